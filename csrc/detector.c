@@ -1,0 +1,95 @@
+/* The detector's frame: memory layout, dispatch to the method, and the queue of reported beats. */
+#include "internal.h"
+
+#define MAX_DELAY_MIN 0.35 /* s: refinement and the classical fiducial mark need that long */
+
+static const ecg_method_ops *ops_of(int method) {
+    switch (method) {
+    case ECG_PAN_TOMPKINS: return &ecg_pan_tompkins_ops;
+    case ECG_ADAPTIVE: return &ecg_adaptive_ops;
+    case ECG_GIVEN: return &ecg_given_ops;
+    default: return NULL;
+    }
+}
+
+static uint32_t ring_length(double fs) {
+    uint32_t length = 1;
+    while (length < ECG_RING_S * fs) length <<= 1;
+    return length;
+}
+
+int ecg_detector_check(const ecg_detector_config *config) {
+    if (!(config->fs >= ECG_FS_MIN && config->fs <= ECG_FS_MAX)) return ECG_ERROR_FS;
+    if (config->leads < 1 || config->leads > ECG_LEADS_MAX) return ECG_ERROR_LEADS;
+    if (!ops_of(config->method)) return ECG_ERROR_METHOD;
+    if (!(config->max_delay == 0.0
+          || (config->max_delay >= MAX_DELAY_MIN && config->max_delay <= 1e6)))
+        return ECG_ERROR_DELAY;
+    return ECG_OK;
+}
+
+size_t ecg_detector_size(const ecg_detector_config *config) {
+    if (ecg_detector_check(config) != ECG_OK) return 0;
+    size_t leads = (size_t)config->leads, ring = ring_length(config->fs);
+    return ecg_round_up(sizeof(ecg_detector)) + ecg_round_up(leads * sizeof(ecg_lead))
+           + ecg_round_up(leads * ring * sizeof(float)) + ecg_round_up(leads * ring)
+           + ecg_round_up(ops_of(config->method)->size(config));
+}
+
+int ecg_detector_init(ecg_detector *d, size_t bytes, const ecg_detector_config *config) {
+    int status = ecg_detector_check(config);
+    if (status != ECG_OK) return status;
+    size_t needed = ecg_detector_size(config);
+    if (!d || bytes < needed || (uintptr_t)d % ECG_ALIGNMENT) return ECG_ERROR_MEMORY;
+    memset(d, 0, needed);
+    d->header = (ecg_header){ECG_KIND_DETECTOR, ECG_VERSION, needed};
+    d->config = *config;
+    d->ring_mask = ring_length(config->fs) - 1;
+    d->last_r = INT64_MIN / 2;
+    size_t leads = (size_t)config->leads, ring = d->ring_mask + (size_t)1;
+    d->leads_at = ecg_round_up(sizeof(ecg_detector));
+    d->rings_at = d->leads_at + ecg_round_up(leads * sizeof(ecg_lead));
+    d->flags_at = d->rings_at + ecg_round_up(leads * ring * sizeof(float));
+    d->method_at = d->flags_at + ecg_round_up(leads * ring);
+    for (int i = 0; i < config->leads; i++) ecg_lead_init(&ecg_leads(d)[i], config->fs);
+    ops_of(config->method)->init(d, ecg_method_state(d));
+    return ECG_OK;
+}
+
+static size_t take_queued(ecg_detector *d, ecg_qrs *beats, size_t capacity) {
+    size_t taken = 0;
+    while (taken < capacity && ecg_queue_filled(d))
+        beats[taken++] = d->queue[d->queue_head++ % ECG_QUEUE];
+    return taken;
+}
+
+size_t ecg_detector_process(ecg_detector *d, const float *samples, size_t n,
+                            ecg_qrs *beats, size_t capacity, size_t *found) {
+    const ecg_method_ops *ops = ops_of(d->config.method);
+    size_t done = 0;
+    *found = take_queued(d, beats, capacity);
+    while (done < n && !ecg_queue_filled(d)) {
+        done += ops->process(d, ecg_method_state(d), samples + done * (size_t)d->config.leads, n - done);
+        *found += take_queued(d, beats + *found, capacity - *found);
+    }
+    return done;
+}
+
+size_t ecg_detector_flush(ecg_detector *d, ecg_qrs *beats, size_t capacity) {
+    if (!ecg_queue_filled(d)) ops_of(d->config.method)->flush(d, ecg_method_state(d));
+    return take_queued(d, beats, capacity);
+}
+
+void ecg_detector_report(ecg_detector *d, int64_t r_sample, float strength, uint32_t quality) {
+    if (r_sample <= d->last_r || d->queue_tail - d->queue_head >= ECG_QUEUE) return;
+    d->last_r = r_sample;
+    d->queue[d->queue_tail++ % ECG_QUEUE] = (ecg_qrs){r_sample, d->count, strength, quality};
+}
+
+int64_t ecg_detector_delay(const ecg_detector *d) {
+    return ops_of(d->config.method)->delay(d, (const char *)d + d->method_at);
+}
+
+int64_t ecg_detector_count(const ecg_detector *d) {
+    return d->count;
+}

@@ -1,0 +1,174 @@
+/*
+ * ecgfast: streaming band-pass filter, QRS detection, R-peak refinement and beat windowing.
+ *
+ * Plain C11, no dependency but the C standard library. Every state lives in memory that the caller
+ * owns: ask for its size, hand in a block, process samples, take the beats. Nothing is allocated,
+ * nothing is global, the work per sample is bounded, and the result is the same bits however the
+ * input is cut into chunks. A state holds no pointers, so that a copy of its bytes is a snapshot.
+ *
+ * Units: samples in millivolts (any gain works: no threshold is absolute), times in seconds,
+ * frequencies in hertz, positions as 64-bit counts of samples since the stream's first.
+ */
+#ifndef ECGFAST_H
+#define ECGFAST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ECG_VERSION 1           /* of the layout of states; a snapshot of another version is refused */
+#define ECG_FS_MIN 100.0        /* Hz */
+#define ECG_FS_MAX 2000.0       /* Hz */
+#define ECG_LEADS_MAX 64
+#define ECG_ALIGNMENT 16        /* bytes, of every state block */
+
+typedef enum ecg_status {
+    ECG_OK = 0,
+    ECG_ERROR_FS = -1,          /* sampling rate outside ECG_FS_MIN..ECG_FS_MAX or not finite */
+    ECG_ERROR_BAND = -2,        /* band edges not 0 < low < high < fs / 2 */
+    ECG_ERROR_LEADS = -3,       /* number of leads, or the chosen lead, out of range */
+    ECG_ERROR_METHOD = -4,      /* unknown detection method */
+    ECG_ERROR_DELAY = -5,       /* max_delay negative, not finite or shorter than the method can do */
+    ECG_ERROR_WINDOW = -6,      /* beat window empty, too long or on an impossible grid */
+    ECG_ERROR_MEMORY = -7,      /* block too small or not aligned to ECG_ALIGNMENT */
+    ECG_ERROR_SNAPSHOT = -8,    /* bytes are no snapshot of such a state, or damaged */
+    ECG_ERROR_ORDER = -9        /* an R peak given out of order or too far back */
+} ecg_status;
+
+/* One English line for a status; never NULL. */
+const char *ecg_status_text(int status);
+
+/* ------------------------------------------------------------------ band-pass filter ------- */
+
+/* One second-order section, transposed direct form II, double precision. */
+typedef struct ecg_biquad {
+    double b0, b1, b2, a1, a2;  /* y = b0 x + s1 */
+    double s1, s2;              /* state */
+} ecg_biquad;
+
+/* Fourth-order Butterworth band-pass (two sections), by the bilinear transform with pre-warped
+ * edges. The first sample sets the steady state, so that an offset does not ring. */
+typedef struct ecg_bandpass {
+    ecg_biquad section[2];
+    double delay;               /* samples: group delay at the band's geometric centre */
+    double last;                /* the last finite sample, stands in for missing ones */
+    int32_t primed;             /* has a finite sample been seen */
+} ecg_bandpass;
+
+int ecg_bandpass_init(ecg_bandpass *filter, double fs, double low, double high);
+void ecg_bandpass_reset(ecg_bandpass *filter);
+/* `in` and `out` may be the same. A sample that is not finite counts as a repetition of the last
+ * finite one: the output stays finite. */
+void ecg_bandpass_process(ecg_bandpass *filter, const float *in, float *out, size_t n);
+
+/* ------------------------------------------------------------------ QRS detection ---------- */
+
+typedef enum ecg_method {
+    ECG_PAN_TOMPKINS = 0,       /* Pan and Tompkins, 1985, streaming */
+    ECG_ADAPTIVE = 1,           /* doubtful candidates wait for context */
+    ECG_GIVEN = 2               /* R peaks come from the caller (reference annotations) */
+} ecg_method;
+
+/* Quality of the signal around a beat, one bit each; 0 is good. */
+typedef enum ecg_quality {
+    ECG_QUALITY_GAP = 1,        /* samples that were not finite */
+    ECG_QUALITY_FLAT = 2,       /* the lead did not move: lead-off */
+    ECG_QUALITY_SATURATED = 4,  /* the converter was at its limit */
+    ECG_QUALITY_NOISY = 8,      /* noise of the size of the QRS complex */
+    ECG_QUALITY_LEARNING = 16,  /* too few beats seen for thresholds or templates */
+    ECG_QUALITY_DOUBTFUL = 32   /* the detector was not sure that this is a beat */
+} ecg_quality;
+
+typedef struct ecg_detector_config {
+    double fs;                  /* Hz */
+    double max_delay;           /* s from R peak to report at the most; 0: as the method needs */
+    int32_t leads;              /* samples come interleaved, `leads` values each */
+    int32_t method;             /* ecg_method */
+} ecg_detector_config;
+
+typedef struct ecg_qrs {
+    int64_t r_sample;           /* R peak: the extremum of the QRS complex on the ECG itself */
+    int64_t reported_at;        /* number of samples that had been seen when it was reported */
+    float strength;             /* candidate over threshold, > 0; above 1 is clear */
+    uint32_t quality;           /* ecg_quality bits known to the detector */
+} ecg_qrs;
+
+typedef struct ecg_detector ecg_detector;
+
+/* Bytes that a detector with this configuration takes; 0 where the configuration is invalid
+ * (ecg_detector_check says why). */
+size_t ecg_detector_size(const ecg_detector_config *config);
+int ecg_detector_check(const ecg_detector_config *config);
+int ecg_detector_init(ecg_detector *detector, size_t bytes, const ecg_detector_config *config);
+/* Takes up to `n` samples (of `leads` values each), stops early when `capacity` beats are out.
+ * Returns how many samples it took; *found says how many beats it wrote. */
+size_t ecg_detector_process(ecg_detector *detector, const float *samples, size_t n,
+                            ecg_qrs *beats, size_t capacity, size_t *found);
+/* The stream has ended: decides what is still pending. Returns the number of beats written;
+ * call again while it fills `capacity`. */
+size_t ecg_detector_flush(ecg_detector *detector, ecg_qrs *beats, size_t capacity);
+/* Samples from an R peak to its report at the most, once the first seconds are over. */
+int64_t ecg_detector_delay(const ecg_detector *detector);
+int64_t ecg_detector_count(const ecg_detector *detector);
+
+/* ------------------------------------------------------------------ beats for a model ------ */
+
+#define ECG_WINDOW_MAX 512      /* points of a beat window */
+#define ECG_CHANNELS 2          /* 0: the beat, 1: the patient's running dominant beat */
+#define ECG_FEATURES 24         /* ecg_feature_name tells them */
+
+typedef struct ecg_window_config {
+    double grid_fs;             /* Hz, time grid of the model */
+    int32_t before;             /* grid points before the R peak */
+    int32_t after;              /* grid points from the R peak on, the R peak included */
+    int32_t lead;               /* which lead the windows show */
+    int32_t lookahead;          /* 0: beat by itself; 1: wait for the next RR interval */
+} ecg_window_config;
+
+typedef struct ecg_beat {
+    int64_t r_sample;           /* R peak */
+    int64_t known_at;           /* samples seen when the beat was complete */
+    double rr;                  /* s to the previous beat; NaN on the first */
+    uint32_t quality;           /* ecg_quality bits */
+    float strength;             /* as in ecg_qrs */
+} ecg_beat;
+
+typedef struct ecg_stream ecg_stream;
+
+size_t ecg_stream_size(const ecg_detector_config *detector, const ecg_window_config *window);
+int ecg_stream_check(const ecg_detector_config *detector, const ecg_window_config *window);
+int ecg_stream_init(ecg_stream *stream, size_t bytes, const ecg_detector_config *detector,
+                    const ecg_window_config *window);
+/* As ecg_detector_process. For each beat one row in each array: `windows` holds
+ * capacity * (before + after) * ECG_CHANNELS floats, `features` capacity * ECG_FEATURES. */
+size_t ecg_stream_process(ecg_stream *stream, const float *samples, size_t n,
+                          ecg_beat *beats, float *windows, float *features,
+                          size_t capacity, size_t *found);
+size_t ecg_stream_flush(ecg_stream *stream, ecg_beat *beats, float *windows, float *features,
+                        size_t capacity);
+/* ECG_GIVEN only: announces an R peak, in order, before the samples around it have been processed,
+ * at most 64 ahead (ECG_ERROR_ORDER otherwise). The refinement on the ECG that moves a detected peak
+ * moves this one. */
+int ecg_stream_give(ecg_stream *stream, int64_t r_sample);
+int64_t ecg_stream_count(const ecg_stream *stream);
+/* Samples from an R peak to its complete window at the most, once the first seconds are over. */
+int64_t ecg_stream_delay(const ecg_stream *stream);
+/* Short name of feature `index`; NULL out of range. */
+const char *ecg_feature_name(int index);
+
+/* ------------------------------------------------------------------ snapshots -------------- */
+
+/* Writes a copy of a detector or stream of `bytes` bytes with a checksum; `snapshot` takes
+ * `bytes` + ECG_SNAPSHOT_EXTRA. */
+#define ECG_SNAPSHOT_EXTRA 32
+void ecg_snapshot_save(const void *state, size_t bytes, void *snapshot);
+/* Restores it into a block of at least `bytes` bytes; checks kind, version, size and checksum first. */
+int ecg_snapshot_restore(void *state, size_t bytes, const void *snapshot, size_t snapshot_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* ECGFAST_H */

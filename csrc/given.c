@@ -1,0 +1,61 @@
+/* R peaks that the caller knows (reference annotations), refined on the ECG like detected ones. */
+#include "internal.h"
+
+#define GIVEN_MAX 64 /* announced and not yet reported */
+
+typedef struct given_state {
+    int64_t reach;       /* samples that refinement needs after a mark */
+    int64_t last;        /* last mark announced */
+    uint32_t head, tail;
+    int64_t marks[GIVEN_MAX];
+} given_state;
+
+static size_t given_size(const ecg_detector_config *config) {
+    (void)config;
+    return sizeof(given_state);
+}
+
+static void given_init(ecg_detector *d, void *state) {
+    given_state *g = state;
+    g->reach = ecg_refine_reach(d->config.fs);
+    g->last = -1;
+}
+
+static void report_first(ecg_detector *d, given_state *g) {
+    ecg_detector_report(d, ecg_refine(d, 0, g->marks[g->head++ % GIVEN_MAX]), 1.0f, 0);
+}
+
+static size_t given_process(ecg_detector *d, void *state, const float *samples, size_t n) {
+    given_state *g = state;
+    float clean[ECG_LEADS_MAX];
+    for (size_t i = 0; i < n; i++) {
+        ecg_detector_take(d, samples + i * (size_t)d->config.leads, clean);
+        if (g->head != g->tail && d->count > g->marks[g->head % GIVEN_MAX] + g->reach) {
+            report_first(d, g);
+            if (ecg_queue_filled(d)) return i + 1;
+        }
+    }
+    return n;
+}
+
+static void given_flush(ecg_detector *d, void *state) {
+    given_state *g = state;
+    while (g->head != g->tail && !ecg_queue_filled(d)) report_first(d, g);
+}
+
+static int64_t given_delay(const ecg_detector *d, const void *state) {
+    (void)d;
+    return ((const given_state *)state)->reach + 1;
+}
+
+int ecg_given_announce(ecg_detector *d, int64_t r_sample) {
+    given_state *g = ecg_method_state(d);
+    if (d->config.method != ECG_GIVEN) return ECG_ERROR_METHOD;
+    if (r_sample <= g->last || r_sample + g->reach < d->count || g->tail - g->head >= GIVEN_MAX)
+        return ECG_ERROR_ORDER;
+    g->last = r_sample;
+    g->marks[g->tail++ % GIVEN_MAX] = r_sample;
+    return ECG_OK;
+}
+
+const ecg_method_ops ecg_given_ops = {given_size, given_init, given_process, given_flush, given_delay};

@@ -1,0 +1,154 @@
+/* What the stages share: the lead's front end, the ring of recent samples, the detector's frame. */
+#ifndef ECGFAST_INTERNAL_H
+#define ECGFAST_INTERNAL_H
+
+#include "ecgfast.h"
+
+#include <math.h>
+#include <string.h>
+
+/* First bytes of every state block: what a snapshot is checked by. */
+typedef struct ecg_header {
+    uint32_t kind;
+    uint32_t version;
+    uint64_t bytes;
+} ecg_header;
+
+#define ECG_KIND_DETECTOR 0x51525331u /* "QRS1" */
+#define ECG_KIND_STREAM 0x45434731u   /* "ECG1" */
+
+static inline size_t ecg_round_up(size_t bytes) {
+    return (bytes + (ECG_ALIGNMENT - 1)) & ~(size_t)(ECG_ALIGNMENT - 1);
+}
+
+/* Front end of one lead: replaces missing samples, takes the offset away, tells flat and clipped. */
+typedef struct ecg_lead {
+    float offset;      /* mV: the first finite sample, taken from all others so that filters start at rest */
+    float last;        /* mV, offset removed: the last finite sample, stands in for missing ones */
+    float low, high;   /* mV: extremes so far */
+    int32_t seen;      /* has a finite sample come */
+    int32_t run;       /* samples in a row equal to the one before */
+    int32_t flat_run;  /* from this run on the lead counts as flat */
+    int32_t clip_run;  /* from this run on, at an extreme, it counts as saturated */
+} ecg_lead;
+
+/* Seconds without any change that make a lead flat; 16-bit converters dither far more often. */
+#define ECG_FLAT_S 0.3
+/* Seconds at an extreme of the recording that make it saturated; a QRS peak is never that blunt. */
+#define ECG_CLIP_S 0.02
+
+void ecg_lead_init(ecg_lead *lead, double fs);
+
+/* One sample in; returns its quality bits and puts the usable value into *clean. */
+static inline uint32_t ecg_lead_step(ecg_lead *lead, float sample, float *clean) {
+    float x = sample - lead->offset;
+    if (!(fabsf(x) <= 1e30f)) { /* NaN and infinities */
+        *clean = lead->last;
+        return ECG_QUALITY_GAP;
+    }
+    if (!lead->seen) {
+        lead->seen = 1;
+        lead->offset = sample;
+        x = 0.0f;
+    }
+    uint32_t quality = 0;
+    if (x == lead->last) {
+        if (++lead->run >= lead->clip_run) {
+            if (lead->run >= lead->flat_run) {
+                lead->run = lead->flat_run;
+                quality = ECG_QUALITY_FLAT;
+            } else if ((x == lead->high || x == lead->low) && lead->low < lead->high) {
+                quality = ECG_QUALITY_SATURATED;
+            }
+        }
+    } else {
+        lead->run = 0;
+        lead->high = x > lead->high ? x : lead->high;
+        lead->low = x < lead->low ? x : lead->low;
+        lead->last = x;
+    }
+    *clean = x;
+    return quality;
+}
+
+/* The detector's frame: front ends, rings of the last seconds, beats waiting to be taken. */
+#define ECG_QUEUE 64 /* beats; more than can be decided at one sample */
+
+struct ecg_detector {
+    ecg_header header;
+    ecg_detector_config config;
+    int64_t count;            /* samples taken */
+    int64_t last_r;           /* last R peak reported; far negative before the first */
+    uint32_t ring_mask;       /* ring length in samples, less one */
+    size_t leads_at;          /* byte offsets from the block's start: ecg_lead[leads] */
+    size_t rings_at;          /* float[leads][ring length] */
+    size_t flags_at;          /* uint8_t[leads][ring length] */
+    size_t method_at;         /* the method's own state */
+    uint32_t queue_head, queue_tail;
+    ecg_qrs queue[ECG_QUEUE];
+};
+
+/* Seconds of signal kept: the longest wait for a decision, a beat window, and room. */
+#define ECG_RING_S 6.0
+
+static inline ecg_lead *ecg_leads(ecg_detector *d) {
+    return (ecg_lead *)((char *)d + d->leads_at);
+}
+static inline float *ecg_ring(ecg_detector *d, int lead) {
+    return (float *)((char *)d + d->rings_at) + (size_t)lead * (d->ring_mask + 1u);
+}
+static inline uint8_t *ecg_flags(ecg_detector *d, int lead) {
+    return (uint8_t *)d + d->flags_at + (size_t)lead * (d->ring_mask + 1u);
+}
+static inline void *ecg_method_state(ecg_detector *d) {
+    return (char *)d + d->method_at;
+}
+static inline int ecg_queue_filled(const ecg_detector *d) {
+    return d->queue_head != d->queue_tail;
+}
+
+/* Takes one sample of every lead into front end and rings; clean[lead] gets the usable values.
+ * Returns the quality bits that all leads share (a fault on one lead of several is no fault). */
+static inline uint32_t ecg_detector_take(ecg_detector *d, const float *samples, float *clean) {
+    uint32_t at = (uint32_t)d->count & d->ring_mask;
+    uint32_t shared = ~0u;
+    ecg_lead *leads = ecg_leads(d);
+    for (int i = 0; i < d->config.leads; i++) {
+        uint32_t quality = ecg_lead_step(&leads[i], samples[i], &clean[i]);
+        ecg_ring(d, i)[at] = clean[i];
+        ecg_flags(d, i)[at] = (uint8_t)quality;
+        shared &= quality;
+    }
+    d->count++;
+    return shared;
+}
+
+/* Queues a beat; drops one at or before the last reported. */
+void ecg_detector_report(ecg_detector *d, int64_t r_sample, float strength, uint32_t quality);
+
+/* rpeak.c: the R peak, the main extremum of the QRS complex of `lead` near the sample `about`.
+ * Needs the samples up to ecg_refine_reach(fs) after `about`, where they have been taken. */
+int64_t ecg_refine(ecg_detector *d, int lead, int64_t about);
+int64_t ecg_refine_reach(double fs); /* samples */
+
+/* Quality bits of `lead` over samples first..last (both taken and still in the ring). */
+uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t last);
+
+/* What a detection method provides. `process` loops over samples with ecg_detector_take and returns
+ * how many it took: all, or fewer as soon as a beat is queued. */
+typedef struct ecg_method_ops {
+    size_t (*size)(const ecg_detector_config *config);
+    void (*init)(ecg_detector *d, void *state);
+    size_t (*process)(ecg_detector *d, void *state, const float *samples, size_t n);
+    void (*flush)(ecg_detector *d, void *state);
+    int64_t (*delay)(const ecg_detector *d, const void *state); /* samples */
+} ecg_method_ops;
+
+extern const ecg_method_ops ecg_pan_tompkins_ops;
+extern const ecg_method_ops ecg_adaptive_ops;
+extern const ecg_method_ops ecg_given_ops;
+
+/* given.c: announces an R peak to a detector whose method is ECG_GIVEN; an ecg_status. */
+int ecg_given_announce(ecg_detector *d, int64_t r_sample);
+
+#endif /* ECGFAST_INTERNAL_H */

@@ -1,0 +1,39 @@
+/* A state's bytes with a checksum, so that a damaged snapshot is refused before it is used. */
+#include "internal.h"
+
+#define SNAPSHOT_MAGIC 0x50414e5347434545ull /* "EECGSNAP" */
+
+typedef struct snapshot_head {
+    uint64_t magic, bytes, checksum, reserved;
+} snapshot_head;
+
+_Static_assert(sizeof(snapshot_head) == ECG_SNAPSHOT_EXTRA, "documented size of a snapshot's head");
+
+static uint64_t fnv1a(const unsigned char *bytes, size_t n) {
+    uint64_t hash = 0xcbf29ce484222325ull;
+    for (size_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * 0x100000001b3ull;
+    return hash;
+}
+
+void ecg_snapshot_save(const void *state, size_t bytes, void *snapshot) {
+    snapshot_head head = {SNAPSHOT_MAGIC, bytes, fnv1a(state, bytes), 0};
+    memcpy(snapshot, &head, sizeof head);
+    memcpy((char *)snapshot + sizeof head, state, bytes);
+}
+
+int ecg_snapshot_restore(void *state, size_t bytes, const void *snapshot, size_t snapshot_bytes) {
+    snapshot_head head;
+    ecg_header now, saved;
+    const unsigned char *body = (const unsigned char *)snapshot + sizeof head;
+    if (snapshot_bytes < sizeof head + sizeof saved) return ECG_ERROR_SNAPSHOT;
+    memcpy(&head, snapshot, sizeof head);
+    memcpy(&saved, body, sizeof saved);
+    memcpy(&now, state, sizeof now);
+    /* The block was initialised for the same configuration, so that kind, version and size agree. */
+    if (head.magic != SNAPSHOT_MAGIC || head.bytes != bytes || snapshot_bytes != bytes + sizeof head
+        || memcmp(&now, &saved, sizeof now) != 0 || saved.bytes != bytes
+        || fnv1a(body, bytes) != head.checksum)
+        return ECG_ERROR_SNAPSHOT;
+    memcpy(state, body, bytes);
+    return ECG_OK;
+}

@@ -1,0 +1,36 @@
+"""Errors that a user can act on: each message names the thing at fault and what to do."""
+
+from __future__ import annotations
+
+__all__ = ["EcgfastError", "InputError", "MissingExtraError", "ModelError", "RecordError"]
+
+
+class EcgfastError(Exception):
+    """Base of every error that ecgfast raises on purpose; the command line prints it as one line."""
+
+
+class InputError(EcgfastError, ValueError):
+    """A signal, sampling rate or option that cannot be used."""
+
+
+class RecordError(EcgfastError, ValueError):
+    """A recording that is missing, truncated, damaged or of an unknown format."""
+
+
+class ModelError(EcgfastError, ValueError):
+    """A model that is unknown, damaged or of the wrong shape."""
+
+
+class MissingExtraError(EcgfastError, ImportError):
+    """Something optional is not installed.
+
+    Parameters
+    ----------
+    what : str
+        What was asked for, as a noun phrase.
+    extra : str
+        The extra of this package that brings it.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra {extra!r}: pip install 'ecgfast[{extra}]'")
