@@ -2,9 +2,12 @@
 #include "internal.h"
 
 #define GIVEN_MAX 64 /* announced and not yet reported */
+/* Seconds between two marks at the least: no two hearts' beats in one recording are closer. */
+#define GIVEN_APART_S 0.01
 
 typedef struct given_state {
     int64_t reach;       /* samples that refinement needs after a mark */
+    int64_t apart;       /* samples from mark to mark at the least */
     int64_t last;        /* last mark announced */
     uint32_t head, tail;
     int64_t marks[GIVEN_MAX];
@@ -18,11 +21,14 @@ static size_t given_size(const ecg_detector_config *config) {
 static void given_init(ecg_detector *d, void *state) {
     given_state *g = state;
     g->reach = ecg_refine_reach(d->config.fs);
-    g->last = -1;
+    g->apart = (int64_t)ceil(GIVEN_APART_S * d->config.fs);
+    g->last = -g->apart;
 }
 
 static void report_first(ecg_detector *d, given_state *g) {
-    ecg_detector_report(d, ecg_refine(d, 0, g->marks[g->head++ % GIVEN_MAX]), 1.0f, 0);
+    int64_t r = ecg_refine(d, 0, g->marks[g->head++ % GIVEN_MAX]);
+    /* Each mark gives one beat, also where two are refined to the same sample. */
+    ecg_detector_report(d, r > d->last_r ? r : d->last_r + 1, 1.0f, 0);
 }
 
 static size_t given_process(ecg_detector *d, void *state, const float *samples, size_t n) {
@@ -51,7 +57,7 @@ static int64_t given_delay(const ecg_detector *d, const void *state) {
 int ecg_given_announce(ecg_detector *d, int64_t r_sample) {
     given_state *g = ecg_method_state(d);
     if (d->config.method != ECG_GIVEN) return ECG_ERROR_METHOD;
-    if (r_sample <= g->last || r_sample + g->reach < d->count || g->tail - g->head >= GIVEN_MAX)
+    if (r_sample < 0 || r_sample - g->last < g->apart || r_sample + g->reach < d->count || g->tail - g->head >= GIVEN_MAX)
         return ECG_ERROR_ORDER;
     g->last = r_sample;
     g->marks[g->tail++ % GIVEN_MAX] = r_sample;

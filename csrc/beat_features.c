@@ -1,0 +1,339 @@
+/* Features of a beat: its RR intervals against the recent rhythm, its shape against the running
+ * templates of the patient. All are ratios, correlations or seconds: none depends on gain, offset or
+ * polarity, and all are causal. */
+#include "beat_features.h"
+
+/* Correlation from which a beat belongs to a template, and the size ratio it must stay within. */
+#define JOIN_CORRELATION 0.90f
+#define JOIN_SIZE_RATIO 1.6f
+/* Beats over which a template forgets, and over which shares and the long RR average do. */
+#define TEMPLATE_MEMORY 24.0f
+#define SHARE_MEMORY 128.0f
+#define RR_MEMORY 64.0f
+/* A template becomes the dominant one when its share exceeds the old one's by this factor. */
+#define DOMINANT_FACTOR 1.25f
+/* The usual beat is turned over when its other deflection is larger by this factor. */
+#define ORIENTATION_FACTOR 1.3f
+/* Grid points that alignment may move a beat by: the error of R on a noisy or blunt complex. */
+#define LAG_MAX 2
+/* Natural logarithms beyond this say only "very different". */
+#define LOG_LIMIT 1.5f
+/* Windows are cut here, in running QRS sizes: an artefact must not drown the other inputs. */
+#define WINDOW_LIMIT 5.0f
+/* Beats until templates and rhythm are settled. */
+#define EXPERIENCED 32.0f
+
+static const char *const NAMES[ECG_FEATURES] = {
+    "rr_ratio",        "rr_change",      "rr_ratio_long", "rr_before_ratio",
+    "rr",              "rr_local",       "rr_variability", "rr_next",
+    "rr_next_known",   "qrs_correlation", "qrs_difference", "qrs_size",
+    "qrs_width",       "qrs_width_ratio", "qrs_balance",   "p_correlation",
+    "p_difference",    "p_size",         "t_correlation", "t_difference",
+    "previous_correlation", "own_share", "own_dominant",  "experience"};
+
+_Static_assert(ECG_F_EXPERIENCE + 1 == ECG_FEATURES, "one name and one place for each feature");
+
+const char *ecg_feature_name(int index) {
+    return index >= 0 && index < ECG_FEATURES ? NAMES[index] : NULL;
+}
+
+static int32_t grid_point(const ecg_window_config *config, double seconds) {
+    int32_t point = config->before + (int32_t)floor(seconds * config->grid_fs + 0.5);
+    int32_t last = config->before + config->after - 1;
+    return point < 0 ? 0 : point > last ? last : point;
+}
+
+void ecg_features_init(ecg_features_state *state, const ecg_window_config *config) {
+    memset(state, 0, sizeof *state);
+    ecg_regions *r = &state->regions;
+    r->points = config->before + config->after;
+    r->p_first = grid_point(config, -0.272); /* a PR interval of 0.2 s and half a P wave */
+    r->p_last = grid_point(config, -0.072);
+    r->qrs_first = grid_point(config, -0.08);
+    r->qrs_last = grid_point(config, 0.096); /* wide complexes widen after R */
+    r->t_first = grid_point(config, 0.104);
+    r->t_last = r->points - 1;
+    state->orientation = 1.0f;
+}
+
+static float limited_log(float ratio) {
+    if (!(ratio > 0.0f)) return 0.0f;
+    float value = logf(ratio);
+    return value > LOG_LIMIT ? LOG_LIMIT : value < -LOG_LIMIT ? -LOG_LIMIT : value;
+}
+
+static float median_of(const float *values, int32_t n) {
+    float sorted[ECG_SIZE_RECENT > ECG_RR_RECENT ? ECG_SIZE_RECENT : ECG_RR_RECENT];
+    for (int32_t i = 0; i < n; i++) {
+        int32_t j = i;
+        for (; j > 0 && sorted[j - 1] > values[i]; j--) sorted[j] = sorted[j - 1];
+        sorted[j] = values[i];
+    }
+    return n % 2 ? sorted[n / 2] : 0.5f * (sorted[n / 2 - 1] + sorted[n / 2]);
+}
+
+/* Mean-removed correlation of a[first + lag ..] with b[first ..]; 0 where one of them is level. */
+static float correlation(const float *a, const float *b, int32_t first, int32_t last, int32_t lag,
+                         int32_t points) {
+    if (first + lag < 0) first = -lag;
+    if (last + lag >= points) last = points - 1 - lag;
+    int32_t n = last - first + 1;
+    if (n < 2) return 0.0f;
+    double sa = 0, sb = 0, saa = 0, sbb = 0, sab = 0;
+    for (int32_t i = first; i <= last; i++) {
+        double x = a[i + lag], y = b[i];
+        sa += x;
+        sb += y;
+        saa += x * x;
+        sbb += y * y;
+        sab += x * y;
+    }
+    double va = saa - sa * sa / n, vb = sbb - sb * sb / n, cov = sab - sa * sb / n;
+    /* Relative to the energy: rounding alone must not look like a shape. */
+    if (!(va > 1e-9 * saa && vb > 1e-9 * sbb)) return 0.0f;
+    return (float)(cov / sqrt(va * vb));
+}
+
+/* Root mean square of the difference over that of the template, both with their mean kept. */
+static float difference(const float *a, const float *b, int32_t first, int32_t last, int32_t lag,
+                        int32_t points, float reference) {
+    if (first + lag < 0) first = -lag;
+    if (last + lag >= points) last = points - 1 - lag;
+    double sum = 0.0;
+    for (int32_t i = first; i <= last; i++) {
+        double e = (double)a[i + lag] - b[i];
+        sum += e * e;
+    }
+    if (last < first || !(reference > 0.0f)) return 0.0f;
+    float value = (float)(sqrt(sum / (last - first + 1)) / reference);
+    return value > 3.0f ? 3.0f : value;
+}
+
+typedef struct extent {
+    float low, high;
+} extent;
+
+static extent extent_of(const float *shape, int32_t first, int32_t last) {
+    extent e = {shape[first], shape[first]};
+    for (int32_t i = first + 1; i <= last; i++) {
+        if (shape[i] < e.low) e.low = shape[i];
+        if (shape[i] > e.high) e.high = shape[i];
+    }
+    return e;
+}
+
+/* Grid points over which the complex moves: twice the standard deviation of its slope's energy. */
+static float width_of(const float *shape, int32_t first, int32_t last) {
+    double s0 = 0, s1 = 0, s2 = 0;
+    for (int32_t i = first + 1; i <= last; i++) {
+        double slope = (double)shape[i] - shape[i - 1], energy = slope * slope;
+        s0 += energy;
+        s1 += energy * i;
+        s2 += energy * i * (double)i;
+    }
+    if (!(s0 > 0.0)) return 0.0f;
+    double variance = s2 / s0 - (s1 / s0) * (s1 / s0);
+    return variance > 0.0 ? (float)(2.0 * sqrt(variance)) : 0.0f;
+}
+
+static float spread_of(const float *shape, int32_t first, int32_t last) {
+    double s = 0, ss = 0;
+    int32_t n = last - first + 1;
+    for (int32_t i = first; i <= last; i++) {
+        s += shape[i];
+        ss += (double)shape[i] * shape[i];
+    }
+    double variance = ss / n - (s / n) * (s / n);
+    return variance > 0.0 ? (float)sqrt(variance) : 0.0f;
+}
+
+/* Median QRS size of the last beats, this one included: the unit of the windows. */
+static float running_size(ecg_features_state *state, float size) {
+    state->size_recent[state->beats % ECG_SIZE_RECENT] = size;
+    if (state->sizes < ECG_SIZE_RECENT) state->sizes++;
+    float unit = median_of(state->size_recent, state->sizes);
+    return unit > 0.0f ? unit : 1.0f;
+}
+
+static void rhythm_features(ecg_features_state *state, double rr, float *f, float *rr_level) {
+    *rr_level = 0.0f;
+    f[ECG_F_RR_NEXT] = f[ECG_F_RR_NEXT_KNOWN] = 0.0f;
+    f[ECG_F_RR_RATIO] = f[ECG_F_RR_CHANGE] = f[ECG_F_RR_RATIO_LONG] = f[ECG_F_RR_BEFORE_RATIO] = 0.0f;
+    f[ECG_F_RR] = f[ECG_F_RR_LOCAL] = f[ECG_F_RR_VARIABILITY] = 0.0f;
+    if (!(rr > 0.0)) return;
+
+    float now = (float)rr;
+    int32_t n = state->rr_count < ECG_RR_RECENT ? state->rr_count : ECG_RR_RECENT;
+    if (n == 0) {
+        *rr_level = now;
+        state->rr_long = now;
+    } else {
+        float local = median_of(state->rr_recent, n);
+        float before = state->rr_recent[(state->rr_count - 1) % ECG_RR_RECENT];
+        float change = 0.0f;
+        for (int32_t i = 1; i < n; i++) {
+            float a = state->rr_recent[(state->rr_count - i) % ECG_RR_RECENT];
+            float b = state->rr_recent[(state->rr_count - i - 1) % ECG_RR_RECENT];
+            change += fabsf(limited_log(a / b));
+        }
+        f[ECG_F_RR_RATIO] = limited_log(now / local);
+        f[ECG_F_RR_CHANGE] = limited_log(now / before);
+        f[ECG_F_RR_RATIO_LONG] = limited_log(now / state->rr_long);
+        f[ECG_F_RR_BEFORE_RATIO] = limited_log(before / local);
+        f[ECG_F_RR_VARIABILITY] = n > 1 ? change / (float)(n - 1) : 0.0f;
+        *rr_level = local;
+        float rate = 1.0f / (state->rr_count < RR_MEMORY ? (float)state->rr_count + 1.0f : RR_MEMORY);
+        state->rr_long += rate * (now - state->rr_long);
+    }
+    f[ECG_F_RR] = (now < 2.0f ? now : 2.0f) - 0.8f; /* centred on a rate of 75 a minute */
+    f[ECG_F_RR_LOCAL] = (*rr_level < 2.0f ? *rr_level : 2.0f) - 0.8f;
+    state->rr_recent[state->rr_count % ECG_RR_RECENT] = now;
+    state->rr_count++;
+    if (state->rr_count >= 1 << 24) state->rr_count -= 1 << 23; /* a multiple of the ring: never overflows */
+}
+
+/* The template that the beat resembles most over the QRS complex; -1 where none is kept yet. */
+static int32_t nearest_template(const ecg_features_state *state, const float *beat, float *best, int32_t *lag) {
+    const ecg_regions *r = &state->regions;
+    int32_t nearest = -1;
+    *best = -2.0f;
+    *lag = 0;
+    for (int32_t k = 0; k < ECG_TEMPLATES; k++) {
+        if (!(state->templates[k].share > 0.0f)) continue;
+        for (int32_t shift = -LAG_MAX; shift <= LAG_MAX; shift++) {
+            float c = correlation(beat, state->templates[k].shape, r->qrs_first, r->qrs_last, shift, r->points);
+            if (c > *best) {
+                *best = c;
+                *lag = shift;
+                nearest = k;
+            }
+        }
+    }
+    return nearest;
+}
+
+static float qrs_size(const ecg_regions *r, const float *shape) {
+    extent e = extent_of(shape, r->qrs_first, r->qrs_last);
+    return e.high - e.low;
+}
+
+/* Does the beat belong to the template it resembles most. */
+static int belongs(const ecg_features_state *state, const float *beat, int32_t nearest, float best) {
+    if (nearest < 0 || best < JOIN_CORRELATION) return 0;
+    float size = qrs_size(&state->regions, beat);
+    float usual = qrs_size(&state->regions, state->templates[nearest].shape);
+    return size <= JOIN_SIZE_RATIO * usual && usual <= JOIN_SIZE_RATIO * size;
+}
+
+/* Lets the beat into template `own`, or into a new one where `own` is negative. */
+static void learn(ecg_features_state *state, const float *beat, int32_t own, int32_t lag) {
+    const ecg_regions *r = &state->regions;
+    if (own < 0) {
+        own = 0;
+        for (int32_t k = 1; k < ECG_TEMPLATES; k++)
+            if (state->templates[k].share < state->templates[own].share) own = k;
+        state->templates[own].count = state->templates[own].share = 0.0f;
+        lag = 0;
+    }
+    ecg_template *t = &state->templates[own];
+    if (t->count < TEMPLATE_MEMORY) t->count += 1.0f;
+    for (int32_t i = 0; i < r->points; i++) {
+        int32_t at = i + lag;
+        at = at < 0 ? 0 : at >= r->points ? r->points - 1 : at;
+        if (t->count <= 1.0f) t->shape[i] = beat[at];
+        else t->shape[i] += (beat[at] - t->shape[i]) / t->count;
+    }
+    float beats = (float)state->beats + 1.0f, rate = 1.0f / (beats < SHARE_MEMORY ? beats : SHARE_MEMORY);
+    for (int32_t k = 0; k < ECG_TEMPLATES; k++) state->templates[k].share *= 1.0f - rate;
+    t->share += rate;
+    for (int32_t k = 0; k < ECG_TEMPLATES; k++)
+        if (state->templates[k].share > DOMINANT_FACTOR * state->templates[state->dominant].share)
+            state->dominant = k;
+}
+
+static void orient(ecg_features_state *state) {
+    const ecg_regions *r = &state->regions;
+    extent e = extent_of(state->templates[state->dominant].shape, r->qrs_first, r->qrs_last);
+    float up = state->orientation > 0.0f ? e.high : -e.low;
+    float down = state->orientation > 0.0f ? -e.low : e.high;
+    float factor = state->beats == 0 ? 1.0f : ORIENTATION_FACTOR;
+    if (down > up * factor) state->orientation = -state->orientation;
+}
+
+static void shape_features(const ecg_features_state *state, const float *beat, int32_t own, float *f) {
+    const ecg_regions *r = &state->regions;
+    const float *usual = state->templates[state->dominant].shape;
+    int32_t lag = 0;
+    float best = -2.0f;
+    for (int32_t shift = -LAG_MAX; shift <= LAG_MAX; shift++) {
+        float c = correlation(beat, usual, r->qrs_first, r->qrs_last, shift, r->points);
+        if (c > best) {
+            best = c;
+            lag = shift;
+        }
+    }
+    float qrs_spread = spread_of(usual, r->qrs_first, r->qrs_last);
+    extent e = extent_of(beat, r->qrs_first, r->qrs_last);
+    float size = e.high - e.low, usual_size = qrs_size(r, usual);
+    float width = width_of(beat, r->qrs_first, r->qrs_last);
+    float usual_width = width_of(usual, r->qrs_first, r->qrs_last);
+    f[ECG_F_QRS_CORRELATION] = best;
+    f[ECG_F_QRS_DIFFERENCE] = difference(beat, usual, r->qrs_first, r->qrs_last, lag, r->points, qrs_spread);
+    f[ECG_F_QRS_SIZE] = usual_size > 0.0f ? limited_log(size / usual_size) : 0.0f;
+    f[ECG_F_QRS_WIDTH] = width / (float)(r->qrs_last - r->qrs_first);
+    f[ECG_F_QRS_WIDTH_RATIO] = usual_width > 0.0f ? limited_log(width / usual_width) : 0.0f;
+    f[ECG_F_QRS_BALANCE] = size > 0.0f ? state->orientation * (e.high + e.low) / size : 0.0f;
+    f[ECG_F_P_CORRELATION] = correlation(beat, usual, r->p_first, r->p_last, lag, r->points);
+    f[ECG_F_P_DIFFERENCE] = difference(beat, usual, r->p_first, r->p_last, lag, r->points,
+                                       0.3f * qrs_spread); /* P waves are about a third of the spread */
+    float p = spread_of(beat, r->p_first, r->p_last), usual_p = spread_of(usual, r->p_first, r->p_last);
+    f[ECG_F_P_SIZE] = usual_p > 0.0f ? limited_log(p / usual_p) : 0.0f;
+    f[ECG_F_T_CORRELATION] = correlation(beat, usual, r->t_first, r->t_last, lag, r->points);
+    f[ECG_F_T_DIFFERENCE] = difference(beat, usual, r->t_first, r->t_last, lag, r->points, qrs_spread);
+    f[ECG_F_PREVIOUS_CORRELATION] =
+        state->beats > 0 ? correlation(beat, state->previous, r->qrs_first, r->qrs_last, 0, r->points) : 0.0f;
+    f[ECG_F_OWN_SHARE] = own >= 0 ? state->templates[own].share : 0.0f;
+    f[ECG_F_OWN_DOMINANT] = own == state->dominant ? 1.0f : 0.0f;
+    float beats = (float)state->beats;
+    f[ECG_F_EXPERIENCE] = (beats < EXPERIENCED ? beats : EXPERIENCED) / EXPERIENCED;
+}
+
+static float limited(float x) {
+    return x > WINDOW_LIMIT ? WINDOW_LIMIT : x < -WINDOW_LIMIT ? -WINDOW_LIMIT : x;
+}
+
+float ecg_features_take(ecg_features_state *state, float *beat, double rr, float *window, float *features) {
+    const ecg_regions *r = &state->regions;
+    float rr_level;
+    rhythm_features(state, rr, features, &rr_level);
+
+    float unit = running_size(state, qrs_size(r, beat));
+    for (int32_t i = 0; i < r->points; i++) beat[i] /= unit;
+
+    if (state->beats == 0) { /* the first beat is all that is known of the patient */
+        learn(state, beat, -1, 0);
+        orient(state);
+    }
+    float best;
+    int32_t lag;
+    int32_t own = nearest_template(state, beat, &best, &lag);
+    if (!belongs(state, beat, own, best)) own = -1;
+    shape_features(state, beat, own, features);
+    const float *usual = state->templates[state->dominant].shape;
+    for (int32_t i = 0; i < r->points; i++) {
+        window[i * ECG_CHANNELS] = limited(state->orientation * beat[i]);
+        window[i * ECG_CHANNELS + 1] = limited(state->orientation * usual[i]);
+    }
+    if (state->beats > 0) {
+        learn(state, beat, own, lag);
+        orient(state);
+    }
+    memcpy(state->previous, beat, (size_t)r->points * sizeof(float));
+    state->beats++;
+    return rr_level;
+}
+
+void ecg_features_look_ahead(float *features, float rr_level, double rr_next) {
+    features[ECG_F_RR_NEXT] = rr_level > 0.0f ? limited_log((float)rr_next / rr_level) : 0.0f;
+    features[ECG_F_RR_NEXT_KNOWN] = 1.0f;
+}

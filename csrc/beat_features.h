@@ -1,0 +1,76 @@
+/* What a beat is compared with: the patient's recent RR intervals and running beat templates. */
+#ifndef ECGFAST_FEATURES_H
+#define ECGFAST_FEATURES_H
+
+#include "internal.h"
+
+#define ECG_TEMPLATES 8   /* running beat shapes kept at the most */
+#define ECG_RR_RECENT 8   /* RR intervals that make the local rhythm */
+#define ECG_SIZE_RECENT 9 /* QRS sizes whose median scales the windows */
+
+/* Index of each feature; the names are in beat_features.c, in the same order. */
+enum {
+    ECG_F_RR_RATIO,
+    ECG_F_RR_CHANGE,
+    ECG_F_RR_RATIO_LONG,
+    ECG_F_RR_BEFORE_RATIO,
+    ECG_F_RR,
+    ECG_F_RR_LOCAL,
+    ECG_F_RR_VARIABILITY,
+    ECG_F_RR_NEXT,
+    ECG_F_RR_NEXT_KNOWN,
+    ECG_F_QRS_CORRELATION,
+    ECG_F_QRS_DIFFERENCE,
+    ECG_F_QRS_SIZE,
+    ECG_F_QRS_WIDTH,
+    ECG_F_QRS_WIDTH_RATIO,
+    ECG_F_QRS_BALANCE,
+    ECG_F_P_CORRELATION,
+    ECG_F_P_DIFFERENCE,
+    ECG_F_P_SIZE,
+    ECG_F_T_CORRELATION,
+    ECG_F_T_DIFFERENCE,
+    ECG_F_PREVIOUS_CORRELATION,
+    ECG_F_OWN_SHARE,
+    ECG_F_OWN_DOMINANT,
+    ECG_F_EXPERIENCE
+};
+
+/* Stretches of the window, as grid points. */
+typedef struct ecg_regions {
+    int32_t points;
+    int32_t p_first, p_last;     /* the P wave */
+    int32_t qrs_first, qrs_last; /* the QRS complex */
+    int32_t t_first, t_last;     /* ST segment and the start of the T wave */
+} ecg_regions;
+
+typedef struct ecg_template {
+    float share;                 /* exponential share of the patient's beats, 0 free */
+    float count;                 /* beats averaged */
+    float shape[ECG_WINDOW_MAX]; /* in units of the running QRS size, not oriented */
+} ecg_template;
+
+typedef struct ecg_features_state {
+    ecg_regions regions;
+    int64_t beats;               /* seen so far */
+    int32_t rr_count;            /* RR intervals in rr_recent */
+    float rr_recent[ECG_RR_RECENT]; /* s, a ring: interval k at k % ECG_RR_RECENT */
+    float rr_long;               /* s, slow average */
+    int32_t sizes;
+    float size_recent[ECG_SIZE_RECENT]; /* mV */
+    int32_t dominant;            /* template that stands for the patient's usual beat */
+    float orientation;           /* +1 or -1: makes the usual beat's main deflection upright */
+    float previous[ECG_WINDOW_MAX];
+    ecg_template templates[ECG_TEMPLATES];
+} ecg_features_state;
+
+void ecg_features_init(ecg_features_state *state, const ecg_window_config *config);
+/* Takes the beat `beat` (mV, level removed, made into the units of the output) with its RR interval
+ * (s, NaN on the first). Writes the model's window (points x ECG_CHANNELS, interleaved) and its
+ * features, then lets the beat into the running templates. Returns the RR level of the moment (s),
+ * which the next interval is compared with. */
+float ecg_features_take(ecg_features_state *state, float *beat, double rr, float *window, float *features);
+/* Fills in the next RR interval (s), for a model that looks one beat ahead. */
+void ecg_features_look_ahead(float *features, float rr_level, double rr_next);
+
+#endif /* ECGFAST_FEATURES_H */

@@ -1,0 +1,26 @@
+/* Beat windows: the ECG around an R peak on the model's time grid, level removed. */
+#ifndef ECGFAST_WINDOW_H
+#define ECGFAST_WINDOW_H
+
+#include "internal.h"
+
+/* Anti-aliased resampling around an R peak: one row of filter taps for each grid point, so that any
+ * sampling rate gives the same window of the same beat. */
+typedef struct ecg_window {
+    int32_t points;      /* of the grid */
+    int32_t taps;        /* input samples that one point is made of */
+    int32_t first_max;   /* samples from R to the last row's first tap */
+    size_t first_at;     /* byte offsets from this struct: int32_t[points], first tap relative to R */
+    size_t weight_at;    /* float[points][taps] */
+} ecg_window;
+
+/* Bytes of struct and table together. */
+size_t ecg_window_size(double fs, const ecg_window_config *config);
+void ecg_window_init(ecg_window *window, double fs, const ecg_window_config *config);
+/* Samples after R that the window needs. */
+int64_t ecg_window_reach(const ecg_window *window);
+/* Cuts the window of `lead` around `r_sample` into out[points], in mV, its median subtracted.
+ * Samples before the stream's start or after its end repeat the nearest one. */
+void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t r_sample, float *out);
+
+#endif /* ECGFAST_WINDOW_H */

@@ -1,0 +1,80 @@
+"""ecgfast: beats with labels while they happen.
+
+``from ecgfast import stream_classify`` is the main door; everything here is imported when first used,
+so that ``import ecgfast`` itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ecgfast.core import (
+        BandpassFilter,
+        BeatBatch,
+        BeatStream,
+        QRSDetector,
+        WindowSpec,
+        detect_qrs,
+    )
+    from ecgfast.errors import (
+        EcgfastError,
+        InputError,
+        MissingExtraError,
+        ModelError,
+        RecordError,
+    )
+    from ecgfast.records import Annotations, Record, read_record
+    from ecgfast.runtime import Classifier
+    from ecgfast.streaming import Beat, Quality, stream_classify
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ecgfast.core": (
+        "BandpassFilter", "BeatBatch", "BeatStream", "QRSDetector", "WindowSpec", "detect_qrs",
+    ),
+    "ecgfast.errors": (
+        "EcgfastError", "InputError", "MissingExtraError", "ModelError", "RecordError",
+    ),
+    "ecgfast.records": ("Annotations", "Record", "read_record"),
+    "ecgfast.runtime": ("Classifier",),
+    "ecgfast.streaming": ("Beat", "Quality", "stream_classify"),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Annotations",
+    "BandpassFilter",
+    "Beat",
+    "BeatBatch",
+    "BeatStream",
+    "Classifier",
+    "EcgfastError",
+    "InputError",
+    "MissingExtraError",
+    "ModelError",
+    "QRSDetector",
+    "Quality",
+    "Record",
+    "RecordError",
+    "WindowSpec",
+    "__version__",
+    "detect_qrs",
+    "read_record",
+    "stream_classify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
