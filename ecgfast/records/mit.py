@@ -1,0 +1,224 @@
+"""The MIT annotation format (``.atr`` and its kin), read and written.
+
+Written from the description in the WFDB Applications Guide, annot(5): 16-bit little-endian words,
+the six high bits a code, the ten low bits the samples since the mark before; special codes carry
+longer intervals and text.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError, RecordError
+from .record import Annotations
+
+__all__ = ["CODES", "decode_annotations", "encode_annotations", "read_annotations"]
+
+# Codes of ecgcodes.h with the characters that PhysioNet shows for them.
+CODES: dict[str, int] = {
+    "N": 1, "L": 2, "R": 3, "a": 4, "V": 5, "F": 6, "J": 7, "A": 8, "S": 9, "E": 10,
+    "j": 11, "/": 12, "Q": 13, "~": 14, "|": 16, "s": 18, "T": 19, "*": 20, "D": 21,
+    '"': 22, "=": 23, "p": 24, "B": 25, "^": 26, "t": 27, "+": 28, "u": 29, "?": 30,
+    "!": 31, "[": 32, "]": 33, "e": 34, "n": 35, "@": 36, "x": 37, "f": 38, "(": 39,
+    ")": 40, "r": 41,
+}  # fmt: skip
+_SYMBOLS = np.full(64, " ", "<U1")
+for _symbol, _code in CODES.items():
+    _SYMBOLS[_code] = _symbol
+
+_NOTE, _SKIP, _AUX = CODES['"'], 59, 63
+_RESOLUTION = re.compile(r"## time resolution:\s*([0-9.eE+]+)")
+_OWN_CODES = b"## annotation type definitions"
+_SKIP_MAX = 2**31 - 1
+
+
+def decode_annotations(data: bytes, name: str) -> tuple[Annotations, float | None]:
+    """Decode an annotation file.
+
+    Parameters
+    ----------
+    data : bytes
+        The file's content.
+    name : str
+        The file, for messages.
+
+    Returns
+    -------
+    annotations : Annotations
+        Without the notes in which a file states its own time resolution.
+    resolution : float or None
+        Samples a second that the marks count in, if the file states it.
+
+    Raises
+    ------
+    RecordError
+        If the file is cut short or starts with text.
+    """
+    words = np.frombuffer(data, "<u2", len(data) // 2)
+    code = (words >> 10).astype(np.int64)
+    interval = (words & 1023).astype(np.int64)
+
+    # Text and long intervals span words that are no marks: step over them, the rest is uniform.
+    payload = np.zeros(len(words), bool)
+    texts: list[tuple[int, str]] = []
+    end, past = len(words), 0
+    for at in np.flatnonzero((code == _SKIP) | (code == _AUX) | (words == 0)).tolist():
+        if at < past:
+            continue
+        if words[at] == 0:
+            end = at
+            break
+        past = at + 3 if code[at] == _SKIP else at + 1 + (int(interval[at]) + 1) // 2
+        if past > len(words):
+            raise RecordError(f"{name}: truncated in the middle of a mark; fetch the file again")
+        payload[at + 1 : past] = True
+        if code[at] == _SKIP:
+            high, low = int(words[at + 1]), int(words[at + 2])
+            long = (high << 16) | low
+            interval[at] = long - (1 << 32) if high & 0x8000 else long
+        else:
+            raw = words[at + 1 : past].tobytes()[: int(interval[at])]
+            texts.append((at, raw.decode("latin-1").rstrip("\0")))
+
+    is_mark = (code < _SKIP) & ~payload
+    is_mark[end:] = False
+    moves = (is_mark | ((code == _SKIP) & ~payload))[:end]
+    position = np.cumsum(np.where(moves, interval[:end], 0))
+    number = np.cumsum(is_mark) - 1
+
+    keep = np.ones(int(is_mark.sum()), bool)
+    aux = [""] * len(keep)
+    resolution: float | None = None
+    for at, text in texts:
+        mark = int(number[at])
+        if mark < 0:
+            raise RecordError(f"{name}: starts with text and no mark; it is no annotation file")
+        aux[mark] = text
+        stated = _RESOLUTION.match(text)
+        if stated:
+            resolution = float(stated[1])
+            keep[mark] = False
+    sample = position[is_mark[:end]]
+    symbol = _SYMBOLS[code[is_mark]]
+    return Annotations(sample[keep], symbol[keep], np.array(aux, np.str_)[keep]), resolution
+
+
+def _with_text(code: int, text: str) -> bytes:
+    """Return the words that hang `text` on the mark before them."""
+    raw = text.encode("latin-1", "replace")[:255]
+    return (code << 10 | len(raw)).to_bytes(2, "little") + raw + b"\0" * (len(raw) % 2)
+
+
+def encode_annotations(
+    sample: npt.ArrayLike,
+    symbol: Sequence[str] | npt.NDArray[np.str_],
+    fs: float,
+    aux: Sequence[str] | npt.NDArray[np.str_] | None = None,
+) -> bytes:
+    """Encode marks as an annotation file.
+
+    Parameters
+    ----------
+    sample : array_like of int, shape (n,)
+        Sample indices, never falling.
+    symbol : sequence of str, length n
+        PhysioNet's one-character codes.
+    fs : float
+        Sampling rate in Hz, stated in the file.
+    aux : sequence of str, length n, optional
+        Text to go with each mark, at most 255 bytes of Latin-1.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    InputError
+        If samples fall or are negative, lengths differ, or a symbol has no code.
+    """
+    marks = Annotations(
+        np.asarray(sample, np.int64),
+        np.asarray(symbol, np.str_),
+        np.asarray(() if aux is None else aux, np.str_),
+    )
+    steps = np.diff(marks.sample, prepend=0)
+    if len(steps) and int(steps.min()) < 0:
+        at = int(np.argmin(steps))
+        raise InputError(
+            f"annotation {at} is at sample {marks.sample[at]}, before the one ahead of it; "
+            "sort the marks"
+        )
+    stated = f"## time resolution: {fs:.17g}"
+    out = bytearray((_NOTE << 10).to_bytes(2, "little") + _with_text(_AUX, stated))
+    for step, text_symbol, text in zip(
+        steps.tolist(), marks.symbol.tolist(), marks.aux.tolist(), strict=True
+    ):
+        code = CODES.get(text_symbol)
+        if code is None:
+            raise InputError(
+                f"{text_symbol!r} has no code in the WFDB annotation format; use one of "
+                f"{''.join(CODES)}, and put other labels in aux"
+            )
+        left = step
+        while left > 1023:
+            jump = min(left, _SKIP_MAX)
+            out += (_SKIP << 10).to_bytes(2, "little")
+            out += (jump >> 16).to_bytes(2, "little") + (jump & 0xFFFF).to_bytes(2, "little")
+            left -= jump
+        out += (code << 10 | left).to_bytes(2, "little")
+        if text:
+            out += _with_text(_AUX, text)
+    return bytes(out + b"\0\0")
+
+
+def read_annotations(path: str | os.PathLike[str], *, fs: float | None = None) -> Annotations:
+    """Read a WFDB annotation file.
+
+    Parameters
+    ----------
+    path : str or path
+        The file with its extension, such as ``208.atr``.
+    fs : float, optional
+        Sampling rate in Hz of the recording; a file that counts in another resolution and says so
+        is converted to it.
+
+    Returns
+    -------
+    Annotations
+
+    Raises
+    ------
+    RecordError
+        If the file is missing or cut short.
+    """
+    where = Path(path).expanduser()
+    try:
+        data = where.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{where}: cannot be read ({error.strerror}); check the path") from None
+    if _OWN_CODES in data:
+        marks, resolution = _through_wfdb(where)
+    else:
+        marks, resolution = decode_annotations(data, str(where))
+    if fs is None or not resolution or resolution == fs:
+        return marks
+    sample = np.rint(marks.sample * (fs / resolution)).astype(np.int64)
+    return Annotations(sample, marks.symbol, marks.aux)
+
+
+def _through_wfdb(path: Path) -> tuple[Annotations, float | None]:
+    """Decode a file that defines codes of its own with the wfdb package."""
+    import wfdb  # type: ignore[import-untyped]
+
+    try:
+        marks = wfdb.rdann(str(path.with_suffix("")), path.suffix[1:])
+    except Exception as error:  # whatever it raises, the file is at fault
+        raise RecordError(f"{path}: the wfdb package cannot read it ({error})") from None
+    return Annotations(marks.sample, marks.symbol, marks.aux_note), marks.fs

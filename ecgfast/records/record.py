@@ -1,0 +1,312 @@
+"""A recording in memory, and an open one that is read block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError, RecordError
+
+__all__ = ["FS_MAX", "FS_MIN", "Annotations", "FloatArray", "Record", "RecordSource", "check_fs"]
+
+FloatArray = npt.NDArray[np.float32]
+
+FS_MIN = 100.0
+FS_MAX = 2000.0
+
+# Frames fetched at a time when a whole recording is read: the temporaries stay small.
+_CHUNK = 1 << 17
+
+
+def check_fs(fs: float, name: str = "") -> float:
+    """Return `fs` as a float, or say why it cannot be used.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling rate in Hz.
+    name : str
+        What it belongs to, for the message.
+
+    Returns
+    -------
+    float
+        The sampling rate in Hz.
+
+    Raises
+    ------
+    InputError
+        If it is not a number from 100 to 2000 Hz.
+    """
+    where = f"{name}: " if name else ""
+    try:
+        value = float(fs)
+    except (TypeError, ValueError):
+        raise InputError(f"{where}fs is {fs!r}: give the sampling rate in Hz as a number") from None
+    if not FS_MIN <= value <= FS_MAX:
+        raise InputError(
+            f"{where}fs is {value:g} Hz: ecgfast works from {FS_MIN:g} to {FS_MAX:g} Hz; "
+            "check the rate, or resample the signal"
+        )
+    return value
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """Marks on a recording, ordered as in their file.
+
+    Attributes
+    ----------
+    sample : ndarray of int64, shape (n,)
+        Sample index, counted from the recording's first sample.
+    symbol : ndarray of str, shape (n,)
+        PhysioNet's one-character code (``N``, ``V``, ``A``, ``+``, ...).
+    aux : ndarray of str, shape (n,)
+        Free text that goes with the mark, mostly empty.
+
+    Raises
+    ------
+    InputError
+        If the three differ in length.
+    """
+
+    sample: npt.NDArray[np.int64]
+    symbol: npt.NDArray[np.str_]
+    aux: npt.NDArray[np.str_] = field(default_factory=lambda: np.empty(0, np.str_))
+
+    def __post_init__(self) -> None:
+        sample = np.asarray(self.sample, np.int64).reshape(-1)
+        symbol = np.asarray(self.symbol, np.str_).reshape(-1)
+        aux = np.asarray(self.aux, np.str_).reshape(-1)
+        if not len(aux):
+            aux = np.full(len(sample), "", np.str_)
+        if not len(sample) == len(symbol) == len(aux):
+            raise InputError(
+                f"annotations have {len(sample)} samples, {len(symbol)} symbols and "
+                f"{len(aux)} texts: give one of each a mark"
+            )
+        object.__setattr__(self, "sample", sample)
+        object.__setattr__(self, "symbol", symbol)
+        object.__setattr__(self, "aux", aux)
+
+    def __len__(self) -> int:
+        return len(self.sample)
+
+    def __repr__(self) -> str:
+        return f"Annotations({len(self)} marks)"
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A recording in memory.
+
+    Attributes
+    ----------
+    signal : ndarray of float32, shape (n, leads)
+        Samples in mV, C-contiguous; NaN where a sample is missing. Anything numeric of shape
+        (n,) or (n, leads) is accepted and converted.
+    fs : float
+        Sampling rate in Hz, 100 to 2000.
+    leads : tuple of str
+        One name a lead; ``ECG1``, ``ECG2``, ... where none are given.
+    start : datetime or None
+        When the first sample was taken.
+    annotations : Annotations or None
+        Reference marks that came with the recording.
+    name : str
+        Short name, such as ``208``.
+    units : tuple of str
+        Unit of each lead: ``mV``, except where a lead of another kind was asked for by name.
+    comments : tuple of str
+        What the file says about the recording.
+
+    Raises
+    ------
+    InputError
+        If the signal is not numeric, has another shape or fewer than two samples, `fs` is out of
+        range, or the names do not match the leads.
+    """
+
+    signal: FloatArray
+    fs: float
+    leads: tuple[str, ...] = ()
+    start: datetime | None = None
+    annotations: Annotations | None = None
+    name: str = ""
+    units: tuple[str, ...] = ()
+    comments: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        where = f"{self.name}: " if self.name else ""
+        raw = np.asarray(self.signal)
+        if raw.dtype.kind not in "fiub":
+            raise InputError(f"{where}the signal is of type {raw.dtype}: give real numbers in mV")
+        if raw.ndim == 1:
+            raw = raw[:, np.newaxis]
+        if raw.ndim != 2 or raw.shape[1] == 0:
+            raise InputError(
+                f"{where}the signal has shape {raw.shape}: expected (samples,) or (samples, leads)"
+            )
+        n, n_leads = raw.shape
+        if n < 2:
+            raise InputError(f"{where}the signal holds {n} sample(s): give at least two")
+        if n < n_leads:
+            raise InputError(
+                f"{where}the signal has shape {raw.shape}, fewer samples than leads: "
+                "transpose it to (samples, leads)"
+            )
+        if isinstance(self.leads, str):
+            raise InputError(f"{where}leads is the text {self.leads!r}: give a sequence of names")
+        leads = tuple(self.leads) or tuple(f"ECG{i + 1}" for i in range(n_leads))
+        units = tuple(self.units) or ("mV",) * n_leads
+        if len(leads) != n_leads or len(units) != n_leads:
+            raise InputError(
+                f"{where}{len(leads)} lead names and {len(units)} units for {n_leads} columns: "
+                "give one of each a column"
+            )
+        object.__setattr__(self, "signal", np.ascontiguousarray(raw, np.float32))
+        object.__setattr__(self, "fs", check_fs(self.fs, self.name))
+        object.__setattr__(self, "leads", leads)
+        object.__setattr__(self, "units", units)
+
+    @property
+    def n_samples(self) -> int:
+        """Samples a lead."""
+        return len(self.signal)
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return len(self.signal) / self.fs
+
+    def lead(self, which: str | int) -> FloatArray:
+        """Return one lead.
+
+        Parameters
+        ----------
+        which : str or int
+            Its name (case is ignored unless it decides) or its column.
+
+        Returns
+        -------
+        ndarray of float32, shape (n,)
+            A view of the signal, in mV.
+
+        Raises
+        ------
+        InputError
+            If there is no such lead.
+        """
+        return self.signal[:, find_lead(which, self.leads, self.name)]
+
+    def __repr__(self) -> str:
+        marks = "" if self.annotations is None else f", {len(self.annotations)} annotations"
+        return (
+            f"Record({self.name!r}, {self.duration:.1f} s at {self.fs:g} Hz, "
+            f"leads {', '.join(self.leads)}{marks})"
+        )
+
+
+def find_lead(which: str | int, leads: Sequence[str], name: str = "") -> int:
+    """Return the column of lead `which` among `leads`; InputError lists them if it is not there."""
+    if isinstance(which, str):
+        if which in leads:
+            return list(leads).index(which)
+        folded = [lead.casefold() for lead in leads]
+        if which.casefold() in folded:
+            return folded.index(which.casefold())
+    elif -len(leads) <= which < len(leads):
+        return int(which) % len(leads)
+    where = f"{name}: " if name else ""
+    raise InputError(f"{where}no lead {which!r}; there are {', '.join(map(repr, leads))}")
+
+
+@dataclass(frozen=True, eq=False)
+class RecordSource:
+    """An open recording: what its header says, and its samples on request.
+
+    Nothing is held open between reads, so there is nothing to close.
+
+    Attributes
+    ----------
+    fs, leads, start, annotations, name, units, comments
+        As in `Record`.
+    n_samples : int
+        Samples a lead.
+    fetch : callable
+        ``fetch(start, stop)`` returns float32 samples of shape (stop - start, leads) in mV.
+    """
+
+    fs: float
+    leads: tuple[str, ...]
+    n_samples: int
+    fetch: Callable[[int, int], FloatArray] = field(repr=False)
+    start: datetime | None = None
+    annotations: Annotations | None = None
+    name: str = ""
+    units: tuple[str, ...] = ()
+    comments: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fs", check_fs(self.fs, self.name))
+        if not self.units:
+            object.__setattr__(self, "units", ("mV",) * len(self.leads))
+        if self.n_samples < 2:
+            raise RecordError(
+                f"{self.name}: holds {self.n_samples} sample(s) a lead; nothing can be read from it"
+            )
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.n_samples / self.fs
+
+    def blocks(self, seconds: float = 10.0) -> Iterator[FloatArray]:
+        """Yield the signal in order, in blocks.
+
+        Parameters
+        ----------
+        seconds : float
+            Length of a block in seconds, at least one sample; the last block may be shorter.
+
+        Yields
+        ------
+        ndarray of float32, shape (k, leads)
+            Samples in mV.
+
+        Raises
+        ------
+        InputError
+            If `seconds` is not positive.
+        """
+        if not 0 < seconds < float("inf"):
+            raise InputError(f"blocks of {seconds} s: give a positive length in seconds")
+        step = max(1, round(seconds * self.fs))
+        for begin in range(0, self.n_samples, step):
+            yield self.fetch(begin, min(begin + step, self.n_samples))
+
+    def read(self) -> Record:
+        """Return the whole recording.
+
+        Returns
+        -------
+        Record
+        """
+        signal = np.empty((self.n_samples, len(self.leads)), np.float32)
+        for begin in range(0, self.n_samples, _CHUNK):
+            end = min(begin + _CHUNK, self.n_samples)
+            signal[begin:end] = self.fetch(begin, end)
+        return Record(
+            signal,
+            self.fs,
+            self.leads,
+            self.start,
+            self.annotations,
+            self.name,
+            self.units,
+            self.comments,
+        )
