@@ -85,7 +85,7 @@ def open_array(path: Path, fs: float | None, leads: Leads) -> RecordSource:
         raise RecordError(f"{name}: holds {signal.dtype}, not real numbers; save the samples in mV")
     if signal.ndim == 1:
         signal = signal[:, np.newaxis]
-    if signal.ndim != 2 or signal.shape[0] < signal.shape[1]:
+    elif signal.ndim != 2 or signal.shape[0] < signal.shape[1]:
         raise RecordError(
             f"{name}: has shape {signal.shape}; save it as (samples,) or (samples, leads)"
         )

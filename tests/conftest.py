@@ -1,0 +1,31 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Folder of the real recordings (mitdb/, svdb/, ...); skips where ECGFAST_DATA names none."""
+    root = os.environ.get("ECGFAST_DATA", "")
+    if not root or not Path(root).is_dir():
+        pytest.skip("ECGFAST_DATA does not name a folder of recordings (mitdb, svdb, ...)")
+    return Path(root)
+
+
+@pytest.fixture(scope="session")
+def record_path(data_root: Path) -> Callable[[str], Path]:
+    """Path of a real record, such as ``record_path("mitdb/208")``; skips where it is missing."""
+
+    def find(name: str) -> Path:
+        path = data_root / name
+        if not path.with_name(f"{path.name}.hea").is_file():
+            pytest.skip(f"{name} is not in ECGFAST_DATA")
+        return path
+
+    return find
