@@ -1,0 +1,165 @@
+"""Which TFLite runtime there is: found by building an interpreter, not by importing a module."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from ..errors import MissingExtraError, ModelError
+
+__all__ = ["BACKENDS", "available_backends", "open_interpreter"]
+
+#: Runtimes in the order tried: the maintained one, its small predecessor, all of TensorFlow.
+BACKENDS = ("ai-edge-litert", "tflite-runtime", "tf.lite")
+
+#: Environment variable that names the runtime to use.
+VARIABLE = "ECGFAST_RUNTIME"
+
+# One tensor and no operator: the smallest file that every runtime builds an interpreter for.
+_SMALLEST_MODEL = bytes.fromhex(
+    "1800000054464c3300000e00140010000c000800000004000e000000100000001c0000008400000003000000"
+    "0100000008000000040004000400000001000000100000000c00140010000c00080004000c00000010000000"
+    "1000000014000000180000000000000001000000000000000100000000000000010000001000"
+    "00000c000c0008000000000004000c000000080000000c0000000100000078000000010000000100000000000000"
+)
+
+_lock = threading.Lock()
+_found: dict[str, Any] = {}  # interpreter class, or the reason why there is none
+
+
+def _probe(name: str) -> Any:
+    """Interpreter class of a runtime, or one line that says why it cannot be used."""
+    # Its symbols and TensorFlow's clash: models then fail to load or crash the process.
+    if name == "tflite-runtime" and "tensorflow" in sys.modules and name not in _found:
+        return "cannot be loaded into a process that has imported TensorFlow"
+    with _lock:
+        if name not in _found:
+            _found[name] = _build_once(name)
+        return _found[name]
+
+
+def _build_once(name: str) -> Any:
+    try:
+        if name == "ai-edge-litert":
+            interpreter = import_module("ai_edge_litert.interpreter").Interpreter
+        elif name == "tflite-runtime":
+            interpreter = import_module("tflite_runtime.interpreter").Interpreter
+        else:
+            interpreter = import_module("tensorflow").lite.Interpreter
+    except ModuleNotFoundError:
+        return "is not installed"
+    except Exception as error:
+        return f"fails to import ({_first_line(error)})"
+    try:
+        with _quiet():
+            interpreter(model_content=_SMALLEST_MODEL, num_threads=1).allocate_tensors()
+    except Exception as error:  # tflite-runtime under numpy 2 raises SystemError only here
+        return f"is installed and does not work ({_first_line(error)})"
+    return interpreter
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what a runtime writes to standard error while it builds; failures raise anyway."""
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def available_backends() -> tuple[str, ...]:
+    """Names of the runtimes that work here, best first.
+
+    TensorFlow is tried only where it is already imported or nothing else works, as importing it
+    takes seconds.
+    """
+    small = tuple(name for name in BACKENDS[:2] if not isinstance(_probe(name), str))
+    if ("tensorflow" in sys.modules or not small) and not isinstance(_probe("tf.lite"), str):
+        return (*small, "tf.lite")
+    return small
+
+
+def open_interpreter(
+    content: bytes,
+    origin: str,
+    *,
+    backend: str | None = None,
+    num_threads: int = 1,
+    batch: int | None = None,
+) -> tuple[Any, str]:
+    """Build an interpreter for a model with the first runtime that can.
+
+    Parameters
+    ----------
+    content : bytes
+        The .tflite file; keep it alive as long as the interpreter.
+    origin : str
+        What to call the model in messages: its file.
+    backend : str, optional
+        One of `BACKENDS`, and no other is tried; else the environment variable ECGFAST_RUNTIME,
+        else each of `BACKENDS` in turn.
+    num_threads : int, default 1
+        Threads of the interpreter.
+    batch : int, optional
+        Resize the first axis of every input to this.
+
+    Returns
+    -------
+    interpreter, str
+        The interpreter, tensors allocated, and the name of its runtime.
+
+    Raises
+    ------
+    ModelError
+        The name is unknown, the named runtime does not work, or none can load the model.
+    MissingExtraError
+        No runtime is installed at all.
+    """
+    backend = backend or os.environ.get(VARIABLE) or None
+    if backend is not None and backend not in BACKENDS:
+        raise ModelError(f"no TFLite runtime {backend!r}: choose one of {', '.join(BACKENDS)}")
+    reasons = []
+    working = False
+    for name in BACKENDS if backend is None else (backend,):
+        if name == "tf.lite" and backend is None and working:
+            break  # importing TensorFlow would take seconds, to meet the same damaged file
+        interpreter = _probe(name)
+        if isinstance(interpreter, str):
+            reasons.append(f"{name} {interpreter}")
+            continue
+        working = True
+        try:
+            with _lock, _quiet():
+                built = interpreter(model_content=content, num_threads=num_threads)
+                if batch is not None:
+                    for detail in built.get_input_details():
+                        built.resize_tensor_input(
+                            detail["index"], [batch, *(int(n) for n in detail["shape"][1:])]
+                        )
+                built.allocate_tensors()
+        except (ValueError, RuntimeError, TypeError, SystemError) as error:
+            reasons.append(f"{name} cannot load it ({_first_line(error)})")
+            continue
+        return built, name
+    if backend is None and not working and all("not installed" in text for text in reasons):
+        raise MissingExtraError("Running a model without ai-edge-litert", "tflite")
+    raise ModelError(f"{origin}: {'; '.join(reasons)}")

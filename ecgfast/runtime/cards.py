@@ -1,0 +1,171 @@
+"""Model cards: what a model is, what goes in and comes out, how it was made and how good it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import ModelError
+
+__all__ = ["InputSpec", "ModelCard", "ModelWindow", "available_models", "models_folder"]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One input of a model."""
+
+    name: str
+    """Name of the tensor: "window" or "features"."""
+    shape: tuple[int, ...]
+    """Shape without the batch."""
+    meaning: str = ""
+    """What the numbers are, with their units."""
+    dtype: str = "float32"
+    """Type that `Classifier` takes."""
+
+
+class ModelWindow(NamedTuple):
+    """Where a model's window lies around the R peak."""
+
+    grid_fs: float
+    """Samples a second of the window's time grid, Hz."""
+    before: int
+    """Grid points before R."""
+    after: int
+    """Grid points from R on, R among them."""
+
+
+@dataclass
+class ModelCard:
+    """Everything to know about a trained model, kept as NAME.json beside its files.
+
+    The plain dictionaries hold what can be written as JSON: numbers, text, lists.
+    """
+
+    name: str
+    """Short name, and stem of the files."""
+    description: str
+    """What it does, in a sentence."""
+    task: str
+    """"beats", "normality" or "blood-pressure"."""
+    classes: tuple[str, ...]
+    """Meaning of each output: class labels, or names of the numbers."""
+    inputs: tuple[InputSpec, ...]
+    """Inputs, by name."""
+    output: str = "probability"
+    """Name of the output: "probability" (batch, classes) or "value"."""
+    window: ModelWindow | None = None
+    """Place of the window, where the input is a beat."""
+    lookahead: int = 0
+    """How many later beats the features of a beat need."""
+    architecture: dict[str, Any] = field(default_factory=dict)
+    """Arguments of `ecgfast.networks.build`."""
+    parameters: int = 0
+    """Weights of the Keras model."""
+    forms: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By form ("float32", "int8"...): file, bytes, sha256, operators, max_abs_difference."""
+    data: dict[str, Any] = field(default_factory=dict)
+    """Data sets and what was kept of them."""
+    split: dict[str, Any] = field(default_factory=dict)
+    """Which patients trained, chose and tested it."""
+    seed: int | None = None
+    """Seed of the training."""
+    command: str = ""
+    """Command that makes the model again."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """Figures, each with its protocol."""
+    limits: list[str] = field(default_factory=list)
+    """What it cannot do."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Libraries it was made with."""
+    path: Path | None = field(default=None, compare=False)
+    """The file the card was read from; not saved."""
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> ModelCard:
+        """Read a card.
+
+        Raises
+        ------
+        ModelError
+            The file is missing, is not JSON, or is not a card.
+        """
+        path = Path(path)
+        try:
+            given = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ModelError(f"{path}: no such model card") from None
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path}: not a model card ({error})") from None
+        if not isinstance(given, dict):
+            raise ModelError(f"{path}: not a model card (no JSON object)")
+        known = {f.name for f in dataclasses.fields(cls)} - {"path"}
+        if unknown := sorted(given.keys() - known):
+            raise ModelError(f"{path}: not a model card of this version (has {unknown[0]!r})")
+        try:
+            given["classes"] = tuple(str(label) for label in given["classes"])
+            given["inputs"] = tuple(
+                InputSpec(**{**spec, "shape": tuple(int(n) for n in spec["shape"])})
+                for spec in given["inputs"]
+            )
+            if given.get("window") is not None:
+                given["window"] = ModelWindow(**given["window"])
+            return cls(**given, path=path)
+        except KeyError as error:
+            raise ModelError(f"{path}: the card lacks {error}") from None
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"{path}: a damaged card ({error})") from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the card as JSON, whole or not at all."""
+        path = Path(path)
+        content = dataclasses.asdict(self)
+        del content["path"]
+        if self.window is not None:
+            content["window"] = self.window._asdict()
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            partial.write_text(text, encoding="utf-8")
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise ModelError(f"{path}: cannot be written ({error.strerror})") from None
+
+    def file(self, form: str) -> Path:
+        """File of one form, beside the card.
+
+        Raises
+        ------
+        ModelError
+            The model has no such form.
+        """
+        if form not in self.forms:
+            has = ", ".join(self.forms) or "none"
+            raise ModelError(f"model {self.name} has no form {form!r} (it has: {has})")
+        folder = self.path.parent if self.path is not None else Path()
+        return folder / str(self.forms[form]["file"])
+
+
+def models_folder() -> Path:
+    """Folder of the built-in models: in the installed package, else at the top of the checkout."""
+    package = Path(str(files(__package__.partition(".")[0])))
+    installed = package / "models"
+    return installed if installed.is_dir() else package.parent / "models"
+
+
+def available_models() -> dict[str, ModelCard]:
+    """Cards of the built-in models by name, in alphabetical order.
+
+    Raises
+    ------
+    ModelError
+        A card is damaged.
+    """
+    cards = (ModelCard.load(path) for path in sorted(models_folder().glob("*.json")))
+    return {card.name: card for card in cards}

@@ -1,0 +1,376 @@
+"""The TFLite interpreter wrapper: beats in, probabilities out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError, ModelError
+from .backends import open_interpreter
+from .cards import ModelCard, ModelWindow, available_models, models_folder
+
+__all__ = ["Classifier"]
+
+FloatArray = npt.NDArray[np.float32]
+
+#: Beats of one batched call: larger batches no longer get faster.
+BATCH = 64
+# Up to this many beats, one by one is faster than a padded batch.
+_FEW = 24
+
+
+class _Session:
+    """One interpreter at one batch size, with its tensors found by name."""
+
+    def __init__(
+        self, content: bytes, origin: str, backend: str | None, threads: int, batch: int | None
+    ) -> None:
+        self.interpreter, self.backend = open_interpreter(
+            content, origin, backend=backend, num_threads=threads, batch=batch
+        )
+        self.inputs = _by_role(self.interpreter.get_input_details(), origin)
+        outputs = self.interpreter.get_output_details()
+        if len(outputs) != 1:
+            raise ModelError(f"{origin}: has {len(outputs)} outputs, where one is expected")
+        self.output = outputs[0]
+        self.buffers = {
+            name: np.zeros(tuple(detail["shape"]), np.float32)
+            for name, detail in self.inputs.items()
+        }
+        shape = tuple(int(n) for n in self.output["shape"])
+        if len(shape) != 2 or any(b.shape[0] != shape[0] for b in self.buffers.values()):
+            raise ModelError(f"{origin}: its output has the shape {shape}, not (batch, classes)")
+        self.result = np.zeros(shape, np.float32)
+        self._set = [
+            (detail["index"], self.buffers[name], _quantisation(detail, origin))
+            for name, detail in self.inputs.items()
+        ]
+        self._get = self.interpreter.tensor(self.output["index"])
+        self._out = _quantisation(self.output, origin)
+
+    def run(self) -> FloatArray:
+        """Take `buffers` through the model into `result`."""
+        interpreter = self.interpreter
+        for index, buffer, scaled in self._set:
+            interpreter.set_tensor(index, buffer if scaled is None else _quantise(buffer, *scaled))
+        interpreter.invoke()
+        # The view lives for this line only: one that is held blocks the next invoke.
+        np.copyto(self.result, self._get())
+        if self._out is not None:
+            scale, zero, _ = self._out
+            self.result -= zero
+            self.result *= scale
+        return self.result
+
+
+def _plain_name(name: str) -> str:
+    """Name of a tensor as the model's author gave it."""
+    return name.removeprefix("serving_default_").partition(":")[0]
+
+
+def _by_role(details: list[dict[str, Any]], origin: str) -> dict[str, dict[str, Any]]:
+    """Inputs as "window" and "features", by name; a single input is the window."""
+    named = {_plain_name(detail["name"]): detail for detail in details}
+    if len(details) == 1:
+        return {"window": details[0]}
+    if named.keys() != {"window", "features"}:
+        raise ModelError(
+            f"{origin}: its inputs are {', '.join(sorted(named))}, not 'window' and 'features'"
+        )
+    return {"window": named["window"], "features": named["features"]}
+
+
+def _quantisation(detail: dict[str, Any], origin: str) -> tuple[float, int, Any] | None:
+    """Scale, zero point and type of an integer tensor; None for float32."""
+    dtype = np.dtype(detail["dtype"])
+    if dtype == np.float32:
+        return None
+    scale, zero = detail["quantization"]
+    if dtype.kind not in "iu" or not scale:
+        raise ModelError(f"{origin}: tensor {detail['name']} is {dtype}, not float32 or quantised")
+    return float(scale), int(zero), dtype
+
+
+def _quantise(values: FloatArray, scale: float, zero: int, dtype: Any) -> npt.NDArray[Any]:
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(values / scale) + zero, limits.min, limits.max).astype(dtype)
+
+
+class Classifier:
+    """A trained model, ready to label beats.
+
+    Beats are independent: nothing is carried from one to the next, in any order or batch.
+
+    Parameters
+    ----------
+    model : str or path, default "beats"
+        Name of a built-in model (`available_models`), a .tflite file, or a card (.json).
+    num_threads : int, default 1
+        Threads of the interpreter; more than one never helped models of this size.
+    backend : {"ai-edge-litert", "tflite-runtime", "tf.lite"}, optional
+        Runtime to use; by default that named by the environment variable ECGFAST_RUNTIME, else
+        the first that works and can load the model.
+    form : str, optional
+        Which file of a model with a card to run: "float32" (default), "int8" and whatever else
+        the card lists. A .tflite file is its own form.
+
+    Attributes
+    ----------
+    backend : str
+        Runtime in use.
+    classes : tuple of str
+        Label of each output; "0", "1", ... for a file without a card.
+    card : ModelCard or None
+        The model's card; None for a .tflite file without one beside it.
+    form : str or None
+        Form in use; None without a card.
+    window : ModelWindow or None
+        Time grid of the window: `grid_fs` in Hz, grid points `before` R and `after` it.
+    lookahead : int
+        How many later beats the features of a beat need.
+    input_shapes : dict of str to tuple of int
+        Shape of "window" and, where the model has it, "features", without the batch.
+    path : Path
+        The .tflite file.
+
+    Raises
+    ------
+    ModelError
+        The model is unknown, or its file is missing, damaged, not what its card says (checksum,
+        inputs, classes), keeps state from beat to beat, or no runtime can load it.
+    MissingExtraError
+        No TFLite runtime is installed.
+
+    Notes
+    -----
+    Not for use by two threads at once: give each its own. Several give the results of one.
+
+    Examples
+    --------
+    >>> from ecgfast import Classifier
+    >>> classifier = Classifier()                                   # doctest: +SKIP
+    >>> probabilities = classifier.predict(batch.windows, batch.features)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "beats",
+        num_threads: int = 1,
+        *,
+        backend: str | None = None,
+        form: str | None = None,
+    ) -> None:
+        if num_threads < 1:
+            raise InputError(f"num_threads must be at least 1, not {num_threads}")
+        self.path, self.card, self.form = _locate(model, form)
+        self._content = _read(self.path)
+        origin = str(self.path)
+        if self.card is not None and self.form is not None:
+            _check_sum(self._content, self.path, self.card.forms[self.form])
+        self._threads = num_threads
+        self._one = _Session(self._content, origin, backend, num_threads, None)
+        self.backend = self._one.backend
+        if self._one.result.shape[0] != 1:
+            raise ModelError(f"{origin}: takes batches of {self._one.result.shape[0]} only")
+        self.input_shapes = {
+            name: tuple(buffer.shape[1:]) for name, buffer in self._one.buffers.items()
+        }
+        # A file that was converted for one beat cannot be resized.
+        self.resizable = all(
+            int(detail["shape_signature"][0]) == -1 for detail in self._one.inputs.values()
+        )
+        self._many: _Session | None = None
+        outputs = self._one.result.shape[1]
+        self.classes = tuple(str(i) for i in range(outputs))
+        self.window: ModelWindow | None = None
+        self.lookahead = 0
+        if self.card is not None:
+            self._check_card(self.card, outputs)
+            self.classes = self.card.classes
+            self.window = self.card.window
+            self.lookahead = self.card.lookahead
+        self._window_shape = self.input_shapes["window"]
+        self._features_shape = self.input_shapes.get("features")
+        self._window_in = self._one.buffers["window"][0]
+        self._features_in = (
+            self._one.buffers["features"][0] if self._features_shape is not None else None
+        )
+        self._result = self._one.result[0]
+        self._warm_up()
+
+    def _check_card(self, card: ModelCard, outputs: int) -> None:
+        expected = {spec.name: spec.shape for spec in card.inputs}
+        if expected != self.input_shapes:
+            raise ModelError(
+                f"{self.path}: its inputs are {self.input_shapes}, but its card says {expected}"
+            )
+        # One probability may stand for two classes: its complement is the first one's.
+        if outputs != len(card.classes) and not (outputs == 1 and len(card.classes) == 2):
+            raise ModelError(
+                f"{self.path}: has {outputs} outputs, but its card names "
+                f"{len(card.classes)} classes"
+            )
+
+    def _warm_up(self) -> None:
+        """First, slow calls; and proof that no state and no NaN is in the model."""
+        generator = np.random.default_rng(0)
+        beats = [
+            {name: generator.standard_normal(shape) for name, shape in self.input_shapes.items()}
+            for _ in range(2)
+        ]
+        results = [
+            self.predict_one(beat["window"], beat.get("features")).copy()
+            for beat in (beats[0], beats[1], beats[0])
+        ]
+        if not np.isfinite(results).all():
+            raise ModelError(f"{self.path}: the model returns NaN or infinity; export it again")
+        if not np.array_equal(results[0], results[2]):
+            raise ModelError(f"{self.path}: the model keeps state from beat to beat")
+
+    def predict_one(
+        self, window: npt.NDArray[Any], features: npt.NDArray[Any] | None = None
+    ) -> FloatArray:
+        """Probabilities of one beat, without allocating.
+
+        Parameters
+        ----------
+        window : ndarray, shape (points, channels)
+            One window of a `BeatBatch`; float32 is fastest.
+        features : ndarray, shape (features,), optional
+            Its features; None for a model that takes none.
+
+        Returns
+        -------
+        ndarray of float32, shape (outputs,)
+            The classifier's own array, written anew by every call: copy it to keep it.
+
+        Raises
+        ------
+        InputError
+            A shape is not the model's.
+        """
+        if window.shape != self._window_shape:
+            raise InputError(f"window has the shape {window.shape}, not {self._window_shape}")
+        self._window_in[...] = window
+        if self._features_in is None:
+            if features is not None:
+                raise InputError(f"model {self.path.name} takes no features")
+        else:
+            if features is None or features.shape != self._features_shape:
+                shape = None if features is None else features.shape
+                raise InputError(f"features has the shape {shape}, not {self._features_shape}")
+            self._features_in[...] = features
+        self._one.run()
+        return self._result
+
+    def predict(self, windows: npt.ArrayLike, features: npt.ArrayLike | None = None) -> FloatArray:
+        """Probabilities of many beats.
+
+        Parameters
+        ----------
+        windows : array_like, shape (n, points, channels)
+            Windows of a `BeatBatch`; n may be zero.
+        features : array_like, shape (n, features), optional
+            Their features; None for a model that takes none.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, outputs)
+            A new array.
+
+        Raises
+        ------
+        InputError
+            A shape is not the model's, or the numbers of windows and features differ.
+        """
+        given = {"window": np.asarray(windows)}
+        if features is not None:
+            given["features"] = np.asarray(features)
+        if given.keys() != self.input_shapes.keys():
+            needs = "takes no features" if "features" in given else "needs features too"
+            raise InputError(f"model {self.path.name} {needs}")
+        count = len(given["window"]) if given["window"].ndim else 0
+        for name, array in given.items():
+            if array.shape != (count, *self.input_shapes[name]):
+                label = "windows" if name == "window" else name
+                shape = ", ".join(str(n) for n in self.input_shapes[name])
+                raise InputError(
+                    f"{label} has the shape {array.shape}, not ({count}, {shape})"
+                )
+        out = np.empty((count, self._one.result.shape[1]), np.float32)
+        start = 0
+        if count > _FEW and self.resizable:
+            if self._many is None:
+                self._many = _Session(
+                    self._content, str(self.path), self.backend, self._threads, BATCH
+                )
+            many = self._many
+            while count - start > _FEW:
+                n = min(BATCH, count - start)
+                for name, array in given.items():
+                    many.buffers[name][:n] = array[start : start + n]
+                out[start : start + n] = many.run()[:n]
+                start += n
+        for i in range(start, count):
+            for name, array in given.items():
+                self._one.buffers[name][0] = array[i]
+            out[i] = self._one.run()[0]
+        return out
+
+    def __repr__(self) -> str:
+        form = f", {self.form}" if self.form else ""
+        return f"<Classifier {self.path.name}{form} on {self.backend}>"
+
+
+def _locate(
+    model: str | os.PathLike[str], form: str | None
+) -> tuple[Path, ModelCard | None, str | None]:
+    """File, card and form for what the user named."""
+    text = os.fspath(model)
+    path = Path(text)
+    if path.suffix == ".json":
+        card = ModelCard.load(path)
+        form = form or "float32"
+        return card.file(form), card, form
+    if path.suffix == ".tflite" or len(path.parts) > 1:
+        beside = path.with_name(path.name.partition(".")[0] + ".json")
+        for candidate in (path.with_suffix(".json"), beside):
+            if candidate.is_file():
+                card = ModelCard.load(candidate)
+                for own, entry in card.forms.items():
+                    if entry.get("file") == path.name:
+                        if form not in (None, own):
+                            raise ModelError(f"{path}: is the form {own!r}, not {form!r}")
+                        return path, card, own
+        if form is not None:
+            raise ModelError(f"{path}: has no card that lists it, so no form {form!r}")
+        return path, None, None
+    models = available_models()
+    if text not in models:
+        has = ", ".join(models) or f"none, {models_folder()} is empty"
+        raise ModelError(f"no model {text!r}: neither a .tflite file nor built in ({has})")
+    card = models[text]
+    form = form or "float32"
+    return card.file(form), card, form
+
+
+def _read(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such model file") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
+    if content[4:8] != b"TFL3":
+        raise ModelError(f"{path}: not a TFLite model (a flatbuffer with the mark TFL3)")
+    return content
+
+
+def _check_sum(content: bytes, path: Path, entry: dict[str, Any]) -> None:
+    if hashlib.sha256(content).hexdigest() != entry.get("sha256"):
+        raise ModelError(f"{path}: its checksum is not the card's; install or export it again")

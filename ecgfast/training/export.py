@@ -1,0 +1,298 @@
+"""From a Keras model to TFLite files that are checked before anyone gets to see them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError, MissingExtraError, ModelError
+from ..runtime.cards import ModelCard
+
+__all__ = ["FORMS", "export"]
+
+#: Forms that `export` can write; float32 is always among them, and is the file NAME.tflite.
+FORMS = ("float32", "float16", "dynamic", "int8")
+
+#: How far the float32 file may be from Keras, in units of its output (or of its largest one).
+TOLERANCE = 1e-5
+
+_CHECKED = 1000  # beats compared with Keras
+_CALIBRATION = 500  # beats that set the ranges of int8
+_PACKAGES = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
+_TIME_LIMIT = 1800.0  # s, of one conversion
+
+
+def export(
+    model: Any,
+    out_dir: str | os.PathLike[str],
+    name: str,
+    *,
+    representative: Mapping[str, npt.ArrayLike],
+    labels: npt.ArrayLike | None = None,
+    forms: Sequence[str] = ("float32", "int8"),
+    card: ModelCard,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """Convert a model, check every file in every runtime present, and write files and card.
+
+    Each form is converted in a process of its own, with built-in operators only and, where the
+    model allows, any batch size. A file is refused if it holds custom (Flex) operators or keeps
+    state, returns NaN, loads in no runtime, or (float32) is further than 1e-5 from Keras; nothing
+    at all is written then. float32 and float16 must load in tflite-runtime where it is installed.
+
+    Parameters
+    ----------
+    model : keras.Model or path
+        The trained model, or a .keras file.
+    out_dir : path
+        Folder for the files; it is made.
+    name : str
+        Stem of the files: NAME.tflite (float32), NAME.FORM.tflite, NAME.json (the card).
+    representative : mapping of str to array_like, shapes (n, ...)
+        Training beats by input name: they set the ranges of int8 (at most 500 of them) and are
+        compared with Keras (at most 1000).
+    labels : array_like, shape (n,), optional
+        Class of each of these beats; both choices are then balanced over classes.
+    forms : sequence of str, default ("float32", "int8")
+        Of `FORMS`; float32 is added if it is missing.
+    card : ModelCard
+        All but `name`, `forms`, `parameters` and library versions, which are filled in.
+    seed : int, default 0
+        Seed of the choice of beats.
+
+    Returns
+    -------
+    dict of str to dict
+        By form: file, bytes, sha256, operators (name to count), max_abs_difference and same_label
+        (share of checked beats with Keras's label), dynamic_batch, and runtimes: for each one
+        present "ok" or why it cannot load the file. The card holds the same.
+
+    Raises
+    ------
+    ModelError
+        A conversion failed, or a file was refused.
+    InputError
+        A form is unknown, or the representative beats do not fit.
+    MissingExtraError
+        TensorFlow is not installed.
+    """
+    forms = _ordered(forms)
+    if find_spec("tensorflow") is None:
+        raise MissingExtraError("Exporting a model (TensorFlow)", "train")
+    beats, classes = _beats(representative, labels)
+    expected = {spec.name for spec in card.inputs}
+    if beats.keys() != expected:
+        raise InputError(
+            f"representative has {sorted(beats)}, but the card's inputs are {sorted(expected)}"
+        )
+    generator = np.random.default_rng(seed)
+    chosen = _balanced(classes, _CHECKED, generator)
+    calibration = _balanced(classes[chosen], _CALIBRATION, generator)
+    out = Path(out_dir)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"{out}: cannot be made ({error.strerror})") from None
+
+    with tempfile.TemporaryDirectory(prefix="ecgfast-export-") as scratch:
+        folder = Path(scratch)
+        np.savez(folder / "beats.npz", **{k: v[chosen] for k, v in beats.items()})
+        source = _saved(model, folder)
+        reference = folder / "reference.npy"
+        made: dict[str, dict[str, Any]] = {}
+        for form in forms:
+            answer = _run(
+                "convert",
+                folder,
+                {
+                    "model": str(source),
+                    "form": form,
+                    "file": str(folder / f"{form}.tflite"),
+                    "reference": None if reference.exists() else str(reference),
+                    "calibration": calibration.tolist(),
+                },
+                f"{name}: converting to {form}",
+            )
+            card.parameters = answer.pop("parameters")
+            content = (folder / f"{form}.tflite").read_bytes()
+            made[form] = {
+                "file": f"{name}.tflite" if form == "float32" else f"{name}.{form}.tflite",
+                "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+                **answer,
+                **_checked(name, form, folder, reference),
+            }
+        final = dataclasses.replace(
+            card,
+            name=name,
+            forms=made,
+            versions={**card.versions, **_versions()},
+            path=None,
+        )
+        _write(out, {entry["file"]: folder / f"{form}.tflite" for form, entry in made.items()})
+    final.save(out / f"{name}.json")
+    return made
+
+
+def _ordered(forms: Sequence[str]) -> list[str]:
+    for form in forms:
+        if form not in FORMS:
+            raise InputError(f"no form {form!r}: choose of {', '.join(FORMS)}")
+    return [form for form in FORMS if form == "float32" or form in forms]
+
+
+def _beats(
+    representative: Mapping[str, npt.ArrayLike], labels: npt.ArrayLike | None
+) -> tuple[dict[str, npt.NDArray[np.float32]], npt.NDArray[Any]]:
+    """Beats as float32 and the class of each (all of one class without labels)."""
+    beats = {key: np.asarray(values, np.float32) for key, values in representative.items()}
+    counts = {len(values) if values.ndim else 0 for values in beats.values()}
+    if len(counts) != 1 or counts == {0}:
+        raise InputError("representative needs the same number of beats, at least one, everywhere")
+    count = counts.pop()
+    for key, values in beats.items():
+        if not np.isfinite(values).all():
+            raise InputError(f"representative {key!r} holds NaN or infinity")
+    classes = np.zeros(count, np.int64) if labels is None else np.asarray(labels)
+    if classes.shape != (count,):
+        raise InputError(f"labels has the shape {classes.shape}, not ({count},)")
+    return beats, classes
+
+
+def _balanced(
+    classes: npt.NDArray[Any], count: int, generator: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """At most `count` indices, as even over the classes as their numbers allow, shuffled."""
+    # The first of each class, then the second of each, and so on: rare classes come whole.
+    order = generator.permutation(len(classes))
+    turn = np.empty(len(classes), np.int64)
+    for label in np.unique(classes):
+        own = order[classes[order] == label]
+        turn[own] = np.arange(len(own))
+    first = order[np.argsort(turn[order], kind="stable")][:count]
+    return generator.permutation(first)
+
+
+def _saved(model: Any, folder: Path) -> Path:
+    """The model as a .keras file that the converter's process can read."""
+    if isinstance(model, str | os.PathLike):
+        path = Path(model)
+        if not path.is_file():
+            raise ModelError(f"{path}: no such Keras model")
+        return path.absolute()
+    path = folder / "model.keras"
+    model.save(path)
+    return path
+
+
+def _run(verb: str, folder: Path, job: dict[str, Any], doing: str) -> dict[str, Any]:
+    """Run one job of `_convert` in a new process and read its answer."""
+    answer = folder / "answer.json"
+    answer.unlink(missing_ok=True)
+    job = {**job, "beats": str(folder / "beats.npz"), "answer": str(answer)}
+    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    package = Path(__file__).parents[2]
+    paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "KERAS_BACKEND": "tensorflow",  # whatever trained it, TensorFlow converts it
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    command = [sys.executable, "-m", f"{__package__}._convert", verb, str(folder / "job.json")]
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_TIME_LIMIT
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelError(f"{doing} took more than {_TIME_LIMIT:.0f} s") from None
+    if done.returncode < 0:
+        raise ModelError(f"{doing} crashed (signal {-done.returncode})")
+    if done.returncode != 0 or not answer.exists():
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise ModelError(f"{doing} failed: {lines[-1].strip() if lines else 'no message'}")
+    result: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+    return result
+
+
+def _checked(name: str, form: str, folder: Path, reference: Path) -> dict[str, Any]:
+    """Run one file in each runtime present and compare it with Keras."""
+    present = [b for b, package in _PACKAGES.items() if find_spec(package)] or ["tf.lite"]
+    runtimes: dict[str, str] = {}
+    passed: list[dict[str, Any]] = []
+    for backend in present:
+        job = {
+            "file": str(folder / f"{form}.tflite"),
+            "backend": backend,
+            "reference": str(reference),
+        }
+        try:
+            answer = _run("check", folder, job, f"{name}: running {form} on {backend}")
+            problem = answer.get("problem")
+        except ModelError as error:
+            problem = str(error)
+        if problem is None:
+            runtimes[backend] = "ok"
+            passed.append(answer)
+            continue
+        problem = problem.replace(f"{folder / f'{form}.tflite'}: ", "")
+        if "NaN" in problem or "state from beat" in problem:
+            raise ModelError(f"{name}: the {form} file on {backend}: {problem}")
+        # A runtime that does not work at all says nothing about the file.
+        if form in ("float32", "float16") and "cannot load it" in problem:
+            raise ModelError(f"{name}: the {form} file must load in every runtime: {problem}")
+        runtimes[backend] = problem
+    if not passed:
+        raise ModelError(f"{name}: no runtime runs the {form} file: {runtimes}")
+    difference = max(answer["max_abs_difference"] for answer in passed)
+    largest = max(1.0, float(np.abs(np.load(reference)).max()))
+    if form == "float32" and not difference <= TOLERANCE * largest:
+        raise ModelError(
+            f"{name}: the float32 file is {difference:.2g} away from Keras, more than "
+            f"{TOLERANCE * largest:.0e}"
+        )
+    return {
+        "max_abs_difference": difference,
+        "same_label": min(answer["same_label"] for answer in passed),
+        "dynamic_batch": all(answer["dynamic_batch"] for answer in passed),
+        "runtimes": runtimes,
+    }
+
+
+def _write(out: Path, sources: dict[str, Path]) -> None:
+    """Put all files in place, each whole: copy beside, then rename."""
+    partial = {out / file: out / f".{file}.{os.getpid()}.part" for file in sources}
+    try:
+        for (target, part), source in zip(partial.items(), sources.values(), strict=True):
+            part.write_bytes(source.read_bytes())
+        for target, part in partial.items():
+            os.replace(part, target)
+    except OSError as error:
+        raise ModelError(f"{target}: cannot be written ({error.strerror})") from None
+    finally:
+        for part in partial.values():
+            part.unlink(missing_ok=True)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("keras", "tensorflow", "tensorflow-cpu", "numpy", *_PACKAGES):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
