@@ -4,7 +4,7 @@
 #include "beat_features.h"
 
 /* Correlation from which a beat belongs to a template, and the size ratio it must stay within. */
-#define JOIN_CORRELATION 0.90f
+#define JOIN_CORRELATION 0.85f
 #define JOIN_SIZE_RATIO 1.6f
 /* Beats over which a template forgets, and over which shares and the long RR average do. */
 #define TEMPLATE_MEMORY 24.0f
@@ -225,6 +225,13 @@ static int belongs(const ecg_features_state *state, const float *beat, int32_t n
     return size <= JOIN_SIZE_RATIO * usual && usual <= JOIN_SIZE_RATIO * size;
 }
 
+/* How much a template stands for the patient's conducted beats: frequent, and narrow, since ventricular
+ * beats can be as frequent as the others but are wider. */
+static float standing(const ecg_regions *r, const ecg_template *t) {
+    float width = width_of(t->shape, r->qrs_first, r->qrs_last);
+    return t->share > 0.0f && width > 0.0f ? t->share / (width * width) : 0.0f;
+}
+
 /* Lets the beat into template `own`, or into a new one where `own` is negative. */
 static void learn(ecg_features_state *state, const float *beat, int32_t own, int32_t lag) {
     const ecg_regions *r = &state->regions;
@@ -246,9 +253,14 @@ static void learn(ecg_features_state *state, const float *beat, int32_t own, int
     float beats = (float)state->beats + 1.0f, rate = 1.0f / (beats < SHARE_MEMORY ? beats : SHARE_MEMORY);
     for (int32_t k = 0; k < ECG_TEMPLATES; k++) state->templates[k].share *= 1.0f - rate;
     t->share += rate;
-    for (int32_t k = 0; k < ECG_TEMPLATES; k++)
-        if (state->templates[k].share > DOMINANT_FACTOR * state->templates[state->dominant].share)
+    float usual = standing(r, &state->templates[state->dominant]);
+    for (int32_t k = 0; k < ECG_TEMPLATES; k++) {
+        float other = standing(r, &state->templates[k]);
+        if (other > DOMINANT_FACTOR * usual) {
+            usual = other;
             state->dominant = k;
+        }
+    }
 }
 
 static void orient(ecg_features_state *state) {

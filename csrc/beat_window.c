@@ -54,9 +54,9 @@ int64_t ecg_window_reach(const ecg_window *window) {
     return (int64_t)window->first_max + window->taps - 1;
 }
 
-/* The middle one of n values; reorders them (Hoare's selection). */
-static float median(float *values, int32_t n) {
-    int32_t k = n / 2, low = 0, high = n - 1;
+/* The value of rank k of n; reorders them so that those before k are no larger (Hoare's selection). */
+static float select_rank(float *values, int32_t n, int32_t k) {
+    int32_t low = 0, high = n - 1;
     while (low < high) {
         float pivot = values[(low + high) / 2];
         int32_t i = low, j = high;
@@ -74,6 +74,16 @@ static float median(float *values, int32_t n) {
         else break;
     }
     return values[k];
+}
+
+/* Mean of the two middle values where n is even, so that turning the signal over turns it over. */
+static float median(float *values, int32_t n) {
+    float upper = select_rank(values, n, n / 2);
+    if (n % 2) return upper;
+    float lower = values[0];
+    for (int32_t i = 1; i < n / 2; i++)
+        if (values[i] > lower) lower = values[i];
+    return 0.5f * (lower + upper);
 }
 
 void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t r_sample, float *out) {

@@ -68,7 +68,7 @@ size_t ecg_detector_process(ecg_detector *d, const float *samples, size_t n,
     const ecg_method_ops *ops = ops_of(d->config.method);
     size_t done = 0;
     *found = take_queued(d, beats, capacity);
-    while (done < n && !ecg_queue_filled(d)) {
+    while (done < n && *found < capacity) {
         done += ops->process(d, ecg_method_state(d), samples + done * (size_t)d->config.leads, n - done);
         *found += take_queued(d, beats + *found, capacity - *found);
     }
