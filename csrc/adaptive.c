@@ -1,100 +1,116 @@
 /* Adaptive QRS detection: doubtful candidates wait for context. */
 #include "internal.h"
 
-#ifdef ECG_TUNABLE
-#define CONSTANTS struct constants ecg_adaptive_constants
-#else
-#define CONSTANTS static const struct constants
-#endif
-
 struct constants {
+    /* feature */
     float low_hz, high_hz, high_gain, hold_s;
-    float mix, cap, quantile;
-    float clear_score, clear_short, clear_long, clear_like;
+    /* levels */
+    float mix, cap, quantile, noise_quantile;
+    float near_s;
+    float gap_from, gap_rate;
+    float start_s;
+    /* shape */
+    float like_cost, like_from, template_gain;
+    /* RR context */
     float short_from, short_cost, long_from, long_cost, long_cap, soft;
     float refractory_s, refractory_cost;
-    float like_cost, like_from, template_gain;
-    float gap_from, gap_rate;
-    float wait_rr, wait_min, wait_max;
-    float start_s;
-    float first_score;
     float t_gain, t_hf, t_from, t_full, t_until;
-    float near_s;
-    float clear_drop;
+    /* when to decide */
+    float clear_score, clear_short, clear_long, clear_like, clear_drop;
+    float wait_rr, wait_min, wait_max;
+    /* several leads */
+    float w_from, w_power, w_cap;
 };
 
-CONSTANTS
-#ifndef ECG_TUNABLE
-K
+#ifdef ECG_TUNABLE
+struct constants ecg_adaptive_constants
+#define K ecg_adaptive_constants
+#else
+static const struct constants K
 #endif
 = {
     .low_hz = 10.0f, .high_hz = 18.0f, .high_gain = 1.0f, .hold_s = 0.095f,
-    .mix = 0.55f, .cap = 2.0f, .quantile = 0.45f,
-    .clear_score = 0.3f, .clear_short = 0.75f, .clear_long = 1.5f, .clear_like = 0.8f,
+    .mix = 0.55f, .cap = 2.0f, .quantile = 0.45f, .noise_quantile = 0.5f,
+    .near_s = 0.28f,
+    .gap_from = 1.8f, .gap_rate = 0.7f,
+    .start_s = 2.3f,
+    .like_cost = 0.3f, .like_from = 0.7f, .template_gain = 0.2f,
     .short_from = 0.85f, .short_cost = 0.5f, .long_from = 1.3f, .long_cost = 0.5f, .long_cap = 1.0f, .soft = 4.0f,
     .refractory_s = 0.30f, .refractory_cost = 2.0f,
-    .like_cost = 0.3f, .like_from = 0.7f, .template_gain = 0.2f,
-    .gap_from = 1.8f, .gap_rate = 0.7f,
-    .wait_rr = 1.0f, .wait_min = 0.35f, .wait_max = 1.1f,
-    .start_s = 2.3f,
-    .first_score = 0.0f,
     .t_gain = 2.0f, .t_hf = 0.5f, .t_from = 1.0f, .t_full = 0.36f, .t_until = 0.5f,
-    .near_s = 0.28f,
-    .clear_drop = 0.5f,
+    .clear_score = 0.3f, .clear_short = 0.75f, .clear_long = 1.5f, .clear_like = 0.8f, .clear_drop = 0.5f,
+    .wait_rr = 1.0f, .wait_min = 0.35f, .wait_max = 1.1f,
+    .w_from = 0.0f, .w_power = 2.0f, .w_cap = 3.0f,
 };
-#ifdef ECG_TUNABLE
-#define K ecg_adaptive_constants
-#endif
 
-#define TAPS_MAX 56
-#define RECENT 256      /* decimated samples kept per lead */
+#define FD_MIN 120.0 /* Hz */
+#define TAPS_MAX 52 /* 2 * 240 / 10 + 1, filled up */
+#define RECENT 128
 #define PENDING 32
 #define PENDING_MAX 24
 #define SIGNALS 7
 #define NOISES 16
-#define SNIPPET_MAX 40
+#define LAG_MAX 5
+#define SNIPPET_MAX 36
+#define SHAPE_MAX (SNIPPET_MAX + 2 * LAG_MAX)
 #define RRS 8
+#define EXPIRE_S 1.3f
+#define SNIPPET_S 0.07
+#define LAG_S 0.02
+#define MERGE_S 0.05f
+#define LOG_TINY -70.0f
+#define LOG_HUGE 80.0f
 
 typedef struct lead_state {
     float sum;
-    float f1, f2;
+    float last, before;                 /* feature, one and two samples ago */
     float line[2 * TAPS_MAX];
     float wave[RECENT];
     float feature[RECENT];
     float high[RECENT];
     float log_height[PENDING];
-    float likeness[PENDING];
+    float share[PENDING];
+    float like[PENDING];
+    float shape[PENDING][SHAPE_MAX];
+    uint8_t bad[PENDING];
+    float first[PENDING];               /* heights while learning */
+    int32_t first_count;
     float signals[SIGNALS], noises[NOISES];
     int32_t signal_count, noise_count;
     float log_signal, log_noise;
-    float template_[SNIPPET_MAX];
-    int32_t template_count;
+    float weight, scale;
+    float last_height, last_share;
+    float model[SNIPPET_MAX];           /* running template, zero mean, unit energy */
+    int32_t model_count;
 } lead_state;
 
 typedef struct candidate {
     int64_t at;
     float score, value, like;
-    float height, share; /* logs */
-    float drop; /* of height below signal level */
+    float height, share;
     int32_t from;
 } candidate;
 
 typedef struct adaptive_state {
     int32_t decimation, phase;
     int32_t taps, centre, line_at;
-    int32_t hold, half_snippet;
+    int32_t hold, merge, snippet, lag;
     float fd;
     int64_t index;           /* decimated samples taken */
     int64_t peak_at;         /* highest local maximum of late, -1 none */
     float peak;
-    int32_t started;
-    int64_t last_at;         /* feature index of the last accepted */
+    int64_t wake;
+    int64_t start_at, learn_until;
+    int32_t started, learning;
+    int32_t flushed;
+    float wait_cap;
+    int64_t last_at;         /* of the last accepted */
     int32_t accepted;
     float last_height, last_share;
     float rr_ref, rr_var;
     float rr[RRS];
     int32_t rr_count;
-    uint32_t head, tail;
+    uint32_t head, tail, solved;
     candidate pending[PENDING];
     float kernel[TAPS_MAX][4];
 } adaptive_state;
@@ -102,7 +118,7 @@ typedef struct adaptive_state {
 static size_t lead_offset(void) { return ecg_round_up(sizeof(adaptive_state)); }
 
 static size_t adaptive_size(const ecg_detector_config *config) {
-    return lead_offset() + (size_t)config->leads * ecg_round_up(sizeof(lead_state));
+    return lead_offset() + (size_t)config->leads * sizeof(lead_state);
 }
 
 static lead_state *leads_of(adaptive_state *a) {
@@ -112,13 +128,13 @@ static lead_state *leads_of(adaptive_state *a) {
 static void adaptive_init(ecg_detector *d, void *state) {
     adaptive_state *a = state;
     double fs = d->config.fs;
-    a->decimation = (int32_t)floor(fs / 120.0);
+    a->decimation = (int32_t)floor(fs / FD_MIN);
     if (a->decimation < 1) a->decimation = 1;
     double fd = fs / a->decimation;
     a->fd = (float)fd;
     a->centre = (int32_t)floor(fd / K.low_hz);
-    if (a->centre > (TAPS_MAX - 1) / 2) a->centre = (TAPS_MAX - 1) / 2;
-    a->taps = 2 * a->centre + 1;
+    a->taps = (2 * a->centre + 1 + 3) / 4 * 4;
+    if (a->taps > TAPS_MAX) { a->taps = TAPS_MAX; a->centre = (TAPS_MAX - 1) / 2; }
     for (int band = 0; band < 2; band++) {
         double hz = band ? K.high_hz : K.low_hz, sum = 0.0, dc = 0.0;
         for (int k = -a->centre; k <= a->centre; k++) {
@@ -131,32 +147,42 @@ static void adaptive_init(ecg_detector *d, void *state) {
             double w = 1.0 - fabs(k * hz / fd);
             if (w < 0.0) w = 0.0;
             double g = (band ? K.high_gain : 1.0) / sum;
-            a->kernel[k + a->centre][2 * band] = (float)(g * w * (cos(6.283185307179586 * hz * k / fd) - dc / sum));
-            a->kernel[k + a->centre][2 * band + 1] = (float)(g * w * sin(6.283185307179586 * hz * k / fd));
+            float *tap = a->kernel[a->taps - 1 - a->centre + k]; /* newest last */
+            tap[2 * band] = (float)(g * w * (cos(6.283185307179586 * hz * k / fd) - dc / sum));
+            tap[2 * band + 1] = (float)(g * w * sin(6.283185307179586 * hz * k / fd));
         }
     }
     a->hold = (int32_t)ceil(K.hold_s * fd);
-    a->half_snippet = (int32_t)floor(0.07 * fd + 0.5);
+    a->merge = (int32_t)floor(MERGE_S * fd + 0.5);
+    a->snippet = 2 * (int32_t)floor(SNIPPET_S * fd + 0.5) + 1;
+    if (a->snippet > SNIPPET_MAX) a->snippet = SNIPPET_MAX - 1;
+    a->lag = (int32_t)floor(LAG_S * fd + 0.5);
+    if (a->lag > LAG_MAX) a->lag = LAG_MAX;
     a->peak_at = -1;
+    a->start_at = -1;
+    a->wake = INT64_MAX;
     a->rr_ref = 0.8f;
     a->rr_var = 0.5f;
+    a->learning = 1;
+    a->wait_cap = d->config.max_delay > 0.0 ? (float)d->config.max_delay - 0.24f : 1e9f;
+    lead_state *s = leads_of(a);
+    for (int l = 0; l < d->config.leads; l++) s[l].weight = 1.0f / (float)d->config.leads, s[l].scale = 1.0f;
 }
 
-static float filter(adaptive_state *a, lead_state *s, float x, float *share) {
+static float filter(const adaptive_state *a, lead_state *s, float x, float *high) {
     int at = a->line_at, taps = a->taps;
     s->line[at] = s->line[at + taps] = x;
     const float *line = s->line + at + 1; /* oldest first */
+    const float (*kernel)[4] = a->kernel;
     float even[4] = {0}, odd[4] = {0};
-    int k = 0;
-    for (; k + 1 < taps; k += 2) {
-        for (int j = 0; j < 4; j++) even[j] += a->kernel[k][j] * line[k];
-        for (int j = 0; j < 4; j++) odd[j] += a->kernel[k + 1][j] * line[k + 1];
+    for (int k = 0; k < taps; k += 2) {
+        for (int j = 0; j < 4; j++) even[j] += kernel[k][j] * line[k];
+        for (int j = 0; j < 4; j++) odd[j] += kernel[k + 1][j] * line[k + 1];
     }
-    if (k < taps) for (int j = 0; j < 4; j++) even[j] += a->kernel[k][j] * line[k];
     for (int j = 0; j < 4; j++) even[j] += odd[j];
-    float low = sqrtf(even[0] * even[0] + even[1] * even[1]), high = sqrtf(even[2] * even[2] + even[3] * even[3]);
-    *share = high;
-    return low + high;
+    float low = sqrtf(even[0] * even[0] + even[1] * even[1]);
+    *high = sqrtf(even[2] * even[2] + even[3] * even[3]);
+    return low + *high;
 }
 
 static void sort(float *v, int n) {
@@ -187,10 +213,31 @@ static void learn_signal(lead_state *s, float log_height) {
 static void learn_noise(lead_state *s, float log_height) {
     s->noises[s->noise_count++ % NOISES] = log_height;
     if (s->noise_count >= 2 * NOISES) s->noise_count -= NOISES;
-    s->log_noise = quantile(s->noises, s->noise_count < NOISES ? s->noise_count : NOISES, 0.5f);
+    s->log_noise = quantile(s->noises, s->noise_count < NOISES ? s->noise_count : NOISES, K.noise_quantile);
+}
+
+static void weigh(adaptive_state *a, int leads) {
+    lead_state *s = leads_of(a);
+    if (leads == 1) return;
+    float total = 0.0f;
+    for (int l = 0; l < leads; l++) {
+        float q = s[l].log_signal - s[l].log_noise - K.w_from;
+        if (q < 0.05f) q = 0.05f;
+        if (q > K.w_cap) q = K.w_cap;
+        s[l].weight = powf(q, K.w_power);
+        total += s[l].weight;
+    }
+    for (int l = 0; l < leads; l++) {
+        s[l].weight /= total;
+        s[l].scale = s[l].weight * expf(-s[l].log_signal);
+    }
 }
 
 /* ---- decision */
+
+static float seconds(const adaptive_state *a, int64_t from, int64_t to) {
+    return (float)(to - from) / a->fd;
+}
 
 static float rr_cost(const adaptive_state *a, float rr) {
     float soft = 1.0f / (1.0f + K.soft * a->rr_var), cost = 0.0f;
@@ -204,23 +251,6 @@ static float rr_cost(const adaptive_state *a, float rr) {
     return cost;
 }
 
-static float candidate_score(adaptive_state *a, int leads, uint32_t slot, float gap) {
-    lead_state *s = leads_of(a);
-    float score = 0.0f;
-    for (int l = 0; l < leads; l++, s++) {
-        float threshold = s->log_noise + K.mix * (s->log_signal - gap - s->log_noise);
-        float e = s->log_height[slot] - threshold;
-        if (e > K.cap) e = K.cap;
-        if (s->template_count) e += K.like_cost * (s->likeness[slot] - K.like_from);
-        score += e;
-    }
-    return score;
-}
-
-static float seconds(const adaptive_state *a, int64_t from, int64_t to) {
-    return (float)(to - from) / a->fd;
-}
-
 static float pair_cost(const adaptive_state *a, float height, float share, const candidate *c, float rr) {
     float cost = rr_cost(a, rr);
     if (rr < K.t_until) {
@@ -232,33 +262,89 @@ static float pair_cost(const adaptive_state *a, float height, float share, const
     return cost;
 }
 
-/* Fills values of all pending candidates; returns the slot of the first accepted one of the best path, -1 none. *second next in path. */
-static int best_path(adaptive_state *a, int leads, int64_t now, int *second) {
+static float likeness(const adaptive_state *a, const lead_state *s, uint32_t slot, int *best_lag) {
+    const float *shape = s->shape[slot];
+    int n = a->snippet;
+    float best = -1.0f;
+    for (int lag = 0; lag <= 2 * a->lag; lag++) {
+        float sum = 0.0f, energy = 0.0f, dot = 0.0f;
+        for (int k = 0; k < n; k++) {
+            float w = shape[lag + k];
+            sum += w;
+            energy += w * w;
+            dot += w * s->model[k];
+        }
+        energy -= sum * sum / (float)n;
+        if (energy > 0.0f) {
+            dot /= sqrtf(energy);
+            if (dot > best) {
+                best = dot;
+                *best_lag = lag;
+            }
+        }
+    }
+    return best;
+}
+
+static void score_candidate(adaptive_state *a, int leads, uint32_t slot) {
+    lead_state *s = leads_of(a);
+    candidate *c = &a->pending[slot];
+    float gap = 0.0f, total = 0.0f, score = 0.0f, like = 0.0f, likes = 0.0f;
+    if (a->accepted) {
+        float over = seconds(a, a->last_at, c->at) - K.gap_from * a->rr_ref;
+        if (over > 0.0f) gap = K.gap_rate * over;
+    }
+    c->height = c->share = 0.0f;
+    for (int l = 0; l < leads; l++, s++) {
+        float w = s->weight;
+        c->height += w * s->log_height[slot];
+        c->share += w * s->share[slot];
+        if (s->bad[slot]) continue;
+        float threshold = s->log_noise + K.mix * (s->log_signal - gap - s->log_noise);
+        float e = s->log_height[slot] - threshold;
+        if (e > K.cap) e = K.cap;
+        if (s->model_count && e > -1.0f) {
+            int lag;
+            if (s->like[slot] < -1.5f) s->like[slot] = likeness(a, s, slot, &lag);
+            e += K.like_cost * (s->like[slot] - K.like_from);
+            like += w * s->like[slot];
+            likes += w;
+        }
+        score += w * e;
+        total += w;
+    }
+    c->score = total > 0.0f ? score / total : -1.0f;
+    c->like = likes > 0.0f ? like / likes : 0.0f;
+}
+
+/* Fills values of all pending candidates; returns the slot of the first accepted one of the best path, -1 none. */
+static int best_path(adaptive_state *a, int leads, int64_t now) {
     float best = 0.0f;
     int end = -1;
     if (a->accepted) best = -rr_cost(a, seconds(a, a->last_at, now));
-    for (uint32_t i = a->head; i != a->tail; i++) {
+    for (uint32_t i = a->solved; i != a->tail; i++) {
         candidate *c = &a->pending[i % PENDING];
-        float gap = 0.0f;
-        if (a->accepted) {
-            float over = seconds(a, a->last_at, c->at) - K.gap_from * a->rr_ref;
-            if (over > 0.0f) gap = K.gap_rate * over;
-        }
-        c->score = candidate_score(a, leads, i % PENDING, gap);
-        float value = a->accepted ? -pair_cost(a, a->last_height, a->last_share, c, seconds(a, a->last_at, c->at)) : K.first_score;
+        score_candidate(a, leads, i % PENDING);
+        float value = a->accepted ? -pair_cost(a, a->last_height, a->last_share, c, seconds(a, a->last_at, c->at)) : 0.0f;
         int from = -1;
         for (uint32_t j = a->head; j != i; j++) {
             candidate *p = &a->pending[j % PENDING];
+            if (p->value < value) continue;
             float v = p->value - pair_cost(a, p->height, p->share, c, seconds(a, p->at, c->at));
             if (v > value) { value = v; from = (int)(j % PENDING); }
         }
         c->value = value + c->score;
         c->from = from;
-        float total = c->value - rr_cost(a, seconds(a, c->at, now) > a->rr_ref ? seconds(a, c->at, now) : a->rr_ref);
+    }
+    a->solved = a->tail;
+    for (uint32_t i = a->head; i != a->tail; i++) {
+        candidate *c = &a->pending[i % PENDING];
+        if (c->value <= best) continue;
+        float open = seconds(a, c->at, now);
+        float total = c->value - (open > a->rr_ref ? rr_cost(a, open) : 0.0f);
         if (total > best) { best = total; end = (int)(i % PENDING); }
     }
-    *second = -1;
-    while (end >= 0 && a->pending[end].from >= 0) { *second = end; end = a->pending[end].from; }
+    while (end >= 0 && a->pending[end].from >= 0) end = a->pending[end].from;
     return end;
 }
 
@@ -267,20 +353,16 @@ static void reject_first(adaptive_state *a, int leads) {
     uint32_t slot = a->head % PENDING;
     float after = a->accepted ? seconds(a, a->last_at, a->pending[slot].at) : 9.0f;
     for (int l = 0; l < leads; l++) {
+        if (s[l].bad[slot]) continue;
         learn_noise(&s[l], s[l].log_height[slot]);
-        if (after < K.near_s) {
+        if (after < K.near_s && s[l].signal_count > 0) {
             float *v = &s[l].signals[(s[l].signal_count - 1) % SIGNALS];
             if (s[l].log_height[slot] > *v) *v = s[l].log_height[slot];
         }
     }
     a->head++;
+    a->solved = a->head;
 }
-
-static int64_t raw_of(const adaptive_state *a, int64_t index) {
-    return index * a->decimation + (a->decimation - 1) / 2;
-}
-
-static void learn_template(adaptive_state *a, int leads, int64_t at);
 
 static void learn_rr(adaptive_state *a, float rr) {
     a->rr[a->rr_count++ % RRS] = rr;
@@ -291,11 +373,33 @@ static void learn_rr(adaptive_state *a, float rr) {
     if (a->rr_ref > 2.0f) a->rr_ref = 2.0f;
     float var = 0.0f;
     for (int i = 0; i < n; i++) {
-        float r = a->rr[i] / a->rr_ref - 1.0f;
-        r = r < 0.0f ? -r : r;
+        float r = fabsf(a->rr[i] / a->rr_ref - 1.0f);
         var += r < 1.0f ? r : 1.0f;
     }
     a->rr_var = var / (float)n;
+}
+
+static void learn_shape(const adaptive_state *a, lead_state *s, uint32_t slot) {
+    int n = a->snippet, lag = a->lag;
+    if (s->model_count) likeness(a, s, slot, &lag);
+    const float *shape = s->shape[slot] + lag;
+    float mean = 0.0f, energy = 0.0f, w[SNIPPET_MAX];
+    for (int k = 0; k < n; k++) mean += shape[k];
+    mean /= (float)n;
+    for (int k = 0; k < n; k++) {
+        w[k] = shape[k] - mean;
+        energy += w[k] * w[k];
+    }
+    if (!(energy > 0.0f)) return;
+    float gain = (s->model_count ? K.template_gain : 1.0f) / sqrtf(energy), keep = s->model_count ? 1.0f - K.template_gain : 0.0f;
+    energy = 0.0f;
+    for (int k = 0; k < n; k++) {
+        s->model[k] = keep * s->model[k] + gain * w[k];
+        energy += s->model[k] * s->model[k];
+    }
+    energy = energy > 0.0f ? 1.0f / sqrtf(energy) : 0.0f;
+    for (int k = 0; k < n; k++) s->model[k] *= energy;
+    s->model_count = 1;
 }
 
 static void commit(ecg_detector *d, adaptive_state *a, int slot) {
@@ -303,146 +407,136 @@ static void commit(ecg_detector *d, adaptive_state *a, int slot) {
     candidate *c = &a->pending[slot];
     lead_state *s = leads_of(a);
     float before[ECG_LEADS_MAX];
-    for (int l = 0; l < leads; l++) before[l] = -80.0f;
+    for (int l = 0; l < leads; l++) before[l] = LOG_TINY;
+    float strength = expf(c->score);
     while (a->head % PENDING != (uint32_t)slot) {
-        if (seconds(a, a->pending[a->head % PENDING].at, c->at) < K.near_s)
+        uint32_t h = a->head % PENDING;
+        if (seconds(a, a->pending[h].at, c->at) < K.near_s)
             for (int l = 0; l < leads; l++)
-                if (s[l].log_height[a->head % PENDING] > before[l]) before[l] = s[l].log_height[a->head % PENDING];
+                if (!s[l].bad[h] && s[l].log_height[h] > before[l]) before[l] = s[l].log_height[h];
         reject_first(a, leads);
     }
-    for (int l = 0; l < leads; l++) learn_signal(&s[l], s[l].log_height[slot] > before[l] ? s[l].log_height[slot] : before[l]);
+    a->last_height = a->last_share = 0.0f;
+    for (int l = 0; l < leads; l++) {
+        if (!s[l].bad[slot]) {
+            learn_signal(&s[l], s[l].log_height[slot] > before[l] ? s[l].log_height[slot] : before[l]);
+            learn_shape(a, &s[l], (uint32_t)slot);
+        }
+        s[l].last_height = s[l].log_height[slot];
+        s[l].last_share = s[l].share[slot];
+    }
+    if (!a->learning) weigh(a, leads);
+    for (int l = 0; l < leads; l++) {
+        a->last_height += s[l].weight * s[l].last_height;
+        a->last_share += s[l].weight * s[l].last_share;
+    }
     if (a->accepted) learn_rr(a, seconds(a, a->last_at, c->at));
-    learn_template(a, leads, c->at);
     a->accepted = 1;
     a->last_at = c->at;
-    a->last_height = c->height;
-    a->last_share = c->share;
     a->head++;
-    int64_t r = ecg_refine(d, 0, raw_of(a, c->at));
-    ecg_detector_report(d, r, expf(c->score), 0);
+    a->solved = a->head;
+    int64_t raw = c->at * a->decimation + (a->decimation - 1) / 2;
+    ecg_detector_report(d, ecg_refine(d, 0, raw), strength, 0);
 }
 
 static void decide(ecg_detector *d, adaptive_state *a, int final) {
     int leads = d->config.leads;
     int64_t now = a->index - 1 - a->centre - a->hold;
+    lead_state *s = leads_of(a);
+    a->wake = INT64_MAX;
     while (a->head != a->tail) {
-        int second, slot = best_path(a, leads, now, &second);
+        int slot = best_path(a, leads, now);
         if (slot < 0) break;
         candidate *c = &a->pending[slot];
-        float age = seconds(a, c->at, now);
         float rr = a->accepted ? seconds(a, a->last_at, c->at) : 0.0f;
+        float level = 0.0f;
+        for (int l = 0; l < leads; l++) level += s[l].weight * s[l].log_signal;
         int clear = c->score > K.clear_score && a->accepted && rr > K.clear_short * a->rr_ref && rr < K.clear_long * a->rr_ref
-                    && c->like > K.clear_like && c->height > leads_of(a)->log_signal - K.clear_drop;
+                    && c->like > K.clear_like && c->height > level - K.clear_drop;
         float wait = K.wait_rr * a->rr_ref;
         if (wait < K.wait_min) wait = K.wait_min;
         if (wait > K.wait_max) wait = K.wait_max;
-        if (!final && !clear && age < wait) break;
+        if (wait > a->wait_cap) wait = a->wait_cap;
+        int64_t due = c->at + (int64_t)(wait * a->fd);
+        if (!final && !clear && now < due) {
+            a->wake = due + a->centre + a->hold + 1;
+            break;
+        }
         commit(d, a, slot);
     }
-    while (a->head != a->tail && seconds(a, a->pending[a->head % PENDING].at, now) > 1.3f) reject_first(a, leads);
+    int64_t expire = (int64_t)(EXPIRE_S * a->fd);
+    while (a->head != a->tail && a->pending[a->head % PENDING].at + expire <= now) reject_first(a, leads);
+    if (a->head != a->tail && !final) {
+        int64_t due = a->pending[a->head % PENDING].at + expire + a->centre + a->hold + 1;
+        if (due < a->wake) a->wake = due;
+    }
 }
 
-/* ---- start */
-static void start(ecg_detector *d, adaptive_state *a) {
-    int leads = d->config.leads;
-    lead_state *s = leads_of(a);
-    int n = (int)(a->tail - a->head);
-    if (n > PENDING) n = PENDING;
+/* Levels from the heights of the first candidates: the split with the largest variance between. */
+static void split_levels(lead_state *s) {
+    float v[PENDING];
+    int n = s->first_count;
     if (n < 1) return;
-    for (int l = 0; l < leads; l++) {
-        float v[PENDING];
-        for (int i = 0; i < n; i++) v[i] = s[l].log_height[(a->head + (uint32_t)i) % PENDING];
-        sort(v, n);
-        /* split with the largest between-class variance of logs */
-        float total = 0.0f;
-        if (n > 2 && v[n - 1] > v[n - 2] + 0.7f) v[n - 1] = v[n - 2] + 0.7f;
-        for (int i = 0; i < n; i++) { if (v[i] < v[n - 1] - 3.0f) v[i] = v[n - 1] - 3.0f; total += v[i]; }
-        float low = 0.0f, best = -1.0f;
-        int split = n - 1;
-        for (int i = 1; i < n; i++) {
-            low += v[i - 1];
-            float m = (total - low) / (float)(n - i) - low / (float)i;
-            float between = m * m * (float)i * (float)(n - i);
-            if (between > best) { best = between; split = i; }
-        }
-        s[l].log_signal = v[split + (n - 1 - split) / 2];
-        s[l].log_noise = split > 0 ? v[(split - 1) / 2] : v[0] - 1.0f;
-        for (int i = 0; i < 3; i++) learn_signal(&s[l], s[l].log_signal);
-        float ln = s[l].log_noise;
-        for (int i = 0; i < 4; i++) learn_noise(&s[l], ln);
+    for (int i = 0; i < n; i++) v[i] = s->first[i];
+    sort(v, n);
+    float total = 0.0f, low = 0.0f, best = -1.0f;
+    if (n > 2 && v[n - 1] > v[n - 2] + 0.7f) v[n - 1] = v[n - 2] + 0.7f;
+    for (int i = 0; i < n; i++) {
+        if (v[i] < v[n - 1] - 3.0f) v[i] = v[n - 1] - 3.0f;
+        total += v[i];
     }
-    a->started = 1;
+    int split = n - 1;
+    for (int i = 1; i < n; i++) {
+        low += v[i - 1];
+        float m = (total - low) / (float)(n - i) - low / (float)i;
+        float between = m * m * (float)i * (float)(n - i);
+        if (between > best) { best = between; split = i; }
+    }
+    s->log_signal = v[split + (n - 1 - split) / 2];
+    s->log_noise = split > 0 ? v[(split - 1) / 2] : v[0] - 1.0f;
+}
+
+static void learn_levels(adaptive_state *a, int leads) {
+    lead_state *s = leads_of(a);
+    for (int l = 0; l < leads; l++) {
+        split_levels(&s[l]);
+        for (int i = 0; i < 3; i++) s[l].signals[i] = s[l].log_signal;
+        for (int i = 0; i < 4; i++) s[l].noises[i] = s[l].log_noise;
+        s[l].signal_count = 3;
+        s[l].noise_count = 4;
+    }
+    weigh(a, leads);
+    a->solved = a->head;
 }
 
 /* ---- candidates */
 
-static int snippet(const adaptive_state *a, const lead_state *s, int64_t at, float *out) {
-    int n = 2 * a->half_snippet + 1;
-    float mean = 0.0f, energy = 0.0f;
-    for (int k = 0; k < n; k++) {
-        out[k] = s->wave[(uint32_t)(at - a->half_snippet + k) % RECENT];
-        mean += out[k];
-    }
-    mean /= (float)n;
-    for (int k = 0; k < n; k++) { out[k] -= mean; energy += out[k] * out[k]; }
-    if (!(energy > 0.0f)) return 0;
-    float g = 1.0f / sqrtf(energy);
-    for (int k = 0; k < n; k++) out[k] *= g;
-    return 1;
-}
-
-static float likeness(const adaptive_state *a, const lead_state *s, int64_t at, int *lag_out) {
-    int n = 2 * a->half_snippet + 1;
-    float best = -1.0f, w[SNIPPET_MAX];
-    for (int lag = -3; lag <= 3; lag++) {
-        if (!snippet(a, s, at + lag, w)) return 0.0f;
-        float dot = 0.0f;
-        for (int k = 0; k < n; k++) dot += w[k] * s->template_[k];
-        if (dot > best) { best = dot; *lag_out = lag; }
-    }
-    return best;
-}
-
-static void learn_template(adaptive_state *a, int leads, int64_t at) {
-    lead_state *s = leads_of(a);
-    int n = 2 * a->half_snippet + 1;
-    for (int l = 0; l < leads; l++, s++) {
-        float w[SNIPPET_MAX];
-        int lag = 0;
-        if (a->index - at > RECENT - 40) continue;
-        if (s->template_count) likeness(a, s, at, &lag);
-        if (!snippet(a, s, at + lag, w)) continue;
-        if (!s->template_count) { memcpy(s->template_, w, sizeof w); s->template_count = 1; continue; }
-        float e = 0.0f;
-        for (int k = 0; k < n; k++) {
-            s->template_[k] += K.template_gain * (w[k] - s->template_[k]);
-            e += s->template_[k] * s->template_[k];
-        }
-        if (e > 0.0f) { float g = 1.0f / sqrtf(e); for (int k = 0; k < n; k++) s->template_[k] *= g; }
-    }
-}
-
 static void emit(ecg_detector *d, adaptive_state *a) {
     int leads = d->config.leads;
-    if (a->tail - a->head >= (uint32_t)(a->started ? PENDING_MAX : PENDING)) reject_first(a, leads);
+    if (a->tail - a->head >= PENDING_MAX) reject_first(a, leads);
     uint32_t slot = a->tail % PENDING;
     candidate *c = &a->pending[slot];
     lead_state *s = leads_of(a);
     c->at = a->peak_at;
-    c->like = 0.0f;
-    for (int l = 0; l < leads; l++) {
-        float h = 0.0f;
-        int lag;
-        for (int64_t k = a->peak_at - 6; k <= a->peak_at + 6; k++)
-            if (s[l].feature[(uint32_t)k % RECENT] > h) h = s[l].feature[(uint32_t)k % RECENT];
-        s[l].log_height[slot] = h > 0.0f ? logf(h) : -80.0f;
-        s[l].likeness[slot] = s[l].template_count ? likeness(a, &s[l], c->at, &lag) : 0.0f;
-        c->like += s[l].likeness[slot];
-        if (l == 0) {
-            float f = s->feature[(uint32_t)c->at % RECENT], g = s->high[(uint32_t)c->at % RECENT];
-            c->height = s->log_height[slot];
-            c->share = f > g && g > 0.0f ? logf(g / (f - g)) : 0.0f;
+    int before = a->snippet / 2 + a->lag, n = a->snippet + 2 * a->lag;
+    for (int l = 0; l < leads; l++, s++) {
+        int64_t at = c->at;
+        float h = s->feature[(uint32_t)at % RECENT];
+        if (leads > 1)
+            for (int64_t k = c->at - a->merge; k <= c->at + a->merge; k++)
+                if (k >= 0 && s->feature[(uint32_t)k % RECENT] > h) h = s->feature[(uint32_t)k % RECENT], at = k;
+        float g = s->high[(uint32_t)at % RECENT];
+        s->bad[slot] = 0;
+        s->log_height[slot] = LOG_TINY;
+        s->share[slot] = 0.0f;
+        if (h > 0.0f) {
+            float e = logf(h);
+            s->log_height[slot] = e > LOG_HUGE ? LOG_HUGE : e > LOG_TINY ? e : LOG_TINY;
+            if (h > g && g > 0.0f) s->share[slot] = logf(g / (h - g));
         }
+        s->like[slot] = -2.0f;
+        for (int k = 0; k < n; k++) s->shape[slot][k] = s->wave[(uint32_t)(at - before + k) % RECENT];
+        if (a->learning && s->first_count < PENDING) s->first[s->first_count++] = s->log_height[slot];
     }
     a->tail++;
 }
@@ -457,27 +551,37 @@ static void step(ecg_detector *d, adaptive_state *a) {
         s->sum = 0.0f;
         s->wave[(uint32_t)a->index % RECENT] = x;
         float f = filter(a, s, x, &s->high[slot]);
-        if (centre < 0) f = 0.0f;
         s->feature[slot] = f;
-        if (s->f1 > s->f2 && s->f1 >= f && (a->peak_at < 0 || s->f1 > a->peak)) {
-            a->peak = s->f1;
-            a->peak_at = centre - 1;
+        if (s->last > s->before && s->last >= f) {
+            float height = s->last * s->scale;
+            if ((a->peak_at < 0 || height > a->peak) && centre > 0) {
+                a->peak = height;
+                a->peak_at = centre - 1;
+            }
         }
-        s->f2 = s->f1;
-        s->f1 = f;
+        s->before = s->last;
+        s->last = f;
     }
     if (++a->line_at >= a->taps) a->line_at = 0;
     a->index++;
     if (a->peak_at >= 0 && centre - a->peak_at >= a->hold) {
+        if (a->start_at < 0) {
+            a->start_at = a->index;
+            a->learn_until = a->index + (int64_t)(K.start_s * a->fd);
+            float wait = a->wait_cap < K.start_s ? a->wait_cap : K.start_s;
+            a->wake = a->index + (int64_t)(wait * a->fd);
+        }
         emit(d, a);
         a->peak_at = -1;
-        a->peak = 0.0f;
-        if (a->started) decide(d, a, 0);
-    } else if (a->started && a->head != a->tail && (a->index & 7) == 0) decide(d, a, 0);
-    if (!a->started && (float)a->index > K.start_s * a->fd) {
-        start(d, a);
+        if (a->learning && a->started) learn_levels(a, leads);
         if (a->started) decide(d, a, 0);
     }
+    if (a->index >= a->wake) {
+        if (!a->started) learn_levels(a, leads);
+        a->started = 1;
+        decide(d, a, 0);
+    }
+    if (a->learning && a->start_at >= 0 && a->index > a->learn_until) a->learning = 0;
 }
 
 static size_t adaptive_process(ecg_detector *d, void *state, const float *samples, size_t n) {
@@ -498,8 +602,22 @@ static size_t adaptive_process(ecg_detector *d, void *state, const float *sample
 
 static void adaptive_flush(ecg_detector *d, void *state) {
     adaptive_state *a = state;
-    if (!a->started) start(d, a);
-    if (a->started) decide(d, a, 1);
+    lead_state *s = leads_of(a);
+    int leads = d->config.leads;
+    if (!a->flushed) {
+        a->flushed = 1;
+        int n = a->centre + a->hold + a->snippet;
+        for (int k = 0; k < n; k++) {
+            for (int l = 0; l < leads; l++)
+                s[l].sum += (float)(a->decimation - a->phase) * ecg_leads(d)[l].last;
+            a->phase = 0;
+            step(d, a);
+        }
+        if (a->start_at < 0) return;
+        if (!a->started) learn_levels(a, leads);
+        a->started = 1;
+    }
+    if (a->started && !ecg_queue_filled(d)) decide(d, a, 1);
 }
 
 static int64_t adaptive_delay(const ecg_detector *d, const void *state) {
