@@ -40,9 +40,9 @@ def _dense(x: Any, sizes: Sequence[int], dropout: float) -> Any:
 
 def _conv(x: Any, filters: int, kernel: int, name: str, *, strides: int = 1) -> Any:
     """Convolution and batch normalisation, which the converter folds into one operator."""
-    x = layers.Conv1D(
-        filters, kernel, strides=strides, padding="same", use_bias=False, name=name
-    )(x)
+    x = layers.Conv1D(filters, kernel, strides=strides, padding="same", use_bias=False, name=name)(
+        x
+    )
     return layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_norm")(x)
 
 
@@ -136,9 +136,7 @@ def dual_branch(
             x = layers.MaxPooling1D(2, name=f"conv_{i - 1}_pool")(x)
             x = _residual(x, width, kernel, f"conv_{i}")
         if pooling not in ("average", "max", "both", "flatten"):
-            raise ValueError(
-                f"pooling is 'average', 'max', 'both' or 'flatten', not {pooling!r}"
-            )
+            raise ValueError(f"pooling is 'average', 'max', 'both' or 'flatten', not {pooling!r}")
         if pooling in ("average", "both"):
             ends.append(layers.GlobalAveragePooling1D(name="conv_average")(x))
         if pooling in ("max", "both"):
@@ -241,9 +239,7 @@ def cnn_bilstm(
     given = keras.Input(window, name="window")
     x = given
     for i, width in enumerate(filters, 1):
-        x = layers.Conv1D(
-            width, kernel, padding="same", activation="relu", name=f"conv_{i}"
-        )(x)
+        x = layers.Conv1D(width, kernel, padding="same", activation="relu", name=f"conv_{i}")(x)
         x = layers.MaxPooling1D(2, name=f"conv_{i}_pool")(x)
         x = layers.Dropout(dropout, name=f"conv_{i}_dropout")(x)
     for i in range(1, lstm_layers + 1):
@@ -296,9 +292,9 @@ def td_cnn_lstm(
     given = keras.Input(window, name="window")
     x = given
     for i, (width, kernel) in enumerate(zip(filters, kernels, strict=True), 1):
-        x = layers.Conv2D(
-            width, (1, kernel), padding="same", activation="relu", name=f"conv_{i}"
-        )(x)
+        x = layers.Conv2D(width, (1, kernel), padding="same", activation="relu", name=f"conv_{i}")(
+            x
+        )
         x = layers.MaxPooling2D((1, 2), name=f"conv_{i}_pool")(x)
     x = FastLSTM(lstm_units, name="lstm")(ops.max(x, axis=2))
     for i, size in enumerate(dense, 1):

@@ -161,5 +161,5 @@ def open_interpreter(
             continue
         return built, name
     if backend is None and not working and all("not installed" in text for text in reasons):
-        raise MissingExtraError("Running a model without ai-edge-litert", "tflite")
+        raise MissingExtraError("Running a model, as ai-edge-litert is not installed,", "tflite")
     raise ModelError(f"{origin}: {'; '.join(reasons)}")

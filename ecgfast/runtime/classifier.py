@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..errors import InputError, ModelError
 from .backends import open_interpreter
 from .cards import ModelCard, ModelWindow, available_models, models_folder
+from .flatbuffer import check_model
 
 __all__ = ["Classifier"]
 
@@ -53,7 +54,7 @@ class _Session:
         self._get = self.interpreter.tensor(self.output["index"])
         self._out = _quantisation(self.output, origin)
 
-    def run(self) -> FloatArray:
+    def run(self) -> None:
         """Take `buffers` through the model into `result`."""
         interpreter = self.interpreter
         for index, buffer, scaled in self._set:
@@ -65,7 +66,6 @@ class _Session:
             scale, zero, _ = self._out
             self.result -= zero
             self.result *= scale
-        return self.result
 
 
 def _plain_name(name: str) -> str:
@@ -98,7 +98,10 @@ def _quantisation(detail: dict[str, Any], origin: str) -> tuple[float, int, Any]
 
 def _quantise(values: FloatArray, scale: float, zero: int, dtype: Any) -> npt.NDArray[Any]:
     limits = np.iinfo(dtype)
-    return np.clip(np.rint(values / scale) + zero, limits.min, limits.max).astype(dtype)
+    quantised: npt.NDArray[Any] = np.clip(
+        np.rint(values / scale) + zero, limits.min, limits.max
+    ).astype(dtype)
+    return quantised
 
 
 class Classifier:
@@ -135,6 +138,8 @@ class Classifier:
         How many later beats the features of a beat need.
     input_shapes : dict of str to tuple of int
         Shape of "window" and, where the model has it, "features", without the batch.
+    resizable : bool
+        The file takes any batch size; otherwise `predict` goes beat by beat.
     path : Path
         The .tflite file.
 
@@ -172,6 +177,8 @@ class Classifier:
         origin = str(self.path)
         if self.card is not None and self.form is not None:
             _check_sum(self._content, self.path, self.card.forms[self.form])
+        else:
+            _check_whole(self._content, self.path)
         self._threads = num_threads
         self._one = _Session(self._content, origin, backend, num_threads, None)
         self.backend = self._one.backend
@@ -200,7 +207,7 @@ class Classifier:
         self._features_in = (
             self._one.buffers["features"][0] if self._features_shape is not None else None
         )
-        self._result = self._one.result[0]
+        self._result: FloatArray = self._one.result[0]
         self._warm_up()
 
     def _check_card(self, card: ModelCard, outputs: int) -> None:
@@ -299,9 +306,7 @@ class Classifier:
             if array.shape != (count, *self.input_shapes[name]):
                 label = "windows" if name == "window" else name
                 shape = ", ".join(str(n) for n in self.input_shapes[name])
-                raise InputError(
-                    f"{label} has the shape {array.shape}, not ({count}, {shape})"
-                )
+                raise InputError(f"{label} has the shape {array.shape}, not ({count}, {shape})")
         out = np.empty((count, self._one.result.shape[1]), np.float32)
         start = 0
         if count > _FEW and self.resizable:
@@ -314,12 +319,14 @@ class Classifier:
                 n = min(BATCH, count - start)
                 for name, array in given.items():
                     many.buffers[name][:n] = array[start : start + n]
-                out[start : start + n] = many.run()[:n]
+                many.run()
+                out[start : start + n] = many.result[:n]
                 start += n
         for i in range(start, count):
             for name, array in given.items():
                 self._one.buffers[name][0] = array[i]
-            out[i] = self._one.run()[0]
+            self._one.run()
+            out[i] = self._one.result[0]
         return out
 
     def __repr__(self) -> str:
@@ -369,6 +376,13 @@ def _read(path: Path) -> bytes:
     if content[4:8] != b"TFL3":
         raise ModelError(f"{path}: not a TFLite model (a flatbuffer with the mark TFL3)")
     return content
+
+
+def _check_whole(content: bytes, path: Path) -> None:
+    try:
+        check_model(content)
+    except ValueError as error:
+        raise ModelError(f"{path}: a damaged model file ({error}); copy it again") from None
 
 
 def _check_sum(content: bytes, path: Path, entry: dict[str, Any]) -> None:

@@ -77,9 +77,7 @@ def _tidy(content: bytes) -> tuple[bytes, dict[str, int]]:
     import flatbuffers
     from tensorflow.lite.python import schema_py_generated as schema
 
-    names = {
-        code: name for name, code in vars(schema.BuiltinOperator).items() if name[0] != "_"
-    }
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name[0] != "_"}
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
     operators: dict[str, int] = {}
     for graph in model.subgraphs:

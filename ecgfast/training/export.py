@@ -126,7 +126,7 @@ def export(
                 },
                 f"{name}: converting to {form}",
             )
-            card.parameters = answer.pop("parameters")
+            parameters = answer.pop("parameters")
             content = (folder / f"{form}.tflite").read_bytes()
             made[form] = {
                 "file": f"{name}.tflite" if form == "float32" else f"{name}.{form}.tflite",
@@ -138,6 +138,7 @@ def export(
         final = dataclasses.replace(
             card,
             name=name,
+            parameters=parameters,
             forms=made,
             versions={**card.versions, **_versions()},
             path=None,
@@ -277,12 +278,12 @@ def _write(out: Path, sources: dict[str, Path]) -> None:
     """Put all files in place, each whole: copy beside, then rename."""
     partial = {out / file: out / f".{file}.{os.getpid()}.part" for file in sources}
     try:
-        for (target, part), source in zip(partial.items(), sources.values(), strict=True):
+        for part, source in zip(partial.values(), sources.values(), strict=True):
             part.write_bytes(source.read_bytes())
         for target, part in partial.items():
             os.replace(part, target)
     except OSError as error:
-        raise ModelError(f"{target}: cannot be written ({error.strerror})") from None
+        raise ModelError(f"{out}: models cannot be written ({error.strerror})") from None
     finally:
         for part in partial.values():
             part.unlink(missing_ok=True)
