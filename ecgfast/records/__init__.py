@@ -2,13 +2,21 @@
 
 from .mit import read_annotations
 from .reading import open_record, read_record
-from .record import Annotations, Record, RecordSource
+from .record import Annotations, Record, RecordSource, check_fs
+from .synthetic import demo_record, synthetic_ecg
+from .writers import write_annotations, write_csv, write_json
 
 __all__ = [
     "Annotations",
     "Record",
     "RecordSource",
+    "check_fs",
+    "demo_record",
     "open_record",
     "read_annotations",
     "read_record",
+    "synthetic_ecg",
+    "write_annotations",
+    "write_csv",
+    "write_json",
 ]

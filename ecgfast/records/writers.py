@@ -1,0 +1,205 @@
+"""Write beats: WFDB annotation files, CSV and JSON, each whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from .mit import encode_annotations
+from .record import check_fs
+
+__all__ = ["BeatLike", "whole_file", "write_annotations", "write_csv", "write_json"]
+
+_FIELDS = ("sample", "time", "label", "probability", "rr", "heart_rate", "quality")
+
+# Microseconds and millionths: finer than any recording, and short to read.
+_DIGITS = 6
+
+
+class BeatLike(Protocol):
+    """What a beat must have to be written; NaN stands for a number that is not known."""
+
+    @property
+    def sample(self) -> int:
+        """R peak, index in the recording."""
+
+    @property
+    def time(self) -> float:
+        """R peak in seconds."""
+
+    @property
+    def label(self) -> str:
+        """Class."""
+
+    @property
+    def probability(self) -> float:
+        """Probability of the class."""
+
+    @property
+    def rr(self) -> float:
+        """Seconds since the beat before."""
+
+    @property
+    def heart_rate(self) -> float:
+        """Beats a minute."""
+
+    @property
+    def quality(self) -> int:
+        """Quality bits."""
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a file that appears under its name only once it is complete.
+
+    It is written under another name in the same folder and renamed at the end; on any error it is
+    removed, and a file that was there before stays as it was.
+
+    Parameters
+    ----------
+    path : str or path
+        The file to write.
+
+    Yields
+    ------
+    binary file
+
+    Raises
+    ------
+    InputError
+        If the folder is not there or cannot be written to.
+    """
+    target = Path(path).expanduser()
+    if target.is_dir():
+        raise InputError(f"{target}: is a folder; give the name of a file to write")
+    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        file = draft.open("xb")
+    except OSError as error:
+        raise InputError(
+            f"{target}: cannot be written ({error.strerror}); check the folder"
+        ) from None
+    try:
+        with file:
+            yield file
+        os.replace(draft, target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write_annotations(
+    path: str | os.PathLike[str],
+    samples: npt.ArrayLike,
+    symbols: Sequence[str] | npt.NDArray[np.str_],
+    fs: float,
+    *,
+    aux: Sequence[str] | npt.NDArray[np.str_] | None = None,
+) -> None:
+    """Write a WFDB annotation file, such as ``208.ecg``, for ``wfdb.rdann("208", "ecg")``.
+
+    Parameters
+    ----------
+    path : str or path
+        The file; its extension is the annotator's name, letters only.
+    samples : array_like of int, shape (n,)
+        R peaks as indices in the recording, never falling.
+    symbols : sequence of str, length n
+        PhysioNet's one-character codes; the AAMI classes N, S, V, F and Q are such codes.
+    fs : float
+        Sampling rate in Hz.
+    aux : sequence of str, length n, optional
+        Text to go with each mark; the way to write labels that have no code.
+
+    Raises
+    ------
+    InputError
+        If samples fall or are negative, lengths differ, a symbol has no code, the extension is
+        none, or the file cannot be written.
+    """
+    target = Path(path)
+    if not target.suffix[1:].isalpha():
+        raise InputError(
+            f"{target}: an annotation file needs an extension of letters, such as "
+            f"{target.stem or 'record'}.ecg"
+        )
+    data = encode_annotations(samples, symbols, check_fs(fs, str(target)), aux)
+    with whole_file(target) as file:
+        file.write(data)
+
+
+def _row(beat: BeatLike) -> dict[str, Any]:
+    """Return a beat's fields; None where a number is not known."""
+    row: dict[str, Any] = {"sample": int(beat.sample), "label": str(beat.label)}
+    for name in ("time", "probability", "rr", "heart_rate"):
+        value = float(getattr(beat, name))
+        row[name] = round(value, _DIGITS) if math.isfinite(value) else None
+    row["quality"] = int(beat.quality)
+    return {name: row[name] for name in _FIELDS}
+
+
+def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
+    """Write beats as a table, one a line under a line of names.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    beats : iterable of beats
+        Written as they come; numbers that are not known are left empty.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    import io
+
+    with whole_file(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        table = csv.DictWriter(text, _FIELDS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(_row(beat) for beat in beats)
+        text.detach()
+
+
+def write_json(
+    path: str | os.PathLike[str],
+    beats: Iterable[BeatLike],
+    *,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Write beats as one JSON object, with the beats as a list under ``beats``.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    beats : iterable of beats
+        Written as they come, one a line; numbers that are not known become null.
+    about : mapping, optional
+        Further members of the object, such as the recording's name and rate.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    with whole_file(path) as file:
+        head = json.dumps(dict(about or {}), allow_nan=False)[:-1]
+        file.write((head + (", " if about else "") + '"beats": [').encode())
+        mark = b"\n"
+        for beat in beats:
+            file.write(mark + json.dumps(_row(beat)).encode())
+            mark = b",\n"
+        file.write(b"\n]}\n")
