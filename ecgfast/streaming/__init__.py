@@ -1,0 +1,9 @@
+"""From a source of samples to labelled beats, live."""
+
+from __future__ import annotations
+
+from .beat import Beat, Quality
+from .classify import BeatLabeller, stream_classify
+from .sources import ChunkSource, open_source
+
+__all__ = ["Beat", "BeatLabeller", "ChunkSource", "Quality", "open_source", "stream_classify"]

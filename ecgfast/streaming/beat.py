@@ -1,0 +1,58 @@
+"""What a user gets for each heartbeat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntFlag
+
+__all__ = ["Beat", "Quality"]
+
+
+class Quality(IntFlag):
+    """What was wrong with the signal around a beat; ``Quality.GOOD`` is nothing.
+
+    The bits are those of ``ecg_quality`` in the C core.
+    """
+
+    GOOD = 0
+    GAP = 1
+    FLAT = 2
+    SATURATED = 4
+    NOISY = 8
+    LEARNING = 16
+    DOUBTFUL = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One labelled heartbeat.
+
+    Attributes
+    ----------
+    sample : int
+        R peak, as an index into the source.
+    time : float
+        R peak, in seconds from the source's first sample.
+    label : str
+        The most probable class: AAMI ``N S V F Q``, or the model's own classes.
+    probability : float
+        Probability of `label`, 0 to 1.
+    probabilities : mapping of str to float
+        Probability of each class.
+    rr : float
+        RR interval to the previous beat, in seconds; NaN on the first.
+    heart_rate : float
+        Beats a minute: 60 over the median of the last eight RR intervals; NaN on the first beat.
+    quality : Quality
+        What was wrong with the signal around the beat.
+    """
+
+    sample: int
+    time: float
+    label: str
+    probability: float
+    probabilities: Mapping[str, float]
+    rr: float
+    heart_rate: float
+    quality: Quality

@@ -1,0 +1,202 @@
+"""The whole way: samples in, labelled beats out, each as soon as it can be known."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from math import isfinite
+from statistics import median
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core import BeatBatch, BeatStream
+from ..errors import InputError, ModelError
+from .beat import Beat, Quality
+from .sources import Leads, Source, open_source
+
+if TYPE_CHECKING:
+    from ..runtime import Classifier
+
+__all__ = ["BeatLabeller", "stream_classify"]
+
+_RATE_BEATS = 8
+
+
+class BeatLabeller:
+    """Samples of one stream in, labelled beats out: `BeatStream` and `Classifier` together.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        The model; its card tells the window that the stream has to cut.
+    fs : float
+        Sampling rate, 100 to 2000 Hz.
+    leads : int
+        Leads in each chunk; all serve the detection, the first is classified.
+    lookahead : {0, 1}
+        1 waits for the next RR interval, which the model then uses.
+    method : {"adaptive", "pan-tompkins"}
+        How R peaks are found; see `QRSDetector`.
+
+    Raises
+    ------
+    InputError
+        If a parameter cannot be used.
+    ModelError
+        If the model has no card, or needs to look further ahead.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        fs: float,
+        *,
+        leads: int = 1,
+        lookahead: int = 0,
+        method: Literal["adaptive", "pan-tompkins"] = "adaptive",
+    ) -> None:
+        if lookahead not in (0, 1):
+            raise InputError(f"lookahead must be 0 or 1 beats, got {lookahead!r}")
+        if classifier.window is None:
+            raise ModelError(
+                f"{classifier.path}: has no card that tells its beat window; "
+                "put NAME.json, as `ecgfast export` writes it, beside it"
+            )
+        if lookahead < classifier.lookahead:
+            raise ModelError(
+                f"{classifier.path}: needs the next RR interval: use lookahead={classifier.lookahead}"
+            )
+        self.classifier = classifier
+        self.stream = BeatStream(
+            fs, leads=leads, method=method, lookahead=lookahead, window=classifier.window
+        )
+        self._recent_rr: deque[float] = deque(maxlen=_RATE_BEATS)
+        self._with_features = "features" in classifier.input_shapes
+
+    def process(self, chunk: Any) -> list[Beat]:
+        """Take the next samples.
+
+        Parameters
+        ----------
+        chunk : array_like, shape (n,) or (n, leads)
+            ECG in mV (any gain works).
+
+        Returns
+        -------
+        list of Beat
+            The beats that can be known now.
+        """
+        return self._label(self.stream.process(chunk))
+
+    def flush(self) -> list[Beat]:
+        """End the stream: the beats that were still waiting for signal or context.
+
+        Returns
+        -------
+        list of Beat
+        """
+        return self._label(self.stream.flush())
+
+    def _label(self, batch: BeatBatch) -> list[Beat]:
+        beats = []
+        for i in range(len(batch)):
+            # One by one, not batched: a label must not depend on which beats came with it.
+            output = self.classifier.predict_one(
+                batch.windows[i], batch.features[i] if self._with_features else None
+            )
+            beats.append(self._beat(batch, i, output))
+        return beats
+
+    def _beat(self, batch: BeatBatch, i: int, output: npt.NDArray[np.float32]) -> Beat:
+        classes = self.classifier.classes
+        values = [float(p) for p in output]
+        if len(values) == 1 and len(classes) == 2:  # a sigmoid: the probability of the second
+            values = [1.0 - values[0], values[0]]
+        best = max(range(len(values)), key=values.__getitem__)
+        rr = float(batch.rr[i])
+        if isfinite(rr):
+            self._recent_rr.append(rr)
+        sample = int(batch.r_sample[i])
+        return Beat(
+            sample=sample,
+            time=sample / self.stream.fs,
+            label=classes[best],
+            probability=values[best],
+            probabilities=dict(zip(classes, values, strict=True)),
+            rr=rr,
+            heart_rate=60.0 / median(self._recent_rr) if self._recent_rr else float("nan"),
+            quality=Quality(int(batch.quality[i])),
+        )
+
+
+def stream_classify(
+    source: Source,
+    fs: float | None = None,
+    *,
+    model: str | os.PathLike[str] = "beats",
+    lookahead: int = 0,
+    leads: Leads | None = None,
+    num_threads: int = 1,
+) -> Iterator[Beat]:
+    """Label heartbeats while they happen.
+
+    Parameters
+    ----------
+    source : path, Record, array or iterable
+        A recording's path (WFDB, EDF, BDF, CSV, NumPy); a `Record`; an array of shape (n,) or
+        (n, leads) in mV; or any iterable of samples or chunks, such as a generator that reads a
+        device: single numbers, chunks (k,) of one lead, or chunks (k, leads).
+    fs : float, optional
+        Sampling rate in Hz, 100 to 2000; needed only where the source does not carry it.
+    model : str or path
+        A built-in model's name, or a .tflite file with its card beside it.
+    lookahead : {0, 1}
+        0 labels a beat as soon as its window is complete (R peak + 0.25 s); 1 waits for the next
+        R peak (3 s at the most) and uses that RR interval.
+    leads : str, int or sequence of them, optional
+        Which leads to use; all serve the detection, the first is classified.
+    num_threads : int
+        Threads of the TFLite interpreter.
+
+    Returns
+    -------
+    iterator of Beat
+        Each beat is yielded as soon as it can be known; how the source cuts its chunks changes
+        nothing, bit for bit.
+
+    Raises
+    ------
+    InputError
+        If an argument or the samples cannot be used.
+    RecordError
+        If the recording cannot be read.
+    ModelError
+        If the model cannot be used.
+    MissingExtraError
+        If no TFLite runtime is installed.
+
+    Examples
+    --------
+    >>> from ecgfast import stream_classify
+    >>> for beat in stream_classify("mitdb/208"):  # doctest: +SKIP
+    ...     print(beat.time, beat.label, beat.probability, beat.rr)
+    """
+    from ..runtime import Classifier
+
+    opened = open_source(source, fs, leads)
+    labeller = BeatLabeller(
+        Classifier(model, num_threads),
+        opened.fs,
+        leads=len(opened.leads),
+        lookahead=lookahead,
+    )
+    return _beats(opened.chunks, labeller)
+
+
+def _beats(chunks: Iterator[Any], labeller: BeatLabeller) -> Iterator[Beat]:
+    for chunk in chunks:
+        yield from labeller.process(chunk)
+    yield from labeller.flush()

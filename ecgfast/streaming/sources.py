@@ -1,0 +1,181 @@
+"""Everything that samples can come from, as one thing: chunks with a sampling rate."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from ..records import Record, RecordSource, check_fs, open_record
+from ..records.record import find_lead
+
+__all__ = ["ChunkSource", "Leads", "Source", "open_source"]
+
+Source: TypeAlias = "str | os.PathLike[str] | Record | RecordSource | npt.ArrayLike | Iterable[Any]"
+Leads: TypeAlias = "str | int | Sequence[str | int]"
+
+#: Seconds of a stored signal that go down the path at a time: large enough that the cost of a call
+#: does not count, small enough that memory stays flat.
+BLOCK_S = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class ChunkSource:
+    """An opened source.
+
+    Attributes
+    ----------
+    fs : float
+        Sampling rate, Hz.
+    leads : tuple of str
+        Names of the leads in use; numbered where the source has no names.
+    chunks : iterator of array_like
+        Samples in order, each of shape (k, len(leads)) or, with one lead, (k,); a live source may
+        give single numbers.
+    n_samples : int or None
+        Samples a lead, where that is known beforehand.
+    name : str
+        Short name of the source.
+    """
+
+    fs: float
+    leads: tuple[str, ...]
+    chunks: Iterator[Any]
+    n_samples: int | None = None
+    name: str = ""
+
+
+def open_source(source: Source, fs: float | None = None, leads: Leads | None = None) -> ChunkSource:
+    """Open anything that samples can come from.
+
+    Parameters
+    ----------
+    source : path, Record, RecordSource, array or iterable
+        A recording's path; a recording; an array of shape (n,) or (n, leads) in mV; or an iterable
+        (a live source) of single samples, of chunks (k,) of one lead, or of chunks (k, leads).
+    fs : float, optional
+        Sampling rate in Hz, where the source does not carry it.
+    leads : str, int or sequence of them, optional
+        Which leads to use, by name or column; all by default.
+
+    Returns
+    -------
+    ChunkSource
+
+    Raises
+    ------
+    InputError
+        If `fs` is missing or out of range, there is no such lead, or the source gives no samples.
+    RecordError
+        If a recording cannot be read.
+    """
+    if isinstance(leads, (str, int)):
+        leads = (leads,)
+    if isinstance(source, (str, os.PathLike)):
+        opened = open_record(source, fs=fs, leads=leads)
+        return ChunkSource(
+            opened.fs, opened.leads, opened.blocks(BLOCK_S), opened.n_samples, opened.name
+        )
+    if isinstance(source, (Record, RecordSource)):
+        if fs is not None and float(fs) != source.fs:
+            raise InputError(
+                f"{source.name}: fs={fs:g} was given, but the recording says {source.fs:g} Hz: "
+                "leave fs out"
+            )
+        blocks = (
+            _cut(source.signal, source.fs) if isinstance(source, Record) else source.blocks(BLOCK_S)
+        )
+        columns = _columns(leads, source.leads, source.name)
+        names = tuple(source.leads[column] for column in columns)
+        return ChunkSource(
+            source.fs, names, _chosen(blocks, columns), source.n_samples, source.name
+        )
+    if fs is None:
+        raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")
+    rate = check_fs(fs)
+    if hasattr(source, "__array__") or _is_nested_list(source):
+        signal = _as_signal(source)
+        names = tuple(f"ECG{i + 1}" for i in range(signal.shape[1]))
+        columns = _columns(leads, names)
+        return ChunkSource(
+            rate,
+            tuple(names[column] for column in columns),
+            _chosen(_cut(signal, rate), columns),
+            len(signal),
+        )
+    return _open_iterable(source, rate, leads)
+
+
+def _open_iterable(source: Any, fs: float, leads: Leads | None) -> ChunkSource:
+    try:
+        items = iter(source)
+    except TypeError:
+        raise InputError(
+            f"cannot read samples from {type(source).__name__}: give a path, a Record, an array "
+            "or an iterable of samples or chunks"
+        ) from None
+    # The first non-empty chunk tells how many leads there are; it is put back in front.
+    first = next((item for item in items if np.size(item)), None)
+    if first is None:
+        raise InputError("the source ended before it gave a sample")
+    shape = np.shape(first)
+    names = tuple(f"ECG{i + 1}" for i in range(shape[1] if len(shape) == 2 else 1))
+    columns = _columns(leads, names)
+    chunks = chain([first], (item for item in items if np.size(item)))
+    return ChunkSource(fs, tuple(names[c] for c in columns), _chosen(chunks, columns))
+
+
+def _is_nested_list(source: Any) -> bool:
+    """A list or tuple of numbers, or of rows of numbers: an array written out."""
+    if not isinstance(source, (list, tuple)):
+        return False
+    return all(np.ndim(item) == 0 or isinstance(item, (list, tuple)) for item in source)
+
+
+def _as_signal(source: Any) -> npt.NDArray[np.float32]:
+    try:
+        signal = np.asarray(source)
+    except ValueError:
+        signal = np.empty(0, dtype=object)
+    if signal.dtype.kind not in "fiub":
+        raise InputError(f"samples must be real numbers, got an array of {signal.dtype}")
+    if signal.ndim == 1:
+        signal = signal[:, np.newaxis]
+    if signal.ndim != 2 or signal.shape[1] == 0:
+        raise InputError(f"the signal must have the shape (n,) or (n, leads), got {signal.shape}")
+    if len(signal) < 2:
+        raise InputError(f"the signal holds {len(signal)} sample(s): give at least two")
+    if signal.shape[1] > len(signal):
+        raise InputError(f"the signal has the shape {signal.shape}: transpose it to (n, leads)")
+    return signal.astype(np.float32, copy=False)
+
+
+def _columns(leads: Leads | None, names: tuple[str, ...], source: str = "") -> list[int]:
+    if leads is None:
+        return list(range(len(names)))
+    wanted = (leads,) if isinstance(leads, (str, int)) else leads
+    columns = [find_lead(lead, names, source) for lead in wanted]
+    if not columns:
+        raise InputError("no lead was chosen: give at least one, or None for all")
+    return columns
+
+
+def _cut(signal: npt.NDArray[np.float32], fs: float) -> Iterator[npt.NDArray[np.float32]]:
+    step = round(BLOCK_S * fs)
+    for begin in range(0, len(signal), step):
+        yield signal[begin : begin + step]
+
+
+def _chosen(chunks: Iterable[Any], columns: list[int]) -> Iterator[Any]:
+    """Only the chosen columns, where that is not simply all of them."""
+    for chunk in chunks:
+        shape = np.shape(chunk)
+        if len(shape) == 2 and columns != list(range(shape[1])):
+            chunk = np.asarray(chunk)[:, columns]
+        yield chunk
