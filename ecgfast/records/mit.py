@@ -92,7 +92,8 @@ def decode_annotations(data: bytes, name: str) -> tuple[Annotations, float | Non
     position = np.cumsum(np.where(moves, interval[:end], 0))
     number = np.cumsum(is_mark) - 1
 
-    keep = np.ones(int(is_mark.sum()), bool)
+    # Code 0 marks nothing: it only moves the time on.
+    keep = code[is_mark] != 0
     aux = [""] * len(keep)
     resolution: float | None = None
     for at, text in texts:
@@ -215,7 +216,7 @@ def read_annotations(path: str | os.PathLike[str], *, fs: float | None = None) -
 
 def _through_wfdb(path: Path) -> tuple[Annotations, float | None]:
     """Decode a file that defines codes of its own with the wfdb package."""
-    import wfdb  # type: ignore[import-untyped]
+    import wfdb
 
     try:
         marks = wfdb.rdann(str(path.with_suffix("")), path.suffix[1:])

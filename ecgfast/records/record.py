@@ -11,7 +11,16 @@ import numpy.typing as npt
 
 from ..errors import InputError, RecordError
 
-__all__ = ["FS_MAX", "FS_MIN", "Annotations", "FloatArray", "Record", "RecordSource", "check_fs"]
+__all__ = [
+    "FS_MAX",
+    "FS_MIN",
+    "Annotations",
+    "FloatArray",
+    "Record",
+    "RecordSource",
+    "check_fs",
+    "find_lead",
+]
 
 FloatArray = npt.NDArray[np.float32]
 

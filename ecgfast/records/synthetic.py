@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +45,8 @@ class _Shape:
 
 _SHAPES: dict[Kind, _Shape] = {
     "N": _Shape(
-        (-0.170, -0.034, 0.0, 0.033, 0.295),
-        (0.024, 0.009, 0.0125, 0.011, 0.052),
+        (-0.170, -0.030, 0.0, 0.030, 0.295),
+        (0.024, 0.008, 0.0115, 0.010, 0.052),
         {
             "MLII": (0.14, -0.10, 1.10, -0.20, 0.28),
             "V1": (0.06, 0.22, -0.95, -0.12, 0.14),
@@ -65,8 +65,8 @@ _SHAPES: dict[Kind, _Shape] = {
     ),
     # Early, from another place in the atria: another P wave, the ordinary complex.
     "A": _Shape(
-        (-0.135, -0.034, 0.0, 0.033, 0.285),
-        (0.020, 0.009, 0.0125, 0.011, 0.050),
+        (-0.135, -0.030, 0.0, 0.030, 0.285),
+        (0.020, 0.008, 0.0115, 0.010, 0.050),
         {
             "MLII": (-0.09, -0.10, 1.04, -0.20, 0.26),
             "V1": (0.09, 0.22, -0.90, -0.12, 0.13),
@@ -74,6 +74,65 @@ _SHAPES: dict[Kind, _Shape] = {
         },
     ),
 }
+
+
+class _Beats(NamedTuple):
+    """Kinds and R times (s) of all beats, from before the start until after the end."""
+
+    kinds: list[Kind]
+    peaks: Float64Array
+
+
+@dataclass(frozen=True)
+class _Rhythm:
+    """When beats come, and of which kind; the fields are described at `synthetic_ecg`."""
+
+    rate: float
+    rate_std: float
+    lf_hf: float
+    ventricular: float
+    atrial: float
+
+    def __post_init__(self) -> None:
+        if not 30.0 <= self.rate <= 200.0:
+            raise InputError(f"heart_rate is {self.rate} a minute: give 30 to 200")
+        if not 0.0 <= self.rate_std <= 0.2 * self.rate:
+            raise InputError(f"heart_rate_std is {self.rate_std}: give 0 to a fifth of heart_rate")
+        if not 0.0 <= self.lf_hf < np.inf:
+            raise InputError(f"lf_hf is {self.lf_hf}: give a ratio of 0 or more")
+        if not (min(self.ventricular, self.atrial) >= 0 and self.ventricular + self.atrial <= 0.5):
+            raise InputError(
+                f"ventricular is {self.ventricular} and supraventricular {self.atrial}: "
+                "give chances that add up to at most 0.5"
+            )
+
+    def beats(self, rng: np.random.Generator, duration: float) -> _Beats:
+        """Draw the beats of `duration` seconds."""
+        mean = 60.0 / self.rate
+        wave = _tachogram(rng, duration + 4 * mean, self.lf_hf)
+        sway = mean * (self.rate_std / self.rate) * wave
+        kinds: list[Kind] = ["N"]
+        peaks = [-mean * (0.2 + 0.6 * rng.random())]
+        before: float = mean
+        while peaks[-1] < duration + mean:
+            rr = mean + float(np.interp(peaks[-1] + mean, np.arange(len(sway)) / 4, sway))
+            draw, spread = rng.random(2)
+            kind: Kind = "N"
+            if draw < self.ventricular and kinds[-1] != "A":
+                kind, step = "V", rr * (0.56 + 0.12 * spread)
+            elif draw < self.ventricular + self.atrial and kinds[-1] == "N":
+                kind, step = "A", rr * (0.64 + 0.12 * spread)
+            elif kinds[-1] == "V":
+                # The sinus node kept its time: the two intervals add up to two of its own.
+                step = max(2 * rr - before, rr)
+            elif kinds[-1] == "A":
+                step = rr * (1.06 + 0.1 * spread)
+            else:
+                step = rr
+            kinds.append(kind)
+            peaks.append(peaks[-1] + step)
+            before = step
+        return _Beats(kinds, np.array(peaks))
 
 
 def synthetic_ecg(
@@ -146,19 +205,19 @@ def synthetic_ecg(
     """
     fs = check_fs(fs)
     shown = tuple(leads)
-    _check(duration, heart_rate, heart_rate_std, lf_hf, ventricular, supraventricular)
+    if not 2.0 <= duration < np.inf:
+        raise InputError(f"duration is {duration} s: give at least 2 s")
+    rhythm = _Rhythm(heart_rate, heart_rate_std, lf_hf, ventricular, supraventricular)
     _check_noise(wander, muscle, mains, shown)
     rng = np.random.default_rng(seed)
     n = round(duration * fs)
 
-    kinds, peaks = _rhythm(
-        rng, duration, heart_rate, heart_rate_std, lf_hf, ventricular, supraventricular
-    )
+    beats = rhythm.beats(rng, duration)
     fine = int(np.ceil(_RATE / fs))
     time = np.arange(n * fine) / (fs * fine)
     breath = 2 * np.pi * (_F_HIGH * time + rng.random())
     drift = _slow_noise(rng, time, 0.05)
-    forces = _event_forces(rng, time, kinds, peaks, shown, breath)
+    forces = _event_forces(rng, time, beats, shown, breath)
 
     clean = np.empty((n, len(shown)))
     noisy = np.empty_like(clean)
@@ -178,7 +237,7 @@ def synthetic_ecg(
         noisy.astype(np.float32),
         fs,
         shown,
-        annotations=_truth(clean[:, 0], fs, kinds, peaks),
+        annotations=_truth(clean[:, 0], fs, beats),
         name="synthetic",
         comments=("Synthetic ECG, made by McSharry's dynamical model (2003); no patient.",),
     )
@@ -219,25 +278,6 @@ def demo_record() -> Record:
 _DEMO_SEED = 37
 
 
-def _check(
-    duration: float, rate: float, rate_std: float, lf_hf: float, ventricular: float, atrial: float
-) -> None:
-    """Refuse a rhythm that cannot be made."""
-    if not 2.0 <= duration < np.inf:
-        raise InputError(f"duration is {duration} s: give at least 2 s")
-    if not 30.0 <= rate <= 200.0:
-        raise InputError(f"heart_rate is {rate} a minute: give 30 to 200")
-    if not 0.0 <= rate_std <= 0.2 * rate:
-        raise InputError(f"heart_rate_std is {rate_std}: give 0 to a fifth of heart_rate")
-    if not 0.0 <= lf_hf < np.inf:
-        raise InputError(f"lf_hf is {lf_hf}: give a ratio of 0 or more")
-    if not (ventricular >= 0 and atrial >= 0 and ventricular + atrial <= 0.5):
-        raise InputError(
-            f"ventricular is {ventricular} and supraventricular {atrial}: "
-            "give chances that add up to at most 0.5"
-        )
-
-
 def _check_noise(wander: float, muscle: float, mains: float, leads: tuple[str, ...]) -> None:
     """Refuse noise that is no amplitude, and leads that have no shape."""
     for name, level in (("wander", wander), ("muscle", muscle), ("mains", mains)):
@@ -261,52 +301,16 @@ def _tachogram(rng: np.random.Generator, seconds: float, lf_hf: float) -> Float6
     return unit
 
 
-def _rhythm(
-    rng: np.random.Generator,
-    duration: float,
-    rate: float,
-    rate_std: float,
-    lf_hf: float,
-    ventricular: float,
-    atrial: float,
-) -> tuple[list[Kind], Float64Array]:
-    """Return kinds and R times (s) of all beats from before the start until after the end."""
-    mean = 60.0 / rate
-    sway = mean * (rate_std / rate) * _tachogram(rng, duration + 4 * mean, lf_hf)
-    kinds: list[Kind] = ["N"]
-    peaks = [-mean * (0.2 + 0.6 * rng.random())]
-    before: float = mean
-    while peaks[-1] < duration + mean:
-        rr = mean + float(np.interp(peaks[-1] + mean, np.arange(len(sway)) / 4, sway))
-        draw, spread = rng.random(2)
-        kind: Kind = "N"
-        if draw < ventricular and kinds[-1] != "A":
-            kind, step = "V", rr * (0.56 + 0.12 * spread)
-        elif draw < ventricular + atrial and kinds[-1] == "N":
-            kind, step = "A", rr * (0.64 + 0.12 * spread)
-        elif kinds[-1] == "V":
-            # The sinus node kept its time: the two intervals add up to two of its own.
-            step = max(2 * rr - before, rr)
-        elif kinds[-1] == "A":
-            step = rr * (1.06 + 0.1 * spread)
-        else:
-            step = rr
-        kinds.append(kind)
-        peaks.append(peaks[-1] + step)
-        before = step
-    return kinds, np.array(peaks)
-
-
 def _event_forces(
     rng: np.random.Generator,
     time: Float64Array,
-    kinds: list[Kind],
-    peaks: Float64Array,
+    beats: _Beats,
     leads: tuple[str, ...],
     breath: Float64Array,
 ) -> Float64Array:
     """Return what the events do to dz/dt, in mV/s, of shape (leads, len(time))."""
     forces = np.zeros((len(leads), len(time)))
+    kinds, peaks = beats
     cycles = np.diff(peaks, prepend=2 * peaks[0] - peaks[1])
     rate = 1 / (time[1] - time[0])
     for kind, peak, cycle in zip(kinds, peaks, cycles, strict=True):
@@ -359,11 +363,11 @@ def _slow_noise(rng: np.random.Generator, time: Float64Array, hertz: float) -> F
     return curve
 
 
-def _truth(clean: Float64Array, fs: float, kinds: list[Kind], peaks: Float64Array) -> Annotations:
+def _truth(clean: Float64Array, fs: float, beats: _Beats) -> Annotations:
     """Return the true beats, each at the extremum of the clean lead near its R time."""
     reach = max(1, round(0.05 * fs))
     samples, symbols = [], []
-    for kind, peak in zip(kinds, peaks, strict=True):
+    for kind, peak in zip(beats.kinds, beats.peaks, strict=True):
         middle = round(float(peak) * fs)
         if not reach <= middle < len(clean) - reach:
             continue

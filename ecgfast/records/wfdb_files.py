@@ -337,7 +337,7 @@ _DECODERS: dict[int, Callable[[bytes], IntArray]] = {
 
 def _open_through_wfdb(path: Path, leads: Leads) -> RecordSource:
     """Open any other record: several segments or rates, skew, compressed formats."""
-    import wfdb  # type: ignore[import-untyped]
+    import wfdb
 
     name = str(path.with_suffix(""))
     try:

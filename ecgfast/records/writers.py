@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
 import math
 import os
@@ -92,7 +93,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     try:
         with file:
             yield file
-        os.replace(draft, target)
+        draft.replace(target)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
@@ -163,8 +164,6 @@ def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
     InputError
         If the file cannot be written.
     """
-    import io
-
     with whole_file(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         table = csv.DictWriter(text, _FIELDS, lineterminator="\n")
