@@ -1,4 +1,5 @@
 /* Adaptive QRS detection: doubtful candidates wait for context. */
+#include "four.h"
 #include "internal.h"
 
 struct constants {
@@ -44,7 +45,8 @@ static const struct constants K
 };
 
 #define FD_MIN 120.0 /* Hz */
-#define TAPS_MAX 52 /* 2 * 240 / 10 + 1, filled up */
+#define HALF_MAX 24 /* taps on either side of the centre, a multiple of four */
+#define LINE_MAX (4 * HALF_MAX + 8)
 #define RECENT 128
 #define PENDING 32
 #define PENDING_MAX 24
@@ -64,7 +66,8 @@ static const struct constants K
 typedef struct lead_state {
     float sum;
     float last, before;                 /* feature, one and two samples ago */
-    float line[2 * TAPS_MAX];
+    float forward[LINE_MAX];            /* decimated samples twice over, oldest first */
+    float backward[LINE_MAX];           /* the same, newest first */
     float wave[RECENT];
     float feature[RECENT];
     float high[RECENT];
@@ -78,6 +81,7 @@ typedef struct lead_state {
     float signals[SIGNALS], noises[NOISES];
     int32_t signal_count, noise_count;
     float log_signal, log_noise;
+    int32_t noise_stale;
     float weight, scale;
     float last_height, last_share;
     float model[SNIPPET_MAX];           /* running template, zero mean, unit energy */
@@ -94,6 +98,7 @@ typedef struct candidate {
 typedef struct adaptive_state {
     int32_t decimation, phase;
     int32_t taps, centre, line_at;
+    int32_t low_half, high_half; /* taps on either side, filled up to fours */
     int32_t hold, merge, snippet, lag;
     float fd;
     int64_t index;           /* decimated samples taken */
@@ -112,7 +117,8 @@ typedef struct adaptive_state {
     int32_t rr_count;
     uint32_t head, tail, solved;
     candidate pending[PENDING];
-    float kernel[TAPS_MAX][4];
+    float low_even[HALF_MAX], low_odd[HALF_MAX], high_even[HALF_MAX], high_odd[HALF_MAX];
+    float low_centre, high_centre;
 } adaptive_state;
 
 static size_t lead_offset(void) { return ecg_round_up(sizeof(adaptive_state)); }
@@ -125,6 +131,24 @@ static lead_state *leads_of(adaptive_state *a) {
     return (lead_state *)((char *)a + lead_offset());
 }
 
+static int design(double fd, double hz, double gain, float *even, float *odd, float *centre) {
+    int half = (int)ceil(fd / hz) - 1; /* the triangle is zero from one period on */
+    if (half > HALF_MAX) half = HALF_MAX;
+    double sum = 0.0, dc = 0.0;
+    for (int k = -half; k <= half; k++) {
+        double w = 1.0 - fabs(k * hz / fd);
+        sum += w;
+        dc += w * cos(6.283185307179586 * hz * k / fd);
+    }
+    *centre = (float)(gain / sum * (1.0 - dc / sum));
+    for (int k = 1; k <= half; k++) {
+        double w = gain / sum * (1.0 - k * hz / fd);
+        even[k - 1] = (float)(w * (cos(6.283185307179586 * hz * k / fd) - dc / sum));
+        odd[k - 1] = (float)(w * sin(6.283185307179586 * hz * k / fd));
+    }
+    return half;
+}
+
 static void adaptive_init(ecg_detector *d, void *state) {
     adaptive_state *a = state;
     double fs = d->config.fs;
@@ -132,26 +156,12 @@ static void adaptive_init(ecg_detector *d, void *state) {
     if (a->decimation < 1) a->decimation = 1;
     double fd = fs / a->decimation;
     a->fd = (float)fd;
-    a->centre = (int32_t)floor(fd / K.low_hz);
-    a->taps = (2 * a->centre + 1 + 3) / 4 * 4;
-    if (a->taps > TAPS_MAX) { a->taps = TAPS_MAX; a->centre = (TAPS_MAX - 1) / 2; }
-    for (int band = 0; band < 2; band++) {
-        double hz = band ? K.high_hz : K.low_hz, sum = 0.0, dc = 0.0;
-        for (int k = -a->centre; k <= a->centre; k++) {
-            double w = 1.0 - fabs(k * hz / fd);
-            if (w < 0.0) w = 0.0;
-            sum += w;
-            dc += w * cos(6.283185307179586 * hz * k / fd);
-        }
-        for (int k = -a->centre; k <= a->centre; k++) {
-            double w = 1.0 - fabs(k * hz / fd);
-            if (w < 0.0) w = 0.0;
-            double g = (band ? K.high_gain : 1.0) / sum;
-            float *tap = a->kernel[a->taps - 1 - a->centre + k]; /* newest last */
-            tap[2 * band] = (float)(g * w * (cos(6.283185307179586 * hz * k / fd) - dc / sum));
-            tap[2 * band + 1] = (float)(g * w * sin(6.283185307179586 * hz * k / fd));
-        }
-    }
+    a->low_half = design(fd, K.low_hz, 1.0, a->low_even, a->low_odd, &a->low_centre);
+    a->high_half = design(fd, K.high_hz, K.high_gain, a->high_even, a->high_odd, &a->high_centre);
+    a->centre = a->low_half;
+    a->taps = 2 * a->centre + 1;
+    a->low_half = (a->low_half + 3) / 4 * 4;
+    a->high_half = (a->high_half + 3) / 4 * 4;
     a->hold = (int32_t)ceil(K.hold_s * fd);
     a->merge = (int32_t)floor(MERGE_S * fd + 0.5);
     a->snippet = 2 * (int32_t)floor(SNIPPET_S * fd + 0.5) + 1;
@@ -170,19 +180,30 @@ static void adaptive_init(ecg_detector *d, void *state) {
 }
 
 static float filter(const adaptive_state *a, lead_state *s, float x, float *high) {
-    int at = a->line_at, taps = a->taps;
-    s->line[at] = s->line[at + taps] = x;
-    const float *line = s->line + at + 1; /* oldest first */
-    const float (*kernel)[4] = a->kernel;
-    float even[4] = {0}, odd[4] = {0};
-    for (int k = 0; k < taps; k += 2) {
-        for (int j = 0; j < 4; j++) even[j] += kernel[k][j] * line[k];
-        for (int j = 0; j < 4; j++) odd[j] += kernel[k + 1][j] * line[k + 1];
+    int at = a->line_at, taps = a->taps, centre = a->centre;
+    s->forward[at] = s->forward[at + taps] = x;
+    s->backward[taps - 1 - at] = s->backward[2 * taps - 1 - at] = x;
+    const float *newer = s->forward + at + 1 + centre, *older = s->backward + taps - 1 - at + centre;
+    float middle = newer[0];
+    newer++, older++;
+    four zero = {0}, low_even = zero, low_odd = zero, high_even = zero, high_odd = zero;
+    int k = 0;
+    for (; k < a->high_half; k += 4) {
+        four n = four_load(newer + k), o = four_load(older + k), even = four_add(n, o), odd = four_sub(n, o);
+        low_even = four_add(low_even, four_mul(even, four_load(a->low_even + k)));
+        low_odd = four_add(low_odd, four_mul(odd, four_load(a->low_odd + k)));
+        high_even = four_add(high_even, four_mul(even, four_load(a->high_even + k)));
+        high_odd = four_add(high_odd, four_mul(odd, four_load(a->high_odd + k)));
     }
-    for (int j = 0; j < 4; j++) even[j] += odd[j];
-    float low = sqrtf(even[0] * even[0] + even[1] * even[1]);
-    *high = sqrtf(even[2] * even[2] + even[3] * even[3]);
-    return low + *high;
+    for (; k < a->low_half; k += 4) {
+        four n = four_load(newer + k), o = four_load(older + k);
+        low_even = four_add(low_even, four_mul(four_add(n, o), four_load(a->low_even + k)));
+        low_odd = four_add(low_odd, four_mul(four_sub(n, o), four_load(a->low_odd + k)));
+    }
+    float e = four_sum(low_even) + a->low_centre * middle, o = four_sum(low_odd);
+    float f = four_sum(high_even) + a->high_centre * middle, p = four_sum(high_odd);
+    *high = f * f + p * p;
+    return e * e + o * o + *high;
 }
 
 static void sort(float *v, int n) {
@@ -213,6 +234,12 @@ static void learn_signal(lead_state *s, float log_height) {
 static void learn_noise(lead_state *s, float log_height) {
     s->noises[s->noise_count++ % NOISES] = log_height;
     if (s->noise_count >= 2 * NOISES) s->noise_count -= NOISES;
+    s->noise_stale = 1;
+}
+
+static void refresh_noise(lead_state *s) {
+    if (!s->noise_stale) return;
+    s->noise_stale = 0;
     s->log_noise = quantile(s->noises, s->noise_count < NOISES ? s->noise_count : NOISES, K.noise_quantile);
 }
 
@@ -221,6 +248,7 @@ static void weigh(adaptive_state *a, int leads) {
     if (leads == 1) return;
     float total = 0.0f;
     for (int l = 0; l < leads; l++) {
+        refresh_noise(&s[l]);
         float q = s[l].log_signal - s[l].log_noise - K.w_from;
         if (q < 0.05f) q = 0.05f;
         if (q > K.w_cap) q = K.w_cap;
@@ -229,7 +257,7 @@ static void weigh(adaptive_state *a, int leads) {
     }
     for (int l = 0; l < leads; l++) {
         s[l].weight /= total;
-        s[l].scale = s[l].weight * expf(-s[l].log_signal);
+        s[l].scale = s[l].weight * expf(-2.0f * s[l].log_signal);
     }
 }
 
@@ -300,6 +328,7 @@ static void score_candidate(adaptive_state *a, int leads, uint32_t slot) {
         c->height += w * s->log_height[slot];
         c->share += w * s->share[slot];
         if (s->bad[slot]) continue;
+        refresh_noise(s);
         float threshold = s->log_noise + K.mix * (s->log_signal - gap - s->log_noise);
         float e = s->log_height[slot] - threshold;
         if (e > K.cap) e = K.cap;
@@ -504,6 +533,7 @@ static void learn_levels(adaptive_state *a, int leads) {
         for (int i = 0; i < 4; i++) s[l].noises[i] = s[l].log_noise;
         s[l].signal_count = 3;
         s[l].noise_count = 4;
+        s[l].noise_stale = 0;
     }
     weigh(a, leads);
     a->solved = a->head;
@@ -530,9 +560,9 @@ static void emit(ecg_detector *d, adaptive_state *a) {
         s->log_height[slot] = LOG_TINY;
         s->share[slot] = 0.0f;
         if (h > 0.0f) {
-            float e = logf(h);
+            float e = 0.5f * logf(h);
             s->log_height[slot] = e > LOG_HUGE ? LOG_HUGE : e > LOG_TINY ? e : LOG_TINY;
-            if (h > g && g > 0.0f) s->share[slot] = logf(g / (h - g));
+            if (h > g && g > 0.0f) s->share[slot] = 0.5f * logf(g / (h - g));
         }
         s->like[slot] = -2.0f;
         for (int k = 0; k < n; k++) s->shape[slot][k] = s->wave[(uint32_t)(at - before + k) % RECENT];
@@ -584,8 +614,7 @@ static void step(ecg_detector *d, adaptive_state *a) {
     if (a->learning && a->start_at >= 0 && a->index > a->learn_until) a->learning = 0;
 }
 
-static size_t adaptive_process(ecg_detector *d, void *state, const float *samples, size_t n) {
-    adaptive_state *a = state;
+static size_t process_leads(ecg_detector *d, adaptive_state *a, const float *samples, size_t n) {
     lead_state *s = leads_of(a);
     int leads = d->config.leads;
     float clean[ECG_LEADS_MAX];
@@ -598,6 +627,40 @@ static size_t adaptive_process(ecg_detector *d, void *state, const float *sample
         if (ecg_queue_filled(d)) return i + 1;
     }
     return n;
+}
+
+/* The same for one lead, its front end kept in registers. */
+static size_t process_one(ecg_detector *d, adaptive_state *a, const float *samples, size_t n) {
+    lead_state *s = leads_of(a);
+    ecg_lead lead = ecg_leads(d)[0];
+    float *ring = ecg_ring(d, 0);
+    uint8_t *flags = ecg_flags(d, 0);
+    uint32_t mask = d->ring_mask;
+    size_t i = 0;
+    while (i < n && !ecg_queue_filled(d)) {
+        size_t i0 = i, left = (size_t)(a->decimation - a->phase), stop = n - i < left ? n : i + left;
+        a->phase += (int32_t)(stop - i);
+        float sum = s->sum;
+        for (uint32_t at = (uint32_t)d->count; i < stop; i++, at++) {
+            float clean;
+            flags[at & mask] = (uint8_t)ecg_lead_step(&lead, samples[i], &clean);
+            ring[at & mask] = clean;
+            sum += clean;
+        }
+        d->count += (int64_t)(stop - i0);
+        s->sum = sum;
+        if (a->phase == a->decimation) {
+            a->phase = 0;
+            step(d, a);
+        }
+    }
+    ecg_leads(d)[0] = lead;
+    return i;
+}
+
+static size_t adaptive_process(ecg_detector *d, void *state, const float *samples, size_t n) {
+    adaptive_state *a = state;
+    return d->config.leads == 1 ? process_one(d, a, samples, n) : process_leads(d, a, samples, n);
 }
 
 static void adaptive_flush(ecg_detector *d, void *state) {
