@@ -1,0 +1,133 @@
+"""The ``ecgfast`` command: one module of this package for each subcommand.
+
+A module ``ecgfast.cli.NAME`` has ``configure(parser)``, which adds arguments, a description and an
+epilog with one example, and ``run(args)``, which does the work and raises `EcgfastError` for what
+the user can mend and `UsageError` for wrong use. Only the chosen command's module is imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from .. import __version__
+from ..errors import EcgfastError
+from .common import UsageError
+
+__all__ = ["COMMANDS", "main"]
+
+#: Every command with the line that describes it, in the order of the help text.
+COMMANDS = {
+    "demo": "label the beats of a built-in synthetic recording, with a picture and a report",
+    "detect": "find the R peaks of a recording",
+    "classify": "label the beats of a recording",
+    "stream": "label beats live, from standard input or a replayed file",
+    "models": "list the built-in models",
+    "prepare": "cut the beats of reference databases into a data set",
+    "train": "train a model on a data set",
+    "crossval": "choose a model by cross-validation over patients",
+    "evaluate": "score detections and labels against reference annotations",
+    "export": "convert a trained model to TFLite, checked, with its card",
+}
+
+_DISCLAIMER = "ecgfast is for research and education. It is not a medical device."
+
+_EXIT_FAILURE, _EXIT_USAGE, _EXIT_INTERRUPTED, _EXIT_PIPE = 1, 2, 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the ``ecgfast`` command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments after the command's own name; those of this process by default.
+
+    Returns
+    -------
+    int
+        0 on success, 1 on a failure that one line on standard error explains, 2 on wrong use,
+        130 when interrupted, 141 when the reader of the output went away.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in given
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows "?"
+            stream.reconfigure(errors="replace")
+    try:
+        status = _run(given)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Python flushes once more at exit: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _EXIT_PIPE
+    except KeyboardInterrupt:
+        if debug:
+            traceback.print_exc()
+        return _EXIT_INTERRUPTED
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        print(f"ecgfast: {_one_line(error)}", file=sys.stderr)
+        return _EXIT_USAGE if isinstance(error, UsageError) else _EXIT_FAILURE
+
+
+def _run(given: list[str]) -> int:
+    parser, commands = _parser()
+    name = next((text for text in given if not text.startswith("-")), None)
+    if name is None and not {"-h", "--help", "--version"} & set(given):
+        parser.print_help(sys.stderr)
+        return _EXIT_USAGE
+    try:
+        if name not in commands:
+            parser.parse_args(given)  # help, version, or the error that lists the commands
+        module = importlib.import_module(f"{__name__}.{name}")
+        module.configure(commands[str(name)])
+        args = parser.parse_args(given)
+    except SystemExit as done:  # argparse has said what is wrong, or given help
+        return int(done.code or 0)
+    module.run(args)
+    return 0
+
+
+def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    parser = argparse.ArgumentParser(
+        prog="ecgfast",
+        description="Streaming ECG: from samples to labelled beats, while they happen.",
+        epilog=f"`ecgfast COMMAND --help` tells more, with an example. {_DISCLAIMER}",
+    )
+    parser.add_argument("--version", action="version", version=f"ecgfast {__version__}")
+    _add_debug(parser, False)
+    group = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    commands = {}
+    for name, summary in COMMANDS.items():
+        if find_spec(f"{__name__}.{name}") is None:
+            continue
+        commands[name] = group.add_parser(
+            name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        _add_debug(commands[name], argparse.SUPPRESS)
+    return parser, commands
+
+
+def _add_debug(parser: argparse.ArgumentParser, default: object) -> None:
+    parser.add_argument(
+        "--debug", action="store_true", default=default, help="show where an error came from"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    """What went wrong, as one line."""
+    if isinstance(error, EcgfastError):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    text = " ".join(str(error).split())
+    return f"unexpected {type(error).__name__}: {text} (run again with --debug and report it)"

@@ -1,0 +1,195 @@
+"""What several commands share: arguments, where output goes, progress, JSON on standard output."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+__all__ = [
+    "UsageError",
+    "add_json",
+    "add_lookahead",
+    "add_model",
+    "add_output",
+    "add_signal",
+    "as_json",
+    "example",
+    "output_file",
+    "print_json",
+    "progress",
+]
+
+T = TypeVar("T")
+
+#: Extensions that name a format; every other one is a WFDB annotator's name.
+_FORMAT_OF = {".csv": "csv", ".json": "json"}
+_FORMATS = ("atr", "csv", "json")
+
+
+class UsageError(Exception):
+    """Wrong use that argparse cannot see; the command ends with status 2."""
+
+
+def example(command: str) -> str:
+    """Epilog of a command's help: one example."""
+    return f"example:\n  {command}"
+
+
+def add_signal(parser: argparse.ArgumentParser) -> None:
+    """Add ``--fs`` and ``--leads``."""
+    parser.add_argument(
+        "--fs", type=float, metavar="HZ", help="sampling rate, where the source does not carry it"
+    )
+    parser.add_argument(
+        "--leads",
+        type=_leads,
+        metavar="NAME,...",
+        help="leads to use, by name or column from 0 (default: every ECG lead); all serve the "
+        "detection, the first is classified",
+    )
+
+
+def _leads(text: str) -> list[str | int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of leads such as MLII,V1 or 0,1")
+    return [int(part) if part.lstrip("-").isdecimal() else part for part in parts]
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add ``--model``."""
+    parser.add_argument(
+        "--model",
+        default="beats",
+        metavar="NAME|FILE",
+        help="a built-in model (see `ecgfast models`) or a .tflite file with its card beside it "
+        "(default: beats)",
+    )
+
+
+def add_lookahead(parser: argparse.ArgumentParser) -> None:
+    """Add ``--lookahead``."""
+    parser.add_argument(
+        "--lookahead",
+        type=int,
+        choices=(0, 1),
+        default=0,
+        help="1 waits for the next RR interval and uses it (default: 0)",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser, *, annotator: str, default: str) -> None:
+    """Add ``--output`` and ``--format``.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+    annotator : str
+        Extension of a WFDB annotation file whose name is made up.
+    default : str
+        What happens without ``--output``, for the help text.
+    """
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="file to write, or a folder to write RECORD." + annotator + f" into ({default})",
+    )
+    parser.add_argument(
+        "--format",
+        choices=_FORMATS,
+        help="atr is a WFDB annotation file (default: by the extension of --output, else atr)",
+    )
+
+
+def output_file(
+    output: Path | None, form: str | None, name: str, annotator: str
+) -> tuple[Path, str]:
+    """Where to write, and in which format.
+
+    Parameters
+    ----------
+    output : path or None
+        What the user gave: a file, a folder, or nothing for the current folder.
+    form : {"atr", "csv", "json"} or None
+        What the user gave; None goes by the file's extension.
+    name : str
+        The recording's name, for a file name that is made up.
+    annotator : str
+        Extension of a WFDB annotation file whose name is made up.
+
+    Returns
+    -------
+    path, str
+        The file and its format.
+
+    Raises
+    ------
+    UsageError
+        If extension and format contradict each other, or the folder is not there.
+    """
+    if output is None or output.is_dir():
+        form = form or "atr"
+        stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in name) or "record"
+        file = (output or Path()) / f"{stem}.{annotator if form == 'atr' else form}"
+    else:
+        file = output
+        by_name = _FORMAT_OF.get(file.suffix.lower(), "atr")
+        form = form or by_name
+        if form == "atr" and by_name != "atr":
+            raise UsageError(f"--output {file}: {file.suffix} is no extension for --format atr")
+    if not file.parent.is_dir():
+        raise UsageError(f"--output {file}: there is no folder {file.parent}; make it first")
+    if form == "atr" and not file.suffix[1:].isalpha():
+        raise UsageError(
+            f"--output {file}: an annotation file needs an extension of letters, "
+            f"such as .{annotator}; for a folder, make it first"
+        )
+    return file, form
+
+
+def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")
+
+
+def as_json(value: Any) -> Any:
+    """Make `value` fit for JSON: NaN and infinity become null."""
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print `value` as JSON on standard output."""
+    print(json.dumps(as_json(value), indent=indent, ensure_ascii=False, allow_nan=False))
+
+
+def progress(items: Iterable[T], *, total: float | None, what: str, unit: str) -> Iterator[T]:
+    """Yield `items`, with a bar on standard error where that is a terminal.
+
+    Parameters
+    ----------
+    items : iterable
+        One step each.
+    total : float or None
+        Number of steps, where known.
+    what, unit : str
+        What is going on, and what a step is.
+    """
+    if not sys.stderr.isatty() or find_spec("tqdm") is None:
+        yield from items
+        return
+    from tqdm import tqdm
+
+    yield from tqdm(items, total=total, desc=what, unit=unit, leave=False, delay=0.5)

@@ -1,0 +1,77 @@
+"""``ecgfast models``: what is built in."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..runtime import ModelCard, available_models
+from .common import add_json, example, print_json
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``ecgfast models``."""
+    parser.description = "List the built-in models, the files of each, and how good they are."
+    parser.epilog = example("ecgfast models")
+    add_json(parser, "the cards' main facts")
+
+
+def run(args: argparse.Namespace) -> None:
+    """List the models."""
+    cards = available_models()
+    if args.json:
+        print_json({name: _facts(card) for name, card in cards.items()})
+        return
+    if not cards:
+        print("no built-in models in this installation")
+        return
+    print("\n\n".join(_text(card) for card in cards.values()))
+
+
+def _facts(card: ModelCard) -> dict[str, Any]:
+    return {
+        "description": card.description,
+        "task": card.task,
+        "classes": list(card.classes),
+        "architecture": card.architecture,
+        "parameters": card.parameters,
+        "lookahead": card.lookahead,
+        "forms": {
+            form: {"file": str(card.file(form)), "bytes": entry["bytes"]}
+            for form, entry in card.forms.items()
+        },
+        "metrics": card.metrics,
+        "limits": card.limits,
+        "command": card.command,
+    }
+
+
+def _text(card: ModelCard) -> str:
+    architecture = card.architecture.get("name", "unknown network")
+    sizes = ", ".join(f"{form} {entry['bytes'] / 1e3:.0f} kB" for form, entry in card.forms.items())
+    lines = [
+        f"{card.name}: {card.description}",
+        f"  network   {architecture}, {card.parameters:,} parameters, "
+        f"classes {' '.join(card.classes)}",
+        f"  files     {sizes or 'none'}",
+    ]
+    lines += [f"  {heading:9} {text}" for heading, text in _metrics(card.metrics)]
+    return "\n".join(lines)
+
+
+def _metrics(metrics: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Figures of a card as lines: nested groups are named, long lists left to ``--json``."""
+    lines = []
+    plain = {
+        key: value for key, value in metrics.items() if isinstance(value, (int, float, str, bool))
+    }
+    if plain:
+        shown = ", ".join(
+            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in plain.items()
+        )
+        lines.append(("metrics", f"{prefix}: {shown}" if prefix else shown))
+    for key, value in metrics.items():
+        if isinstance(value, dict):
+            lines += _metrics(value, f"{prefix} {key}".strip())
+    return lines
