@@ -402,7 +402,7 @@ def test_rate_out_of_range_or_contradicted(tmp_path: Path) -> None:
         read_record(path)
     path = write_wfdb(tmp_path, "made", wave(), "16")
     assert read_record(path, fs=250).fs == 250
-    with pytest.raises(RecordError, match="250 Hz and fs=360"):
+    with pytest.raises(InputError, match="250 Hz and fs=360"):
         read_record(path, fs=360)
     with pytest.raises(InputError, match="20 Hz"):
         read_record(path, fs=20)
@@ -453,7 +453,7 @@ def save_npy(folder: Path) -> Path:
 
 def test_npy_needs_fs_and_is_mapped(tmp_path: Path) -> None:
     path = save_npy(tmp_path)
-    with pytest.raises(RecordError, match="no sampling rate; give it"):
+    with pytest.raises(InputError, match="no sampling rate; give it"):
         read_record(path)
     record = read_record(path, fs=500, leads=[1])
     assert record.fs == 500
@@ -585,9 +585,9 @@ def test_text_that_cannot_be_used(tmp_path: Path, text: str, says: str) -> None:
 
 
 def test_text_rates_that_clash_or_lack(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="no sampling rate"):
+    with pytest.raises(InputError, match="no sampling rate"):
         read_record(write_text(tmp_path, ROWS))
-    with pytest.raises(RecordError, match="250 Hz and fs=360"):
+    with pytest.raises(InputError, match="250 Hz and fs=360"):
         read_record(write_text(tmp_path, "# fs=250\n" + ROWS), fs=360)
     with pytest.raises(InputError, match="10 Hz"):
         read_record(write_text(tmp_path, "time,I\n0,1\n0.1,2\n0.2,3\n"))

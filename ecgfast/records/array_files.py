@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import RecordError
+from ..errors import InputError, RecordError
 from .leads import Leads, choose_leads
 from .record import FloatArray, RecordSource, check_fs
 
@@ -21,14 +21,14 @@ def need_fs(given: float | None, found: float | None, name: str) -> float:
 
     Raises
     ------
-    RecordError
+    InputError
         If there is none, or the two differ by more than a hundredth.
     """
     if given is None and found is None:
-        raise RecordError(f"{name}: carries no sampling rate; give it, such as fs=360")
+        raise InputError(f"{name}: carries no sampling rate; give it, such as fs=360")
     fs = check_fs(given if given is not None else found, name)  # type: ignore[arg-type]
     if found is not None and abs(found - fs) > 0.01 * fs:
-        raise RecordError(
+        raise InputError(
             f"{name}: carries the sampling rate {found:g} Hz and fs={fs:g} was given; "
             "leave fs out, or correct the file"
         )
@@ -57,7 +57,9 @@ def open_array(path: Path, fs: float | None, leads: Leads) -> RecordSource:
     Raises
     ------
     RecordError
-        If the file is no such array or carries no rate.
+        If the file is no such array.
+    InputError
+        If no rate is known.
     """
     name = str(path)
     found: float | None = None

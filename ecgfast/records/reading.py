@@ -45,7 +45,7 @@ def open_record(
     RecordError
         If the recording is missing, damaged, truncated or of an unknown format.
     InputError
-        If `fs` is out of range, contradicts the file, or a lead is not there.
+        If `fs` is needed, out of range or contradicts the file, or a lead is not there.
     MissingExtraError
         If the format needs a package that is not installed.
     """

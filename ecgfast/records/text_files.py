@@ -57,8 +57,9 @@ def open_text(path: Path, fs: float | None, leads: Leads) -> RecordSource:
     Raises
     ------
     RecordError
-        If a cell is no number (the message names its line), rows differ in length, or no rate
-        is known.
+        If a cell is no number (the message names its line), or rows differ in length.
+    InputError
+        If no rate is known.
     """
     name = str(path)
     table = _read_table(path)
