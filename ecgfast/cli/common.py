@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
@@ -13,12 +14,14 @@ from typing import Any, TypeVar
 
 __all__ = [
     "UsageError",
+    "add_data",
     "add_json",
     "add_lookahead",
     "add_model",
     "add_output",
     "add_signal",
     "as_json",
+    "data_folder",
     "example",
     "output_file",
     "print_json",
@@ -152,6 +155,30 @@ def output_file(
             f"such as .{annotator}; for a folder, make it first"
         )
     return file, form
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add ``--data``."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder that holds the databases, such as mitdb/ (default: ECGFAST_DATA)",
+    )
+
+
+def data_folder(args: argparse.Namespace) -> Path:
+    """The folder of ``--data`` or of the environment variable ECGFAST_DATA.
+
+    Raises
+    ------
+    UsageError
+        If neither is given.
+    """
+    given = args.data or os.environ.get("ECGFAST_DATA")
+    if not given:
+        raise UsageError("give the folder of the recordings with --data or ECGFAST_DATA")
+    return Path(given)
 
 
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:

@@ -1,0 +1,69 @@
+"""``ecgfast export``: a trained Keras model as checked TFLite files with a card."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import RecordError
+from .common import add_json, example, print_json
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``ecgfast export``."""
+    parser.description = (
+        "Convert a Keras model of AAMI beat classes to TFLite with built-in operators only. Every "
+        "file is checked against Keras and in every runtime present before it is written."
+    )
+    parser.epilog = example(
+        "ecgfast export runs/beats/model.keras --recipe beats --beats beats.npz --output mine"
+    )
+    parser.add_argument("model", type=Path, help="the .keras file that `ecgfast train` saved")
+    parser.add_argument("--recipe", default="beats", help="what it was trained by (default: beats)")
+    parser.add_argument(
+        "--beats",
+        type=Path,
+        required=True,
+        help="data set of `ecgfast prepare`: its training patients set the int8 ranges",
+    )
+    parser.add_argument("--name", help="name of the files (default: the recipe's)")
+    parser.add_argument(
+        "--form",
+        action="append",
+        choices=("float32", "float16", "dynamic", "int8"),
+        help="form to write; may be given again (default: float32 and int8)",
+    )
+    parser.add_argument("--output", type=Path, default=Path(), help="folder (default: this one)")
+    add_json(parser, "what was written")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert the model."""
+    from ..training.beats import BeatSet
+    from ..training.export import export
+    from ..training.recipe import Recipe
+    from ..training.workflow import beat_card, of_training_patients
+
+    if not args.model.is_file():
+        raise RecordError(f"{args.model}: no such Keras model; make it with `ecgfast train`")
+    recipe = Recipe.load(args.recipe)
+    beats = of_training_patients(BeatSet.load(args.beats))
+    made = export(
+        args.model,
+        args.output,
+        args.name or recipe.name,
+        representative={"window": beats.windows, "features": beats.features},
+        labels=beats.label,
+        forms=tuple(args.form or ("float32", "int8")),
+        card=beat_card(recipe, beats, f"ecgfast export {args.model.name} --recipe {args.recipe}"),
+        seed=recipe.seed,
+    )
+    if args.json:
+        print_json(made)
+        return
+    for form, entry in made.items():
+        print(
+            f"{args.output / entry['file']}: {form}, {entry['bytes'] / 1e3:.0f} kB, "
+            f"{entry['max_abs_difference']:.1e} from Keras at the most, "
+            f"{100 * entry['same_label']:.1f} % of labels as Keras's"
+        )

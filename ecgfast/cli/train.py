@@ -1,0 +1,47 @@
+"""``ecgfast train``: a model from nothing, chosen, trained, converted, scored and recorded."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .common import add_data, data_folder, example
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``ecgfast train``."""
+    parser.description = (
+        "Make a model: compare the recipe's candidates by cross-validation over the training "
+        "patients, train the best on all of them, convert it to TFLite, check it against Keras, "
+        "score it once on the test patients, and write files and card. A broken-off run goes on "
+        "where it stopped."
+    )
+    parser.epilog = example("ecgfast train beats --data recordings --output models")
+    parser.add_argument("recipe", help="name of a built-in recipe, or a recipe's .json file")
+    add_data(parser)
+    parser.add_argument(
+        "--output", type=Path, default=Path("models"), help="folder for the model (default: models)"
+    )
+    parser.add_argument(
+        "--work", type=Path, help="folder for what a later run can use again (default: runs/NAME)"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Make the model."""
+    import sys
+
+    from ..training.recipe import Recipe
+    from ..training.workflow import train_beat_model
+
+    recipe = Recipe.load(args.recipe)
+    card = train_beat_model(
+        recipe,
+        data_folder(args),
+        args.output,
+        args.work or Path("runs") / recipe.name,
+        command=f"ecgfast train {args.recipe} --data DATA",
+        report=lambda line: print(line, flush=True),
+        progress=sys.stderr.isatty(),
+    )
+    print(f"\n{card.path}: written, with {', '.join(card.forms)}")

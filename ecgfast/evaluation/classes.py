@@ -1,0 +1,222 @@
+"""Scores of beat classes: confusion matrix, sensitivity, positive predictivity, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+
+__all__ = ["ClassScores", "confusion_matrix", "patient_intervals", "score_classes"]
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Figures of one classifier on one set of beats.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Labels, in the order of the matrix.
+    confusion : tuple of tuple of int
+        Rows: class in the reference. Columns: class given. Beats that were missed or invented have
+        a last column or row of their own, where detection was part of the way.
+    """
+
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    def _counts(self, label: str) -> tuple[int, int, int]:
+        """True positives, beats of the class, beats called so."""
+        i = self.classes.index(label)
+        matrix = np.asarray(self.confusion)
+        return int(matrix[i, i]), int(matrix[i].sum()), int(matrix[:, i].sum())
+
+    def sensitivity(self, label: str) -> float:
+        """Share of the class's beats that were called so; NaN without any."""
+        right, actual, _ = self._counts(label)
+        return right / actual if actual else float("nan")
+
+    def positive_predictivity(self, label: str) -> float:
+        """Share of the beats called so that are of the class; NaN without any."""
+        right, _, called = self._counts(label)
+        return right / called if called else float("nan")
+
+    def f1(self, label: str) -> float:
+        """Harmonic mean of the two; NaN where the class neither occurs nor is given."""
+        right, actual, called = self._counts(label)
+        return 2 * right / (actual + called) if actual + called else float("nan")
+
+    @property
+    def accuracy(self) -> float:
+        """Share of all reference beats with the right class."""
+        n = len(self.classes)
+        matrix = np.asarray(self.confusion)
+        total = int(matrix[:n].sum())
+        return float(np.trace(matrix[:n, :n]) / total) if total else float("nan")
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean F1 over the classes that occur in the reference."""
+        scores = [self.f1(c) for c in self.classes if self._counts(c)[1]]
+        return float(np.mean(scores)) if scores else float("nan")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, for JSON; NaN becomes None.
+
+        Returns
+        -------
+        dict
+        """
+
+        def plain(value: float) -> float | None:
+            return None if value != value else round(value, 5)  # noqa: PLR0124
+
+        return {
+            "accuracy": plain(self.accuracy),
+            "macro_f1": plain(self.macro_f1),
+            "classes": {
+                label: {
+                    "beats": self._counts(label)[1],
+                    "sensitivity": plain(self.sensitivity(label)),
+                    "positive_predictivity": plain(self.positive_predictivity(label)),
+                    "f1": plain(self.f1(label)),
+                }
+                for label in self.classes
+            },
+            "confusion": [list(row) for row in self.confusion],
+        }
+
+    def table(self) -> str:
+        """The figures as lines of text.
+
+        Returns
+        -------
+        str
+        """
+        rows = ["class   beats      Se      +P      F1"]
+        for label in self.classes:
+            figures = (self.sensitivity(label), self.positive_predictivity(label), self.f1(label))
+            shown = " ".join("     - " if f != f else f"{100 * f:7.2f}" for f in figures)  # noqa: PLR0124
+            rows.append(f"{label:5s} {self._counts(label)[1]:7d} {shown}")
+        rows.append(f"accuracy {100 * self.accuracy:.2f}, macro F1 {100 * self.macro_f1:.2f}")
+        return "\n".join(rows)
+
+
+def confusion_matrix(
+    reference: npt.ArrayLike, given: npt.ArrayLike, classes: int
+) -> npt.NDArray[np.int64]:
+    """Count pairs of classes.
+
+    Parameters
+    ----------
+    reference, given : array_like of int, shape (n,)
+        Class indices.
+    classes : int
+        Number of classes.
+
+    Returns
+    -------
+    ndarray of int64, shape (classes, classes)
+        Rows: reference. Columns: given.
+
+    Raises
+    ------
+    InputError
+        If lengths differ or an index is out of range.
+    """
+    ref, got = np.asarray(reference, np.int64), np.asarray(given, np.int64)
+    if ref.shape != got.shape or ref.ndim != 1:
+        raise InputError(f"{ref.shape} reference classes against {got.shape} given ones")
+    both = np.concatenate([ref, got])
+    if len(both) and (both.min() < 0 or both.max() >= classes):
+        raise InputError(f"a class index is outside 0..{classes - 1}")
+    return np.bincount(ref * classes + got, minlength=classes * classes).reshape(classes, classes)
+
+
+def score_classes(
+    reference: npt.ArrayLike, given: npt.ArrayLike, classes: Sequence[str]
+) -> ClassScores:
+    """Score class indices against reference ones.
+
+    Parameters
+    ----------
+    reference, given : array_like of int, shape (n,)
+        Indices into `classes`.
+    classes : sequence of str
+
+    Returns
+    -------
+    ClassScores
+
+    Raises
+    ------
+    InputError
+        If lengths differ or an index is out of range.
+    """
+    return from_matrix(confusion_matrix(reference, given, len(classes)), classes)
+
+
+def from_matrix(matrix: npt.NDArray[np.int64], classes: Sequence[str]) -> ClassScores:
+    """Scores of a confusion matrix, with or without a row and column for missed and false beats."""
+    return ClassScores(tuple(classes), tuple(tuple(int(n) for n in row) for row in matrix))
+
+
+def patient_intervals(
+    matrices: npt.ArrayLike,
+    classes: Sequence[str],
+    *,
+    level: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
+) -> dict[str, dict[str, list[float]]]:
+    """Confidence intervals over patients: the bootstrap draws whole patients (Efron, 1979).
+
+    Parameters
+    ----------
+    matrices : array_like of int, shape (patients, k, k)
+        One confusion matrix a patient, k at least the number of classes.
+    classes : sequence of str
+    level : float
+        Coverage.
+    draws : int
+        Bootstrap samples.
+    seed : int
+
+    Returns
+    -------
+    dict of str to dict
+        By class: ``sensitivity``, ``positive_predictivity`` and ``f1`` as [low, high].
+
+    Raises
+    ------
+    InputError
+        If there are no patients.
+    """
+    table = np.asarray(matrices, np.int64)
+    if table.ndim != 3 or not len(table):
+        raise InputError("no patients to draw from")
+    generator = np.random.default_rng(seed)
+    weights = generator.multinomial(len(table), np.full(len(table), 1 / len(table)), size=draws)
+    drawn = np.einsum("dp,pij->dij", weights, table)
+    tails = [50 * (1 - level), 50 * (1 + level)]
+    intervals: dict[str, dict[str, list[float]]] = {}
+    for i, label in enumerate(classes):
+        right = drawn[:, i, i].astype(float)
+        actual, called = drawn[:, i].sum(axis=1), drawn[:, :, i].sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            figures = {
+                "sensitivity": right / actual,
+                "positive_predictivity": right / called,
+                "f1": 2 * right / (actual + called),
+            }
+        intervals[label] = {
+            name: [round(float(x), 4) for x in np.percentile(values[np.isfinite(values)], tails)]
+            for name, values in figures.items()
+            if np.isfinite(values).any()
+        }
+    return intervals

@@ -1,0 +1,1 @@
+"""From recordings to trained, converted and scored models (extra ``train``)."""

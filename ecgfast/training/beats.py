@@ -1,0 +1,324 @@
+"""Labelled beats of annotated recordings, cut by the C core exactly as it cuts live ones."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
+from ..errors import InputError, RecordError
+from ..evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, is_beat
+from ..records import Record, read_record
+from .splits import PACED, patient_of
+
+__all__ = ["BeatSet", "cut_reference_beats", "prepare_beats", "record_names"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class BeatSet:
+    """Beats with labels, one row each, in the order of recordings and time.
+
+    Attributes
+    ----------
+    windows : ndarray of float32, shape (n, points, 2)
+        As in `BeatBatch`.
+    features : ndarray of float32, shape (n, len(FEATURE_NAMES))
+        As in `BeatBatch`, with the next RR interval (``lookahead=1``); `without_lookahead` takes it
+        away again.
+    label : ndarray of int8, shape (n,)
+        Index into ``"NSVFQ"``.
+    patient, record : ndarray of str, shape (n,)
+        Such as ``"mitdb/201"`` and ``"mitdb/202"``.
+    r_sample : ndarray of int64, shape (n,)
+        R peak in the recording.
+    rr : ndarray of float64, shape (n,)
+        Seconds to the previous beat, NaN on a recording's first.
+    quality : ndarray of uint32, shape (n,)
+        Quality bits.
+    about : dict
+        How the set was made.
+    """
+
+    windows: npt.NDArray[np.float32]
+    features: npt.NDArray[np.float32]
+    label: npt.NDArray[np.int8]
+    patient: npt.NDArray[np.str_]
+    record: npt.NDArray[np.str_]
+    r_sample: npt.NDArray[np.int64]
+    rr: npt.NDArray[np.float64]
+    quality: npt.NDArray[np.uint32]
+    about: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def only(self, chosen: npt.ArrayLike) -> BeatSet:
+        """The rows that a mask or an index chooses.
+
+        Parameters
+        ----------
+        chosen : array_like of bool or int
+
+        Returns
+        -------
+        BeatSet
+        """
+        index = np.asarray(chosen)
+        columns = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "about"}
+        return BeatSet(**columns, about=self.about)
+
+    def of_records(self, names: Iterable[str]) -> BeatSet:
+        """The beats of some recordings, such as ``["mitdb/101"]``.
+
+        Parameters
+        ----------
+        names : iterable of str
+
+        Returns
+        -------
+        BeatSet
+
+        Raises
+        ------
+        InputError
+            If one of them is not in the set.
+        """
+        wanted = list(names)
+        missing = sorted(set(wanted) - set(np.unique(self.record).tolist()))
+        if missing:
+            raise InputError(
+                f"the beats of {missing[0]} are not in the data set: prepare it with that recording"
+            )
+        return self.only(np.isin(self.record, wanted))
+
+    def counts(self) -> dict[str, int]:
+        """Beats of each class.
+
+        Returns
+        -------
+        dict of str to int
+        """
+        return {c: int(np.sum(self.label == i)) for i, c in enumerate(AAMI_CLASSES)}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the set as one ``.npz`` file, whole or not at all; the same bytes on every run.
+
+        Parameters
+        ----------
+        path : path
+
+        Raises
+        ------
+        RecordError
+            If it cannot be written.
+        """
+        target = Path(path)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "about"}
+        try:
+            with partial.open("wb") as file:
+                np.savez(file, about=np.array(json.dumps(self.about, sort_keys=True)), **columns)
+            partial.replace(target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise RecordError(f"{target}: cannot be written ({error.strerror})") from None
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> BeatSet:
+        """Read a set that `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        BeatSet
+
+        Raises
+        ------
+        RecordError
+            If the file is missing, damaged or of another version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                about = json.loads(str(file["about"]))
+                columns = {f.name: file[f.name] for f in fields(cls) if f.name != "about"}
+        except FileNotFoundError:
+            raise RecordError(f"{path}: no such data set; make it with `ecgfast prepare`") from None
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise RecordError(f"{path}: not a data set of `ecgfast prepare` ({error})") from None
+        if about.get("format") != _FORMAT or about.get("features") != list(FEATURE_NAMES):
+            raise RecordError(f"{path}: made by another version; run `ecgfast prepare` again")
+        return cls(**columns, about=about)
+
+
+def without_lookahead(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Features as they are at the beat itself, the next RR interval not known yet.
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n, len(FEATURE_NAMES))
+
+    Returns
+    -------
+    ndarray of float32, shape (n, len(FEATURE_NAMES))
+        A copy.
+    """
+    known = features.copy()
+    known[:, [FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")]] = 0.0
+    return known
+
+
+def record_names(data: str | os.PathLike[str], database: str) -> list[str]:
+    """Names of a database's recordings that are there, in order.
+
+    Parameters
+    ----------
+    data : path
+        Folder that holds the databases.
+    database : str
+        Folder of one, such as ``"mitdb"``.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    RecordError
+        If the folder is missing or holds no recording.
+    """
+    folder = Path(data) / database
+    names = sorted(path.stem for path in folder.glob("*.hea"))
+    if not names:
+        raise RecordError(
+            f"{folder}: no WFDB records there; give the folder that holds {database}/ with --data "
+            f"or ECGFAST_DATA (wfdb.dl_database({database!r}, ...) fetches them)"
+        )
+    return names
+
+
+def cut_reference_beats(
+    record: Record, *, lead: int = 0, window: WindowSpec | None = None
+) -> tuple[BeatBatch, npt.NDArray[np.str_]]:
+    """Cut the beats that a recording's reference annotations mark.
+
+    Parameters
+    ----------
+    record : Record
+        With annotations.
+    lead : int
+        Column of the lead.
+    window : WindowSpec, optional
+        The model's time grid.
+
+    Returns
+    -------
+    batch : BeatBatch
+        One row for each beat, with the next RR interval; R refined on the ECG by the core.
+    symbols : ndarray of str, shape (n,)
+        Their annotation codes.
+
+    Raises
+    ------
+    RecordError
+        If there are no annotations of beats.
+    """
+    marks = record.annotations
+    beats = is_beat(marks.symbol) if marks is not None else np.zeros(0, dtype=bool)
+    if marks is None or not beats.any():
+        raise RecordError(f"{record.name}: no annotated beats (.atr) beside the recording")
+    sample, symbol = marks.sample[beats], marks.symbol[beats]
+    inside = (sample >= 0) & (sample < len(record.signal))
+    sample, symbol = sample[inside], symbol[inside]
+    stream = BeatStream(record.fs, method="given", lookahead=1, window=window)
+    signal = np.ascontiguousarray(record.signal[:, lead])
+    batch = BeatBatch.concatenate([stream.process(signal, sample), stream.flush()])
+    return batch, symbol
+
+
+def prepare_beats(
+    data: str | os.PathLike[str],
+    databases: Sequence[str] = ("mitdb",),
+    *,
+    lead: int = 0,
+    window: WindowSpec | None = None,
+    progress: bool = False,
+) -> BeatSet:
+    """Cut all annotated beats of one or more databases; paced MIT-BIH records are left out.
+
+    Parameters
+    ----------
+    data : path
+        Folder that holds the databases as folders of WFDB records with ``.atr`` annotations.
+    databases : sequence of str
+        Names of those folders.
+    lead : int
+        Column of the lead in every recording.
+    window : WindowSpec, optional
+        The model's time grid.
+    progress : bool
+        Show a progress bar on a terminal.
+
+    Returns
+    -------
+    BeatSet
+
+    Raises
+    ------
+    RecordError
+        If a recording is missing or damaged.
+    """
+    from tqdm import tqdm
+
+    grid = window or WindowSpec()
+    todo = [
+        (database, name)
+        for database in databases
+        for name in record_names(data, database)
+        if not (database == "mitdb" and name in PACED)
+    ]
+    parts: list[BeatBatch] = []
+    labels: list[npt.NDArray[np.int8]] = []
+    owners: list[tuple[str, str]] = []
+    for database, name in tqdm(
+        todo, desc="beats", unit="record", disable=None if progress else True
+    ):
+        record = read_record(Path(data) / database / name, leads=lead)
+        batch, symbols = cut_reference_beats(record, window=grid)
+        parts.append(batch)
+        labels.append(
+            np.array([AAMI_CLASSES.index(AAMI_OF_SYMBOL[s]) for s in symbols], dtype=np.int8)
+        )
+        owners += [(patient_of(database, name), f"{database}/{name}")] * len(batch)
+    batch = BeatBatch.concatenate(parts)
+    patient, record_of = (np.array(column, dtype=np.str_) for column in zip(*owners, strict=True))
+    return BeatSet(
+        windows=batch.windows,
+        features=batch.features,
+        label=np.concatenate(labels),
+        patient=patient,
+        record=record_of,
+        r_sample=batch.r_sample,
+        rr=batch.rr,
+        quality=batch.quality,
+        about={
+            "format": _FORMAT,
+            "databases": list(databases),
+            "lead": lead,
+            "classes": AAMI_CLASSES,
+            "features": list(FEATURE_NAMES),
+            "window": list(grid),
+            "left_out": [f"mitdb/{name}" for name in PACED if "mitdb" in databases],
+        },
+    )

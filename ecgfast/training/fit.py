@@ -1,0 +1,152 @@
+"""Training of one network on one set of beats, with any Keras backend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from ..core import FEATURE_NAMES
+from ..networks import build
+from .beats import BeatSet, without_lookahead
+from .recipe import Recipe, Schedule
+
+__all__ = ["BeatBatches", "class_weights", "fit", "predict"]
+
+_NEXT = [FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")]
+# Steps over which the learning rate rises: the averages of batch normalisation must settle first.
+_WARM_UP = 200
+
+
+def class_weights(labels: npt.ArrayLike, classes: int, power: float, limit: float) -> Any:
+    """Weight of each class: rarer ones count more, softened by a power and a limit.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+    classes : int
+    power, limit : float
+        As in `Schedule`.
+
+    Returns
+    -------
+    ndarray of float32, shape (classes,)
+        1 for the largest class, at most `limit`.
+    """
+    counts = np.bincount(np.asarray(labels, np.int64), minlength=classes)
+    weights = (counts.max() / np.maximum(counts, 1)) ** power
+    return np.minimum(weights, limit).astype(np.float32)
+
+
+class BeatBatches(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
+    """Training beats in random order, varied anew in each pass.
+
+    Parameters
+    ----------
+    beats : BeatSet
+    weights : ndarray of float32, shape (classes,)
+        Weight of each class.
+    schedule : Schedule
+        Batch size and augmentation.
+    seed : int
+    """
+
+    def __init__(self, beats: BeatSet, weights: Any, schedule: Schedule, seed: int) -> None:
+        super().__init__()
+        self._beats, self._weights, self._schedule = beats, weights, schedule
+        self._generator = np.random.default_rng(seed)
+        self._order = self._generator.permutation(len(beats))
+
+    def __len__(self) -> int:
+        return len(self._beats) // self._schedule.batch
+
+    def on_epoch_end(self) -> None:
+        """Draw a new order."""
+        self._order = self._generator.permutation(len(self._beats))
+
+    def __getitem__(self, index: int) -> tuple[dict[str, Any], Any, Any]:
+        schedule, draw = self._schedule, self._generator
+        rows = self._order[index * schedule.batch : (index + 1) * schedule.batch]
+        n = len(rows)
+        window, features = self._beats.windows[rows], self._beats.features[rows]
+        label = self._beats.label[rows].astype(np.int32)
+
+        hidden = draw.random(n) >= schedule.lookahead_share
+        known = features[:, _NEXT[1]].copy()
+        features += draw.normal(0, schedule.feature_noise, features.shape).astype(np.float32)
+        features[:, _NEXT[1]] = known
+        features[np.ix_(np.flatnonzero(hidden), _NEXT)] = 0.0
+        # Gain of both channels together, then of the beat alone: R and template vary on their own.
+        both, own = np.exp(draw.normal(0, schedule.gain_jitter, (2, n, 1))).astype(np.float32)
+        window *= both[:, :, np.newaxis]
+        window[:, :, 0] *= own
+        window += draw.normal(0, schedule.window_noise, window.shape).astype(np.float32)
+        if schedule.shift:
+            by = int(draw.integers(-schedule.shift, schedule.shift + 1))
+            window = np.roll(window, by, axis=1)
+        return {"window": window, "features": features}, label, self._weights[label]
+
+
+def fit(
+    recipe: Recipe, beats: BeatSet, *, seed: int | None = None, progress: bool = False
+) -> tuple[Any, list[float]]:
+    """Build and train a network.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    beats : BeatSet
+        Training beats.
+    seed : int, optional
+        Instead of the recipe's.
+    progress : bool
+        Show Keras's progress bar.
+
+    Returns
+    -------
+    model : keras.Model
+    losses : list of float
+        Training loss of each epoch.
+    """
+    seed = recipe.seed if seed is None else seed
+    schedule = recipe.schedule
+    keras.utils.set_random_seed(seed)
+    options = dict(recipe.architecture)
+    model = build(options.pop("name"), **options)
+    classes = int(model.output_shape[-1])
+    weights = class_weights(
+        beats.label, classes, schedule.class_weight_power, schedule.class_weight_limit
+    )
+    batches = BeatBatches(beats, weights, schedule, seed)
+    steps = max(len(batches) * schedule.epochs, 2)
+    warm_up = min(_WARM_UP, steps // 2)
+    rate = keras.optimizers.schedules.CosineDecay(
+        1e-6, steps - warm_up, warmup_target=schedule.learning_rate, warmup_steps=warm_up
+    )
+    model.compile(
+        optimizer=keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay),
+        loss=keras.losses.SparseCategoricalCrossentropy(),
+    )
+    history = model.fit(batches, epochs=schedule.epochs, verbose="auto" if progress else 0)
+    return model, [float(loss) for loss in history.history["loss"]]
+
+
+def predict(model: Any, beats: BeatSet, lookahead: int) -> npt.NDArray[np.float32]:
+    """Class probabilities of beats.
+
+    Parameters
+    ----------
+    model : keras.Model
+    beats : BeatSet
+    lookahead : {0, 1}
+        Whether the next RR interval is shown.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, classes)
+    """
+    features = beats.features if lookahead else without_lookahead(beats.features)
+    inputs = {"window": beats.windows, "features": features}
+    return np.asarray(model.predict(inputs, batch_size=2048, verbose=0), np.float32)
