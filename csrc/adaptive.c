@@ -30,15 +30,15 @@ struct constants ecg_adaptive_constants
 static const struct constants K
 #endif
 = {
-    .low_hz = 10.0f, .high_hz = 18.0f, .high_gain = 1.0f, .hold_s = 0.095f,
+    .low_hz = 11.0f, .high_hz = 18.0f, .high_gain = 2.0f, .hold_s = 0.095f,
     .mix = 0.55f, .cap = 2.0f, .quantile = 0.45f, .noise_quantile = 0.5f,
     .near_s = 0.28f,
     .gap_from = 1.8f, .gap_rate = 0.7f,
     .start_s = 2.3f,
     .like_cost = 0.3f, .like_from = 0.7f, .template_gain = 0.2f,
-    .short_from = 0.85f, .short_cost = 0.5f, .long_from = 1.3f, .long_cost = 0.5f, .long_cap = 1.0f, .soft = 4.0f,
-    .refractory_s = 0.30f, .refractory_cost = 2.0f,
-    .t_gain = 2.0f, .t_hf = 0.5f, .t_from = 1.0f, .t_full = 0.36f, .t_until = 0.5f,
+    .short_from = 0.8f, .short_cost = 0.5f, .long_from = 1.2f, .long_cost = 0.8f, .long_cap = 1.0f, .soft = 4.0f,
+    .refractory_s = 0.33f, .refractory_cost = 2.0f,
+    .t_gain = 1.3f, .t_hf = 0.5f, .t_from = 1.0f, .t_full = 0.36f, .t_until = 0.45f,
     .clear_score = 0.3f, .clear_short = 0.75f, .clear_long = 1.5f, .clear_like = 0.8f, .clear_drop = 0.5f,
     .wait_rr = 1.0f, .wait_min = 0.35f, .wait_max = 1.1f,
     .w_from = 0.0f, .w_power = 2.0f, .w_cap = 3.0f,
