@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -73,13 +74,15 @@ def _quiet() -> Iterator[None]:
     """Drop what a runtime writes to standard error while it builds; failures raise anyway."""
     try:
         kept = os.dup(2)
-    except OSError:
+    except OSError:  # a process without standard error
         yield
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tf.lite announces its end at every interpreter
+            yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)

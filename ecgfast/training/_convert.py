@@ -1,13 +1,14 @@
 """What `export` runs in processes of its own, since converters and runtimes can crash.
 
 ``python -m ecgfast.training._convert convert JOB.json`` turns a Keras model into TFLite files;
-``... check JOB.json`` runs one of them in one runtime, without TensorFlow in the process.
+``... check JOB.json`` runs them in one runtime, without TensorFlow in the process.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,34 @@ __all__ = ["main"]
 _STATEFUL = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"}
 
 Beats = dict[str, npt.NDArray[np.float32]]
+Work = Callable[[str], dict[str, Any]]
 
 
 def main(arguments: list[str]) -> None:
-    """Do one job; its answer is a JSON file, so that a crash leaves none."""
+    """Do one job form by form; answers so far are in a file, so that a crash tells its form."""
     verb, path = arguments
     job = json.loads(Path(path).read_text(encoding="utf-8"))
     with np.load(job["beats"]) as stored:
         beats = {name: stored[name] for name in stored.files}
-    answer = (_convert if verb == "convert" else _check)(job, beats)
-    Path(job["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+    work = _converting(job, beats) if verb == "convert" else _checking(job, beats)
+    answers = {}
+    for form in job["forms"]:
+        try:
+            answers[form] = work(form)
+        except _Refused as refused:
+            answers[form] = {"problem": str(refused)}
+        except Exception as error:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            answers[form] = {"problem": f"{type(error).__name__}: {' '.join(lines[:2])}"}
+        Path(job["answers"]).write_text(json.dumps(answers), encoding="utf-8")
 
 
-def _convert(job: dict[str, Any], beats: Beats) -> dict[str, Any]:
-    """Write one form of the model; the first form also writes what Keras itself answers."""
+class _Refused(Exception):
+    """A file that must not be handed on; the message says why."""
+
+
+def _converting(job: dict[str, Any], beats: Beats) -> Work:
+    """Write what Keras answers; return what writes one form."""
     import keras
     import tensorflow as tf
 
@@ -41,34 +56,34 @@ def _convert(job: dict[str, Any], beats: Beats) -> dict[str, Any]:
     import ecgfast.networks.losses  # noqa: F401  (both: names that saved models refer to)
 
     model = keras.saving.load_model(job["model"], compile=False)
-    if job["reference"] is not None:
-        feed = {tensor.name: beats[tensor.name] for tensor in model.inputs}
-        np.save(job["reference"], np.asarray(model.predict(feed, batch_size=256, verbose=0)))
+    feed = {tensor.name: beats[tensor.name] for tensor in model.inputs}
+    np.save(job["reference"], np.asarray(model.predict(feed, batch_size=256, verbose=0)))
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    form = job["form"]
-    if form != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if form == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    if form in ("dynamic", "int8"):
-        # Per-channel dense weights need an operator version that tflite-runtime 2.14 lacks.
-        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    if form == "int8":
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    def representative() -> Any:
+        for i in job["calibration"]:
+            yield {name: values[i : i + 1] for name, values in feed.items()}
 
-        def representative() -> Any:
-            for i in job["calibration"]:
-                yield {name: values[i : i + 1] for name, values in beats.items()}
+    def convert(form: str) -> dict[str, Any]:
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if form != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if form == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if form in ("dynamic", "int8"):
+            # Per-channel dense weights need an operator version that tflite-runtime 2.14 lacks.
+            converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+        if form == "int8":
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.representative_dataset = representative
+        content, operators = _tidy(converter.convert(), list(model.output_names))
+        (Path(job["folder"]) / f"{form}.tflite").write_bytes(content)
+        return {"operators": operators, "parameters": int(model.count_params())}
 
-        converter.representative_dataset = representative
-    content, operators = _tidy(converter.convert())
-    Path(job["file"]).write_bytes(content)
-    return {"operators": operators, "parameters": int(model.count_params())}
+    return convert
 
 
-def _tidy(content: bytes) -> tuple[bytes, dict[str, int]]:
+def _tidy(content: bytes, outputs: list[str]) -> tuple[bytes, dict[str, int]]:
     """Make a file smaller and plainer, and refuse what must not be in it.
 
     Inner tensors lose their names, calibration ranges, batch marks and empty buffers, which take
@@ -84,18 +99,20 @@ def _tidy(content: bytes) -> tuple[bytes, dict[str, int]]:
         for operator in graph.operators:
             code = model.operatorCodes[operator.opcodeIndex]
             if code.customCode is not None:
-                raise SystemExit(
+                raise _Refused(
                     f"holds {code.customCode.decode()}, which is not a built-in TFLite operator"
                 )
             name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
             if name in _STATEFUL:
-                raise SystemExit(f"holds {name}: the model keeps variables")
+                raise _Refused(f"holds {name}: the model keeps variables")
             operators[name] = operators.get(name, 0) + 1
         if any(tensor.isVariable for tensor in graph.tensors):
-            raise SystemExit("holds variable tensors: the model keeps state from beat to beat")
+            raise _Refused("holds variable tensors: the model keeps state from beat to beat")
 
     for signature in model.signatureDefs or []:
         tensors = model.subgraphs[signature.subgraphIndex].tensors
+        if len(signature.outputs) == len(outputs) == 1:
+            signature.outputs[0].name = outputs[0]  # the converter calls it output_0
         for entry in (*signature.inputs, *signature.outputs):
             tensors[entry.tensorIndex].name = entry.name
     buffers = [model.buffers[0]]
@@ -127,34 +144,41 @@ def _tidy(content: bytes) -> tuple[bytes, dict[str, int]]:
     return bytes(builder.Output()), dict(sorted(operators.items()))
 
 
-def _check(job: dict[str, Any], beats: Beats) -> dict[str, Any]:
-    """Compare a file with Keras in one runtime, beat after beat and batched."""
-    from ecgfast.errors import EcgfastError
+def _checking(job: dict[str, Any], beats: Beats) -> Work:
+    """Return what compares one form with Keras in one runtime, beat after beat and batched."""
     from ecgfast.runtime import Classifier
 
-    try:
-        classifier = Classifier(job["file"], backend=job["backend"])
-    except EcgfastError as error:
-        return {"problem": str(error)}
     reference = np.load(job["reference"])
-    feed = {name: beats[name] for name in classifier.input_shapes}
-    batched = classifier.predict(feed["window"], feed.get("features"))
-    singly = np.stack(
-        [
-            classifier.predict_one(*(values[i] for values in feed.values())).copy()
-            for i in range(len(reference))
-        ]
+    labels = _labels(reference)
+
+    def check(form: str) -> dict[str, Any]:
+        classifier = Classifier(Path(job["folder"]) / f"{form}.tflite", backend=job["backend"])
+        feed = {name: beats[name] for name in classifier.input_shapes}
+        batched = classifier.predict(feed["window"], feed.get("features"))
+        singly = np.stack(
+            [
+                classifier.predict_one(*(values[i] for values in feed.values())).copy()
+                for i in range(len(reference))
+            ]
+        )
+        both = np.stack([batched, singly])
+        if not np.isfinite(both).all():
+            raise _Refused("the model returns NaN or infinity on the representative beats")
+        return {
+            "max_abs_difference": float(np.abs(both - reference).max()),
+            "same_label": float((_labels(both) == labels).mean()),
+            "dynamic_batch": bool(classifier.resizable),
+        }
+
+    return check
+
+
+def _labels(outputs: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+    """Likeliest class of each output (..., classes), or whether one probability is over a half."""
+    labels: npt.NDArray[Any] = (
+        outputs.argmax(-1) if outputs.shape[-1] > 1 else outputs[..., 0] > 0.5
     )
-    if not (np.isfinite(batched).all() and np.isfinite(singly).all()):
-        return {"problem": f"{job['file']}: returns NaN or infinity on the representative beats"}
-    both = np.stack([batched, singly])
-    return {
-        "max_abs_difference": float(np.abs(both - reference).max()),
-        "same_label": float((both.argmax(-1) == reference.argmax(-1)).mean())
-        if reference.shape[-1] > 1
-        else float(((both > 0.5) == (reference > 0.5)).mean()),
-        "dynamic_batch": bool(classifier.resizable),
-    }
+    return labels
 
 
 if __name__ == "__main__":

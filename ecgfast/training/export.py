@@ -48,7 +48,7 @@ def export(
 ) -> dict[str, dict[str, Any]]:
     """Convert a model, check every file in every runtime present, and write files and card.
 
-    Each form is converted in a process of its own, with built-in operators only and, where the
+    Conversion runs in a process of its own, with built-in operators only and, where the
     model allows, any batch size. A file is refused if it holds custom (Flex) operators or keeps
     state, returns NaN, loads in no runtime, or (float32) is further than 1e-5 from Keras; nothing
     at all is written then. float32 and float16 must load in tflite-runtime where it is installed.
@@ -112,28 +112,35 @@ def export(
         np.savez(folder / "beats.npz", **{k: v[chosen] for k, v in beats.items()})
         source = _saved(model, folder)
         reference = folder / "reference.npy"
+        converted = _run(
+            "convert",
+            folder,
+            forms,
+            {
+                "model": str(source),
+                "reference": str(reference),
+                "calibration": calibration.tolist(),
+            },
+        )
+        for form, answer in converted.items():
+            if "problem" in answer:
+                raise ModelError(f"{name}: converting to {form} failed: {answer['problem']}")
+        parameters = next(answer["parameters"] for answer in converted.values())
+        present = [b for b, package in _PACKAGES.items() if find_spec(package)] or ["tf.lite"]
+        ran = {
+            backend: _run("check", folder, forms, {"backend": backend, "reference": str(reference)})
+            for backend in present
+        }
+        largest = max(1.0, float(np.abs(np.load(reference)).max()))
         made: dict[str, dict[str, Any]] = {}
         for form in forms:
-            answer = _run(
-                "convert",
-                folder,
-                {
-                    "model": str(source),
-                    "form": form,
-                    "file": str(folder / f"{form}.tflite"),
-                    "reference": None if reference.exists() else str(reference),
-                    "calibration": calibration.tolist(),
-                },
-                f"{name}: converting to {form}",
-            )
-            parameters = answer.pop("parameters")
             content = (folder / f"{form}.tflite").read_bytes()
             made[form] = {
                 "file": f"{name}.tflite" if form == "float32" else f"{name}.{form}.tflite",
                 "bytes": len(content),
                 "sha256": hashlib.sha256(content).hexdigest(),
-                **answer,
-                **_checked(name, form, folder, reference),
+                "operators": converted[form]["operators"],
+                **_judged(name, form, {b: answers[form] for b, answers in ran.items()}, largest),
             }
         final = dataclasses.replace(
             card,
@@ -199,12 +206,17 @@ def _saved(model: Any, folder: Path) -> Path:
     return path
 
 
-def _run(verb: str, folder: Path, job: dict[str, Any], doing: str) -> dict[str, Any]:
-    """Run one job of `_convert` in a new process and read its answer."""
-    answer = folder / "answer.json"
-    answer.unlink(missing_ok=True)
-    job = {**job, "beats": str(folder / "beats.npz"), "answer": str(answer)}
-    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+def _run(
+    verb: str, folder: Path, forms: Sequence[str], job: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Run a job of `_convert` in a process of its own; answer, or "problem", by form."""
+    file = folder / "answers.json"
+    job = {
+        **job,
+        "folder": str(folder),
+        "beats": str(folder / "beats.npz"),
+        "answers": str(file),
+    }
     package = Path(__file__).parents[2]
     paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
@@ -215,52 +227,48 @@ def _run(verb: str, folder: Path, job: dict[str, Any], doing: str) -> dict[str, 
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     command = [sys.executable, "-m", f"{__package__}._convert", verb, str(folder / "job.json")]
-    try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=_TIME_LIMIT
-        )
-    except subprocess.TimeoutExpired:
-        raise ModelError(f"{doing} took more than {_TIME_LIMIT:.0f} s") from None
-    if done.returncode < 0:
-        raise ModelError(f"{doing} crashed (signal {-done.returncode})")
-    if done.returncode != 0 or not answer.exists():
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise ModelError(f"{doing} failed: {lines[-1].strip() if lines else 'no message'}")
-    result: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
-    return result
-
-
-def _checked(name: str, form: str, folder: Path, reference: Path) -> dict[str, Any]:
-    """Run one file in each runtime present and compare it with Keras."""
-    present = [b for b, package in _PACKAGES.items() if find_spec(package)] or ["tf.lite"]
-    runtimes: dict[str, str] = {}
-    passed: list[dict[str, Any]] = []
-    for backend in present:
-        job = {
-            "file": str(folder / f"{form}.tflite"),
-            "backend": backend,
-            "reference": str(reference),
-        }
+    answers: dict[str, dict[str, Any]] = {}
+    left = list(forms)
+    while left:
+        file.write_text("{}", encoding="utf-8")
+        (folder / "job.json").write_text(json.dumps({**job, "forms": left}), encoding="utf-8")
         try:
-            answer = _run("check", folder, job, f"{name}: running {form} on {backend}")
-            problem = answer.get("problem")
-        except ModelError as error:
-            problem = str(error)
-        if problem is None:
-            runtimes[backend] = "ok"
-            passed.append(answer)
-            continue
-        problem = problem.replace(f"{folder / f'{form}.tflite'}: ", "")
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=_TIME_LIMIT
+            )
+            if done.returncode < 0:
+                problem = f"crashed (signal {-done.returncode})"
+            else:
+                lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+                problem = lines[-1] if lines else f"exit status {done.returncode}"
+        except subprocess.TimeoutExpired:
+            problem = f"took more than {_TIME_LIMIT:.0f} s"
+        answers.update(json.loads(file.read_text(encoding="utf-8")))
+        left = [form for form in left if form not in answers]
+        if left:  # the process died over the first of these; the others still have their turn
+            answers[left.pop(0)] = {"problem": problem}
+    return answers
+
+
+def _judged(
+    name: str, form: str, answers: dict[str, dict[str, Any]], largest: float
+) -> dict[str, Any]:
+    """What the card says of a file that the runtimes have run; or why it is refused."""
+    passed = [answer for answer in answers.values() if "problem" not in answer]
+    # Without the name of the error and of the file, which was a passing one.
+    runtimes = {
+        backend: answer.get("problem", "ok").rpartition(".tflite: ")[2]
+        for backend, answer in answers.items()
+    }
+    for backend, problem in runtimes.items():
         if "NaN" in problem or "state from beat" in problem:
             raise ModelError(f"{name}: the {form} file on {backend}: {problem}")
         # A runtime that does not work at all says nothing about the file.
         if form in ("float32", "float16") and "cannot load it" in problem:
             raise ModelError(f"{name}: the {form} file must load in every runtime: {problem}")
-        runtimes[backend] = problem
     if not passed:
         raise ModelError(f"{name}: no runtime runs the {form} file: {runtimes}")
     difference = max(answer["max_abs_difference"] for answer in passed)
-    largest = max(1.0, float(np.abs(np.load(reference)).max()))
     if form == "float32" and not difference <= TOLERANCE * largest:
         raise ModelError(
             f"{name}: the float32 file is {difference:.2g} away from Keras, more than "

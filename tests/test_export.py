@@ -1,0 +1,261 @@
+"""From a Keras model to files that every runtime answers alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from model_files import each_backend
+
+from ecgfast import networks
+from ecgfast.errors import InputError, ModelError
+from ecgfast.runtime import Classifier, InputSpec, ModelCard, ModelWindow
+from ecgfast.training import export as exporting
+from ecgfast.training.export import FORMS, export
+
+keras = pytest.importorskip("keras", reason="export needs Keras (extra train)")
+pytest.importorskip("tensorflow", reason="export needs TensorFlow (extra train)")
+
+COUNT = 600
+
+
+def _card(**changes):
+    options = {
+        "name": "trial",
+        "description": "A trial.",
+        "task": "beats",
+        "classes": tuple("NSV"),
+        "inputs": (InputSpec("window", (72, 2), "mV"), InputSpec("features", (24,))),
+        "window": ModelWindow(125.0, 44, 28),
+        "metrics": {"V F1": 0.5},
+    }
+    return ModelCard(**{**options, **changes})
+
+
+@pytest.fixture(scope="module")
+def beats():
+    """Beats whose class shows in the window and in the features, and is rare for two of three."""
+    rng = np.random.default_rng(11)
+    label = rng.choice(3, COUNT, p=(0.9, 0.07, 0.03))
+    window = rng.standard_normal((COUNT, 72, 2)).astype("f4")
+    window[:, 40:46, 0] += 2.0 * label[:, None]
+    features = rng.standard_normal((COUNT, 24)).astype("f4")
+    features[:, 0] += label
+    return {"window": window, "features": features}, label
+
+
+@pytest.fixture(scope="module")
+def exported(beats, tmp_path_factory):
+    """A model of default size trained for seconds, and its files in every form."""
+    given, label = beats
+    keras.utils.set_random_seed(2)
+    model = networks.build("dual_branch", outputs=3)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(given, label, epochs=3, batch_size=32, verbose=0)
+    folder = tmp_path_factory.mktemp("models")
+    made = export(
+        model,
+        folder,
+        "small",
+        representative=given,
+        labels=label,
+        forms=("int8", "float16", "dynamic"),
+        card=_card(),
+    )
+    return model, folder, made
+
+
+def test_every_form_is_written_with_its_checksum(exported):
+    model, folder, made = exported
+    assert list(made) == list(FORMS)
+    assert {path.name for path in folder.iterdir()} == {
+        "small.tflite",
+        "small.float16.tflite",
+        "small.dynamic.tflite",
+        "small.int8.tflite",
+        "small.json",
+    }
+    for entry in made.values():
+        content = (folder / entry["file"]).read_bytes()
+        assert len(content) == entry["bytes"]
+        assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+        assert entry["dynamic_batch"]
+        assert "WHILE" not in entry["operators"]
+    assert made["int8"]["bytes"] <= 100_000
+    assert made["int8"]["bytes"] < made["float16"]["bytes"] < made["float32"]["bytes"]
+    card = ModelCard.load(folder / "small.json")
+    assert card.name == "small"
+    assert card.parameters == model.count_params()
+    assert card.forms == made
+    assert card.metrics == {"V F1": 0.5}
+    assert "keras" in card.versions
+
+
+def test_forms_agree_with_keras(exported):
+    made = exported[2]
+    assert made["float32"]["max_abs_difference"] <= 1e-5
+    assert made["float16"]["max_abs_difference"] <= 0.01
+    assert made["int8"]["max_abs_difference"] <= 0.2
+    assert made["float32"]["same_label"] == 1.0
+    assert min(entry["same_label"] for entry in made.values()) > 0.95
+
+
+@each_backend
+@pytest.mark.parametrize("form", FORMS)
+def test_what_was_reported_is_what_a_classifier_answers(exported, beats, form, backend):
+    """Beats other than those that were checked: half of each, half of its neighbour."""
+    model, folder, made = exported
+    given = {name: (values[1:] + values[:-1]) / 2 for name, values in beats[0].items()}
+    classifier = Classifier(folder / "small.json", form=form, backend=backend)
+    assert made[form]["runtimes"][backend] == "ok"
+    assert classifier.classes == ("N", "S", "V")
+    expected = model.predict(given, verbose=0)
+    found = classifier.predict(**{"windows": given["window"], "features": given["features"]})
+    limit = 1e-5 if form == "float32" else 2 * made[form]["max_abs_difference"] + 1e-3
+    assert np.abs(found - expected).max() <= limit
+    one = classifier.predict_one(given["window"][7], given["features"][7])
+    assert np.abs(one - found[7]).max() <= 1e-6
+
+
+def test_inputs_and_output_keep_their_plain_names(exported):
+    interpreter = Classifier(exported[1] / "small.tflite")._one.interpreter
+    assert {d["name"] for d in interpreter.get_input_details()} == {"window", "features"}
+    assert [d["name"] for d in interpreter.get_output_details()] == ["probability"]
+
+
+def test_a_saved_linear_model_without_features(tmp_path):
+    rng = np.random.default_rng(5)
+    model = networks.build(
+        "dual_branch", window=(50, 1), features=0, head="linear", filters=(4, 4), lstm_units=4
+    )
+    model.get_layer("value").set_weights(
+        [w * 50 + 100 for w in model.get_layer("value").get_weights()]
+    )
+    model.save(tmp_path / "pressure.keras")
+    window = rng.standard_normal((30, 50, 1))
+    made = export(
+        tmp_path / "pressure.keras",
+        tmp_path / "out",
+        "pressure",
+        representative={"window": window},
+        forms=("float32",),
+        card=_card(
+            task="blood-pressure",
+            classes=("minimum", "maximum"),
+            inputs=(InputSpec("window", (50, 1)),),
+            output="value",
+            window=None,
+        ),
+    )
+    assert list(made) == ["float32"]
+    found = Classifier(tmp_path / "out" / "pressure.tflite").predict(window)
+    expected = model.predict(window, verbose=0)
+    assert np.abs(expected).max() > 10
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def _tiny(kind):
+    """Models that must not get through."""
+    given = keras.Input((6, 2), name="window")
+    if kind == "flex":
+        x = keras.ops.real(keras.ops.fft2((given, keras.ops.zeros_like(given)))[0])
+    elif kind == "nan":
+        x = keras.ops.log(keras.ops.subtract(keras.ops.multiply(given, 0.0), 1.0))
+    else:
+        x = given
+    x = keras.layers.Flatten()(x)
+    return keras.Model(given, keras.layers.Dense(3, activation="softmax")(x))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("flex", "converting to float32 failed"), ("nan", "float32 file.*NaN")],
+)
+def test_a_model_that_cannot_run_is_refused_and_nothing_is_written(tmp_path, kind, expected):
+    window = np.random.default_rng(0).standard_normal((20, 6, 2))
+    with pytest.raises(ModelError, match=expected) as caught:
+        export(
+            _tiny(kind),
+            tmp_path / "out",
+            "bad",
+            representative={"window": window},
+            card=_card(inputs=(InputSpec("window", (6, 2)),)),
+        )
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_crash_of_the_converter_is_one_line(tmp_path, monkeypatch):
+    killed = subprocess.CompletedProcess([], -11, stdout="", stderr="Fatal\nerror")
+    monkeypatch.setattr(exporting.subprocess, "run", lambda *_, **__: killed)
+    (tmp_path / "m.keras").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"converting to float32 failed: crashed \(signal 11\)"):
+        export(
+            tmp_path / "m.keras",
+            tmp_path,
+            "m",
+            representative={"window": np.zeros((3, 6, 2))},
+            card=_card(inputs=(InputSpec("window", (6, 2)),)),
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"forms": ("int4",)}, "no form 'int4'"),
+        ({"representative": {"window": np.zeros((3, 6, 2))}}, "representative has .'window'."),
+        ({"representative": {}}, "at least one"),
+        ({"labels": [0, 1]}, r"labels has the shape \(2,\)"),
+        (
+            {"representative": {"window": np.zeros((3, 72, 2)), "features": np.zeros((2, 24))}},
+            "same number of beats",
+        ),
+        (
+            {"representative": {"window": np.full((1, 72, 2), np.nan), "features": [[0.0] * 24]}},
+            "'window' holds NaN",
+        ),
+    ],
+)
+def test_wrong_arguments_are_named(tmp_path, changes, expected):
+    given = {
+        "representative": {"window": np.zeros((3, 72, 2)), "features": np.zeros((3, 24))},
+        "card": _card(),
+    }
+    with pytest.raises(InputError, match=expected):
+        export(tmp_path / "no.keras", tmp_path, "no", **{**given, **changes})
+
+
+def test_a_missing_keras_file_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"no\.keras: no such Keras model"):
+        export(
+            tmp_path / "no.keras",
+            tmp_path,
+            "no",
+            representative={"window": np.zeros((3, 72, 2)), "features": np.zeros((3, 24))},
+            card=_card(),
+        )
+
+
+def test_chosen_beats_are_even_over_classes():
+    label = np.repeat([0, 1, 2], [1000, 40, 3])
+    chosen = exporting._balanced(label, 100, np.random.default_rng(1))
+    assert len(set(chosen.tolist())) == 100
+    # Three of the rarest, all forty of the next, the rest of the first.
+    assert np.bincount(label[chosen]).tolist() == [57, 40, 3]
+    assert len(exporting._balanced(label[:5], 100, np.random.default_rng(1))) == 5
+
+
+def test_importing_export_does_not_import_tensorflow():
+    code = "import sys, ecgfast.training.export; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_card_is_plain_json(exported):
+    card = json.loads((exported[1] / "small.json").read_text())
+    assert card["window"] == {"grid_fs": 125.0, "before": 44, "after": 28}
+    assert card["forms"]["int8"]["file"] == "small.int8.tflite"
