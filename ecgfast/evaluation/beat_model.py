@@ -149,7 +149,8 @@ def evaluate_beat_model(
 
 def _labels(classifier: Classifier, batch: BeatBatch) -> npt.NDArray[np.int64]:
     features = batch.features if "features" in classifier.input_shapes else None
-    return np.argmax(classifier.predict(batch.windows, features), axis=1).astype(np.int64)
+    best: npt.NDArray[np.int64] = classifier.predict(batch.windows, features).argmax(axis=1)
+    return best
 
 
 def _reference(record: Record) -> tuple[npt.NDArray[np.int64], list[str]]:

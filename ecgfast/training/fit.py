@@ -20,24 +20,27 @@ _NEXT = [FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")]
 _WARM_UP = 200
 
 
-def class_weights(labels: npt.ArrayLike, classes: int, power: float, limit: float) -> Any:
+def class_weights(
+    labels: npt.ArrayLike, classes: int, schedule: Schedule
+) -> npt.NDArray[np.float32]:
     """Weight of each class: rarer ones count more, softened by a power and a limit.
 
     Parameters
     ----------
     labels : array_like of int, shape (n,)
     classes : int
-    power, limit : float
-        As in `Schedule`.
+    schedule : Schedule
+        Its class weights, and the share of the largest class that a pass draws.
 
     Returns
     -------
     ndarray of float32, shape (classes,)
-        1 for the largest class, at most `limit`.
+        1 for the largest class.
     """
-    counts = np.bincount(np.asarray(labels, np.int64), minlength=classes)
-    weights = (counts.max() / np.maximum(counts, 1)) ** power
-    return np.minimum(weights, limit).astype(np.float32)
+    counts = np.bincount(np.asarray(labels, np.int64), minlength=classes).astype(float)
+    counts[counts.argmax()] *= schedule.largest_class_share
+    weights = (counts.max() / np.maximum(counts, 1.0)) ** schedule.class_weight_power
+    return np.minimum(weights, schedule.class_weight_limit).astype(np.float32)
 
 
 class BeatBatches(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
@@ -57,14 +60,18 @@ class BeatBatches(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
         super().__init__()
         self._beats, self._weights, self._schedule = beats, weights, schedule
         self._generator = np.random.default_rng(seed)
-        self._order = self._generator.permutation(len(beats))
+        largest = beats.label == np.bincount(beats.label).argmax()
+        self._always, self._some = np.flatnonzero(~largest), np.flatnonzero(largest)
+        self._drawn = max(1, round(schedule.largest_class_share * len(self._some)))
+        self.on_epoch_end()
 
     def __len__(self) -> int:
-        return len(self._beats) // self._schedule.batch
+        return max(1, (len(self._always) + self._drawn) // self._schedule.batch)
 
     def on_epoch_end(self) -> None:
-        """Draw a new order."""
-        self._order = self._generator.permutation(len(self._beats))
+        """Draw the beats of the next pass."""
+        some = self._generator.choice(self._some, self._drawn, replace=False)
+        self._order = self._generator.permutation(np.concatenate([self._always, some]))
 
     def __getitem__(self, index: int) -> tuple[dict[str, Any], Any, Any]:
         schedule, draw = self._schedule, self._generator
@@ -77,7 +84,7 @@ class BeatBatches(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
         known = features[:, _NEXT[1]].copy()
         features += draw.normal(0, schedule.feature_noise, features.shape).astype(np.float32)
         features[:, _NEXT[1]] = known
-        features[np.ix_(np.flatnonzero(hidden), _NEXT)] = 0.0
+        features[hidden, _NEXT[0]] = features[hidden, _NEXT[1]] = 0.0
         # Gain of both channels together, then of the beat alone: R and template vary on their own.
         both, own = np.exp(draw.normal(0, schedule.gain_jitter, (2, n, 1))).astype(np.float32)
         window *= both[:, :, np.newaxis]
@@ -116,9 +123,7 @@ def fit(
     options = dict(recipe.architecture)
     model = build(options.pop("name"), **options)
     classes = int(model.output_shape[-1])
-    weights = class_weights(
-        beats.label, classes, schedule.class_weight_power, schedule.class_weight_limit
-    )
+    weights = class_weights(beats.label, classes, schedule)
     batches = BeatBatches(beats, weights, schedule, seed)
     steps = max(len(batches) * schedule.epochs, 2)
     warm_up = min(_WARM_UP, steps // 2)

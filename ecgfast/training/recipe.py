@@ -30,9 +30,11 @@ class Schedule:
         Its peak, after a short rise and before a cosine fall to zero.
     weight_decay : float
         Of AdamW (Loshchilov and Hutter, 2019).
+    largest_class_share : float
+        Share of the largest class's beats that each pass draws anew: they are much alike.
     class_weight_power, class_weight_limit : float
-        A class of n beats of N in all weighs (N / n) ** power against the largest class, `limit` at
-        the most.
+        A class of n beats weighs (m / n) ** power, `limit` at the most, where m are the beats of the
+        largest class in a pass.
     lookahead_share : float
         Share of beats that are shown with the next RR interval; the others are shown without.
     gain_jitter, window_noise, feature_noise : float
@@ -46,6 +48,7 @@ class Schedule:
     batch: int
     learning_rate: float
     weight_decay: float
+    largest_class_share: float
     class_weight_power: float
     class_weight_limit: float
     lookahead_share: float
