@@ -40,7 +40,8 @@ def class_weights(
     counts = np.bincount(np.asarray(labels, np.int64), minlength=classes).astype(float)
     counts[counts.argmax()] *= schedule.largest_class_share
     weights = (counts.max() / np.maximum(counts, 1.0)) ** schedule.class_weight_power
-    return np.minimum(weights, schedule.class_weight_limit).astype(np.float32)
+    limited: npt.NDArray[np.float32] = np.minimum(weights, schedule.class_weight_limit).astype("f4")
+    return limited
 
 
 class BeatBatches(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
