@@ -1,0 +1,46 @@
+"""Checks that a folder's sdist and wheel hold everything that users need."""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+HERE = Path(__file__).parents[1]
+
+
+def tracked(pattern: str, under: str = "") -> set[str]:
+    """Files of the checkout, as paths in the package."""
+    return {path.relative_to(HERE).as_posix() for path in (HERE / under).glob(pattern)}
+
+
+def main(folder: Path) -> None:
+    """Exit with a message if something is missing or does not belong."""
+    (wheel,) = folder.glob("*.whl")
+    (sdist,) = folder.glob("*.tar.gz")
+    modules = tracked("**/*.py", "ecgfast")
+    typing = {"ecgfast/py.typed", "ecgfast/core.pyi"}
+    recipes = tracked("training/recipes/*.json", "ecgfast")
+    models = {name for kind in ("*.tflite", "*.json") for name in tracked(kind, "models")}
+
+    in_wheel = set(zipfile.ZipFile(wheel).namelist())
+    wanted = modules | typing | recipes | {f"ecgfast/{name}" for name in models}
+    missing = sorted(wanted - in_wheel)
+    if not any(name.startswith("ecgfast/core.") and name.endswith((".so", ".pyd")) for name in in_wheel):
+        missing.append("ecgfast/core (compiled)")
+    strange = sorted(n for n in in_wheel if not n.startswith("ecgfast"))
+
+    top = sdist.name.removesuffix(".tar.gz")
+    in_sdist = {name.removeprefix(f"{top}/") for name in tarfile.open(sdist).getnames()}
+    sources = {"setup.py", "pyproject.toml", "LICENSE", "README.md", "ecgfast/core.pyx", "ecgfast/ccore.pxd"}
+    sources |= tracked("**/*.[ch]", "csrc") | tracked("**/*.py", "tests") | tracked("**/*.c", "tests")
+    missing += sorted((sources | modules | typing | recipes | models) - in_sdist)
+    strange += sorted(n for n in in_sdist if n.endswith((".so", ".pyc", "core.c")))
+    if missing or strange:
+        sys.exit(f"missing: {', '.join(missing) or 'nothing'}; odd: {', '.join(strange) or 'nothing'}")
+    print(f"{wheel.name}: {len(in_wheel)} files; {sdist.name}: {len(in_sdist)} files")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
