@@ -10,9 +10,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import ModelError
+
+if TYPE_CHECKING:
+    from ..streaming import Beat, BeatLabeller, ChunkSource
 
 __all__ = [
+    "BEAT_HEADING",
     "UsageError",
     "add_data",
     "add_json",
@@ -21,9 +27,13 @@ __all__ = [
     "add_output",
     "add_signal",
     "as_json",
+    "beat_line",
+    "beat_row",
     "data_folder",
     "example",
+    "labeller_for",
     "output_file",
+    "pace",
     "print_json",
     "progress",
 ]
@@ -87,7 +97,7 @@ def add_lookahead(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_output(parser: argparse.ArgumentParser, *, annotator: str, default: str) -> None:
+def add_output(parser: argparse.ArgumentParser, annotator: str) -> None:
     """Add ``--output`` and ``--format``.
 
     Parameters
@@ -95,20 +105,76 @@ def add_output(parser: argparse.ArgumentParser, *, annotator: str, default: str)
     parser : ArgumentParser
     annotator : str
         Extension of a WFDB annotation file whose name is made up.
-    default : str
-        What happens without ``--output``, for the help text.
     """
     parser.add_argument(
         "--output",
         type=Path,
         metavar="PATH",
-        help="file to write, or a folder to write RECORD." + annotator + f" into ({default})",
+        help=f"file to write, or a folder to write RECORD.{annotator} into "
+        f"(default: RECORD.{annotator} in the current folder)",
     )
     parser.add_argument(
         "--format",
         choices=_FORMATS,
         help="atr is a WFDB annotation file (default: by the extension of --output, else atr)",
     )
+
+
+def labeller_for(source: ChunkSource, args: argparse.Namespace) -> BeatLabeller:
+    """The stream and model that ``--model`` and ``--lookahead`` ask for.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be used, or gives numbers where a label is wanted.
+    """
+    from ..runtime import Classifier
+    from ..streaming import BeatLabeller
+
+    classifier = Classifier(args.model)
+    card = classifier.card
+    if card is not None and card.output != "probability":
+        raise ModelError(
+            f"{classifier.path}: gives {' and '.join(card.classes)}, not the class of a beat; "
+            "choose another model (see `ecgfast models`)"
+        )
+    return BeatLabeller(classifier, source.fs, leads=len(source.leads), lookahead=args.lookahead)
+
+
+def beat_row(beat: Beat) -> dict[str, Any]:
+    """Everything about a beat, for JSON."""
+    return {
+        "sample": beat.sample,
+        "time": beat.time,
+        "label": beat.label,
+        "probability": beat.probability,
+        "probabilities": dict(beat.probabilities),
+        "rr": beat.rr,
+        "heart_rate": beat.heart_rate,
+        "quality": int(beat.quality),
+    }
+
+
+#: Heading of the columns of `beat_line`.
+BEAT_HEADING = "     time  class  probability     RR   rate  signal"
+
+
+def beat_line(beat: Beat) -> str:
+    """A beat as a line of a table."""
+    from ..reports.page import quality_text
+
+    rr = f"{beat.rr:5.3f} s" if math.isfinite(beat.rr) else ""
+    rate = f"{beat.heart_rate:3.0f}" if math.isfinite(beat.heart_rate) else ""
+    line = (
+        f"{beat.time:8.3f}s  {beat.label:^5}  {100 * beat.probability:9.1f} %  {rr:>7}  {rate:>4}"
+        f"  {quality_text(beat.quality)}"
+    )
+    return line.rstrip()
+
+
+def pace(duration: float, wall: float) -> str:
+    """How fast a recording was worked through, in words."""
+    return f"{wall:.2f} s, {duration / wall:,.0f} times real time"
 
 
 def output_file(

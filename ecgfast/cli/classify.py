@@ -1,0 +1,127 @@
+"""``ecgfast classify``: the labelled beats of a recording."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from ..records import write_annotations, write_csv, write_json
+from ..reports.summary import NOT_A_DEVICE, Tally
+from ..streaming import Beat, BeatLabeller, ChunkSource, open_source
+from ..streaming.sources import BLOCK_S
+from .common import (
+    add_json,
+    add_lookahead,
+    add_model,
+    add_output,
+    add_signal,
+    example,
+    labeller_for,
+    output_file,
+    pace,
+    print_json,
+    progress,
+)
+
+_ANNOTATOR = "ecg"
+
+# The AAMI classes are WFDB codes too; a label of another kind goes into the text of a Q mark.
+_CODES = "NSVFQ"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``ecgfast classify``."""
+    parser.description = (
+        "Find and label the beats of a recording, print a summary, and write the beats as a WFDB "
+        "annotation file, CSV or JSON. The recording is streamed, not loaded. " + NOT_A_DEVICE
+    )
+    parser.epilog = example("ecgfast classify mitdb/208 --output 208.csv")
+    parser.add_argument("record", help="WFDB record, or .edf, .bdf, .csv, .txt, .npy, .npz file")
+    add_model(parser)
+    add_lookahead(parser)
+    add_signal(parser)
+    add_output(parser, _ANNOTATOR)
+    add_json(parser, "the summary")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Label beats, write them, and print a summary."""
+    begin = perf_counter()
+    source = open_source(args.record, args.fs, args.leads)
+    name = Path(source.name).name
+    file, form = output_file(args.output, args.format, name, _ANNOTATOR)
+    labeller = labeller_for(source, args)
+    classifier = labeller.classifier
+    tally = Tally(classifier.classes)
+    beats = _beats(source, labeller, tally, name)
+    about = {
+        "record": name,
+        "fs": source.fs,
+        "leads": list(source.leads),
+        "model": str(args.model),
+        "form": classifier.form,
+        "runtime": classifier.backend,
+        "lookahead": args.lookahead,
+    }
+    if form == "csv":
+        write_csv(file, beats)
+    elif form == "json":
+        write_json(file, beats, about=about)
+    else:
+        _write_wfdb(file, beats, source.fs)
+
+    duration = (source.n_samples or 0) / source.fs
+    summary = tally.summary(name, source.fs, duration)
+    wall = perf_counter() - begin
+    if args.json:
+        print_json(
+            {
+                **about,
+                "summary": summary.to_dict(),
+                "wall_s": wall,
+                "real_time_factor": duration / wall,
+                "output": str(file),
+                "format": form,
+            }
+        )
+        return
+    print(summary.text())
+    form_used = f", {classifier.form}" if classifier.form else ""
+    print(f"model       {args.model}{form_used}, on {classifier.backend}")
+    print(f"time        {pace(duration, wall)}")
+    print(f"written     {file}")
+    print(NOT_A_DEVICE)
+
+
+def _beats(source: ChunkSource, labeller: BeatLabeller, tally: Tally, name: str) -> Iterator[Beat]:
+    """The beats as they come, each counted; none is kept."""
+    blocks = math.ceil((source.n_samples or 0) / source.fs / BLOCK_S) or None
+    for chunk in progress(source.chunks, total=blocks, what=name, unit="block"):
+        beats = labeller.process(chunk)
+        tally.add(beats)
+        yield from beats
+    beats = labeller.flush()
+    tally.add(beats)
+    yield from beats
+
+
+def _write_wfdb(file: Path, beats: Iterator[Beat], fs: float) -> None:
+    samples = array("q")
+    labels: list[str] = []
+    for beat in beats:
+        samples.append(beat.sample)
+        labels.append(beat.label)
+    coded = all(label in _CODES for label in set(labels))
+    write_annotations(
+        file,
+        np.frombuffer(samples, np.int64) if samples else np.empty(0, np.int64),
+        labels if coded else ["Q"] * len(labels),
+        fs,
+        aux=None if coded else labels,
+    )

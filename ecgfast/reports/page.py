@@ -1,0 +1,149 @@
+"""One self-contained HTML page: summary, picture, table of beats."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import os
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from ..records.writers import BeatLike, whole_file
+from ..streaming.beat import Quality
+from .strip import CLASS_COLOURS
+from .summary import CLASS_NAMES, NOT_A_DEVICE, Summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["quality_text", "write_page"]
+
+# A table that a browser shows at once; all beats are in the CSV or JSON output.
+_ROWS = 5000
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff;
+       max-width: 72rem; margin: 2rem auto; padding: 0 1.5rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
+.note { background: #fff6e0; border-left: .3rem solid #c88a00; margin: 1rem 0;
+        padding: .6rem 1rem; }
+img { max-width: 100%; height: auto; border: 1px solid #ddd; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .2rem .9rem .2rem 0; text-align: right; border-bottom: 1px solid #eee; }
+th { font-weight: 600; border-bottom: 2px solid #bbb; position: sticky; top: 0; background: #fff; }
+table.facts th, table.facts td { text-align: left; border: 0; position: static; white-space: pre; }
+table.facts th { font-weight: 400; color: #555; }
+td.label { font-weight: 700; text-align: center; } td.text, th.text { text-align: left; }
+footer { margin: 2.5rem 0 1rem; color: #555; font-size: .85rem; }
+"""
+
+
+def write_page(
+    path: str | os.PathLike[str],
+    summary: Summary,
+    beats: Sequence[BeatLike],
+    *,
+    figure: Figure | None = None,
+    title: str = "",
+    notes: Sequence[str] = (),
+    facts: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Write the page, whole or not at all; it needs no other file and no network.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    summary : Summary
+        Of the recording.
+    beats : sequence of beats
+        With the attributes of `ecgfast.Beat`; the first 5000 make the table.
+    figure : matplotlib.figure.Figure, optional
+        Picture to embed.
+    title : str
+        Heading; the recording's name by default.
+    notes : sequence of str
+        What the reader must know first; the statement that this is no medical device is added.
+    facts : sequence of (str, str)
+        Further lines for the summary: heading and text.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    heading = escape(title or f"ECG report: {summary.name}")
+    parts = [
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        f"<title>{heading}</title>",
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{heading}</h1>",
+        *(f'<p class="note">{escape(note)}</p>' for note in (*notes, NOT_A_DEVICE)),
+        "<h2>Summary</h2>",
+        _facts([*summary.lines(), *facts]),
+    ]
+    if figure is not None:
+        parts += ["<h2>ECG</h2>", _image(figure, summary)]
+    parts += [
+        "<h2>Beats</h2>",
+        _table(beats[:_ROWS]),
+    ]
+    if len(beats) > _ROWS:
+        parts.append(f"<p>The first {_ROWS:,} of {len(beats):,} beats.</p>")
+    parts.append(f"<footer>Made by ecgfast {__version__}. {NOT_A_DEVICE}</footer>")
+    parts.append("</body>\n</html>\n")
+    with whole_file(path) as file:
+        file.write("\n".join(parts).encode())
+
+
+def _facts(lines: Sequence[tuple[str, str]]) -> str:
+    rows = "\n".join(
+        f'<tr><th scope="row">{escape(heading)}</th><td>{escape(text)}</td></tr>'
+        for heading, text in lines
+    )
+    return f'<table class="facts">\n{rows}\n</table>'
+
+
+def _image(figure: Figure, summary: Summary) -> str:
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    coded = base64.b64encode(content.getvalue()).decode("ascii")
+    told = escape(f"ECG strip of {summary.name} with {summary.beats} labelled beats", quote=True)
+    return f'<img alt="{told}" src="data:image/png;base64,{coded}">'
+
+
+def _table(beats: Sequence[BeatLike]) -> str:
+    head = (
+        '<tr><th scope="col">time, s</th><th scope="col">sample</th><th scope="col">class</th>'
+        '<th class="text" scope="col">meaning</th><th scope="col">probability</th>'
+        '<th scope="col">RR, s</th><th scope="col">heart rate, 1/min</th>'
+        '<th class="text" scope="col">signal</th></tr>'
+    )
+    rows = "\n".join(_row(beat) for beat in beats)
+    return f"<table>\n<thead>{head}</thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+
+
+def _row(beat: BeatLike) -> str:
+    colour = CLASS_COLOURS.get(beat.label, "#1c1c1c")
+    return (
+        f"<tr><td>{beat.time:.3f}</td><td>{beat.sample}</td>"
+        f'<td class="label" style="color:{colour}">{escape(beat.label)}</td>'
+        f'<td class="text">{CLASS_NAMES.get(beat.label, "")}</td>'
+        f"<td>{_number(beat.probability, 2)}</td><td>{_number(beat.rr, 3)}</td>"
+        f"<td>{_number(beat.heart_rate, 0)}</td>"
+        f'<td class="text">{quality_text(beat.quality)}</td></tr>'
+    )
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else ""
+
+
+def quality_text(quality: int) -> str:
+    """What was wrong with the signal, in words such as ``noisy, learning``; empty if nothing."""
+    names = (flag.name or "" for flag in Quality if flag and flag & quality)
+    return ", ".join(name.lower() for name in names)

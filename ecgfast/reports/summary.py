@@ -1,0 +1,285 @@
+"""The beats of a recording in a few lines: classes, heart rate, ectopic runs, quality."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..records.writers import BeatLike
+
+__all__ = [
+    "CLASS_NAMES",
+    "NOT_A_DEVICE",
+    "Run",
+    "Summary",
+    "Tally",
+    "clock",
+    "is_doubtful",
+    "length",
+]
+
+NOT_A_DEVICE = "For research and education only. This is not a medical device."
+
+#: The AAMI beat classes in words.
+CLASS_NAMES = {
+    "N": "normal",
+    "S": "supraventricular ectopic",
+    "V": "ventricular ectopic",
+    "F": "fusion",
+    "Q": "unclassifiable",
+}
+
+# Quality bits that make a beat's label doubtful: all but "learning", which every start sets.
+_BAD = 1 | 2 | 4 | 8 | 32
+
+# A run begins with three ectopic beats in a row (two are a couplet).
+_RUN = 3
+
+# A longer RR interval is a gap in the signal or in the detection: it ends a run, and is no rate.
+_GAP_S = 3.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """Ectopic beats of one class in a row.
+
+    Attributes
+    ----------
+    label : str
+        V or S.
+    beats : int
+        How many, three at least.
+    start, end : float
+        First and last R peak, in seconds from the start.
+    heart_rate : float
+        Mean rate within the run, beats a minute.
+    """
+
+    label: str
+    beats: int
+    start: float
+    end: float
+    heart_rate: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `Tally` counted.
+
+    Attributes
+    ----------
+    name : str
+        The recording's name.
+    fs : float
+        Sampling rate in Hz.
+    duration : float
+        Seconds of signal.
+    beats : int
+        All beats.
+    by_class : dict of str to int
+        Beats of each class of the model, zeros included; empty where beats were not labelled.
+    rate_mean : float
+        60 over the mean RR interval, beats a minute; NaN with fewer than two beats.
+    rate_min, rate_max : float
+        Least and greatest smoothed heart rate (median of eight RR intervals).
+    couplets : int
+        Pairs of V, exactly two in a row.
+    runs : tuple of Run
+        Three and more V, or S, in a row.
+    bad_quality : float
+        Share of beats, 0 to 1, with a gap, a flat line, saturation, noise or doubt around them.
+    """
+
+    name: str
+    fs: float
+    duration: float
+    beats: int
+    by_class: dict[str, int]
+    rate_mean: float
+    rate_min: float
+    rate_max: float
+    couplets: int
+    runs: tuple[Run, ...]
+    bad_quality: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything under plain names, as a JSON writer takes it; NaN stays NaN."""
+        return asdict(self)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Everything as pairs of a heading and a text, for people."""
+        lines = [
+            ("recording", f"{self.name or 'signal'}, {length(self.duration)} at {self.fs:g} Hz")
+        ]
+        lines.append(("beats", f"{self.beats:,}"))
+        for label, count in self.by_class.items():
+            if count or label in "NSV":
+                share = 100 * count / self.beats if self.beats else 0.0
+                meaning = CLASS_NAMES.get(label, "")
+                lines.append((f"  {label}", f"{count:>7,}  {share:5.1f} %  {meaning}".rstrip()))
+        if math.isfinite(self.rate_mean):
+            rate = f"{self.rate_mean:.0f} a minute on average"
+            if math.isfinite(self.rate_min):
+                rate += f", smoothed {self.rate_min:.0f} to {self.rate_max:.0f}"
+            lines.append(("heart rate", rate))
+        if self.by_class:
+            lines.append(("ectopy", self._ectopy()))
+            longest = sorted(self.runs, key=lambda run: -run.beats)[:3]
+            for run in sorted(longest, key=lambda run: run.start):
+                text = (
+                    f"{run.beats} {run.label} at {clock(run.start)}, {run.heart_rate:.0f} a minute"
+                )
+                lines.append(("  run", text))
+        lines.append(("quality", f"{100 * self.bad_quality:.1f} % of beats in a bad signal"))
+        return lines
+
+    def _ectopy(self) -> str:
+        ventricular = sum(run.label == "V" for run in self.runs)
+        atrial = len(self.runs) - ventricular
+        return (
+            f"{_count(self.couplets, 'ventricular couplet')}, "
+            f"{_count(ventricular, 'ventricular run')} and "
+            f"{_count(atrial, 'supraventricular run')} of three or more"
+        )
+
+    def text(self) -> str:
+        """The lines as text in two columns."""
+        return "\n".join(f"{heading:<12}{text}" for heading, text in self.lines())
+
+
+class Tally:
+    """Counts beats as they come, in constant memory (but for the list of runs).
+
+    Parameters
+    ----------
+    classes : tuple of str
+        The model's classes; empty where beats carry no labels.
+
+    Examples
+    --------
+    >>> tally = Tally(("N", "S", "V", "F", "Q"))
+    >>> tally.add([])
+    >>> tally.summary("208", fs=360.0, duration=1805.6).beats
+    0
+    """
+
+    def __init__(self, classes: tuple[str, ...] = ()) -> None:
+        self._by_class = dict.fromkeys(classes, 0)
+        self._beats = 0
+        self._bad = 0
+        self._rr_sum = 0.0
+        self._rr_count = 0
+        self._rate_min = math.inf
+        self._rate_max = -math.inf
+        self._couplets = 0
+        self._runs: list[Run] = []
+        self._row: list[float] = []  # R times of the ectopic beats in a row, at its end now
+        self._row_label = ""
+
+    def add(self, beats: list[Any] | tuple[Any, ...]) -> None:
+        """Count the next beats, in order.
+
+        Parameters
+        ----------
+        beats : sequence of beats
+            With the attributes of `ecgfast.Beat`.
+        """
+        for beat in beats:
+            self._add(beat)
+
+    def _add(self, beat: BeatLike) -> None:
+        self._beats += 1
+        self._bad += is_doubtful(beat)
+        broken = not beat.rr <= _GAP_S  # NaN too
+        if not broken:
+            self._rr_sum += beat.rr
+            self._rr_count += 1
+            # Before eight intervals the median smooths little: the learning phase does not count.
+            if self._rr_count >= 8 and math.isfinite(beat.heart_rate):
+                self._rate_min = min(self._rate_min, beat.heart_rate)
+                self._rate_max = max(self._rate_max, beat.heart_rate)
+        if not self._by_class:
+            return
+        self._by_class[beat.label] += 1
+        if broken or beat.label != self._row_label:
+            self._end_row()
+        if beat.label in ("V", "S"):
+            self._row_label = beat.label
+            self._row.append(beat.time)
+
+    def _end_row(self) -> None:
+        run = self._open_run()
+        if run is not None:
+            self._runs.append(run)
+        elif self._open_couplet():
+            self._couplets += 1
+        self._row, self._row_label = [], ""
+
+    def _open_couplet(self) -> bool:
+        return self._row_label == "V" and len(self._row) == _RUN - 1
+
+    def _open_run(self) -> Run | None:
+        n = len(self._row)
+        if n < _RUN:
+            return None
+        start, end = self._row[0], self._row[-1]
+        return Run(self._row_label, n, start, end, 60.0 * (n - 1) / (end - start))
+
+    def summary(self, name: str, fs: float, duration: float) -> Summary:
+        """What was counted so far.
+
+        Parameters
+        ----------
+        name : str
+            The recording's name.
+        fs : float
+            Sampling rate in Hz.
+        duration : float
+            Seconds of signal.
+
+        Returns
+        -------
+        Summary
+        """
+        nan = float("nan")
+        last = self._open_run()
+        return Summary(
+            name=name,
+            fs=fs,
+            duration=duration,
+            beats=self._beats,
+            by_class=dict(self._by_class),
+            rate_mean=60.0 * self._rr_count / self._rr_sum if self._rr_count else nan,
+            rate_min=self._rate_min if math.isfinite(self._rate_min) else nan,
+            rate_max=self._rate_max if math.isfinite(self._rate_max) else nan,
+            couplets=self._couplets + self._open_couplet(),
+            runs=tuple(self._runs) if last is None else (*self._runs, last),
+            bad_quality=self._bad / self._beats if self._beats else 0.0,
+        )
+
+
+def is_doubtful(beat: BeatLike) -> bool:
+    """Whether the signal around a beat was so bad that its label is in doubt."""
+    return bool(int(beat.quality) & _BAD)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n or 'no'} {what}{'' if n == 1 else 's'}"
+
+
+def clock(seconds: float) -> str:
+    """A time in a recording, as ``0:05``, ``12:05`` or ``1:12:05``."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def length(seconds: float) -> str:
+    """A length, as ``59.9 s``, ``30 min 6 s`` or ``24 h 0 min``."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, second = divmod(round(seconds), 60)
+    if minutes < 120:
+        return f"{minutes} min {second} s"
+    return f"{minutes // 60} h {minutes % 60} min"
