@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib.util import find_spec
 
 from .. import __version__
-from ..errors import EcgfastError
-from .common import UsageError
+from .common import EXIT_USAGE, guarded
 
 __all__ = ["COMMANDS", "main"]
 
@@ -37,8 +34,6 @@ COMMANDS = {
 
 _DISCLAIMER = "ecgfast is for research and education. It is not a medical device."
 
-_EXIT_FAILURE, _EXIT_USAGE, _EXIT_INTERRUPTED, _EXIT_PIPE = 1, 2, 130, 141
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the ``ecgfast`` command.
@@ -55,27 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         130 when interrupted, 141 when the reader of the output went away.
     """
     given = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in given
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows "?"
-            stream.reconfigure(errors="replace")
-    try:
-        status = _run(given)
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:
-        # Python flushes once more at exit: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _EXIT_PIPE
-    except KeyboardInterrupt:
-        if debug:
-            traceback.print_exc()
-        return _EXIT_INTERRUPTED
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
-        print(f"ecgfast: {_one_line(error)}", file=sys.stderr)
-        return _EXIT_USAGE if isinstance(error, UsageError) else _EXIT_FAILURE
+    return guarded(lambda: _run(given), "ecgfast", debug="--debug" in given)
 
 
 def _run(given: list[str]) -> int:
@@ -83,7 +58,7 @@ def _run(given: list[str]) -> int:
     name = next((text for text in given if not text.startswith("-")), None)
     if name is None and not {"-h", "--help", "--version"} & set(given):
         parser.print_help(sys.stderr)
-        return _EXIT_USAGE
+        return EXIT_USAGE
     try:
         if name not in commands:
             parser.parse_args(given)  # help, version, or the error that lists the commands
@@ -120,14 +95,3 @@ def _add_debug(parser: argparse.ArgumentParser, default: object) -> None:
     parser.add_argument(
         "--debug", action="store_true", default=default, help="show where an error came from"
     )
-
-
-def _one_line(error: Exception) -> str:
-    """What went wrong, as one line."""
-    if isinstance(error, EcgfastError):
-        return " ".join(str(error).split())
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
-    text = " ".join(str(error).split())
-    return f"unexpected {type(error).__name__}: {text} (run again with --debug and report it)"

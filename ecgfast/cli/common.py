@@ -7,18 +7,20 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import ModelError
+from ..errors import EcgfastError, ModelError
 
 if TYPE_CHECKING:
     from ..streaming import Beat, BeatLabeller, ChunkSource
 
 __all__ = [
     "BEAT_HEADING",
+    "EXIT_USAGE",
     "UsageError",
     "add_data",
     "add_json",
@@ -31,6 +33,7 @@ __all__ = [
     "beat_row",
     "data_folder",
     "example",
+    "guarded",
     "labeller_for",
     "output_file",
     "pace",
@@ -45,8 +48,61 @@ _FORMAT_OF = {".csv": "csv", ".json": "json"}
 _FORMATS = ("atr", "csv", "json")
 
 
+EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 130, 141
+
+
 class UsageError(Exception):
     """Wrong use that argparse cannot see; the command ends with status 2."""
+
+
+def guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
+    """Do a command's work; whatever goes wrong becomes one line and an exit status.
+
+    Parameters
+    ----------
+    work : callable
+        Returns the exit status.
+    program : str
+        What to call the program in messages.
+    debug : bool
+        Show the traceback too.
+
+    Returns
+    -------
+    int
+        Exit status of the process.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows "?"
+            stream.reconfigure(errors="replace")
+    try:
+        status = work()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Python flushes once more at exit: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE
+    except KeyboardInterrupt:
+        if debug:
+            traceback.print_exc()
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        print(f"{program}: {_one_line(error)}", file=sys.stderr)
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
+
+
+def _one_line(error: Exception) -> str:
+    """What went wrong, as one line."""
+    text = " ".join(str(error).split())
+    if isinstance(error, (EcgfastError, UsageError)):
+        return text
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return f"unexpected {type(error).__name__}: {text} (run again with --debug and report it)"
 
 
 def example(command: str) -> str:

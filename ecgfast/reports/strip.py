@@ -189,13 +189,17 @@ def _draw_row(
     y = base + np.clip((part - _middle(part)) * gain, low, high)
     x = np.arange(len(part)) / fs * _SPEED
     axes.plot(x, y, color=_INK, linewidth=0.85, solid_joinstyle="round", zorder=3)
-    for beat in beats:
-        at = (beat.sample - begin) / fs * _SPEED
+    places = [(beat.sample - begin) / fs * _SPEED for beat in beats]
+    for i, beat in enumerate(beats):
+        at = places[i]
         colour = _colour(beat.label)
         ordinary = beat.label == "N"
         if not ordinary:
             axes.fill_between(
-                (at - _BOX, at + _BOX),
+                (
+                    max(at - _BOX, (at + places[i - 1]) / 2 if i else 0.0),
+                    min(at + _BOX, (at + places[i + 1]) / 2 if i + 1 < len(beats) else at + _BOX),
+                ),
                 base + low,
                 base + high,
                 color=colour,
@@ -283,7 +287,7 @@ def _legend_entry(
     renderer = FigureCanvasAgg(figure).get_renderer()
     box = entry.get_window_extent(renderer)
     wide = figure.get_figwidth() * figure.dpi
-    dot = (box.x0 - 11) / wide
+    dot = (box.x0 - 12) / wide
     figure.add_artist(
         Line2D(
             (dot,),
@@ -296,7 +300,7 @@ def _legend_entry(
             transform=figure.transFigure,
         )
     )
-    return float(dot - 26 / wide)
+    return float(dot - 28 / wide)
 
 
 def _colour(label: str) -> str:
