@@ -1,0 +1,161 @@
+"""``ecgfast-bench``: how fast this machine takes samples to labelled beats.
+
+``ecgfast-bench --json`` prints one object (schema 1):
+
+==================  =================================================================
+``schema``          1
+``ecgfast``         version of this package
+``when``            start of the run, ISO 8601, UTC
+``machine``         ``cpu``, ``board``, ``cores``, ``governor``, ``mhz``, ``mhz_max``,
+                    ``celsius_before``, ``celsius_after``, ``load_before``, ``system``,
+                    ``python``, ``numpy``, ``runtimes`` (name to version); null where the
+                    system does not tell
+``signal``          ``name``, ``fs`` (Hz), ``leads``, ``seconds``, ``beats``, ``chunk``
+                    (samples in a tenth of a second)
+``stages``          by stage (``filter``, ``detector adaptive``, ``detector pan-tompkins``,
+                    ``windower``, ``beat stream``): ``ns_per_sample``, ``samples_per_s``,
+                    ``real_time_factor`` (all in blocks of 10 s), and ``chunk_us``, what one
+                    chunk takes: ``p50``, ``p95``, ``p99``, ``max``, in microseconds
+``models``          by model, then form: ``bytes``, and by runtime ``load_ms``,
+                    ``one_beat_us`` (``p50``, ``p95``, ``p99``, ``max``), ``batch_us_per_beat``;
+                    or ``error``
+``end_to_end``      by model, in its default form and runtime: ``form``, ``runtime``, ``beats``
+                    (all passes), ``latency_us`` (from the arrival of the chunk that completes a beat's window
+                    to its label; ``p50``, ``p95``, ``p99``, ``max``), ``chunk_us`` (every
+                    chunk), ``ns_per_sample``, ``real_time_factor``, ``core_share`` (of one core,
+                    0 to 1, at live speed), ``first_beat_s`` (from starting Python to the first
+                    label, the samples being there), ``import_ms``, ``memory_bytes`` (most ever
+                    resident in that process)
+``cpu_share``       processor time over wall time while measuring; below 0.9 others took the core
+``warnings``        what makes these figures doubtful
+==================  =================================================================
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..cli.common import as_json, example, guarded, print_json
+from ..errors import InputError
+
+__all__ = ["SCHEMA", "main"]
+
+#: Version of the JSON layout.
+SCHEMA = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``ecgfast-bench``.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of this process by default.
+
+    Returns
+    -------
+    int
+        Exit status, as that of ``ecgfast``.
+    """
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit as done:  # argparse has said what is wrong, or given help
+        return int(done.code or 0)
+    return guarded(lambda: _run(args), "ecgfast-bench", debug=args.debug)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ecgfast-bench",
+        description="Measure each stage and the whole way from samples to labels on this machine.",
+        epilog=example("ecgfast-bench --json > pi4.json; ecgfast-bench --compare pi4.json")
+        + "\n\n"
+        + str(__doc__).partition("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ecgfast {__version__}")
+    parser.add_argument("--record", metavar="PATH", help="measure on this recording")
+    parser.add_argument("--fs", type=float, metavar="HZ", help="its rate, where it carries none")
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME|FILE",
+        help="measure this model only; may be repeated (default: every built-in one)",
+    )
+    parser.add_argument("--quick", action="store_true", help="a rougher answer in a few seconds")
+    parser.add_argument("--json", action="store_true", help="print JSON, as described below")
+    parser.add_argument("--compare", type=Path, metavar="OLD.json", help="show ratios to this run")
+    parser.add_argument("--debug", action="store_true", help="show where an error came from")
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    from . import machine, measure, report
+
+    old = _load(args.compare) if args.compare else None
+    tell = _teller()
+    tell("making the signal")
+    signal = measure.signal_for(args.record, args.fs, quick=args.quick)
+    before = machine.describe()
+    effort = measure.Effort(quick=args.quick)
+    when = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    models = args.model or measure.built_in()
+    with measure.cpu_share() as share:
+        stages = measure.stages(signal, effort, tell)
+        interpreters = {model: measure.model(model, signal, effort, tell) for model in models}
+        whole = {model: measure.live(model, signal, effort, tell) for model in models}
+    for model in models:
+        tell(f"start-up with {model}")
+        whole[model] |= measure.start_up(model, signal, effort)
+    tell("")
+    after = machine.describe()
+    result = {
+        "schema": SCHEMA,
+        "ecgfast": __version__,
+        "when": when,
+        "machine": machine.joined(before, after),
+        "signal": signal.facts(),
+        "stages": stages,
+        "models": interpreters,
+        "end_to_end": whole,
+        "cpu_share": share.value,
+        "warnings": machine.warnings(before, after, share.value),
+    }
+    # What is printed and what is compared are the same numbers as a file would hold.
+    result = json.loads(json.dumps(as_json(result)))
+    if args.json:
+        if old is not None:
+            result["compared"] = report.ratios(old, result)
+        print_json(result)
+        return 0
+    print(report.table(result))
+    if old is not None:
+        print()
+        print(report.comparison(old, result, str(args.compare)))
+    return 0
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        old = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise InputError(f"{path}: is not JSON; give a file made by ecgfast-bench --json") from None
+    if not isinstance(old, dict) or old.get("schema") != SCHEMA:
+        raise InputError(f"{path}: is not a result of ecgfast-bench --json with schema {SCHEMA}")
+    return old
+
+
+def _teller() -> Any:
+    """Say what is being measured, on a terminal only."""
+    if not sys.stderr.isatty():
+        return lambda _: None
+    return lambda text: print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,7 @@
+"""``python -m ecgfast.benchmark`` is the ``ecgfast-bench`` command."""
+
+import sys
+
+from . import main
+
+sys.exit(main())
