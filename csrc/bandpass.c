@@ -67,13 +67,13 @@ void ecg_bandpass_process(ecg_bandpass *filter, const float *in, float *out, siz
     double last = filter->last;
     size_t i = 0;
     for (; i < n && !filter->primed; i++) {
-        out[i] = 0.0f;
         if (isfinite(in[i])) {
             filter->primed = 1;
             /* Steady state for a constant input: a band-pass answers it with zero. */
             last = in[i];
             p.s1 = p.s2 = -p.b0 * last;
         }
+        out[i] = 0.0f; /* after reading: `in` may be `out` */
     }
     for (; i < n; i++) {
         if (isfinite(in[i])) last = in[i];
