@@ -568,7 +568,7 @@ cdef class BeatStream:
             If an announced R peak lies beyond the stream's end.
         """
         cdef c.ecg_stream *stream = <c.ecg_stream *>self.block.at
-        if self.next_mark < len(self.marks):
+        if self.next_mark < <size_t>len(self.marks):
             raise InputError(f"R peak at sample {self.marks[self.next_mark]} lies beyond the end of "
                              f"the signal at sample {c.ecg_stream_count(stream)}")
         cdef float[:, :, ::1] windows = self.window_rows
