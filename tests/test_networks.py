@@ -255,20 +255,27 @@ def test_hyperloss_range_from_targets_by_hand():
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "expected"),
     [
-        {"outlier": "both"},
-        {"threshold": 0.0},
-        {"outlier": "target"},
-        {"outlier": "target", "lower": 1.0, "upper": 1.0},
+        ({"outlier": "both"}, "'residual' or 'target'"),
+        ({"threshold": 0.0}, "above zero"),
+        ({"outlier": "target"}, "needs lower and upper"),
+        ({"outlier": "target", "lower": 1.0, "upper": 1.0}, "must be below"),
     ],
 )
-def test_hyperloss_refuses(options):
-    with pytest.raises(ValueError):
+def test_hyperloss_refuses(options, expected):
+    with pytest.raises(ValueError, match=expected):
         networks.HyperLoss(**options)
 
 
-@pytest.mark.parametrize("targets", [[1.0], [1.0, float("nan")], [2.0, 2.0, 2.0]])
-def test_hyperloss_needs_targets_with_a_spread(targets):
-    with pytest.raises(ValueError):
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        ([1.0], "at least two finite"),
+        ([1.0, float("nan")], "at least two finite"),
+        ([2.0, 2.0, 2.0], "must be below"),
+    ],
+)
+def test_hyperloss_needs_targets_with_a_spread(targets, expected):
+    with pytest.raises(ValueError, match=expected):
         networks.HyperLoss.from_targets(targets)

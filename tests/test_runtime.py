@@ -264,9 +264,9 @@ def test_built_in_models_by_name(made, monkeypatch):
     monkeypatch.setattr(cards, "models_folder", lambda: made[0])
     assert list(available_models()) == ["toy"]
     assert Classifier("toy").classes == ("N", "S", "V", "F", "Q")
-    with pytest.raises(ModelError, match="no model 'other'.*toy"):
+    with pytest.raises(ModelError, match=r"no model 'other'.*toy"):
         Classifier("other")
-    with pytest.raises(ModelError, match="toy has no form 'int8' .it has: float32"):
+    with pytest.raises(ModelError, match=r"toy has no form 'int8' .it has: float32"):
         Classifier("toy", form="int8")
 
 
@@ -354,7 +354,7 @@ def test_truncated_files_are_refused_and_crash_nothing(made):
     whole = (folder / "toy.tflite").read_bytes()
     for length in range(8, len(whole) - 8, 37):
         (folder / "toy.tflite").write_bytes(whole[:length])
-        with pytest.raises(ModelError, match="toy.tflite: "):
+        with pytest.raises(ModelError, match=r"toy.tflite: "):
             Classifier(folder / "toy.tflite")
 
 
@@ -374,7 +374,7 @@ def test_indices_out_of_range_are_found(made):
 def test_a_model_that_answers_nan_is_refused(tmp_path, rng):
     content, _ = affine_model(rng, WINDOW, FEATURES, 3, bias=float("nan"))
     (tmp_path / "m.tflite").write_bytes(content)
-    with pytest.raises(ModelError, match="m.tflite: the model returns NaN"):
+    with pytest.raises(ModelError, match=r"m.tflite: the model returns NaN"):
         Classifier(tmp_path / "m.tflite")
 
 
@@ -402,7 +402,7 @@ def test_a_runtime_can_be_chosen_and_read(made, monkeypatch, backend):
 
 
 def test_an_unknown_runtime_is_refused(made, monkeypatch):
-    with pytest.raises(ModelError, match="no TFLite runtime 'onnx'.*ai-edge-litert"):
+    with pytest.raises(ModelError, match=r"no TFLite runtime 'onnx'.*ai-edge-litert"):
         Classifier(made[0] / "toy.tflite", backend="onnx")
     monkeypatch.setenv("ECGFAST_RUNTIME", "onnx")
     with pytest.raises(ModelError, match="no TFLite runtime 'onnx'"):

@@ -132,7 +132,7 @@ class ModelCard:
         partial = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             partial.write_text(text, encoding="utf-8")
-            os.replace(partial, path)
+            partial.replace(path)
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise ModelError(f"{path}: cannot be written ({error.strerror})") from None

@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> None:
     for form in job["forms"]:
         try:
             answers[form] = work(form)
-        except _Refused as refused:
+        except _RefusedError as refused:
             answers[form] = {"problem": str(refused)}
         except Exception as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> None:
         Path(job["answers"]).write_text(json.dumps(answers), encoding="utf-8")
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """A file that must not be handed on; the message says why."""
 
 
@@ -89,7 +89,7 @@ def _tidy(content: bytes, outputs: list[str]) -> tuple[bytes, dict[str, int]]:
     Inner tensors lose their names, calibration ranges, batch marks and empty buffers, which take
     a third of a small model; inputs and outputs get their plain names.
     """
-    import flatbuffers
+    import flatbuffers  # type: ignore[import-untyped, unused-ignore]
     from tensorflow.lite.python import schema_py_generated as schema
 
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name[0] != "_"}
@@ -99,15 +99,15 @@ def _tidy(content: bytes, outputs: list[str]) -> tuple[bytes, dict[str, int]]:
         for operator in graph.operators:
             code = model.operatorCodes[operator.opcodeIndex]
             if code.customCode is not None:
-                raise _Refused(
+                raise _RefusedError(
                     f"holds {code.customCode.decode()}, which is not a built-in TFLite operator"
                 )
             name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
             if name in _STATEFUL:
-                raise _Refused(f"holds {name}: the model keeps variables")
+                raise _RefusedError(f"holds {name}: the model keeps variables")
             operators[name] = operators.get(name, 0) + 1
         if any(tensor.isVariable for tensor in graph.tensors):
-            raise _Refused("holds variable tensors: the model keeps state from beat to beat")
+            raise _RefusedError("holds variable tensors: the model keeps state from beat to beat")
 
     for signature in model.signatureDefs or []:
         tensors = model.subgraphs[signature.subgraphIndex].tensors
@@ -163,7 +163,7 @@ def _checking(job: dict[str, Any], beats: Beats) -> Work:
         )
         both = np.stack([batched, singly])
         if not np.isfinite(both).all():
-            raise _Refused("the model returns NaN or infinity on the representative beats")
+            raise _RefusedError("the model returns NaN or infinity on the representative beats")
         return {
             "max_abs_difference": float(np.abs(both - reference).max()),
             "same_label": float((_labels(both) == labels).mean()),

@@ -234,7 +234,12 @@ def _run(
         (folder / "job.json").write_text(json.dumps({**job, "forms": left}), encoding="utf-8")
         try:
             done = subprocess.run(
-                command, env=environment, capture_output=True, text=True, timeout=_TIME_LIMIT
+                command,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=_TIME_LIMIT,
+                check=False,
             )
             if done.returncode < 0:
                 problem = f"crashed (signal {-done.returncode})"
@@ -289,7 +294,7 @@ def _write(out: Path, sources: dict[str, Path]) -> None:
         for part, source in zip(partial.values(), sources.values(), strict=True):
             part.write_bytes(source.read_bytes())
         for target, part in partial.items():
-            os.replace(part, target)
+            part.replace(target)
     except OSError as error:
         raise ModelError(f"{out}: models cannot be written ({error.strerror})") from None
     finally:
