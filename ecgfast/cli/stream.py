@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterator
 from time import monotonic, sleep
@@ -69,15 +70,46 @@ def run(args: argparse.Namespace) -> None:
     count = 0
     if not args.json:
         print(BEAT_HEADING, flush=True)
-    try:
-        for chunk in chunks:
+    with _Interruptible(chunks) as arriving:
+        for chunk in arriving:
             count += _show(labeller.process(chunk), as_lines=args.json)
-    except KeyboardInterrupt:
-        pass  # the usual end of a live stream: what is known by now is still shown
     count += _show(labeller.flush(), as_lines=args.json)
     if not args.json:
         seconds = labeller.stream.count / source.fs
         print(f"{count} beats in {seconds:.1f} s", file=sys.stderr)
+
+
+class _Interruptible:
+    """Chunks until Ctrl-C, which ends the wait for the next one, and no work on one that came."""
+
+    def __init__(self, chunks: Iterator[Any]) -> None:
+        self._chunks = chunks
+        self._waiting = False
+        self._stopped = False
+
+    def __enter__(self) -> Iterator[Any]:
+        self._before = signal.signal(signal.SIGINT, self._interrupt)
+        return self._until_stopped()
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _interrupt(self, *_: object) -> None:
+        self._stopped = True
+        if self._waiting:
+            raise KeyboardInterrupt
+
+    def _until_stopped(self) -> Iterator[Any]:
+        while not self._stopped:
+            try:
+                self._waiting = True
+                chunk = next(self._chunks, None)
+                self._waiting = False
+            except KeyboardInterrupt:
+                return
+            if chunk is None:
+                return
+            yield chunk
 
 
 def _show(beats: list[Beat], *, as_lines: bool) -> int:

@@ -1,0 +1,490 @@
+"""The ecgfast command: what it writes and prints, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from model_files import affine_model
+
+from ecgfast import BeatStream, detect_qrs, stream_classify
+from ecgfast.cli import COMMANDS, main
+from ecgfast.records import Record, read_annotations, synthetic_ecg
+from ecgfast.runtime import InputSpec, ModelCard, ModelWindow, available_models
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def ecg() -> Record:
+    return synthetic_ecg(40.0, 250.0, ventricular=0.1, muscle=0.01, seed=4)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose labels are arbitrary, but vary."""
+    folder = tmp_path_factory.mktemp("model")
+    content, _ = affine_model(np.random.default_rng(23), (72, 2), (24,), 5)
+    return save_model(folder, "arbitrary", content, tuple("NSVFQ"))
+
+
+def save_model(folder: Path, name: str, content: bytes, classes: tuple[str, ...]) -> Path:
+    import hashlib
+
+    file = folder / f"{name}.tflite"
+    file.write_bytes(content)
+    ModelCard(
+        name=name,
+        description="For tests",
+        task="beats",
+        classes=classes,
+        inputs=(InputSpec("window", (72, 2)), InputSpec("features", (24,))),
+        window=ModelWindow(*BeatStream(250.0).window),
+        forms={
+            "float32": {
+                "file": file.name,
+                "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
+        },
+    ).save(folder / f"{name}.json")
+    return file
+
+
+@pytest.fixture
+def recording(tmp_path: Path, ecg: Record, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A CSV recording in the working folder of the test."""
+    monkeypatch.chdir(tmp_path)
+    lines = ["MLII,V1", *(f"{a:.5f},{b:.5f}" for a, b in ecg.signal)]
+    path = tmp_path / "night.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., str]:
+    """Run a command that must fail: one line, no output, no new file."""
+
+    def run(*args: object, status: int = 1) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        assert main([str(arg) for arg in args]) == status
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("ecgfast: ")
+        assert err.count("\n") == 1
+        assert "Traceback" not in err
+        assert sorted(tmp_path.rglob("*")) == before
+        return err
+
+    return run
+
+
+def test_help_lists_every_command_that_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for name in COMMANDS:
+        present = (ROOT / "ecgfast" / "cli" / f"{name}.py").is_file()
+        assert (f"\n    {name} " in text) == present
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in COMMANDS if (ROOT / "ecgfast" / "cli" / f"{n}.py").is_file()]
+)
+def test_help_of_a_command_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    assert f"ecgfast {name}" in capsys.readouterr().out.partition("example:")[2]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [[], ["nope"], ["detect"], ["detect", "x", "--method", "magic"], ["models", "--fs", "3"]],
+)
+def test_wrong_use_is_status_2(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(args) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "usage: ecgfast" in err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    from ecgfast import __version__
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"ecgfast {__version__}\n"
+
+
+def test_a_command_imports_no_more_than_it_needs() -> None:
+    code = (
+        "import sys; from ecgfast.cli import main; main(['detect', '--help']);"
+        "print(sorted({'tensorflow', 'ai_edge_litert', 'tflite_runtime', 'matplotlib', 'pandas',"
+        "'sklearn', 'ecgfast.cli.classify', 'ecgfast.runtime'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+@pytest.mark.parametrize("method", ["adaptive", "pan-tompkins"])
+def test_detect_writes_what_detect_qrs_finds(
+    method: Any, recording: Path, ecg: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = detect_qrs(np.round(ecg.signal.astype(float), 5), 250.0, method=method)
+    args = ["detect", str(recording), "--fs", "250", "--method", method]
+    assert main(args) == 0
+    assert f"beats       {len(expected)}" in capsys.readouterr().out
+    marks = read_annotations("night.qrs")
+    np.testing.assert_array_equal(marks.sample, expected)
+    assert set(marks.symbol) == {"N"}
+
+    assert main([*args, "--output", "peaks.csv"]) == 0
+    rows = list(csv.DictReader(Path("peaks.csv").read_text().splitlines()))
+    assert [int(row["sample"]) for row in rows] == expected.tolist()
+    assert rows[0]["rr"] == ""
+    assert float(rows[1]["rr"]) == pytest.approx((expected[1] - expected[0]) / 250.0)
+
+    capsys.readouterr()
+    assert main([*args, "--format", "json", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["output"] == "night.json"
+    assert told["beats"] == len(expected)
+    held = json.loads(Path("night.json").read_text())
+    assert [beat["sample"] for beat in held["beats"]] == expected.tolist()
+    assert held["method"] == method
+
+
+def test_classify_writes_the_beats_of_stream_classify(
+    recording: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beats = list(stream_classify(recording, 250.0, model=model))
+    labels = [beat.label for beat in beats]
+    assert len(set(labels)) > 1
+    args = ["classify", str(recording), "--fs", "250", "--model", str(model)]
+    assert main(args) == 0
+    out = capsys.readouterr().out
+    assert f"beats       {len(beats)}\n" in out
+    assert "real time" in out
+    assert "not a medical device" in out
+
+    wfdb = pytest.importorskip("wfdb")
+    marks = wfdb.rdann("night", "ecg")
+    np.testing.assert_array_equal(marks.sample, [beat.sample for beat in beats])
+    assert marks.symbol == labels
+
+    assert main([*args, "--output", "beats.csv"]) == 0
+    rows = list(csv.DictReader(Path("beats.csv").read_text().splitlines()))
+    assert [row["label"] for row in rows] == labels
+
+    Path("out").mkdir()
+    capsys.readouterr()
+    assert main([*args, "--output", "out", "--format", "json", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["summary"]["beats"] == len(beats)
+    assert {k: v for k, v in told["summary"]["by_class"].items() if v} == {
+        label: labels.count(label) for label in labels
+    }
+    held = json.loads(Path("out", "night.json").read_text())
+    assert [beat["sample"] for beat in held["beats"]] == [beat.sample for beat in beats]
+    assert held["record"] == "night"
+    assert held["leads"] == ["MLII", "V1"]
+
+
+def test_labels_without_a_code_go_into_the_text(recording: Path, tmp_path: Path) -> None:
+    content, _ = affine_model(np.random.default_rng(18), (72, 2), (24,), 2)
+    other = save_model(tmp_path, "other", content, ("normal", "abnormal"))
+    assert main(["classify", str(recording), "--fs", "250", "--model", str(other)]) == 0
+    marks = read_annotations("night.ecg")
+    assert set(marks.symbol) == {"Q"}
+    expected = [beat.label for beat in stream_classify(recording, 250.0, model=other)]
+    assert list(marks.aux) == expected
+
+
+def test_classify_uses_the_leads_asked_for(
+    recording: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["classify", str(recording), "--fs", "250", "--model", str(model), "--json"]
+    assert main([*args, "--leads", "V1", "--lookahead", "1"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["leads"], told["lookahead"]) == (["V1"], 1)
+    expected = list(stream_classify(recording, 250.0, model=model, lookahead=1, leads="V1"))
+    np.testing.assert_array_equal(
+        read_annotations("night.ecg").sample, [beat.sample for beat in expected]
+    )
+
+
+def test_classify_a_real_record(
+    record_path: Callable[[str], Path], model: Path, tmp_path: Path
+) -> None:
+    wfdb = pytest.importorskip("wfdb")
+    out = tmp_path / "100.ecg"
+    record = record_path("mitdb/100")
+    assert main(["classify", str(record), "--model", str(model), "--output", str(out)]) == 0
+    marks = wfdb.rdann(str(tmp_path / "100"), "ecg")
+    assert abs(len(marks.sample) - 2273) < 10
+    assert marks.fs == 360
+
+
+def test_bad_recordings_name_the_file(
+    recording: Path, model: Path, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    words = tmp_path / "words.csv"
+    words.write_text("ECG\n0.1\n0.2\nhello\n0.3\n")
+    short = tmp_path / "short.csv"
+    short.write_text("0.1\n")
+    strange = tmp_path / "strange.xyz"
+    strange.write_bytes(b"\0\1\2")
+    for command in (["detect"], ["classify", "--model", model]):
+        assert "missing" in fails(*command, "missing", "--fs", 250)
+        assert "words.csv" in fails(*command, words, "--fs", 250)
+        assert "short: holds 1 sample" in fails(*command, short, "--fs", 250)
+        assert "strange.xyz" in fails(*command, strange)
+        assert "fs" in fails(*command, recording)
+        assert "5 Hz" in fails(*command, recording, "--fs", 5)
+        assert "'aVR'" in fails(*command, recording, "--fs", 250, "--leads", "aVR")
+
+
+def test_a_truncated_record_leaves_no_output(
+    record_path: Callable[[str], Path], fails: Callable[..., str], tmp_path: Path
+) -> None:
+    whole = record_path("mitdb/100")
+    for suffix in (".hea", ".dat"):
+        data = whole.with_name(f"100{suffix}").read_bytes()
+        (tmp_path / f"100{suffix}").write_bytes(data if suffix == ".hea" else data[:100_000])
+    assert "100" in fails("detect", tmp_path / "100", "--output", tmp_path / "100.qrs")
+
+
+def test_bad_models_name_the_file(
+    recording: Path, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(b"this is not a model")
+    content, _ = affine_model(np.random.default_rng(3), (70, 2), None, 5)
+    small = tmp_path / "small.tflite"
+    small.write_bytes(content)
+    base = ["classify", recording, "--fs", 250, "--model"]
+    assert "broken.tflite" in fails(*base, broken)
+    assert "small.tflite" in fails(*base, small)
+    assert "no model 'nobody'" in fails(*base, "nobody")
+
+
+def test_impossible_outputs_are_wrong_use(
+    recording: Path, model: Path, fails: Callable[..., str]
+) -> None:
+    base = ["classify", recording, "--fs", 250, "--model", model, "--output"]
+    assert "no folder" in fails(*base, "nowhere/x.csv", status=2)
+    assert "extension" in fails(*base, "night.b3", status=2)
+    assert ".csv" in fails(*base, "x.csv", "--format", "atr", status=2)
+
+
+def test_an_old_output_survives_a_failure(
+    recording: Path, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    old = tmp_path / "night.qrs"
+    old.write_bytes(b"old")
+    text = recording.read_text().splitlines()
+    recording.write_text("\n".join([*text[:9000], "oops,1", *text[9000:]]))
+    assert "night.csv" in fails("detect", recording, "--fs", 250)
+    assert old.read_bytes() == b"old"
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    for args in (["--debug", "detect", "missing"], ["detect", "missing", "--debug"]):
+        assert main(args) == 1
+        err = capsys.readouterr().err
+        assert "Traceback" in err
+        assert err.splitlines()[-1].startswith("ecgfast: missing")
+
+
+def test_unexpected_errors_are_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import ecgfast.cli.models as command
+
+    def broken() -> None:
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr(command, "available_models", broken)
+    assert main(["models"]) == 1
+    assert capsys.readouterr().err == (
+        "ecgfast: unexpected ZeroDivisionError: division by zero "
+        "(run again with --debug and report it)\n"
+    )
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "available_models", interrupted)
+    assert main(["models"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def stdin_of(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def test_stream_from_standard_input_equals_stream_classify(
+    recording: Path,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    expected = list(stream_classify(recording, 250.0, model=model))
+    stdin_of(monkeypatch, recording.read_text())
+    args = ["--fs", "250", "--model", str(model)]
+    assert main(["stream", "-", *args, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["sample"] for line in lines] == [beat.sample for beat in expected]
+    assert [line["probability"] for line in lines] == [beat.probability for beat in expected]
+    assert lines[0]["rr"] is None
+
+    stdin_of(monkeypatch, recording.read_text())
+    assert main(["stream", "-", *args, "--leads", "V1"]) == 0
+    out, err = capsys.readouterr()
+    alone = list(stream_classify(recording, 250.0, model=model, leads="V1"))
+    assert len(out.splitlines()) == len(alone) + 1
+    assert err == f"{len(alone)} beats in 40.0 s\n"
+
+
+def test_stream_replays_a_recording(
+    recording: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = list(stream_classify(recording, 250.0, model=model))
+    args = ["stream", str(recording), "--fs", "250", "--model", str(model), "--json"]
+    assert main([*args, "--pace", "fast"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["sample"], line["label"]) for line in lines] == [
+        (beat.sample, beat.label) for beat in expected
+    ]
+
+
+def test_stream_keeps_the_pace(
+    model: Path, tmp_path: Path, ecg: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "brief.npy"
+    np.save(path, ecg.signal[:500, 0])
+    begin = time.monotonic()
+    assert main(["stream", str(path), "--fs", "250", "--model", str(model)]) == 0
+    assert time.monotonic() - begin >= 1.99
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "ended before"),
+        ("lead\n", "ended before"),
+        ("0.1\n0.2\nhello\n", "line 3"),
+        ("0.1\n0.2,0.3\n", "line 2"),
+    ],
+)
+def test_bad_standard_input_tells_the_line(
+    text: str,
+    told: str,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stdin_of(monkeypatch, text)
+    assert main(["stream", "-", "--fs", "250", "--model", str(model), "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("ecgfast: standard input")
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_stream_needs_fs_for_standard_input(fails: Callable[..., str]) -> None:
+    assert "--fs" in fails("stream", "-", status=2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_live_stream_prints_at_once_and_ends_on_interrupt(model: Path, ecg: Record) -> None:
+    import signal
+
+    command = [sys.executable, "-m", "ecgfast", "stream", "-", "--fs", "250", "--json"]
+    with subprocess.Popen(
+        [*command, "--model", str(model)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("".join(f"{value:.5f}\n" for value in ecg.signal[:2500, 0]))
+        process.stdin.flush()
+        first = json.loads(process.stdout.readline())  # while the input stays open
+        process.send_signal(signal.SIGINT)
+        out = process.stdout.read()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+    samples = [first["sample"], *(json.loads(line)["sample"] for line in out.splitlines())]
+    expected = stream_classify(np.round(ecg.signal[:2500, 0].astype(float), 5), 250.0, model=model)
+    assert samples == [beat.sample for beat in expected]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_a_reader_that_goes_away_is_no_error(recording: Path, model: Path) -> None:
+    command = [sys.executable, "-m", "ecgfast", "stream", str(recording), "--fs", "250"]
+    command += ["--pace", "fast", "--json", "--model", str(model)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_demo_writes_picture_and_report(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "demo" / "out"
+    assert main(["demo", "--output", str(folder), "--model", str(model)]) == 0
+    out = capsys.readouterr().out
+    assert "McSharry" in out
+    assert "no figure of accuracy comes from it" in out
+    assert sorted(path.name for path in folder.iterdir()) == ["demo.html", "demo.png"]
+    assert (folder / "demo.png").read_bytes().startswith(b"\x89PNG")
+    page = (folder / "demo.html").read_text(encoding="utf-8")
+    assert "McSharry" in page
+    assert "not a medical device" in page
+
+    assert main(["demo", "--output", str(folder), "--model", str(model), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert "McSharry" in told["origin"]
+    assert len(told["beats"]) == told["summary"]["beats"] > 60
+
+
+def test_demo_says_where_it_cannot_write(model: Path, fails: Callable[..., str]) -> None:
+    assert "model.json" not in fails("demo", "--output", model, "--model", model)
+
+
+def test_models_lists_what_is_built_in(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    cards = available_models()
+    assert told.keys() == cards.keys()
+    for name, card in cards.items():
+        assert told[name]["parameters"] == card.parameters
+        assert told[name]["forms"].keys() == card.forms.keys()
+    assert main(["models"]) == 0
+    text = capsys.readouterr().out
+    for name, card in cards.items():
+        assert f"{name}: " in text
+        assert f"{card.parameters:,} parameters" in text
+    if not cards:
+        assert "no built-in models" in text
