@@ -1,0 +1,175 @@
+"""Windows and features of whole streams against running state written out in Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from twins import beat_features as twin
+from twins.beat_window import cleaned, cut
+
+from ecgfast import BeatBatch, BeatStream, WindowSpec, read_record
+from ecgfast.core import FEATURE_NAMES
+from ecgfast.records import demo_record, synthetic_ecg
+
+PATIENCE_S = 3.0
+# Of values of order one: the core keeps windows and templates in single precision.
+LIMIT = 5e-5
+
+
+def stream_beats(
+    signal: np.ndarray, fs: float, marks: np.ndarray, lookahead: int, window: WindowSpec
+) -> BeatBatch:
+    stream = BeatStream(fs, method="given", lookahead=lookahead, window=window)
+    return BeatBatch.concatenate([stream.process(signal, marks), stream.flush()])
+
+
+def twin_beats(
+    signal: np.ndarray, fs: float, r_samples: np.ndarray, lookahead: int, window: WindowSpec
+) -> tuple[np.ndarray, np.ndarray]:
+    state = twin.Features(*window)
+    clean = cleaned(signal)
+    windows, features, levels = [], [], []
+    for i, r in enumerate(r_samples):
+        rr = (r - r_samples[i - 1]) / fs if i else float("nan")
+        shown, f, level = state.take(cut(clean, int(r), fs, *window), rr)
+        windows.append(shown)
+        features.append(f)
+        levels.append(level)
+    if lookahead:
+        for i, (f, level) in enumerate(zip(features, levels, strict=True)):
+            if i + 1 < len(r_samples):
+                rr = (r_samples[i + 1] - r_samples[i]) / fs
+                twin.look_ahead(f, level, min(rr, np.ceil(PATIENCE_S * fs) / fs))
+            elif len(signal) - r_samples[i] >= PATIENCE_S * fs:
+                twin.look_ahead(f, level, np.ceil(PATIENCE_S * fs) / fs)
+    table = np.array([[f[name] for name in FEATURE_NAMES] for f in features])
+    return np.array(windows), table
+
+
+def compare(
+    signal: np.ndarray,
+    fs: float,
+    marks: np.ndarray,
+    lookahead: int = 0,
+    window: WindowSpec = WindowSpec(),
+) -> None:
+    batch = stream_beats(signal, fs, marks, lookahead, window)
+    assert len(batch) == len(marks)
+    windows, features = twin_beats(signal, fs, batch.r_sample, lookahead, window)
+    assert np.abs(batch.windows - windows).max() < LIMIT
+    off = np.abs(batch.features - features) - LIMIT * np.abs(features)
+    worst = np.unravel_index(off.argmax(), off.shape)
+    assert off.max() < LIMIT, f"beat {worst[0]}, {FEATURE_NAMES[worst[1]]}"
+
+
+@pytest.mark.parametrize("lookahead", [0, 1])
+@pytest.mark.parametrize("fs", [100.0, 128.0, 360.0, 499.31, 2000.0])
+def test_agrees_with_the_twin(fs: float, lookahead: int) -> None:
+    record = synthetic_ecg(
+        25, fs, ventricular=0.15, supraventricular=0.1, wander=0.1, muscle=0.03, seed=11
+    )
+    compare(record.signal[:, 0], fs, record.annotations.sample[1:-1], lookahead)
+
+
+def test_agrees_with_the_twin_on_the_demo_recording() -> None:
+    record = demo_record()
+    for lead in (0, 1):
+        compare(record.signal[:, lead], record.fs, record.annotations.sample, lookahead=1)
+
+
+def test_agrees_with_the_twin_on_another_grid() -> None:
+    record = demo_record()
+    compare(
+        record.signal[:, 0],
+        record.fs,
+        record.annotations.sample[:30],
+        window=WindowSpec(250.0, 60, 90),
+    )
+    compare(
+        record.signal[:, 0],
+        record.fs,
+        record.annotations.sample[:30],
+        window=WindowSpec(100.0, 10, 10),
+    )
+
+
+# Bigeminy, paced-like shapes, flutter, muscle: everything that moves templates about.
+@pytest.mark.parametrize(
+    ("name", "start", "seconds"),
+    [
+        ("mitdb/208", 0, 120),
+        ("mitdb/200", 100, 90),
+        ("mitdb/207", 1500, 60),
+        ("mitdb/114", 20, 60),
+        ("mitdb/232", 60, 60),
+        ("svdb/800", 0, 90),
+    ],
+)
+def test_agrees_with_the_twin_on_recordings(name, start, seconds, record_path) -> None:
+    from ecgfast.evaluation import is_beat
+
+    record = read_record(record_path(name))
+    first, last = (round(s * record.fs) for s in (start, start + seconds))
+    marks = record.annotations.sample[is_beat(record.annotations.symbol)] - first
+    marks = marks[(marks > 0) & (marks < last - first)]
+    compare(record.signal[first:last, 0], record.fs, marks, lookahead=1)
+
+
+def test_more_than_the_memory_of_shares_and_templates() -> None:
+    """Past the 128 beats that shares remember, the 64 of the RR average and the 24 of templates."""
+    record = synthetic_ecg(150, 128.0, heart_rate=90, ventricular=0.1, muscle=0.05, seed=4)
+    compare(record.signal[:, 0], 128.0, record.annotations.sample[:-1])
+
+
+def test_a_pause_counts_as_three_seconds() -> None:
+    record = synthetic_ecg(20, 250.0, seed=2)
+    marks = record.annotations.sample
+    marks = marks[(marks < 8 * 250) | (marks > 13 * 250)][:-4]
+    compare(record.signal[:, 0], 250.0, marks, lookahead=1)
+
+
+def test_a_flat_signal_has_no_shape() -> None:
+    signal = np.zeros(3600, np.float32)
+    batch = stream_beats(signal, 360.0, np.arange(300, 3300, 300), 1, WindowSpec())
+    assert len(batch) == 10
+    assert np.isfinite(batch.windows).all()
+    assert np.isfinite(batch.features).all()
+    assert not batch.windows.any()
+    assert batch.rr[1:] == pytest.approx(np.diff(batch.r_sample) / 360.0)
+
+
+def test_features_say_what_their_names_say() -> None:
+    record = synthetic_ecg(60, 360.0, ventricular=0.12, seed=9)
+    marks = record.annotations
+    batch = stream_beats(record.signal[:, 0], 360.0, marks.sample, 1, WindowSpec())
+    table = dict(zip(FEATURE_NAMES, batch.features.T, strict=True))
+    settled = table["experience"] > 0.3
+    normal, ventricular = ((marks.symbol == s) & settled for s in "NV")
+    assert ventricular.sum() >= 4
+    assert table["qrs_correlation"][normal].min() > 0.97
+    assert table["qrs_correlation"][ventricular].max() < 0.9
+    assert table["qrs_width_ratio"][ventricular].min() > 0.2 > table["qrs_width_ratio"][normal].max()
+    assert table["rr_ratio"][ventricular].max() < -0.2  # premature
+    single = ventricular[:-1] & (marks.symbol[1:] == "N")
+    assert table["rr_next"][:-1][single].min() > 0.1  # and a pause after it
+    assert table["own_dominant"][normal].all()
+    assert not table["own_dominant"][ventricular].any()
+    assert np.array_equal(
+        table["experience"], np.minimum(np.arange(len(batch)), 32, dtype=np.float32) / 32
+    )
+    assert table["rr_next_known"][:-1].all()
+    assert not table["rr_next_known"][-1]
+
+
+def test_without_lookahead_the_next_interval_is_unknown_and_all_else_the_same() -> None:
+    record = demo_record()
+    now, later = (
+        stream_beats(record.signal[:, 0], 360.0, record.annotations.sample, k, WindowSpec())
+        for k in (0, 1)
+    )
+    ahead = [FEATURE_NAMES.index(name) for name in ("rr_next", "rr_next_known")]
+    others = [i for i in range(len(FEATURE_NAMES)) if i not in ahead]
+    assert not now.features[:, ahead].any()
+    assert np.array_equal(now.features[:, others], later.features[:, others])
+    assert np.array_equal(now.windows, later.windows)
+    assert (later.known_at > now.known_at)[:-1].all()
