@@ -1,0 +1,191 @@
+"""ecgfast-bench: every figure is there, and comparing works."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from model_files import affine_model
+from test_cli import save_model
+
+from ecgfast.benchmark import machine, main, report
+from ecgfast.records import Record, synthetic_ecg
+from ecgfast.runtime import available_backends
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    content, _ = affine_model(np.random.default_rng(23), (72, 2), (24,), 5)
+    return save_model(tmp_path_factory.mktemp("model"), "arbitrary", content, tuple("NSVFQ"))
+
+
+@pytest.fixture(scope="module")
+def made() -> Record:
+    return synthetic_ecg(30.0, 250.0, seed=2)
+
+
+@pytest.fixture(scope="module")
+def result(model: Path) -> dict[str, Any]:
+    """One quick run, as JSON."""
+    import contextlib
+    import io
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert main(["--quick", "--json", "--model", str(model.with_suffix(".json"))]) == 0
+    held: dict[str, Any] = json.loads(out.getvalue())
+    return held
+
+
+def rising(times: dict[str, float]) -> bool:
+    return 0 < times["p50"] <= times["p95"] <= times["p99"] <= times["max"]
+
+
+def test_every_stage_is_measured(result: dict[str, Any]) -> None:
+    assert result["schema"] == 1
+    assert list(result["stages"]) == [
+        "filter",
+        "detector adaptive",
+        "detector pan-tompkins",
+        "windower",
+        "beat stream",
+    ]
+    for stage in result["stages"].values():
+        assert rising(stage["chunk_us"])
+        assert stage["samples_per_s"] == pytest.approx(1e9 / stage["ns_per_sample"])
+        assert stage["real_time_factor"] == pytest.approx(stage["samples_per_s"] / 360.0)
+    assert result["signal"]["chunk"] == 36
+    assert result["signal"]["beats"] > 60
+
+
+def test_every_runtime_is_measured(result: dict[str, Any], model: Path) -> None:
+    (forms,) = result["models"].values()
+    entry = dict(forms["float32"])
+    assert entry.pop("bytes") == model.stat().st_size
+    assert tuple(entry) == available_backends()
+    for figures in entry.values():
+        assert rising(figures["one_beat_us"])
+        assert figures["batch_us_per_beat"] > 0
+
+
+def test_the_whole_way_is_measured(result: dict[str, Any]) -> None:
+    (entry,) = result["end_to_end"].values()
+    assert rising(entry["latency_us"])
+    assert rising(entry["chunk_us"])
+    assert entry["core_share"] == pytest.approx(1 / entry["real_time_factor"])
+    assert 0 < entry["core_share"] < 0.5
+    assert entry["import_ms"] / 1e3 < entry["first_beat_s"] < 30
+    # A Python with numpy and a runtime: neither nothing nor a TensorFlow.
+    assert 15e6 < entry["memory_bytes"] < 200e6
+
+
+def test_the_machine_is_described(result: dict[str, Any]) -> None:
+    told = result["machine"]
+    assert told["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert told["numpy"] == np.__version__
+    assert set(available_backends()) <= set(told["runtimes"])
+    assert told["cores"] >= 1
+
+
+def test_the_table_shows_all_of_it(result: dict[str, Any]) -> None:
+    text = report.table(result)
+    for stage in result["stages"]:
+        assert f"\n{stage} " in text
+    for backend in available_backends():
+        assert backend in text
+    assert " MB" in text
+
+
+def test_a_run_on_a_recording_compared_with_an_old_one(
+    result: dict[str, Any],
+    model: Path,
+    made: Record,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recording = tmp_path / "mine.npy"
+    np.save(recording, made.signal)
+    old = tmp_path / "old.json"
+    old.write_text(json.dumps(result))
+    args = ["--quick", "--record", str(recording), "--fs", "250", "--model", str(model)]
+    assert main([*args, "--compare", str(old)]) == 0
+    out = capsys.readouterr().out
+    assert "signal: mine, 30 s, 2 leads at 250 Hz" in out
+    assert "another signal then" in out
+    assert "stages / filter / ns_per_sample" in out
+
+
+def test_ratios_are_new_over_old(result: dict[str, Any]) -> None:
+    twice = json.loads(json.dumps(result))
+    twice["stages"]["filter"]["ns_per_sample"] *= 2
+    ratios = report.ratios(result, twice)
+    assert ratios["stages / filter / ns_per_sample"] == pytest.approx(2.0)
+    assert ratios["stages / windower / ns_per_sample"] == pytest.approx(1.0)
+    assert "  2.00  stages / filter / ns_per_sample" in report.comparison(result, twice, "x")
+
+
+def test_without_models_the_stages_are_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ecgfast.benchmark import measure
+
+    monkeypatch.setattr(measure, "built_in", list)
+    assert main(["--quick"]) == 0
+    out = capsys.readouterr().out
+    assert "beat stream" in out
+    assert "no built-in models" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--record", "missing"], "missing"),
+        (["--model", "nobody"], "nobody"),
+        (["--compare", "missing.json"], "missing.json"),
+    ],
+)
+def test_failures_are_one_line(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--quick", *arguments]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("ecgfast-bench: ")
+    assert told in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", ["words", "[1]", '{"schema": 99}'])
+def test_another_file_is_no_old_result(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "old.json"
+    old.write_text(content)
+    assert main(["--compare", str(old)]) == 1
+    assert "old.json" in capsys.readouterr().err
+
+
+def test_wrong_use_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--bad"]) == 2
+    assert "usage: ecgfast-bench" in capsys.readouterr().err
+    assert main(["--help"]) == 0
+    assert "``real_time_factor``" in capsys.readouterr().out
+
+
+def test_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    calm = {**machine.describe(), "load": 0.0, "governor": "performance", "throttled": False}
+    assert machine.warnings(calm, calm, 1.0) == []
+    change: Callable[..., dict[str, Any]] = lambda **new: {**calm, **new}  # noqa: E731
+    for before, after, share, told in (
+        (calm, calm, 0.5, "50 %"),
+        (change(load=9.0, cores=2), calm, 1.0, "load 9.0"),
+        (calm, change(throttled=True), 1.0, "throttled"),
+        (change(governor="powersave"), calm, 1.0, "powersave"),
+    ):
+        (line,) = machine.warnings(before, after, share)
+        assert told in line
