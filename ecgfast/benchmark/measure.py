@@ -367,24 +367,28 @@ def start_up(name: str, signal: Signal, effort: Effort) -> dict[str, Any]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     answers = []
     with tempfile.TemporaryDirectory(prefix="ecgfast-bench-") as folder:
-        file = Path(folder) / "minute.npy"
+        file, problem = Path(folder) / "minute.npy", Path(folder) / "errors.txt"
         np.save(file, signal.values[: round(60 * signal.fs)])
         command = [sys.executable, "-m", f"{__package__}.first_beat", str(file)]
         for _ in range(effort.starts):
             begin = perf_counter()
-            with subprocess.Popen(
-                [*command, repr(signal.fs), name],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            ) as process:
+            with (
+                problem.open("w+", encoding="utf-8") as errors,
+                subprocess.Popen(
+                    [*command, repr(signal.fs), name],
+                    env=environment,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                ) as process,
+            ):
                 assert process.stdout is not None
                 process.stdout.readline()  # comes with the first label
                 first = perf_counter() - begin
-                rest, problem = process.communicate()
+                rest = process.stdout.read()
             if process.returncode or not rest.strip():
-                lines = problem.strip().splitlines() or ["no beat was labelled"]
-                raise InputError(f"the start-up of {name} cannot be measured: {lines[-1]}")
+                told = problem.read_text(encoding="utf-8", errors="replace").strip()
+                reason = told.splitlines()[-1] if told else "no beat was labelled"
+                raise InputError(f"the start-up of {name} cannot be measured: {reason}")
             answers.append({**json.loads(rest), "first_beat_s": first})
     return {key: median(answer[key] for answer in answers) for key in answers[0]}
