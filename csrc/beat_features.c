@@ -20,6 +20,9 @@
 #define LOG_LIMIT 1.5f
 /* Windows are cut here, in running QRS sizes: an artefact must not drown the other inputs. */
 #define WINDOW_LIMIT 5.0f
+/* Mean change of log RR that the steadiest rhythm is taken to have, and the largest surprise told. */
+#define RR_STEADY 0.04f
+#define SURPRISE_LIMIT 10.0f
 /* Beats until templates and rhythm are settled. */
 #define EXPERIENCED 32.0f
 
@@ -29,9 +32,11 @@ static const char *const NAMES[ECG_FEATURES] = {
     "rr_next_known",   "qrs_correlation", "qrs_difference", "qrs_size",
     "qrs_width",       "qrs_width_ratio", "qrs_balance",   "p_correlation",
     "p_difference",    "p_size",         "t_correlation", "t_difference",
-    "previous_correlation", "own_share", "own_dominant",  "experience"};
+    "previous_correlation", "own_share", "own_dominant",  "experience",
+    "rr_surprise",     "p_level",        "before_rr_ratio", "before_qrs_correlation",
+    "before_qrs_width_ratio", "before_own_dominant", "second_qrs_correlation", "second_own_dominant"};
 
-_Static_assert(ECG_F_EXPERIENCE + 1 == ECG_FEATURES, "one name and one place for each feature");
+_Static_assert(ECG_F_SECOND_OWN_DOMINANT + 1 == ECG_FEATURES, "one name and one place for each feature");
 
 const char *ecg_feature_name(int index) {
     return index >= 0 && index < ECG_FEATURES ? NAMES[index] : NULL;
@@ -310,8 +315,24 @@ static void shape_features(const ecg_features_state *state, const float *beat, i
     f[ECG_F_EXPERIENCE] = (beats < EXPERIENCED ? beats : EXPERIENCED) / EXPERIENCED;
 }
 
-static float limited(float x) {
-    return x > WINDOW_LIMIT ? WINDOW_LIMIT : x < -WINDOW_LIMIT ? -WINDOW_LIMIT : x;
+static float limited(float x, float limit) {
+    return x > limit ? limit : x < -limit ? -limit : x;
+}
+
+/* What the rhythm and the two beats before make of this one. */
+static void context_features(ecg_features_state *state, float *f) {
+    const ecg_regions *r = &state->regions;
+    /* A short interval means little where intervals always change, as in atrial fibrillation. */
+    f[ECG_F_RR_SURPRISE] = limited(f[ECG_F_RR_RATIO] / (RR_STEADY + f[ECG_F_RR_VARIABILITY]), SURPRISE_LIMIT);
+    f[ECG_F_P_LEVEL] = spread_of(state->templates[state->dominant].shape, r->p_first, r->p_last);
+    f[ECG_F_BEFORE_RR_RATIO] = state->before[ECG_F_RR_RATIO];
+    f[ECG_F_BEFORE_QRS_CORRELATION] = state->before[ECG_F_QRS_CORRELATION];
+    f[ECG_F_BEFORE_QRS_WIDTH_RATIO] = state->before[ECG_F_QRS_WIDTH_RATIO];
+    f[ECG_F_BEFORE_OWN_DOMINANT] = state->before[ECG_F_OWN_DOMINANT];
+    f[ECG_F_SECOND_QRS_CORRELATION] = state->second[ECG_F_QRS_CORRELATION];
+    f[ECG_F_SECOND_OWN_DOMINANT] = state->second[ECG_F_OWN_DOMINANT];
+    memcpy(state->second, state->before, sizeof state->second);
+    memcpy(state->before, f, sizeof state->before);
 }
 
 float ecg_features_take(ecg_features_state *state, float *beat, double rr, float *window, float *features) {
@@ -331,10 +352,11 @@ float ecg_features_take(ecg_features_state *state, float *beat, double rr, float
     int32_t own = nearest_template(state, beat, &best, &lag);
     if (!belongs(state, beat, own, best)) own = -1;
     shape_features(state, beat, own, features);
+    context_features(state, features);
     const float *usual = state->templates[state->dominant].shape;
     for (int32_t i = 0; i < r->points; i++) {
-        window[i * ECG_CHANNELS] = limited(state->orientation * beat[i]);
-        window[i * ECG_CHANNELS + 1] = limited(state->orientation * usual[i]);
+        window[i * ECG_CHANNELS] = limited(state->orientation * beat[i], WINDOW_LIMIT);
+        window[i * ECG_CHANNELS + 1] = limited(state->orientation * usual[i], WINDOW_LIMIT);
     }
     if (state->beats > 0) {
         learn(state, beat, own, lag);

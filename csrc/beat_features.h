@@ -33,7 +33,15 @@ enum {
     ECG_F_PREVIOUS_CORRELATION,
     ECG_F_OWN_SHARE,
     ECG_F_OWN_DOMINANT,
-    ECG_F_EXPERIENCE
+    ECG_F_EXPERIENCE,
+    ECG_F_RR_SURPRISE,
+    ECG_F_P_LEVEL,
+    ECG_F_BEFORE_RR_RATIO,       /* of the beat before, as its own features had it */
+    ECG_F_BEFORE_QRS_CORRELATION,
+    ECG_F_BEFORE_QRS_WIDTH_RATIO,
+    ECG_F_BEFORE_OWN_DOMINANT,
+    ECG_F_SECOND_QRS_CORRELATION, /* of the second beat before */
+    ECG_F_SECOND_OWN_DOMINANT
 };
 
 /* Stretches of the window, as grid points. */
@@ -61,6 +69,8 @@ typedef struct ecg_features_state {
     int32_t dominant;            /* template that stands for the patient's usual beat */
     float orientation;           /* +1 or -1: makes the usual beat's main deflection upright */
     float previous[ECG_WINDOW_MAX];
+    float before[ECG_FEATURES];  /* features of the beat before; zero before the first */
+    float second[ECG_FEATURES];  /* of the second beat before */
     ecg_template templates[ECG_TEMPLATES];
 } ecg_features_state;
 

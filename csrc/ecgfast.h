@@ -118,7 +118,7 @@ int64_t ecg_detector_count(const ecg_detector *detector);
 
 #define ECG_WINDOW_MAX 512      /* points of a beat window */
 #define ECG_CHANNELS 2          /* 0: the beat, 1: the patient's running dominant beat */
-#define ECG_FEATURES 24         /* ecg_feature_name tells them */
+#define ECG_FEATURES 32         /* ecg_feature_name tells them */
 
 typedef struct ecg_window_config {
     double grid_fs;             /* Hz, time grid of the model */

@@ -61,6 +61,7 @@ class BeatBatches(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
         super().__init__()
         self._beats, self._weights, self._schedule = beats, weights, schedule
         self._generator = np.random.default_rng(seed)
+        self._spread = beats.features.std(axis=0)
         largest = beats.label == np.bincount(beats.label).argmax()
         self._always, self._some = np.flatnonzero(~largest), np.flatnonzero(largest)
         self._drawn = max(1, round(schedule.largest_class_share * len(self._some)))
@@ -83,7 +84,8 @@ class BeatBatches(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
 
         hidden = draw.random(n) >= schedule.lookahead_share
         known = features[:, _NEXT[1]].copy()
-        features += draw.normal(0, schedule.feature_noise, features.shape).astype(np.float32)
+        noise = draw.normal(0, schedule.feature_noise, features.shape)
+        features += (noise * self._spread).astype(np.float32)
         features[:, _NEXT[1]] = known
         features[hidden, _NEXT[0]] = features[hidden, _NEXT[1]] = 0.0
         # Gain of both channels together, then of the beat alone: R and template vary on their own.

@@ -39,7 +39,7 @@ class Schedule:
         Share of beats that are shown with the next RR interval; the others are shown without.
     gain_jitter, window_noise, feature_noise : float
         Standard deviations of the augmentation: of the logarithm of gain, of noise in running QRS
-        sizes, of noise in feature units.
+        sizes, of noise in each feature's own standard deviation.
     shift : int
         Grid points that a window is moved by at the most: the error of R.
     """
