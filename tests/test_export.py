@@ -29,7 +29,7 @@ def _card(**changes):
         "description": "A trial.",
         "task": "beats",
         "classes": tuple("NSV"),
-        "inputs": (InputSpec("window", (72, 2), "mV"), InputSpec("features", (24,))),
+        "inputs": (InputSpec("window", (72, 2), "mV"), InputSpec("features", (32,))),
         "window": ModelWindow(125.0, 44, 28),
         "metrics": {"V F1": 0.5},
     }
@@ -43,7 +43,7 @@ def beats():
     label = rng.choice(3, COUNT, p=(0.9, 0.07, 0.03))
     window = rng.standard_normal((COUNT, 72, 2)).astype("f4")
     window[:, 40:46, 0] += 2.0 * label[:, None]
-    features = rng.standard_normal((COUNT, 24)).astype("f4")
+    features = rng.standard_normal((COUNT, 32)).astype("f4")
     features[:, 0] += label
     return {"window": window, "features": features}, label
 
@@ -211,18 +211,18 @@ def test_a_crash_of_the_converter_is_one_line(tmp_path, monkeypatch):
         ({"representative": {}}, "at least one"),
         ({"labels": [0, 1]}, r"labels has the shape \(2,\)"),
         (
-            {"representative": {"window": np.zeros((3, 72, 2)), "features": np.zeros((2, 24))}},
+            {"representative": {"window": np.zeros((3, 72, 2)), "features": np.zeros((2, 32))}},
             "same number of beats",
         ),
         (
-            {"representative": {"window": np.full((1, 72, 2), np.nan), "features": [[0.0] * 24]}},
+            {"representative": {"window": np.full((1, 72, 2), np.nan), "features": [[0.0] * 32]}},
             "'window' holds NaN",
         ),
     ],
 )
 def test_wrong_arguments_are_named(tmp_path, changes, expected):
     given = {
-        "representative": {"window": np.zeros((3, 72, 2)), "features": np.zeros((3, 24))},
+        "representative": {"window": np.zeros((3, 72, 2)), "features": np.zeros((3, 32))},
         "card": _card(),
     }
     with pytest.raises(InputError, match=expected):
@@ -235,7 +235,7 @@ def test_a_missing_keras_file_is_named(tmp_path):
             tmp_path / "no.keras",
             tmp_path,
             "no",
-            representative={"window": np.zeros((3, 72, 2)), "features": np.zeros((3, 24))},
+            representative={"window": np.zeros((3, 72, 2)), "features": np.zeros((3, 32))},
             card=_card(),
         )
 

@@ -24,7 +24,7 @@ def rng():
 def _beats(rng, n=6):
     return {
         "window": rng.standard_normal((n, 72, 2)).astype("f4"),
-        "features": rng.standard_normal((n, 24)).astype("f4"),
+        "features": rng.standard_normal((n, 32)).astype("f4"),
     }
 
 
@@ -39,7 +39,7 @@ def test_dual_branch_has_the_inputs_and_output_of_the_beats_model(rng):
     model = networks.build("dual_branch")
     assert {t.name: t.shape for t in model.inputs} == {
         "window": (None, 72, 2),
-        "features": (None, 24),
+        "features": (None, 32),
     }
     assert model.output_names == ["probability"]
     assert model.count_params() <= 60_000
@@ -203,7 +203,7 @@ def test_each_branch_learns_a_shape(rng, branches):
     label = rng.integers(0, 2, 400)
     window = 0.3 * rng.standard_normal((400, 72, 2)).astype("f4")
     window[np.arange(400), rng.integers(10, 60, 400), 0] += np.where(label, 3, -3)
-    features = rng.standard_normal((400, 24)).astype("f4")
+    features = rng.standard_normal((400, 32)).astype("f4")
     keras.utils.set_random_seed(1)
     model = networks.build(
         "dual_branch", outputs=2, branches=branches, filters=(8, 8), lstm_units=8, dense=(8,)

@@ -77,7 +77,7 @@ def _with_features(x: Any, features: int) -> tuple[Any, list[Any]]:
 def dual_branch(
     *,
     window: tuple[int, int] = (72, 2),
-    features: int = 24,
+    features: int = 32,
     outputs: int | None = None,
     head: str = "softmax",
     branches: str = "both",
@@ -96,7 +96,7 @@ def dual_branch(
     ----------
     window : (int, int), default (72, 2)
         Samples and channels of input "window".
-    features : int, default 24
+    features : int, default 32
         Length of input "features", which is scaled inside the model; 0 leaves the input out.
     outputs : int, optional
         Number of outputs: 5 classes, 1 probability or 2 numbers where not given.
