@@ -4,7 +4,7 @@
 
 struct constants {
     /* feature */
-    float low_hz, high_hz, high_gain, hold_s;
+    float low_hz, high_hz, high_gain, hold_s, edge_s;
     /* levels */
     float mix, cap, quantile, noise_quantile;
     float near_s;
@@ -21,6 +21,11 @@ struct constants {
     float wait_rr, wait_min, wait_max;
     /* several leads */
     float w_from, w_power, w_cap;
+    /* trust */
+    float noisy_gap, trust_cap, trust_like, trust_var, trust_from, trust_rate, trust_gap;
+    float distrust_after, distrust_from, steady_gain, steady_like;
+    float floor;
+    float loss_margin, loss_rate, loss_noise_rate, loss_floor, loss_power;
 };
 
 #ifdef ECG_TUNABLE
@@ -30,18 +35,22 @@ struct constants ecg_adaptive_constants
 static const struct constants K
 #endif
 = {
-    .low_hz = 11.0f, .high_hz = 18.0f, .high_gain = 2.0f, .hold_s = 0.095f,
+    .low_hz = 11.0f, .high_hz = 18.0f, .high_gain = 2.0f, .hold_s = 0.095f, .edge_s = 0.05f,
     .mix = 0.55f, .cap = 2.0f, .quantile = 0.45f, .noise_quantile = 0.5f,
     .near_s = 0.28f,
     .gap_from = 1.8f, .gap_rate = 0.7f,
-    .start_s = 2.3f,
+    .start_s = 2.25f,
     .like_cost = 0.3f, .like_from = 0.7f, .template_gain = 0.2f,
     .short_from = 0.8f, .short_cost = 0.5f, .long_from = 1.2f, .long_cost = 0.8f, .long_cap = 1.0f, .soft = 4.0f,
     .refractory_s = 0.33f, .refractory_cost = 2.0f,
     .t_gain = 1.3f, .t_hf = 0.5f, .t_from = 1.0f, .t_full = 0.36f, .t_until = 0.45f,
     .clear_score = 0.3f, .clear_short = 0.75f, .clear_long = 1.5f, .clear_like = 0.8f, .clear_drop = 0.5f,
     .wait_rr = 1.0f, .wait_min = 0.35f, .wait_max = 1.1f,
-    .w_from = 0.0f, .w_power = 2.0f, .w_cap = 3.0f,
+    .w_from = 0.0f, .w_power = 1.0f, .w_cap = 2.0f,
+    .noisy_gap = 1.6f, .trust_cap = 2.0f, .trust_like = 1.5f, .trust_var = 0.5f, .trust_from = 1.0f, .trust_rate = 0.15f, .trust_gap = 0.25f,
+    .distrust_after = 0.7f, .distrust_from = 1.5f, .steady_gain = 0.03f, .steady_like = 0.7f,
+    .floor = 1.5f,
+    .loss_margin = 0.3f, .loss_rate = 0.15f, .loss_noise_rate = 0.05f, .loss_floor = 0.3f, .loss_power = 1.5f,
 };
 
 #define FD_MIN 120.0 /* Hz */
@@ -56,6 +65,8 @@ static const struct constants K
 #define SNIPPET_MAX 36
 #define SHAPE_MAX (SNIPPET_MAX + 2 * LAG_MAX)
 #define RRS 8
+#define STEADY 8
+#define LEARNING_BEATS 8
 #define EXPIRE_S 1.3f
 #define SNIPPET_S 0.07
 #define LAG_S 0.02
@@ -83,8 +94,12 @@ typedef struct lead_state {
     float log_signal, log_noise;
     int32_t noise_stale;
     float weight, scale;
+    float own[PENDING];
+    float missed, raised;               /* running loss over accepted and over rejected candidates */
     float last_height, last_share;
     float model[SNIPPET_MAX];           /* running template, zero mean, unit energy */
+    float steady[SNIPPET_MAX];          /* the same, slowly, from trusted beats */
+    float steady_signal, steady_noise;
     int32_t model_count;
 } lead_state;
 
@@ -108,9 +123,13 @@ typedef struct adaptive_state {
     int64_t start_at, learn_until;
     int32_t started, learning;
     int32_t flushed;
+    int32_t edge;
+    int64_t end;
     float wait_cap;
     int64_t last_at;         /* of the last accepted */
-    int32_t accepted;
+    int32_t accepted, beats;
+    float trust, trust_gap, recent;
+    int32_t trusted;
     float last_height, last_share;
     float rr_ref, rr_var;
     float rr[RRS];
@@ -163,6 +182,7 @@ static void adaptive_init(ecg_detector *d, void *state) {
     a->low_half = (a->low_half + 3) / 4 * 4;
     a->high_half = (a->high_half + 3) / 4 * 4;
     a->hold = (int32_t)ceil(K.hold_s * fd);
+    a->edge = (int32_t)ceil(K.edge_s * fd);
     a->merge = (int32_t)floor(MERGE_S * fd + 0.5);
     a->snippet = 2 * (int32_t)floor(SNIPPET_S * fd + 0.5) + 1;
     if (a->snippet > SNIPPET_MAX) a->snippet = SNIPPET_MAX - 1;
@@ -252,7 +272,7 @@ static void weigh(adaptive_state *a, int leads) {
         float q = s[l].log_signal - s[l].log_noise - K.w_from;
         if (q < 0.05f) q = 0.05f;
         if (q > K.w_cap) q = K.w_cap;
-        s[l].weight = powf(q, K.w_power);
+        s[l].weight = powf(q, K.w_power) * powf(K.loss_floor + s[l].missed + s[l].raised, -K.loss_power);
         total += s[l].weight;
     }
     for (int l = 0; l < leads; l++) {
@@ -295,13 +315,15 @@ static float likeness(const adaptive_state *a, const lead_state *s, uint32_t slo
     int n = a->snippet;
     float best = -1.0f;
     for (int lag = 0; lag <= 2 * a->lag; lag++) {
-        float sum = 0.0f, energy = 0.0f, dot = 0.0f;
+        float sum = 0.0f, energy = 0.0f, dot = 0.0f, steady = 0.0f;
         for (int k = 0; k < n; k++) {
             float w = shape[lag + k];
             sum += w;
             energy += w * w;
             dot += w * s->model[k];
+            steady += w * s->steady[k];
         }
+        if (steady > dot && a->recent < K.distrust_from) dot = steady;
         energy -= sum * sum / (float)n;
         if (energy > 0.0f) {
             dot /= sqrtf(energy);
@@ -317,10 +339,13 @@ static float likeness(const adaptive_state *a, const lead_state *s, uint32_t slo
 static void score_candidate(adaptive_state *a, int leads, uint32_t slot) {
     lead_state *s = leads_of(a);
     candidate *c = &a->pending[slot];
-    float gap = 0.0f, total = 0.0f, score = 0.0f, like = 0.0f, likes = 0.0f;
+    float gap = 0.0f, fall = 0.0f, total = 0.0f, score = 0.0f, like = 0.0f, likes = 0.0f;
     if (a->accepted) {
-        float over = seconds(a, a->last_at, c->at) - K.gap_from * a->rr_ref;
+        float since = seconds(a, a->last_at, c->at), over = since - K.gap_from * a->rr_ref;
         if (over > 0.0f) gap = K.gap_rate * over;
+        float distrust = 2.0f * (K.distrust_from - a->recent);
+        if (distrust > 0.0f && since > K.distrust_after)
+            fall = distrust < 1.0f ? distrust : 1.0f;
     }
     c->height = c->share = 0.0f;
     for (int l = 0; l < leads; l++, s++) {
@@ -330,6 +355,8 @@ static void score_candidate(adaptive_state *a, int leads, uint32_t slot) {
         if (s->bad[slot]) continue;
         refresh_noise(s);
         float threshold = s->log_noise + K.mix * (s->log_signal - gap - s->log_noise);
+        float steady = s->steady_noise + K.mix * (s->steady_signal - gap - s->steady_noise);
+        if (threshold > steady) threshold -= fall * (threshold - steady);
         float e = s->log_height[slot] - threshold;
         if (e > K.cap) e = K.cap;
         if (s->model_count && e > -1.0f) {
@@ -339,6 +366,8 @@ static void score_candidate(adaptive_state *a, int leads, uint32_t slot) {
             like += w * s->like[slot];
             likes += w;
         }
+        if (leads > 1 && e < -K.floor) e = -K.floor;
+        s->own[slot] = e;
         score += w * e;
         total += w;
     }
@@ -347,7 +376,7 @@ static void score_candidate(adaptive_state *a, int leads, uint32_t slot) {
 }
 
 /* Fills values of all pending candidates; returns the slot of the first accepted one of the best path, -1 none. */
-static int best_path(adaptive_state *a, int leads, int64_t now) {
+static int best_path_end(adaptive_state *a, int leads, int64_t now) {
     float best = 0.0f;
     int end = -1;
     if (a->accepted) best = -rr_cost(a, seconds(a, a->last_at, now));
@@ -373,6 +402,11 @@ static int best_path(adaptive_state *a, int leads, int64_t now) {
         float total = c->value - (open > a->rr_ref ? rr_cost(a, open) : 0.0f);
         if (total > best) { best = total; end = (int)(i % PENDING); }
     }
+    return end;
+}
+
+static int best_path(adaptive_state *a, int leads, int64_t now) {
+    int end = best_path_end(a, leads, now);
     while (end >= 0 && a->pending[end].from >= 0) end = a->pending[end].from;
     return end;
 }
@@ -384,6 +418,8 @@ static void reject_first(adaptive_state *a, int leads) {
     for (int l = 0; l < leads; l++) {
         if (s[l].bad[slot]) continue;
         learn_noise(&s[l], s[l].log_height[slot]);
+        float loss = s[l].own[slot] + K.loss_margin;
+        s[l].raised += K.loss_noise_rate * ((loss > 0.0f ? loss : 0.0f) - s[l].raised);
         if (after < K.near_s && s[l].signal_count > 0) {
             float *v = &s[l].signals[(s[l].signal_count - 1) % SIGNALS];
             if (s[l].log_height[slot] > *v) *v = s[l].log_height[slot];
@@ -428,10 +464,25 @@ static void learn_shape(const adaptive_state *a, lead_state *s, uint32_t slot) {
     }
     energy = energy > 0.0f ? 1.0f / sqrtf(energy) : 0.0f;
     for (int k = 0; k < n; k++) s->model[k] *= energy;
-    s->model_count = 1;
+    if (s->model_count < STEADY) {
+        memcpy(s->steady, s->model, sizeof s->steady);
+        s->steady_signal = s->log_signal;
+        s->steady_noise = s->log_noise;
+        s->model_count++;
+    } else if (a->trust > K.trust_from && a->recent > K.distrust_from && s->like[slot] > K.steady_like) {
+        energy = 0.0f;
+        for (int k = 0; k < n; k++) {
+            s->steady[k] += K.steady_gain * (s->model[k] - s->steady[k]);
+            energy += s->steady[k] * s->steady[k];
+        }
+        energy = energy > 0.0f ? 1.0f / sqrtf(energy) : 0.0f;
+        for (int k = 0; k < n; k++) s->steady[k] *= energy;
+        s->steady_signal += K.steady_gain * (s->log_signal - s->steady_signal);
+        s->steady_noise += K.steady_gain * (s->log_noise - s->steady_noise);
+    }
 }
 
-static void commit(ecg_detector *d, adaptive_state *a, int slot) {
+static void commit(ecg_detector *d, adaptive_state *a, int slot, int clear) {
     int leads = d->config.leads;
     candidate *c = &a->pending[slot];
     lead_state *s = leads_of(a);
@@ -450,6 +501,8 @@ static void commit(ecg_detector *d, adaptive_state *a, int slot) {
         if (!s[l].bad[slot]) {
             learn_signal(&s[l], s[l].log_height[slot] > before[l] ? s[l].log_height[slot] : before[l]);
             learn_shape(a, &s[l], (uint32_t)slot);
+            float loss = K.loss_margin - s[l].own[slot];
+            s[l].missed += K.loss_rate * ((loss > 0.0f ? loss : 0.0f) - s[l].missed);
         }
         s[l].last_height = s[l].log_height[slot];
         s[l].last_share = s[l].share[slot];
@@ -460,12 +513,37 @@ static void commit(ecg_detector *d, adaptive_state *a, int slot) {
         a->last_share += s[l].weight * s[l].last_share;
     }
     if (a->accepted) learn_rr(a, seconds(a, a->last_at, c->at));
+    float gap = 0.0f, t;
+    for (int l = 0; l < leads; l++) {
+        refresh_noise(&s[l]);
+        float g = s[l].log_signal - s[l].log_noise;
+        gap += s[l].weight * (g < K.trust_cap ? g : K.trust_cap);
+    }
+    t = gap - K.trust_var * a->rr_var + (a->accepted ? K.trust_like * (c->like - 0.5f) : 0.0f);
+    float rate = 1.0f / (float)(1 + a->trusted);
+    if (rate < K.trust_rate) rate = K.trust_rate;
+    else a->trusted++;
+    a->trust += rate * (t - a->trust);
+    a->recent += (rate > 0.35f ? rate : 0.35f) * (t - a->recent);
+    a->trust_gap += rate * (gap - a->trust_gap);
     a->accepted = 1;
     a->last_at = c->at;
     a->head++;
     a->solved = a->head;
     int64_t raw = c->at * a->decimation + (a->decimation - 1) / 2;
-    ecg_detector_report(d, ecg_refine(d, 0, raw), strength, 0);
+    if (a->beats < LEARNING_BEATS) a->beats++;
+    if (a->trust <= K.trust_from || a->trust_gap <= K.trust_gap) return;
+    uint32_t quality = clear ? 0u : ECG_QUALITY_DOUBTFUL, faults = ~0u;
+    int64_t around = a->merge * 2 * a->decimation;
+    for (int l = 0; l < leads; l++) faults &= ecg_quality_between(d, l, raw - around, raw + around);
+    if (a->beats < LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
+    if (a->trust_gap < K.noisy_gap || a->recent < K.distrust_from) quality |= ECG_QUALITY_NOISY;
+    /* The first lead tells the R peak, unless it does not show the complex. */
+    int lead = 0;
+    if (s[0].bad[slot] || s[0].own[slot] < -0.5f)
+        for (int l = 1; l < leads; l++)
+            if (!s[l].bad[slot] && s[l].own[slot] > s[lead].own[slot]) lead = l;
+    ecg_detector_report(d, ecg_refine(d, lead, raw), strength, quality | faults);
 }
 
 static void decide(ecg_detector *d, adaptive_state *a, int final) {
@@ -491,9 +569,9 @@ static void decide(ecg_detector *d, adaptive_state *a, int final) {
             a->wake = due + a->centre + a->hold + 1;
             break;
         }
-        commit(d, a, slot);
+        commit(d, a, slot, clear);
     }
-    int64_t expire = (int64_t)(EXPIRE_S * a->fd);
+    int64_t expire = (int64_t)((EXPIRE_S < a->wait_cap ? EXPIRE_S : a->wait_cap) * a->fd);
     while (a->head != a->tail && a->pending[a->head % PENDING].at + expire <= now) reject_first(a, leads);
     if (a->head != a->tail && !final) {
         int64_t due = a->pending[a->head % PENDING].at + expire + a->centre + a->hold + 1;
@@ -525,6 +603,18 @@ static void split_levels(lead_state *s) {
     s->log_noise = split > 0 ? v[(split - 1) / 2] : v[0] - 1.0f;
 }
 
+/* Before any beat is accepted: the strongest candidate of the best path is the first model. */
+static void first_model(adaptive_state *a, int leads, int64_t now) {
+    lead_state *s = leads_of(a);
+    int slot = best_path_end(a, leads, now), best = slot;
+    for (; slot >= 0; slot = a->pending[slot].from)
+        if (a->pending[slot].score > a->pending[best].score) best = slot;
+    if (best < 0) return;
+    for (int l = 0; l < leads; l++)
+        if (!s[l].bad[best]) learn_shape(a, &s[l], (uint32_t)best);
+    a->solved = a->head;
+}
+
 static void learn_levels(adaptive_state *a, int leads) {
     lead_state *s = leads_of(a);
     for (int l = 0; l < leads; l++) {
@@ -541,6 +631,17 @@ static void learn_levels(adaptive_state *a, int leads) {
 
 /* ---- candidates */
 
+/* Share of samples around decimated index `at` at which the lead was missing or flat. */
+static float faulty(ecg_detector *d, const adaptive_state *a, int lead, int64_t at) {
+    const uint8_t *flags = ecg_flags(d, lead);
+    int64_t first = (at - a->merge) * a->decimation, last = (at + a->merge + 1) * a->decimation;
+    int32_t count = 0;
+    if (first < 0) first = 0;
+    for (int64_t i = first; i < last; i++)
+        count += (flags[(uint32_t)i & d->ring_mask] & (ECG_QUALITY_GAP | ECG_QUALITY_FLAT)) != 0;
+    return (float)count / (float)(last - first);
+}
+
 static void emit(ecg_detector *d, adaptive_state *a) {
     int leads = d->config.leads;
     if (a->tail - a->head >= PENDING_MAX) reject_first(a, leads);
@@ -548,6 +649,7 @@ static void emit(ecg_detector *d, adaptive_state *a) {
     candidate *c = &a->pending[slot];
     lead_state *s = leads_of(a);
     c->at = a->peak_at;
+    int good = 0;
     int before = a->snippet / 2 + a->lag, n = a->snippet + 2 * a->lag;
     for (int l = 0; l < leads; l++, s++) {
         int64_t at = c->at;
@@ -556,7 +658,8 @@ static void emit(ecg_detector *d, adaptive_state *a) {
             for (int64_t k = c->at - a->merge; k <= c->at + a->merge; k++)
                 if (k >= 0 && s->feature[(uint32_t)k % RECENT] > h) h = s->feature[(uint32_t)k % RECENT], at = k;
         float g = s->high[(uint32_t)at % RECENT];
-        s->bad[slot] = 0;
+        s->bad[slot] = faulty(d, a, l, c->at) > 0.25f;
+        good += !s->bad[slot];
         s->log_height[slot] = LOG_TINY;
         s->share[slot] = 0.0f;
         if (h > 0.0f) {
@@ -565,10 +668,13 @@ static void emit(ecg_detector *d, adaptive_state *a) {
             if (h > g && g > 0.0f) s->share[slot] = 0.5f * logf(g / (h - g));
         }
         s->like[slot] = -2.0f;
+        s->own[slot] = -1.0f;
         for (int k = 0; k < n; k++) s->shape[slot][k] = s->wave[(uint32_t)(at - before + k) % RECENT];
-        if (a->learning && s->first_count < PENDING) s->first[s->first_count++] = s->log_height[slot];
+        if (a->learning && c->at >= a->edge && s->first_count < PENDING && !s->bad[slot]) s->first[s->first_count++] = s->log_height[slot];
     }
-    a->tail++;
+    /* A complex cut by either end of the recording shows neither its shape nor its R peak. */
+    if (c->at < a->edge || (a->flushed && c->at >= a->end - a->edge)) good = 0;
+    if (good) a->tail++;
 }
 
 static void step(ecg_detector *d, adaptive_state *a) {
@@ -607,7 +713,10 @@ static void step(ecg_detector *d, adaptive_state *a) {
         if (a->started) decide(d, a, 0);
     }
     if (a->index >= a->wake) {
-        if (!a->started) learn_levels(a, leads);
+        if (!a->started) {
+            learn_levels(a, leads);
+            first_model(a, leads, a->index - 1 - a->centre - a->hold);
+        }
         a->started = 1;
         decide(d, a, 0);
     }
@@ -669,6 +778,7 @@ static void adaptive_flush(ecg_detector *d, void *state) {
     int leads = d->config.leads;
     if (!a->flushed) {
         a->flushed = 1;
+        a->end = a->index;
         int n = a->centre + a->hold + a->snippet;
         for (int k = 0; k < n; k++) {
             for (int l = 0; l < leads; l++)
@@ -677,7 +787,10 @@ static void adaptive_flush(ecg_detector *d, void *state) {
             step(d, a);
         }
         if (a->start_at < 0) return;
-        if (!a->started) learn_levels(a, leads);
+        if (!a->started) {
+            learn_levels(a, leads);
+            first_model(a, leads, a->index - 1 - a->centre - a->hold);
+        }
         a->started = 1;
     }
     if (a->started && !ecg_queue_filled(d)) decide(d, a, 1);
