@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from model_files import affine_model
-from test_cli import save_model
+from test_cli import FEATURES, save_model
 
 from ecgfast.benchmark import machine, main, report
 from ecgfast.records import Record, synthetic_ecg
@@ -20,7 +20,7 @@ from ecgfast.runtime import available_backends
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    content, _ = affine_model(np.random.default_rng(23), (72, 2), (24,), 5)
+    content, _ = affine_model(np.random.default_rng(23), (72, 2), FEATURES, 5)
     return save_model(tmp_path_factory.mktemp("model"), "arbitrary", content, tuple("NSVFQ"))
 
 

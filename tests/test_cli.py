@@ -19,10 +19,12 @@ from model_files import affine_model
 
 from ecgfast import BeatStream, detect_qrs, stream_classify
 from ecgfast.cli import COMMANDS, main
+from ecgfast.core import FEATURE_NAMES
 from ecgfast.records import Record, read_annotations, synthetic_ecg
 from ecgfast.runtime import InputSpec, ModelCard, ModelWindow, available_models
 
 ROOT = Path(__file__).parents[1]
+FEATURES = (len(FEATURE_NAMES),)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def ecg() -> Record:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose labels are arbitrary, but vary."""
     folder = tmp_path_factory.mktemp("model")
-    content, _ = affine_model(np.random.default_rng(23), (72, 2), (24,), 5)
+    content, _ = affine_model(np.random.default_rng(23), (72, 2), FEATURES, 5)
     return save_model(folder, "arbitrary", content, tuple("NSVFQ"))
 
 
@@ -48,7 +50,7 @@ def save_model(folder: Path, name: str, content: bytes, classes: tuple[str, ...]
         description="For tests",
         task="beats",
         classes=classes,
-        inputs=(InputSpec("window", (72, 2)), InputSpec("features", (24,))),
+        inputs=(InputSpec("window", (72, 2)), InputSpec("features", FEATURES)),
         window=ModelWindow(*BeatStream(250.0).window),
         forms={
             "float32": {
@@ -200,7 +202,7 @@ def test_classify_writes_the_beats_of_stream_classify(
 
 
 def test_labels_without_a_code_go_into_the_text(recording: Path, tmp_path: Path) -> None:
-    content, _ = affine_model(np.random.default_rng(18), (72, 2), (24,), 2)
+    content, _ = affine_model(np.random.default_rng(18), (72, 2), FEATURES, 2)
     other = save_model(tmp_path, "other", content, ("normal", "abnormal"))
     assert main(["classify", str(recording), "--fs", "250", "--model", str(other)]) == 0
     marks = read_annotations("night.ecg")

@@ -1,0 +1,64 @@
+"""The built-in models: one beat and a batch, in each form and runtime."""
+
+from __future__ import annotations
+
+from itertools import cycle
+from typing import Any
+
+import pytest
+
+from ecgfast import BeatBatch, BeatStream, Classifier, ModelError
+from ecgfast.records import Record
+from ecgfast.runtime import available_backends, available_models
+
+forms = pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        (name, form)
+        for name, card in available_models().items()
+        if card.output == "probability"
+        for form in card.forms
+    ],
+)
+backends = pytest.mark.parametrize("backend", available_backends())
+
+
+def opened(name: str, form: str, backend: str) -> Classifier:
+    try:
+        return Classifier(name, form=form, backend=backend)
+    except ModelError as error:
+        pytest.skip(str(error))
+
+
+def beats_of(record: Record, classifier: Classifier) -> tuple[BeatBatch, Any]:
+    stream = BeatStream(record.fs, leads=record.signal.shape[1], window=classifier.window)
+    beats = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
+    return beats, beats.features if "features" in classifier.input_shapes else None
+
+
+@forms
+@backends
+@pytest.mark.benchmark(group="one beat")
+def test_one_beat(benchmark, record: Record, name: str, form: str, backend: str) -> None:
+    classifier = opened(name, form, backend)
+    beats, features = beats_of(record, classifier)
+    turn = cycle(range(len(beats)))
+
+    def run() -> None:
+        i = next(turn)
+        classifier.predict_one(beats.windows[i], None if features is None else features[i])
+
+    benchmark(run)
+
+
+@forms
+@backends
+@pytest.mark.benchmark(group="256 beats")
+def test_batch(benchmark, record: Record, name: str, form: str, backend: str) -> None:
+    classifier = opened(name, form, backend)
+    beats, features = beats_of(record, classifier)
+    part = slice(0, 256)
+    result = benchmark(
+        classifier.predict, beats.windows[part], None if features is None else features[part]
+    )
+    assert len(result) == 256
