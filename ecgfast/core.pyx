@@ -16,6 +16,7 @@ from libc.stdint cimport int64_t, uint32_t, uintptr_t
 cimport ecgfast.ccore as c
 
 from dataclasses import dataclass
+from operator import index
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ cdef dict _ALL_METHODS = {**METHODS, "given": c.ECG_GIVEN}
 
 cdef enum:
     ROWS = 256        # beats taken from the core at a time
-    PIECES_A_SECOND = 2  # given R peaks are announced for so long at a time
+    PIECES_A_SECOND = 4  # given R peaks are announced for so long at a time: 25 marks, the core holds 64
 
 cdef object _EMPTY = np.empty(0, dtype=np.int64)
 _EMPTY.flags.writeable = False
@@ -170,15 +171,19 @@ cdef class _Samples:
         return 1
 
 
+def _array(values):
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError):
+        raise InputError("samples must be real numbers in an array, all rows of one length") from None
+
+
 def _converted(chunk, leads):
     """The chunk as float32 of shape (n, leads), or an error that says what is wrong with it."""
-    try:
-        array = np.asarray(chunk)
-        if array.dtype.kind not in "fiub":
-            raise TypeError
-    except (TypeError, ValueError):
-        raise InputError(
-            f"samples must be real numbers in an array, got {type(chunk).__name__}") from None
+    array = _array(chunk)
+    if array.dtype.kind not in "fiub":
+        got = f"an array of {array.dtype}" if hasattr(chunk, "dtype") else type(chunk).__name__
+        raise InputError(f"samples must be real numbers in an array, got {got}")
     if array.ndim == 0 and leads == 1:
         array = array.reshape(1)
     if array.ndim == 1 and (leads == 1 or array.size == 0):
@@ -186,7 +191,8 @@ def _converted(chunk, leads):
     if array.ndim != 2 or array.shape[1] != leads:
         expected = "(n,) or (n, 1)" if leads == 1 else f"(n, {leads})"
         raise InputError(f"samples must have the shape {expected}, got {array.shape}")
-    return np.ascontiguousarray(array, dtype=np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 is infinite: a gap
+        return np.ascontiguousarray(array, dtype=np.float32)
 
 
 cdef int _check(int status) except -1:
@@ -197,11 +203,11 @@ cdef int _check(int status) except -1:
 
 cdef c.ecg_detector_config _detector_config(fs, leads, method, max_delay) except *:
     cdef c.ecg_detector_config config
-    if method not in _ALL_METHODS:
+    if not isinstance(method, str) or method not in _ALL_METHODS:
         raise InputError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
     config.fs = _number(fs, "fs")
     config.max_delay = 0.0 if max_delay is None else _number(max_delay, "max_delay")
-    config.leads = leads
+    config.leads = _whole(leads, "leads")
     config.method = _ALL_METHODS[method]
     cdef int status = c.ecg_detector_check(&config)
     if status != c.ECG_OK:
@@ -215,6 +221,27 @@ def _number(value, name):
         return float(value)
     except (TypeError, ValueError):
         raise InputError(f"{name} must be a number, got {value!r}") from None
+
+
+def _whole(value, name):
+    try:
+        number = index(value)
+    except TypeError:
+        raise InputError(f"{name} must be a whole number, got {value!r}") from None
+    if not -(1 << 31) <= number < 1 << 31:
+        raise InputError(f"{name}={number} is out of range")
+    return number
+
+
+def _window_spec(window):
+    if window is None:
+        return WindowSpec()
+    try:
+        grid_fs, before, after = window
+    except (TypeError, ValueError):
+        raise InputError(
+            f"window must be (grid_fs, before, after), got {window!r}") from None
+    return WindowSpec(_number(grid_fs, "grid_fs"), _whole(before, "before"), _whole(after, "after"))
 
 
 cdef class BandpassFilter:
@@ -271,8 +298,11 @@ cdef class BandpassFilter:
         samples.take(chunk, 1)
         if out is None:
             out = np.empty(samples.n, dtype=np.float32)
-        elif out.dtype != np.float32 or out.shape != (samples.n,):
-            raise InputError(f"out must be float32 of shape ({samples.n},), "
+        elif not isinstance(out, np.ndarray):
+            raise InputError(f"out must be an array, got {type(out).__name__}")
+        elif (out.dtype != np.float32 or out.shape != (samples.n,) or not out.flags.c_contiguous
+              or not out.flags.writeable):
+            raise InputError(f"out must be writeable, contiguous float32 of shape ({samples.n},), "
                              f"got {out.dtype} of shape {out.shape}")
         cdef float[::1] result = out
         if samples.n:
@@ -420,7 +450,8 @@ def detect_qrs(signal, fs, *, method="adaptive", max_delay=None):
     InputError
         If the signal or a parameter cannot be used.
     """
-    shape = np.shape(signal)
+    signal = _array(signal)
+    shape = signal.shape
     if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] < 1):
         raise InputError(f"signal must have the shape (n,) or (n, leads), got {shape}")
     detector = QRSDetector(fs, method=method, max_delay=max_delay,
@@ -473,13 +504,14 @@ cdef class BeatStream:
                  window=None):
         self.detector = _detector_config(fs, leads, method, max_delay)
         self.fs, self.method, self.max_delay = fs, method, max_delay
-        self.leads, self.lead, self.lookahead = leads, lead, lookahead
-        self.window = WindowSpec() if window is None else WindowSpec(*window)
+        self.leads = leads
+        self.lead, self.lookahead = _whole(lead, "lead"), _whole(lookahead, "lookahead")
+        self.window = _window_spec(window)
         self.config.grid_fs = self.window.grid_fs
         self.config.before = self.window.before
         self.config.after = self.window.after
-        self.config.lead = lead
-        self.config.lookahead = lookahead
+        self.config.lead = self.lead
+        self.config.lookahead = self.lookahead
         cdef int status = c.ecg_stream_check(&self.detector, &self.config)
         if status != c.ECG_OK:
             raise InputError(f"{c.ecg_status_text(status).decode()}: lead={lead} of {leads}, "
@@ -587,6 +619,8 @@ cdef class BeatStream:
         if marks.ndim != 1 or (marks.size and marks.dtype.kind not in "iu"):
             raise InputError("r_peaks must be integers in one dimension")
         marks = marks.astype(np.int64)
+        if marks.size and marks.min() < 0:
+            raise InputError(f"R peak at sample {marks.min()} lies before the signal")
         waiting = np.concatenate([self.marks[self.next_mark:], marks])
         gaps = np.diff(waiting, prepend=self.last_mark) if self.last_mark >= 0 else np.diff(waiting)
         close = np.flatnonzero(gaps < 0.01 * self.fs)
@@ -599,11 +633,11 @@ cdef class BeatStream:
         cdef const int64_t[::1] marks = self.marks
         cdef size_t n = len(self.marks)
         while self.next_mark < n and marks[self.next_mark] < before:
-            if c.ecg_stream_give(<c.ecg_stream *>self.block.at, marks[self.next_mark]) != c.ECG_OK:
-                raise InputError(f"R peak at sample {marks[self.next_mark]} comes too late: sample "
-                                 f"{self.count} has been processed")
-            self.last_mark = marks[self.next_mark]
-            self.next_mark += 1
+            self.next_mark += 1  # also where it is refused: the error is told once
+            if c.ecg_stream_give(<c.ecg_stream *>self.block.at, marks[self.next_mark - 1]) != c.ECG_OK:
+                raise InputError(f"R peak at sample {marks[self.next_mark - 1]} comes too late: "
+                                 f"{self.count} samples have been processed")
+            self.last_mark = marks[self.next_mark - 1]
 
     cdef object _batch(self, size_t n):
         r_sample, known_at = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
