@@ -45,6 +45,7 @@ class Features:
         self.dominant = 0
         self.orientation = 1.0
         self.previous = np.zeros(self.points)
+        self.history: list[dict[str, float]] = []
 
     # ------------------------------------------------------------ measures of a shape
 
@@ -171,6 +172,7 @@ class Features:
         own, lag = self.nearest(beat)
         usual = self.templates[self.dominant].shape.copy()
         self.shape(f, beat, usual, own)
+        self.context(f, usual)
         window = np.clip(self.orientation * np.stack([beat, usual], axis=1), -5, 5)
         if not first:
             self.learn(beat, own, lag)
@@ -204,6 +206,16 @@ class Features:
         f["own_share"] = 0.0 if own is None else self.templates[own].share
         f["own_dominant"] = float(own == self.dominant)
         f["experience"] = min(self.beats, 32) / 32
+
+    def context(self, f: dict[str, float], usual: Array) -> None:
+        f["rr_surprise"] = float(np.clip(f["rr_ratio"] / (0.04 + f["rr_variability"]), -10, 10))
+        f["p_level"] = self.spread(usual, self.p)
+        before, second = [*self.history, {}, {}][:2]
+        for name in ("rr_ratio", "qrs_correlation", "qrs_width_ratio", "own_dominant"):
+            f[f"before_{name}"] = before.get(name, 0.0)
+        for name in ("qrs_correlation", "own_dominant"):
+            f[f"second_{name}"] = second.get(name, 0.0)
+        self.history = [f, *self.history][:2]
 
 
 def look_ahead(f: dict[str, float], level: float, rr_next: float) -> None:
