@@ -89,6 +89,7 @@ def dual_branch(
     lstm_units: int = 32,
     dense: Sequence[int] = (64,),
     dropout: float = 0.3,
+    branch_dropout: float = 0.0,
 ) -> Any:
     """Residual Conv1D branch and LSTM branch over one window, joined with feature numbers.
 
@@ -118,6 +119,9 @@ def dual_branch(
         Sizes of the dense layers after the concatenation.
     dropout : float, default 0.3
         Share of dropped numbers after each dense layer.
+    branch_dropout : float, default 0
+        Share of dropped numbers at the end of the branches: what they learn of single patients
+        counts less against the feature numbers.
 
     Returns
     -------
@@ -148,6 +152,8 @@ def dual_branch(
         y = _conv(given, lstm_filters, 2 * stride - 1, "lstm_conv", strides=stride)
         ends.append(FastLSTM(lstm_units, name="lstm")(layers.ReLU(name="lstm_conv_relu")(y)))
     x = layers.Concatenate(name="branches")(ends) if len(ends) > 1 else ends[0]
+    if branch_dropout:
+        x = layers.Dropout(branch_dropout, name="branches_dropout")(x)
     x, more = _with_features(x, features)
     out = _head(_dense(x, dense, dropout), head, outputs)
     return keras.Model([given, *more], out, name="dual_branch")
