@@ -57,7 +57,8 @@ static int64_t given_delay(const ecg_detector *d, const void *state) {
 int ecg_given_announce(ecg_detector *d, int64_t r_sample) {
     given_state *g = ecg_method_state(d);
     if (d->config.method != ECG_GIVEN) return ECG_ERROR_METHOD;
-    if (r_sample < 0 || r_sample - g->last < g->apart || r_sample + g->reach < d->count || g->tail - g->head >= GIVEN_MAX)
+    if (r_sample < 0 || r_sample > INT64_MAX / 2) return ECG_ERROR_ORDER;
+    if (r_sample - g->last < g->apart || r_sample + g->reach < d->count || g->tail - g->head >= GIVEN_MAX)
         return ECG_ERROR_ORDER;
     g->last = r_sample;
     g->marks[g->tail++ % GIVEN_MAX] = r_sample;
