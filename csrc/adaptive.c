@@ -6,7 +6,7 @@ struct constants {
     /* feature */
     float low_hz, high_hz, high_gain, hold_s, edge_s;
     /* levels */
-    float mix, cap, quantile, noise_quantile;
+    float mix, depth, cap, quantile, noise_quantile;
     float near_s;
     float gap_from, gap_rate;
     float start_s;
@@ -15,7 +15,7 @@ struct constants {
     /* RR context */
     float short_from, short_cost, long_from, long_cost, long_cap, soft;
     float refractory_s, refractory_cost;
-    float t_gain, t_hf, t_from, t_full, t_until;
+    float t_gain, t_hf, t_from, t_full, t_ramp;
     /* when to decide */
     float clear_score, clear_short, clear_long, clear_like, clear_drop;
     float wait_rr, wait_min, wait_max;
@@ -36,14 +36,14 @@ static const struct constants K
 #endif
 = {
     .low_hz = 11.0f, .high_hz = 18.0f, .high_gain = 2.0f, .hold_s = 0.095f, .edge_s = 0.05f,
-    .mix = 0.55f, .cap = 2.0f, .quantile = 0.45f, .noise_quantile = 0.5f,
+    .mix = 0.54f, .depth = 1.8f, .cap = 2.0f, .quantile = 0.45f, .noise_quantile = 0.5f,
     .near_s = 0.28f,
     .gap_from = 1.8f, .gap_rate = 0.7f,
     .start_s = 2.25f,
     .like_cost = 0.3f, .like_from = 0.7f, .template_gain = 0.2f,
     .short_from = 0.8f, .short_cost = 0.5f, .long_from = 1.2f, .long_cost = 0.8f, .long_cap = 1.0f, .soft = 4.0f,
     .refractory_s = 0.33f, .refractory_cost = 2.0f,
-    .t_gain = 1.3f, .t_hf = 0.5f, .t_from = 1.0f, .t_full = 0.36f, .t_until = 0.45f,
+    .t_gain = 1.3f, .t_hf = 0.5f, .t_from = 1.0f, .t_full = 0.36f, .t_ramp = 0.09f,
     .clear_score = 0.3f, .clear_short = 0.75f, .clear_long = 1.5f, .clear_like = 0.8f, .clear_drop = 0.5f,
     .wait_rr = 1.0f, .wait_min = 0.35f, .wait_max = 1.1f,
     .w_from = 0.0f, .w_power = 1.0f, .w_cap = 2.0f,
@@ -301,9 +301,9 @@ static float rr_cost(const adaptive_state *a, float rr) {
 
 static float pair_cost(const adaptive_state *a, float height, float share, const candidate *c, float rr) {
     float cost = rr_cost(a, rr);
-    if (rr < K.t_until) {
+    if (rr < K.t_full + K.t_ramp) {
         float drop = height - c->height + K.t_hf * (share - c->share) - K.t_from;
-        float ramp = (K.t_until - rr) / (K.t_until - K.t_full);
+        float ramp = 1.0f - (rr - K.t_full) / K.t_ramp;
         if (ramp > 1.0f) ramp = 1.0f;
         if (drop > 0.0f) cost += K.t_gain * ramp * drop;
     }
@@ -336,6 +336,11 @@ static float likeness(const adaptive_state *a, const lead_state *s, uint32_t slo
     return best;
 }
 
+static float level_between(float signal, float noise) {
+    float depth = (1.0f - K.mix) * (signal - noise);
+    return signal - (depth < K.depth ? depth : K.depth);
+}
+
 static void score_candidate(adaptive_state *a, int leads, uint32_t slot) {
     lead_state *s = leads_of(a);
     candidate *c = &a->pending[slot];
@@ -354,8 +359,8 @@ static void score_candidate(adaptive_state *a, int leads, uint32_t slot) {
         c->share += w * s->share[slot];
         if (s->bad[slot]) continue;
         refresh_noise(s);
-        float threshold = s->log_noise + K.mix * (s->log_signal - gap - s->log_noise);
-        float steady = s->steady_noise + K.mix * (s->steady_signal - gap - s->steady_noise);
+        float threshold = level_between(s->log_signal - gap, s->log_noise);
+        float steady = level_between(s->steady_signal - gap, s->steady_noise);
         if (threshold > steady) threshold -= fall * (threshold - steady);
         float e = s->log_height[slot] - threshold;
         if (e > K.cap) e = K.cap;
