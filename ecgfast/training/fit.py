@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from ..core import FEATURE_NAMES
 from ..networks import build
@@ -44,7 +45,7 @@ def class_weights(
     return limited
 
 
-class BeatBatches(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
+class BeatBatches:
     """Training beats in random order, varied anew in each pass.
 
     Parameters
@@ -58,19 +59,18 @@ class BeatBatches(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
     """
 
     def __init__(self, beats: BeatSet, weights: Any, schedule: Schedule, seed: int) -> None:
-        super().__init__()
         self._beats, self._weights, self._schedule = beats, weights, schedule
         self._generator = np.random.default_rng(seed)
         self._spread = beats.features.std(axis=0)
         largest = beats.label == np.bincount(beats.label).argmax()
         self._always, self._some = np.flatnonzero(~largest), np.flatnonzero(largest)
         self._drawn = max(1, round(schedule.largest_class_share * len(self._some)))
-        self.on_epoch_end()
+        self.draw()
 
     def __len__(self) -> int:
         return max(1, (len(self._always) + self._drawn) // self._schedule.batch)
 
-    def on_epoch_end(self) -> None:
+    def draw(self) -> None:
         """Draw the beats of the next pass."""
         some = self._generator.choice(self._some, self._drawn, replace=False)
         self._order = self._generator.permutation(np.concatenate([self._always, some]))
@@ -112,7 +112,7 @@ def fit(
     seed : int, optional
         Instead of the recipe's.
     progress : bool
-        Show Keras's progress bar.
+        Show a progress bar with the loss on a terminal.
 
     Returns
     -------
@@ -137,8 +137,20 @@ def fit(
         optimizer=keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay),
         loss=keras.losses.SparseCategoricalCrossentropy(),
     )
-    history = model.fit(batches, epochs=schedule.epochs, verbose="auto" if progress else 0)
-    return model, [float(loss) for loss in history.history["loss"]]
+    losses: list[float] = []
+    # Step by step: Keras's own loop over a generator waits most of the time on its queue.
+    with tqdm(total=steps, desc="train", unit="step", disable=None if progress else True) as bar:
+        for _ in range(schedule.epochs):
+            model.reset_metrics()
+            loss = float("nan")
+            for i in range(len(batches)):
+                inputs, label, weight = batches[i]
+                loss = float(model.train_on_batch(inputs, label, sample_weight=weight))
+                bar.update()
+            losses.append(loss)  # Keras returns the mean since the reset
+            bar.set_postfix(loss=f"{loss:.4f}")
+            batches.draw()
+    return model, losses
 
 
 def predict(model: Any, beats: BeatSet, lookahead: int) -> npt.NDArray[np.float32]:
