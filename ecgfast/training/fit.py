@@ -61,6 +61,8 @@ class BeatBatches:
     def __init__(self, beats: BeatSet, weights: Any, schedule: Schedule, seed: int) -> None:
         self._beats, self._weights, self._schedule = beats, weights, schedule
         self._generator = np.random.default_rng(seed)
+        smoothing, classes = schedule.label_smoothing, len(weights)
+        self._targets = (np.eye(classes) * (1 - smoothing) + smoothing / classes).astype(np.float32)
         self._spread = beats.features.std(axis=0)
         largest = beats.label == np.bincount(beats.label).argmax()
         self._always, self._some = np.flatnonzero(~largest), np.flatnonzero(largest)
@@ -80,7 +82,10 @@ class BeatBatches:
         rows = self._order[index * schedule.batch : (index + 1) * schedule.batch]
         n = len(rows)
         window, features = self._beats.windows[rows], self._beats.features[rows]
-        label = self._beats.label[rows].astype(np.int32)
+        label, weight = (
+            self._targets[self._beats.label[rows]],
+            self._weights[self._beats.label[rows]],
+        )
 
         hidden = draw.random(n) >= schedule.lookahead_share
         known = features[:, _NEXT[1]].copy()
@@ -93,10 +98,38 @@ class BeatBatches:
         window *= both[:, :, np.newaxis]
         window[:, :, 0] *= own
         window += draw.normal(0, schedule.window_noise, window.shape).astype(np.float32)
-        if schedule.shift:
-            by = int(draw.integers(-schedule.shift, schedule.shift + 1))
-            window = np.roll(window, by, axis=1)
-        return {"window": window, "features": features}, label, self._weights[label]
+        window[:, :, 0] += _slow_waves(draw, n, window.shape[1], schedule.wander)
+        shift = int(draw.integers(-schedule.shift, schedule.shift + 1))
+        window = _resampled(window, shift, draw.uniform(-schedule.stretch, schedule.stretch))
+        if schedule.mixup:
+            share = draw.beta(schedule.mixup, schedule.mixup, n).astype(np.float32)
+            share = np.maximum(share, 1 - share)
+            with_whom = draw.permutation(n)
+            window, features, label, weight = (
+                _mixed(array, share, with_whom) for array in (window, features, label, weight)
+            )
+        return {"window": window, "features": features}, label, weight
+
+
+def _slow_waves(draw: np.random.Generator, n: int, points: int, size: float) -> Any:
+    """Baseline wander: a sine of less than a period a window each, in running QRS sizes."""
+    turns = draw.uniform(0.1, 0.9, (n, 1)) * np.arange(points) / points + draw.random((n, 1))
+    return (draw.normal(0, size, (n, 1)) * np.sin(2 * np.pi * turns)).astype(np.float32)
+
+
+def _resampled(window: Any, shift: int, stretch: float) -> Any:
+    """Windows moved by whole points and stretched about their middle, ends repeated."""
+    last = window.shape[1] - 1
+    middle = last / 2
+    at = np.clip(middle + (np.arange(last + 1) - middle) * (1 + stretch) - shift, 0, last)
+    left = np.minimum(at.astype(np.int64), last - 1)
+    part = (at - left).astype(np.float32)[:, np.newaxis]
+    return window[:, left] * (1 - part) + window[:, left + 1] * part
+
+
+def _mixed(array: Any, share: Any, with_whom: Any) -> Any:
+    part = share.reshape(-1, *[1] * (array.ndim - 1))
+    return array * part + array[with_whom] * (1 - part)
 
 
 def fit(
@@ -135,7 +168,7 @@ def fit(
     )
     model.compile(
         optimizer=keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
+        loss=keras.losses.CategoricalCrossentropy(),
     )
     losses: list[float] = []
     # Step by step: Keras's own loop over a generator waits most of the time on its queue.

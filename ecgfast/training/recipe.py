@@ -40,8 +40,17 @@ class Schedule:
     gain_jitter, window_noise, feature_noise : float
         Standard deviations of the augmentation: of the logarithm of gain, of noise in running QRS
         sizes, of noise in each feature's own standard deviation.
+    wander : float
+        Standard deviation of the amplitude of a slow wave added to the beat, in running QRS sizes.
+    stretch : float
+        Share by which windows are stretched or shrunk in time at the most.
     shift : int
         Grid points that a window is moved by at the most: the error of R.
+    mixup : float
+        Parameter of the beta distribution by which pairs of beats are mixed (Zhang et al., 2018);
+        0 mixes none.
+    label_smoothing : float
+        Share of the label that is spread over all classes.
     """
 
     epochs: int
@@ -55,7 +64,11 @@ class Schedule:
     gain_jitter: float
     window_noise: float
     feature_noise: float
+    wander: float
+    stretch: float
     shift: int
+    mixup: float
+    label_smoothing: float
 
 
 @dataclass(frozen=True)
