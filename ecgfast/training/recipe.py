@@ -33,8 +33,8 @@ class Schedule:
     largest_class_share : float
         Share of the largest class's beats that each pass draws anew: they are much alike.
     class_weight_power, class_weight_limit : float
-        A class of n beats weighs (m / n) ** power, `limit` at the most, where m are the beats of the
-        largest class in a pass.
+        A class of n beats weighs (m / n) ** power, `limit` at the most, where m are the beats of
+        the largest class in a pass.
     lookahead_share : float
         Share of beats that are shown with the next RR interval; the others are shown without.
     gain_jitter, window_noise, feature_noise : float

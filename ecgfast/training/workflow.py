@@ -104,7 +104,7 @@ def compare_candidates(
             "seed": recipe.seed,
             "beats": len(beats),
         }
-        kept = folder / f"crossval-{name}.json"
+        kept = folder / f"crossval-{name.replace(' ', '-')}.json"
         result = _read_result(kept, settings)
         if result is None:
             result = cross_validate(candidate, beats, name, report=report)
