@@ -23,10 +23,12 @@ static inline size_t ecg_round_up(size_t bytes) {
 
 /* Front end of one lead: replaces missing samples, takes the offset away, tells flat and clipped. */
 typedef struct ecg_lead {
-    float offset;      /* mV: the first finite sample, taken from all others so that filters start at rest */
+    float offset;      /* mV, taken from all samples so that filters start at rest; NaN: to be found */
+    float base;        /* mV: the last offset in force */
     float last;        /* mV, offset removed: the last finite sample, stands in for missing ones */
     float low, high;   /* mV: extremes so far */
     int32_t seen;      /* has a finite sample come */
+    int32_t missing;   /* samples in a row that were not finite */
     int32_t run;       /* samples in a row equal to the one before */
     int32_t flat_run;  /* from this run on the lead counts as flat */
     int32_t clip_run;  /* from this run on, at an extreme, it counts as saturated */
@@ -38,38 +40,27 @@ typedef struct ecg_lead {
 #define ECG_CLIP_S 0.02
 
 void ecg_lead_init(ecg_lead *lead, double fs);
+/* The rare cases of ecg_lead_step: a sample that is not finite, or whose offset is not known. */
+uint32_t ecg_lead_resume(ecg_lead *lead, float sample, float *clean);
+/* The lead has not moved for `run` samples. */
+uint32_t ecg_lead_still(ecg_lead *lead, float x);
 
 /* One sample in; returns its quality bits and puts the usable value into *clean. */
 static inline uint32_t ecg_lead_step(ecg_lead *lead, float sample, float *clean) {
     float x = sample - lead->offset;
-    if (!(fabsf(x) <= 1e30f)) { /* NaN and infinities */
-        *clean = lead->last;
-        return ECG_QUALITY_GAP;
-    }
-    if (!lead->seen) {
-        lead->seen = 1;
-        lead->offset = sample;
-        x = 0.0f;
-    }
-    uint32_t quality = 0;
-    if (x == lead->last) {
-        if (++lead->run >= lead->clip_run) {
-            if (lead->run >= lead->flat_run) {
-                lead->run = lead->flat_run;
-                quality = ECG_QUALITY_FLAT;
-            } else if ((x == lead->high || x == lead->low) && lead->low < lead->high) {
-                quality = ECG_QUALITY_SATURATED;
-            }
-        }
-    } else {
-        lead->run = 0;
-        lead->high = x > lead->high ? x : lead->high;
-        lead->low = x < lead->low ? x : lead->low;
-        lead->last = x;
-    }
+    if (!(fabsf(x) <= 1e30f)) return ecg_lead_resume(lead, sample, clean);
+    /* Without branches on the signal: whether a sample repeats is not predictable. */
+    lead->run = x == lead->last ? lead->run + 1 : 0;
+    lead->high = x > lead->high ? x : lead->high;
+    lead->low = x < lead->low ? x : lead->low;
+    lead->last = x;
     *clean = x;
-    return quality;
+    return lead->run < lead->clip_run ? 0 : ecg_lead_still(lead, x);
 }
+
+/* The same for `n` samples, `stride` floats apart, into contiguous `clean` and `flags`: the same
+ * values, several times as fast. Returns the quality bits that occurred. */
+uint32_t ecg_lead_block(ecg_lead *lead, const float *samples, int stride, int n, float *clean, uint8_t *flags);
 
 /* The detector's frame: front ends, rings of the last seconds, beats waiting to be taken. */
 #define ECG_QUEUE 64 /* beats; more than can be decided at one sample */

@@ -1,56 +1,99 @@
-/* Pan-Tompkins QRS detection (IEEE Trans. Biomed. Eng. 32, 1985, 230-236), streaming.
+/* Pan-Tompkins QRS detection, streaming (J. Pan and W. J. Tompkins, A real-time QRS detection
+ * algorithm, IEEE Trans. Biomed. Eng. 32, 1985, 230-236).
  *
  * The stages of the paper: band-pass, derivative, square, moving-window integral, two adaptive
- * thresholds with search-back, T-wave discrimination by slope, refractory period. */
+ * thresholds, search-back, T-wave discrimination by slope, refractory period. What differs:
+ * - no sampling rate is built in, and no amplitude: all levels are relative. Above RATE_MIN the mean
+ *   of each group of samples goes on, so that the stages run at 160 to 320 Hz (paper: 200 Hz);
+ * - the first seconds are kept and decided in retrospect, instead of two seconds of learning;
+ * - the levels learn from amplitudes (square root of the integral) and not from energies, so that
+ *   one tall beat does not silence the next; the signal level fades in a long pause;
+ * - where the signal moves all the time (noise, mains, fibrillation), nothing is reported;
+ * - of several leads each is followed by itself, and the steadiest one speaks. */
 #include "internal.h"
 
 /* Hz: where the energy of a QRS complex stands out from P and T waves and from muscle (paper). */
 #define BAND_LOW 5.0
 #define BAND_HIGH 15.0
-/* s: about the width of the widest QRS complex (paper). */
-#define INTEGRAL_S 0.15
-/* The integral has passed a peak when it is down to this share of it; a new one is rising when it
- * is up by this factor from the valley. */
-#define FALL 0.5
-#define RISE 1.5
-/* s: a peak counts as passed after so long without a higher one, whatever follows. */
-#define HOLD_S 0.15
-/* First threshold: noise level + this share of the distance to the signal level (amplitudes; the
- * paper's 0.25 of the squared signal). */
-#define THRESHOLD 0.45
-/* Second threshold as a share of the first (paper). */
-#define SECOND 0.5
-/* Weight of a new peak in the running signal and noise levels (paper). */
+/* s: about the width of the widest QRS complex and the filter's ringing (paper: 0.15). */
+#define INTEGRAL_S 0.172
+/* The integral has passed a peak when it is down to this share of it: lower, and beats are told late;
+ * higher, and a notched complex counts twice. */
+#define FALL 0.6
+/* s: a peak has also passed after so long without a higher one. */
+#define HOLD_S 0.2
+/* First threshold: noise level + this share of the distance to the signal level (paper: 0.25 of
+ * energies). */
+#define FIRST 0.36
+/* Second threshold as a share of the first (paper: 0.5). */
+#define SECOND 0.6
+/* Weight of a new peak in the running signal and noise levels (paper: 0.125). */
 #define SIGNAL_RATE 0.125
-#define NOISE_RATE 0.125
+#define NOISE_RATE 0.1
 /* No threshold is lower than this many times the noise level. */
-#define NOISE_FLOOR 1.5
-/* A peak within T_WAVE_S of a beat with less than this share of its slope is a T wave (paper). */
-#define SLOPE 0.5
+#define NOISE_FLOOR 1.4
+/* A peak within T_WAVE_S of a beat with less than this share of its slope is a T wave (paper: 0.5,
+ * 0.36 s). */
+#define SLOPE 0.65
+#define T_WAVE_S 0.33
 /* RR intervals without a beat until the search-back (paper). */
 #define SEARCH_RR 1.66
-#define REFRACTORY_S 0.2
-#define T_WAVE_S 0.36
-/* Weight of a beat found by search-back in the signal level (paper). */
-#define SEARCH_RATE 0.25
+/* s: no ventricle beats again earlier (paper: 0.2). */
+#define REFRACTORY_S 0.19
+/* Weight of a beat found by search-back in the signal level (paper: 0.25). */
+#define SEARCH_RATE 0.35
 /* A peak counts at most this many times the signal level when the level learns from it. */
-#define SIGNAL_CAP 3.0
+#define SIGNAL_CAP 2.4
 /* s without a beat until the signal level fades, and s in which it then halves. */
-#define FADE_AFTER_S 2.0
-#define FADE_S 1.0
-/* Signal level at the start, as a share of the highest peak. */
+#define FADE_AFTER_S 1.4
+#define FADE_S 1.2
+/* The same after noise, which may have been much larger than any beat; and the weight of a peak in
+ * the signal level there, so that the level leaves what is not a beat soon. */
+#define NOISE_WAIT_S 0.8
+#define NOISE_FADE_S 0.3
+#define NOISE_RISE 0.5
+/* Signal level at the start, as a share of the highest peak; peaks below START_SPLIT of it make the
+ * noise level. */
 #define START_LEVEL 0.7
-/* s from the first sample until the first decision. */
+#define START_SPLIT 0.4
+/* s from the first sample until the first decision: two beats at 55 a minute. */
 #define START_S 2.2
 /* s between the two samples whose difference is the slope. */
-#define SLOPE_S 0.02
-/* s: longest age of a peak that search-back may still report. */
-#define OLDEST_S 1.2
+#define SLOPE_S 0.018
+/* A block is busy with more than this share of a beat's mean block energy; the signal is noise with
+ * more than the share BUSY of busy blocks (beats of mitdb: 99 % below 0.73; white noise: above 0.8). */
+#define BUSY_LEVEL 0.1
+#define BUSY 0.8
+/* s: longest age of a mark that search-back may still report, so that no R peak waits for 1.2 s. */
+#define OLDEST_S 1.1
+/* Hz: lowest rate of the stages, where the recording has it; ten samples of the band's upper edge. */
+#define RATE_MIN 160.0
+/* The integral is made of so many blocks: its running sum is renewed, and decisions fall, at the end of
+ * each block, whatever the chunks of the input. */
+#define BLOCKS 4
+/* Blocks remembered to tell noise: 2.75 s. */
+#define HISTORY 64
+/* Blocks that must be known before a signal can be called noise: a second. */
+#define HISTORY_MIN 24
+/* s on either side of the R peak whose quality is told. */
+#define QRS_HALF_S 0.06
 /* Beats that count as learning, and RR intervals in the running mean (paper). */
 #define LEARNING_BEATS 4
 #define RR_KEPT 8
-/* Peaks since the last beat that are remembered; at more than ten a second noise rules. */
+/* Peaks since the last beat that are remembered; with more, only noise is lost. */
 #define PEAKS 32
+/* Peaks of the integral in one block at the most: it falls by half and rises again only once. */
+#define PASSED 2
+/* Beats of a silent lead that are remembered: those of the first seconds at 300 a minute. */
+#define RECENT 16
+/* Another lead takes over when its share of busy blocks is lower by this much; a lead with a fault in
+ * the last FAULT_S or without a beat for LOST_S counts as one that is always busy. */
+#define SWITCH 0.2
+#define FAULT_S 0.5
+#define LOST_S 2.5
+/* A filter that has decayed this far (no unit: any gain is far above) is set to rest, since
+ * arithmetic on denormal numbers is slow. */
+#define REST 1e-140
 
 typedef struct pt_peak {
     int64_t about;  /* sample of the complex's main band-pass extremum, filter delay removed */
@@ -58,354 +101,528 @@ typedef struct pt_peak {
     double slope;   /* largest difference of the band-passed signal */
 } pt_peak;
 
-/* Filter and rings of one lead. */
+typedef struct pt_beat {
+    int64_t about;
+    float strength;
+    uint32_t quality;
+} pt_beat;
+
+/* Peak search on the integral. */
+typedef struct pt_search {
+    double sum;       /* the moving-window integral */
+    double block;     /* energy of the block that is being filled */
+    double peak;      /* highest value since the valley, or lowest since the peak */
+    int64_t peak_at;  /* step of the highest value */
+    int32_t rising;   /* a valley has been passed, the peak has not */
+} pt_search;
+
+typedef struct pt_found {
+    double peak;
+    int64_t at;
+} pt_found;
+
+/* One lead. */
 typedef struct pt_lead {
-    ecg_biquad section[2];
+    /* Band-pass, two sections without the constant gain: u[n] = x[n] - x[n-2] - a2 u[n-2] - a1 u[n-1],
+     * likewise y from u with c1 and c2. */
+    double a1, a2, c1, c2;
+    double x1, x2, u1, u2, y1, y2; /* the last two values */
+    double part;           /* sum of the samples of a group that is not complete */
+    pt_search search;
+    int32_t passed;
+    pt_found found[PASSED]; /* peaks passed in the block that is being filled */
+    uint32_t faults;       /* quality bits of the block that is being filled */
+    int32_t noisy;         /* the last beat was noise and has not been reported */
+    int64_t fault_at;      /* sample count at the last fault */
+    double signal, noise;  /* running levels, amplitudes */
+    double last_slope;     /* of the last beat */
+    int64_t last;          /* mark of the last beat */
+    int64_t beats;         /* so far */
+    int64_t idle;          /* samples without signal since the last beat */
+    double rr[RR_KEPT];    /* samples */
+    double rr_mean;
+    int32_t rr_count, rr_next;
+    uint32_t recent_next;
+    int32_t peaks;
+    double energy[HISTORY]; /* of the last blocks */
+    pt_peak kept[PEAKS];    /* peaks since the last beat that are none so far */
+    pt_beat recent[RECENT]; /* last beats, reported if the lead speaks */
 } pt_lead;
 
 typedef struct pt_state {
-    int64_t delay;      /* samples: group delay of the band-pass */
-    int64_t width;      /* samples: moving window */
-    int64_t step;       /* samples: difference for the slope */
-    int64_t hold;       /* samples */
-    int64_t oldest;     /* samples: longest age that may be reported */
-    uint32_t mask;      /* rings of band-passed signal and squared slope, length less one */
-
-    double sum, fresh;  /* the integral; the same since the window's ring last began anew */
-    int32_t fill;       /* samples in `fresh` */
-    int32_t tracking;   /* above a valley, looking for a peak; else falling */
-    double peak;        /* highest value since the valley, or lowest since the peak */
-    int64_t peak_at;
-    int64_t wake;       /* sample count of the next decision that no peak brings about */
-
+    int32_t group;      /* samples that make one of the stages' (a "step" of time below) */
+    int32_t delay;      /* samples: group delay of the band-pass and of the groups */
+    int32_t width;      /* steps: moving window, BLOCKS blocks */
+    int32_t step;       /* steps: difference for the slope */
+    int32_t hold;       /* steps */
+    int32_t block;      /* steps a block */
+    int32_t history;    /* steps before the present one that a decision looks at */
+    int32_t length;     /* steps that the buffers of band-passed signal and squared slope hold */
+    int32_t left;       /* samples until the block is full */
+    int32_t speaker;    /* the lead that is reported */
     int32_t started;    /* the first seconds have been decided */
-    double signal, noise;  /* running levels, amplitudes */
-    double last_slope;  /* of the last beat */
-    int64_t last;       /* R peak of the last beat */
-    int64_t learned;    /* beats so far */
-    int32_t rr_count, rr_next;
-    double rr[RR_KEPT]; /* samples */
-    double rr_mean;
-    int32_t peaks;
-    pt_peak kept[PEAKS];
+    uint32_t blocks;    /* so far */
+    int64_t count;      /* steps so far */
+    int64_t base;       /* step at the buffers' start */
+    int64_t begin;      /* samples: end of the first seconds, which are decided in retrospect */
+    int64_t oldest;     /* samples: longest age of a mark that search-back may report */
+    int64_t limit;      /* samples: longest age of an R peak that may be reported; 0: no limit asked */
+    int64_t reported;   /* mark of the last beat reported */
     pt_lead lead[1];
 } pt_state;
-
-static uint32_t pt_ring(double fs) {
-    uint32_t length = 1;
-    while (length < 0.6 * fs) length <<= 1;
-    return length;
-}
-
-static size_t pt_head(int leads) {
-    return ecg_round_up(sizeof(pt_state) + (size_t)(leads - 1) * sizeof(pt_lead));
-}
-
-static size_t pt_size(const ecg_detector_config *config) {
-    return pt_head(config->leads) + ((size_t)config->leads + 1) * pt_ring(config->fs) * sizeof(float);
-}
-
-static float *pt_band(const ecg_detector *d, pt_state *s, int lead) {
-    return (float *)((char *)s + pt_head(d->config.leads)) + (size_t)lead * (s->mask + 1u);
-}
-
-static float *pt_squared(const ecg_detector *d, pt_state *s) {
-    return pt_band(d, s, d->config.leads);
-}
 
 static int64_t samples_of(double seconds, double fs) {
     int64_t n = (int64_t)floor(seconds * fs + 0.5);
     return n > 1 ? n : 1;
 }
 
+static int32_t group_length(double fs) {
+    return fs < 2.0 * RATE_MIN ? 1 : (int32_t)floor(fs / RATE_MIN);
+}
+
+static int32_t block_length(double rate) {
+    return (int32_t)samples_of(INTEGRAL_S / BLOCKS, rate);
+}
+
+/* Steps that examine() looks back: hold, window, slope, block; all below 0.5 s. */
+static int32_t history_length(double rate) {
+    return (int32_t)ceil(0.5 * rate) + BLOCKS;
+}
+
+/* The buffers take as much again, so that moving the history to their start costs next to nothing. */
+static int32_t buffer_length(double rate) {
+    return 4 * history_length(rate) + block_length(rate);
+}
+
+static size_t head_size(int leads) {
+    return ecg_round_up(sizeof(pt_state) + (size_t)(leads - 1) * sizeof(pt_lead));
+}
+
+static size_t pt_size(const ecg_detector_config *config) {
+    return head_size(config->leads)
+           + (size_t)config->leads * 2 * (size_t)buffer_length(config->fs / group_length(config->fs)) * sizeof(double);
+}
+
+/* Band-passed signal and squared slope of a lead. Step `base` comes first. */
+static double *band_of(const ecg_detector *d, pt_state *s, int lead) {
+    return (double *)((char *)s + head_size(d->config.leads)) + (size_t)lead * 2 * (size_t)s->length;
+}
+
+static double *squared_of(const ecg_detector *d, pt_state *s, int lead) {
+    return band_of(d, s, lead) + s->length;
+}
+
 static void pt_init(ecg_detector *d, void *state) {
     pt_state *s = state;
-    double fs = d->config.fs;
-    ecg_bandpass filter;
-    ecg_bandpass_init(&filter, fs, BAND_LOW, BAND_HIGH);
-    for (int i = 0; i < d->config.leads; i++)
-        for (int k = 0; k < 2; k++) s->lead[i].section[k] = filter.section[k];
-    s->mask = pt_ring(fs) - 1;
-    s->delay = samples_of(filter.delay / fs, fs);
-    s->width = samples_of(INTEGRAL_S, fs);
-    s->step = samples_of(SLOPE_S, fs);
-    s->hold = samples_of(HOLD_S, fs);
+    const double fs = d->config.fs;
+    s->group = group_length(fs);
+    const double rate = fs / s->group;
+    ecg_bandpass design;
+    ecg_bandpass_init(&design, rate, BAND_LOW, BAND_HIGH);
+    for (int i = 0; i < d->config.leads; i++) {
+        pt_lead *f = &s->lead[i];
+        f->a1 = design.section[0].a1;
+        f->a2 = design.section[0].a2;
+        f->c1 = design.section[1].a1;
+        f->c2 = design.section[1].a2;
+        f->last = f->fault_at = INT64_MIN / 4;
+        f->rr_mean = fs;
+    }
+    s->delay = (int32_t)floor(design.delay * s->group + 0.5 * (s->group - 1) + 0.5);
+    s->block = block_length(rate);
+    s->left = s->block * s->group;
+    s->width = BLOCKS * s->block;
+    s->step = (int32_t)samples_of(SLOPE_S, rate);
+    s->hold = (int32_t)samples_of(HOLD_S, rate);
+    s->length = buffer_length(rate);
+    s->history = history_length(rate);
+    s->base = -s->history; /* silence before the first sample */
     s->oldest = samples_of(OLDEST_S, fs);
-    double start = START_S;
+    s->begin = samples_of(START_S, fs);
     if (d->config.max_delay > 0.0) {
-        int64_t limit = (int64_t)floor(d->config.max_delay * fs);
-        int64_t hold = limit - s->width - s->delay - ecg_refine_reach(fs);
-        if (hold < s->hold) s->hold = hold > 1 ? hold : 1;
-        if (limit < s->oldest) s->oldest = limit;
-        if (start > d->config.max_delay) start = d->config.max_delay;
+        s->limit = (int64_t)floor(d->config.max_delay * fs);
+        if (s->oldest > s->limit) s->oldest = s->limit;
+        if (s->begin > s->limit) s->begin = s->limit;
     }
-    s->wake = samples_of(start, fs);
-    s->last = INT64_MIN / 2;
-    s->rr_mean = fs;
+    s->reported = INT64_MIN / 4;
 }
 
-static double level_now(const ecg_detector *d, const pt_state *s, int64_t at) {
-    double wait = (double)(at - s->last) / d->config.fs - FADE_AFTER_S;
-    if (s->learned == 0 || wait <= 0.0) return s->signal;
-    return s->signal * exp2(-wait / FADE_S);
+/* ------------------------------------------------------------------ decision --------------- */
+
+static double signal_at(const ecg_detector *d, const pt_lead *f, int64_t at) {
+    if (f->beats == 0) return f->signal;
+    double wait = (double)(at - f->last - f->idle) / d->config.fs - (f->noisy ? NOISE_WAIT_S : FADE_AFTER_S);
+    return wait <= 0.0 ? f->signal : f->signal * exp2(-wait / (f->noisy ? NOISE_FADE_S : FADE_S));
 }
 
-static double threshold(const pt_state *s, double signal) {
-    return s->noise + THRESHOLD * (signal - s->noise);
+static double threshold(const pt_lead *f, double signal, double share) {
+    double limit = share * (f->noise + FIRST * (signal - f->noise)), least = NOISE_FLOOR * f->noise;
+    return limit > least ? limit : least;
 }
 
-static void learn_noise(pt_state *s, double height) {
-    s->noise += NOISE_RATE * (height - s->noise);
+static int is_t_wave(const ecg_detector *d, const pt_lead *f, const pt_peak *p) {
+    return (double)(p->about - f->last) < T_WAVE_S * d->config.fs && p->slope < SLOPE * f->last_slope;
 }
 
-static void accept(ecg_detector *d, pt_state *s, const pt_peak *p, double signal, double limit, double rate) {
-    int64_t r = ecg_refine(d, 0, p->about);
-    if (s->learned > 0) {
-        double rr = (double)(p->about - s->last);
-        s->rr[s->rr_next] = rr;
-        s->rr_next = (s->rr_next + 1) % RR_KEPT;
-        if (s->rr_count < RR_KEPT) s->rr_count++;
+/* Share of the last blocks with energy worth speaking of. */
+static double busy(const pt_state *s, const pt_lead *f) {
+    const double limit = BUSY_LEVEL * f->signal * f->signal / BLOCKS;
+    const int known = s->blocks < HISTORY ? (int)s->blocks : HISTORY;
+    int count = 0;
+    if (known < HISTORY_MIN) return 0.0;
+    for (int i = 0; i < known; i++) count += f->energy[i] > limit;
+    return (double)count / known;
+}
+
+static void report(ecg_detector *d, pt_state *s, int lead, const pt_beat *b) {
+    if ((double)(b->about - s->reported) < REFRACTORY_S * d->config.fs) return;
+    int64_t r = ecg_refine(d, lead, b->about), half = samples_of(QRS_HALF_S, d->config.fs);
+    if (s->limit > 0 && d->count - r > s->limit) return;
+    s->reported = b->about;
+    ecg_detector_report(d, r, b->strength, b->quality | ecg_quality_between(d, lead, r - half, r + half));
+}
+
+static void accept(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p, double signal, double limit,
+                   int searched) {
+    if (f->beats > 0 && f->idle == 0) {
+        f->rr[f->rr_next] = (double)(p->about - f->last);
+        f->rr_next = (f->rr_next + 1) % RR_KEPT;
+        if (f->rr_count < RR_KEPT) f->rr_count++;
         double sum = 0.0;
-        for (int i = 0; i < s->rr_count; i++) sum += s->rr[i];
-        s->rr_mean = sum / s->rr_count;
+        for (int i = 0; i < f->rr_count; i++) sum += f->rr[i];
+        f->rr_mean = sum / f->rr_count;
     }
-    double height = p->height < SIGNAL_CAP * signal ? p->height : SIGNAL_CAP * signal;
-    s->signal = signal + rate * (height - signal);
-    s->last_slope = p->slope;
-    s->last = p->about;
-    s->learned++;
-    int64_t half = samples_of(0.06, d->config.fs);
-    uint32_t quality = ecg_quality_between(d, 0, r - half, r + half);
-    if (s->learned <= LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
-    if (s->noise > 0.5 * s->signal) quality |= ECG_QUALITY_NOISY;
-    if (rate != SIGNAL_RATE) quality |= ECG_QUALITY_DOUBTFUL;
-    ecg_detector_report(d, r, (float)(p->height / limit), quality);
-}
-
-static void keep(pt_state *s, const pt_peak *p) {
-    if (s->peaks == PEAKS) { /* forget the lowest */
-        int low = 0;
-        for (int i = 1; i < PEAKS; i++)
-            if (s->kept[i].height < s->kept[low].height) low = i;
-        if (p->height <= s->kept[low].height) return;
-        memmove(&s->kept[low], &s->kept[low + 1], (size_t)(PEAKS - 1 - low) * sizeof *p);
-        s->peaks--;
-    }
-    s->kept[s->peaks++] = *p;
-}
-
-/* Peaks up to a beat are history. */
-static void forget(pt_state *s, int64_t until) {
+    double height = p->height < SIGNAL_CAP * signal || f->noisy ? p->height : SIGNAL_CAP * signal;
+    f->signal = signal + (f->noisy ? NOISE_RISE : searched ? SEARCH_RATE : SIGNAL_RATE) * (height - signal);
+    f->last_slope = p->slope;
+    f->last = p->about;
+    f->idle = 0;
+    f->beats++;
+    /* Peaks up to the beat are history. */
     int left = 0;
-    for (int i = 0; i < s->peaks; i++)
-        if (s->kept[i].about > until) s->kept[left++] = s->kept[i];
-    s->peaks = left;
+    for (int i = 0; i < f->peaks; i++)
+        if (f->kept[i].about > p->about) f->kept[left++] = f->kept[i];
+    f->peaks = left;
+
+    const double share = busy(s, f);
+    f->noisy = share > BUSY;
+    if (f->noisy) return;
+    pt_beat b = {p->about, (float)(p->height / limit), 0};
+    if (f->beats <= LEARNING_BEATS) b.quality |= ECG_QUALITY_LEARNING;
+    if (share > 0.75 * BUSY) b.quality |= ECG_QUALITY_NOISY;
+    if (searched) b.quality |= ECG_QUALITY_DOUBTFUL;
+    f->recent[f->recent_next++ % RECENT] = b;
+    if (f == &s->lead[s->speaker]) report(d, s, s->speaker, &b);
 }
 
-static int is_t_wave(const ecg_detector *d, const pt_state *s, const pt_peak *p) {
-    return (double)(p->about - s->last) < T_WAVE_S * d->config.fs && p->slope < SLOPE * s->last_slope;
+static void keep(pt_lead *f, const pt_peak *p) {
+    if (f->peaks == PEAKS) { /* the oldest goes */
+        memmove(&f->kept[0], &f->kept[1], (PEAKS - 1) * sizeof *p);
+        f->peaks--;
+    }
+    f->kept[f->peaks++] = *p;
 }
 
-static double second(const pt_state *s, double signal) {
-    double limit = SECOND * threshold(s, signal), floor_ = NOISE_FLOOR * s->noise;
-    return limit > floor_ ? limit : floor_;
+static void decide(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p) {
+    if ((double)(p->about - f->last) < REFRACTORY_S * d->config.fs) return;
+    double signal = signal_at(d, f, p->about), limit = threshold(f, signal, 1.0);
+    if (p->height > limit && !is_t_wave(d, f, p)) {
+        accept(d, s, f, p, signal, limit, 0);
+    } else {
+        f->noise += NOISE_RATE * (p->height - f->noise);
+        keep(f, p);
+    }
 }
 
-/* The highest peak above the second threshold becomes a beat, until there is none. */
-static void search_back(ecg_detector *d, pt_state *s) {
-    for (;;) {
-        double overdue = (double)s->last + SEARCH_RR * s->rr_mean;
-        int64_t now = d->count;
+/* The highest remembered peak above the second threshold becomes a beat once the next beat is overdue,
+ * as long as there is one. */
+static void search_back(ecg_detector *d, pt_state *s, pt_lead *f) {
+    const double seen_after = (double)(s->delay + s->width * s->group / 2);
+    while (f->peaks > 0 && (double)d->count >= (double)f->last + SEARCH_RR * f->rr_mean + seen_after) {
+        double signal = signal_at(d, f, d->count), limit = threshold(f, signal, SECOND);
         const pt_peak *best = NULL;
-        if ((double)(now - s->width / 2 - s->delay) < overdue) break;
-        double signal = level_now(d, s, now);
-        double limit = second(s, signal);
-        for (int i = 0; i < s->peaks; i++) {
-            const pt_peak *p = &s->kept[i];
-            if (now - p->about > s->oldest || (double)(p->about - s->last) < REFRACTORY_S * d->config.fs) continue;
-            if (p->height > limit && (!best || p->height > best->height) && !is_t_wave(d, s, p)) best = p;
+        for (int i = 0; i < f->peaks; i++) {
+            const pt_peak *p = &f->kept[i];
+            if (p->height > limit && (!best || p->height > best->height) && d->count - p->about <= s->oldest
+                && (double)(p->about - f->last) >= REFRACTORY_S * d->config.fs && !is_t_wave(d, f, p))
+                best = p;
         }
         if (!best) break;
         pt_peak found = *best;
-        accept(d, s, &found, signal, limit, SEARCH_RATE);
-        forget(s, found.about);
+        accept(d, s, f, &found, signal, limit, 1);
     }
 }
 
-static void set_wake(const ecg_detector *d, pt_state *s) {
-    double due = (double)s->last + SEARCH_RR * s->rr_mean + (double)(s->width / 2 + s->delay);
-    s->wake = INT64_MAX;
-    if (s->learned && due > (double)d->count) s->wake = (int64_t)ceil(due) + 1;
-}
-
-static void decide(ecg_detector *d, pt_state *s, const pt_peak *p) {
-    double fs = d->config.fs, since = (double)(p->about - s->last);
-    if (since < REFRACTORY_S * fs) return;
-    double signal = level_now(d, s, p->about);
-    double limit = threshold(s, signal), floor_ = NOISE_FLOOR * s->noise;
-    if (limit < floor_) limit = floor_;
-    if (!is_t_wave(d, s, p) && p->height > limit) {
-        accept(d, s, p, signal, limit, SIGNAL_RATE);
-        s->peaks = 0;
-    } else {
-        learn_noise(s, p->height);
-        keep(s, p);
-    }
-}
-
-static void start(ecg_detector *d, pt_state *s) {
+/* Levels from all peaks of the first seconds. */
+static void start_levels(pt_lead *f) {
     double highest = 0.0, sum = 0.0;
     int low = 0;
-    for (int i = 0; i < s->peaks; i++)
-        if (s->kept[i].height > highest) highest = s->kept[i].height;
-    s->signal = START_LEVEL * highest;
-    for (int i = 0; i < s->peaks; i++)
-        if (s->kept[i].height < 0.4 * highest) {
-            sum += s->kept[i].height;
+    for (int i = 0; i < f->peaks; i++) highest = f->kept[i].height > highest ? f->kept[i].height : highest;
+    for (int i = 0; i < f->peaks; i++)
+        if (f->kept[i].height < START_SPLIT * highest) {
+            sum += f->kept[i].height;
             low++;
         }
-    s->noise = low ? sum / low : 0.1 * highest;
+    f->signal = START_LEVEL * highest;
+    f->noise = low > 0 ? sum / low : 0.0;
+}
+
+/* Each peak of the first seconds as if it came now. */
+static void decide_start(ecg_detector *d, pt_state *s, pt_lead *f) {
     pt_peak first[PEAKS];
-    int peaks = s->peaks;
-    memcpy(first, s->kept, sizeof first);
-    s->peaks = 0;
-    s->started = 1;
-    for (int i = 0; i < peaks; i++) decide(d, s, &first[i]);
+    int peaks = f->peaks;
+    memcpy(first, f->kept, sizeof first);
+    f->peaks = 0;
+    for (int i = 0; i < peaks; i++) decide(d, s, f, &first[i]);
 }
 
-/* A decision that time brings about. */
-static void on_time(ecg_detector *d, pt_state *s) {
-    if (!s->started) start(d, s);
-    else search_back(d, s);
-    set_wake(d, s);
-}
-
-/* The integral has passed a peak at `s->peak_at` (a sample index). */
-static void on_peak(ecg_detector *d, pt_state *s) {
-    const float *band = pt_band(d, s, 0), *squared = pt_squared(d, s);
-    int64_t first = s->peak_at - s->width - s->step;
-    if (first < 0) first = 0;
-    int64_t at = s->peak_at;
-    float best = -1.0f, steep = 0.0f;
-    for (int64_t i = first; i <= s->peak_at; i++) {
-        float x = fabsf(band[(uint32_t)i & s->mask]), q = squared[(uint32_t)i & s->mask];
-        if (x > best) {
-            best = x;
-            at = i;
-        }
-        if (q > steep) steep = q;
+/* What lies under a peak of the integral. */
+static pt_peak examine(ecg_detector *d, pt_state *s, int lead, double integral, int64_t step) {
+    const double *band = band_of(d, s, lead), *squared = squared_of(d, s, lead);
+    const int32_t last = (int32_t)(step - s->base), first = last - s->width - s->step;
+    double highest = 0.0, steepest = 0.0;
+    for (int32_t i = first; i <= last; i++) {
+        double x = fabs(band[i]);
+        highest = x > highest ? x : highest;
+        steepest = squared[i] > steepest ? squared[i] : steepest;
     }
-    pt_peak p = {at - s->delay, sqrt(s->peak), sqrt((double)steep)};
-    if (p.about < 0) p.about = 0;
-    if (!s->started) {
-        keep(s, &p);
+    int32_t at = first;
+    while (at < last && fabs(band[at]) < highest) at++;
+    int64_t about = (s->base + at + 1) * s->group - 1 - s->delay;
+    pt_peak p = {about > 0 ? about : 0, sqrt(integral), sqrt(steepest)};
+    return p;
+}
+
+/* The integral has passed a peak. */
+static void on_peak(ecg_detector *d, pt_state *s, int lead, const pt_found *found) {
+    pt_lead *f = &s->lead[lead];
+    double height = sqrt(found->peak);
+    if (s->started && height < NOISE_FLOOR * f->noise) { /* below any threshold */
+        f->noise += NOISE_RATE * (height - f->noise);
         return;
     }
-    decide(d, s, &p);
-    search_back(d, s);
-    set_wake(d, s);
+    pt_peak p = examine(d, s, lead, found->peak, found->at);
+    if (s->started) decide(d, s, f, &p);
+    else keep(f, &p);
+}
+
+static void pass(pt_lead *f) {
+    if (f->passed < PASSED) f->found[f->passed++] = (pt_found){f->search.peak, f->search.peak_at};
+    f->search.rising = 0;
+    f->search.peak = f->search.sum;
+}
+
+/* The integral still rises or stays high, but the R peak would be too old at the end of the next block:
+ * the peak counts as passed. */
+static void hurry(ecg_detector *d, pt_state *s, int lead) {
+    pt_lead *f = &s->lead[lead];
+    if (!s->started || !f->search.rising) return;
+    pt_peak p = examine(d, s, lead, f->search.peak, f->search.peak_at);
+    int64_t r = ecg_refine(d, lead, p.about), first = r < p.about ? r : p.about;
+    if (d->count + s->block * s->group - first > s->limit) pass(f);
+}
+
+/* The speaker changes when another lead is clearly steadier; what that one has found since the last
+ * report is reported. */
+static void choose_speaker(ecg_detector *d, pt_state *s) {
+    double best = 0.0, present = 0.0;
+    int choice = 0;
+    for (int i = 0; i < d->config.leads; i++) {
+        const pt_lead *f = &s->lead[i];
+        double share = busy(s, f);
+        if ((double)(d->count - f->fault_at) < FAULT_S * d->config.fs || !(f->signal > 0.0)
+            || (f->beats > 0 && (double)(d->count - f->last) > LOST_S * d->config.fs))
+            share = 1.0;
+        if (i == s->speaker) present = share;
+        if (i == 0 || share < best) {
+            best = share;
+            choice = i;
+        }
+    }
+    if (!(best < present - SWITCH)) return;
+    s->speaker = choice;
+    pt_lead *f = &s->lead[choice];
+    uint32_t oldest = f->recent_next > RECENT ? f->recent_next - RECENT : 0;
+    for (uint32_t i = oldest; i != f->recent_next; i++) {
+        const pt_beat *b = &f->recent[i % RECENT];
+        if (d->count - b->about <= s->oldest) report(d, s, choice, b);
+    }
+}
+
+/* The peaks passed in this block, then what time brings about. */
+static void decide_block(ecg_detector *d, pt_state *s) {
+    const int leads = d->config.leads;
+    for (int l = 0; l < leads; l++) {
+        if (s->limit > 0) hurry(d, s, l);
+        for (int i = 0; i < s->lead[l].passed; i++) on_peak(d, s, l, &s->lead[l].found[i]);
+        s->lead[l].passed = 0;
+    }
+    if (!s->started) {
+        if (d->count < s->begin) return;
+        s->started = 1;
+        for (int l = 0; l < leads; l++) start_levels(&s->lead[l]);
+        if (leads > 1) choose_speaker(d, s);
+        for (int l = 0; l < leads; l++) decide_start(d, s, &s->lead[l]);
+    }
+    for (int l = 0; l < leads; l++) search_back(d, s, &s->lead[l]);
+    if (leads > 1) choose_speaker(d, s);
+}
+
+/* ------------------------------------------------------------------ signal path ------------ */
+
+/* Sums of groups of samples; `begun` samples of the first are in f->part. Returns how many were
+ * completed. */
+static int32_t group_block(pt_lead *f, const float *in, double *out, int32_t n, int32_t group, int32_t begun) {
+    int32_t filled = 0, i = 0;
+    if (group == 1) {
+        for (; i < n; i++) out[i] = (double)in[i];
+        return n;
+    }
+    if (begun > 0) {
+        for (; i < n && begun < group; i++, begun++) f->part += (double)in[i];
+        if (begun < group) return 0;
+        out[filled++] = f->part;
+        f->part = 0.0;
+    }
+    for (; i + group <= n; i += group) {
+        double sum = (double)in[i] + (double)in[i + 1];
+        for (int32_t k = 2; k < group; k++) sum += (double)in[i + k];
+        out[filled++] = sum;
+    }
+    for (; i < n; i++) f->part += (double)in[i];
+    return filled;
+}
+
+/* Band-pass of `n` steps in place. */
+static void filter_block(pt_lead *f, double *x_to_y, int32_t n) {
+    const double a1 = f->a1, a2 = f->a2, c1 = f->c1, c2 = f->c2;
+    double x1 = f->x1, x2 = f->x2, u1 = f->u1, u2 = f->u2, y1 = f->y1, y2 = f->y2;
+    for (int32_t i = 0; i < n; i++) {
+        /* What is known a sample ahead comes first: the loop waits for one product and one sum. */
+        double x = x_to_y[i], u = (x - x2 - a2 * u2) - a1 * u1, y = (u - u2 - c2 * y2) - c1 * y1;
+        x2 = x1;
+        x1 = x;
+        u2 = u1;
+        u1 = u;
+        y2 = y1;
+        y1 = y;
+        x_to_y[i] = y;
+    }
+    f->x1 = x1;
+    f->x2 = x2;
+    f->u1 = u1;
+    f->u2 = u2;
+    f->y1 = y1;
+    f->y2 = y2;
+}
+
+/* Looks for peaks of the integral in `n` steps from `count` on. */
+static void search(pt_state *s, pt_lead *f, const double *entering, int32_t n) {
+    pt_search q = f->search;
+    const double *leaving = entering - s->width;
+    const int64_t count = s->count, hold = s->hold;
+    for (int32_t i = 0; i < n; i++) {
+        q.sum += entering[i] - leaving[i];
+        q.block += entering[i];
+        if (q.sum > q.peak) {
+            q.rising = 1;
+            q.peak = q.sum;
+            q.peak_at = count + i;
+        } else if (!q.rising) {
+            q.peak = q.sum;
+        } else if (q.sum < FALL * q.peak || count + i - q.peak_at >= hold) {
+            f->search = q;
+            pass(f);
+            q = f->search;
+        }
+    }
+    f->search = q;
+}
+
+/* All stages for the next `n` samples, up to the end of a block. */
+static void advance(ecg_detector *d, pt_state *s, const float *samples, int32_t n) {
+    const int leads = d->config.leads;
+    const int32_t step = s->step, group = s->group;
+    const int32_t begun = (int32_t)(d->count % group), steps = (begun + n) / group;
+    const size_t at = (size_t)(s->count - s->base);
+    const uint32_t now = (uint32_t)d->count & d->ring_mask, room = d->ring_mask + 1u - now;
+    const int32_t head = (uint32_t)n < room ? n : (int32_t)room; /* the rest wraps to the ring's start */
+    for (int l = 0; l < leads; l++) {
+        float *ring = ecg_ring(d, l);
+        uint8_t *flags = ecg_flags(d, l);
+        double *band = band_of(d, s, l) + at, *squared = squared_of(d, s, l) + at;
+        ecg_lead *lead = &ecg_leads(d)[l];
+        pt_lead *f = &s->lead[l];
+        f->faults |= ecg_lead_block(lead, samples + l, leads, head, ring + now, flags + now);
+        int32_t filled = group_block(f, ring + now, band, head, group, begun);
+        if (head < n) {
+            f->faults |= ecg_lead_block(lead, samples + head * leads + l, leads, n - head, ring, flags);
+            group_block(f, ring, band + filled, n - head, group, (begun + head) % group);
+        }
+        filter_block(f, band, steps);
+        for (int32_t i = 0; i < steps; i++) {
+            double slope = band[i] - band[i - step];
+            squared[i] = slope * slope;
+        }
+        search(s, f, squared, steps);
+    }
+    s->count += steps;
+    s->left -= n;
+    d->count += n;
+}
+
+static void end_block(ecg_detector *d, pt_state *s) {
+    const int leads = d->config.leads;
+    s->left = s->block * s->group;
+    s->blocks++;
+    for (int l = 0; l < leads; l++) {
+        pt_lead *f = &s->lead[l];
+        f->energy[(s->blocks - 1) % HISTORY] = f->search.block;
+        f->search.block = 0.0;
+        double sum = 0.0;
+        for (uint32_t i = s->blocks < BLOCKS ? s->blocks : BLOCKS; i >= 1; i--)
+            sum += f->energy[(s->blocks - i) % HISTORY];
+        f->search.sum = sum;
+        if (fabs(f->u1) + fabs(f->u2) < REST && fabs(f->y1) + fabs(f->y2) < REST)
+            f->u1 = f->u2 = f->y1 = f->y2 = 0.0;
+        if (f->faults) f->fault_at = d->count;
+        if (f->faults & (ECG_QUALITY_GAP | ECG_QUALITY_FLAT)) f->idle += s->block * s->group;
+        f->faults = 0;
+    }
+    decide_block(d, s);
+    const int32_t used = (int32_t)(s->count - s->base);
+    if (used + s->block > s->length) {
+        for (int l = 0; l < 2 * leads; l++) {
+            double *b = band_of(d, s, 0) + (size_t)l * (size_t)s->length;
+            memmove(b, b + used - s->history, (size_t)s->history * sizeof *b);
+        }
+        s->base = s->count - s->history;
+    }
 }
 
 static size_t pt_process(ecg_detector *d, void *state, const float *samples, size_t n) {
     pt_state *s = state;
-    const uint32_t ring_mask = d->ring_mask, mask = s->mask;
-    float *ring = ecg_ring(d, 0), *band = pt_band(d, s, 0), *squared = pt_squared(d, s);
-    uint8_t *flags = ecg_flags(d, 0);
-    ecg_lead lead = ecg_leads(d)[0];
-    ecg_biquad p = s->lead[0].section[0], q = s->lead[0].section[1];
-    double sum = s->sum, fresh = s->fresh, peak = s->peak;
-    int32_t fill = s->fill, tracking = s->tracking, width = (int32_t)s->width;
-    int64_t peak_at = s->peak_at, wake = s->wake, count = d->count, hold = s->hold;
-    const uint32_t step = (uint32_t)s->step;
-    const int leads = d->config.leads;
-    size_t i = 0;
-    while (i < n) {
-        float x;
-        uint32_t quality = ecg_lead_step(&lead, samples[i * (size_t)leads], &x);
-        uint32_t now = (uint32_t)count & mask;
-        ring[(uint32_t)count & ring_mask] = x;
-        flags[(uint32_t)count & ring_mask] = (uint8_t)quality;
-        for (int k = 1; k < leads; k++) {
-            uint32_t at = (uint32_t)count & ring_mask;
-            ecg_flags(d, k)[at] = (uint8_t)ecg_lead_step(&ecg_leads(d)[k], samples[i * (size_t)leads + (size_t)k],
-                                                         &ecg_ring(d, k)[at]);
-        }
-
-        double u = p.b0 * (double)x + p.s1;
-        p.s1 = p.s2 - p.a1 * u;
-        p.s2 = -p.b0 * (double)x - p.a2 * u;
-        double y = q.b0 * u + q.s1;
-        q.s1 = q.s2 - q.a1 * y;
-        q.s2 = -q.b0 * u - q.a2 * y;
-        float b = (float)y;
-        band[now] = b;
-        float slope = b - band[(now - step) & mask];
-        float e = slope * slope;
-        sum += (double)e - (double)squared[(now - (uint32_t)width) & mask];
-        squared[now] = e;
-        fresh += (double)e;
-        if (++fill == width) {
-            sum = fresh;
-            fresh = 0.0;
-            fill = 0;
-        }
-        int event = 0;
-        if (tracking) {
-            if (sum > peak) {
-                peak = sum;
-                peak_at = count;
-            } else if (sum < FALL * peak || count - peak_at >= hold) {
-                event = 1;
-            }
-        } else if (sum < peak) {
-            peak = sum;
-        } else if (sum > RISE * peak) {
-            tracking = 1;
-            peak = sum;
-            peak_at = count;
-        }
-        count++;
-        i++;
-        if (event || count >= wake) {
-            d->count = count;
-            s->peak = peak;
-            s->peak_at = peak_at;
-            if (event) {
-                on_peak(d, s);
-                tracking = 0;
-                peak = sum;
-            }
-            if (count >= s->wake) on_time(d, s);
-            wake = s->wake;
-            if (ecg_queue_filled(d)) break;
-        }
+    size_t done = 0;
+    while (done < n && !ecg_queue_filled(d)) {
+        size_t length = (size_t)s->left < n - done ? (size_t)s->left : n - done;
+        advance(d, s, samples + done * (size_t)d->config.leads, (int32_t)length);
+        done += length;
+        if (s->left == 0) end_block(d, s);
     }
-    ecg_leads(d)[0] = lead;
-    s->lead[0].section[0] = p;
-    s->lead[0].section[1] = q;
-    s->sum = sum;
-    s->fresh = fresh;
-    s->fill = fill;
-    s->tracking = tracking;
-    s->peak = peak;
-    s->peak_at = peak_at;
-    d->count = count;
-    return i;
+    return done;
 }
 
 static void pt_flush(ecg_detector *d, void *state) {
     pt_state *s = state;
-    if (s->tracking) {
-        s->tracking = 0;
-        on_peak(d, s);
-    }
-    if (!s->started) start(d, s);
-    search_back(d, s);
+    for (int l = 0; l < d->config.leads; l++)
+        if (s->lead[l].search.rising) pass(&s->lead[l]);
+    s->begin = 0;
+    decide_block(d, s);
 }
 
 static int64_t pt_delay(const ecg_detector *d, const void *state) {
-    (void)d;
-    return ((const pt_state *)state)->oldest;
+    const pt_state *s = state;
+    return s->limit > 0 ? s->limit : s->oldest + ecg_refine_reach(d->config.fs);
 }
 
 const ecg_method_ops ecg_pan_tompkins_ops = {pt_size, pt_init, pt_process, pt_flush, pt_delay};

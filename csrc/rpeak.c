@@ -41,18 +41,35 @@ int64_t ecg_refine(ecg_detector *d, int lead, int64_t about) {
     int n = (int)(last - first) + 1;
     if (n > POINTS) n = POINTS;
     sum[0] = 0.0;
-    for (int i = 0; i < n; i++) sum[i + 1] = sum[i] + (double)ring[(uint32_t)(first + i) & mask];
+    int done = 0;
+    for (; done + 4 <= n; done += 4) { /* four at a time wait for one sum only */
+        double a = ring[(uint32_t)(first + done) & mask], b = ring[(uint32_t)(first + done + 1) & mask];
+        double c = ring[(uint32_t)(first + done + 2) & mask], e = ring[(uint32_t)(first + done + 3) & mask];
+        sum[done + 1] = sum[done] + a;
+        sum[done + 2] = sum[done] + (a + b);
+        sum[done + 3] = sum[done] + ((a + b) + c);
+        sum[done + 4] = sum[done] + ((a + b) + (c + e));
+    }
+    for (; done < n; done++) sum[done + 1] = sum[done] + (double)ring[(uint32_t)(first + done) & mask];
     int from = (int)(about - first) - search, to = (int)(about - first) + search;
     if (from < 0) from = 0;
     if (to > n - 1) to = n - 1;
     if (to < from) return about < first ? first : last;
 
     double top = 0.0;
+    const double near = 1.0 / (2 * smooth + 1), far = 1.0 / (2 * level + 1);
     for (int i = from; i <= to; i++) {
+        int l = i - level, r = i + level + 1;
+        double part = far;
+        if (l < 0 || r > n) { /* where the signal begins or ends */
+            l = l < 0 ? 0 : l;
+            r = r > n ? n : r;
+            part = 1.0 / (r - l);
+        }
         int a = i - smooth < 0 ? 0 : i - smooth, b = i + smooth + 1 > n ? n : i + smooth + 1;
-        int l = i - level < 0 ? 0 : i - level, r = i + level + 1 > n ? n : i + level + 1;
-        height[i] = fabs((sum[b] - sum[a]) / (double)(b - a) - (sum[r] - sum[l]) / (double)(r - l));
-        if (height[i] > top) top = height[i];
+        double mean = b - a == 2 * smooth + 1 ? (sum[b] - sum[a]) * near : (sum[b] - sum[a]) / (b - a);
+        height[i] = fabs(mean - (sum[r] - sum[l]) * part);
+        top = height[i] > top ? height[i] : top;
     }
     for (int i = from; i < to; i++)
         if (height[i] >= EARLY * top && height[i + 1] <= height[i] && (i == from || height[i - 1] <= height[i]))
