@@ -22,7 +22,7 @@ struct constants {
     /* several leads */
     float w_from, w_power, w_cap;
     /* trust */
-    float noisy_gap, trust_cap, trust_like, trust_var, trust_from, trust_rate, trust_gap;
+    float noisy_gap, start_trust, again_trust, trust_cap, trust_like, trust_var, trust_from, trust_rate, trust_gap;
     float distrust_after, distrust_from, steady_gain, steady_like;
     float floor;
     float loss_margin, loss_rate, loss_noise_rate, loss_floor, loss_power;
@@ -47,7 +47,7 @@ static const struct constants K
     .clear_score = 0.3f, .clear_short = 0.75f, .clear_long = 1.5f, .clear_like = 0.8f, .clear_drop = 0.5f,
     .wait_rr = 1.0f, .wait_min = 0.35f, .wait_max = 1.1f,
     .w_from = 0.0f, .w_power = 1.0f, .w_cap = 2.0f,
-    .noisy_gap = 1.6f, .trust_cap = 2.0f, .trust_like = 1.5f, .trust_var = 0.5f, .trust_from = 1.0f, .trust_rate = 0.15f, .trust_gap = 0.25f,
+    .noisy_gap = 1.6f, .start_trust = 1.1f, .again_trust = 1.8f, .trust_cap = 2.0f, .trust_like = 1.5f, .trust_var = 0.5f, .trust_from = 1.0f, .trust_rate = 0.15f, .trust_gap = 0.25f,
     .distrust_after = 0.7f, .distrust_from = 1.5f, .steady_gain = 0.03f, .steady_like = 0.7f,
     .floor = 1.5f,
     .loss_margin = 0.3f, .loss_rate = 0.15f, .loss_noise_rate = 0.05f, .loss_floor = 0.3f, .loss_power = 1.5f,
@@ -66,6 +66,7 @@ static const struct constants K
 #define SHAPE_MAX (SNIPPET_MAX + 2 * LAG_MAX)
 #define RRS 8
 #define STEADY 8
+#define DOUBTS 5
 #define LEARNING_BEATS 8
 #define EXPIRE_S 1.3f
 #define SNIPPET_S 0.07
@@ -127,7 +128,7 @@ typedef struct adaptive_state {
     int64_t end;
     float wait_cap;
     int64_t last_at;         /* of the last accepted */
-    int32_t accepted, beats;
+    int32_t accepted, beats, again, doubts;
     float trust, trust_gap, recent;
     int32_t trusted;
     float last_height, last_share;
@@ -148,6 +149,27 @@ static size_t adaptive_size(const ecg_detector_config *config) {
 
 static lead_state *leads_of(adaptive_state *a) {
     return (lead_state *)((char *)a + lead_offset());
+}
+
+/* Forgets levels, shapes and rhythm: at the start, and when what was learned is no ECG. */
+static void begin_learning(adaptive_state *a, int leads) {
+    a->learning = 1;
+    a->started = 0;
+    a->accepted = 0;
+    a->beats = 0;
+    a->start_at = -1;
+    a->wake = INT64_MAX;
+    a->rr_count = 0;
+    a->rr_ref = 0.8f;
+    a->rr_var = 0.5f;
+    a->head = a->solved = a->tail;
+    lead_state *s = leads_of(a);
+    for (int l = 0; l < leads; l++, s++) {
+        s->weight = 1.0f / (float)leads;
+        s->scale = 1.0f;
+        s->first_count = s->model_count = 0;
+        s->missed = s->raised = 0.0f;
+    }
 }
 
 static int design(double fd, double hz, double gain, float *even, float *odd, float *centre) {
@@ -189,14 +211,8 @@ static void adaptive_init(ecg_detector *d, void *state) {
     a->lag = (int32_t)floor(LAG_S * fd + 0.5);
     if (a->lag > LAG_MAX) a->lag = LAG_MAX;
     a->peak_at = -1;
-    a->start_at = -1;
-    a->wake = INT64_MAX;
-    a->rr_ref = 0.8f;
-    a->rr_var = 0.5f;
-    a->learning = 1;
     a->wait_cap = d->config.max_delay > 0.0 ? (float)d->config.max_delay - 0.24f : 1e9f;
-    lead_state *s = leads_of(a);
-    for (int l = 0; l < d->config.leads; l++) s[l].weight = 1.0f / (float)d->config.leads, s[l].scale = 1.0f;
+    begin_learning(a, d->config.leads);
 }
 
 static float filter(const adaptive_state *a, lead_state *s, float x, float *high) {
@@ -280,6 +296,8 @@ static void weigh(adaptive_state *a, int leads) {
         s[l].scale = s[l].weight * expf(-2.0f * s[l].log_signal);
     }
 }
+
+static float level_gap(adaptive_state *a, int leads);
 
 /* ---- decision */
 
@@ -518,12 +536,7 @@ static void commit(ecg_detector *d, adaptive_state *a, int slot, int clear) {
         a->last_share += s[l].weight * s[l].last_share;
     }
     if (a->accepted) learn_rr(a, seconds(a, a->last_at, c->at));
-    float gap = 0.0f, t;
-    for (int l = 0; l < leads; l++) {
-        refresh_noise(&s[l]);
-        float g = s[l].log_signal - s[l].log_noise;
-        gap += s[l].weight * (g < K.trust_cap ? g : K.trust_cap);
-    }
+    float gap = level_gap(a, leads), t;
     t = gap - K.trust_var * a->rr_var + (a->accepted ? K.trust_like * (c->like - 0.5f) : 0.0f);
     float rate = 1.0f / (float)(1 + a->trusted);
     if (rate < K.trust_rate) rate = K.trust_rate;
@@ -537,7 +550,12 @@ static void commit(ecg_detector *d, adaptive_state *a, int slot, int clear) {
     a->solved = a->head;
     int64_t raw = c->at * a->decimation + (a->decimation - 1) / 2;
     if (a->beats < LEARNING_BEATS) a->beats++;
-    if (a->trust <= K.trust_from || a->trust_gap <= K.trust_gap) return;
+    if (a->trust <= K.trust_from || a->trust_gap <= K.trust_gap) {
+        a->doubts++;
+        return;
+    }
+    a->doubts = 0;
+    if (a->again && seconds(a, a->last_at, a->index) > EXPIRE_S + K.hold_s + 0.1f) return; /* too late to tell */
     uint32_t quality = clear ? 0u : ECG_QUALITY_DOUBTFUL, faults = ~0u;
     int64_t around = a->merge * 2 * a->decimation;
     for (int l = 0; l < leads; l++) faults &= ecg_quality_between(d, l, raw - around, raw + around);
@@ -576,6 +594,12 @@ static void decide(ecg_detector *d, adaptive_state *a, int final) {
         }
         commit(d, a, slot, clear);
     }
+    if (a->doubts >= DOUBTS && !final) {
+        begin_learning(a, leads);
+        a->again = 1;
+        a->doubts = 0;
+        return;
+    }
     int64_t expire = (int64_t)((EXPIRE_S < a->wait_cap ? EXPIRE_S : a->wait_cap) * a->fd);
     while (a->head != a->tail && a->pending[a->head % PENDING].at + expire <= now) reject_first(a, leads);
     if (a->head != a->tail && !final) {
@@ -608,18 +632,6 @@ static void split_levels(lead_state *s) {
     s->log_noise = split > 0 ? v[(split - 1) / 2] : v[0] - 1.0f;
 }
 
-/* Before any beat is accepted: the strongest candidate of the best path is the first model. */
-static void first_model(adaptive_state *a, int leads, int64_t now) {
-    lead_state *s = leads_of(a);
-    int slot = best_path_end(a, leads, now), best = slot;
-    for (; slot >= 0; slot = a->pending[slot].from)
-        if (a->pending[slot].score > a->pending[best].score) best = slot;
-    if (best < 0) return;
-    for (int l = 0; l < leads; l++)
-        if (!s[l].bad[best]) learn_shape(a, &s[l], (uint32_t)best);
-    a->solved = a->head;
-}
-
 static void learn_levels(adaptive_state *a, int leads) {
     lead_state *s = leads_of(a);
     for (int l = 0; l < leads; l++) {
@@ -632,6 +644,47 @@ static void learn_levels(adaptive_state *a, int leads) {
     }
     weigh(a, leads);
     a->solved = a->head;
+}
+
+/* How far the levels are apart, over all leads. */
+static float level_gap(adaptive_state *a, int leads) {
+    lead_state *s = leads_of(a);
+    float gap = 0.0f;
+    for (int l = 0; l < leads; l++, s++) {
+        refresh_noise(s);
+        float g = s->log_signal - s->log_noise;
+        gap += s->weight * (g < K.trust_cap ? g : K.trust_cap);
+    }
+    return gap;
+}
+
+/* Decides in retrospect what the first seconds hold: levels, model, and whether it is an ECG. */
+static int begin(adaptive_state *a, int leads, int64_t now) {
+    lead_state *s = leads_of(a);
+    learn_levels(a, leads);
+    int end = best_path_end(a, leads, now), best = end, n = 0;
+    for (int slot = end; slot >= 0; slot = a->pending[slot].from)
+        if (a->pending[slot].score > a->pending[best].score) best = slot;
+    if (best < 0) return 0;
+    for (int l = 0; l < leads; l++)
+        if (!s[l].bad[best]) learn_shape(a, &s[l], (uint32_t)best);
+    a->solved = a->head;
+    end = best_path_end(a, leads, now);
+    float like = 0.0f, rr[PENDING], mean = 0.0f, var = 0.0f;
+    for (int slot = end; slot >= 0; slot = a->pending[slot].from) {
+        if (slot != best) like += a->pending[slot].like;
+        if (a->pending[slot].from >= 0) {
+            rr[n] = seconds(a, a->pending[a->pending[slot].from].at, a->pending[slot].at);
+            mean += rr[n++];
+        }
+    }
+    mean /= (float)(n > 0 ? n : 1);
+    for (int i = 0; i < n; i++) var += fabsf(rr[i] / mean - 1.0f) / (float)n;
+    a->trust_gap = level_gap(a, leads);
+    a->trust = a->trust_gap - K.trust_var * var + (n > 0 ? K.trust_like * (like / (float)n - 0.5f) : 0.0f);
+    a->recent = a->trust;
+    a->trusted = n;
+    return a->trust > (a->again ? K.again_trust : K.start_trust);
 }
 
 /* ---- candidates */
@@ -679,7 +732,14 @@ static void emit(ecg_detector *d, adaptive_state *a) {
     }
     /* A complex cut by either end of the recording shows neither its shape nor its R peak. */
     if (c->at < a->edge || (a->flushed && c->at >= a->end - a->edge)) good = 0;
-    if (good) a->tail++;
+    if (!good) return;
+    a->tail++;
+    if (a->start_at < 0) {
+        a->start_at = a->index;
+        a->learn_until = a->index + (int64_t)(K.start_s * a->fd);
+        float wait = a->wait_cap < K.start_s ? a->wait_cap : K.start_s;
+        a->wake = a->index + (int64_t)(wait * a->fd);
+    }
 }
 
 static void step(ecg_detector *d, adaptive_state *a) {
@@ -706,24 +766,20 @@ static void step(ecg_detector *d, adaptive_state *a) {
     if (++a->line_at >= a->taps) a->line_at = 0;
     a->index++;
     if (a->peak_at >= 0 && centre - a->peak_at >= a->hold) {
-        if (a->start_at < 0) {
-            a->start_at = a->index;
-            a->learn_until = a->index + (int64_t)(K.start_s * a->fd);
-            float wait = a->wait_cap < K.start_s ? a->wait_cap : K.start_s;
-            a->wake = a->index + (int64_t)(wait * a->fd);
-        }
         emit(d, a);
         a->peak_at = -1;
         if (a->learning && a->started) learn_levels(a, leads);
         if (a->started) decide(d, a, 0);
     }
     if (a->index >= a->wake) {
-        if (!a->started) {
-            learn_levels(a, leads);
-            first_model(a, leads, a->index - 1 - a->centre - a->hold);
+        int64_t now = a->index - 1 - a->centre - a->hold;
+        if (!a->started && !begin(a, leads, now)) {
+            begin_learning(a, leads);
+            a->again = 1;
+        } else {
+            a->started = 1;
+            decide(d, a, 0);
         }
-        a->started = 1;
-        decide(d, a, 0);
     }
     if (a->learning && a->start_at >= 0 && a->index > a->learn_until) a->learning = 0;
 }
@@ -792,10 +848,7 @@ static void adaptive_flush(ecg_detector *d, void *state) {
             step(d, a);
         }
         if (a->start_at < 0) return;
-        if (!a->started) {
-            learn_levels(a, leads);
-            first_model(a, leads, a->index - 1 - a->centre - a->hold);
-        }
+        if (!a->started && !begin(a, leads, a->index - 1 - a->centre - a->hold)) return;
         a->started = 1;
     }
     if (a->started && !ecg_queue_filled(d)) decide(d, a, 1);
