@@ -23,8 +23,6 @@ import numpy as np
 
 from ecgfast.errors import InputError
 
-DEF_LOW = 5.0
-DEF_HIGH = 15.0
 CHANNELS = c.ECG_CHANNELS
 FEATURE_NAMES = tuple(c.ecg_feature_name(i).decode() for i in range(c.ECG_FEATURES))
 METHODS = {"adaptive": c.ECG_ADAPTIVE, "pan-tompkins": c.ECG_PAN_TOMPKINS}
@@ -265,7 +263,7 @@ cdef class BandpassFilter:
     cdef readonly double low
     cdef readonly double high
 
-    def __init__(self, fs, low=DEF_LOW, high=DEF_HIGH):
+    def __init__(self, fs, low=5.0, high=15.0):
         self.fs, self.low, self.high = _number(fs, "fs"), _number(low, "low"), _number(high, "high")
         cdef int status = c.ecg_bandpass_init(&self.filter, self.fs, self.low, self.high)
         if status != c.ECG_OK:

@@ -94,7 +94,11 @@ def open_source(source: Source, fs: float | None = None, leads: Leads | None = N
         columns = _columns(leads, source.leads, source.name)
         names = tuple(source.leads[column] for column in columns)
         return ChunkSource(
-            source.fs, names, _chosen(blocks, columns), source.n_samples, source.name
+            source.fs,
+            names,
+            _chosen(blocks, columns, len(source.leads)),
+            source.n_samples,
+            source.name,
         )
     if fs is None:
         raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")
@@ -106,7 +110,7 @@ def open_source(source: Source, fs: float | None = None, leads: Leads | None = N
         return ChunkSource(
             rate,
             tuple(names[column] for column in columns),
-            _chosen(_cut(signal, rate), columns),
+            _chosen(_cut(signal, rate), columns, len(names)),
             len(signal),
         )
     return _open_iterable(source, rate, leads)
@@ -121,14 +125,21 @@ def _open_iterable(source: Any, fs: float, leads: Leads | None) -> ChunkSource:
             "or an iterable of samples or chunks"
         ) from None
     # The first non-empty chunk tells how many leads there are; it is put back in front.
-    first = next((item for item in items if np.size(item)), None)
+    first = next((item for item in items if 0 not in _shape(item)), None)
     if first is None:
         raise InputError("the source ended before it gave a sample")
-    shape = np.shape(first)
+    shape = _shape(first)
     names = tuple(f"ECG{i + 1}" for i in range(shape[1] if len(shape) == 2 else 1))
     columns = _columns(leads, names)
-    chunks = chain([first], (item for item in items if np.size(item)))
-    return ChunkSource(fs, tuple(names[c] for c in columns), _chosen(chunks, columns))
+    chunks = chain([first], (item for item in items if 0 not in _shape(item)))
+    return ChunkSource(fs, tuple(names[c] for c in columns), _chosen(chunks, columns, len(names)))
+
+
+def _shape(chunk: Any) -> tuple[int, ...]:
+    try:
+        return np.shape(chunk)
+    except ValueError:
+        raise InputError("a chunk has rows of different lengths") from None
 
 
 def _is_nested_list(source: Any) -> bool:
@@ -172,10 +183,14 @@ def _cut(signal: npt.NDArray[np.float32], fs: float) -> Iterator[npt.NDArray[np.
         yield signal[begin : begin + step]
 
 
-def _chosen(chunks: Iterable[Any], columns: list[int]) -> Iterator[Any]:
+def _chosen(chunks: Iterable[Any], columns: list[int], width: int) -> Iterator[Any]:
     """Only the chosen columns, where that is not simply all of them."""
     for chunk in chunks:
-        shape = np.shape(chunk)
-        if len(shape) == 2 and columns != list(range(shape[1])):
+        shape = _shape(chunk)
+        if (shape[1:] or (1,)) != (width,):
+            raise InputError(
+                f"a chunk has the shape {shape}: the chunks before it hold {width} lead(s)"
+            )
+        if columns != list(range(width)):
             chunk = np.asarray(chunk)[:, columns]
         yield chunk
