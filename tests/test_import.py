@@ -1,0 +1,120 @@
+"""Importing costs next to nothing, every public name is there, and the stubs tell the truth."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib import metadata, resources
+from pathlib import Path
+
+import pytest
+
+import ecgfast
+
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "ai_edge_litert",
+    "tflite_runtime",
+    "matplotlib",
+    "pandas",
+    "sklearn",
+    "scipy",
+    "wfdb",
+    "edfio",
+)
+
+
+def loaded_after(code: str, modules: tuple[str, ...]) -> list[str]:
+    """Which of the modules a fresh interpreter has loaded after some code."""
+    tail = f"\nimport sys; print([m for m in {modules!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code + tail], capture_output=True, text=True, check=True
+    )
+    return eval(done.stdout)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import ecgfast",
+        "from ecgfast import BandpassFilter, BeatStream, QRSDetector, detect_qrs",
+        "from ecgfast import stream_classify, Classifier, read_record, Record, Beat",
+        "import ecgfast; assert 'stream_classify' in dir(ecgfast)",
+    ],
+)
+def test_import_is_light(code: str) -> None:
+    assert loaded_after(code, HEAVY) == []
+
+
+def test_ecgfast_alone_does_not_even_load_numpy() -> None:
+    assert loaded_after("import ecgfast", ("numpy", "ecgfast.core")) == []
+
+
+def test_detecting_needs_numpy_only() -> None:
+    code = "import ecgfast; ecgfast.detect_qrs([0.0] * 1000, 250)"
+    assert loaded_after(code, HEAVY) == []
+
+
+def test_import_is_quick() -> None:
+    code = (
+        "import time, numpy; start = time.perf_counter();"
+        "import ecgfast; ecgfast.stream_classify, ecgfast.BeatStream, ecgfast.read_record;"
+        "print(time.perf_counter() - start)"
+    )
+    times = []
+    for _ in range(3):  # the quickest: other work on this machine does not count
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        times.append(float(done.stdout))
+    assert min(times) < 0.25
+
+
+def test_every_public_name_resolves() -> None:
+    assert len(set(ecgfast.__all__)) == len(ecgfast.__all__)
+    for name in ecgfast.__all__:
+        assert getattr(ecgfast, name) is not None
+        assert name in dir(ecgfast)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        ecgfast.nonsense  # noqa: B018
+    for name in ("BeatStream", "stream_classify", "Classifier", "read_record", "QRSDetector"):
+        assert getattr(ecgfast, name).__doc__
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    try:
+        installed = metadata.version("ecgfast")
+    except metadata.PackageNotFoundError:
+        pytest.skip("ecgfast runs from its source folder, not installed")
+    assert installed == ecgfast.__version__
+
+
+def test_types_are_installed() -> None:
+    folder = resources.files("ecgfast")
+    assert (folder / "py.typed").is_file()
+    assert (folder / "core.pyi").is_file()
+
+
+def test_stubs_agree_with_the_compiled_module(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    # What every compiled class has and no stub tells.
+    allowed = tmp_path / "allowed"
+    allowed.write_text(
+        "ecgfast.core.(BandpassFilter|BeatStream|QRSDetector)\n"
+        "ecgfast.core.*__(reduce_cython|setstate_cython|test)__\n"
+    )
+    # mypy does not follow editable installs: they are shown to it.
+    home = Path(ecgfast.__file__).parents[1]
+    env = dict(os.environ) if home.name == "site-packages" else {**os.environ, "MYPYPATH": str(home)}
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "mypy.stubtest", "ecgfast.core", "--concise"),
+            *("--allowlist", str(allowed), "--ignore-unused-allowlist"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=env,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
