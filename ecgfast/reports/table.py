@@ -1,0 +1,112 @@
+"""Tables of figures, as text and on a self-contained HTML page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from .. import __version__
+from ..records.writers import whole_file
+from .page import _STYLE
+from .summary import NOT_A_DEVICE
+
+__all__ = ["Table", "write_tables"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under headings: the first column to the left, the others to the right.
+
+    Attributes
+    ----------
+    heading : str
+        What the table shows.
+    columns : sequence of str
+        One heading a column.
+    rows : sequence of sequence of str
+        As many cells as columns each.
+    groups : sequence of (str, int), optional
+        Headings over the columns, with the number of columns that each covers, all in all.
+    """
+
+    heading: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    groups: Sequence[tuple[str, int]] = ()
+
+    def text(self) -> str:
+        """The table in columns of equal width."""
+        lines = [self.columns, *self.rows]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
+        at = 0
+        for name, span in self.groups:
+            room = sum(widths[at : at + span]) + 2 * (span - 1)
+            widths[at + span - 1] += max(0, len(name) - room)
+            at += span
+        out = [self.heading] if self.heading else []
+        if self.groups:
+            heads, at = [], 0
+            for name, span in self.groups:
+                heads.append(name.center(sum(widths[at : at + span]) + 2 * (span - 1)))
+                at += span
+            out.append("  ".join(heads).rstrip())
+        for line in lines:
+            cells = [cell.rjust(widths[i]) for i, cell in enumerate(line)]
+            cells[0] = line[0].ljust(widths[0])
+            out.append("  ".join(cells).rstrip())
+        return "\n".join(out)
+
+    def html(self) -> str:
+        """The table as an HTML element, its heading before it."""
+
+        def cells(line: Sequence[str], tag: str) -> str:
+            first = f'<{tag} class="text">{escape(line[0])}</{tag}>'
+            return first + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in line[1:])
+
+        groups = "".join(
+            f'<th colspan="{span}" style="text-align:center">{escape(name)}</th>'
+            for name, span in self.groups
+        )
+        head = f"<tr>{groups}</tr>" if groups else ""
+        head += f"<tr>{cells(self.columns, 'th')}</tr>"
+        rows = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in self.rows)
+        return (
+            f"<h2>{escape(self.heading)}</h2>\n"
+            f"<table>\n<thead>{head}</thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+        )
+
+
+def write_tables(
+    path: str | os.PathLike[str], title: str, lines: Sequence[str], tables: Sequence[Table]
+) -> None:
+    """Write tables as one HTML page that needs no other file and no network, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    title : str
+        Heading of the page.
+    lines : sequence of str
+        What the reader must know of how the figures came about, a paragraph each.
+    tables : sequence of Table
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    parts = [
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        f"<title>{escape(title)}</title>",
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>",
+        *(f"<p>{escape(line)}</p>" for line in lines),
+        *(table.html() for table in tables),
+        f"<footer>Made by ecgfast {__version__}. {NOT_A_DEVICE}</footer>",
+        "</body>\n</html>\n",
+    ]
+    with whole_file(path) as file:
+        file.write("\n".join(parts).encode())

@@ -1,0 +1,389 @@
+"""``ecgfast evaluate``: figures are the library's, in every form of output."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from model_files import affine_model
+
+from ecgfast import BeatStream, Classifier, QRSDetector, detect_qrs
+from ecgfast.cli import main
+from ecgfast.core import FEATURE_NAMES
+from ecgfast.evaluation import evaluate_beat_model, peers, score_detection
+from ecgfast.evaluation.detector import (
+    ReportedBeats,
+    annotated_records,
+    evaluate_detector,
+    own_detector,
+    report_times,
+)
+from ecgfast.evaluation.peers import as_detector
+from ecgfast.records import Record, read_record, synthetic_ecg, write_annotations
+from ecgfast.runtime import InputSpec, ModelCard, ModelWindow
+
+FS = 250.0
+
+
+def save_record(
+    folder: Path, name: str, signal: npt.NDArray[Any], marks: Sequence[tuple[int, str]] | None
+) -> Path:
+    """A WFDB record of 16-bit samples, 1000 a mV; annotations (.atr) where `marks` is given."""
+    folder.mkdir(exist_ok=True)
+    data = np.rint(1000 * np.atleast_2d(signal.T).T).astype("<i2")
+    (folder / f"{name}.dat").write_bytes(data.tobytes())
+    lines = [f"{name} {data.shape[1]} {FS:g} {len(data)}"]
+    lines += [f"{name}.dat 16 1000(0)/mV 16 0 0 0 0 V{i + 1}" for i in range(data.shape[1])]
+    (folder / f"{name}.hea").write_text("\n".join(lines) + "\n")
+    if marks is not None:
+        samples, symbols = zip(*marks, strict=True)
+        write_annotations(folder / f"{name}.atr", list(samples), list(symbols), FS)
+    return folder / name
+
+
+@pytest.fixture(scope="module")
+def ecg() -> Record:
+    return synthetic_ecg(45.0, FS, ventricular=0.1, supraventricular=0.1, muscle=0.01, seed=11)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, ecg: Record) -> Path:
+    """Two annotated records, one without annotations."""
+    where = tmp_path / "ref<b>"
+    for name, shift in (("r1", 0), ("r2", 3)):
+        path = save_record(where, name, ecg.signal, [(1, "+")])
+        peaks = detect_qrs(read_record(path).signal[:, 0], FS)
+        marks = [(int(p) + shift, "N") for p in peaks]
+        if name == "r2":  # three false beats, two missed ones, and what is no beat
+            between = [(int((peaks[i] + peaks[i + 1]) // 2), "V") for i in (8, 20)]
+            marks = sorted([*marks[:5], *marks[6:11], *marks[13:], *between, (700, "~")])
+        write_annotations(path.with_suffix(".atr"), *map(list, zip(*marks, strict=True)), FS)
+    save_record(where, "bare", ecg.signal, None)
+    return where
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    def call(*args: object) -> str:
+        assert main(["evaluate", *map(str, args)]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return out
+
+    return call
+
+
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    def call(*args: object, status: int = 1) -> str:
+        assert main(["evaluate", *map(str, args)]) == status
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("\n") == 1 or status == 2
+        return err
+
+    return call
+
+
+# ---------------------------------------------------------------- detection
+
+
+def test_json_counts_what_was_put_in(folder: Path, run: Callable[..., str]) -> None:
+    result = json.loads(run("--detector", folder, "--json"))
+    assert result["left_out"] == ["bare"]
+    (own,) = result["detectors"]
+    strict, late = own["counted"]
+    assert (strict["set_aside_s"], late["set_aside_s"]) == (0, 300)
+    exact, shifted = strict["records"]
+    beats = exact["tp"]
+    assert beats > 40
+    assert (exact["fn"], exact["fp"], exact["f1"], exact["error_abs_ms"]) == (0, 0, 100, 0)
+    assert (shifted["tp"], shifted["fn"], shifted["fp"]) == (beats - 3, 2, 3)
+    assert shifted["error_ms"] == pytest.approx(-3e3 / FS)
+    assert strict["gross"]["tp"] == 2 * beats - 3
+    assert strict["worst"]["record"] == "r2"
+    assert late["gross"]["tp"] == 0  # 45 s are over before the count begins
+    assert late["gross"]["f1"] is None
+
+
+@pytest.mark.parametrize("method", ["adaptive", "pan-tompkins"])
+@pytest.mark.parametrize("leads", ["0", "1", "all"])
+def test_figures_are_those_of_the_library(
+    folder: Path, run: Callable[..., str], method: str, leads: str
+) -> None:
+    result = json.loads(
+        run("--detector", folder, "--method", method, "--leads", leads, "--start", 10, "--json")
+    )
+    (counted,) = result["detectors"][0]["counted"]
+    for got in counted["records"]:
+        record = read_record(folder / got["record"], leads=None if leads == "all" else int(leads))
+        marks = record.annotations
+        assert marks is not None
+        reference = marks.sample[(marks.symbol == "N") | (marks.symbol == "V")]
+        found = detect_qrs(record.signal, FS, method=method)
+        score = score_detection(reference, found, FS, start=10.0, record=got["record"])
+        assert got == pytest.approx(score.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("method", "max_delay"), [("adaptive", None), ("adaptive", 0.5), ("pan-tompkins", None)]
+)
+def test_report_times_are_those_of_single_samples(
+    ecg: Record, method: Any, max_delay: float | None
+) -> None:
+    signal = ecg.signal[: int(20 * FS)]
+    detector = QRSDetector(FS, method=method, max_delay=max_delay, leads=signal.shape[1])
+    peaks, seen = [], []
+    for k in range(len(signal)):
+        found = detector.process(signal[k : k + 1]).tolist()
+        peaks += found
+        seen += [k + 1] * len(found)
+    result = report_times(signal, FS, method=method, max_delay=max_delay)
+    assert result.reported_at.tolist() == seen
+    assert result.r_sample.tolist() == peaks + detector.flush().tolist()
+    assert np.all(result.delays(FS) > 0)
+    if max_delay is not None:
+        started = result.r_sample[: result.live] > 5 * FS
+        assert np.all(result.delays(FS)[started] <= max_delay)
+
+
+def test_delays_are_summed_up_in_ms(folder: Path, run: Callable[..., str]) -> None:
+    result = json.loads(run("--detector", folder, "--json"))["detectors"][0]["delay"]
+    late = report_times(read_record(folder / "r1", leads=0).signal, FS)
+    seconds = late.delays(FS)
+    assert result["r1"]["median_ms"] == pytest.approx(1e3 * np.median(seconds))
+    assert result["r1"]["max_ms"] == pytest.approx(1e3 * seconds.max())
+    started = seconds[late.r_sample[: late.live] >= 5 * FS]
+    assert result["r1"]["max_after_5_s_ms"] == pytest.approx(1e3 * started.max())
+    assert result["all"]["max_ms"] == max(result["r1"]["max_ms"], result["r2"]["max_ms"])
+
+
+def test_table_shows_every_record_and_the_total(folder: Path, run: Callable[..., str]) -> None:
+    out = run("--detector", folder, "--start", 0)
+    assert "Left out, without reference annotations: bare." in out
+    rows = {
+        line.split()[0]: line.split()
+        for line in out.splitlines()
+        if line[:3] in ("r1 ", "r2 ", "all")
+    }
+    assert rows["r1"][2:7] == ["0", "0", "100.000", "100.000", "100.000"]
+    assert rows["r2"][2:4] == ["2", "3"]
+    assert rows["all"][2:4] == ["2", "3"]
+
+
+class Outside(HTMLParser):
+    """Whatever a page would load from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.loads += [v or "" for k, v in attrs if k in ("src", "href", "data", "action")]
+        self.loads += [tag] if tag in ("script", "link", "iframe", "object") else []
+
+
+def test_page_stands_alone_and_says_the_same(
+    folder: Path, tmp_path: Path, run: Callable[..., str]
+) -> None:
+    page = tmp_path / "page.html"
+    out = run("--detector", folder, "--html", page)
+    text = page.read_text()
+    parser = Outside()
+    parser.feed(text)
+    assert parser.loads == []
+    assert "http" not in text
+    assert "url(" not in text
+    assert "ref&lt;b&gt;" in text
+    assert "ref<b>" not in text
+    assert "not a medical device" in text
+    cells = set(re.findall(r"<td[^>]*>([^<]*)</td>", text))
+    shown = [line.split() for line in out.splitlines() if line.startswith("r2 ")]
+    assert set(shown[0]) <= cells
+
+
+def test_peers_stand_beside_and_may_fail(
+    folder: Path, run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = []
+
+    def perfect(x: npt.NDArray[np.float64], fs: float) -> Any:
+        lengths.append((x.shape, x.dtype))
+        return detect_qrs(x, fs)[::-1]  # out of order, as some are
+
+    def broken(x: npt.NDArray[np.float64], fs: float) -> Any:
+        raise ZeroDivisionError("no beats")
+
+    monkeypatch.setattr(peers, "installed_peers", lambda: {"perfect": perfect, "broken": broken})
+    result = json.loads(run("--detector", folder, "--peers", "--start", 0, "--json"))
+    own, same, none = result["detectors"]
+    assert same["detector"] == "perfect"
+    assert same["counted"] == own["counted"]
+    assert same["delay"]["all"]["median_ms"] is None  # it needs the whole recording
+    assert none["counted"][0]["gross"]["tp"] == 0
+    assert none["failed"]["r1"] == "ZeroDivisionError: no beats"
+    assert lengths == [((round(45 * FS),), np.float64)] * 2
+
+
+def test_installed_peers_find_the_beats(ecg: Record) -> None:
+    found = {name: as_detector(peer) for name, peer in peers.installed_peers().items()}
+    quick = {name: detect for name, detect in found.items() if name.startswith("sleepecg")}
+    if not quick:
+        pytest.skip("sleepecg is not installed")
+    (score,) = evaluate_detector(quick, [ecg], starts=(0.0,))
+    assert score.totals[0.0].gross.f1 > 95
+    assert score.failed == {}
+
+
+def test_own_errors_are_not_forgiven(ecg: Record) -> None:
+    def broken(record: Record) -> ReportedBeats:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        evaluate_detector({"own": broken}, [ecg])
+
+
+def test_without_reference_there_is_nothing_to_score(ecg: Record) -> None:
+    from ecgfast.errors import InputError, RecordError
+
+    bare = Record(ecg.signal, FS, name="bare")
+    with pytest.raises(RecordError, match=r"bare: no reference annotations"):
+        evaluate_detector({"own": own_detector()}, [bare])
+    with pytest.raises(InputError, match="no recording"):
+        evaluate_detector({"own": own_detector()}, [])
+
+
+def test_one_record_may_be_named(folder: Path, run: Callable[..., str]) -> None:
+    whole = json.loads(run("--detector", folder, "--records", "r2", "--json"))
+    alone = json.loads(run("--detector", folder / "r2", "--json"))
+    assert whole["detectors"] == alone["detectors"]
+    assert alone["detectors"][0]["counted"][0]["gross"]["fp"] == 3
+
+
+def test_missing_annotations_and_records_are_named(
+    folder: Path, tmp_path: Path, fails: Callable[..., str]
+) -> None:
+    assert "bare" in fails("--detector", folder, "--records", "bare")
+    assert "bare" in fails("--detector", folder / "bare")
+    assert "r9" in fails("--detector", folder, "--records", "r1,r9")
+    assert "nowhere" in fails("--detector", tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "no WFDB records" in fails("--detector", tmp_path / "empty")
+    (folder / "r2.dat").unlink()
+    assert "r2" in fails("--detector", folder)
+    assert annotated_records(folder)[1] == ["bare"]
+
+
+def test_wrong_use(folder: Path, fails: Callable[..., str]) -> None:
+    assert "name a model" in fails(status=2)
+    assert "name a model" in fails("beats", "--detector", folder, status=2)
+    assert "--method" in fails("beats", "--method", "adaptive", status=2)
+    assert "--form" in fails("--detector", folder, "--form", "int8", status=2)
+    assert "--start" in fails("--detector", folder, "--start", "-1", status=2)
+    assert "--records" in fails("--detector", folder, "--records", "r1,,r2", status=2)
+    assert "max_delay" in fails("--detector", folder, "--max-delay", "0.01")
+
+
+# ---------------------------------------------------------------- beat classes
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model whose labels are arbitrary, but vary."""
+    features = (len(FEATURE_NAMES),)
+    content, _ = affine_model(np.random.default_rng(23), (72, 2), features, 5)
+    file = tmp_path / "arbitrary.tflite"
+    file.write_bytes(content)
+    ModelCard(
+        name="arbitrary",
+        description="For tests",
+        task="beats",
+        classes=tuple("NSVFQ"),
+        inputs=(InputSpec("window", (72, 2)), InputSpec("features", features)),
+        window=ModelWindow(*BeatStream(FS).window),
+        forms={
+            "float32": {
+                "file": file.name,
+                "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
+        },
+    ).save(tmp_path / "arbitrary.json")
+    return file
+
+
+@pytest.fixture
+def data(tmp_path: Path, ecg: Record) -> Path:
+    """A folder with a mitdb of two records, one patient each."""
+    assert ecg.annotations is not None
+    marks = list(zip(ecg.annotations.sample.tolist(), ecg.annotations.symbol.tolist(), strict=True))
+    (tmp_path / "data").mkdir()
+    for name, end in (("100", 45), ("202", 30)):
+        n = round(end * FS)
+        kept = [(at, symbol) for at, symbol in marks if at < n]
+        save_record(tmp_path / "data" / "mitdb", name, ecg.signal[:n], kept)
+    return tmp_path / "data"
+
+
+def test_model_figures_are_those_of_the_library(
+    model: Path, data: Path, run: Callable[..., str]
+) -> None:
+    result = json.loads(run(model, "--data", data, "--records", "100,202", "--json"))
+    expected = evaluate_beat_model(
+        Classifier(model), data, [("mitdb", "100", "mitdb/100"), ("mitdb", "202", "mitdb/201")]
+    )
+    assert result["scores"] == json.loads(json.dumps([score.to_dict() for score in expected]))
+    assert result["patients_on_both_sides"] == "202 is the person of 201 in DS1"
+    points = [(score["beats"], score["lookahead"]) for score in result["scores"]]
+    assert points == [("reference", 0), ("reference", 1), ("detected", 0), ("detected", 1)]
+
+
+def test_model_tables_tell_classes_intervals_and_confusion(
+    model: Path, data: Path, tmp_path: Path, run: Callable[..., str]
+) -> None:
+    page = tmp_path / "model.html"
+    out = run(model, "--data", data, "--records", "100,202", "--html", page)
+    assert out.startswith("Beat classes of arbitrary (float32) on mitdb records 100, 202 (202 is")
+    score = evaluate_beat_model(
+        Classifier(model), data, [("mitdb", "100", "mitdb/100"), ("mitdb", "202", "mitdb/201")]
+    )[0]
+    tables = out.split("\n\n")
+    assert len(tables) == 1 + 2 * 4 + 1
+    assert tables[1].startswith("reference beats, label with the beat: accuracy ")
+    row = next(line for line in tables[1].splitlines() if line.startswith("N "))
+    assert f"{100 * score.scores().sensitivity('N'):.2f}" in row
+    low, high = score.intervals()["N"]["sensitivity"]
+    assert f"[{100 * low:.1f}, {100 * high:.1f}]" in row
+    assert tables[2].splitlines()[2].split()[1:] == [f"{n}" for n in score.scores().confusion[0]]
+    assert tables[6].splitlines()[-1].startswith("false ")
+    assert "http" not in page.read_text()
+
+
+def test_model_on_training_and_paced_records_says_so(
+    model: Path, data: Path, run: Callable[..., str]
+) -> None:
+    for path in (data / "mitdb").glob("100.*"):
+        text = path.read_bytes().replace(b"100", b"102") if path.suffix == ".hea" else None
+        path.with_stem("102").write_bytes(text or path.read_bytes())
+        text = path.read_bytes().replace(b"100", b"101") if path.suffix == ".hea" else None
+        path.with_stem("101").write_bytes(text or path.read_bytes())
+    out = run(model, "--data", data, "--records", "101,102")
+    assert "101 are no test" in out
+    assert "these are paced: 102" in out
+
+
+def test_model_without_recordings(
+    model: Path, tmp_path: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ECGFAST_DATA", raising=False)
+    assert "--data" in fails(model, status=2)
+    assert "100" in fails(model, "--data", tmp_path, "--records", "100")
+    assert "nothing.tflite" in fails(tmp_path / "nothing.tflite", "--data", tmp_path)
