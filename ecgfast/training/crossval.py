@@ -15,8 +15,8 @@ from .splits import patient_folds
 
 __all__ = ["CandidateResult", "choose", "cross_validate"]
 
-#: Classes that steer the choice. F and Q come from too few patients to say anything, and two in five
-#: S beats of DS1 are one patient's (209): S is told, but would make the choice a matter of chance.
+#: Classes that steer the choice. F and Q come from too few patients to say anything, and two in
+#: five S beats of DS1 are one patient's (209): S is told, but would make the choice one of chance.
 STEERING = ("N", "V")
 #: Classes that a result tells.
 TOLD = ("N", "S", "V")
