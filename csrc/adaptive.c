@@ -36,21 +36,21 @@ static const struct constants K
 #endif
 = {
     .low_hz = 11.0f, .high_hz = 18.0f, .high_gain = 2.0f, .hold_s = 0.095f, .edge_s = 0.05f,
-    .mix = 0.54f, .depth = 1.8f, .cap = 2.0f, .quantile = 0.45f, .noise_quantile = 0.5f,
+    .mix = 0.53f, .depth = 1.8f, .cap = 2.0f, .quantile = 0.45f, .noise_quantile = 0.5f,
     .near_s = 0.28f,
     .gap_from = 1.8f, .gap_rate = 0.7f,
-    .start_s = 2.25f,
+    .start_s = 2.15f,
     .like_cost = 0.3f, .like_from = 0.7f, .template_gain = 0.2f,
     .short_from = 0.8f, .short_cost = 0.5f, .long_from = 1.2f, .long_cost = 0.8f, .long_cap = 1.0f, .soft = 4.0f,
     .refractory_s = 0.33f, .refractory_cost = 2.0f,
     .t_gain = 1.3f, .t_hf = 0.5f, .t_from = 1.0f, .t_full = 0.36f, .t_ramp = 0.09f,
     .clear_score = 0.3f, .clear_short = 0.75f, .clear_long = 1.5f, .clear_like = 0.8f, .clear_drop = 0.5f,
-    .wait_rr = 1.0f, .wait_min = 0.35f, .wait_max = 1.1f,
-    .w_from = 0.0f, .w_power = 1.0f, .w_cap = 2.0f,
-    .noisy_gap = 1.6f, .start_trust = 1.1f, .again_trust = 1.8f, .trust_cap = 2.0f, .trust_like = 1.5f, .trust_var = 0.5f, .trust_from = 1.0f, .trust_rate = 0.15f, .trust_gap = 0.25f,
+    .wait_rr = 1.0f, .wait_min = 0.35f, .wait_max = 1.05f,
+    .w_from = 0.0f, .w_power = 1.0f, .w_cap = 1.6f,
+    .noisy_gap = 1.6f, .start_trust = 1.1f, .again_trust = 1.6f, .trust_cap = 2.0f, .trust_like = 1.5f, .trust_var = 0.5f, .trust_from = 1.0f, .trust_rate = 0.15f, .trust_gap = 0.25f,
     .distrust_after = 0.7f, .distrust_from = 1.5f, .steady_gain = 0.03f, .steady_like = 0.7f,
     .floor = 1.5f,
-    .loss_margin = 0.3f, .loss_rate = 0.15f, .loss_noise_rate = 0.05f, .loss_floor = 0.3f, .loss_power = 1.5f,
+    .loss_margin = 0.3f, .loss_rate = 0.15f, .loss_noise_rate = 0.05f, .loss_floor = 0.3f, .loss_power = 1.0f,
 };
 
 #define FD_MIN 120.0 /* Hz */
@@ -67,8 +67,9 @@ static const struct constants K
 #define RRS 8
 #define STEADY 8
 #define DOUBTS 5
+#define PROBATION 8
 #define LEARNING_BEATS 8
-#define EXPIRE_S 1.3f
+#define EXPIRE_S 1.08f
 #define SNIPPET_S 0.07
 #define LAG_S 0.02
 #define MERGE_S 0.05f
@@ -126,9 +127,9 @@ typedef struct adaptive_state {
     int32_t flushed;
     int32_t edge;
     int64_t end;
-    float wait_cap;
+    float wait_cap, expire;
     int64_t last_at;         /* of the last accepted */
-    int32_t accepted, beats, again, doubts;
+    int32_t accepted, beats, again, doubts, probation;
     float trust, trust_gap, recent;
     int32_t trusted;
     float last_height, last_share;
@@ -211,7 +212,8 @@ static void adaptive_init(ecg_detector *d, void *state) {
     a->lag = (int32_t)floor(LAG_S * fd + 0.5);
     if (a->lag > LAG_MAX) a->lag = LAG_MAX;
     a->peak_at = -1;
-    a->wait_cap = d->config.max_delay > 0.0 ? (float)d->config.max_delay - 0.24f : 1e9f;
+    a->wait_cap = d->config.max_delay > 0.0 ? (float)d->config.max_delay - 0.265f : 1e9f;
+    a->expire = EXPIRE_S < a->wait_cap ? EXPIRE_S : a->wait_cap;
     begin_learning(a, d->config.leads);
 }
 
@@ -298,6 +300,10 @@ static void weigh(adaptive_state *a, int leads) {
 }
 
 static float level_gap(adaptive_state *a, int leads);
+
+static float likeness_trust(float like) {
+    return K.trust_like * (like > 0.1f ? like - 0.5f : -0.4f);
+}
 
 /* ---- decision */
 
@@ -537,7 +543,7 @@ static void commit(ecg_detector *d, adaptive_state *a, int slot, int clear) {
     }
     if (a->accepted) learn_rr(a, seconds(a, a->last_at, c->at));
     float gap = level_gap(a, leads), t;
-    t = gap - K.trust_var * a->rr_var + (a->accepted ? K.trust_like * (c->like - 0.5f) : 0.0f);
+    t = gap - K.trust_var * a->rr_var + (a->accepted ? likeness_trust(c->like) : 0.0f);
     float rate = 1.0f / (float)(1 + a->trusted);
     if (rate < K.trust_rate) rate = K.trust_rate;
     else a->trusted++;
@@ -551,11 +557,15 @@ static void commit(ecg_detector *d, adaptive_state *a, int slot, int clear) {
     int64_t raw = c->at * a->decimation + (a->decimation - 1) / 2;
     if (a->beats < LEARNING_BEATS) a->beats++;
     if (a->trust <= K.trust_from || a->trust_gap <= K.trust_gap) {
-        a->doubts++;
+        if (a->recent <= K.trust_from) a->doubts++;
         return;
     }
     a->doubts = 0;
-    if (a->again && seconds(a, a->last_at, a->index) > EXPIRE_S + K.hold_s + 0.1f) return; /* too late to tell */
+    if (a->probation > 0 && a->trust < K.again_trust) {
+        a->probation--;
+        return;
+    }
+    if (a->again && seconds(a, a->last_at, a->index - a->centre - a->hold) > a->expire + 0.03f) return; /* too late to tell */
     uint32_t quality = clear ? 0u : ECG_QUALITY_DOUBTFUL, faults = ~0u;
     int64_t around = a->merge * 2 * a->decimation;
     for (int l = 0; l < leads; l++) faults &= ecg_quality_between(d, l, raw - around, raw + around);
@@ -600,7 +610,7 @@ static void decide(ecg_detector *d, adaptive_state *a, int final) {
         a->doubts = 0;
         return;
     }
-    int64_t expire = (int64_t)((EXPIRE_S < a->wait_cap ? EXPIRE_S : a->wait_cap) * a->fd);
+    int64_t expire = (int64_t)(a->expire * a->fd);
     while (a->head != a->tail && a->pending[a->head % PENDING].at + expire <= now) reject_first(a, leads);
     if (a->head != a->tail && !final) {
         int64_t due = a->pending[a->head % PENDING].at + expire + a->centre + a->hold + 1;
@@ -681,10 +691,16 @@ static int begin(adaptive_state *a, int leads, int64_t now) {
     mean /= (float)(n > 0 ? n : 1);
     for (int i = 0; i < n; i++) var += fabsf(rr[i] / mean - 1.0f) / (float)n;
     a->trust_gap = level_gap(a, leads);
-    a->trust = a->trust_gap - K.trust_var * var + (n > 0 ? K.trust_like * (like / (float)n - 0.5f) : 0.0f);
+    a->trust = a->trust_gap - K.trust_var * var + (n > 0 ? likeness_trust(like / (float)n) : 0.0f);
     a->recent = a->trust;
     a->trusted = n;
-    return a->trust > (a->again ? K.again_trust : K.start_trust);
+    /* A short max_delay leaves no time to judge: the beats that follow do. */
+    if (!a->again && a->wait_cap < K.start_s) {
+        if (a->trust < K.start_trust) a->trust = a->recent = K.start_trust;
+        return 1;
+    }
+    a->probation = a->again && a->trust < K.again_trust ? PROBATION : 0;
+    return a->trust > K.start_trust;
 }
 
 /* ---- candidates */
@@ -737,7 +753,7 @@ static void emit(ecg_detector *d, adaptive_state *a) {
     if (a->start_at < 0) {
         a->start_at = a->index;
         a->learn_until = a->index + (int64_t)(K.start_s * a->fd);
-        float wait = a->wait_cap < K.start_s ? a->wait_cap : K.start_s;
+        float wait = a->wait_cap < K.start_s && !a->again ? a->wait_cap : K.start_s;
         a->wake = a->index + (int64_t)(wait * a->fd);
     }
 }
