@@ -9,7 +9,9 @@
  * - the levels learn from amplitudes (square root of the integral) and not from energies, so that
  *   one tall beat does not silence the next; the signal level fades in a long pause;
  * - where the signal moves all the time (noise, mains, fibrillation), nothing is reported;
- * - of several leads each is followed by itself, and the steadiest one speaks. */
+ * - of several leads each is followed by itself, and the steadiest one speaks.
+ * Constants without a source were chosen on every second record of mitdb (100, 102, 104, ... in the
+ * order of their names) and rounded; the others and svdb confirmed them. */
 #include "internal.h"
 
 /* Hz: where the energy of a QRS complex stands out from P and T waves and from muscle (paper). */
@@ -47,11 +49,13 @@
 /* s without a beat until the signal level fades, and s in which it then halves. */
 #define FADE_AFTER_S 1.4
 #define FADE_S 1.2
-/* The same after noise, which may have been much larger than any beat; and the weight of a peak in
- * the signal level there, so that the level leaves what is not a beat soon. */
+/* The same after noise, which may have been much larger than any beat. */
 #define NOISE_WAIT_S 0.8
 #define NOISE_FADE_S 0.3
-#define NOISE_RISE 0.5
+/* After noise, and where it has faded to less than LOST_SHARE, the level is known no more: it learns
+ * with this weight, and the time since the last beat is no RR interval. */
+#define LOST_SHARE 0.7
+#define LOST_RATE 0.5
 /* Signal level at the start, as a share of the highest peak; peaks below START_SPLIT of it make the
  * noise level. */
 #define START_LEVEL 0.7
@@ -91,6 +95,8 @@
 #define SWITCH 0.2
 #define FAULT_S 0.5
 #define LOST_S 2.5
+/* Halvings of the signal level at the most, so that it does not vanish in days of silence. */
+#define FADE_MOST 40.0
 /* A filter that has decayed this far (no unit: any gain is far above) is set to rest, since
  * arithmetic on denormal numbers is slow. */
 #define REST 1e-140
@@ -133,6 +139,8 @@ typedef struct pt_lead {
     pt_found found[PASSED]; /* peaks passed in the block that is being filled */
     uint32_t faults;       /* quality bits of the block that is being filled */
     int32_t noisy;         /* the last beat was noise and has not been reported */
+    int32_t started;       /* the first seconds have been decided */
+    int64_t begin;         /* samples: end of the first seconds, once the lead has moved */
     int64_t fault_at;      /* sample count at the last fault */
     double signal, noise;  /* running levels, amplitudes */
     double last_slope;     /* of the last beat */
@@ -160,11 +168,10 @@ typedef struct pt_state {
     int32_t length;     /* steps that the buffers of band-passed signal and squared slope hold */
     int32_t left;       /* samples until the block is full */
     int32_t speaker;    /* the lead that is reported */
-    int32_t started;    /* the first seconds have been decided */
     uint32_t blocks;    /* so far */
     int64_t count;      /* steps so far */
     int64_t base;       /* step at the buffers' start */
-    int64_t begin;      /* samples: end of the first seconds, which are decided in retrospect */
+    int64_t first;      /* samples: length of the first seconds, which are decided in retrospect */
     int64_t oldest;     /* samples: longest age of a mark that search-back may report */
     int64_t limit;      /* samples: longest age of an R peak that may be reported; 0: no limit asked */
     int64_t reported;   /* mark of the last beat reported */
@@ -200,7 +207,8 @@ static size_t head_size(int leads) {
 
 static size_t pt_size(const ecg_detector_config *config) {
     return head_size(config->leads)
-           + (size_t)config->leads * 2 * (size_t)buffer_length(config->fs / group_length(config->fs)) * sizeof(double);
+           + (size_t)config->leads * 2 * (size_t)buffer_length(config->fs / group_length(config->fs))
+                 * sizeof(double);
 }
 
 /* Band-passed signal and squared slope of a lead. Step `base` comes first. */
@@ -226,6 +234,7 @@ static void pt_init(ecg_detector *d, void *state) {
         f->c1 = design.section[1].a1;
         f->c2 = design.section[1].a2;
         f->last = f->fault_at = INT64_MIN / 4;
+        f->begin = INT64_MAX;
         f->rr_mean = fs;
     }
     s->delay = (int32_t)floor(design.delay * s->group + 0.5 * (s->group - 1) + 0.5);
@@ -238,11 +247,11 @@ static void pt_init(ecg_detector *d, void *state) {
     s->history = history_length(rate);
     s->base = -s->history; /* silence before the first sample */
     s->oldest = samples_of(OLDEST_S, fs);
-    s->begin = samples_of(START_S, fs);
+    s->first = samples_of(START_S, fs);
     if (d->config.max_delay > 0.0) {
         s->limit = (int64_t)floor(d->config.max_delay * fs);
         if (s->oldest > s->limit) s->oldest = s->limit;
-        if (s->begin > s->limit) s->begin = s->limit;
+        if (s->first > s->limit) s->first = s->limit;
     }
     s->reported = INT64_MIN / 4;
 }
@@ -252,7 +261,9 @@ static void pt_init(ecg_detector *d, void *state) {
 static double signal_at(const ecg_detector *d, const pt_lead *f, int64_t at) {
     if (f->beats == 0) return f->signal;
     double wait = (double)(at - f->last - f->idle) / d->config.fs - (f->noisy ? NOISE_WAIT_S : FADE_AFTER_S);
-    return wait <= 0.0 ? f->signal : f->signal * exp2(-wait / (f->noisy ? NOISE_FADE_S : FADE_S));
+    if (wait <= 0.0) return f->signal;
+    double halvings = wait / (f->noisy ? NOISE_FADE_S : FADE_S);
+    return f->signal * exp2(halvings < FADE_MOST ? -halvings : -FADE_MOST);
 }
 
 static double threshold(const pt_lead *f, double signal, double share) {
@@ -284,7 +295,8 @@ static void report(ecg_detector *d, pt_state *s, int lead, const pt_beat *b) {
 
 static void accept(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p, double signal, double limit,
                    int searched) {
-    if (f->beats > 0 && f->idle == 0) {
+    const int lost = f->noisy || signal < LOST_SHARE * f->signal;
+    if (f->beats > 0 && f->idle == 0 && !lost) {
         f->rr[f->rr_next] = (double)(p->about - f->last);
         f->rr_next = (f->rr_next + 1) % RR_KEPT;
         if (f->rr_count < RR_KEPT) f->rr_count++;
@@ -292,8 +304,8 @@ static void accept(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p, d
         for (int i = 0; i < f->rr_count; i++) sum += f->rr[i];
         f->rr_mean = sum / f->rr_count;
     }
-    double height = p->height < SIGNAL_CAP * signal || f->noisy ? p->height : SIGNAL_CAP * signal;
-    f->signal = signal + (f->noisy ? NOISE_RISE : searched ? SEARCH_RATE : SIGNAL_RATE) * (height - signal);
+    double height = p->height < SIGNAL_CAP * f->signal || lost ? p->height : SIGNAL_CAP * f->signal;
+    f->signal = signal + (lost ? LOST_RATE : searched ? SEARCH_RATE : SIGNAL_RATE) * (height - signal);
     f->last_slope = p->slope;
     f->last = p->about;
     f->idle = 0;
@@ -338,7 +350,7 @@ static void decide(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p) {
  * as long as there is one. */
 static void search_back(ecg_detector *d, pt_state *s, pt_lead *f) {
     const double seen_after = (double)(s->delay + s->width * s->group / 2);
-    while (f->peaks > 0 && (double)d->count >= (double)f->last + SEARCH_RR * f->rr_mean + seen_after) {
+    while (f->started && f->peaks > 0 && (double)d->count >= (double)f->last + SEARCH_RR * f->rr_mean + seen_after) {
         double signal = signal_at(d, f, d->count), limit = threshold(f, signal, SECOND);
         const pt_peak *best = NULL;
         for (int i = 0; i < f->peaks; i++) {
@@ -373,6 +385,7 @@ static void decide_start(ecg_detector *d, pt_state *s, pt_lead *f) {
     int peaks = f->peaks;
     memcpy(first, f->kept, sizeof first);
     f->peaks = 0;
+    f->started = 1;
     for (int i = 0; i < peaks; i++) decide(d, s, f, &first[i]);
 }
 
@@ -397,12 +410,12 @@ static pt_peak examine(ecg_detector *d, pt_state *s, int lead, double integral, 
 static void on_peak(ecg_detector *d, pt_state *s, int lead, const pt_found *found) {
     pt_lead *f = &s->lead[lead];
     double height = sqrt(found->peak);
-    if (s->started && height < NOISE_FLOOR * f->noise) { /* below any threshold */
+    if (f->started && height < NOISE_FLOOR * f->noise) { /* below any threshold */
         f->noise += NOISE_RATE * (height - f->noise);
         return;
     }
     pt_peak p = examine(d, s, lead, found->peak, found->at);
-    if (s->started) decide(d, s, f, &p);
+    if (f->started) decide(d, s, f, &p);
     else keep(f, &p);
 }
 
@@ -416,7 +429,7 @@ static void pass(pt_lead *f) {
  * the peak counts as passed. */
 static void hurry(ecg_detector *d, pt_state *s, int lead) {
     pt_lead *f = &s->lead[lead];
-    if (!s->started || !f->search.rising) return;
+    if (!f->started || !f->search.rising) return;
     pt_peak p = examine(d, s, lead, f->search.peak, f->search.peak_at);
     int64_t r = ecg_refine(d, lead, p.about), first = r < p.about ? r : p.about;
     if (d->count + s->block * s->group - first > s->limit) pass(f);
@@ -449,23 +462,27 @@ static void choose_speaker(ecg_detector *d, pt_state *s) {
     }
 }
 
+/* The first seconds of a lead end, if it has shown a peak by now. */
+static int begins(const ecg_detector *d, const pt_lead *f) {
+    return !f->started && f->peaks > 0 && d->count >= f->begin;
+}
+
 /* The peaks passed in this block, then what time brings about. */
 static void decide_block(ecg_detector *d, pt_state *s) {
     const int leads = d->config.leads;
     for (int l = 0; l < leads; l++) {
+        pt_lead *f = &s->lead[l];
         if (s->limit > 0) hurry(d, s, l);
-        for (int i = 0; i < s->lead[l].passed; i++) on_peak(d, s, l, &s->lead[l].found[i]);
-        s->lead[l].passed = 0;
+        for (int i = 0; i < f->passed; i++) on_peak(d, s, l, &f->found[i]);
+        f->passed = 0;
+        if (begins(d, f)) start_levels(f);
     }
-    if (!s->started) {
-        if (d->count < s->begin) return;
-        s->started = 1;
-        for (int l = 0; l < leads; l++) start_levels(&s->lead[l]);
-        if (leads > 1) choose_speaker(d, s);
-        for (int l = 0; l < leads; l++) decide_start(d, s, &s->lead[l]);
-    }
-    for (int l = 0; l < leads; l++) search_back(d, s, &s->lead[l]);
     if (leads > 1) choose_speaker(d, s);
+    for (int l = 0; l < leads; l++) {
+        pt_lead *f = &s->lead[l];
+        if (begins(d, f)) decide_start(d, s, f);
+        search_back(d, s, f);
+    }
 }
 
 /* ------------------------------------------------------------------ signal path ------------ */
@@ -578,6 +595,8 @@ static void end_block(ecg_detector *d, pt_state *s) {
     for (int l = 0; l < leads; l++) {
         pt_lead *f = &s->lead[l];
         f->energy[(s->blocks - 1) % HISTORY] = f->search.block;
+        if (f->begin == INT64_MAX && f->search.block > 0.0)
+            f->begin = d->count - s->block * s->group + s->first;
         f->search.block = 0.0;
         double sum = 0.0;
         for (uint32_t i = s->blocks < BLOCKS ? s->blocks : BLOCKS; i >= 1; i--)
@@ -614,9 +633,10 @@ static size_t pt_process(ecg_detector *d, void *state, const float *samples, siz
 
 static void pt_flush(ecg_detector *d, void *state) {
     pt_state *s = state;
-    for (int l = 0; l < d->config.leads; l++)
+    for (int l = 0; l < d->config.leads; l++) {
         if (s->lead[l].search.rising) pass(&s->lead[l]);
-    s->begin = 0;
+        s->lead[l].begin = 0;
+    }
     decide_block(d, s);
 }
 

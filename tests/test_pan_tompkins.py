@@ -1,0 +1,166 @@
+"""The Pan-Tompkins kernel: its slow twin, chunks, bad input, delays, accuracy on recordings."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from twins import pan_tompkins as twin
+
+from ecgfast import QRSDetector, detect_qrs, read_record
+from ecgfast.evaluation import flutter_intervals, is_beat, match_beats, score_detection
+from ecgfast.records import synthetic_ecg
+
+METHOD = "pan-tompkins"
+
+
+def live(signal: np.ndarray, fs: float, size: int, **options: float) -> np.ndarray:
+    detector = QRSDetector(fs, method=METHOD, **options)
+    parts = [detector.process(signal[i : i + size]) for i in range(0, len(signal), size)]
+    return np.concatenate([*parts, detector.flush()])
+
+
+def spoilt(fs: float) -> np.ndarray:
+    """Half a minute with everything a real lead does."""
+    signal = synthetic_ecg(36, fs, wander=0.3, muscle=0.03, seed=4).signal[:, 0].copy()
+    rng = np.random.default_rng(4)
+
+    def part(begin: float, end: float) -> slice:
+        return slice(int(begin * fs), int(end * fs))
+
+    signal[part(6, 6.004)] = np.nan
+    signal[part(8, 9.5)] = np.nan
+    signal[part(14, 16)] = signal[int(14 * fs)]
+    signal[part(20, 22)] += rng.normal(0, 4, len(signal[part(20, 22)])).astype(np.float32)
+    signal[part(26, 27)] = np.clip(signal[part(26, 27)] * 20, -5, 5)
+    signal[part(30, 31)] += 2
+    signal[int(33 * fs)] = np.inf
+    return signal
+
+
+@pytest.mark.parametrize("fs", [100.0, 128.0, 250.0, 333.3, 360.0, 500.0, 1000.0])
+def test_agrees_with_the_twin(fs: float) -> None:
+    for signal in (synthetic_ecg(20, fs, muscle=0.05, seed=2).signal[:, 0], spoilt(fs)):
+        found = detect_qrs(signal, fs, method=METHOD)
+        assert len(found) > 15
+        assert np.array_equal(found, twin.detected(signal, fs))
+
+
+@pytest.mark.parametrize("max_delay", [0.35, 0.5, 1.0])
+def test_agrees_with_the_twin_in_a_hurry(max_delay: float) -> None:
+    signal = spoilt(360.0)
+    found = detect_qrs(signal, 360.0, method=METHOD, max_delay=max_delay)
+    assert np.array_equal(found, twin.detected(signal, 360.0, max_delay))
+
+
+@pytest.mark.parametrize("name", ["mitdb/203", "mitdb/207", "mitdb/232", "svdb/810"])
+def test_agrees_with_the_twin_on_a_recording(name, record_path) -> None:
+    record = read_record(record_path(name))
+    signal = record.signal[: int(240 * record.fs), 0]
+    found = detect_qrs(signal, record.fs, method=METHOD)
+    assert len(found) > 100
+    assert np.array_equal(found, twin.detected(signal, record.fs))
+
+
+@pytest.mark.parametrize("fs", [128.0, 360.0, 499.31, 2000.0])
+def test_chunks_change_nothing(fs: float) -> None:
+    signal = spoilt(fs)[: int(24 * fs)]
+    whole = detect_qrs(signal, fs, method=METHOD)
+    for size in (1, 7, 36, 1000):
+        assert np.array_equal(live(signal, fs, size), whole)
+
+
+def test_a_pickle_goes_on_where_it_was() -> None:
+    signal = spoilt(360.0)
+    detector = QRSDetector(360.0, method=METHOD)
+    first = detector.process(signal[:5001])
+    rest = pickle.loads(pickle.dumps(detector))
+    for one in (detector, rest):
+        found = np.concatenate([first, one.process(signal[5001:]), one.flush()])
+        assert np.array_equal(found, detect_qrs(signal, 360.0, method=METHOD))
+
+
+@pytest.mark.parametrize("change", [-1.0, 1e-4, 0.37, 1e4])
+def test_gain_and_polarity_change_no_r_peak(change: float) -> None:
+    signal = synthetic_ecg(30, 360.0, muscle=0.03, seed=5).signal[:, 0]
+    found = detect_qrs(signal, 360.0, method=METHOD)
+    assert np.array_equal(detect_qrs(signal * np.float32(change), 360.0, method=METHOD), found)
+    assert np.array_equal(detect_qrs(signal + np.float32(8), 360.0, method=METHOD), found)
+
+
+def test_silence_in_silence_out() -> None:
+    rng = np.random.default_rng(6)
+    time = np.arange(60 * 360) / 360.0
+    for signal, most in (
+        (np.zeros(len(time)), 0),
+        (np.full(len(time), np.nan), 0),
+        (rng.normal(size=len(time)), 2),
+        (np.sin(2 * np.pi * 50 * time) + 0.01 * rng.normal(size=len(time)), 2),
+        (np.cumsum(rng.normal(size=len(time))), 5),
+    ):
+        assert len(detect_qrs(signal, 360.0, method=METHOD)) <= most
+
+
+@pytest.mark.parametrize("kind", ["gap", "flat", "noise", "saturation"])
+def test_beats_are_found_within_two_seconds_after_a_bad_stretch(kind: str) -> None:
+    fs = 360.0
+    signal = synthetic_ecg(60, fs, muscle=0.02, seed=7).signal[:, 0].copy()
+    expected = detect_qrs(signal, fs, method=METHOD)
+    bad = slice(int(25 * fs), int(35 * fs))
+    noise = np.random.default_rng(7).normal(0, 5, bad.stop - bad.start)
+    signal[bad] = {
+        "gap": np.nan,
+        "flat": 0.0,
+        "noise": signal[bad] + noise,
+        "saturation": np.clip(signal[bad] * 20, -5, 5),
+    }[kind]
+    found = detect_qrs(signal, fs, method=METHOD)
+    later = expected[expected > bad.stop + 2 * fs]
+    assert len(match_beats(later, found, 5)) == len(later)
+    if kind in ("gap", "flat"):
+        assert not np.any((found > bad.start + 0.3 * fs) & (found < bad.stop - 0.3 * fs))
+
+
+def test_a_lead_that_falls_off_takes_no_beat_with_it() -> None:
+    fs = 360.0
+    signal = synthetic_ecg(60, fs, muscle=0.02, seed=8).signal[:, 0]
+    expected = detect_qrs(signal, fs, method=METHOD)
+    other = np.float32(-0.6) * signal
+    for value in (np.nan, 0.0):
+        first = signal.copy()
+        first[int(20 * fs) : int(40 * fs)] = value
+        found = detect_qrs(np.column_stack([first, other]), fs, method=METHOD)
+        assert len(match_beats(expected, found, 54)) == len(expected)
+        assert len(found) <= len(expected) + 2  # the edges of the fault
+
+
+@pytest.mark.parametrize("max_delay", [None, 0.35, 0.5])
+def test_delays_keep_their_bound(max_delay: float | None) -> None:
+    fs = 360.0
+    signal = spoilt(fs)
+    detector = QRSDetector(fs, method=METHOD, max_delay=max_delay)
+    delays = []
+    for value in signal:
+        delays.extend(
+            (detector.count - r, r) for r in detector.process(np.array([value], np.float32))
+        )
+    late = np.array([delay for delay, r in delays if max_delay or r > 2.3 * fs])
+    assert late.max() <= detector.delay
+    assert detector.delay <= (max_delay or 1.3) * fs
+    assert np.median(late) <= 0.25 * fs
+    assert max(delay for delay, _ in delays) <= 2.5 * fs
+
+
+@pytest.mark.parametrize(("name", "least"), [("100", 99.9), ("203", 98.9), ("108", 98.5)])
+def test_accuracy_from_the_first_sample(name: str, least: float, record_path) -> None:
+    record = read_record(record_path(f"mitdb/{name}"))
+    marks = record.annotations
+    score = score_detection(
+        marks.sample[is_beat(marks.symbol)],
+        detect_qrs(record.signal[:, 0], record.fs, method=METHOD),
+        record.fs,
+        flutter=flutter_intervals(marks.sample, marks.symbol),
+        start=0,
+    )
+    assert score.f1 >= least

@@ -1,0 +1,264 @@
+"""Pan-Tompkins detection of one lead written out slowly: what `csrc/pan_tompkins.c` must give.
+
+From the description, with NumPy and SciPy over whole arrays where the kernel streams: SciPy designs
+the filter, the moving-window integral is summed anew at each step, and every decision looks things
+up in arrays of the whole recording.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.signal import butter, group_delay, lfilter
+
+BLOCKS = 4
+NEVER = -(10**12)
+
+
+def nearest(seconds: float, rate: float) -> int:
+    return max(1, math.floor(seconds * rate + 0.5))
+
+
+def cleaned(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
+    """Take the offset away, bridge what is missing; where the lead gives nothing (gap or flat)."""
+    clip = max(4, math.ceil(0.02 * fs))
+    flat = math.ceil(0.3 * fs)
+    clean = np.zeros(len(signal), np.float32)
+    nothing = np.zeros(len(signal), bool)
+    offset = None
+    missing = repeats = 0
+    last = np.float32(0)
+    for i, value in enumerate(np.asarray(signal, np.float32)):
+        if not abs(value) <= 1e30:
+            missing += 1
+            nothing[i] = True
+        else:
+            if offset is None:
+                offset = value
+            elif missing >= clip:
+                offset = np.float32(value - last)
+            x = np.float32(value - offset)
+            repeats = repeats + 1 if x == last and not missing and i else 0
+            nothing[i] = repeats >= flat
+            last, missing = x, 0
+        clean[i] = last
+    return clean, nothing
+
+
+def refined(clean: np.ndarray, fs: float, about: int, count: int) -> int:
+    """First sample where |mean of 20 ms - mean of 140 ms| peaks at 95 % of its highest or more."""
+    search, level = math.ceil(0.12 * fs), math.ceil(0.07 * fs)
+    smooth, reach = math.floor(0.01 * fs + 0.5), math.ceil(0.15 * fs)
+    first, last = max(0, about - search - level), min(about + reach, count - 1)
+    if last <= first:
+        return max(0, about)
+    x = clean[first : last + 1].astype(float)
+    low, high = max(0, about - search - first), min(about + search - first, len(x) - 1)
+    height = np.array(
+        [
+            abs(
+                x[max(0, i - smooth) : i + smooth + 1].mean()
+                - x[max(0, i - level) : i + level + 1].mean()
+            )
+            for i in range(low, high + 1)
+        ]
+    )
+    top = height.max()
+    for k, h in enumerate(height[:-1]):
+        if h >= 0.95 * top and height[k + 1] <= h and (k == 0 or height[k - 1] <= h):
+            return first + low + k
+    return first + high
+
+
+@dataclass
+class Peak:
+    about: int
+    height: float
+    slope: float
+
+
+@dataclass
+class Levels:
+    signal: float = 0.0
+    noise: float = 0.0
+    slope: float = 0.0
+    last: int = NEVER
+    idle: int = 0
+    noisy: bool = False
+    rr: list[float] = field(default_factory=list)
+
+
+class Decision:
+    """Everything after the integral."""
+
+    def __init__(self, clean: np.ndarray, fs: float, limit: int | None) -> None:
+        self.clean, self.fs, self.limit = clean, fs, limit
+        self.count = 0  # samples seen
+        self.levels = Levels()
+        self.waiting: list[Peak] = []
+        self.energies: list[float] = []
+        self.found: list[int] = []
+        self.reported = self.last_r = NEVER
+
+    def signal(self, at: int) -> float:
+        v = self.levels
+        pause, half = (0.8, 0.3) if v.noisy else (1.4, 1.2)
+        wait = (at - v.last - v.idle) / self.fs - pause
+        if v.last == NEVER or wait <= 0:
+            return v.signal
+        return v.signal * 2.0 ** -min(40.0, wait / half)
+
+    def threshold(self, signal: float, share: float) -> float:
+        noise = self.levels.noise
+        return max(share * (noise + 0.36 * (signal - noise)), 1.4 * noise)
+
+    def t_wave(self, p: Peak) -> bool:
+        v = self.levels
+        return p.about - v.last < 0.33 * self.fs and p.slope < 0.65 * v.slope
+
+    def mean_rr(self) -> float:
+        return float(np.mean(self.levels.rr[-8:])) if self.levels.rr else self.fs
+
+    def accept(self, p: Peak, signal: float, searched: bool) -> None:
+        v = self.levels
+        lost = v.noisy or signal < 0.7 * v.signal
+        if v.last != NEVER and not v.idle and not lost:
+            v.rr.append(p.about - v.last)
+        height = p.height if lost else min(p.height, 2.4 * v.signal)
+        v.signal = signal + (0.5 if lost else 0.35 if searched else 0.125) * (height - signal)
+        v.slope, v.last, v.idle = p.slope, p.about, 0
+        self.waiting = [q for q in self.waiting if q.about > p.about]
+        recent = self.energies[-64:]
+        busy = np.mean(np.array(recent) > 0.1 * v.signal**2 / BLOCKS) if len(recent) >= 24 else 0.0
+        v.noisy = bool(busy > 0.8)
+        if v.noisy or p.about - self.reported < 0.19 * self.fs:
+            return
+        r = refined(self.clean, self.fs, p.about, self.count)
+        if self.limit is not None and self.count - r > self.limit:
+            return
+        self.reported = p.about
+        if r > self.last_r:
+            self.last_r = r
+            self.found.append(r)
+
+    def decide(self, p: Peak) -> None:
+        v = self.levels
+        if p.about - v.last < 0.19 * self.fs:
+            return
+        signal = self.signal(p.about)
+        if p.height > self.threshold(signal, 1.0) and not self.t_wave(p):
+            self.accept(p, signal, searched=False)
+        else:
+            v.noise += 0.1 * (p.height - v.noise)
+            self.waiting = [*self.waiting, p][-32:]
+
+    def search_back(self, oldest: int, seen_after: int) -> None:
+        while self.waiting and self.count >= self.levels.last + 1.66 * self.mean_rr() + seen_after:
+            signal = self.signal(self.count)
+            fit = [
+                p
+                for p in self.waiting
+                if p.height > self.threshold(signal, 0.6)
+                and self.count - p.about <= oldest
+                and p.about - self.levels.last >= 0.19 * self.fs
+                and not self.t_wave(p)
+            ]
+            if not fit:
+                return
+            self.accept(max(fit, key=lambda p: p.height), signal, searched=True)
+
+    def start(self) -> None:
+        """Levels from the peaks of the first seconds, then these peaks one by one."""
+        v, heights = self.levels, np.array([p.height for p in self.waiting])
+        low = heights[heights < 0.4 * heights.max()]
+        v.signal = 0.7 * heights.max()
+        v.noise = float(low.mean()) if len(low) else 0.0
+        peaks, self.waiting = self.waiting, []
+        for p in peaks:
+            self.decide(p)
+
+
+def detected(signal: np.ndarray, fs: float, max_delay: float | None = None) -> np.ndarray:
+    """R peaks of one lead (n,) in samples, in the order of their report."""
+    clean, nothing = cleaned(signal, fs)
+    group = 1 if fs < 320 else math.floor(fs / 160)
+    rate = fs / group
+    steps = len(clean) // group
+    _, poles, _ = butter(2, [5.0, 15.0], "bandpass", fs=rate, output="zpk")
+    coefficients = np.real(np.poly(poles))
+    sums = clean[: steps * group].astype(float).reshape(-1, group).sum(axis=1)
+    band = lfilter(np.poly([1, 1, -1, -1]), coefficients, sums)
+    low, high = (math.tan(math.pi * f / rate) for f in (5.0, 15.0))
+    centre = 2 * math.atan(math.sqrt(low * high))
+    lag = float(group_delay((np.poly([1, 1, -1, -1]), coefficients), [centre])[1][0])
+    delay = math.floor(lag * group + 0.5 * (group - 1) + 0.5)
+    block, lookback = nearest(0.172 / BLOCKS, rate), nearest(0.018, rate)
+    width, hold = BLOCKS * block, nearest(0.2, rate)
+    squared = (band - np.concatenate([np.zeros(lookback), band])[: len(band)]) ** 2
+    integral = np.array([squared[max(0, i + 1 - width) : i + 1].sum() for i in range(steps)])
+
+    limit = None if max_delay is None else math.floor(max_delay * fs)
+    first = nearest(2.2, fs) if limit is None else min(nearest(2.2, fs), limit)
+    oldest = nearest(1.1, fs) if limit is None else min(nearest(1.1, fs), limit)
+    seen_after = delay + width * group // 2
+
+    d = Decision(clean, fs, limit)
+    started = False
+    begin = math.inf
+    rising, peak, peak_at = False, 0.0, 0
+    passed: list[tuple[float, int]] = []
+
+    def examine(value: float, step: int) -> Peak:
+        window = slice(max(0, step - width - lookback), step + 1)
+        at = window.start + int(np.argmax(np.abs(band[window])))
+        about = max(0, (at + 1) * group - 1 - delay)
+        return Peak(about, math.sqrt(value), math.sqrt(squared[window].max()))
+
+    def end_of_block() -> None:
+        nonlocal started, rising, peak
+        if limit is not None and started and rising:
+            p = examine(peak, peak_at)
+            r = min(p.about, refined(clean, fs, p.about, d.count))
+            if d.count + block * group - r > limit:
+                passed.append((peak, peak_at))
+                rising, peak = False, integral[d.count // group - 1]
+        for value, step in passed:
+            if not started:
+                d.waiting = [*d.waiting, examine(value, step)][-32:]
+            elif math.sqrt(value) < 1.4 * d.levels.noise:
+                d.levels.noise += 0.1 * (math.sqrt(value) - d.levels.noise)
+            else:
+                d.decide(examine(value, step))
+        passed.clear()
+        if not started and d.waiting and d.count >= begin:
+            started = True
+            d.start()
+        if started:
+            d.search_back(oldest, seen_after)
+
+    for i in range(steps):
+        if integral[i] > peak:
+            rising, peak, peak_at = True, integral[i], i
+        elif not rising:
+            peak = integral[i]
+        elif integral[i] < 0.6 * peak or i - peak_at >= hold:
+            passed.append((peak, peak_at))
+            rising, peak = False, integral[i]
+        if (i + 1) % block == 0:
+            d.count = (i + 1) * group
+            of_block = slice(d.count - block * group, d.count)
+            d.energies.append(float(squared[i + 1 - block : i + 1].sum()))
+            if begin == math.inf and d.energies[-1] > 0:
+                begin = of_block.start + first
+            if nothing[of_block].any():
+                d.levels.idle += block * group
+            end_of_block()
+    d.count = len(clean)
+    if rising:
+        passed.append((peak, peak_at))
+        rising = False
+    begin = 0
+    end_of_block()
+    return np.array(d.found, np.int64)
