@@ -29,7 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Make the model."""
+    import os
     import sys
+
+    # TensorFlow tells what it found on the machine unless it is asked not to before its import.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     from ..training.recipe import Recipe
     from ..training.workflow import train_beat_model

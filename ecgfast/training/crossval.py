@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -57,20 +58,24 @@ class CandidateResult:
         return {
             "candidate": self.name,
             "parameters": self.parameters,
-            "criterion": round(self.criterion, 4),
-            "fold_criterion": [round(c, 4) for c in self.fold_criterion],
+            "criterion": _plain(self.criterion),
+            "fold_criterion": [_plain(c) for c in self.fold_criterion],
             **{
                 f"lookahead_{ahead}": {
                     label: {
-                        "sensitivity": round(scores.sensitivity(label), 4),
-                        "positive_predictivity": round(scores.positive_predictivity(label), 4),
-                        "f1": round(scores.f1(label), 4),
+                        "sensitivity": _plain(scores.sensitivity(label)),
+                        "positive_predictivity": _plain(scores.positive_predictivity(label)),
+                        "f1": _plain(scores.f1(label)),
                     }
                     for label in TOLD
                 }
                 for ahead, scores in self.scores.items()
             },
         }
+
+
+def _plain(figure: float) -> float | None:
+    return round(figure, 4) if isfinite(figure) else None
 
 
 def _criterion(scores: dict[int, ClassScores]) -> float:

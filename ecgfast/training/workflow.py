@@ -6,12 +6,14 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, ModelError
+from ..errors import InputError, MissingExtraError, ModelError
 from ..evaluation import AAMI_CLASSES, BeatModelScores, evaluate_beat_model
 from ..runtime import Classifier, InputSpec, ModelCard, ModelWindow
 from .beats import BeatSet, prepare_beats
@@ -155,12 +157,14 @@ def train_beat_model(
     RecordError, InputError, ModelError, MissingExtraError
         If recordings, recipe or conversion fail.
     """
+    if find_spec("keras") is None or find_spec("tensorflow") is None:
+        raise MissingExtraError("Training a model (Keras and TensorFlow)", "train")
     from .export import export
     from .fit import fit
 
+    beats = training_beats(recipe, data)
     folder = Path(work)
     folder.mkdir(parents=True, exist_ok=True)
-    beats = training_beats(recipe, data)
     report(
         f"{len(beats)} training beats of {len(set(beats.patient.tolist()))} patients: "
         f"{beats.counts()}"
@@ -236,15 +240,17 @@ def _title(score: BeatModelScores) -> str:
 
 def _headline(score: BeatModelScores) -> dict[str, float]:
     total, without = score.scores(), score.scores(without=("mitdb/232",))
-    return {
-        "N sensitivity": round(total.sensitivity("N"), 4),
-        "V sensitivity": round(total.sensitivity("V"), 4),
-        "V positive predictivity": round(total.positive_predictivity("V"), 4),
-        "V F1": round(total.f1("V"), 4),
-        "S F1": round(total.f1("S"), 4),
-        "S F1 without record 232": round(without.f1("S"), 4),
-        "accuracy": round(total.accuracy, 4),
+    figures = {
+        "N sensitivity": total.sensitivity("N"),
+        "V sensitivity": total.sensitivity("V"),
+        "V positive predictivity": total.positive_predictivity("V"),
+        "V F1": total.f1("V"),
+        "S F1": total.f1("S"),
+        "S F1 without record 232": without.f1("S"),
+        "accuracy": total.accuracy,
     }
+    # A model that never says V has no positive predictivity to tell.
+    return {name: round(figure, 4) for name, figure in figures.items() if isfinite(figure)}
 
 
 def beat_card(recipe: Recipe, beats: BeatSet, command: str) -> ModelCard:
