@@ -44,15 +44,16 @@ uint32_t ecg_lead_still(ecg_lead *lead, float x) {
 uint32_t ecg_lead_block(ecg_lead *lead, const float *samples, int stride, int n, float *clean, uint8_t *flags) {
     const float offset = lead->offset;
     float high = lead->high, low = lead->low;
-    int odd = 0;
+    float none = 0.0f; /* stays zero unless a sample is not finite */
     if (n <= 0) return 0;
     for (int i = 0; i < n; i++) {
         float x = samples[i * stride] - offset;
         clean[i] = x;
-        high = x > high ? x : high;
-        low = x < low ? x : low;
-        odd |= !(fabsf(x) <= 1e30f);
+        none += x * 0.0f;
+        high = high > x ? high : x;
+        low = low < x ? low : x;
     }
+    int odd = !(none == 0.0f && high <= 1e30f && low >= -1e30f);
     int run = 0; /* repetitions that the block begins with */
     while (run < n && clean[run] == (run > 0 ? clean[run - 1] : lead->last)) run++;
     odd |= lead->run + run >= lead->clip_run;

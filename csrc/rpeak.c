@@ -56,21 +56,21 @@ int64_t ecg_refine(ecg_detector *d, int lead, int64_t about) {
     if (to > n - 1) to = n - 1;
     if (to < from) return about < first ? first : last;
 
-    double top = 0.0;
+    /* Where both means are whole, a product does what a quotient does elsewhere. */
+    const int whole_from = from > level ? from : level, whole_to = to < n - 1 - level ? to : n - 1 - level;
     const double near = 1.0 / (2 * smooth + 1), far = 1.0 / (2 * level + 1);
     for (int i = from; i <= to; i++) {
-        int l = i - level, r = i + level + 1;
-        double part = far;
-        if (l < 0 || r > n) { /* where the signal begins or ends */
-            l = l < 0 ? 0 : l;
-            r = r > n ? n : r;
-            part = 1.0 / (r - l);
-        }
+        if (i == whole_from)
+            for (; i <= whole_to; i++)
+                height[i] = fabs((sum[i + smooth + 1] - sum[i - smooth]) * near
+                                 - (sum[i + level + 1] - sum[i - level]) * far);
+        if (i > to) break;
         int a = i - smooth < 0 ? 0 : i - smooth, b = i + smooth + 1 > n ? n : i + smooth + 1;
-        double mean = b - a == 2 * smooth + 1 ? (sum[b] - sum[a]) * near : (sum[b] - sum[a]) / (b - a);
-        height[i] = fabs(mean - (sum[r] - sum[l]) * part);
-        top = height[i] > top ? height[i] : top;
+        int l = i - level < 0 ? 0 : i - level, r = i + level + 1 > n ? n : i + level + 1;
+        height[i] = fabs((sum[b] - sum[a]) / (b - a) - (sum[r] - sum[l]) / (r - l));
     }
+    double top = 0.0;
+    for (int i = from; i <= to; i++) top = height[i] > top ? height[i] : top;
     for (int i = from; i < to; i++)
         if (height[i] >= EARLY * top && height[i + 1] <= height[i] && (i == from || height[i - 1] <= height[i]))
             return first + i;
