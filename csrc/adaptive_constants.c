@@ -1,0 +1,86 @@
+/* The adaptive method's constants, each with its reason.
+ *
+ * Values were chosen on the even-ranked half of the MIT-BIH Arrhythmia Database (100, 102, 104, ...)
+ * and checked on the other half and on the Supraventricular Arrhythmia Database. All of them moved by
+ * 15 % at once change the result little: none sits on an edge. */
+#include "adaptive.h"
+
+#ifdef ECG_TUNABLE
+adaptive_constants
+#else
+const adaptive_constants
+#endif
+ecg_adaptive_constants = {
+    /* ---- feature */
+    .low_hz = 11.0f,        /* where a QRS complex has most energy over P and T waves */
+    .high_hz = 18.0f,       /* what T waves and wide artefacts lack; below muscle noise and mains */
+    .high_gain = 2.0f,      /* both bands then weigh about the same in a normal complex */
+    .hold_s = 0.095f,       /* a maximum unrivalled for so long is a candidate: half a wide complex */
+    .edge_s = 0.05f,        /* a complex cut by the recording's ends has neither shape nor R peak */
+
+    /* ---- levels: thresholds lie between them */
+    .mix = 0.53f,           /* share of the way from noise to signal, in logs: nearly the geometric mean */
+    .depth = 1.8f,          /* but never below a sixth of the signal: P and T in a noise-free recording */
+    .cap = 2.0f,            /* a candidate e^2 over the threshold is as sure as one far above */
+    .quantile = 0.45f,      /* of the last heights: just below the median, for bigeminy */
+    .noise_quantile = 0.5f, /* median: P and T waves count, artefacts do not */
+    .near_s = 0.28f,        /* a louder neighbour within a QT interval sets the level: no lock on P waves */
+    .gap_from = 1.8f,       /* RR intervals without a beat from which the signal level falls: one lost beat */
+    .gap_rate = 0.7f,       /* by half a second, per second */
+    .start_s = 2.15f,       /* the first seconds are decided in retrospect: two beats at 60 a minute */
+
+    /* ---- shape */
+    .like_cost = 0.3f,      /* small: an ectopic beat is a beat */
+    .like_from = 0.7f,      /* correlation that speaks neither for nor against */
+    .template_gain = 0.2f,  /* the running shape follows within five beats */
+
+    /* ---- rhythm: costs of an RR interval, in the units of the score */
+    .short_from = 0.8f,     /* of the reference: shorter ones are premature */
+    .short_cost = 0.5f,     /* times the excess of reference over interval */
+    .long_from = 1.2f,      /* of the reference: longer ones are late */
+    .long_cost = 0.8f,      /* times the excess of interval over reference */
+    .long_cap = 1.0f,       /* a pause may be of any length */
+    .soft = 4.0f,           /* costs fall to a half at 25 % RR variability: atrial fibrillation */
+    .refractory_s = 0.33f,  /* intervals below 180 a minute need good reason */
+    .refractory_cost = 2.0f,
+    .t_gain = 1.3f,         /* a small slow wave soon after a large quick one is its T wave */
+    .t_share = 0.5f,        /* weight of the fall in quickness beside the fall in height */
+    .t_from = 1.0f,         /* falls of less than e are left to the other rules */
+    .t_full_s = 0.36f,      /* Pan and Tompkins: a T wave peaks within 360 ms ... */
+    .t_ramp_s = 0.09f,      /* ... of the R peak, or a little later at slow rates */
+
+    /* ---- when to decide: a clear candidate at once, a doubtful one in context */
+    .clear_score = 0.3f,    /* over the threshold by a third */
+    .clear_short = 0.75f,   /* of the RR reference: not premature */
+    .clear_long = 1.5f,     /* and nothing missing before it */
+    .clear_like = 0.8f,     /* of the usual shape */
+    .clear_drop = 0.5f,     /* and not much smaller than usual: a P wave with the QRS yet to come */
+    .wait_rr = 1.0f,        /* a doubtful one waits for the beat after it, ... */
+    .wait_min_s = 0.35f,    /* at least past its own T wave ... */
+    .wait_max_s = 1.05f,    /* and at most so long that any beat is told 1.4 s after R */
+    .expire_s = 1.08f,      /* what no path has taken up by then is noise */
+
+    /* ---- several leads */
+    .weight_cap = 1.6f,     /* a lead with its levels e^1.6 apart is as good as any */
+    .floor = 1.5f,          /* how far one lead alone can speak against a beat: it may have come off */
+    .loss_margin = 0.3f,    /* a lead errs where its own score is within this of the wrong side */
+    .loss_rate = 0.15f,     /* over the last six or seven beats */
+    .loss_noise_rate = 0.05f, /* three times as many candidates are rejected */
+    .loss_floor = 0.3f,     /* so that no lead is ever believed alone */
+
+    /* ---- trust: is it an ECG at all? */
+    .trust_cap = 2.0f,      /* levels e^2 apart are as good as can be; noise alone reaches 0.3 to 0.6 */
+    .trust_like = 1.5f,     /* noise resembles itself at 0.5, beats at 0.9 */
+    .trust_var = 0.5f,      /* noise is irregular; so is fibrillation, so it counts little */
+    .trust_rate = 0.15f,    /* over the last six or seven beats */
+    .trust_from = 1.0f,     /* noise has 0.5 with a deviation of 0.15, the poorest ECG in mitdb 1.2 */
+    .trust_gap = 0.25f,     /* mains and other tones: alike and regular, but no two levels */
+    .noisy_gap = 1.6f,      /* levels closer than that: noise of the size of the QRS complex */
+    .start_trust = 1.1f,    /* of the first seconds, below which learning begins anew */
+    .again_trust = 1.6f,    /* below which what was learned anew has to prove itself first */
+    .recent_rate = 0.35f,   /* over the last three beats */
+    .distrust_from = 1.5f,  /* recent trust below which levels and shape may be those of an artefact */
+    .distrust_after_s = 0.7f, /* without a beat: then the steady levels count, not the recent ones */
+    .steady_gain = 0.03f,   /* over half a minute */
+    .steady_like = 0.7f,    /* only from beats of the usual shape */
+};

@@ -1,0 +1,300 @@
+/* What is known: levels of signal and noise, shape, rhythm, each lead's weight, and trust in all that. */
+#include "adaptive.h"
+
+#define MODELS 8        /* beats after which the steady shape parts from the running one */
+#define LATE_FIRST 12   /* candidates that tell the levels of a lead that joins late: three seconds' worth */
+#define ENERGY_MAX 1e36f /* of a shape; beyond, it overflows */
+#define RR_MIN 0.2f     /* s: 300 a minute */
+#define RR_MAX 2.0f     /* s: 30 a minute */
+
+/* ------------------------------------------------------------------ small helpers */
+
+static void sort(float *v, int n) {
+    for (int i = 1; i < n; i++) {
+        float x = v[i];
+        int j = i;
+        for (; j > 0 && v[j - 1] > x; j--) v[j] = v[j - 1];
+        v[j] = x;
+    }
+}
+
+/* Linear between ranks; n <= NOISES. */
+static float quantile(const float *values, int n, float q) {
+    float v[NOISES];
+    memcpy(v, values, (size_t)n * sizeof *v);
+    sort(v, n);
+    float p = q * (float)(n - 1);
+    int k = (int)p;
+    return k >= n - 1 ? v[n - 1] : v[k] + (p - (float)k) * (v[k + 1] - v[k]);
+}
+
+/* Keeps the last `size` values; `count` stays below twice that, `count` - 1 is the latest. */
+static void keep(float *ring, int size, int32_t *count, float value) {
+    ring[*count % size] = value;
+    if (++*count >= 2 * size) *count -= size;
+}
+
+static int kept(int32_t count, int size) {
+    return count < size ? count : size;
+}
+
+/* ------------------------------------------------------------------ levels */
+
+static void refresh_noise(adaptive_lead *s) {
+    if (!s->noise_stale) return;
+    s->noise_stale = 0;
+    s->noise = quantile(s->noises, kept(s->noise_count, NOISES), K.noise_quantile);
+}
+
+static float gap_between(adaptive_lead *s) {
+    refresh_noise(s);
+    return s->signal - s->noise;
+}
+
+static float threshold_of(float signal, float noise) {
+    float depth = (1.0f - K.mix) * (signal - noise);
+    return signal - (depth < K.depth ? depth : K.depth);
+}
+
+/* `gap`: how far the signal level has fallen since the last beat; `distrust` 0..1: how far to go back
+ * to the steady levels. */
+float adaptive_threshold(adaptive_lead *s, float gap, float distrust) {
+    refresh_noise(s);
+    float threshold = threshold_of(s->signal - gap, s->noise);
+    float steady = threshold_of(s->steady_signal - gap, s->steady_noise);
+    return s->models && threshold > steady ? threshold - distrust * (threshold - steady) : threshold;
+}
+
+/* Weights: good leads have their levels far apart and seldom disagree with what was decided. */
+static void weigh(adaptive_state *a, int leads) {
+    if (leads == 1) return;
+    adaptive_lead *s = adaptive_leads(a);
+    float total = 0.0f;
+    for (int l = 0; l < leads; l++) {
+        float gap = s[l].seeded ? gap_between(&s[l]) : 0.0f;
+        if (gap < 0.05f) gap = 0.05f;
+        if (gap > K.weight_cap) gap = K.weight_cap;
+        s[l].weight = gap / (K.loss_floor + s[l].missed + s[l].raised);
+        total += s[l].weight;
+    }
+    for (int l = 0; l < leads; l++) {
+        s[l].weight /= total;
+        s[l].scale = s[l].seeded ? s[l].weight * expf(-2.0f * s[l].signal) : 0.0f; /* energies: twice the log */
+    }
+}
+
+/* Levels from the heights of the first candidates: the split with the largest variance between. */
+static void split_first(adaptive_lead *s) {
+    float v[PENDING], total = 0.0f, low = 0.0f, best = -1.0f;
+    int n = s->first_count, split = n - 1;
+    memcpy(v, s->first, (size_t)n * sizeof *v);
+    sort(v, n);
+    if (n > 2 && v[n - 1] > v[n - 2] + 0.7f) v[n - 1] = v[n - 2] + 0.7f; /* a single loud one is an artefact */
+    for (int i = 0; i < n; i++) {
+        if (v[i] < v[n - 1] - 3.0f) v[i] = v[n - 1] - 3.0f; /* how faint the faint ones are does not matter */
+        total += v[i];
+    }
+    for (int i = 1; i < n; i++) {
+        low += v[i - 1];
+        float apart = (total - low) / (float)(n - i) - low / (float)i;
+        float between = apart * apart * (float)i * (float)(n - i);
+        if (between > best) {
+            best = between;
+            split = i;
+        }
+    }
+    s->signal = v[split + (n - 1 - split) / 2];
+    s->noise = split > 0 ? v[(split - 1) / 2] : v[0] - 1.0f;
+    s->signal_count = 3; /* they count as some beats and some rejected candidates */
+    s->noise_count = 4;
+    s->noise_stale = 0;
+    for (int i = 0; i < s->signal_count; i++) s->signals[i] = s->signal;
+    for (int i = 0; i < s->noise_count; i++) s->noises[i] = s->noise;
+    s->last_height = s->signal;
+    s->last_share = 0.0f;
+    s->seeded = 1;
+}
+
+void adaptive_learn_first(adaptive_state *a, int leads) {
+    adaptive_lead *s = adaptive_leads(a);
+    int changed = 0;
+    for (int l = 0; l < leads; l++)
+        if (s[l].first_count > 0 && (a->learning || (!s[l].seeded && s[l].first_count >= LATE_FIRST))) {
+            split_first(&s[l]);
+            changed = 1;
+        }
+    if (!changed) return;
+    weigh(a, leads);
+    a->solved = a->head;
+}
+
+void adaptive_learn_rejected(adaptive_state *a, int leads, uint32_t slot) {
+    adaptive_lead *s = adaptive_leads(a);
+    int near = a->accepted && adaptive_seconds(a, a->last_at, a->pending[slot].at) < K.near_s;
+    for (int l = 0; l < leads; l++, s++) {
+        if (s->faulty[slot] || !s->seeded) continue;
+        keep(s->noises, NOISES, &s->noise_count, s->height[slot]);
+        s->noise_stale = 1;
+        float loss = s->own[slot] + K.loss_margin;
+        s->raised += K.loss_noise_rate * ((loss > 0.0f ? loss : 0.0f) - s->raised);
+        float *latest = &s->signals[(s->signal_count - 1) % SIGNALS];
+        if (near && s->height[slot] > *latest) *latest = s->height[slot];
+    }
+}
+
+static void learn_rr(adaptive_state *a, float rr) {
+    keep(a->rr, INTERVALS, &a->rr_count, rr);
+    int n = kept(a->rr_count, INTERVALS);
+    a->rr_ref = quantile(a->rr, n, 0.5f);
+    if (a->rr_ref < RR_MIN) a->rr_ref = RR_MIN;
+    if (a->rr_ref > RR_MAX) a->rr_ref = RR_MAX;
+    float sum = 0.0f;
+    for (int i = 0; i < n; i++) {
+        float off = fabsf(a->rr[i] / a->rr_ref - 1.0f);
+        sum += off < 1.0f ? off : 1.0f;
+    }
+    a->rr_var = sum / (float)n;
+}
+
+void adaptive_learn_accepted(adaptive_state *a, int leads, uint32_t slot, const float *around) {
+    adaptive_lead *s = adaptive_leads(a);
+    for (int l = 0; l < leads; l++) {
+        if (s[l].seeded && !s[l].faulty[slot]) {
+            float height = s[l].height[slot] > around[l] ? s[l].height[slot] : around[l];
+            keep(s[l].signals, SIGNALS, &s[l].signal_count, height);
+            s[l].signal = quantile(s[l].signals, kept(s[l].signal_count, SIGNALS), K.quantile);
+            adaptive_learn_shape(a, &s[l], slot);
+            float loss = K.loss_margin - s[l].own[slot];
+            s[l].missed += K.loss_rate * ((loss > 0.0f ? loss : 0.0f) - s[l].missed);
+            s[l].last_height = s[l].height[slot];
+            s[l].last_share = s[l].share[slot];
+        }
+    }
+    if (!a->learning) weigh(a, leads);
+    a->last_height = a->last_share = 0.0f;
+    for (int l = 0; l < leads; l++)
+        if (s[l].seeded) {
+            a->last_height += s[l].weight * s[l].last_height;
+            a->last_share += s[l].weight * s[l].last_share;
+        }
+    if (a->accepted) learn_rr(a, adaptive_seconds(a, a->last_at, a->pending[slot].at));
+}
+
+void adaptive_forget(adaptive_state *a, int leads) {
+    a->learning = 1;
+    a->started = a->accepted = 0;
+    a->learn_until = -1;
+    a->wake = INT64_MAX;
+    a->rr_count = 0;
+    a->rr_ref = 0.8f; /* any rhythm is possible: a weak guess */
+    a->rr_var = 0.5f;
+    a->doubts = 0;
+    a->head = a->solved = a->tail;
+    adaptive_lead *s = adaptive_leads(a);
+    for (int l = 0; l < leads; l++, s++) {
+        s->weight = 1.0f / (float)leads;
+        s->scale = 1.0f;
+        s->seeded = s->first_count = s->models = 0;
+        s->missed = s->raised = 0.0f;
+    }
+}
+
+/* ------------------------------------------------------------------ shape */
+
+/* Correlation with the running shape at the best lag; where trust is low, with the steady one if that
+ * is higher. */
+float adaptive_likeness(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int *lag) {
+    int n = a->shape, steady_too = a->recent < K.distrust_from;
+    float best = -1.0f;
+    for (int shift = 0; shift <= 2 * a->lag; shift++) {
+        const float *shape = s->shape[slot] + shift;
+        float sum = 0.0f, energy = 0.0f, dot = 0.0f, steady = 0.0f;
+        for (int k = 0; k < n; k++) {
+            sum += shape[k];
+            energy += shape[k] * shape[k];
+            dot += shape[k] * s->model[k];
+            steady += shape[k] * s->steady[k];
+        }
+        if (steady_too && steady > dot) dot = steady;
+        energy -= sum * sum / (float)n;
+        if (energy > 0.0f && dot > best * sqrtf(energy)) {
+            best = dot / sqrtf(energy);
+            *lag = shift;
+        }
+    }
+    return best;
+}
+
+/* target += gain * (source - target), at unit energy again. */
+static void blend(float *target, const float *source, float gain, int n) {
+    float energy = 0.0f;
+    for (int k = 0; k < n; k++) {
+        target[k] += gain * (source[k] - target[k]);
+        energy += target[k] * target[k];
+    }
+    energy = energy > 0.0f ? 1.0f / sqrtf(energy) : 0.0f;
+    for (int k = 0; k < n; k++) target[k] *= energy;
+}
+
+void adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slot) {
+    int n = a->shape, lag = a->lag;
+    if (s->models) adaptive_likeness(a, s, slot, &lag);
+    float w[SHAPE_MAX], mean = 0.0f, energy = 0.0f;
+    memcpy(w, s->shape[slot] + lag, (size_t)n * sizeof *w);
+    for (int k = 0; k < n; k++) mean += w[k];
+    mean /= (float)n;
+    for (int k = 0; k < n; k++) {
+        w[k] -= mean;
+        energy += w[k] * w[k];
+    }
+    if (!(energy > 0.0f && energy < ENERGY_MAX)) return;
+    energy = 1.0f / sqrtf(energy);
+    for (int k = 0; k < n; k++) w[k] *= energy;
+    blend(s->model, w, s->models ? K.template_gain : 1.0f, n);
+    if (s->models < MODELS) {
+        s->models++;
+        memcpy(s->steady, s->model, sizeof s->steady);
+        s->steady_signal = s->signal;
+        s->steady_noise = s->noise;
+    } else if (a->trust > K.trust_from && a->recent > K.distrust_from && s->like[slot] > K.steady_like) {
+        blend(s->steady, s->model, K.steady_gain, n);
+        s->steady_signal += K.steady_gain * (s->signal - s->steady_signal);
+        s->steady_noise += K.steady_gain * (s->noise - s->steady_noise);
+    }
+}
+
+/* ------------------------------------------------------------------ trust */
+
+#define PROBATION 8 /* beats that have to keep trust up after learning anew in poor signal */
+
+static float common_gap(adaptive_state *a, int leads) {
+    adaptive_lead *s = adaptive_leads(a);
+    float sum = 0.0f;
+    for (int l = 0; l < leads; l++, s++) {
+        float gap = s->seeded ? gap_between(s) : 0.0f;
+        sum += s->weight * (gap < K.trust_cap ? gap : K.trust_cap);
+    }
+    return sum;
+}
+
+/* Below 0.1 a shape is just another one: an ectopic beat, which noise hardly ever looks like. */
+static float trust_of(float gap, float like, float var) {
+    return gap + K.trust_like * ((like > 0.1f ? like : 0.1f) - 0.5f) - K.trust_var * var;
+}
+
+void adaptive_trust_first(adaptive_state *a, int leads, float like, float var, int beats) {
+    a->gap = common_gap(a, leads);
+    a->trust = a->recent = trust_of(a->gap, beats > 1 ? like : 0.5f, var);
+    a->trusted = beats > 0 ? beats - 1 : 0;
+    a->probation = a->again && a->trust < K.again_trust ? PROBATION : 0;
+}
+
+void adaptive_trust_next(adaptive_state *a, int leads, float like) {
+    float gap = common_gap(a, leads), rate = 1.0f / (float)(1 + a->trusted);
+    float trust = trust_of(gap, a->accepted ? like : 0.5f, a->rr_var);
+    if (rate < K.trust_rate) rate = K.trust_rate;
+    else a->trusted++;
+    a->trust += rate * (trust - a->trust);
+    a->gap += rate * (gap - a->gap);
+    a->recent += (rate > K.recent_rate ? rate : K.recent_rate) * (trust - a->recent);
+}
