@@ -79,7 +79,8 @@ typedef enum ecg_quality {
     ECG_QUALITY_SATURATED = 4,  /* the converter was at its limit */
     ECG_QUALITY_NOISY = 8,      /* noise of the size of the QRS complex */
     ECG_QUALITY_LEARNING = 16,  /* too few beats seen for thresholds or templates */
-    ECG_QUALITY_DOUBTFUL = 32   /* the detector was not sure that this is a beat */
+    ECG_QUALITY_DOUBTFUL = 32,  /* the detector was not sure that this is a beat */
+    ECG_QUALITY_FLUTTER = 64    /* ventricular flutter or fibrillation: a wave, no beat (streams only) */
 } ecg_quality;
 
 typedef struct ecg_detector_config {

@@ -72,7 +72,8 @@ class BeatBatch:
     features : ndarray of float32, shape (n, len(FEATURE_NAMES))
         RR and morphology features, dimensionless or in seconds.
     quality : ndarray of uint32, shape (n,)
-        Bits: 1 gap, 2 flat, 4 saturated, 8 noisy, 16 learning, 32 doubtful; 0 is good.
+        Bits: 1 gap, 2 flat, 4 saturated, 8 noisy, 16 learning, 32 doubtful,
+        64 ventricular flutter or fibrillation; 0 is good.
     """
 
     r_sample: object

@@ -22,6 +22,7 @@ class Quality(IntFlag):
     NOISY = 8
     LEARNING = 16
     DOUBTFUL = 32
+    FLUTTER = 64
 
 
 @dataclass(frozen=True, slots=True)
