@@ -32,12 +32,15 @@ typedef struct ecg_lead {
     int32_t run;       /* samples in a row equal to the one before */
     int32_t flat_run;  /* from this run on the lead counts as flat */
     int32_t clip_run;  /* from this run on, at an extreme, it counts as saturated */
+    int32_t gap_run;   /* from so many missing samples on the lead goes on where it stopped */
 } ecg_lead;
 
 /* Seconds without any change that make a lead flat; 16-bit converters dither far more often. */
 #define ECG_FLAT_S 0.3
 /* Seconds at an extreme of the recording that make it saturated; a QRS peak is never that blunt. */
 #define ECG_CLIP_S 0.02
+/* Seconds of missing samples after which a jump tells nothing: longer than a QRS complex. */
+#define ECG_GAP_S 0.12
 
 void ecg_lead_init(ecg_lead *lead, double fs);
 /* The rare cases of ecg_lead_step: a sample that is not finite, or whose offset is not known. */
@@ -124,9 +127,6 @@ int64_t ecg_refine_reach(double fs); /* samples */
 
 /* Quality bits of `lead` over samples first..last (both taken and still in the ring). */
 uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t last);
-
-/* flutter.c: how little of the last seconds up to sample `last` is one wave: from 0, a sine, to 1. */
-float ecg_flutter_leakage(ecg_detector *d, int lead, int64_t last);
 
 /* What a detection method provides. `process` loops over samples with ecg_detector_take and returns
  * how many it took: all, or fewer as soon as a beat is queued. */

@@ -6,6 +6,7 @@ void ecg_lead_init(ecg_lead *lead, double fs) {
     lead->offset = NAN; /* the first finite sample goes to ecg_lead_resume */
     lead->flat_run = (int32_t)ceil(ECG_FLAT_S * fs);
     lead->clip_run = (int32_t)ceil(ECG_CLIP_S * fs);
+    lead->gap_run = (int32_t)ceil(ECG_GAP_S * fs);
     if (lead->clip_run < 4) lead->clip_run = 4; /* at 100 Hz two or three equal samples are a rounded peak */
 }
 
@@ -13,14 +14,14 @@ uint32_t ecg_lead_resume(ecg_lead *lead, float sample, float *clean) {
     if (!(fabsf(sample) <= 1e30f)) {
         *clean = lead->last;
         lead->offset = NAN;
-        if (lead->missing < lead->clip_run) lead->missing++;
+        if (lead->missing < lead->gap_run) lead->missing++;
         return ECG_QUALITY_GAP;
     }
     if (!lead->seen) {
         lead->seen = 1;
         lead->base = sample;
-    } else if (lead->missing >= lead->clip_run) {
-        /* After a gap the lead goes on where it stopped: a jump would look like a QRS complex. */
+    } else if (lead->missing >= lead->gap_run) {
+        /* After a long gap the lead goes on where it stopped: a jump would look like a QRS complex. */
         float base = sample - lead->last, shift = lead->base - base;
         lead->base = base;
         lead->high += shift;

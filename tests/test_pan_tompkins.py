@@ -31,6 +31,7 @@ def spoilt(fs: float) -> np.ndarray:
 
     signal[part(6, 6.004)] = np.nan
     signal[part(8, 9.5)] = np.nan
+    signal[part(11, 11.1)] = np.nan
     signal[part(14, 16)] = signal[int(14 * fs)]
     signal[part(20, 22)] += rng.normal(0, 4, len(signal[part(20, 22)])).astype(np.float32)
     signal[part(26, 27)] = np.clip(signal[part(26, 27)] * 20, -5, 5)

@@ -23,7 +23,7 @@ def nearest(seconds: float, rate: float) -> int:
 
 def cleaned(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
     """Take the offset away, bridge what is missing; where the lead gives nothing (gap or flat)."""
-    clip = max(4, math.ceil(0.02 * fs))
+    long_gap = math.ceil(0.12 * fs)
     flat = math.ceil(0.3 * fs)
     clean = np.zeros(len(signal), np.float32)
     nothing = np.zeros(len(signal), bool)
@@ -37,7 +37,7 @@ def cleaned(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
         else:
             if offset is None:
                 offset = value
-            elif missing >= clip:
+            elif missing >= long_gap:
                 offset = np.float32(value - last)
             x = np.float32(value - offset)
             repeats = repeats + 1 if x == last and not missing and i else 0
