@@ -73,10 +73,14 @@ def test_pairs_are_as_many_and_as_near_as_can_be(shortest):
     rng = np.random.default_rng(5)
     for _ in range(200):
         ref = np.cumsum(rng.integers(shortest, 300, 14))
-        tst = np.sort(np.concatenate([
-            (ref + rng.integers(-60, 61, len(ref)))[rng.random(len(ref)) > 0.2],
-            rng.integers(0, ref[-1], 6),
-        ]))
+        tst = np.sort(
+            np.concatenate(
+                [
+                    (ref + rng.integers(-60, 61, len(ref)))[rng.random(len(ref)) > 0.2],
+                    rng.integers(0, ref[-1], 6),
+                ]
+            )
+        )
         found = match_beats(ref, tst, 54)
         distance = np.abs(ref[found[:, 0]] - tst[found[:, 1]])
         assert np.all(distance <= 54)
@@ -139,8 +143,9 @@ def test_flutter_counts_on_neither_side():
 
 def test_rates_without_beats_are_nan():
     score = score_detection([], [], FS)
-    assert np.isnan([score.sensitivity, score.positive_predictivity, score.f1,
-                     score.error_abs_ms]).all()
+    assert np.isnan(
+        [score.sensitivity, score.positive_predictivity, score.f1, score.error_abs_ms]
+    ).all()
     assert np.isnan(total_scores([score]).gross.f1)
 
 
@@ -161,9 +166,7 @@ def test_totals_are_gross_and_average():
 
 
 def test_classes_end_to_end():
-    table = class_confusion(
-        [1000, 2000, 3000, 4000], "NVSN", [1010, 2010, 3010, 5000], "NVNV", FS
-    )
+    table = class_confusion([1000, 2000, 3000, 4000], "NVSN", [1010, 2010, 3010, 5000], "NVNV", FS)
     expected = np.zeros((6, 6), int)
     expected[0, 0] = expected[2, 2] = 1  # N and V as they are
     expected[1, 0] = 1  # S called N

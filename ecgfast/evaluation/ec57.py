@@ -80,9 +80,7 @@ def is_beat(symbols: Iterable[str]) -> npt.NDArray[np.bool_]:
     return np.fromiter((s in BEAT_SYMBOLS for s in symbols), dtype=bool)
 
 
-def flutter_intervals(
-    sample: npt.ArrayLike, symbols: Sequence[str]
-) -> npt.NDArray[np.int64]:
+def flutter_intervals(sample: npt.ArrayLike, symbols: Sequence[str]) -> npt.NDArray[np.int64]:
     """Find the stretches of ventricular flutter or fibrillation in a reference.
 
     Parameters
