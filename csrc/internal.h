@@ -128,6 +128,9 @@ int64_t ecg_refine_reach(double fs); /* samples */
 /* Quality bits of `lead` over samples first..last (both taken and still in the ring). */
 uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t last);
 
+/* flutter.c: how little of the last seconds up to sample `last` is one wave: from 0, a sine, to 1. */
+float ecg_flutter_leakage(ecg_detector *d, int lead, int64_t last);
+
 /* What a detection method provides. `process` loops over samples with ecg_detector_take and returns
  * how many it took: all, or fewer as soon as a beat is queued. */
 typedef struct ecg_method_ops {
