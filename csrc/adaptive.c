@@ -9,6 +9,9 @@
 /* s from R to report besides the wait: filters, hold and the usual refinement. */
 #define REPORT_S 0.265f
 
+/* s that a candidate outlives the longest wait: a path may still take it up at its neighbour's end. */
+#define LINGER_S 0.03f
+
 static size_t adaptive_size(const ecg_detector_config *config) {
     return ecg_round_up(sizeof(adaptive_state)) + (size_t)config->leads * sizeof(adaptive_lead);
 }
@@ -17,7 +20,7 @@ static void adaptive_init(ecg_detector *d, void *state) {
     adaptive_state *a = state;
     adaptive_feature_init(a, d->config.fs);
     a->wait_s = K.wait_max_s;
-    a->expire_s = K.expire_s;
+    a->expire_s = K.wait_max_s + LINGER_S;
     a->start_s = K.start_s;
     if (d->config.max_delay > 0.0) {
         float longest = (float)d->config.max_delay - REPORT_S;

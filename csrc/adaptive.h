@@ -23,7 +23,7 @@ typedef struct adaptive_constants {
     float refractory_s, refractory_cost, t_gain, t_share, t_from, t_full_s, t_ramp_s;
     /* when to decide */
     float clear_score, clear_short, clear_long, clear_like, clear_drop;
-    float wait_rr, wait_min_s, wait_max_s, expire_s;
+    float wait_rr, wait_min_s, wait_max_s;
     /* several leads */
     float weight_cap, floor, loss_margin, loss_rate, loss_noise_rate, loss_floor;
     /* trust */

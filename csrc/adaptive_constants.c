@@ -58,7 +58,6 @@ ecg_adaptive_constants = {
     .wait_rr = 1.0f,        /* a doubtful one waits for the beat after it, ... */
     .wait_min_s = 0.35f,    /* at least past its own T wave ... */
     .wait_max_s = 1.05f,    /* and at most so long that any beat is told 1.4 s after R */
-    .expire_s = 1.08f,      /* what no path has taken up by then is noise */
 
     /* ---- several leads */
     .weight_cap = 1.6f,     /* a lead with its levels e^1.6 apart is as good as any */
