@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 
 from ..records import write_annotations, write_csv, write_json
-from ..reports.summary import NOT_A_DEVICE, Tally
+from ..reports.summary import NOT_A_DEVICE, Tally, is_flutter
 from ..streaming import Beat, BeatLabeller, ChunkSource, open_source
 from ..streaming.sources import BLOCK_S
 from .common import (
@@ -33,6 +33,7 @@ _ANNOTATOR = "ecg"
 
 # The AAMI classes are WFDB codes too; a label of another kind goes into the text of a Q mark.
 _CODES = "NSVFQ"
+_FLUTTER_BEGINS, _FLUTTER_WAVE, _FLUTTER_ENDS = "[!]"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -113,15 +114,31 @@ def _beats(source: ChunkSource, labeller: BeatLabeller, tally: Tally, name: str)
 
 def _write_wfdb(file: Path, beats: Iterator[Beat], fs: float) -> None:
     samples = array("q")
-    labels: list[str] = []
+    symbols: list[str] = []
+    texts: list[str] = []
+
+    def mark(sample: int, symbol: str, text: str = "") -> None:
+        samples.append(sample)
+        symbols.append(symbol)
+        texts.append(text)
+
+    last = 0
+    fluttering = False
     for beat in beats:
-        samples.append(beat.sample)
-        labels.append(beat.label)
-    coded = all(label in _CODES for label in set(labels))
-    write_annotations(
-        file,
-        np.frombuffer(samples, np.int64) if samples else np.empty(0, np.int64),
-        labels if coded else ["Q"] * len(labels),
-        fs,
-        aux=None if coded else labels,
-    )
+        if is_flutter(beat) != fluttering:
+            fluttering = not fluttering
+            mark(
+                beat.sample if fluttering else last,
+                _FLUTTER_BEGINS if fluttering else _FLUTTER_ENDS,
+            )
+        if fluttering:
+            mark(beat.sample, _FLUTTER_WAVE)
+        elif beat.label in _CODES:
+            mark(beat.sample, beat.label)
+        else:
+            mark(beat.sample, "Q", beat.label)
+        last = beat.sample
+    if fluttering:
+        mark(last, _FLUTTER_ENDS)
+    positions = np.frombuffer(samples, np.int64) if samples else np.empty(0, np.int64)
+    write_annotations(file, positions, symbols, fs, aux=texts if any(texts) else None)

@@ -10,12 +10,14 @@ from ..records.writers import BeatLike
 
 __all__ = [
     "CLASS_NAMES",
+    "FLUTTER",
     "NOT_A_DEVICE",
     "Run",
     "Summary",
     "Tally",
     "clock",
     "is_doubtful",
+    "is_flutter",
     "length",
 ]
 
@@ -33,6 +35,11 @@ CLASS_NAMES = {
 # Quality bits that make a beat's label doubtful: all but "learning", which every start sets.
 _BAD = 1 | 2 | 4 | 8 | 32
 
+#: Label of runs that are ventricular flutter or fibrillation: waves, and no beats.
+FLUTTER = "flutter"
+
+_FLUTTER_BIT = 64
+
 # A run begins with three ectopic beats in a row (two are a couplet).
 _RUN = 3
 
@@ -42,12 +49,12 @@ _GAP_S = 3.0
 
 @dataclass(frozen=True)
 class Run:
-    """Ectopic beats of one class in a row.
+    """Ectopic beats of one class, or flutter waves, in a row.
 
     Attributes
     ----------
     label : str
-        V or S.
+        V, S or flutter.
     beats : int
         How many, three at least.
     start, end : float
@@ -77,6 +84,8 @@ class Summary:
         Seconds of signal.
     beats : int
         All beats.
+    flutter_waves : int
+        Detections within ventricular flutter or fibrillation: not among the beats.
     by_class : dict of str to int
         Beats of each class of the model, zeros included; empty where beats were not labelled.
     rate_mean : float
@@ -86,7 +95,7 @@ class Summary:
     couplets : int
         Pairs of V, exactly two in a row.
     runs : tuple of Run
-        Three and more V, or S, in a row.
+        Three and more V, or S, or flutter waves, in a row.
     bad_quality : float
         Share of beats, 0 to 1, with a gap, a flat line, saturation, noise or doubt around them.
     """
@@ -95,6 +104,7 @@ class Summary:
     fs: float
     duration: float
     beats: int
+    flutter_waves: int
     by_class: dict[str, int]
     rate_mean: float
     rate_min: float
@@ -125,18 +135,26 @@ class Summary:
             lines.append(("heart rate", rate))
         if self.by_class:
             lines.append(("ectopy", self._ectopy()))
-            longest = sorted(self.runs, key=lambda run: -run.beats)[:3]
+            ectopic = [run for run in self.runs if run.label != FLUTTER]
+            longest = sorted(ectopic, key=lambda run: -run.beats)[:3]
             for run in sorted(longest, key=lambda run: run.start):
                 text = (
                     f"{run.beats} {run.label} at {clock(run.start)}, {run.heart_rate:.0f} a minute"
                 )
                 lines.append(("  run", text))
+        flutter = [run for run in self.runs if run.label == FLUTTER]
+        if flutter:
+            seconds = sum(run.end - run.start for run in flutter)
+            found = (
+                f"{_count(len(flutter), 'stretch', 'es')}, {length(seconds)} in all, the first at"
+            )
+            lines.append(("flutter", f"{found} {clock(flutter[0].start)}: no beats there"))
         lines.append(("quality", f"{100 * self.bad_quality:.1f} % of beats in a bad signal"))
         return lines
 
     def _ectopy(self) -> str:
         ventricular = sum(run.label == "V" for run in self.runs)
-        atrial = len(self.runs) - ventricular
+        atrial = sum(run.label == "S" for run in self.runs)
         return (
             f"{_count(self.couplets, 'ventricular couplet')}, "
             f"{_count(ventricular, 'ventricular run')} and "
@@ -167,6 +185,7 @@ class Tally:
     def __init__(self, classes: tuple[str, ...] = ()) -> None:
         self._by_class = dict.fromkeys(classes, 0)
         self._beats = 0
+        self._flutter = 0
         self._bad = 0
         self._rr_sum = 0.0
         self._rr_count = 0
@@ -189,23 +208,25 @@ class Tally:
             self._add(beat)
 
     def _add(self, beat: BeatLike) -> None:
-        self._beats += 1
-        self._bad += is_doubtful(beat)
+        flutter = is_flutter(beat)
+        self._flutter += flutter
+        self._beats += not flutter
+        self._bad += is_doubtful(beat) and not flutter
         broken = not beat.rr <= _GAP_S  # NaN too
-        if not broken:
+        if not broken and not flutter:
             self._rr_sum += beat.rr
             self._rr_count += 1
             # Before eight intervals the median smooths little: the learning phase does not count.
             if self._rr_count >= 8 and math.isfinite(beat.heart_rate):
                 self._rate_min = min(self._rate_min, beat.heart_rate)
                 self._rate_max = max(self._rate_max, beat.heart_rate)
-        if not self._by_class:
-            return
-        self._by_class[beat.label] += 1
-        if broken or beat.label != self._row_label:
+        label = FLUTTER if flutter else beat.label
+        if self._by_class and not flutter:
+            self._by_class[label] += 1
+        if broken or label != self._row_label:
             self._end_row()
-        if beat.label in ("V", "S"):
-            self._row_label = beat.label
+        if label in ("V", "S", FLUTTER):
+            self._row_label = label
             self._row.append(beat.time)
 
     def _end_row(self) -> None:
@@ -249,6 +270,7 @@ class Tally:
             fs=fs,
             duration=duration,
             beats=self._beats,
+            flutter_waves=self._flutter,
             by_class=dict(self._by_class),
             rate_mean=60.0 * self._rr_count / self._rr_sum if self._rr_count else nan,
             rate_min=self._rate_min if math.isfinite(self._rate_min) else nan,
@@ -264,8 +286,13 @@ def is_doubtful(beat: BeatLike) -> bool:
     return bool(int(beat.quality) & _BAD)
 
 
-def _count(n: int, what: str) -> str:
-    return f"{n or 'no'} {what}{'' if n == 1 else 's'}"
+def is_flutter(beat: BeatLike) -> bool:
+    """Whether a detection is a wave of ventricular flutter or fibrillation, and no beat."""
+    return bool(int(beat.quality) & _FLUTTER_BIT)
+
+
+def _count(n: int, what: str, plural: str = "s") -> str:
+    return f"{n or 'no'} {what}{'' if n == 1 else plural}"
 
 
 def clock(seconds: float) -> str:

@@ -1,0 +1,98 @@
+"""Ventricular flutter is told as such: waves without level stretches, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ecgfast import BeatBatch, BeatStream, Quality, read_record
+from ecgfast.cli import main
+from ecgfast.evaluation import flutter_intervals
+from ecgfast.records import synthetic_ecg
+
+
+def streamed(signal: npt.NDArray[np.float32], fs: float) -> BeatBatch:
+    stream = BeatStream(fs)
+    return BeatBatch.concatenate([stream.process(signal), stream.flush()])
+
+
+def leakage(signal: npt.NDArray[np.float32], fs: float) -> float:
+    """The twin: notch leakage of 2.5 s at the signal's own period (Kuo and Dillman, 1978)."""
+    group = max(1, int(fs // 64))
+    n = int(2.5 * fs / group)
+    x = signal[-n * group :].astype(float).reshape(n, group).sum(axis=1)
+    x -= x.mean()
+    period = 2 * np.pi * np.abs(x).sum() / np.abs(np.diff(x)).sum()
+    if not 0.2 <= period * group / fs <= 0.45:
+        return 1.0
+    half = int(period / 2)
+    early, late = x[:-half], x[half:]
+    return float(np.abs(early + late).sum() / (np.abs(early) + np.abs(late)).sum())
+
+
+def wave(fs: float, hz: float, seconds: float = 12.0) -> npt.NDArray[np.float32]:
+    t = np.arange(int(seconds * fs)) / fs
+    drift = 1 + 0.2 * np.sin(2 * np.pi * 0.3 * t)
+    return (drift * np.sin(2 * np.pi * (hz * t + 0.05 * np.sin(2 * np.pi * 0.5 * t)))).astype("f4")
+
+
+@pytest.mark.parametrize("fs", [128.0, 360.0, 1000.0])
+@pytest.mark.parametrize("hz", [2.8, 3.6, 4.5])
+def test_a_wave_after_a_normal_rhythm_is_flutter(fs: float, hz: float) -> None:
+    normal = synthetic_ecg(20.0, fs, seed=3).lead(0)
+    signal = np.concatenate([normal, wave(fs, hz)])
+    assert leakage(signal, fs) < 0.55
+    batch = streamed(signal, fs)
+    in_wave = batch.r_sample > len(normal) + 3 * fs
+    flagged = (batch.quality & Quality.FLUTTER) > 0
+    assert flagged[in_wave].all()
+    assert not flagged[batch.r_sample < len(normal)].any()
+
+
+def test_gain_offset_and_polarity_change_nothing() -> None:
+    signal = np.concatenate([synthetic_ecg(15.0, 360.0, seed=1).lead(0), wave(360.0, 3.5)])
+    flagged = streamed(signal, 360.0).quality & Quality.FLUTTER
+    for gain in (-1.0, 1e-4, 1e4):
+        again = streamed((signal * gain).astype("f4"), 360.0).quality & Quality.FLUTTER
+        assert np.array_equal(flagged, again)
+
+
+def test_fast_and_slow_rhythms_are_no_flutter() -> None:
+    for rate in (45.0, 75.0, 150.0):
+        record = synthetic_ecg(60.0, 360.0, heart_rate=rate, ventricular=0.1, seed=5)
+        assert not (streamed(record.lead(0), 360.0).quality & Quality.FLUTTER).any()
+
+
+def test_record_207(record_path: Callable[[str], Path], tmp_path: Path) -> None:
+    record = read_record(record_path("mitdb/207"), leads=0)
+    marks = record.annotations
+    assert marks is not None
+    inside = np.zeros(record.n_samples, dtype=bool)
+    for first, last in flutter_intervals(marks.sample, marks.symbol.tolist()):
+        inside[first : last + 1] = True
+    batch = streamed(record.lead(0), record.fs)
+    flagged = (batch.quality & Quality.FLUTTER) > 0
+    assert flagged[inside[batch.r_sample]].mean() > 0.65
+    assert flagged[~inside[batch.r_sample]].mean() < 0.005
+
+
+def test_classify_writes_flutter_between_brackets(
+    record_path: Callable[[str], Path], tmp_path: Path
+) -> None:
+    wfdb = pytest.importorskip("wfdb")
+    file = tmp_path / "207.ecg"
+    assert main(["classify", str(record_path("mitdb/207")), "--output", str(file)]) == 0
+    symbols = wfdb.rdann(str(tmp_path / "207"), "ecg").symbol
+    open_now = False
+    for symbol in symbols:
+        if symbol in "[]":
+            assert (symbol == "[") != open_now
+            open_now = symbol == "["
+        else:
+            assert (symbol == "!") == open_now
+    assert not open_now
+    assert symbols.count("[") >= 3
