@@ -24,6 +24,7 @@ import argparse
 import ctypes
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -44,11 +45,13 @@ from ecgfast.evaluation import (
 from ecgfast.records import Record, read_record
 
 CSRC = Path(__file__).resolve().parents[1] / "csrc"
-SOURCES = {"adaptive": "adaptive.c", "pan-tompkins": "pan_tompkins.c"}
+SOURCES = {"adaptive": "adaptive*.[ch]", "pan-tompkins": "pan_tompkins.c"}
 FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC")
-CONSTANT = re.compile(r"(?:^#define ([A-Z]\w*)|\.([a-z]\w*) =) (-?\d+\.\d*)(?=f?\b|\s|$)", re.M)
-# Not choices about the ECG: numerical guards, and what sets the rate that a method works at.
-LEFT_ALONE = {"LOG_TINY", "LOG_HUGE", "FD_MIN", "RATE_MIN"}
+CONSTANT = re.compile(
+    r"(?:^#define ([A-Z]\w*) (?=-?[\d.]+f?\s)|\.([a-z]\w*) = (?=-?[\d.]+f?,))(-?\d+\.\d*)", re.M
+)
+# Not choices about the ECG: numbers of mathematics, numerical guards, and what sets the rate that a method works at.
+LEFT_ALONE = {"LOG_TINY", "LOG_HUGE", "TWO_PI", "FEATURE_HZ", "RATE_MIN"}
 
 
 def constants(text: str) -> dict[str, float]:
@@ -84,26 +87,31 @@ QRS = np.dtype([("r", "<i8"), ("at", "<i8"), ("strength", "<f4"), ("quality", "<
 
 
 class Build:
-    """Compiles the core with other constants: all but the method's own file once."""
+    """Compiles the core with other constants: what does not belong to the method only once."""
 
     def __init__(self, method: str, compiler: str, folder: Path) -> None:
         self.method, self.compiler, self.folder = method, compiler, folder
-        self.text = (CSRC / SOURCES[method]).read_text()
-        self.constants = constants(self.text)
-        self.objects = []
-        for source in sorted(CSRC.glob("*.c")):
-            if source.name != SOURCES[method]:
-                self.objects.append(folder / f"{source.stem}.o")
-                self._cc("-c", source, "-o", self.objects[-1])
+        for source in CSRC.glob("*.[ch]"):
+            shutil.copy(source, folder)
+        self.own = {path: path.read_text() for path in sorted(folder.glob(SOURCES[method]))}
+        self.constants: dict[str, float] = {}
+        for text in self.own.values():
+            self.constants |= constants(text)
+        others = sorted(set(folder.glob("*.c")) - set(self.own))
+        self.objects = [path.with_suffix(".o") for path in others]
+        for path, compiled in zip(others, self.objects, strict=True):
+            self._cc("-c", path, "-o", compiled)
 
     def _cc(self, *args: str | Path) -> None:
-        subprocess.run([self.compiler, *FLAGS, f"-I{CSRC}", *args], check=True)
+        subprocess.run([self.compiler, *FLAGS, *args], check=True)
 
     def detector(self, name: str, values: dict[str, float]) -> Detector:
         """The detector with these values."""
-        source, library = self.folder / f"{name}.c", self.folder / f"{name}.so"
-        source.write_text(with_values(self.text, values))
-        self._cc("-shared", source, *self.objects, "-lm", "-o", library)
+        for path, text in self.own.items():
+            path.write_text(with_values(text, values))
+        library = self.folder / f"{name}.so"
+        sources = [path for path in self.own if path.suffix == ".c"]
+        self._cc("-shared", *sources, *self.objects, "-lm", "-o", library)
         return Detector(library, METHODS[self.method])
 
 
