@@ -50,7 +50,7 @@ FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC")
 CONSTANT = re.compile(
     r"(?:^#define ([A-Z]\w*) (?=-?[\d.]+f?\s)|\.([a-z]\w*) = (?=-?[\d.]+f?,))(-?\d+\.\d*)", re.M
 )
-# Not choices about the ECG: numbers of mathematics, numerical guards, and what sets the rate that a method works at.
+# Not choices about the ECG: mathematics, numerical guards, and the rate that a method works at.
 LEFT_ALONE = {"LOG_TINY", "LOG_HUGE", "TWO_PI", "FEATURE_HZ", "RATE_MIN"}
 
 
