@@ -66,6 +66,12 @@ static float interval_cost(const adaptive_state *a, float rr) {
     return cost;
 }
 
+/* Of an interval that is still open: it will be at least so long. */
+static float open_cost(const adaptive_state *a, int64_t from, int64_t now) {
+    float open = adaptive_seconds(a, from, now);
+    return open > a->rr_ref ? interval_cost(a, open) : 0.0f;
+}
+
 /* Cost of `c` being the beat after one of that height and share, `rr` seconds before. */
 static float pair_cost(const adaptive_state *a, float height, float share, const adaptive_candidate *c,
                        float rr) {
@@ -104,13 +110,11 @@ static int path_end(adaptive_state *a, int leads) {
     a->solved = a->tail;
 
     int end = -1;
-    float best = a->accepted ? -interval_cost(a, adaptive_seconds(a, a->last_at, now)) : 0.0f;
+    float best = a->accepted ? -open_cost(a, a->last_at, now) : 0.0f;
     for (uint32_t i = a->head; i != a->tail; i++) {
         const adaptive_candidate *c = &a->pending[i % PENDING];
         if (c->value <= best) continue;
-        /* The interval that is still open will be at least so long. */
-        float open = adaptive_seconds(a, c->at, now);
-        float value = c->value - (open > a->rr_ref ? interval_cost(a, open) : 0.0f);
+        float value = c->value - open_cost(a, c->at, now);
         if (value > best) {
             best = value;
             end = (int)(i % PENDING);

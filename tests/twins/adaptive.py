@@ -1,0 +1,552 @@
+"""The adaptive detector, slowly: written from its description, in double precision, nothing saved.
+
+Every decision recomputes all scores and paths; the C core keeps what has not changed. One lead or
+several; R peaks come from `refined`, the C core's own refinement written out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import ceil, exp, floor, log, pi
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+GAP, FLAT = 1, 2
+TINY, HUGE = -70.0, 80.0
+
+
+def carrier(rate: float, hz: float) -> npt.NDArray[np.complex128]:
+    """A quadrature filter: a carrier under a triangle of one period to either side, zero at DC."""
+    half = ceil(rate / hz) - 1
+    t = np.arange(-half, half + 1) * hz / rate
+    weight = 1 - np.abs(t)
+    wave = np.exp(2j * pi * t)
+    return weight * (wave - np.sum(weight * wave.real) / np.sum(weight)) / np.sum(weight)
+
+
+def cleaned(signal: Array, fs: float) -> tuple[Array, npt.NDArray[np.uint8]]:
+    """Front end of one lead: missing samples repeat the last; which samples are missing or flat.
+
+    After a gap of 0.12 s or more the lead goes on where it stopped.
+    """
+    out, flags = np.zeros(len(signal)), np.zeros(len(signal), np.uint8)
+    offset: float | None = None
+    last, run, missing, seen = 0.0, 0, 0, False
+    for i, sample in enumerate(signal):
+        if not np.isfinite(sample):
+            out[i], flags[i] = last, GAP
+            missing += 1
+            continue
+        if not seen:
+            offset, seen = sample, True
+        elif missing >= ceil(0.12 * fs):
+            offset = sample - last
+        missing = 0
+        assert offset is not None
+        x = sample - offset
+        run = run + 1 if x == last else 0
+        flags[i] = FLAT if run >= ceil(0.3 * fs) else 0
+        out[i] = last = x
+    return out, flags
+
+
+def refined(clean: Array, about: int, fs: float, seen: int) -> int:
+    """Extremum of a short mean against a longer one, the first of nearly equal ones."""
+    search, smooth, level = ceil(0.12 * fs), floor(0.01 * fs + 0.5), ceil(0.07 * fs)
+    first = max(about - search - level, 0)
+    last = min(about + ceil(0.15 * fs), seen - 1)
+    x = clean[first : last + 1]
+    n = len(x)
+    lo, hi = max(about - first - search, 0), min(about - first + search, n - 1)
+
+    def mean(i: int, reach: int) -> float:
+        return float(np.mean(x[max(i - reach, 0) : i + reach + 1]))
+
+    height = [abs(mean(i, smooth) - mean(i, level)) for i in range(lo, hi + 1)]
+    enough = 0.95 * max(height)
+    for k in range(len(height) - 1):
+        rising = k == 0 or height[k - 1] <= height[k]
+        if height[k] >= enough and height[k + 1] <= height[k] and rising:
+            return first + lo + k
+    return first + hi
+
+
+def quantile(values: list[float], q: float) -> float:
+    return float(np.quantile(values, q))
+
+
+@dataclass
+class Candidate:
+    at: int
+    heights: list[float]
+    shares: list[float]
+    shapes: list[Array]
+    faulty: list[bool]
+    likes: list[float | None]
+    own: list[float]
+    height: float = 0.0
+    share: float = 0.0
+    like: float = 0.0
+    score: float = 0.0
+    value: float = 0.0
+    before: Candidate | None = None
+
+
+@dataclass
+class Lead:
+    energy: Array
+    high: Array
+    wave: Array
+    flags: npt.NDArray[np.uint8]
+    clean: Array
+    weight: float = 1.0
+    scale: float = 1.0
+    seeded: bool = False
+    first: list[float] = field(default_factory=list)
+    signals: list[float] = field(default_factory=list)
+    noises: list[float] = field(default_factory=list)
+    signal: float = 0.0
+    noise: float = 0.0
+    steady_signal: float = 0.0
+    steady_noise: float = 0.0
+    model: Array | None = None
+    steady: Array | None = None
+    models: int = 0
+    last_height: float = 0.0
+    last_share: float = 0.0
+    missed: float = 0.0
+    raised: float = 0.0
+
+
+def threshold(signal: float, noise: float) -> float:
+    """Halfway between the levels, and never below a sixth of the signal."""
+    return signal - min((1 - 0.53) * (signal - noise), 1.8)
+
+
+class Adaptive:
+    """Detects the beats of a whole signal (n,) or (n, leads) at `fs` Hz."""
+
+    def __init__(self, signal: npt.ArrayLike, fs: float, max_delay: float = 0.0) -> None:
+        x = np.asarray(signal, np.float32).astype(np.float64)
+        x = x[:, None] if x.ndim == 1 else x
+        self.fs, self.samples = fs, len(x)
+        self.group = max(1, floor(fs / 120))
+        self.rate = fs / self.group
+        low, high = carrier(self.rate, 11.0), 2 * carrier(self.rate, 18.0)
+        self.centre = len(low) // 2
+        self.hold, self.edge = ceil(0.095 * self.rate), ceil(0.05 * self.rate)
+        self.merge = floor(0.05 * self.rate + 0.5)
+        self.half = min(floor(0.07 * self.rate + 0.5), 17)
+        self.lag = min(floor(0.02 * self.rate + 0.5), 5)
+        # At the end the last values go on until the filters have told what there was.
+        self.end = len(x) // self.group
+        steps = self.end + self.centre + self.hold + 2
+        self.leads: list[Lead] = []
+        for column in x.T:
+            clean, flags = cleaned(column, fs)
+            tail = np.full(steps * self.group - len(clean), clean[-1] if len(clean) else 0.0)
+            wave = np.concatenate([clean, tail]).reshape(steps, self.group).sum(1)
+            bands = [np.abs(np.convolve(wave, f)) ** 2 for f in (low, high)]
+            upper = bands[1][len(high) // 2 :][:steps]
+            energy = bands[0][self.centre :][:steps] + upper
+            self.leads.append(Lead(energy, upper, wave, flags, clean))
+        self.steps = steps
+        longest = max_delay - 0.265 if max_delay > 0 else 1e9
+        self.wait, self.expire = min(1.05, longest), min(1.08, longest)
+        self.start = min(2.15, longest)
+        self.again = False
+        self.trust = self.gap = self.recent = 0.0
+        self.trusted = self.probation = 0
+        self.pending: list[Candidate] = []
+        self.beats: list[int] = []
+        self.last_at = 0
+        self.last_height = self.last_share = 0.0
+        self.forget()
+
+    # ------------------------------------------------------------ what is known
+
+    def forget(self) -> None:
+        self.learning, self.started, self.accepted = True, False, 0
+        self.learn_until: int | None = None
+        self.wake: float = float("inf")
+        self.rr: list[float] = []
+        self.rr_ref, self.rr_var = 0.8, 0.5
+        self.doubts = 0
+        self.pending.clear()
+        for s in self.leads:
+            s.weight, s.scale = 1 / len(self.leads), 1.0
+            s.seeded, s.models, s.model, s.steady = False, 0, None, None
+            s.first = []
+            s.missed = s.raised = 0.0
+
+    def seconds(self, a: int, b: int) -> float:
+        return (b - a) / self.rate
+
+    def weigh(self) -> None:
+        if len(self.leads) == 1:
+            return
+        for s in self.leads:
+            gap = s.signal - s.noise if s.seeded else 0.0
+            s.weight = min(max(gap, 0.05), 1.6) / (0.3 + s.missed + s.raised)
+        total = sum(s.weight for s in self.leads)
+        for s in self.leads:
+            s.weight /= total
+            s.scale = s.weight * exp(-2 * s.signal) if s.seeded else 0.0
+
+    def learn_first(self) -> None:
+        changed = False
+        for s in self.leads:
+            late = not s.seeded and len(s.first) >= 12
+            if s.first and (self.learning or late):
+                self.split(s)
+                changed = True
+        if changed:
+            self.weigh()
+
+    @staticmethod
+    def split(s: Lead) -> None:
+        """Two groups of heights, so that the variance between them is largest."""
+        v = sorted(s.first)
+        if len(v) > 2:
+            v[-1] = min(v[-1], v[-2] + 0.7)
+        v = [max(h, v[-1] - 3) for h in v]
+        n, cut, best = len(v), len(v) - 1, -1.0
+        for i in range(1, n):
+            between = (np.mean(v[i:]) - np.mean(v[:i])) ** 2 * i * (n - i)
+            if between > best:
+                best, cut = float(between), i
+        s.signal = v[cut + (n - 1 - cut) // 2]
+        s.noise = v[(cut - 1) // 2] if cut else v[0] - 1
+        s.signals, s.noises = [s.signal] * 3, [s.noise] * 4
+        s.last_height, s.last_share, s.seeded = s.signal, 0.0, True
+
+    def likeness(self, s: Lead, shape: Array) -> tuple[float, int]:
+        assert s.model is not None and s.steady is not None
+        n, best, where = 2 * self.half + 1, -1.0, self.lag
+        for shift in range(2 * self.lag + 1):
+            w = shape[shift : shift + n] - np.mean(shape[shift : shift + n])
+            size = float(np.sqrt(np.sum(w * w)))
+            dot = float(np.sum(w * s.model))
+            if self.recent < 1.5:
+                dot = max(dot, float(np.sum(w * s.steady)))
+            if size > 0 and dot / size > best:
+                best, where = dot / size, shift
+        return best, where
+
+    def learn_shape(self, s: Lead, c: Candidate, index: int) -> None:
+        shape = c.shapes[index]
+        shift = self.likeness(s, shape)[1] if s.models else self.lag
+        w = shape[shift : shift + 2 * self.half + 1]
+        w = w - np.mean(w)
+        if not np.sum(w * w) > 0:
+            return
+        w /= np.sqrt(np.sum(w * w))
+        s.model = w if s.model is None else s.model + 0.2 * (w - s.model)
+        s.model /= np.sqrt(np.sum(s.model**2))
+        like = c.likes[index]
+        if s.models < 8:
+            s.models += 1
+            s.steady, s.steady_signal, s.steady_noise = s.model.copy(), s.signal, s.noise
+        elif self.trust > 1.0 and self.recent > 1.5 and like is not None and like > 0.7:
+            assert s.steady is not None
+            s.steady += 0.03 * (s.model - s.steady)
+            s.steady /= np.sqrt(np.sum(s.steady**2))
+            s.steady_signal += 0.03 * (s.signal - s.steady_signal)
+            s.steady_noise += 0.03 * (s.noise - s.steady_noise)
+
+    def common_gap(self) -> float:
+        return sum(s.weight * min(s.signal - s.noise, 2.0) for s in self.leads if s.seeded)
+
+    @staticmethod
+    def trust_of(gap: float, like: float, var: float) -> float:
+        return gap + 1.5 * (max(like, 0.1) - 0.5) - 0.5 * var
+
+    # ------------------------------------------------------------ scores, costs, paths
+
+    def score(self, c: Candidate) -> None:
+        fall = distrust = 0.0
+        if self.accepted:
+            since = self.seconds(self.last_at, c.at)
+            fall = 0.7 * max(0.0, since - 1.8 * self.rr_ref)
+            if since > 0.7:
+                distrust = min(max(2 * (1.5 - self.recent), 0.0), 1.0)
+        total = points = like = likes = c.height = c.share = 0.0
+        for k, s in enumerate(self.leads):
+            if not s.seeded:
+                continue
+            faulty = c.faulty[k]
+            c.height += s.weight * (s.last_height if faulty else c.heights[k])
+            c.share += s.weight * (s.last_share if faulty else c.shares[k])
+            if faulty:
+                continue
+            bar = threshold(s.signal - fall, s.noise)
+            steady = threshold(s.steady_signal - fall, s.steady_noise)
+            if s.models and bar > steady:
+                bar -= distrust * (bar - steady)
+            own = min(c.heights[k] - bar, 2.0)
+            if s.models and own > -1:
+                known = c.likes[k]
+                if known is None:
+                    known = c.likes[k] = self.likeness(s, c.shapes[k])[0]
+                own += 0.3 * (known - 0.7)
+                like += s.weight * known
+                likes += s.weight
+            if len(self.leads) > 1:
+                own = max(own, -1.5)
+            c.own[k] = own
+            points += s.weight * own
+            total += s.weight
+        c.score = points / total if total else -1.0
+        c.like = like / likes if likes else 0.0
+
+    def interval_cost(self, rr: float) -> float:
+        soft = 1 / (1 + 4 * self.rr_var)
+        short, long = 0.8 * self.rr_ref, 1.2 * self.rr_ref
+        cost = 0.5 * soft * (short / rr - 1) if rr < short else 0.0
+        if rr > long:
+            cost += min(0.8 * soft * (rr / long - 1), 1.0)
+        if rr < 0.33:
+            cost += 2 * (0.33 / rr - 1)
+        return cost
+
+    def open_cost(self, since: int, index: int) -> float:
+        """Cost of an interval that is still open: it will be at least so long."""
+        rr = self.seconds(since, self.now(index))
+        return self.interval_cost(rr) if rr > self.rr_ref else 0.0
+
+    def pair_cost(self, height: float, share: float, c: Candidate, rr: float) -> float:
+        cost = self.interval_cost(rr)
+        if rr < 0.36 + 0.09:
+            drop = height - c.height + 0.5 * (share - c.share) - 1
+            cost += 1.3 * min(1.0, 1 - (rr - 0.36) / 0.09) * max(drop, 0.0)
+        return cost
+
+    def now(self, index: int) -> int:
+        return index - 1 - self.centre - self.hold
+
+    def path(self, index: int) -> list[Candidate]:
+        """The best path through the pending candidates, first to last."""
+        best, end = 0.0, None
+        if self.accepted:
+            best = -self.open_cost(self.last_at, index)
+        for i, c in enumerate(self.pending):
+            self.score(c)
+            value, c.before = 0.0, None
+            if self.accepted:
+                rr = self.seconds(self.last_at, c.at)
+                value = -self.pair_cost(self.last_height, self.last_share, c, rr)
+            for p in self.pending[:i]:
+                v = p.value - self.pair_cost(p.height, p.share, c, self.seconds(p.at, c.at))
+                if v > value:
+                    value, c.before = v, p
+            c.value = value + c.score
+            total = c.value - self.open_cost(c.at, index)
+            if total > best:
+                best, end = total, c
+        found: list[Candidate] = []
+        while end is not None:
+            found.insert(0, end)
+            end = end.before
+        return found
+
+    # ------------------------------------------------------------ what becomes of candidates
+
+    def reject_first(self) -> None:
+        c = self.pending.pop(0)
+        near = self.accepted and self.seconds(self.last_at, c.at) < 0.28
+        for k, s in enumerate(self.leads):
+            if c.faulty[k] or not s.seeded:
+                continue
+            s.noises = (s.noises + [c.heights[k]])[-16:]
+            s.noise = quantile(s.noises, 0.5)
+            s.raised += 0.05 * (max(c.own[k] + 0.3, 0.0) - s.raised)
+            if near:
+                s.signals[-1] = max(s.signals[-1], c.heights[k])
+
+    def accept(self, c: Candidate, index: int) -> None:
+        around = [TINY] * len(self.leads)
+        while self.pending[0] is not c:
+            other = self.pending[0]
+            if self.seconds(other.at, c.at) < 0.28:
+                around = [
+                    max(a, h) if not bad else a
+                    for a, h, bad in zip(around, other.heights, other.faulty, strict=True)
+                ]
+            self.reject_first()
+        self.pending.pop(0)
+        for k, s in enumerate(self.leads):
+            if not s.seeded or c.faulty[k]:
+                continue
+            s.signals = (s.signals + [max(c.heights[k], around[k])])[-7:]
+            s.signal = quantile(s.signals, 0.45)
+            self.learn_shape(s, c, k)
+            s.missed += 0.15 * (max(0.3 - c.own[k], 0.0) - s.missed)
+            s.last_height, s.last_share = c.heights[k], c.shares[k]
+        if not self.learning:
+            self.weigh()
+        self.last_height = sum(s.weight * s.last_height for s in self.leads if s.seeded)
+        self.last_share = sum(s.weight * s.last_share for s in self.leads if s.seeded)
+        if self.accepted:
+            self.rr = (self.rr + [self.seconds(self.last_at, c.at)])[-8:]
+            self.rr_ref = min(max(quantile(self.rr, 0.5), 0.2), 2.0)
+            self.rr_var = float(np.mean([min(abs(r / self.rr_ref - 1), 1.0) for r in self.rr]))
+
+        gap, rate = self.common_gap(), 1 / (1 + self.trusted)
+        trust = self.trust_of(gap, c.like if self.accepted else 0.5, self.rr_var)
+        if rate < 0.15:
+            rate = 0.15
+        else:
+            self.trusted += 1
+        self.trust += rate * (trust - self.trust)
+        self.gap += rate * (gap - self.gap)
+        self.recent += max(rate, 0.35) * (trust - self.recent)
+        self.accepted += 1
+        self.last_at = c.at
+
+        if self.trust <= 1.0 or self.gap <= 0.25:
+            self.doubts += self.recent <= 1.0
+            return
+        self.doubts = 0
+        if self.probation > 0 and self.trust < 1.6:
+            self.probation -= 1
+            return
+        if self.again and self.seconds(c.at, self.now(index)) > self.expire + 0.03:
+            return
+        lead = 0
+        if c.faulty[0] or c.own[0] < -0.5:
+            for k in range(1, len(self.leads)):
+                if not c.faulty[k] and c.own[k] > c.own[lead]:
+                    lead = k
+        about = c.at * self.group + (self.group - 1) // 2
+        seen = min(index * self.group, self.samples)
+        r = refined(self.leads[lead].clean, about, self.fs, seen)
+        if not self.beats or r > self.beats[-1]:
+            self.beats.append(r)
+
+    def is_clear(self, c: Candidate) -> bool:
+        if not self.accepted:
+            return False
+        rr = self.seconds(self.last_at, c.at)
+        level = sum(s.weight * s.signal for s in self.leads)
+        usual = 0.75 * self.rr_ref < rr < 1.5 * self.rr_ref
+        return c.score > 0.3 and c.like > 0.8 and c.height > level - 0.5 and usual
+
+    def decide(self, index: int, final: bool = False) -> None:
+        now = self.now(index)
+        self.wake = float("inf")
+        while path := self.path(index):
+            c = path[0]
+            wait = min(max(self.rr_ref, 0.35), self.wait)
+            due = c.at + int(wait * self.rate)
+            if not final and not self.is_clear(c) and now < due:
+                self.wake = due + index - now
+                break
+            self.accept(c, index)
+        if self.doubts >= 5 and not final:
+            self.forget()
+            self.again = True
+            return
+        expire = int(self.expire * self.rate)
+        while self.pending and self.pending[0].at + expire <= now:
+            self.reject_first()
+        if self.pending:
+            self.wake = min(self.wake, self.pending[0].at + expire + index - now)
+
+    def begin(self, index: int) -> bool:
+        """Ends the first seconds; false where they hold no ECG."""
+        self.learn_first()
+        path = self.path(index)
+        if not path:
+            return False
+        best = path[-1]
+        for c in reversed(path):
+            if c.score > best.score:
+                best = c
+        for k, s in enumerate(self.leads):
+            if s.seeded and not best.faulty[k]:
+                self.learn_shape(s, best, k)
+        path = self.path(index)
+        rr = np.array([self.seconds(a.at, b.at) for a, b in zip(path, path[1:], strict=False)])
+        var = float(np.mean(np.abs(rr / np.mean(rr) - 1))) if len(rr) else 0.0
+        likes = [c.like for c in path if c is not best]
+        like = float(np.mean(likes)) if likes and len(rr) else 0.5
+        self.gap = self.common_gap()
+        self.trust = self.recent = self.trust_of(self.gap, like, var)
+        self.trusted = len(rr)
+        self.probation = 8 if self.again and self.trust < 1.6 else 0
+        if not self.again and self.start < 2.15:
+            self.trust = self.recent = max(self.trust, 1.1)
+            return True
+        return self.trust > 1.1
+
+    # ------------------------------------------------------------ the way through the signal
+
+    def emit(self, at: int, flushing: bool) -> bool:
+        if at < self.edge or (flushing and at >= self.end - self.edge):
+            return False
+        c = Candidate(at, [], [], [], [], [None] * len(self.leads), [-1.0] * len(self.leads))
+        for s in self.leads:
+            k = at
+            if len(self.leads) > 1:
+                for near in range(max(at - self.merge, 0), at + self.merge + 1):
+                    if s.energy[near] > s.energy[k]:
+                        k = near
+            energy, high = s.energy[k], s.high[k]
+            height = 0.5 * log(energy) if energy > 0 else TINY
+            c.heights.append(min(max(height, TINY), HUGE))
+            c.shares.append(0.5 * log(high / (energy - high)) if energy > high > 0 else 0.0)
+            reach = self.half + self.lag
+            index = np.arange(k - reach, k + reach + 1)
+            c.shapes.append(np.where(index >= 0, s.wave[np.maximum(index, 0)], 0.0))
+            first = max((at - self.merge) * self.group, 0)
+            flags = s.flags[first : min((at + self.merge + 1) * self.group, self.samples)]
+            c.faulty.append(bool(4 * np.count_nonzero(flags) > len(flags)))
+            if not c.faulty[-1] and (self.learning or not s.seeded) and len(s.first) < 32:
+                s.first.append(c.heights[-1])
+        if all(c.faulty):
+            return False
+        self.pending.append(c)
+        return True
+
+    def run(self) -> npt.NDArray[np.int64]:
+        peak_at, peak = -1, 0.0
+        for index in range(1, self.steps + 1):
+            centre = index - 1 - self.centre
+            for s in self.leads:
+                if centre < 2:
+                    continue
+                a, b, c = s.energy[centre - 2], s.energy[centre - 1], s.energy[centre]
+                if b > a and b >= c and (peak_at < 0 or b * s.scale > peak):
+                    peak_at, peak = centre - 1, b * s.scale
+            if peak_at >= 0 and centre - peak_at >= self.hold:
+                if len(self.pending) >= 24:
+                    self.reject_first()
+                emitted, peak_at = self.emit(peak_at, index > self.end), -1
+                if emitted and self.learn_until is None:
+                    self.learn_until = index + int(2.15 * self.rate)
+                    self.wake = index + int((2.15 if self.again else self.start) * self.rate)
+                if emitted and self.started:
+                    self.learn_first()
+                    self.decide(index)
+            if index >= self.wake:
+                if self.started or self.begin(index):
+                    self.started = True
+                    self.decide(index)
+                else:
+                    self.forget()
+                    self.again = True
+            if self.learn_until is not None and index > self.learn_until:
+                self.learning = False
+        if not self.started and self.learn_until is not None:
+            self.started = self.begin(self.steps)
+        if self.started:
+            self.decide(self.steps, final=True)
+        return np.array(self.beats, np.int64)
+
+
+def detect(signal: npt.ArrayLike, fs: float, max_delay: float = 0.0) -> npt.NDArray[np.int64]:
+    """R-peak samples of a signal (n,) or (n, leads) in mV at `fs` Hz."""
+    return Adaptive(signal, fs, max_delay).run()
