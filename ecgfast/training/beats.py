@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -155,7 +156,7 @@ class BeatSet:
                 columns = {f.name: file[f.name] for f in fields(cls) if f.name != "about"}
         except FileNotFoundError:
             raise RecordError(f"{path}: no such data set; make it with `ecgfast prepare`") from None
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise RecordError(f"{path}: not a data set of `ecgfast prepare` ({error})") from None
         if about.get("format") != _FORMAT or about.get("features") != list(FEATURE_NAMES):
             raise RecordError(f"{path}: made by another version; run `ecgfast prepare` again")
