@@ -27,18 +27,32 @@ def main(folder: Path) -> None:
     in_wheel = set(zipfile.ZipFile(wheel).namelist())
     wanted = modules | typing | recipes | {f"ecgfast/{name}" for name in models}
     missing = sorted(wanted - in_wheel)
-    if not any(name.startswith("ecgfast/core.") and name.endswith((".so", ".pyd")) for name in in_wheel):
+    if not any(
+        name.startswith("ecgfast/core.") and name.endswith((".so", ".pyd")) for name in in_wheel
+    ):
         missing.append("ecgfast/core (compiled)")
     strange = sorted(n for n in in_wheel if not n.startswith("ecgfast"))
 
     top = sdist.name.removesuffix(".tar.gz")
-    in_sdist = {name.removeprefix(f"{top}/") for name in tarfile.open(sdist).getnames()}
-    sources = {"setup.py", "pyproject.toml", "LICENSE", "README.md", "ecgfast/core.pyx", "ecgfast/ccore.pxd"}
-    sources |= tracked("**/*.[ch]", "csrc") | tracked("**/*.py", "tests") | tracked("**/*.c", "tests")
+    with tarfile.open(sdist) as archive:
+        in_sdist = {name.removeprefix(f"{top}/") for name in archive.getnames()}
+    sources = {
+        "setup.py",
+        "pyproject.toml",
+        "LICENSE",
+        "README.md",
+        "ecgfast/core.pyx",
+        "ecgfast/ccore.pxd",
+    }
+    sources |= (
+        tracked("**/*.[ch]", "csrc") | tracked("**/*.py", "tests") | tracked("**/*.c", "tests")
+    )
     missing += sorted((sources | modules | typing | recipes | models) - in_sdist)
     strange += sorted(n for n in in_sdist if n.endswith((".so", ".pyc", "core.c")))
     if missing or strange:
-        sys.exit(f"missing: {', '.join(missing) or 'nothing'}; odd: {', '.join(strange) or 'nothing'}")
+        sys.exit(
+            f"missing: {', '.join(missing) or 'nothing'}; odd: {', '.join(strange) or 'nothing'}"
+        )
     print(f"{wheel.name}: {len(in_wheel)} files; {sdist.name}: {len(in_sdist)} files")
 
 

@@ -1,7 +1,7 @@
 """ecgfast: beats with labels while they happen.
 
-``from ecgfast import stream_classify`` is the main door; everything here is imported when first used,
-so that ``import ecgfast`` itself costs next to nothing.
+``from ecgfast import stream_classify`` is the main door; everything here is imported when first
+used, so that ``import ecgfast`` itself costs next to nothing.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ __all__ = ["EcgfastError", "InputError", "MissingExtraError", "ModelError", "Rec
 
 
 class EcgfastError(Exception):
-    """Base of every error that ecgfast raises on purpose; the command line prints it as one line."""
+    """Base of every error that is raised on purpose; the command line prints it as one line."""
 
 
 class InputError(EcgfastError, ValueError):

@@ -12,6 +12,7 @@ from ecgfast.core import FEATURE_NAMES
 from ecgfast.records import demo_record, synthetic_ecg
 
 PATIENCE_S = 3.0
+GRID = WindowSpec()
 # Of values of order one: the core keeps windows and templates in single precision.
 LIMIT = 5e-5
 
@@ -27,7 +28,7 @@ def twin_beats(
     signal: np.ndarray, fs: float, r_samples: np.ndarray, lookahead: int, window: WindowSpec
 ) -> tuple[np.ndarray, np.ndarray]:
     state = twin.Features(*window)
-    clean = cleaned(signal)
+    clean = cleaned(signal, fs)
     windows, features, levels = [], [], []
     for i, r in enumerate(r_samples):
         rr = (r - r_samples[i - 1]) / fs if i else float("nan")
@@ -51,7 +52,7 @@ def compare(
     fs: float,
     marks: np.ndarray,
     lookahead: int = 0,
-    window: WindowSpec = WindowSpec(),
+    window: WindowSpec = GRID,
 ) -> None:
     batch = stream_beats(signal, fs, marks, lookahead, window)
     assert len(batch) == len(marks)
@@ -130,7 +131,7 @@ def test_a_pause_counts_as_three_seconds() -> None:
 
 def test_a_flat_signal_has_no_shape() -> None:
     signal = np.zeros(3600, np.float32)
-    batch = stream_beats(signal, 360.0, np.arange(300, 3300, 300), 1, WindowSpec())
+    batch = stream_beats(signal, 360.0, np.arange(300, 3300, 300), 1, GRID)
     assert len(batch) == 10
     assert np.isfinite(batch.windows).all()
     assert np.isfinite(batch.features).all()
@@ -141,14 +142,16 @@ def test_a_flat_signal_has_no_shape() -> None:
 def test_features_say_what_their_names_say() -> None:
     record = synthetic_ecg(60, 360.0, ventricular=0.12, seed=9)
     marks = record.annotations
-    batch = stream_beats(record.signal[:, 0], 360.0, marks.sample, 1, WindowSpec())
+    batch = stream_beats(record.signal[:, 0], 360.0, marks.sample, 1, GRID)
     table = dict(zip(FEATURE_NAMES, batch.features.T, strict=True))
     settled = table["experience"] > 0.3
     normal, ventricular = ((marks.symbol == s) & settled for s in "NV")
     assert ventricular.sum() >= 4
     assert table["qrs_correlation"][normal].min() > 0.97
     assert table["qrs_correlation"][ventricular].max() < 0.9
-    assert table["qrs_width_ratio"][ventricular].min() > 0.2 > table["qrs_width_ratio"][normal].max()
+    assert (
+        table["qrs_width_ratio"][ventricular].min() > 0.2 > table["qrs_width_ratio"][normal].max()
+    )
     assert table["rr_ratio"][ventricular].max() < -0.2  # premature
     single = ventricular[:-1] & (marks.symbol[1:] == "N")
     assert table["rr_next"][:-1][single].min() > 0.1  # and a pause after it
@@ -164,8 +167,7 @@ def test_features_say_what_their_names_say() -> None:
 def test_without_lookahead_the_next_interval_is_unknown_and_all_else_the_same() -> None:
     record = demo_record()
     now, later = (
-        stream_beats(record.signal[:, 0], 360.0, record.annotations.sample, k, WindowSpec())
-        for k in (0, 1)
+        stream_beats(record.signal[:, 0], 360.0, record.annotations.sample, k, GRID) for k in (0, 1)
     )
     ahead = [FEATURE_NAMES.index(name) for name in ("rr_next", "rr_next_known")]
     others = [i for i in range(len(FEATURE_NAMES)) if i not in ahead]

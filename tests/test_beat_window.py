@@ -10,13 +10,19 @@ from ecgfast import BeatStream, InputError, WindowSpec, read_record
 from ecgfast.records import synthetic_ecg
 
 RATES = (100.0, 128.0, 360.0, 499.31, 2000.0)
-GRIDS = (WindowSpec(), WindowSpec(250.0, 100, 60), WindowSpec(62.5, 20, 30), WindowSpec(125.0, 1, 1))
+GRID = WindowSpec()
+GRIDS = (
+    WindowSpec(),
+    WindowSpec(250.0, 100, 60),
+    WindowSpec(62.5, 20, 30),
+    WindowSpec(125.0, 1, 1),
+)
 
 
 def first_window(
-    signal: np.ndarray, fs: float, mark: int, window: WindowSpec = WindowSpec()
+    signal: np.ndarray, fs: float, mark: int, window: WindowSpec = GRID
 ) -> tuple[np.ndarray, int]:
-    """Window of the only beat of a stream, and its R peak: running size and templates are its own."""
+    """Window of a stream's only beat, and its R peak: running size and templates are its own."""
     stream = BeatStream(fs, method="given", window=window)
     batches = [stream.process(signal, [mark]), stream.flush()]
     batch = next(batch for batch in batches if len(batch))
@@ -29,9 +35,9 @@ def same_shape(got: np.ndarray, expected: np.ndarray) -> None:
     assert np.abs(got - gain * expected).max() <= 1e-5 * np.abs(got).max()
 
 
-def check(signal: np.ndarray, fs: float, mark: int, window: WindowSpec = WindowSpec()) -> None:
+def check(signal: np.ndarray, fs: float, mark: int, window: WindowSpec = GRID) -> None:
     got, r = first_window(signal, fs, mark, window)
-    expected = twin.cut(twin.cleaned(signal), r, fs, *window)
+    expected = twin.cut(twin.cleaned(signal, fs), r, fs, *window)
     if np.abs(got).max() < 5:  # where windows are cut off
         same_shape(got, expected)
 
@@ -71,6 +77,17 @@ def test_missing_samples_repeat_the_last() -> None:
     check(signal, 360.0, mark)
 
 
+@pytest.mark.parametrize("missing", [40, 43, 44, 60])
+def test_after_a_long_gap_the_signal_goes_on_where_it_stopped(missing: int) -> None:
+    """Up to 0.12 s, 43.2 samples, it comes back at its own level."""
+    record = synthetic_ecg(6, 360.0, seed=2)
+    signal = record.signal[:, 0].copy()
+    mark = int(record.annotations.sample[3])
+    signal[mark - 20 :] += 0.7
+    signal[mark - 20 - missing : mark - 20] = np.nan
+    check(signal, 360.0, mark)
+
+
 def pulse(fs: float, at: float = 2.0, width: float = 0.012) -> np.ndarray:
     """A beat of known shape: P, R, S and T as Gaussians."""
     t = np.arange(round(4 * fs)) / fs - at
@@ -107,7 +124,7 @@ def test_mains_and_muscle_above_the_cut_off_are_gone() -> None:
     hum = 0.2 * np.sin(2 * np.pi * 150 * np.arange(len(signal)) / fs)
     noisy, r = first_window(signal + hum.astype(np.float32), fs, 2000)
     assert abs(r - 2000) <= 2
-    clean = twin.cut(twin.cleaned(signal), r, fs)
+    clean = twin.cut(twin.cleaned(signal, fs), r, fs)
     clean /= np.ptp(clean[34:57])
     assert np.abs(noisy - clean).max() < 0.01
 

@@ -1,4 +1,4 @@
-"""The C core without Python: every function under sanitizers, and the example that streams samples."""
+"""The C core without Python: every function under sanitizers, and the streaming example."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def build(compiler: str, source: Path, to: Path, *flags: str) -> Path:
     command = [
         compiler,
         "-std=c11",
-        *"-O1 -g -Wall -Wextra -Werror -pedantic -ffp-contract=off".split(),
+        *["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pedantic", "-ffp-contract=off"],
         *flags,
         f"-I{CSRC}",
         str(source),

@@ -65,7 +65,9 @@ def test_import_is_quick() -> None:
     )
     times = []
     for _ in range(3):  # the quickest: other work on this machine does not count
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
         times.append(float(done.stdout))
     assert min(times) < 0.25
 
@@ -105,7 +107,9 @@ def test_stubs_agree_with_the_compiled_module(tmp_path: Path) -> None:
     )
     # mypy does not follow editable installs: they are shown to it.
     home = Path(ecgfast.__file__).parents[1]
-    env = dict(os.environ) if home.name == "site-packages" else {**os.environ, "MYPYPATH": str(home)}
+    env = (
+        dict(os.environ) if home.name == "site-packages" else {**os.environ, "MYPYPATH": str(home)}
+    )
     done = subprocess.run(
         [
             *(sys.executable, "-m", "mypy.stubtest", "ecgfast.core", "--concise"),

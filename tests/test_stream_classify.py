@@ -1,4 +1,4 @@
-"""From any source of samples to labelled beats: the same beats whatever it is and however it is cut."""
+"""From any source of samples to labelled beats: the same ones however the samples come."""
 
 from __future__ import annotations
 
@@ -32,12 +32,11 @@ from ecgfast.runtime import InputSpec, ModelCard, ModelWindow, available_models
 from ecgfast.streaming import open_source
 
 FS = 360.0
+GRID = ModelWindow(125.0, 44, 28)
 CLASSES = ("N", "S", "V", "F", "Q")
 
 
-def write_model(
-    folder: Path, name: str = "toy", *, window: ModelWindow = ModelWindow(125.0, 44, 28), **more
-) -> Path:
+def write_model(folder: Path, name: str = "toy", *, window: ModelWindow = GRID, **more) -> Path:
     """A model that is an affine map of window and features, with its card."""
     shape, width = (window.before + window.after, 2), (len(FEATURE_NAMES),)
     features = width if more.pop("with_features", True) else None
@@ -114,9 +113,7 @@ def test_beats_are_those_of_stream_and_classifier(model: str, short: Record) -> 
 def test_one_sample_at_a_time_gives_the_same_beats(model, lookahead, short) -> None:
     signal = short.signal[:, 0]
     whole = exactly(stream_classify(short, model=model, lookahead=lookahead))
-    single = stream_classify(
-        (float(x) for x in signal), FS, model=model, lookahead=lookahead
-    )
+    single = stream_classify((float(x) for x in signal), FS, model=model, lookahead=lookahead)
     assert exactly(single) == whole
 
 
@@ -247,7 +244,7 @@ def test_the_rate_is_needed_where_the_source_has_none(toy: Path, short: Record) 
         stream_classify(short, 250.0, model=toy)
     assert len(list(stream_classify(short, 360, model=toy))) > 15
     for fs in (50, 5000, float("nan"), "fast"):
-        with pytest.raises(InputError, match="fs|sampling rate"):
+        with pytest.raises(InputError, match=r"fs|sampling rate"):
             stream_classify(short.signal, fs, model=toy)
 
 

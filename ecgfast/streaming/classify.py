@@ -67,7 +67,8 @@ class BeatLabeller:
             )
         if lookahead < classifier.lookahead:
             raise ModelError(
-                f"{classifier.path}: needs the next RR interval: use lookahead={classifier.lookahead}"
+                f"{classifier.path}: needs the next RR interval: "
+                f"use lookahead={classifier.lookahead}"
             )
         self.classifier = classifier
         self.stream = BeatStream(

@@ -139,7 +139,7 @@ static void check_order(const ecg_qrs *beats, size_t count, size_t n) {
         assert(beats[i].reported_at > beats[i].r_sample && beats[i].reported_at <= (int64_t)n);
         assert(i == 0 || beats[i].r_sample > beats[i - 1].r_sample);
         assert(beats[i].strength > 0.0f && isfinite(beats[i].strength));
-        assert((beats[i].quality & ~63u) == 0);
+        assert((beats[i].quality & ~127u) == 0);
     }
 }
 
@@ -267,7 +267,7 @@ static void check_beats(const output *out, size_t n, double fs, int lookahead) {
         const ecg_beat *b = &out->beats[i];
         assert(b->r_sample >= 0 && b->r_sample < (int64_t)n);
         assert(b->known_at > b->r_sample && b->known_at <= (int64_t)n);
-        assert((b->quality & ~63u) == 0);
+        assert((b->quality & ~127u) == 0);
         if (i == 0) {
             assert(isnan(b->rr));
         } else {

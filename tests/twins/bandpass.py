@@ -24,9 +24,9 @@ def filtered(signal: npt.ArrayLike, fs: float, low: float, high: float) -> npt.N
     clean = []
     for sample in np.asarray(signal, np.float64):
         clean.append(sample if np.isfinite(sample) else (clean[-1] if clean else np.nan))
-    finite = [x for x in clean if x == x]
+    finite = [x for x in clean if np.isfinite(x)]
     rest = finite[0] if finite else 0.0
-    x = [0.0 if sample != sample else sample - rest for sample in clean]
+    x = [sample - rest if np.isfinite(sample) else 0.0 for sample in clean]
     y: list[float] = []
     for n in range(len(x)):
         value = sum(b[k] * x[n - k] for k in range(len(b)) if n >= k)

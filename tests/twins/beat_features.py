@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import floor, log
 
 import numpy as np
@@ -106,7 +107,7 @@ class Features:
             level = self.rr_long = rr
         else:
             level = float(np.median(recent))
-            changes = [abs(limited_log(b / a)) for a, b in zip(recent, recent[1:], strict=False)]
+            changes = [abs(limited_log(b / a)) for a, b in pairwise(recent)]
             f["rr_ratio"] = limited_log(rr / level)
             f["rr_change"] = limited_log(rr / recent[-1])
             f["rr_ratio_long"] = limited_log(rr / self.rr_long)
@@ -192,9 +193,7 @@ class Features:
         f["qrs_size"] = limited_log(size / usual_size) if usual_size > 0 else 0.0
         f["qrs_width"] = self.width(beat) / (self.qrs[1] - self.qrs[0])
         f["qrs_width_ratio"] = limited_log(self.width(beat) / usual_width) if usual_width > 0 else 0
-        f["qrs_balance"] = (
-            self.orientation * (part.max() + part.min()) / size if size > 0 else 0.0
-        )
+        f["qrs_balance"] = self.orientation * (part.max() + part.min()) / size if size > 0 else 0.0
         f["p_correlation"] = self.correlation(beat, usual, self.p, lag)
         f["p_difference"] = self.difference(beat, usual, self.p, lag, 0.3 * qrs_spread)
         f["p_size"] = limited_log(self.spread(beat, self.p) / usual_p) if usual_p > 0 else 0.0

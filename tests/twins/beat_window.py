@@ -10,13 +10,21 @@ import numpy.typing as npt
 HALF_WIDTH_S = 0.032
 
 
-def cleaned(signal: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The front end: first finite sample taken away, missing samples repeat the last."""
-    out, first, last = [], None, np.float32(0)
+def cleaned(signal: npt.ArrayLike, fs: float) -> npt.NDArray[np.float64]:
+    """The front end: first finite sample taken away, missing samples repeat the last.
+
+    After 0.12 s without samples or more the signal goes on where it stopped.
+    """
+    out, base, last, missing = [], None, np.float32(0), 0
     for sample in np.asarray(signal, np.float32):
         if np.isfinite(sample):
-            first = sample if first is None else first
-            last = np.float32(sample - first)
+            if base is None:
+                base = sample
+            elif missing >= ceil(0.12 * fs):
+                base = np.float32(sample - last)
+            last, missing = np.float32(sample - base), 0
+        else:
+            missing += 1
         out.append(last)
     return np.array(out, np.float64)
 
