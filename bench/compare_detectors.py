@@ -138,21 +138,6 @@ def draw(result: dict[str, Any], path: Path) -> None:
     speed = [1e3 / r["ns_per_sample"] for r in rows]
     # Beats missed or false of a hundred: a scale that shows the last percent.
     wrong = [100 - r["first_sample"]["f1"] for r in rows]
-    for r, x, y in zip(rows, speed, wrong, strict=True):
-        colour = "#c1121f" if r["live"] else "#3d5a80"
-        axis.plot(x, y, "o" if r["live"] else "s", color=colour, markersize=10)
-        right = x < 10
-        axis.annotate(
-            f"{r['detector']}\n{r['first_sample']['f1']:.2f} %, {x:,.2g} M/s",
-            (x, y),
-            xytext=(9 if right else -9, 0),
-            textcoords="offset points",
-            ha="left" if right else "right",
-            va="center",
-            fontsize=9,
-            color=colour,
-            fontweight="bold" if r["live"] else "normal",
-        )
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlim(0.5 * min(speed), 2 * max(speed))
@@ -160,6 +145,28 @@ def draw(result: dict[str, Any], path: Path) -> None:
     ticks = [t for t in (95, 98, 99, 99.5, 99.8, 99.9, 99.95) if 100 - t < 1.5 * max(wrong)]
     axis.set_yticks([100 - t for t in ticks], [f"{t:g}" for t in ticks])
     axis.minorticks_off()
+    taken: list[tuple[float, float]] = []  # where labels stand, in pixels of 100 to the inch
+    for r, x, y in sorted(zip(rows, speed, wrong, strict=True), key=lambda point: -point[2]):
+        colour = "#c1121f" if r["live"] else "#3d5a80"
+        axis.plot(x, y, "o" if r["live"] else "s", color=colour, markersize=10)
+        at, height = axis.transData.transform((x, y))
+        up = 0.0  # from the worst to the best: a label that would cover one below it moves up
+        while any(abs(at - a) < 220 and abs(height + up - b) < 32 for a, b in taken):
+            up += 4
+        taken.append((at, height + up))
+        right = not r["live"]
+        rate = f"{x:,.0f}" if x >= 10 else f"{x:.2g}"
+        axis.annotate(
+            f"{r['detector']}\n{r['first_sample']['f1']:.2f} %, {rate} M/s",
+            (x, y),
+            xytext=(9 if right else -9, 0.72 * up),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            va="center",
+            fontsize=9,
+            color=colour,
+            fontweight="bold" if r["live"] else "normal",
+        )
     axis.set_xlabel("million samples a second, one core (log)")
     axis.set_ylabel("F1 from the first sample, % (log of 100 - F1)")
     axis.set_title(
@@ -167,7 +174,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     )
     axis.plot([], [], "o", color="#c1121f", label="live: sample by sample")
     axis.plot([], [], "s", color="#3d5a80", label="needs the whole recording")
-    axis.legend(loc="lower right", frameon=False)
+    axis.legend(loc="upper left", frameon=False)
     axis.grid(color="#e8e8e8")
     axis.set_axisbelow(True)
     figure.tight_layout()
