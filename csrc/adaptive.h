@@ -17,7 +17,7 @@ typedef struct adaptive_constants {
     /* levels */
     float mix, depth, cap, quantile, noise_quantile, near_s, gap_from, gap_rate, start_s;
     /* shape */
-    float like_cost, like_from, template_gain;
+    float like_cost, like_from, template_gain, band_from;
     /* rhythm */
     float short_from, short_cost, long_from, long_cost, long_cap, soft;
     float refractory_s, refractory_cost, t_gain, t_share, t_from, t_full_s, t_ramp_s;

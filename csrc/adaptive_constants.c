@@ -32,6 +32,7 @@ ecg_adaptive_constants = {
     /* ---- shape */
     .like_cost = 0.3f,      /* small: an ectopic beat is a beat */
     .like_from = 0.7f,      /* correlation that speaks neither for nor against */
+    .band_from = 0.2f,      /* of a shape's amplitude in the bands: beats have 0.3 and more, mains 0.06 */
     .template_gain = 0.2f,  /* the running shape follows within five beats */
 
     /* ---- rhythm: costs of an RR interval, in the units of the score */
@@ -71,7 +72,7 @@ ecg_adaptive_constants = {
     .trust_cap = 2.0f,      /* levels e^2 apart are as good as can be; noise alone reaches 0.3 to 0.6 */
     .trust_like = 1.5f,     /* noise resembles itself at 0.5, beats at 0.9 */
     .trust_var = 0.5f,      /* noise is irregular; so is fibrillation, so it counts little */
-    .trust_rate = 0.15f,    /* over the last six or seven beats */
+    .trust_rate = 0.2f,     /* over the last five beats */
     .trust_from = 1.0f,     /* noise has 0.5 with a deviation of 0.15, the poorest ECG in mitdb 1.2 */
     .trust_gap = 0.25f,     /* mains and other tones: alike and regular, but no two levels */
     .noisy_gap = 1.6f,      /* levels closer than that: noise of the size of the QRS complex */

@@ -43,8 +43,8 @@ void adaptive_feature_init(adaptive_state *a, double fs) {
     a->high_half = design(rate, K.high_hz, K.high_gain, a->high_even, a->high_odd, &a->high_centre);
     a->high_half = (a->high_half + 3) / 4 * 4;
     if (a->high_half > a->low_half) a->high_half = a->low_half;
-    a->hold = (int32_t)ceil(K.hold_s * rate);
-    a->edge = (int32_t)ceil(K.edge_s * rate);
+    a->hold = (int32_t)ceil(K.hold_s * rate - 1e-3);
+    a->edge = (int32_t)ceil(K.edge_s * rate - 1e-3);
     a->merge = samples_of(MERGE_S, rate, RECENT / 8);
     a->shape = 2 * samples_of(SHAPE_S, rate, SHAPE_MAX / 2) + 1;
     a->lag = samples_of(LAG_S, rate, LAG_MAX);

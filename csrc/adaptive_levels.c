@@ -205,7 +205,7 @@ void adaptive_forget(adaptive_state *a, int leads) {
  * is higher. */
 float adaptive_likeness(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int *lag) {
     int n = a->shape, steady_too = a->recent < K.distrust_from;
-    float best = -1.0f;
+    float best = -1.0f, best_energy = 0.0f;
     for (int shift = 0; shift <= 2 * a->lag; shift++) {
         const float *shape = s->shape[slot] + shift;
         float sum = 0.0f, energy = 0.0f, dot = 0.0f, steady = 0.0f;
@@ -219,10 +219,13 @@ float adaptive_likeness(const adaptive_state *a, const adaptive_lead *s, uint32_
         energy -= sum * sum / (float)n;
         if (energy > 0.0f && dot > best * sqrtf(energy)) {
             best = dot / sqrtf(energy);
+            best_energy = energy;
             *lag = shift;
         }
     }
-    return best;
+    /* A tone outside the bands resembles itself, whatever lies in them. */
+    float outside = K.band_from * sqrtf(best_energy / (float)n), inside = expf(s->height[slot]);
+    return inside < outside && best > 0.0f ? best * inside / outside : best;
 }
 
 /* target += gain * (source - target), at unit energy again. */

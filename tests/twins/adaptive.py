@@ -7,6 +7,7 @@ several; R peaks come from `refined`, the C core's own refinement written out.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import ceil, exp, floor, log, pi
 
 import numpy as np
@@ -137,7 +138,8 @@ class Adaptive:
         self.rate = fs / self.group
         low, high = carrier(self.rate, 11.0), 2 * carrier(self.rate, 18.0)
         self.centre = len(low) // 2
-        self.hold, self.edge = ceil(0.095 * self.rate), ceil(0.05 * self.rate)
+        self.hold = ceil(0.095 * self.rate - 1e-3)
+        self.edge = ceil(0.05 * self.rate - 1e-3)
         self.merge = floor(0.05 * self.rate + 0.5)
         self.half = min(floor(0.07 * self.rate + 0.5), 17)
         self.lag = min(floor(0.02 * self.rate + 0.5), 5)
@@ -223,9 +225,12 @@ class Adaptive:
         s.signals, s.noises = [s.signal] * 3, [s.noise] * 4
         s.last_height, s.last_share, s.seeded = s.signal, 0.0, True
 
-    def likeness(self, s: Lead, shape: Array) -> tuple[float, int]:
-        assert s.model is not None and s.steady is not None
-        n, best, where = 2 * self.half + 1, -1.0, self.lag
+    def likeness(self, s: Lead, c: Candidate, index: int) -> tuple[float, int]:
+        """Correlation with the running shape at the best lag, less where most is off the bands."""
+        assert s.model is not None
+        assert s.steady is not None
+        n, best, where, amplitude = 2 * self.half + 1, -1.0, self.lag, 0.0
+        shape = c.shapes[index]
         for shift in range(2 * self.lag + 1):
             w = shape[shift : shift + n] - np.mean(shape[shift : shift + n])
             size = float(np.sqrt(np.sum(w * w)))
@@ -233,12 +238,15 @@ class Adaptive:
             if self.recent < 1.5:
                 dot = max(dot, float(np.sum(w * s.steady)))
             if size > 0 and dot / size > best:
-                best, where = dot / size, shift
+                best, where, amplitude = dot / size, shift, size / n**0.5
+        inside = exp(c.heights[index])
+        if best > 0 and inside < 0.2 * amplitude:
+            best *= inside / (0.2 * amplitude)
         return best, where
 
     def learn_shape(self, s: Lead, c: Candidate, index: int) -> None:
         shape = c.shapes[index]
-        shift = self.likeness(s, shape)[1] if s.models else self.lag
+        shift = self.likeness(s, c, index)[1] if s.models else self.lag
         w = shape[shift : shift + 2 * self.half + 1]
         w = w - np.mean(w)
         if not np.sum(w * w) > 0:
@@ -290,7 +298,7 @@ class Adaptive:
             if s.models and own > -1:
                 known = c.likes[k]
                 if known is None:
-                    known = c.likes[k] = self.likeness(s, c.shapes[k])[0]
+                    known = c.likes[k] = self.likeness(s, c, k)[0]
                 own += 0.3 * (known - 0.7)
                 like += s.weight * known
                 likes += s.weight
@@ -360,7 +368,7 @@ class Adaptive:
         for k, s in enumerate(self.leads):
             if c.faulty[k] or not s.seeded:
                 continue
-            s.noises = (s.noises + [c.heights[k]])[-16:]
+            s.noises = [*s.noises, c.heights[k]][-16:]
             s.noise = quantile(s.noises, 0.5)
             s.raised += 0.05 * (max(c.own[k] + 0.3, 0.0) - s.raised)
             if near:
@@ -380,7 +388,7 @@ class Adaptive:
         for k, s in enumerate(self.leads):
             if not s.seeded or c.faulty[k]:
                 continue
-            s.signals = (s.signals + [max(c.heights[k], around[k])])[-7:]
+            s.signals = [*s.signals, max(c.heights[k], around[k])][-7:]
             s.signal = quantile(s.signals, 0.45)
             self.learn_shape(s, c, k)
             s.missed += 0.15 * (max(0.3 - c.own[k], 0.0) - s.missed)
@@ -390,14 +398,14 @@ class Adaptive:
         self.last_height = sum(s.weight * s.last_height for s in self.leads if s.seeded)
         self.last_share = sum(s.weight * s.last_share for s in self.leads if s.seeded)
         if self.accepted:
-            self.rr = (self.rr + [self.seconds(self.last_at, c.at)])[-8:]
+            self.rr = [*self.rr, self.seconds(self.last_at, c.at)][-8:]
             self.rr_ref = min(max(quantile(self.rr, 0.5), 0.2), 2.0)
             self.rr_var = float(np.mean([min(abs(r / self.rr_ref - 1), 1.0) for r in self.rr]))
 
         gap, rate = self.common_gap(), 1 / (1 + self.trusted)
         trust = self.trust_of(gap, c.like if self.accepted else 0.5, self.rr_var)
-        if rate < 0.15:
-            rate = 0.15
+        if rate < 0.2:
+            rate = 0.2
         else:
             self.trusted += 1
         self.trust += rate * (trust - self.trust)
@@ -469,7 +477,7 @@ class Adaptive:
             if s.seeded and not best.faulty[k]:
                 self.learn_shape(s, best, k)
         path = self.path(index)
-        rr = np.array([self.seconds(a.at, b.at) for a, b in zip(path, path[1:], strict=False)])
+        rr = np.array([self.seconds(a.at, b.at) for a, b in pairwise(path)])
         var = float(np.mean(np.abs(rr / np.mean(rr) - 1))) if len(rr) else 0.0
         likes = [c.like for c in path if c is not best]
         like = float(np.mean(likes)) if likes and len(rr) else 0.5
