@@ -32,12 +32,7 @@ typedef struct adaptive_constants {
     float steady_gain, steady_like;
 } adaptive_constants;
 
-/* A research build (-DECG_TUNABLE) can change them, to show that none sits on an edge. */
-#ifdef ECG_TUNABLE
-extern adaptive_constants ecg_adaptive_constants;
-#else
 extern const adaptive_constants ecg_adaptive_constants;
-#endif
 #define K ecg_adaptive_constants
 
 #define FEATURE_HZ 120.0 /* the feature runs at this rate or up to twice that: 18 Hz needs no more */

@@ -2,15 +2,10 @@
  *
  * Values were chosen on the even-ranked half of the MIT-BIH Arrhythmia Database (100, 102, 104, ...)
  * and checked on the other half and on the Supraventricular Arrhythmia Database. All of them moved by
- * 15 % at once change the result little: none sits on an edge. */
+ * 15 % at once change the result little: none sits on an edge (bench/constants.py). */
 #include "adaptive.h"
 
-#ifdef ECG_TUNABLE
-adaptive_constants
-#else
-const adaptive_constants
-#endif
-ecg_adaptive_constants = {
+const adaptive_constants ecg_adaptive_constants = {
     /* ---- feature */
     .low_hz = 11.0f,        /* where a QRS complex has most energy over P and T waves */
     .high_hz = 18.0f,       /* what T waves and wide artefacts lack; below muscle noise and mains */
