@@ -48,7 +48,7 @@ def main(folder: Path) -> None:
         tracked("**/*.[ch]", "csrc") | tracked("**/*.py", "tests") | tracked("**/*.c", "tests")
     )
     missing += sorted((sources | modules | typing | recipes | models) - in_sdist)
-    strange += sorted(n for n in in_sdist if n.endswith((".so", ".pyc", "core.c")))
+    strange += sorted(n for n in in_sdist if n.endswith((".so", ".pyc", "ecgfast/core.c")))
     if missing or strange:
         sys.exit(
             f"missing: {', '.join(missing) or 'nothing'}; odd: {', '.join(strange) or 'nothing'}"

@@ -478,7 +478,7 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
     (again,) = compare_candidates(recipe, beats, work, lines.append)
     assert [line.split(":")[0] for line in lines] == ["as it is"]  # no fold is trained
     assert again.to_dict() == card.metrics["cross_validation"][0]
-    (work / "crossval-as it is.json").write_text("{")
+    (work / "crossval-as-it-is.json").write_text("{")
     with pytest.raises(ModelError, match=r"damaged .*; delete it and run again"):
         compare_candidates(recipe, beats, work, lines.append)
 
