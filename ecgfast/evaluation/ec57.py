@@ -461,10 +461,10 @@ def class_confusion(
     missed[pairs[:, 0]] = False
     false[pairs[:, 1]] = False
     table = np.zeros((len(classes) + 1, len(classes) + 1), np.int64)
-    for i, j in pairs[ref_counted[pairs[:, 0]]]:
+    for i, j in pairs[ref_counted[pairs[:, 0]]].tolist():
         table[index[reference_class[i]], index[test_class[j]]] += 1
-    for i in np.flatnonzero(missed):
+    for i in np.flatnonzero(missed).tolist():
         table[index[reference_class[i]], -1] += 1
-    for j in np.flatnonzero(false):
+    for j in np.flatnonzero(false).tolist():
         table[-1, index[test_class[j]]] += 1
     return table

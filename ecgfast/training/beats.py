@@ -175,7 +175,7 @@ def without_lookahead(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float
     ndarray of float32, shape (n, len(FEATURE_NAMES))
         A copy.
     """
-    known = features.copy()
+    known: npt.NDArray[np.float32] = features.copy()
     known[:, [FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")]] = 0.0
     return known
 

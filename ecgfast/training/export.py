@@ -109,7 +109,8 @@ def export(
 
     with tempfile.TemporaryDirectory(prefix="ecgfast-export-") as scratch:
         folder = Path(scratch)
-        np.savez(folder / "beats.npz", **{k: v[chosen] for k, v in beats.items()})
+        shown: dict[str, Any] = {name: values[chosen] for name, values in beats.items()}
+        np.savez(folder / "beats.npz", **shown)
         source = _saved(model, folder)
         reference = folder / "reference.npy"
         converted = _run(
