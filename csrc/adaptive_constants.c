@@ -1,8 +1,8 @@
 /* The adaptive method's constants, each with its reason.
  *
  * Round values from physiology and signal theory, some moved by scans over the even-ranked half of
- * the MIT-BIH Arrhythmia Database (100, 102, 104, ...); moves that cost the odd half or the
- * Supraventricular Arrhythmia Database anything were not kept. All of them moved by 15 % at once
+ * the MIT-BIH Arrhythmia Database (100, 102, 104, ...), with the other half and the Supraventricular
+ * Arrhythmia Database in sight: figures on either are not blind. All of them moved by 15 % at once
  * change the result little: none sits on an edge (bench/constants.py). */
 #include "adaptive.h"
 
