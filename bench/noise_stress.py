@@ -316,7 +316,9 @@ def draw(result: dict[str, Any], path: Path) -> None:
     figures = {"sensitivity": "sensitivity, %", "positive_predictivity": "positive predictivity, %"}
     figure, axes = plt.subplots(2, 3, figsize=(11, 6.5), sharex=True, sharey=True)
     peers = [name for name in result["detectors"] if not name.startswith("ecgfast")]
-    colours = dict(zip(peers, plt.get_cmap("tab10").colors[1:], strict=False))
+    # Red is ecgfast's.
+    palette = [colour for i, colour in enumerate(plt.get_cmap("tab10").colors) if i != 3]
+    colours = dict(zip(peers, palette, strict=False))
     for column, (kind, title) in enumerate(kinds.items()):
         axes[0, column].set_title(title)
         axes[1, column].set_xlabel("signal-to-noise ratio, dB")
