@@ -71,7 +71,15 @@ def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(home), name)
+    try:
+        value = getattr(import_module(home), name)
+    except ModuleNotFoundError as error:
+        if error.name != "ecgfast.core":
+            raise
+        raise ImportError(
+            "the compiled core of ecgfast is not here: leave this source folder to use the "
+            "installed package, or build it here with `pip install -e .`"
+        ) from None
     globals()[name] = value
     return value
 

@@ -32,8 +32,9 @@ CLASS_NAMES = {
     "Q": "unclassifiable",
 }
 
-# Quality bits that make a beat's label doubtful: all but "learning", which every start sets.
-_BAD = 1 | 2 | 4 | 8 | 32
+# Quality bits of a bad signal: not "learning", which every start sets, nor "doubtful", which tells
+# that the detector waited for context, as it does at ectopic beats in a clean signal.
+_BAD = 1 | 2 | 4 | 8
 
 #: Label of runs that are ventricular flutter or fibrillation: waves, and no beats.
 FLUTTER = "flutter"
@@ -97,7 +98,7 @@ class Summary:
     runs : tuple of Run
         Three and more V, or S, or flutter waves, in a row.
     bad_quality : float
-        Share of beats, 0 to 1, with a gap, a flat line, saturation, noise or doubt around them.
+        Share of beats, 0 to 1, with a gap, a flat line, saturation or noise around them.
     """
 
     name: str
