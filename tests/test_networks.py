@@ -60,6 +60,19 @@ def test_each_branch_of_dual_branch_reaches_the_output(rng, branches, pooling):
     assert not np.allclose(model.predict(beats, verbose=0), model.predict(changed, verbose=0))
 
 
+def test_dual_branch_reads_the_features_of_earlier_beats(rng):
+    model = networks.build("dual_branch", features=[8, 32], branches="conv", history_units=12)
+    assert model.get_layer("features").output.shape == (None, 8, 32)
+    assert model.get_layer("history_lstm").output.shape == (None, 12)
+    beats = {**_beats(rng), "features": rng.standard_normal((6, 8, 32)).astype("f4")}
+    told = model.predict(beats, verbose=0)
+    for step in (0, 7):
+        changed = beats["features"].copy()
+        changed[:, step] += 1.0
+        other = model.predict({**beats, "features": changed}, verbose=0)
+        assert not np.allclose(told, other)
+
+
 def test_dual_branch_without_features_and_with_two_numbers(rng):
     model = networks.build(
         "dual_branch", window=(250, 1), features=0, head="linear", dense=(32, 16), lstm_steps=25

@@ -63,21 +63,29 @@ def _bidirectional(x: Any, units: int, name: str, *, return_sequences: bool = Fa
     return layers.Concatenate(name=name)([forward, backward])
 
 
-def _with_features(x: Any, features: int) -> tuple[Any, list[Any]]:
-    """Append a second input of feature numbers, scaled by their running mean and deviation."""
+def _with_features(
+    x: Any, features: int | tuple[int, int], history_units: int = 0
+) -> tuple[Any, list[Any]]:
+    """Append a second input of feature numbers, scaled by their running mean and deviation.
+
+    Of several beats' features the last beat's are appended, and the state of an LSTM over all.
+    """
     if not features:
         return x, []
-    given = keras.Input((features,), name="features")
+    given = keras.Input((features,) if isinstance(features, int) else features, name="features")
     scaled = layers.BatchNormalization(
         momentum=_MOMENTUM, center=False, scale=False, name="features_norm"
     )(given)
-    return layers.Concatenate(name="together")([x, scaled]), [given]
+    if isinstance(features, int):
+        return layers.Concatenate(name="together")([x, scaled]), [given]
+    history = FastLSTM(history_units, name="history_lstm")(scaled)
+    return layers.Concatenate(name="together")([x, history, scaled[:, -1]]), [given]
 
 
 def dual_branch(
     *,
     window: tuple[int, int] = (72, 2),
-    features: int = 32,
+    features: int | tuple[int, int] = 32,
     outputs: int | None = None,
     head: str = "softmax",
     branches: str = "both",
@@ -87,6 +95,7 @@ def dual_branch(
     lstm_filters: int = 24,
     lstm_steps: int = 18,
     lstm_units: int = 32,
+    history_units: int = 32,
     dense: Sequence[int] = (64,),
     dropout: float = 0.3,
     branch_dropout: float = 0.0,
@@ -97,8 +106,10 @@ def dual_branch(
     ----------
     window : (int, int), default (72, 2)
         Samples and channels of input "window".
-    features : int, default 32
+    features : int or (int, int), default 32
         Length of input "features", which is scaled inside the model; 0 leaves the input out.
+        (steps, length) takes those of the last beats, oldest first: an LSTM reads them all, and
+        the dense layers also see the last beat's own.
     outputs : int, optional
         Number of outputs: 5 classes, 1 probability or 2 numbers where not given.
     head : {"softmax", "sigmoid", "linear"}, default "softmax"
@@ -115,6 +126,8 @@ def dual_branch(
     lstm_filters, lstm_steps, lstm_units : int, default 24, 18, 32
         The LSTM branch: a strided convolution shortens the window to at most `lstm_steps` steps
         of `lstm_filters` channels; its last LSTM state has `lstm_units` numbers.
+    history_units : int, default 32
+        Numbers of the state of the LSTM over the last beats' features, where they are given.
     dense : sequence of int, default (64,)
         Sizes of the dense layers after the concatenation.
     dropout : float, default 0.3
@@ -127,7 +140,8 @@ def dual_branch(
     -------
     keras.Model
         Inputs "window" (batch, samples, channels) and, unless left out, "features" (batch,
-        features), float32; output "probability" or, from a linear head, "value".
+        features) or (batch, steps, features), float32; output "probability" or, from a linear
+        head, "value".
     """
     samples, channels = window
     if branches not in ("both", "conv", "lstm"):
@@ -154,7 +168,9 @@ def dual_branch(
     x = layers.Concatenate(name="branches")(ends) if len(ends) > 1 else ends[0]
     if branch_dropout:
         x = layers.Dropout(branch_dropout, name="branches_dropout")(x)
-    x, more = _with_features(x, features)
+    if not isinstance(features, int):
+        features = (int(features[0]), int(features[1]))  # a recipe's JSON has a list
+    x, more = _with_features(x, features, history_units)
     out = _head(_dense(x, dense, dropout), head, outputs)
     return keras.Model([given, *more], out, name="dual_branch")
 
