@@ -157,7 +157,8 @@ static float running_size(ecg_features_state *state, float size) {
     state->size_recent[state->beats % ECG_SIZE_RECENT] = size;
     if (state->sizes < ECG_SIZE_RECENT) state->sizes++;
     float unit = median_of(state->size_recent, state->sizes);
-    return unit > 0.0f ? unit : 1.0f;
+    state->unit = unit > 0.0f ? unit : 1.0f;
+    return state->unit;
 }
 
 static void rhythm_features(ecg_features_state *state, double rr, float *f, float *rr_level) {
@@ -365,6 +366,15 @@ float ecg_features_take(ecg_features_state *state, float *beat, double rr, float
     memcpy(state->previous, beat, (size_t)r->points * sizeof(float));
     state->beats++;
     return rr_level;
+}
+
+float ecg_features_rr_level(const ecg_features_state *state, double rr) {
+    float recent[ECG_RR_RECENT];
+    int32_t known = state->rr_count < ECG_RR_RECENT ? state->rr_count : ECG_RR_RECENT, n = 0;
+    if (rr > 0.0) recent[n++] = (float)rr;
+    for (int32_t i = 1; i <= known && n < ECG_RR_RECENT; i++)
+        recent[n++] = state->rr_recent[(state->rr_count - i) % ECG_RR_RECENT];
+    return n ? median_of(recent, n) : 0.0f;
 }
 
 void ecg_features_look_ahead(float *features, float rr_level, double rr_next) {

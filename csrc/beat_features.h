@@ -66,6 +66,7 @@ typedef struct ecg_features_state {
     float rr_long;               /* s, slow average */
     int32_t sizes;
     float size_recent[ECG_SIZE_RECENT]; /* mV */
+    float unit;                  /* mV, their median: the unit of the windows */
     int32_t dominant;            /* template that stands for the patient's usual beat */
     float orientation;           /* +1 or -1: makes the usual beat's main deflection upright */
     float previous[ECG_WINDOW_MAX];
@@ -80,6 +81,9 @@ void ecg_features_init(ecg_features_state *state, const ecg_window_config *confi
  * features, then lets the beat into the running templates. Returns the RR level of the moment (s),
  * which the next interval is compared with. */
 float ecg_features_take(ecg_features_state *state, float *beat, double rr, float *window, float *features);
+/* Median of the last RR intervals and of `rr` (s, left out where NaN), the one that ends now; 0 where
+ * none is known. */
+float ecg_features_rr_level(const ecg_features_state *state, double rr);
 /* Fills in the next RR interval (s), for a model that looks one beat ahead. */
 void ecg_features_look_ahead(float *features, float rr_level, double rr_next);
 

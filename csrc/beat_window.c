@@ -47,11 +47,15 @@ void ecg_window_init(ecg_window *window, double fs, const ecg_window_config *con
             }
         }
     }
-    window->first_max = first[window->points - 1];
+}
+
+int64_t ecg_window_reach_of(const ecg_window *window, int32_t points) {
+    const int32_t *first = (const int32_t *)((const char *)window + window->first_at);
+    return (int64_t)first[points - 1] + window->taps - 1;
 }
 
 int64_t ecg_window_reach(const ecg_window *window) {
-    return (int64_t)window->first_max + window->taps - 1;
+    return ecg_window_reach_of(window, window->points);
 }
 
 /* The value of rank k of n; reorders them so that those before k are no larger (Hoare's selection). */
@@ -86,17 +90,24 @@ static float median(float *values, int32_t n) {
     return 0.5f * (lower + upper);
 }
 
-void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t r_sample, float *out) {
+void ecg_window_level(float *out, int32_t points) {
+    float sorted[ECG_STRIP_MAX];
+    memcpy(sorted, out, (size_t)points * sizeof(float));
+    float level = median(sorted, points);
+    for (int32_t k = 0; k < points; k++) out[k] -= level;
+}
+
+void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t r_sample, int32_t points,
+                    float *out) {
     const int32_t *first = (const int32_t *)((const char *)window + window->first_at);
     const float *weight = (const float *)((const char *)window + window->weight_at);
     const float *ring = ecg_ring(d, lead);
     const uint32_t mask = d->ring_mask;
     int64_t newest = d->count - 1, oldest = d->count - (int64_t)mask - 1;
     if (oldest < 0) oldest = 0;
-    int inside = r_sample + first[0] >= oldest && r_sample + ecg_window_reach(window) <= newest;
+    int inside = r_sample + first[0] >= oldest && r_sample + ecg_window_reach_of(window, points) <= newest;
     float centre = ring[(uint32_t)(r_sample < oldest ? oldest : r_sample) & mask];
-    float sorted[ECG_WINDOW_MAX];
-    for (int32_t k = 0; k < window->points; k++) {
+    for (int32_t k = 0; k < points; k++) {
         const float *row = weight + (size_t)k * (size_t)window->taps;
         int64_t from = r_sample + first[k];
         double sum = 0.0;
@@ -106,8 +117,6 @@ void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t
             /* Relative to R, so that a far level costs no digits. */
             sum += (double)row[j] * (double)(ring[(uint32_t)at & mask] - centre);
         }
-        out[k] = sorted[k] = (float)sum;
+        out[k] = (float)sum;
     }
-    float level = median(sorted, window->points);
-    for (int32_t k = 0; k < window->points; k++) out[k] -= level;
 }

@@ -1,4 +1,4 @@
-/* Beat windows: the ECG around an R peak on the model's time grid, level removed. */
+/* Beat windows: the ECG around an R peak on the model's time grid. */
 #ifndef ECGFAST_WINDOW_H
 #define ECGFAST_WINDOW_H
 
@@ -9,7 +9,6 @@
 typedef struct ecg_window {
     int32_t points;      /* of the grid */
     int32_t taps;        /* input samples that one point is made of */
-    int32_t first_max;   /* samples from R to the last row's first tap */
     size_t first_at;     /* byte offsets from this struct: int32_t[points], first tap relative to R */
     size_t weight_at;    /* float[points][taps] */
 } ecg_window;
@@ -19,8 +18,13 @@ size_t ecg_window_size(double fs, const ecg_window_config *config);
 void ecg_window_init(ecg_window *window, double fs, const ecg_window_config *config);
 /* Samples after R that the window needs. */
 int64_t ecg_window_reach(const ecg_window *window);
-/* Cuts the window of `lead` around `r_sample` into out[points], in mV, its median subtracted.
+/* The same for its first `points` grid points alone. */
+int64_t ecg_window_reach_of(const ecg_window *window, int32_t points);
+/* Cuts the first `points` grid points of `lead` around `r_sample` into `out`, in mV relative to R.
  * Samples before the stream's start or after its end repeat the nearest one. */
-void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t r_sample, float *out);
+void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t r_sample, int32_t points,
+                    float *out);
+/* Takes the median away from out[points]. */
+void ecg_window_level(float *out, int32_t points);
 
 #endif /* ECGFAST_WINDOW_H */

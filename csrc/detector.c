@@ -12,9 +12,10 @@ static const ecg_method_ops *ops_of(int method) {
     }
 }
 
-static uint32_t ring_length(double fs) {
+static uint32_t ring_length(const ecg_detector_config *config) {
+    double seconds = config->keep > ECG_RING_S ? config->keep : ECG_RING_S;
     uint32_t length = 1;
-    while (length < ECG_RING_S * fs) length <<= 1;
+    while (length < seconds * config->fs) length <<= 1;
     return length;
 }
 
@@ -25,12 +26,13 @@ int ecg_detector_check(const ecg_detector_config *config) {
     if (!(config->max_delay == 0.0
           || (config->max_delay >= MAX_DELAY_MIN && config->max_delay <= 1e6)))
         return ECG_ERROR_DELAY;
+    if (!(config->keep >= 0.0 && config->keep <= ECG_KEEP_MAX_S)) return ECG_ERROR_MEMORY;
     return ECG_OK;
 }
 
 size_t ecg_detector_size(const ecg_detector_config *config) {
     if (ecg_detector_check(config) != ECG_OK) return 0;
-    size_t leads = (size_t)config->leads, ring = ring_length(config->fs);
+    size_t leads = (size_t)config->leads, ring = ring_length(config);
     return ecg_round_up(sizeof(ecg_detector)) + ecg_round_up(leads * sizeof(ecg_lead))
            + ecg_round_up(leads * ring * sizeof(float)) + ecg_round_up(leads * ring)
            + ecg_round_up(ops_of(config->method)->size(config));
@@ -44,7 +46,7 @@ int ecg_detector_init(ecg_detector *d, size_t bytes, const ecg_detector_config *
     memset(d, 0, needed);
     d->header = (ecg_header){ECG_KIND_DETECTOR, ECG_VERSION, needed};
     d->config = *config;
-    d->ring_mask = ring_length(config->fs) - 1;
+    d->ring_mask = ring_length(config) - 1;
     d->last_r = INT64_MIN / 2;
     size_t leads = (size_t)config->leads, ring = d->ring_mask + (size_t)1;
     d->leads_at = ecg_round_up(sizeof(ecg_detector));

@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define ECG_VERSION 1           /* of the layout of states; a snapshot of another version is refused */
+#define ECG_VERSION 2           /* of the layout of states; a snapshot of another version is refused */
 #define ECG_FS_MIN 100.0        /* Hz */
 #define ECG_FS_MAX 2000.0       /* Hz */
 #define ECG_LEADS_MAX 64
@@ -88,6 +88,7 @@ typedef struct ecg_detector_config {
     double max_delay;           /* s from R peak to report at the most; 0: as the method needs */
     int32_t leads;              /* samples come interleaved, `leads` values each */
     int32_t method;             /* ecg_method */
+    double keep;                /* s of signal that stay in memory at least; 0: as detection needs */
 } ecg_detector_config;
 
 typedef struct ecg_qrs {
@@ -118,8 +119,19 @@ int64_t ecg_detector_count(const ecg_detector *detector);
 /* ------------------------------------------------------------------ beats for a model ------ */
 
 #define ECG_WINDOW_MAX 512      /* points of a beat window */
-#define ECG_CHANNELS 2          /* 0: the beat, 1: the patient's running dominant beat */
+#define ECG_STRIP_MAX 2048      /* points of a strip */
+#define ECG_CHANNELS 2          /* of a beat window; 0: the beat, 1: the patient's running dominant beat */
 #define ECG_FEATURES 32         /* ecg_feature_name tells them */
+#define ECG_HISTORY_MAX 63      /* earlier beats whose features a row may hold */
+
+/* What a window shows. */
+typedef enum ecg_form {
+    ECG_FORM_BEAT = 0,          /* the beat and the dominant beat, in running QRS sizes, R upright */
+    ECG_FORM_CYCLE = 1,         /* from R on: 1.2 running RR intervals, scaled to 0..1, then zeros
+                                 * (Kachuee et al., 2018); one channel, `before` is 0 */
+    ECG_FORM_STRIP = 2          /* up to ten seconds that end with the beat, in running QRS sizes,
+                                 * R upright; one channel */
+} ecg_form;
 
 typedef struct ecg_window_config {
     double grid_fs;             /* Hz, time grid of the model */
@@ -127,7 +139,12 @@ typedef struct ecg_window_config {
     int32_t after;              /* grid points from the R peak on, the R peak included */
     int32_t lead;               /* which lead the windows show */
     int32_t lookahead;          /* 0: beat by itself; 1: wait for the next RR interval */
+    int32_t form;               /* ecg_form */
+    int32_t history;            /* earlier beats whose features come before this one's in a row */
 } ecg_window_config;
+
+/* Channels of each point of a window: ECG_CHANNELS or 1. */
+int ecg_window_channels(const ecg_window_config *window);
 
 typedef struct ecg_beat {
     int64_t r_sample;           /* R peak */
@@ -144,7 +161,9 @@ int ecg_stream_check(const ecg_detector_config *detector, const ecg_window_confi
 int ecg_stream_init(ecg_stream *stream, size_t bytes, const ecg_detector_config *detector,
                     const ecg_window_config *window);
 /* As ecg_detector_process. For each beat one row in each array: `windows` holds
- * capacity * (before + after) * ECG_CHANNELS floats, `features` capacity * ECG_FEATURES. */
+ * capacity * (before + after) * ecg_window_channels floats, `features`
+ * capacity * (history + 1) * ECG_FEATURES. Of the beats before, oldest first, the next RR interval is known;
+ * features of beats before the first are zero. */
 size_t ecg_stream_process(ecg_stream *stream, const float *samples, size_t n,
                           ecg_beat *beats, float *windows, float *features,
                           size_t capacity, size_t *found);

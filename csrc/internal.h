@@ -84,6 +84,8 @@ struct ecg_detector {
 
 /* Seconds of signal kept: the longest wait for a decision, a beat window, and room. */
 #define ECG_RING_S 6.0
+/* The most that a caller may ask to keep. */
+#define ECG_KEEP_MAX_S 60.0
 
 static inline ecg_lead *ecg_leads(ecg_detector *d) {
     return (ecg_lead *)((char *)d + d->leads_at);

@@ -1,8 +1,9 @@
 /* The fused path: samples in, beats with their model inputs out. */
 #include "beat_features.h"
+#include "beat_form.h"
 #include "beat_window.h"
 
-/* R peaks reported and still waiting for the samples after them: a quarter of a second holds no more. */
+/* R peaks reported and still waiting for the samples after them: no heart beats so often in a window. */
 #define PENDING_MAX 64
 /* Seconds to either side of R whose faults are the beat's. */
 #define QUALITY_S 0.25
@@ -20,8 +21,7 @@
 
 typedef struct finished_beat {
     ecg_beat beat;
-    float rr_level;
-    float window[ECG_WINDOW_MAX * ECG_CHANNELS];
+    float rr_level;            /* s, what the next RR interval is compared with */
     float features[ECG_FEATURES];
 } finished_beat;
 
@@ -29,20 +29,28 @@ struct ecg_stream {
     ecg_header header;
     ecg_window_config config;
     int64_t last_r;            /* of the last beat cut; negative before the first */
-    int64_t reach;             /* samples that a window needs after R */
+    int64_t beat_reach;        /* samples that the features need after R */
+    int64_t reach;             /* samples that features and window need after R at the most */
     int64_t patience;          /* samples that a beat waits for the next R peak */
     uint32_t pending_head, pending_tail;
     ecg_qrs pending[PENDING_MAX];
     int32_t fluttering;        /* was the last beat part of a flutter */
     int32_t held_full;         /* is `held` waiting for the next RR interval */
     finished_beat held;
-    finished_beat scratch;
+    int64_t put;               /* beats put out */
+    float rr_level;            /* of the last one put out */
     ecg_features_state features;
-    size_t window_at, detector_at;
+    size_t beat_at, window_at; /* byte offsets: time grids of features and window (ecg_window) */
+    size_t held_at;            /* window of the held beat */
+    size_t past_at;            /* features of the last beats put out, a ring of `history` rows */
+    size_t detector_at;
 };
 
-static ecg_window *window_of(ecg_stream *s) {
-    return (ecg_window *)((char *)s + s->window_at);
+static ecg_window *grid_of(ecg_stream *s, size_t at) {
+    return (ecg_window *)((char *)s + at);
+}
+static float *floats_of(ecg_stream *s, size_t at) {
+    return (float *)((char *)s + at);
 }
 static ecg_detector *detector_of(const ecg_stream *s) {
     return (ecg_detector *)((char *)(uintptr_t)s + s->detector_at);
@@ -52,18 +60,38 @@ int ecg_stream_check(const ecg_detector_config *detector, const ecg_window_confi
     int status = ecg_detector_check(detector);
     if (status != ECG_OK) return status;
     if (window->lead < 0 || window->lead >= detector->leads) return ECG_ERROR_LEADS;
-    if (!(window->grid_fs >= 50.0 && window->grid_fs <= 1000.0) || window->before < 1 || window->after < 1
-        || window->before > ECG_WINDOW_MAX || window->after > ECG_WINDOW_MAX
-        || window->before + window->after > ECG_WINDOW_MAX || window->before / window->grid_fs > 1.0
-        || window->after / window->grid_fs > 1.0 || window->lookahead < 0 || window->lookahead > 1)
-        return ECG_ERROR_WINDOW;
-    return ECG_OK;
+    return ecg_form_check(window) ? ECG_OK : ECG_ERROR_WINDOW;
+}
+
+static size_t window_floats(const ecg_window_config *config) {
+    return (size_t)(config->before + config->after) * (size_t)ecg_window_channels(config);
+}
+
+/* A detector that remembers as much as the window shows. */
+static ecg_detector_config with_memory(const ecg_detector_config *detector, const ecg_window_config *window) {
+    ecg_detector_config config = *detector;
+    double seconds = ECG_RING_S + window->before / window->grid_fs;
+    if (window->form == ECG_FORM_STRIP && config.keep < seconds) config.keep = seconds;
+    return config;
+}
+
+/* Places of the parts behind the struct; returns the bytes of all together. */
+static size_t lay_out(ecg_stream *s, const ecg_detector_config *detector, const ecg_window_config *window) {
+    const ecg_window_config beat = ecg_form_beat_grid(window);
+    const ecg_detector_config config = with_memory(detector, window);
+    s->beat_at = ecg_round_up(sizeof(ecg_stream));
+    s->window_at = window->form == ECG_FORM_BEAT ? s->beat_at
+                                                 : s->beat_at + ecg_window_size(detector->fs, &beat);
+    s->held_at = s->window_at + ecg_window_size(detector->fs, window);
+    s->past_at = s->held_at + (window->lookahead ? ecg_round_up(window_floats(window) * sizeof(float)) : 0);
+    s->detector_at =
+        s->past_at + ecg_round_up((size_t)window->history * ECG_FEATURES * sizeof(float));
+    return s->detector_at + ecg_detector_size(&config);
 }
 
 size_t ecg_stream_size(const ecg_detector_config *detector, const ecg_window_config *window) {
-    if (ecg_stream_check(detector, window) != ECG_OK) return 0;
-    return ecg_round_up(sizeof(ecg_stream)) + ecg_window_size(detector->fs, window)
-           + ecg_detector_size(detector);
+    ecg_stream places;
+    return ecg_stream_check(detector, window) == ECG_OK ? lay_out(&places, detector, window) : 0;
 }
 
 int ecg_stream_init(ecg_stream *s, size_t bytes, const ecg_detector_config *detector,
@@ -76,13 +104,17 @@ int ecg_stream_init(ecg_stream *s, size_t bytes, const ecg_detector_config *dete
     s->header = (ecg_header){ECG_KIND_STREAM, ECG_VERSION, needed};
     s->config = *window;
     s->last_r = -1;
-    s->window_at = ecg_round_up(sizeof(ecg_stream));
-    s->detector_at = s->window_at + ecg_window_size(detector->fs, window);
-    ecg_window_init(window_of(s), detector->fs, window);
-    ecg_features_init(&s->features, window);
-    s->reach = ecg_window_reach(window_of(s));
+    lay_out(s, detector, window);
+    const ecg_window_config beat = ecg_form_beat_grid(window);
+    ecg_window_init(grid_of(s, s->beat_at), detector->fs, &beat);
+    if (window->form != ECG_FORM_BEAT) ecg_window_init(grid_of(s, s->window_at), detector->fs, window);
+    ecg_features_init(&s->features, &beat);
+    s->beat_reach = ecg_window_reach(grid_of(s, s->beat_at));
+    s->reach = ecg_window_reach(grid_of(s, s->window_at));
+    if (s->reach < s->beat_reach) s->reach = s->beat_reach;
     s->patience = (int64_t)ceil(LOOKAHEAD_MAX_S * detector->fs);
-    return ecg_detector_init(detector_of(s), ecg_detector_size(detector), detector);
+    const ecg_detector_config config = with_memory(detector, window);
+    return ecg_detector_init(detector_of(s), ecg_detector_size(&config), &config);
 }
 
 static int pending(const ecg_stream *s) {
@@ -96,25 +128,68 @@ typedef struct outlet {
     size_t capacity, found;
 } outlet;
 
-static void put_out(const ecg_stream *s, const finished_beat *done, outlet *out) {
-    size_t points = (size_t)(s->config.before + s->config.after) * ECG_CHANNELS;
+static float *next_window(const ecg_stream *s, const outlet *out) {
+    return out->windows + out->found * window_floats(&s->config);
+}
+
+/* Puts out a beat whose window is in its row already. */
+static void put_out(ecg_stream *s, const finished_beat *done, outlet *out) {
+    int64_t past = s->config.history;
+    float *row = out->features + out->found * (size_t)(past + 1) * ECG_FEATURES;
+    float *rows = floats_of(s, s->past_at);
     out->beats[out->found] = done->beat;
     out->beats[out->found].known_at = detector_of(s)->count;
-    memcpy(out->windows + out->found * points, done->window, points * sizeof(float));
-    memcpy(out->features + out->found * ECG_FEATURES, done->features, sizeof done->features);
+    for (int64_t k = s->put - past; k < s->put; k++, row += ECG_FEATURES) {
+        if (k < 0) memset(row, 0, sizeof done->features);
+        else memcpy(row, rows + k % past * ECG_FEATURES, sizeof done->features);
+    }
+    memcpy(row, done->features, sizeof done->features);
+    if (past) memcpy(rows + s->put % past * ECG_FEATURES, done->features, sizeof done->features);
+    s->rr_level = done->rr_level;
+    s->put++;
     out->found++;
 }
 
+/* The RR interval after the last beat put out is known now. */
+static void complete_past(ecg_stream *s, double rr) {
+    int64_t past = s->config.history;
+    if (!past || !s->put) return;
+    ecg_features_look_ahead(floats_of(s, s->past_at) + (s->put - 1) % past * ECG_FEATURES, s->rr_level,
+                            rr < LOOKAHEAD_MAX_S ? rr : LOOKAHEAD_MAX_S);
+}
+
 static void release_held(ecg_stream *s, outlet *out) {
+    size_t floats = window_floats(&s->config);
+    memcpy(next_window(s, out), floats_of(s, s->held_at), floats * sizeof(float));
     put_out(s, &s->held, out);
     s->held_full = 0;
+}
+
+/* Seconds from the last beat cut to this R peak; NaN before the first. */
+static double interval_to(const ecg_stream *s, int64_t r_sample) {
+    return s->last_r < 0 ? (double)NAN : (double)(r_sample - s->last_r) / detector_of(s)->config.fs;
+}
+
+/* Points of the window that this beat fills. */
+static int32_t points_of(const ecg_stream *s, double rr) {
+    if (s->config.form == ECG_FORM_CYCLE)
+        return ecg_form_cycle_points(&s->config, ecg_features_rr_level(&s->features, rr));
+    return s->config.before + s->config.after;
+}
+
+/* Samples after its R peak that the first pending beat waits for. */
+static int64_t reach_of_first(ecg_stream *s) {
+    if (s->config.form != ECG_FORM_CYCLE) return s->reach;
+    double rr = interval_to(s, s->pending[s->pending_head % PENDING_MAX].r_sample);
+    int64_t reach = ecg_window_reach_of(grid_of(s, s->window_at), points_of(s, rr));
+    return reach > s->beat_reach ? reach : s->beat_reach;
 }
 
 /* Window and features of the first pending R peak. */
 static void cut_first(ecg_stream *s, outlet *out) {
     ecg_detector *d = detector_of(s);
     ecg_qrs qrs = s->pending[s->pending_head++ % PENDING_MAX];
-    double fs = d->config.fs, rr = s->last_r < 0 ? (double)NAN : (double)(qrs.r_sample - s->last_r) / fs;
+    double fs = d->config.fs, rr = interval_to(s, qrs.r_sample);
     int64_t around = (int64_t)(QUALITY_S * fs);
     uint32_t quality = qrs.quality | ecg_quality_between(d, s->config.lead, qrs.r_sample - around,
                                                          qrs.r_sample + around);
@@ -123,18 +198,28 @@ static void cut_first(ecg_stream *s, outlet *out) {
     float leakage = ecg_flutter_leakage(d, s->config.lead, after < d->count ? after : d->count - 1);
     s->fluttering = leakage < (s->fluttering ? FLUTTER_ENDS : FLUTTER_BEGINS);
     if (s->fluttering) quality |= ECG_QUALITY_FLUTTER;
-    s->last_r = qrs.r_sample;
 
-    finished_beat *done = &s->scratch;
-    float points[ECG_WINDOW_MAX];
-    done->beat = (ecg_beat){qrs.r_sample, 0, rr, quality, qrs.strength};
-    ecg_window_cut(window_of(s), d, s->config.lead, qrs.r_sample, points);
-    done->rr_level = ecg_features_take(&s->features, points, rr, done->window, done->features);
+    finished_beat done = {.beat = {qrs.r_sample, 0, rr, quality, qrs.strength}};
+    const ecg_window *beat = grid_of(s, s->beat_at), *grid = grid_of(s, s->window_at);
+    float points[ECG_WINDOW_MAX], own[ECG_WINDOW_MAX * ECG_CHANNELS];
+    float *window = s->config.lookahead ? floats_of(s, s->held_at) : next_window(s, out);
+    int32_t filled = points_of(s, rr);
+    ecg_window_cut(beat, d, s->config.lead, qrs.r_sample, beat->points, points);
+    ecg_window_level(points, beat->points);
+    done.rr_level = ecg_features_take(&s->features, points, rr,
+                                      s->config.form == ECG_FORM_BEAT ? window : own, done.features);
+    if (s->config.form != ECG_FORM_BEAT)
+        ecg_window_cut(grid, d, s->config.lead, qrs.r_sample, filled, window);
+    if (s->config.form == ECG_FORM_CYCLE) ecg_form_cycle(window, filled, grid->points);
+    if (s->config.form == ECG_FORM_STRIP)
+        ecg_form_strip(window, filled, s->features.unit, s->features.orientation);
+    s->last_r = qrs.r_sample;
+    complete_past(s, rr);
     if (s->config.lookahead) {
-        s->held = *done;
+        s->held = done;
         s->held_full = 1;
     } else {
-        put_out(s, done, out);
+        put_out(s, &done, out);
     }
 }
 
@@ -151,7 +236,8 @@ static int settle(ecg_stream *s, outlet *out) {
         release_held(s, out);
         return 1;
     }
-    if (pending(s) && d->count > s->pending[s->pending_head % PENDING_MAX].r_sample + s->reach) {
+    int full = s->pending_tail - s->pending_head == PENDING_MAX;
+    if (full || (pending(s) && d->count > s->pending[s->pending_head % PENDING_MAX].r_sample + reach_of_first(s))) {
         cut_first(s, out);
         return 1;
     }
@@ -159,11 +245,12 @@ static int settle(ecg_stream *s, outlet *out) {
 }
 
 /* Samples until something can be settled without another R peak; at least 1. */
-static int64_t samples_to_wait(const ecg_stream *s) {
+static int64_t samples_to_wait(ecg_stream *s) {
     const ecg_detector *d = detector_of(s);
     int64_t wait = INT64_MAX;
     if (s->held_full) wait = s->held.beat.r_sample + s->patience - d->count;
-    else if (pending(s)) wait = s->pending[s->pending_head % PENDING_MAX].r_sample + s->reach + 1 - d->count;
+    else if (pending(s))
+        wait = s->pending[s->pending_head % PENDING_MAX].r_sample + reach_of_first(s) + 1 - d->count;
     return wait < 1 ? 1 : wait;
 }
 

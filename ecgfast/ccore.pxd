@@ -32,6 +32,7 @@ cdef extern from "ecgfast.h" nogil:
         double max_delay
         int32_t leads
         int32_t method
+        double keep
 
     ctypedef struct ecg_qrs:
         int64_t r_sample
@@ -54,6 +55,15 @@ cdef extern from "ecgfast.h" nogil:
         int32_t after
         int32_t lead
         int32_t lookahead
+        int32_t form
+        int32_t history
+
+    ctypedef enum ecg_form:
+        ECG_FORM_BEAT
+        ECG_FORM_CYCLE
+        ECG_FORM_STRIP
+
+    int ecg_window_channels(const ecg_window_config *window)
 
     ctypedef struct ecg_beat:
         int64_t r_sample

@@ -5,14 +5,16 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-CHANNELS: int
 FEATURE_NAMES: tuple[str, ...]
+FORMS: dict[str, int]
 METHODS: dict[str, int]
 
 class WindowSpec(NamedTuple):
     grid_fs: float = ...
     before: int = ...
     after: int = ...
+    form: Literal["beat", "cycle", "strip"] = ...
+    history: int = ...
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BeatBatch:
@@ -85,7 +87,10 @@ class BeatStream:
         max_delay: float | None = None,
         lead: int = 0,
         lookahead: int = 0,
-        window: tuple[float, int, int] | None = None,
+        window: WindowSpec
+        | tuple[float, int, int]
+        | tuple[float, int, int, str, int]
+        | None = None,
     ) -> None: ...
     @property
     def fs(self) -> float: ...

@@ -23,8 +23,8 @@ import numpy as np
 
 from ecgfast.errors import InputError
 
-CHANNELS = c.ECG_CHANNELS
 FEATURE_NAMES = tuple(c.ecg_feature_name(i).decode() for i in range(c.ECG_FEATURES))
+FORMS = {"beat": c.ECG_FORM_BEAT, "cycle": c.ECG_FORM_CYCLE, "strip": c.ECG_FORM_STRIP}
 METHODS = {"adaptive": c.ECG_ADAPTIVE, "pan-tompkins": c.ECG_PAN_TOMPKINS}
 cdef dict _ALL_METHODS = {**METHODS, "given": c.ECG_GIVEN}
 
@@ -37,7 +37,7 @@ _EMPTY.flags.writeable = False
 
 
 class WindowSpec(NamedTuple):
-    """The time grid of a model's beat window.
+    """What a model sees of each beat.
 
     Attributes
     ----------
@@ -47,11 +47,21 @@ class WindowSpec(NamedTuple):
         Points before the R peak.
     after : int
         Points from the R peak on, the R peak included.
+    form : {"beat", "cycle", "strip"}
+        ``"beat"``: the beat and, as a second channel, the patient's running dominant beat, in
+        running QRS sizes. ``"cycle"``: 1.2 running RR intervals from R on, scaled to 0..1, then
+        zeros (Kachuee et al., 2018); `before` is 0, up to 2 s. ``"strip"``: up to 10.5 s before R
+        and 1 s after, in running QRS sizes. In beat and strip the usual deflection is upright.
+    history : int
+        Beats whose features a row holds, 1 to 64: this one last, the oldest first, zeros before
+        the first beat. Of earlier beats the next RR interval is known.
     """
 
     grid_fs: float = 125.0
     before: int = 44
     after: int = 28
+    form: str = "beat"
+    history: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,11 +76,12 @@ class BeatBatch:
         Samples that had been seen when the beat was complete.
     rr : ndarray of float64, shape (n,)
         RR interval to the previous beat in seconds; NaN on the first beat.
-    windows : ndarray of float32, shape (n, points, 2)
-        Channel 0 the beat, channel 1 the patient's running dominant beat, on the model's time grid,
-        in units of the running QRS size, the usual main deflection upright.
-    features : ndarray of float32, shape (n, len(FEATURE_NAMES))
-        RR and morphology features, dimensionless or in seconds.
+    windows : ndarray of float32, shape (n, points, channels)
+        As `WindowSpec` says. Of a beat window channel 0 is the beat, channel 1 the patient's running
+        dominant beat; the other forms have one channel.
+    features : ndarray of float32, shape (n, len(FEATURE_NAMES)) or (n, history, len(FEATURE_NAMES))
+        RR and morphology features, dimensionless or in seconds; the second shape where the history
+        is longer than one beat.
     quality : ndarray of uint32, shape (n,)
         Bits: 1 gap, 2 flat, 4 saturated, 8 noisy, 16 learning, 32 doubtful,
         64 ventricular flutter or fibrillation; 0 is good.
@@ -208,6 +219,7 @@ cdef c.ecg_detector_config _detector_config(fs, leads, method, max_delay) except
     config.max_delay = 0.0 if max_delay is None else _number(max_delay, "max_delay")
     config.leads = _whole(leads, "leads")
     config.method = _ALL_METHODS[method]
+    config.keep = 0.0
     cdef int status = c.ecg_detector_check(&config)
     if status != c.ECG_OK:
         raise InputError(
@@ -236,11 +248,15 @@ def _window_spec(window):
     if window is None:
         return WindowSpec()
     try:
-        grid_fs, before, after = window
+        grid_fs, before, after, *rest = window
+        spec = WindowSpec(grid_fs, before, after, *rest)
     except (TypeError, ValueError):
         raise InputError(
-            f"window must be (grid_fs, before, after), got {window!r}") from None
-    return WindowSpec(_number(grid_fs, "grid_fs"), _whole(before, "before"), _whole(after, "after"))
+            f"window must be (grid_fs, before, after, form, history), got {window!r}") from None
+    if not isinstance(spec.form, str) or spec.form not in FORMS:
+        raise InputError(f"unknown form of window {spec.form!r}: choose one of {', '.join(FORMS)}")
+    return WindowSpec(_number(spec.grid_fs, "grid_fs"), _whole(spec.before, "before"),
+                      _whole(spec.after, "after"), spec.form, _whole(spec.history, "history"))
 
 
 cdef class BandpassFilter:
@@ -511,14 +527,17 @@ cdef class BeatStream:
         self.config.after = self.window.after
         self.config.lead = self.lead
         self.config.lookahead = self.lookahead
+        self.config.form = FORMS[self.window.form]
+        self.config.history = self.window.history - 1
         cdef int status = c.ecg_stream_check(&self.detector, &self.config)
         if status != c.ECG_OK:
             raise InputError(f"{c.ecg_status_text(status).decode()}: lead={lead} of {leads}, "
                              f"window={self.window}, lookahead={lookahead}")
         self.block = _Block(c.ecg_stream_size(&self.detector, &self.config))
         points = self.window.before + self.window.after
-        self.window_rows = np.empty((ROWS, points, CHANNELS), dtype=np.float32)
-        self.feature_rows = np.empty((ROWS, len(FEATURE_NAMES)), dtype=np.float32)
+        channels = c.ecg_window_channels(&self.config)
+        self.window_rows = np.empty((ROWS, points, channels), dtype=np.float32)
+        self.feature_rows = np.empty((ROWS, self.window.history, len(FEATURE_NAMES)), dtype=np.float32)
         self.nothing = self._batch(0)
         self.reset()
 
@@ -565,7 +584,7 @@ cdef class BeatStream:
             self._announce(r_peaks)
         cdef c.ecg_stream *stream = <c.ecg_stream *>self.block.at
         cdef float[:, :, ::1] windows = self.window_rows
-        cdef float[:, ::1] features = self.feature_rows
+        cdef float[:, :, ::1] features = self.feature_rows
         cdef size_t done = 0, found = 0, until = samples.n
         cdef list parts = None
         while True:
@@ -574,7 +593,7 @@ cdef class BeatStream:
                 self._give(c.ecg_stream_count(stream) + <int64_t>(until - done))
             with nogil:
                 done += c.ecg_stream_process(stream, samples.at + done * self.leads, until - done,
-                                             self.beats, &windows[0, 0, 0], &features[0, 0], ROWS,
+                                             self.beats, &windows[0, 0, 0], &features[0, 0, 0], ROWS,
                                              &found)
             if done == samples.n and found < ROWS:
                 if parts is None:
@@ -603,11 +622,11 @@ cdef class BeatStream:
             raise InputError(f"R peak at sample {self.marks[self.next_mark]} lies beyond the end of "
                              f"the signal at sample {c.ecg_stream_count(stream)}")
         cdef float[:, :, ::1] windows = self.window_rows
-        cdef float[:, ::1] features = self.feature_rows
+        cdef float[:, :, ::1] features = self.feature_rows
         cdef size_t found = ROWS
         parts = []
         while found == ROWS:
-            found = c.ecg_stream_flush(stream, self.beats, &windows[0, 0, 0], &features[0, 0], ROWS)
+            found = c.ecg_stream_flush(stream, self.beats, &windows[0, 0, 0], &features[0, 0, 0], ROWS)
             parts.append(self._batch(found))
         return BeatBatch.concatenate(parts)
 
@@ -650,8 +669,8 @@ cdef class BeatStream:
             known_out[i] = self.beats[i].known_at
             rr_out[i] = self.beats[i].rr
             quality_out[i] = self.beats[i].quality
-        return BeatBatch(r_sample, known_at, rr, self.window_rows[:n].copy(),
-                         self.feature_rows[:n].copy(), quality)
+        features = self.feature_rows[:n, 0] if self.window.history == 1 else self.feature_rows[:n]
+        return BeatBatch(r_sample, known_at, rr, self.window_rows[:n].copy(), features.copy(), quality)
 
     def __reduce__(self):
         settings = dict(leads=self.leads, method=self.method, max_delay=self.max_delay, lead=self.lead,

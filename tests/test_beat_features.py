@@ -27,12 +27,12 @@ def stream_beats(
 def twin_beats(
     signal: np.ndarray, fs: float, r_samples: np.ndarray, lookahead: int, window: WindowSpec
 ) -> tuple[np.ndarray, np.ndarray]:
-    state = twin.Features(*window)
+    state = twin.Features(*window[:3])
     clean = cleaned(signal, fs)
     windows, features, levels = [], [], []
     for i, r in enumerate(r_samples):
         rr = (r - r_samples[i - 1]) / fs if i else float("nan")
-        shown, f, level = state.take(cut(clean, int(r), fs, *window), rr)
+        shown, f, level = state.take(cut(clean, int(r), fs, *window[:3]), rr)
         windows.append(shown)
         features.append(f)
         levels.append(level)

@@ -239,7 +239,7 @@ def test_windows_and_features_must_be_as_many(made):
 def test_the_card_tells_classes_window_and_lookahead(made):
     classifier = Classifier(made[0] / "toy.tflite")
     assert classifier.classes == ("N", "S", "V", "F", "Q")
-    assert classifier.window == (125.0, 3, 1)
+    assert classifier.window == (125.0, 3, 1, "beat", 1)
     assert classifier.window.grid_fs == 125.0
     assert classifier.lookahead == 1
     assert classifier.form == "float32"

@@ -233,7 +233,7 @@ def test_test_records_never_train(beats: BeatSet) -> None:
 def test_another_grid_and_lead(data: Path, beats: BeatSet) -> None:
     other = prepare_beats(data, window=WindowSpec(250.0, 50, 50), lead=1)
     assert other.windows.shape == (len(beats), 100, 2)
-    assert other.about["window"] == [250.0, 50, 50]
+    assert other.about["window"] == [250.0, 50, 50, "beat", 1]
     assert other.about["lead"] == 1
 
 

@@ -38,6 +38,10 @@ class ModelWindow(NamedTuple):
     """Grid points before R."""
     after: int
     """Grid points from R on, R among them."""
+    form: str = "beat"
+    """What it shows: "beat", "cycle" or "strip" (see `ecgfast.WindowSpec`)."""
+    history: int = 1
+    """Beats whose features the model sees, this one last."""
 
 
 @dataclass

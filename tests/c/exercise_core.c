@@ -181,23 +181,25 @@ static void exercise_detector(double fs, int leads, int method, double gain, spo
 /* ---------------------------------------------------------------- stream */
 
 typedef struct output {
-    size_t count, points;
+    size_t count, shown, told; /* floats of a row of windows, of features */
     ecg_beat beats[BEATS_MAX];
-    float features[BEATS_MAX * ECG_FEATURES];
-    float *windows; /* BEATS_MAX * points * ECG_CHANNELS */
+    float *windows, *features;
 } output;
 
-static output *new_output(size_t points) {
+static output *new_output(const ecg_window_config *window) {
     output *out = calloc(1, sizeof *out);
     assert(out);
-    out->points = points;
-    out->windows = calloc(BEATS_MAX * points * ECG_CHANNELS, sizeof *out->windows);
-    assert(out->windows);
+    out->shown = (size_t)(window->before + window->after) * (size_t)ecg_window_channels(window);
+    out->told = (size_t)(window->history + 1) * ECG_FEATURES;
+    out->windows = calloc(BEATS_MAX * out->shown, sizeof(float));
+    out->features = calloc(BEATS_MAX * out->told, sizeof(float));
+    assert(out->windows && out->features);
     return out;
 }
 
 static void free_output(output *out) {
     free(out->windows);
+    free(out->features);
     free(out);
 }
 
@@ -208,10 +210,9 @@ typedef struct rows {
     float *windows, *features;
 } rows;
 
-static rows new_rows(size_t capacity, size_t points) {
-    rows r = {capacity, malloc(capacity * sizeof *r.beats),
-              malloc(capacity * points * ECG_CHANNELS * sizeof(float)),
-              malloc(capacity * ECG_FEATURES * sizeof(float))};
+static rows new_rows(size_t capacity, const output *out) {
+    rows r = {capacity, malloc(capacity * sizeof *r.beats), malloc(capacity * out->shown * sizeof(float)),
+              malloc(capacity * out->told * sizeof(float))};
     assert(r.beats && r.windows && r.features);
     return r;
 }
@@ -224,10 +225,9 @@ static void free_rows(rows *r) {
 
 static void keep(output *out, const rows *r, size_t found) {
     assert(found <= r->capacity && out->count + found <= BEATS_MAX);
-    size_t row = out->points * ECG_CHANNELS;
     memcpy(out->beats + out->count, r->beats, found * sizeof *r->beats);
-    memcpy(out->windows + out->count * row, r->windows, found * row * sizeof(float));
-    memcpy(out->features + out->count * ECG_FEATURES, r->features, found * ECG_FEATURES * sizeof(float));
+    memcpy(out->windows + out->count * out->shown, r->windows, found * out->shown * sizeof(float));
+    memcpy(out->features + out->count * out->told, r->features, found * out->told * sizeof(float));
     out->count += found;
 }
 
@@ -275,9 +275,8 @@ static void check_beats(const output *out, size_t n, double fs, int lookahead) {
             assert(rr > 0 && fabs(b->rr - (double)rr / fs) < 1e-9);
             assert(b->known_at >= out->beats[i - 1].known_at);
         }
-        const float *window = out->windows + i * out->points * ECG_CHANNELS;
-        for (size_t k = 0; k < out->points * ECG_CHANNELS; k++) assert(fabsf(window[k]) <= 5.0f);
-        for (size_t k = 0; k < ECG_FEATURES; k++) assert(fabsf(out->features[i * ECG_FEATURES + k]) < 100.0f);
+        for (size_t k = 0; k < out->shown; k++) assert(fabsf(out->windows[i * out->shown + k]) <= 5.0f);
+        for (size_t k = 0; k < out->told; k++) assert(fabsf(out->features[i * out->told + k]) < 100.0f);
         if (lookahead && i + 1 < out->count)
             assert(b->known_at > out->beats[i + 1].r_sample || b->known_at - b->r_sample >= (int64_t)(3 * fs));
     }
@@ -290,18 +289,18 @@ static void check_same(const output *a, const output *b) {
         assert(memcmp(&a->beats[i].rr, &b->beats[i].rr, sizeof(double)) == 0);
         assert(a->beats[i].quality == b->beats[i].quality);
     }
-    assert(memcmp(a->windows, b->windows, a->count * a->points * ECG_CHANNELS * sizeof(float)) == 0);
-    assert(memcmp(a->features, b->features, a->count * ECG_FEATURES * sizeof(float)) == 0);
+    assert(memcmp(a->windows, b->windows, a->count * a->shown * sizeof(float)) == 0);
+    assert(memcmp(a->features, b->features, a->count * a->told * sizeof(float)) == 0);
 }
 
 static void exercise_stream(const ecg_detector_config *config, const ecg_window_config *window, double gain,
                             spoilt kind) {
-    size_t points = (size_t)(window->before + window->after), bytes = ecg_stream_size(config, window);
+    size_t bytes = ecg_stream_size(config, window);
     size_t n = (size_t)(25 * config->fs);
     float *samples = signal_of(config->fs, config->leads, n, gain, kind);
     ecg_stream *s = block(bytes);
-    output *whole = new_output(points), *other = new_output(points);
-    rows wide = new_rows(64, points), narrow = new_rows(1, points);
+    output *whole = new_output(window), *other = new_output(window);
+    rows wide = new_rows(64, whole), narrow = new_rows(1, whole);
 
     assert(ecg_stream_init(s, bytes, config, window) == ECG_OK);
     assert(ecg_stream_delay(s) > 0);
@@ -338,7 +337,14 @@ static void exercise_streams(void) {
     static const double rates[] = {100, 128, 360, 499.31, 2000};
     static const ecg_window_config grids[] = {{.grid_fs = 125, .before = 44, .after = 28},
                                               {.grid_fs = 1000, .before = 256, .after = 256},
-                                              {.grid_fs = 50, .before = 1, .after = 1}};
+                                              {.grid_fs = 50, .before = 1, .after = 1, .history = 63},
+                                              {.grid_fs = 125, .after = 187, .form = ECG_FORM_CYCLE},
+                                              {.grid_fs = 125,
+                                               .before = 1222,
+                                               .after = 28,
+                                               .form = ECG_FORM_STRIP,
+                                               .history = 15,
+                                               .lookahead = 1}};
     for (size_t k = 0; k < sizeof rates / sizeof *rates; k++)
         for (int method = ECG_PAN_TOMPKINS; method <= ECG_GIVEN; method++)
             for (int lookahead = 0; lookahead <= 1; lookahead++) {
@@ -354,6 +360,7 @@ static void exercise_streams(void) {
         for (int method = ECG_PAN_TOMPKINS; method <= ECG_GIVEN; method++) {
             ecg_detector_config config = {.fs = 500, .leads = 1, .method = method};
             exercise_stream(&config, &grids[g], 1.0, CLEAN);
+            exercise_stream(&config, &grids[g], 1.0, NOISE);
         }
     static const double gains[] = {1e-4, 1e4, -1e4, 1e-30, 1e25};
     for (size_t k = 0; k < sizeof gains / sizeof *gains; k++)
@@ -397,7 +404,11 @@ static void exercise_errors(void) {
         {.grid_fs = 125, .before = 44, .after = -1},       {.grid_fs = 20, .before = 4, .after = 4},
         {.grid_fs = 2000, .before = 44, .after = 28},      {.grid_fs = 1000, .before = 400, .after = 400},
         {.grid_fs = 125, .before = INT32_MAX, .after = 9}, {.grid_fs = 125, .before = 130, .after = 9},
-        {.grid_fs = 125, .before = 44, .after = 28, .lookahead = 2}};
+        {.grid_fs = 125, .before = 44, .after = 28, .lookahead = 2},
+        {.grid_fs = 125, .before = 44, .after = 28, .form = 3},
+        {.grid_fs = 125, .before = 44, .after = 28, .history = ECG_HISTORY_MAX + 1},
+        {.grid_fs = 125, .before = 1, .after = 187, .form = ECG_FORM_CYCLE},
+        {.grid_fs = 125, .before = 1400, .after = 28, .form = ECG_FORM_STRIP}};
     for (size_t i = 0; i < sizeof grids / sizeof *grids; i++)
         assert(ecg_stream_check(&good, &grids[i]) == ECG_ERROR_WINDOW && ecg_stream_size(&good, &grids[i]) == 0);
     window.lead = 2;
