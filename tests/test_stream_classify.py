@@ -38,16 +38,18 @@ CLASSES = ("N", "S", "V", "F", "Q")
 
 def write_model(folder: Path, name: str = "toy", *, window: ModelWindow = GRID, **more) -> Path:
     """A model that is an affine map of window and features, with its card."""
-    shape, width = (window.before + window.after, 2), (len(FEATURE_NAMES),)
+    channels = 2 if window.form == "beat" else 1
+    shape, width = (window.before + window.after, channels), (len(FEATURE_NAMES),)
     features = width if more.pop("with_features", True) else None
-    content, _ = affine_model(np.random.default_rng(4), shape, features, 5)
+    classes = more.pop("classes", CLASSES)
+    content, _ = affine_model(np.random.default_rng(4), shape, features, more.pop("outputs", 5))
     file = folder / f"{name}.tflite"
     file.write_bytes(content)
     card = ModelCard(
         name=name,
         description="An affine map.",
         task="beats",
-        classes=CLASSES,
+        classes=classes,
         inputs=(InputSpec("window", shape), *([InputSpec("features", width)] if features else [])),
         window=window,
         forms={
@@ -222,6 +224,33 @@ def test_a_model_with_another_window_or_without_features(short: Record, tmp_path
     classifier = Classifier(model)
     for beat, window in zip(beats, batch.windows, strict=True):
         assert list(beat.probabilities.values()) == classifier.predict_one(window).tolist()
+
+
+def test_a_model_of_strips_that_gives_numbers(short: Record, tmp_path: Path) -> None:
+    window = ModelWindow(125.0, 1222, 28, "strip")
+    names = ("minimum", "maximum")
+    model = write_model(tmp_path, window=window, classes=names, outputs=2, output="value")
+    beats = list(stream_classify(short, model=model))
+    stream, classifier = BeatStream(FS, window=window), Classifier(model)
+    batch = BeatBatch.concatenate([stream.process(short.signal), stream.flush()])
+    assert len(beats) == len(batch) > 15
+    for i, beat in enumerate(beats):
+        given = classifier.predict_one(batch.windows[i], batch.features[i])
+        assert beat.values == dict(zip(names, map(float, given), strict=True))
+        assert beat.label == ""
+        assert math.isnan(beat.probability)
+        assert not beat.probabilities
+
+
+def test_one_probability_stands_for_two_classes(short: Record, tmp_path: Path) -> None:
+    window = ModelWindow(125.0, 0, 187, "cycle")
+    model = write_model(tmp_path, window=window, classes=("normal", "abnormal"), outputs=1)
+    stream, classifier = BeatStream(FS, window=window), Classifier(model)
+    batch = BeatBatch.concatenate([stream.process(short.signal), stream.flush()])
+    for i, beat in enumerate(stream_classify(short, model=model)):
+        given = float(classifier.predict_one(batch.windows[i], batch.features[i])[0])
+        assert beat.probabilities == {"normal": 1.0 - given, "abnormal": given}
+        assert beat.label == ("abnormal" if given > 0.5 else "normal")
 
 
 def test_gaps_and_lost_leads_go_through(toy: Path, short: Record) -> None:

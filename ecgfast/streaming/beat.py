@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
 
 __all__ = ["Beat", "Quality"]
@@ -36,17 +36,21 @@ class Beat:
     time : float
         R peak, in seconds from the source's first sample.
     label : str
-        The most probable class: AAMI ``N S V F Q``, or the model's own classes.
+        The most probable class: AAMI ``N S V F Q``, or the model's own classes; empty where the
+        model gives numbers.
     probability : float
-        Probability of `label`, 0 to 1.
+        Probability of `label`, 0 to 1; NaN where the model gives numbers.
     probabilities : mapping of str to float
-        Probability of each class.
+        Probability of each class; empty where the model gives numbers.
     rr : float
         RR interval to the previous beat, in seconds; NaN on the first.
     heart_rate : float
         Beats a minute: 60 over the median of the last eight RR intervals; NaN on the first beat.
     quality : Quality
         What was wrong with the signal around the beat.
+    values : mapping of str to float
+        Numbers that the model gives, by name and in the unit of its card, such as ``"maximum"`` and
+        ``"minimum"`` pressure in mmHg; empty where it gives classes.
     """
 
     sample: int
@@ -57,3 +61,4 @@ class Beat:
     rr: float
     heart_rate: float
     quality: Quality
+    values: Mapping[str, float] = field(default_factory=dict)

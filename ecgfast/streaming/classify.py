@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator
-from math import isfinite
+from math import isfinite, nan
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -112,11 +112,6 @@ class BeatLabeller:
         return beats
 
     def _beat(self, batch: BeatBatch, i: int, output: npt.NDArray[np.float32]) -> Beat:
-        classes = self.classifier.classes
-        values = [float(p) for p in output]
-        if len(values) == 1 and len(classes) == 2:  # a sigmoid: the probability of the second
-            values = [1.0 - values[0], values[0]]
-        best = max(range(len(values)), key=values.__getitem__)
         rr = float(batch.rr[i])
         if isfinite(rr):
             self._recent_rr.append(rr)
@@ -124,13 +119,26 @@ class BeatLabeller:
         return Beat(
             sample=sample,
             time=sample / self.stream.fs,
-            label=classes[best],
-            probability=values[best],
-            probabilities=dict(zip(classes, values, strict=True)),
             rr=rr,
             heart_rate=60.0 / median(self._recent_rr) if self._recent_rr else float("nan"),
             quality=Quality(int(batch.quality[i])),
+            **self._told([float(number) for number in output]),
         )
+
+    def _told(self, output: list[float]) -> dict[str, Any]:
+        """What the model says of a beat: a class with its probability, or numbers."""
+        classes, card = self.classifier.classes, self.classifier.card
+        if card is not None and card.output == "value":
+            values = dict(zip(classes, output, strict=True))
+            return {"label": "", "probability": nan, "probabilities": {}, "values": values}
+        if len(output) == 1 and len(classes) == 2:  # a sigmoid: the probability of the second
+            output = [1.0 - output[0], output[0]]
+        best = max(range(len(output)), key=output.__getitem__)
+        return {
+            "label": classes[best],
+            "probability": output[best],
+            "probabilities": dict(zip(classes, output, strict=True)),
+        }
 
 
 def stream_classify(
