@@ -384,11 +384,10 @@ def test_stream_keeps_the_pace(
     [
         ("", "ended before"),
         ("lead\n", "ended before"),
-        ("0.1\n0.2\nhello\n", "line 3"),
-        ("0.1\n0.2,0.3\n", "line 2"),
+        ("lead\nother\n", "ended before"),
     ],
 )
-def test_bad_standard_input_tells_the_line(
+def test_standard_input_without_a_sample_is_a_failure(
     text: str,
     told: str,
     model: Path,
@@ -399,13 +398,44 @@ def test_bad_standard_input_tells_the_line(
     assert main(["stream", "-", "--fs", "250", "--model", str(model), "--json"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("ecgfast: standard input")
+    assert err.splitlines()[-1].startswith("ecgfast: standard input")
     assert told in err
-    assert err.count("\n") == 1
 
 
-def test_stream_needs_fs_for_standard_input(fails: Callable[..., str]) -> None:
+def test_malformed_lines_are_missing_samples_and_reported(
+    model: Path, ecg: Record, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = np.round(ecg.signal[:, 0].astype(float), 5)
+    lines = [f"{value:.5f}" for value in values]
+    for at, text in ((2000, "!"), (2001, "garb\0age"), (5000, "0.1,0.2")):
+        lines[at], values[at] = text, np.nan
+    stdin_of(monkeypatch, "\n".join(lines))
+    assert main(["stream", "-", "--fs", "250", "--model", str(model), "--json"]) == 0
+    out, err = capsys.readouterr()
+    found = [json.loads(line)["sample"] for line in out.splitlines()]
+    assert found == [beat.sample for beat in stream_classify(values, 250.0, model=model)]
+    first, last = err.splitlines()
+    assert first.startswith("ecgfast: standard input, line 2001: '!' is no line of numbers")
+    assert last == f"{len(found)} beats in 40.0 s; malformed lines: 3"
+
+
+def test_stream_writes_the_beats_that_it_prints(
+    recording: Path, model: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
+) -> None:
+    wfdb = pytest.importorskip("wfdb")
+    args = ["stream", str(recording), "--fs", "250", "--model", str(model), "--pace", "fast"]
+    assert main([*args, "--json", "--output", "live.ecg"]) == 0
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    marks = wfdb.rdann("live", "ecg")
+    assert marks.sample.tolist() == [line["sample"] for line in printed]
+    assert marks.symbol == [line["label"] for line in printed]
+    assert "live.ecg: is there already" in fails(*args, "--output", "live.ecg")
+
+
+def test_stream_needs_fs_where_the_source_has_none(fails: Callable[..., str]) -> None:
     assert "--fs" in fails("stream", "-", status=2)
+    assert "--fs" in fails("stream", "serial:/dev/ttyUSB0", status=2)
+    assert "--queue" in fails("stream", "-", "--fs", 250, "--queue", -1, status=2)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

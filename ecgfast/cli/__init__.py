@@ -23,7 +23,7 @@ COMMANDS = {
     "demo": "label the beats of a built-in synthetic recording, with a picture and a report",
     "detect": "find the R peaks of a recording",
     "classify": "label the beats of a recording",
-    "stream": "label beats live, from standard input or a replayed file",
+    "stream": "label beats live, from a serial port, standard input or a replayed file",
     "models": "list the built-in models",
     "prepare": "cut the beats of reference databases into a data set",
     "train": "train a model on a data set",

@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 
 from ..records import write_annotations, write_csv, write_json
-from ..reports.summary import NOT_A_DEVICE, Tally, is_flutter
+from ..reports.summary import NOT_A_DEVICE, Tally
 from ..streaming import Beat, BeatLabeller, ChunkSource, open_source
 from ..streaming.sources import BLOCK_S
 from .common import (
@@ -28,12 +28,9 @@ from .common import (
     print_json,
     progress,
 )
+from .marks import Mark, Marker
 
 _ANNOTATOR = "ecg"
-
-# The AAMI classes are WFDB codes too; a label of another kind goes into the text of a Q mark.
-_CODES = "NSVFQ"
-_FLUTTER_BEGINS, _FLUTTER_WAVE, _FLUTTER_ENDS = "[!]"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -116,29 +113,16 @@ def _write_wfdb(file: Path, beats: Iterator[Beat], fs: float) -> None:
     samples = array("q")
     symbols: list[str] = []
     texts: list[str] = []
+    marker = Marker()
 
-    def mark(sample: int, symbol: str, text: str = "") -> None:
-        samples.append(sample)
-        symbols.append(symbol)
-        texts.append(text)
+    def keep(marks: Iterator[Mark]) -> None:
+        for sample, symbol, text in marks:
+            samples.append(sample)
+            symbols.append(symbol)
+            texts.append(text)
 
-    last = 0
-    fluttering = False
     for beat in beats:
-        if is_flutter(beat) != fluttering:
-            fluttering = not fluttering
-            mark(
-                beat.sample if fluttering else last,
-                _FLUTTER_BEGINS if fluttering else _FLUTTER_ENDS,
-            )
-        if fluttering:
-            mark(beat.sample, _FLUTTER_WAVE)
-        elif beat.label in _CODES:
-            mark(beat.sample, beat.label)
-        else:
-            mark(beat.sample, "Q", beat.label)
-        last = beat.sample
-    if fluttering:
-        mark(last, _FLUTTER_ENDS)
+        keep(marker.marks(beat))
+    keep(marker.end())
     positions = np.frombuffer(samples, np.int64) if samples else np.empty(0, np.int64)
     write_annotations(file, positions, symbols, fs, aux=texts if any(texts) else None)

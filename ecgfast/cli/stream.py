@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-import numpy as np
-
 from ..errors import InputError
+from ..records import check_fs
+from ..records.annotation_file import AnnotationFile
 from ..records.record import find_lead
-from ..streaming import Beat, ChunkSource, open_source
+from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_source
+from ..streaming.lines import LineParser
 from .common import (
     BEAT_HEADING,
     UsageError,
@@ -26,6 +33,7 @@ from .common import (
     labeller_for,
     print_json,
 )
+from .marks import Mark, Marker
 
 # Bytes taken from standard input at a time, at the most: what is there is taken, never waited for.
 _TAKE = 1 << 16
@@ -33,21 +41,55 @@ _TAKE = 1 << 16
 # Seconds of a replayed file that go down the path at a time: ten chunks a second, as devices send.
 _STEP_S = 0.1
 
+# Seconds of samples that a serial port's queue holds: its driver holds less than one.
+_SERIAL_QUEUE_S = 60.0
+
+_SERIAL = "serial:"
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast stream``."""
-    parser.description = (
-        "Print each beat as it happens. SOURCE is - for standard input (a sample a line, in mV; "
-        "several leads separated by commas; a first line of names is allowed), or a recording, "
-        "replayed at its own pace. Ctrl-C or the end of the input ends the stream."
-    )
-    parser.epilog = example("read_my_board | ecgfast stream - --fs 250 --json")
-    parser.add_argument("source", metavar="SOURCE", help="- or a recording")
+    parser.description = """\
+Print each beat as it happens. SOURCE is one of
+
+  -            standard input: a sample a line, in mV or any other unit; several leads
+               separated by commas; a first line of names is allowed
+  serial:PORT  a board that sends such lines, such as serial:/dev/ttyUSB0 or serial:COM3
+  RECORDING    replayed at its own pace
+
+Ctrl-C, SIGTERM or the end of the input ends the stream. A line that is no sample counts
+as a missing one. A serial port that goes away, or is silent for two seconds, is a gap:
+the time lost is counted in, so that later beats keep their time, and the port is opened
+again as soon as it is there. All of this is reported on standard error.
+
+A reader of the beats that is too slow holds up standard input and a replayed recording
+(back-pressure: nothing is lost); a serial port cannot wait, so that up to a minute of
+samples is held, and what comes beyond it is dropped, counted, and counts as a gap.
+--queue chooses otherwise."""
+    parser.epilog = example("ecgfast stream serial:/dev/ttyUSB0 --fs 250 --output night.ecg --json")
+    parser.add_argument("source", metavar="SOURCE", help="-, serial:PORT or a recording")
     parser.add_argument(
         "--pace",
         choices=("real", "fast"),
         default="real",
         help="replay a recording as it was taken, or as fast as it goes (default: real)",
+    )
+    parser.add_argument(
+        "--baud", type=int, default=115200, metavar="N", help="rate of the port (default: 115200)"
+    )
+    parser.add_argument(
+        "--queue",
+        type=float,
+        metavar="SECONDS",
+        help="read ahead into a queue of so many seconds, and drop what comes when it is full; 0 "
+        "reads only what is wanted (default: 60 for a serial port, else 0)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="also write the beats to this WFDB annotation file, such as night.ecg; it must be "
+        "new, and can be read at any moment: each beat is in it when it is printed",
     )
     add_model(parser)
     add_lookahead(parser)
@@ -57,53 +99,66 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Label a live source until it ends."""
-    if args.source == "-":
-        if args.fs is None:
-            raise UsageError("standard input carries no sampling rate: give --fs HZ")
-        source = _standard_input(args)
-    else:
-        source = open_source(args.source, args.fs, args.leads)
-    labeller = labeller_for(source, args)
-    chunks = source.chunks
-    if args.source != "-":
-        chunks = _replayed(chunks, source.fs, wait=args.pace == "real")
-    count = 0
-    if not args.json:
-        print(BEAT_HEADING, flush=True)
-    with _Interruptible(chunks) as arriving:
-        for chunk in arriving:
-            count += _show(labeller.process(chunk), as_lines=args.json)
-    count += _show(labeller.flush(), as_lines=args.json)
-    if not args.json:
-        seconds = labeller.stream.count / source.fs
-        print(f"{count} beats in {seconds:.1f} s", file=sys.stderr)
+    _check(args)
+    with ExitStack() as stack:
+        stack.enter_context(_warnings_shown())
+        stop = stack.enter_context(_Stop())
+        live = _open(args, stop)
+        if live is None:  # interrupted before the first sample
+            return
+        labeller = labeller_for(live.source, args)
+        file = None
+        if args.output is not None:
+            file = stack.enter_context(AnnotationFile(args.output, live.source.fs))
+        show = _Show(file, as_lines=args.json)
+        for chunk in live.source.chunks:
+            show.beats(labeller.process(chunk))
+        show.beats(labeller.flush())
+        show.end()
+        troubles = live.troubles()
+        if troubles or not args.json:
+            seconds = labeller.stream.count / live.source.fs
+            print(f"{show.count} beats in {seconds:.1f} s{troubles}", file=sys.stderr)
 
 
-class _Interruptible:
-    """Chunks until Ctrl-C, which ends the wait for the next one, and no work on one that came."""
+def _check(args: argparse.Namespace) -> None:
+    if args.fs is None and (args.source == "-" or args.source.startswith(_SERIAL)):
+        what = "standard input" if args.source == "-" else "a serial port"
+        raise UsageError(f"{what} carries no sampling rate: give --fs HZ")
+    if args.queue is not None and not 0 <= args.queue < float("inf"):
+        raise UsageError(f"--queue {args.queue:g}: give seconds, or 0 for none")
 
-    def __init__(self, chunks: Iterator[Any]) -> None:
-        self._chunks = chunks
+
+class _Stop:
+    """Chunks until Ctrl-C or SIGTERM, which end the wait for the next one, and no work."""
+
+    def __init__(self) -> None:
         self._waiting = False
-        self._stopped = False
+        self.stopped = False
 
-    def __enter__(self) -> Iterator[Any]:
-        self._before = signal.signal(signal.SIGINT, self._interrupt)
-        return self._until_stopped()
+    def __enter__(self) -> _Stop:
+        self._before = {
+            number: signal.signal(number, self._interrupt)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _interrupt(self, *_: object) -> None:
-        self._stopped = True
+        self.stopped = True
         if self._waiting:
             raise KeyboardInterrupt
 
-    def _until_stopped(self) -> Iterator[Any]:
-        while not self._stopped:
+    def until(self, chunks: Iterable[Any]) -> Iterator[Any]:
+        """Yield the chunks."""
+        waited = iter(chunks)
+        while not self.stopped:
             try:
                 self._waiting = True
-                chunk = next(self._chunks, None)
+                chunk = next(waited, None)
                 self._waiting = False
             except KeyboardInterrupt:
                 return
@@ -112,15 +167,93 @@ class _Interruptible:
             yield chunk
 
 
-def _show(beats: list[Beat], *, as_lines: bool) -> int:
-    for beat in beats:
-        if as_lines:
-            print_json(beat_row(beat), indent=None)
-        else:
-            print(beat_line(beat))
-    if beats:
-        sys.stdout.flush()
-    return len(beats)
+@contextmanager
+def _warnings_shown() -> Iterator[None]:
+    """Print what the live sources report on standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("ecgfast: %(message)s"))
+    logger = logging.getLogger("ecgfast")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@dataclass
+class _Live:
+    """An opened source, and what counts its troubles."""
+
+    source: ChunkSource
+    lines: LineParser | None = None
+    port: SerialSamples | None = None
+    queue: SampleQueue | None = None
+
+    def troubles(self) -> str:
+        """What went wrong, as the end of a sentence; empty if nothing did."""
+        found = []
+        if self.lines is not None and self.lines.malformed:
+            found.append(f"malformed lines: {self.lines.malformed}")
+        if self.port is not None and self.port.gaps:
+            found.append(f"samples lost in gaps: {self.port.lost} in {self.port.gaps}")
+        if self.queue is not None and self.queue.dropped:
+            found.append(f"samples dropped by the full queue: {self.queue.dropped}")
+        return "".join(f"; {text}" for text in found)
+
+
+def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
+    """Open the source that the user named; None if the stream was ended before the first sample."""
+    lines = port = None
+    opened = None
+    chunks: Iterable[Any]
+    if args.source == "-":
+        lines = LineParser("standard input")
+        chunks = _parsed(lines)
+    elif args.source.startswith(_SERIAL):
+        port = SerialSamples(args.source.removeprefix(_SERIAL), args.fs, baud=args.baud)
+        lines, chunks = port.lines, port
+    else:
+        opened = open_source(args.source, args.fs, args.leads)
+        chunks = _replayed(opened.chunks, opened.fs, wait=args.pace == "real")
+    fs = check_fs(args.fs) if opened is None else opened.fs
+    queue = None
+    seconds = args.queue if args.queue is not None else _SERIAL_QUEUE_S if port else 0.0
+    if seconds:
+        queue = SampleQueue(chunks, max(1, round(seconds * fs)))
+        chunks = queue
+    arriving = stop.until(chunks)
+    if opened is not None:
+        source = ChunkSource(fs, opened.leads, arriving, opened.n_samples, opened.name)
+        return _Live(source, queue=queue)
+    assert lines is not None
+    first = next((chunk for chunk in arriving if len(chunk)), None)
+    if first is None:
+        if stop.stopped:
+            return None
+        raise InputError(f"{lines.name} ended before it gave a sample")
+    leads = args.leads
+    if leads is not None and len(lines.names) == lines.width:
+        leads = [find_lead(lead, lines.names, lines.name) for lead in leads]
+    return _Live(open_source(chain([first], arriving), fs, leads), lines, port, queue)
+
+
+def _parsed(lines: LineParser) -> Iterator[Any]:
+    """Samples on standard input, as chunks of whatever has arrived."""
+    for piece in _standard_input():
+        chunk = lines.feed(piece)
+        if len(chunk):
+            yield chunk
+    yield lines.finish()
+
+
+def _standard_input() -> Iterator[bytes]:
+    try:
+        # Not through sys.stdin: a thread that waits there would hold its lock at the exit.
+        number = sys.stdin.fileno()
+    except OSError:  # no file
+        yield from iter(lambda: sys.stdin.buffer.read1(_TAKE), b"")  # type: ignore[union-attr]
+        return
+    yield from iter(lambda: os.read(number, _TAKE), b"")
 
 
 def _replayed(chunks: Iterator[Any], fs: float, *, wait: bool) -> Iterator[Any]:
@@ -137,64 +270,34 @@ def _replayed(chunks: Iterator[Any], fs: float, *, wait: bool) -> Iterator[Any]:
             yield part
 
 
-def _standard_input(args: argparse.Namespace) -> ChunkSource:
-    rows = _Rows()
-    chunks = rows.chunks()
-    first = next(chunks, None)
-    if first is None:
-        raise InputError("standard input ended before it gave a sample")
-    leads = args.leads
-    if leads is not None and rows.names:
-        leads = [find_lead(lead, rows.names, "standard input") for lead in leads]
+class _Show:
+    """Prints beats, and writes them into the annotation file."""
 
-    def again() -> Iterator[Any]:
-        yield first
-        yield from chunks
+    def __init__(self, file: AnnotationFile | None, *, as_lines: bool) -> None:
+        self.count = 0
+        self._file = file
+        self._marker = Marker()
+        self._as_lines = as_lines
+        if not as_lines:
+            print(BEAT_HEADING, flush=True)
 
-    return open_source(again(), args.fs, leads)
+    def beats(self, beats: list[Beat]) -> None:
+        """Show the next beats."""
+        for beat in beats:
+            self._write(self._marker.marks(beat))
+            if self._as_lines:
+                print_json(beat_row(beat), indent=None)
+            else:
+                print(beat_line(beat))
+        if beats:
+            sys.stdout.flush()
+        self.count += len(beats)
 
+    def end(self) -> None:
+        """Write what the end of the stream adds."""
+        self._write(self._marker.end())
 
-class _Rows:
-    """Lines of numbers on standard input, as chunks of whatever has arrived."""
-
-    def __init__(self) -> None:
-        self.names: tuple[str, ...] = ()
-        self._line = 0
-        self._width = 0
-
-    def chunks(self) -> Iterator[Any]:
-        rest = b""
-        while piece := sys.stdin.buffer.read1(_TAKE):  # type: ignore[union-attr]
-            *lines, rest = (rest + piece).split(b"\n")
-            if rows := self._rows(lines):
-                yield np.array(rows, np.float32)
-        if rows := self._rows([rest]):
-            yield np.array(rows, np.float32)
-
-    def _rows(self, lines: list[bytes]) -> list[list[float]]:
-        rows = []
-        for line in lines:
-            self._line += 1
-            text = line.strip()
-            if not text:
-                continue
-            fields = text.replace(b",", b" ").replace(b";", b" ").split()
-            try:
-                row = [float(field) for field in fields]
-            except ValueError:
-                words = text.decode("utf-8", "replace")
-                if self._width or self.names:
-                    raise InputError(
-                        f"standard input, line {self._line}: {words[:40]!r} is not a line of "
-                        "numbers in mV; send one sample a line, leads separated by commas"
-                    ) from None
-                self.names = tuple(name.strip() for name in words.replace(";", ",").split(","))
-                continue
-            if len(row) != (self._width or len(row)):
-                raise InputError(
-                    f"standard input, line {self._line}: has {len(row)} numbers, where the lines "
-                    f"before have {self._width}"
-                )
-            self._width = len(row)
-            rows.append(row)
-        return rows
+    def _write(self, marks: Iterator[Mark]) -> None:
+        if self._file is not None:
+            for sample, symbol, text in marks:
+                self._file.write(sample, symbol, text)

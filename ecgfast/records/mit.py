@@ -18,7 +18,15 @@ import numpy.typing as npt
 from ..errors import InputError, RecordError
 from .record import Annotations
 
-__all__ = ["CODES", "decode_annotations", "encode_annotations", "read_annotations"]
+__all__ = [
+    "CODES",
+    "END",
+    "decode_annotations",
+    "encode_annotations",
+    "encode_mark",
+    "encode_start",
+    "read_annotations",
+]
 
 # Codes of ecgcodes.h with the characters that PhysioNet shows for them.
 CODES: dict[str, int] = {
@@ -36,6 +44,9 @@ _NOTE, _SKIP, _AUX = CODES['"'], 59, 63
 _RESOLUTION = re.compile(r"## time resolution:\s*([0-9.eE+]+)")
 _OWN_CODES = b"## annotation type definitions"
 _SKIP_MAX = 2**31 - 1
+
+#: The word that ends an annotation file.
+END = b"\0\0"
 
 
 def decode_annotations(data: bytes, name: str) -> tuple[Annotations, float | None]:
@@ -156,27 +167,56 @@ def encode_annotations(
             f"annotation {at} is at sample {marks.sample[at]}, before the one ahead of it; "
             "sort the marks"
         )
-    stated = f"## time resolution: {fs:.17g}"
-    out = bytearray((_NOTE << 10).to_bytes(2, "little") + _with_text(_AUX, stated))
-    for step, text_symbol, text in zip(
+    out = bytearray(encode_start(fs))
+    for step, own, text in zip(
         steps.tolist(), marks.symbol.tolist(), marks.aux.tolist(), strict=True
     ):
-        code = CODES.get(text_symbol)
-        if code is None:
-            raise InputError(
-                f"{text_symbol!r} has no code in the WFDB annotation format; use one of "
-                f"{''.join(CODES)}, and put other labels in aux"
-            )
-        left = step
-        while left > 1023:
-            jump = min(left, _SKIP_MAX)
-            out += (_SKIP << 10).to_bytes(2, "little")
-            out += (jump >> 16).to_bytes(2, "little") + (jump & 0xFFFF).to_bytes(2, "little")
-            left -= jump
-        out += (code << 10 | left).to_bytes(2, "little")
-        if text:
-            out += _with_text(_AUX, text)
-    return bytes(out + b"\0\0")
+        out += encode_mark(step, own, text)
+    return bytes(out + END)
+
+
+def encode_start(fs: float) -> bytes:
+    """Encode the note that an annotation file begins with: its samples a second."""
+    return (_NOTE << 10).to_bytes(2, "little") + _with_text(_AUX, f"## time resolution: {fs:.17g}")
+
+
+def encode_mark(step: int, symbol: str, aux: str = "") -> bytes:
+    """Encode one mark.
+
+    Parameters
+    ----------
+    step : int
+        Samples since the mark before, not negative.
+    symbol : str
+        PhysioNet's one-character code.
+    aux : str
+        Text to go with it, at most 255 bytes of Latin-1.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    InputError
+        If the symbol has no code.
+    """
+    code = CODES.get(symbol)
+    if code is None:
+        raise InputError(
+            f"{symbol!r} has no code in the WFDB annotation format; use one of "
+            f"{''.join(CODES)}, and put other labels in aux"
+        )
+    out = bytearray()
+    while step > 1023:
+        jump = min(step, _SKIP_MAX)
+        out += (_SKIP << 10).to_bytes(2, "little")
+        out += (jump >> 16).to_bytes(2, "little") + (jump & 0xFFFF).to_bytes(2, "little")
+        step -= jump
+    out += (code << 10 | step).to_bytes(2, "little")
+    if aux:
+        out += _with_text(_AUX, aux)
+    return bytes(out)
 
 
 def read_annotations(path: str | os.PathLike[str], *, fs: float | None = None) -> Annotations:

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from .beat import Beat, Quality
 from .classify import BeatLabeller, stream_classify
+from .queue import SampleQueue
+from .serial_port import SerialSamples
 from .sources import ChunkSource, open_source
 
-__all__ = ["Beat", "BeatLabeller", "ChunkSource", "Quality", "open_source", "stream_classify"]
+__all__ = [
+    "Beat",
+    "BeatLabeller",
+    "ChunkSource",
+    "Quality",
+    "SampleQueue",
+    "SerialSamples",
+    "open_source",
+    "stream_classify",
+]
