@@ -1,0 +1,54 @@
+"""Strips: what is abnormal, and that they are what a live stream gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgfast import BeatBatch, BeatStream, RecordError, read_record
+from ecgfast.records import Annotations
+from ecgfast.training.strips import STRIP, abnormal_share, prepare_strips, strip_labels
+
+
+def marks(*rows: tuple[int, str, str]) -> Annotations:
+    sample, symbol, aux = zip(*rows, strict=True)
+    return Annotations(np.array(sample), np.array(symbol), np.array(aux))
+
+
+def test_an_abnormal_beat_makes_a_strip_abnormal() -> None:
+    reference = marks((10, "N", ""), (50, "L", ""), (100, "V", ""), (150, "N", ""), (160, "~", ""))
+    first, last = np.array([0, 60, 100, 101]), np.array([99, 100, 120, 200])
+    beats, rhythm = strip_labels(reference, first, last)
+    assert beats.tolist() == [False, True, True, False]
+    assert not rhythm.any()
+
+
+def test_a_rhythm_lasts_until_the_next_change() -> None:
+    reference = marks((5, "+", "(N"), (10, "N", ""), (100, "+", "(AFIB"), (200, "+", "(N\x00"))
+    first, last = np.array([0, 50, 120, 199, 200]), np.array([99, 100, 180, 250, 300])
+    beats, rhythm = strip_labels(reference, first, last)
+    assert rhythm.tolist() == [False, True, True, True, False]
+    assert not beats.any()
+
+
+def test_strips_are_those_of_a_live_stream(record_path) -> None:
+    data = Path(record_path("mitdb/201")).parent.parent
+    strips = prepare_strips(data, ["mitdb/201"], step=10.0)
+    record = read_record(record_path("mitdb/201"))
+    stream = BeatStream(record.fs, window=STRIP)
+    batch = BeatBatch.concatenate([stream.process(record.signal[:, 0]), stream.flush()])
+    rows = np.searchsorted(batch.r_sample, strips.columns["r_sample"])
+    assert np.array_equal(batch.windows[rows], strips.inputs["window"])
+    assert np.array_equal(batch.features[rows], strips.inputs["features"])
+    assert 170 < len(strips) < 182
+    # Atrial fibrillation for most of it, with few ectopic beats outside.
+    assert 0.6 < strips.columns["rhythm"].mean() < 0.8
+    assert set(strips.patient.tolist()) == {"mitdb/201"}
+    assert abnormal_share(strips.record, strips.target == 1)["mitdb/201"] > 0.9
+
+
+def test_recordings_without_annotations_are_named(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="mitdb/1"):
+        prepare_strips(tmp_path, ["mitdb/1"])
