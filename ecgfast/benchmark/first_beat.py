@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter
 
 
-def _most_resident() -> int | None:
+def most_resident() -> int | None:
     """Bytes that were resident at the most, of this program and not of its parent."""
     try:
         # ru_maxrss would start from the size of the process that forked this one.
@@ -47,7 +47,7 @@ def run(file: str, fs: float, model: str) -> None:
             told = True
             print("first", flush=True)
     if told:
-        print(json.dumps({"import_ms": 1e3 * imported, "memory_bytes": _most_resident()}))
+        print(json.dumps({"import_ms": 1e3 * imported, "memory_bytes": most_resident()}))
 
 
 if __name__ == "__main__":

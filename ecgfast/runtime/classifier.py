@@ -139,7 +139,8 @@ class Classifier:
     input_shapes : dict of str to tuple of int
         Shape of "window" and, where the model has it, "features", without the batch.
     resizable : bool
-        The file takes any batch size; otherwise `predict` goes beat by beat.
+        The file takes any batch size, and its batches give the numbers of single beats; otherwise
+        `predict` goes beat by beat.
     path : Path
         The .tflite file.
 
@@ -276,7 +277,10 @@ class Classifier:
         return self._result
 
     def predict(self, windows: npt.ArrayLike, features: npt.ArrayLike | None = None) -> FloatArray:
-        """Probabilities of many beats.
+        """Probabilities (or values) of many beats: those of `predict_one`, bit for bit.
+
+        Beats go through a batched form of the model where that is faster. Its first use checks
+        that it gives what one beat at a time gives; where a runtime's does not, none is used.
 
         Parameters
         ----------
@@ -309,25 +313,41 @@ class Classifier:
                 raise InputError(f"{label} has the shape {array.shape}, not ({count}, {shape})")
         out = np.empty((count, self._one.result.shape[1]), np.float32)
         start = 0
-        if count > _FEW and self.resizable:
-            if self._many is None:
-                self._many = _Session(
-                    self._content, str(self.path), self.backend, self._threads, BATCH
-                )
-            many = self._many
-            while count - start > _FEW:
-                n = min(BATCH, count - start)
-                for name, array in given.items():
-                    many.buffers[name][:n] = array[start : start + n]
-                many.run()
-                out[start : start + n] = many.result[:n]
-                start += n
-        for i in range(start, count):
+        many = self._batched() if count > _FEW else None
+        while many is not None and count - start > _FEW:
+            n = min(BATCH, count - start)
             for name, array in given.items():
-                self._one.buffers[name][0] = array[i]
-            self._one.run()
-            out[i] = self._one.result[0]
+                many.buffers[name][:n] = array[start : start + n]
+            many.run()
+            out[start : start + n] = many.result[:n]
+            start += n
+        self._singly(given, out, start)
         return out
+
+    def _singly(self, given: dict[str, npt.NDArray[Any]], out: FloatArray, start: int = 0) -> None:
+        """Run beats one at a time into `out`, from row `start` on."""
+        one = self._one
+        for i in range(start, len(out)):
+            for name, array in given.items():
+                one.buffers[name][0] = array[i]
+            one.run()
+            out[i] = one.result[0]
+
+    def _batched(self) -> _Session | None:
+        """An interpreter for batches; None where the file or the runtime allows none."""
+        if self._many is None and self.resizable:
+            many = _Session(self._content, str(self.path), self.backend, self._threads, BATCH)
+            generator = np.random.default_rng(1)
+            for buffer in many.buffers.values():
+                buffer[...] = generator.standard_normal(buffer.shape)
+            many.run()
+            singly = np.empty_like(many.result)
+            self._singly(many.buffers, singly)
+            if np.array_equal(singly, many.result):
+                self._many = many
+            else:
+                self.resizable = False
+        return self._many
 
     def __repr__(self) -> str:
         form = f", {self.form}" if self.form else ""

@@ -102,14 +102,13 @@ class BeatLabeller:
         return self._label(self.stream.flush())
 
     def _label(self, batch: BeatBatch) -> list[Beat]:
-        beats = []
-        for i in range(len(batch)):
-            # One by one, not batched: a label must not depend on which beats came with it.
-            output = self.classifier.predict_one(
-                batch.windows[i], batch.features[i] if self._with_features else None
-            )
-            beats.append(self._beat(batch, i, output))
-        return beats
+        features = batch.features if self._with_features else None
+        if len(batch) == 1:
+            row = None if features is None else features[0]
+            return [self._beat(batch, 0, self.classifier.predict_one(batch.windows[0], row))]
+        # The same bits as one by one: a label does not depend on which beats came with it.
+        outputs = self.classifier.predict(batch.windows, features)
+        return [self._beat(batch, i, output) for i, output in enumerate(outputs)]
 
     def _beat(self, batch: BeatBatch, i: int, output: npt.NDArray[np.float32]) -> Beat:
         rr = float(batch.rr[i])

@@ -20,9 +20,9 @@ __all__ = ["ChunkSource", "Leads", "Source", "open_source"]
 Source: TypeAlias = "str | os.PathLike[str] | Record | RecordSource | npt.ArrayLike | Iterable[Any]"
 Leads: TypeAlias = "str | int | Sequence[str | int]"
 
-#: Seconds of a stored signal that go down the path at a time: large enough that the cost of a call
-#: does not count, small enough that memory stays flat.
-BLOCK_S = 10.0
+#: Seconds of a stored signal that go down the path at a time: so many that their beats fill a batch
+#: of the model, so few that memory stays flat.
+BLOCK_S = 120.0
 
 
 @dataclass(frozen=True, eq=False)
