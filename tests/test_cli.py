@@ -40,7 +40,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_model(folder, "arbitrary", content, tuple("NSVFQ"))
 
 
-def save_model(folder: Path, name: str, content: bytes, classes: tuple[str, ...]) -> Path:
+def save_model(
+    folder: Path, name: str, content: bytes, classes: tuple[str, ...], **more: str
+) -> Path:
     import hashlib
 
     file = folder / f"{name}.tflite"
@@ -59,6 +61,7 @@ def save_model(folder: Path, name: str, content: bytes, classes: tuple[str, ...]
                 "sha256": hashlib.sha256(content).hexdigest(),
             }
         },
+        **more,
     ).save(folder / f"{name}.json")
     return file
 
@@ -520,3 +523,24 @@ def test_models_lists_what_is_built_in(capsys: pytest.CaptureFixture[str]) -> No
         assert f"{card.parameters:,} parameters" in text
     if not cards:
         assert "no built-in models" in text
+
+
+def test_classify_with_a_model_that_gives_numbers(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, _ = affine_model(np.random.default_rng(18), (72, 2), FEATURES, 2)
+    names = ("minimum", "maximum")
+    other = save_model(tmp_path, "numbers", content, names, output="value", unit="mmHg")
+    beats = list(stream_classify(recording, 250.0, model=other))
+    args = ["classify", str(recording), "--fs", "250", "--model", str(other)]
+    assert main([*args, "--output", "beats.csv"]) == 0
+    rows = list(csv.DictReader(Path("beats.csv").read_text().splitlines()))
+    assert [float(row["maximum"]) for row in rows] == [
+        pytest.approx(beat.values["maximum"], abs=1e-6) for beat in beats
+    ]
+    text = capsys.readouterr().out
+    mean = np.mean([beat.values["minimum"] for beat in beats])
+    assert f"minimum   {mean:.1f} on average" in text
+    assert "mmHg" in text
+    assert main([*args, "--output", "night.ecg"]) == 0
+    assert read_annotations("night.ecg").aux[0].startswith("minimum ")

@@ -27,6 +27,7 @@ from .common import (
     pace,
     print_json,
     progress,
+    tally_for,
 )
 from .marks import Mark, Marker
 
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     file, form = output_file(args.output, args.format, name, _ANNOTATOR)
     labeller = labeller_for(source, args)
     classifier = labeller.classifier
-    tally = Tally(classifier.classes)
+    tally = tally_for(classifier)
     beats = _beats(source, labeller, tally, name)
     about = {
         "record": name,

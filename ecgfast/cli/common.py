@@ -13,13 +13,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import EcgfastError, ModelError
+from ..errors import EcgfastError
 
 if TYPE_CHECKING:
+    from ..reports import Tally
+    from ..runtime import Classifier
     from ..streaming import Beat, BeatLabeller, ChunkSource
 
 __all__ = [
-    "BEAT_HEADING",
     "EXIT_USAGE",
     "UsageError",
     "add_data",
@@ -29,6 +30,7 @@ __all__ = [
     "add_output",
     "add_signal",
     "as_json",
+    "beat_heading",
     "beat_line",
     "beat_row",
     "data_folder",
@@ -39,6 +41,7 @@ __all__ = [
     "pace",
     "print_json",
     "progress",
+    "tally_for",
 ]
 
 T = TypeVar("T")
@@ -182,19 +185,23 @@ def labeller_for(source: ChunkSource, args: argparse.Namespace) -> BeatLabeller:
     Raises
     ------
     ModelError
-        If the model cannot be used, or gives numbers where a label is wanted.
+        If the model cannot be used.
     """
     from ..runtime import Classifier
     from ..streaming import BeatLabeller
 
     classifier = Classifier(args.model)
-    card = classifier.card
-    if card is not None and card.output != "probability":
-        raise ModelError(
-            f"{classifier.path}: gives {' and '.join(card.classes)}, not the class of a beat; "
-            "choose another model (see `ecgfast models`)"
-        )
     return BeatLabeller(classifier, source.fs, leads=len(source.leads), lookahead=args.lookahead)
+
+
+def tally_for(classifier: Classifier) -> Tally:
+    """An empty count of what this model says of beats."""
+    from ..reports import Tally
+
+    card = classifier.card
+    if card is not None and card.output == "value":
+        return Tally(unit=card.unit)
+    return Tally(classifier.classes)
 
 
 def beat_row(beat: Beat) -> dict[str, Any]:
@@ -208,11 +215,17 @@ def beat_row(beat: Beat) -> dict[str, Any]:
         "rr": beat.rr,
         "heart_rate": beat.heart_rate,
         "quality": int(beat.quality),
+        **({"values": dict(beat.values)} if beat.values else {}),
     }
 
 
-#: Heading of the columns of `beat_line`.
-BEAT_HEADING = "     time  class  probability     RR   rate  signal"
+def beat_heading(classifier: Classifier) -> str:
+    """The heading of the columns of `beat_line`, for the beats of this model."""
+    if classifier.card is not None and classifier.card.output == "value":
+        told = "  ".join(f"{name:>8}" for name in classifier.classes)
+    else:
+        told = f"{'class':^{_width(classifier.classes)}}  probability"
+    return f"     time  {told}     RR   rate  signal"
 
 
 def beat_line(beat: Beat) -> str:
@@ -221,11 +234,16 @@ def beat_line(beat: Beat) -> str:
 
     rr = f"{beat.rr:5.3f} s" if math.isfinite(beat.rr) else ""
     rate = f"{beat.heart_rate:3.0f}" if math.isfinite(beat.heart_rate) else ""
-    line = (
-        f"{beat.time:8.3f}s  {beat.label:^5}  {100 * beat.probability:9.1f} %  {rr:>7}  {rate:>4}"
-        f"  {quality_text(beat.quality)}"
-    )
+    told = "  ".join(f"{value:{max(len(name), 8)}.1f}" for name, value in beat.values.items())
+    if not beat.values:
+        told = f"{beat.label:^{_width(beat.probabilities)}}  {100 * beat.probability:9.1f} %"
+    line = f"{beat.time:8.3f}s  {told}  {rr:>7}  {rate:>4}  {quality_text(beat.quality)}"
     return line.rstrip()
+
+
+def _width(labels: Iterable[str]) -> int:
+    """Columns that a model's longest label takes."""
+    return max(len("class"), *map(len, labels))
 
 
 def pace(duration: float, wall: float) -> str:

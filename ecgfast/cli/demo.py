@@ -8,19 +8,20 @@ from time import perf_counter
 
 from ..errors import InputError
 from ..records import demo_record
-from ..reports.summary import NOT_A_DEVICE, Tally
+from ..reports.summary import NOT_A_DEVICE
 from ..streaming import open_source
 from .common import (
-    BEAT_HEADING,
     add_json,
     add_lookahead,
     add_model,
+    beat_heading,
     beat_line,
     beat_row,
     example,
     labeller_for,
     pace,
     print_json,
+    tally_for,
 )
 
 _ORIGIN = (
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     beats += labeller.flush()
     wall = perf_counter() - begin
     classifier = labeller.classifier
-    tally = Tally(classifier.classes)
+    tally = tally_for(classifier)
     tally.add(beats)
     summary = tally.summary(record.name, record.fs, record.duration)
     facts = [
@@ -105,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
             }
         )
         return
-    print(f"{_ORIGIN}\n\n{BEAT_HEADING}")
+    print(f"{_ORIGIN}\n\n{beat_heading(classifier)}")
     for beat in beats:
         print(beat_line(beat))
     print(f"\n{summary.text()}")

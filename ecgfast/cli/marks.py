@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Mark", "Marker"]
 
 # The AAMI classes are WFDB codes too; a label of another kind goes into the text of a Q mark.
-_CODES = "NSVFQ"
+_CODES = frozenset("NSVFQ")
 _FLUTTER_BEGINS, _FLUTTER_WAVE, _FLUTTER_ENDS = "[!]"
 
 #: Sample, code and text.
@@ -39,7 +39,8 @@ class Marker:
         elif beat.label in _CODES:
             yield beat.sample, beat.label, ""
         else:
-            yield beat.sample, "Q", beat.label
+            numbers = ", ".join(f"{name} {value:.1f}" for name, value in beat.values.items())
+            yield beat.sample, "Q", beat.label or numbers
         self._last, self._fluttering = beat.sample, flutter
 
     def end(self) -> Iterator[Mark]:

@@ -19,14 +19,15 @@ from ..errors import InputError
 from ..records import check_fs
 from ..records.annotation_file import AnnotationFile
 from ..records.record import find_lead
+from ..runtime import Classifier
 from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_source
 from ..streaming.lines import LineParser
 from .common import (
-    BEAT_HEADING,
     UsageError,
     add_lookahead,
     add_model,
     add_signal,
+    beat_heading,
     beat_line,
     beat_row,
     example,
@@ -110,7 +111,7 @@ def run(args: argparse.Namespace) -> None:
         file = None
         if args.output is not None:
             file = stack.enter_context(AnnotationFile(args.output, live.source.fs))
-        show = _Show(file, as_lines=args.json)
+        show = _Show(labeller.classifier, file, as_lines=args.json)
         for chunk in live.source.chunks:
             show.beats(labeller.process(chunk))
         show.beats(labeller.flush())
@@ -273,13 +274,15 @@ def _replayed(chunks: Iterator[Any], fs: float, *, wait: bool) -> Iterator[Any]:
 class _Show:
     """Prints beats, and writes them into the annotation file."""
 
-    def __init__(self, file: AnnotationFile | None, *, as_lines: bool) -> None:
+    def __init__(
+        self, classifier: Classifier, file: AnnotationFile | None, *, as_lines: bool
+    ) -> None:
         self.count = 0
         self._file = file
         self._marker = Marker()
         self._as_lines = as_lines
         if not as_lines:
-            print(BEAT_HEADING, flush=True)
+            print(beat_heading(classifier), flush=True)
 
     def beats(self, beats: list[Beat]) -> None:
         """Show the next beats."""

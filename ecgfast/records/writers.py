@@ -9,6 +9,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -146,7 +147,9 @@ def _row(beat: BeatLike) -> dict[str, Any]:
         value = float(getattr(beat, name))
         row[name] = round(value, _DIGITS) if math.isfinite(value) else None
     row["quality"] = int(beat.quality)
-    return {name: row[name] for name in _FIELDS}
+    numbers: Mapping[str, float] = getattr(beat, "values", {})  # of models that give numbers
+    ordered = {name: row[name] for name in _FIELDS}
+    return ordered | {name: round(float(value), _DIGITS) for name, value in numbers.items()}
 
 
 def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
@@ -157,7 +160,8 @@ def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
     path : str or path
         The file.
     beats : iterable of beats
-        Written as they come; numbers that are not known are left empty.
+        Written as they come; numbers that are not known are left empty. What a model gives as
+        numbers are columns of their own.
 
     Raises
     ------
@@ -166,9 +170,11 @@ def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
     """
     with whole_file(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        table = csv.DictWriter(text, _FIELDS, lineterminator="\n")
+        rows = (_row(beat) for beat in beats)
+        first = next(rows, None)
+        table = csv.DictWriter(text, first or _FIELDS, lineterminator="\n")
         table.writeheader()
-        table.writerows(_row(beat) for beat in beats)
+        table.writerows(chain([] if first is None else [first], rows))
         text.detach()
 
 

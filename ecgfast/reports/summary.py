@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..records.writers import BeatLike
@@ -99,6 +99,10 @@ class Summary:
         Three and more V, or S, or flutter waves, in a row.
     bad_quality : float
         Share of beats, 0 to 1, with a gap, a flat line, saturation or noise around them.
+    values : dict of str to dict
+        Of a model that gives numbers: ``mean``, ``least`` and ``greatest`` of each.
+    unit : str
+        Unit of these numbers.
     """
 
     name: str
@@ -113,6 +117,8 @@ class Summary:
     couplets: int
     runs: tuple[Run, ...]
     bad_quality: float
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
+    unit: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Everything under plain names, as a JSON writer takes it; NaN stays NaN."""
@@ -129,12 +135,15 @@ class Summary:
                 share = 100 * count / self.beats if self.beats else 0.0
                 meaning = CLASS_NAMES.get(label, "")
                 lines.append((f"  {label}", f"{count:>7,}  {share:5.1f} %  {meaning}".rstrip()))
+        for name, numbers in self.values.items():
+            told = "{mean:.1f} on average, {least:.1f} to {greatest:.1f}".format(**numbers)
+            lines.append((f"  {name}", f"{told} {self.unit}".rstrip()))
         if math.isfinite(self.rate_mean):
             rate = f"{self.rate_mean:.0f} a minute on average"
             if math.isfinite(self.rate_min):
                 rate += f", smoothed {self.rate_min:.0f} to {self.rate_max:.0f}"
             lines.append(("heart rate", rate))
-        if self.by_class:
+        if "V" in self.by_class:
             lines.append(("ectopy", self._ectopy()))
             ectopic = [run for run in self.runs if run.label != FLUTTER]
             longest = sorted(ectopic, key=lambda run: -run.beats)[:3]
@@ -174,6 +183,8 @@ class Tally:
     ----------
     classes : tuple of str
         The model's classes; empty where beats carry no labels.
+    unit : str
+        Unit of the numbers, of a model that gives numbers.
 
     Examples
     --------
@@ -183,7 +194,10 @@ class Tally:
     0
     """
 
-    def __init__(self, classes: tuple[str, ...] = ()) -> None:
+    def __init__(self, classes: tuple[str, ...] = (), *, unit: str = "") -> None:
+        self._unit = unit
+        self._values: dict[str, list[float]] = {}  # sum, least, greatest
+        self._valued = 0
         self._by_class = dict.fromkeys(classes, 0)
         self._beats = 0
         self._flutter = 0
@@ -221,6 +235,10 @@ class Tally:
             if self._rr_count >= 8 and math.isfinite(beat.heart_rate):
                 self._rate_min = min(self._rate_min, beat.heart_rate)
                 self._rate_max = max(self._rate_max, beat.heart_rate)
+        for name, value in getattr(beat, "values", {}).items():
+            total, least, greatest = self._values.get(name, (0.0, value, value))
+            self._values[name] = [total + value, min(least, value), max(greatest, value)]
+        self._valued += bool(getattr(beat, "values", {}))
         label = FLUTTER if flutter else beat.label
         if self._by_class and not flutter:
             self._by_class[label] += 1
@@ -279,6 +297,11 @@ class Tally:
             couplets=self._couplets + self._open_couplet(),
             runs=tuple(self._runs) if last is None else (*self._runs, last),
             bad_quality=self._bad / self._beats if self._beats else 0.0,
+            values={
+                name: {"mean": total / self._valued, "least": least, "greatest": greatest}
+                for name, (total, least, greatest) in self._values.items()
+            },
+            unit=self._unit,
         )
 
 

@@ -63,6 +63,8 @@ class ModelCard:
     """Inputs, by name."""
     output: str = "probability"
     """Name of the output: "probability" (batch, classes) or "value"."""
+    unit: str = ""
+    """Unit of an output "value", such as "mmHg"."""
     window: ModelWindow | None = None
     """Place of the window, where the input is a beat."""
     lookahead: int = 0
