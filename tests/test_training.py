@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from model_files import affine_model  # before TensorFlow, see there
 
-from ecgfast import InputError, ModelError, RecordError, WindowSpec, read_record
+from ecgfast import InputError, RecordError, WindowSpec, read_record
 from ecgfast.core import FEATURE_NAMES
 from ecgfast.evaluation import (
     AAMI_CLASSES,
@@ -31,7 +31,8 @@ from ecgfast.training.beats import (
 from ecgfast.training.crossval import CandidateResult, choose
 from ecgfast.training.recipe import Recipe, recipe_names
 from ecgfast.training.splits import DS1, DS2, PACED, patient_folds, patient_of
-from ecgfast.training.workflow import compare_candidates, of_training_patients, score_on_test
+from ecgfast.training.tasks.beats import beat_examples, of_training_patients
+from ecgfast.training.workflow import compare_candidates, score_on_test
 
 
 def write_record(folder: Path, name: str, *, seconds: float = 15.0, seed: int = 0) -> Record:
@@ -337,13 +338,11 @@ def test_intervals_over_patients() -> None:
 
 
 def test_the_best_candidate_is_chosen_and_the_smaller_of_equals() -> None:
-    def result(name: str, parameters: int, right: int) -> CandidateResult:
-        matrix = tuple(tuple(right if i == j else 10 for j in range(5)) for i in range(5))
-        scores = {a: ClassScores(tuple(AAMI_CLASSES), matrix) for a in (0, 1)}
-        return CandidateResult(name, parameters, scores, (0.5,))
+    def result(name: str, parameters: int, criterion: float) -> CandidateResult:
+        return CandidateResult(name, parameters, criterion, {"": {}}, ())
 
-    assert choose([result("a", 100, 50), result("b", 900, 60)]).name == "b"
-    assert choose([result("a", 900, 60), result("b", 100, 60)]).name == "b"
+    assert choose([result("a", 100, 0.5), result("b", 900, 0.6)]).name == "b"
+    assert choose([result("a", 900, 0.6), result("b", 100, 0.60001)]).name == "b"
 
 
 # ---------------------------------------------------------------- recipes
@@ -399,11 +398,13 @@ def test_recipes_that_cannot_be_read(tmp_path: Path) -> None:
     good = json.loads(path.read_text())
     assert Recipe.load(path).schedule.epochs == 1
     lacking = {key: value for key, value in good.items() if key != "schedule"}
+    unknown = {**good, "schedule": {**good["schedule"], "loss": "guess"}}
     misspelt = {**good, "schedule": {**good["schedule"], "epocs": 1}}
     for content in (
         "words",
         json.dumps(lacking),
         json.dumps(misspelt),
+        json.dumps(unknown),
         json.dumps({**good, "x": 1}),
     ):
         path.write_text(content)
@@ -450,12 +451,12 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
     command += ["--output", str(tmp_path / "models"), "--work", str(tmp_path / "work")]
     assert main(command) == 0
     told = capsys.readouterr().out
-    assert "training beats of 3 patients" in told
+    assert "training examples of 3 patients" in told
     assert "chosen: as it is" in told
-    assert told.count("accuracy") == 4
+    assert told.count("macro F1") == 4
 
     beats = of_training_patients(prepare_beats(all_data))
-    assert np.array_equal(given["windows"], beats.windows)
+    assert np.array_equal(given["windows"], beat_examples(beats).inputs["window"])
     assert np.array_equal(given["labels"], beats.label)
     assert (None, 72, 2) in given["model"].input_shape
     card = ModelCard.load(tmp_path / "models" / "beats.json")
@@ -469,18 +470,32 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
     ]
     assert all(row["records"] == 22 for row in card.metrics["scores"])
     assert card.metrics["cross_validation"][0]["candidate"] == "as it is"
+    assert set(card.metrics["training part"]) >= {"accuracy", "precision", "recall", "F1"}
     path = tmp_path / "models" / "beats.json"
     assert len(list(stream_classify(all_data / "mitdb" / "100", model=path))) > 10
 
-    # A candidate that is finished is read back, a damaged one is named.
-    recipe, work = Recipe.load(tmp_path / "tiny.json"), tmp_path / "work"
+    # Learning curves, reports and pictures lie in the work folder.
+    work = tmp_path / "work"
+    curves = json.loads((work / "learning_curves.json").read_text())
+    assert [row["epoch"] for row in curves] == [1]
+    assert json.loads((work / "metrics.json").read_text()) == card.metrics
+    score = work / "scores" / "ds2-float32-reference-beats-label-with-the-beat"
+    confusion = json.loads(score.with_suffix(".json").read_text())["confusion"]
+    assert confusion == card.metrics["scores"][0]["confusion"]
+    assert "macro avg" in score.with_suffix(".txt").read_text()
+    for picture in (work / "learning_curves.png", score.with_suffix(".confusion.png")):
+        assert picture.read_bytes().startswith(b"\x89PNG")
+
+    # A fold that is finished is read back, a damaged one is named.
+    recipe, folds = Recipe.load(tmp_path / "tiny.json"), work / "crossval"
     lines: list[str] = []
-    (again,) = compare_candidates(recipe, beats, work, lines.append)
-    assert [line.split(":")[0] for line in lines] == ["as it is"]  # no fold is trained
-    assert again.to_dict() == card.metrics["cross_validation"][0]
-    (work / "crossval-as-it-is.json").write_text("{")
-    with pytest.raises(ModelError, match=r"damaged .*; delete it and run again"):
-        compare_candidates(recipe, beats, work, lines.append)
+    (again,) = compare_candidates(recipe, recipe.candidates, all_data, folds, lines.append)
+    assert [line.split(":")[1].split()[0] for line in lines] == ["criterion"]  # none is trained
+    told = {**again.to_dict(), "seconds": None}
+    assert told == {**card.metrics["cross_validation"][0], "seconds": None}
+    (folds / "as-it-is" / "fold-1.npz").write_text("{")
+    with pytest.raises(InputError, match=r"damaged .*; delete it and run again"):
+        compare_candidates(recipe, recipe.candidates, all_data, folds, lines.append)
 
 
 def test_test_scores_are_those_of_the_confusion(all_data: Path, tmp_path: Path) -> None:
@@ -501,7 +516,9 @@ def test_test_scores_are_those_of_the_confusion(all_data: Path, tmp_path: Path) 
     )
     card.save(tmp_path / "always-n.json")
     told: list[str] = []
-    scored = score_on_test(tmp_path / "always-n.json", all_data, report=told.append)
+    scored = score_on_test(
+        Recipe.load("beats"), tmp_path / "always-n.json", all_data, report=told.append
+    )
     test = prepare_beats(all_data).of_records(f"mitdb/{name}" for name in DS2)
     normal = test.counts()["N"] / len(test)
     reference = scored.metrics["DS2 float32, reference beats, label with the beat"]

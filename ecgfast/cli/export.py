@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from ..errors import RecordError
-from .common import add_json, example, print_json
+from .common import add_data, add_json, data_folder, example, print_json
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast export``."""
     parser.description = (
-        "Convert a Keras model of AAMI beat classes to TFLite with built-in operators only. Every "
-        "file is checked against Keras and in every runtime present before it is written."
+        "Convert a Keras model to TFLite with built-in operators only. Every file is checked "
+        "against Keras and in every runtime present before it is written. It may have been trained "
+        "with any Keras backend. The examples of the recipe's training part set the int8 ranges."
     )
     parser.epilog = example(
-        "ecgfast export runs/beats/model.keras --recipe beats --beats beats.npz --output mine"
+        "ecgfast export runs/beats/model.keras --recipe beats --data recordings --output mine"
     )
     parser.add_argument("model", type=Path, help="the .keras file that `ecgfast train` saved")
     parser.add_argument("--recipe", default="beats", help="what it was trained by (default: beats)")
-    parser.add_argument(
-        "--beats",
-        type=Path,
-        required=True,
-        help="data set of `ecgfast prepare`: its training patients set the int8 ranges",
-    )
+    add_data(parser)
     parser.add_argument("--name", help="name of the files (default: the recipe's)")
     parser.add_argument(
         "--form",
@@ -39,23 +36,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Convert the model."""
-    from ..training.beats import BeatSet
     from ..training.export import export
     from ..training.recipe import Recipe
-    from ..training.workflow import beat_card, of_training_patients
+    from ..training.tasks import load_task
+    from ..training.workflow import model_card
 
     if not args.model.is_file():
         raise RecordError(f"{args.model}: no such Keras model; make it with `ecgfast train`")
     recipe = Recipe.load(args.recipe)
-    beats = of_training_patients(BeatSet.load(args.beats))
+    task = load_task(recipe.task)
+    examples = task.training_set(recipe, data_folder(args), progress=sys.stderr.isatty())
+    command = f"ecgfast export {args.model.name} --recipe {args.recipe} --data DATA"
     made = export(
         args.model,
         args.output,
         args.name or recipe.name,
-        representative={"window": beats.windows, "features": beats.features},
-        labels=beats.label,
+        representative=examples.inputs,
+        labels=examples.target if examples.labelled else None,
         forms=tuple(args.form or ("float32", "int8")),
-        card=beat_card(recipe, beats, f"ecgfast export {args.model.name} --recipe {args.recipe}"),
+        card=model_card(task, recipe, examples, command),
         seed=recipe.seed,
     )
     if args.json:

@@ -13,8 +13,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Make a model: compare the recipe's candidates by cross-validation over the training "
         "patients, train the best on all of them, convert it to TFLite, check it against Keras, "
-        "score it once on the test patients, and write files and card. A broken-off run goes on "
-        "where it stopped."
+        "score it once on the test part, and write files and card. A broken-off run goes on after "
+        "the last epoch that it finished. Learning curves, confusion matrices and reports are "
+        "written into the work folder."
     )
     parser.epilog = example("ecgfast train beats --data recordings --output models")
     parser.add_argument("recipe", help="name of a built-in recipe, or a recipe's .json file")
@@ -35,17 +36,21 @@ def run(args: argparse.Namespace) -> None:
     # TensorFlow tells what it found on the machine unless it is asked not to before its import.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+    from ..reports.training import draw_run
     from ..training.recipe import Recipe
-    from ..training.workflow import train_beat_model
+    from ..training.workflow import train_model
 
     recipe = Recipe.load(args.recipe)
-    card = train_beat_model(
+    work = args.work or Path("runs") / recipe.name
+    card = train_model(
         recipe,
         data_folder(args),
         args.output,
-        args.work or Path("runs") / recipe.name,
+        work,
         command=f"ecgfast train {args.recipe} --data DATA",
         report=lambda line: print(line, flush=True),
         progress=sys.stderr.isatty(),
     )
+    drawn = draw_run(work)
     print(f"\n{card.path}: written, with {', '.join(card.forms)}")
+    print(f"{work}: learning curves, scores and reports, {len(drawn)} pictures")

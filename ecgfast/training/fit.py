@@ -1,205 +1,381 @@
-"""Training of one network on one set of beats, with any Keras backend."""
+"""Training of one network on one set of examples, with any Keras backend, resumable."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from ..core import FEATURE_NAMES
-from ..networks import build
-from .beats import BeatSet, without_lookahead
+from .. import __version__
+from ..errors import InputError
+from ..networks import HyperLoss, build
+from .augment import Batches, FloatArray
+from .examples import ExampleSet
 from .recipe import Recipe, Schedule
+from .tasks import Report
 
-__all__ = ["BeatBatches", "class_weights", "fit", "predict"]
+__all__ = ["Fitted", "fingerprint", "fit", "predict"]
 
-_NEXT = [FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")]
 # Steps over which the learning rate rises: the averages of batch normalisation must settle first.
 _WARM_UP = 200
+_PREDICT_BATCH = 1024
 
 
-def class_weights(
-    labels: npt.ArrayLike, classes: int, schedule: Schedule
-) -> npt.NDArray[np.float32]:
-    """Weight of each class: rarer ones count more, softened by a power and a limit.
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network and how it got there.
 
-    Parameters
+    Attributes
     ----------
-    labels : array_like of int, shape (n,)
-    classes : int
-    schedule : Schedule
-        Its class weights, and the share of the largest class that a pass draws.
-
-    Returns
-    -------
-    ndarray of float32, shape (classes,)
-        1 for the largest class.
-    """
-    counts = np.bincount(np.asarray(labels, np.int64), minlength=classes).astype(float)
-    counts[counts.argmax()] *= schedule.largest_class_share
-    weights = (counts.max() / np.maximum(counts, 1.0)) ** schedule.class_weight_power
-    limited: npt.NDArray[np.float32] = np.minimum(weights, schedule.class_weight_limit).astype("f4")
-    return limited
-
-
-class BeatBatches:
-    """Training beats in random order, varied anew in each pass.
-
-    Parameters
-    ----------
-    beats : BeatSet
-    weights : ndarray of float32, shape (classes,)
-        Weight of each class.
-    schedule : Schedule
-        Batch size and augmentation.
-    seed : int
+    model : keras.Model
+        Its outputs are in the targets' own unit.
+    history : list of dict
+        A row an epoch: "epoch", "learning rate", "loss" and "accuracy" or "mae" as trained (with
+        augmentation, the mean over the epoch), and the same with "validation " before it where
+        there is a validation part. The losses, and "mae", are of standardised targets.
+    resumed : int
+        Epochs that came from a checkpoint.
     """
 
-    def __init__(self, beats: BeatSet, weights: Any, schedule: Schedule, seed: int) -> None:
-        self._beats, self._weights, self._schedule = beats, weights, schedule
-        self._generator = np.random.default_rng(seed)
-        smoothing, classes = schedule.label_smoothing, len(weights)
-        self._targets = (np.eye(classes) * (1 - smoothing) + smoothing / classes).astype(np.float32)
-        self._spread = beats.features.std(axis=0)
-        largest = beats.label == np.bincount(beats.label).argmax()
-        self._always, self._some = np.flatnonzero(~largest), np.flatnonzero(largest)
-        self._drawn = max(1, round(schedule.largest_class_share * len(self._some)))
-        self.draw()
-
-    def __len__(self) -> int:
-        return max(1, (len(self._always) + self._drawn) // self._schedule.batch)
-
-    def draw(self) -> None:
-        """Draw the beats of the next pass."""
-        some = self._generator.choice(self._some, self._drawn, replace=False)
-        self._order = self._generator.permutation(np.concatenate([self._always, some]))
-
-    def __getitem__(self, index: int) -> tuple[dict[str, Any], Any, Any]:
-        schedule, draw = self._schedule, self._generator
-        rows = self._order[index * schedule.batch : (index + 1) * schedule.batch]
-        n = len(rows)
-        window, features = self._beats.windows[rows], self._beats.features[rows]
-        label, weight = (
-            self._targets[self._beats.label[rows]],
-            self._weights[self._beats.label[rows]],
-        )
-
-        hidden = draw.random(n) >= schedule.lookahead_share
-        known = features[:, _NEXT[1]].copy()
-        noise = draw.normal(0, schedule.feature_noise, features.shape)
-        features += (noise * self._spread).astype(np.float32)
-        features[:, _NEXT[1]] = known
-        features[hidden, _NEXT[0]] = features[hidden, _NEXT[1]] = 0.0
-        # Gain of both channels together, then of the beat alone: R and template vary on their own.
-        both, own = np.exp(draw.normal(0, schedule.gain_jitter, (2, n, 1))).astype(np.float32)
-        window *= both[:, :, np.newaxis]
-        window[:, :, 0] *= own
-        window += draw.normal(0, schedule.window_noise, window.shape).astype(np.float32)
-        window[:, :, 0] += _slow_waves(draw, n, window.shape[1], schedule.wander)
-        shift = int(draw.integers(-schedule.shift, schedule.shift + 1))
-        window = _resampled(window, shift, draw.uniform(-schedule.stretch, schedule.stretch))
-        if schedule.mixup:
-            share = draw.beta(schedule.mixup, schedule.mixup, n).astype(np.float32)
-            share = np.maximum(share, 1 - share)
-            with_whom = draw.permutation(n)
-            window, features, label, weight = (
-                _mixed(array, share, with_whom) for array in (window, features, label, weight)
-            )
-        return {"window": window, "features": features}, label, weight
-
-
-def _slow_waves(draw: np.random.Generator, n: int, points: int, size: float) -> Any:
-    """Baseline wander: a sine of less than a period a window each, in running QRS sizes."""
-    turns = draw.uniform(0.1, 0.9, (n, 1)) * np.arange(points) / points + draw.random((n, 1))
-    return (draw.normal(0, size, (n, 1)) * np.sin(2 * np.pi * turns)).astype(np.float32)
-
-
-def _resampled(window: Any, shift: int, stretch: float) -> Any:
-    """Windows moved by whole points and stretched about their middle, ends repeated."""
-    last = window.shape[1] - 1
-    middle = last / 2
-    at = np.clip(middle + (np.arange(last + 1) - middle) * (1 + stretch) - shift, 0, last)
-    left = np.minimum(at.astype(np.int64), last - 1)
-    part = (at - left).astype(np.float32)[:, np.newaxis]
-    return window[:, left] * (1 - part) + window[:, left + 1] * part
-
-
-def _mixed(array: Any, share: Any, with_whom: Any) -> Any:
-    part = share.reshape(-1, *[1] * (array.ndim - 1))
-    return array * part + array[with_whom] * (1 - part)
+    model: Any
+    history: list[dict[str, float]]
+    resumed: int = 0
 
 
 def fit(
-    recipe: Recipe, beats: BeatSet, *, seed: int | None = None, progress: bool = False
-) -> tuple[Any, list[float]]:
+    recipe: Recipe,
+    examples: ExampleSet,
+    validation: ExampleSet | None = None,
+    *,
+    seed: int | None = None,
+    noise: Sequence[FloatArray] = (),
+    checkpoint: Path | None = None,
+    report: Report = lambda line: None,
+    progress: bool = False,
+) -> Fitted:
     """Build and train a network.
+
+    After every epoch all that the next one depends on (weights, the optimizer's state, the state
+    of every random generator) is kept in one file. A run that was broken off goes on from there
+    and ends with the same weights as an unbroken one, on the same machine, backend and number of
+    threads.
 
     Parameters
     ----------
     recipe : Recipe
-    beats : BeatSet
-        Training beats.
+    examples : ExampleSet
+        Training part.
+    validation : ExampleSet, optional
+        To watch, and to stop by where the schedule says so.
     seed : int, optional
         Instead of the recipe's.
+    noise : sequence of ndarray of float32, each of shape (m,)
+        Recorded noise (`augment.recorded_noise`) for a schedule that adds some.
+    checkpoint : Path, optional
+        File for the state after each epoch. One of other settings or examples is not used.
+    report : callable
+        Gets a line after each epoch.
     progress : bool
-        Show a progress bar with the loss on a terminal.
+        Show a progress bar with the losses on a terminal.
 
     Returns
     -------
-    model : keras.Model
-    losses : list of float
-        Training loss of each epoch.
+    Fitted
+
+    Raises
+    ------
+    InputError
+        If the schedule stops by a validation part that is not there, or loss and head do not go
+        together.
     """
     seed = recipe.seed if seed is None else seed
     schedule = recipe.schedule
+    if schedule.stop_patience and not (validation and len(validation)):
+        raise InputError(f"recipe {recipe.name}: stop_patience needs a validation part")
     keras.utils.set_random_seed(seed)
     options = dict(recipe.architecture)
     model = build(options.pop("name"), **options)
-    classes = int(model.output_shape[-1])
-    weights = class_weights(beats.label, classes, schedule)
-    batches = BeatBatches(beats, weights, schedule, seed)
-    steps = max(len(batches) * schedule.epochs, 2)
-    warm_up = min(_WARM_UP, steps // 2)
-    rate = keras.optimizers.schedules.CosineDecay(
-        1e-6, steps - warm_up, warmup_target=schedule.learning_rate, warmup_steps=warm_up
-    )
+    scale = _Scale(model, examples)
+    targets = scale.targets(examples, schedule.label_smoothing)
+    batches = Batches(examples, targets, schedule, seed, noise)
     model.compile(
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay),
-        loss=keras.losses.CategoricalCrossentropy(),
+        optimizer=_optimizer(schedule, len(batches)),
+        loss=_loss(schedule, scale, targets),
+        metrics=["mae" if scale.linear else "accuracy"],
     )
-    losses: list[float] = []
-    # Step by step: Keras's own loop over a generator waits most of the time on its queue.
-    with tqdm(total=steps, desc="train", unit="step", disable=None if progress else True) as bar:
-        for _ in range(schedule.epochs):
-            model.reset_metrics()
-            loss = float("nan")
-            for i in range(len(batches)):
-                inputs, label, weight = batches[i]
-                loss = float(model.train_on_batch(inputs, label, sample_weight=weight))
-                bar.update()
-            losses.append(loss)  # Keras returns the mean since the reset
-            bar.set_postfix(loss=f"{loss:.4f}")
+    model.optimizer.build(model.trainable_variables)
+    state = _State(model, batches, checkpoint, fingerprint(recipe, examples, validation, seed))
+    resumed = len(state.history)
+    if resumed:
+        report(f"goes on after epoch {resumed}, from {checkpoint}")
+    steps = len(batches)
+    with tqdm(
+        total=steps * schedule.epochs,
+        initial=steps * resumed,
+        desc="train",
+        unit="step",
+        disable=None if progress else True,
+    ) as bar:
+        while len(state.history) < schedule.epochs and not state.stopped(schedule):
+            # Step by step: Keras's own loop over a generator waits most of the time on its queue.
             batches.draw()
-    return model, losses
+            model.reset_metrics()
+            told: dict[str, Any] = {}
+            for i in range(steps):
+                inputs, target, weight = batches[i]
+                told = model.train_on_batch(inputs, target, sample_weight=weight, return_dict=True)
+                bar.update()
+                bar.set_postfix(loss=f"{float(told['loss']):.4f}", refresh=False)
+            row = {
+                "epoch": len(state.history) + 1,
+                "learning rate": float(model.optimizer.learning_rate),
+                **_plain(told),  # the means since the reset
+            }
+            if validation is not None and len(validation):
+                seen = model.evaluate(
+                    validation.inputs,
+                    scale.targets(validation, 0.0),
+                    batch_size=_PREDICT_BATCH,
+                    verbose=0,
+                    return_dict=True,
+                )
+                row |= {f"validation {name}": value for name, value in _plain(seen).items()}
+            state.end_epoch(row, schedule)
+            bar.set_postfix({k: f"{v:.4f}" for k, v in row.items() if k.endswith("loss")})
+            report(", ".join(f"{k} {v:.4g}" for k, v in row.items()))
+    if schedule.stop_patience:
+        state.take_best()
+    scale.fold_into(model)
+    return Fitted(model, state.history, resumed)
 
 
-def predict(model: Any, beats: BeatSet, lookahead: int) -> npt.NDArray[np.float32]:
-    """Class probabilities of beats.
+def predict(model: Any, examples: ExampleSet) -> FloatArray:
+    """Outputs of a network.
 
     Parameters
     ----------
     model : keras.Model
-    beats : BeatSet
-    lookahead : {0, 1}
-        Whether the next RR interval is shown.
+    examples : ExampleSet
+        Of n rows.
 
     Returns
     -------
-    ndarray of float32, shape (n, classes)
+    ndarray of float32, shape (n, outputs)
     """
-    features = beats.features if lookahead else without_lookahead(beats.features)
-    inputs = {"window": beats.windows, "features": features}
-    return np.asarray(model.predict(inputs, batch_size=2048, verbose=0), np.float32)
+    return np.asarray(
+        model.predict(examples.inputs, batch_size=_PREDICT_BATCH, verbose=0), np.float32
+    )
+
+
+def fingerprint(
+    recipe: Recipe, examples: ExampleSet, validation: ExampleSet | None, seed: int
+) -> dict[str, Any]:
+    """What a training depends on, as plain JSON: equal for equal settings and examples.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    examples, validation : ExampleSet
+    seed : int
+
+    Returns
+    -------
+    dict
+    """
+    checksum = 0
+    for part in (examples, validation):
+        if part is not None:
+            for values in (*part.inputs.values(), part.target):
+                checksum = zlib.crc32(np.ascontiguousarray(values).data, checksum)
+    settings = {
+        "architecture": recipe.architecture,
+        "schedule": dataclasses.asdict(recipe.schedule),
+        "examples": checksum,
+        "seed": seed,
+        "backend": keras.backend.backend(),
+        "keras": keras.__version__,
+        "ecgfast": __version__,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(settings))
+    return plain
+
+
+class _Scale:
+    """Targets as a loss takes them, and back: classes as shares, numbers standardised."""
+
+    def __init__(self, model: Any, examples: ExampleSet) -> None:
+        self.outputs = int(model.output_shape[-1])
+        self.linear = model.output_names[0] == "value"
+        if self.linear == examples.labelled or (
+            self.linear and examples.target.shape[1] != self.outputs
+        ):
+            raise InputError(
+                f"the network's output {model.output_names[0]!r} of {self.outputs} does not fit "
+                f"targets of shape {examples.target.shape}: choose another head or outputs"
+            )
+        if self.linear:
+            self.mean = examples.target.mean(axis=0, dtype=np.float64)
+            self.deviation = examples.target.std(axis=0, dtype=np.float64)
+            self.deviation[self.deviation == 0] = 1.0
+
+    def targets(self, examples: ExampleSet, smoothing: float) -> FloatArray:
+        taken: Any
+        if self.linear:
+            taken = (examples.target - self.mean) / self.deviation
+        elif self.outputs == 1:
+            taken = examples.target[:, np.newaxis] * (1 - smoothing) + smoothing / 2
+        else:
+            shares = np.eye(self.outputs) * (1 - smoothing) + smoothing / self.outputs
+            taken = shares[examples.target]
+        return np.asarray(taken, np.float32)
+
+    def fold_into(self, model: Any) -> None:
+        """Put the scale into the last layer: the model then answers in the targets' unit."""
+        if self.linear:
+            last = model.get_layer("value")
+            kernel, bias = last.get_weights()
+            last.set_weights([kernel * self.deviation, bias * self.deviation + self.mean])
+
+
+def _optimizer(schedule: Schedule, steps_per_epoch: int) -> Any:
+    if schedule.optimizer == "adam":
+        return keras.optimizers.Adam(schedule.learning_rate)
+    steps = max(steps_per_epoch * schedule.epochs, 2)
+    warm_up = min(_WARM_UP, steps // 2)
+    rate = keras.optimizers.schedules.CosineDecay(
+        1e-6, steps - warm_up, warmup_target=schedule.learning_rate, warmup_steps=warm_up
+    )
+    return keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay)
+
+
+def _loss(schedule: Schedule, scale: _Scale, targets: FloatArray) -> Any:
+    """The loss of a schedule, for a head."""
+    losses = keras.losses
+    if scale.linear:
+        heads = {"mse": losses.MeanSquaredError, "mae": losses.MeanAbsoluteError}
+        heads |= {"huber": losses.Huber, "hyperloss": HyperLoss}
+        usual = "mse"
+    elif scale.outputs == 1:
+        heads = {"binary crossentropy": losses.BinaryCrossentropy}
+        heads |= {"focal": losses.BinaryFocalCrossentropy}
+        usual = "binary crossentropy"
+    else:
+        heads = {"categorical crossentropy": losses.CategoricalCrossentropy}
+        heads |= {"focal": losses.CategoricalFocalCrossentropy}
+        usual = "categorical crossentropy"
+    name, options = schedule.loss or usual, dict(schedule.loss_options)
+    if name not in heads:
+        raise InputError(f"loss {name!r} does not go with this head: give {', '.join(heads)}")
+    try:
+        if name == "hyperloss" and options.get("outlier") == "target":
+            del options["outlier"]
+            return HyperLoss.from_targets(targets, **options)
+        return heads[name](**options)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"loss {name!r}: {str(error).splitlines()[0]}") from None
+
+
+def _plain(told: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in told.items()}
+
+
+class _State:
+    """All that the next epoch depends on, and its file."""
+
+    def __init__(
+        self, model: Any, batches: Batches, file: Path | None, settings: dict[str, Any]
+    ) -> None:
+        self._model, self._batches, self._file, self._settings = model, batches, file, settings
+        self.history: list[dict[str, float]] = []
+        self._best, self._waited, self._since_best = math.inf, 0, 0
+        self._best_weights: list[npt.NDArray[Any]] = []
+        if file is not None:
+            self._read(file)
+
+    def stopped(self, schedule: Schedule) -> bool:
+        return 0 < schedule.stop_patience <= self._since_best
+
+    def end_epoch(self, row: dict[str, float], schedule: Schedule) -> None:
+        """Note an epoch, lower the rate where learning stalls, and keep the state."""
+        self.history.append(row)
+        watched = row.get("validation loss", row["loss"])
+        if watched < self._best:
+            self._best, self._waited, self._since_best = watched, 0, 0
+            if schedule.stop_patience:
+                self._best_weights = self._model.get_weights()
+        else:
+            self._waited += 1
+            self._since_best += 1
+        if schedule.optimizer == "adam" and 0 < schedule.plateau_patience <= self._waited:
+            optimizer = self._model.optimizer
+            optimizer.learning_rate = float(optimizer.learning_rate) * schedule.plateau_factor
+            self._waited = 0
+        if self._file is not None:
+            self._write(self._file)
+
+    def take_best(self) -> None:
+        self._model.set_weights(self._best_weights)
+
+    def _variables(self) -> list[Any]:
+        """Weights, the states of dropout's generators, and the optimizer's numbers."""
+        model = self._model
+        return [*model.variables, *model.optimizer.variables]
+
+    def _write(self, file: Path) -> None:
+        numbers = {
+            "settings": self._settings,
+            "history": self.history,
+            "best": self._best,
+            "waited": self._waited,
+            "since_best": self._since_best,
+            "generator": self._batches.generator.bit_generator.state,
+        }
+        arrays = {
+            **{f"variable.{i}": _array(v) for i, v in enumerate(self._variables())},
+            **{f"best.{i}": w for i, w in enumerate(self._best_weights)},
+        }
+        partial = file.with_name(f".{file.name}.part")
+        with partial.open("wb") as out:
+            np.savez(out, numbers=np.array(json.dumps(numbers)), **arrays)
+        partial.replace(file)
+
+    def _read(self, file: Path) -> None:
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                numbers = json.loads(str(stored["numbers"]))
+                arrays = {name: stored[name] for name in stored.files}
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise InputError(f"{file}: damaged ({error}); delete it and run again") from None
+        variables = self._variables()
+        kept = [arrays.get(f"variable.{i}") for i in range(len(variables))]
+        if numbers["settings"] != self._settings or any(
+            old is None or old.shape != tuple(new.shape)
+            for old, new in zip(kept, variables, strict=True)
+        ):
+            return  # of another training
+        for old, new in zip(kept, variables, strict=True):
+            new.assign(old)
+        self.history = numbers["history"]
+        self._best, self._waited = numbers["best"], numbers["waited"]
+        self._since_best = numbers["since_best"]
+        self._best_weights = [
+            arrays[f"best.{i}"] for i in range(sum(name.startswith("best.") for name in arrays))
+        ]
+        self._batches.generator.bit_generator.state = numbers["generator"]
+
+
+def _array(variable: Any) -> npt.NDArray[Any]:
+    return np.asarray(keras.ops.convert_to_numpy(variable))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from ..runtime.cards import ModelCard
 from .examples import ExampleSet
 from .tasks import Report, Task, given_labels
 
-__all__ = ["plain", "score_outputs", "score_test_sets"]
+__all__ = ["plain", "score_outputs", "score_test_sets", "slug", "write_json", "write_score"]
 
 
 def score_test_sets(
@@ -38,7 +40,7 @@ def score_test_sets(
     report : callable
         Gets the figures.
     folder : Path, optional
-        Where reports and pictures go.
+        Where `write_score` writes.
 
     Returns
     -------
@@ -62,6 +64,15 @@ def score_test_sets(
                 figures = plain(task.figures(examples, outputs))
                 headlines[title] = figures
                 details.append({"title": title, "form": form, **score_outputs(examples, outputs)})
+                if folder is not None:
+                    write_score(
+                        folder,
+                        title,
+                        examples.classes,
+                        details[-1].get("confusion", ()),
+                        target=examples.target,
+                        outputs=outputs,
+                    )
                 report(f"{title}: " + ", ".join(f"{k} {v}" for k, v in figures.items()))
     return {**headlines, "scores": details}
 
@@ -116,3 +127,87 @@ def plain(figures: Mapping[str, float]) -> dict[str, float]:
     dict of str to float
     """
     return {name: round(float(x), 4) for name, x in figures.items() if isfinite(x)}
+
+
+def write_score(
+    folder: Path,
+    title: str,
+    classes: Sequence[str],
+    confusion: Sequence[Sequence[int]],
+    *,
+    target: npt.ArrayLike | None = None,
+    outputs: npt.ArrayLike | None = None,
+) -> Path:
+    """Write what pictures and reports of one score are made from, as one JSON file.
+
+    Parameters
+    ----------
+    folder : Path
+        It is made.
+    title : str
+        Of the score; the file is named after it.
+    classes : sequence of str
+        Of the classes, or of the numbers.
+    confusion : sequence of sequence of int
+        Rows the reference, columns the model; empty for numbers.
+    target, outputs : array_like, shapes (n,) and (n, 1), or (n, outputs), optional
+        Kept for what depends on every single output: the curves of a sigmoid model, and the scatter
+        of numbers.
+
+    Returns
+    -------
+    Path
+        The file. It holds the title, the classes, the confusion matrix, scikit-learn's
+        classification report as text and as figures, and target and output where they are kept.
+    """
+    content: dict[str, Any] = {"title": title, "classes": list(classes)}
+    matrix = np.asarray(confusion, np.int64)[: len(classes), : len(classes)]
+    if matrix.size:
+        from sklearn.metrics import classification_report
+
+        told = np.indices(matrix.shape).reshape(2, -1).repeat(matrix.ravel(), axis=1)
+        options: dict[str, Any] = {
+            "labels": np.arange(len(classes)),
+            "target_names": list(classes),
+            "zero_division": 0,
+        }
+        content["confusion"] = [list(map(int, row)) for row in np.asarray(confusion)]
+        content["report"] = classification_report(*told, output_dict=True, **options)
+        content["report_text"] = classification_report(*told, digits=4, **options)
+    given = np.asarray(outputs, np.float64)
+    if outputs is not None and (not matrix.size or given.shape[1] == 1):
+        content["target"] = np.asarray(target, np.float64).round(6).tolist()
+        content["output"] = given.round(6).tolist()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{slug(title)}.json"
+    write_json(path, content)
+    return path
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, whole or not at all; NaN is refused.
+
+    Parameters
+    ----------
+    path : Path
+    content : any
+        What JSON can hold.
+    """
+    partial = path.with_name(f".{path.name}.part")
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def slug(name: str) -> str:
+    """A name as a file can have it.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+    """
+    return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.") or "unnamed"

@@ -1,122 +1,94 @@
-"""The making of a beat model: choose by cross-validation, train, convert, score, record."""
+"""The making of a model: choose by cross-validation, train, convert, score, record."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from importlib.util import find_spec
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..errors import InputError, MissingExtraError, ModelError
-from ..evaluation import AAMI_CLASSES, BeatModelScores, evaluate_beat_model
-from ..runtime import Classifier, InputSpec, ModelCard, ModelWindow
-from .beats import BeatSet, prepare_beats
-from .crossval import CandidateResult, choose, cross_validate
+from ..errors import InputError, MissingExtraError
+from ..runtime import ModelCard
+from .augment import FloatArray, recorded_noise
+from .crossval import CandidateResult, choose, cross_validate, share_of
+from .examples import ExampleSet
 from .recipe import Recipe
-from .splits import DS2, patient_of
+from .scoring import plain, score_outputs, slug, write_json, write_score
+from .tasks import Report, Task, load_task
 
-__all__ = [
-    "beat_card",
-    "compare_candidates",
-    "of_training_patients",
-    "score_on_test",
-    "train_beat_model",
-    "training_beats",
-]
-
-Report = Callable[[str], None]
-
-
-def training_beats(recipe: Recipe, data: str | os.PathLike[str]) -> BeatSet:
-    """The beats that may train and choose: DS1, and all of any other database of the recipe.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    data : path
-        Folder that holds the databases.
-
-    Returns
-    -------
-    BeatSet
-
-    Raises
-    ------
-    RecordError
-        If a recording is missing or damaged.
-    """
-    return of_training_patients(prepare_beats(data, recipe.databases, progress=True))
-
-
-def of_training_patients(beats: BeatSet) -> BeatSet:
-    """All beats of a set but those of the test records.
-
-    Parameters
-    ----------
-    beats : BeatSet
-
-    Returns
-    -------
-    BeatSet
-
-    Raises
-    ------
-    InputError
-        If none is left.
-    """
-    test = {f"mitdb/{name}" for name in DS2}
-    kept = beats.only(np.array([record not in test for record in beats.record.tolist()]))
-    if not len(kept):
-        raise InputError("the data set holds no training records: prepare it with DS1's")
-    return kept
+__all__ = ["compare_candidates", "model_card", "score_on_test", "train_model"]
 
 
 def compare_candidates(
-    recipe: Recipe, beats: BeatSet, folder: Path, report: Report
+    recipe: Recipe,
+    candidates: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    data: str | os.PathLike[str],
+    folder: Path,
+    report: Report,
+    *,
+    share: float = 1.0,
+    epochs: int | None = None,
+    progress: bool = False,
 ) -> list[CandidateResult]:
-    """Cross-validate every candidate of a recipe; finished ones are read back after a break.
+    """Cross-validate candidates over training patients; finished folds are read back after a break.
 
     Parameters
     ----------
     recipe : Recipe
-    beats : BeatSet
-        Training patients only.
+    candidates : mapping of str to mapping
+        Changes of the recipe by name; see `Recipe.changed`.
+    data : path
+        Folder that holds the databases.
     folder : Path
-        Where each candidate's result is kept.
+        Where the results of folds are kept.
     report : callable
-        Gets a line of progress.
+        Gets lines of progress.
+    share : float
+        Share of every patient's examples that is used.
+    epochs : int, optional
+        Instead of the recipe's, for a quick look.
+    progress : bool
+        Show a progress bar on a terminal.
 
     Returns
     -------
     list of CandidateResult
+
+    Raises
+    ------
+    RecordError, InputError, MissingExtraError
+        If recordings or settings cannot be used.
     """
+    _need_keras()
+    task = load_task(recipe.task)
     results = []
-    for name, change in recipe.candidates.items():
+    made: tuple[dict[str, Any], ExampleSet] | None = None
+    for name, change in candidates.items():
         candidate = recipe.changed(change)
-        settings = {
-            "architecture": candidate.architecture,
-            "schedule": dataclasses.asdict(candidate.schedule),
-            "folds": recipe.folds,
-            "seed": recipe.seed,
-            "beats": len(beats),
-        }
-        kept = folder / f"crossval-{name.replace(' ', '-')}.json"
-        result = _read_result(kept, settings)
-        if result is None:
-            result = cross_validate(candidate, beats, name, report=report)
-            _write_json(kept, {"settings": settings, "result": _pack(result)})
-        report(f"{name}: criterion {result.criterion:.4f}")
+        if epochs is not None:
+            candidate = candidate.changed({"schedule": {"epochs": epochs}})
+        if made is None or made[0] != candidate.options:
+            examples = task.training_set(candidate, data, progress=progress)
+            made = candidate.options, share_of(examples, share, recipe.seed)
+        result = cross_validate(
+            task,
+            candidate,
+            made[1],
+            name,
+            noise=_noise(task, candidate, made[1], data),
+            folder=folder,
+            report=report,
+            progress=progress,
+        )
+        low, high = result.interval
+        report(f"{name}: criterion {result.criterion:.4f} [{low:.4f}, {high:.4f}]")
         results.append(result)
     return results
 
 
-def train_beat_model(
+def train_model(
     recipe: Recipe,
     data: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -126,11 +98,11 @@ def train_beat_model(
     report: Report = print,
     progress: bool = False,
 ) -> ModelCard:
-    """Make a model of AAMI beat classes from nothing.
+    """Make a model from nothing.
 
     Candidates are compared by cross-validation over training patients; the best is trained on all
-    of them, converted to TFLite and checked against Keras; the converted files are scored once on
-    DS2, from reference beats and end to end, and everything goes into the card.
+    of them but its validation part, converted to TFLite and checked against Keras; the converted
+    files are scored once on the test part, and everything goes into the card.
 
     Parameters
     ----------
@@ -140,13 +112,14 @@ def train_beat_model(
     output : path
         Folder for the model's files and card.
     work : path
-        Folder for what a broken-off run needs to go on: results of candidates, the Keras model.
+        Folder for what a broken-off run needs to go on (folds of candidates, the state after each
+        epoch), the Keras model, learning curves and scores.
     command : str
         The command that does this, for the card.
     report : callable
         Gets lines of progress.
     progress : bool
-        Show Keras's progress bar.
+        Show a progress bar on a terminal.
 
     Returns
     -------
@@ -157,55 +130,172 @@ def train_beat_model(
     RecordError, InputError, ModelError, MissingExtraError
         If recordings, recipe or conversion fail.
     """
-    if find_spec("keras") is None or find_spec("tensorflow") is None:
-        raise MissingExtraError("Training a model (Keras and TensorFlow)", "train")
+    _need_keras()
+    if find_spec("tensorflow") is None:
+        raise MissingExtraError("Exporting a model (TensorFlow)", "train")
     from .export import export
-    from .fit import fit
 
-    beats = training_beats(recipe, data)
+    task = load_task(recipe.task)
     folder = Path(work)
     folder.mkdir(parents=True, exist_ok=True)
-    report(
-        f"{len(beats)} training beats of {len(set(beats.patient.tolist()))} patients: "
-        f"{beats.counts()}"
+    results = compare_candidates(
+        recipe, recipe.candidates, data, folder / "crossval", report, progress=progress
     )
-    results = compare_candidates(recipe, beats, folder, report)
     chosen = recipe
     if results:
         best = choose(results)
         chosen = recipe.changed(recipe.candidates[best.name])
         report(f"chosen: {best.name}")
-    model, losses = fit(chosen, beats, progress=progress)
-    model.save(folder / "model.keras")
-    _write_json(folder / "losses.json", losses)
-
-    card = beat_card(chosen, beats, command)
-    card.metrics["cross_validation"] = [result.to_dict() for result in results]
+    model, examples, parts = _trained(task, chosen, data, folder, report, progress)
+    card = model_card(task, chosen, examples, command)
+    card.metrics.update(parts)
+    if results:
+        card.metrics["cross_validation"] = [result.to_dict() for result in results]
+    for heading, change in recipe.protocols.items():
+        other = chosen.changed(change)
+        report(f"protocol: {heading}")
+        card.metrics[heading] = _protocol(
+            task, other, data, folder / slug(heading), report, progress
+        )
     export(
         model,
         output,
         recipe.name,
-        representative={"window": beats.windows, "features": beats.features},
-        labels=beats.label,
+        representative=examples.inputs,
+        labels=examples.target if examples.labelled else None,
         card=card,
         seed=recipe.seed,
     )
-    return score_on_test(Path(output) / f"{recipe.name}.json", data, report=report)
+    return score_on_test(
+        chosen,
+        Path(output) / f"{recipe.name}.json",
+        data,
+        report=report,
+        folder=folder,
+    )
+
+
+def _need_keras() -> None:
+    if find_spec("keras") is None:
+        raise MissingExtraError("Training a model (Keras)", "train")
+
+
+def _noise(
+    task: Task, recipe: Recipe, examples: ExampleSet, data: str | os.PathLike[str]
+) -> list[FloatArray]:
+    """Recorded noise on the model's grid, where the schedule adds some."""
+    if not recipe.schedule.recorded_noise:
+        return []
+    window = task.facts(recipe, examples).window
+    if window is None:
+        raise InputError(f"recipe {recipe.name}: recorded_noise needs windows on a time grid")
+    return recorded_noise(data, recipe.schedule.noise_records, window.grid_fs)
+
+
+def _trained(
+    task: Task,
+    recipe: Recipe,
+    data: str | os.PathLike[str],
+    folder: Path,
+    report: Report,
+    progress: bool,
+) -> tuple[Any, ExampleSet, dict[str, Any]]:
+    """Network, training set, and its figures on the training and validation parts."""
+    from .fit import fit, predict
+
+    folder.mkdir(parents=True, exist_ok=True)
+    examples = task.training_set(recipe, data, progress=progress)
+    report(
+        f"{len(examples)} training examples of {len(set(examples.patient.tolist()))} patients: "
+        f"{examples.counts()}"
+    )
+    watched = task.validation(recipe, examples)
+    parts = {"training part": examples.only(~watched), "validation part": examples.only(watched)}
+    fitted = fit(
+        recipe,
+        *parts.values(),
+        noise=_noise(task, recipe, examples, data),
+        checkpoint=folder / "checkpoint.npz",
+        report=report,
+        progress=progress,
+    )
+    fitted.model.save(folder / "model.keras")
+    write_json(folder / "learning_curves.json", fitted.history)
+    metrics: dict[str, Any] = {}
+    for name, part in parts.items():
+        if len(part):
+            # As the live stream shows them before it knows more.
+            shown = next(iter(task.views(part).values()))
+            outputs = predict(fitted.model, shown)
+            metrics[name] = plain(task.figures(shown, outputs))
+            confusion = score_outputs(shown, outputs).get("confusion", ())
+            write_score(
+                folder / "scores",
+                name,
+                shown.classes,
+                confusion,
+                target=shown.target,
+                outputs=outputs,
+            )
+    return fitted.model, examples, metrics
+
+
+def _protocol(
+    task: Task,
+    recipe: Recipe,
+    data: str | os.PathLike[str],
+    folder: Path,
+    report: Report,
+    progress: bool,
+) -> dict[str, Any]:
+    """Figures of the recipe trained anew under another protocol, with Keras."""
+    from .fit import predict
+
+    model, examples, metrics = _trained(task, recipe, data, folder, report, progress)
+    details: list[Any] = [{"split": task.facts(recipe, examples).split}]
+    for heading, shown in task.test_sets(recipe, data, progress=progress).items():
+        for view, part in task.views(shown).items():
+            title = ", ".join(filter(None, (heading, view)))
+            outputs = predict(model, part)
+            metrics[title] = plain(task.figures(part, outputs))
+            score = score_outputs(part, outputs)
+            details.append({"title": title, **score})
+            write_score(
+                folder / "scores",
+                title,
+                part.classes,
+                score.get("confusion", ()),
+                target=part.target,
+                outputs=outputs,
+            )
+            report(f"{title}: {metrics[title]}")
+    metrics["scores"] = details
+    write_json(folder / "metrics.json", metrics)
+    return metrics
 
 
 def score_on_test(
-    card_path: Path, data: str | os.PathLike[str], *, report: Report = print
+    recipe: Recipe,
+    card_path: Path,
+    data: str | os.PathLike[str],
+    *,
+    report: Report = print,
+    folder: Path | None = None,
 ) -> ModelCard:
-    """Score every form of a converted model on DS2 and write the figures into its card.
+    """Score every form of a converted model on the test part; write the figures into its card.
 
     Parameters
     ----------
+    recipe : Recipe
+        The model's.
     card_path : Path
         NAME.json beside the model's files.
     data : path
-        Folder that holds ``mitdb``.
+        Folder that holds the databases.
     report : callable
         Gets the tables.
+    folder : Path, optional
+        Work folder: ``metrics.json`` and ``scores/`` are written there.
 
     Returns
     -------
@@ -217,50 +307,26 @@ def score_on_test(
     ModelError, RecordError
         If the model or a recording cannot be used.
     """
+    task = load_task(recipe.task)
+    scores = None if folder is None else folder / "scores"
+    metrics = task.score_forms(card_path, data, recipe, report, folder=scores)
     card = ModelCard.load(card_path)
-    test = [("mitdb", name, patient_of("mitdb", name)) for name in DS2]
-    metrics: dict[str, Any] = {}
-    details = []
-    for form in card.forms:
-        scores = evaluate_beat_model(Classifier(card_path, form=form), data, test, progress=True)
-        for score in scores:
-            metrics[f"DS2 {form}, {_title(score)}"] = _headline(score)
-            details.append({"form": form, **score.to_dict()})
-            report(f"\nDS2 {form}, {_title(score)}\n{score.scores().table()}")
-    kept = {key: value for key, value in card.metrics.items() if not key.startswith("DS2 ")}
-    card.metrics = {**metrics, **kept, "scores": details}
+    card.metrics = {**metrics, **{k: v for k, v in card.metrics.items() if k not in metrics}}
     card.save(card_path)
+    if folder is not None:
+        write_json(folder / "metrics.json", card.metrics)
     return card
 
 
-def _title(score: BeatModelScores) -> str:
-    beats = "reference beats" if score.beats == "reference" else "own detections"
-    return f"{beats}, label {'one beat later' if score.lookahead else 'with the beat'}"
-
-
-def _headline(score: BeatModelScores) -> dict[str, float]:
-    total, without = score.scores(), score.scores(without=("mitdb/232",))
-    figures = {
-        "N sensitivity": total.sensitivity("N"),
-        "V sensitivity": total.sensitivity("V"),
-        "V positive predictivity": total.positive_predictivity("V"),
-        "V F1": total.f1("V"),
-        "S F1": total.f1("S"),
-        "S F1 without record 232": without.f1("S"),
-        "accuracy": total.accuracy,
-    }
-    # A model that never says V has no positive predictivity to tell.
-    return {name: round(figure, 4) for name, figure in figures.items() if isfinite(figure)}
-
-
-def beat_card(recipe: Recipe, beats: BeatSet, command: str) -> ModelCard:
+def model_card(task: Task, recipe: Recipe, examples: ExampleSet, command: str) -> ModelCard:
     """What is known of a model before it is converted and scored.
 
     Parameters
     ----------
+    task : Task
     recipe : Recipe
-    beats : BeatSet
-        Training beats.
+    examples : ExampleSet
+        Training set.
     command : str
         The command that makes the model.
 
@@ -268,82 +334,21 @@ def beat_card(recipe: Recipe, beats: BeatSet, command: str) -> ModelCard:
     -------
     ModelCard
     """
-    points, channels = beats.windows.shape[1:]
-    window = ModelWindow(*beats.about["window"])
+    facts = task.facts(recipe, examples)
     return ModelCard(
         name=recipe.name,
         description=recipe.description,
-        task=recipe.task,
-        classes=tuple(AAMI_CLASSES),
-        inputs=(
-            InputSpec(
-                "window",
-                (points, channels),
-                "channel 0 the beat, channel 1 the patient's running dominant beat, in running QRS "
-                "sizes, as BeatStream cuts them",
-            ),
-            InputSpec(
-                "features",
-                (beats.features.shape[1],),
-                "RR and morphology features of BeatStream: " + ", ".join(beats.about["features"]),
-            ),
-        ),
-        window=window,
+        task=task.name,
+        classes=task.classes,
+        inputs=facts.inputs,
+        output=task.output,
+        window=facts.window,
+        lookahead=facts.lookahead,
         architecture=recipe.architecture,
-        data={
-            "databases": list(recipe.databases),
-            "training_beats": beats.counts(),
-            "training_patients": len(set(beats.patient.tolist())),
-            "left_out": beats.about["left_out"],
-            "lead": "the first of each recording",
-        },
-        split={
-            "training": sorted(set(beats.record.tolist())),
-            "choice": f"{recipe.folds}-fold cross-validation over training patients",
-            "test": [f"mitdb/{name}" for name in DS2],
-            "patients on both sides": "one: mitdb 201 and 202, the split's known flaw",
-        },
+        data=facts.data,
+        split=facts.split,
         seed=recipe.seed,
         command=command,
         limits=list(recipe.limits),
         metrics={"schedule": [dataclasses.asdict(recipe.schedule)]},
     )
-
-
-def _pack(result: CandidateResult) -> dict[str, Any]:
-    return {
-        "name": result.name,
-        "parameters": result.parameters,
-        "fold_criterion": list(result.fold_criterion),
-        "confusion": {str(a): [list(r) for r in s.confusion] for a, s in result.scores.items()},
-    }
-
-
-def _read_result(path: Path, settings: dict[str, Any]) -> CandidateResult | None:
-    """A finished candidate of the same settings, if the file holds one."""
-    from ..evaluation.classes import from_matrix
-
-    if not path.exists():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["settings"] != json.loads(json.dumps(settings)):
-            return None
-        packed = content["result"]
-        return CandidateResult(
-            packed["name"],
-            packed["parameters"],
-            {
-                int(ahead): from_matrix(np.array(matrix), AAMI_CLASSES)
-                for ahead, matrix in packed["confusion"].items()
-            },
-            tuple(packed["fold_criterion"]),
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: damaged ({error}); delete it and run again") from None
-
-
-def _write_json(path: Path, content: Any) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)

@@ -228,7 +228,7 @@ class Task(ABC):
         report : callable
             Gets the tables.
         folder : Path, optional
-            Where reports and pictures go.
+            Where `scoring.write_score` writes what reports and pictures are made from.
 
         Returns
         -------

@@ -16,6 +16,7 @@ from ...runtime import Classifier, InputSpec, ModelCard, ModelWindow
 from ..beats import BeatSet, prepare_beats, without_lookahead
 from ..examples import ExampleSet
 from ..recipe import Recipe
+from ..scoring import write_score
 from ..splits import DS2, patient_of
 from . import CardFacts, Report, Task
 
@@ -152,6 +153,8 @@ class BeatTask(Task):
                 title = f"DS2 {form}, {_title(score)}"
                 metrics[title] = _headline(score)
                 details.append({"form": form, **score.to_dict()})
+                if folder is not None:
+                    write_score(folder, title, self.classes, score.scores().confusion)
                 report(f"\n{title}\n{score.scores().table()}")
         return {**metrics, "scores": details}
 
