@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,13 +95,15 @@ def affine_model(
     dynamic: bool = True,
     bias: float = 0.25,
     quantised: tuple[float, int] | None = None,
+    more_operators: Sequence[tuple[int, str]] = (),
 ) -> tuple[bytes, Callable[..., Any]]:
     """A model that is an affine map of its inputs, and that map in NumPy.
 
-    With `quantised` (scale, zero point) it copies an int8 window instead.
+    With `quantised` (scale, zero point) it copies an int8 window instead. `more_operators` are
+    codes, and names for custom ones, that the file lists beside its own.
     """
     size = int(np.prod(window))
-    width = size + (features[0] if features else 0)
+    width = size + (int(np.prod(features)) if features else 0)
     weights = rng.standard_normal((outputs, width)).astype("<f4")
     offset = np.full(outputs, bias, "<f4")
     kind = FLOAT32 if quantised is None else INT8
@@ -129,6 +131,12 @@ def affine_model(
     if features:
         more = tensor(f"serving_default_{names[1]}:0", (1, *features))
         inputs.insert(0 if features_first else 1, more)
+        if len(features) > 1:
+            ends = (-1 if dynamic else 1, width - size)
+            row = tensor("features_flat", (1, width - size))
+            to = tensor("features_shape", (2,), np.array(ends, "<i4"), INT32)
+            operators.append({0: 0, 1: [more, to], 2: [row]})
+            more = row
         together = tensor("together", (1, width))
         operators.append({0: 1, 1: [x, more], 2: [together], 3: CONCATENATION_OPTIONS, 4: {0: 1}})
         x = together
@@ -138,6 +146,7 @@ def affine_model(
         operators.append({0: 2, 1: ends, 2: [out], 3: FULLY_CONNECTED_OPTIONS, 4: {}})
         x = out
     codes = [{0: code, 2: 1, 3: code} for code in (RESHAPE, CONCATENATION, FULLY_CONNECTED)]
+    codes += [{0: min(code, 127), 1: name, 2: 1, 3: code} for code, name in more_operators]
     graph = {0: tensors, 1: inputs, 2: [x], 3: operators}
 
     def answer(windows: Any, features: Any) -> Any:

@@ -135,13 +135,19 @@ def _leads(text: str) -> list[str | int]:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add ``--model``."""
+    """Add ``--model`` and ``--form``."""
     parser.add_argument(
         "--model",
         default="beats",
         metavar="NAME|FILE",
         help="a built-in model (see `ecgfast models`) or a .tflite file with its card beside it "
         "(default: beats)",
+    )
+    parser.add_argument(
+        "--form",
+        metavar="FORM",
+        help="file of the model to run: float32, int8, or fastest, which the model's card names "
+        "for the runtime in use (default: float32)",
     )
 
 
@@ -180,7 +186,7 @@ def add_output(parser: argparse.ArgumentParser, annotator: str) -> None:
 
 
 def labeller_for(source: ChunkSource, args: argparse.Namespace) -> BeatLabeller:
-    """The stream and model that ``--model`` and ``--lookahead`` ask for.
+    """The stream and model that ``--model``, ``--form`` and ``--lookahead`` ask for.
 
     Raises
     ------
@@ -190,7 +196,7 @@ def labeller_for(source: ChunkSource, args: argparse.Namespace) -> BeatLabeller:
     from ..runtime import Classifier
     from ..streaming import BeatLabeller
 
-    classifier = Classifier(args.model)
+    classifier = Classifier(args.model, form=args.form)
     return BeatLabeller(classifier, source.fs, leads=len(source.leads), lookahead=args.lookahead)
 
 

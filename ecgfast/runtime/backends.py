@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import MissingExtraError, ModelError
 
-__all__ = ["BACKENDS", "available_backends", "open_interpreter"]
+__all__ = ["BACKENDS", "available_backends", "chosen_backend", "open_interpreter"]
 
 #: Runtimes in the order tried: the maintained one, its small predecessor, all of TensorFlow.
 BACKENDS = ("ai-edge-litert", "tflite-runtime", "tf.lite")
@@ -99,6 +99,12 @@ def available_backends() -> tuple[str, ...]:
     if ("tensorflow" in sys.modules or not small) and not isinstance(_probe("tf.lite"), str):
         return (*small, "tf.lite")
     return small
+
+
+def chosen_backend(backend: str | None = None) -> str | None:
+    """The runtime that `open_interpreter` tries first; None where none works."""
+    named = backend or os.environ.get(VARIABLE) or None
+    return named or next(iter(available_backends()), None)
 
 
 def open_interpreter(

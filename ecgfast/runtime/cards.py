@@ -75,6 +75,9 @@ class ModelCard:
     """Weights of the Keras model."""
     forms: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By form ("float32", "int8"...): file, bytes, sha256, operators, max_abs_difference."""
+    fastest: dict[str, Any] = field(default_factory=dict)
+    """Fastest form that holds accuracy, as ``bench/models.py`` measured it: "forms" (runtime to
+    form), "one_beat_us" (runtime to form to median), "machine", "rule", "command"."""
     data: dict[str, Any] = field(default_factory=dict)
     """Data sets and what was kept of them."""
     split: dict[str, Any] = field(default_factory=dict)
@@ -142,6 +145,10 @@ class ModelCard:
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise ModelError(f"{path}: cannot be written ({error.strerror})") from None
+
+    def fastest_form(self, backend: str) -> str:
+        """The fastest form on a runtime that holds accuracy; float32 where none was measured."""
+        return str(self.fastest.get("forms", {}).get(backend, "float32"))
 
     def file(self, form: str) -> Path:
         """File of one form, beside the card.

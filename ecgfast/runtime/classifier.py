@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, ModelError
-from .backends import open_interpreter
+from .backends import chosen_backend, open_interpreter
 from .cards import ModelCard, ModelWindow, available_models, models_folder
-from .flatbuffer import check_model
+from .flatbuffer import check_model, refused_operators
 
 __all__ = ["Classifier"]
 
@@ -120,20 +120,24 @@ class Classifier:
         the first that works and can load the model.
     form : str, optional
         Which file of a model with a card to run: "float32" (default), "int8" and whatever else
-        the card lists. A .tflite file is its own form.
+        the card lists, or "fastest", which the card names for the runtime. A .tflite file is its
+        own form.
 
     Attributes
     ----------
     backend : str
         Runtime in use.
     classes : tuple of str
-        Label of each output; "0", "1", ... for a file without a card.
+        Label of each output, or name of each number; "0", "1", ... for a file without a card.
     card : ModelCard or None
         The model's card; None for a .tflite file without one beside it.
     form : str or None
         Form in use; None without a card.
+    output : {"probability", "value"}
+        What the outputs are.
     window : ModelWindow or None
-        Time grid of the window: `grid_fs` in Hz, grid points `before` R and `after` it.
+        What the model sees of a beat: `grid_fs` in Hz, grid points `before` R and `after` it,
+        `form`, and `history`, the beats whose features it sees.
     lookahead : int
         How many later beats the features of a beat need.
     input_shapes : dict of str to tuple of int
@@ -148,7 +152,8 @@ class Classifier:
     ------
     ModelError
         The model is unknown, or its file is missing, damaged, not what its card says (checksum,
-        inputs, classes), keeps state from beat to beat, or no runtime can load it.
+        inputs, window, classes), holds custom operators, keeps state from beat to beat, or no
+        runtime can load it.
     MissingExtraError
         No TFLite runtime is installed.
 
@@ -173,13 +178,14 @@ class Classifier:
     ) -> None:
         if num_threads < 1:
             raise InputError(f"num_threads must be at least 1, not {num_threads}")
-        self.path, self.card, self.form = _locate(model, form)
+        if form == "fastest":
+            backend = chosen_backend(backend)
+        self.path, self.card, self.form = _locate(model, form, backend)
         self._content = _read(self.path)
         origin = str(self.path)
         if self.card is not None and self.form is not None:
             _check_sum(self._content, self.path, self.card.forms[self.form])
-        else:
-            _check_whole(self._content, self.path)
+        _check_whole(self._content, self.path)
         self._threads = num_threads
         self._one = _Session(self._content, origin, backend, num_threads, None)
         self.backend = self._one.backend
@@ -195,11 +201,13 @@ class Classifier:
         self._many: _Session | None = None
         outputs = self._one.result.shape[1]
         self.classes = tuple(str(i) for i in range(outputs))
+        self.output = "probability"
         self.window: ModelWindow | None = None
         self.lookahead = 0
         if self.card is not None:
             self._check_card(self.card, outputs)
             self.classes = self.card.classes
+            self.output = self.card.output
             self.window = self.card.window
             self.lookahead = self.card.lookahead
         self._window_shape = self.input_shapes["window"]
@@ -223,6 +231,19 @@ class Classifier:
                 f"{self.path}: has {outputs} outputs, but its card names "
                 f"{len(card.classes)} classes"
             )
+        if card.window is not None:
+            self._check_window(card.window)
+
+    def _check_window(self, window: ModelWindow) -> None:
+        shapes = {"window": (window.before + window.after, 2 if window.form == "beat" else 1)}
+        if "features" in self.input_shapes:
+            rows = (window.history,) if window.history > 1 else ()
+            shapes["features"] = (*rows, self.input_shapes["features"][-1])
+        if shapes != self.input_shapes:
+            raise ModelError(
+                f"{self.path}: its inputs are {self.input_shapes}, which the window of its card, "
+                f"{tuple(window)}, does not make"
+            )
 
     def _warm_up(self) -> None:
         """First, slow calls; and proof that no state and no NaN is in the model."""
@@ -243,7 +264,7 @@ class Classifier:
     def predict_one(
         self, window: npt.NDArray[Any], features: npt.NDArray[Any] | None = None
     ) -> FloatArray:
-        """Probabilities of one beat, without allocating.
+        """Probabilities (or values) of one beat, without allocating.
 
         Parameters
         ----------
@@ -355,15 +376,18 @@ class Classifier:
 
 
 def _locate(
-    model: str | os.PathLike[str], form: str | None
+    model: str | os.PathLike[str], form: str | None, backend: str | None
 ) -> tuple[Path, ModelCard | None, str | None]:
     """File, card and form for what the user named."""
     text = os.fspath(model)
     path = Path(text)
+
+    def of_card(card: ModelCard) -> tuple[Path, ModelCard, str]:
+        own = card.fastest_form(backend or "") if form == "fastest" else form or "float32"
+        return card.file(own), card, own
+
     if path.suffix == ".json":
-        card = ModelCard.load(path)
-        form = form or "float32"
-        return card.file(form), card, form
+        return of_card(ModelCard.load(path))
     if path.suffix == ".tflite" or len(path.parts) > 1:
         beside = path.with_name(path.name.partition(".")[0] + ".json")
         for candidate in (path.with_suffix(".json"), beside):
@@ -371,19 +395,17 @@ def _locate(
                 card = ModelCard.load(candidate)
                 for own, entry in card.forms.items():
                     if entry.get("file") == path.name:
-                        if form not in (None, own):
+                        if form not in (None, "fastest", own):
                             raise ModelError(f"{path}: is the form {own!r}, not {form!r}")
                         return path, card, own
-        if form is not None:
+        if form not in (None, "fastest"):
             raise ModelError(f"{path}: has no card that lists it, so no form {form!r}")
         return path, None, None
     models = available_models()
     if text not in models:
         has = ", ".join(models) or f"none, {models_folder()} is empty"
         raise ModelError(f"no model {text!r}: neither a .tflite file nor built in ({has})")
-    card = models[text]
-    form = form or "float32"
-    return card.file(form), card, form
+    return of_card(models[text])
 
 
 def _read(path: Path) -> bytes:
@@ -403,6 +425,11 @@ def _check_whole(content: bytes, path: Path) -> None:
         check_model(content)
     except ValueError as error:
         raise ModelError(f"{path}: a damaged model file ({error}); copy it again") from None
+    if refused := refused_operators(content):
+        raise ModelError(
+            f"{path}: holds {', '.join(refused)}: models must consist of built-in operators "
+            "without state; export it with `ecgfast export`"
+        )
 
 
 def _check_sum(content: bytes, path: Path, entry: dict[str, Any]) -> None:

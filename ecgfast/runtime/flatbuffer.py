@@ -6,7 +6,12 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["check_model"]
+__all__ = ["check_model", "refused_operators"]
+
+# Builtin operators that keep variables, by code: a model that holds one carries state from beat to
+# beat. Code 32 is any custom operator, which only TensorFlow's Flex delegate or a plug-in has.
+_STATEFUL = {129: "CALL_ONCE", 142: "VAR_HANDLE", 143: "READ_VARIABLE", 144: "ASSIGN_VARIABLE"}
+_CUSTOM = 32
 
 # What the fields of each table hold, by slot in TensorFlow Lite's schema, version 3: a number of
 # bytes is a vector of such elements, a name a table, a list of one name a vector of such tables.
@@ -74,6 +79,16 @@ class _Table:
         at = self._field(slot)
         return 0 if at is None else self._read("<I", at)
 
+    def byte(self, slot: int) -> int:
+        """An 8-bit scalar field; zero where it is left out."""
+        at = self._field(slot)
+        return 0 if at is None else self._read("<b", at)
+
+    def text(self, slot: int) -> str:
+        """A string; empty where it is left out."""
+        start, length = self.vectors.get(slot, (0, 0))
+        return self.content[start : start + length].decode("utf-8", "replace")
+
     def integers(self, slot: int) -> Iterator[int]:
         """A vector of 32-bit integers."""
         start, length = self.vectors.get(slot, (0, 0))
@@ -105,3 +120,23 @@ def check_model(content: bytes) -> None:
         # Minus one is an optional input that is not given.
         if any(not -1 <= index < len(tensors) for end in ends for index in end):
             raise ValueError("a tensor that is named does not exist")
+
+
+def refused_operators(content: bytes) -> list[str]:
+    """Names of operators that no runtime here may run: custom ones, and those that keep variables.
+
+    Parameters
+    ----------
+    content : bytes
+        A file that `check_model` passed.
+    """
+    model = _Table(content, struct.unpack_from("<I", content)[0], "Model")
+    found = []
+    for operator in model.tables.get(1, []):
+        # Codes beyond a byte have a field of their own; older files only know the first.
+        code = max(operator.byte(0), operator.number(3))
+        if code == _CUSTOM:
+            found.append(operator.text(1) or "a custom operator")
+        elif code in _STATEFUL:
+            found.append(_STATEFUL[code])
+    return found
