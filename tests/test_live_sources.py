@@ -329,14 +329,20 @@ def test_a_port_that_goes_away_is_opened_again_and_the_time_counted(
 
 def test_a_silent_port_is_a_gap(board: Board) -> None:
     now = [0.0]
-    source = SerialSamples(str(board.port), 100, clock=lambda: now[0])
+
+    def clock() -> float:
+        now[0] += 0.0 if source.lines.width else 60.0  # a board that starts late
+        return now[0]
+
+    source = SerialSamples(str(board.port), 100, clock=clock)
     chunks = iter(source)
-    board.send(b"\n1\n")
+    threading.Timer(0.4, board.send, [b"\n1\n"]).start()
     assert len(taken(chunks, lambda x: len(x) == 1)) == 1
-    now[0] = 1.9
+    assert now[0] > 100.0
+    now[0] += 1.9
     board.send(b"2\n3\n")
     np.testing.assert_array_equal(taken(chunks, lambda x: len(x) == 2)[:, 0], [2, 3])
-    now[0] = 1.9 + 3600.0
+    now[0] += 3600.0
     board.send(written(range(10)))
     found = taken(chunks, lambda x: x[-1, 0] == 9)
     assert len(found) == 360_000

@@ -106,11 +106,12 @@ class SerialSamples:
         filled = 0  # missing samples since `last`
         silent = False
         while not self._closed:
+            begun = self.lines.width > 0  # before the first sample nothing can be missing
             piece = self._read()
             chunk = self.lines.feed(piece) if piece else None
             arrived = 0 if chunk is None else len(chunk)
             now = self._clock()
-            if self.lines.width and (silent or self._away or now - last > _SILENCE_S):
+            if begun and (silent or self._away or now - last > _SILENCE_S):
                 # What arrived together was taken in a row: only the time before it is lost.
                 due = max(0, round((now - last) * self.fs) - filled - arrived)
                 if not silent:

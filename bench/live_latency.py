@@ -1,0 +1,136 @@
+"""From the arrival of the sample that completes a beat's window to its label.
+
+``python bench/live_latency.py`` measures three ways and prints JSON, in microseconds:
+
+``in_process``   one call of `BeatLabeller.process` with that one sample;
+``pipe``         from writing the line to the pipe of ``ecgfast stream -`` to reading its JSON line;
+``serial``       the same through a pseudo-terminal and ``ecgfast stream serial:...``.
+
+The last two hold two processes, the parsing, a queue and its thread. Samples are sent one by one at
+their own pace times ``--speed``. Needs a POSIX system.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import threading
+import tty
+from collections.abc import Callable
+from time import perf_counter_ns, sleep
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ecgfast import BeatBatch, BeatStream, Classifier
+from ecgfast.benchmark.measure import percentiles
+from ecgfast.records import synthetic_ecg
+from ecgfast.streaming import BeatLabeller
+
+_FS = 360.0
+
+
+def in_process(signal: npt.NDArray[np.float32], model: str) -> dict[str, float]:
+    """Calls that gave a beat, one sample each."""
+    labeller = BeatLabeller(Classifier(model), _FS)
+    times = []
+    for i in range(len(signal)):
+        sample = signal[i : i + 1]
+        begin = perf_counter_ns()
+        beats = labeller.process(sample)
+        if beats:
+            times.append(perf_counter_ns() - begin)
+    return {"calls": len(times), **percentiles(times)}
+
+
+def through_command(
+    signal: npt.NDArray[np.float32], lines: list[bytes], model: str, speed: float, *, serial: bool
+) -> dict[str, float]:
+    """Lines in, JSON lines out, of the command in a process of its own."""
+    stream = BeatStream(_FS, window=Classifier(model).window)
+    beats = BeatBatch.concatenate([stream.process(signal), stream.flush()])
+    completed_by = dict(zip(beats.r_sample.tolist(), (beats.known_at - 1).tolist(), strict=True))
+    ours, theirs = os.openpty() if serial else (-1, -1)
+    if serial:
+        tty.setraw(theirs)
+    source = f"serial:{os.ttyname(theirs)}" if serial else "-"
+    command = [sys.executable, "-m", "ecgfast", "stream", source, "--fs", str(_FS), "--json"]
+    with subprocess.Popen(
+        [*command, "--model", model],
+        stdin=subprocess.DEVNULL if serial else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    ) as process:
+        assert process.stdout is not None
+        output = os.fdopen(os.dup(process.stdout.fileno()), "rb")
+        arrived: list[tuple[int, int]] = []
+
+        def read() -> None:
+            while line := output.readline():
+                now = perf_counter_ns()
+                arrived.append((json.loads(line)["sample"], now))
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        number = ours if serial else process.stdin.fileno()  # type: ignore[union-attr]
+        sleep(3.0)  # the command loads its model
+        if serial:
+            os.write(number, b"\n")  # ends the line that a port is opened in the middle of
+        written = paced(lines, speed, lambda line: os.write(number, line))
+        sleep(0.5)
+        process.terminate()
+        process.wait()
+        reader.join()
+    if serial:
+        os.close(ours)
+        os.close(theirs)
+    # Beats that the end of the stream pushed out have no sample that completes them.
+    ends = [(completed_by[sample], now) for sample, now in arrived]
+    times = [now - written[end] for end, now in ends if end < len(written) - 1]
+    return {"beats": len(times), **percentiles(times)}
+
+
+def paced(lines: list[bytes], speed: float, write: Callable[[bytes], Any]) -> list[int]:
+    """Write the lines at the pace of their samples; when each was written, nanoseconds."""
+    begin = perf_counter_ns()
+    written = []
+    for i, line in enumerate(lines):
+        due = begin + round(1e9 * i / _FS / speed)
+        while (left := due - perf_counter_ns()) > 0:
+            sleep(left / 1e9)
+        written.append(perf_counter_ns())
+        write(line)
+    return written
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=480.0, help="of signal")
+    parser.add_argument("--speed", type=float, default=8.0, help="times real time")
+    parser.add_argument("--model", default="beats")
+    args = parser.parse_args()
+    made = synthetic_ecg(
+        args.seconds, _FS, ventricular=0.09, supraventricular=0.07, wander=0.12, muscle=0.012
+    )
+    lines = [f"{value:.4f}\n".encode() for value in made.signal[:, 0]]
+    signal = np.array([float(line) for line in lines], np.float32)
+    result = {
+        "signal_s": args.seconds,
+        "fs": _FS,
+        "speed": args.speed,
+        "model": args.model,
+        "latency_us": {
+            "in_process": in_process(signal, args.model),
+            "pipe": through_command(signal, lines, args.model, args.speed, serial=False),
+            "serial": through_command(signal, lines, args.model, args.speed, serial=True),
+        },
+    }
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
