@@ -31,10 +31,9 @@ static void adaptive_init(ecg_detector *d, void *state) {
     adaptive_forget(a, d->config.leads);
 }
 
-/* The decimated samples of all leads are complete. */
-static void step(ecg_detector *d, adaptive_state *a) {
+/* A candidate is complete, or something is due. */
+static void event(ecg_detector *d, adaptive_state *a, int complete) {
     int leads = d->config.leads;
-    int complete = adaptive_feature_step(a, leads);
     if (complete && a->tail - a->head >= PENDING_MAX) {
         adaptive_learn_rejected(a, leads, a->head % PENDING);
         a->solved = ++a->head;
@@ -61,53 +60,96 @@ static void step(ecg_detector *d, adaptive_state *a) {
     if (a->learn_until >= 0 && a->index > a->learn_until) a->learning = 0;
 }
 
-static size_t process_leads(ecg_detector *d, adaptive_state *a, const float *samples, size_t n) {
-    adaptive_lead *s = adaptive_leads(a);
+/* Decides on `steps` decimated samples, up to the first at which a beat is queued; returns how many.
+ * `first`: samples taken when the first is complete. */
+static int decide_steps(ecg_detector *d, adaptive_state *a, int steps, int64_t first) {
     int leads = d->config.leads;
-    float clean[ECG_LEADS_MAX];
-    size_t i = 0;
-    while (i < n && !ecg_queue_filled(d)) {
-        ecg_detector_take(d, samples + i++ * (size_t)leads, clean);
-        for (int l = 0; l < leads; l++) s[l].sum += clean[l];
-        if (++a->phase == a->decimation) {
-            a->phase = 0;
-            step(d, a);
-        }
+    int64_t begun = a->index, end = begun + steps;
+    while (a->index < end) {
+        int64_t until = end;
+        if (a->wake < until) until = a->wake;
+        if (a->learning && a->learn_until >= 0 && a->learn_until + 1 < until) until = a->learn_until + 1;
+        if (until <= a->index) until = a->index + 1;
+        int complete = adaptive_feature_search(a, leads, until);
+        if (!complete && a->index < a->wake && !a->learning) continue;
+        d->count = first + (a->index - begun - 1) * a->decimation;
+        event(d, a, complete);
+        if (ecg_queue_filled(d)) break;
     }
-    return i;
+    return (int)(a->index - begun);
 }
 
-/* The same for one lead, its front end kept in registers. */
-static size_t process_one(ecg_detector *d, adaptive_state *a, const float *samples, size_t n) {
-    adaptive_lead *s = adaptive_leads(a);
-    ecg_lead lead = ecg_leads(d)[0];
-    float *ring = ecg_ring(d, 0);
-    uint8_t *flags = ecg_flags(d, 0);
-    uint32_t mask = d->ring_mask;
-    size_t i = 0;
-    while (i < n && !ecg_queue_filled(d)) {
-        size_t left = (size_t)(a->decimation - a->phase), stop = n - i < left ? n : i + left;
-        uint32_t at = (uint32_t)d->count;
-        float sum = s->sum, clean;
-        a->phase += (int32_t)(stop - i);
-        d->count += (int64_t)(stop - i);
-        for (; i < stop; i++, at++) {
-            flags[at & mask] = (uint8_t)ecg_lead_step(&lead, samples[i], &clean);
-            ring[at & mask] = clean;
-            sum += clean;
-        }
-        s->sum = sum;
-        if (a->phase == a->decimation) {
-            a->phase = 0;
-            step(d, a);
-        }
+/* Adds up `n` groups of `length` samples. */
+static inline void add_up(float *sums, const float *x, int n, int length) {
+    for (int i = 0; i < n; i++, x += length) {
+        float sum = x[0];
+        for (int k = 1; k < length; k++) sum += x[k];
+        sums[i] = sum;
     }
-    ecg_leads(d)[0] = lead;
-    return i;
 }
 
+/* Adds up `n` samples in groups; the last may stay open. */
+static void decimate(const adaptive_state *a, adaptive_lead *s, const float *x, int n) {
+    float *wave = s->wave + (a->index - a->base);
+    const float *end = x + n;
+    if (a->phase > 0) {
+        int left = a->decimation - a->phase;
+        for (; left > 0 && x < end; left--) s->sum += *x++;
+        if (left > 0) return;
+        *wave++ = s->sum;
+        s->sum = 0.0f;
+    }
+    int groups = (int)(end - x) / a->decimation;
+    switch (a->decimation) { /* the usual ones without a loop */
+    case 1: add_up(wave, x, groups, 1); break;
+    case 2: add_up(wave, x, groups, 2); break;
+    case 3: add_up(wave, x, groups, 3); break;
+    case 4: add_up(wave, x, groups, 4); break;
+    default: add_up(wave, x, groups, a->decimation);
+    }
+    for (x += groups * a->decimation; x < end;) s->sum += *x++;
+}
+
+/* The front ends run a block ahead of the decisions; where a beat is reported within it, they go back. */
 static size_t adaptive_process(ecg_detector *d, void *state, const float *samples, size_t n) {
-    return d->config.leads == 1 ? process_one(d, state, samples, n) : process_leads(d, state, samples, n);
+    adaptive_state *a = state;
+    adaptive_lead *s = adaptive_leads(a);
+    ecg_lead *leads = ecg_leads(d), before[ECG_LEADS_MAX];
+    const int count = d->config.leads;
+    size_t done = 0;
+    while (done < n && !ecg_queue_filled(d)) {
+        const int64_t begun = d->count;
+        const uint32_t at = (uint32_t)begun & d->ring_mask, room = d->ring_mask + 1u - at;
+        int length = n - done < (size_t)a->block ? (int)(n - done) : a->block;
+        if ((uint32_t)length > room) length = (int)room;
+        const float *in = samples + done * (size_t)count;
+        const int first = a->decimation - a->phase; /* samples that complete the first group */
+        const int steps = length < first ? 0 : 1 + (length - first) / a->decimation;
+        memcpy(before, leads, (size_t)count * sizeof *leads);
+        adaptive_feature_room(a, count);
+        for (int l = 0; l < count; l++) {
+            ecg_lead_block(&leads[l], in + l, count, length, ecg_ring(d, l) + at, ecg_flags(d, l) + at);
+            decimate(a, &s[l], ecg_ring(d, l) + at, length);
+        }
+        a->phase = (a->phase + length) % a->decimation;
+        if (steps > 0) {
+            adaptive_feature_filter(a, count, steps);
+            int taken = decide_steps(d, a, steps, begun + first);
+            int used = first + (taken - 1) * a->decimation;
+            if (ecg_queue_filled(d) && used < length) {
+                length = used;
+                a->phase = 0;
+                memcpy(leads, before, (size_t)count * sizeof *leads);
+                for (int l = 0; l < count; l++) {
+                    ecg_lead_block(&leads[l], in + l, count, length, ecg_ring(d, l) + at, ecg_flags(d, l) + at);
+                    s[l].sum = 0.0f;
+                }
+            }
+        }
+        d->count = begun + length;
+        done += (size_t)length;
+    }
+    return done;
 }
 
 static void adaptive_flush(ecg_detector *d, void *state) {
@@ -116,12 +158,17 @@ static void adaptive_flush(ecg_detector *d, void *state) {
     if (a->end < 0) {
         a->end = a->index;
         /* The last values go on until the filters have told what there was. */
-        for (int k = a->centre + a->hold + 2; k > 0; k--) {
-            for (int l = 0; l < d->config.leads; l++)
-                s[l].sum += (float)(a->decimation - a->phase) * ecg_leads(d)[l].last;
-            a->phase = 0;
-            step(d, a);
+        int steps = a->centre + a->hold + 2;
+        adaptive_feature_room(a, d->config.leads);
+        for (int l = 0; l < d->config.leads; l++) {
+            float *wave = s[l].wave + (a->index - a->base), last = ecg_leads(d)[l].last;
+            wave[0] = s[l].sum + (float)(a->decimation - a->phase) * last;
+            for (int k = 1; k < steps; k++) wave[k] = (float)a->decimation * last;
+            s[l].sum = 0.0f;
         }
+        a->phase = 0;
+        adaptive_feature_filter(a, d->config.leads, steps);
+        for (int k = 0; k < steps; k++) event(d, a, adaptive_feature_search(a, d->config.leads, a->index + 1));
         if (!a->started && (a->learn_until < 0 || !adaptive_begin(a, d->config.leads))) return;
         a->started = 1;
     }

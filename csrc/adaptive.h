@@ -36,9 +36,10 @@ extern const adaptive_constants ecg_adaptive_constants;
 #define K ecg_adaptive_constants
 
 #define FEATURE_HZ 120.0 /* the feature runs at this rate or up to twice that: 18 Hz needs no more */
-#define HALF_MAX 24      /* taps on either side of a filter's centre, a multiple of four */
-#define LINE_MAX (4 * HALF_MAX + 8)
+#define HALF_MAX 24      /* taps on either side of a filter's centre */
 #define RECENT 128       /* decimated samples kept: filter, hold and shape at 240 Hz */
+#define BLOCK 64         /* samples that the front end and the filters run ahead of the decisions */
+#define LINE (2 * RECENT + 4) /* room to go on before what is kept moves to the start; filters run by fours */
 #define PENDING 32       /* slots for candidates */
 #define PENDING_MAX 24   /* candidates that may wait, so that the work is bounded */
 #define SIGNALS 7        /* accepted heights that tell the signal level: robust to three ectopic ones */
@@ -55,18 +56,15 @@ extern const adaptive_constants ecg_adaptive_constants;
 typedef struct adaptive_lead {
     /* feature */
     float sum;                      /* samples of the decimated one being built */
-    float last, before;             /* feature, one and two decimated samples ago */
-    float forward[LINE_MAX];        /* decimated samples, twice over, oldest first */
-    float backward[LINE_MAX];       /* the same, newest first: filters are folded about their centre */
-    float wave[RECENT];             /* decimated samples */
-    float energy[RECENT];           /* of both bands */
-    float high[RECENT];             /* of the upper band */
+    float wave[LINE];               /* decimated samples, from index `base` on */
+    float energy[LINE];             /* of both bands */
+    float high[LINE];               /* of the upper band */
     /* of pending candidates, by slot */
     float height[PENDING];          /* log of the feature */
     float share[PENDING];           /* log of upper over lower band: low for T waves */
     float like[PENDING];            /* correlation with the running shape; below -1.5 not yet known */
     float own[PENDING];             /* this lead's part of the score */
-    float shape[PENDING][SHAPE_MAX + 2 * LAG_MAX];
+    float shape[PENDING][SHAPE_MAX + 2 * LAG_MAX + 3]; /* four lags at once read on */
     uint8_t faulty[PENDING];        /* missing or flat around the candidate */
     /* levels */
     float first[PENDING];           /* heights seen while learning */
@@ -97,14 +95,19 @@ typedef struct adaptive_candidate {
 typedef struct adaptive_state {
     /* feature */
     int32_t decimation, phase;
+    int32_t block;                  /* samples: most that make fours of decimated ones, in BLOCK */
     float rate;                     /* Hz, decimated */
-    int32_t taps, centre;           /* of the longer filter */
-    int32_t line_at;
-    int32_t low_half, high_half;    /* taps on either side, filled up to fours */
+    int32_t centre;                 /* of the longer filter */
+    int32_t low_half, high_half;    /* taps on either side */
     float low_centre, high_centre;
-    float low_even[HALF_MAX], low_odd[HALF_MAX], high_even[HALF_MAX], high_odd[HALF_MAX];
+    /* taps from the centre on, each four times over */
+    _Alignas(16) float low_even[HALF_MAX][4];
+    _Alignas(16) float low_odd[HALF_MAX][4];
+    _Alignas(16) float high_even[HALF_MAX][4];
+    _Alignas(16) float high_odd[HALF_MAX][4];
     int32_t hold, edge, merge, shape, lag; /* decimated samples */
     int64_t index;                  /* decimated samples taken */
+    int64_t base;                   /* index of the lines' first */
     int64_t peak_at;                /* highest local maximum that may still be topped; -1 none */
     float peak;
     int64_t end;                    /* of the recording; -1 while it lasts */
@@ -143,8 +146,12 @@ static inline int64_t adaptive_now(const adaptive_state *a) {
 
 /* adaptive_feature.c */
 void adaptive_feature_init(adaptive_state *a, double fs);
-/* Takes the decimated samples in `sum` of all leads; 1 where a candidate is complete (peak_at). */
-int adaptive_feature_step(adaptive_state *a, int leads);
+/* Makes room in the lines for as many decimated samples as a block has. */
+void adaptive_feature_room(adaptive_state *a, int leads);
+/* Filters `steps` decimated samples that lie in the leads' `wave` from `index` on. */
+void adaptive_feature_filter(adaptive_state *a, int leads, int steps);
+/* Takes the next of these, up to index `until`; 1 as soon as a candidate is complete (peak_at). */
+int adaptive_feature_search(adaptive_state *a, int leads, int64_t until);
 /* Makes the candidate at peak_at pending; 0 where it is none after all. */
 int adaptive_feature_emit(ecg_detector *d, adaptive_state *a);
 

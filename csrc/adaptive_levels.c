@@ -1,5 +1,6 @@
 /* What is known: levels of signal and noise, shape, rhythm, each lead's weight, and trust in all that. */
 #include "adaptive.h"
+#include "four.h"
 
 #define MODELS 8        /* beats after which the steady shape parts from the running one */
 #define LATE_FIRST 12   /* candidates that tell the levels of a lead that joins late: three seconds' worth */
@@ -201,22 +202,32 @@ void adaptive_forget(adaptive_state *a, int leads) {
 
 /* ------------------------------------------------------------------ shape */
 
+#define LAGS (2 * LAG_MAX + 1)
+
 /* Correlation with the running shape at the best lag; where trust is low, with the steady one if that
  * is higher. */
 float adaptive_likeness(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int *lag) {
     int n = a->shape, steady_too = a->recent < K.distrust_from;
+    float sums[LAGS + 3], energies[LAGS + 3], dots[LAGS + 3], steadies[LAGS + 3];
+    for (int shift = 0; shift <= 2 * a->lag; shift += 4) { /* four lags at once */
+        const float *shape = s->shape[slot] + shift;
+        four sum = four_zero(), energy = sum, dot = sum, steady = sum;
+        for (int k = 0; k < n; k++) {
+            four x = four_load(shape + k);
+            sum = four_add(sum, x);
+            energy = four_add(energy, four_mul(x, x));
+            dot = four_add(dot, four_mul(x, four_all(s->model[k])));
+            if (steady_too) steady = four_add(steady, four_mul(x, four_all(s->steady[k])));
+        }
+        four_store(sums + shift, sum);
+        four_store(energies + shift, energy);
+        four_store(dots + shift, dot);
+        four_store(steadies + shift, steady);
+    }
     float best = -1.0f, best_energy = 0.0f;
     for (int shift = 0; shift <= 2 * a->lag; shift++) {
-        const float *shape = s->shape[slot] + shift;
-        float sum = 0.0f, energy = 0.0f, dot = 0.0f, steady = 0.0f;
-        for (int k = 0; k < n; k++) {
-            sum += shape[k];
-            energy += shape[k] * shape[k];
-            dot += shape[k] * s->model[k];
-            steady += shape[k] * s->steady[k];
-        }
-        if (steady_too && steady > dot) dot = steady;
-        energy -= sum * sum / (float)n;
+        float dot = steady_too && steadies[shift] > dots[shift] ? steadies[shift] : dots[shift];
+        float energy = energies[shift] - sums[shift] * sums[shift] / (float)n;
         if (energy > 0.0f && dot > best * sqrtf(energy)) {
             best = dot / sqrtf(energy);
             best_energy = energy;

@@ -7,24 +7,45 @@
 typedef __m128 four;
 static inline four four_zero(void) { return _mm_setzero_ps(); }
 static inline four four_load(const float *p) { return _mm_loadu_ps(p); }
+static inline four four_load_aligned(const float *p) { return _mm_load_ps(p); } /* on 16 bytes */
 static inline void four_store(float *p, four a) { _mm_storeu_ps(p, a); }
 static inline four four_add(four a, four b) { return _mm_add_ps(a, b); }
 static inline four four_sub(four a, four b) { return _mm_sub_ps(a, b); }
 static inline four four_mul(four a, four b) { return _mm_mul_ps(a, b); }
+static inline four four_max(four a, four b) { return _mm_max_ps(a, b); }
+static inline four four_min(four a, four b) { return _mm_min_ps(a, b); }
+static inline four four_all(float x) { return _mm_set1_ps(x); }
+static inline four four_delay(four before, four now) {
+    four pair = _mm_shuffle_ps(before, now, _MM_SHUFFLE(0, 0, 3, 3));
+    return _mm_shuffle_ps(pair, now, _MM_SHUFFLE(2, 1, 2, 0));
+}
+static inline unsigned four_equal(four a, four b) { return (unsigned)_mm_movemask_ps(_mm_cmpeq_ps(a, b)); }
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 typedef float32x4_t four;
 static inline four four_zero(void) { return vdupq_n_f32(0.0f); }
 static inline four four_load(const float *p) { return vld1q_f32(p); }
+static inline four four_load_aligned(const float *p) { return vld1q_f32(p); }
 static inline void four_store(float *p, four a) { vst1q_f32(p, a); }
 static inline four four_add(four a, four b) { return vaddq_f32(a, b); }
 static inline four four_sub(four a, four b) { return vsubq_f32(a, b); }
 static inline four four_mul(four a, four b) { return vmulq_f32(a, b); }
+static inline four four_max(four a, four b) { return vmaxq_f32(a, b); }
+static inline four four_min(four a, four b) { return vminq_f32(a, b); }
+static inline four four_all(float x) { return vdupq_n_f32(x); }
+static inline four four_delay(four before, four now) { return vextq_f32(before, now, 3); }
+static inline unsigned four_equal(four a, four b) {
+    const uint32_t weights[4] = {1, 2, 4, 8};
+    uint32x4_t bits = vandq_u32(vceqq_f32(a, b), vld1q_u32(weights));
+    uint32x2_t sum = vadd_u32(vget_low_u32(bits), vget_high_u32(bits));
+    return vget_lane_u32(vpadd_u32(sum, sum), 0);
+}
 #else
 #include <string.h>
 typedef struct four { float v[4]; } four;
 static inline four four_zero(void) { four a = {{0.0f, 0.0f, 0.0f, 0.0f}}; return a; }
 static inline four four_load(const float *p) { four a; memcpy(a.v, p, sizeof a.v); return a; }
+static inline four four_load_aligned(const float *p) { return four_load(p); }
 static inline void four_store(float *p, four a) { memcpy(p, a.v, sizeof a.v); }
 static inline four four_add(four a, four b) {
     for (int j = 0; j < 4; j++) a.v[j] += b.v[j];
@@ -38,13 +59,26 @@ static inline four four_mul(four a, four b) {
     for (int j = 0; j < 4; j++) a.v[j] *= b.v[j];
     return a;
 }
+static inline four four_max(four a, four b) {
+    for (int j = 0; j < 4; j++) a.v[j] = a.v[j] > b.v[j] ? a.v[j] : b.v[j];
+    return a;
+}
+static inline four four_min(four a, four b) {
+    for (int j = 0; j < 4; j++) a.v[j] = a.v[j] < b.v[j] ? a.v[j] : b.v[j];
+    return a;
+}
+static inline four four_all(float x) { four a = {{x, x, x, x}}; return a; }
+static inline four four_delay(four before, four now) {
+    four a = {{before.v[3], now.v[0], now.v[1], now.v[2]}};
+    return a;
+}
+static inline unsigned four_equal(four a, four b) {
+    unsigned bits = 0;
+    for (int j = 0; j < 4; j++) bits |= (unsigned)(a.v[j] == b.v[j]) << j;
+    return bits;
+}
 #endif
 
-/* (a0 + a1) + (a2 + a3) */
-static inline float four_sum(four a) {
-    float v[4];
-    four_store(v, a);
-    return (v[0] + v[1]) + (v[2] + v[3]);
-}
+/* four_delay: the last of `before`, then the first three of `now`. four_equal: one bit for each. */
 
 #endif /* ECGFAST_FOUR_H */

@@ -1,4 +1,5 @@
 /* Front end of one lead, and the quality of a stretch of it. */
+#include "four.h"
 #include "internal.h"
 
 void ecg_lead_init(ecg_lead *lead, double fs) {
@@ -42,46 +43,100 @@ uint32_t ecg_lead_still(ecg_lead *lead, float x) {
     return (x == lead->high || x == lead->low) && lead->low < lead->high ? ECG_QUALITY_SATURATED : 0;
 }
 
-uint32_t ecg_lead_block(ecg_lead *lead, const float *samples, int stride, int n, float *clean, uint8_t *flags) {
-    const float offset = lead->offset;
-    float high = lead->high, low = lead->low;
-    float none = 0.0f; /* stays zero unless a sample is not finite */
-    if (n <= 0) return 0;
+/* Is there a run of `length` ones? */
+static int has_run(uint64_t bits, int length) {
+    int have = 1; /* a bit tells a run of so many, its own and those above */
+    for (; 2 * have <= length; have *= 2) bits &= bits >> have;
+    return (bits & bits >> (length - have)) != 0;
+}
+
+/* At most PIECE samples, one bit each in a word. */
+#define PIECE 64
+
+static uint32_t one_by_one(ecg_lead *lead, const float *samples, int stride, int n, float *clean, uint8_t *flags) {
+    uint32_t all = 0;
     for (int i = 0; i < n; i++) {
-        float x = samples[i * stride] - offset;
-        clean[i] = x;
-        none += x * 0.0f;
-        high = high > x ? high : x;
-        low = low < x ? low : x;
+        uint32_t quality = ecg_lead_step(lead, samples[i * stride], &clean[i]);
+        flags[i] = (uint8_t)quality;
+        all |= quality;
     }
-    int odd = !(none == 0.0f && high <= 1e30f && low >= -1e30f);
-    int run = 0; /* repetitions that the block begins with */
-    while (run < n && clean[run] == (run > 0 ? clean[run - 1] : lead->last)) run++;
-    odd |= lead->run + run >= lead->clip_run;
-    /* Of clip_run repetitions in a row some fill one of the stretches of half that length. */
-    const int half = (lead->clip_run + 1) / 2;
-    for (int i = half; i < n && !odd; i += half) {
-        int k = i;
-        while (k < n && k < i + half && clean[k] == clean[k - 1]) k++;
-        odd = k == n || k == i + half;
-    }
-    if (odd) { /* a gap, or perhaps a flat stretch: one by one */
-        uint32_t all = 0;
-        for (int i = 0; i < n; i++) {
-            uint32_t quality = ecg_lead_step(lead, samples[i * stride], &clean[i]);
-            flags[i] = (uint8_t)quality;
-            all |= quality;
+    return all;
+}
+
+static inline uint32_t piece(ecg_lead *lead, const float *samples, int stride, int n, float *clean, uint8_t *flags) {
+    const four offset = four_all(lead->offset), nothing = four_zero();
+    four high = four_all(lead->high), low = four_all(lead->low), last = four_all(lead->last);
+    four none = nothing;    /* stays zero unless a sample is not finite */
+    uint64_t repeats = 0;   /* bit i: sample i equals the one before */
+    int i = 0;
+    for (; i + 4 <= n; i += 4) {
+        four x;
+        if (stride == 1) {
+            x = four_load(samples + i);
+        } else {
+            const float *s = samples + i * stride, v[4] = {s[0], s[stride], s[2 * stride], s[3 * stride]};
+            x = four_load(v);
         }
-        return all;
+        x = four_sub(x, offset);
+        four_store(clean + i, x);
+        none = four_add(none, four_mul(x, nothing));
+        high = four_max(high, x);
+        low = four_min(low, x);
+        repeats |= (uint64_t)four_equal(x, four_delay(last, x)) << i;
+        last = x;
     }
+    float odd[4], highs[4], lows[4], top = lead->high, bottom = lead->low;
+    four_store(odd, none);
+    four_store(highs, high);
+    four_store(lows, low);
+    float sum = (odd[0] + odd[1]) + (odd[2] + odd[3]);
+    for (int k = 0; k < 4; k++) {
+        top = top > highs[k] ? top : highs[k];
+        bottom = bottom < lows[k] ? bottom : lows[k];
+    }
+    for (; i < n; i++) {
+        float x = samples[i * stride] - lead->offset, before = i > 0 ? clean[i - 1] : lead->last;
+        clean[i] = x;
+        sum += x * 0.0f;
+        top = top > x ? top : x;
+        bottom = bottom < x ? bottom : x;
+        repeats |= (uint64_t)(x == before) << i;
+    }
+    int begins = 0, ends = 0;
+    while (begins < n && repeats >> begins & 1) begins++;
+    if (!(sum == 0.0f && top <= 1e30f && bottom >= -1e30f) || lead->run + begins >= lead->clip_run
+        || (repeats && has_run(repeats, lead->clip_run)))
+        return one_by_one(lead, samples, stride, n, clean, flags); /* a gap, or perhaps a flat stretch */
     memset(flags, 0, (size_t)n);
-    int same = 0;
-    while (same < n && clean[n - 1 - same] == (same < n - 1 ? clean[n - 2 - same] : lead->last)) same++;
-    lead->run = same < n ? same : lead->run + n;
+    while (ends < n && repeats >> (n - 1 - ends) & 1) ends++;
+    lead->run = ends < n ? ends : lead->run + n;
     lead->last = clean[n - 1];
-    lead->high = high;
-    lead->low = low;
+    lead->high = top;
+    lead->low = bottom;
     return 0;
+}
+
+uint32_t ecg_lead_block(ecg_lead *lead, const float *samples, int stride, int n, float *clean, uint8_t *flags) {
+    uint32_t all = 0;
+    for (int i = 0; i < n; i += PIECE) {
+        int length = n - i < PIECE ? n - i : PIECE;
+        if (length < 4) all |= one_by_one(lead, samples + i * stride, stride, length, clean + i, flags + i);
+        else if (stride == 1) all |= piece(lead, samples + i, 1, length, clean + i, flags + i);
+        else all |= piece(lead, samples + i * stride, stride, length, clean + i, flags + i);
+    }
+    return all;
+}
+
+static uint32_t any_of(const uint8_t *flags, size_t n) {
+    uint32_t any = 0;
+    for (; n >= 8; flags += 8, n -= 8) {
+        uint64_t eight;
+        memcpy(&eight, flags, 8);
+        if (eight)
+            for (int i = 0; i < 8; i++) any |= flags[i];
+    }
+    while (n > 0) any |= flags[--n];
+    return any;
 }
 
 uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t last) {
@@ -90,7 +145,7 @@ uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t l
     if (first < oldest) first = oldest;
     if (first < 0) first = 0;
     if (last >= d->count) last = d->count - 1;
-    uint32_t quality = 0;
-    for (int64_t i = first; i <= last; i++) quality |= flags[(uint32_t)i & d->ring_mask];
-    return quality;
+    if (last < first) return 0;
+    size_t at = (uint32_t)first & d->ring_mask, n = (size_t)(last - first) + 1, room = d->ring_mask + 1u - at;
+    return n <= room ? any_of(flags + at, n) : any_of(flags + at, room) | any_of(flags, n - room);
 }

@@ -75,6 +75,8 @@
 /* The integral is made of so many blocks: its running sum is renewed, and decisions fall, at the end of
  * each block, whatever the chunks of the input. */
 #define BLOCKS 4
+/* Samples that the front ends run ahead of the other stages. */
+#define AHEAD 64
 /* Blocks remembered to tell noise: 2.75 s. */
 #define HISTORY 64
 /* Blocks that must be known before a signal can be called noise: a second. */
@@ -487,27 +489,33 @@ static void decide_block(ecg_detector *d, pt_state *s) {
 
 /* ------------------------------------------------------------------ signal path ------------ */
 
+static inline void add_up(double *sums, const float *x, int32_t n, int32_t length) {
+    for (int32_t i = 0; i < n; i++, x += length) {
+        double sum = (double)x[0];
+        for (int32_t k = 1; k < length; k++) sum += (double)x[k];
+        sums[i] = sum;
+    }
+}
+
 /* Sums of groups of samples; `begun` samples of the first are in f->part. Returns how many were
  * completed. */
 static int32_t group_block(pt_lead *f, const float *in, double *out, int32_t n, int32_t group, int32_t begun) {
-    int32_t filled = 0, i = 0;
-    if (group == 1) {
-        for (; i < n; i++) out[i] = (double)in[i];
-        return n;
-    }
+    int32_t first = 0;
     if (begun > 0) {
-        for (; i < n && begun < group; i++, begun++) f->part += (double)in[i];
+        for (; n > 0 && begun < group; n--, begun++) f->part += (double)*in++;
         if (begun < group) return 0;
-        out[filled++] = f->part;
+        out[first++] = f->part;
         f->part = 0.0;
     }
-    for (; i + group <= n; i += group) {
-        double sum = (double)in[i] + (double)in[i + 1];
-        for (int32_t k = 2; k < group; k++) sum += (double)in[i + k];
-        out[filled++] = sum;
+    int32_t whole = n / group;
+    switch (group) { /* the usual ones without a loop */
+    case 1: add_up(out + first, in, whole, 1); break;
+    case 2: add_up(out + first, in, whole, 2); break;
+    case 3: add_up(out + first, in, whole, 3); break;
+    default: add_up(out + first, in, whole, group);
     }
-    for (; i < n; i++) f->part += (double)in[i];
-    return filled;
+    for (int32_t i = whole * group; i < n; i++) f->part += (double)in[i];
+    return first + whole;
 }
 
 /* Band-pass of `n` steps in place. */
@@ -556,26 +564,18 @@ static void search(pt_state *s, pt_lead *f, const double *entering, int32_t n) {
     f->search = q;
 }
 
-/* All stages for the next `n` samples, up to the end of a block. */
-static void advance(ecg_detector *d, pt_state *s, const float *samples, int32_t n) {
+/* All stages for the next `n` samples, which the front ends have put into the rings, up to the end of
+ * a block. */
+static void advance(ecg_detector *d, pt_state *s, int32_t n) {
     const int leads = d->config.leads;
-    const int32_t step = s->step, group = s->group;
-    const int32_t begun = (int32_t)(d->count % group), steps = (begun + n) / group;
+    const int32_t step = s->step, group = s->group, begun = s->block * group - s->left;
+    const int32_t steps = (begun % group + n) / group;
     const size_t at = (size_t)(s->count - s->base);
-    const uint32_t now = (uint32_t)d->count & d->ring_mask, room = d->ring_mask + 1u - now;
-    const int32_t head = (uint32_t)n < room ? n : (int32_t)room; /* the rest wraps to the ring's start */
+    const uint32_t now = (uint32_t)d->count & d->ring_mask;
     for (int l = 0; l < leads; l++) {
-        float *ring = ecg_ring(d, l);
-        uint8_t *flags = ecg_flags(d, l);
         double *band = band_of(d, s, l) + at, *squared = squared_of(d, s, l) + at;
-        ecg_lead *lead = &ecg_leads(d)[l];
         pt_lead *f = &s->lead[l];
-        f->faults |= ecg_lead_block(lead, samples + l, leads, head, ring + now, flags + now);
-        int32_t filled = group_block(f, ring + now, band, head, group, begun);
-        if (head < n) {
-            f->faults |= ecg_lead_block(lead, samples + head * leads + l, leads, n - head, ring, flags);
-            group_block(f, ring, band + filled, n - head, group, (begun + head) % group);
-        }
+        group_block(f, ecg_ring(d, l) + now, band, n, group, begun % group);
         filter_block(f, band, steps);
         for (int32_t i = 0; i < steps; i++) {
             double slope = band[i] - band[i - step];
@@ -619,14 +619,44 @@ static void end_block(ecg_detector *d, pt_state *s) {
     }
 }
 
+/* The next `n` samples through all front ends into the rings; the quality bits that occurred. */
+static uint32_t clean(ecg_detector *d, const float *samples, int32_t n) {
+    const int leads = d->config.leads;
+    const uint32_t now = (uint32_t)d->count & d->ring_mask;
+    uint32_t any = 0;
+    for (int l = 0; l < leads; l++)
+        any |= ecg_lead_block(&ecg_leads(d)[l], samples + l, leads, n, ecg_ring(d, l) + now, ecg_flags(d, l) + now);
+    return any;
+}
+
+/* The front ends run up to AHEAD samples ahead; where a beat is reported before, they go back. */
 static size_t pt_process(ecg_detector *d, void *state, const float *samples, size_t n) {
     pt_state *s = state;
+    const int leads = d->config.leads;
+    ecg_lead before[ECG_LEADS_MAX];
     size_t done = 0;
     while (done < n && !ecg_queue_filled(d)) {
-        size_t length = (size_t)s->left < n - done ? (size_t)s->left : n - done;
-        advance(d, s, samples + done * (size_t)d->config.leads, (int32_t)length);
-        done += length;
-        if (s->left == 0) end_block(d, s);
+        const float *in = samples + done * (size_t)leads;
+        const uint32_t room = d->ring_mask + 1u - ((uint32_t)d->count & d->ring_mask);
+        int32_t ahead = n - done < AHEAD ? (int32_t)(n - done) : AHEAD, used = 0;
+        if ((uint32_t)ahead > room) ahead = (int32_t)room;
+        memcpy(before, ecg_leads(d), (size_t)leads * sizeof *before);
+        const uint32_t faults = clean(d, in, ahead);
+        while (used < ahead && !ecg_queue_filled(d)) {
+            int32_t length = s->left < ahead - used ? s->left : ahead - used;
+            advance(d, s, length);
+            for (int l = 0; faults && l < leads; l++)
+                s->lead[l].faults |= ecg_quality_between(d, l, d->count - length, d->count - 1);
+            used += length;
+            if (s->left == 0) end_block(d, s);
+        }
+        if (used < ahead) {
+            memcpy(ecg_leads(d), before, (size_t)leads * sizeof *before);
+            d->count -= used;
+            clean(d, in, used);
+            d->count += used;
+        }
+        done += (size_t)used;
     }
     return done;
 }

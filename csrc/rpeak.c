@@ -67,7 +67,8 @@ int64_t ecg_refine(ecg_detector *d, int lead, int64_t about) {
         if (i > to) break;
         int a = i - smooth < 0 ? 0 : i - smooth, b = i + smooth + 1 > n ? n : i + smooth + 1;
         int l = i - level < 0 ? 0 : i - level, r = i + level + 1 > n ? n : i + level + 1;
-        height[i] = fabs((sum[b] - sum[a]) / (b - a) - (sum[r] - sum[l]) / (r - l));
+        double short_mean = b - a == 2 * smooth + 1 ? (sum[b] - sum[a]) * near : (sum[b] - sum[a]) / (b - a);
+        height[i] = fabs(short_mean - (sum[r] - sum[l]) / (r - l));
     }
     double top = 0.0;
     for (int i = from; i <= to; i++) top = height[i] > top ? height[i] : top;
