@@ -73,13 +73,17 @@ def _with_features(
     if not features:
         return x, []
     given = keras.Input((features,) if isinstance(features, int) else features, name="features")
-    scaled = layers.BatchNormalization(
-        momentum=_MOMENTUM, center=False, scale=False, name="features_norm"
-    )(given)
+    scaled = _scaled(given)
     if isinstance(features, int):
         return layers.Concatenate(name="together")([x, scaled]), [given]
     history = FastLSTM(history_units, name="history_lstm")(scaled)
     return layers.Concatenate(name="together")([x, history, scaled[:, -1]]), [given]
+
+
+def _scaled(features: Any) -> Any:
+    return layers.BatchNormalization(
+        momentum=_MOMENTUM, center=False, scale=False, name="features_norm"
+    )(features)
 
 
 def dual_branch(
@@ -91,7 +95,9 @@ def dual_branch(
     branches: str = "both",
     filters: Sequence[int] = (24, 32, 48),
     kernel: int = 5,
+    stride: int = 1,
     pooling: str = "both",
+    lstm_input: str = "window",
     lstm_filters: int = 24,
     lstm_steps: int = 18,
     lstm_units: int = 32,
@@ -121,8 +127,13 @@ def dual_branch(
         length is halved after each but the last.
     kernel : int, default 5
         Kernel of its convolutions, in samples.
+    stride : int, default 1
+        Step of its first convolution, whose kernel grows with it: long windows are shortened.
     pooling : {"average", "max", "both", "flatten"}, default "both"
         How the branch ends: its mean and its maximum over time, one of them, or all its steps.
+    lstm_input : {"window", "features"}, default "window"
+        What the LSTM branch reads: the window, or the features of the last beats. These are then a
+        branch, which ends with the LSTM's state and the mean of the features.
     lstm_filters, lstm_steps, lstm_units : int, default 24, 18, 32
         The LSTM branch: a strided convolution shortens the window to at most `lstm_steps` steps
         of `lstm_filters` channels; its last LSTM state has `lstm_units` numbers.
@@ -146,10 +157,13 @@ def dual_branch(
     samples, channels = window
     if branches not in ("both", "conv", "lstm"):
         raise ValueError(f"branches is 'both', 'conv' or 'lstm', not {branches!r}")
+    if lstm_input not in ("window", "features"):
+        raise ValueError(f"lstm_input is 'window' or 'features', not {lstm_input!r}")
     given = keras.Input((samples, channels), name="window")
     ends = []
     if branches != "lstm":
-        x = layers.ReLU(name="conv_1_relu")(_conv(given, filters[0], kernel, "conv_1"))
+        x = _conv(given, filters[0], kernel * stride, "conv_1", strides=stride)
+        x = layers.ReLU(name="conv_1_relu")(x)
         for i, width in enumerate(filters[1:], 2):
             x = layers.MaxPooling1D(2, name=f"conv_{i - 1}_pool")(x)
             x = _residual(x, width, kernel, f"conv_{i}")
@@ -161,16 +175,27 @@ def dual_branch(
             ends.append(layers.GlobalMaxPooling1D(name="conv_max")(x))
         if pooling == "flatten":
             ends.append(ops.reshape(x, (-1, x.shape[1] * x.shape[2])))
-    if branches != "conv":
-        stride = math.ceil(samples / lstm_steps)
-        y = _conv(given, lstm_filters, 2 * stride - 1, "lstm_conv", strides=stride)
+    more = []
+    if not isinstance(features, int):
+        features = (int(features[0]), int(features[1]))  # a recipe's JSON has a list
+    if lstm_input == "features":
+        if isinstance(features, int):
+            raise ValueError("lstm_input='features' needs features=(steps, length)")
+        if branches != "conv":
+            more = [keras.Input(features, name="features")]
+            y = _scaled(more[0])
+            ends.append(FastLSTM(lstm_units, name="lstm")(y))
+            ends.append(layers.GlobalAveragePooling1D(name="features_mean")(y))
+        features = 0
+    elif branches != "conv":
+        step = math.ceil(samples / lstm_steps)
+        y = _conv(given, lstm_filters, 2 * step - 1, "lstm_conv", strides=step)
         ends.append(FastLSTM(lstm_units, name="lstm")(layers.ReLU(name="lstm_conv_relu")(y)))
     x = layers.Concatenate(name="branches")(ends) if len(ends) > 1 else ends[0]
     if branch_dropout:
         x = layers.Dropout(branch_dropout, name="branches_dropout")(x)
-    if not isinstance(features, int):
-        features = (int(features[0]), int(features[1]))  # a recipe's JSON has a list
-    x, more = _with_features(x, features, history_units)
+    if features:
+        x, more = _with_features(x, features, history_units)
     out = _head(_dense(x, dense, dropout), head, outputs)
     return keras.Model([given, *more], out, name="dual_branch")
 
