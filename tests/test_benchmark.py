@@ -129,6 +129,26 @@ def test_ratios_are_new_over_old(result: dict[str, Any]) -> None:
     assert "  2.00  stages / filter / ns_per_sample" in report.comparison(result, twice, "x")
 
 
+def test_a_pi_and_an_x86_tell_when_the_clock_was_held_down(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(machine, "_SYS", tmp_path)
+    assert machine.describe()["throttled"] is None
+    assert machine.describe()["throttle_events"] is None
+    for i, count in enumerate((4, 5)):
+        folder = tmp_path / f"devices/system/cpu/cpu{i}/thermal_throttle"
+        folder.mkdir(parents=True)
+        (folder / "core_throttle_count").write_text(f"{count}\n")
+    assert machine.describe()["throttle_events"] == 9
+    firmware = tmp_path / "devices/platform/soc/soc:firmware"
+    firmware.mkdir(parents=True)
+    (firmware / "get_throttled").write_text("50005\n")
+    told = machine.describe()
+    assert (told["throttled"], told["throttle_events"]) == (True, 5)
+    (firmware / "get_throttled").write_text("50000\n")
+    assert machine.describe()["throttled"] is False
+
+
 def test_without_models_the_stages_are_measured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,11 +199,14 @@ def test_wrong_use_and_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
     calm = {**machine.describe(), "load": 0.0, "governor": "performance", "throttled": False}
+    calm["throttle_events"] = 3
     assert machine.warnings(calm, calm, 1.0) == []
     change: Callable[..., dict[str, Any]] = lambda **new: {**calm, **new}  # noqa: E731
     for before, after, share, told in (
         (calm, calm, 0.5, "50 %"),
         (change(load=9.0, cores=2), calm, 1.0, "load 9.0"),
+        (change(throttled=True), calm, 1.0, "throttled"),
+        (calm, change(throttle_events=4), 1.0, "throttled"),
         (calm, change(throttled=True), 1.0, "throttled"),
         (change(governor="powersave"), calm, 1.0, "powersave"),
     ):

@@ -111,9 +111,9 @@ def _run(args: argparse.Namespace) -> int:
         stages = measure.stages(signal, effort, tell)
         interpreters = {model: measure.model(model, signal, effort, tell) for model in models}
         whole = {model: measure.live(model, signal, effort, tell) for model in models}
-    for model in models:
+    for i, model in enumerate(models):
         tell(f"start-up with {model}")
-        whole[model] |= measure.start_up(model, signal, effort)
+        whole[model] |= measure.start_up(model, signal, 1 if i else effort.starts)
     tell("")
     after = machine.describe()
     result = {

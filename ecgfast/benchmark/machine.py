@@ -19,14 +19,17 @@ _RUNTIMES = {
 }
 
 
+# What `describe` tells of one moment only.
+_MOMENT = ("celsius", "load", "throttled", "throttle_events")
+
+
 def describe() -> dict[str, Any]:
     """Processor, clock, temperature, load and versions, now.
 
     Returns
     -------
     dict
-        Under the names that ``ecgfast-bench`` documents; ``celsius``, ``load`` and ``throttled``
-        belong to the moment.
+        Under the names that ``ecgfast-bench`` documents; those of `_MOMENT` belong to the moment.
     """
     import numpy as np
 
@@ -41,6 +44,7 @@ def describe() -> dict[str, Any]:
         "celsius": _celsius(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "throttled": _throttled(),
+        "throttle_events": _throttle_events(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -50,7 +54,7 @@ def describe() -> dict[str, Any]:
 
 def joined(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """One description of two moments."""
-    same = {k: v for k, v in before.items() if k not in ("celsius", "load", "throttled")}
+    same = {k: v for k, v in before.items() if k not in _MOMENT}
     return {
         **same,
         "celsius_before": before["celsius"],
@@ -69,7 +73,8 @@ def warnings(before: dict[str, Any], after: dict[str, Any], cpu_share: float) ->
         )
     elif before["load"] is not None and before["load"] > max(0.5, 0.5 * (before["cores"] or 1)):
         found.append(f"the machine was busy before the start (load {before['load']:.1f})")
-    if after["throttled"]:
+    events = before["throttle_events"], after["throttle_events"]
+    if before["throttled"] or after["throttled"] or events[0] != events[1]:
         found.append("the clock was throttled: too hot, or too little power")
     if before["governor"] not in (None, "performance", "schedutil", "ondemand"):
         found.append(f"the governor is {before['governor']!r}: the clock may have stayed low")
@@ -106,13 +111,29 @@ def _celsius() -> float | None:
     return max(found, default=None)
 
 
-def _throttled() -> bool | None:
-    """Whether a Raspberry Pi's firmware holds the clock down now."""
+def _firmware() -> int | None:
+    """A Raspberry Pi's throttling flags: bits 0 to 3 now, bits 16 to 19 since it was started."""
     flags = _text(_SYS / "devices/platform/soc/soc:firmware/get_throttled")
     try:
-        return None if flags is None else bool(int(flags, 16) & 0xF)
+        return None if flags is None else int(flags, 16)
     except ValueError:
         return None
+
+
+def _throttled() -> bool | None:
+    """Whether a Raspberry Pi's firmware holds the clock down now."""
+    flags = _firmware()
+    return None if flags is None else bool(flags & 0xF)
+
+
+def _throttle_events() -> int | None:
+    """What grows when the clock is held down: a Pi's flags since the start, an x86's counters."""
+    flags = _firmware()
+    if flags is not None:
+        return flags >> 16
+    counters = (_SYS / "devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/*_throttle_count")
+    counts = [value for file in counters if (value := _scaled(file, 1)) is not None]
+    return int(sum(counts)) if counts else None
 
 
 def _runtimes() -> dict[str, str]:

@@ -43,6 +43,9 @@ CHUNK_S = 0.1
 _BLOCK_S = 10.0
 _LONGEST_S = 1800.0
 
+# Beats one by one, however slow: fewer have no 99th percentile.
+_FEWEST = 100
+
 Tell = Callable[[str], None]
 
 
@@ -63,8 +66,13 @@ class Effort:
         return 300 if self.quick else 1500
 
     @property
+    def seconds(self) -> float:
+        """What one-by-one or batched inference may take, in each form and runtime of a model."""
+        return 0.1 if self.quick else 0.4
+
+    @property
     def starts(self) -> int:
-        """Processes started for each model."""
+        """Processes started for the first model; one for each further."""
         return 1 if self.quick else 3
 
 
@@ -162,8 +170,9 @@ def signal_for(record: str | None, fs: float | None, *, quick: bool) -> Signal:
 
 
 def built_in() -> list[str]:
-    """Names of the built-in models that label beats."""
-    return [name for name, card in available_models().items() if card.output == "probability"]
+    """Names of the built-in models that run beat by beat, the default one first."""
+    names = [name for name, card in available_models().items() if card.window is not None]
+    return sorted(names, key=lambda name: name != "beats")
 
 
 def percentiles(nanoseconds: Sequence[int]) -> dict[str, float]:
@@ -290,19 +299,21 @@ def _inference(classifier: Classifier, signal: Signal, effort: Effort) -> dict[s
     stream = BeatStream(signal.fs, leads=signal.values.shape[1], window=classifier.window)
     beats = BeatBatch.concatenate([stream.process(signal.values), stream.flush()])
     with_features = "features" in classifier.input_shapes
-    times = []
-    for i in range(effort.beats):
-        k = i % len(beats)
+    times: list[int] = []
+    spent, limit = 0, 1e9 * effort.seconds
+    while len(times) < effort.beats and (spent < limit or len(times) < _FEWEST):
+        k = len(times) % len(beats)
         features = beats.features[k] if with_features else None
         begin = perf_counter_ns()
         classifier.predict_one(beats.windows[k], features)
         times.append(perf_counter_ns() - begin)
+        spent += times[-1]
     # A batch that fills the interpreter's, whatever the recording's length.
     index = np.resize(np.arange(len(beats)), 256)
     windows, features = beats.windows[index], beats.features[index] if with_features else None
     classifier.predict(windows, features)
-    passes = []
-    for _ in range(effort.repeats):
+    passes: list[int] = []
+    while len(passes) < effort.repeats and sum(passes) < limit:
         begin = perf_counter_ns()
         classifier.predict(windows, features)
         passes.append(perf_counter_ns() - begin)
@@ -349,8 +360,16 @@ def live(name: str, signal: Signal, effort: Effort, tell: Tell) -> dict[str, Any
     }
 
 
-def start_up(name: str, signal: Signal, effort: Effort) -> dict[str, Any]:
+def start_up(name: str, signal: Signal, starts: int) -> dict[str, Any]:
     """Measure new processes: from starting Python to the first label, and their memory.
+
+    Parameters
+    ----------
+    name : str
+        The model.
+    signal : Signal
+    starts : int
+        Processes; the medians count.
 
     Returns
     -------
@@ -370,7 +389,7 @@ def start_up(name: str, signal: Signal, effort: Effort) -> dict[str, Any]:
         file, problem = Path(folder) / "minute.npy", Path(folder) / "errors.txt"
         np.save(file, signal.values[: round(60 * signal.fs)])
         command = [sys.executable, "-m", f"{__package__}.first_beat", str(file)]
-        for _ in range(effort.starts):
+        for _ in range(starts):
             begin = perf_counter()
             with (
                 problem.open("w+", encoding="utf-8") as errors,
