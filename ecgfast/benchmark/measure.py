@@ -296,31 +296,41 @@ def model(name: str, signal: Signal, effort: Effort, tell: Tell) -> dict[str, An
 
 
 def _inference(classifier: Classifier, signal: Signal, effort: Effort) -> dict[str, Any]:
-    stream = BeatStream(signal.fs, leads=signal.values.shape[1], window=classifier.window)
-    beats = BeatBatch.concatenate([stream.process(signal.values), stream.flush()])
-    with_features = "features" in classifier.input_shapes
+    given = _inputs(classifier, signal)
+    count = len(given[0])
     times: list[int] = []
     spent, limit = 0, 1e9 * effort.seconds
     while len(times) < effort.beats and (spent < limit or len(times) < _FEWEST):
-        k = len(times) % len(beats)
-        features = beats.features[k] if with_features else None
+        beat = [values[len(times) % count] for values in given]
         begin = perf_counter_ns()
-        classifier.predict_one(beats.windows[k], features)
+        classifier.predict_one(*beat)
         times.append(perf_counter_ns() - begin)
         spent += times[-1]
     # A batch that fills the interpreter's, whatever the recording's length.
-    index = np.resize(np.arange(len(beats)), 256)
-    windows, features = beats.windows[index], beats.features[index] if with_features else None
-    classifier.predict(windows, features)
+    batch = [values[np.resize(np.arange(count), 256)] for values in given]
+    classifier.predict(*batch)
     passes: list[int] = []
     while len(passes) < effort.repeats and sum(passes) < limit:
         begin = perf_counter_ns()
-        classifier.predict(windows, features)
+        classifier.predict(*batch)
         passes.append(perf_counter_ns() - begin)
     return {
         "one_beat_us": percentiles(times),
         "batch_us_per_beat": median(passes) / 1e3 / len(index),
     }
+
+
+def _inputs(classifier: Classifier, signal: Signal) -> list[npt.NDArray[np.float32]]:
+    """Windows, and features where the model has them; noise for a model that no stream feeds."""
+    if classifier.window is None:
+        generator = np.random.default_rng(0)
+        return [
+            generator.standard_normal((_FEWEST, *shape)).astype(np.float32)
+            for shape in classifier.input_shapes.values()
+        ]
+    stream = BeatStream(signal.fs, leads=signal.values.shape[1], window=classifier.window)
+    beats = BeatBatch.concatenate([stream.process(signal.values), stream.flush()])
+    return [beats.windows, beats.features][: len(classifier.input_shapes)]
 
 
 def live(name: str, signal: Signal, effort: Effort, tell: Tell) -> dict[str, Any]:
