@@ -316,7 +316,7 @@ def _inference(classifier: Classifier, signal: Signal, effort: Effort) -> dict[s
         passes.append(perf_counter_ns() - begin)
     return {
         "one_beat_us": percentiles(times),
-        "batch_us_per_beat": median(passes) / 1e3 / len(index),
+        "batch_us_per_beat": median(passes) / 1e3 / len(batch[0]),
     }
 
 
