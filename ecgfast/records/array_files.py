@@ -100,8 +100,12 @@ def open_array(path: Path, fs: float | None, leads: Leads) -> RecordSource:
         )
     chosen = choose_leads(labels, ["mV"] * n_leads, leads, name, by_name=False)
 
+    mapped = isinstance(loaded, np.memmap)
+
     def fetch(start: int, stop: int) -> FloatArray:
-        return np.ascontiguousarray(signal[start:stop, chosen], np.float32)
+        # Mapped anew: pages of an old mapping would stay resident, in the end all of the file.
+        held = np.load(path, mmap_mode="r").reshape(signal.shape) if mapped else signal
+        return np.ascontiguousarray(held[start:stop, chosen], np.float32)
 
     return RecordSource(
         fs=need_fs(fs, found, name),

@@ -15,6 +15,9 @@ from .record import Annotations, FloatArray, RecordSource, check_fs
 
 __all__ = ["open_edf"]
 
+# Values read of an EDF file before it is mapped anew: pages of a mapping stay resident.
+_MAPPED = 8 << 20
+
 
 def open_edf(path: Path, leads: Leads) -> RecordSource:
     """Open an EDF, EDF+, BDF or BDF+ file.
@@ -80,7 +83,16 @@ def open_edf(path: Path, leads: Leads) -> RecordSource:
     fs = check_fs(picked[0].sampling_frequency, name)
     factors = [to_millivolt(s.physical_dimension) for s in picked]
 
+    values = 0
+    lazy = path.suffix.lower() != ".bdf"
+
     def fetch(start: int, stop: int) -> FloatArray:
+        nonlocal picked, values
+        values += (stop - start) * len(picked)
+        if lazy and values > _MAPPED:
+            values = 0
+            again = edfio.read_edf(path, lazy_load_data=True).signals
+            picked = [again[i] for i in chosen]
         out = np.empty((stop - start, len(picked)), np.float32)
         for i, (signal, factor) in enumerate(zip(picked, factors, strict=True)):
             value = signal.get_data_slice(start / fs, stop / fs)
