@@ -298,7 +298,8 @@ def cnn_bilstm(
 
 def td_cnn_lstm(
     *,
-    window: tuple[int, int, int] = (10, 18, 1),
+    window: tuple[int, int] | tuple[int, int, int] = (10, 18, 1),
+    steps: int = 10,
     outputs: int | None = None,
     head: str = "sigmoid",
     filters: Sequence[int] = (64, 128, 256),
@@ -314,8 +315,11 @@ def td_cnn_lstm(
 
     Parameters
     ----------
-    window : (int, int, int), default (10, 18, 1)
-        Steps, samples of each step and channels of input "window".
+    window : (int, int, int) or (int, int), default (10, 18, 1)
+        Steps, samples of each step and channels of input "window"; or samples and channels of a
+        whole beat, such as (187, 1), which the network cuts into steps itself.
+    steps : int, default 10
+        Steps that a whole beat is cut into, from R on; samples that fill no step are left out.
     outputs, head
         As in `dual_branch`; by default one probability.
     filters, kernels : sequence of int, default (64, 128, 256), (5, 7, 9)
@@ -331,13 +335,16 @@ def td_cnn_lstm(
     Returns
     -------
     keras.Model
-        Input "window" (batch, steps, samples, channels) and output as in `dual_branch`;
-        1,209,217 parameters by default, 4,032 of them not trainable.
+        Input "window" (batch, steps, samples, channels) or (batch, samples, channels) and output
+        as in `dual_branch`; 1,209,217 parameters by default, 4,032 of them not trainable.
     """
     if len(filters) != len(kernels):
         raise ValueError(f"{len(filters)} filters and {len(kernels)} kernels: give one for each")
     given = keras.Input(window, name="window")
     x = given
+    if len(window) == 2:
+        samples = window[0] // steps
+        x = ops.reshape(given[:, : steps * samples], (-1, steps, samples, window[1]))
     for i, (width, kernel) in enumerate(zip(filters, kernels, strict=True), 1):
         x = layers.Conv2D(width, (1, kernel), padding="same", activation="relu", name=f"conv_{i}")(
             x

@@ -1,0 +1,167 @@
+"""Task "kaggle": AAMI class of a beat in the form of Kachuee et al. (2018)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import InputError
+from ...evaluation import AAMI_CLASSES
+from ...runtime import InputSpec, ModelWindow
+from ..examples import ExampleSet
+from ..kaggle import prepare_kaggle, random_part, random_test, read_kaggle_files
+from ..recipe import Recipe
+from ..splits import DS1, DS2, PACED
+from . import CardFacts, Task
+
+__all__ = ["TASK", "KaggleTask"]
+
+_RANDOM, _PATIENT = "random", "patient"
+_HEADINGS = {
+    _RANDOM: "random by beat (beats of one patient on both sides)",
+    _PATIENT: "by patient (DS1 trains, DS2 tests)",
+}
+
+
+class KaggleTask(Task):
+    """Beats of MIT-BIH, split as the recipe's options say.
+
+    Parameters
+    ----------
+    name : str
+        What the card calls the task.
+    classes : tuple of str
+    relabelled : callable
+        Takes examples of AAMI classes, returns those of this task.
+
+    Notes
+    -----
+    ``recipe.options``: ``"split"``, either ``"random"`` (by beat, as Kaggle's own) or
+    ``"patient"`` (DS1 trains, DS2 tests, paced recordings are left out). ``"train_files"`` and
+    ``"test_files"`` name Kaggle's own files in the data folder, in place of MIT-BIH's recordings;
+    without test files a fifth of each class is drawn from the others.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        classes: tuple[str, ...],
+        relabelled: Callable[[ExampleSet], ExampleSet] = lambda examples: examples,
+    ) -> None:
+        self.name, self.classes, self._relabelled = name, classes, relabelled
+
+    def training_set(
+        self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
+    ) -> ExampleSet:
+        """The training part."""
+        if recipe.options.get("test_files"):
+            return self._read(recipe, data, "train_files")
+        examples, test = self._split(recipe, data, progress)
+        return examples.only(~test)
+
+    def test_sets(
+        self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
+    ) -> dict[str, ExampleSet]:
+        """The test part."""
+        heading = _HEADINGS[_kind(recipe)]
+        if recipe.options.get("test_files"):
+            return {f"Kaggle's own split, {heading}": self._read(recipe, data, "test_files")}
+        examples, test = self._split(recipe, data, progress)
+        return {heading: examples.only(test)}
+
+    def _split(
+        self, recipe: Recipe, data: str | os.PathLike[str], progress: bool
+    ) -> tuple[ExampleSet, npt.NDArray[np.bool_]]:
+        """All examples of a recipe, and which are the test part."""
+        kind = _kind(recipe)
+        if recipe.options.get("train_files"):
+            examples = self._read(recipe, data, "train_files")
+            return examples, random_part(examples.target, 0.2, recipe.seed)
+        examples = prepare_kaggle(data, progress=progress)
+        if kind == _RANDOM:
+            return self._relabelled(examples), random_test(examples.target, recipe.seed)
+        records = {
+            part: [f"mitdb/{name}" for name in names]
+            for part, names in (("all", DS1 + DS2), ("test", DS2))
+        }
+        examples = self._relabelled(examples.only(np.isin(examples.record, records["all"])))
+        return examples, np.isin(examples.record, records["test"])
+
+    def _read(self, recipe: Recipe, data: str | os.PathLike[str], option: str) -> ExampleSet:
+        if _kind(recipe) != _RANDOM:
+            raise InputError(f"recipe {recipe.name}: Kaggle's files do not tell patients")
+        files = [Path(data) / name for name in recipe.options.get(option, ())]
+        if not files:
+            raise InputError(f"recipe {recipe.name}: the options lack {option}")
+        examples = read_kaggle_files(files)
+        if examples.classes != self.classes:
+            examples = self._relabelled(examples)
+        if examples.classes != self.classes:
+            raise InputError(f"recipe {recipe.name}: {files[0].name} does not tell AAMI classes")
+        return examples
+
+    def folds(self, recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.int64]:
+        """Folds by beat where the split is, else by patient."""
+        if _kind(recipe) == _PATIENT:
+            return super().folds(recipe, examples)
+        draw = np.random.default_rng(recipe.seed)
+        fold = np.zeros(len(examples), np.int64)
+        for label in range(len(self.classes)):
+            rows = draw.permutation(np.flatnonzero(examples.target == label))
+            fold[rows] = np.arange(len(rows)) % recipe.folds
+        return fold
+
+    def validation(self, recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.bool_]:
+        """A share of every class by beat where the split is, else patients."""
+        if _kind(recipe) == _PATIENT:
+            return super().validation(recipe, examples)
+        return random_part(examples.target, recipe.schedule.validation_share, recipe.seed + 1)
+
+    def facts(self, recipe: Recipe, examples: ExampleSet) -> CardFacts:
+        """Input, window, data and split, for the card."""
+        kind = _kind(recipe)
+        data = {
+            "databases": examples.about["databases"],
+            "form": examples.about["form"],
+            "training_beats": examples.counts(),
+            "left_out": examples.about["left_out"],
+            "lead": "the first of each recording",
+        }
+        data |= {key: examples.about[key] for key in ("rule", "files") if key in examples.about}
+        split: dict[str, object] = {"protocol": _HEADINGS[kind]}
+        if kind == _PATIENT:
+            split |= {
+                "training": sorted(set(examples.record.tolist())),
+                "test": [f"mitdb/{name}" for name in DS2],
+                "left out": [f"mitdb/{name}" for name in PACED],
+                "patients on both sides": "one: mitdb 201 and 202, the split's known flaw",
+            }
+        else:
+            split["patients on both sides"] = "all"
+        return CardFacts(
+            inputs=(
+                InputSpec(
+                    "window",
+                    examples.inputs["window"].shape[1:],
+                    "the beat from R on, 1.2 of the running median RR long, scaled to 0..1, then "
+                    "zeros (Kachuee et al. 2018), as BeatStream cuts it",
+                ),
+            ),
+            window=ModelWindow(*examples.about["window"]),
+            data=data,
+            split=split,
+        )
+
+
+def _kind(recipe: Recipe) -> str:
+    kind = str(recipe.options.get("split", _RANDOM))
+    if kind not in _HEADINGS:
+        raise InputError(f"recipe {recipe.name}: split {kind!r} is not {' or '.join(_HEADINGS)}")
+    return kind
+
+
+TASK = KaggleTask("beats", tuple(AAMI_CLASSES))
