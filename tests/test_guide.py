@@ -1,0 +1,56 @@
+"""The guide for the Raspberry Pi: its commands are accepted, its Python compiles."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from ecgfast import benchmark, cli
+from ecgfast.cli import stream
+
+GUIDE = Path(__file__).parents[1] / "docs" / "raspberry-pi.md"
+pytestmark = pytest.mark.skipif(not GUIDE.is_file(), reason="the docs are not in this checkout")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_stream_commands_are_accepted() -> None:
+    commands = re.findall(r"bin/ecgfast (stream [^'\n]*)", GUIDE.read_text(encoding="utf-8"))
+    assert len(commands) == 2
+    parser, subparsers = cli._parser()
+    stream.configure(subparsers["stream"])
+    for command in commands:
+        args = parser.parse_args(shlex.split(command.replace("$(date +%%Y%%m%%d_%%H%%M%%S)", "x")))
+        stream._check(args)
+        assert (args.source, args.fs) == ("serial:/dev/ttyUSB0", 250)
+
+
+def test_bench_commands_are_accepted() -> None:
+    commands = re.findall(r"bin/ecgfast-bench([^\n>]*)", GUIDE.read_text(encoding="utf-8"))
+    assert len(commands) == 3
+    for command in commands:
+        args = benchmark._parser().parse_args(shlex.split(command))
+        if args.compare:
+            assert (GUIDE.parents[1] / args.compare.relative_to("ecgfast")).is_file()
+
+
+def test_python_compiles_and_its_names_exist() -> None:
+    (code,) = blocks("python")
+    head, _, _ = code.partition("FS =")
+    names: dict[str, object] = {}
+    exec(compile(head, str(GUIDE), "exec"), names)
+    assert {"SampleQueue", "SerialSamples", "stream_classify"} <= names.keys()
+    compile(code, str(GUIDE), "exec")
+
+
+def test_the_unit_is_one() -> None:
+    (unit,) = blocks("ini")
+    parser = configparser.ConfigParser(interpolation=None, delimiters="=")
+    parser.read_string(unit)
+    assert parser.sections() == ["Unit", "Service", "Install"]
