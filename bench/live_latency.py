@@ -2,22 +2,24 @@
 
 ``python bench/live_latency.py`` measures three ways and prints JSON, in microseconds:
 
-``in_process``   one call of `BeatLabeller.process` with that one sample;
+``in_process``   one call of `BeatLabeller.process` with that one sample, after a wait for it, as
+                 live: processor and caches have been elsewhere meanwhile;
 ``pipe``         from writing the line to the pipe of ``ecgfast stream -`` to reading its JSON line;
 ``serial``       the same through a pseudo-terminal and ``ecgfast stream serial:...``.
 
-The last two hold two processes, the parsing, a queue and its thread. Samples are sent one by one at
-their own pace times ``--speed``. Needs a POSIX system.
+The last two hold a change of process there and back, and the parsing; the last one the queue and
+its thread too. Samples are sent one by one at their own pace times ``--speed``. Needs a POSIX
+system.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
-import threading
 import tty
 from collections.abc import Callable
 from time import perf_counter_ns, sleep
@@ -34,16 +36,17 @@ from ecgfast.streaming import BeatLabeller
 _FS = 360.0
 
 
-def in_process(signal: npt.NDArray[np.float32], model: str) -> dict[str, float]:
+def in_process(signal: npt.NDArray[np.float32], model: str, speed: float) -> dict[str, float]:
     """Calls that gave a beat, one sample each."""
     labeller = BeatLabeller(Classifier(model), _FS)
     times = []
-    for i in range(len(signal)):
-        sample = signal[i : i + 1]
+
+    def process(sample: npt.NDArray[np.float32]) -> None:
         begin = perf_counter_ns()
-        beats = labeller.process(sample)
-        if beats:
+        if labeller.process(sample):
             times.append(perf_counter_ns() - begin)
+
+    paced([signal[i : i + 1] for i in range(len(signal))], speed, process)
     return {"calls": len(times), **percentiles(times)}
 
 
@@ -66,15 +69,10 @@ def through_command(
         bufsize=0,
     ) as process:
         assert process.stdout is not None
-        output = os.fdopen(os.dup(process.stdout.fileno()), "rb")
-        arrived: list[tuple[int, int]] = []
-
-        def read() -> None:
-            while line := output.readline():
-                now = perf_counter_ns()
-                arrived.append((json.loads(line)["sample"], now))
-
-        reader = threading.Thread(target=read)
+        # In a process of its own: a thread would wait for this one's interpreter lock.
+        context = multiprocessing.get_context("fork")
+        results, told = context.Pipe(duplex=False)
+        reader = context.Process(target=_stamp, args=(process.stdout.fileno(), told))
         reader.start()
         number = ours if serial else process.stdin.fileno()  # type: ignore[union-attr]
         sleep(3.0)  # the command loads its model
@@ -84,6 +82,7 @@ def through_command(
         sleep(0.5)
         process.terminate()
         process.wait()
+        arrived = results.recv()
         reader.join()
     if serial:
         os.close(ours)
@@ -94,23 +93,33 @@ def through_command(
     return {"beats": len(times), **percentiles(times)}
 
 
-def paced(lines: list[bytes], speed: float, write: Callable[[bytes], Any]) -> list[int]:
-    """Write the lines at the pace of their samples; when each was written, nanoseconds."""
+def _stamp(number: int, told: Any) -> None:
+    """Read lines and tell the sample of each and when it came, by the clock of the system."""
+    arrived = []
+    with os.fdopen(number, "rb", closefd=False) as output:
+        while line := output.readline():
+            now = perf_counter_ns()
+            arrived.append((json.loads(line)["sample"], now))
+    told.send(arrived)
+
+
+def paced(items: list[Any], speed: float, give: Callable[[Any], Any]) -> list[int]:
+    """Give the items at the pace of samples; when each was given, nanoseconds."""
     begin = perf_counter_ns()
-    written = []
-    for i, line in enumerate(lines):
+    given = []
+    for i, item in enumerate(items):
         due = begin + round(1e9 * i / _FS / speed)
         while (left := due - perf_counter_ns()) > 0:
             sleep(left / 1e9)
-        written.append(perf_counter_ns())
-        write(line)
-    return written
+        given.append(perf_counter_ns())
+        give(item)
+    return given
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=480.0, help="of signal")
-    parser.add_argument("--speed", type=float, default=8.0, help="times real time")
+    parser.add_argument("--seconds", type=float, default=240.0, help="of signal")
+    parser.add_argument("--speed", type=float, default=4.0, help="times real time")
     parser.add_argument("--model", default="beats")
     args = parser.parse_args()
     made = synthetic_ecg(
@@ -124,7 +133,7 @@ def main() -> None:
         "speed": args.speed,
         "model": args.model,
         "latency_us": {
-            "in_process": in_process(signal, args.model),
+            "in_process": in_process(signal, args.model, args.speed),
             "pipe": through_command(signal, lines, args.model, args.speed, serial=False),
             "serial": through_command(signal, lines, args.model, args.speed, serial=True),
         },

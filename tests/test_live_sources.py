@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from model_files import affine_model
 from test_cli import FEATURES, save_model
 
 from ecgfast import Record, stream_classify
-from ecgfast.errors import InputError
+from ecgfast.errors import InputError, MissingExtraError
 from ecgfast.records import read_annotations, synthetic_ecg
 from ecgfast.records.annotation_file import AnnotationFile
 from ecgfast.streaming import SampleQueue, SerialSamples
@@ -363,6 +364,12 @@ def test_a_port_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_without_pyserial_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "serial", None)
+    with pytest.raises(MissingExtraError, match=r"ecgfast\[serial\]"):
+        SerialSamples("/dev/ttyUSB0", 250)
+
+
 # The command, as a process.
 
 
@@ -395,6 +402,20 @@ def started(model: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 def lines_of(process: subprocess.Popen[bytes], count: int) -> list[dict[str, Any]]:
     assert process.stdout is not None
     return [json.loads(process.stdout.readline()) for _ in range(count)]
+
+
+def wait_until_full(pipe: Any) -> None:
+    """Until a pipe has stopped to fill, since nobody reads it."""
+    import fcntl
+    import termios
+
+    held = -1
+    while True:
+        time.sleep(0.7)
+        now = int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4), sys.byteorder)
+        if now == held > 1000:
+            return
+        held = now
 
 
 @posix
@@ -449,13 +470,33 @@ def test_a_slow_reader_loses_no_beat(
 
     thread = threading.Thread(target=send)
     thread.start()
-    thread.join(2.5)
+    wait_until_full(process.stdout)
     # The pipe of the output holds less than all beats: without a queue the input waits too.
     assert queue or thread.is_alive()
     found = [json.loads(line) for line in process.stdout]
     thread.join()
     assert [line["sample"] for line in found] == [beat.sample for beat in expected]
     assert process.stderr.read() == b""
+
+
+@posix
+def test_the_second_interrupt_ends_a_print_that_waits(
+    ecg: Record, started: Callable[..., Any]
+) -> None:
+    process = started("-", "--fs", 250, "--json", stdin=subprocess.PIPE)
+    text = written(np.tile(ecg.signal[:, 0], 30))
+
+    def send() -> None:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(text)
+
+    threading.Thread(target=send, daemon=True).start()
+    wait_until_full(process.stdout)
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
 
 
 @posix

@@ -131,7 +131,10 @@ def _check(args: argparse.Namespace) -> None:
 
 
 class _Stop:
-    """Chunks until Ctrl-C or SIGTERM, which end the wait for the next one, and no work."""
+    """Chunks until Ctrl-C or SIGTERM, which end the wait for the next one, and no work.
+
+    The second one ends work too: a print may wait for a reader that does not read.
+    """
 
     def __init__(self) -> None:
         self._waiting = False
@@ -149,8 +152,8 @@ class _Stop:
             signal.signal(number, handler)
 
     def _interrupt(self, *_: object) -> None:
-        self.stopped = True
-        if self._waiting:
+        again, self.stopped = self.stopped, True
+        if self._waiting or again:
             raise KeyboardInterrupt
 
     def until(self, chunks: Iterable[Any]) -> Iterator[Any]:
