@@ -342,6 +342,7 @@ def model_card(task: Task, recipe: Recipe, examples: ExampleSet, command: str) -
         classes=task.classes,
         inputs=facts.inputs,
         output=task.output,
+        unit=task.unit,
         window=facts.window,
         lookahead=facts.lookahead,
         architecture=recipe.architecture,

@@ -72,11 +72,17 @@ class Task(ABC):
         Linear: names of the numbers.
     output : {"probability", "value"}
         Name of the network's output.
+    unit : str
+        Unit of an output "value", such as "mmHg".
+    criterion_name : str
+        What `criterion` is, in a few words.
     """
 
     name: str
     classes: tuple[str, ...]
     output: str = "probability"
+    unit: str = ""
+    criterion_name: str = "F1"
 
     @abstractmethod
     def training_set(

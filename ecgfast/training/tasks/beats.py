@@ -76,6 +76,7 @@ class BeatTask(Task):
 
     name = "beats"
     classes = tuple(AAMI_CLASSES)
+    criterion_name = "mean F1 of N and V"
 
     def training_set(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False

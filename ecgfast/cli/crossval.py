@@ -1,0 +1,205 @@
+"""``ecgfast crossval``: candidates side by side, each judged on patients it has not seen."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .common import UsageError, add_data, add_json, data_folder, example, print_json
+
+if TYPE_CHECKING:
+    from ..reports.table import Table
+    from ..training.crossval import CandidateResult
+    from ..training.recipe import Recipe
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``ecgfast crossval``."""
+    from ..training.studies import STUDIES
+
+    parser.description = (
+        "Compare candidates by cross-validation over the training patients: each is trained once a "
+        "fold and judged on the patients of that fold; the test part is never read. Without "
+        "--study these are the candidates and comparisons of the recipe. Folds that are finished "
+        "are read back after a break.\n\nstudies:\n"
+        + "\n".join(f"  {name:10} {what}" for name, what in STUDIES.items())
+    )
+    parser.epilog = example(
+        "ecgfast crossval beats --study balancing --data recordings --share 0.3 --epochs 5"
+    )
+    parser.add_argument("recipe", help="name of a built-in recipe, or a recipe's .json file")
+    add_data(parser)
+    parser.add_argument("--study", choices=tuple(STUDIES), help="compare these instead")
+    parser.add_argument(
+        "--candidates",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        metavar="A,B",
+        help="these candidates only; a name that holds a comma: part of it that is its own",
+    )
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="share of every patient's examples to use (default: 1)",
+    )
+    parser.add_argument("--epochs", type=int, help="passes, instead of the recipe's")
+    parser.add_argument("--folds", type=int, help="folds, instead of the recipe's")
+    parser.add_argument(
+        "--work", type=Path, help="folder for finished folds (default: runs/NAME/crossval)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="STEM",
+        help="write STEM.json, STEM.md and STEM.png (default: into the work folder)",
+    )
+    add_json(parser, "the table")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Compare the candidates."""
+    import dataclasses
+    import os
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+    from ..reports.training import candidates_figure, write_figure
+    from ..training.recipe import Recipe
+    from ..training.scoring import write_json
+    from ..training.studies import study
+    from ..training.tasks import load_task
+    from ..training.workflow import compare_candidates
+
+    recipe = Recipe.load(args.recipe)
+    if args.folds is not None:
+        recipe = dataclasses.replace(recipe, folds=args.folds)
+    everything = (
+        study(args.study, recipe)
+        if args.study
+        else {**recipe.candidates, **recipe.comparisons} or {"the recipe": {}}
+    )
+    chosen = _chosen(everything, args.candidates)
+    work = args.work or Path("runs") / recipe.name / "crossval"
+    results = compare_candidates(
+        recipe,
+        {name: everything[name] for name in chosen},
+        data_folder(args),
+        work,
+        lambda line: print(line, file=sys.stderr, flush=True),
+        share=args.share,
+        epochs=args.epochs,
+        progress=sys.stderr.isatty(),
+    )
+    criterion = load_task(recipe.task).criterion_name
+    table = _table(results, criterion)
+    figures = _figures(args, recipe, results, criterion)
+    stem = args.output or work / (args.study or "candidates")
+    write_json(stem.with_name(f"{stem.name}.json"), figures)
+    stem.with_name(f"{stem.name}.md").write_text(
+        _page(recipe, figures, table, stem.name), encoding="utf-8"
+    )
+    write_figure(
+        stem.with_name(f"{stem.name}.png"),
+        candidates_figure(
+            [result.name for result in results],
+            [[fold["criterion"] for fold in result.folds] for result in results],
+            [(result.criterion, *result.interval) for result in results],
+            criterion=criterion,
+            title=f"{recipe.name}: {recipe.folds}-fold cross-validation by patient",
+        ),
+    )
+    if args.json:
+        print_json(figures)
+        return
+    print("\n".join(_lines(recipe, figures)))
+    print(f"\n{table.text()}\n\nwritten     {stem}.json, .md, .png")
+
+
+def _chosen(everything: dict[str, Any], wanted: list[str] | None) -> list[str]:
+    if wanted is None:
+        return list(everything)
+    found = []
+    for text in wanted:
+        names = [text] if text in everything else [n for n in everything if text in n]
+        if len(names) != 1:
+            raise UsageError(f"no candidate {text!r}: there are {'; '.join(everything)}")
+        found += names
+    return found
+
+
+def _table(results: list[CandidateResult], criterion: str) -> Table:
+    from ..reports.table import Table
+    from ..training.crossval import difference, mean_figures
+
+    names = list(mean_figures(results[0]))
+    rows = []
+    for i, result in enumerate(results):
+        low, high = result.interval
+        row = [
+            result.name,
+            f"{result.parameters:,}",
+            f"{result.criterion:.4f} [{low:.4f}, {high:.4f}]",
+            "" if not i else "{:+.4f} [{:+.4f}, {:+.4f}]".format(*difference(result, results[0])),
+        ]
+        means = mean_figures(result)
+        row += ["{:.3f} ± {:.3f}".format(*means[n]) if n in means else "-" for n in names]
+        row.append(f"{sum(fold['seconds'] for fold in result.folds):,.0f}")
+        rows.append(row)
+    columns = ["candidate", "parameters", f"{criterion} [95 %]", "against the first [95 %]"]
+    return Table("", [*columns, *names, "seconds"], rows)
+
+
+def _figures(
+    args: argparse.Namespace, recipe: Recipe, results: list[CandidateResult], criterion: str
+) -> dict[str, Any]:
+    """Everything as plain JSON."""
+    from ..training.crossval import difference, mean_figures
+
+    words = ["ecgfast", "crossval", recipe.name, "--data", "DATA"]
+    for option in ("study", "share", "epochs", "folds"):
+        value = getattr(args, option)
+        if value not in (None, 1.0):
+            words += [f"--{option}", str(value)]
+    if args.candidates:
+        words += ["--candidates", ",".join(args.candidates)]
+    told = []
+    for result in results:
+        row = result.to_dict()
+        row["mean_and_sd_over_folds"] = {
+            name: [round(number, 4) for number in pair]
+            for name, pair in mean_figures(result).items()
+        }
+        row["against_the_first"] = [round(x, 4) for x in difference(result, results[0])]
+        told.append(row)
+    return {
+        "recipe": recipe.name,
+        "criterion": criterion,
+        "folds": recipe.folds,
+        "share": args.share,
+        "epochs": args.epochs or recipe.schedule.epochs,
+        "examples": sum(fold["examples"] for fold in results[0].folds),
+        "command": shlex.join(words),
+        "candidates": told,
+    }
+
+
+def _lines(recipe: Recipe, figures: dict[str, Any]) -> list[str]:
+    return [
+        f"{recipe.name}: {figures['folds']}-fold cross-validation over the training patients, "
+        f"{figures['examples']:,} examples, {figures['epochs']} epochs",
+        f"{figures['criterion']} of all folds together, with 95 % intervals from drawing patients; "
+        "the difference is paired, on the same draws. The other figures: mean ± standard deviation "
+        "over the folds, averaged over the ways of showing the examples.",
+    ]
+
+
+def _page(recipe: Recipe, figures: dict[str, Any], table: Table, stem: str) -> str:
+    """The table as Markdown."""
+    rows = [list(table.columns), ["---", *["---:"] * (len(table.columns) - 1)], *table.rows]
+    lines = [f"# Candidates of {recipe.name}, side by side", "", *_lines(recipe, figures)]
+    lines += ["", f"Made by: `{figures['command']}`", ""]
+    lines += [f"| {' | '.join(cell or ' ' for cell in row)} |" for row in rows]
+    return "\n".join([*lines, "", f"![The criterion of each fold]({stem}.png)", ""])

@@ -1,0 +1,137 @@
+"""Comparisons that any recipe can be put to: balancing, hyperparameters, losses, branches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import InputError
+from .recipe import Recipe
+
+__all__ = ["STUDIES", "study"]
+
+Change = dict[str, dict[str, Any]]
+
+#: Names that `study` takes, with what each compares.
+STUDIES = {
+    "balancing": "none, class weights, resampling, focal loss, and noise augmentation",
+    "size": "batch size, learning rate, width, and LSTM layers",
+    "loss": "mean squared, mean absolute, Huber and hyperloss, for models that give numbers",
+    "branches": "both branches of dual_branch against each alone",
+}
+
+#: The recipe as it stands: what the others are compared with.
+_AS_IT_IS = "the recipe"
+_PLAIN = {"balancing": "none", "largest_class_share": 1.0}
+
+
+def study(name: str, recipe: Recipe) -> dict[str, Change]:
+    """Changes of a recipe by name, the recipe as it stands first.
+
+    Parameters
+    ----------
+    name : str
+        Of `STUDIES`.
+    recipe : Recipe
+
+    Returns
+    -------
+    dict of str to dict
+        For `Recipe.changed`.
+
+    Raises
+    ------
+    InputError
+        If there is no such study, or it does not suit the recipe's network.
+    """
+    if name not in STUDIES:
+        raise InputError(f"no study {name!r}: there are {', '.join(STUDIES)}")
+    changes = {
+        "balancing": _balancing,
+        "size": _size,
+        "loss": _loss,
+        "branches": _branches,
+    }[name](recipe)
+    return {_AS_IT_IS: {}, **changes}
+
+
+def _balancing(recipe: Recipe) -> dict[str, Change]:
+    if recipe.architecture.get("head") == "linear":
+        raise InputError(f"recipe {recipe.name}: the study of balancing needs classes")
+    # Amplitudes in the window's unit: of a beat that is one QRS high, or of a cycle from 0 to 1.
+    level = 0.1
+    return {
+        "no balancing": {"schedule": _PLAIN},
+        "class weights, softened": {
+            "schedule": {**_PLAIN, "balancing": "weights", "class_weight_power": 0.5}
+        },
+        "class weights, full": {
+            "schedule": {
+                **_PLAIN,
+                "balancing": "weights",
+                "class_weight_power": 1.0,
+                "class_weight_limit": 1000.0,
+            }
+        },
+        "resampling": {"schedule": {**_PLAIN, "balancing": "resampling"}},
+        "focal loss": {"schedule": {**_PLAIN, "loss": "focal"}},
+        "recorded noise": {"schedule": {"recorded_noise": level}},
+    }
+
+
+def _size(recipe: Recipe) -> dict[str, Change]:
+    schedule, architecture = recipe.schedule, recipe.architecture
+    changes: dict[str, Change] = {
+        "half the batch": {"schedule": {"batch": max(1, schedule.batch // 2)}},
+        "twice the batch": {"schedule": {"batch": 2 * schedule.batch}},
+        "a third of the learning rate": {"schedule": {"learning_rate": schedule.learning_rate / 3}},
+        "three times the learning rate": {
+            "schedule": {"learning_rate": schedule.learning_rate * 3}
+        },
+    }
+    for name, factor in (("half the width", 0.5), ("twice the width", 2.0)):
+        wide = {
+            key: [max(1, round(factor * width)) for width in architecture[key]]
+            for key in ("filters", "dense")
+            if isinstance(architecture.get(key), list)
+        }
+        if wide:
+            changes[name] = {"architecture": wide}
+    if architecture["name"] == "custom_cnn":
+        if architecture.get("lstm_units"):
+            changes["without BiLSTM"] = {"architecture": {"lstm_units": 0}}
+        else:
+            changes["with BiLSTM"] = {"architecture": {"lstm_units": 32}}
+    if architecture["name"] == "cnn_bilstm":
+        layers = 1 if architecture.get("lstm_layers", 2) > 1 else 2
+        changes[f"BiLSTM layers: {layers}"] = {"architecture": {"lstm_layers": layers}}
+    return changes
+
+
+def _loss(recipe: Recipe) -> dict[str, Change]:
+    if recipe.architecture.get("head") != "linear":
+        raise InputError(f"recipe {recipe.name}: the study of losses needs a linear head")
+    told: dict[str, tuple[str, dict[str, Any]]] = {
+        "MSE": ("mse", {}),
+        "MAE": ("mae", {}),
+        "Huber, 1 SD": ("huber", {"delta": 1.0}),
+        "hyperloss, residual over 1 SD": ("hyperloss", {"threshold": 1.0}),
+        "hyperloss, residual over 2 SD": ("hyperloss", {"threshold": 2.0}),
+        "hyperloss, target beyond 2 robust SD": (
+            "hyperloss",
+            {"outlier": "target", "deviations": 2.0},
+        ),
+    }
+    return {
+        name: {"schedule": {"loss": loss, "loss_options": options}}
+        for name, (loss, options) in told.items()
+    }
+
+
+def _branches(recipe: Recipe) -> dict[str, Change]:
+    if recipe.architecture["name"] != "dual_branch":
+        raise InputError(f"recipe {recipe.name}: the study of branches needs a dual_branch network")
+    return {
+        "both branches": {"architecture": {"branches": "both"}},
+        "Conv1D branch alone": {"architecture": {"branches": "conv"}},
+        "LSTM branch alone": {"architecture": {"branches": "lstm"}},
+    }
