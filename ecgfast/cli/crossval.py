@@ -21,8 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from ..training.studies import STUDIES
 
     parser.description = (
-        "Compare candidates by cross-validation over the training patients: each is trained once a "
-        "fold and judged on the patients of that fold; the test part is never read. Without "
+        "Compare candidates by cross-validation over the training part, by patient unless the "
+        "recipe's split is by beat: each is trained once a fold on the others and judged on that "
+        "fold; the test part is never read. Without "
         "--study these are the candidates and comparisons of the recipe. Folds that are finished "
         "are read back after a break.\n\nstudies:\n"
         + "\n".join(f"  {name:10} {what}" for name, what in STUDIES.items())
@@ -37,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--candidates",
         type=lambda text: [name.strip() for name in text.split(",")],
         metavar="A,B",
-        help="these candidates only; a name that holds a comma: part of it that is its own",
+        help="these candidates only, each by its name or a part of it that no other has",
     )
     parser.add_argument(
         "--share",
@@ -108,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
             [[fold["criterion"] for fold in result.folds] for result in results],
             [(result.criterion, *result.interval) for result in results],
             criterion=criterion,
-            title=f"{recipe.name}: {recipe.folds}-fold cross-validation by patient",
+            title=f"{recipe.name}: {recipe.folds}-fold cross-validation",
         ),
     )
     if args.json:
@@ -161,7 +162,7 @@ def _figures(
     words = ["ecgfast", "crossval", recipe.name, "--data", "DATA"]
     for option in ("study", "share", "epochs", "folds"):
         value = getattr(args, option)
-        if value not in (None, 1.0):
+        if value is not None and not (option == "share" and value == 1):
             words += [f"--{option}", str(value)]
     if args.candidates:
         words += ["--candidates", ",".join(args.candidates)]
@@ -188,8 +189,8 @@ def _figures(
 
 def _lines(recipe: Recipe, figures: dict[str, Any]) -> list[str]:
     return [
-        f"{recipe.name}: {figures['folds']}-fold cross-validation over the training patients, "
-        f"{figures['examples']:,} examples, {figures['epochs']} epochs",
+        f"{recipe.name}: {figures['folds']}-fold cross-validation of the training part, "
+        f"{figures['examples']:,} examples, epochs: {figures['epochs']}",
         f"{figures['criterion']} of all folds together, with 95 % intervals from drawing patients; "
         "the difference is paired, on the same draws. The other figures: mean ± standard deviation "
         "over the folds, averaged over the ways of showing the examples.",

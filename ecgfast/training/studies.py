@@ -21,7 +21,6 @@ STUDIES = {
 
 #: The recipe as it stands: what the others are compared with.
 _AS_IT_IS = "the recipe"
-_PLAIN = {"balancing": "none", "largest_class_share": 1.0}
 
 
 def study(name: str, recipe: Recipe) -> dict[str, Change]:
@@ -57,25 +56,25 @@ def study(name: str, recipe: Recipe) -> dict[str, Change]:
 def _balancing(recipe: Recipe) -> dict[str, Change]:
     if recipe.architecture.get("head") == "linear":
         raise InputError(f"recipe {recipe.name}: the study of balancing needs classes")
-    # Amplitudes in the window's unit: of a beat that is one QRS high, or of a cycle from 0 to 1.
-    level = 0.1
-    return {
-        "no balancing": {"schedule": _PLAIN},
-        "class weights, softened": {
-            "schedule": {**_PLAIN, "balancing": "weights", "class_weight_power": 0.5}
-        },
-        "class weights, full": {
+    changes: dict[str, Change] = {
+        "no weights": {"schedule": {"balancing": "none"}},
+        "full weights": {
             "schedule": {
-                **_PLAIN,
                 "balancing": "weights",
                 "class_weight_power": 1.0,
                 "class_weight_limit": 1000.0,
             }
         },
-        "resampling": {"schedule": {**_PLAIN, "balancing": "resampling"}},
-        "focal loss": {"schedule": {**_PLAIN, "loss": "focal"}},
-        "recorded noise": {"schedule": {"recorded_noise": level}},
+        "resampling": {"schedule": {"balancing": "resampling"}},
+        "focal loss": {"schedule": {"balancing": "none", "loss": "focal"}},
+        # In the window's unit: a beat is about one QRS high, a cycle goes from 0 to 1.
+        "recorded noise": {"schedule": {"recorded_noise": 0.1}},
     }
+    if recipe.schedule.largest_class_share < 1:
+        changes["no weights and all of the largest class"] = {
+            "schedule": {"balancing": "none", "largest_class_share": 1.0}
+        }
+    return changes
 
 
 def _size(recipe: Recipe) -> dict[str, Change]:
@@ -113,10 +112,10 @@ def _loss(recipe: Recipe) -> dict[str, Change]:
     told: dict[str, tuple[str, dict[str, Any]]] = {
         "MSE": ("mse", {}),
         "MAE": ("mae", {}),
-        "Huber, 1 SD": ("huber", {"delta": 1.0}),
-        "hyperloss, residual over 1 SD": ("hyperloss", {"threshold": 1.0}),
-        "hyperloss, residual over 2 SD": ("hyperloss", {"threshold": 2.0}),
-        "hyperloss, target beyond 2 robust SD": (
+        "Huber from 1 SD": ("huber", {"delta": 1.0}),
+        "hyperloss with residual over 1 SD": ("hyperloss", {"threshold": 1.0}),
+        "hyperloss with residual over 2 SD": ("hyperloss", {"threshold": 2.0}),
+        "hyperloss with target beyond 2 robust SD": (
             "hyperloss",
             {"outlier": "target", "deviations": 2.0},
         ),
