@@ -80,6 +80,7 @@ class Config(ctypes.Structure):
         ("max_delay", ctypes.c_double),
         ("leads", ctypes.c_int32),
         ("method", ctypes.c_int32),
+        ("keep", ctypes.c_double),
     )
 
 

@@ -38,7 +38,6 @@ extern const adaptive_constants ecg_adaptive_constants;
 #define FEATURE_HZ 120.0 /* the feature runs at this rate or up to twice that: 18 Hz needs no more */
 #define HALF_MAX 24      /* taps on either side of a filter's centre */
 #define RECENT 128       /* decimated samples kept: filter, hold and shape at 240 Hz */
-#define BLOCK 64         /* samples that the front end and the filters run ahead of the decisions */
 #define LINE (2 * RECENT + 4) /* room to go on before what is kept moves to the start; filters run by fours */
 #define PENDING 32       /* slots for candidates */
 #define PENDING_MAX 24   /* candidates that may wait, so that the work is bounded */
@@ -95,7 +94,7 @@ typedef struct adaptive_candidate {
 typedef struct adaptive_state {
     /* feature */
     int32_t decimation, phase;
-    int32_t block;                  /* samples: most that make fours of decimated ones, in BLOCK */
+    int32_t block;                  /* samples: most that make fours of decimated ones, in ECG_AHEAD */
     float rate;                     /* Hz, decimated */
     int32_t centre;                 /* of the longer filter */
     int32_t low_half, high_half;    /* taps on either side */

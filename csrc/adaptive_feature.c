@@ -6,7 +6,7 @@
 #include "adaptive.h"
 #include "four.h"
 
-#if RECENT + BLOCK > LINE - 4
+#if RECENT + ECG_AHEAD > LINE - 4
 #error "the lines are too short for a block"
 #endif
 
@@ -41,7 +41,7 @@ static int32_t samples_of(double seconds, double rate, int32_t most) {
 void adaptive_feature_init(adaptive_state *a, double fs) {
     a->decimation = (int32_t)floor(fs / FEATURE_HZ);
     if (a->decimation < 1) a->decimation = 1;
-    a->block = BLOCK / (4 * a->decimation) * 4 * a->decimation;
+    a->block = ECG_AHEAD / (4 * a->decimation) * 4 * a->decimation;
     double rate = fs / a->decimation;
     a->rate = (float)rate;
     a->centre = a->low_half = design(rate, K.low_hz, 1.0, a->low_even, a->low_odd, &a->low_centre);
@@ -96,7 +96,7 @@ static inline void filter_four(const adaptive_state *a, const float *x, float *e
 
 void adaptive_feature_room(adaptive_state *a, int leads) {
     size_t used = (size_t)(a->index - a->base);
-    if (used + BLOCK <= LINE - 4) return;
+    if (used + ECG_AHEAD <= LINE - 4) return;
     adaptive_lead *s = adaptive_leads(a);
     for (int l = 0; l < leads; l++, s++) {
         memmove(s->wave, s->wave + used - RECENT, RECENT * sizeof *s->wave);

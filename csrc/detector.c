@@ -15,7 +15,7 @@ static const ecg_method_ops *ops_of(int method) {
 static uint32_t ring_length(const ecg_detector_config *config) {
     double seconds = config->keep > ECG_RING_S ? config->keep : ECG_RING_S;
     uint32_t length = 1;
-    while (length < seconds * config->fs) length <<= 1;
+    while (length < seconds * config->fs + ECG_AHEAD) length <<= 1;
     return length;
 }
 

@@ -82,6 +82,9 @@ struct ecg_detector {
     ecg_qrs queue[ECG_QUEUE];
 };
 
+/* Samples that front ends may run ahead of the decisions, and so overwrite in the rings. */
+#define ECG_AHEAD 64
+
 /* Seconds of signal kept: the longest wait for a decision, a beat window, and room. */
 #define ECG_RING_S 6.0
 /* The most that a caller may ask to keep. */

@@ -75,8 +75,6 @@
 /* The integral is made of so many blocks: its running sum is renewed, and decisions fall, at the end of
  * each block, whatever the chunks of the input. */
 #define BLOCKS 4
-/* Samples that the front ends run ahead of the other stages. */
-#define AHEAD 64
 /* Blocks remembered to tell noise: 2.75 s. */
 #define HISTORY 64
 /* Blocks that must be known before a signal can be called noise: a second. */
@@ -629,7 +627,7 @@ static uint32_t clean(ecg_detector *d, const float *samples, int32_t n) {
     return any;
 }
 
-/* The front ends run up to AHEAD samples ahead; where a beat is reported before, they go back. */
+/* The front ends run up to ECG_AHEAD samples ahead; where a beat is reported before, they go back. */
 static size_t pt_process(ecg_detector *d, void *state, const float *samples, size_t n) {
     pt_state *s = state;
     const int leads = d->config.leads;
@@ -638,7 +636,7 @@ static size_t pt_process(ecg_detector *d, void *state, const float *samples, siz
     while (done < n && !ecg_queue_filled(d)) {
         const float *in = samples + done * (size_t)leads;
         const uint32_t room = d->ring_mask + 1u - ((uint32_t)d->count & d->ring_mask);
-        int32_t ahead = n - done < AHEAD ? (int32_t)(n - done) : AHEAD, used = 0;
+        int32_t ahead = n - done < ECG_AHEAD ? (int32_t)(n - done) : ECG_AHEAD, used = 0;
         if ((uint32_t)ahead > room) ahead = (int32_t)room;
         memcpy(before, ecg_leads(d), (size_t)leads * sizeof *before);
         const uint32_t faults = clean(d, in, ahead);
