@@ -43,6 +43,7 @@ static void event(ecg_detector *d, adaptive_state *a, int complete) {
             a->learn_until = a->index + (int64_t)(K.start_s * a->rate);
             a->wake = a->index + (int64_t)((a->again ? K.start_s : a->start_s) * a->rate);
         }
+        if (adaptive_resume(a, leads)) a->started = 1;
         if (a->started) {
             adaptive_learn_first(a, leads);
             adaptive_decide(d, a, 0);

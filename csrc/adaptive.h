@@ -28,8 +28,10 @@ typedef struct adaptive_constants {
     float weight_cap, floor, loss_margin, loss_rate, loss_noise_rate, loss_floor;
     /* trust */
     float trust_cap, trust_like, trust_var, trust_rate, trust_from, trust_gap, noisy_gap;
-    float start_trust, again_trust, recent_rate, distrust_from, distrust_after_s;
+    float start_trust, again_trust, again_like, recent_rate, distrust_from, distrust_after_s;
     float steady_gain, steady_like;
+    /* the patient is back */
+    float keep_from, keep_like, back_like, back_height, back_short, back_long, back_lower, back_higher;
 } adaptive_constants;
 
 extern const adaptive_constants ecg_adaptive_constants;
@@ -77,6 +79,11 @@ typedef struct adaptive_lead {
     float model[SHAPE_MAX];         /* running shape: zero mean, unit energy */
     float steady[SHAPE_MAX];        /* the same, slowly, from trusted beats */
     int32_t models;                 /* beats in it, up to a few */
+    int32_t known;                  /* beats of the usual shape while trust was high, up to a few, ever */
+    float kept[SHAPE_MAX];          /* running shape and levels at the last such beat */
+    float kept_signal, kept_noise;
+    int32_t strange;                /* such beats in a row of another shape */
+    float familiar;                 /* height of the last candidate of that shape */
     float last_height, last_share;  /* of the last accepted candidate */
     float missed, raised;           /* running loss over accepted and over rejected candidates */
     float weight;                   /* in the common score; all leads' add up to 1 */
@@ -128,6 +135,10 @@ typedef struct adaptive_state {
     float rr_ref, rr_var;           /* s, their median; mean deviation from it, relative */
     /* trust */
     float trust, gap, recent;       /* running means; `recent` is the faster one of trust */
+    float kept_rr;                  /* s, rr_ref at the last such beat */
+    float familiar;                 /* height of the last candidate of the kept shape, over its level */
+    float tallest;                  /* height of the highest candidate since then, likewise */
+    int64_t familiar_at;            /* where that was; -1 none */
     int32_t trusted;                /* beats in them, up to a few */
     int32_t doubts, probation;
 } adaptive_state;
@@ -160,9 +171,13 @@ void adaptive_learn_first(adaptive_state *a, int leads);
 void adaptive_learn_rejected(adaptive_state *a, int leads, uint32_t slot);
 /* `around[lead]`: highest rejected neighbour. */
 void adaptive_learn_accepted(adaptive_state *a, int leads, uint32_t slot, const float *around);
-void adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slot);
+/* 1 for a beat that tells what the patient looks like. */
+int adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slot);
 float adaptive_threshold(adaptive_lead *s, float gap, float distrust);
 float adaptive_likeness(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int *lag);
+/* Looks whether the last candidate is the second in a row of the kept shape where levels, rhythm or all
+ * are lost; if so restores them, and returns 1. */
+int adaptive_resume(adaptive_state *a, int leads);
 /* Starts trust from one path through the first candidates: its mean likeness over `beats` - 1 and
  * its relative RR variability. */
 void adaptive_trust_first(adaptive_state *a, int leads, float like, float var, int beats);

@@ -74,9 +74,20 @@ const adaptive_constants ecg_adaptive_constants = {
     .noisy_gap = 1.6f,      /* levels closer than that: noise of the size of the QRS complex */
     .start_trust = 1.1f,    /* of the first seconds, below which learning begins anew */
     .again_trust = 1.6f,    /* below which what was learned anew has to prove itself first */
+    .again_like = 0.65f,    /* and likewise where the first beats are less alike: noise has 0.5 */
     .recent_rate = 0.35f,   /* over the last three beats */
     .distrust_from = 1.5f,  /* recent trust below which levels and shape may be those of an artefact */
     .distrust_after_s = 0.7f, /* without a beat: then the steady levels count, not the recent ones */
     .steady_gain = 0.03f,   /* over half a minute */
     .steady_like = 0.7f,    /* only from beats of the usual shape */
+
+    /* ---- the patient is back, after noise or with another gain: two beats tell */
+    .keep_from = 2.0f,      /* recent trust from which beats tell what the patient looks like */
+    .keep_like = 0.8f,      /* to the kept shape, less is another one: it has to last */
+    .back_like = 0.93f,     /* of that shape: noise hardly ever, two in a row never */
+    .back_height = 0.35f,   /* heights within a factor of 1.4 */
+    .back_short = 0.65f,    /* of the RR reference, ... */
+    .back_long = 1.6f,      /* ... as it may have changed meanwhile */
+    .back_lower = 0.7f,     /* under half the signal level, where beats are missing ... */
+    .back_higher = 1.0f,    /* ... or nearly three times as high: levels are wrong */
 };

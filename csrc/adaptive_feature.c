@@ -52,7 +52,7 @@ void adaptive_feature_init(adaptive_state *a, double fs) {
     a->merge = samples_of(MERGE_S, rate, RECENT / 8);
     a->shape = 2 * samples_of(SHAPE_S, rate, SHAPE_MAX / 2) + 1;
     a->lag = samples_of(LAG_S, rate, LAG_MAX);
-    a->peak_at = a->end = -1;
+    a->peak_at = a->end = a->familiar_at = -1;
     a->base = -RECENT; /* silence before the first sample */
 }
 

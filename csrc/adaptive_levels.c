@@ -2,6 +2,8 @@
 #include "adaptive.h"
 #include "four.h"
 
+#define KNOWN 8         /* typical beats from which their shape tells that the patient is back */
+#define STRANGE 48      /* beats of another shape in a row after which that is the patient's: half a minute */
 #define MODELS 8        /* beats after which the steady shape parts from the running one */
 #define LATE_FIRST 12   /* candidates that tell the levels of a lead that joins late: three seconds' worth */
 #define ENERGY_MAX 1e36f /* of a shape; beyond, it overflows */
@@ -159,12 +161,13 @@ static void learn_rr(adaptive_state *a, float rr) {
 
 void adaptive_learn_accepted(adaptive_state *a, int leads, uint32_t slot, const float *around) {
     adaptive_lead *s = adaptive_leads(a);
+    int typical = 0;
     for (int l = 0; l < leads; l++) {
         if (s[l].seeded && !s[l].faulty[slot]) {
             float height = s[l].height[slot] > around[l] ? s[l].height[slot] : around[l];
             keep(s[l].signals, SIGNALS, &s[l].signal_count, height);
             s[l].signal = quantile(s[l].signals, kept(s[l].signal_count, SIGNALS), K.quantile);
-            adaptive_learn_shape(a, &s[l], slot);
+            typical |= adaptive_learn_shape(a, &s[l], slot);
             float loss = K.loss_margin - s[l].own[slot];
             s[l].missed += K.loss_rate * ((loss > 0.0f ? loss : 0.0f) - s[l].missed);
             s[l].last_height = s[l].height[slot];
@@ -179,6 +182,7 @@ void adaptive_learn_accepted(adaptive_state *a, int leads, uint32_t slot, const 
             a->last_share += s[l].weight * s[l].last_share;
         }
     if (a->accepted) learn_rr(a, adaptive_seconds(a, a->last_at, a->pending[slot].at));
+    if (typical) a->kept_rr = a->rr_ref;
 }
 
 void adaptive_forget(adaptive_state *a, int leads) {
@@ -204,29 +208,29 @@ void adaptive_forget(adaptive_state *a, int leads) {
 
 #define LAGS (2 * LAG_MAX + 1)
 
-/* Correlation with the running shape at the best lag; where trust is low, with the steady one if that
- * is higher. */
-float adaptive_likeness(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int *lag) {
-    int n = a->shape, steady_too = a->recent < K.distrust_from;
-    float sums[LAGS + 3], energies[LAGS + 3], dots[LAGS + 3], steadies[LAGS + 3];
+/* Correlation with `model` at the best lag, or with `other` (NULL for none) where that is higher. */
+static float correlation(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, const float *model,
+                         const float *other, int *lag) {
+    int n = a->shape;
+    float sums[LAGS + 3], energies[LAGS + 3], dots[LAGS + 3], others[LAGS + 3];
     for (int shift = 0; shift <= 2 * a->lag; shift += 4) { /* four lags at once */
         const float *shape = s->shape[slot] + shift;
-        four sum = four_zero(), energy = sum, dot = sum, steady = sum;
+        four sum = four_zero(), energy = sum, dot = sum, second = sum;
         for (int k = 0; k < n; k++) {
             four x = four_load(shape + k);
             sum = four_add(sum, x);
             energy = four_add(energy, four_mul(x, x));
-            dot = four_add(dot, four_mul(x, four_all(s->model[k])));
-            if (steady_too) steady = four_add(steady, four_mul(x, four_all(s->steady[k])));
+            dot = four_add(dot, four_mul(x, four_all(model[k])));
+            if (other) second = four_add(second, four_mul(x, four_all(other[k])));
         }
         four_store(sums + shift, sum);
         four_store(energies + shift, energy);
         four_store(dots + shift, dot);
-        four_store(steadies + shift, steady);
+        four_store(others + shift, second);
     }
     float best = -1.0f, best_energy = 0.0f;
     for (int shift = 0; shift <= 2 * a->lag; shift++) {
-        float dot = steady_too && steadies[shift] > dots[shift] ? steadies[shift] : dots[shift];
+        float dot = other && others[shift] > dots[shift] ? others[shift] : dots[shift];
         float energy = energies[shift] - sums[shift] * sums[shift] / (float)n;
         if (energy > 0.0f && dot > best * sqrtf(energy)) {
             best = dot / sqrtf(energy);
@@ -237,6 +241,11 @@ float adaptive_likeness(const adaptive_state *a, const adaptive_lead *s, uint32_
     /* A tone outside the bands resembles itself, whatever lies in them. */
     float outside = K.band_from * sqrtf(best_energy / (float)n), inside = expf(s->height[slot]);
     return inside < outside && best > 0.0f ? best * inside / outside : best;
+}
+
+/* With the running shape; where trust is low, with the steady one if that is higher. */
+float adaptive_likeness(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int *lag) {
+    return correlation(a, s, slot, s->model, a->recent < K.distrust_from ? s->steady : NULL, lag);
 }
 
 /* target += gain * (source - target), at unit energy again. */
@@ -250,7 +259,23 @@ static void blend(float *target, const float *source, float gain, int n) {
     for (int k = 0; k < n; k++) target[k] *= energy;
 }
 
-void adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slot) {
+/* A beat of the running shape while trust is high: what the patient looks like. */
+static int keep_patient(adaptive_lead *s, int n) {
+    float alike = 0.0f;
+    for (int k = 0; k < n; k++) alike += s->model[k] * s->kept[k];
+    /* Motion may look like another rhythm, for some seconds. */
+    if (s->known == KNOWN && alike < K.keep_like && ++s->strange < STRANGE) return 0;
+    if (alike < K.keep_like) s->known = 0;
+    s->strange = 0;
+    refresh_noise(s);
+    memcpy(s->kept, s->model, sizeof s->kept);
+    s->kept_signal = s->signal;
+    s->kept_noise = s->noise;
+    if (s->known < KNOWN) s->known++;
+    return 1;
+}
+
+int adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slot) {
     int n = a->shape, lag = a->lag;
     if (s->models) adaptive_likeness(a, s, slot, &lag);
     float w[SHAPE_MAX], mean = 0.0f, energy = 0.0f;
@@ -261,7 +286,7 @@ void adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t sl
         w[k] -= mean;
         energy += w[k] * w[k];
     }
-    if (!(energy > 0.0f && energy < ENERGY_MAX)) return;
+    if (!(energy > 0.0f && energy < ENERGY_MAX)) return 0;
     energy = 1.0f / sqrtf(energy);
     for (int k = 0; k < n; k++) w[k] *= energy;
     blend(s->model, w, s->models ? K.template_gain : 1.0f, n);
@@ -275,11 +300,12 @@ void adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t sl
         s->steady_signal += K.steady_gain * (s->signal - s->steady_signal);
         s->steady_noise += K.steady_gain * (s->noise - s->steady_noise);
     }
+    return a->recent > K.keep_from && s->like[slot] > K.back_like && keep_patient(s, n);
 }
 
 /* ------------------------------------------------------------------ trust */
 
-#define PROBATION 8 /* beats that have to keep trust up after learning anew in poor signal */
+#define PROBATION 10 /* beats that have to keep trust up after learning anew in poor signal */
 
 static float common_gap(adaptive_state *a, int leads) {
     adaptive_lead *s = adaptive_leads(a);
@@ -298,9 +324,10 @@ static float trust_of(float gap, float like, float var) {
 
 void adaptive_trust_first(adaptive_state *a, int leads, float like, float var, int beats) {
     a->gap = common_gap(a, leads);
-    a->trust = a->recent = trust_of(a->gap, beats > 1 ? like : 0.5f, var);
+    if (beats < 2) like = 0.5f;
+    a->trust = a->recent = trust_of(a->gap, like, var);
     a->trusted = beats > 0 ? beats - 1 : 0;
-    a->probation = a->again && a->trust < K.again_trust ? PROBATION : 0;
+    a->probation = a->again && (a->trust < K.again_trust || like < K.again_like) ? PROBATION : 0;
 }
 
 void adaptive_trust_next(adaptive_state *a, int leads, float like) {
@@ -311,4 +338,81 @@ void adaptive_trust_next(adaptive_state *a, int leads, float like) {
     a->trust += rate * (trust - a->trust);
     a->gap += rate * (gap - a->gap);
     a->recent += (rate > K.recent_rate ? rate : K.recent_rate) * (trust - a->recent);
+}
+
+/* ------------------------------------------------------------------ the patient is back */
+
+/* Levels and shape of a lead as they were, at the gain that the last two familiar beats have. */
+static void restore(adaptive_lead *s, float height) {
+    s->signal = height;
+    s->noise = height - (s->kept_signal - s->kept_noise);
+    s->signal_count = 3;
+    s->noise_count = 4;
+    s->noise_stale = 0;
+    for (int i = 0; i < s->signal_count; i++) s->signals[i] = s->signal;
+    for (int i = 0; i < s->noise_count; i++) s->noises[i] = s->noise;
+    s->steady_signal = s->signal;
+    s->steady_noise = s->noise;
+    memcpy(s->steady, s->kept, sizeof s->steady);
+    memcpy(s->model, s->kept, sizeof s->model);
+    s->models = MODELS;
+    s->last_height = s->signal;
+    s->seeded = 1;
+}
+
+int adaptive_resume(adaptive_state *a, int leads) {
+    adaptive_lead *s = adaptive_leads(a);
+    uint32_t slot = (a->tail - 1) % PENDING;
+    int64_t at = a->pending[slot].at, before = a->familiar_at;
+    float like = 0.0f, over = 0.0f, off = 0.0f;
+    int known = 0, lag;
+    for (int l = 0; l < leads; l++) {
+        if (s[l].known < KNOWN || s[l].faulty[slot]) continue;
+        over += s[l].height[slot] - s[l].kept_signal;
+        off += s[l].height[slot] - s[l].signal;
+        known++;
+    }
+    if (!known) return 0;
+    over /= (float)known;
+    off /= (float)known;
+    float tallest = a->tallest;
+    if (over > tallest) a->tallest = over;
+    int lost = 1;
+    if (a->started && a->accepted) {
+        float since = adaptive_seconds(a, a->last_at, at) / a->rr_ref;
+        int lower = off < -K.back_lower && since > K.back_short;
+        if (!lower && off < K.back_higher) return 0;
+        lost = !lower || since > K.clear_long || a->recent < K.distrust_from || a->last_at == before;
+    }
+    for (int l = 0; l < leads; l++)
+        if (s[l].known >= KNOWN && !s[l].faulty[slot]) like += correlation(a, &s[l], slot, s[l].kept, NULL, &lag);
+    if (like < K.back_like * (float)known) return 0;
+    float rr = adaptive_seconds(a, before, at) / a->kept_rr;
+    if (before >= 0 && rr < K.back_long && over < a->familiar - K.back_height) return 0; /* its P or T wave */
+    int back = lost && before >= 0 && rr > K.back_short && rr < K.back_long && fabsf(over - a->familiar) < K.back_height
+               && tallest < over + K.back_height;
+    a->familiar_at = at;
+    a->familiar = a->tallest = over;
+    for (int l = 0; l < leads; l++) {
+        if (s[l].known < KNOWN || s[l].faulty[slot]) continue;
+        if (back) restore(&s[l], 0.5f * (s[l].height[slot] + s[l].familiar));
+        s[l].familiar = s[l].height[slot];
+    }
+    if (!back) return 0;
+    for (uint32_t i = a->head; i != a->tail; i++)
+        for (int l = 0; l < leads; l++) s[l].like[i % PENDING] = -2.0f;
+    if (!a->accepted || a->last_at != before) { /* what lies before is noise */
+        a->accepted = 0;
+        while (a->pending[a->head % PENDING].at < before) a->head++;
+        a->rr_count = 0;
+        a->rr_ref = a->kept_rr;
+    }
+    a->solved = a->head;
+    a->learning = 0;
+    a->learn_until = a->index;
+    a->doubts = a->probation = 0;
+    a->trust = a->recent = K.again_trust;
+    weigh(a, leads);
+    a->gap = common_gap(a, leads);
+    return 1;
 }

@@ -116,6 +116,12 @@ class Lead:
     model: Array | None = None
     steady: Array | None = None
     models: int = 0
+    kept: Array | None = None
+    kept_signal: float = 0.0
+    kept_noise: float = 0.0
+    known: int = 0
+    strange: int = 0
+    familiar: float = 0.0
     last_height: float = 0.0
     last_share: float = 0.0
     missed: float = 0.0
@@ -162,6 +168,9 @@ class Adaptive:
         self.again = False
         self.trust = self.gap = self.recent = 0.0
         self.trusted = self.probation = 0
+        self.kept_rr = 0.0
+        self.familiar_at: int | None = None
+        self.familiar = self.tallest = 0.0
         self.pending: list[Candidate] = []
         self.beats: list[int] = []
         self.last_at = 0
@@ -225,18 +234,14 @@ class Adaptive:
         s.signals, s.noises = [s.signal] * 3, [s.noise] * 4
         s.last_height, s.last_share, s.seeded = s.signal, 0.0, True
 
-    def likeness(self, s: Lead, c: Candidate, index: int) -> tuple[float, int]:
-        """Correlation with the running shape at the best lag, less where most is off the bands."""
-        assert s.model is not None
-        assert s.steady is not None
+    def correlation(self, c: Candidate, index: int, models: list[Array]) -> tuple[float, int]:
+        """With the best of the shapes at the best lag, less where most is off the bands."""
         n, best, where, amplitude = 2 * self.half + 1, -1.0, self.lag, 0.0
         shape = c.shapes[index]
         for shift in range(2 * self.lag + 1):
             w = shape[shift : shift + n] - np.mean(shape[shift : shift + n])
             size = float(np.sqrt(np.sum(w * w)))
-            dot = float(np.sum(w * s.model))
-            if self.recent < 1.5:
-                dot = max(dot, float(np.sum(w * s.steady)))
+            dot = max(float(np.sum(w * model)) for model in models)
             if size > 0 and dot / size > best:
                 best, where, amplitude = dot / size, shift, size / n**0.5
         inside = exp(c.heights[index])
@@ -244,13 +249,20 @@ class Adaptive:
             best *= inside / (0.2 * amplitude)
         return best, where
 
-    def learn_shape(self, s: Lead, c: Candidate, index: int) -> None:
+    def likeness(self, s: Lead, c: Candidate, index: int) -> tuple[float, int]:
+        """With the running shape, and where trust is low with the steady one."""
+        assert s.model is not None
+        assert s.steady is not None
+        return self.correlation(c, index, [s.model, s.steady][: 2 if self.recent < 1.5 else 1])
+
+    def learn_shape(self, s: Lead, c: Candidate, index: int) -> bool:
+        """True for a beat that tells what the patient looks like."""
         shape = c.shapes[index]
         shift = self.likeness(s, c, index)[1] if s.models else self.lag
         w = shape[shift : shift + 2 * self.half + 1]
         w = w - np.mean(w)
         if not np.sum(w * w) > 0:
-            return
+            return False
         w /= np.sqrt(np.sum(w * w))
         s.model = w if s.model is None else s.model + 0.2 * (w - s.model)
         s.model /= np.sqrt(np.sum(s.model**2))
@@ -264,6 +276,74 @@ class Adaptive:
             s.steady /= np.sqrt(np.sum(s.steady**2))
             s.steady_signal += 0.03 * (s.signal - s.steady_signal)
             s.steady_noise += 0.03 * (s.noise - s.steady_noise)
+        if not (self.recent > 2.0 and like is not None and like > 0.93):
+            return False
+        alike = 0.0 if s.kept is None else float(np.sum(s.kept * s.model))
+        if s.known == 8 and alike < 0.8:
+            s.strange += 1
+            if s.strange < 48:
+                return False
+        s.known = min(8, (s.known if alike >= 0.8 else 0) + 1)
+        s.strange = 0
+        s.kept, s.kept_signal, s.kept_noise = s.model.copy(), s.signal, s.noise
+        return True
+
+    def resume(self, index: int) -> bool:
+        """The patient is back: a second candidate of the kept shape while levels are off."""
+        c = self.pending[-1]
+        before = self.familiar_at
+        use = [(k, s) for k, s in enumerate(self.leads) if s.known == 8 and not c.faulty[k]]
+        if not use:
+            return False
+        over = float(np.mean([c.heights[k] - s.kept_signal for k, s in use]))
+        off = float(np.mean([c.heights[k] - s.signal for k, s in use]))
+        tallest = self.tallest
+        self.tallest = max(over, tallest)
+        lost = True
+        if self.started and self.accepted:
+            since = self.seconds(self.last_at, c.at) / self.rr_ref
+            lower = off < -0.7 and since > 0.65
+            if not lower and off < 1.0:
+                return False
+            lost = not lower or since > 1.5 or self.recent < 1.5 or self.last_at == before
+        shapes = [(k, s.kept) for k, s in use if s.kept is not None]
+        if np.mean([self.correlation(c, k, [kept])[0] for k, kept in shapes]) < 0.93:
+            return False
+        rr = self.seconds(before, c.at) / self.kept_rr if before is not None else 9.0
+        if rr < 1.6 and over < self.familiar - 0.35:
+            return False
+        back = lost and 0.65 < rr < 1.6
+        back = back and abs(over - self.familiar) < 0.35 and tallest < over + 0.35
+        self.familiar_at, self.familiar, self.tallest = c.at, over, over
+        for k, s in use:
+            if back:
+                self.restore(s, 0.5 * (c.heights[k] + s.familiar))
+            s.familiar = c.heights[k]
+        if not back:
+            return False
+        for other in self.pending:
+            other.likes = [None] * len(self.leads)
+        if not self.accepted or self.last_at != before:
+            assert before is not None
+            self.accepted = 0
+            self.pending = [other for other in self.pending if other.at >= before]
+            self.rr, self.rr_ref = [], self.kept_rr
+        self.learning, self.learn_until = False, index
+        self.doubts = self.probation = 0
+        self.trust = self.recent = 1.6
+        self.weigh()
+        self.gap = self.common_gap()
+        return True
+
+    @staticmethod
+    def restore(s: Lead, height: float) -> None:
+        """A lead's levels and shape as they were, at another gain."""
+        assert s.kept is not None
+        s.signal, s.noise = height, height - (s.kept_signal - s.kept_noise)
+        s.signals, s.noises = [s.signal] * 3, [s.noise] * 4
+        s.steady_signal, s.steady_noise = s.signal, s.noise
+        s.model, s.steady, s.models = s.kept.copy(), s.kept.copy(), 8
+        s.last_height, s.seeded = s.signal, True
 
     def common_gap(self) -> float:
         return sum(s.weight * min(s.signal - s.noise, 2.0) for s in self.leads if s.seeded)
@@ -385,12 +465,13 @@ class Adaptive:
                 ]
             self.reject_first()
         self.pending.pop(0)
+        typical = False
         for k, s in enumerate(self.leads):
             if not s.seeded or c.faulty[k]:
                 continue
             s.signals = [*s.signals, max(c.heights[k], around[k])][-7:]
             s.signal = quantile(s.signals, 0.45)
-            self.learn_shape(s, c, k)
+            typical |= self.learn_shape(s, c, k)
             s.missed += 0.15 * (max(0.3 - c.own[k], 0.0) - s.missed)
             s.last_height, s.last_share = c.heights[k], c.shares[k]
         if not self.learning:
@@ -401,6 +482,8 @@ class Adaptive:
             self.rr = [*self.rr, self.seconds(self.last_at, c.at)][-8:]
             self.rr_ref = min(max(quantile(self.rr, 0.5), 0.2), 2.0)
             self.rr_var = float(np.mean([min(abs(r / self.rr_ref - 1), 1.0) for r in self.rr]))
+        if typical:
+            self.kept_rr = self.rr_ref
 
         gap, rate = self.common_gap(), 1 / (1 + self.trusted)
         trust = self.trust_of(gap, c.like if self.accepted else 0.5, self.rr_var)
@@ -484,7 +567,7 @@ class Adaptive:
         self.gap = self.common_gap()
         self.trust = self.recent = self.trust_of(self.gap, like, var)
         self.trusted = len(rr)
-        self.probation = 8 if self.again and self.trust < 1.6 else 0
+        self.probation = 10 if self.again and (self.trust < 1.6 or like < 0.65) else 0
         if not self.again and self.start < 2.15:
             self.trust = self.recent = max(self.trust, 1.1)
             return True
@@ -536,6 +619,8 @@ class Adaptive:
                 if emitted and self.learn_until is None:
                     self.learn_until = index + int(2.15 * self.rate)
                     self.wake = index + int((2.15 if self.again else self.start) * self.rate)
+                if emitted and self.resume(index):
+                    self.started = True
                 if emitted and self.started:
                     self.learn_first()
                     self.decide(index)
