@@ -404,6 +404,19 @@ def lines_of(process: subprocess.Popen[bytes], count: int) -> list[dict[str, Any
     return [json.loads(process.stdout.readline()) for _ in range(count)]
 
 
+def wait_until_caught(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Until a process has a handler for a signal; it has nothing else to tell that it waits."""
+    status = Path(f"/proc/{process.pid}/status")
+    if not status.is_file():
+        time.sleep(5.0)
+        return
+    caught = 0
+    while not caught >> (number - 1) & 1:
+        time.sleep(0.05)
+        (line,) = [x for x in status.read_text().splitlines() if x.startswith("SigCgt:")]
+        caught = int(line.split()[1], 16)
+
+
 def wait_until_full(pipe: Any) -> None:
     """Until a pipe has stopped to fill, since nobody reads it."""
     import fcntl
@@ -448,7 +461,7 @@ def test_a_board_is_labelled_live_and_its_file_outlives_a_crash(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stream_ends_cleanly_before_any_sample(number: int, started: Callable[..., Any]) -> None:
     process = started("-", "--fs", 250, "--json", "--queue", 5, stdin=subprocess.PIPE)
-    time.sleep(1.5)  # it has nothing to tell that it waits
+    wait_until_caught(process, signal.SIGTERM)
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, b"", b"")
