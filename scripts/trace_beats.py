@@ -1,0 +1,83 @@
+"""Writes what ecgfast makes of recordings, so that two machines can be compared bit by bit.
+
+    python scripts/trace_beats.py $ECGFAST_DATA/mitdb/100 $ECGFAST_DATA/mitdb/208 --out traces
+
+Each record gives NAME.npz: by detector what `BeatStream` gives (R peaks, RR intervals, windows,
+features, ...), and by model the windows and features that it takes and, by form and runtime, its
+outputs, as "beats/float32/ai-edge-litert".
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgfast import BeatBatch, BeatStream, Classifier, read_record
+from ecgfast.runtime import available_backends, available_models
+
+
+def traced(path: Path) -> dict[str, Any]:
+    """All that is made of a recording.
+
+    Parameters
+    ----------
+    path : Path
+        The record, as `ecgfast.read_record` takes it.
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
+    record = read_record(path)
+    leads = record.signal.shape[1]
+    found: dict[str, Any] = {}
+
+    def beats(stream: BeatStream) -> BeatBatch:
+        return BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
+
+    def keep(name: str, batch: BeatBatch) -> None:
+        found.update({f"{name}/{f.name}": getattr(batch, f.name) for f in fields(batch)})
+
+    for method in ("adaptive", "pan-tompkins"):
+        keep(method, beats(BeatStream(record.fs, leads=leads, method=method)))
+    for name, card in available_models().items():
+        kept = False
+        for form in card.forms:
+            for backend in available_backends():
+                classifier = Classifier(name, form=form, backend=backend)
+                if not kept:
+                    batch = beats(
+                        BeatStream(
+                            record.fs,
+                            leads=leads,
+                            lookahead=classifier.lookahead,
+                            window=classifier.window,
+                        )
+                    )
+                    keep(name, batch)
+                    kept = True
+                features = batch.features if "features" in classifier.input_shapes else None
+                found[f"{name}/{form}/{backend}"] = classifier.predict(batch.windows, features)
+    return found
+
+
+def main() -> None:
+    """Write the traces that the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    for path in args.records:
+        np.savez(args.out / path.name, **traced(path))
+        print(path.name, flush=True)
+
+
+if __name__ == "__main__":
+    main()
