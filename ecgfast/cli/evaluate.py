@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ModelError
 from ..evaluation.detector import (
     STARTED_S,
     DetectorScores,
@@ -26,6 +27,7 @@ from .common import UsageError, add_json, data_folder, example, print_json, prog
 if TYPE_CHECKING:
     from ..evaluation import BeatModelScores
     from ..reports.table import Table
+    from ..runtime import Classifier
 
 _DATABASE = "mitdb"
 # Three quarters of DS2's S beats are in this one record: the figures without it stand beside.
@@ -38,7 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Score detections and labels against reference annotations, beat by beat as AAMI EC57 "
         "counts them. With --detector: the R peaks of every annotated WFDB record in a folder, as "
         "reported live, and how late. With MODEL: the AAMI beat classes of a model on the test "
-        "records (DS2) of mitdb, from reference beats and from its own detections."
+        "records (DS2) of mitdb, from reference beats and from its own detections; of a model with "
+        "another task or another form of window, the test part of its recipe, each form of it."
     )
     parser.epilog = example(
         "ecgfast evaluate --detector recordings/mitdb --html detector.html\n"
@@ -81,6 +84,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="with MODEL: folder that holds mitdb/ (default: ECGFAST_DATA)",
     )
+    parser.add_argument(
+        "--recipe", help="with MODEL: what it was trained by (default: the recipe of its name)"
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="with MODEL: write confusion matrices, classification reports and curves into "
+        "DIR/scores, as JSON, text and pictures",
+    )
     parser.add_argument("--form", help="with MODEL: form to score, such as int8 (default: float32)")
     parser.add_argument(
         "--records", type=_names, default=[], metavar="NAME,...", help="these records only"
@@ -114,7 +127,7 @@ def run(args: argparse.Namespace) -> None:
     if (args.model is None) == (args.detector is None):
         raise UsageError("name a model, or the folder of recordings with --detector")
     if args.model is None:
-        for option in ("data", "form"):
+        for option in ("data", "form", "recipe", "work"):
             if getattr(args, option) is not None:
                 raise UsageError(f"--{option} goes with a model, not with --detector")
         _score_detector(args)
@@ -283,13 +296,71 @@ def _records_table(score: DetectorScores) -> Table:
 
 
 def _score_model(args: argparse.Namespace) -> None:
-    from ..evaluation import evaluate_beat_model
+    from ..evaluation import AAMI_CLASSES
     from ..runtime import Classifier
+
+    classifier = Classifier(args.model, **({"form": args.form} if args.form else {}))
+    window = classifier.window
+    if (
+        window is not None
+        and classifier.classes == tuple(AAMI_CLASSES)
+        and (args.records or window.form == "beat")
+    ):
+        _score_beats(args, classifier)
+    else:
+        _score_task(args, classifier)
+
+
+def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
+    """Every form of a model on the test part of its recipe."""
+    from ..reports.table import Table
+    from ..training.recipe import Recipe
+    from ..training.tasks import load_task
+
+    card = classifier.card
+    if card is None or card.path is None:
+        raise ModelError(f"{classifier.path}: has no card that says what it is for")
+    if args.form or args.records:
+        raise UsageError(f"--form and --records go with models of beats, not with {card.name}")
+    recipe = Recipe.load(args.recipe or card.name)
+    folder = None if args.work is None else args.work / "scores"
+    metrics = load_task(recipe.task).score_forms(
+        card.path, data_folder(args), recipe, lambda line: None, folder=folder
+    )
+    headlines = {
+        title: {name: x for name, x in figures.items() if isinstance(x, (int, float))}
+        for title, figures in metrics.items()
+        if isinstance(figures, dict)
+    }
+    names = list(dict.fromkeys(name for figures in headlines.values() for name in figures))
+    rows = [
+        [title, *(f"{figures[name]:,.4g}" if name in figures else "-" for name in names)]
+        for title, figures in headlines.items()
+    ]
+    title = f"{card.name} on the test part of its recipe"
+    split = {k: ", ".join(v) if isinstance(v, list) else v for k, v in card.split.items()}
+    lines = [*(f"{key}: {value}" for key, value in split.items()), *_drawn(folder)]
+    about = {"model": card.name, "task": recipe.task, "command": _command(args)}
+    _write(args, title, lines, [Table("", ["", *names], rows)], {**about, "metrics": metrics})
+
+
+def _drawn(folder: Path | None) -> list[str]:
+    """Draw the scores that were written into a folder; a line about it."""
+    if folder is None:
+        return []
+    from ..reports.training import draw_score
+
+    pictures = [picture for path in sorted(folder.glob("*.json")) for picture in draw_score(path)]
+    return [f"Reports and {len(pictures)} pictures are in {folder}."]
+
+
+def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
+    """AAMI beat classes on records of mitdb."""
+    from ..evaluation import evaluate_beat_model
     from ..training.splits import DS1, DS2, PACED, patient_of
 
     names = args.records or list(DS2)
     folder = data_folder(args)
-    classifier = Classifier(args.model, **({"form": args.form} if args.form else {}))
     scores = evaluate_beat_model(
         classifier,
         folder,
@@ -316,6 +387,15 @@ def _score_model(args: argparse.Namespace) -> None:
     form = "" if classifier.form is None else f" ({classifier.form})"
     title = f"Beat classes of {name}{form} on {_DATABASE} {split}"
     tables = [table for score in scores for table in _class_tables(score)]
+    if args.work is not None:
+        from ..training.scoring import write_score
+
+        for score in scores:
+            total = score.scores()
+            write_score(
+                args.work / "scores", f"{title}, {_point(score)}", total.classes, total.confusion
+            )
+        lines += _drawn(args.work / "scores")
     about = {
         "model": name,
         "form": classifier.form,
@@ -327,12 +407,15 @@ def _score_model(args: argparse.Namespace) -> None:
     _write(args, title, lines, tables, {**about, "scores": [score.to_dict() for score in scores]})
 
 
+def _point(score: BeatModelScores) -> str:
+    beats = "reference beats" if score.beats == "reference" else "own detections"
+    return f"{beats}, {'label one beat later' if score.lookahead else 'label with the beat'}"
+
+
 def _class_tables(score: BeatModelScores) -> Iterator[Table]:
     from ..reports.table import Table
 
     total, intervals = score.scores(), score.intervals()
-    beats = "reference beats" if score.beats == "reference" else "own detections"
-    label = "label one beat later" if score.lookahead else "label with the beat"
     figures = ("sensitivity", "positive_predictivity", "f1")
     rows = []
     for i, name in enumerate(total.classes):
@@ -343,7 +426,7 @@ def _class_tables(score: BeatModelScores) -> Iterator[Table]:
             row.append(f"[{_figure(100 * low, 1)}, {_figure(100 * high, 1)}]")
         rows.append(row)
     heading = (
-        f"{beats}, {label}: accuracy {_figure(100 * total.accuracy, 2)} %, "
+        f"{_point(score)}: accuracy {_figure(100 * total.accuracy, 2)} %, "
         f"macro F1 {_figure(100 * total.macro_f1, 2)} %"
     )
     alone = f"{_DATABASE}/{_ONE_PATIENT}"
@@ -358,7 +441,7 @@ def _class_tables(score: BeatModelScores) -> Iterator[Table]:
     detected = score.beats != "reference"
     names = [*total.classes, *(["none"] if detected else [])]
     yield Table(
-        f"{beats}, {label}: reference (rows) against model (columns)",
+        f"{_point(score)}: reference (rows) against model (columns)",
         ["", *[*total.classes, *(["missed"] if detected else [])]],
         [
             ["false" if name == "none" else name, *(f"{n:,}" for n in total.confusion[i])]
@@ -376,6 +459,7 @@ def _command(args: argparse.Namespace) -> str:
     if args.model is not None:
         words += [Path(args.model).name, "--data", "DATA"]
         words += ["--form", args.form] if args.form else []
+        words += ["--recipe", Path(args.recipe).name] if args.recipe else []
     else:
         words += ["--detector", args.detector.resolve().name]
         words += ["--method", args.method] if args.method else []
