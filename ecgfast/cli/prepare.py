@@ -1,55 +1,198 @@
-"""``ecgfast prepare``: annotated beats of reference databases, cut by the core, as one file."""
+"""``ecgfast prepare``: databases fetched, and data sets of them written as one file each."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from .common import add_data, add_json, data_folder, example, print_json
+from .common import UsageError, add_data, add_json, data_folder, example, print_json
+
+if TYPE_CHECKING:
+    from ..training.examples import ExampleSet
+
+_FORMS = {
+    "beats": "beat windows, RR and morphology features, AAMI class of each annotated beat",
+    "kaggle": "all beats of mitdb in the form of Kachuee et al. (2018), AAMI class, paced as Q",
+    "kaggle-normality": "the same beats, normal (N) or abnormal",
+    "strips": "ten seconds of mitdb each, normal or abnormal",
+    "pressure": "ten seconds of ECG each, minimum and maximum of the arterial pressure",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast prepare``."""
     parser.description = (
-        "Cut all annotated beats of reference databases into one file: beat windows, RR and "
-        "morphology features, AAMI class, record and patient of each beat. The C core cuts them "
-        "as it cuts live ones; the same input gives the same bytes."
+        "Write a data set as one file: inputs of the networks, class or numbers, record and "
+        "patient of each example. The C core cuts them as it cuts live ones; the same input gives "
+        "the same bytes. With --download, fetch a database of PhysioNet first, or only what is "
+        "missing of it."
     )
     parser.epilog = example("ecgfast prepare --data recordings --database mitdb --output beats.npz")
     add_data(parser)
     parser.add_argument(
+        "--download",
+        action="append",
+        metavar="NAME",
+        help="fetch a database of PhysioNet, such as mitdb or mitdb/1.0.0, into the data folder, "
+        "and check it; may be given again; alone, no data set is written",
+    )
+    parser.add_argument(
+        "--url", help="mirror of PhysioNet's files (default: ECGFAST_PHYSIONET, else physionet.org)"
+    )
+    parser.add_argument(
+        "--form",
+        choices=tuple(_FORMS),
+        help="; ".join(f"{name}: {what}" for name, what in _FORMS.items()) + " (default: beats)",
+    )
+    parser.add_argument(
+        "--csv",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="read Kaggle's own mitbih_*.csv or ptbdb_*.csv (or .csv.gz) in place of recordings; "
+        "may be given again",
+    )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="FILE",
+        help="with --form kaggle: look the rows of Kaggle's mitbih_*.csv up in the recordings and "
+        "compare the rebuilt beats with them",
+    )
+    parser.add_argument(
         "--database",
         action="append",
         metavar="NAME",
-        help="folder of WFDB records in the data folder; may be given again (default: mitdb)",
+        help="of the form beats: folder of WFDB records in the data folder; may be given again "
+        "(default: mitdb)",
     )
-    parser.add_argument("--lead", type=int, default=0, help="column of the lead (default: 0)")
-    parser.add_argument(
-        "--output", type=Path, default=Path("beats.npz"), help="file to write (default: beats.npz)"
-    )
+    parser.add_argument("--lead", type=int, help="of the form beats: column (default: 0)")
+    parser.add_argument("--output", type=Path, help="file to write (default: FORM.npz)")
     add_json(parser, "the counts")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Cut and write the beats."""
-    from ..training.beats import prepare_beats
-
-    beats = prepare_beats(
-        data_folder(args), tuple(args.database or ("mitdb",)), lead=args.lead, progress=True
-    )
-    beats.save(args.output)
-    facts = {
-        "file": str(args.output),
-        "beats": len(beats),
-        "classes": beats.counts(),
-        "records": len(set(beats.record.tolist())),
-        "patients": len(set(beats.patient.tolist())),
-    }
+    """Fetch, cut and write."""
+    form = args.form or ("kaggle" if args.csv else "beats")
+    _check(args, form)
+    facts: dict[str, Any] = {}
+    if args.download:
+        facts["downloads"] = [_download(args, name) for name in args.download]
+    # A download alone wants no data set.
+    chosen = (args.form, args.csv, args.database, args.output, args.compare)
+    if not args.download or any(option is not None for option in chosen):
+        facts |= _prepare(args, form)
     if args.json:
         print_json(facts)
-        return
-    counts = ", ".join(f"{name} {count}" for name, count in beats.counts().items())
-    print(
-        f"{args.output}: {facts['beats']} beats ({counts}) of {facts['records']} records, "
-        f"{facts['patients']} patients"
-    )
+
+
+def _check(args: argparse.Namespace, form: str) -> None:
+    if form != "beats" and (args.database or args.lead is not None):
+        raise UsageError("--database and --lead go with --form beats")
+    if args.csv and not form.startswith("kaggle"):
+        raise UsageError("--csv goes with --form kaggle or kaggle-normality")
+    if args.compare and (form != "kaggle" or args.csv):
+        raise UsageError("--compare goes with --form kaggle, rebuilt from the recordings")
+    if args.url and not args.download:
+        raise UsageError("--url goes with --download")
+
+
+def _download(args: argparse.Namespace, name: str) -> dict[str, Any]:
+    from ..training.download import download_database
+
+    done = download_database(name, data_folder(args), url=args.url, progress=True)
+    if not args.json:
+        print(
+            f"{done.folder}: version {done.version}, {done.files} files as published, "
+            f"{done.fetched} of them fetched now"
+        )
+    return {
+        "folder": str(done.folder),
+        "version": done.version,
+        "files": done.files,
+        "fetched": done.fetched,
+    }
+
+
+def _prepare(args: argparse.Namespace, form: str) -> dict[str, Any]:
+    examples = _examples(args, form)
+    output = args.output or Path(f"{form}.npz")
+    examples.save(output)
+    facts: dict[str, Any] = {
+        "file": str(output),
+        _kind(form): len(examples),
+        "classes": examples.counts(),
+    }
+    counts = ", ".join(f"{name} {count}" for name, count in facts["classes"].items())
+    told = f"{output}: {len(examples)} {_kind(form)} ({counts})"
+    if not args.csv:  # Kaggle's files do not tell whose beats they hold
+        facts["records"] = len(set(examples.record.tolist()))
+        facts["patients"] = len(set(examples.patient.tolist()))
+        told += f" of {facts['records']} records, {facts['patients']} patients"
+    if not args.json:
+        print(told)
+    if form == "kaggle" and not args.csv:
+        facts |= _against_published(args, examples)
+    return facts
+
+
+def _kind(form: str) -> str:
+    """What one row of a data set is."""
+    return {"strips": "strips", "pressure": "windows"}.get(form, "beats")
+
+
+def _examples(args: argparse.Namespace, form: str) -> Any:
+    if form == "beats":
+        from ..training.beats import prepare_beats
+
+        databases = tuple(args.database or ("mitdb",))
+        return prepare_beats(data_folder(args), databases, lead=args.lead or 0, progress=True)
+
+    if form == "strips":
+        from ..training.splits import DS1, DS2
+        from ..training.strips import prepare_strips
+
+        names = [f"mitdb/{name}" for name in sorted(DS1 + DS2)]
+        return prepare_strips(data_folder(args), names, progress=True)
+    if form == "pressure":
+        from ..training.pressure import prepare_pressure
+
+        return prepare_pressure(data_folder(args), progress=True)
+
+    from ..training.kaggle import NORMALITY, beat_normality, prepare_kaggle, read_kaggle_files
+
+    if args.csv:
+        examples = read_kaggle_files(args.csv)
+    else:
+        examples = prepare_kaggle(data_folder(args), progress=True)
+    if form == "kaggle-normality" and examples.classes != NORMALITY:
+        return beat_normality(examples)
+    return examples
+
+
+def _against_published(args: argparse.Namespace, examples: ExampleSet) -> dict[str, Any]:
+    """How the rebuilt set differs from Kaggle's: totals of classes and, if asked, the rows."""
+    from ..training.kaggle import PUBLISHED, read_rows
+    from ..training.kaggle_rows import compare_rows
+
+    counts = examples.counts()
+    facts: dict[str, Any] = {
+        "published": PUBLISHED,
+        "more_than_published": {label: counts[label] - n for label, n in PUBLISHED.items()},
+    }
+    if not args.json:
+        shown = ", ".join(f"{k} {n:+d}" for k, n in facts["more_than_published"].items())
+        print(f"against the published totals: {shown}")
+    if args.compare:
+        rows, labels = read_rows(args.compare)
+        found = compare_rows(data_folder(args), examples, rows, labels, progress=True)
+        facts["compared"] = found
+        if not args.json:
+            print(
+                f"{args.compare}: {found['found_at_120_hz']} of {found['rows']} rows are in the "
+                f"recordings at 120 Hz, {found['found_at_125_hz']} at 125 Hz"
+            )
+            for name in sorted(found.keys() - {"rows", "found_at_120_hz", "found_at_125_hz"}):
+                print(f"  {name}: {found[name]}")
+    return facts

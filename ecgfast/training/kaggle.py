@@ -8,6 +8,7 @@ to 0..1, filled up with zeros to 187 samples; classes after AAMI, paced beats am
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -273,7 +274,9 @@ def read_rows(
     """
     columns = _POINTS + 1
     try:
-        table = np.loadtxt(_lines(path, columns), np.float32, delimiter=",", ndmin=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of an empty file, which is told below
+            table = np.loadtxt(_lines(path, columns), np.float32, delimiter=",", ndmin=2)
     except FileNotFoundError:
         raise RecordError(f"{path}: no such file; Kaggle's heartbeat set has it") from None
     except (OSError, EOFError, UnicodeDecodeError) as error:
