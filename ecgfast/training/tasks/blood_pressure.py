@@ -1,0 +1,297 @@
+"""Task "blood-pressure": minimum and maximum arterial pressure from ten seconds of one lead."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core import FEATURE_NAMES
+from ...evaluation.pressure import PressureScores, calibrate, damped_changes
+from ...runtime import Classifier, InputSpec, ModelCard, ModelWindow
+from ..examples import ExampleSet
+from ..pressure import OUTPUTS, prepare_pressure
+from ..recipe import Recipe
+from ..scoring import write_json
+from . import CardFacts, Report, Task
+
+__all__ = ["TASK", "PressureTask", "score_protocols"]
+
+Floats = npt.NDArray[np.float64]
+
+# mmHg by which minimum and maximum must be off a recording's usual or known value to have moved.
+_MOVED = (5.0, 10.0)
+# Of the features' "rr": it is centred there, s; and how many of the last beats give the heart rate.
+_RR_CENTRE, _RATE_BEATS = 0.8, 10
+_RR = FEATURE_NAMES.index("rr")
+_MEAN = "training mean"
+
+
+class PressureTask(Task):
+    """All recordings train the published model; its figures are those of cross-validation.
+
+    There is no test part: with some fifty groups of recordings one would be noise.
+    """
+
+    name = "blood-pressure"
+    classes = OUTPUTS
+    output = "value"
+    unit = "mmHg"
+    criterion_name = "minus the mean of both MAE, mmHg"
+
+    def training_set(
+        self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
+    ) -> ExampleSet:
+        """Strips each ``recipe.options["step_s"]`` seconds, of every recording."""
+        return prepare_pressure(
+            data,
+            database=recipe.databases[0],
+            step=float(recipe.options["step_s"]),
+            folds=recipe.folds,
+            seed=int(recipe.options["fold_seed"]),
+            progress=progress,
+        )
+
+    def test_sets(
+        self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
+    ) -> dict[str, ExampleSet]:
+        """None: `score_forms` cross-validates."""
+        return {}
+
+    def folds(self, recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.int64]:
+        """Those that the data set keeps, by group of neighbouring recordings."""
+        fold: npt.NDArray[np.int64] = examples.columns["fold"]
+        return fold
+
+    def facts(self, recipe: Recipe, examples: ExampleSet) -> CardFacts:
+        """Inputs, window, data with what each rule dropped, and split, for the card."""
+        about = examples.about
+        return CardFacts(
+            inputs=(
+                InputSpec(
+                    "window",
+                    examples.inputs["window"].shape[1:],
+                    "ten seconds of one lead that end with the beat, in running QRS sizes, as "
+                    "BeatStream cuts them",
+                ),
+                InputSpec(
+                    "features",
+                    examples.inputs["features"].shape[1:],
+                    "RR and morphology features of the last beats, this one last: "
+                    + ", ".join(FEATURE_NAMES),
+                ),
+            ),
+            window=ModelWindow(*about["window"]),
+            data={
+                "databases": [about["database"]],
+                "records": about["records"],
+                "records_kept": len(about["folds"]),
+                "groups": len(set(examples.patient.tolist())),
+                "windows": about["windows"],
+                "windows_kept": len(examples),
+                "step_s": about["step_s"],
+                "label": "medians over the window's pulses of the arterial minimum and maximum",
+                "rules": about["rules"],
+                "dropped": about["dropped"],
+            },
+            split={
+                "training": sorted(about["folds"]),
+                "folds": about["folds"],
+                "groups": "recordings whose numbers differ by up to 3 are of one group",
+                "figures": "out of fold, of networks of the same recipe; the published model is "
+                "trained on all recordings",
+            },
+        )
+
+    def score_forms(
+        self,
+        card_path: Path,
+        data: str | os.PathLike[str],
+        recipe: Recipe,
+        report: Report,
+        *,
+        folder: Path | None = None,
+    ) -> dict[str, Any]:
+        """Protocols by cross-validation, and how far the converted forms are from each other."""
+        examples = self.training_set(recipe, data)
+        scores = score_protocols(recipe, examples, report)
+        for score in scores:
+            report(f"\n{score.table()}")
+        details = [score.to_dict() for score in scores]
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "pressure.json", details)
+            text = "\n\n".join(score.table() for score in scores)
+            (folder / "pressure.txt").write_text(f"{text}\n", encoding="utf-8")
+        headlines = {score.heading: _headline(score) for score in scores}
+        return {**headlines, **_forms(card_path, examples, report), "scores": details}
+
+
+def out_of_fold(
+    recipe: Recipe, examples: ExampleSet, fold: npt.NDArray[np.int64], seed: int
+) -> Floats:
+    """What networks of a recipe tell of windows whose fold they have not seen.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    examples : ExampleSet
+        Of n rows.
+    fold : ndarray of int64, shape (n,)
+    seed : int
+        Of the first fold's network; the next one's is one more.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 2)
+        mmHg.
+    """
+    from ..fit import fit, predict
+
+    told = np.empty(examples.target.shape)
+    for k in np.unique(fold).tolist():
+        model = fit(recipe, examples.only(fold != k), seed=seed + k).model
+        told[fold == k] = predict(model, examples.only(fold == k))
+    return told
+
+
+def score_protocols(recipe: Recipe, examples: ExampleSet, report: Report) -> list[PressureScores]:
+    """Cross-validate a recipe by group, calibrated, and with recordings on both sides.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        ``options["seeds"]`` networks of different seeds tell the spread of the first protocol.
+    examples : ExampleSet
+        From `prepare_pressure`.
+    report : callable
+        Gets a line for each.
+
+    Returns
+    -------
+    list of PressureScores
+        Each beside baselines that need no ECG, on the same windows.
+    """
+    fold = examples.columns["fold"]
+    by_group = {}
+    for i in range(int(recipe.options["seeds"])):
+        name = "model" if not i else f"model, seed {i + 1}"
+        by_group[name] = out_of_fold(recipe, examples, fold, recipe.seed + 100 * i)
+        report(f"{name}: cross-validated by group")
+    mixed = np.random.default_rng(recipe.seed).permutation(len(examples)) % recipe.folds
+    by_window = out_of_fold(recipe, examples, mixed, recipe.seed)
+    return [
+        _scores(
+            "calibration-free, by group of recordings",
+            examples,
+            {_MEAN: _means(examples.target, fold), **by_group},
+        ),
+        _calibrated(recipe, examples, by_group["model"]),
+        _scores(
+            "windows of one recording on both sides (measures recognising the recording)",
+            examples,
+            {
+                "the recording's training mean, no ECG": _means(
+                    examples.target, mixed, examples.record
+                ),
+                "model": by_window,
+            },
+        ),
+    ]
+
+
+def _scores(heading: str, examples: ExampleSet, told: dict[str, Floats]) -> PressureScores:
+    return PressureScores(
+        heading,
+        OUTPUTS,
+        examples.target.astype(np.float64),
+        told,
+        examples.patient,
+        examples.record,
+        np.abs(examples.target - _usual(examples)) >= _MOVED,
+    )
+
+
+def _usual(examples: ExampleSet) -> Floats:
+    """Median of each window's recording."""
+    usual = np.empty(examples.target.shape)
+    for name in np.unique(examples.record):
+        own = examples.record == name
+        usual[own] = np.median(examples.target[own], axis=0)
+    return usual
+
+
+def _means(
+    target: npt.NDArray[Any], fold: npt.NDArray[np.int64], of: npt.NDArray[np.str_] | None = None
+) -> Floats:
+    """Mean target over the other folds; over their windows of the same recording, given `of`."""
+    told = np.empty(target.shape)
+    for k in np.unique(fold):
+        told[fold == k] = target[fold != k].mean(axis=0, dtype=np.float64)
+        for name in np.unique(of[fold == k]) if of is not None else ():
+            there = (of == name) & (fold != k)
+            if there.any():
+                told[(of == name) & (fold == k)] = target[there].mean(axis=0, dtype=np.float64)
+    return told
+
+
+def _calibrated(recipe: Recipe, examples: ExampleSet, told: Floats) -> PressureScores:
+    """The first minute of each recording known: its pressure held, and changes added to it."""
+    seconds = float(recipe.options["calibration_s"])
+    where = examples.record, examples.columns["time"]
+    known = calibrate(examples.target, *where, seconds=seconds)
+    rows = examples.only(known.later)
+    held, fold = known.start[known.later], rows.columns["fold"]
+    changes = {}
+    for name, values in (
+        ("held, and change of heart rate", _heart_rate(examples)[:, np.newaxis]),
+        ("held, and change of the model", told),
+    ):
+        change = (values - calibrate(values, *where, seconds=seconds).start)[known.later]
+        changes[name] = held + damped_changes(change, rows.target - held, fold)
+    scores = _scores(
+        f"calibrated on the first {seconds:g} s", rows, {"calibration held": held, **changes}
+    )
+    return dataclasses.replace(scores, moved=np.abs(rows.target - held) >= _MOVED)
+
+
+def _heart_rate(examples: ExampleSet) -> Floats:
+    """Beats a minute, from the median of the last RR intervals, shape (n,)."""
+    rr = examples.inputs["features"][:, -_RATE_BEATS:, _RR].astype(np.float64) + _RR_CENTRE
+    rate: Floats = 60.0 / np.median(rr, axis=1)
+    return rate
+
+
+def _headline(score: PressureScores) -> dict[str, Any]:
+    facts = score.to_dict()
+    return {
+        f"{output}, {name}": {
+            "ME ± SD": f"{told['ME']:+.2f} ± {told['SD']:.2f}",
+            "MAE": told["MAE"],
+            **({"gain": told["gain"]} if "gain" in told else {}),
+        }
+        for output in score.outputs
+        for name, told in facts[output].items()
+    }
+
+
+def _forms(card_path: Path, examples: ExampleSet, report: Report) -> dict[str, Any]:
+    """Each form on all windows: trained on, so that only differences between forms count."""
+    found = {}
+    for form in ModelCard.load(card_path).forms:
+        classifier = Classifier(card_path, form=form)
+        told = classifier.predict(*(examples.inputs[name] for name in classifier.input_shapes))
+        mae = np.abs(told - examples.target).mean(axis=0, dtype=np.float64)
+        title = f"training windows, {form}"
+        found[title] = {
+            f"{name} MAE": round(float(value), 3) for name, value in zip(OUTPUTS, mae, strict=True)
+        }
+        report(f"{title}: {found[title]}")
+    return found
+
+
+TASK = PressureTask()

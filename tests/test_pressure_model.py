@@ -1,0 +1,125 @@
+"""Task "blood-pressure": its protocols, the baselines beside them, and its network."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ecgfast.core import FEATURE_NAMES
+from ecgfast.training.examples import ExampleSet
+from ecgfast.training.recipe import Recipe
+from ecgfast.training.tasks import blood_pressure, load_task
+
+RR = FEATURE_NAMES.index("rr")
+
+
+def examples() -> ExampleSet:
+    """Four recordings of 24 windows; the minimum follows the heart rate by 0.2 mmHg a beat."""
+    record = np.repeat(["bp/v1", "bp/v2", "bp/v50", "bp/v90"], 24)
+    time = np.tile(np.arange(24) * 5.0 + 12, 4)
+    rate = 60 + 30 * np.sin(time / 15 + np.repeat(np.arange(4), 24))
+    features = np.zeros((96, 16, 32), np.float32)
+    features[:, :, RR] = (60 / rate - 0.8)[:, np.newaxis]
+    usual = np.repeat([50.0, 60, 70, 80], 24)
+    target = np.column_stack([usual + 0.2 * (rate - 60), 2 * usual])
+    return ExampleSet(
+        {"window": np.zeros((96, 50, 1), np.float32), "features": features},
+        target.astype(np.float32),
+        np.repeat(["bp/v1", "bp/v1", "bp/v50", "bp/v90"], 24),
+        record,
+        {
+            "classes": ["minimum", "maximum"],
+            "database": "bp",
+            "window": [125.0, 1222, 28, "strip", 16],
+            "windows": 200,
+            "records": 5,
+            "step_s": 5.0,
+            "rules": {},
+            "dropped": {},
+            "folds": {"bp/v1": 0, "bp/v2": 0, "bp/v50": 1, "bp/v90": 1},
+        },
+        {"time": time, "fold": np.repeat([0, 0, 1, 1], 24)},
+    )
+
+
+def test_protocols_stand_beside_what_needs_no_ecg(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = examples()
+    seen = []
+
+    def told(recipe, given, fold, seed):
+        seen.append((fold, seed))
+        return given.target + 3.0
+
+    monkeypatch.setattr(blood_pressure, "out_of_fold", told)
+    recipe = dataclasses.replace(Recipe.load("blood-pressure"), folds=2)
+    recipe = recipe.changed({"options": {"seeds": 2}})
+    lines: list[str] = []
+    free, calibrated, mixed = blood_pressure.score_protocols(recipe, shown, lines.append)
+
+    # By group: two seeds of the data set's folds; then windows dealt without regard to records.
+    assert [fold.tolist() == shown.columns["fold"].tolist() for fold, _ in seen] == [
+        True,
+        True,
+        False,
+    ]
+    assert len({seed for _, seed in seen[:2]}) == 2
+    fold = seen[2][0]
+    assert all(len(set(fold[shown.record == name])) == 2 for name in set(shown.record))
+
+    # Maxima are 100 and 120 in fold 0, 140 and 160 in fold 1: each is told the other's mean.
+    facts = free.to_dict()["maximum"]
+    assert facts["training mean"]["MAE"] == pytest.approx(40.0)
+    assert facts["model"]["MAE"] == pytest.approx(3.0)
+    assert facts["model"]["gain"]["mmHg"] == pytest.approx(37.0)
+    assert "model, seed 2" in facts
+
+    # The first minute holds windows that end at 12, 17, ..., 57 s; told are those from 70 s on.
+    facts = calibrated.to_dict()
+    assert facts["windows"] == 4 * np.sum(shown.columns["time"][:24] >= 70)
+    held = facts["minimum"]["calibration held"]["MAE"]
+    assert facts["maximum"]["calibration held"]["MAE"] == 0.0
+    assert facts["minimum"]["held, and change of heart rate"]["MAE"] < 0.7 * held
+
+    # Each recording's maximum never moves: looking it up needs no ECG.
+    name = "the recording's training mean, no ECG"
+    assert mixed.to_dict()["maximum"][name]["MAE"] == pytest.approx(0.0)
+    assert "both sides" in mixed.heading
+
+
+def test_task_says_how_the_figures_were_made() -> None:
+    task, recipe, shown = load_task("blood-pressure"), Recipe.load("blood-pressure"), examples()
+    assert (task.classes, task.output, task.unit) == (("minimum", "maximum"), "value", "mmHg")
+    assert task.folds(recipe, shown).tolist() == shown.columns["fold"].tolist()
+    facts = task.facts(recipe, shown)
+    assert facts.data["windows_kept"] == 96
+    assert facts.data["groups"] == 3
+    assert facts.split["folds"]["bp/v90"] == 1
+    assert "out of fold" in facts.split["figures"]
+
+
+def test_network_has_two_branches_and_tells_mmhg() -> None:
+    pytest.importorskip("tensorflow")
+    from ecgfast.networks import build
+    from ecgfast.training.fit import fit, predict
+
+    options = dict(Recipe.load("blood-pressure").architecture)
+    name = options.pop("name")
+    sizes = {b: build(name, **{**options, "branches": b}).count_params() for b in ("conv", "both")}
+    assert sizes["conv"] < sizes["both"] < 10_000
+    with pytest.raises(ValueError, match="lstm_input"):
+        build(name, **{**options, "lstm_input": "beats"})
+    with pytest.raises(ValueError, match="needs features"):
+        build(name, **{**options, "features": 32})
+
+    shown = examples()
+    recipe = Recipe.load("blood-pressure").changed(
+        {
+            "architecture": {"window": [50, 1], "lstm_units": 1, "filters": [2]},
+            "schedule": {"epochs": 2, "batch": 32},
+        }
+    )
+    told = predict(fit(recipe, shown).model, shown)
+    # Not standardised: near the mean of the targets, 65 and 130 mmHg.
+    assert np.abs(told.mean(axis=0) - shown.target.mean(axis=0)).max() < 20
