@@ -192,7 +192,8 @@ def fetch_packages(folder: Path, packages: dict[str, str]) -> None:
     marker = folder / "complete.json"
     if marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == packages:
         return
-    platforms = [f"manylinux_2_{minor}_aarch64" for minor in (17, 28, 34, 36)]
+    # pip takes these one by one: each glibc up to that of bookworm.
+    platforms = [f"manylinux_2_{minor}_aarch64" for minor in range(17, 37)]
     here(
         *(sys.executable, "-m", "pip", "download", "-q", "--dest", folder),
         *("--only-binary=:all:", "--python-version", platform.python_version()),
