@@ -259,3 +259,38 @@ def test_td_cnn_lstm_cuts_a_whole_beat_into_steps() -> None:
     np.testing.assert_allclose(
         whole(beats).numpy(), steps(beats[:, :180].reshape(6, 10, 18, 1)).numpy(), atol=1e-6
     )
+
+
+def test_ptb_recordings_are_labelled_by_their_header(tmp_path: Path) -> None:
+    import wfdb
+
+    from ecgfast.records import demo_record
+    from ecgfast.training.ptb import prepare_ptb
+
+    made = demo_record()
+    signal = made.signal[: int(made.fs * 20), :1].astype(float)
+    for patient, reason in (
+        ("patient001", "Myocardial infarction"),
+        ("patient002", "Healthy control"),
+        ("patient003", "Dysrhythmia"),
+    ):
+        folder = tmp_path / "ptbdb" / patient
+        folder.mkdir(parents=True)
+        wfdb.wrsamp(
+            "s0001_re", made.fs, ["mV"], ["ii"], signal, fmt=["16"], write_dir=str(folder),
+            comments=["age: 50", f"Reason for admission: {reason}"],
+        )  # fmt: skip
+    examples = prepare_ptb(tmp_path)
+    beats = examples.counts()
+    assert beats["normal"] == beats["abnormal"] > 10
+    assert set(examples.patient.tolist()) == {"ptbdb/patient001", "ptbdb/patient002"}
+    assert examples.about["left_out"]["recordings: dysrhythmia"] == 1
+    assert examples.inputs["window"].max() == 1.0
+
+    recipe = Recipe.load("normality-td-lstm").changed({"options": {"database": "ptbdb"}})
+    task = load_task(recipe.task)
+    ((heading, test),) = task.test_sets(recipe, tmp_path).items()
+    assert len(test) + len(task.training_set(recipe, tmp_path)) == len(examples)
+    assert heading.startswith("random by beat")
+    with pytest.raises(RecordError, match="prepare --download ptbdb"):
+        prepare_ptb(tmp_path / "ptbdb")

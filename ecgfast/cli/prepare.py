@@ -15,6 +15,7 @@ _FORMS = {
     "beats": "beat windows, RR and morphology features, AAMI class of each annotated beat",
     "kaggle": "all beats of mitdb in the form of Kachuee et al. (2018), AAMI class, paced as Q",
     "kaggle-normality": "the same beats, normal (N) or abnormal",
+    "ptb": "beats of ptbdb in that form, healthy (normal) or after an infarction (abnormal)",
     "strips": "ten seconds of mitdb each, normal or abnormal",
     "pressure": "ten seconds of ECG each, minimum and maximum of the arterial pressure",
 }
@@ -159,6 +160,11 @@ def _examples(args: argparse.Namespace, form: str) -> Any:
         from ..training.pressure import prepare_pressure
 
         return prepare_pressure(data_folder(args), progress=True)
+
+    if form == "ptb":
+        from ..training.ptb import prepare_ptb
+
+        return prepare_ptb(data_folder(args), progress=True)
 
     from ..training.kaggle import NORMALITY, beat_normality, prepare_kaggle, read_kaggle_files
 

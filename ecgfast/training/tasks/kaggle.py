@@ -14,8 +14,9 @@ from ...evaluation import AAMI_CLASSES
 from ...runtime import InputSpec, ModelWindow
 from ..examples import ExampleSet
 from ..kaggle import prepare_kaggle, random_part, random_test, read_kaggle_files
+from ..ptb import prepare_ptb
 from ..recipe import Recipe
-from ..splits import DS1, DS2, PACED
+from ..splits import DS1, DS2, PACED, patient_folds
 from . import CardFacts, Task
 
 __all__ = ["TASK", "KaggleTask"]
@@ -23,7 +24,7 @@ __all__ = ["TASK", "KaggleTask"]
 _RANDOM, _PATIENT = "random", "patient"
 _HEADINGS = {
     _RANDOM: "random by beat (beats of one patient on both sides)",
-    _PATIENT: "by patient (DS1 trains, DS2 tests)",
+    _PATIENT: "by patient",
 }
 
 
@@ -41,9 +42,10 @@ class KaggleTask(Task):
     Notes
     -----
     ``recipe.options``: ``"split"``, either ``"random"`` (by beat, as Kaggle's own) or
-    ``"patient"`` (DS1 trains, DS2 tests, paced recordings are left out). ``"train_files"`` and
-    ``"test_files"`` name Kaggle's own files in the data folder, in place of MIT-BIH's recordings;
-    without test files a fifth of each class is drawn from the others.
+    ``"patient"`` (of MIT-BIH DS1 trains, DS2 tests, paced recordings are left out).
+    ``"train_files"`` and ``"test_files"`` name Kaggle's own files in the data folder, in place of
+    MIT-BIH's recordings; ``"database": "ptbdb"`` takes PTB Diagnostic. Without test files a fifth
+    of each class, or of the patients, is the test part.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class KaggleTask(Task):
     ) -> dict[str, ExampleSet]:
         """The test part."""
         heading = _HEADINGS[_kind(recipe)]
+        if heading == _HEADINGS[_PATIENT] and "database" not in recipe.options:
+            heading += ", DS1 trains, DS2 tests"
         if recipe.options.get("test_files"):
             return {f"Kaggle's own split, {heading}": self._read(recipe, data, "test_files")}
         examples, test = self._split(recipe, data, progress)
@@ -81,6 +85,14 @@ class KaggleTask(Task):
         if recipe.options.get("train_files"):
             examples = self._read(recipe, data, "train_files")
             return examples, random_part(examples.target, 0.2, recipe.seed)
+        database = recipe.options.get("database", "mitdb")
+        if database == "ptbdb":
+            examples = self._checked(prepare_ptb(data, progress=progress), recipe, "ptbdb")
+            if kind == _RANDOM:
+                return examples, random_part(examples.target, 0.2, recipe.seed)
+            return examples, patient_folds(examples.patient, examples.target, 5, recipe.seed) == 0
+        if database != "mitdb":
+            raise InputError(f"recipe {recipe.name}: database {database!r} is not mitdb or ptbdb")
         examples = prepare_kaggle(data, progress=progress)
         if kind == _RANDOM:
             return self._relabelled(examples), random_test(examples.target, recipe.seed)
@@ -97,11 +109,14 @@ class KaggleTask(Task):
         files = [Path(data) / name for name in recipe.options.get(option, ())]
         if not files:
             raise InputError(f"recipe {recipe.name}: the options lack {option}")
-        examples = read_kaggle_files(files)
+        return self._checked(read_kaggle_files(files), recipe, files[0].name)
+
+    def _checked(self, examples: ExampleSet, recipe: Recipe, origin: str) -> ExampleSet:
+        """Examples with this task's classes, if they tell them."""
         if examples.classes != self.classes:
             examples = self._relabelled(examples)
         if examples.classes != self.classes:
-            raise InputError(f"recipe {recipe.name}: {files[0].name} does not tell AAMI classes")
+            raise InputError(f"recipe {recipe.name}: {origin} does not tell AAMI classes")
         return examples
 
     def folds(self, recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.int64]:
@@ -133,7 +148,9 @@ class KaggleTask(Task):
         }
         data |= {key: examples.about[key] for key in ("rule", "files") if key in examples.about}
         split: dict[str, object] = {"protocol": _HEADINGS[kind]}
-        if kind == _PATIENT:
+        if kind == _PATIENT and data["databases"] == ["ptbdb"]:
+            split |= {"test": "a fifth of the patients", "patients on both sides": "none"}
+        elif kind == _PATIENT:
             split |= {
                 "training": sorted(set(examples.record.tolist())),
                 "test": [f"mitdb/{name}" for name in DS2],
