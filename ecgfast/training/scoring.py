@@ -161,7 +161,8 @@ def write_score(
         classification report as text and as figures, and target and output where they are kept.
     """
     content: dict[str, Any] = {"title": title, "classes": list(classes)}
-    matrix = np.asarray(confusion, np.int64)[: len(classes), : len(classes)]
+    rows = [row[: len(classes)] for row in confusion[: len(classes)]]
+    matrix = np.array(rows, np.int64)
     if matrix.size:
         from sklearn.metrics import classification_report
 
