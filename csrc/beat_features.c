@@ -34,9 +34,14 @@ static const char *const NAMES[ECG_FEATURES] = {
     "p_difference",    "p_size",         "t_correlation", "t_difference",
     "previous_correlation", "own_share", "own_dominant",  "experience",
     "rr_surprise",     "p_level",        "before_rr_ratio", "before_qrs_correlation",
-    "before_qrs_width_ratio", "before_own_dominant", "second_qrs_correlation", "second_own_dominant"};
+    "before_qrs_width_ratio", "before_own_dominant", "second_qrs_correlation", "second_own_dominant",
+    "home_ratio",      "home_level",     "rr_ratio_median", "rr_ratio_high",
+    "rr_spread",       "rr_irregularity", "rr_irregular_share", "qrs_difference_score",
+    "qrs_size_score",  "p_correlation_score", "p_difference_score", "p_size_score",
+    "t_difference_score", "usual_qrs_difference", "usual_p_correlation", "home_p_correlation",
+    "home_p_difference", "early_p_preference", "early_share", "other_share"};
 
-_Static_assert(ECG_F_SECOND_OWN_DOMINANT + 1 == ECG_FEATURES, "one name and one place for each feature");
+_Static_assert(ECG_F_OTHER_SHARE + 1 == ECG_FEATURES, "one name and one place for each feature");
 
 const char *ecg_feature_name(int index) {
     return index >= 0 && index < ECG_FEATURES ? NAMES[index] : NULL;
@@ -61,7 +66,7 @@ void ecg_features_init(ecg_features_state *state, const ecg_window_config *confi
     state->orientation = 1.0f;
 }
 
-static float limited_log(float ratio) {
+float ecg_limited_log(float ratio) {
     if (!(ratio > 0.0f)) return 0.0f;
     float value = logf(ratio);
     return value > LOG_LIMIT ? LOG_LIMIT : value < -LOG_LIMIT ? -LOG_LIMIT : value;
@@ -78,7 +83,7 @@ static float median_of(const float *values, int32_t n) {
 }
 
 /* Mean-removed correlation of a[first + lag ..] with b[first ..]; 0 where one of them is level. */
-static float correlation(const float *a, const float *b, int32_t first, int32_t last, int32_t lag,
+float ecg_correlation(const float *a, const float *b, int32_t first, int32_t last, int32_t lag,
                          int32_t points) {
     if (first + lag < 0) first = -lag;
     if (last + lag >= points) last = points - 1 - lag;
@@ -141,7 +146,7 @@ static float width_of(const float *shape, int32_t first, int32_t last) {
     return variance > 0.0 ? (float)(2.0 * sqrt(variance)) : 0.0f;
 }
 
-static float spread_of(const float *shape, int32_t first, int32_t last) {
+float ecg_spread_of(const float *shape, int32_t first, int32_t last) {
     double s = 0, ss = 0;
     int32_t n = last - first + 1;
     for (int32_t i = first; i <= last; i++) {
@@ -180,12 +185,12 @@ static void rhythm_features(ecg_features_state *state, double rr, float *f, floa
         for (int32_t i = 1; i < n; i++) {
             float a = state->rr_recent[(state->rr_count - i) % ECG_RR_RECENT];
             float b = state->rr_recent[(state->rr_count - i - 1) % ECG_RR_RECENT];
-            change += fabsf(limited_log(a / b));
+            change += fabsf(ecg_limited_log(a / b));
         }
-        f[ECG_F_RR_RATIO] = limited_log(now / local);
-        f[ECG_F_RR_CHANGE] = limited_log(now / before);
-        f[ECG_F_RR_RATIO_LONG] = limited_log(now / state->rr_long);
-        f[ECG_F_RR_BEFORE_RATIO] = limited_log(before / local);
+        f[ECG_F_RR_RATIO] = ecg_limited_log(now / local);
+        f[ECG_F_RR_CHANGE] = ecg_limited_log(now / before);
+        f[ECG_F_RR_RATIO_LONG] = ecg_limited_log(now / state->rr_long);
+        f[ECG_F_RR_BEFORE_RATIO] = ecg_limited_log(before / local);
         f[ECG_F_RR_VARIABILITY] = n > 1 ? change / (float)(n - 1) : 0.0f;
         *rr_level = local;
         float rate = 1.0f / (state->rr_count < RR_MEMORY ? (float)state->rr_count + 1.0f : RR_MEMORY);
@@ -207,7 +212,7 @@ static int32_t nearest_template(const ecg_features_state *state, const float *be
     for (int32_t k = 0; k < ECG_TEMPLATES; k++) {
         if (!(state->templates[k].share > 0.0f)) continue;
         for (int32_t shift = -LAG_MAX; shift <= LAG_MAX; shift++) {
-            float c = correlation(beat, state->templates[k].shape, r->qrs_first, r->qrs_last, shift, r->points);
+            float c = ecg_correlation(beat, state->templates[k].shape, r->qrs_first, r->qrs_last, shift, r->points);
             if (c > *best) {
                 *best = c;
                 *lag = shift;
@@ -284,39 +289,39 @@ static void shape_features(const ecg_features_state *state, const float *beat, i
     int32_t lag = 0;
     float best = -2.0f;
     for (int32_t shift = -LAG_MAX; shift <= LAG_MAX; shift++) {
-        float c = correlation(beat, usual, r->qrs_first, r->qrs_last, shift, r->points);
+        float c = ecg_correlation(beat, usual, r->qrs_first, r->qrs_last, shift, r->points);
         if (c > best) {
             best = c;
             lag = shift;
         }
     }
-    float qrs_spread = spread_of(usual, r->qrs_first, r->qrs_last);
+    float qrs_spread = ecg_spread_of(usual, r->qrs_first, r->qrs_last);
     extent e = extent_of(beat, r->qrs_first, r->qrs_last);
     float size = e.high - e.low, usual_size = qrs_size(r, usual);
     float width = width_of(beat, r->qrs_first, r->qrs_last);
     float usual_width = width_of(usual, r->qrs_first, r->qrs_last);
     f[ECG_F_QRS_CORRELATION] = best;
     f[ECG_F_QRS_DIFFERENCE] = difference(beat, usual, r->qrs_first, r->qrs_last, lag, r->points, qrs_spread);
-    f[ECG_F_QRS_SIZE] = usual_size > 0.0f ? limited_log(size / usual_size) : 0.0f;
+    f[ECG_F_QRS_SIZE] = usual_size > 0.0f ? ecg_limited_log(size / usual_size) : 0.0f;
     f[ECG_F_QRS_WIDTH] = width / (float)(r->qrs_last - r->qrs_first);
-    f[ECG_F_QRS_WIDTH_RATIO] = usual_width > 0.0f ? limited_log(width / usual_width) : 0.0f;
+    f[ECG_F_QRS_WIDTH_RATIO] = usual_width > 0.0f ? ecg_limited_log(width / usual_width) : 0.0f;
     f[ECG_F_QRS_BALANCE] = size > 0.0f ? state->orientation * (e.high + e.low) / size : 0.0f;
-    f[ECG_F_P_CORRELATION] = correlation(beat, usual, r->p_first, r->p_last, lag, r->points);
+    f[ECG_F_P_CORRELATION] = ecg_correlation(beat, usual, r->p_first, r->p_last, lag, r->points);
     f[ECG_F_P_DIFFERENCE] = difference(beat, usual, r->p_first, r->p_last, lag, r->points,
                                        0.3f * qrs_spread); /* P waves are about a third of the spread */
-    float p = spread_of(beat, r->p_first, r->p_last), usual_p = spread_of(usual, r->p_first, r->p_last);
-    f[ECG_F_P_SIZE] = usual_p > 0.0f ? limited_log(p / usual_p) : 0.0f;
-    f[ECG_F_T_CORRELATION] = correlation(beat, usual, r->t_first, r->t_last, lag, r->points);
+    float p = ecg_spread_of(beat, r->p_first, r->p_last), usual_p = ecg_spread_of(usual, r->p_first, r->p_last);
+    f[ECG_F_P_SIZE] = usual_p > 0.0f ? ecg_limited_log(p / usual_p) : 0.0f;
+    f[ECG_F_T_CORRELATION] = ecg_correlation(beat, usual, r->t_first, r->t_last, lag, r->points);
     f[ECG_F_T_DIFFERENCE] = difference(beat, usual, r->t_first, r->t_last, lag, r->points, qrs_spread);
     f[ECG_F_PREVIOUS_CORRELATION] =
-        state->beats > 0 ? correlation(beat, state->previous, r->qrs_first, r->qrs_last, 0, r->points) : 0.0f;
+        state->beats > 0 ? ecg_correlation(beat, state->previous, r->qrs_first, r->qrs_last, 0, r->points) : 0.0f;
     f[ECG_F_OWN_SHARE] = own >= 0 ? state->templates[own].share : 0.0f;
     f[ECG_F_OWN_DOMINANT] = own == state->dominant ? 1.0f : 0.0f;
     float beats = (float)state->beats;
     f[ECG_F_EXPERIENCE] = (beats < EXPERIENCED ? beats : EXPERIENCED) / EXPERIENCED;
 }
 
-static float limited(float x, float limit) {
+float ecg_limited(float x, float limit) {
     return x > limit ? limit : x < -limit ? -limit : x;
 }
 
@@ -324,8 +329,8 @@ static float limited(float x, float limit) {
 static void context_features(ecg_features_state *state, float *f) {
     const ecg_regions *r = &state->regions;
     /* A short interval means little where intervals always change, as in atrial fibrillation. */
-    f[ECG_F_RR_SURPRISE] = limited(f[ECG_F_RR_RATIO] / (RR_STEADY + f[ECG_F_RR_VARIABILITY]), SURPRISE_LIMIT);
-    f[ECG_F_P_LEVEL] = spread_of(state->templates[state->dominant].shape, r->p_first, r->p_last);
+    f[ECG_F_RR_SURPRISE] = ecg_limited(f[ECG_F_RR_RATIO] / (RR_STEADY + f[ECG_F_RR_VARIABILITY]), SURPRISE_LIMIT);
+    f[ECG_F_P_LEVEL] = ecg_spread_of(state->templates[state->dominant].shape, r->p_first, r->p_last);
     f[ECG_F_BEFORE_RR_RATIO] = state->before[ECG_F_RR_RATIO];
     f[ECG_F_BEFORE_QRS_CORRELATION] = state->before[ECG_F_QRS_CORRELATION];
     f[ECG_F_BEFORE_QRS_WIDTH_RATIO] = state->before[ECG_F_QRS_WIDTH_RATIO];
@@ -354,10 +359,12 @@ float ecg_features_take(ecg_features_state *state, float *beat, double rr, float
     if (!belongs(state, beat, own, best)) own = -1;
     shape_features(state, beat, own, features);
     context_features(state, features);
+    ecg_habits_features(&state->habits, r, beat, rr, rr_level, features);
+    ecg_habits_learn(&state->habits, r, beat, rr, features);
     const float *usual = state->templates[state->dominant].shape;
     for (int32_t i = 0; i < r->points; i++) {
-        window[i * ECG_CHANNELS] = limited(state->orientation * beat[i], WINDOW_LIMIT);
-        window[i * ECG_CHANNELS + 1] = limited(state->orientation * usual[i], WINDOW_LIMIT);
+        window[i * ECG_CHANNELS] = ecg_limited(state->orientation * beat[i], WINDOW_LIMIT);
+        window[i * ECG_CHANNELS + 1] = ecg_limited(state->orientation * usual[i], WINDOW_LIMIT);
     }
     if (state->beats > 0) {
         learn(state, beat, own, lag);
@@ -378,6 +385,6 @@ float ecg_features_rr_level(const ecg_features_state *state, double rr) {
 }
 
 void ecg_features_look_ahead(float *features, float rr_level, double rr_next) {
-    features[ECG_F_RR_NEXT] = rr_level > 0.0f ? limited_log((float)rr_next / rr_level) : 0.0f;
+    features[ECG_F_RR_NEXT] = rr_level > 0.0f ? ecg_limited_log((float)rr_next / rr_level) : 0.0f;
     features[ECG_F_RR_NEXT_KNOWN] = 1.0f;
 }

@@ -2,7 +2,7 @@
 #ifndef ECGFAST_FEATURES_H
 #define ECGFAST_FEATURES_H
 
-#include "internal.h"
+#include "beat_habits.h"
 
 #define ECG_TEMPLATES 8   /* running beat shapes kept at the most */
 #define ECG_RR_RECENT 8   /* RR intervals that make the local rhythm */
@@ -41,16 +41,28 @@ enum {
     ECG_F_BEFORE_QRS_WIDTH_RATIO,
     ECG_F_BEFORE_OWN_DOMINANT,
     ECG_F_SECOND_QRS_CORRELATION, /* of the second beat before */
-    ECG_F_SECOND_OWN_DOMINANT
+    ECG_F_SECOND_OWN_DOMINANT,
+    ECG_F_HOME_RATIO,            /* from here on against the patient's habits */
+    ECG_F_HOME_LEVEL,
+    ECG_F_RR_RATIO_MEDIAN,
+    ECG_F_RR_RATIO_HIGH,
+    ECG_F_RR_SPREAD,
+    ECG_F_RR_IRREGULARITY,
+    ECG_F_RR_IRREGULAR_SHARE,
+    ECG_F_QRS_DIFFERENCE_SCORE,  /* six in a row, in the order of the habits */
+    ECG_F_QRS_SIZE_SCORE,
+    ECG_F_P_CORRELATION_SCORE,
+    ECG_F_P_DIFFERENCE_SCORE,
+    ECG_F_P_SIZE_SCORE,
+    ECG_F_T_DIFFERENCE_SCORE,
+    ECG_F_USUAL_QRS_DIFFERENCE,
+    ECG_F_USUAL_P_CORRELATION,
+    ECG_F_HOME_P_CORRELATION,
+    ECG_F_HOME_P_DIFFERENCE,
+    ECG_F_EARLY_P_PREFERENCE,
+    ECG_F_EARLY_SHARE,
+    ECG_F_OTHER_SHARE
 };
-
-/* Stretches of the window, as grid points. */
-typedef struct ecg_regions {
-    int32_t points;
-    int32_t p_first, p_last;     /* the P wave */
-    int32_t qrs_first, qrs_last; /* the QRS complex */
-    int32_t t_first, t_last;     /* ST segment and the start of the T wave */
-} ecg_regions;
 
 typedef struct ecg_template {
     float share;                 /* exponential share of the patient's beats, 0 free */
@@ -73,6 +85,7 @@ typedef struct ecg_features_state {
     float before[ECG_FEATURES];  /* features of the beat before; zero before the first */
     float second[ECG_FEATURES];  /* of the second beat before */
     ecg_template templates[ECG_TEMPLATES];
+    ecg_habits habits;
 } ecg_features_state;
 
 void ecg_features_init(ecg_features_state *state, const ecg_window_config *config);

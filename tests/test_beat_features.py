@@ -15,6 +15,8 @@ PATIENCE_S = 3.0
 GRID = WindowSpec()
 # Of values of order one: the core keeps windows and templates in single precision.
 LIMIT = 5e-5
+# Scores divide by a deviation that may be as small as 0.03.
+LIMITS = np.array([LIMIT / 0.03 if name.endswith("_score") else LIMIT for name in FEATURE_NAMES])
 
 
 def stream_beats(
@@ -58,9 +60,9 @@ def compare(
     assert len(batch) == len(marks)
     windows, features = twin_beats(signal, fs, batch.r_sample, lookahead, window)
     assert np.abs(batch.windows - windows).max() < LIMIT
-    off = np.abs(batch.features - features) - LIMIT * np.abs(features)
+    off = np.abs(batch.features - features) - LIMIT * np.abs(features) - LIMITS
     worst = np.unravel_index(off.argmax(), off.shape)
-    assert off.max() < LIMIT, f"beat {worst[0]}, {FEATURE_NAMES[worst[1]]}"
+    assert off.max() < 0, f"beat {worst[0]}, {FEATURE_NAMES[worst[1]]}"
 
 
 @pytest.mark.parametrize("lookahead", [0, 1])
@@ -162,6 +164,30 @@ def test_features_say_what_their_names_say() -> None:
     )
     assert table["rr_next_known"][:-1].all()
     assert not table["rr_next_known"][-1]
+
+
+def test_an_atrial_rhythm_of_minutes_is_told_from_the_home_rhythm() -> None:
+    """Sinus at 75 a minute, then a regular rhythm at 120 whose P waves point down."""
+    fs, grid = 250.0, []
+    for rr, beats in ((0.8, 90), (0.5, 300)):
+        grid += [rr] * beats
+    marks = np.cumsum(np.array(grid) * fs).round().astype(np.int64)
+    time = np.arange(marks[-1] + 500) / fs
+    signal = np.zeros(len(time))
+    for i, mark in enumerate(marks):
+        near = slice(max(0, mark - 125), mark + 125)
+        t = time[near] - mark / fs
+        p = 0.15 if i < 90 else -0.15
+        signal[near] += np.exp(-((t / 0.012) ** 2)) + p * np.exp(-(((t + 0.16) / 0.025) ** 2))
+    batch = stream_beats(signal.astype(np.float32), fs, marks, 0, GRID)
+    table = dict(zip(FEATURE_NAMES, batch.features.T, strict=True))
+    sinus, fast = slice(40, 90), slice(110, 390)
+    assert np.abs(table["rr_ratio"][fast]).max() < 0.02  # the local rhythm has got used to it
+    assert table["home_ratio"][fast].max() < -0.2 < -0.05 < table["home_ratio"][sinus].min()
+    assert table["home_p_correlation"][sinus].min() > 0.9
+    assert table["home_p_correlation"][fast].max() < 0.0
+    assert table["early_p_preference"][fast].min() > 0.5
+    assert table["rr_irregularity"][150:].max() < 0.02
 
 
 def test_without_lookahead_the_next_interval_is_unknown_and_all_else_the_same() -> None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from math import floor, log
+from math import floor
 
 import numpy as np
 import numpy.typing as npt
 
+from .beat_habits import Habits, limited_log
+
 Array = npt.NDArray[np.float64]
 
 LAGS = range(-2, 3)
-
-
-def limited_log(ratio: float) -> float:
-    """Natural logarithm within 1.5; 0 where there is none."""
-    return float(np.clip(log(ratio), -1.5, 1.5)) if ratio > 0 else 0.0
 
 
 class Template:
@@ -47,6 +44,7 @@ class Features:
         self.orientation = 1.0
         self.previous = np.zeros(self.points)
         self.history: list[dict[str, float]] = []
+        self.habits = Habits(self.p)
 
     # ------------------------------------------------------------ measures of a shape
 
@@ -174,6 +172,8 @@ class Features:
         usual = self.templates[self.dominant].shape.copy()
         self.shape(f, beat, usual, own)
         self.context(f, usual)
+        self.habits.features(beat, rr, level, f)
+        self.habits.learn(beat, rr, f)
         window = np.clip(self.orientation * np.stack([beat, usual], axis=1), -5, 5)
         if not first:
             self.learn(beat, own, lag)
