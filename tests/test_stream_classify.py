@@ -92,7 +92,8 @@ def exactly(beats) -> list[str]:
 
 def test_beats_are_those_of_stream_and_classifier(model: str, short: Record) -> None:
     beats = list(stream_classify(short, model=model))
-    stream, classifier = BeatStream(FS), Classifier(model)
+    classifier = Classifier(model)
+    stream = BeatStream(FS, window=classifier.window)
     batch = BeatBatch.concatenate([stream.process(short.signal), stream.flush()])
     assert len(beats) == len(batch) > 15
     for i, beat in enumerate(beats):

@@ -89,7 +89,7 @@ class Batches:
     Parameters
     ----------
     examples : ExampleSet
-        Training part, of n examples.
+        Training part, of n examples; a column "weight" (n,) multiplies the weights of the classes.
     targets : ndarray of float32, shape (n, outputs)
         What the network shall give, as the loss takes it.
     schedule : Schedule
@@ -119,6 +119,8 @@ class Batches:
             self._weights = class_weights(self._labels, len(counts), schedule)[self._labels]
             largest = self._labels == counts.argmax()
             self._always, self._some = np.flatnonzero(~largest), np.flatnonzero(largest)
+        if "weight" in examples.columns:
+            self._weights = self._weights * examples.columns["weight"]
         self._drawn = max(1, round(schedule.largest_class_share * len(self._some)))
         features = examples.inputs.get("features")
         if features is not None:

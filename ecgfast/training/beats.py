@@ -32,7 +32,7 @@ class BeatSet:
     ----------
     windows : ndarray of float32, shape (n, points, 2)
         As in `BeatBatch`.
-    features : ndarray of float32, shape (n, len(FEATURE_NAMES))
+    features : ndarray of float32, shape (n, len(FEATURE_NAMES)) or (n, history, len(FEATURE_NAMES))
         As in `BeatBatch`, with the next RR interval (``lookahead=1``); `without_lookahead` takes it
         away again.
     label : ndarray of int8, shape (n,)
@@ -168,15 +168,18 @@ def without_lookahead(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float
 
     Parameters
     ----------
-    features : ndarray of float32, shape (n, len(FEATURE_NAMES))
+    features : ndarray of float32, shape (n, k) or (n, history, k)
+        With ``k = len(FEATURE_NAMES)``. Of a history only the last beat's next interval is taken
+        away: those of the beats before are known by then.
 
     Returns
     -------
-    ndarray of float32, shape (n, len(FEATURE_NAMES))
+    ndarray of float32, of the same shape
         A copy.
     """
     known: npt.NDArray[np.float32] = features.copy()
-    known[:, [FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")]] = 0.0
+    own = known if known.ndim == 2 else known[:, -1]
+    own[:, [FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")]] = 0.0
     return known
 
 

@@ -52,6 +52,8 @@ class CandidateResult:
         For each fold: "criterion", "figures", "examples", "epochs", "seconds" and "history".
     draws : tuple of float
         The criterion over patients drawn with replacement, the same patients for every candidate.
+    outputs : dict of str to ndarray of float32, shape (n, outputs)
+        By view, what networks that had not seen its patient made of each example.
     """
 
     name: str
@@ -60,6 +62,7 @@ class CandidateResult:
     figures: Figures
     folds: tuple[dict[str, Any], ...]
     draws: tuple[float, ...] = ()
+    outputs: Mapping[str, FloatArray] = dataclasses.field(default_factory=dict)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -202,6 +205,7 @@ def cross_validate(
         figures,
         tuple(rows),
         _draws(task, examples, pooled, recipe.seed),
+        pooled,
     )
 
 

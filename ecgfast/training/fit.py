@@ -196,7 +196,8 @@ def fingerprint(
     checksum = 0
     for part in (examples, validation):
         if part is not None:
-            for values in (*part.inputs.values(), part.target):
+            weights = [values for name, values in part.columns.items() if name == "weight"]
+            for values in (*part.inputs.values(), part.target, *weights):
                 checksum = zlib.crc32(np.ascontiguousarray(values).data, checksum)
     settings = {
         "architecture": recipe.architecture,

@@ -141,12 +141,14 @@ def train_model(
     results = compare_candidates(
         recipe, recipe.candidates, data, folder / "crossval", report, progress=progress
     )
-    chosen = recipe
+    chosen, answers = recipe, {}
     if results:
         best = choose(results)
-        chosen = recipe.changed(recipe.candidates[best.name])
+        chosen, answers = recipe.changed(recipe.candidates[best.name]), dict(best.outputs)
         report(f"chosen: {best.name}")
     model, examples, parts = _trained(task, chosen, data, folder, report, progress)
+    parts |= task.finish(model, chosen, examples, answers)
+    model.save(folder / "model.keras")
     card = model_card(task, chosen, examples, command)
     card.metrics.update(parts)
     if results:

@@ -12,7 +12,7 @@ import importlib
 import os
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -212,6 +212,33 @@ class Task(ABC):
         return -float(
             np.mean([of[f"{name} MAE"] for of in figures.values() for name in self.classes])
         )
+
+    def finish(
+        self,
+        model: Any,
+        recipe: Recipe,
+        examples: ExampleSet,
+        answers: Mapping[str, npt.NDArray[np.float32]],
+    ) -> dict[str, Any]:
+        """Last changes of a trained network before it is converted; none unless a task has some.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Trained on all training patients; changed in place.
+        recipe : Recipe
+            Of the chosen candidate.
+        examples : ExampleSet
+            Training set, of n rows.
+        answers : mapping of str to ndarray of float32, shape (n, outputs)
+            By view, its outputs in cross-validation; empty where the recipe compares nothing.
+
+        Returns
+        -------
+        dict
+            Plain JSON for ``card.metrics``.
+        """
+        return {}
 
     def score_forms(
         self,

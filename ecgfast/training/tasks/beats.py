@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ...core import FEATURE_NAMES
+from ...core import FEATURE_NAMES, WindowSpec
 from ...errors import InputError
-from ...evaluation import AAMI_CLASSES, BeatModelScores, evaluate_beat_model
+from ...evaluation import AAMI_CLASSES, BeatModelScores, evaluate_beat_model, score_classes
 from ...runtime import Classifier, InputSpec, ModelCard, ModelWindow
 from ..beats import BeatSet, prepare_beats, without_lookahead
+from ..calibration import fit_calibration
 from ..examples import ExampleSet
 from ..recipe import Recipe
-from ..scoring import write_score
-from ..splits import DS2, patient_of
-from . import CardFacts, Report, Task
+from ..scoring import score_outputs, write_score
+from ..splits import DS2, patient_folds, patient_of
+from . import CardFacts, Report, Task, given_labels
 
 __all__ = ["TASK", "BeatTask", "beat_examples", "of_training_patients"]
 
 _TEST = [("mitdb", name, patient_of("mitdb", name)) for name in DS2]
-# Classes that steer the choice. F and Q come from too few patients to say anything, and two in five
-# S beats of DS1 are one patient's (209): S is told, but would make the choice one of chance.
-_STEERING = ("N", "V")
+# Classes that steer the choice: F and Q come from too few patients to say anything.
+_STEERING = ("S", "V")
+# Beats of one class below which a patient's weight grows no more.
+_FEW = 50
 
 
 def beat_examples(beats: BeatSet) -> ExampleSet:
@@ -46,6 +51,45 @@ def beat_examples(beats: BeatSet) -> ExampleSet:
         beats.record,
         {**beats.about, "classes": list(AAMI_CLASSES)},
     )
+
+
+def patient_weights(
+    labels: npt.ArrayLike, patients: npt.ArrayLike, power: float
+) -> npt.NDArray[np.float32]:
+    """Weights by which no patient decides alone what a class looks like.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+    patients : array_like of str, shape (n,)
+    power : float
+        A patient's m beats of a class weigh ``m ** -power`` each: 0 all beats alike, 1 all
+        patients alike.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+        With a mean of one over each class.
+    """
+    classes = np.asarray(labels, np.int64)
+    _, whose = np.unique(np.asarray(patients), return_inverse=True)
+    counts = np.zeros((classes.max() + 1, whose.max() + 1))
+    np.add.at(counts, (classes, whose), 1.0)
+    weights = np.maximum(counts, _FEW) ** -power
+    weights *= (counts.sum(axis=1) / (counts * weights).sum(axis=1).clip(1e-9))[:, np.newaxis]
+    return weights[classes, whose].astype(np.float32)
+
+
+def _by_database(examples: ExampleSet) -> dict[str, npt.NDArray[np.bool_]]:
+    """Which examples are of which database."""
+    of = np.array([record.partition("/")[0] for record in examples.record.tolist()])
+    return {str(name): of == name for name in np.unique(of)}
+
+
+def _databases(examples: ExampleSet) -> npt.NDArray[np.int64]:
+    """Database of each example, as an index."""
+    index: npt.NDArray[np.int64] = np.stack(list(_by_database(examples).values())).argmax(axis=0)
+    return index
 
 
 def of_training_patients(beats: BeatSet) -> BeatSet:
@@ -82,14 +126,17 @@ class BeatTask(Task):
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
     ) -> ExampleSet:
         """Beats of the recipe's databases but DS2, with the next RR interval."""
-        beats = prepare_beats(data, recipe.databases, progress=progress)
-        return beat_examples(of_training_patients(beats))
+        beats = prepare_beats(data, recipe.databases, window=_window(recipe), progress=progress)
+        examples = beat_examples(of_training_patients(beats))
+        power = float(recipe.options.get("patient_weight_power", 0.0))
+        weight = patient_weights(examples.target, examples.patient, power)
+        return dataclasses.replace(examples, columns={"weight": weight})
 
     def test_sets(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
     ) -> dict[str, ExampleSet]:
         """Reference beats of DS2; `score_forms` scores end to end too."""
-        beats = prepare_beats(data, ("mitdb",), progress=progress)
+        beats = prepare_beats(data, ("mitdb",), window=_window(recipe), progress=progress)
         return {"DS2": beat_examples(beats.of_records(f"mitdb/{name}" for name in DS2))}
 
     def views(self, examples: ExampleSet) -> dict[str, ExampleSet]:
@@ -100,9 +147,56 @@ class BeatTask(Task):
             "label one beat later": examples,
         }
 
+    def folds(self, recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.int64]:
+        """By patient, with like numbers of every class of every database."""
+        kinds = examples.target + len(self.classes) * _databases(examples)
+        return patient_folds(examples.patient, kinds, recipe.folds, recipe.seed)
+
+    def figures(self, examples: ExampleSet, outputs: npt.NDArray[np.float32]) -> dict[str, float]:
+        """Sensitivity of N and F1 of S and V, of all and of each database."""
+        told: dict[str, float] = {}
+        labels = given_labels(outputs)
+        parts = _by_database(examples)
+        whole = {"": np.ones(len(examples), bool)}
+        for name, part in (whole | (parts if len(parts) > 1 else {})).items():
+            scores = score_classes(examples.target[part], labels[part], self.classes)
+            told[f"{name} N Se".strip()] = scores.sensitivity("N")
+            told |= {f"{name} {c} F1".strip(): scores.f1(c) for c in _STEERING}
+        return told
+
     def criterion(self, figures: dict[str, dict[str, float]]) -> float:
-        """Mean F1 of N and V, averaged over both views."""
-        return float(np.mean([of[f"{c} F1"] for of in figures.values() for c in _STEERING]))
+        """Mean F1 of S and V, over databases and both views."""
+        found = []
+        for of in figures.values():
+            told = [name for name in of if name.endswith(" F1")]
+            of_databases = [name for name in told if name.count(" ") == 2]
+            found += [of[name] for name in of_databases or told]
+        return float(np.nanmean(found))
+
+    def finish(
+        self,
+        model: Any,
+        recipe: Recipe,
+        examples: ExampleSet,
+        answers: Mapping[str, npt.NDArray[np.float32]],
+    ) -> dict[str, Any]:
+        """Calibrate it by the answers of cross-validation, both views and all databases alike."""
+        if not answers:
+            return {}
+        of = _databases(examples)
+        weight = np.tile(1.0 / np.bincount(of)[of], len(answers))
+        target = np.tile(examples.target, len(answers))
+        pooled = np.concatenate(list(answers.values()))
+        calibration = fit_calibration(pooled, target, weight)
+        calibration.fold_into(model)
+        told: dict[str, Any] = {"calibration": dataclasses.asdict(calibration)}
+        for view, outputs in answers.items():
+            calibrated = calibration(outputs).astype(np.float32)
+            for name, part in _by_database(examples).items():
+                bare = dataclasses.replace(examples, inputs={}).only(part)
+                score = score_outputs(bare, calibrated[part])
+                told[f"cross-validation, calibrated, {name}, {view}"] = score
+        return told
 
     def facts(self, recipe: Recipe, examples: ExampleSet) -> CardFacts:
         """Inputs, window, data and split, for the card."""
@@ -117,7 +211,8 @@ class BeatTask(Task):
                 InputSpec(
                     "features",
                     examples.inputs["features"].shape[1:],
-                    "RR and morphology features of BeatStream: " + ", ".join(FEATURE_NAMES),
+                    "RR and morphology features of BeatStream, of the last beats in order where "
+                    "there are several: " + ", ".join(FEATURE_NAMES),
                 ),
             ),
             window=ModelWindow(*examples.about["window"]),
@@ -158,6 +253,10 @@ class BeatTask(Task):
                     write_score(folder, title, self.classes, score.scores().confusion)
                 report(f"\n{title}\n{score.scores().table()}")
         return {**metrics, "scores": details}
+
+
+def _window(recipe: Recipe) -> WindowSpec:
+    return WindowSpec(history=int(recipe.options.get("history", 1)))
 
 
 def _title(score: BeatModelScores) -> str:
