@@ -35,13 +35,10 @@ static const char *const NAMES[ECG_FEATURES] = {
     "previous_correlation", "own_share", "own_dominant",  "experience",
     "rr_surprise",     "p_level",        "before_rr_ratio", "before_qrs_correlation",
     "before_qrs_width_ratio", "before_own_dominant", "second_qrs_correlation", "second_own_dominant",
-    "home_ratio",      "home_level",     "rr_ratio_median", "rr_ratio_high",
-    "rr_spread",       "rr_irregularity", "rr_irregular_share", "qrs_difference_score",
-    "qrs_size_score",  "p_correlation_score", "p_difference_score", "p_size_score",
-    "t_difference_score", "usual_qrs_difference", "usual_p_correlation", "home_p_correlation",
-    "home_p_difference", "early_p_preference", "early_share", "other_share"};
+    "home_ratio",      "home_level",     "home_p_correlation", "home_p_difference",
+    "early_p_preference"};
 
-_Static_assert(ECG_F_OTHER_SHARE + 1 == ECG_FEATURES, "one name and one place for each feature");
+_Static_assert(ECG_F_EARLY_P_PREFERENCE + 1 == ECG_FEATURES, "one name and one place for each feature");
 
 const char *ecg_feature_name(int index) {
     return index >= 0 && index < ECG_FEATURES ? NAMES[index] : NULL;
@@ -321,7 +318,7 @@ static void shape_features(const ecg_features_state *state, const float *beat, i
     f[ECG_F_EXPERIENCE] = (beats < EXPERIENCED ? beats : EXPERIENCED) / EXPERIENCED;
 }
 
-float ecg_limited(float x, float limit) {
+static float limited(float x, float limit) {
     return x > limit ? limit : x < -limit ? -limit : x;
 }
 
@@ -329,7 +326,7 @@ float ecg_limited(float x, float limit) {
 static void context_features(ecg_features_state *state, float *f) {
     const ecg_regions *r = &state->regions;
     /* A short interval means little where intervals always change, as in atrial fibrillation. */
-    f[ECG_F_RR_SURPRISE] = ecg_limited(f[ECG_F_RR_RATIO] / (RR_STEADY + f[ECG_F_RR_VARIABILITY]), SURPRISE_LIMIT);
+    f[ECG_F_RR_SURPRISE] = limited(f[ECG_F_RR_RATIO] / (RR_STEADY + f[ECG_F_RR_VARIABILITY]), SURPRISE_LIMIT);
     f[ECG_F_P_LEVEL] = ecg_spread_of(state->templates[state->dominant].shape, r->p_first, r->p_last);
     f[ECG_F_BEFORE_RR_RATIO] = state->before[ECG_F_RR_RATIO];
     f[ECG_F_BEFORE_QRS_CORRELATION] = state->before[ECG_F_QRS_CORRELATION];
@@ -360,11 +357,11 @@ float ecg_features_take(ecg_features_state *state, float *beat, double rr, float
     shape_features(state, beat, own, features);
     context_features(state, features);
     ecg_habits_features(&state->habits, r, beat, rr, rr_level, features);
-    ecg_habits_learn(&state->habits, r, beat, rr, features);
+    ecg_habits_learn(&state->habits, r, beat, rr, features[ECG_F_OWN_DOMINANT] > 0.5f);
     const float *usual = state->templates[state->dominant].shape;
     for (int32_t i = 0; i < r->points; i++) {
-        window[i * ECG_CHANNELS] = ecg_limited(state->orientation * beat[i], WINDOW_LIMIT);
-        window[i * ECG_CHANNELS + 1] = ecg_limited(state->orientation * usual[i], WINDOW_LIMIT);
+        window[i * ECG_CHANNELS] = limited(state->orientation * beat[i], WINDOW_LIMIT);
+        window[i * ECG_CHANNELS + 1] = limited(state->orientation * usual[i], WINDOW_LIMIT);
     }
     if (state->beats > 0) {
         learn(state, beat, own, lag);

@@ -121,7 +121,7 @@ int64_t ecg_detector_count(const ecg_detector *detector);
 #define ECG_WINDOW_MAX 512      /* points of a beat window */
 #define ECG_STRIP_MAX 2048      /* points of a strip */
 #define ECG_CHANNELS 2          /* of a beat window; 0: the beat, 1: the patient's running dominant beat */
-#define ECG_FEATURES 52         /* ecg_feature_name tells them */
+#define ECG_FEATURES 37         /* ecg_feature_name tells them */
 #define ECG_HISTORY_MAX 63      /* earlier beats whose features a row may hold */
 
 /* What a window shows. */

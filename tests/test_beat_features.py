@@ -15,8 +15,6 @@ PATIENCE_S = 3.0
 GRID = WindowSpec()
 # Of values of order one: the core keeps windows and templates in single precision.
 LIMIT = 5e-5
-# Scores divide by a deviation that may be as small as 0.03.
-LIMITS = np.array([LIMIT / 0.03 if name.endswith("_score") else LIMIT for name in FEATURE_NAMES])
 
 
 def stream_beats(
@@ -60,9 +58,9 @@ def compare(
     assert len(batch) == len(marks)
     windows, features = twin_beats(signal, fs, batch.r_sample, lookahead, window)
     assert np.abs(batch.windows - windows).max() < LIMIT
-    off = np.abs(batch.features - features) - LIMIT * np.abs(features) - LIMITS
+    off = np.abs(batch.features - features) - LIMIT * np.abs(features)
     worst = np.unravel_index(off.argmax(), off.shape)
-    assert off.max() < 0, f"beat {worst[0]}, {FEATURE_NAMES[worst[1]]}"
+    assert off.max() < LIMIT, f"beat {worst[0]}, {FEATURE_NAMES[worst[1]]}"
 
 
 @pytest.mark.parametrize("lookahead", [0, 1])
@@ -187,7 +185,6 @@ def test_an_atrial_rhythm_of_minutes_is_told_from_the_home_rhythm() -> None:
     assert table["home_p_correlation"][sinus].min() > 0.9
     assert table["home_p_correlation"][fast].max() < 0.0
     assert table["early_p_preference"][fast].min() > 0.5
-    assert table["rr_irregularity"][150:].max() < 0.02
 
 
 def test_without_lookahead_the_next_interval_is_unknown_and_all_else_the_same() -> None:

@@ -352,12 +352,16 @@ def tiny_recipe(folder: Path, **changes) -> Path:
     """The built-in recipe made small enough for a test."""
     recipe = dataclasses.asdict(Recipe.load("beats"))
     recipe["architecture"] |= {
+        "features": len(FEATURE_NAMES),
+        "branches": "both",
         "filters": [4, 4],
         "lstm_filters": 4,
         "lstm_units": 4,
         "lstm_steps": 3,
         "dense": [8],
     }
+    recipe["options"]["history"] = 1
+    recipe["databases"] = ["mitdb"]
     recipe["schedule"] |= {"epochs": 1, "batch": 64}
     recipe |= {"folds": 2, "candidates": {"as it is": {}}, **changes}
     path = folder / "tiny.json"
@@ -373,7 +377,7 @@ def test_built_in_recipes_load() -> None:
         for change in recipe.candidates.values():
             recipe.changed(change)
     beats = Recipe.load("beats")
-    assert beats.architecture["features"] == len(FEATURE_NAMES)
+    assert beats.architecture["features"] == [beats.options["history"], len(FEATURE_NAMES)]
     assert beats.limits
 
 
@@ -470,6 +474,7 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
     ]
     assert all(row["records"] == 22 for row in card.metrics["scores"])
     assert card.metrics["cross_validation"][0]["candidate"] == "as it is"
+    assert card.metrics["calibration"]["temperature"] > 0
     assert set(card.metrics["training part"]) >= {"accuracy", "precision", "recall", "F1"}
     path = tmp_path / "models" / "beats.json"
     assert len(list(stream_classify(all_data / "mitdb" / "100", model=path))) > 10

@@ -173,7 +173,7 @@ class Features:
         self.shape(f, beat, usual, own)
         self.context(f, usual)
         self.habits.features(beat, rr, level, f)
-        self.habits.learn(beat, rr, f)
+        self.habits.learn(beat, rr, f["own_dominant"] > 0.5)
         window = np.clip(self.orientation * np.stack([beat, usual], axis=1), -5, 5)
         if not first:
             self.learn(beat, own, lag)

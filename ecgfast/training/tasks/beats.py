@@ -153,24 +153,23 @@ class BeatTask(Task):
         return patient_folds(examples.patient, kinds, recipe.folds, recipe.seed)
 
     def figures(self, examples: ExampleSet, outputs: npt.NDArray[np.float32]) -> dict[str, float]:
-        """Sensitivity of N and F1 of S and V, of all and of each database."""
-        told: dict[str, float] = {}
-        labels = given_labels(outputs)
-        parts = _by_database(examples)
-        whole = {"": np.ones(len(examples), bool)}
-        for name, part in (whole | (parts if len(parts) > 1 else {})).items():
+        """Those of any task, sensitivity of N, and F1 of S and V in each of several databases."""
+        labels, parts = given_labels(outputs), _by_database(examples)
+        told = super().figures(examples, outputs)
+        whole = score_classes(examples.target, labels, self.classes)
+        told["N Se"] = whole.sensitivity("N")
+        for name, part in parts.items() if len(parts) > 1 else ():
             scores = score_classes(examples.target[part], labels[part], self.classes)
-            told[f"{name} N Se".strip()] = scores.sensitivity("N")
-            told |= {f"{name} {c} F1".strip(): scores.f1(c) for c in _STEERING}
+            told |= {f"{name} {c} F1": scores.f1(c) for c in _STEERING}
         return told
 
     def criterion(self, figures: dict[str, dict[str, float]]) -> float:
         """Mean F1 of S and V, over databases and both views."""
         found = []
         for of in figures.values():
-            told = [name for name in of if name.endswith(" F1")]
-            of_databases = [name for name in told if name.count(" ") == 2]
-            found += [of[name] for name in of_databases or told]
+            endings = tuple(f" {c} F1" for c in _STEERING)
+            by_database = [value for name, value in of.items() if name.endswith(endings)]
+            found += by_database or [of[f"{c} F1"] for c in _STEERING]
         return float(np.nanmean(found))
 
     def finish(
