@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 from model_files import affine_model
 
+import ecgfast
 from ecgfast import BeatStream, detect_qrs, stream_classify
 from ecgfast.cli import COMMANDS, main
 from ecgfast.core import FEATURE_NAMES
 from ecgfast.records import Record, read_annotations, synthetic_ecg
 from ecgfast.runtime import InputSpec, ModelCard, ModelWindow, available_models
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(ecgfast.__file__).parents[1]  # of what is tested, installed or not
 FEATURES = (len(FEATURE_NAMES),)
 
 

@@ -19,6 +19,7 @@ import pytest
 from model_files import affine_model
 from test_cli import FEATURES, save_model
 
+import ecgfast
 from ecgfast import Record, stream_classify
 from ecgfast.errors import InputError, MissingExtraError
 from ecgfast.records import read_annotations, synthetic_ecg
@@ -27,7 +28,7 @@ from ecgfast.streaming import SampleQueue, SerialSamples
 from ecgfast.streaming.lines import LineParser
 from ecgfast.streaming.queue import missing
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(ecgfast.__file__).parents[1]  # of what is tested, installed or not
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals, pipes and signals")
 
 
