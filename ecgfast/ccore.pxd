@@ -36,6 +36,7 @@ cdef extern from "ecgfast.h" nogil:
 
     ctypedef struct ecg_qrs:
         int64_t r_sample
+        uint32_t quality
 
     ctypedef struct ecg_detector:
         pass

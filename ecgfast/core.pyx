@@ -34,6 +34,8 @@ cdef enum:
 
 cdef object _EMPTY = np.empty(0, dtype=np.int64)
 _EMPTY.flags.writeable = False
+cdef object _GOOD = np.empty(0, dtype=np.uint32)
+_GOOD.flags.writeable = False
 
 
 class WindowSpec(NamedTuple):
@@ -346,6 +348,12 @@ cdef class QRSDetector:
     ------
     InputError
         If a parameter cannot be used.
+
+    Attributes
+    ----------
+    quality : ndarray of uint32, shape (k,)
+        Quality bits of the R peaks that the last `process` or `flush` returned, as in `BeatBatch`;
+        ventricular flutter is told by `BeatStream` alone.
     """
 
     cdef _Block block
@@ -354,6 +362,7 @@ cdef class QRSDetector:
     cdef readonly str method
     cdef readonly object max_delay
     cdef readonly int leads
+    cdef readonly object quality
 
     def __init__(self, fs, *, method="adaptive", max_delay=None, leads=1):
         self.config = _detector_config(fs, leads, method, max_delay)
@@ -366,6 +375,7 @@ cdef class QRSDetector:
     def reset(self):
         """Forgets the past: the next sample is sample 0."""
         _check(c.ecg_detector_init(<c.ecg_detector *>self.block.at, self.block.size, &self.config))
+        self.quality = _GOOD
 
     @property
     def delay(self):
@@ -395,16 +405,16 @@ cdef class QRSDetector:
         cdef c.ecg_detector *detector = <c.ecg_detector *>self.block.at
         cdef c.ecg_qrs beats[ROWS]
         cdef size_t done = 0, found = 0
-        cdef list parts = None
+        self.quality = _GOOD
+        peaks = _EMPTY
         while True:
             with nogil:
                 done += c.ecg_detector_process(detector, samples.at + done * self.leads,
                                                samples.n - done, beats, ROWS, &found)
+            if found:
+                peaks = self._add(peaks, beats, found)
             if done == samples.n and found < ROWS:
-                last = _r_samples(beats, found)
-                return last if parts is None else np.concatenate([*parts, last])
-            parts = parts or []
-            parts.append(_r_samples(beats, found))
+                return peaks
 
     def flush(self):
         """Ends the stream: decides what is still in doubt.
@@ -415,12 +425,28 @@ cdef class QRSDetector:
         """
         cdef c.ecg_qrs beats[ROWS]
         cdef size_t found
-        parts = []
+        self.quality = _GOOD
+        peaks = _EMPTY
         while True:
             found = c.ecg_detector_flush(<c.ecg_detector *>self.block.at, beats, ROWS)
             if not found:
-                return np.concatenate(parts) if parts else _EMPTY
-            parts.append(_r_samples(beats, found))
+                return peaks
+            peaks = self._add(peaks, beats, found)
+
+    cdef object _add(self, object peaks, const c.ecg_qrs *beats, size_t n):
+        """R peaks with `n` more; their quality bits go to `quality`."""
+        more, bits = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.uint32)
+        cdef int64_t[::1] r_out = more
+        cdef uint32_t[::1] quality_out = bits
+        cdef size_t i
+        for i in range(n):
+            r_out[i] = beats[i].r_sample
+            quality_out[i] = beats[i].quality
+        if not len(peaks):
+            self.quality = bits
+            return more
+        self.quality = np.concatenate([self.quality, bits])
+        return np.concatenate([peaks, more])
 
     def __reduce__(self):
         return _restore_detector, (self.fs, self.method, self.max_delay, self.leads, self.block.save())
@@ -430,17 +456,6 @@ def _restore_detector(fs, method, max_delay, leads, snapshot):
     cdef QRSDetector detector = QRSDetector(fs, method=method, max_delay=max_delay, leads=leads)
     detector.block.restore(snapshot)
     return detector
-
-
-cdef object _r_samples(const c.ecg_qrs *beats, size_t n):
-    if n == 0:
-        return _EMPTY
-    peaks = np.empty(n, dtype=np.int64)
-    cdef int64_t[::1] out = peaks
-    cdef size_t i
-    for i in range(n):
-        out[i] = beats[i].r_sample
-    return peaks
 
 
 def detect_qrs(signal, fs, *, method="adaptive", max_delay=None):

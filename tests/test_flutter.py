@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ecgfast import BeatBatch, BeatStream, Quality, read_record
+from ecgfast import BeatBatch, BeatStream, QRSDetector, Quality, detect_qrs, read_record
 from ecgfast.cli import main
 from ecgfast.evaluation import flutter_intervals
-from ecgfast.records import synthetic_ecg
+from ecgfast.records import read_annotations, synthetic_ecg
 
 
 def streamed(signal: npt.NDArray[np.float32], fs: float) -> BeatBatch:
@@ -96,3 +98,46 @@ def test_classify_writes_flutter_between_brackets(
             assert (symbol == "!") == open_now
     assert not open_now
     assert symbols.count("[") >= 3
+
+
+def test_detect_marks_flutter(record_path: Callable[[str], Path], tmp_path: Path) -> None:
+    record = read_record(record_path("mitdb/207"), leads=0)
+    args = ["detect", str(record_path("mitdb/207")), "--leads", "0", "--output"]
+    for name in ("207.qrs", "207.csv", "207.json"):
+        assert main([*args, str(tmp_path / name)]) == 0
+    marks = read_annotations(tmp_path / "207.qrs")
+    symbols = marks.symbol.tolist()
+    assert symbols.count("[") == symbols.count("]") >= 3
+    stretches = flutter_intervals(marks.sample, symbols)
+    beats = marks.sample[np.isin(marks.symbol, ["N", "!"])]
+    assert np.array_equal(beats, detect_qrs(record.lead(0), record.fs))
+
+    rows = list(csv.DictReader((tmp_path / "207.csv").read_text().splitlines()))
+    waves = [int(row["sample"]) for row in rows if int(row["quality"]) & Quality.FLUTTER]
+    assert waves == marks.sample[marks.symbol == "!"].tolist()
+    told = json.loads((tmp_path / "207.json").read_text())
+    assert np.allclose(np.array(told["flutter"]) * record.fs, stretches)
+    reference = record.annotations
+    assert reference is not None
+    inside = np.zeros(record.n_samples, dtype=bool)
+    for first, last in flutter_intervals(reference.sample, reference.symbol.tolist()):
+        inside[first : last + 1] = True
+    assert inside[waves].mean() > 0.95
+
+
+def test_a_detector_tells_the_quality_of_its_peaks() -> None:
+    signal = synthetic_ecg(30.0, 250.0, seed=2).lead(0).copy()
+    signal[2000:2010] = np.nan
+    detector = QRSDetector(250.0)
+    assert len(detector.quality) == 0
+    bits = []
+    for begin in range(0, len(signal), 100):
+        peaks = detector.process(signal[begin : begin + 100])
+        assert len(detector.quality) == len(peaks)
+        bits.append(detector.quality)
+    assert len(detector.flush()) == len(detector.quality)
+    whole = QRSDetector(250.0)
+    assert len(whole.process(signal)) == len(whole.quality)
+    assert np.array_equal(whole.quality, np.concatenate(bits))
+    assert whole.quality[0] & Quality.LEARNING
+    assert not whole.quality[-1] & Quality.LEARNING

@@ -7,14 +7,16 @@ import json
 import math
 from pathlib import Path
 from time import perf_counter
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core import QRSDetector
+from ..core import BeatBatch, BeatStream
 from ..records import open_record, write_annotations
 from ..records.writers import whole_file
 from ..reports.summary import length
+from ..streaming.beat import Quality
 from .common import (
     add_json,
     add_output,
@@ -37,7 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast detect``."""
     parser.description = (
         "Find the R peaks of a recording and write them as a WFDB annotation file (each marked N, "
-        "the code of any beat), CSV or JSON. The recording is streamed, not loaded."
+        "the code of any beat), CSV or JSON. Ventricular flutter and fibrillation stand between [ "
+        "and ], its waves marked !, and have bit 64 set in the column quality. The recording is "
+        "streamed, not loaded."
     )
     parser.epilog = example("ecgfast detect mitdb/100 --output 100.csv")
     parser.add_argument("record", help="WFDB record, or .edf, .bdf, .csv, .txt, .npy, .npz file")
@@ -64,15 +68,23 @@ def run(args: argparse.Namespace) -> None:
     source = open_record(args.record, fs=args.fs, leads=args.leads)
     name = Path(source.name).name
     file, form = output_file(args.output, args.format, name, _ANNOTATOR)
-    detector = QRSDetector(
+    # The same R peaks as a detector's, with flutter told.
+    stream = BeatStream(
         source.fs, method=args.method, max_delay=args.max_delay, leads=len(source.leads)
     )
     blocks = math.ceil(source.duration / _BLOCK_S)
     found = [
-        detector.process(block)
+        stream.process(block)
         for block in progress(source.blocks(_BLOCK_S), total=blocks, what=name, unit="block")
     ]
-    peaks = np.concatenate([*found, detector.flush()])
+    batch = BeatBatch.concatenate([*found, stream.flush()])
+    peaks = batch.r_sample
+    waves = (batch.quality & Quality.FLUTTER) > 0
+    begins, ends = _stretches(waves)
+    flutter = [
+        [float(peaks[a] / source.fs), float(peaks[b] / source.fs)]
+        for a, b in zip(begins, ends, strict=True)
+    ]
     about = {
         "record": name,
         "fs": source.fs,
@@ -81,14 +93,14 @@ def run(args: argparse.Namespace) -> None:
         "method": args.method,
     }
     if form == "atr":
-        write_annotations(file, peaks, ["N"] * len(peaks), source.fs)
+        write_annotations(file, *_marks(peaks, waves), source.fs)
     elif form == "csv":
-        _write_csv(file, peaks, source.fs)
+        _write_csv(file, batch, source.fs)
     else:
-        _write_json(file, peaks, source.fs, about)
+        _write_json(file, batch, source.fs, {**about, "flutter": flutter})
 
     intervals = np.diff(peaks) / source.fs
-    intervals = intervals[intervals <= _GAP_S]
+    intervals = intervals[(intervals <= _GAP_S) & ~waves[1:]]
     rate = 60.0 / float(intervals.mean()) if len(intervals) else float("nan")
     wall = perf_counter() - begin
     if args.json:
@@ -97,6 +109,7 @@ def run(args: argparse.Namespace) -> None:
                 **about,
                 "beats": len(peaks),
                 "heart_rate": rate,
+                "flutter": flutter,
                 "wall_s": wall,
                 "real_time_factor": source.duration / wall,
                 "output": str(file),
@@ -109,26 +122,52 @@ def run(args: argparse.Namespace) -> None:
     print(f"beats       {len(peaks):,} ({args.method})")
     if math.isfinite(rate):
         print(f"heart rate  {rate:.0f} a minute on average")
+    if flutter:
+        lasted = length(sum(end - begin for begin, end in flutter))
+        print(f"flutter     {len(flutter)} stretches of a wave without beats, {lasted} in all")
     print(f"time        {pace(source.duration, wall)}")
     print(f"written     {file}")
 
 
-def _rows(peaks: npt.NDArray[np.int64], fs: float) -> list[tuple[int, float, float | None]]:
-    """Sample, time and RR interval of each peak; no interval on the first."""
+def _stretches(
+    waves: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """First and last of each run of flutter waves."""
+    edges = np.diff(np.concatenate([[False], waves, [False]]).astype(np.int8))
+    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
+
+
+def _marks(
+    peaks: npt.NDArray[np.int64], waves: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Annotations: beats, and flutter as MIT-BIH marks it."""
+    begins, ends = _stretches(waves)
+    at = np.concatenate([begins, ends + 1])
+    samples = np.insert(peaks, at, peaks[np.concatenate([begins, ends])])
+    symbols = np.insert(np.where(waves, "!", "N"), at, ["["] * len(begins) + ["]"] * len(ends))
+    return samples, symbols.tolist()
+
+
+_Row: TypeAlias = tuple[int, float, float | None, int]
+
+
+def _rows(batch: BeatBatch, fs: float) -> list[_Row]:
+    """Sample, time, RR interval and quality of each peak; no interval on the first."""
+    peaks = batch.r_sample
     intervals = [None, *(round(float(d) / fs, 6) for d in np.diff(peaks))]
-    return [(int(p), round(int(p) / fs, 6), rr) for p, rr in zip(peaks, intervals, strict=False)]
+    columns = zip(peaks, intervals, batch.quality, strict=False)
+    return [(int(p), round(int(p) / fs, 6), rr, int(quality)) for p, rr, quality in columns]
 
 
-def _write_csv(file: Path, peaks: npt.NDArray[np.int64], fs: float) -> None:
+def _write_csv(file: Path, batch: BeatBatch, fs: float) -> None:
     with whole_file(file) as out:
-        out.write(b"sample,time,rr\n")
-        for sample, time, rr in _rows(peaks, fs):
-            out.write(f"{sample},{time},{'' if rr is None else rr}\n".encode())
+        out.write(b"sample,time,rr,quality\n")
+        for sample, time, rr, quality in _rows(batch, fs):
+            out.write(f"{sample},{time},{'' if rr is None else rr},{quality}\n".encode())
 
 
-def _write_json(
-    file: Path, peaks: npt.NDArray[np.int64], fs: float, about: dict[str, object]
-) -> None:
-    rows = [{"sample": s, "time": t, "rr": rr} for s, t, rr in _rows(peaks, fs)]
+def _write_json(file: Path, batch: BeatBatch, fs: float, about: dict[str, object]) -> None:
+    names = ("sample", "time", "rr", "quality")
+    rows = [dict(zip(names, row, strict=True)) for row in _rows(batch, fs)]
     with whole_file(file) as out:
         out.write(json.dumps({**about, "beats": rows}).encode() + b"\n")
