@@ -8,8 +8,9 @@
 ``serial``       the same through a pseudo-terminal and ``ecgfast stream serial:...``.
 
 The last two hold a change of process there and back, and the parsing; the last one the queue and
-its thread too. Samples are sent one by one at their own pace times ``--speed``. Needs a POSIX
-system.
+its thread too. ``core_share`` is the command's processor time over the time of the signal. Samples
+are sent one by one at their own pace times ``--speed``; ``load`` is that of the machine before.
+Needs a POSIX system.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tty
 from collections.abc import Callable
+from pathlib import Path
 from time import perf_counter_ns, sleep
 from typing import Any
 
@@ -52,7 +54,7 @@ def in_process(signal: npt.NDArray[np.float32], model: str, speed: float) -> dic
 
 def through_command(
     signal: npt.NDArray[np.float32], lines: list[bytes], model: str, speed: float, *, serial: bool
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Lines in, JSON lines out, of the command in a process of its own."""
     stream = BeatStream(_FS, window=Classifier(model).window)
     beats = BeatBatch.concatenate([stream.process(signal), stream.flush()])
@@ -78,8 +80,10 @@ def through_command(
         sleep(3.0)  # the command loads its model
         if serial:
             os.write(number, b"\n")  # ends the line that a port is opened in the middle of
+        before = cpu_seconds(process.pid)
         written = paced(lines, speed, lambda line: os.write(number, line))
         sleep(0.5)
+        spent = cpu_seconds(process.pid) - before
         process.terminate()
         process.wait()
         arrived = results.recv()
@@ -90,7 +94,19 @@ def through_command(
     # Beats that the end of the stream pushed out have no sample that completes them.
     ends = [(completed_by[sample], now) for sample, now in arrived]
     times = [now - written[end] for end, now in ends if end < len(written) - 1]
-    return {"beats": len(times), **percentiles(times)}
+    share = spent / (len(signal) / _FS)
+    return {"beats": len(times), **percentiles(times), "core_share": share or None}
+
+
+def cpu_seconds(process: int) -> float:
+    """Processor time of a running process so far; zero where the system does not tell."""
+    try:
+        fields = (
+            Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        )
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _stamp(number: int, told: Any) -> None:
@@ -132,6 +148,7 @@ def main() -> None:
         "fs": _FS,
         "speed": args.speed,
         "model": args.model,
+        "load": os.getloadavg()[0],
         "latency_us": {
             "in_process": in_process(signal, args.model, args.speed),
             "pipe": through_command(signal, lines, args.model, args.speed, serial=False),

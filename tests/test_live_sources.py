@@ -352,6 +352,14 @@ def test_a_silent_port_is_a_gap(board: Board) -> None:
     assert (source.gaps, source.lost) == (1, 359_990)
 
 
+def test_a_port_without_a_file_descriptor_is_read_through_pyserial() -> None:
+    pytest.importorskip("serial")
+    source = SerialSamples("loop://", 250)
+    source._device.write(b"torn\n1\n2\n")
+    found = taken(iter(source), lambda x: len(x) == 2)
+    np.testing.assert_array_equal(found[:, 0], [1, 2])
+
+
 def test_a_closed_source_ends(board: Board) -> None:
     source = SerialSamples(str(board.port), 250)
     threading.Timer(0.1, source.close).start()
