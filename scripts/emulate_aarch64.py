@@ -505,8 +505,8 @@ def markdown(log: dict[str, Any]) -> str:
             "",
             *difference_table(comparison["arrays"]),
             "",
-            "Integer models round as each runtime's kernels for a machine do, and one step early in "
-            "a network can become several at its end. As a measure, two runtimes on x86-64 alone:",
+            "Integer models round as each runtime's kernels for a machine do, and one step early "
+            "in a network can become several at its end. As a measure, two runtimes on x86-64 alone:",
             "",
             *difference_table(comparison["runtimes"]),
         ]

@@ -126,7 +126,10 @@ def examine(
     ).stdout
     code = functions(listing)
     refused = beyond_armv8_0({text for body in code.values() for text in body}, assembler)
-    kernels, beyond, dispatched, fused = {}, {}, {}, 0
+    kernels: dict[str, dict[str, int]] = {}
+    beyond: dict[str, list[str]] = {}
+    dispatched: dict[str, list[str]] = {}
+    fused = 0
     for name, body in code.items():
         if vector := sum(bool(_VECTOR_FLOAT.match(text)) for text in body):
             kernels[name] = {"instructions": len(body), "vector": vector}
