@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgfast.core import WindowSpec
+from ecgfast.core import FEATURE_NAMES, WindowSpec
 from ecgfast.errors import InputError, RecordError
 from ecgfast.evaluation.pressure import (
     PressureScores,
@@ -18,6 +18,7 @@ from ecgfast.records import synthetic_ecg
 from ecgfast.training.pressure import (
     REASONS,
     RULES,
+    dropped_table,
     find_pulses,
     label_window,
     low_passed,
@@ -226,7 +227,7 @@ def test_data_set_of_records(tmp_path) -> None:
     write_records(folder, names, spoilt="v120s")
     made = prepare_pressure(tmp_path, folds=2)
     assert made.inputs["window"].shape[1:] == (1250, 1)
-    assert made.inputs["features"].shape[1:] == (16, 32)
+    assert made.inputs["features"].shape[1:] == (16, len(FEATURE_NAMES))
     for i, name in enumerate(names):
         own = made.record == f"bp/{name}"
         np.testing.assert_allclose(
@@ -241,6 +242,9 @@ def test_data_set_of_records(tmp_path) -> None:
     assert set(dropped) == set(REASONS)
     assert dropped["range"]["first"] >= 3
     assert sum(rule["first"] for rule in dropped.values()) + len(made) == made.about["windows"]
+    table = dropped_table(made.about)
+    assert f"kept {len(made)} of {made.about['windows']} windows, 4 of 4 records" in table
+    assert "pressure missing or outside 15..250 mmHg" in table
     again = prepare_pressure(tmp_path, folds=2)
     assert again.target.tobytes() == made.target.tobytes()
 

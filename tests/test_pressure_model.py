@@ -9,6 +9,7 @@ import pytest
 
 from ecgfast.core import FEATURE_NAMES
 from ecgfast.training.examples import ExampleSet
+from ecgfast.training.pressure import STRIP
 from ecgfast.training.recipe import Recipe
 from ecgfast.training.tasks import blood_pressure, load_task
 
@@ -20,7 +21,7 @@ def examples() -> ExampleSet:
     record = np.repeat(["bp/v1", "bp/v2", "bp/v50", "bp/v90"], 24)
     time = np.tile(np.arange(24) * 5.0 + 12, 4)
     rate = 60 + 30 * np.sin(time / 15 + np.repeat(np.arange(4), 24))
-    features = np.zeros((96, 16, 32), np.float32)
+    features = np.zeros((96, 16, len(FEATURE_NAMES)), np.float32)
     features[:, :, RR] = (60 / rate - 0.8)[:, np.newaxis]
     usual = np.repeat([50.0, 60, 70, 80], 24)
     target = np.column_stack([usual + 0.2 * (rate - 60), 2 * usual])
@@ -92,6 +93,9 @@ def test_task_says_how_the_figures_were_made() -> None:
     task, recipe, shown = load_task("blood-pressure"), Recipe.load("blood-pressure"), examples()
     assert (task.classes, task.output, task.unit) == (("minimum", "maximum"), "value", "mmHg")
     assert task.folds(recipe, shown).tolist() == shown.columns["fold"].tolist()
+    # The network reads what the core gives.
+    assert recipe.architecture["features"] == [STRIP.history, len(FEATURE_NAMES)]
+    assert recipe.architecture["window"] == [STRIP.before + STRIP.after, 1]
     facts = task.facts(recipe, shown)
     assert facts.data["windows_kept"] == 96
     assert facts.data["groups"] == 3
@@ -111,7 +115,7 @@ def test_network_has_two_branches_and_tells_mmhg() -> None:
     with pytest.raises(ValueError, match="lstm_input"):
         build(name, **{**options, "lstm_input": "beats"})
     with pytest.raises(ValueError, match="needs features"):
-        build(name, **{**options, "features": 32})
+        build(name, **{**options, "features": 37})
 
     shown = examples()
     recipe = Recipe.load("blood-pressure").changed(

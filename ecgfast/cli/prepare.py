@@ -133,6 +133,12 @@ def _prepare(args: argparse.Namespace, form: str) -> dict[str, Any]:
         told += f" of {facts['records']} records, {facts['patients']} patients"
     if not args.json:
         print(told)
+    if form == "pressure":
+        from ..training.pressure import dropped_table
+
+        facts |= {key: examples.about[key] for key in ("windows", "rules", "dropped", "folds")}
+        if not args.json:
+            print(dropped_table(examples.about))
     if form == "kaggle" and not args.csv:
         facts |= _against_published(args, examples)
     return facts

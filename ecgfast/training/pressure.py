@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ __all__ = [
     "STRIP",
     "PressureRules",
     "Pulses",
+    "dropped_table",
     "find_pulses",
     "label_window",
     "low_passed",
@@ -437,6 +439,30 @@ def prepare_pressure(
         },
         {"time": np.concatenate([part.time for part in kept]), "fold": fold},
     )
+
+
+def dropped_table(about: Mapping[str, Any]) -> str:
+    """What each rule rejected, as lines of text.
+
+    Parameters
+    ----------
+    about : mapping
+        Of a set from `prepare_pressure`.
+
+    Returns
+    -------
+    str
+        A window that several rules reject is counted under the first, and under each in brackets.
+    """
+    dropped = about["dropped"]
+    kept = about["windows"] - sum(count["first"] for count in dropped.values())
+    lines = [
+        f"kept {kept} of {about['windows']} windows, {len(about['folds'])} of {about['records']} "
+        "records; dropped, by the first rule that holds [by each]:"
+    ]
+    for key, text in about["rules"].items():
+        lines.append(f"  {dropped[key]['first']:5d} [{dropped[key]['any']}] {text}")
+    return "\n".join(lines)
 
 
 class _Strips(NamedTuple):
