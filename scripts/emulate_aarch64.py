@@ -506,7 +506,7 @@ def markdown(log: dict[str, Any]) -> str:
             *difference_table(comparison["arrays"]),
             "",
             "Integer models round as each runtime's kernels for a machine do, and one step early "
-            "in a network can become several at its end. As a measure, two runtimes on x86-64 alone:",
+            "in a network can become several at its end. As a measure, two runtimes on x86-64:",
             "",
             *difference_table(comparison["runtimes"]),
         ]
