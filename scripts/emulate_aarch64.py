@@ -16,7 +16,7 @@ it. It takes a commit, not the working tree:
 5. beats, windows, features and model outputs of recordings, compared with x86-64's
    (``trace_beats.py``);
 6. ``ecgfast-bench``, for what runs: an emulator's times mean nothing;
-7. the tests, file by file. A file whose results for this commit are there is not run again.
+7. beside 5 and 6, the tests, file by file. A file whose results for this commit are there is not run again.
 
 Writes LOG.json and LOG.md. The exit status is 0 only if everything agreed and every test passed.
 """
@@ -40,6 +40,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -379,12 +380,16 @@ def bench(userland: Userland) -> dict[str, Any]:
 
 
 def run_tests(
-    userland: Userland, files: list[str], limit: float, jobs: int, kept: Path
+    userland: Userland, files: list[str], args: argparse.Namespace, kept: Path
 ) -> dict[str, Any]:
-    """Run test files inside, some at a time; what each came to."""
+    """Run test files inside, some at a time, while time is left; what each came to."""
     kept.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(jobs) as pool:
-        results = pool.map(lambda name: run_test_file(userland, name, limit, kept), files)
+    end = monotonic() + args.budget
+    with ThreadPoolExecutor(args.jobs) as pool:
+        results = pool.map(
+            lambda name: run_test_file(userland, name, min(args.limit, end - monotonic()), kept),
+            files,
+        )
         return dict(zip(files, results, strict=True))
 
 
@@ -393,6 +398,8 @@ def run_test_file(userland: Userland, name: str, limit: float, kept: Path) -> di
     report = kept / f"{name}.xml"
     if report.is_file():
         return outcome(report)
+    if limit <= 0:
+        return {"unfinished": "not run: no time left"}
     say(f"tests/{name}")
     left_out = [f"--deselect=tests/{test}" for test in TIMED if test.startswith(name)]
     fresh = userland.share / f"{name}.xml"
@@ -406,7 +413,7 @@ def run_test_file(userland: Userland, name: str, limit: float, kept: Path) -> di
             log=kept / f"{name}.log",
         )
     except subprocess.TimeoutExpired:
-        return {"unfinished": f"stopped after {limit:g} s"}
+        return {"unfinished": f"stopped after {limit:.0f} s"}
     if not fresh.is_file():
         return {"unfinished": "pytest ended without a report"}
     shutil.move(fresh, report)
@@ -635,14 +642,16 @@ def main() -> int:
     say("installing inside")
     install(userland, wheel, packages)
     stops = stops_at_newer_code(userland)
-    comparison = None
-    if data is not None:
-        say("recordings")
-        comparison = compare(*trace(userland, args.records, own_wheel))
-    say("ecgfast-bench")
-    measured = bench(userland)
     every = sorted(path.name for path in (share / "source" / "tests").glob("test_*.py"))
     chosen = args.tests or every
+    with ThreadPoolExecutor(1) as beside:
+        tests = beside.submit(run_tests, userland, chosen, args, share / "tests" / commit)
+        comparison = None
+        if data is not None:
+            comparison = compare(*trace(userland, args.records, own_wheel))
+        say("ecgfast-bench")
+        measured = bench(userland)
+    say("the log")
     log = {
         "command": "python scripts/emulate_aarch64.py",
         "when": f"{datetime.now(timezone.utc):%Y-%m-%d}",
@@ -656,7 +665,7 @@ def main() -> int:
         "stops_at_newer_code": stops,
         "comparison": comparison,
         "bench": measured,
-        "tests": run_tests(userland, chosen, args.limit, args.jobs, share / "tests" / commit),
+        "tests": tests.result(),
         "not_run": sorted(set(every) - set(chosen)),
     }
     log["verdicts"] = verdicts(log)
