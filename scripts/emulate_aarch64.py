@@ -16,7 +16,7 @@ it. It takes a commit, not the working tree:
 5. beats, windows, features and model outputs of recordings, compared with x86-64's
    (``trace_beats.py``);
 6. ``ecgfast-bench``, for what runs: an emulator's times mean nothing;
-7. beside 5 and 6, the tests, file by file. A file whose results for this commit are there is not run again.
+7. beside 5 and 6, the tests, file by file, but those whose results for this commit are there.
 
 Writes LOG.json and LOG.md. The exit status is 0 only if everything agreed and every test passed.
 """
@@ -89,7 +89,14 @@ class Userland:
         binds = ["/proc", "/dev", f"{self.share}:/share"]
         if self.data is not None:
             binds.append(f"{self.data}:/data")
-        words = ["proot", "-q", f"qemu-aarch64-static -cpu {self.cpu}", "-r", str(self.root)]
+        words = [
+            "proot",
+            "--kill-on-exit",
+            "-q",
+            f"qemu-aarch64-static -cpu {self.cpu}",
+            "-r",
+            str(self.root),
+        ]
         words += [word for bind in binds for word in ("-b", bind)]
         # gcc looks for its parts beside its own program, which is the emulator here. A traced
         # program cannot look for leaks.
