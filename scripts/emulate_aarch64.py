@@ -30,12 +30,14 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
 import xml.etree.ElementTree as ET
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import pairwise
@@ -89,14 +91,7 @@ class Userland:
         binds = ["/proc", "/dev", f"{self.share}:/share"]
         if self.data is not None:
             binds.append(f"{self.data}:/data")
-        words = [
-            "proot",
-            "--kill-on-exit",
-            "-q",
-            f"qemu-aarch64-static -cpu {self.cpu}",
-            "-r",
-            str(self.root),
-        ]
+        words = ["proot", "-q", f"qemu-aarch64-static -cpu {self.cpu}", "-r", str(self.root)]
         words += [word for bind in binds for word in ("-b", bind)]
         # gcc looks for its parts beside its own program, which is the emulator here. A traced
         # program cannot look for leaks.
@@ -107,12 +102,18 @@ class Userland:
             *(["ECGFAST_DATA=/data"] if self.data is not None else []),
             *command,
         ]
-        if log is None:
-            return subprocess.run(words, capture_output=True, text=True, check=False, timeout=limit)
-        with log.open("w", encoding="utf-8") as out:
-            return subprocess.run(
-                words, stdout=out, stderr=out, text=True, check=False, timeout=limit
-            )
+        with (
+            nullcontext(subprocess.PIPE) if log is None else log.open("w", encoding="utf-8") as out,
+            subprocess.Popen(
+                words, stdout=out, stderr=out, text=True, start_new_session=True
+            ) as process,
+        ):
+            try:
+                text, errors = process.communicate(timeout=limit)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)  # proot and all that it traces
+                raise
+        return subprocess.CompletedProcess(words, process.returncode, text, errors)
 
     def must(self, *command: str) -> str:
         """Run a command inside; its standard output. Raises RuntimeError if it fails."""
