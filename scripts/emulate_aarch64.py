@@ -604,6 +604,9 @@ def parse() -> argparse.Namespace:
         "--limit", type=float, default=3600.0, metavar="S", help="longest time for a test file"
     )
     parser.add_argument(
+        "--budget", type=float, default=86400.0, metavar="S", help="time for all test files"
+    )
+    parser.add_argument(
         "--cpu", default="cortex-a53", help="core to emulate (default: %(default)s)"
     )
     parser.add_argument("--revision", default="HEAD", help="commit to build (default: %(default)s)")
