@@ -49,7 +49,7 @@ def test_protocols_stand_beside_what_needs_no_ecg(monkeypatch: pytest.MonkeyPatc
     shown = examples()
     seen = []
 
-    def told(recipe, given, fold, seed):
+    def told(recipe, given, fold, seed, checkpoint):
         seen.append((fold, seed))
         return given.target + 3.0
 
@@ -72,6 +72,7 @@ def test_protocols_stand_beside_what_needs_no_ecg(monkeypatch: pytest.MonkeyPatc
     # Maxima are 100 and 120 in fold 0, 140 and 160 in fold 1: each is told the other's mean.
     facts = free.to_dict()["maximum"]
     assert facts["training mean"]["MAE"] == pytest.approx(40.0)
+    assert facts["training median"]["MAE"] == pytest.approx(40.0)
     assert facts["model"]["MAE"] == pytest.approx(3.0)
     assert facts["model"]["gain"]["mmHg"] == pytest.approx(37.0)
     assert "model, seed 2" in facts

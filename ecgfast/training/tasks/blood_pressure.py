@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ...runtime import Classifier, InputSpec, ModelCard, ModelWindow
 from ..examples import ExampleSet
 from ..pressure import OUTPUTS, prepare_pressure
 from ..recipe import Recipe
-from ..scoring import write_json
+from ..scoring import slug, write_json
 from . import CardFacts, Report, Task
 
 __all__ = ["TASK", "PressureTask", "score_protocols"]
@@ -28,7 +29,6 @@ _MOVED = (5.0, 10.0)
 # Of the features' "rr": it is centred there, s; and how many of the last beats give the heart rate.
 _RR_CENTRE, _RATE_BEATS = 0.8, 10
 _RR = FEATURE_NAMES.index("rr")
-_MEAN = "training mean"
 
 
 class PressureTask(Task):
@@ -118,12 +118,11 @@ class PressureTask(Task):
     ) -> dict[str, Any]:
         """Protocols by cross-validation, and how far the converted forms are from each other."""
         examples = self.training_set(recipe, data)
-        scores = score_protocols(recipe, examples, report)
+        scores = score_protocols(recipe, examples, report, folder)
         for score in scores:
             report(f"\n{score.table()}")
         details = [score.to_dict() for score in scores]
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / "pressure.json", details)
             text = "\n\n".join(score.table() for score in scores)
             (folder / "pressure.txt").write_text(f"{text}\n", encoding="utf-8")
@@ -132,7 +131,11 @@ class PressureTask(Task):
 
 
 def out_of_fold(
-    recipe: Recipe, examples: ExampleSet, fold: npt.NDArray[np.int64], seed: int
+    recipe: Recipe,
+    examples: ExampleSet,
+    fold: npt.NDArray[np.int64],
+    seed: int,
+    checkpoint: Path | None = None,
 ) -> Floats:
     """What networks of a recipe tell of windows whose fold they have not seen.
 
@@ -144,6 +147,8 @@ def out_of_fold(
     fold : ndarray of int64, shape (n,)
     seed : int
         Of the first fold's network; the next one's is one more.
+    checkpoint : Path, optional
+        Stem of the files that a broken-off run goes on from.
 
     Returns
     -------
@@ -154,12 +159,15 @@ def out_of_fold(
 
     told = np.empty(examples.target.shape)
     for k in np.unique(fold).tolist():
-        model = fit(recipe, examples.only(fold != k), seed=seed + k).model
+        kept = checkpoint and checkpoint.with_name(f"{checkpoint.name}-fold-{k + 1}.npz")
+        model = fit(recipe, examples.only(fold != k), seed=seed + k, checkpoint=kept).model
         told[fold == k] = predict(model, examples.only(fold == k))
     return told
 
 
-def score_protocols(recipe: Recipe, examples: ExampleSet, report: Report) -> list[PressureScores]:
+def score_protocols(
+    recipe: Recipe, examples: ExampleSet, report: Report, folder: Path | None = None
+) -> list[PressureScores]:
     """Cross-validate a recipe by group, calibrated, and with recordings on both sides.
 
     Parameters
@@ -170,6 +178,8 @@ def score_protocols(recipe: Recipe, examples: ExampleSet, report: Report) -> lis
         From `prepare_pressure`.
     report : callable
         Gets a line for each.
+    folder : Path, optional
+        For the networks' checkpoints.
 
     Returns
     -------
@@ -177,18 +187,30 @@ def score_protocols(recipe: Recipe, examples: ExampleSet, report: Report) -> lis
         Each beside baselines that need no ECG, on the same windows.
     """
     fold = examples.columns["fold"]
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def told(name: str, of: npt.NDArray[np.int64], seed: int) -> Floats:
+        checkpoint = folder and folder / slug(name)
+        outputs = out_of_fold(recipe, examples, of, seed, checkpoint)
+        report(f"cross-validated: {name}")
+        return outputs
+
     by_group = {}
     for i in range(int(recipe.options["seeds"])):
         name = "model" if not i else f"model, seed {i + 1}"
-        by_group[name] = out_of_fold(recipe, examples, fold, recipe.seed + 100 * i)
-        report(f"{name}: cross-validated by group")
+        by_group[name] = told(f"{name}, by group", fold, recipe.seed + 100 * i)
     mixed = np.random.default_rng(recipe.seed).permutation(len(examples)) % recipe.folds
-    by_window = out_of_fold(recipe, examples, mixed, recipe.seed)
+    by_window = told("model, by window", mixed, recipe.seed)
     return [
         _scores(
             "calibration-free, by group of recordings",
             examples,
-            {_MEAN: _means(examples.target, fold), **by_group},
+            {
+                "training mean": _means(examples.target, fold),
+                "training median": _means(examples.target, fold, of=np.median),
+                **by_group,
+            },
         ),
         _calibrated(recipe, examples, by_group["model"]),
         _scores(
@@ -226,16 +248,21 @@ def _usual(examples: ExampleSet) -> Floats:
 
 
 def _means(
-    target: npt.NDArray[Any], fold: npt.NDArray[np.int64], of: npt.NDArray[np.str_] | None = None
+    target: npt.NDArray[np.float32],
+    fold: npt.NDArray[np.int64],
+    record: npt.NDArray[np.str_] | None = None,
+    *,
+    of: Callable[..., Any] = np.mean,
 ) -> Floats:
-    """Mean target over the other folds; over their windows of the same recording, given `of`."""
+    """Mean target over the other folds; given `record`, over their windows of the same one."""
+    known = target.astype(np.float64)
     told = np.empty(target.shape)
     for k in np.unique(fold):
-        told[fold == k] = target[fold != k].mean(axis=0, dtype=np.float64)
-        for name in np.unique(of[fold == k]) if of is not None else ():
-            there = (of == name) & (fold != k)
+        told[fold == k] = of(known[fold != k], axis=0)
+        for name in np.unique(record[fold == k]) if record is not None else ():
+            there = (record == name) & (fold != k)
             if there.any():
-                told[(of == name) & (fold == k)] = target[there].mean(axis=0, dtype=np.float64)
+                told[(record == name) & (fold == k)] = of(known[there], axis=0)
     return told
 
 
