@@ -10,7 +10,9 @@
 The last two hold a change of process there and back, and the parsing; the last one the queue and
 its thread too. ``core_share`` is the command's processor time over the time of the signal. Samples
 are sent one by one at their own pace times ``--speed``; ``load`` is that of the machine before.
-Needs a POSIX system.
+Needs a POSIX system. On a busy machine Linux may hand the processor over at its next tick only,
+milliseconds later: ``chrt -f 10 python bench/live_latency.py`` measures the path and not the queue
+for the processor.
 """
 
 from __future__ import annotations
@@ -149,6 +151,7 @@ def main() -> None:
         "speed": args.speed,
         "model": args.model,
         "load": os.getloadavg()[0],
+        "real_time_priority": os.sched_getscheduler(0) == os.SCHED_FIFO,
         "latency_us": {
             "in_process": in_process(signal, args.model, args.speed),
             "pipe": through_command(signal, lines, args.model, args.speed, serial=False),

@@ -215,6 +215,17 @@ def test_labels_without_a_code_go_into_the_text(recording: Path, tmp_path: Path)
     assert list(marks.aux) == expected
 
 
+def test_the_form_of_a_model_can_be_chosen(
+    recording: Path, model: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
+) -> None:
+    args = ["classify", str(recording), "--fs", "250", "--model", str(model.with_suffix(".json"))]
+    for form in ("float32", "fastest"):  # the card tells of no faster one
+        assert main([*args, "--form", form, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["form"] == "float32"
+    Path("night.ecg").unlink()
+    assert "has no form 'int8'" in fails(*args, "--form", "int8")
+
+
 def test_classify_uses_the_leads_asked_for(
     recording: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

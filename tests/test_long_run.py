@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ecgfast import BeatStream
-from ecgfast.records import synthetic_ecg
+from ecgfast.records import open_record, synthetic_ecg
 
 LOOPS = 24
 
@@ -41,3 +41,22 @@ def test_four_hours_later_the_same_signal_gives_the_same_beats(method) -> None:
     for late in own[2:-1]:
         np.testing.assert_array_equal(late, own[1])
     assert max(memory[4:]) - memory[4] < 1 << 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@pytest.mark.parametrize("suffix", [".npy", ".edf"])
+def test_a_long_file_does_not_become_resident(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"day{suffix}"
+    if suffix == ".npy":
+        np.lib.format.open_memmap(path, "w+", np.float32, (10_000_000, 1)).flush()
+    else:
+        edfio = pytest.importorskip("edfio")
+        lead = edfio.EdfSignal(np.zeros(20_000_000), 250.0, label="ECG", physical_dimension="mV")
+        edfio.Edf([lead]).write(path)
+        del lead
+    source = open_record(path, fs=250.0)
+    before = resident()
+    for _ in source.blocks(600.0):
+        pass
+    assert path.stat().st_size > 39e6
+    assert resident() - before < 30e6
