@@ -107,6 +107,7 @@ def run(args: argparse.Namespace) -> None:
         live = _open(args, stop)
         if live is None:  # interrupted before the first sample
             return
+        stack.callback(live.close)
         labeller = labeller_for(live.source, args)
         file = None
         if args.output is not None:
@@ -192,6 +193,12 @@ class _Live:
     lines: LineParser | None = None
     port: SerialSamples | None = None
     queue: SampleQueue | None = None
+
+    def close(self) -> None:
+        """Read nothing more."""
+        for part in (self.queue, self.port):
+            if part is not None:
+                part.close()
 
     def troubles(self) -> str:
         """What went wrong, as the end of a sentence; empty if nothing did."""
