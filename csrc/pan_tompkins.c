@@ -44,7 +44,7 @@
 #define REFRACTORY_S 0.19
 /* Weight of a beat found by search-back in the signal level (paper: 0.25). */
 #define SEARCH_RATE 0.35
-/* A peak counts at most this many times the signal level when the level learns from it. */
+/* A peak counts at most this many times the signal level when a level learns from it. */
 #define SIGNAL_CAP 2.4
 /* s without a beat until the signal level fades, and s in which it then halves. */
 #define FADE_AFTER_S 1.4
@@ -335,13 +335,19 @@ static void keep(pt_lead *f, const pt_peak *p) {
     f->kept[f->peaks++] = *p;
 }
 
+/* A peak far above any beat is an artefact and tells no noise level. */
+static void learn_noise(pt_lead *f, double height) {
+    double most = SIGNAL_CAP * f->signal;
+    f->noise += NOISE_RATE * ((height < most ? height : most) - f->noise);
+}
+
 static void decide(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p) {
     if ((double)(p->about - f->last) < REFRACTORY_S * d->config.fs) return;
     double signal = signal_at(d, f, p->about), limit = threshold(f, signal, 1.0);
     if (p->height > limit && !is_t_wave(d, f, p)) {
         accept(d, s, f, p, signal, limit, 0);
     } else {
-        f->noise += NOISE_RATE * (p->height - f->noise);
+        learn_noise(f, p->height);
         keep(f, p);
     }
 }
@@ -411,7 +417,7 @@ static void on_peak(ecg_detector *d, pt_state *s, int lead, const pt_found *foun
     pt_lead *f = &s->lead[lead];
     double height = sqrt(found->peak);
     if (f->started && height < NOISE_FLOOR * f->noise) { /* below any threshold */
-        f->noise += NOISE_RATE * (height - f->noise);
+        learn_noise(f, height);
         return;
     }
     pt_peak p = examine(d, s, lead, found->peak, found->at);

@@ -103,7 +103,7 @@ def test_silence_in_silence_out() -> None:
         assert len(detect_qrs(signal, 360.0, method=METHOD)) <= most
 
 
-@pytest.mark.parametrize("kind", ["gap", "flat", "noise", "saturation"])
+@pytest.mark.parametrize("kind", ["gap", "flat", "noise", "saturation", "motion"])
 def test_beats_are_found_within_two_seconds_after_a_bad_stretch(kind: str) -> None:
     fs = 360.0
     signal = synthetic_ecg(60, fs, muscle=0.02, seed=7).signal[:, 0].copy()
@@ -115,6 +115,7 @@ def test_beats_are_found_within_two_seconds_after_a_bad_stretch(kind: str) -> No
         "flat": 0.0,
         "noise": signal[bad] + noise,
         "saturation": np.clip(signal[bad] * 20, -5, 5),
+        "motion": signal[bad] + 30 * np.sin(2 * np.pi * 3 * np.arange(bad.stop - bad.start) / fs),
     }[kind]
     found = detect_qrs(signal, fs, method=METHOD)
     later = expected[expected > bad.stop + 2 * fs]

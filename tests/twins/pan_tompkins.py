@@ -151,7 +151,7 @@ class Decision:
         if p.height > self.threshold(signal, 1.0) and not self.t_wave(p):
             self.accept(p, signal, searched=False)
         else:
-            v.noise += 0.1 * (p.height - v.noise)
+            v.noise += 0.1 * (min(p.height, 2.4 * v.signal) - v.noise)
             self.waiting = [*self.waiting, p][-32:]
 
     def search_back(self, oldest: int, seen_after: int) -> None:
@@ -228,7 +228,8 @@ def detected(signal: np.ndarray, fs: float, max_delay: float | None = None) -> n
             if not started:
                 d.waiting = [*d.waiting, examine(value, step)][-32:]
             elif math.sqrt(value) < 1.4 * d.levels.noise:
-                d.levels.noise += 0.1 * (math.sqrt(value) - d.levels.noise)
+                height = min(math.sqrt(value), 2.4 * d.levels.signal)
+                d.levels.noise += 0.1 * (height - d.levels.noise)
             else:
                 d.decide(examine(value, step))
         passed.clear()
