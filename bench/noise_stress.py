@@ -3,6 +3,8 @@
     python bench/noise_stress.py $ECGFAST_DATA --json docs/noise_stress.json \
         --markdown docs/noise_stress.md --picture docs/noise_stress.png
 
+(`--only ecgfast --others docs/noise_stress.json` leaves the peers' figures as they were.)
+
 The recipe is that of the MIT-BIH Noise Stress Test Database (Moody, Muldrow and Mark, Computers in
 Cardiology 11, 1984), as the documentation of WFDB's `nst` describes it. A record that is analysed
 nearly without error when clean gets noise from a recording without ECG: baseline wander (`bw`) or
@@ -351,6 +353,26 @@ def draw(result: dict[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
+def with_others(result: dict[str, Any], earlier: dict[str, Any]) -> dict[str, Any]:
+    """The figures, with those of an earlier run for detectors that did not take part now."""
+    names = [*result["detectors"], *earlier["detectors"]]
+    names = list(dict.fromkeys(names))
+    cases = list(dict.fromkeys((row["noise"], row["snr_db"]) for row in result["scores"]))
+
+    def merged(key: str) -> list[dict[str, Any]]:
+        rows = result[key] + [r for r in earlier[key] if r["detector"] not in result["detectors"]]
+        kept = [row for row in rows if (row["noise"], row["snr_db"]) in cases]
+        return sorted(
+            kept,
+            key=lambda row: (
+                cases.index((row["noise"], row["snr_db"])),
+                names.index(row["detector"]),
+            ),
+        )
+
+    return {**result, "detectors": names, "scores": merged("scores"), "flags": merged("flags")}
+
+
 def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(
@@ -359,6 +381,12 @@ def main() -> int:
     parser.add_argument("data", type=Path, help="folder that holds mitdb/ and nstdb/")
     parser.add_argument("--records", default=",".join(RECORDS), help="of mitdb")
     parser.add_argument("--only", default="", help="names of detectors that contain this text")
+    parser.add_argument(
+        "--others",
+        type=Path,
+        help="figures of an earlier run on the same records, for detectors not run now: the peers "
+        "take most of the time, and they have not changed",
+    )
     parser.add_argument("--json", type=Path, help="file for all figures")
     parser.add_argument("--markdown", type=Path, help="file for the tables")
     parser.add_argument("--picture", type=Path, help="file for the picture (.png)")
@@ -366,6 +394,11 @@ def main() -> int:
     one_thread()
     warnings.simplefilter("ignore")
     result = measure(args.data, args.records.split(","), args.only)
+    if args.others:
+        earlier = json.loads(args.others.read_text())
+        if earlier["records"] != result["records"]:
+            parser.error(f"{args.others}: figures of other records; run all detectors")
+        result = with_others(result, earlier)
     result["command"] = "python bench/noise_stress.py DATA"
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n")

@@ -40,7 +40,7 @@ static void event(ecg_detector *d, adaptive_state *a, int complete) {
     }
     if (complete && adaptive_feature_emit(d, a)) {
         if (a->learn_until < 0) { /* the first candidate starts the clock */
-            a->learn_until = a->index + (int64_t)(K.start_s * a->rate);
+            a->learn_until = a->index + (int64_t)((a->again ? K.start_s : K.learn_s) * a->rate);
             a->wake = a->index + (int64_t)((a->again ? K.start_s : a->start_s) * a->rate);
         }
         if (adaptive_resume(a, leads)) a->started = 1;

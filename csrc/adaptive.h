@@ -15,7 +15,7 @@ typedef struct adaptive_constants {
     /* feature */
     float low_hz, high_hz, high_gain, hold_s, edge_s;
     /* levels */
-    float mix, depth, cap, quantile, noise_quantile, near_s, gap_from, gap_rate, start_s;
+    float mix, depth, cap, quantile, noise_quantile, near_s, gap_from, gap_rate, start_s, learn_s;
     /* shape */
     float like_cost, like_from, template_gain, band_from;
     /* rhythm */

@@ -24,6 +24,7 @@ const adaptive_constants ecg_adaptive_constants = {
     .gap_from = 1.8f,       /* RR intervals without a beat from which the signal level falls: one lost beat */
     .gap_rate = 0.7f,       /* by half a second, per second */
     .start_s = 2.15f,       /* the first seconds are decided in retrospect: two beats at 60 a minute */
+    .learn_s = 3.5f,        /* and levels learned for longer: two beats at 40 a minute tell QRS from T */
 
     /* ---- shape */
     .like_cost = 0.3f,      /* small: an ectopic beat is a beat */

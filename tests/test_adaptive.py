@@ -330,6 +330,18 @@ def test_first_beats_are_told_in_retrospect() -> None:
     assert np.all(found_near(detect_qrs(record.signal[:, 0], 360.0), inside, 360.0))
 
 
+@pytest.mark.parametrize("rate", [38, 42, 46, 50, 60])
+def test_slow_hearts_are_told_from_their_t_waves(rate: float) -> None:
+    errors = beats = 0
+    for seed in range(6):
+        record = synthetic_ecg(30, 250.0, heart_rate=rate, muscle=0.02, seed=seed)
+        found, reference = detect_qrs(record.signal[:, 0], 250.0), record.annotations.sample
+        errors += np.count_nonzero(~found_near(reference, found, 250.0))
+        errors += np.count_nonzero(~found_near(found, reference[1:-1], 250.0))
+        beats += len(reference)
+    assert errors <= 0.02 * beats
+
+
 # ---------------------------------------------------------------- accuracy
 
 

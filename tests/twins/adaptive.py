@@ -617,7 +617,7 @@ class Adaptive:
                     self.reject_first()
                 emitted, peak_at = self.emit(peak_at, index > self.end), -1
                 if emitted and self.learn_until is None:
-                    self.learn_until = index + int(2.15 * self.rate)
+                    self.learn_until = index + int((2.15 if self.again else 3.5) * self.rate)
                     self.wake = index + int((2.15 if self.again else self.start) * self.rate)
                 if emitted and self.resume(index):
                     self.started = True
