@@ -45,6 +45,9 @@ _STEP_S = 0.1
 # Seconds of samples that a serial port's queue holds: its driver holds less than one.
 _SERIAL_QUEUE_S = 60.0
 
+# Seconds after which a second Ctrl-C is meant.
+_AGAIN_S = 0.3
+
 _SERIAL = "serial:"
 
 
@@ -134,12 +137,13 @@ def _check(args: argparse.Namespace) -> None:
 class _Stop:
     """Chunks until Ctrl-C or SIGTERM, which end the wait for the next one, and no work.
 
-    The second one ends work too: a print may wait for a reader that does not read.
+    A later one ends work too: a print may wait for a reader that does not read.
     """
 
     def __init__(self) -> None:
         self._waiting = False
         self.stopped = False
+        self._at = 0.0
 
     def __enter__(self) -> _Stop:
         self._before = {
@@ -153,8 +157,12 @@ class _Stop:
             signal.signal(number, handler)
 
     def _interrupt(self, *_: object) -> None:
-        again, self.stopped = self.stopped, True
-        if self._waiting or again:
+        # `timeout` and some shells send a signal twice: to the process and to its group.
+        again = self.stopped and monotonic() - self._at > _AGAIN_S
+        first = not self.stopped
+        if first:
+            self.stopped, self._at = True, monotonic()
+        if again or (first and self._waiting):
             raise KeyboardInterrupt
 
     def until(self, chunks: Iterable[Any]) -> Iterator[Any]:
