@@ -16,7 +16,7 @@ forms = pytest.mark.parametrize(
     [
         (name, form)
         for name, card in available_models().items()
-        if card.output == "probability"
+        if card.window is not None
         for form in card.forms
     ],
 )
