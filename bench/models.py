@@ -122,7 +122,11 @@ def text(result: dict[str, Any]) -> str:
         "errors in the unit of the card.",
     ]
     for name, model in result["models"].items():
-        lines += ["", f"### {name}", "", f"{model['description']}. `{model['command']}`", ""]
+        made = f" `{model['command']}`" if model["command"] else ""
+        lines += ["", f"### {name}", "", f"{model['description']}.{made}", ""]
+        if not model["accuracy"]:
+            lines.append("Its card has no figures on a test set.")
+            continue
         names = list(dict.fromkeys(n for row in model["accuracy"] for n in row["figures"]))
         lines.append("| " + " | ".join(["protocol", "form", *names]) + " |")
         lines.append("| --- " * (2 + len(names)) + "|")
