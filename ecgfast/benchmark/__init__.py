@@ -22,7 +22,8 @@
 ``end_to_end``      by model, in its default form and runtime: ``form``, ``runtime``, ``beats``
                     (all passes), ``latency_us`` (from the arrival of the chunk that completes
                     a beat's window to its label; ``p50``, ``p95``, ``p99``, ``max``; chunks
-                    come without a wait, so that caches are warm), ``chunk_us`` (every chunk), ``ns_per_sample``, ``real_time_factor``,
+                    come without a wait, so that caches are warm), ``chunk_us`` (every chunk),
+                    ``ns_per_sample``, ``real_time_factor``,
                     ``core_share`` (of one core, 0 to 1, at live speed), ``first_beat_s`` (from
                     starting Python to the first label, the samples being there), ``import_ms``,
                     ``memory_bytes`` (most ever resident in that process)
