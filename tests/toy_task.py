@@ -76,8 +76,8 @@ def toy_recipe(head: str = "sigmoid", outputs: int | None = None, **changes: Any
     return Recipe("toy", "Is there a bump?", "toy", architecture, Schedule(**schedule), **changes)
 
 
-@pytest.fixture
-def toy(monkeypatch: pytest.MonkeyPatch) -> ToyTask:
+@pytest.fixture(name="toy")
+def toy_fixture(monkeypatch: pytest.MonkeyPatch) -> ToyTask:
     """The task, as one of the package's own."""
     task = ToyTask()
     module = types.ModuleType("ecgfast.training.tasks.toy")

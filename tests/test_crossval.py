@@ -1,0 +1,178 @@
+"""Candidates side by side, each judged on patients it has not seen; and a task from end to end."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from model_files import affine_model  # before TensorFlow, see there
+from toy_task import POINTS, ToyTask, toy_examples, toy_fixture, toy_recipe  # noqa: F401
+
+from ecgfast import InputError, networks
+from ecgfast.cli import main
+from ecgfast.runtime import ModelCard
+from ecgfast.training.crossval import CandidateResult, difference, mean_figures, share_of
+from ecgfast.training.recipe import Recipe
+from ecgfast.training.studies import STUDIES, study
+
+
+def test_a_share_keeps_every_patient_and_class() -> None:
+    examples = toy_examples(2000)
+    some = share_of(examples, 0.1, seed=0)
+    assert len(some) == pytest.approx(200, abs=16)
+    assert set(some.patient) == set(examples.patient)
+    assert some.target.mean() == pytest.approx(examples.target.mean(), abs=0.02)
+    assert np.array_equal(some.inputs["window"], share_of(examples, 0.1, 0).inputs["window"])
+    assert share_of(examples, 1, 0) is examples
+    for wrong in (0, 1.5):
+        with pytest.raises(InputError, match="share of"):
+            share_of(examples, wrong, 0)
+
+
+def result(name: str, folds: tuple[float, ...], draws: tuple[float, ...]) -> CandidateResult:
+    rows = tuple(
+        {
+            "criterion": x,
+            "figures": {"one": {"F1": x}, "two": {"F1": x + 0.2}},
+            "examples": 5,
+            "epochs": 1,
+            "seconds": 1.0,
+        }
+        for x in folds
+    )
+    figures = {"one": {"F1": 0.5}, "two": {"F1": float("nan")}}
+    return CandidateResult(name, 10, float(np.mean(folds)), figures, rows, draws)
+
+
+def test_spreads_and_paired_differences_by_hand() -> None:
+    one = result("one", (0.4, 0.6), tuple(np.linspace(0, 1, 101)))
+    other = result("other", (0.3, 0.5), tuple(np.linspace(0, 1, 101) - 0.1))
+    mean, spread = mean_figures(one)["F1"]
+    assert mean == pytest.approx(0.6)
+    assert spread == pytest.approx(np.std([0.5, 0.7], ddof=1))
+    assert one.interval == pytest.approx((0.025, 0.975))
+    # Both vary from draw to draw, and always by as much.
+    assert difference(one, other) == pytest.approx((0.1, 0.1, 0.1))
+    plain = json.loads(json.dumps(one.to_dict(), allow_nan=False))
+    assert plain["fold_criterion"] == [0.4, 0.6]
+    assert plain["two"] == {"F1": None}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_studies_change_what_they_say(name: str) -> None:
+    pytest.importorskip("keras", reason="networks need Keras (extra train)")
+    recipe = Recipe.load("beats")
+    if name == "loss":
+        with pytest.raises(InputError, match="needs a linear head"):
+            study(name, recipe)
+        linear = {**recipe.architecture, "head": "linear", "outputs": 2}
+        recipe = dataclasses.replace(recipe, architecture=linear)
+        with pytest.raises(InputError, match="needs classes"):
+            study("balancing", recipe)
+    changes = study(name, recipe)
+    assert next(iter(changes.values())) == {}
+    changed = [recipe.changed(change) for change in changes.values()]
+    assert len({repr(candidate) for candidate in changed}) >= len(changed) - 1
+    if name in ("size", "branches"):
+        for candidate in changed:
+            options = dict(candidate.architecture)
+            networks.build(options.pop("name"), **options)
+
+
+def test_studies_that_do_not_suit() -> None:
+    with pytest.raises(InputError, match="needs a dual_branch network"):
+        study("branches", toy_recipe())
+    with pytest.raises(InputError, match="no study 'luck'"):
+        study("luck", toy_recipe())
+    with_lstm = study("size", toy_recipe())["with BiLSTM"]
+    assert with_lstm["architecture"]["lstm_units"] > 0
+
+
+def save_recipe(folder: Path, **changes) -> Path:
+    recipe = toy_recipe(folds=2, schedule={"epochs": 2, "validation_share": 0.25}, **changes)
+    path = folder / "toy.json"
+    path.write_text(json.dumps(dataclasses.asdict(recipe)))
+    return path
+
+
+def test_crossval_compares_and_reads_back(toy: ToyTask, tmp_path, capsys) -> None:
+    pytest.importorskip("keras", reason="training needs Keras (extra train)")
+    path = save_recipe(
+        tmp_path, candidates={"plain": {}, "wide net": {"architecture": {"filters": [8]}}}
+    )
+    command = ["crossval", str(path), "--data", str(tmp_path), "--work", str(tmp_path / "work")]
+    command += ["--output", str(tmp_path / "table"), "--json"]
+    assert main(command) == 0
+    out = capsys.readouterr()
+    told = json.loads(out.out)
+    assert json.loads((tmp_path / "table.json").read_text()) == told
+    assert [row["candidate"] for row in told["candidates"]] == ["plain", "wide net"]
+    assert told["examples"] == 240
+    assert told["candidates"][0]["against_the_first"] == [0, 0, 0]
+    low, high = told["candidates"][1]["interval_95"]
+    assert low <= told["candidates"][1]["criterion"] <= high
+    assert out.err.count("fold") == 4
+    page = (tmp_path / "table.md").read_text()
+    assert "| wide net |" in page
+    assert told["command"] in page
+    assert (tmp_path / "table.png").read_bytes().startswith(b"\x89PNG")
+
+    # Once more: finished folds are read, and figures are the same.
+    assert main([*command, "--candidates", "wide"]) == 0
+    again = capsys.readouterr()
+    assert "fold" not in again.err
+    (row,) = json.loads(again.out)["candidates"]
+    assert row["criterion"] == told["candidates"][1]["criterion"]
+    assert main([*command, "--candidates", "tall"]) == 2
+    assert "no candidate 'tall': there are plain; wide net" in capsys.readouterr().err
+
+
+def test_a_task_from_recipe_to_card_and_evaluation(
+    toy: ToyTask,
+    tmp_path,
+    monkeypatch,
+    capsys,
+) -> None:
+    """A sigmoid model with a protocol beside it: everything but the conversion."""
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
+    from ecgfast.training import export as exporting
+
+    def convert(model, out_dir, name, *, representative, labels, card, seed) -> None:
+        content, _ = affine_model(np.random.default_rng(0), (POINTS, 1), None, 1)
+        Path(out_dir).mkdir()
+        (Path(out_dir) / f"{name}.tflite").write_bytes(content)
+        card.forms["float32"] = {
+            "file": f"{name}.tflite",
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        card.save(Path(out_dir) / f"{name}.json")
+
+    monkeypatch.setattr(exporting, "export", convert)
+    path = save_recipe(tmp_path, protocols={"fewer": {"options": {"n": 100}}})
+    work, models = tmp_path / "work", tmp_path / "models"
+    command = ["train", str(path), "--data", str(tmp_path), "--work", str(work)]
+    assert main([*command, "--output", str(models)]) == 0
+    card = ModelCard.load(models / "toy.json")
+    parts = ("training part", "validation part", "other patients, float32")
+    for part in parts:
+        assert set(card.metrics[part]) >= {"accuracy", "F1"}
+    assert "accuracy" in card.metrics["fewer"]["other patients"]
+    assert (work / "fewer" / "learning_curves.png").exists()
+    curves = json.loads((work / "learning_curves.json").read_text())
+    assert {"loss", "accuracy", "validation loss", "validation accuracy"} <= set(curves[0])
+    for kind in ("confusion", "roc", "precision-recall"):
+        assert (work / "scores" / f"training-part.{kind}.png").exists()
+    capsys.readouterr()
+
+    command = ["evaluate", str(models / "toy.json"), "--data", str(tmp_path), "--recipe", str(path)]
+    assert main([*command, "--work", str(tmp_path / "again"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["metrics"][parts[2]] == card.metrics[parts[2]]
+    assert (tmp_path / "again" / "scores" / "other-patients-float32.roc.png").exists()
+    assert main(command) == 0
+    assert "other patients, float32" in capsys.readouterr().out
