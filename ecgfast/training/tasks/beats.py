@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ...core import FEATURE_NAMES, WindowSpec
 from ...errors import InputError
 from ...evaluation import AAMI_CLASSES, BeatModelScores, evaluate_beat_model, score_classes
+from ...evaluation.reliability import coverage_curve, operating_points, reliability
 from ...runtime import Classifier, InputSpec, ModelCard, ModelWindow
 from ..beats import BeatSet, prepare_beats, without_lookahead
 from ..calibration import fit_calibration
@@ -195,6 +196,15 @@ class BeatTask(Task):
                 bare = dataclasses.replace(examples, inputs={}).only(part)
                 score = score_outputs(bare, calibrated[part])
                 told[f"cross-validation, calibrated, {name}, {view}"] = score
+            told[f"probabilities, cross-validation, {view}"] = {
+                **reliability(calibrated, examples.target),
+                "coverage": coverage_curve(calibrated, examples.target),
+                "operating points": {
+                    c: operating_points(calibrated[:, i], examples.target == i)
+                    for i, c in enumerate(self.classes)
+                    if c in _STEERING and np.any(examples.target == i)
+                },
+            }
         return told
 
     def facts(self, recipe: Recipe, examples: ExampleSet) -> CardFacts:
