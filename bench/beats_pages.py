@@ -1,0 +1,307 @@
+"""Pages about the model of beat classes: figures for a reader of papers, a card for a clinician.
+
+    python bench/beats_pages.py $ECGFAST_DATA --folder docs
+
+Writes beats.md (figures with intervals, peers, calibration), beats-card.md (whom it was made from,
+what it is for, where it fails) and a picture of typical mistakes. Figures come from the model's
+card, which `ecgfast train beats` wrote, and for the records one by one from its file.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgfast import BeatStream
+from ecgfast.core import BeatBatch
+from ecgfast.evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, evaluate_beat_model, is_beat
+from ecgfast.evaluation.classes import from_matrix
+from ecgfast.records import read_record
+from ecgfast.runtime import Classifier, ModelCard
+from ecgfast.training.splits import DS2, patient_of
+
+TOLD = ("N", "S", "V")
+#: Published F1, or sensitivity and positive predictivity, in %, of patients never seen.
+PEERS = (
+    ("Llamedo and Martinez, IEEE TBME 58(3), 2011", "S Se 77, +P 39; V Se 81, +P 87", "DS2"),
+    ("de Chazal, O'Dwyer and Reilly, IEEE TBME 51(7), 2004", "S Se 75.9, +P 38.5", "DS2"),
+    ("Niu and others, 2019", "S F1 77, V F1 90", "DS2"),
+    ("OSEA (Hamilton, Computers in Cardiology, 2002)", "V Se 91.3, +P 96.1", "44 records of mitdb"),
+)
+ONE_PATIENT = "mitdb/232"
+PICTURES = 6
+VIEWS = ("label with the beat", "label one beat later")
+
+
+def percent(value: float | None) -> str:
+    """A share in %, or a dash where it is not defined."""
+    return "-" if value is None or value != value else f"{100 * value:.1f}"  # noqa: PLR0124
+
+
+def with_interval(score: dict[str, Any], label: str, figure: str) -> str:
+    """A figure and its 95 % interval over patients."""
+    low, high = score["intervals_95"][label].get(figure, (None, None))
+    return f"{percent(score['classes'][label][figure])} [{percent(low)}, {percent(high)}]"
+
+
+def class_rows(scores: dict[str, dict[str, Any]]) -> list[str]:
+    """A table: a row for each score, N, S and V in columns."""
+    lines = [
+        "| | N Se | S Se | S +P | S F1 | V Se | V +P | V F1 |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for title, score in scores.items():
+        cells = [with_interval(score, "N", "sensitivity")]
+        for label in ("S", "V"):
+            cells += [
+                with_interval(score, label, figure)
+                for figure in ("sensitivity", "positive_predictivity", "f1")
+            ]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def tested(card: ModelCard) -> dict[str, dict[str, Any]]:
+    """Scores on DS2 by heading."""
+    return {
+        f"{score['form']}, {score['beats']} beats, {VIEWS[score['lookahead']]}": score
+        for score in card.metrics["scores"]
+    }
+
+
+def validated(card: ModelCard) -> dict[str, dict[str, Any]]:
+    """Scores of cross-validation by database and view."""
+    start = "cross-validation, calibrated, "
+    return {k.removeprefix(start): v for k, v in card.metrics.items() if k.startswith(start)}
+
+
+def figures_page(card: ModelCard) -> str:
+    """Figures, peers and calibration."""
+    lines = [
+        "# Beat classes of patients never seen",
+        "",
+        "Written by `bench/beats_pages.py` from the card of the model `beats`. All figures in %; "
+        "in brackets 95 % intervals (bootstrap over patients). Se: sensitivity, +P: positive "
+        "predictivity.",
+        "",
+        "## Test: MIT-BIH DS2, 22 records, scored once",
+        "",
+        *class_rows(tested(card)),
+        "",
+        "Three in four S beats of DS2 are one patient's (record 232), so the pooled S figures are "
+        "nearly those of one patient. Without it:",
+        "",
+        "| | S F1 |",
+        "| --- | --- |",
+    ]
+    for title, told in card.metrics.items():
+        if title.startswith("DS2 "):
+            lines.append(f"| {title[4:]} | {percent(told.get('S F1 without record 232'))} |")
+    lines += [
+        "",
+        "## Cross-validation over the training patients",
+        "",
+        "Five folds by patient over DS1 and svdb, reference beats; each beat labelled by a network "
+        "that had not seen its patient, calibrated over all folds.",
+        "",
+        *class_rows(validated(card)),
+        "",
+        "## Published figures of others",
+        "",
+        "| | figures | on |",
+        "| --- | --- | --- |",
+        *(f"| {who} | {what} | {where} |" for who, what, where in PEERS),
+        "",
+        "Theirs use the whole record or two leads where their papers say so; these here are causal "
+        "and from one lead.",
+    ]
+    for view in VIEWS:
+        told = card.metrics.get(f"probabilities, cross-validation, {view}")
+        if told:
+            lines += ["", *probability_section(view, told)]
+    return "\n".join(lines) + "\n"
+
+
+def probability_section(view: str, told: dict[str, Any]) -> list[str]:
+    """Reliability, rejection and operating points of one view."""
+    lines = [
+        f"## Probabilities, {view} (cross-validation)",
+        "",
+        f"Expected calibration error {100 * told['expected_calibration_error']:.2f} points.",
+        "",
+        "| probability of the label | beats | mean probability | right |",
+        "| --- | --- | --- | --- |",
+    ]
+    for row in told["bins"]:
+        lines.append(
+            f"| {row['from']:.1f} to {row['to']:.1f} | {row['beats']:,} | "
+            f"{percent(row['probability'])} | {percent(row['right'])} |"
+        )
+    lines += ["", "Rejecting the least sure beats:", "", "| kept | sure from | accuracy |"]
+    lines += ["| --- | --- | --- |"]
+    for row in told["coverage"]:
+        lines.append(
+            f"| {percent(row['coverage'])} | {percent(row['threshold'])} | "
+            f"{percent(row['accuracy'])} |"
+        )
+    lines += ["", "Thresholds of one class's probability:", ""]
+    lines += ["| class | wanted | threshold | Se | +P |", "| --- | --- | --- | --- | --- |"]
+    for label, rows in told["operating points"].items():
+        for row in rows:
+            lines.append(
+                f"| {label} | {row['by']} {percent(row['wanted'])} | {row['threshold']:.3f} | "
+                f"{percent(row['sensitivity'])} | {percent(row['positive_predictivity'])} |"
+            )
+    return lines
+
+
+def failures(classifier: Classifier, data: Path) -> list[str]:
+    """Records with the most mistakes."""
+    records = [("mitdb", name, patient_of("mitdb", name)) for name in DS2]
+    score = evaluate_beat_model(classifier, data, records)[0]
+    wrong = [int(m.sum() - np.trace(m)) for m in score.matrices]
+    lines = [
+        "| record | beats | wrong | N Se | S beats | S Se | V beats | V Se | mistake made most |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for i in np.argsort(wrong)[::-1][:10]:
+        matrix = score.matrices[i]
+        one = from_matrix(matrix, AAMI_CLASSES)
+        off = matrix - np.diag(np.diag(matrix))
+        worst, called = np.unravel_index(off.argmax(), off.shape)
+        lines.append(
+            f"| {score.records[i]} | {matrix.sum():,} | {wrong[i]:,} | "
+            f"{percent(one.sensitivity('N'))} | {matrix[1].sum():,} | "
+            f"{percent(one.sensitivity('S'))} | {matrix[2].sum():,} | "
+            f"{percent(one.sensitivity('V'))} | {AAMI_CLASSES[worst]} called "
+            f"{AAMI_CLASSES[called]}: {off.max():,} |"
+        )
+    return lines
+
+
+def draw_mistakes(classifier: Classifier, data: Path, path: Path) -> None:
+    """The surest mistake of each of the records with the most: eight seconds about it."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    found = []
+    for name in DS2:
+        record = read_record(data / "mitdb" / name, leads=0)
+        marks = record.annotations
+        assert marks is not None
+        beat = is_beat(marks.symbol)
+        actual = [AAMI_OF_SYMBOL[s] for s in marks.symbol[beat]]
+        stream = BeatStream(record.fs, method="given", window=classifier.window)
+        batch = BeatBatch.concatenate(
+            [stream.process(record.signal, marks.sample[beat]), stream.flush()]
+        )
+        shares = classifier.predict(batch.windows, batch.features)
+        given = [AAMI_CLASSES[i] for i in shares.argmax(axis=1)]
+        wrong = np.array([a != g for a, g in zip(actual, given, strict=True)])
+        if wrong.any():
+            at = int(np.where(wrong, shares.max(axis=1), 0).argmax())
+            found.append((int(wrong.sum()), name, record, batch, actual, given, at))
+    found.sort(key=lambda row: -row[0])
+    figure, axes = plt.subplots(PICTURES, 1, figsize=(10, 1.7 * PICTURES), layout="constrained")
+    for axis, (_, name, record, batch, actual, given, at) in zip(axes, found, strict=False):
+        centre = batch.r_sample[at] / record.fs
+        first, last = (int(max(0, (centre + s) * record.fs)) for s in (-4, 4))
+        time = np.arange(first, first + len(record.signal[first:last])) / record.fs
+        axis.plot(time, record.signal[first:last, 0], color="black", linewidth=0.7)
+        top = float(record.signal[first:last, 0].max())
+        for i in np.flatnonzero((batch.r_sample >= first) & (batch.r_sample < last)):
+            right = actual[i] == given[i]
+            text = actual[i] if right else f"{actual[i]} called {given[i]}"
+            axis.text(
+                batch.r_sample[i] / record.fs,
+                top,
+                text,
+                ha="center",
+                va="bottom",
+                fontsize=7,
+                color="grey" if right else "tab:red",
+            )
+        axis.set_ylabel("mV")
+        axis.set_title(f"record {name}", loc="left", fontsize=8)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[-1].set_xlabel("s")
+    figure.savefig(path, dpi=110)
+
+
+def clinical_page(card: ModelCard, classifier: Classifier, data: Path, picture: str) -> str:
+    """The card."""
+    scores = tested(card)
+    main_ones = {title: s for title, s in scores.items() if title.startswith("float32, detected")}
+    counts = card.data["training_beats"]
+    lines = [
+        "# Card of the model `beats`",
+        "",
+        "Written by `bench/beats_pages.py`.",
+        "",
+        "**What it does.** Gives each heartbeat of one ECG lead an AAMI class: N (normal and "
+        "bundle branch block), S (supraventricular ectopic), V (ventricular ectopic), F (fusion), "
+        "Q (unknown), with a probability for each, as the signal comes in: about a quarter of a "
+        "second after the R peak, or one beat later.",
+        "",
+        "**What it must not be used for.** It is not a medical device. Not for diagnosis, alarms "
+        "or therapy; not for paced rhythms, children or leads far from the limb leads; not to "
+        "exclude an arrhythmia. It tells beats, not rhythms: it detects no atrial fibrillation, "
+        "ventricular fibrillation or asystole.",
+        "",
+        "**Whom it was made from.** "
+        f"{card.data['training_patients']} patients of {', '.join(card.data['databases'])} "
+        "(ambulatory recordings, first lead, 30 minutes each): "
+        + ", ".join(f"{n:,} {c}" for c, n in counts.items())
+        + ". The databases' reference labels, mapped to the AAMI classes. Paced "
+        "records were left out.",
+        "",
+        "**How good it is on patients it had not seen** (MIT-BIH DS2, 22 records, its own "
+        "detections; %, 95 % intervals over patients):",
+        "",
+        *class_rows(main_ones),
+        "",
+        "F and Q come from too few patients to be told. Of the S beats of this test three in four "
+        "are one patient's (record 232). The intervals are wide: a single patient can be far from "
+        "the mean.",
+        "",
+        "**Where it fails.** Records with the most mistakes (reference beats, no waiting):",
+        "",
+        *failures(classifier, data),
+        "",
+        "The surest mistake of the records with the most; grey: right, red: wrong.",
+        "",
+        f"![Typical mistakes]({picture})",
+        "",
+        "**Known limits.**",
+        "",
+        *(f"* {limit}" for limit in card.limits),
+        "",
+        "More figures: [beats.md](beats.md).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("data", type=Path, help="folder that holds mitdb")
+    parser.add_argument("--folder", type=Path, default=Path("docs"))
+    args = parser.parse_args()
+    classifier = Classifier("beats", form="float32")
+    assert classifier.card is not None
+    picture = "beats-mistakes.png"
+    draw_mistakes(classifier, args.data, args.folder / picture)
+    pages = {
+        "beats.md": figures_page(classifier.card),
+        "beats-card.md": clinical_page(classifier.card, classifier, args.data, picture),
+    }
+    for name, text in pages.items():
+        (args.folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
