@@ -63,3 +63,66 @@ def test_weights_by_patient() -> None:
         assert one == pytest.approx(other, rel=1e-5)
     half = patient_weights(labels, patients, 0.5)
     assert half[0] / half[900] == pytest.approx(0.5, rel=1e-5)
+
+
+def _examples(records: list[str], target: list[int]):
+    from ecgfast.training.examples import ExampleSet
+
+    n = len(records)
+    patient, about = np.array(records), {"classes": list("NSVFQ")}
+    window = {"window": np.zeros((n, 72, 2), np.float32)}
+    return ExampleSet(window, np.array(target, np.int8), patient, patient, about)
+
+
+def test_databases_count_alike_in_the_choice() -> None:
+    from ecgfast.training.tasks.beats import BeatTask
+
+    task = BeatTask()
+    target = [0, 1, 2] + [0, 1, 2] * 3
+    examples = _examples(["mitdb/101"] * 3 + ["svdb/800"] * 9, target)
+    given = [0, 0, 2] + [0, 1, 2] * 3  # S of mitdb is missed, all of svdb is right
+    figures = task.figures(examples, np.eye(5, dtype=np.float32)[given])
+    assert figures["mitdb S F1"] == 0
+    assert figures["svdb S F1"] == 1
+    assert figures["S F1"] == pytest.approx(6 / 7)
+    assert figures["N Se"] == 1
+    assert task.criterion({"one": figures}) == pytest.approx((0 + 1 + 1 + 1) / 4)
+
+
+def test_calibration_is_learnt_from_the_answers_of_cross_validation() -> None:
+    keras = pytest.importorskip("keras", reason="networks need Keras (extra train)")
+    from ecgfast.training.recipe import Recipe
+    from ecgfast.training.tasks.beats import BeatTask
+
+    rng = np.random.default_rng(2)
+    target = rng.choice(5, 4000, p=[0.7, 0.1, 0.1, 0.05, 0.05])
+    records = np.where(np.arange(4000) % 2, "mitdb/101", "svdb/800").tolist()
+    examples = _examples(records, target.tolist())
+    logits = 2.0 * np.eye(5)[target] + rng.normal(0, 1, (4000, 5))
+    answers = {view: _softmax(3 * logits).astype(np.float32) for view in ("with", "later")}
+    inputs = keras.Input((5,), name="window")
+    model = keras.Model(inputs, keras.layers.Dense(5, "softmax", name="probability")(inputs))
+    kernel, bias = np.eye(5, dtype=np.float32), np.zeros(5, np.float32)
+    model.get_layer("probability").set_weights([kernel, bias])
+    told = BeatTask().finish(model, Recipe.load("beats"), examples, answers)
+    assert told["calibration"]["temperature"] > 1.3
+    folded, offset = model.get_layer("probability").get_weights()
+    assert folded[0, 0] == pytest.approx(1 / told["calibration"]["temperature"])
+    assert offset == pytest.approx(told["calibration"]["offset"], abs=1e-6)
+    sure = told["probabilities, cross-validation, with"]
+    assert sure["expected_calibration_error"] < 0.03
+    assert sure["coverage"][0]["coverage"] == 1.0
+    assert set(sure["operating points"]) == {"S", "V"}
+    assert told["cross-validation, calibrated, svdb, later"]["patients"] == 1
+
+
+def test_a_published_model_leaves_no_feature_out() -> None:
+    import dataclasses
+
+    from ecgfast.errors import InputError
+    from ecgfast.training.recipe import Recipe
+    from ecgfast.training.tasks.beats import BeatTask
+
+    recipe = dataclasses.replace(Recipe.load("beats"), options={"without": ["rr_ratio"]})
+    with pytest.raises(InputError, match="in comparisons only"):
+        BeatTask().facts(recipe, _examples(["mitdb/101"], [0]))

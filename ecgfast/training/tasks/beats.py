@@ -117,7 +117,12 @@ def of_training_patients(beats: BeatSet) -> BeatSet:
 
 
 class BeatTask(Task):
-    """DS1, and all of any other database of the recipe, train and choose; DS2 tests."""
+    """DS1, and all of any other database of the recipe, train and choose; DS2 tests.
+
+    Options of the recipe: ``history`` (beats whose features a network sees, 1 by default),
+    ``patient_weight_power`` (see `patient_weights`), and in comparisons ``without`` (names of
+    features that are zero).
+    """
 
     name = "beats"
     classes = tuple(AAMI_CLASSES)
@@ -129,6 +134,8 @@ class BeatTask(Task):
         """Beats of the recipe's databases but DS2, with the next RR interval."""
         beats = prepare_beats(data, recipe.databases, window=_window(recipe), progress=progress)
         examples = beat_examples(of_training_patients(beats))
+        for name in recipe.options.get("without", ()):
+            examples.inputs["features"][..., FEATURE_NAMES.index(name)] = 0.0
         power = float(recipe.options.get("patient_weight_power", 0.0))
         weight = patient_weights(examples.target, examples.patient, power)
         return dataclasses.replace(examples, columns={"weight": weight})
@@ -209,6 +216,11 @@ class BeatTask(Task):
 
     def facts(self, recipe: Recipe, examples: ExampleSet) -> CardFacts:
         """Inputs, window, data and split, for the card."""
+        if recipe.options.get("without"):
+            raise InputError(
+                f"recipe {recipe.name}: the live stream has all features; leave some out "
+                "in comparisons only"
+            )
         return CardFacts(
             inputs=(
                 InputSpec(
