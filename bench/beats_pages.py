@@ -115,8 +115,8 @@ def figures_page(card: ModelCard) -> str:
         "| --- | --- | --- |",
         *(f"| {who} | {what} | {where} |" for who, what, where in PEERS),
         "",
-        "Theirs use the whole record or two leads where their papers say so; these here are causal "
-        "and from one lead.",
+        "Their protocols differ from paper to paper, in leads and in what of a recording they see; "
+        "the figures above are causal and from one lead.",
     ]
     for view in VIEWS:
         told = card.metrics.get(f"probabilities, cross-validation, {view}")
