@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -102,6 +103,25 @@ def test_task_says_how_the_figures_were_made() -> None:
     assert facts.data["groups"] == 3
     assert facts.split["folds"]["bp/v90"] == 1
     assert "out of fold" in facts.split["figures"]
+
+
+def test_scores_are_written_for_pictures(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    shown, task, lines = examples(), load_task("blood-pressure"), []
+    monkeypatch.setattr(blood_pressure, "out_of_fold", lambda recipe, given, *rest: given.target)
+    monkeypatch.setattr(blood_pressure, "_forms", lambda *given: {"forms": {}})
+    monkeypatch.setattr(type(task), "training_set", lambda self, recipe, data: shown)
+    recipe = dataclasses.replace(Recipe.load("blood-pressure"), folds=2)
+    folder = tmp_path / "work" / "scores"
+    found = task.score_forms(tmp_path / "card", tmp_path, recipe, lines.append, folder=folder)
+    free, *_ = found["scores"]
+    assert found[free["protocol"]]["maximum, model"]["MAE"] == 0.0
+    assert json.loads((folder / "protocols" / "tables.json").read_text()) == found["scores"]
+    assert "training mean" in (folder / "protocols" / "tables.txt").read_text()
+    # The pictures of a run are drawn from these.
+    pytest.importorskip("matplotlib")
+    from ecgfast.reports.training import draw_run
+
+    assert draw_run(tmp_path / "work")
 
 
 def test_network_has_two_branches_and_tells_mmhg() -> None:

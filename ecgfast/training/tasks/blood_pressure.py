@@ -17,7 +17,7 @@ from ...runtime import Classifier, InputSpec, ModelCard, ModelWindow
 from ..examples import ExampleSet
 from ..pressure import OUTPUTS, prepare_pressure
 from ..recipe import Recipe
-from ..scoring import slug, write_json
+from ..scoring import slug, write_json, write_score
 from . import CardFacts, Report, Task
 
 __all__ = ["TASK", "PressureTask", "score_protocols"]
@@ -118,14 +118,22 @@ class PressureTask(Task):
     ) -> dict[str, Any]:
         """Protocols by cross-validation, and how far the converted forms are from each other."""
         examples = self.training_set(recipe, data)
-        scores = score_protocols(recipe, examples, report, folder)
+        # Apart from the scores that pictures are drawn of.
+        protocols = folder and folder / "protocols"
+        scores = score_protocols(recipe, examples, report, protocols)
         for score in scores:
             report(f"\n{score.table()}")
         details = [score.to_dict() for score in scores]
-        if folder is not None:
-            write_json(folder / "pressure.json", details)
+        if folder is not None and protocols is not None:
+            for score in scores:
+                told = score.told.get("model")
+                if told is not None:
+                    write_score(
+                        folder, score.heading, OUTPUTS, (), target=score.measured, outputs=told
+                    )
+            write_json(protocols / "tables.json", details)
             text = "\n\n".join(score.table() for score in scores)
-            (folder / "pressure.txt").write_text(f"{text}\n", encoding="utf-8")
+            (protocols / "tables.txt").write_text(f"{text}\n", encoding="utf-8")
         headlines = {score.heading: _headline(score) for score in scores}
         return {**headlines, **_forms(card_path, examples, report), "scores": details}
 
