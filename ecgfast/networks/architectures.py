@@ -353,6 +353,6 @@ def td_cnn_lstm(
     x = FastLSTM(lstm_units, name="lstm")(ops.max(x, axis=2))
     for i, size in enumerate(dense, 1):
         x = layers.Dense(size, activation="sigmoid", name=f"dense_{i}")(x)
-        x = layers.BatchNormalization(name=f"dense_{i}_norm")(x)
+        x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"dense_{i}_norm")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     return keras.Model(given, _head(x, head, outputs), name="td_cnn_lstm")
