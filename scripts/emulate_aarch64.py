@@ -69,6 +69,8 @@ TIMED = (
 # An instruction of ARMv8.1: the emulated core must stop here, else it shows nothing.
 _BEYOND = 'int main(void) { int x = 1; __asm__ volatile("ldadd w0, w0, [%0]" :: "r"(&x)); }\n'
 _ILLEGAL = 4
+# File that tells which commit the work folder holds.
+_COMMIT = "commit"
 
 
 @dataclass
@@ -98,7 +100,7 @@ class Userland:
         words += [
             *("-w", cwd, "/usr/bin/env", "-i", "HOME=/tmp", "LC_ALL=C.UTF-8"),
             *("PATH=/venv/bin:/usr/bin:/bin", "GCC_EXEC_PREFIX=/usr/lib/gcc/"),
-            *("COMPILER_PATH=/usr/lib/gcc/aarch64-linux-gnu/12", "ASAN_OPTIONS=detect_leaks=0"),
+            *(f"COMPILER_PATH={self._compiler()}", "ASAN_OPTIONS=detect_leaks=0"),
             *(["ECGFAST_DATA=/data"] if self.data is not None else []),
             *command,
         ]
@@ -114,6 +116,11 @@ class Userland:
                 os.killpg(process.pid, signal.SIGKILL)  # proot and all that it traces
                 raise
         return subprocess.CompletedProcess(words, process.returncode, text, errors)
+
+    def _compiler(self) -> str:
+        """Folder of gcc's parts, as it is named inside."""
+        (found, *_) = [*self.root.glob("usr/lib/gcc/aarch64-linux-gnu/[0-9]*"), self.root]
+        return f"/{found.relative_to(self.root)}"
 
     def must(self, *command: str) -> str:
         """Run a command inside; its standard output. Raises RuntimeError if it fails."""
@@ -609,6 +616,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--cpu", default="cortex-a53", help="core to emulate (default: %(default)s)"
     )
+    parser.add_argument(
+        "--more", action="store_true", help="only go on with the tests that LOG.json lacks"
+    )
     parser.add_argument("--revision", default="HEAD", help="commit to build (default: %(default)s)")
     parser.add_argument(
         "--jobs", type=int, default=1, help="test files at a time (default: %(default)s)"
@@ -621,8 +631,63 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def chosen_tests(userland: Userland, named: list[str] | None) -> tuple[list[str], list[str]]:
+    """Test files to run, and those left."""
+    every = sorted(path.name for path in (userland.share / "source" / "tests").glob("test_*.py"))
+    chosen = named or every
+    return chosen, sorted(set(every) - set(chosen))
+
+
+def run_all(userland: Userland, suite: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Run all steps; the log without its verdicts."""
+    share = userland.share
+    if not userland.root.is_dir():
+        say("arm64 userland")
+        make_userland(userland.root, suite, args.mirror or apt_mirror())
+    say("packages")
+    packages = versions()
+    fetch_packages(share / "wheels", packages)
+    say("wheels")
+    (share / _COMMIT).unlink(missing_ok=True)
+    commit = take_source(share / "source", args.revision)
+    own_wheel = build_wheel(share / "source", share / "dist-x86_64")
+    wheel = build_wheel(share / "source", share / "dist-aarch64", userland.root)
+    shutil.rmtree(share / "aarch64", ignore_errors=True)
+    here(sys.executable, "-m", "zipfile", "-e", wheel, share / "aarch64")
+    (extension,) = (share / "aarch64" / "ecgfast").glob("core*aarch64*.so")
+    # Some tests start commands from the checkout.
+    shutil.copy(extension, share / "source" / "ecgfast")
+    say("installing inside")
+    install(userland, wheel, packages)
+    (share / _COMMIT).write_text(commit, encoding="ascii")
+    chosen, not_run = chosen_tests(userland, args.tests)
+    with ThreadPoolExecutor(1) as beside:
+        tests = beside.submit(run_tests, userland, chosen, args, share / "tests" / commit)
+        comparison = None
+        if userland.data is not None:
+            comparison = compare(*trace(userland, args.records, own_wheel))
+        say("ecgfast-bench")
+        measured = bench(userland)
+        return {
+            "command": "python scripts/emulate_aarch64.py",
+            "when": f"{datetime.now(timezone.utc):%Y-%m-%d}",
+            "commit": commit,
+            "suite": suite,
+            "cpu": args.cpu,
+            "emulator": here("qemu-aarch64-static", "--version").splitlines()[0],
+            "wheel": wheel.name,
+            "packages": packages,
+            "machine_code": examine(extension),
+            "stops_at_newer_code": stops_at_newer_code(userland),
+            "comparison": comparison,
+            "bench": measured,
+            "tests": tests.result(),
+            "not_run": not_run,
+        }
+
+
 def main() -> int:
-    """Run all steps; 0 if everything holds."""
+    """Run what is asked for; 0 if everything holds."""
     args = parse()
     if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
         sys.exit(f"missing: {', '.join(missing)}; see --help for the packages")
@@ -635,54 +700,18 @@ def main() -> int:
     data = None if args.data is None else args.data.resolve()
     userland = Userland(work / suite, share, data, args.cpu)
 
-    if not userland.root.is_dir():
-        say("arm64 userland")
-        make_userland(userland.root, suite, args.mirror or apt_mirror())
-    say("packages")
-    packages = versions()
-    fetch_packages(share / "wheels", packages)
-    say("wheels")
-    commit = take_source(share / "source", args.revision)
-    own_wheel = build_wheel(share / "source", share / "dist-x86_64")
-    wheel = build_wheel(share / "source", share / "dist-aarch64", userland.root)
-    here(sys.executable, "-m", "zipfile", "-e", wheel, share / "aarch64")
-    (extension,) = (share / "aarch64" / "ecgfast").glob("core*aarch64*.so")
-    # Some tests start commands from the checkout.
-    shutil.copy(extension, share / "source" / "ecgfast")
-    code = examine(extension)
-    say("installing inside")
-    install(userland, wheel, packages)
-    stops = stops_at_newer_code(userland)
-    every = sorted(path.name for path in (share / "source" / "tests").glob("test_*.py"))
-    chosen = args.tests or every
-    with ThreadPoolExecutor(1) as beside:
-        tests = beside.submit(run_tests, userland, chosen, args, share / "tests" / commit)
-        comparison = None
-        if data is not None:
-            comparison = compare(*trace(userland, args.records, own_wheel))
-        say("ecgfast-bench")
-        measured = bench(userland)
-    say("the log")
-    log = {
-        "command": "python scripts/emulate_aarch64.py",
-        "when": f"{datetime.now(timezone.utc):%Y-%m-%d}",
-        "commit": commit,
-        "suite": suite,
-        "cpu": args.cpu,
-        "emulator": here("qemu-aarch64-static", "--version").splitlines()[0],
-        "wheel": wheel.name,
-        "packages": packages,
-        "machine_code": code,
-        "stops_at_newer_code": stops,
-        "comparison": comparison,
-        "bench": measured,
-        "tests": tests.result(),
-        "not_run": sorted(set(every) - set(chosen)),
-    }
+    log_file = args.log.with_suffix(".json")
+    if args.more:
+        log = json.loads(log_file.read_text(encoding="utf-8"))
+        if not (share / _COMMIT).is_file() or (share / _COMMIT).read_text() != log["commit"]:
+            sys.exit(f"{work} does not hold the commit of {log_file}: run it without --more")
+        chosen, log["not_run"] = chosen_tests(userland, args.tests)
+        log["tests"] = run_tests(userland, chosen, args, share / "tests" / log["commit"])
+    else:
+        log = run_all(userland, suite, args)
     log["verdicts"] = verdicts(log)
-    args.log.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(log, indent=1) + "\n"
-    args.log.with_suffix(".json").write_text(text, encoding="utf-8")
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    log_file.write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
     args.log.with_suffix(".md").write_text(markdown(log), encoding="utf-8")
     print(markdown(log))
     return 0 if all(log["verdicts"].values()) else 1
