@@ -70,7 +70,8 @@ TIMED = (
 )
 # An instruction of ARMv8.1: the emulated core must stop here, else it shows nothing.
 _BEYOND = 'int main(void) { int x = 1; __asm__ volatile("ldadd w0, w0, [%0]" :: "r"(&x)); }\n'
-_ILLEGAL = 4
+# What qemu says of a program that it stops; proot loses its exit status.
+_STOPPED = "qemu: uncaught target signal"
 # File that tells which commit the work folder holds.
 _COMMIT = "commit"
 
@@ -119,7 +120,7 @@ class Userland:
     def must(self, *command: str) -> str:
         """Run a command inside; its standard output. Raises RuntimeError if it fails."""
         done = self.run(*command)
-        if done.returncode:
+        if done.returncode or _STOPPED in done.stderr:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[-2000:]}")
         return done.stdout
 
@@ -272,7 +273,7 @@ def stops_at_newer_code(userland: Userland) -> bool:
     source.write_text(_BEYOND, encoding="ascii")
     program = source.with_suffix("")
     here("aarch64-linux-gnu-gcc", "-march=armv8.1-a", "-static", source, "-o", program)
-    return userland.run("/share/beyond").returncode in (-_ILLEGAL, 128 + _ILLEGAL)
+    return f"{_STOPPED} 4 (Illegal instruction)" in userland.run("/share/beyond").stderr
 
 
 def trace(userland: Userland, records: list[str], wheel: Path) -> tuple[Path, Path]:
@@ -672,7 +673,6 @@ def run_all(userland: Userland, suite: str, args: argparse.Namespace) -> dict[st
             "wheel": wheel.name,
             "packages": packages,
             "machine_code": examine(extension),
-            "stops_at_newer_code": stops_at_newer_code(userland),
             "comparison": comparison,
             "bench": measured,
             "tests": tests.result(),
@@ -703,6 +703,7 @@ def main() -> int:
         log["tests"] = run_tests(userland, chosen, args, share / "tests" / log["commit"])
     else:
         log = run_all(userland, suite, args)
+    log["stops_at_newer_code"] = stops_at_newer_code(userland)
     log["verdicts"] = verdicts(log)
     log_file.parent.mkdir(parents=True, exist_ok=True)
     log_file.write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
