@@ -14,7 +14,8 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 REPORT = """<testsuites><testsuite name="pytest">
 <testcase classname="tests.test_a" name="test_one" time="1"/>
-<testcase classname="tests.test_a" name="test_two" time="1"><failure message="assert 1 == 2&#10; +  where 1"/></testcase>
+<testcase classname="tests.test_a" name="test_two" time="1">
+<failure message="assert 1 == 2&#10; +  where 1"/></testcase>
 <testcase classname="tests.test_a" name="test_three"><skipped message="no recordings"/></testcase>
 <testcase classname="tests.test_a" name="test_four"><error message="broken fixture"/></testcase>
 </testsuite></testsuites>"""
