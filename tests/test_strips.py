@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgfast import BeatBatch, BeatStream, RecordError, read_record
+from ecgfast import BeatBatch, BeatStream, InputError, RecordError, read_record
 from ecgfast.records import Annotations
+from ecgfast.training.examples import ExampleSet
+from ecgfast.training.recipe import Recipe
 from ecgfast.training.strips import STRIP, abnormal_share, prepare_strips, strip_labels
+from ecgfast.training.tasks import normality
 
 
 def marks(*rows: tuple[int, str, str]) -> Annotations:
@@ -52,3 +55,38 @@ def test_strips_are_those_of_a_live_stream(record_path) -> None:
 def test_recordings_without_annotations_are_named(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="mitdb/1"):
         prepare_strips(tmp_path, ["mitdb/1"])
+
+
+def test_the_task_keeps_patients_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, ...]] = []
+
+    def made(data: object, records: list[str], *, step: float, progress: bool) -> ExampleSet:
+        seen.append(tuple(records))
+        n = 20 * len(records)
+        return ExampleSet(
+            {"window": np.zeros((n, 4, 1), np.float32)},
+            np.tile(np.array([0, 1], np.int8), n // 2),
+            np.repeat(records, 20),
+            np.repeat(records, 20),
+            {"classes": ["normal", "abnormal"], "step": step},
+        )
+
+    monkeypatch.setattr(normality, "prepare_strips", made)
+    recipe = Recipe.load("normality")
+    train = normality.TASK.training_set(recipe, "data")
+    ((heading, test),) = normality.TASK.test_sets(recipe, "data").items()
+    assert "by patient" in heading
+    assert not set(train.record.tolist()) & set(test.record.tolist())
+    assert test.about["step"] == 10.0
+    other = recipe.changed({"options": {"split": "random"}})
+    train = normality.TASK.training_set(other, "data")
+    ((heading, test),) = normality.TASK.test_sets(other, "data").items()
+    assert "one patient on both sides" in heading
+    assert len(train) + len(test) == 20 * 44
+    assert abs(len(test) / (20 * 44) - 0.2) < 0.01
+
+
+def test_another_split_is_refused() -> None:
+    recipe = Recipe.load("normality").changed({"options": {"split": "weekday"}})
+    with pytest.raises(InputError, match="weekday"):
+        normality.TASK.training_set(recipe, "data")

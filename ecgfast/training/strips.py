@@ -31,8 +31,8 @@ __all__ = [
     "strip_labels",
 ]
 
-#: Ten seconds at 125 Hz that end 0.22 s after an R peak, with the features of the last 16 beats.
-STRIP = WindowSpec(125.0, 1222, 28, "strip", 16)
+#: Ten seconds at 62.5 Hz that end 0.22 s after an R peak, with the features of the last 16 beats.
+STRIP = WindowSpec(62.5, 611, 14, "strip", 16)
 CLASSES = ("normal", "abnormal")
 #: A recording with this share of abnormal strips, three minutes of half an hour, is abnormal.
 RECORDING_SHARE = 0.1

@@ -1,0 +1,167 @@
+"""Task "normality": whether ten seconds of ECG are normal."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...runtime import InputSpec, ModelCard, ModelWindow
+from ..examples import ExampleSet
+from ..kaggle import random_part
+from ..recipe import Recipe
+from ..splits import DS1, DS2
+from ..strips import CLASSES, RECORDING_SHARE, abnormal_share, prepare_strips
+from . import CardFacts, Report, Task, given_labels
+
+__all__ = ["TASK"]
+
+# Seconds between test strips: those of ten seconds do not overlap.
+_TEST_STEP_S = 10.0
+_TEST_SHARE = 0.2
+
+
+_RANDOM, _PATIENT = "random", "patient"
+_HEADINGS = {
+    _RANDOM: "random by strip (overlapping strips of one patient on both sides)",
+    _PATIENT: "by patient: DS2, a strip each ten seconds",
+}
+
+
+class NormalityTask(Task):
+    """Strips of MIT-BIH.
+
+    Notes
+    -----
+    ``recipe.options``: ``"step_s"``, seconds from one training strip to the next, and ``"split"``:
+    ``"patient"`` (DS1 trains, DS2 tests) or ``"random"`` (a fifth of all strips tests).
+    """
+
+    name = "normality"
+    classes = CLASSES
+
+    def training_set(
+        self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
+    ) -> ExampleSet:
+        """The training part, a strip each ``recipe.options["step_s"]`` seconds."""
+        if _split(recipe) == _PATIENT:
+            return _strips(recipe, data, DS1, progress)
+        strips = _strips(recipe, data, DS1 + DS2, progress)
+        return strips.only(~random_part(strips.target, _TEST_SHARE, recipe.seed))
+
+    def test_sets(
+        self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
+    ) -> dict[str, ExampleSet]:
+        """The test part; by patient the strips do not overlap."""
+        split = _split(recipe)
+        if split == _PATIENT:
+            strips = prepare_strips(data, _records(DS2), step=_TEST_STEP_S, progress=progress)
+            return {_HEADINGS[split]: strips}
+        strips = _strips(recipe, data, DS1 + DS2, progress)
+        return {_HEADINGS[split]: strips.only(random_part(strips.target, _TEST_SHARE, recipe.seed))}
+
+    def facts(self, recipe: Recipe, examples: ExampleSet) -> CardFacts:
+        """What the card says."""
+        points, channels = examples.inputs["window"].shape[1:]
+        history, features = examples.inputs["features"].shape[1:]
+        return CardFacts(
+            inputs=(
+                InputSpec(
+                    "window",
+                    (points, channels),
+                    "ten seconds of one lead that end with the beat, in running QRS sizes, as "
+                    "BeatStream cuts them",
+                ),
+                InputSpec(
+                    "features",
+                    (history, features),
+                    "RR and morphology features of the last beats, this one last: "
+                    + ", ".join(examples.about["features"]),
+                ),
+            ),
+            window=ModelWindow(*examples.about["window"]),
+            data={
+                "databases": ["mitdb"],
+                "rule": examples.about["rule"],
+                "recordings": f"abnormal from {100 * RECORDING_SHARE:g} % of abnormal strips on",
+                "training_strips": examples.counts(),
+                "lead": "the first of each recording",
+                "r_peaks": "our own detections",
+            },
+            split={
+                "training": _records(DS1),
+                "test": _records(DS2),
+                "patients on both sides": "one: mitdb 201 and 202, the split's known flaw",
+            },
+        )
+
+    def score_forms(
+        self,
+        card_path: Path,
+        data: str | os.PathLike[str],
+        recipe: Recipe,
+        report: Report,
+        *,
+        folder: Path | None = None,
+    ) -> dict[str, Any]:
+        """Strips and, by patient, whole recordings."""
+        from ...runtime import Classifier
+
+        metrics = super().score_forms(card_path, data, recipe, report, folder=folder)
+        if _split(recipe) != _PATIENT:
+            return metrics
+        (strips,) = self.test_sets(recipe, data).values()
+        for form in ModelCard.load(card_path).forms:
+            said = Classifier(card_path, form=form).predict(**_named(strips))
+            metrics[f"by patient: DS2, whole recordings, {form}"] = _of_recordings(
+                strips, given_labels(said)
+            )
+        return metrics
+
+
+def _split(recipe: Recipe) -> str:
+    split = str(recipe.options.get("split", _PATIENT))
+    if split not in _HEADINGS:
+        raise InputError(f"recipe {recipe.name}: split {split!r} is not {' or '.join(_HEADINGS)}")
+    return split
+
+
+def _strips(
+    recipe: Recipe, data: str | os.PathLike[str], names: tuple[str, ...], progress: bool
+) -> ExampleSet:
+    step = float(recipe.options["step_s"])
+    return prepare_strips(data, _records(names), step=step, progress=progress)
+
+
+def _records(names: tuple[str, ...]) -> list[str]:
+    return [f"mitdb/{name}" for name in names]
+
+
+def _named(examples: ExampleSet) -> dict[str, Any]:
+    return {"windows": examples.inputs["window"], "features": examples.inputs["features"]}
+
+
+def _of_recordings(strips: ExampleSet, given: Any) -> dict[str, Any]:
+    """Right and wrong verdicts over whole recordings."""
+    true = abnormal_share(strips.record, strips.target)
+    said = abnormal_share(strips.record, given)
+    wrong = [r for r in true if (true[r] >= RECORDING_SHARE) != (said[r] >= RECORDING_SHARE)]
+    abnormal = [r for r in true if true[r] >= RECORDING_SHARE]
+    hit = len([r for r in abnormal if r not in wrong])
+    false = len([r for r in wrong if r not in abnormal])
+    return {
+        "recordings": len(true),
+        "abnormal": len(abnormal),
+        "accuracy": round(1 - len(wrong) / len(true), 4),
+        "F1": round(2 * hit / (len(abnormal) + hit + false), 4) if hit else 0.0,
+        "wrong": wrong,
+        "mean error of the abnormal share": round(
+            float(np.mean([abs(said[r] - true[r]) for r in true])), 4
+        ),
+    }
+
+
+TASK = NormalityTask()
