@@ -3,7 +3,7 @@
     python bench/beats_pages.py $ECGFAST_DATA --folder docs
 
 Writes beats.md (figures with intervals, peers, calibration), beats-card.md (whom it was made from,
-what it is for, where it fails) and a picture of typical mistakes. Figures come from the model's
+what it is for, where it fails) and their pictures. Figures come from the model's
 card, which `ecgfast train beats` wrote, and for the records one by one from its file.
 """
 
@@ -117,6 +117,13 @@ def figures_page(card: ModelCard) -> str:
         "",
         "Their protocols differ from paper to paper, in leads and in what of a recording they see; "
         "the figures above are causal and from one lead.",
+    ]
+    lines += [
+        "",
+        "More: [which input buys what](beats-inputs.md), [worse signals](beat_robustness.md), "
+        "[card for a clinician](beats-card.md).",
+        "",
+        "![Reliability and rejection](beats-probabilities.png)",
     ]
     for view in VIEWS:
         told = card.metrics.get(f"probabilities, cross-validation, {view}")
@@ -233,6 +240,29 @@ def draw_mistakes(classifier: Classifier, data: Path, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
+def draw_probabilities(card: ModelCard, path: Path) -> None:
+    """Reliability diagram, and accuracy against the share of beats kept."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    left.plot([0.2, 1], [0.2, 1], color="grey", linewidth=0.8)
+    for view, marker in zip(VIEWS, "os", strict=True):
+        told = card.metrics[f"probabilities, cross-validation, {view}"]
+        sure, right_share = ([row[k] for row in told["bins"]] for k in ("probability", "right"))
+        left.plot(sure, right_share, marker=marker, label=view)
+        kept, accuracy = ([row[k] for row in told["coverage"]] for k in ("coverage", "accuracy"))
+        right.plot(kept, accuracy, marker=marker, label=view)
+    left.set(xlabel="probability of the label", ylabel="share of labels that are right")
+    right.set(xlabel="share of beats kept", ylabel="accuracy of those")
+    left.legend(frameon=False)
+    for axis in (left, right):
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
+
+
 def clinical_page(card: ModelCard, classifier: Classifier, data: Path, picture: str) -> str:
     """The card."""
     scores = tested(card)
@@ -295,6 +325,7 @@ def main() -> None:
     assert classifier.card is not None
     picture = "beats-mistakes.png"
     draw_mistakes(classifier, args.data, args.folder / picture)
+    draw_probabilities(classifier.card, args.folder / "beats-probabilities.png")
     pages = {
         "beats.md": figures_page(classifier.card),
         "beats-card.md": clinical_page(classifier.card, classifier, args.data, picture),
