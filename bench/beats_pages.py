@@ -33,6 +33,15 @@ PEERS = (
 )
 ONE_PATIENT = "mitdb/232"
 PICTURES = 6
+#: What cross-validation over the same patients and folds spoke against.
+LEFT_OUT = (
+    "Scores of each shape feature against the patient's own scatter, quantiles of the last 64 RR "
+    "intervals, irregularity and the share of early beats over a minute: no gain, and worse on svdb.",
+    "The home rhythm in place of the local one: fast irregular rhythms are then called S.",
+    "Mixed pairs of beats, and stronger noise on features and windows: both blunt what separates S.",
+    "Twice as wide a network, half as wide a one, half as many passes.",
+    "Boosted trees on the same features: behind the network on S of svdb.",
+)
 VIEWS = ("label with the beat", "label one beat later")
 
 
@@ -118,6 +127,7 @@ def figures_page(card: ModelCard) -> str:
         "Their protocols differ from paper to paper, in leads and in what of a recording they see; "
         "the figures above are causal and from one lead.",
     ]
+    lines += ["", "## Tried and left out", "", *(f"* {what}" for what in LEFT_OUT)]
     lines += [
         "",
         "More: [which input buys what](beats-inputs.md), [worse signals](beat_robustness.md), "
