@@ -130,7 +130,8 @@ def figures_page(card: ModelCard) -> str:
     lines += ["", "## Tried and left out", "", *(f"* {what}" for what in LEFT_OUT)]
     lines += [
         "",
-        "More: [which input buys what](beats-inputs.md), [worse signals](beat_robustness.md), "
+        "`ecgfast crossval beats` tells what each input buys. More: "
+        "[worse signals](beat_robustness.md), "
         "[card for a clinician](beats-card.md).",
         "",
         "![Reliability and rejection](beats-probabilities.png)",
