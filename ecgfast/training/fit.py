@@ -53,6 +53,17 @@ class Fitted:
     resumed: int = 0
 
 
+def _accuracy(outputs: int) -> Any:
+    """Share of right labels; targets may be softened or mixed."""
+    if outputs > 1:
+        return keras.metrics.CategoricalAccuracy(name="accuracy")
+
+    def right(target: Any, output: Any) -> Any:
+        return keras.ops.cast(keras.ops.equal(target > 0.5, output > 0.5), "float32")
+
+    return keras.metrics.MeanMetricWrapper(right, name="accuracy")
+
+
 def fit(
     recipe: Recipe,
     examples: ExampleSet,
@@ -112,7 +123,7 @@ def fit(
     model.compile(
         optimizer=_optimizer(schedule, len(batches)),
         loss=_loss(schedule, scale, targets),
-        metrics=["mae" if scale.linear else "accuracy"],
+        metrics=["mae" if scale.linear else _accuracy(scale.outputs)],
     )
     model.optimizer.build(model.trainable_variables)
     state = _State(model, batches, checkpoint, fingerprint(recipe, examples, validation, seed))
