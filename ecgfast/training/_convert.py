@@ -63,9 +63,13 @@ def _converting(job: dict[str, Any], beats: Beats) -> Work:
         for i in job["calibration"]:
             yield {name: values[i : i + 1] for name, values in feed.items()}
 
-    def convert(form: str) -> dict[str, Any]:
+    def plain() -> Any:
         converter = tf.lite.TFLiteConverter.from_keras_model(model)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        return converter
+
+    def convert(form: str) -> dict[str, Any]:
+        converter = plain()
         if form != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if form == "float16":
@@ -76,11 +80,47 @@ def _converting(job: dict[str, Any], beats: Beats) -> Work:
         if form == "int8":
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.representative_dataset = representative
-        content, operators = _tidy(converter.convert(), list(model.output_names))
+        scaling = _scaling(plain().convert(), "features") if form == "int8" else []
+        if scaling:
+            # Numbers of many sizes share one int8 scale at the input: they are scaled as floats.
+            kept = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=scaling)
+            content = tf.lite.experimental.QuantizationDebugger(
+                converter=converter, debug_dataset=representative, debug_options=kept
+            ).get_nondebug_quantized_model()
+        else:
+            content = converter.convert()
+        content, operators = _tidy(content, list(model.output_names))
         (Path(job["folder"]) / f"{form}.tflite").write_bytes(content)
         return {"operators": operators, "parameters": int(model.count_params())}
 
     return convert
+
+
+def _scaling(content: bytes, name: str) -> list[str]:
+    """Names of the tensors by which a float model shifts and scales an input, number by number."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
+    graph = model.subgraphs[0]
+    steps = {schema.BuiltinOperator.MUL, schema.BuiltinOperator.ADD, schema.BuiltinOperator.SUB}
+    inputs = {
+        entry.tensorIndex
+        for signature in model.signatureDefs
+        for entry in signature.inputs
+        if entry.name.decode() == name
+    }
+    reached = set(inputs)
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        given = [i for i in operator.inputs if i not in reached]
+        constant = all(model.buffers[graph.tensors[i].buffer].data is not None for i in given)
+        if (
+            max(code.builtinCode, code.deprecatedBuiltinCode) in steps
+            and len(given) == 1
+            and constant
+        ):
+            reached.update(operator.outputs)
+    return [graph.tensors[i].name.decode() for i in sorted(reached - inputs)]
 
 
 def _tidy(content: bytes, outputs: list[str]) -> tuple[bytes, dict[str, int]]:
