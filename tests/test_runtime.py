@@ -87,7 +87,7 @@ def test_predict_answers_what_the_model_is(made, rng, backend, n):
     out = Classifier(folder / "toy.tflite", backend=backend).predict(windows, features)
     assert out.shape == (n, 5)
     assert out.dtype == np.float32
-    np.testing.assert_allclose(out, answer(windows, features), atol=1e-6)
+    np.testing.assert_allclose(out, answer(windows, features), atol=1e-5)
 
 
 @each_backend
@@ -237,7 +237,7 @@ def test_several_threads_give_the_results_of_one(made, rng):
     assert len(results) == 4
     for result in results.values():
         np.testing.assert_array_equal(result, results[0])
-    np.testing.assert_allclose(results[0], answer(windows, features), atol=1e-6)
+    np.testing.assert_allclose(results[0], answer(windows, features), atol=1e-5)
 
 
 def test_other_types_and_strides_are_taken(made, rng):
