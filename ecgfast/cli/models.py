@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from ..runtime import ModelCard, available_models
@@ -26,6 +27,13 @@ def run(args: argparse.Namespace) -> None:
         print("no built-in models in this installation")
         return
     print("\n\n".join(_text(card) for card in cards.values()))
+
+
+# Figures of training and choice, of baselines and of single steps: not what a model is judged by.
+_ASIDE = re.compile(
+    "cross-validation|probabilities|calibration$|(training|validation) part|training windows"
+    "|training (mean|median)|seed|gain$"
+)
 
 
 def _facts(card: ModelCard) -> dict[str, Any]:
@@ -55,12 +63,15 @@ def _text(card: ModelCard) -> str:
         f"classes {' '.join(card.classes)}",
         f"  files     {sizes or 'none'}",
     ]
-    lines += [f"  {heading:9} {text}" for heading, text in _metrics(card.metrics)]
+    shown = [text for title, text in _metrics(card.metrics) if not _ASIDE.search(title)]
+    lines += [f"  figures   {text}" for text in shown]
+    if len(shown) < len(_metrics(card.metrics)):
+        lines.append("  more      with --json")
     return "\n".join(lines)
 
 
 def _metrics(metrics: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Figures of a card as lines: nested groups are named, long lists left to ``--json``."""
+    """Title and text of each group of figures of a card; long lists are left to ``--json``."""
     lines = []
     plain = {
         key: value for key, value in metrics.items() if isinstance(value, (int, float, str, bool))
@@ -70,7 +81,7 @@ def _metrics(metrics: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]
             f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
             for key, value in plain.items()
         )
-        lines.append(("metrics", f"{prefix}: {shown}" if prefix else shown))
+        lines.append((prefix, f"{prefix}: {shown}" if prefix else shown))
     for key, value in metrics.items():
         if isinstance(value, dict):
             lines += _metrics(value, f"{prefix} {key}".strip())
