@@ -1,0 +1,79 @@
+"""The notebooks run from top to bottom on a small share of the data, and show their pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+# Name, and the pictures that it must show at least.
+BOOKS = {
+    "1_dataset_preparation": 8,
+    "2_model_training_experiments": 2,
+    "3_model_training": 4,
+}
+# Of the beats; less leaves no S or V to some folds.
+SHARE = "0.05"
+
+pytestmark = pytest.mark.skipif(not NOTEBOOKS.is_dir(), reason="no notebooks/ beside tests/")
+
+
+def read(name: str) -> Any:
+    nbformat = pytest.importorskip("nbformat")
+    return nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+
+
+@pytest.fixture(name="kernel")
+def kernel_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A kernel of the interpreter that runs the tests, whatever this user has installed."""
+    spec = pytest.importorskip("ipykernel.kernelspec")
+    spec.write_kernel_spec(tmp_path / "jupyter" / "kernels" / "under-test")
+    for variable, folder in (
+        ("JUPYTER_PATH", "jupyter"),
+        ("JUPYTER_CONFIG_DIR", "config"),
+        ("JUPYTER_RUNTIME_DIR", "runtime"),
+        ("IPYTHONDIR", "ipython"),
+    ):
+        monkeypatch.setenv(variable, str(tmp_path / folder))
+    return "under-test"
+
+
+@pytest.mark.parametrize("name", BOOKS)
+def test_stored_without_outputs_or_paths(name: str) -> None:
+    cells = [cell for cell in read(name).cells if cell.cell_type == "code"]
+    assert cells
+    assert not any(cell.outputs or cell.execution_count for cell in cells)
+    assert "/home/" not in (NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", BOOKS)
+def test_runs_from_top_to_bottom(
+    name: str, kernel: str, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nbclient = pytest.importorskip("nbclient")
+    if not name.startswith("1"):
+        pytest.importorskip("tensorflow")
+    if not (data_root / "mitdb" / "208.hea").is_file():
+        pytest.skip("mitdb is not in ECGFAST_DATA")
+    monkeypatch.setenv("ECGFAST_SHARE", SHARE)
+    monkeypatch.setenv("ECGFAST_DATA", str(data_root.resolve()))
+    # More threads than that only wait for each other on networks so small.
+    for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        monkeypatch.setenv(variable, os.environ.get(variable, "1"))
+    work = tmp_path / "work"
+    work.mkdir()
+    book = read(name)
+    nbclient.NotebookClient(
+        book,
+        kernel_name=kernel,
+        timeout=600,
+        startup_timeout=300,
+        resources={"metadata": {"path": str(work)}},
+    ).execute()
+    outputs = [output for cell in book.cells for output in cell.get("outputs", ())]
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(pictures) >= BOOKS[name]
+    assert not list(work.iterdir()), "a notebook leaves files behind"
