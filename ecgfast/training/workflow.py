@@ -167,6 +167,7 @@ def train_model(
         labels=examples.target if examples.labelled else None,
         card=card,
         seed=recipe.seed,
+        tolerance=recipe.tolerance,
     )
     return score_on_test(
         chosen,
