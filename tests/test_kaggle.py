@@ -294,3 +294,36 @@ def test_ptb_recordings_are_labelled_by_their_header(tmp_path: Path) -> None:
     assert heading.startswith("random by beat")
     with pytest.raises(RecordError, match="prepare --download ptbdb"):
         prepare_ptb(tmp_path / "ptbdb")
+
+
+def test_narrow_sigmoids_are_widened_and_stay_the_same_function() -> None:
+    keras = pytest.importorskip("keras")
+    from ecgfast.networks.conditioning import widen_sigmoids
+
+    draw = np.random.default_rng(2)
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(6, activation="sigmoid", name="narrow"),
+            keras.layers.BatchNormalization(name="norm"),
+            keras.layers.Dense(3, activation="sigmoid", name="wide"),
+            keras.layers.BatchNormalization(name="wide_norm"),
+        ]
+    )
+    given = draw.normal(size=(500, 4)).astype(np.float32)
+    for layer, norm, size in (("narrow", "norm", 0.002), ("wide", "wide_norm", 1.0)):
+        dense = model.get_layer(layer)
+        kernel, bias = (draw.normal(size=w.shape) for w in dense.get_weights())
+        dense.set_weights([size * kernel, 0.2 * bias])
+        made = keras.Model(model.inputs, dense.output)(given).numpy()
+        n = made.shape[1]
+        model.get_layer(norm).set_weights(
+            [draw.uniform(1, 2, n), draw.normal(size=n), made.mean(axis=0), made.var(axis=0)]
+        )
+    before, kept = model(given).numpy(), model.get_layer("wide").get_weights()[0]
+    spread = keras.Model(model.inputs, model.get_layer("narrow").output)
+    was = spread(given).numpy().std(axis=0).max()
+    widen_sigmoids(model)
+    assert spread(given).numpy().std(axis=0).max() > 4 * was
+    assert np.abs(model(given).numpy() - before).max() < 0.01 * np.abs(before).max()
+    np.testing.assert_array_equal(model.get_layer("wide").get_weights()[0], kept)

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from .. import __version__
 from ..errors import InputError
 from ..networks import HyperLoss, build
+from ..networks.conditioning import widen_sigmoids
 from .augment import Batches, FloatArray
 from .examples import ExampleSet
 from .recipe import Recipe, Schedule
@@ -168,6 +169,7 @@ def fit(
     if schedule.stop_patience:
         state.take_best()
     scale.fold_into(model)
+    widen_sigmoids(model)
     return Fitted(model, state.history, resumed)
 
 
