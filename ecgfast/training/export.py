@@ -51,8 +51,9 @@ def export(
 
     Conversion runs in a process of its own, with built-in operators only and, where the
     model allows, any batch size. A file is refused if it holds custom (Flex) operators or keeps
-    state, returns NaN, loads in no runtime, or (float32) is further than `tolerance` from Keras; nothing
-    at all is written then. float32 and float16 must load in tflite-runtime where it is installed.
+    state, returns NaN, loads in no runtime, or (float32) is further than `tolerance` from Keras;
+    nothing at all is written then. float32 and float16 must load in tflite-runtime where it is
+    installed.
 
     Parameters
     ----------
