@@ -341,7 +341,7 @@ def _write_fold(
     about = json.dumps({"settings": settings, "numbers": numbers, "views": list(outputs)})
     partial = file.with_name(f".{file.name}.part")
     with partial.open("wb") as out:
-        arrays = {f"output.{i}": values for i, values in enumerate(outputs.values())}
+        arrays: dict[str, Any] = {f"output.{i}": values for i, values in enumerate(outputs.values())}
         np.savez(out, about=np.array(about), **arrays)
     partial.replace(file)
 

@@ -149,9 +149,10 @@ class ExampleSet:
         target = Path(path)
         partial = target.with_name(f".{target.name}.{os.getpid()}.part")
         about = np.array(json.dumps({**self.about, "format": _FORMAT}, sort_keys=True))
+        arrays: dict[str, Any] = dict(sorted(self._arrays().items()))
         try:
             with partial.open("wb") as file:
-                np.savez(file, about=about, **dict(sorted(self._arrays().items())))
+                np.savez(file, about=about, **arrays)
             partial.replace(target)
         except OSError as error:
             partial.unlink(missing_ok=True)

@@ -355,7 +355,7 @@ class _State:
             "since_best": self._since_best,
             "generator": self._batches.generator.bit_generator.state,
         }
-        arrays = {
+        arrays: dict[str, Any] = {
             **{f"variable.{i}": _array(v) for i, v in enumerate(self._variables())},
             **{f"best.{i}": w for i, w in enumerate(self._best_weights)},
         }

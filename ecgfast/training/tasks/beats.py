@@ -126,7 +126,7 @@ class BeatTask(Task):
 
     name = "beats"
     classes = tuple(AAMI_CLASSES)
-    criterion_name = "mean F1 of N and V"
+    criterion_name = "mean F1 of S and V"
 
     def training_set(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
