@@ -341,7 +341,9 @@ def _write_fold(
     about = json.dumps({"settings": settings, "numbers": numbers, "views": list(outputs)})
     partial = file.with_name(f".{file.name}.part")
     with partial.open("wb") as out:
-        arrays: dict[str, Any] = {f"output.{i}": values for i, values in enumerate(outputs.values())}
+        arrays: dict[str, Any] = {
+            f"output.{i}": values for i, values in enumerate(outputs.values())
+        }
         np.savez(out, about=np.array(about), **arrays)
     partial.replace(file)
 
