@@ -4,7 +4,7 @@
     python scripts/emulate_aarch64.py --work /var/tmp/arm64 --data recordings --log docs/aarch64
 
 Run it as root, with a Python (3.11 for bookworm, 3.13 for trixie) that has ecgfast's dependencies,
-pytest, hypothesis, pytest-benchmark, edfio, pyserial, setuptools and Cython: the emulated Python
+pytest, hypothesis, pytest-benchmark, pytest-timeout, edfio, pyserial, setuptools and Cython: the emulated Python
 gets the same versions of them, from pip's configured index, and tflite-runtime where this one has
 it. It takes a commit, not the working tree:
 
@@ -56,7 +56,7 @@ SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}
 DEBIAN_PACKAGES = ("python3", "python3-dev", "python3-venv")
 PACKAGES = (
     *("numpy", "scipy", "wfdb", "ai-edge-litert"),
-    *("pytest", "pytest-benchmark", "hypothesis", "edfio", "pyserial"),
+    *("pytest", "pytest-benchmark", "pytest-timeout", "hypothesis", "edfio", "pyserial"),
 )
 OPTIONAL_PACKAGES = ("tflite-runtime", "scikit-learn")
 RECORDS = ("100", "105", "119", "200", "208", "222", "232")
@@ -416,7 +416,7 @@ def run_test_file(userland: Userland, name: str, limit: float, kept: Path) -> di
     fresh.unlink(missing_ok=True)
     try:
         userland.run(
-            *("/venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("/venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "0"),
             *(f"--junitxml=/share/{fresh.name}", *left_out, f"tests/{name}"),
             cwd="/share/source",
             limit=limit,

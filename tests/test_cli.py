@@ -472,10 +472,10 @@ def test_live_stream_prints_at_once_and_ends_on_interrupt(model: Path, ecg: Reco
         process.stdin.flush()
         first = json.loads(process.stdout.readline())  # while the input stays open
         process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0  # and not because its input ended
         out = process.stdout.read()
         assert process.stderr is not None
         assert process.stderr.read() == ""
-    assert process.returncode == 0
     samples = [first["sample"], *(json.loads(line)["sample"] for line in out.splitlines())]
     expected = stream_classify(np.round(ecg.signal[:2500, 0].astype(float), 5), 250.0, model=model)
     assert samples == [beat.sample for beat in expected]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import select
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -47,6 +48,9 @@ _SERIAL_QUEUE_S = 60.0
 
 # Seconds after which a second Ctrl-C is meant.
 _AGAIN_S = 0.3
+
+# Seconds that a wait for samples lasts before it looks whether the stream is to stop.
+_WAIT_S = 0.25
 
 _SERIAL = "serial:"
 
@@ -135,15 +139,17 @@ def _check(args: argparse.Namespace) -> None:
 
 
 class _Stop:
-    """Chunks until Ctrl-C or SIGTERM, which end the wait for the next one, and no work.
+    """Ctrl-C and SIGTERM end the wait for the next samples, and no work.
 
-    A later one ends work too: a print may wait for a reader that does not read.
+    A later one ends work too: a print may wait for a reader that does not read. The signal only
+    leaves word: an exception out of it could cut a chunk in two, and a read that begins just then
+    would miss it, so that every wait looks for itself, several times a second.
     """
 
     def __init__(self) -> None:
-        self._waiting = False
         self.stopped = False
         self._at = 0.0
+        self._closed: list[Callable[[], None]] = []
 
     def __enter__(self) -> _Stop:
         self._before = {
@@ -156,26 +162,23 @@ class _Stop:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def closes(self, close: Callable[[], None]) -> None:
+        """Have a source end its wait when the stream is to stop."""
+        self._closed.append(close)
+
     def _interrupt(self, *_: object) -> None:
-        # `timeout` and some shells send a signal twice: to the process and to its group.
-        again = self.stopped and monotonic() - self._at > _AGAIN_S
-        first = not self.stopped
-        if first:
+        if not self.stopped:
             self.stopped, self._at = True, monotonic()
-        if again or (first and self._waiting):
+            for close in self._closed:
+                close()
+        # `timeout` and some shells send a signal twice: to the process and to its group.
+        elif monotonic() - self._at > _AGAIN_S:
             raise KeyboardInterrupt
 
     def until(self, chunks: Iterable[Any]) -> Iterator[Any]:
-        """Yield the chunks."""
-        waited = iter(chunks)
-        while not self.stopped:
-            try:
-                self._waiting = True
-                chunk = next(waited, None)
-                self._waiting = False
-            except KeyboardInterrupt:
-                return
-            if chunk is None:
+        """Yield the chunks that come before the stop."""
+        for chunk in chunks:
+            if self.stopped:
                 return
             yield chunk
 
@@ -227,10 +230,11 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
     chunks: Iterable[Any]
     if args.source == "-":
         lines = LineParser("standard input")
-        chunks = _parsed(lines)
+        chunks = _parsed(lines, stop)
     elif args.source.startswith(_SERIAL):
         port = SerialSamples(args.source.removeprefix(_SERIAL), args.fs, baud=args.baud)
         lines, chunks = port.lines, port
+        stop.closes(port.close)
     else:
         opened = open_source(args.source, args.fs, args.leads)
         chunks = _replayed(opened.chunks, opened.fs, wait=args.pace == "real")
@@ -240,6 +244,7 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
     if seconds:
         queue = SampleQueue(chunks, max(1, round(seconds * fs)))
         chunks = queue
+        stop.closes(queue.close)
     arriving = stop.until(chunks)
     if opened is not None:
         source = ChunkSource(fs, opened.leads, arriving, opened.n_samples, opened.name)
@@ -256,23 +261,30 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
     return _Live(open_source(chain([first], arriving), fs, leads), lines, port, queue)
 
 
-def _parsed(lines: LineParser) -> Iterator[Any]:
+def _parsed(lines: LineParser, stop: _Stop) -> Iterator[Any]:
     """Samples on standard input, as chunks of whatever has arrived."""
-    for piece in _standard_input():
+    for piece in _standard_input(stop):
         chunk = lines.feed(piece)
         if len(chunk):
             yield chunk
     yield lines.finish()
 
 
-def _standard_input() -> Iterator[bytes]:
+def _standard_input(stop: _Stop) -> Iterator[bytes]:
     try:
         # Not through sys.stdin: a thread that waits there would hold its lock at the exit.
         number = sys.stdin.fileno()
     except OSError:  # no file
         yield from iter(lambda: sys.stdin.buffer.read1(_TAKE), b"")  # type: ignore[union-attr]
         return
-    yield from iter(lambda: os.read(number, _TAKE), b"")
+    while not stop.stopped:
+        # Windows has no such wait: there the stop is seen when the next bytes come.
+        if os.name != "nt" and not select.select([number], [], [], _WAIT_S)[0]:
+            continue
+        piece = os.read(number, _TAKE)
+        if not piece:
+            return
+        yield piece
 
 
 def _replayed(chunks: Iterator[Any], fs: float, *, wait: bool) -> Iterator[Any]:

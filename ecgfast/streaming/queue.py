@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 # Missing samples that go down the path at a time: an hour of them takes no memory either.
 _STEP = 4096
 
+# Seconds that a wait lasts before it looks whether the queue was closed.
+_WAIT_S = 0.25
+
 
 def missing(count: int, shape: tuple[int, ...]) -> Iterator[npt.NDArray[np.float32]]:
     """Yield `count` missing samples (NaN), each of `shape`, in chunks of at most 4096."""
@@ -92,15 +95,16 @@ class SampleQueue:
             raise self._error
 
     def close(self) -> None:
-        """Take nothing more in; what is held can still be iterated over."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify()
+        """Take nothing more in, within a moment; what is held can still be iterated over.
+
+        It takes no lock: a signal handler may call it.
+        """
+        self._ended = True
 
     def _next(self) -> tuple[int, Any] | None:
         with self._changed:
             while not self._ready and not self._ended:
-                self._changed.wait()
+                self._changed.wait(_WAIT_S)
             if self._ready:
                 lost, chunk = self._ready.popleft()
                 self._held -= len(chunk)
@@ -120,7 +124,9 @@ class SampleQueue:
         except BaseException as error:
             self._error = error
         finally:
-            self.close()
+            with self._changed:
+                self._ended = True
+                self._changed.notify()
 
     def _take(self, chunk: npt.NDArray[Any]) -> None:
         limit = self._room // 2 if self._lost else self._room
