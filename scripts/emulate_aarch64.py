@@ -4,9 +4,9 @@
     python scripts/emulate_aarch64.py --work /var/tmp/arm64 --data recordings --log docs/aarch64
 
 Run it as root, with a Python (3.11 for bookworm, 3.13 for trixie) that has ecgfast's dependencies,
-pytest, hypothesis, pytest-benchmark, pytest-timeout, edfio, pyserial, setuptools and Cython: the emulated Python
-gets the same versions of them, from pip's configured index, and tflite-runtime where this one has
-it. It takes a commit, not the working tree:
+pytest, hypothesis, pytest-benchmark, pytest-timeout, edfio, pyserial, setuptools and Cython: the
+emulated Python gets the same versions of them, from pip's configured index, and tflite-runtime
+where this one has it. It takes a commit, not the working tree:
 
 1. an arm64 userland by debootstrap, from the mirror that apt uses here (once);
 2. the wheel for x86-64, and that for aarch64 by the cross compiler;
