@@ -141,7 +141,7 @@ def test_a_task_from_recipe_to_card_and_evaluation(
     pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
     from ecgfast.training import export as exporting
 
-    def convert(model, out_dir, name, *, representative, labels, card, seed, tolerance) -> None:
+    def convert(model, out_dir, name, *, representative, labels, card, seed) -> None:
         content, _ = affine_model(np.random.default_rng(0), (POINTS, 1), None, 1)
         Path(out_dir).mkdir()
         (Path(out_dir) / f"{name}.tflite").write_bytes(content)

@@ -377,6 +377,24 @@ def test_numbers_are_told_in_their_own_unit(fitting, loss, options) -> None:
     assert set(fitted.history[0]) == {"epoch", "learning rate", "loss", "mae"}
 
 
+def test_a_row_of_the_history_is_of_all_batches_of_its_epoch(fitting, monkeypatch) -> None:
+    import keras
+
+    batches = []
+    train = keras.Model.train_on_batch
+
+    def watched(model, inputs, target, **options):
+        told = train(model, inputs, target, **options)
+        batches.append((float(told["loss"]), float(told["accuracy"])))
+        return told
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", watched)
+    fitted = fitting.fit(toy_recipe(), toy_examples())
+    means = np.reshape(batches, (3, -1, 2)).mean(axis=1)  # all batches are of one size
+    told = np.array([(row["loss"], row["accuracy"]) for row in fitted.history])
+    assert told == pytest.approx(means, rel=1e-5)
+
+
 @pytest.mark.parametrize(("head", "loss"), [("sigmoid", "focal"), ("softmax", "")])
 def test_classes_are_learned(fitting, head, loss) -> None:
     examples = toy_examples()

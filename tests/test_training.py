@@ -441,7 +441,7 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
 
     given = {}
 
-    def convert(model, out_dir, name, *, representative, labels, card, seed, tolerance) -> None:
+    def convert(model, out_dir, name, *, representative, labels, card, seed) -> None:
         given.update(model=model, windows=representative["window"], labels=labels)
         Path(out_dir).mkdir()
         width = (len(FEATURE_NAMES),)

@@ -45,15 +45,14 @@ def export(
     forms: Sequence[str] = ("float32", "int8"),
     card: ModelCard,
     seed: int = 0,
-    tolerance: float = TOLERANCE,
 ) -> dict[str, dict[str, Any]]:
     """Convert a model, check every file in every runtime present, and write files and card.
 
     Conversion runs in a process of its own, with built-in operators only and, where the
     model allows, any batch size. A file is refused if it holds custom (Flex) operators or keeps
-    state, returns NaN, loads in no runtime, or (float32) is further than `tolerance` from Keras;
-    nothing at all is written then. float32 and float16 must load in tflite-runtime where it is
-    installed.
+    state, returns NaN, loads in no runtime, or (float32) is further than 1e-5 from Keras, relative
+    to outputs over 1; nothing at all is written then. float32 and float16 must load in
+    tflite-runtime where it is installed.
 
     Parameters
     ----------
@@ -74,8 +73,6 @@ def export(
         All but `name`, `forms`, `parameters` and library versions, which are filled in.
     seed : int, default 0
         Seed of the choice of beats.
-    tolerance : float
-        The furthest that the float32 file may be from Keras, relative to outputs over 1.
 
     Returns
     -------
@@ -145,9 +142,7 @@ def export(
                 "bytes": len(content),
                 "sha256": hashlib.sha256(content).hexdigest(),
                 "operators": converted[form]["operators"],
-                **_judged(
-                    name, form, {b: answers[form] for b, answers in ran.items()}, largest, tolerance
-                ),
+                **_judged(name, form, {b: answers[form] for b, answers in ran.items()}, largest),
             }
         final = dataclasses.replace(
             card,
@@ -263,7 +258,7 @@ def _run(
 
 
 def _judged(
-    name: str, form: str, answers: dict[str, dict[str, Any]], largest: float, tolerance: float
+    name: str, form: str, answers: dict[str, dict[str, Any]], largest: float
 ) -> dict[str, Any]:
     """What the card says of a file that the runtimes have run; or why it is refused."""
     passed = [answer for answer in answers.values() if "problem" not in answer]
@@ -281,10 +276,10 @@ def _judged(
     if not passed:
         raise ModelError(f"{name}: no runtime runs the {form} file: {runtimes}")
     difference = max(answer["max_abs_difference"] for answer in passed)
-    if form == "float32" and not difference <= tolerance * largest:
+    if form == "float32" and not difference <= TOLERANCE * largest:
         raise ModelError(
             f"{name}: the float32 file is {difference:.2g} away from Keras, more than "
-            f"{tolerance * largest:.0e}"
+            f"{TOLERANCE * largest:.0e}"
         )
     return {
         "max_abs_difference": difference,

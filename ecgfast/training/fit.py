@@ -142,17 +142,23 @@ def fit(
         while len(state.history) < schedule.epochs and not state.stopped(schedule):
             # Step by step: Keras's own loop over a generator waits most of the time on its queue.
             batches.draw()
-            model.reset_metrics()
-            told: dict[str, Any] = {}
+            told: list[dict[str, float]] = []
+            sizes: list[int] = []
             for i in range(steps):
                 inputs, target, weight = batches[i]
-                told = model.train_on_batch(inputs, target, sample_weight=weight, return_dict=True)
+                sizes.append(len(target))
+                told.append(
+                    _plain(
+                        model.train_on_batch(inputs, target, sample_weight=weight, return_dict=True)
+                    )
+                )
                 bar.update()
-                bar.set_postfix(loss=f"{float(told['loss']):.4f}", refresh=False)
+                bar.set_postfix(loss=f"{told[-1]['loss']:.4f}", refresh=False)
             row = {
                 "epoch": len(state.history) + 1,
                 "learning rate": float(model.optimizer.learning_rate),
-                **_plain(told),  # the means since the reset
+                # Keras begins its means anew with every batch.
+                **{k: float(np.average([m[k] for m in told], weights=sizes)) for k in told[0]},
             }
             if validation is not None and len(validation):
                 seen = model.evaluate(

@@ -176,9 +176,6 @@ class Recipe:
         another split too.
     limits : tuple of str
         What the model cannot do, for its card.
-    tolerance : float
-        How far the float32 file may be from Keras: many normalised layers in a row amplify the
-        rounding of the first.
     """
 
     name: str
@@ -194,7 +191,6 @@ class Recipe:
     comparisons: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
-    tolerance: float = 1e-5
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str]) -> Recipe:

@@ -167,7 +167,6 @@ def train_model(
         labels=examples.target if examples.labelled else None,
         card=card,
         seed=recipe.seed,
-        tolerance=recipe.tolerance,
     )
     return score_on_test(
         chosen,
