@@ -84,5 +84,6 @@ def _metrics(metrics: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]
         lines.append((prefix, f"{prefix}: {shown}" if prefix else shown))
     for key, value in metrics.items():
         if isinstance(value, dict):
-            lines += _metrics(value, f"{prefix} {key}".strip())
+            # A protocol's group is often headed by its own name.
+            lines += _metrics(value, key if key.startswith(prefix) else f"{prefix} {key}")
     return lines

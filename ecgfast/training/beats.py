@@ -207,7 +207,7 @@ def record_names(data: str | os.PathLike[str], database: str) -> list[str]:
     if not names:
         raise RecordError(
             f"{folder}: no WFDB records there; give the folder that holds {database}/ with --data "
-            f"or ECGFAST_DATA (wfdb.dl_database({database!r}, ...) fetches them)"
+            f"or ECGFAST_DATA (ecgfast prepare --download {database} --data DIR fetches them)"
         )
     return names
 
