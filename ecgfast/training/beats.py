@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +15,7 @@ from ..core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ..errors import InputError, RecordError
 from ..evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, is_beat
 from ..records import Record, read_record
+from .set_files import read_set, write_set
 from .splits import PACED, patient_of
 
 __all__ = ["BeatSet", "cut_reference_beats", "prepare_beats", "record_names"]
@@ -74,7 +73,7 @@ class BeatSet:
         BeatSet
         """
         index = np.asarray(chosen)
-        columns = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "about"}
+        columns = {name: values[index] for name, values in self._columns().items()}
         return BeatSet(**columns, about=self.about)
 
     def of_records(self, names: Iterable[str]) -> BeatSet:
@@ -122,16 +121,7 @@ class BeatSet:
         RecordError
             If it cannot be written.
         """
-        target = Path(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "about"}
-        try:
-            with partial.open("wb") as file:
-                np.savez(file, about=np.array(json.dumps(self.about, sort_keys=True)), **columns)
-            partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise RecordError(f"{target}: cannot be written ({error.strerror})") from None
+        write_set(path, self.about, self._columns())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> BeatSet:
@@ -150,17 +140,14 @@ class BeatSet:
         RecordError
             If the file is missing, damaged or of another version.
         """
+        about, columns = read_set(path, {"format": _FORMAT, "features": list(FEATURE_NAMES)})
         try:
-            with np.load(path, allow_pickle=False) as file:
-                about = json.loads(str(file["about"]))
-                columns = {f.name: file[f.name] for f in fields(cls) if f.name != "about"}
-        except FileNotFoundError:
-            raise RecordError(f"{path}: no such data set; make it with `ecgfast prepare`") from None
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            return cls(**columns, about=about)
+        except TypeError as error:
             raise RecordError(f"{path}: not a data set of `ecgfast prepare` ({error})") from None
-        if about.get("format") != _FORMAT or about.get("features") != list(FEATURE_NAMES):
-            raise RecordError(f"{path}: made by another version; run `ecgfast prepare` again")
-        return cls(**columns, about=about)
+
+    def _columns(self) -> dict[str, npt.NDArray[Any]]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "about"}
 
 
 def without_lookahead(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, RecordError
+from .set_files import read_set, write_set
 
 __all__ = ["ExampleSet"]
 
@@ -146,17 +144,8 @@ class ExampleSet:
         RecordError
             If it cannot be written.
         """
-        target = Path(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-        about = np.array(json.dumps({**self.about, "format": _FORMAT}, sort_keys=True))
-        arrays: dict[str, Any] = dict(sorted(self._arrays().items()))
-        try:
-            with partial.open("wb") as file:
-                np.savez(file, about=about, **arrays)
-            partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise RecordError(f"{target}: cannot be written ({error.strerror})") from None
+        about = {**self.about, "format": _FORMAT}
+        write_set(path, about, dict(sorted(self._arrays().items())))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ExampleSet:
@@ -175,12 +164,9 @@ class ExampleSet:
         RecordError
             If the file is missing, damaged or of another version.
         """
+        about, arrays = read_set(path, {"format": _FORMAT})
+        del about["format"]
         try:
-            with np.load(path, allow_pickle=False) as file:
-                about = json.loads(str(file["about"]))
-                arrays = {name: file[name] for name in file.files if name != "about"}
-            if about.pop("format") != _FORMAT:
-                raise RecordError(f"{path}: made by another version; make it again")
             return cls(
                 _starting("input.", arrays),
                 arrays["target"],
@@ -189,11 +175,7 @@ class ExampleSet:
                 about,
                 _starting("column.", arrays),
             )
-        except FileNotFoundError:
-            raise RecordError(f"{path}: no such data set; make it with `ecgfast prepare`") from None
-        except RecordError:
-            raise
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        except KeyError as error:
             raise RecordError(f"{path}: not a set of examples ({error})") from None
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:

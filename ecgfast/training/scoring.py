@@ -18,7 +18,15 @@ from ..runtime.cards import ModelCard
 from .examples import ExampleSet
 from .tasks import Report, Task, given_labels
 
-__all__ = ["plain", "score_outputs", "score_test_sets", "slug", "write_json", "write_score"]
+__all__ = [
+    "plain",
+    "score_outputs",
+    "score_part",
+    "score_test_sets",
+    "slug",
+    "write_json",
+    "write_score",
+]
 
 
 def score_test_sets(
@@ -61,20 +69,52 @@ def score_test_sets(
                 title = ", ".join(filter(None, (heading, view, form)))
                 inputs = [examples.inputs[name] for name in classifier.input_shapes]
                 outputs = classifier.predict(*inputs)
-                figures = plain(task.figures(examples, outputs))
+                figures, score = score_part(task, title, examples, outputs, folder)
                 headlines[title] = figures
-                details.append({"title": title, "form": form, **score_outputs(examples, outputs)})
-                if folder is not None:
-                    write_score(
-                        folder,
-                        title,
-                        examples.classes,
-                        details[-1].get("confusion", ()),
-                        target=examples.target,
-                        outputs=outputs,
-                    )
+                details.append({"title": title, "form": form, **score})
                 report(f"{title}: " + ", ".join(f"{k} {v}" for k, v in figures.items()))
     return {**headlines, "scores": details}
+
+
+def score_part(
+    task: Task,
+    title: str,
+    examples: ExampleSet,
+    outputs: npt.NDArray[np.float32],
+    folder: Path | None = None,
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Score outputs, and write what reports and pictures are made from.
+
+    Parameters
+    ----------
+    task : Task
+    title : str
+        What was scored, for the file.
+    examples : ExampleSet
+        Of n rows.
+    outputs : ndarray of float32, shape (n, outputs)
+    folder : Path, optional
+        Where `write_score` writes.
+
+    Returns
+    -------
+    figures : dict of str to float
+        Those of the task, rounded.
+    score : dict
+        What `score_outputs` tells.
+    """
+    score = score_outputs(examples, outputs)
+    if folder is not None:
+        confusion = score.get("confusion", ())
+        write_score(
+            folder,
+            title,
+            examples.classes,
+            confusion,
+            target=examples.target,
+            outputs=outputs,
+        )
+    return plain(task.figures(examples, outputs)), score
 
 
 def score_outputs(examples: ExampleSet, outputs: npt.NDArray[np.float32]) -> dict[str, Any]:

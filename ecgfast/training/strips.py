@@ -26,6 +26,7 @@ __all__ = [
     "CLASSES",
     "RECORDING_SHARE",
     "STRIP",
+    "STRIP_TEXT",
     "abnormal_share",
     "prepare_strips",
     "strip_labels",
@@ -33,6 +34,8 @@ __all__ = [
 
 #: Ten seconds at 62.5 Hz that end 0.22 s after an R peak, with the features of the last 16 beats.
 STRIP = WindowSpec(62.5, 611, 14, "strip", 16)
+#: What a network is shown, for a card.
+STRIP_TEXT = "ten seconds of one lead that end with the beat"
 CLASSES = ("normal", "abnormal")
 #: A recording with this share of abnormal strips, three minutes of half an hour, is abnormal.
 RECORDING_SHARE = 0.1

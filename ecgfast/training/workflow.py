@@ -15,7 +15,7 @@ from .augment import FloatArray, recorded_noise
 from .crossval import CandidateResult, choose, cross_validate, share_of
 from .examples import ExampleSet
 from .recipe import Recipe
-from .scoring import plain, score_outputs, slug, write_json, write_score
+from .scoring import score_part, slug, write_json
 from .tasks import Report, Task, load_task
 
 __all__ = ["compare_candidates", "model_card", "score_on_test", "train_model"]
@@ -229,16 +229,7 @@ def _trained(
             # As the live stream shows them before it knows more.
             shown = next(iter(task.views(part).values()))
             outputs = predict(fitted.model, shown)
-            metrics[name] = plain(task.figures(shown, outputs))
-            confusion = score_outputs(shown, outputs).get("confusion", ())
-            write_score(
-                folder / "scores",
-                name,
-                shown.classes,
-                confusion,
-                target=shown.target,
-                outputs=outputs,
-            )
+            metrics[name], _ = score_part(task, name, shown, outputs, folder / "scores")
     return fitted.model, examples, metrics
 
 
@@ -259,17 +250,8 @@ def _protocol(
         for view, part in task.views(shown).items():
             title = ", ".join(filter(None, (heading, view)))
             outputs = predict(model, part)
-            metrics[title] = plain(task.figures(part, outputs))
-            score = score_outputs(part, outputs)
+            metrics[title], score = score_part(task, title, part, outputs, folder / "scores")
             details.append({"title": title, **score})
-            write_score(
-                folder / "scores",
-                title,
-                part.classes,
-                score.get("confusion", ()),
-                target=part.target,
-                outputs=outputs,
-            )
             report(f"{title}: {metrics[title]}")
     metrics["scores"] = details
     write_json(folder / "metrics.json", metrics)

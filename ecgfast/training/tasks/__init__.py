@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ...core import FEATURE_NAMES
 from ...errors import InputError
 from ...evaluation.classes import score_classes
+from ...runtime import InputSpec, ModelWindow
 from ..examples import ExampleSet
 from ..splits import patient_folds
 
 if TYPE_CHECKING:
-    from ...runtime import InputSpec, ModelWindow
     from ..recipe import Recipe
 
-__all__ = ["CardFacts", "Report", "Task", "given_labels", "load_task", "task_names"]
+__all__ = ["CardFacts", "Report", "Task", "given_inputs", "given_labels", "load_task", "task_names"]
 
 #: Takes one line of progress.
 Report = Callable[[str], None]
@@ -58,6 +59,30 @@ class CardFacts:
     lookahead: int = 0
     data: dict[str, Any] = field(default_factory=dict)
     split: dict[str, Any] = field(default_factory=dict)
+
+
+def given_inputs(examples: ExampleSet, window: str) -> tuple[InputSpec, ...]:
+    """What the card says of a window and, where there are some, of features.
+
+    Parameters
+    ----------
+    examples : ExampleSet
+    window : str
+        What the window shows.
+
+    Returns
+    -------
+    tuple of InputSpec
+    """
+    meanings = {
+        "window": f"{window}, in running QRS sizes, as BeatStream cuts them",
+        "features": "RR and morphology features of the last beats, this one last: "
+        + ", ".join(FEATURE_NAMES),
+    }
+    return tuple(
+        InputSpec(name, values.shape[1:], meanings[name])
+        for name, values in examples.inputs.items()
+    )
 
 
 class Task(ABC):

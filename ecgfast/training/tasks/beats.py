@@ -16,14 +16,14 @@ from ...core import FEATURE_NAMES, WindowSpec
 from ...errors import InputError
 from ...evaluation import AAMI_CLASSES, BeatModelScores, evaluate_beat_model, score_classes
 from ...evaluation.reliability import coverage_curve, operating_points, reliability
-from ...runtime import Classifier, InputSpec, ModelCard, ModelWindow
+from ...runtime import Classifier, ModelCard, ModelWindow
 from ..beats import BeatSet, prepare_beats, without_lookahead
 from ..calibration import fit_calibration
 from ..examples import ExampleSet
 from ..recipe import Recipe
 from ..scoring import score_outputs, write_score
 from ..splits import DS2, patient_folds, patient_of
-from . import CardFacts, Report, Task, given_labels
+from . import CardFacts, Report, Task, given_inputs, given_labels
 
 __all__ = ["TASK", "BeatTask", "beat_examples", "of_training_patients"]
 
@@ -222,19 +222,8 @@ class BeatTask(Task):
                 "in comparisons only"
             )
         return CardFacts(
-            inputs=(
-                InputSpec(
-                    "window",
-                    examples.inputs["window"].shape[1:],
-                    "channel 0 the beat, channel 1 the patient's running dominant beat, in running "
-                    "QRS sizes, as BeatStream cuts them",
-                ),
-                InputSpec(
-                    "features",
-                    examples.inputs["features"].shape[1:],
-                    "RR and morphology features of BeatStream, of the last beats in order where "
-                    "there are several: " + ", ".join(FEATURE_NAMES),
-                ),
+            inputs=given_inputs(
+                examples, "channel 0 the beat, channel 1 the patient's running dominant beat"
             ),
             window=ModelWindow(*examples.about["window"]),
             data={

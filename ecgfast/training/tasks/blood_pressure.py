@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from ...core import FEATURE_NAMES
 from ...evaluation.pressure import PressureScores, calibrate, damped_changes
-from ...runtime import Classifier, InputSpec, ModelCard, ModelWindow
+from ...runtime import Classifier, ModelCard, ModelWindow
 from ..examples import ExampleSet
 from ..pressure import OUTPUTS, prepare_pressure
 from ..recipe import Recipe
 from ..scoring import slug, write_json, write_score
-from . import CardFacts, Report, Task
+from ..strips import STRIP_TEXT
+from . import CardFacts, Report, Task, given_inputs
 
 __all__ = ["TASK", "PressureTask", "score_protocols"]
 
@@ -71,20 +72,7 @@ class PressureTask(Task):
         """Inputs, window, data with what each rule dropped, and split, for the card."""
         about = examples.about
         return CardFacts(
-            inputs=(
-                InputSpec(
-                    "window",
-                    examples.inputs["window"].shape[1:],
-                    "ten seconds of one lead that end with the beat, in running QRS sizes, as "
-                    "BeatStream cuts them",
-                ),
-                InputSpec(
-                    "features",
-                    examples.inputs["features"].shape[1:],
-                    "RR and morphology features of the last beats, this one last: "
-                    + ", ".join(FEATURE_NAMES),
-                ),
-            ),
+            inputs=given_inputs(examples, STRIP_TEXT),
             window=ModelWindow(*about["window"]),
             data={
                 "databases": [about["database"]],

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ...runtime import InputSpec, ModelCard, ModelWindow
+from ...runtime import ModelCard, ModelWindow
 from ..examples import ExampleSet
 from ..kaggle import random_part
 from ..recipe import Recipe
 from ..splits import DS1, DS2
-from ..strips import CLASSES, RECORDING_SHARE, abnormal_share, prepare_strips
-from . import CardFacts, Report, Task, given_labels
+from ..strips import CLASSES, RECORDING_SHARE, STRIP_TEXT, abnormal_share, prepare_strips
+from . import CardFacts, Report, Task, given_inputs, given_labels
 
 __all__ = ["TASK"]
 
@@ -65,23 +65,8 @@ class NormalityTask(Task):
 
     def facts(self, recipe: Recipe, examples: ExampleSet) -> CardFacts:
         """What the card says."""
-        points, channels = examples.inputs["window"].shape[1:]
-        history, features = examples.inputs["features"].shape[1:]
         return CardFacts(
-            inputs=(
-                InputSpec(
-                    "window",
-                    (points, channels),
-                    "ten seconds of one lead that end with the beat, in running QRS sizes, as "
-                    "BeatStream cuts them",
-                ),
-                InputSpec(
-                    "features",
-                    (history, features),
-                    "RR and morphology features of the last beats, this one last: "
-                    + ", ".join(examples.about["features"]),
-                ),
-            ),
+            inputs=given_inputs(examples, STRIP_TEXT),
             window=ModelWindow(*examples.about["window"]),
             data={
                 "databases": ["mitdb"],
