@@ -26,42 +26,33 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
-import os
 import platform
-import re
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
 import xml.etree.ElementTree as ET
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import numpy as np
+from aarch64_page import markdown, verdicts
+from aarch64_userland import STOPPED, Userland, apt_mirror, here, make_userland, say
+from compare_traces import compare
 from machine_code import examine
 
 HERE = Path(__file__).resolve().parents[1]
 TOOLS = ("debootstrap", "qemu-aarch64-static", "proot", "aarch64-linux-gnu-gcc", "dpkg-deb")
 SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}
-# No compiler: proot 5.1 asks the host, not the userland, in access() and statx(), which stops gcc
-# from finding its parts. Tests of the C core alone skip themselves then.
-DEBIAN_PACKAGES = ("python3", "python3-dev", "python3-venv")
 PACKAGES = (
     *("numpy", "scipy", "wfdb", "ai-edge-litert"),
     *("pytest", "pytest-benchmark", "pytest-timeout", "hypothesis", "edfio", "pyserial"),
 )
 OPTIONAL_PACKAGES = ("tflite-runtime", "scikit-learn")
 RECORDS = ("100", "105", "119", "200", "208", "222", "232")
-#: Probabilities of the two machines may differ by this much; other outputs, relative to their size.
-AGREEMENT = 1e-5
 # Tests that hold a clock to a limit: an emulator is some twenty times slower.
 TIMED = (
     "test_import.py::test_import_is_quick",
@@ -70,121 +61,8 @@ TIMED = (
 )
 # An instruction of ARMv8.1: the emulated core must stop here, else it shows nothing.
 _BEYOND = 'int main(void) { int x = 1; __asm__ volatile("ldadd w0, w0, [%0]" :: "r"(&x)); }\n'
-# What qemu says of a program that it stops; proot loses its exit status.
-_STOPPED = "qemu: uncaught target signal"
 # File that tells which commit the work folder holds.
 _COMMIT = "commit"
-
-
-@dataclass
-class Userland:
-    """An arm64 Debian in a folder, run by an emulator."""
-
-    root: Path
-    """Its folder."""
-    share: Path
-    """Folder that it sees as /share."""
-    data: Path | None
-    """Folder of recordings, which it sees as /data."""
-    cpu: str
-    """Core that qemu emulates."""
-
-    def run(
-        self, *command: str, cwd: str = "/", limit: float | None = None, log: Path | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command inside; its output is kept in `log`, or returned."""
-        binds = ["/proc", "/dev", f"{self.share}:/share"]
-        if self.data is not None:
-            binds.append(f"{self.data}:/data")
-        words = ["proot", "-q", f"qemu-aarch64-static -cpu {self.cpu}", "-r", str(self.root)]
-        words += [word for bind in binds for word in ("-b", bind)]
-        words += [
-            *("-w", cwd, "/usr/bin/env", "-i", "HOME=/tmp", "LC_ALL=C.UTF-8"),
-            "PATH=/venv/bin:/usr/bin:/bin",
-            *(["ECGFAST_DATA=/data"] if self.data is not None else []),
-            *command,
-        ]
-        with (
-            nullcontext(subprocess.PIPE) if log is None else log.open("w", encoding="utf-8") as out,
-            subprocess.Popen(
-                words, stdout=out, stderr=out, text=True, start_new_session=True
-            ) as process,
-        ):
-            try:
-                text, errors = process.communicate(timeout=limit)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)  # proot and all that it traces
-                raise
-        return subprocess.CompletedProcess(words, process.returncode, text, errors)
-
-    def must(self, *command: str) -> str:
-        """Run a command inside; its standard output. Raises RuntimeError if it fails."""
-        done = self.run(*command)
-        if done.returncode or _STOPPED in done.stderr:
-            raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[-2000:]}")
-        return done.stdout
-
-
-def here(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
-    """Run a command on this machine; its standard output. Raises RuntimeError if it fails."""
-    words = [str(word) for word in command]
-    done = subprocess.run(
-        words,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=cwd,
-        env=None if env is None else {**os.environ, **env},
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()[-2000:]}")
-    return done.stdout
-
-
-def say(text: str) -> None:
-    """Tell what goes on."""
-    print(f"{datetime.now(timezone.utc):%H:%M:%S} {text}", file=sys.stderr, flush=True)
-
-
-def apt_mirror() -> str:
-    """First Debian mirror among apt's sources."""
-    sources = Path("/etc/apt")
-    for path in [sources / "sources.list", *sorted((sources / "sources.list.d").glob("debian*"))]:
-        if path.is_file():
-            text = path.read_text(encoding="utf-8")
-            if found := re.search(r"^(?:URIs:|deb(?: \[.*?\])?)\s+(https?://\S+)", text, re.M):
-                return found[1]
-    raise RuntimeError("apt has no Debian mirror here; name one with --mirror")
-
-
-def make_userland(root: Path, suite: str, mirror: str) -> None:
-    """Fetch an arm64 Debian and unpack it; nothing of it has to be run for that."""
-    fresh = root.with_suffix(".part")
-    shutil.rmtree(fresh, ignore_errors=True)
-    packages = ",".join(DEBIAN_PACKAGES)
-    here(
-        *("debootstrap", "--arch=arm64", "--foreign", "--variant=minbase"),
-        *(f"--include={packages}", suite, fresh, mirror),
-    )
-    for package in sorted((fresh / "var/cache/apt/archives").glob("*.deb")):
-        with subprocess.Popen(
-            ["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE
-        ) as files:
-            subprocess.run(
-                ["tar", "-x", "--keep-directory-symlink", "-C", fresh],
-                stdin=files.stdout,
-                check=True,
-            )
-        if files.returncode:
-            raise RuntimeError(f"{package}: cannot be unpacked")
-        package.unlink()
-    # What the packages' own scripts would have written.
-    for name in ("passwd", "group"):
-        shutil.copy(fresh / f"usr/share/base-passwd/{name}.master", fresh / "etc" / name)
-    if (fresh / "proc").is_symlink():
-        (fresh / "proc").unlink()
-        (fresh / "proc").mkdir()
-    fresh.rename(root)
 
 
 def versions() -> dict[str, str]:
@@ -273,7 +151,7 @@ def stops_at_newer_code(userland: Userland) -> bool:
     source.write_text(_BEYOND, encoding="ascii")
     program = source.with_suffix("")
     here("aarch64-linux-gnu-gcc", "-march=armv8.1-a", "-static", source, "-o", program)
-    return f"{_STOPPED} 4 (Illegal instruction)" in userland.run("/share/beyond").stderr
+    return f"{STOPPED} 4 (Illegal instruction)" in userland.run("/share/beyond").stderr
 
 
 def trace(userland: Userland, records: list[str], wheel: Path) -> tuple[Path, Path]:
@@ -299,76 +177,6 @@ def trace(userland: Userland, records: list[str], wheel: Path) -> tuple[Path, Pa
             *("--out", f"/share/{theirs.name}"),
         )
     return ours, theirs
-
-
-def compare(ours: Path, theirs: Path) -> dict[str, Any]:
-    """How two machines' traces of the same recordings differ.
-
-    Parameters
-    ----------
-    ours, theirs : Path
-        Folders with a .npz for each record.
-
-    Returns
-    -------
-    dict
-        ``records``, ``beats`` (of the adaptive detector); ``arrays``: by name, over all records,
-        ``values``, how many ``differ`` in their bits, ``largest`` difference, and for outputs of
-        models ``relative``, the largest against 1 or the value, and ``labels``, how many differ;
-        ``runtimes``: the same for a form's outputs from two runtimes on this machine.
-    """
-    arrays: dict[str, dict[str, Any]] = {}
-    runtimes: dict[str, dict[str, Any]] = {}
-    beats = 0
-    names = sorted(path.name for path in ours.glob("*.npz"))
-    for name in names:
-        with np.load(ours / name) as own, np.load(theirs / name) as other:
-            if set(own.files) != set(other.files):
-                raise RuntimeError(f"{name}: other arrays: {set(own.files) ^ set(other.files)}")
-            beats += len(own["adaptive/r_sample"])
-            for key in own.files:
-                entry = arrays.setdefault(key, {"values": 0, "differ": 0, "largest": 0.0})
-                add_difference(entry, own[key], other[key], output=is_output(key))
-            for key, beside in pairwise(filter(is_output, own.files)):
-                form, _, runtime = key.rpartition("/")
-                if beside.rpartition("/")[0] == form:
-                    pair = f"{form}: {runtime}, {beside.rpartition('/')[2]}"
-                    entry = runtimes.setdefault(pair, {"values": 0, "differ": 0, "largest": 0.0})
-                    add_difference(entry, own[key], own[beside], output=True)
-    return {
-        "records": [Path(name).stem for name in names],
-        "beats": beats,
-        "arrays": arrays,
-        "runtimes": runtimes,
-    }
-
-
-def is_output(key: str) -> bool:
-    """Whether an array of a trace is what a model gave: "model/form/runtime"."""
-    return key.count("/") == 2
-
-
-def add_difference(entry: dict[str, Any], own: Any, other: Any, *, output: bool) -> None:
-    """Count how one array differs from its counterpart into `entry`, as `compare` says."""
-    entry["values"] += own.size
-    if own.shape != other.shape or own.dtype != other.dtype:
-        entry["differ"] += max(own.size, other.size)
-        entry["largest"] = float("inf")
-        return
-    bits = [np.ascontiguousarray(a).view(np.uint8).reshape(a.size, -1) for a in (own, other)]
-    unlike = (bits[0] != bits[1]).any(axis=1) if own.size else np.zeros(0, bool)
-    entry["differ"] += int(unlike.sum())
-    gap = np.abs(own.ravel()[unlike].astype(np.float64) - other.ravel()[unlike])
-    # A number beside none is no small difference.
-    entry["largest"] = max(entry["largest"], float(np.nan_to_num(gap, nan=np.inf).max(initial=0)))
-    if output:
-        size = np.maximum(1.0, np.abs(own.astype(np.float64)))
-        relative = (np.abs(own.astype(np.float64) - other) / size).max(initial=0.0)
-        entry["relative"] = max(entry.get("relative", 0.0), float(relative))
-        labels = (
-            own.argmax(1) != other.argmax(1) if own.shape[1] > 1 else (own > 0.5) != (other > 0.5)
-        )
-        entry["labels"] = entry.get("labels", 0) + int(labels.sum())
 
 
 def bench(userland: Userland) -> dict[str, Any]:
@@ -448,143 +256,6 @@ def outcome(report: Path) -> dict[str, Any]:
         else:
             tally["passed"] += 1
     return {**tally, "reasons": dict(skipped), "failures": failed}
-
-
-def verdicts(log: dict[str, Any]) -> dict[str, bool]:
-    """What has to hold, and whether it does."""
-    code, tests = log["machine_code"], log["tests"]
-    said = {
-        "vector kernels are there": bool(code["kernels"]),
-        "no fused multiply-add": code["fused"] == 0,
-        "nothing that ARMv8.0-A lacks": not code["beyond"],
-        "the emulated core stops at newer instructions": log["stops_at_newer_code"],
-        "every test file finished": bool(tests)
-        and all("unfinished" not in t for t in tests.values()),
-        "no test failed": not any(t.get("failed") for t in tests.values()),
-    }
-    if (comparison := log["comparison"]) is not None:
-        arrays = comparison["arrays"]
-        inputs = {key: entry for key, entry in arrays.items() if not is_output(key)}
-        # Integer models round as each runtime's kernels for a machine do; see the page's text.
-        outputs = [entry for key, entry in arrays.items() if is_output(key) and "/int8/" not in key]
-        peaks = [entry for key, entry in inputs.items() if key.endswith("/r_sample")]
-        said |= {
-            "R peaks are identical": not any(entry["differ"] for entry in peaks),
-            "windows, features, intervals and quality are the same bits": not any(
-                entry["differ"] for entry in inputs.values()
-            ),
-            f"outputs of float models agree within {AGREEMENT:g}": all(
-                entry["relative"] <= AGREEMENT for entry in outputs
-            ),
-            "labels of float models are identical": not any(entry["labels"] for entry in outputs),
-        }
-    return said
-
-
-def difference_table(entries: dict[str, dict[str, Any]]) -> list[str]:
-    """Rows of a table of differences, its head first."""
-    return [
-        "| compared | values | differ in a bit | largest difference | labels that differ |",
-        "| --- | --- | --- | --- | --- |",
-        *(
-            f"| {key} | {entry['values']} | {entry['differ']} | {entry['largest']:.2g} | "
-            f"{entry.get('labels', '')} |"
-            for key, entry in entries.items()
-        ),
-    ]
-
-
-def markdown(log: dict[str, Any]) -> str:
-    """The log as a page."""
-    lines = [
-        "# The aarch64 wheel, emulated",
-        "",
-        f"Made by `{log['command']}` on {log['when']}, from commit {log['commit'][:12]}: "
-        f"{log['wheel']} in an arm64 Debian {log['suite']} under {log['emulator']}, core "
-        f"`{log['cpu']}` (that of a Raspberry Pi 3 is `cortex-a53`). The emulator runs the same "
-        "instructions as the core, at no meaningful speed.",
-        "",
-        "| what has to hold | |",
-        "| --- | --- |",
-        *(f"| {what} | {'yes' if holds else 'NO'} |" for what, holds in log["verdicts"].items()),
-        "",
-        "Versions, the same on both machines: "
-        + ", ".join(f"{name} {version}" for name, version in log["packages"].items())
-        + ".",
-    ]
-    if (comparison := log["comparison"]) is not None:
-        lines += [
-            "",
-            "## The same beats as x86-64",
-            "",
-            f"Records of mitdb: {', '.join(comparison['records'])}; {comparison['beats']} beats. "
-            "By detector or model, then what was compared (a model's output: form and runtime).",
-            "",
-            *difference_table(comparison["arrays"]),
-            "",
-            "Integer models round as each runtime's kernels for a machine do, and one step early "
-            "in a network can become several at its end. As a measure, two runtimes on x86-64:",
-            "",
-            *difference_table(comparison["runtimes"]),
-        ]
-    code = log["machine_code"]
-    dispatched = ", ".join(f"`{name}`" for name in code["dispatched"]) or "none"
-    lines += [
-        "",
-        "## Machine code",
-        "",
-        f"{code['instructions']} instructions; {code['fused']} fused multiply-adds; "
-        f"{sum(map(len, code['beyond'].values()))} that the assembler refuses for ARMv8.0-A, "
-        f"beside libgcc's atomics, which ask first: {dispatched}. Functions that compute on "
-        "vectors of floats (NEON):",
-        "",
-        "| function | instructions | vector arithmetic |",
-        "| --- | --- | --- |",
-        *(
-            f"| `{name}` | {entry['instructions']} | {entry['vector']} |"
-            for name, entry in code["kernels"].items()
-        ),
-        "",
-        "## Tests",
-        "",
-        f"Left out, since they hold a clock to a limit: {', '.join(f'`{t}`' for t in TIMED)}.",
-        "",
-        "| file | passed | skipped | failed |",
-        "| --- | --- | --- | --- |",
-    ]
-    reasons: Counter[str] = Counter()
-    failures: list[str] = []
-    for name, entry in log["tests"].items():
-        if "unfinished" in entry:
-            lines.append(f"| {name} | {entry['unfinished']} | | |")
-            continue
-        lines.append(
-            f"| {name} | {entry.get('passed', 0)} | {entry.get('skipped', 0)} | "
-            f"{entry.get('failed', 0)} |"
-        )
-        reasons.update(entry["reasons"])
-        failures += [f"- `{test}` ({name}): {why}" for test, why in entry["failures"].items()]
-    if log["not_run"]:
-        lines += ["", f"Not run: {', '.join(log['not_run'])}."]
-    if reasons:
-        lines += ["", "Skipped:", "", *(f"- {n} x {why}" for why, n in reasons.most_common())]
-    if failures:
-        lines += ["", "Failed:", "", *failures]
-    lines += ["", "## ecgfast-bench", "", f"`{log['bench']['command']}` ran to its end: stages "]
-    lines[-1] += (
-        ", ".join(log["bench"]["stages"])
-        + "; models "
-        + "; ".join(
-            f"{model} ({form}: {', '.join(told) if isinstance(told, list) else told})"
-            for model, forms in log["bench"]["models"].items()
-            for form, told in forms.items()
-        )
-    )
-    lines[-1] += "; beats labelled end to end: " + ", ".join(
-        f"{model} {beats}" for model, beats in log["bench"]["end_to_end"].items()
-    )
-    lines[-1] += "."
-    return "\n".join(lines) + "\n"
 
 
 def parse() -> argparse.Namespace:
@@ -707,8 +378,8 @@ def main() -> int:
     log["verdicts"] = verdicts(log)
     log_file.parent.mkdir(parents=True, exist_ok=True)
     log_file.write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
-    args.log.with_suffix(".md").write_text(markdown(log), encoding="utf-8")
-    print(markdown(log))
+    args.log.with_suffix(".md").write_text(markdown(log, TIMED), encoding="utf-8")
+    print(markdown(log, TIMED))
     return 0 if all(log["verdicts"].values()) else 1
 
 
