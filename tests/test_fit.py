@@ -418,10 +418,8 @@ def test_losses_and_heads_that_do_not_go_together(fitting, recipe, problem) -> N
         fitting.fit(recipe, toy_examples())
 
 
-def test_accuracy_of_softened_targets() -> None:
-    from ecgfast.training.fit import _accuracy
-
-    metric = _accuracy(1)
+def test_accuracy_of_softened_targets(fitting) -> None:
+    metric = fitting._accuracy(1)
     metric.update_state(
         np.array([[0.975], [0.025], [0.975], [0.025]]), np.array([[0.9], [0.2], [0.4], [0.1]])
     )

@@ -413,28 +413,20 @@ def lines_of(process: subprocess.Popen[bytes], count: int) -> list[dict[str, Any
     return [json.loads(process.stdout.readline()) for _ in range(count)]
 
 
-def wait_until_caught(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Until a process has a handler for a signal; it has nothing else to tell that it waits."""
-    status = Path(f"/proc/{process.pid}/status")
-    if not status.is_file():
-        time.sleep(5.0)
-        return
-    caught = 0
-    while not caught >> (number - 1) & 1:
-        time.sleep(0.05)
-        (line,) = [x for x in status.read_text().splitlines() if x.startswith("SigCgt:")]
-        caught = int(line.split()[1], 16)
+def held_by(pipe: Any) -> int:
+    """Bytes in a pipe."""
+    import fcntl
+    import termios
+
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4), sys.byteorder)
 
 
 def wait_until_full(pipe: Any) -> None:
     """Until a pipe has stopped to fill, since nobody reads it."""
-    import fcntl
-    import termios
-
     held = -1
     while True:
         time.sleep(0.7)
-        now = int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4), sys.byteorder)
+        now = held_by(pipe)
         if now == held > 1000:
             return
         held = now
@@ -473,7 +465,10 @@ def test_a_stream_ends_cleanly_before_any_sample(
     queue: int, number: int, started: Callable[..., Any]
 ) -> None:
     process = started("-", "--fs", 250, "--json", "--queue", queue, stdin=subprocess.PIPE)
-    wait_until_caught(process, signal.SIGTERM)
+    process.stdin.write(b"0.1")  # no line, hence no sample: once it is taken, more is waited for
+    process.stdin.flush()
+    while held_by(process.stdin):
+        time.sleep(0.05)
     process.send_signal(number)
     assert process.wait(10) == 0  # and not because its input ended
     assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
@@ -519,7 +514,7 @@ def test_the_second_interrupt_ends_a_print_that_waits(
     wait_until_full(process.stdout)
     process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(0.5)
+        process.wait(1.0)  # well after the time in which a second signal counts as the first again
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 130
 
