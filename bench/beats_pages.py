@@ -18,19 +18,13 @@ import numpy as np
 from ecgfast import BeatStream
 from ecgfast.core import BeatBatch
 from ecgfast.evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, evaluate_beat_model, is_beat
+from ecgfast.evaluation.beat_model import PUBLISHED
 from ecgfast.evaluation.classes import from_matrix
 from ecgfast.records import read_record
 from ecgfast.runtime import Classifier, ModelCard
 from ecgfast.training.splits import DS2, patient_of
 
 TOLD = ("N", "S", "V")
-#: Published F1, or sensitivity and positive predictivity, in %, of patients never seen.
-PEERS = (
-    ("Llamedo and Martinez, IEEE TBME 58(3), 2011", "S Se 77, +P 39; V Se 81, +P 87", "DS2"),
-    ("de Chazal, O'Dwyer and Reilly, IEEE TBME 51(7), 2004", "S Se 75.9, +P 38.5", "DS2"),
-    ("Niu and others, 2019", "S F1 77, V F1 90", "DS2"),
-    ("OSEA (Hamilton, Computers in Cardiology, 2002)", "V Se 91.3, +P 96.1", "44 records of mitdb"),
-)
 ONE_PATIENT = "mitdb/232"
 PICTURES = 6
 #: What cross-validation over the same patients and folds spoke against.
@@ -122,7 +116,7 @@ def figures_page(card: ModelCard) -> str:
         "",
         "| | figures | on |",
         "| --- | --- | --- |",
-        *(f"| {who} | {what} | {where} |" for who, what, where in PEERS),
+        *(f"| {who} | {what} | {where} |" for who, what, where in PUBLISHED),
         "",
         "Their protocols differ from paper to paper, in leads and in what of a recording they see; "
         "the figures above are causal and from one lead.",

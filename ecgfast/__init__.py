@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         WindowSpec,
         detect_qrs,
     )
+    from ecgfast.decision import Decision
     from ecgfast.errors import (
         EcgfastError,
         InputError,
@@ -35,6 +36,7 @@ _HOMES = {
     "ecgfast.core": (
         "BandpassFilter", "BeatBatch", "BeatStream", "QRSDetector", "WindowSpec", "detect_qrs",
     ),
+    "ecgfast.decision": ("Decision",),
     "ecgfast.errors": (
         "EcgfastError", "InputError", "MissingExtraError", "ModelError", "RecordError",
     ),
@@ -51,6 +53,7 @@ __all__ = [
     "BeatBatch",
     "BeatStream",
     "Classifier",
+    "Decision",
     "EcgfastError",
     "InputError",
     "MissingExtraError",

@@ -16,17 +16,20 @@ from ..reports.summary import NOT_A_DEVICE, Tally
 from ..streaming import Beat, BeatLabeller, ChunkSource, open_source
 from ..streaming.sources import BLOCK_S
 from .common import (
+    add_decision,
     add_json,
     add_lookahead,
     add_model,
     add_output,
     add_signal,
+    decision_for,
     example,
     labeller_for,
     output_file,
     pace,
     print_json,
     progress,
+    promise_text,
     tally_for,
 )
 from .marks import Mark, Marker
@@ -40,10 +43,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Find and label the beats of a recording, print a summary, and write the beats as a WFDB "
         "annotation file, CSV or JSON. The recording is streamed, not loaded. " + NOT_A_DEVICE
     )
-    parser.epilog = example("ecgfast classify mitdb/208 --output 208.csv")
+    parser.epilog = example(
+        "ecgfast classify mitdb/208 --output 208.csv\n"
+        "  ecgfast classify mitdb/208 --sensitivity V=0.95 --reject 0.05"
+    )
     parser.add_argument("record", help="WFDB record, or .edf, .bdf, .csv, .txt, .npy, .npz file")
     add_model(parser)
     add_lookahead(parser)
+    add_decision(parser)
     add_signal(parser)
     add_output(parser, _ANNOTATOR)
     add_json(parser, "the summary")
@@ -52,10 +59,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Label beats, write them, and print a summary."""
     begin = perf_counter()
+    decision = decision_for(args)
     source = open_source(args.record, args.fs, args.leads)
     name = Path(source.name).name
     file, form = output_file(args.output, args.format, name, _ANNOTATOR)
-    labeller = labeller_for(source, args)
+    labeller = labeller_for(source, args, decision)
     classifier = labeller.classifier
     tally = tally_for(classifier)
     beats = _beats(source, labeller, tally, name)
@@ -67,6 +75,7 @@ def run(args: argparse.Namespace) -> None:
         "form": classifier.form,
         "runtime": classifier.backend,
         "lookahead": args.lookahead,
+        **({"decision": list(labeller.rule.promises)} if labeller.rule.promises else {}),
     }
     if form == "csv":
         write_csv(file, beats)
@@ -93,6 +102,8 @@ def run(args: argparse.Namespace) -> None:
     print(summary.text())
     form_used = f", {classifier.form}" if classifier.form else ""
     print(f"model       {args.model}{form_used}, on {classifier.backend}")
+    for promise in labeller.rule.promises:
+        print(f"decision    {promise_text(promise)}, in cross-validation")
     print(f"time        {pace(duration, wall)}")
     print(f"written     {file}")
     print(NOT_A_DEVICE)

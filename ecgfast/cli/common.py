@@ -8,12 +8,13 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import EcgfastError
+from ..decision import REJECTED, Decision
+from ..errors import EcgfastError, InputError
 
 if TYPE_CHECKING:
     from ..reports import Tally
@@ -24,6 +25,7 @@ __all__ = [
     "EXIT_USAGE",
     "UsageError",
     "add_data",
+    "add_decision",
     "add_json",
     "add_lookahead",
     "add_model",
@@ -34,6 +36,7 @@ __all__ = [
     "beat_line",
     "beat_row",
     "data_folder",
+    "decision_for",
     "example",
     "guarded",
     "labeller_for",
@@ -41,6 +44,7 @@ __all__ = [
     "pace",
     "print_json",
     "progress",
+    "promise_text",
     "tally_for",
 ]
 
@@ -162,6 +166,74 @@ def add_lookahead(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_decision(parser: argparse.ArgumentParser) -> None:
+    """Add ``--sensitivity``, ``--positive-predictivity`` and ``--reject``."""
+    for by, what in (
+        ("sensitivity", "find this share of a class's beats"),
+        ("positive-predictivity", "have this share of the beats called so right"),
+    ):
+        parser.add_argument(
+            f"--{by}",
+            type=_levels,
+            default={},
+            metavar="CLASS=SHARE,...",
+            help=f"{what}, such as V=0.95: the class's threshold is the one that reached it in "
+            "cross-validation over the model's training patients (default: the most probable "
+            "class is told)",
+        )
+    parser.add_argument(
+        "--reject",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="give at most this share of beats, the least sure ones, no class but the label "
+        f"{REJECTED}, likewise by cross-validation (default: 0)",
+    )
+
+
+def _levels(text: str) -> dict[str, float]:
+    levels: dict[str, float] = {}
+    for part in text.split(","):
+        label, _, level = part.strip().rpartition("=")
+        try:
+            levels[label] = float(level)
+        except ValueError:
+            label = ""
+        if not label:
+            raise argparse.ArgumentTypeError(f"{text!r} is no list such as V=0.95,S=0.8")
+    return levels
+
+
+def decision_for(args: argparse.Namespace) -> Decision:
+    """What ``--sensitivity``, ``--positive-predictivity`` and ``--reject`` ask for.
+
+    Raises
+    ------
+    UsageError
+        If a figure is no share, or a class is given twice.
+    """
+    try:
+        return Decision(args.sensitivity, args.positive_predictivity, args.reject)
+    except InputError as error:
+        raise UsageError(str(error)) from None
+
+
+def promise_text(promise: Mapping[str, Any]) -> str:
+    """What cross-validation says of a threshold, in words; 95 % intervals over patients."""
+    share = {name: f"{100 * x:.1f} %" for name, x in promise.items() if isinstance(x, float)}
+    for name, interval in promise.get("intervals_95", {}).items():
+        share[name] += f" [{', '.join(f'{100 * x:.1f}' for x in interval)}]"
+    if promise["by"] == "reject":
+        return (
+            f"{REJECTED} below {share['threshold']}: {share['coverage']} of beats kept, "
+            f"{share['accuracy']} of them right"
+        )
+    return (
+        f"{promise['class']} from {share['threshold']} on: sensitivity {share['sensitivity']}, "
+        f"positive predictivity {share['positive_predictivity']}"
+    )
+
+
 def add_output(parser: argparse.ArgumentParser, annotator: str) -> None:
     """Add ``--output`` and ``--format``.
 
@@ -185,7 +257,9 @@ def add_output(parser: argparse.ArgumentParser, annotator: str) -> None:
     )
 
 
-def labeller_for(source: ChunkSource, args: argparse.Namespace) -> BeatLabeller:
+def labeller_for(
+    source: ChunkSource, args: argparse.Namespace, decision: Decision | None = None
+) -> BeatLabeller:
     """The stream and model that ``--model``, ``--form`` and ``--lookahead`` ask for.
 
     Raises
@@ -197,7 +271,13 @@ def labeller_for(source: ChunkSource, args: argparse.Namespace) -> BeatLabeller:
     from ..streaming import BeatLabeller
 
     classifier = Classifier(args.model, form=args.form)
-    return BeatLabeller(classifier, source.fs, leads=len(source.leads), lookahead=args.lookahead)
+    return BeatLabeller(
+        classifier,
+        source.fs,
+        leads=len(source.leads),
+        lookahead=args.lookahead,
+        decision=decision,
+    )
 
 
 def tally_for(classifier: Classifier) -> Tally:

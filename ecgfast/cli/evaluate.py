@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..decision import Decision
 from ..errors import ModelError
 from ..evaluation.detector import (
     STARTED_S,
@@ -22,7 +23,17 @@ from ..evaluation.detector import (
 )
 from ..evaluation.ec57 import LEARNING_S, TOLERANCE_S, DetectionScore
 from ..records import Record, read_record
-from .common import UsageError, add_json, data_folder, example, print_json, progress
+from ..runtime.cards import VIEWS
+from .common import (
+    UsageError,
+    add_decision,
+    add_json,
+    data_folder,
+    decision_for,
+    example,
+    print_json,
+    progress,
+)
 
 if TYPE_CHECKING:
     from ..evaluation import BeatModelScores
@@ -32,6 +43,9 @@ if TYPE_CHECKING:
 _DATABASE = "mitdb"
 # Three quarters of DS2's S beats are in this one record: the figures without it stand beside.
 _ONE_PATIENT = "232"
+# What stands side by side: of cross-validation, and of test beats.
+_BESIDE = ("promised", "reached")
+_DECISION = ("sensitivity", "positive_predictivity", "reject")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = example(
         "ecgfast evaluate --detector recordings/mitdb --html detector.html\n"
-        "  ecgfast evaluate beats --data recordings"
+        "  ecgfast evaluate beats --data recordings --sensitivity V=0.95"
     )
     parser.add_argument("model", nargs="?", help="a built-in model, a .tflite file or a card")
     parser.add_argument(
@@ -99,6 +113,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--records", type=_names, default=[], metavar="NAME,...", help="these records only"
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page of the tables")
+    add_decision(parser)
     add_json(parser, "all figures")
 
 
@@ -127,9 +142,11 @@ def run(args: argparse.Namespace) -> None:
     if (args.model is None) == (args.detector is None):
         raise UsageError("name a model, or the folder of recordings with --detector")
     if args.model is None:
-        for option in ("data", "form", "recipe", "work"):
-            if getattr(args, option) is not None:
-                raise UsageError(f"--{option} goes with a model, not with --detector")
+        for option in ("data", "form", "recipe", "work", *_DECISION):
+            if getattr(args, option):
+                raise UsageError(
+                    f"--{option.replace('_', '-')} goes with a model, not with --detector"
+                )
         _score_detector(args)
         return
     for option in ("method", "max_delay", "leads", "start", "peers"):
@@ -320,8 +337,10 @@ def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
     card = classifier.card
     if card is None or card.path is None:
         raise ModelError(f"{classifier.path}: has no card that says what it is for")
-    if args.form or args.records:
-        raise UsageError(f"--form and --records go with models of beats, not with {card.name}")
+    for option in ("form", "records", *_DECISION):
+        if getattr(args, option):
+            name = option.replace("_", "-")
+            raise UsageError(f"--{name} goes with models of beats, not with {card.name}")
     recipe = Recipe.load(args.recipe or card.name)
     folder = None if args.work is None else args.work / "scores"
     metrics = load_task(recipe.task).score_forms(
@@ -357,8 +376,13 @@ def _drawn(folder: Path | None) -> list[str]:
 def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     """AAMI beat classes on records of mitdb."""
     from ..evaluation import evaluate_beat_model
+    from ..evaluation.beat_model import PUBLISHED
+    from ..reports.table import Table
     from ..training.splits import DS1, DS2, PACED, patient_of
 
+    decision = decision_for(args)
+    for ahead in range(len(VIEWS)):
+        decision.rule(classifier, ahead)  # what is not offered is said before the work
     names = args.records or list(DS2)
     folder = data_folder(args)
     scores = evaluate_beat_model(
@@ -387,6 +411,21 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     form = "" if classifier.form is None else f" ({classifier.form})"
     title = f"Beat classes of {name}{form} on {_DATABASE} {split}"
     tables = [table for score in scores for table in _class_tables(score)]
+    probabilities = _probabilities(classifier, scores, decision)
+    if probabilities:
+        tables += [table for told in probabilities for table in _probability_tables(told)]
+        lines.append(
+            "Probabilities, thresholds and rejections are of reference beats. Promised: by "
+            "cross-validation over the training patients, where thresholds come from. Reached: on "
+            "the records above. Each threshold alone, but for a decision asked for, whose "
+            "thresholds work together; the tables of classes tell the most probable class."
+        )
+    if classifier.card is not None and "cross_validation" in classifier.card.metrics:
+        lines.append(
+            f"What each input and branch buys: ecgfast crossval {name} --data DATA, whose figures "
+            f"are in docs/{name}-inputs.md of the sources."
+        )
+    tables.append(Table("Published figures of others", ["by", "figures, in %", "on"], PUBLISHED))
     if args.work is not None:
         from ..training.scoring import write_score
 
@@ -404,12 +443,17 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         "patients_on_both_sides": "202 is the person of 201 in DS1" if "202" in names else "none",
         "command": _command(args),
     }
-    _write(args, title, lines, tables, {**about, "scores": [score.to_dict() for score in scores]})
+    figures = {
+        **about,
+        "scores": [score.to_dict() for score in scores],
+        "probabilities": probabilities,
+    }
+    _write(args, title, lines, tables, figures)
 
 
 def _point(score: BeatModelScores) -> str:
     beats = "reference beats" if score.beats == "reference" else "own detections"
-    return f"{beats}, {'label one beat later' if score.lookahead else 'label with the beat'}"
+    return f"{beats}, {VIEWS[score.lookahead]}"
 
 
 def _class_tables(score: BeatModelScores) -> Iterator[Table]:
@@ -450,6 +494,80 @@ def _class_tables(score: BeatModelScores) -> Iterator[Table]:
     )
 
 
+def _share(value: float | None) -> str:
+    return "-" if value is None else _figure(100 * value, 1)
+
+
+def _probabilities(
+    classifier: Classifier, scores: Sequence[BeatModelScores], decision: Decision
+) -> list[dict[str, Any]]:
+    """What probabilities are worth on reference beats, with the decision asked for."""
+    from ..evaluation import evaluate_decision, evaluate_probabilities
+
+    found = []
+    for score in scores:
+        if score.beats == "reference" and (told := evaluate_probabilities(classifier, score)):
+            asked_for = evaluate_decision(classifier, score, decision)
+            found.append({**told, **({"asked for": asked_for} if asked_for else {})})
+    return found
+
+
+def _probability_tables(told: dict[str, Any]) -> Iterator[Table]:
+    """Calibration, and what thresholds and rejections reach."""
+    from ..reports.table import Table
+
+    view = VIEWS[told["lookahead"]]
+    yield from _decision_tables(f"the decision asked for, {view}", told.get("asked for", ()))
+    promised, reached = ({row["from"]: row for row in told[x]["bins"]} for x in _BESIDE)
+    errors = [_figure(100 * told[x]["expected_calibration_error"], 2) for x in _BESIDE]
+    rows = []
+    for start in sorted(promised | reached):
+        row = [f"{start:.1f} to {start + 0.1:.1f}"]
+        for bins in (promised, reached):
+            one = bins.get(start)
+            row += (
+                [f"{one['beats']:,}", _share(one["probability"]), _share(one["right"])]
+                if one
+                else ["0", "-", "-"]
+            )
+        rows.append(row)
+    yield Table(
+        f"Probabilities, {view}: expected calibration error {errors[0]} points in "
+        f"cross-validation, {errors[1]} here",
+        ["probability of the label", *["beats", "mean", "right"] * 2],
+        rows,
+        [("", 1), *((name, 3) for name in _BESIDE)],
+    )
+    yield from _decision_tables(view, told["decisions"])
+
+
+def _decision_tables(what: str, decided: Sequence[dict[str, Any]]) -> Iterator[Table]:
+    """What thresholds and rejections promise, and what they reached."""
+    from ..reports.table import Table
+
+    kinds = {False: ("Thresholds of one class", "Se", "+P"), True: ("Rejection", "kept", "right")}
+    for rejects, (heading, *names) in kinds.items():
+        rows = []
+        for row in decided:
+            if (row["by"] == "reject") != rejects:
+                continue
+            name = row["by"] if rejects else f"{row['class']} {row['by']}"
+            cells = [f"{name} {_share(row['wanted'])}", _share(row["threshold"])]
+            for figures in (row[x] for x in _BESIDE):
+                intervals = figures.get("intervals_95", {})
+                for figure in (figure for figure in figures if figure != "intervals_95"):
+                    interval = ", ".join(map(_share, intervals.get(figure, ())))
+                    cells += [_share(figures[figure]), f"[{interval}]" if interval else ""]
+            rows.append(cells)
+        if rows:
+            yield Table(
+                f"{heading}, {what}, in %",
+                ["wanted", "threshold", *(x for name in names * 2 for x in (name, ""))],
+                rows,
+                [("", 2), *((name, 4) for name in _BESIDE)],
+            )
+
+
 # ------------------------------------------------------------------ output
 
 
@@ -470,6 +588,10 @@ def _command(args: argparse.Namespace) -> str:
         for start in args.start or ():
             words += ["--start", f"{start:g}"]
         words += ["--peers"] if args.peers else []
+    for option in _DECISION:
+        if given := getattr(args, option):
+            text = given if option == "reject" else ",".join(f"{c}={x:g}" for c, x in given.items())
+            words += [f"--{option.replace('_', '-')}", str(text)]
     words += ["--records", ",".join(args.records)] if args.records else []
     return shlex.join(words)
 

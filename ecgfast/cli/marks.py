@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
+from ..decision import REJECTED
 from ..reports.summary import is_flutter
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Marker:
             yield beat.sample, beat.label, ""
         else:
             numbers = ", ".join(f"{name} {value:.1f}" for name, value in beat.values.items())
-            yield beat.sample, "Q", beat.label or numbers
+            text = "rejected" if beat.label == REJECTED else beat.label
+            yield beat.sample, "Q", text or numbers
         self._last, self._fluttering = beat.sample, flutter
 
     def end(self) -> Iterator[Mark]:

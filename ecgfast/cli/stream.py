@@ -25,15 +25,18 @@ from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_sour
 from ..streaming.lines import LineParser
 from .common import (
     UsageError,
+    add_decision,
     add_lookahead,
     add_model,
     add_signal,
     beat_heading,
     beat_line,
     beat_row,
+    decision_for,
     example,
     labeller_for,
     print_json,
+    promise_text,
 )
 from .marks import Mark, Marker
 
@@ -101,6 +104,7 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
     )
     add_model(parser)
     add_lookahead(parser)
+    add_decision(parser)
     add_signal(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object a line")
 
@@ -108,6 +112,7 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
 def run(args: argparse.Namespace) -> None:
     """Label a live source until it ends."""
     _check(args)
+    decision = decision_for(args)
     with ExitStack() as stack:
         stack.enter_context(_warnings_shown())
         stop = stack.enter_context(_Stop())
@@ -115,10 +120,12 @@ def run(args: argparse.Namespace) -> None:
         if live is None:  # interrupted before the first sample
             return
         stack.callback(live.close)
-        labeller = labeller_for(live.source, args)
+        labeller = labeller_for(live.source, args, decision)
         file = None
         if args.output is not None:
             file = stack.enter_context(AnnotationFile(args.output, live.source.fs))
+        for promise in () if args.json else labeller.rule.promises:
+            print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
         show = _Show(labeller.classifier, file, as_lines=args.json)
         for chunk in live.source.chunks:
             show.beats(labeller.process(chunk))

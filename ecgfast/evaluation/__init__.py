@@ -8,6 +8,12 @@ from ecgfast.evaluation.classes import (
     confusion_matrix,
     patient_intervals,
     score_classes,
+    share_interval,
+)
+from ecgfast.evaluation.decisions import (
+    evaluate_decision,
+    evaluate_probabilities,
+    usual_decisions,
 )
 from ecgfast.evaluation.detector import (
     Delays,
@@ -47,7 +53,9 @@ __all__ = [
     "class_confusion",
     "confusion_matrix",
     "evaluate_beat_model",
+    "evaluate_decision",
     "evaluate_detector",
+    "evaluate_probabilities",
     "flutter_intervals",
     "is_beat",
     "match_beats",
@@ -56,5 +64,7 @@ __all__ = [
     "report_times",
     "score_classes",
     "score_detection",
+    "share_interval",
     "total_scores",
+    "usual_decisions",
 ]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,16 @@ from .ec57 import AAMI_CLASSES, AAMI_OF_SYMBOL, class_confusion, flutter_interva
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["BeatModelScores", "evaluate_beat_model"]
+__all__ = ["PUBLISHED", "BeatModelScores", "evaluate_beat_model"]
+
+#: Published figures of patients never seen: whose, F1 or sensitivity and positive predictivity in
+#: %, and on what.
+PUBLISHED = (
+    ("Llamedo and Martinez, IEEE TBME 58(3), 2011", "S Se 77, +P 39; V Se 81, +P 87", "DS2"),
+    ("de Chazal, O'Dwyer and Reilly, IEEE TBME 51(7), 2004", "S Se 75.9, +P 38.5", "DS2"),
+    ("Niu and others, 2019", "S F1 77, V F1 90", "DS2"),
+    ("OSEA (Hamilton, Computers in Cardiology, 2002)", "V Se 91.3, +P 96.1", "44 records of mitdb"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +46,12 @@ class BeatModelScores:
         Recordings and whose they are.
     matrices : ndarray of int64, shape (records, k, k)
         Confusion of each recording; k is 5, and 6 with detected beats, for missed and false ones.
+    outputs : ndarray of float32, shape (n, 5)
+        Probabilities of each reference beat; none with detected beats.
+    target : ndarray of int64, shape (n,)
+        Class of each of them.
+    record : ndarray of int64, shape (n,)
+        Recording of each of them.
     """
 
     beats: str
@@ -44,6 +59,9 @@ class BeatModelScores:
     records: tuple[str, ...]
     patients: tuple[str, ...]
     matrices: npt.NDArray[np.int64]
+    outputs: npt.NDArray[np.float32]
+    target: npt.NDArray[np.int64]
+    record: npt.NDArray[np.int64]
 
     def scores(self, without: Sequence[str] = ()) -> ClassScores:
         """Gross scores over all recordings but some.
@@ -127,30 +145,40 @@ def evaluate_beat_model(
     if classifier.classes != tuple(AAMI_CLASSES) or classifier.window is None:
         raise ModelError(f"{classifier.path}: gives {classifier.classes}, not the AAMI classes")
     points = [("reference", 0), ("reference", 1), ("detected", 0), ("detected", 1)]
-    matrices: dict[tuple[str, int], list[npt.NDArray[np.int64]]] = {p: [] for p in points}
+    found: dict[tuple[str, int], list[_Answers]] = {point: [] for point in points}
     for database, name, _ in tqdm(
         records, desc="evaluate", unit="record", disable=None if progress else True
     ):
         record = read_record(Path(data) / database / name, leads=lead)
         for beats, ahead in points:
-            score = _from_reference if beats == "reference" else _end_to_end
-            matrices[beats, ahead].append(score(classifier, record, ahead))
+            answer = _from_reference if beats == "reference" else _end_to_end
+            found[beats, ahead].append(answer(classifier, record, ahead))
     return [
         BeatModelScores(
             beats,
             ahead,
             tuple(f"{database}/{name}" for database, name, _ in records),
             tuple(patient for _, _, patient in records),
-            np.stack(matrices[beats, ahead]),
+            np.stack([answers.matrix for answers in of]),
+            np.concatenate([answers.outputs for answers in of]),
+            np.concatenate([answers.target for answers in of]),
+            np.repeat(np.arange(len(of)), [len(answers.target) for answers in of]),
         )
-        for beats, ahead in points
+        for (beats, ahead), of in found.items()
     ]
 
 
-def _labels(classifier: Classifier, batch: BeatBatch) -> npt.NDArray[np.int64]:
+class _Answers(NamedTuple):
+    """Confusion of one recording, and what was said of each reference beat."""
+
+    matrix: npt.NDArray[np.int64]
+    outputs: npt.NDArray[np.float32]
+    target: npt.NDArray[np.int64]
+
+
+def _outputs(classifier: Classifier, batch: BeatBatch) -> npt.NDArray[np.float32]:
     features = batch.features if "features" in classifier.input_shapes else None
-    best: npt.NDArray[np.int64] = classifier.predict(batch.windows, features).argmax(axis=1)
-    return best
+    return classifier.predict(batch.windows, features)
 
 
 def _reference(record: Record) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -161,21 +189,23 @@ def _reference(record: Record) -> tuple[npt.NDArray[np.int64], list[str]]:
     return marks.sample[chosen], [AAMI_OF_SYMBOL[s] for s in marks.symbol[chosen]]
 
 
-def _from_reference(
-    classifier: Classifier, record: Record, lookahead: int
-) -> npt.NDArray[np.int64]:
+def _from_reference(classifier: Classifier, record: Record, lookahead: int) -> _Answers:
     samples, classes = _reference(record)
     stream = BeatStream(record.fs, method="given", lookahead=lookahead, window=classifier.window)
     batch = BeatBatch.concatenate([stream.process(record.signal, samples), stream.flush()])
-    actual = [AAMI_CLASSES.index(c) for c in classes]
-    return confusion_matrix(actual, _labels(classifier, batch), len(AAMI_CLASSES))
+    target = np.array([AAMI_CLASSES.index(c) for c in classes], np.int64)
+    outputs = _outputs(classifier, batch)
+    matrix = confusion_matrix(target, outputs.argmax(axis=1), len(AAMI_CLASSES))
+    return _Answers(matrix, outputs, target)
 
 
-def _end_to_end(classifier: Classifier, record: Record, lookahead: int) -> npt.NDArray[np.int64]:
+def _end_to_end(classifier: Classifier, record: Record, lookahead: int) -> _Answers:
     samples, classes = _reference(record)
     stream = BeatStream(record.fs, lookahead=lookahead, window=classifier.window)
     batch = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
-    given = [AAMI_CLASSES[i] for i in _labels(classifier, batch)]
+    given = [AAMI_CLASSES[i] for i in _outputs(classifier, batch).argmax(axis=1)]
     marks = record.annotations
     flutter = flutter_intervals(marks.sample, marks.symbol.tolist()) if marks is not None else None
-    return class_confusion(samples, classes, batch.r_sample, given, record.fs, flutter=flutter)
+    matrix = class_confusion(samples, classes, batch.r_sample, given, record.fs, flutter=flutter)
+    none = np.zeros(0, np.int64)
+    return _Answers(matrix, np.zeros((0, len(AAMI_CLASSES)), np.float32), none)

@@ -11,7 +11,13 @@ import numpy.typing as npt
 
 from ..errors import InputError
 
-__all__ = ["ClassScores", "confusion_matrix", "patient_intervals", "score_classes"]
+__all__ = [
+    "ClassScores",
+    "confusion_matrix",
+    "patient_intervals",
+    "score_classes",
+    "share_interval",
+]
 
 
 @dataclass(frozen=True)
@@ -200,8 +206,7 @@ def patient_intervals(
     table = np.asarray(matrices, np.int64)
     if table.ndim != 3 or not len(table):
         raise InputError("no patients to draw from")
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(len(table), np.full(len(table), 1 / len(table)), size=draws)
+    weights = _draws(len(table), draws, seed)
     drawn = np.einsum("dp,pij->dij", weights, table)
     tails = [50 * (1 - level), 50 * (1 + level)]
     intervals: dict[str, dict[str, list[float]]] = {}
@@ -220,3 +225,54 @@ def patient_intervals(
             if np.isfinite(values).any()
         }
     return intervals
+
+
+def share_interval(
+    part: npt.ArrayLike,
+    whole: npt.ArrayLike,
+    patient: npt.ArrayLike,
+    *,
+    level: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
+) -> list[float]:
+    """Confidence interval of a share of beats over patients, by the draws of `patient_intervals`.
+
+    Parameters
+    ----------
+    part, whole : array_like of bool, shape (n,)
+        Which beats count, and of which.
+    patient : array_like of int, shape (n,)
+        Whose they are, from 0.
+    level : float
+        Coverage.
+    draws : int
+        Bootstrap samples.
+    seed : int
+
+    Returns
+    -------
+    list of float
+        Low and high; empty where there is no beat to tell of.
+
+    Raises
+    ------
+    InputError
+        If there are no beats at all, or lengths differ.
+    """
+    whose = np.asarray(patient, np.int64)
+    some, every = np.asarray(part, float), np.asarray(whole, float)
+    if not len(whose) or not len(whose) == len(some) == len(every):
+        raise InputError(f"{len(some)} beats of {len(every)}, of {len(whose)} patients' beats")
+    counts = np.stack([np.bincount(whose, some), np.bincount(whose, every)], axis=1)
+    drawn = _draws(len(counts), draws, seed) @ counts
+    known = drawn[:, 1] > 0
+    tails = [50 * (1 - level), 50 * (1 + level)]
+    shares = drawn[known, 0] / drawn[known, 1]
+    return [round(float(x), 4) for x in np.percentile(shares, tails)] if known.any() else []
+
+
+def _draws(patients: int, draws: int, seed: int) -> npt.NDArray[np.int64]:
+    """How often each patient is drawn, draw by draw."""
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(patients, np.full(patients, 1 / patients), size=draws)

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from .classes import share_interval
 
 __all__ = ["coverage_curve", "operating_points", "reliability"]
 
 #: Shares of the beats that a coverage curve keeps.
-COVERAGES = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8)
+COVERAGES = tuple(x / 100 for x in (*range(100, 90, -1), *range(90, 45, -5)))
 #: Sensitivities and positive predictivities that operating points are given for.
-WANTED = (0.8, 0.9, 0.95, 0.98)
+WANTED = tuple(x / 100 for x in (*range(50, 90, 5), *range(90, 100)))
 
 
 def reliability(
@@ -66,7 +67,9 @@ def coverage_curve(
     probability: npt.ArrayLike,
     target: npt.ArrayLike,
     coverages: Sequence[float] = COVERAGES,
-) -> list[dict[str, float]]:
+    *,
+    patients: npt.ArrayLike | None = None,
+) -> list[dict[str, Any]]:
     """Accuracy of the beats that are kept where the least sure ones are rejected (Chow, 1970).
 
     Parameters
@@ -75,12 +78,14 @@ def coverage_curve(
     target : array_like of int, shape (n,)
     coverages : sequence of float
         Shares of the beats to keep.
+    patients : array_like, shape (n,), optional
+        Whose beats they are.
 
     Returns
     -------
     list of dict
         "coverage", "threshold" (probability of the class given, below which a beat is rejected)
-        and "accuracy" of the beats kept.
+        and "accuracy" of the beats kept; with patients, "intervals_95" over them.
 
     Raises
     ------
@@ -88,23 +93,32 @@ def coverage_curve(
         If there are no beats, or numbers of rows differ.
     """
     sure, right = _told(probability, target)
+    whose = _index(patients)
     order = np.argsort(-sure, kind="stable")
     shares = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     rows = []
     for coverage in coverages:
         last = max(0, round(coverage * len(order)) - 1)
+        kept = sure >= sure[order[last]]
         rows.append(
             {
                 "coverage": coverage,
                 "threshold": round(float(sure[order[last]]), 5),
                 "accuracy": round(float(shares[last]), 5),
+                **_intervals(
+                    whose, coverage=(kept, np.ones_like(kept)), accuracy=(kept & right, kept)
+                ),
             }
         )
     return rows
 
 
 def operating_points(
-    probability: npt.ArrayLike, positive: npt.ArrayLike, wanted: Sequence[float] = WANTED
+    probability: npt.ArrayLike,
+    positive: npt.ArrayLike,
+    wanted: Sequence[float] = WANTED,
+    *,
+    patients: npt.ArrayLike | None = None,
 ) -> list[dict[str, Any]]:
     """Thresholds of one class's probability by sensitivity and by positive predictivity.
 
@@ -116,13 +130,16 @@ def operating_points(
         Which beats are of it.
     wanted : sequence of float
         Sensitivities and positive predictivities.
+    patients : array_like, shape (n,), optional
+        Whose beats they are.
 
     Returns
     -------
     list of dict
         "by", "wanted", "threshold" (a beat from it on is of the class), "sensitivity" and
-        "positive_predictivity" there. By sensitivity: the highest threshold that reaches it; by
-        positive predictivity: the lowest one; what is never reached is left out.
+        "positive_predictivity" there; with patients, "intervals_95" of both over them. By
+        sensitivity: the highest threshold that reaches it; by positive predictivity: the lowest
+        one; what is never reached is left out.
 
     Raises
     ------
@@ -132,6 +149,7 @@ def operating_points(
     score, of_class = np.asarray(probability, np.float64), np.asarray(positive, bool)
     if score.shape != of_class.shape or not of_class.any():
         raise InputError("no beat of the class to set a threshold by")
+    whose = _index(patients)
     order = np.argsort(-score, kind="stable")
     found = np.cumsum(of_class[order])
     last = np.append(np.diff(score[order]) != 0, True)  # of those that are equal
@@ -144,6 +162,8 @@ def operating_points(
             reached = np.flatnonzero(figure >= level)
             if len(reached):
                 at = reached[0] if by == "sensitivity" else reached[-1]
+                called = score >= threshold[at]
+                right = called & of_class
                 rows.append(
                     {
                         "by": by,
@@ -151,9 +171,27 @@ def operating_points(
                         "threshold": round(float(threshold[at]), 5),
                         "sensitivity": round(float(sensitivity[at]), 4),
                         "positive_predictivity": round(float(predictivity[at]), 4),
+                        **_intervals(
+                            whose,
+                            sensitivity=(right, of_class),
+                            positive_predictivity=(right, called),
+                        ),
                     }
                 )
     return rows
+
+
+def _index(patients: npt.ArrayLike | None) -> npt.NDArray[np.int64] | None:
+    return None if patients is None else np.unique(np.asarray(patients), return_inverse=True)[1]
+
+
+def _intervals(
+    whose: npt.NDArray[np.int64] | None, **shares: tuple[npt.NDArray[Any], npt.NDArray[Any]]
+) -> dict[str, Any]:
+    """95 % intervals of shares over patients, where these are known."""
+    if whose is None:
+        return {}
+    return {"intervals_95": {name: share_interval(*of, whose) for name, of in shares.items()}}
 
 
 def _told(

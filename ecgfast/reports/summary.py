@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..decision import REJECTED
 from ..records.writers import BeatLike
 
 __all__ = [
@@ -23,13 +24,14 @@ __all__ = [
 
 NOT_A_DEVICE = "For research and education only. This is not a medical device."
 
-#: The AAMI beat classes in words.
+#: The AAMI beat classes in words, and what no class is told of.
 CLASS_NAMES = {
     "N": "normal",
     "S": "supraventricular ectopic",
     "V": "ventricular ectopic",
     "F": "fusion",
     "Q": "unclassifiable",
+    REJECTED: "rejected, not sure enough",
 }
 
 # Quality bits of a bad signal: not "learning", which every start sets, nor "doubtful", which tells
@@ -88,7 +90,8 @@ class Summary:
     flutter_waves : int
         Detections within ventricular flutter or fibrillation: not among the beats.
     by_class : dict of str to int
-        Beats of each class of the model, zeros included; empty where beats were not labelled.
+        Beats of each class of the model, zeros included, and of "?" where a `Decision` rejected
+        some; empty where beats were not labelled.
     rate_mean : float
         60 over the mean RR interval, beats a minute; NaN with fewer than two beats.
     rate_min, rate_max : float
@@ -241,7 +244,7 @@ class Tally:
         self._valued += bool(getattr(beat, "values", {}))
         label = FLUTTER if flutter else beat.label
         if self._by_class and not flutter:
-            self._by_class[label] += 1
+            self._by_class[label] = self._by_class.get(label, 0) + 1
         if broken or label != self._row_label:
             self._end_row()
         if label in ("V", "S", FLUTTER):

@@ -12,7 +12,23 @@ from typing import Any, NamedTuple
 
 from ..errors import ModelError
 
-__all__ = ["InputSpec", "ModelCard", "ModelWindow", "available_models", "models_folder"]
+__all__ = [
+    "VIEWS",
+    "InputSpec",
+    "ModelCard",
+    "ModelWindow",
+    "available_models",
+    "models_folder",
+    "probabilities_heading",
+]
+
+#: What a label is called by the later beats that were waited for: none, or one.
+VIEWS = ("label with the beat", "label one beat later")
+
+
+def probabilities_heading(view: str) -> str:
+    """Heading among the metrics of what one view's probabilities are worth."""
+    return f"probabilities, cross-validation, {view}"
 
 
 @dataclass(frozen=True)
@@ -149,6 +165,22 @@ class ModelCard:
     def fastest_form(self, backend: str) -> str:
         """The fastest form on a runtime that holds accuracy; float32 where none was measured."""
         return str(self.fastest.get("forms", {}).get(backend, "float32"))
+
+    def probabilities(self, lookahead: int) -> dict[str, Any]:
+        """What probabilities are worth, by cross-validation over the training patients.
+
+        Parameters
+        ----------
+        lookahead : {0, 1}
+
+        Returns
+        -------
+        dict
+            "bins" and "expected_calibration_error", "coverage", and "operating points" by class,
+            as `ecgfast.evaluation.reliability` makes them; empty where the card has none.
+        """
+        told: dict[str, Any] = self.metrics.get(probabilities_heading(VIEWS[lookahead]), {})
+        return told
 
     def file(self, form: str) -> Path:
         """File of one form, beside the card.

@@ -36,10 +36,11 @@ class Beat:
     time : float
         R peak, in seconds from the source's first sample.
     label : str
-        The most probable class: AAMI ``N S V F Q``, or the model's own classes; empty where the
-        model gives numbers.
+        AAMI ``N S V F Q``, or the model's own classes: the most probable one, unless a `Decision`
+        says otherwise; "?" where that rejects the beat; empty where the model gives numbers.
     probability : float
-        Probability of `label`, 0 to 1; NaN where the model gives numbers.
+        Probability of `label`, 0 to 1, of a rejected beat that of the most probable class; NaN
+        where the model gives numbers.
     probabilities : mapping of str to float
         Probability of each class; empty where the model gives numbers.
     rr : float

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import BeatBatch, BeatStream
+from ..decision import Decision, class_probabilities
 from ..errors import InputError, ModelError
 from .beat import Beat, Quality
 from .sources import Leads, Source, open_source
@@ -40,13 +41,22 @@ class BeatLabeller:
         1 waits for the next RR interval, which the model then uses.
     method : {"adaptive", "pan-tompkins"}
         How R peaks are found; see `QRSDetector`.
+    decision : Decision, optional
+        How probabilities become labels; by default the most probable class is told.
+
+    Attributes
+    ----------
+    classifier : Classifier
+    stream : BeatStream
+    rule : LabelRule
+        What `decision` came to with this model.
 
     Raises
     ------
     InputError
         If a parameter cannot be used.
     ModelError
-        If the model has no card, or needs to look further ahead.
+        If the model has no card, needs to look further ahead, or does not offer what is wanted.
     """
 
     def __init__(
@@ -57,6 +67,7 @@ class BeatLabeller:
         leads: int = 1,
         lookahead: int = 0,
         method: Literal["adaptive", "pan-tompkins"] = "adaptive",
+        decision: Decision | None = None,
     ) -> None:
         if lookahead not in (0, 1):
             raise InputError(f"lookahead must be 0 or 1 beats, got {lookahead!r}")
@@ -71,6 +82,7 @@ class BeatLabeller:
                 f"use lookahead={classifier.lookahead}"
             )
         self.classifier = classifier
+        self.rule = (decision or Decision()).rule(classifier, lookahead)
         self.stream = BeatStream(
             fs, leads=leads, method=method, lookahead=lookahead, window=classifier.window
         )
@@ -121,22 +133,21 @@ class BeatLabeller:
             rr=rr,
             heart_rate=60.0 / median(self._recent_rr) if self._recent_rr else float("nan"),
             quality=Quality(int(batch.quality[i])),
-            **self._told([float(number) for number in output]),
+            **self._told(output),
         )
 
-    def _told(self, output: list[float]) -> dict[str, Any]:
+    def _told(self, output: npt.NDArray[np.float32]) -> dict[str, Any]:
         """What the model says of a beat: a class with its probability, or numbers."""
-        classes, card = self.classifier.classes, self.classifier.card
-        if card is not None and card.output == "value":
-            values = dict(zip(classes, output, strict=True))
+        classes = self.classifier.classes
+        if self.classifier.output == "value":
+            values = dict(zip(classes, output.tolist(), strict=True))
             return {"label": "", "probability": nan, "probabilities": {}, "values": values}
-        if len(output) == 1 and len(classes) == 2:  # a sigmoid: the probability of the second
-            output = [1.0 - output[0], output[0]]
-        best = max(range(len(output)), key=output.__getitem__)
+        probabilities = class_probabilities(output, classes)
+        label, probability = self.rule(probabilities)
         return {
-            "label": classes[best],
-            "probability": output[best],
-            "probabilities": dict(zip(classes, output, strict=True)),
+            "label": label,
+            "probability": probability,
+            "probabilities": dict(zip(classes, probabilities, strict=True)),
         }
 
 
@@ -148,6 +159,7 @@ def stream_classify(
     lookahead: int = 0,
     leads: Leads | None = None,
     num_threads: int = 1,
+    decision: Decision | None = None,
 ) -> Iterator[Beat]:
     """Label heartbeats while they happen.
 
@@ -168,6 +180,9 @@ def stream_classify(
         Which leads to use; all serve the detection, the first is classified.
     num_threads : int
         Threads of the TFLite interpreter.
+    decision : Decision, optional
+        How probabilities become labels: thresholds by sensitivity or positive predictivity, and
+        what share of beats may be rejected; by default the most probable class is told.
 
     Returns
     -------
@@ -200,6 +215,7 @@ def stream_classify(
         opened.fs,
         leads=len(opened.leads),
         lookahead=lookahead,
+        decision=decision,
     )
     return _beats(opened.chunks, labeller)
 

@@ -17,6 +17,7 @@ from ...errors import InputError
 from ...evaluation import AAMI_CLASSES, BeatModelScores, evaluate_beat_model, score_classes
 from ...evaluation.reliability import coverage_curve, operating_points, reliability
 from ...runtime import Classifier, ModelCard, ModelWindow
+from ...runtime.cards import VIEWS, probabilities_heading
 from ..beats import BeatSet, prepare_beats, without_lookahead
 from ..calibration import fit_calibration
 from ..examples import ExampleSet
@@ -150,10 +151,7 @@ class BeatTask(Task):
     def views(self, examples: ExampleSet) -> dict[str, ExampleSet]:
         """Labelled with the beat, and one beat later, when the next RR interval is known."""
         known = without_lookahead(examples.inputs["features"])
-        return {
-            "label with the beat": examples.with_inputs(features=known),
-            "label one beat later": examples,
-        }
+        return dict(zip(VIEWS, (examples.with_inputs(features=known), examples), strict=True))
 
     def folds(self, recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.int64]:
         """By patient, with like numbers of every class of every database."""
@@ -203,11 +201,13 @@ class BeatTask(Task):
                 bare = dataclasses.replace(examples, inputs={}).only(part)
                 score = score_outputs(bare, calibrated[part])
                 told[f"cross-validation, calibrated, {name}, {view}"] = score
-            told[f"probabilities, cross-validation, {view}"] = {
+            told[probabilities_heading(view)] = {
                 **reliability(calibrated, examples.target),
-                "coverage": coverage_curve(calibrated, examples.target),
+                "coverage": coverage_curve(calibrated, examples.target, patients=examples.patient),
                 "operating points": {
-                    c: operating_points(calibrated[:, i], examples.target == i)
+                    c: operating_points(
+                        calibrated[:, i], examples.target == i, patients=examples.patient
+                    )
                     for i, c in enumerate(self.classes)
                     if c in _STEERING and np.any(examples.target == i)
                 },
@@ -271,7 +271,7 @@ def _window(recipe: Recipe) -> WindowSpec:
 
 def _title(score: BeatModelScores) -> str:
     beats = "reference beats" if score.beats == "reference" else "own detections"
-    return f"{beats}, label {'one beat later' if score.lookahead else 'with the beat'}"
+    return f"{beats}, {VIEWS[score.lookahead]}"
 
 
 def _headline(score: BeatModelScores) -> dict[str, float]:
