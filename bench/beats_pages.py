@@ -4,7 +4,8 @@
 
 Writes beats.md (figures with intervals, peers, calibration), beats-card.md (whom it was made from,
 what it is for, where it fails) and their pictures. Figures come from the model's
-card, which `ecgfast train beats` wrote, and for the records one by one from its file.
+card, which `ecgfast train beats` wrote, and for the records one by one, and what thresholds reach
+on them, from its file.
 """
 
 from __future__ import annotations
@@ -17,11 +18,19 @@ import numpy as np
 
 from ecgfast import BeatStream
 from ecgfast.core import BeatBatch
-from ecgfast.evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, evaluate_beat_model, is_beat
+from ecgfast.evaluation import (
+    AAMI_CLASSES,
+    AAMI_OF_SYMBOL,
+    BeatModelScores,
+    evaluate_beat_model,
+    evaluate_probabilities,
+    is_beat,
+)
 from ecgfast.evaluation.beat_model import PUBLISHED
 from ecgfast.evaluation.classes import from_matrix
 from ecgfast.records import read_record
 from ecgfast.runtime import Classifier, ModelCard
+from ecgfast.runtime.cards import VIEWS
 from ecgfast.training.splits import DS2, patient_of
 
 TOLD = ("N", "S", "V")
@@ -36,7 +45,6 @@ LEFT_OUT = (
     "Twice as wide a network, half as wide a one, half as many passes.",
     "Boosted trees on the same features: behind the network on S of svdb.",
 )
-VIEWS = ("label with the beat", "label one beat later")
 
 
 def percent(value: float | None) -> str:
@@ -81,7 +89,7 @@ def validated(card: ModelCard) -> dict[str, dict[str, Any]]:
     return {k.removeprefix(start): v for k, v in card.metrics.items() if k.startswith(start)}
 
 
-def figures_page(card: ModelCard) -> str:
+def figures_page(card: ModelCard, probabilities: list[dict[str, Any]]) -> str:
     """Figures, peers and calibration."""
     lines = [
         "# Beat classes of patients never seen",
@@ -130,50 +138,65 @@ def figures_page(card: ModelCard) -> str:
         "",
         "![Reliability and rejection](beats-probabilities.png)",
     ]
-    for view in VIEWS:
-        told = card.metrics.get(f"probabilities, cross-validation, {view}")
-        if told:
-            lines += ["", *probability_section(view, told)]
+    for told in probabilities:
+        lines += ["", *probability_section(told)]
     return "\n".join(lines) + "\n"
 
 
-def probability_section(view: str, told: dict[str, Any]) -> list[str]:
-    """Reliability, rejection and operating points of one view."""
+def probability_section(told: dict[str, Any]) -> list[str]:
+    """Reliability, rejection and operating points of one view, promised and reached."""
+    sides = [told["promised"], told["reached"]]
+    errors = [f"{100 * side['expected_calibration_error']:.2f}" for side in sides]
     lines = [
-        f"## Probabilities, {view} (cross-validation)",
+        f"## Probabilities, {VIEWS[told['lookahead']]}",
         "",
-        f"Expected calibration error {100 * told['expected_calibration_error']:.2f} points.",
+        f"Expected calibration error {errors[0]} points in cross-validation, {errors[1]} on DS2.",
         "",
-        "| probability of the label | beats | mean probability | right |",
-        "| --- | --- | --- | --- |",
+        "| probability of the label | beats | mean | right | beats, DS2 | mean | right |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for row in told["bins"]:
-        lines.append(
-            f"| {row['from']:.1f} to {row['to']:.1f} | {row['beats']:,} | "
-            f"{percent(row['probability'])} | {percent(row['right'])} |"
-        )
-    lines += ["", "Rejecting the least sure beats:", "", "| kept | sure from | accuracy |"]
-    lines += ["| --- | --- | --- |"]
-    for row in told["coverage"]:
-        lines.append(
-            f"| {percent(row['coverage'])} | {percent(row['threshold'])} | "
-            f"{percent(row['accuracy'])} |"
-        )
-    lines += ["", "Thresholds of one class's probability:", ""]
-    lines += ["| class | wanted | threshold | Se | +P |", "| --- | --- | --- | --- | --- |"]
-    for label, rows in told["operating points"].items():
-        for row in rows:
-            lines.append(
-                f"| {label} | {row['by']} {percent(row['wanted'])} | {row['threshold']:.3f} | "
-                f"{percent(row['sensitivity'])} | {percent(row['positive_predictivity'])} |"
+    bins = [{row["from"]: row for row in side["bins"]} for side in sides]
+    for start in sorted(bins[0] | bins[1]):
+        cells = []
+        for row in (side.get(start) for side in bins):
+            cells += (
+                ["0", "-", "-"]
+                if row is None
+                else [f"{row['beats']:,}", percent(row["probability"]), percent(row["right"])]
             )
+        lines.append(f"| {start:.1f} to {start + 0.1:.1f} | " + " | ".join(cells) + " |")
+    rejections = [row for row in told["decisions"] if row["by"] == "reject"]
+    thresholds = [row for row in told["decisions"] if row["by"] != "reject"]
+    return [
+        *lines,
+        "",
+        "Rejecting the least sure beats (`Decision(reject=...)`, `--reject`):",
+        "",
+        *decision_rows(rejections, ("kept", "accuracy")),
+        "",
+        "Thresholds of one class's probability (`Decision(sensitivity=...)`, "
+        "`Decision(positive_predictivity=...)`):",
+        "",
+        *decision_rows(thresholds, ("Se", "+P")),
+    ]
+
+
+def decision_rows(rows: list[dict[str, Any]], names: tuple[str, str]) -> list[str]:
+    """A table: a row a threshold, as cross-validation promised it and as DS2 had it."""
+    columns = ["wanted", "threshold", *names, *(f"{name}, DS2" for name in names)]
+    lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
+    for row in rows:
+        cells = [f"{row.get('class', '')} {row['by']} {percent(row['wanted'])}".strip()]
+        cells.append(percent(row["threshold"]))
+        for side in (row["promised"], row["reached"]):
+            for name, (low, high) in side["intervals_95"].items():
+                cells.append(f"{percent(side[name])} [{percent(low)}, {percent(high)}]")
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
-def failures(classifier: Classifier, data: Path) -> list[str]:
+def failures(score: BeatModelScores) -> list[str]:
     """Records with the most mistakes."""
-    records = [("mitdb", name, patient_of("mitdb", name)) for name in DS2]
-    score = evaluate_beat_model(classifier, data, records)[0]
     wrong = [int(m.sum() - np.trace(m)) for m in score.matrices]
     lines = [
         "| record | beats | wrong | N Se | S beats | S Se | V beats | V Se | mistake made most |",
@@ -245,7 +268,7 @@ def draw_mistakes(classifier: Classifier, data: Path, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def draw_probabilities(card: ModelCard, path: Path) -> None:
+def draw_probabilities(probabilities: list[dict[str, Any]], path: Path) -> None:
     """Reliability diagram, and accuracy against the share of beats kept."""
     import matplotlib as mpl
 
@@ -254,12 +277,16 @@ def draw_probabilities(card: ModelCard, path: Path) -> None:
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
     left.plot([0.2, 1], [0.2, 1], color="grey", linewidth=0.8)
-    for view, marker in zip(VIEWS, "os", strict=True):
-        told = card.metrics[f"probabilities, cross-validation, {view}"]
-        sure, right_share = ([row[k] for row in told["bins"]] for k in ("probability", "right"))
-        left.plot(sure, right_share, marker=marker, label=view)
-        kept, accuracy = ([row[k] for row in told["coverage"]] for k in ("coverage", "accuracy"))
-        right.plot(kept, accuracy, marker=marker, label=view)
+    for told, marker in zip(probabilities, "os", strict=True):
+        rejections = [row for row in told["decisions"] if row["by"] == "reject"]
+        for side, line in (("promised", "--"), ("reached", "-")):
+            where = "DS2" if side == "reached" else "cross-validation"
+            label = f"{where}, {VIEWS[told['lookahead']]}"
+            bins, points = told[side]["bins"], [row[side] for row in rejections]
+            sure, share = ([row[k] for row in bins] for k in ("probability", "right"))
+            left.plot(sure, share, line, marker=marker, label=label)
+            kept, accuracy = ([row[k] for row in points] for k in ("coverage", "accuracy"))
+            right.plot(kept, accuracy, line, marker=marker)
     left.set(xlabel="probability of the label", ylabel="share of labels that are right")
     right.set(xlabel="share of beats kept", ylabel="accuracy of those")
     left.legend(frameon=False)
@@ -268,7 +295,7 @@ def draw_probabilities(card: ModelCard, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def clinical_page(card: ModelCard, classifier: Classifier, data: Path, picture: str) -> str:
+def clinical_page(card: ModelCard, score: BeatModelScores, picture: str) -> str:
     """The card."""
     scores = tested(card)
     main_ones = {title: s for title, s in scores.items() if title.startswith("float32, detected")}
@@ -306,7 +333,7 @@ def clinical_page(card: ModelCard, classifier: Classifier, data: Path, picture: 
         "",
         "**Where it fails.** Records with the most mistakes (reference beats, no waiting):",
         "",
-        *failures(classifier, data),
+        *failures(score),
         "",
         "The surest mistake of the records with the most; grey: right, red: wrong.",
         "",
@@ -330,10 +357,13 @@ def main() -> None:
     assert classifier.card is not None
     picture = "beats-mistakes.png"
     draw_mistakes(classifier, args.data, args.folder / picture)
-    draw_probabilities(classifier.card, args.folder / "beats-probabilities.png")
+    records = [("mitdb", name, patient_of("mitdb", name)) for name in DS2]
+    reference = evaluate_beat_model(classifier, args.data, records)[: len(VIEWS)]
+    probabilities = [evaluate_probabilities(classifier, score) for score in reference]
+    draw_probabilities(probabilities, args.folder / "beats-probabilities.png")
     pages = {
-        "beats.md": figures_page(classifier.card),
-        "beats-card.md": clinical_page(classifier.card, classifier, args.data, picture),
+        "beats.md": figures_page(classifier.card, probabilities),
+        "beats-card.md": clinical_page(classifier.card, reference[0], picture),
     }
     for name, text in pages.items():
         (args.folder / name).write_text(text, encoding="utf-8")

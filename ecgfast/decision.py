@@ -233,7 +233,7 @@ def _operating_point(
     if not enough:
         most = f"up to {max(row['wanted'] for row in rows):g}" if rows else "at no level"
         raise ModelError(f"{name}: offers {by} of {label} {most}, not {level:g}")
-    return {**min(enough, key=lambda row: row["wanted"]), "class": label}
+    return {**min(enough, key=lambda row: row["wanted"]), "class": label, "wanted": level}
 
 
 def _rejection(name: str, coverage: Sequence[Mapping[str, Any]], share: float) -> dict[str, Any]:

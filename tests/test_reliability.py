@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ecgfast.errors import InputError
+from ecgfast.evaluation import share_interval
 from ecgfast.evaluation.reliability import coverage_curve, operating_points, reliability
 
 
@@ -54,6 +55,31 @@ def test_thresholds_by_sensitivity_and_predictivity() -> None:
 def test_what_is_never_reached_is_left_out() -> None:
     rows = operating_points([0.9, 0.8], [False, True], wanted=(0.9,))
     assert [row["by"] for row in rows] == ["sensitivity"]
+
+
+def test_intervals_are_over_patients() -> None:
+    # Of patient a both beats of the class are found, of patient b none.
+    score, positive = [0.9, 0.8, 0.3, 0.2, 0.1], [True, True, True, True, False]
+    rows = operating_points(score, positive, wanted=(0.5,), patients=["a", "a", "b", "b", "b"])
+    first = rows[0]
+    assert (first["threshold"], first["sensitivity"]) == (0.8, 0.5)
+    assert first["intervals_95"] == {"sensitivity": [0, 1], "positive_predictivity": [1, 1]}
+
+    (kept,) = coverage_curve(
+        _two([0.9, 0.8, 0.7, 0.6]), [0, 0, 1, 1], coverages=(0.75,), patients=[0, 1, 1, 0]
+    )
+    assert (kept["coverage"], kept["threshold"]) == (0.75, 0.7)
+    assert kept["intervals_95"] == {"coverage": [0.5, 1], "accuracy": [0.5, 1]}
+    alone = coverage_curve(_two([0.9, 0.8]), [0, 1], coverages=(1.0,), patients=["a", "a"])
+    assert alone[0]["intervals_95"] == {"coverage": [1, 1], "accuracy": [0.5, 0.5]}
+
+
+def test_a_share_of_nothing_has_no_interval() -> None:
+    assert share_interval([False, False], [False, False], [0, 1]) == []
+    with pytest.raises(InputError):
+        share_interval([True], [True, True], [0, 0])
+    with pytest.raises(InputError):
+        share_interval([], [], [])
 
 
 def test_nothing_to_tell() -> None:
