@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, ModelError
@@ -47,7 +48,7 @@ class LabelRule:
 
     classes: tuple[str, ...]
     thresholds: Mapping[str, float] = field(default_factory=dict)
-    least: float = 0.0
+    least: float = -inf
     promises: tuple[Mapping[str, Any], ...] = ()
 
     def __call__(self, probabilities: Sequence[float]) -> tuple[str, float]:
@@ -197,7 +198,7 @@ class Decision:
                 points = measured.get("operating points", {})
                 promises.append(_operating_point(name, points, by, label, level))
         thresholds = {row["class"]: row["threshold"] for row in promises}
-        least = 0.0
+        least = -inf
         if self.reject:
             promises.append(_rejection(name, measured.get("coverage", ()), self.reject))
             least = promises[-1]["threshold"]

@@ -119,10 +119,10 @@ def test_the_rule_by_hand(probabilities: list[float], told: tuple[str, float]) -
 
 
 def test_without_a_decision_the_most_probable_class_is_told(model: Path) -> None:
-    outputs = np.random.default_rng(2).integers(0, 4, (500, 5)).astype(np.float32)  # ties too
+    outputs = np.random.default_rng(2).integers(-3, 3, (500, 5)).astype(np.float32)  # ties too
     rule = Decision().rule(Classifier(model))
     assert rule.labels(outputs) == [CLASSES[i] for i in outputs.argmax(axis=1)]
-    assert REJECTED not in rule.labels(np.zeros((1, 5)))
+    assert REJECTED not in rule.labels(np.full((1, 5), -1.0))
 
 
 def test_where_every_class_has_a_threshold_a_beat_may_be_of_none() -> None:
