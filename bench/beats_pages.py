@@ -284,12 +284,12 @@ def draw_probabilities(probabilities: list[dict[str, Any]], path: Path) -> None:
             label = f"{where}, {VIEWS[told['lookahead']]}"
             bins, points = told[side]["bins"], [row[side] for row in rejections]
             sure, share = ([row[k] for row in bins] for k in ("probability", "right"))
-            left.plot(sure, share, line, marker=marker, label=label)
+            left.plot(sure, share, line, marker=marker)
             kept, accuracy = ([row[k] for row in points] for k in ("coverage", "accuracy"))
-            right.plot(kept, accuracy, line, marker=marker)
+            right.plot(kept, accuracy, line, marker=marker, label=label)
     left.set(xlabel="probability of the label", ylabel="share of labels that are right")
     right.set(xlabel="share of beats kept", ylabel="accuracy of those")
-    left.legend(frameon=False)
+    right.legend(frameon=False, loc="lower left")
     for axis in (left, right):
         axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
