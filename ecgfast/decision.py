@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from .errors import InputError, ModelError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from .runtime import Classifier
 
 __all__ = ["REJECTED", "Decision", "LabelRule", "class_probabilities"]
@@ -83,7 +86,7 @@ class LabelRule:
     def _others(self) -> list[int]:
         return [i for i, c in enumerate(self.classes) if c not in self.thresholds]
 
-    def labels(self, outputs: Any) -> list[str]:
+    def labels(self, outputs: npt.NDArray[np.float32]) -> list[str]:
         """Labels of many beats: those that the rule gives one by one.
 
         Parameters
@@ -104,10 +107,11 @@ class Decision:
 
     Thresholds are not chosen here but read from the model's card, where training wrote them: each
     beat of the training patients was answered by a network that had not seen its patient
-    (cross-validation), from reference R peaks, and the answers were calibrated. What a threshold
-    promises holds for such patients, on average over their beats, for each option alone. A single
-    patient, another lead or another population can be far from it; ``ecgfast evaluate`` shows what
-    was reached on the test patients.
+    (cross-validation), from reference R peaks, and the answers were calibrated; for the model
+    `beats` these are patients of MIT-BIH (DS1) and of its Supraventricular Arrhythmia Database.
+    What a threshold promises holds for such patients, on average over their beats, for each option
+    alone. A single patient, another lead or another population can be far from it;
+    ``ecgfast evaluate`` shows what was reached on the test patients.
 
     Parameters
     ----------
@@ -130,7 +134,8 @@ class Decision:
     -----
     A level between two that the card has becomes the next stricter one, so that no less than what
     was asked for is promised, and no more rejected. Where thresholds of two classes are reached,
-    the more probable class is told.
+    the more probable class is told. An int8 form tells probabilities in steps of 1/256: thresholds
+    below a few of these steps are blunt there.
 
     Examples
     --------
