@@ -44,6 +44,9 @@ LEFT_OUT = (
     "Mixed pairs of beats, alone and with stronger noise and dropout: S and V are told less well.",
     "Twice as wide a network, half as wide a one, half as many passes.",
     "Boosted trees on the same features: behind the network on S of svdb.",
+    "The mean of three networks of other seeds: better than one of them on the average, but three "
+    "times as large. Taught into one network (their mean as half of the target, or as all of it): "
+    "no better than a network of the same seed that learns from the labels alone.",
 )
 
 
@@ -116,7 +119,9 @@ def figures_page(card: ModelCard, probabilities: list[dict[str, Any]]) -> str:
         "## Cross-validation over the training patients",
         "",
         "Five folds by patient over DS1 and svdb, reference beats; each beat labelled by a network "
-        "that had not seen its patient, calibrated over all folds.",
+        "that had not seen its patient, calibrated over all folds. What other seeds make of it, "
+        "and so how much of a difference is chance: [seeds](beats-seeds.md), by `ecgfast crossval "
+        "beats --study seeds`. The seed was not chosen by them.",
         "",
         *class_rows(validated(card)),
         "",

@@ -187,9 +187,9 @@ class Recipe:
     options: dict[str, Any] = field(default_factory=dict)
     databases: tuple[str, ...] = ()
     folds: int = 5
-    candidates: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    comparisons: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    protocols: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    candidates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)
+    protocols: dict[str, dict[str, Any]] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
 
     @classmethod
@@ -230,13 +230,14 @@ class Recipe:
         except (AttributeError, KeyError, TypeError, InputError) as error:
             raise InputError(f"{path}: not a recipe ({error})") from None
 
-    def changed(self, change: Mapping[str, Mapping[str, Any]]) -> Recipe:
+    def changed(self, change: Mapping[str, Any]) -> Recipe:
         """The recipe with some settings replaced.
 
         Parameters
         ----------
         change : mapping
-            ``{"architecture": {...}, "schedule": {...}, "options": {...}}``, each optional.
+            ``{"architecture": {...}, "schedule": {...}, "options": {...}, "seed": 8}``, each
+            optional.
 
         Returns
         -------
@@ -247,7 +248,7 @@ class Recipe:
         InputError
             If a setting is unknown or wrong.
         """
-        unknown = set(change) - {"architecture", "schedule", "options"}
+        unknown = set(change) - {"architecture", "schedule", "options", "seed"}
         if unknown:
             raise InputError(f"recipe {self.name}: cannot change {min(unknown)!r}")
         try:
@@ -258,6 +259,7 @@ class Recipe:
             self,
             architecture={**self.architecture, **change.get("architecture", {})},
             schedule=schedule,
+            seed=int(change.get("seed", self.seed)),
             options={**self.options, **change.get("options", {})},
         )
 

@@ -1,4 +1,4 @@
-"""Comparisons that any recipe can be put to: balancing, hyperparameters, losses, branches."""
+"""Comparisons that any recipe can be put to, from balancing to seeds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .recipe import Recipe
 
 __all__ = ["STUDIES", "study"]
 
-Change = dict[str, dict[str, Any]]
+Change = dict[str, Any]
 
 #: Names that `study` takes, with what each compares.
 STUDIES = {
@@ -17,6 +17,7 @@ STUDIES = {
     "size": "batch size, learning rate, width, and LSTM layers",
     "loss": "mean squared, mean absolute, Huber and hyperloss, for models that give numbers",
     "branches": "both branches of dual_branch against each alone",
+    "seeds": "other seeds, of folds and of networks: what differs by chance alone",
 }
 
 #: The recipe as it stands: what the others are compared with.
@@ -49,6 +50,7 @@ def study(name: str, recipe: Recipe) -> dict[str, Change]:
         "size": _size,
         "loss": _loss,
         "branches": _branches,
+        "seeds": _seeds,
     }[name](recipe)
     return {_AS_IT_IS: {}, **changes}
 
@@ -134,3 +136,9 @@ def _branches(recipe: Recipe) -> dict[str, Change]:
         "Conv1D branch alone": {"architecture": {"branches": "conv"}},
         "LSTM branch alone": {"architecture": {"branches": "lstm"}},
     }
+
+
+def _seeds(recipe: Recipe) -> dict[str, Change]:
+    # Far apart: a fold's network has the recipe's seed plus the fold's number.
+    seeds = [recipe.seed + 100 * i for i in range(1, 4)]
+    return {f"seed {seed}": {"seed": seed} for seed in seeds}

@@ -23,7 +23,7 @@ __all__ = ["compare_candidates", "model_card", "score_on_test", "train_model"]
 
 def compare_candidates(
     recipe: Recipe,
-    candidates: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    candidates: Mapping[str, Mapping[str, Any]],
     data: str | os.PathLike[str],
     folder: Path,
     report: Report,
