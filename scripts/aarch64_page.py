@@ -80,7 +80,8 @@ def markdown(log: dict[str, Any], left_out: Sequence[str]) -> str:
             "## The same beats as x86-64",
             "",
             f"Records of mitdb: {', '.join(comparison['records'])}; {comparison['beats']} beats. "
-            "By detector or model, then what was compared (a model's output: form and runtime).",
+            "By detector or model, then what was compared (a model's output: form and runtime, of "
+            "some hundred beats spread over each record).",
             "",
             *difference_table(comparison["arrays"]),
             "",
@@ -89,6 +90,8 @@ def markdown(log: dict[str, Any], left_out: Sequence[str]) -> str:
             "",
             *difference_table(comparison["runtimes"]),
         ]
+        if comparison["refused"]:
+            lines += ["", f"Refused on one of the machines: {', '.join(comparison['refused'])}."]
     code = log["machine_code"]
     dispatched = ", ".join(f"`{name}`" for name in code["dispatched"]) or "none"
     lines += [

@@ -502,6 +502,20 @@ def test_threads_must_be_one_at_least(made):
 # The choice of runtime.
 
 
+def test_what_would_crash_a_runtime_is_refused(monkeypatch):
+    if "tflite-runtime" not in available_backends():
+        pytest.skip("tflite-runtime does not work here")
+    monkeypatch.setattr(backends, "machine", lambda: "aarch64")
+    with pytest.raises(
+        ModelError, match=r"blood-pressure\.int8\.tflite: tflite-runtime crashes on"
+    ):
+        Classifier("blood-pressure", form="int8", backend="tflite-runtime")
+    for name, form in (("blood-pressure", "float32"), ("beats", "int8")):
+        Classifier(name, form=form, backend="tflite-runtime")
+    monkeypatch.setattr(backends, "machine", lambda: "x86_64")
+    Classifier("blood-pressure", form="int8", backend="tflite-runtime")
+
+
 @each_backend
 def test_a_runtime_can_be_chosen_and_read(made, monkeypatch, backend):
     assert Classifier(made[0] / "toy.tflite", backend=backend).backend == backend

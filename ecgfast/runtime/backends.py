@@ -9,9 +9,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from platform import machine
 from typing import Any
 
 from ..errors import MissingExtraError, ModelError
+from .flatbuffer import narrow_int8_layers
 
 __all__ = ["BACKENDS", "available_backends", "chosen_backend", "open_interpreter"]
 
@@ -28,6 +30,9 @@ _SMALLEST_MODEL = bytes.fromhex(
     "1000000014000000180000000000000001000000000000000100000000000000010000001000"
     "00000c000c0008000000000004000c000000080000000c0000000100000078000000010000000100000000000000"
 )
+
+# What systems call the 64-bit processors of a Pi.
+_ARM64 = ("aarch64", "arm64")
 
 _lock = threading.Lock()
 _found: dict[str, Any] = {}  # interpreter class, or the reason why there is none
@@ -156,6 +161,12 @@ def open_interpreter(
             reasons.append(f"{name} {interpreter}")
             continue
         working = True
+        if name == "tflite-runtime" and machine() in _ARM64 and narrow_int8_layers(content):
+            reasons.append(
+                f"{name} crashes on aarch64 on int8 layers as narrow as this one's: use the form "
+                "float32, or install ai-edge-litert"
+            )
+            continue
         try:
             with _lock, _quiet():
                 built = interpreter(model_content=content, num_threads=num_threads)

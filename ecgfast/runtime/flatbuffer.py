@@ -6,12 +6,15 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["check_model", "refused_operators"]
+__all__ = ["check_model", "narrow_int8_layers", "refused_operators"]
 
 # Builtin operators that keep variables, by code: a model that holds one carries state from beat to
 # beat. Code 32 is any custom operator, which only TensorFlow's Flex delegate or a plug-in has.
 _STATEFUL = {129: "CALL_ONCE", 142: "VAR_HANDLE", 143: "READ_VARIABLE", 144: "ASSIGN_VARIABLE"}
 _CUSTOM = 32
+
+# Code of the operator and of the type that `narrow_int8_layers` looks for.
+_FULLY_CONNECTED, _INT8 = 9, 9
 
 # What the fields of each table hold, by slot in TensorFlow Lite's schema, version 3: a number of
 # bytes is a vector of such elements, a name a table, a list of one name a vector of such tables.
@@ -133,10 +136,40 @@ def refused_operators(content: bytes) -> list[str]:
     model = _Table(content, struct.unpack_from("<I", content)[0], "Model")
     found = []
     for operator in model.tables.get(1, []):
-        # Codes beyond a byte have a field of their own; older files only know the first.
-        code = max(operator.byte(0), operator.number(3))
+        code = _code(operator)
         if code == _CUSTOM:
             found.append(operator.text(1) or "a custom operator")
         elif code in _STATEFUL:
             found.append(_STATEFUL[code])
     return found
+
+
+def narrow_int8_layers(content: bytes) -> int:
+    """Count the dense int8 layers with two or three outputs, or with several and under 8 inputs.
+
+    tflite-runtime 2.14 crashes the process on them on aarch64 (seen under emulation only, for 1 to
+    100 inputs and 1 to 16 outputs; one output alone is safe). The steps of LSTM layers count too.
+
+    Parameters
+    ----------
+    content : bytes
+        A file that `check_model` passed.
+    """
+    model = _Table(content, struct.unpack_from("<I", content)[0], "Model")
+    codes = [_code(operator) for operator in model.tables.get(1, [])]
+    count = 0
+    for graph in model.tables.get(2, []):
+        tensors = graph.tables.get(0, [])
+        for operator in graph.tables.get(3, []):
+            if codes[operator.number(0)] != _FULLY_CONNECTED:
+                continue
+            weights = tensors[list(operator.integers(1))[1]]
+            outputs, inputs = weights.integers(0)
+            narrow = outputs in (2, 3) or (outputs > 1 and inputs < 8)
+            count += narrow and weights.byte(1) == _INT8
+    return count
+
+
+def _code(operator: _Table) -> int:
+    """Which operator it is; codes beyond a byte have a field of their own, unknown to old files."""
+    return max(operator.byte(0), operator.number(3))
