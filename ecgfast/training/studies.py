@@ -17,7 +17,7 @@ STUDIES = {
     "size": "batch size, learning rate, width, and LSTM layers",
     "loss": "mean squared, mean absolute, Huber and hyperloss, for models that give numbers",
     "branches": "both branches of dual_branch against each alone",
-    "seeds": "other seeds, of folds and of networks: what differs by chance alone",
+    "seeds": "other seeds of the networks: what differs by chance alone",
 }
 
 #: The recipe as it stands: what the others are compared with.
