@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +19,7 @@ import numpy.typing as npt
 
 from ..core import BandpassFilter, BeatBatch, BeatStream, QRSDetector
 from ..errors import EcgfastError, InputError
+from ..processes import module_command
 from ..records import open_record, synthetic_ecg
 from ..runtime import Classifier, available_backends, available_models
 from ..streaming import BeatLabeller
@@ -391,21 +390,17 @@ def start_up(name: str, signal: Signal, starts: int) -> dict[str, Any]:
     InputError
         If a process ends without a label.
     """
-    package = Path(__file__).parents[2]
-    paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     answers = []
     with tempfile.TemporaryDirectory(prefix="ecgfast-bench-") as folder:
         file, problem = Path(folder) / "minute.npy", Path(folder) / "errors.txt"
         np.save(file, signal.values[: round(60 * signal.fs)])
-        command = [sys.executable, "-m", f"{__package__}.first_beat", str(file)]
+        command = [*module_command(f"{__package__}.first_beat"), str(file)]
         for _ in range(starts):
             begin = perf_counter()
             with (
                 problem.open("w+", encoding="utf-8") as errors,
                 subprocess.Popen(
                     [*command, repr(signal.fs), name],
-                    env=environment,
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     text=True,

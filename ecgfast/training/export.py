@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, MissingExtraError, ModelError
+from ..processes import module_command
 from ..runtime.cards import ModelCard
 
 __all__ = ["FORMS", "export"]
@@ -219,16 +219,13 @@ def _run(
         "beats": str(folder / "beats.npz"),
         "answers": str(file),
     }
-    package = Path(__file__).parents[2]
-    paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
         "KERAS_BACKEND": "tensorflow",  # whatever trained it, TensorFlow converts it
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    command = [sys.executable, "-m", f"{__package__}._convert", verb, str(folder / "job.json")]
+    command = [*module_command(f"{__package__}._convert"), verb, str(folder / "job.json")]
     answers: dict[str, dict[str, Any]] = {}
     left = list(forms)
     while left:
