@@ -59,16 +59,18 @@ def _converting(job: dict[str, Any], beats: Beats) -> Work:
     feed = {tensor.name: beats[tensor.name] for tensor in model.inputs}
     np.save(job["reference"], np.asarray(model.predict(feed, batch_size=256, verbose=0)))
 
-    def representative() -> Any:
-        for i in job["calibration"]:
-            yield {name: values[i : i + 1] for name, values in feed.items()}
-
     def plain() -> Any:
         converter = tf.lite.TFLiteConverter.from_keras_model(model)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         return converter
 
-    def convert(form: str) -> dict[str, Any]:
+    def convert(trial: str) -> dict[str, Any]:
+        form, _, count = trial.partition("-")
+
+        def representative() -> Any:
+            for i in job["calibration"][: int(count)]:
+                yield {name: values[i : i + 1] for name, values in feed.items()}
+
         converter = plain()
         if form != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -90,7 +92,7 @@ def _converting(job: dict[str, Any], beats: Beats) -> Work:
         else:
             content = converter.convert()
         content, operators = _tidy(content, list(model.output_names))
-        (Path(job["folder"]) / f"{form}.tflite").write_bytes(content)
+        (Path(job["folder"]) / f"{trial}.tflite").write_bytes(content)
         return {"operators": operators, "parameters": int(model.count_params())}
 
     return convert
