@@ -28,7 +28,7 @@ typedef struct adaptive_constants {
     float weight_cap, floor, loss_margin, loss_rate, loss_noise_rate, loss_floor;
     /* trust */
     float trust_cap, trust_like, trust_var, trust_rate, trust_from, trust_gap, noisy_gap;
-    float start_trust, again_trust, again_like, recent_rate, distrust_from, distrust_after_s;
+    float start_trust, start_contrast, again_trust, again_like, recent_rate, distrust_from, distrust_after_s;
     float steady_gain, steady_like;
     /* the patient is back */
     float keep_from, keep_like, back_like, back_height, back_short, back_long, back_lower, back_higher;
@@ -166,6 +166,8 @@ int adaptive_feature_search(adaptive_state *a, int leads, int64_t until);
 int adaptive_feature_emit(ecg_detector *d, adaptive_state *a);
 
 /* adaptive_levels.c */
+/* Linear between ranks; 1 <= n <= PENDING. */
+float adaptive_quantile(const float *values, int n, float q);
 void adaptive_forget(adaptive_state *a, int leads);
 void adaptive_learn_first(adaptive_state *a, int leads);
 void adaptive_learn_rejected(adaptive_state *a, int leads, uint32_t slot);

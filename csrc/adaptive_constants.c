@@ -74,6 +74,7 @@ const adaptive_constants ecg_adaptive_constants = {
     .trust_gap = 0.25f,     /* mains and other tones: alike and regular, but no two levels */
     .noisy_gap = 1.6f,      /* levels closer than that: noise of the size of the QRS complex */
     .start_trust = 1.1f,    /* of the first seconds, below which learning begins anew */
+    .start_contrast = 1.3f, /* and e^1.3 between beats and the rest: noise has 0.4, one in 2,000 over 1.1 */
     .again_trust = 1.6f,    /* below which what was learned anew has to prove itself first */
     .again_like = 0.65f,    /* and likewise where the first beats are less alike: noise has 0.5 */
     .recent_rate = 0.35f,   /* over the last three beats */

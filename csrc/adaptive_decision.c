@@ -231,6 +231,20 @@ void adaptive_decide(ecg_detector *d, adaptive_state *a, int final) {
     }
 }
 
+/* How far the candidates of the path that ends at slot `end` stand out from those passed over, medians
+ * of either: a heart is silent between beats, noise is not. */
+static float contrast(const adaptive_state *a, int end) {
+    float heights[2][PENDING];
+    int counts[2] = {0, 0};
+    for (uint32_t i = a->tail; i != a->head; i--) {
+        int slot = (int)((i - 1) % PENDING), on = slot == end;
+        if (on) end = a->pending[slot].from;
+        heights[on][counts[on]++] = a->pending[slot].height;
+    }
+    if (!counts[0]) return K.trust_cap;
+    return adaptive_quantile(heights[1], counts[1], 0.5f) - adaptive_quantile(heights[0], counts[0], 0.5f);
+}
+
 int adaptive_begin(adaptive_state *a, int leads) {
     adaptive_learn_first(a, leads);
     /* The best candidate of a path without shapes is the first shape; then once more with it. */
@@ -245,7 +259,8 @@ int adaptive_begin(adaptive_state *a, int leads) {
 
     float like = 0.0f, rr[PENDING], mean = 0.0f, var = 0.0f;
     int n = 0, others = 0;
-    for (int slot = path_end(a, leads); slot >= 0; slot = a->pending[slot].from) {
+    const int end = path_end(a, leads);
+    for (int slot = end; slot >= 0; slot = a->pending[slot].from) {
         if (slot != best) {
             like += a->pending[slot].like;
             others++;
@@ -263,5 +278,5 @@ int adaptive_begin(adaptive_state *a, int leads) {
         if (a->trust < K.start_trust) a->trust = a->recent = K.start_trust;
         return 1;
     }
-    return a->trust > K.start_trust;
+    return a->trust > K.start_trust && contrast(a, end) > K.start_contrast;
 }

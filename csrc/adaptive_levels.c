@@ -21,9 +21,8 @@ static void sort(float *v, int n) {
     }
 }
 
-/* Linear between ranks; n <= NOISES. */
-static float quantile(const float *values, int n, float q) {
-    float v[NOISES];
+float adaptive_quantile(const float *values, int n, float q) {
+    float v[PENDING];
     memcpy(v, values, (size_t)n * sizeof *v);
     sort(v, n);
     float p = q * (float)(n - 1);
@@ -46,7 +45,7 @@ static int kept(int32_t count, int size) {
 static void refresh_noise(adaptive_lead *s) {
     if (!s->noise_stale) return;
     s->noise_stale = 0;
-    s->noise = quantile(s->noises, kept(s->noise_count, NOISES), K.noise_quantile);
+    s->noise = adaptive_quantile(s->noises, kept(s->noise_count, NOISES), K.noise_quantile);
 }
 
 static float gap_between(adaptive_lead *s) {
@@ -148,7 +147,7 @@ void adaptive_learn_rejected(adaptive_state *a, int leads, uint32_t slot) {
 static void learn_rr(adaptive_state *a, float rr) {
     keep(a->rr, INTERVALS, &a->rr_count, rr);
     int n = kept(a->rr_count, INTERVALS);
-    a->rr_ref = quantile(a->rr, n, 0.5f);
+    a->rr_ref = adaptive_quantile(a->rr, n, 0.5f);
     if (a->rr_ref < RR_MIN) a->rr_ref = RR_MIN;
     if (a->rr_ref > RR_MAX) a->rr_ref = RR_MAX;
     float sum = 0.0f;
@@ -166,7 +165,7 @@ void adaptive_learn_accepted(adaptive_state *a, int leads, uint32_t slot, const 
         if (s[l].seeded && !s[l].faulty[slot]) {
             float height = s[l].height[slot] > around[l] ? s[l].height[slot] : around[l];
             keep(s[l].signals, SIGNALS, &s[l].signal_count, height);
-            s[l].signal = quantile(s[l].signals, kept(s[l].signal_count, SIGNALS), K.quantile);
+            s[l].signal = adaptive_quantile(s[l].signals, kept(s[l].signal_count, SIGNALS), K.quantile);
             typical |= adaptive_learn_shape(a, &s[l], slot);
             float loss = K.loss_margin - s[l].own[slot];
             s[l].missed += K.loss_rate * ((loss > 0.0f ? loss : 0.0f) - s[l].missed);

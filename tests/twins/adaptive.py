@@ -571,7 +571,14 @@ class Adaptive:
         if not self.again and self.start < 2.15:
             self.trust = self.recent = max(self.trust, 1.1)
             return True
-        return self.trust > 1.1
+        return self.trust > 1.1 and self.contrast(path) > 1.3
+
+    def contrast(self, path: list[Candidate]) -> float:
+        """How far the path's candidates stand out from the others, medians of either."""
+        others = [c.height for c in self.pending if not any(c is p for p in path)]
+        if not others:
+            return 2.0
+        return quantile([c.height for c in path], 0.5) - quantile(others, 0.5)
 
     # ------------------------------------------------------------ the way through the signal
 
