@@ -31,6 +31,19 @@ static void adaptive_init(ecg_detector *d, void *state) {
     adaptive_forget(a, d->config.leads);
 }
 
+/* From the candidates of the last seconds, among which beats are beyond doubt. */
+static void begin_anew(adaptive_state *a, int leads) {
+    adaptive_forget(a, leads);
+    a->again = 1;
+    if (adaptive_begin(a, leads)) {
+        a->started = 1;
+        a->learning = 0;
+        a->learn_until = a->index;
+    } else {
+        adaptive_forget(a, leads);
+    }
+}
+
 /* A candidate is complete, or something is due. */
 static void event(ecg_detector *d, adaptive_state *a, int complete) {
     int leads = d->config.leads;
@@ -44,12 +57,14 @@ static void event(ecg_detector *d, adaptive_state *a, int complete) {
             a->wake = a->index + (int64_t)((a->again ? K.start_s : a->start_s) * a->rate);
         }
         if (adaptive_resume(a, leads)) a->started = 1;
+        else if ((a->started ? !a->learning : a->again) && adaptive_sure(a, leads)) begin_anew(a, leads);
         if (a->started) {
             adaptive_learn_first(a, leads);
             adaptive_decide(d, a, 0);
         }
     }
     if (a->index >= a->wake) {
+        if (a->again && !a->started) adaptive_learn_again(a, leads);
         if (a->started || adaptive_begin(a, leads)) {
             a->started = 1;
             adaptive_decide(d, a, 0);

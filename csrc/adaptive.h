@@ -28,10 +28,12 @@ typedef struct adaptive_constants {
     float weight_cap, floor, loss_margin, loss_rate, loss_noise_rate, loss_floor;
     /* trust */
     float trust_cap, trust_like, trust_var, trust_rate, trust_from, trust_gap, noisy_gap;
-    float start_trust, start_contrast, again_trust, again_like, recent_rate, distrust_from, distrust_after_s;
+    float start_trust, start_contrast, again_trust, again_like, alike_from, alike_rate;
+    float recent_rate, distrust_from, distrust_after_s;
     float steady_gain, steady_like;
     /* the patient is back */
-    float keep_from, keep_like, back_like, back_height, back_short, back_long, back_lower, back_higher;
+    float keep_from, keep_like, sure_kept;
+    float back_like, back_height, back_short, back_long, back_lower, back_higher;
 } adaptive_constants;
 
 extern const adaptive_constants ecg_adaptive_constants;
@@ -129,12 +131,14 @@ typedef struct adaptive_state {
     adaptive_candidate pending[PENDING];
     int32_t accepted;               /* beats, up to a few */
     int64_t last_at;                /* last accepted */
+    int64_t told_at;                /* last reported, which what is learned anew may find again */
     float last_height, last_share;
     float rr[INTERVALS];            /* s */
     int32_t rr_count;
     float rr_ref, rr_var;           /* s, their median; mean deviation from it, relative */
     /* trust */
     float trust, gap, recent;       /* running means; `recent` is the faster one of trust */
+    float alike;                    /* of likeness */
     float kept_rr;                  /* s, rr_ref at the last such beat */
     float familiar;                 /* height of the last candidate of the kept shape, over its level */
     float tallest;                  /* height of the highest candidate since then, likewise */
@@ -168,6 +172,9 @@ int adaptive_feature_emit(ecg_detector *d, adaptive_state *a);
 /* adaptive_levels.c */
 /* Linear between ranks; 1 <= n <= PENDING. */
 float adaptive_quantile(const float *values, int n, float q);
+/* Forgets levels, shape and rhythm; the candidates of the last seconds are the first ones. */
+void adaptive_learn_again(adaptive_state *a, int leads);
+/* The same, and the first seconds begin with the next candidate. */
 void adaptive_forget(adaptive_state *a, int leads);
 void adaptive_learn_first(adaptive_state *a, int leads);
 void adaptive_learn_rejected(adaptive_state *a, int leads, uint32_t slot);
@@ -184,6 +191,11 @@ int adaptive_resume(adaptive_state *a, int leads);
  * its relative RR variability. */
 void adaptive_trust_first(adaptive_state *a, int leads, float like, float var, int beats);
 void adaptive_trust_next(adaptive_state *a, int leads, float like);
+/* Is trust enough for beats to be reported? */
+int adaptive_believed(adaptive_state *a, int leads);
+/* Is the last candidate one of several that are beats beyond doubt, where levels do not fit them or what
+ * is found is not believed? */
+int adaptive_sure(adaptive_state *a, int leads);
 
 /* adaptive_decision.c */
 void adaptive_decide(ecg_detector *d, adaptive_state *a, int final);

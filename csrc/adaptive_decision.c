@@ -180,12 +180,14 @@ static void accept(ecg_detector *d, adaptive_state *a, uint32_t slot, int clear)
         return;
     }
     a->doubts = 0;
-    if (a->probation > 0 && a->trust < K.again_trust) {
-        a->probation--;
+    if (!adaptive_believed(a, leads)) {
+        if (a->probation > 0) a->probation--;
         return;
     }
     /* Learning anew took longer than a report may. */
     if (a->again && adaptive_seconds(a, c->at, adaptive_now(a)) > a->expire_s + LATE_S) return;
+    if (c->at <= a->told_at) return;
+    a->told_at = c->at;
     report(d, a, slot, clear);
 }
 

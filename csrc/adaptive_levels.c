@@ -184,23 +184,41 @@ void adaptive_learn_accepted(adaptive_state *a, int leads, uint32_t slot, const 
     if (typical) a->kept_rr = a->rr_ref;
 }
 
-void adaptive_forget(adaptive_state *a, int leads) {
+/* First of the candidates of the last seconds, pending or decided. */
+static uint32_t look_back(const adaptive_state *a) {
+    const int64_t oldest = a->pending[(a->tail - 1) % PENDING].at - (int64_t)(K.start_s * a->rate);
+    const uint32_t most = a->tail < PENDING_MAX ? a->tail : PENDING_MAX;
+    uint32_t n = 0;
+    while (n < most && a->pending[(a->tail - n - 1) % PENDING].at > oldest) n++;
+    return a->tail - n;
+}
+
+void adaptive_learn_again(adaptive_state *a, int leads) {
     a->learning = 1;
     a->started = a->accepted = 0;
-    a->learn_until = -1;
-    a->wake = INT64_MAX;
     a->rr_count = 0;
     a->rr_ref = 0.8f; /* any rhythm is possible: a weak guess */
     a->rr_var = 0.5f;
     a->doubts = 0;
-    a->head = a->solved = a->tail;
+    a->head = a->solved = look_back(a);
     adaptive_lead *s = adaptive_leads(a);
     for (int l = 0; l < leads; l++, s++) {
         s->weight = 1.0f / (float)leads;
         s->scale = 1.0f;
         s->seeded = s->first_count = s->models = 0;
         s->missed = s->raised = 0.0f;
+        for (uint32_t i = a->head; i != a->tail; i++) {
+            uint32_t slot = i % PENDING;
+            s->like[slot] = -2.0f;
+            if (!s->faulty[slot]) s->first[s->first_count++] = s->height[slot];
+        }
     }
+}
+
+void adaptive_forget(adaptive_state *a, int leads) {
+    adaptive_learn_again(a, leads);
+    a->learn_until = -1;
+    a->wake = INT64_MAX;
 }
 
 /* ------------------------------------------------------------------ shape */
@@ -274,10 +292,10 @@ static int keep_patient(adaptive_lead *s, int n) {
     return 1;
 }
 
-int adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slot) {
-    int n = a->shape, lag = a->lag;
-    if (s->models) adaptive_likeness(a, s, slot, &lag);
-    float w[SHAPE_MAX], mean = 0.0f, energy = 0.0f;
+/* Shape of a candidate at a lag, with zero mean and unit energy; 0 where it has none. */
+static int unit_shape(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int lag, float *w) {
+    int n = a->shape;
+    float mean = 0.0f, energy = 0.0f;
     memcpy(w, s->shape[slot] + lag, (size_t)n * sizeof *w);
     for (int k = 0; k < n; k++) mean += w[k];
     mean /= (float)n;
@@ -288,6 +306,14 @@ int adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slo
     if (!(energy > 0.0f && energy < ENERGY_MAX)) return 0;
     energy = 1.0f / sqrtf(energy);
     for (int k = 0; k < n; k++) w[k] *= energy;
+    return 1;
+}
+
+int adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slot) {
+    int n = a->shape, lag = a->lag;
+    if (s->models) adaptive_likeness(a, s, slot, &lag);
+    float w[SHAPE_MAX];
+    if (!unit_shape(a, s, slot, lag, w)) return 0;
     blend(s->model, w, s->models ? K.template_gain : 1.0f, n);
     if (s->models < MODELS) {
         s->models++;
@@ -326,6 +352,7 @@ void adaptive_trust_first(adaptive_state *a, int leads, float like, float var, i
     if (beats < 2) like = 0.5f;
     a->trust = a->recent = trust_of(a->gap, like, var);
     a->trusted = beats > 0 ? beats - 1 : 0;
+    a->alike = like;
     a->probation = a->again && (a->trust < K.again_trust || like < K.again_like) ? PROBATION : 0;
 }
 
@@ -335,8 +362,18 @@ void adaptive_trust_next(adaptive_state *a, int leads, float like) {
     if (rate < K.trust_rate) rate = K.trust_rate;
     else a->trusted++;
     a->trust += rate * (trust - a->trust);
+    a->alike += K.alike_rate * (like - a->alike);
     a->gap += rate * (gap - a->gap);
     a->recent += (rate > K.recent_rate ? rate : K.recent_rate) * (trust - a->recent);
+}
+
+int adaptive_believed(adaptive_state *a, int leads) {
+    const adaptive_lead *s = adaptive_leads(a);
+    int known = 0;
+    for (int l = 0; l < leads; l++) known |= s[l].known >= KNOWN;
+    if (a->trust <= K.trust_from || a->gap <= K.trust_gap) return 0;
+    if (a->trust >= K.again_trust) return 1;
+    return !a->probation && (!a->again || known || a->alike > K.alike_from);
 }
 
 /* ------------------------------------------------------------------ the patient is back */
@@ -414,4 +451,73 @@ int adaptive_resume(adaptive_state *a, int leads) {
     weigh(a, leads);
     a->gap = common_gap(a, leads);
     return 1;
+}
+
+/* ------------------------------------------------------------------ beats beyond doubt */
+
+/* Do the highest candidates of the last seconds stand out from the others, all alike and not too
+ * irregular? `level`: their height. */
+static int shows_beats(const adaptive_state *a, const adaptive_lead *s, int latest, float *level) {
+    uint32_t order[PENDING], first = look_back(a);
+    int n = 0;
+    for (uint32_t i = first; i != a->tail; i++) {
+        uint32_t slot = i % PENDING;
+        int j = n;
+        if (s->faulty[slot]) continue;
+        for (; j > 0 && s->height[order[j - 1]] < s->height[slot]; j--) order[j] = order[j - 1];
+        order[j] = slot;
+        n++;
+    }
+    int high = 0;
+    float widest = 0.0f;
+    for (int k = 2; k < n; k++) {
+        float step = s->height[order[k - 1]] - s->height[order[k]];
+        if (step > widest) {
+            widest = step;
+            high = k;
+        }
+    }
+    if (!high || (latest && s->height[(a->tail - 1) % PENDING] < s->height[order[high - 1]])) return 0;
+    *level = s->height[order[high / 2]];
+    if (*level - s->height[order[(high + n) / 2]] < K.start_contrast) return 0;
+
+    float shortest = INFINITY, longest = 0.0f, last = -1.0f;
+    for (uint32_t i = first; i != a->tail; i++) {
+        uint32_t slot = i % PENDING;
+        if (s->faulty[slot] || s->height[slot] < s->height[order[high - 1]]) continue;
+        float at = adaptive_seconds(a, a->pending[first % PENDING].at, a->pending[slot].at);
+        if (last >= 0.0f && at - last < shortest) shortest = at - last;
+        if (last >= 0.0f && at - last > longest) longest = at - last;
+        last = at;
+    }
+    if (shortest < K.refractory_s || longest > K.back_long * shortest) return 0;
+
+    float w[SHAPE_MAX];
+    int lag;
+    if (!unit_shape(a, s, order[high / 2], a->lag, w)) return 0;
+    for (int k = 0; k < high; k++)
+        if (k != high / 2 && correlation(a, s, order[k], w, NULL, &lag) < K.clear_like) return 0;
+    return s->known < KNOWN || correlation(a, s, order[high / 2], s->kept, NULL, &lag) > K.sure_kept;
+}
+
+/* Are beats of that height too loud for the levels, or faint ones `missing`? */
+static int misfit(const adaptive_lead *s, float height, int missing) {
+    return height > s->signal + K.back_higher || (missing && height < s->signal - K.back_lower);
+}
+
+int adaptive_sure(adaptive_state *a, int leads) {
+    const adaptive_lead *s = adaptive_leads(a);
+    const uint32_t slot = (a->tail - 1) % PENDING;
+    const int well = a->started && !a->probation && adaptive_believed(a, leads);
+    const float since = adaptive_seconds(a, a->last_at, a->pending[slot].at);
+    const int missing = !a->accepted || since > K.clear_long * a->rr_ref;
+    float sure = 0.0f, total = 0.0f;
+    for (int l = 0; l < leads; l++, s++) {
+        if (s->faulty[slot]) continue;
+        total += s->weight;
+        float level = s->height[slot];
+        if (well && !misfit(s, level, missing)) continue;
+        if (shows_beats(a, s, well, &level) && (!well || misfit(s, level, missing))) sure += s->weight;
+    }
+    return sure > 0.5f * total;
 }

@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define ECG_VERSION 2           /* of the layout of states; a snapshot of another version is refused */
+#define ECG_VERSION 3           /* of the layout of states; a snapshot of another version is refused */
 #define ECG_FS_MIN 100.0        /* Hz */
 #define ECG_FS_MAX 2000.0       /* Hz */
 #define ECG_LEADS_MAX 64

@@ -141,6 +141,19 @@ def test_agrees_with_the_twin_on_a_recording(name, leads, record_path) -> None:
     assert np.array_equal(found, twin.detect(signal, record.fs))
 
 
+@pytest.mark.parametrize("name", ["mitdb/100", "mitdb/105", "mitdb/119", "mitdb/208"])
+def test_agrees_with_the_twin_where_a_recording_begins_with_noise(name, record_path) -> None:
+    record = read_record(record_path(name))
+    clean = record.signal[: int(40 * record.fs)]
+    signal = noisy_start(clean[:, 0], record.fs, 6.2)
+    signal[int(25 * record.fs) :] /= 8
+    found = detect_qrs(signal, record.fs)
+    assert len(found) > 20
+    assert np.array_equal(found, twin.detect(signal, record.fs))
+    both = np.column_stack([signal, clean[:, 1]])
+    assert np.array_equal(detect_qrs(both, record.fs), twin.detect(both, record.fs))
+
+
 # ---------------------------------------------------------------- the same however it comes
 
 
@@ -247,8 +260,11 @@ def test_beats_come_back_within_two_seconds(
     assert np.all(found_near(reference, found[clean], fs))
 
 
-@pytest.mark.parametrize("name", ["mitdb/103", "mitdb/112", "mitdb/118", "mitdb/230", "mitdb/234"])
-@pytest.mark.parametrize("kind", ["noise", "smaller", "larger"])
+RECORDINGS = [f"mitdb/{n}" for n in (100, 102, 103, 112, 113, 117, 118, 122, 123, 230, 234)]
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+@pytest.mark.parametrize("kind", ["noise", "motion", "smaller", "larger"])
 def test_beats_of_a_recording_come_back_within_two_seconds(kind, name, record_path) -> None:
     record = read_record(record_path(name), leads=0)
     fs, first = record.fs, int(600 * record.fs)
@@ -259,14 +275,41 @@ def test_beats_of_a_recording_come_back_within_two_seconds(kind, name, record_pa
     assert np.all(found_near(detect_qrs(signal, fs), good, fs))
 
 
-def test_a_noisy_start_is_forgotten() -> None:
+def noisy_start(clean: np.ndarray, fs: float, seconds: float) -> np.ndarray:
+    """Noise of ten times the QRS complex before anything of the patient has been seen."""
+    signal, n = clean.astype(np.float64), int(seconds * fs)
+    signal[:n] += np.random.default_rng(5).normal(0, 3 * np.ptp(clean), n)
+    return signal
+
+
+@pytest.mark.parametrize("seconds", [4.0, 5.5, 9.0])
+def test_a_noisy_start_is_forgotten_within_two_seconds(seconds: float) -> None:
     fs = 250.0
     record = synthetic_ecg(40, fs, muscle=0.02, seed=5)
-    signal = record.signal[:, 0].astype(np.float64)
-    signal[: int(4 * fs)] += np.random.default_rng(5).normal(0, 5, int(4 * fs))
     reference = record.annotations.sample
-    good = reference[reference > 10 * fs]
+    good = reference[reference > (seconds + 2) * fs]
+    signal = noisy_start(record.signal[:, 0], fs, seconds)
     assert np.all(found_near(detect_qrs(signal, fs), good, fs)[:-1])
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_a_noisy_start_of_a_recording_is_forgotten(name, record_path) -> None:
+    record = read_record(record_path(name), leads=0)
+    fs, first = record.fs, int(600 * record.fs)
+    clean = record.signal[first : first + int(30 * fs), 0]
+    usual = detect_qrs(clean, fs)
+    good = usual[(usual > 7.5 * fs) & (usual < len(clean) - fs)]
+    found = detect_qrs(noisy_start(clean, fs, 5.5), fs)
+    assert np.all(found_near(found, good, fs))
+    assert np.all(found > 5 * fs)
+
+
+@pytest.mark.parametrize(("name", "most"), [("nstdb/bw", 3.0), ("nstdb/ma", 15.0)])
+def test_recorded_noise_seldom_passes_for_beats(name: str, most: float, record_path) -> None:
+    noise = read_record(record_path(name))
+    minutes = noise.n_samples / noise.fs / 60
+    for lead in noise.signal.T:
+        assert len(detect_qrs(lead, noise.fs)) <= most * minutes
 
 
 @pytest.mark.parametrize("mains", [50.0, 60.0])

@@ -166,32 +166,46 @@ class Adaptive:
         self.wait, self.expire = min(1.05, longest), min(1.08, longest)
         self.start = min(2.15, longest)
         self.again = False
-        self.trust = self.gap = self.recent = 0.0
+        self.trust = self.gap = self.recent = self.alike = 0.0
         self.trusted = self.probation = 0
         self.kept_rr = 0.0
         self.familiar_at: int | None = None
         self.familiar = self.tallest = 0.0
         self.pending: list[Candidate] = []
+        self.latest: list[Candidate] = []
         self.beats: list[int] = []
-        self.last_at = 0
+        self.last_at = self.told_at = 0
         self.last_height = self.last_share = 0.0
         self.forget()
 
     # ------------------------------------------------------------ what is known
 
-    def forget(self) -> None:
+    def learn_again(self) -> None:
+        """The candidates of the last seconds are the first ones, decided or not."""
         self.learning, self.started, self.accepted = True, False, 0
-        self.learn_until: int | None = None
-        self.wake: float = float("inf")
         self.rr: list[float] = []
         self.rr_ref, self.rr_var = 0.8, 0.5
         self.doubts = 0
-        self.pending.clear()
-        for s in self.leads:
+        self.pending = self.look_back()
+        for c in self.pending:
+            c.likes = [None] * len(self.leads)
+        for k, s in enumerate(self.leads):
             s.weight, s.scale = 1 / len(self.leads), 1.0
             s.seeded, s.models, s.model, s.steady = False, 0, None, None
-            s.first = []
+            s.first = [c.heights[k] for c in self.pending if not c.faulty[k]]
             s.missed = s.raised = 0.0
+
+    def forget(self) -> None:
+        self.learn_again()
+        self.learn_until: int | None = None
+        self.wake: float = float("inf")
+
+    def look_back(self) -> list[Candidate]:
+        """The last candidates, of as many seconds as a start takes."""
+        if not self.latest:
+            return []
+        oldest = self.latest[-1].at - int(2.15 * self.rate)
+        return [c for c in self.latest if c.at > oldest]
 
     def seconds(self, a: int, b: int) -> float:
         return (b - a) / self.rate
@@ -352,6 +366,68 @@ class Adaptive:
     def trust_of(gap: float, like: float, var: float) -> float:
         return gap + 1.5 * (max(like, 0.1) - 0.5) - 0.5 * var
 
+    def believed(self) -> bool:
+        """Is trust enough for beats to be reported?"""
+        if self.trust <= 1.0 or self.gap <= 0.25:
+            return False
+        known = any(s.known == 8 for s in self.leads)
+        proven = not self.again or known or self.alike > 0.7
+        return self.trust >= 1.6 or (self.probation == 0 and proven)
+
+    def shows_beats(self, k: int, latest: bool) -> float | None:
+        """Height of the last seconds' highest candidates if they are beats beyond doubt."""
+        s = self.leads[k]
+        seen = [c for c in self.look_back() if not c.faulty[k]]
+        order = sorted(seen, key=lambda c: -c.heights[k])
+        high, widest = 0, 0.0
+        for i in range(2, len(order)):
+            step = order[i - 1].heights[k] - order[i].heights[k]
+            if step > widest:
+                high, widest = i, step
+        if not high:
+            return None
+        beats = [c for c in seen if c.heights[k] >= order[high - 1].heights[k]]
+        if latest and beats[-1] is not self.latest[-1]:
+            return None
+        middle = order[high // 2]
+        if middle.heights[k] - order[(high + len(order)) // 2].heights[k] < 1.3:
+            return None
+        rr = [self.seconds(a.at, b.at) for a, b in pairwise(beats)]
+        if min(rr) < 0.33 or max(rr) > 1.6 * min(rr):
+            return None
+        shape = middle.shapes[k][self.lag : self.lag + 2 * self.half + 1]
+        shape = shape - np.mean(shape)
+        if not np.sum(shape * shape) > 0:
+            return None
+        shape /= np.sqrt(np.sum(shape * shape))
+        others = [c for c in order[:high] if c is not middle]
+        if min(self.correlation(c, k, [shape])[0] for c in others) < 0.8:
+            return None
+        if s.known == 8 and s.kept is not None:
+            return middle.heights[k] if self.correlation(middle, k, [s.kept])[0] > 0.6 else None
+        return middle.heights[k]
+
+    def sure(self) -> bool:
+        """Are beats in sight that levels do not fit, or while what is found is not believed?"""
+        c = self.latest[-1]
+        well = self.started and self.probation == 0 and self.believed()
+        missing = not self.accepted or self.seconds(self.last_at, c.at) > 1.5 * self.rr_ref
+
+        def misfit(s: Lead, height: float) -> bool:
+            return height > s.signal + 1.0 or (missing and height < s.signal - 0.7)
+
+        sure = total = 0.0
+        for k, s in enumerate(self.leads):
+            if c.faulty[k]:
+                continue
+            total += s.weight
+            if well and not misfit(s, c.heights[k]):
+                continue
+            level = self.shows_beats(k, well)
+            if level is not None and (not well or misfit(s, level)):
+                sure += s.weight
+        return sure > 0.5 * total
+
     # ------------------------------------------------------------ scores, costs, paths
 
     def score(self, c: Candidate) -> None:
@@ -492,6 +568,7 @@ class Adaptive:
         else:
             self.trusted += 1
         self.trust += rate * (trust - self.trust)
+        self.alike += 0.12 * (c.like - self.alike)
         self.gap += rate * (gap - self.gap)
         self.recent += max(rate, 0.35) * (trust - self.recent)
         self.accepted += 1
@@ -501,11 +578,14 @@ class Adaptive:
             self.doubts += self.recent <= 1.0
             return
         self.doubts = 0
-        if self.probation > 0 and self.trust < 1.6:
-            self.probation -= 1
+        if not self.believed():
+            self.probation = max(self.probation - 1, 0)
             return
         if self.again and self.seconds(c.at, self.now(index)) > self.expire + 0.03:
             return
+        if c.at <= self.told_at:
+            return
+        self.told_at = c.at
         lead = 0
         if c.faulty[0] or c.own[0] < -0.5:
             for k in range(1, len(self.leads)):
@@ -566,7 +646,7 @@ class Adaptive:
         like = float(np.mean(likes)) if likes and len(rr) else 0.5
         self.gap = self.common_gap()
         self.trust = self.recent = self.trust_of(self.gap, like, var)
-        self.trusted = len(rr)
+        self.trusted, self.alike = len(rr), like
         self.probation = 10 if self.again and (self.trust < 1.6 or like < 0.65) else 0
         if not self.again and self.start < 2.15:
             self.trust = self.recent = max(self.trust, 1.1)
@@ -607,6 +687,7 @@ class Adaptive:
         if all(c.faulty):
             return False
         self.pending.append(c)
+        self.latest = [*self.latest, c][-24:]
         return True
 
     def run(self) -> npt.NDArray[np.int64]:
@@ -628,10 +709,22 @@ class Adaptive:
                     self.wake = index + int((2.15 if self.again else self.start) * self.rate)
                 if emitted and self.resume(index):
                     self.started = True
+                elif (
+                    emitted and (not self.learning if self.started else self.again) and self.sure()
+                ):
+                    self.forget()
+                    self.again = True
+                    self.started = self.begin(index)
+                    if self.started:
+                        self.learning, self.learn_until = False, index
+                    else:
+                        self.forget()
                 if emitted and self.started:
                     self.learn_first()
                     self.decide(index)
             if index >= self.wake:
+                if self.again and not self.started:
+                    self.learn_again()
                 if self.started or self.begin(index):
                     self.started = True
                     self.decide(index)
