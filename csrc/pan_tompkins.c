@@ -68,6 +68,26 @@
  * more than the share BUSY of busy blocks (beats of mitdb: 99 % below 0.73; white noise: above 0.8). */
 #define BUSY_LEVEL 0.1
 #define BUSY 0.8
+/* Until CALM_BEATS beats in a row were none, less is noise: more than CALM of busy blocks, more than
+ * CALM_LOW of blocks above the lower CALM_LEVEL, or a signal level below CALM_RATIO noise levels (beats
+ * of mitdb: 99.5 % above 2.5; white noise: half below 2.1). */
+#define CALM 0.7
+#define CALM_LEVEL 0.0625
+#define CALM_LOW 0.75
+#define CALM_RATIO 2.2
+#define CALM_BEATS 8
+/* Two beats are alike when neither has less than this share of the other's height, and evenly apart when
+ * their RR intervals differ by less than the share EVEN: as many beats in a row are no noise either,
+ * however fast they come. */
+#define ALIKE 0.65
+#define EVEN 0.1
+/* s without a beat until faint peaks that are alike tell a new signal level. */
+#define MISFIT_S 1.6
+/* The filters are set to rest when they are so many times beyond the signal level: they would ring for
+ * seconds. */
+#define ARTEFACT 1e5
+/* Last peaks whose heights are remembered: those of START_S at 400 a minute. */
+#define HEIGHTS 16
 /* s: longest age of a mark that search-back may still report, so that no R peak waits for 1.2 s. */
 #define OLDEST_S 1.1
 /* Hz: lowest rate of the stages, where the recording has it; ten samples of the band's upper edge. */
@@ -139,6 +159,9 @@ typedef struct pt_lead {
     pt_found found[PASSED]; /* peaks passed in the block that is being filled */
     uint32_t faults;       /* quality bits of the block that is being filled */
     int32_t noisy;         /* the last beat was noise and has not been reported */
+    int32_t calm;          /* beats in a row that were none, up to a few */
+    int32_t even;          /* beats in a row like the one before in height and interval, up to a few */
+    double interval, height; /* of the last beat: samples since the one before, amplitude */
     int32_t started;       /* the first seconds have been decided */
     int64_t begin;         /* samples: end of the first seconds, once the lead has moved */
     int64_t fault_at;      /* sample count at the last fault */
@@ -150,9 +173,10 @@ typedef struct pt_lead {
     double rr[RR_KEPT];    /* samples */
     double rr_mean;
     int32_t rr_count, rr_next;
-    uint32_t recent_next;
+    uint32_t recent_next, heights_next;
     int32_t peaks;
     double energy[HISTORY]; /* of the last blocks */
+    pt_found heights[HEIGHTS]; /* last peaks, amplitudes */
     pt_peak kept[PEAKS];    /* peaks since the last beat that are none so far */
     pt_beat recent[RECENT]; /* last beats, reported if the lead speaks */
 } pt_lead;
@@ -171,6 +195,7 @@ typedef struct pt_state {
     uint32_t blocks;    /* so far */
     int64_t count;      /* steps so far */
     int64_t base;       /* step at the buffers' start */
+    int64_t pair;       /* steps: longest interval of two peaks that confirm each other */
     int64_t first;      /* samples: length of the first seconds, which are decided in retrospect */
     int64_t oldest;     /* samples: longest age of a mark that search-back may report */
     int64_t limit;      /* samples: longest age of an R peak that may be reported; 0: no limit asked */
@@ -248,6 +273,7 @@ static void pt_init(ecg_detector *d, void *state) {
     s->base = -s->history; /* silence before the first sample */
     s->oldest = samples_of(OLDEST_S, fs);
     s->first = samples_of(START_S, fs);
+    s->pair = samples_of(START_S, rate);
     if (d->config.max_delay > 0.0) {
         s->limit = (int64_t)floor(d->config.max_delay * fs);
         if (s->oldest > s->limit) s->oldest = s->limit;
@@ -275,14 +301,19 @@ static int is_t_wave(const ecg_detector *d, const pt_lead *f, const pt_peak *p) 
     return (double)(p->about - f->last) < T_WAVE_S * d->config.fs && p->slope < SLOPE * f->last_slope;
 }
 
-/* Share of the last blocks with energy worth speaking of. */
-static double busy(const pt_state *s, const pt_lead *f) {
-    const double limit = BUSY_LEVEL * f->signal * f->signal / BLOCKS;
+/* Share of the last blocks with more than `level` of a beat's mean block energy. */
+static double busy(const pt_state *s, const pt_lead *f, double level) {
+    const double limit = level * f->signal * f->signal / BLOCKS;
     const int known = s->blocks < HISTORY ? (int)s->blocks : HISTORY;
     int count = 0;
     if (known < HISTORY_MIN) return 0.0;
     for (int i = 0; i < known; i++) count += f->energy[i] > limit;
     return (double)count / known;
+}
+
+/* Could it be noise, as long as there is no evidence of beats? */
+static int restless(const pt_state *s, const pt_lead *f, double share) {
+    return share > CALM || busy(s, f, CALM_LEVEL) > CALM_LOW || f->signal < CALM_RATIO * f->noise;
 }
 
 static void report(ecg_detector *d, pt_state *s, int lead, const pt_beat *b) {
@@ -293,8 +324,17 @@ static void report(ecg_detector *d, pt_state *s, int lead, const pt_beat *b) {
     ecg_detector_report(d, r, b->strength, b->quality | ecg_quality_between(d, lead, r - half, r + half));
 }
 
+static int alike(double a, double b) {
+    return a >= ALIKE * b && b >= ALIKE * a;
+}
+
 static void accept(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p, double signal, double limit,
                    int searched) {
+    const double interval = (double)(p->about - f->last);
+    const int even = fabs(interval - f->interval) < EVEN * f->interval && alike(p->height, f->height);
+    f->even = !even ? 0 : f->even < CALM_BEATS ? f->even + 1 : CALM_BEATS;
+    f->interval = interval;
+    f->height = p->height;
     const int lost = f->noisy || signal < LOST_SHARE * f->signal;
     if (f->beats > 0 && f->idle == 0 && !lost) {
         f->rr[f->rr_next] = (double)(p->about - f->last);
@@ -316,8 +356,9 @@ static void accept(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p, d
         if (f->kept[i].about > p->about) f->kept[left++] = f->kept[i];
     f->peaks = left;
 
-    const double share = busy(s, f);
-    f->noisy = share > BUSY;
+    const double share = busy(s, f, BUSY_LEVEL);
+    f->noisy = share > BUSY || (f->calm < CALM_BEATS && f->even < CALM_BEATS && restless(s, f, share));
+    f->calm = f->noisy ? 0 : f->calm < CALM_BEATS ? f->calm + 1 : CALM_BEATS;
     if (f->noisy) return;
     pt_beat b = {p->about, (float)(p->height / limit), 0};
     if (f->beats <= LEARNING_BEATS) b.quality |= ECG_QUALITY_LEARNING;
@@ -412,10 +453,43 @@ static pt_peak examine(ecg_detector *d, pt_state *s, int lead, double integral, 
     return p;
 }
 
+/* Two peaks that are alike, with rest between them, tell the levels, whatever was learned before: after
+ * noise, or where the gain has changed. Looks for one before the peak that was found. */
+static void look_anew(const ecg_detector *d, const pt_state *s, pt_lead *f, const pt_found *found, double height) {
+    const double since = (double)(d->count - f->last) / d->config.fs;
+    const int misfit = height > SIGNAL_CAP * f->signal || (since > MISFIT_S && height < ALIKE * f->signal);
+    if (!misfit && (f->calm >= CALM_BEATS || !(f->noisy || f->noise > ALIKE * height))) return;
+    const pt_found *other = NULL;
+    double sum = 0.0;
+    int low = 0, quiet = 0;
+    for (uint32_t i = 1; i <= HEIGHTS && i <= f->heights_next && !other; i++) {
+        const pt_found *q = &f->heights[(f->heights_next - i) % HEIGHTS];
+        if (q->peak >= ALIKE * height) {
+            other = q;
+        } else {
+            sum += q->peak;
+            low++;
+        }
+    }
+    if (!other || !alike(height, other->peak) || found->at - other->at > s->pair) return;
+    /* Blocks that lie in neither window. */
+    const int64_t first = other->at / s->block + 1, end = (found->at - s->width) / s->block;
+    if (end - first < BLOCKS) return;
+    const double limit = CALM_LEVEL * height * height / BLOCKS;
+    for (int64_t b = first; b < end; b++) quiet += f->energy[b % HISTORY] <= limit;
+    if (3 * quiet < 2 * (end - first)) return;
+    f->signal = height;
+    f->noise = low > 0 ? sum / low : 0.0;
+    f->noisy = 1; /* the last beat tells neither RR interval nor level */
+    f->idle = d->count - f->last;
+}
+
 /* The integral has passed a peak. */
 static void on_peak(ecg_detector *d, pt_state *s, int lead, const pt_found *found) {
     pt_lead *f = &s->lead[lead];
     double height = sqrt(found->peak);
+    if (f->started) look_anew(d, s, f, found, height);
+    f->heights[f->heights_next++ % HEIGHTS] = (pt_found){height, found->at};
     if (f->started && height < NOISE_FLOOR * f->noise) { /* below any threshold */
         learn_noise(f, height);
         return;
@@ -448,7 +522,7 @@ static void choose_speaker(ecg_detector *d, pt_state *s) {
     int choice = 0;
     for (int i = 0; i < d->config.leads; i++) {
         const pt_lead *f = &s->lead[i];
-        double share = busy(s, f);
+        double share = busy(s, f, BUSY_LEVEL);
         if ((double)(d->count - f->fault_at) < FAULT_S * d->config.fs || !(f->signal > 0.0)
             || (f->beats > 0 && (double)(d->count - f->last) > LOST_S * d->config.fs))
             share = 1.0;
@@ -592,12 +666,25 @@ static void advance(ecg_detector *d, pt_state *s, int32_t n) {
     d->count += n;
 }
 
+/* After an artefact beyond all measure the filters would ring for seconds. */
+static void come_to_rest(const ecg_detector *d, pt_state *s, int lead) {
+    pt_lead *f = &s->lead[lead];
+    const size_t kept = (size_t)(s->count - s->base) - (size_t)s->history;
+    memset(band_of(d, s, lead) + kept, 0, (size_t)s->history * sizeof(double));
+    memset(squared_of(d, s, lead) + kept, 0, (size_t)s->history * sizeof(double));
+    for (uint32_t i = 1; i <= BLOCKS; i++) f->energy[(s->blocks - i) % HISTORY] = 0.0;
+    f->u1 = f->u2 = f->y1 = f->y2 = 0.0;
+    f->search = (pt_search){0};
+    f->passed = 0;
+}
+
 static void end_block(ecg_detector *d, pt_state *s) {
     const int leads = d->config.leads;
     s->left = s->block * s->group;
     s->blocks++;
     for (int l = 0; l < leads; l++) {
         pt_lead *f = &s->lead[l];
+        if (f->started && f->search.block > ARTEFACT * ARTEFACT * f->signal * f->signal) come_to_rest(d, s, l);
         f->energy[(s->blocks - 1) % HISTORY] = f->search.block;
         if (f->begin == INT64_MAX && f->search.block > 0.0)
             f->begin = d->count - s->block * s->group + s->first;

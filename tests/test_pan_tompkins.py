@@ -37,6 +37,7 @@ def spoilt(fs: float) -> np.ndarray:
     signal[part(26, 27)] = np.clip(signal[part(26, 27)] * 20, -5, 5)
     signal[part(30, 31)] += 2
     signal[int(33 * fs)] = np.inf
+    signal[int(34 * fs)] = 1e20
     return signal
 
 
@@ -96,11 +97,54 @@ def test_silence_in_silence_out() -> None:
     for signal, most in (
         (np.zeros(len(time)), 0),
         (np.full(len(time), np.nan), 0),
-        (rng.normal(size=len(time)), 2),
         (np.sin(2 * np.pi * 50 * time) + 0.01 * rng.normal(size=len(time)), 2),
-        (np.cumsum(rng.normal(size=len(time))), 5),
     ):
         assert len(detect_qrs(signal, 360.0, method=METHOD)) <= most
+
+
+@pytest.mark.parametrize("kind", ["white", "walk", "muscle", "of the band", "flicker"])
+def test_noise_alone_has_hardly_any_beats(kind: str) -> None:
+    fs, n = 250.0, 300 * 250
+    hz = np.fft.rfftfreq(n, 1 / fs)
+    low, high = {"muscle": (20, 125), "of the band": (5, 25)}.get(kind, (0, 125))
+    found = 0
+    for seed in range(24):
+        white = np.random.default_rng(seed).normal(size=n)
+        noise = np.fft.irfft(np.fft.rfft(white) * ((hz >= low) & (hz <= high)), n)
+        signal = {"walk": np.cumsum(noise), "flicker": np.round(0.6 * white)}.get(kind, noise)
+        found += len(detect_qrs(signal, fs, method=METHOD))
+    assert found <= 3  # in two hours
+
+
+@pytest.mark.parametrize("kind", ["noise", "start", "louder", "fainter", "huge"])
+@pytest.mark.parametrize("number", [100, 103, 112, 117, 118, 122, 123, 230])
+def test_beats_of_a_recording_come_back_within_two_seconds(kind, number, record_path) -> None:
+    record = read_record(record_path(f"mitdb/{number}"), leads=0)
+    fs, first = record.fs, int(600 * record.fs)
+    clean = record.signal[first : first + int(40 * fs), 0].astype(float)
+    usual = detect_qrs(clean, fs, method=METHOD)
+    signal, begin, end = clean.copy(), int(12 * fs), int(18 * fs)
+    if kind in ("noise", "start"):
+        begin = 0 if kind == "start" else begin
+        noise = np.random.default_rng(7).normal(0, 3 * np.ptp(clean), end - begin)
+        signal[begin:end] += noise
+    elif kind == "huge":
+        signal[end - 2 : end] = 1e30
+    else:
+        signal[end:] *= 10 if kind == "louder" else 0.1
+    found = detect_qrs(signal, fs, method=METHOD)
+    good = usual[(usual > end + 2 * fs) & (usual < len(clean) - fs)]
+    assert len(match_beats(good, found, round(0.15 * fs))) == len(good)
+    assert np.array_equal(found, twin.detected(signal, fs))
+
+
+@pytest.mark.parametrize("rate", [200.0, 240.0])
+def test_fast_hearts_are_no_noise(rate: float) -> None:
+    record = synthetic_ecg(40, 360.0 * 190 / rate, heart_rate=190.0, muscle=0.02, seed=1)
+    found = detect_qrs(record.signal[:, 0], 360.0, method=METHOD)
+    expected = record.annotations.sample
+    expected = expected[(expected > 5 * 360) & (expected < len(record.signal) - 360)]
+    assert len(match_beats(expected, found, 36)) == len(expected)
 
 
 @pytest.mark.parametrize("kind", ["gap", "flat", "noise", "saturation", "motion"])

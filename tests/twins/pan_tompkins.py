@@ -31,7 +31,7 @@ def cleaned(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
     missing = repeats = 0
     last = np.float32(0)
     for i, value in enumerate(np.asarray(signal, np.float32)):
-        if not abs(value) <= 1e30:
+        if not abs(value) <= np.float32(1e30):
             missing += 1
             nothing[i] = True
         else:
@@ -87,6 +87,10 @@ class Levels:
     last: int = NEVER
     idle: int = 0
     noisy: bool = False
+    calm: int = 0
+    even: int = 0
+    interval: int = 0
+    height: float = 0.0
     rr: list[float] = field(default_factory=list)
 
 
@@ -101,6 +105,7 @@ class Decision:
         self.energies: list[float] = []
         self.found: list[int] = []
         self.reported = self.last_r = NEVER
+        self.heights: list[tuple[float, int]] = []
 
     def signal(self, at: int) -> float:
         v = self.levels
@@ -121,8 +126,46 @@ class Decision:
     def mean_rr(self) -> float:
         return float(np.mean(self.levels.rr[-8:])) if self.levels.rr else self.fs
 
+    def busy(self, level: float) -> float:
+        """Share of the last blocks with more than that share of a beat's energy."""
+        recent = np.array(self.energies[-64:])
+        if len(recent) < 24:
+            return 0.0
+        return float(np.mean(recent > level * self.levels.signal**2 / BLOCKS))
+
+    def noise(self) -> bool:
+        v, share = self.levels, self.busy(0.1)
+        restless = share > 0.7 or self.busy(0.0625) > 0.75 or v.signal < 2.2 * v.noise
+        return share > 0.8 or (v.calm < 8 and v.even < 8 and restless)
+
+    def look_anew(self, height: float, step: int, block: int, longest: int) -> None:
+        """Levels from this peak and one before that is alike, if they are off."""
+        v = self.levels
+        since = (self.count - v.last) / self.fs
+        misfit = height > 2.4 * v.signal or (since > 1.6 and height < 0.65 * v.signal)
+        if not misfit and (v.calm >= 8 or not (v.noisy or v.noise > 0.65 * height)):
+            return
+        last = self.heights[-16:]
+        high = [k for k, (h, _) in enumerate(last) if h >= 0.65 * height]
+        if not high or 0.65 * last[high[-1]][0] > height or step - last[high[-1]][1] > longest:
+            return
+        between = [h for h, _ in last[high[-1] + 1 :]]
+        first, end = last[high[-1]][1] // block + 1, (step - BLOCKS * block) // block
+        if end - first < BLOCKS:
+            return
+        quiet = np.sum(np.array(self.energies[first:end]) <= 0.0625 * height**2 / BLOCKS)
+        if 3 * quiet < 2 * (end - first):
+            return
+        v.signal, v.noise = height, float(np.mean(between)) if between else 0.0
+        v.noisy, v.idle = True, self.count - v.last
+
     def accept(self, p: Peak, signal: float, searched: bool) -> None:
         v = self.levels
+        interval = p.about - v.last
+        alike = 0.65 * max(p.height, v.height) <= min(p.height, v.height)
+        even = abs(interval - v.interval) < 0.1 * v.interval and alike
+        v.even = min(v.even + 1, 8) if even else 0
+        v.interval, v.height = interval, p.height
         lost = v.noisy or signal < 0.7 * v.signal
         if v.last != NEVER and not v.idle and not lost:
             v.rr.append(p.about - v.last)
@@ -130,9 +173,8 @@ class Decision:
         v.signal = signal + (0.5 if lost else 0.35 if searched else 0.125) * (height - signal)
         v.slope, v.last, v.idle = p.slope, p.about, 0
         self.waiting = [q for q in self.waiting if q.about > p.about]
-        recent = self.energies[-64:]
-        busy = np.mean(np.array(recent) > 0.1 * v.signal**2 / BLOCKS) if len(recent) >= 24 else 0.0
-        v.noisy = bool(busy > 0.8)
+        v.noisy = self.noise()
+        v.calm = 0 if v.noisy else min(v.calm + 1, 8)
         if v.noisy or p.about - self.reported < 0.19 * self.fs:
             return
         r = refined(self.clean, self.fs, p.about, self.count)
@@ -225,6 +267,9 @@ def detected(signal: np.ndarray, fs: float, max_delay: float | None = None) -> n
                 passed.append((peak, peak_at))
                 rising, peak = False, integral[d.count // group - 1]
         for value, step in passed:
+            if started:
+                d.look_anew(math.sqrt(value), step, block, nearest(2.2, rate))
+            d.heights.append((math.sqrt(value), step))
             if not started:
                 d.waiting = [*d.waiting, examine(value, step)][-32:]
             elif math.sqrt(value) < 1.4 * d.levels.noise:
@@ -251,6 +296,16 @@ def detected(signal: np.ndarray, fs: float, max_delay: float | None = None) -> n
             d.count = (i + 1) * group
             of_block = slice(d.count - block * group, d.count)
             d.energies.append(float(squared[i + 1 - block : i + 1].sum()))
+            if started and d.energies[-1] > 1e10 * d.levels.signal**2:  # at rest again
+                d.energies[-BLOCKS:] = [0.0] * BLOCKS
+                moves = (sums - np.concatenate([np.zeros(2), sums])[:steps])[i + 1 :]
+                band[: i + 1], band[i + 1 :] = 0, lfilter([1, 0, -1], coefficients, moves)
+                squared = (band - np.concatenate([np.zeros(lookback), band])[:steps]) ** 2
+                integral[i + 1 :] = [
+                    squared[max(0, k + 1 - width) : k + 1].sum() for k in range(i + 1, steps)
+                ]
+                rising, peak = False, 0.0
+                passed.clear()
             if begin == math.inf and d.energies[-1] > 0:
                 begin = of_block.start + first
             if nothing[of_block].any():
