@@ -76,6 +76,8 @@
 #define CALM_LOW 0.75
 #define CALM_RATIO 2.2
 #define CALM_BEATS 8
+/* After as many the lead has shown an ECG, and that is not asked again. */
+#define KNOWN_BEATS 24
 /* Two beats are alike when neither has less than this share of the other's height, and evenly apart when
  * their RR intervals differ by less than the share EVEN: as many beats in a row are no noise either,
  * however fast they come. */
@@ -159,7 +161,7 @@ typedef struct pt_lead {
     pt_found found[PASSED]; /* peaks passed in the block that is being filled */
     uint32_t faults;       /* quality bits of the block that is being filled */
     int32_t noisy;         /* the last beat was noise and has not been reported */
-    int32_t calm;          /* beats in a row that were none, up to a few */
+    int32_t calm;          /* beats in a row that were none, up to KNOWN_BEATS, which last */
     int32_t even;          /* beats in a row like the one before in height and interval, up to a few */
     double interval, height; /* of the last beat: samples since the one before, amplitude */
     int32_t started;       /* the first seconds have been decided */
@@ -357,8 +359,9 @@ static void accept(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p, d
     f->peaks = left;
 
     const double share = busy(s, f, BUSY_LEVEL);
-    f->noisy = share > BUSY || (f->calm < CALM_BEATS && f->even < CALM_BEATS && restless(s, f, share));
-    f->calm = f->noisy ? 0 : f->calm < CALM_BEATS ? f->calm + 1 : CALM_BEATS;
+    const int proven = f->calm >= CALM_BEATS || f->even >= CALM_BEATS;
+    f->noisy = share > BUSY || (!proven && restless(s, f, share));
+    f->calm = f->noisy && f->calm < KNOWN_BEATS ? 0 : f->calm < KNOWN_BEATS ? f->calm + 1 : KNOWN_BEATS;
     if (f->noisy) return;
     pt_beat b = {p->about, (float)(p->height / limit), 0};
     if (f->beats <= LEARNING_BEATS) b.quality |= ECG_QUALITY_LEARNING;
@@ -458,7 +461,7 @@ static pt_peak examine(ecg_detector *d, pt_state *s, int lead, double integral, 
 static void look_anew(const ecg_detector *d, const pt_state *s, pt_lead *f, const pt_found *found, double height) {
     const double since = (double)(d->count - f->last) / d->config.fs;
     const int misfit = height > SIGNAL_CAP * f->signal || (since > MISFIT_S && height < ALIKE * f->signal);
-    if (!misfit && (f->calm >= CALM_BEATS || !(f->noisy || f->noise > ALIKE * height))) return;
+    if (!misfit && !f->noisy && (f->calm >= CALM_BEATS || f->noise <= ALIKE * height)) return;
     const pt_found *other = NULL;
     double sum = 0.0;
     int low = 0, quiet = 0;

@@ -143,7 +143,7 @@ class Decision:
         v = self.levels
         since = (self.count - v.last) / self.fs
         misfit = height > 2.4 * v.signal or (since > 1.6 and height < 0.65 * v.signal)
-        if not misfit and (v.calm >= 8 or not (v.noisy or v.noise > 0.65 * height)):
+        if not misfit and not v.noisy and (v.calm >= 8 or v.noise <= 0.65 * height):
             return
         last = self.heights[-16:]
         high = [k for k, (h, _) in enumerate(last) if h >= 0.65 * height]
@@ -174,7 +174,7 @@ class Decision:
         v.slope, v.last, v.idle = p.slope, p.about, 0
         self.waiting = [q for q in self.waiting if q.about > p.about]
         v.noisy = self.noise()
-        v.calm = 0 if v.noisy else min(v.calm + 1, 8)
+        v.calm = 0 if v.noisy and v.calm < 24 else min(v.calm + 1, 24)
         if v.noisy or p.about - self.reported < 0.19 * self.fs:
             return
         r = refined(self.clean, self.fs, p.about, self.count)
