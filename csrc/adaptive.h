@@ -28,12 +28,12 @@ typedef struct adaptive_constants {
     float weight_cap, floor, loss_margin, loss_rate, loss_noise_rate, loss_floor;
     /* trust */
     float trust_cap, trust_like, trust_var, trust_rate, trust_from, trust_gap, noisy_gap;
-    float start_trust, start_contrast, again_trust, again_like, alike_from, alike_rate;
-    float recent_rate, distrust_from, distrust_after_s;
+    float start_trust, again_trust, again_like, recent_rate, distrust_from, distrust_after_s;
     float steady_gain, steady_like;
     /* the patient is back */
-    float keep_from, keep_like, sure_kept;
-    float back_like, back_height, back_short, back_long, back_lower, back_higher;
+    float keep_from, keep_like, back_like, back_height, back_short, back_long, back_lower, back_higher;
+    /* evidence before trust */
+    float start_contrast, alike_from, alike_rate, sure_kept;
 } adaptive_constants;
 
 extern const adaptive_constants ecg_adaptive_constants;

@@ -74,11 +74,8 @@ const adaptive_constants ecg_adaptive_constants = {
     .trust_gap = 0.25f,     /* mains and other tones: alike and regular, but no two levels */
     .noisy_gap = 1.6f,      /* levels closer than that: noise of the size of the QRS complex */
     .start_trust = 1.1f,    /* of the first seconds, below which learning begins anew */
-    .start_contrast = 1.3f, /* and e^1.3 between beats and the rest: noise has 0.4, one in 2,000 over 1.1 */
     .again_trust = 1.6f,    /* below which what was learned anew has to prove itself first */
     .again_like = 0.65f,    /* and likewise where the first beats are less alike: noise has 0.5 */
-    .alike_from = 0.7f,     /* and where no ECG was ever seen: bursts of muscle noise stand out, but differ */
-    .alike_rate = 0.12f,    /* over the last eight beats */
     .recent_rate = 0.35f,   /* over the last three beats */
     .distrust_from = 1.5f,  /* recent trust below which levels and shape may be those of an artefact */
     .distrust_after_s = 0.7f, /* without a beat: then the steady levels count, not the recent ones */
@@ -88,11 +85,16 @@ const adaptive_constants ecg_adaptive_constants = {
     /* ---- the patient is back, after noise or with another gain: two beats tell */
     .keep_from = 2.0f,      /* recent trust from which beats tell what the patient looks like */
     .keep_like = 0.8f,      /* to the kept shape, less is another one: it has to last */
-    .sure_kept = 0.6f,      /* several beats in sight at once, alike among themselves: P waves are less */
     .back_like = 0.93f,     /* of that shape: noise hardly ever, two in a row never */
     .back_height = 0.35f,   /* heights within a factor of 1.4 */
     .back_short = 0.65f,    /* of the RR reference, ... */
     .back_long = 1.6f,      /* ... as it may have changed meanwhile */
     .back_lower = 0.7f,     /* under half the signal level, where beats are missing ... */
     .back_higher = 1.0f,    /* ... or nearly three times as high: levels are wrong */
+
+    /* ---- evidence before trust */
+    .start_contrast = 1.3f, /* beats over the rest of the first seconds, in logs: noise has 0.4, seldom 1.1 */
+    .alike_from = 0.7f,     /* where no ECG was ever seen: bursts of muscle noise stand out, but differ ... */
+    .alike_rate = 0.12f,    /* ... over the last eight */
+    .sure_kept = 0.6f,      /* several in sight at once, alike among themselves: P waves are less */
 };

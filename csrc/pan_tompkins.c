@@ -70,7 +70,7 @@
 #define BUSY 0.8
 /* Until CALM_BEATS beats in a row were none, less is noise: more than CALM of busy blocks, more than
  * CALM_LOW of blocks above the lower CALM_LEVEL, or a signal level below CALM_RATIO noise levels (beats
- * of mitdb: 99.5 % above 2.5; white noise: half below 2.1). */
+ * of mitdb and svdb: 99 % above 3; white noise: about 2). */
 #define CALM 0.7
 #define CALM_LEVEL 0.0625
 #define CALM_LOW 0.75
