@@ -63,7 +63,7 @@ def noise_alone(kind: str, fs: float, seed: int) -> Lead:
         "muscle": (hz > 20) & (hz < 150),
         "band": (hz > 5) & (hz < 25),
     }[kind]
-    return np.fft.irfft(spectrum * shape, n)
+    return np.asarray(np.fft.irfft(spectrum * shape, n))
 
 
 def spoilt(clean: Lead, kind: str, fs: float, qrs: float, muscle: Lead, seed: int) -> Lead:
@@ -129,9 +129,9 @@ def noise_rates(data: Path, detect: Detector, method: str) -> dict[str, dict[str
             found[kind][f"{fs:g}"] = beats / (SEEDS * NOISE_S / 60)
     for name in ("bw", "ma"):
         record = read_record(data / "nstdb" / name)
-        m = record.n_samples / record.fs / 60
-        beats = [len(detect(x.astype(float), record.fs, method)) for x in record.signal.T]
-        found[f"nstdb {name}"] = {f"{record.fs:g}": sum(beats) / len(beats) / m}
+        beats = sum(len(detect(x.astype(float), record.fs, method)) for x in record.signal.T)
+        length = record.signal.size / record.fs / 60
+        found[f"nstdb {name}"] = {f"{record.fs:g}": beats / length}
     return found
 
 
