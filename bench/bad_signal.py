@@ -53,10 +53,10 @@ def noise_alone(kind: str, fs: float, seed: int) -> Lead:
     if kind == "white":
         return x
     if kind == "walk":
-        return np.cumsum(x)
+        return np.asarray(np.cumsum(x))
     if kind.startswith("flicker"):
         levels = int(kind.split()[1])
-        return np.round(0.3 * levels * x).clip(-levels, levels)
+        return np.asarray(np.round(0.3 * levels * x).clip(-levels, levels))
     spectrum, hz = np.fft.rfft(x), np.fft.rfftfreq(n, 1 / fs)
     shape = {
         "pink": 1 / np.sqrt(np.maximum(hz, 0.05)),
