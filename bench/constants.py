@@ -63,6 +63,7 @@ SEARCHED = (
     *("refractory_s", "refractory_cost", "t_gain", "t_share", "t_from", "t_full_s", "t_ramp_s"),
     *("clear_score", "clear_short", "clear_long", "clear_like", "clear_drop"),
     *("wait_rr", "wait_max_s"),
+    *("start_contrast", "alike_from", "sure_kept"),
 )
 FACTORS = (1.2, 1.1)
 START_SPREAD = 0.3
