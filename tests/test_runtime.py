@@ -1,9 +1,8 @@
 """The interpreter wrapper, the choice of runtime, and model cards."""
 
-from __future__ import annotations
-
 import hashlib
 import json
+import platform
 import subprocess
 import sys
 import threading
@@ -127,6 +126,8 @@ def test_a_runtime_whose_batches_differ_is_used_beat_by_beat(made, rng, monkeypa
 @each_backend
 def test_batches_of_the_built_in_models_are_its_single_beats(rng, backend, form):
     """Bit for bit, on this machine; on another that differs the test before says what happens."""
+    if (form, backend, platform.machine()) == ("int8", "tflite-runtime", "aarch64"):
+        pytest.skip("int8 is refused there")
     for name, card in available_models().items():
         if form not in card.forms:
             continue
@@ -502,18 +503,15 @@ def test_threads_must_be_one_at_least(made):
 # The choice of runtime.
 
 
-def test_what_would_crash_a_runtime_is_refused(monkeypatch):
+def test_what_can_crash_a_runtime_is_refused(monkeypatch):
     if "tflite-runtime" not in available_backends():
         pytest.skip("tflite-runtime does not work here")
     monkeypatch.setattr(backends, "machine", lambda: "aarch64")
-    with pytest.raises(
-        ModelError, match=r"blood-pressure\.int8\.tflite: tflite-runtime crashes on"
-    ):
-        Classifier("blood-pressure", form="int8", backend="tflite-runtime")
-    for name, form in (("blood-pressure", "float32"), ("beats", "int8")):
-        Classifier(name, form=form, backend="tflite-runtime")
+    with pytest.raises(ModelError, match=r"beats\.int8\.tflite: tflite-runtime can crash"):
+        Classifier("beats", form="int8", backend="tflite-runtime")
+    Classifier("beats", form="float32", backend="tflite-runtime")
     monkeypatch.setattr(backends, "machine", lambda: "x86_64")
-    Classifier("blood-pressure", form="int8", backend="tflite-runtime")
+    Classifier("beats", form="int8", backend="tflite-runtime")
 
 
 @each_backend

@@ -13,7 +13,7 @@ from platform import machine
 from typing import Any
 
 from ..errors import MissingExtraError, ModelError
-from .flatbuffer import narrow_int8_layers
+from .flatbuffer import has_int8_layers
 
 __all__ = ["BACKENDS", "available_backends", "chosen_backend", "open_interpreter"]
 
@@ -161,10 +161,11 @@ def open_interpreter(
             reasons.append(f"{name} {interpreter}")
             continue
         working = True
-        if name == "tflite-runtime" and machine() in _ARM64 and narrow_int8_layers(content):
+        if name == "tflite-runtime" and machine() in _ARM64 and has_int8_layers(content):
+            # Under emulation it ends the process, by the layers' widths and the size of a batch.
             reasons.append(
-                f"{name} crashes on aarch64 on int8 layers as narrow as this one's: use the form "
-                "float32, or install ai-edge-litert"
+                f"{name} can crash on aarch64 on int8 layers: use the form float32, or install "
+                "ai-edge-litert"
             )
             continue
         try:

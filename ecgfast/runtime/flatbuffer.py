@@ -6,14 +6,14 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["check_model", "narrow_int8_layers", "refused_operators"]
+__all__ = ["check_model", "has_int8_layers", "refused_operators"]
 
 # Builtin operators that keep variables, by code: a model that holds one carries state from beat to
 # beat. Code 32 is any custom operator, which only TensorFlow's Flex delegate or a plug-in has.
 _STATEFUL = {129: "CALL_ONCE", 142: "VAR_HANDLE", 143: "READ_VARIABLE", 144: "ASSIGN_VARIABLE"}
 _CUSTOM = 32
 
-# Code of the operator and of the type that `narrow_int8_layers` looks for.
+# Code of the operator, and of the type of weights, that `has_int8_layers` looks for.
 _FULLY_CONNECTED, _INT8 = 9, 9
 
 # What the fields of each table hold, by slot in TensorFlow Lite's schema, version 3: a number of
@@ -144,11 +144,8 @@ def refused_operators(content: bytes) -> list[str]:
     return found
 
 
-def narrow_int8_layers(content: bytes) -> int:
-    """Count the dense int8 layers with two or three outputs, or with several and under 8 inputs.
-
-    tflite-runtime 2.14 crashes the process on them on aarch64 (seen under emulation only, for 1 to
-    100 inputs and 1 to 16 outputs; one output alone is safe). The steps of LSTM layers count too.
+def has_int8_layers(content: bytes) -> bool:
+    """Whether a dense layer, or a step of an LSTM layer, has int8 weights.
 
     Parameters
     ----------
@@ -157,17 +154,14 @@ def narrow_int8_layers(content: bytes) -> int:
     """
     model = _Table(content, struct.unpack_from("<I", content)[0], "Model")
     codes = [_code(operator) for operator in model.tables.get(1, [])]
-    count = 0
     for graph in model.tables.get(2, []):
         tensors = graph.tables.get(0, [])
         for operator in graph.tables.get(3, []):
-            if codes[operator.number(0)] != _FULLY_CONNECTED:
-                continue
-            weights = tensors[list(operator.integers(1))[1]]
-            outputs, inputs = weights.integers(0)
-            narrow = outputs in (2, 3) or (outputs > 1 and inputs < 8)
-            count += narrow and weights.byte(1) == _INT8
-    return count
+            if codes[operator.number(0)] == _FULLY_CONNECTED:
+                _, weights, *_ = operator.integers(1)
+                if tensors[weights].byte(1) == _INT8:
+                    return True
+    return False
 
 
 def _code(operator: _Table) -> int:
