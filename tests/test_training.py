@@ -387,7 +387,10 @@ def test_changes_of_a_recipe() -> None:
     assert (other.architecture["dropout"], other.schedule.epochs) == (0.5, 3)
     assert other.architecture["name"] == recipe.architecture["name"]
     assert recipe.changed({}) == recipe
-    with pytest.raises(InputError, match="recipe beats: cannot change 'seed'"):
+    assert recipe.changed({"seed": 8}).seed == 8
+    with pytest.raises(InputError, match="recipe beats: cannot change 'limits'"):
+        recipe.changed({"limits": []})
+    with pytest.raises(InputError, match="recipe beats: int"):
         recipe.changed({"seed": {}})
     with pytest.raises(InputError, match=r"recipe beats:.*'epoch'"):
         recipe.changed({"schedule": {"epoch": 3}})

@@ -253,13 +253,14 @@ class Recipe:
             raise InputError(f"recipe {self.name}: cannot change {min(unknown)!r}")
         try:
             schedule = dataclasses.replace(self.schedule, **change.get("schedule", {}))
-        except (TypeError, InputError) as error:
+            seed = int(change.get("seed", self.seed))
+        except (TypeError, ValueError, InputError) as error:
             raise InputError(f"recipe {self.name}: {error}") from None
         return dataclasses.replace(
             self,
             architecture={**self.architecture, **change.get("architecture", {})},
             schedule=schedule,
-            seed=int(change.get("seed", self.seed)),
+            seed=seed,
             options={**self.options, **change.get("options", {})},
         )
 
