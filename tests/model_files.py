@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ecgfast.runtime import available_backends
+from ecgfast import BeatStream
+from ecgfast.core import FEATURE_NAMES
+from ecgfast.runtime import InputSpec, ModelCard, ModelWindow, available_backends
+
+#: Shape of the features that a beat has.
+FEATURES = (len(FEATURE_NAMES),)
 
 # The runtimes on trial. tflite-runtime works in one process with TensorFlow if it comes first, so
 # that tests which import TensorFlow import this before.
@@ -155,3 +162,28 @@ def affine_model(
         return joined @ weights.T + offset
 
     return _file({0: 3, 1: codes, 2: [graph], 4: buffers}), answer
+
+
+def save_model(
+    folder: Path, name: str, content: bytes, classes: tuple[str, ...], **more: Any
+) -> Path:
+    """A file of `affine_model` with a card that says it labels beats; the file."""
+    file = folder / f"{name}.tflite"
+    file.write_bytes(content)
+    ModelCard(
+        name=name,
+        description="For tests",
+        task="beats",
+        classes=classes,
+        inputs=(InputSpec("window", (72, 2)), InputSpec("features", FEATURES)),
+        window=ModelWindow(*BeatStream(250.0).window),
+        forms={
+            "float32": {
+                "file": file.name,
+                "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
+        },
+        **more,
+    ).save(folder / f"{name}.json")
+    return file

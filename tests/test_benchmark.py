@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_files import affine_model
-from test_cli import FEATURES, save_model
+from model_files import FEATURES, affine_model, save_model
 
 from ecgfast.benchmark import machine, main, report
 from ecgfast.records import Record, synthetic_ecg

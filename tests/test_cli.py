@@ -15,17 +15,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_files import affine_model
+from model_files import FEATURES, affine_model, save_model
 
 import ecgfast
-from ecgfast import BeatStream, detect_qrs, stream_classify
+from ecgfast import detect_qrs, stream_classify
 from ecgfast.cli import COMMANDS, main
-from ecgfast.core import FEATURE_NAMES
 from ecgfast.records import Record, read_annotations, synthetic_ecg
-from ecgfast.runtime import InputSpec, ModelCard, ModelWindow, available_models
+from ecgfast.runtime import available_models
 
 ROOT = Path(ecgfast.__file__).parents[1]  # of what is tested, installed or not
-FEATURES = (len(FEATURE_NAMES),)
 
 
 @pytest.fixture(scope="module")
@@ -39,32 +37,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     content, _ = affine_model(np.random.default_rng(23), (72, 2), FEATURES, 5)
     return save_model(folder, "arbitrary", content, tuple("NSVFQ"))
-
-
-def save_model(
-    folder: Path, name: str, content: bytes, classes: tuple[str, ...], **more: str
-) -> Path:
-    import hashlib
-
-    file = folder / f"{name}.tflite"
-    file.write_bytes(content)
-    ModelCard(
-        name=name,
-        description="For tests",
-        task="beats",
-        classes=classes,
-        inputs=(InputSpec("window", (72, 2)), InputSpec("features", FEATURES)),
-        window=ModelWindow(*BeatStream(250.0).window),
-        forms={
-            "float32": {
-                "file": file.name,
-                "bytes": len(content),
-                "sha256": hashlib.sha256(content).hexdigest(),
-            }
-        },
-        **more,
-    ).save(folder / f"{name}.json")
-    return file
 
 
 @pytest.fixture

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from model_files import affine_model
+from model_files import FEATURES, affine_model, save_model
 
 from ecgfast import (
     BeatBatch,
@@ -24,12 +24,11 @@ from ecgfast import (
     stream_classify,
 )
 from ecgfast.cli import main
-from ecgfast.core import FEATURE_NAMES
 from ecgfast.decision import REJECTED, LabelRule
 from ecgfast.evaluation import BeatModelScores, evaluate_decision, evaluate_probabilities
 from ecgfast.records import demo_record, read_annotations
 from ecgfast.reports import Tally
-from ecgfast.runtime import InputSpec, ModelCard, ModelWindow, available_models
+from ecgfast.runtime import available_models
 from ecgfast.runtime.cards import VIEWS, probabilities_heading
 
 CLASSES = ("N", "S", "V", "F", "Q")
@@ -63,35 +62,16 @@ def measured(shift: float) -> dict[str, object]:
     }
 
 
-def save_model(folder: Path, name: str, outputs: int, classes: tuple[str, ...], **more) -> Path:
-    features = (len(FEATURE_NAMES),)
-    content, _ = affine_model(np.random.default_rng(23), (72, 2), features, outputs)
-    file = folder / f"{name}.tflite"
-    file.write_bytes(content)
-    ModelCard(
-        name=name,
-        description="For tests",
-        task="beats",
-        classes=classes,
-        inputs=(InputSpec("window", (72, 2)), InputSpec("features", features)),
-        window=ModelWindow(125.0, 44, 28),
-        forms={
-            "float32": {
-                "file": file.name,
-                "bytes": len(content),
-                "sha256": hashlib.sha256(content).hexdigest(),
-            }
-        },
-        **more,
-    ).save(folder / f"{name}.json")
-    return file
+def saved(folder: Path, name: str, outputs: int, classes: tuple[str, ...], **more: Any) -> Path:
+    content, _ = affine_model(np.random.default_rng(23), (72, 2), FEATURES, outputs)
+    return save_model(folder, name, content, classes, **more)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with arbitrary labels, and thresholds for them."""
     metrics = {probabilities_heading(view): measured(i / 4) for i, view in enumerate(VIEWS)}
-    return save_model(tmp_path_factory.mktemp("model"), "told", 5, CLASSES, metrics=metrics)
+    return saved(tmp_path_factory.mktemp("model"), "told", 5, CLASSES, metrics=metrics)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +145,7 @@ def test_what_the_card_does_not_offer_is_named(model: Path, decision: Decision, 
 
 
 def test_a_card_that_has_no_thresholds(tmp_path: Path) -> None:
-    classifier = Classifier(save_model(tmp_path, "bare", 5, CLASSES))
+    classifier = Classifier(saved(tmp_path, "bare", 5, CLASSES))
     with pytest.raises(ModelError, match="offers no operating points of V"):
         Decision({"V": 0.9}).rule(classifier)
     with pytest.raises(ModelError, match="bare: offers no share of beats to reject"):
@@ -223,7 +203,7 @@ def test_streamed_batched_and_single_beats_get_the_same_labels(
 def test_the_output_of_a_sigmoid_stands_for_two_classes(tmp_path: Path, ecg: Record) -> None:
     table = {"abnormal": [point("sensitivity", 0.9, 0.5)]}
     metrics = {probabilities_heading(VIEWS[0]): {"operating points": table}}
-    file = save_model(tmp_path, "one", 1, ("normal", "abnormal"), metrics=metrics)
+    file = saved(tmp_path, "one", 1, ("normal", "abnormal"), metrics=metrics)
     beats = list(stream_classify(ecg, model=file, decision=Decision({"abnormal": 0.9})))
     assert {beat.label for beat in beats} == {"normal", "abnormal"}
     for beat in beats:
@@ -407,7 +387,7 @@ def test_what_no_beat_tells_of_is_none(model: Path, score: BeatModelScores) -> N
 def test_a_card_without_probabilities_has_nothing_beside(
     tmp_path: Path, score: BeatModelScores
 ) -> None:
-    assert evaluate_probabilities(Classifier(save_model(tmp_path, "bare", 5, CLASSES)), score) == {}
+    assert evaluate_probabilities(Classifier(saved(tmp_path, "bare", 5, CLASSES)), score) == {}
 
 
 @pytest.mark.skipif("beats" not in available_models(), reason="no built-in model 'beats'")

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_files import affine_model
-from test_cli import FEATURES, save_model
+from model_files import FEATURES, affine_model, save_model
 
 import ecgfast
 from ecgfast import Record, stream_classify

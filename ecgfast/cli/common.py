@@ -40,6 +40,7 @@ __all__ = [
     "example",
     "guarded",
     "labeller_for",
+    "number_text",
     "output_file",
     "pace",
     "print_json",
@@ -216,6 +217,11 @@ def decision_for(args: argparse.Namespace) -> Decision:
         return Decision(args.sensitivity, args.positive_predictivity, args.reject)
     except InputError as error:
         raise UsageError(str(error)) from None
+
+
+def number_text(value: float, digits: int) -> str:
+    """A figure, or a dash where it is not defined."""
+    return f"{value:,.{digits}f}" if math.isfinite(value) else "-"
 
 
 def promise_text(promise: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ from .common import (
     data_folder,
     decision_for,
     example,
+    number_text,
     print_json,
     progress,
 )
@@ -40,11 +41,6 @@ if TYPE_CHECKING:
     from ..reports.table import Table
     from ..runtime import Classifier
 
-_DATABASE = "mitdb"
-# Three quarters of DS2's S beats are in this one record: the figures without it stand beside.
-_ONE_PATIENT = "232"
-# What stands side by side: of cross-validation, and of test beats.
-_BESIDE = ("promised", "reached")
 _DECISION = ("sensitivity", "positive_predictivity", "reject")
 
 
@@ -224,7 +220,7 @@ def _detector_lines(
     totals = next(iter(scores[0].totals.values()))
     lines.append(
         f"Worst record: {totals.worst.record}, F1 {_percent(totals.worst.f1)}. Median over records "
-        f"of the mean absolute R error: {_figure(totals.median_error_abs_ms, 2)} ms."
+        f"of the mean absolute R error: {number_text(totals.median_error_abs_ms, 2)} ms."
     )
     if peers:
         lines.append("Peers get the first of the leads, as float64, the whole recording at once.")
@@ -240,12 +236,8 @@ def _detector_lines(
     return lines
 
 
-def _figure(value: float, digits: int) -> str:
-    return f"{value:,.{digits}f}" if math.isfinite(value) else "-"
-
-
 def _percent(value: float) -> str:
-    return _figure(value, 3)
+    return number_text(value, 3)
 
 
 def _set_aside(start: float) -> str:
@@ -273,9 +265,9 @@ def _totals_table(scores: Sequence[DetectorScores]) -> Table:
                     f"{gross.tp + gross.fn:,}",
                     *_rates(gross),
                     _percent(totals.average_f1),
-                    f"{totals.worst.record} {_figure(totals.worst.f1, 2)}",
-                    _figure(gross.error_abs_ms, 2),
-                    _figure(gross.error_ms, 2),
+                    f"{totals.worst.record} {number_text(totals.worst.f1, 2)}",
+                    number_text(gross.error_abs_ms, 2),
+                    number_text(gross.error_ms, 2),
                 ]
             )
     columns = ["detector", "counted", "beats", "FN", "FP", "Se, %", "+P, %", "F1, %"]
@@ -295,8 +287,8 @@ def _records_table(score: DetectorScores) -> Table:
     def row(name: str, by_start: Sequence[DetectionScore], delays: str) -> list[str]:
         one, late = by_start[0], score.delays[delays]
         rates = [cell for one in by_start for cell in _rates(one)]
-        errors = [_figure(one.error_abs_ms, 2), _figure(one.error_ms, 2)]
-        times = [_figure(x, 0) for x in (late.median, late.p95, late.worst)]
+        errors = [number_text(one.error_abs_ms, 2), number_text(one.error_ms, 2)]
+        times = [number_text(x, 0) for x in (late.median, late.p95, late.worst)]
         return [name, f"{one.tp + one.fn:,}", *rates, *errors, *times]
 
     rows = [
@@ -379,6 +371,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     from ..evaluation.beat_model import PUBLISHED
     from ..reports.table import Table
     from ..training.splits import DS1, DS2, PACED, patient_of
+    from .beat_tables import DATABASE, class_tables, point_text, probability_tables
 
     decision = decision_for(args)
     for ahead in range(len(VIEWS)):
@@ -388,14 +381,14 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     scores = evaluate_beat_model(
         classifier,
         folder,
-        [(_DATABASE, name, patient_of(_DATABASE, name)) for name in names],
+        [(DATABASE, name, patient_of(DATABASE, name)) for name in names],
         progress=sys.stderr.isatty(),
     )
     split = "DS2" if set(names) == set(DS2) else "records " + ", ".join(names)
     if "202" in names:
         split += " (202 is the person of 201 in DS1)"
     lines = [
-        f"{_DATABASE} {split}; AAMI classes, beats of N S V F Q by their WFDB codes; first lead. "
+        f"{DATABASE} {split}; AAMI classes, beats of N S V F Q by their WFDB codes; first lead. "
         "Se: share of the class's beats that were called so, +P: share of the beats called so that "
         "are of the class, in %. In brackets 95 % intervals: bootstrap over patients, 2000 draws.",
         "With own detections a beat that was not found counts as missed in its class, and a false "
@@ -409,11 +402,11 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         lines.append(f"AAMI EC57 leaves paced records out; these are paced: {', '.join(paced)}.")
     name = args.model if classifier.card is None else classifier.card.name
     form = "" if classifier.form is None else f" ({classifier.form})"
-    title = f"Beat classes of {name}{form} on {_DATABASE} {split}"
-    tables = [table for score in scores for table in _class_tables(score)]
+    title = f"Beat classes of {name}{form} on {DATABASE} {split}"
+    tables = [table for score in scores for table in class_tables(score)]
     probabilities = _probabilities(classifier, scores, decision)
     if probabilities:
-        tables += [table for told in probabilities for table in _probability_tables(told)]
+        tables += [table for told in probabilities for table in probability_tables(told)]
         lines.append(
             "Probabilities, thresholds and rejections are of reference beats. Promised: by "
             "cross-validation over the training patients, where thresholds come from. Reached: on "
@@ -432,13 +425,16 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         for score in scores:
             total = score.scores()
             write_score(
-                args.work / "scores", f"{title}, {_point(score)}", total.classes, total.confusion
+                args.work / "scores",
+                f"{title}, {point_text(score)}",
+                total.classes,
+                total.confusion,
             )
         lines += _drawn(args.work / "scores")
     about = {
         "model": name,
         "form": classifier.form,
-        "database": _DATABASE,
+        "database": DATABASE,
         "records": names,
         "patients_on_both_sides": "202 is the person of 201 in DS1" if "202" in names else "none",
         "command": _command(args),
@@ -449,53 +445,6 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         "probabilities": probabilities,
     }
     _write(args, title, lines, tables, figures)
-
-
-def _point(score: BeatModelScores) -> str:
-    beats = "reference beats" if score.beats == "reference" else "own detections"
-    return f"{beats}, {VIEWS[score.lookahead]}"
-
-
-def _class_tables(score: BeatModelScores) -> Iterator[Table]:
-    from ..reports.table import Table
-
-    total, intervals = score.scores(), score.intervals()
-    figures = ("sensitivity", "positive_predictivity", "f1")
-    rows = []
-    for i, name in enumerate(total.classes):
-        row = [name, f"{sum(total.confusion[i]):,}"]
-        for figure in figures:
-            row.append(_figure(100 * getattr(total, figure)(name), 2))
-            low, high = intervals[name].get(figure, (math.nan, math.nan))
-            row.append(f"[{_figure(100 * low, 1)}, {_figure(100 * high, 1)}]")
-        rows.append(row)
-    heading = (
-        f"{_point(score)}: accuracy {_figure(100 * total.accuracy, 2)} %, "
-        f"macro F1 {_figure(100 * total.macro_f1, 2)} %"
-    )
-    alone = f"{_DATABASE}/{_ONE_PATIENT}"
-    if alone in score.records and len(score.records) > 1:
-        without = score.scores(without=(alone,))
-        heading += f", S F1 without record {_ONE_PATIENT} {_figure(100 * without.f1('S'), 2)} %"
-    yield Table(
-        heading,
-        ["class", "beats", "Se", "", "+P", "", "F1", ""],
-        rows,
-    )
-    detected = score.beats != "reference"
-    names = [*total.classes, *(["none"] if detected else [])]
-    yield Table(
-        f"{_point(score)}: reference (rows) against model (columns)",
-        ["", *[*total.classes, *(["missed"] if detected else [])]],
-        [
-            ["false" if name == "none" else name, *(f"{n:,}" for n in total.confusion[i])]
-            for i, name in enumerate(names)
-        ],
-    )
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else _figure(100 * value, 1)
 
 
 def _probabilities(
@@ -510,62 +459,6 @@ def _probabilities(
             asked_for = evaluate_decision(classifier, score, decision)
             found.append({**told, **({"asked for": asked_for} if asked_for else {})})
     return found
-
-
-def _probability_tables(told: dict[str, Any]) -> Iterator[Table]:
-    """Calibration, and what thresholds and rejections reach."""
-    from ..reports.table import Table
-
-    view = VIEWS[told["lookahead"]]
-    yield from _decision_tables(f"the decision asked for, {view}", told.get("asked for", ()))
-    promised, reached = ({row["from"]: row for row in told[x]["bins"]} for x in _BESIDE)
-    errors = [_figure(100 * told[x]["expected_calibration_error"], 2) for x in _BESIDE]
-    rows = []
-    for start in sorted(promised | reached):
-        row = [f"{start:.1f} to {start + 0.1:.1f}"]
-        for bins in (promised, reached):
-            one = bins.get(start)
-            row += (
-                [f"{one['beats']:,}", _share(one["probability"]), _share(one["right"])]
-                if one
-                else ["0", "-", "-"]
-            )
-        rows.append(row)
-    yield Table(
-        f"Probabilities, {view}: expected calibration error {errors[0]} points in "
-        f"cross-validation, {errors[1]} here",
-        ["probability of the label", *["beats", "mean", "right"] * 2],
-        rows,
-        [("", 1), *((name, 3) for name in _BESIDE)],
-    )
-    yield from _decision_tables(view, told["decisions"])
-
-
-def _decision_tables(what: str, decided: Sequence[dict[str, Any]]) -> Iterator[Table]:
-    """What thresholds and rejections promise, and what they reached."""
-    from ..reports.table import Table
-
-    kinds = {False: ("Thresholds of one class", "Se", "+P"), True: ("Rejection", "kept", "right")}
-    for rejects, (heading, *names) in kinds.items():
-        rows = []
-        for row in decided:
-            if (row["by"] == "reject") != rejects:
-                continue
-            name = row["by"] if rejects else f"{row['class']} {row['by']}"
-            cells = [f"{name} {_share(row['wanted'])}", _share(row["threshold"])]
-            for figures in (row[x] for x in _BESIDE):
-                intervals = figures.get("intervals_95", {})
-                for figure in (figure for figure in figures if figure != "intervals_95"):
-                    interval = ", ".join(map(_share, intervals.get(figure, ())))
-                    cells += [_share(figures[figure]), f"[{interval}]" if interval else ""]
-            rows.append(cells)
-        if rows:
-            yield Table(
-                f"{heading}, {what}, in %",
-                ["wanted", "threshold", *(x for name in names * 2 for x in (name, ""))],
-                rows,
-                [("", 2), *((name, 4) for name in _BESIDE)],
-            )
 
 
 # ------------------------------------------------------------------ output

@@ -1,0 +1,122 @@
+"""Tables of a model of beats: its classes, and what its probabilities are worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..reports.table import Table
+from ..runtime.cards import VIEWS
+from .common import number_text
+
+if TYPE_CHECKING:
+    from ..evaluation import BeatModelScores
+
+__all__ = ["DATABASE", "class_tables", "point_text", "probability_tables"]
+
+#: Database whose records a model of beats is scored on.
+DATABASE = "mitdb"
+# Three quarters of DS2's S beats are in this one record: the figures without it stand beside.
+_ONE_PATIENT = "232"
+# What stands side by side: of cross-validation, and of test beats.
+_BESIDE = ("promised", "reached")
+
+
+def point_text(score: BeatModelScores) -> str:
+    """Which beats were labelled, and when."""
+    beats = "reference beats" if score.beats == "reference" else "own detections"
+    return f"{beats}, {VIEWS[score.lookahead]}"
+
+
+def class_tables(score: BeatModelScores) -> Iterator[Table]:
+    """Figures of each class with their intervals, and the confusion."""
+    total, intervals = score.scores(), score.intervals()
+    figures = ("sensitivity", "positive_predictivity", "f1")
+    rows = []
+    for i, name in enumerate(total.classes):
+        row = [name, f"{sum(total.confusion[i]):,}"]
+        for figure in figures:
+            row.append(number_text(100 * getattr(total, figure)(name), 2))
+            low, high = intervals[name].get(figure, (math.nan, math.nan))
+            row.append(f"[{number_text(100 * low, 1)}, {number_text(100 * high, 1)}]")
+        rows.append(row)
+    heading = (
+        f"{point_text(score)}: accuracy {number_text(100 * total.accuracy, 2)} %, "
+        f"macro F1 {number_text(100 * total.macro_f1, 2)} %"
+    )
+    alone = f"{DATABASE}/{_ONE_PATIENT}"
+    if alone in score.records and len(score.records) > 1:
+        without = score.scores(without=(alone,))
+        heading += f", S F1 without record {_ONE_PATIENT} {number_text(100 * without.f1('S'), 2)} %"
+    yield Table(
+        heading,
+        ["class", "beats", "Se", "", "+P", "", "F1", ""],
+        rows,
+    )
+    detected = score.beats != "reference"
+    names = [*total.classes, *(["none"] if detected else [])]
+    yield Table(
+        f"{point_text(score)}: reference (rows) against model (columns)",
+        ["", *[*total.classes, *(["missed"] if detected else [])]],
+        [
+            ["false" if name == "none" else name, *(f"{n:,}" for n in total.confusion[i])]
+            for i, name in enumerate(names)
+        ],
+    )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else number_text(100 * value, 1)
+
+
+def probability_tables(told: dict[str, Any]) -> Iterator[Table]:
+    """Calibration, and what thresholds and rejections reach."""
+    view = VIEWS[told["lookahead"]]
+    yield from _decision_tables(f"the decision asked for, {view}", told.get("asked for", ()))
+    promised, reached = ({row["from"]: row for row in told[x]["bins"]} for x in _BESIDE)
+    errors = [number_text(100 * told[x]["expected_calibration_error"], 2) for x in _BESIDE]
+    rows = []
+    for start in sorted(promised | reached):
+        row = [f"{start:.1f} to {start + 0.1:.1f}"]
+        for bins in (promised, reached):
+            one = bins.get(start)
+            row += (
+                [f"{one['beats']:,}", _share(one["probability"]), _share(one["right"])]
+                if one
+                else ["0", "-", "-"]
+            )
+        rows.append(row)
+    yield Table(
+        f"Probabilities, {view}: expected calibration error {errors[0]} points in "
+        f"cross-validation, {errors[1]} here",
+        ["probability of the label", *["beats", "mean", "right"] * 2],
+        rows,
+        [("", 1), *((name, 3) for name in _BESIDE)],
+    )
+    yield from _decision_tables(view, told["decisions"])
+
+
+def _decision_tables(what: str, decided: Sequence[dict[str, Any]]) -> Iterator[Table]:
+    """What thresholds and rejections promise, and what they reached."""
+    kinds = {False: ("Thresholds of one class", "Se", "+P"), True: ("Rejection", "kept", "right")}
+    for rejects, (heading, *names) in kinds.items():
+        rows = []
+        for row in decided:
+            if (row["by"] == "reject") != rejects:
+                continue
+            name = row["by"] if rejects else f"{row['class']} {row['by']}"
+            cells = [f"{name} {_share(row['wanted'])}", _share(row["threshold"])]
+            for figures in (row[x] for x in _BESIDE):
+                intervals = figures.get("intervals_95", {})
+                for figure in (figure for figure in figures if figure != "intervals_95"):
+                    interval = ", ".join(map(_share, intervals.get(figure, ())))
+                    cells += [_share(figures[figure]), f"[{interval}]" if interval else ""]
+            rows.append(cells)
+        if rows:
+            yield Table(
+                f"{heading}, {what}, in %",
+                ["wanted", "threshold", *(x for name in names * 2 for x in (name, ""))],
+                rows,
+                [("", 2), *((name, 4) for name in _BESIDE)],
+            )
