@@ -125,7 +125,7 @@ def test_a_runtime_whose_batches_differ_is_used_beat_by_beat(made, rng, monkeypa
 @pytest.mark.parametrize("form", ["float32", "int8"])
 @each_backend
 def test_batches_of_the_built_in_models_are_its_single_beats(rng, backend, form):
-    """Bit for bit, on this machine; on another that differs the test before says what happens."""
+    """Bit for bit on x86-64; elsewhere a dense layer may round a batch otherwise, see `predict`."""
     if (form, backend, platform.machine()) == ("int8", "tflite-runtime", "aarch64"):
         pytest.skip("int8 is refused there")
     for name, card in available_models().items():
@@ -137,7 +137,8 @@ def test_batches_of_the_built_in_models_are_its_single_beats(rng, backend, form)
             for shape in classifier.input_shapes.values()
         ]
         singly = [classifier.predict_one(*row).copy() for row in zip(*given, strict=True)]
-        np.testing.assert_array_equal(classifier.predict(*given), singly)
+        last_bits = 0 if platform.machine() in ("x86_64", "AMD64") else 4
+        np.testing.assert_array_max_ulp(classifier.predict(*given), np.array(singly), last_bits)
 
 
 @each_backend
