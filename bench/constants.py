@@ -18,10 +18,12 @@ Figures:
   once; F1 of each draw and their median. A detector that was fitted to its records falls apart.
 * `halves` (with `--half`, of the adaptive method): what a blind choice of the constants is worth.
   All constants of its table start away from their values, each multiplied by its own number from
-  0.7 to 1.3. Then those that decide which candidates are beats (`SEARCHED`) are moved one by one,
-  up or down by the factors of `FACTORS`, and stay where the missed and false beats of one half of
-  mitdb become fewer. The other half is counted once, at the end. Then with the halves exchanged.
-  The end hangs on the start, so that there are several starts; the median counts.
+  0.7 to 1.3. Then all but those of several leads are moved one by one, up or down by the factors
+  of `FACTORS`, one pass after the other, and stay where the missed and false beats of one half of
+  mitdb become fewer, counted with the constants as they are and with `SHAKES` draws of all of them
+  moved by up to `SHAKE` at once: what fits these records by a hair's breadth does not survive
+  that. The other half is counted once, at the end. Then with the halves exchanged. The end hangs
+  on the start, so that there are several starts; the median counts.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import multiprocessing
 import re
 import shutil
 import subprocess
@@ -51,22 +54,18 @@ from ecgfast.evaluation import (
 from ecgfast.records import Record, read_record
 
 CSRC = Path(__file__).resolve().parents[1] / "csrc"
-SOURCES = {"adaptive": "adaptive*.[ch]", "pan-tompkins": "pan_tompkins.c"}
+SOURCES = {"adaptive": "adaptive*.[ch]", "pan-tompkins": "pan_tompkins*.[ch]"}
 FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC")
 CONSTANT = re.compile(
     r"(?:^#define ([A-Z]\w*) (?=-?[\d.]+f?\s)|\.([a-z]\w*) = (?=-?[\d.]+f?,))(-?\d+\.\d*)", re.M
 )
-SEARCHED = (
-    *("low_hz", "high_hz", "high_gain", "hold_s"),
-    *("mix", "depth", "cap", "quantile", "noise_quantile", "near_s", "gap_from", "gap_rate"),
-    *("start_s", "like_cost", "like_from"),
-    *("short_from", "short_cost", "long_from", "long_cost", "long_cap", "soft"),
-    *("refractory_s", "refractory_cost", "t_gain", "t_share", "t_from", "t_full_s", "t_ramp_s"),
-    *("clear_score", "clear_short", "clear_long", "clear_like", "clear_drop"),
-    *("wait_rr", "wait_max_s"),
-    *("start_contrast", "alike_from", "sure_kept"),
+OF_SEVERAL_LEADS = (
+    *("weight_cap", "floor"),
+    *("loss_margin", "loss_rate", "loss_noise_rate", "loss_floor"),
 )
-FACTORS = (1.2, 1.1)
+FACTORS = (1.2, 1.2, 1.1, 1.1, 1.05)
+SHAKES = 2
+SHAKE = 0.1
 START_SPREAD = 0.3
 STARTS = 5
 # Not choices about the ECG: mathematics, numerical guards, and the rate that a method works at.
@@ -211,6 +210,7 @@ def figures(totals: DetectionTotals) -> dict[str, Any]:
     gross = totals.gross
     return {
         "records": len(totals.records),
+        "tp": gross.tp,
         "fn": gross.fn,
         "fp": gross.fp,
         "sensitivity": gross.sensitivity,
@@ -228,78 +228,110 @@ def draws(values: dict[str, float], count: int, spread: float) -> Iterator[dict[
         yield {name: value * f for (name, value), f in zip(values.items(), factors, strict=True)}
 
 
-def search(table: Table, start: dict[str, float], records: list[Record]) -> dict[str, float]:
-    """Coordinate search for the fewest missed and false beats on these records."""
-    order = list(range(len(records)))
+class Search:
+    """Coordinate search for the constants with the fewest missed and false beats on some records.
 
-    def errors(values: dict[str, float], limit: float) -> float:
+    Parameters
+    ----------
+    table : Table
+        The detector.
+    records : list of Record
+        Those that the choice may see.
+    """
+
+    def __init__(self, table: Table, records: list[Record]) -> None:
+        self.table = table
+        still = dict.fromkeys(table.names, 1.0)
+        shakes = [still, *draws(still, SHAKES, SHAKE)]
+        self.runs = [(shake, record) for shake in shakes for record in records]
+
+    def errors(self, values: dict[str, float], limit: float) -> float:
         """Missed and false beats; counting ends where they are no fewer than `limit`."""
-        table.put(values)
-        total, own = 0, dict.fromkeys(order, 0)
-        for i in order:
-            gross = score(table, [records[i]]).gross
-            own[i] = gross.fn + gross.fp
-            total += own[i]
+        total, own = 0, []
+        for shake, record in self.runs:
+            self.table.put({name: value * shake[name] for name, value in values.items()})
+            gross = score(self.table, [record]).gross
+            own.append(gross.fn + gross.fp)
+            total += own[-1]
             if total >= limit:
                 return total
-        order.sort(key=lambda i: -own[i])  # those that tell most come first
+        tell_most = sorted(range(len(own)), key=lambda i: -own[i])
+        self.runs = [self.runs[i] for i in tell_most]  # so that the limit is met early
         return total
 
-    best, values = errors(start, float("inf")), dict(start)
-    for factor in FACTORS:
-        for name in SEARCHED:
-            for by in (factor, 1 / factor):
-                tried = {**values, name: values[name] * by}
-                count = errors(tried, best)
-                if count < best:
-                    best, values = count, tried
-                    break
-            note(f"half: {name}, {best:.0f} errors")
-    return values
+    def best(self, start: dict[str, float]) -> dict[str, float]:
+        """Where the search ends that begins here."""
+        fewest, values = self.errors(start, float("inf")), dict(start)
+        for factor in FACTORS:
+            for name in self.table.names:
+                if name in OF_SEVERAL_LEADS:
+                    continue
+                for by in (factor, 1 / factor):
+                    tried = {**values, name: values[name] * by}
+                    count = self.errors(tried, fewest)
+                    if count < fewest:
+                        fewest, values = count, tried
+                        break
+        return values
 
 
-def halves(build: Build, mitdb: list[Record]) -> dict[str, Any]:
+def halves(build: Build, mitdb: list[Record], jobs: int) -> dict[str, Any]:
     """Constants chosen on one half of mitdb, counted on the other, both ways, from each start."""
     table = Table(build)
-    starts = [
-        half_split(table, start, mitdb) for start in draws(table.shipped, STARTS, START_SPREAD)
+    tasks = [
+        (table, start, mitdb[i::2], mitdb[1 - i :: 2])
+        for start in draws(table.shipped, STARTS, START_SPREAD)
+        for i in (0, 1)
     ]
+    with multiprocessing.get_context("fork").Pool(jobs, _inherit, (tasks,)) as pool:
+        found = []
+        for one in pool.imap(_choose_and_count, range(len(tasks))):
+            found.append(one)
+            note(f"half: {len(found)} of {len(tasks)}")
+    starts = [_half_split(*found[i : i + 2]) for i in range(0, len(found), 2)]
     return {
         "start_spread": START_SPREAD,
-        "searched": list(SEARCHED),
+        "factors": FACTORS,
+        "shakes": SHAKES,
+        "shake": SHAKE,
         "starts": starts,
         "median_f1": float(np.median([one["both held-out halves"]["f1"] for one in starts])),
     }
 
 
-def half_split(table: Table, start: dict[str, float], mitdb: list[Record]) -> dict[str, Any]:
-    """The same from one start."""
-    parts = {"even": mitdb[0::2], "odd": mitdb[1::2]}
+_TASKS: list[tuple[Table, dict[str, float], list[Record], list[Record]]] = []
+
+
+def _inherit(tasks: list[tuple[Table, dict[str, float], list[Record], list[Record]]]) -> None:
+    """Keep what a forked process shares with its parent: a library cannot be sent."""
+    _TASKS[:] = tasks
+
+
+def _choose_and_count(number: int) -> dict[str, Any]:
+    """Constants chosen on some records, counted on others."""
+    table, start, seen, held_out = _TASKS[number]
     result: dict[str, Any] = {}
-    counted: list[DetectionTotals] = []
-    for chosen_on, counted_on in (("even", "odd"), ("odd", "even")):
-        table.put(start)
-        begun = score(table, parts[counted_on])
-        values = search(table, start, parts[chosen_on])
-        table.put(values)
-        counted.append(score(table, parts[counted_on]))
-        result[f"chosen on {chosen_on}"] = {
-            "there": figures(score(table, parts[chosen_on])),
-            f"on {counted_on}, before": figures(begun),
-            f"on {counted_on}": figures(counted[-1]),
-            "constants": {name: values[name] for name in table.names},
-        }
-    both = [one.gross for one in counted]
-    missed, false = sum(one.fn for one in both), sum(one.fp for one in both)
-    found = sum(one.tp for one in both)
-    f1 = 200 * found / (2 * found + missed + false)
-    result["both held-out halves"] = {"fn": missed, "fp": false, "f1": f1}
+    table.put(start)
+    result["held out, before"] = figures(score(table, held_out))
+    result["constants"] = Search(table, seen).best(start)
+    table.put(result["constants"])
+    result["chosen on"] = figures(score(table, seen))
+    result["held out"] = figures(score(table, held_out))
     return result
 
 
-def measure(build: Build, data: Path, count: int, spread: float, *, half: bool) -> dict[str, Any]:
+def _half_split(even: dict[str, Any], odd: dict[str, Any]) -> dict[str, Any]:
+    """The two searches of one start, each named after the half that it saw."""
+    both = [even["held out"], odd["held out"]]
+    missed, false = (sum(one[name] for one in both) for name in ("fn", "fp"))
+    found = sum(one["tp"] for one in both)
+    f1 = 200 * found / (2 * found + missed + false)
+    return {"even": even, "odd": odd, "both held-out halves": {"fn": missed, "fp": false, "f1": f1}}
+
+
+def measure(build: Build, args: argparse.Namespace) -> dict[str, Any]:
     """All figures of one method."""
-    mitdb, svdb = load(data / "mitdb"), load(data / "svdb")
+    mitdb, svdb = load(args.data / "mitdb"), load(args.data / "svdb")
     shipped = build.detector("shipped", {})
     sets = {"mitdb": mitdb, "mitdb even": mitdb[0::2], "mitdb odd": mitdb[1::2], "svdb": svdb}
     result: dict[str, Any] = {
@@ -308,20 +340,20 @@ def measure(build: Build, data: Path, count: int, spread: float, *, half: bool) 
         "shipped": {name: figures(score(shipped, records)) for name, records in sets.items()},
     }
     jittered = []
-    for i, values in enumerate(draws(build.constants, count, spread)):
-        note(f"{build.method}: draw {i + 1} of {count}")
+    for i, values in enumerate(draws(build.constants, args.draws, args.spread)):
+        note(f"{build.method}: draw {i + 1} of {args.draws}")
         jittered.append(figures(score(build.detector(f"draw{i}", values), mitdb)))
     if jittered:
         f1 = [one["f1"] for one in jittered]
         result["jittered"] = {
-            "spread": spread,
+            "spread": args.spread,
             "median_f1": float(np.median(f1)),
             "lowest_f1": min(f1),
             "highest_f1": max(f1),
             "draws": jittered,
         }
-    if half and build.method == "adaptive":
-        result["halves"] = halves(build, mitdb)
+    if args.half and build.method == "adaptive":
+        result["halves"] = halves(build, mitdb, args.jobs)
     return result
 
 
@@ -342,12 +374,11 @@ def text(result: dict[str, Any]) -> str:
         )
     if "halves" in result:
         for own in result["halves"]["starts"]:
-            for here, there in (("even", "odd"), ("odd", "even")):
-                one = own[f"chosen on {here}"]
-                before, after = one[f"on {there}, before"], one[f"on {there}"]
+            for half, other in (("even", "odd"), ("odd", "even")):
+                one = own[half]
                 lines.append(
-                    f"  chosen on {here:4} {one['there']['f1']:8.3f}, counted on {there} "
-                    f"{after['f1']:.3f} (before {before['f1']:.3f})"
+                    f"  chosen on {half:4} {one['chosen on']['f1']:8.3f}, counted on {other} "
+                    f"{one['held out']['f1']:.3f} (before {one['held out, before']['f1']:.3f})"
                 )
             both = own["both held-out halves"]
             lines.append(
@@ -369,6 +400,7 @@ def main() -> int:
     parser.add_argument(
         "--half", action="store_true", help="choose on one half, count on the other"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="searches at a time (default: 1)")
     parser.add_argument("--cc", default="cc", help="C compiler")
     parser.add_argument("--json", type=Path, help="file for all figures")
     args = parser.parse_args()
@@ -376,7 +408,7 @@ def main() -> int:
     for method in args.method or SOURCES:
         with tempfile.TemporaryDirectory() as folder:
             build = Build(method, args.cc, Path(folder))
-            results.append(measure(build, args.data, args.draws, args.spread, half=args.half))
+            results.append(measure(build, args))
         print(text(results[-1]), flush=True)
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n")
