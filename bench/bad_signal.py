@@ -9,8 +9,9 @@ baseline wander (`bw`) and muscle (`ma`). Counted are reported beats a minute.
 
 Bad stretches: minutes of every record of mitdb (first lead), each with one disturbance from second
 20 to second 26 (a change of gain lasts). Counted are the reference beats that lie more than two
-seconds after its end, are found when nothing disturbs and are missed now; and the beats reported
-there that are neither in the reference nor reported when nothing disturbs.
+seconds after its end, are found when nothing disturbs and are missed now; the beats reported
+there that are neither in the reference nor reported when nothing disturbs; and the stretches
+after which none of the reference beats of the first two seconds is found (`still lost`).
 """
 
 from __future__ import annotations
@@ -138,7 +139,15 @@ def noise_rates(data: Path, detect: Detector, method: str) -> dict[str, dict[str
 def recovery(data: Path, detect: Detector, method: str) -> dict[str, dict[str, Any]]:
     """Late missed and false beats, by kind of disturbance."""
     rows: dict[str, dict[str, Any]] = {
-        kind: {"missed": 0, "false": 0, "latest_s": 0.0, "where": []} for kind in STRETCHES
+        kind: {
+            "stretches": 0,
+            "still lost": 0,
+            "missed": 0,
+            "false": 0,
+            "latest_s": 0.0,
+            "where": [],
+        }
+        for kind in STRETCHES
     }
     muscle = read_record(data / "nstdb" / "ma", leads=0).signal[:, 0].astype(float)
     muscle /= muscle.std()
@@ -149,14 +158,18 @@ def recovery(data: Path, detect: Detector, method: str) -> dict[str, dict[str, A
         half = int(0.05 * fs)
         qrs = float(np.median([np.ptp(clean[max(r - half, 0) : r + half]) for r in beats]))
         late, end = (BAD_END_S + LATE_S) * fs, len(clean) - fs
-        expected = beats[(beats > late) & (beats < end) & near(beats, usual, fs)]
+        expected = beats[(beats < end) & near(beats, usual, fs)]
+        first = expected[(expected > BAD_END_S * fs) & (expected <= late)]
+        expected = expected[expected > late]
         for kind in STRETCHES:
             found = detect(spoilt(clean, kind, fs, qrs, muscle, seed), fs, method)
+            row = rows[kind]
+            row["stretches"] += len(first) > 0
+            row["still lost"] += len(first) > 0 and not near(first, found, fs).any()
             found = found[(found > late - NEAR_S * fs) & (found < end + NEAR_S * fs)]
             missed = expected[~near(expected, found, fs)]
             extra = found[~near(found, beats, fs) & ~near(found, usual, fs)]
             extra = extra[(extra > late) & (extra < end)]
-            row = rows[kind]
             row["missed"] += len(missed)
             row["false"] += len(extra)
             if len(missed):
@@ -185,11 +198,13 @@ def main() -> None:
         print(f"{method}: beats a minute in noise alone")
         for kind, by_rate in rates.items():
             print(f"  {kind:10s}", *(f"{fs} Hz {n:.2f} " for fs, n in by_rate.items()))
-        print(f"{method}: beats later than {LATE_S:g} s after a bad stretch")
+        print(
+            f"{method}: beats later than {LATE_S:g} s after a bad stretch, and stretches still lost"
+        )
         for kind, row in rows.items():
             print(
                 f"  {kind:10s} missed {row['missed']:4d}, up to {row['latest_s']:5.2f} s,",
-                f"false {row['false']:4d}",
+                f"false {row['false']:4d}, still lost {row['still lost']} of {row['stretches']}",
             )
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")

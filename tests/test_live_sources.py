@@ -514,10 +514,10 @@ def test_a_later_interrupt_ends_a_print_that_waits(
     process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(1.0)  # well after the time in which a second signal counts as the first again
-    for _ in range(10):  # a slow machine may see the first one late, and the next as its double
+    for _ in range(3):  # a slow machine may see the first one late, and the next as its double
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(2.0)
+            process.wait(30.0)  # nor does it end at once
             break
     assert process.returncode == 130
 

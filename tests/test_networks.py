@@ -172,14 +172,14 @@ def test_fast_lstm_equals_keras_lstm_with_its_weights(rng, sequences, backwards)
     plain = keras.layers.LSTM(9, return_sequences=sequences, go_backwards=backwards)
     fast = networks.FastLSTM(9, return_sequences=sequences, go_backwards=backwards)
     x = rng.standard_normal((5, 12, 3)).astype("f4")
-    expected = np.asarray(plain(x))
+    expected = keras.ops.convert_to_numpy(plain(x))
     fast.build(x.shape)
     fast.set_weights([w + rng.standard_normal(w.shape) * 0.3 for w in plain.get_weights()])
     plain.set_weights(fast.get_weights())
-    expected = np.asarray(plain(x))
+    expected = keras.ops.convert_to_numpy(plain(x))
     if sequences and backwards:
         expected = expected[:, ::-1]
-    np.testing.assert_allclose(np.asarray(fast(x)), expected, atol=2e-6)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(fast(x)), expected, atol=2e-6)
     assert fast.compute_output_shape((None, 12, 3))[1:] == expected.shape[1:]
 
 
@@ -252,11 +252,13 @@ GUESS = np.array([[0.5, 3.0], [1.0, 2.0]], "f4")  # residuals 0.5, 3 | 0, 2
 )
 def test_hyperloss_by_hand(options, expected):
     loss = networks.HyperLoss(**options, reduction="none")
-    np.testing.assert_allclose(np.asarray(loss(TARGET, GUESS)), expected, rtol=1e-6)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(loss(TARGET, GUESS)), expected, rtol=1e-6)
     mean = networks.HyperLoss(**options)
     np.testing.assert_allclose(float(mean(TARGET, GUESS)), np.mean(expected), rtol=1e-6)
     again = networks.HyperLoss.from_config(loss.get_config())
-    np.testing.assert_allclose(np.asarray(again(TARGET, GUESS)), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(again(TARGET, GUESS)), expected, rtol=1e-6
+    )
 
 
 def test_hyperloss_range_from_targets_by_hand():

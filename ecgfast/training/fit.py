@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import math
 import zlib
@@ -365,6 +366,8 @@ class _State:
             **{f"variable.{i}": _array(v) for i, v in enumerate(self._variables())},
             **{f"best.{i}": w for i, w in enumerate(self._best_weights)},
         }
+        if keras.backend.backend() == "torch":
+            arrays["torch"] = _torch().get_rng_state().numpy()
         partial = file.with_name(f".{file.name}.part")
         with partial.open("wb") as out:
             np.savez(out, numbers=np.array(json.dumps(numbers)), **arrays)
@@ -395,6 +398,14 @@ class _State:
             arrays[f"best.{i}"] for i in range(sum(name.startswith("best.") for name in arrays))
         ]
         self._batches.generator.bit_generator.state = numbers["generator"]
+        if keras.backend.backend() == "torch":
+            torch = _torch()
+            torch.set_rng_state(torch.from_numpy(arrays["torch"]))
+
+
+def _torch() -> Any:
+    """Torch, whose own generator Keras's dropout draws from there."""
+    return importlib.import_module("torch")
 
 
 def _array(variable: Any) -> npt.NDArray[Any]:
