@@ -76,7 +76,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--leads",
         type=_leads,
         metavar="NAME,...",
-        help="leads to detect on, by name or column from 0, or all (default: 0)",
+        help="leads to detect on, by name or column from 0, or all (default: 0); with a model of "
+        "beats, each is labelled and the probabilities are averaged",
     )
     parser.add_argument(
         "--start",
@@ -119,6 +120,12 @@ def _leads(text: str) -> list[str | int] | str:
     return [int(name) if name.isdecimal() else name for name in _names(text)]
 
 
+def _lead_text(leads: Sequence[str | int] | str) -> str:
+    if leads == "all":
+        return "all leads"
+    return f"lead{'' if len(leads) == 1 else 's'} {', '.join(map(str, leads))}"
+
+
 def _names(text: str) -> list[str]:
     names = [part.strip() for part in text.split(",")]
     if not all(names):
@@ -145,7 +152,7 @@ def run(args: argparse.Namespace) -> None:
                 )
         _score_detector(args)
         return
-    for option in ("method", "max_delay", "leads", "start", "peers"):
+    for option in ("method", "max_delay", "start", "peers"):
         if getattr(args, option):
             raise UsageError(f"--{option.replace('_', '-')} goes with --detector, not with a model")
     _score_model(args)
@@ -205,9 +212,8 @@ def _score_detector(args: argparse.Namespace) -> None:
 def _detector_lines(
     about: dict[str, Any], left_out: list[str], peers: list[str], scores: list[DetectorScores]
 ) -> list[str]:
-    leads = about["leads"] if about["leads"] == "all" else ", ".join(map(str, about["leads"]))
     lines = [
-        f"{about['records']} records, lead {leads}; AAMI EC57: beats at most "
+        f"{about['records']} records, {_lead_text(about['leads'])}; AAMI EC57: beats at most "
         f"{1e3 * TOLERANCE_S:.0f} ms apart match, one to one; ventricular flutter and fibrillation "
         "in the reference are left out. R peaks as reported live, no second pass.",
         "R error: found minus reference, over matched beats. R to report: from the R peak to the "
@@ -329,7 +335,7 @@ def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
     card = classifier.card
     if card is None or card.path is None:
         raise ModelError(f"{classifier.path}: has no card that says what it is for")
-    for option in ("form", "records", *_DECISION):
+    for option in ("form", "leads", "records", *_DECISION):
         if getattr(args, option):
             name = option.replace("_", "-")
             raise UsageError(f"--{name} goes with models of beats, not with {card.name}")
@@ -377,18 +383,21 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     for ahead in range(len(VIEWS)):
         decision.rule(classifier, ahead)  # what is not offered is said before the work
     names = args.records or list(DS2)
+    leads: Any = args.leads or [0]
     folder = data_folder(args)
     scores = evaluate_beat_model(
         classifier,
         folder,
         [(DATABASE, name, patient_of(DATABASE, name)) for name in names],
+        leads=None if leads == "all" else leads,
         progress=sys.stderr.isatty(),
     )
     split = "DS2" if set(names) == set(DS2) else "records " + ", ".join(names)
     if "202" in names:
         split += " (202 is the person of 201 in DS1)"
     lines = [
-        f"{DATABASE} {split}; AAMI classes, beats of N S V F Q by their WFDB codes; first lead. "
+        f"{DATABASE} {split}; AAMI classes, beats of N S V F Q by their WFDB codes; "
+        f"{_lead_text(leads)}{'' if len(leads) == 1 else ', mean of their probabilities'}. "
         "Se: share of the class's beats that were called so, +P: share of the beats called so that "
         "are of the class, in %. In brackets 95 % intervals: bootstrap over patients, 2000 draws.",
         "With own detections a beat that was not found counts as missed in its class, and a false "
@@ -475,12 +484,12 @@ def _command(args: argparse.Namespace) -> str:
         words += ["--detector", args.detector.resolve().name]
         words += ["--method", args.method] if args.method else []
         words += ["--max-delay", f"{args.max_delay:g}"] if args.max_delay is not None else []
-        if args.leads:
-            leads = args.leads if args.leads == "all" else ",".join(map(str, args.leads))
-            words += ["--leads", leads]
         for start in args.start or ():
             words += ["--start", f"{start:g}"]
         words += ["--peers"] if args.peers else []
+    if args.leads:
+        leads = args.leads if args.leads == "all" else ",".join(map(str, args.leads))
+        words += ["--leads", leads]
     for option in _DECISION:
         if given := getattr(args, option):
             text = given if option == "reject" else ",".join(f"{c}={x:g}" for c, x in given.items())

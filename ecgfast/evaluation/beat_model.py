@@ -110,7 +110,7 @@ def evaluate_beat_model(
     data: str | os.PathLike[str],
     records: Sequence[tuple[str, str, str]],
     *,
-    lead: int = 0,
+    leads: Sequence[int | str] | None = (0,),
     progress: bool = False,
 ) -> list[BeatModelScores]:
     """Score a model of AAMI classes on annotated recordings.
@@ -123,8 +123,9 @@ def evaluate_beat_model(
         Folder that holds the databases.
     records : sequence of (database, record, patient)
         Which recordings, and whose they are.
-    lead : int
-        Column of the lead that is read.
+    leads : sequence of int or str, optional
+        Columns or names of the leads; None takes all. Beats are detected on all of them together,
+        each lead's window is labelled, and the probabilities are averaged.
     progress : bool
         Show a progress bar on a terminal.
 
@@ -149,7 +150,7 @@ def evaluate_beat_model(
     for database, name, _ in tqdm(
         records, desc="evaluate", unit="record", disable=None if progress else True
     ):
-        record = read_record(Path(data) / database / name, leads=lead)
+        record = read_record(Path(data) / database / name, leads=leads)
         for beats, ahead in points:
             answer = _from_reference if beats == "reference" else _end_to_end
             found[beats, ahead].append(answer(classifier, record, ahead))
@@ -176,9 +177,27 @@ class _Answers(NamedTuple):
     target: npt.NDArray[np.int64]
 
 
-def _outputs(classifier: Classifier, batch: BeatBatch) -> npt.NDArray[np.float32]:
-    features = batch.features if "features" in classifier.input_shapes else None
-    return classifier.predict(batch.windows, features)
+def _cut(
+    classifier: Classifier,
+    record: Record,
+    lookahead: int,
+    given: npt.NDArray[np.int64] | None = None,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """R peaks, given or detected on all leads together, and the mean of what each lead tells."""
+    outputs = []
+    for lead in range(record.signal.shape[1]):
+        stream = BeatStream(
+            record.fs,
+            leads=record.signal.shape[1],
+            lead=lead,
+            method="adaptive" if given is None else "given",
+            lookahead=lookahead,
+            window=classifier.window,
+        )
+        batch = BeatBatch.concatenate([stream.process(record.signal, given), stream.flush()])
+        features = batch.features if "features" in classifier.input_shapes else None
+        outputs.append(classifier.predict(batch.windows, features))
+    return batch.r_sample, np.mean(outputs, axis=0, dtype=np.float32)
 
 
 def _reference(record: Record) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -191,21 +210,18 @@ def _reference(record: Record) -> tuple[npt.NDArray[np.int64], list[str]]:
 
 def _from_reference(classifier: Classifier, record: Record, lookahead: int) -> _Answers:
     samples, classes = _reference(record)
-    stream = BeatStream(record.fs, method="given", lookahead=lookahead, window=classifier.window)
-    batch = BeatBatch.concatenate([stream.process(record.signal, samples), stream.flush()])
     target = np.array([AAMI_CLASSES.index(c) for c in classes], np.int64)
-    outputs = _outputs(classifier, batch)
+    _, outputs = _cut(classifier, record, lookahead, samples)
     matrix = confusion_matrix(target, outputs.argmax(axis=1), len(AAMI_CLASSES))
     return _Answers(matrix, outputs, target)
 
 
 def _end_to_end(classifier: Classifier, record: Record, lookahead: int) -> _Answers:
     samples, classes = _reference(record)
-    stream = BeatStream(record.fs, lookahead=lookahead, window=classifier.window)
-    batch = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
-    given = [AAMI_CLASSES[i] for i in _outputs(classifier, batch).argmax(axis=1)]
+    r_sample, outputs = _cut(classifier, record, lookahead)
+    given = [AAMI_CLASSES[i] for i in outputs.argmax(axis=1)]
     marks = record.annotations
     flutter = flutter_intervals(marks.sample, marks.symbol.tolist()) if marks is not None else None
-    matrix = class_confusion(samples, classes, batch.r_sample, given, record.fs, flutter=flutter)
+    matrix = class_confusion(samples, classes, r_sample, given, record.fs, flutter=flutter)
     none = np.zeros(0, np.int64)
     return _Answers(matrix, np.zeros((0, len(AAMI_CLASSES)), np.float32), none)
