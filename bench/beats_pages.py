@@ -92,8 +92,26 @@ def validated(card: ModelCard) -> dict[str, dict[str, Any]]:
     return {k.removeprefix(start): v for k, v in card.metrics.items() if k.startswith(start)}
 
 
-def figures_page(card: ModelCard, probabilities: list[dict[str, Any]]) -> str:
-    """Figures, peers and calibration."""
+def lead_rows(scores: dict[str, list[BeatModelScores]]) -> list[str]:
+    """A table: what the first, the second and both leads tell."""
+    told = {
+        f"{leads}, {score.beats} beats, {VIEWS[score.lookahead]}": score
+        for leads, of in scores.items()
+        for score in of
+    }
+    lines = class_rows({title: score.to_dict() for title, score in told.items()})
+    lines[0] += " S F1 without 232 |"
+    lines[1] += " --- |"
+    alone = [percent(score.scores(without=(ONE_PATIENT,)).f1("S")) for score in told.values()]
+    return lines[:2] + [f"{line} {f1} |" for line, f1 in zip(lines[2:], alone, strict=True)]
+
+
+def figures_page(
+    card: ModelCard,
+    probabilities: list[dict[str, Any]],
+    leads: dict[str, list[BeatModelScores]],
+) -> str:
+    """Figures, leads, peers and calibration."""
     lines = [
         "# Beat classes of patients never seen",
         "",
@@ -115,6 +133,15 @@ def figures_page(card: ModelCard, probabilities: list[dict[str, Any]]) -> str:
         if title.startswith("DS2 "):
             lines.append(f"| {title[4:]} | {percent(told.get('S F1 without record 232'))} |")
     lines += [
+        "",
+        "## One lead and two",
+        "",
+        "The same test with the same network (float32), trained on first leads alone: what it "
+        "tells of the second lead, and the mean of what it tells of both "
+        "(`stream_classify(average_leads=True)`, `--average-leads`; here "
+        "`ecgfast evaluate beats --leads 0,1`). R peaks detected on the leads named.",
+        "",
+        *lead_rows(leads),
         "",
         "## Cross-validation over the training patients",
         "",
@@ -363,11 +390,15 @@ def main() -> None:
     picture = "beats-mistakes.png"
     draw_mistakes(classifier, args.data, args.folder / picture)
     records = [("mitdb", name, patient_of("mitdb", name)) for name in DS2]
-    reference = evaluate_beat_model(classifier, args.data, records)[: len(VIEWS)]
+    leads = {
+        title: evaluate_beat_model(classifier, args.data, records, leads=columns)
+        for title, columns in (("first lead", (0,)), ("second lead", (1,)), ("both", (0, 1)))
+    }
+    reference = leads["first lead"][: len(VIEWS)]
     probabilities = [evaluate_probabilities(classifier, score) for score in reference]
     draw_probabilities(probabilities, args.folder / "beats-probabilities.png")
     pages = {
-        "beats.md": figures_page(classifier.card, probabilities),
+        "beats.md": figures_page(classifier.card, probabilities, leads),
         "beats-card.md": clinical_page(classifier.card, reference[0], picture),
     }
     for name, text in pages.items():

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,21 @@ def test_classify_uses_the_leads_asked_for(
     np.testing.assert_array_equal(
         read_annotations("night.ecg").sample, [beat.sample for beat in expected]
     )
+
+
+def test_classify_averages_over_leads(
+    recording: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["classify", str(recording), "--fs", "250", "--model", str(model), "--json"]
+    assert main([*args, "--average-leads"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["average_leads"]
+    averaged, first = (
+        Counter(b.label for b in stream_classify(recording, 250.0, model=model, average_leads=a))
+        for a in (True, False)
+    )
+    assert averaged != first
+    assert {label: n for label, n in told["summary"]["by_class"].items() if n} == averaged
 
 
 def test_classify_a_real_record(

@@ -346,6 +346,21 @@ def test_model_figures_are_those_of_the_library(
     assert points == [("reference", 0), ("reference", 1), ("detected", 0), ("detected", 1)]
 
 
+def test_a_model_is_scored_on_other_leads_and_on_several(
+    model: Path, data: Path, run: Callable[..., str]
+) -> None:
+    told = {}
+    for leads in ("0", "1", "0,1", "all"):
+        result = json.loads(
+            run(model, "--data", data, "--records", "100", "--json", "--leads", leads)
+        )
+        assert f"--leads {leads}" in result["command"]
+        told[leads] = result["scores"]
+    assert told["0,1"] == told["all"]
+    assert told["0"] != told["1"] != told["all"] != told["0"]
+    assert sum(told["1"][0]["confusion"][0]) == sum(told["0"][0]["confusion"][0])
+
+
 def test_model_tables_tell_classes_intervals_and_confusion(
     model: Path, data: Path, tmp_path: Path, run: Callable[..., str]
 ) -> None:

@@ -189,6 +189,33 @@ def test_leads_are_chosen_by_name_or_column(toy: Path) -> None:
         list(stream_classify(record, model=toy, leads=[]))
 
 
+@pytest.mark.parametrize("lookahead", [0, 1])
+def test_what_the_model_says_of_each_lead_is_averaged(toy: Path, lookahead: int) -> None:
+    record = demo_record()
+    beats = list(stream_classify(record, model=toy, average_leads=True, lookahead=lookahead))
+    classifier = Classifier(toy)
+    told = []
+    for lead in (0, 1):
+        stream = BeatStream(FS, leads=2, lead=lead, lookahead=lookahead, window=classifier.window)
+        batch = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
+        assert batch.r_sample.tolist() == [beat.sample for beat in beats]
+        told.append(classifier.predict(batch.windows, batch.features))
+    assert not np.array_equal(*told)
+    mean = np.array([list(beat.probabilities.values()) for beat in beats])
+    np.testing.assert_allclose(mean, np.mean(told, axis=0), rtol=1e-6)
+    pieces = (record.signal[i : i + 7] for i in range(0, record.n_samples, 7))
+    again = stream_classify(pieces, FS, model=toy, average_leads=True, lookahead=lookahead)
+    assert exactly(again) == exactly(beats)
+
+
+def test_a_lead_that_is_flat_or_missing_says_nothing(model: str) -> None:
+    signal = demo_record().signal[: 60 * 360].copy()
+    for nothing in (0.0, math.nan):
+        signal[:, 1] = nothing
+        averaged = exactly(stream_classify(signal, FS, model=model, average_leads=True))
+        assert averaged == exactly(stream_classify(signal, FS, model=model))
+
+
 def live(signal: np.ndarray, step: int, given: list[int]) -> Iterator[np.ndarray]:
     """A device that notes how far it has come."""
     for begin in range(0, len(signal), step):

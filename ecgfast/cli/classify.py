@@ -16,6 +16,7 @@ from ..reports.summary import NOT_A_DEVICE, Tally
 from ..streaming import Beat, BeatLabeller, ChunkSource, open_source
 from ..streaming.sources import BLOCK_S
 from .common import (
+    add_average_leads,
     add_decision,
     add_json,
     add_lookahead,
@@ -52,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_lookahead(parser)
     add_decision(parser)
     add_signal(parser)
+    add_average_leads(parser)
     add_output(parser, _ANNOTATOR)
     add_json(parser, "the summary")
 
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     source = open_source(args.record, args.fs, args.leads)
     name = Path(source.name).name
     file, form = output_file(args.output, args.format, name, _ANNOTATOR)
-    labeller = labeller_for(source, args, decision)
+    labeller = labeller_for(source, args, decision, average_leads=args.average_leads)
     classifier = labeller.classifier
     tally = tally_for(classifier)
     beats = _beats(source, labeller, tally, name)
@@ -71,6 +73,7 @@ def run(args: argparse.Namespace) -> None:
         "record": name,
         "fs": source.fs,
         "leads": list(source.leads),
+        "average_leads": args.average_leads,
         "model": str(args.model),
         "form": classifier.form,
         "runtime": classifier.backend,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXIT_USAGE",
     "UsageError",
+    "add_average_leads",
     "add_data",
     "add_decision",
     "add_json",
@@ -129,6 +130,15 @@ def add_signal(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,...",
         help="leads to use, by name or column from 0 (default: every ECG lead); all serve the "
         "detection, the first is classified",
+    )
+
+
+def add_average_leads(parser: argparse.ArgumentParser) -> None:
+    """Add ``--average-leads``."""
+    parser.add_argument(
+        "--average-leads",
+        action="store_true",
+        help="classify each lead, not only the first, and average what the model says",
     )
 
 
@@ -264,7 +274,11 @@ def add_output(parser: argparse.ArgumentParser, annotator: str) -> None:
 
 
 def labeller_for(
-    source: ChunkSource, args: argparse.Namespace, decision: Decision | None = None
+    source: ChunkSource,
+    args: argparse.Namespace,
+    decision: Decision | None = None,
+    *,
+    average_leads: bool = False,
 ) -> BeatLabeller:
     """The stream and model that ``--model``, ``--form`` and ``--lookahead`` ask for.
 
@@ -281,6 +295,7 @@ def labeller_for(
         classifier,
         source.fs,
         leads=len(source.leads),
+        average_leads=average_leads,
         lookahead=args.lookahead,
         decision=decision,
     )

@@ -25,6 +25,7 @@ from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_sour
 from ..streaming.lines import LineParser
 from .common import (
     UsageError,
+    add_average_leads,
     add_decision,
     add_lookahead,
     add_model,
@@ -106,6 +107,7 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
     add_lookahead(parser)
     add_decision(parser)
     add_signal(parser)
+    add_average_leads(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object a line")
 
 
@@ -120,7 +122,7 @@ def run(args: argparse.Namespace) -> None:
         if live is None:  # interrupted before the first sample
             return
         stack.callback(live.close)
-        labeller = labeller_for(live.source, args, decision)
+        labeller = labeller_for(live.source, args, decision, average_leads=args.average_leads)
         file = None
         if args.output is not None:
             file = stack.enter_context(AnnotationFile(args.output, live.source.fs))

@@ -184,7 +184,9 @@ def _cut(
     given: npt.NDArray[np.int64] | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """R peaks, given or detected on all leads together, and the mean of what each lead tells."""
-    outputs = []
+    from ..streaming.average import mean_over_leads
+
+    batches = []
     for lead in range(record.signal.shape[1]):
         stream = BeatStream(
             record.fs,
@@ -194,10 +196,10 @@ def _cut(
             lookahead=lookahead,
             window=classifier.window,
         )
-        batch = BeatBatch.concatenate([stream.process(record.signal, given), stream.flush()])
-        features = batch.features if "features" in classifier.input_shapes else None
-        outputs.append(classifier.predict(batch.windows, features))
-    return batch.r_sample, np.mean(outputs, axis=0, dtype=np.float32)
+        batches.append(
+            BeatBatch.concatenate([stream.process(record.signal, given), stream.flush()])
+        )
+    return batches[0].r_sample, mean_over_leads(classifier, batches)
 
 
 def _reference(record: Record) -> tuple[npt.NDArray[np.int64], list[str]]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..core import BeatBatch, BeatStream
 from ..decision import Decision, class_probabilities
 from ..errors import InputError, ModelError
+from .average import mean_over_leads
 from .beat import Beat, Quality
 from .sources import Leads, Source, open_source
 
@@ -37,6 +38,9 @@ class BeatLabeller:
         Sampling rate, 100 to 2000 Hz.
     leads : int
         Leads in each chunk; all serve the detection, the first is classified.
+    average_leads : bool
+        Classify each lead, and average what the model says; ``docs/beats.md`` of the sources tells
+        what a second lead buys. A lead that is flat around a beat is left out.
     lookahead : {0, 1}
         1 waits for the next RR interval, which the model then uses.
     method : {"adaptive", "pan-tompkins"}
@@ -65,6 +69,7 @@ class BeatLabeller:
         fs: float,
         *,
         leads: int = 1,
+        average_leads: bool = False,
         lookahead: int = 0,
         method: Literal["adaptive", "pan-tompkins"] = "adaptive",
         decision: Decision | None = None,
@@ -83,9 +88,18 @@ class BeatLabeller:
             )
         self.classifier = classifier
         self.rule = (decision or Decision()).rule(classifier, lookahead)
-        self.stream = BeatStream(
-            fs, leads=leads, method=method, lookahead=lookahead, window=classifier.window
-        )
+        self._streams = [
+            BeatStream(
+                fs,
+                leads=leads,
+                lead=lead,
+                method=method,
+                lookahead=lookahead,
+                window=classifier.window,
+            )
+            for lead in range(leads if average_leads else 1)
+        ]
+        self.stream = self._streams[0]
         self._recent_rr: deque[float] = deque(maxlen=_RATE_BEATS)
         self._with_features = "features" in classifier.input_shapes
 
@@ -102,7 +116,7 @@ class BeatLabeller:
         list of Beat
             The beats that can be known now.
         """
-        return self._label(self.stream.process(chunk))
+        return self._label([stream.process(chunk) for stream in self._streams])
 
     def flush(self) -> list[Beat]:
         """End the stream: the beats that were still waiting for signal or context.
@@ -111,15 +125,15 @@ class BeatLabeller:
         -------
         list of Beat
         """
-        return self._label(self.stream.flush())
+        return self._label([stream.flush() for stream in self._streams])
 
-    def _label(self, batch: BeatBatch) -> list[Beat]:
-        features = batch.features if self._with_features else None
-        if len(batch) == 1:
-            row = None if features is None else features[0]
+    def _label(self, batches: list[BeatBatch]) -> list[Beat]:
+        batch = batches[0]
+        if len(batches) == len(batch) == 1:
+            row = batch.features[0] if self._with_features else None
             return [self._beat(batch, 0, self.classifier.predict_one(batch.windows[0], row))]
         # The same bits as one by one: a label does not depend on which beats came with it.
-        outputs = self.classifier.predict(batch.windows, features)
+        outputs = mean_over_leads(self.classifier, batches)
         return [self._beat(batch, i, output) for i, output in enumerate(outputs)]
 
     def _beat(self, batch: BeatBatch, i: int, output: npt.NDArray[np.float32]) -> Beat:
@@ -158,6 +172,7 @@ def stream_classify(
     model: str | os.PathLike[str] = "beats",
     lookahead: int = 0,
     leads: Leads | None = None,
+    average_leads: bool = False,
     num_threads: int = 1,
     decision: Decision | None = None,
 ) -> Iterator[Beat]:
@@ -178,6 +193,8 @@ def stream_classify(
         R peak (3 s at the most) and uses that RR interval.
     leads : str, int or sequence of them, optional
         Which leads to use; all serve the detection, the first is classified.
+    average_leads : bool
+        Classify each of them, and average what the model says; see `BeatLabeller`.
     num_threads : int
         Threads of the TFLite interpreter.
     decision : Decision, optional
@@ -214,6 +231,7 @@ def stream_classify(
         Classifier(model, num_threads),
         opened.fs,
         leads=len(opened.leads),
+        average_leads=average_leads,
         lookahead=lookahead,
         decision=decision,
     )

@@ -1,0 +1,40 @@
+"""Beats seen in several leads: what a model says of each, averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from ..core import BeatBatch
+    from ..runtime import Classifier
+
+__all__ = ["mean_over_leads"]
+
+
+def mean_over_leads(
+    classifier: Classifier, batches: Sequence[BeatBatch]
+) -> npt.NDArray[np.float32]:
+    """Mean of what a model says of the same beats in each lead; a flat lead says nothing.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    batches : sequence of BeatBatch
+        The same n beats, cut from one lead each.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, outputs)
+    """
+    with_features = "features" in classifier.input_shapes
+    outputs = np.stack(
+        [classifier.predict(b.windows, b.features if with_features else None) for b in batches]
+    )
+    shows = np.stack([np.ptp(b.windows[..., 0], axis=1) > 0 for b in batches])
+    shows |= ~shows.any(axis=0)
+    mean = (outputs * shows[..., np.newaxis]).sum(axis=0) / shows.sum(axis=0)[:, np.newaxis]
+    return np.asarray(mean, np.float32)
