@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -89,18 +90,24 @@ def guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
         sys.stdout.flush()
         return status
     except BrokenPipeError:
-        # Python flushes once more at exit: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         return EXIT_PIPE
     except KeyboardInterrupt:
         if debug:
             traceback.print_exc()
+        _give_up_output()
         return EXIT_INTERRUPTED
     except Exception as error:
         if debug:
             traceback.print_exc()
         print(f"{program}: {_one_line(error)}", file=sys.stderr)
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
+
+
+def _give_up_output() -> None:
+    """Python flushes once more at exit, where nobody may read: let that go nowhere."""
+    with suppress(OSError, ValueError):  # not a file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _one_line(error: Exception) -> str:
