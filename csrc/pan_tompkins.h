@@ -61,7 +61,7 @@ typedef struct pt_lead {
     pt_found found[PASSED]; /* peaks passed in the block that is being filled */
     uint32_t faults;       /* quality bits of the block that is being filled */
     int32_t noisy;         /* the last beat was noise and has not been reported */
-    int32_t calm;          /* beats in a row that were none, up to so many that it lasts */
+    int32_t calm;          /* beats in a row that were none, up to KNOWN_BEATS of the decision, which last */
     int32_t even;          /* beats in a row like the one before in height and interval, up to a few */
     double interval, height; /* of the last beat: samples since the one before, amplitude */
     int32_t started;       /* the first seconds have been decided */

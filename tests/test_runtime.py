@@ -1,5 +1,7 @@
 """The interpreter wrapper, the choice of runtime, and model cards."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import platform

@@ -384,6 +384,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         decision.rule(classifier, ahead)  # what is not offered is said before the work
     names = args.records or list(DS2)
     leads: Any = args.leads or [0]
+    several = leads == "all" or len(leads) > 1
     folder = data_folder(args)
     scores = evaluate_beat_model(
         classifier,
@@ -397,7 +398,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         split += " (202 is the person of 201 in DS1)"
     lines = [
         f"{DATABASE} {split}; AAMI classes, beats of N S V F Q by their WFDB codes; "
-        f"{_lead_text(leads)}{'' if len(leads) == 1 else ', mean of their probabilities'}. "
+        f"{_lead_text(leads)}{', mean of their probabilities' if several else ''}. "
         "Se: share of the class's beats that were called so, +P: share of the beats called so that "
         "are of the class, in %. In brackets 95 % intervals: bootstrap over patients, 2000 draws.",
         "With own detections a beat that was not found counts as missed in its class, and a false "

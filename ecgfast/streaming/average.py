@@ -34,6 +34,8 @@ def mean_over_leads(
     outputs = np.stack(
         [classifier.predict(b.windows, b.features if with_features else None) for b in batches]
     )
+    if len(batches) == 1:
+        return np.asarray(outputs[0], np.float32)
     shows = np.stack([np.ptp(b.windows[..., 0], axis=1) > 0 for b in batches])
     shows |= ~shows.any(axis=0)
     mean = (outputs * shows[..., np.newaxis]).sum(axis=0) / shows.sum(axis=0)[:, np.newaxis]

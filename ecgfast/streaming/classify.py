@@ -88,6 +88,7 @@ class BeatLabeller:
             )
         self.classifier = classifier
         self.rule = (decision or Decision()).rule(classifier, lookahead)
+        # The core cuts the windows of one lead: each lead's stream finds the same R peaks anew.
         self._streams = [
             BeatStream(
                 fs,
@@ -129,6 +130,8 @@ class BeatLabeller:
 
     def _label(self, batches: list[BeatBatch]) -> list[Beat]:
         batch = batches[0]
+        if not len(batch):
+            return []
         if len(batches) == len(batch) == 1:
             row = batch.features[0] if self._with_features else None
             return [self._beat(batch, 0, self.classifier.predict_one(batch.windows[0], row))]

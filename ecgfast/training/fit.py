@@ -405,6 +405,7 @@ class _State:
 
 def _torch() -> Any:
     """Torch, whose own generator Keras's dropout draws from there."""
+    # By name: no extra installs it, so that the type check does not know it.
     return importlib.import_module("torch")
 
 
