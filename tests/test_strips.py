@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,16 +53,33 @@ def test_strips_are_those_of_a_live_stream(record_path) -> None:
     assert abnormal_share(strips.record, strips.target == 1)["mitdb/201"] > 0.9
 
 
+def test_strips_of_two_leads_are_those_of_each(record_path) -> None:
+    data = Path(record_path("mitdb/208")).parent.parent
+    both = prepare_strips(data, ["mitdb/208"], leads=(0, 1))
+    for lead in (0, 1):
+        one = prepare_strips(data, ["mitdb/208"], leads=(lead,))
+        rows = both.columns["lead"] == lead
+        assert np.array_equal(both.inputs["window"][rows], one.inputs["window"])
+        assert np.array_equal(both.target[rows], one.target)
+
+
 def test_recordings_without_annotations_are_named(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="mitdb/1"):
         prepare_strips(tmp_path, ["mitdb/1"])
 
 
 def test_the_task_keeps_patients_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[str, ...]] = []
+    leads_of: list[tuple[int, ...]] = []
 
-    def made(data: object, records: list[str], *, step: float, progress: bool) -> ExampleSet:
-        seen.append(tuple(records))
+    def made(
+        data: object,
+        records: list[str],
+        *,
+        step: float,
+        progress: bool,
+        leads: Sequence[int] = (0,),
+    ) -> ExampleSet:
+        leads_of.append(tuple(leads))
         n = 20 * len(records)
         return ExampleSet(
             {"window": np.zeros((n, 4, 1), np.float32)},
@@ -78,6 +96,8 @@ def test_the_task_keeps_patients_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "by patient" in heading
     assert not set(train.record.tolist()) & set(test.record.tolist())
     assert test.about["step"] == 10.0
+    # The second lead helps to learn; what is told of the model is told of first leads.
+    assert leads_of == [(0, 1), (0,)]
     other = recipe.changed({"options": {"split": "random"}})
     train = normality.TASK.training_set(other, "data")
     ((heading, test),) = normality.TASK.test_sets(other, "data").items()

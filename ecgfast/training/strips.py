@@ -80,7 +80,7 @@ def prepare_strips(
     records: Sequence[str],
     *,
     step: float = 10.0,
-    lead: int = 0,
+    leads: Sequence[int] = (0,),
     window: WindowSpec = STRIP,
     progress: bool = False,
 ) -> ExampleSet:
@@ -94,8 +94,9 @@ def prepare_strips(
         Such as ``["mitdb/100"]``.
     step : float
         Seconds: of each step the last beat's strip is kept; 10 gives strips that do not overlap.
-    lead : int
-        Column of the lead in every recording.
+    leads : sequence of int
+        Columns of each recording: strips are cut from each lead by itself, as from a recording of
+        one lead.
     window : WindowSpec
         Of the form ``"strip"``.
     progress : bool
@@ -105,7 +106,7 @@ def prepare_strips(
     -------
     ExampleSet
         Inputs "window" and "features"; targets 0 normal, 1 abnormal; columns ``r_sample``,
-        ``beats`` and ``rhythm`` (why a strip is abnormal).
+        ``beats`` and ``rhythm`` (why a strip is abnormal), and ``lead``.
 
     Raises
     ------
@@ -116,8 +117,9 @@ def prepare_strips(
 
     parts: list[BeatBatch] = []
     labels: list[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]] = []
-    owners: list[tuple[str, str]] = []
-    for name in tqdm(records, desc="strips", unit="record", disable=None if progress else True):
+    owners: list[tuple[str, str, int]] = []
+    wanted = [(name, lead) for name in records for lead in leads]
+    for name, lead in tqdm(wanted, desc="strips", unit="lead", disable=None if progress else True):
         record = read_record(Path(data) / name, leads=lead)
         if record.annotations is None or not is_beat(record.annotations.symbol).any():
             raise RecordError(f"{name}: no annotated beats (.atr) beside the recording")
@@ -135,9 +137,9 @@ def prepare_strips(
             BeatBatch(*(getattr(batch, column)[kept] for column in BeatBatch.__dataclass_fields__))
         )
         database, _, short = name.partition("/")
-        owners += [(patient_of(database, short), name)] * len(kept)
+        owners += [(patient_of(database, short), name, lead)] * len(kept)
     batch = BeatBatch.concatenate(parts)
-    patient, record_of = (np.array(column, dtype=np.str_) for column in zip(*owners, strict=True))
+    patient, record_of, lead_of = (np.array(column) for column in zip(*owners, strict=True))
     beats, rhythm = (np.concatenate(column) for column in zip(*labels, strict=True))
     return ExampleSet(
         inputs={"window": batch.windows, "features": batch.features},
@@ -149,11 +151,16 @@ def prepare_strips(
             "rule": "abnormal: a beat of another AAMI class than N, or a rhythm but normal sinus",
             "records": list(records),
             "step_s": step,
-            "lead": lead,
+            "leads": list(leads),
             "window": list(window),
             "features": list(FEATURE_NAMES),
         },
-        columns={"r_sample": batch.r_sample, "beats": beats, "rhythm": rhythm},
+        columns={
+            "r_sample": batch.r_sample,
+            "beats": beats,
+            "rhythm": rhythm,
+            "lead": lead_of.astype(np.int8),
+        },
     )
 
 

@@ -36,8 +36,10 @@ class NormalityTask(Task):
 
     Notes
     -----
-    ``recipe.options``: ``"step_s"``, seconds from one training strip to the next, and ``"split"``:
-    ``"patient"`` (DS1 trains, DS2 tests) or ``"random"`` (a fifth of all strips tests).
+    ``recipe.options``: ``"step_s"``, seconds from one training strip to the next; ``"leads"``, the
+    columns of each recording that training strips are cut from, each by itself; and ``"split"``:
+    ``"patient"`` (DS1 trains, DS2 tests, on first leads) or ``"random"`` (a fifth of all strips
+    tests).
     """
 
     name = "normality"
@@ -73,7 +75,9 @@ class NormalityTask(Task):
                 "rule": examples.about["rule"],
                 "recordings": f"abnormal from {100 * RECORDING_SHARE:g} % of abnormal strips on",
                 "training_strips": examples.counts(),
-                "lead": "the first of each recording",
+                "lead": "the first of each recording in the test, columns "
+                + " and ".join(str(lead) for lead in recipe.options["leads"])
+                + " by themselves in training",
                 "r_peaks": "our own detections",
             },
             split={
@@ -117,8 +121,8 @@ def _split(recipe: Recipe) -> str:
 def _strips(
     recipe: Recipe, data: str | os.PathLike[str], names: tuple[str, ...], progress: bool
 ) -> ExampleSet:
-    step = float(recipe.options["step_s"])
-    return prepare_strips(data, _records(names), step=step, progress=progress)
+    step, leads = float(recipe.options["step_s"]), recipe.options["leads"]
+    return prepare_strips(data, _records(names), step=step, leads=leads, progress=progress)
 
 
 def _records(names: tuple[str, ...]) -> list[str]:
