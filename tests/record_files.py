@@ -1,0 +1,37 @@
+"""Recordings that tests write and read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+
+def wave(n: int = 2000, leads: int = 2, seed: int = 0) -> np.ndarray:
+    """A wandering signal of about 1 mV, (n, leads)."""
+    steps = np.random.default_rng(seed).normal(0, 0.05, (n, leads))
+    return np.clip(np.cumsum(steps, axis=0), -4, 4)
+
+
+def write_wfdb(folder: Path, name: str, signal: np.ndarray, fmt: str, **more: object) -> Path:
+    """Write a record with the wfdb package."""
+    import wfdb
+
+    n_leads = signal.shape[1]
+    args: dict[str, object] = {
+        "fs": 250,
+        "units": ["mV"] * n_leads,
+        "sig_name": ["I", "II", "V1", "V2"][:n_leads],
+        "fmt": [fmt] * n_leads,
+        "adc_gain": [30.0 if fmt == "80" else 200.0] * n_leads,
+        "baseline": [3] * n_leads,
+        "p_signal": signal,
+        "write_dir": str(folder),
+    }
+    wfdb.wrsamp(name, **(args | more))
+    return folder / name
+
+
+def save_npy(folder: Path) -> Path:
+    np.save(folder / "a.npy", wave())
+    return folder / "a.npy"

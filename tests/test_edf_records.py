@@ -1,0 +1,81 @@
+"""Reading EDF and BDF files, which edfio writes."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from record_files import wave
+
+from ecgfast.errors import RecordError
+from ecgfast.records import open_record, read_record
+
+
+def write_edf(folder: Path, name: str = "a.edf", seconds: int = 8) -> Path:
+    edfio = pytest.importorskip("edfio")
+    kinds = (edfio.Bdf, edfio.BdfSignal) if name.endswith("bdf") else (edfio.Edf, edfio.EdfSignal)
+    n = 256 * seconds
+    signals = [
+        kinds[1](wave(n, 1)[:, 0] * 1000, 256, label="ECG II", physical_dimension="uV"),
+        kinds[1](wave(n, 1, 1)[:, 0], 256, label="V5", physical_dimension="mV"),
+        kinds[1](wave(n, 1, 2)[:, 0] * 50, 256, label="EEG Fpz-Cz", physical_dimension="uV"),
+        kinds[1](wave(n // 2, 1, 3)[:, 0], 128, label="ECG slow", physical_dimension="mV"),
+    ]
+    edf = kinds[0](
+        signals[:3] if "three" in name else signals,
+        starttime=datetime(2024, 5, 6, 7, 8, 9).time(),
+        recording=edfio.Recording(startdate=datetime(2024, 5, 6).date()),
+        annotations=[edfio.EdfAnnotation(2.5, None, "palpitation")],
+    )
+    edf.write(folder / name)
+    return folder / name
+
+
+@pytest.mark.parametrize("name", ["three.edf", "three.bdf"])
+def test_edf(tmp_path: Path, name: str) -> None:
+    path = write_edf(tmp_path, name)
+    record = read_record(path)
+    assert record.leads == ("ECG II", "V5")
+    assert record.fs == 256
+    assert record.start == datetime(2024, 5, 6, 7, 8, 9)
+    truth = np.column_stack([wave(2048, 1), wave(2048, 1, 1)])
+    np.testing.assert_allclose(record.signal, truth, atol=2e-4)
+    assert record.annotations is not None
+    assert record.annotations.sample.tolist() == [640]
+    assert record.annotations.aux.tolist() == ["palpitation"]
+    blocks = np.concatenate(list(open_record(path).blocks(0.7)))
+    np.testing.assert_array_equal(blocks, record.signal)
+    assert read_record(path, leads="EEG Fpz-Cz").leads == ("EEG Fpz-Cz",)
+
+
+def test_edf_leads_of_two_rates(tmp_path: Path) -> None:
+    path = write_edf(tmp_path)
+    with pytest.raises(RecordError, match="V5 256 Hz, ECG slow 128 Hz"):
+        read_record(path)
+    assert read_record(path, leads="ECG slow").fs == 128
+
+
+def test_bad_edf(tmp_path: Path) -> None:
+    path = write_edf(tmp_path, "three.edf")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(RecordError, match="truncated: the header promises 8 data records"):
+        read_record(path)
+    path.write_bytes(b"not an EDF file at all")
+    with pytest.raises(RecordError, match="is no EDF or BDF file"):
+        read_record(path)
+    path.write_bytes(whole[:252] + b"many" + whole[256:])
+    with pytest.raises(RecordError, match="header is damaged"):
+        read_record(path)
+
+
+def test_edf_without_edfio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ecgfast.errors import MissingExtraError
+
+    path = write_edf(tmp_path, "three.edf")
+    monkeypatch.setitem(sys.modules, "edfio", None)
+    with pytest.raises(MissingExtraError, match=r"ecgfast\[edf\]"):
+        read_record(path)
