@@ -80,11 +80,7 @@ class NormalityTask(Task):
                 + " by themselves in training",
                 "r_peaks": "our own detections",
             },
-            split={
-                "training": _records(DS1),
-                "test": _records(DS2),
-                "patients on both sides": "one: mitdb 201 and 202, the split's known flaw",
-            },
+            split=_sides(recipe),
         )
 
     def score_forms(
@@ -116,6 +112,17 @@ def _split(recipe: Recipe) -> str:
     if split not in _HEADINGS:
         raise InputError(f"recipe {recipe.name}: split {split!r} is not {' or '.join(_HEADINGS)}")
     return split
+
+
+def _sides(recipe: Recipe) -> dict[str, Any]:
+    """Who is on which side."""
+    if _split(recipe) == _RANDOM:
+        return {"protocol": _HEADINGS[_RANDOM], "patients on both sides": "all"}
+    return {
+        "training": _records(DS1),
+        "test": _records(DS2),
+        "patients on both sides": "one: mitdb 201 and 202, the split's known flaw",
+    }
 
 
 def _strips(
