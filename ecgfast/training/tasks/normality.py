@@ -37,7 +37,8 @@ class NormalityTask(Task):
     Notes
     -----
     ``recipe.options``: ``"step_s"``, seconds from one training strip to the next; ``"leads"``, the
-    columns of each recording that training strips are cut from, each by itself; and ``"split"``:
+    columns of each recording that training strips are cut from, each by itself (the first, if
+    nothing is said); and ``"split"``:
     ``"patient"`` (DS1 trains, DS2 tests, on first leads) or ``"random"`` (a fifth of all strips
     tests).
     """
@@ -76,7 +77,7 @@ class NormalityTask(Task):
                 "recordings": f"abnormal from {100 * RECORDING_SHARE:g} % of abnormal strips on",
                 "training_strips": examples.counts(),
                 "lead": "the first of each recording in the test, columns "
-                + " and ".join(str(lead) for lead in recipe.options["leads"])
+                + " and ".join(str(lead) for lead in _leads(recipe))
                 + " by themselves in training",
                 "r_peaks": "our own detections",
             },
@@ -114,6 +115,10 @@ def _split(recipe: Recipe) -> str:
     return split
 
 
+def _leads(recipe: Recipe) -> list[int]:
+    return list(recipe.options.get("leads", [0]))
+
+
 def _sides(recipe: Recipe) -> dict[str, Any]:
     """Who is on which side."""
     if _split(recipe) == _RANDOM:
@@ -128,7 +133,7 @@ def _sides(recipe: Recipe) -> dict[str, Any]:
 def _strips(
     recipe: Recipe, data: str | os.PathLike[str], names: tuple[str, ...], progress: bool
 ) -> ExampleSet:
-    step, leads = float(recipe.options["step_s"]), recipe.options["leads"]
+    step, leads = float(recipe.options["step_s"]), _leads(recipe)
     return prepare_strips(data, _records(names), step=step, leads=leads, progress=progress)
 
 
