@@ -60,6 +60,13 @@ def _balancing(recipe: Recipe) -> dict[str, Change]:
         raise InputError(f"recipe {recipe.name}: the study of balancing needs classes")
     changes: dict[str, Change] = {
         "no weights": {"schedule": {"balancing": "none"}},
+        "mild weights": {
+            "schedule": {
+                "balancing": "weights",
+                "class_weight_power": 0.2,
+                "class_weight_limit": 1.5,
+            }
+        },
         "full weights": {
             "schedule": {
                 "balancing": "weights",
@@ -76,6 +83,10 @@ def _balancing(recipe: Recipe) -> dict[str, Change]:
         changes["no weights and all of the largest class"] = {
             "schedule": {"balancing": "none", "largest_class_share": 1.0}
         }
+    else:
+        changes["an eighth of the largest class"] = {"schedule": {"largest_class_share": 0.125}}
+    if recipe.schedule.balancing == "none" or not recipe.schedule.class_weight_power:
+        del changes["no weights"]  # that is the recipe
     return changes
 
 
