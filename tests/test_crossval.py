@@ -62,6 +62,23 @@ def test_spreads_and_paired_differences_by_hand() -> None:
     assert plain["two"] == {"F1": None}
 
 
+@pytest.mark.parametrize(
+    ("schedule", "offered"),
+    [
+        ({"balancing": "none"}, False),
+        ({"balancing": "weights", "class_weight_power": 0.0}, False),
+        ({"balancing": "weights", "class_weight_power": 0.5}, True),
+        ({"balancing": "resampling"}, True),
+    ],
+)
+def test_no_weights_is_offered_where_the_recipe_balances(
+    schedule: dict[str, object], offered: bool
+) -> None:
+    pytest.importorskip("keras", reason="networks need Keras (extra train)")
+    recipe = Recipe.load("beats").changed({"schedule": schedule})
+    assert ("no weights" in study("balancing", recipe)) is offered
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_studies_change_what_they_say(name: str) -> None:
     pytest.importorskip("keras", reason="networks need Keras (extra train)")

@@ -58,8 +58,14 @@ def study(name: str, recipe: Recipe) -> dict[str, Change]:
 def _balancing(recipe: Recipe) -> dict[str, Change]:
     if recipe.architecture.get("head") == "linear":
         raise InputError(f"recipe {recipe.name}: the study of balancing needs classes")
-    changes: dict[str, Change] = {
-        "no weights": {"schedule": {"balancing": "none"}},
+    schedule = recipe.schedule
+    balanced = schedule.balancing == "resampling" or (
+        schedule.balancing == "weights" and schedule.class_weight_power > 0
+    )
+    changes: dict[str, Change] = {}
+    if balanced:
+        changes["no weights"] = {"schedule": {"balancing": "none"}}
+    changes |= {
         "mild weights": {
             "schedule": {
                 "balancing": "weights",
@@ -79,14 +85,12 @@ def _balancing(recipe: Recipe) -> dict[str, Change]:
         # In the window's unit: a beat is about one QRS high, a cycle goes from 0 to 1.
         "recorded noise": {"schedule": {"recorded_noise": 0.1}},
     }
-    if recipe.schedule.largest_class_share < 1:
+    if schedule.largest_class_share < 1:
         changes["no weights and all of the largest class"] = {
             "schedule": {"balancing": "none", "largest_class_share": 1.0}
         }
     else:
         changes["an eighth of the largest class"] = {"schedule": {"largest_class_share": 0.125}}
-    if recipe.schedule.balancing == "none" or not recipe.schedule.class_weight_power:
-        del changes["no weights"]  # that is the recipe
     return changes
 
 

@@ -38,9 +38,8 @@ class NormalityTask(Task):
     -----
     ``recipe.options``: ``"step_s"``, seconds from one training strip to the next; ``"leads"``, the
     columns of each recording that training strips are cut from, each by itself (the first, if
-    nothing is said); and ``"split"``:
-    ``"patient"`` (DS1 trains, DS2 tests, on first leads) or ``"random"`` (a fifth of all strips
-    tests).
+    nothing is said); and ``"split"``: ``"patient"`` (DS1 trains, DS2 tests, on first leads) or
+    ``"random"`` (a fifth of all strips tests).
     """
 
     name = "normality"
