@@ -238,6 +238,7 @@ def test_mixed_pairs_lie_between_two_examples() -> None:
         ({"balancing": "luck"}, "balancing 'luck' is unknown"),
         ({"loss": "guess"}, "loss 'guess' is unknown"),
         ({"validation_share": 1.0}, "validation_share 1.0"),
+        ({"weight_average": 1.0}, "weight_average 1.0"),
         ({"stop_patience": 3}, "stop_patience needs a validation part"),
     ],
 )
@@ -271,7 +272,10 @@ class BrokenOff(Exception):  # noqa: N818
     """What ends a run in the middle."""
 
 
-@pytest.mark.parametrize("schedule", [STEADY, STOPPING])
+AVERAGING = {**STOPPING, "weight_average": 0.9}
+
+
+@pytest.mark.parametrize("schedule", [STEADY, STOPPING, AVERAGING])
 def test_a_broken_off_training_ends_with_the_same_weights(fitting, tmp_path, schedule) -> None:
     recipe = toy_recipe(schedule=schedule)
     examples, watched = toy_examples(), toy_examples(60, seed=1)
@@ -341,7 +345,7 @@ def test_a_damaged_checkpoint_is_named(fitting, tmp_path) -> None:
 
 
 def test_a_rate_falls_when_learning_stalls_and_the_best_epoch_is_taken(fitting) -> None:
-    schedule = {**STOPPING, "epochs": 12, "learning_rate": 0.3, "stop_patience": 4}
+    schedule = {**STOPPING, "epochs": 12, "learning_rate": 0.6, "stop_patience": 4}
     examples, watched = toy_examples(), toy_examples(60, seed=1)
     fitted = fitting.fit(toy_recipe(schedule=schedule), examples, watched)
     rates = [row["learning rate"] for row in fitted.history]
@@ -356,6 +360,17 @@ def test_a_rate_falls_when_learning_stalls_and_the_best_epoch_is_taken(fitting) 
     given = fitting.predict(fitted.model, watched)[:, 0].clip(1e-7, 1 - 1e-7)
     right = np.where(watched.target == 1, given, 1 - given)
     assert -np.log(right).mean() == pytest.approx(min(losses), rel=1e-3)
+    assert losses[-1] > 1.2 * min(losses), "the last epoch is as good as the best"
+
+
+def test_the_running_average_of_the_weights_is_kept(fitting) -> None:
+    examples, schedule = toy_examples(), {"optimizer": "adam", "epochs": 3, "learning_rate": 0.03}
+    steps = [fitting.fit(toy_recipe(schedule={**schedule, "epochs": n}), examples) for n in (1, 3)]
+    averaged = {**schedule, "weight_average": 0.995}
+    kept = fitting.fit(toy_recipe(schedule=averaged), examples)
+    early, late, mean = (f.model.trainable_variables[0].numpy() for f in (*steps, kept))
+    # So slow an average stays nearer to where training began than to where it ended.
+    assert np.abs(mean - early).mean() < 0.5 * np.abs(mean - late).mean()
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,20 @@ def test_td_cnn_lstm_is_the_time_distributed_network(rng):
     )
 
 
+def test_settled_norms_hold_the_mean_over_all_batches(rng):
+    from ecgfast.networks.conditioning import settle_norms
+
+    given = keras.Input((3,))
+    model = keras.Model(given, keras.layers.BatchNormalization(name="norm")(given))
+    batches = [rng.normal(5.0, 2.0, (40, 3)).astype("f4") for _ in range(7)]
+    settle_norms(model, batches)
+    norm = model.get_layer("norm")
+    mean, variance = norm.get_weights()[2:]
+    np.testing.assert_allclose(mean, np.mean(batches, axis=(0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(variance, np.mean([b.var(axis=0) for b in batches], 0), rtol=1e-4)
+    assert norm.momentum == 0.99
+
+
 def test_cnn_bilstm_is_the_stack_of_keras_layers(rng):
     layers = keras.layers
     model = networks.build("cnn_bilstm", window=(40, 1), lstm_units=6)

@@ -1,19 +1,46 @@
-"""Weights of a trained network rewritten so that rounding counts less."""
+"""Last touches to the weights of a trained network."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 
-__all__ = ["widen_sigmoids"]
+__all__ = ["settle_norms", "widen_sigmoids"]
 
 # Standard deviation of a sigmoid's output below which rounding of numbers near a half is felt
 # after normalisation, and up to which a sigmoid is straight enough to be widened.
 _NARROW = 0.005
 _STRAIGHT = 0.02
+
+
+def settle_norms(model: Any, batches: Iterable[Any]) -> None:
+    """Take the means and variances of batch normalisation anew, with the weights as they are now.
+
+    Running averages hold on to earlier weights and, the faster they forget, the more to the last
+    few batches; here every batch counts alike (as Wu and Johnson, 2021, "Rethinking 'Batch' in
+    BatchNorm", advise).
+
+    Parameters
+    ----------
+    model : keras.Model
+        Changed in place; all its batch normalisations are settled, all else stays.
+    batches : iterable
+        Inputs of the model, as training shows them.
+    """
+    norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    if not norms:
+        return
+    usual = [norm.momentum for norm in norms]
+    for i, inputs in enumerate(batches):
+        for norm in norms:
+            norm.momentum = i / (i + 1)
+        model(inputs, training=True)
+    for norm, momentum in zip(norms, usual, strict=True):
+        norm.momentum = momentum
 
 
 def widen_sigmoids(model: Any) -> None:

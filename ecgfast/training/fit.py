@@ -7,7 +7,8 @@ import importlib
 import json
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from .. import __version__
 from ..errors import InputError
 from ..networks import HyperLoss, build
-from ..networks.conditioning import widen_sigmoids
+from ..networks.conditioning import settle_norms, widen_sigmoids
 from .augment import Batches, FloatArray
 from .examples import ExampleSet
 from .recipe import Recipe, Schedule
@@ -32,6 +33,8 @@ __all__ = ["Fitted", "fingerprint", "fit", "predict"]
 # Steps over which the learning rate rises: the averages of batch normalisation must settle first.
 _WARM_UP = 200
 _PREDICT_BATCH = 1024
+# Batches from which batch normalisation is settled.
+_SETTLE = 200
 
 
 @dataclass(frozen=True)
@@ -161,20 +164,26 @@ def fit(
                 # Keras begins its means anew with every batch.
                 **{k: float(np.average([m[k] for m in told], weights=sizes)) for k in told[0]},
             }
-            if validation is not None and len(validation):
-                seen = model.evaluate(
-                    validation.inputs,
-                    scale.targets(validation, 0.0),
-                    batch_size=_PREDICT_BATCH,
-                    verbose=0,
-                    return_dict=True,
-                )
-                row |= {f"validation {name}": value for name, value in _plain(seen).items()}
-            state.end_epoch(row, schedule)
+            with _averaged(model, batches, schedule):
+                if validation is not None and len(validation):
+                    seen = model.evaluate(
+                        validation.inputs,
+                        scale.targets(validation, 0.0),
+                        batch_size=_PREDICT_BATCH,
+                        verbose=0,
+                        return_dict=True,
+                    )
+                    row |= {f"validation {name}": value for name, value in _plain(seen).items()}
+                state.end_epoch(row, schedule)
+            state.save()
             bar.set_postfix({k: f"{v:.4f}" for k, v in row.items() if k.endswith("loss")})
             report(", ".join(f"{k} {v:.4g}" for k, v in row.items()))
     if schedule.stop_patience:
         state.take_best()
+    else:
+        if schedule.weight_average:
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+        settle_norms(model, _shown(batches))
     scale.fold_into(model)
     widen_sigmoids(model)
     return Fitted(model, state.history, resumed)
@@ -269,15 +278,37 @@ class _Scale:
             last.set_weights([kernel * self.deviation, bias * self.deviation + self.mean])
 
 
+def _shown(batches: Batches) -> Iterator[dict[str, FloatArray]]:
+    """Inputs of some batches of a new pass, as training shows them."""
+    batches.draw()
+    return (batches[i][0] for i in range(min(len(batches), _SETTLE)))
+
+
+@contextmanager
+def _averaged(model: Any, batches: Batches, schedule: Schedule) -> Iterator[None]:
+    """The model with the running average of its weights, where the schedule keeps one."""
+    if not schedule.weight_average:
+        yield
+        return
+    own = model.get_weights()
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    settle_norms(model, _shown(batches))
+    yield
+    model.set_weights(own)
+
+
 def _optimizer(schedule: Schedule, steps_per_epoch: int) -> Any:
+    average: dict[str, Any] = {}
+    if schedule.weight_average:
+        average = {"use_ema": True, "ema_momentum": schedule.weight_average}
     if schedule.optimizer == "adam":
-        return keras.optimizers.Adam(schedule.learning_rate)
+        return keras.optimizers.Adam(schedule.learning_rate, **average)
     steps = max(steps_per_epoch * schedule.epochs, 2)
     warm_up = min(_WARM_UP, steps // 2)
     rate = keras.optimizers.schedules.CosineDecay(
         1e-6, steps - warm_up, warmup_target=schedule.learning_rate, warmup_steps=warm_up
     )
-    return keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay)
+    return keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay, **average)
 
 
 def _loss(schedule: Schedule, scale: _Scale, targets: FloatArray) -> Any:
@@ -328,7 +359,7 @@ class _State:
         return 0 < schedule.stop_patience <= self._since_best
 
     def end_epoch(self, row: dict[str, float], schedule: Schedule) -> None:
-        """Note an epoch, lower the rate where learning stalls, and keep the state."""
+        """Note an epoch, its weights if they are the best, and lower a rate that stalls."""
         self.history.append(row)
         watched = row.get("validation loss", row["loss"])
         if watched < self._best:
@@ -342,6 +373,9 @@ class _State:
             optimizer = self._model.optimizer
             optimizer.learning_rate = float(optimizer.learning_rate) * schedule.plateau_factor
             self._waited = 0
+
+    def save(self) -> None:
+        """Keep all that the next epoch depends on, if there is a file for it."""
         if self._file is not None:
             self._write(self._file)
 

@@ -54,6 +54,9 @@ class Schedule:
     stop_patience : int
         End after so many epochs without a lower validation loss, and take the weights of the best
         epoch; 0 trains all epochs and takes the last.
+    weight_average : float
+        Momentum of a running average of the weights (Polyak and Juditsky, 1992), which is what is
+        validated and kept; 0 keeps the weights themselves. For rates that do not fall to zero.
     validation_share : float
         Share of the training examples held back to watch and to stop by; 0 holds back none.
     loss : str
@@ -107,6 +110,7 @@ class Schedule:
     plateau_patience: int = 0
     plateau_factor: float = 0.3
     stop_patience: int = 0
+    weight_average: float = 0.0
     validation_share: float = 0.0
     loss: str = ""
     loss_options: dict[str, Any] = field(default_factory=dict)
@@ -139,6 +143,8 @@ class Schedule:
                 raise InputError(f"{name} {given!r} is unknown: give one of {', '.join(known)}")
         if self.epochs < 1 or self.batch < 1:
             raise InputError("epochs and batch must be at least 1")
+        if not 0 <= self.weight_average < 1:
+            raise InputError(f"weight_average {self.weight_average} is not from 0 to below 1")
         if not 0 <= self.validation_share < 1:
             raise InputError(f"validation_share {self.validation_share} is not from 0 to below 1")
         if self.stop_patience and not self.validation_share:
