@@ -106,6 +106,19 @@ def test_the_task_keeps_patients_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert abs(len(test) / (20 * 44) - 0.2) < 0.01
 
 
+def test_figures_are_of_first_leads() -> None:
+    examples = ExampleSet(
+        {"window": np.zeros((4, 4, 1), np.float32)},
+        np.array([0, 1, 0, 1], np.int8),
+        np.array(["p"] * 4),
+        np.array(["p"] * 4),
+        {"classes": ["normal", "abnormal"], "leads": [0, 1]},
+        {"lead": np.array([0, 0, 1, 1], np.int8)},
+    )
+    outputs = np.array([[0.1], [0.9], [0.9], [0.1]], np.float32)
+    assert normality.TASK.figures(examples, outputs)["accuracy"] == 1.0
+
+
 def test_another_split_is_refused() -> None:
     recipe = Recipe.load("normality").changed({"options": {"split": "weekday"}})
     with pytest.raises(InputError, match="weekday"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ...errors import InputError
 from ...runtime import ModelCard, ModelWindow
@@ -65,6 +66,11 @@ class NormalityTask(Task):
         strips = _strips(recipe, data, DS1 + DS2, progress)
         return {_HEADINGS[split]: strips.only(random_part(strips.target, _TEST_SHARE, recipe.seed))}
 
+    def figures(self, examples: ExampleSet, outputs: npt.NDArray[np.float32]) -> dict[str, float]:
+        """Those of any task, over the first of the recipe's leads: the others only train."""
+        first = examples.columns["lead"] == examples.about["leads"][0]
+        return super().figures(examples.only(first), outputs[first])
+
     def facts(self, recipe: Recipe, examples: ExampleSet) -> CardFacts:
         """What the card says."""
         return CardFacts(
@@ -75,9 +81,7 @@ class NormalityTask(Task):
                 "rule": examples.about["rule"],
                 "recordings": f"abnormal from {100 * RECORDING_SHARE:g} % of abnormal strips on",
                 "training_strips": examples.counts(),
-                "lead": "the first of each recording in the test, columns "
-                + " and ".join(str(lead) for lead in _leads(recipe))
-                + " by themselves in training",
+                "lead": _which_leads(recipe),
                 "r_peaks": "our own detections",
             },
             split=_sides(recipe),
@@ -116,6 +120,15 @@ def _split(recipe: Recipe) -> str:
 
 def _leads(recipe: Recipe) -> list[int]:
     return list(recipe.options.get("leads", [0]))
+
+
+def _which_leads(recipe: Recipe) -> str:
+    first, *others = _leads(recipe)
+    which = "the first of each recording" if first == 0 else f"column {first} of each recording"
+    if others:
+        columns = " and ".join(map(str, others))
+        which += f"; in training those of column {columns} too, each lead by itself"
+    return which
 
 
 def _sides(recipe: Recipe) -> dict[str, Any]:
