@@ -418,11 +418,16 @@ class _State:
             raise InputError(f"{file}: damaged ({error}); delete it and run again") from None
         variables = self._variables()
         kept = [arrays.get(f"variable.{i}") for i in range(len(variables))]
-        if numbers["settings"] != self._settings or any(
-            old is None or old.shape != tuple(new.shape)
-            for old, new in zip(kept, variables, strict=True)
+        lacking = keras.backend.backend() == "torch" and "torch" not in arrays
+        if (
+            lacking
+            or numbers["settings"] != self._settings
+            or any(
+                old is None or old.shape != tuple(new.shape)
+                for old, new in zip(kept, variables, strict=True)
+            )
         ):
-            return  # of another training
+            return  # of another training, or of an older version
         for old, new in zip(kept, variables, strict=True):
             new.assign(old)
         self.history = numbers["history"]
