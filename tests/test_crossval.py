@@ -148,6 +148,19 @@ def test_crossval_compares_and_reads_back(toy: ToyTask, tmp_path, capsys) -> Non
     assert "no candidate 'tall': there are plain; wide net" in capsys.readouterr().err
 
 
+def test_crossval_under_a_protocol(toy: ToyTask, tmp_path, capsys) -> None:
+    pytest.importorskip("keras", reason="training needs Keras (extra train)")
+    path = save_recipe(tmp_path, protocols={"short": {"schedule": {"epochs": 1}}})
+    command = ["crossval", str(path), "--data", str(tmp_path), "--work", str(tmp_path / "work")]
+    assert main([*command, "--protocol", "short", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["epochs"] == 1
+    assert "--protocol short" in told["command"]
+    assert "protocol 'short'" in (tmp_path / "work" / "candidates.md").read_text()
+    assert main([*command, "--protocol", "long"]) == 2
+    assert "no protocol 'long': there are short" in capsys.readouterr().err
+
+
 def test_a_task_from_recipe_to_card_and_evaluation(
     toy: ToyTask,
     tmp_path,

@@ -33,6 +33,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("recipe", help="name of a built-in recipe, or a recipe's .json file")
     add_data(parser)
+    parser.add_argument(
+        "--protocol", metavar="HEADING", help="under this protocol of the recipe: another split"
+    )
     parser.add_argument("--study", choices=tuple(STUDIES), help="compare these instead")
     parser.add_argument(
         "--candidates",
@@ -75,6 +78,13 @@ def run(args: argparse.Namespace) -> None:
     from ..training.workflow import compare_candidates
 
     recipe = Recipe.load(args.recipe)
+    if args.protocol is not None:
+        if args.protocol not in recipe.protocols:
+            known = "; ".join(recipe.protocols) or "none"
+            raise UsageError(
+                f"recipe {recipe.name} has no protocol {args.protocol!r}: there are {known}"
+            )
+        recipe = recipe.changed(recipe.protocols[args.protocol])
     if args.folds is not None:
         recipe = dataclasses.replace(recipe, folds=args.folds)
     everything = (
@@ -160,7 +170,7 @@ def _figures(
     from ..training.crossval import difference, mean_figures
 
     words = ["ecgfast", "crossval", recipe.name, "--data", "DATA"]
-    for option in ("study", "share", "epochs", "folds"):
+    for option in ("protocol", "study", "share", "epochs", "folds"):
         value = getattr(args, option)
         if value is not None and not (option == "share" and value == 1):
             words += [f"--{option}", str(value)]
@@ -177,6 +187,7 @@ def _figures(
         told.append(row)
     return {
         "recipe": recipe.name,
+        "protocol": args.protocol,
         "criterion": criterion,
         "folds": recipe.folds,
         "share": args.share,
@@ -188,8 +199,9 @@ def _figures(
 
 
 def _lines(recipe: Recipe, figures: dict[str, Any]) -> list[str]:
+    of = f", protocol {figures['protocol']!r}" if figures["protocol"] else ""
     return [
-        f"{recipe.name}: {figures['folds']}-fold cross-validation of the training part, "
+        f"{recipe.name}{of}: {figures['folds']}-fold cross-validation of the training part, "
         f"{figures['examples']:,} examples, epochs: {figures['epochs']}",
         f"{figures['criterion']} of all folds together, with 95 % intervals from drawing patients; "
         "the difference is paired, on the same draws. The other figures: mean ± standard deviation "
