@@ -1,0 +1,104 @@
+"""Streams that are given the R peaks."""
+
+from __future__ import annotations
+
+import pickle
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from streams import FS, bits
+
+from ecgfast import BeatBatch, BeatStream, InputError
+from ecgfast.records import synthetic_ecg
+
+
+def given_stream(**more) -> tuple[BeatStream, np.ndarray, np.ndarray]:
+    record = synthetic_ecg(20, FS, ventricular=0.1, seed=3)
+    marks = record.annotations.sample
+    return BeatStream(FS, method="given", **more), record.signal[:, 0], marks[marks > 0]
+
+
+def test_given_peaks_map_one_to_one_onto_beats() -> None:
+    stream, signal, marks = given_stream()
+    shifted = marks + np.random.default_rng(0).integers(-6, 7, len(marks))
+    batch = take_given(stream, [signal], [shifted])
+    assert len(batch) == len(marks)
+    # Refined on the ECG: an annotator's error of 24 ms does not count.
+    assert np.abs(batch.r_sample - marks).max() <= 2
+
+
+def take_given(stream: BeatStream, pieces, peaks) -> BeatBatch:
+    batches = [stream.process(p, r) for p, r in zip(pieces, peaks, strict=True)]
+    return BeatBatch.concatenate([*batches, stream.flush()])
+
+
+@given(cuts=st.lists(st.integers(0, 20 * int(FS)), max_size=20).map(sorted), early=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_given_peaks_and_any_chunking(cuts: list[int], early: bool) -> None:
+    stream, signal, marks = given_stream(lookahead=1)
+    expected = bits(take_given(stream, [signal], [marks]))
+    stream.reset()
+    pieces = np.split(signal, cuts)
+    if early:
+        announced = [marks] + [None] * (len(pieces) - 1)
+    else:
+        edges = [0, *cuts, len(signal)]
+        announced = [marks[(marks >= a) & (marks < b)] for a, b in pairwise(edges)]
+    assert bits(take_given(stream, pieces, announced)) == expected
+
+
+def test_given_peaks_survive_pickling_while_they_wait() -> None:
+    stream, signal, marks = given_stream()
+    expected = bits(take_given(stream, [signal], [marks]))
+    stream.reset()
+    first = stream.process(signal[:1234], marks)
+    stream = pickle.loads(pickle.dumps(stream))
+    rest = [stream.process(signal[1234:]), stream.flush()]
+    assert bits(BeatBatch.concatenate([first, *rest])) == expected
+
+
+def test_given_peaks_ten_milliseconds_apart_each_give_a_beat() -> None:
+    for fs in (128.0, 250.0, 1000.0):
+        signal = synthetic_ecg(6, fs).signal[:, 0]
+        marks = np.arange(20, len(signal), int(np.ceil(0.01 * fs)))
+        batch = take_given(BeatStream(fs, method="given"), [signal], [marks])
+        assert len(batch) == len(marks)
+        assert (np.diff(batch.r_sample) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ([500, 400], "R peak at sample 400 is not at least 10 ms after the one before it"),
+        ([500, 500], "R peak at sample 500 is not at least 10 ms after"),
+        ([500, 502], "R peak at sample 502 is not at least 10 ms after"),
+        ([-4, 500], "R peak at sample -4 lies before the signal"),
+        ([500.5], "r_peaks must be integers in one dimension"),
+        ([[500]], "r_peaks must be integers in one dimension"),
+        ("500", "r_peaks must be integers in one dimension"),
+    ],
+)
+def test_given_peaks_that_cannot_be_used(wrong, text: str) -> None:
+    stream, signal, _ = given_stream()
+    with pytest.raises(InputError, match=text):
+        stream.process(signal, wrong)
+
+
+def test_given_peaks_out_of_order_between_chunks_too_late_or_beyond_the_end() -> None:
+    stream, signal, marks = given_stream()
+    stream.process(signal[:1000], [200, 500])
+    with pytest.raises(InputError, match="R peak at sample 400 is not at least 10 ms after"):
+        stream.process(signal[1000:2000], [400])
+    with pytest.raises(InputError, match="R peak at sample 700 comes too late: 1000 samples"):
+        stream.process(signal[1000:2000], [700, 1400])
+    # The refused ones are forgotten, the stream goes on where it was.
+    assert stream.count == 1000
+    assert len(stream.process(signal[1000:2000], [1500])) == 2
+    stream.process(signal[2000:3000], [3100])
+    with pytest.raises(InputError, match=r"3100 lies beyond the end of the signal at sample 3000"):
+        stream.flush()
+    with pytest.raises(InputError, match="r_peaks go with the method 'given', not with 'adaptive'"):
+        BeatStream(FS).process(signal, marks)
