@@ -20,9 +20,9 @@ _STRAIGHT = 0.02
 def settle_norms(model: Any, batches: Iterable[Any]) -> None:
     """Take the means and variances of batch normalisation anew, with the weights as they are now.
 
-    Running averages hold on to earlier weights and, the faster they forget, the more to the last
-    few batches; here every batch counts alike (as Wu and Johnson, 2021, "Rethinking 'Batch' in
-    BatchNorm", advise).
+    The running ones are of the weights that training went through, and of its last few batches;
+    averaged weights need their own, over many batches alike (Wu and Johnson, 2021, "Rethinking
+    'Batch' in BatchNorm").
 
     Parameters
     ----------

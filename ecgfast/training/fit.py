@@ -33,7 +33,7 @@ __all__ = ["Fitted", "fingerprint", "fit", "predict"]
 # Steps over which the learning rate rises: the averages of batch normalisation must settle first.
 _WARM_UP = 200
 _PREDICT_BATCH = 1024
-# Batches from which batch normalisation is settled.
+# Batches from which batch normalisation is settled for averaged weights, which it never saw.
 _SETTLE = 200
 
 
@@ -180,9 +180,8 @@ def fit(
             report(", ".join(f"{k} {v:.4g}" for k, v in row.items()))
     if schedule.stop_patience:
         state.take_best()
-    else:
-        if schedule.weight_average:
-            model.optimizer.finalize_variable_values(model.trainable_variables)
+    elif schedule.weight_average:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
         settle_norms(model, _shown(batches))
     scale.fold_into(model)
     widen_sigmoids(model)
