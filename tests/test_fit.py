@@ -363,6 +363,16 @@ def test_a_rate_falls_when_learning_stalls_and_the_best_epoch_is_taken(fitting) 
     assert losses[-1] > 1.2 * min(losses), "the last epoch is as good as the best"
 
 
+def test_a_saved_network_is_loaded_by_keras_alone(fitting, tmp_path) -> None:
+    from keras.saving import load_model
+
+    examples = toy_examples()
+    fitted = fitting.fit(toy_recipe(schedule={"epochs": 1}), examples)
+    fitted.model.save(tmp_path / "model.keras")
+    again = load_model(tmp_path / "model.keras")
+    assert np.array_equal(fitting.predict(again, examples), fitting.predict(fitted.model, examples))
+
+
 def test_the_running_average_of_the_weights_is_kept(fitting) -> None:
     examples, schedule = toy_examples(), {"optimizer": "adam", "epochs": 3, "learning_rate": 0.03}
     steps = [fitting.fit(toy_recipe(schedule={**schedule, "epochs": n}), examples) for n in (1, 3)]

@@ -44,7 +44,7 @@ class Fitted:
     Attributes
     ----------
     model : keras.Model
-        Its outputs are in the targets' own unit.
+        Not compiled; its outputs are in the targets' own unit.
     history : list of dict
         A row an epoch: "epoch", "learning rate", "loss" and "accuracy" or "mae" as trained (with
         augmentation, the mean over the epoch), and the same with "validation " before it where
@@ -185,7 +185,10 @@ def fit(
         settle_norms(model, _shown(batches))
     scale.fold_into(model)
     widen_sigmoids(model)
-    return Fitted(model, state.history, resumed)
+    # Without loss, metrics and optimizer, which another program could not load.
+    bare = build(recipe.architecture["name"], **options)
+    bare.set_weights(model.get_weights())
+    return Fitted(bare, state.history, resumed)
 
 
 def predict(model: Any, examples: ExampleSet) -> FloatArray:
