@@ -525,6 +525,33 @@ def test_a_runtime_can_be_chosen_and_read(made, monkeypatch, backend):
     assert Classifier(made[0] / "toy.tflite").backend == backend
 
 
+BUILDING = """
+import os, sys, threading
+from ecgfast.runtime import Classifier
+from ecgfast.runtime.backends import _quiet
+done = threading.Event()
+def talk():
+    for i in range(2000):
+        sys.stderr.write(f"ecgfast: line {i}\\n")  # in one piece, as logging does
+    done.set()
+talker = threading.Thread(target=talk)
+with _quiet():
+    talker.start()
+    os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\n")
+    done.wait()
+while talker.is_alive():
+    pass
+Classifier("beats", backend=sys.argv[1])
+"""
+
+
+@each_backend
+def test_what_other_threads_say_while_a_runtime_builds_is_not_lost(backend) -> None:
+    code = [sys.executable, "-c", BUILDING, backend]
+    done = subprocess.run(code, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == [f"ecgfast: line {i}" for i in range(2000)]
+
+
 def test_an_unknown_runtime_is_refused(made, monkeypatch):
     with pytest.raises(ModelError, match=r"no TFLite runtime 'onnx'.*ai-edge-litert"):
         Classifier(made[0] / "toy.tflite", backend="onnx")

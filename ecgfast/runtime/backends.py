@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from platform import machine
+from tempfile import TemporaryFile
 from typing import Any
 
 from ..errors import MissingExtraError, ModelError
@@ -30,6 +32,9 @@ _SMALLEST_MODEL = bytes.fromhex(
     "1000000014000000180000000000000001000000000000000100000000000000010000001000"
     "00000c000c0008000000000004000c000000080000000c0000000100000078000000010000000100000000000000"
 )
+
+# How a runtime's own lines begin, those of its logging library too ("I0000 00:00:17...").
+_OF_RUNTIME = re.compile(rb"(INFO|WARNING|ERROR): |[IWEF]\d{4} ")
 
 # What systems call the 64-bit processors of a Pi.
 _ARM64 = ("aarch64", "arm64")
@@ -76,22 +81,30 @@ def _first_line(error: BaseException) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop what a runtime writes to standard error while it builds; failures raise anyway."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # a process without standard error
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tf.lite announces its end at every interpreter
+    """Drop what a runtime writes to standard error while it builds; failures raise anyway.
+
+    Standard error is the whole process's: what other threads write meanwhile is passed on after.
+    """
+    with ExitStack() as stack:
+        try:
+            aside = stack.enter_context(TemporaryFile())
+            kept = os.dup(2)
+        except OSError:  # no standard error, or nowhere to put it aside
             yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+            return
+        try:
+            os.dup2(aside.fileno(), 2)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # tf.lite announces its end at every interpreter
+                yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            aside.seek(0)
+            others = [line for line in aside if not _OF_RUNTIME.match(line)]
+            # Where nobody reads standard error there is nobody to tell.
+            with suppress(OSError), open(2, "wb", closefd=False) as shown:
+                shown.writelines(others)
 
 
 def available_backends() -> tuple[str, ...]:
