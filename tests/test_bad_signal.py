@@ -145,8 +145,8 @@ def test_windows_show_the_chosen_lead() -> None:
     assert not np.allclose(first.windows, second.windows, atol=0.05)
     marks = first.r_sample
     alone = take(BeatStream(360.0, method="given"), [signal[:, 0]], r_peaks=marks)
-    if alone.r_sample.tolist() == marks.tolist():
-        assert np.array_equal(alone.windows, first.windows)
+    assert alone.r_sample.tolist() == marks.tolist()
+    assert np.array_equal(alone.windows, first.windows)
 
 
 @pytest.mark.parametrize("method", METHODS)
