@@ -31,7 +31,7 @@ typedef struct adaptive_constants {
     float start_trust, again_trust, again_like, recent_rate, distrust_from, distrust_after_s;
     float steady_gain, steady_like;
     /* the patient is back */
-    float keep_from, keep_like, back_like, back_height, back_short, back_long, back_lower, back_higher;
+    float keep_from, keep_like, back_like, back_height, back_short, back_long, back_pause, back_lower, back_higher;
     /* evidence before trust */
     float start_contrast, alike_from, alike_rate, sure_kept;
 } adaptive_constants;
@@ -184,6 +184,8 @@ void adaptive_learn_accepted(adaptive_state *a, int leads, uint32_t slot, const 
 int adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slot);
 float adaptive_threshold(adaptive_lead *s, float gap, float distrust);
 float adaptive_likeness(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int *lag);
+/* Has a candidate the shape that was kept, in the leads that have one? */
+int adaptive_familiar(adaptive_state *a, int leads, uint32_t slot);
 /* Looks whether the last candidate is the second in a row of the kept shape where levels, rhythm or all
  * are lost; if so restores them, and returns 1. */
 int adaptive_resume(adaptive_state *a, int leads);

@@ -89,6 +89,7 @@ const adaptive_constants ecg_adaptive_constants = {
     .back_height = 0.35f,   /* heights within a factor of 1.4 */
     .back_short = 0.65f,    /* of the RR reference, ... */
     .back_long = 1.6f,      /* ... as it may have changed meanwhile */
+    .back_pause = 2.1f,     /* with an ectopic beat and its pause between them */
     .back_lower = 0.7f,     /* under half the signal level, where beats are missing ... */
     .back_higher = 1.0f,    /* ... or nearly three times as high: levels are wrong */
 

@@ -155,6 +155,17 @@ static void report(ecg_detector *d, adaptive_state *a, uint32_t slot, int clear)
     ecg_detector_report(d, ecg_refine(d, lead, sample), expf(c->score), quality);
 }
 
+/* Learning anew took longer than a report may. What has the patient's shape and stands out from what
+ * follows is one of the first beats after a bad stretch, and may take as long as those at the start. */
+static int first_again(adaptive_state *a, int leads, uint32_t slot) {
+    float after[PENDING];
+    int n = 0;
+    for (uint32_t i = a->head; i != a->tail; i++) after[n++] = a->pending[i % PENDING].height;
+    const adaptive_candidate *c = &a->pending[slot];
+    return n > 0 && adaptive_seconds(a, c->at, adaptive_now(a)) <= a->start_s + LATE_S
+           && c->height > adaptive_quantile(after, n, 0.5f) + K.start_contrast && adaptive_familiar(a, leads, slot);
+}
+
 static void accept(ecg_detector *d, adaptive_state *a, uint32_t slot, int clear) {
     int leads = d->config.leads;
     adaptive_lead *s = adaptive_leads(a);
@@ -184,8 +195,9 @@ static void accept(ecg_detector *d, adaptive_state *a, uint32_t slot, int clear)
         if (a->probation > 0) a->probation--;
         return;
     }
-    /* Learning anew took longer than a report may. */
-    if (a->again && adaptive_seconds(a, c->at, adaptive_now(a)) > a->expire_s + LATE_S) return;
+    if (a->again && adaptive_seconds(a, c->at, adaptive_now(a)) > a->wait_s + LATE_S
+        && !first_again(a, leads, slot))
+        return;
     if (c->at <= a->told_at) return;
     a->told_at = c->at;
     report(d, a, slot, clear);

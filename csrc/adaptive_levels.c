@@ -396,12 +396,24 @@ static void restore(adaptive_lead *s, float height) {
     s->seeded = 1;
 }
 
+int adaptive_familiar(adaptive_state *a, int leads, uint32_t slot) {
+    const adaptive_lead *s = adaptive_leads(a);
+    float like = 0.0f;
+    int known = 0, lag;
+    for (int l = 0; l < leads; l++, s++) {
+        if (s->known < KNOWN || s->faulty[slot]) continue;
+        like += correlation(a, s, slot, s->kept, NULL, &lag);
+        known++;
+    }
+    return known && like >= K.back_like * (float)known;
+}
+
 int adaptive_resume(adaptive_state *a, int leads) {
     adaptive_lead *s = adaptive_leads(a);
     uint32_t slot = (a->tail - 1) % PENDING;
     int64_t at = a->pending[slot].at, before = a->familiar_at;
-    float like = 0.0f, over = 0.0f, off = 0.0f;
-    int known = 0, lag;
+    float over = 0.0f, off = 0.0f;
+    int known = 0;
     for (int l = 0; l < leads; l++) {
         if (s[l].known < KNOWN || s[l].faulty[slot]) continue;
         over += s[l].height[slot] - s[l].kept_signal;
@@ -420,12 +432,10 @@ int adaptive_resume(adaptive_state *a, int leads) {
         if (!lower && off < K.back_higher) return 0;
         lost = !lower || since > K.clear_long || a->recent < K.distrust_from || a->last_at == before;
     }
-    for (int l = 0; l < leads; l++)
-        if (s[l].known >= KNOWN && !s[l].faulty[slot]) like += correlation(a, &s[l], slot, s[l].kept, NULL, &lag);
-    if (like < K.back_like * (float)known) return 0;
+    if (!adaptive_familiar(a, leads, slot)) return 0;
     float rr = adaptive_seconds(a, before, at) / a->kept_rr;
     if (before >= 0 && rr < K.back_long && over < a->familiar - K.back_height) return 0; /* its P or T wave */
-    int back = lost && before >= 0 && rr > K.back_short && rr < K.back_long && fabsf(over - a->familiar) < K.back_height
+    int back = lost && before >= 0 && rr > K.back_short && rr < K.back_pause && fabsf(over - a->familiar) < K.back_height
                && tallest < over + K.back_height;
     a->familiar_at = at;
     a->familiar = a->tallest = over;
@@ -435,14 +445,17 @@ int adaptive_resume(adaptive_state *a, int leads) {
         s[l].familiar = s[l].height[slot];
     }
     if (!back) return 0;
-    for (uint32_t i = a->head; i != a->tail; i++)
-        for (int l = 0; l < leads; l++) s[l].like[i % PENDING] = -2.0f;
-    if (!a->accepted || a->last_at != before) { /* what lies before is noise */
+    /* What lies before the two is noise; the first is decided once more where that went untold. */
+    if (!a->accepted || a->last_at != before || (before > a->told_at && !adaptive_believed(a, leads))) {
+        const uint32_t oldest = a->tail < PENDING_MAX ? 0 : a->tail - PENDING_MAX;
         a->accepted = 0;
-        while (a->pending[a->head % PENDING].at < before) a->head++;
+        a->head = a->tail - 1;
+        while (a->head != oldest && a->pending[(a->head - 1) % PENDING].at >= before) a->head--;
         a->rr_count = 0;
         a->rr_ref = a->kept_rr;
     }
+    for (uint32_t i = a->head; i != a->tail; i++)
+        for (int l = 0; l < leads; l++) s[l].like[i % PENDING] = -2.0f;
     a->solved = a->head;
     a->learning = 0;
     a->learn_until = a->index;

@@ -131,6 +131,17 @@ def test_agrees_with_the_twin_after_a_bad_stretch(kind: str) -> None:
         assert np.array_equal(found, twin.detect(samples, 250.0))
 
 
+@pytest.mark.parametrize("name", ["mitdb/119", "mitdb/124", "mitdb/208", "mitdb/231"])
+def test_agrees_with_the_twin_after_a_bad_stretch_of_a_recording(name, record_path) -> None:
+    record = read_record(record_path(name))
+    fs = record.fs
+    clean = record.signal[int(60 * fs) : int(100 * fs)]
+    for kind in ("noise", "motion"):
+        signal, _ = spoil(clean[:, 0], kind, fs, int(20 * fs), int(26 * fs), 3)
+        for samples in (signal, np.column_stack([signal, clean[:, 1]])):
+            assert np.array_equal(detect_qrs(samples, fs), twin.detect(samples, fs))
+
+
 @pytest.mark.parametrize("name", ["mitdb/108", "mitdb/203", "mitdb/207", "mitdb/232", "svdb/865"])
 @pytest.mark.parametrize("leads", [1, 2])
 def test_agrees_with_the_twin_on_a_recording(name, leads, record_path) -> None:
@@ -273,6 +284,26 @@ def test_beats_of_a_recording_come_back_within_two_seconds(kind, name, record_pa
     signal, end = spoil(clean, kind, fs, int(20 * fs), int(26 * fs), 3)
     good = usual[(usual > end + 2 * fs) & (usual < len(clean) - fs)]
     assert np.all(found_near(detect_qrs(signal, fs), good, fs))
+
+
+# Slow rhythms, and ectopic beats between the usual ones: two alike may lie two seconds apart.
+SLOW = [("mitdb/113", 1260), ("mitdb/117", 60), ("mitdb/119", 60), ("mitdb/124", 60)]
+SLOW += [("mitdb/231", 60), ("mitdb/232", 660)]
+
+
+@pytest.mark.parametrize(("name", "begin"), SLOW)
+@pytest.mark.parametrize("kind", ["noise", "motion", "smaller"])
+def test_the_first_beats_of_a_slow_rhythm_are_told_late_rather_than_lost(
+    kind, name, begin, record_path
+) -> None:
+    record = read_record(record_path(name), leads=0)
+    fs = record.fs
+    clean = record.signal[int(begin * fs) : int((begin + 60) * fs), 0]
+    usual = detect_qrs(clean, fs)
+    signal, end = spoil(clean, kind, fs, int(20 * fs), int(26 * fs), 3)
+    early = usual[(usual > end) & (usual <= end + 2 * fs)]
+    assert np.any(found_near(detect_qrs(signal, fs), early, fs))
+    assert max(delays(signal, fs)) <= 2.5
 
 
 def noisy_start(clean: np.ndarray, fs: float, seconds: float) -> np.ndarray:

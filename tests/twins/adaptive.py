@@ -302,6 +302,23 @@ class Adaptive:
         s.kept, s.kept_signal, s.kept_noise = s.model.copy(), s.signal, s.noise
         return True
 
+    def familiar_shape(self, c: Candidate) -> bool:
+        """Has a candidate the shape that the patient is known by?"""
+        leads = enumerate(self.leads)
+        kept = [(k, s.kept) for k, s in leads if s.known == 8 and s.kept is not None]
+        likes = [self.correlation(c, k, [shape])[0] for k, shape in kept if not c.faulty[k]]
+        return bool(likes) and float(np.mean(likes)) >= 0.93
+
+    def first_again(self, c: Candidate, index: int) -> bool:
+        """One of the first beats after a bad stretch, which may be told late."""
+        after = [other.height for other in self.pending]
+        return (
+            bool(after)
+            and self.seconds(c.at, self.now(index)) <= self.start + 0.03
+            and c.height > quantile(after, 0.5) + 1.3
+            and self.familiar_shape(c)
+        )
+
     def resume(self, index: int) -> bool:
         """The patient is back: a second candidate of the kept shape while levels are off."""
         c = self.pending[-1]
@@ -320,13 +337,12 @@ class Adaptive:
             if not lower and off < 1.0:
                 return False
             lost = not lower or since > 1.5 or self.recent < 1.5 or self.last_at == before
-        shapes = [(k, s.kept) for k, s in use if s.kept is not None]
-        if np.mean([self.correlation(c, k, [kept])[0] for k, kept in shapes]) < 0.93:
+        if not self.familiar_shape(c):
             return False
         rr = self.seconds(before, c.at) / self.kept_rr if before is not None else 9.0
         if rr < 1.6 and over < self.familiar - 0.35:
             return False
-        back = lost and 0.65 < rr < 1.6
+        back = lost and 0.65 < rr < 2.1
         back = back and abs(over - self.familiar) < 0.35 and tallest < over + 0.35
         self.familiar_at, self.familiar, self.tallest = c.at, over, over
         for k, s in use:
@@ -335,13 +351,14 @@ class Adaptive:
             s.familiar = c.heights[k]
         if not back:
             return False
+        assert before is not None
+        untold = before > self.told_at and not self.believed()
+        if not self.accepted or self.last_at != before or untold:
+            self.accepted = 0
+            self.pending = [other for other in self.latest if other.at >= before]
+            self.rr, self.rr_ref = [], self.kept_rr
         for other in self.pending:
             other.likes = [None] * len(self.leads)
-        if not self.accepted or self.last_at != before:
-            assert before is not None
-            self.accepted = 0
-            self.pending = [other for other in self.pending if other.at >= before]
-            self.rr, self.rr_ref = [], self.kept_rr
         self.learning, self.learn_until = False, index
         self.doubts = self.probation = 0
         self.trust = self.recent = 1.6
@@ -581,7 +598,8 @@ class Adaptive:
         if not self.believed():
             self.probation = max(self.probation - 1, 0)
             return
-        if self.again and self.seconds(c.at, self.now(index)) > self.expire + 0.03:
+        late = self.seconds(c.at, self.now(index)) > self.wait + 0.03
+        if self.again and late and not self.first_again(c, index):
             return
         if c.at <= self.told_at:
             return
