@@ -18,6 +18,8 @@
 #define T_WAVE_S 0.33
 /* RR intervals without a beat until the search-back (paper). */
 #define SEARCH_RR 1.66
+/* RR intervals after the last beat until one is told in retrospect: not its T wave, tall as it may be. */
+#define EARLY_RR 0.65
 /* s: no ventricle beats again earlier (paper: 0.2). */
 #define REFRACTORY_S 0.19
 /* Weight of a beat found by search-back in the signal level (paper: 0.25). */
@@ -244,11 +246,12 @@ static pt_peak examine(ecg_detector *d, pt_state *s, int lead, double integral, 
 }
 
 /* Two peaks that are alike, with rest between them, tell the levels, whatever was learned before: after
- * noise, or where the gain has changed. Looks for one before the peak that was found. */
-static void look_anew(const ecg_detector *d, const pt_state *s, pt_lead *f, const pt_found *found, double height) {
+ * noise, or where the gain has changed. Looks for one before the peak that was found; at -1 without. */
+static pt_found look_anew(const ecg_detector *d, const pt_state *s, pt_lead *f, const pt_found *found, double height) {
+    const pt_found none = {0.0, -1};
     const double since = (double)(d->count - f->last) / d->config.fs;
     const int misfit = height > SIGNAL_CAP * f->signal || (since > MISFIT_S && height < ALIKE * f->signal);
-    if (!misfit && !f->noisy && (f->calm >= CALM_BEATS || f->noise <= ALIKE * height)) return;
+    if (!misfit && !f->noisy && (f->calm >= CALM_BEATS || f->noise <= ALIKE * height)) return none;
     const pt_found *other = NULL;
     double sum = 0.0;
     int low = 0, quiet = 0;
@@ -261,30 +264,42 @@ static void look_anew(const ecg_detector *d, const pt_state *s, pt_lead *f, cons
             low++;
         }
     }
-    if (!other || !alike(height, other->peak) || found->at - other->at > s->pair) return;
+    if (!other || !alike(height, other->peak) || found->at - other->at > s->pair) return none;
     /* Blocks that lie in neither window. */
     const int64_t first = other->at / s->block + 1, end = (found->at - s->width) / s->block;
-    if (end - first < BLOCKS) return;
+    if (end - first < BLOCKS) return none;
     const double limit = CALM_LEVEL * height * height / BLOCKS;
     for (int64_t b = first; b < end; b++) quiet += f->energy[b % HISTORY] <= limit;
-    if (3 * quiet < 2 * (end - first)) return;
+    if (3 * quiet < 2 * (end - first)) return none;
     f->signal = height;
     f->noise = low > 0 ? sum / low : 0.0;
     f->noisy = 1; /* the last beat tells neither RR interval nor level */
     f->idle = d->count - f->last;
+    return *other;
+}
+
+/* The first of two peaks that are alike: its mark lies as long before the other's as the peaks are apart. */
+static void accept_before(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p, const pt_found *found,
+                          const pt_found *first) {
+    const pt_peak before = {p->about - (found->at - first->at) * s->group, first->peak, p->slope};
+    const double since = (double)(before.about - f->last);
+    if (since < REFRACTORY_S * d->config.fs || since < EARLY_RR * f->rr_mean || d->count - before.about > s->first)
+        return;
+    accept(d, s, f, &before, f->signal, threshold(f, f->signal, SECOND), 1);
 }
 
 /* The integral has passed a peak. */
 static void on_peak(ecg_detector *d, pt_state *s, int lead, const pt_found *found) {
     pt_lead *f = &s->lead[lead];
     double height = sqrt(found->peak);
-    if (f->started) look_anew(d, s, f, found, height);
+    const pt_found first = f->started ? look_anew(d, s, f, found, height) : (pt_found){0.0, -1};
     f->heights[f->heights_next++ % HEIGHTS] = (pt_found){height, found->at};
     if (f->started && height < NOISE_FLOOR * f->noise) { /* below any threshold */
         learn_noise(f, height);
         return;
     }
     pt_peak p = examine(d, s, lead, found->peak, found->at);
+    if (first.at >= 0) accept_before(d, s, f, &p, found, &first);
     if (f->started) decide(d, s, f, &p);
     else keep(f, &p);
 }

@@ -65,6 +65,24 @@ def test_agrees_with_the_twin_on_a_recording(name, record_path) -> None:
     assert np.array_equal(found, twin.detected(signal, record.fs))
 
 
+@pytest.mark.parametrize("kind", ["saturated", "fainter"])
+@pytest.mark.parametrize("name", ["mitdb/117", "mitdb/119", "mitdb/124", "mitdb/202"])
+def test_the_first_beats_after_a_bad_stretch_are_told(kind, name, record_path) -> None:
+    record = read_record(record_path(name), leads=0)
+    fs = record.fs
+    clean = record.signal[int(60 * fs) : int(100 * fs), 0]
+    usual = detect_qrs(clean, fs, method=METHOD)
+    signal, begin, end = clean.copy(), int(20 * fs), int(26 * fs)
+    if kind == "fainter":
+        signal[end:] /= 10
+    else:  # a rail, and now and then the other
+        signal[begin:end] = np.where(np.arange(end - begin) // int(1.25 * fs) % 2, 20.0, -20.0)
+    found = detect_qrs(signal, fs, method=METHOD)
+    assert np.array_equal(found, twin.detected(signal, fs))
+    early = usual[(usual > end + 0.1 * fs) & (usual <= end + 2 * fs)]
+    assert np.any(np.abs(found[:, np.newaxis] - early) <= 0.15 * fs)
+
+
 @pytest.mark.parametrize("fs", [128.0, 360.0, 499.31, 2000.0])
 def test_chunks_change_nothing(fs: float) -> None:
     signal = spoilt(fs)[: int(24 * fs)]

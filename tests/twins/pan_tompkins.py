@@ -138,26 +138,37 @@ class Decision:
         restless = share > 0.7 or self.busy(0.0625) > 0.75 or v.signal < 2.2 * v.noise
         return share > 0.8 or (v.calm < 8 and v.even < 8 and restless)
 
-    def look_anew(self, height: float, step: int, block: int, longest: int) -> None:
-        """Levels from this peak and one before that is alike, if they are off."""
+    def look_anew(
+        self, height: float, step: int, block: int, longest: int
+    ) -> tuple[float, int] | None:
+        """Levels from this peak and one before that is alike, if they are off; the other one."""
         v = self.levels
         since = (self.count - v.last) / self.fs
         misfit = height > 2.4 * v.signal or (since > 1.6 and height < 0.65 * v.signal)
         if not misfit and not v.noisy and (v.calm >= 8 or v.noise <= 0.65 * height):
-            return
+            return None
         last = self.heights[-16:]
         high = [k for k, (h, _) in enumerate(last) if h >= 0.65 * height]
         if not high or 0.65 * last[high[-1]][0] > height or step - last[high[-1]][1] > longest:
-            return
+            return None
         between = [h for h, _ in last[high[-1] + 1 :]]
         first, end = last[high[-1]][1] // block + 1, (step - BLOCKS * block) // block
         if end - first < BLOCKS:
-            return
+            return None
         quiet = np.sum(np.array(self.energies[first:end]) <= 0.0625 * height**2 / BLOCKS)
         if 3 * quiet < 2 * (end - first):
-            return
+            return None
         v.signal, v.noise = height, float(np.mean(between)) if between else 0.0
         v.noisy, v.idle = True, self.count - v.last
+        return last[high[-1]]
+
+    def accept_before(self, p: Peak, steps: int, group: int, height: float, oldest: int) -> None:
+        """The first of two peaks that are alike, `steps` before the second."""
+        about, v = p.about - steps * group, self.levels
+        since = about - v.last
+        if since < max(0.19 * self.fs, 0.65 * self.mean_rr()) or self.count - about > oldest:
+            return
+        self.accept(Peak(about, height, p.slope), v.signal, searched=True)
 
     def accept(self, p: Peak, signal: float, searched: bool) -> None:
         v = self.levels
@@ -267,8 +278,9 @@ def detected(signal: np.ndarray, fs: float, max_delay: float | None = None) -> n
                 passed.append((peak, peak_at))
                 rising, peak = False, integral[d.count // group - 1]
         for value, step in passed:
+            other = None
             if started:
-                d.look_anew(math.sqrt(value), step, block, nearest(2.2, rate))
+                other = d.look_anew(math.sqrt(value), step, block, nearest(2.2, rate))
             d.heights.append((math.sqrt(value), step))
             if not started:
                 d.waiting = [*d.waiting, examine(value, step)][-32:]
@@ -276,7 +288,10 @@ def detected(signal: np.ndarray, fs: float, max_delay: float | None = None) -> n
                 height = min(math.sqrt(value), 2.4 * d.levels.signal)
                 d.levels.noise += 0.1 * (height - d.levels.noise)
             else:
-                d.decide(examine(value, step))
+                p = examine(value, step)
+                if other:
+                    d.accept_before(p, step - other[1], group, other[0], first)
+                d.decide(p)
         passed.clear()
         if not started and d.waiting and d.count >= begin:
             started = True
