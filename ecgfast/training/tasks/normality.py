@@ -45,6 +45,7 @@ class NormalityTask(Task):
 
     name = "normality"
     classes = CLASSES
+    criterion_name = "F1 of first leads"
 
     def training_set(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
