@@ -379,7 +379,7 @@ cdef class QRSDetector:
 
     @property
     def delay(self):
-        """Samples from an R peak to its report at the most, once the first seconds are over."""
+        """Samples from an R peak to its report at the most; 2.5 s for the first ones, also after a bad stretch."""
         return c.ecg_detector_delay(<c.ecg_detector *>self.block.at)
 
     @property
@@ -564,7 +564,7 @@ cdef class BeatStream:
 
     @property
     def delay(self):
-        """Samples from an R peak to its batch at the most, once the first seconds are over."""
+        """Samples from an R peak to its batch at the most; 2.5 s for the first ones, also after a bad stretch."""
         return c.ecg_stream_delay(<c.ecg_stream *>self.block.at)
 
     @property
