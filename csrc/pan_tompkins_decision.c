@@ -291,6 +291,7 @@ static void accept_before(ecg_detector *d, pt_state *s, pt_lead *f, const pt_pea
 /* The integral has passed a peak. */
 static void on_peak(ecg_detector *d, pt_state *s, int lead, const pt_found *found) {
     pt_lead *f = &s->lead[lead];
+    if (ecg_flickers(d, lead, (found->at - s->width / 2) * s->group - s->delay)) return;
     double height = sqrt(found->peak);
     const pt_found first = f->started ? look_anew(d, s, f, found, height) : (pt_found){0.0, -1};
     f->heights[f->heights_next++ % HEIGHTS] = (pt_found){height, found->at};

@@ -77,3 +77,23 @@ int64_t ecg_refine(ecg_detector *d, int lead, int64_t about) {
             return first + i;
     return first + to;
 }
+
+int ecg_flickers(ecg_detector *d, int lead, int64_t about) {
+    const float *ring = ecg_ring(d, lead);
+    const int64_t search = (int64_t)ceil(SEARCH_S * d->config.fs), oldest = d->count - (int64_t)d->ring_mask - 1;
+    int64_t first = about - search, last = about + search;
+    if (first < oldest) first = oldest;
+    if (first < 0) first = 0;
+    if (last >= d->count) last = d->count - 1;
+    float levels[3];
+    int known = 0;
+    for (int64_t i = first; i <= last; i++) {
+        const float x = ring[(uint32_t)i & d->ring_mask];
+        int k = 0;
+        while (k < known && levels[k] != x) k++;
+        if (k < known) continue;
+        if (known == 3) return 0;
+        levels[known++] = x;
+    }
+    return 1;
+}

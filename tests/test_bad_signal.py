@@ -162,3 +162,17 @@ def test_noise_alone_is_harmless(method: str) -> None:
         assert np.isfinite(batch.windows).all()
         assert np.isfinite(batch.features).all()
         assert (np.diff(batch.r_sample) > 0).all()
+
+
+@pytest.mark.parametrize("fs", [100.0, 128.0, 250.0, 500.0])
+@pytest.mark.parametrize("method", METHODS)
+def test_flicker_of_one_converter_level_is_no_beat(method: str, fs: float) -> None:
+    ecg = synthetic_ecg(40, fs, seed=1).signal[:, 0].astype(np.float64)
+    rng = np.random.default_rng(1)
+    flicker = np.round(0.3 * rng.normal(size=int(60 * fs))).clip(-1, 1)
+    assert len(detect_qrs(flicker, fs, method=method)) == 0
+    # A lead that comes off and on again, in the converter's levels.
+    beats = np.round(200 * ecg)
+    found = detect_qrs(np.concatenate([beats, flicker, beats]), fs, method=method) / fs
+    assert not np.any((found > 41) & (found < 99))
+    assert np.count_nonzero(found > 102) >= np.count_nonzero((found > 2) & (found < 40)) - 1

@@ -54,6 +54,12 @@ def cleaned(signal: Array, fs: float) -> tuple[Array, npt.NDArray[np.uint8]]:
     return out, flags
 
 
+def flickers(clean: npt.NDArray[np.float32], about: int, fs: float) -> bool:
+    """Three levels at the most around a mark."""
+    search = ceil(0.12 * fs)
+    return len(np.unique(clean[max(about - search, 0) : max(about + search + 1, 0)])) <= 3
+
+
 def refined(clean: Array, about: int, fs: float, seen: int) -> int:
     """Extremum of a short mean against a longer one, the first of nearly equal ones."""
     search, smooth, level = ceil(0.12 * fs), floor(0.01 * fs + 0.5), ceil(0.07 * fs)
@@ -699,7 +705,10 @@ class Adaptive:
             c.shapes.append(np.where(index >= 0, s.wave[np.maximum(index, 0)], 0.0))
             first = max((at - self.merge) * self.group, 0)
             flags = s.flags[first : min((at + self.merge + 1) * self.group, self.samples)]
-            c.faulty.append(bool(4 * np.count_nonzero(flags) > len(flags)))
+            c.faulty.append(
+                bool(4 * np.count_nonzero(flags) > len(flags))
+                or flickers(s.clean[: self.samples], at * self.group, self.fs)
+            )
             if not c.faulty[-1] and (self.learning or not s.seeded) and len(s.first) < 32:
                 s.first.append(c.heights[-1])
         if all(c.faulty):

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.signal import butter, group_delay, lfilter
 
+from .adaptive import flickers
+
 BLOCKS = 4
 NEVER = -(10**12)
 
@@ -278,6 +280,8 @@ def detected(signal: np.ndarray, fs: float, max_delay: float | None = None) -> n
                 passed.append((peak, peak_at))
                 rising, peak = False, integral[d.count // group - 1]
         for value, step in passed:
+            if flickers(clean[: d.count], (step - width // 2) * group - delay, fs):
+                continue
             other = None
             if started:
                 other = d.look_anew(math.sqrt(value), step, block, nearest(2.2, rate))
