@@ -182,7 +182,7 @@ int adaptive_feature_emit(ecg_detector *d, adaptive_state *a) {
         s->like[slot] = -2.0f;
         s->own[slot] = -1.0f;
         memcpy(s->shape[slot], s->wave + at - before, (size_t)points * sizeof(float));
-        s->faulty[slot] = (uint8_t)(faulty(d, a, l, c->at) || ecg_flickers(d, l, c->at * a->decimation));
+        s->faulty[slot] = (uint8_t)(faulty(d, a, l, c->at) || (a->started && ecg_flickers(d, l, c->at * a->decimation)));
         good += !s->faulty[slot];
         if (!s->faulty[slot] && (a->learning || !s->seeded) && s->first_count < PENDING)
             s->first[s->first_count++] = s->height[slot];

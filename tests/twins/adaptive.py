@@ -707,7 +707,7 @@ class Adaptive:
             flags = s.flags[first : min((at + self.merge + 1) * self.group, self.samples)]
             c.faulty.append(
                 bool(4 * np.count_nonzero(flags) > len(flags))
-                or flickers(s.clean[: self.samples], at * self.group, self.fs)
+                or (self.started and flickers(s.clean[: self.samples], at * self.group, self.fs))
             )
             if not c.faulty[-1] and (self.learning or not s.seeded) and len(s.first) < 32:
                 s.first.append(c.heights[-1])
