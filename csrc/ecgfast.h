@@ -174,7 +174,7 @@ size_t ecg_stream_flush(ecg_stream *stream, ecg_beat *beats, float *windows, flo
  * moves this one. */
 int ecg_stream_give(ecg_stream *stream, int64_t r_sample);
 int64_t ecg_stream_count(const ecg_stream *stream);
-/* Samples from an R peak to its complete window at the most, once the first seconds are over. */
+/* Samples from an R peak to its complete window at the most; the first ones may take longer, as above. */
 int64_t ecg_stream_delay(const ecg_stream *stream);
 /* Short name of feature `index`; NULL out of range. */
 const char *ecg_feature_name(int index);
