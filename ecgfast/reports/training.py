@@ -229,15 +229,15 @@ def candidates_figure(
     -------
     matplotlib.figure.Figure
     """
-    figure, (ax,) = _figure(1, title, height=1.2 + 0.45 * len(names), width=7.5)
+    figure, (ax,) = _figure(1, title, height=1.4 + 0.45 * len(names), width=7.5)
     for i, (single, (value, low, high)) in enumerate(zip(folds, pooled, strict=True)):
         ax.plot(single, np.full(len(single), i), "o", color=_QUIET, markersize=4, alpha=0.7)
         ax.plot((low, high), (i, i), color=_TRAIN, linewidth=2)
         ax.plot((value,), (i,), "D", color=_TRAIN, markersize=6)
     ax.axvline(pooled[0][0], linestyle=":", color=_QUIET, zorder=0)
     ax.set_yticks(range(len(names)), names)
-    ax.invert_yaxis()
-    ax.set_xlabel(f"{criterion}: folds (dots), all together with 95 % interval over patients")
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlabel(f"{criterion}\nfolds (dots), all together with 95 % interval over patients")
     return figure
 
 
