@@ -127,7 +127,7 @@ def test_a_runtime_whose_batches_differ_is_used_beat_by_beat(made, rng, monkeypa
 @pytest.mark.parametrize("form", ["float32", "int8"])
 @each_backend
 def test_batches_of_the_built_in_models_are_its_single_beats(rng, backend, form):
-    """Bit for bit on x86-64; elsewhere a dense layer may round a batch otherwise, see `predict`."""
+    """Bit for bit on x86-64; elsewhere a layer may round a batch otherwise, see `predict`."""
     if (form, backend, platform.machine()) == ("int8", "tflite-runtime", "aarch64"):
         pytest.skip("int8 is refused there")
     for name, card in available_models().items():
@@ -139,8 +139,12 @@ def test_batches_of_the_built_in_models_are_its_single_beats(rng, backend, form)
             for shape in classifier.input_shapes.values()
         ]
         singly = [classifier.predict_one(*row).copy() for row in zip(*given, strict=True)]
-        last_bits = 0 if platform.machine() in ("x86_64", "AMD64") else 4
-        np.testing.assert_array_max_ulp(classifier.predict(*given), np.array(singly), last_bits)
+        batch, elsewhere = classifier.predict(*given), platform.machine() not in ("x86_64", "AMD64")
+        if elsewhere and form == "int8":  # to the next integer, which layers after it make larger
+            most = 2 * card.forms[form]["max_abs_difference"]
+            np.testing.assert_allclose(batch, singly, rtol=0, atol=most, err_msg=name)
+        else:
+            np.testing.assert_array_max_ulp(batch, np.array(singly), 4 if elsewhere else 0)
 
 
 @each_backend
@@ -538,6 +542,7 @@ talker = threading.Thread(target=talk)
 with _quiet():
     talker.start()
     os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\n")
+    os.write(2, b"Error in cpuinfo: failed to parse the list of possible processors\\n")
     done.wait()
 while talker.is_alive():
     pass

@@ -33,8 +33,8 @@ _SMALLEST_MODEL = bytes.fromhex(
     "00000c000c0008000000000004000c000000080000000c0000000100000078000000010000000100000000000000"
 )
 
-# How a runtime's own lines begin, those of its logging library too ("I0000 00:00:17...").
-_OF_RUNTIME = re.compile(rb"(INFO|WARNING|ERROR): |[IWEF]\d{4} ")
+# How a runtime's own lines begin, those of the libraries within it too ("I0000 00:00:17...").
+_OF_RUNTIME = re.compile(rb"(INFO|WARNING|ERROR): |[IWEF]\d{4} |(Warning|Error) in cpuinfo: ")
 
 # What systems call the 64-bit processors of a Pi.
 _ARM64 = ("aarch64", "arm64")
