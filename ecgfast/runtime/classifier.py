@@ -302,8 +302,8 @@ class Classifier:
 
         Beats go through a batched form of the model where that is faster. Its first use checks
         over 64 beats that it gives what one beat at a time gives, bit for bit; where a runtime's
-        does not, none is used. On x86-64 no difference is known beyond that check; on aarch64 the
-        last bit of a float32 model's output may differ.
+        does not, none is used. On x86-64 no difference is known beyond that check; on aarch64 a
+        float32 model's output may differ in its last bit, an int8 model's by one layer's rounding.
 
         Parameters
         ----------
