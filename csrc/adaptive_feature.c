@@ -144,12 +144,14 @@ int adaptive_feature_search(adaptive_state *a, int leads, int64_t until) {
     return 0;
 }
 
-/* Is a lead missing or flat over a quarter of the samples around decimated index `at`? The jumps into
- * and out of such a stretch are no complexes. */
+/* Is a lead missing or flat over a quarter of the samples around decimated index `at`, or does it flicker
+ * there? The jumps into and out of such a stretch are no complexes. Before decisions are made all flicker
+ * counts: it tells that there is no ECG. */
 static int faulty(ecg_detector *d, const adaptive_state *a, int lead, int64_t at) {
     int64_t first = (at - a->merge) * a->decimation, last = (at + a->merge + 1) * a->decimation;
     if (first < 0) first = 0;
     if (last > d->count) last = d->count;
+    if (a->started && ecg_flickers(d, lead, at * a->decimation)) return 1;
     if (!(ecg_quality_between(d, lead, first, last - 1) & (ECG_QUALITY_GAP | ECG_QUALITY_FLAT))) return 0;
     const uint8_t *flags = ecg_flags(d, lead);
     int64_t count = 0;
@@ -182,7 +184,7 @@ int adaptive_feature_emit(ecg_detector *d, adaptive_state *a) {
         s->like[slot] = -2.0f;
         s->own[slot] = -1.0f;
         memcpy(s->shape[slot], s->wave + at - before, (size_t)points * sizeof(float));
-        s->faulty[slot] = (uint8_t)(faulty(d, a, l, c->at) || (a->started && ecg_flickers(d, l, c->at * a->decimation)));
+        s->faulty[slot] = (uint8_t)faulty(d, a, l, c->at);
         good += !s->faulty[slot];
         if (!s->faulty[slot] && (a->learning || !s->seeded) && s->first_count < PENDING)
             s->first[s->first_count++] = s->height[slot];

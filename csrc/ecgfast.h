@@ -112,7 +112,7 @@ size_t ecg_detector_process(ecg_detector *detector, const float *samples, size_t
 /* The stream has ended: decides what is still pending. Returns the number of beats written;
  * call again while it fills `capacity`. */
 size_t ecg_detector_flush(ecg_detector *detector, ecg_qrs *beats, size_t capacity);
-/* Samples from an R peak to its report at the most; 2.5 s for the first ones, also after a bad stretch. */
+/* Samples from an R peak to its report at the most; the first, also after a bad stretch, may take 2.5 s. */
 int64_t ecg_detector_delay(const ecg_detector *detector);
 int64_t ecg_detector_count(const ecg_detector *detector);
 

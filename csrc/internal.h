@@ -129,7 +129,7 @@ void ecg_detector_report(ecg_detector *d, int64_t r_sample, float strength, uint
  * Needs the samples up to ecg_refine_reach(fs) after `about`, where they have been taken. */
 int64_t ecg_refine(ecg_detector *d, int lead, int64_t about);
 int64_t ecg_refine_reach(double fs); /* samples */
-/* Do the samples as near as that take three values at the most: a converter's lowest bit, no ECG? */
+/* Do the samples within 0.12 s of `about` take three values at the most: a converter's lowest bit, no ECG? */
 int ecg_flickers(ecg_detector *d, int lead, int64_t about);
 
 /* Quality bits of `lead` over samples first..last (both taken and still in the ring). */

@@ -379,7 +379,7 @@ cdef class QRSDetector:
 
     @property
     def delay(self):
-        """Samples from an R peak to its report at the most; 2.5 s for the first ones, also after a bad stretch."""
+        """Samples from an R peak to its report at the most; the first, also after a bad stretch, may take 2.5 s."""
         return c.ecg_detector_delay(<c.ecg_detector *>self.block.at)
 
     @property
@@ -564,7 +564,7 @@ cdef class BeatStream:
 
     @property
     def delay(self):
-        """Samples from an R peak to its batch at the most; 2.5 s for the first ones, also after a bad stretch."""
+        """Samples from an R peak to its batch at the most; the first ones, also after a bad stretch, may take longer."""
         return c.ecg_stream_delay(<c.ecg_stream *>self.block.at)
 
     @property

@@ -351,7 +351,7 @@ def test_a_rate_falls_when_learning_stalls_and_the_best_epoch_is_taken(fitting) 
         fitted = fitting.fit(toy_recipe(schedule=schedule), examples, watched, seed=seed)
         rates = [row["learning rate"] for row in fitted.history]
         losses = [row["validation loss"] for row in fitted.history]
-        if losses[-1] > 1.1 * min(losses):
+        if losses[-1] > 1.2 * min(losses):
             break
     worse = [i for i in range(1, len(losses)) if losses[i] >= min(losses[:i])]
     assert worse, "learning never stalled"
@@ -363,7 +363,7 @@ def test_a_rate_falls_when_learning_stalls_and_the_best_epoch_is_taken(fitting) 
     given = fitting.predict(fitted.model, watched)[:, 0].clip(1e-7, 1 - 1e-7)
     right = np.where(watched.target == 1, given, 1 - given)
     assert -np.log(right).mean() == pytest.approx(min(losses), rel=1e-3)
-    assert losses[-1] > 1.1 * min(losses), "the last epoch is always as good as the best"
+    assert losses[-1] > 1.2 * min(losses), "the last epoch is always as good as the best"
 
 
 def test_a_saved_network_is_loaded_by_keras_alone(fitting, tmp_path) -> None:
@@ -383,7 +383,7 @@ def test_the_running_average_of_the_weights_is_kept(fitting) -> None:
     kept = fitting.fit(toy_recipe(schedule=averaged), examples)
     early, late, mean = (f.model.trainable_variables[0].numpy() for f in (*steps, kept))
     # So slow an average stays nearer to where training began than to where it ended.
-    assert np.abs(mean - early).mean() < np.abs(mean - late).mean()
+    assert np.abs(mean - early).mean() < 0.7 * np.abs(mean - late).mean()
 
 
 @pytest.mark.parametrize(

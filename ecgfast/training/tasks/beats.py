@@ -198,9 +198,9 @@ class BeatTask(Task):
         calibration.fold_into(model)
         told: dict[str, Any] = {"calibration": dataclasses.asdict(calibration)}
         parts = _by_database(examples)
-        one = examples.record == _MOST_S
-        if one.any() and (parts["svdb"] & ~one).any():
-            parts["svdb without record 865"] = parts["svdb"] & ~one
+        others = examples.record != _MOST_S
+        if not others.all() and (parts["svdb"] & others).any():
+            parts["svdb without record 865"] = parts["svdb"] & others
         for view, outputs in answers.items():
             calibrated = calibration(outputs).astype(np.float32)
             for name, part in parts.items():
