@@ -345,7 +345,7 @@ def test_a_damaged_checkpoint_is_named(fitting, tmp_path) -> None:
 
 
 def test_a_rate_falls_when_learning_stalls_and_the_best_epoch_is_taken(fitting) -> None:
-    schedule = {**STOPPING, "epochs": 12, "learning_rate": 0.3, "stop_patience": 4}
+    schedule = {**STOPPING, "epochs": 12, "learning_rate": 0.4, "stop_patience": 4}
     examples, watched = toy_examples(), toy_examples(60, seed=1)
     for seed in range(8):  # until the last epoch is clearly worse than the best: backends differ
         fitted = fitting.fit(toy_recipe(schedule=schedule), examples, watched, seed=seed)
