@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from model_files import Answer, toy_model
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +31,15 @@ def record_path(data_root: Path) -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """The same numbers in every test."""
+    return np.random.default_rng(3)
+
+
+@pytest.fixture
+def made(tmp_path: Path, rng: np.random.Generator) -> tuple[Path, Answer]:
+    """Folder of a model whose answer is known, "toy", and that answer."""
+    return tmp_path, toy_model(tmp_path, rng)

@@ -15,6 +15,8 @@ from ecgfast import BeatStream
 from ecgfast.core import FEATURE_NAMES
 from ecgfast.runtime import InputSpec, ModelCard, ModelWindow, available_backends
 
+#: What a model answers to windows and features.
+Answer = Callable[..., Any]
 #: Shape of the features that a beat has.
 FEATURES = (len(FEATURE_NAMES),)
 
@@ -103,7 +105,7 @@ def affine_model(
     bias: float = 0.25,
     quantised: tuple[float, int] | None = None,
     more_operators: Sequence[tuple[int, str]] = (),
-) -> tuple[bytes, Callable[..., Any]]:
+) -> tuple[bytes, Answer]:
     """A model that is an affine map of its inputs, and that map in NumPy.
 
     With `quantised` (scale, zero point) it copies an int8 window instead. `more_operators` are
@@ -170,20 +172,37 @@ def save_model(
     """A file of `affine_model` with a card that says it labels beats; the file."""
     file = folder / f"{name}.tflite"
     file.write_bytes(content)
-    ModelCard(
-        name=name,
-        description="For tests",
-        task="beats",
-        classes=classes,
-        inputs=(InputSpec("window", (72, 2)), InputSpec("features", FEATURES)),
-        window=ModelWindow(*BeatStream(250.0).window),
-        forms={
+    entries: dict[str, Any] = {
+        "description": "For tests",
+        "task": "beats",
+        "inputs": (InputSpec("window", (72, 2)), InputSpec("features", FEATURES)),
+        "window": ModelWindow(*BeatStream(250.0).window),
+        "forms": {
             "float32": {
                 "file": file.name,
                 "bytes": len(content),
                 "sha256": hashlib.sha256(content).hexdigest(),
             }
         },
-        **more,
-    ).save(folder / f"{name}.json")
+    }
+    ModelCard(name=name, classes=classes, **entries | more).save(folder / f"{name}.json")
     return file
+
+
+#: Shapes of the inputs of `toy_model`.
+TOY_WINDOW, TOY_FEATURES = (4, 2), (3,)
+
+
+def toy_model(folder: Path, rng: np.random.Generator) -> Answer:
+    """Write the affine model "toy" of five classes and its card; returns what it answers."""
+    content, answer = affine_model(rng, TOY_WINDOW, TOY_FEATURES, 5)
+    save_model(
+        folder,
+        "toy",
+        content,
+        ("N", "S", "V", "F", "Q"),
+        inputs=(InputSpec("window", TOY_WINDOW, "mV"), InputSpec("features", TOY_FEATURES)),
+        window=ModelWindow(125.0, 3, 1),
+        lookahead=1,
+    )
+    return answer

@@ -1,0 +1,133 @@
+"""The choice of a TFLite runtime, and what it may say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from model_files import each_backend
+
+from ecgfast.errors import MissingExtraError, ModelError
+from ecgfast.runtime import (
+    BACKENDS,
+    Classifier,
+    available_backends,
+    backends,
+)
+
+
+def test_what_can_crash_a_runtime_is_refused(monkeypatch):
+    if "tflite-runtime" not in available_backends():
+        pytest.skip("tflite-runtime does not work here")
+    monkeypatch.setattr(backends, "machine", lambda: "aarch64")
+    with pytest.raises(ModelError, match=r"beats\.int8\.tflite: tflite-runtime can crash"):
+        Classifier("beats", form="int8", backend="tflite-runtime")
+    Classifier("beats", form="float32", backend="tflite-runtime")
+    monkeypatch.setattr(backends, "machine", lambda: "x86_64")
+    Classifier("beats", form="int8", backend="tflite-runtime")
+
+
+@each_backend
+def test_a_runtime_can_be_chosen_and_read(made, monkeypatch, backend):
+    assert Classifier(made[0] / "toy.tflite", backend=backend).backend == backend
+    assert Classifier(made[0] / "toy.tflite").backend == available_backends()[0]
+    monkeypatch.setenv("ECGFAST_RUNTIME", backend)
+    assert Classifier(made[0] / "toy.tflite").backend == backend
+
+
+BUILDING = """
+import os, sys, threading
+from ecgfast.runtime import Classifier
+from ecgfast.runtime.backends import _quiet
+done = threading.Event()
+def talk():
+    for i in range(2000):
+        sys.stderr.write(f"ecgfast: line {i}\\n")  # in one piece, as logging does
+    done.set()
+talker = threading.Thread(target=talk)
+with _quiet():
+    talker.start()
+    os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\n")
+    os.write(2, b"Error in cpuinfo: failed to parse the list of possible processors\\n")
+    done.wait()
+while talker.is_alive():
+    pass
+Classifier("beats", backend=sys.argv[1])
+"""
+
+
+@each_backend
+def test_what_other_threads_say_while_a_runtime_builds_is_not_lost(backend) -> None:
+    code = [sys.executable, "-c", BUILDING, backend]
+    done = subprocess.run(code, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == [f"ecgfast: line {i}" for i in range(2000)]
+
+
+def test_an_unknown_runtime_is_refused(made, monkeypatch):
+    with pytest.raises(ModelError, match=r"no TFLite runtime 'onnx'.*ai-edge-litert"):
+        Classifier(made[0] / "toy.tflite", backend="onnx")
+    monkeypatch.setenv("ECGFAST_RUNTIME", "onnx")
+    with pytest.raises(ModelError, match="no TFLite runtime 'onnx'"):
+        Classifier(made[0] / "toy.tflite")
+
+
+class _FailsWhenBuilt:
+    """What tflite-runtime is under numpy 2: it imports, and then cannot be built."""
+
+    def __init__(self, **_):
+        raise SystemError("initialization of interpreter raised unreported exception\nmore")
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """As in a process that has not looked for a runtime, nor imported TensorFlow."""
+    monkeypatch.setattr(backends, "_found", {})
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+
+
+def test_a_runtime_counts_only_once_it_has_built_an_interpreter(made, fresh, monkeypatch):
+    module = type(sys)("broken")
+    module.Interpreter = _FailsWhenBuilt
+    monkeypatch.setattr(backends, "import_module", lambda name: module)
+    assert available_backends() == ()
+    with pytest.raises(ModelError, match="tflite-runtime is installed and does not work") as caught:
+        Classifier(made[0] / "toy.tflite", backend="tflite-runtime")
+    assert "\n" not in str(caught.value)
+
+
+def test_no_runtime_at_all_names_the_extra(made, fresh, monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(backends, "import_module", missing)
+    assert available_backends() == ()
+    with pytest.raises(MissingExtraError, match=r"ecgfast\[tflite\]"):
+        Classifier(made[0] / "toy.tflite")
+    with pytest.raises(ModelError, match="ai-edge-litert is not installed"):
+        Classifier(made[0] / "toy.tflite", backend="ai-edge-litert")
+
+
+def test_the_next_runtime_is_tried(made, fresh, monkeypatch):
+    working = backends._probe(BACKENDS[0])
+
+    class TooOld:
+        def __init__(self, **_):
+            raise ValueError("Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'")
+
+    monkeypatch.setattr(backends, "_found", {BACKENDS[0]: TooOld, BACKENDS[1]: working})
+    assert Classifier(made[0] / "toy.tflite").backend == BACKENDS[1]
+    with pytest.raises(ModelError, match="FULLY_CONNECTED"):
+        Classifier(made[0] / "toy.tflite", backend=BACKENDS[0])
+
+
+def test_tflite_runtime_is_kept_out_of_a_process_with_tensorflow(made, fresh, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", type(sys)("tensorflow"))
+    with pytest.raises(ModelError, match="process that has imported TensorFlow"):
+        Classifier(made[0] / "toy.tflite", backend="tflite-runtime")
+
+
+def test_nothing_is_written_to_standard_error(made):
+    code = f"from ecgfast import Classifier; Classifier({str(made[0] / 'toy.tflite')!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

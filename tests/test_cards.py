@@ -1,0 +1,199 @@
+"""Model cards, where models are found, and model files that are refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from model_files import TOY_FEATURES as FEATURES
+from model_files import TOY_WINDOW as WINDOW
+from model_files import affine_model
+
+from ecgfast.errors import ModelError
+from ecgfast.runtime import (
+    Classifier,
+    ModelCard,
+    ModelWindow,
+    available_backends,
+    available_models,
+    cards,
+)
+from ecgfast.runtime.flatbuffer import check_model
+
+
+def test_the_card_tells_classes_window_and_lookahead(made):
+    classifier = Classifier(made[0] / "toy.tflite")
+    assert classifier.classes == ("N", "S", "V", "F", "Q")
+    assert classifier.window == (125.0, 3, 1, "beat", 1)
+    assert classifier.window.grid_fs == 125.0
+    assert classifier.lookahead == 1
+    assert classifier.form == "float32"
+    assert classifier.card.name == "toy"
+    assert Classifier(made[0] / "toy.json").path == made[0] / "toy.tflite"
+    (made[0] / "toy.json").unlink()
+    bare = Classifier(made[0] / "toy.tflite")
+    assert (bare.card, bare.form, bare.window, bare.lookahead) == (None, None, None, 0)
+    assert bare.classes == ("0", "1", "2", "3", "4")
+
+
+def test_a_card_is_read_as_it_was_written(made):
+    card = ModelCard.load(made[0] / "toy.json")
+    card.save(made[0] / "again.json")
+    assert ModelCard.load(made[0] / "again.json") == card
+    assert isinstance(card.window, ModelWindow)
+    assert card.inputs[0].shape == WINDOW
+    assert [path.name for path in made[0].iterdir() if path.name.startswith(".")] == []
+
+
+def test_built_in_models_by_name(made, monkeypatch):
+    monkeypatch.setattr(cards, "models_folder", lambda: made[0])
+    assert list(available_models()) == ["toy"]
+    assert Classifier("toy").classes == ("N", "S", "V", "F", "Q")
+    with pytest.raises(ModelError, match=r"no model 'other'.*toy"):
+        Classifier("other")
+    with pytest.raises(ModelError, match=r"toy has no form 'int8' .it has: float32"):
+        Classifier("toy", form="int8")
+
+
+def test_every_built_in_model_is_whole():
+    for name, card in available_models().items():
+        for form, entry in card.forms.items():
+            content = card.file(form).read_bytes()
+            assert len(content) == entry["bytes"]
+            check_model(content)
+            classifier = Classifier(name, form=form)
+            zeros = [np.zeros(shape) for shape in classifier.input_shapes.values()]
+            assert np.isfinite(classifier.predict_one(*zeros)).all()
+
+
+def _damage(folder, how):
+    """Spoil the model or its card; return what the message must name."""
+    file, path = folder / "toy.tflite", folder / "toy.json"
+    card = json.loads(path.read_text())
+    if how == "missing":
+        file.unlink()
+        return "toy.tflite: no such model file"
+    if how == "text":
+        file.write_text("these are words, no model")
+        return "toy.tflite: not a TFLite model"
+    if how == "other bytes":
+        file.write_bytes(file.read_bytes() + b"\0")
+        return "toy.tflite: its checksum is not the card's"
+    if how == "inputs":
+        card["inputs"][0]["shape"] = [72, 2]
+    if how == "classes":
+        card["classes"] = ["N", "V"]
+    if how == "lacks":
+        del card["classes"]
+    if how == "unknown":
+        card["colour"] = "red"
+    if how == "damaged":
+        card["inputs"][0]["shape"] = "wide"
+    text = json.dumps(card)
+    path.write_text({"list": "[]", "no json": "{'"}.get(how, text))
+    return {
+        "inputs": "toy.tflite: its inputs are",
+        "classes": "toy.tflite: has 5 outputs, but its card names 2",
+        "lacks": "toy.json: the card lacks 'classes'",
+        "unknown": "toy.json: not a model card of this version .has 'colour'",
+        "damaged": "toy.json: a damaged card",
+        "list": "toy.json: not a model card",
+        "no json": "toy.json: not a model card",
+    }[how]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "missing",
+        "text",
+        "other bytes",
+        "inputs",
+        "classes",
+        "lacks",
+        "unknown",
+        "damaged",
+        "list",
+        "no json",
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(made, how):
+    expected = _damage(made[0], how)
+    with pytest.raises(ModelError, match=expected) as caught:
+        Classifier(made[0] / "toy.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_form_that_is_not_the_files_own(made):
+    with pytest.raises(ModelError, match="is the form 'float32', not 'int8'"):
+        Classifier(made[0] / "toy.tflite", form="int8")
+    (made[0] / "toy.json").unlink()
+    with pytest.raises(ModelError, match="no card that lists it"):
+        Classifier(made[0] / "toy.tflite", form="int8")
+
+
+def test_truncated_files_are_refused_and_crash_nothing(made):
+    """Without a card, since with one the checksum tells."""
+    folder, _ = made
+    (folder / "toy.json").unlink()
+    whole = (folder / "toy.tflite").read_bytes()
+    for length in range(8, len(whole) - 8, 37):
+        (folder / "toy.tflite").write_bytes(whole[:length])
+        with pytest.raises(ModelError, match=r"toy.tflite: "):
+            Classifier(folder / "toy.tflite")
+
+
+def test_indices_out_of_range_are_found(made):
+    whole = (made[0] / "toy.tflite").read_bytes()
+    check_model(whole)
+    refused = 0
+    for at in range(8, len(whole) - 4, 4):
+        broken = whole[:at] + b"\xff\xff\xff\x7f" + whole[at + 4 :]
+        try:
+            check_model(broken)
+        except ValueError:
+            refused += 1
+    assert refused > 20
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [(32, "FlexErf"), (142, "VAR_HANDLE"), (143, "READ_VARIABLE"), (129, "CALL_ONCE")],
+)
+def test_operators_that_are_not_built_in_or_keep_state_are_refused(tmp_path, rng, code, told):
+    content, _ = affine_model(rng, WINDOW, FEATURES, 3, more_operators=[(code, "FlexErf")])
+    check_model(content)
+    (tmp_path / "m.tflite").write_bytes(content)
+    with pytest.raises(ModelError, match=rf"m\.tflite: holds {told}: models must consist of"):
+        Classifier(tmp_path / "m.tflite")
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        ModelWindow(125.0, 2, 1),
+        ModelWindow(125.0, 3, 1, "strip"),
+        ModelWindow(125.0, 3, 1, "beat", 8),
+    ],
+)
+def test_a_card_whose_window_is_not_the_models_is_refused(made, window):
+    card = ModelCard.load(made[0] / "toy.json")
+    card.window = window
+    card.save(made[0] / "toy.json")
+    with pytest.raises(ModelError, match=r"toy\.tflite: .*which the window of its card"):
+        Classifier(made[0] / "toy.json")
+
+
+def test_the_fastest_form_is_the_cards(made, rng):
+    folder, _ = made
+    card = ModelCard.load(folder / "toy.json")
+    (folder / "toy.int8.tflite").write_bytes((folder / "toy.tflite").read_bytes())
+    card.forms["int8"] = {**card.forms["float32"], "file": "toy.int8.tflite"}
+    card.fastest = {"forms": {available_backends()[0]: "int8", "tf.lite": "float32"}}
+    card.save(folder / "toy.json")
+    assert Classifier(folder / "toy.json", form="fastest").form == "int8"
+    assert Classifier(folder / "toy.json").form == "float32"
+    assert Classifier(folder / "toy.tflite", form="fastest").form == "float32"
+    assert card.fastest_form("tf.lite") == "float32"
+    assert card.fastest_form("another") == "float32"
