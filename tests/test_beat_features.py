@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from twins import beat_features as twin
-from twins.beat_window import cleaned, cut
+from twins.beat_window import cut
+from twins.lead import cleaned
 
 from ecgfast import BeatBatch, BeatStream, WindowSpec, read_record
 from ecgfast.core import FEATURE_NAMES
@@ -28,7 +29,7 @@ def twin_beats(
     signal: np.ndarray, fs: float, r_samples: np.ndarray, lookahead: int, window: WindowSpec
 ) -> tuple[np.ndarray, np.ndarray]:
     state = twin.Features(*window[:3])
-    clean = cleaned(signal, fs)
+    clean = cleaned(signal, fs)[0].astype(np.float64)
     windows, features, levels = [], [], []
     for i, r in enumerate(r_samples):
         rr = (r - r_samples[i - 1]) / fs if i else float("nan")

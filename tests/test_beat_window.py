@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from twins import beat_window as twin
+from twins.lead import cleaned
 
 from ecgfast import BeatStream, InputError, WindowSpec, read_record
 from ecgfast.records import synthetic_ecg
@@ -37,7 +38,7 @@ def same_shape(got: np.ndarray, expected: np.ndarray) -> None:
 
 def check(signal: np.ndarray, fs: float, mark: int, window: WindowSpec = GRID) -> None:
     got, r = first_window(signal, fs, mark, window)
-    expected = twin.cut(twin.cleaned(signal, fs), r, fs, *window[:3])
+    expected = twin.cut(cleaned(signal, fs)[0].astype(np.float64), r, fs, *window[:3])
     if np.abs(got).max() < 5:  # where windows are cut off
         same_shape(got, expected)
 
@@ -124,7 +125,7 @@ def test_mains_and_muscle_above_the_cut_off_are_gone() -> None:
     hum = 0.2 * np.sin(2 * np.pi * 150 * np.arange(len(signal)) / fs)
     noisy, r = first_window(signal + hum.astype(np.float32), fs, 2000)
     assert abs(r - 2000) <= 2
-    clean = twin.cut(twin.cleaned(signal, fs), r, fs)
+    clean = twin.cut(cleaned(signal, fs)[0].astype(np.float64), r, fs)
     clean /= np.ptp(clean[34:57])
     assert np.abs(noisy - clean).max() < 0.01
 

@@ -13,9 +13,11 @@ from math import ceil, exp, floor, log, pi
 import numpy as np
 import numpy.typing as npt
 
+from .lead import cleaned
+from .rpeak import flickers, refined
+
 Array = npt.NDArray[np.float64]
 
-GAP, FLAT = 1, 2
 TINY, HUGE = -70.0, 80.0
 
 
@@ -26,59 +28,6 @@ def carrier(rate: float, hz: float) -> npt.NDArray[np.complex128]:
     weight = 1 - np.abs(t)
     wave = np.exp(2j * pi * t)
     return weight * (wave - np.sum(weight * wave.real) / np.sum(weight)) / np.sum(weight)
-
-
-def cleaned(signal: Array, fs: float) -> tuple[Array, npt.NDArray[np.uint8]]:
-    """Front end of one lead: missing samples repeat the last; which samples are missing or flat.
-
-    After a gap of 0.12 s or more the lead goes on where it stopped.
-    """
-    out, flags = np.zeros(len(signal)), np.zeros(len(signal), np.uint8)
-    offset: float | None = None
-    last, run, missing, seen = 0.0, 0, 0, False
-    for i, sample in enumerate(signal):
-        if not np.isfinite(sample):
-            out[i], flags[i] = last, GAP
-            missing += 1
-            continue
-        if not seen:
-            offset, seen = sample, True
-        elif missing >= ceil(0.12 * fs):
-            offset = sample - last
-        missing = 0
-        assert offset is not None
-        x = sample - offset
-        run = run + 1 if x == last else 0
-        flags[i] = FLAT if run >= ceil(0.3 * fs) else 0
-        out[i] = last = x
-    return out, flags
-
-
-def flickers(clean: npt.NDArray[np.float32], about: int, fs: float) -> bool:
-    """Three levels at the most around a mark."""
-    search = ceil(0.12 * fs)
-    return len(np.unique(clean[max(about - search, 0) : max(about + search + 1, 0)])) <= 3
-
-
-def refined(clean: Array, about: int, fs: float, seen: int) -> int:
-    """Extremum of a short mean against a longer one, the first of nearly equal ones."""
-    search, smooth, level = ceil(0.12 * fs), floor(0.01 * fs + 0.5), ceil(0.07 * fs)
-    first = max(about - search - level, 0)
-    last = min(about + ceil(0.15 * fs), seen - 1)
-    x = clean[first : last + 1]
-    n = len(x)
-    lo, hi = max(about - first - search, 0), min(about - first + search, n - 1)
-
-    def mean(i: int, reach: int) -> float:
-        return float(np.mean(x[max(i - reach, 0) : i + reach + 1]))
-
-    height = [abs(mean(i, smooth) - mean(i, level)) for i in range(lo, hi + 1)]
-    enough = 0.95 * max(height)
-    for k in range(len(height) - 1):
-        rising = k == 0 or height[k - 1] <= height[k]
-        if height[k] >= enough and height[k + 1] <= height[k] and rising:
-            return first + lo + k
-    return first + hi
 
 
 def quantile(values: list[float], q: float) -> float:
@@ -107,7 +56,7 @@ class Lead:
     energy: Array
     high: Array
     wave: Array
-    flags: npt.NDArray[np.uint8]
+    nothing: npt.NDArray[np.bool_]
     clean: Array
     weight: float = 1.0
     scale: float = 1.0
@@ -160,13 +109,14 @@ class Adaptive:
         steps = self.end + self.centre + self.hold + 2
         self.leads: list[Lead] = []
         for column in x.T:
-            clean, flags = cleaned(column, fs)
+            front, nothing = cleaned(column, fs)
+            clean = front.astype(np.float64)
             tail = np.full(steps * self.group - len(clean), clean[-1] if len(clean) else 0.0)
             wave = np.concatenate([clean, tail]).reshape(steps, self.group).sum(1)
             bands = [np.abs(np.convolve(wave, f)) ** 2 for f in (low, high)]
             upper = bands[1][len(high) // 2 :][:steps]
             energy = bands[0][self.centre :][:steps] + upper
-            self.leads.append(Lead(energy, upper, wave, flags, clean))
+            self.leads.append(Lead(energy, upper, wave, nothing, clean))
         self.steps = steps
         longest = max_delay - 0.265 if max_delay > 0 else 1e9
         self.wait, self.expire = min(1.05, longest), min(1.08, longest)
@@ -617,7 +567,7 @@ class Adaptive:
                     lead = k
         about = c.at * self.group + (self.group - 1) // 2
         seen = min(index * self.group, self.samples)
-        r = refined(self.leads[lead].clean, about, self.fs, seen)
+        r = refined(self.leads[lead].clean, self.fs, about, seen)
         if not self.beats or r > self.beats[-1]:
             self.beats.append(r)
 
@@ -704,9 +654,9 @@ class Adaptive:
             index = np.arange(k - reach, k + reach + 1)
             c.shapes.append(np.where(index >= 0, s.wave[np.maximum(index, 0)], 0.0))
             first = max((at - self.merge) * self.group, 0)
-            flags = s.flags[first : min((at + self.merge + 1) * self.group, self.samples)]
+            nothing = s.nothing[first : min((at + self.merge + 1) * self.group, self.samples)]
             c.faulty.append(
-                bool(4 * np.count_nonzero(flags) > len(flags))
+                bool(4 * np.count_nonzero(nothing) > len(nothing))
                 or (self.started and flickers(s.clean[: self.samples], at * self.group, self.fs))
             )
             if not c.faulty[-1] and (self.learning or not s.seeded) and len(s.first) < 32:

@@ -10,25 +10,6 @@ import numpy.typing as npt
 HALF_WIDTH_S = 0.032
 
 
-def cleaned(signal: npt.ArrayLike, fs: float) -> npt.NDArray[np.float64]:
-    """The front end: first finite sample taken away, missing samples repeat the last.
-
-    After 0.12 s without samples or more the signal goes on where it stopped.
-    """
-    out, base, last, missing = [], None, np.float32(0), 0
-    for sample in np.asarray(signal, np.float32):
-        if np.isfinite(sample):
-            if base is None:
-                base = sample
-            elif missing >= ceil(0.12 * fs):
-                base = np.float32(sample - last)
-            last, missing = np.float32(sample - base), 0
-        else:
-            missing += 1
-        out.append(last)
-    return np.array(out, np.float64)
-
-
 def reach(fs: float, grid_fs: float = 125.0, after: int = 28) -> int:
     """Samples after R that the window is made of."""
     first = ceil(round(((after - 1) / grid_fs - HALF_WIDTH_S) * fs, 9))

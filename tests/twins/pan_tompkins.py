@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.signal import butter, group_delay, lfilter
 
-from .adaptive import flickers
+from .lead import cleaned
+from .rpeak import flickers, refined
 
 BLOCKS = 4
 NEVER = -(10**12)
@@ -21,57 +22,6 @@ NEVER = -(10**12)
 
 def nearest(seconds: float, rate: float) -> int:
     return max(1, math.floor(seconds * rate + 0.5))
-
-
-def cleaned(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
-    """Take the offset away, bridge what is missing; where the lead gives nothing (gap or flat)."""
-    long_gap = math.ceil(0.12 * fs)
-    flat = math.ceil(0.3 * fs)
-    clean = np.zeros(len(signal), np.float32)
-    nothing = np.zeros(len(signal), bool)
-    offset = None
-    missing = repeats = 0
-    last = np.float32(0)
-    for i, value in enumerate(np.asarray(signal, np.float32)):
-        if not abs(value) <= np.float32(1e30):
-            missing += 1
-            nothing[i] = True
-        else:
-            if offset is None:
-                offset = value
-            elif missing >= long_gap:
-                offset = np.float32(value - last)
-            x = np.float32(value - offset)
-            repeats = repeats + 1 if x == last and not missing and i else 0
-            nothing[i] = repeats >= flat
-            last, missing = x, 0
-        clean[i] = last
-    return clean, nothing
-
-
-def refined(clean: np.ndarray, fs: float, about: int, count: int) -> int:
-    """First sample where |mean of 20 ms - mean of 140 ms| peaks at 95 % of its highest or more."""
-    search, level = math.ceil(0.12 * fs), math.ceil(0.07 * fs)
-    smooth, reach = math.floor(0.01 * fs + 0.5), math.ceil(0.15 * fs)
-    first, last = max(0, about - search - level), min(about + reach, count - 1)
-    if last <= first:
-        return max(0, about)
-    x = clean[first : last + 1].astype(float)
-    low, high = max(0, about - search - first), min(about + search - first, len(x) - 1)
-    height = np.array(
-        [
-            abs(
-                x[max(0, i - smooth) : i + smooth + 1].mean()
-                - x[max(0, i - level) : i + level + 1].mean()
-            )
-            for i in range(low, high + 1)
-        ]
-    )
-    top = height.max()
-    for k, h in enumerate(height[:-1]):
-        if h >= 0.95 * top and height[k + 1] <= h and (k == 0 or height[k - 1] <= h):
-            return first + low + k
-    return first + high
 
 
 @dataclass

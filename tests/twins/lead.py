@@ -1,0 +1,36 @@
+"""The front end of one lead written out slowly: what `csrc/lead.c` must give."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def cleaned(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
+    """Take the offset away, bridge what is missing; where the lead gives nothing (gap or flat).
+
+    After 0.12 s without samples or more the lead goes on where it stopped.
+    """
+    long_gap = math.ceil(0.12 * fs)
+    flat = math.ceil(0.3 * fs)
+    clean = np.zeros(len(signal), np.float32)
+    nothing = np.zeros(len(signal), bool)
+    offset = None
+    missing = repeats = 0
+    last = np.float32(0)
+    for i, value in enumerate(np.asarray(signal, np.float32)):
+        if not abs(value) <= np.float32(1e30):
+            missing += 1
+            nothing[i] = True
+        else:
+            if offset is None:
+                offset = value
+            elif missing >= long_gap:
+                offset = np.float32(value - last)
+            x = np.float32(value - offset)
+            repeats = repeats + 1 if x == last and not missing and i else 0
+            nothing[i] = repeats >= flat
+            last, missing = x, 0
+        clean[i] = last
+    return clean, nothing
