@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -18,7 +19,7 @@ from ..records import Record, read_record
 from .set_files import read_set, write_set
 from .splits import PACED, patient_of
 
-__all__ = ["BeatSet", "cut_reference_beats", "prepare_beats", "record_names"]
+__all__ = ["BeatSet", "cut_reference_beats", "labelled_beats", "prepare_beats", "record_names"]
 
 _FORMAT = 1
 
@@ -99,6 +100,27 @@ class BeatSet:
                 f"the beats of {missing[0]} are not in the data set: prepare it with that recording"
             )
         return self.only(np.isin(self.record, wanted))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[BeatSet], about: dict[str, Any]) -> BeatSet:
+        """One set of several, in their order.
+
+        Parameters
+        ----------
+        parts : sequence of BeatSet
+            At least one.
+        about : dict
+            How the whole was made.
+
+        Returns
+        -------
+        BeatSet
+        """
+        columns = [part._columns() for part in parts]
+        return cls(
+            **{name: np.concatenate([each[name] for each in columns]) for name in columns[0]},
+            about=about,
+        )
 
     def counts(self) -> dict[str, int]:
         """Beats of each class.
@@ -238,6 +260,45 @@ def cut_reference_beats(
     return batch, symbol
 
 
+def labelled_beats(
+    record: Record, patient: str, *, lead: int = 0, window: WindowSpec | None = None
+) -> BeatSet:
+    """Cut the beats that a recording's reference annotations mark, with their AAMI classes.
+
+    Parameters
+    ----------
+    record : Record
+        With annotations; its name goes into the set.
+    patient : str
+        Whose it is.
+    lead : int
+        Column of the lead.
+    window : WindowSpec, optional
+        The model's time grid.
+
+    Returns
+    -------
+    BeatSet
+
+    Raises
+    ------
+    RecordError
+        If there are no annotations of beats.
+    """
+    batch, symbols = cut_reference_beats(record, lead=lead, window=window)
+    return BeatSet(
+        windows=batch.windows,
+        features=batch.features,
+        label=np.array([AAMI_CLASSES.index(AAMI_OF_SYMBOL[s]) for s in symbols], dtype=np.int8),
+        patient=np.full(len(batch), patient),
+        record=np.full(len(batch), record.name),
+        r_sample=batch.r_sample,
+        rr=batch.rr,
+        quality=batch.quality,
+        about={},
+    )
+
+
 def prepare_beats(
     data: str | os.PathLike[str],
     databases: Sequence[str] = ("mitdb",),
@@ -279,31 +340,16 @@ def prepare_beats(
         for name in record_names(data, database)
         if not (database == "mitdb" and name in PACED)
     ]
-    parts: list[BeatBatch] = []
-    labels: list[npt.NDArray[np.int8]] = []
-    owners: list[tuple[str, str]] = []
+    parts = []
     for database, name in tqdm(
         todo, desc="beats", unit="record", disable=None if progress else True
     ):
         record = read_record(Path(data) / database / name, leads=lead)
-        batch, symbols = cut_reference_beats(record, window=grid)
-        parts.append(batch)
-        labels.append(
-            np.array([AAMI_CLASSES.index(AAMI_OF_SYMBOL[s]) for s in symbols], dtype=np.int8)
-        )
-        owners += [(patient_of(database, name), f"{database}/{name}")] * len(batch)
-    batch = BeatBatch.concatenate(parts)
-    patient, record_of = (np.array(column, dtype=np.str_) for column in zip(*owners, strict=True))
-    return BeatSet(
-        windows=batch.windows,
-        features=batch.features,
-        label=np.concatenate(labels),
-        patient=patient,
-        record=record_of,
-        r_sample=batch.r_sample,
-        rr=batch.rr,
-        quality=batch.quality,
-        about={
+        record = dataclasses.replace(record, name=f"{database}/{name}")
+        parts.append(labelled_beats(record, patient_of(database, name), window=grid))
+    return BeatSet.concatenate(
+        parts,
+        {
             "format": _FORMAT,
             "databases": list(databases),
             "lead": lead,

@@ -27,6 +27,7 @@ __all__ = [
     "difference",
     "mean_figures",
     "share_of",
+    "with_made",
 ]
 
 #: Figures of each way in which a network is shown the examples (`Task.views`).
@@ -106,6 +107,7 @@ def cross_validate(
     examples: ExampleSet,
     name: str = "",
     *,
+    made: ExampleSet | None = None,
     noise: Sequence[FloatArray] = (),
     folder: Path | None = None,
     report: Report = lambda line: None,
@@ -122,6 +124,8 @@ def cross_validate(
         Training patients only, n rows.
     name : str
         Of the candidate, for the result.
+    made : ExampleSet, optional
+        Examples that are only learnt from (`Task.made`), of the same patients.
     noise : sequence of ndarray of float32, each of shape (m,)
         Recorded noise for a schedule that adds some.
     folder : Path, optional
@@ -139,7 +143,7 @@ def cross_validate(
 
     name = name or recipe.name
     fold = task.folds(recipe, examples)
-    settings = {**fingerprint(recipe, examples, None, recipe.seed), "folds": recipe.folds}
+    settings = {**fingerprint(recipe, examples, made, recipe.seed), "folds": recipe.folds}
     pooled: dict[str, FloatArray] = {}
     rows: list[dict[str, Any]] = []
     parameters = 0
@@ -160,7 +164,7 @@ def cross_validate(
             half_done = None if kept is None else kept / f"fold-{k + 1}.checkpoint.npz"
             fitted = fit(
                 recipe,
-                others.only(~watched),
+                with_made(others.only(~watched), made),
                 others.only(watched),
                 seed=recipe.seed + k,
                 noise=noise,
@@ -207,6 +211,23 @@ def cross_validate(
         _draws(task, examples, pooled, recipe.seed),
         pooled,
     )
+
+
+def with_made(examples: ExampleSet, made: ExampleSet | None) -> ExampleSet:
+    """Examples, and what was made from those of the same patients.
+
+    Parameters
+    ----------
+    examples : ExampleSet
+    made : ExampleSet, optional
+
+    Returns
+    -------
+    ExampleSet
+    """
+    if made is None:
+        return examples
+    return ExampleSet.concatenate([examples, made.only(np.isin(made.patient, examples.patient))])
 
 
 def _bare(task: Task, examples: ExampleSet) -> list[tuple[str, ExampleSet]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,6 +119,30 @@ class ExampleSet:
             self.record,
             self.about,
             self.columns,
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[ExampleSet]) -> ExampleSet:
+        """One set of several, in their order.
+
+        Parameters
+        ----------
+        parts : sequence of ExampleSet
+            At least one, all of one task; what the first tells of itself is told of the whole.
+
+        Returns
+        -------
+        ExampleSet
+        """
+        arrays = [part._arrays() for part in parts]
+        whole = {name: np.concatenate([each[name] for each in arrays]) for name in arrays[0]}
+        return cls(
+            _starting("input.", whole),
+            whole["target"],
+            whole["patient"],
+            whole["record"],
+            parts[0].about,
+            _starting("column.", whole),
         )
 
     def counts(self) -> dict[str, int]:

@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import InputError, MissingExtraError
 from ..runtime import ModelCard
 from .augment import FloatArray, recorded_noise
-from .crossval import CandidateResult, choose, cross_validate, share_of
+from .crossval import CandidateResult, choose, cross_validate, share_of, with_made
 from .examples import ExampleSet
 from .recipe import Recipe
 from .scoring import score_part, slug, write_json
@@ -64,20 +64,27 @@ def compare_candidates(
     _need_keras()
     task = load_task(recipe.task)
     results = []
-    made: tuple[dict[str, Any], ExampleSet] | None = None
+    shown: tuple[Any, ExampleSet, ExampleSet | None] | None = None
     for name, change in candidates.items():
         candidate = recipe.changed(change)
         if epochs is not None:
             candidate = candidate.changed({"schedule": {"epochs": epochs}})
-        if made is None or made[0] != candidate.options:
+        settings = candidate.options, candidate.seed
+        if shown is None or shown[0] != settings:
             examples = task.training_set(candidate, data, progress=progress)
-            made = candidate.options, share_of(examples, share, recipe.seed)
+            made = task.made(candidate, data, examples, progress=progress)
+            shown = (
+                settings,
+                share_of(examples, share, recipe.seed),
+                None if made is None else share_of(made, share, recipe.seed),
+            )
         result = cross_validate(
             task,
             candidate,
-            made[1],
+            shown[1],
             name,
-            noise=_noise(task, candidate, made[1], data),
+            made=shown[2],
+            noise=_noise(task, candidate, shown[1], data),
             folder=folder,
             report=report,
             progress=progress,
@@ -146,10 +153,12 @@ def train_model(
         best = choose(results)
         chosen, answers = recipe.changed(recipe.candidates[best.name]), dict(best.outputs)
         report(f"chosen: {best.name}")
-    model, examples, parts = _trained(task, chosen, data, folder, report, progress)
+    model, examples, made, parts = _trained(task, chosen, data, folder, report, progress)
     parts |= task.finish(model, chosen, examples, answers)
     model.save(folder / "model.keras")
     card = model_card(task, chosen, examples, command)
+    if made:
+        card.data["made, for training alone"] = made
     card.metrics.update(parts)
     if results:
         card.metrics["cross_validation"] = [result.to_dict() for result in results]
@@ -201,8 +210,8 @@ def _trained(
     folder: Path,
     report: Report,
     progress: bool,
-) -> tuple[Any, ExampleSet, dict[str, Any]]:
-    """Network, training set, and its figures on the training and validation parts."""
+) -> tuple[Any, ExampleSet, dict[str, int], dict[str, Any]]:
+    """Network, training set, counts of made examples, figures of training and validation part."""
     from .fit import fit, predict
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -211,11 +220,16 @@ def _trained(
         f"{len(examples)} training examples of {len(set(examples.patient.tolist()))} patients: "
         f"{examples.counts()}"
     )
+    made = task.made(recipe, data, examples, progress=progress)
+    counts = {} if made is None else made.counts()
+    if counts:
+        report(f"{sum(counts.values())} made from them, for training alone: {counts}")
     watched = task.validation(recipe, examples)
     parts = {"training part": examples.only(~watched), "validation part": examples.only(watched)}
     fitted = fit(
         recipe,
-        *parts.values(),
+        with_made(parts["training part"], made),
+        parts["validation part"],
         noise=_noise(task, recipe, examples, data),
         checkpoint=folder / "checkpoint.npz",
         report=report,
@@ -230,7 +244,7 @@ def _trained(
             shown = next(iter(task.views(part).values()))
             outputs = predict(fitted.model, shown)
             metrics[name], _ = score_part(task, name, shown, outputs, folder / "scores")
-    return fitted.model, examples, metrics
+    return fitted.model, examples, counts, metrics
 
 
 def _protocol(
@@ -244,7 +258,7 @@ def _protocol(
     """Figures of the recipe trained anew under another protocol, with Keras."""
     from .fit import predict
 
-    model, examples, metrics = _trained(task, recipe, data, folder, report, progress)
+    model, examples, _, metrics = _trained(task, recipe, data, folder, report, progress)
     details: list[Any] = [{"split": task.facts(recipe, examples).split}]
     for heading, shown in task.test_sets(recipe, data, progress=progress).items():
         for view, part in task.views(shown).items():

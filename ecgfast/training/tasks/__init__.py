@@ -129,6 +129,35 @@ class Task(ABC):
         ExampleSet
         """
 
+    def made(
+        self,
+        recipe: Recipe,
+        data: str | os.PathLike[str],
+        examples: ExampleSet,
+        *,
+        progress: bool = False,
+    ) -> ExampleSet | None:
+        """Further examples, made from those of the training set, that are only ever learnt from.
+
+        A network learns from those of its training patients; none is watched or scored. None
+        unless a task makes some.
+
+        Parameters
+        ----------
+        recipe : Recipe
+        data : path
+            Folder that holds the databases.
+        examples : ExampleSet
+            Training set.
+        progress : bool
+            Show a progress bar on a terminal.
+
+        Returns
+        -------
+        ExampleSet or None
+        """
+        return None
+
     @abstractmethod
     def test_sets(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False

@@ -21,6 +21,7 @@ from ...runtime.cards import VIEWS, probabilities_heading
 from ..beats import BeatSet, prepare_beats, without_lookahead
 from ..calibration import fit_calibration
 from ..examples import ExampleSet
+from ..made_beats import prepare_made_beats
 from ..recipe import Recipe
 from ..scoring import score_outputs, write_score
 from ..splits import DS2, patient_folds, patient_of
@@ -123,8 +124,9 @@ class BeatTask(Task):
     """DS1, and all of any other database of the recipe, train and choose; DS2 tests.
 
     Options of the recipe: ``history`` (beats whose features a network sees, 1 by default),
-    ``patient_weight_power`` (see `patient_weights`), and in comparisons ``without`` (names of
-    features that are zero).
+    ``patient_weight_power`` (see `patient_weights`), ``made`` (kinds of rhythms that are made from
+    recorded ones, and the weight of their beats; see `ecgfast.training.rhythms`), and in
+    comparisons ``without`` (names of features that are zero).
     """
 
     name = "beats"
@@ -136,12 +138,25 @@ class BeatTask(Task):
     ) -> ExampleSet:
         """Beats of the recipe's databases but DS2, with the next RR interval."""
         beats = prepare_beats(data, recipe.databases, window=_window(recipe), progress=progress)
-        examples = beat_examples(of_training_patients(beats))
-        for name in recipe.options.get("without", ()):
-            examples.inputs["features"][..., FEATURE_NAMES.index(name)] = 0.0
-        power = float(recipe.options.get("patient_weight_power", 0.0))
-        weight = patient_weights(examples.target, examples.patient, power)
-        return dataclasses.replace(examples, columns={"weight": weight})
+        return _weighted(recipe, of_training_patients(beats))
+
+    def made(
+        self,
+        recipe: Recipe,
+        data: str | os.PathLike[str],
+        examples: ExampleSet,
+        *,
+        progress: bool = False,
+    ) -> ExampleSet | None:
+        """Beats of the rhythms of the recipe's ``made``, with the next RR interval."""
+        records = sorted(set(examples.record.tolist()))
+        parts = []
+        for kind, weight in recipe.options.get("made", {}).items():
+            beats = prepare_made_beats(
+                data, records, kind, seed=recipe.seed, window=_window(recipe), progress=progress
+            )
+            parts.append(_weighted(recipe, beats, float(weight)))
+        return ExampleSet.concatenate(parts) if parts else None
 
     def test_sets(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
@@ -269,6 +284,16 @@ class BeatTask(Task):
                     write_score(folder, title, self.classes, score.scores().confusion)
                 report(f"\n{title}\n{score.scores().table()}")
         return {**metrics, "scores": details}
+
+
+def _weighted(recipe: Recipe, beats: BeatSet, share: float = 1.0) -> ExampleSet:
+    """Beats as the recipe's examples; `share` is the mean weight of a class."""
+    examples = beat_examples(beats)
+    for name in recipe.options.get("without", ()):
+        examples.inputs["features"][..., FEATURE_NAMES.index(name)] = 0.0
+    power = float(recipe.options.get("patient_weight_power", 0.0))
+    weight = share * patient_weights(examples.target, examples.patient, power)
+    return dataclasses.replace(examples, columns={"weight": weight.astype(np.float32)})
 
 
 def _window(recipe: Recipe) -> WindowSpec:

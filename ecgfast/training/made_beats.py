@@ -1,0 +1,106 @@
+"""Beats of made rhythms, with labels: for training alone, nothing is scored on them."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..core import WindowSpec
+from ..evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL
+from ..records import Annotations, Record, read_record
+from .beats import BeatSet, cut_reference_beats, labelled_beats
+from .rhythms import make_rhythm, retime
+from .splits import patient_of
+
+__all__ = ["prepare_made_beats"]
+
+#: Seconds by which R peaks are apart at the least: two marks of one beat are one.
+_APART = 0.1
+
+
+def prepare_made_beats(
+    data: str | os.PathLike[str],
+    records: Sequence[str],
+    kind: str,
+    *,
+    seed: int,
+    lead: int = 0,
+    window: WindowSpec | None = None,
+    most: int = 150,
+    progress: bool = False,
+) -> BeatSet:
+    """Make a rhythm of each recording, and cut its beats as recorded ones are cut.
+
+    Parameters
+    ----------
+    data : path
+        Folder that holds the databases.
+    records : sequence of str
+        Such as ``"mitdb/101"``, with annotations.
+    kind : str
+        Of `ecgfast.training.rhythms.RHYTHMS`.
+    seed : int
+        What is drawn for one recording does not depend on the others.
+    lead : int
+        Column of the lead in every recording.
+    window : WindowSpec, optional
+        The model's time grid.
+    most : int
+        Beats of a class that one made recording gives at the most, drawn from all it has.
+    progress : bool
+        Show a progress bar on a terminal.
+
+    Returns
+    -------
+    BeatSet
+        `BeatSet.record` names recording and kind, such as ``"mitdb/101, tachycardia"``.
+
+    Raises
+    ------
+    RecordError, InputError
+        If a recording is missing or damaged, or a kind is unknown.
+    """
+    from tqdm import tqdm
+
+    parts = []
+    for name in tqdm(records, desc=kind, unit="record", disable=None if progress else True):
+        record = read_record(Path(data) / name, leads=lead)
+        generator = np.random.default_rng([seed, zlib.crc32(f"{name}, {kind}".encode())])
+        parts.append(_made_beats(record, name, kind, generator, window, most))
+    return BeatSet.concatenate(parts, {"made": kind, "seed": seed})
+
+
+def _made_beats(
+    record: Record,
+    name: str,
+    kind: str,
+    generator: np.random.Generator,
+    window: WindowSpec | None,
+    most: int,
+) -> BeatSet:
+    recorded, symbols = cut_reference_beats(record)
+    apart = np.diff(recorded.r_sample, prepend=-record.fs) > _APART * record.fs
+    peaks = recorded.r_sample[apart]
+    label = np.array([AAMI_CLASSES.index(AAMI_OF_SYMBOL[s]) for s in symbols[apart]])
+    rr = np.diff(peaks, prepend=0) / record.fs
+    rr[0] = np.nan
+    rhythm = make_rhythm(kind, rr, label, generator)
+    signal, at = retime(record.signal[:, 0], record.fs, peaks, rhythm, generator)
+    marks = Annotations(at, np.array(list(AAMI_CLASSES))[rhythm.label])
+    made = Record(
+        signal.astype(np.float32)[:, np.newaxis],
+        record.fs,
+        record.leads,
+        annotations=marks,
+        name=f"{name}, {kind}",
+    )
+    beats = labelled_beats(made, patient_of(*name.split("/", 1)), window=window)
+    chosen = [
+        generator.permutation(np.flatnonzero(rhythm.taught & (rhythm.label == c)))[:most]
+        for c in range(len(AAMI_CLASSES))
+    ]
+    return beats.only(np.sort(np.concatenate(chosen)))

@@ -1,0 +1,226 @@
+"""Rhythms made from a recording: what changes, what stays the patient's own, and who learns it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgfast import InputError, Record, detect_qrs
+from ecgfast.core import FEATURE_NAMES
+from ecgfast.evaluation import AAMI_CLASSES
+from ecgfast.records.synthetic import synthetic_ecg
+from ecgfast.training.examples import ExampleSet
+from ecgfast.training.made_beats import prepare_made_beats
+from ecgfast.training.rhythms import RHYTHMS, AtrialWaves, Rhythm, make_rhythm, retime
+
+N, S, V = (AAMI_CLASSES.index(c) for c in "NSV")
+FS = 250.0
+
+
+@pytest.fixture(scope="module")
+def recorded() -> tuple[Record, np.ndarray, np.ndarray, np.ndarray]:
+    """Recording of five minutes, its R peaks, RR intervals and classes."""
+    record = synthetic_ecg(300, FS, ventricular=0.02, leads=("MLII",), seed=3)
+    marks = record.annotations
+    assert marks is not None
+    rr = np.diff(marks.sample, prepend=0) / FS
+    rr[0] = np.nan
+    return record, marks.sample, rr, np.where(marks.symbol == "V", V, N)
+
+
+def as_it_was(before: np.ndarray, label: np.ndarray, **changes) -> Rhythm:
+    n = len(before)
+    same = Rhythm(before.copy(), np.ones(n), np.zeros(n), label.copy(), np.zeros(n, bool))
+    return dataclasses.replace(same, **changes)
+
+
+def test_a_rhythm_that_changes_nothing_leaves_every_sample(recorded, rng) -> None:
+    record, peaks, rr, label = recorded
+    signal, at = retime(record.signal[:, 0], FS, peaks, as_it_was(rr, label), rng)
+    assert np.array_equal(signal, record.signal[:, 0])
+    assert np.array_equal(at, peaks)
+
+
+@pytest.mark.parametrize("factor", [0.55, 0.8, 1.3])
+def test_intervals_are_as_asked_for_and_complexes_are_the_patients_own(
+    recorded, rng, factor: float
+) -> None:
+    record, peaks, rr, label = recorded
+    x = record.signal[:, 0].astype(float)
+    signal, at = retime(x, FS, peaks, as_it_was(rr, label, rr=rr * factor), rng)
+    assert np.diff(at) == pytest.approx(np.diff(peaks) * factor, abs=1)
+    for r, was in zip(at[1:-1], peaks[1:-1], strict=True):
+        assert np.array_equal(signal[r - 12 : r + 1], x[was - 12 : was + 1])
+        assert np.array_equal(signal[r : r + 20], x[was : was + 20])
+    # And no seam looks like a beat: the detector finds those that are there.
+    found = detect_qrs(signal, FS)
+    far = np.abs(found[:, np.newaxis] - at).min(axis=1)
+    assert (far < 0.1 * FS).mean() > 0.99
+    assert len(found) == pytest.approx(len(at), rel=0.01)
+
+
+def p_wave(signal: np.ndarray, r_peaks: np.ndarray) -> np.ndarray:
+    """What the P waves stand out by, beat for beat."""
+    first, last = int(0.23 * FS), int(0.07 * FS)
+    waves = np.stack([signal[r - first : r - last] for r in r_peaks[2:-2]])
+    level = np.linspace(waves[:, 0], waves[:, -1], waves.shape[1], axis=1)
+    away: np.ndarray = (waves - level)[np.arange(len(waves)), np.abs(waves - level).argmax(axis=1)]
+    return away
+
+
+def test_p_waves_go_turn_over_and_move(recorded, rng) -> None:
+    record, peaks, rr, label = recorded
+    x = record.signal[:, 0]
+    normal = label[2:-2] == N
+    usual = np.median(p_wave(x, peaks)[normal])
+    for gain in (0.0, -1.0, 0.5):
+        rhythm = as_it_was(rr, label, p_gain=np.full(len(rr), gain))
+        signal, at = retime(x, FS, peaks, rhythm, rng)
+        assert np.array_equal(at, peaks)
+        assert np.median(p_wave(signal, at)[normal]) == pytest.approx(gain * usual, abs=0.2 * usual)
+    shift = as_it_was(rr, label, p_shift=np.full(len(rr), -0.03))
+    signal, at = retime(x, FS, peaks, shift, rng)
+
+    def summit(values: np.ndarray) -> float:
+        return float(
+            np.median([values[r - 60 : r - 12].argmax() for r in peaks[2:-2][normal]]) / FS
+        )
+
+    assert summit(x) - summit(signal) == pytest.approx(0.03, abs=0.009)
+
+
+def test_atrial_waves_have_their_frequency_and_size(recorded, rng) -> None:
+    record, peaks, rr, label = recorded
+    waves = AtrialWaves(20, 120, 5.0, 0.0, 0.1)
+    rhythm = as_it_was(rr, label, waves=(waves,))
+    signal, at = retime(record.signal[:, 0], FS, peaks, rhythm, rng)
+    added = signal - record.signal[:, 0]
+    assert not added[: at[20]].any()
+    assert not added[at[120] :].any()
+    inside = added[at[21] : at[119]]
+    spectrum = np.abs(np.fft.rfft(inside))
+    assert np.fft.rfftfreq(len(inside), 1 / FS)[spectrum.argmax()] == pytest.approx(5.0, abs=0.05)
+    size = np.median([np.ptp(record.signal[r - 20 : r + 20, 0]) for r in peaks])
+    assert inside.std() == pytest.approx(0.1 * size * np.sqrt((1 + 0.16 + 0.04) / 2), rel=0.05)
+
+
+def test_premature_beats_are_early_and_s(recorded, rng) -> None:
+    _, _, rr, label = recorded
+    rhythm = make_rhythm("premature beats", rr, label, rng)
+    made = rhythm.label == S
+    assert 5 < made.sum() < len(rr) / 3
+    assert (rhythm.rr[made] < 0.96 * rr[made]).all()
+    assert np.array_equal(rhythm.label[~made], label[~made])
+    assert rhythm.taught[made].all()
+    assert (rhythm.label[rhythm.taught] != V).all()
+    assert rhythm.taught.sum() > made.sum()
+
+
+def test_tachycardia_begins_at_once_and_goes_on(rng) -> None:
+    rr = np.concatenate([[np.nan], 0.8 + 0.02 * rng.standard_normal(2000)])
+    rhythm = make_rhythm("tachycardia", rr, np.zeros(len(rr), int), rng)
+    made = (rhythm.label == S).astype(int)
+    begins = np.flatnonzero(np.diff(made) == 1) + 1
+    ends = np.flatnonzero(np.diff(made, append=0) == -1) + 1
+    assert len(begins) > 0
+    assert (ends - begins >= 5).all()
+    assert (rhythm.rr[begins] < 0.8 * rhythm.rr[begins - 1]).all()
+    for begin, end in zip(begins, ends, strict=True):
+        assert np.ptp(rhythm.rr[begin:end]) < 0.35 * rhythm.rr[begin:end].mean()
+
+
+def test_fibrillation_is_irregular_without_p_waves_and_n(rng) -> None:
+    rr = np.concatenate([[np.nan], 0.8 + 0.02 * rng.standard_normal(3000)])
+    rhythm = make_rhythm("fibrillation", rr, np.zeros(len(rr), int), rng)
+    assert (rhythm.label == N).all()
+    made = rhythm.taught
+    assert made.any()
+    assert (rhythm.p_gain[made] == 0).all()
+    assert (rhythm.p_gain[~made] == 1).all()
+    assert np.std(rhythm.rr[made]) > 5 * np.nanstd(rr)
+    assert len(rhythm.waves) == (np.diff(made.astype(int)) == 1).sum()
+
+
+def test_other_rates_leave_labels_and_what_is_early(recorded, rng) -> None:
+    _, _, rr, label = recorded
+    rhythm = make_rhythm("other rates", rr, label, rng)
+    assert np.array_equal(rhythm.label, label)
+    rates = 60 / rhythm.rr[1:]
+    assert np.ptp(np.log(rates[label[1:] == N])) > np.ptp(np.log(60 / rr[1:][label[1:] == N]))
+    early = np.flatnonzero(label == V)
+    early = early[(early > 2) & (early < len(rr) - 2)]
+    assert (rhythm.rr[early] < rhythm.rr[early - 1]).all()
+
+
+@pytest.mark.parametrize("kind", RHYTHMS)
+def test_a_recording_too_short_or_without_normal_beats_stays(kind: str, rng) -> None:
+    for n, label in ((3, N), (60, V)):
+        rr = np.concatenate([[np.nan], np.full(n - 1, 0.8)])
+        rhythm = make_rhythm(kind, rr, np.full(n, label), rng)
+        assert (rhythm.label == label).all()
+        if kind != "other rates":
+            assert not rhythm.taught.any()
+            assert np.array_equal(rhythm.rr, rr, equal_nan=True)
+
+
+def test_what_cannot_be_made_is_said(recorded, rng) -> None:
+    record, peaks, rr, label = recorded
+    with pytest.raises(InputError, match="there are premature beats, tachycardia, fibrillation"):
+        make_rhythm("flutter", rr, label, rng)
+    with pytest.raises(InputError, match="R peaks for a rhythm of"):
+        retime(record.signal[:, 0], FS, peaks[:-1], as_it_was(rr, label), rng)
+    with pytest.raises(InputError, match="ascending samples"):
+        retime(record.signal[:, 0], FS, peaks[::-1], as_it_was(rr, label), rng)
+
+
+def test_made_beats_of_a_real_recording(record_path: Callable[[str], Path], data_root) -> None:
+    record_path("mitdb/101")
+    record_path("mitdb/209")
+    beats = prepare_made_beats(data_root, ["mitdb/101", "mitdb/209"], "tachycardia", seed=7)
+    assert set(beats.record) == {"mitdb/101, tachycardia", "mitdb/209, tachycardia"}
+    assert set(beats.patient) == {"mitdb/101", "mitdb/209"}
+    assert all(((beats.record == r) & (beats.label == S)).sum() <= 150 for r in set(beats.record))
+    # What the core makes of it: a fast beat of the usual shape.
+    made = beats.only(beats.label == S)
+    features = made.features[:, FEATURE_NAMES.index("qrs_correlation")]
+    assert np.median(features) > 0.97
+    assert np.median(made.rr) < 0.6
+    # One recording's rhythm does not depend on what else is made.
+    alone = prepare_made_beats(data_root, ["mitdb/209"], "tachycardia", seed=7)
+    assert np.array_equal(
+        alone.windows, beats.only(beats.record == "mitdb/209, tachycardia").windows
+    )
+    other = prepare_made_beats(data_root, ["mitdb/209"], "tachycardia", seed=8)
+    assert len(other) != len(alone) or not np.array_equal(other.windows, alone.windows)
+
+
+def test_a_network_learns_from_what_is_made_of_its_own_patients_alone(monkeypatch) -> None:
+    pytest.importorskip("keras", reason="training needs Keras (extra train)")
+    from toy_task import ToyTask, toy_examples, toy_recipe
+
+    from ecgfast.training import fit as fitting
+    from ecgfast.training.crossval import cross_validate
+
+    real = toy_examples()
+    made = dataclasses.replace(real, record=np.char.add(real.record, ", made"))
+    shown: list[ExampleSet] = []
+
+    def fit(recipe, examples, validation, **options):
+        shown.append(examples)
+        return original(recipe, examples, validation, **options)
+
+    original = fitting.fit
+    monkeypatch.setattr(fitting, "fit", fit)
+    recipe = toy_recipe(folds=2, schedule={"epochs": 1})
+    result = cross_validate(ToyTask(), recipe, real, made=made)
+    fold = ToyTask().folds(recipe, real)
+    for k, examples in enumerate(shown):
+        assert set(examples.patient) == set(real.patient[fold != k])
+        assert len(examples) == 2 * (fold != k).sum()
+    assert result.folds[0]["examples"] + result.folds[1]["examples"] == len(real)
+    (outputs,) = result.outputs.values()
+    assert len(outputs) == len(real)
