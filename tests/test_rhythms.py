@@ -224,3 +224,28 @@ def test_a_network_learns_from_what_is_made_of_its_own_patients_alone(monkeypatc
     assert result.folds[0]["examples"] + result.folds[1]["examples"] == len(real)
     (outputs,) = result.outputs.values()
     assert len(outputs) == len(real)
+
+
+def test_made_beats_of_the_model_come_from_training_patients_and_weigh_as_the_recipe_says(
+    data_root: Path,
+) -> None:
+    from ecgfast.training.recipe import Recipe
+    from ecgfast.training.splits import DS2
+    from ecgfast.training.tasks.beats import TASK
+
+    recipe = Recipe.load("beats").changed(
+        {"options": {"made": {"fibrillation": 0.5, "premature beats": 0.25}, "history": 2}}
+    )
+    recipe = dataclasses.replace(recipe, databases=("mitdb",))
+    examples = TASK.training_set(recipe, data_root)
+    made = TASK.made(recipe, data_root, examples)
+    assert made is not None
+    assert set(made.patient) <= set(examples.patient)
+    assert not {record.split(", ")[0] for record in made.record} & {f"mitdb/{n}" for n in DS2}
+    assert made.inputs["features"].shape[1:] == examples.inputs["features"].shape[1:]
+    weight = made.columns["weight"]
+    kinds = np.array([record.split(", ")[1] for record in made.record])
+    assert weight[kinds == "fibrillation"].mean() == pytest.approx(0.5, rel=1e-4)
+    early = (kinds == "premature beats") & (made.target == S)
+    assert weight[early].mean() == pytest.approx(0.25, rel=1e-4)
+    assert TASK.made(recipe.changed({"options": {"made": {}}}), data_root, examples) is None

@@ -13,10 +13,10 @@ from ..core import WindowSpec
 from ..evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL
 from ..records import Annotations, Record, read_record
 from .beats import BeatSet, cut_reference_beats, labelled_beats
-from .rhythms import make_rhythm, retime
+from .rhythms import Rhythm, make_rhythm, retime
 from .splits import patient_of
 
-__all__ = ["prepare_made_beats"]
+__all__ = ["make_record", "prepare_made_beats"]
 
 #: Seconds by which R peaks are apart at the least: two marks of one beat are one.
 _APART = 0.1
@@ -68,20 +68,49 @@ def prepare_made_beats(
 
     parts = []
     for name in tqdm(records, desc=kind, unit="record", disable=None if progress else True):
-        record = read_record(Path(data) / name, leads=lead)
-        generator = np.random.default_rng([seed, zlib.crc32(f"{name}, {kind}".encode())])
-        parts.append(_made_beats(record, name, kind, generator, window, most))
+        record, rhythm = make_record(data, name, kind, seed=seed, lead=lead)
+        beats = labelled_beats(record, patient_of(*name.split("/", 1)), window=window)
+        generator = _generator(seed, f"which of {record.name}")
+        chosen = [
+            generator.permutation(np.flatnonzero(rhythm.taught & (rhythm.label == c)))[:most]
+            for c in range(len(AAMI_CLASSES))
+        ]
+        parts.append(beats.only(np.sort(np.concatenate(chosen))))
     return BeatSet.concatenate(parts, {"made": kind, "seed": seed})
 
 
-def _made_beats(
-    record: Record,
-    name: str,
-    kind: str,
-    generator: np.random.Generator,
-    window: WindowSpec | None,
-    most: int,
-) -> BeatSet:
+def make_record(
+    data: str | os.PathLike[str], name: str, kind: str, *, seed: int, lead: int = 0
+) -> tuple[Record, Rhythm]:
+    """Make a rhythm of one recording.
+
+    Parameters
+    ----------
+    data : path
+        Folder that holds the databases.
+    name : str
+        Such as ``"mitdb/101"``, with annotations.
+    kind : str
+        Of `ecgfast.training.rhythms.RHYTHMS`.
+    seed : int
+    lead : int
+        Column of the lead.
+
+    Returns
+    -------
+    record : Record
+        Of one lead, with the AAMI class of each beat as annotations.
+    rhythm : Rhythm
+        What was made of its beats.
+
+    Raises
+    ------
+    RecordError, InputError
+        If the recording is missing or damaged, or the kind is unknown.
+    """
+    record = read_record(Path(data) / name, leads=lead)
+    made = f"{name}, {kind}"
+    generator = _generator(seed, made)
     recorded, symbols = cut_reference_beats(record)
     apart = np.diff(recorded.r_sample, prepend=-record.fs) > _APART * record.fs
     peaks = recorded.r_sample[apart]
@@ -91,16 +120,10 @@ def _made_beats(
     rhythm = make_rhythm(kind, rr, label, generator)
     signal, at = retime(record.signal[:, 0], record.fs, peaks, rhythm, generator)
     marks = Annotations(at, np.array(list(AAMI_CLASSES))[rhythm.label])
-    made = Record(
-        signal.astype(np.float32)[:, np.newaxis],
-        record.fs,
-        record.leads,
-        annotations=marks,
-        name=f"{name}, {kind}",
-    )
-    beats = labelled_beats(made, patient_of(*name.split("/", 1)), window=window)
-    chosen = [
-        generator.permutation(np.flatnonzero(rhythm.taught & (rhythm.label == c)))[:most]
-        for c in range(len(AAMI_CLASSES))
-    ]
-    return beats.only(np.sort(np.concatenate(chosen)))
+    lead_signal = signal.astype(np.float32)[:, np.newaxis]
+    return Record(lead_signal, record.fs, record.leads, annotations=marks, name=made), rhythm
+
+
+def _generator(seed: int, purpose: str) -> np.random.Generator:
+    """Numbers that depend on what they are for alone, not on what else is drawn."""
+    return np.random.default_rng([seed, zlib.crc32(purpose.encode())])

@@ -22,7 +22,7 @@ _Floats = npt.NDArray[np.float64]
 
 #: Seconds before R that move with the beat: PR interval, P wave, and a little of the level before.
 _BODY = 0.25
-#: Seconds after R where T waves end, but two thirds of the interval at the most: the rest stretches.
+#: Seconds after R where T waves end, two thirds of the interval at the most: the rest stretches.
 _T_END = 0.36
 #: Seconds before R where the P wave begins and ends.
 _P_BEGIN, _P_END = 0.22, 0.06

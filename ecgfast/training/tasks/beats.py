@@ -155,7 +155,8 @@ class BeatTask(Task):
             beats = prepare_made_beats(
                 data, records, kind, seed=recipe.seed, window=_window(recipe), progress=progress
             )
-            parts.append(_weighted(recipe, beats, float(weight)))
+            if len(beats):  # short recordings have no beats that can be moved
+                parts.append(_weighted(recipe, beats, float(weight)))
         return ExampleSet.concatenate(parts) if parts else None
 
     def test_sets(
