@@ -145,26 +145,14 @@ def test_fibrillation_is_irregular_without_p_waves_and_n(rng) -> None:
     assert len(rhythm.waves) == (np.diff(made.astype(int)) == 1).sum()
 
 
-def test_other_rates_leave_labels_and_what_is_early(recorded, rng) -> None:
-    _, _, rr, label = recorded
-    rhythm = make_rhythm("other rates", rr, label, rng)
-    assert np.array_equal(rhythm.label, label)
-    rates = 60 / rhythm.rr[1:]
-    assert np.ptp(np.log(rates[label[1:] == N])) > np.ptp(np.log(60 / rr[1:][label[1:] == N]))
-    early = np.flatnonzero(label == V)
-    early = early[(early > 2) & (early < len(rr) - 2)]
-    assert (rhythm.rr[early] < rhythm.rr[early - 1]).all()
-
-
 @pytest.mark.parametrize("kind", RHYTHMS)
 def test_a_recording_too_short_or_without_normal_beats_stays(kind: str, rng) -> None:
     for n, label in ((3, N), (60, V)):
         rr = np.concatenate([[np.nan], np.full(n - 1, 0.8)])
         rhythm = make_rhythm(kind, rr, np.full(n, label), rng)
         assert (rhythm.label == label).all()
-        if kind != "other rates":
-            assert not rhythm.taught.any()
-            assert np.array_equal(rhythm.rr, rr, equal_nan=True)
+        assert not rhythm.taught.any()
+        assert np.array_equal(rhythm.rr, rr, equal_nan=True)
 
 
 def test_what_cannot_be_made_is_said(recorded, rng) -> None:

@@ -1,8 +1,8 @@
 """Rhythms made from recorded beats: what a few dozen patients show too little of.
 
 A recording is cut between its R peaks and put together again at other RR intervals, with other P
-waves, so that every training patient has premature atrial beats, paroxysmal tachycardia, atrial
-fibrillation and flutter, and other heart rates. QRS complexes and T waves stay the patient's own.
+waves, so that every training patient has premature atrial beats, paroxysmal tachycardia, and
+atrial fibrillation and flutter. QRS complexes and T waves stay the patient's own.
 """
 
 from __future__ import annotations
@@ -336,21 +336,6 @@ def _fibrillation(
     return replace(rhythm, waves=tuple(waves))
 
 
-def _rates(rr: _Floats, label: npt.NDArray[np.int64], generator: np.random.Generator) -> Rhythm:
-    """The whole recording at other heart rates, which drift within seconds to minutes."""
-    n = len(rr)
-    period = generator.uniform(30, 300)
-    knots = np.arange(0, n + 2 * period, period)
-    drift = generator.uniform(-0.35, 0.15) + 0.3 * generator.uniform(-1, 1, len(knots))
-    local = np.array([np.nanmedian(rr[max(1, i - 8) : i + 9]) for i in range(n)])
-    wanted = local * np.exp(np.interp(np.arange(n), knots, drift))
-    wanted = np.clip(wanted, np.minimum(local, 0.42), np.maximum(local, 1.4))
-    rhythm = _as_recorded(rr, label)
-    rhythm.rr[1:] = np.maximum(rr * wanted / local, np.minimum(rr, 0.3))[1:]
-    rhythm.taught[1:] = True
-    return rhythm
-
-
 _Maker = Callable[[_Floats, npt.NDArray[np.int64], np.random.Generator], Rhythm]
 
 #: What can be made of a recording, by name.
@@ -358,7 +343,6 @@ RHYTHMS: dict[str, _Maker] = {
     "premature beats": _premature,
     "tachycardia": _tachycardia,
     "fibrillation": _fibrillation,
-    "other rates": _rates,
 }
 
 
@@ -371,7 +355,7 @@ def make_rhythm(
     ----------
     kind : str
         Of `RHYTHMS`: "premature beats" and "tachycardia" are S, "fibrillation" is N, as AAMI EC57
-        has it, "other rates" leaves every label.
+        has it.
     rr : array_like of float, shape (n,)
         Seconds from the beat before; NaN on the first.
     label : array_like of int, shape (n,)
