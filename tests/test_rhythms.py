@@ -163,6 +163,9 @@ def test_what_cannot_be_made_is_said(recorded, rng) -> None:
         retime(record.signal[:, 0], FS, peaks[:-1], as_it_was(rr, label), rng)
     with pytest.raises(InputError, match="ascending samples"):
         retime(record.signal[:, 0], FS, peaks[::-1], as_it_was(rr, label), rng)
+    for wrong in (0.0, np.nan):
+        with pytest.raises(InputError, match="two samples at least"):
+            retime(record.signal[:, 0], FS, peaks, as_it_was(rr, label, rr=rr * wrong), rng)
 
 
 def test_made_beats_of_a_real_recording(record_path: Callable[[str], Path], data_root) -> None:

@@ -126,7 +126,8 @@ def retime(
     Raises
     ------
     InputError
-        If R peaks are not ascending samples of the signal, or not as many as the rhythm's.
+        If R peaks are not ascending samples of the signal, or not as many as the rhythm's, or an
+        interval of it is no interval.
     """
     x = np.asarray(signal, np.float64)
     peaks = np.asarray(r_peaks, np.int64)
@@ -134,6 +135,8 @@ def retime(
         raise InputError(f"{len(peaks)} R peaks for a rhythm of {len(rhythm.rr)} beats")
     if peaks[0] < 0 or peaks[-1] >= len(x) or np.any(np.diff(peaks) < 1):
         raise InputError("R peaks must be ascending samples of the signal")
+    if not np.all(rhythm.rr[1:] * fs >= 2):
+        raise InputError("every RR interval of a rhythm must be of two samples at least")
     before = np.concatenate([[np.nan], np.diff(peaks) / fs])
     kept = (rhythm.rr == before) & (rhythm.p_gain == 1) & (rhythm.p_shift == 0)
     pieces = [x[: peaks[0]]]
