@@ -61,6 +61,11 @@ def percent(value: float | None) -> str:
     return "-" if value is None or value != value else f"{100 * value:.1f}"  # noqa: PLR0124
 
 
+def counted(counts: dict[str, int]) -> str:
+    """Numbers of beats, class by class."""
+    return ", ".join(f"{n:,} {label}" for label, n in counts.items() if n)
+
+
 def with_interval(score: dict[str, Any], label: str, figure: str) -> str:
     """A figure and its 95 % interval over patients."""
     low, high = score["intervals_95"][label].get(figure, (None, None))
@@ -197,7 +202,7 @@ def made_section(card: ModelCard) -> list[str]:
         "from the patient's own beats at other intervals, with other P waves: premature atrial "
         "beats and tachycardia (S), fibrillation and flutter (N, as EC57 has it). The C core cuts "
         "their beats as it cuts recorded ones. They are "
-        + ", ".join(f"{n:,} {c}" for c, n in counts.items())
+        + counted(counts)
         + "; in cross-validation a network sees what was made of its own training patients. What "
         "each kind buys: [inputs](beats-inputs.md).",
         "",
@@ -383,11 +388,11 @@ def clinical_page(card: ModelCard, score: BeatModelScores, picture: str) -> str:
         "**Whom it was made from.** "
         f"{card.data['training_patients']} patients of {', '.join(card.data['databases'])} "
         "(ambulatory recordings, first lead, 30 minutes each): "
-        + ", ".join(f"{n:,} {c}" for c, n in counts.items())
+        + counted(counts)
         + ". The databases' reference labels, mapped to the AAMI classes. Paced "
         "records were left out. And rhythms made from those recordings, for training alone "
         "([what they are](beats.md#made-rhythms)): "
-        + ", ".join(f"{n:,} {c}" for c, n in card.data["made, for training alone"].items())
+        + counted(card.data["made, for training alone"])
         + ".",
         "",
         "**How good it is on patients it had not seen** (MIT-BIH DS2, 22 records, its own "
