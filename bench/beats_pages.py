@@ -40,7 +40,9 @@ PICTURES = 6
 LEFT_OUT = (
     "Ventricular beats of one training patient put into the recordings of another, at early times: "
     "V of svdb is told less well. Whole recordings made at other heart rates, made sinus "
-    "arrhythmia, two drawings of each made rhythm, nine passes or four: nothing, or less.",
+    "arrhythmia, two drawings of each made rhythm, nine passes or four: nothing, or less. A made "
+    "sinus node that changes its rate at once: as good (0.810 in place of 0.809, two seeds each), "
+    "with fewer normal beats called S and fewer beats of tachycardia found.",
     "A balanced part of the training beats: an eighth of the normal ones in each pass, classes "
     "weighed mildly, which early models had. The following was tried with it and without made "
     "rhythms.",
