@@ -240,3 +240,20 @@ def test_made_beats_of_the_model_come_from_training_patients_and_weigh_as_the_re
     early = (kinds == "premature beats") & (made.target == S)
     assert weight[early].mean() == pytest.approx(0.25, rel=1e-4)
     assert TASK.made(recipe.changed({"options": {"made": {}}}), data_root, examples) is None
+
+
+def test_what_a_comparison_leaves_out_is_zero_in_recorded_and_made_beats(data_root: Path) -> None:
+    from ecgfast.training.recipe import Recipe
+    from ecgfast.training.tasks.beats import TASK
+
+    recipe = Recipe.load("beats").changed(
+        {"options": {"made": {"tachycardia": 1.0}, "without": ["window", "rr_ratio"], "history": 1}}
+    )
+    recipe = dataclasses.replace(recipe, databases=("mitdb",))
+    examples = TASK.training_set(recipe, data_root)
+    made = TASK.made(recipe, data_root, examples)
+    assert made is not None
+    for shown in (examples, made):
+        assert not shown.inputs["window"].any()
+        assert not shown.inputs["features"][:, FEATURE_NAMES.index("rr_ratio")].any()
+        assert shown.inputs["features"].any()

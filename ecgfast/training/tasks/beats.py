@@ -126,7 +126,7 @@ class BeatTask(Task):
     Options of the recipe: ``history`` (beats whose features a network sees, 1 by default),
     ``patient_weight_power`` (see `patient_weights`), ``made`` (kinds of rhythms that are made from
     recorded ones, and the weight of their beats; see `ecgfast.training.rhythms`), and in
-    comparisons ``without`` (names of features that are zero).
+    comparisons ``without`` (what is zero: names of features, "window", or "features" for all).
     """
 
     name = "beats"
@@ -291,7 +291,10 @@ def _weighted(recipe: Recipe, beats: BeatSet, share: float = 1.0) -> ExampleSet:
     """Beats as the recipe's examples; `share` is the mean weight of a class."""
     examples = beat_examples(beats)
     for name in recipe.options.get("without", ()):
-        examples.inputs["features"][..., FEATURE_NAMES.index(name)] = 0.0
+        if name in examples.inputs:
+            examples.inputs[name][:] = 0.0
+        else:
+            examples.inputs["features"][..., FEATURE_NAMES.index(name)] = 0.0
     power = float(recipe.options.get("patient_weight_power", 0.0))
     weight = share * patient_weights(examples.target, examples.patient, power)
     return dataclasses.replace(examples, columns={"weight": weight.astype(np.float32)})
