@@ -260,10 +260,8 @@ def cut_reference_beats(
     return batch, symbol
 
 
-def labelled_beats(
-    record: Record, patient: str, *, lead: int = 0, window: WindowSpec | None = None
-) -> BeatSet:
-    """Cut the beats that a recording's reference annotations mark, with their AAMI classes.
+def labelled_beats(record: Record, patient: str, *, window: WindowSpec | None = None) -> BeatSet:
+    """Cut the annotated beats of a recording's first lead, with their AAMI classes.
 
     Parameters
     ----------
@@ -271,8 +269,6 @@ def labelled_beats(
         With annotations; its name goes into the set.
     patient : str
         Whose it is.
-    lead : int
-        Column of the lead.
     window : WindowSpec, optional
         The model's time grid.
 
@@ -285,7 +281,7 @@ def labelled_beats(
     RecordError
         If there are no annotations of beats.
     """
-    batch, symbols = cut_reference_beats(record, lead=lead, window=window)
+    batch, symbols = cut_reference_beats(record, window=window)
     return BeatSet(
         windows=batch.windows,
         features=batch.features,

@@ -7,7 +7,7 @@ atrial fibrillation and flutter. QRS complexes and T waves stay the patient's ow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -228,6 +228,29 @@ def _stretch(movable: npt.NDArray[np.bool_], i: int, most: int) -> int:
     return i + int(ends[0]) if len(ends) else min(i + most, len(movable))
 
 
+def _episodes(
+    movable: npt.NDArray[np.bool_],
+    generator: np.random.Generator,
+    lengths: tuple[int, int],
+    *,
+    least: int,
+    apart: int,
+) -> Iterator[tuple[int, int]]:
+    """First beat and end of episodes of so many beats, or of `least` where no more can be moved."""
+    shortest, longest = (np.log(length) for length in lengths)
+    i = int(generator.uniform(_FIRST, apart))
+    while i < len(movable) - _LAST:
+        if not movable[i]:
+            i += 1
+            continue
+        end = _stretch(movable, i, int(np.exp(generator.uniform(shortest, longest))))
+        if end - i < least:
+            i = end + 1
+            continue
+        yield i, end
+        i = end + int(generator.exponential(apart))
+
+
 def _returned(made: npt.NDArray[np.bool_], label: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Made beats, and the normal ones that follow them."""
     near = np.convolve(made, np.ones(_RETURN + 1))[: len(made)] > 0
@@ -279,15 +302,7 @@ def _tachycardia(
     """Paroxysmal atrial tachycardia of 5 to 400 beats, which begins at once."""
     rhythm, movable, foci = _as_recorded(rr, label), _movable(rr, label), _Foci(generator)
     made = np.zeros(len(rr), bool)
-    i = int(generator.uniform(_FIRST, 300))
-    while i < len(rr) - _LAST:
-        if not movable[i]:
-            i += 1
-            continue
-        end = _stretch(movable, i, int(np.exp(generator.uniform(np.log(5), np.log(400)))))
-        if end - i < 5:
-            i = end + 1
-            continue
+    for i, end in _episodes(movable, generator, (5, 400), least=5, apart=300):
         level = min(generator.uniform(0.33, 0.58), 0.75 * float(np.median(rr[i - 4 : i])))
         drift = generator.uniform(-0.05, 0.1) * np.arange(end - i) / (end - i)
         jitter = generator.uniform(0.003, 0.03) * generator.standard_normal(end - i)
@@ -296,7 +311,6 @@ def _tachycardia(
         made[i:end] = True
         if end < len(rr):
             rhythm.rr[end] *= generator.uniform(1.0, 1.4)
-        i = end + int(generator.exponential(300))
     rhythm.label[made] = _S
     return replace(rhythm, taught=_returned(made, rhythm.label))
 
@@ -307,15 +321,7 @@ def _fibrillation(
     """Atrial fibrillation, or flutter with two to four waves a beat: irregular, no P wave, N."""
     rhythm, movable = _as_recorded(rr, label), _movable(rr, label)
     waves = []
-    i = int(generator.uniform(_FIRST, 200))
-    while i < len(rr) - _LAST:
-        if not movable[i]:
-            i += 1
-            continue
-        end = _stretch(movable, i, int(np.exp(generator.uniform(np.log(30), np.log(500)))))
-        if end - i < 20:
-            i = end + 1
-            continue
+    for i, end in _episodes(movable, generator, (30, 500), least=20, apart=200):
         n = end - i
         if generator.random() < 0.5:
             cycle, stay = generator.uniform(0.18, 0.26), generator.uniform(0.3, 0.9)
@@ -335,7 +341,6 @@ def _fibrillation(
         rhythm.rr[i:end] = np.clip(made, _SHORTEST, 2.2)
         rhythm.p_gain[i:end] = 0.0
         rhythm.taught[i:end] = True
-        i = end + int(generator.exponential(200))
     return replace(rhythm, waves=tuple(waves))
 
 
