@@ -76,7 +76,7 @@ def test_p_waves_go_turn_over_and_move(recorded, rng) -> None:
     record, peaks, rr, label = recorded
     x = record.signal[:, 0]
     normal = label[2:-2] == N
-    usual = np.median(p_wave(x, peaks)[normal])
+    usual = float(np.median(p_wave(x, peaks)[normal]))
     for gain in (0.0, -1.0, 0.5):
         rhythm = as_it_was(rr, label, p_gain=np.full(len(rr), gain))
         signal, at = retime(x, FS, peaks, rhythm, rng)
@@ -104,7 +104,7 @@ def test_atrial_waves_have_their_frequency_and_size(recorded, rng) -> None:
     inside = added[at[21] : at[119]]
     spectrum = np.abs(np.fft.rfft(inside))
     assert np.fft.rfftfreq(len(inside), 1 / FS)[spectrum.argmax()] == pytest.approx(5.0, abs=0.05)
-    size = np.median([np.ptp(record.signal[r - 20 : r + 20, 0]) for r in peaks])
+    size = float(np.median([np.ptp(record.signal[r - 20 : r + 20, 0]) for r in peaks]))
     assert inside.std() == pytest.approx(0.1 * size * np.sqrt((1 + 0.16 + 0.04) / 2), rel=0.05)
 
 
