@@ -207,7 +207,8 @@ def made_section(card: ModelCard) -> list[str]:
         + counted(counts)
         + "; in cross-validation a network sees what was made of its own training patients. What "
         "each kind buys: [inputs](beats-inputs.md). Kinds and weights were chosen among some "
-        "fifteen variants by the cross-validation above, so that its figures are a little too good.",
+        "fifteen variants by the cross-validation above, so that its figures are a little too "
+        "good.",
         "",
         "![What is made of a recording](made-rhythms.png)",
         "",
