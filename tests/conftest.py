@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -39,7 +40,14 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(3)
 
 
+class ToyBeats(NamedTuple):
+    """Folder of the model "toy" of five beat classes, and what it answers."""
+
+    folder: Path
+    answer: Answer
+
+
 @pytest.fixture
-def made(tmp_path: Path, rng: np.random.Generator) -> tuple[Path, Answer]:
-    """Folder of a model whose answer is known, "toy", and that answer."""
-    return tmp_path, toy_model(tmp_path, rng)
+def toy_beats(tmp_path: Path, rng: np.random.Generator) -> ToyBeats:
+    """A model whose answer is known."""
+    return ToyBeats(tmp_path, toy_model(tmp_path, rng))

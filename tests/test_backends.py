@@ -29,11 +29,11 @@ def test_what_can_crash_a_runtime_is_refused(monkeypatch):
 
 
 @each_backend
-def test_a_runtime_can_be_chosen_and_read(made, monkeypatch, backend):
-    assert Classifier(made[0] / "toy.tflite", backend=backend).backend == backend
-    assert Classifier(made[0] / "toy.tflite").backend == available_backends()[0]
+def test_a_runtime_can_be_chosen_and_read(toy_beats, monkeypatch, backend):
+    assert Classifier(toy_beats.folder / "toy.tflite", backend=backend).backend == backend
+    assert Classifier(toy_beats.folder / "toy.tflite").backend == available_backends()[0]
     monkeypatch.setenv("ECGFAST_RUNTIME", backend)
-    assert Classifier(made[0] / "toy.tflite").backend == backend
+    assert Classifier(toy_beats.folder / "toy.tflite").backend == backend
 
 
 BUILDING = """
@@ -64,12 +64,12 @@ def test_what_other_threads_say_while_a_runtime_builds_is_not_lost(backend) -> N
     assert done.stderr.splitlines() == [f"ecgfast: line {i}" for i in range(2000)]
 
 
-def test_an_unknown_runtime_is_refused(made, monkeypatch):
+def test_an_unknown_runtime_is_refused(toy_beats, monkeypatch):
     with pytest.raises(ModelError, match=r"no TFLite runtime 'onnx'.*ai-edge-litert"):
-        Classifier(made[0] / "toy.tflite", backend="onnx")
+        Classifier(toy_beats.folder / "toy.tflite", backend="onnx")
     monkeypatch.setenv("ECGFAST_RUNTIME", "onnx")
     with pytest.raises(ModelError, match="no TFLite runtime 'onnx'"):
-        Classifier(made[0] / "toy.tflite")
+        Classifier(toy_beats.folder / "toy.tflite")
 
 
 class _FailsWhenBuilt:
@@ -86,29 +86,29 @@ def fresh(monkeypatch):
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
 
 
-def test_a_runtime_counts_only_once_it_has_built_an_interpreter(made, fresh, monkeypatch):
+def test_a_runtime_counts_only_once_it_has_built_an_interpreter(toy_beats, fresh, monkeypatch):
     module = type(sys)("broken")
     module.Interpreter = _FailsWhenBuilt
     monkeypatch.setattr(backends, "import_module", lambda name: module)
     assert available_backends() == ()
     with pytest.raises(ModelError, match="tflite-runtime is installed and does not work") as caught:
-        Classifier(made[0] / "toy.tflite", backend="tflite-runtime")
+        Classifier(toy_beats.folder / "toy.tflite", backend="tflite-runtime")
     assert "\n" not in str(caught.value)
 
 
-def test_no_runtime_at_all_names_the_extra(made, fresh, monkeypatch):
+def test_no_runtime_at_all_names_the_extra(toy_beats, fresh, monkeypatch):
     def missing(name):
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(backends, "import_module", missing)
     assert available_backends() == ()
     with pytest.raises(MissingExtraError, match=r"ecgfast\[tflite\]"):
-        Classifier(made[0] / "toy.tflite")
+        Classifier(toy_beats.folder / "toy.tflite")
     with pytest.raises(ModelError, match="ai-edge-litert is not installed"):
-        Classifier(made[0] / "toy.tflite", backend="ai-edge-litert")
+        Classifier(toy_beats.folder / "toy.tflite", backend="ai-edge-litert")
 
 
-def test_the_next_runtime_is_tried(made, fresh, monkeypatch):
+def test_the_next_runtime_is_tried(toy_beats, fresh, monkeypatch):
     working = backends._probe(BACKENDS[0])
 
     class TooOld:
@@ -116,18 +116,18 @@ def test_the_next_runtime_is_tried(made, fresh, monkeypatch):
             raise ValueError("Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'")
 
     monkeypatch.setattr(backends, "_found", {BACKENDS[0]: TooOld, BACKENDS[1]: working})
-    assert Classifier(made[0] / "toy.tflite").backend == BACKENDS[1]
+    assert Classifier(toy_beats.folder / "toy.tflite").backend == BACKENDS[1]
     with pytest.raises(ModelError, match="FULLY_CONNECTED"):
-        Classifier(made[0] / "toy.tflite", backend=BACKENDS[0])
+        Classifier(toy_beats.folder / "toy.tflite", backend=BACKENDS[0])
 
 
-def test_tflite_runtime_is_kept_out_of_a_process_with_tensorflow(made, fresh, monkeypatch):
+def test_tflite_runtime_is_kept_out_of_a_process_with_tensorflow(toy_beats, fresh, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", type(sys)("tensorflow"))
     with pytest.raises(ModelError, match="process that has imported TensorFlow"):
-        Classifier(made[0] / "toy.tflite", backend="tflite-runtime")
+        Classifier(toy_beats.folder / "toy.tflite", backend="tflite-runtime")
 
 
-def test_nothing_is_written_to_standard_error(made):
-    code = f"from ecgfast import Classifier; Classifier({str(made[0] / 'toy.tflite')!r})"
+def test_nothing_is_written_to_standard_error(toy_beats):
+    code = f"from ecgfast import Classifier; Classifier({str(toy_beats.folder / 'toy.tflite')!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == ""

@@ -22,32 +22,32 @@ from ecgfast.runtime import (
 from ecgfast.runtime.flatbuffer import check_model
 
 
-def test_the_card_tells_classes_window_and_lookahead(made):
-    classifier = Classifier(made[0] / "toy.tflite")
+def test_the_card_tells_classes_window_and_lookahead(toy_beats):
+    classifier = Classifier(toy_beats.folder / "toy.tflite")
     assert classifier.classes == ("N", "S", "V", "F", "Q")
     assert classifier.window == (125.0, 3, 1, "beat", 1)
     assert classifier.window.grid_fs == 125.0
     assert classifier.lookahead == 1
     assert classifier.form == "float32"
     assert classifier.card.name == "toy"
-    assert Classifier(made[0] / "toy.json").path == made[0] / "toy.tflite"
-    (made[0] / "toy.json").unlink()
-    bare = Classifier(made[0] / "toy.tflite")
+    assert Classifier(toy_beats.folder / "toy.json").path == toy_beats.folder / "toy.tflite"
+    (toy_beats.folder / "toy.json").unlink()
+    bare = Classifier(toy_beats.folder / "toy.tflite")
     assert (bare.card, bare.form, bare.window, bare.lookahead) == (None, None, None, 0)
     assert bare.classes == ("0", "1", "2", "3", "4")
 
 
-def test_a_card_is_read_as_it_was_written(made):
-    card = ModelCard.load(made[0] / "toy.json")
-    card.save(made[0] / "again.json")
-    assert ModelCard.load(made[0] / "again.json") == card
+def test_a_card_is_read_as_it_was_written(toy_beats):
+    card = ModelCard.load(toy_beats.folder / "toy.json")
+    card.save(toy_beats.folder / "again.json")
+    assert ModelCard.load(toy_beats.folder / "again.json") == card
     assert isinstance(card.window, ModelWindow)
     assert card.inputs[0].shape == WINDOW
-    assert [path.name for path in made[0].iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in toy_beats.folder.iterdir() if path.name.startswith(".")] == []
 
 
-def test_built_in_models_by_name(made, monkeypatch):
-    monkeypatch.setattr(cards, "models_folder", lambda: made[0])
+def test_built_in_models_by_name(toy_beats, monkeypatch):
+    monkeypatch.setattr(cards, "models_folder", lambda: toy_beats.folder)
     assert list(available_models()) == ["toy"]
     assert Classifier("toy").classes == ("N", "S", "V", "F", "Q")
     with pytest.raises(ModelError, match=r"no model 'other'.*toy"):
@@ -118,24 +118,24 @@ def _damage(folder, how):
         "no json",
     ],
 )
-def test_what_is_wrong_is_named_in_one_line(made, how):
-    expected = _damage(made[0], how)
+def test_what_is_wrong_is_named_in_one_line(toy_beats, how):
+    expected = _damage(toy_beats.folder, how)
     with pytest.raises(ModelError, match=expected) as caught:
-        Classifier(made[0] / "toy.json")
+        Classifier(toy_beats.folder / "toy.json")
     assert "\n" not in str(caught.value)
 
 
-def test_a_form_that_is_not_the_files_own(made):
+def test_a_form_that_is_not_the_files_own(toy_beats):
     with pytest.raises(ModelError, match="is the form 'float32', not 'int8'"):
-        Classifier(made[0] / "toy.tflite", form="int8")
-    (made[0] / "toy.json").unlink()
+        Classifier(toy_beats.folder / "toy.tflite", form="int8")
+    (toy_beats.folder / "toy.json").unlink()
     with pytest.raises(ModelError, match="no card that lists it"):
-        Classifier(made[0] / "toy.tflite", form="int8")
+        Classifier(toy_beats.folder / "toy.tflite", form="int8")
 
 
-def test_truncated_files_are_refused_and_crash_nothing(made):
+def test_truncated_files_are_refused_and_crash_nothing(toy_beats):
     """Without a card, since with one the checksum tells."""
-    folder, _ = made
+    folder, _ = toy_beats
     (folder / "toy.json").unlink()
     whole = (folder / "toy.tflite").read_bytes()
     for length in range(8, len(whole) - 8, 37):
@@ -144,8 +144,8 @@ def test_truncated_files_are_refused_and_crash_nothing(made):
             Classifier(folder / "toy.tflite")
 
 
-def test_indices_out_of_range_are_found(made):
-    whole = (made[0] / "toy.tflite").read_bytes()
+def test_indices_out_of_range_are_found(toy_beats):
+    whole = (toy_beats.folder / "toy.tflite").read_bytes()
     check_model(whole)
     refused = 0
     for at in range(8, len(whole) - 4, 4):
@@ -177,16 +177,16 @@ def test_operators_that_are_not_built_in_or_keep_state_are_refused(tmp_path, rng
         ModelWindow(125.0, 3, 1, "beat", 8),
     ],
 )
-def test_a_card_whose_window_is_not_the_models_is_refused(made, window):
-    card = ModelCard.load(made[0] / "toy.json")
+def test_a_card_whose_window_is_not_the_models_is_refused(toy_beats, window):
+    card = ModelCard.load(toy_beats.folder / "toy.json")
     card.window = window
-    card.save(made[0] / "toy.json")
+    card.save(toy_beats.folder / "toy.json")
     with pytest.raises(ModelError, match=r"toy\.tflite: .*which the window of its card"):
-        Classifier(made[0] / "toy.json")
+        Classifier(toy_beats.folder / "toy.json")
 
 
-def test_the_fastest_form_is_the_cards(made, rng):
-    folder, _ = made
+def test_the_fastest_form_is_the_cards(toy_beats, rng):
+    folder, _ = toy_beats
     card = ModelCard.load(folder / "toy.json")
     (folder / "toy.int8.tflite").write_bytes((folder / "toy.tflite").read_bytes())
     card.forms["int8"] = {**card.forms["float32"], "file": "toy.int8.tflite"}

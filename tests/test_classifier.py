@@ -45,8 +45,8 @@ def test_importing_the_runtime_loads_numpy_only():
 
 @each_backend
 @pytest.mark.parametrize("n", [0, 1, 5, 24, 25, 64, 65, 150])
-def test_predict_answers_what_the_model_is(made, rng, backend, n):
-    folder, answer = made
+def test_predict_answers_what_the_model_is(toy_beats, rng, backend, n):
+    folder, answer = toy_beats
     windows, features = _beats(rng, n)
     out = Classifier(folder / "toy.tflite", backend=backend).predict(windows, features)
     assert out.shape == (n, 5)
@@ -55,8 +55,8 @@ def test_predict_answers_what_the_model_is(made, rng, backend, n):
 
 
 @each_backend
-def test_one_beat_equals_any_batch_and_leaves_no_trace(made, rng, backend):
-    folder, _ = made
+def test_one_beat_equals_any_batch_and_leaves_no_trace(toy_beats, rng, backend):
+    folder, _ = toy_beats
     classifier = Classifier(folder / "toy.tflite", backend=backend)
     windows, features = _beats(rng, 90)
     singly = np.array(
@@ -68,8 +68,8 @@ def test_one_beat_equals_any_batch_and_leaves_no_trace(made, rng, backend):
 
 
 @each_backend
-def test_a_runtime_whose_batches_differ_is_used_beat_by_beat(made, rng, monkeypatch, backend):
-    folder, _ = made
+def test_a_runtime_whose_batches_differ_is_used_beat_by_beat(toy_beats, rng, monkeypatch, backend):
+    folder, _ = toy_beats
     windows, features = _beats(rng, 90)
     run = _Session.run
 
@@ -164,8 +164,8 @@ def test_quantised_inputs_and_output(tmp_path, rng, backend):
     )
 
 
-def test_predict_one_returns_its_own_array_and_allocates_nothing(made, rng):
-    folder, _ = made
+def test_predict_one_returns_its_own_array_and_allocates_nothing(toy_beats, rng):
+    folder, _ = toy_beats
     classifier = Classifier(folder / "toy.tflite")
     windows, features = _beats(rng, 2)
     first = classifier.predict_one(windows[0], features[0])
@@ -189,8 +189,8 @@ def test_predict_one_returns_its_own_array_and_allocates_nothing(made, rng):
     assert peak - start < 256
 
 
-def test_several_threads_give_the_results_of_one(made, rng):
-    folder, answer = made
+def test_several_threads_give_the_results_of_one(toy_beats, rng):
+    folder, answer = toy_beats
     windows, features = _beats(rng, 300)
     results = {}
 
@@ -211,8 +211,8 @@ def test_several_threads_give_the_results_of_one(made, rng):
     np.testing.assert_allclose(results[0], answer(windows, features), atol=1e-5)
 
 
-def test_other_types_and_strides_are_taken(made, rng):
-    folder, answer = made
+def test_other_types_and_strides_are_taken(toy_beats, rng):
+    folder, answer = toy_beats
     classifier = Classifier(folder / "toy.tflite")
     windows, features = _beats(rng, 4)
     turned = np.asfortranarray(windows.astype("f8"))
@@ -230,8 +230,8 @@ def test_other_types_and_strides_are_taken(made, rng):
     ("window", "features"),
     [((2, 4), FEATURES), (WINDOW, (4,)), (WINDOW, None), ((1, *WINDOW), FEATURES)],
 )
-def test_wrong_shapes_are_refused(made, window, features):
-    classifier = Classifier(made[0] / "toy.tflite")
+def test_wrong_shapes_are_refused(toy_beats, window, features):
+    classifier = Classifier(toy_beats.folder / "toy.tflite")
     given = None if features is None else np.zeros(features)
     with pytest.raises(InputError):
         classifier.predict_one(np.zeros(window), given)
@@ -239,9 +239,11 @@ def test_wrong_shapes_are_refused(made, window, features):
         classifier.predict(np.zeros((9, *window)), None if given is None else np.stack([given] * 9))
 
 
-def test_windows_and_features_must_be_as_many(made):
+def test_windows_and_features_must_be_as_many(toy_beats):
     with pytest.raises(InputError, match=r"features has the shape \(4, 3\), not \(5, 3\)"):
-        Classifier(made[0] / "toy.tflite").predict(np.zeros((5, *WINDOW)), np.zeros((4, 3)))
+        Classifier(toy_beats.folder / "toy.tflite").predict(
+            np.zeros((5, *WINDOW)), np.zeros((4, 3))
+        )
 
 
 @each_backend
@@ -285,6 +287,6 @@ def test_a_model_with_other_inputs_is_refused(tmp_path, rng):
         Classifier(tmp_path / "m.tflite")
 
 
-def test_threads_must_be_one_at_least(made):
+def test_threads_must_be_one_at_least(toy_beats):
     with pytest.raises(InputError):
-        Classifier(made[0] / "toy.tflite", 0)
+        Classifier(toy_beats.folder / "toy.tflite", 0)

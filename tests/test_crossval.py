@@ -15,6 +15,7 @@ from toy_task import POINTS, ToyTask, toy_examples, toy_fixture, toy_recipe  # n
 from ecgfast import InputError, networks
 from ecgfast.cli import main
 from ecgfast.runtime import ModelCard
+from ecgfast.training import workflow
 from ecgfast.training.crossval import CandidateResult, difference, mean_figures, share_of
 from ecgfast.training.recipe import Recipe
 from ecgfast.training.studies import STUDIES, study
@@ -159,6 +160,39 @@ def test_crossval_under_a_protocol(toy: ToyTask, tmp_path, capsys) -> None:
     assert "protocol 'short'" in (tmp_path / "work" / "candidates.md").read_text()
     assert main([*command, "--protocol", "long"]) == 2
     assert "no protocol 'long': there are short" in capsys.readouterr().err
+
+
+def test_made_examples_are_learnt_from_and_counted_but_not_watched_or_scored(
+    toy: ToyTask, tmp_path, monkeypatch
+) -> None:
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
+    from ecgfast.training import export as exporting
+    from ecgfast.training import fit as fitting
+
+    shown = []
+    original = fitting.fit
+
+    def fit(recipe, examples, validation, **options):
+        shown.append((examples, validation))
+        return original(recipe, examples, validation, **options)
+
+    def made(recipe, data, examples, *, progress=False):
+        return dataclasses.replace(examples, record=np.char.add(examples.record, ", made"))
+
+    monkeypatch.setattr(toy, "made", made, raising=False)
+    monkeypatch.setattr(fitting, "fit", fit)
+    monkeypatch.setattr(exporting, "export", lambda *args, card, **options: cards.append(card))
+    monkeypatch.setattr(workflow, "score_on_test", lambda *args, **options: cards[0])
+    cards: list[ModelCard] = []
+    path = save_recipe(tmp_path)
+    command = ["train", str(path), "--data", str(tmp_path), "--work", str(tmp_path / "work")]
+    assert main([*command, "--output", str(tmp_path / "models")]) == 0
+    ((learnt, watched),) = shown
+    assert cards[0].data["made_examples"] == toy_examples().counts()
+    is_made = np.char.endswith(learnt.record, ", made")
+    assert is_made.sum() == (~is_made).sum() > 0
+    assert not set(learnt.patient) & set(watched.patient)
+    assert not np.char.endswith(watched.record, ", made").any()
 
 
 def test_a_task_from_recipe_to_card_and_evaluation(

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ..core import WindowSpec
-from ..evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL
+from ..evaluation import AAMI_CLASSES
 from ..records import Annotations, Record, read_record
-from .beats import BeatSet, cut_reference_beats, labelled_beats
+from .beats import BeatSet, labelled_beats
 from .rhythms import Rhythm, make_rhythm, retime
 from .splits import patient_of
 
@@ -111,13 +111,12 @@ def make_record(
     record = read_record(Path(data) / name, leads=lead)
     made = f"{name}, {kind}"
     generator = _generator(seed, made)
-    recorded, symbols = cut_reference_beats(record)
+    recorded = labelled_beats(record, patient_of(*name.split("/", 1)))
     apart = np.diff(recorded.r_sample, prepend=-record.fs) > _APART * record.fs
     peaks = recorded.r_sample[apart]
-    label = np.array([AAMI_CLASSES.index(AAMI_OF_SYMBOL[s]) for s in symbols[apart]])
     rr = np.diff(peaks, prepend=0) / record.fs
     rr[0] = np.nan
-    rhythm = make_rhythm(kind, rr, label, generator)
+    rhythm = make_rhythm(kind, rr, recorded.label[apart], generator)
     signal, at = retime(record.signal[:, 0], record.fs, peaks, rhythm, generator)
     marks = Annotations(at, np.array(list(AAMI_CLASSES))[rhythm.label])
     lead_signal = signal.astype(np.float32)[:, np.newaxis]

@@ -158,7 +158,7 @@ def train_model(
     model.save(folder / "model.keras")
     card = model_card(task, chosen, examples, command)
     if made:
-        card.data["made, for training alone"] = made
+        card.data["made_examples"] = made
     card.metrics.update(parts)
     if results:
         card.metrics["cross_validation"] = [result.to_dict() for result in results]
