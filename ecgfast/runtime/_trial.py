@@ -18,6 +18,7 @@ from .classifier import BATCH, _Session
 # Beyond what the process holds once it can run the smallest model: ten times what the largest
 # built-in model takes for a batch.
 _MEMORY = 512 << 20
+_TOO_MUCH = f"needs more than {_MEMORY >> 20} MB"
 _CPU_S = 30
 
 
@@ -38,26 +39,31 @@ def _limit() -> None:
             resource.setrlimit(which, (most if hard < 0 else min(most, hard), hard))
 
 
-def _run(content: bytes, origin: str, backend: str) -> str | None:
-    """Run a model as `Classifier` does; what is wrong with it."""
+def _run(content: bytes, origin: str, backend: str) -> dict[str, Any] | None:
+    """Run a model as `Classifier` does; what a runtime cannot do with it."""
     generator = np.random.default_rng(1)
     batch: int | None = None
-    try:
-        while True:
+    while True:
+        try:
+            open_interpreter(content, origin, backend=backend, batch=batch, trusted=True)
+        except (ModelError, MemoryError) as error:
+            reason = str(error).removeprefix(f"{origin}: ") or _TOO_MUCH
+            return {"reason": reason, "loaded": batch is not None}
+        try:
             session = _Session(content, origin, backend, 1, batch, trusted=True)
             for _ in range(2):  # zeros first
                 session.run()
                 for buffer in session.buffers.values():
                     buffer[...] = generator.standard_normal(buffer.shape)
-            if batch is not None or not session.resizable:
-                return None
-            batch = BATCH
-    except ModelError as error:
-        return str(error).removeprefix(f"{origin}: ")
-    except MemoryError:
-        return f"needs more than {_MEMORY >> 20} MB"
-    except (RuntimeError, ValueError) as error:
-        return f"cannot be run ({' '.join(str(error).split())})"
+        except ModelError:
+            return None  # of another shape than wanted, which the caller will see for itself
+        except MemoryError:
+            return {"reason": _TOO_MUCH, "loaded": True}
+        except (RuntimeError, ValueError) as error:
+            return {"reason": f"cannot be run ({' '.join(str(error).split())})", "loaded": True}
+        if batch is not None or not session.resizable:
+            return None
+        batch = BATCH
 
 
 def main() -> None:
@@ -69,14 +75,7 @@ def main() -> None:
     content = sys.stdin.buffer.read()
     _probe(head["backend"])  # what the runtime itself takes is not the model's
     _limit()
-    outcome: dict[str, Any] | None = None
-    try:
-        open_interpreter(content, head["origin"], backend=head["backend"], trusted=True)
-    except (ModelError, MemoryError) as error:
-        outcome = {"reason": str(error).removeprefix(f"{head['origin']}: "), "loaded": False}
-    else:
-        if (reason := _run(content, **head)) is not None:
-            outcome = {"reason": reason, "loaded": True}
+    outcome = _run(content, **head)
     os.write(told, json.dumps(outcome).encode())
     # Past the runtime's own end, where a file that passed could still do harm.
     os._exit(0)
