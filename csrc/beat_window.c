@@ -63,7 +63,7 @@ int64_t ecg_window_reach(const ecg_window *window) {
 static inline uint32_t rank_key(float x) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
-    return bits >> 31 ? ~bits : bits | 0x80000000u;
+    return bits ^ ((0u - (bits >> 31)) | 0x80000000u);
 }
 
 static float of_rank_key(uint32_t key) {
@@ -81,8 +81,8 @@ static float median(const float *values, int32_t n) {
     for (int shift = 24; shift >= 0; shift -= 8) {
         int32_t counts[256] = {0}, byte = 0;
         for (int32_t i = 0; i < n; i++) {
-            uint32_t key = rank_key(values[i]);
-            counts[key >> shift & 255] += (key & known) == upper;
+            uint32_t key = rank_key(values[i]) ^ upper;
+            if (!(key & known)) counts[key >> shift & 255]++;
         }
         while (rank >= counts[byte]) rank -= counts[byte++];
         upper |= (uint32_t)byte << shift;
@@ -121,12 +121,21 @@ static void copy_samples(double *x, const float *ring, uint32_t mask, int64_t fr
 
 /* Four sums that wait for one another no more than they have to, in the same order everywhere. */
 static double weighted_sum(const float *weight, const double *x, int32_t n) {
+#define TAPS(sum, k) sum = pair_add(sum, pair_mul(pair_of_floats(weight + (k)), pair_load(x + (k))))
     pair even = pair_zero(), odd = even;
     int32_t j = 0;
-    for (; j + 4 <= n; j += 4) {
-        even = pair_add(even, pair_mul(pair_of_floats(weight + j), pair_load(x + j)));
-        odd = pair_add(odd, pair_mul(pair_of_floats(weight + j + 2), pair_load(x + j + 2)));
+    for (; j + 8 <= n; j += 8) {
+        TAPS(even, j);
+        TAPS(odd, j + 2);
+        TAPS(even, j + 4);
+        TAPS(odd, j + 6);
     }
+    if (j + 4 <= n) {
+        TAPS(even, j);
+        TAPS(odd, j + 2);
+        j += 4;
+    }
+#undef TAPS
     double sums[2];
     pair_store(sums, pair_add(even, odd));
     double sum = sums[0] + sums[1];
