@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+    from .._files import write_whole
     from ..reports.training import candidates_figure, write_figure
     from ..training.recipe import Recipe
     from ..training.scoring import write_json
@@ -109,9 +110,7 @@ def run(args: argparse.Namespace) -> None:
     figures = _figures(args, recipe, results, criterion)
     stem = args.output or work / (args.study or "candidates")
     write_json(stem.with_name(f"{stem.name}.json"), figures)
-    stem.with_name(f"{stem.name}.md").write_text(
-        _page(recipe, figures, table, stem.name), encoding="utf-8"
-    )
+    write_whole(stem.with_name(f"{stem.name}.md"), _page(recipe, figures, table, stem.name))
     write_figure(
         stem.with_name(f"{stem.name}.png"),
         candidates_figure(

@@ -12,9 +12,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .._files import whole_file, write_whole
 from ..core import BeatBatch, BeatStream
 from ..records import open_record, write_annotations
-from ..records.writers import whole_file
 from ..reports.summary import length
 from ..streaming.beat import Quality
 from .common import (
@@ -169,5 +169,4 @@ def _write_csv(file: Path, batch: BeatBatch, fs: float) -> None:
 def _write_json(file: Path, batch: BeatBatch, fs: float, about: dict[str, object]) -> None:
     names = ("sample", "time", "rr", "quality")
     rows = [dict(zip(names, row, strict=True)) for row in _rows(batch, fs)]
-    with whole_file(file) as out:
-        out.write(json.dumps({**about, "beats": rows}).encode() + b"\n")
+    write_whole(file, json.dumps({**about, "beats": rows}) + "\n")

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from .._files import whole_file, write_whole
 from ..errors import InputError
 from .mit import encode_annotations
 from .record import check_fs
 
-__all__ = ["BeatLike", "whole_file", "write_annotations", "write_csv", "write_json"]
+__all__ = ["BeatLike", "write_annotations", "write_csv", "write_json"]
 
 _FIELDS = ("sample", "time", "label", "probability", "rr", "heart_rate", "quality")
 
@@ -60,46 +60,6 @@ class BeatLike(Protocol):
         """Quality bits."""
 
 
-@contextlib.contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a file that appears under its name only once it is complete.
-
-    It is written under another name in the same folder and renamed at the end; on any error it is
-    removed, and a file that was there before stays as it was.
-
-    Parameters
-    ----------
-    path : str or path
-        The file to write.
-
-    Yields
-    ------
-    binary file
-
-    Raises
-    ------
-    InputError
-        If the folder is not there or cannot be written to.
-    """
-    target = Path(path).expanduser()
-    if target.is_dir():
-        raise InputError(f"{target}: is a folder; give the name of a file to write")
-    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        file = draft.open("xb")
-    except OSError as error:
-        raise InputError(
-            f"{target}: cannot be written ({error.strerror}); check the folder"
-        ) from None
-    try:
-        with file:
-            yield file
-        draft.replace(target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
 def write_annotations(
     path: str | os.PathLike[str],
     samples: npt.ArrayLike,
@@ -136,8 +96,7 @@ def write_annotations(
             f"{target.stem or 'record'}.ecg"
         )
     data = encode_annotations(samples, symbols, check_fs(fs, str(target)), aux)
-    with whole_file(target) as file:
-        file.write(data)
+    write_whole(target, data)
 
 
 def _row(beat: BeatLike) -> dict[str, Any]:
