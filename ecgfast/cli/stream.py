@@ -41,6 +41,7 @@ from .common import (
     promise_text,
 )
 from .marks import Mark, Marker
+from .outputs import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import AGAIN_S, Terminated, ending_signals
 
 # Bytes taken from standard input at a time, at the most: what is there is taken, never waited for.
@@ -100,9 +101,10 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
         "--output",
         type=Path,
         metavar="FILE",
-        help="also write the beats to this WFDB annotation file, such as night.ecg; it must be "
-        "new, and can be read at any moment: each beat is in it when it is printed",
+        help="also write the beats to this WFDB annotation file, such as night.ecg; it can be "
+        "read at any moment: each beat is in it when it is printed",
     )
+    add_force(parser)
     add_model(parser)
     add_lookahead(parser)
     add_decision(parser)
@@ -122,6 +124,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _run(args: argparse.Namespace, stop: _Stop) -> None:
     _check(args)
+    guard = _guard(args)
+    replace = args.output is not None and guard.check(args.output, LIVE)
     decision = decision_for(args)
     with ExitStack() as stack:
         stack.enter_context(_warnings_shown())
@@ -133,7 +137,8 @@ def _run(args: argparse.Namespace, stop: _Stop) -> None:
         labeller = labeller_for(live.source, args, decision, average_leads=args.average_leads)
         file = None
         if args.output is not None:
-            file = stack.enter_context(AnnotationFile(args.output, live.source.fs))
+            file = stack.enter_context(AnnotationFile(args.output, live.source.fs, replace=replace))
+            guard.report()
         for promise in () if args.json else labeller.rule.promises:
             print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
         show = _Show(labeller.classifier, file, as_lines=args.json)
@@ -157,6 +162,14 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"{what} carries no sampling rate: give --fs HZ")
     if args.queue is not None and not 0 <= args.queue < float("inf"):
         raise UsageError(f"--queue {args.queue:g}: give seconds, or 0 for none")
+
+
+def _guard(args: argparse.Namespace) -> OutputGuard:
+    """What ``--output`` must not be."""
+    inputs = list(model_files(args.model))
+    if args.source != "-" and not args.source.startswith(_SERIAL):
+        inputs += record_files(args.source)
+    return OutputGuard(inputs, force=args.force)
 
 
 class _Stop:

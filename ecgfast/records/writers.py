@@ -20,9 +20,10 @@ from ..errors import InputError
 from .mit import encode_annotations
 from .record import check_fs
 
-__all__ = ["BeatLike", "write_annotations", "write_csv", "write_json"]
+__all__ = ["BEAT_FIELDS", "BeatLike", "write_annotations", "write_csv", "write_json"]
 
-_FIELDS = ("sample", "time", "label", "probability", "rr", "heart_rate", "quality")
+#: Columns of `write_csv`, and members of each beat of `write_json`.
+BEAT_FIELDS = ("sample", "time", "label", "probability", "rr", "heart_rate", "quality")
 
 # Microseconds and millionths: finer than any recording, and short to read.
 _DIGITS = 6
@@ -107,7 +108,7 @@ def _row(beat: BeatLike) -> dict[str, Any]:
         row[name] = round(value, _DIGITS) if math.isfinite(value) else None
     row["quality"] = int(beat.quality)
     numbers: Mapping[str, float] = getattr(beat, "values", {})  # of models that give numbers
-    ordered = {name: row[name] for name in _FIELDS}
+    ordered = {name: row[name] for name in BEAT_FIELDS}
     return ordered | {name: round(float(value), _DIGITS) for name, value in numbers.items()}
 
 
@@ -131,7 +132,7 @@ def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         rows = (_row(beat) for beat in beats)
         first = next(rows, None)
-        table = csv.DictWriter(text, first or _FIELDS, lineterminator="\n")
+        table = csv.DictWriter(text, first or BEAT_FIELDS, lineterminator="\n")
         table.writeheader()
         table.writerows(chain([] if first is None else [first], rows))
         text.detach()
