@@ -147,13 +147,14 @@ class RateWatch:
         if max(now - self._off[0], now - marks[-2][0]) < _AGREE_S:
             return
         rate = self._rate(_SHORTEST_S, slow=slow)
-        if abs(self._rate(2 * _AGREE_S, slow=slow) / rate - 1) < _CHANGE:
+        last = self._rate(2 * _AGREE_S, slow=slow)
+        if abs(last / rate - 1) < _TOLERANCE:
             self._changing = None
         elif self._changing is None:
             self._changing = now
         if self._changing is not None and now - self._changing < _SHORTEST_S:
             return  # it is measured once the change is over
-        if abs(rate / self._fs - 1) < _TOLERANCE:
+        if abs(last / self._fs - 1) < _TOLERANCE:
             return  # right again, for as long as the rate just told is still in the measure
         if self._told_rate is not None and abs(rate / self._told_rate - 1) < _CHANGE:
             return
