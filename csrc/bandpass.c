@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #define PI 3.14159265358979323846
+#define BAND_MIN 1e-5 /* of fs: lower or narrower, double precision no longer holds the poles */
 
 typedef struct complex_number {
     double re, im;
@@ -18,8 +19,9 @@ static complex_number divide(complex_number a, complex_number b) {
 
 int ecg_bandpass_init(ecg_bandpass *filter, double fs, double low, double high) {
     memset(filter, 0, sizeof *filter);
-    if (!(fs > 0.0) || !isfinite(fs)) return ECG_ERROR_FS;
+    if (!(fs >= ECG_FILTER_FS_MIN && fs <= ECG_FILTER_FS_MAX)) return ECG_ERROR_FS;
     if (!(low > 0.0 && low < high && high < 0.5 * fs)) return ECG_ERROR_BAND;
+    if (low < BAND_MIN * fs || high - low < BAND_MIN * fs) return ECG_ERROR_BAND;
 
     double w1 = tan(PI * low / fs), w2 = tan(PI * high / fs); /* analogue edges, T = 2 */
     double half = 0.5 * (w2 - w1), w0_squared = w1 * w2;

@@ -20,15 +20,15 @@ extern "C" {
 #endif
 
 #define ECG_VERSION 3           /* of the layout of states; a snapshot of another version is refused */
-#define ECG_FS_MIN 100.0        /* Hz */
-#define ECG_FS_MAX 2000.0       /* Hz */
+#define ECG_FS_MIN 99.5         /* Hz: 100 Hz, and half a percent that a device's clock is off */
+#define ECG_FS_MAX 2010.0       /* Hz: 2000 Hz, likewise */
 #define ECG_LEADS_MAX 64
 #define ECG_ALIGNMENT 16        /* bytes, of every state block */
 
 typedef enum ecg_status {
     ECG_OK = 0,
     ECG_ERROR_FS = -1,          /* sampling rate outside ECG_FS_MIN..ECG_FS_MAX or not finite */
-    ECG_ERROR_BAND = -2,        /* band edges not 0 < low < high < fs / 2 */
+    ECG_ERROR_BAND = -2,        /* band edges not 0 < low < high < fs / 2, or too close */
     ECG_ERROR_LEADS = -3,       /* number of leads, or the chosen lead, out of range */
     ECG_ERROR_METHOD = -4,      /* unknown detection method */
     ECG_ERROR_DELAY = -5,       /* max_delay negative, not finite or shorter than the method can do */
@@ -58,6 +58,10 @@ typedef struct ecg_bandpass {
     int32_t primed;             /* has a finite sample been seen */
 } ecg_bandpass;
 
+#define ECG_FILTER_FS_MIN 1.0   /* Hz: a filter alone takes more rates than a detector */
+#define ECG_FILTER_FS_MAX 1e6   /* Hz */
+
+/* `low` and `high - low` are at least fs / 100,000. */
 int ecg_bandpass_init(ecg_bandpass *filter, double fs, double low, double high);
 void ecg_bandpass_reset(ecg_bandpass *filter);
 /* `in` and `out` may be the same. A sample that is not finite counts as a repetition of the last
