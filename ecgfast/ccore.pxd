@@ -8,8 +8,6 @@ cdef extern from "ecgfast.h" nogil:
     const int ECG_ALIGNMENT
     const int ECG_SNAPSHOT_EXTRA
     const int ECG_LEADS_MAX
-    const double ECG_FILTER_FS_MIN
-    const double ECG_FILTER_FS_MAX
 
     ctypedef enum ecg_status:
         ECG_OK

@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..decision import REJECTED, Decision
 from ..errors import EcgfastError, InputError
+from .process import Terminated, reserve_standard_streams, terminations
 
 if TYPE_CHECKING:
     from ..reports import Tally
@@ -58,7 +60,7 @@ _FORMAT_OF = {".csv": "csv", ".json": "json"}
 _FORMATS = ("atr", "csv", "json")
 
 
-EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 130, 141
+EXIT_FAILURE, EXIT_USAGE, EXIT_SIGNAL, EXIT_PIPE = 1, 2, 128, 141
 
 
 class UsageError(Exception):
@@ -82,26 +84,49 @@ def guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
     int
         Exit status of the process.
     """
+    reserve_standard_streams()
+    if sys.stdout is None:
+        _say(f"{program}: standard output is closed; send it to a file, or to {os.devnull}")
+        return EXIT_FAILURE
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows "?"
             stream.reconfigure(errors="replace")
     try:
-        status = work()
-        sys.stdout.flush()
+        with terminations():
+            status = work()
+            sys.stdout.flush()
         return status
     except BrokenPipeError:
         _give_up_output()
         return EXIT_PIPE
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         if debug:
-            traceback.print_exc()
+            _say(traceback.format_exc())
         _give_up_output()
-        return EXIT_INTERRUPTED
+        return EXIT_SIGNAL + (error.number if isinstance(error, Terminated) else signal.SIGINT)
     except Exception as error:
         if debug:
-            traceback.print_exc()
-        print(f"{program}: {_one_line(error)}", file=sys.stderr)
+            _say(traceback.format_exc())
+        where = "standard output: " if isinstance(error, OSError) and _output_fails() else ""
+        _say(f"{program}: {where}{_one_line(error)}")
+        if _output_fails():
+            _give_up_output()
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
+
+
+def _say(text: str) -> None:
+    """Print on standard error, if anybody reads it."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _output_fails() -> bool:
+    """Whether what was printed cannot be written, such as on a full disk."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        return True
+    return False
 
 
 def _give_up_output() -> None:
