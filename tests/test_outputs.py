@@ -299,7 +299,8 @@ def command(*args: object, **more: Any) -> subprocess.Popen[bytes]:
 
 
 def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    line = line.replace("ecgfast", f"'{sys.executable}' -m ecgfast")
+    if line.startswith(("ecgfast ", "(")):
+        line = line.replace("ecgfast", f"'{sys.executable}' -m ecgfast")
     return subprocess.run(
         ["sh", "-c", line], capture_output=True, text=True, check=False, cwd=folder, timeout=120
     )
@@ -350,6 +351,16 @@ def test_closed_standard_streams(record: Path, tmp_path: Path) -> None:
     assert (tmp_path / "o.csv").read_text().startswith("sample,time")
     done = shell("ecgfast detect missing 2>&-", tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
+
+
+@posix
+def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
+    code = (
+        "import os; from ecgfast.cli.process import reserve_standard_streams as r; "
+        "r(); print(os.open(os.devnull, os.O_RDONLY))"
+    )
+    done = shell(f"'{sys.executable}' -c '{code}' <&- 2>&-", tmp_path)
+    assert int(done.stdout) > 2
 
 
 @posix
