@@ -54,6 +54,7 @@ cdef enum:
     ROWS = 256        # beats taken from the core at a time
     PIECES_A_SECOND = 4  # given R peaks are announced for so long at a time: 25 marks, the core holds 64
 
+cdef object _ndarray = np.ndarray
 cdef object _EMPTY = np.empty(0, dtype=np.int64)
 _EMPTY.flags.writeable = False
 cdef object _GOOD = np.empty(0, dtype=np.uint32)
@@ -193,7 +194,7 @@ cdef class _Samples:
     cdef int borrow(self, object chunk, int leads) except -1:
         # The buffer of a masked array, as of other subclasses, is not all that it says.
         if not PyObject_CheckBuffer(chunk) or (
-                type(chunk) is not np.ndarray and isinstance(chunk, np.ndarray)):
+                type(chunk) is not _ndarray and isinstance(chunk, _ndarray)):
             return 0
         try:
             PyObject_GetBuffer(chunk, &self.view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
