@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 from dataclasses import dataclass
 
 from ..processes import module_command
@@ -17,7 +16,6 @@ __all__ = ["Refusal", "try_model"]
 # Seconds for everything, the import of TensorFlow on a small board among it.
 _WAIT_S = 180.0
 
-_lock = threading.Lock()
 _outcomes: dict[tuple[str, str], Refusal | None] = {}
 
 
@@ -51,13 +49,9 @@ def try_model(content: bytes, origin: str, backend: str) -> Refusal | None:
         None where it went well.
     """
     key = hashlib.sha256(content).hexdigest(), backend
-    with _lock:
-        if key in _outcomes:
-            return _outcomes[key]
-    outcome = _try(content, origin, backend)
-    with _lock:
-        _outcomes[key] = outcome
-    return outcome
+    if key not in _outcomes:
+        _outcomes[key] = _try(content, origin, backend)
+    return _outcomes[key]
 
 
 def _try(content: bytes, origin: str, backend: str) -> Refusal | None:
