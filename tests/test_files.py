@@ -349,3 +349,23 @@ def test_a_growing_file_may_replace_another_if_asked(tmp_path: Path) -> None:
         out.write(100, "V")
     assert read_annotations(file).sample.tolist() == [100]
     assert names(tmp_path) == ["night.ecg"]
+
+
+def test_models_and_card_come_together_or_not_at_all(tmp_path: Path) -> None:
+    from ecgfast.runtime import ModelCard
+    from ecgfast.training.export import _write
+
+    card = ModelCard(name="m", description="", task="beats", classes=("N",), inputs=())
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.write_bytes(b"model")
+    out.mkdir()
+    with pytest.raises(FileNotFoundError):
+        _write(out, {"m.tflite": source, "m.int8.tflite": tmp_path / "missing"}, card)
+    assert names(out) == []
+    (out / "m.json").mkdir()
+    with pytest.raises(ModelError, match=r"m\.json: is a folder"):
+        _write(out, {"m.tflite": source, "m.int8.tflite": source}, card)
+    assert names(out) == ["m.json"]
+    (out / "m.json").rmdir()
+    _write(out, {"m.tflite": source, "m.int8.tflite": source}, card)
+    assert names(out) == ["m.int8.tflite", "m.json", "m.tflite"]
