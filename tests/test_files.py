@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ecgfast
 from ecgfast._files import descriptor_of, whole_file, write_whole
 from ecgfast.errors import InputError, ModelError, RecordError
 from ecgfast.records import read_annotations
@@ -170,6 +172,24 @@ def test_folders_and_missing_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"none.f: cannot be written \(No such file"):
         write_whole(tmp_path / "none" / "f", "x", ModelError)
     assert names(tmp_path) == []
+
+
+# Scratch files in temporary folders of their own.
+SCRATCH = {"benchmark/measure.py", "training/_convert.py", "training/export.py"}
+WRITES = re.compile(
+    r"""\.write_(text|bytes)\(|open\([^)]*["'][rwax]b?\+?[wxa+]|open\(["'][wxa]|\bos\.(replace|rename)\("""
+    r"""|\.(to_csv|savetxt|tofile)\(|np\.save\("""
+)
+
+
+def test_every_file_of_the_package_is_written_in_one_place() -> None:
+    home = Path(ecgfast.__file__).parent
+    found = {
+        path.relative_to(home).as_posix()
+        for path in home.rglob("*.py")
+        if WRITES.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == SCRATCH
 
 
 # ------------------------------------------------------------------ kills, crowds, full disks
