@@ -12,6 +12,7 @@ cdef extern from "ecgfast.h" nogil:
     ctypedef enum ecg_status:
         ECG_OK
         ECG_ERROR_FS
+        ECG_ERROR_SNAPSHOT
         ECG_ERROR_ORDER
 
     ctypedef enum ecg_method:

@@ -54,6 +54,7 @@ cdef enum:
     ROWS = 256        # beats taken from the core at a time
     PIECES_A_SECOND = 4  # given R peaks are announced for so long at a time: 25 marks, the core holds 64
 
+cdef object _ndarray = np.ndarray
 cdef object _EMPTY = np.empty(0, dtype=np.int64)
 _EMPTY.flags.writeable = False
 cdef object _GOOD = np.empty(0, dtype=np.uint32)
@@ -193,7 +194,7 @@ cdef class _Samples:
     cdef int borrow(self, object chunk, int leads) except -1:
         # The buffer of a masked array, as of other subclasses, is not all that it says.
         if not PyObject_CheckBuffer(chunk) or (
-                type(chunk) is not np.ndarray and isinstance(chunk, np.ndarray)):
+                type(chunk) is not _ndarray and isinstance(chunk, _ndarray)):
             return 0
         try:
             PyObject_GetBuffer(chunk, &self.view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
@@ -657,6 +658,8 @@ cdef class QRSDetector(_Exclusive):
 def _restore_detector(fs, method, max_delay, leads, snapshot, ended=False):
     cdef QRSDetector detector = QRSDetector(fs, method=method, max_delay=max_delay, leads=leads)
     detector.block.restore(snapshot)
+    if c.ecg_detector_delay(<c.ecg_detector *>detector.block.at) != detector.delay_:
+        _check(c.ECG_ERROR_SNAPSHOT)  # of another sampling rate or max_delay
     detector.ended = bool(ended)
     return detector
 
@@ -971,6 +974,8 @@ cdef class BeatStream(_Exclusive):
 def _restore_stream(fs, settings, snapshot, waiting, last_mark, ended=False):
     cdef BeatStream stream = BeatStream(fs, **settings)
     stream.block.restore(snapshot)
+    if c.ecg_stream_delay(<c.ecg_stream *>stream.block.at) != stream.delay_:
+        _check(c.ECG_ERROR_SNAPSHOT)  # of another sampling rate, max_delay or window
     stream.last_mark = last_mark
     if len(waiting):
         stream._announce(waiting)
