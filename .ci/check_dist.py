@@ -31,7 +31,11 @@ def main(folder: Path) -> None:
         name.startswith("ecgfast/core.") and name.endswith((".so", ".pyd")) for name in in_wheel
     ):
         missing.append("ecgfast/core (compiled)")
-    strange = sorted(n for n in in_wheel if not n.startswith("ecgfast"))
+    strange = sorted(
+        name
+        for name in in_wheel
+        if not name.startswith("ecgfast") or name.endswith((".pyx", ".pxd", ".c", ".h", ".pyc"))
+    )
 
     top = sdist.name.removesuffix(".tar.gz")
     with tarfile.open(sdist) as archive:
