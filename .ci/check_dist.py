@@ -15,6 +15,14 @@ def tracked(pattern: str, under: str = "") -> set[str]:
     return {path.relative_to(HERE).as_posix() for path in (HERE / under).glob(pattern)}
 
 
+def has_symbols(wheel: Path, name: str) -> bool:
+    """Whether an extension for Linux was not stripped: six times the bytes."""
+    content = zipfile.ZipFile(wheel).read(name)
+    return content.startswith(b"\x7fELF") and any(
+        section in content for section in (b".debug_info\0", b".symtab\0")
+    )
+
+
 def main(folder: Path) -> None:
     """Exit with a message if something is missing or does not belong."""
     (wheel,) = folder.glob("*.whl")
@@ -36,6 +44,8 @@ def main(folder: Path) -> None:
         for name in in_wheel
         if not name.startswith("ecgfast") or name.endswith((".pyx", ".pxd", ".c", ".h", ".pyc"))
     )
+
+    strange += [name for name in in_wheel if name.endswith(".so") and has_symbols(wheel, name)]
 
     top = sdist.name.removesuffix(".tar.gz")
     with tarfile.open(sdist) as archive:
