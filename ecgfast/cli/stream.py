@@ -250,7 +250,7 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
         lines, chunks = port.lines, port
         stop.closes(port.close)
     else:
-        opened = open_source(args.source, args.fs, args.leads)
+        opened = open_source(args.source, args.fs, args.leads, follow=args.follow)
         chunks = _replayed(opened.chunks, opened.fs, wait=args.pace == "real")
     fs = check_fs(args.fs) if opened is None else opened.fs
     queue = None
@@ -261,7 +261,9 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
         stop.closes(queue.close)
     arriving = stop.until(chunks)
     if opened is not None:
-        source = ChunkSource(fs, opened.leads, arriving, opened.n_samples, opened.name)
+        source = ChunkSource(
+            fs, opened.leads, arriving, opened.n_samples, opened.name, opened.origin
+        )
         return _Live(source, queue=queue)
     assert lines is not None
     first = next((chunk for chunk in arriving if len(chunk)), None)
@@ -285,6 +287,8 @@ def _parsed(lines: LineParser, stop: _Stop) -> Iterator[Any]:
 
 
 def _standard_input(stop: _Stop) -> Iterator[bytes]:
+    if sys.stdin is None:
+        raise InputError("standard input is closed; send samples to it, or name a recording")
     try:
         # Not through sys.stdin: a thread that waits there would hold its lock at the exit.
         number = sys.stdin.fileno()

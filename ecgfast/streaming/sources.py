@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
-from ..records import Record, RecordSource, check_fs, open_record
+from ..records import Origin, Record, RecordSource, check_fs, open_record
 from ..records.record import find_lead
 
 __all__ = ["ChunkSource", "Leads", "Source", "open_source"]
@@ -42,6 +42,8 @@ class ChunkSource:
         Samples a lead, where that is known beforehand.
     name : str
         Short name of the source.
+    origin : Origin or None
+        The file that it is read from, and what was chosen of it.
     """
 
     fs: float
@@ -49,9 +51,16 @@ class ChunkSource:
     chunks: Iterator[Any]
     n_samples: int | None = None
     name: str = ""
+    origin: Origin | None = None
 
 
-def open_source(source: Source, fs: float | None = None, leads: Leads | None = None) -> ChunkSource:
+def open_source(
+    source: Source,
+    fs: float | None = None,
+    leads: Leads | None = None,
+    *,
+    follow: bool = False,
+) -> ChunkSource:
     """Open anything that samples can come from.
 
     Parameters
@@ -63,6 +72,8 @@ def open_source(source: Source, fs: float | None = None, leads: Leads | None = N
         Sampling rate in Hz, where the source does not carry it.
     leads : str, int or sequence of them, optional
         Which leads to use, by name or column; all by default.
+    follow : bool
+        Whether files that a recording's header names may lie outside its folder.
 
     Returns
     -------
@@ -78,9 +89,14 @@ def open_source(source: Source, fs: float | None = None, leads: Leads | None = N
     if isinstance(leads, (str, int)):
         leads = (leads,)
     if isinstance(source, (str, os.PathLike)):
-        opened = open_record(source, fs=fs, leads=leads)
+        opened = open_record(source, fs=fs, leads=leads, follow=follow)
         return ChunkSource(
-            opened.fs, opened.leads, opened.blocks(BLOCK_S), opened.n_samples, opened.name
+            opened.fs,
+            opened.leads,
+            opened.blocks(BLOCK_S),
+            opened.n_samples,
+            opened.name,
+            opened.origin,
         )
     if isinstance(source, (Record, RecordSource)):
         if fs is not None and float(fs) != source.fs:
@@ -99,6 +115,7 @@ def open_source(source: Source, fs: float | None = None, leads: Leads | None = N
             _chosen(blocks, columns, len(source.leads)),
             source.n_samples,
             source.name,
+            source.origin,
         )
     if fs is None:
         raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")
