@@ -96,7 +96,7 @@ static int decide_steps(ecg_detector *d, adaptive_state *a, int steps, int64_t f
 }
 
 /* Adds up `n` groups of `length` samples. */
-static inline void add_up(float *sums, const float *x, int n, int length) {
+static inline void adaptive_add_up(float *sums, const float *x, int n, int length) {
     for (int i = 0; i < n; i++, x += length) {
         float sum = x[0];
         for (int k = 1; k < length; k++) sum += x[k];
@@ -117,11 +117,11 @@ static void decimate(const adaptive_state *a, adaptive_lead *s, const float *x, 
     }
     int groups = (int)(end - x) / a->decimation;
     switch (a->decimation) { /* the usual ones without a loop */
-    case 1: add_up(wave, x, groups, 1); break;
-    case 2: add_up(wave, x, groups, 2); break;
-    case 3: add_up(wave, x, groups, 3); break;
-    case 4: add_up(wave, x, groups, 4); break;
-    default: add_up(wave, x, groups, a->decimation);
+    case 1: adaptive_add_up(wave, x, groups, 1); break;
+    case 2: adaptive_add_up(wave, x, groups, 2); break;
+    case 3: adaptive_add_up(wave, x, groups, 3); break;
+    case 4: adaptive_add_up(wave, x, groups, 4); break;
+    default: adaptive_add_up(wave, x, groups, a->decimation);
     }
     for (x += groups * a->decimation; x < end;) s->sum += *x++;
 }
@@ -130,7 +130,7 @@ static void decimate(const adaptive_state *a, adaptive_lead *s, const float *x, 
 static size_t adaptive_process(ecg_detector *d, void *state, const float *samples, size_t n) {
     adaptive_state *a = state;
     adaptive_lead *s = adaptive_leads(a);
-    ecg_lead *leads = ecg_leads(d), before[ECG_LEADS_MAX];
+    ecg_lead *leads = ecg_leads(d), *before = ecg_leads_before(d);
     const int count = d->config.leads;
     size_t done = 0;
     while (done < n && !ecg_queue_filled(d)) {

@@ -31,7 +31,7 @@ float adaptive_quantile(const float *values, int n, float q) {
 }
 
 /* Keeps the last `size` values; `count` stays below twice that, `count` - 1 is the latest. */
-static void keep(float *ring, int size, int32_t *count, float value) {
+static void adaptive_keep(float *ring, int size, int32_t *count, float value) {
     ring[*count % size] = value;
     if (++*count >= 2 * size) *count -= size;
 }
@@ -135,7 +135,7 @@ void adaptive_learn_rejected(adaptive_state *a, int leads, uint32_t slot) {
     int near = a->accepted && adaptive_seconds(a, a->last_at, a->pending[slot].at) < K.near_s;
     for (int l = 0; l < leads; l++, s++) {
         if (s->faulty[slot] || !s->seeded) continue;
-        keep(s->noises, NOISES, &s->noise_count, s->height[slot]);
+        adaptive_keep(s->noises, NOISES, &s->noise_count, s->height[slot]);
         s->noise_stale = 1;
         float loss = s->own[slot] + K.loss_margin;
         s->raised += K.loss_noise_rate * ((loss > 0.0f ? loss : 0.0f) - s->raised);
@@ -145,7 +145,7 @@ void adaptive_learn_rejected(adaptive_state *a, int leads, uint32_t slot) {
 }
 
 static void learn_rr(adaptive_state *a, float rr) {
-    keep(a->rr, INTERVALS, &a->rr_count, rr);
+    adaptive_keep(a->rr, INTERVALS, &a->rr_count, rr);
     int n = kept(a->rr_count, INTERVALS);
     a->rr_ref = adaptive_quantile(a->rr, n, 0.5f);
     if (a->rr_ref < RR_MIN) a->rr_ref = RR_MIN;
@@ -164,7 +164,7 @@ void adaptive_learn_accepted(adaptive_state *a, int leads, uint32_t slot, const 
     for (int l = 0; l < leads; l++) {
         if (s[l].seeded && !s[l].faulty[slot]) {
             float height = s[l].height[slot] > around[l] ? s[l].height[slot] : around[l];
-            keep(s[l].signals, SIGNALS, &s[l].signal_count, height);
+            adaptive_keep(s[l].signals, SIGNALS, &s[l].signal_count, height);
             s[l].signal = adaptive_quantile(s[l].signals, kept(s[l].signal_count, SIGNALS), K.quantile);
             typical |= adaptive_learn_shape(a, &s[l], slot);
             float loss = K.loss_margin - s[l].own[slot];

@@ -15,7 +15,7 @@
 /* The usual beat is turned over when its other deflection is larger by this factor. */
 #define ORIENTATION_FACTOR 1.3f
 /* Grid points that alignment may move a beat by: the error of R on a noisy or blunt complex. */
-#define LAG_MAX 2
+#define TEMPLATE_LAG 2
 /* Natural logarithms beyond this say only "very different". */
 #define LOG_LIMIT 1.5f
 /* Windows are cut here, in running QRS sizes: an artefact must not drown the other inputs. */
@@ -208,7 +208,7 @@ static int32_t nearest_template(const ecg_features_state *state, const float *be
     *lag = 0;
     for (int32_t k = 0; k < ECG_TEMPLATES; k++) {
         if (!(state->templates[k].share > 0.0f)) continue;
-        for (int32_t shift = -LAG_MAX; shift <= LAG_MAX; shift++) {
+        for (int32_t shift = -TEMPLATE_LAG; shift <= TEMPLATE_LAG; shift++) {
             float c = ecg_correlation(beat, state->templates[k].shape, r->qrs_first, r->qrs_last, shift, r->points);
             if (c > *best) {
                 *best = c;
@@ -285,7 +285,7 @@ static void shape_features(const ecg_features_state *state, const float *beat, i
     const float *usual = state->templates[state->dominant].shape;
     int32_t lag = 0;
     float best = -2.0f;
-    for (int32_t shift = -LAG_MAX; shift <= LAG_MAX; shift++) {
+    for (int32_t shift = -TEMPLATE_LAG; shift <= TEMPLATE_LAG; shift++) {
         float c = ecg_correlation(beat, usual, r->qrs_first, r->qrs_last, shift, r->points);
         if (c > best) {
             best = c;

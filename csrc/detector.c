@@ -33,8 +33,9 @@ int ecg_detector_check(const ecg_detector_config *config) {
 size_t ecg_detector_size(const ecg_detector_config *config) {
     if (ecg_detector_check(config) != ECG_OK) return 0;
     size_t leads = (size_t)config->leads, ring = ring_length(config);
-    return ecg_round_up(sizeof(ecg_detector)) + ecg_round_up(leads * sizeof(ecg_lead))
+    return ecg_round_up(sizeof(ecg_detector)) + 2 * ecg_round_up(leads * sizeof(ecg_lead))
            + ecg_round_up(leads * ring * sizeof(float)) + ecg_round_up(leads * ring)
+           + ecg_round_up((size_t)ecg_refine_scratch(config->fs) * sizeof(double))
            + ecg_round_up(ops_of(config->method)->size(config));
 }
 
@@ -49,10 +50,13 @@ int ecg_detector_init(ecg_detector *d, size_t bytes, const ecg_detector_config *
     d->ring_mask = ring_length(config) - 1;
     d->last_r = INT64_MIN / 2;
     size_t leads = (size_t)config->leads, ring = d->ring_mask + (size_t)1;
+    d->scratch_length = ecg_refine_scratch(config->fs);
     d->leads_at = ecg_round_up(sizeof(ecg_detector));
-    d->rings_at = d->leads_at + ecg_round_up(leads * sizeof(ecg_lead));
+    d->before_at = d->leads_at + ecg_round_up(leads * sizeof(ecg_lead));
+    d->rings_at = d->before_at + ecg_round_up(leads * sizeof(ecg_lead));
     d->flags_at = d->rings_at + ecg_round_up(leads * ring * sizeof(float));
-    d->method_at = d->flags_at + ecg_round_up(leads * ring);
+    d->scratch_at = d->flags_at + ecg_round_up(leads * ring);
+    d->method_at = d->scratch_at + ecg_round_up((size_t)d->scratch_length * sizeof(double));
     for (int i = 0; i < config->leads; i++) ecg_lead_init(&ecg_leads(d)[i], config->fs);
     ops_of(config->method)->init(d, ecg_method_state(d));
     return ECG_OK;

@@ -20,15 +20,15 @@ extern "C" {
 #endif
 
 #define ECG_VERSION 3           /* of the layout of states; a snapshot of another version is refused */
-#define ECG_FS_MIN 100.0        /* Hz */
-#define ECG_FS_MAX 2000.0       /* Hz */
+#define ECG_FS_MIN 99.5         /* Hz: 100 Hz, and half a percent that a device's clock is off */
+#define ECG_FS_MAX 2010.0       /* Hz: 2000 Hz, likewise */
 #define ECG_LEADS_MAX 64
 #define ECG_ALIGNMENT 16        /* bytes, of every state block */
 
 typedef enum ecg_status {
     ECG_OK = 0,
     ECG_ERROR_FS = -1,          /* sampling rate outside ECG_FS_MIN..ECG_FS_MAX or not finite */
-    ECG_ERROR_BAND = -2,        /* band edges not 0 < low < high < fs / 2 */
+    ECG_ERROR_BAND = -2,        /* band edges not 0 < low < high < fs / 2, or beyond double precision */
     ECG_ERROR_LEADS = -3,       /* number of leads, or the chosen lead, out of range */
     ECG_ERROR_METHOD = -4,      /* unknown detection method */
     ECG_ERROR_DELAY = -5,       /* max_delay negative, not finite or shorter than the method can do */
@@ -171,7 +171,7 @@ size_t ecg_stream_flush(ecg_stream *stream, ecg_beat *beats, float *windows, flo
                         size_t capacity);
 /* ECG_GIVEN only: announces an R peak, in order, before the samples around it have been processed,
  * at most 64 ahead (ECG_ERROR_ORDER otherwise). The refinement on the ECG that moves a detected peak
- * moves this one. */
+ * moves this one. One beyond the end of the signal gives no beat. */
 int ecg_stream_give(ecg_stream *stream, int64_t r_sample);
 int64_t ecg_stream_count(const ecg_stream *stream);
 /* Samples from an R peak to its complete window at the most; the first ones may take longer, as above. */

@@ -71,13 +71,18 @@ uint32_t ecg_lead_block(ecg_lead *lead, const float *samples, int stride, int n,
 struct ecg_detector {
     ecg_header header;
     ecg_detector_config config;
-    int64_t count;            /* samples taken */
-    int64_t last_r;           /* last R peak reported; far negative before the first */
+    /* from the configuration */
     uint32_t ring_mask;       /* ring length in samples, less one */
+    int32_t scratch_length;   /* numbers of scratch space */
     size_t leads_at;          /* byte offsets from the block's start: ecg_lead[leads] */
+    size_t before_at;         /* ecg_lead[leads]: front ends as they were before a block */
     size_t rings_at;          /* float[leads][ring length] */
     size_t flags_at;          /* uint8_t[leads][ring length] */
+    size_t scratch_at;        /* double[scratch_length]: of no meaning between two calls */
     size_t method_at;         /* the method's own state */
+    /* of the stream */
+    int64_t count;            /* samples taken */
+    int64_t last_r;           /* last R peak reported; far negative before the first */
     uint32_t queue_head, queue_tail;
     ecg_qrs queue[ECG_QUEUE];
 };
@@ -92,6 +97,14 @@ struct ecg_detector {
 
 static inline ecg_lead *ecg_leads(ecg_detector *d) {
     return (ecg_lead *)((char *)d + d->leads_at);
+}
+/* A copy of the front ends, for a method that runs them ahead and may go back. */
+static inline ecg_lead *ecg_leads_before(ecg_detector *d) {
+    return (ecg_lead *)((char *)d + d->before_at);
+}
+/* At least ecg_refine_scratch(fs) numbers: large objects do not belong on a small device's stack. */
+static inline double *ecg_scratch(ecg_detector *d) {
+    return (double *)((char *)d + d->scratch_at);
 }
 static inline float *ecg_ring(ecg_detector *d, int lead) {
     return (float *)((char *)d + d->rings_at) + (size_t)lead * (d->ring_mask + 1u);
@@ -129,6 +142,7 @@ void ecg_detector_report(ecg_detector *d, int64_t r_sample, float strength, uint
  * Needs the samples up to ecg_refine_reach(fs) after `about`, where they have been taken. */
 int64_t ecg_refine(ecg_detector *d, int lead, int64_t about);
 int64_t ecg_refine_reach(double fs); /* samples */
+int32_t ecg_refine_scratch(double fs); /* numbers of scratch space that it needs */
 /* Do the samples within 0.12 s of `about` take three values at the most: a converter's lowest bit, no ECG? */
 int ecg_flickers(ecg_detector *d, int lead, int64_t about);
 

@@ -21,7 +21,7 @@
 /* Peaks of the integral in one block at the most: it falls by half and rises again only once. */
 #define PASSED 2
 /* Beats of a silent lead that are remembered: those of the first seconds at 300 a minute. */
-#define RECENT 16
+#define PT_RECENT 16
 
 typedef struct pt_peak {
     int64_t about;  /* sample of the complex's main band-pass extremum, filter delay removed */
@@ -80,7 +80,7 @@ typedef struct pt_lead {
     double energy[HISTORY]; /* of the last blocks */
     pt_found heights[HEIGHTS]; /* last peaks, amplitudes */
     pt_peak kept[PEAKS];    /* peaks since the last beat that are none so far */
-    pt_beat recent[RECENT]; /* last beats, reported if the lead speaks */
+    pt_beat recent[PT_RECENT]; /* last beats, reported if the lead speaks */
 } pt_lead;
 
 typedef struct pt_state {

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ecgfast._files import whole_file
 from ecgfast.errors import InputError, RecordError
 from ecgfast.records import (
     Annotations,
@@ -21,7 +22,6 @@ from ecgfast.records import (
     write_json,
 )
 from ecgfast.records.mit import CODES
-from ecgfast.records.writers import whole_file
 
 
 @dataclass

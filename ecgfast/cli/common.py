@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..decision import REJECTED, Decision
 from ..errors import EcgfastError, InputError
 from ..printable import PrintableStream
+from .process import Terminated, reserve_standard_streams, terminations
 
 if TYPE_CHECKING:
     from ..reports import Tally
@@ -60,7 +62,7 @@ _FORMAT_OF = {".csv": "csv", ".json": "json"}
 _FORMATS = ("atr", "csv", "json")
 
 
-EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 130, 141
+EXIT_FAILURE, EXIT_USAGE, EXIT_SIGNAL, EXIT_PIPE = 1, 2, 128, 141
 
 
 class UsageError(Exception):
@@ -84,6 +86,10 @@ def guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
     int
         Exit status of the process.
     """
+    reserve_standard_streams()
+    if sys.stdout is None:
+        _say(f"{program}: standard output is closed; send it to a file, or to {os.devnull}")
+        return EXIT_FAILURE
     with _printable_output():
         return _guarded(work, program, debug=debug)
 
@@ -94,8 +100,8 @@ def _printable_output() -> Iterator[None]:
     before = sys.stdout, sys.stderr
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by who started us: the next file opened would take its place
-            stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 for good
+        if stream is None:  # closed by who started us
+            continue
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows "?"
             stream.reconfigure(errors="replace")
         setattr(sys, name, PrintableStream(stream))
@@ -107,22 +113,41 @@ def _printable_output() -> Iterator[None]:
 
 def _guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
     try:
-        status = work()
-        sys.stdout.flush()
+        with terminations():
+            status = work()
+            sys.stdout.flush()
         return status
     except BrokenPipeError:
         _give_up_output()
         return EXIT_PIPE
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         if debug:
-            traceback.print_exc()
+            _say(traceback.format_exc())
         _give_up_output()
-        return EXIT_INTERRUPTED
+        return EXIT_SIGNAL + (error.number if isinstance(error, Terminated) else signal.SIGINT)
     except Exception as error:
         if debug:
-            traceback.print_exc()
-        print(f"{program}: {_one_line(error)}", file=sys.stderr)
+            _say(traceback.format_exc())
+        where = "standard output: " if isinstance(error, OSError) and _output_fails() else ""
+        _say(f"{program}: {where}{_one_line(error)}")
+        if _output_fails():
+            _give_up_output()
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
+
+
+def _say(text: str) -> None:
+    """Print on standard error, if anybody reads it."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _output_fails() -> bool:
+    """Whether what was printed cannot be written, such as on a full disk."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        return True
+    return False
 
 
 def _give_up_output() -> None:

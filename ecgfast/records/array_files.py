@@ -21,8 +21,8 @@ from .units import unit_kind
 
 __all__ = ["open_array"]
 
-# Bytes that an archive may unpack to: a day of twelve leads at 1 kHz in double precision is less.
-_UNPACKED = 1 << 34
+# Bytes that an archive may unpack to, all together: a day of six leads at 1 kHz in 32 bits.
+_UNPACKED = 1 << 31
 
 # Deflate makes at most this of a byte.
 _MOST_RATIO = 1100
@@ -206,11 +206,13 @@ def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Read the arrays of an archive whose sizes are possible."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     with open_regular(path) as raw, zipfile.ZipFile(raw) as archive:
+        if sum(info.file_size for info in archive.infolist()) > _UNPACKED:
+            raise RecordError(f"{path}: unpacks to more than {_UNPACKED >> 30} GB; save it as .npy")
         for info in archive.infolist():
             if not info.filename.endswith(".npy"):
                 continue
             name = info.filename.removesuffix(".npy")
-            if info.file_size > min(_UNPACKED, _MOST_RATIO * info.compress_size + 4096):
+            if info.file_size > _MOST_RATIO * info.compress_size + 4096:
                 raise ValueError(f"{name} cannot unpack to {info.file_size} bytes")
             with archive.open(info) as file:
                 head = io.BytesIO(file.read(min(info.file_size, 1 << 16)))
@@ -235,11 +237,11 @@ def _read_mat(path: Path) -> dict[str, npt.NDArray[Any]]:
         )
     from scipy import io as scipy_io
 
-    wanted, most = [], min(_UNPACKED, _MOST_RATIO * size)
+    wanted, most = [], min(_UNPACKED, 8 * _MOST_RATIO * size)
     try:
         for name, shape, kind in scipy_io.whosmat(str(path)):
             if kind in ("double", "single", "logical", "char") or "int" in kind:
-                if math.prod(shape) > most:
+                if 8 * math.prod(shape) > most:
                     raise ValueError(f"{name} cannot have the shape {shape}")
                 wanted.append(name)
         loaded = scipy_io.loadmat(str(path), variable_names=wanted)
@@ -296,7 +298,6 @@ def _from_arrays(path: Path, kind: str, arrays: dict[str, npt.NDArray[Any]]) -> 
     units = units * len(labels) if len(units) == 1 else units
     if len(units) != len(labels):
         units = [""] * len(labels)
-    columns_2d = [np.asarray(c, np.float64) for c in columns_2d]
     columns, fs_from = (
         [],
         f"the array {folded[next(k for k in _RATE_NAMES if k in folded)]!r}" if rate else "",
@@ -308,7 +309,7 @@ def _from_arrays(path: Path, kind: str, arrays: dict[str, npt.NDArray[Any]]) -> 
         if a.size == n and role_of(name)[0] == "clock"
     ]
     for label, unit, values in zip(labels, units, columns_2d, strict=True):
-        look = look_of(values[:4096], None) if len(labels) > 1 else ""
+        look = look_of(values[:4096].astype(np.float64), None) if len(labels) > 1 else ""
         role = (
             ""
             if label and role_of(label, unit)[0] == "ecg"
@@ -328,7 +329,7 @@ def _from_arrays(path: Path, kind: str, arrays: dict[str, npt.NDArray[Any]]) -> 
             rate, fs_from = clock.fs, f"the clock {name!r}"
 
     def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
-        return np.stack([columns_2d[i][begin:end] for i in chosen], axis=1)
+        return np.stack([columns_2d[i][begin:end].astype(np.float64) for i in chosen], axis=1)
 
     return Opened(
         path=path,

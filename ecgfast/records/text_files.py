@@ -137,9 +137,8 @@ class _Table:
 
     def __init__(self, head: Head, roles: list[str]) -> None:
         self.head = head
-        kinds = []
-        for kind, role in zip(head.kinds, roles, strict=True):
-            kinds.append(SKIP if kind == "words" else TIME if kind == "time" else NUMBER)
+        of = {"words": SKIP, "time": TIME}
+        kinds = [of.get(kind, NUMBER) for kind in head.kinds]
         self.kinds = np.array(kinds, np.int8)
         # Stamps need double precision; samples come as float32 at most in the end.
         self.exact = [

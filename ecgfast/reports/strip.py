@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import __version__
+from .._files import whole_file
 from ..errors import InputError
 from ..printable import picture_text
 from ..records.record import check_fs
-from ..records.writers import BeatLike, whole_file
+from ..records.writers import BeatLike
 from .summary import CLASS_NAMES, clock, is_doubtful
 
 if TYPE_CHECKING:
@@ -147,7 +149,9 @@ def write_strip(path: str | os.PathLike[str], figure: Figure) -> None:
         If the file cannot be written.
     """
     with whole_file(path) as file:
-        figure.savefig(file, format="png", dpi=_DPI)
+        figure.savefig(
+            file, format="png", dpi=_DPI, metadata={"Software": f"ecgfast {__version__}"}
+        )
 
 
 def _scale(rows: list[npt.NDArray[np.float64]]) -> tuple[float, float, float]:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import __version__
+from .._files import whole_file, write_whole
 from ..errors import InputError
 from ..printable import picture_text
-from ..records.writers import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -257,7 +258,9 @@ def write_figure(path: Path, figure: Figure) -> None:
         If the file cannot be written.
     """
     with whole_file(path) as file:
-        figure.savefig(file, format="png", dpi=_DPI)
+        figure.savefig(
+            file, format="png", dpi=_DPI, metadata={"Software": f"ecgfast {__version__}"}
+        )
 
 
 def draw_score(path: Path) -> list[Path]:
@@ -284,7 +287,7 @@ def draw_score(path: Path) -> list[Path]:
     if "confusion" in content:
         figures["confusion"] = confusion_figure(content["confusion"], classes, title)
         report = path.with_suffix(".txt")
-        report.write_text(f"{title}\n\n{content['report_text']}", encoding="utf-8")
+        write_whole(report, f"{title}\n\n{content['report_text']}")
         # A test part may lack one of the two classes: there is no curve then.
         if "output" in content and len(set(content["target"])) == 2:
             probability = np.asarray(content["output"])[:, 0]

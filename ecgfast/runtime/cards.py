@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .._files import write_whole
 from ..errors import ModelError
 
 __all__ = [
@@ -148,19 +149,12 @@ class ModelCard:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the card as JSON, whole or not at all."""
-        path = Path(path)
         content = dataclasses.asdict(self)
         del content["path"]
         if self.window is not None:
             content["window"] = self.window._asdict()
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise ModelError(f"{path}: cannot be written ({error.strerror})") from None
+        write_whole(path, text, ModelError)
 
     def fastest_form(self, backend: str) -> str:
         """The fastest form on a runtime that holds accuracy; float32 where none was measured."""
