@@ -23,26 +23,36 @@ static inline size_t ecg_round_up(size_t bytes) {
 
 /* Front end of one lead: replaces missing samples, takes the offset away, tells flat and clipped. */
 typedef struct ecg_lead {
-    float offset;      /* mV, taken from all samples so that filters start at rest; NaN: to be found */
-    float base;        /* mV: the last offset in force */
-    float last;        /* mV, offset removed: the last finite sample, stands in for missing ones */
-    float low, high;   /* mV: extremes so far */
-    int32_t seen;      /* has a finite sample come */
-    int32_t missing;   /* samples in a row that were not finite */
-    int32_t run;       /* samples in a row equal to the one before */
+    /* from the configuration */
     int32_t flat_run;  /* from this run on the lead counts as flat */
     int32_t clip_run;  /* from this run on, at an extreme, it counts as saturated */
     int32_t gap_run;   /* from so many missing samples on the lead goes on where it stopped */
+    int32_t period;    /* samples after which extremes are renewed */
+    /* of the stream */
+    float offset;      /* mV, taken from all samples so that filters start at rest; NaN: to be found */
+    float base;        /* mV: the last offset in force */
+    float last;        /* mV, offset removed: the last finite sample, stands in for missing ones */
+    float low, high;   /* mV: extremes of this period */
+    float low_before, high_before; /* mV: of the period before */
+    int32_t left;      /* samples left of this period */
+    int32_t seen;      /* has a finite sample come */
+    int32_t missing;   /* samples in a row that were not finite */
+    int32_t run;       /* samples in a row equal to the one before */
 } ecg_lead;
 
 /* Seconds without any change that make a lead flat; 16-bit converters dither far more often. */
 #define ECG_FLAT_S 0.3
 /* Seconds at an extreme of the recording that make it saturated; a QRS peak is never that blunt. */
 #define ECG_CLIP_S 0.02
+/* Seconds that extremes are kept for at least, and half of what they are at most: a single spike must not hide
+ * for good where the converter's limit is, and every few heart beats show a saturated lead's limit. */
+#define ECG_EXTREMES_S 10.0
 /* Seconds of missing samples after which a jump tells nothing: longer than a QRS complex. */
 #define ECG_GAP_S 0.12
 
 void ecg_lead_init(ecg_lead *lead, double fs);
+/* A period is over: its extremes are those of the period before. */
+void ecg_lead_renew(ecg_lead *lead);
 /* The rare cases of ecg_lead_step: a sample that is not finite, or whose offset is not known. */
 uint32_t ecg_lead_resume(ecg_lead *lead, float sample, float *clean);
 /* The lead has not moved for `run` samples. */
@@ -51,6 +61,8 @@ uint32_t ecg_lead_still(ecg_lead *lead, float x);
 /* One sample in; returns its quality bits and puts the usable value into *clean. */
 static inline uint32_t ecg_lead_step(ecg_lead *lead, float sample, float *clean) {
     float x = sample - lead->offset;
+    if (lead->left == 0) ecg_lead_renew(lead);
+    lead->left--;
     if (!(fabsf(x) <= 1e30f)) return ecg_lead_resume(lead, sample, clean);
     /* Without branches on the signal: whether a sample repeats is not predictable. */
     lead->run = x == lead->last ? lead->run + 1 : 0;
