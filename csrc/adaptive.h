@@ -201,7 +201,10 @@ int adaptive_believed(adaptive_state *a, int leads);
  * is found is not believed? */
 int adaptive_sure(adaptive_state *a, int leads);
 
+int adaptive_levels_valid(adaptive_state *a, int leads);
+
 /* adaptive_decision.c */
+int adaptive_decision_valid(const adaptive_state *a);
 void adaptive_decide(ecg_detector *d, adaptive_state *a, int final);
 /* Ends the first seconds; 0 where they hold no ECG. */
 int adaptive_begin(adaptive_state *a, int leads);

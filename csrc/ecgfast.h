@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define ECG_VERSION 3           /* of the layout of states; a snapshot of another version is refused */
+#define ECG_VERSION 4           /* of the layout of states; a snapshot of another version is refused */
 #define ECG_FS_MIN 100.0        /* Hz */
 #define ECG_FS_MAX 2000.0       /* Hz */
 #define ECG_LEADS_MAX 64
@@ -35,7 +35,8 @@ typedef enum ecg_status {
     ECG_ERROR_WINDOW = -6,      /* beat window empty, too long or on an impossible grid */
     ECG_ERROR_MEMORY = -7,      /* block too small or not aligned to ECG_ALIGNMENT */
     ECG_ERROR_SNAPSHOT = -8,    /* bytes are no snapshot of such a state, or damaged */
-    ECG_ERROR_ORDER = -9        /* an R peak given out of order or too far back */
+    ECG_ERROR_ORDER = -9,       /* an R peak given out of order or too far back */
+    ECG_ERROR_CONFIG = -10      /* a snapshot of a state with another configuration */
 } ecg_status;
 
 /* One English line for a status; never NULL. */
@@ -185,7 +186,12 @@ const char *ecg_feature_name(int index);
  * `bytes` + ECG_SNAPSHOT_EXTRA. */
 #define ECG_SNAPSHOT_EXTRA 32
 void ecg_snapshot_save(const void *state, size_t bytes, void *snapshot);
-/* Restores it into a block of at least `bytes` bytes; checks kind, version, size and checksum first. */
+/* Restores it into `state`, a detector or stream of `bytes` bytes that was initialised with the configuration
+ * that the snapshot was made with: ECG_ERROR_CONFIG where that is another one. The snapshot is not trusted
+ * beyond its checksum, which anyone can compute: what follows from the configuration must be the same in both,
+ * and every index, count, position and number in it must be one that a stream can have, so that the worst that
+ * a forged snapshot does is other beats. Where it is refused, `state` is as before or as after its
+ * initialisation, never in between. */
 int ecg_snapshot_restore(void *state, size_t bytes, const void *snapshot, size_t snapshot_bytes);
 
 #ifdef __cplusplus

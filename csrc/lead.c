@@ -12,6 +12,13 @@ void ecg_lead_init(ecg_lead *lead, double fs) {
     if (lead->clip_run < 4) lead->clip_run = 4; /* at 100 Hz two or three equal samples are a rounded peak */
 }
 
+int ecg_lead_valid(const ecg_lead *lead) {
+    const float values[6] = {lead->base, lead->last, lead->low, lead->high, lead->low_before, lead->high_before};
+    return ecg_all_finite(values, 6) && (isnan(lead->offset) || lead->offset == lead->base)
+           && ecg_within(lead->left, 0, lead->period) && ecg_within(lead->seen, 0, 1)
+           && ecg_within(lead->missing, 0, lead->gap_run) && ecg_within(lead->run, 0, lead->flat_run);
+}
+
 void ecg_lead_renew(ecg_lead *lead) {
     lead->low_before = lead->low;
     lead->high_before = lead->high;

@@ -136,5 +136,7 @@ static inline void pt_pass(pt_lead *f) {
 /* pan_tompkins_decision.c */
 /* Decides on the peaks passed in the block that ends now, then what time brings about. */
 void pt_decide(ecg_detector *d, pt_state *s);
+/* Of a lead after a restored snapshot: what decisions are made from. */
+int pt_decision_valid(const ecg_detector *d, const pt_state *s, const pt_lead *f);
 
 #endif /* ECGFAST_PAN_TOMPKINS_H */
