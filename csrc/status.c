@@ -4,7 +4,7 @@
 const char *ecg_status_text(int status) {
     switch (status) {
     case ECG_OK: return "no error";
-    case ECG_ERROR_FS: return "sampling rate outside 100..2000 Hz";
+    case ECG_ERROR_FS: return "sampling rate outside 99.5..2010 Hz";
     case ECG_ERROR_BAND:
         return "band edges are not 0 < low < high < fs / 2, or too close together for that sampling rate";
     case ECG_ERROR_LEADS: return "number of leads, or the chosen lead, out of range";

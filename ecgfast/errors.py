@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["EcgfastError", "InputError", "MissingExtraError", "ModelError", "RecordError"]
+__all__ = [
+    "EcgfastError",
+    "InputError",
+    "MissingExtraError",
+    "ModelError",
+    "RecordError",
+    "StateError",
+]
 
 
 class EcgfastError(Exception):
@@ -11,6 +18,10 @@ class EcgfastError(Exception):
 
 class InputError(EcgfastError, ValueError):
     """A signal, sampling rate or option that cannot be used."""
+
+
+class StateError(EcgfastError, RuntimeError):
+    """An object that cannot do this now: in use by another thread, ended, or never initialised."""
 
 
 class RecordError(EcgfastError, ValueError):

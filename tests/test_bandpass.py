@@ -167,10 +167,10 @@ def test_words_and_wrong_shapes_are_refused() -> None:
         stream.process(["a", "b"])
     with pytest.raises(InputError, match=r"shape \(n,\) or \(n, 1\), got \(4, 3\)"):
         stream.process(np.zeros((4, 3)))
-    with pytest.raises(InputError, match="out must be writeable, contiguous float32"):
+    with pytest.raises(InputError, match="out must be writeable, contiguous, aligned float32"):
         stream.process(np.zeros(4, np.float32), np.zeros(4))
     with pytest.raises(
-        InputError, match=r"out must be writeable, contiguous float32 of shape \(4,\)"
+        InputError, match=r"out must be writeable, contiguous, aligned float32 of shape \(4,\)"
     ):
         stream.process(np.zeros(4, np.float32), np.zeros(5, np.float32))
 

@@ -94,7 +94,7 @@ def test_the_example_prints_the_beats_of_the_stream(compiler: str, tmp_path) -> 
     assert done.stdout.splitlines() == expected
     wrong = subprocess.run([program, "50"], input="", capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
-    assert "sampling rate outside 100..2000 Hz" in wrong.stderr
+    assert "sampling rate outside 99.5..2010 Hz" in wrong.stderr
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)

@@ -267,6 +267,7 @@ def test_kinds_are_known_by_their_content(tmp_path: Path, model: Path) -> None:
         "object": json_kind("an object", "one", "two"),
         "set": DATA_SET,
     }
+    write_annotations(tmp_path / "corrected.ecg", [5, 9], ["N", "A"], 360.0)  # by a cardiologist
     (tmp_path / "deep").write_text("[" * 100_000)
     (tmp_path / "text").write_bytes(b"\0\1\2 nothing known " * 1000)
     files = list(tmp_path.iterdir())
@@ -298,7 +299,8 @@ def command(*args: object, **more: Any) -> subprocess.Popen[bytes]:
 
 
 def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    line = line.replace("ecgfast", f"'{sys.executable}' -m ecgfast")
+    if line.startswith(("ecgfast ", "(")):
+        line = line.replace("ecgfast", f"'{sys.executable}' -m ecgfast")
     return subprocess.run(
         ["sh", "-c", line], capture_output=True, text=True, check=False, cwd=folder, timeout=120
     )
@@ -352,6 +354,16 @@ def test_closed_standard_streams(record: Path, tmp_path: Path) -> None:
 
 
 @posix
+def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
+    code = (
+        "import os; from ecgfast.cli.process import reserve_standard_streams as r; "
+        "r(); print(os.open(os.devnull, os.O_RDONLY))"
+    )
+    done = shell(f"'{sys.executable}' -c '{code}' <&- 2>&-", tmp_path)
+    assert int(done.stdout) > 2
+
+
+@posix
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_standard_output(record: Path, tmp_path: Path) -> None:
     for line in ("ecgfast models --json", "ecgfast stream a --pace fast", "ecgfast detect a"):
@@ -391,6 +403,34 @@ def test_what_was_live_on_disk_is_complete(
     assert read_annotations(file).sample.tolist() == printed
     assert file.read_bytes().endswith(b"\0\0")
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a terminal as Linux makes it")
+def test_a_terminal_that_is_closed(record: Path, model: Path, tmp_path: Path) -> None:
+    """Nothing can be printed any more; the file still gets every beat."""
+    import fcntl
+    import termios
+
+    ours, theirs = os.openpty()
+    file = tmp_path / "night.ecg"
+    with command(
+        *("stream", record, "--model", model, "--output", file),
+        **{"stdin": theirs, "stdout": theirs, "stderr": theirs, "start_new_session": True},
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while shown.count(b"\n") < 3:  # a heading and two beats
+            shown += os.read(ours, 1 << 12)
+        os.close(ours)
+        assert process.wait(60) == 129
+    data = file.read_bytes()
+    assert data.endswith(b"\0\0")
+    times = [float(line.split()[0][:-1]) for line in shown.decode().splitlines()[1:3]]
+    marks = read_annotations(file).sample
+    np.testing.assert_allclose(marks[:2] / 250.0, times, atol=6e-4)
+    # Beats that the detector still held come with the end of the stream.
+    assert len(marks) > 2
 
 
 @posix

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from .._files import descriptor_of
-from ..records.mit import END, encode_start
+from ..errors import EcgfastError
+from ..records.mit import END, decode_annotations, encode_start
 from .common import UsageError
+from .marks import OWN_CODES
 
 __all__ = [
     "ANNOTATIONS",
@@ -47,6 +49,9 @@ _LOOK = 1 << 12
 
 # Longest JSON file that is looked through: a day of beats takes 15 MB.
 _JSON_MAX = 1 << 27
+
+# A week of beats takes 3 MB.
+_ANNOTATIONS_MAX = 1 << 26
 
 # A header of 40,000 signals takes 4 MB; more is not looked through for names of files.
 _HEADER_MAX = 1 << 23
@@ -86,15 +91,23 @@ def _ends(path: Path) -> tuple[bytes, bytes]:
 
 
 def _is_annotations(path: Path) -> bool:
+    """Our heading, and our codes alone: a file that somebody corrected has others."""
     head, tail = _ends(path)
     # Note and text as at any rate; the byte between them is the length of the text.
     start = encode_start(250.0)
-    return (
-        head[:2] == start[:2]
-        and head[3:4] == start[3:4]
-        and head[4:].startswith(b"## time resolution: ")
-        and tail.endswith(END)
-    )
+    if (
+        head[:2] != start[:2]
+        or head[3:4] != start[3:4]
+        or not head[4:].startswith(b"## time resolution: ")
+        or not tail.endswith(END)
+        or path.stat().st_size > _ANNOTATIONS_MAX
+    ):
+        return False
+    try:
+        marks, _ = decode_annotations(path.read_bytes(), str(path))
+    except (EcgfastError, ValueError):
+        return False
+    return set(marks.symbol.tolist()) <= OWN_CODES
 
 
 def _json(path: Path) -> dict[str, Any]:

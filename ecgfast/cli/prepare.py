@@ -37,7 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME",
         help="fetch a database of PhysioNet, such as mitdb or mitdb/1.0.0, into the data folder, "
-        "and check it; may be given again; alone, no data set is written",
+        "and check it; a file that was changed since stays unless --force is given; may be given "
+        "again; alone, no data set is written",
     )
     parser.add_argument(
         "--url", help="mirror of PhysioNet's files (default: ECGFAST_PHYSIONET, else physionet.org)"
@@ -114,7 +115,9 @@ def _check(args: argparse.Namespace, form: str) -> None:
 def _download(args: argparse.Namespace, name: str) -> dict[str, Any]:
     from ..training.download import download_database
 
-    done = download_database(name, data_folder(args), url=args.url, progress=True)
+    done = download_database(
+        name, data_folder(args), url=args.url, replace=args.force, progress=True
+    )
     if not args.json:
         print(
             f"{done.folder}: version {done.version}, {done.files} files as published, "

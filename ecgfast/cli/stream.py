@@ -118,7 +118,6 @@ def run(args: argparse.Namespace) -> None:
     stop = _Stop()
     _run(args, stop)
     if stop.number not in (0, signal.SIGINT):  # Ctrl-C is the usual end of a stream
-        sys.stdout.flush()
         raise Terminated(stop.number)
 
 
@@ -141,7 +140,7 @@ def _run(args: argparse.Namespace, stop: _Stop) -> None:
             guard.report()
         for promise in () if args.json else labeller.rule.promises:
             print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
-        show = _Show(labeller.classifier, file, as_lines=args.json)
+        show = _Show(labeller.classifier, file, stop, as_lines=args.json)
         # What was loaded stays: a collection that looks through all of it holds a beat up 20 ms.
         gc.collect()
         gc.freeze()
@@ -153,7 +152,8 @@ def _run(args: argparse.Namespace, stop: _Stop) -> None:
         troubles = live.troubles()
         if troubles or not args.json:
             seconds = labeller.stream.count / live.source.fs
-            print(f"{show.count} beats in {seconds:.1f} s{troubles}", file=sys.stderr)
+            with stop.terminal_may_be_gone():
+                print(f"{show.count} beats in {seconds:.1f} s{troubles}", file=sys.stderr)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -209,6 +209,15 @@ class _Stop:
                 close()
         elif monotonic() - self._at > AGAIN_S:
             raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+
+    @contextmanager
+    def terminal_may_be_gone(self) -> Iterator[None]:
+        """Print into a terminal that SIGHUP said is closed, or not."""
+        try:
+            yield
+        except OSError:
+            if self.number in (0, signal.SIGINT, signal.SIGTERM):
+                raise
 
     def until(self, chunks: Iterable[Any]) -> Iterator[Any]:
         """Yield the chunks that come before the stop."""
@@ -345,9 +354,10 @@ class _Show:
     """Prints beats, and writes them into the annotation file."""
 
     def __init__(
-        self, classifier: Classifier, file: AnnotationFile | None, *, as_lines: bool
+        self, classifier: Classifier, file: AnnotationFile | None, stop: _Stop, *, as_lines: bool
     ) -> None:
         self.count = 0
+        self._stop = stop
         self._file = file
         self._marker = Marker()
         self._as_lines = as_lines
@@ -355,16 +365,20 @@ class _Show:
             print(beat_heading(classifier), flush=True)
 
     def beats(self, beats: list[Beat]) -> None:
-        """Show the next beats."""
+        """Keep and show the next beats."""
+        # All go into the file first: the file is complete even if nobody reads the output any more.
         for beat in beats:
             self._write(self._marker.marks(beat))
-            if self._as_lines:
-                print_json(beat_row(beat), indent=None)
-            else:
-                print(beat_line(beat))
-        if beats:
-            sys.stdout.flush()
         self.count += len(beats)
+        if not beats:
+            return
+        with self._stop.terminal_may_be_gone():
+            for beat in beats:
+                if self._as_lines:
+                    print_json(beat_row(beat), indent=None)
+                else:
+                    print(beat_line(beat))
+            sys.stdout.flush()
 
     def end(self) -> None:
         """Write what the end of the stream adds."""

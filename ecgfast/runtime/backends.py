@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +15,7 @@ from typing import Any
 
 from ..errors import MissingExtraError, ModelError
 from .flatbuffer import has_int8_layers
+from .forks import BUILDING
 
 __all__ = ["BACKENDS", "available_backends", "chosen_backend", "open_interpreter"]
 
@@ -39,7 +39,6 @@ _OF_RUNTIME = re.compile(rb"(INFO|WARNING|ERROR): |[IWEF]\d{4} |(Warning|Error) 
 # What systems call the 64-bit processors of a Pi.
 _ARM64 = ("aarch64", "arm64")
 
-_lock = threading.Lock()
 _found: dict[str, Any] = {}  # interpreter class, or the reason why there is none
 
 
@@ -48,7 +47,7 @@ def _probe(name: str) -> Any:
     # Its symbols and TensorFlow's clash: models then fail to load or crash the process.
     if name == "tflite-runtime" and "tensorflow" in sys.modules and name not in _found:
         return "cannot be loaded into a process that has imported TensorFlow"
-    with _lock:
+    with BUILDING:
         if name not in _found:
             _found[name] = _build_once(name)
         return _found[name]
@@ -182,7 +181,7 @@ def open_interpreter(
             )
             continue
         try:
-            with _lock, _quiet():
+            with BUILDING, _quiet():
                 built = interpreter(model_content=content, num_threads=num_threads)
                 if batch is not None:
                     for detail in built.get_input_details():

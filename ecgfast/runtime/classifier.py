@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, ModelError
+from ..exclusive import Exclusive, exclusive
 from .backends import chosen_backend, open_interpreter
 from .cards import ModelCard, ModelWindow, available_models, models_folder
 from .flatbuffer import check_model, refused_operators
+from .forks import BUILDING
 
 __all__ = ["Classifier"]
 
@@ -147,6 +150,8 @@ class Classifier:
         `predict` goes beat by beat.
     path : Path
         The .tflite file.
+    in_use : Exclusive
+        Held by each call; entered with ``with`` it keeps other threads out for longer.
 
     Raises
     ------
@@ -156,10 +161,13 @@ class Classifier:
         runtime can load it.
     MissingExtraError
         No TFLite runtime is installed.
+    StateError
+        Another thread uses the classifier: raised at once, by every method.
 
     Notes
     -----
-    Not for use by two threads at once: give each its own. Several give the results of one.
+    One thread at a time can use a classifier: give each its own. Several give the results of one.
+    A fork waits for classifiers that other threads are building.
 
     Examples
     --------
@@ -168,6 +176,10 @@ class Classifier:
     >>> probabilities = classifier.predict(batch.windows, batch.features)  # doctest: +SKIP
     """
 
+    in_use: Exclusive
+
+    @exclusive
+    @BUILDING
     def __init__(
         self,
         model: str | os.PathLike[str] = "beats",
@@ -216,7 +228,7 @@ class Classifier:
         self._features_in = (
             self._one.buffers["features"][0] if self._features_shape is not None else None
         )
-        self._result: FloatArray = self._one.result[0]
+        self._results = threading.local()
         self._warm_up()
 
     def _check_card(self, card: ModelCard, outputs: int) -> None:
@@ -261,6 +273,7 @@ class Classifier:
         if not np.array_equal(results[0], results[2]):
             raise ModelError(f"{self.path}: the model keeps state from beat to beat")
 
+    @exclusive
     def predict_one(
         self, window: npt.NDArray[Any], features: npt.NDArray[Any] | None = None
     ) -> FloatArray:
@@ -276,7 +289,8 @@ class Classifier:
         Returns
         -------
         ndarray of float32, shape (outputs,)
-            The classifier's own array, written anew by every call: copy it to keep it.
+            The classifier's own array, one for each thread, written anew by every call from that
+            thread: copy it to keep it.
 
         Raises
         ------
@@ -295,8 +309,14 @@ class Classifier:
                 raise InputError(f"features has the shape {shape}, not {self._features_shape}")
             self._features_in[...] = features
         self._one.run()
-        return self._result
+        try:
+            result: FloatArray = self._results.array
+        except AttributeError:
+            result = self._results.array = np.empty_like(self._one.result[0])
+        np.copyto(result, self._one.result[0])
+        return result
 
+    @exclusive
     def predict(self, windows: npt.ArrayLike, features: npt.ArrayLike | None = None) -> FloatArray:
         """Probabilities (or values) of many beats: those of `predict_one`.
 

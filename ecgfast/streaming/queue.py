@@ -115,7 +115,7 @@ class SampleQueue:
     def _fill(self) -> None:
         try:
             for chunk in self._chunks:
-                taken = np.atleast_1d(np.asarray(chunk))
+                taken = np.atleast_1d(np.asanyarray(chunk))
                 with self._changed:
                     if self._ended:
                         return

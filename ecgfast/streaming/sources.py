@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ..inputs import looks_transposed, real_array, real_number, single_precision
 from ..records import Record, RecordSource, check_fs, open_record
 from ..records.record import find_lead
 
@@ -83,7 +84,7 @@ def open_source(source: Source, fs: float | None = None, leads: Leads | None = N
             opened.fs, opened.leads, opened.blocks(BLOCK_S), opened.n_samples, opened.name
         )
     if isinstance(source, (Record, RecordSource)):
-        if fs is not None and float(fs) != source.fs:
+        if fs is not None and real_number(fs, "fs") != source.fs:
             raise InputError(
                 f"{source.name}: fs={fs:g} was given, but the recording says {source.fs:g} Hz: "
                 "leave fs out"
@@ -150,21 +151,19 @@ def _is_nested_list(source: Any) -> bool:
 
 
 def _as_signal(source: Any) -> npt.NDArray[np.float32]:
-    try:
-        signal = np.asarray(source)
-    except ValueError:
-        signal = np.empty(0, dtype=object)
-    if signal.dtype.kind not in "fiub":
-        raise InputError(f"samples must be real numbers, got an array of {signal.dtype}")
+    signal = real_array(source)
     if signal.ndim == 1:
         signal = signal[:, np.newaxis]
     if signal.ndim != 2 or signal.shape[1] == 0:
         raise InputError(f"the signal must have the shape (n,) or (n, leads), got {signal.shape}")
     if len(signal) < 2:
         raise InputError(f"the signal holds {len(signal)} sample(s): give at least two")
-    if signal.shape[1] > len(signal):
-        raise InputError(f"the signal has the shape {signal.shape}: transpose it to (n, leads)")
-    return signal.astype(np.float32, copy=False)
+    if looks_transposed(signal.shape):
+        raise InputError(
+            f"the signal must have the shape (n,) or (n, leads), got {signal.shape}: "
+            "it looks transposed, pass signal.T"
+        )
+    return single_precision(signal)
 
 
 def _columns(leads: Leads | None, names: tuple[str, ...], source: str = "") -> list[int]:
@@ -192,5 +191,5 @@ def _chosen(chunks: Iterable[Any], columns: list[int], width: int) -> Iterator[A
                 f"a chunk has the shape {shape}: the chunks before it hold {width} lead(s)"
             )
         if columns != list(range(width)):
-            chunk = np.asarray(chunk)[:, columns]
+            chunk = np.asanyarray(chunk)[:, columns]
         yield chunk

@@ -307,7 +307,9 @@ def _write(out: Path, sources: dict[str, Path]) -> None:
     """Put all files in place: each whole, and none unless all could be written."""
     with ExitStack() as stack:
         for name, source in sources.items():
-            stack.enter_context(whole_file(out / name, ModelError)).write(source.read_bytes())
+            file = stack.enter_context(whole_file(out / name, ModelError))
+            file.write(source.read_bytes())
+            file.flush()  # a full disk shows before the first file is in place
 
 
 def _versions() -> dict[str, str]:
