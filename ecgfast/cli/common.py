@@ -296,7 +296,8 @@ def add_output(parser: argparse.ArgumentParser, annotator: str) -> None:
         type=Path,
         metavar="PATH",
         help=f"file to write, or a folder to write RECORD.{annotator} into "
-        f"(default: RECORD.{annotator} in the current folder)",
+        f"(default: RECORD.{annotator} in the current folder); with /dev/stdout the summary goes "
+        "to standard error",
     )
     parser.add_argument(
         "--format",
