@@ -286,7 +286,7 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
         lines, chunks = port.lines, port
         stop.closes(port.close)
     else:
-        opened = open_source(args.source, args.fs, args.leads)
+        opened = open_source(args.source, args.fs, args.leads, follow=args.follow)
         chunks = _replayed(opened.chunks, opened.fs, wait=args.pace == "real")
     fs = check_fs(args.fs) if opened is None else opened.fs
     queue = None
@@ -297,7 +297,9 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
         stop.closes(queue.close)
     arriving = stop.until(chunks)
     if opened is not None:
-        source = ChunkSource(fs, opened.leads, arriving, opened.n_samples, opened.name)
+        source = ChunkSource(
+            fs, opened.leads, arriving, opened.n_samples, opened.name, opened.origin
+        )
         return _Live(source, queue=queue)
     assert lines is not None
     first = next((chunk for chunk in arriving if len(chunk)), None)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..inputs import looks_transposed, real_array, real_number, single_precision
-from ..records import Record, RecordSource, check_fs, open_record
+from ..records import Origin, Record, RecordSource, check_fs, open_record
 from ..records.record import find_lead
 from .rate import RateWatch, watched
 
@@ -44,6 +44,8 @@ class ChunkSource:
         Samples a lead, where that is known beforehand.
     name : str
         Short name of the source.
+    origin : Origin or None
+        The file that it is read from, and what was chosen of it.
     """
 
     fs: float
@@ -51,6 +53,7 @@ class ChunkSource:
     chunks: Iterator[Any]
     n_samples: int | None = None
     name: str = ""
+    origin: Origin | None = None
 
 
 def open_source(
@@ -59,6 +62,7 @@ def open_source(
     leads: Leads | None = None,
     *,
     watch: bool = False,
+    follow: bool = False,
 ) -> ChunkSource:
     """Open anything that samples can come from.
 
@@ -74,6 +78,8 @@ def open_source(
     watch : bool, default False
         Warn where an iterable's samples do not come as `fs` says (see `RateWatch`); sequences, and
         sources that watch themselves, are left alone.
+    follow : bool
+        Whether files that a recording's header names may lie outside its folder.
 
     Returns
     -------
@@ -89,9 +95,14 @@ def open_source(
     if isinstance(leads, (str, int)):
         leads = (leads,)
     if isinstance(source, (str, os.PathLike)):
-        opened = open_record(source, fs=fs, leads=leads)
+        opened = open_record(source, fs=fs, leads=leads, follow=follow)
         return ChunkSource(
-            opened.fs, opened.leads, opened.blocks(BLOCK_S), opened.n_samples, opened.name
+            opened.fs,
+            opened.leads,
+            opened.blocks(BLOCK_S),
+            opened.n_samples,
+            opened.name,
+            opened.origin,
         )
     if isinstance(source, (Record, RecordSource)):
         if fs is not None and real_number(fs, "fs") != source.fs:
@@ -110,6 +121,7 @@ def open_source(
             _chosen(blocks, columns, len(source.leads)),
             source.n_samples,
             source.name,
+            source.origin,
         )
     if fs is None:
         raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")
