@@ -96,7 +96,7 @@ static int decide_steps(ecg_detector *d, adaptive_state *a, int steps, int64_t f
 }
 
 /* Adds up `n` groups of `length` samples. */
-static inline void add_up(float *sums, const float *x, int n, int length) {
+static inline void adaptive_add_up(float *sums, const float *x, int n, int length) {
     for (int i = 0; i < n; i++, x += length) {
         float sum = x[0];
         for (int k = 1; k < length; k++) sum += x[k];
@@ -117,11 +117,11 @@ static void decimate(const adaptive_state *a, adaptive_lead *s, const float *x, 
     }
     int groups = (int)(end - x) / a->decimation;
     switch (a->decimation) { /* the usual ones without a loop */
-    case 1: add_up(wave, x, groups, 1); break;
-    case 2: add_up(wave, x, groups, 2); break;
-    case 3: add_up(wave, x, groups, 3); break;
-    case 4: add_up(wave, x, groups, 4); break;
-    default: add_up(wave, x, groups, a->decimation);
+    case 1: adaptive_add_up(wave, x, groups, 1); break;
+    case 2: adaptive_add_up(wave, x, groups, 2); break;
+    case 3: adaptive_add_up(wave, x, groups, 3); break;
+    case 4: adaptive_add_up(wave, x, groups, 4); break;
+    default: adaptive_add_up(wave, x, groups, a->decimation);
     }
     for (x += groups * a->decimation; x < end;) s->sum += *x++;
 }
@@ -130,7 +130,7 @@ static void decimate(const adaptive_state *a, adaptive_lead *s, const float *x, 
 static size_t adaptive_process(ecg_detector *d, void *state, const float *samples, size_t n) {
     adaptive_state *a = state;
     adaptive_lead *s = adaptive_leads(a);
-    ecg_lead *leads = ecg_leads(d), before[ECG_LEADS_MAX];
+    ecg_lead *leads = ecg_leads(d), *before = ecg_leads_before(d);
     const int count = d->config.leads;
     size_t done = 0;
     while (done < n && !ecg_queue_filled(d)) {
@@ -197,5 +197,22 @@ static int64_t adaptive_delay(const ecg_detector *d, const void *state) {
            + (int64_t)(a->centre + a->hold + 2) * a->decimation;
 }
 
-const ecg_method_ops ecg_adaptive_ops = {adaptive_size, adaptive_init, adaptive_process, adaptive_flush,
-                                         adaptive_delay};
+static int adaptive_same(const ecg_detector *d, const void *state, const unsigned char *saved) {
+    (void)d;
+    return memcmp(state, saved, offsetof(adaptive_state, phase)) == 0;
+}
+
+static int adaptive_valid(ecg_detector *d, void *state) {
+    adaptive_state *a = state;
+    const int64_t index = a->index, ended = a->end < 0 ? 0 : a->centre + a->hold + 2;
+    if (!ecg_within(a->phase, 0, a->decimation - 1) || !ecg_within(a->end, -1, index)
+        || !ecg_within(index, d->count / a->decimation, d->count / a->decimation + ended)
+        || (a->end < 0 && index * a->decimation + a->phase != d->count)
+        || !ecg_within(index - a->base, RECENT, LINE - 4)
+        || (a->peak_at != -1 && (a->peak_at < 0 || !ecg_within(a->peak_at, adaptive_now(a) - 1, index - a->centre - 1))))
+        return 0;
+    return adaptive_levels_valid(a, d->config.leads) && adaptive_decision_valid(a);
+}
+
+const ecg_method_ops ecg_adaptive_ops = {adaptive_size,  adaptive_init, adaptive_process, adaptive_flush,
+                                         adaptive_delay, adaptive_same, adaptive_valid};

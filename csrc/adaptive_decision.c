@@ -6,7 +6,7 @@
  * Its first candidate is accepted at once where it is clear, and otherwise when its time is up. */
 #include "adaptive.h"
 
-#define LEARNING_BEATS 8 /* beats until levels, shape and rhythm are those of this recording */
+#define ADAPTIVE_LEARNING_BEATS 8 /* beats until levels, shape and rhythm are those of this recording */
 #define DOUBTS 5         /* beats without trust after which learning begins anew */
 #define LATE_S 0.03f     /* s: decisions fall due on decimated samples */
 #define OWN_MIN -0.5f    /* the first lead's own score below which it does not show the complex */
@@ -137,7 +137,7 @@ static void reject_first(adaptive_state *a, int leads) {
     a->solved = a->head;
 }
 
-static void report(ecg_detector *d, adaptive_state *a, uint32_t slot, int clear) {
+static void adaptive_report(ecg_detector *d, adaptive_state *a, uint32_t slot, int clear) {
     int leads = d->config.leads, lead = 0;
     const adaptive_lead *s = adaptive_leads(a);
     const adaptive_candidate *c = &a->pending[slot];
@@ -146,7 +146,7 @@ static void report(ecg_detector *d, adaptive_state *a, uint32_t slot, int clear)
     uint32_t quality = ~0u;
     for (int l = 0; l < leads; l++) quality &= ecg_quality_between(d, l, sample - around, sample + around);
     if (!clear) quality |= ECG_QUALITY_DOUBTFUL;
-    if (a->accepted < LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
+    if (a->accepted < ADAPTIVE_LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
     if (a->gap < K.noisy_gap || a->recent < K.distrust_from) quality |= ECG_QUALITY_NOISY;
     /* The first lead tells the R peak, unless it does not show the complex. */
     if (s[0].faulty[slot] || s[0].own[slot] < OWN_MIN)
@@ -166,7 +166,7 @@ static int first_again(adaptive_state *a, int leads, uint32_t slot) {
            && c->height > adaptive_quantile(after, n, 0.5f) + K.start_contrast && adaptive_familiar(a, leads, slot);
 }
 
-static void accept(ecg_detector *d, adaptive_state *a, uint32_t slot, int clear) {
+static void adaptive_accept(ecg_detector *d, adaptive_state *a, uint32_t slot, int clear) {
     int leads = d->config.leads;
     adaptive_lead *s = adaptive_leads(a);
     const adaptive_candidate *c = &a->pending[slot];
@@ -181,7 +181,7 @@ static void accept(ecg_detector *d, adaptive_state *a, uint32_t slot, int clear)
     }
     adaptive_learn_accepted(a, leads, slot, around);
     adaptive_trust_next(a, leads, c->like);
-    if (a->accepted < LEARNING_BEATS) a->accepted++;
+    if (a->accepted < ADAPTIVE_LEARNING_BEATS) a->accepted++;
     a->last_at = c->at;
     a->head++;
     a->solved = a->head;
@@ -200,7 +200,7 @@ static void accept(ecg_detector *d, adaptive_state *a, uint32_t slot, int clear)
         return;
     if (c->at <= a->told_at) return;
     a->told_at = c->at;
-    report(d, a, slot, clear);
+    adaptive_report(d, a, slot, clear);
 }
 
 static int is_clear(adaptive_state *a, int leads, const adaptive_candidate *c) {
@@ -230,7 +230,7 @@ void adaptive_decide(ecg_detector *d, adaptive_state *a, int final) {
             a->wake = due + until_known;
             break;
         }
-        accept(d, a, (uint32_t)slot, clear);
+        adaptive_accept(d, a, (uint32_t)slot, clear);
     }
     if (a->doubts >= DOUBTS && !final) {
         adaptive_forget(a, leads);
@@ -255,6 +255,7 @@ static float contrast(const adaptive_state *a, int end) {
         if (on) end = a->pending[slot].from;
         heights[on][counts[on]++] = a->pending[slot].height;
     }
+    if (!counts[1]) return 0.0f; /* no path: nothing stands out */
     if (!counts[0]) return K.trust_cap;
     return adaptive_quantile(heights[1], counts[1], 0.5f) - adaptive_quantile(heights[0], counts[0], 0.5f);
 }
@@ -293,4 +294,34 @@ int adaptive_begin(adaptive_state *a, int leads) {
         return 1;
     }
     return a->trust > K.start_trust && contrast(a, end) > K.start_contrast;
+}
+
+/* A path leads back through earlier pending candidates, or following it would not end. */
+static int path_valid(const adaptive_state *a, uint32_t i) {
+    const int32_t from = a->pending[i % PENDING].from;
+    if (from == -1) return 1;
+    for (uint32_t j = a->head; j != i; j++)
+        if (from == (int32_t)(j % PENDING)) return 1;
+    return 0;
+}
+
+int adaptive_decision_valid(const adaptive_state *a) {
+    if (!ecg_within(a->learning, 0, 1) || !ecg_within(a->started, 0, 1) || !ecg_within(a->again, 0, 1)
+        || !ecg_within(a->learn_until, -1, a->index + (int64_t)(K.learn_s * a->rate) + 1)
+        || a->tail - a->head > PENDING_MAX || a->solved - a->head > a->tail - a->head
+        || !ecg_within(a->accepted, 0, ADAPTIVE_LEARNING_BEATS) || !ecg_within(a->last_at, 0, a->index)
+        || !ecg_within(a->told_at, 0, a->index) || !isfinite(a->last_height) || !isfinite(a->last_share)
+        || !ecg_within(a->doubts, 0, DOUBTS + PENDING_MAX))
+        return 0;
+    for (int i = 0; i < PENDING; i++) {
+        const adaptive_candidate *c = &a->pending[i];
+        if (!ecg_within(c->at, 0, a->index) || !isfinite(c->height) || !isfinite(c->share) || !isfinite(c->like)
+            || !isfinite(c->score) || !isfinite(c->value))
+            return 0;
+    }
+    for (uint32_t i = a->head; i != a->tail; i++) {
+        if (i != a->head && a->pending[i % PENDING].at <= a->pending[(i - 1) % PENDING].at) return 0;
+        if (i - a->head < a->solved - a->head && !path_valid(a, i)) return 0;
+    }
+    return 1;
 }

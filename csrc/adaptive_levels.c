@@ -31,7 +31,7 @@ float adaptive_quantile(const float *values, int n, float q) {
 }
 
 /* Keeps the last `size` values; `count` stays below twice that, `count` - 1 is the latest. */
-static void keep(float *ring, int size, int32_t *count, float value) {
+static void adaptive_keep(float *ring, int size, int32_t *count, float value) {
     ring[*count % size] = value;
     if (++*count >= 2 * size) *count -= size;
 }
@@ -135,7 +135,7 @@ void adaptive_learn_rejected(adaptive_state *a, int leads, uint32_t slot) {
     int near = a->accepted && adaptive_seconds(a, a->last_at, a->pending[slot].at) < K.near_s;
     for (int l = 0; l < leads; l++, s++) {
         if (s->faulty[slot] || !s->seeded) continue;
-        keep(s->noises, NOISES, &s->noise_count, s->height[slot]);
+        adaptive_keep(s->noises, NOISES, &s->noise_count, s->height[slot]);
         s->noise_stale = 1;
         float loss = s->own[slot] + K.loss_margin;
         s->raised += K.loss_noise_rate * ((loss > 0.0f ? loss : 0.0f) - s->raised);
@@ -145,7 +145,7 @@ void adaptive_learn_rejected(adaptive_state *a, int leads, uint32_t slot) {
 }
 
 static void learn_rr(adaptive_state *a, float rr) {
-    keep(a->rr, INTERVALS, &a->rr_count, rr);
+    adaptive_keep(a->rr, INTERVALS, &a->rr_count, rr);
     int n = kept(a->rr_count, INTERVALS);
     a->rr_ref = adaptive_quantile(a->rr, n, 0.5f);
     if (a->rr_ref < RR_MIN) a->rr_ref = RR_MIN;
@@ -164,7 +164,7 @@ void adaptive_learn_accepted(adaptive_state *a, int leads, uint32_t slot, const 
     for (int l = 0; l < leads; l++) {
         if (s[l].seeded && !s[l].faulty[slot]) {
             float height = s[l].height[slot] > around[l] ? s[l].height[slot] : around[l];
-            keep(s[l].signals, SIGNALS, &s[l].signal_count, height);
+            adaptive_keep(s[l].signals, SIGNALS, &s[l].signal_count, height);
             s[l].signal = adaptive_quantile(s[l].signals, kept(s[l].signal_count, SIGNALS), K.quantile);
             typical |= adaptive_learn_shape(a, &s[l], slot);
             float loss = K.loss_margin - s[l].own[slot];
@@ -534,4 +534,38 @@ int adaptive_sure(adaptive_state *a, int leads) {
         if (shows_beats(a, s, well, &level) && (!well || misfit(s, level, missing))) sure += s->weight;
     }
     return sure > 0.5f * total;
+}
+
+/* ------------------------------------------------------------------ snapshots */
+
+static int adaptive_lead_valid(const adaptive_lead *s) {
+    const float values[] = {s->sum,         s->signal,     s->noise,    s->steady_signal, s->steady_noise,
+                            s->kept_signal, s->kept_noise, s->familiar, s->last_height,   s->last_share,
+                            s->missed,      s->raised,     s->weight};
+    return ecg_all_finite(values, sizeof values / sizeof *values) && ecg_all_finite(s->wave, LINE)
+           && ecg_all_finite(s->height, PENDING) && ecg_all_finite(s->share, PENDING)
+           && ecg_all_finite(s->like, PENDING) && ecg_all_finite(s->own, PENDING)
+           && ecg_all_finite(s->shape[0], sizeof s->shape / sizeof **s->shape) && ecg_all_finite(s->first, PENDING)
+           && ecg_all_finite(s->signals, SIGNALS) && ecg_all_finite(s->noises, NOISES)
+           && ecg_all_finite(s->model, SHAPE_MAX) && ecg_all_finite(s->steady, SHAPE_MAX)
+           && ecg_all_finite(s->kept, SHAPE_MAX) && ecg_within(s->first_count, 0, PENDING)
+           && ecg_within(s->seeded, 0, 1) && ecg_within(s->noise_stale, 0, 1)
+           && ecg_within(s->signal_count, s->seeded, 2 * SIGNALS - 1)
+           && ecg_within(s->noise_count, s->seeded || s->noise_stale, 2 * NOISES - 1)
+           && ecg_within(s->models, 0, MODELS) && ecg_within(s->known, 0, KNOWN)
+           && ecg_within(s->strange, 0, STRANGE) && s->weight >= 0.0f && s->missed >= 0.0f && s->raised >= 0.0f;
+}
+
+int adaptive_levels_valid(adaptive_state *a, int leads) {
+    const float values[] = {a->trust, a->gap, a->recent, a->alike, a->familiar, a->tallest};
+    const adaptive_lead *s = adaptive_leads(a);
+    if (!ecg_all_finite(values, sizeof values / sizeof *values) || !ecg_all_finite(a->rr, INTERVALS)
+        || !ecg_within(a->rr_count, 0, 2 * INTERVALS - 1) || !(a->rr_ref >= RR_MIN && a->rr_ref <= RR_MAX)
+        || !(a->rr_var >= 0.0f && a->rr_var <= 1.0f) || !(a->kept_rr >= 0.0f && a->kept_rr <= RR_MAX)
+        || !ecg_within(a->familiar_at, -1, a->index) || !ecg_within(a->trusted, 0, 2 * PENDING)
+        || !ecg_within(a->probation, 0, PROBATION))
+        return 0;
+    for (int l = 0; l < leads; l++, s++)
+        if (!adaptive_lead_valid(s) || (s->known == KNOWN && a->kept_rr < RR_MIN)) return 0;
+    return 1;
 }

@@ -5,6 +5,8 @@
 #include "internal.h"
 
 #define PI 3.14159265358979323846
+/* Of the gain at the band's edges, at the most. */
+#define EDGE_ERROR 1e-3
 
 typedef struct complex_number {
     double re, im;
@@ -14,6 +16,20 @@ static complex_number divide(complex_number a, complex_number b) {
     double scale = b.re * b.re + b.im * b.im;
     complex_number q = {(a.re * b.re + a.im * b.im) / scale, (a.im * b.re - a.re * b.im) / scale};
     return q;
+}
+
+/* Gain at a frequency, from the coefficients. */
+static double gain_at(const ecg_bandpass *filter, double hz, double fs) {
+    const double w = 2.0 * PI * hz / fs;
+    const complex_number z1 = {cos(w), -sin(w)}, z2 = {cos(2.0 * w), -sin(2.0 * w)};
+    double gain = 1.0;
+    for (int k = 0; k < 2; k++) {
+        const ecg_biquad *q = &filter->section[k];
+        const complex_number below = {1.0 + q->a1 * z1.re + q->a2 * z2.re, q->a1 * z1.im + q->a2 * z2.im};
+        const complex_number above = {q->b0 + q->b2 * z2.re, q->b2 * z2.im};
+        gain *= sqrt((above.re * above.re + above.im * above.im) / (below.re * below.re + below.im * below.im));
+    }
+    return gain;
 }
 
 int ecg_bandpass_init(ecg_bandpass *filter, double fs, double low, double high) {
@@ -52,7 +68,12 @@ int ecg_bandpass_init(ecg_bandpass *filter, double fs, double low, double high) 
         complex_number slope = {q->a1 * z1.re + 2.0 * q->a2 * z2.re, q->a1 * z1.im + 2.0 * q->a2 * z2.im};
         filter->delay += 1.0 - divide(slope, below).re;
     }
-    return ECG_OK;
+    /* Where double precision cannot hold the poles (fs far above the band, edges that all but meet), the edges
+     * are not at -3 dB. */
+    for (int k = 0; k < 2; k++)
+        if (!(fabs(gain_at(filter, k ? high : low, fs) - sqrt(0.5)) < EDGE_ERROR && filter->section[k].a2 < 1.0))
+            return ECG_ERROR_BAND;
+    return isfinite(filter->delay) ? ECG_OK : ECG_ERROR_BAND;
 }
 
 void ecg_bandpass_reset(ecg_bandpass *filter) {

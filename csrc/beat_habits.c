@@ -11,7 +11,7 @@
 /* A pause counts as so many home intervals at the most. */
 #define HOME_PAUSE 1.5f
 /* Log ratio to the home rhythm below which a beat is early, and above which it is in time. */
-#define EARLY (-0.15f)
+#define EARLY_CHANGE (-0.15f)
 #define IN_TIME (-0.08f)
 /* Seconds that an interval counts as at the most. */
 #define RR_LIMIT 3.0f
@@ -80,7 +80,7 @@ void ecg_habits_learn(ecg_habits *h, const ecg_regions *r, const float *beat, do
     const float now = rr > 0.0 ? ((float)rr < RR_LIMIT ? (float)rr : RR_LIMIT) : 0.0f;
     const int timed = now > 0.0f && h->home > 0.0f;
     const float change = timed ? ecg_limited_log(now / h->home) : 0.0f;
-    const int early = change < EARLY;
+    const int early = change < EARLY_CHANGE;
     if (usual && timed) {
         if (early) average(h->early, r, beat, &h->early_beats);
         else if (change > IN_TIME) average(h->late, r, beat, &h->late_beats);
@@ -88,4 +88,12 @@ void ecg_habits_learn(ecg_habits *h, const ecg_regions *r, const float *beat, do
     if (usual && h->last_usual && now > 0.0f) follow(h, now);
     h->last_early = early;
     h->last_usual = usual;
+}
+
+int ecg_habits_valid(const ecg_habits *h) {
+    return ecg_all_finite(h->first, ECG_HABIT_FIRST) && ecg_all_finite(h->late, ECG_WINDOW_MAX)
+           && ecg_all_finite(h->early, ECG_WINDOW_MAX) && isfinite(h->home) && h->home >= 0.0f
+           && ecg_within(h->settled, 0, ECG_HABIT_FIRST) && ecg_within(h->last_early, 0, 1)
+           && ecg_within(h->last_usual, 0, 1) && ecg_within(h->late_beats, 0, P_MEMORY)
+           && ecg_within(h->early_beats, 0, P_MEMORY);
 }

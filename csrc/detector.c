@@ -33,8 +33,9 @@ int ecg_detector_check(const ecg_detector_config *config) {
 size_t ecg_detector_size(const ecg_detector_config *config) {
     if (ecg_detector_check(config) != ECG_OK) return 0;
     size_t leads = (size_t)config->leads, ring = ring_length(config);
-    return ecg_round_up(sizeof(ecg_detector)) + ecg_round_up(leads * sizeof(ecg_lead))
+    return ecg_round_up(sizeof(ecg_detector)) + 2 * ecg_round_up(leads * sizeof(ecg_lead))
            + ecg_round_up(leads * ring * sizeof(float)) + ecg_round_up(leads * ring)
+           + ecg_round_up((size_t)ecg_refine_scratch(config->fs) * sizeof(double))
            + ecg_round_up(ops_of(config->method)->size(config));
 }
 
@@ -49,10 +50,13 @@ int ecg_detector_init(ecg_detector *d, size_t bytes, const ecg_detector_config *
     d->ring_mask = ring_length(config) - 1;
     d->last_r = INT64_MIN / 2;
     size_t leads = (size_t)config->leads, ring = d->ring_mask + (size_t)1;
+    d->scratch_length = ecg_refine_scratch(config->fs);
     d->leads_at = ecg_round_up(sizeof(ecg_detector));
-    d->rings_at = d->leads_at + ecg_round_up(leads * sizeof(ecg_lead));
+    d->before_at = d->leads_at + ecg_round_up(leads * sizeof(ecg_lead));
+    d->rings_at = d->before_at + ecg_round_up(leads * sizeof(ecg_lead));
     d->flags_at = d->rings_at + ecg_round_up(leads * ring * sizeof(float));
-    d->method_at = d->flags_at + ecg_round_up(leads * ring);
+    d->scratch_at = d->flags_at + ecg_round_up(leads * ring);
+    d->method_at = d->scratch_at + ecg_round_up((size_t)d->scratch_length * sizeof(double));
     for (int i = 0; i < config->leads; i++) ecg_lead_init(&ecg_leads(d)[i], config->fs);
     ops_of(config->method)->init(d, ecg_method_state(d));
     return ECG_OK;
@@ -94,4 +98,47 @@ int64_t ecg_detector_delay(const ecg_detector *d) {
 
 int64_t ecg_detector_count(const ecg_detector *d) {
     return d->count;
+}
+
+/* ------------------------------------------------------------------ snapshots */
+
+int ecg_detector_same(ecg_detector *d, const unsigned char *saved) {
+    const size_t config = offsetof(ecg_detector, config);
+    if (memcmp(&d->config, saved + config, sizeof d->config) != 0) return ECG_ERROR_CONFIG;
+    if (memcmp(d, saved, offsetof(ecg_detector, count)) != 0) return ECG_ERROR_SNAPSHOT;
+    for (size_t l = 0; l < (size_t)d->config.leads; l++)
+        if (memcmp(&ecg_leads(d)[l], saved + d->leads_at + l * sizeof(ecg_lead), offsetof(ecg_lead, offset)) != 0)
+            return ECG_ERROR_SNAPSHOT;
+    const int same = ops_of(d->config.method)->same(d, ecg_method_state(d), saved + d->method_at);
+    return same ? ECG_OK : ECG_ERROR_SNAPSHOT;
+}
+
+int ecg_qrs_valid(const ecg_qrs *beats, uint32_t head, uint32_t tail, uint32_t size, int64_t count) {
+    if (tail - head > size) return 0;
+    for (uint32_t i = head; i != tail; i++) {
+        const ecg_qrs *beat = &beats[i % size];
+        if (!ecg_within(beat->r_sample, 0, count - 1) || !ecg_within(beat->reported_at, 0, count)
+            || !isfinite(beat->strength))
+            return 0;
+    }
+    return 1;
+}
+
+int ecg_detector_valid(ecg_detector *d) {
+    const size_t samples = (size_t)d->config.leads * (d->ring_mask + 1u);
+    const uint8_t *flags = ecg_flags(d, 0);
+    if (!ecg_within(d->count, 0, ECG_COUNT_MAX) || !ecg_within(d->last_r, INT64_MIN / 2, d->count - 1)
+        || !ecg_qrs_valid(d->queue, d->queue_head, d->queue_tail, ECG_QUEUE, d->count)
+        || !ecg_all_finite(ecg_ring(d, 0), samples))
+        return 0;
+    for (size_t i = 0; i < samples; i++)
+        if (flags[i] > (ECG_QUALITY_GAP | ECG_QUALITY_FLAT | ECG_QUALITY_SATURATED)) return 0;
+    for (int l = 0; l < d->config.leads; l++)
+        if (!ecg_lead_valid(&ecg_leads(d)[l])) return 0;
+    return ops_of(d->config.method)->valid(d, ecg_method_state(d));
+}
+
+void ecg_detector_restart(ecg_detector *d) {
+    const ecg_detector_config config = d->config;
+    ecg_detector_init(d, d->header.bytes, &config);
 }

@@ -1,4 +1,4 @@
-/* Four floats at once: SSE2, NEON or plain C, the same bits in each (no fused operations). */
+/* Four floats or two doubles at once: SSE2, NEON or plain C, the same bits in each (no fused operations). */
 #ifndef ECGFAST_FOUR_H
 #define ECGFAST_FOUR_H
 
@@ -20,6 +20,15 @@ static inline four four_delay(four before, four now) {
     return _mm_shuffle_ps(pair, now, _MM_SHUFFLE(2, 1, 2, 0));
 }
 static inline unsigned four_equal(four a, four b) { return (unsigned)_mm_movemask_ps(_mm_cmpeq_ps(a, b)); }
+typedef __m128d pair;
+static inline pair pair_zero(void) { return _mm_setzero_pd(); }
+static inline pair pair_load(const double *p) { return _mm_loadu_pd(p); }
+static inline void pair_store(double *p, pair a) { _mm_storeu_pd(p, a); }
+static inline pair pair_of_floats(const float *p) {
+    return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+static inline pair pair_add(pair a, pair b) { return _mm_add_pd(a, b); }
+static inline pair pair_mul(pair a, pair b) { return _mm_mul_pd(a, b); }
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 typedef float32x4_t four;
@@ -77,6 +86,24 @@ static inline unsigned four_equal(four a, four b) {
     for (int j = 0; j < 4; j++) bits |= (unsigned)(a.v[j] == b.v[j]) << j;
     return bits;
 }
+#endif
+
+#if defined(__aarch64__) && defined(__ARM_NEON)
+typedef float64x2_t pair;
+static inline pair pair_zero(void) { return vdupq_n_f64(0.0); }
+static inline pair pair_load(const double *p) { return vld1q_f64(p); }
+static inline void pair_store(double *p, pair a) { vst1q_f64(p, a); }
+static inline pair pair_of_floats(const float *p) { return vcvt_f64_f32(vld1_f32(p)); }
+static inline pair pair_add(pair a, pair b) { return vaddq_f64(a, b); }
+static inline pair pair_mul(pair a, pair b) { return vmulq_f64(a, b); }
+#elif !defined(__SSE2__) && !defined(_M_X64)
+typedef struct pair { double v[2]; } pair;
+static inline pair pair_zero(void) { pair a = {{0.0, 0.0}}; return a; }
+static inline pair pair_load(const double *p) { pair a = {{p[0], p[1]}}; return a; }
+static inline void pair_store(double *p, pair a) { p[0] = a.v[0]; p[1] = a.v[1]; }
+static inline pair pair_of_floats(const float *p) { pair a = {{(double)p[0], (double)p[1]}}; return a; }
+static inline pair pair_add(pair a, pair b) { pair c = {{a.v[0] + b.v[0], a.v[1] + b.v[1]}}; return c; }
+static inline pair pair_mul(pair a, pair b) { pair c = {{a.v[0] * b.v[0], a.v[1] * b.v[1]}}; return c; }
 #endif
 
 /* four_delay: the last of `before`, then the first three of `now`. four_equal: one bit for each. */

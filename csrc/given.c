@@ -25,10 +25,13 @@ static void given_init(ecg_detector *d, void *state) {
     g->last = -g->apart;
 }
 
-static void report_first(ecg_detector *d, given_state *g) {
+/* `last`: where its R peak may lie at the latest. */
+static void report_first(ecg_detector *d, given_state *g, int64_t last) {
     int64_t r = ecg_refine(d, 0, g->marks[g->head++ % GIVEN_MAX]);
+    if (r > last) r = last;
     /* Each mark gives one beat, also where two are refined to the same sample. */
-    ecg_detector_report(d, r > d->last_r ? r : d->last_r + 1, 1.0f, 0);
+    if (r <= d->last_r) r = d->last_r + 1;
+    if (r < d->count) ecg_detector_report(d, r, 1.0f, 0);
 }
 
 static size_t given_process(ecg_detector *d, void *state, const float *samples, size_t n) {
@@ -37,7 +40,7 @@ static size_t given_process(ecg_detector *d, void *state, const float *samples, 
     for (size_t i = 0; i < n; i++) {
         ecg_detector_take(d, samples + i * (size_t)d->config.leads, clean);
         if (g->head != g->tail && d->count > g->marks[g->head % GIVEN_MAX] + g->reach) {
-            report_first(d, g);
+            report_first(d, g, d->count - 1);
             if (ecg_queue_filled(d)) return i + 1;
         }
     }
@@ -46,7 +49,10 @@ static size_t given_process(ecg_detector *d, void *state, const float *samples, 
 
 static void given_flush(ecg_detector *d, void *state) {
     given_state *g = state;
-    while (g->head != g->tail && !ecg_queue_filled(d)) report_first(d, g);
+    /* A mark beyond the end of the signal gives no beat; those before it each have a sample of their own. */
+    while (g->head != g->tail && g->marks[(g->tail - 1) % GIVEN_MAX] >= d->count) g->tail--;
+    while (g->head != g->tail && !ecg_queue_filled(d))
+        report_first(d, g, d->count - (int64_t)(g->tail - g->head));
 }
 
 static int64_t given_delay(const ecg_detector *d, const void *state) {
@@ -65,4 +71,22 @@ int ecg_given_announce(ecg_detector *d, int64_t r_sample) {
     return ECG_OK;
 }
 
-const ecg_method_ops ecg_given_ops = {given_size, given_init, given_process, given_flush, given_delay};
+static int given_same(const ecg_detector *d, const void *state, const unsigned char *saved) {
+    (void)d;
+    return memcmp(state, saved, offsetof(given_state, last)) == 0;
+}
+
+static int given_valid(ecg_detector *d, void *state) {
+    const given_state *g = state;
+    int64_t before = -g->apart;
+    if (g->tail - g->head > GIVEN_MAX) return 0;
+    for (uint32_t i = g->head; i != g->tail; i++) {
+        const int64_t mark = g->marks[i % GIVEN_MAX];
+        if (!ecg_within(mark, before + g->apart, INT64_MAX / 2) || mark + g->reach < d->count) return 0;
+        before = mark;
+    }
+    return ecg_within(g->last, before, INT64_MAX / 2);
+}
+
+const ecg_method_ops ecg_given_ops = {given_size,  given_init, given_process, given_flush,
+                                      given_delay, given_same, given_valid};

@@ -100,7 +100,7 @@ static void pt_init(ecg_detector *d, void *state) {
     s->reported = INT64_MIN / 4;
 }
 
-static inline void add_up(double *sums, const float *x, int32_t n, int32_t length) {
+static inline void pt_add_up(double *sums, const float *x, int32_t n, int32_t length) {
     for (int32_t i = 0; i < n; i++, x += length) {
         double sum = (double)x[0];
         for (int32_t k = 1; k < length; k++) sum += (double)x[k];
@@ -120,10 +120,10 @@ static int32_t group_block(pt_lead *f, const float *in, double *out, int32_t n, 
     }
     int32_t whole = n / group;
     switch (group) { /* the usual ones without a loop */
-    case 1: add_up(out + first, in, whole, 1); break;
-    case 2: add_up(out + first, in, whole, 2); break;
-    case 3: add_up(out + first, in, whole, 3); break;
-    default: add_up(out + first, in, whole, group);
+    case 1: pt_add_up(out + first, in, whole, 1); break;
+    case 2: pt_add_up(out + first, in, whole, 2); break;
+    case 3: pt_add_up(out + first, in, whole, 3); break;
+    default: pt_add_up(out + first, in, whole, group);
     }
     for (int32_t i = whole * group; i < n; i++) f->part += (double)in[i];
     return first + whole;
@@ -244,7 +244,7 @@ static void end_block(ecg_detector *d, pt_state *s) {
 }
 
 /* The next `n` samples through all front ends into the rings; the quality bits that occurred. */
-static uint32_t clean(ecg_detector *d, const float *samples, int32_t n) {
+static uint32_t pt_clean(ecg_detector *d, const float *samples, int32_t n) {
     const int leads = d->config.leads;
     const uint32_t now = (uint32_t)d->count & d->ring_mask;
     uint32_t any = 0;
@@ -257,7 +257,7 @@ static uint32_t clean(ecg_detector *d, const float *samples, int32_t n) {
 static size_t pt_process(ecg_detector *d, void *state, const float *samples, size_t n) {
     pt_state *s = state;
     const int leads = d->config.leads;
-    ecg_lead before[ECG_LEADS_MAX];
+    ecg_lead *before = ecg_leads_before(d);
     size_t done = 0;
     while (done < n && !ecg_queue_filled(d)) {
         const float *in = samples + done * (size_t)leads;
@@ -265,7 +265,7 @@ static size_t pt_process(ecg_detector *d, void *state, const float *samples, siz
         int32_t ahead = n - done < ECG_AHEAD ? (int32_t)(n - done) : ECG_AHEAD, used = 0;
         if ((uint32_t)ahead > room) ahead = (int32_t)room;
         memcpy(before, ecg_leads(d), (size_t)leads * sizeof *before);
-        const uint32_t faults = clean(d, in, ahead);
+        const uint32_t faults = pt_clean(d, in, ahead);
         while (used < ahead && !ecg_queue_filled(d)) {
             int32_t length = s->left < ahead - used ? s->left : ahead - used;
             advance(d, s, length);
@@ -277,7 +277,7 @@ static size_t pt_process(ecg_detector *d, void *state, const float *samples, siz
         if (used < ahead) {
             memcpy(ecg_leads(d), before, (size_t)leads * sizeof *before);
             d->count -= used;
-            clean(d, in, used);
+            pt_clean(d, in, used);
             d->count += used;
         }
         done += (size_t)used;
@@ -299,4 +299,44 @@ static int64_t pt_delay(const ecg_detector *d, const void *state) {
     return s->limit > 0 ? s->limit : s->oldest + ecg_refine_reach(d->config.fs);
 }
 
-const ecg_method_ops ecg_pan_tompkins_ops = {pt_size, pt_init, pt_process, pt_flush, pt_delay};
+static int pt_same(const ecg_detector *d, const void *state, const unsigned char *saved) {
+    const pt_state *s = state;
+    int same = memcmp(s, saved, offsetof(pt_state, left)) == 0;
+    for (size_t l = 0; l < (size_t)d->config.leads; l++) {
+        const size_t at = offsetof(pt_state, lead) + l * sizeof(pt_lead);
+        same = same && memcmp(&s->lead[l], saved + at, offsetof(pt_lead, x1)) == 0;
+    }
+    return same;
+}
+
+static int pt_lead_valid(const ecg_detector *d, const pt_state *s, const pt_lead *f) {
+    const double values[] = {f->x1,         f->x2,           f->u1,          f->u2,   f->y1, f->y2, f->part,
+                             f->search.sum, f->search.block, f->search.peak, f->signal, f->noise};
+    if (!ecg_all_finite_doubles(values, sizeof values / sizeof *values) || !ecg_all_finite_doubles(f->energy, HISTORY)
+        || !ecg_within(f->passed, 0, PASSED) || !ecg_within(f->search.rising, 0, 1)
+        || (f->search.rising && !ecg_within(f->search.peak_at, s->count - s->hold, s->count - 1)))
+        return 0;
+    for (int i = 0; i < f->passed; i++)
+        if (!ecg_within(f->found[i].at, s->count - s->block - s->hold, s->count - 1) || !(f->found[i].peak >= 0.0)
+            || f->found[i].at < 0)
+            return 0;
+    return pt_decision_valid(d, s, f);
+}
+
+static int pt_valid(ecg_detector *d, void *state) {
+    pt_state *s = state;
+    const int leads = d->config.leads;
+    const int64_t block = (int64_t)s->block * s->group, begun = d->count % block;
+    const int64_t before = s->count - s->base - begun / s->group; /* steps in the buffers when the block began */
+    if (s->left != block - begun || s->blocks != (uint32_t)(d->count / block) || s->count != d->count / s->group
+        || !ecg_within(before, s->history, s->length - s->block) || !ecg_within(s->speaker, 0, leads - 1)
+        || !ecg_within(s->reported, INT64_MIN / 4, d->count)
+        || !ecg_all_finite_doubles(pt_band(d, s, 0), 2 * (size_t)leads * (size_t)s->length))
+        return 0;
+    for (int l = 0; l < leads; l++)
+        if (!pt_lead_valid(d, s, &s->lead[l])) return 0;
+    return 1;
+}
+
+const ecg_method_ops ecg_pan_tompkins_ops = {pt_size,  pt_init, pt_process, pt_flush,
+                                             pt_delay, pt_same, pt_valid};

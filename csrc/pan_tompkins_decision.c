@@ -64,7 +64,7 @@
 /* Blocks that must be known before a signal can be called noise: a second. */
 #define HISTORY_MIN 24
 /* Beats that count as learning. */
-#define LEARNING_BEATS 4
+#define PT_LEARNING_BEATS 4
 /* s on either side of the R peak whose quality is told. */
 #define QRS_HALF_S 0.06
 /* Another lead takes over when its share of busy blocks is lower by this much; a lead with a fault in
@@ -107,7 +107,7 @@ static int restless(const pt_state *s, const pt_lead *f, double share) {
     return share > CALM || busy(s, f, CALM_LEVEL) > CALM_LOW || f->signal < CALM_RATIO * f->noise;
 }
 
-static void report(ecg_detector *d, pt_state *s, int lead, const pt_beat *b) {
+static void pt_report(ecg_detector *d, pt_state *s, int lead, const pt_beat *b) {
     if ((double)(b->about - s->reported) < REFRACTORY_S * d->config.fs) return;
     int64_t r = ecg_refine(d, lead, b->about), half = pt_samples(QRS_HALF_S, d->config.fs);
     if (s->limit > 0 && d->count - r > s->limit) return;
@@ -119,8 +119,8 @@ static int alike(double a, double b) {
     return a >= ALIKE * b && b >= ALIKE * a;
 }
 
-static void accept(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p, double signal, double limit,
-                   int searched) {
+static void pt_accept(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p, double signal, double limit,
+                      int searched) {
     const double interval = (double)(p->about - f->last);
     const int even = fabs(interval - f->interval) < EVEN * f->interval && alike(p->height, f->height);
     f->even = !even ? 0 : f->even < CALM_BEATS ? f->even + 1 : CALM_BEATS;
@@ -153,14 +153,14 @@ static void accept(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p, d
     f->calm = f->noisy && f->calm < KNOWN_BEATS ? 0 : f->calm < KNOWN_BEATS ? f->calm + 1 : KNOWN_BEATS;
     if (f->noisy) return;
     pt_beat b = {p->about, (float)(p->height / limit), 0};
-    if (f->beats <= LEARNING_BEATS) b.quality |= ECG_QUALITY_LEARNING;
+    if (f->beats <= PT_LEARNING_BEATS) b.quality |= ECG_QUALITY_LEARNING;
     if (share > 0.75 * BUSY) b.quality |= ECG_QUALITY_NOISY;
     if (searched) b.quality |= ECG_QUALITY_DOUBTFUL;
-    f->recent[f->recent_next++ % RECENT] = b;
-    if (f == &s->lead[s->speaker]) report(d, s, s->speaker, &b);
+    f->recent[f->recent_next++ % PT_RECENT] = b;
+    if (f == &s->lead[s->speaker]) pt_report(d, s, s->speaker, &b);
 }
 
-static void keep(pt_lead *f, const pt_peak *p) {
+static void pt_keep(pt_lead *f, const pt_peak *p) {
     if (f->peaks == PEAKS) { /* the oldest goes */
         memmove(&f->kept[0], &f->kept[1], (PEAKS - 1) * sizeof *p);
         f->peaks--;
@@ -178,10 +178,10 @@ static void decide(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p) {
     if ((double)(p->about - f->last) < REFRACTORY_S * d->config.fs) return;
     double signal = signal_at(d, f, p->about), limit = threshold(f, signal, 1.0);
     if (p->height > limit && !is_t_wave(d, f, p)) {
-        accept(d, s, f, p, signal, limit, 0);
+        pt_accept(d, s, f, p, signal, limit, 0);
     } else {
         learn_noise(f, p->height);
-        keep(f, p);
+        pt_keep(f, p);
     }
 }
 
@@ -200,7 +200,7 @@ static void search_back(ecg_detector *d, pt_state *s, pt_lead *f) {
         }
         if (!best) break;
         pt_peak found = *best;
-        accept(d, s, f, &found, signal, limit, 1);
+        pt_accept(d, s, f, &found, signal, limit, 1);
     }
 }
 
@@ -285,7 +285,7 @@ static void accept_before(ecg_detector *d, pt_state *s, pt_lead *f, const pt_pea
     const double since = (double)(before.about - f->last);
     if (since < REFRACTORY_S * d->config.fs || since < EARLY_RR * f->rr_mean || d->count - before.about > s->first)
         return;
-    accept(d, s, f, &before, f->signal, threshold(f, f->signal, SECOND), 1);
+    pt_accept(d, s, f, &before, f->signal, threshold(f, f->signal, SECOND), 1);
 }
 
 /* The integral has passed a peak. */
@@ -302,7 +302,7 @@ static void on_peak(ecg_detector *d, pt_state *s, int lead, const pt_found *foun
     pt_peak p = examine(d, s, lead, found->peak, found->at);
     if (first.at >= 0) accept_before(d, s, f, &p, found, &first);
     if (f->started) decide(d, s, f, &p);
-    else keep(f, &p);
+    else pt_keep(f, &p);
 }
 
 /* The integral still rises or stays high, but the R peak would be too old at the end of the next block:
@@ -335,10 +335,10 @@ static void choose_speaker(ecg_detector *d, pt_state *s) {
     if (!(best < present - SWITCH)) return;
     s->speaker = choice;
     pt_lead *f = &s->lead[choice];
-    uint32_t oldest = f->recent_next > RECENT ? f->recent_next - RECENT : 0;
+    uint32_t oldest = f->recent_next > PT_RECENT ? f->recent_next - PT_RECENT : 0;
     for (uint32_t i = oldest; i != f->recent_next; i++) {
-        const pt_beat *b = &f->recent[i % RECENT];
-        if (d->count - b->about <= s->oldest) report(d, s, choice, b);
+        const pt_beat *b = &f->recent[i % PT_RECENT];
+        if (d->count - b->about <= s->oldest) pt_report(d, s, choice, b);
     }
 }
 
@@ -362,4 +362,25 @@ void pt_decide(ecg_detector *d, pt_state *s) {
         if (begins(d, f)) decide_start(d, s, f);
         search_back(d, s, f);
     }
+}
+
+int pt_decision_valid(const ecg_detector *d, const pt_state *s, const pt_lead *f) {
+    const double values[] = {f->interval, f->height, f->last_slope, f->rr_mean};
+    const int64_t never = INT64_MIN / 4;
+    if (!ecg_all_finite_doubles(values, sizeof values / sizeof *values) || !ecg_all_finite_doubles(f->rr, RR_KEPT)
+        || !ecg_within(f->noisy, 0, 1) || !ecg_within(f->started, 0, 1) || !ecg_within(f->calm, 0, KNOWN_BEATS)
+        || !ecg_within(f->even, 0, CALM_BEATS) || !ecg_within(f->fault_at, never, d->count)
+        || !ecg_within(f->last, never, d->count) || !ecg_within(f->beats, 0, d->count)
+        || !ecg_within(f->idle, 0, d->count - never) || !ecg_within(f->rr_count, 0, RR_KEPT)
+        || !ecg_within(f->rr_next, 0, RR_KEPT - 1) || !ecg_within(f->peaks, 0, PEAKS))
+        return 0;
+    for (int i = 0; i < HEIGHTS; i++)
+        if (!isfinite(f->heights[i].peak) || !ecg_within(f->heights[i].at, 0, s->count)) return 0;
+    for (int i = 0; i < PEAKS; i++) {
+        const pt_peak *p = &f->kept[i];
+        if (!isfinite(p->height) || !isfinite(p->slope) || !ecg_within(p->about, 0, d->count)) return 0;
+    }
+    for (int i = 0; i < PT_RECENT; i++)
+        if (!isfinite(f->recent[i].strength) || !ecg_within(f->recent[i].about, never, d->count)) return 0;
+    return 1;
 }

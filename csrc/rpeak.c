@@ -16,12 +16,19 @@
 #define REACH_S 0.15
 /* Of deflections that are this close to the highest the first is the R peak, so that nearly equal
  * ones (R and S) do not swap from beat to beat. */
-#define EARLY 0.95
-/* Samples looked at, at ECG_FS_MAX: SEARCH_S + LEVEL_S before and REACH_S after. */
-#define POINTS 704
+#define EARLY_SHARE 0.95
 
 int64_t ecg_refine_reach(double fs) {
     return (int64_t)ceil(REACH_S * fs);
+}
+
+/* Samples looked at: SEARCH_S and LEVEL_S before the mark, REACH_S after it, and the mark. */
+static int32_t refine_points(double fs) {
+    return (int32_t)ceil(SEARCH_S * fs) + (int32_t)ceil(LEVEL_S * fs) + (int32_t)ecg_refine_reach(fs) + 1;
+}
+
+int32_t ecg_refine_scratch(double fs) {
+    return 2 * refine_points(fs) + 1;
 }
 
 int64_t ecg_refine(ecg_detector *d, int lead, int64_t about) {
@@ -37,9 +44,8 @@ int64_t ecg_refine(ecg_detector *d, int lead, int64_t about) {
     if (last >= d->count) last = d->count - 1;
     if (last <= first) return about < 0 ? 0 : about;
 
-    double sum[POINTS + 1], height[POINTS];
-    int n = (int)(last - first) + 1;
-    if (n > POINTS) n = POINTS;
+    const int n = (int)(last - first) + 1;
+    double *sum = ecg_scratch(d), *height = sum + n + 1;
     sum[0] = 0.0;
     int done = 0;
     for (; done + 4 <= n; done += 4) { /* four at a time wait for one sum only */
@@ -73,7 +79,7 @@ int64_t ecg_refine(ecg_detector *d, int lead, int64_t about) {
     double top = 0.0;
     for (int i = from; i <= to; i++) top = height[i] > top ? height[i] : top;
     for (int i = from; i < to; i++)
-        if (height[i] >= EARLY * top && height[i + 1] <= height[i] && (i == from || height[i - 1] <= height[i]))
+        if (height[i] >= EARLY_SHARE * top && height[i + 1] <= height[i] && (i == from || height[i - 1] <= height[i]))
             return first + i;
     return first + to;
 }

@@ -4,11 +4,11 @@
 #include "beat_window.h"
 
 /* R peaks reported and still waiting for the samples after them: no heart beats so often in a window. */
-#define PENDING_MAX 64
+#define STREAM_PENDING 64
 /* Seconds to either side of R whose faults are the beat's. */
 #define QUALITY_S 0.25
 /* Beats until thresholds and templates have settled. */
-#define LEARNING_BEATS 8
+#define STREAM_LEARNING_BEATS 8
 /* Leakage below which flutter begins, and above which it is over: three in four detections in the
  * flutter of mitdb 207 are told, and of all others in mitdb and svdb only some of fast ventricular
  * runs. */
@@ -25,25 +25,33 @@ typedef struct finished_beat {
     float features[ECG_FEATURES];
 } finished_beat;
 
+/* Byte offsets from the block's start of the parts behind the struct. */
+typedef struct stream_places {
+    size_t beat_at, window_at; /* time grids of features and window (ecg_window) */
+    size_t held_at;            /* window of the held beat */
+    size_t past_at;            /* features of the last beats put out, a ring of `history` rows */
+    size_t points_at, shape_at; /* scratch space for one beat: the ECG around it, the window of a beat */
+    size_t detector_at;
+} stream_places;
+
 struct ecg_stream {
     ecg_header header;
     ecg_window_config config;
-    int64_t last_r;            /* of the last beat cut; negative before the first */
+    /* from the configuration */
     int64_t beat_reach;        /* samples that the features need after R */
     int64_t reach;             /* samples that features and window need after R at the most */
     int64_t patience;          /* samples that a beat waits for the next R peak */
+    stream_places at;
+    /* of the stream */
+    int64_t last_r;            /* of the last beat cut; negative before the first */
     uint32_t pending_head, pending_tail;
-    ecg_qrs pending[PENDING_MAX];
+    ecg_qrs pending[STREAM_PENDING];
     int32_t fluttering;        /* was the last beat part of a flutter */
     int32_t held_full;         /* is `held` waiting for the next RR interval */
     finished_beat held;
     int64_t put;               /* beats put out */
     float rr_level;            /* of the last one put out */
     ecg_features_state features;
-    size_t beat_at, window_at; /* byte offsets: time grids of features and window (ecg_window) */
-    size_t held_at;            /* window of the held beat */
-    size_t past_at;            /* features of the last beats put out, a ring of `history` rows */
-    size_t detector_at;
 };
 
 static ecg_window *grid_of(ecg_stream *s, size_t at) {
@@ -53,7 +61,7 @@ static float *floats_of(ecg_stream *s, size_t at) {
     return (float *)((char *)s + at);
 }
 static ecg_detector *detector_of(const ecg_stream *s) {
-    return (ecg_detector *)((char *)(uintptr_t)s + s->detector_at);
+    return (ecg_detector *)((char *)(uintptr_t)s + s->at.detector_at);
 }
 
 int ecg_stream_check(const ecg_detector_config *detector, const ecg_window_config *window) {
@@ -76,7 +84,7 @@ static ecg_detector_config with_memory(const ecg_detector_config *detector, cons
 }
 
 /* Places of the parts behind the struct; returns the bytes of all together. */
-static size_t lay_out(ecg_stream *s, const ecg_detector_config *detector, const ecg_window_config *window) {
+static size_t lay_out(stream_places *s, const ecg_detector_config *detector, const ecg_window_config *window) {
     const ecg_window_config beat = ecg_form_beat_grid(window);
     const ecg_detector_config config = with_memory(detector, window);
     s->beat_at = ecg_round_up(sizeof(ecg_stream));
@@ -84,13 +92,15 @@ static size_t lay_out(ecg_stream *s, const ecg_detector_config *detector, const 
                                                  : s->beat_at + ecg_window_size(detector->fs, &beat);
     s->held_at = s->window_at + ecg_window_size(detector->fs, window);
     s->past_at = s->held_at + (window->lookahead ? ecg_round_up(window_floats(window) * sizeof(float)) : 0);
+    s->points_at = s->past_at + ecg_round_up((size_t)window->history * ECG_FEATURES * sizeof(float));
+    s->shape_at = s->points_at + ecg_round_up((size_t)(beat.before + beat.after) * sizeof(float));
     s->detector_at =
-        s->past_at + ecg_round_up((size_t)window->history * ECG_FEATURES * sizeof(float));
+        s->shape_at + (window->form == ECG_FORM_BEAT ? 0 : ecg_round_up(window_floats(&beat) * sizeof(float)));
     return s->detector_at + ecg_detector_size(&config);
 }
 
 size_t ecg_stream_size(const ecg_detector_config *detector, const ecg_window_config *window) {
-    ecg_stream places;
+    stream_places places;
     return ecg_stream_check(detector, window) == ECG_OK ? lay_out(&places, detector, window) : 0;
 }
 
@@ -104,13 +114,13 @@ int ecg_stream_init(ecg_stream *s, size_t bytes, const ecg_detector_config *dete
     s->header = (ecg_header){ECG_KIND_STREAM, ECG_VERSION, needed};
     s->config = *window;
     s->last_r = -1;
-    lay_out(s, detector, window);
+    lay_out(&s->at, detector, window);
     const ecg_window_config beat = ecg_form_beat_grid(window);
-    ecg_window_init(grid_of(s, s->beat_at), detector->fs, &beat);
-    if (window->form != ECG_FORM_BEAT) ecg_window_init(grid_of(s, s->window_at), detector->fs, window);
+    ecg_window_init(grid_of(s, s->at.beat_at), detector->fs, &beat);
+    if (window->form != ECG_FORM_BEAT) ecg_window_init(grid_of(s, s->at.window_at), detector->fs, window);
     ecg_features_init(&s->features, &beat);
-    s->beat_reach = ecg_window_reach(grid_of(s, s->beat_at));
-    s->reach = ecg_window_reach(grid_of(s, s->window_at));
+    s->beat_reach = ecg_window_reach(grid_of(s, s->at.beat_at));
+    s->reach = ecg_window_reach(grid_of(s, s->at.window_at));
     if (s->reach < s->beat_reach) s->reach = s->beat_reach;
     s->patience = (int64_t)ceil(LOOKAHEAD_MAX_S * detector->fs);
     const ecg_detector_config config = with_memory(detector, window);
@@ -136,7 +146,7 @@ static float *next_window(const ecg_stream *s, const outlet *out) {
 static void put_out(ecg_stream *s, const finished_beat *done, outlet *out) {
     int64_t past = s->config.history;
     float *row = out->features + out->found * (size_t)(past + 1) * ECG_FEATURES;
-    float *rows = floats_of(s, s->past_at);
+    float *rows = floats_of(s, s->at.past_at);
     out->beats[out->found] = done->beat;
     out->beats[out->found].known_at = detector_of(s)->count;
     for (int64_t k = s->put - past; k < s->put; k++, row += ECG_FEATURES) {
@@ -154,13 +164,13 @@ static void put_out(ecg_stream *s, const finished_beat *done, outlet *out) {
 static void complete_past(ecg_stream *s, double rr) {
     int64_t past = s->config.history;
     if (!past || !s->put) return;
-    ecg_features_look_ahead(floats_of(s, s->past_at) + (s->put - 1) % past * ECG_FEATURES, s->rr_level,
+    ecg_features_look_ahead(floats_of(s, s->at.past_at) + (s->put - 1) % past * ECG_FEATURES, s->rr_level,
                             rr < LOOKAHEAD_MAX_S ? rr : LOOKAHEAD_MAX_S);
 }
 
 static void release_held(ecg_stream *s, outlet *out) {
     size_t floats = window_floats(&s->config);
-    memcpy(next_window(s, out), floats_of(s, s->held_at), floats * sizeof(float));
+    memcpy(next_window(s, out), floats_of(s, s->at.held_at), floats * sizeof(float));
     put_out(s, &s->held, out);
     s->held_full = 0;
 }
@@ -180,34 +190,34 @@ static int32_t points_of(const ecg_stream *s, double rr) {
 /* Samples after its R peak that the first pending beat waits for. */
 static int64_t reach_of_first(ecg_stream *s) {
     if (s->config.form != ECG_FORM_CYCLE) return s->reach;
-    double rr = interval_to(s, s->pending[s->pending_head % PENDING_MAX].r_sample);
-    int64_t reach = ecg_window_reach_of(grid_of(s, s->window_at), points_of(s, rr));
+    double rr = interval_to(s, s->pending[s->pending_head % STREAM_PENDING].r_sample);
+    int64_t reach = ecg_window_reach_of(grid_of(s, s->at.window_at), points_of(s, rr));
     return reach > s->beat_reach ? reach : s->beat_reach;
 }
 
 /* Window and features of the first pending R peak. */
 static void cut_first(ecg_stream *s, outlet *out) {
     ecg_detector *d = detector_of(s);
-    ecg_qrs qrs = s->pending[s->pending_head++ % PENDING_MAX];
+    ecg_qrs qrs = s->pending[s->pending_head++ % STREAM_PENDING];
     double fs = d->config.fs, rr = interval_to(s, qrs.r_sample);
     int64_t around = (int64_t)(QUALITY_S * fs);
     uint32_t quality = qrs.quality | ecg_quality_between(d, s->config.lead, qrs.r_sample - around,
                                                          qrs.r_sample + around);
-    if (s->features.beats < LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
+    if (s->features.beats < STREAM_LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
     int64_t after = qrs.r_sample + (int64_t)(FLUTTER_AFTER_S * fs);
     float leakage = ecg_flutter_leakage(d, s->config.lead, after < d->count ? after : d->count - 1);
     s->fluttering = leakage < (s->fluttering ? FLUTTER_ENDS : FLUTTER_BEGINS);
     if (s->fluttering) quality |= ECG_QUALITY_FLUTTER;
 
     finished_beat done = {.beat = {qrs.r_sample, 0, rr, quality, qrs.strength}};
-    const ecg_window *beat = grid_of(s, s->beat_at), *grid = grid_of(s, s->window_at);
-    float points[ECG_WINDOW_MAX], own[ECG_WINDOW_MAX * ECG_CHANNELS];
-    float *window = s->config.lookahead ? floats_of(s, s->held_at) : next_window(s, out);
+    const ecg_window *beat = grid_of(s, s->at.beat_at), *grid = grid_of(s, s->at.window_at);
+    float *points = floats_of(s, s->at.points_at), *shape = floats_of(s, s->at.shape_at);
+    float *window = s->config.lookahead ? floats_of(s, s->at.held_at) : next_window(s, out);
     int32_t filled = points_of(s, rr);
     ecg_window_cut(beat, d, s->config.lead, qrs.r_sample, beat->points, points);
     ecg_window_level(points, beat->points);
     done.rr_level = ecg_features_take(&s->features, points, rr,
-                                      s->config.form == ECG_FORM_BEAT ? window : own, done.features);
+                                      s->config.form == ECG_FORM_BEAT ? window : shape, done.features);
     if (s->config.form != ECG_FORM_BEAT)
         ecg_window_cut(grid, d, s->config.lead, qrs.r_sample, filled, window);
     if (s->config.form == ECG_FORM_CYCLE) ecg_form_cycle(window, filled, grid->points);
@@ -229,15 +239,15 @@ static int settle(ecg_stream *s, outlet *out) {
     if (s->held_full) {
         int64_t waited = d->count - s->held.beat.r_sample;
         if (!pending(s) && waited < s->patience) return 0;
-        int64_t next = pending(s) ? s->pending[s->pending_head % PENDING_MAX].r_sample
+        int64_t next = pending(s) ? s->pending[s->pending_head % STREAM_PENDING].r_sample
                                   : s->held.beat.r_sample + s->patience;
         ecg_features_look_ahead(s->held.features, s->held.rr_level,
                                 (double)(next - s->held.beat.r_sample) / d->config.fs);
         release_held(s, out);
         return 1;
     }
-    int full = s->pending_tail - s->pending_head == PENDING_MAX;
-    if (full || (pending(s) && d->count > s->pending[s->pending_head % PENDING_MAX].r_sample + reach_of_first(s))) {
+    int full = s->pending_tail - s->pending_head == STREAM_PENDING;
+    if (full || (pending(s) && d->count > s->pending[s->pending_head % STREAM_PENDING].r_sample + reach_of_first(s))) {
         cut_first(s, out);
         return 1;
     }
@@ -250,7 +260,7 @@ static int64_t samples_to_wait(ecg_stream *s) {
     int64_t wait = INT64_MAX;
     if (s->held_full) wait = s->held.beat.r_sample + s->patience - d->count;
     else if (pending(s))
-        wait = s->pending[s->pending_head % PENDING_MAX].r_sample + reach_of_first(s) + 1 - d->count;
+        wait = s->pending[s->pending_head % STREAM_PENDING].r_sample + reach_of_first(s) + 1 - d->count;
     return wait < 1 ? 1 : wait;
 }
 
@@ -265,7 +275,7 @@ size_t ecg_stream_process(ecg_stream *s, const float *samples, size_t n, ecg_bea
         int64_t wait = samples_to_wait(s);
         size_t step = (uint64_t)wait < n - done ? (size_t)wait : n - done, reported;
         done += ecg_detector_process(d, samples + done * (size_t)d->config.leads, step,
-                                     &s->pending[s->pending_tail % PENDING_MAX], 1, &reported);
+                                     &s->pending[s->pending_tail % STREAM_PENDING], 1, &reported);
         s->pending_tail += (uint32_t)reported;
     }
     *found = out.found;
@@ -278,7 +288,7 @@ size_t ecg_stream_flush(ecg_stream *s, ecg_beat *beats, float *windows, float *f
     while (out.found < capacity) {
         if (settle(s, &out)) continue;
         if (!pending(s)) { /* decides the next beat that the detector still has in doubt */
-            size_t reported = ecg_detector_flush(d, &s->pending[s->pending_tail % PENDING_MAX], 1);
+            size_t reported = ecg_detector_flush(d, &s->pending[s->pending_tail % STREAM_PENDING], 1);
             s->pending_tail += (uint32_t)reported;
             if (reported) continue;
         }
@@ -305,4 +315,39 @@ int64_t ecg_stream_delay(const ecg_stream *s) {
     int64_t detected = ecg_detector_delay(detector_of(s)), cut = s->reach + 1;
     int64_t delay = detected > cut ? detected : cut;
     return s->config.lookahead ? delay + s->patience : delay;
+}
+
+/* ------------------------------------------------------------------ snapshots */
+
+int ecg_stream_same(ecg_stream *s, const unsigned char *saved) {
+    if (memcmp(&s->config, saved + offsetof(ecg_stream, config), sizeof s->config) != 0) return ECG_ERROR_CONFIG;
+    /* Sizes and places are those of both configurations: the detector's comes next, where it must be. */
+    const int status = ecg_detector_same(detector_of(s), saved + s->at.detector_at);
+    if (status != ECG_OK) return status;
+    const size_t regions = offsetof(ecg_stream, features) + offsetof(ecg_features_state, regions);
+    const int same = memcmp(s, saved, offsetof(ecg_stream, last_r)) == 0
+                     && memcmp(&s->features.regions, saved + regions, sizeof s->features.regions) == 0
+                     && memcmp(grid_of(s, s->at.beat_at), saved + s->at.beat_at, s->at.held_at - s->at.beat_at) == 0;
+    return same ? ECG_OK : ECG_ERROR_SNAPSHOT;
+}
+
+int ecg_stream_valid(ecg_stream *s) {
+    ecg_detector *d = detector_of(s);
+    const ecg_beat *held = &s->held.beat;
+    const size_t held_floats = s->config.lookahead ? window_floats(&s->config) : 0;
+    return ecg_detector_valid(d) && ecg_within(s->last_r, -1, d->count - 1)
+           && ecg_qrs_valid(s->pending, s->pending_head, s->pending_tail, STREAM_PENDING, d->count)
+           && ecg_within(s->fluttering, 0, 1) && ecg_within(s->held_full, 0, s->config.lookahead)
+           && (!s->held_full || ecg_within(held->r_sample, 0, d->count - 1)) && isfinite(held->strength)
+           && isfinite(s->held.rr_level) && ecg_all_finite(s->held.features, ECG_FEATURES)
+           && ecg_within(s->put, 0, ECG_COUNT_MAX) && isfinite(s->rr_level)
+           && ecg_all_finite(floats_of(s, s->at.held_at), held_floats)
+           && ecg_all_finite(floats_of(s, s->at.past_at), (size_t)s->config.history * ECG_FEATURES)
+           && ecg_features_valid(&s->features);
+}
+
+void ecg_stream_restart(ecg_stream *s) {
+    const ecg_window_config window = s->config;
+    ecg_detector_config detector = detector_of(s)->config;
+    ecg_stream_init(s, s->header.bytes, &detector, &window);
 }

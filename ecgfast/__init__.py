@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         BeatStream,
         QRSDetector,
         WindowSpec,
-        detect_qrs,
     )
     from ecgfast.decision import Decision
     from ecgfast.errors import (
@@ -25,24 +24,26 @@ if TYPE_CHECKING:
         MissingExtraError,
         ModelError,
         RecordError,
+        StateError,
     )
     from ecgfast.records import Annotations, Record, read_record
     from ecgfast.runtime import Classifier
-    from ecgfast.streaming import Beat, Quality, stream_classify
+    from ecgfast.streaming import Beat, Quality, detect_qrs, stream_classify
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "ecgfast.core": (
-        "BandpassFilter", "BeatBatch", "BeatStream", "QRSDetector", "WindowSpec", "detect_qrs",
+        "BandpassFilter", "BeatBatch", "BeatStream", "QRSDetector", "WindowSpec",
     ),
     "ecgfast.decision": ("Decision",),
     "ecgfast.errors": (
         "EcgfastError", "InputError", "MissingExtraError", "ModelError", "RecordError",
+        "StateError",
     ),
     "ecgfast.records": ("Annotations", "Record", "read_record"),
     "ecgfast.runtime": ("Classifier",),
-    "ecgfast.streaming": ("Beat", "Quality", "stream_classify"),
+    "ecgfast.streaming": ("Beat", "Quality", "detect_qrs", "stream_classify"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -62,6 +63,7 @@ __all__ = [
     "Quality",
     "Record",
     "RecordError",
+    "StateError",
     "WindowSpec",
     "__version__",
     "detect_qrs",

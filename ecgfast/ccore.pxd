@@ -11,6 +11,8 @@ cdef extern from "ecgfast.h" nogil:
 
     ctypedef enum ecg_status:
         ECG_OK
+        ECG_ERROR_FS
+        ECG_ERROR_SNAPSHOT
         ECG_ERROR_ORDER
 
     ctypedef enum ecg_method:
@@ -20,8 +22,15 @@ cdef extern from "ecgfast.h" nogil:
 
     const char *ecg_status_text(int status)
 
+    ctypedef struct ecg_biquad:
+        double s1
+        double s2
+
     ctypedef struct ecg_bandpass:
+        ecg_biquad section[2]
         double delay
+        double last
+        int32_t primed
 
     int ecg_bandpass_init(ecg_bandpass *filter, double fs, double low, double high)
     void ecg_bandpass_reset(ecg_bandpass *filter)

@@ -42,6 +42,7 @@ class BandpassFilter:
     def process(
         self, chunk: ArrayLike, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
 class QRSDetector:
     def __init__(
@@ -70,14 +71,6 @@ class QRSDetector:
     def process(self, chunk: ArrayLike) -> NDArray[np.int64]: ...
     def flush(self) -> NDArray[np.int64]: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
-
-def detect_qrs(
-    signal: ArrayLike,
-    fs: float,
-    *,
-    method: Literal["adaptive", "pan-tompkins"] = "adaptive",
-    max_delay: float | None = None,
-) -> NDArray[np.int64]: ...
 
 class BeatStream:
     def __init__(

@@ -3,7 +3,8 @@
 """The compiled layer: the C core's filter, detector and beat stream on NumPy arrays.
 
 No algorithm lives here. Every object owns the state of one stream; work runs without the GIL, so that
-several streams run in several threads, each object used by one thread at a time.
+several streams run in several threads. One object serves one call at a time: a second call meanwhile,
+from another thread or from code that the first one runs, raises `StateError` at once and changes nothing.
 """
 
 from cpython.buffer cimport (
@@ -21,17 +22,39 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecgfast.errors import InputError
+from ecgfast.errors import InputError, StateError
+from ecgfast.inputs import looks_transposed, real_array, real_number, single_precision
+
+cdef extern from *:
+    """
+    /* Taken by an atomic exchange: right with the GIL and without. */
+    #if defined(_MSC_VER)
+    #include <intrin.h>
+    typedef volatile long ecg_use_flag;
+    static int ecg_use_begin(ecg_use_flag *flag) { return _InterlockedExchange(flag, 1) == 0; }
+    static void ecg_use_end(ecg_use_flag *flag) { _InterlockedExchange(flag, 0); }
+    #else
+    typedef int ecg_use_flag;
+    static int ecg_use_begin(ecg_use_flag *flag) { return !__atomic_exchange_n(flag, 1, __ATOMIC_ACQUIRE); }
+    static void ecg_use_end(ecg_use_flag *flag) { __atomic_store_n(flag, 0, __ATOMIC_RELEASE); }
+    #endif
+    """
+    ctypedef int ecg_use_flag
+    bint ecg_use_begin(ecg_use_flag *flag) nogil
+    void ecg_use_end(ecg_use_flag *flag) nogil
 
 FEATURE_NAMES = tuple(c.ecg_feature_name(i).decode() for i in range(c.ECG_FEATURES))
 FORMS = {"beat": c.ECG_FORM_BEAT, "cycle": c.ECG_FORM_CYCLE, "strip": c.ECG_FORM_STRIP}
 METHODS = {"adaptive": c.ECG_ADAPTIVE, "pan-tompkins": c.ECG_PAN_TOMPKINS}
 cdef dict _ALL_METHODS = {**METHODS, "given": c.ECG_GIVEN}
+cdef dict _FORM_NAMES = {number: name for name, number in FORMS.items()}
+cdef dict _METHOD_NAMES = {number: name for name, number in _ALL_METHODS.items()}
 
 cdef enum:
     ROWS = 256        # beats taken from the core at a time
     PIECES_A_SECOND = 4  # given R peaks are announced for so long at a time: 25 marks, the core holds 64
 
+cdef object _ndarray = np.ndarray
 cdef object _EMPTY = np.empty(0, dtype=np.int64)
 _EMPTY.flags.writeable = False
 cdef object _GOOD = np.empty(0, dtype=np.uint32)
@@ -140,7 +163,9 @@ cdef class _Block:
         c.ecg_snapshot_save(self.at, self.size, PyBytes_AS_STRING(snapshot))
         return snapshot
 
-    cdef restore(self, bytes snapshot):
+    cdef restore(self, object snapshot):
+        if type(snapshot) is not bytes:
+            raise InputError(f"a snapshot is bytes, got {type(snapshot).__name__}")
         _check(c.ecg_snapshot_restore(self.at, self.size, PyBytes_AS_STRING(snapshot), len(snapshot)))
 
 
@@ -156,6 +181,10 @@ cdef class _Samples:
         if self.held:
             PyBuffer_Release(&self.view)
 
+    cdef bint overlap(self, const float *other) noexcept:
+        """Do as many floats from `other` on touch these samples."""
+        return other < self.at + self.n and self.at < other + self.n
+
     cdef int take(self, object chunk, int leads) except -1:
         if not self.borrow(chunk, leads):
             if not self.borrow(_converted(chunk, leads), leads):
@@ -163,7 +192,9 @@ cdef class _Samples:
         return 0
 
     cdef int borrow(self, object chunk, int leads) except -1:
-        if not PyObject_CheckBuffer(chunk):
+        # The buffer of a masked array, as of other subclasses, is not all that it says.
+        if not PyObject_CheckBuffer(chunk) or (
+                type(chunk) is not _ndarray and isinstance(chunk, _ndarray)):
             return 0
         try:
             PyObject_GetBuffer(chunk, &self.view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
@@ -172,6 +203,7 @@ cdef class _Samples:
         self.held = 1
         cdef const char *kind = self.view.format
         cdef bint usable = kind != NULL and kind[0] == b"f" and kind[1] == 0 and (
+            <uintptr_t>self.view.buf % sizeof(float) == 0) and (
             (self.view.ndim == 1 and leads == 1)
             or (self.view.ndim == 2 and self.view.shape[1] == leads))
         if not usable:
@@ -183,28 +215,19 @@ cdef class _Samples:
         return 1
 
 
-def _array(values):
-    try:
-        return np.asarray(values)
-    except (TypeError, ValueError):
-        raise InputError("samples must be real numbers in an array, all rows of one length") from None
-
-
 def _converted(chunk, leads):
     """The chunk as float32 of shape (n, leads), or an error that says what is wrong with it."""
-    array = _array(chunk)
-    if array.dtype.kind not in "fiub":
-        got = f"an array of {array.dtype}" if hasattr(chunk, "dtype") else type(chunk).__name__
-        raise InputError(f"samples must be real numbers in an array, got {got}")
+    array = real_array(chunk)
     if array.ndim == 0 and leads == 1:
         array = array.reshape(1)
     if array.ndim == 1 and (leads == 1 or array.size == 0):
         array = array.reshape(-1, leads)
     if array.ndim != 2 or array.shape[1] != leads:
         expected = "(n,) or (n, 1)" if leads == 1 else f"(n, {leads})"
-        raise InputError(f"samples must have the shape {expected}, got {array.shape}")
-    with np.errstate(over="ignore"):  # beyond float32 is infinite: a gap
-        return np.ascontiguousarray(array, dtype=np.float32)
+        turned = array.ndim == 2 and array.shape[0] == leads and looks_transposed(array.shape)
+        hint = ": it looks transposed, pass signal.T" if turned else ""
+        raise InputError(f"samples must have the shape {expected}, got {array.shape}{hint}")
+    return single_precision(array)
 
 
 cdef int _check(int status) except -1:
@@ -217,8 +240,8 @@ cdef c.ecg_detector_config _detector_config(fs, leads, method, max_delay) except
     cdef c.ecg_detector_config config
     if not isinstance(method, str) or method not in _ALL_METHODS:
         raise InputError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
-    config.fs = _number(fs, "fs")
-    config.max_delay = 0.0 if max_delay is None else _number(max_delay, "max_delay")
+    config.fs = real_number(fs, "fs")
+    config.max_delay = 0.0 if max_delay is None else real_number(max_delay, "max_delay")
     config.leads = _whole(leads, "leads")
     config.method = _ALL_METHODS[method]
     config.keep = 0.0
@@ -229,11 +252,36 @@ cdef c.ecg_detector_config _detector_config(fs, leads, method, max_delay) except
     return config
 
 
-def _number(value, name):
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be a number, got {value!r}") from None
+cdef class _Exclusive:
+    """What every class here has: a flag that lets one call at a time in."""
+
+    cdef ecg_use_flag used
+    cdef bint ready  # has __init__ come to its end
+
+    cdef int enter(self) except -1:
+        if not ecg_use_begin(&self.used):
+            raise StateError(
+                f"this {type(self).__name__} is in use by another call: use it from one thread at a "
+                "time, or give each thread its own")
+        return 0
+
+    cdef int begin(self) except -1:
+        self.check_ready()
+        return self.enter()
+
+    cdef int check_ready(self) except -1:
+        if not self.ready:
+            raise StateError(f"this {type(self).__name__} was never initialised: make it by calling "
+                             f"the class, and call super().__init__ where it has one of its own")
+        return 0
+
+    cdef void end(self) noexcept:
+        ecg_use_end(&self.used)
+
+    cdef int check_open(self, bint ended) except -1:
+        if ended:
+            raise StateError("the stream ended with flush(): call reset() to begin a new one")
+        return 0
 
 
 def _whole(value, name):
@@ -257,45 +305,87 @@ def _window_spec(window):
             f"window must be (grid_fs, before, after, form, history), got {window!r}") from None
     if not isinstance(spec.form, str) or spec.form not in FORMS:
         raise InputError(f"unknown form of window {spec.form!r}: choose one of {', '.join(FORMS)}")
-    return WindowSpec(_number(spec.grid_fs, "grid_fs"), _whole(spec.before, "before"),
+    return WindowSpec(real_number(spec.grid_fs, "grid_fs"), _whole(spec.before, "before"),
                       _whole(spec.after, "after"), spec.form, _whole(spec.history, "history"))
 
 
-cdef class BandpassFilter:
+cdef class BandpassFilter(_Exclusive):
     """Streaming Butterworth band-pass of fourth order (two second-order sections).
 
     Parameters
     ----------
     fs : float
-        Sampling rate, Hz.
+        Sampling rate, Hz; any at which double precision holds the band.
     low, high : float
         Edges (-3 dB), Hz; 0 < low < high < fs / 2.
 
     Raises
     ------
     InputError
-        If the band does not fit the sampling rate.
+        If the sampling rate or the band cannot be used.
+    StateError
+        By every method, while another call uses the filter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgfast import BandpassFilter
+    >>> band = BandpassFilter(250.0)
+    >>> band.process(np.zeros(5)).tolist()
+    [0.0, 0.0, 0.0, 0.0, 0.0]
     """
 
     cdef c.ecg_bandpass filter
-    cdef readonly double fs
-    cdef readonly double low
-    cdef readonly double high
+    cdef double fs_
+    cdef double low_
+    cdef double high_
 
     def __init__(self, fs, low=5.0, high=15.0):
-        self.fs, self.low, self.high = _number(fs, "fs"), _number(low, "low"), _number(high, "high")
-        cdef int status = c.ecg_bandpass_init(&self.filter, self.fs, self.low, self.high)
-        if status != c.ECG_OK:
-            raise InputError(f"{c.ecg_status_text(status).decode()}: fs={fs}, low={low}, high={high}")
+        cdef c.ecg_bandpass filter
+        cdef double rate, lower, upper
+        cdef int status
+        self.enter()
+        try:
+            rate, lower, upper = real_number(fs, "fs"), real_number(low, "low"), real_number(high, "high")
+            status = c.ecg_bandpass_init(&filter, rate, lower, upper)
+            if status == c.ECG_ERROR_FS:  # the core's line tells the limits of detectors
+                raise InputError(f"the sampling rate must be positive and finite: fs={fs}")
+            if status != c.ECG_OK:
+                raise InputError(f"{c.ecg_status_text(status).decode()}: fs={fs}, low={low}, high={high}")
+            self.filter, self.fs_, self.low_, self.high_ = filter, rate, lower, upper
+            self.ready = True
+        finally:
+            self.end()
+
+    @property
+    def fs(self):
+        """Sampling rate, Hz."""
+        self.check_ready()
+        return self.fs_
+
+    @property
+    def low(self):
+        """Lower edge, Hz."""
+        self.check_ready()
+        return self.low_
+
+    @property
+    def high(self):
+        """Upper edge, Hz."""
+        self.check_ready()
+        return self.high_
 
     @property
     def delay(self):
         """Group delay at the band's centre, in samples."""
+        self.check_ready()
         return self.filter.delay
 
     def reset(self):
         """Forgets the past: the next sample is the first."""
+        self.begin()
         c.ecg_bandpass_reset(&self.filter)
+        self.end()
 
     def process(self, chunk, out=None):
         """Filters the next samples.
@@ -305,36 +395,66 @@ cdef class BandpassFilter:
         chunk : array_like, shape (n,)
             Samples in any unit; a sample that is not finite repeats the last finite one.
         out : ndarray of float32, shape (n,), optional
-            Where the result goes; may be `chunk` itself.
+            Where the result goes; may be `chunk` itself or overlap it.
 
         Returns
         -------
         ndarray of float32, shape (n,)
         """
+        self.begin()
+        try:
+            return self.filtered(chunk, out)
+        finally:
+            self.end()
+
+    cdef object filtered(self, object chunk, object out):
         cdef _Samples samples = _Samples()
         samples.take(chunk, 1)
         if out is None:
             out = np.empty(samples.n, dtype=np.float32)
         elif not isinstance(out, np.ndarray):
             raise InputError(f"out must be an array, got {type(out).__name__}")
-        elif (out.dtype != np.float32 or out.shape != (samples.n,) or not out.flags.c_contiguous
-              or not out.flags.writeable):
-            raise InputError(f"out must be writeable, contiguous float32 of shape ({samples.n},), "
+        elif (out.dtype != np.float32 or out.shape != (samples.n,) or not out.flags.carray):
+            raise InputError(f"out must be writeable, contiguous, aligned float32 of shape ({samples.n},), "
                              f"got {out.dtype} of shape {out.shape}")
         cdef float[::1] result = out
         if samples.n:
+            if &result[0] != samples.at and samples.overlap(&result[0]):
+                samples = _Samples()
+                samples.take(np.array(chunk, dtype=np.float32), 1)
             with nogil:
                 c.ecg_bandpass_process(&self.filter, samples.at, &result[0], samples.n)
         return out
 
+    def __reduce__(self):
+        cdef c.ecg_bandpass *f = &self.filter
+        self.begin()
+        try:
+            past = (f.section[0].s1, f.section[0].s2, f.section[1].s1, f.section[1].s2, f.last)
+            return _restore_filter, (self.fs_, self.low_, self.high_, past if f.primed else None)
+        finally:
+            self.end()
 
-cdef class QRSDetector:
+
+def _restore_filter(fs, low, high, past):
+    cdef BandpassFilter band = BandpassFilter(fs, low, high)
+    cdef c.ecg_bandpass *f = &band.filter
+    if past is not None:
+        values = [real_number(value, "a filter's past") for value in past]
+        if len(values) != 5 or not np.isfinite(values).all():
+            raise InputError("a filter's past is five finite numbers")
+        f.section[0].s1, f.section[0].s2, f.section[1].s1, f.section[1].s2, f.last = values
+        f.primed = 1
+    return band
+
+
+cdef class QRSDetector(_Exclusive):
     """Finds R peaks in a stream, causally.
 
     Parameters
     ----------
     fs : float
-        Sampling rate, 100 to 2000 Hz; fractional rates too.
+        Sampling rate, 99.5 to 2010 Hz; fractional rates too.
     method : {"adaptive", "pan-tompkins"}
         ``"adaptive"`` lets doubtful candidates wait for context and is the most accurate;
         ``"pan-tompkins"`` is the algorithm of Pan and Tompkins (IEEE Trans. Biomed. Eng. 32(3), 1985),
@@ -349,43 +469,104 @@ cdef class QRSDetector:
     InputError
         If a parameter cannot be used.
 
-    Attributes
-    ----------
-    quality : ndarray of uint32, shape (k,)
-        Quality bits of the R peaks that the last `process` or `flush` returned, as in `BeatBatch`;
-        ventricular flutter is told by `BeatStream` alone.
+    StateError
+        By every method, while another call uses the detector; by `process`, after `flush`.
+
+    Notes
+    -----
+    `flush` ends the stream: after it, `flush` returns nothing more, `process` raises `StateError`, and
+    `reset` begins a new stream. A pickled or copied detector continues exactly where it was.
+
+    Examples
+    --------
+    >>> from ecgfast import QRSDetector
+    >>> from ecgfast.records import demo_record
+    >>> record = demo_record()
+    >>> detector = QRSDetector(record.fs, leads=record.signal.shape[1])
+    >>> peaks = [*detector.process(record.signal), *detector.flush()]
     """
 
     cdef _Block block
     cdef c.ecg_detector_config config
-    cdef readonly double fs
-    cdef readonly str method
-    cdef readonly object max_delay
-    cdef readonly int leads
-    cdef readonly object quality
+    cdef int64_t delay_
+    cdef object quality_
+    cdef bint ended
 
     def __init__(self, fs, *, method="adaptive", max_delay=None, leads=1):
-        self.config = _detector_config(fs, leads, method, max_delay)
-        if self.config.method == c.ECG_GIVEN:
-            raise InputError("the method 'given' is for BeatStream: nothing is left to detect")
-        self.fs, self.method, self.max_delay, self.leads = fs, method, max_delay, leads
-        self.block = _Block(c.ecg_detector_size(&self.config))
-        self.reset()
+        cdef c.ecg_detector_config config
+        cdef _Block block
+        self.enter()
+        try:
+            config = _detector_config(fs, leads, method, max_delay)
+            if config.method == c.ECG_GIVEN:
+                raise InputError("the method 'given' is for BeatStream: nothing is left to detect")
+            block = _Block(c.ecg_detector_size(&config))
+            _check(c.ecg_detector_init(<c.ecg_detector *>block.at, block.size, &config))
+            self.config, self.block = config, block
+            self.delay_ = c.ecg_detector_delay(<c.ecg_detector *>block.at)
+            self.quality_, self.ended, self.ready = _GOOD, False, True
+        finally:
+            self.end()
 
     def reset(self):
         """Forgets the past: the next sample is sample 0."""
-        _check(c.ecg_detector_init(<c.ecg_detector *>self.block.at, self.block.size, &self.config))
-        self.quality = _GOOD
+        self.begin()
+        try:
+            _check(c.ecg_detector_init(<c.ecg_detector *>self.block.at, self.block.size, &self.config))
+            self.quality_, self.ended = _GOOD, False
+        finally:
+            self.end()
+
+    @property
+    def fs(self):
+        """Sampling rate, Hz."""
+        self.check_ready()
+        return self.config.fs
+
+    @property
+    def method(self):
+        """How R peaks are found."""
+        self.check_ready()
+        return _METHOD_NAMES[self.config.method]
+
+    @property
+    def max_delay(self):
+        """Seconds from an R peak to its report at the most, as was asked for; None for the method's own."""
+        self.check_ready()
+        return self.config.max_delay or None
+
+    @property
+    def leads(self):
+        """Leads in each chunk."""
+        self.check_ready()
+        return self.config.leads
 
     @property
     def delay(self):
         """Samples from an R peak to its report at the most; the first, also after a bad stretch, may take 2.5 s."""
-        return c.ecg_detector_delay(<c.ecg_detector *>self.block.at)
+        self.check_ready()
+        return self.delay_
 
     @property
     def count(self):
         """Samples processed so far."""
-        return c.ecg_detector_count(<c.ecg_detector *>self.block.at)
+        self.begin()
+        try:
+            return c.ecg_detector_count(<c.ecg_detector *>self.block.at)
+        finally:
+            self.end()
+
+    @property
+    def quality(self):
+        """Quality bits of the R peaks that the last `process` or `flush` returned, as in `BeatBatch`.
+
+        Ventricular flutter is told by `BeatStream` alone.
+        """
+        self.begin()
+        try:
+            return self.quality_
+        finally:
+            self.end()
 
     def process(self, chunk):
         """Takes the next samples.
@@ -400,16 +581,24 @@ cdef class QRSDetector:
         ndarray of int64, shape (k,)
             R peaks that can be reported now, in samples from the stream's start, ascending.
         """
+        self.begin()
+        try:
+            self.check_open(self.ended)
+            return self.detected(chunk)
+        finally:
+            self.end()
+
+    cdef object detected(self, object chunk):
         cdef _Samples samples = _Samples()
-        samples.take(chunk, self.leads)
+        samples.take(chunk, self.config.leads)
         cdef c.ecg_detector *detector = <c.ecg_detector *>self.block.at
         cdef c.ecg_qrs beats[ROWS]
-        cdef size_t done = 0, found = 0
-        self.quality = _GOOD
+        cdef size_t done = 0, found = 0, leads = self.config.leads
+        self.quality_ = _GOOD
         peaks = _EMPTY
         while True:
             with nogil:
-                done += c.ecg_detector_process(detector, samples.at + done * self.leads,
+                done += c.ecg_detector_process(detector, samples.at + done * leads,
                                                samples.n - done, beats, ROWS, &found)
             if found:
                 peaks = self._add(peaks, beats, found)
@@ -422,16 +611,25 @@ cdef class QRSDetector:
         Returns
         -------
         ndarray of int64, shape (k,)
+            The R peaks that were still in doubt; none where the stream has ended already.
         """
+        self.begin()
+        try:
+            return self.rest()
+        finally:
+            self.end()
+
+    cdef object rest(self):
         cdef c.ecg_qrs beats[ROWS]
-        cdef size_t found
-        self.quality = _GOOD
+        cdef size_t found = ROWS
+        self.quality_ = _GOOD
         peaks = _EMPTY
-        while True:
+        while found and not self.ended:
             found = c.ecg_detector_flush(<c.ecg_detector *>self.block.at, beats, ROWS)
-            if not found:
-                return peaks
-            peaks = self._add(peaks, beats, found)
+            if found:
+                peaks = self._add(peaks, beats, found)
+        self.ended = True
+        return peaks
 
     cdef object _add(self, object peaks, const c.ecg_qrs *beats, size_t n):
         """R peaks with `n` more; their quality bits go to `quality`."""
@@ -443,59 +641,34 @@ cdef class QRSDetector:
             r_out[i] = beats[i].r_sample
             quality_out[i] = beats[i].quality
         if not len(peaks):
-            self.quality = bits
+            self.quality_ = bits
             return more
-        self.quality = np.concatenate([self.quality, bits])
+        self.quality_ = np.concatenate([self.quality_, bits])
         return np.concatenate([peaks, more])
 
     def __reduce__(self):
-        return _restore_detector, (self.fs, self.method, self.max_delay, self.leads, self.block.save())
+        self.begin()
+        try:
+            arguments = (self.fs, self.method, self.max_delay, self.leads, self.block.save())
+            return _restore_detector, (*arguments, True) if self.ended else arguments
+        finally:
+            self.end()
 
 
-def _restore_detector(fs, method, max_delay, leads, snapshot):
+def _restore_detector(fs, method, max_delay, leads, snapshot, ended=False):
     cdef QRSDetector detector = QRSDetector(fs, method=method, max_delay=max_delay, leads=leads)
     detector.block.restore(snapshot)
+    detector.ended = bool(ended)
     return detector
 
 
-def detect_qrs(signal, fs, *, method="adaptive", max_delay=None):
-    """R peaks of a whole signal: exactly what a stream returns for it, however it is cut.
-
-    Parameters
-    ----------
-    signal : array_like, shape (n,) or (n, leads)
-        ECG in mV (any gain works).
-    fs : float
-        Sampling rate, 100 to 2000 Hz.
-    method, max_delay
-        As for `QRSDetector`.
-
-    Returns
-    -------
-    ndarray of int64, shape (k,)
-        Sample indices, ascending.
-
-    Raises
-    ------
-    InputError
-        If the signal or a parameter cannot be used.
-    """
-    signal = _array(signal)
-    shape = signal.shape
-    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] < 1):
-        raise InputError(f"signal must have the shape (n,) or (n, leads), got {shape}")
-    detector = QRSDetector(fs, method=method, max_delay=max_delay,
-                           leads=1 if len(shape) == 1 else shape[1])
-    return np.concatenate([detector.process(signal), detector.flush()])
-
-
-cdef class BeatStream:
+cdef class BeatStream(_Exclusive):
     """The fused path: samples in, beats with their model inputs out.
 
     Parameters
     ----------
     fs : float
-        Sampling rate, 100 to 2000 Hz.
+        Sampling rate, 99.5 to 2010 Hz.
     leads : int
         Leads in each chunk; all serve the detection.
     method : {"adaptive", "pan-tompkins", "given"}
@@ -513,6 +686,21 @@ cdef class BeatStream:
     ------
     InputError
         If a parameter cannot be used.
+    StateError
+        By every method, while another call uses the stream; by `process`, after `flush`.
+
+    Notes
+    -----
+    `flush` ends the stream: after it, `flush` returns nothing more, `process` raises `StateError`, and
+    `reset` begins a new stream. A pickled or copied stream continues exactly where it was.
+
+    Examples
+    --------
+    >>> from ecgfast import BeatBatch, BeatStream
+    >>> from ecgfast.records import demo_record
+    >>> record = demo_record()
+    >>> stream = BeatStream(record.fs, leads=record.signal.shape[1])
+    >>> beats = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
     """
 
     cdef _Block block
@@ -522,55 +710,114 @@ cdef class BeatStream:
     cdef object window_rows, feature_rows, nothing, marks
     cdef size_t next_mark
     cdef int64_t last_mark
-    cdef readonly double fs
-    cdef readonly str method
-    cdef readonly object max_delay
-    cdef readonly object window
-    cdef readonly int leads
-    cdef readonly int lead
-    cdef readonly int lookahead
+    cdef int64_t delay_
+    cdef bint ended
 
     def __init__(self, fs, *, leads=1, method="adaptive", max_delay=None, lead=0, lookahead=0,
                  window=None):
-        self.detector = _detector_config(fs, leads, method, max_delay)
-        self.fs, self.method, self.max_delay = fs, method, max_delay
-        self.leads = leads
-        self.lead, self.lookahead = _whole(lead, "lead"), _whole(lookahead, "lookahead")
-        self.window = _window_spec(window)
-        self.config.grid_fs = self.window.grid_fs
-        self.config.before = self.window.before
-        self.config.after = self.window.after
-        self.config.lead = self.lead
-        self.config.lookahead = self.lookahead
-        self.config.form = FORMS[self.window.form]
-        self.config.history = self.window.history - 1
-        cdef int status = c.ecg_stream_check(&self.detector, &self.config)
-        if status != c.ECG_OK:
-            raise InputError(f"{c.ecg_status_text(status).decode()}: lead={lead} of {leads}, "
-                             f"window={self.window}, lookahead={lookahead}")
-        self.block = _Block(c.ecg_stream_size(&self.detector, &self.config))
-        points = self.window.before + self.window.after
-        channels = c.ecg_window_channels(&self.config)
-        self.window_rows = np.empty((ROWS, points, channels), dtype=np.float32)
-        self.feature_rows = np.empty((ROWS, self.window.history, len(FEATURE_NAMES)), dtype=np.float32)
-        self.nothing = self._batch(0)
-        self.reset()
+        cdef c.ecg_detector_config detector
+        cdef c.ecg_window_config config
+        cdef _Block block
+        cdef int status
+        self.enter()
+        try:
+            detector = _detector_config(fs, leads, method, max_delay)
+            spec = _window_spec(window)
+            config.grid_fs = spec.grid_fs
+            config.before = spec.before
+            config.after = spec.after
+            config.lead = _whole(lead, "lead")
+            config.lookahead = _whole(lookahead, "lookahead")
+            config.form = FORMS[spec.form]
+            config.history = spec.history - 1
+            status = c.ecg_stream_check(&detector, &config)
+            if status != c.ECG_OK:
+                raise InputError(f"{c.ecg_status_text(status).decode()}: lead={lead} of {leads}, "
+                                 f"window={spec}, lookahead={lookahead}")
+            block = _Block(c.ecg_stream_size(&detector, &config))
+            _check(c.ecg_stream_init(<c.ecg_stream *>block.at, block.size, &detector, &config))
+            shape = (ROWS, spec.before + spec.after, c.ecg_window_channels(&config))
+            windows = np.empty(shape, dtype=np.float32)
+            features = np.empty((ROWS, spec.history, len(FEATURE_NAMES)), dtype=np.float32)
+            self.detector, self.config, self.block = detector, config, block
+            self.window_rows, self.feature_rows = windows, features
+            self.nothing = self._batch(0)
+            self.delay_ = c.ecg_stream_delay(<c.ecg_stream *>block.at)
+            self.begin_anew()
+            self.ready = True
+        finally:
+            self.end()
 
     def reset(self):
         """Forgets the past: the next sample is sample 0."""
-        _check(c.ecg_stream_init(<c.ecg_stream *>self.block.at, self.block.size, &self.detector,
-                                 &self.config))
-        self.marks, self.next_mark, self.last_mark = _EMPTY, 0, -1
+        self.begin()
+        try:
+            _check(c.ecg_stream_init(<c.ecg_stream *>self.block.at, self.block.size, &self.detector,
+                                     &self.config))
+            self.begin_anew()
+        finally:
+            self.end()
+
+    cdef void begin_anew(self):
+        self.marks, self.next_mark, self.last_mark, self.ended = _EMPTY, 0, -1, False
+
+    @property
+    def fs(self):
+        """Sampling rate, Hz."""
+        self.check_ready()
+        return self.detector.fs
+
+    @property
+    def method(self):
+        """How R peaks are found."""
+        self.check_ready()
+        return _METHOD_NAMES[self.detector.method]
+
+    @property
+    def max_delay(self):
+        """Seconds from an R peak to its report at the most, as was asked for; None for the method's own."""
+        self.check_ready()
+        return self.detector.max_delay or None
+
+    @property
+    def leads(self):
+        """Leads in each chunk."""
+        self.check_ready()
+        return self.detector.leads
+
+    @property
+    def lead(self):
+        """The lead that the windows show."""
+        self.check_ready()
+        return self.config.lead
+
+    @property
+    def lookahead(self):
+        """RR intervals that a beat waits for: 0 or 1."""
+        self.check_ready()
+        return self.config.lookahead
+
+    @property
+    def window(self):
+        """What a model sees of each beat."""
+        self.check_ready()
+        return WindowSpec(self.config.grid_fs, self.config.before, self.config.after,
+                          _FORM_NAMES[self.config.form], self.config.history + 1)
 
     @property
     def delay(self):
         """Samples from an R peak to its batch at the most; the first ones, also after a bad stretch, may take longer."""
-        return c.ecg_stream_delay(<c.ecg_stream *>self.block.at)
+        self.check_ready()
+        return self.delay_
 
     @property
     def count(self):
         """Samples processed so far."""
-        return c.ecg_stream_count(<c.ecg_stream *>self.block.at)
+        self.begin()
+        try:
+            return c.ecg_stream_count(<c.ecg_stream *>self.block.at)
+        finally:
+            self.end()
 
     def process(self, chunk, r_peaks=None):
         """Takes the next samples.
@@ -592,22 +839,32 @@ cdef class BeatStream:
         ------
         InputError
             If samples or R peaks cannot be used.
+        StateError
+            If the stream has ended.
         """
+        self.begin()
+        try:
+            self.check_open(self.ended)
+            return self.cut(chunk, r_peaks)
+        finally:
+            self.end()
+
+    cdef object cut(self, object chunk, object r_peaks):
         cdef _Samples samples = _Samples()
-        samples.take(chunk, self.leads)
+        samples.take(chunk, self.detector.leads)
         if r_peaks is not None:
             self._announce(r_peaks)
         cdef c.ecg_stream *stream = <c.ecg_stream *>self.block.at
         cdef float[:, :, ::1] windows = self.window_rows
         cdef float[:, :, ::1] features = self.feature_rows
-        cdef size_t done = 0, found = 0, until = samples.n
+        cdef size_t done = 0, found = 0, until = samples.n, leads = self.detector.leads
         cdef list parts = None
         while True:
-            if self.method == "given":
-                until = min(samples.n, done + <size_t>(self.fs / PIECES_A_SECOND))
+            if self.detector.method == c.ECG_GIVEN:
+                until = min(samples.n, done + <size_t>(self.detector.fs / PIECES_A_SECOND))
                 self._give(c.ecg_stream_count(stream) + <int64_t>(until - done))
             with nogil:
-                done += c.ecg_stream_process(stream, samples.at + done * self.leads, until - done,
+                done += c.ecg_stream_process(stream, samples.at + done * leads, until - done,
                                              self.beats, &windows[0, 0, 0], &features[0, 0, 0], ROWS,
                                              &found)
             if done == samples.n and found < ROWS:
@@ -625,13 +882,23 @@ cdef class BeatStream:
         Returns
         -------
         BeatBatch
-            The beats that were still waiting for signal or context.
+            The beats that were still waiting for signal or context; none where the stream has ended
+            already.
 
         Raises
         ------
         InputError
             If an announced R peak lies beyond the stream's end.
         """
+        self.begin()
+        try:
+            return self.rest()
+        finally:
+            self.end()
+
+    cdef object rest(self):
+        if self.ended:
+            return self.nothing
         cdef c.ecg_stream *stream = <c.ecg_stream *>self.block.at
         if self.next_mark < <size_t>len(self.marks):
             raise InputError(f"R peak at sample {self.marks[self.next_mark]} lies beyond the end of "
@@ -643,11 +910,13 @@ cdef class BeatStream:
         while found == ROWS:
             found = c.ecg_stream_flush(stream, self.beats, &windows[0, 0, 0], &features[0, 0, 0], ROWS)
             parts.append(self._batch(found))
+        self.ended = True
         return BeatBatch.concatenate(parts)
 
     cdef _announce(self, r_peaks):
-        if self.method != "given":
-            raise InputError(f"r_peaks go with the method 'given', not with {self.method!r}")
+        if self.detector.method != c.ECG_GIVEN:
+            method = _METHOD_NAMES[self.detector.method]
+            raise InputError(f"r_peaks go with the method 'given', not with {method!r}")
         marks = np.asarray(r_peaks)
         if marks.ndim != 1 or (marks.size and marks.dtype.kind not in "iu"):
             raise InputError("r_peaks must be integers in one dimension")
@@ -656,7 +925,7 @@ cdef class BeatStream:
             raise InputError(f"R peak at sample {marks.min()} lies before the signal")
         waiting = np.concatenate([self.marks[self.next_mark:], marks])
         gaps = np.diff(waiting, prepend=self.last_mark) if self.last_mark >= 0 else np.diff(waiting)
-        close = np.flatnonzero(gaps < 0.01 * self.fs)
+        close = np.flatnonzero(gaps < 0.01 * self.detector.fs)
         if len(close):
             at = waiting[close[0] + (self.last_mark < 0)]
             raise InputError(f"R peak at sample {at} is not at least 10 ms after the one before it")
@@ -669,7 +938,8 @@ cdef class BeatStream:
             self.next_mark += 1  # also where it is refused: the error is told once
             if c.ecg_stream_give(<c.ecg_stream *>self.block.at, marks[self.next_mark - 1]) != c.ECG_OK:
                 raise InputError(f"R peak at sample {marks[self.next_mark - 1]} comes too late: "
-                                 f"{self.count} samples have been processed")
+                                 f"{c.ecg_stream_count(<c.ecg_stream *>self.block.at)} samples have been "
+                                 "processed")
             self.last_mark = marks[self.next_mark - 1]
 
     cdef object _batch(self, size_t n):
@@ -684,19 +954,26 @@ cdef class BeatStream:
             known_out[i] = self.beats[i].known_at
             rr_out[i] = self.beats[i].rr
             quality_out[i] = self.beats[i].quality
-        features = self.feature_rows[:n, 0] if self.window.history == 1 else self.feature_rows[:n]
+        features = self.feature_rows[:n] if self.config.history else self.feature_rows[:n, 0]
         return BeatBatch(r_sample, known_at, rr, self.window_rows[:n].copy(), features.copy(), quality)
 
     def __reduce__(self):
-        settings = dict(leads=self.leads, method=self.method, max_delay=self.max_delay, lead=self.lead,
-                        lookahead=self.lookahead, window=tuple(self.window))
-        waiting = self.marks[self.next_mark:].tolist()
-        return _restore_stream, (self.fs, settings, self.block.save(), waiting, self.last_mark)
+        self.begin()
+        try:
+            settings = dict(leads=self.leads, method=self.method, max_delay=self.max_delay, lead=self.lead,
+                            lookahead=self.lookahead, window=tuple(self.window))
+            waiting = self.marks[self.next_mark:].tolist()
+            arguments = (self.fs, settings, self.block.save(), waiting, self.last_mark)
+            return _restore_stream, (*arguments, True) if self.ended else arguments
+        finally:
+            self.end()
 
 
-def _restore_stream(fs, settings, snapshot, waiting, last_mark):
+def _restore_stream(fs, settings, snapshot, waiting, last_mark, ended=False):
     cdef BeatStream stream = BeatStream(fs, **settings)
     stream.block.restore(snapshot)
-    stream.marks = np.asarray(waiting, dtype=np.int64)
     stream.last_mark = last_mark
+    if len(waiting):
+        stream._announce(waiting)
+    stream.ended = bool(ended)
     return stream

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-__all__ = ["EcgfastError", "InputError", "MissingExtraError", "ModelError", "RecordError"]
+from .printable import printable
+
+__all__ = [
+    "EcgfastError",
+    "InputError",
+    "MissingExtraError",
+    "ModelError",
+    "RecordError",
+    "StateError",
+]
 
 
 class EcgfastError(Exception):
-    """Base of every error that is raised on purpose; the command line prints it as one line."""
+    """Base of every error that is raised on purpose; the command line prints it as one line.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, where, and what to do. Names in it may come from a file: what a terminal
+        would obey is written out.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class InputError(EcgfastError, ValueError):
     """A signal, sampling rate or option that cannot be used."""
+
+
+class StateError(EcgfastError, RuntimeError):
+    """An object that cannot do this now: in use by another thread, ended, or never initialised."""
 
 
 class RecordError(EcgfastError, ValueError):

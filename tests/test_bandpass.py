@@ -167,9 +167,32 @@ def test_words_and_wrong_shapes_are_refused() -> None:
         stream.process(["a", "b"])
     with pytest.raises(InputError, match=r"shape \(n,\) or \(n, 1\), got \(4, 3\)"):
         stream.process(np.zeros((4, 3)))
-    with pytest.raises(InputError, match="out must be writeable, contiguous float32"):
+    with pytest.raises(InputError, match="out must be writeable, contiguous, aligned float32"):
         stream.process(np.zeros(4, np.float32), np.zeros(4))
     with pytest.raises(
-        InputError, match=r"out must be writeable, contiguous float32 of shape \(4,\)"
+        InputError, match=r"out must be writeable, contiguous, aligned float32 of shape \(4,\)"
     ):
         stream.process(np.zeros(4, np.float32), np.zeros(5, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("fs", "low", "high"),
+    [(1e300, 5.0, 15.0), (1e12, 5.0, 15.0), (360.0, 1e-300, 15.0), (360.0, 5.0, 5.0 + 1e-13)],
+)
+def test_a_band_that_double_precision_cannot_hold_is_refused(
+    fs: float, low: float, high: float
+) -> None:
+    with pytest.raises(InputError, match="band edges are not 0 < low < high < fs / 2, or too"):
+        BandpassFilter(fs, low, high)
+
+
+@given(st.floats(1e-3, 1e12), st.floats(1e-6, 0.5), st.floats(1e-6, 0.5))
+@settings(max_examples=100, deadline=None)
+def test_a_band_is_refused_or_gives_finite_output(fs: float, low: float, high: float) -> None:
+    try:
+        band = BandpassFilter(fs, low * fs, high * fs)
+    except InputError:
+        return
+    out = band.process(np.random.default_rng(0).standard_normal(500).astype(np.float32))
+    assert np.isfinite(out).all()
+    assert np.isfinite(band.delay)

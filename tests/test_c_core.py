@@ -16,6 +16,11 @@ from ecgfast.records import demo_record
 HERE = Path(__file__).parent
 CSRC = HERE.parent / "csrc"
 COMPILERS = ("gcc", "clang")
+SOURCES = sorted(path for path in CSRC.rglob("*.c") if "examples" not in path.parts)
+INCLUDE = [f"-I{folder}" for folder in sorted({CSRC, *(path.parent for path in SOURCES)})]
+SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+# Bytes of a stack frame at the most: a small device has a few thousand for everything.
+FRAME_MAX = 2048
 
 pytestmark = pytest.mark.skipif(not CSRC.is_dir(), reason="csrc/ is not beside tests/")
 
@@ -30,9 +35,9 @@ def build(compiler: str, source: Path, to: Path, *flags: str) -> Path:
         "-std=c11",
         *["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pedantic", "-ffp-contract=off"],
         *flags,
-        f"-I{CSRC}",
+        *INCLUDE,
         str(source),
-        *sorted(str(path) for path in CSRC.glob("*.c")),
+        *map(str, SOURCES),
         "-lm",
         "-o",
         str(program),
@@ -51,8 +56,7 @@ def test_every_function_under_address_and_undefined_sanitizers(compiler: str, tm
         compiler,
         HERE / "c" / "exercise_core.c",
         tmp_path,
-        "-fsanitize=address,undefined",
-        "-fno-sanitize-recover=all",
+        *SANITIZED,
     )
     done = subprocess.run([program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -90,11 +94,93 @@ def test_the_example_prints_the_beats_of_the_stream(compiler: str, tmp_path) -> 
     assert done.stdout.splitlines() == expected
     wrong = subprocess.run([program, "50"], input="", capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
-    assert "sampling rate outside 100..2000 Hz" in wrong.stderr
+    assert "sampling rate outside 99.5..2010 Hz" in wrong.stderr
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_first_seconds_without_a_path_read_no_value_that_is_not_there(
+    compiler: str, tmp_path
+) -> None:
+    program = build(compiler, CSRC / "examples" / "stream_samples.c", tmp_path, *SANITIZED)
+    samples = (HERE / "c" / "no_path.txt").read_text()
+    done = subprocess.run(
+        [program, "100.5"], input=samples, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory) -> Path:
+    return build("gcc", CSRC / "examples" / "stream_samples.c", tmp_path_factory.mktemp("example"))
+
+
+@pytest.mark.parametrize(
+    ("bad", "shown"),
+    [
+        ("0.1 0.2", "0.1 0.2"),
+        ("n/a", "n/a"),
+        ("", ""),
+        ("1,5", "1,5"),
+        ("7" * 500, "7" * 40),
+        ("\x1b[31m", "?[31m"),
+    ],
+)
+def test_the_example_names_the_line_that_is_no_sample(bad: str, shown: str, example: Path) -> None:
+    signal = demo_record().signal[:3600, 0]
+    lines = [repr(float(sample)) for sample in signal]
+    whole = subprocess.run(
+        [example, "360"], input="\n".join(lines), capture_output=True, text=True, check=True
+    )
+    done = subprocess.run(
+        [example, "360"],
+        input="\n".join([*lines, bad, "0.5", ""]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"standard input, line 3601: '{shown}' is no sample; write one number a line\n"
+    )
+    assert done.stdout == whole.stdout, "what came before is complete"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_the_example_sees_that_beats_cannot_be_written(example: Path) -> None:
+    text = "\n".join(repr(float(sample)) for sample in demo_record().signal[:3600, 0])
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [example, "360"],
+            input=text,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "standard output: beats cannot be written\n"
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_the_core_compiles_as_one_file_without_large_frames(compiler: str, tmp_path) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler} here")
+    whole = tmp_path / "whole.c"
+    whole.write_text("".join(f'#include "{path}"\n' for path in SOURCES))
+    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"]
+    flags += ["-ffp-contract=off", f"-Wframe-larger-than={FRAME_MAX}", *INCLUDE]
+    for source in (whole, *SOURCES):
+        done = subprocess.run(
+            [compiler, *flags, "-c", str(source), "-o", str(tmp_path / "object.o")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 
 def test_the_core_knows_nothing_of_python_and_allocates_nothing() -> None:
-    for path in CSRC.glob("*.[ch]"):
+    for path in (p for p in CSRC.rglob("*.[ch]") if "examples" not in p.parts):
         text = path.read_text(encoding="utf-8")
         for word in ("Python.h", "stdlib.h", "malloc(", "stdio.h", "errno"):
             assert word not in text, f"{path.name} has {word}"

@@ -292,14 +292,19 @@ def test_impossible_outputs_are_wrong_use(
 
 
 def test_an_old_output_survives_a_failure(
-    recording: Path, fails: Callable[..., str], tmp_path: Path
+    recording: Path,
+    capsys: pytest.CaptureFixture[str],
+    fails: Callable[..., str],
+    tmp_path: Path,
 ) -> None:
     old = tmp_path / "night.qrs"
-    old.write_bytes(b"old")
+    assert main(["detect", str(recording), "--fs", "250"]) == 0
+    before = old.read_bytes()
     text = recording.read_text().splitlines()
-    recording.write_text("\n".join([*text[:9000], "oops,1", *text[9000:]]))
+    recording.write_text("\n".join([*text[:9000], *["oops,1"] * 900, *text[9000:]]))
+    capsys.readouterr()
     assert "night.csv" in fails("detect", recording, "--fs", 250)
-    assert old.read_bytes() == b"old"
+    assert old.read_bytes() == before
 
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
@@ -432,7 +437,8 @@ def test_stream_writes_the_beats_that_it_prints(
     marks = wfdb.rdann("live", "ecg")
     assert marks.sample.tolist() == [line["sample"] for line in printed]
     assert marks.symbol == [line["label"] for line in printed]
-    assert "live.ecg: is there already" in fails(*args, "--output", "live.ecg")
+    assert "live.ecg: is there already" in fails(*args, "--output", "live.ecg", status=2)
+    assert main([*args, "--output", "live.ecg", "--force"]) == 0
 
 
 def test_stream_needs_fs_where_the_source_has_none(fails: Callable[..., str]) -> None:

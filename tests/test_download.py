@@ -82,18 +82,38 @@ def test_a_partial_download_is_completed(server: Server, tmp_path: Path) -> None
     folder = tmp_path / "tiny"
     download_database("tiny/1.0.0", tmp_path, url=server.url)
     (folder / "1.dat").write_bytes(FILES["1.dat"][:1000])  # broken off
-    (folder / "1.hea").write_bytes(b"2 1 360 4\n")  # as long, and wrong
     (folder / "doc" / "a.txt").unlink()
     server.asked.clear()
-    assert download_database("tiny/1.0.0", tmp_path, url=server.url).fetched == 3
+    assert download_database("tiny/1.0.0", tmp_path, url=server.url).fetched == 2
     assert same(folder)
     assert "RECORDS" not in server.asked
+
+
+@pytest.mark.parametrize("own", [b"2 1 360 4\n", b"1 1 500", b"1 1 360 4\n# my notes\n"])
+def test_what_somebody_changed_is_not_replaced_unasked(
+    server: Server, tmp_path: Path, own: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As long as the published file, shorter, or longer."""
+    download_database("tiny/1.0.0", tmp_path, url=server.url)
+    file = tmp_path / "tiny" / "1.hea"
+    file.write_bytes(own)
+    with pytest.raises(RecordError, match=r"1\.hea: is not as published, and no broken-off"):
+        download_database("tiny/1.0.0", tmp_path, url=server.url)
+    assert file.read_bytes() == own
+    args = ["prepare", "--data", str(tmp_path), "--url", server.url, "--download", "tiny/1.0.0"]
+    assert main(args) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert main([*args, "--force"]) == 0
+    assert same(tmp_path / "tiny")
+    assert not list((tmp_path / "tiny").glob(".*"))
 
 
 def test_files_that_are_not_as_published_are_told(server: Server, tmp_path: Path) -> None:
     (server.root / "files/tiny/1.0.0/1.hea").write_bytes(b"something else")
     with pytest.raises(RecordError, match=r"1\.hea: not what SHA256SUMS\.txt says"):
         download_database("tiny/1.0.0", tmp_path, url=server.url)
+    assert not (tmp_path / "tiny" / "1.hea").exists()
+    assert not list((tmp_path / "tiny").glob(".*"))
 
 
 @pytest.mark.parametrize(

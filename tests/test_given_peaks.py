@@ -69,6 +69,18 @@ def test_given_peaks_ten_milliseconds_apart_each_give_a_beat() -> None:
         assert (np.diff(batch.r_sample) > 0).all()
 
 
+def test_given_peaks_at_the_end_of_the_signal_stay_within_it() -> None:
+    for fs in (100.0, 128.0, 360.0, 2000.0):
+        signal = synthetic_ecg(6, fs).signal[:, 0]
+        apart = int(np.ceil(0.01 * fs))
+        for end in range(len(signal) - 3, len(signal)):
+            marks = np.array([200, end - 2 * apart, end - apart, end])
+            batch = take_given(BeatStream(fs, method="given"), [signal], [marks])
+            assert len(batch) == len(marks)
+            assert (np.diff(batch.r_sample) > 0).all()
+            assert batch.r_sample[-1] < len(signal)
+
+
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [

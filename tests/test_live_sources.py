@@ -458,18 +458,18 @@ def test_a_board_is_labelled_live_and_its_file_outlives_a_crash(
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("number", "status"), [("SIGINT", 0), ("SIGTERM", 143), ("SIGHUP", 129)])
 @pytest.mark.parametrize("queue", [0, 5])
 def test_a_stream_ends_cleanly_before_any_sample(
-    queue: int, number: int, started: Callable[..., Any]
+    queue: int, number: str, status: int, started: Callable[..., Any]
 ) -> None:
     process = started("-", "--fs", 250, "--json", "--queue", queue, stdin=subprocess.PIPE)
     process.stdin.write(b"0.1")  # no line, hence no sample: once it is taken, more is waited for
     process.stdin.flush()
     while held_by(process.stdin):
         time.sleep(0.05)
-    process.send_signal(number)
-    assert process.wait(10) == 0  # and not because its input ended
+    process.send_signal(getattr(signal, number))
+    assert process.wait(10) == status  # and not because its input ended
     assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
 
 

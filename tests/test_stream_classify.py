@@ -325,7 +325,7 @@ def test_sources_that_hold_no_samples(toy: Path, tmp_path: Path) -> None:
         (np.array(["a", "b"]), "samples must be real numbers"),
         (["a", "b"], "real numbers"),
         (iter(["a", "b"]), "real numbers"),
-        (np.zeros((2, 500)), "transpose it"),
+        (np.zeros((2, 500)), r"looks transposed, pass signal\.T"),
         (np.zeros((4, 4, 4)), r"shape \(n,\) or \(n, leads\)"),
         ([[1.0, 2.0], [3.0]], "real numbers"),
         (iter([[[1.0, 2.0], [3.0]]]), "a chunk has rows of different lengths"),

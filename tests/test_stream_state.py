@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import FS, METHODS, bits, noisy_signal, peaks, take, whole
 
-from ecgfast import BeatBatch, BeatStream, InputError, QRSDetector, detect_qrs
+from ecgfast import (
+    BandpassFilter,
+    BeatBatch,
+    BeatStream,
+    Classifier,
+    InputError,
+    QRSDetector,
+    StateError,
+    detect_qrs,
+)
+from ecgfast.streaming import BeatLabeller
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -72,9 +82,9 @@ def test_damaged_snapshots_are_refused(make) -> None:
     good = arguments[at]
     assert rebuild(*arguments).count == stream.count
 
-    def refused(snapshot: bytes) -> None:
+    def refused(snapshot: bytes, match: str = "no snapshot of this kind of state, or dam") -> None:
         changed = (*arguments[:at], snapshot, *arguments[at + 1 :])
-        with pytest.raises(InputError, match="no snapshot of this kind of state, or damaged"):
+        with pytest.raises(InputError, match=match):
             rebuild(*changed)
 
     for position in [*range(0, 64, 3), 100, len(good) // 2, len(good) - 1]:
@@ -85,7 +95,202 @@ def test_damaged_snapshots_are_refused(make) -> None:
         refused(good[:length])
     refused(good + b"\0")
     other = make(2 * FS).__reduce__()[1]
-    refused(next(a for a in other if isinstance(a, bytes)))
+    refused(
+        next(a for a in other if isinstance(a, bytes)), match="snapshot of another configuration"
+    )
     # A detector's bytes are no stream's and the other way round.
     wrong = (QRSDetector if make is BeatStream else BeatStream)(FS).__reduce__()[1]
     refused(next(a for a in wrong if isinstance(a, bytes)))
+
+
+def forged(snapshot: bytes, at: int, value: bytes) -> bytes:
+    """With other bytes in the state and the checksum that goes with them."""
+    state = bytearray(snapshot[32:])
+    state[at : at + len(value)] = value
+    checksum = 0xCBF29CE484222325
+    for byte in state:
+        checksum = ((checksum ^ byte) * 0x100000001B3) & (2**64 - 1)
+    return snapshot[:16] + checksum.to_bytes(8, "little") + snapshot[24:32] + bytes(state)
+
+
+@pytest.mark.parametrize("method", [*METHODS, "given"])
+def test_forged_snapshots_are_refused_or_harmless(method: str) -> None:
+    """Whatever a forger writes over the detector's head and the method's state (see tests/fuzz)."""
+    stream = BeatStream(FS, method=method)
+    signal = noisy_signal()
+    stream.process(signal[:3000])
+    rebuild, arguments = stream.__reduce__()
+    at = next(i for i, a in enumerate(arguments) if isinstance(a, bytes))
+    good = arguments[at]
+    refused = []
+    for offset in [*range(0, 400, 40), len(good) - 40, len(good) - 400]:
+        for value in (b"\xff" * 8, (1 << 40).to_bytes(8, "little"), b"\x00\x00\xc0\x7f" * 2):
+            changed = (*arguments[:at], forged(good, offset, value), *arguments[at + 1 :])
+            try:
+                other = rebuild(*changed)
+            except InputError as error:
+                refused.append(str(error))
+            else:
+                other.process(signal[3000:4000])
+    assert refused
+    assert all("snapshot" in message for message in refused)
+
+
+@pytest.mark.parametrize(
+    ("make", "more"),
+    [
+        (QRSDetector, {"max_delay": 0.6}),
+        (QRSDetector, {"method": "pan-tompkins"}),
+        (BeatStream, {"lookahead": 1}),
+        (BeatStream, {"method": "given"}),
+    ],
+)
+def test_a_snapshot_of_another_sampling_rate_is_refused(make, more) -> None:
+    """360 and 500 Hz take blocks of one size."""
+    stream = make(360.0, **more)
+    stream.process(noisy_signal())
+    rebuild, arguments = stream.__reduce__()
+    for fs in (500.0, 360.5, 340.0):
+        with pytest.raises(InputError, match="snapshot of another configuration"):
+            rebuild(fs, *arguments[1:])
+    at = next(i for i, a in enumerate(arguments) if isinstance(a, bytes))
+    for wrong in (None, "text", bytearray(arguments[at])):
+        with pytest.raises(InputError, match="a snapshot is bytes, got"):
+            rebuild(*arguments[:at], wrong, *arguments[at + 1 :])
+
+
+def test_announced_peaks_of_a_pickled_stream_are_checked() -> None:
+    stream = BeatStream(FS, method="given")
+    stream.process(np.zeros(500), [100, 400, 700, 900])
+    rebuild, arguments = stream.__reduce__()
+    assert rebuild(*arguments).__reduce__() == (rebuild, arguments)
+    *rest, waiting, last = arguments
+    assert (waiting, last) == ([700, 900], 400)
+    for wrong, text in [
+        ([900, 700], "at least 10 ms"),
+        ([401], "at least 10 ms"),
+        ([-3, 700], "before the signal"),
+        ([700.5], "integers"),
+    ]:
+        with pytest.raises(InputError, match=text):
+            rebuild(*rest, wrong, last)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("make", [QRSDetector, BeatStream])
+def test_flush_ends_a_stream(make, method: str) -> None:
+    signal = noisy_signal()
+    stream = make(FS, method=method)
+    first = stream.process(signal)
+    rest = stream.flush()
+    count = stream.count
+    copies = [stream, pickle.loads(pickle.dumps(stream)), copy.deepcopy(stream)]
+    for ended in copies:
+        for chunk in (signal, signal[:0], "no samples"):
+            with pytest.raises(StateError, match=r"ended with flush\(\): call reset\(\)"):
+                ended.process(chunk)
+        assert len(ended.flush()) == 0
+        if make is QRSDetector:
+            assert len(ended.quality) == 0
+        assert ended.count == count == len(signal)
+        ended.reset()
+        assert ended.count == 0
+        again = ended.process(signal), ended.flush()
+        for now, then in zip(again, (first, rest), strict=True):
+            if make is QRSDetector:
+                assert np.array_equal(now, then)
+            else:
+                assert bits(now) == bits(then)
+
+
+def test_a_flush_that_fails_ends_nothing() -> None:
+    stream = BeatStream(FS, method="given")
+    first = stream.process(np.zeros(500), [100, 700])
+    with pytest.raises(InputError, match="beyond the end"):
+        stream.flush()
+    batch = BeatBatch.concatenate([first, stream.process(np.zeros(500)), stream.flush()])
+    assert len(batch) == 2
+
+
+def test_flush_ends_a_labeller_and_reset_begins_anew() -> None:
+    classifier = Classifier()
+    labeller = BeatLabeller(classifier, FS, leads=2, average_leads=True)
+    signal = noisy_signal(2)
+    expected = repr([labeller.process(signal), labeller.flush()])
+    for _ in range(2):
+        assert labeller.flush() == []
+        with pytest.raises(StateError, match=r"call reset\(\)"):
+            labeller.process(signal)
+        labeller.reset()
+        assert repr([labeller.process(signal), labeller.flush()]) == expected
+
+
+@pytest.mark.parametrize("kind", [BandpassFilter, QRSDetector, BeatStream])
+def test_what_was_never_initialised_says_so(kind) -> None:
+    bare = kind.__new__(kind)
+    names = [name for name in dir(kind) if not name.startswith("_")]
+    assert len(names) > 5
+
+    def touch(name: str) -> None:
+        value = getattr(bare, name)
+        value(*([np.zeros(4)] if name == "process" else []))
+
+    for name in names:
+        with pytest.raises(StateError, match=f"this {kind.__name__} was never initialised"):
+            touch(name)
+    with pytest.raises(StateError, match="never initialised"):
+        pickle.dumps(bare)
+    with pytest.raises(InputError):
+        bare.__init__(-1)
+    with pytest.raises(StateError, match="never initialised"):
+        bare.process(np.zeros(4))
+    bare.__init__(FS)
+    bare.process(np.zeros(4))
+
+
+@pytest.mark.parametrize("kind", [BandpassFilter, QRSDetector, BeatStream])
+def test_initialising_again_begins_anew_or_changes_nothing(kind) -> None:
+    signal = noisy_signal()[:, 0]
+    expected = pickle.dumps(kind(FS).process(signal))
+    stream = kind(360.0)
+    stream.process(signal)
+    before = pickle.dumps(stream)
+    for wrong in ({"fs": "360"}, {"fs": -1.0}):
+        with pytest.raises(InputError):
+            stream.__init__(**wrong)
+    assert pickle.dumps(stream) == before
+    stream.__init__(FS)
+    assert stream.fs == FS
+    assert pickle.dumps(stream.process(signal)) == expected
+
+
+def test_a_filter_pickled_midway_continues_exactly() -> None:
+    signal = noisy_signal()[:, 0]
+    whole = BandpassFilter(FS, 1.0, 40.0).process(signal)
+    band = BandpassFilter(FS, 1.0, 40.0)
+    parts = []
+    for piece in np.array_split(signal, 7):
+        band = copy.deepcopy(pickle.loads(pickle.dumps(band)))
+        parts.append(band.process(piece))
+    assert np.concatenate(parts).tobytes() == whole.tobytes()
+    rebuild, arguments = band.__reduce__()
+    for past in ((1.0, 2.0), (0.0, 0.0, 0.0, 0.0, np.nan), ("1", 0, 0, 0, 0)):
+        with pytest.raises(InputError, match="a filter's past"):
+            rebuild(*arguments[:-1], past)
+
+
+def test_what_was_set_can_be_read() -> None:
+    detector = QRSDetector(360, method="pan-tompkins", max_delay=1, leads=3)
+    assert (detector.fs, detector.method, detector.max_delay, detector.leads) == (
+        *(360.0, "pan-tompkins"),
+        *(1.0, 3),
+    )
+    assert QRSDetector(360).max_delay is None
+    window = (100.0, 0, 200, "cycle", 4)
+    stream = BeatStream(360, method="given", leads=3, lead=2, lookahead=1, window=window)
+    assert stream.window == window
+    assert (stream.fs, stream.method, stream.leads) == (360.0, "given", 3)
+    assert (stream.lead, stream.lookahead, stream.max_delay) == (2, 1, None)
+    for name in ("fs", "method", "leads", "max_delay", "quality", "count", "delay"):
+        with pytest.raises(AttributeError):
+            setattr(detector, name, 1)

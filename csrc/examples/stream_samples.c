@@ -3,21 +3,47 @@
  *   cc -std=c11 -O3 -Icsrc csrc/examples/stream_samples.c csrc/[a-z]*.c -lm -o stream_samples
  *   ./stream_samples 360 < samples.txt
  *
- * One sample a line, in millivolts (any gain works). Prints the R peak in seconds, the RR interval
- * in seconds, the quality bits and how many seconds after the R peak the beat was known. */
+ * One sample a line, in millivolts (any gain works); `nan` is a missing one. Prints the R peak in seconds,
+ * the RR interval in seconds, the quality bits and how many seconds after the R peak the beat was known.
+ * Exit status: 0, 1 where samples cannot be read or beats not be written, 2 on wrong use. */
 #include "ecgfast.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CHUNK 32 /* samples at a time, as a device would deliver them; any number gives the same beats */
 #define ROWS 16
+#define LINE_MAX_CHARS 80
 
-static void print_beats(const ecg_beat *beats, size_t n, double fs) {
+static int print_beats(const ecg_beat *beats, size_t n, double fs) {
     for (size_t i = 0; i < n; i++)
-        printf("%10.3f  rr %6.3f  quality %2u  known after %.3f s\n", (double)beats[i].r_sample / fs,
-               beats[i].rr, (unsigned)beats[i].quality,
-               (double)(beats[i].known_at - beats[i].r_sample) / fs);
+        if (printf("%10.3f  rr %6.3f  quality %2u  known after %.3f s\n", (double)beats[i].r_sample / fs,
+                   beats[i].rr, (unsigned)beats[i].quality,
+                   (double)(beats[i].known_at - beats[i].r_sample) / fs) < 0)
+            return 0;
+    return fflush(stdout) == 0; /* a beat is read at once by what comes next in the pipe */
+}
+
+/* The next sample of standard input: 1, 0 at the end, -1 with a message where the line has none. */
+static int next_sample(float *sample, unsigned long *line) {
+    char text[LINE_MAX_CHARS + 2], *end;
+    if (!fgets(text, sizeof text, stdin)) {
+        if (!ferror(stdin)) return 0;
+        fprintf(stderr, "standard input: cannot be read after line %lu\n", *line);
+        return -1;
+    }
+    ++*line;
+    *sample = strtof(text, &end);
+    const char *rest = end;
+    while (isspace((unsigned char)*rest)) rest++;
+    if (end != text && *rest == '\0' && (strchr(text, '\n') || feof(stdin))) return 1;
+    text[strcspn(text, "\r\n")] = '\0';
+    for (char *c = text; *c; c++)
+        if (!isprint((unsigned char)*c)) *c = '?';
+    fprintf(stderr, "standard input, line %lu: '%.40s' is no sample; write one number a line\n", *line, text);
+    return -1;
 }
 
 int main(int argc, char **argv) {
@@ -43,25 +69,26 @@ int main(int argc, char **argv) {
     static float windows[ROWS * ECG_WINDOW_MAX * ECG_CHANNELS], features[ROWS * ECG_FEATURES];
     float chunk[CHUNK];
     size_t n = 0, found;
-    int more = 1;
-    while (more) {
-        double sample;
-        more = scanf("%lf", &sample) == 1;
-        if (more) chunk[n++] = (float)sample;
-        if (n == CHUNK || !more) {
+    unsigned long line = 0;
+    int more = 1, written = 1;
+    while (more > 0 && written) {
+        more = next_sample(&chunk[n], &line);
+        n += more > 0;
+        if (n == CHUNK || more <= 0) {
             size_t done = 0;
             do { /* stops early when `beats` is full */
                 done += ecg_stream_process(stream, chunk + done, n - done, beats, windows, features,
                                            ROWS, &found);
-                print_beats(beats, found, detector.fs);
-            } while (done < n || found == ROWS);
+                written = print_beats(beats, found, detector.fs);
+            } while (written && (done < n || found == ROWS));
             n = 0;
         }
     }
-    do {
+    do { /* also after a bad line: what came before it is complete */
         found = ecg_stream_flush(stream, beats, windows, features, ROWS);
-        print_beats(beats, found, detector.fs);
-    } while (found == ROWS);
+        written = written && print_beats(beats, found, detector.fs);
+    } while (written && found == ROWS);
     free(stream);
-    return 0;
+    if (!written) fprintf(stderr, "standard output: beats cannot be written\n");
+    return more < 0 || !written ? 1 : 0;
 }

@@ -65,11 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status, as that of ``ecgfast``.
     """
-    try:
-        args = _parser().parse_args(argv)
-    except SystemExit as done:  # argparse has said what is wrong, or given help
-        return int(done.code or 0)
-    return guarded(lambda: _run(args), "ecgfast-bench", debug=args.debug)
+    given = list(sys.argv[1:] if argv is None else argv)
+    return guarded(lambda: _run(given), "ecgfast-bench", debug="--debug" in given)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,7 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(given: list[str]) -> int:
+    try:
+        args = _parser().parse_args(given)
+    except SystemExit as done:  # argparse has said what is wrong, or given help
+        return int(done.code or 0)
     from . import machine, measure, report
 
     old = _load(args.compare) if args.compare else None
@@ -159,4 +160,5 @@ def _teller() -> Any:
     """Say what is being measured, on a terminal only."""
     if not sys.stderr.isatty():
         return lambda _: None
-    return lambda text: print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+    screen = getattr(sys.stderr, "stream", sys.stderr)  # which lets control characters pass
+    return lambda text: print(f"\r\033[K{text}", end="", file=screen, flush=True)

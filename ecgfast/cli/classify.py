@@ -12,6 +12,7 @@ from time import perf_counter
 import numpy as np
 
 from ..records import write_annotations, write_csv, write_json
+from ..records.writers import BEAT_FIELDS
 from ..reports.summary import NOT_A_DEVICE, Tally
 from ..streaming import Beat, BeatLabeller, ChunkSource, open_source
 from ..streaming.sources import BLOCK_S
@@ -34,8 +35,24 @@ from .common import (
     tally_for,
 )
 from .marks import Mark, Marker
+from .outputs import (
+    ANNOTATIONS,
+    OutputGuard,
+    add_force,
+    csv_kind,
+    json_kind,
+    model_files,
+    output_option,
+    record_files,
+    summary_beside,
+)
 
 _ANNOTATOR = "ecg"
+_KINDS = {
+    "atr": ANNOTATIONS,
+    "csv": csv_kind("a table of ecgfast classify", BEAT_FIELDS, more=True),
+    "json": json_kind("a result of ecgfast classify", "record", "fs", "model", "beats"),
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_signal(parser)
     add_average_leads(parser)
     add_output(parser, _ANNOTATOR)
+    add_force(parser)
     add_json(parser, "the summary")
 
 
@@ -62,9 +80,12 @@ def run(args: argparse.Namespace) -> None:
     """Label beats, write them, and print a summary."""
     begin = perf_counter()
     decision = decision_for(args)
-    source = open_source(args.record, args.fs, args.leads)
+    source = open_source(args.record, args.fs, args.leads, follow=args.follow)
     name = Path(source.name).name
     file, form = output_file(args.output, args.format, name, _ANNOTATOR)
+    inputs = [*record_files(args.record), *model_files(args.model)]
+    guard = OutputGuard(inputs, force=args.force)
+    guard.check(file, _KINDS[form], output_option(args))
     labeller = labeller_for(source, args, decision, average_leads=args.average_leads)
     classifier = labeller.classifier
     tally = tally_for(classifier)
@@ -78,6 +99,7 @@ def run(args: argparse.Namespace) -> None:
         "form": classifier.form,
         "runtime": classifier.backend,
         "lookahead": args.lookahead,
+        **({"source": source.origin.to_dict()} if source.origin else {}),
         **({"decision": list(labeller.rule.promises)} if labeller.rule.promises else {}),
     }
     if form == "csv":
@@ -86,30 +108,34 @@ def run(args: argparse.Namespace) -> None:
         write_json(file, beats, about=about)
     else:
         _write_wfdb(file, beats, source.fs)
+    guard.report()
 
     duration = (source.n_samples or 0) / source.fs
     summary = tally.summary(name, source.fs, duration)
     wall = perf_counter() - begin
-    if args.json:
-        print_json(
-            {
-                **about,
-                "summary": summary.to_dict(),
-                "wall_s": wall,
-                "real_time_factor": duration / wall,
-                "output": str(file),
-                "format": form,
-            }
-        )
-        return
-    print(summary.text())
-    form_used = f", {classifier.form}" if classifier.form else ""
-    print(f"model       {args.model}{form_used}, on {classifier.backend}")
-    for promise in labeller.rule.promises:
-        print(f"decision    {promise_text(promise)}, in cross-validation")
-    print(f"time        {pace(duration, wall)}")
-    print(f"written     {file}")
-    print(NOT_A_DEVICE)
+    with summary_beside(file):
+        if args.json:
+            print_json(
+                {
+                    **about,
+                    "summary": summary.to_dict(),
+                    "wall_s": wall,
+                    "real_time_factor": duration / wall,
+                    "output": str(file),
+                    "format": form,
+                }
+            )
+            return
+        print(summary.text())
+        if source.origin is not None:
+            print(source.origin.text())
+        form_used = f", {classifier.form}" if classifier.form else ""
+        print(f"model       {args.model}{form_used}, on {classifier.backend}")
+        for promise in labeller.rule.promises:
+            print(f"decision    {promise_text(promise)}, in cross-validation")
+        print(f"time        {pace(duration, wall)}")
+        print(f"written     {file}")
+        print(NOT_A_DEVICE)
 
 
 def _beats(source: ChunkSource, labeller: BeatLabeller, tally: Tally, name: str) -> Iterator[Beat]:

@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .common import UsageError, add_data, add_json, data_folder, example, print_json
+from .outputs import PICTURE, OutputGuard, add_force, json_kind, output_option, text_kind
 
 if TYPE_CHECKING:
     from ..reports.table import Table
     from ..training.crossval import CandidateResult
     from ..training.recipe import Recipe
+
+
+_KINDS = {
+    ".json": json_kind("a result of ecgfast crossval", "recipe", "criterion", "candidates"),
+    ".md": text_kind("a page of ecgfast crossval", "# Candidates of ", "`ecgfast crossval "),
+    ".png": PICTURE,
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="STEM",
         help="write STEM.json, STEM.md and STEM.png (default: into the work folder)",
     )
+    add_force(parser)
     add_json(parser, "the table")
 
 
@@ -70,6 +79,7 @@ def run(args: argparse.Namespace) -> None:
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+    from .._files import write_whole
     from ..reports.training import candidates_figure, write_figure
     from ..training.recipe import Recipe
     from ..training.scoring import write_json
@@ -94,6 +104,10 @@ def run(args: argparse.Namespace) -> None:
     )
     chosen = _chosen(everything, args.candidates)
     work = args.work or Path("runs") / recipe.name / "crossval"
+    stem = args.output or work / (args.study or "candidates")
+    guard = OutputGuard([args.recipe, data_folder(args)], force=args.force)
+    for extension, kind in _KINDS.items():
+        guard.check(stem.with_name(f"{stem.name}{extension}"), kind, output_option(args))
     results = compare_candidates(
         recipe,
         {name: everything[name] for name in chosen},
@@ -107,11 +121,8 @@ def run(args: argparse.Namespace) -> None:
     criterion = load_task(recipe.task).criterion_name
     table = _table(results, criterion)
     figures = _figures(args, recipe, results, criterion)
-    stem = args.output or work / (args.study or "candidates")
     write_json(stem.with_name(f"{stem.name}.json"), figures)
-    stem.with_name(f"{stem.name}.md").write_text(
-        _page(recipe, figures, table, stem.name), encoding="utf-8"
-    )
+    write_whole(stem.with_name(f"{stem.name}.md"), _page(recipe, figures, table, stem.name))
     write_figure(
         stem.with_name(f"{stem.name}.png"),
         candidates_figure(
@@ -122,6 +133,7 @@ def run(args: argparse.Namespace) -> None:
             title=f"{recipe.name}: {recipe.folds}-fold cross-validation",
         ),
     )
+    guard.report()
     if args.json:
         print_json(figures)
         return

@@ -23,6 +23,7 @@ from .common import (
     print_json,
     tally_for,
 )
+from .outputs import PAGE, PICTURE, OutputGuard, add_force, model_files
 
 _ORIGIN = (
     "This ECG is synthetic: McSharry's dynamical model (2003) with premature beats and noise. "
@@ -44,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for the two files, made if missing (default: the current folder)",
     )
+    add_force(parser)
     add_model(parser)
     add_lookahead(parser)
     add_json(parser, "beats and summary")
@@ -51,6 +53,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Label the built-in recording, print the beats, and draw them."""
+    picture, page = args.output / "demo.png", args.output / "demo.html"
+    guard = OutputGuard(model_files(args.model), force=args.force)
+    guard.check(picture, PICTURE)
+    guard.check(page, PAGE)
     record = demo_record()
     source = open_source(record)
     labeller = labeller_for(source, args)
@@ -74,7 +80,6 @@ def run(args: argparse.Namespace) -> None:
         args.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{args.output}: cannot be made ({error.strerror})") from None
-    picture, page = args.output / "demo.png", args.output / "demo.html"
     figure = strip_figure(
         record.signal[:, 0],
         record.fs,
@@ -93,6 +98,7 @@ def run(args: argparse.Namespace) -> None:
         notes=[_ORIGIN],
         facts=facts,
     )
+    guard.report()
     if args.json:
         print_json(
             {

@@ -12,9 +12,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .._files import whole_file, write_whole
 from ..core import BeatBatch, BeatStream
 from ..records import open_record, write_annotations
-from ..records.writers import whole_file
 from ..reports.summary import length
 from ..streaming.beat import Quality
 from .common import (
@@ -27,8 +27,24 @@ from .common import (
     print_json,
     progress,
 )
+from .outputs import (
+    ANNOTATIONS,
+    OutputGuard,
+    add_force,
+    csv_kind,
+    json_kind,
+    output_option,
+    record_files,
+    summary_beside,
+)
 
 _ANNOTATOR = "qrs"
+_FIELDS = ("sample", "time", "rr", "quality")
+_KINDS = {
+    "atr": ANNOTATIONS,
+    "csv": csv_kind("a table of ecgfast detect", _FIELDS),
+    "json": json_kind("a result of ecgfast detect", "record", "fs", "method", "beats"),
+}
 _BLOCK_S = 10.0
 
 # As in the summaries: a longer interval is a gap, and no heart rate.
@@ -59,15 +75,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="report each beat at most this long after its R peak",
     )
     add_output(parser, _ANNOTATOR)
+    add_force(parser)
     add_json(parser, "the summary")
 
 
 def run(args: argparse.Namespace) -> None:
     """Find R peaks, write them, and print a summary."""
     begin = perf_counter()
-    source = open_record(args.record, fs=args.fs, leads=args.leads)
+    source = open_record(args.record, fs=args.fs, leads=args.leads, follow=args.follow)
     name = Path(source.name).name
     file, form = output_file(args.output, args.format, name, _ANNOTATOR)
+    guard = OutputGuard(record_files(args.record), force=args.force)
+    guard.check(file, _KINDS[form], output_option(args))
     # The same R peaks as a detector's, with flutter told.
     stream = BeatStream(
         source.fs, method=args.method, max_delay=args.max_delay, leads=len(source.leads)
@@ -91,6 +110,7 @@ def run(args: argparse.Namespace) -> None:
         "duration": source.duration,
         "leads": list(source.leads),
         "method": args.method,
+        **({"source": source.origin.to_dict()} if source.origin else {}),
     }
     if form == "atr":
         write_annotations(file, *_marks(peaks, waves), source.fs)
@@ -98,35 +118,39 @@ def run(args: argparse.Namespace) -> None:
         _write_csv(file, batch, source.fs)
     else:
         _write_json(file, batch, source.fs, {**about, "flutter": flutter})
+    guard.report()
 
     intervals = np.diff(peaks) / source.fs
     intervals = intervals[(intervals <= _GAP_S) & ~waves[1:]]
     rate = 60.0 / float(intervals.mean()) if len(intervals) else float("nan")
     wall = perf_counter() - begin
-    if args.json:
-        print_json(
-            {
-                **about,
-                "beats": len(peaks),
-                "heart_rate": rate,
-                "flutter": flutter,
-                "wall_s": wall,
-                "real_time_factor": source.duration / wall,
-                "output": str(file),
-                "format": form,
-            }
-        )
-        return
-    print(f"recording   {name}, {length(source.duration)} at {source.fs:g} Hz")
-    print(f"leads       {', '.join(source.leads)}")
-    print(f"beats       {len(peaks):,} ({args.method})")
-    if math.isfinite(rate):
-        print(f"heart rate  {rate:.0f} a minute on average")
-    if flutter:
-        lasted = length(sum(end - begin for begin, end in flutter))
-        print(f"flutter     {len(flutter)} stretches of a wave without beats, {lasted} in all")
-    print(f"time        {pace(source.duration, wall)}")
-    print(f"written     {file}")
+    with summary_beside(file):
+        if args.json:
+            print_json(
+                {
+                    **about,
+                    "beats": len(peaks),
+                    "heart_rate": rate,
+                    "flutter": flutter,
+                    "wall_s": wall,
+                    "real_time_factor": source.duration / wall,
+                    "output": str(file),
+                    "format": form,
+                }
+            )
+            return
+        print(f"recording   {name}, {length(source.duration)} at {source.fs:g} Hz")
+        print(f"leads       {', '.join(source.leads)}")
+        if source.origin is not None:
+            print(source.origin.text())
+        print(f"beats       {len(peaks):,} ({args.method})")
+        if math.isfinite(rate):
+            print(f"heart rate  {rate:.0f} a minute on average")
+        if flutter:
+            lasted = length(sum(end - begin for begin, end in flutter))
+            print(f"flutter     {len(flutter)} stretches of a wave without beats, {lasted} in all")
+        print(f"time        {pace(source.duration, wall)}")
+        print(f"written     {file}")
 
 
 def _stretches(
@@ -161,13 +185,11 @@ def _rows(batch: BeatBatch, fs: float) -> list[_Row]:
 
 def _write_csv(file: Path, batch: BeatBatch, fs: float) -> None:
     with whole_file(file) as out:
-        out.write(b"sample,time,rr,quality\n")
+        out.write(f"{','.join(_FIELDS)}\n".encode())
         for sample, time, rr, quality in _rows(batch, fs):
             out.write(f"{sample},{time},{'' if rr is None else rr},{quality}\n".encode())
 
 
 def _write_json(file: Path, batch: BeatBatch, fs: float, about: dict[str, object]) -> None:
-    names = ("sample", "time", "rr", "quality")
-    rows = [dict(zip(names, row, strict=True)) for row in _rows(batch, fs)]
-    with whole_file(file) as out:
-        out.write(json.dumps({**about, "beats": rows}).encode() + b"\n")
+    rows = [dict(zip(_FIELDS, row, strict=True)) for row in _rows(batch, fs)]
+    write_whole(file, json.dumps({**about, "beats": rows}) + "\n")

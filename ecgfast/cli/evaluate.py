@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import shlex
 import sys
 import warnings
@@ -35,6 +36,7 @@ from .common import (
     print_json,
     progress,
 )
+from .outputs import PAGE, SCORE, OutputGuard, add_force, model_files, record_files
 
 if TYPE_CHECKING:
     from ..evaluation import BeatModelScores
@@ -110,6 +112,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--records", type=_names, default=[], metavar="NAME,...", help="these records only"
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page of the tables")
+    add_force(parser)
     add_decision(parser)
     add_json(parser, "all figures")
 
@@ -150,12 +153,27 @@ def run(args: argparse.Namespace) -> None:
                 raise UsageError(
                     f"--{option.replace('_', '-')} goes with a model, not with --detector"
                 )
+        guard = _guard(args, [args.detector, *record_files(args.detector)])
         _score_detector(args)
+        guard.report()
         return
     for option in ("method", "max_delay", "start", "peers"):
         if getattr(args, option):
             raise UsageError(f"--{option.replace('_', '-')} goes with --detector, not with a model")
+    given = [args.recipe, args.data or os.environ.get("ECGFAST_DATA")]
+    guard = _guard(args, [*model_files(args.model), *filter(None, given)])
     _score_model(args)
+    guard.report()
+
+
+def _guard(args: argparse.Namespace, inputs: Sequence[str | Path]) -> OutputGuard:
+    guard = OutputGuard(inputs, force=args.force)
+    if args.html is not None:
+        guard.check(args.html, PAGE, "--html")
+    if args.work is not None:
+        for path in sorted((args.work / "scores").glob("*.json")):
+            guard.check(path, SCORE, "--work", quiet=True)
+    return guard
 
 
 # ------------------------------------------------------------------ detection

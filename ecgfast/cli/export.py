@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import RecordError
 from .common import add_data, add_json, data_folder, example, print_json
+from .outputs import CARD, MODEL, OutputGuard, add_force
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="form to write; may be given again (default: float32 and int8)",
     )
     parser.add_argument("--output", type=Path, default=Path(), help="folder (default: this one)")
+    add_force(parser)
     add_json(parser, "what was written")
 
 
@@ -44,19 +46,27 @@ def run(args: argparse.Namespace) -> None:
     if not args.model.is_file():
         raise RecordError(f"{args.model}: no such Keras model; make it with `ecgfast train`")
     recipe = Recipe.load(args.recipe)
+    name = args.name or recipe.name
+    forms = tuple(args.form or ("float32", "int8"))
+    guard = OutputGuard([args.model, args.recipe, data_folder(args)], force=args.force)
+    for form in {"float32", *forms}:
+        file = f"{name}.tflite" if form == "float32" else f"{name}.{form}.tflite"
+        guard.check(args.output / file, MODEL)
+    guard.check(args.output / f"{name}.json", CARD)
     task = load_task(recipe.task)
     examples = task.training_set(recipe, data_folder(args), progress=sys.stderr.isatty())
     command = f"ecgfast export {args.model.name} --recipe {args.recipe} --data DATA"
     made = export(
         args.model,
         args.output,
-        args.name or recipe.name,
+        name,
         representative=examples.inputs,
         labels=examples.target if examples.labelled else None,
-        forms=tuple(args.form or ("float32", "int8")),
+        forms=forms,
         card=model_card(task, recipe, examples, command),
         seed=recipe.seed,
     )
+    guard.report()
     if args.json:
         print_json(made)
         return

@@ -11,11 +11,14 @@ from ..reports.summary import is_flutter
 if TYPE_CHECKING:
     from ..streaming import Beat
 
-__all__ = ["Mark", "Marker"]
+__all__ = ["OWN_CODES", "Mark", "Marker"]
 
 # The AAMI classes are WFDB codes too; a label of another kind goes into the text of a Q mark.
 _CODES = frozenset("NSVFQ")
 _FLUTTER_BEGINS, _FLUTTER_WAVE, _FLUTTER_ENDS = "[!]"
+
+#: Every code that the commands write.
+OWN_CODES = _CODES | {_FLUTTER_BEGINS, _FLUTTER_WAVE, _FLUTTER_ENDS}
 
 #: Sample, code and text.
 Mark: TypeAlias = tuple[int, str, str]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .common import UsageError, add_data, add_json, data_folder, example, print_json
+from .outputs import DATA_SET, OutputGuard, add_force, output_option
 
 if TYPE_CHECKING:
     from ..training.examples import ExampleSet
@@ -36,7 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME",
         help="fetch a database of PhysioNet, such as mitdb or mitdb/1.0.0, into the data folder, "
-        "and check it; may be given again; alone, no data set is written",
+        "and check it; a file that was changed since stays unless --force is given; may be given "
+        "again; alone, no data set is written",
     )
     parser.add_argument(
         "--url", help="mirror of PhysioNet's files (default: ECGFAST_PHYSIONET, else physionet.org)"
@@ -70,6 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--lead", type=int, help="of the form beats: column (default: 0)")
     parser.add_argument("--output", type=Path, help="file to write (default: FORM.npz)")
+    add_force(parser)
     add_json(parser, "the counts")
 
 
@@ -78,12 +81,22 @@ def run(args: argparse.Namespace) -> None:
     form = args.form or ("kaggle" if args.csv else "beats")
     _check(args, form)
     facts: dict[str, Any] = {}
-    if args.download:
-        facts["downloads"] = [_download(args, name) for name in args.download]
     # A download alone wants no data set.
     chosen = (args.form, args.csv, args.database, args.output, args.compare)
-    if not args.download or any(option is not None for option in chosen):
-        facts |= _prepare(args, form)
+    wanted = not args.download or any(option is not None for option in chosen)
+    output = args.output or Path(f"{form}.npz")
+    guard = None
+    if wanted:
+        inputs = [*(args.csv or ()), *([args.compare] if args.compare else ())]
+        if not args.csv:
+            inputs.append(data_folder(args))
+        guard = OutputGuard(inputs, force=args.force)
+        guard.check(output, DATA_SET, output_option(args))
+    if args.download:
+        facts["downloads"] = [_download(args, name) for name in args.download]
+    if guard is not None:
+        facts |= _prepare(args, form, output)
+        guard.report()
     if args.json:
         print_json(facts)
 
@@ -102,7 +115,9 @@ def _check(args: argparse.Namespace, form: str) -> None:
 def _download(args: argparse.Namespace, name: str) -> dict[str, Any]:
     from ..training.download import download_database
 
-    done = download_database(name, data_folder(args), url=args.url, progress=True)
+    done = download_database(
+        name, data_folder(args), url=args.url, replace=args.force, progress=True
+    )
     if not args.json:
         print(
             f"{done.folder}: version {done.version}, {done.files} files as published, "
@@ -116,9 +131,8 @@ def _download(args: argparse.Namespace, name: str) -> dict[str, Any]:
     }
 
 
-def _prepare(args: argparse.Namespace, form: str) -> dict[str, Any]:
+def _prepare(args: argparse.Namespace, form: str, output: Path) -> dict[str, Any]:
     examples = _examples(args, form)
-    output = args.output or Path(f"{form}.npz")
     examples.save(output)
     facts: dict[str, Any] = {
         "file": str(output),

@@ -24,6 +24,7 @@ from ..records.record import find_lead
 from ..runtime import Classifier
 from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_source
 from ..streaming.lines import LineParser
+from ..streaming.rate import RateWatch, watched
 from .common import (
     UsageError,
     add_average_leads,
@@ -41,6 +42,8 @@ from .common import (
     promise_text,
 )
 from .marks import Mark, Marker
+from .outputs import LIVE, OutputGuard, add_force, model_files, record_files
+from .process import AGAIN_S, Terminated, ending_signals
 
 # Bytes taken from standard input at a time, at the most: what is there is taken, never waited for.
 _TAKE = 1 << 16
@@ -50,9 +53,6 @@ _STEP_S = 0.1
 
 # Seconds of samples that a serial port's queue holds: its driver holds less than one.
 _SERIAL_QUEUE_S = 60.0
-
-# Seconds after which a second Ctrl-C is meant.
-_AGAIN_S = 0.3
 
 # Seconds that a wait for samples lasts before it looks whether the stream is to stop.
 _WAIT_S = 0.25
@@ -70,10 +70,12 @@ Print each beat as it happens. SOURCE is one of
   serial:PORT  a board that sends such lines, such as serial:/dev/ttyUSB0 or serial:COM3
   RECORDING    replayed at its own pace
 
-Ctrl-C, SIGTERM or the end of the input ends the stream. A line that is no sample counts
+Ctrl-C, SIGTERM, SIGHUP or the end of the input ends the stream: all that was sampled is
+labelled first (exit status 0; 143 after SIGTERM, 129 after SIGHUP). A line that is no sample counts
 as a missing one. A serial port that goes away, or is silent for two seconds, is a gap:
 the time lost is counted in, so that later beats keep their time, and the port is opened
-again as soon as it is there. All of this is reported on standard error.
+again as soon as it is there. All of this is reported on standard error, and so are
+samples that do not come as --fs says, or not at all.
 
 A reader of the beats that is too slow holds up standard input and a replayed recording
 (back-pressure: nothing is lost); a serial port cannot wait, so that up to a minute of
@@ -101,9 +103,10 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
         "--output",
         type=Path,
         metavar="FILE",
-        help="also write the beats to this WFDB annotation file, such as night.ecg; it must be "
-        "new, and can be read at any moment: each beat is in it when it is printed",
+        help="also write the beats to this WFDB annotation file, such as night.ecg; it can be "
+        "read at any moment: each beat is in it when it is printed",
     )
+    add_force(parser)
     add_model(parser)
     add_lookahead(parser)
     add_decision(parser)
@@ -114,11 +117,20 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
 
 def run(args: argparse.Namespace) -> None:
     """Label a live source until it ends."""
+    stop = _Stop()
+    _run(args, stop)
+    if stop.number not in (0, signal.SIGINT):  # Ctrl-C is the usual end of a stream
+        raise Terminated(stop.number)
+
+
+def _run(args: argparse.Namespace, stop: _Stop) -> None:
     _check(args)
+    guard = _guard(args)
+    replace = args.output is not None and guard.check(args.output, LIVE)
     decision = decision_for(args)
     with ExitStack() as stack:
         stack.enter_context(_warnings_shown())
-        stop = stack.enter_context(_Stop())
+        stack.enter_context(stop)
         live = _open(args, stop)
         if live is None:  # interrupted before the first sample
             return
@@ -126,10 +138,11 @@ def run(args: argparse.Namespace) -> None:
         labeller = labeller_for(live.source, args, decision, average_leads=args.average_leads)
         file = None
         if args.output is not None:
-            file = stack.enter_context(AnnotationFile(args.output, live.source.fs))
+            file = stack.enter_context(AnnotationFile(args.output, live.source.fs, replace=replace))
+            guard.report()
         for promise in () if args.json else labeller.rule.promises:
             print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
-        show = _Show(labeller.classifier, file, as_lines=args.json)
+        show = _Show(labeller.classifier, file, stop, as_lines=args.json)
         # What was loaded stays: a collection that looks through all of it holds a beat up 20 ms.
         gc.collect()
         gc.freeze()
@@ -141,7 +154,8 @@ def run(args: argparse.Namespace) -> None:
         troubles = live.troubles()
         if troubles or not args.json:
             seconds = labeller.stream.count / live.source.fs
-            print(f"{show.count} beats in {seconds:.1f} s{troubles}", file=sys.stderr)
+            with stop.terminal_may_be_gone():
+                print(f"{show.count} beats in {seconds:.1f} s{troubles}", file=sys.stderr)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -152,8 +166,16 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"--queue {args.queue:g}: give seconds, or 0 for none")
 
 
+def _guard(args: argparse.Namespace) -> OutputGuard:
+    """What ``--output`` must not be."""
+    inputs = list(model_files(args.model))
+    if args.source != "-" and not args.source.startswith(_SERIAL):
+        inputs += record_files(args.source)
+    return OutputGuard(inputs, force=args.force)
+
+
 class _Stop:
-    """Ctrl-C and SIGTERM end the wait for the next samples, and no work.
+    """Ctrl-C, SIGTERM and SIGHUP end the wait for the next samples, and no work.
 
     A later one ends work too: a print may wait for a reader that does not read. The signal only
     leaves word: an exception out of it could cut a chunk in two, and a read that begins just then
@@ -162,13 +184,14 @@ class _Stop:
 
     def __init__(self) -> None:
         self.stopped = False
+        self.number = 0
         self._at = 0.0
         self._closed: list[Callable[[], None]] = []
 
     def __enter__(self) -> _Stop:
         self._before = {
             number: signal.signal(number, self._interrupt)
-            for number in (signal.SIGINT, signal.SIGTERM)
+            for number in (signal.SIGINT, *ending_signals())
         }
         return self
 
@@ -180,14 +203,23 @@ class _Stop:
         """Have a source end its wait when the stream is to stop."""
         self._closed.append(close)
 
-    def _interrupt(self, *_: object) -> None:
+    def _interrupt(self, number: int, _: object) -> None:
         if not self.stopped:
             self.stopped, self._at = True, monotonic()
+            self.number = number
             for close in self._closed:
                 close()
-        # `timeout` and some shells send a signal twice: to the process and to its group.
-        elif monotonic() - self._at > _AGAIN_S:
-            raise KeyboardInterrupt
+        elif monotonic() - self._at > AGAIN_S:
+            raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+
+    @contextmanager
+    def terminal_may_be_gone(self) -> Iterator[None]:
+        """Print into a terminal that SIGHUP said is closed, or not."""
+        try:
+            yield
+        except OSError:
+            if self.number in (0, signal.SIGINT, signal.SIGTERM):
+                raise
 
     def until(self, chunks: Iterable[Any]) -> Iterator[Any]:
         """Yield the chunks that come before the stop."""
@@ -244,13 +276,17 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
     chunks: Iterable[Any]
     if args.source == "-":
         lines = LineParser("standard input")
-        chunks = _parsed(lines, stop)
+        watch = RateWatch(
+            lines.name, check_fs(args.fs), option="--fs ", advice="check what writes to it"
+        )
+        chunks = watched(_parsed(lines, stop), watch)
     elif args.source.startswith(_SERIAL):
-        port = SerialSamples(args.source.removeprefix(_SERIAL), args.fs, baud=args.baud)
+        name = args.source.removeprefix(_SERIAL)
+        port = SerialSamples(name, args.fs, baud=args.baud, option="--fs ")
         lines, chunks = port.lines, port
         stop.closes(port.close)
     else:
-        opened = open_source(args.source, args.fs, args.leads)
+        opened = open_source(args.source, args.fs, args.leads, follow=args.follow)
         chunks = _replayed(opened.chunks, opened.fs, wait=args.pace == "real")
     fs = check_fs(args.fs) if opened is None else opened.fs
     queue = None
@@ -261,7 +297,9 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
         stop.closes(queue.close)
     arriving = stop.until(chunks)
     if opened is not None:
-        source = ChunkSource(fs, opened.leads, arriving, opened.n_samples, opened.name)
+        source = ChunkSource(
+            fs, opened.leads, arriving, opened.n_samples, opened.name, opened.origin
+        )
         return _Live(source, queue=queue)
     assert lines is not None
     first = next((chunk for chunk in arriving if len(chunk)), None)
@@ -285,6 +323,8 @@ def _parsed(lines: LineParser, stop: _Stop) -> Iterator[Any]:
 
 
 def _standard_input(stop: _Stop) -> Iterator[bytes]:
+    if sys.stdin is None:
+        raise InputError("standard input is closed: pipe samples into it")
     try:
         # Not through sys.stdin: a thread that waits there would hold its lock at the exit.
         number = sys.stdin.fileno()
@@ -295,7 +335,10 @@ def _standard_input(stop: _Stop) -> Iterator[bytes]:
         # Windows has no such wait: there the stop is seen when the next bytes come.
         if os.name != "nt" and not select.select([number], [], [], _WAIT_S)[0]:
             continue
-        piece = os.read(number, _TAKE)
+        try:
+            piece = os.read(number, _TAKE)
+        except OSError as error:
+            raise InputError(f"standard input: cannot be read ({error.strerror})") from None
         if not piece:
             return
         yield piece
@@ -319,9 +362,10 @@ class _Show:
     """Prints beats, and writes them into the annotation file."""
 
     def __init__(
-        self, classifier: Classifier, file: AnnotationFile | None, *, as_lines: bool
+        self, classifier: Classifier, file: AnnotationFile | None, stop: _Stop, *, as_lines: bool
     ) -> None:
         self.count = 0
+        self._stop = stop
         self._file = file
         self._marker = Marker()
         self._as_lines = as_lines
@@ -329,16 +373,20 @@ class _Show:
             print(beat_heading(classifier), flush=True)
 
     def beats(self, beats: list[Beat]) -> None:
-        """Show the next beats."""
+        """Keep and show the next beats."""
+        # All go into the file first: the file is complete even if nobody reads the output any more.
         for beat in beats:
             self._write(self._marker.marks(beat))
-            if self._as_lines:
-                print_json(beat_row(beat), indent=None)
-            else:
-                print(beat_line(beat))
-        if beats:
-            sys.stdout.flush()
         self.count += len(beats)
+        if not beats:
+            return
+        with self._stop.terminal_may_be_gone():
+            for beat in beats:
+                if self._as_lines:
+                    print_json(beat_row(beat), indent=None)
+                else:
+                    print(beat_line(beat))
+            sys.stdout.flush()
 
     def end(self) -> None:
         """Write what the end of the stream adds."""

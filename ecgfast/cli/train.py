@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from .common import add_data, data_folder, example
+from .outputs import CARD, MODEL, RUN_FILE, OutputGuard, add_force
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--work", type=Path, help="folder for what a later run can use again (default: runs/NAME)"
     )
+    add_force(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -42,6 +44,12 @@ def run(args: argparse.Namespace) -> None:
 
     recipe = Recipe.load(args.recipe)
     work = args.work or Path("runs") / recipe.name
+    guard = OutputGuard([args.recipe, data_folder(args)], force=args.force)
+    for name in (f"{recipe.name}.tflite", f"{recipe.name}.int8.tflite"):
+        guard.check(args.output / name, MODEL)
+    guard.check(args.output / f"{recipe.name}.json", CARD)
+    for name in ("checkpoint.npz", "model.keras", "learning_curves.json", "metrics.json"):
+        guard.check(work / name, RUN_FILE, "--work", quiet=True)
     card = train_model(
         recipe,
         data_folder(args),
@@ -51,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
         report=lambda line: print(line, flush=True),
         progress=sys.stderr.isatty(),
     )
+    guard.report()
     drawn = draw_run(work)
     print(f"\n{card.path}: written, with {', '.join(card.forms)}")
     print(f"{work}: learning curves, scores and reports, {len(drawn)} pictures")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 
+from .._files import open_through, write_whole
 from ..errors import InputError
 from .mit import END, encode_mark, encode_start
 from .record import check_fs
@@ -19,14 +22,18 @@ class AnnotationFile:
     Unlike `write_annotations`, which puts a file in place when it is complete: a live recording
     cannot be repeated, so what was written must outlive a crash. Each mark goes out in one write,
     together with the word that ends the file, over the end word before it; ``wfdb.rdann`` reads
-    the file at any moment. A file that exists is never touched.
+    the file at any moment. A mark for which the disk has no room is taken back, so that the file
+    ends after the last one that fitted. A pipe or a device gets the marks as they come, and the
+    end word when it is closed.
 
     Parameters
     ----------
     path : str or path
-        The new file; its extension is the annotator's name, letters only.
+        The file; its extension is the annotator's name, letters only.
     fs : float
         Sampling rate in Hz, stated in the file.
+    replace : bool, default False
+        Replace a file that exists; otherwise it is never touched.
 
     Raises
     ------
@@ -39,7 +46,7 @@ class AnnotationFile:
     ...     file.write(1034, "N")
     """
 
-    def __init__(self, path: str | os.PathLike[str], fs: float) -> None:
+    def __init__(self, path: str | os.PathLike[str], fs: float, *, replace: bool = False) -> None:
         self.path = Path(path).expanduser()
         if not self.path.suffix[1:].isalpha():
             raise InputError(
@@ -47,8 +54,23 @@ class AnnotationFile:
                 f"{self.path.stem or 'record'}.ecg"
             )
         start = encode_start(check_fs(fs, str(self.path)))
+        self._last = 0
+        self._end = 0
+        self._is_whole = False
         try:
-            self._file = self.path.open("xb", buffering=0)
+            number = open_through(self.path)
+            self._grows = number is None
+            if number is not None:
+                self._file = FileIO(number, "wb")
+                self._put(start)
+                return
+            target = os.path.realpath(self.path)
+            if replace:
+                write_whole(target, start + END)
+                self._file = FileIO(target, "r+")
+                self._end, self._is_whole = len(start), True
+                return
+            self._file = FileIO(target, "x")
         except FileExistsError:
             raise InputError(
                 f"{self.path}: is there already, and a live recording is not written over "
@@ -56,9 +78,12 @@ class AnnotationFile:
             ) from None
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written ({error.strerror})") from None
-        self._last = 0
-        self._end = 0
-        self._put(start)
+        try:
+            self._put(start)
+        except BaseException:
+            self._file.close()
+            Path(target).unlink(missing_ok=True)
+            raise
 
     def write(self, sample: int, symbol: str, aux: str = "") -> None:
         """Add a mark.
@@ -85,20 +110,51 @@ class AnnotationFile:
         self._last = sample
 
     def _put(self, data: bytes) -> None:
+        left = memoryview(data + END if self._grows else data)
         try:
-            self._file.seek(self._end)
-            written = self._file.write(data + END)
+            if self._grows:
+                self._file.seek(self._end)
+            self._is_whole = False
+            while left:  # a disk that becomes full takes a part, and says so the next time
+                left = left[self._file.write(left) or 0 :]
+        except BrokenPipeError:
+            raise
         except OSError as error:
+            self._take_back()
             raise InputError(f"{self.path}: cannot be written ({error.strerror})") from None
-        if written != len(data) + len(END):
-            raise InputError(f"{self.path}: cannot be written further; is the disk full?")
         self._end += len(data)
+        self._is_whole = True
+
+    def _take_back(self) -> None:
+        """End the file after its last whole mark: that needs no room, the word is there."""
+        if self._grows and self._end:
+            with suppress(OSError):
+                self._file.seek(self._end)
+                self._file.write(END)
+                self._file.truncate()
 
     def close(self) -> None:
-        """Close the file, on the disk itself."""
-        if not self._file.closed:
-            os.fsync(self._file.fileno())
-            self._file.close()
+        """Close the file, on the disk itself.
+
+        Raises
+        ------
+        InputError
+            If the disk does not take what was written.
+        """
+        if self._file.closed:
+            return
+        try:
+            with self._file:
+                if not self._grows:
+                    self._file.write(END)
+                    return
+                if not self._is_whole:  # a second Ctrl-C cut a write
+                    self._take_back()
+                os.fsync(self._file.fileno())
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written ({error.strerror})") from None
 
     def __enter__(self) -> AnnotationFile:
         return self

@@ -167,7 +167,7 @@ def synthetic_ecg(
     duration : float
         Length in seconds, at least 2.
     fs : float
-        Sampling rate in Hz, 100 to 2000.
+        Sampling rate in Hz, 99.5 to 2010.
     heart_rate, heart_rate_std : float
         Mean and standard deviation of the sinus rate in beats a minute; mean 30 to 200.
     lf_hf : float

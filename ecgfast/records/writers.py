@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from .._files import whole_file, write_whole
 from ..errors import InputError
 from .mit import encode_annotations
 from .record import check_fs
 
-__all__ = ["BeatLike", "whole_file", "write_annotations", "write_csv", "write_json"]
+__all__ = ["BEAT_FIELDS", "BeatLike", "write_annotations", "write_csv", "write_json"]
 
-_FIELDS = ("sample", "time", "label", "probability", "rr", "heart_rate", "quality")
+#: Columns of `write_csv`, and members of each beat of `write_json`.
+BEAT_FIELDS = ("sample", "time", "label", "probability", "rr", "heart_rate", "quality")
 
 # Microseconds and millionths: finer than any recording, and short to read.
 _DIGITS = 6
+
+# What a formula begins with; an empty text is none of it.
+_FORMULA = ("=", "+", "-", "@")
 
 
 class BeatLike(Protocol):
@@ -58,46 +62,6 @@ class BeatLike(Protocol):
     @property
     def quality(self) -> int:
         """Quality bits."""
-
-
-@contextlib.contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a file that appears under its name only once it is complete.
-
-    It is written under another name in the same folder and renamed at the end; on any error it is
-    removed, and a file that was there before stays as it was.
-
-    Parameters
-    ----------
-    path : str or path
-        The file to write.
-
-    Yields
-    ------
-    binary file
-
-    Raises
-    ------
-    InputError
-        If the folder is not there or cannot be written to.
-    """
-    target = Path(path).expanduser()
-    if target.is_dir():
-        raise InputError(f"{target}: is a folder; give the name of a file to write")
-    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        file = draft.open("xb")
-    except OSError as error:
-        raise InputError(
-            f"{target}: cannot be written ({error.strerror}); check the folder"
-        ) from None
-    try:
-        with file:
-            yield file
-        draft.replace(target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def write_annotations(
@@ -136,8 +100,7 @@ def write_annotations(
             f"{target.stem or 'record'}.ecg"
         )
     data = encode_annotations(samples, symbols, check_fs(fs, str(target)), aux)
-    with whole_file(target) as file:
-        file.write(data)
+    write_whole(target, data)
 
 
 def _row(beat: BeatLike) -> dict[str, Any]:
@@ -148,8 +111,15 @@ def _row(beat: BeatLike) -> dict[str, Any]:
         row[name] = round(value, _DIGITS) if math.isfinite(value) else None
     row["quality"] = int(beat.quality)
     numbers: Mapping[str, float] = getattr(beat, "values", {})  # of models that give numbers
-    ordered = {name: row[name] for name in _FIELDS}
+    ordered = {name: row[name] for name in BEAT_FIELDS}
     return ordered | {name: round(float(value), _DIGITS) for name, value in numbers.items()}
+
+
+def _no_formula(value: Any) -> Any:
+    """Text that no spreadsheet runs: class names are whatever a model's card says."""
+    if isinstance(value, str) and value.lstrip()[:1] in _FORMULA:
+        return f"'{value}"
+    return value
 
 
 def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
@@ -161,7 +131,8 @@ def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
         The file.
     beats : iterable of beats
         Written as they come; numbers that are not known are left empty. What a model gives as
-        numbers are columns of their own.
+        numbers are columns of their own. A class or column that a spreadsheet would take for a
+        formula is written behind an apostrophe.
 
     Raises
     ------
@@ -170,9 +141,12 @@ def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
     """
     with whole_file(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        rows = (_row(beat) for beat in beats)
+        rows = (
+            {_no_formula(name): _no_formula(value) for name, value in _row(beat).items()}
+            for beat in beats
+        )
         first = next(rows, None)
-        table = csv.DictWriter(text, first or _FIELDS, lineterminator="\n")
+        table = csv.DictWriter(text, first or BEAT_FIELDS, lineterminator="\n")
         table.writeheader()
         table.writerows(chain([] if first is None else [first], rows))
         text.detach()

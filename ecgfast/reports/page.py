@@ -11,7 +11,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from .. import __version__
-from ..records.writers import BeatLike, whole_file
+from .._files import write_whole
+from ..records.writers import BeatLike
 from ..streaming.beat import Quality
 from .strip import CLASS_COLOURS
 from .summary import CLASS_NAMES, NOT_A_DEVICE, Summary
@@ -96,8 +97,7 @@ def write_page(
         parts.append(f"<p>The first {_ROWS:,} of {len(beats):,} beats.</p>")
     parts.append(f"<footer>Made by ecgfast {__version__}. {NOT_A_DEVICE}</footer>")
     parts.append("</body>\n</html>\n")
-    with whole_file(path) as file:
-        file.write("\n".join(parts).encode())
+    write_whole(path, "\n".join(parts))
 
 
 def _facts(lines: Sequence[tuple[str, str]]) -> str:

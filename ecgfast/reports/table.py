@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from .. import __version__
-from ..records.writers import whole_file
+from .._files import write_whole
 from .page import _STYLE
 from .summary import NOT_A_DEVICE
 
@@ -108,5 +108,4 @@ def write_tables(
         f"<footer>Made by ecgfast {__version__}. {NOT_A_DEVICE}</footer>",
         "</body>\n</html>\n",
     ]
-    with whole_file(path) as file:
-        file.write("\n".join(parts).encode())
+    write_whole(path, "\n".join(parts))

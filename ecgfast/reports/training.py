@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import __version__
+from .._files import whole_file, write_whole
 from ..errors import InputError
-from ..records.writers import whole_file
+from ..printable import picture_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,6 +107,7 @@ def confusion_figure(confusion: npt.ArrayLike, classes: Sequence[str], title: st
             color="w" if shares[i, j] > 0.5 else "k",
         )
     more = len(counts) > len(classes)
+    classes = [picture_text(name) for name in classes]
     ax.set_xticks(range(len(counts)), [*classes, *(["missed"] if more else [])])
     ax.set_yticks(range(len(counts)), [*classes, *(["false"] if more else [])])
     ax.set(xlabel="model", ylabel="reference")
@@ -193,7 +196,7 @@ def value_figure(
     """
     actual, given = np.asarray(target, float), np.asarray(output, float)
     figure, axes = _figure(len(names), title)
-    for i, (ax, name) in enumerate(zip(axes, names, strict=True)):
+    for i, (ax, name) in enumerate(zip(axes, map(picture_text, names), strict=True)):
         ends = (
             min(actual[:, i].min(), given[:, i].min()),
             max(actual[:, i].max(), given[:, i].max()),
@@ -255,7 +258,9 @@ def write_figure(path: Path, figure: Figure) -> None:
         If the file cannot be written.
     """
     with whole_file(path) as file:
-        figure.savefig(file, format="png", dpi=_DPI)
+        figure.savefig(
+            file, format="png", dpi=_DPI, metadata={"Software": f"ecgfast {__version__}"}
+        )
 
 
 def draw_score(path: Path) -> list[Path]:
@@ -282,7 +287,7 @@ def draw_score(path: Path) -> list[Path]:
     if "confusion" in content:
         figures["confusion"] = confusion_figure(content["confusion"], classes, title)
         report = path.with_suffix(".txt")
-        report.write_text(f"{title}\n\n{content['report_text']}", encoding="utf-8")
+        write_whole(report, f"{title}\n\n{content['report_text']}")
         # A test part may lack one of the two classes: there is no curve then.
         if "output" in content and len(set(content["target"])) == 2:
             probability = np.asarray(content["output"])[:, 0]
@@ -351,5 +356,5 @@ def _figure(
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(picture_text(title), fontsize=11)
     return figure, axes

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +15,8 @@ from typing import Any
 
 from ..errors import MissingExtraError, ModelError
 from .flatbuffer import has_int8_layers
+from .forks import BUILDING
+from .trial import try_model
 
 __all__ = ["BACKENDS", "available_backends", "chosen_backend", "open_interpreter"]
 
@@ -39,7 +40,6 @@ _OF_RUNTIME = re.compile(rb"(INFO|WARNING|ERROR): |[IWEF]\d{4} |(Warning|Error) 
 # What systems call the 64-bit processors of a Pi.
 _ARM64 = ("aarch64", "arm64")
 
-_lock = threading.Lock()
 _found: dict[str, Any] = {}  # interpreter class, or the reason why there is none
 
 
@@ -48,7 +48,7 @@ def _probe(name: str) -> Any:
     # Its symbols and TensorFlow's clash: models then fail to load or crash the process.
     if name == "tflite-runtime" and "tensorflow" in sys.modules and name not in _found:
         return "cannot be loaded into a process that has imported TensorFlow"
-    with _lock:
+    with BUILDING:
         if name not in _found:
             _found[name] = _build_once(name)
         return _found[name]
@@ -132,6 +132,7 @@ def open_interpreter(
     backend: str | None = None,
     num_threads: int = 1,
     batch: int | None = None,
+    trusted: bool = False,
 ) -> tuple[Any, str]:
     """Build an interpreter for a model with the first runtime that can.
 
@@ -148,6 +149,8 @@ def open_interpreter(
         Threads of the interpreter.
     batch : int, optional
         Resize the first axis of every input to this.
+    trusted : bool, default False
+        The file is known: open it at once, and not in a process of its own first.
 
     Returns
     -------
@@ -181,8 +184,14 @@ def open_interpreter(
                 "ai-edge-litert"
             )
             continue
+        refusal = None if trusted else try_model(content, origin, name)
+        if refusal is not None and refusal.loaded:
+            raise ModelError(f"{origin}: {refusal.reason}")
+        if refusal is not None:
+            reasons.append(refusal.reason)
+            continue
         try:
-            with _lock, _quiet():
+            with BUILDING, _quiet():
                 built = interpreter(model_content=content, num_threads=num_threads)
                 if batch is not None:
                     for detail in built.get_input_details():

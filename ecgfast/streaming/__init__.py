@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .beat import Beat, Quality
 from .classify import BeatLabeller, stream_classify
+from .detect import detect_qrs
 from .queue import SampleQueue
 from .serial_port import SerialSamples
 from .sources import ChunkSource, open_source
@@ -15,6 +16,7 @@ __all__ = [
     "Quality",
     "SampleQueue",
     "SerialSamples",
+    "detect_qrs",
     "open_source",
     "stream_classify",
 ]

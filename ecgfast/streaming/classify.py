@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..core import BeatBatch, BeatStream
 from ..decision import Decision, class_probabilities
 from ..errors import InputError, ModelError
+from ..exclusive import Exclusive, exclusive
 from .average import mean_over_leads
 from .beat import Beat, Quality
 from .sources import Leads, Source, open_source
@@ -35,7 +36,7 @@ class BeatLabeller:
     classifier : Classifier
         The model; its card tells the window that the stream has to cut.
     fs : float
-        Sampling rate, 100 to 2000 Hz.
+        Sampling rate, 99.5 to 2010 Hz.
     leads : int
         Leads in each chunk; all serve the detection, the first is classified.
     average_leads : bool
@@ -54,6 +55,8 @@ class BeatLabeller:
     stream : BeatStream
     rule : LabelRule
         What `decision` came to with this model.
+    in_use : Exclusive
+        Held by each call, as is the classifier's: both before any sample is taken.
 
     Raises
     ------
@@ -61,8 +64,19 @@ class BeatLabeller:
         If a parameter cannot be used.
     ModelError
         If the model has no card, needs to look further ahead, or does not offer what is wanted.
+    StateError
+        By every method, while another thread uses it or its classifier; by `process`, after
+        `flush`.
+
+    Notes
+    -----
+    `flush` ends the stream: after it, `flush` returns nothing more, `process` raises `StateError`,
+    and `reset` begins a new stream.
     """
 
+    in_use: Exclusive
+
+    @exclusive
     def __init__(
         self,
         classifier: Classifier,
@@ -104,6 +118,7 @@ class BeatLabeller:
         self._recent_rr: deque[float] = deque(maxlen=_RATE_BEATS)
         self._with_features = "features" in classifier.input_shapes
 
+    @exclusive
     def process(self, chunk: Any) -> list[Beat]:
         """Take the next samples.
 
@@ -116,17 +131,36 @@ class BeatLabeller:
         -------
         list of Beat
             The beats that can be known now.
-        """
-        return self._label([stream.process(chunk) for stream in self._streams])
 
+        Raises
+        ------
+        InputError
+            If the samples cannot be used.
+        StateError
+            If the stream has ended, or another thread uses it or its classifier.
+        """
+        with self.classifier.in_use:
+            return self._label([stream.process(chunk) for stream in self._streams])
+
+    @exclusive
     def flush(self) -> list[Beat]:
-        """End the stream: the beats that were still waiting for signal or context.
+        """End the stream.
 
         Returns
         -------
         list of Beat
+            The beats that were still waiting for signal or context; none where the stream has
+            ended already.
         """
-        return self._label([stream.flush() for stream in self._streams])
+        with self.classifier.in_use:
+            return self._label([stream.flush() for stream in self._streams])
+
+    @exclusive
+    def reset(self) -> None:
+        """Forget the past: the next sample is sample 0."""
+        for stream in self._streams:
+            stream.reset()
+        self._recent_rr.clear()
 
     def _label(self, batches: list[BeatBatch]) -> list[Beat]:
         batch = batches[0]
@@ -186,9 +220,10 @@ def stream_classify(
     source : path, Record, array or iterable
         A recording's path (WFDB, EDF, BDF, CSV, NumPy); a `Record`; an array of shape (n,) or
         (n, leads) in mV; or any iterable of samples or chunks, such as a generator that reads a
-        device: single numbers, chunks (k,) of one lead, or chunks (k, leads).
+        device: single numbers, chunks (k,) of one lead, or chunks (k, leads). Where these do not
+        come as `fs` says, or stop, the logger ``ecgfast`` warns.
     fs : float, optional
-        Sampling rate in Hz, 100 to 2000; needed only where the source does not carry it.
+        Sampling rate in Hz, 99.5 to 2010; needed only where the source does not carry it.
     model : str or path
         A built-in model's name, or a .tflite file with its card beside it.
     lookahead : {0, 1}
@@ -229,7 +264,7 @@ def stream_classify(
     """
     from ..runtime import Classifier
 
-    opened = open_source(source, fs, leads)
+    opened = open_source(source, fs, leads, watch=True)
     labeller = BeatLabeller(
         Classifier(model, num_threads),
         opened.fs,

@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from .._files import whole_file
 from ..errors import InputError
 from .augment import FloatArray
 from .examples import ExampleSet
@@ -360,13 +361,11 @@ def _write_fold(
     outputs: Mapping[str, FloatArray],
 ) -> None:
     about = json.dumps({"settings": settings, "numbers": numbers, "views": list(outputs)})
-    partial = file.with_name(f".{file.name}.part")
-    with partial.open("wb") as out:
+    with whole_file(file) as out:
         arrays: dict[str, Any] = {
             f"output.{i}": values for i, values in enumerate(outputs.values())
         }
         np.savez(out, about=np.array(about), **arrays)
-    partial.replace(file)
 
 
 def _read_fold(

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from .._files import whole_file, write_whole
 from ..errors import InputError, RecordError
 
 __all__ = ["PHYSIONET", "Download", "download_database"]
@@ -49,12 +53,15 @@ def download_database(
     data: str | os.PathLike[str],
     *,
     url: str | None = None,
+    replace: bool = False,
     progress: bool = False,
 ) -> Download:
     """Fetch a database of PhysioNet into ``DATA/NAME``; what is there already and right stays.
 
-    A broken-off run goes on where it stopped: only missing files, the missing end of a file that
-    is too short, and files that differ from their published SHA-256 sum are fetched.
+    A broken-off run goes on where it stopped: only missing files, and the missing end of a file
+    that is too short, are fetched. A file that is otherwise not as published, by its SHA-256 sum,
+    may be somebody's work, and stays unless `replace` is given. Every file is checked before it
+    gets its name.
 
     Parameters
     ----------
@@ -65,6 +72,8 @@ def download_database(
     url : str, optional
         A mirror of `PHYSIONET`; by default that of the environment variable ECGFAST_PHYSIONET. A
         mirror does not tell the newest version: name it.
+    replace : bool, default False
+        Replace files that were changed or damaged.
     progress : bool
         Show a progress bar on a terminal.
 
@@ -78,7 +87,8 @@ def download_database(
         If the name is none, or a mirror is asked without a version.
     RecordError
         If PhysioNet cannot be reached, has no such database, or sends something else than its
-        checksums say; or if the files cannot be written.
+        checksums say; if a file that is there was changed or damaged; or if the files cannot be
+        written.
     """
     from tqdm import tqdm
     from wfdb.io import download
@@ -98,13 +108,15 @@ def download_database(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Checksums are fetched each time: a new version may have come.
-        _fetch(source, remote, _SUMS, folder, overwrite=True)
+        with _beside(folder) as scratch:
+            _fetch(source, remote, _SUMS, scratch, overwrite=True)
+            write_whole(folder / _SUMS, (scratch / _SUMS).read_bytes(), RecordError)
         sums = _read_sums(folder / _SUMS, f"{source.rstrip('/')}/{remote}")
         fetched = 0
         for file, wanted in tqdm(
             sums.items(), desc=name, unit="file", disable=None if progress else True
         ):
-            fetched += _ensure(source, remote, file, folder, wanted)
+            fetched += _ensure(source, remote, file, folder, wanted, replace=replace)
     except PermissionError as error:
         raise RecordError(f"{folder}: cannot be written ({error.strerror or error})") from None
     finally:
@@ -112,24 +124,56 @@ def download_database(
     return Download(folder, version, len(sums), fetched)
 
 
-def _ensure(source: str, remote: str, file: str, folder: Path, wanted: str) -> bool:
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A folder for files that are not checked yet."""
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as scratch:
+        yield Path(scratch)
+
+
+def _ensure(
+    source: str, remote: str, file: str, folder: Path, wanted: str, *, replace: bool
+) -> bool:
     """Make one file as published; whether it had to be fetched."""
     path = folder / file
     if path.is_file() and _sum_of(path) == wanted:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    # wfdb adds the missing end of a short file; what is wrong after that is fetched whole, once.
-    for overwrite in (False, True):
-        _fetch(source, remote, file, folder, overwrite=overwrite)
-        if _sum_of(path) == wanted:
-            return True
-    raise RecordError(
-        f"{path}: not what {_SUMS} says, twice; the source is being changed or the line is bad"
-    )
+    with _beside(folder) as scratch:
+        new = scratch / file
+        new.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            shutil.copyfile(path, new)
+        # wfdb adds the missing end of a short file; what is wrong then is fetched whole, once.
+        for overwrite in (False, True):
+            _fetch(source, remote, file, scratch, overwrite=overwrite)
+            if _sum_of(new) == wanted:
+                break
+        else:
+            raise RecordError(
+                f"{path}: not what {_SUMS} says, twice; the source is being changed or the line is "
+                "bad"
+            )
+        if path.is_file() and not replace and not _begins(path, new):
+            raise RecordError(
+                f"{path}: is not as published, and no broken-off download: it was changed or "
+                "damaged; move it away, or replace it (--force; replace=True in Python)"
+            )
+        with new.open("rb") as content, whole_file(path, RecordError) as out:
+            shutil.copyfileobj(content, out, _BLOCK)
+    return True
+
+
+def _begins(part: Path, whole: Path) -> bool:
+    """Whether a file is the beginning of another."""
+    with part.open("rb") as one, whole.open("rb") as other:
+        while block := one.read(_BLOCK):
+            if block != other.read(len(block)):
+                return False
+    return True
 
 
 def _fetch(source: str, remote: str, file: str, folder: Path, *, overwrite: bool) -> None:
-    from contextlib import redirect_stdout
     from io import StringIO
 
     from wfdb.io import download

@@ -9,6 +9,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._files import whole_file
 from ..errors import InputError, MissingExtraError, ModelError
 from ..processes import module_command
 from ..runtime.cards import ModelCard
@@ -162,8 +164,7 @@ def export(
             versions={**card.versions, **_versions()},
             path=None,
         )
-        _write(out, {entry["file"]: folder / f"{form}.tflite" for form, entry in made.items()})
-    final.save(out / f"{name}.json")
+        _write(out, {made[form]["file"]: folder / f"{form}.tflite" for form in made}, final)
     return made
 
 
@@ -301,19 +302,15 @@ def _judged(
     }
 
 
-def _write(out: Path, sources: dict[str, Path]) -> None:
-    """Put all files in place, each whole: copy beside, then rename."""
-    partial = {out / file: out / f".{file}.{os.getpid()}.part" for file in sources}
-    try:
-        for part, source in zip(partial.values(), sources.values(), strict=True):
-            part.write_bytes(source.read_bytes())
-        for target, part in partial.items():
-            part.replace(target)
-    except OSError as error:
-        raise ModelError(f"{out}: models cannot be written ({error.strerror})") from None
-    finally:
-        for part in partial.values():
-            part.unlink(missing_ok=True)
+def _write(out: Path, sources: dict[str, Path], card: ModelCard) -> None:
+    """Put all files in place: each whole, and none unless all could be written."""
+    with ExitStack() as stack:
+        for name, source in sources.items():
+            file = stack.enter_context(whole_file(out / name, ModelError))
+            file.write(source.read_bytes())
+            file.flush()  # a full disk shows before the first file is in place
+        # First the card: files that it names are known as ours should the run end here.
+        card.save(out / f"{card.name}.json")
 
 
 def _versions() -> dict[str, str]:

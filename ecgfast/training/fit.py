@@ -20,6 +20,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from .. import __version__
+from .._files import whole_file
 from ..errors import InputError
 from ..networks import HyperLoss, build
 from ..networks.conditioning import settle_norms, widen_sigmoids
@@ -404,10 +405,8 @@ class _State:
         }
         if keras.backend.backend() == "torch":
             arrays["torch"] = _torch().get_rng_state().numpy()
-        partial = file.with_name(f".{file.name}.part")
-        with partial.open("wb") as out:
+        with whole_file(file) as out:
             np.savez(out, numbers=np.array(json.dumps(numbers)), **arrays)
-        partial.replace(file)
 
     def _read(self, file: Path) -> None:
         try:

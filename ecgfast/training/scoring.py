@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._files import write_whole
 from ..evaluation.classes import confusion_matrix, from_matrix, patient_intervals
 from ..runtime import Classifier
 from ..runtime.cards import ModelCard
@@ -234,10 +235,8 @@ def write_json(path: Path, content: Any) -> None:
     content : any
         What JSON can hold.
     """
-    partial = path.with_name(f".{path.name}.part")
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, text + "\n")
 
 
 def slug(name: str) -> str:

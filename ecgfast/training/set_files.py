@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
+from .._files import whole_file
 from ..errors import RecordError
 
 __all__ = ["read_set", "write_set"]
@@ -35,16 +35,9 @@ def write_set(
     RecordError
         If it cannot be written.
     """
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     named: dict[str, Any] = dict(arrays)
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, about=np.array(json.dumps(about, sort_keys=True)), **named)
-        partial.replace(target)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise RecordError(f"{target}: cannot be written ({error.strerror})") from None
+    with whole_file(path, RecordError) as file:
+        np.savez(file, about=np.array(json.dumps(about, sort_keys=True)), **named)
 
 
 def read_set(

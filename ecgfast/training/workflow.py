@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from .._files import write_whole
 from ..errors import InputError, MissingExtraError
 from ..runtime import ModelCard
 from .augment import FloatArray, recorded_noise
@@ -155,7 +157,7 @@ def train_model(
         report(f"chosen: {best.name}")
     model, examples, made, parts = _trained(task, chosen, data, folder, report, progress)
     parts |= task.finish(model, chosen, examples, answers)
-    model.save(folder / "model.keras")
+    _save(model, folder / "model.keras")
     card = model_card(task, chosen, examples, command)
     if made:
         card.data["made_examples"] = made
@@ -184,6 +186,14 @@ def train_model(
         report=report,
         folder=folder,
     )
+
+
+def _save(model: Any, path: Path) -> None:
+    """Keep a Keras model, whole or not at all: Keras itself writes into the file that is there."""
+    with tempfile.TemporaryDirectory(prefix="ecgfast-train-") as scratch:
+        saved = Path(scratch) / path.name
+        model.save(saved)
+        write_whole(path, saved.read_bytes())
 
 
 def _need_keras() -> None:
@@ -235,7 +245,7 @@ def _trained(
         report=report,
         progress=progress,
     )
-    fitted.model.save(folder / "model.keras")
+    _save(fitted.model, folder / "model.keras")
     write_json(folder / "learning_curves.json", fitted.history)
     metrics: dict[str, Any] = {}
     for name, part in parts.items():

@@ -630,6 +630,8 @@ class Adaptive:
     def contrast(self, path: list[Candidate]) -> float:
         """How far the path's candidates stand out from the others, medians of either."""
         others = [c.height for c in self.pending if not any(c is p for p in path)]
+        if not path:
+            return 0.0
         if not others:
             return 2.0
         return quantile([c.height for c in path], 0.5) - quantile(others, 0.5)

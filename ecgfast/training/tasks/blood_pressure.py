@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._files import write_whole
 from ...core import FEATURE_NAMES
 from ...evaluation.pressure import PressureScores, calibrate, damped_changes
 from ...runtime import Classifier, ModelCard, ModelWindow
@@ -121,7 +122,7 @@ class PressureTask(Task):
                     )
             write_json(protocols / "tables.json", details)
             text = "\n\n".join(score.table() for score in scores)
-            (protocols / "tables.txt").write_text(f"{text}\n", encoding="utf-8")
+            write_whole(protocols / "tables.txt", f"{text}\n")
         headlines = {score.heading: _headline(score) for score in scores}
         return {**headlines, **_forms(card_path, examples, report), "scores": details}
 
