@@ -8,6 +8,7 @@ static const ecg_method_ops *ops_of(int method) {
     case ECG_PAN_TOMPKINS: return &ecg_pan_tompkins_ops;
     case ECG_ADAPTIVE: return &ecg_adaptive_ops;
     case ECG_GIVEN: return &ecg_given_ops;
+    case ECG_NEURAL: return &ecg_neural_ops;
     default: return NULL;
     }
 }

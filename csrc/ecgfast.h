@@ -77,7 +77,8 @@ void ecg_bandpass_process(ecg_bandpass *filter, const float *in, float *out, siz
 typedef enum ecg_method {
     ECG_PAN_TOMPKINS = 0,       /* Pan and Tompkins, 1985, streaming */
     ECG_ADAPTIVE = 1,           /* doubtful candidates wait for context */
-    ECG_GIVEN = 2               /* R peaks come from the caller (reference annotations) */
+    ECG_GIVEN = 2,              /* R peaks come from the caller (reference annotations) */
+    ECG_NEURAL = 3              /* a small network scores, context decides */
 } ecg_method;
 
 /* Quality of the signal around a beat, one bit each; 0 is good. */

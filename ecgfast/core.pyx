@@ -45,7 +45,7 @@ cdef extern from *:
 
 FEATURE_NAMES = tuple(c.ecg_feature_name(i).decode() for i in range(c.ECG_FEATURES))
 FORMS = {"beat": c.ECG_FORM_BEAT, "cycle": c.ECG_FORM_CYCLE, "strip": c.ECG_FORM_STRIP}
-METHODS = {"adaptive": c.ECG_ADAPTIVE, "pan-tompkins": c.ECG_PAN_TOMPKINS}
+METHODS = {"neural": c.ECG_NEURAL, "adaptive": c.ECG_ADAPTIVE, "pan-tompkins": c.ECG_PAN_TOMPKINS}
 cdef dict _ALL_METHODS = {**METHODS, "given": c.ECG_GIVEN}
 cdef dict _FORM_NAMES = {number: name for name, number in FORMS.items()}
 cdef dict _METHOD_NAMES = {number: name for name, number in _ALL_METHODS.items()}

@@ -36,7 +36,7 @@ START_BLOCKS = 12
 """Blocks at the start whose scale is found in retrospect: 1.5 s."""
 
 FALL = 0.995
-"""Least ratio of the scale to that of the block before: 15 % a second, so that P waves do not grow
+"""Least ratio of the scale to that of the block before: 4 % a second, so that P waves do not grow
 into QRS complexes while the heart stands still."""
 
 HIGH_PASS = 0.97
@@ -84,8 +84,8 @@ def high_pass(cells: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def running_scale(filtered: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Scale in force in each cell, along the last axis.
 
-    Each block of cells is scaled by the second largest of the last six window maxima, its own
-    window included, and falls slowly; the first blocks have what the first 1.5 s give.
+    Each block of cells is scaled by the second largest of the last six window maxima before it,
+    falling slowly; the first blocks have what the first 1.5 s give.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def running_scale(filtered: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         windows[..., b] = peaks[..., max(0, b - WINDOW_BLOCKS + 1) : b + 1].max(axis=-1)
     scale = np.empty_like(peaks)
     for b in range(blocks):
-        last = min(max(b, START_BLOCKS - 1), blocks - 1)
+        last = min(max(b - 1, START_BLOCKS - 1), blocks - 1)
         chosen = windows[..., last::-WINDOW_BLOCKS][..., :WINDOWS]
         # A window of the start may hold no beat at all: of the first two the larger counts.
         rank = -2 if chosen.shape[-1] > 2 else -1
