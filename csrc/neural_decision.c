@@ -10,7 +10,7 @@
 #define MERGE_CELLS 12    /* two outputs within 96 ms speak of the same complex */
 #define FAINT 0.004f      /* beats expected around a cell, below which it is no candidate */
 #define SURE 0.9975f      /* ... and above which it can not get clearer: log-odds 6 */
-#define EARLY_ODDS 3.0f   /* by the early output, from which the late one is not waited for */
+#define EARLY_ODDS 4.5f   /* by the early output, from which the late one is not waited for */
 
 /* Score of a candidate: its odds, and what speaks for any candidate. */
 #define BIAS 2.0f         /* most of what the network gives one to seven is a beat, once in a rhythm */
@@ -46,14 +46,10 @@
 #define WAIT_MAX_S 1.05f  /* and at most so long */
 #define EXPIRE_S 1.1f
 
-/* A candidate below the needed odds is a beat only if one that reaches them follows: P waves of a standing
- * heart are not, the odd ectopic beat is. What is needed follows what this patient's beats reach. */
-#define NEED_BELOW 5.0f
-#define NEED_LEAST (-1.2f)
-#define NEED_MOST 1.0f
-#define NEED_FALL 0.08f   /* a second, from two seconds without a beat on */
-#define NEED_FALL_AFTER_S 2.0f
-#define CLARITY_RATE 0.2f
+/* A candidate worth less is a beat only if one of a path that goes on from it reaches this: P waves of a
+ * standing heart are no beats, the odd ectopic complex among clear ones is. */
+#define NEED (-1.0f)
+#define CLARITY_RATE 0.2f /* over the last five beats */
 #define FINAL_ODDS (-0.5f) /* of the last candidate of a recording, which nothing follows */
 
 /* What is told with a beat. */
@@ -249,14 +245,9 @@ static int neural_path_end(neural_state *s) {
     return end;
 }
 
-static float needed(const neural_state *s, float *clarity) {
-    *clarity = s->clarity;
-    if (s->last >= 0) {
-        const float silent = neural_seconds(s->searched - s->last) - NEED_FALL_AFTER_S;
-        if (silent > 0.0f) *clarity -= NEED_FALL * silent;
-    }
-    const float need = *clarity - NEED_BELOW;
-    return need < NEED_LEAST ? NEED_LEAST : need < NEED_MOST ? need : NEED_MOST;
+/* Log-odds with the height taken into account. */
+static float worth(const neural_candidate *c) {
+    return c->score - BIAS;
 }
 
 static void learn_rr(neural_state *s, float rr) {
@@ -281,7 +272,7 @@ static void learn_rr(neural_state *s, float rr) {
 
 /* ------------------------------------------------------------------ what becomes of candidates */
 
-static void neural_report(ecg_detector *d, neural_state *s, const neural_candidate *c, float clarity) {
+static void neural_report(ecg_detector *d, neural_state *s, const neural_candidate *c) {
     const int leads = d->config.leads;
     const neural_lead *lead = ecg_neural_leads(s);
     const int64_t sample = (c->at * s->cell + s->cell / 2) >> 32;
@@ -290,10 +281,10 @@ static void neural_report(ecg_detector *d, neural_state *s, const neural_candida
     for (int l = 0; l < leads; l++) quality &= ecg_quality_between(d, l, sample - around, sample + around);
     if (c->odds < DOUBTFUL_ODDS) quality |= ECG_QUALITY_DOUBTFUL;
     if (s->accepted < LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
-    else if (clarity < NOISY_CLARITY) quality |= ECG_QUALITY_NOISY;
+    else if (s->clarity < NOISY_CLARITY) quality |= ECG_QUALITY_NOISY;
     /* The first lead tells the R peak, unless it does not show the complex. */
     int shown = 0;
-    if (!usable(&lead[0], c->at) || lead[0].odds[c->at % NEURAL_CELLS] < NEED_LEAST)
+    if (!usable(&lead[0], c->at) || lead[0].odds[c->at % NEURAL_CELLS] < NEED)
         for (int l = 1; l < leads; l++)
             if (usable(&lead[l], c->at)
                 && (!usable(&lead[shown], c->at)
@@ -302,10 +293,10 @@ static void neural_report(ecg_detector *d, neural_state *s, const neural_candida
     ecg_detector_report(d, ecg_refine(d, shown, sample), expf(c->odds), quality);
 }
 
-static void neural_accept(ecg_detector *d, neural_state *s, int index, float clarity) {
+static void neural_accept(ecg_detector *d, neural_state *s, int index) {
     const neural_candidate c = s->pending[index];
     neural_lead *lead = ecg_neural_leads(s);
-    if (c.odds >= 0.0f) {
+    if (worth(&c) >= 0.0f) {
         if (s->last_clear >= 0) learn_rr(s, neural_seconds(c.at - s->last_clear));
         s->last_clear = c.at;
     }
@@ -315,10 +306,9 @@ static void neural_accept(ecg_detector *d, neural_state *s, int index, float cla
         lead->height += (first > HEIGHT_RATE ? first : HEIGHT_RATE) * (height_of(lead, c.at) - lead->height);
         if (lead->heights < 1000) lead->heights++;
     }
-    s->clarity = clarity > 0.0f ? clarity : 0.0f;
-    s->clarity += CLARITY_RATE * (c.odds - s->clarity);
+    s->clarity += CLARITY_RATE * (worth(&c) - s->clarity);
     s->last = c.at;
-    neural_report(d, s, &c, s->clarity);
+    neural_report(d, s, &c);
     if (s->accepted < LEARNING_BEATS) s->accepted++;
     remove_pending(s, 0, index + 1);
 }
@@ -334,11 +324,9 @@ static void decide_pending(ecg_detector *d, neural_state *s, int final) {
     int end;
     s->wake = INT64_MAX;
     while ((end = neural_path_end(s)) >= 0) {
-        float clarity;
-        const float need = needed(s, &clarity);
         int enough = 0;
         for (;; end = s->pending[end].from) {
-            enough |= s->pending[end].odds >= need;
+            enough |= worth(&s->pending[end]) >= NEED;
             if (s->pending[end].from < 0) break;
         }
         const neural_candidate *c = &s->pending[end];
@@ -350,11 +338,11 @@ static void decide_pending(ecg_detector *d, neural_state *s, int final) {
             s->wake = due;
             break;
         }
-        if (!enough && !(final && c->odds > FINAL_ODDS)) {
+        if (!enough && !(final && worth(c) > FINAL_ODDS)) {
             remove_pending(s, end, 1);
             continue;
         }
-        neural_accept(d, s, end, clarity);
+        neural_accept(d, s, end);
     }
     const int64_t expire = (int64_t)(EXPIRE_S * NEURAL_HZ);
     while (s->pending_count > 0 && s->pending[0].at + expire <= s->searched) remove_pending(s, 0, 1);
