@@ -66,7 +66,7 @@ def test_weights_by_patient() -> None:
 
 
 def _examples(records: list[str], target: list[int]):
-    from ecgfast.training.examples import ExampleSet
+    from ecgfast.training.datasets.examples import ExampleSet
 
     n = len(records)
     patient, about = np.array(records), {"classes": list("NSVFQ")}

@@ -21,7 +21,7 @@ from ecgfast._files import descriptor_of, whole_file, write_whole
 from ecgfast.errors import InputError, ModelError, RecordError
 from ecgfast.records import read_annotations
 from ecgfast.records.annotation_file import AnnotationFile
-from ecgfast.training.set_files import write_set
+from ecgfast.training.datasets.set_files import write_set
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX files, signals and limits")
 
@@ -299,7 +299,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
         + """
 import numpy as np
 from ecgfast._files import write_whole
-from ecgfast.training.set_files import write_set
+from ecgfast.training.datasets.set_files import write_set
 for data in ("x" * 100_000, {"x": np.zeros(100_000)}):
     try:
         write_whole(path, data) if isinstance(data, str) else write_set(path, {}, data)

@@ -16,7 +16,7 @@ from toy_task import POINTS, toy_examples, toy_recipe, toy_values
 from ecgfast import InputError, RecordError
 from ecgfast.core import FEATURE_NAMES
 from ecgfast.training.augment import Batches, class_weights, recorded_noise
-from ecgfast.training.examples import ExampleSet
+from ecgfast.training.datasets.examples import ExampleSet
 from ecgfast.training.recipe import Schedule
 
 NEXT = [FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")]

@@ -35,7 +35,7 @@ from ecgfast.cli.outputs import (
 )
 from ecgfast.records import Record, read_annotations, synthetic_ecg, write_annotations
 from ecgfast.reports.table import write_tables
-from ecgfast.training.examples import ExampleSet
+from ecgfast.training.datasets.examples import ExampleSet
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX files and descriptors")
 

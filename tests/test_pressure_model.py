@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ecgfast.core import FEATURE_NAMES
-from ecgfast.training.examples import ExampleSet
-from ecgfast.training.pressure import STRIP
+from ecgfast.training.datasets.examples import ExampleSet
+from ecgfast.training.datasets.pressure import STRIP
 from ecgfast.training.recipe import Recipe
 from ecgfast.training.tasks import blood_pressure, load_task
 

@@ -394,7 +394,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     from ..evaluation import evaluate_beat_model
     from ..evaluation.beat_model import PUBLISHED
     from ..reports.table import Table
-    from ..training.splits import DS1, DS2, PACED, patient_of
+    from ..training.datasets.splits import DS1, DS2, PACED, patient_of
     from .beat_tables import DATABASE, class_tables, point_text, probability_tables
 
     decision = decision_for(args)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..core import FEATURE_NAMES
 from ..records import read_record
-from .examples import ExampleSet
+from .datasets.examples import ExampleSet
 from .recipe import Schedule
 
 __all__ = ["Batches", "FloatArray", "class_weights", "recorded_noise"]

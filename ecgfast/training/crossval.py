@@ -16,7 +16,7 @@ import numpy as np
 from .._files import whole_file
 from ..errors import InputError
 from .augment import FloatArray
-from .examples import ExampleSet
+from .datasets.examples import ExampleSet
 from .recipe import Recipe
 from .scoring import slug
 from .tasks import Report, Task

@@ -25,7 +25,7 @@ from ..errors import InputError
 from ..networks import HyperLoss, build
 from ..networks.conditioning import settle_norms, widen_sigmoids
 from .augment import Batches, FloatArray
-from .examples import ExampleSet
+from .datasets.examples import ExampleSet
 from .recipe import Recipe, Schedule
 from .tasks import Report
 

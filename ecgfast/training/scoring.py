@@ -16,7 +16,7 @@ from .._files import write_whole
 from ..evaluation.classes import confusion_matrix, from_matrix, patient_intervals
 from ..runtime import Classifier
 from ..runtime.cards import ModelCard
-from .examples import ExampleSet
+from .datasets.examples import ExampleSet
 from .tasks import Report, Task, given_labels
 
 __all__ = [

@@ -15,7 +15,7 @@ from ..errors import InputError, MissingExtraError
 from ..runtime import ModelCard
 from .augment import FloatArray, recorded_noise
 from .crossval import CandidateResult, choose, cross_validate, share_of, with_made
-from .examples import ExampleSet
+from .datasets.examples import ExampleSet
 from .recipe import Recipe
 from .scoring import score_part, slug, write_json
 from .tasks import Report, Task, load_task

@@ -24,8 +24,8 @@ from ...core import FEATURE_NAMES
 from ...errors import InputError
 from ...evaluation.classes import score_classes
 from ...runtime import InputSpec, ModelWindow
-from ..examples import ExampleSet
-from ..splits import patient_folds
+from ..datasets.examples import ExampleSet
+from ..datasets.splits import patient_folds
 
 if TYPE_CHECKING:
     from ..recipe import Recipe

@@ -18,13 +18,13 @@ from ...evaluation import AAMI_CLASSES, BeatModelScores, evaluate_beat_model, sc
 from ...evaluation.reliability import coverage_curve, operating_points, reliability
 from ...runtime import Classifier, ModelCard, ModelWindow
 from ...runtime.cards import VIEWS, probabilities_heading
-from ..beats import BeatSet, prepare_beats, without_lookahead
 from ..calibration import fit_calibration
-from ..examples import ExampleSet
-from ..made_beats import prepare_made_beats
+from ..datasets.beats import BeatSet, prepare_beats, without_lookahead
+from ..datasets.examples import ExampleSet
+from ..datasets.rhythm_augmentation import prepare_made_beats
+from ..datasets.splits import DS2, patient_folds, patient_of
 from ..recipe import Recipe
 from ..scoring import score_outputs, write_score
-from ..splits import DS2, patient_folds, patient_of
 from . import CardFacts, Report, Task, given_inputs, given_labels
 
 __all__ = ["TASK", "BeatTask", "beat_examples", "of_training_patients"]

@@ -15,11 +15,11 @@ from ..._files import write_whole
 from ...core import FEATURE_NAMES
 from ...evaluation.pressure import PressureScores, calibrate, damped_changes
 from ...runtime import Classifier, ModelCard, ModelWindow
-from ..examples import ExampleSet
-from ..pressure import OUTPUTS, prepare_pressure
+from ..datasets.examples import ExampleSet
+from ..datasets.pressure import OUTPUTS, prepare_pressure
+from ..datasets.strips import STRIP_TEXT
 from ..recipe import Recipe
 from ..scoring import slug, write_json, write_score
-from ..strips import STRIP_TEXT
 from . import CardFacts, Report, Task, given_inputs
 
 __all__ = ["TASK", "PressureTask", "score_protocols"]

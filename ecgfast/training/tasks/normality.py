@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from ...errors import InputError
 from ...runtime import ModelCard, ModelWindow
-from ..examples import ExampleSet
-from ..kaggle import random_part
+from ..datasets.examples import ExampleSet
+from ..datasets.kaggle import random_part
+from ..datasets.splits import DS1, DS2
+from ..datasets.strips import CLASSES, RECORDING_SHARE, STRIP_TEXT, abnormal_share, prepare_strips
 from ..recipe import Recipe
-from ..splits import DS1, DS2
-from ..strips import CLASSES, RECORDING_SHARE, STRIP_TEXT, abnormal_share, prepare_strips
 from . import CardFacts, Report, Task, given_inputs, given_labels
 
 __all__ = ["TASK"]

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import RecordError
-from ..evaluation import is_beat
-from ..records import read_record
+from ...errors import RecordError
+from ...evaluation import is_beat
+from ...records import read_record
 from .beats import record_names
 from .examples import ExampleSet
 
