@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 
 CSRC = Path("csrc")
 # Exact, portable arithmetic: no fused multiply-add, so that x86-64 and aarch64 give the same bits.
@@ -29,4 +29,7 @@ table = Extension(
     extra_compile_args=FLAGS,
 )
 
-setup(ext_modules=cythonize([core, table], language_level=3))
+setup(
+    packages=[*find_packages(include=["ecgfast", "ecgfast.*"]), "ecgfast.models"],
+    ext_modules=cythonize([core, table], language_level=3),
+)
