@@ -175,7 +175,7 @@ def test_folders_and_missing_folders_are_named(tmp_path: Path) -> None:
 
 
 # Scratch files in temporary folders of their own.
-SCRATCH = {"benchmark/measure.py", "training/_convert.py", "training/export.py"}
+SCRATCH = {"benchmark/measure.py", "training/export/_convert.py", "training/export/tflite.py"}
 WRITES = re.compile(
     r"""\.write_(text|bytes)\(|open\([^)]*["'][rwax]b?\+?[wxa+]|open\(["'][wxa]|\bos\.(replace|rename)\("""
     r"""|\.(to_csv|savetxt|tofile)\(|np\.save\("""
@@ -373,7 +373,7 @@ def test_a_growing_file_may_replace_another_if_asked(tmp_path: Path) -> None:
 
 def test_models_and_card_come_together_or_not_at_all(tmp_path: Path) -> None:
     from ecgfast.runtime import ModelCard
-    from ecgfast.training.export import _write
+    from ecgfast.training.export.tflite import _write
 
     card = ModelCard(name="m", description="", task="beats", classes=("N",), inputs=())
     source, out = tmp_path / "source", tmp_path / "out"

@@ -26,7 +26,7 @@ from ecgfast.training.datasets.kaggle import (
 )
 from ecgfast.training.datasets.kaggle_rows import compare_rows, find_rows, shown_points
 from ecgfast.training.datasets.splits import DS1, DS2
-from ecgfast.training.recipe import Recipe
+from ecgfast.training.recipes.recipe import Recipe
 from ecgfast.training.tasks import load_task
 
 RECIPES = ("beats-cnn-bilstm", "beats-custom-cnn", "normality-td-lstm")

@@ -193,8 +193,8 @@ def test_a_network_learns_from_what_is_made_of_its_own_patients_alone(monkeypatc
     pytest.importorskip("keras", reason="training needs Keras (extra train)")
     from toy_task import ToyTask, toy_examples, toy_recipe
 
-    from ecgfast.training import fit as fitting
-    from ecgfast.training.crossval import cross_validate
+    from ecgfast.training.fitting import fit as fitting
+    from ecgfast.training.fitting.crossval import cross_validate
 
     real = toy_examples()
     made = dataclasses.replace(real, record=np.char.add(real.record, ", made"))
@@ -221,7 +221,7 @@ def test_made_beats_of_the_model_come_from_training_patients_and_weigh_as_the_re
     data_root: Path,
 ) -> None:
     from ecgfast.training.datasets.splits import DS2
-    from ecgfast.training.recipe import Recipe
+    from ecgfast.training.recipes.recipe import Recipe
     from ecgfast.training.tasks.beats import TASK
 
     recipe = Recipe.load("beats").changed(
@@ -243,7 +243,7 @@ def test_made_beats_of_the_model_come_from_training_patients_and_weigh_as_the_re
 
 
 def test_what_a_comparison_leaves_out_is_zero_in_recorded_and_made_beats(data_root: Path) -> None:
-    from ecgfast.training.recipe import Recipe
+    from ecgfast.training.recipes.recipe import Recipe
     from ecgfast.training.tasks.beats import TASK
 
     recipe = Recipe.load("beats").changed(

@@ -12,7 +12,7 @@ import pytest
 from ecgfast.runtime import InputSpec
 from ecgfast.training import tasks
 from ecgfast.training.datasets.examples import ExampleSet
-from ecgfast.training.recipe import Recipe, Schedule
+from ecgfast.training.recipes.recipe import Recipe, Schedule
 from ecgfast.training.tasks import CardFacts, Task
 
 POINTS = 16

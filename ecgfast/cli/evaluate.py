@@ -347,7 +347,7 @@ def _score_model(args: argparse.Namespace) -> None:
 def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
     """Every form of a model on the test part of its recipe."""
     from ..reports.table import Table
-    from ..training.recipe import Recipe
+    from ..training.recipes.recipe import Recipe
     from ..training.tasks import load_task
 
     card = classifier.card

@@ -38,8 +38,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Convert the model."""
-    from ..training.export import export
-    from ..training.recipe import Recipe
+    from ..training.export.tflite import export
+    from ..training.recipes.recipe import Recipe
     from ..training.tasks import load_task
     from ..training.workflow import model_card
 

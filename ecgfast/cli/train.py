@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     from ..reports.training import draw_run
-    from ..training.recipe import Recipe
+    from ..training.recipes.recipe import Recipe
     from ..training.workflow import train_model
 
     recipe = Recipe.load(args.recipe)

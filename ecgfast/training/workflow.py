@@ -13,10 +13,10 @@ from typing import Any
 from .._files import write_whole
 from ..errors import InputError, MissingExtraError
 from ..runtime import ModelCard
-from .augment import FloatArray, recorded_noise
-from .crossval import CandidateResult, choose, cross_validate, share_of, with_made
 from .datasets.examples import ExampleSet
-from .recipe import Recipe
+from .fitting.batches import FloatArray, recorded_noise
+from .fitting.crossval import CandidateResult, choose, cross_validate, share_of, with_made
+from .recipes.recipe import Recipe
 from .scoring import score_part, slug, write_json
 from .tasks import Report, Task, load_task
 
@@ -142,7 +142,7 @@ def train_model(
     _need_keras()
     if find_spec("tensorflow") is None:
         raise MissingExtraError("Exporting a model (TensorFlow)", "train")
-    from .export import export
+    from .export.tflite import export
 
     task = load_task(recipe.task)
     folder = Path(work)
@@ -222,7 +222,7 @@ def _trained(
     progress: bool,
 ) -> tuple[Any, ExampleSet, dict[str, int], dict[str, Any]]:
     """Network, training set, counts of made examples, figures of training and validation part."""
-    from .fit import fit, predict
+    from .fitting.fit import fit, predict
 
     folder.mkdir(parents=True, exist_ok=True)
     examples = task.training_set(recipe, data, progress=progress)
@@ -266,7 +266,7 @@ def _protocol(
     progress: bool,
 ) -> dict[str, Any]:
     """Figures of the recipe trained anew under another protocol, with Keras."""
-    from .fit import predict
+    from .fitting.fit import predict
 
     model, examples, _, metrics = _trained(task, recipe, data, folder, report, progress)
     details: list[Any] = [{"split": task.facts(recipe, examples).split}]

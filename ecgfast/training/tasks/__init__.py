@@ -28,7 +28,7 @@ from ..datasets.examples import ExampleSet
 from ..datasets.splits import patient_folds
 
 if TYPE_CHECKING:
-    from ..recipe import Recipe
+    from ..recipes.recipe import Recipe
 
 __all__ = ["CardFacts", "Report", "Task", "given_inputs", "given_labels", "load_task", "task_names"]
 

@@ -18,12 +18,12 @@ from ...evaluation import AAMI_CLASSES, BeatModelScores, evaluate_beat_model, sc
 from ...evaluation.reliability import coverage_curve, operating_points, reliability
 from ...runtime import Classifier, ModelCard, ModelWindow
 from ...runtime.cards import VIEWS, probabilities_heading
-from ..calibration import fit_calibration
 from ..datasets.beats import BeatSet, prepare_beats, without_lookahead
 from ..datasets.examples import ExampleSet
 from ..datasets.rhythm_augmentation import prepare_made_beats
 from ..datasets.splits import DS2, patient_folds, patient_of
-from ..recipe import Recipe
+from ..fitting.calibration import fit_calibration
+from ..recipes.recipe import Recipe
 from ..scoring import score_outputs, write_score
 from . import CardFacts, Report, Task, given_inputs, given_labels
 

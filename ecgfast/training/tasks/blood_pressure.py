@@ -18,7 +18,7 @@ from ...runtime import Classifier, ModelCard, ModelWindow
 from ..datasets.examples import ExampleSet
 from ..datasets.pressure import OUTPUTS, prepare_pressure
 from ..datasets.strips import STRIP_TEXT
-from ..recipe import Recipe
+from ..recipes.recipe import Recipe
 from ..scoring import slug, write_json, write_score
 from . import CardFacts, Report, Task, given_inputs
 
@@ -152,7 +152,7 @@ def out_of_fold(
     ndarray of float64, shape (n, 2)
         mmHg.
     """
-    from ..fit import fit, predict
+    from ..fitting.fit import fit, predict
 
     told = np.empty(examples.target.shape)
     for k in np.unique(fold).tolist():

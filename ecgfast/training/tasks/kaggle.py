@@ -16,7 +16,7 @@ from ..datasets.examples import ExampleSet
 from ..datasets.kaggle import prepare_kaggle, random_part, random_test, read_kaggle_files
 from ..datasets.ptb import prepare_ptb
 from ..datasets.splits import DS1, DS2, PACED, patient_folds
-from ..recipe import Recipe
+from ..recipes.recipe import Recipe
 from . import CardFacts, Task
 
 __all__ = ["TASK", "KaggleTask"]

@@ -15,7 +15,7 @@ from ..datasets.examples import ExampleSet
 from ..datasets.kaggle import random_part
 from ..datasets.splits import DS1, DS2
 from ..datasets.strips import CLASSES, RECORDING_SHARE, STRIP_TEXT, abnormal_share, prepare_strips
-from ..recipe import Recipe
+from ..recipes.recipe import Recipe
 from . import CardFacts, Report, Task, given_inputs, given_labels
 
 __all__ = ["TASK"]

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core import FEATURE_NAMES
-from ..records import read_record
-from .datasets.examples import ExampleSet
-from .recipe import Schedule
+from ...core import FEATURE_NAMES
+from ...records import read_record
+from ..datasets.examples import ExampleSet
+from ..recipes.recipe import Schedule
 
 __all__ = ["Batches", "FloatArray", "class_weights", "recorded_noise"]
 
