@@ -83,5 +83,5 @@ def toy_fixture(monkeypatch: pytest.MonkeyPatch) -> ToyTask:
     module = types.ModuleType("ecgfast.training.tasks.toy")
     module.TASK = task  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(tasks, "task_names", lambda: ["toy"])
+    monkeypatch.setattr(tasks, "TASKS", ("toy",))
     return task

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from .._files import write_whole
+from .._types import FloatArray, Report
 from ..errors import InputError, MissingExtraError
 from ..runtime import ModelCard
 from .datasets.examples import ExampleSet
-from .fitting.batches import FloatArray, recorded_noise
+from .fitting.batches import recorded_noise
 from .fitting.crossval import CandidateResult, choose, cross_validate, share_of, with_made
 from .recipes.recipe import Recipe
-from .scoring import score_part, slug, write_json
-from .tasks import Report, Task, load_task
+from .scoring import slug, write_json
+from .tasks import Task, load_task
 
 __all__ = ["compare_candidates", "model_card", "score_on_test", "train_model"]
 
@@ -253,7 +254,7 @@ def _trained(
             # As the live stream shows them before it knows more.
             shown = next(iter(task.views(part).values()))
             outputs = predict(fitted.model, shown)
-            metrics[name], _ = score_part(task, name, shown, outputs, folder / "scores")
+            metrics[name], _ = task.score_part(name, shown, outputs, folder / "scores")
     return fitted.model, examples, counts, metrics
 
 
@@ -274,7 +275,7 @@ def _protocol(
         for view, part in task.views(shown).items():
             title = ", ".join(filter(None, (heading, view)))
             outputs = predict(model, part)
-            metrics[title], score = score_part(task, title, part, outputs, folder / "scores")
+            metrics[title], score = task.score_part(title, part, outputs, folder / "scores")
             details.append({"title": title, **score})
             report(f"{title}: {metrics[title]}")
     metrics["scores"] = details

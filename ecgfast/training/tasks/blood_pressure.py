@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._files import write_whole
+from ..._types import Report
 from ...core import FEATURE_NAMES
 from ...evaluation.pressure import PressureScores, calibrate, damped_changes
 from ...runtime import Classifier, ModelCard, ModelWindow
@@ -20,7 +21,7 @@ from ..datasets.pressure import OUTPUTS, prepare_pressure
 from ..datasets.strips import STRIP_TEXT
 from ..recipes.recipe import Recipe
 from ..scoring import slug, write_json, write_score
-from . import CardFacts, Report, Task, given_inputs
+from .base import CardFacts, Task, given_inputs
 
 __all__ = ["TASK", "PressureTask", "score_protocols"]
 

@@ -17,7 +17,7 @@ from ..datasets.kaggle import prepare_kaggle, random_part, random_test, read_kag
 from ..datasets.ptb import prepare_ptb
 from ..datasets.splits import DS1, DS2, PACED, patient_folds
 from ..recipes.recipe import Recipe
-from . import CardFacts, Task
+from .base import CardFacts, Task
 
 __all__ = ["TASK", "KaggleTask"]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._types import Report
 from ...errors import InputError
 from ...runtime import ModelCard, ModelWindow
 from ..datasets.examples import ExampleSet
@@ -16,7 +17,8 @@ from ..datasets.kaggle import random_part
 from ..datasets.splits import DS1, DS2
 from ..datasets.strips import CLASSES, RECORDING_SHARE, STRIP_TEXT, abnormal_share, prepare_strips
 from ..recipes.recipe import Recipe
-from . import CardFacts, Report, Task, given_inputs, given_labels
+from ..scoring import given_labels
+from .base import CardFacts, Task, given_inputs
 
 __all__ = ["TASK"]
 
