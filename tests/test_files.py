@@ -196,7 +196,7 @@ def test_every_file_of_the_package_is_written_in_one_place() -> None:
 
 SLOW = """
 import sys, time
-from ecgfast.cli.common import guarded
+from ecgfast.cli.errors import guarded
 from ecgfast._files import whole_file
 
 def work():

@@ -18,8 +18,8 @@ from model_files import FEATURES, affine_model, save_model
 from record_files import write_wfdb
 
 from ecgfast.cli import main
-from ecgfast.cli.common import UsageError
-from ecgfast.cli.outputs import (
+from ecgfast.cli.errors import UsageError
+from ecgfast.cli.overwriting import (
     ANNOTATIONS,
     CARD,
     DATA_SET,

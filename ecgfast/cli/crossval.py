@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import UsageError, add_data, add_json, data_folder, example, print_json
-from .outputs import PICTURE, OutputGuard, add_force, json_kind, output_option, text_kind
+from .errors import UsageError
+from .options import add_data, add_json, data_folder, example
+from .output import print_json
+from .overwriting import PICTURE, OutputGuard, add_force, json_kind, output_option, text_kind
 
 if TYPE_CHECKING:
     from ..reports.table import Table

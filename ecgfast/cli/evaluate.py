@@ -25,18 +25,10 @@ from ..evaluation.detector import (
 from ..evaluation.ec57 import LEARNING_S, TOLERANCE_S, DetectionScore
 from ..records import Record, read_record
 from ..runtime.cards import VIEWS
-from .common import (
-    UsageError,
-    add_decision,
-    add_json,
-    data_folder,
-    decision_for,
-    example,
-    number_text,
-    print_json,
-    progress,
-)
-from .outputs import PAGE, SCORE, OutputGuard, add_force, model_files, record_files
+from .errors import UsageError
+from .options import add_decision, add_json, data_folder, decision_for, example
+from .output import number_text, print_json, progress
+from .overwriting import PAGE, SCORE, OutputGuard, add_force, model_files, record_files
 
 if TYPE_CHECKING:
     from ..evaluation import BeatModelScores

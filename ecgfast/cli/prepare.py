@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import UsageError, add_data, add_json, data_folder, example, print_json
-from .outputs import DATA_SET, OutputGuard, add_force, output_option
+from .errors import UsageError
+from .options import add_data, add_json, data_folder, example
+from .output import print_json
+from .overwriting import DATA_SET, OutputGuard, add_force, output_option
 
 if TYPE_CHECKING:
     from ..training.datasets.examples import ExampleSet

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import add_data, data_folder, example
-from .outputs import CARD, MODEL, RUN_FILE, OutputGuard, add_force
+from .options import add_data, data_folder, example
+from .overwriting import CARD, MODEL, RUN_FILE, OutputGuard, add_force
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

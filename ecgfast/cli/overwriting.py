@@ -18,7 +18,7 @@ from typing import Any
 from .._files import descriptor_of
 from ..errors import EcgfastError
 from ..records.mit import END, decode_annotations, encode_start
-from .common import UsageError
+from .errors import UsageError
 from .marks import OWN_CODES
 
 __all__ = [
