@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from ..streaming import BeatLabeller, ChunkSource
 
 __all__ = [
+    "DECISION_OPTIONS",
     "add_average_leads",
     "add_data",
     "add_decision",
@@ -27,8 +30,17 @@ __all__ = [
     "decision_for",
     "example",
     "labeller_for",
+    "lead_list",
+    "lead_list_or_all",
+    "lead_list_text",
+    "name_list",
     "output_file",
+    "refuse_options",
+    "seconds",
 ]
+
+#: What `add_decision` adds, as names of the parsed arguments.
+DECISION_OPTIONS = ("sensitivity", "positive_predictivity", "reject")
 
 #: Extensions that name a format; every other one is a WFDB annotator's name.
 _FORMAT_OF = {".csv": "csv", ".json": "json"}
@@ -48,7 +60,7 @@ def add_signal(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--leads",
-        type=_leads,
+        type=lead_list,
         metavar="NAME,...",
         help="leads to use, by name or column from 0 (default: every ECG lead); all serve the "
         "detection, the first is classified",
@@ -69,11 +81,61 @@ def add_average_leads(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _leads(text: str) -> list[str | int]:
+def name_list(text: str) -> list[str]:
+    """Names parted by commas, such as 100,101."""
+    names = [part.strip() for part in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list such as 100,101")
+    return names
+
+
+def lead_list(text: str) -> list[str | int]:
+    """Names of leads, or their columns from 0, parted by commas."""
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of leads such as MLII,V1 or 0,1")
     return [int(part) if part.lstrip("-").isdecimal() else part for part in parts]
+
+
+def lead_list_or_all(text: str) -> list[str | int] | str:
+    """A `lead_list`, or "all"."""
+    return text if text == "all" else lead_list(text)
+
+
+def lead_list_text(leads: Sequence[str | int] | str) -> str:
+    """Leads that were asked for, in words."""
+    if leads == "all":
+        return "all leads"
+    return f"lead{'' if len(leads) == 1 else 's'} {', '.join(map(str, leads))}"
+
+
+def seconds(text: str) -> float:
+    """A number of seconds, 0 or more."""
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
+    return value
+
+
+def refuse_options(args: argparse.Namespace, options: Sequence[str], why: str) -> None:
+    """Refuse options that mean nothing here.
+
+    Parameters
+    ----------
+    args : Namespace
+    options : sequence of str
+        Names in `args`.
+    why : str
+        End of the message, such as "goes with a model".
+
+    Raises
+    ------
+    UsageError
+        If one is given.
+    """
+    for option in options:
+        if getattr(args, option):
+            raise UsageError(f"--{option.replace('_', '-')} {why}")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
