@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..decision import Decision
 from ..errors import ModelError
 from ..runtime.cards import VIEWS
+from ..runtime.decision import Decision
 from .evaluate_output import command_text, show_tables
 from .options import (
     DECISION_OPTIONS,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..decision import REJECTED
+from ..runtime.decision import REJECTED
 
 if TYPE_CHECKING:
     from ..reports import Tally
