@@ -14,8 +14,8 @@ import numpy as np
 from ..records import write_annotations, write_csv, write_json
 from ..records.writers import BEAT_FIELDS
 from ..reports.summary import NOT_A_DEVICE, Tally
+from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, BeatLabeller, ChunkSource, open_source
-from ..streaming.sources import BLOCK_S
 from .marks import Mark, Marker
 from .options import (
     add_average_leads,

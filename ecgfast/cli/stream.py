@@ -22,9 +22,9 @@ from ..records import check_fs
 from ..records.annotation_file import AnnotationFile
 from ..records.record import find_lead
 from ..runtime import Classifier
+from ..sources.rate import RateWatch, watched
+from ..sources.text_lines import LineParser
 from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_source
-from ..streaming.lines import LineParser
-from ..streaming.rate import RateWatch, watched
 from .errors import UsageError
 from .marks import Mark, Marker
 from .options import (

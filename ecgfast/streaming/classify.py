@@ -16,9 +16,9 @@ from ..core import BeatBatch, BeatStream
 from ..errors import InputError, ModelError
 from ..exclusive import Exclusive, exclusive
 from ..runtime.decision import Decision, class_probabilities
+from ..sources.chunks import Leads, Source, open_source
 from .average import mean_over_leads
 from .beat import Beat, Quality
-from .sources import Leads, Source, open_source
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
