@@ -16,7 +16,7 @@ from ..records.writers import BEAT_FIELDS
 from ..reports.summary import NOT_A_DEVICE, Tally
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, BeatLabeller, ChunkSource, open_source
-from .marks import Mark, Marker
+from .annotations import Mark, Marker
 from .options import (
     add_average_leads,
     add_decision,

@@ -25,8 +25,8 @@ from ..runtime import Classifier
 from ..sources.rate import RateWatch, watched
 from ..sources.text_lines import LineParser
 from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_source
+from .annotations import Mark, Marker
 from .errors import UsageError
-from .marks import Mark, Marker
 from .options import (
     add_average_leads,
     add_decision,
