@@ -555,12 +555,12 @@ def _walk(value: Any, depth: int) -> list[tuple[str, Any]]:
 
 
 def _day_first(rows: list[list[str]]) -> bool:
-    """Whether dates like 3/4/2024 have their day first: dots do, and a month beyond 12."""
+    """Whether dates like 3/4/2024 have their day first: dots, WFDB's after a time, days over 12."""
     for row in rows:
         for cell in row:
-            found = re.match(r"\[?(?:[\d:.,]+ )?(\d{1,2})([-/.])(\d{1,2})\2(\d{4})", cell)
-            if found and (int(found[1]) > 12 or found[2] == "."):
+            found = re.match(r"\[?([\d:.,]+ )?(\d{1,2})([-/.])(\d{1,2})\3(\d{4})", cell)
+            if found and (found[1] or int(found[2]) > 12 or found[3] == "."):
                 return True
-            if found and int(found[3]) > 12:
+            if found and int(found[4]) > 12:
                 return False
     return False
