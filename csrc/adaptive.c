@@ -197,5 +197,22 @@ static int64_t adaptive_delay(const ecg_detector *d, const void *state) {
            + (int64_t)(a->centre + a->hold + 2) * a->decimation;
 }
 
-const ecg_method_ops ecg_adaptive_ops = {adaptive_size, adaptive_init, adaptive_process, adaptive_flush,
-                                         adaptive_delay};
+static int adaptive_same(const ecg_detector *d, const void *state, const unsigned char *saved) {
+    (void)d;
+    return memcmp(state, saved, offsetof(adaptive_state, phase)) == 0;
+}
+
+static int adaptive_valid(ecg_detector *d, void *state) {
+    adaptive_state *a = state;
+    const int64_t index = a->index, ended = a->end < 0 ? 0 : a->centre + a->hold + 2;
+    if (!ecg_within(a->phase, 0, a->decimation - 1) || !ecg_within(a->end, -1, index)
+        || !ecg_within(index, d->count / a->decimation, d->count / a->decimation + ended)
+        || (a->end < 0 && index * a->decimation + a->phase != d->count)
+        || !ecg_within(index - a->base, RECENT, LINE - 4)
+        || (a->peak_at != -1 && (a->peak_at < 0 || !ecg_within(a->peak_at, adaptive_now(a) - 1, index - a->centre - 1))))
+        return 0;
+    return adaptive_levels_valid(a, d->config.leads) && adaptive_decision_valid(a);
+}
+
+const ecg_method_ops ecg_adaptive_ops = {adaptive_size,  adaptive_init, adaptive_process, adaptive_flush,
+                                         adaptive_delay, adaptive_same, adaptive_valid};

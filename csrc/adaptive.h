@@ -101,8 +101,8 @@ typedef struct adaptive_candidate {
 } adaptive_candidate;
 
 typedef struct adaptive_state {
-    /* feature */
-    int32_t decimation, phase;
+    /* from the configuration */
+    int32_t decimation;
     int32_t block;                  /* samples: most that make fours of decimated ones, in ECG_AHEAD */
     float rate;                     /* Hz, decimated */
     int32_t centre;                 /* of the longer filter */
@@ -114,6 +114,9 @@ typedef struct adaptive_state {
     _Alignas(16) float high_even[HALF_MAX][4];
     _Alignas(16) float high_odd[HALF_MAX][4];
     int32_t hold, edge, merge, shape, lag; /* decimated samples */
+    float wait_s, expire_s, start_s; /* longest waits: for context, of any kind, of the first ones */
+    /* feature */
+    int32_t phase;                  /* samples of the decimated one being built */
     int64_t index;                  /* decimated samples taken */
     int64_t base;                   /* index of the lines' first */
     int64_t peak_at;                /* highest local maximum that may still be topped; -1 none */
@@ -126,7 +129,6 @@ typedef struct adaptive_state {
     int64_t learn_until;            /* -1: no candidate yet */
     /* decision */
     int64_t wake;                   /* index at which something is due */
-    float wait_s, expire_s, start_s; /* longest waits: for context, of any kind, of the first ones */
     uint32_t head, tail, solved;    /* pending candidates; those with a value */
     adaptive_candidate pending[PENDING];
     int32_t accepted;               /* beats, up to a few */
@@ -199,7 +201,10 @@ int adaptive_believed(adaptive_state *a, int leads);
  * is found is not believed? */
 int adaptive_sure(adaptive_state *a, int leads);
 
+int adaptive_levels_valid(adaptive_state *a, int leads);
+
 /* adaptive_decision.c */
+int adaptive_decision_valid(const adaptive_state *a);
 void adaptive_decide(ecg_detector *d, adaptive_state *a, int final);
 /* Ends the first seconds; 0 where they hold no ECG. */
 int adaptive_begin(adaptive_state *a, int leads);

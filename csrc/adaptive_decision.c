@@ -295,3 +295,33 @@ int adaptive_begin(adaptive_state *a, int leads) {
     }
     return a->trust > K.start_trust && contrast(a, end) > K.start_contrast;
 }
+
+/* A path leads back through earlier pending candidates, or following it would not end. */
+static int path_valid(const adaptive_state *a, uint32_t i) {
+    const int32_t from = a->pending[i % PENDING].from;
+    if (from == -1) return 1;
+    for (uint32_t j = a->head; j != i; j++)
+        if (from == (int32_t)(j % PENDING)) return 1;
+    return 0;
+}
+
+int adaptive_decision_valid(const adaptive_state *a) {
+    if (!ecg_within(a->learning, 0, 1) || !ecg_within(a->started, 0, 1) || !ecg_within(a->again, 0, 1)
+        || !ecg_within(a->learn_until, -1, a->index + (int64_t)(K.learn_s * a->rate) + 1)
+        || a->tail - a->head > PENDING_MAX || a->solved - a->head > a->tail - a->head
+        || !ecg_within(a->accepted, 0, ADAPTIVE_LEARNING_BEATS) || !ecg_within(a->last_at, 0, a->index)
+        || !ecg_within(a->told_at, 0, a->index) || !isfinite(a->last_height) || !isfinite(a->last_share)
+        || !ecg_within(a->doubts, 0, DOUBTS + PENDING_MAX))
+        return 0;
+    for (int i = 0; i < PENDING; i++) {
+        const adaptive_candidate *c = &a->pending[i];
+        if (!ecg_within(c->at, 0, a->index) || !isfinite(c->height) || !isfinite(c->share) || !isfinite(c->like)
+            || !isfinite(c->score) || !isfinite(c->value))
+            return 0;
+    }
+    for (uint32_t i = a->head; i != a->tail; i++) {
+        if (i != a->head && a->pending[i % PENDING].at <= a->pending[(i - 1) % PENDING].at) return 0;
+        if (i - a->head < a->solved - a->head && !path_valid(a, i)) return 0;
+    }
+    return 1;
+}

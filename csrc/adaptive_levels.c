@@ -535,3 +535,37 @@ int adaptive_sure(adaptive_state *a, int leads) {
     }
     return sure > 0.5f * total;
 }
+
+/* ------------------------------------------------------------------ snapshots */
+
+static int adaptive_lead_valid(const adaptive_lead *s) {
+    const float values[] = {s->sum,         s->signal,     s->noise,    s->steady_signal, s->steady_noise,
+                            s->kept_signal, s->kept_noise, s->familiar, s->last_height,   s->last_share,
+                            s->missed,      s->raised,     s->weight};
+    return ecg_all_finite(values, sizeof values / sizeof *values) && ecg_all_finite(s->wave, LINE)
+           && ecg_all_finite(s->height, PENDING) && ecg_all_finite(s->share, PENDING)
+           && ecg_all_finite(s->like, PENDING) && ecg_all_finite(s->own, PENDING)
+           && ecg_all_finite(s->shape[0], sizeof s->shape / sizeof **s->shape) && ecg_all_finite(s->first, PENDING)
+           && ecg_all_finite(s->signals, SIGNALS) && ecg_all_finite(s->noises, NOISES)
+           && ecg_all_finite(s->model, SHAPE_MAX) && ecg_all_finite(s->steady, SHAPE_MAX)
+           && ecg_all_finite(s->kept, SHAPE_MAX) && ecg_within(s->first_count, 0, PENDING)
+           && ecg_within(s->seeded, 0, 1) && ecg_within(s->noise_stale, 0, 1)
+           && ecg_within(s->signal_count, s->seeded, 2 * SIGNALS - 1)
+           && ecg_within(s->noise_count, s->seeded || s->noise_stale, 2 * NOISES - 1)
+           && ecg_within(s->models, 0, MODELS) && ecg_within(s->known, 0, KNOWN)
+           && ecg_within(s->strange, 0, STRANGE) && s->weight >= 0.0f && s->missed >= 0.0f && s->raised >= 0.0f;
+}
+
+int adaptive_levels_valid(adaptive_state *a, int leads) {
+    const float values[] = {a->trust, a->gap, a->recent, a->alike, a->familiar, a->tallest};
+    const adaptive_lead *s = adaptive_leads(a);
+    if (!ecg_all_finite(values, sizeof values / sizeof *values) || !ecg_all_finite(a->rr, INTERVALS)
+        || !ecg_within(a->rr_count, 0, 2 * INTERVALS - 1) || !(a->rr_ref >= RR_MIN && a->rr_ref <= RR_MAX)
+        || !(a->rr_var >= 0.0f && a->rr_var <= 1.0f) || !(a->kept_rr >= 0.0f && a->kept_rr <= RR_MAX)
+        || !ecg_within(a->familiar_at, -1, a->index) || !ecg_within(a->trusted, 0, 2 * PENDING)
+        || !ecg_within(a->probation, 0, PROBATION))
+        return 0;
+    for (int l = 0; l < leads; l++, s++)
+        if (!adaptive_lead_valid(s) || (s->known == KNOWN && a->kept_rr < RR_MIN)) return 0;
+    return 1;
+}

@@ -20,6 +20,8 @@
 #define LOG_LIMIT 1.5f
 /* Windows are cut here, in running QRS sizes: an artefact must not drown the other inputs. */
 #define WINDOW_LIMIT 5.0f
+/* And for templates and features far beyond: what would overflow would stay in them. */
+#define SHAPE_LIMIT 1e6f
 /* Mean change of log RR that the steadiest rhythm is taken to have, and the largest surprise told. */
 #define RR_STEADY 0.04f
 #define SURPRISE_LIMIT 10.0f
@@ -344,7 +346,7 @@ float ecg_features_take(ecg_features_state *state, float *beat, double rr, float
     rhythm_features(state, rr, features, &rr_level);
 
     float unit = running_size(state, qrs_size(r, beat));
-    for (int32_t i = 0; i < r->points; i++) beat[i] /= unit;
+    for (int32_t i = 0; i < r->points; i++) beat[i] = limited(beat[i] / unit, SHAPE_LIMIT);
 
     if (state->beats == 0) { /* the first beat is all that is known of the patient */
         learn(state, beat, -1, 0);
@@ -384,4 +386,20 @@ float ecg_features_rr_level(const ecg_features_state *state, double rr) {
 void ecg_features_look_ahead(float *features, float rr_level, double rr_next) {
     features[ECG_F_RR_NEXT] = rr_level > 0.0f ? ecg_limited_log((float)rr_next / rr_level) : 0.0f;
     features[ECG_F_RR_NEXT_KNOWN] = 1.0f;
+}
+
+int ecg_features_valid(const ecg_features_state *state) {
+    for (int k = 0; k < ECG_TEMPLATES; k++) {
+        const ecg_template *t = &state->templates[k];
+        if (!(t->share >= 0.0f && t->share <= 1.0f) || !(t->count >= 0.0f && t->count <= TEMPLATE_MEMORY)
+            || !ecg_all_finite(t->shape, ECG_WINDOW_MAX))
+            return 0;
+    }
+    return ecg_within(state->beats, 0, ECG_COUNT_MAX) && ecg_within(state->rr_count, 0, 1 << 24)
+           && ecg_all_finite(state->rr_recent, ECG_RR_RECENT) && isfinite(state->rr_long)
+           && ecg_within(state->sizes, 0, ECG_SIZE_RECENT) && ecg_all_finite(state->size_recent, ECG_SIZE_RECENT)
+           && isfinite(state->unit) && (state->unit > 0.0f || state->beats == 0)
+           && ecg_within(state->dominant, 0, ECG_TEMPLATES - 1) && fabsf(state->orientation) == 1.0f
+           && ecg_all_finite(state->previous, ECG_WINDOW_MAX) && ecg_all_finite(state->before, ECG_FEATURES)
+           && ecg_all_finite(state->second, ECG_FEATURES) && ecg_habits_valid(&state->habits);
 }

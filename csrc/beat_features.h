@@ -74,6 +74,7 @@ typedef struct ecg_features_state {
 } ecg_features_state;
 
 void ecg_features_init(ecg_features_state *state, const ecg_window_config *config);
+int ecg_features_valid(const ecg_features_state *state);
 /* Takes the beat `beat` (mV, level removed, made into the units of the output) with its RR interval
  * (s, NaN on the first). Writes the model's window (points x ECG_CHANNELS, interleaved) and its
  * features, then lets the beat into the running templates. Returns the RR level of the moment (s),

@@ -89,3 +89,11 @@ void ecg_habits_learn(ecg_habits *h, const ecg_regions *r, const float *beat, do
     h->last_early = early;
     h->last_usual = usual;
 }
+
+int ecg_habits_valid(const ecg_habits *h) {
+    return ecg_all_finite(h->first, ECG_HABIT_FIRST) && ecg_all_finite(h->late, ECG_WINDOW_MAX)
+           && ecg_all_finite(h->early, ECG_WINDOW_MAX) && isfinite(h->home) && h->home >= 0.0f
+           && ecg_within(h->settled, 0, ECG_HABIT_FIRST) && ecg_within(h->last_early, 0, 1)
+           && ecg_within(h->last_usual, 0, 1) && ecg_within(h->late_beats, 0, P_MEMORY)
+           && ecg_within(h->early_beats, 0, P_MEMORY);
+}

@@ -33,6 +33,8 @@ void ecg_habits_features(const ecg_habits *habits, const ecg_regions *r, const f
 /* Lets the beat into the habits; `usual`: has it the shape of the patient's usual beat. */
 void ecg_habits_learn(ecg_habits *habits, const ecg_regions *r, const float *beat, double rr, int usual);
 
+int ecg_habits_valid(const ecg_habits *habits);
+
 /* beat_features.c: measures that both share. */
 float ecg_limited_log(float ratio);
 float ecg_correlation(const float *a, const float *b, int32_t first, int32_t last, int32_t lag,

@@ -99,3 +99,46 @@ int64_t ecg_detector_delay(const ecg_detector *d) {
 int64_t ecg_detector_count(const ecg_detector *d) {
     return d->count;
 }
+
+/* ------------------------------------------------------------------ snapshots */
+
+int ecg_detector_same(ecg_detector *d, const unsigned char *saved) {
+    const size_t config = offsetof(ecg_detector, config);
+    if (memcmp(&d->config, saved + config, sizeof d->config) != 0) return ECG_ERROR_CONFIG;
+    if (memcmp(d, saved, offsetof(ecg_detector, count)) != 0) return ECG_ERROR_SNAPSHOT;
+    for (size_t l = 0; l < (size_t)d->config.leads; l++)
+        if (memcmp(&ecg_leads(d)[l], saved + d->leads_at + l * sizeof(ecg_lead), offsetof(ecg_lead, offset)) != 0)
+            return ECG_ERROR_SNAPSHOT;
+    const int same = ops_of(d->config.method)->same(d, ecg_method_state(d), saved + d->method_at);
+    return same ? ECG_OK : ECG_ERROR_SNAPSHOT;
+}
+
+int ecg_qrs_valid(const ecg_qrs *beats, uint32_t head, uint32_t tail, uint32_t size, int64_t count) {
+    if (tail - head > size) return 0;
+    for (uint32_t i = head; i != tail; i++) {
+        const ecg_qrs *beat = &beats[i % size];
+        if (!ecg_within(beat->r_sample, 0, count - 1) || !ecg_within(beat->reported_at, 0, count)
+            || !isfinite(beat->strength))
+            return 0;
+    }
+    return 1;
+}
+
+int ecg_detector_valid(ecg_detector *d) {
+    const size_t samples = (size_t)d->config.leads * (d->ring_mask + 1u);
+    const uint8_t *flags = ecg_flags(d, 0);
+    if (!ecg_within(d->count, 0, ECG_COUNT_MAX) || !ecg_within(d->last_r, INT64_MIN / 2, d->count - 1)
+        || !ecg_qrs_valid(d->queue, d->queue_head, d->queue_tail, ECG_QUEUE, d->count)
+        || !ecg_all_finite(ecg_ring(d, 0), samples))
+        return 0;
+    for (size_t i = 0; i < samples; i++)
+        if (flags[i] > (ECG_QUALITY_GAP | ECG_QUALITY_FLAT | ECG_QUALITY_SATURATED)) return 0;
+    for (int l = 0; l < d->config.leads; l++)
+        if (!ecg_lead_valid(&ecg_leads(d)[l])) return 0;
+    return ops_of(d->config.method)->valid(d, ecg_method_state(d));
+}
+
+void ecg_detector_restart(ecg_detector *d) {
+    const ecg_detector_config config = d->config;
+    ecg_detector_init(d, d->header.bytes, &config);
+}

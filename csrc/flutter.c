@@ -40,7 +40,7 @@ float ecg_flutter_leakage(ecg_detector *d, int lead, int64_t last) {
     }
     if (!(slope > 0.0)) return 1.0f;
     double period = 6.283185307179586 * size / slope; /* points, of a sine with this size and slope */
-    if (period < PERIOD_MIN * fs / group || period > PERIOD_MAX * fs / group) return 1.0f;
+    if (!(period >= PERIOD_MIN * fs / group && period <= PERIOD_MAX * fs / group)) return 1.0f;
     int32_t half = (int32_t)floor(0.5 * period);
     double left = 0.0, all = 0.0;
     for (int32_t i = half; i < n; i++) {

@@ -71,4 +71,22 @@ int ecg_given_announce(ecg_detector *d, int64_t r_sample) {
     return ECG_OK;
 }
 
-const ecg_method_ops ecg_given_ops = {given_size, given_init, given_process, given_flush, given_delay};
+static int given_same(const ecg_detector *d, const void *state, const unsigned char *saved) {
+    (void)d;
+    return memcmp(state, saved, offsetof(given_state, last)) == 0;
+}
+
+static int given_valid(ecg_detector *d, void *state) {
+    const given_state *g = state;
+    int64_t before = -g->apart;
+    if (g->tail - g->head > GIVEN_MAX) return 0;
+    for (uint32_t i = g->head; i != g->tail; i++) {
+        const int64_t mark = g->marks[i % GIVEN_MAX];
+        if (!ecg_within(mark, before + g->apart, INT64_MAX / 2) || mark + g->reach < d->count) return 0;
+        before = mark;
+    }
+    return ecg_within(g->last, before, INT64_MAX / 2);
+}
+
+const ecg_method_ops ecg_given_ops = {given_size,  given_init, given_process, given_flush,
+                                      given_delay, given_same, given_valid};

@@ -5,6 +5,7 @@
 #include "ecgfast.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 /* First bytes of every state block: what a snapshot is checked by. */
@@ -17,32 +18,59 @@ typedef struct ecg_header {
 #define ECG_KIND_DETECTOR 0x51525331u /* "QRS1" */
 #define ECG_KIND_STREAM 0x45434731u   /* "ECG1" */
 
+/* What every `..._valid` below is made of: it says whether a restored state is one that a stream can have. */
+#define ECG_COUNT_MAX ((int64_t)1 << 60) /* samples: sums and differences of a few positions fit 64 bits */
+static inline int ecg_within(int64_t x, int64_t low, int64_t high) {
+    return x >= low && x <= high;
+}
+static inline int ecg_all_finite(const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i])) return 0;
+    return 1;
+}
+static inline int ecg_all_finite_doubles(const double *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i])) return 0;
+    return 1;
+}
+
 static inline size_t ecg_round_up(size_t bytes) {
     return (bytes + (ECG_ALIGNMENT - 1)) & ~(size_t)(ECG_ALIGNMENT - 1);
 }
 
 /* Front end of one lead: replaces missing samples, takes the offset away, tells flat and clipped. */
 typedef struct ecg_lead {
-    float offset;      /* mV, taken from all samples so that filters start at rest; NaN: to be found */
-    float base;        /* mV: the last offset in force */
-    float last;        /* mV, offset removed: the last finite sample, stands in for missing ones */
-    float low, high;   /* mV: extremes so far */
-    int32_t seen;      /* has a finite sample come */
-    int32_t missing;   /* samples in a row that were not finite */
-    int32_t run;       /* samples in a row equal to the one before */
+    /* from the configuration */
     int32_t flat_run;  /* from this run on the lead counts as flat */
     int32_t clip_run;  /* from this run on, at an extreme, it counts as saturated */
     int32_t gap_run;   /* from so many missing samples on the lead goes on where it stopped */
+    int32_t period;    /* samples after which extremes are renewed */
+    /* of the stream */
+    float offset;      /* mV, taken from all samples so that filters start at rest; NaN: to be found */
+    float base;        /* mV: the last offset in force */
+    float last;        /* mV, offset removed: the last finite sample, stands in for missing ones */
+    float low, high;   /* mV: extremes of this period */
+    float low_before, high_before; /* mV: of the period before */
+    int32_t left;      /* samples left of this period */
+    int32_t seen;      /* has a finite sample come */
+    int32_t missing;   /* samples in a row that were not finite */
+    int32_t run;       /* samples in a row equal to the one before */
 } ecg_lead;
 
 /* Seconds without any change that make a lead flat; 16-bit converters dither far more often. */
 #define ECG_FLAT_S 0.3
 /* Seconds at an extreme of the recording that make it saturated; a QRS peak is never that blunt. */
 #define ECG_CLIP_S 0.02
+/* Seconds that extremes are kept for at least, and half of what they are at most: a single spike must not hide
+ * for good where the converter's limit is, and every few heart beats show a saturated lead's limit. */
+#define ECG_EXTREMES_S 10.0
 /* Seconds of missing samples after which a jump tells nothing: longer than a QRS complex. */
 #define ECG_GAP_S 0.12
 
 void ecg_lead_init(ecg_lead *lead, double fs);
+int ecg_lead_valid(const ecg_lead *lead);
+/* A period is over: its extremes are those of the period before. */
+void ecg_lead_renew(ecg_lead *lead);
 /* The rare cases of ecg_lead_step: a sample that is not finite, or whose offset is not known. */
 uint32_t ecg_lead_resume(ecg_lead *lead, float sample, float *clean);
 /* The lead has not moved for `run` samples. */
@@ -51,6 +79,8 @@ uint32_t ecg_lead_still(ecg_lead *lead, float x);
 /* One sample in; returns its quality bits and puts the usable value into *clean. */
 static inline uint32_t ecg_lead_step(ecg_lead *lead, float sample, float *clean) {
     float x = sample - lead->offset;
+    if (lead->left == 0) ecg_lead_renew(lead);
+    lead->left--;
     if (!(fabsf(x) <= 1e30f)) return ecg_lead_resume(lead, sample, clean);
     /* Without branches on the signal: whether a sample repeats is not predictable. */
     lead->run = x == lead->last ? lead->run + 1 : 0;
@@ -160,11 +190,24 @@ typedef struct ecg_method_ops {
     size_t (*process)(ecg_detector *d, void *state, const float *samples, size_t n);
     void (*flush)(ecg_detector *d, void *state);
     int64_t (*delay)(const ecg_detector *d, const void *state); /* samples */
+    /* Has `saved` the same parts that follow from the configuration? Not aligned. */
+    int (*same)(const ecg_detector *d, const void *state, const unsigned char *saved);
+    int (*valid)(ecg_detector *d, void *state);
 } ecg_method_ops;
 
 extern const ecg_method_ops ecg_pan_tompkins_ops;
 extern const ecg_method_ops ecg_adaptive_ops;
 extern const ecg_method_ops ecg_given_ops;
+
+/* Of the block of a detector and of a stream, for snapshots: an ecg_status that says whether `saved` was made
+ * with the same configuration; whether the rest is valid; initialised anew. */
+int ecg_detector_same(ecg_detector *d, const unsigned char *saved);
+int ecg_detector_valid(ecg_detector *d);
+int ecg_qrs_valid(const ecg_qrs *beats, uint32_t head, uint32_t tail, uint32_t size, int64_t count);
+void ecg_detector_restart(ecg_detector *d);
+int ecg_stream_same(ecg_stream *s, const unsigned char *saved);
+int ecg_stream_valid(ecg_stream *s);
+void ecg_stream_restart(ecg_stream *s);
 
 /* given.c: announces an R peak to a detector whose method is ECG_GIVEN; an ecg_status. */
 int ecg_given_announce(ecg_detector *d, int64_t r_sample);

@@ -8,7 +8,22 @@ void ecg_lead_init(ecg_lead *lead, double fs) {
     lead->flat_run = (int32_t)ceil(ECG_FLAT_S * fs);
     lead->clip_run = (int32_t)ceil(ECG_CLIP_S * fs);
     lead->gap_run = (int32_t)ceil(ECG_GAP_S * fs);
+    lead->period = lead->left = (int32_t)ceil(ECG_EXTREMES_S * fs);
     if (lead->clip_run < 4) lead->clip_run = 4; /* at 100 Hz two or three equal samples are a rounded peak */
+}
+
+int ecg_lead_valid(const ecg_lead *lead) {
+    const float values[6] = {lead->base, lead->last, lead->low, lead->high, lead->low_before, lead->high_before};
+    return ecg_all_finite(values, 6) && (isnan(lead->offset) || lead->offset == lead->base)
+           && ecg_within(lead->left, 0, lead->period) && ecg_within(lead->seen, 0, 1)
+           && ecg_within(lead->missing, 0, lead->gap_run) && ecg_within(lead->run, 0, lead->flat_run);
+}
+
+void ecg_lead_renew(ecg_lead *lead) {
+    lead->low_before = lead->low;
+    lead->high_before = lead->high;
+    lead->low = lead->high = lead->last;
+    lead->left = lead->period;
 }
 
 uint32_t ecg_lead_resume(ecg_lead *lead, float sample, float *clean) {
@@ -27,6 +42,8 @@ uint32_t ecg_lead_resume(ecg_lead *lead, float sample, float *clean) {
         lead->base = base;
         lead->high += shift;
         lead->low += shift;
+        lead->high_before += shift;
+        lead->low_before += shift;
     }
     lead->offset = lead->base;
     lead->missing = 0;
@@ -40,7 +57,9 @@ uint32_t ecg_lead_still(ecg_lead *lead, float x) {
         lead->run = lead->flat_run; /* does not overflow in days of silence */
         return ECG_QUALITY_FLAT;
     }
-    return (x == lead->high || x == lead->low) && lead->low < lead->high ? ECG_QUALITY_SATURATED : 0;
+    const float high = lead->high > lead->high_before ? lead->high : lead->high_before;
+    const float low = lead->low < lead->low_before ? lead->low : lead->low_before;
+    return (x == high || x == low) && low < high ? ECG_QUALITY_SATURATED : 0;
 }
 
 /* Is there a run of `length` ones? */
@@ -113,13 +132,16 @@ static inline uint32_t piece(ecg_lead *lead, const float *samples, int stride, i
     lead->last = clean[n - 1];
     lead->high = top;
     lead->low = bottom;
+    lead->left -= n;
     return 0;
 }
 
 uint32_t ecg_lead_block(ecg_lead *lead, const float *samples, int stride, int n, float *clean, uint8_t *flags) {
     uint32_t all = 0;
-    for (int i = 0; i < n; i += PIECE) {
-        int length = n - i < PIECE ? n - i : PIECE;
+    for (int i = 0, length; i < n; i += length) {
+        if (lead->left == 0) ecg_lead_renew(lead);
+        length = n - i < PIECE ? n - i : PIECE;
+        if (length > lead->left) length = lead->left;
         if (length < 4) all |= one_by_one(lead, samples + i * stride, stride, length, clean + i, flags + i);
         else if (stride == 1) all |= piece(lead, samples + i, 1, length, clean + i, flags + i);
         else all |= piece(lead, samples + i * stride, stride, length, clean + i, flags + i);

@@ -299,4 +299,44 @@ static int64_t pt_delay(const ecg_detector *d, const void *state) {
     return s->limit > 0 ? s->limit : s->oldest + ecg_refine_reach(d->config.fs);
 }
 
-const ecg_method_ops ecg_pan_tompkins_ops = {pt_size, pt_init, pt_process, pt_flush, pt_delay};
+static int pt_same(const ecg_detector *d, const void *state, const unsigned char *saved) {
+    const pt_state *s = state;
+    int same = memcmp(s, saved, offsetof(pt_state, left)) == 0;
+    for (size_t l = 0; l < (size_t)d->config.leads; l++) {
+        const size_t at = offsetof(pt_state, lead) + l * sizeof(pt_lead);
+        same = same && memcmp(&s->lead[l], saved + at, offsetof(pt_lead, x1)) == 0;
+    }
+    return same;
+}
+
+static int pt_lead_valid(const ecg_detector *d, const pt_state *s, const pt_lead *f) {
+    const double values[] = {f->x1,         f->x2,           f->u1,          f->u2,   f->y1, f->y2, f->part,
+                             f->search.sum, f->search.block, f->search.peak, f->signal, f->noise};
+    if (!ecg_all_finite_doubles(values, sizeof values / sizeof *values) || !ecg_all_finite_doubles(f->energy, HISTORY)
+        || !ecg_within(f->passed, 0, PASSED) || !ecg_within(f->search.rising, 0, 1)
+        || (f->search.rising && !ecg_within(f->search.peak_at, s->count - s->hold, s->count - 1)))
+        return 0;
+    for (int i = 0; i < f->passed; i++)
+        if (!ecg_within(f->found[i].at, s->count - s->block - s->hold, s->count - 1) || !(f->found[i].peak >= 0.0)
+            || f->found[i].at < 0)
+            return 0;
+    return pt_decision_valid(d, s, f);
+}
+
+static int pt_valid(ecg_detector *d, void *state) {
+    pt_state *s = state;
+    const int leads = d->config.leads;
+    const int64_t block = (int64_t)s->block * s->group, begun = d->count % block;
+    const int64_t before = s->count - s->base - begun / s->group; /* steps in the buffers when the block began */
+    if (s->left != block - begun || s->blocks != (uint32_t)(d->count / block) || s->count != d->count / s->group
+        || !ecg_within(before, s->history, s->length - s->block) || !ecg_within(s->speaker, 0, leads - 1)
+        || !ecg_within(s->reported, INT64_MIN / 4, d->count)
+        || !ecg_all_finite_doubles(pt_band(d, s, 0), 2 * (size_t)leads * (size_t)s->length))
+        return 0;
+    for (int l = 0; l < leads; l++)
+        if (!pt_lead_valid(d, s, &s->lead[l])) return 0;
+    return 1;
+}
+
+const ecg_method_ops ecg_pan_tompkins_ops = {pt_size,  pt_init, pt_process, pt_flush,
+                                             pt_delay, pt_same, pt_valid};

@@ -53,7 +53,7 @@ typedef struct pt_found {
 typedef struct pt_lead {
     /* Band-pass, two sections without the constant gain: u[n] = x[n] - x[n-2] - a2 u[n-2] - a1 u[n-1],
      * likewise y from u with c1 and c2. */
-    double a1, a2, c1, c2;
+    double a1, a2, c1, c2; /* from the configuration */
     double x1, x2, u1, u2, y1, y2; /* the last two values */
     double part;           /* sum of the samples of a group that is not complete */
     pt_search search;
@@ -84,6 +84,7 @@ typedef struct pt_lead {
 } pt_lead;
 
 typedef struct pt_state {
+    /* from the configuration */
     int32_t group;      /* samples that make one of the stages' (a "step" of time below) */
     int32_t delay;      /* samples: group delay of the band-pass and of the groups */
     int32_t width;      /* steps: moving window, BLOCKS blocks */
@@ -92,15 +93,16 @@ typedef struct pt_state {
     int32_t block;      /* steps a block */
     int32_t history;    /* steps before the present one that a decision looks at */
     int32_t length;     /* steps that the buffers of band-passed signal and squared slope hold */
+    int64_t pair;       /* steps: longest interval of two peaks that confirm each other */
+    int64_t first;      /* samples: length of the first seconds, which are decided in retrospect */
+    int64_t oldest;     /* samples: longest age of a mark that search-back may report */
+    int64_t limit;      /* samples: longest age of an R peak that may be reported; 0: no limit asked */
+    /* of the stream */
     int32_t left;       /* samples until the block is full */
     int32_t speaker;    /* the lead that is reported */
     uint32_t blocks;    /* so far */
     int64_t count;      /* steps so far */
     int64_t base;       /* step at the buffers' start */
-    int64_t pair;       /* steps: longest interval of two peaks that confirm each other */
-    int64_t first;      /* samples: length of the first seconds, which are decided in retrospect */
-    int64_t oldest;     /* samples: longest age of a mark that search-back may report */
-    int64_t limit;      /* samples: longest age of an R peak that may be reported; 0: no limit asked */
     int64_t reported;   /* mark of the last beat reported */
     pt_lead lead[1];
 } pt_state;
@@ -134,5 +136,7 @@ static inline void pt_pass(pt_lead *f) {
 /* pan_tompkins_decision.c */
 /* Decides on the peaks passed in the block that ends now, then what time brings about. */
 void pt_decide(ecg_detector *d, pt_state *s);
+/* Of a lead after a restored snapshot: what decisions are made from. */
+int pt_decision_valid(const ecg_detector *d, const pt_state *s, const pt_lead *f);
 
 #endif /* ECGFAST_PAN_TOMPKINS_H */

@@ -363,3 +363,24 @@ void pt_decide(ecg_detector *d, pt_state *s) {
         search_back(d, s, f);
     }
 }
+
+int pt_decision_valid(const ecg_detector *d, const pt_state *s, const pt_lead *f) {
+    const double values[] = {f->interval, f->height, f->last_slope, f->rr_mean};
+    const int64_t never = INT64_MIN / 4;
+    if (!ecg_all_finite_doubles(values, sizeof values / sizeof *values) || !ecg_all_finite_doubles(f->rr, RR_KEPT)
+        || !ecg_within(f->noisy, 0, 1) || !ecg_within(f->started, 0, 1) || !ecg_within(f->calm, 0, KNOWN_BEATS)
+        || !ecg_within(f->even, 0, CALM_BEATS) || !ecg_within(f->fault_at, never, d->count)
+        || !ecg_within(f->last, never, d->count) || !ecg_within(f->beats, 0, d->count)
+        || !ecg_within(f->idle, 0, d->count - never) || !ecg_within(f->rr_count, 0, RR_KEPT)
+        || !ecg_within(f->rr_next, 0, RR_KEPT - 1) || !ecg_within(f->peaks, 0, PEAKS))
+        return 0;
+    for (int i = 0; i < HEIGHTS; i++)
+        if (!isfinite(f->heights[i].peak) || !ecg_within(f->heights[i].at, 0, s->count)) return 0;
+    for (int i = 0; i < PEAKS; i++) {
+        const pt_peak *p = &f->kept[i];
+        if (!isfinite(p->height) || !isfinite(p->slope) || !ecg_within(p->about, 0, d->count)) return 0;
+    }
+    for (int i = 0; i < PT_RECENT; i++)
+        if (!isfinite(f->recent[i].strength) || !ecg_within(f->recent[i].about, never, d->count)) return 0;
+    return 1;
+}

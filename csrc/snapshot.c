@@ -1,4 +1,4 @@
-/* A state's bytes with a checksum, so that a damaged snapshot is refused before it is used. */
+/* A state's bytes with a checksum: a damaged snapshot is refused by it, a forged one by each stage's own check. */
 #include "internal.h"
 
 #define SNAPSHOT_MAGIC 0x50414e5347434545ull /* "EECGSNAP" */
@@ -29,11 +29,17 @@ int ecg_snapshot_restore(void *state, size_t bytes, const void *snapshot, size_t
     memcpy(&head, snapshot, sizeof head);
     memcpy(&saved, body, sizeof saved);
     memcpy(&now, state, sizeof now);
-    /* The block was initialised for the same configuration, so that kind, version and size agree. */
-    if (head.magic != SNAPSHOT_MAGIC || head.bytes != bytes || snapshot_bytes != bytes + sizeof head
-        || memcmp(&now, &saved, sizeof now) != 0 || saved.bytes != bytes
-        || fnv1a(body, bytes) != head.checksum)
+    if (head.magic != SNAPSHOT_MAGIC || head.bytes != snapshot_bytes - sizeof head || saved.bytes != head.bytes
+        || saved.kind != now.kind || saved.version != now.version || now.bytes != bytes
+        || fnv1a(body, snapshot_bytes - sizeof head) != head.checksum)
         return ECG_ERROR_SNAPSHOT;
+    if (saved.bytes != bytes) return ECG_ERROR_CONFIG; /* the size follows from the configuration */
+    const int stream = now.kind == ECG_KIND_STREAM;
+    const int status = stream ? ecg_stream_same(state, body) : ecg_detector_same(state, body);
+    if (status != ECG_OK) return status;
     memcpy(state, body, bytes);
-    return ECG_OK;
+    if (stream ? ecg_stream_valid(state) : ecg_detector_valid(state)) return ECG_OK;
+    if (stream) ecg_stream_restart(state);
+    else ecg_detector_restart(state);
+    return ECG_ERROR_SNAPSHOT;
 }

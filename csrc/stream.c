@@ -316,3 +316,38 @@ int64_t ecg_stream_delay(const ecg_stream *s) {
     int64_t delay = detected > cut ? detected : cut;
     return s->config.lookahead ? delay + s->patience : delay;
 }
+
+/* ------------------------------------------------------------------ snapshots */
+
+int ecg_stream_same(ecg_stream *s, const unsigned char *saved) {
+    if (memcmp(&s->config, saved + offsetof(ecg_stream, config), sizeof s->config) != 0) return ECG_ERROR_CONFIG;
+    /* Sizes and places are those of both configurations: the detector's comes next, where it must be. */
+    const int status = ecg_detector_same(detector_of(s), saved + s->at.detector_at);
+    if (status != ECG_OK) return status;
+    const size_t regions = offsetof(ecg_stream, features) + offsetof(ecg_features_state, regions);
+    const int same = memcmp(s, saved, offsetof(ecg_stream, last_r)) == 0
+                     && memcmp(&s->features.regions, saved + regions, sizeof s->features.regions) == 0
+                     && memcmp(grid_of(s, s->at.beat_at), saved + s->at.beat_at, s->at.held_at - s->at.beat_at) == 0;
+    return same ? ECG_OK : ECG_ERROR_SNAPSHOT;
+}
+
+int ecg_stream_valid(ecg_stream *s) {
+    ecg_detector *d = detector_of(s);
+    const ecg_beat *held = &s->held.beat;
+    const size_t held_floats = s->config.lookahead ? window_floats(&s->config) : 0;
+    return ecg_detector_valid(d) && ecg_within(s->last_r, -1, d->count - 1)
+           && ecg_qrs_valid(s->pending, s->pending_head, s->pending_tail, STREAM_PENDING, d->count)
+           && ecg_within(s->fluttering, 0, 1) && ecg_within(s->held_full, 0, s->config.lookahead)
+           && (!s->held_full || ecg_within(held->r_sample, 0, d->count - 1)) && isfinite(held->strength)
+           && isfinite(s->held.rr_level) && ecg_all_finite(s->held.features, ECG_FEATURES)
+           && ecg_within(s->put, 0, ECG_COUNT_MAX) && isfinite(s->rr_level)
+           && ecg_all_finite(floats_of(s, s->at.held_at), held_floats)
+           && ecg_all_finite(floats_of(s, s->at.past_at), (size_t)s->config.history * ECG_FEATURES)
+           && ecg_features_valid(&s->features);
+}
+
+void ecg_stream_restart(ecg_stream *s) {
+    const ecg_window_config window = s->config;
+    ecg_detector_config detector = detector_of(s)->config;
+    ecg_stream_init(s, s->header.bytes, &detector, &window);
+}

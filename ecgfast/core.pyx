@@ -658,8 +658,6 @@ cdef class QRSDetector(_Exclusive):
 def _restore_detector(fs, method, max_delay, leads, snapshot, ended=False):
     cdef QRSDetector detector = QRSDetector(fs, method=method, max_delay=max_delay, leads=leads)
     detector.block.restore(snapshot)
-    if c.ecg_detector_delay(<c.ecg_detector *>detector.block.at) != detector.delay_:
-        _check(c.ECG_ERROR_SNAPSHOT)  # of another sampling rate or max_delay
     detector.ended = bool(ended)
     return detector
 
@@ -974,8 +972,6 @@ cdef class BeatStream(_Exclusive):
 def _restore_stream(fs, settings, snapshot, waiting, last_mark, ended=False):
     cdef BeatStream stream = BeatStream(fs, **settings)
     stream.block.restore(snapshot)
-    if c.ecg_stream_delay(<c.ecg_stream *>stream.block.at) != stream.delay_:
-        _check(c.ECG_ERROR_SNAPSHOT)  # of another sampling rate, max_delay or window
     stream.last_mark = last_mark
     if len(waiting):
         stream._announce(waiting)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from streams import METHODS, bits, noisy_signal, take
+from twins import lead as twin_lead
 
-from ecgfast import BeatStream, detect_qrs
+from ecgfast import BeatBatch, BeatStream, detect_qrs
 from ecgfast.records import demo_record, synthetic_ecg
 from ecgfast.streaming import Quality
 
@@ -176,3 +177,19 @@ def test_flicker_of_one_converter_level_is_no_beat(method: str, fs: float) -> No
     found = detect_qrs(np.concatenate([beats, flicker, beats]), fs, method=method) / fs
     assert not np.any((found > 41) & (found < 99))
     assert np.count_nonzero(found > 102) >= np.count_nonzero((found > 2) & (found < 40)) - 1
+
+
+@pytest.mark.parametrize("fs", [100.0, 128.0, 360.0])
+def test_saturation_agrees_with_the_twin_and_is_found_again_after_a_spike(fs: float) -> None:
+    signal = np.clip(3 * synthetic_ecg(65, fs, wander=0.3, seed=5).signal[:, 0], -0.6, 0.6)
+    signal[int(0.3 * fs)] = 5.0
+    signal[int(31.0 * fs)] = -4.0
+    marks = np.arange(int(fs), len(signal) - int(fs), int(0.5 * fs))
+    stream = BeatStream(fs, method="given")
+    batch = BeatBatch.concatenate([stream.process(signal, marks), stream.flush()])
+    expected = twin_lead.saturated(signal, fs)
+    around = int(0.25 * fs)
+    for r, quality in zip(batch.r_sample, batch.quality, strict=True):
+        assert bool(quality & 4) == expected[max(0, r - around) : r + around + 1].any(), r
+    last = batch.r_sample > 52 * fs
+    assert (batch.quality[last] & 4).any(), "the limit is known again after the spikes"

@@ -82,9 +82,9 @@ def test_damaged_snapshots_are_refused(make) -> None:
     good = arguments[at]
     assert rebuild(*arguments).count == stream.count
 
-    def refused(snapshot: bytes) -> None:
+    def refused(snapshot: bytes, match: str = "no snapshot of this kind of state, or dam") -> None:
         changed = (*arguments[:at], snapshot, *arguments[at + 1 :])
-        with pytest.raises(InputError, match="no snapshot of this kind of state, or damaged"):
+        with pytest.raises(InputError, match=match):
             rebuild(*changed)
 
     for position in [*range(0, 64, 3), 100, len(good) // 2, len(good) - 1]:
@@ -95,10 +95,45 @@ def test_damaged_snapshots_are_refused(make) -> None:
         refused(good[:length])
     refused(good + b"\0")
     other = make(2 * FS).__reduce__()[1]
-    refused(next(a for a in other if isinstance(a, bytes)))
+    refused(
+        next(a for a in other if isinstance(a, bytes)), match="snapshot of another configuration"
+    )
     # A detector's bytes are no stream's and the other way round.
     wrong = (QRSDetector if make is BeatStream else BeatStream)(FS).__reduce__()[1]
     refused(next(a for a in wrong if isinstance(a, bytes)))
+
+
+def forged(snapshot: bytes, at: int, value: bytes) -> bytes:
+    """With other bytes in the state and the checksum that goes with them."""
+    state = bytearray(snapshot[32:])
+    state[at : at + len(value)] = value
+    checksum = 0xCBF29CE484222325
+    for byte in state:
+        checksum = ((checksum ^ byte) * 0x100000001B3) & (2**64 - 1)
+    return snapshot[:16] + checksum.to_bytes(8, "little") + snapshot[24:32] + bytes(state)
+
+
+@pytest.mark.parametrize("method", [*METHODS, "given"])
+def test_forged_snapshots_are_refused_or_harmless(method: str) -> None:
+    """Whatever a forger writes over the detector's head and the method's state (see tests/fuzz)."""
+    stream = BeatStream(FS, method=method)
+    signal = noisy_signal()
+    stream.process(signal[:3000])
+    rebuild, arguments = stream.__reduce__()
+    at = next(i for i, a in enumerate(arguments) if isinstance(a, bytes))
+    good = arguments[at]
+    refused = []
+    for offset in [*range(0, 400, 40), len(good) - 40, len(good) - 400]:
+        for value in (b"\xff" * 8, (1 << 40).to_bytes(8, "little"), b"\x00\x00\xc0\x7f" * 2):
+            changed = (*arguments[:at], forged(good, offset, value), *arguments[at + 1 :])
+            try:
+                other = rebuild(*changed)
+            except InputError as error:
+                refused.append(str(error))
+            else:
+                other.process(signal[3000:4000])
+    assert refused
+    assert all("snapshot" in message for message in refused)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +151,7 @@ def test_a_snapshot_of_another_sampling_rate_is_refused(make, more) -> None:
     stream.process(noisy_signal())
     rebuild, arguments = stream.__reduce__()
     for fs in (500.0, 360.5, 340.0):
-        with pytest.raises(InputError, match="no snapshot of this kind of state"):
+        with pytest.raises(InputError, match="snapshot of another configuration"):
             rebuild(fs, *arguments[1:])
     at = next(i for i, a in enumerate(arguments) if isinstance(a, bytes))
     for wrong in (None, "text", bytearray(arguments[at])):

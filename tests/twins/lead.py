@@ -34,3 +34,19 @@ def cleaned(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
             last, missing = x, 0
         clean[i] = last
     return clean, nothing
+
+
+def saturated(signal: np.ndarray, fs: float) -> np.ndarray:
+    """Where a lead without gaps stays at an extreme of the last 10 to 20 s for 20 ms or more."""
+    period = math.ceil(10 * fs)
+    blunt = max(4, math.ceil(0.02 * fs))
+    flat = math.ceil(0.3 * fs)
+    x = np.asarray(signal, np.float32) - np.float32(signal[0])
+    out = np.zeros(len(x), bool)
+    repeats = 0
+    for i in range(len(x)):
+        repeats = repeats + 1 if x[i] == (x[i - 1] if i else 0) else 0
+        seen = x[max(0, (i // period - 1) * period - 1) : i + 1]
+        low, high = seen.min(), seen.max()
+        out[i] = blunt <= repeats < flat and x[i] in (low, high) and low < high
+    return out
