@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core import FEATURE_NAMES
-from ..records import read_record
-from .examples import ExampleSet
-from .recipe import Schedule
+from ..._types import FloatArray
+from ...core import FEATURE_NAMES
+from ...records import read_record
+from ..datasets.examples import ExampleSet
+from ..recipes.recipe import Schedule
 
 __all__ = ["Batches", "FloatArray", "class_weights", "recorded_noise"]
 
 _NEXT, _KNOWN = FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")
-
-FloatArray = npt.NDArray[np.float32]
 
 
 def class_weights(labels: npt.ArrayLike, classes: int, schedule: Schedule) -> FloatArray:

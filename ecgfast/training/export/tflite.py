@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._files import whole_file
-from ..errors import InputError, MissingExtraError, ModelError
-from ..processes import module_command
-from ..runtime.cards import ModelCard
+from ..._files import whole_file
+from ...errors import InputError, MissingExtraError, ModelError
+from ...processes import module_command
+from ...runtime.cards import ModelCard
 
 __all__ = ["FORMS", "export"]
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from .._files import descriptor_of
 from ..errors import EcgfastError
-from ..records.mit import END, decode_annotations, encode_start
-from .common import UsageError
-from .marks import OWN_CODES
+from ..records.wfdb_annotations import END, decode_annotations, encode_start
+from .annotations import OWN_CODES
+from .errors import UsageError
 
 __all__ = [
     "ANNOTATIONS",

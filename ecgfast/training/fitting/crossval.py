@@ -13,13 +13,13 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from .._files import whole_file
-from ..errors import InputError
-from .augment import FloatArray
-from .examples import ExampleSet
-from .recipe import Recipe
-from .scoring import slug
-from .tasks import Report, Task
+from ..._files import whole_file
+from ..._types import FloatArray, Report
+from ...errors import InputError
+from ..datasets.examples import ExampleSet
+from ..recipes.recipe import Recipe
+from ..scoring import slug
+from ..tasks.base import Task
 
 __all__ = [
     "CandidateResult",

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core import BeatBatch, BeatStream, WindowSpec
-from ..errors import RecordError
-from ..records import read_record
+from ...core import BeatBatch, BeatStream, WindowSpec
+from ...errors import RecordError
+from ...records import read_record
 from .examples import ExampleSet
 from .kaggle import CYCLE, NORMALITY
 

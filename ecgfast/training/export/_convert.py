@@ -1,7 +1,7 @@
 """What `export` runs in processes of its own, since converters and runtimes can crash.
 
-``python -m ecgfast.training._convert convert JOB.json`` turns a Keras model into TFLite files;
-``... check JOB.json`` runs them in one runtime, without TensorFlow in the process.
+``python -m ecgfast.training.export._convert convert JOB.json`` turns a Keras model into TFLite
+files; ``... check JOB.json`` runs them in one runtime, without TensorFlow in the process.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
-from ..errors import RecordError
-from ..evaluation import AAMI_OF_SYMBOL, is_beat
-from ..records import Annotations, read_record
+from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
+from ...errors import RecordError
+from ...evaluation import AAMI_OF_SYMBOL, is_beat
+from ...records import Annotations, read_record
 from .examples import ExampleSet
 from .splits import patient_of
 

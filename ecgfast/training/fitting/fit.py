@@ -19,15 +19,15 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from .. import __version__
-from .._files import whole_file
-from ..errors import InputError
-from ..networks import HyperLoss, build
-from ..networks.conditioning import settle_norms, widen_sigmoids
-from .augment import Batches, FloatArray
-from .examples import ExampleSet
-from .recipe import Recipe, Schedule
-from .tasks import Report
+from ... import __version__
+from ..._files import whole_file
+from ..._types import FloatArray, Report
+from ...errors import InputError
+from ...networks import HyperLoss, build
+from ...networks.conditioning import settle_norms, widen_sigmoids
+from ..datasets.examples import ExampleSet
+from ..recipes.recipe import Recipe, Schedule
+from .batches import Batches
 
 __all__ = ["Fitted", "fingerprint", "fit", "predict"]
 

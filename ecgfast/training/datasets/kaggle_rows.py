@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import RecordError
-from ..evaluation import is_beat
-from ..records import read_record
+from ..._types import FloatArray
+from ...errors import RecordError
+from ...evaluation import is_beat
+from ...records import read_record
 from .beats import record_names
 from .examples import ExampleSet
 
@@ -28,8 +29,6 @@ FOUND = 0.99999
 # Points that pick the few beats worth a closer look, and how many those are.
 _PREFIX = 25
 _CANDIDATES = 8
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

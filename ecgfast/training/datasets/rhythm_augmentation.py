@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core import WindowSpec
-from ..evaluation import AAMI_CLASSES
-from ..records import Annotations, Record, read_record
+from ...core import WindowSpec
+from ...evaluation import AAMI_CLASSES
+from ...records import Annotations, Record, read_record
 from .beats import BeatSet, labelled_beats
 from .rhythms import Rhythm, make_rhythm, retime
 from .splits import patient_of
@@ -42,7 +42,7 @@ def prepare_made_beats(
     records : sequence of str
         Such as ``"mitdb/101"``, with annotations.
     kind : str
-        Of `ecgfast.training.rhythms.RHYTHMS`.
+        Of `ecgfast.training.datasets.rhythms.RHYTHMS`.
     seed : int
         What is drawn for one recording does not depend on the others.
     lead : int
@@ -91,7 +91,7 @@ def make_record(
     name : str
         Such as ``"mitdb/101"``, with annotations.
     kind : str
-        Of `ecgfast.training.rhythms.RHYTHMS`.
+        Of `ecgfast.training.datasets.rhythms.RHYTHMS`.
     seed : int
     lead : int
         Column of the lead.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError, RecordError
+from ...errors import InputError, RecordError
 from .set_files import read_set, write_set
 
 __all__ = ["ExampleSet"]

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
-from ..errors import InputError, RecordError
-from ..evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, is_beat
-from ..records import Record, read_record
+from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
+from ...errors import InputError, RecordError
+from ...evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, is_beat
+from ...records import Record, read_record
 from .set_files import read_set, write_set
 from .splits import PACED, patient_of
 

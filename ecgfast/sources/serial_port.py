@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from ..errors import InputError, MissingExtraError
 from ..records import check_fs
-from .lines import LineParser
 from .queue import missing
 from .rate import RateWatch
+from .text_lines import LineParser
 
 __all__ = ["SerialSamples"]
 

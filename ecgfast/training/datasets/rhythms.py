@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
-from ..evaluation import AAMI_CLASSES
+from ...errors import InputError
+from ...evaluation import AAMI_CLASSES
 
 __all__ = ["RHYTHMS", "AtrialWaves", "Rhythm", "make_rhythm", "retime"]
 

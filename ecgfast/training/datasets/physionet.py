@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .._files import whole_file, write_whole
-from ..errors import InputError, RecordError
+from ..._files import whole_file, write_whole
+from ...errors import InputError, RecordError
 
 __all__ = ["PHYSIONET", "Download", "download_database"]
 

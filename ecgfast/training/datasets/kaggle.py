@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..core import BeatBatch, WindowSpec
-from ..errors import InputError, RecordError
-from ..evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL
-from ..records import read_record
+from ...core import BeatBatch, WindowSpec
+from ...errors import InputError, RecordError
+from ...evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL
+from ...records import read_record
 from .beats import cut_reference_beats, record_names
 from .examples import ExampleSet
 from .splits import patient_of

@@ -8,13 +8,13 @@ from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError, ModelError
+from ..errors import InputError, ModelError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from .runtime import Classifier
+    from .classifier import Classifier
 
 __all__ = ["REJECTED", "Decision", "LabelRule", "class_probabilities"]
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ...errors import InputError
 
 __all__ = ["LOSSES", "Recipe", "Schedule", "recipe_names"]
 
@@ -218,7 +218,7 @@ class Recipe:
         text = os.fspath(name_or_path)
         path = Path(text)
         if path.suffix != ".json":
-            path = Path(str(files(__package__))) / "recipes" / f"{text}.json"
+            path = Path(str(files(__package__))) / f"{text}.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -278,5 +278,5 @@ def recipe_names() -> list[str]:
     -------
     list of str
     """
-    folder = Path(str(files(__package__))) / "recipes"
+    folder = Path(str(files(__package__)))
     return sorted(path.stem for path in folder.glob("*.json"))

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
-from ..errors import InputError, RecordError
-from ..records import read_record
+from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
+from ...errors import InputError, RecordError
+from ...records import read_record
 from .beats import record_names
 from .examples import ExampleSet
 from .splits import patient_folds

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..decision import REJECTED
 from ..reports.summary import is_flutter
+from ..runtime.decision import REJECTED
 
 if TYPE_CHECKING:
     from ..streaming import Beat

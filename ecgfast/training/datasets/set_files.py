@@ -11,8 +11,8 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from .._files import whole_file
-from ..errors import RecordError
+from ..._files import whole_file
+from ...errors import RecordError
 
 __all__ = ["read_set", "write_set"]
 
