@@ -26,6 +26,7 @@ __all__ = [
 
 _HOMES = {
     "backends": ("BACKENDS", "available_backends"),
+    "cards": ("InputSpec", "ModelCard", "available_models"),
     "classifier": ("Classifier",),
 }
 
