@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 
 CSRC = Path("csrc")
 SYMBOLS = os.environ.get("ECGFAST_SYMBOLS", "") not in ("", "0")
@@ -46,4 +46,7 @@ table = Extension(
     extra_link_args=LINK,
 )
 
-setup(ext_modules=cythonize([core, table], language_level=3))
+setup(
+    packages=[*find_packages(include=["ecgfast", "ecgfast.*"]), "ecgfast.models"],
+    ext_modules=cythonize([core, table], language_level=3),
+)
