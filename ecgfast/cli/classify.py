@@ -17,6 +17,7 @@ from ..reports.summary import NOT_A_DEVICE, Tally
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, ChunkSource, StreamingClassifier, open_source
 from .annotations import Mark, Marker
+from .errors import report_nothing
 from .options import (
     add_average_leads,
     add_decision,
@@ -25,6 +26,7 @@ from .options import (
     add_model,
     add_output,
     add_signal,
+    add_strict,
     decision_for,
     example,
     labeller_for,
@@ -66,6 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_lookahead(parser)
     add_decision(parser)
     add_signal(parser)
+    add_strict(parser)
     add_average_leads(parser)
     add_output(parser, _ANNOTATOR)
     add_force(parser)
@@ -74,6 +77,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Label beats, write them, and print a summary."""
+    report_nothing(_run(args), strict=args.strict)
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Do the work; returns how many beats were found."""
     begin = perf_counter()
     decision = decision_for(args)
     source = open_source(args.record, args.fs, args.leads, follow=args.follow)
@@ -125,7 +133,7 @@ def run(args: argparse.Namespace) -> None:
                     "format": form,
                 }
             )
-            return
+            return summary.beats
         print(summary.text())
         if source.origin is not None:
             print(source.origin.text())
@@ -136,6 +144,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"time        {pace(duration, wall)}")
         print(f"written     {file}")
         print(NOT_A_DEVICE)
+    return summary.beats
 
 
 def _beats(

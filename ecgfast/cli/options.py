@@ -26,6 +26,7 @@ __all__ = [
     "add_model",
     "add_output",
     "add_signal",
+    "add_strict",
     "data_folder",
     "decision_for",
     "example",
@@ -69,6 +70,13 @@ def add_signal(parser: argparse.ArgumentParser) -> None:
         "--follow",
         action="store_true",
         help="read files outside the recording's folder, where its header names such",
+    )
+
+
+def add_strict(parser: argparse.ArgumentParser) -> None:
+    """Add ``--strict``."""
+    parser.add_argument(
+        "--strict", action="store_true", help="end with status 3 where no beat is found"
     )
 
 

@@ -2,7 +2,7 @@
 #ifndef ECGFAST_INTERNAL_H
 #define ECGFAST_INTERNAL_H
 
-#include "ecgfast.h"
+#include "../../include/ecgfast.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -209,7 +209,7 @@ int ecg_stream_same(ecg_stream *s, const unsigned char *saved);
 int ecg_stream_valid(ecg_stream *s);
 void ecg_stream_restart(ecg_stream *s);
 
-/* given.c: announces an R peak to a detector whose method is ECG_GIVEN; an ecg_status. */
+/* external.c: announces an R peak to a detector whose method is ECG_GIVEN; an ecg_status. */
 int ecg_given_announce(ecg_detector *d, int64_t r_sample);
 
 #endif /* ECGFAST_INTERNAL_H */

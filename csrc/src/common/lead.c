@@ -1,5 +1,5 @@
 /* Front end of one lead, and the quality of a stretch of it. */
-#include "four.h"
+#include "simd4.h"
 #include "internal.h"
 
 void ecg_lead_init(ecg_lead *lead, double fs) {

@@ -3,7 +3,7 @@
 #ifndef ECGFAST_HABITS_H
 #define ECGFAST_HABITS_H
 
-#include "internal.h"
+#include "../common/internal.h"
 
 #define ECG_HABIT_FIRST 16 /* undisturbed RR intervals whose median is the first home rhythm */
 

@@ -2,7 +2,7 @@
  *
  * Bilinear transform of the analogue prototype with both edges pre-warped (Oppenheim and Schafer,
  * Discrete-Time Signal Processing, chapter 7). Complex numbers by hand: C11 makes them optional. */
-#include "internal.h"
+#include "../common/internal.h"
 
 #define PI 3.14159265358979323846
 /* Of the gain at the band's edges, at the most. */

@@ -2,7 +2,7 @@
 #ifndef ECGFAST_FORM_H
 #define ECGFAST_FORM_H
 
-#include "internal.h"
+#include "../common/internal.h"
 
 /* Is the form known, and the grid within what it can be? */
 int ecg_form_check(const ecg_window_config *config);

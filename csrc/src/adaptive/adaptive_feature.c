@@ -4,7 +4,7 @@
  * of one period to either side, zero at DC) give the energy around 11 and 18 Hz, blind to polarity
  * and phase. A candidate is a maximum of their sum that nothing tops for a while. */
 #include "adaptive.h"
-#include "four.h"
+#include "../common/simd4.h"
 
 #if RECENT + ECG_AHEAD > LINE - 4
 #error "the lines are too short for a block"

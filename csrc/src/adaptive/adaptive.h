@@ -8,7 +8,7 @@
 #ifndef ECGFAST_ADAPTIVE_H
 #define ECGFAST_ADAPTIVE_H
 
-#include "internal.h"
+#include "../common/internal.h"
 
 /* Every constant of the method; adaptive_constants.c gives the values and the reasons. */
 typedef struct adaptive_constants {

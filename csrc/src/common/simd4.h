@@ -1,6 +1,6 @@
 /* Four floats or two doubles at once: SSE2, NEON or plain C, the same bits in each (no fused operations). */
-#ifndef ECGFAST_FOUR_H
-#define ECGFAST_FOUR_H
+#ifndef ECGFAST_SIMD4_H
+#define ECGFAST_SIMD4_H
 
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
@@ -108,4 +108,4 @@ static inline pair pair_mul(pair a, pair b) { pair c = {{a.v[0] * b.v[0], a.v[1]
 
 /* four_delay: the last of `before`, then the first three of `now`. four_equal: one bit for each. */
 
-#endif /* ECGFAST_FOUR_H */
+#endif /* ECGFAST_SIMD4_H */

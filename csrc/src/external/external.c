@@ -1,5 +1,5 @@
 /* R peaks that the caller knows (reference annotations), refined on the ECG like detected ones. */
-#include "internal.h"
+#include "../common/internal.h"
 
 #define GIVEN_MAX 64 /* announced and not yet reported */
 /* Seconds between two marks at the least: no two hearts' beats in one recording are closer. */

@@ -5,7 +5,7 @@
 #ifndef ECGFAST_PAN_TOMPKINS_H
 #define ECGFAST_PAN_TOMPKINS_H
 
-#include "internal.h"
+#include "../common/internal.h"
 
 /* Last peaks whose heights are remembered: those of START_S at 400 a minute. */
 #define HEIGHTS 16

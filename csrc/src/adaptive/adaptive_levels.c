@@ -1,6 +1,6 @@
 /* What is known: levels of signal and noise, shape, rhythm, each lead's weight, and trust in all that. */
 #include "adaptive.h"
-#include "four.h"
+#include "../common/simd4.h"
 
 #define KNOWN 8         /* typical beats from which their shape tells that the patient is back */
 #define STRANGE 48      /* beats of another shape in a row after which that is the patient's: half a minute */

@@ -1,6 +1,6 @@
 /* Beat windows: anti-aliased resampling onto the model's time grid by a windowed sinc. */
 #include "beat_window.h"
-#include "four.h"
+#include "../common/simd4.h"
 
 #define PI 3.14159265358979323846
 

@@ -1,5 +1,5 @@
 /* What a status means, in one line. */
-#include "ecgfast.h"
+#include "../../include/ecgfast.h"
 
 const char *ecg_status_text(int status) {
     switch (status) {

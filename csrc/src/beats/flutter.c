@@ -3,7 +3,7 @@
  * The leakage of a notch filter at the signal's own mean period (Kuo and Dillman, Computers in
  * Cardiology, 1978): a wave added to itself half a period later cancels, an ECG with complexes and
  * level stretches does not. */
-#include "internal.h"
+#include "../common/internal.h"
 
 /* Seconds looked at: eight to twelve waves. */
 #define SPAN_S 2.5

@@ -2,7 +2,7 @@
 #ifndef ECGFAST_WINDOW_H
 #define ECGFAST_WINDOW_H
 
-#include "internal.h"
+#include "../common/internal.h"
 
 /* Anti-aliased resampling around an R peak: one row of filter taps for each grid point, so that any
  * sampling rate gives the same window of the same beat. */
