@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 
 CSRC = Path("csrc")
 SYMBOLS = os.environ.get("ECGFAST_SYMBOLS", "") not in ("", "0")
@@ -31,9 +31,9 @@ else:
 
 core = Extension(
     "ecgfast.core",
-    ["ecgfast/core.pyx", *sorted(str(path) for path in CSRC.glob("*.c"))],
-    include_dirs=[str(CSRC)],
-    depends=sorted(str(path) for path in CSRC.glob("*.h")),
+    ["ecgfast/core.pyx", *sorted(str(path) for path in CSRC.glob("src/**/*.c"))],
+    include_dirs=[str(CSRC / "include")],
+    depends=sorted(str(path) for path in CSRC.rglob("*.h")),
     extra_compile_args=COMPILE,
     extra_link_args=LINK,
 )
@@ -46,4 +46,7 @@ table = Extension(
     extra_link_args=LINK,
 )
 
-setup(ext_modules=cythonize([core, table], language_level=3))
+setup(
+    packages=[*find_packages(include=["ecgfast", "ecgfast.*"]), "ecgfast.models"],
+    ext_modules=cythonize([core, table], language_level=3),
+)

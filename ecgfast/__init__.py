@@ -17,7 +17,6 @@ if TYPE_CHECKING:
         QRSDetector,
         WindowSpec,
     )
-    from ecgfast.decision import Decision
     from ecgfast.errors import (
         EcgfastError,
         InputError,
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
     )
     from ecgfast.records import Annotations, Record, read_record
     from ecgfast.runtime import Classifier
-    from ecgfast.streaming import Beat, Quality, detect_qrs, stream_classify
+    from ecgfast.runtime.decision import Decision
+    from ecgfast.streaming import Beat, Quality, StreamingClassifier, detect_qrs, stream_classify
 
 __version__ = "0.1.0"
 
@@ -36,14 +36,16 @@ _HOMES = {
     "ecgfast.core": (
         "BandpassFilter", "BeatBatch", "BeatStream", "QRSDetector", "WindowSpec",
     ),
-    "ecgfast.decision": ("Decision",),
+    "ecgfast.runtime.decision": ("Decision",),
     "ecgfast.errors": (
         "EcgfastError", "InputError", "MissingExtraError", "ModelError", "RecordError",
         "StateError",
     ),
     "ecgfast.records": ("Annotations", "Record", "read_record"),
     "ecgfast.runtime": ("Classifier",),
-    "ecgfast.streaming": ("Beat", "Quality", "detect_qrs", "stream_classify"),
+    "ecgfast.streaming": (
+        "Beat", "Quality", "StreamingClassifier", "detect_qrs", "stream_classify",
+    ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -64,6 +66,7 @@ __all__ = [
     "Record",
     "RecordError",
     "StateError",
+    "StreamingClassifier",
     "WindowSpec",
     "__version__",
     "detect_qrs",

@@ -16,9 +16,9 @@ from ecgfast import InputError, networks
 from ecgfast.cli import main
 from ecgfast.runtime import ModelCard
 from ecgfast.training import workflow
-from ecgfast.training.crossval import CandidateResult, difference, mean_figures, share_of
-from ecgfast.training.recipe import Recipe
-from ecgfast.training.studies import STUDIES, study
+from ecgfast.training.fitting.crossval import CandidateResult, difference, mean_figures, share_of
+from ecgfast.training.recipes.recipe import Recipe
+from ecgfast.training.recipes.studies import STUDIES, study
 
 
 def test_a_share_keeps_every_patient_and_class() -> None:
@@ -162,12 +162,12 @@ def test_crossval_under_a_protocol(toy: ToyTask, tmp_path, capsys) -> None:
     assert "no protocol 'long': there are short" in capsys.readouterr().err
 
 
-def test_made_examples_are_learnt_from_and_counted_but_not_watched_or_scored(
+def test_augmented_examples_are_learnt_from_and_counted_but_not_watched_or_scored(
     toy: ToyTask, tmp_path, monkeypatch
 ) -> None:
     pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
-    from ecgfast.training import export as exporting
-    from ecgfast.training import fit as fitting
+    from ecgfast.training.export import tflite as exporting
+    from ecgfast.training.fitting import fit as fitting
 
     shown = []
     original = fitting.fit
@@ -176,10 +176,10 @@ def test_made_examples_are_learnt_from_and_counted_but_not_watched_or_scored(
         shown.append((examples, validation))
         return original(recipe, examples, validation, **options)
 
-    def made(recipe, data, examples, *, progress=False):
+    def augmented(recipe, data, examples, *, progress=False):
         return dataclasses.replace(examples, record=np.char.add(examples.record, ", made"))
 
-    monkeypatch.setattr(toy, "made", made, raising=False)
+    monkeypatch.setattr(toy, "augmented", augmented, raising=False)
     monkeypatch.setattr(fitting, "fit", fit)
     monkeypatch.setattr(exporting, "export", lambda *args, card, **options: cards.append(card))
     monkeypatch.setattr(workflow, "score_on_test", lambda *args, **options: cards[0])
@@ -203,7 +203,7 @@ def test_a_task_from_recipe_to_card_and_evaluation(
 ) -> None:
     """A sigmoid model with a protocol beside it: everything but the conversion."""
     pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
-    from ecgfast.training import export as exporting
+    from ecgfast.training.export import tflite as exporting
 
     def convert(model, out_dir, name, *, representative, labels, card, seed) -> None:
         content, _ = affine_model(np.random.default_rng(0), (POINTS, 1), None, 1)

@@ -21,16 +21,16 @@ from ecgfast.evaluation import (
     score_classes,
 )
 from ecgfast.records import Record, synthetic_ecg, write_annotations
-from ecgfast.training.beats import (
+from ecgfast.training.datasets.beats import (
     BeatSet,
     cut_reference_beats,
     prepare_beats,
     record_names,
     without_lookahead,
 )
-from ecgfast.training.crossval import CandidateResult, choose
-from ecgfast.training.recipe import Recipe, recipe_names
-from ecgfast.training.splits import DS1, DS2, PACED, patient_folds, patient_of
+from ecgfast.training.datasets.splits import DS1, DS2, PACED, patient_folds, patient_of
+from ecgfast.training.fitting.crossval import CandidateResult, choose
+from ecgfast.training.recipes.recipe import Recipe, recipe_names
 from ecgfast.training.tasks.beats import beat_examples, of_training_patients
 from ecgfast.training.workflow import compare_candidates, score_on_test
 
@@ -440,7 +440,7 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
     from ecgfast import stream_classify
     from ecgfast.cli import main
     from ecgfast.runtime import ModelCard
-    from ecgfast.training import export as exporting
+    from ecgfast.training.export import tflite as exporting
 
     given = {}
 
@@ -508,7 +508,8 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
 
 def test_test_scores_are_those_of_the_confusion(all_data: Path, tmp_path: Path) -> None:
     """A model that calls every beat N, scored on DS2."""
-    from ecgfast.runtime import InputSpec, ModelCard, ModelWindow
+    from ecgfast.runtime import InputSpec, ModelCard
+    from ecgfast.window import WindowSpec
 
     content, _ = constant_model(0)
     (tmp_path / "always-n.tflite").write_bytes(content)
@@ -518,7 +519,7 @@ def test_test_scores_are_those_of_the_confusion(all_data: Path, tmp_path: Path) 
         task="beats",
         classes=tuple(AAMI_CLASSES),
         inputs=(InputSpec("window", (72, 2)), InputSpec("features", (len(FEATURE_NAMES),))),
-        window=ModelWindow(125.0, 44, 28),
+        window=WindowSpec(125.0, 44, 28),
         forms={"float32": form_of("always-n.tflite", content)},
         metrics={"cross_validation": []},
     )

@@ -22,27 +22,23 @@ from ..records import check_fs
 from ..records.annotation_file import AnnotationFile
 from ..records.record import find_lead
 from ..runtime import Classifier
+from ..sources.rate import RateWatch, watched
+from ..sources.text_lines import LineParser
 from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_source
-from ..streaming.lines import LineParser
-from ..streaming.rate import RateWatch, watched
-from .common import (
-    UsageError,
+from .annotations import Mark, Marker
+from .errors import UsageError
+from .options import (
     add_average_leads,
     add_decision,
     add_lookahead,
     add_model,
     add_signal,
-    beat_heading,
-    beat_line,
-    beat_row,
     decision_for,
     example,
     labeller_for,
-    print_json,
-    promise_text,
 )
-from .marks import Mark, Marker
-from .outputs import LIVE, OutputGuard, add_force, model_files, record_files
+from .output import beat_heading, beat_line, beat_row, print_json, promise_text
+from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import AGAIN_S, Terminated, ending_signals
 
 # Bytes taken from standard input at a time, at the most: what is there is taken, never waited for.
@@ -140,7 +136,7 @@ def _run(args: argparse.Namespace, stop: _Stop) -> None:
         if args.output is not None:
             file = stack.enter_context(AnnotationFile(args.output, live.source.fs, replace=replace))
             guard.report()
-        for promise in () if args.json else labeller.rule.promises:
+        for promise in () if args.json else labeller.rule.operating_points:
             print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
         show = _Show(labeller.classifier, file, stop, as_lines=args.json)
         # What was loaded stays: a collection that looks through all of it holds a beat up 20 ms.
@@ -275,14 +271,16 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
     opened = None
     chunks: Iterable[Any]
     if args.source == "-":
-        lines = LineParser("standard input")
+        lines = LineParser("standard input", fs=check_fs(args.fs), every=args.leads is not None)
         watch = RateWatch(
             lines.name, check_fs(args.fs), option="--fs ", advice="check what writes to it"
         )
         chunks = watched(_parsed(lines, stop), watch)
     elif args.source.startswith(_SERIAL):
         name = args.source.removeprefix(_SERIAL)
-        port = SerialSamples(name, args.fs, baud=args.baud, option="--fs ")
+        port = SerialSamples(
+            name, args.fs, baud=args.baud, option="--fs ", every=args.leads is not None
+        )
         lines, chunks = port.lines, port
         stop.closes(port.close)
     else:

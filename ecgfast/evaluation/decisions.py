@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..decision import REJECTED, Decision
+from ..runtime.decision import REJECTED, Decision
 from .classes import share_interval
 from .reliability import reliability
 
@@ -73,7 +73,7 @@ def evaluate_decision(
     actual = np.array(classifier.classes)[score.target]
     patient = np.unique(score.patients, return_inverse=True)[1][score.record]
     rows = []
-    for promise in rule.promises:
+    for promise in rule.operating_points:
         if promise["by"] == "reject":
             kept = told != REJECTED
             every = np.ones(len(kept), bool)

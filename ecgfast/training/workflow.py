@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from .._files import write_whole
+from .._types import FloatArray, Report
 from ..errors import InputError, MissingExtraError
 from ..runtime import ModelCard
-from .augment import FloatArray, recorded_noise
-from .crossval import CandidateResult, choose, cross_validate, share_of, with_made
-from .examples import ExampleSet
-from .recipe import Recipe
-from .scoring import score_part, slug, write_json
-from .tasks import Report, Task, load_task
+from .datasets.examples import ExampleSet
+from .fitting.batches import recorded_noise
+from .fitting.crossval import CandidateResult, choose, cross_validate, share_of, with_augmented
+from .recipes.recipe import Recipe
+from .scoring import slug, write_json
+from .tasks import Task, load_task
 
 __all__ = ["compare_candidates", "model_card", "score_on_test", "train_model"]
 
@@ -74,18 +75,18 @@ def compare_candidates(
         settings = candidate.options, candidate.seed
         if shown is None or shown[0] != settings:
             examples = task.training_set(candidate, data, progress=progress)
-            made = task.made(candidate, data, examples, progress=progress)
+            augmented = task.augmented(candidate, data, examples, progress=progress)
             shown = (
                 settings,
                 share_of(examples, share, recipe.seed),
-                None if made is None else share_of(made, share, recipe.seed),
+                None if augmented is None else share_of(augmented, share, recipe.seed),
             )
         result = cross_validate(
             task,
             candidate,
             shown[1],
             name,
-            made=shown[2],
+            augmented=shown[2],
             noise=_noise(task, candidate, shown[1], data),
             folder=folder,
             report=report,
@@ -142,7 +143,7 @@ def train_model(
     _need_keras()
     if find_spec("tensorflow") is None:
         raise MissingExtraError("Exporting a model (TensorFlow)", "train")
-    from .export import export
+    from .export.tflite import export
 
     task = load_task(recipe.task)
     folder = Path(work)
@@ -221,8 +222,8 @@ def _trained(
     report: Report,
     progress: bool,
 ) -> tuple[Any, ExampleSet, dict[str, int], dict[str, Any]]:
-    """Network, training set, counts of made examples, figures of training and validation part."""
-    from .fit import fit, predict
+    """Network, training set, counts of augmented examples, figures of both parts."""
+    from .fitting.fit import fit, predict
 
     folder.mkdir(parents=True, exist_ok=True)
     examples = task.training_set(recipe, data, progress=progress)
@@ -230,15 +231,15 @@ def _trained(
         f"{len(examples)} training examples of {len(set(examples.patient.tolist()))} patients: "
         f"{examples.counts()}"
     )
-    made = task.made(recipe, data, examples, progress=progress)
-    counts = {} if made is None else made.counts()
+    augmented = task.augmented(recipe, data, examples, progress=progress)
+    counts = {} if augmented is None else augmented.counts()
     if counts:
         report(f"{sum(counts.values())} made from them, for training alone: {counts}")
     watched = task.validation(recipe, examples)
     parts = {"training part": examples.only(~watched), "validation part": examples.only(watched)}
     fitted = fit(
         recipe,
-        with_made(parts["training part"], made),
+        with_augmented(parts["training part"], augmented),
         parts["validation part"],
         noise=_noise(task, recipe, examples, data),
         checkpoint=folder / "checkpoint.npz",
@@ -253,7 +254,7 @@ def _trained(
             # As the live stream shows them before it knows more.
             shown = next(iter(task.views(part).values()))
             outputs = predict(fitted.model, shown)
-            metrics[name], _ = score_part(task, name, shown, outputs, folder / "scores")
+            metrics[name], _ = task.score_part(name, shown, outputs, folder / "scores")
     return fitted.model, examples, counts, metrics
 
 
@@ -266,7 +267,7 @@ def _protocol(
     progress: bool,
 ) -> dict[str, Any]:
     """Figures of the recipe trained anew under another protocol, with Keras."""
-    from .fit import predict
+    from .fitting.fit import predict
 
     model, examples, _, metrics = _trained(task, recipe, data, folder, report, progress)
     details: list[Any] = [{"split": task.facts(recipe, examples).split}]
@@ -274,7 +275,7 @@ def _protocol(
         for view, part in task.views(shown).items():
             title = ", ".join(filter(None, (heading, view)))
             outputs = predict(model, part)
-            metrics[title], score = score_part(task, title, part, outputs, folder / "scores")
+            metrics[title], score = task.score_part(title, part, outputs, folder / "scores")
             details.append({"title": title, **score})
             report(f"{title}: {metrics[title]}")
     metrics["scores"] = details

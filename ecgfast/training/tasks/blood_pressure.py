@@ -12,15 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._files import write_whole
+from ..._types import Report
 from ...core import FEATURE_NAMES
 from ...evaluation.pressure import PressureScores, calibrate, damped_changes
-from ...runtime import Classifier, ModelCard, ModelWindow
-from ..examples import ExampleSet
-from ..pressure import OUTPUTS, prepare_pressure
-from ..recipe import Recipe
+from ...runtime import Classifier, ModelCard
+from ...window import WindowSpec
+from ..datasets.examples import ExampleSet
+from ..datasets.pressure import OUTPUTS, prepare_pressure
+from ..datasets.strips import STRIP_TEXT
+from ..recipes.recipe import Recipe
 from ..scoring import slug, write_json, write_score
-from ..strips import STRIP_TEXT
-from . import CardFacts, Report, Task, given_inputs
+from .base import CardFacts, Task, given_inputs
 
 __all__ = ["TASK", "PressureTask", "score_protocols"]
 
@@ -74,7 +76,7 @@ class PressureTask(Task):
         about = examples.about
         return CardFacts(
             inputs=given_inputs(examples, STRIP_TEXT),
-            window=ModelWindow(*about["window"]),
+            window=WindowSpec(*about["window"]),
             data={
                 "databases": [about["database"]],
                 "records": about["records"],
@@ -152,7 +154,7 @@ def out_of_fold(
     ndarray of float64, shape (n, 2)
         mmHg.
     """
-    from ..fit import fit, predict
+    from ..fitting.fit import fit, predict
 
     told = np.empty(examples.target.shape)
     for k in np.unique(fold).tolist():
@@ -308,7 +310,9 @@ def _forms(card_path: Path, examples: ExampleSet, report: Report) -> dict[str, A
     found = {}
     for form in ModelCard.load(card_path).forms:
         classifier = Classifier(card_path, form=form)
-        told = classifier.predict(*(examples.inputs[name] for name in classifier.input_shapes))
+        told = classifier.predict_proba(
+            *(examples.inputs[name] for name in classifier.input_shapes)
+        )
         mae = np.abs(told - examples.target).mean(axis=0, dtype=np.float64)
         title = f"training windows, {form}"
         found[title] = {

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._types import Report
 from ...errors import InputError
-from ...runtime import ModelCard, ModelWindow
-from ..examples import ExampleSet
-from ..kaggle import random_part
-from ..recipe import Recipe
-from ..splits import DS1, DS2
-from ..strips import CLASSES, RECORDING_SHARE, STRIP_TEXT, abnormal_share, prepare_strips
-from . import CardFacts, Report, Task, given_inputs, given_labels
+from ...runtime import ModelCard
+from ...window import WindowSpec
+from ..datasets.examples import ExampleSet
+from ..datasets.kaggle import random_part
+from ..datasets.splits import DS1, DS2
+from ..datasets.strips import CLASSES, RECORDING_SHARE, STRIP_TEXT, abnormal_share, prepare_strips
+from ..recipes.recipe import Recipe
+from ..scoring import given_labels
+from .base import CardFacts, Task, given_inputs
 
 __all__ = ["TASK"]
 
@@ -76,7 +79,7 @@ class NormalityTask(Task):
         """What the card says."""
         return CardFacts(
             inputs=given_inputs(examples, STRIP_TEXT),
-            window=ModelWindow(*examples.about["window"]),
+            window=WindowSpec(*examples.about["window"]),
             data={
                 "databases": ["mitdb"],
                 "rule": examples.about["rule"],
@@ -105,7 +108,7 @@ class NormalityTask(Task):
             return metrics
         (strips,) = self.test_sets(recipe, data).values()
         for form in ModelCard.load(card_path).forms:
-            said = Classifier(card_path, form=form).predict(**_named(strips))
+            said = Classifier(card_path, form=form).predict_proba(**_named(strips))
             metrics[f"by patient: DS2, whole recordings, {form}"] = _of_recordings(
                 strips, given_labels(said)
             )
