@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ...evaluation.ec57 import flutter_intervals, is_beat
 from ...records import read_annotations, read_record
-from ..splits import DS2
+from ..datasets.splits import DS2
 from .grid import GRID_FS, grid_cells
 
 __all__ = ["DATABASES", "Noise", "Strip", "load_noise", "load_strips", "pack", "unpack"]

@@ -3,8 +3,11 @@
 
 /* Steps that a sample may bring: one in 11 samples at 360 Hz brings one, the first seconds are caught up. */
 #define STEPS_AT_ONCE 2
+/* Leads are joined by a mean of exp(odds / 2): one that shows a complex is believed over one that does not. */
+#define JOIN 0.25f
 /* Log-odds of cells in which no lead is usable. */
 #define NO_SIGNAL (-15.0f)
+#define ODDS_MAX 30.0f
 /* Cells after the end, so that the late output knows of the last ones and nothing tops them. */
 #define PAD_CELLS ((NEURAL_LATE + 1) * NEURAL_STRIDE + 24)
 
@@ -22,7 +25,7 @@ static float probability(float odds) {
     return 1.0f / (1.0f + expf(-odds));
 }
 
-/* One step: the outputs of all leads that show anything, their mean as probabilities. */
+/* One step: the outputs of all leads that show anything, joined, as probabilities. */
 static void step(ecg_detector *d, neural_state *s) {
     const int leads = d->config.leads;
     const int64_t first = s->steps * NEURAL_STRIDE;
@@ -36,7 +39,7 @@ static void step(ecg_detector *d, neural_state *s) {
         for (int k = 0; k < NEURAL_OUTPUTS; k++) {
             const int64_t cell = cells[k / NEURAL_STRIDE] + k % NEURAL_STRIDE;
             if (cell < 0 || lead->fault[cell % NEURAL_CELLS]) continue;
-            sums[k] += outputs[k];
+            sums[k] += leads == 1 ? outputs[k] : expf(JOIN * (outputs[k] < ODDS_MAX ? outputs[k] : ODDS_MAX));
             counts[k]++;
             lead->odds[cell % NEURAL_CELLS] = outputs[k]; /* the late output corrects the early one */
         }
@@ -44,7 +47,8 @@ static void step(ecg_detector *d, neural_state *s) {
     for (int k = 0; k < NEURAL_OUTPUTS; k++) {
         const int64_t cell = cells[k / NEURAL_STRIDE] + k % NEURAL_STRIDE;
         if (cell < 0) continue;
-        const float odds = counts[k] > 0 ? sums[k] / (float)counts[k] : NO_SIGNAL;
+        float odds = NO_SIGNAL;
+        if (counts[k] > 0) odds = leads == 1 ? sums[k] : logf(sums[k] / (float)counts[k] + 1e-9f) / JOIN;
         (k < NEURAL_STRIDE ? s->early : s->late_p)[cell % 64] = probability(odds);
     }
     s->steps++;

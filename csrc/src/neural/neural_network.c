@@ -2,7 +2,7 @@
  *
  * Float32, sums in one order on every platform. Memories of layers are rings; zeros before the start. */
 #include "neural.h"
-#include "four.h"
+#include "../common/simd4.h"
 
 #define W NEURAL_WIDTH
 

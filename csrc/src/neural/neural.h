@@ -3,7 +3,7 @@
 #ifndef ECGFAST_NEURAL_H
 #define ECGFAST_NEURAL_H
 
-#include "internal.h"
+#include "../common/internal.h"
 
 #define NEURAL_HZ 125              /* cells a second; the network was trained on that grid */
 #define NEURAL_STRIDE 4            /* cells of one step of the deep layers: 31.25 steps a second */
