@@ -55,7 +55,14 @@ class WeightedDetector:
         ]
         folders = sorted({path.parent for path in CSRC.rglob("*.h")})
         library = folder / "core.so"
-        command = [os.environ.get("CC", "cc"), "-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared"]
+        command = [
+            os.environ.get("CC", "cc"),
+            "-std=c11",
+            "-O3",
+            "-ffp-contract=off",
+            "-fPIC",
+            "-shared",
+        ]
         command += [f"-I{path}" for path in folders]
         command += [str(path) for path in [*sources, folder / "neural_weights.c"]]
         subprocess.run([*command, "-o", str(library), "-lm"], check=True)

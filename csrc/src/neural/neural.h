@@ -24,6 +24,7 @@
 #define NEURAL_START 12            /* blocks that are held back until their scale is known: 1.5 s */
 #define NEURAL_CELLS 512           /* cells kept of each lead: more than any decision looks back */
 #define NEURAL_PENDING 24          /* candidates that wait */
+#define NEURAL_CLAIMS 4            /* early outputs that the late one has yet to confirm */
 #define NEURAL_INTERVALS 8         /* RR intervals that the rhythm is taken from */
 
 typedef struct ecg_neural_weights {
@@ -97,6 +98,9 @@ typedef struct neural_state {
     float rr_ref, rr_var;          /* s, their median; mean deviation from it, relative */
     float clarity;                 /* running log-odds of accepted beats */
     int32_t accepted;              /* beats, up to a few */
+    int64_t claims[NEURAL_CLAIMS]; /* cells where the early output was beyond doubt; -1 none */
+    int32_t claim;                 /* the next of them to be written */
+    int32_t early_hold;            /* beats until the early output is believed again */
 } neural_state;
 
 static inline neural_lead *ecg_neural_leads(neural_state *s) {

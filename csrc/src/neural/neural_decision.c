@@ -10,7 +10,9 @@
 #define MERGE_CELLS 12    /* two outputs within 96 ms speak of the same complex */
 #define FAINT 0.004f      /* beats expected around a cell, below which it is no candidate */
 #define SURE 0.9975f      /* ... and above which it can not get clearer: log-odds 6 */
-#define EARLY_ODDS 4.5f   /* by the early output, from which the late one is not waited for */
+#define EARLY_ODDS 4.5f   /* by the early output, from which the late one is not waited for, ... */
+#define EARLY_CONFIRMED 1.0f /* ... unless lately the late one did not confirm such a complex: a tall P wave */
+#define EARLY_BEATS 30
 
 /* Score of a candidate: its odds, and what speaks for any candidate. */
 #define BIAS 2.0f         /* most of what the network gives one to seven is a beat, once in a rhythm */
@@ -74,6 +76,7 @@ void ecg_neural_decision_init(neural_state *s, const ecg_detector_config *config
     if (s->wait_s < 0.0f) s->wait_s = 0.0f;
     s->wake = INT64_MAX;
     s->last = s->last_clear = -1;
+    for (int i = 0; i < NEURAL_CLAIMS; i++) s->claims[i] = -1;
     s->rr_ref = RR_FIRST_S;
     s->rr_var = VAR_FIRST;
 }
@@ -170,7 +173,7 @@ static int add_candidate(neural_state *s, int leads, int64_t at, float odds) {
     return 1;
 }
 
-/* The early output speaks for a complex beyond doubt: it is not kept waiting. */
+/* The early output speaks for a complex beyond doubt: it is not kept waiting where that has held so far. */
 static int search_early(neural_state *s, int leads, int64_t known) {
     int found = 0;
     for (; s->searched_early + SUM_CELLS + 1 < known; s->searched_early++) {
@@ -179,9 +182,26 @@ static int search_early(neural_state *s, int leads, int64_t known) {
         if (here < 0.9f || here <= mass(s->early, at + 1, known) || here < mass(s->early, at - 1, known)) continue;
         const float odds = odds_of(here);
         if (odds < EARLY_ODDS || !is_maximum(s->early, at, at + SUM_CELLS + 2, here)) continue;
-        found |= add_candidate(s, leads, centre(s->early, at, known), odds);
+        s->claims[s->claim] = at;
+        s->claim = (s->claim + 1) % NEURAL_CLAIMS;
+        if (s->early_hold == 0 && s->accepted >= LEARNING_BEATS)
+            found |= add_candidate(s, leads, centre(s->early, at, known), odds);
     }
     return found;
+}
+
+/* Does the late output confirm what the early one claimed `SUM_CELLS` before cell `at`? */
+static void check_claims(neural_state *s, int64_t at, int64_t known) {
+    for (int i = 0; i < NEURAL_CLAIMS; i++) {
+        if (s->claims[i] < 0 || s->claims[i] + SUM_CELLS > at) continue;
+        float best = 0.0f;
+        for (int64_t k = s->claims[i] - SUM_CELLS; k <= s->claims[i] + SUM_CELLS; k++) {
+            const float here = k >= 0 ? mass(s->late_p, k, known) : 0.0f;
+            best = here > best ? here : best;
+        }
+        if (best <= FAINT || odds_of(best) < EARLY_CONFIRMED) s->early_hold = EARLY_BEATS;
+        s->claims[i] = -1;
+    }
 }
 
 static int search(neural_state *s, int leads, const float *p, int64_t known) {
@@ -189,6 +209,7 @@ static int search(neural_state *s, int leads, const float *p, int64_t known) {
     for (; s->searched + SUM_CELLS + HOLD_CELLS < known; s->searched++) {
         const int64_t at = s->searched;
         const float here = mass(p, at, known);
+        if (s->late) check_claims(s, at, known);
         if (here < FAINT || here <= mass(p, at + 1, known) || here < mass(p, at - 1, known)) continue;
         if (is_maximum(p, at, known, here)) found |= add_candidate(s, leads, centre(p, at, known), odds_of(here));
     }
@@ -310,6 +331,7 @@ static void neural_accept(ecg_detector *d, neural_state *s, int index) {
     s->last = c.at;
     neural_report(d, s, &c);
     if (s->accepted < LEARNING_BEATS) s->accepted++;
+    if (s->early_hold > 0) s->early_hold--;
     remove_pending(s, 0, index + 1);
 }
 
@@ -362,8 +384,11 @@ int ecg_neural_decision_valid(const neural_state *s) {
     if (!ecg_within(s->pending_count, 0, NEURAL_PENDING) || !ecg_within(s->rr_count, 0, 2 * NEURAL_INTERVALS - 1)
         || !ecg_within(s->accepted, 0, LEARNING_BEATS) || !ecg_within(s->searched, 0, s->cells)
         || !ecg_within(s->searched_early, 0, s->cells) || !ecg_within(s->last, -1, s->cells)
-        || !ecg_within(s->last_clear, -1, s->last) || s->wake < 0)
+        || !ecg_within(s->last_clear, -1, s->last) || s->wake < 0 || !ecg_within(s->claim, 0, NEURAL_CLAIMS - 1)
+        || !ecg_within(s->early_hold, 0, EARLY_BEATS))
         return 0;
+    for (int i = 0; i < NEURAL_CLAIMS; i++)
+        if (!ecg_within(s->claims[i], -1, s->searched_early)) return 0;
     /* No decision looks farther back than the cells that are kept. */
     int64_t before = s->cells - NEURAL_CELLS / 2;
     for (int i = 0; i < s->pending_count; i++) {

@@ -1,5 +1,6 @@
 """Training windows of the QRS score: cuts of recordings, changed in every way that patients and
-devices differ, with the beats that are still there afterwards."""
+devices differ, with the beats that are still there afterwards.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from .grid import BLOCK, GRID_FS, network_input
 from .recordings import Noise, Strip
 
-__all__ = ["SHARES", "Windows", "WindowMaker"]
+__all__ = ["SHARES", "WindowMaker", "Windows"]
 
 SHARES = {"mitdb": 0.32, "svdb": 0.24, "nsrdb": 0.08, "qtdb": 0.11, "ludb": 0.25}
 """Share of the windows that each database gives: between its size and an equal part."""
@@ -49,7 +50,9 @@ def _bump(n: int, at: float, before: float, after: float) -> tuple[slice, Floats
     last = max(first, min(n, int(at + after) + 1))
     k = np.arange(first, last, dtype=np.float32) - np.float32(at)
     side = np.where(k < 0, -k / max(before, 1.0), k / max(after, 1.0))
-    return slice(first, last), (0.5 + 0.5 * np.cos(np.pi * np.minimum(side, 1.0))).astype(np.float32)
+    return slice(first, last), (0.5 + 0.5 * np.cos(np.pi * np.minimum(side, 1.0))).astype(
+        np.float32
+    )
 
 
 class WindowMaker:
@@ -338,7 +341,9 @@ class WindowMaker:
             wave = np.sin(2 * np.pi * (hz / GRID_FS * np.arange(n) + rng.random()))
             x = x + (self._ratio(0.01, 0.4) * wave).astype(np.float32) * self._bursts()
         if self._chance(0.2):
-            wander = np.sin(2 * np.pi * (self._between(0.05, 0.6) / GRID_FS * np.arange(n) + rng.random()))
+            wander = np.sin(
+                2 * np.pi * (self._between(0.05, 0.6) / GRID_FS * np.arange(n) + rng.random())
+            )
             x = x + (self._ratio(0.1, 3.0) * wander).astype(np.float32)
         return x
 
@@ -394,9 +399,7 @@ class WindowMaker:
         weight = np.ones(n, np.float32)
         return x.astype(np.float32), np.zeros(n, np.float32), weight
 
-    def _targets(
-        self, beats: npt.NDArray[np.float64], weight: Floats
-    ) -> tuple[Floats, Floats]:
+    def _targets(self, beats: npt.NDArray[np.float64], weight: Floats) -> tuple[Floats, Floats]:
         """1 within two cells of a beat, not counted two cells beyond, 0 elsewhere.
 
         A weight of 0 says that nothing is known, -1 that no beat can be seen.

@@ -24,7 +24,14 @@ def _rows(kernel: Floats) -> Floats:
 
 def _numbers(values: Floats) -> str:
     if values.ndim == 1:
-        return "{" + ", ".join(f"{v:.9g}f" if "." in f"{v:.9g}" or "e" in f"{v:.9g}" else f"{v:.9g}.0f" for v in values) + "}"
+        return (
+            "{"
+            + ", ".join(
+                f"{v:.9g}f" if "." in f"{v:.9g}" or "e" in f"{v:.9g}" else f"{v:.9g}.0f"
+                for v in values
+            )
+            + "}"
+        )
     return "{" + ",\n".join(_numbers(row) for row in values) + "}"
 
 
@@ -69,9 +76,18 @@ def read_weights(source: str) -> dict[str, Floats]:
         As `weights_of`.
     """
     found: dict[str, Floats] = {}
-    shapes = {"stem1": (10, 2, 12), "stem2": (6, 12, 24), "deep": (5, 3, 24, 24), "hidden": (24, 24), "heads": (24, 8)}
+    shapes = {
+        "stem1": (10, 2, 12),
+        "stem2": (6, 12, 24),
+        "deep": (5, 3, 24, 24),
+        "hidden": (24, 24),
+        "heads": (24, 8),
+    }
     for name, shape in shapes.items():
-        for kind, member, size in (("kernel", name, shape), ("bias", f"{name}_bias", (*shape[:-3], shape[-1]) if name == "deep" else (shape[-1],))):
+        for kind, member, size in (
+            ("kernel", name, shape),
+            ("bias", f"{name}_bias", (*shape[:-3], shape[-1]) if name == "deep" else (shape[-1],)),
+        ):
             match = re.search(rf"\.{member} = (.*?)(?:,\n    \.|,\n\}};)", source, re.S)
             if match is None:
                 raise ValueError(f"the C source has no member {member}")

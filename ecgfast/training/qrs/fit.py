@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .augmentation import WindowMaker, Windows
 from .network import HEADS, STRIDE, Shape, build, qrs_loss, weights_of
-from .recordings import Noise, Strip, in_training, unpack
+from .recordings import in_training, unpack
 
 __all__ = ["CELLS", "fit_score", "step_targets"]
 
@@ -43,11 +43,15 @@ def _work(packed: str, without: frozenset[str], batch: int, seed: int, queue: An
         queue.put((windows.inputs.astype(np.float16), step_targets(windows).astype(np.float16)))
 
 
-def _batches(packed: Path, without: frozenset[str], batch: int, seed: int, workers: int) -> Iterator[tuple[Any, Any]]:
+def _batches(
+    packed: Path, without: frozenset[str], batch: int, seed: int, workers: int
+) -> Iterator[tuple[Any, Any]]:
     context = multiprocessing.get_context("spawn")
     queue = context.Queue(maxsize=8 * workers)
     processes = [
-        context.Process(target=_work, args=(str(packed), without, batch, 1000 * seed + k, queue), daemon=True)
+        context.Process(
+            target=_work, args=(str(packed), without, batch, 1000 * seed + k, queue), daemon=True
+        )
         for k in range(workers)
     ]
     for process in processes:
@@ -98,14 +102,18 @@ def fit_score(
         part = max(done / steps, (time.monotonic() - began) / seconds)
         if part >= 1.0:
             break
-        optimizer.learning_rate = rate * min(1.0, part / 0.05 + 0.01) * (0.5 + 0.5 * np.cos(np.pi * part)) + 1e-5
+        optimizer.learning_rate = (
+            rate * min(1.0, part / 0.05 + 0.01) * (0.5 + 0.5 * np.cos(np.pi * part)) + 1e-5
+        )
         losses.append(float(np.asarray(model.train_on_batch(x, y))))
         done += 1
         if part > 0.67 and done % 10 == 0:
             now = model.get_weights()
             mean = now if not mean else [a + 0.02 * (b - a) for a, b in zip(mean, now, strict=True)]
         if done % 200 == 0:
-            report(f"{done} of {steps} steps, {time.monotonic() - began:.0f} s, loss {np.mean(losses[-200:]):.4f}")
+            report(
+                f"{done} of {steps} steps, {time.monotonic() - began:.0f} s, loss {np.mean(losses[-200:]):.4f}"
+            )
     source.close()
     if mean:
         model.set_weights(mean)

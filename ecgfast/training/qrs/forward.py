@@ -48,7 +48,7 @@ def log_odds(weights: Mapping[str, Floats], inputs: Floats) -> Floats:
     x = inputs[: len(inputs) // STRIDE * STRIDE]
     x = np.maximum(_conv(x, *layer("stem1"), stride=2), 0)
     x = np.maximum(_conv(x, *layer("stem2"), stride=2), 0)
-    deep = sorted((int(k[4:-7]) for k in weights if k.startswith("deep") and k.endswith("kernel")))
+    deep = sorted(int(k[4:-7]) for k in weights if k.startswith("deep") and k.endswith("kernel"))
     for dilation in deep:
         x = x + np.maximum(_conv(x, *layer(f"deep{dilation}"), dilation=dilation), 0)
     for name in ("hidden", "heads"):

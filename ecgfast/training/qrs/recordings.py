@@ -152,7 +152,9 @@ def unpack(path: Path) -> tuple[list[Strip], list[Noise]]:
             name, kind = key.rsplit(":", 1)
             if kind != "cells":
                 continue
-            cells = np.cumsum(file[key], axis=0, dtype=np.int16).astype(np.float32) * np.float32(_STEP_MV)
+            cells = np.cumsum(file[key], axis=0, dtype=np.int16).astype(np.float32) * np.float32(
+                _STEP_MV
+            )
             database, record = name.split("/")
             if database == "noise":
                 noises.append(Noise(record, cells))
