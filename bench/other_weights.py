@@ -10,15 +10,16 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from ecgfast.core import METHODS
 from ecgfast.training.qrs.c_source import weights_source
 
 CSRC = Path(__file__).resolve().parent.parent / "csrc"
-NEURAL = 3
 ALIGNMENT = 16
 
 
@@ -39,6 +40,25 @@ class _Qrs(ctypes.Structure):
         ("strength", ctypes.c_float),
         ("quality", ctypes.c_uint32),
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Beats of one recording.
+
+    Attributes
+    ----------
+    r_sample : ndarray of int64, shape (n,)
+        R peaks.
+    quality : ndarray of uint32, shape (n,)
+        Bits of `Quality`; 0: nothing is said against the beat.
+    reported_at : ndarray of int64, shape (k,)
+        Samples seen when each of the first k beats was reported; the others came with the end.
+    """
+
+    r_sample: npt.NDArray[np.int64]
+    quality: npt.NDArray[np.uint32]
+    reported_at: npt.NDArray[np.int64]
 
 
 class WeightedDetector:
@@ -73,8 +93,19 @@ class WeightedDetector:
 
     def __call__(self, signal: npt.ArrayLike, fs: float) -> npt.NDArray[np.int64]:
         """R peaks in samples; as `detect_qrs`."""
+        return self.found(signal, fs).r_sample
+
+    def found(
+        self,
+        signal: npt.ArrayLike,
+        fs: float,
+        method: str = "neural",
+        max_delay: float | None = None,
+    ) -> Found:
+        """R peaks, their quality, and when each is reported; `method`, `max_delay` as there."""
         x = np.ascontiguousarray(signal, np.float32)
-        config = _Config(fs, 0.0, x.shape[1] if x.ndim == 2 else 1, NEURAL, 0.0)
+        n_leads = x.shape[1] if x.ndim == 2 else 1
+        config = _Config(fs, max_delay or 0.0, n_leads, METHODS[method], 0.0)
         size = self._core.ecg_detector_size(ctypes.byref(config))
         block = ctypes.create_string_buffer(size + ALIGNMENT)
         at = -ctypes.addressof(block) % ALIGNMENT
@@ -83,7 +114,7 @@ class WeightedDetector:
         if status:
             raise ValueError(f"the core refuses this configuration: status {status}")
         beats, found, done = (_Qrs * 64)(), ctypes.c_size_t(), 0
-        peaks: list[int] = []
+        rows: list[tuple[int, int, int]] = []
         n = len(x)
         step = x.strides[0]
         while done < n:
@@ -95,7 +126,9 @@ class WeightedDetector:
                 ctypes.c_size_t(64),
                 ctypes.byref(found),
             )
-            peaks += [beats[i].r_sample for i in range(found.value)]
+            rows += [(b.r_sample, b.quality, b.reported_at) for b in beats[: found.value]]
+        live = len(rows)
         while got := self._core.ecg_detector_flush(state, beats, ctypes.c_size_t(64)):
-            peaks += [beats[i].r_sample for i in range(got)]
-        return np.asarray(peaks, np.int64)
+            rows += [(b.r_sample, b.quality, b.reported_at) for b in beats[:got]]
+        table = np.asarray(rows, np.int64).reshape(-1, 3)
+        return Found(table[:, 0], table[:, 1].astype(np.uint32), table[:live, 2])
