@@ -42,7 +42,8 @@
 /* When to decide. */
 #define CLEAR_SCORE 3.0f  /* a candidate this clear at a plausible interval ... */
 #define CLEAR_SHORT 0.75f
-#define CLEAR_LONG 1.5f   /* ... is told at once */
+#define CLEAR_LONG 1.5f   /* ... is told at once, */
+#define CERTAIN_SCORE 5.0f /* and one beyond doubt at any interval but a refractory one */
 #define WAIT_RR 1.0f      /* others wait for what follows within one RR interval, ... */
 #define WAIT_MIN_S 0.35f  /* at least past their own T wave, ... */
 #define WAIT_MAX_S 1.05f  /* and at most so long */
@@ -353,8 +354,8 @@ static void decide_pending(ecg_detector *d, neural_state *s, int final) {
         }
         const neural_candidate *c = &s->pending[end];
         const float rr = s->last >= 0 ? neural_seconds(c->at - s->last) : s->rr_ref;
-        const int clear = c->score > CLEAR_SCORE && rr > CLEAR_SHORT * s->rr_ref
-                          && rr < CLEAR_LONG * s->rr_ref;
+        const int expected = rr > CLEAR_SHORT * s->rr_ref && rr < CLEAR_LONG * s->rr_ref;
+        const int clear = c->score > CERTAIN_SCORE ? rr > REFRACTORY_S : c->score > CLEAR_SCORE && expected;
         const int64_t due = due_at(s, c->at);
         if (!final && !clear && s->searched < due) {
             s->wake = due;
