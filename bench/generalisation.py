@@ -10,8 +10,8 @@ one .npz file whose arrays are called NAME/ARRAY; see `bench/qrs_weights`). They
 a copy of the core, which needs a C compiler.
 
 `--only` runs some parts (table, standstill, noise) or sets (such as ludb) and leaves the others in
-the JSON file as they were. Sets that are not below DATA are left out. Others' detectors: sleepecg,
-where it is installed.
+the JSON file as they were; without a name it writes the page anew from the file. Sets that are not
+below DATA are left out. Of other packages sleepecg takes part, where it is installed.
 """
 
 from __future__ import annotations
@@ -295,14 +295,13 @@ class Bench:
         return rows
 
 
-_BENCH: Bench | None = None
-"""Set before the processes fork: a compiled core cannot be sent to one."""
+_BENCHES: list[Bench] = []
+"""Filled before the processes fork: a compiled core cannot be sent to one."""
 
 
 def _work(job: tuple[str, str, Path]) -> tuple[str, str, list[dict[str, Any]]]:
-    assert _BENCH is not None
     part, key, path = job
-    run: Callable[[str, Path], list[dict[str, Any]]] = getattr(_BENCH, part)
+    run: Callable[[str, Path], list[dict[str, Any]]] = getattr(_BENCHES[-1], part)
     return part, key, run(key, path)
 
 
@@ -322,19 +321,26 @@ def read_weights(where: Path) -> dict[str, dict[str, npt.NDArray[np.float32]]]:
     return dict(found)
 
 
-def jobs(data: Path, only: set[str]) -> list[tuple[str, str, Path]]:
+def jobs(data: Path, only: set[str] | None) -> list[tuple[str, str, Path]]:
     """What to run: part, set or kind, file."""
     found = []
     for key, chosen in SETS.items():
-        if key not in PARTS_OF and (not only or only & {"table", key}):
+        if key not in PARTS_OF and (only is None or only & {"table", key}):
             if not paths(data, key):
                 print(f"{chosen.title}: no records below {data / chosen.folder}", file=sys.stderr)
             found += [("table", key, path) for path in paths(data, key)]
-    if not only or "standstill" in only:
+    if only is None or "standstill" in only:
         found += [("standstill", "mitdb", path) for path in paths(data, "mitdb")]
-    if not only or "noise" in only:
+    if only is None or "noise" in only:
         found += [("noise", kind, path) for kind, path in noise_paths(data)]
     return found
+
+
+def weights_for(part: str, key: str, path: Path) -> set[str]:
+    """Names of the weights that a job takes."""
+    if part == "noise":
+        return {NOISE_WEIGHTS[key]}
+    return {SETS[_half(path) if key == "mitdb" else key].weights}
 
 
 def _sum(rows: list[dict[str, Any]], what: str = "counts") -> Numbers:
@@ -400,13 +406,13 @@ def _grid(head: list[str], rows: list[list[str]]) -> list[str]:
 
 def _score(key: str, entry: dict[str, Any] | None) -> str:
     if entry is None:
-        return "–"
+        return "-"
     score = entry["mean_f1" if key == "nstdb" else "f1"]
     return f"{score:.2f} ({entry['fn']}, {entry['fp']})"
 
 
 def _per_cent(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.1f}" if whole else "–"
+    return f"{100 * part / whole:.1f}" if whole else "-"
 
 
 def table_lines(found: dict[str, Any]) -> list[str]:
@@ -422,7 +428,7 @@ def table_lines(found: dict[str, Any]) -> list[str]:
         weights = f"{chosen.weights}{' (seen)' if chosen.seen else ''}"
         scores = [_score(key, found[key].get(name)) for name in names]
         rows.append([chosen.title, str(any_entry["records"]), str(beats), weights, *scores])
-        rows[-1].append(chosen.aim or "–")
+        rows[-1].append(chosen.aim or "-")
     return _grid(["set", "records", "beats", "weights of `neural`", *names, "aim"], rows)
 
 
@@ -563,10 +569,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--page", type=Path, metavar="FILE")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="where failures are drawn")
-    parser.add_argument("--only", nargs="+", default=[], metavar="PART")
+    parser.add_argument("--only", nargs="*", metavar="PART")
     chosen = parser.parse_args(arguments)
     known = {"table", "standstill", "noise", *SETS} - set(PARTS_OF)
-    if unknown := set(chosen.only) - known:
+    if unknown := set(chosen.only or ()) - known:
         parser.error(f"--only {' '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}")
     if chosen.pictures and not chosen.pictures.is_dir():
         parser.error(f"--pictures {chosen.pictures}: no such folder")
@@ -574,19 +580,21 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    global _BENCH
     one_thread()
     chosen = parse()
     found: dict[str, Any] = {"table": {}, "standstill": {}, "noise": {}}
-    if chosen.only and chosen.json and chosen.json.exists():
+    if chosen.only is not None and chosen.json and chosen.json.exists():
         found |= json.loads(chosen.json.read_text())
-    work = jobs(chosen.data, set(chosen.only))
-    cores = {}
-    for name, weights in read_weights(chosen.weights).items():
+    work = jobs(chosen.data, None if chosen.only is None else set(chosen.only))
+    cores, available = {}, read_weights(chosen.weights)
+    for name in sorted({name for job in work for name in weights_for(*job)}):
+        if name not in available:
+            raise SystemExit(f"--weights {chosen.weights}: no weights called {name}")
         note(f"compiling the core with the weights {name}")
-        cores[name] = WeightedDetector(weights)
+        cores[name] = WeightedDetector(available[name])
     others = {k: call for k, call in installed_detectors().items() if k.startswith(OTHERS)}
-    _BENCH = Bench(chosen.data, cores, others)
+    bench = Bench(chosen.data, cores, others)
+    _BENCHES.append(bench)
     results = []
     with multiprocessing.get_context("fork").Pool(PROCESSES) as pool:
         for result in pool.imap_unordered(_work, work):
@@ -600,14 +608,14 @@ def main() -> None:
     print("\n".join(standstill_lines(found["standstill"])))
     print("\n".join(noise_lines(found["noise"])))
     if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=1) + "\n")
+        chosen.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     if chosen.page:
         chosen.page.write_text(page(found))
     for key, seconds in PICTURES.items() if chosen.pictures else ():
         rows = [row for part, of, rows in results if (part, of) == ("table", key) for row in rows]
         rows = [row for row in rows if row["method"] == "neural" and row["errors"]]
         if rows:
-            draw(rows, _BENCH, key, seconds, chosen.pictures / f"generalisation-{key}.png")
+            draw(rows, bench, key, seconds, chosen.pictures / f"generalisation-{key}.png")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""The detector `neural` with other weights than the built-in ones: for figures on databases left out.
+"""The detector `neural` with other weights than the built-in ones.
 
-Compiles the core of this checkout with the given weights into a shared library (needs a C compiler).
+For figures on databases left out. Compiles the core of this checkout with the given weights into a
+shared library (needs a C compiler).
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import subprocess
 import tempfile
@@ -42,6 +44,25 @@ class _Qrs(ctypes.Structure):
     ]
 
 
+def _compiler() -> list[str]:
+    folders = sorted({path.parent for path in CSRC.rglob("*.h")})
+    options = ["-std=c11", "-O3", "-ffp-contract=off", "-fPIC"]
+    return [os.environ.get("CC", "cc"), *options, *(f"-I{path}" for path in folders)]
+
+
+@functools.cache
+def _objects() -> tempfile.TemporaryDirectory[str]:
+    """The core but for the weights, compiled once."""
+    folder = tempfile.TemporaryDirectory()
+    sources = [
+        str(path)
+        for path in sorted(CSRC.rglob("*.c"))
+        if "examples" not in path.parts and path.name != "neural_weights.c"
+    ]
+    subprocess.run([*_compiler(), "-c", *sources], cwd=folder.name, check=True)
+    return folder
+
+
 @dataclass(frozen=True, eq=False)
 class Found:
     """Beats of one recording.
@@ -67,25 +88,11 @@ class WeightedDetector:
     def __init__(self, weights: Mapping[str, npt.NDArray[np.float32]]) -> None:
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
-        (folder / "neural_weights.c").write_text(weights_source(weights, "bench/other_weights.py"))
-        sources = [
-            path
-            for path in sorted(CSRC.rglob("*.c"))
-            if "examples" not in path.parts and path.name != "neural_weights.c"
-        ]
-        folders = sorted({path.parent for path in CSRC.rglob("*.h")})
-        library = folder / "core.so"
-        command = [
-            os.environ.get("CC", "cc"),
-            "-std=c11",
-            "-O3",
-            "-ffp-contract=off",
-            "-fPIC",
-            "-shared",
-        ]
-        command += [f"-I{path}" for path in folders]
-        command += [str(path) for path in [*sources, folder / "neural_weights.c"]]
-        subprocess.run([*command, "-o", str(library), "-lm"], check=True)
+        source, library = folder / "neural_weights.c", folder / "core.so"
+        source.write_text(weights_source(weights, "bench/other_weights.py"))
+        objects = [str(path) for path in Path(_objects().name).glob("*.o")]
+        command = [*_compiler(), "-shared", str(source), *objects, "-o", str(library), "-lm"]
+        subprocess.run(command, check=True)
         self._core = ctypes.CDLL(str(library))
         self._core.ecg_detector_size.restype = ctypes.c_size_t
         self._core.ecg_detector_process.restype = ctypes.c_size_t
