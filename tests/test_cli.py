@@ -542,10 +542,10 @@ def test_classify_with_a_model_that_gives_numbers(
     assert main([*args, "--output", "beats.csv"]) == 0
     rows = list(csv.DictReader(Path("beats.csv").read_text().splitlines()))
     assert [float(row["maximum"]) for row in rows] == [
-        pytest.approx(beat.values["maximum"], abs=1e-6) for beat in beats
+        pytest.approx(beat.outputs["maximum"], abs=1e-6) for beat in beats
     ]
     text = capsys.readouterr().out
-    mean = np.mean([beat.values["minimum"] for beat in beats])
+    mean = np.mean([beat.outputs["minimum"] for beat in beats])
     assert f"minimum   {mean:.1f} on average" in text
     assert "mmHg" in text
     assert main([*args, "--output", "night.ecg"]) == 0

@@ -15,7 +15,7 @@ from ecgfast import detect_qrs
 from ecgfast.cli import main
 from ecgfast.errors import EcgfastError, InputError, RecordError
 from ecgfast.records import Record, read_record
-from ecgfast.streaming.lines import LineParser
+from ecgfast.sources.text_lines import LineParser
 
 FOLDER = Path(__file__).parent / "recordings"
 TRUTH = json.loads((FOLDER / "truth.json").read_text())

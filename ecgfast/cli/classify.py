@@ -15,7 +15,7 @@ from ..records import write_annotations, write_csv, write_json
 from ..records.writers import BEAT_FIELDS
 from ..reports.summary import NOT_A_DEVICE, Tally
 from ..sources.chunks import BLOCK_S
-from ..streaming import Beat, BeatLabeller, ChunkSource, open_source
+from ..streaming import Beat, ChunkSource, StreamingClassifier, open_source
 from .annotations import Mark, Marker
 from .errors import report_nothing
 from .options import (
@@ -104,7 +104,11 @@ def _run(args: argparse.Namespace) -> int:
         "runtime": classifier.backend,
         "lookahead": args.lookahead,
         **({"source": source.origin.to_dict()} if source.origin else {}),
-        **({"decision": list(labeller.rule.promises)} if labeller.rule.promises else {}),
+        **(
+            {"decision": list(labeller.rule.operating_points)}
+            if labeller.rule.operating_points
+            else {}
+        ),
     }
     if form == "csv":
         write_csv(file, beats)
@@ -135,7 +139,7 @@ def _run(args: argparse.Namespace) -> int:
             print(source.origin.text())
         form_used = f", {classifier.form}" if classifier.form else ""
         print(f"model       {args.model}{form_used}, on {classifier.backend}")
-        for promise in labeller.rule.promises:
+        for promise in labeller.rule.operating_points:
             print(f"decision    {promise_text(promise)}, in cross-validation")
         print(f"time        {pace(duration, wall)}")
         print(f"written     {file}")
@@ -143,7 +147,9 @@ def _run(args: argparse.Namespace) -> int:
     return summary.beats
 
 
-def _beats(source: ChunkSource, labeller: BeatLabeller, tally: Tally, name: str) -> Iterator[Beat]:
+def _beats(
+    source: ChunkSource, labeller: StreamingClassifier, tally: Tally, name: str
+) -> Iterator[Beat]:
     """The beats as they come, each counted; none is kept."""
     blocks = math.ceil((source.n_samples or 0) / source.fs / BLOCK_S) or None
     for chunk in progress(source.chunks, total=blocks, what=name, unit="block"):

@@ -14,7 +14,7 @@ from ..runtime.decision import REJECTED, Decision
 from .errors import UsageError
 
 if TYPE_CHECKING:
-    from ..streaming import BeatLabeller, ChunkSource
+    from ..streaming import ChunkSource, StreamingClassifier
 
 __all__ = [
     "DECISION_OPTIONS",
@@ -256,7 +256,7 @@ def labeller_for(
     decision: Decision | None = None,
     *,
     average_leads: bool = False,
-) -> BeatLabeller:
+) -> StreamingClassifier:
     """The stream and model that ``--model``, ``--form`` and ``--lookahead`` ask for.
 
     Raises
@@ -265,10 +265,10 @@ def labeller_for(
         If the model cannot be used.
     """
     from ..runtime import Classifier
-    from ..streaming import BeatLabeller
+    from ..streaming import StreamingClassifier
 
     classifier = Classifier(args.model, form=args.form)
-    return BeatLabeller(
+    return StreamingClassifier(
         classifier,
         source.fs,
         leads=len(source.leads),

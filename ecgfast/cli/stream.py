@@ -136,7 +136,7 @@ def _run(args: argparse.Namespace, stop: _Stop) -> None:
         if args.output is not None:
             file = stack.enter_context(AnnotationFile(args.output, live.source.fs, replace=replace))
             guard.report()
-        for promise in () if args.json else labeller.rule.promises:
+        for promise in () if args.json else labeller.rule.operating_points:
             print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
         show = _Show(labeller.classifier, file, stop, as_lines=args.json)
         # What was loaded stays: a collection that looks through all of it holds a beat up 20 ms.

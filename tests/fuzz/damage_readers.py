@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from ecgfast.errors import EcgfastError
 from ecgfast.records import open_record, synthetic_ecg, write_annotations
-from ecgfast.streaming.lines import LineParser
+from ecgfast.sources.text_lines import LineParser
 
 LIMIT_S, MEMORY = 10, 3 << 30
 

@@ -1,6 +1,6 @@
 """Draw what `ecgfast train beats` makes of a recording, beside the recording itself.
 
-python bench/made_rhythms.py $ECGFAST_DATA --output docs/made-rhythms.png
+python bench/rhythm_augmentation.py $ECGFAST_DATA --output docs/made-rhythms.png
 """
 
 from __future__ import annotations

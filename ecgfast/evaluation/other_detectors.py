@@ -13,17 +13,17 @@ import numpy.typing as npt
 from ..records import Record
 from .detector import ReportedBeats
 
-__all__ = ["Peer", "as_detector", "installed_peers"]
+__all__ = ["OtherDetector", "as_detector", "installed_detectors"]
 
-Peer = Callable[[npt.NDArray[np.float64], float], Any]
+OtherDetector = Callable[[npt.NDArray[np.float64], float], Any]
 
 
-def _sleepecg() -> dict[str, Peer]:
+def _sleepecg() -> dict[str, OtherDetector]:
     sleepecg = import_module("sleepecg")
     return {f"sleepecg {version('sleepecg')}": sleepecg.detect_heartbeats}
 
 
-def _wfdb() -> dict[str, Peer]:
+def _wfdb() -> dict[str, OtherDetector]:
     processing = import_module("wfdb.processing")
 
     def gqrs(x: npt.NDArray[np.float64], fs: float) -> Any:
@@ -37,10 +37,10 @@ def _wfdb() -> dict[str, Peer]:
     }
 
 
-def _neurokit2() -> dict[str, Peer]:
+def _neurokit2() -> dict[str, OtherDetector]:
     neurokit2 = import_module("neurokit2")
 
-    def peer(method: str) -> Peer:
+    def detector(method: str) -> OtherDetector:
         def detect(x: npt.NDArray[np.float64], fs: float) -> Any:
             cleaned = neurokit2.ecg_clean(x, round(fs), method=method)
             return neurokit2.ecg_findpeaks(cleaned, round(fs), method=method)["ECG_R_Peaks"]
@@ -48,17 +48,17 @@ def _neurokit2() -> dict[str, Peer]:
         return detect
 
     name = f"neurokit2 {version('neurokit2')}"
-    return {f"{name} {method}": peer(method) for method in ("neurokit", "pantompkins1985")}
+    return {f"{name} {method}": detector(method) for method in ("neurokit", "pantompkins1985")}
 
 
-def _biosppy() -> dict[str, Peer]:
+def _biosppy() -> dict[str, OtherDetector]:
     ecg = import_module("biosppy.signals.ecg")
     return {
         f"biosppy {version('biosppy')}": lambda x, fs: ecg.ecg(x, fs, show=False)["rpeaks"],
     }
 
 
-def _py_ecg_detectors() -> dict[str, Peer]:
+def _py_ecg_detectors() -> dict[str, OtherDetector]:
     detectors = import_module("ecgdetectors").Detectors
     return {
         f"py-ecg-detectors {version('py-ecg-detectors')} pan_tompkins": lambda x, fs: detectors(
@@ -67,8 +67,8 @@ def _py_ecg_detectors() -> dict[str, Peer]:
     }
 
 
-def installed_peers() -> dict[str, Peer]:
-    """Every peer that is installed and can be imported, as its users call it.
+def installed_detectors() -> dict[str, OtherDetector]:
+    """Every one that is installed and can be imported, as its users call it.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def installed_peers() -> dict[str, Peer]:
         By name and version: takes one lead as float64 of shape (n,) in mV and the sampling rate in
         Hz, returns the positions of R peaks.
     """
-    found: dict[str, Peer] = {}
+    found: dict[str, OtherDetector] = {}
     for load in (_sleepecg, _wfdb, _neurokit2, _biosppy, _py_ecg_detectors):
         try:
             found |= load()
@@ -85,13 +85,13 @@ def installed_peers() -> dict[str, Peer]:
     return found
 
 
-def as_detector(peer: Peer) -> Callable[[Record], ReportedBeats]:
-    """Make a peer a detector for `evaluate_detector`: it gets the first lead of a record.
+def as_detector(detector: OtherDetector) -> Callable[[Record], ReportedBeats]:
+    """Make one fit for `evaluate_detector`: it gets the first lead of a record.
 
     Parameters
     ----------
-    peer : callable
-        As `installed_peers` gives them.
+    detector : callable
+        As `installed_detectors` gives them.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def as_detector(peer: Peer) -> Callable[[Record], ReportedBeats]:
     """
 
     def detect(record: Record) -> ReportedBeats:
-        found = np.asarray(peer(record.signal[:, 0].astype(np.float64), record.fs), np.float64)
+        found = np.asarray(detector(record.signal[:, 0].astype(np.float64), record.fs), np.float64)
         # Some return positions before the first sample, or out of order.
         return ReportedBeats(np.sort(np.maximum(found.ravel(), 0)).astype(np.int64))
 
