@@ -1,6 +1,6 @@
-"""The detector `neural` with other weights than the built-in ones: for figures on databases left out.
+"""The detector `neural` with weights of one's own: for figures on databases left out.
 
-Compiles the core of this checkout with the given weights into a shared library (needs a C compiler).
+Compiles the core of this checkout with the given weights (needs a C compiler).
 """
 
 from __future__ import annotations
