@@ -4,11 +4,11 @@
     python -m ecgfast.training.qrs --data recordings --without ludb,mitdb:ds2 --output noludb.npz
     python -m ecgfast.training.qrs --to-c weights.npz > csrc/src/neural/neural_weights.c
 
-`recordings` holds mitdb, svdb, nsrdb, qtdb, ludb and nstdb as PhysioNet has them. What is left out of
-training (`--without`: names of databases, `mitdb:ds1`, `mitdb:ds2`, and `nstdb` for the recorded noise)
-is free for honest figures; the built-in weights leave out `mitdb:ds2`, on which beat classes are
-reported. Any Keras back end will do (`KERAS_BACKEND`); a graphics card is of no use, the processors
-that make the windows are what limits the speed (`--workers`).
+`recordings` holds mitdb, svdb, nsrdb, qtdb, ludb and nstdb as PhysioNet has them. What is left out
+of training (`--without`: names of databases, `mitdb:ds1`, `mitdb:ds2`, and `nstdb` for the recorded
+noise) is free for honest figures; the built-in weights leave out `mitdb:ds2`, on which beat classes are
+reported. Any Keras back end will do (`KERAS_BACKEND`); the processors that make the windows
+(`--workers`) limit the speed, not the network.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> None:
         )
     made = {"without": sorted(without), "seconds": args.seconds, "seed": args.seed}
     with tempfile.TemporaryFile() as file:
-        np.savez_compressed(file, made=np.array(json.dumps(made)), **weights)
+        np.savez_compressed(file, allow_pickle=False, made=np.array(json.dumps(made)), **weights)
         file.seek(0)
         write_whole(args.output, file.read())
 

@@ -1,5 +1,7 @@
-"""Training windows of the QRS score: cuts of recordings, changed in every way that patients and
-devices differ, with the beats that are still there afterwards.
+"""Training windows of the QRS score.
+
+Cuts of recordings, changed in the ways in which patients and devices differ, with the beats that
+are still there afterwards.
 """
 
 from __future__ import annotations
