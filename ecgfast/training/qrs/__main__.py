@@ -6,8 +6,8 @@
 
 `recordings` holds mitdb, svdb, nsrdb, qtdb, ludb and nstdb as PhysioNet has them. What is left out
 of training (`--without`: names of databases, `mitdb:ds1`, `mitdb:ds2`, and `nstdb` for the recorded
-noise) is free for honest figures; the built-in weights leave out `mitdb:ds2`, on which beat classes are
-reported. Any Keras back end will do (`KERAS_BACKEND`); the processors that make the windows
+noise) is free for honest figures; the built-in weights leave out `mitdb:ds2`, on which beat classes
+are reported. Any Keras back end will do (`KERAS_BACKEND`); the processors that make the windows
 (`--workers`) limit the speed, not the network.
 """
 
