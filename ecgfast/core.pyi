@@ -44,7 +44,7 @@ class QRSDetector:
         self,
         fs: float,
         *,
-        method: Literal["adaptive", "pan-tompkins"] = "adaptive",
+        method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
         max_delay: float | None = None,
         leads: int = 1,
     ) -> None: ...
@@ -73,7 +73,7 @@ class BeatStream:
         fs: float,
         *,
         leads: int = 1,
-        method: Literal["adaptive", "pan-tompkins", "given"] = "adaptive",
+        method: Literal["neural", "adaptive", "pan-tompkins", "given"] = "neural",
         max_delay: float | None = None,
         lead: int = 0,
         lookahead: int = 0,

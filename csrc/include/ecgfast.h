@@ -26,11 +26,42 @@
 extern "C" {
 #endif
 
-#define ECG_VERSION 4           /* of the layout of states; a snapshot of another version is refused */
-#define ECG_FS_MIN 99.5         /* Hz: 100 Hz, and half a percent that a device's clock is off */
-#define ECG_FS_MAX 2010.0       /* Hz: 2000 Hz, likewise */
+/* The release; ecg_version() tells that of the compiled library. */
+#define ECG_VERSION_MAJOR 0
+#define ECG_VERSION_MINOR 1
+#define ECG_VERSION_PATCH 0
+#define ECG_STATE_VERSION 5     /* of the layout of states; a snapshot of another version is refused */
+
+/* Limits that a build may lower, with the same -D for the library and for what uses it: what is refused, and
+ * what some arrays are sized for (a state block takes no more than its configuration needs). */
+#ifndef ECG_LEADS_MAX
 #define ECG_LEADS_MAX 64
+#endif
+#ifndef ECG_FS_MAX
+#define ECG_FS_MAX 2010         /* Hz: 2000 Hz, and half a percent that a device's clock is off */
+#endif
+#ifndef ECG_WINDOW_MAX
+#define ECG_WINDOW_MAX 512      /* points of a beat window */
+#endif
+#ifndef ECG_STRIP_MAX
+#define ECG_STRIP_MAX 2048      /* points of a strip */
+#endif
+#define ECG_FS_MIN 99.5         /* Hz: 100 Hz, likewise */
 #define ECG_ALIGNMENT 16        /* bytes, of every state block */
+
+/* Detection methods that a build may leave out, with -DECG_WITH_...=0: they are unknown then. */
+#ifndef ECG_WITH_PAN_TOMPKINS
+#define ECG_WITH_PAN_TOMPKINS 1
+#endif
+#ifndef ECG_WITH_ADAPTIVE
+#define ECG_WITH_ADAPTIVE 1
+#endif
+#ifndef ECG_WITH_NEURAL
+#define ECG_WITH_NEURAL 1
+#endif
+#ifndef ECG_WITH_EXTERNAL
+#define ECG_WITH_EXTERNAL 1
+#endif
 
 typedef enum ecg_status {
     ECG_OK = 0,
@@ -43,11 +74,14 @@ typedef enum ecg_status {
     ECG_ERROR_MEMORY = -7,      /* block too small or not aligned to ECG_ALIGNMENT */
     ECG_ERROR_SNAPSHOT = -8,    /* bytes are no snapshot of such a state, or damaged */
     ECG_ERROR_ORDER = -9,       /* an R peak given out of order or too far back */
-    ECG_ERROR_CONFIG = -10      /* a snapshot of a state with another configuration */
+    ECG_ERROR_CONFIG = -10,     /* a snapshot of a state with another configuration */
+    ECG_ERROR_KEEP = -12        /* keep negative, beyond ECG_KEEP_MAX_S or not finite */
 } ecg_status;
 
 /* One English line for a status; never NULL. */
 const char *ecg_status_text(int status);
+/* Release of the compiled library, "major.minor.patch". */
+const char *ecg_version(void);
 
 /* ------------------------------------------------------------------ band-pass filter ------- */
 
@@ -92,6 +126,8 @@ typedef enum ecg_quality {
     ECG_QUALITY_FLUTTER = 64    /* ventricular flutter or fibrillation: a wave, no beat (streams only) */
 } ecg_quality;
 
+#define ECG_KEEP_MAX_S 60.0     /* s: the most that a caller may ask to keep */
+
 typedef struct ecg_detector_config {
     double fs;                  /* Hz */
     double max_delay;           /* s from R peak to report at the most; 0: as the method needs */
@@ -127,8 +163,6 @@ int64_t ecg_detector_count(const ecg_detector *detector);
 
 /* ------------------------------------------------------------------ beats for a model ------ */
 
-#define ECG_WINDOW_MAX 512      /* points of a beat window */
-#define ECG_STRIP_MAX 2048      /* points of a strip */
 #define ECG_CHANNELS 2          /* of a beat window; 0: the beat, 1: the patient's running dominant beat */
 #define ECG_FEATURES 37         /* ecg_feature_name tells them */
 #define ECG_HISTORY_MAX 63      /* earlier beats whose features a row may hold */

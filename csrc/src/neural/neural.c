@@ -135,5 +135,5 @@ static int neural_valid(ecg_detector *d, void *state) {
     return ecg_neural_decision_valid(s);
 }
 
-const ecg_method_ops ecg_neural_ops = {neural_size,  neural_init, neural_process, neural_flush,
-                                       neural_delay, neural_same, neural_valid};
+const ecg_method_ops ecg_neural_ops = {ECG_RING_S,   neural_size,  neural_init, neural_process, neural_flush,
+                                       neural_delay, neural_same,  neural_valid};

@@ -1,5 +1,5 @@
 /* Weights of the network that scores QRS complexes. Made by
- *     python -m ecgfast.training.qrs fit
+ *     python -m ecgfast.training.qrs
  * and not to be changed by hand. */
 #include "neural.h"
 

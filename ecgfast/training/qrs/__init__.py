@@ -1,1 +1,1 @@
-"""The learned QRS score of the detector `neural`: data, augmentation, network, training, weights for C."""
+"""The learned QRS score of the detector `neural`: from recordings to weights in C."""

@@ -1,5 +1,7 @@
-"""Training windows of the QRS score: cuts of recordings, changed in every way that patients and
-devices differ, with the beats that are still there afterwards.
+"""Training windows of the QRS score.
+
+Cuts of recordings, changed in the ways in which patients and devices differ, with the beats that
+are still there afterwards.
 """
 
 from __future__ import annotations
@@ -162,7 +164,7 @@ class WindowMaker:
         return y.astype(np.float32), beats[(beats >= 0) & (beats < n)], ok
 
     def _size(self, x: Floats, beats: npt.NDArray[np.float64]) -> float:
-        """Median height of the QRS complexes from peak to peak; of the signal where there is none."""
+        """Median height of the QRS complexes, peak to peak; of the signal where there is none."""
         heights = []
         for beat in beats[:12]:
             part = x[max(0, int(beat) - 7) : int(beat) + 8]
@@ -196,14 +198,14 @@ class WindowMaker:
             early = min(0.17 * GRID_FS, 0.3 * rr)
             where, shape = _bump(len(x), beat - early, 12, max(4.0, early - 8))
             gain[where] += (p - 1.0) * shape
-        return (x - np.float32(np.median(x))) * np.maximum(gain, 0.1)
+        return np.asarray((x - np.median(x)) * np.maximum(gain, 0.1), np.float32)
 
     def _widened(self, x: Floats) -> Floats:
         """Smooth, wide complexes: bundle branch block, ventricular pacing."""
         width = int(self._rng.integers(4, 14))
         box = np.ones(width) / width
         smooth = np.convolve(np.convolve(x, box, "same"), box, "same").astype(np.float32)
-        return smooth * np.float32(np.std(x) / (np.std(smooth) + 1e-6))
+        return np.asarray(smooth * (np.std(x) / (np.std(smooth) + 1e-6)), np.float32)
 
     def _erase(self, x: Floats, beat: float, rr: float) -> None:
         """Cut QRS and T out, P stays."""
@@ -315,7 +317,7 @@ class WindowMaker:
         gain = np.where((hz >= low) & (hz <= high), np.maximum(hz, 0.1) ** -slope, 0.0)
         phase = np.exp(2j * np.pi * self._rng.random(len(hz)))
         x = np.fft.irfft(gain * phase * self._rng.rayleigh(1.0, len(hz)), n)
-        return (x / (4.0 * x.std() + 1e-12)).astype(np.float32)
+        return np.asarray(x / (4.0 * x.std() + 1e-12), np.float32)
 
     def _bursts(self) -> Floats:
         """When noise is there: all the time, or now and then."""
@@ -363,8 +365,7 @@ class WindowMaker:
         if self._chance(0.08):
             x = x.copy()
             lost = self._rng.random(n) < self._between(0.02, 0.4)
-            last = np.maximum.accumulate(np.where(lost, 0, np.arange(n)))
-            x = x[last]
+            x = x[np.maximum.accumulate(np.where(lost, 0, np.arange(n)))]
         if self._chance(0.08):
             x = x.copy()
             first = int(self._rng.integers(n))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from .augmentation import WindowMaker, Windows
 from .network import HEADS, STRIDE, Shape, build, qrs_loss, weights_of
 from .recordings import in_training, unpack
 
-__all__ = ["CELLS", "fit_score", "step_targets"]
+__all__ = ["CELLS", "DEFAULT_SHAPE", "fit_score", "step_targets"]
+
+DEFAULT_SHAPE = Shape()
 
 CELLS = 1280
 """Cells of a training window: 10.24 s."""
@@ -45,7 +47,7 @@ def _work(packed: str, without: frozenset[str], batch: int, seed: int, queue: An
 
 def _batches(
     packed: Path, without: frozenset[str], batch: int, seed: int, workers: int
-) -> Iterator[tuple[Any, Any]]:
+) -> Generator[tuple[Any, Any], None, None]:
     context = multiprocessing.get_context("spawn")
     queue = context.Queue(maxsize=8 * workers)
     processes = [
@@ -69,7 +71,7 @@ def fit_score(
     packed: Path,
     *,
     without: frozenset[str] = frozenset(),
-    shape: Shape = Shape(),
+    shape: Shape = DEFAULT_SHAPE,
     steps: int = 6000,
     seconds: float = float("inf"),
     batch: int = 64,
@@ -97,8 +99,7 @@ def fit_score(
     mean: list[npt.NDArray[np.float32]] = []
     began, losses = time.monotonic(), []
     source = _batches(packed, without, batch, seed, workers)
-    done = 0
-    for x, y in source:
+    for done, (x, y) in enumerate(source):
         part = max(done / steps, (time.monotonic() - began) / seconds)
         if part >= 1.0:
             break
@@ -106,14 +107,12 @@ def fit_score(
             rate * min(1.0, part / 0.05 + 0.01) * (0.5 + 0.5 * np.cos(np.pi * part)) + 1e-5
         )
         losses.append(float(np.asarray(model.train_on_batch(x, y))))
-        done += 1
         if part > 0.67 and done % 10 == 0:
             now = model.get_weights()
             mean = now if not mean else [a + 0.02 * (b - a) for a, b in zip(mean, now, strict=True)]
         if done % 200 == 0:
-            report(
-                f"{done} of {steps} steps, {time.monotonic() - began:.0f} s, loss {np.mean(losses[-200:]):.4f}"
-            )
+            loss = np.mean(losses[-200:])
+            report(f"{done} steps, {time.monotonic() - began:.0f} s, loss {loss:.4f}")
     source.close()
     if mean:
         model.set_weights(mean)

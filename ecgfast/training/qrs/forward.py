@@ -1,4 +1,4 @@
-"""The network's outputs by plain NumPy: what the detector's C code is held to, and the evaluation."""
+"""The network's outputs by plain NumPy: what the detector's C code is held to."""
 
 from __future__ import annotations
 

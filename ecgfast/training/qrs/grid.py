@@ -30,7 +30,7 @@ WINDOW_BLOCKS = 8
 """Blocks of one window of the scale: about a second."""
 
 WINDOWS = 6
-"""Windows of which the second largest maximum is the scale: one artefact in six seconds is ignored."""
+"""Windows of which the second largest maximum is the scale: a single artefact is ignored."""
 
 START_BLOCKS = 12
 """Blocks at the start whose scale is found in retrospect: 1.5 s."""

@@ -1,4 +1,4 @@
-"""Recordings for training the QRS score: cells of 1/125 s, R peaks, and what is annotated at all."""
+"""Recordings for training the QRS score: cells of 8 ms, R peaks, and what is annotated at all."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Noise:
 
 def _filled(signal: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Missing samples repeat the last one, as the detector has it."""
-    out = signal.copy()
+    out: npt.NDArray[np.float32] = signal.copy()
     for lead in out.T:
         good = np.isfinite(lead)
         if good.all():
@@ -165,7 +165,7 @@ def unpack(path: Path) -> tuple[list[Strip], list[Noise]]:
 
 
 def in_training(strip: Strip, without: frozenset[str]) -> bool:
-    """Is a recording part of a training that leaves some out?
+    """Tell whether a recording is part of a training that leaves some out.
 
     `without` names databases, or a half of mitdb: ``mitdb:ds2`` (the recordings on which beat
     classes are reported) and ``mitdb:ds1`` (all others). ``nstdb`` leaves the recorded noise out.
