@@ -604,7 +604,7 @@ def main() -> None:
     _BENCHES.append(bench)
     results = []
     with multiprocessing.get_context("fork").Pool(PROCESSES) as pool:
-        for result in pool.imap_unordered(_work, work):
+        for result in pool.imap(_work, work):
             results.append(result)
             note(f"{len(results)} of {len(work)}: {result[0]} {result[1]}")
     for part, entries in summarise(results).items():
