@@ -1,4 +1,4 @@
-"""The C core on Cortex-M: a test on emulated boards, and what it takes of flash, RAM, stack and time.
+"""The C core on Cortex-M: a test on emulated boards, and what it takes of flash, RAM and time.
 
     python scripts/cortex_m.py                  # runs the test, writes docs/cortex_m.md
     python scripts/cortex_m.py --check          # runs the test, and compares with docs/cortex_m.md
@@ -174,7 +174,8 @@ boards (QEMU's mps2-an386 and mps2-an505). One lead at 250 Hz, a sample at a tim
 unit of single precision.
 
 - **Flash**: code and constants beyond an empty program, of a build with that method alone, linked
-  with `--gc-sections`; what the core needs of the C library and of double-precision routines is included.
+  with `--gc-sections`; what the core needs of the C library and of
+  double-precision routines is included.
 - **RAM**: the state block; nothing else is static.
 - **Stack**: the deepest that was reached.
 - **Instructions**: for each sample of a synthetic ECG of 40 s, mean and most (a sample at which
