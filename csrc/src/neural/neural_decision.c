@@ -153,6 +153,8 @@ static int add_candidate(neural_state *s, int leads, int64_t at, float odds) {
     if (at < 0 || (s->last >= 0 && at <= s->last + MERGE_CELLS) || (s->end >= 0 && at >= s->end)) return 0;
     int i = 0;
     while (i < s->pending_count && s->pending[i].at < at - MERGE_CELLS) i++;
+    /* The nearest of two, so that their order stays. */
+    if (i + 1 < s->pending_count && s->pending[i + 1].at - at < at - s->pending[i].at) i++;
     const int known = i < s->pending_count && s->pending[i].at <= at + MERGE_CELLS;
     if (!known) {
         if (s->pending_count == NEURAL_PENDING) {
@@ -293,10 +295,17 @@ static void learn_rr(neural_state *s, float rr) {
 
 /* ------------------------------------------------------------------ what becomes of candidates */
 
+/* The sample at the middle of a cell, counted back from now: products of days of cells do not fit 64 bits. */
+static int64_t sample_of(const ecg_detector *d, const neural_state *s, int64_t at) {
+    const int64_t whole = s->end < 0 ? s->cells : s->end, open = s->cell - s->left;
+    const int64_t back = (whole - at) * s->cell + open - s->cell / 2;
+    return d->count - ((back + (INT64_C(1) << 32) - 1) >> 32);
+}
+
 static void neural_report(ecg_detector *d, neural_state *s, const neural_candidate *c) {
     const int leads = d->config.leads;
     const neural_lead *lead = ecg_neural_leads(s);
-    const int64_t sample = (c->at * s->cell + s->cell / 2) >> 32;
+    const int64_t sample = sample_of(d, s, c->at);
     const int64_t around = (QUALITY_CELLS * s->cell) >> 32;
     uint32_t quality = ~0u;
     for (int l = 0; l < leads; l++) quality &= ecg_quality_between(d, l, sample - around, sample + around);
@@ -380,10 +389,21 @@ void ecg_neural_decide(ecg_detector *d, neural_state *s, int final) {
     if (found || final || s->searched >= s->wake) decide_pending(d, s, final);
 }
 
+/* Each step is searched at once, as far as its output reaches. */
+static int64_t searched_of(const neural_state *s) {
+    const int64_t at = ecg_neural_known(s->steps, s->late ? NEURAL_LATE : NEURAL_EARLY) - SUM_CELLS - HOLD_CELLS;
+    return at > 0 ? at : 0;
+}
+
+static int64_t searched_early_of(const neural_state *s) {
+    const int64_t at = ecg_neural_known(s->steps, NEURAL_EARLY) - SUM_CELLS - 1;
+    return s->late && at > 0 ? at : 0;
+}
+
 int ecg_neural_decision_valid(const neural_state *s) {
     if (!ecg_within(s->pending_count, 0, NEURAL_PENDING) || !ecg_within(s->rr_count, 0, 2 * NEURAL_INTERVALS - 1)
-        || !ecg_within(s->accepted, 0, LEARNING_BEATS) || !ecg_within(s->searched, 0, s->cells)
-        || !ecg_within(s->searched_early, 0, s->cells) || !ecg_within(s->last, -1, s->cells)
+        || !ecg_within(s->accepted, 0, LEARNING_BEATS) || s->searched != searched_of(s)
+        || s->searched_early != searched_early_of(s) || !ecg_within(s->last, -1, s->cells)
         || !ecg_within(s->last_clear, -1, s->last) || s->wake < 0 || !ecg_within(s->claim, 0, NEURAL_CLAIMS - 1)
         || !ecg_within(s->early_hold, 0, EARLY_BEATS))
         return 0;
@@ -393,8 +413,9 @@ int ecg_neural_decision_valid(const neural_state *s) {
     int64_t before = s->cells - NEURAL_CELLS / 2;
     for (int i = 0; i < s->pending_count; i++) {
         const neural_candidate *c = &s->pending[i];
-        if (!ecg_within(c->at, before < 0 ? 0 : before, s->cells) || !isfinite(c->odds) || !isfinite(c->score)
-            || !isfinite(c->value) || !ecg_within(c->from, -1, i - 1))
+        if (!ecg_within(c->at, before < 0 ? 0 : before, (s->end < 0 ? s->cells : s->end) - 1)
+            || !(fabsf(c->odds) < 10.0f) || !(fabsf(c->score) < 20.0f) || !(fabsf(c->value) < 1e6f)
+            || !ecg_within(c->from, -1, i - 1))
             return 0;
         before = c->at;
     }
