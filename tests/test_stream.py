@@ -169,13 +169,13 @@ def test_streams_in_threads_give_the_results_of_one() -> None:
     signal = noisy_signal(2)
 
     def work(i: int) -> tuple[bytes, ...]:
-        stream = BeatStream(FS, leads=2, method=METHODS[i % 2], lookahead=1)
+        stream = BeatStream(FS, leads=2, method=METHODS[i % len(METHODS)], lookahead=1)
         return bits(take(stream, np.array_split(signal, 5 + i)))
 
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(work, range(16)))
     for i, got in enumerate(results):
-        assert got == whole(METHODS[i % 2], 1, 2)[0]
+        assert got == whole(METHODS[i % len(METHODS)], 1, 2)[0]
 
 
 @pytest.mark.parametrize("make", [BeatStream, QRSDetector])

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ecgfast.training.qrs import c_source, forward, grid
 
 from .lead import cleaned
-from .rpeak import refined
+from .rpeak import flickers, refined
 
 Floats = npt.NDArray[np.float32]
 F = np.float32
@@ -69,7 +69,7 @@ class Candidate:
     at: int
     odds: np.float32
     score: np.float32
-    value: np.float32 = F(0)
+    value: np.float32
     before: Candidate | None = None
 
 
@@ -100,6 +100,7 @@ class Neural:
         self.late = bool(limit == 0 or limit >= lag + F(0.02))
         wait = C["WAIT_MAX_S"] if limit == 0 else limit - (lag if self.late else early_lag)
         self.wait = F(min(max(wait, F(0)), C["WAIT_MAX_S"]))
+        self.expire = self.wait if max_delay else C["EXPIRE_S"]
 
         self.steps = self.searched = self.searched_early = self.count = 0
         self.pending: list[Candidate] = []
@@ -147,9 +148,9 @@ class Neural:
     def inputs(cells: Floats) -> Floats:
         scale, size = grid.running_scale(cells), np.abs(cells)
         soft, enlarge = F(0.5), F(6)
-        return np.stack(
-            [cells / (scale + soft * size), enlarge * cells / (scale + enlarge * size)], -1
-        )
+        plain = cells / (scale + soft * size)
+        enlarged = enlarge * cells / (scale + enlarge * size)
+        return np.stack([plain, enlarged], -1)
 
     def joined(self, outputs: list[Floats]) -> tuple[Floats, Floats]:
         """Probabilities of every cell by the early and the late output, over all usable leads."""
@@ -216,9 +217,16 @@ class Neural:
                 n += 1
         return total / F(n) if n else F(0)
 
+    def sample_of(self, at: int) -> int:
+        return (at * self.cell + self.cell // 2) >> 32
+
+    def flicker(self, at: int) -> bool:
+        shown = [x[: self.count] for x, f in zip(self.clean, self.fault, strict=True) if not f[at]]
+        return bool(shown) and all(flickers(x, self.sample_of(at), self.fs) for x in shown)
+
     def add(self, at: int, odds: np.float32) -> bool:
         after_last = self.last is not None and at <= self.last + MERGE
-        if at < 0 or after_last or (self.ended and at >= self.end):
+        if at < 0 or after_last or (self.ended and at >= self.end) or self.flicker(at):
             return False
         near = [c for c in self.pending if abs(c.at - at) <= MERGE]
         if near:
@@ -228,7 +236,7 @@ class Neural:
                 if at < self.pending[0].at:
                     return False
                 del self.pending[0]
-            c = Candidate(at, odds, F(0))
+            c = Candidate(at, odds, F(0), F(0))
             self.pending.append(c)
         cost = C["HEIGHT_COST"] * (self.shortfall(at) - C["HEIGHT_FROM"])
         c.at, c.odds = at, odds
@@ -337,7 +345,7 @@ class Neural:
     # ------------------------------------------------------------ what becomes of candidates
 
     def report(self, c: Candidate) -> None:
-        sample = (c.at * self.cell + self.cell // 2) >> 32
+        sample = self.sample_of(c.at)
         usable = [not fault[c.at] for fault in self.fault]
         odds = [values[c.at] for values in self.odds]
         shown = 0
@@ -388,7 +396,7 @@ class Neural:
                 self.accept(c)
             else:
                 self.pending.remove(c)
-        expire = int(C["EXPIRE_S"] * F(HZ))
+        expire = int(self.expire * F(HZ))
         self.pending = [c for c in self.pending if c.at + expire > self.searched]
         if self.pending:
             self.wake = min(self.wake, self.pending[0].at + expire)
@@ -422,7 +430,8 @@ class Neural:
 
     def run(self) -> npt.NDArray[np.int64]:
         cells = 0
-        for self.count in range(1, self.samples + 1):
+        for count in range(1, self.samples + 1):
+            self.count = count
             if self.whole_cells(self.count) > cells:
                 cells = self.whole_cells(self.count)
                 self.advance(cells)

@@ -8,6 +8,8 @@
 /* Log-odds of cells in which no lead is usable. */
 #define NO_SIGNAL (-15.0f)
 #define ODDS_MAX 30.0f
+/* The R peak may lie so long before the cell. */
+#define REFINED_S 0.12
 /* Cells after the end, so that the late output knows of the last ones and nothing tops them. */
 #define PAD_CELLS ((NEURAL_LATE + 1) * NEURAL_STRIDE + 24)
 
@@ -100,8 +102,7 @@ static void neural_flush(ecg_detector *d, void *state) {
 
 static int64_t neural_delay(const ecg_detector *d, const void *state) {
     const neural_state *s = state;
-    const double cells = ((s->late ? NEURAL_LATE : NEURAL_EARLY) + 1) * NEURAL_STRIDE + 24;
-    return (int64_t)ceil(((double)s->wait_s + cells / NEURAL_HZ + 0.12) * d->config.fs);
+    return (int64_t)ceil((ecg_neural_longest_s(d, s) + REFINED_S) * d->config.fs);
 }
 
 static int neural_same(const ecg_detector *d, const void *state, const unsigned char *saved) {
