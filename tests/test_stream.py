@@ -155,8 +155,8 @@ def test_detectors_report_within_their_delay(method: str, max_delay: float | Non
         for r in detector.process(record.signal[i : i + 1, 0]):
             late.append((int(r), i + 1 - int(r)))
     if max_delay is not None:
-        # The adaptive method waits for so long from its own mark; R may lie before that.
-        slack = 0.06 if method == "adaptive" else 0.0
+        # Some methods wait for so long from their own mark; R may lie before that.
+        slack = {"adaptive": 0.06, "neural": 0.12}.get(method, 0.0)
         assert detector.delay <= np.ceil((max_delay + slack) * 360)
     assert len(late) > 30
     assert max(wait for r, wait in late if r > 5 * 360) <= detector.delay

@@ -31,7 +31,7 @@ def defines(name: str) -> dict[str, np.float32 | int]:
     text = (SOURCES / name).read_text(encoding="utf-8")
     found: dict[str, np.float32 | int] = {}
     for key, value in re.findall(r"^#define (\w+) \(?(-?[\d.]+(?:e-?\d+)?f?)\)?\s", text, re.M):
-        found[key] = F(value[:-1]) if value.endswith("f") else int(value)
+        found[key] = int(value) if value.lstrip("-").isdigit() else F(value.rstrip("f"))
     return found
 
 
