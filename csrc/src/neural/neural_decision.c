@@ -435,9 +435,8 @@ int ecg_neural_decision_valid(const neural_state *s) {
     for (int i = 0; i < s->pending_count; i++) {
         const neural_candidate *c = &s->pending[i];
         if (!ecg_within(c->at, before < 0 ? 0 : before, (s->end < 0 ? s->cells : s->end) - 1)
-            || !(fabsf(c->odds) < 10.0f) || !(fabsf(c->score) < 20.0f) || !(fabsf(c->value) < 1e6f)
-            || !ecg_within(c->from, -1, i - 1))
-            return 0;
+            || !(fabsf(c->odds) < 10.0f) || !(fabsf(c->score) < 20.0f))
+            return 0; /* value and from are found anew before each use */
         before = c->at;
     }
     for (int i = 0; i < NEURAL_INTERVALS; i++)
