@@ -8,6 +8,8 @@
 /* Log-odds of cells in which no lead is usable. */
 #define NO_SIGNAL (-15.0f)
 #define ODDS_MAX 30.0f
+/* The R peak may lie so long before the cell. */
+#define REFINED_S 0.12
 /* Cells after the end, so that the late output knows of the last ones and nothing tops them. */
 #define PAD_CELLS ((NEURAL_LATE + 1) * NEURAL_STRIDE + 24)
 
@@ -100,8 +102,7 @@ static void neural_flush(ecg_detector *d, void *state) {
 
 static int64_t neural_delay(const ecg_detector *d, const void *state) {
     const neural_state *s = state;
-    const double cells = ((s->late ? NEURAL_LATE : NEURAL_EARLY) + 1) * NEURAL_STRIDE + 24;
-    return (int64_t)ceil(((double)s->wait_s + cells / NEURAL_HZ + 0.12) * d->config.fs);
+    return (int64_t)ceil((ecg_neural_longest_s(d, s) + REFINED_S) * d->config.fs);
 }
 
 static int neural_same(const ecg_detector *d, const void *state, const unsigned char *saved) {
@@ -109,16 +110,28 @@ static int neural_same(const ecg_detector *d, const void *state, const unsigned 
     return memcmp(state, saved, offsetof(neural_state, left)) == 0;
 }
 
+/* Largest number of a network's memory, and of mV, that a stream can have: beyond, sums could overflow. */
+#define ACTIVITY_MAX 1e6f
+#define SIGNAL_MAX 1e33f
+
+static int all_below(const float *x, size_t n, float limit) {
+    for (size_t i = 0; i < n; i++)
+        if (!(fabsf(x[i]) < limit)) return 0;
+    return 1;
+}
+
 static int neural_lead_valid(const neural_lead *lead) {
+    const float values[6] = {lead->value, lead->sum, lead->cell, lead->filtered, lead->highest, lead->scale};
     for (int i = 0; i < NEURAL_CELLS; i++)
         if (lead->fault[i] > 1) return 0;
-    return ecg_all_finite(&lead->value, 6) && lead->scale > 0.0f && lead->highest >= 0.0f
+    return all_below(values, 6, SIGNAL_MAX) && lead->scale > 0.0f && lead->highest >= 0.0f
            && ecg_within(lead->whole, 0, 1) && ecg_within(lead->bad, 0, 1)
-           && ecg_all_finite(lead->peaks, NEURAL_PEAKS) && ecg_all_finite(lead->cells, NEURAL_CELLS)
-           && ecg_all_finite(lead->input, NEURAL_STEM1_TAPS * NEURAL_INPUTS)
-           && ecg_all_finite(lead->stem, NEURAL_STEM2_TAPS * NEURAL_STEM)
-           && ecg_all_finite(lead->deep, NEURAL_MEMORY * NEURAL_WIDTH) && ecg_all_finite(lead->odds, NEURAL_CELLS)
-           && isfinite(lead->height) && ecg_within(lead->heights, 0, 1000);
+           && all_below(lead->peaks, NEURAL_PEAKS, SIGNAL_MAX) && all_below(lead->cells, NEURAL_CELLS, SIGNAL_MAX)
+           && all_below(lead->input, NEURAL_STEM1_TAPS * NEURAL_INPUTS, ACTIVITY_MAX)
+           && all_below(lead->stem, NEURAL_STEM2_TAPS * NEURAL_STEM, ACTIVITY_MAX)
+           && all_below(lead->deep, NEURAL_MEMORY * NEURAL_WIDTH, ACTIVITY_MAX)
+           && all_below(lead->odds, NEURAL_CELLS, ACTIVITY_MAX) && all_below(&lead->height, 1, 1e3f)
+           && ecg_within(lead->heights, 0, 1000);
 }
 
 static int neural_valid(ecg_detector *d, void *state) {
@@ -126,7 +139,8 @@ static int neural_valid(ecg_detector *d, void *state) {
     const neural_lead *lead = ecg_neural_leads(s);
     if (!ecg_within(s->left, 1, s->cell) || !ecg_within(s->cells, 0, ECG_COUNT_MAX)
         || s->blocks != s->cells / NEURAL_BLOCK || !ecg_within(s->steps, 0, s->cells / NEURAL_STRIDE)
-        || !ecg_within(s->end, -1, s->cells) || s->cells - s->steps * NEURAL_STRIDE > NEURAL_CELLS / 2)
+        || !ecg_within(s->end, -1, s->cells) || (s->end >= 0 && s->cells - s->end > NEURAL_CELLS)
+        || s->cells - s->steps * NEURAL_STRIDE > NEURAL_CELLS / 2)
         return 0;
     for (int i = 0; i < 64; i++)
         if (!(s->early[i] >= 0.0f && s->early[i] <= 1.0f && s->late_p[i] >= 0.0f && s->late_p[i] <= 1.0f)) return 0;

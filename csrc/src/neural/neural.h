@@ -126,6 +126,8 @@ void ecg_neural_step(neural_lead *lead, int64_t step, const float *inputs, float
 void ecg_neural_decision_init(neural_state *s, const ecg_detector_config *config);
 /* The outputs of the latest step are in `early` and `late_p`: finds candidates and decides. */
 void ecg_neural_decide(ecg_detector *d, neural_state *s, int final);
+/* Longest time from a candidate's cell to its report, s. */
+double ecg_neural_longest_s(const ecg_detector *d, const neural_state *s);
 int ecg_neural_decision_valid(const neural_state *s);
 
 /* Cells of which the early and the late output know after `steps` steps. */

@@ -68,6 +68,15 @@ static float neural_seconds(int64_t cells) {
     return (float)cells / NEURAL_HZ;
 }
 
+/* Within a caller's limit a candidate expires when its wait is over. */
+static float expire_s(const ecg_detector *d, const neural_state *s) {
+    return d->config.max_delay > 0.0 ? s->wait_s : EXPIRE_S;
+}
+
+double ecg_neural_longest_s(const ecg_detector *d, const neural_state *s) {
+    return (double)expire_s(d, s) + (double)(s->late ? LAG_LATE : LAG_EARLY) / NEURAL_HZ;
+}
+
 void ecg_neural_decision_init(neural_state *s, const ecg_detector_config *config) {
     const float lag = (float)LAG_LATE / NEURAL_HZ, early_lag = (float)LAG_EARLY / NEURAL_HZ;
     const float limit = (float)config->max_delay;
@@ -149,11 +158,33 @@ static void remove_pending(neural_state *s, int first, int count) {
             (size_t)(s->pending_count - first) * sizeof *s->pending);
 }
 
+/* The sample at the middle of a cell, counted back from now: products of days of cells do not fit 64 bits. */
+static int64_t sample_of(const ecg_detector *d, const neural_state *s, int64_t at) {
+    const int64_t whole = s->end < 0 ? s->cells : s->end, open = s->cell - s->left;
+    const int64_t back = (whole - at) * s->cell + open - s->cell / 2;
+    return d->count - ((back + (INT64_C(1) << 32) - 1) >> 32);
+}
+
+/* Do all usable leads show nothing around a cell but a converter's lowest bit? */
+static int all_flicker(ecg_detector *d, neural_state *s, int64_t at) {
+    const neural_lead *lead = ecg_neural_leads(s);
+    int shown = 0;
+    for (int l = 0; l < d->config.leads; l++) {
+        if (!usable(&lead[l], at)) continue;
+        if (!ecg_flickers(d, l, sample_of(d, s, at))) return 0;
+        shown = 1;
+    }
+    return shown;
+}
+
 /* A new candidate, or a better reading of one that waits. */
-static int add_candidate(neural_state *s, int leads, int64_t at, float odds) {
+static int add_candidate(ecg_detector *d, neural_state *s, int64_t at, float odds) {
     if (at < 0 || (s->last >= 0 && at <= s->last + MERGE_CELLS) || (s->end >= 0 && at >= s->end)) return 0;
+    if (all_flicker(d, s, at)) return 0;
     int i = 0;
     while (i < s->pending_count && s->pending[i].at < at - MERGE_CELLS) i++;
+    /* The nearest of two, so that their order stays. */
+    if (i + 1 < s->pending_count && s->pending[i + 1].at - at < at - s->pending[i].at) i++;
     const int known = i < s->pending_count && s->pending[i].at <= at + MERGE_CELLS;
     if (!known) {
         if (s->pending_count == NEURAL_PENDING) {
@@ -165,7 +196,7 @@ static int add_candidate(neural_state *s, int leads, int64_t at, float odds) {
         s->pending_count++;
     }
     neural_candidate *c = &s->pending[i];
-    const float short_of = HEIGHT_COST * (shortfall(s, leads, at) - HEIGHT_FROM);
+    const float short_of = HEIGHT_COST * (shortfall(s, d->config.leads, at) - HEIGHT_FROM);
     const float cost = short_of > HEIGHT_CAP ? HEIGHT_CAP : short_of > 0.0f ? short_of : 0.0f;
     c->at = at;
     c->odds = odds;
@@ -175,7 +206,7 @@ static int add_candidate(neural_state *s, int leads, int64_t at, float odds) {
 }
 
 /* The early output speaks for a complex beyond doubt: it is not kept waiting where that has held so far. */
-static int search_early(neural_state *s, int leads, int64_t known) {
+static int search_early(ecg_detector *d, neural_state *s, int64_t known) {
     int found = 0;
     for (; s->searched_early + SUM_CELLS + 1 < known; s->searched_early++) {
         const int64_t at = s->searched_early;
@@ -186,7 +217,7 @@ static int search_early(neural_state *s, int leads, int64_t known) {
         s->claims[s->claim] = at;
         s->claim = (s->claim + 1) % NEURAL_CLAIMS;
         if (s->early_hold == 0 && s->accepted >= LEARNING_BEATS)
-            found |= add_candidate(s, leads, centre(s->early, at, known), odds);
+            found |= add_candidate(d, s, centre(s->early, at, known), odds);
     }
     return found;
 }
@@ -205,14 +236,14 @@ static void check_claims(neural_state *s, int64_t at, int64_t known) {
     }
 }
 
-static int search(neural_state *s, int leads, const float *p, int64_t known) {
+static int search(ecg_detector *d, neural_state *s, const float *p, int64_t known) {
     int found = 0;
     for (; s->searched + SUM_CELLS + HOLD_CELLS < known; s->searched++) {
         const int64_t at = s->searched;
         const float here = mass(p, at, known);
         if (s->late) check_claims(s, at, known);
         if (here < FAINT || here <= mass(p, at + 1, known) || here < mass(p, at - 1, known)) continue;
-        if (is_maximum(p, at, known, here)) found |= add_candidate(s, leads, centre(p, at, known), odds_of(here));
+        if (is_maximum(p, at, known, here)) found |= add_candidate(d, s, centre(p, at, known), odds_of(here));
     }
     return found;
 }
@@ -276,7 +307,7 @@ static void learn_rr(neural_state *s, float rr) {
     s->rr[s->rr_count % NEURAL_INTERVALS] = rr;
     if (++s->rr_count >= 2 * NEURAL_INTERVALS) s->rr_count -= NEURAL_INTERVALS;
     const int n = s->rr_count < NEURAL_INTERVALS ? s->rr_count : NEURAL_INTERVALS;
-    float sorted[NEURAL_INTERVALS];
+    float sorted[NEURAL_INTERVALS] = {0.0f};
     for (int i = 0; i < n; i++) {
         int k = i;
         for (; k > 0 && sorted[k - 1] > s->rr[i]; k--) sorted[k] = sorted[k - 1];
@@ -297,7 +328,7 @@ static void learn_rr(neural_state *s, float rr) {
 static void neural_report(ecg_detector *d, neural_state *s, const neural_candidate *c) {
     const int leads = d->config.leads;
     const neural_lead *lead = ecg_neural_leads(s);
-    const int64_t sample = (c->at * s->cell + s->cell / 2) >> 32;
+    const int64_t sample = sample_of(d, s, c->at);
     const int64_t around = (QUALITY_CELLS * s->cell) >> 32;
     uint32_t quality = ~0u;
     for (int l = 0; l < leads; l++) quality &= ecg_quality_between(d, l, sample - around, sample + around);
@@ -367,24 +398,34 @@ static void decide_pending(ecg_detector *d, neural_state *s, int final) {
         }
         neural_accept(d, s, end);
     }
-    const int64_t expire = (int64_t)(EXPIRE_S * NEURAL_HZ);
+    const int64_t expire = (int64_t)(expire_s(d, s) * NEURAL_HZ);
     while (s->pending_count > 0 && s->pending[0].at + expire <= s->searched) remove_pending(s, 0, 1);
     if (s->pending_count > 0 && s->pending[0].at + expire < s->wake) s->wake = s->pending[0].at + expire;
 }
 
 void ecg_neural_decide(ecg_detector *d, neural_state *s, int final) {
-    const int leads = d->config.leads;
     const int64_t early = ecg_neural_known(s->steps, NEURAL_EARLY);
     const int64_t late = ecg_neural_known(s->steps, NEURAL_LATE);
-    int found = search(s, leads, s->late ? s->late_p : s->early, s->late ? late : early);
-    if (s->late) found |= search_early(s, leads, early);
+    int found = search(d, s, s->late ? s->late_p : s->early, s->late ? late : early);
+    if (s->late) found |= search_early(d, s, early);
     if (found || final || s->searched >= s->wake) decide_pending(d, s, final);
+}
+
+/* Each step is searched at once, as far as its output reaches. */
+static int64_t searched_of(const neural_state *s) {
+    const int64_t at = ecg_neural_known(s->steps, s->late ? NEURAL_LATE : NEURAL_EARLY) - SUM_CELLS - HOLD_CELLS;
+    return at > 0 ? at : 0;
+}
+
+static int64_t searched_early_of(const neural_state *s) {
+    const int64_t at = ecg_neural_known(s->steps, NEURAL_EARLY) - SUM_CELLS - 1;
+    return s->late && at > 0 ? at : 0;
 }
 
 int ecg_neural_decision_valid(const neural_state *s) {
     if (!ecg_within(s->pending_count, 0, NEURAL_PENDING) || !ecg_within(s->rr_count, 0, 2 * NEURAL_INTERVALS - 1)
-        || !ecg_within(s->accepted, 0, LEARNING_BEATS) || !ecg_within(s->searched, 0, s->cells)
-        || !ecg_within(s->searched_early, 0, s->cells) || !ecg_within(s->last, -1, s->cells)
+        || !ecg_within(s->accepted, 0, LEARNING_BEATS) || s->searched != searched_of(s)
+        || s->searched_early != searched_early_of(s) || !ecg_within(s->last, -1, s->cells)
         || !ecg_within(s->last_clear, -1, s->last) || s->wake < 0 || !ecg_within(s->claim, 0, NEURAL_CLAIMS - 1)
         || !ecg_within(s->early_hold, 0, EARLY_BEATS))
         return 0;
@@ -394,9 +435,9 @@ int ecg_neural_decision_valid(const neural_state *s) {
     int64_t before = s->cells - NEURAL_CELLS / 2;
     for (int i = 0; i < s->pending_count; i++) {
         const neural_candidate *c = &s->pending[i];
-        if (!ecg_within(c->at, before < 0 ? 0 : before, s->cells) || !isfinite(c->odds) || !isfinite(c->score)
-            || !isfinite(c->value) || !ecg_within(c->from, -1, i - 1))
-            return 0;
+        if (!ecg_within(c->at, before < 0 ? 0 : before, (s->end < 0 ? s->cells : s->end) - 1)
+            || !(fabsf(c->odds) < 10.0f) || !(fabsf(c->score) < 20.0f))
+            return 0; /* value and from are found anew before each use */
         before = c->at;
     }
     for (int i = 0; i < NEURAL_INTERVALS; i++)

@@ -90,7 +90,6 @@ void ecg_neural_pad(neural_state *s, int leads) {
     neural_lead *lead = ecg_neural_leads(s);
     const float whole = (float)((double)s->cell / (double)ONE);
     for (int l = 0; l < leads; l++) lead[l].sum = lead[l].whole ? lead[l].cell * whole : 0.0f;
-    s->left = s->cell;
     finish_cells(s, leads);
 }
 
