@@ -17,7 +17,7 @@ from ecgfast.records import read_annotations, synthetic_ecg
 from ecgfast.training.qrs import c_source, grid
 
 NEURAL = {"method": "neural"}
-SIGNALS = Path(__file__).parent / "signals"
+SIGNALS = Path(__file__).parent.parent / "signals"
 
 
 def detect(signal: np.ndarray, fs: float, **options) -> np.ndarray:
