@@ -35,6 +35,7 @@ size_t ecg_detector_size(const ecg_detector_config *config) {
     size_t leads = (size_t)config->leads, ring = ring_length(config);
     return ecg_round_up(sizeof(ecg_detector)) + 2 * ecg_round_up(leads * sizeof(ecg_lead))
            + ecg_round_up(leads * ring * sizeof(float)) + ecg_round_up(leads * ring)
+           + ecg_round_up(leads * sizeof(ecg_r_choice))
            + ecg_round_up((size_t)ecg_refine_scratch(config->fs) * sizeof(double))
            + ecg_round_up(ops_of(config->method)->size(config));
 }
@@ -55,7 +56,8 @@ int ecg_detector_init(ecg_detector *d, size_t bytes, const ecg_detector_config *
     d->before_at = d->leads_at + ecg_round_up(leads * sizeof(ecg_lead));
     d->rings_at = d->before_at + ecg_round_up(leads * sizeof(ecg_lead));
     d->flags_at = d->rings_at + ecg_round_up(leads * ring * sizeof(float));
-    d->scratch_at = d->flags_at + ecg_round_up(leads * ring);
+    d->choices_at = d->flags_at + ecg_round_up(leads * ring);
+    d->scratch_at = d->choices_at + ecg_round_up(leads * sizeof(ecg_r_choice));
     d->method_at = d->scratch_at + ecg_round_up((size_t)d->scratch_length * sizeof(double));
     for (int i = 0; i < config->leads; i++) ecg_lead_init(&ecg_leads(d)[i], config->fs);
     ops_of(config->method)->init(d, ecg_method_state(d));
@@ -132,9 +134,9 @@ int ecg_detector_valid(ecg_detector *d) {
         || !ecg_all_finite(ecg_ring(d, 0), samples))
         return 0;
     for (size_t i = 0; i < samples; i++)
-        if (flags[i] > (ECG_QUALITY_GAP | ECG_QUALITY_FLAT | ECG_QUALITY_SATURATED)) return 0;
+        if (flags[i] & ~(ECG_QUALITY_GAP | ECG_QUALITY_FLAT | ECG_QUALITY_SATURATED | ECG_FLAG_LOST)) return 0;
     for (int l = 0; l < d->config.leads; l++)
-        if (!ecg_lead_valid(&ecg_leads(d)[l])) return 0;
+        if (!ecg_lead_valid(&ecg_leads(d)[l]) || !ecg_r_choice_valid(&ecg_r_choices(d)[l], d->config.fs)) return 0;
     return ops_of(d->config.method)->valid(d, ecg_method_state(d));
 }
 

@@ -19,15 +19,9 @@
 extern "C" {
 #endif
 
-<<<<<<< HEAD
 #define ECG_VERSION 4           /* of the layout of states; a snapshot of another version is refused */
-#define ECG_FS_MIN 100.0        /* Hz */
-#define ECG_FS_MAX 2000.0       /* Hz */
-=======
-#define ECG_VERSION 3           /* of the layout of states; a snapshot of another version is refused */
 #define ECG_FS_MIN 99.5         /* Hz: 100 Hz, and half a percent that a device's clock is off */
 #define ECG_FS_MAX 2010.0       /* Hz: 2000 Hz, likewise */
->>>>>>> main
 #define ECG_LEADS_MAX 64
 #define ECG_ALIGNMENT 16        /* bytes, of every state block */
 

@@ -1,7 +1,7 @@
 """The adaptive detector, slowly: written from its description, in double precision, nothing saved.
 
 Every decision recomputes all scores and paths; the C core keeps what has not changed. One lead or
-several; R peaks come from `refined`, the C core's own refinement written out.
+several; R peaks come from `Refiner`, the C core's own refinement written out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .lead import cleaned
-from .rpeak import flickers, refined
+from .rpeak import Refiner, flickers
 
 Array = npt.NDArray[np.float64]
 
@@ -58,6 +58,7 @@ class Lead:
     wave: Array
     nothing: npt.NDArray[np.bool_]
     clean: Array
+    refiner: Refiner
     weight: float = 1.0
     scale: float = 1.0
     seeded: bool = False
@@ -116,7 +117,7 @@ class Adaptive:
             bands = [np.abs(np.convolve(wave, f)) ** 2 for f in (low, high)]
             upper = bands[1][len(high) // 2 :][:steps]
             energy = bands[0][self.centre :][:steps] + upper
-            self.leads.append(Lead(energy, upper, wave, nothing, clean))
+            self.leads.append(Lead(energy, upper, wave, nothing, clean, Refiner(fs)))
         self.steps = steps
         longest = max_delay - 0.265 if max_delay > 0 else 1e9
         self.wait, self.expire = min(1.05, longest), min(1.08, longest)
@@ -567,7 +568,8 @@ class Adaptive:
                     lead = k
         about = c.at * self.group + (self.group - 1) // 2
         seen = min(index * self.group, self.samples)
-        r = refined(self.leads[lead].clean, self.fs, about, seen)
+        speaker = self.leads[lead]
+        r = speaker.refiner.refined(speaker.clean, about, seen)
         if not self.beats or r > self.beats[-1]:
             self.beats.append(r)
 

@@ -1,0 +1,137 @@
+"""Kinds of signals that detectors get wrong: each at several rates, noises, gains and polarities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_signals import Made, found_of, made
+from twins import adaptive as twin_adaptive
+from twins import pan_tompkins as twin_pan_tompkins
+
+from ecgfast import BeatStream, QRSDetector, detect_qrs
+
+METHODS = ("adaptive", "pan-tompkins")
+
+
+def twin(signal: np.ndarray, fs: float, method: str) -> np.ndarray:
+    detect = twin_adaptive.detect if method == "adaptive" else twin_pan_tompkins.detected
+    return detect(signal, fs)
+
+
+# ---------------------------------------------------------------- missing samples
+
+
+def scattered(kind: str, fs: float, gain: float, seed: int) -> Made:
+    signal, r = made(20, fs, 70 + 10 * seed, gain=gain, seed=seed)
+    if kind == "every other":
+        signal[1::2] = np.nan
+    else:
+        signal[np.random.default_rng(seed).random(len(signal)) < 0.15] = np.nan
+    return Made(signal, r)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("fs", [250.0, 360.0, 500.0, 1000.0])
+@pytest.mark.parametrize("kind", ["every other", "15 %"])
+def test_scattered_missing_samples_are_bridged(kind: str, fs: float, method: str) -> None:
+    for seed, gain in enumerate((1.0, -1.0, 1e3)):
+        signal, r = scattered(kind, fs, gain, seed)
+        found = detect_qrs(signal, fs, method=method)
+        assert found_of(found, r, 0.03 * fs) == (len(r), 0)
+        assert np.array_equal(found, twin(signal, fs, method))
+
+
+def test_scattered_missing_samples_are_said() -> None:
+    signal, _ = scattered("every other", 500.0, 1.0, 0)
+    detector = QRSDetector(500.0)
+    detector.process(signal)
+    assert np.all(detector.quality & 1)
+    assert np.all(detector.quality < 128)  # nothing that only the core knows
+
+
+# ---------------------------------------------------------------- R or S
+
+
+def equal_r_and_s(fs: float, tip: float, period: float, gain: float, seed: int) -> Made:
+    """R and S of one size; `tip` of it goes from one to the other and back in `period` beats."""
+    rng = np.random.default_rng(seed)
+    seconds, rate = 40.0, 70.0
+    at = 0.6 + np.cumsum(60 / rate * (1 + 0.004 * rng.standard_normal(int(seconds * rate / 60) - 2)))
+    t = np.arange(int(seconds * fs)) / fs
+    x = 0.01 * rng.standard_normal(len(t))
+    for k, r in enumerate(at):
+        sway = tip * np.sin(2 * np.pi * k / period)
+        x += (1 + sway) * np.exp(-0.5 * ((t - r) / 0.011) ** 2)
+        x -= (1 - sway) * np.exp(-0.5 * ((t - r - 0.033) / 0.011) ** 2)
+        x += 0.2 * np.exp(-0.5 * ((t - r - 0.3) / 0.05) ** 2)
+    return Made(gain * x, np.round(at * fs).astype(np.int64))
+
+
+@pytest.mark.parametrize("fs", [250.0, 500.0])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("tip", "period"), [(0.12, 4.4), (0.05, 2.0), (0.15, 7.3)])
+def test_r_peaks_stay_on_one_of_two_equal_deflections(tip, period, method, fs) -> None:
+    for seed, gain in enumerate((1.0, -1.0)):
+        signal, r = equal_r_and_s(fs, tip, period, gain, seed)
+        found = detect_qrs(signal, fs, method=method)
+        assert len(found) == len(r)
+        off = (found - r) / fs
+        assert np.ptp(off) < 0.015  # R or S, 33 ms apart, but never both
+        rr = np.diff(found) / fs
+        assert np.sqrt(np.mean(np.diff(rr) ** 2)) < 0.008
+        assert np.array_equal(found, twin(signal, fs, method))
+
+
+def test_given_r_peaks_stay_on_one_of_two_equal_deflections() -> None:
+    fs = 500.0
+    signal, r = equal_r_and_s(fs, 0.12, 4.4, 1.0, 0)
+    stream = BeatStream(fs, method="given")
+    found = np.concatenate([stream.process(signal, r).r_sample, stream.flush().r_sample])
+    assert np.ptp(found - r) < 0.015 * fs
+
+
+def test_another_deflection_takes_over_where_it_is_higher() -> None:
+    """R is the higher one, then S: the R peak follows within ten beats or so."""
+    fs, seconds, rate = 360.0, 60.0, 75.0
+    rng = np.random.default_rng(1)
+    at = np.arange(0.6, seconds - 0.5, 60 / rate)
+    t = np.arange(int(seconds * fs)) / fs
+    x = 0.01 * rng.standard_normal(len(t))
+    for k, r in enumerate(at):
+        up, down = (1.0, 0.8) if k < len(at) // 2 else (0.8, 1.0)
+        x += up * np.exp(-0.5 * ((t - r) / 0.011) ** 2)
+        x -= down * np.exp(-0.5 * ((t - r - 0.033) / 0.011) ** 2)
+    for method in METHODS:
+        off = detect_qrs(x, fs, method=method) / fs - at
+        half = len(at) // 2
+        assert np.all(np.abs(off[:half]) < 0.01)
+        assert np.all(np.abs(off[half + 12 :] - 0.033) < 0.01)
+
+
+def test_an_ectopic_beat_has_its_own_r_peak() -> None:
+    fs = 360.0
+    signal, r = made(30, fs, 70, jitter=0.0, seed=2)
+    t = np.arange(len(signal)) / fs
+    premature = (r[[10, 20]] / fs + 0.5).tolist()
+    for at in premature:
+        signal -= 1.6 * np.exp(-0.5 * ((t - at) / 0.025) ** 2)
+    found = detect_qrs(signal, fs)
+    for at in premature:
+        assert np.min(np.abs(found / fs - at)) < 0.01
+    assert found_of(found, r, 0.01 * fs)[0] == len(r)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_choice_is_part_of_a_snapshot(method: str) -> None:
+    import pickle
+
+    fs = 500.0
+    signal, _ = equal_r_and_s(fs, 0.12, 4.4, 1.0, 3)
+    whole = detect_qrs(signal, fs, method=method)
+    detector, parts = QRSDetector(fs, method=method), []
+    for k in range(0, len(signal), 1777):
+        parts.append(detector.process(signal[k : k + 1777]))
+        detector = pickle.loads(pickle.dumps(detector))
+    assert np.array_equal(np.concatenate([*parts, detector.flush()]), whole)
+
+
