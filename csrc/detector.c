@@ -3,6 +3,12 @@
 
 #define MAX_DELAY_MIN 0.35 /* s: refinement and the classical fiducial mark need that long */
 
+/* RR intervals this near to the shortest that can be found say that some may be shorter ... */
+#define NEAR_SHORTEST 1.1
+/* ... where they are five or more of the last eight: the median. */
+#define FAST_BEATS 0xffu
+#define FAST_LEAST 5
+
 static const ecg_method_ops *ops_of(int method) {
     switch (method) {
     case ECG_PAN_TOMPKINS: return &ecg_pan_tompkins_ops;
@@ -19,7 +25,19 @@ static uint32_t ring_length(const ecg_detector_config *config) {
     return length;
 }
 
-int ecg_detector_check(const ecg_detector_config *config) {
+ecg_detector_config ecg_detector_clock(const ecg_detector_config *config) {
+    ecg_detector_config on_clock = *config;
+    const double clock = ecg_clock(config);
+    on_clock.fs *= clock;
+    on_clock.max_delay /= clock;
+    on_clock.keep /= clock;
+    return on_clock;
+}
+
+int ecg_detector_check(const ecg_detector_config *as_given) {
+    if (!(as_given->max_rate == 0.0 || (as_given->max_rate >= ECG_RATE_MAX && as_given->max_rate <= ECG_RATE_MAX_ANIMALS)))
+        return ECG_ERROR_RATE;
+    const ecg_detector_config on_clock = ecg_detector_clock(as_given), *config = &on_clock;
     if (!(config->fs >= ECG_FS_MIN && config->fs <= ECG_FS_MAX)) return ECG_ERROR_FS;
     if (config->leads < 1 || config->leads > ECG_LEADS_MAX) return ECG_ERROR_LEADS;
     if (!ops_of(config->method)) return ECG_ERROR_METHOD;
@@ -32,6 +50,11 @@ int ecg_detector_check(const ecg_detector_config *config) {
 
 size_t ecg_detector_size(const ecg_detector_config *config) {
     if (ecg_detector_check(config) != ECG_OK) return 0;
+    const ecg_detector_config on_clock = ecg_detector_clock(config);
+    return ecg_detector_bytes(&on_clock);
+}
+
+size_t ecg_detector_bytes(const ecg_detector_config *config) {
     size_t leads = (size_t)config->leads, ring = ring_length(config);
     return ecg_round_up(sizeof(ecg_detector)) + 2 * ecg_round_up(leads * sizeof(ecg_lead))
            + ecg_round_up(leads * ring * sizeof(float)) + ecg_round_up(leads * ring)
@@ -43,7 +66,12 @@ size_t ecg_detector_size(const ecg_detector_config *config) {
 int ecg_detector_init(ecg_detector *d, size_t bytes, const ecg_detector_config *config) {
     int status = ecg_detector_check(config);
     if (status != ECG_OK) return status;
-    size_t needed = ecg_detector_size(config);
+    const ecg_detector_config on_clock = ecg_detector_clock(config);
+    return ecg_detector_begin(d, bytes, &on_clock);
+}
+
+int ecg_detector_begin(ecg_detector *d, size_t bytes, const ecg_detector_config *config) {
+    size_t needed = ecg_detector_bytes(config);
     if (!d || bytes < needed || (uintptr_t)d % ECG_ALIGNMENT) return ECG_ERROR_MEMORY;
     memset(d, 0, needed);
     d->header = (ecg_header){ECG_KIND_DETECTOR, ECG_VERSION, needed};
@@ -88,8 +116,17 @@ size_t ecg_detector_flush(ecg_detector *d, ecg_qrs *beats, size_t capacity) {
     return take_queued(d, beats, capacity);
 }
 
+static int ones_of(uint32_t bits) {
+    int ones = 0;
+    for (; bits; bits &= bits - 1) ones++;
+    return ones;
+}
+
 void ecg_detector_report(ecg_detector *d, int64_t r_sample, float strength, uint32_t quality) {
     if (r_sample <= d->last_r || d->queue_tail - d->queue_head >= ECG_QUEUE) return;
+    const double shortest = 60.0 / ECG_RATE_MAX * d->config.fs;
+    d->fast = (d->fast << 1 | ((double)(r_sample - d->last_r) <= NEAR_SHORTEST * shortest)) & FAST_BEATS;
+    if (ones_of(d->fast) >= FAST_LEAST) quality |= ECG_QUALITY_RATE_LIMIT;
     d->last_r = r_sample;
     d->queue[d->queue_tail++ % ECG_QUEUE] = (ecg_qrs){r_sample, d->count, strength, quality};
 }
@@ -130,7 +167,7 @@ int ecg_detector_valid(ecg_detector *d) {
     const size_t samples = (size_t)d->config.leads * (d->ring_mask + 1u);
     const uint8_t *flags = ecg_flags(d, 0);
     if (!ecg_within(d->count, 0, ECG_COUNT_MAX) || !ecg_within(d->last_r, INT64_MIN / 2, d->count - 1)
-        || !ecg_qrs_valid(d->queue, d->queue_head, d->queue_tail, ECG_QUEUE, d->count)
+        || d->fast > FAST_BEATS || !ecg_qrs_valid(d->queue, d->queue_head, d->queue_tail, ECG_QUEUE, d->count)
         || !ecg_all_finite(ecg_ring(d, 0), samples))
         return 0;
     for (size_t i = 0; i < samples; i++)
@@ -142,5 +179,5 @@ int ecg_detector_valid(ecg_detector *d) {
 
 void ecg_detector_restart(ecg_detector *d) {
     const ecg_detector_config config = d->config;
-    ecg_detector_init(d, d->header.bytes, &config);
+    ecg_detector_begin(d, d->header.bytes, &config);
 }

@@ -22,6 +22,8 @@ extern "C" {
 #define ECG_VERSION 4           /* of the layout of states; a snapshot of another version is refused */
 #define ECG_FS_MIN 99.5         /* Hz: 100 Hz, and half a percent that a device's clock is off */
 #define ECG_FS_MAX 2010.0       /* Hz: 2000 Hz, likewise */
+#define ECG_RATE_MAX 300.0      /* beats a minute: the highest rate of a human heart */
+#define ECG_RATE_MAX_ANIMALS 900.0 /* of the smallest animals whose ECG is recorded */
 #define ECG_LEADS_MAX 64
 #define ECG_ALIGNMENT 16        /* bytes, of every state block */
 
@@ -36,7 +38,8 @@ typedef enum ecg_status {
     ECG_ERROR_MEMORY = -7,      /* block too small or not aligned to ECG_ALIGNMENT */
     ECG_ERROR_SNAPSHOT = -8,    /* bytes are no snapshot of such a state, or damaged */
     ECG_ERROR_ORDER = -9,       /* an R peak given out of order or too far back */
-    ECG_ERROR_CONFIG = -10      /* a snapshot of a state with another configuration */
+    ECG_ERROR_CONFIG = -10,     /* a snapshot of a state with another configuration */
+    ECG_ERROR_RATE = -11        /* max_rate outside ECG_RATE_MAX..ECG_RATE_MAX_ANIMALS or not finite */
 } ecg_status;
 
 /* One English line for a status; never NULL. */
@@ -81,7 +84,9 @@ typedef enum ecg_quality {
     ECG_QUALITY_NOISY = 8,      /* noise of the size of the QRS complex */
     ECG_QUALITY_LEARNING = 16,  /* too few beats seen for thresholds or templates */
     ECG_QUALITY_DOUBTFUL = 32,  /* the detector was not sure that this is a beat */
-    ECG_QUALITY_FLUTTER = 64    /* ventricular flutter or fibrillation: a wave, no beat (streams only) */
+    ECG_QUALITY_FLUTTER = 64,   /* ventricular flutter or fibrillation: a wave, no beat (streams only) */
+    ECG_QUALITY_RATE_LIMIT = 128 /* most of the last eight RR intervals are within 10 % of the shortest that can be
+                                 * found (max_rate): beats may be missed */
 } ecg_quality;
 
 typedef struct ecg_detector_config {
@@ -90,6 +95,10 @@ typedef struct ecg_detector_config {
     int32_t leads;              /* samples come interleaved, `leads` values each */
     int32_t method;             /* ecg_method */
     double keep;                /* s of signal that stay in memory at least; 0: as detection needs */
+    double max_rate;            /* beats a minute that can be found, ECG_RATE_MAX..ECG_RATE_MAX_ANIMALS; 0:
+                                 * ECG_RATE_MAX. For a higher one all times of detection and windows shrink by
+                                 * ECG_RATE_MAX / max_rate, and so do ECG_FS_MIN's and ECG_FS_MAX's periods: the
+                                 * core works as at that much less fs. Positions stay samples, RR intervals s. */
 } ecg_detector_config;
 
 typedef struct ecg_qrs {

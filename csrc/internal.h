@@ -114,7 +114,7 @@ typedef struct ecg_r_choice {
 
 struct ecg_detector {
     ecg_header header;
-    ecg_detector_config config;
+    ecg_detector_config config; /* on the stages' clock: see ecg_detector_clock */
     /* from the configuration */
     uint32_t ring_mask;       /* ring length in samples, less one */
     int32_t scratch_length;   /* numbers of scratch space */
@@ -128,6 +128,7 @@ struct ecg_detector {
     /* of the stream */
     int64_t count;            /* samples taken */
     int64_t last_r;           /* last R peak reported; far negative before the first */
+    uint32_t fast;            /* bit k: was the RR interval k beats ago near the shortest */
     uint32_t queue_head, queue_tail;
     ecg_qrs queue[ECG_QUEUE];
 };
@@ -143,6 +144,15 @@ struct ecg_detector {
 static inline ecg_lead *ecg_leads(ecg_detector *d) {
     return (ecg_lead *)((char *)d + d->leads_at);
 }
+/* Seconds in one of the stages' seconds: below 1 for small animals. */
+static inline double ecg_clock(const ecg_detector_config *config) {
+    return config->max_rate > 0.0 ? ECG_RATE_MAX / config->max_rate : 1.0;
+}
+/* The configuration on the clock of the stages, where the highest rate is ECG_RATE_MAX. */
+ecg_detector_config ecg_detector_clock(const ecg_detector_config *config);
+/* ecg_detector_init with a configuration on that clock. */
+int ecg_detector_begin(ecg_detector *d, size_t bytes, const ecg_detector_config *config);
+size_t ecg_detector_bytes(const ecg_detector_config *config);
 /* A copy of the front ends, for a method that runs them ahead and may go back. */
 static inline ecg_lead *ecg_leads_before(ecg_detector *d) {
     return (ecg_lead *)((char *)d + d->before_at);

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+
 import numpy as np
 import pytest
-from made_signals import Made, found_of, made
+from made_signals import QRS, Made, found_of, made
 from twins import adaptive as twin_adaptive
 from twins import pan_tompkins as twin_pan_tompkins
 
-from ecgfast import BeatStream, QRSDetector, detect_qrs
+from ecgfast import BeatBatch, BeatStream, InputError, QRSDetector, detect_qrs
+from ecgfast.cli import main
+from ecgfast.streaming.beat import Quality
 
 METHODS = ("adaptive", "pan-tompkins")
 
@@ -56,7 +61,9 @@ def equal_r_and_s(fs: float, tip: float, period: float, gain: float, seed: int) 
     """R and S of one size; `tip` of it goes from one to the other and back in `period` beats."""
     rng = np.random.default_rng(seed)
     seconds, rate = 40.0, 70.0
-    at = 0.6 + np.cumsum(60 / rate * (1 + 0.004 * rng.standard_normal(int(seconds * rate / 60) - 2)))
+    at = 0.6 + np.cumsum(
+        60 / rate * (1 + 0.004 * rng.standard_normal(int(seconds * rate / 60) - 2))
+    )
     t = np.arange(int(seconds * fs)) / fs
     x = 0.01 * rng.standard_normal(len(t))
     for k, r in enumerate(at):
@@ -123,7 +130,6 @@ def test_an_ectopic_beat_has_its_own_r_peak() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_choice_is_part_of_a_snapshot(method: str) -> None:
-    import pickle
 
     fs = 500.0
     signal, _ = equal_r_and_s(fs, 0.12, 4.4, 1.0, 3)
@@ -135,3 +141,78 @@ def test_the_choice_is_part_of_a_snapshot(method: str) -> None:
     assert np.array_equal(np.concatenate([*parts, detector.flush()]), whole)
 
 
+# ---------------------------------------------------------------- small animals
+
+
+def small_animal(fs: float, rate: float, seed: int) -> Made:
+    """A mouse's or rat's ECG: a person's, as many times faster as its heart."""
+    person = made(20, fs * 110 / rate, 110, noise=0.01, seed=seed)
+    return Made(person.signal, person.r)
+
+
+@pytest.mark.parametrize(
+    ("fs", "rate", "max_rate"),
+    [(1000.0, 540.0, 900.0), (2000.0, 700.0, 900.0), (1000.0, 380.0, 600.0)],
+)
+def test_small_animals(fs: float, rate: float, max_rate: float) -> None:
+    signal, r = small_animal(fs, rate, 1)
+    for method in METHODS:
+        found = detect_qrs(signal, fs, method=method, max_rate=max_rate)
+        hit, false = found_of(found, r, 0.02 * fs)
+        assert hit >= 0.97 * len(r)
+        assert false == 0
+    batch = BeatStream(fs, max_rate=max_rate).process(signal)
+    assert np.median(batch.rr) == pytest.approx(60 / rate, rel=0.03)
+
+
+def test_max_rate_is_another_clock() -> None:
+    """The same samples at a third of fs: the same R peaks."""
+    signal, _ = small_animal(1200.0, 540.0, 2)
+    for method in METHODS:
+        slow = detect_qrs(signal, 400.0, method=method, max_delay=0.6)
+        fast = detect_qrs(signal, 1200.0, method=method, max_rate=900.0, max_delay=0.2)
+        assert np.array_equal(slow, fast)
+
+
+def test_max_rate_out_of_range() -> None:
+    for bad in (0, 299, 901, float("nan")):
+        with pytest.raises(InputError, match="max_rate"):
+            QRSDetector(1000.0, max_rate=bad)
+    with pytest.raises(InputError, match="max_rate=900"):
+        QRSDetector(250.0, max_rate=900)
+    assert QRSDetector(250.0).max_rate == 300
+    assert QRSDetector(500.0, max_rate=600).max_rate == 600
+
+
+def test_max_rate_survives_a_pickle() -> None:
+    signal, r = small_animal(1000.0, 540.0, 3)
+    detector = QRSDetector(1000.0, max_rate=900)
+    parts = [detector.process(signal[:1500])]
+    detector = pickle.loads(pickle.dumps(detector))
+    assert detector.max_rate == 900
+    parts += [detector.process(signal[1500:]), detector.flush()]
+    assert np.array_equal(np.concatenate(parts), detect_qrs(signal, 1000.0, max_rate=900))
+    stream = pickle.loads(pickle.dumps(BeatStream(1000.0, max_rate=900)))
+    assert stream.max_rate == 900
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_rate_near_the_limit_is_said(method: str) -> None:
+    fs = 500.0
+    for rate, said in ((285.0, True), (180.0, False)):
+        narrow = [(height, off * 0.7, width * 0.7) for height, off, width in QRS]
+        signal, r = made(15, fs, rate, shape=narrow, jitter=0.005)
+        stream = BeatStream(fs, method=method)
+        batch = BeatBatch.concatenate([stream.process(signal), stream.flush()])
+        assert len(batch) >= 0.95 * len(r)
+        assert np.mean((batch.quality[8:] & Quality.RATE_LIMIT) > 0) == said
+
+
+def test_max_rate_on_the_command_line(tmp_path, capsys) -> None:
+    signal, r = small_animal(1000.0, 540.0, 4)
+    np.save(tmp_path / "mouse.npy", signal[:, None].astype(np.float32))
+    main(
+        ["detect", str(tmp_path / "mouse.npy"), "--fs", "1000", "--max-rate", "900", "--json"]
+        + ["--output", str(tmp_path / "out.csv")]
+    )
+    assert json.loads(capsys.readouterr().out)["beats"] == pytest.approx(len(r), abs=1)
