@@ -22,4 +22,11 @@ core = Extension(
     extra_compile_args=FLAGS,
 )
 
-setup(ext_modules=cythonize([core], language_level=3))
+# The text reader's inner loop; the C core has no part in it.
+table = Extension(
+    "ecgfast.records._table",
+    ["ecgfast/records/_table.pyx"],
+    extra_compile_args=FLAGS,
+)
+
+setup(ext_modules=cythonize([core, table], language_level=3))

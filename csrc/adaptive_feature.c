@@ -180,7 +180,8 @@ int adaptive_feature_emit(ecg_detector *d, adaptive_state *a) {
                 }
         float high = s->high[at], height = energy > 0.0f ? 0.5f * logf(energy) : LOG_TINY;
         s->height[slot] = height > LOG_HUGE ? LOG_HUGE : height > LOG_TINY ? height : LOG_TINY;
-        s->share[slot] = energy > high && high > 0.0f ? 0.5f * logf(high / (energy - high)) : 0.0f;
+        float ratio = energy > high && high > 0.0f ? high / (energy - high) : 1.0f;
+        s->share[slot] = ratio > 0.0f ? 0.5f * logf(ratio) : LOG_TINY; /* 0: beyond what a float holds */
         s->like[slot] = -2.0f;
         s->own[slot] = -1.0f;
         memcpy(s->shape[slot], s->wave + at - before, (size_t)points * sizeof(float));

@@ -25,7 +25,7 @@ static inline pair pair_zero(void) { return _mm_setzero_pd(); }
 static inline pair pair_load(const double *p) { return _mm_loadu_pd(p); }
 static inline void pair_store(double *p, pair a) { _mm_storeu_pd(p, a); }
 static inline pair pair_of_floats(const float *p) {
-    return _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double *)(const void *)p)));
+    return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 }
 static inline pair pair_add(pair a, pair b) { return _mm_add_pd(a, b); }
 static inline pair pair_mul(pair a, pair b) { return _mm_mul_pd(a, b); }

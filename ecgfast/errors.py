@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .printable import printable
+
 __all__ = [
     "EcgfastError",
     "InputError",
@@ -13,7 +15,17 @@ __all__ = [
 
 
 class EcgfastError(Exception):
-    """Base of every error that is raised on purpose; the command line prints it as one line."""
+    """Base of every error that is raised on purpose; the command line prints it as one line.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, where, and what to do. Names in it may come from a file: what a terminal
+        would obey is written out.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class InputError(EcgfastError, ValueError):

@@ -86,7 +86,8 @@ def _write(out: bytearray, value: Any) -> int:
     return at
 
 
-def _file(model: dict[int, Any]) -> bytes:
+def model_file(model: dict[int, Any]) -> bytes:
+    """Bytes of a model that is given as tables by slot."""
     out = bytearray(b"\0\0\0\0TFL3")
     struct.pack_into("<I", out, 0, _write(out, model))
     _pad(out, 16)
@@ -163,7 +164,7 @@ def affine_model(
         joined = flat if features is None else np.concatenate([flat, features], axis=1)
         return joined @ weights.T + offset
 
-    return _file({0: 3, 1: codes, 2: [graph], 4: buffers}), answer
+    return model_file({0: 3, 1: codes, 2: [graph], 4: buffers}), answer
 
 
 def save_model(

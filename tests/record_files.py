@@ -32,6 +32,15 @@ def write_wfdb(folder: Path, name: str, signal: np.ndarray, fmt: str, **more: ob
     return folder / name
 
 
+def ecg(n: int = 2000, leads: int = 2, fs: float = 250.0) -> np.ndarray:
+    """An ECG in mV with a little noise, (n, leads): readers look whether a column is one."""
+    from ecgfast.records import synthetic_ecg
+
+    clean = synthetic_ecg(n / fs + 1, fs, seed=1).signal[:n, :1]
+    noise = np.random.default_rng(0).normal(0, 0.005, (n, leads))
+    return clean * np.linspace(1.0, 0.5, leads) + noise
+
+
 def save_npy(folder: Path) -> Path:
-    np.save(folder / "a.npy", wave())
+    np.save(folder / "a.npy", ecg(fs=500.0))
     return folder / "a.npy"

@@ -103,6 +103,98 @@ def _damage(folder, how):
     }[how]
 
 
+_POINT = {"by": "sensitivity", "wanted": 0.5, "threshold": 0.5, "sensitivity": 0.5}
+_TOLD = "probabilities, cross-validation, label with the beat"
+
+
+def _points(**change):
+    row = {**_POINT, "positive_predictivity": 0.5, **change}
+    return {"metrics": {_TOLD: {"operating points": {"V": [row]}}}}
+
+
+def _nested(depth, value=1):
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"name": 3}, "name must be a text, not 3"),
+        ({"name": " "}, "name must be a text that is not empty"),
+        ({"description": None}, "description must be a text, not None"),
+        ({"classes": "NSVFQ"}, "classes must be a list, not 'NSVFQ'"),
+        ({"classes": ["N", 1, "V", "F", "Q"]}, r"classes\[1\] must be a text, not 1"),
+        ({"classes": ["N", "S", "N", "F", "Q"]}, r"classes\[2\] is 'N' a second time"),
+        ({"classes": []}, "classes must have 1 to 1000 items, not 0"),
+        ({"classes": ["N", "S", "V", "F", "\ud800"]}, r"classes\.4 holds half a character"),
+        ({"inputs": 7}, "inputs must be a list, not 7"),
+        ({"inputs": [{"name": "window"}]}, r"inputs\[0\] lacks shape"),
+        (
+            {"inputs": [{"name": "window", "shape": [4, -2]}]},
+            r"inputs\[0\]\.shape\[1\] must be",
+        ),
+        ({"inputs": [{"name": "window", "shape": [4], "x": 1}]}, r"inputs\[0\] has 'x'"),
+        ({"output": "odds"}, "output must be one of probability, value"),
+        ({"window": [125.0, 3, 1]}, "window must be an object"),
+        (
+            {"window": {"grid_fs": 0, "before": 3, "after": 1}},
+            r"window\.grid_fs must be above",
+        ),
+        ({"window": {"grid_fs": 1e999, "before": 3, "after": 1}}, "Infinity is no number in JSON"),
+        (
+            {"window": {"grid_fs": 125.0, "before": 3.5, "after": 1}},
+            r"window\.before must be a",
+        ),
+        ({"lookahead": True}, "lookahead must be a whole number, not True"),
+        ({"lookahead": 2}, "lookahead must be from 0 to 1, not 2"),
+        ({"parameters": "many"}, "parameters must be a whole number"),
+        ({"forms": {"float32": "toy.tflite"}}, r"forms\.float32 must be an object"),
+        ({"forms": {"float32": {}}}, r"forms\.float32 lacks file"),
+        (
+            {"forms": {"float32": {"file": "../toy.tflite"}}},
+            r"float32\.file must be the name",
+        ),
+        ({"forms": {"float32": {"file": "/etc/passwd"}}}, r"float32\.file must be the name"),
+        ({"fastest": {"forms": ["int8"]}}, r"fastest\.forms must be an object"),
+        ({"metrics": []}, "metrics must be an object"),
+        ({"metrics": {_TOLD: 0.5}}, "label with the beat must be an object"),
+        (_points(wanted="half"), r"V\[0\]\.wanted must be a finite number, not 'half'"),
+        (_points(by="luck"), r"V\[0\]\.by must be one of"),
+        (_points(intervals_95={"sensitivity": [0.5]}), "sensitivity must have 2 to 2 items"),
+        ({"limits": "none"}, "limits must be a list"),
+        ({"versions": {"numpy": 2}}, r"versions\.numpy must be a text"),
+        ({"seed": "lucky"}, "seed must be a whole number"),
+        ({"data": _nested(30)}, "data is nested more than 20 deep"),
+    ],
+)
+def test_a_field_of_the_wrong_kind_is_named(toy_beats, change, told):
+    path = toy_beats.folder / "toy.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ModelError, match=rf"toy\.json: .*{told}") as caught:
+        Classifier(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 100_000, "9" * 10_000, '{"classes": "\udc80"}', "\0", ""]
+)
+def test_text_that_is_no_card_is_one_line(tmp_path, text):
+    (tmp_path / "m.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(ModelError, match=r"m\.json: not a model card") as caught:
+        ModelCard.load(tmp_path / "m.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_card_of_any_size_is_bounded(tmp_path):
+    with (tmp_path / "m.json").open("wb") as file:
+        file.truncate(1 << 34)
+    with pytest.raises(ModelError, match=r"m\.json: cannot be read .* .more than 16 MB"):
+        ModelCard.load(tmp_path / "m.json")
+
+
 @pytest.mark.parametrize(
     "how",
     [

@@ -301,7 +301,7 @@ def test_an_old_output_survives_a_failure(
     assert main(["detect", str(recording), "--fs", "250"]) == 0
     before = old.read_bytes()
     text = recording.read_text().splitlines()
-    recording.write_text("\n".join([*text[:9000], "oops,1", *text[9000:]]))
+    recording.write_text("\n".join([*text[:9000], *["oops,1"] * 900, *text[9000:]]))
     capsys.readouterr()
     assert "night.csv" in fails("detect", recording, "--fs", 250)
     assert old.read_bytes() == before

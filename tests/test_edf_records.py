@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -69,13 +68,4 @@ def test_bad_edf(tmp_path: Path) -> None:
         read_record(path)
     path.write_bytes(whole[:252] + b"many" + whole[256:])
     with pytest.raises(RecordError, match="header is damaged"):
-        read_record(path)
-
-
-def test_edf_without_edfio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ecgfast.errors import MissingExtraError
-
-    path = write_edf(tmp_path, "three.edf")
-    monkeypatch.setitem(sys.modules, "edfio", None)
-    with pytest.raises(MissingExtraError, match=r"ecgfast\[edf\]"):
         read_record(path)

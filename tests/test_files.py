@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ecgfast
 from ecgfast._files import descriptor_of, whole_file, write_whole
 from ecgfast.errors import InputError, ModelError, RecordError
 from ecgfast.records import read_annotations
@@ -170,6 +172,24 @@ def test_folders_and_missing_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"none.f: cannot be written \(No such file"):
         write_whole(tmp_path / "none" / "f", "x", ModelError)
     assert names(tmp_path) == []
+
+
+# Scratch files in temporary folders of their own.
+SCRATCH = {"benchmark/measure.py", "training/_convert.py", "training/export.py"}
+WRITES = re.compile(
+    r"""\.write_(text|bytes)\(|open\([^)]*["'][rwax]b?\+?[wxa+]|open\(["'][wxa]|\bos\.(replace|rename)\("""
+    r"""|\.(to_csv|savetxt|tofile)\(|np\.save\("""
+)
+
+
+def test_every_file_of_the_package_is_written_in_one_place() -> None:
+    home = Path(ecgfast.__file__).parent
+    found = {
+        path.relative_to(home).as_posix()
+        for path in home.rglob("*.py")
+        if WRITES.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == SCRATCH
 
 
 # ------------------------------------------------------------------ kills, crowds, full disks
@@ -349,3 +369,23 @@ def test_a_growing_file_may_replace_another_if_asked(tmp_path: Path) -> None:
         out.write(100, "V")
     assert read_annotations(file).sample.tolist() == [100]
     assert names(tmp_path) == ["night.ecg"]
+
+
+def test_models_and_card_come_together_or_not_at_all(tmp_path: Path) -> None:
+    from ecgfast.runtime import ModelCard
+    from ecgfast.training.export import _write
+
+    card = ModelCard(name="m", description="", task="beats", classes=("N",), inputs=())
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.write_bytes(b"model")
+    out.mkdir()
+    with pytest.raises(FileNotFoundError):
+        _write(out, {"m.tflite": source, "m.int8.tflite": tmp_path / "missing"}, card)
+    assert names(out) == []
+    (out / "m.json").mkdir()
+    with pytest.raises(ModelError, match=r"m\.json: is a folder"):
+        _write(out, {"m.tflite": source, "m.int8.tflite": source}, card)
+    assert names(out) == ["m.json"]
+    (out / "m.json").rmdir()
+    _write(out, {"m.tflite": source, "m.int8.tflite": source}, card)
+    assert names(out) == ["m.int8.tflite", "m.json", "m.tflite"]

@@ -277,10 +277,12 @@ def test_kinds_are_known_by_their_content(tmp_path: Path, model: Path) -> None:
         assert all(refuses(kind, path) for path in files)
     assert not refuses(CARD, model.with_suffix(".json"))
     assert not refuses(MODEL, model)
-    other = tmp_path / model.name
-    other.write_bytes(model.read_bytes() + b"\0")  # no card lists it
-    other.with_suffix(".json").write_bytes(model.with_suffix(".json").read_bytes())
+    other = tmp_path / "arbitrary.int8.tflite"  # the card beside it lists no such file
+    other.write_bytes(model.read_bytes())
+    (tmp_path / "arbitrary.json").write_bytes(model.with_suffix(".json").read_bytes())
     assert refuses(MODEL, other)
+    other = other.rename(tmp_path / model.name)
+    assert not refuses(MODEL, other)
     np.savez(tmp_path / "checkpoint.npz", numbers=np.zeros(1))
     assert not refuses(RUN_FILE, tmp_path / "text")
     assert not refuses(PAGE, tmp_path / "page")

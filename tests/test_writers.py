@@ -198,3 +198,17 @@ def test_the_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert (tmp_path / "f").read_bytes() == b"part"
     with pytest.raises(InputError, match="is a folder"), whole_file(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("label", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", " =1"])
+def test_a_class_of_a_foreign_card_is_no_formula(tmp_path, label):
+    beat = Beat(1, 0.1, label)
+    beat.values = {label: -1.0}
+    write_csv(tmp_path / "a.csv", [beat])
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        head, row = csv.reader(file)
+    assert row[head.index("label")] == f"'{label}"
+    assert head[-1] == f"'{label}"
+    assert row[-1] == "-1.0"
+    write_json(tmp_path / "a.json", [beat])
+    assert json.loads((tmp_path / "a.json").read_text())["beats"][0]["label"] == label

@@ -160,4 +160,5 @@ def _teller() -> Any:
     """Say what is being measured, on a terminal only."""
     if not sys.stderr.isatty():
         return lambda _: None
-    return lambda text: print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+    screen = getattr(sys.stderr, "stream", sys.stderr)  # which lets control characters pass
+    return lambda text: print(f"\r\033[K{text}", end="", file=screen, flush=True)

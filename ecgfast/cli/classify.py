@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
     """Label beats, write them, and print a summary."""
     begin = perf_counter()
     decision = decision_for(args)
-    source = open_source(args.record, args.fs, args.leads)
+    source = open_source(args.record, args.fs, args.leads, follow=args.follow)
     name = Path(source.name).name
     file, form = output_file(args.output, args.format, name, _ANNOTATOR)
     inputs = [*record_files(args.record), *model_files(args.model)]
@@ -99,6 +99,7 @@ def run(args: argparse.Namespace) -> None:
         "form": classifier.form,
         "runtime": classifier.backend,
         "lookahead": args.lookahead,
+        **({"source": source.origin.to_dict()} if source.origin else {}),
         **({"decision": list(labeller.rule.promises)} if labeller.rule.promises else {}),
     }
     if form == "csv":
@@ -126,6 +127,8 @@ def run(args: argparse.Namespace) -> None:
             )
             return
         print(summary.text())
+        if source.origin is not None:
+            print(source.origin.text())
         form_used = f", {classifier.form}" if classifier.form else ""
         print(f"model       {args.model}{form_used}, on {classifier.backend}")
         for promise in labeller.rule.promises:

@@ -6,17 +6,19 @@ import argparse
 import json
 import math
 import os
+import re
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..decision import REJECTED, Decision
 from ..errors import EcgfastError, InputError
+from ..printable import PrintableStream
 from .process import Terminated, reserve_standard_streams, terminations
 
 if TYPE_CHECKING:
@@ -88,9 +90,28 @@ def guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
     if sys.stdout is None:
         _say(f"{program}: standard output is closed; send it to a file, or to {os.devnull}")
         return EXIT_FAILURE
-    for stream in (sys.stdout, sys.stderr):
+    with _printable_output():
+        return _guarded(work, program, debug=debug)
+
+
+@contextmanager
+def _printable_output() -> Iterator[None]:
+    """Have everything that is printed, also by libraries, pass `PrintableStream`."""
+    before = sys.stdout, sys.stderr
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who started us
+            continue
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows "?"
             stream.reconfigure(errors="replace")
+        setattr(sys, name, PrintableStream(stream))
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
     try:
         with terminations():
             status = work()
@@ -139,11 +160,20 @@ def _one_line(error: Exception) -> str:
     """What went wrong, as one line."""
     text = " ".join(str(error).split())
     if isinstance(error, (EcgfastError, UsageError)):
-        return text
+        return _as_options(text)
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}"
     return f"unexpected {type(error).__name__}: {text} (run again with --debug and report it)"
+
+
+# Parameters that messages of the package name as Python spells them, and options spell otherwise.
+_PARAMETER = re.compile(r"\b(fs|leads|follow)=(True\b)?('[^']*'|[^\s,;:)]+)?")
+
+
+def _as_options(text: str) -> str:
+    """Spell parameters in a message as the command line does: ``fs=360`` as ``--fs 360``."""
+    return _PARAMETER.sub(lambda m: f"--{m[1]}" + (f" {m[3]}" if m[3] else ""), text)
 
 
 def example(command: str) -> str:
@@ -152,7 +182,7 @@ def example(command: str) -> str:
 
 
 def add_signal(parser: argparse.ArgumentParser) -> None:
-    """Add ``--fs`` and ``--leads``."""
+    """Add ``--fs``, ``--leads`` and ``--follow``."""
     parser.add_argument(
         "--fs", type=float, metavar="HZ", help="sampling rate, where the source does not carry it"
     )
@@ -162,6 +192,11 @@ def add_signal(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,...",
         help="leads to use, by name or column from 0 (default: every ECG lead); all serve the "
         "detection, the first is classified",
+    )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="read files outside the recording's folder, where its header names such",
     )
 
 
@@ -296,7 +331,8 @@ def add_output(parser: argparse.ArgumentParser, annotator: str) -> None:
         type=Path,
         metavar="PATH",
         help=f"file to write, or a folder to write RECORD.{annotator} into "
-        f"(default: RECORD.{annotator} in the current folder)",
+        f"(default: RECORD.{annotator} in the current folder); with /dev/stdout the summary goes "
+        "to standard error",
     )
     parser.add_argument(
         "--format",
@@ -498,4 +534,7 @@ def progress(items: Iterable[T], *, total: float | None, what: str, unit: str) -
         return
     from tqdm import tqdm
 
-    yield from tqdm(items, total=total, desc=what, unit=unit, leave=False, delay=0.5)
+    # The bar moves the cursor itself, on the stream behind the one that allows no such thing.
+    screen = getattr(sys.stderr, "stream", sys.stderr)
+    bar = tqdm(items, total=total, desc=what, unit=unit, leave=False, delay=0.5, file=screen)
+    yield from bar

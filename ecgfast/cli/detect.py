@@ -88,7 +88,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Find R peaks, write them, and print a summary."""
     begin = perf_counter()
-    source = open_record(args.record, fs=args.fs, leads=args.leads)
+    source = open_record(args.record, fs=args.fs, leads=args.leads, follow=args.follow)
     name = Path(source.name).name
     file, form = output_file(args.output, args.format, name, _ANNOTATOR)
     guard = OutputGuard(record_files(args.record), force=args.force)
@@ -120,6 +120,7 @@ def run(args: argparse.Namespace) -> None:
         "duration": source.duration,
         "leads": list(source.leads),
         "method": args.method,
+        **({"source": source.origin.to_dict()} if source.origin else {}),
     }
     if form == "atr":
         write_annotations(file, *_marks(peaks, waves), source.fs)
@@ -150,6 +151,8 @@ def run(args: argparse.Namespace) -> None:
             return
         print(f"recording   {name}, {length(source.duration)} at {source.fs:g} Hz")
         print(f"leads       {', '.join(source.leads)}")
+        if source.origin is not None:
+            print(source.origin.text())
         print(f"beats       {len(peaks):,} ({args.method})")
         if math.isfinite(rate):
             print(f"heart rate  {rate:.0f} a minute on average")

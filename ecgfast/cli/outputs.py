@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from glob import escape
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -122,14 +121,13 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _is_model(path: Path) -> bool:
-    """Whether a card of ours beside the file lists it, as it is."""
+    """Whether a card of ours beside the file names it."""
     stem = path.name.partition(".")[0]
     for beside in (path.with_suffix(".json"), path.with_name(f"{stem}.json")):
         if beside.is_file() and CARD.is_ours(beside):
-            digest = sha256(path.read_bytes()).hexdigest()
             forms = _json(beside)["forms"]
             listed = forms.values() if isinstance(forms, dict) else ()
-            if any(isinstance(form, dict) and form.get("sha256") == digest for form in listed):
+            if any(isinstance(form, dict) and form.get("file") == path.name for form in listed):
                 return True
     return False
 
@@ -257,7 +255,7 @@ def model_files(model: str | os.PathLike[str]) -> Iterator[Path]:
     Path
     """
     path = Path(model)
-    if path.suffix in (".tflite", ".json", ".keras"):
+    if path.is_file() or path.suffix in (".tflite", ".json"):
         stem = path.name.partition(".")[0]
         yield path
         yield path.with_name(f"{stem}.json")

@@ -24,6 +24,7 @@ from ..records.record import find_lead
 from ..runtime import Classifier
 from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_source
 from ..streaming.lines import LineParser
+from ..streaming.rate import RateWatch, watched
 from .common import (
     UsageError,
     add_average_leads,
@@ -73,7 +74,8 @@ Ctrl-C, SIGTERM, SIGHUP or the end of the input ends the stream: all that was sa
 labelled first (exit status 0; 143 after SIGTERM, 129 after SIGHUP). A line that is no sample counts
 as a missing one. A serial port that goes away, or is silent for two seconds, is a gap:
 the time lost is counted in, so that later beats keep their time, and the port is opened
-again as soon as it is there. All of this is reported on standard error.
+again as soon as it is there. All of this is reported on standard error, and so are
+samples that do not come as --fs says, or not at all.
 
 A reader of the beats that is too slow holds up standard input and a replayed recording
 (back-pressure: nothing is lost); a serial port cannot wait, so that up to a minute of
@@ -274,13 +276,17 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
     chunks: Iterable[Any]
     if args.source == "-":
         lines = LineParser("standard input")
-        chunks = _parsed(lines, stop)
+        watch = RateWatch(
+            lines.name, check_fs(args.fs), option="--fs ", advice="check what writes to it"
+        )
+        chunks = watched(_parsed(lines, stop), watch)
     elif args.source.startswith(_SERIAL):
-        port = SerialSamples(args.source.removeprefix(_SERIAL), args.fs, baud=args.baud)
+        name = args.source.removeprefix(_SERIAL)
+        port = SerialSamples(name, args.fs, baud=args.baud, option="--fs ")
         lines, chunks = port.lines, port
         stop.closes(port.close)
     else:
-        opened = open_source(args.source, args.fs, args.leads)
+        opened = open_source(args.source, args.fs, args.leads, follow=args.follow)
         chunks = _replayed(opened.chunks, opened.fs, wait=args.pace == "real")
     fs = check_fs(args.fs) if opened is None else opened.fs
     queue = None
@@ -291,7 +297,9 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
         stop.closes(queue.close)
     arriving = stop.until(chunks)
     if opened is not None:
-        source = ChunkSource(fs, opened.leads, arriving, opened.n_samples, opened.name)
+        source = ChunkSource(
+            fs, opened.leads, arriving, opened.n_samples, opened.name, opened.origin
+        )
         return _Live(source, queue=queue)
     assert lines is not None
     first = next((chunk for chunk in arriving if len(chunk)), None)

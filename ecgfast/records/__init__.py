@@ -2,12 +2,13 @@
 
 from .mit import read_annotations
 from .reading import open_record, read_record
-from .record import Annotations, Record, RecordSource, check_fs
+from .record import Annotations, Origin, Record, RecordSource, check_fs
 from .synthetic import demo_record, synthetic_ecg
 from .writers import write_annotations, write_csv, write_json
 
 __all__ = [
     "Annotations",
+    "Origin",
     "Record",
     "RecordSource",
     "check_fs",

@@ -1,116 +1,371 @@
-"""Arrays saved by NumPy: ``.npy`` (samples only) and ``.npz`` (signal, fs, leads)."""
+"""Arrays saved by NumPy and MATLAB: ``.npy``, ``.npz`` and ``.mat``."""
 
 from __future__ import annotations
 
+import io
+import math
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError, RecordError
-from .leads import Leads, choose_leads
-from .record import FloatArray, RecordSource, check_fs
+from ..errors import RecordError
+from .choosing import look_of, role_of
+from .clocks import read_clock, unit_of_clock
+from .files import open_regular
+from .opened import Column, Opened, Values
+from .units import unit_kind
 
-__all__ = ["need_fs", "open_array"]
+__all__ = ["open_array"]
+
+# Bytes that an archive may unpack to, all together: a day of six leads at 1 kHz in 32 bits.
+_UNPACKED = 1 << 31
+
+# Deflate makes at most this of a byte.
+_MOST_RATIO = 1100
+
+# Lines that a transposed array may have.
+_MOST_LEADS = 64
+
+_SIGNAL_NAMES = (
+    "signal",
+    "signals",
+    "ecg",
+    "ekg",
+    "p_signal",
+    "val",
+    "data",
+    "x",
+    "y",
+    "values",
+    "samples",
+)
+_RATE_NAMES = (
+    "fs", "sampling_rate", "samplingrate", "sample_rate", "samplerate", "srate", "sfreq", "sf",
+    "freq", "frequency", "sampling_frequency", "samplingfrequency", "rate", "fsamp", "hz",
+)  # fmt: skip
+_LEAD_NAMES = (
+    "leads",
+    "lead_names",
+    "sig_name",
+    "signames",
+    "channels",
+    "channel_names",
+    "ch_names",
+    "labels",
+    "names",
+    "leadnames",
+)
+_UNIT_NAMES = ("units", "unit", "sig_units")
 
 
-def need_fs(given: float | None, found: float | None, name: str) -> float:
-    """Return the sampling rate in Hz, given by the caller or found in the file.
+def open_array(path: Path) -> Opened:
+    """Open a ``.npy``, ``.npz`` or ``.mat`` file.
 
-    Raises
-    ------
-    InputError
-        If there is none, or the two differ by more than a hundredth.
-    """
-    if given is None and found is None:
-        raise InputError(f"{name}: carries no sampling rate; give it, such as fs=360")
-    fs = check_fs(given if given is not None else found, name)  # type: ignore[arg-type]
-    if found is not None and abs(found - fs) > 0.01 * fs:
-        raise InputError(
-            f"{name}: carries the sampling rate {found:g} Hz and fs={fs:g} was given; "
-            "leave fs out, or correct the file"
-        )
-    return found if found is not None else fs
-
-
-def open_array(path: Path, fs: float | None, leads: Leads) -> RecordSource:
-    """Open a ``.npy`` or ``.npz`` file.
-
-    A ``.npy`` file is mapped, not loaded: blocks are read as they are asked for.
+    Blocks of a ``.npy`` file are read as they are asked for; the others are held in memory.
 
     Parameters
     ----------
     path : Path
-        ``.npy`` with an array (n,) or (n, leads) in mV, or ``.npz`` with such an array as
-        ``signal``, and optionally ``fs`` (Hz) and ``leads`` (names).
-    fs : float, optional
-        Sampling rate in Hz, where the file does not carry it.
-    leads : str, int, sequence of these, or None
-        Columns to read.
+        ``.npy`` with an array (n,) or (n, leads); or an archive with such an array, by the name
+        ``signal`` or the only one that is long, optionally with ``fs`` (Hz), ``leads`` (names) and
+        ``units``, each also by the other names that they usually have. One array a lead, and a
+        transposed array, are understood too.
 
     Returns
     -------
-    RecordSource
+    Opened
 
     Raises
     ------
     RecordError
-        If the file is no such array.
-    InputError
-        If no rate is known.
+        If the file is damaged, or holds no such array.
     """
-    name = str(path)
-    found: float | None = None
-    labels: list[str] | None = None
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return _open_npy(path)
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.lib.npyio.NpzFile):
-            with loaded:
-                if "signal" not in loaded:
-                    raise RecordError(
-                        f"{name}: holds {', '.join(loaded.files) or 'nothing'}, no 'signal'; "
-                        "save it with np.savez(path, signal=..., fs=..., leads=...)"
-                    )
-                signal: npt.NDArray[Any] = loaded["signal"]
-                found = float(loaded["fs"]) if "fs" in loaded else None
-                labels = [str(s) for s in loaded["leads"].flat] if "leads" in loaded else None
-        else:
-            signal = loaded
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        arrays = _read_npz(path) if suffix == ".npz" else _read_mat(path)
+    except (zipfile.BadZipFile, EOFError, ValueError, TypeError, KeyError) as error:
+        kind = "NumPy" if suffix == ".npz" else "MATLAB"
+        raise RecordError(
+            f"{path}: is no intact {kind} file of plain numbers ({error}); save it again"
+        ) from None
+    return _from_arrays(path, "NumPy archive" if suffix == ".npz" else "MATLAB", arrays)
+
+
+# ---------------------------------------------------------------- .npy
+
+
+def _head(file: BinaryIO, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read an array's head: shape, whether columns are stored together, type."""
+    try:
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, fortran, dtype = read(file)
+    except Exception as error:  # whatever the parser of a Python literal raises
         raise RecordError(
             f"{name}: is no intact NumPy file of plain numbers ({error}); save it again"
         ) from None
-
-    if signal.dtype.kind not in "fiub":
-        raise RecordError(f"{name}: holds {signal.dtype}, not real numbers; save the samples in mV")
-    if signal.ndim == 1:
-        signal = signal[:, np.newaxis]
-    elif signal.ndim != 2 or signal.shape[0] < signal.shape[1]:
+    if dtype.hasobject:
         raise RecordError(
-            f"{name}: has shape {signal.shape}; save it as (samples,) or (samples, leads)"
+            f"{name}: is no intact NumPy file of plain numbers (it holds Python objects); save it "
+            "again"
         )
-    n_samples, n_leads = signal.shape
-    if labels is None:
-        labels = [f"ECG{i + 1}" for i in range(n_leads)]
-    if len(labels) != n_leads:
+    if any(not 0 <= n < 1 << 62 for n in shape):
+        raise RecordError(f"{name}: has shape {shape}; save it again")
+    return shape, fortran, dtype
+
+
+def _open_npy(path: Path) -> Opened:
+    with open_regular(path) as file:
+        shape, fortran, dtype = _head(file, str(path))
+        begin = file.tell()
+        size = file.seek(0, 2) - begin
+    _check_numbers(path, dtype)
+    if math.prod(shape) * dtype.itemsize > size:
         raise RecordError(
-            f"{name}: has {len(labels)} lead names for {n_leads} columns; save both alike"
+            f"{path}: truncated: shape {shape} needs {math.prod(shape) * dtype.itemsize} bytes and "
+            f"{size} are present; save it again"
         )
-    chosen = choose_leads(labels, ["mV"] * n_leads, leads, name, by_name=False)
+    n, leads, turned = _orient(path, shape)
+    # Whether the values of one column lie together.
+    together = fortran != turned
 
-    mapped = isinstance(loaded, np.memmap)
+    def read(start: int, stop: int, columns: Sequence[int]) -> Values:
+        out = np.empty((stop - start, len(columns)), np.float64)
+        with open_regular(path) as file:
+            if not together:
+                file.seek(begin + start * leads * dtype.itemsize)
+                data = file.read((stop - start) * leads * dtype.itemsize)
+                _check_length(path, data, (stop - start) * leads * dtype.itemsize)
+                out[:] = np.frombuffer(data, dtype).reshape(-1, leads)[:, list(columns)]
+                return out
+            for target, column in enumerate(columns):
+                file.seek(begin + (column * n + start) * dtype.itemsize)
+                data = file.read((stop - start) * dtype.itemsize)
+                _check_length(path, data, (stop - start) * dtype.itemsize)
+                out[:, target] = np.frombuffer(data, dtype)
+        return out
 
-    def fetch(start: int, stop: int) -> FloatArray:
-        # Mapped anew: pages of an old mapping would stay resident, in the end all of the file.
-        held = np.load(path, mmap_mode="r").reshape(signal.shape) if mapped else signal
-        return np.ascontiguousarray(held[start:stop, chosen], np.float32)
+    return Opened(
+        path=path,
+        format="NumPy array",
+        columns=_unnamed(read, n, leads),
+        read=read,
+        notes=("transposed: leads by samples",) if turned else (),
+    )
 
-    return RecordSource(
-        fs=need_fs(fs, found, name),
-        leads=tuple(labels[i] for i in chosen),
-        n_samples=n_samples,
-        fetch=fetch,
-        name=path.stem,
+
+def _check_length(path: Path, data: bytes, expected: int) -> None:
+    if len(data) != expected:
+        raise RecordError(f"{path}: became shorter while it was read; read it when it is complete")
+
+
+def _check_numbers(path: Path, dtype: np.dtype[Any]) -> None:
+    if dtype.kind not in "fiub":
+        raise RecordError(f"{path}: holds {dtype}, not real numbers; save the samples as numbers")
+
+
+def _orient(path: Path, shape: tuple[int, ...]) -> tuple[int, int, bool]:
+    """Return samples, leads, and whether an array of this shape is leads by samples."""
+    if len(shape) == 1:
+        return shape[0], 1, False
+    if len(shape) == 2 and min(shape) > 0:
+        if shape[0] >= shape[1]:
+            return shape[0], shape[1], False
+        if shape[0] <= _MOST_LEADS:
+            return shape[1], shape[0], True
+    raise RecordError(f"{path}: has shape {shape}; save it as (samples,) or (samples, leads)")
+
+
+def _unnamed(read: Any, n: int, leads: int) -> tuple[Column, ...]:
+    """Return the columns of an array without names: a clock or a counter among them is none."""
+    if leads > 4096:
+        raise RecordError(
+            f"an array of {leads} columns is no recording; save it as (samples, leads)"
+        )
+    columns = []
+    for i in range(leads):
+        look = look_of(read(0, min(n, 4096), [i])[:, 0], None) if leads > 1 and n else ""
+        columns.append(Column("", "", None, n, look if look in ("clock", "counter") else ""))
+    return tuple(columns)
+
+
+# ---------------------------------------------------------------- archives
+
+
+def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read the arrays of an archive whose sizes are possible."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    with open_regular(path) as raw, zipfile.ZipFile(raw) as archive:
+        if sum(info.file_size for info in archive.infolist()) > _UNPACKED:
+            raise RecordError(f"{path}: unpacks to more than {_UNPACKED >> 30} GB; save it as .npy")
+        for info in archive.infolist():
+            if not info.filename.endswith(".npy"):
+                continue
+            name = info.filename.removesuffix(".npy")
+            if info.file_size > _MOST_RATIO * info.compress_size + 4096:
+                raise ValueError(f"{name} cannot unpack to {info.file_size} bytes")
+            with archive.open(info) as file:
+                head = io.BytesIO(file.read(min(info.file_size, 1 << 16)))
+                shape, fortran, dtype = _head(head, f"{path}: {name}")
+                need = math.prod(shape) * dtype.itemsize
+                if head.tell() + need > info.file_size:
+                    raise ValueError(f"{name} of shape {shape} is cut short")
+                data = head.read() + file.read()
+            values = np.frombuffer(data[:need], dtype)
+            arrays[name] = values.reshape(shape, order="F" if fortran else "C")
+    return arrays
+
+
+def _read_mat(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read the numeric arrays of a MATLAB file whose sizes are possible."""
+    with open_regular(path) as file:
+        head = file.read(128)
+        size = file.seek(0, 2)
+    if b"HDF" in head[:16] or b"MATLAB 7.3" in head:
+        raise RecordError(
+            f"{path}: is a MATLAB 7.3 file, which is not read; save it with save(..., '-v7')"
+        )
+    from scipy import io as scipy_io
+
+    wanted, most = [], min(_UNPACKED, 8 * _MOST_RATIO * size)
+    try:
+        for name, shape, kind in scipy_io.whosmat(str(path)):
+            if kind in ("double", "single", "logical", "char") or "int" in kind:
+                if 8 * math.prod(shape) > most:
+                    raise ValueError(f"{name} cannot have the shape {shape}")
+                wanted.append(name)
+        loaded = scipy_io.loadmat(str(path), variable_names=wanted)
+    except Exception as error:  # whatever the parser raises, the file is at fault
+        raise ValueError(f"{type(error).__name__}: {error}"[:160]) from None
+    return {name: np.asarray(loaded[name]) for name in wanted if name in loaded}
+
+
+def _from_arrays(path: Path, kind: str, arrays: dict[str, npt.NDArray[Any]]) -> Opened:
+    """Find signal, rate, names and units among named arrays."""
+    folded = {name.lower(): name for name in arrays}
+    listed = ", ".join(sorted(arrays)[:20]) or "nothing"
+
+    def first(names: Sequence[str]) -> npt.NDArray[Any] | None:
+        return next((arrays[folded[n]] for n in names if n in folded), None)
+
+    def texts(names: Sequence[str]) -> list[str]:
+        found = first(names)
+        if found is None or found.dtype.kind not in "US" or found.size > 4096:
+            return []
+        return [
+            (item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)).strip()
+            for item in found.reshape(-1).tolist()
+        ]
+
+    fs = first(_RATE_NAMES)
+    rate: float | None = None
+    if fs is not None and fs.size == 1 and fs.dtype.kind in "fiu":
+        rate = float(fs.reshape(-1)[0])
+    numeric = {name: a for name, a in arrays.items() if a.dtype.kind in "fiub" and a.size > 1}
+    signal = _signal_of(path, numeric, listed)
+    columns_2d: list[npt.NDArray[Any]]
+    notes: tuple[str, ...] = ()
+    if isinstance(signal, dict):
+        labels, columns_2d = list(signal), list(signal.values())
+        n = len(columns_2d[0])
+    else:
+        flat = signal.reshape(-1) if signal.ndim == 2 and 1 in signal.shape else signal
+        n, leads, turned = _orient(path, flat.shape)
+        table = flat[:, np.newaxis] if flat.ndim == 1 else flat.T if turned else flat
+        if turned:
+            notes = ("transposed: leads by samples",)
+        columns_2d = [table[:, i] for i in range(leads)]
+        labels = texts(_LEAD_NAMES)
+        if labels and len(labels) != leads:
+            raise RecordError(
+                f"{path}: has {len(labels)} lead names for {leads} columns; save both alike"
+            )
+        labels = labels or [""] * leads
+        if leads == 1 and not labels[0]:
+            key = next(name for name, a in arrays.items() if a is signal)
+            labels = [key if role_of(key)[0] in ("ecg", "other") else ""]
+    units = texts(_UNIT_NAMES)
+    units = units * len(labels) if len(units) == 1 else units
+    if len(units) != len(labels):
+        units = [""] * len(labels)
+    columns, fs_from = (
+        [],
+        f"the array {folded[next(k for k in _RATE_NAMES if k in folded)]!r}" if rate else "",
+    )
+    start = None
+    clocks = [
+        (name, a.reshape(-1))
+        for name, a in numeric.items()
+        if a.size == n and role_of(name)[0] == "clock"
+    ]
+    for label, unit, values in zip(labels, units, columns_2d, strict=True):
+        look = look_of(values[:4096].astype(np.float64), None) if len(labels) > 1 else ""
+        role = (
+            ""
+            if label and role_of(label, unit)[0] == "ecg"
+            else look
+            if look in ("clock", "counter")
+            else ""
+        )
+        if role == "clock":
+            clocks.append((label or "first column", values))
+        columns.append((label, unit, role))
+    if rate is None and clocks:
+        name, stamps = clocks[0]
+        clock, start, _ = read_clock(
+            np.asarray(stamps, np.float64), unit_of_clock(name, ""), str(path), name
+        )
+        if clock is not None and len(clock.spans) == 1 and clock.keep is None:
+            rate, fs_from = clock.fs, f"the clock {name!r}"
+
+    def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
+        return np.stack([columns_2d[i][begin:end].astype(np.float64) for i in chosen], axis=1)
+
+    return Opened(
+        path=path,
+        format=kind,
+        columns=tuple(Column(a, b, rate, n, role) for a, b, role in columns),
+        read=read,
+        fs_from=fs_from,
+        start=start,
+        notes=notes,
+        declared=all(unit_kind(u) == "volt" for u in units),
+    )
+
+
+def _signal_of(
+    path: Path, numeric: dict[str, npt.NDArray[Any]], listed: str
+) -> npt.NDArray[Any] | dict[str, npt.NDArray[Any]]:
+    """Return the array that is the signal, or one array a lead."""
+    by_name = {name.lower(): a for name, a in numeric.items()}
+    for name in _SIGNAL_NAMES[:5]:
+        if name in by_name:
+            return by_name[name]
+    long = {name: a for name, a in numeric.items() if a.size >= 64 or len(numeric) == 1}
+    ecg = {
+        n: a.reshape(-1)
+        for n, a in long.items()
+        if max(a.shape) == a.size and role_of(n)[0] == "ecg"
+    }
+    if ecg and len({len(a) for a in ecg.values()}) == 1:
+        return ecg
+    left = {n: a for n, a in long.items() if role_of(n)[0] not in ("clock", "other", "counter")}
+    if len(left) == 1:
+        return next(iter(left.values()))
+    for name in _SIGNAL_NAMES[5:]:
+        if name in by_name and by_name[name].size >= 64:
+            return by_name[name]
+    raise RecordError(
+        f"{path}: holds {listed}, no 'signal'; save it with np.savez(path, signal=..., fs=..., "
+        "leads=..., units=...)"
     )

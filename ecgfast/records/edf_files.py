@@ -1,155 +1,288 @@
-"""EDF and BDF recordings, through the edfio package (extra ``edf``)."""
+"""EDF, EDF+, BDF and BDF+ recordings, from the specifications of Kemp et al. (1992, 2003).
+
+Read with numpy, record by record as they are asked for. Gaps of discontinuous files (EDF+D) become
+missing samples, so that times stay true.
+"""
 
 from __future__ import annotations
 
-import warnings
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ..errors import MissingExtraError, RecordError
-from .leads import Leads, choose_leads, to_millivolt
-from .record import Annotations, FloatArray, RecordSource, check_fs
+from ..errors import RecordError
+from .files import open_regular
+from .opened import Column, Opened, Values
+from .record import Annotations
 
 __all__ = ["open_edf"]
 
-# Values read of an EDF file before it is mapped anew: pages of a mapping stay resident.
-_MAPPED = 8 << 20
+_MOST_SIGNALS = 4096
+_MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+_ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
+
+# Seconds of missing samples for each that is there: a damaged onset must not make days of nothing.
+_MISSING_PER_PRESENT = 1000.0
+
+# Bytes of annotations read at a time.
+_AT_ONCE = 1 << 22
 
 
-def open_edf(path: Path, leads: Leads) -> RecordSource:
+@dataclass(frozen=True)
+class _Signal:
+    """One signal's fields of a header."""
+
+    label: str
+    unit: str
+    physical: tuple[float, float]
+    digital: tuple[float, float]
+    samples: int  # in a data record
+    at: int  # bytes before it in a data record
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Return gain and offset from digital to physical values."""
+        low, high = self.digital
+        if high == low or not all(map(math.isfinite, (*self.physical, low, high))):
+            return math.nan, math.nan
+        gain = (self.physical[1] - self.physical[0]) / (high - low)
+        return gain, self.physical[0] - gain * low
+
+
+def open_edf(path: Path) -> Opened:
     """Open an EDF, EDF+, BDF or BDF+ file.
-
-    Blocks of an EDF file are read as they are asked for; a BDF file is held in memory as a whole.
 
     Parameters
     ----------
     path : Path
         The file.
-    leads : str, int, sequence of these, or None
-        Signals to read, as in `read_record`.
 
     Returns
     -------
-    RecordSource
+    Opened
         EDF+ annotations become marks of the symbol ``"`` (a note) with their text.
 
     Raises
     ------
-    MissingExtraError
-        If edfio is not installed.
     RecordError
-        If the file is none, is cut short, has gaps, or the leads differ in rate.
+        If the file is none, or is cut short.
     """
-    try:
-        import edfio
-    except ImportError:
-        raise MissingExtraError("reading EDF and BDF files", "edf") from None
-
-    name = str(path)
-    _check_length(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            edf: Any = (
-                edfio.read_bdf(path)
-                if path.suffix.lower() == ".bdf"
-                else edfio.read_edf(path, lazy_load_data=True)
-            )
-            signals = list(edf.signals)
-            gaps = "+D" in edf.reserved and not edf.is_continuous
-            notes = [(note.onset, note.text) for note in edf.annotations]
-    except Exception as error:  # whatever it raises, the file is at fault
-        raise RecordError(f"{name}: the edfio package cannot read it ({error})") from None
-    if gaps:
-        raise RecordError(f"{name}: the recording has gaps (EDF+D); split it at the gaps first")
-
-    chosen = choose_leads(
-        [s.label for s in signals],
-        [s.physical_dimension for s in signals],
-        leads,
-        name,
-        strict=True,
-    )
-    picked = [signals[i] for i in chosen]
-    rates = {s.samples_per_data_record for s in picked}
-    if len(rates) > 1:
-        listed = ", ".join(f"{s.label} {s.sampling_frequency:g} Hz" for s in picked)
-        raise RecordError(
-            f"{name}: the chosen leads differ in rate ({listed}); pick some of one rate with leads="
-        )
-    fs = check_fs(picked[0].sampling_frequency, name)
-    factors = [to_millivolt(s.physical_dimension) for s in picked]
-
-    values = 0
-    lazy = path.suffix.lower() != ".bdf"
-
-    def fetch(start: int, stop: int) -> FloatArray:
-        nonlocal picked, values
-        values += (stop - start) * len(picked)
-        if lazy and values > _MAPPED:
-            values = 0
-            again = edfio.read_edf(path, lazy_load_data=True).signals
-            picked = [again[i] for i in chosen]
-        out = np.empty((stop - start, len(picked)), np.float32)
-        for i, (signal, factor) in enumerate(zip(picked, factors, strict=True)):
-            value = signal.get_data_slice(start / fs, stop / fs)
-            out[:, i] = value if factor is None else value * factor
-        return out
-
-    marks = None
-    if notes:
-        onset, text = zip(*notes, strict=True)
-        marks = Annotations(
-            np.rint(np.array(onset) * fs).astype(np.int64),
-            np.full(len(notes), '"'),
-            np.array(text, np.str_),
-        )
-    return RecordSource(
-        fs=fs,
-        leads=tuple(s.label for s in picked),
-        n_samples=edf.num_data_records * picked[0].samples_per_data_record,
-        fetch=fetch,
-        start=_start(edf),
-        annotations=marks,
-        name=path.stem,
-        units=tuple(
-            s.physical_dimension if factor is None else "mV"
-            for s, factor in zip(picked, factors, strict=True)
-        ),
-    )
-
-
-def _start(edf: Any) -> datetime | None:
-    """Return the recording's start; None where an anonymised file hides it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            start = edf.startdatetime
-    except ValueError:
-        return None
-    return start if isinstance(start, datetime) else None
-
-
-def _check_length(path: Path) -> None:
-    """Compare the length that an EDF or BDF header promises with the file's own."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(256)
         if head[:8] not in (b"0       ", b"\xffBIOSEMI") or len(head) < 256:
             raise RecordError(f"{path}: is no EDF or BDF file; check that it was exported as one")
+        width = 3 if head[0] == 0xFF else 2
         try:
             n_records, n_signals = int(head[236:244]), int(head[252:256])
-            file.seek(256 + 216 * n_signals)
-            per_record = sum(int(file.read(8)) for _ in range(n_signals))
-        except ValueError:
+            duration = float(head[244:252])
+            if not 0 <= n_signals <= _MOST_SIGNALS or not 0 <= duration < 1e6:
+                raise ValueError
+            fields = file.read(256 * n_signals).decode("latin-1")
+            signals = _signals(fields, n_signals, width)
+        except (ValueError, IndexError):
             raise RecordError(f"{path}: the EDF header is damaged; export the file again") from None
-    width = 3 if head[0] == 0xFF else 2
-    present = (path.stat().st_size - 256 * (n_signals + 1)) // max(1, per_record * width)
+        size = file.seek(0, 2)
+    begin = 256 * (n_signals + 1)
+    per_record = sum(s.samples for s in signals) * width
+    present = (size - begin) // max(1, per_record)
     # A recorder that was cut off leaves -1: then what is there counts.
     if n_records > present:
         raise RecordError(
-            f"{path}: truncated: the header promises {n_records} data records of {per_record} "
-            f"samples and {max(0, present)} are present; export or fetch the file again"
+            f"{path}: truncated: the header promises {n_records} data records of "
+            f"{per_record // width} samples and {max(0, present)} are present; export or fetch the "
+            "file again"
         )
+    n_records = max(0, present if n_records < 0 else n_records)
+    data = [s for s in signals if s.label not in _ANNOTATIONS]
+    notes_in = [s for s in signals if s.label in _ANNOTATIONS]
+    reserved = head[192:236].decode("latin-1")
+
+    def records(first: int, last: int) -> npt.NDArray[np.uint8]:
+        with open_regular(path) as file:
+            file.seek(begin + first * per_record)
+            raw = file.read((last - first) * per_record)
+        if len(raw) != (last - first) * per_record:
+            raise RecordError(
+                f"{path}: became shorter while it was read; read it when it is complete"
+            )
+        return np.frombuffer(raw, np.uint8).reshape(last - first, per_record)
+
+    onsets, notes = _annotations(records, notes_in, n_records, per_record, width)
+    origin = onsets[0] if len(onsets) and math.isfinite(onsets[0]) else 0.0
+    said: list[str] = []
+    # Where each data record begins, in units of one record's duration.
+    slots = np.arange(n_records, dtype=np.float64) * duration
+    if "+D" in reserved and len(onsets) == n_records and n_records:
+        slots = _slots(path, onsets - origin, duration)
+        lost = float(slots[-1] - duration * (n_records - 1))
+        if lost > 0:
+            said.append(f"gaps of {lost:.2f} s in all (EDF+D) filled with missing samples")
+    length = float(slots[-1] + duration) if n_records else 0.0
+    columns = []
+    for s in data:
+        fs = s.samples / duration if duration and s.samples else None
+        total = s.samples * n_records if fs is None else round(length * fs)
+        columns.append(Column(s.label, s.unit, fs, total))
+
+    def read(start: int, stop: int, chosen: Sequence[int]) -> Values:
+        per = data[chosen[0]].samples
+        places = (
+            np.rint(slots * (per / duration)).astype(np.int64)
+            if duration
+            else slots.astype(np.int64)
+        )
+        first = max(0, int(np.searchsorted(places, start, "right")) - 1)
+        last = int(np.searchsorted(places, stop, "left"))
+        out = np.full((stop - start, len(chosen)), np.nan, np.float64)
+        if last <= first:
+            return out
+        raw = records(first, last)
+        at = places[first:last]
+        for target, i in enumerate(chosen):
+            signal = data[i]
+            gain, offset = signal.scale
+            digits = _digits(raw[:, signal.at : signal.at + per * width], width).reshape(-1, per)
+            values = digits * gain + offset
+            # Runs of records without a gap between them are copied together.
+            breaks = np.flatnonzero(np.diff(at) != per) + 1
+            for run, where in zip(np.split(values, breaks), np.split(at, breaks), strict=True):
+                flat, position = run.reshape(-1), int(where[0])
+                a, b = max(start, position), min(stop, position + len(flat))
+                if b > a:
+                    out[a - start : b - start, target] = flat[a - position : b - position]
+        return out
+
+    def annotations(fs: float) -> Annotations | None:
+        if not notes:
+            return None
+        at, text = zip(*sorted(notes), strict=True)
+        sample = np.rint((np.clip(at, -1e9, 1e9) - origin) * fs).astype(np.int64)
+        return Annotations(sample, np.full(len(at), '"'), np.array(text, np.str_))
+
+    return Opened(
+        path=path,
+        format="BDF" if width == 3 else "EDF+" if reserved.startswith("EDF+") else "EDF",
+        columns=tuple(columns),
+        read=read,
+        start=_start(head),
+        annotations=annotations,
+        notes=tuple(said),
+    )
+
+
+def _signals(fields: str, n: int, width: int) -> list[_Signal]:
+    """Parse the header's block of signals: each field of all signals, then the next field."""
+    widths = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
+    columns, at = [], 0
+    for size in widths:
+        columns.append([fields[at + i * size : at + (i + 1) * size].strip() for i in range(n)])
+        at += n * size
+    if len(fields) < at:
+        raise ValueError
+    signals, position = [], 0
+    for i in range(n):
+        samples = int(columns[8][i])
+        if not 0 <= samples < 1 << 26:
+            raise ValueError
+        numbers = [_number(columns[c][i]) for c in (3, 4, 5, 6)]
+        signals.append(
+            _Signal(
+                columns[0][i],
+                columns[2][i],
+                (numbers[0], numbers[1]),
+                (numbers[2], numbers[3]),
+                samples,
+                position,
+            )
+        )
+        position += samples * width
+    return signals
+
+
+def _number(text: str) -> float:
+    """Return a number of a header; NaN where an annotation signal gives none."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return math.nan
+
+
+def _digits(raw: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.signedinteger[npt.NBitBase]]:
+    """Return little-endian samples of two or three bytes as integers."""
+    flat = np.ascontiguousarray(raw).reshape(-1)
+    if width == 2:
+        return flat.view("<i2")
+    wide = np.zeros((len(flat) // 3, 4), np.uint8)
+    wide[:, 1:] = flat.reshape(-1, 3)
+    return wide.view("<i4")[:, 0] >> 8
+
+
+def _annotations(
+    records: object, signals: list[_Signal], n_records: int, per_record: int, width: int
+) -> tuple[npt.NDArray[np.float64], list[tuple[float, str]]]:
+    """Return each data record's onset in seconds, and the notes with theirs."""
+    onsets = np.full(n_records if signals else 0, np.nan)
+    notes: list[tuple[float, str]] = []
+    step = max(1, _AT_ONCE // max(1, per_record))
+    for first in range(0, len(onsets), step):
+        raw = records(first, min(first + step, n_records))  # type: ignore[operator]
+        for row in range(len(raw)):
+            for k, signal in enumerate(signals):
+                part = raw[row, signal.at : signal.at + signal.samples * width].tobytes()
+                for number, (onset, texts) in enumerate(_lists(part)):
+                    if k == 0 and number == 0:
+                        onsets[first + row] = onset
+                    notes.extend((onset, text) for text in texts if text)
+    return onsets, notes
+
+
+_ONSET = re.compile(rb"([+-]\d{1,12}(?:\.\d{1,12})?)(?:\x15\d{0,12}(?:\.\d{0,12})?)?\x14")
+
+
+def _lists(part: bytes) -> list[tuple[float, list[str]]]:
+    """Return the time-stamped annotation lists of one data record."""
+    found = []
+    for piece in part.split(b"\0"):
+        match = _ONSET.match(piece)
+        if match:
+            texts = piece[match.end() :].decode("utf-8", "replace").split("\x14")
+            found.append((float(match[1]), [text.strip() for text in texts]))
+    return found
+
+
+def _slots(path: Path, onsets: npt.NDArray[np.float64], duration: float) -> npt.NDArray[np.float64]:
+    """Return the beginning of each data record of a discontinuous file, in seconds."""
+    if not np.isfinite(onsets).all() or (np.diff(onsets) < 0.5 * duration).any():
+        raise RecordError(
+            f"{path}: its data records (EDF+D) lack times that rise; export it as EDF+C"
+        )
+    if onsets[-1] > _MISSING_PER_PRESENT * duration * len(onsets):
+        raise RecordError(
+            f"{path}: its data records (EDF+D) lie {onsets[-1] / 3600:.0f} hours apart; split it "
+            "at the gaps"
+        )
+    # A record begins where the one before ends, but for gaps of more than a hundredth of one.
+    drift = onsets - np.arange(len(onsets)) * duration
+    return onsets if np.abs(np.diff(drift)).max(initial=0.0) > 0.01 * duration else onsets - drift
+
+
+def _start(head: bytes) -> datetime | None:
+    """Return the recording's start; None where an anonymised file hides it."""
+    stated = head[88:168].decode("latin-1").split()
+    try:
+        day, month, year = (int(head[168 + i : 170 + i]) for i in (0, 3, 6))
+        hour, minute, second = (int(head[176 + i : 178 + i]) for i in (0, 3, 6))
+        if stated[:1] == ["Startdate"] and len(stated) > 1:
+            a, b, c = stated[1].split("-")
+            day, month, year = int(a), _MONTHS.index(b.upper()) + 1, int(c)
+        else:
+            year += 1900 if year >= 85 else 2000
+        return datetime(year, month, day, hour, minute, second)
+    except (ValueError, IndexError):
+        return None

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, RecordError
+from .files import damaged, read_regular
 from .record import Annotations
 
 __all__ = [
@@ -41,9 +42,14 @@ for _symbol, _code in CODES.items():
     _SYMBOLS[_code] = _symbol
 
 _NOTE, _SKIP, _AUX = CODES['"'], 59, 63
-_RESOLUTION = re.compile(r"## time resolution:\s*([0-9.eE+]+)")
-_OWN_CODES = b"## annotation type definitions"
+_RESOLUTION = re.compile(r"## time resolution:\s*(\S+)")
+_OWN_CODES, _OWN_CODES_END = "## annotation type definitions", "## end of definitions"
+_OWN_CODE = re.compile(r"(\d{1,2})\s+(\S+)")
 _SKIP_MAX = 2**31 - 1
+
+# Samples that no recording reaches (a century at 2 kHz), and samples a second that one may state.
+_FARTHEST = 1 << 43
+_SLOWEST, _FASTEST = 1e-3, 1e9
 
 #: The word that ends an annotation file.
 END = b"\0\0"
@@ -69,7 +75,7 @@ def decode_annotations(data: bytes, name: str) -> tuple[Annotations, float | Non
     Raises
     ------
     RecordError
-        If the file is cut short or starts with text.
+        If the file is cut short, starts with text, or states something that cannot be.
     """
     words = np.frombuffer(data, "<u2", len(data) // 2)
     code = (words >> 10).astype(np.int64)
@@ -107,18 +113,56 @@ def decode_annotations(data: bytes, name: str) -> tuple[Annotations, float | Non
     keep = code[is_mark] != 0
     aux = [""] * len(keep)
     resolution: float | None = None
+    symbols, defining = _SYMBOLS, False
     for at, text in texts:
         mark = int(number[at])
         if mark < 0:
             raise RecordError(f"{name}: starts with text and no mark; it is no annotation file")
         aux[mark] = text
-        stated = _RESOLUTION.match(text)
-        if stated:
-            resolution = float(stated[1])
+        if text.startswith((_OWN_CODES, _OWN_CODES_END)):
+            defining = not text.startswith(_OWN_CODES_END)
+            keep[mark] = False
+        elif defining:
+            symbols = _with_own_code(symbols, text, name)
+            keep[mark] = False
+        elif stated := _RESOLUTION.match(text):
+            resolution = _resolution(stated[1], name)
             keep[mark] = False
     sample = position[is_mark[:end]]
-    symbol = _SYMBOLS[code[is_mark]]
+    if len(sample) and int(np.abs(sample).max()) > _FARTHEST:
+        raise RecordError(
+            f"{name}: has marks beyond every recording; it is damaged, fetch it again"
+        )
+    symbol = symbols[code[is_mark]]
     return Annotations(sample[keep], symbol[keep], np.array(aux, np.str_)[keep]), resolution
+
+
+def _resolution(text: str, name: str) -> float:
+    """Return the samples a second that a file says its marks count in."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not _SLOWEST <= value <= _FASTEST:
+        raise RecordError(
+            f"{name}: states the time resolution {text[:40]!r}, which is no number of samples a "
+            "second; fetch it again"
+        )
+    return value
+
+
+def _with_own_code(symbols: npt.NDArray[np.str_], text: str, name: str) -> npt.NDArray[np.str_]:
+    """Return the table of symbols with one that the file defines: code, symbol, description."""
+    stated = _OWN_CODE.match(text)
+    if stated is None or not 0 < int(stated[1]) < _SKIP:
+        raise RecordError(
+            f"{name}: defines an annotation type as {text[:40]!r}, which is no code and symbol; "
+            "fetch it again"
+        )
+    longest = max(len(stated[2]), symbols.dtype.itemsize // 4)
+    table = symbols.astype(f"<U{longest}")
+    table[int(stated[1])] = stated[2]
+    return table
 
 
 def _with_text(code: int, text: str) -> bytes:
@@ -241,25 +285,12 @@ def read_annotations(path: str | os.PathLike[str], *, fs: float | None = None) -
     """
     where = Path(path).expanduser()
     try:
-        data = where.read_bytes()
+        data = read_regular(where)
     except OSError as error:
         raise RecordError(f"{where}: cannot be read ({error.strerror}); check the path") from None
-    if _OWN_CODES in data:
-        marks, resolution = _through_wfdb(where)
-    else:
+    with damaged(where, "an annotation file"):
         marks, resolution = decode_annotations(data, str(where))
     if fs is None or not resolution or resolution == fs:
         return marks
     sample = np.rint(marks.sample * (fs / resolution)).astype(np.int64)
     return Annotations(sample, marks.symbol, marks.aux)
-
-
-def _through_wfdb(path: Path) -> tuple[Annotations, float | None]:
-    """Decode a file that defines codes of its own with the wfdb package."""
-    import wfdb
-
-    try:
-        marks = wfdb.rdann(str(path.with_suffix("")), path.suffix[1:])
-    except Exception as error:  # whatever it raises, the file is at fault
-        raise RecordError(f"{path}: the wfdb package cannot read it ({error})") from None
-    return Annotations(marks.sample, marks.symbol, marks.aux_note), marks.fs

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, RecordError
 from ..inputs import looks_transposed, real_array, real_number, single_precision
+from ..printable import printable
 
 __all__ = [
     "FS_MAX",
     "FS_MIN",
     "Annotations",
     "FloatArray",
+    "Origin",
     "Record",
     "RecordSource",
     "check_fs",
@@ -31,6 +34,10 @@ FS_MAX = 2010.0
 
 # Frames fetched at a time when a whole recording is read: the temporaries stay small.
 _CHUNK = 1 << 17
+
+# Values that a recording in memory may have (8 GB), and columns left out that a summary lists.
+_MOST_VALUES = 1 << 31
+_LISTED = 8
 
 
 def check_fs(fs: float, name: str = "") -> float:
@@ -111,6 +118,63 @@ class Annotations:
         return f"Annotations({len(self)} marks)"
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a recording's samples come from, and what was chosen in reading it.
+
+    Attributes
+    ----------
+    file : str
+        The file.
+    format : str
+        What it was read as.
+    leads, units : tuple of str
+        The columns that are read, and their units as the file states them.
+    left_out : tuple of (str, str)
+        Each other column, and why it is not read.
+    fs : float
+        Sampling rate in Hz before any resampling.
+    fs_from : str
+        Where the sampling rate comes from.
+    notes : tuple of str
+        What was done to the samples, and what the user should check.
+    """
+
+    file: str
+    format: str
+    leads: tuple[str, ...]
+    units: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+    fs: float = float("nan")
+    fs_from: str = ""
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as a dict, for JSON."""
+        return {
+            "file": self.file,
+            "format": self.format,
+            "columns": list(self.leads),
+            "units": list(self.units),
+            "left_out": dict(self.left_out),
+            "fs": self.fs,
+            "fs_from": self.fs_from,
+            "notes": list(self.notes),
+        }
+
+    def text(self) -> str:
+        """Return lines for a summary, each under a heading of twelve columns."""
+        pairs = zip(self.leads, self.units, strict=True)
+        used = ", ".join(f"{lead} ({unit})" for lead, unit in pairs)
+        lines = [f"read        {used} of {self.format}; {self.fs:g} Hz from {self.fs_from}"]
+        if self.left_out:
+            told = [f"{name} ({why})" for name, why in self.left_out[:_LISTED]]
+            more = len(self.left_out) - len(told)
+            lines.append(f"left out    {', '.join(told)}{f' and {more} more' if more else ''}")
+        lines += [f"note        {note}" for note in self.notes]
+        return "\n".join(lines)
+
+
 @dataclass(frozen=True, eq=False)
 class Record:
     """A recording in memory.
@@ -131,9 +195,12 @@ class Record:
     name : str
         Short name, such as ``208``.
     units : tuple of str
-        Unit of each lead: ``mV``, except where a lead of another kind was asked for by name.
+        Unit of each lead: ``mV``, ``unknown`` where the file does not say what its numbers mean,
+        or the file's own where a signal of another kind was asked for by name.
     comments : tuple of str
         What the file says about the recording.
+    origin : Origin or None
+        The file that it was read from, and what was chosen of it.
 
     Raises
     ------
@@ -150,6 +217,7 @@ class Record:
     name: str = ""
     units: tuple[str, ...] = ()
     comments: tuple[str, ...] = ()
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         where = f"{self.name}: " if self.name else ""
@@ -179,7 +247,7 @@ class Record:
             )
         object.__setattr__(self, "signal", single_precision(raw))
         object.__setattr__(self, "fs", check_fs(self.fs, self.name))
-        object.__setattr__(self, "leads", leads)
+        object.__setattr__(self, "leads", tuple(printable(str(lead)) for lead in leads))
         object.__setattr__(self, "units", units)
 
     @property
@@ -242,7 +310,7 @@ class RecordSource:
 
     Attributes
     ----------
-    fs, leads, start, annotations, name, units, comments
+    fs, leads, start, annotations, name, units, comments, origin
         As in `Record`.
     n_samples : int
         Samples a lead.
@@ -259,9 +327,11 @@ class RecordSource:
     name: str = ""
     units: tuple[str, ...] = ()
     comments: tuple[str, ...] = ()
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fs", check_fs(self.fs, self.name))
+        object.__setattr__(self, "leads", tuple(printable(str(lead)) for lead in self.leads))
         if not self.units:
             object.__setattr__(self, "units", ("mV",) * len(self.leads))
         if self.n_samples < 2:
@@ -305,6 +375,11 @@ class RecordSource:
         -------
         Record
         """
+        if self.n_samples * len(self.leads) > _MOST_VALUES:
+            raise RecordError(
+                f"{self.name}: holds {self.n_samples} samples of {len(self.leads)} leads, too many "
+                "for the memory; read it piece by piece with open_record(path).blocks()"
+            )
         signal = np.empty((self.n_samples, len(self.leads)), np.float32)
         for begin in range(0, self.n_samples, _CHUNK):
             end = min(begin + _CHUNK, self.n_samples)
@@ -318,4 +393,5 @@ class RecordSource:
             self.name,
             self.units,
             self.comments,
+            self.origin,
         )

@@ -1,248 +1,527 @@
-"""Columns of numbers in a text file: CSV, TSV and their relatives."""
+"""Tables of numbers in text, as devices and programs write them; also compressed with gzip."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+import codecs
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import RecordError
-from .array_files import need_fs
-from .leads import Leads, choose_leads, to_millivolt
-from .record import FloatArray, RecordSource
+from ._table import NUMBER, SKIP, TIME, parse_rows
+from .choosing import look_of, role_of
+from .clocks import Clock, read_clock, start_of, unit_of_clock
+from .files import open_regular
+from .opened import Column, Opened, Values
+from .text_head import Head, encoding_of, read_head
 
 __all__ = ["open_text"]
 
-_SETTING = re.compile(r"(\w+)\s*[=:]\s*([^,;\s]+)")
-_UNIT = re.compile(r"(.*?)\s*[(\[](.*?)[)\]]")
-_TIME = re.compile(r"(?:elapsed[ _]?)?time.*|t|secs?|seconds?|s|ms", re.IGNORECASE)
-_INDEX = re.compile(r"sample.*|index|n|#?", re.IGNORECASE)
-_MISSING = {"", "-", "nan", "na", "n/a", "null", "none"}
+# Bytes that the head is found in, bytes parsed at a time, and what a compressed file may unpack to.
+_HEAD, _PIECE, _UNPACKED = 1 << 18, 1 << 22, 1 << 33
+
+# Share of lines that may be no samples (they count as missing ones), and how many always may.
+_MALFORMED = 0.01
+
+# Rows in which a column is looked at for a clock or a counter.
+_LOOKED = 4096
+
+# A rate of the head and one of the clock are the same up to this share.
+_SAME = 0.05
 
 
-@dataclass
-class _Table:
-    """What a text file holds: settings of its comments, heads of its columns, numbers."""
+def open_text(path: Path, fs: float | None = None) -> Opened:
+    """Open a text file with a line a sample.
 
-    values: npt.NDArray[np.float64]
-    heads: list[str] | None
-    units: list[str] | None
-    settings: dict[str, str] = field(default_factory=dict)
-
-
-def open_text(path: Path, fs: float | None, leads: Leads) -> RecordSource:
-    """Open a text file with one column a lead, in mV unless its head says otherwise.
-
-    The whole file is read at once. Separators are commas, tabs, semicolons (with decimal commas
-    too) or blanks. Lines that start with ``#`` are comments; ``# fs=360`` among those at the top
-    gives the rate. A column named like a time, or the first one if it climbs evenly, is the time
-    in seconds (in ms if its head says so) and gives the rate otherwise.
+    The head is understood as `ecgfast.records.text_head` describes. Columns that count time give
+    the sampling rate and the start; gaps in them become missing samples, packets that came twice
+    are left out. The numbers of all columns that could be an ECG are held in memory as float32.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file; ``.gz`` is unpacked.
     fs : float, optional
-        Sampling rate in Hz, where the file does not carry it.
-    leads : str, int, sequence of these, or None
-        Columns to read; the time column does not count.
+        Sampling rate in Hz that the caller gave; it tells what a clock without a unit counts in.
 
     Returns
     -------
-    RecordSource
+    Opened
 
     Raises
     ------
     RecordError
-        If a cell is no number (the message names its line), or rows differ in length.
-    InputError
-        If no rate is known.
+        If it is no table of numbers, a cell is no number (the message names its line), rows differ
+        in length, or a clock does not climb.
     """
     name = str(path)
-    table = _read_table(path)
-    n_samples, n_columns = table.values.shape
-    heads = table.heads or [""] * n_columns
-    units = table.units or [""] * n_columns
+    with open_regular(path) as raw:
+        stream = _Text(raw, path)
+        if stream.start.lstrip()[:1] in (b"{", b"["):
+            return _open_json(path, stream)
+        head = read_head(
+            stream.start[:_HEAD].decode("utf-8", "replace"), len(stream.start) < _HEAD, name
+        )
+        roles = [role_of(n, u) for n, u in zip(head.names, head.units, strict=True)]
+        _clocks_by_form(head, roles)
+        table = _Table(head, [role for role, _ in roles])
+        table.take(stream, name)
+    return _opened(path, head, table, fs)
 
-    clock = _clock_column(table)
-    found: float | None = None
-    if "fs" in table.settings:
+
+class _Text:
+    """A file's text in UTF-8, piece by piece, from whatever encoding and compression it has."""
+
+    def __init__(self, raw: BinaryIO, path: Path) -> None:
+        self._path = path
+        self._file: Any = raw
+        self.note: tuple[str, ...] = ()
+        if raw.read(2) == b"\x1f\x8b":
+            raw.seek(0)
+            self._file = gzip.GzipFile(fileobj=raw)
+        else:
+            raw.seek(0)
+        first = self._read(_HEAD)
+        encoding = encoding_of(first)
+        if encoding is None:
+            raise RecordError(f"{path}: is no text file; rename it after its true format")
+        self._decoder = (
+            None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
+        )
+        if encoding not in ("utf-8", "utf-8-sig"):
+            self.note = (f"text in {encoding.upper()}",)
+        self._taken = len(first)
+        self._only_cr = False
+        self.start = self._converted(first)
+        # Old programs end lines with a carriage return alone.
+        if b"\n" not in self.start and b"\r" in self.start:
+            self._only_cr = True
+            self.start = self.start.replace(b"\r", b"\n")
+        self._begun = False
+
+    def _read(self, size: int) -> bytes:
         try:
-            found = float(table.settings["fs"])
-        except ValueError:
-            raise RecordError(
-                f"{name}: its comment says fs={table.settings['fs']}; write a number, # fs=360"
-            ) from None
-    elif clock is not None and fs is None:
-        found = _rate(table.values[:, clock], heads[clock], units[clock], name)
+            return bytes(self._file.read(size))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise RecordError(f"{self._path}: is damaged ({error}); compress it again") from None
 
-    columns = [i for i in range(n_columns) if i != clock]
-    labels = [heads[c] or f"ECG{i + 1}" for i, c in enumerate(columns)]
-    named = [units[c] or table.settings.get("units", "mV") for c in columns]
-    chosen = choose_leads(labels, named, leads, name, by_name=False)
-    signal = np.empty((n_samples, len(chosen)), np.float32)
-    for target, i in enumerate(chosen):
-        factor = to_millivolt(named[i])
-        signal[:, target] = table.values[:, columns[i]] * (1.0 if factor is None else factor)
+    def _converted(self, piece: bytes) -> bytes:
+        if self._decoder is not None:
+            piece = self._decoder.decode(piece).encode("utf-8", "replace")
+        if self._only_cr:
+            piece = piece.replace(b"\r", b"\n")
+        return piece
 
-    def fetch(start: int, stop: int) -> FloatArray:
-        return signal[start:stop]
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the text from its beginning."""
+        yield self.start
+        while piece := self._read(_PIECE):
+            self._taken += len(piece)
+            if self._taken > _UNPACKED:
+                raise RecordError(
+                    f"{self._path}: is larger than {_UNPACKED >> 30} GB; cut it in parts"
+                )
+            yield self._converted(piece)
 
-    return RecordSource(
-        fs=need_fs(fs, found, name),
-        leads=tuple(labels[i] for i in chosen),
-        n_samples=n_samples,
-        fetch=fetch,
-        name=path.stem,
-        units=tuple(named[i] if to_millivolt(named[i]) is None else "mV" for i in chosen),
+
+class _Table:
+    """The numbers of a text file, column by column."""
+
+    def __init__(self, head: Head, roles: list[str]) -> None:
+        self.head = head
+        of = {"words": SKIP, "time": TIME}
+        kinds = [of.get(kind, NUMBER) for kind in head.kinds]
+        self.kinds = np.array(kinds, np.int8)
+        # Stamps need double precision; samples come as float32 at most in the end.
+        self.exact = [
+            kind == TIME or role == "clock" for kind, role in zip(kinds, roles, strict=True)
+        ]
+        self.parts: list[list[npt.NDArray[Any]]] = [[] for _ in kinds]
+        self.rows = 0
+        self.malformed = 0
+        self.first_malformed = ""
+
+    def take(self, stream: _Text, name: str) -> None:
+        """Parse all of the text."""
+        separator = ord(self.head.separator) if self.head.separator else 0
+        decimal = ord(self.head.decimal)
+        width = len(self.kinds)
+        out = np.empty((max(64, (1 << 19) // width), width), np.float64)
+        line = 1
+        rest = b""
+        skip = self.head.first
+        pieces = stream.pieces()
+        piece: bytes | None = next(pieces)
+        while piece is not None:
+            following = next(pieces, None)
+            text = rest + piece
+            at = 0
+            while skip and (end := text.find(b"\n", at)) >= 0:
+                at, skip, line = end + 1, skip - 1, line + 1
+            if skip:
+                if len(text) - at > 1 << 20:
+                    raise RecordError(
+                        f"{name}: line {line} is endless; this is no table of samples"
+                    )
+                rest, piece = text[at:], following
+                continue
+            view = memoryview(text)
+            while at < len(text):
+                rows, used, lines, cells, cell = parse_rows(
+                    view[at:], separator, decimal, self.kinds, out, following is None,
+                    self.head.day_first,
+                )  # fmt: skip
+                self._keep(out[:rows])
+                begin = at + used
+                line += lines
+                at = begin
+                if not cells:
+                    if not rows and not used:
+                        break  # an unfinished line
+                    continue
+                end = text.find(b"\n", at)
+                end = len(text) if end < 0 else end
+                if following is None and end == len(text) and not cell[1] and self.rows:
+                    at = end  # the last line was cut off while it was written
+                    break
+                self._count(text[at:end], line, cells, cell, view[begin - used :], name)
+                at, line = end + 1, line + 1
+            rest = text[at:]
+            if len(rest) > 1 << 20:
+                raise RecordError(f"{name}: line {line} is endless; this is no table of samples")
+            piece = following
+        if (self.malformed and self.malformed > max(3, _MALFORMED * self.rows)) or (
+            self.malformed and self.rows < 100
+        ):
+            raise RecordError(f"{name}: {self.first_malformed}; correct or remove it")
+        if not self.rows:
+            raise RecordError(f"{name}: holds a line of names and no samples; export it again")
+
+    def _keep(self, rows: npt.NDArray[np.float64]) -> None:
+        if not self.rows:
+            for i in range(rows.shape[1]):
+                self.exact[i] |= look_of(rows[:_LOOKED, i], None) in ("clock", "counter")
+        for i, exact in enumerate(self.exact):
+            if self.kinds[i] != SKIP:
+                self.parts[i].append(rows[:, i].astype(np.float64 if exact else np.float32))
+        self.rows += len(rows)
+
+    def _count(
+        self,
+        line: bytes,
+        number: int,
+        cells: int,
+        cell: tuple[int, int],
+        view: memoryview,
+        name: str,
+    ) -> None:
+        """Count a line that is no sample as a missing one."""
+        if not self.malformed:
+            if cell[1]:
+                word = bytes(view[cell[0] : cell[1]]).decode("utf-8", "replace")[:40]
+                self.first_malformed = f"line {number}: {word!r} is not a number"
+            else:
+                self.first_malformed = (
+                    f"line {number} has {cells} columns where {len(self.kinds)} are expected"
+                )
+        if line.strip(b"\r ,;\t") in (
+            b"!",
+            b"-",
+        ):  # what an AD8232 sketch sends while a lead is off
+            self._keep(np.full((1, len(self.kinds)), np.nan))
+            return
+        self.malformed += 1
+        self._keep(np.full((1, len(self.kinds)), np.nan))
+        if self.malformed > max(100, 2 * _MALFORMED * self.rows):
+            raise RecordError(f"{name}: {self.first_malformed}; correct or remove it")
+
+    def column(self, i: int) -> npt.NDArray[Any]:
+        """Return one column as it is held."""
+        if self.kinds[i] == SKIP:
+            return np.full(self.rows, np.nan, np.float32)
+        if len(self.parts[i]) != 1:
+            self.parts[i] = [np.concatenate(self.parts[i])]
+        return self.parts[i][0]
+
+
+def _clocks_by_form(head: Head, roles: list[tuple[str, str]]) -> None:
+    """Have columns of times be clocks, and columns of words no signals."""
+    for i, kind in enumerate(head.kinds):
+        if kind == "time":
+            roles[i] = ("clock", "a clock by its form")
+        elif kind == "words":
+            roles[i] = ("other", "it holds words")
+
+
+def _opened(path: Path, head: Head, table: _Table, given: float | None) -> Opened:
+    """Tell clocks from signals, and make what is left columns."""
+    name = str(path)
+    roles: list[str] = []
+    for i, kind in enumerate(head.kinds):
+        role, why = role_of(head.names[i], head.units[i])
+        if kind == "time":
+            roles.append("clock")
+        elif kind == "words":
+            roles.append("words, no numbers")
+        elif role == "ecg" or (len(head.kinds) == 1 and role != "clock"):
+            roles.append("")
+        else:
+            look = look_of(table.column(i)[:_LOOKED], None)
+            if role == "clock" and look != "counter":
+                roles.append("clock")
+            elif look in ("clock", "counter"):
+                steps = np.diff(table.column(i)[:_LOOKED])
+                counts = look == "counter" or (
+                    role in ("counter", "unclear") and bool(np.all(steps == 1))
+                )
+                roles.append("counter" if counts else "clock")
+            else:
+                roles.append("" if role in ("unclear", "counter") else why)
+    clock, fs, fs_from, start, notes = _time(path, head, table, roles, given)
+    n = table.rows if clock is None else clock.n_samples
+    if table.malformed:
+        notes.append(
+            f"{table.malformed} lines are no samples and count as missing ({table.first_malformed})"
+        )
+    columns = tuple(
+        Column(head.names[i], head.units[i], fs, n, roles[i]) for i in range(len(head.kinds))
+    )
+
+    def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
+        if clock is None:
+            return np.stack([table.column(i)[begin:end] for i in chosen], axis=1)
+        return _placed(table, clock, begin, end, chosen)
+
+    if len(columns) == 1 and not head.names[0] and head.about_ecg:
+        columns = (Column("ECG", head.units[0], fs, n, "ecg"),)
+    del name
+    return Opened(
+        path=path,
+        format="text",
+        columns=columns,
+        read=read,
+        fs_from=fs_from,
+        about_ecg=head.about_ecg,
+        start=head.start or start,
+        comments=tuple(head.comments[:64]),
+        notes=tuple(notes),
     )
 
 
-def _read_table(path: Path) -> _Table:
-    """Read comments, heads and numbers of a text file."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise RecordError(f"{path}: is no text file; rename it after its true format")
-
-    settings: dict[str, str] = {}
-    rows: list[tuple[int, str]] = []
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip(" \r")
-        if line.startswith("#") and not rows:
-            settings.update((key.lower(), value) for key, value in _SETTING.findall(line))
-        elif line.strip() and not line.startswith("#"):
-            rows.append((number, line))
-    if not rows:
-        raise RecordError(f"{path}: holds no samples; export it again")
-
-    separator = _separator(path, rows[0][1])
-    comma = separator == ";" and not any("." in line for _, line in rows[1:20])
-    heads = units = None
-    cells = _split(rows[0][1], separator)
-    if not any(_is_number(cell, comma) for cell in cells):
-        heads, units = _heads(cells)
-        del rows[0]
-        cells = _split(rows[0][1], separator) if rows else []
-        # A second line of heads, as rdsamp writes it, gives the units.
-        if len(cells) == len(heads) and all(_is_unit(cell) for cell in cells):
-            units = cells
-            del rows[0]
-    if not rows:
-        raise RecordError(f"{path}: holds a line of names and no samples; export it again")
-    width = len(heads) if heads else len(cells)
-    return _Table(_numbers(path, rows, separator, comma, width), heads, units, settings)
-
-
-def _separator(path: Path, line: str) -> str | None:
-    """Return what separates the cells of `line`; None for blanks."""
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    return next((mark for mark in "\t;," if mark in line), None)
-
-
-def _split(line: str, separator: str | None) -> list[str]:
-    """Return the cells of a line, without quotes around them."""
-    return [cell.strip().strip("\"'") for cell in line.split(separator)]
-
-
-def _to_number(cell: str, comma: bool) -> float:
-    """Return a cell as a number, NaN where it says that there is none."""
-    if cell.lower() in _MISSING:
-        return float("nan")
-    return float(cell.replace(",", ".") if comma else cell)
-
-
-def _is_number(cell: str, comma: bool) -> bool:
-    """Whether a cell of the first line holds a number."""
-    try:
-        return cell.lower() not in _MISSING and not np.isnan(_to_number(cell, comma))
-    except ValueError:
-        return False
-
-
-def _is_unit(cell: str) -> bool:
-    """Whether a cell of the second line names a unit."""
-    return to_millivolt(cell) is not None or bool(_TIME.fullmatch(cell) or _INDEX.fullmatch(cell))
-
-
-def _heads(cells: list[str]) -> tuple[list[str], list[str]]:
-    """Take units in brackets, as in ``MLII (uV)``, off the names of columns."""
-    parts = [_UNIT.fullmatch(cell) for cell in cells]
-    heads = [part[1] if part else cell for part, cell in zip(parts, cells, strict=True)]
-    return heads, [part[2] if part else "" for part in parts]
-
-
-def _numbers(
-    path: Path, rows: list[tuple[int, str]], separator: str | None, comma: bool, width: int
+def _placed(
+    table: _Table, clock: Clock, begin: int, end: int, chosen: Sequence[int]
 ) -> npt.NDArray[np.float64]:
-    """Return the rows as numbers, (n, width); the message of an error names the line."""
-    lines = (line for _, line in rows)
-    if not comma:
-        try:
-            values = np.loadtxt(lines, delimiter=separator, ndmin=2, comments=None)
-            if values.shape[1] == width:
-                return values
-        except ValueError:
-            pass
-    # The slow way: it accepts empty cells, and knows the line of one that cannot be read.
-    table = np.empty((len(rows), width))
-    for i, (number, line) in enumerate(rows):
-        cells = _split(line, separator)
-        if len(cells) != width:
-            raise RecordError(
-                f"{path}: line {number} has {len(cells)} columns where {width} are expected; "
-                "correct or remove it"
+    """Return samples at their places in time, NaN in gaps."""
+    out = np.full((end - begin, len(chosen)), np.nan)
+    kept = None if clock.keep is None else np.flatnonzero(clock.keep)
+    n = table.rows if kept is None else len(kept)
+    ends = [row for row, _ in clock.spans[1:]] + [n]
+    for (row, place), stop in zip(clock.spans, ends, strict=True):
+        a, b = max(begin, place), min(end, place + stop - row)
+        if a >= b:
+            continue
+        rows: Any = slice(row + a - place, row + b - place)
+        if kept is not None:
+            rows = kept[rows]
+        for target, i in enumerate(chosen):
+            out[a - begin : b - begin, target] = table.column(i)[rows]
+    return out
+
+
+def _time(
+    path: Path, head: Head, table: _Table, roles: list[str], given: float | None
+) -> tuple[Clock | None, float | None, str, datetime | None, list[str]]:
+    """Find sampling rate, start and gaps from the head and the clocks."""
+    start: datetime | None = None
+    notes: list[str] = []
+    stated = head.fs
+    found: list[tuple[float, Clock, str]] = []
+    troubles: list[RecordError] = []
+    expected = given if given is not None else stated
+    for i in [i for i, role in enumerate(roles) if role == "clock"]:
+        label = head.names[i] or ("first column" if i == 0 else f"column {i}")
+        stamps = np.asarray(table.column(i), np.float64)
+        count = 1.0 if head.kinds[i] == "time" else unit_of_clock(head.names[i], head.units[i])
+        if count is None and expected is not None:
+            count = _count_for(stamps, expected)
+        rows = None
+        signals = [c for c, role in enumerate(roles) if not role]
+        if signals and len(signals) <= 16:
+            rows = (
+                np.stack([table.column(c) for c in signals], axis=1) if _repeats(stamps) else None
             )
-        for j, cell in enumerate(cells):
-            try:
-                table[i, j] = _to_number(cell, comma)
-            except ValueError:
-                raise RecordError(
-                    f"{path}: line {number}: {cell[:40]!r} is not a number; correct or remove it"
-                ) from None
-    return table
+        try:
+            clock, first, _ = read_clock(stamps, count, str(path), label, rows)
+        except RecordError as error:
+            troubles.append(error)
+            continue
+        start = start or first or (start_of(float(stamps[0])) if head.kinds[i] == "time" else None)
+        if clock is not None:
+            # The finest clock says most: stamps that repeat or are rounded say less.
+            fineness = float(len(np.unique(stamps[:_LOOKED])))
+            found.append((fineness, clock, f"the clock {label!r}"))
+    best = max(found, key=lambda item: item[0], default=None)
+    if best is None:
+        if troubles and expected is None:
+            raise troubles[0]
+        return None, stated, head.fs_from, start, notes
+    _, clock, fs_from = best
+    if stated is not None and abs(clock.fs - stated) > _SAME * stated:
+        if given is None:
+            raise RecordError(
+                f"{path}: its head says {stated:g} Hz and {fs_from} {clock.fs:g} Hz; give the rate "
+                "that is right, such as fs=" + f"{stated:g}"
+            )
+        if abs(given - stated) <= 0.01 * given:
+            return (
+                None,
+                stated,
+                head.fs_from,
+                start,
+                [f"{fs_from} says {clock.fs:g} Hz and is not used"],
+            )
+    notes += clock.notes
+    return clock, clock.fs, fs_from, start, notes
 
 
-def _clock_column(table: _Table) -> int | None:
-    """Return the column that counts time or samples, if there is one."""
-    n_columns = table.values.shape[1]
-    if n_columns < 2:
-        return None
-    if table.heads:
-        for i, head in enumerate(table.heads):
-            if _TIME.fullmatch(head) or (i == 0 and _INDEX.fullmatch(head)):
-                return i
-        return None
-    steps = np.diff(table.values[:, 0])
-    # No ECG climbs with every sample in even steps.
-    even = len(steps) > 1 and steps.min() > 0 and steps.max() < 2 * steps.min()
-    return 0 if even else None
+def _repeats(stamps: npt.NDArray[np.float64]) -> bool:
+    """Whether many stamps are the same as the one before, as within packets."""
+    return len(stamps) > 16 and bool(np.mean(np.diff(stamps[:100_000]) == 0) > 0.3)
 
 
-def _rate(clock: npt.NDArray[np.float64], head: str, unit: str, name: str) -> float | None:
-    """Return the sampling rate in Hz that a time column tells; None if it counts samples."""
-    if len(clock) < 2:
+def _count_for(stamps: npt.NDArray[np.float64], fs: float) -> float | None:
+    """Return the seconds of a count by which a clock fits a known rate."""
+    steps = np.diff(stamps[np.isfinite(stamps)][:100_000])
+    if not len(steps) or not steps[steps > 0].size:
         return None
-    steps = np.diff(clock)
-    if np.all(steps == 1) or (head and _INDEX.fullmatch(head)):
-        return None
-    typical = float(np.median(steps))
-    wrong = ~((steps > 0) & (steps < 1.5 * typical + 1e-9))
-    if wrong.any():
-        row = int(np.argmax(wrong)) + 2
-        raise RecordError(
-            f"{name}: the time column does not climb evenly at sample {row} (from "
-            f"{clock[row - 2]:g} to {clock[row - 1]:g}); resample the signal, or remove the column"
-        )
-    span = float(clock[-1] - clock[0])
-    per_second = 1e3 if unit == "ms" or head.lower().endswith("ms") else 1.0
-    fs = per_second * len(steps) / span
-    # Whole Hz are taken where the rounding of the time stamps allows them.
-    bent = float(np.abs(clock - clock[0] - np.arange(len(clock)) * (span / len(steps))).max())
-    return round(fs) if abs(fs - round(fs)) <= fs * (2 * bent / span + 1e-9) else fs
+    mean = float(np.median(steps)) or float(steps[steps > 0].sum()) / len(steps)
+    for count in (1.0, 1e-3, 1e-6, 1e-9):
+        if 0.5 < mean * count * fs < 2.0:
+            return count
+    return None
+
+
+# ---------------------------------------------------------------- JSON
+
+
+@dataclass
+class _Series:
+    """An array found in a JSON file, with what stands beside it."""
+
+    key: str
+    values: list[float]
+
+
+def _open_json(path: Path, stream: _Text) -> Opened:
+    """Open a JSON file: arrays of numbers, or a list of objects with such in them."""
+    text = b"".join(stream.pieces())
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{path}: is no intact JSON file ({error}); export it again") from None
+    series: dict[str, list[float]] = {}
+    single: dict[str, list[float]] = {}
+    _collect(content, "", series, single, 0)
+    del text
+    rate = next(
+        (
+            v[0]
+            for k, v in single.items()
+            if len(v) == 1 and k.lower().replace("_", "") in _JSON_RATES
+        ),
+        None,
+    )
+    # Where packets carry a stamp each, numbers that come once a packet are stamps.
+    signals = {k: v for k, v in series.items() if len(v) >= 3}
+    packets = {k: v for k, v in single.items() if len(v) >= 3}
+    if not signals:
+        signals, packets = packets, {}
+    if not signals:
+        raise RecordError(f"{path}: holds no array of samples; export it again, as CSV")
+    longest = max(len(v) for v in signals.values())
+    signals = {k: v for k, v in signals.items() if len(v) == longest}
+    names = list(signals)
+    data = [np.array(signals[k], np.float64) for k in names]
+    roles = [role_of(k)[0] for k in names]
+    notes: list[str] = []
+    start = None
+    fs_from = "the file's fields"
+    clocks = [(k, d) for k, d, r in zip(names, data, roles, strict=True) if r == "clock"]
+    for k, v in packets.items():
+        if role_of(k)[0] == "clock" and longest % len(v) == 0:
+            clocks.append((k, np.repeat(np.array(v, np.float64), longest // len(v))))
+    clock: Clock | None = None
+    for k, stamps in clocks:
+        count = unit_of_clock(k, "") or (None if rate is None else _count_for(stamps, rate))
+        clock, start, _ = read_clock(stamps, count, str(path), k)
+        if clock is not None:
+            fs_from = f"the clock {k!r}"
+            notes += clock.notes
+            break
+    fs = clock.fs if clock is not None else rate
+
+    def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
+        out = np.full((end - begin, len(chosen)), np.nan)
+        spans = clock.spans if clock is not None else [(0, 0)]
+        ends = [row for row, _ in spans[1:]] + [longest]
+        for (row, place), stop in zip(spans, ends, strict=True):
+            a, b = max(begin, place), min(end, place + stop - row)
+            for target, i in enumerate(chosen):
+                if a < b:
+                    out[a - begin : b - begin, target] = data[i][row + a - place : row + b - place]
+        return out
+
+    n = clock.n_samples if clock is not None else longest
+    return Opened(
+        path=path,
+        format="JSON",
+        columns=tuple(
+            Column(k.rpartition(".")[2], "", fs, n, r if r == "clock" else "")
+            for k, r in zip(names, roles, strict=True)
+        ),
+        read=read,
+        fs_from=fs_from,
+        about_ecg="ecg" in " ".join(names).lower(),
+        start=start,
+        notes=tuple(notes),
+    )
+
+
+_JSON_RATES = {
+    "fs",
+    "samplingrate",
+    "samplerate",
+    "samplingfrequency",
+    "frequency",
+    "srate",
+    "sfreq",
+    "rate",
+    "hz",
+}
+
+
+def _collect(
+    value: Any, key: str, series: dict[str, list[float]], single: dict[str, list[float]], depth: int
+) -> None:
+    """Gather arrays of numbers by the path of keys that leads to them; those of a list join."""
+    if depth > 12:
+        return
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _collect(item, f"{key}.{name}" if key else str(name), series, single, depth + 1)
+    elif isinstance(value, list):
+        if value and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in value):
+            series.setdefault(key or "signal", []).extend(map(float, value))
+        else:
+            for item in value:
+                _collect(item, key, series, single, depth + 1)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        single.setdefault(key, []).append(float(value))

@@ -1,14 +1,16 @@
-"""WFDB records: the common kinds decoded with numpy, every other kind through the wfdb package.
+"""WFDB records, from the descriptions in the WFDB Applications Guide, header(5) and signal(5).
 
-The common kinds (one segment, one rate, no skew, formats 16, 24, 32, 61, 80, 160 and 212) are
-nearly all of PhysioNet's ECG archives. They are read here, from the descriptions in the WFDB
-Applications Guide, header(5) and signal(5), since importing wfdb takes longer than the work.
+Every format but the compressed ones (508, 516 and 524, which the wfdb package decodes) is decoded
+here with numpy: several segments, rates and skew too. Sizes are computed from the signal files
+before anything is allocated; files outside the record's folder are refused unless the caller
+trusts the header.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
@@ -18,27 +20,27 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RecordError
-from .leads import Leads, choose_leads, to_millivolt
+from .files import named_file, open_regular, read_regular
 from .mit import read_annotations
-from .record import Annotations, FloatArray, RecordSource, check_fs
+from .opened import Column, Opened, Values
+from .record import Annotations
+from .units import to_millivolt
 
 __all__ = ["open_wfdb"]
 
 IntArray = npt.NDArray[np.signedinteger[Any]]
 
-# Bytes taken by two samples, and the value that stands for a missing sample.
-_FORMATS: dict[int, tuple[int, int]] = {
-    16: (4, -(1 << 15)),
-    24: (6, -(1 << 23)),
-    32: (8, -(1 << 31)),
-    61: (4, -(1 << 15)),
-    80: (2, -(1 << 7)),
-    160: (4, -(1 << 15)),
-    212: (3, -(1 << 11)),
-}
+# Signals and segments of one record, and bytes of a header: more than any recording has.
+_MOST_SIGNALS, _MOST_SEGMENTS, _MOST_BYTES = 4096, 65536, 1 << 24
 
-_FORMAT_FIELD = re.compile(r"(\d+)(?:x(\d+))?(?::(\d+))?(?:\+(\d+))?")
-_GAIN_FIELD = re.compile(r"([-+.\deE]+)?(?:\((-?\d+)\))?(?:/(\S+))?")
+# Samples that a header may say are missing at the start or between segments, for each that is
+# there: a header of a few bytes must not make days of nothing.
+_MISSING_PER_PRESENT = 1000
+
+_FORMAT_FIELD = re.compile(r"(\d{1,4})(?:x(\d{1,9}))?(?::(\d{1,18}))?(?:\+(\d{1,18}))?", re.ASCII)
+_GAIN_FIELD = re.compile(r"([-+.\deE]+)?(?:\((-?\d{1,18})\))?(?:/(\S+))?", re.ASCII)
+# Compressed formats with their bits a sample.
+_COMPRESSED = {508: 8, 516: 16, 524: 24}
 
 
 @dataclass(frozen=True)
@@ -53,59 +55,82 @@ class _Signal:
     gain: float
     baseline: int
     units: str
+    initial: int
     label: str
 
 
 @dataclass(frozen=True)
 class _Header:
-    """A header of a single-segment record; `n_samples` is 0 where the header leaves it open."""
+    """A header; `n_samples` is 0 where it leaves the length open, `segments` where it has some."""
 
     fs: float
     n_samples: int
     start: datetime | None
     signals: tuple[_Signal, ...]
+    segments: tuple[tuple[str, int], ...]
     comments: tuple[str, ...]
 
-    @property
-    def common(self) -> bool:
-        """Whether the signals are of the kinds decoded here."""
-        by_file: dict[str, tuple[int, int]] = {}
-        for s in self.signals:
-            if s.format not in _FORMATS or s.per_frame != 1 or s.skew or s.file in ("~", "-"):
-                return False
-            if by_file.setdefault(s.file, (s.format, s.offset)) != (s.format, s.offset):
-                return False
-        return True
 
-
-def open_wfdb(path: Path, leads: Leads) -> RecordSource:
+def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
     """Open the WFDB record whose header is `path`.
 
     Parameters
     ----------
     path : Path
         The ``.hea`` file.
-    leads : str, int, sequence of these, or None
-        Signals to read, as in `read_record`.
+    follow : bool
+        Whether files that the header names may lie outside its folder.
 
     Returns
     -------
-    RecordSource
+    Opened
 
     Raises
     ------
     RecordError
-        If the header is none, or a signal file is missing or shorter than promised.
+        If the header is none, or a signal file is missing, shorter than promised, or no regular
+        file in the record's folder.
     """
     header = _read_header(path)
-    if header is not None and header.common:
-        return _open_common(path, header, leads)
-    return _open_through_wfdb(path, leads)
+    part = (
+        _open_segments(path, header, follow) if header.segments else _open_one(path, header, follow)
+    )
+
+    def annotations(fs: float) -> Annotations | None:
+        """Read the reference annotations beside the header, counted in samples at `fs`."""
+        atr = path.with_name(f"{path.stem}.atr")
+        if not atr.exists():
+            return None
+        marks = read_annotations(named_file(path, atr.name, follow=follow), fs=header.fs)
+        if fs == header.fs:
+            return marks
+        # An annotation file counts in frames, the signal in samples.
+        at = np.rint(marks.sample * (fs / header.fs)).astype(np.int64)
+        return Annotations(at, marks.symbol, marks.aux)
+
+    return Opened(
+        path=path,
+        format="WFDB",
+        columns=tuple(
+            Column(s.label, s.units, header.fs * s.per_frame, part.n_frames * s.per_frame)
+            for s in part.signals
+        ),
+        read=part.read,
+        declared=True,
+        start=header.start,
+        annotations=annotations,
+        comments=header.comments,
+    )
 
 
-def _read_header(path: Path) -> _Header | None:
-    """Parse a header; None for one of several segments."""
-    text = path.read_bytes().decode("utf-8", "replace")
+# ---------------------------------------------------------------- headers
+
+
+def _read_header(path: Path) -> _Header:
+    """Parse a header."""
+    text = read_regular(path, _MOST_BYTES).decode("utf-8", "replace")
+    if "\0" in text:
+        raise RecordError(f"{path}: holds binary data and is no WFDB header; fetch it again")
     lines, comments = [], []
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
@@ -118,32 +143,51 @@ def _read_header(path: Path) -> _Header | None:
 
     number, line = lines[0]
     fields = line.split()
+    _, _, parts = fields[0].partition("/")
     try:
         n_signals = int(fields[1])
         # A rate may be followed by a counter frequency, which the signals do not need.
         fs = float(re.split(r"[/(]", fields[2])[0]) if len(fields) > 2 else 250.0
         n_samples = int(fields[3]) if len(fields) > 3 else 0
-        if n_signals < 0 or n_samples < 0:
+        n_segments = int(parts) if parts else 0
+        if min(n_signals, n_samples, n_segments) < 0 or not 0 < fs < math.inf:
             raise ValueError
     except (IndexError, ValueError):
         raise RecordError(
             f"{path}: line {number} is no WFDB record line (name, signals, rate, samples): "
             f"{line[:60]!r}"
         ) from None
-    if "/" in fields[0]:
-        return None
+    for what, count, most in (
+        ("signals", n_signals, _MOST_SIGNALS),
+        ("segments", n_segments, _MOST_SEGMENTS),
+    ):
+        if count > most:
+            raise RecordError(
+                f"{path}: the header promises {count} {what}, and no recording has more than "
+                f"{most}; fetch it again"
+            )
     if n_signals == 0:
         raise RecordError(f"{path}: the header names no signals; give a record with at least one")
-    if len(lines) <= n_signals:
+    what, count = ("segments", n_segments) if n_segments else ("signals", n_signals)
+    if len(lines) <= count:
         raise RecordError(
-            f"{path}: the header promises {n_signals} signals and describes {len(lines) - 1}; "
+            f"{path}: the header promises {count} {what} and describes {len(lines) - 1}; "
             "fetch it again"
         )
-    signals = tuple(
-        _parse_signal(path, number, line, i)
-        for i, (number, line) in enumerate(lines[1 : n_signals + 1])
+    signals, segments = [], []
+    for i, (number, line) in enumerate(lines[1 : count + 1]):
+        if n_segments:
+            segments.append(_parse_segment(path, number, line))
+        else:
+            signals.append(_parse_signal(path, number, line, i))
+    return _Header(
+        fs,
+        n_samples,
+        _parse_start(fields[4:6]),
+        tuple(signals),
+        tuple(segments),
+        tuple(filter(None, comments)),
     )
-    return _Header(fs, n_samples, _parse_start(fields[4:6]), signals, tuple(filter(None, comments)))
 
 
 def _parse_signal(path: Path, number: int, line: str, index: int) -> _Signal:
@@ -154,22 +198,45 @@ def _parse_signal(path: Path, number: int, line: str, index: int) -> _Signal:
     try:
         if form is None or gain is None:
             raise ValueError
-        zero = int(fields[4]) if len(fields) > 4 else 0
-        return _Signal(
+        zero = int(fields[4][:20]) if len(fields) > 4 else 0
+        signal = _Signal(
             file=fields[0],
             format=int(form[1]),
-            per_frame=int(form[2] or 1),
+            per_frame=int(form[2] or 1) or 1,
             skew=int(form[3] or 0),
             offset=int(form[4] or 0),
             gain=float(gain[1] or 0) or 200.0,
             baseline=int(gain[2]) if gain[2] else zero,
             units=gain[3] or "mV",
+            initial=int(fields[5][:20]) if len(fields) > 5 else 0,
             label=fields[8] if len(fields) > 8 else f"signal {index}",
         )
+        if not math.isfinite(signal.gain):
+            raise ValueError
     except ValueError:
         raise RecordError(
             f"{path}: line {number} is no WFDB signal line (file, format, gain, ...): {line[:60]!r}"
         ) from None
+    if signal.format not in _FORMATS and signal.format not in _COMPRESSED:
+        raise RecordError(
+            f"{path}: line {number} names the signal format {signal.format}, which WFDB does not "
+            "have; fetch it again"
+        )
+    return signal
+
+
+def _parse_segment(path: Path, number: int, line: str) -> tuple[str, int]:
+    """Parse a segment line: the record's name, its samples."""
+    fields = line.split()
+    try:
+        length = int(fields[1])
+        if length < 0:
+            raise ValueError
+    except (IndexError, ValueError):
+        raise RecordError(
+            f"{path}: line {number} is no WFDB segment line (record, samples): {line[:60]!r}"
+        ) from None
+    return fields[0], length
 
 
 def _parse_start(fields: list[str]) -> datetime | None:
@@ -183,111 +250,226 @@ def _parse_start(fields: list[str]) -> datetime | None:
         whole, fraction = divmod(round(seconds * 1e6), 1_000_000)
         at = time(whole // 3600, whole // 60 % 60, whole % 60, fraction)
         return datetime.combine(date(year, month, day), at)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
-def _open_common(path: Path, header: _Header, leads: Leads) -> RecordSource:
-    """Open a record of the kinds decoded here."""
-    fs = check_fs(header.fs, str(path))
-    signals = header.signals
-    chosen = choose_leads([s.label for s in signals], [s.units for s in signals], leads, str(path))
+# ---------------------------------------------------------------- signal files
 
-    # Columns of one file are stored interleaved, so each file is read once for all its leads.
-    files: dict[str, list[int]] = {}
-    for i, signal in enumerate(signals):
-        files.setdefault(signal.file, []).append(i)
-    readers: list[tuple[Path, _Signal, int, list[tuple[int, int]]]] = []
-    n_samples = header.n_samples
-    for name, columns in files.items():
-        wanted = [(out, columns.index(i)) for out, i in enumerate(chosen) if i in columns]
-        if not wanted:
-            continue
-        first = signals[columns[0]]
-        dat = path.parent / name
-        held = _frames_held(dat, path, first, len(columns))
-        if header.n_samples > held:
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """An opened record of one segment, or what several make together."""
+
+    signals: tuple[_Signal, ...]
+    n_frames: int
+    read: Callable[[int, int, Sequence[int]], Values]
+
+
+@dataclass(frozen=True, eq=False)
+class _SignalFile:
+    """A signal file with its signals: where each begins in a frame."""
+
+    path: Path
+    missing: int | None
+    begins: dict[int, int]
+    width: int
+    n_frames: int
+    samples: Callable[[int, int], IntArray]
+
+    def frames(self, start: int, stop: int) -> IntArray:
+        """Return frames `start` to `stop`, (stop - start, width), as they are stored."""
+        raw = self.samples(start * self.width, (stop - start) * self.width)
+        if len(raw) != (stop - start) * self.width:
             raise RecordError(
-                f"{dat}: truncated: the header promises {header.n_samples} samples a lead and "
-                f"{held} are present; fetch the file again, or correct the header"
+                f"{self.path}: became shorter while it was read; read it when it is complete"
             )
-        if not header.n_samples:
-            n_samples = min(n_samples, held) if readers else held
-        readers.append((dat, first, len(columns), wanted))
+        return raw.reshape(-1, self.width)
 
-    scales = [
-        (signals[i].gain, signals[i].baseline, to_millivolt(signals[i].units)) for i in chosen
-    ]
 
-    def fetch(start: int, stop: int) -> FloatArray:
-        out = np.empty((stop - start, len(chosen)), np.float32)
-        for dat, first, n_columns, wanted in readers:
-            raw = _decode(dat, first, start * n_columns, (stop - start) * n_columns)
-            table = raw.reshape(-1, n_columns)
-            for target, column in wanted:
-                gain, baseline, unit = scales[target]
-                digits = table[:, column]
-                # Double precision, as the wfdb package computes it: the same bits come out.
-                value = (digits.astype(np.float64) - baseline) / gain
-                if unit not in (None, 1.0):
-                    value *= unit
-                out[:, target] = value
-                out[digits == _FORMATS[first.format][1], target] = np.nan
+def _open_one(path: Path, header: _Header, follow: bool) -> _Part:
+    """Open a record of one segment."""
+    grouped: dict[str, list[int]] = {}
+    for i, signal in enumerate(header.signals):
+        grouped.setdefault(signal.file, []).append(i)
+    files: dict[int, _SignalFile] = {}
+    held: list[int] = []
+    for name, members in grouped.items():
+        if name in ("~", "-") or header.signals[members[0]].format == 0:
+            continue
+        file = _signal_file(path, header, name, members, follow)
+        held.append(file.n_frames)
+        files.update(dict.fromkeys(members, file))
+        if header.n_samples > file.n_frames:
+            raise RecordError(
+                f"{file.path}: truncated: the header promises {header.n_samples} samples a lead "
+                f"and {file.n_frames} are present; fetch the file again, or correct the header"
+            )
+        for i in members:
+            if header.signals[i].skew > file.n_frames:
+                raise RecordError(
+                    f"{path}: shifts signal {i} by {header.signals[i].skew} samples and "
+                    f"{file.n_frames} are present; correct the header"
+                )
+    if not held and header.n_samples > _MISSING_PER_PRESENT * header.fs:
+        raise RecordError(
+            f"{path}: says that {header.n_samples} samples are missing and has none; correct the "
+            "header"
+        )
+    n_frames = header.n_samples or min(held, default=0)
+    signals = header.signals
+
+    def read(start: int, stop: int, columns: Sequence[int]) -> Values:
+        per = signals[columns[0]].per_frame
+        first, last = start // per, -(-stop // per)
+        out = np.empty((stop - start, len(columns)), np.float32)
+        tables: dict[tuple[int, int], IntArray] = {}
+        for target, i in enumerate(columns):
+            signal = signals[i]
+            file = files.get(i)
+            if file is None:
+                out[:, target] = np.nan
+                continue
+            # Columns of one file are stored interleaved: each file is read once for all its leads.
+            begin = min(first + signal.skew, file.n_frames)
+            end = min(last + signal.skew, file.n_frames)
+            key = (id(file), signal.skew)
+            if key not in tables:
+                tables[key] = file.frames(begin, end)
+            at = file.begins[i]
+            digits = tables[key][:, at : at + per].reshape(-1)
+            missing = (last - first - (end - begin)) * per
+            # Double precision, as the wfdb package computes it: the same bits come out.
+            value = (digits.astype(np.float64) - signal.baseline) / signal.gain
+            if file.missing is not None:
+                value[digits == file.missing] = np.nan
+            if missing:
+                value = np.concatenate([value, np.full(missing, np.nan)])
+            out[:, target] = value[start - first * per : stop - first * per]
         return out
 
-    return RecordSource(
-        fs=fs,
-        leads=tuple(signals[i].label for i in chosen),
-        n_samples=n_samples,
-        fetch=fetch,
-        start=header.start,
-        annotations=_reference(path, fs),
-        name=path.stem,
-        units=tuple(_shown_unit(signals[i].units) for i in chosen),
-        comments=header.comments,
-    )
+    return _Part(signals, n_frames, read)
 
 
-def _shown_unit(units: str) -> str:
-    """Return ``mV`` for voltages, which are converted, and the file's own unit for the rest."""
-    return units if to_millivolt(units) is None else "mV"
-
-
-def _reference(path: Path, fs: float, per_frame: int = 1) -> Annotations | None:
-    """Read the reference annotations beside a header, if there are any."""
-    atr = path.with_name(f"{path.stem}.atr")
-    if not atr.is_file():
-        return None
-    marks = read_annotations(atr, fs=fs / per_frame)
-    if per_frame == 1:
-        return marks
-    # An annotation file counts in frames, the signal here in samples.
-    return Annotations(marks.sample * per_frame, marks.symbol, marks.aux)
-
-
-def _frames_held(dat: Path, header: Path, signal: _Signal, n_columns: int) -> int:
-    """Return how many samples a lead a signal file holds."""
+def _signal_file(
+    header: Path, parsed: _Header, name: str, members: list[int], follow: bool
+) -> _SignalFile:
+    """Open the signal file that holds the signals `members`."""
+    dat = named_file(header, name, follow=follow)
+    signals = [parsed.signals[i] for i in members]
+    first = signals[0]
+    if any((s.format, s.offset) != (first.format, first.offset) for s in signals):
+        raise RecordError(
+            f"{header}: gives the signals of {name} different formats or offsets; fetch it again"
+        )
+    begins, width = {}, 0
+    for i, signal in zip(members, signals, strict=True):
+        begins[i] = width
+        width += signal.per_frame
     try:
-        size = dat.stat().st_size - signal.offset
+        with open_regular(dat) as file:
+            size = file.seek(0, 2) - first.offset
     except FileNotFoundError:
         raise RecordError(
             f"{dat}: missing, though {header.name} names it; put both files in one folder"
         ) from None
-    per_pair = _FORMATS[signal.format][0]
-    # A lone last sample of format 212 takes two of the pair's three bytes.
-    lone = 1 if size % per_pair >= (per_pair + 1) // 2 else 0
-    return max(0, size // per_pair * 2 + lone) // n_columns
+    if first.format in _COMPRESSED:
+        return _compressed_file(header, dat, first, begins, width, parsed.n_samples)
+    layout = _FORMATS[first.format]
+    count = max(0, layout.count(size))
+    if first.format == 8:
+        samples = _differences(dat, first.offset, [s.initial for s in signals], width, count)
+    else:
+
+        def samples(start: int, number: int) -> IntArray:
+            lead = start % layout.samples
+            begin = first.offset + start // layout.samples * layout.size
+            with open_regular(dat) as file:
+                file.seek(begin)
+                data = file.read(-(-(number + lead) // layout.samples) * layout.size)
+            return layout.decode(data)[lead : lead + number]
+
+    return _SignalFile(dat, layout.missing, begins, width, count // width, samples)
 
 
-def _decode(dat: Path, signal: _Signal, first: int, count: int) -> IntArray:
-    """Read `count` samples of a signal file, from sample `first` of all its leads together."""
-    per_pair = _FORMATS[signal.format][0]
-    odd = first % 2
-    begin = signal.offset + first // 2 * per_pair
-    with dat.open("rb") as file:
-        file.seek(begin)
-        data = file.read((count + odd + 1) // 2 * per_pair)
-    return _DECODERS[signal.format](data)[odd : odd + count]
+def _differences(
+    dat: Path, offset: int, initial: list[int], width: int, count: int
+) -> Callable[[int, int], IntArray]:
+    """Return the reader of a file of first differences; it is summed up once and kept."""
+    if width != len(initial):
+        raise RecordError(f"{dat}: holds differences of several rates, which WFDB does not have")
+    kept: list[IntArray] = []
+
+    def samples(start: int, number: int) -> IntArray:
+        if not kept:
+            with open_regular(dat) as file:
+                file.seek(offset)
+                steps = np.frombuffer(file.read(count), np.int8)
+            steps = steps[: len(steps) // width * width].reshape(-1, width)
+            kept.append((np.cumsum(steps, axis=0, dtype=np.int64) + np.array(initial)).reshape(-1))
+        return kept[0][start : start + number]
+
+    return samples
+
+
+def _compressed_file(
+    header: Path, dat: Path, first: _Signal, begins: dict[int, int], width: int, n_samples: int
+) -> _SignalFile:
+    """Open a FLAC signal file; the soundfile package, which comes with wfdb, decodes it."""
+    if width != len(begins):
+        raise RecordError(
+            f"{header}: holds compressed signals of several rates, which ecgfast does not read; "
+            "convert it with WFDB's xform"
+        )
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:
+        raise RecordError(
+            f"{dat}: is compressed, and the soundfile package cannot be loaded ({error}); "
+            "install it, or convert the record with WFDB's xform"
+        ) from None
+    try:
+        info = soundfile.info(str(dat))
+    except Exception as error:  # whatever it raises, the file is at fault
+        raise RecordError(f"{dat}: is no intact FLAC file ({error}); fetch it again") from None
+    if info.format != "FLAC" or info.channels != width or first.offset:
+        raise RecordError(
+            f"{dat}: holds {info.channels} channels of {info.format} where the header names "
+            f"{width} of FLAC; fetch it again"
+        )
+    shift = 32 - _COMPRESSED[first.format]
+
+    def samples(start: int, number: int) -> IntArray:
+        try:
+            part = soundfile.read(
+                str(dat), number // width, start // width, dtype="int32", always_2d=True
+            )[0]
+        except Exception as error:
+            raise RecordError(f"{dat}: is no intact FLAC file ({error}); fetch it again") from None
+        return np.asarray(part, np.int32).reshape(-1) >> shift
+
+    # Without a length of its own the header's counts; samples that are not there are missed later.
+    frames = info.frames if 0 < info.frames < 1 << 40 else n_samples
+    return _SignalFile(dat, -(1 << (_COMPRESSED[first.format] - 1)), begins, width, frames, samples)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a format stores samples: so many in `size` bytes, and the value of a missing one."""
+
+    samples: int
+    size: int
+    missing: int | None
+    decode: Callable[[bytes], IntArray]
+
+    def count(self, size: int) -> int:
+        """Return how many samples `size` bytes hold."""
+        whole, rest = divmod(size, self.size)
+        if (
+            self.samples == 2
+        ):  # a lone last sample of format 212 takes two of the pair's three bytes
+            return whole * 2 + (1 if rest >= 2 else 0)
+        return whole * self.samples
 
 
 def _decode_24(data: bytes) -> IntArray:
@@ -301,8 +483,9 @@ def _decode_24(data: bytes) -> IntArray:
 
 def _decode_212(data: bytes) -> IntArray:
     """Decode pairs of 12-bit samples packed in three bytes."""
-    if len(data) % 3:
-        data += bytes(3 - len(data) % 3)
+    lone = len(data) % 3
+    if lone:
+        data += bytes(3 - lone)
     triples = np.frombuffer(data, np.uint8).reshape(-1, 3)
     middle = triples[:, 1].astype(np.int16)
     out = np.empty((len(triples), 2), np.int16)
@@ -310,7 +493,27 @@ def _decode_212(data: bytes) -> IntArray:
     out[:, 0] = (middle << 12) | (triples[:, 0].astype(np.int16) << 4)
     out[:, 1] = ((middle & 0xF0) << 8) | (triples[:, 2].astype(np.int16) << 4)
     out >>= 4
-    return out.reshape(-1)
+    flat = out.reshape(-1)
+    return flat[: len(flat) - (3 - lone) % 3]  # what the last bytes do not complete
+
+
+def _decode_310(data: bytes) -> IntArray:
+    """Decode triples of 10-bit samples: two 11-bit fields, the third from the high bits of both."""
+    words = np.frombuffer(data, "<u2", len(data) // 4 * 2).reshape(-1, 2).astype(np.int32)
+    third = (words[:, 0] >> 11) | (words[:, 1] >> 11) << 5
+    return _ten_bits([words[:, 0] >> 1, words[:, 1] >> 1, third])
+
+
+def _decode_311(data: bytes) -> IntArray:
+    """Decode triples of 10-bit samples, one after the other in 32 bits."""
+    words = np.frombuffer(data, "<u4", len(data) // 4).astype(np.int64)
+    return _ten_bits([words, words >> 10, words >> 20])
+
+
+def _ten_bits(columns: list[IntArray]) -> IntArray:
+    """Return the low ten bits of the columns, with their sign, interleaved."""
+    digits = np.stack(columns, axis=1).astype(np.int32) & 0x3FF
+    return (digits - ((digits & 0x200) << 1)).reshape(-1)
 
 
 def _decode_words(dtype: str, zero: int = 0) -> Callable[[bytes], IntArray]:
@@ -324,78 +527,127 @@ def _decode_words(dtype: str, zero: int = 0) -> Callable[[bytes], IntArray]:
     return decode
 
 
-_DECODERS: dict[int, Callable[[bytes], IntArray]] = {
-    16: _decode_words("<i2"),
-    24: _decode_24,
-    32: _decode_words("<i4"),
-    61: _decode_words(">i2"),
-    80: _decode_words("u1", 1 << 7),
-    160: _decode_words("<u2", 1 << 15),
-    212: _decode_212,
+_FORMATS: dict[int, _Layout] = {
+    0: _Layout(1, 1, None, _decode_words("i1")),
+    8: _Layout(1, 1, None, _decode_words("i1")),
+    16: _Layout(1, 2, -(1 << 15), _decode_words("<i2")),
+    24: _Layout(1, 3, -(1 << 23), _decode_24),
+    32: _Layout(1, 4, -(1 << 31), _decode_words("<i4")),
+    61: _Layout(1, 2, -(1 << 15), _decode_words(">i2")),
+    80: _Layout(1, 1, -(1 << 7), _decode_words("u1", 1 << 7)),
+    160: _Layout(1, 2, -(1 << 15), _decode_words("<u2", 1 << 15)),
+    212: _Layout(2, 3, -(1 << 11), _decode_212),
+    310: _Layout(3, 4, -(1 << 9), _decode_310),
+    311: _Layout(3, 4, -(1 << 9), _decode_311),
 }
 
 
-def _open_through_wfdb(path: Path, leads: Leads) -> RecordSource:
-    """Open any other record: several segments or rates, skew, compressed formats."""
-    import wfdb
+# ---------------------------------------------------------------- several segments
 
-    name = str(path.with_suffix(""))
-    try:
-        header = wfdb.rdheader(name, rd_segments=True)
-        if isinstance(header, wfdb.MultiRecord):
-            labels = list(header.get_sig_name())
-            whole = wfdb.rdrecord(name, sampto=1, smooth_frames=False)
-            units, per_frame = list(whole.units), list(whole.samps_per_frame)
-        else:
-            labels = list(header.sig_name)
-            units, per_frame = list(header.units), list(header.samps_per_frame)
-        length = header.sig_len
-        if length is None:
-            length = wfdb.rdrecord(name).sig_len
-    except Exception as error:  # whatever it raises, the record is at fault
-        raise RecordError(f"{path}: the wfdb package cannot read it ({error})") from None
 
-    labels = [label or f"signal {i}" for i, label in enumerate(labels)]
-    chosen = choose_leads(labels, units, leads, str(path))
-    rates = {per_frame[i] for i in chosen}
-    if len(rates) > 1:
-        listed = ", ".join(f"{labels[i]} {header.fs * per_frame[i]:g} Hz" for i in chosen)
+def _open_segments(path: Path, header: _Header, follow: bool) -> _Part:
+    """Open a record of several segments, of one layout or of a variable one."""
+    parts: dict[str, _Part] = {}
+
+    def part(name: str) -> _Part:
+        if name not in parts:
+            file = named_file(path, f"{name}.hea", follow=follow)
+            try:
+                inner = _read_header(file)
+            except FileNotFoundError:
+                raise RecordError(
+                    f"{file}: missing, though {path.name} names it; put both files in one folder"
+                ) from None
+            if inner.segments:
+                raise RecordError(f"{file}: is a segment that has segments; fetch it again")
+            if inner.fs != header.fs:
+                raise RecordError(
+                    f"{file}: is sampled at {inner.fs:g} Hz in a record of {header.fs:g} Hz; "
+                    "fetch it again"
+                )
+            parts[name] = _open_one(file, inner, follow)
+        return parts[name]
+
+    segments = list(header.segments)
+    if segments[0][1] == 0 and segments[0][0] != "~":
+        signals = part(segments.pop(0)[0]).signals
+    else:
+        named = next((name for name, _ in segments if name != "~"), None)
+        if named is None:
+            raise RecordError(f"{path}: has no segment with samples; fetch it again")
+        signals = part(named).signals
+    keys = _keys(signals)
+    places: list[tuple[int, int, _Part | None, dict[int, tuple[int, float]]]] = []
+    position = present = 0
+    for name, length in segments:
+        inner = None if name == "~" else part(name)
+        columns: dict[int, tuple[int, float]] = {}
+        if inner is not None:
+            if length > inner.n_frames:
+                raise RecordError(
+                    f"{path}: truncated: the segment {name} is promised with {length} samples and "
+                    f"has {inner.n_frames}; fetch it again"
+                )
+            own = {key: i for i, key in enumerate(_keys(inner.signals))}
+            for i, key in enumerate(keys):
+                if key in own:
+                    columns[i] = (own[key], _between(inner.signals[own[key]], signals[i], path))
+            present += length
+        places.append((position, position + length, inner, columns))
+        position += length
+    missing = position - present
+    if header.n_samples not in (0, position):
         raise RecordError(
-            f"{path}: the chosen leads differ in rate ({listed}); pick some of one rate with leads="
+            f"{path}: promises {header.n_samples} samples and its segments have {position}; "
+            "fetch it again"
         )
-    per = rates.pop()
-    factors = [to_millivolt(units[i]) for i in chosen]
+    if missing > _MISSING_PER_PRESENT * max(present, round(header.fs)):
+        raise RecordError(
+            f"{path}: says that {missing} samples are missing and has {present}; correct the header"
+        )
+    starts = np.array([begin for begin, *_ in places])
 
-    def fetch(start: int, stop: int) -> FloatArray:
-        frame = start // per
-        try:
-            part = wfdb.rdrecord(
-                name,
-                sampfrom=frame,
-                sampto=-(-stop // per),
-                channels=chosen,
-                smooth_frames=False,
-            )
-            columns = part.e_p_signal
-            out = np.empty((stop - start, len(chosen)), np.float32)
-            for i, factor in enumerate(factors):
-                column = columns[i][start - frame * per : stop - frame * per]
-                out[:, i] = column if factor is None else column * factor
-        except Exception as error:  # whatever it raises, the record is at fault
-            raise RecordError(
-                f"{path}: samples {start} to {stop} cannot be read ({error}); fetch it again"
-            ) from None
+    def read(start: int, stop: int, columns: Sequence[int]) -> Values:
+        per = signals[columns[0]].per_frame
+        out = np.full((stop - start, len(columns)), np.nan, np.float32)
+        index = max(0, int(np.searchsorted(starts, start // per, "right")) - 1)
+        for begin, end, inner, where in places[index:]:
+            if begin * per >= stop:
+                break
+            a, b = max(start, begin * per), min(stop, end * per)
+            picked = [(t, *where[i]) for t, i in enumerate(columns) if i in where]
+            if inner is None or a >= b or not picked:
+                continue
+            values = inner.read(a - begin * per, b - begin * per, [i for _, i, _ in picked])
+            for source, (target, _, factor) in enumerate(picked):
+                out[a - start : b - start, target] = values[:, source] * np.float32(factor)
         return out
 
-    fs = check_fs(header.fs * per, str(path))
-    return RecordSource(
-        fs=fs,
-        leads=tuple(labels[i] for i in chosen),
-        n_samples=length * per,
-        fetch=fetch,
-        start=header.base_datetime,
-        annotations=_reference(path, fs, per),
-        name=path.stem,
-        units=tuple(_shown_unit(units[i]) for i in chosen),
-        comments=tuple(header.comments or ()),
-    )
+    return _Part(signals, position, read)
+
+
+def _keys(signals: tuple[_Signal, ...]) -> list[tuple[str, int]]:
+    """Return each signal's label and how many before it have the same."""
+    seen: dict[str, int] = {}
+    keys = []
+    for signal in signals:
+        keys.append((signal.label, seen.get(signal.label, 0)))
+        seen[signal.label] = keys[-1][1] + 1
+    return keys
+
+
+def _between(inner: _Signal, outer: _Signal, path: Path) -> float:
+    """Return the factor from a segment's unit to the layout's."""
+    if inner.per_frame != outer.per_frame:
+        raise RecordError(
+            f"{path}: signal {outer.label!r} changes its rate between segments; split it there"
+        )
+    if inner.units == outer.units:
+        return 1.0
+    a, b = to_millivolt(inner.units), to_millivolt(outer.units)
+    if a is None or b is None:
+        raise RecordError(
+            f"{path}: signal {outer.label!r} changes its unit from {outer.units} to {inner.units} "
+            "between segments; split it there"
+        )
+    return a / b

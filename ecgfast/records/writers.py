@@ -28,6 +28,9 @@ BEAT_FIELDS = ("sample", "time", "label", "probability", "rr", "heart_rate", "qu
 # Microseconds and millionths: finer than any recording, and short to read.
 _DIGITS = 6
 
+# What a formula begins with; an empty text is none of it.
+_FORMULA = ("=", "+", "-", "@")
+
 
 class BeatLike(Protocol):
     """What a beat must have to be written; NaN stands for a number that is not known."""
@@ -112,6 +115,13 @@ def _row(beat: BeatLike) -> dict[str, Any]:
     return ordered | {name: round(float(value), _DIGITS) for name, value in numbers.items()}
 
 
+def _no_formula(value: Any) -> Any:
+    """Text that no spreadsheet runs: class names are whatever a model's card says."""
+    if isinstance(value, str) and value.lstrip()[:1] in _FORMULA:
+        return f"'{value}"
+    return value
+
+
 def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
     """Write beats as a table, one a line under a line of names.
 
@@ -121,7 +131,8 @@ def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
         The file.
     beats : iterable of beats
         Written as they come; numbers that are not known are left empty. What a model gives as
-        numbers are columns of their own.
+        numbers are columns of their own. A class or column that a spreadsheet would take for a
+        formula is written behind an apostrophe.
 
     Raises
     ------
@@ -130,7 +141,10 @@ def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
     """
     with whole_file(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        rows = (_row(beat) for beat in beats)
+        rows = (
+            {_no_formula(name): _no_formula(value) for name, value in _row(beat).items()}
+            for beat in beats
+        )
         first = next(rows, None)
         table = csv.DictWriter(text, first or BEAT_FIELDS, lineterminator="\n")
         table.writeheader()

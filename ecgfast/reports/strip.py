@@ -16,6 +16,7 @@ import numpy.typing as npt
 from .. import __version__
 from .._files import whole_file
 from ..errors import InputError
+from ..printable import picture_text
 from ..records.record import check_fs
 from ..records.writers import BeatLike
 from .summary import CLASS_NAMES, clock, is_doubtful
@@ -121,7 +122,14 @@ def strip_figure(
     _draw_pulse(axes, total - height - low, gain)
     _draw_heading(figure, page, shown, title=title, lead=lead, gain=gain)
     if note:
-        figure.text(_LEFT / page[0], 3.2 / page[1], note, fontsize=7.5, color=_QUIET, va="center")
+        figure.text(
+            _LEFT / page[0],
+            3.2 / page[1],
+            picture_text(note),
+            fontsize=7.5,
+            color=_QUIET,
+            va="center",
+        )
     return figure
 
 
@@ -224,7 +232,7 @@ def _draw_row(
         axes.text(
             at,
             base + high + 2.3,
-            beat.label,
+            picture_text(beat.label),
             ha="center",
             va="center",
             fontsize=8,
@@ -263,11 +271,13 @@ def _draw_heading(
     width, height = page
     left, right = _LEFT / width, 1 - _RIGHT / width
     top, below = 1 - 5.5 / height, 1 - 11.5 / height
-    figure.text(left, top, title or "ECG", fontsize=12, fontweight="bold", va="center")
+    figure.text(
+        left, top, picture_text(title) or "ECG", fontsize=12, fontweight="bold", va="center"
+    )
     scale = f"{_SPEED:g} mm/s, {gain:g} mm/mV: a large box is 0.2 s by {_BOX / gain:g} mV"
     figure.text(right, top, scale, fontsize=8, color=_QUIET, ha="right", va="center")
     if lead:
-        figure.text(left, below, f"lead {lead}", fontsize=9, va="center")
+        figure.text(left, below, f"lead {picture_text(lead)}", fontsize=9, va="center")
     counts: dict[str, int] = {}
     for beat in beats:
         counts[beat.label] = counts.get(beat.label, 0) + 1
@@ -287,7 +297,9 @@ def _legend_entry(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.lines import Line2D
 
-    entry = figure.text(right, y, text, fontsize=9, color=edge, ha="right", va="center")
+    entry = figure.text(
+        right, y, picture_text(text), fontsize=9, color=edge, ha="right", va="center"
+    )
     renderer = FigureCanvasAgg(figure).get_renderer()
     box = entry.get_window_extent(renderer)
     wide = figure.get_figwidth() * figure.dpi

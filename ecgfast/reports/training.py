@@ -16,6 +16,7 @@ import numpy.typing as npt
 from .. import __version__
 from .._files import whole_file, write_whole
 from ..errors import InputError
+from ..printable import picture_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -106,6 +107,7 @@ def confusion_figure(confusion: npt.ArrayLike, classes: Sequence[str], title: st
             color="w" if shares[i, j] > 0.5 else "k",
         )
     more = len(counts) > len(classes)
+    classes = [picture_text(name) for name in classes]
     ax.set_xticks(range(len(counts)), [*classes, *(["missed"] if more else [])])
     ax.set_yticks(range(len(counts)), [*classes, *(["false"] if more else [])])
     ax.set(xlabel="model", ylabel="reference")
@@ -194,7 +196,7 @@ def value_figure(
     """
     actual, given = np.asarray(target, float), np.asarray(output, float)
     figure, axes = _figure(len(names), title)
-    for i, (ax, name) in enumerate(zip(axes, names, strict=True)):
+    for i, (ax, name) in enumerate(zip(axes, map(picture_text, names), strict=True)):
         ends = (
             min(actual[:, i].min(), given[:, i].min()),
             max(actual[:, i].max(), given[:, i].max()),
@@ -354,5 +356,5 @@ def _figure(
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(picture_text(title), fontsize=11)
     return figure, axes

@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import MissingExtraError, ModelError
 from .flatbuffer import has_int8_layers
 from .forks import BUILDING
+from .trial import try_model
 
 __all__ = ["BACKENDS", "available_backends", "chosen_backend", "open_interpreter"]
 
@@ -131,6 +132,7 @@ def open_interpreter(
     backend: str | None = None,
     num_threads: int = 1,
     batch: int | None = None,
+    trusted: bool = False,
 ) -> tuple[Any, str]:
     """Build an interpreter for a model with the first runtime that can.
 
@@ -147,6 +149,8 @@ def open_interpreter(
         Threads of the interpreter.
     batch : int, optional
         Resize the first axis of every input to this.
+    trusted : bool, default False
+        The file is known: open it at once, and not in a process of its own first.
 
     Returns
     -------
@@ -179,6 +183,12 @@ def open_interpreter(
                 f"{name} can crash on aarch64 on int8 layers: use the form float32, or install "
                 "ai-edge-litert"
             )
+            continue
+        refusal = None if trusted else try_model(content, origin, name)
+        if refusal is not None and refusal.loaded:
+            raise ModelError(f"{origin}: {refusal.reason}")
+        if refusal is not None:
+            reasons.append(refusal.reason)
             continue
         try:
             with BUILDING, _quiet():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import stat
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 from .._files import write_whole
 from ..errors import ModelError
+from .card_fields import VIEWS, check_card, probabilities_heading
 
 __all__ = [
     "VIEWS",
@@ -23,13 +25,8 @@ __all__ = [
     "probabilities_heading",
 ]
 
-#: What a label is called by the later beats that were waited for: none, or one.
-VIEWS = ("label with the beat", "label one beat later")
-
-
-def probabilities_heading(view: str) -> str:
-    """Heading among the metrics of what one view's probabilities are worth."""
-    return f"probabilities, cross-validation, {view}"
+# Bytes: a card of all studies holds a tenth of a megabyte, the largest model five.
+_MOST_CARD, _MOST_MODEL = 16 << 20, 256 << 20
 
 
 @dataclass(frozen=True)
@@ -119,33 +116,37 @@ class ModelCard:
         Raises
         ------
         ModelError
-            The file is missing, is not JSON, or is not a card.
+            The file is missing, is not JSON, or is not a card: the message names the field.
         """
         path = Path(path)
+        content = read_file(path, "model card", _MOST_CARD)
         try:
-            given = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ModelError(f"{path}: no such model card") from None
-        except (OSError, ValueError) as error:
+            given = json.loads(content.decode("utf-8"), parse_constant=_no_number)
+        except RecursionError:
+            raise ModelError(f"{path}: not a model card (lists within lists without end)") from None
+        except ValueError as error:
             raise ModelError(f"{path}: not a model card ({error})") from None
         if not isinstance(given, dict):
             raise ModelError(f"{path}: not a model card (no JSON object)")
         known = {f.name for f in dataclasses.fields(cls)} - {"path"}
         if unknown := sorted(given.keys() - known):
             raise ModelError(f"{path}: not a model card of this version (has {unknown[0]!r})")
+        for name in ("name", "description", "task", "classes", "inputs"):
+            if name not in given:
+                raise ModelError(f"{path}: the card lacks {name!r}")
         try:
-            given["classes"] = tuple(str(label) for label in given["classes"])
-            given["inputs"] = tuple(
-                InputSpec(**{**spec, "shape": tuple(int(n) for n in spec["shape"])})
-                for spec in given["inputs"]
-            )
-            if given.get("window") is not None:
-                given["window"] = ModelWindow(**given["window"])
-            return cls(**given, path=path)
-        except KeyError as error:
-            raise ModelError(f"{path}: the card lacks {error}") from None
-        except (TypeError, ValueError) as error:
-            raise ModelError(f"{path}: a damaged card ({error})") from None
+            check_card(given)
+        except ValueError as error:
+            raise ModelError(
+                f"{path}: a damaged card: {error}; export the model again or correct it"
+            ) from None
+        given["classes"] = tuple(given["classes"])
+        given["inputs"] = tuple(
+            InputSpec(**{**spec, "shape": tuple(spec["shape"])}) for spec in given["inputs"]
+        )
+        if given.get("window") is not None:
+            given["window"] = ModelWindow(**given["window"])
+        return cls(**given, path=path)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the card as JSON, whole or not at all."""
@@ -189,6 +190,53 @@ class ModelCard:
             raise ModelError(f"model {self.name} has no form {form!r} (it has: {has})")
         folder = self.path.parent if self.path is not None else Path()
         return folder / str(self.forms[form]["file"])
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number in JSON")
+
+
+def read_model(path: Path) -> bytes:
+    """Bytes of a model file.
+
+    Raises
+    ------
+    ModelError
+        It is missing, no regular file, or too large.
+    """
+    return read_file(path, "model file", _MOST_MODEL)
+
+
+def read_file(path: Path, what: str, most: int) -> bytes:
+    """Bytes of a regular file: a pipe could have a reader wait for ever.
+
+    Raises
+    ------
+    ModelError
+        It is missing, no regular file, or larger than `most`.
+    """
+    try:
+        number = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
+        try:
+            regular = stat.S_ISREG(os.fstat(number).st_mode)
+            content = b""
+            if regular:
+                with open(number, "rb", closefd=False) as file:
+                    content = file.read(most + 1)
+        finally:
+            os.close(number)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such {what}") from None
+    except (OSError, ValueError) as error:  # a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ModelError(f"{path}: cannot be read as a {what} ({reason})") from None
+    if not regular:
+        raise ModelError(f"{path}: cannot be read as a {what} (a folder, a pipe or a device)")
+    if len(content) > most:
+        raise ModelError(f"{path}: cannot be read as a {what} (more than {most >> 20} MB)")
+    return content
 
 
 def models_folder() -> Path:

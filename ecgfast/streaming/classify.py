@@ -220,7 +220,8 @@ def stream_classify(
     source : path, Record, array or iterable
         A recording's path (WFDB, EDF, BDF, CSV, NumPy); a `Record`; an array of shape (n,) or
         (n, leads) in mV; or any iterable of samples or chunks, such as a generator that reads a
-        device: single numbers, chunks (k,) of one lead, or chunks (k, leads).
+        device: single numbers, chunks (k,) of one lead, or chunks (k, leads). Where these do not
+        come as `fs` says, or stop, the logger ``ecgfast`` warns.
     fs : float, optional
         Sampling rate in Hz, 99.5 to 2010; needed only where the source does not carry it.
     model : str or path
@@ -263,7 +264,7 @@ def stream_classify(
     """
     from ..runtime import Classifier
 
-    opened = open_source(source, fs, leads)
+    opened = open_source(source, fs, leads, watch=True)
     labeller = BeatLabeller(
         Classifier(model, num_threads),
         opened.fs,

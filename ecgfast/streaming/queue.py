@@ -69,6 +69,8 @@ class SampleQueue:
         if samples < 1:
             raise InputError(f"a queue of {samples} samples: give at least one")
         self.dropped = 0
+        #: Whether the source itself warns of samples that come at another rate.
+        self.watches_rate: bool = getattr(chunks, "watches_rate", False)
         self._chunks = chunks
         self._room = samples
         self._held = 0

@@ -17,6 +17,7 @@ from ..errors import InputError, MissingExtraError
 from ..records import check_fs
 from .lines import LineParser
 from .queue import missing
+from .rate import RateWatch
 
 __all__ = ["SerialSamples"]
 
@@ -41,7 +42,8 @@ class SerialSamples:
     The iterator ends only when it is closed. When the port goes away (a cable pulled, a board
     restarted) or sends nothing for two seconds, the lost time is filled with missing samples
     (NaN), as many as `fs` makes of it, so that the time of later beats stays right; the port is
-    opened again as soon as it is there. Both are reported as warnings of the logger ``ecgfast``.
+    opened again as soon as it is there. Both are reported as warnings of the logger ``ecgfast``,
+    and so is a board that is silent from the start or sends at another rate (see `RateWatch`).
 
     Parameters
     ----------
@@ -51,6 +53,8 @@ class SerialSamples:
         Samples a second that the board sends, Hz: the measure of lost time.
     baud : int, default 115200
         Bits a second of the port.
+    option : str, default "fs="
+        How the caller gives the rate, for messages.
     clock : callable, default `time.monotonic`
         Seconds.
 
@@ -79,8 +83,17 @@ class SerialSamples:
     ...     print(beat.label)
     """
 
+    #: It compares what arrives with `fs` itself.
+    watches_rate = True
+
     def __init__(
-        self, port: str, fs: float, *, baud: int = 115200, clock: Callable[[], float] = monotonic
+        self,
+        port: str,
+        fs: float,
+        *,
+        baud: int = 115200,
+        option: str = "fs=",
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         try:
             import serial
@@ -94,6 +107,13 @@ class SerialSamples:
         self.gaps = 0
         self.lines = LineParser(port)
         self._clock = clock
+        self._rate = RateWatch(
+            port,
+            self.fs,
+            option=option,
+            advice="check that the board sends, and its baud rate",
+            clock=clock,
+        )
         self._closed = False
         self._away = False
         try:
@@ -112,9 +132,15 @@ class SerialSamples:
         silent = False
         while not self._closed:
             begun = self.lines.width > 0  # before the first sample nothing can be missing
+            self._rate.wait()
             piece = self._read()
             chunk = self.lines.feed(piece) if piece else None
             arrived = 0 if chunk is None else len(chunk)
+            if not begun:
+                self._rate.check()
+            if arrived and (silent or self._away):
+                self._rate.restart()
+            self._rate.take(arrived)
             now = self._clock()
             if begun and (silent or self._away or now - last > _SILENCE_S):
                 # What arrived together was taken in a row: only the time before it is lost.

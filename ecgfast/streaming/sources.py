@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..inputs import looks_transposed, real_array, real_number, single_precision
-from ..records import Record, RecordSource, check_fs, open_record
+from ..records import Origin, Record, RecordSource, check_fs, open_record
 from ..records.record import find_lead
+from .rate import RateWatch, watched
 
 __all__ = ["ChunkSource", "Leads", "Source", "open_source"]
 
@@ -43,6 +44,8 @@ class ChunkSource:
         Samples a lead, where that is known beforehand.
     name : str
         Short name of the source.
+    origin : Origin or None
+        The file that it is read from, and what was chosen of it.
     """
 
     fs: float
@@ -50,9 +53,17 @@ class ChunkSource:
     chunks: Iterator[Any]
     n_samples: int | None = None
     name: str = ""
+    origin: Origin | None = None
 
 
-def open_source(source: Source, fs: float | None = None, leads: Leads | None = None) -> ChunkSource:
+def open_source(
+    source: Source,
+    fs: float | None = None,
+    leads: Leads | None = None,
+    *,
+    watch: bool = False,
+    follow: bool = False,
+) -> ChunkSource:
     """Open anything that samples can come from.
 
     Parameters
@@ -64,6 +75,11 @@ def open_source(source: Source, fs: float | None = None, leads: Leads | None = N
         Sampling rate in Hz, where the source does not carry it.
     leads : str, int or sequence of them, optional
         Which leads to use, by name or column; all by default.
+    watch : bool, default False
+        Warn where an iterable's samples do not come as `fs` says (see `RateWatch`); sequences, and
+        sources that watch themselves, are left alone.
+    follow : bool
+        Whether files that a recording's header names may lie outside its folder.
 
     Returns
     -------
@@ -79,9 +95,14 @@ def open_source(source: Source, fs: float | None = None, leads: Leads | None = N
     if isinstance(leads, (str, int)):
         leads = (leads,)
     if isinstance(source, (str, os.PathLike)):
-        opened = open_record(source, fs=fs, leads=leads)
+        opened = open_record(source, fs=fs, leads=leads, follow=follow)
         return ChunkSource(
-            opened.fs, opened.leads, opened.blocks(BLOCK_S), opened.n_samples, opened.name
+            opened.fs,
+            opened.leads,
+            opened.blocks(BLOCK_S),
+            opened.n_samples,
+            opened.name,
+            opened.origin,
         )
     if isinstance(source, (Record, RecordSource)):
         if fs is not None and real_number(fs, "fs") != source.fs:
@@ -100,6 +121,7 @@ def open_source(source: Source, fs: float | None = None, leads: Leads | None = N
             _chosen(blocks, columns, len(source.leads)),
             source.n_samples,
             source.name,
+            source.origin,
         )
     if fs is None:
         raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")
@@ -114,10 +136,10 @@ def open_source(source: Source, fs: float | None = None, leads: Leads | None = N
             _chosen(_cut(signal, rate), columns, len(names)),
             len(signal),
         )
-    return _open_iterable(source, rate, leads)
+    return _open_iterable(source, rate, leads, watch=watch)
 
 
-def _open_iterable(source: Any, fs: float, leads: Leads | None) -> ChunkSource:
+def _open_iterable(source: Any, fs: float, leads: Leads | None, *, watch: bool) -> ChunkSource:
     try:
         items = iter(source)
     except TypeError:
@@ -125,6 +147,8 @@ def _open_iterable(source: Any, fs: float, leads: Leads | None) -> ChunkSource:
             f"cannot read samples from {type(source).__name__}: give a path, a Record, an array "
             "or an iterable of samples or chunks"
         ) from None
+    if watch and not hasattr(source, "__len__") and not getattr(source, "watches_rate", False):
+        items = watched(items, RateWatch("the source", fs), _samples)
     # The first non-empty chunk tells how many leads there are; it is put back in front.
     first = next((item for item in items if 0 not in _shape(item)), None)
     if first is None:
@@ -134,6 +158,13 @@ def _open_iterable(source: Any, fs: float, leads: Leads | None) -> ChunkSource:
     columns = _columns(leads, names)
     chunks = chain([first], (item for item in items if 0 not in _shape(item)))
     return ChunkSource(fs, tuple(names[c] for c in columns), _chosen(chunks, columns, len(names)))
+
+
+def _samples(chunk: Any) -> int:
+    shape = getattr(chunk, "shape", None)  # scalars of numpy have a length that cannot be taken
+    if shape is not None:
+        return int(shape[0]) if shape else 1
+    return len(chunk) if hasattr(chunk, "__len__") else 1
 
 
 def _shape(chunk: Any) -> tuple[int, ...]:

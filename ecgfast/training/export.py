@@ -164,8 +164,7 @@ def export(
             versions={**card.versions, **_versions()},
             path=None,
         )
-        _write(out, {entry["file"]: folder / f"{form}.tflite" for form, entry in made.items()})
-    final.save(out / f"{name}.json")
+        _write(out, {made[form]["file"]: folder / f"{form}.tflite" for form in made}, final)
     return made
 
 
@@ -303,13 +302,15 @@ def _judged(
     }
 
 
-def _write(out: Path, sources: dict[str, Path]) -> None:
+def _write(out: Path, sources: dict[str, Path], card: ModelCard) -> None:
     """Put all files in place: each whole, and none unless all could be written."""
     with ExitStack() as stack:
         for name, source in sources.items():
             file = stack.enter_context(whole_file(out / name, ModelError))
             file.write(source.read_bytes())
             file.flush()  # a full disk shows before the first file is in place
+        # First the card: files that it names are known as ours should the run end here.
+        card.save(out / f"{card.name}.json")
 
 
 def _versions() -> dict[str, str]:

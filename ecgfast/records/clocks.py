@@ -1,0 +1,301 @@
+"""Sampling rate, start and gaps from a column of time stamps, whatever it counts in."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import RecordError
+from .units import to_seconds
+
+__all__ = ["Clock", "read_clock", "start_of", "unit_of_clock"]
+
+Floats = npt.NDArray[np.float64]
+
+# Sampling rates by which the unit of a clock is guessed where nothing names it.
+_LOWEST, _HIGHEST = 25.0, 5_000.0
+
+# Seconds of a gap that is filled with missing samples: a longer one parts two recordings.
+_LONGEST_GAP_S = 86_400.0
+
+# What clocks wrap at, in their own counts; a time of day wraps at midnight.
+_WRAPS = (1 << 16, 1 << 24, 1 << 32)
+
+_UNITS = ((1.0, "seconds"), (1e-3, "milliseconds"), (1e-6, "microseconds"), (1e-9, "nanoseconds"))
+_NAME_UNIT = re.compile(
+    r"(?:^|[_\W])(milli\w*|micro\w*|nano\w*|sec\w*|msecs?|usecs?|ms|us|µs|ns|s)$"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Clock:
+    """What a column of time stamps says.
+
+    Attributes
+    ----------
+    fs : float
+        Sampling rate in Hz.
+    n_samples : int
+        Samples of the recording, missing ones included.
+    keep : ndarray of bool, or None
+        Rows that are samples; None where all are. Repeated ones are none.
+    spans : list of (int, int)
+        For each stretch without a gap, its first row (of those kept) and its first sample.
+    notes : tuple of str
+        What was found, in words.
+    """
+
+    fs: float
+    n_samples: int
+    keep: npt.NDArray[np.bool_] | None
+    spans: list[tuple[int, int]]
+    notes: tuple[str, ...]
+
+
+def unit_of_clock(name: str, unit: str) -> float | None:
+    """Return the seconds that one count of a clock lasts, where its name or unit says so."""
+    stated = to_seconds(unit) if unit else None
+    if stated is None:
+        stated = to_seconds(name)
+    if stated is None:
+        found = _NAME_UNIT.search(name.strip().lower())
+        stated = to_seconds(found[1]) if found else None
+    return stated
+
+
+def start_of(first: float) -> datetime | None:
+    """Return the moment of a stamp in seconds, if it counts from 1970 (1980 to 2100)."""
+    if not 315e6 < first < 4.1e9:
+        return None
+    at = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=first)
+    return at.replace(tzinfo=None)
+
+
+def read_clock(
+    stamps: Floats, count: float | None, name: str, label: str, rows: Floats | None = None
+) -> tuple[Clock | None, datetime | None, str]:
+    """Find the sampling rate, the start and the gaps.
+
+    Stamps may be rounded, jitter, repeat within a packet, wrap, pass midnight, and leave out or
+    repeat packets. The rate is the median slope over about two seconds, refined by least squares
+    once gaps are known; a step counts as a gap only if the stamps after it stay late, so that a
+    packet which merely arrived late is none.
+
+    Parameters
+    ----------
+    stamps : ndarray, shape (n,)
+        In counts.
+    count : float or None
+        Seconds that a count lasts; None to guess from the rate that comes of it.
+    name, label : str
+        The file and the column, for messages.
+    rows : ndarray, shape (n, columns), optional
+        The samples, by which a packet that was sent twice is recognised.
+
+    Returns
+    -------
+    clock : Clock or None
+        None if the stamps tell no rate, as a sample counter does not.
+    start : datetime or None
+        When the first sample was taken, if the stamps say so.
+    unit : str
+        What the stamps count in, in words.
+
+    Raises
+    ------
+    RecordError
+        If they go back, or do not climb evenly.
+    """
+    t = np.array(stamps, np.float64)
+    if len(t) < 3:
+        return None, None, ""
+    bad = ~np.isfinite(t)
+    if bad.mean() > 0.1:
+        raise RecordError(f"{name}: the clock {label!r} lacks most of its times; remove the column")
+    if bad.any():  # as late as the one before
+        t[bad] = np.interp(np.flatnonzero(bad), np.flatnonzero(~bad), t[~bad])
+    notes: list[str] = []
+    _unwrap(t, count)
+    keep = _first_of_repeated(t, rows)
+    if keep is not None:
+        notes.append(f"{int((~keep).sum())} samples that came twice are left out")
+        t = t[keep]
+    back = np.flatnonzero(np.diff(t) < 0)
+    if len(back):
+        if len(back) > 0.02 * len(t) or np.diff(t).min() < -0.05 * (t.max() - t.min()):
+            raise RecordError(
+                f"{name}: the clock {label!r} does not climb evenly at sample {back[0] + 2} (from "
+                f"{t[back[0]]:.10g} to {t[back[0] + 1]:.10g}); split the file there, or remove the "
+                "column and give the rate, such as fs=250"
+            )
+        t = np.maximum.accumulate(t)  # a little jitter
+    span = float(t[-1] - t[0])
+    if not span > 0:
+        return None, None, ""
+    unit = ""
+    if count is None:
+        # By the usual step: gaps and packets do not bend it.
+        usual = _usual_period(t)
+        fitting = [
+            (c, u) for c, u in _UNITS if usual * c > 0 and _LOWEST <= 1 / (usual * c) <= _HIGHEST
+        ]
+        count, unit = fitting[0] if fitting else (1.0, "seconds")
+        if count != 1.0:
+            notes.append(f"{label!r} is taken to count {unit}: nothing names its unit")
+    start = start_of(float(t[0]) * count)
+    t = (t - t[0]) * count
+    if not 0 < t[-1] < math.inf:
+        return None, None, ""
+    fs, gaps = _rate_and_gaps(t, name, label)
+    spans = [(0, 0)]
+    for row, missing in gaps:
+        spans.append((row, row + missing + spans[-1][1] - spans[-1][0]))
+    lost = spans[-1][1] - spans[-1][0]
+    if lost:
+        longest = max(missing for _, missing in gaps) / fs
+        if longest > _LONGEST_GAP_S:
+            raise RecordError(
+                f"{name}: has a gap of {longest / 3600:.1f} hours before sample "
+                f"{max(gaps, key=lambda g: g[1])[0] + 1}; split the file there"
+            )
+        notes.append(
+            f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {lost / fs:.2f} s in all filled "
+            "with missing samples"
+        )
+    return Clock(fs, len(t) + lost, keep, spans, tuple(notes)), start, unit
+
+
+def _unwrap(t: Floats, count: float | None) -> None:
+    """Undo, in place, what a counter of limited width and midnight do to the stamps."""
+    falls = np.flatnonzero(np.diff(t) < 0)
+    if not len(falls) or len(falls) > 1000:
+        return
+    wraps = [float(w) for w in _WRAPS]
+    if count is not None:
+        wraps.append(86_400.0 / count)
+    usual = float(np.median(np.abs(np.diff(t))))
+    for at in falls.tolist():
+        before, after = t[at], t[at + 1]
+        for wrap in wraps:
+            # Close to the end before and to the beginning after it.
+            near = max(0.02 * wrap, 100 * usual)
+            if before < wrap + near and wrap - before < near and 0 <= after < near:
+                t[at + 1 :] += wrap
+                break
+
+
+def _first_of_repeated(t: Floats, rows: Floats | None) -> npt.NDArray[np.bool_] | None:
+    """Return the rows that are left without packets that came twice; None if none did."""
+    falls = np.flatnonzero(np.diff(t) < 0) + 1
+    if len(falls) and len(falls) <= 10_000:
+        keep = np.ones(len(t), bool)
+        latest = np.maximum.accumulate(t)
+        for begin in falls.tolist():
+            behind = latest[begin - 1]
+            after = np.flatnonzero(t[begin:] > behind)
+            end = begin + int(after[0]) if len(after) else len(t)
+            # The same stamps again, not a clock that was set back.
+            if np.isin(t[begin:end], t[:begin]).all():
+                keep[begin:end] = False
+        if not keep.all():
+            return keep
+    if rows is None or len(t) < 16:
+        return None
+    edges = np.flatnonzero(np.diff(t) > 0) + 1
+    if len(edges) < 4 or len(edges) > len(t) // 3:
+        return None
+    begins = np.concatenate([[0], edges])
+    sizes = np.diff(np.concatenate([begins, [len(t)]]))
+    usual = int(np.median(sizes))
+    keep = np.ones(len(t), bool)
+    for begin in begins[sizes == 2 * usual].tolist():
+        first, second = rows[begin : begin + usual], rows[begin + usual : begin + 2 * usual]
+        if np.array_equal(first, second, equal_nan=True):
+            keep[begin + usual : begin + 2 * usual] = False
+    return None if keep.all() else keep
+
+
+def _usual_period(t: Floats) -> float:
+    """Return the counts from sample to sample, without gaps."""
+    n, u = _stamps(t)
+    return _slope(n, u, max(1, min(len(u) // 4, 50)))
+
+
+def _stamps(t: Floats) -> tuple[Floats, Floats]:
+    """Return the first row of each different stamp, and the stamp."""
+    rows = np.concatenate([[0], np.flatnonzero(np.diff(t) > 0) + 1])
+    return rows.astype(np.float64), t[rows]
+
+
+def _slope(n: Floats, u: Floats, lag: int) -> float:
+    """Return the median slope of `u` on `n` over `lag` stamps."""
+    lag = max(1, min(lag, len(u) - 1))
+    return float(np.median((u[lag:] - u[:-lag]) / (n[lag:] - n[:-lag])))
+
+
+def _rate_and_gaps(t: Floats, name: str, label: str) -> tuple[float, list[tuple[int, int]]]:
+    """Return the sampling rate, and the rows before which so many samples are missing."""
+    even = float(t[-1]) / (len(t) - 1)
+    steps = np.diff(t)
+    if steps.min() > 0.2 * even and steps.max() < 1.8 * even and len(t) > 4096:
+        # Even steps throughout, as in most files: every thousandth stamp says as much as all.
+        del steps
+        every = len(t) // 2048
+        return _rate(np.arange(0, len(t), every).astype(np.float64), t[::every]), []
+    n, u = _stamps(t)
+    if len(u) < 2:
+        raise RecordError(f"{name}: the clock {label!r} has one time; remove the column")
+    packet = len(t) / len(u)
+    period = _slope(n, u, max(1, len(u) // 4)) if len(u) < 16 else _usual_period(t)
+    lag = max(1, min(len(u) // 4, round(2.0 / (period * packet))))
+    period = _slope(n, u, lag)
+    if not 0 < period < math.inf or not math.isfinite(1 / period):
+        raise RecordError(
+            f"{name}: the clock {label!r} has steps that are no time; remove the column"
+        )
+    late = u - period * n
+    # Least: what rounding, jitter and packets do to the stamps.
+    steps = np.diff(late)
+    jitter = float(np.median(np.abs(steps - np.median(steps))))
+    least = max(0.75 * period, 6.0 * jitter)
+    window = max(8, min(len(u), round(1.0 / (period * packet))))
+    gaps: list[tuple[int, int]] = []
+    suspects = np.flatnonzero(steps > least)
+    if len(suspects) > max(64, len(u) // 8):
+        suspects = suspects[:0]  # it is the stamps that jitter
+    for at in suspects.tolist():
+        before = late[max(0, at - window + 1) : at + 1].min()
+        after = late[at + 1 : at + 1 + window].min()
+        missing = round(float(after - before) / period)
+        if missing >= 1 and after - before > max(least, 0.5 * steps[at]):
+            gaps.append((int(n[at + 1]), missing))
+    if gaps:
+        lost = np.zeros(len(u))
+        for row, missing in gaps:
+            lost[np.searchsorted(n, row) :] += missing
+        n = n + lost
+    fs = _rate(n, u)
+    if not _LOWEST / 10 <= fs <= 1e7 or abs(1 - fs * period) > 0.05:
+        raise RecordError(
+            f"{name}: the clock {label!r} does not climb evenly (about {1 / period:.4g} samples a "
+            "second); remove the column and give the rate, such as fs=250"
+        )
+    return fs, gaps
+
+
+def _rate(n: Floats, u: Floats) -> float:
+    """Return the samples a second of stamps `u` at the samples `n`."""
+    slope, begin = np.polyfit(n, u, 1)
+    if not slope > 0:
+        return math.inf
+    fs = 1.0 / float(slope)
+    # Whole Hz are taken where the rounding of the stamps allows them.
+    bent = float(np.percentile(np.abs(u - (begin + slope * n)), 95))
+    whole = round(fs) if fs < 1e9 else 0
+    close = abs(fs - whole) <= min(0.1, fs * (2 * bent / float(u[-1] - u[0]) + 1e-6))
+    return float(whole) if close and whole else fs

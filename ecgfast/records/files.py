@@ -1,0 +1,166 @@
+"""Opening files that somebody else made: regular ones only, and none that a header smuggles in."""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
+
+import numpy as np
+
+from ..errors import EcgfastError, RecordError
+
+__all__ = ["check_regular", "damaged", "named_file", "open_regular", "read_regular"]
+
+# Bytes of a file that is read as a whole: a header, an annotation file.
+_WHOLE = 1 << 28
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading.
+
+    A pipe or a device would wait for ever, or never end; it is refused without waiting.
+
+    Parameters
+    ----------
+    path : Path
+        The file; symbolic links are followed.
+
+    Returns
+    -------
+    binary file
+        Buffered.
+
+    Raises
+    ------
+    RecordError
+        If it is a pipe, a device, a socket or a folder.
+    OSError
+        If it is missing or may not be read.
+    """
+    try:
+        number = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
+    except ValueError:  # a NUL in the name
+        raise RecordError(f"{path}: is no name of a file; correct it") from None
+    except OSError:
+        _refuse_special(path, path.stat().st_mode)  # a socket cannot be opened
+        raise
+    try:
+        _refuse_special(path, os.fstat(number).st_mode)
+        return os.fdopen(number, "rb")
+    except BaseException:
+        os.close(number)
+        raise
+
+
+def _refuse_special(path: Path, mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    if stat.S_ISDIR(mode):
+        raise RecordError(f"{path}: is a folder; name one recording in it")
+    raise RecordError(
+        f"{path}: is a pipe or a device and no file; save the recording as a file first, or send "
+        "its samples to `ecgfast stream -`"
+    )
+
+
+def check_regular(path: Path) -> None:
+    """Raise as `open_regular` does, for libraries that open a path themselves."""
+    open_regular(path).close()
+
+
+def read_regular(path: Path, limit: int = _WHOLE) -> bytes:
+    """Return the content of a regular file.
+
+    Raises
+    ------
+    RecordError
+        As `open_regular`, and if the file holds more than `limit` bytes.
+    """
+    with open_regular(path) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise RecordError(
+            f"{path}: holds more than {limit:,} bytes, too many for a file of its kind"
+        )
+    return data
+
+
+def named_file(header: Path, name: str, *, follow: bool) -> Path:
+    """Return the path of a file that a header names.
+
+    Parameters
+    ----------
+    header : Path
+        The file that the user named.
+    name : str
+        What it says, relative to its own folder.
+    follow : bool
+        Whether a file outside that folder may be read.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    RecordError
+        If the name is none, or leads out of the folder and `follow` is false.
+    """
+    if "\0" in name or not name.strip():
+        raise RecordError(f"{header}: names a file {name!r}, which is no name; fetch it again")
+    path = header.parent / name
+    if follow:
+        return path
+    absolute = PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive
+    # Where the header itself is a link, its files may lie where it points to.
+    homes = {header.parent.resolve(), header.resolve().parent}
+    real = path.resolve()
+    if absolute or not any(home in real.parents for home in homes):
+        raise RecordError(
+            f"{header}: names the file {name!r} outside its own folder; if you trust it, read it "
+            "with follow=True"
+        )
+    return path
+
+
+@contextmanager
+def damaged(path: Path, kind: str, advice: str = "export or fetch it again") -> Iterator[None]:
+    """Turn whatever a reader stumbles over into one line that names the file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        What it was read as, with its article.
+    advice : str
+        What to do.
+
+    Raises
+    ------
+    RecordError
+        In place of any exception but this package's own and those of the system.
+    """
+    try:
+        # What numpy would warn of is found in the values, or is an error.
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except EcgfastError:
+        raise
+    except MemoryError:
+        raise RecordError(f"{path}: {kind} that does not fit in memory; {advice}") from None
+    except OSError as error:
+        if error.strerror is None:  # a library's own
+            raise RecordError(f"{path}: cannot be read as {kind} ({error}); {advice}") from None
+        raise RecordError(f"{path}: cannot be read ({error.strerror}); check the file") from None
+    except Exception as error:
+        text = " ".join(str(error).split())[:200] or type(error).__name__
+        raise RecordError(f"{path}: cannot be read as {kind} ({text}); {advice}") from None

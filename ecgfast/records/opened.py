@@ -1,0 +1,85 @@
+"""What a reader makes of a file: columns with names, units and rates, and values on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .record import Annotations
+
+__all__ = ["Column", "Opened", "Values"]
+
+Values = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column, channel or signal of a file.
+
+    Attributes
+    ----------
+    name : str
+        What the file calls it; empty where it says nothing.
+    unit : str
+        Unit of the values as the file states it; empty where it says nothing.
+    fs : float or None
+        Sampling rate in Hz; None where the file says nothing.
+    n_samples : int
+        Samples of this column.
+    role : str
+        What the format itself says that the column is: ``clock``, ``ecg``, or a sensor that is no
+        ECG; empty where only name, unit and values can tell.
+    """
+
+    name: str
+    unit: str
+    fs: float | None
+    n_samples: int
+    role: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A file as its reader found it, before leads are chosen and converted.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    format : str
+        What it was read as.
+    columns : tuple of Column
+        Everything in it that could be a signal.
+    read : callable
+        ``read(start, stop, columns)`` returns values of shape (stop - start, len(columns)) in the
+        columns' own units, NaN where a sample is missing.
+    fs_from : str
+        Where the sampling rate comes from, in words.
+    declared : bool
+        Whether the format itself says that columns measured in volts are leads; else names, units
+        and values have to tell.
+    about_ecg : bool
+        Whether the file says of itself that it holds an ECG.
+    start, annotations, comments
+        As in `Record`; annotations count in samples at `annotation_fs` where that is given.
+    notes : tuple of str
+        What was done to the file's content in reading it, in words.
+    """
+
+    path: Path
+    format: str
+    columns: tuple[Column, ...]
+    read: Callable[[int, int, Sequence[int]], Values] = field(repr=False)
+    fs_from: str = "the file's header"
+    declared: bool = False
+    about_ecg: bool = False
+    start: datetime | None = None
+    annotations: Callable[[float], Annotations | None] | None = None
+    comments: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

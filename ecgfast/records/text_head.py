@@ -1,0 +1,538 @@
+"""What the first lines of a text file say: encoding, separator, names, units, rate, start.
+
+No list of programs: every head is read by the same few rules. The body's form (separator, decimal
+mark, number of columns, which of them are numbers or times) is found first, from lines well below
+the head; the head is everything before the first line of that form.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..errors import RecordError
+from .choosing import role_of
+from .units import is_unit, to_millivolt, to_seconds
+
+__all__ = ["Head", "encoding_of", "read_head"]
+
+# Columns of a table, and lines that its form is found from.
+_MOST_COLUMNS, _LINES = 1024, 400
+
+_NUMBER = {
+    ".": re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII),
+    ",": re.compile(r"[+-]?(?:\d+,?\d*|,\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII),
+}
+_MISSING = {
+    "",
+    "-",
+    "!",
+    "?",
+    "--",
+    "nan",
+    "-nan",
+    "+nan",
+    "na",
+    "n/a",
+    "null",
+    "none",
+    "inf",
+    "-inf",
+    "+inf",
+}
+_DATE = r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}"
+_CLOCK = r"\d{1,4}:\d{1,2}(?::\d{1,2})?(?:[.,]\d{1,9})?(?: ?[apAP][mM])?"
+_ZONE = r"(?:Z| ?(?:UTC|GMT)| ?[+-]\d\d:?\d\d)?"
+_DATE_AFTER = _DATE.replace(r"\1", r"\2")  # its separator is the second group of the pattern
+_TIME = re.compile(
+    rf"\[?(?:{_DATE}(?:[T ]{_CLOCK}{_ZONE})?|{_CLOCK}(?: {_DATE_AFTER})?)\]?", re.ASCII
+)
+_SEPARATORS: tuple[tuple[str | None, str], ...] = (
+    ("\t", "."), (";", "."), (",", "."), ("|", "."), (None, "."),
+    ("\t", ","), (";", ","), ("|", ","), (None, ","),
+)  # fmt: skip
+
+_RATE_WORD = (
+    r"(?:sampl\w*[ _-]*(?:rate|freq\w*|hz)|samplerate|\bfs\b|\bsrate\b|\bsfreq\b|\bfsamp\b"
+    r"|(?<!heart )(?<!pulse )(?<!baud )(?<!bit )(?<!resp )\brate\b|\bfreq(?:uency)?\b|abtast\w*"
+    r"|fr[eé]quence\w*|frecuencia\w*)"
+)
+_RATE = re.compile(
+    _RATE_WORD + r"[^\d\n:=,;\t]{0,30}[\"']?\s*[:=,;\t ]+\s*[\"'\[]?\s*"
+    r"(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)\s*(khz|ksps)?",
+    re.IGNORECASE,
+)
+_STATED_RATE = re.compile(_RATE_WORD + r"\s*[=:]+\s*([^,;\s]+)", re.IGNORECASE)
+_INTERVAL = re.compile(
+    r"(?:sampl\w*[ _-]*)?(?:interval|period)\w*\s*(?:[(\[](\w+)[)\]])?\s*[:=,;\t ]+\s*"
+    r"(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)\s*(\w+)?",
+    re.IGNORECASE,
+)
+_BARE_RATE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:hz|hertz|sps|samples/s(?:ec)?)\b", re.IGNORECASE)
+_NOT_RATE = re.compile(r"filter|notch|low|high|band|cut|mains|heart|pulse|bpm", re.IGNORECASE)
+_UNIT_LINE = re.compile(
+    r"\b(?:units?|einheit|unit[eé]s?)\b[\"']?\s*[:=,;\t]+\s*[\"']?([^\s,;\"']+)", re.IGNORECASE
+)
+_NAMES_LINE = re.compile(
+    r"\b(?:labels?|channels?|leads?|columns?|channel ?titles?|kan[aä]le?)\b[\"']?"
+    r"\s*[:=,;\t]+\s*(.+)",
+    re.IGNORECASE,
+)
+_START_WORD = re.compile(r"date|time|start|record|begin|datum|zeit", re.IGNORECASE)
+_NOT_START = re.compile(r"birth|dob|geboren|export|elapsed|software|version", re.IGNORECASE)
+_MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6}))?)?")
+_SETTING = re.compile(r"^[^:=,;\t]{1,60}\s*(?::=|[:=]|[,;\t])")
+_BRACKETED = re.compile(r"(.*?)\s*[(\[]([^()\[\]]*)[)\]]\s*")
+_SUFFIX = re.compile(r"(.*?)[ _/]+(mv|uv|µv|μv|nv|volts?|microvolts?|millivolts?)", re.IGNORECASE)
+
+
+@dataclass
+class Head:
+    """What the head of a text file says.
+
+    Attributes
+    ----------
+    separator : str or None
+        What parts cells; None for blanks.
+    decimal : str
+        Decimal mark.
+    kinds : list of str
+        Of each column ``number``, ``time`` or ``words``.
+    names, units : list of str
+        Of each column; empty where the file says nothing.
+    first : int
+        Lines before the first line of the body.
+    fs : float or None
+        Sampling rate in Hz that the head states.
+    fs_from : str
+        Where it does.
+    start : datetime or None
+        When the recording began.
+    day_first : bool
+        Whether dates have their day before the month.
+    about_ecg : bool
+        Whether the head says that this is an ECG.
+    comments : list of str
+        The head's lines.
+    """
+
+    separator: str | None
+    decimal: str
+    kinds: list[str]
+    names: list[str]
+    units: list[str]
+    first: int
+    fs: float | None = None
+    fs_from: str = ""
+    start: datetime | None = None
+    day_first: bool = False
+    about_ecg: bool = False
+    comments: list[str] = field(default_factory=list)
+
+
+def encoding_of(data: bytes) -> str | None:
+    """Return the encoding of a text that begins with `data`; None if it is no text."""
+    for mark, name in (
+        (b"\xef\xbb\xbf", "utf-8-sig"),
+        (b"\xff\xfe", "utf-16"),
+        (b"\xfe\xff", "utf-16"),
+    ):
+        if data.startswith(mark):
+            return name
+    if len(data) >= 8:
+        # Without a mark: every other byte of digits and separators is zero.
+        even, odd = data[0:4096:2].count(0), data[1:4096:2].count(0)
+        half = min(len(data), 4096) // 2
+        if odd > 0.7 * half and even < 0.1 * half:
+            return "utf-16-le"
+        if even > 0.7 * half and odd < 0.1 * half:
+            return "utf-16-be"
+    if any(c in data for c in (*range(9), 14, 15, 16, 127)):
+        return None
+    try:
+        data[:-4].decode("utf-8")  # the last character may be cut
+    except UnicodeDecodeError as error:
+        if error.end < len(data) - 8:
+            return "cp1252"
+    return "utf-8"
+
+
+def cells_of(line: str, separator: str | None) -> list[str]:
+    """Return the cells of a line, without blanks and quotes around them."""
+    if separator is None:
+        return [cell.strip("\"'") for cell in line.split()]
+    cells: list[str] = []
+    rest = line.strip(" \r")
+    while True:
+        rest = rest.lstrip(" ")
+        quote = rest[:1] if rest[:1] in ("'", '"') else ""
+        close = rest.find(quote, 1) if quote else -1
+        if close > 0:
+            cells.append(rest[1:close].strip())
+            at = rest.find(separator, close)
+        else:
+            at = rest.find(separator)
+            cells.append((rest if at < 0 else rest[:at]).strip(" \t").strip("\"'"))
+        if at < 0:
+            return cells
+        rest = rest[at + 1 :]
+
+
+def _kind(cell: str, decimal: str) -> str:
+    if _NUMBER[decimal].fullmatch(cell):
+        return "number"
+    if cell.lower() in _MISSING:
+        return "missing"
+    return "time" if len(cell) <= 40 and _TIME.fullmatch(cell) else "words"
+
+
+def _row(line: str, separator: str | None) -> list[str]:
+    """Return the cells of a line of the body, without the empty one that a last separator opens."""
+    cells = cells_of(line, separator)
+    return cells[:-1] if len(cells) > 1 and not cells[-1] and separator is not None else cells
+
+
+@dataclass
+class _Form:
+    """A separator and decimal mark with what the lines are under them."""
+
+    separator: str | None
+    decimal: str
+    width: int
+    kinds: list[str]
+    score: tuple[float, ...]
+
+
+def _form(lines: list[str], separator: str | None, decimal: str) -> _Form | None:
+    """Judge the lines of a body as a table of such cells; None if they are none."""
+    # A last separator opens a cell that may be filled in other lines.
+    rows = [cells_of(line, separator) for line in lines]
+    widths = [len(row) for row in rows]
+    width = max(set(widths), key=lambda w: (widths.count(w), w))
+    if width > 1 and all(not row[-1] for row in rows if len(row) == width):
+        rows = [row[:-1] if len(row) == width and not row[-1] else row for row in rows]
+        width -= 1
+    fitting = [row for row in rows if len(row) == width]
+    if width > _MOST_COLUMNS or not fitting:
+        return None
+    kinds: list[str] = []
+    good = 0.0
+    for column in zip(*fitting, strict=True):
+        found = [_kind(cell, decimal) for cell in column]
+        told = [kind for kind in found if kind != "missing"]
+        kind = max(("number", "time", "words"), key=told.count) if told else "number"
+        # Words here and there are malformed lines; more of them, and it is a column of words.
+        share = told.count(kind) / len(told) if told else 1.0
+        kinds.append(kind if share >= 0.5 else "words")
+        good += share if kinds[-1] != "words" else 0.0
+    if "number" not in kinds:
+        return None
+    fits = len(fitting) / len(rows)
+    return _Form(separator, decimal, width, kinds, (round(fits * good / width, 3), width > 1))
+
+
+def _best_form(lines: list[str], heads: list[str]) -> _Form | None:
+    """Return the form that fits the lines of a body best."""
+    forms = [form for s, d in _SEPARATORS if (form := _form(lines, s, d)) is not None]
+    if not forms:
+        return None
+    best = max(forms, key=lambda form: form.score)
+    if best.separator == "," and best.width == 2 and _decimal_commas(lines, heads):
+        return next((f for f in forms if f.decimal == "," and f.width == 1), best)
+    return best
+
+
+def _decimal_commas(lines: list[str], heads: list[str]) -> bool:
+    """Whether ``3,456`` is one number with a decimal comma, not two cells."""
+    pairs = [cells_of(line, ",") for line in lines]
+    pairs = [pair for pair in pairs if len(pair) == 2]
+    if not pairs or any(
+        not re.fullmatch(r"\d+", b) or not re.fullmatch(r"[+-]?\d+", a) for a, b in pairs
+    ):
+        return False
+    # Counts have no leading zeros and no minus before one.
+    telling = any(len(b) > 1 and b[0] == "0" for _, b in pairs) or any(a == "-0" for a, _ in pairs)
+    named = (
+        heads
+        and len(cells_of(heads[-1], ",")) == 2
+        and not _SETTING.match(heads[-1].replace(",", " "))
+    )
+    return telling and not (named and not _NUMBER["."].fullmatch(cells_of(heads[-1], ",")[0]))
+
+
+def read_head(text: str, whole: bool, name: str) -> Head:
+    """Understand the head of a text file.
+
+    Parameters
+    ----------
+    text : str
+        Its beginning.
+    whole : bool
+        Whether that is all of it.
+    name : str
+        The file, for messages.
+
+    Returns
+    -------
+    Head
+
+    Raises
+    ------
+    RecordError
+        If it holds no table of numbers.
+    """
+    lines = text.split("\n")
+    if not whole and len(lines) > 1:
+        lines.pop()  # cut anywhere
+    numbered = [(i, line.strip("\r \ufeff")) for i, line in enumerate(lines)]
+    filled = [(i, line) for i, line in numbered if line.strip() and line[:1] not in ("#", "%")]
+    if not filled:
+        raise RecordError(f"{name}: holds no samples; export it again")
+    if len(filled[0][1]) > 1 << 16:
+        raise RecordError(
+            f"{name}: has lines of more than 65,536 characters; write a line a sample"
+        )
+    # From the end of what is there, below any head: but not the last line, which may be cut.
+    body = [line for _, line in (filled[:-1] if len(filled) > 8 else filled)][-_LINES:]
+    body = body[len(body) // 4 :] if len(body) > 40 else body[-max(1, min(len(body), 8)) :]
+    numeric = [line for line in body if _starts_with_number(line)]
+    if 2 * len(numeric) >= len(body):  # a short file's head is in what was taken
+        body = numeric
+    heads = [line for _, line in filled[:64] if not _starts_with_number(line)]
+    form = _best_form(body, heads)
+    while form is None and len(body) > 1:
+        body = body[len(body) // 2 :]
+        form = _best_form(body, heads)
+    if form is None:
+        first, cell = next(
+            ((i, line) for i, line in filled[1:] if not _starts_with_number(line)), filled[0]
+        )
+        word = (cells_of(cell, None) or [""])[0][:40]
+        if len(filled) == 1:
+            raise RecordError(f"{name}: holds a line of names and no samples; export it again")
+        raise RecordError(
+            f"{name}: line {first + 1}: {word!r} is not a number; this is no table of samples"
+        )
+    first = _first_line(filled, form)
+    above = [(i, line) for i, line in numbered if i < first and line.strip()]
+    head = Head(
+        form.separator, form.decimal, form.kinds, [""] * form.width, [""] * form.width, first
+    )
+    _understand(head, [line for _, line in above], name)
+    dates = [cells_of(line, form.separator) for line in body]
+    head.day_first = _day_first(dates)
+    return head
+
+
+def _starts_with_number(line: str) -> bool:
+    return bool(re.match(r"[\s\"'\[]*[+-]?[.,]?\d", line))
+
+
+def _fits(line: str, form: _Form) -> bool:
+    row = cells_of(line, form.separator)
+    if len(row) == form.width + 1 and not row[-1]:
+        row = row[:-1]
+    if len(row) != form.width:
+        return False
+    kinds = [_kind(cell, form.decimal) for cell in row]
+    return any(kind in ("number", "time") for kind in kinds) and all(
+        kind in (wanted, "missing") or wanted == "words"
+        for kind, wanted in zip(kinds, form.kinds, strict=True)
+    )
+
+
+def _first_line(filled: list[tuple[int, str]], form: _Form) -> int:
+    """Return the number of the first line of the body."""
+    fits = [_fits(line, form) for _, line in filled[:2000]]
+    for place, ok in enumerate(fits):
+        # One line of numbers may stand in a head, such as a count.
+        if ok and (place + 1 >= len(fits) or fits[place + 1] or form.width > 1):
+            return filled[place][0]
+    return filled[0][0]
+
+
+def _understand(head: Head, lines: list[str], name: str) -> None:
+    """Take settings, names and units from the lines above the body."""
+    plain = [re.sub(r"^[#%;/!*\s]+", "", line).strip() for line in lines]
+    head.comments = [line for line in plain if line]
+    named: list[int] = []
+    for i, line in enumerate(plain):
+        if line.startswith("{"):
+            _from_json(head, line)
+            continue
+        _settings(head, line, lines[i], name)
+        cells = _row(line, head.separator)
+        if len(cells) == len(head.kinds) and _are_names(
+            cells, head, line, last=i == len(plain) - 1
+        ):
+            named.append(i)
+    if re.search(r"ecg|ekg|electrocardio", " ".join(plain), re.IGNORECASE):
+        head.about_ecg = True
+    split = head.separator if len(head.kinds) > 1 else ","
+    cells = _row(plain[-1], split) if plain else []
+    if len(cells) > len(head.kinds) and not named and all(
+        role_of(cell)[0] in ("ecg", "clock") for cell in cells
+    ) and not _NAMES_LINE.match(plain[-1]):  # fmt: skip
+        raise RecordError(
+            f"{name}: line {head.first + 1} has {len(head.kinds)} columns where {len(cells)} are "
+            "named; correct the names or the lines"
+        )
+    units_at = next(
+        (i for i in reversed(named) if _are_units(_row(plain[i], head.separator))), None
+    )
+    names_at = next((i for i in reversed(named) if i != units_at), None)
+    if names_at is not None:
+        for c, cell in enumerate(_row(plain[names_at], head.separator)):
+            label, unit = _split_unit(cell)
+            head.names[c] = label
+            head.units[c] = unit or head.units[c]
+    if units_at is not None:
+        for c, cell in enumerate(_row(plain[units_at], head.separator)):
+            head.units[c] = cell.strip("()[] ") or head.units[c]
+    if head.fs is None:
+        bare = {
+            found[1]
+            for line in plain
+            if not _NOT_RATE.search(line)
+            for found in _BARE_RATE.finditer(line)
+        }
+        if len(bare) == 1:
+            head.fs, head.fs_from = float(bare.pop().replace(",", ".")), "the file's head"
+
+
+def _are_names(cells: list[str], head: Head, line: str, *, last: bool) -> bool:
+    """Whether a line above the body gives names or units of its columns."""
+    told = [cell for cell in cells if cell]
+    if not told or any(_kind(cell, head.decimal) in ("number", "time") for cell in told):
+        return False
+    if len(cells) > 2:
+        return True
+    if len(cells) == 1:
+        return last and len(line) <= 40 and not re.search(r"[:=,;\t]", line)
+    # Two cells may be a setting: "Unit,mV" says no more than that.
+    setting = _UNIT_LINE.match(line) or _NAMES_LINE.match(line) or _RATE.search(line)
+    return not setting or role_of(cells[0])[0] in ("clock", "counter")
+
+
+def _are_units(cells: list[str]) -> bool:
+    told = [cell.strip("()[] ") for cell in cells if cell.strip("()[] ")]
+    return (
+        bool(told)
+        and all(is_unit(cell) for cell in told)
+        and any(
+            to_millivolt(c) is not None or to_seconds(c) is not None or len(c) > 1 for c in told
+        )
+    )
+
+
+def _split_unit(cell: str) -> tuple[str, str]:
+    """Take the unit off a column's name: ``MLII (uV)``, ``ecg [mV]``, ``ECG_uV``."""
+    found = _BRACKETED.fullmatch(cell)
+    if found and (is_unit(found[2]) or not found[2].isdigit()):
+        return found[1], found[2]
+    found = _SUFFIX.fullmatch(cell)
+    return (found[1], found[2]) if found else (cell, "")
+
+
+def _settings(head: Head, line: str, raw: str, name: str) -> None:
+    """Take a rate, a unit, names or a start from a line of the head."""
+    if head.fs is None:
+        found = _RATE.search(line)
+        if found and not _NOT_RATE.search(line[: found.start()]):
+            factor = 1e3 if found[2] else 1.0
+            head.fs, head.fs_from = factor * float(found[1].replace(",", ".")), "the file's head"
+        elif raw.startswith("#") and (stated := _STATED_RATE.search(line)):
+            raise RecordError(
+                f"{name}: its comment says fs={stated[1][:40]}; write a number, # fs=360"
+            )
+        elif (found := _INTERVAL.search(line)) is not None:
+            seconds = to_seconds(found[3] or found[1] or "s")
+            value = float(found[2].replace(",", "."))
+            if seconds and value > 0:
+                head.fs, head.fs_from = 1.0 / (seconds * value), "the file's head"
+    found = _UNIT_LINE.search(line)
+    if found and is_unit(found[1]):
+        head.units = [unit or found[1] for unit in head.units]
+    found = _NAMES_LINE.search(line)
+    if found:
+        cells = _row(
+            found[1], head.separator if head.separator and head.separator in found[1] else ","
+        )
+        if len(cells) == 1:
+            cells = cells_of(found[1], None) if len(head.kinds) > 1 else [found[1].strip("\"' []")]
+        if len(cells) == len(head.kinds) and not any(c.isdigit() for c in cells):
+            for c, cell in enumerate(cells):
+                head.names[c], unit = _split_unit(cell.strip("\"' []"))
+                head.units[c] = unit or head.units[c]
+    moment = _MOMENT.search(line)
+    if moment and head.start is None and _START_WORD.search(line) and not _NOT_START.search(line):
+        year, month, day, hour, minute, second = (int(part or 0) for part in moment.groups()[:6])
+        try:
+            micro = int((moment[7] or "0").ljust(6, "0"))
+            head.start = datetime(year, month, day, hour, minute, second, micro)
+        except ValueError:
+            pass
+
+
+def _from_json(head: Head, line: str) -> None:
+    """Take names and rate from a JSON object in the head, such as OpenSignals writes."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return
+    names: list[str] | None = None
+    labels: list[str] | None = None
+    sensors: list[str] | None = None
+    for key, value in _walk(found, 0):
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if (
+                re.fullmatch(_RATE_WORD, key.strip(), re.IGNORECASE)
+                and head.fs is None
+                and 0 < value < 1e6
+            ):
+                head.fs, head.fs_from = float(value), "the file's head"
+        elif isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+            if len(value) == len(head.kinds):
+                names = names or value
+            elif "sensor" in key.lower():
+                sensors = value
+            elif "label" in key.lower() or "channel" in key.lower():
+                labels = value
+    if names is None:
+        return
+    head.names = [str(item) for item in names]
+    # Sensors belong to the columns with their labels, or to the last ones.
+    if sensors:
+        places = (
+            [names.index(label) for label in labels]
+            if labels and len(labels) == len(sensors) and set(labels) <= set(names)
+            else list(range(len(names) - len(sensors), len(names)))
+        )
+        for place, sensor in zip(places, sensors, strict=False):
+            if sensor.strip() and sensor.strip().upper() not in ("RAW", "CUSTOM"):
+                head.names[place] = sensor
+
+
+def _walk(value: Any, depth: int) -> list[tuple[str, Any]]:
+    """Return the members of a JSON object and of those in it, a few levels deep."""
+    found: list[tuple[str, Any]] = []
+    if isinstance(value, dict) and depth < 4:
+        for key, item in list(value.items())[:1000]:
+            found.append((str(key), item))
+            found += _walk(item, depth + 1)
+    return found
+
+
+def _day_first(rows: list[list[str]]) -> bool:
+    """Whether dates like 3/4/2024 have their day first: dots do, and a month beyond 12."""
+    for row in rows:
+        for cell in row:
+            found = re.match(r"\[?(?:[\d:.,]+ )?(\d{1,2})([-/.])(\d{1,2})\2(\d{4})", cell)
+            if found and (int(found[1]) > 12 or found[2] == "."):
+                return True
+            if found and int(found[3]) > 12:
+                return False
+    return False

@@ -1,0 +1,84 @@
+"""Units of measurement: which are voltages, which say nothing, and which are no ECG's."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["UNKNOWN", "is_unit", "to_millivolt", "to_seconds", "unit_kind"]
+
+#: Unit of a lead whose file does not say what its numbers mean.
+UNKNOWN = "unknown"
+
+_MILLIVOLT = {
+    "kv": 1e6, "v": 1e3, "volt": 1e3, "volts": 1e3,
+    "mv": 1.0, "millivolt": 1.0, "millivolts": 1.0, "milli volt": 1.0,
+    "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "mcv": 1e-3, "microvolt": 1e-3, "microvolts": 1e-3,
+    "nv": 1e-6, "nanovolt": 1e-6, "nanovolts": 1e-6,
+}  # fmt: skip
+
+# What converters and normalised signals are given in: numbers that mean no voltage.
+_NUMBERS = {
+    "", "nu", "n.u.", "adu", "adc", "au", "a.u.", "a.u", "arb", "arbitrary", "arbitrary units",
+    "count", "counts", "lsb", "raw", "bit", "bits", "digit", "digits", "unit", "units", "unknown",
+    "none", "n/a", "na", "-", "?", "1", "normalized", "normalised", "norm", "int", "integer",
+    "float", "dimensionless", "adc counts", "adc units",
+}  # fmt: skip
+
+_SECONDS = {
+    "d": 86400.0, "day": 86400.0, "days": 86400.0,
+    "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
+    "min": 60.0, "minute": 60.0, "minutes": 60.0,
+    "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "epoch": 1.0,
+    "ms": 1e-3, "msec": 1e-3, "msecs": 1e-3, "milli": 1e-3, "millis": 1e-3,
+    "millisec": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3,
+    "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "usec": 1e-6, "micros": 1e-6, "microsec": 1e-6,
+    "microsecond": 1e-6, "microseconds": 1e-6,
+    "ns": 1e-9, "nsec": 1e-9, "nanos": 1e-9, "nanosecond": 1e-9, "nanoseconds": 1e-9,
+}  # fmt: skip
+
+# Other units that stand in lines of units.
+_OTHERS = {
+    "g", "mg", "m/s2", "m/s^2", "m/s²", "m/s", "deg", "deg/s", "°/s", "dps", "rad/s", "gauss", "ut",
+    "µt", "mmhg", "cmh2o", "kpa", "pa", "hpa", "mbar", "bar", "c", "°c", "degc", "f", "k", "%",
+    "bpm", "1/min", "/min", "brpm", "l", "ml", "l/min", "lpm", "l/s", "ohm", "ohms", "kohm", "ω",
+    "us/cm", "usiemens", "µsiemens", "microsiemens", "ma", "ua", "hz", "lux", "db", "m", "cm", "mm",
+}  # fmt: skip
+
+_CLOCK = re.compile(r"(?:[hmsdy]+[:/.\- ])+[hmsdyf.]+|hh:mm:ss.*|mm:ss.*|iso ?8601", re.IGNORECASE)
+
+
+def _plain(unit: str) -> str:
+    return " ".join(unit.strip().strip("'\"()[]").split()).lower()
+
+
+def to_millivolt(unit: str) -> float | None:
+    """Return the factor from `unit` to mV, or None if it is no voltage.
+
+    Capital and small letters are not told apart, but for ``MV``, which nobody means.
+    """
+    return _MILLIVOLT.get(_plain(unit))
+
+
+def to_seconds(unit: str) -> float | None:
+    """Return the factor from `unit` to seconds, or None if it is no time."""
+    return _SECONDS.get(_plain(unit))
+
+
+def unit_kind(unit: str) -> str:
+    """Return ``volt``, ``number`` (no unit, or a converter's counts) or ``other``."""
+    plain = _plain(unit)
+    if plain in _MILLIVOLT:
+        return "volt"
+    return "number" if plain in _NUMBERS else "other"
+
+
+def is_unit(text: str) -> bool:
+    """Whether a cell in a table's head names a unit, or the form of a clock."""
+    plain = _plain(text)
+    return (
+        plain in _MILLIVOLT
+        or plain in _SECONDS
+        or plain in _OTHERS
+        or (plain in _NUMBERS and plain not in ("1", "unknown", "raw", "unit"))
+        or bool(_CLOCK.fullmatch(plain))
+    )
