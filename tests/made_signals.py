@@ -65,6 +65,6 @@ def made(
 def found_of(
     found: npt.NDArray[np.int64], r: npt.NDArray[np.int64], within: float
 ) -> tuple[int, int]:
-    """How many R peaks have a detection within so many samples, and how many detections no R peak."""
+    """R peaks with a detection within so many samples, and detections without an R peak."""
     far = np.abs(found[:, None] - r[None, :]) > within
     return int(np.sum(~far.all(axis=0))), int(np.sum(far.all(axis=1)))

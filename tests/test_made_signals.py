@@ -1,4 +1,4 @@
-"""Kinds of signals that detectors get wrong: each at several rates, noises, gains and polarities."""
+"""Kinds of signals that detectors get wrong: each at several rates, gains and polarities."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_small_animals(fs: float, rate: float, max_rate: float) -> None:
         assert hit >= 0.97 * len(r)
         assert false == 0
     batch = BeatStream(fs, max_rate=max_rate).process(signal)
-    assert np.median(batch.rr) == pytest.approx(60 / rate, rel=0.03)
+    assert np.nanmedian(batch.rr) == pytest.approx(60 / rate, rel=0.03)
 
 
 def test_max_rate_is_another_clock() -> None:
@@ -185,7 +185,7 @@ def test_max_rate_out_of_range() -> None:
 
 
 def test_max_rate_survives_a_pickle() -> None:
-    signal, r = small_animal(1000.0, 540.0, 3)
+    signal, _ = small_animal(1000.0, 540.0, 3)
     detector = QRSDetector(1000.0, max_rate=900)
     parts = [detector.process(signal[:1500])]
     detector = pickle.loads(pickle.dumps(detector))
@@ -211,8 +211,6 @@ def test_a_rate_near_the_limit_is_said(method: str) -> None:
 def test_max_rate_on_the_command_line(tmp_path, capsys) -> None:
     signal, r = small_animal(1000.0, 540.0, 4)
     np.save(tmp_path / "mouse.npy", signal[:, None].astype(np.float32))
-    main(
-        ["detect", str(tmp_path / "mouse.npy"), "--fs", "1000", "--max-rate", "900", "--json"]
-        + ["--output", str(tmp_path / "out.csv")]
-    )
+    files = [str(tmp_path / "mouse.npy"), "--output", str(tmp_path / "out.csv")]
+    assert main(["detect", *files, "--fs", "1000", "--max-rate", "900", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["beats"] == pytest.approx(len(r), abs=1)
