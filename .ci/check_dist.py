@@ -15,6 +15,14 @@ def tracked(pattern: str, under: str = "") -> set[str]:
     return {path.relative_to(HERE).as_posix() for path in (HERE / under).glob(pattern)}
 
 
+def has_symbols(wheel: Path, name: str) -> bool:
+    """Whether an extension for Linux was not stripped: six times the bytes."""
+    content = zipfile.ZipFile(wheel).read(name)
+    return content.startswith(b"\x7fELF") and any(
+        section in content for section in (b".debug_info\0", b".symtab\0")
+    )
+
+
 def main(folder: Path) -> None:
     """Exit with a message if something is missing or does not belong."""
     (wheel,) = folder.glob("*.whl")
@@ -31,7 +39,13 @@ def main(folder: Path) -> None:
         name.startswith("ecgfast/core.") and name.endswith((".so", ".pyd")) for name in in_wheel
     ):
         missing.append("ecgfast/core (compiled)")
-    strange = sorted(n for n in in_wheel if not n.startswith("ecgfast"))
+    strange = sorted(
+        name
+        for name in in_wheel
+        if not name.startswith("ecgfast") or name.endswith((".pyx", ".pxd", ".c", ".h", ".pyc"))
+    )
+
+    strange += [name for name in in_wheel if name.endswith(".so") and has_symbols(wheel, name)]
 
     top = sdist.name.removesuffix(".tar.gz")
     with tarfile.open(sdist) as archive:

@@ -33,7 +33,7 @@ from ecgfast.evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, confusion_matrix, i
 from ecgfast.evaluation.classes import from_matrix
 from ecgfast.records import Annotations, Record, read_record
 from ecgfast.runtime import Classifier
-from ecgfast.training.splits import DS2
+from ecgfast.training.datasets.splits import DS2
 
 RATIOS = (24, 18, 12, 6, 0)
 GAINS = (0.1, 0.5, 2.0, 10.0, -1.0)

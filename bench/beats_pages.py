@@ -31,7 +31,7 @@ from ecgfast.evaluation.classes import from_matrix
 from ecgfast.records import read_record
 from ecgfast.runtime import Classifier, ModelCard
 from ecgfast.runtime.cards import VIEWS
-from ecgfast.training.splits import DS2, patient_of
+from ecgfast.training.datasets.splits import DS2, patient_of
 
 TOLD = ("N", "S", "V")
 ONE_PATIENT = "mitdb/232"

@@ -12,9 +12,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ecgfast.evaluation import AAMI_CLASSES
-from ecgfast.training.made_beats import make_record
-from ecgfast.training.recipe import Recipe
-from ecgfast.training.rhythms import RHYTHMS
+from ecgfast.training.datasets.rhythm_augmentation import make_record
+from ecgfast.training.datasets.rhythms import RHYTHMS
+from ecgfast.training.recipes.recipe import Recipe
 
 #: A recording with clear P waves, and seconds drawn before and after the first beat that was made.
 RECORD, BEFORE, AFTER = "mitdb/122", 3.0, 7.0

@@ -17,7 +17,7 @@ from typing import Any
 
 from ecgfast import __version__
 from ecgfast.benchmark import machine, measure
-from ecgfast.cli.common import as_json
+from ecgfast.cli.output import as_json
 from ecgfast.runtime import ModelCard, available_models
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
         QRSDetector,
         WindowSpec,
     )
-    from ecgfast.decision import Decision
     from ecgfast.errors import (
         EcgfastError,
         InputError,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     )
     from ecgfast.records import Annotations, Record, read_record
     from ecgfast.runtime import Classifier
+    from ecgfast.runtime.decision import Decision
     from ecgfast.streaming import Beat, Quality, detect_qrs, stream_classify
 
 __version__ = "0.1.0"
@@ -36,7 +36,7 @@ _HOMES = {
     "ecgfast.core": (
         "BandpassFilter", "BeatBatch", "BeatStream", "QRSDetector", "WindowSpec",
     ),
-    "ecgfast.decision": ("Decision",),
+    "ecgfast.runtime.decision": ("Decision",),
     "ecgfast.errors": (
         "EcgfastError", "InputError", "MissingExtraError", "ModelError", "RecordError",
         "StateError",

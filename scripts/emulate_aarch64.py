@@ -107,10 +107,10 @@ def take_source(folder: Path, revision: str) -> str:
 
 def build_wheel(source: Path, to: Path, root: Path | None = None) -> Path:
     """Build a wheel for this machine, or, with a userland's folder, for aarch64."""
-    env: dict[str, str] = {}
+    env = {"ECGFAST_SYMBOLS": "1"}  # machine code is told by function
     if root is not None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        env = {
+        env |= {
             "CC": "aarch64-linux-gnu-gcc",
             "LDSHARED": "aarch64-linux-gnu-gcc -shared",
             "CFLAGS": f"-I{root}/usr/include/python{version} -I{root}/usr/include",

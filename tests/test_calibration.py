@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgfast.training.calibration import Calibration, fit_calibration
+from ecgfast.training.fitting.calibration import Calibration, fit_calibration
 
 CLASSES = 4
 
@@ -66,7 +66,7 @@ def test_weights_by_patient() -> None:
 
 
 def _examples(records: list[str], target: list[int]):
-    from ecgfast.training.examples import ExampleSet
+    from ecgfast.training.datasets.examples import ExampleSet
 
     n = len(records)
     patient, about = np.array(records), {"classes": list("NSVFQ")}
@@ -91,7 +91,7 @@ def test_databases_count_alike_in_the_choice() -> None:
 
 def test_calibration_is_learnt_from_the_answers_of_cross_validation() -> None:
     keras = pytest.importorskip("keras", reason="networks need Keras (extra train)")
-    from ecgfast.training.recipe import Recipe
+    from ecgfast.training.recipes.recipe import Recipe
     from ecgfast.training.tasks.beats import BeatTask
 
     rng = np.random.default_rng(2)
@@ -126,7 +126,7 @@ def test_a_published_model_leaves_no_feature_out() -> None:
     import dataclasses
 
     from ecgfast.errors import InputError
-    from ecgfast.training.recipe import Recipe
+    from ecgfast.training.recipes.recipe import Recipe
     from ecgfast.training.tasks.beats import BeatTask
 
     recipe = dataclasses.replace(Recipe.load("beats"), options={"without": ["rr_ratio"]})

@@ -16,9 +16,9 @@ from ecgfast import InputError, networks
 from ecgfast.cli import main
 from ecgfast.runtime import ModelCard
 from ecgfast.training import workflow
-from ecgfast.training.crossval import CandidateResult, difference, mean_figures, share_of
-from ecgfast.training.recipe import Recipe
-from ecgfast.training.studies import STUDIES, study
+from ecgfast.training.fitting.crossval import CandidateResult, difference, mean_figures, share_of
+from ecgfast.training.recipes.recipe import Recipe
+from ecgfast.training.recipes.studies import STUDIES, study
 
 
 def test_a_share_keeps_every_patient_and_class() -> None:
@@ -166,8 +166,8 @@ def test_made_examples_are_learnt_from_and_counted_but_not_watched_or_scored(
     toy: ToyTask, tmp_path, monkeypatch
 ) -> None:
     pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
-    from ecgfast.training import export as exporting
-    from ecgfast.training import fit as fitting
+    from ecgfast.training.export import tflite as exporting
+    from ecgfast.training.fitting import fit as fitting
 
     shown = []
     original = fitting.fit
@@ -203,7 +203,7 @@ def test_a_task_from_recipe_to_card_and_evaluation(
 ) -> None:
     """A sigmoid model with a protocol beside it: everything but the conversion."""
     pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
-    from ecgfast.training import export as exporting
+    from ecgfast.training.export import tflite as exporting
 
     def convert(model, out_dir, name, *, representative, labels, card, seed) -> None:
         content, _ = affine_model(np.random.default_rng(0), (POINTS, 1), None, 1)

@@ -24,12 +24,12 @@ from ecgfast import (
     stream_classify,
 )
 from ecgfast.cli import main
-from ecgfast.decision import REJECTED, LabelRule
 from ecgfast.evaluation import BeatModelScores, evaluate_decision, evaluate_probabilities
 from ecgfast.records import demo_record, read_annotations
 from ecgfast.reports import Tally
 from ecgfast.runtime import available_models
 from ecgfast.runtime.cards import VIEWS, probabilities_heading
+from ecgfast.runtime.decision import REJECTED, LabelRule
 
 CLASSES = ("N", "S", "V", "F", "Q")
 

@@ -14,7 +14,7 @@ import pytest
 
 from ecgfast.cli import main
 from ecgfast.errors import InputError, RecordError
-from ecgfast.training.download import download_database
+from ecgfast.training.datasets.physionet import download_database
 
 FILES = {
     "RECORDS": b"1\n",

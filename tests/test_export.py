@@ -14,8 +14,8 @@ from model_files import each_backend
 from ecgfast import networks
 from ecgfast.errors import InputError, ModelError
 from ecgfast.runtime import Classifier, InputSpec, ModelCard, ModelWindow
-from ecgfast.training import export as exporting
-from ecgfast.training.export import FORMS, export
+from ecgfast.training.export import tflite as exporting
+from ecgfast.training.export.tflite import FORMS, export
 
 keras = pytest.importorskip("keras", reason="export needs Keras (extra train)")
 pytest.importorskip("tensorflow", reason="export needs TensorFlow (extra train)")
@@ -252,7 +252,7 @@ def test_chosen_beats_are_even_over_classes():
 
 
 def test_importing_export_does_not_import_tensorflow():
-    code = "import sys, ecgfast.training.export; print('tensorflow' in sys.modules)"
+    code = "import sys, ecgfast.training.export.tflite; print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

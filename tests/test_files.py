@@ -21,7 +21,7 @@ from ecgfast._files import descriptor_of, whole_file, write_whole
 from ecgfast.errors import InputError, ModelError, RecordError
 from ecgfast.records import read_annotations
 from ecgfast.records.annotation_file import AnnotationFile
-from ecgfast.training.set_files import write_set
+from ecgfast.training.datasets.set_files import write_set
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX files, signals and limits")
 
@@ -175,7 +175,7 @@ def test_folders_and_missing_folders_are_named(tmp_path: Path) -> None:
 
 
 # Scratch files in temporary folders of their own.
-SCRATCH = {"benchmark/measure.py", "training/_convert.py", "training/export.py"}
+SCRATCH = {"benchmark/measure.py", "training/export/_convert.py", "training/export/tflite.py"}
 WRITES = re.compile(
     r"""\.write_(text|bytes)\(|open\([^)]*["'][rwax]b?\+?[wxa+]|open\(["'][wxa]|\bos\.(replace|rename)\("""
     r"""|\.(to_csv|savetxt|tofile)\(|np\.save\("""
@@ -196,7 +196,7 @@ def test_every_file_of_the_package_is_written_in_one_place() -> None:
 
 SLOW = """
 import sys, time
-from ecgfast.cli.common import guarded
+from ecgfast.cli.errors import guarded
 from ecgfast._files import whole_file
 
 def work():
@@ -299,7 +299,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
         + """
 import numpy as np
 from ecgfast._files import write_whole
-from ecgfast.training.set_files import write_set
+from ecgfast.training.datasets.set_files import write_set
 for data in ("x" * 100_000, {"x": np.zeros(100_000)}):
     try:
         write_whole(path, data) if isinstance(data, str) else write_set(path, {}, data)
@@ -373,7 +373,7 @@ def test_a_growing_file_may_replace_another_if_asked(tmp_path: Path) -> None:
 
 def test_models_and_card_come_together_or_not_at_all(tmp_path: Path) -> None:
     from ecgfast.runtime import ModelCard
-    from ecgfast.training.export import _write
+    from ecgfast.training.export.tflite import _write
 
     card = ModelCard(name="m", description="", task="beats", classes=("N",), inputs=())
     source, out = tmp_path / "source", tmp_path / "out"

@@ -15,9 +15,9 @@ from toy_task import POINTS, toy_examples, toy_recipe, toy_values
 
 from ecgfast import InputError, RecordError
 from ecgfast.core import FEATURE_NAMES
-from ecgfast.training.augment import Batches, class_weights, recorded_noise
-from ecgfast.training.examples import ExampleSet
-from ecgfast.training.recipe import Schedule
+from ecgfast.training.datasets.examples import ExampleSet
+from ecgfast.training.fitting.batches import Batches, class_weights, recorded_noise
+from ecgfast.training.recipes.recipe import Schedule
 
 NEXT = [FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")]
 
@@ -253,7 +253,7 @@ def test_schedules_that_make_no_sense(changes: dict, problem: str) -> None:
 @pytest.fixture
 def fitting():
     pytest.importorskip("keras", reason="training needs Keras (extra train)")
-    from ecgfast.training import fit
+    from ecgfast.training.fitting import fit
 
     return fit
 
@@ -307,7 +307,7 @@ import os, signal, sys
 import model_files
 from pathlib import Path
 from toy_task import toy_examples, toy_recipe
-from ecgfast.training.fit import fit
+from ecgfast.training.fitting.fit import fit
 lines = []
 def kill(line):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -12,8 +12,8 @@ import pytest
 from ecgfast.cli import main
 from ecgfast.core import WindowSpec
 from ecgfast.errors import InputError, RecordError
-from ecgfast.training.examples import ExampleSet
-from ecgfast.training.kaggle import (
+from ecgfast.training.datasets.examples import ExampleSet
+from ecgfast.training.datasets.kaggle import (
     CYCLE,
     PUBLISHED,
     PUBLISHED_TEST,
@@ -24,9 +24,9 @@ from ecgfast.training.kaggle import (
     read_kaggle_files,
     read_rows,
 )
-from ecgfast.training.kaggle_rows import compare_rows, find_rows, shown_points
-from ecgfast.training.recipe import Recipe
-from ecgfast.training.splits import DS1, DS2
+from ecgfast.training.datasets.kaggle_rows import compare_rows, find_rows, shown_points
+from ecgfast.training.datasets.splits import DS1, DS2
+from ecgfast.training.recipes.recipe import Recipe
 from ecgfast.training.tasks import load_task
 
 RECIPES = ("beats-cnn-bilstm", "beats-custom-cnn", "normality-td-lstm")
@@ -265,7 +265,7 @@ def test_ptb_recordings_are_labelled_by_their_header(tmp_path: Path) -> None:
     import wfdb
 
     from ecgfast.records import demo_record
-    from ecgfast.training.ptb import prepare_ptb
+    from ecgfast.training.datasets.ptb import prepare_ptb
 
     made = demo_record()
     signal = made.signal[: int(made.fs * 20), :1].astype(float)

@@ -23,9 +23,9 @@ from ecgfast import Record, stream_classify
 from ecgfast.errors import InputError, MissingExtraError
 from ecgfast.records import read_annotations, synthetic_ecg
 from ecgfast.records.annotation_file import AnnotationFile
+from ecgfast.sources.queue import missing
+from ecgfast.sources.text_lines import LineParser
 from ecgfast.streaming import SampleQueue, SerialSamples
-from ecgfast.streaming.lines import LineParser
-from ecgfast.streaming.queue import missing
 
 ROOT = Path(ecgfast.__file__).parents[1]  # of what is tested, installed or not
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals, pipes and signals")

@@ -18,8 +18,8 @@ from model_files import FEATURES, affine_model, save_model
 from record_files import write_wfdb
 
 from ecgfast.cli import main
-from ecgfast.cli.common import UsageError
-from ecgfast.cli.outputs import (
+from ecgfast.cli.errors import UsageError
+from ecgfast.cli.overwriting import (
     ANNOTATIONS,
     CARD,
     DATA_SET,
@@ -35,7 +35,7 @@ from ecgfast.cli.outputs import (
 )
 from ecgfast.records import Record, read_annotations, synthetic_ecg, write_annotations
 from ecgfast.reports.table import write_tables
-from ecgfast.training.examples import ExampleSet
+from ecgfast.training.datasets.examples import ExampleSet
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX files and descriptors")
 

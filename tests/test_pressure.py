@@ -15,7 +15,7 @@ from ecgfast.evaluation.pressure import (
     gain_over,
 )
 from ecgfast.records import synthetic_ecg
-from ecgfast.training.pressure import (
+from ecgfast.training.datasets.pressure import (
     REASONS,
     RULES,
     dropped_table,

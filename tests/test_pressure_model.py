@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ecgfast.core import FEATURE_NAMES
-from ecgfast.training.examples import ExampleSet
-from ecgfast.training.pressure import STRIP
-from ecgfast.training.recipe import Recipe
+from ecgfast.training.datasets.examples import ExampleSet
+from ecgfast.training.datasets.pressure import STRIP
+from ecgfast.training.recipes.recipe import Recipe
 from ecgfast.training.tasks import blood_pressure, load_task
 
 RR = FEATURE_NAMES.index("rr")
@@ -127,7 +127,7 @@ def test_scores_are_written_for_pictures(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_network_has_two_branches_and_tells_mmhg() -> None:
     pytest.importorskip("tensorflow")
     from ecgfast.networks import build
-    from ecgfast.training.fit import fit, predict
+    from ecgfast.training.fitting.fit import fit, predict
 
     options = dict(Recipe.load("blood-pressure").architecture)
     name = options.pop("name")

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from ecgfast import stream_classify
+from ecgfast.sources.rate import RateWatch, watched
 from ecgfast.streaming import SampleQueue, SerialSamples
-from ecgfast.streaming.rate import RateWatch, watched
 
 FS = 250.0
 STEP = 0.1
@@ -171,7 +171,7 @@ def test_sequences_and_sources_that_watch_themselves_are_not_watched(
 ) -> None:
     begun = []
     monkeypatch.setattr(
-        "ecgfast.streaming.sources.watched", lambda items, *_: begun.append(1) or items
+        "ecgfast.sources.chunks.watched", lambda items, *_: begun.append(1) or items
     )
     chunks = [np.zeros(25)] * 4
     list(stream_classify(chunks, FS))

@@ -13,9 +13,9 @@ from ecgfast import InputError, Record, detect_qrs
 from ecgfast.core import FEATURE_NAMES
 from ecgfast.evaluation import AAMI_CLASSES
 from ecgfast.records.synthetic import synthetic_ecg
-from ecgfast.training.examples import ExampleSet
-from ecgfast.training.made_beats import prepare_made_beats
-from ecgfast.training.rhythms import RHYTHMS, AtrialWaves, Rhythm, make_rhythm, retime
+from ecgfast.training.datasets.examples import ExampleSet
+from ecgfast.training.datasets.rhythm_augmentation import prepare_made_beats
+from ecgfast.training.datasets.rhythms import RHYTHMS, AtrialWaves, Rhythm, make_rhythm, retime
 
 N, S, V = (AAMI_CLASSES.index(c) for c in "NSV")
 FS = 250.0
@@ -193,8 +193,8 @@ def test_a_network_learns_from_what_is_made_of_its_own_patients_alone(monkeypatc
     pytest.importorskip("keras", reason="training needs Keras (extra train)")
     from toy_task import ToyTask, toy_examples, toy_recipe
 
-    from ecgfast.training import fit as fitting
-    from ecgfast.training.crossval import cross_validate
+    from ecgfast.training.fitting import fit as fitting
+    from ecgfast.training.fitting.crossval import cross_validate
 
     real = toy_examples()
     made = dataclasses.replace(real, record=np.char.add(real.record, ", made"))
@@ -220,8 +220,8 @@ def test_a_network_learns_from_what_is_made_of_its_own_patients_alone(monkeypatc
 def test_made_beats_of_the_model_come_from_training_patients_and_weigh_as_the_recipe_says(
     data_root: Path,
 ) -> None:
-    from ecgfast.training.recipe import Recipe
-    from ecgfast.training.splits import DS2
+    from ecgfast.training.datasets.splits import DS2
+    from ecgfast.training.recipes.recipe import Recipe
     from ecgfast.training.tasks.beats import TASK
 
     recipe = Recipe.load("beats").changed(
@@ -243,7 +243,7 @@ def test_made_beats_of_the_model_come_from_training_patients_and_weigh_as_the_re
 
 
 def test_what_a_comparison_leaves_out_is_zero_in_recorded_and_made_beats(data_root: Path) -> None:
-    from ecgfast.training.recipe import Recipe
+    from ecgfast.training.recipes.recipe import Recipe
     from ecgfast.training.tasks.beats import TASK
 
     recipe = Recipe.load("beats").changed(

@@ -10,9 +10,9 @@ import pytest
 
 from ecgfast import BeatBatch, BeatStream, InputError, RecordError, read_record
 from ecgfast.records import Annotations
-from ecgfast.training.examples import ExampleSet
-from ecgfast.training.recipe import Recipe
-from ecgfast.training.strips import STRIP, abnormal_share, prepare_strips, strip_labels
+from ecgfast.training.datasets.examples import ExampleSet
+from ecgfast.training.datasets.strips import STRIP, abnormal_share, prepare_strips, strip_labels
+from ecgfast.training.recipes.recipe import Recipe
 from ecgfast.training.tasks import normality
 
 

@@ -21,16 +21,16 @@ from ecgfast.evaluation import (
     score_classes,
 )
 from ecgfast.records import Record, synthetic_ecg, write_annotations
-from ecgfast.training.beats import (
+from ecgfast.training.datasets.beats import (
     BeatSet,
     cut_reference_beats,
     prepare_beats,
     record_names,
     without_lookahead,
 )
-from ecgfast.training.crossval import CandidateResult, choose
-from ecgfast.training.recipe import Recipe, recipe_names
-from ecgfast.training.splits import DS1, DS2, PACED, patient_folds, patient_of
+from ecgfast.training.datasets.splits import DS1, DS2, PACED, patient_folds, patient_of
+from ecgfast.training.fitting.crossval import CandidateResult, choose
+from ecgfast.training.recipes.recipe import Recipe, recipe_names
 from ecgfast.training.tasks.beats import beat_examples, of_training_patients
 from ecgfast.training.workflow import compare_candidates, score_on_test
 
@@ -440,7 +440,7 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
     from ecgfast import stream_classify
     from ecgfast.cli import main
     from ecgfast.runtime import ModelCard
-    from ecgfast.training import export as exporting
+    from ecgfast.training.export import tflite as exporting
 
     given = {}
 

@@ -190,7 +190,7 @@ def write_two_rates(folder: Path) -> Path:
 
 def test_several_rates(tmp_path: Path) -> None:
     pytest.importorskip("wfdb")
-    from ecgfast.records.mit import encode_annotations
+    from ecgfast.records.wfdb_annotations import encode_annotations
 
     path = write_two_rates(tmp_path)
     path.with_suffix(".atr").write_bytes(encode_annotations([10, 200], ["N", "V"], 125))
@@ -328,7 +328,7 @@ def test_empty_signal_file(tmp_path: Path) -> None:
 
 
 def test_truncated_annotations(tmp_path: Path) -> None:
-    from ecgfast.records.mit import encode_annotations
+    from ecgfast.records.wfdb_annotations import encode_annotations
 
     whole = encode_annotations([10, 5000], ["N", "V"], 250, ["", "a long remark"])
     (tmp_path / "r.atr").write_bytes(whole[:-8])

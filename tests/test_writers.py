@@ -21,7 +21,7 @@ from ecgfast.records import (
     write_csv,
     write_json,
 )
-from ecgfast.records.mit import CODES
+from ecgfast.records.wfdb_annotations import CODES
 
 
 @dataclass

@@ -11,8 +11,8 @@ import pytest
 
 from ecgfast.runtime import InputSpec
 from ecgfast.training import tasks
-from ecgfast.training.examples import ExampleSet
-from ecgfast.training.recipe import Recipe, Schedule
+from ecgfast.training.datasets.examples import ExampleSet
+from ecgfast.training.recipes.recipe import Recipe, Schedule
 from ecgfast.training.tasks import CardFacts, Task
 
 POINTS = 16
@@ -83,5 +83,5 @@ def toy_fixture(monkeypatch: pytest.MonkeyPatch) -> ToyTask:
     module = types.ModuleType("ecgfast.training.tasks.toy")
     module.TASK = task  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(tasks, "task_names", lambda: ["toy"])
+    monkeypatch.setattr(tasks, "TASKS", ("toy",))
     return task

@@ -43,7 +43,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..cli.common import as_json, example, guarded, print_json
+from ..cli.errors import guarded
+from ..cli.options import example
+from ..cli.output import as_json, print_json
 from ..errors import InputError
 
 __all__ = ["SCHEMA", "main"]

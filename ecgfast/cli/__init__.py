@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from .. import __version__
-from .common import EXIT_USAGE, guarded
+from .errors import EXIT_USAGE, guarded
 
 __all__ = ["COMMANDS", "main"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..reports.table import Table
 from ..runtime.cards import VIEWS
-from .common import number_text
+from .output import number_text
 
 if TYPE_CHECKING:
     from ..evaluation import BeatModelScores

@@ -14,9 +14,10 @@ import numpy as np
 from ..records import write_annotations, write_csv, write_json
 from ..records.writers import BEAT_FIELDS
 from ..reports.summary import NOT_A_DEVICE, Tally
+from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, BeatLabeller, ChunkSource, open_source
-from ..streaming.sources import BLOCK_S
-from .common import (
+from .annotations import Mark, Marker
+from .options import (
     add_average_leads,
     add_decision,
     add_json,
@@ -28,14 +29,9 @@ from .common import (
     example,
     labeller_for,
     output_file,
-    pace,
-    print_json,
-    progress,
-    promise_text,
-    tally_for,
 )
-from .marks import Mark, Marker
-from .outputs import (
+from .output import pace, print_json, progress, promise_text, tally_for
+from .overwriting import (
     ANNOTATIONS,
     OutputGuard,
     add_force,

@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import UsageError, add_data, add_json, data_folder, example, print_json
-from .outputs import PICTURE, OutputGuard, add_force, json_kind, output_option, text_kind
+from .errors import UsageError
+from .options import add_data, add_json, data_folder, example
+from .output import print_json
+from .overwriting import PICTURE, OutputGuard, add_force, json_kind, output_option, text_kind
 
 if TYPE_CHECKING:
     from ..reports.table import Table
-    from ..training.crossval import CandidateResult
-    from ..training.recipe import Recipe
+    from ..training.fitting.crossval import CandidateResult
+    from ..training.recipes.recipe import Recipe
 
 
 _KINDS = {
@@ -26,7 +28,7 @@ _KINDS = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast crossval``."""
-    from ..training.studies import STUDIES
+    from ..training.recipes.studies import STUDIES
 
     parser.description = (
         "Compare candidates by cross-validation over the training part, by patient unless the "
@@ -81,9 +83,9 @@ def run(args: argparse.Namespace) -> None:
 
     from .._files import write_whole
     from ..reports.training import candidates_figure, write_figure
-    from ..training.recipe import Recipe
+    from ..training.recipes.recipe import Recipe
+    from ..training.recipes.studies import study
     from ..training.scoring import write_json
-    from ..training.studies import study
     from ..training.tasks import load_task
     from ..training.workflow import compare_candidates
 
@@ -155,7 +157,7 @@ def _chosen(everything: dict[str, Any], wanted: list[str] | None) -> list[str]:
 
 def _table(results: list[CandidateResult], criterion: str) -> Table:
     from ..reports.table import Table
-    from ..training.crossval import difference, mean_figures
+    from ..training.fitting.crossval import difference, mean_figures
 
     names = list(mean_figures(results[0]))
     rows = []
@@ -179,7 +181,7 @@ def _figures(
     args: argparse.Namespace, recipe: Recipe, results: list[CandidateResult], criterion: str
 ) -> dict[str, Any]:
     """Everything as plain JSON."""
-    from ..training.crossval import difference, mean_figures
+    from ..training.fitting.crossval import difference, mean_figures
 
     words = ["ecgfast", "crossval", recipe.name, "--data", "DATA"]
     for option in ("protocol", "study", "share", "epochs", "folds"):

@@ -10,20 +10,9 @@ from ..errors import InputError
 from ..records import demo_record
 from ..reports.summary import NOT_A_DEVICE
 from ..streaming import open_source
-from .common import (
-    add_json,
-    add_lookahead,
-    add_model,
-    beat_heading,
-    beat_line,
-    beat_row,
-    example,
-    labeller_for,
-    pace,
-    print_json,
-    tally_for,
-)
-from .outputs import PAGE, PICTURE, OutputGuard, add_force, model_files
+from .options import add_json, add_lookahead, add_model, example, labeller_for
+from .output import beat_heading, beat_line, beat_row, pace, print_json, tally_for
+from .overwriting import PAGE, PICTURE, OutputGuard, add_force, model_files
 
 _ORIGIN = (
     "This ECG is synthetic: McSharry's dynamical model (2003) with premature beats and noise. "

@@ -17,17 +17,9 @@ from ..core import BeatBatch, BeatStream
 from ..records import open_record, write_annotations
 from ..reports.summary import length
 from ..streaming.beat import Quality
-from .common import (
-    add_json,
-    add_output,
-    add_signal,
-    example,
-    output_file,
-    pace,
-    print_json,
-    progress,
-)
-from .outputs import (
+from .options import add_json, add_output, add_signal, example, output_file
+from .output import pace, print_json, progress
+from .overwriting import (
     ANNOTATIONS,
     OutputGuard,
     add_force,

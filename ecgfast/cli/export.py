@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from ..errors import RecordError
-from .common import add_data, add_json, data_folder, example, print_json
-from .outputs import CARD, MODEL, OutputGuard, add_force
+from .options import add_data, add_json, data_folder, example
+from .output import print_json
+from .overwriting import CARD, MODEL, OutputGuard, add_force
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Convert the model."""
-    from ..training.export import export
-    from ..training.recipe import Recipe
+    from ..training.export.tflite import export
+    from ..training.recipes.recipe import Recipe
     from ..training.tasks import load_task
     from ..training.workflow import model_card
 

@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from ..runtime import ModelCard, available_models
-from .common import add_json, example, print_json
+from .options import add_json, example
+from .output import print_json
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

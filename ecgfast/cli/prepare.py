@@ -6,11 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import UsageError, add_data, add_json, data_folder, example, print_json
-from .outputs import DATA_SET, OutputGuard, add_force, output_option
+from .errors import UsageError
+from .options import add_data, add_json, data_folder, example
+from .output import print_json
+from .overwriting import DATA_SET, OutputGuard, add_force, output_option
 
 if TYPE_CHECKING:
-    from ..training.examples import ExampleSet
+    from ..training.datasets.examples import ExampleSet
 
 _FORMS = {
     "beats": "beat windows, RR and morphology features, AAMI class of each annotated beat",
@@ -113,7 +115,7 @@ def _check(args: argparse.Namespace, form: str) -> None:
 
 
 def _download(args: argparse.Namespace, name: str) -> dict[str, Any]:
-    from ..training.download import download_database
+    from ..training.datasets.physionet import download_database
 
     done = download_database(
         name, data_folder(args), url=args.url, replace=args.force, progress=True
@@ -148,7 +150,7 @@ def _prepare(args: argparse.Namespace, form: str, output: Path) -> dict[str, Any
     if not args.json:
         print(told)
     if form == "pressure":
-        from ..training.pressure import dropped_table
+        from ..training.datasets.pressure import dropped_table
 
         facts |= {key: examples.about[key] for key in ("windows", "rules", "dropped", "folds")}
         if not args.json:
@@ -165,28 +167,33 @@ def _kind(form: str) -> str:
 
 def _examples(args: argparse.Namespace, form: str) -> Any:
     if form == "beats":
-        from ..training.beats import prepare_beats
+        from ..training.datasets.beats import prepare_beats
 
         databases = tuple(args.database or ("mitdb",))
         return prepare_beats(data_folder(args), databases, lead=args.lead or 0, progress=True)
 
     if form == "strips":
-        from ..training.splits import DS1, DS2
-        from ..training.strips import prepare_strips
+        from ..training.datasets.splits import DS1, DS2
+        from ..training.datasets.strips import prepare_strips
 
         names = [f"mitdb/{name}" for name in sorted(DS1 + DS2)]
         return prepare_strips(data_folder(args), names, progress=True)
     if form == "pressure":
-        from ..training.pressure import prepare_pressure
+        from ..training.datasets.pressure import prepare_pressure
 
         return prepare_pressure(data_folder(args), progress=True)
 
     if form == "ptb":
-        from ..training.ptb import prepare_ptb
+        from ..training.datasets.ptb import prepare_ptb
 
         return prepare_ptb(data_folder(args), progress=True)
 
-    from ..training.kaggle import NORMALITY, beat_normality, prepare_kaggle, read_kaggle_files
+    from ..training.datasets.kaggle import (
+        NORMALITY,
+        beat_normality,
+        prepare_kaggle,
+        read_kaggle_files,
+    )
 
     if args.csv:
         examples = read_kaggle_files(args.csv)
@@ -199,8 +206,8 @@ def _examples(args: argparse.Namespace, form: str) -> Any:
 
 def _against_published(args: argparse.Namespace, examples: ExampleSet) -> dict[str, Any]:
     """How the rebuilt set differs from Kaggle's: totals of classes and, if asked, the rows."""
-    from ..training.kaggle import PUBLISHED, read_rows
-    from ..training.kaggle_rows import compare_rows
+    from ..training.datasets.kaggle import PUBLISHED, read_rows
+    from ..training.datasets.kaggle_rows import compare_rows
 
     counts = examples.counts()
     facts: dict[str, Any] = {

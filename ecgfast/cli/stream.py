@@ -22,27 +22,23 @@ from ..records import check_fs
 from ..records.annotation_file import AnnotationFile
 from ..records.record import find_lead
 from ..runtime import Classifier
+from ..sources.rate import RateWatch, watched
+from ..sources.text_lines import LineParser
 from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_source
-from ..streaming.lines import LineParser
-from ..streaming.rate import RateWatch, watched
-from .common import (
-    UsageError,
+from .annotations import Mark, Marker
+from .errors import UsageError
+from .options import (
     add_average_leads,
     add_decision,
     add_lookahead,
     add_model,
     add_signal,
-    beat_heading,
-    beat_line,
-    beat_row,
     decision_for,
     example,
     labeller_for,
-    print_json,
-    promise_text,
 )
-from .marks import Mark, Marker
-from .outputs import LIVE, OutputGuard, add_force, model_files, record_files
+from .output import beat_heading, beat_line, beat_row, print_json, promise_text
+from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import AGAIN_S, Terminated, ending_signals
 
 # Bytes taken from standard input at a time, at the most: what is there is taken, never waited for.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import add_data, data_folder, example
-from .outputs import CARD, MODEL, RUN_FILE, OutputGuard, add_force
+from .options import add_data, data_folder, example
+from .overwriting import CARD, MODEL, RUN_FILE, OutputGuard, add_force
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     from ..reports.training import draw_run
-    from ..training.recipe import Recipe
+    from ..training.recipes.recipe import Recipe
     from ..training.workflow import train_model
 
     recipe = Recipe.load(args.recipe)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..decision import REJECTED, Decision
+from ..runtime.decision import REJECTED, Decision
 from .classes import share_interval
 from .reliability import reliability
 

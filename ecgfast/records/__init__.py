@@ -1,9 +1,9 @@
 """Recordings: read and written, and made by a model of the heart."""
 
-from .mit import read_annotations
 from .reading import open_record, read_record
 from .record import Annotations, Origin, Record, RecordSource, check_fs
 from .synthetic import demo_record, synthetic_ecg
+from .wfdb_annotations import read_annotations
 from .writers import write_annotations, write_csv, write_json
 
 __all__ = [

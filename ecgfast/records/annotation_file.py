@@ -10,8 +10,8 @@ from types import TracebackType
 
 from .._files import open_through, write_whole
 from ..errors import InputError
-from .mit import END, encode_mark, encode_start
 from .record import check_fs
+from .wfdb_annotations import END, encode_mark, encode_start
 
 __all__ = ["AnnotationFile"]
 

@@ -21,10 +21,10 @@ import numpy.typing as npt
 
 from ..errors import RecordError
 from .files import named_file, open_regular, read_regular
-from .mit import read_annotations
 from .opened import Column, Opened, Values
 from .record import Annotations
 from .units import to_millivolt
+from .wfdb_annotations import read_annotations
 
 __all__ = ["open_wfdb"]
 

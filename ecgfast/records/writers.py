@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from .._files import whole_file, write_whole
 from ..errors import InputError
-from .mit import encode_annotations
 from .record import check_fs
+from .wfdb_annotations import encode_annotations
 
 __all__ = ["BEAT_FIELDS", "BeatLike", "write_annotations", "write_csv", "write_json"]
 

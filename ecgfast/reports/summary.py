@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..decision import REJECTED
 from ..records.writers import BeatLike
+from ..runtime.decision import REJECTED
 
 __all__ = [
     "CLASS_NAMES",

@@ -1,13 +1,17 @@
-"""Running models: the TFLite interpreter wrapper, the runtimes it can use, and model cards.
+"""Running models: the TFLite interpreter wrapper, the runtimes it can use, cards, operating points.
 
 Needs numpy; a TFLite runtime is imported when the first `Classifier` is made.
 """
 
 from __future__ import annotations
 
-from .backends import BACKENDS, available_backends
-from .cards import InputSpec, ModelCard, ModelWindow, available_models
-from .classifier import Classifier
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .backends import BACKENDS, available_backends
+    from .cards import InputSpec, ModelCard, ModelWindow, available_models
+    from .classifier import Classifier
 
 __all__ = [
     "BACKENDS",
@@ -18,3 +22,18 @@ __all__ = [
     "available_backends",
     "available_models",
 ]
+
+_HOMES = {
+    "backends": ("BACKENDS", "available_backends"),
+    "cards": ("InputSpec", "ModelCard", "ModelWindow", "available_models"),
+    "classifier": ("Classifier",),
+}
+
+
+# Commands that run no model use operating points' names alone: they need not load the rest.
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            globals()[name] = value = getattr(import_module(f".{home}", __name__), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

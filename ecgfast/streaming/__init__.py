@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from ..sources import ChunkSource, SampleQueue, SerialSamples, open_source
 from .beat import Beat, Quality
 from .classify import BeatLabeller, stream_classify
 from .detect import detect_qrs
-from .queue import SampleQueue
-from .serial_port import SerialSamples
-from .sources import ChunkSource, open_source
 
 __all__ = [
     "Beat",

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import BeatBatch, BeatStream
-from ..decision import Decision, class_probabilities
 from ..errors import InputError, ModelError
 from ..exclusive import Exclusive, exclusive
+from ..runtime.decision import Decision, class_probabilities
+from ..sources.chunks import Leads, Source, open_source
 from .average import mean_over_leads
 from .beat import Beat, Quality
-from .sources import Leads, Source, open_source
 
 if TYPE_CHECKING:
     from ..runtime import Classifier

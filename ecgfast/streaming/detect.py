@@ -12,7 +12,7 @@ from ..core import QRSDetector
 from ..errors import InputError
 from ..inputs import looks_transposed, real_array
 from ..records import Record, RecordSource
-from .sources import open_source
+from ..sources.chunks import open_source
 
 __all__ = ["detect_qrs"]
 

@@ -1,4 +1,4 @@
-"""Scores of trained networks and converted models on sets of examples, whatever the task."""
+"""Scores of a model's outputs on a set of examples, and the JSON files that hold them."""
 
 from __future__ import annotations
 
@@ -14,108 +14,31 @@ import numpy.typing as npt
 
 from .._files import write_whole
 from ..evaluation.classes import confusion_matrix, from_matrix, patient_intervals
-from ..runtime import Classifier
-from ..runtime.cards import ModelCard
-from .examples import ExampleSet
-from .tasks import Report, Task, given_labels
+from .datasets.examples import ExampleSet
 
 __all__ = [
+    "given_labels",
     "plain",
     "score_outputs",
-    "score_part",
-    "score_test_sets",
     "slug",
     "write_json",
     "write_score",
 ]
 
 
-def score_test_sets(
-    task: Task,
-    card_path: Path,
-    test_sets: Mapping[str, ExampleSet],
-    report: Report,
-    folder: Path | None = None,
-) -> dict[str, Any]:
-    """Score every form of a converted model on every test part.
+def given_labels(outputs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """Class that a network gives: the likeliest, or whether one probability is over a half.
 
     Parameters
     ----------
-    task : Task
-    card_path : Path
-        NAME.json beside the model's files.
-    test_sets : mapping of str to ExampleSet
-        By heading.
-    report : callable
-        Gets the figures.
-    folder : Path, optional
-        Where `write_score` writes.
-
-    Returns
-    -------
-    dict
-        ``"HEADING, FORM"`` to figures, and under ``"scores"`` all there is to know, as plain JSON.
-
-    Raises
-    ------
-    ModelError
-        If the model cannot be used.
-    """
-    headlines: dict[str, Any] = {}
-    details = []
-    for form in ModelCard.load(card_path).forms:
-        classifier = Classifier(card_path, form=form)
-        for heading, shown in test_sets.items():
-            for view, examples in task.views(shown).items():
-                title = ", ".join(filter(None, (heading, view, form)))
-                inputs = [examples.inputs[name] for name in classifier.input_shapes]
-                outputs = classifier.predict(*inputs)
-                figures, score = score_part(task, title, examples, outputs, folder)
-                headlines[title] = figures
-                details.append({"title": title, "form": form, **score})
-                report(f"{title}: " + ", ".join(f"{k} {v}" for k, v in figures.items()))
-    return {**headlines, "scores": details}
-
-
-def score_part(
-    task: Task,
-    title: str,
-    examples: ExampleSet,
-    outputs: npt.NDArray[np.float32],
-    folder: Path | None = None,
-) -> tuple[dict[str, float], dict[str, Any]]:
-    """Score outputs, and write what reports and pictures are made from.
-
-    Parameters
-    ----------
-    task : Task
-    title : str
-        What was scored, for the file.
-    examples : ExampleSet
-        Of n rows.
     outputs : ndarray of float32, shape (n, outputs)
-    folder : Path, optional
-        Where `write_score` writes.
 
     Returns
     -------
-    figures : dict of str to float
-        Those of the task, rounded.
-    score : dict
-        What `score_outputs` tells.
+    ndarray of int64, shape (n,)
     """
-    score = score_outputs(examples, outputs)
-    if folder is not None:
-        confusion = score.get("confusion", ())
-        write_score(
-            folder,
-            title,
-            examples.classes,
-            confusion,
-            target=examples.target,
-            outputs=outputs,
-        )
-    return plain(task.figures(examples, outputs)), score
+    labels = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0.5
+    return labels.astype(np.int64)
 
 
 def score_outputs(examples: ExampleSet, outputs: npt.NDArray[np.float32]) -> dict[str, Any]:

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from .._files import write_whole
+from .._types import FloatArray, Report
 from ..errors import InputError, MissingExtraError
 from ..runtime import ModelCard
-from .augment import FloatArray, recorded_noise
-from .crossval import CandidateResult, choose, cross_validate, share_of, with_made
-from .examples import ExampleSet
-from .recipe import Recipe
-from .scoring import score_part, slug, write_json
-from .tasks import Report, Task, load_task
+from .datasets.examples import ExampleSet
+from .fitting.batches import recorded_noise
+from .fitting.crossval import CandidateResult, choose, cross_validate, share_of, with_made
+from .recipes.recipe import Recipe
+from .scoring import slug, write_json
+from .tasks import Task, load_task
 
 __all__ = ["compare_candidates", "model_card", "score_on_test", "train_model"]
 
@@ -142,7 +143,7 @@ def train_model(
     _need_keras()
     if find_spec("tensorflow") is None:
         raise MissingExtraError("Exporting a model (TensorFlow)", "train")
-    from .export import export
+    from .export.tflite import export
 
     task = load_task(recipe.task)
     folder = Path(work)
@@ -222,7 +223,7 @@ def _trained(
     progress: bool,
 ) -> tuple[Any, ExampleSet, dict[str, int], dict[str, Any]]:
     """Network, training set, counts of made examples, figures of training and validation part."""
-    from .fit import fit, predict
+    from .fitting.fit import fit, predict
 
     folder.mkdir(parents=True, exist_ok=True)
     examples = task.training_set(recipe, data, progress=progress)
@@ -253,7 +254,7 @@ def _trained(
             # As the live stream shows them before it knows more.
             shown = next(iter(task.views(part).values()))
             outputs = predict(fitted.model, shown)
-            metrics[name], _ = score_part(task, name, shown, outputs, folder / "scores")
+            metrics[name], _ = task.score_part(name, shown, outputs, folder / "scores")
     return fitted.model, examples, counts, metrics
 
 
@@ -266,7 +267,7 @@ def _protocol(
     progress: bool,
 ) -> dict[str, Any]:
     """Figures of the recipe trained anew under another protocol, with Keras."""
-    from .fit import predict
+    from .fitting.fit import predict
 
     model, examples, _, metrics = _trained(task, recipe, data, folder, report, progress)
     details: list[Any] = [{"split": task.facts(recipe, examples).split}]
@@ -274,7 +275,7 @@ def _protocol(
         for view, part in task.views(shown).items():
             title = ", ".join(filter(None, (heading, view)))
             outputs = predict(model, part)
-            metrics[title], score = score_part(task, title, part, outputs, folder / "scores")
+            metrics[title], score = task.score_part(title, part, outputs, folder / "scores")
             details.append({"title": title, **score})
             report(f"{title}: {metrics[title]}")
     metrics["scores"] = details

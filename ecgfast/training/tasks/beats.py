@@ -12,20 +12,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._types import Report
 from ...core import FEATURE_NAMES, WindowSpec
 from ...errors import InputError
 from ...evaluation import AAMI_CLASSES, BeatModelScores, evaluate_beat_model, score_classes
 from ...evaluation.reliability import coverage_curve, operating_points, reliability
 from ...runtime import Classifier, ModelCard, ModelWindow
 from ...runtime.cards import VIEWS, probabilities_heading
-from ..beats import BeatSet, prepare_beats, without_lookahead
-from ..calibration import fit_calibration
-from ..examples import ExampleSet
-from ..made_beats import prepare_made_beats
-from ..recipe import Recipe
-from ..scoring import score_outputs, write_score
-from ..splits import DS2, patient_folds, patient_of
-from . import CardFacts, Report, Task, given_inputs, given_labels
+from ..datasets.beats import BeatSet, prepare_beats, without_lookahead
+from ..datasets.examples import ExampleSet
+from ..datasets.rhythm_augmentation import prepare_made_beats
+from ..datasets.splits import DS2, patient_folds, patient_of
+from ..fitting.calibration import fit_calibration
+from ..recipes.recipe import Recipe
+from ..scoring import given_labels, score_outputs, write_score
+from .base import CardFacts, Task, given_inputs
 
 __all__ = ["TASK", "BeatTask", "beat_examples", "of_training_patients"]
 

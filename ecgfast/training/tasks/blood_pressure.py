@@ -12,15 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._files import write_whole
+from ..._types import Report
 from ...core import FEATURE_NAMES
 from ...evaluation.pressure import PressureScores, calibrate, damped_changes
 from ...runtime import Classifier, ModelCard, ModelWindow
-from ..examples import ExampleSet
-from ..pressure import OUTPUTS, prepare_pressure
-from ..recipe import Recipe
+from ..datasets.examples import ExampleSet
+from ..datasets.pressure import OUTPUTS, prepare_pressure
+from ..datasets.strips import STRIP_TEXT
+from ..recipes.recipe import Recipe
 from ..scoring import slug, write_json, write_score
-from ..strips import STRIP_TEXT
-from . import CardFacts, Report, Task, given_inputs
+from .base import CardFacts, Task, given_inputs
 
 __all__ = ["TASK", "PressureTask", "score_protocols"]
 
@@ -152,7 +153,7 @@ def out_of_fold(
     ndarray of float64, shape (n, 2)
         mmHg.
     """
-    from ..fit import fit, predict
+    from ..fitting.fit import fit, predict
 
     told = np.empty(examples.target.shape)
     for k in np.unique(fold).tolist():

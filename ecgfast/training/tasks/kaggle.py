@@ -12,12 +12,12 @@ import numpy.typing as npt
 from ...errors import InputError
 from ...evaluation import AAMI_CLASSES
 from ...runtime import InputSpec, ModelWindow
-from ..examples import ExampleSet
-from ..kaggle import prepare_kaggle, random_part, random_test, read_kaggle_files
-from ..ptb import prepare_ptb
-from ..recipe import Recipe
-from ..splits import DS1, DS2, PACED, patient_folds
-from . import CardFacts, Task
+from ..datasets.examples import ExampleSet
+from ..datasets.kaggle import prepare_kaggle, random_part, random_test, read_kaggle_files
+from ..datasets.ptb import prepare_ptb
+from ..datasets.splits import DS1, DS2, PACED, patient_folds
+from ..recipes.recipe import Recipe
+from .base import CardFacts, Task
 
 __all__ = ["TASK", "KaggleTask"]
 

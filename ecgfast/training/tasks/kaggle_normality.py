@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..kaggle import NORMALITY, beat_normality
+from ..datasets.kaggle import NORMALITY, beat_normality
 from .kaggle import KaggleTask
 
 __all__ = ["TASK"]

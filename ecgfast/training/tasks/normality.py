@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._types import Report
 from ...errors import InputError
 from ...runtime import ModelCard, ModelWindow
-from ..examples import ExampleSet
-from ..kaggle import random_part
-from ..recipe import Recipe
-from ..splits import DS1, DS2
-from ..strips import CLASSES, RECORDING_SHARE, STRIP_TEXT, abnormal_share, prepare_strips
-from . import CardFacts, Report, Task, given_inputs, given_labels
+from ..datasets.examples import ExampleSet
+from ..datasets.kaggle import random_part
+from ..datasets.splits import DS1, DS2
+from ..datasets.strips import CLASSES, RECORDING_SHARE, STRIP_TEXT, abnormal_share, prepare_strips
+from ..recipes.recipe import Recipe
+from ..scoring import given_labels
+from .base import CardFacts, Task, given_inputs
 
 __all__ = ["TASK"]
 

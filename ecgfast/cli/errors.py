@@ -1,0 +1,133 @@
+"""How a command ends: wrong use, failures and signals as one line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from ..errors import EcgfastError
+from ..printable import PrintableStream
+from .process import Terminated, reserve_standard_streams, terminations
+
+__all__ = [
+    "EXIT_USAGE",
+    "UsageError",
+    "guarded",
+]
+
+EXIT_FAILURE, EXIT_USAGE, EXIT_SIGNAL, EXIT_PIPE = 1, 2, 128, 141
+
+# Parameters that messages of the package name as Python spells them, and options spell otherwise.
+_PARAMETER = re.compile(r"\b(fs|leads|follow)=(True\b)?('[^']*'|[^\s,;:)]+)?")
+
+
+class UsageError(Exception):
+    """Wrong use that argparse cannot see; the command ends with status 2."""
+
+
+def guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
+    """Do a command's work; whatever goes wrong becomes one line and an exit status.
+
+    Parameters
+    ----------
+    work : callable
+        Returns the exit status.
+    program : str
+        What to call the program in messages.
+    debug : bool
+        Show the traceback too.
+
+    Returns
+    -------
+    int
+        Exit status of the process.
+    """
+    reserve_standard_streams()
+    if sys.stdout is None:
+        _say(f"{program}: standard output is closed; send it to a file, or to {os.devnull}")
+        return EXIT_FAILURE
+    with _printable_output():
+        return _guarded(work, program, debug=debug)
+
+
+@contextmanager
+def _printable_output() -> Iterator[None]:
+    """Have everything that is printed, also by libraries, pass `PrintableStream`."""
+    before = sys.stdout, sys.stderr
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who started us
+            continue
+        if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows "?"
+            stream.reconfigure(errors="replace")
+        setattr(sys, name, PrintableStream(stream))
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
+    try:
+        with terminations():
+            status = work()
+            sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        _give_up_output()
+        return EXIT_PIPE
+    except KeyboardInterrupt as error:
+        if debug:
+            _say(traceback.format_exc())
+        _give_up_output()
+        return EXIT_SIGNAL + (error.number if isinstance(error, Terminated) else signal.SIGINT)
+    except Exception as error:
+        if debug:
+            _say(traceback.format_exc())
+        where = "standard output: " if isinstance(error, OSError) and _output_fails() else ""
+        _say(f"{program}: {where}{_one_line(error)}")
+        if _output_fails():
+            _give_up_output()
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
+
+
+def _say(text: str) -> None:
+    """Print on standard error, if anybody reads it."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _output_fails() -> bool:
+    """Whether what was printed cannot be written, such as on a full disk."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def _give_up_output() -> None:
+    """Python flushes once more at exit, where nobody may read: let that go nowhere."""
+    with suppress(OSError, ValueError):  # not a file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _one_line(error: Exception) -> str:
+    """What went wrong, as one line."""
+    text = " ".join(str(error).split())
+    if isinstance(error, (EcgfastError, UsageError)):
+        return _as_options(text)
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return f"unexpected {type(error).__name__}: {text} (run again with --debug and report it)"
+
+
+def _as_options(text: str) -> str:
+    """Spell parameters in a message as the command line does: ``fs=360`` as ``--fs 360``."""
+    return _PARAMETER.sub(lambda m: f"--{m[1]}" + (f" {m[3]}" if m[3] else ""), text)

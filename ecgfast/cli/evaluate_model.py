@@ -1,0 +1,231 @@
+"""``ecgfast evaluate MODEL``: a model's outputs against reference annotations."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ModelError
+from ..runtime.cards import VIEWS
+from ..runtime.decision import Decision
+from .evaluate_output import command_text, show_tables
+from .options import (
+    DECISION_OPTIONS,
+    add_decision,
+    data_folder,
+    decision_for,
+    lead_list_text,
+    refuse_options,
+)
+from .overwriting import model_files
+
+if TYPE_CHECKING:
+    from ..evaluation import BeatModelScores
+    from ..runtime import Classifier
+
+__all__ = ["OPTIONS", "add_options", "inputs", "run"]
+
+#: Options that only a model has.
+OPTIONS = ("data", "form", "recipe", "work", *DECISION_OPTIONS)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `OPTIONS`."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="with MODEL: folder that holds mitdb/ (default: ECGFAST_DATA)",
+    )
+    parser.add_argument(
+        "--recipe", help="with MODEL: what it was trained by (default: the recipe of its name)"
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="with MODEL: write confusion matrices, classification reports and curves into "
+        "DIR/scores, as JSON, text and pictures",
+    )
+    parser.add_argument("--form", help="with MODEL: form to score, such as int8 (default: float32)")
+    add_decision(parser)
+
+
+def inputs(args: argparse.Namespace) -> list[str | Path]:
+    """The files that are read."""
+    given = [args.recipe, args.data or os.environ.get("ECGFAST_DATA")]
+    return [*model_files(args.model), *filter(None, given)]
+
+
+def run(args: argparse.Namespace) -> None:
+    """Score a model on the test part of its recipe."""
+    from ..evaluation import AAMI_CLASSES
+    from ..runtime import Classifier
+
+    classifier = Classifier(args.model, **({"form": args.form} if args.form else {}))
+    window = classifier.window
+    if (
+        window is not None
+        and classifier.classes == tuple(AAMI_CLASSES)
+        and (args.records or window.form == "beat")
+    ):
+        _score_beats(args, classifier)
+    else:
+        _score_task(args, classifier)
+
+
+def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
+    """Every form of a model on the test part of its recipe."""
+    from ..reports.table import Table
+    from ..training.recipes.recipe import Recipe
+    from ..training.tasks import load_task
+
+    card = classifier.card
+    if card is None or card.path is None:
+        raise ModelError(f"{classifier.path}: has no card that says what it is for")
+    refuse_options(
+        args,
+        ("form", "leads", "records", *DECISION_OPTIONS),
+        f"goes with models of beats, not with {card.name}",
+    )
+    recipe = Recipe.load(args.recipe or card.name)
+    folder = None if args.work is None else args.work / "scores"
+    metrics = load_task(recipe.task).score_forms(
+        card.path, data_folder(args), recipe, lambda line: None, folder=folder
+    )
+    headlines = {
+        title: {name: x for name, x in figures.items() if isinstance(x, (int, float))}
+        for title, figures in metrics.items()
+        if isinstance(figures, dict)
+    }
+    names = list(dict.fromkeys(name for figures in headlines.values() for name in figures))
+    rows = [
+        [title, *(f"{figures[name]:,.4g}" if name in figures else "-" for name in names)]
+        for title, figures in headlines.items()
+    ]
+    title = f"{card.name} on the test part of its recipe"
+    split = {k: ", ".join(v) if isinstance(v, list) else v for k, v in card.split.items()}
+    lines = [*(f"{key}: {value}" for key, value in split.items()), *_drawn(folder)]
+    about = {"model": card.name, "task": recipe.task, "command": command_text(_words(args), args)}
+    show_tables(args, title, lines, [Table("", ["", *names], rows)], {**about, "metrics": metrics})
+
+
+def _drawn(folder: Path | None) -> list[str]:
+    """Draw the scores that were written into a folder; a line about it."""
+    if folder is None:
+        return []
+    from ..reports.training import draw_score
+
+    pictures = [picture for path in sorted(folder.glob("*.json")) for picture in draw_score(path)]
+    return [f"Reports and {len(pictures)} pictures are in {folder}."]
+
+
+def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
+    """AAMI beat classes on records of mitdb."""
+    from ..evaluation import evaluate_beat_model
+    from ..evaluation.beat_model import PUBLISHED
+    from ..reports.table import Table
+    from ..training.datasets.splits import DS1, DS2, PACED, patient_of
+    from .beat_tables import DATABASE, class_tables, point_text, probability_tables
+
+    decision = decision_for(args)
+    for ahead in range(len(VIEWS)):
+        decision.rule(classifier, ahead)  # what is not offered is said before the work
+    names = args.records or list(DS2)
+    leads: Any = args.leads or [0]
+    several = leads == "all" or len(leads) > 1
+    folder = data_folder(args)
+    scores = evaluate_beat_model(
+        classifier,
+        folder,
+        [(DATABASE, name, patient_of(DATABASE, name)) for name in names],
+        leads=None if leads == "all" else leads,
+        progress=sys.stderr.isatty(),
+    )
+    split = "DS2" if set(names) == set(DS2) else "records " + ", ".join(names)
+    if "202" in names:
+        split += " (202 is the person of 201 in DS1)"
+    lines = [
+        f"{DATABASE} {split}; AAMI classes, beats of N S V F Q by their WFDB codes; "
+        f"{lead_list_text(leads)}{', mean of their probabilities' if several else ''}. "
+        "Se: share of the class's beats that were called so, +P: share of the beats called so that "
+        "are of the class, in %. In brackets 95 % intervals: bootstrap over patients, 2000 draws.",
+        "With own detections a beat that was not found counts as missed in its class, and a false "
+        "detection against the class that it was given.",
+    ]
+    seen = sorted(set(names) & set(DS1))
+    if seen:
+        lines.append(f"DS1 trains the built-in models: {', '.join(seen)} are no test of them.")
+    paced = sorted(set(names) & set(PACED))
+    if paced:
+        lines.append(f"AAMI EC57 leaves paced records out; these are paced: {', '.join(paced)}.")
+    name = args.model if classifier.card is None else classifier.card.name
+    form = "" if classifier.form is None else f" ({classifier.form})"
+    title = f"Beat classes of {name}{form} on {DATABASE} {split}"
+    tables = [table for score in scores for table in class_tables(score)]
+    probabilities = _probabilities(classifier, scores, decision)
+    if probabilities:
+        tables += [table for told in probabilities for table in probability_tables(told)]
+        lines.append(
+            "Probabilities, thresholds and rejections are of reference beats. Promised: by "
+            "cross-validation over the training patients, where thresholds come from. Reached: on "
+            "the records above. Each threshold alone, but for a decision asked for, whose "
+            "thresholds work together; the tables of classes tell the most probable class."
+        )
+    if classifier.card is not None and "cross_validation" in classifier.card.metrics:
+        lines.append(
+            f"What each input and branch buys: ecgfast crossval {name} --data DATA, whose figures "
+            f"are in docs/{name}-inputs.md of the sources."
+        )
+    tables.append(Table("Published figures of others", ["by", "figures, in %", "on"], PUBLISHED))
+    if args.work is not None:
+        from ..training.scoring import write_score
+
+        for score in scores:
+            total = score.scores()
+            write_score(
+                args.work / "scores",
+                f"{title}, {point_text(score)}",
+                total.classes,
+                total.confusion,
+            )
+        lines += _drawn(args.work / "scores")
+    about = {
+        "model": name,
+        "form": classifier.form,
+        "database": DATABASE,
+        "records": names,
+        "patients_on_both_sides": "202 is the person of 201 in DS1" if "202" in names else "none",
+        "command": command_text(_words(args), args),
+    }
+    figures = {
+        **about,
+        "scores": [score.to_dict() for score in scores],
+        "probabilities": probabilities,
+    }
+    show_tables(args, title, lines, tables, figures)
+
+
+def _probabilities(
+    classifier: Classifier, scores: Sequence[BeatModelScores], decision: Decision
+) -> list[dict[str, Any]]:
+    """What probabilities are worth on reference beats, with the decision asked for."""
+    from ..evaluation import evaluate_decision, evaluate_probabilities
+
+    found = []
+    for score in scores:
+        if score.beats == "reference" and (told := evaluate_probabilities(classifier, score)):
+            asked_for = evaluate_decision(classifier, score, decision)
+            found.append({**told, **({"asked for": asked_for} if asked_for else {})})
+    return found
+
+
+def _words(args: argparse.Namespace) -> list[str]:
+    """The command's own options, as given."""
+    words = [Path(args.model).name, "--data", "DATA"]
+    words += ["--form", args.form] if args.form else []
+    return [*words, *(["--recipe", Path(args.recipe).name] if args.recipe else [])]

@@ -1,0 +1,345 @@
+"""Options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..runtime.decision import REJECTED, Decision
+from .errors import UsageError
+
+if TYPE_CHECKING:
+    from ..streaming import BeatLabeller, ChunkSource
+
+__all__ = [
+    "DECISION_OPTIONS",
+    "add_average_leads",
+    "add_data",
+    "add_decision",
+    "add_json",
+    "add_lookahead",
+    "add_model",
+    "add_output",
+    "add_signal",
+    "data_folder",
+    "decision_for",
+    "example",
+    "labeller_for",
+    "lead_list",
+    "lead_list_or_all",
+    "lead_list_text",
+    "name_list",
+    "output_file",
+    "refuse_options",
+    "seconds",
+]
+
+#: What `add_decision` adds, as names of the parsed arguments.
+DECISION_OPTIONS = ("sensitivity", "positive_predictivity", "reject")
+
+#: Extensions that name a format; every other one is a WFDB annotator's name.
+_FORMAT_OF = {".csv": "csv", ".json": "json"}
+
+_FORMATS = ("atr", "csv", "json")
+
+
+def example(command: str) -> str:
+    """Epilog of a command's help: one example."""
+    return f"example:\n  {command}"
+
+
+def add_signal(parser: argparse.ArgumentParser) -> None:
+    """Add ``--fs``, ``--leads`` and ``--follow``."""
+    parser.add_argument(
+        "--fs", type=float, metavar="HZ", help="sampling rate, where the source does not carry it"
+    )
+    parser.add_argument(
+        "--leads",
+        type=lead_list,
+        metavar="NAME,...",
+        help="leads to use, by name or column from 0 (default: every ECG lead); all serve the "
+        "detection, the first is classified",
+    )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="read files outside the recording's folder, where its header names such",
+    )
+
+
+def add_average_leads(parser: argparse.ArgumentParser) -> None:
+    """Add ``--average-leads``."""
+    parser.add_argument(
+        "--average-leads",
+        action="store_true",
+        help="classify each lead, not only the first, and average what the model says",
+    )
+
+
+def name_list(text: str) -> list[str]:
+    """Names parted by commas, such as 100,101."""
+    names = [part.strip() for part in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list such as 100,101")
+    return names
+
+
+def lead_list(text: str) -> list[str | int]:
+    """Names of leads, or their columns from 0, parted by commas."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of leads such as MLII,V1 or 0,1")
+    return [int(part) if part.lstrip("-").isdecimal() else part for part in parts]
+
+
+def lead_list_or_all(text: str) -> list[str | int] | str:
+    """A `lead_list`, or "all"."""
+    return text if text == "all" else lead_list(text)
+
+
+def lead_list_text(leads: Sequence[str | int] | str) -> str:
+    """Leads that were asked for, in words."""
+    if leads == "all":
+        return "all leads"
+    return f"lead{'' if len(leads) == 1 else 's'} {', '.join(map(str, leads))}"
+
+
+def seconds(text: str) -> float:
+    """A number of seconds, 0 or more."""
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
+    return value
+
+
+def refuse_options(args: argparse.Namespace, options: Sequence[str], why: str) -> None:
+    """Refuse options that mean nothing here.
+
+    Parameters
+    ----------
+    args : Namespace
+    options : sequence of str
+        Names in `args`.
+    why : str
+        End of the message, such as "goes with a model".
+
+    Raises
+    ------
+    UsageError
+        If one is given.
+    """
+    for option in options:
+        if getattr(args, option):
+            raise UsageError(f"--{option.replace('_', '-')} {why}")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add ``--model`` and ``--form``."""
+    parser.add_argument(
+        "--model",
+        default="beats",
+        metavar="NAME|FILE",
+        help="a built-in model (see `ecgfast models`) or a .tflite file with its card beside it "
+        "(default: beats)",
+    )
+    parser.add_argument(
+        "--form",
+        metavar="FORM",
+        help="file of the model to run: float32, int8, or fastest, which the model's card names "
+        "for the runtime in use (default: float32)",
+    )
+
+
+def add_lookahead(parser: argparse.ArgumentParser) -> None:
+    """Add ``--lookahead``."""
+    parser.add_argument(
+        "--lookahead",
+        type=int,
+        choices=(0, 1),
+        default=0,
+        help="1 waits for the next RR interval and uses it (default: 0)",
+    )
+
+
+def add_decision(parser: argparse.ArgumentParser) -> None:
+    """Add ``--sensitivity``, ``--positive-predictivity`` and ``--reject``."""
+    for by, what in (
+        ("sensitivity", "find this share of a class's beats"),
+        ("positive-predictivity", "have this share of the beats called so right"),
+    ):
+        parser.add_argument(
+            f"--{by}",
+            type=_levels,
+            default={},
+            metavar="CLASS=SHARE,...",
+            help=f"{what}, such as V=0.95: the class's threshold is the one that reached it in "
+            "cross-validation over the model's training patients (default: the most probable "
+            "class is told)",
+        )
+    parser.add_argument(
+        "--reject",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="give at most this share of beats, the least sure ones, no class but the label "
+        f"{REJECTED}, likewise by cross-validation (default: 0)",
+    )
+
+
+def _levels(text: str) -> dict[str, float]:
+    levels: dict[str, float] = {}
+    for part in text.split(","):
+        label, _, level = part.strip().rpartition("=")
+        try:
+            levels[label] = float(level)
+        except ValueError:
+            label = ""
+        if not label:
+            raise argparse.ArgumentTypeError(f"{text!r} is no list such as V=0.95,S=0.8")
+    return levels
+
+
+def decision_for(args: argparse.Namespace) -> Decision:
+    """What ``--sensitivity``, ``--positive-predictivity`` and ``--reject`` ask for.
+
+    Raises
+    ------
+    UsageError
+        If a figure is no share, or a class is given twice.
+    """
+    try:
+        return Decision(args.sensitivity, args.positive_predictivity, args.reject)
+    except InputError as error:
+        raise UsageError(str(error)) from None
+
+
+def add_output(parser: argparse.ArgumentParser, annotator: str) -> None:
+    """Add ``--output`` and ``--format``.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+    annotator : str
+        Extension of a WFDB annotation file whose name is made up.
+    """
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help=f"file to write, or a folder to write RECORD.{annotator} into "
+        f"(default: RECORD.{annotator} in the current folder); with /dev/stdout the summary goes "
+        "to standard error",
+    )
+    parser.add_argument(
+        "--format",
+        choices=_FORMATS,
+        help="atr is a WFDB annotation file (default: by the extension of --output, else atr)",
+    )
+
+
+def labeller_for(
+    source: ChunkSource,
+    args: argparse.Namespace,
+    decision: Decision | None = None,
+    *,
+    average_leads: bool = False,
+) -> BeatLabeller:
+    """The stream and model that ``--model``, ``--form`` and ``--lookahead`` ask for.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be used.
+    """
+    from ..runtime import Classifier
+    from ..streaming import BeatLabeller
+
+    classifier = Classifier(args.model, form=args.form)
+    return BeatLabeller(
+        classifier,
+        source.fs,
+        leads=len(source.leads),
+        average_leads=average_leads,
+        lookahead=args.lookahead,
+        decision=decision,
+    )
+
+
+def output_file(
+    output: Path | None, form: str | None, name: str, annotator: str
+) -> tuple[Path, str]:
+    """Where to write, and in which format.
+
+    Parameters
+    ----------
+    output : path or None
+        What the user gave: a file, a folder, or nothing for the current folder.
+    form : {"atr", "csv", "json"} or None
+        What the user gave; None goes by the file's extension.
+    name : str
+        The recording's name, for a file name that is made up.
+    annotator : str
+        Extension of a WFDB annotation file whose name is made up.
+
+    Returns
+    -------
+    path, str
+        The file and its format.
+
+    Raises
+    ------
+    UsageError
+        If extension and format contradict each other, or the folder is not there.
+    """
+    if output is None or output.is_dir():
+        form = form or "atr"
+        stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in name) or "record"
+        file = (output or Path()) / f"{stem}.{annotator if form == 'atr' else form}"
+    else:
+        file = output
+        by_name = _FORMAT_OF.get(file.suffix.lower(), "atr")
+        form = form or by_name
+        if form == "atr" and by_name != "atr":
+            raise UsageError(f"--output {file}: {file.suffix} is no extension for --format atr")
+    if not file.parent.is_dir():
+        raise UsageError(f"--output {file}: there is no folder {file.parent}; make it first")
+    if form == "atr" and not file.suffix[1:].isalpha():
+        raise UsageError(
+            f"--output {file}: an annotation file needs an extension of letters, "
+            f"such as .{annotator}; for a folder, make it first"
+        )
+    return file, form
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add ``--data``."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder that holds the databases, such as mitdb/ (default: ECGFAST_DATA)",
+    )
+
+
+def data_folder(args: argparse.Namespace) -> Path:
+    """The folder of ``--data`` or of the environment variable ECGFAST_DATA.
+
+    Raises
+    ------
+    UsageError
+        If neither is given.
+    """
+    given = args.data or os.environ.get("ECGFAST_DATA")
+    if not given:
+        raise UsageError("give the folder of the recordings with --data or ECGFAST_DATA")
+    return Path(given)
+
+
+def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")

@@ -1,0 +1,149 @@
+"""What several commands print: figures, beats, JSON, progress."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..runtime.decision import REJECTED
+
+if TYPE_CHECKING:
+    from ..reports import Tally
+    from ..runtime import Classifier
+    from ..streaming import Beat
+
+__all__ = [
+    "as_json",
+    "beat_heading",
+    "beat_line",
+    "beat_row",
+    "number_text",
+    "pace",
+    "print_json",
+    "progress",
+    "promise_text",
+    "tally_for",
+]
+
+T = TypeVar("T")
+
+
+def number_text(value: float, digits: int) -> str:
+    """A figure, or a dash where it is not defined."""
+    return f"{value:,.{digits}f}" if math.isfinite(value) else "-"
+
+
+def promise_text(promise: Mapping[str, Any]) -> str:
+    """What cross-validation says of a threshold, in words; 95 % intervals over patients."""
+    share = {name: f"{100 * x:.1f} %" for name, x in promise.items() if isinstance(x, float)}
+    for name, interval in promise.get("intervals_95", {}).items():
+        share[name] += f" [{', '.join(f'{100 * x:.1f}' for x in interval)}]"
+    if promise["by"] == "reject":
+        return (
+            f"{REJECTED} below {share['threshold']}: {share['coverage']} of beats kept, "
+            f"{share['accuracy']} of them right"
+        )
+    return (
+        f"{promise['class']} from {share['threshold']} on: sensitivity {share['sensitivity']}, "
+        f"positive predictivity {share['positive_predictivity']}"
+    )
+
+
+def tally_for(classifier: Classifier) -> Tally:
+    """An empty count of what this model says of beats."""
+    from ..reports import Tally
+
+    card = classifier.card
+    if card is not None and card.output == "value":
+        return Tally(unit=card.unit)
+    return Tally(classifier.classes)
+
+
+def beat_row(beat: Beat) -> dict[str, Any]:
+    """Everything about a beat, for JSON."""
+    return {
+        "sample": beat.sample,
+        "time": beat.time,
+        "label": beat.label,
+        "probability": beat.probability,
+        "probabilities": dict(beat.probabilities),
+        "rr": beat.rr,
+        "heart_rate": beat.heart_rate,
+        "quality": int(beat.quality),
+        **({"values": dict(beat.values)} if beat.values else {}),
+    }
+
+
+def beat_heading(classifier: Classifier) -> str:
+    """The heading of the columns of `beat_line`, for the beats of this model."""
+    if classifier.card is not None and classifier.card.output == "value":
+        told = "  ".join(f"{name:>8}" for name in classifier.classes)
+    else:
+        told = f"{'class':^{_width(classifier.classes)}}  probability"
+    return f"     time  {told}     RR   rate  signal"
+
+
+def beat_line(beat: Beat) -> str:
+    """A beat as a line of a table."""
+    from ..reports.page import quality_text
+
+    rr = f"{beat.rr:5.3f} s" if math.isfinite(beat.rr) else ""
+    rate = f"{beat.heart_rate:3.0f}" if math.isfinite(beat.heart_rate) else ""
+    told = "  ".join(f"{value:{max(len(name), 8)}.1f}" for name, value in beat.values.items())
+    if not beat.values:
+        told = f"{beat.label:^{_width(beat.probabilities)}}  {100 * beat.probability:9.1f} %"
+    line = f"{beat.time:8.3f}s  {told}  {rr:>7}  {rate:>4}  {quality_text(beat.quality)}"
+    return line.rstrip()
+
+
+def _width(labels: Iterable[str]) -> int:
+    """Columns that a model's longest label takes."""
+    return max(len("class"), *map(len, labels))
+
+
+def pace(duration: float, wall: float) -> str:
+    """How fast a recording was worked through, in words."""
+    return f"{wall:.2f} s, {duration / wall:,.0f} times real time"
+
+
+def as_json(value: Any) -> Any:
+    """Make `value` fit for JSON: NaN and infinity become null."""
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print `value` as JSON on standard output."""
+    print(json.dumps(as_json(value), indent=indent, ensure_ascii=False, allow_nan=False))
+
+
+def progress(items: Iterable[T], *, total: float | None, what: str, unit: str) -> Iterator[T]:
+    """Yield `items`, with a bar on standard error where that is a terminal.
+
+    Parameters
+    ----------
+    items : iterable
+        One step each.
+    total : float or None
+        Number of steps, where known.
+    what, unit : str
+        What is going on, and what a step is.
+    """
+    if not sys.stderr.isatty() or find_spec("tqdm") is None:
+        yield from items
+        return
+    from tqdm import tqdm
+
+    # The bar moves the cursor itself, on the stream behind the one that allows no such thing.
+    screen = getattr(sys.stderr, "stream", sys.stderr)
+    bar = tqdm(items, total=total, desc=what, unit=unit, leave=False, delay=0.5, file=screen)
+    yield from bar

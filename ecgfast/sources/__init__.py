@@ -1,0 +1,9 @@
+"""Sources: where live samples come from, as chunks of one sampling rate and known leads."""
+
+from __future__ import annotations
+
+from .chunks import ChunkSource, open_source
+from .queue import SampleQueue
+from .serial_port import SerialSamples
+
+__all__ = ["ChunkSource", "SampleQueue", "SerialSamples", "open_source"]

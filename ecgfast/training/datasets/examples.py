@@ -1,0 +1,216 @@
+"""Examples that a network learns from, whatever the task: inputs, target, and whose they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import InputError, RecordError
+from .set_files import read_set, write_set
+
+__all__ = ["ExampleSet"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class ExampleSet:
+    """Examples of one task, one row each.
+
+    Attributes
+    ----------
+    inputs : dict of str to ndarray of float32, shapes (n, ...)
+        By the network's input name: "window", and "features" where the network has it.
+    target : ndarray of int8, shape (n,), or of float32, shape (n, outputs)
+        Class index (softmax, and 0 or 1 for sigmoid), or the numbers themselves in their own unit.
+    patient : ndarray of str, shape (n,)
+        What must not straddle a split: patient, or group of recordings of perhaps one patient.
+    record : ndarray of str, shape (n,)
+        Recording, such as ``"mitdb/100"``.
+    about : dict
+        How the set was made, as plain JSON; ``about["classes"]`` names the classes or outputs.
+    columns : dict of str to ndarray, shapes (n, ...)
+        Further facts of each row that the task's own scoring needs; networks never see them.
+
+    Raises
+    ------
+    InputError
+        If rows differ in number, or inputs or targets are not of the types above or not finite.
+    """
+
+    inputs: dict[str, npt.NDArray[np.float32]]
+    target: npt.NDArray[Any]
+    patient: npt.NDArray[np.str_]
+    record: npt.NDArray[np.str_]
+    about: dict[str, Any]
+    columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.target)
+        for name, values in self._arrays().items():
+            if len(values) != n:
+                raise InputError(f"example set: {len(values)} rows of {name}, {n} targets")
+        for name, values in self.inputs.items():
+            if values.dtype != np.float32 or not np.isfinite(values).all():
+                raise InputError(f"example set: input {name!r} is not finite float32")
+        kind = (self.target.dtype, self.target.ndim)
+        if kind not in ((np.dtype(np.int8), 1), (np.dtype(np.float32), 2)):
+            raise InputError(
+                f"example set: targets are int8 of shape (n,) or float32 of shape (n, outputs), "
+                f"not {self.target.dtype} of shape {self.target.shape}"
+            )
+        if not np.isfinite(self.target).all():
+            raise InputError("example set: targets hold NaN or infinity")
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, or of the outputs."""
+        return tuple(self.about["classes"])
+
+    @property
+    def labelled(self) -> bool:
+        """Whether targets are classes, not numbers."""
+        return self.target.ndim == 1
+
+    def only(self, chosen: npt.ArrayLike) -> ExampleSet:
+        """The rows that a mask or an index chooses.
+
+        Parameters
+        ----------
+        chosen : array_like of bool or int
+
+        Returns
+        -------
+        ExampleSet
+        """
+        index = np.asarray(chosen)
+        return ExampleSet(
+            {name: values[index] for name, values in self.inputs.items()},
+            self.target[index],
+            self.patient[index],
+            self.record[index],
+            self.about,
+            {name: values[index] for name, values in self.columns.items()},
+        )
+
+    def with_inputs(self, **inputs: npt.NDArray[np.float32]) -> ExampleSet:
+        """The same examples with some inputs replaced.
+
+        Parameters
+        ----------
+        **inputs : ndarray of float32, shapes (n, ...)
+
+        Returns
+        -------
+        ExampleSet
+        """
+        return ExampleSet(
+            {**self.inputs, **inputs},
+            self.target,
+            self.patient,
+            self.record,
+            self.about,
+            self.columns,
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[ExampleSet]) -> ExampleSet:
+        """One set of several, in their order.
+
+        Parameters
+        ----------
+        parts : sequence of ExampleSet
+            At least one, all of one task; what the first tells of itself is told of the whole.
+
+        Returns
+        -------
+        ExampleSet
+        """
+        arrays = [part._arrays() for part in parts]
+        whole = {name: np.concatenate([each[name] for each in arrays]) for name in arrays[0]}
+        return cls(
+            _starting("input.", whole),
+            whole["target"],
+            whole["patient"],
+            whole["record"],
+            parts[0].about,
+            _starting("column.", whole),
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Examples of each class; of targets that are numbers, how many there are.
+
+        Returns
+        -------
+        dict of str to int
+        """
+        if not self.labelled:
+            return {"examples": len(self)}
+        return {c: int(np.sum(self.target == i)) for i, c in enumerate(self.classes)}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the set as one ``.npz`` file, whole or not at all; the same bytes on every run.
+
+        Parameters
+        ----------
+        path : path
+
+        Raises
+        ------
+        RecordError
+            If it cannot be written.
+        """
+        about = {**self.about, "format": _FORMAT}
+        write_set(path, about, dict(sorted(self._arrays().items())))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> ExampleSet:
+        """Read a set that `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        ExampleSet
+
+        Raises
+        ------
+        RecordError
+            If the file is missing, damaged or of another version.
+        """
+        about, arrays = read_set(path, {"format": _FORMAT})
+        del about["format"]
+        try:
+            return cls(
+                _starting("input.", arrays),
+                arrays["target"],
+                arrays["patient"],
+                arrays["record"],
+                about,
+                _starting("column.", arrays),
+            )
+        except KeyError as error:
+            raise RecordError(f"{path}: not a set of examples ({error})") from None
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {
+            "target": self.target,
+            "patient": self.patient,
+            "record": self.record,
+            **{f"input.{name}": values for name, values in self.inputs.items()},
+            **{f"column.{name}": values for name, values in self.columns.items()},
+        }
+
+
+def _starting(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

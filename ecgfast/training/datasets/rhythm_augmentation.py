@@ -1,0 +1,128 @@
+"""Beats of made rhythms, with labels: for training alone, nothing is scored on them."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...core import WindowSpec
+from ...evaluation import AAMI_CLASSES
+from ...records import Annotations, Record, read_record
+from .beats import BeatSet, labelled_beats
+from .rhythms import Rhythm, make_rhythm, retime
+from .splits import patient_of
+
+__all__ = ["make_record", "prepare_made_beats"]
+
+#: Seconds by which R peaks are apart at the least: two marks of one beat are one.
+_APART = 0.1
+
+
+def prepare_made_beats(
+    data: str | os.PathLike[str],
+    records: Sequence[str],
+    kind: str,
+    *,
+    seed: int,
+    lead: int = 0,
+    window: WindowSpec | None = None,
+    most: int = 150,
+    progress: bool = False,
+) -> BeatSet:
+    """Make a rhythm of each recording, and cut its beats as recorded ones are cut.
+
+    Parameters
+    ----------
+    data : path
+        Folder that holds the databases.
+    records : sequence of str
+        Such as ``"mitdb/101"``, with annotations.
+    kind : str
+        Of `ecgfast.training.datasets.rhythms.RHYTHMS`.
+    seed : int
+        What is drawn for one recording does not depend on the others.
+    lead : int
+        Column of the lead in every recording.
+    window : WindowSpec, optional
+        The model's time grid.
+    most : int
+        Beats of a class that one made recording gives at the most, drawn from all it has.
+    progress : bool
+        Show a progress bar on a terminal.
+
+    Returns
+    -------
+    BeatSet
+        `BeatSet.record` names recording and kind, such as ``"mitdb/101, tachycardia"``.
+
+    Raises
+    ------
+    RecordError, InputError
+        If a recording is missing or damaged, or a kind is unknown.
+    """
+    from tqdm import tqdm
+
+    parts = []
+    for name in tqdm(records, desc=kind, unit="record", disable=None if progress else True):
+        record, rhythm = make_record(data, name, kind, seed=seed, lead=lead)
+        beats = labelled_beats(record, patient_of(*name.split("/", 1)), window=window)
+        generator = _generator(seed, f"which of {record.name}")
+        chosen = [
+            generator.permutation(np.flatnonzero(rhythm.taught & (rhythm.label == c)))[:most]
+            for c in range(len(AAMI_CLASSES))
+        ]
+        parts.append(beats.only(np.sort(np.concatenate(chosen))))
+    return BeatSet.concatenate(parts, {"made": kind, "seed": seed})
+
+
+def make_record(
+    data: str | os.PathLike[str], name: str, kind: str, *, seed: int, lead: int = 0
+) -> tuple[Record, Rhythm]:
+    """Make a rhythm of one recording.
+
+    Parameters
+    ----------
+    data : path
+        Folder that holds the databases.
+    name : str
+        Such as ``"mitdb/101"``, with annotations.
+    kind : str
+        Of `ecgfast.training.datasets.rhythms.RHYTHMS`.
+    seed : int
+    lead : int
+        Column of the lead.
+
+    Returns
+    -------
+    record : Record
+        Of one lead, with the AAMI class of each beat as annotations.
+    rhythm : Rhythm
+        What was made of its beats.
+
+    Raises
+    ------
+    RecordError, InputError
+        If the recording is missing or damaged, or the kind is unknown.
+    """
+    record = read_record(Path(data) / name, leads=lead)
+    made = f"{name}, {kind}"
+    generator = _generator(seed, made)
+    recorded = labelled_beats(record, patient_of(*name.split("/", 1)))
+    apart = np.diff(recorded.r_sample, prepend=-record.fs) > _APART * record.fs
+    peaks = recorded.r_sample[apart]
+    rr = np.diff(peaks, prepend=0) / record.fs
+    rr[0] = np.nan
+    rhythm = make_rhythm(kind, rr, recorded.label[apart], generator)
+    signal, at = retime(record.signal[:, 0], record.fs, peaks, rhythm, generator)
+    marks = Annotations(at, np.array(list(AAMI_CLASSES))[rhythm.label])
+    lead_signal = signal.astype(np.float32)[:, np.newaxis]
+    return Record(lead_signal, record.fs, record.leads, annotations=marks, name=made), rhythm
+
+
+def _generator(seed: int, purpose: str) -> np.random.Generator:
+    """Numbers that depend on what they are for alone, not on what else is drawn."""
+    return np.random.default_rng([seed, zlib.crc32(purpose.encode())])

@@ -1,0 +1,181 @@
+"""Ten-second strips of annotated recordings, normal or abnormal, cut as live ones are.
+
+A strip ends with a beat. It is **abnormal** if, while it lasts, the reference annotations mark a
+beat of another AAMI class than N, or any rhythm but normal sinus rhythm (``(N``); else it is
+**normal**. Bundle-branch block beats are of AAMI class N. A whole recording is abnormal if at least
+`RECORDING_SHARE` of its strips are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
+from ...errors import RecordError
+from ...evaluation import AAMI_OF_SYMBOL, is_beat
+from ...records import Annotations, read_record
+from .examples import ExampleSet
+from .splits import patient_of
+
+__all__ = [
+    "CLASSES",
+    "RECORDING_SHARE",
+    "STRIP",
+    "STRIP_TEXT",
+    "abnormal_share",
+    "prepare_strips",
+    "strip_labels",
+]
+
+#: Ten seconds at 62.5 Hz that end 0.22 s after an R peak, with the features of the last 16 beats.
+STRIP = WindowSpec(62.5, 611, 14, "strip", 16)
+#: What a network is shown, for a card.
+STRIP_TEXT = "ten seconds of one lead that end with the beat"
+CLASSES = ("normal", "abnormal")
+#: A recording with this share of abnormal strips, three minutes of half an hour, is abnormal.
+RECORDING_SHARE = 0.1
+
+
+def strip_labels(
+    marks: Annotations, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Whether strips hold an abnormal beat, and whether they hold an abnormal rhythm.
+
+    Parameters
+    ----------
+    marks : Annotations
+        Reference annotations of beats and, with the code ``+`` and a text such as ``(AFIB``, of
+        changes of rhythm.
+    first, last : ndarray of int64, shape (n,)
+        First and last sample of each strip.
+
+    Returns
+    -------
+    beats, rhythm : ndarray of bool, shape (n,)
+    """
+    beat = is_beat(marks.symbol)
+    other = np.array([AAMI_OF_SYMBOL[s] != "N" for s in marks.symbol[beat]], dtype=bool)
+    at = marks.sample[beat][other]
+    beats = np.searchsorted(at, last, "right") > np.searchsorted(at, first, "left")
+    changes = [
+        (int(sample), text.strip("\x00") != "(N")
+        for sample, symbol, text in zip(marks.sample, marks.symbol, marks.aux, strict=True)
+        if symbol == "+" and text.startswith("(")
+    ]
+    rhythm = np.zeros(len(first), dtype=bool)
+    for i, (begin, abnormal) in enumerate(changes):
+        end = changes[i + 1][0] if i + 1 < len(changes) else np.iinfo(np.int64).max
+        if abnormal:
+            rhythm |= (first < end) & (last >= begin)
+    return beats, rhythm
+
+
+def prepare_strips(
+    data: str | os.PathLike[str],
+    records: Sequence[str],
+    *,
+    step: float = 10.0,
+    leads: Sequence[int] = (0,),
+    window: WindowSpec = STRIP,
+    progress: bool = False,
+) -> ExampleSet:
+    """Cut strips of annotated recordings; R peaks are our own detections, as they are live.
+
+    Parameters
+    ----------
+    data : path
+        Folder that holds the databases.
+    records : sequence of str
+        Such as ``["mitdb/100"]``.
+    step : float
+        Seconds: of each step the last beat's strip is kept; 10 gives strips that do not overlap.
+    leads : sequence of int
+        Columns of each recording: strips are cut from each lead by itself, as from a recording of
+        one lead.
+    window : WindowSpec
+        Of the form ``"strip"``.
+    progress : bool
+        Show a progress bar on a terminal.
+
+    Returns
+    -------
+    ExampleSet
+        Inputs "window" and "features"; targets 0 normal, 1 abnormal; columns ``r_sample``,
+        ``beats`` and ``rhythm`` (why a strip is abnormal), and ``lead``.
+
+    Raises
+    ------
+    RecordError
+        If a recording is missing or damaged, or has no annotations.
+    """
+    from tqdm import tqdm
+
+    parts: list[BeatBatch] = []
+    labels: list[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]] = []
+    owners: list[tuple[str, str, int]] = []
+    wanted = [(name, lead) for name in records for lead in leads]
+    for name, lead in tqdm(wanted, desc="strips", unit="lead", disable=None if progress else True):
+        record = read_record(Path(data) / name, leads=lead)
+        if record.annotations is None or not is_beat(record.annotations.symbol).any():
+            raise RecordError(f"{name}: no annotated beats (.atr) beside the recording")
+        stream = BeatStream(record.fs, window=window)
+        signal = np.ascontiguousarray(record.signal[:, 0])
+        batch = BeatBatch.concatenate([stream.process(signal), stream.flush()])
+        of_step = (batch.r_sample // round(step * record.fs)).astype(np.int64)
+        kept = np.flatnonzero(np.append(np.diff(of_step) > 0, True)[: len(batch)])
+        # The first ten seconds are not a whole strip.
+        kept = kept[batch.r_sample[kept] >= window.before / window.grid_fs * record.fs]
+        first = batch.r_sample[kept] - round(window.before / window.grid_fs * record.fs)
+        last = batch.r_sample[kept] + round(window.after / window.grid_fs * record.fs)
+        labels.append(strip_labels(record.annotations, first, last))
+        parts.append(
+            BeatBatch(*(getattr(batch, column)[kept] for column in BeatBatch.__dataclass_fields__))
+        )
+        database, _, short = name.partition("/")
+        owners += [(patient_of(database, short), name, lead)] * len(kept)
+    batch = BeatBatch.concatenate(parts)
+    patient, record_of, lead_of = (np.array(column) for column in zip(*owners, strict=True))
+    beats, rhythm = (np.concatenate(column) for column in zip(*labels, strict=True))
+    return ExampleSet(
+        inputs={"window": batch.windows, "features": batch.features},
+        target=(beats | rhythm).astype(np.int8),
+        patient=patient,
+        record=record_of,
+        about={
+            "classes": list(CLASSES),
+            "rule": "abnormal: a beat of another AAMI class than N, or a rhythm but normal sinus",
+            "records": list(records),
+            "step_s": step,
+            "leads": list(leads),
+            "window": list(window),
+            "features": list(FEATURE_NAMES),
+        },
+        columns={
+            "r_sample": batch.r_sample,
+            "beats": beats,
+            "rhythm": rhythm,
+            "lead": lead_of.astype(np.int8),
+        },
+    )
+
+
+def abnormal_share(record: npt.NDArray[np.str_], abnormal: npt.ArrayLike) -> dict[str, float]:
+    """Share of abnormal strips of each recording.
+
+    Parameters
+    ----------
+    record : ndarray of str, shape (n,)
+        Recording of each strip.
+    abnormal : array_like of bool, shape (n,)
+
+    Returns
+    -------
+    dict of str to float
+    """
+    flags = np.asarray(abnormal, dtype=bool)
+    return {str(name): float(flags[record == name].mean()) for name in np.unique(record)}

@@ -1,0 +1,1 @@
+"""Export: from a trained network to checked TFLite files and their card."""

@@ -1,0 +1,1 @@
+"""Fitting: batches, the training of a network, cross-validation, calibration."""

@@ -1,0 +1,385 @@
+"""Patient-wise cross-validation: candidates are compared on training patients only."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from ..._files import whole_file
+from ..._types import FloatArray, Report
+from ...errors import InputError
+from ..datasets.examples import ExampleSet
+from ..recipes.recipe import Recipe
+from ..scoring import slug
+from ..tasks.base import Task
+
+__all__ = [
+    "CandidateResult",
+    "choose",
+    "cross_validate",
+    "difference",
+    "mean_figures",
+    "share_of",
+    "with_made",
+]
+
+#: Figures of each way in which a network is shown the examples (`Task.views`).
+Figures = dict[str, dict[str, float]]
+
+_DRAWS = 400
+
+
+@dataclass(frozen=True)
+class CandidateResult:
+    """What cross-validation found of one candidate.
+
+    Attributes
+    ----------
+    name : str
+    parameters : int
+    criterion : float
+        `Task.criterion` over the examples of all folds together, each answered by a network that
+        had not seen its patient.
+    figures : dict of str to dict
+        `Task.figures` of the same, by view.
+    folds : tuple of dict
+        For each fold: "criterion", "figures", "examples", "epochs", "seconds" and "history".
+    draws : tuple of float
+        The criterion over patients drawn with replacement, the same patients for every candidate.
+    outputs : dict of str to ndarray of float32, shape (n, outputs)
+        By view, what networks that had not seen its patient made of each example.
+    """
+
+    name: str
+    parameters: int
+    criterion: float
+    figures: Figures
+    folds: tuple[dict[str, Any], ...]
+    draws: tuple[float, ...] = ()
+    outputs: Mapping[str, FloatArray] = dataclasses.field(default_factory=dict)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the criterion over patients (bootstrap; Efron, 1979)."""
+        return _interval(self.draws)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON; NaN becomes None.
+
+        Returns
+        -------
+        dict
+        """
+        plain: dict[str, Any] = _plain(
+            {
+                "candidate": self.name,
+                "parameters": self.parameters,
+                "criterion": self.criterion,
+                "interval_95": list(self.interval),
+                "fold_criterion": [fold["criterion"] for fold in self.folds],
+                "seconds": sum(fold["seconds"] for fold in self.folds),
+                **{view or "figures": figures for view, figures in self.figures.items()},
+            }
+        )
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return round(value, 4) if np.isfinite(value) else None
+    return value
+
+
+def cross_validate(
+    task: Task,
+    recipe: Recipe,
+    examples: ExampleSet,
+    name: str = "",
+    *,
+    made: ExampleSet | None = None,
+    noise: Sequence[FloatArray] = (),
+    folder: Path | None = None,
+    report: Report = lambda line: None,
+    progress: bool = False,
+) -> CandidateResult:
+    """Train on all patients but a fold's, answer that fold's examples, for each fold.
+
+    Parameters
+    ----------
+    task : Task
+    recipe : Recipe
+        The candidate.
+    examples : ExampleSet
+        Training patients only, n rows.
+    name : str
+        Of the candidate, for the result.
+    made : ExampleSet, optional
+        Examples that are only learnt from (`Task.made`), of the same patients.
+    noise : sequence of ndarray of float32, each of shape (m,)
+        Recorded noise for a schedule that adds some.
+    folder : Path, optional
+        Where finished folds are kept, and from where they are read back after a break.
+    report : callable
+        Gets a line after each fold.
+    progress : bool
+        Show a progress bar on a terminal.
+
+    Returns
+    -------
+    CandidateResult
+    """
+    from .fit import fingerprint, fit, predict
+
+    name = name or recipe.name
+    fold = task.folds(recipe, examples)
+    settings = {**fingerprint(recipe, examples, made, recipe.seed), "folds": recipe.folds}
+    pooled: dict[str, FloatArray] = {}
+    rows: list[dict[str, Any]] = []
+    parameters = 0
+    kept = None if folder is None else folder / slug(name)
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+    for k in range(recipe.folds):
+        file = None if kept is None else kept / f"fold-{k + 1}.npz"
+        held = examples.only(fold == k)
+        finished = None if file is None else _read_fold(file, settings)
+        numbers: dict[str, Any]
+        if finished is not None:
+            numbers, outputs = finished
+        else:
+            others = examples.only(fold != k)
+            watched = task.validation(recipe, others)
+            started = time.monotonic()
+            half_done = None if kept is None else kept / f"fold-{k + 1}.checkpoint.npz"
+            fitted = fit(
+                recipe,
+                with_made(others.only(~watched), made),
+                others.only(watched),
+                seed=recipe.seed + k,
+                noise=noise,
+                checkpoint=half_done,
+                progress=progress,
+            )
+            outputs = {
+                view: predict(fitted.model, shown) for view, shown in task.views(held).items()
+            }
+            numbers = {
+                "parameters": int(fitted.model.count_params()),
+                "epochs": len(fitted.history),
+                "seconds": time.monotonic() - started,
+                "history": fitted.history,
+            }
+            if file is not None:
+                _write_fold(file, settings, numbers, outputs)
+            if half_done is not None:
+                half_done.unlink(missing_ok=True)
+        parameters = numbers.pop("parameters")
+        figures = {
+            view: task.figures(shown, outputs[view]) for view, shown in task.views(held).items()
+        }
+        rows.append(
+            {
+                "criterion": task.criterion(figures),
+                "figures": figures,
+                "examples": len(held),
+                **numbers,
+            }
+        )
+        for view, answers in outputs.items():
+            whole = pooled.setdefault(view, np.empty((len(examples), answers.shape[1]), np.float32))
+            whole[fold == k] = answers
+        if finished is None:
+            report(f"{name}: fold {k + 1} of {recipe.folds}, {rows[-1]['criterion']:.4f}")
+    figures = {view: task.figures(shown, pooled[view]) for view, shown in _bare(task, examples)}
+    return CandidateResult(
+        name,
+        parameters,
+        task.criterion(figures),
+        figures,
+        tuple(rows),
+        _draws(task, examples, pooled, recipe.seed),
+        pooled,
+    )
+
+
+def with_made(examples: ExampleSet, made: ExampleSet | None) -> ExampleSet:
+    """Examples, and what was made from those of the same patients.
+
+    Parameters
+    ----------
+    examples : ExampleSet
+    made : ExampleSet, optional
+
+    Returns
+    -------
+    ExampleSet
+    """
+    if made is None:
+        return examples
+    return ExampleSet.concatenate([examples, made.only(np.isin(made.patient, examples.patient))])
+
+
+def _bare(task: Task, examples: ExampleSet) -> list[tuple[str, ExampleSet]]:
+    """The views, without the inputs that figures do not need."""
+    bare = dataclasses.replace(examples, inputs={})
+    return [(view, bare) for view in task.views(examples.only([0]))]
+
+
+def _draws(
+    task: Task, examples: ExampleSet, pooled: Mapping[str, FloatArray], seed: int
+) -> tuple[float, ...]:
+    """The criterion over patients drawn with replacement."""
+    bare = dataclasses.replace(examples, inputs={})
+    _, whose = np.unique(examples.patient, return_inverse=True)
+    rows = np.split(np.argsort(whose, kind="stable"), np.cumsum(np.bincount(whose))[:-1])
+    generator = np.random.default_rng(seed)
+    found = []
+    for _ in range(_DRAWS):
+        drawn = np.concatenate([rows[i] for i in generator.integers(len(rows), size=len(rows))])
+        some = bare.only(drawn)
+        found.append(
+            task.criterion({view: task.figures(some, out[drawn]) for view, out in pooled.items()})
+        )
+    return tuple(found)
+
+
+def _interval(draws: Sequence[float]) -> tuple[float, float]:
+    known = np.asarray(draws)[np.isfinite(draws)] if len(draws) else np.zeros(0)
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def difference(one: CandidateResult, other: CandidateResult) -> tuple[float, float, float]:
+    """How much better the criterion of one candidate is than another's.
+
+    Parameters
+    ----------
+    one, other : CandidateResult
+        Of the same examples.
+
+    Returns
+    -------
+    difference, low, high : float
+        And its 95 % interval over patients, both candidates judged on the same draws.
+    """
+    low, high = _interval(np.subtract(one.draws, other.draws).tolist())
+    return one.criterion - other.criterion, low, high
+
+
+def choose(results: Sequence[CandidateResult]) -> CandidateResult:
+    """The candidate with the best criterion; the smaller network where two are equal.
+
+    Parameters
+    ----------
+    results : sequence of CandidateResult
+        At least one.
+
+    Returns
+    -------
+    CandidateResult
+    """
+    return max(results, key=lambda r: (round(r.criterion, 4), -r.parameters))
+
+
+def mean_figures(result: CandidateResult) -> dict[str, tuple[float, float]]:
+    """Mean and spread of each figure over the folds, averaged over the views.
+
+    Parameters
+    ----------
+    result : CandidateResult
+
+    Returns
+    -------
+    dict of str to (float, float)
+        Mean and standard deviation over the folds where the figure is defined.
+    """
+    found = {}
+    for name in next(iter(result.figures.values())):
+        values = np.array(
+            [np.mean([of[name] for of in fold["figures"].values()]) for fold in result.folds]
+        )
+        values = values[np.isfinite(values)]
+        if len(values):
+            spread = values.std(ddof=1) if len(values) > 1 else 0.0
+            found[name] = (float(values.mean()), float(spread))
+    return found
+
+
+def share_of(examples: ExampleSet, share: float, seed: int) -> ExampleSet:
+    """A share of every patient's examples, of each class alike, at least one of each.
+
+    Parameters
+    ----------
+    examples : ExampleSet
+    share : float
+        Above 0, at most 1.
+    seed : int
+
+    Returns
+    -------
+    ExampleSet
+
+    Raises
+    ------
+    InputError
+        If the share is out of range.
+    """
+    if not 0 < share <= 1:
+        raise InputError(f"a share of {share} of the data: give one above 0, at most 1")
+    if share == 1:
+        return examples
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(examples))
+    kind = examples.target if examples.labelled else np.zeros(len(examples), np.int8)
+    _, group = np.unique(examples.patient, return_inverse=True)
+    group = group * 128 + kind
+    kept = []
+    for one in np.unique(group):
+        own = order[group[order] == one]
+        kept.append(own[: max(1, round(share * len(own)))])
+    return examples.only(np.sort(np.concatenate(kept)))
+
+
+def _write_fold(
+    file: Path,
+    settings: dict[str, Any],
+    numbers: dict[str, Any],
+    outputs: Mapping[str, FloatArray],
+) -> None:
+    about = json.dumps({"settings": settings, "numbers": numbers, "views": list(outputs)})
+    with whole_file(file) as out:
+        arrays: dict[str, Any] = {
+            f"output.{i}": values for i, values in enumerate(outputs.values())
+        }
+        np.savez(out, about=np.array(about), **arrays)
+
+
+def _read_fold(
+    file: Path, settings: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, FloatArray]] | None:
+    """A finished fold of the same settings, if the file holds one."""
+    if not file.exists():
+        return None
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            about = json.loads(str(stored["about"]))
+            if about["settings"] != settings:
+                return None
+            outputs = {view: stored[f"output.{i}"] for i, view in enumerate(about["views"])}
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise InputError(f"{file}: damaged ({error}); delete it and run again") from None
+    return about["numbers"], outputs

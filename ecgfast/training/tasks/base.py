@@ -1,0 +1,377 @@
+"""What every task has: where its examples come from, how they are split, how it is scored."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..._types import Report
+from ...core import FEATURE_NAMES
+from ...evaluation.classes import score_classes
+from ...runtime import Classifier, InputSpec, ModelCard, ModelWindow
+from ..datasets.examples import ExampleSet
+from ..datasets.splits import patient_folds
+from ..scoring import given_labels, plain, score_outputs, write_score
+
+if TYPE_CHECKING:
+    from ..recipes.recipe import Recipe
+
+__all__ = ["CardFacts", "Task", "given_inputs"]
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a task says of a model on its card.
+
+    Attributes
+    ----------
+    inputs : tuple of InputSpec
+        Name, shape without the batch, and meaning of each input.
+    window : ModelWindow, optional
+        How the live stream cuts the input; None where a model does not run beat by beat.
+    lookahead : int
+        How many later beats the features of a beat need.
+    data : dict
+        Data sets and what was kept of them, with counts of what each rule dropped.
+    split : dict
+        Which patients trained, chose and tested, and whether any stands on two sides.
+    """
+
+    inputs: tuple[InputSpec, ...]
+    window: ModelWindow | None = None
+    lookahead: int = 0
+    data: dict[str, Any] = field(default_factory=dict)
+    split: dict[str, Any] = field(default_factory=dict)
+
+
+def given_inputs(examples: ExampleSet, window: str) -> tuple[InputSpec, ...]:
+    """What the card says of a window and, where there are some, of features.
+
+    Parameters
+    ----------
+    examples : ExampleSet
+    window : str
+        What the window shows.
+
+    Returns
+    -------
+    tuple of InputSpec
+    """
+    meanings = {
+        "window": f"{window}, in running QRS sizes, as BeatStream cuts them",
+        "features": "RR and morphology features of the last beats, this one last: "
+        + ", ".join(FEATURE_NAMES),
+    }
+    return tuple(
+        InputSpec(name, values.shape[1:], meanings[name])
+        for name, values in examples.inputs.items()
+    )
+
+
+class Task(ABC):
+    """A task; subclasses say where examples come from, and may refine the rest.
+
+    Attributes
+    ----------
+    name : str
+        What the card calls the task: "beats", "normality" or "blood-pressure".
+    classes : tuple of str
+        Softmax: a name for each output. Sigmoid: two, the output is the probability of the second.
+        Linear: names of the numbers.
+    output : {"probability", "value"}
+        Name of the network's output.
+    unit : str
+        Unit of an output "value", such as "mmHg".
+    criterion_name : str
+        What `criterion` is, in a few words.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    output: str = "probability"
+    unit: str = ""
+    criterion_name: str = "F1"
+
+    @abstractmethod
+    def training_set(
+        self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
+    ) -> ExampleSet:
+        """The examples that may train and choose; never one of the test part.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            ``recipe.options`` holds the task's own settings, such as the split or the window.
+        data : path
+            Folder that holds the databases (``mitdb``, ``nstdb``, ...).
+        progress : bool
+            Show a progress bar on a terminal.
+
+        Returns
+        -------
+        ExampleSet
+        """
+
+    def made(
+        self,
+        recipe: Recipe,
+        data: str | os.PathLike[str],
+        examples: ExampleSet,
+        *,
+        progress: bool = False,
+    ) -> ExampleSet | None:
+        """Further examples, made from those of the training set, that are only ever learnt from.
+
+        A network learns from those of its training patients; none is watched or scored. None
+        unless a task makes some.
+
+        Parameters
+        ----------
+        recipe : Recipe
+        data : path
+            Folder that holds the databases.
+        examples : ExampleSet
+            Training set.
+        progress : bool
+            Show a progress bar on a terminal.
+
+        Returns
+        -------
+        ExampleSet or None
+        """
+        return None
+
+    @abstractmethod
+    def test_sets(
+        self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
+    ) -> dict[str, ExampleSet]:
+        """The examples of the test part, by heading; called once, at the very end.
+
+        A heading names the protocol, such as ``"DS2, reference beats"`` or ``"random by beat (one
+        patient on both sides)"``.
+        """
+
+    @abstractmethod
+    def facts(self, recipe: Recipe, examples: ExampleSet) -> CardFacts:
+        """What the card says of inputs, window, data and split; `examples` is the training set."""
+
+    def folds(self, recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.int64]:
+        """Fold of each example in cross-validation, 0 to ``recipe.folds - 1``, shape (n,).
+
+        By patient, with like numbers of every class.
+        """
+        return patient_folds(examples.patient, _strata(examples), recipe.folds, recipe.seed)
+
+    def validation(self, recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.bool_]:
+        """Training examples held back to watch, and to stop by where the recipe says so, (n,).
+
+        ``recipe.schedule.validation_share`` of them, by patient; none where that is 0.
+        """
+        share = recipe.schedule.validation_share
+        if not share:
+            return np.zeros(len(examples), dtype=bool)
+        parts = max(2, round(1 / share))
+        held: npt.NDArray[np.bool_] = (
+            patient_folds(examples.patient, _strata(examples), parts, recipe.seed) == 0
+        )
+        return held
+
+    def views(self, examples: ExampleSet) -> dict[str, ExampleSet]:
+        """The ways in which a network is shown the same examples when it is scored, by name.
+
+        One, as they are; beats are shown with and without the next RR interval.
+        """
+        return {"": examples}
+
+    def figures(self, examples: ExampleSet, outputs: npt.NDArray[np.float32]) -> dict[str, float]:
+        """Figures of a network's outputs, by name; NaN where one is not defined.
+
+        Parameters
+        ----------
+        examples : ExampleSet
+            Of n rows.
+        outputs : ndarray of float32, shape (n, outputs)
+            In the targets' unit.
+
+        Returns
+        -------
+        dict of str to float
+            Of classes: accuracy, precision, recall and F1, of the second class for a sigmoid
+            output and else averaged over the classes that occur (macro), then the F1 of each. Of
+            numbers: mean absolute error, mean error and its standard deviation, by output.
+        """
+        if not examples.labelled:
+            error = outputs.astype(np.float64) - examples.target
+            return {
+                f"{name} {figure}": float(value)
+                for i, name in enumerate(self.classes)
+                for figure, value in (
+                    ("MAE", np.abs(error[:, i]).mean()),
+                    ("ME", error[:, i].mean()),
+                    ("SD", error[:, i].std()),
+                )
+            }
+        scores = score_classes(examples.target, given_labels(outputs), self.classes)
+        if outputs.shape[1] == 1:
+            of = self.classes[1]
+            return {
+                "accuracy": scores.accuracy,
+                "precision": scores.positive_predictivity(of),
+                "recall": scores.sensitivity(of),
+                "F1": scores.f1(of),
+            }
+        there = [c for i, c in enumerate(self.classes) if np.any(examples.target == i)]
+        # Of a class that is never given precision is not defined: it counts as 0, as F1 does.
+        precision = [np.nan_to_num(scores.positive_predictivity(c)) for c in there]
+        return {
+            "accuracy": scores.accuracy,
+            "precision": float(np.mean(precision)),
+            "recall": float(np.mean([scores.sensitivity(c) for c in there])),
+            "F1": scores.macro_f1,
+            **{f"{c} F1": scores.f1(c) for c in self.classes},
+        }
+
+    def criterion(self, figures: dict[str, dict[str, float]]) -> float:
+        """The number that a candidate is chosen by, larger is better.
+
+        Parameters
+        ----------
+        figures : dict of str to dict
+            What `figures` gave, by view.
+
+        Returns
+        -------
+        float
+            F1, or minus the mean absolute error over all outputs; the mean over the views.
+        """
+        if self.output == "probability":
+            return float(np.mean([of["F1"] for of in figures.values()]))
+        return -float(
+            np.mean([of[f"{name} MAE"] for of in figures.values() for name in self.classes])
+        )
+
+    def finish(
+        self,
+        model: Any,
+        recipe: Recipe,
+        examples: ExampleSet,
+        answers: Mapping[str, npt.NDArray[np.float32]],
+    ) -> dict[str, Any]:
+        """Last changes of a trained network before it is converted; none unless a task has some.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Trained on all training patients; changed in place.
+        recipe : Recipe
+            Of the chosen candidate.
+        examples : ExampleSet
+            Training set, of n rows.
+        answers : mapping of str to ndarray of float32, shape (n, outputs)
+            By view, its outputs in cross-validation; empty where the recipe compares nothing.
+
+        Returns
+        -------
+        dict
+            Plain JSON for ``card.metrics``.
+        """
+        return {}
+
+    def score_forms(
+        self,
+        card_path: Path,
+        data: str | os.PathLike[str],
+        recipe: Recipe,
+        report: Report,
+        *,
+        folder: Path | None = None,
+    ) -> dict[str, Any]:
+        """Score every form of a converted model on the test part; called once, at the end.
+
+        Parameters
+        ----------
+        card_path : Path
+            NAME.json beside the model's files.
+        data : path
+            Folder that holds the databases.
+        recipe : Recipe
+        report : callable
+            Gets the tables.
+        folder : Path, optional
+            Where `scoring.write_score` writes what reports and pictures are made from.
+
+        Returns
+        -------
+        dict
+            ``"HEADING, FORM"`` to figures, and under ``"scores"`` all there is to know: plain JSON
+            for ``card.metrics``.
+
+        Raises
+        ------
+        ModelError
+            If the model cannot be used.
+        """
+        headlines: dict[str, Any] = {}
+        details = []
+        test_sets = self.test_sets(recipe, data)
+        for form in ModelCard.load(card_path).forms:
+            classifier = Classifier(card_path, form=form)
+            for heading, shown in test_sets.items():
+                for view, examples in self.views(shown).items():
+                    title = ", ".join(filter(None, (heading, view, form)))
+                    inputs = [examples.inputs[name] for name in classifier.input_shapes]
+                    outputs = classifier.predict(*inputs)
+                    figures, score = self.score_part(title, examples, outputs, folder)
+                    headlines[title] = figures
+                    details.append({"title": title, "form": form, **score})
+                    report(f"{title}: " + ", ".join(f"{k} {v}" for k, v in figures.items()))
+        return {**headlines, "scores": details}
+
+    def score_part(
+        self,
+        title: str,
+        examples: ExampleSet,
+        outputs: npt.NDArray[np.float32],
+        folder: Path | None = None,
+    ) -> tuple[dict[str, float], dict[str, Any]]:
+        """Score outputs, and write what reports and pictures are made from.
+
+        Parameters
+        ----------
+        title : str
+            What was scored, for the file.
+        examples : ExampleSet
+            Of n rows.
+        outputs : ndarray of float32, shape (n, outputs)
+        folder : Path, optional
+            Where `scoring.write_score` writes.
+
+        Returns
+        -------
+        figures : dict of str to float
+            Those of the task, rounded.
+        score : dict
+            What `scoring.score_outputs` returns.
+        """
+        score = score_outputs(examples, outputs)
+        if folder is not None:
+            write_score(
+                folder,
+                title,
+                examples.classes,
+                score.get("confusion", ()),
+                target=examples.target,
+                outputs=outputs,
+            )
+        return plain(self.figures(examples, outputs)), score
+
+
+def _strata(examples: ExampleSet) -> npt.NDArray[Any]:
+    return examples.target if examples.labelled else np.zeros(len(examples), np.int8)
