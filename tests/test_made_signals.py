@@ -7,7 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
-from made_signals import QRS, Made, found_of, made
+from made_signals import QRS, Made, P, T, found_of, made, waves
 from twins import adaptive as twin_adaptive
 from twins import pan_tompkins as twin_pan_tompkins
 
@@ -214,3 +214,67 @@ def test_max_rate_on_the_command_line(tmp_path, capsys) -> None:
     files = [str(tmp_path / "mouse.npy"), "--output", str(tmp_path / "out.csv")]
     assert main(["detect", *files, "--fs", "1000", "--max-rate", "900", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["beats"] == pytest.approx(len(r), abs=1)
+
+
+# ---------------------------------------------------------------- fast rates
+
+
+@pytest.mark.parametrize("fs", [250.0, 360.0, 500.0])
+@pytest.mark.parametrize("rate", [210.0, 240.0, 270.0, 295.0])
+def test_every_beat_of_a_fast_rhythm(rate: float, fs: float) -> None:
+    narrow = [(height, 0.85 * off, 0.85 * width) for height, off, width in QRS]
+    wave = (0.2, 0.13 * 240 / rate, 0.035 * 240 / rate)
+    for seed, gain in enumerate((1.0, -1e-2)):
+        signal, r = made(20, fs, rate, shape=(*narrow, wave), jitter=0.01, gain=gain, seed=seed)
+        for method in METHODS if rate < 250 else METHODS[:1]:
+            found = detect_qrs(signal, fs, method=method)
+            hit, false = found_of(found, r, 0.05 * fs)
+            assert hit >= 0.97 * len(r)
+            assert false == 0
+        assert np.array_equal(detect_qrs(signal, fs), twin(signal, fs, "adaptive"))
+
+
+# ---------------------------------------------------------------- standstill
+
+
+def standstill(fs: float, rate: float, height: float, gain: float, seed: int) -> Made:
+    """P waves all along; QRS complexes stop from 14 to 28 s."""
+    rng = np.random.default_rng(seed)
+    p = 0.5 + np.arange(0, 38, 60 / rate)
+    beats = p[(p < 14) | (p > 28)]
+    x = waves(p, ((height, P[1], P[2]),), fs, 40) + waves(beats, (*QRS, T), fs, 40)
+    return Made(gain * (x + 0.01 * rng.standard_normal(len(x))), np.round(beats * fs).astype(int))
+
+
+@pytest.mark.parametrize("fs", [250.0, 360.0, 500.0])
+def test_p_waves_are_no_beats_where_qrs_complexes_stop(fs: float) -> None:
+    for seed, (rate, height, gain) in enumerate(
+        ((60.0, 0.1, 1.0), (75.0, 0.15, -1.0), (90.0, 0.18, 100.0))
+    ):
+        signal, r = standstill(fs, rate, height, gain, seed)
+        found = detect_qrs(signal, fs)
+        hit, false = found_of(found, r, 0.08 * fs)
+        assert false == 0
+        assert hit >= len(r) - 1  # all but the first after it at the most
+        assert np.array_equal(found, twin(signal, fs, "adaptive"))
+
+
+# ---------------------------------------------------------------- wide and smooth
+
+
+@pytest.mark.parametrize("fs", [250.0, 360.0, 500.0])
+@pytest.mark.parametrize("width", [0.15, 0.17])
+def test_smooth_wide_complexes_are_found(width: float, fs: float) -> None:
+    for seed, (rate, gain) in enumerate(((65.0, 1.0), (92.0, -1.0))):
+        rng = np.random.default_rng(seed)
+        at = np.arange(0.7, 24, 60 / rate)
+        t = np.arange(int(25 * fs)) / fs
+        x = waves(at, ((-0.25, 0.28, 0.06), (0.08, -0.22, 0.025)), fs, 25)
+        for r in at:
+            rise, fall = t - r + width / 2, t - r - width / 2
+            x += 0.4 * (np.tanh(rise / 0.02) - np.tanh(fall / 0.02))
+        x += 0.005 * rng.standard_normal(len(x))
+        found = detect_qrs(gain * x, fs)
+        hit, false = found_of(found, np.round(at * fs).astype(int), 0.16 * fs)
+        assert hit >= 0.97 * len(at)
+        assert false == 0

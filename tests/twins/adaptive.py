@@ -89,6 +89,11 @@ def threshold(signal: float, noise: float) -> float:
     return signal - min((1 - 0.53) * (signal - noise), 1.8)
 
 
+def lowered(signal: float, noise: float, fall: float) -> float:
+    """After a pause: lower, but never below a seventh of the signal."""
+    return max(threshold(signal - fall, noise), signal - 2.0)
+
+
 class Adaptive:
     """Detects the beats of a whole signal (n,) or (n, leads) at `fs` Hz."""
 
@@ -378,7 +383,8 @@ class Adaptive:
         if min(self.correlation(c, k, [shape])[0] for c in others) < 0.8:
             return None
         if s.known == 8 and s.kept is not None:
-            return middle.heights[k] if self.correlation(middle, k, [s.kept])[0] > 0.6 else None
+            least = 0.93 if middle.heights[k] < s.kept_signal - 0.7 else 0.6
+            return middle.heights[k] if self.correlation(middle, k, [s.kept])[0] > least else None
         return middle.heights[k]
 
     def sure(self) -> bool:
@@ -420,8 +426,8 @@ class Adaptive:
             c.share += s.weight * (s.last_share if faulty else c.shares[k])
             if faulty:
                 continue
-            bar = threshold(s.signal - fall, s.noise)
-            steady = threshold(s.steady_signal - fall, s.steady_noise)
+            bar = lowered(s.signal, s.noise, fall)
+            steady = lowered(s.steady_signal, s.steady_noise, fall)
             if s.models and bar > steady:
                 bar -= distrust * (bar - steady)
             own = min(c.heights[k] - bar, 2.0)
@@ -457,8 +463,11 @@ class Adaptive:
 
     def pair_cost(self, height: float, share: float, c: Candidate, rr: float) -> float:
         cost = self.interval_cost(rr)
+        fall = height - c.height + 0.5 * (share - c.share)
+        if rr < 0.33 and c.like > 0.85 and abs(fall) < 0.2:
+            cost *= 0.5
         if rr < 0.36 + 0.09:
-            drop = height - c.height + 0.5 * (share - c.share) - 1
+            drop = fall - 1
             cost += 1.3 * min(1.0, 1 - (rr - 0.36) / 0.09) * max(drop, 0.0)
         return cost
 
@@ -627,7 +636,8 @@ class Adaptive:
         if not self.again and self.start < 2.15:
             self.trust = self.recent = max(self.trust, 1.1)
             return True
-        return self.trust > 1.1 and self.contrast(path) > 1.3
+        alike = len(rr) > 1 and like > 0.8 and var < 0.15
+        return self.trust > 1.1 and self.contrast(path) > (0.9 if alike else 1.3)
 
     def contrast(self, path: list[Candidate]) -> float:
         """How far the path's candidates stand out from the others, medians of either."""
