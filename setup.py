@@ -31,9 +31,9 @@ else:
 
 core = Extension(
     "ecgfast.core",
-    ["ecgfast/core.pyx", *sorted(str(path) for path in CSRC.glob("*.c"))],
-    include_dirs=[str(CSRC)],
-    depends=sorted(str(path) for path in CSRC.glob("*.h")),
+    ["ecgfast/core.pyx", *sorted(str(path) for path in CSRC.glob("src/**/*.c"))],
+    include_dirs=[str(CSRC / "include")],
+    depends=sorted(str(path) for path in CSRC.rglob("*.h")),
     extra_compile_args=COMPILE,
     extra_link_args=LINK,
 )

@@ -2,8 +2,8 @@
 
 ``python bench/batches.py RECORDINGS`` takes every beat that the stream finds in RECORDINGS/mitdb
 through each form of a model in each runtime, one by one and in batches of several sizes, and prints
-JSON: how many beats differ in any bit, and what a beat took. `Classifier.predict` relies on it, and
-checks it on a few beats when it is first used on a machine.
+JSON: how many beats differ in any bit, and what a beat took. `Classifier.predict_proba` relies on
+it, and checks it on a few beats when it is first used on a machine.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def confusions(classifier: Classifier, record: Record, noisy_only: bool) -> dict
         window = classifier.window
         stream = BeatStream(record.fs, method="given", lookahead=ahead, window=window)
         batch = BeatBatch.concatenate([stream.process(record.signal[:, 0], sample), stream.flush()])
-        given = classifier.predict(batch.windows, batch.features).argmax(axis=1)
+        given = classifier.predict_proba(batch.windows, batch.features).argmax(axis=1)
         found[ahead] = confusion_matrix(actual[counted], given[counted], len(AAMI_CLASSES))
     return found
 

@@ -30,7 +30,7 @@ from ecgfast.evaluation.beat_model import PUBLISHED
 from ecgfast.evaluation.classes import from_matrix
 from ecgfast.records import read_record
 from ecgfast.runtime import Classifier, ModelCard
-from ecgfast.runtime.cards import VIEWS
+from ecgfast.runtime.cards import LOOKAHEAD_LABELS
 from ecgfast.training.datasets.splits import DS2, patient_of
 
 TOLD = ("N", "S", "V")
@@ -94,7 +94,7 @@ def class_rows(scores: dict[str, dict[str, Any]]) -> list[str]:
 def tested(card: ModelCard) -> dict[str, dict[str, Any]]:
     """Scores on DS2 by heading."""
     return {
-        f"{score['form']}, {score['beats']} beats, {VIEWS[score['lookahead']]}": score
+        f"{score['form']}, {score['beats']} beats, {LOOKAHEAD_LABELS[score['lookahead']]}": score
         for score in card.metrics["scores"]
     }
 
@@ -108,7 +108,7 @@ def validated(card: ModelCard) -> dict[str, dict[str, Any]]:
 def lead_rows(scores: dict[str, list[BeatModelScores]]) -> list[str]:
     """A table: what the first, the second and both leads tell."""
     told = {
-        f"{leads}, {score.beats} beats, {VIEWS[score.lookahead]}": score
+        f"{leads}, {score.beats} beats, {LOOKAHEAD_LABELS[score.lookahead]}": score
         for leads, of in scores.items()
         for score in of
     }
@@ -212,7 +212,7 @@ def made_section(card: ModelCard) -> list[str]:
         "",
         "![What is made of a recording](made-rhythms.png)",
         "",
-        "Drawn by `python bench/made_rhythms.py DATA`.",
+        "Drawn by `python bench/rhythm_augmentation.py DATA`.",
         "",
     ]
 
@@ -222,7 +222,7 @@ def probability_section(told: dict[str, Any]) -> list[str]:
     sides = [told["promised"], told["reached"]]
     errors = [f"{100 * side['expected_calibration_error']:.2f}" for side in sides]
     lines = [
-        f"## Probabilities, {VIEWS[told['lookahead']]}",
+        f"## Probabilities, {LOOKAHEAD_LABELS[told['lookahead']]}",
         "",
         f"Expected calibration error {errors[0]} points in cross-validation, {errors[1]} on DS2.",
         "",
@@ -309,7 +309,7 @@ def draw_mistakes(classifier: Classifier, data: Path, path: Path) -> None:
         batch = BeatBatch.concatenate(
             [stream.process(record.signal, marks.sample[beat]), stream.flush()]
         )
-        shares = classifier.predict(batch.windows, batch.features)
+        shares = classifier.predict_proba(batch.windows, batch.features)
         given = [AAMI_CLASSES[i] for i in shares.argmax(axis=1)]
         wrong = np.array([a != g for a, g in zip(actual, given, strict=True)])
         if wrong.any():
@@ -355,7 +355,7 @@ def draw_probabilities(probabilities: list[dict[str, Any]], path: Path) -> None:
         rejections = [row for row in told["decisions"] if row["by"] == "reject"]
         for side, line in (("promised", "--"), ("reached", "-")):
             where = "DS2" if side == "reached" else "cross-validation"
-            label = f"{where}, {VIEWS[told['lookahead']]}"
+            label = f"{where}, {LOOKAHEAD_LABELS[told['lookahead']]}"
             bins, points = told[side]["bins"], [row[side] for row in rejections]
             sure, share = ([row[k] for row in bins] for k in ("probability", "right"))
             left.plot(sure, share, line, marker=marker)
@@ -437,7 +437,7 @@ def main() -> None:
         title: evaluate_beat_model(classifier, args.data, records, leads=columns)
         for title, columns in (("first lead", (0,)), ("second lead", (1,)), ("both", (0, 1)))
     }
-    reference = leads["first lead"][: len(VIEWS)]
+    reference = leads["first lead"][: len(LOOKAHEAD_LABELS)]
     probabilities = [evaluate_probabilities(classifier, score) for score in reference]
     draw_probabilities(probabilities, args.folder / "beats-probabilities.png")
     pages = {

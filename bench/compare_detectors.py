@@ -9,8 +9,8 @@ work on the machine counts little: the detectors take turns, and the best of fiv
 of those that ten seconds allow. Accuracy is counted by
 `ecgfast.evaluation` (AAMI EC57: 150 ms, one to one, ventricular flutter left out), from the first
 sample, which is stricter, and with the first five minutes set aside. ecgfast's R peaks are those
-that it reports live, and how late; the others need the whole recording. A peer that fails on a
-record has missed its beats. Peers that are not installed are left out:
+that it reports live, and how late; the others need the whole recording. A detector that fails on a
+record has missed its beats. Others that are not installed are left out:
 pip install sleepecg wfdb neurokit2 biosppy peakutils py-ecg-detectors.
 """
 
@@ -33,22 +33,22 @@ from ecgfast import __version__, detect_qrs
 from ecgfast.evaluation import DetectorScores, annotated_records, evaluate_detector
 from ecgfast.evaluation.detector import Method
 from ecgfast.evaluation.ec57 import LEARNING_S
-from ecgfast.evaluation.peers import Peer, installed_peers
+from ecgfast.evaluation.other_detectors import OtherDetector, installed_detectors
 from ecgfast.records import Record, read_record
 
 ROUNDS = 5
 LIMIT_S = 10.0
 
 
-def one_shot(method: Method) -> Peer:
-    """One of ecgfast's methods as the peers are called."""
+def one_shot(method: Method) -> OtherDetector:
+    """One of ecgfast's methods as the others are called."""
     return lambda x, fs: detect_qrs(x, fs, method=method)
 
 
 def speeds(record: Record, only: str) -> dict[str, float]:
     """Nanoseconds a sample of each detector."""
-    calls: dict[str, Peer] = {own_name(method): one_shot(method) for method in METHODS}
-    calls |= installed_peers()
+    calls: dict[str, OtherDetector] = {own_name(method): one_shot(method) for method in METHODS}
+    calls |= installed_detectors()
     calls = {name: call for name, call in calls.items() if only in name}
     lead = record.signal[:, 0].astype(np.float64)
     times: dict[str, list[float]] = {name: [] for name in calls}
@@ -75,8 +75,8 @@ def measure(folder: Path, only: str, limit: int | None) -> dict[str, Any]:
             yield read_record(path, leads=0)
 
     taking_part = detectors(only)
-    peers = [name for name in taking_part if not name.startswith("ecgfast")]
-    scores = evaluate_detector(taking_part, records(), forgiving=peers)
+    others = [name for name in taking_part if not name.startswith("ecgfast")]
+    scores = evaluate_detector(taking_part, records(), forgiving=others)
     return {
         "command": f"python bench/compare_detectors.py {folder.name}",
         "records": [path.name for path in paths],

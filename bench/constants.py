@@ -54,7 +54,7 @@ from ecgfast.evaluation import (
 from ecgfast.records import Record, read_record
 
 CSRC = Path(__file__).resolve().parents[1] / "csrc"
-SOURCES = {"adaptive": "adaptive*.[ch]", "pan-tompkins": "pan_tompkins*.[ch]"}
+SOURCES = {"adaptive": "src/adaptive/*.[ch]", "pan-tompkins": "src/pan_tompkins/*.[ch]"}
 FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC")
 CONSTANT = re.compile(
     r"(?:^#define ([A-Z]\w*) (?=-?[\d.]+f?\s)|\.([a-z]\w*) = (?=-?[\d.]+f?,))(-?\d+\.\d*)", re.M
@@ -110,13 +110,13 @@ class Build:
 
     def __init__(self, method: str, compiler: str, folder: Path) -> None:
         self.method, self.compiler, self.folder = method, compiler, folder
-        for source in CSRC.glob("*.[ch]"):
-            shutil.copy(source, folder)
+        for part in ("include", "src"):
+            shutil.copytree(CSRC / part, folder / part)
         self.own = {path: path.read_text() for path in sorted(folder.glob(SOURCES[method]))}
         self.constants: dict[str, float] = {}
         for text in self.own.values():
             self.constants |= constants(text)
-        others = sorted(set(folder.glob("*.c")) - set(self.own))
+        others = sorted(set(folder.rglob("*.c")) - set(self.own))
         self.objects = [path.with_suffix(".o") for path in others]
         for path, compiled in zip(others, self.objects, strict=True):
             self._cc("-c", path, "-o", compiled)
@@ -180,7 +180,7 @@ class Table(Detector):
                 build._cc("-c", path, *writable, "-o", objects[-1])
         build._cc("-shared", *objects, *build.objects, "-lm", "-o", library)
         super().__init__(library, METHODS["adaptive"])
-        header = build.own[build.folder / "adaptive.h"]
+        header = build.own[build.folder / "src/adaptive/adaptive.h"]
         struct = re.search(r"typedef struct adaptive_constants \{(.*?)\}", header, re.S)
         assert struct is not None
         fields = re.findall(r"float ([^;]*);", struct[1])

@@ -2,8 +2,8 @@
 
 ``python bench/live_latency.py`` measures three ways and prints JSON, in microseconds:
 
-``in_process``   one call of `BeatLabeller.process` with that one sample, after a wait for it, as
-                 live: processor and caches have been elsewhere meanwhile;
+``in_process``   one call of `StreamingClassifier.process` with that one sample, after a wait
+                 for it, as live: processor and caches have been elsewhere meanwhile;
 ``pipe``         from writing the line to the pipe of ``ecgfast stream -`` to reading its JSON line;
 ``serial``       the same through a pseudo-terminal and ``ecgfast stream serial:...``.
 
@@ -35,14 +35,14 @@ import numpy.typing as npt
 from ecgfast import BeatBatch, BeatStream, Classifier
 from ecgfast.benchmark.measure import percentiles
 from ecgfast.records import synthetic_ecg
-from ecgfast.streaming import BeatLabeller
+from ecgfast.streaming import StreamingClassifier
 
 _FS = 360.0
 
 
 def in_process(signal: npt.NDArray[np.float32], model: str, speed: float) -> dict[str, float]:
     """Calls that gave a beat, one sample each."""
-    labeller = BeatLabeller(Classifier(model), _FS)
+    labeller = StreamingClassifier(Classifier(model), _FS)
     times = []
 
     def process(sample: npt.NDArray[np.float32]) -> None:

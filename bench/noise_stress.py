@@ -3,7 +3,7 @@
     python bench/noise_stress.py $ECGFAST_DATA --json docs/noise_stress.json \
         --markdown docs/noise_stress.md --picture docs/noise_stress.png
 
-(`--only ecgfast --others docs/noise_stress.json` leaves the peers' figures as they were.)
+(`--only ecgfast --others docs/noise_stress.json` leaves the others' figures as they were.)
 
 The recipe is that of the MIT-BIH Noise Stress Test Database (Moody, Muldrow and Mark, Computers in
 Cardiology 11, 1984), as the documentation of WFDB's `nst` describes it. A record that is analysed
@@ -22,7 +22,7 @@ database's own records: 118 with electrode motion, the hardest kind.
 
 Counted within the noisy stretches only: AAMI EC57, 150 ms, one to one, ventricular flutter left
 out. That is harder than the usual count after five minutes, half of which is clean; the JSON holds
-both. ecgfast runs live; the peers get the whole record at once.
+both. ecgfast runs live; the others get the whole record at once.
 
 The second table tells what ecgfast's quality flags are worth. A beat whose signal is flagged (gap,
 flat, saturated, noisy) marks the time from half way to the beat before to half way to the next as
@@ -317,10 +317,10 @@ def draw(result: dict[str, Any], path: Path) -> None:
     kinds = {"bw": "baseline wander", "ma": "muscle", "118e": "electrode motion (118eXX)"}
     figures = {"sensitivity": "sensitivity, %", "positive_predictivity": "positive predictivity, %"}
     figure, axes = plt.subplots(2, 3, figsize=(11, 6.5), sharex=True, sharey=True)
-    peers = [name for name in result["detectors"] if not name.startswith("ecgfast")]
+    others = [name for name in result["detectors"] if not name.startswith("ecgfast")]
     # Red is ecgfast's.
     palette = [colour for i, colour in enumerate(plt.get_cmap("tab10").colors) if i != 3]
-    colours = dict(zip(peers, palette, strict=False))
+    colours = dict(zip(others, palette, strict=False))
     for column, (kind, title) in enumerate(kinds.items()):
         axes[0, column].set_title(title)
         axes[1, column].set_xlabel("signal-to-noise ratio, dB")
@@ -384,7 +384,7 @@ def main() -> int:
     parser.add_argument(
         "--others",
         type=Path,
-        help="figures of an earlier run on the same records, for detectors not run now: the peers "
+        help="figures of an earlier run on the same records, for detectors not run now: the others "
         "take most of the time, and they have not changed",
     )
     parser.add_argument("--json", type=Path, help="file for all figures")

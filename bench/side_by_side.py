@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from ecgfast.evaluation.detector import Method, ReportedBeats, own_detector
-from ecgfast.evaluation.peers import as_detector, installed_peers
+from ecgfast.evaluation.other_detectors import as_detector, installed_detectors
 from ecgfast.records import Record
 
 Detect = Callable[[Record], ReportedBeats]
@@ -29,9 +29,9 @@ def own_name(method: Method) -> str:
 
 
 def detectors(only: str = "") -> dict[str, Detect]:
-    """ecgfast's methods, live, and the peers that are installed, each on the first lead."""
+    """ecgfast's methods, live, and the others that are installed, each on the first lead."""
     found: dict[str, Detect] = {own_name(method): own_detector(method) for method in METHODS}
-    found |= {name: as_detector(peer) for name, peer in installed_peers().items()}
+    found |= {name: as_detector(peer) for name, peer in installed_detectors().items()}
     return {name: detect for name, detect in found.items() if only in name}
 
 

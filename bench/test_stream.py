@@ -6,7 +6,7 @@ import pytest
 
 from ecgfast import BeatStream, Classifier
 from ecgfast.records import Record
-from ecgfast.streaming import BeatLabeller
+from ecgfast.streaming import StreamingClassifier
 
 chunks = pytest.mark.parametrize("seconds", [0.1, 10.0])
 
@@ -35,7 +35,7 @@ def test_end_to_end(benchmark, record: Record, model: str, seconds: float) -> No
     classifier = Classifier(model)
 
     def run() -> int:
-        labeller = BeatLabeller(
+        labeller = StreamingClassifier(
             classifier,
             record.fs,
             leads=record.signal.shape[1],

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from ecgfast import Classifier
 from ecgfast.records import Record, read_record, synthetic_ecg
-from ecgfast.streaming import BeatLabeller
+from ecgfast.streaming import StreamingClassifier
 
 _CHUNK_S = 120.0  # as `ecgfast classify` reads
 _GROWTH = 1 << 20  # bytes: what allocators may take without a leak
@@ -46,7 +46,7 @@ def resident() -> int:
 def labelled(record: Record, model: str, loops: int) -> Iterator[Beats]:
     """The beats of each whole loop, all but the last one's, in samples of the stream."""
     classifier = Classifier(model)
-    labeller = BeatLabeller(
+    labeller = StreamingClassifier(
         classifier, record.fs, leads=len(record.leads), lookahead=classifier.lookahead
     )
     number = {label: i for i, label in enumerate(classifier.classes)}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ecgfast.records import Annotations, Record, read_record
     from ecgfast.runtime import Classifier
     from ecgfast.runtime.decision import Decision
-    from ecgfast.streaming import Beat, Quality, detect_qrs, stream_classify
+    from ecgfast.streaming import Beat, Quality, StreamingClassifier, detect_qrs, stream_classify
 
 __version__ = "0.1.0"
 
@@ -43,7 +43,9 @@ _HOMES = {
     ),
     "ecgfast.records": ("Annotations", "Record", "read_record"),
     "ecgfast.runtime": ("Classifier",),
-    "ecgfast.streaming": ("Beat", "Quality", "detect_qrs", "stream_classify"),
+    "ecgfast.streaming": (
+        "Beat", "Quality", "StreamingClassifier", "detect_qrs", "stream_classify",
+    ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -64,6 +66,7 @@ __all__ = [
     "Record",
     "RecordError",
     "StateError",
+    "StreamingClassifier",
     "WindowSpec",
     "__version__",
     "detect_qrs",

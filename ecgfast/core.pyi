@@ -1,20 +1,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .window import WindowSpec as WindowSpec
+
 FEATURE_NAMES: tuple[str, ...]
 FORMS: dict[str, int]
 METHODS: dict[str, int]
-
-class WindowSpec(NamedTuple):
-    grid_fs: float = ...
-    before: int = ...
-    after: int = ...
-    form: Literal["beat", "cycle", "strip"] = ...
-    history: int = ...
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BeatBatch:

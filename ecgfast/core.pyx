@@ -18,12 +18,12 @@ cimport ecgfast.ccore as c
 
 from dataclasses import dataclass
 from operator import index
-from typing import NamedTuple
 
 import numpy as np
 
 from ecgfast.errors import InputError, StateError
 from ecgfast.inputs import looks_transposed, real_array, real_number, single_precision
+from ecgfast.window import WindowSpec
 
 cdef extern from *:
     """
@@ -59,34 +59,6 @@ cdef object _EMPTY = np.empty(0, dtype=np.int64)
 _EMPTY.flags.writeable = False
 cdef object _GOOD = np.empty(0, dtype=np.uint32)
 _GOOD.flags.writeable = False
-
-
-class WindowSpec(NamedTuple):
-    """What a model sees of each beat.
-
-    Attributes
-    ----------
-    grid_fs : float
-        Points a second, Hz.
-    before : int
-        Points before the R peak.
-    after : int
-        Points from the R peak on, the R peak included.
-    form : {"beat", "cycle", "strip"}
-        ``"beat"``: the beat and, as a second channel, the patient's running dominant beat, in
-        running QRS sizes. ``"cycle"``: 1.2 running RR intervals from R on, scaled to 0..1, then
-        zeros (Kachuee et al., 2018); `before` is 0, up to 2 s. ``"strip"``: up to 10.5 s before R
-        and 1 s after, in running QRS sizes. In beat and strip the usual deflection is upright.
-    history : int
-        Beats whose features a row holds, 1 to 64: this one last, the oldest first, zeros before
-        the first beat. Of earlier beats the next RR interval is known.
-    """
-
-    grid_fs: float = 125.0
-    before: int = 44
-    after: int = 28
-    form: str = "beat"
-    history: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -69,7 +69,7 @@ def traced(path: Path) -> dict[str, Any]:
                     kept = True
                 few = slice(None, None, max(1, len(batch) // _OUTPUTS))
                 features = batch.features[few] if "features" in classifier.input_shapes else None
-                outputs = classifier.predict(batch.windows[few], features)
+                outputs = classifier.predict_proba(batch.windows[few], features)
                 found[f"{name}/{form}/{backend}"] = outputs
     return found
 

@@ -13,7 +13,8 @@ import pytest
 
 from ecgfast import BeatStream
 from ecgfast.core import FEATURE_NAMES
-from ecgfast.runtime import InputSpec, ModelCard, ModelWindow, available_backends
+from ecgfast.runtime import InputSpec, ModelCard, available_backends
+from ecgfast.window import WindowSpec
 
 #: What a model answers to windows and features.
 Answer = Callable[..., Any]
@@ -177,7 +178,7 @@ def save_model(
         "description": "For tests",
         "task": "beats",
         "inputs": (InputSpec("window", (72, 2)), InputSpec("features", FEATURES)),
-        "window": ModelWindow(*BeatStream(250.0).window),
+        "window": WindowSpec(*BeatStream(250.0).window),
         "forms": {
             "float32": {
                 "file": file.name,
@@ -203,7 +204,7 @@ def toy_model(folder: Path, rng: np.random.Generator) -> Answer:
         content,
         ("N", "S", "V", "F", "Q"),
         inputs=(InputSpec("window", TOY_WINDOW, "mV"), InputSpec("features", TOY_FEATURES)),
-        window=ModelWindow(125.0, 3, 1),
+        window=WindowSpec(125.0, 3, 1),
         lookahead=1,
     )
     return answer

@@ -16,8 +16,8 @@ from ecgfast.records import demo_record
 HERE = Path(__file__).parent
 CSRC = HERE.parent / "csrc"
 COMPILERS = ("gcc", "clang")
-SOURCES = sorted(path for path in CSRC.rglob("*.c") if "examples" not in path.parts)
-INCLUDE = [f"-I{folder}" for folder in sorted({CSRC, *(path.parent for path in SOURCES)})]
+SOURCES = sorted(CSRC.glob("src/**/*.c"))
+INCLUDE = [f"-I{CSRC / 'include'}"]
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 # Bytes of a stack frame at the most: a small device has a few thousand for everything.
 FRAME_MAX = 2048

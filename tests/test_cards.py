@@ -11,15 +11,9 @@ from model_files import TOY_WINDOW as WINDOW
 from model_files import affine_model
 
 from ecgfast.errors import ModelError
-from ecgfast.runtime import (
-    Classifier,
-    ModelCard,
-    ModelWindow,
-    available_backends,
-    available_models,
-    cards,
-)
+from ecgfast.runtime import Classifier, ModelCard, available_backends, available_models, cards
 from ecgfast.runtime.flatbuffer import check_model
+from ecgfast.window import WindowSpec
 
 
 def test_the_card_tells_classes_window_and_lookahead(toy_beats):
@@ -41,7 +35,7 @@ def test_a_card_is_read_as_it_was_written(toy_beats):
     card = ModelCard.load(toy_beats.folder / "toy.json")
     card.save(toy_beats.folder / "again.json")
     assert ModelCard.load(toy_beats.folder / "again.json") == card
-    assert isinstance(card.window, ModelWindow)
+    assert isinstance(card.window, WindowSpec)
     assert card.inputs[0].shape == WINDOW
     assert [path.name for path in toy_beats.folder.iterdir() if path.name.startswith(".")] == []
 
@@ -264,9 +258,9 @@ def test_operators_that_are_not_built_in_or_keep_state_are_refused(tmp_path, rng
 @pytest.mark.parametrize(
     "window",
     [
-        ModelWindow(125.0, 2, 1),
-        ModelWindow(125.0, 3, 1, "strip"),
-        ModelWindow(125.0, 3, 1, "beat", 8),
+        WindowSpec(125.0, 2, 1),
+        WindowSpec(125.0, 3, 1, "strip"),
+        WindowSpec(125.0, 3, 1, "beat", 8),
     ],
 )
 def test_a_card_whose_window_is_not_the_models_is_refused(toy_beats, window):

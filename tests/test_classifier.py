@@ -16,14 +16,9 @@ from model_files import TOY_WINDOW as WINDOW
 from model_files import affine_model, each_backend
 
 from ecgfast.errors import InputError, ModelError
-from ecgfast.runtime import (
-    Classifier,
-    InputSpec,
-    ModelCard,
-    ModelWindow,
-    available_models,
-)
+from ecgfast.runtime import Classifier, InputSpec, ModelCard, available_models
 from ecgfast.runtime.classifier import _Session
+from ecgfast.window import WindowSpec
 
 
 def _beats(rng, n):
@@ -48,7 +43,7 @@ def test_importing_the_runtime_loads_numpy_only():
 def test_predict_answers_what_the_model_is(toy_beats, rng, backend, n):
     folder, answer = toy_beats
     windows, features = _beats(rng, n)
-    out = Classifier(folder / "toy.tflite", backend=backend).predict(windows, features)
+    out = Classifier(folder / "toy.tflite", backend=backend).predict_proba(windows, features)
     assert out.shape == (n, 5)
     assert out.dtype == np.float32
     np.testing.assert_allclose(out, answer(windows, features), atol=1e-5)
@@ -62,8 +57,8 @@ def test_one_beat_equals_any_batch_and_leaves_no_trace(toy_beats, rng, backend):
     singly = np.array(
         [classifier.predict_one(w, f).copy() for w, f in zip(windows, features, strict=True)]
     )
-    np.testing.assert_array_equal(classifier.predict(windows, features), singly)
-    backwards = classifier.predict(windows[::-1], features[::-1])
+    np.testing.assert_array_equal(classifier.predict_proba(windows, features), singly)
+    backwards = classifier.predict_proba(windows[::-1], features[::-1])
     np.testing.assert_array_equal(backwards[::-1], singly)
 
 
@@ -81,7 +76,7 @@ def test_a_runtime_whose_batches_differ_is_used_beat_by_beat(toy_beats, rng, mon
     monkeypatch.setattr(_Session, "run", off_by_one_bit)
     classifier = Classifier(folder / "toy.tflite", backend=backend)
     assert classifier.resizable
-    out = classifier.predict(windows, features)
+    out = classifier.predict_proba(windows, features)
     assert not classifier.resizable
     singly = [classifier.predict_one(w, f).copy() for w, f in zip(windows, features, strict=True)]
     np.testing.assert_array_equal(out, singly)
@@ -102,7 +97,10 @@ def test_batches_of_the_built_in_models_are_its_single_beats(rng, backend, form)
             for shape in classifier.input_shapes.values()
         ]
         singly = [classifier.predict_one(*row).copy() for row in zip(*given, strict=True)]
-        batch, elsewhere = classifier.predict(*given), platform.machine() not in ("x86_64", "AMD64")
+        batch, elsewhere = (
+            classifier.predict_proba(*given),
+            platform.machine() not in ("x86_64", "AMD64"),
+        )
         if elsewhere and form == "int8":  # to the next integer, which layers after it make larger
             most = 2 * card.forms[form]["max_abs_difference"]
             np.testing.assert_allclose(batch, singly, rtol=0, atol=most, err_msg=name)
@@ -118,7 +116,7 @@ def test_inputs_are_found_by_name_in_either_order(tmp_path, rng, backend):
     classifier = Classifier(tmp_path / "m.tflite", backend=backend)
     assert classifier.input_shapes == {"window": WINDOW, "features": FEATURES}
     np.testing.assert_allclose(
-        classifier.predict(windows, features), answer(windows, features), atol=1e-6
+        classifier.predict_proba(windows, features), answer(windows, features), atol=1e-6
     )
 
 
@@ -128,12 +126,12 @@ def test_a_model_without_features(tmp_path, rng, backend):
     (tmp_path / "m.tflite").write_bytes(content)
     windows, features = _beats(rng, 70)
     classifier = Classifier(tmp_path / "m.tflite", backend=backend)
-    np.testing.assert_allclose(classifier.predict(windows), answer(windows, None), atol=1e-6)
+    np.testing.assert_allclose(classifier.predict_proba(windows), answer(windows, None), atol=1e-6)
     np.testing.assert_allclose(
         classifier.predict_one(windows[0]), answer(windows[:1], None)[0], atol=1e-6
     )
     with pytest.raises(InputError, match="takes no features"):
-        classifier.predict(windows, features)
+        classifier.predict_proba(windows, features)
     with pytest.raises(InputError, match="takes no features"):
         classifier.predict_one(windows[0], features[0])
 
@@ -146,7 +144,7 @@ def test_a_model_of_fixed_batch_goes_beat_by_beat(tmp_path, rng, backend):
     classifier = Classifier(tmp_path / "m.tflite", backend=backend)
     assert not classifier.resizable
     np.testing.assert_allclose(
-        classifier.predict(windows, features), answer(windows, features), atol=1e-6
+        classifier.predict_proba(windows, features), answer(windows, features), atol=1e-6
     )
 
 
@@ -160,7 +158,7 @@ def test_quantised_inputs_and_output(tmp_path, rng, backend):
     expected = [0.0, 1.0, -1.0, 0.05, (127 + 3) * 0.05, (-128 + 3) * 0.05]
     np.testing.assert_allclose(classifier.predict_one(window), expected, atol=1e-6)
     np.testing.assert_allclose(
-        classifier.predict(np.stack([window] * 70)), [expected] * 70, atol=1e-6
+        classifier.predict_proba(np.stack([window] * 70)), [expected] * 70, atol=1e-6
     )
 
 
@@ -217,7 +215,7 @@ def test_other_types_and_strides_are_taken(toy_beats, rng):
     windows, features = _beats(rng, 4)
     turned = np.asfortranarray(windows.astype("f8"))
     np.testing.assert_allclose(
-        classifier.predict(turned, features.tolist()), answer(windows, features), atol=1e-6
+        classifier.predict_proba(turned, features.tolist()), answer(windows, features), atol=1e-6
     )
     np.testing.assert_allclose(
         classifier.predict_one(turned[2], features[2].astype("f8")),
@@ -236,12 +234,14 @@ def test_wrong_shapes_are_refused(toy_beats, window, features):
     with pytest.raises(InputError):
         classifier.predict_one(np.zeros(window), given)
     with pytest.raises(InputError):
-        classifier.predict(np.zeros((9, *window)), None if given is None else np.stack([given] * 9))
+        classifier.predict_proba(
+            np.zeros((9, *window)), None if given is None else np.stack([given] * 9)
+        )
 
 
 def test_windows_and_features_must_be_as_many(toy_beats):
     with pytest.raises(InputError, match=r"features has the shape \(4, 3\), not \(5, 3\)"):
-        Classifier(toy_beats.folder / "toy.tflite").predict(
+        Classifier(toy_beats.folder / "toy.tflite").predict_proba(
             np.zeros((5, *WINDOW)), np.zeros((4, 3))
         )
 
@@ -258,7 +258,7 @@ def test_a_strip_with_the_features_of_the_last_beats(tmp_path, rng, backend):
         classes=("maximum", "minimum"),
         output="value",
         inputs=(InputSpec("window", shapes[0]), InputSpec("features", shapes[1])),
-        window=ModelWindow(125.0, 4, 2, "strip", 4),
+        window=WindowSpec(125.0, 4, 2, "strip", 4),
         forms={"float32": {"file": "m.tflite", "sha256": hashlib.sha256(content).hexdigest()}},
     ).save(tmp_path / "m.json")
     classifier = Classifier(tmp_path / "m.tflite", backend=backend)
@@ -267,7 +267,7 @@ def test_a_strip_with_the_features_of_the_last_beats(tmp_path, rng, backend):
     windows = rng.standard_normal((70, *shapes[0])).astype("f4")
     features = rng.standard_normal((70, *shapes[1])).astype("f4")
     np.testing.assert_allclose(
-        classifier.predict(windows, features),
+        classifier.predict_proba(windows, features),
         answer(windows, features.reshape(70, -1)),
         atol=1e-5,
     )

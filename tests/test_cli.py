@@ -542,11 +542,26 @@ def test_classify_with_a_model_that_gives_numbers(
     assert main([*args, "--output", "beats.csv"]) == 0
     rows = list(csv.DictReader(Path("beats.csv").read_text().splitlines()))
     assert [float(row["maximum"]) for row in rows] == [
-        pytest.approx(beat.values["maximum"], abs=1e-6) for beat in beats
+        pytest.approx(beat.outputs["maximum"], abs=1e-6) for beat in beats
     ]
     text = capsys.readouterr().out
-    mean = np.mean([beat.values["minimum"] for beat in beats])
+    mean = np.mean([beat.outputs["minimum"] for beat in beats])
     assert f"minimum   {mean:.1f} on average" in text
     assert "mmHg" in text
     assert main([*args, "--output", "night.ecg"]) == 0
     assert read_annotations("night.ecg").aux[0].startswith("minimum ")
+
+
+@pytest.mark.parametrize("command", ["detect", "classify"])
+def test_no_beat_is_a_warning_and_with_strict_a_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (tmp_path / "flat.csv").write_text("# fs=250\nECG\n" + "0.5\n" * 5000)
+    args = [command, str(tmp_path / "flat.csv"), "--output", str(tmp_path / "flat.json")]
+    assert main(args) == 0
+    told = capsys.readouterr().err
+    assert "no beat was found; check the sampling rate (--fs)" in told
+    assert main([*args, "--strict", "--json"]) == 3
+    out = capsys.readouterr()
+    assert "no beat was found" in out.err
+    assert json.loads(out.out)

@@ -162,7 +162,7 @@ def test_crossval_under_a_protocol(toy: ToyTask, tmp_path, capsys) -> None:
     assert "no protocol 'long': there are short" in capsys.readouterr().err
 
 
-def test_made_examples_are_learnt_from_and_counted_but_not_watched_or_scored(
+def test_augmented_examples_are_learnt_from_and_counted_but_not_watched_or_scored(
     toy: ToyTask, tmp_path, monkeypatch
 ) -> None:
     pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
@@ -176,10 +176,10 @@ def test_made_examples_are_learnt_from_and_counted_but_not_watched_or_scored(
         shown.append((examples, validation))
         return original(recipe, examples, validation, **options)
 
-    def made(recipe, data, examples, *, progress=False):
+    def augmented(recipe, data, examples, *, progress=False):
         return dataclasses.replace(examples, record=np.char.add(examples.record, ", made"))
 
-    monkeypatch.setattr(toy, "made", made, raising=False)
+    monkeypatch.setattr(toy, "augmented", augmented, raising=False)
     monkeypatch.setattr(fitting, "fit", fit)
     monkeypatch.setattr(exporting, "export", lambda *args, card, **options: cards.append(card))
     monkeypatch.setattr(workflow, "score_on_test", lambda *args, **options: cards[0])

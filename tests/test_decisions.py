@@ -28,7 +28,7 @@ from ecgfast.evaluation import BeatModelScores, evaluate_decision, evaluate_prob
 from ecgfast.records import demo_record, read_annotations
 from ecgfast.reports import Tally
 from ecgfast.runtime import available_models
-from ecgfast.runtime.cards import VIEWS, probabilities_heading
+from ecgfast.runtime.cards import LOOKAHEAD_LABELS, probabilities_heading
 from ecgfast.runtime.decision import REJECTED, LabelRule
 
 CLASSES = ("N", "S", "V", "F", "Q")
@@ -70,7 +70,9 @@ def saved(folder: Path, name: str, outputs: int, classes: tuple[str, ...], **mor
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with arbitrary labels, and thresholds for them."""
-    metrics = {probabilities_heading(view): measured(i / 4) for i, view in enumerate(VIEWS)}
+    metrics = {
+        probabilities_heading(view): measured(i / 4) for i, view in enumerate(LOOKAHEAD_LABELS)
+    }
     return saved(tmp_path_factory.mktemp("model"), "told", 5, CLASSES, metrics=metrics)
 
 
@@ -93,7 +95,7 @@ def ecg() -> Record:
     ],
 )
 def test_the_rule_by_hand(probabilities: list[float], told: tuple[str, float]) -> None:
-    rule = LabelRule(("N", "S", "V"), {"V": 0.2, "S": 0.8}, least=0.6)
+    rule = LabelRule(("N", "S", "V"), {"V": 0.2, "S": 0.8}, min_probability=0.6)
     assert rule(probabilities) == told
     assert rule.labels(np.array([probabilities])) == [told[0]]
 
@@ -117,13 +119,13 @@ def test_thresholds_are_the_cards_next_stricter_ones(model: Path) -> None:
         rule = wanted.rule(classifier, lookahead)
         shift = lookahead / 4
         assert rule.thresholds == {"V": -1.0 + shift, "S": 4.0 + shift}
-        assert rule.least == 3.0 + shift  # 10 % would be more than was allowed
-        assert [promise["by"] for promise in rule.promises] == [
+        assert rule.min_probability == 3.0 + shift  # 10 % would be more than was allowed
+        assert [promise["by"] for promise in rule.operating_points] == [
             "sensitivity",
             "positive predictivity",
             "reject",
         ]
-    assert Decision(reject=0.1).rule(classifier).least == 5.0
+    assert Decision(reject=0.1).rule(classifier).min_probability == 5.0
     assert Decision({"V": 0.8}).rule(classifier).thresholds == {"V": 2.0}
 
 
@@ -185,7 +187,7 @@ def test_streamed_batched_and_single_beats_get_the_same_labels(
     stream = BeatStream(360.0, lookahead=lookahead, window=classifier.window)
     batch = BeatBatch.concatenate([stream.process(ecg.signal), stream.flush()])
     rule = wanted.rule(classifier, lookahead)
-    assert rule.labels(classifier.predict(batch.windows, batch.features)) == labels
+    assert rule.labels(classifier.predict_proba(batch.windows, batch.features)) == labels
     assert [
         rule.labels(classifier.predict_one(window, row)[np.newaxis])[0]
         for window, row in zip(batch.windows, batch.features, strict=True)
@@ -202,7 +204,7 @@ def test_streamed_batched_and_single_beats_get_the_same_labels(
 
 def test_the_output_of_a_sigmoid_stands_for_two_classes(tmp_path: Path, ecg: Record) -> None:
     table = {"abnormal": [point("sensitivity", 0.9, 0.5)]}
-    metrics = {probabilities_heading(VIEWS[0]): {"operating points": table}}
+    metrics = {probabilities_heading(LOOKAHEAD_LABELS[0]): {"operating points": table}}
     file = saved(tmp_path, "one", 1, ("normal", "abnormal"), metrics=metrics)
     beats = list(stream_classify(ecg, model=file, decision=Decision({"abnormal": 0.9})))
     assert {beat.label for beat in beats} == {"normal", "abnormal"}
@@ -397,7 +399,7 @@ def test_the_built_in_model_keeps_its_promises_in_its_card(lookahead: int) -> No
     for label in "SV":
         found = []
         for level in (0.5, 0.83, 0.9, 0.95, 0.99):
-            (promise,) = Decision({label: level}).rule(classifier, lookahead).promises
+            (promise,) = Decision({label: level}).rule(classifier, lookahead).operating_points
             assert promise["sensitivity"] >= level - 1e-4
             low, high = promise["intervals_95"]["sensitivity"]
             assert low <= promise["sensitivity"] <= high
@@ -405,10 +407,10 @@ def test_the_built_in_model_keeps_its_promises_in_its_card(lookahead: int) -> No
         assert found == sorted(found, reverse=True)
         assert found[-1] > 0
         assert found[0] < 1
-        (promise,) = Decision({}, {label: 0.8}).rule(classifier, lookahead).promises
+        (promise,) = Decision({}, {label: 0.8}).rule(classifier, lookahead).operating_points
         assert promise["positive_predictivity"] >= 0.8 - 1e-4
     kept = [
-        Decision(reject=share).rule(classifier, lookahead).promises[0]
+        Decision(reject=share).rule(classifier, lookahead).operating_points[0]
         for share in (0.01, 0.05, 0.07, 0.2, 0.5)
     ]
     assert [row["coverage"] for row in kept] == [0.99, 0.95, 0.93, 0.8, 0.5]

@@ -18,7 +18,7 @@ from model_files import affine_model
 from ecgfast import BeatStream, Classifier, QRSDetector, detect_qrs
 from ecgfast.cli import main
 from ecgfast.core import FEATURE_NAMES
-from ecgfast.evaluation import evaluate_beat_model, peers, score_detection
+from ecgfast.evaluation import evaluate_beat_model, other_detectors, score_detection
 from ecgfast.evaluation.detector import (
     ReportedBeats,
     annotated_records,
@@ -26,9 +26,10 @@ from ecgfast.evaluation.detector import (
     own_detector,
     report_times,
 )
-from ecgfast.evaluation.peers import as_detector
+from ecgfast.evaluation.other_detectors import as_detector
 from ecgfast.records import Record, read_record, synthetic_ecg, write_annotations
-from ecgfast.runtime import InputSpec, ModelCard, ModelWindow
+from ecgfast.runtime import InputSpec, ModelCard
+from ecgfast.window import WindowSpec
 
 FS = 250.0
 
@@ -210,7 +211,7 @@ def test_page_stands_alone_and_says_the_same(
     assert set(shown[0]) <= cells
 
 
-def test_peers_stand_beside_and_may_fail(
+def test_others_stand_beside_and_may_fail(
     folder: Path, run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lengths = []
@@ -222,7 +223,9 @@ def test_peers_stand_beside_and_may_fail(
     def broken(x: npt.NDArray[np.float64], fs: float) -> Any:
         raise ZeroDivisionError("no beats")
 
-    monkeypatch.setattr(peers, "installed_peers", lambda: {"perfect": perfect, "broken": broken})
+    monkeypatch.setattr(
+        other_detectors, "installed_detectors", lambda: {"perfect": perfect, "broken": broken}
+    )
     result = json.loads(run("--detector", folder, "--peers", "--start", 0, "--json"))
     own, same, none = result["detectors"]
     assert same["detector"] == "perfect"
@@ -233,8 +236,10 @@ def test_peers_stand_beside_and_may_fail(
     assert lengths == [((round(45 * FS),), np.float64)] * 2
 
 
-def test_installed_peers_find_the_beats(ecg: Record) -> None:
-    found = {name: as_detector(peer) for name, peer in peers.installed_peers().items()}
+def test_installed_detectors_find_the_beats(ecg: Record) -> None:
+    found = {
+        name: as_detector(peer) for name, peer in other_detectors.installed_detectors().items()
+    }
     quick = {name: detect for name, detect in found.items() if name.startswith("sleepecg")}
     if not quick:
         pytest.skip("sleepecg is not installed")
@@ -308,7 +313,7 @@ def model(tmp_path: Path) -> Path:
         task="beats",
         classes=tuple("NSVFQ"),
         inputs=(InputSpec("window", (72, 2)), InputSpec("features", features)),
-        window=ModelWindow(*BeatStream(FS).window),
+        window=WindowSpec(*BeatStream(FS).window),
         forms={
             "float32": {
                 "file": file.name,

@@ -13,9 +13,10 @@ from model_files import each_backend
 
 from ecgfast import networks
 from ecgfast.errors import InputError, ModelError
-from ecgfast.runtime import Classifier, InputSpec, ModelCard, ModelWindow
+from ecgfast.runtime import Classifier, InputSpec, ModelCard
 from ecgfast.training.export import tflite as exporting
 from ecgfast.training.export.tflite import FORMS, export
+from ecgfast.window import WindowSpec
 
 keras = pytest.importorskip("keras", reason="export needs Keras (extra train)")
 pytest.importorskip("tensorflow", reason="export needs TensorFlow (extra train)")
@@ -30,7 +31,7 @@ def _card(**changes):
         "task": "beats",
         "classes": tuple("NSV"),
         "inputs": (InputSpec("window", (72, 2), "mV"), InputSpec("features", (32,))),
-        "window": ModelWindow(125.0, 44, 28),
+        "window": WindowSpec(125.0, 44, 28),
         "metrics": {"V F1": 0.5},
     }
     return ModelCard(**{**options, **changes})
@@ -116,7 +117,7 @@ def test_what_was_reported_is_what_a_classifier_answers(exported, beats, form, b
     assert made[form]["runtimes"][backend] == "ok"
     assert classifier.classes == ("N", "S", "V")
     expected = model.predict(given, verbose=0)
-    found = classifier.predict(**{"windows": given["window"], "features": given["features"]})
+    found = classifier.predict_proba(**{"windows": given["window"], "features": given["features"]})
     limit = 1e-5 if form == "float32" else 2 * made[form]["max_abs_difference"] + 1e-3
     assert np.abs(found - expected).max() <= limit
     one = classifier.predict_one(given["window"][7], given["features"][7])
@@ -154,7 +155,7 @@ def test_a_saved_linear_model_without_features(tmp_path):
         ),
     )
     assert list(made) == ["float32"]
-    found = Classifier(tmp_path / "out" / "pressure.tflite").predict(window)
+    found = Classifier(tmp_path / "out" / "pressure.tflite").predict_proba(window)
     expected = model.predict(window, verbose=0)
     assert np.abs(expected).max() > 10
     np.testing.assert_allclose(found, expected, rtol=1e-5)
@@ -259,5 +260,5 @@ def test_importing_export_does_not_import_tensorflow():
 
 def test_the_card_is_plain_json(exported):
     card = json.loads((exported[1] / "small.json").read_text())
-    assert card["window"] == ModelWindow(125.0, 44, 28)._asdict()
+    assert card["window"] == WindowSpec(125.0, 44, 28)._asdict()
     assert card["forms"]["int8"]["file"] == "small.int8.tflite"

@@ -56,7 +56,7 @@ def read_back(values: Any) -> np.ndarray:
 def test_lines_cut_anywhere_give_the_same_samples() -> None:
     text = b"MLII, V1\n0.1,0.2\r\n\n0.3;0.4\n-1e-3 5\nnan,2\n7,8"
     whole = LineParser("x")
-    expected = np.concatenate([whole.feed(text), whole.finish()])
+    expected = np.concatenate([part for part in (whole.feed(text), whole.finish()) if len(part)])
     np.testing.assert_array_equal(
         expected, np.array([[0.1, 0.2], [0.3, 0.4], [-1e-3, 5], [np.nan, 2], [7, 8]], "f4")
     )
@@ -65,7 +65,7 @@ def test_lines_cut_anywhere_give_the_same_samples() -> None:
         parser = LineParser("x")
         parts = [parser.feed(text[i : i + step]) for i in range(0, len(text), step)]
         parts.append(parser.finish())
-        np.testing.assert_array_equal(np.concatenate([p.reshape(-1, 2) for p in parts]), expected)
+        np.testing.assert_array_equal(np.concatenate([p for p in parts if len(p)]), expected)
 
 
 def test_a_malformed_line_is_a_missing_sample_counted_and_reported_now_and_then(

@@ -14,7 +14,7 @@ from ecgfast.core import FEATURE_NAMES
 from ecgfast.evaluation import AAMI_CLASSES
 from ecgfast.records.synthetic import synthetic_ecg
 from ecgfast.training.datasets.examples import ExampleSet
-from ecgfast.training.datasets.rhythm_augmentation import prepare_made_beats
+from ecgfast.training.datasets.rhythm_augmentation import prepare_augmented_beats
 from ecgfast.training.datasets.rhythms import RHYTHMS, AtrialWaves, Rhythm, make_rhythm, retime
 
 N, S, V = (AAMI_CLASSES.index(c) for c in "NSV")
@@ -168,10 +168,10 @@ def test_what_cannot_be_made_is_said(recorded, rng) -> None:
             retime(record.signal[:, 0], FS, peaks, as_it_was(rr, label, rr=rr * wrong), rng)
 
 
-def test_made_beats_of_a_real_recording(record_path: Callable[[str], Path], data_root) -> None:
+def test_augmented_beats_of_a_real_recording(record_path: Callable[[str], Path], data_root) -> None:
     record_path("mitdb/101")
     record_path("mitdb/209")
-    beats = prepare_made_beats(data_root, ["mitdb/101", "mitdb/209"], "tachycardia", seed=7)
+    beats = prepare_augmented_beats(data_root, ["mitdb/101", "mitdb/209"], "tachycardia", seed=7)
     assert set(beats.record) == {"mitdb/101, tachycardia", "mitdb/209, tachycardia"}
     assert set(beats.patient) == {"mitdb/101", "mitdb/209"}
     assert all(((beats.record == r) & (beats.label == S)).sum() <= 150 for r in set(beats.record))
@@ -181,11 +181,11 @@ def test_made_beats_of_a_real_recording(record_path: Callable[[str], Path], data
     assert np.median(features) > 0.97
     assert np.median(made.rr) < 0.6
     # One recording's rhythm does not depend on what else is made.
-    alone = prepare_made_beats(data_root, ["mitdb/209"], "tachycardia", seed=7)
+    alone = prepare_augmented_beats(data_root, ["mitdb/209"], "tachycardia", seed=7)
     assert np.array_equal(
         alone.windows, beats.only(beats.record == "mitdb/209, tachycardia").windows
     )
-    other = prepare_made_beats(data_root, ["mitdb/209"], "tachycardia", seed=8)
+    other = prepare_augmented_beats(data_root, ["mitdb/209"], "tachycardia", seed=8)
     assert len(other) != len(alone) or not np.array_equal(other.windows, alone.windows)
 
 
@@ -207,7 +207,7 @@ def test_a_network_learns_from_what_is_made_of_its_own_patients_alone(monkeypatc
     original = fitting.fit
     monkeypatch.setattr(fitting, "fit", fit)
     recipe = toy_recipe(folds=2, schedule={"epochs": 1})
-    result = cross_validate(ToyTask(), recipe, real, made=made)
+    result = cross_validate(ToyTask(), recipe, real, augmented=made)
     fold = ToyTask().folds(recipe, real)
     for k, examples in enumerate(shown):
         assert set(examples.patient) == set(real.patient[fold != k])
@@ -217,7 +217,7 @@ def test_a_network_learns_from_what_is_made_of_its_own_patients_alone(monkeypatc
     assert len(outputs) == len(real)
 
 
-def test_made_beats_of_the_model_come_from_training_patients_and_weigh_as_the_recipe_says(
+def test_augmented_beats_of_the_model_come_from_training_patients_and_weigh_as_the_recipe_says(
     data_root: Path,
 ) -> None:
     from ecgfast.training.datasets.splits import DS2
@@ -229,7 +229,7 @@ def test_made_beats_of_the_model_come_from_training_patients_and_weigh_as_the_re
     )
     recipe = dataclasses.replace(recipe, databases=("mitdb",))
     examples = TASK.training_set(recipe, data_root)
-    made = TASK.made(recipe, data_root, examples)
+    made = TASK.augmented(recipe, data_root, examples)
     assert made is not None
     assert set(made.patient) <= set(examples.patient)
     assert not {record.split(", ")[0] for record in made.record} & {f"mitdb/{n}" for n in DS2}
@@ -239,7 +239,7 @@ def test_made_beats_of_the_model_come_from_training_patients_and_weigh_as_the_re
     assert weight[kinds == "fibrillation"].mean() == pytest.approx(0.5, rel=1e-4)
     early = (kinds == "premature beats") & (made.target == S)
     assert weight[early].mean() == pytest.approx(0.25, rel=1e-4)
-    assert TASK.made(recipe.changed({"options": {"made": {}}}), data_root, examples) is None
+    assert TASK.augmented(recipe.changed({"options": {"made": {}}}), data_root, examples) is None
 
 
 def test_what_a_comparison_leaves_out_is_zero_in_recorded_and_made_beats(data_root: Path) -> None:
@@ -251,7 +251,7 @@ def test_what_a_comparison_leaves_out_is_zero_in_recorded_and_made_beats(data_ro
     )
     recipe = dataclasses.replace(recipe, databases=("mitdb",))
     examples = TASK.training_set(recipe, data_root)
-    made = TASK.made(recipe, data_root, examples)
+    made = TASK.augmented(recipe, data_root, examples)
     assert made is not None
     for shown in (examples, made):
         assert not shown.inputs["window"].any()

@@ -13,12 +13,12 @@ import ecgfast
 HOME = Path(ecgfast.__file__).parent
 
 #: What every room may import.
-FOUNDATION = {"_files", "_types", "errors", "printable", "processes", "exclusive"}
+FOUNDATION = {"_files", "_types", "errors", "printable", "processes", "exclusive", "deprecated"}
 
 #: What each room may import besides.
-BASE = {"core", "inputs"}
+BASE = {"core", "inputs", "window"}
 RECORDS = BASE | {"records"}
-RUNTIME = {"runtime"}
+RUNTIME = {"runtime", "window"}
 SOURCES = RECORDS | {"sources"}
 STREAMING = SOURCES | RUNTIME | {"streaming"}
 EVALUATION = STREAMING | {"evaluation"}
@@ -27,6 +27,7 @@ REPORTS = TRAINING | {"reports"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": BASE,
     "inputs": BASE,
+    "window": {"window"},
     "records": RECORDS,
     "sources": SOURCES,
     "runtime": RUNTIME,

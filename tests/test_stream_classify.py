@@ -28,15 +28,16 @@ from ecgfast import (
 )
 from ecgfast.core import FEATURE_NAMES
 from ecgfast.records import demo_record, open_record
-from ecgfast.runtime import InputSpec, ModelCard, ModelWindow, available_models
+from ecgfast.runtime import InputSpec, ModelCard, available_models
 from ecgfast.streaming import open_source
+from ecgfast.window import WindowSpec
 
 FS = 360.0
-GRID = ModelWindow(125.0, 44, 28)
+GRID = WindowSpec(125.0, 44, 28)
 CLASSES = ("N", "S", "V", "F", "Q")
 
 
-def write_model(folder: Path, name: str = "toy", *, window: ModelWindow = GRID, **more) -> Path:
+def write_model(folder: Path, name: str = "toy", *, window: WindowSpec = GRID, **more) -> Path:
     """A model that is an affine map of window and features, with its card."""
     channels = 2 if window.form == "beat" else 1
     shape, width = (window.before + window.after, channels), (len(FEATURE_NAMES),)
@@ -199,7 +200,7 @@ def test_what_the_model_says_of_each_lead_is_averaged(toy: Path, lookahead: int)
         stream = BeatStream(FS, leads=2, lead=lead, lookahead=lookahead, window=classifier.window)
         batch = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
         assert batch.r_sample.tolist() == [beat.sample for beat in beats]
-        told.append(classifier.predict(batch.windows, batch.features))
+        told.append(classifier.predict_proba(batch.windows, batch.features))
     assert not np.array_equal(*told)
     mean = np.array([list(beat.probabilities.values()) for beat in beats])
     np.testing.assert_allclose(mean, np.mean(told, axis=0), rtol=1e-6)
@@ -245,7 +246,7 @@ def test_lookahead_tells_the_next_interval(toy: Path, short: Record) -> None:
 
 
 def test_a_model_with_another_window_or_without_features(short: Record, tmp_path: Path) -> None:
-    model = write_model(tmp_path, window=ModelWindow(250.0, 80, 40), with_features=False)
+    model = write_model(tmp_path, window=WindowSpec(250.0, 80, 40), with_features=False)
     beats = list(stream_classify(short, model=model))
     stream = BeatStream(FS, window=(250.0, 80, 40))
     batch = BeatBatch.concatenate([stream.process(short.signal), stream.flush()])
@@ -255,7 +256,7 @@ def test_a_model_with_another_window_or_without_features(short: Record, tmp_path
 
 
 def test_a_model_of_strips_that_gives_numbers(short: Record, tmp_path: Path) -> None:
-    window = ModelWindow(125.0, 1222, 28, "strip")
+    window = WindowSpec(125.0, 1222, 28, "strip")
     names = ("minimum", "maximum")
     model = write_model(tmp_path, window=window, classes=names, outputs=2, output="value")
     beats = list(stream_classify(short, model=model))
@@ -264,14 +265,14 @@ def test_a_model_of_strips_that_gives_numbers(short: Record, tmp_path: Path) -> 
     assert len(beats) == len(batch) > 15
     for i, beat in enumerate(beats):
         given = classifier.predict_one(batch.windows[i], batch.features[i])
-        assert beat.values == dict(zip(names, map(float, given), strict=True))
+        assert beat.outputs == dict(zip(names, map(float, given), strict=True))
         assert beat.label == ""
         assert math.isnan(beat.probability)
         assert not beat.probabilities
 
 
 def test_one_probability_stands_for_two_classes(short: Record, tmp_path: Path) -> None:
-    window = ModelWindow(125.0, 0, 187, "cycle")
+    window = WindowSpec(125.0, 0, 187, "cycle")
     model = write_model(tmp_path, window=window, classes=("normal", "abnormal"), outputs=1)
     stream, classifier = BeatStream(FS, window=window), Classifier(model)
     batch = BeatBatch.concatenate([stream.process(short.signal), stream.flush()])

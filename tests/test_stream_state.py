@@ -21,7 +21,7 @@ from ecgfast import (
     StateError,
     detect_qrs,
 )
-from ecgfast.streaming import BeatLabeller
+from ecgfast.streaming import StreamingClassifier
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -214,7 +214,7 @@ def test_a_flush_that_fails_ends_nothing() -> None:
 
 def test_flush_ends_a_labeller_and_reset_begins_anew() -> None:
     classifier = Classifier()
-    labeller = BeatLabeller(classifier, FS, leads=2, average_leads=True)
+    labeller = StreamingClassifier(classifier, FS, leads=2, average_leads=True)
     signal = noisy_signal(2)
     expected = repr([labeller.process(signal), labeller.flush()])
     for _ in range(2):

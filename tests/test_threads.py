@@ -26,7 +26,7 @@ from ecgfast import (
 )
 from ecgfast.exclusive import Exclusive, exclusive
 from ecgfast.records import demo_record
-from ecgfast.streaming import BeatLabeller
+from ecgfast.streaming import StreamingClassifier
 
 THREADS = 4
 IN_USE = "is in use by another"
@@ -207,7 +207,7 @@ def beats() -> BeatBatch:
 
 def test_threads_share_a_classifier(beats: BeatBatch) -> None:
     classifier = Classifier()
-    expected = classifier.predict(beats.windows, beats.features)
+    expected = classifier.predict_proba(beats.windows, beats.features)
     successes = []
 
     def one_by_one(k: int) -> None:
@@ -227,14 +227,14 @@ def test_threads_share_a_classifier(beats: BeatBatch) -> None:
     def many(k: int) -> None:
         for _ in range(20):
             try:
-                got = classifier.predict(beats.windows, beats.features)
+                got = classifier.predict_proba(beats.windows, beats.features)
             except StateError:
                 time.sleep(0)
                 continue
             assert np.array_equal(got, expected)
 
     share(many)
-    assert np.array_equal(classifier.predict(beats.windows, beats.features), expected)
+    assert np.array_equal(classifier.predict_proba(beats.windows, beats.features), expected)
 
 
 def test_threads_share_a_labeller_and_its_classifier() -> None:
@@ -243,8 +243,8 @@ def test_threads_share_a_labeller_and_its_classifier() -> None:
     n_leads = signal.shape[1]
     classifier = Classifier()
 
-    def made() -> BeatLabeller:
-        return BeatLabeller(classifier, record.fs, leads=n_leads, average_leads=True)
+    def made() -> StreamingClassifier:
+        return StreamingClassifier(classifier, record.fs, leads=n_leads, average_leads=True)
 
     alone = made()
     expected = [alone.process(piece) for piece in np.array_split(signal, 50)] + [alone.flush()]
@@ -261,7 +261,7 @@ def test_threads_share_a_labeller_and_its_classifier() -> None:
             answers.append(until_free(lambda piece=piece: labeller.process(piece)))
         results[k] = [*answers, until_free(labeller.flush)]
 
-    def made_when_free() -> BeatLabeller:
+    def made_when_free() -> StreamingClassifier:
         return until_free(made)
 
     share(own)
@@ -276,7 +276,7 @@ def until_free(call: Callable[[], Any]) -> Any:
             time.sleep(0.0005)
 
 
-def fed_by_threads_of_labeller(labeller: BeatLabeller, signal: np.ndarray) -> list[Any]:
+def fed_by_threads_of_labeller(labeller: StreamingClassifier, signal: np.ndarray) -> list[Any]:
     """The labeller reads a chunk once for each lead: the piece is chosen while it is held."""
     pieces = np.array_split(signal, 50)
     results: list[Any] = []

@@ -508,7 +508,8 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
 
 def test_test_scores_are_those_of_the_confusion(all_data: Path, tmp_path: Path) -> None:
     """A model that calls every beat N, scored on DS2."""
-    from ecgfast.runtime import InputSpec, ModelCard, ModelWindow
+    from ecgfast.runtime import InputSpec, ModelCard
+    from ecgfast.window import WindowSpec
 
     content, _ = constant_model(0)
     (tmp_path / "always-n.tflite").write_bytes(content)
@@ -518,7 +519,7 @@ def test_test_scores_are_those_of_the_confusion(all_data: Path, tmp_path: Path) 
         task="beats",
         classes=tuple(AAMI_CLASSES),
         inputs=(InputSpec("window", (72, 2)), InputSpec("features", (len(FEATURE_NAMES),))),
-        window=ModelWindow(125.0, 44, 28),
+        window=WindowSpec(125.0, 44, 28),
         forms={"float32": form_of("always-n.tflite", content)},
         metrics={"cross_validation": []},
     )

@@ -203,7 +203,7 @@ def test_the_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("label", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", " =1"])
 def test_a_class_of_a_foreign_card_is_no_formula(tmp_path, label):
     beat = Beat(1, 0.1, label)
-    beat.values = {label: -1.0}
+    beat.outputs = {label: -1.0}
     write_csv(tmp_path / "a.csv", [beat])
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
         head, row = csv.reader(file)

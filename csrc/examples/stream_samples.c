@@ -1,6 +1,6 @@
 /* Streams a text file of samples through the core and prints each beat as soon as it is known.
  *
- *   cc -std=c11 -O3 -Icsrc csrc/examples/stream_samples.c csrc/[a-z]*.c -lm -o stream_samples
+ *   cc -std=c11 -O3 -Icsrc/include csrc/examples/stream_samples.c $(find csrc/src -name "*.c") -lm -o stream_samples
  *   ./stream_samples 360 < samples.txt
  *
  * One sample a line, in millivolts (any gain works); `nan` is a missing one. Prints the R peak in seconds,

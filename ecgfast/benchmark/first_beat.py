@@ -34,12 +34,14 @@ def run(file: str, fs: float, model: str) -> None:
 
     begin = perf_counter()
     from ecgfast.runtime import Classifier
-    from ecgfast.streaming import BeatLabeller
+    from ecgfast.streaming import StreamingClassifier
 
     imported = perf_counter() - begin
     signal = np.load(file)
     classifier = Classifier(model)
-    labeller = BeatLabeller(classifier, fs, leads=signal.shape[1], lookahead=classifier.lookahead)
+    labeller = StreamingClassifier(
+        classifier, fs, leads=signal.shape[1], lookahead=classifier.lookahead
+    )
     step = max(1, round(0.1 * fs))
     told = False
     for a in range(0, len(signal), step):

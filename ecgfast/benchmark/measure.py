@@ -22,7 +22,7 @@ from ..errors import EcgfastError, InputError
 from ..processes import module_command
 from ..records import open_record, synthetic_ecg
 from ..runtime import Classifier, available_backends, available_models
-from ..streaming import BeatLabeller
+from ..streaming import StreamingClassifier
 
 __all__ = [
     "CHUNK_S",
@@ -307,11 +307,11 @@ def _inference(classifier: Classifier, signal: Signal, effort: Effort) -> dict[s
         spent += times[-1]
     # A batch that fills the interpreter's, whatever the recording's length.
     batch = [values[np.resize(np.arange(count), 256)] for values in given]
-    classifier.predict(*batch)
+    classifier.predict_proba(*batch)
     passes: list[int] = []
     while len(passes) < effort.repeats and sum(passes) < limit:
         begin = perf_counter_ns()
-        classifier.predict(*batch)
+        classifier.predict_proba(*batch)
         passes.append(perf_counter_ns() - begin)
     return {
         "one_beat_us": percentiles(times),
@@ -346,7 +346,7 @@ def live(name: str, signal: Signal, effort: Effort, tell: Tell) -> dict[str, Any
     chunk_times: list[int] = []
     latencies: list[int] = []
     for _ in range(1 if effort.quick else 2):
-        labeller = BeatLabeller(
+        labeller = StreamingClassifier(
             classifier, signal.fs, leads=signal.values.shape[1], lookahead=classifier.lookahead
         )
         for a in range(0, n, step):

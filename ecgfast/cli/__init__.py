@@ -46,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 on success, 1 on a failure that one line on standard error explains, 2 on wrong use,
-        130 when interrupted, 143 by SIGTERM, 129 by SIGHUP, 141 when the reader of the output went
-        away.
+        0 on success, 1 on a failure that one line on standard error explains, 2 on wrong use, 3
+        where ``--strict`` is given and no beat was found, 130 when interrupted, 143 by SIGTERM,
+        129 by SIGHUP, 141 when the reader of the output went away.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     return guarded(lambda: _run(given), "ecgfast", debug="--debug" in given)

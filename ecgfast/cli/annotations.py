@@ -43,7 +43,7 @@ class Marker:
         elif beat.label in _CODES:
             yield beat.sample, beat.label, ""
         else:
-            numbers = ", ".join(f"{name} {value:.1f}" for name, value in beat.values.items())
+            numbers = ", ".join(f"{name} {value:.1f}" for name, value in beat.outputs.items())
             text = "rejected" if beat.label == REJECTED else beat.label
             yield beat.sample, "Q", text or numbers
         self._last, self._fluttering = beat.sample, flutter

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..reports.table import Table
-from ..runtime.cards import VIEWS
+from ..runtime.cards import LOOKAHEAD_LABELS
 from .output import number_text
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _BESIDE = ("promised", "reached")
 def point_text(score: BeatModelScores) -> str:
     """Which beats were labelled, and when."""
     beats = "reference beats" if score.beats == "reference" else "own detections"
-    return f"{beats}, {VIEWS[score.lookahead]}"
+    return f"{beats}, {LOOKAHEAD_LABELS[score.lookahead]}"
 
 
 def class_tables(score: BeatModelScores) -> Iterator[Table]:
@@ -72,7 +72,7 @@ def _share(value: float | None) -> str:
 
 def probability_tables(told: dict[str, Any]) -> Iterator[Table]:
     """Calibration, and what thresholds and rejections reach."""
-    view = VIEWS[told["lookahead"]]
+    view = LOOKAHEAD_LABELS[told["lookahead"]]
     yield from _decision_tables(f"the decision asked for, {view}", told.get("asked for", ()))
     promised, reached = ({row["from"]: row for row in told[x]["bins"]} for x in _BESIDE)
     errors = [number_text(100 * told[x]["expected_calibration_error"], 2) for x in _BESIDE]

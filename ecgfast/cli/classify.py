@@ -15,8 +15,9 @@ from ..records import write_annotations, write_csv, write_json
 from ..records.writers import BEAT_FIELDS
 from ..reports.summary import NOT_A_DEVICE, Tally
 from ..sources.chunks import BLOCK_S
-from ..streaming import Beat, BeatLabeller, ChunkSource, open_source
+from ..streaming import Beat, ChunkSource, StreamingClassifier, open_source
 from .annotations import Mark, Marker
+from .errors import report_nothing
 from .options import (
     add_average_leads,
     add_decision,
@@ -25,6 +26,7 @@ from .options import (
     add_model,
     add_output,
     add_signal,
+    add_strict,
     decision_for,
     example,
     labeller_for,
@@ -66,6 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_lookahead(parser)
     add_decision(parser)
     add_signal(parser)
+    add_strict(parser)
     add_average_leads(parser)
     add_output(parser, _ANNOTATOR)
     add_force(parser)
@@ -74,6 +77,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Label beats, write them, and print a summary."""
+    report_nothing(_run(args), strict=args.strict)
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Do the work; returns how many beats were found."""
     begin = perf_counter()
     decision = decision_for(args)
     source = open_source(args.record, args.fs, args.leads, follow=args.follow)
@@ -96,7 +104,11 @@ def run(args: argparse.Namespace) -> None:
         "runtime": classifier.backend,
         "lookahead": args.lookahead,
         **({"source": source.origin.to_dict()} if source.origin else {}),
-        **({"decision": list(labeller.rule.promises)} if labeller.rule.promises else {}),
+        **(
+            {"decision": list(labeller.rule.operating_points)}
+            if labeller.rule.operating_points
+            else {}
+        ),
     }
     if form == "csv":
         write_csv(file, beats)
@@ -121,20 +133,23 @@ def run(args: argparse.Namespace) -> None:
                     "format": form,
                 }
             )
-            return
+            return summary.beats
         print(summary.text())
         if source.origin is not None:
             print(source.origin.text())
         form_used = f", {classifier.form}" if classifier.form else ""
         print(f"model       {args.model}{form_used}, on {classifier.backend}")
-        for promise in labeller.rule.promises:
+        for promise in labeller.rule.operating_points:
             print(f"decision    {promise_text(promise)}, in cross-validation")
         print(f"time        {pace(duration, wall)}")
         print(f"written     {file}")
         print(NOT_A_DEVICE)
+    return summary.beats
 
 
-def _beats(source: ChunkSource, labeller: BeatLabeller, tally: Tally, name: str) -> Iterator[Beat]:
+def _beats(
+    source: ChunkSource, labeller: StreamingClassifier, tally: Tally, name: str
+) -> Iterator[Beat]:
     """The beats as they come, each counted; none is kept."""
     blocks = math.ceil((source.n_samples or 0) / source.fs / BLOCK_S) or None
     for chunk in progress(source.chunks, total=blocks, what=name, unit="block"):

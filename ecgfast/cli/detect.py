@@ -17,7 +17,8 @@ from ..core import BeatBatch, BeatStream
 from ..records import open_record, write_annotations
 from ..reports.summary import length
 from ..streaming.beat import Quality
-from .options import add_json, add_output, add_signal, example, output_file
+from .errors import report_nothing
+from .options import add_json, add_output, add_signal, add_strict, example, output_file
 from .output import pace, print_json, progress
 from .overwriting import (
     ANNOTATIONS,
@@ -54,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = example("ecgfast detect mitdb/100 --output 100.csv")
     parser.add_argument("record", help="WFDB record, or .edf, .bdf, .csv, .txt, .npy, .npz file")
     add_signal(parser)
+    add_strict(parser)
     parser.add_argument(
         "--method",
         choices=("adaptive", "pan-tompkins"),
@@ -79,6 +81,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Find R peaks, write them, and print a summary."""
+    report_nothing(_run(args), strict=args.strict)
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Do the work; returns how many beats were found."""
     begin = perf_counter()
     source = open_record(args.record, fs=args.fs, leads=args.leads, follow=args.follow)
     name = Path(source.name).name
@@ -140,7 +147,7 @@ def run(args: argparse.Namespace) -> None:
                     "format": form,
                 }
             )
-            return
+            return len(peaks)
         print(f"recording   {name}, {length(source.duration)} at {source.fs:g} Hz")
         print(f"leads       {', '.join(source.leads)}")
         if source.origin is not None:
@@ -153,6 +160,7 @@ def run(args: argparse.Namespace) -> None:
             print(f"flutter     {len(flutter)} stretches of a wave without beats, {lasted} in all")
         print(f"time        {pace(source.duration, wall)}")
         print(f"written     {file}")
+    return len(peaks)
 
 
 def _stretches(

@@ -15,12 +15,15 @@ from ..printable import PrintableStream
 from .process import Terminated, reserve_standard_streams, terminations
 
 __all__ = [
+    "EXIT_NOTHING",
     "EXIT_USAGE",
+    "NothingFoundError",
     "UsageError",
     "guarded",
+    "report_nothing",
 ]
 
-EXIT_FAILURE, EXIT_USAGE, EXIT_SIGNAL, EXIT_PIPE = 1, 2, 128, 141
+EXIT_FAILURE, EXIT_USAGE, EXIT_NOTHING, EXIT_SIGNAL, EXIT_PIPE = 1, 2, 3, 128, 141
 
 # Parameters that messages of the package name as Python spells them, and options spell otherwise.
 _PARAMETER = re.compile(r"\b(fs|leads|follow)=(True\b)?('[^']*'|[^\s,;:)]+)?")
@@ -28,6 +31,36 @@ _PARAMETER = re.compile(r"\b(fs|leads|follow)=(True\b)?('[^']*'|[^\s,;:)]+)?")
 
 class UsageError(Exception):
     """Wrong use that argparse cannot see; the command ends with status 2."""
+
+
+class NothingFoundError(Exception):
+    """No beat in a recording, where ``--strict`` asks for one; the command ends with status 3."""
+
+
+def report_nothing(beats: int, *, strict: bool) -> None:
+    """Warn where no beat was found.
+
+    Parameters
+    ----------
+    beats : int
+        Beats that were found.
+    strict : bool
+        Whether that is a failure.
+
+    Raises
+    ------
+    NothingFoundError
+        If there are none and `strict` is true.
+    """
+    if beats:
+        return
+    text = (
+        "no beat was found; check the sampling rate (--fs), which columns were read (--leads), and "
+        "that the signal is an ECG"
+    )
+    if strict:
+        raise NothingFoundError(text)
+    _say(f"ecgfast: warning: {text}")
 
 
 def guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
@@ -93,6 +126,8 @@ def _guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
         _say(f"{program}: {where}{_one_line(error)}")
         if _output_fails():
             _give_up_output()
+        if isinstance(error, NothingFoundError):
+            return EXIT_NOTHING
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
 
 
@@ -120,7 +155,7 @@ def _give_up_output() -> None:
 def _one_line(error: Exception) -> str:
     """What went wrong, as one line."""
     text = " ".join(str(error).split())
-    if isinstance(error, (EcgfastError, UsageError)):
+    if isinstance(error, (EcgfastError, UsageError, NothingFoundError)):
         return _as_options(text)
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""

@@ -75,13 +75,13 @@ def run(args: argparse.Namespace) -> None:
     if args.max_delay is not None:
         name += f", at most {args.max_delay:g} s"
     detectors = {name: own_detector(method, args.max_delay)}
-    peers: list[str] = []
+    others: list[str] = []
     if args.peers:
-        from ..evaluation.peers import as_detector, installed_peers
+        from ..evaluation.other_detectors import as_detector, installed_detectors
 
-        found = installed_peers()
-        peers = list(found)
-        detectors |= {peer: as_detector(found[peer]) for peer in peers}
+        found = installed_detectors()
+        others = list(found)
+        detectors |= {peer: as_detector(found[peer]) for peer in others}
     starts = sorted(set(args.start or (0.0, LEARNING_S)))
 
     def records() -> Iterator[Record]:
@@ -90,9 +90,9 @@ def run(args: argparse.Namespace) -> None:
             yield read_record(path, leads=None if leads == "all" else leads)
 
     with warnings.catch_warnings():
-        if peers:
+        if others:
             warnings.simplefilter("ignore")  # theirs are not about the figures
-        scores = evaluate_detector(detectors, records(), starts=starts, forgiving=peers)
+        scores = evaluate_detector(detectors, records(), starts=starts, forgiving=others)
     about = {
         "records": len(paths),
         "left_out": left_out,
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
     }
     folder = args.detector.resolve().name
     title = f"Detection on {folder}"
-    lines = _detector_lines(about, left_out, peers, scores)
+    lines = _detector_lines(about, left_out, others, scores)
     tables = [_totals_table(scores), _records_table(scores[0])]
     show_tables(
         args,
@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _detector_lines(
-    about: dict[str, Any], left_out: list[str], peers: list[str], scores: list[DetectorScores]
+    about: dict[str, Any], left_out: list[str], others: list[str], scores: list[DetectorScores]
 ) -> list[str]:
     lines = [
         f"{about['records']} records, {lead_list_text(about['leads'])}; AAMI EC57: beats at most "
@@ -134,8 +134,10 @@ def _detector_lines(
         f"Worst record: {totals.worst.record}, F1 {_percent(totals.worst.f1)}. Median over records "
         f"of the mean absolute R error: {number_text(totals.median_error_abs_ms, 2)} ms."
     )
-    if peers:
-        lines.append("Peers get the first of the leads, as float64, the whole recording at once.")
+    if others:
+        lines.append(
+            "The others get the first of the leads, as float64, the whole recording at once."
+        )
     if left_out:
         lines.append(f"Left out, without reference annotations: {', '.join(left_out)}.")
     for score in scores:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
-from ..runtime.cards import VIEWS
+from ..runtime.cards import LOOKAHEAD_LABELS
 from ..runtime.decision import Decision
 from .evaluate_output import command_text, show_tables
 from .options import (
@@ -133,7 +133,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     from .beat_tables import DATABASE, class_tables, point_text, probability_tables
 
     decision = decision_for(args)
-    for ahead in range(len(VIEWS)):
+    for ahead in range(len(LOOKAHEAD_LABELS)):
         decision.rule(classifier, ahead)  # what is not offered is said before the work
     names = args.records or list(DS2)
     leads: Any = args.leads or [0]

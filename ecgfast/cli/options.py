@@ -14,7 +14,7 @@ from ..runtime.decision import REJECTED, Decision
 from .errors import UsageError
 
 if TYPE_CHECKING:
-    from ..streaming import BeatLabeller, ChunkSource
+    from ..streaming import ChunkSource, StreamingClassifier
 
 __all__ = [
     "DECISION_OPTIONS",
@@ -26,6 +26,7 @@ __all__ = [
     "add_model",
     "add_output",
     "add_signal",
+    "add_strict",
     "data_folder",
     "decision_for",
     "example",
@@ -69,6 +70,13 @@ def add_signal(parser: argparse.ArgumentParser) -> None:
         "--follow",
         action="store_true",
         help="read files outside the recording's folder, where its header names such",
+    )
+
+
+def add_strict(parser: argparse.ArgumentParser) -> None:
+    """Add ``--strict``."""
+    parser.add_argument(
+        "--strict", action="store_true", help="end with status 3 where no beat is found"
     )
 
 
@@ -248,7 +256,7 @@ def labeller_for(
     decision: Decision | None = None,
     *,
     average_leads: bool = False,
-) -> BeatLabeller:
+) -> StreamingClassifier:
     """The stream and model that ``--model``, ``--form`` and ``--lookahead`` ask for.
 
     Raises
@@ -257,10 +265,10 @@ def labeller_for(
         If the model cannot be used.
     """
     from ..runtime import Classifier
-    from ..streaming import BeatLabeller
+    from ..streaming import StreamingClassifier
 
     classifier = Classifier(args.model, form=args.form)
-    return BeatLabeller(
+    return StreamingClassifier(
         classifier,
         source.fs,
         leads=len(source.leads),

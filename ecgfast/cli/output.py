@@ -74,7 +74,7 @@ def beat_row(beat: Beat) -> dict[str, Any]:
         "rr": beat.rr,
         "heart_rate": beat.heart_rate,
         "quality": int(beat.quality),
-        **({"values": dict(beat.values)} if beat.values else {}),
+        **({"values": dict(beat.outputs)} if beat.outputs else {}),
     }
 
 
@@ -93,8 +93,8 @@ def beat_line(beat: Beat) -> str:
 
     rr = f"{beat.rr:5.3f} s" if math.isfinite(beat.rr) else ""
     rate = f"{beat.heart_rate:3.0f}" if math.isfinite(beat.heart_rate) else ""
-    told = "  ".join(f"{value:{max(len(name), 8)}.1f}" for name, value in beat.values.items())
-    if not beat.values:
+    told = "  ".join(f"{value:{max(len(name), 8)}.1f}" for name, value in beat.outputs.items())
+    if not beat.outputs:
         told = f"{beat.label:^{_width(beat.probabilities)}}  {100 * beat.probability:9.1f} %"
     line = f"{beat.time:8.3f}s  {told}  {rr:>7}  {rate:>4}  {quality_text(beat.quality)}"
     return line.rstrip()

@@ -136,7 +136,7 @@ def _run(args: argparse.Namespace, stop: _Stop) -> None:
         if args.output is not None:
             file = stack.enter_context(AnnotationFile(args.output, live.source.fs, replace=replace))
             guard.report()
-        for promise in () if args.json else labeller.rule.promises:
+        for promise in () if args.json else labeller.rule.operating_points:
             print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
         show = _Show(labeller.classifier, file, stop, as_lines=args.json)
         # What was loaded stays: a collection that looks through all of it holds a beat up 20 ms.
@@ -271,14 +271,16 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
     opened = None
     chunks: Iterable[Any]
     if args.source == "-":
-        lines = LineParser("standard input")
+        lines = LineParser("standard input", fs=check_fs(args.fs), every=args.leads is not None)
         watch = RateWatch(
             lines.name, check_fs(args.fs), option="--fs ", advice="check what writes to it"
         )
         chunks = watched(_parsed(lines, stop), watch)
     elif args.source.startswith(_SERIAL):
         name = args.source.removeprefix(_SERIAL)
-        port = SerialSamples(name, args.fs, baud=args.baud, option="--fs ")
+        port = SerialSamples(
+            name, args.fs, baud=args.baud, option="--fs ", every=args.leads is not None
+        )
         lines, chunks = port.lines, port
         stop.closes(port.close)
     else:

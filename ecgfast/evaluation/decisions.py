@@ -73,7 +73,7 @@ def evaluate_decision(
     actual = np.array(classifier.classes)[score.target]
     patient = np.unique(score.patients, return_inverse=True)[1][score.record]
     rows = []
-    for promise in rule.promises:
+    for promise in rule.operating_points:
         if promise["by"] == "reject":
             kept = told != REJECTED
             every = np.ones(len(kept), bool)

@@ -324,7 +324,12 @@ def parse_rows(
                         b += 1
                 else:
                     b = a
-                    if separator == 0:
+                    if separator == 0 and b < end and p[b] == 91:  # [: up to ]
+                        while b < end and p[b] != 93:
+                            b += 1
+                        if b < end:
+                            b += 1
+                    elif separator == 0:
                         while b < end and p[b] != 32 and p[b] != 9:
                             b += 1
                     else:

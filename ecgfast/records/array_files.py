@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +26,14 @@ __all__ = ["open_array"]
 # Bytes that an archive may unpack to, all together: a day of six leads at 1 kHz in 32 bits.
 _UNPACKED = 1 << 31
 
+# An element of a MATLAB 5 file that is compressed.
+_COMPRESSED = 15
+
 # Deflate makes at most this of a byte.
 _MOST_RATIO = 1100
+
+# Stamps of a clock in an array that are read at once.
+_MOST_STAMPS = 1 << 26
 
 # Lines that a transposed array may have.
 _MOST_LEADS = 64
@@ -89,7 +97,7 @@ def open_array(path: Path) -> Opened:
         return _open_npy(path)
     try:
         arrays = _read_npz(path) if suffix == ".npz" else _read_mat(path)
-    except (zipfile.BadZipFile, EOFError, ValueError, TypeError, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, KeyError) as error:
         kind = "NumPy" if suffix == ".npz" else "MATLAB"
         raise RecordError(
             f"{path}: is no intact {kind} file of plain numbers ({error}); save it again"
@@ -155,13 +163,29 @@ def _open_npy(path: Path) -> Opened:
                 out[:, target] = np.frombuffer(data, dtype)
         return out
 
+    columns = _unnamed(read, n, leads)
+    fs = None
+    for i, column in enumerate(columns):
+        if column.role == "clock" and n <= _MOST_STAMPS:
+            fs = _rate(read(0, n, [i])[:, 0], "", path)
+            columns = tuple(replace(column, fs=fs) for column in columns)
+            break
     return Opened(
         path=path,
         format="NumPy array",
-        columns=_unnamed(read, n, leads),
+        fs_from="the clock in it",
+        columns=columns,
         read=read,
         notes=("transposed: leads by samples",) if turned else (),
     )
+
+
+def _rate(stamps: npt.NDArray[Any], name: str, path: Path) -> float | None:
+    """Return the rate of an even clock; None if it tells none, or has gaps."""
+    values = np.asarray(stamps, np.float64)
+    clock, _, _ = read_clock(values, unit_of_clock(name, ""), str(path), name or "first column")
+    whole = clock is not None and len(clock.spans) == 1 and clock.keep is None
+    return clock.fs if clock is not None and whole else None
 
 
 def _check_length(path: Path, data: bytes, expected: int) -> None:
@@ -235,19 +259,56 @@ def _read_mat(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise RecordError(
             f"{path}: is a MATLAB 7.3 file, which is not read; save it with save(..., '-v7')"
         )
+    _check_unpacked(path, size)
     from scipy import io as scipy_io
 
-    wanted, most = [], min(_UNPACKED, 8 * _MOST_RATIO * size)
     try:
-        for name, shape, kind in scipy_io.whosmat(str(path)):
-            if kind in ("double", "single", "logical", "char") or "int" in kind:
-                if 8 * math.prod(shape) > most:
-                    raise ValueError(f"{name} cannot have the shape {shape}")
-                wanted.append(name)
-        loaded = scipy_io.loadmat(str(path), variable_names=wanted)
+        for name, shape, _ in scipy_io.whosmat(str(path)):
+            if math.prod(shape) > _UNPACKED:
+                raise ValueError(f"{name} cannot have the shape {shape}")
+        loaded = scipy_io.loadmat(str(path), simplify_cells=True)
     except Exception as error:  # whatever the parser raises, the file is at fault
         raise ValueError(f"{type(error).__name__}: {error}"[:160]) from None
-    return {name: np.asarray(loaded[name]) for name in wanted if name in loaded}
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    _flatten(loaded, arrays, 0)
+    return arrays
+
+
+def _flatten(values: dict[str, Any], arrays: dict[str, npt.NDArray[Any]], depth: int) -> None:
+    """Gather the arrays of structures under their own names; the first of a name counts."""
+    for name, value in values.items():
+        if isinstance(value, dict) and depth < 4:
+            _flatten(value, arrays, depth + 1)
+            if "data" in value and "data" in arrays and role_of(name)[0] == "ecg":
+                arrays.setdefault(name, arrays["data"])
+        elif not name.startswith("__"):
+            found = np.asarray(value)
+            if found.dtype.kind == "O" and all(isinstance(v, str) for v in found.reshape(-1)):
+                found = found.astype(np.str_)
+            arrays.setdefault(name, found)
+
+
+def _check_unpacked(path: Path, size: int) -> None:
+    """Raise if the compressed elements of a MATLAB 5 file unpack to more than is read."""
+    left = _UNPACKED
+    with open_regular(path) as file:
+        head = file.read(128)
+        if head[126:128] not in (b"IM", b"MI"):
+            return  # version 4, which compresses nothing
+        order: Literal["little", "big"] = "little" if head[126:128] == b"IM" else "big"
+        while len(tag := file.read(8)) == 8:
+            kind, length = int.from_bytes(tag[:4], order), int.from_bytes(tag[4:], order)
+            if kind != _COMPRESSED:
+                file.seek(length, 1)
+                continue
+            unpack = zlib.decompressobj()
+            while length > 0 and (piece := file.read(min(length, 1 << 16))):
+                length -= len(piece)
+                while piece and left > 0:
+                    left -= len(unpack.decompress(piece, 1 << 20))
+                    piece = unpack.unconsumed_tail
+                if left <= 0:
+                    raise RecordError(f"{path}: unpacks to more than {_UNPACKED >> 30} GB")
 
 
 def _from_arrays(path: Path, kind: str, arrays: dict[str, npt.NDArray[Any]]) -> Opened:
@@ -302,7 +363,6 @@ def _from_arrays(path: Path, kind: str, arrays: dict[str, npt.NDArray[Any]]) -> 
         [],
         f"the array {folded[next(k for k in _RATE_NAMES if k in folded)]!r}" if rate else "",
     )
-    start = None
     clocks = [
         (name, a.reshape(-1))
         for name, a in numeric.items()
@@ -322,11 +382,8 @@ def _from_arrays(path: Path, kind: str, arrays: dict[str, npt.NDArray[Any]]) -> 
         columns.append((label, unit, role))
     if rate is None and clocks:
         name, stamps = clocks[0]
-        clock, start, _ = read_clock(
-            np.asarray(stamps, np.float64), unit_of_clock(name, ""), str(path), name
-        )
-        if clock is not None and len(clock.spans) == 1 and clock.keep is None:
-            rate, fs_from = clock.fs, f"the clock {name!r}"
+        rate = _rate(stamps, name, path)
+        fs_from = f"the clock {name!r}"
 
     def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
         return np.stack([columns_2d[i][begin:end].astype(np.float64) for i in chosen], axis=1)
@@ -337,7 +394,6 @@ def _from_arrays(path: Path, kind: str, arrays: dict[str, npt.NDArray[Any]]) -> 
         columns=tuple(Column(a, b, rate, n, role) for a, b, role in columns),
         read=read,
         fs_from=fs_from,
-        start=start,
         notes=notes,
         declared=all(unit_kind(u) == "volt" for u in units),
     )

@@ -28,7 +28,7 @@ from .opened import Column, Opened
 from .record import FS_MAX, FS_MIN, find_lead
 from .units import to_seconds, unit_kind
 
-__all__ = ["Choice", "Leads", "choose", "look_of", "role_of"]
+__all__ = ["ABOUT", "Choice", "Leads", "choose", "look_of", "role_of"]
 
 Leads = str | int | Sequence[str | int] | None
 
@@ -103,6 +103,11 @@ _OTHER_WORDS = {
     """,
 }
 _OTHER = {word: what for what, words in _OTHER_WORDS.items() for word in words.split()}
+# Sensors whose columns a device's name may call ECG too: "Shimmer_ECG_Accel_X".
+_FOREIGN = {
+    "a motion", "a photoplethysmogram", "a respiration", "a temperature", "a device's own",
+    "a skin conductance",
+}  # fmt: skip
 _CLOCKS = """
     time times timestamp timestamps datetime date elapsed clock millis micros nanos epoch utc unix
     unixtime localtime zeit uhrzeit zeitstempel temps tiempo tempo hora fecha datum ts
@@ -120,9 +125,10 @@ _PROBE_S, _LEAST_S = 20.0, 3.0
 # Measures of the first 20 s after an 8 to 20 Hz band-pass, over mitdb, svdb, qtdb, cinc2017 and
 # the ECGs of bp, 5th percentile: burst 15, share 0.026, kurtosis 5.7; noise (nstdb, white, random
 # walk), 95th percentile: burst 18 at a kurtosis of 3, share 0.14 at a burst of 5; pulse waves'
-# share 0.004, random walks' 0.007.
+# share 0.004, random walks' 0.007. Below a share of 0.01 lie 0.7 % of cinc2017, and half of bp's
+# arterial pressures.
 _BURST, _SHARE, _KURTOSIS = 10.0, 0.02, 4.5
-_SMOOTH_SHARE, _SMOOTH_BURST = 0.005, 6.0
+_SMOOTH_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -180,7 +186,7 @@ def role_of(name: str, unit: str = "", *, about_ecg: bool = False) -> tuple[str,
         return "other", f"measured in {unit}"
     # "EEG ECG" is what some sleep recorders call the ECG channel of their headbox.
     if _ECG_WORD.search(label):
-        but = [word for word in words if _ECG_BUT.fullmatch(word)]
+        but = [word for word in words if _ECG_BUT.fullmatch(word) or _OTHER.get(word) in _FOREIGN]
         if but or (len(words) == 1 and _ECG_BUT.fullmatch(_ECG_WORD.sub("", words[0]) or "ecg")):
             return "other", "derived from an ECG, by its name"
         return "ecg", "an ECG by its name"
@@ -191,7 +197,7 @@ def role_of(name: str, unit: str = "", *, about_ecg: bool = False) -> tuple[str,
     for word in words:
         if word in _CLOCK_WORDS:
             return "clock", "a clock by its name"
-    if to_seconds(label) is not None and kind != "volt":
+    if (to_seconds(label) is not None or label.lower() == "t") and kind != "volt":
         return "clock", "a clock by its name"
     for word in (*words, *(re.sub(r"\d+$", "", word) for word in words)):
         if word in _OTHER:
@@ -205,7 +211,9 @@ def role_of(name: str, unit: str = "", *, about_ecg: bool = False) -> tuple[str,
     return "unclear", ""
 
 
-def look_of(values: npt.NDArray[np.floating], fs: float | None) -> str:
+def look_of(
+    values: npt.NDArray[np.floating], fs: float | None, *, least_s: float = _LEAST_S
+) -> str:
     """Return what a column looks like.
 
     Parameters
@@ -214,6 +222,8 @@ def look_of(values: npt.NDArray[np.floating], fs: float | None) -> str:
         Its first values, in any unit.
     fs : float or None
         Sampling rate in Hz; without one only clocks, counters, flags and flat lines are told.
+    least_s : float
+        Seconds that are needed to tell an ECG from other signals.
 
     Returns
     -------
@@ -242,7 +252,7 @@ def look_of(values: npt.NDArray[np.floating], fs: float | None) -> str:
     distinct = len(np.unique(x[:4096]))
     if distinct <= 3 and len(x) >= 64:
         return "flag"
-    if fs is None or not FS_MIN <= fs <= FS_MAX or len(x) < _LEAST_S * fs:
+    if fs is None or not FS_MIN <= fs <= FS_MAX or len(x) < least_s * fs:
         return "short"
     scaled = (x - np.median(x)) / (x.std() or 1.0)
     band = np.asarray(BandpassFilter(fs, 8.0, 20.0).process(scaled.astype(np.float32)), np.float64)
@@ -258,7 +268,7 @@ def look_of(values: npt.NDArray[np.floating], fs: float | None) -> str:
     kurtosis = float((band**2).mean()) / share**2
     if burst > _BURST and share > _SHARE and kurtosis > _KURTOSIS:
         return "ecg"
-    if share < _SMOOTH_SHARE and burst < _SMOOTH_BURST:
+    if share < _SMOOTH_SHARE:
         return "smooth"
     return "unlike"
 
@@ -266,7 +276,8 @@ def look_of(values: npt.NDArray[np.floating], fs: float | None) -> str:
 # Columns that a message lists.
 _LISTED = 24
 
-_LOOKS = {
+#: What a look means, in words.
+ABOUT = {
     "flat": "never changes",
     "clock": "climbs steadily, like a clock",
     "counter": "climbs and wraps, like a counter",
@@ -359,7 +370,7 @@ def _by_look(
             why.update({i: "no voltage" for i, reason in why.items() if not reason})
             return volts
     looks = {i: look_of(_probe(opened, i, fs), columns[i].fs or fs) for i in unclear}
-    why.update({i: _LOOKS[look] for i, look in looks.items()})
+    why.update({i: ABOUT[look] for i, look in looks.items()})
     alike = [i for i in unclear if looks[i] == "ecg"]
     if alike:
         return alike
@@ -370,18 +381,18 @@ def _by_look(
     ):
         if any(looks[i] != "short" for i in possible):
             notes.append(
-                f"{labels[possible[0]]!r} {_LOOKS[looks[possible[0]]]} in its first seconds: check "
+                f"{labels[possible[0]]!r} {ABOUT[looks[possible[0]]]} in its first seconds: check "
                 "that it is an ECG"
             )
         return possible
     if len(unclear) == 1 and not possible:
         raise RecordError(
-            f"{opened.path}: its only signal, {labels[unclear[0]]!r}, {_LOOKS[looks[unclear[0]]]}; "
+            f"{opened.path}: its only signal, {labels[unclear[0]]!r}, {ABOUT[looks[unclear[0]]]}; "
             f"if it is an ECG nevertheless, say so with leads={labels[unclear[0]]}"
         )
     told = [
         f"{labels[i] or f'column {i}'!r}{f' ({columns[i].unit})' if columns[i].unit else ''} "
-        f"{_LOOKS[looks[i]] if i in looks else 'is ' + why[i]}"
+        f"{ABOUT[looks[i]] if i in looks else 'is ' + why[i]}"
         for i in range(min(len(columns), _LISTED))
     ]
     listed = "; ".join(told) + (

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..errors import RecordError
 from .units import to_seconds
 
-__all__ = ["Clock", "read_clock", "start_of", "unit_of_clock"]
+__all__ = ["Clock", "count_for", "read_clock", "start_of", "unit_of_clock"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,6 +66,18 @@ def unit_of_clock(name: str, unit: str) -> float | None:
         found = _NAME_UNIT.search(name.strip().lower())
         stated = to_seconds(found[1]) if found else None
     return stated
+
+
+def count_for(stamps: Floats, fs: float) -> float | None:
+    """Return the seconds of a count by which a clock fits a known rate."""
+    steps = np.diff(stamps[np.isfinite(stamps)][:100_000])
+    if not len(steps) or not steps[steps > 0].size:
+        return None
+    mean = float(np.median(steps)) or float(steps[steps > 0].sum()) / len(steps)
+    for count in (1.0, 1e-3, 1e-6, 1e-9):
+        if 0.5 < mean * count * fs < 2.0:
+            return count
+    return None
 
 
 def start_of(first: float) -> datetime | None:
@@ -138,6 +150,8 @@ def read_clock(
     if not span > 0:
         return None, None, ""
     unit = ""
+    if count is None and np.all(np.diff(t) == 1):
+        return None, None, ""  # it counts samples
     if count is None:
         # By the usual step: gaps and packets do not bend it.
         usual = _usual_period(t)

@@ -7,7 +7,6 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,10 +17,10 @@ import numpy.typing as npt
 from ..errors import RecordError
 from ._table import NUMBER, SKIP, TIME, parse_rows
 from .choosing import look_of, role_of
-from .clocks import Clock, read_clock, start_of, unit_of_clock
+from .clocks import Clock, count_for, read_clock, start_of, unit_of_clock
 from .files import open_regular
 from .opened import Column, Opened, Values
-from .text_head import Head, encoding_of, read_head
+from .text_head import LABEL, LABELLED, Head, encoding_of, read_head
 
 __all__ = ["open_text"]
 
@@ -99,13 +98,18 @@ class _Text:
         if encoding not in ("utf-8", "utf-8-sig"):
             self.note = (f"text in {encoding.upper()}",)
         self._taken = len(first)
-        self._only_cr = False
+        self._only_cr = self._labelled = False
         self.start = self._converted(first)
+        # Arduino's plotter takes "ECG:512,Resp:3": names before each number.
+        first_line = next((x for x in self.start.splitlines()[:64] if x[:1] not in b"#%"), b"")
+        self._labelled = bool(LABELLED.fullmatch(first_line.strip()))
+        if self._labelled:
+            names = b",".join(LABEL.findall(first_line)).replace(b":", b"")
+            self.start = names + b"\n" + LABEL.sub(b"", self.start)
         # Old programs end lines with a carriage return alone.
         if b"\n" not in self.start and b"\r" in self.start:
             self._only_cr = True
             self.start = self.start.replace(b"\r", b"\n")
-        self._begun = False
 
     def _read(self, size: int) -> bytes:
         try:
@@ -118,6 +122,9 @@ class _Text:
             piece = self._decoder.decode(piece).encode("utf-8", "replace")
         if self._only_cr:
             piece = piece.replace(b"\r", b"\n")
+        if self._labelled:
+            # A label that the piece cuts in two is left for the message of a malformed line.
+            piece = LABEL.sub(b"", piece)
         return piece
 
     def pieces(self) -> Iterator[bytes]:
@@ -275,14 +282,10 @@ def _opened(path: Path, head: Head, table: _Table, given: float | None) -> Opene
             roles.append("")
         else:
             look = look_of(table.column(i)[:_LOOKED], None)
-            if role == "clock" and look != "counter":
+            if role == "clock":
                 roles.append("clock")
             elif look in ("clock", "counter"):
-                steps = np.diff(table.column(i)[:_LOOKED])
-                counts = look == "counter" or (
-                    role in ("counter", "unclear") and bool(np.all(steps == 1))
-                )
-                roles.append("counter" if counts else "clock")
+                roles.append(_clock_or_counter(table.column(i), role, look, name))
             else:
                 roles.append("" if role in ("unclear", "counter") else why)
     clock, fs, fs_from, start, notes = _time(path, head, table, roles, given)
@@ -302,7 +305,6 @@ def _opened(path: Path, head: Head, table: _Table, given: float | None) -> Opene
 
     if len(columns) == 1 and not head.names[0] and head.about_ecg:
         columns = (Column("ECG", head.units[0], fs, n, "ecg"),)
-    del name
     return Opened(
         path=path,
         format="text",
@@ -314,6 +316,20 @@ def _opened(path: Path, head: Head, table: _Table, given: float | None) -> Opene
         comments=tuple(head.comments[:64]),
         notes=tuple(notes),
     )
+
+
+def _clock_or_counter(values: npt.NDArray[Any], role: str, look: str, name: str) -> str:
+    """Tell a clock that wraps, or counts samples, from a counter."""
+    steps = np.diff(values[:_LOOKED])
+    if role == "other" or bool(np.all((steps == 1) | (steps == 0) | (steps < 0))):
+        return "counter"
+    if look == "clock":
+        return "counter" if role == "counter" else "clock"
+    try:  # a timer's microseconds wrap at a power of two
+        clock, _, _ = read_clock(np.asarray(values, np.float64), None, name, "")
+    except RecordError:
+        return "counter"
+    return "counter" if clock is None else "clock"
 
 
 def _placed(
@@ -351,7 +367,7 @@ def _time(
         stamps = np.asarray(table.column(i), np.float64)
         count = 1.0 if head.kinds[i] == "time" else unit_of_clock(head.names[i], head.units[i])
         if count is None and expected is not None:
-            count = _count_for(stamps, expected)
+            count = count_for(stamps, expected)
         rows = None
         signals = [c for c, role in enumerate(roles) if not role]
         if signals and len(signals) <= 16:
@@ -397,27 +413,7 @@ def _repeats(stamps: npt.NDArray[np.float64]) -> bool:
     return len(stamps) > 16 and bool(np.mean(np.diff(stamps[:100_000]) == 0) > 0.3)
 
 
-def _count_for(stamps: npt.NDArray[np.float64], fs: float) -> float | None:
-    """Return the seconds of a count by which a clock fits a known rate."""
-    steps = np.diff(stamps[np.isfinite(stamps)][:100_000])
-    if not len(steps) or not steps[steps > 0].size:
-        return None
-    mean = float(np.median(steps)) or float(steps[steps > 0].sum()) / len(steps)
-    for count in (1.0, 1e-3, 1e-6, 1e-9):
-        if 0.5 < mean * count * fs < 2.0:
-            return count
-    return None
-
-
 # ---------------------------------------------------------------- JSON
-
-
-@dataclass
-class _Series:
-    """An array found in a JSON file, with what stands beside it."""
-
-    key: str
-    values: list[float]
 
 
 def _open_json(path: Path, stream: _Text) -> Opened:
@@ -426,7 +422,12 @@ def _open_json(path: Path, stream: _Text) -> Opened:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: is no intact JSON file ({error}); export it again") from None
+        try:  # an object a line
+            content = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except (ValueError, RecursionError):
+            raise RecordError(
+                f"{path}: is no intact JSON file ({error}); export it again"
+            ) from None
     series: dict[str, list[float]] = {}
     single: dict[str, list[float]] = {}
     _collect(content, "", series, single, 0)
@@ -435,7 +436,7 @@ def _open_json(path: Path, stream: _Text) -> Opened:
         (
             v[0]
             for k, v in single.items()
-            if len(v) == 1 and k.lower().replace("_", "") in _JSON_RATES
+            if len(v) == 1 and k.rpartition(".")[2].lower().replace("_", "") in _JSON_RATES
         ),
         None,
     )
@@ -450,17 +451,18 @@ def _open_json(path: Path, stream: _Text) -> Opened:
     signals = {k: v for k, v in signals.items() if len(v) == longest}
     names = list(signals)
     data = [np.array(signals[k], np.float64) for k in names]
-    roles = [role_of(k)[0] for k in names]
+    short = {k: k.rpartition(".")[2] for k in (*names, *packets)}
+    roles = [role_of(short[k])[0] for k in names]
     notes: list[str] = []
     start = None
     fs_from = "the file's fields"
     clocks = [(k, d) for k, d, r in zip(names, data, roles, strict=True) if r == "clock"]
     for k, v in packets.items():
-        if role_of(k)[0] == "clock" and longest % len(v) == 0:
+        if role_of(short[k])[0] == "clock" and longest % len(v) == 0:
             clocks.append((k, np.repeat(np.array(v, np.float64), longest // len(v))))
     clock: Clock | None = None
     for k, stamps in clocks:
-        count = unit_of_clock(k, "") or (None if rate is None else _count_for(stamps, rate))
+        count = unit_of_clock(short[k], "") or (None if rate is None else count_for(stamps, rate))
         clock, start, _ = read_clock(stamps, count, str(path), k)
         if clock is not None:
             fs_from = f"the clock {k!r}"
@@ -484,7 +486,7 @@ def _open_json(path: Path, stream: _Text) -> Opened:
         path=path,
         format="JSON",
         columns=tuple(
-            Column(k.rpartition(".")[2], "", fs, n, r if r == "clock" else "")
+            Column(short[k], "", fs, n, r if r == "clock" else "")
             for k, r in zip(names, roles, strict=True)
         ),
         read=read,

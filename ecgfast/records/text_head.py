@@ -17,7 +17,7 @@ from ..errors import RecordError
 from .choosing import role_of
 from .units import is_unit, to_millivolt, to_seconds
 
-__all__ = ["Head", "encoding_of", "read_head"]
+__all__ = ["LABEL", "LABELLED", "Head", "cells_of", "encoding_of", "read_head", "split_unit"]
 
 # Columns of a table, and lines that its form is found from.
 _MOST_COLUMNS, _LINES = 1024, 400
@@ -52,8 +52,14 @@ _TIME = re.compile(
 )
 _SEPARATORS: tuple[tuple[str | None, str], ...] = (
     ("\t", "."), (";", "."), (",", "."), ("|", "."), (None, "."),
-    ("\t", ","), (";", ","), ("|", ","), (None, ","),
+    ("\t", ","), (";", ","), ("|", ","), (None, ","), (",", ","),
 )  # fmt: skip
+
+#: A name before each number, as Arduino's plotter takes them, and a line of such.
+LABEL = re.compile(rb"[A-Za-z_][\w .%-]{0,40}:(?=\s*[-+.\d])")
+LABELLED = re.compile(
+    rb"[A-Za-z_][\w .%-]{0,40}:\s*[-+.\deE]+(?:[,;\t ]+[A-Za-z_][\w .%-]{0,40}:\s*[-+.\deE]+)*"
+)
 
 _RATE_WORD = (
     r"(?:sampl\w*[ _-]*(?:rate|freq\w*|hz)|samplerate|\bfs\b|\bsrate\b|\bsfreq\b|\bfsamp\b"
@@ -74,7 +80,8 @@ _INTERVAL = re.compile(
 _BARE_RATE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:hz|hertz|sps|samples/s(?:ec)?)\b", re.IGNORECASE)
 _NOT_RATE = re.compile(r"filter|notch|low|high|band|cut|mains|heart|pulse|bpm", re.IGNORECASE)
 _UNIT_LINE = re.compile(
-    r"\b(?:units?|einheit|unit[eé]s?)\b[\"']?\s*[:=,;\t]+\s*[\"']?([^\s,;\"']+)", re.IGNORECASE
+    r"\b(?:units?|unit ?names?|einheit|unit[eé]s?)\b[\"']?\s*[:=,;\t]+\s*[\"']?([^\s,;\"']+)",
+    re.IGNORECASE,
 )
 _NAMES_LINE = re.compile(
     r"\b(?:labels?|channels?|leads?|columns?|channel ?titles?|kan[aä]le?)\b[\"']?"
@@ -84,6 +91,8 @@ _NAMES_LINE = re.compile(
 _START_WORD = re.compile(r"date|time|start|record|begin|datum|zeit", re.IGNORECASE)
 _NOT_START = re.compile(r"birth|dob|geboren|export|elapsed|software|version", re.IGNORECASE)
 _MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6}))?)?")
+# Brackets keep a time and its date together.
+_BLANK_CELL = re.compile(r"\[[^\]]*\]|\S+")
 _SETTING = re.compile(r"^[^:=,;\t]{1,60}\s*(?::=|[:=]|[,;\t])")
 _BRACKETED = re.compile(r"(.*?)\s*[(\[]([^()\[\]]*)[)\]]\s*")
 _SUFFIX = re.compile(r"(.*?)[ _/]+(mv|uv|µv|μv|nv|volts?|microvolts?|millivolts?)", re.IGNORECASE)
@@ -163,7 +172,7 @@ def encoding_of(data: bytes) -> str | None:
 def cells_of(line: str, separator: str | None) -> list[str]:
     """Return the cells of a line, without blanks and quotes around them."""
     if separator is None:
-        return [cell.strip("\"'") for cell in line.split()]
+        return [cell.strip("\"'") for cell in _BLANK_CELL.findall(line)]
     cells: list[str] = []
     rest = line.strip(" \r")
     while True:
@@ -386,7 +395,7 @@ def _understand(head: Head, lines: list[str], name: str) -> None:
     names_at = next((i for i in reversed(named) if i != units_at), None)
     if names_at is not None:
         for c, cell in enumerate(_row(plain[names_at], head.separator)):
-            label, unit = _split_unit(cell)
+            label, unit = split_unit(cell)
             head.names[c] = label
             head.units[c] = unit or head.units[c]
     if units_at is not None:
@@ -408,6 +417,8 @@ def _are_names(cells: list[str], head: Head, line: str, *, last: bool) -> bool:
     told = [cell for cell in cells if cell]
     if not told or any(_kind(cell, head.decimal) in ("number", "time") for cell in told):
         return False
+    if not any(c.isalpha() for c in line) or told[0].endswith(("=", ":")):
+        return False
     if len(cells) > 2:
         return True
     if len(cells) == 1:
@@ -418,17 +429,19 @@ def _are_names(cells: list[str], head: Head, line: str, *, last: bool) -> bool:
 
 
 def _are_units(cells: list[str]) -> bool:
+    """Whether a line gives units: most of its cells are some, and the rest are as short."""
     told = [cell.strip("()[] ") for cell in cells if cell.strip("()[] ")]
+    known = [cell for cell in told if is_unit(cell)]
     return (
-        bool(told)
-        and all(is_unit(cell) for cell in told)
+        2 * len(known) > len(told)
+        and all(len(cell) <= 16 for cell in told)
         and any(
-            to_millivolt(c) is not None or to_seconds(c) is not None or len(c) > 1 for c in told
+            to_millivolt(c) is not None or to_seconds(c) is not None or len(c) > 1 for c in known
         )
     )
 
 
-def _split_unit(cell: str) -> tuple[str, str]:
+def split_unit(cell: str) -> tuple[str, str]:
     """Take the unit off a column's name: ``MLII (uV)``, ``ecg [mV]``, ``ECG_uV``."""
     found = _BRACKETED.fullmatch(cell)
     if found and (is_unit(found[2]) or not found[2].isdigit()):
@@ -455,17 +468,17 @@ def _settings(head: Head, line: str, raw: str, name: str) -> None:
                 head.fs, head.fs_from = 1.0 / (seconds * value), "the file's head"
     found = _UNIT_LINE.search(line)
     if found and is_unit(found[1]):
-        head.units = [unit or found[1] for unit in head.units]
+        several = _for_columns(line[found.start(1) :], head)
+        units = several if several and all(map(is_unit, several)) else [found[1]] * len(head.kinds)
+        head.units = [a or b for a, b in zip(head.units, units, strict=True)]
     found = _NAMES_LINE.search(line)
     if found:
-        cells = _row(
-            found[1], head.separator if head.separator and head.separator in found[1] else ","
-        )
-        if len(cells) == 1:
-            cells = cells_of(found[1], None) if len(head.kinds) > 1 else [found[1].strip("\"' []")]
-        if len(cells) == len(head.kinds) and not any(c.isdigit() for c in cells):
+        cells = _for_columns(found[1], head)
+        if len(head.kinds) == 1:
+            cells = [found[1].strip("\"' []")]
+        if cells and not any(c.isdigit() for c in cells):
             for c, cell in enumerate(cells):
-                head.names[c], unit = _split_unit(cell.strip("\"' []"))
+                head.names[c], unit = split_unit(cell.strip("\"' []"))
                 head.units[c] = unit or head.units[c]
     moment = _MOMENT.search(line)
     if moment and head.start is None and _START_WORD.search(line) and not _NOT_START.search(line):
@@ -475,6 +488,21 @@ def _settings(head: Head, line: str, raw: str, name: str) -> None:
             head.start = datetime(year, month, day, hour, minute, second, micro)
         except ValueError:
             pass
+
+
+def _for_columns(text: str, head: Head) -> list[str]:
+    """Return what a setting lists, for each column; nothing if it does not fit them.
+
+    A list that is one short leaves out the first column, the clock.
+    """
+    width = len(head.kinds)
+    for separator in (head.separator, ",", ";", "\t", None):
+        cells = _row(text, separator)
+        if len(cells) == width:
+            return cells
+        if len(cells) == width - 1 > 0:
+            return ["", *cells]
+    return []
 
 
 def _from_json(head: Head, line: str) -> None:
@@ -527,12 +555,12 @@ def _walk(value: Any, depth: int) -> list[tuple[str, Any]]:
 
 
 def _day_first(rows: list[list[str]]) -> bool:
-    """Whether dates like 3/4/2024 have their day first: dots do, and a month beyond 12."""
+    """Whether dates like 3/4/2024 have their day first: dots, WFDB's after a time, days over 12."""
     for row in rows:
         for cell in row:
-            found = re.match(r"\[?(?:[\d:.,]+ )?(\d{1,2})([-/.])(\d{1,2})\2(\d{4})", cell)
-            if found and (int(found[1]) > 12 or found[2] == "."):
+            found = re.match(r"\[?([\d:.,]+ )?(\d{1,2})([-/.])(\d{1,2})\3(\d{4})", cell)
+            if found and (found[1] or int(found[2]) > 12 or found[3] == "."):
                 return True
-            if found and int(found[3]) > 12:
+            if found and int(found[4]) > 12:
                 return False
     return False

@@ -38,7 +38,8 @@ _SECONDS = {
 
 # Other units that stand in lines of units.
 _OTHERS = {
-    "g", "mg", "m/s2", "m/s^2", "m/s²", "m/s", "deg", "deg/s", "°/s", "dps", "rad/s", "gauss", "ut",
+    "g", "mg", "m/s2", "m/s^2", "m/s²", "m/s", "m/(s^2)", "m/(s2)",
+    "deg", "deg/s", "°/s", "dps", "rad/s", "gauss", "ut",
     "µt", "mmhg", "cmh2o", "kpa", "pa", "hpa", "mbar", "bar", "c", "°c", "degc", "f", "k", "%",
     "bpm", "1/min", "/min", "brpm", "l", "ml", "l/min", "lpm", "l/s", "ohm", "ohms", "kohm", "ω",
     "us/cm", "usiemens", "µsiemens", "microsiemens", "ma", "ua", "hz", "lux", "db", "m", "cm", "mm",

@@ -110,7 +110,7 @@ def _row(beat: BeatLike) -> dict[str, Any]:
         value = float(getattr(beat, name))
         row[name] = round(value, _DIGITS) if math.isfinite(value) else None
     row["quality"] = int(beat.quality)
-    numbers: Mapping[str, float] = getattr(beat, "values", {})  # of models that give numbers
+    numbers: Mapping[str, float] = getattr(beat, "outputs", {})  # of models that give numbers
     ordered = {name: row[name] for name in BEAT_FIELDS}
     return ordered | {name: round(float(value), _DIGITS) for name, value in numbers.items()}
 

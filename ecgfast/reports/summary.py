@@ -238,10 +238,10 @@ class Tally:
             if self._rr_count >= 8 and math.isfinite(beat.heart_rate):
                 self._rate_min = min(self._rate_min, beat.heart_rate)
                 self._rate_max = max(self._rate_max, beat.heart_rate)
-        for name, value in getattr(beat, "values", {}).items():
+        for name, value in getattr(beat, "outputs", {}).items():
             total, least, greatest = self._values.get(name, (0.0, value, value))
             self._values[name] = [total + value, min(least, value), max(greatest, value)]
-        self._valued += bool(getattr(beat, "values", {}))
+        self._valued += bool(getattr(beat, "outputs", {}))
         label = FLUTTER if flutter else beat.label
         if self._by_class and not flutter:
             self._by_class[label] = self._by_class.get(label, 0) + 1

@@ -8,9 +8,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..deprecated import renamed
+
 if TYPE_CHECKING:
     from .backends import BACKENDS, available_backends
-    from .cards import InputSpec, ModelCard, ModelWindow, available_models
+    from .cards import InputSpec, ModelCard, available_models
     from .classifier import Classifier
 
 __all__ = [
@@ -18,14 +20,13 @@ __all__ = [
     "Classifier",
     "InputSpec",
     "ModelCard",
-    "ModelWindow",
     "available_backends",
     "available_models",
 ]
 
 _HOMES = {
     "backends": ("BACKENDS", "available_backends"),
-    "cards": ("InputSpec", "ModelCard", "ModelWindow", "available_models"),
+    "cards": ("InputSpec", "ModelCard", "available_models"),
     "classifier": ("Classifier",),
 }
 
@@ -36,4 +37,4 @@ def __getattr__(name: str) -> Any:
         if name in names:
             globals()[name] = value = getattr(import_module(f".{home}", __name__), name)
             return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return renamed(__name__, name)

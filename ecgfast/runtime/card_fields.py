@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["VIEWS", "check_card", "probabilities_heading"]
+__all__ = ["LOOKAHEAD_LABELS", "check_card", "probabilities_heading"]
 
 #: What a label is called by the later beats that were waited for: none, or one.
-VIEWS = ("label with the beat", "label one beat later")
+LOOKAHEAD_LABELS = ("label with the beat", "label one beat later")
 
 # Lists and objects within each other: twice what training writes.
 _DEEPEST = 20
@@ -204,7 +204,7 @@ def _metrics(value: Any, field: str) -> None:
         },
         more=True,
     )
-    for view in VIEWS:
+    for view in LOOKAHEAD_LABELS:
         if (heading := probabilities_heading(view)) in value:
             told(value[heading], f"{field}.{heading}")
 

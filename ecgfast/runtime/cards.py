@@ -9,17 +9,17 @@ import stat
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._files import write_whole
 from ..errors import ModelError
-from .card_fields import VIEWS, check_card, probabilities_heading
+from ..window import WindowSpec
+from .card_fields import LOOKAHEAD_LABELS, check_card, probabilities_heading
 
 __all__ = [
-    "VIEWS",
+    "LOOKAHEAD_LABELS",
     "InputSpec",
     "ModelCard",
-    "ModelWindow",
     "available_models",
     "models_folder",
     "probabilities_heading",
@@ -43,21 +43,6 @@ class InputSpec:
     """Type that `Classifier` takes."""
 
 
-class ModelWindow(NamedTuple):
-    """Where a model's window lies around the R peak."""
-
-    grid_fs: float
-    """Samples a second of the window's time grid, Hz."""
-    before: int
-    """Grid points before R."""
-    after: int
-    """Grid points from R on, R among them."""
-    form: str = "beat"
-    """What it shows: "beat", "cycle" or "strip" (see `ecgfast.WindowSpec`)."""
-    history: int = 1
-    """Beats whose features the model sees, this one last."""
-
-
 @dataclass
 class ModelCard:
     """Everything to know about a trained model, kept as NAME.json beside its files.
@@ -79,7 +64,7 @@ class ModelCard:
     """Name of the output: "probability" (batch, classes) or "value"."""
     unit: str = ""
     """Unit of an output "value", such as "mmHg"."""
-    window: ModelWindow | None = None
+    window: WindowSpec | None = None
     """Place of the window, where the input is a beat."""
     lookahead: int = 0
     """How many later beats the features of a beat need."""
@@ -145,7 +130,7 @@ class ModelCard:
             InputSpec(**{**spec, "shape": tuple(spec["shape"])}) for spec in given["inputs"]
         )
         if given.get("window") is not None:
-            given["window"] = ModelWindow(**given["window"])
+            given["window"] = WindowSpec(**given["window"])
         return cls(**given, path=path)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -174,7 +159,9 @@ class ModelCard:
             "bins" and "expected_calibration_error", "coverage", and "operating points" by class,
             as `ecgfast.evaluation.reliability` makes them; empty where the card has none.
         """
-        told: dict[str, Any] = self.metrics.get(probabilities_heading(VIEWS[lookahead]), {})
+        told: dict[str, Any] = self.metrics.get(
+            probabilities_heading(LOOKAHEAD_LABELS[lookahead]), {}
+        )
         return told
 
     def file(self, form: str) -> Path:

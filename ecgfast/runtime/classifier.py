@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..deprecated import warn_renamed
 from ..errors import InputError, ModelError
 from ..exclusive import Exclusive, exclusive
+from ..window import WindowSpec
 from .backends import chosen_backend, open_interpreter
-from .cards import ModelCard, ModelWindow, available_models, models_folder, read_model
+from .cards import ModelCard, available_models, models_folder, read_model
 from .flatbuffer import check_model, refused_operators
 from .forks import BUILDING
 
@@ -153,7 +155,7 @@ class Classifier:
         Form in use; None without a card.
     output : {"probability", "value"}
         What the outputs are.
-    window : ModelWindow or None
+    window : WindowSpec or None
         What the model sees of a beat: `grid_fs` in Hz, grid points `before` R and `after` it,
         `form`, and `history`, the beats whose features it sees.
     lookahead : int
@@ -162,7 +164,7 @@ class Classifier:
         Shape of "window" and, where the model has it, "features", without the batch.
     resizable : bool
         The file takes any batch size, and its batches give the numbers of single beats; otherwise
-        `predict` goes beat by beat.
+        `predict_proba` goes beat by beat.
     path : Path
         The .tflite file.
     in_use : Exclusive
@@ -188,7 +190,7 @@ class Classifier:
     --------
     >>> from ecgfast import Classifier
     >>> classifier = Classifier()                                   # doctest: +SKIP
-    >>> probabilities = classifier.predict(batch.windows, batch.features)  # doctest: +SKIP
+    >>> probabilities = classifier.predict_proba(batch.windows, batch.features)  # doctest: +SKIP
     """
 
     in_use: Exclusive
@@ -233,7 +235,7 @@ class Classifier:
         outputs = self._one.result.shape[1]
         self.classes = tuple(str(i) for i in range(outputs))
         self.output = "probability"
-        self.window: ModelWindow | None = None
+        self.window: WindowSpec | None = None
         self.lookahead = 0
         if self.card is not None:
             self._check_card(self.card, outputs)
@@ -265,7 +267,7 @@ class Classifier:
         if card.window is not None:
             self._check_window(card.window)
 
-    def _check_window(self, window: ModelWindow) -> None:
+    def _check_window(self, window: WindowSpec) -> None:
         shapes = {"window": (window.before + window.after, 2 if window.form == "beat" else 1)}
         if "features" in self.input_shapes:
             rows = (window.history,) if window.history > 1 else ()
@@ -335,8 +337,15 @@ class Classifier:
         np.copyto(result, self._one.result[0])
         return result
 
-    @exclusive
     def predict(self, windows: npt.ArrayLike, features: npt.ArrayLike | None = None) -> FloatArray:
+        """Old name of `predict_proba`."""
+        warn_renamed("Classifier.predict", "Classifier.predict_proba")
+        return self.predict_proba(windows, features)
+
+    @exclusive
+    def predict_proba(
+        self, windows: npt.ArrayLike, features: npt.ArrayLike | None = None
+    ) -> FloatArray:
         """Probabilities (or values) of many beats: those of `predict_one`.
 
         Beats go through a batched form of the model where that is faster. Its first use checks

@@ -8,6 +8,7 @@ from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from ..deprecated import warn_renamed
 from ..errors import InputError, ModelError
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ class LabelRule:
         The model's.
     thresholds : dict of str to float
         Classes that are told from this probability on.
-    least : float
+    min_probability : float
         Probability below which a beat of the other classes is rejected.
-    promises : tuple of dict
+    operating_points : tuple of dict
         What the model's card says of each threshold, by cross-validation: ``by``, ``class`` and
         ``wanted``, ``threshold``, and what was reached there, ``sensitivity`` and
         ``positive_predictivity`` or, of those not rejected, ``coverage`` and ``accuracy``, with
@@ -44,15 +45,15 @@ class LabelRule:
 
     Examples
     --------
-    >>> rule = LabelRule(("N", "S", "V"), {"V": 0.2}, least=0.6)
+    >>> rule = LabelRule(("N", "S", "V"), {"V": 0.2}, min_probability=0.6)
     >>> rule([0.7, 0.0, 0.3]), rule([0.7, 0.2, 0.1]), rule([0.5, 0.4, 0.1])
     (('V', 0.3), ('N', 0.7), ('?', 0.5))
     """
 
     classes: tuple[str, ...]
     thresholds: Mapping[str, float] = field(default_factory=dict)
-    least: float = -inf
-    promises: tuple[Mapping[str, Any], ...] = ()
+    min_probability: float = -inf
+    operating_points: tuple[Mapping[str, Any], ...] = ()
 
     def __call__(self, probabilities: Sequence[float]) -> tuple[str, float]:
         """Label of one beat, and its probability.
@@ -73,7 +74,7 @@ class LabelRule:
         """
         reached = [i for i, threshold in self._own if probabilities[i] >= threshold]
         best = max(reached or self._others, key=probabilities.__getitem__, default=None)
-        if best is None or (not reached and probabilities[best] < self.least):
+        if best is None or (not reached and probabilities[best] < self.min_probability):
             return REJECTED, max(probabilities)
         return self.classes[best], probabilities[best]
 
@@ -92,13 +93,25 @@ class LabelRule:
         Parameters
         ----------
         outputs : ndarray of float32, shape (n, outputs)
-            What `Classifier.predict` gives.
+            What `Classifier.predict_proba` gives.
 
         Returns
         -------
         list of str
         """
         return [self(class_probabilities(row, self.classes))[0] for row in outputs.tolist()]
+
+    @property
+    def least(self) -> float:
+        """Old name of `min_probability`."""
+        warn_renamed("LabelRule.least", "LabelRule.min_probability")
+        return self.min_probability
+
+    @property
+    def promises(self) -> tuple[Mapping[str, Any], ...]:
+        """Old name of `operating_points`."""
+        warn_renamed("LabelRule.promises", "LabelRule.operating_points")
+        return self.operating_points
 
 
 @dataclass(frozen=True)
@@ -147,7 +160,7 @@ class Decision:
     On many beats at once:
 
     >>> rule = careful.rule(classifier)                              # doctest: +SKIP
-    >>> rule.labels(classifier.predict(batch.windows, batch.features))  # doctest: +SKIP
+    >>> rule.labels(classifier.predict_proba(batch.windows, batch.features))  # doctest: +SKIP
     """
 
     sensitivity: Mapping[str, float] = field(default_factory=dict)
@@ -194,20 +207,20 @@ class Decision:
         if card is not None:
             name = f"model {card.name}"
             measured = card.probabilities(lookahead)
-        promises = []
+        chosen = []
         for by, levels in self._levels():
             for label, level in levels.items():
                 if label not in classifier.classes:
                     has = ", ".join(classifier.classes)
                     raise ModelError(f"{name}: has no class {label!r} (it has: {has})")
                 points = measured.get("operating points", {})
-                promises.append(_operating_point(name, points, by, label, level))
-        thresholds = {row["class"]: row["threshold"] for row in promises}
-        least = -inf
+                chosen.append(_operating_point(name, points, by, label, level))
+        thresholds = {row["class"]: row["threshold"] for row in chosen}
+        min_probability = -inf
         if self.reject:
-            promises.append(_rejection(name, measured.get("coverage", ()), self.reject))
-            least = promises[-1]["threshold"]
-        return LabelRule(classifier.classes, thresholds, least, tuple(promises))
+            chosen.append(_rejection(name, measured.get("coverage", ()), self.reject))
+            min_probability = chosen[-1]["threshold"]
+        return LabelRule(classifier.classes, thresholds, min_probability, tuple(chosen))
 
 
 def class_probabilities(output: Any, classes: Sequence[str]) -> list[float]:

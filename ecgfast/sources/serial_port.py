@@ -55,6 +55,8 @@ class SerialSamples:
         Bits a second of the port.
     option : str, default "fs="
         How the caller gives the rate, for messages.
+    every : bool, default False
+        Whether all fields of a line but clocks and counters are leads, since the caller picks some.
     clock : callable, default `time.monotonic`
         Seconds.
 
@@ -93,6 +95,7 @@ class SerialSamples:
         *,
         baud: int = 115200,
         option: str = "fs=",
+        every: bool = False,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         try:
@@ -105,7 +108,7 @@ class SerialSamples:
         self.baud = baud
         self.lost = 0
         self.gaps = 0
-        self.lines = LineParser(port)
+        self.lines = LineParser(port, fs=self.fs, every=every)
         self._clock = clock
         self._rate = RateWatch(
             port,

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from time import monotonic
 
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import EcgfastError, InputError
+from ..records._table import TIME, parse_rows
+from ..records.choosing import ABOUT, look_of, role_of
+from ..records.clocks import count_for, read_clock
+from ..records.text_head import LABEL, LABELLED, cells_of, split_unit
+
 __all__ = ["LineParser"]
 
 _log = logging.getLogger(__name__)
+
+# Lines after which clocks and counters are told from samples; seconds after which an ECG is told
+# from other signals (less than what is reported as silence); and the last moment for that.
+_CLOCK_LINES, _ECG_S, _GIVE_UP_S = 64, 2.4, 10.0
+
+# Lines of a head that are remembered for their names.
+_HEAD_LINES = 64
+
+# A clock and the rate that was given are the same up to this share, in the first lines.
+_SAME = 0.1
 
 # Bytes of a line at the most: a port at the wrong rate sends no line ends at all.
 _LONGEST = 4096
@@ -23,24 +40,35 @@ _REPORT_S = 10.0
 class LineParser:
     """Bytes in, samples out: a line is a sample, its fields are the leads.
 
-    Fields are separated by commas, semicolons or blanks. A first line of names is allowed. Once
-    there was a line of numbers, every malformed one (words, another number of fields) takes the
-    place of one sample, as NaN: time goes on, and the core treats it as a missing sample. An
-    AD8232 sketch that sends ``!`` while an electrode is off thus says what it means.
+    Fields are separated by commas, semicolons or blanks. Lines before the first one of numbers may
+    hold anything; the last of them with a name for each field gives the names. Once there was a
+    line of numbers, every malformed one (words, another number of fields) takes the place of one
+    sample, as NaN: time goes on, and the core treats it as a missing sample. An AD8232 sketch that
+    sends ``!`` while an electrode is off thus says what it means.
+
+    Which fields are leads is decided as for a file (`ecgfast.records.choosing`), over the first
+    lines, which are held back for it: none with one field, 64 where names or clocks decide, else
+    2.4 seconds.
 
     Parameters
     ----------
     name : str
         What the lines come from, for messages.
+    fs : float, optional
+        Sampling rate in Hz; without it only clocks and counters are told from leads.
+    every : bool, default False
+        Whether all fields but clocks and counters are leads, since the caller picks some.
     clock : callable, default `time.monotonic`
         Seconds; tells when to report again.
 
     Attributes
     ----------
     names : tuple of str
-        The first line, where it held names for the leads; empty otherwise.
+        Names of the leads, where the lines give them; empty otherwise.
     width : int
-        Leads; zero before the first line of numbers.
+        Leads; zero until it is decided which fields they are.
+    left_out : tuple of (str, str)
+        Each other field, and why it is no lead.
     lines : int
         Lines so far.
     malformed : int
@@ -48,10 +76,24 @@ class LineParser:
         at most every ten seconds.
     """
 
-    def __init__(self, name: str, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        name: str,
+        clock: Callable[[], float] = monotonic,
+        *,
+        fs: float | None = None,
+        every: bool = False,
+    ) -> None:
         self.name = name
         self.names: tuple[str, ...] = ()
         self.width = 0
+        self.left_out: tuple[tuple[str, str], ...] = ()
+        self._fs = fs
+        self._every = every
+        self._fields = 0
+        self._head: list[str] = []
+        self._held: list[list[float]] = []
+        self._columns: list[int] | None = None
         self.lines = 0
         self.malformed = 0
         self._clock = clock
@@ -89,14 +131,14 @@ class LineParser:
     def finish(self) -> npt.NDArray[np.float32]:
         """End the text: the samples of a last line without a line end, shape (0 or 1, leads)."""
         rest, self._rest = self._rest, b""
-        return self._samples([rest] if rest.strip() else [])
+        return self._samples([rest] if rest.strip() else [], last=True)
 
     def tear(self) -> None:
         """Forget the line begun and the next one up to its end: bytes between them are missing."""
         self._rest = b""
         self._torn = True
 
-    def _samples(self, lines: list[bytes]) -> npt.NDArray[np.float32]:
+    def _samples(self, lines: list[bytes], *, last: bool = False) -> npt.NDArray[np.float32]:
         rows: list[list[float]] = []
         for line in lines:
             self.lines += 1
@@ -106,31 +148,135 @@ class LineParser:
             text = line.strip()
             if text:
                 self._take(text, rows)
-        return np.array(rows, np.float32).reshape(len(rows), self.width)
+        if not self.width:
+            self._held += rows
+            if not self._held or not self._decide(last=last):
+                return np.empty((0, 0), np.float32)
+            rows, self._held = self._held, []
+        table = np.array(rows, np.float64).reshape(len(rows), self._fields)
+        chosen = table if self._columns is None else table[:, self._columns]
+        return chosen.astype(np.float32)
 
     def _take(self, text: bytes, rows: list[list[float]]) -> None:
-        try:
-            row = [float(field) for field in text.replace(b",", b" ").replace(b";", b" ").split()]
-        except ValueError:
-            row = []
-        if row and len(row) == (self.width or len(row)):
-            self.width = len(row)
+        row = _numbers(text)
+        if row and not self._fields and LABELLED.fullmatch(text):
+            labels = [label[:-1].strip().decode() for label in LABEL.findall(text)]
+            self._head.append(",".join(labels))
+        if row and len(row) == (self._fields or len(row)):
+            self._fields = len(row)
             rows.append(row)
             return
         words = text[:_LONGEST].decode("utf-8", "replace")
-        if not row and not self.width and not self.names and not self.malformed:
-            self.names = tuple(name.strip() for name in words.replace(";", ",").split(","))
+        if not row and not self._fields and len(self._head) < _HEAD_LINES:
+            self._head.append(words)
             return
-        if self.width:
-            rows.append([np.nan] * self.width)
+        if self._fields:
+            rows.append([np.nan] * self._fields)
         self._report(words, len(row))
+
+    def _decide(self, *, last: bool) -> bool:
+        """Decide which fields are leads, if what has come is enough; `width` and `names` say so."""
+        n, held = self._fields, len(self._held)
+        names, units = self._names_of(n)
+        if n == 1:
+            return self._choose([0], names, {})
+        if held < _CLOCK_LINES and not last:
+            return False
+        table = np.array(self._held, np.float64)
+        why: dict[int, str] = {}
+        ecg: list[int] = []
+        open_: list[int] = []
+        clocks: list[int] = []
+        for i in range(n):
+            role, reason = role_of(names[i], units[i]) if names[i] else ("unclear", "")
+            look = look_of(table[:, i], None)
+            if role == "ecg":
+                ecg.append(i)
+            elif role == "clock" or (look == "clock" and held >= 8 and role != "other"):
+                clocks.append(i)
+                why[i] = "a clock"
+            elif look == "counter" or role == "counter":
+                why[i] = "a counter"
+            elif role == "other" and not self._every:
+                why[i] = reason
+            else:
+                open_.append(i)
+        if len(why) == n:  # whatever it looks like, something has to be the signal
+            why, open_ = {}, list(range(n))
+        if self._every:
+            chosen = sorted(ecg + open_)
+        elif ecg or len(open_) == 1:
+            chosen = ecg or open_
+        else:
+            seconds = held / self._fs if self._fs else 0.0
+            if self._fs and seconds < _ECG_S and not last:
+                return False
+            looks = {i: look_of(table[:, i], self._fs, least_s=_ECG_S) for i in open_}
+            chosen = [i for i in open_ if looks[i] == "ecg"]
+            if not chosen:
+                told = [i for i in open_ if looks[i] != "short"]
+                if told and seconds < _GIVE_UP_S and not last:
+                    return False
+                if told and seconds >= _GIVE_UP_S:
+                    listed = "; ".join(
+                        f"{names[i] or f'field {i}'} {ABOUT[looks[i]]}" for i in open_
+                    )
+                    raise InputError(
+                        f"{self.name}: it is not clear which of {n} fields a line is the ECG; pick "
+                        f"one, such as leads={_place(open_[0], why)}: {listed}"
+                    )
+                chosen = open_
+            why.update({i: ABOUT[looks[i]] for i in open_ if i not in chosen})
+        if clocks and self._fs:
+            self._compare(table[:, clocks[0]], names[clocks[0]])
+        why.update({i: "not named as an ECG" for i in open_ if i not in chosen and i not in why})
+        return self._choose(chosen, names, why)
+
+    def _names_of(self, n: int) -> tuple[list[str], list[str]]:
+        """Return names and units of the fields, empty where no line of the head gives them."""
+        for line in reversed(self._head):
+            plain = line.lstrip("#%; ")
+            for separator in (",", ";", "\t", None):
+                cells = cells_of(plain, separator)
+                if len(cells) == n and (n > 1 or separator is None or len(plain) < 40):
+                    pairs = [split_unit(cell) for cell in cells]
+                    return [name for name, _ in pairs], [unit for _, unit in pairs]
+        return [""] * n, [""] * n
+
+    def _choose(self, chosen: list[int], names: list[str], why: dict[int, str]) -> bool:
+        self.width = len(chosen)
+        self._columns = None if chosen == list(range(self._fields)) else chosen
+        if any(names):
+            self.names = tuple(names[i] for i in chosen)
+        self.left_out = tuple((names[i] or f"field {i}", why[i]) for i in sorted(why))
+        if self.left_out:
+            _log.warning(
+                "%s: %s left out: %s",
+                self.name,
+                "field" if len(self.left_out) == 1 else "fields",
+                ", ".join(f"{name} ({reason})" for name, reason in self.left_out),
+            )
+        return True
+
+    def _compare(self, stamps: npt.NDArray[np.float64], label: str) -> None:
+        """Report a clock that contradicts the rate which was given."""
+        assert self._fs is not None
+        try:
+            clock, _, _ = read_clock(stamps, count_for(stamps, self._fs), self.name, label)
+        except EcgfastError:
+            return
+        if clock is not None and abs(clock.fs - self._fs) > _SAME * self._fs:
+            _log.warning(
+                "%s: the clock %s says %.4g Hz, and %g Hz were given", self.name,
+                label or "in the lines", clock.fs, self._fs,
+            )  # fmt: skip
 
     def _report(self, words: str, fields: int) -> None:
         self.malformed += 1
         now = self._clock()
         if now < self._tell_again:
             return
-        what = f"has {fields} numbers, not {self.width}" if fields else "is no line of numbers"
+        what = f"has {fields} numbers, not {self._fields}" if fields else "is no line of numbers"
         more = self.malformed - self._told - 1
         _log.warning(
             "%s, line %d: %r %s; counted as a missing sample%s",
@@ -142,3 +288,44 @@ class LineParser:
         )
         self._told = self.malformed
         self._tell_again = now + _REPORT_S
+
+
+def _place(column: int, why: dict[int, str]) -> int:
+    """Return a field's number among those that are neither clock nor counter."""
+    return column - sum(i < column and why[i] in ("a clock", "a counter") for i in why)
+
+
+_TIME_SIGNS = re.compile(rb"\d[:/-]\d")
+
+
+def _numbers(text: bytes) -> list[float]:
+    """Return the fields of a line as numbers, times in seconds; nothing if one is neither."""
+    plain = text
+    if b"," in text:
+        # Beside semicolons a comma is a decimal mark.
+        plain = text.replace(b",", b"." if b";" in text else b" ")
+    try:
+        return [float(field) for field in plain.replace(b";", b" ").split()]
+    except ValueError:
+        pass
+    if LABELLED.fullmatch(text):  # names before each number, as Arduino's plotter takes them
+        return _numbers(LABEL.sub(b"", text))
+    if not _TIME_SIGNS.search(text):
+        return []
+    row: list[float] = []
+    cells = re.split(rb"[,;\t]", text)
+    for cell in cells if len(cells) > 1 else text.split():
+        try:
+            row.append(float(cell))
+        except ValueError:
+            out = np.empty((1, 1))
+            done = parse_rows(
+                cell.strip(), 0 if b" " not in cell.strip() else 1, 46, _ONE_TIME, out, True
+            )
+            if not done[0] or np.isnan(out[0, 0]):
+                return []
+            row.append(float(out[0, 0]))
+    return row
+
+
+_ONE_TIME = np.array([TIME], np.int8)

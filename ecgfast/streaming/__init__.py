@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..deprecated import renamed
 from ..sources import ChunkSource, SampleQueue, SerialSamples, open_source
 from .beat import Beat, Quality
-from .classify import BeatLabeller, stream_classify
+from .classify import StreamingClassifier, stream_classify
 from .detect import detect_qrs
 
 __all__ = [
     "Beat",
-    "BeatLabeller",
     "ChunkSource",
     "Quality",
     "SampleQueue",
     "SerialSamples",
+    "StreamingClassifier",
     "detect_qrs",
     "open_source",
     "stream_classify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return renamed(__name__, name)

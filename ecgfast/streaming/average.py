@@ -32,7 +32,10 @@ def mean_over_leads(
     """
     with_features = "features" in classifier.input_shapes
     outputs = np.stack(
-        [classifier.predict(b.windows, b.features if with_features else None) for b in batches]
+        [
+            classifier.predict_proba(b.windows, b.features if with_features else None)
+            for b in batches
+        ]
     )
     if len(batches) == 1:
         return np.asarray(outputs[0], np.float32)

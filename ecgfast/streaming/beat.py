@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
 
+from ..deprecated import warn_renamed
+
 __all__ = ["Beat", "Quality"]
 
 
@@ -50,7 +52,7 @@ class Beat:
         Beats a minute: 60 over the median of the last eight RR intervals; NaN on the first beat.
     quality : Quality
         What was wrong with the signal around the beat.
-    values : mapping of str to float
+    outputs : mapping of str to float
         Numbers that the model gives, by name and in the unit of its card, such as ``"maximum"`` and
         ``"minimum"`` pressure in mmHg; empty where it gives classes.
     """
@@ -63,4 +65,10 @@ class Beat:
     rr: float
     heart_rate: float
     quality: Quality
-    values: Mapping[str, float] = field(default_factory=dict)
+    outputs: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """Old name of `outputs`."""
+        warn_renamed("Beat.values", "Beat.outputs")
+        return self.outputs

@@ -23,12 +23,12 @@ from .beat import Beat, Quality
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["BeatLabeller", "stream_classify"]
+__all__ = ["StreamingClassifier", "stream_classify"]
 
 _RATE_BEATS = 8
 
 
-class BeatLabeller:
+class StreamingClassifier:
     """Samples of one stream in, labelled beats out: `BeatStream` and `Classifier` together.
 
     Parameters
@@ -192,7 +192,7 @@ class BeatLabeller:
         classes = self.classifier.classes
         if self.classifier.output == "value":
             values = dict(zip(classes, output.tolist(), strict=True))
-            return {"label": "", "probability": nan, "probabilities": {}, "values": values}
+            return {"label": "", "probability": nan, "probabilities": {}, "outputs": values}
         probabilities = class_probabilities(output, classes)
         label, probability = self.rule(probabilities)
         return {
@@ -232,7 +232,7 @@ def stream_classify(
     leads : str, int or sequence of them, optional
         Which leads to use; all serve the detection, the first is classified.
     average_leads : bool
-        Classify each of them, and average what the model says; see `BeatLabeller`.
+        Classify each of them, and average what the model says; see `StreamingClassifier`.
     num_threads : int
         Threads of the TFLite interpreter.
     decision : Decision, optional
@@ -265,7 +265,7 @@ def stream_classify(
     from ..runtime import Classifier
 
     opened = open_source(source, fs, leads, watch=True)
-    labeller = BeatLabeller(
+    labeller = StreamingClassifier(
         Classifier(model, num_threads),
         opened.fs,
         leads=len(opened.leads),
@@ -276,7 +276,7 @@ def stream_classify(
     return _beats(opened.chunks, labeller)
 
 
-def _beats(chunks: Iterator[Any], labeller: BeatLabeller) -> Iterator[Beat]:
+def _beats(chunks: Iterator[Any], labeller: StreamingClassifier) -> Iterator[Beat]:
     for chunk in chunks:
         yield from labeller.process(chunk)
     yield from labeller.flush()

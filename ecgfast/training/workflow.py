@@ -16,7 +16,7 @@ from ..errors import InputError, MissingExtraError
 from ..runtime import ModelCard
 from .datasets.examples import ExampleSet
 from .fitting.batches import recorded_noise
-from .fitting.crossval import CandidateResult, choose, cross_validate, share_of, with_made
+from .fitting.crossval import CandidateResult, choose, cross_validate, share_of, with_augmented
 from .recipes.recipe import Recipe
 from .scoring import slug, write_json
 from .tasks import Task, load_task
@@ -75,18 +75,18 @@ def compare_candidates(
         settings = candidate.options, candidate.seed
         if shown is None or shown[0] != settings:
             examples = task.training_set(candidate, data, progress=progress)
-            made = task.made(candidate, data, examples, progress=progress)
+            augmented = task.augmented(candidate, data, examples, progress=progress)
             shown = (
                 settings,
                 share_of(examples, share, recipe.seed),
-                None if made is None else share_of(made, share, recipe.seed),
+                None if augmented is None else share_of(augmented, share, recipe.seed),
             )
         result = cross_validate(
             task,
             candidate,
             shown[1],
             name,
-            made=shown[2],
+            augmented=shown[2],
             noise=_noise(task, candidate, shown[1], data),
             folder=folder,
             report=report,
@@ -222,7 +222,7 @@ def _trained(
     report: Report,
     progress: bool,
 ) -> tuple[Any, ExampleSet, dict[str, int], dict[str, Any]]:
-    """Network, training set, counts of made examples, figures of training and validation part."""
+    """Network, training set, counts of augmented examples, figures of both parts."""
     from .fitting.fit import fit, predict
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -231,15 +231,15 @@ def _trained(
         f"{len(examples)} training examples of {len(set(examples.patient.tolist()))} patients: "
         f"{examples.counts()}"
     )
-    made = task.made(recipe, data, examples, progress=progress)
-    counts = {} if made is None else made.counts()
+    augmented = task.augmented(recipe, data, examples, progress=progress)
+    counts = {} if augmented is None else augmented.counts()
     if counts:
         report(f"{sum(counts.values())} made from them, for training alone: {counts}")
     watched = task.validation(recipe, examples)
     parts = {"training part": examples.only(~watched), "validation part": examples.only(watched)}
     fitted = fit(
         recipe,
-        with_made(parts["training part"], made),
+        with_augmented(parts["training part"], augmented),
         parts["validation part"],
         noise=_noise(task, recipe, examples, data),
         checkpoint=folder / "checkpoint.npz",

@@ -19,14 +19,13 @@ else
   trap 'rm -rf "$folder"' EXIT
 fi
 
-mapfile -t include < <(find "$core" -type d -printf '-I%p\n')
-mapfile -t sources < <(find "$core" -name '*.c' -not -path '*/examples/*' | sort)
+mapfile -t sources < <(find "$core/src" -name '*.c' | sort)
 failed=0
 for source in "$here"/fuzz_*.c; do
   name=$(basename "$source" .c)
   "$clang" -std=c11 -O2 -g -ffp-contract=off -fno-omit-frame-pointer -Wall -Wextra -Werror \
     -fsanitize=fuzzer,address,undefined,float-cast-overflow -fno-sanitize-recover=all -static-libsan \
-    "${include[@]}" "$source" "${sources[@]}" -lm -o "$folder/$name"
+    -I"$core/include" "$source" "${sources[@]}" -lm -o "$folder/$name"
   mkdir -p "$folder/corpus/${name#fuzz_}"
   echo "$name: $seconds s"
   if ! "$folder/$name" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 -max_len=1024 \

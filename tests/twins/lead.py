@@ -1,4 +1,4 @@
-"""The front end of one lead written out slowly: what `csrc/lead.c` must give."""
+"""The front end of one lead written out slowly: what `csrc/src/common/lead.c` must give."""
 
 from __future__ import annotations
 

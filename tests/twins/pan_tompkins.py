@@ -1,4 +1,4 @@
-"""Pan-Tompkins detection of one lead written out slowly: what `csrc/pan_tompkins*.c` must give.
+"""Pan-Tompkins detection of one lead written out slowly: the twin of `csrc/src/pan_tompkins`.
 
 From the description, with NumPy and SciPy over whole arrays where the kernel streams: SciPy designs
 the filter, the moving-window integral is summed anew at each step, and every decision looks things

@@ -1,4 +1,4 @@
-"""R-peak refinement and flicker written out slowly: what `csrc/rpeak.c` must give."""
+"""R-peak refinement and flicker written out slowly: what `csrc/src/common/rpeak.c` must give."""
 
 from __future__ import annotations
 

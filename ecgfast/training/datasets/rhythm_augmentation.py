@@ -1,4 +1,4 @@
-"""Beats of made rhythms, with labels: for training alone, nothing is scored on them."""
+"""Rhythm augmentation: beats of changed rhythms, to train on; nothing is scored on them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .beats import BeatSet, labelled_beats
 from .rhythms import Rhythm, make_rhythm, retime
 from .splits import patient_of
 
-__all__ = ["make_record", "prepare_made_beats"]
+__all__ = ["make_record", "prepare_augmented_beats"]
 
 #: Seconds by which R peaks are apart at the least: two marks of one beat are one.
 _APART = 0.1
 
 
-def prepare_made_beats(
+def prepare_augmented_beats(
     data: str | os.PathLike[str],
     records: Sequence[str],
     kind: str,
@@ -50,7 +50,7 @@ def prepare_made_beats(
     window : WindowSpec, optional
         The model's time grid.
     most : int
-        Beats of a class that one made recording gives at the most, drawn from all it has.
+        Beats of a class that one augmented recording gives at the most, drawn from all it has.
     progress : bool
         Show a progress bar on a terminal.
 
@@ -109,8 +109,8 @@ def make_record(
         If the recording is missing or damaged, or the kind is unknown.
     """
     record = read_record(Path(data) / name, leads=lead)
-    made = f"{name}, {kind}"
-    generator = _generator(seed, made)
+    title = f"{name}, {kind}"
+    generator = _generator(seed, title)
     recorded = labelled_beats(record, patient_of(*name.split("/", 1)))
     apart = np.diff(recorded.r_sample, prepend=-record.fs) > _APART * record.fs
     peaks = recorded.r_sample[apart]
@@ -120,7 +120,7 @@ def make_record(
     signal, at = retime(record.signal[:, 0], record.fs, peaks, rhythm, generator)
     marks = Annotations(at, np.array(list(AAMI_CLASSES))[rhythm.label])
     lead_signal = signal.astype(np.float32)[:, np.newaxis]
-    return Record(lead_signal, record.fs, record.leads, annotations=marks, name=made), rhythm
+    return Record(lead_signal, record.fs, record.leads, annotations=marks, name=title), rhythm
 
 
 def _generator(seed: int, purpose: str) -> np.random.Generator:

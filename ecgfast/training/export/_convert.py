@@ -196,7 +196,7 @@ def _checking(job: dict[str, Any], beats: Beats) -> Work:
     def check(form: str) -> dict[str, Any]:
         classifier = Classifier(Path(job["folder"]) / f"{form}.tflite", backend=job["backend"])
         feed = {name: beats[name] for name in classifier.input_shapes}
-        batched = classifier.predict(feed["window"], feed.get("features"))
+        batched = classifier.predict_proba(feed["window"], feed.get("features"))
         singly = np.stack(
             [
                 classifier.predict_one(*(values[i] for values in feed.values())).copy()

@@ -28,7 +28,7 @@ __all__ = [
     "difference",
     "mean_figures",
     "share_of",
-    "with_made",
+    "with_augmented",
 ]
 
 #: Figures of each way in which a network is shown the examples (`Task.views`).
@@ -108,7 +108,7 @@ def cross_validate(
     examples: ExampleSet,
     name: str = "",
     *,
-    made: ExampleSet | None = None,
+    augmented: ExampleSet | None = None,
     noise: Sequence[FloatArray] = (),
     folder: Path | None = None,
     report: Report = lambda line: None,
@@ -125,8 +125,8 @@ def cross_validate(
         Training patients only, n rows.
     name : str
         Of the candidate, for the result.
-    made : ExampleSet, optional
-        Examples that are only learnt from (`Task.made`), of the same patients.
+    augmented : ExampleSet, optional
+        Examples that are only learnt from (`Task.augmented`), of the same patients.
     noise : sequence of ndarray of float32, each of shape (m,)
         Recorded noise for a schedule that adds some.
     folder : Path, optional
@@ -144,7 +144,7 @@ def cross_validate(
 
     name = name or recipe.name
     fold = task.folds(recipe, examples)
-    settings = {**fingerprint(recipe, examples, made, recipe.seed), "folds": recipe.folds}
+    settings = {**fingerprint(recipe, examples, augmented, recipe.seed), "folds": recipe.folds}
     pooled: dict[str, FloatArray] = {}
     rows: list[dict[str, Any]] = []
     parameters = 0
@@ -165,7 +165,7 @@ def cross_validate(
             half_done = None if kept is None else kept / f"fold-{k + 1}.checkpoint.npz"
             fitted = fit(
                 recipe,
-                with_made(others.only(~watched), made),
+                with_augmented(others.only(~watched), augmented),
                 others.only(watched),
                 seed=recipe.seed + k,
                 noise=noise,
@@ -214,21 +214,23 @@ def cross_validate(
     )
 
 
-def with_made(examples: ExampleSet, made: ExampleSet | None) -> ExampleSet:
+def with_augmented(examples: ExampleSet, augmented: ExampleSet | None) -> ExampleSet:
     """Examples, and what was made from those of the same patients.
 
     Parameters
     ----------
     examples : ExampleSet
-    made : ExampleSet, optional
+    augmented : ExampleSet, optional
 
     Returns
     -------
     ExampleSet
     """
-    if made is None:
+    if augmented is None:
         return examples
-    return ExampleSet.concatenate([examples, made.only(np.isin(made.patient, examples.patient))])
+    return ExampleSet.concatenate(
+        [examples, augmented.only(np.isin(augmented.patient, examples.patient))]
+    )
 
 
 def _bare(task: Task, examples: ExampleSet) -> list[tuple[str, ExampleSet]]:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from ..._types import Report
 from ...core import FEATURE_NAMES
 from ...evaluation.classes import score_classes
-from ...runtime import Classifier, InputSpec, ModelCard, ModelWindow
+from ...runtime import Classifier, InputSpec, ModelCard
+from ...window import WindowSpec
 from ..datasets.examples import ExampleSet
 from ..datasets.splits import patient_folds
 from ..scoring import given_labels, plain, score_outputs, write_score
@@ -34,7 +35,7 @@ class CardFacts:
     ----------
     inputs : tuple of InputSpec
         Name, shape without the batch, and meaning of each input.
-    window : ModelWindow, optional
+    window : WindowSpec, optional
         How the live stream cuts the input; None where a model does not run beat by beat.
     lookahead : int
         How many later beats the features of a beat need.
@@ -45,7 +46,7 @@ class CardFacts:
     """
 
     inputs: tuple[InputSpec, ...]
-    window: ModelWindow | None = None
+    window: WindowSpec | None = None
     lookahead: int = 0
     data: dict[str, Any] = field(default_factory=dict)
     split: dict[str, Any] = field(default_factory=dict)
@@ -119,7 +120,7 @@ class Task(ABC):
         ExampleSet
         """
 
-    def made(
+    def augmented(
         self,
         recipe: Recipe,
         data: str | os.PathLike[str],
@@ -127,7 +128,7 @@ class Task(ABC):
         *,
         progress: bool = False,
     ) -> ExampleSet | None:
-        """Further examples, made from those of the training set, that are only ever learnt from.
+        """Further examples, augmented from the training set's, that are only ever learnt from.
 
         A network learns from those of its training patients; none is watched or scored. None
         unless a task makes some.
@@ -327,7 +328,7 @@ class Task(ABC):
                 for view, examples in self.views(shown).items():
                     title = ", ".join(filter(None, (heading, view, form)))
                     inputs = [examples.inputs[name] for name in classifier.input_shapes]
-                    outputs = classifier.predict(*inputs)
+                    outputs = classifier.predict_proba(*inputs)
                     figures, score = self.score_part(title, examples, outputs, folder)
                     headlines[title] = figures
                     details.append({"title": title, "form": form, **score})

@@ -17,11 +17,11 @@ from ...core import FEATURE_NAMES, WindowSpec
 from ...errors import InputError
 from ...evaluation import AAMI_CLASSES, BeatModelScores, evaluate_beat_model, score_classes
 from ...evaluation.reliability import coverage_curve, operating_points, reliability
-from ...runtime import Classifier, ModelCard, ModelWindow
-from ...runtime.cards import VIEWS, probabilities_heading
+from ...runtime import Classifier, ModelCard
+from ...runtime.cards import LOOKAHEAD_LABELS, probabilities_heading
 from ..datasets.beats import BeatSet, prepare_beats, without_lookahead
 from ..datasets.examples import ExampleSet
-from ..datasets.rhythm_augmentation import prepare_made_beats
+from ..datasets.rhythm_augmentation import prepare_augmented_beats
 from ..datasets.splits import DS2, patient_folds, patient_of
 from ..fitting.calibration import fit_calibration
 from ..recipes.recipe import Recipe
@@ -141,7 +141,7 @@ class BeatTask(Task):
         beats = prepare_beats(data, recipe.databases, window=_window(recipe), progress=progress)
         return _weighted(recipe, of_training_patients(beats))
 
-    def made(
+    def augmented(
         self,
         recipe: Recipe,
         data: str | os.PathLike[str],
@@ -153,7 +153,7 @@ class BeatTask(Task):
         records = sorted(set(examples.record.tolist()))
         parts = []
         for kind, weight in recipe.options.get("made", {}).items():
-            beats = prepare_made_beats(
+            beats = prepare_augmented_beats(
                 data, records, kind, seed=recipe.seed, window=_window(recipe), progress=progress
             )
             if len(beats):  # short recordings have no beats that can be moved
@@ -170,7 +170,9 @@ class BeatTask(Task):
     def views(self, examples: ExampleSet) -> dict[str, ExampleSet]:
         """Labelled with the beat, and one beat later, when the next RR interval is known."""
         known = without_lookahead(examples.inputs["features"])
-        return dict(zip(VIEWS, (examples.with_inputs(features=known), examples), strict=True))
+        return dict(
+            zip(LOOKAHEAD_LABELS, (examples.with_inputs(features=known), examples), strict=True)
+        )
 
     def folds(self, recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.int64]:
         """By patient, with like numbers of every class of every database."""
@@ -248,7 +250,7 @@ class BeatTask(Task):
             inputs=given_inputs(
                 examples, "channel 0 the beat, channel 1 the patient's running dominant beat"
             ),
-            window=ModelWindow(*examples.about["window"]),
+            window=WindowSpec(*examples.about["window"]),
             data={
                 "databases": list(recipe.databases),
                 "training_beats": examples.counts(),
@@ -307,7 +309,7 @@ def _window(recipe: Recipe) -> WindowSpec:
 
 def _title(score: BeatModelScores) -> str:
     beats = "reference beats" if score.beats == "reference" else "own detections"
-    return f"{beats}, {VIEWS[score.lookahead]}"
+    return f"{beats}, {LOOKAHEAD_LABELS[score.lookahead]}"
 
 
 def _headline(score: BeatModelScores) -> dict[str, float]:

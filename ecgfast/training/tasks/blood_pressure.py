@@ -15,7 +15,8 @@ from ..._files import write_whole
 from ..._types import Report
 from ...core import FEATURE_NAMES
 from ...evaluation.pressure import PressureScores, calibrate, damped_changes
-from ...runtime import Classifier, ModelCard, ModelWindow
+from ...runtime import Classifier, ModelCard
+from ...window import WindowSpec
 from ..datasets.examples import ExampleSet
 from ..datasets.pressure import OUTPUTS, prepare_pressure
 from ..datasets.strips import STRIP_TEXT
@@ -75,7 +76,7 @@ class PressureTask(Task):
         about = examples.about
         return CardFacts(
             inputs=given_inputs(examples, STRIP_TEXT),
-            window=ModelWindow(*about["window"]),
+            window=WindowSpec(*about["window"]),
             data={
                 "databases": [about["database"]],
                 "records": about["records"],
@@ -309,7 +310,9 @@ def _forms(card_path: Path, examples: ExampleSet, report: Report) -> dict[str, A
     found = {}
     for form in ModelCard.load(card_path).forms:
         classifier = Classifier(card_path, form=form)
-        told = classifier.predict(*(examples.inputs[name] for name in classifier.input_shapes))
+        told = classifier.predict_proba(
+            *(examples.inputs[name] for name in classifier.input_shapes)
+        )
         mae = np.abs(told - examples.target).mean(axis=0, dtype=np.float64)
         title = f"training windows, {form}"
         found[title] = {

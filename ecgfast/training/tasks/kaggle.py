@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from ...errors import InputError
 from ...evaluation import AAMI_CLASSES
-from ...runtime import InputSpec, ModelWindow
+from ...runtime import InputSpec
+from ...window import WindowSpec
 from ..datasets.examples import ExampleSet
 from ..datasets.kaggle import prepare_kaggle, random_part, random_test, read_kaggle_files
 from ..datasets.ptb import prepare_ptb
@@ -168,7 +169,7 @@ class KaggleTask(Task):
                     "zeros (Kachuee et al. 2018), as BeatStream cuts it",
                 ),
             ),
-            window=ModelWindow(*examples.about["window"]),
+            window=WindowSpec(*examples.about["window"]),
             data=data,
             split=split,
         )

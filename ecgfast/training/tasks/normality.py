@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from ..._types import Report
 from ...errors import InputError
-from ...runtime import ModelCard, ModelWindow
+from ...runtime import ModelCard
+from ...window import WindowSpec
 from ..datasets.examples import ExampleSet
 from ..datasets.kaggle import random_part
 from ..datasets.splits import DS1, DS2
@@ -78,7 +79,7 @@ class NormalityTask(Task):
         """What the card says."""
         return CardFacts(
             inputs=given_inputs(examples, STRIP_TEXT),
-            window=ModelWindow(*examples.about["window"]),
+            window=WindowSpec(*examples.about["window"]),
             data={
                 "databases": ["mitdb"],
                 "rule": examples.about["rule"],
@@ -107,7 +108,7 @@ class NormalityTask(Task):
             return metrics
         (strips,) = self.test_sets(recipe, data).values()
         for form in ModelCard.load(card_path).forms:
-            said = Classifier(card_path, form=form).predict(**_named(strips))
+            said = Classifier(card_path, form=form).predict_proba(**_named(strips))
             metrics[f"by patient: DS2, whole recordings, {form}"] = _of_recordings(
                 strips, given_labels(said)
             )

@@ -1,0 +1,196 @@
+/* From samples to candidates.
+ *
+ * Samples are added up in groups to 120 to 240 Hz. Two quadrature filters (a carrier under a triangle
+ * of one period to either side, zero at DC) give the energy around 11 and 18 Hz, blind to polarity
+ * and phase. A candidate is a maximum of their sum that nothing tops for a while. */
+#include "adaptive.h"
+#include "../common/simd4.h"
+
+#if RECENT + ECG_AHEAD > LINE - 4
+#error "the lines are too short for a block"
+#endif
+
+#define TWO_PI 6.283185307179586
+
+/* Taps from the centre on, for a filter with even (cosine) and odd (sine) part; returns how many. */
+static int design(double rate, double hz, double gain, float (*even)[4], float (*odd)[4], float *centre) {
+    int half = (int)ceil(rate / hz) - 1; /* the triangle is zero one period off */
+    if (half > HALF_MAX) half = HALF_MAX;
+    double sum = 0.0, dc = 0.0;
+    for (int k = -half; k <= half; k++) {
+        double w = 1.0 - fabs(k * hz / rate);
+        sum += w;
+        dc += w * cos(TWO_PI * hz * k / rate);
+    }
+    *centre = (float)(gain / sum * (1.0 - dc / sum));
+    for (int k = 1; k <= half; k++) {
+        double w = gain / sum * (1.0 - k * hz / rate);
+        for (int j = 0; j < 4; j++) {
+            even[k - 1][j] = (float)(w * (cos(TWO_PI * hz * k / rate) - dc / sum));
+            odd[k - 1][j] = (float)(w * sin(TWO_PI * hz * k / rate));
+        }
+    }
+    return half;
+}
+
+static int32_t samples_of(double seconds, double rate, int32_t most) {
+    int32_t n = (int32_t)floor(seconds * rate + 0.5);
+    return n < most ? n : most;
+}
+
+void adaptive_feature_init(adaptive_state *a, double fs) {
+    a->decimation = (int32_t)floor(fs / FEATURE_HZ);
+    if (a->decimation < 1) a->decimation = 1;
+    a->block = ECG_AHEAD / (4 * a->decimation) * 4 * a->decimation;
+    double rate = fs / a->decimation;
+    a->rate = (float)rate;
+    a->centre = a->low_half = design(rate, K.low_hz, 1.0, a->low_even, a->low_odd, &a->low_centre);
+    a->high_half = design(rate, K.high_hz, K.high_gain, a->high_even, a->high_odd, &a->high_centre);
+    if (a->high_half > a->low_half) a->high_half = a->low_half;
+    a->hold = (int32_t)ceil(K.hold_s * rate - 1e-3);
+    a->edge = (int32_t)ceil(K.edge_s * rate - 1e-3);
+    a->merge = samples_of(MERGE_S, rate, RECENT / 8);
+    a->shape = 2 * samples_of(SHAPE_S, rate, SHAPE_MAX / 2) + 1;
+    a->lag = samples_of(LAG_S, rate, LAG_MAX);
+    a->peak_at = a->end = a->familiar_at = -1;
+    a->base = -RECENT; /* silence before the first sample */
+}
+
+/* Even and odd part of a filter for four samples at once; `x`: the first one's centre. */
+static inline void fold(const float (*even)[4], const float (*odd)[4], int half, const float *x, four *e, four *o) {
+#define TAP(j)                                                                                       \
+    {                                                                                                \
+        four n = four_load(newer + j), p = four_load(older - j);                                     \
+        e##j = four_add(e##j, four_mul(four_add(n, p), four_load_aligned(even[k + j])));             \
+        o##j = four_add(o##j, four_mul(four_sub(n, p), four_load_aligned(odd[k + j])));              \
+    }
+    four e0 = four_zero(), e1 = e0, e2 = e0, e3 = e0, o0 = e0, o1 = e0, o2 = e0, o3 = e0;
+    const float *newer = x + 1, *older = x - 1;
+    int k = 0;
+    for (; k + 4 <= half; k += 4, newer += 4, older -= 4) {
+        TAP(0)
+        TAP(1)
+        TAP(2)
+        TAP(3)
+    }
+    if (k < half) TAP(0)
+    if (k + 1 < half) TAP(1)
+    if (k + 2 < half) TAP(2)
+    *e = four_add(four_add(e0, e1), four_add(e2, e3));
+    *o = four_add(four_add(o0, o1), four_add(o2, o3));
+#undef TAP
+}
+
+/* Energy of both bands, *high of the upper one alone, at the four samples from `x` on. */
+static inline void filter_four(const adaptive_state *a, const float *x, float *energy, float *high) {
+    four middle = four_load(x), even, odd;
+    fold(a->high_even, a->high_odd, a->high_half, x, &even, &odd);
+    even = four_add(even, four_mul(four_all(a->high_centre), middle));
+    four upper = four_add(four_mul(even, even), four_mul(odd, odd));
+    fold(a->low_even, a->low_odd, a->low_half, x, &even, &odd);
+    even = four_add(even, four_mul(four_all(a->low_centre), middle));
+    four lower = four_add(four_mul(even, even), four_mul(odd, odd));
+    four_store(high, upper);
+    four_store(energy, four_add(lower, upper));
+}
+
+void adaptive_feature_room(adaptive_state *a, int leads) {
+    size_t used = (size_t)(a->index - a->base);
+    if (used + ECG_AHEAD <= LINE - 4) return;
+    adaptive_lead *s = adaptive_leads(a);
+    for (int l = 0; l < leads; l++, s++) {
+        memmove(s->wave, s->wave + used - RECENT, RECENT * sizeof *s->wave);
+        memmove(s->energy, s->energy + used - RECENT, RECENT * sizeof *s->energy);
+        memmove(s->high, s->high + used - RECENT, RECENT * sizeof *s->high);
+    }
+    a->base = a->index - RECENT;
+}
+
+void adaptive_feature_filter(adaptive_state *a, int leads, int steps) {
+    int64_t at = a->index - a->base - a->centre;
+    adaptive_lead *s = adaptive_leads(a);
+    for (int l = 0; l < leads; l++, s++)
+        for (int64_t k = at; k < at + steps; k += 4) filter_four(a, s->wave + k, s->energy + k, s->high + k);
+}
+
+/* Does any lead have a maximum one before `centre`? Notes it where it is the highest so far. */
+static inline int maximum(adaptive_state *a, int leads, int64_t centre) {
+    const adaptive_lead *s = adaptive_leads(a);
+    int found = 0;
+    for (int l = 0; l < leads; l++, s++) {
+        const float *energy = s->energy + (centre - a->base);
+        if (!(energy[-1] > energy[-2] && energy[-1] >= energy[0])) continue;
+        float peak = energy[-1] * s->scale;
+        if ((a->peak_at < 0 || peak > a->peak) && centre > 0) {
+            a->peak = peak;
+            a->peak_at = centre - 1;
+            found = 1;
+        }
+    }
+    return found;
+}
+
+int adaptive_feature_search(adaptive_state *a, int leads, int64_t until) {
+    int64_t centre = a->index - a->centre, end = until - a->centre; /* what the filters tell */
+    int64_t due = a->peak_at < 0 ? INT64_MAX : a->peak_at + a->hold;
+    for (; centre < end; centre++) {
+        if (leads == 1 ? maximum(a, 1, centre) : maximum(a, leads, centre)) due = a->peak_at + a->hold;
+        if (centre >= due) {
+            a->index = centre + a->centre + 1;
+            return 1;
+        }
+    }
+    a->index = until;
+    return 0;
+}
+
+/* Is a lead lost or flat over a quarter of the samples around decimated index `at`, or does it flicker
+ * there? The jumps into and out of such a stretch are no complexes. Before decisions are made all flicker
+ * counts: it tells that there is no ECG. */
+static int faulty(ecg_detector *d, const adaptive_state *a, int lead, int64_t at) {
+    int64_t first = (at - a->merge) * a->decimation, last = (at + a->merge + 1) * a->decimation;
+    if (first < 0) first = 0;
+    if (last > d->count) last = d->count;
+    if (a->started && ecg_flickers(d, lead, at * a->decimation)) return 1;
+    if (!(ecg_flags_between(d, lead, first, last - 1) & (ECG_FLAG_LOST | ECG_QUALITY_FLAT))) return 0;
+    const uint8_t *flags = ecg_flags(d, lead);
+    int64_t count = 0;
+    for (int64_t i = first; i < last; i++)
+        count += (flags[(uint32_t)i & d->ring_mask] & (ECG_FLAG_LOST | ECG_QUALITY_FLAT)) != 0;
+    return 4 * count > last - first;
+}
+
+int adaptive_feature_emit(ecg_detector *d, adaptive_state *a) {
+    int leads = d->config.leads, good = 0;
+    int before = a->shape / 2 + a->lag, points = a->shape + 2 * a->lag;
+    uint32_t slot = a->tail % PENDING;
+    adaptive_candidate *c = &a->pending[slot];
+    adaptive_lead *s = adaptive_leads(a);
+    c->at = a->peak_at;
+    a->peak_at = -1;
+    if (c->at < a->edge || (a->end >= 0 && c->at >= a->end - a->edge)) return 0;
+    for (int l = 0; l < leads; l++, s++) {
+        int64_t at = c->at - a->base, first = at - a->merge, last = at + a->merge;
+        float energy = s->energy[at];
+        if (leads > 1)
+            for (int64_t k = first > -a->base ? first : -a->base; k <= last; k++)
+                if (s->energy[k] > energy) {
+                    energy = s->energy[k];
+                    at = k;
+                }
+        float high = s->high[at], height = energy > 0.0f ? 0.5f * logf(energy) : LOG_TINY;
+        s->height[slot] = height > LOG_HUGE ? LOG_HUGE : height > LOG_TINY ? height : LOG_TINY;
+        float ratio = energy > high && high > 0.0f ? high / (energy - high) : 1.0f;
+        s->share[slot] = ratio > 0.0f ? 0.5f * logf(ratio) : LOG_TINY; /* 0: beyond what a float holds */
+        s->like[slot] = -2.0f;
+        s->own[slot] = -1.0f;
+        memcpy(s->shape[slot], s->wave + at - before, (size_t)points * sizeof(float));
+        s->faulty[slot] = (uint8_t)faulty(d, a, l, c->at);
+        good += !s->faulty[slot];
+        if (!s->faulty[slot] && (a->learning || !s->seeded) && s->first_count < PENDING)
+            s->first[s->first_count++] = s->height[slot];
+    }
+    if (!good) return 0;
+    a->tail++;
+    return 1;
+}

@@ -1,0 +1,111 @@
+/* Four floats or two doubles at once: SSE2, NEON or plain C, the same bits in each (no fused operations). */
+#ifndef ECGFAST_SIMD4_H
+#define ECGFAST_SIMD4_H
+
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+typedef __m128 four;
+static inline four four_zero(void) { return _mm_setzero_ps(); }
+static inline four four_load(const float *p) { return _mm_loadu_ps(p); }
+static inline four four_load_aligned(const float *p) { return _mm_load_ps(p); } /* on 16 bytes */
+static inline void four_store(float *p, four a) { _mm_storeu_ps(p, a); }
+static inline four four_add(four a, four b) { return _mm_add_ps(a, b); }
+static inline four four_sub(four a, four b) { return _mm_sub_ps(a, b); }
+static inline four four_mul(four a, four b) { return _mm_mul_ps(a, b); }
+static inline four four_max(four a, four b) { return _mm_max_ps(a, b); }
+static inline four four_min(four a, four b) { return _mm_min_ps(a, b); }
+static inline four four_all(float x) { return _mm_set1_ps(x); }
+static inline four four_delay(four before, four now) {
+    four pair = _mm_shuffle_ps(before, now, _MM_SHUFFLE(0, 0, 3, 3));
+    return _mm_shuffle_ps(pair, now, _MM_SHUFFLE(2, 1, 2, 0));
+}
+static inline unsigned four_equal(four a, four b) { return (unsigned)_mm_movemask_ps(_mm_cmpeq_ps(a, b)); }
+typedef __m128d pair;
+static inline pair pair_zero(void) { return _mm_setzero_pd(); }
+static inline pair pair_load(const double *p) { return _mm_loadu_pd(p); }
+static inline void pair_store(double *p, pair a) { _mm_storeu_pd(p, a); }
+static inline pair pair_of_floats(const float *p) {
+    return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+static inline pair pair_add(pair a, pair b) { return _mm_add_pd(a, b); }
+static inline pair pair_mul(pair a, pair b) { return _mm_mul_pd(a, b); }
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+typedef float32x4_t four;
+static inline four four_zero(void) { return vdupq_n_f32(0.0f); }
+static inline four four_load(const float *p) { return vld1q_f32(p); }
+static inline four four_load_aligned(const float *p) { return vld1q_f32(p); }
+static inline void four_store(float *p, four a) { vst1q_f32(p, a); }
+static inline four four_add(four a, four b) { return vaddq_f32(a, b); }
+static inline four four_sub(four a, four b) { return vsubq_f32(a, b); }
+static inline four four_mul(four a, four b) { return vmulq_f32(a, b); }
+static inline four four_max(four a, four b) { return vmaxq_f32(a, b); }
+static inline four four_min(four a, four b) { return vminq_f32(a, b); }
+static inline four four_all(float x) { return vdupq_n_f32(x); }
+static inline four four_delay(four before, four now) { return vextq_f32(before, now, 3); }
+static inline unsigned four_equal(four a, four b) {
+    const uint32_t weights[4] = {1, 2, 4, 8};
+    uint32x4_t bits = vandq_u32(vceqq_f32(a, b), vld1q_u32(weights));
+    uint32x2_t sum = vadd_u32(vget_low_u32(bits), vget_high_u32(bits));
+    return vget_lane_u32(vpadd_u32(sum, sum), 0);
+}
+#else
+#include <string.h>
+typedef struct four { float v[4]; } four;
+static inline four four_zero(void) { four a = {{0.0f, 0.0f, 0.0f, 0.0f}}; return a; }
+static inline four four_load(const float *p) { four a; memcpy(a.v, p, sizeof a.v); return a; }
+static inline four four_load_aligned(const float *p) { return four_load(p); }
+static inline void four_store(float *p, four a) { memcpy(p, a.v, sizeof a.v); }
+static inline four four_add(four a, four b) {
+    for (int j = 0; j < 4; j++) a.v[j] += b.v[j];
+    return a;
+}
+static inline four four_sub(four a, four b) {
+    for (int j = 0; j < 4; j++) a.v[j] -= b.v[j];
+    return a;
+}
+static inline four four_mul(four a, four b) {
+    for (int j = 0; j < 4; j++) a.v[j] *= b.v[j];
+    return a;
+}
+static inline four four_max(four a, four b) {
+    for (int j = 0; j < 4; j++) a.v[j] = a.v[j] > b.v[j] ? a.v[j] : b.v[j];
+    return a;
+}
+static inline four four_min(four a, four b) {
+    for (int j = 0; j < 4; j++) a.v[j] = a.v[j] < b.v[j] ? a.v[j] : b.v[j];
+    return a;
+}
+static inline four four_all(float x) { four a = {{x, x, x, x}}; return a; }
+static inline four four_delay(four before, four now) {
+    four a = {{before.v[3], now.v[0], now.v[1], now.v[2]}};
+    return a;
+}
+static inline unsigned four_equal(four a, four b) {
+    unsigned bits = 0;
+    for (int j = 0; j < 4; j++) bits |= (unsigned)(a.v[j] == b.v[j]) << j;
+    return bits;
+}
+#endif
+
+#if defined(__aarch64__) && defined(__ARM_NEON)
+typedef float64x2_t pair;
+static inline pair pair_zero(void) { return vdupq_n_f64(0.0); }
+static inline pair pair_load(const double *p) { return vld1q_f64(p); }
+static inline void pair_store(double *p, pair a) { vst1q_f64(p, a); }
+static inline pair pair_of_floats(const float *p) { return vcvt_f64_f32(vld1_f32(p)); }
+static inline pair pair_add(pair a, pair b) { return vaddq_f64(a, b); }
+static inline pair pair_mul(pair a, pair b) { return vmulq_f64(a, b); }
+#elif !defined(__SSE2__) && !defined(_M_X64)
+typedef struct pair { double v[2]; } pair;
+static inline pair pair_zero(void) { pair a = {{0.0, 0.0}}; return a; }
+static inline pair pair_load(const double *p) { pair a = {{p[0], p[1]}}; return a; }
+static inline void pair_store(double *p, pair a) { p[0] = a.v[0]; p[1] = a.v[1]; }
+static inline pair pair_of_floats(const float *p) { pair a = {{(double)p[0], (double)p[1]}}; return a; }
+static inline pair pair_add(pair a, pair b) { pair c = {{a.v[0] + b.v[0], a.v[1] + b.v[1]}}; return c; }
+static inline pair pair_mul(pair a, pair b) { pair c = {{a.v[0] * b.v[0], a.v[1] * b.v[1]}}; return c; }
+#endif
+
+/* four_delay: the last of `before`, then the first three of `now`. four_equal: one bit for each. */
+
+#endif /* ECGFAST_SIMD4_H */

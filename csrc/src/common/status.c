@@ -1,0 +1,21 @@
+/* What a status means, in one line. */
+#include "../../include/ecgfast.h"
+
+const char *ecg_status_text(int status) {
+    switch (status) {
+    case ECG_OK: return "no error";
+    case ECG_ERROR_FS: return "sampling rate outside 99.5..2010 Hz";
+    case ECG_ERROR_BAND:
+        return "band edges are not 0 < low < high < fs / 2, or too close together for that sampling rate";
+    case ECG_ERROR_LEADS: return "number of leads, or the chosen lead, out of range";
+    case ECG_ERROR_METHOD: return "unknown detection method";
+    case ECG_ERROR_DELAY: return "max_delay is shorter than 0.35 s or not a number";
+    case ECG_ERROR_WINDOW: return "beat window empty, too long or on an impossible grid";
+    case ECG_ERROR_MEMORY: return "memory block too small or not aligned";
+    case ECG_ERROR_SNAPSHOT: return "bytes are no snapshot of this kind of state, or damaged";
+    case ECG_ERROR_RATE: return "max_rate outside 300..900 beats a minute";
+    case ECG_ERROR_ORDER: return "R peaks given out of order, too late or too many ahead";
+    case ECG_ERROR_CONFIG: return "snapshot of another configuration";
+    default: return "unknown status";
+    }
+}

@@ -1,0 +1,51 @@
+"""Every reader on damaged files: each ends in one clear line or a recording, under limits.
+
+Short by default; ``ECGFAST_FUZZ_S`` gives the seconds for each reader. Examples run in one process
+for each reader that has limits on memory and time, so that a hang or an exhaustion is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SEEDS = Path(__file__).parent.parent / "recordings"
+SECONDS = float(os.environ.get("ECGFAST_FUZZ_S", "1"))
+
+# What is damaged, and the files that go with it.
+CASES = {
+    "text": ["openbci.txt", "opensignals.txt", "physiobank.csv", "iso_time.csv", "watch.csv",
+             "decimal_comma_one_column.csv", "movesense.csv", "utf16.csv", "units_row_unknown.csv"],
+    "json": ["made.json"],
+    "gzip": ["made.csv.gz"],
+    "npz": ["x_fs.npz"],
+    "npy": ["made.npy"],
+    "mat": ["plain_ecg.mat", "made.mat"],
+    "edf": ["edf_plus_d_gap.edf", "eeg_one_channel.edf"],
+    "bdf": ["made.bdf"],
+    "ishne": ["ishne.ecg"],
+    "header": ["wf_lead_names.hea", "vl.hea", "vl_layout.hea", "vl_0001.hea", "cinc.hea"],
+    "annotations": ["vl.atr"],
+    "stream": ["stream_millis.txt", "columns_named.csv", "iso_time.csv"],
+}  # fmt: skip
+
+SCRIPT = Path(__file__).parent / "damage_readers.py"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are POSIX's")
+@pytest.mark.parametrize("kind", CASES)
+def test_damaged_files_end_in_one_clear_line(kind: str) -> None:
+    pytest.importorskip("hypothesis")
+    done = subprocess.run(
+        [sys.executable, SCRIPT, kind, str(SECONDS), str(SEEDS), *CASES[kind]],
+        capture_output=True,
+        text=True,
+        timeout=6 * SECONDS + 120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.returncode}\n{done.stdout}{done.stderr[-4000:]}"
+    print(done.stdout)

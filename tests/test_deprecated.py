@@ -1,0 +1,60 @@
+"""Old public names work, warn, and name what to use; the package itself uses none."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ecgfast
+from ecgfast.deprecated import RENAMED
+from ecgfast.runtime import Classifier
+from ecgfast.runtime.decision import LabelRule
+from ecgfast.streaming import Beat, Quality
+
+
+@pytest.mark.parametrize("old", sorted(RENAMED))
+def test_an_old_name_of_a_module(old: str) -> None:
+    module, _, name = old.rpartition(".")
+    home, new = RENAMED[old]
+    with pytest.warns(
+        DeprecationWarning, match=rf"{old} is deprecated .*: use {home}\.{new}"
+    ) as seen:
+        found = getattr(import_module(module), name)
+    assert found is getattr(import_module(home), new)
+    assert seen[0].filename == __file__
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        import_module(module).Nonsense  # noqa: B018
+
+
+def test_old_attributes() -> None:
+    beat = Beat(1, 0.1, "N", 1.0, {"N": 1.0}, 0.8, 75.0, Quality.GOOD, {"maximum": 120.0})
+    with pytest.warns(DeprecationWarning, match=r"use Beat\.outputs"):
+        assert beat.values == {"maximum": 120.0}
+    rule = LabelRule(("N", "V"), min_probability=0.6, operating_points=({"by": "reject"},))
+    with pytest.warns(DeprecationWarning, match=r"use LabelRule\.min_probability"):
+        assert rule.least == 0.6
+    with pytest.warns(DeprecationWarning, match=r"use LabelRule\.operating_points"):
+        assert rule.promises == rule.operating_points
+
+
+def test_the_old_method_of_a_model() -> None:
+    classifier = Classifier("beats")
+    given = [np.zeros((2, *shape), np.float32) for shape in classifier.input_shapes.values()]
+    with pytest.warns(DeprecationWarning, match=r"use Classifier\.predict_proba"):
+        old = classifier.predict(*given)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.array_equal(old, classifier.predict_proba(*given))
+
+
+def test_nothing_in_the_package_uses_an_old_name() -> None:
+    names = "|".join(old.rpartition(".")[2] for old in RENAMED)
+    home = Path(ecgfast.__file__).parent
+    for path in home.rglob("*.py"):
+        if path.name != "deprecated.py":
+            assert not re.search(rf"\b({names})\b", path.read_text(encoding="utf-8")), path

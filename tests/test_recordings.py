@@ -1,0 +1,334 @@
+"""Recordings as people have them: read rightly, or refused with the way forward."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from record_files import ecg
+
+from ecgfast import detect_qrs
+from ecgfast.cli import main
+from ecgfast.errors import EcgfastError, InputError, RecordError
+from ecgfast.records import Record, read_record
+from ecgfast.sources.text_lines import LineParser
+
+FOLDER = Path(__file__).parent / "recordings"
+TRUTH = json.loads((FOLDER / "truth.json").read_text())
+
+# Seconds of missing samples: from there on beats are later than in the signal that was cut.
+GAPS = {"vl.hea": (0.0, 10.0), "edf_plus_d_gap.edf": (15.0, 5.0)}
+WITHOUT_RATE = {
+    "sensors.csv",
+    "columns_counter.csv",
+    "decimal_comma_one_column.csv",
+    "microvolt_no_unit.csv",
+}
+UNKNOWN = {
+    "biosppy.txt",
+    "microvolt_no_unit.csv",
+    "opensignals.txt",
+    "board_micros.csv",
+    "x_fs.npz",
+}
+
+
+def beats_of(record: Record) -> np.ndarray:
+    """Detected R peaks in seconds."""
+    return np.asarray(detect_qrs(record.signal, record.fs)) / record.fs
+
+
+@pytest.mark.parametrize("name", sorted(set(TRUTH["cases"]) - {"stream_millis.txt"}))
+def test_each_form_gives_its_beats(name: str) -> None:
+    if TRUTH["cases"][name] is None:
+        with pytest.raises(RecordError, match="EEG"):
+            read_record(FOLDER / name)
+        return
+    if name in WITHOUT_RATE:  # the only thing that the caller may be asked for
+        with pytest.raises(InputError, match="carries no sampling rate"):
+            read_record(FOLDER / name)
+    record = read_record(FOLDER / name, fs=250 if name in WITHOUT_RATE else None)
+    truth = TRUTH["truths"][TRUTH["cases"][name]]
+    at, late = GAPS.get(name, (0.0, 0.0))
+    expected = np.array([b + late if b >= at else b for b in truth["beats_s"]])
+    expected = expected[expected < record.duration - 0.2]
+    found = beats_of(record)
+    nearest = np.abs(found[:, None] - expected[None, :])
+    assert (nearest.min(axis=1) < truth["tolerance_s"]).all()
+    assert (nearest.min(axis=0) >= truth["tolerance_s"]).sum() <= 1  # one may lie in a gap
+    assert record.origin is not None
+    if name in UNKNOWN:
+        assert set(record.units) == {"unknown"}
+    told = record.origin.text()
+    assert f"{record.fs:g} Hz" in told
+    for column, why in record.origin.left_out:
+        assert column
+        assert why
+
+
+def test_the_choice_is_printed_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(FOLDER / "columns_named.csv")
+    assert main(["detect", path, "--output", str(tmp_path / "a.json")]) == 0
+    told = capsys.readouterr().out
+    assert "read        ECG (none stated) of text; 250 Hz from the clock 'time'" in told
+    assert "left out    time (a clock), PPG (a photoplethysmogram by its name), ACC" in told
+    kept = json.loads((tmp_path / "a.json").read_text())["source"]
+    assert kept["columns"] == ["ECG"]
+    assert kept["left_out"]["PPG"] == "a photoplethysmogram by its name"
+
+
+def test_a_stream_decides_as_a_file_does() -> None:
+    text = (FOLDER / "stream_millis.txt").read_bytes()
+    for step in (100, 7777, len(text)):
+        parser = LineParser("board", fs=250.0)
+        parts = [parser.feed(text[i : i + step]) for i in range(0, len(text), step)]
+        signal = np.concatenate([p for p in [*parts, parser.finish()] if len(p)])
+        assert parser.width == 1
+        assert parser.left_out == (("field 0", "a clock"),)
+        lines = [line for line in text.splitlines() if line]
+        np.testing.assert_array_equal(signal[:, 0], [float(x.split(b",")[1]) for x in lines])
+
+
+# ---------------------------------------------------------------- made here
+
+FS, N = 250, 3000
+LEAD = ecg(N, 1, FS)[:, 0]
+T = np.arange(N) / FS
+MV = [f"{x:.4f}" for x in LEAD]
+UV = [f"{1000 * x:.0f}" for x in LEAD]
+SLOW = [f"{np.sin(1.5 * t):.4f}" for t in T]
+NOISE = [f"{x:.3f}" for x in np.random.default_rng(1).normal(0, 1, N)]
+BEGIN = datetime(2024, 5, 6, 23, 59, 55)
+
+
+def clock(form: str, cut: int | None = None) -> list[str]:
+    return [(BEGIN + timedelta(seconds=i / FS)).strftime(form)[:cut] for i in range(N)]
+
+
+def rows(*columns: list[str], separator: str = ",") -> list[str]:
+    return [separator.join(row) for row in zip(*columns, strict=True)]
+
+
+def commas(lines: list[str]) -> list[str]:
+    return [line.replace(".", ",") for line in lines]
+
+
+JSON_HEAD = json.dumps(
+    {"00:07": {"sampling rate": FS, "sensor": ["RAW", "ECGBIT"], "label": ["A1", "A2"],
+               "column": ["nSeq", "I1", "A1", "A2"]}}
+)  # fmt: skip
+ZERO = ["0"] * N
+COUNT = [str(i) for i in range(N)]
+SECONDS = [f"{t:.3f}" for t in T]
+PACKETS = [
+    {"ecg": {"Timestamp": 64 * k, "Samples": [float(x) for x in MV[16 * k : 16 * k + 16]]}}
+    for k in range(N // 16)
+]
+MILLIS = rows([str(4 * i) for i in range(N)], MV)
+FORMS: dict[str, list[str]] = {
+    "a program's head": [
+        "Interval=\t0.004 s",
+        "TimeFormat=\tStartOfBlock",
+        "ChannelTitle=\tECG\tResp",
+        "Range=\t10.000 mV\t1.0 V",
+        *rows(SECONDS, MV, SLOW, separator="\t"),
+    ],
+    "settings above one column": [
+        "Recorded at,2024-05-06T07:08:09Z",
+        "Frequency,250",
+        "Heart Rate,70",
+        "Units,mV",
+        *MV,
+    ],
+    "a list of channels": ["---", "Mammal:  human", "Fs:  250", "", "- type: ecg", "---", *MV],
+    "a head in JSON": [
+        f"# {JSON_HEAD}",
+        "# EndOfHeader",
+        *rows(COUNT, ZERO, NOISE, MV, separator="\t"),
+    ],
+    "three clocks": [
+        "Phone timestamp;sensor timestamp [ns];timestamp [ms];ecg [uV]",
+        *rows(
+            clock("%Y-%m-%dT%H:%M:%S.%f", -3),
+            [str(599616 * 10**12 + 4 * 10**6 * i) for i in range(N)],
+            [f"{4 * i}.0" for i in range(N)],
+            UV,
+            separator=";",
+        ),
+    ],
+    "a row of units": [
+        '"sep=,"',
+        "Unit_Timestamp,Unit_Accel_X,Unit_ECG_LA-RA",
+        "ms,m/(s^2),mV",
+        *rows([str(1714979289000 + 4 * i) for i in range(N)], NOISE, MV),
+    ],
+    "bracketed clock and date": [
+        "     hh:mm:ss.mmm   (mV)",
+        *rows([f"[{c}]" for c in clock("%H:%M:%S.%f %d/%m/%Y")], MV, separator="  "),
+    ],
+    "decimal commas": ["Zeit [s];EKG [mV]", *commas(rows(SECONDS, MV, separator=";"))],
+    "quoted decimal commas": [
+        '"time","ecg"',
+        *rows(commas([f'"{t}"' for t in SECONDS]), commas([f'"{x}"' for x in MV])),
+    ],
+    "twelve hours, months first": ["Time,ECG", *rows(clock("%m/%d/%Y %I:%M:%S.%f %p"), MV)],
+    "days first": ["Datum;EKG", *rows(clock("%d.%m.%Y %H:%M:%S,%f"), MV, separator=";")],
+    "date and time apart": ["date,time,ecg", *rows(clock("%Y-%m-%d"), clock("%H:%M:%S.%f"), MV)],
+    "past midnight": ["time,ecg", *rows(clock("%H:%M:%S.%f"), MV)],
+    "whole seconds that repeat": ["time,ecg", *rows(clock("%Y-%m-%d %H:%M:%S"), MV)],
+    "microseconds that wrap": rows(
+        [str((2**32 - 5_000_000 + 4000 * i) % 2**32) for i in range(N)], MV
+    ),
+    "milliseconds of 16 bits": rows([str((60000 + 4 * i) % 65536) for i in range(N)], MV),
+    "a packet sent twice": ["ms,ecg", *MILLIS[:1000], *MILLIS[950:1000], *MILLIS[1000:]],
+    "a column of labels": ["time,ecg,label", *rows(SECONDS, MV, ["N", "", ""] * (N // 3))],
+    "sensors without names": rows(SECONDS, SLOW, NOISE, MV),
+    "the plotter's names": [f"time:{4 * i},ECG:{x}" for i, x in enumerate(MV)],
+    "a line of JSON each": [json.dumps({"time": 4 * i, "ecg": float(x)}) for i, x in enumerate(MV)],
+    "packets in JSON": [json.dumps(PACKETS)],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_text(tmp_path: Path, form: str) -> None:
+    path = tmp_path / ("a.json" if "JSON" in form and "head" not in form else "a.csv")
+    path.write_text("\n".join(FORMS[form]) + "\n")
+    record = read_record(path)
+    assert record.fs == pytest.approx(FS, rel=2e-3)
+    n = min(len(record.signal), N)
+    assert abs(len(record.signal) - N) <= 16
+    kept = record.signal[:n, -1]
+    seen = np.isfinite(kept)
+    assert seen.mean() > 0.99
+    np.testing.assert_allclose(kept[seen], LEAD[:n][seen], atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_encodings_and_line_ends(tmp_path: Path, encoding: str, end: str) -> None:
+    lines = ["Zeit (s),Ableitung I (µV)", *rows([f"{t:.3f}" for t in T], UV)]
+    (tmp_path / "a.csv").write_bytes((end.join(lines) + end).encode(encoding))
+    record = read_record(tmp_path / "a.csv")
+    assert (record.fs, record.leads, record.units) == (FS, ("Ableitung I",), ("mV",))
+    np.testing.assert_allclose(record.signal[:, 0], LEAD, atol=1e-3)
+
+
+def test_gaps_late_packets_and_slow_rates(tmp_path: Path) -> None:
+    def of(lines: list[str]) -> Record:
+        (tmp_path / "a.csv").write_text("\n".join(lines))
+        return read_record(tmp_path / "a.csv")
+
+    times = [f"{t:.3f}" for t in T]
+    cut = of(["time,ecg", *rows(times[:1000] + times[1500:], MV[:1000] + MV[1500:])])
+    assert np.isnan(cut.signal[1000:1500]).all()
+    np.testing.assert_allclose(cut.signal[1500:, 0], LEAD[1500:], atol=1e-3)
+    # Packets that arrive late are no gaps.
+    arrival = np.maximum.accumulate(np.repeat(T[::50] + 0.2, 50) + np.repeat(
+        np.random.default_rng(2).exponential(0.02, N // 50), 50))  # fmt: skip
+    late = of(["time (s),ecg", *rows([f"{t:.4f}" for t in arrival], MV)])
+    assert late.fs == pytest.approx(FS, rel=5e-3)
+    assert len(late.signal) == N
+    odd = of(["time,ecg", *rows([f"{i / 99.8:.4f}" for i in range(N)], MV)])
+    assert odd.fs == pytest.approx(99.8, rel=1e-4)
+    slow = of(["time,ecg", *rows([f"{i / 64:.5f}" for i in range(N)], MV)])
+    assert slow.fs == 128
+    np.testing.assert_allclose(slow.signal[100:-100:2, 0], LEAD[50:-50], atol=0.05)
+    assert slow.origin is not None
+    assert slow.origin.notes == ("resampled from 64 to 128 Hz",)
+
+
+def test_fast_rates_are_resampled_the_same_in_any_blocks(tmp_path: Path) -> None:
+    from ecgfast.records import open_record
+
+    fast = np.interp(np.arange(20_000) / 5000, np.arange(4000) / 1000, ecg(4000, 1, 1000.0)[:, 0])
+    np.save(tmp_path / "a.npy", fast)
+    source = open_record(tmp_path / "a.npy", fs=5000.0)
+    assert source.fs == pytest.approx(5000 / 3)
+    whole = source.read().signal
+    parts = np.concatenate(list(source.blocks(0.37)))
+    np.testing.assert_allclose(parts, whole, atol=1e-6)
+    np.testing.assert_allclose(whole[50:-50, 0], fast[::3][50:-50], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (["time,ppg", *rows([f"{t:.3f}" for t in T], SLOW)], "photoplethysmogram by its name"),
+        (["time,value", *rows([f"{t:.3f}" for t in T], SLOW)], "is smooth and has no QRS"),
+        (["time,x,y", *rows([f"{t:.3f}" for t in T], NOISE, NOISE)], "'x' has no clear QRS"),
+        (["time,Fp1,Fp2", *rows([f"{t:.3f}" for t in T], MV, MV)], "an EEG by its name"),
+        (["time,heart_rate", *rows([f"{t:.3f}" for t in T], ["70"] * N)], "a derived number"),
+        (["time,chest (g)", *rows([f"{t:.3f}" for t in T], MV)], "measured in g"),
+        (["# Sample Rate: 500 Hz", "time (s),ecg", *rows([f"{t:.3f}" for t in T], MV)], "500 Hz"),
+    ],
+)
+def test_what_is_no_ecg_is_refused_until_it_is_named(
+    tmp_path: Path, lines: list[str], says: str
+) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with pytest.raises(RecordError, match=says):
+        read_record(tmp_path / "a.csv")
+    if "500" not in says:
+        assert read_record(tmp_path / "a.csv", leads=0).n_samples == N
+
+
+def save_mat(folder: Path, **arrays: object) -> Path:
+    from scipy.io import savemat
+
+    savemat(folder / "a.mat", arrays)
+    return folder / "a.mat"
+
+
+def save_npz(folder: Path, **arrays: object) -> Path:
+    np.savez(folder / "a.npz", **arrays)  # type: ignore[arg-type]
+    return folder / "a.npz"
+
+
+@pytest.mark.parametrize("save", [save_mat, save_npz])
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"x": LEAD, "fs": 250},
+        {"val": LEAD[None, :], "Fs": 250.0},
+        {"ecg": LEAD, "t": T},
+        {"ecg": LEAD, "ppg": np.sin(T), "sampling_rate": 250},
+        {"data": np.stack([LEAD, LEAD]), "sfreq": 250, "ch_names": ["I", "II"]},
+        {"signal": np.stack([T, LEAD], axis=1)},
+        {"I": LEAD, "II": LEAD, "fs": 250},
+    ],
+)
+def test_names_of_arrays(
+    tmp_path: Path, save: Callable[..., Path], arrays: dict[str, object]
+) -> None:
+    record = read_record(save(tmp_path, **arrays))
+    assert record.fs == 250
+    assert set(record.units) == {"unknown"}
+    np.testing.assert_allclose(record.signal[:, 0], LEAD, atol=1e-5)
+
+
+def test_structures_of_matlab(tmp_path: Path) -> None:
+    record = read_record(save_mat(tmp_path, ECG={"data": LEAD, "fs": 250}))
+    assert record.fs == 250
+    np.testing.assert_allclose(record.signal[:, 0], LEAD, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("a.dcm", "pydicom"),
+        ("a.xlsx", "CSV"),
+        ("a.scp", "save2gdf"),
+        ("a.h5", "h5py"),
+        ("a.pdf", "picture"),
+    ],
+)
+def test_formats_that_are_not_read_name_a_converter(tmp_path: Path, name: str, says: str) -> None:
+    (tmp_path / name).write_bytes(b"something")
+    with pytest.raises(EcgfastError, match=says):
+        read_record(tmp_path / name)
