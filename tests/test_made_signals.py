@@ -275,6 +275,7 @@ def test_smooth_wide_complexes_are_found(width: float, fs: float) -> None:
             x += 0.4 * (np.tanh(rise / 0.02) - np.tanh(fall / 0.02))
         x += 0.005 * rng.standard_normal(len(x))
         found = detect_qrs(gain * x, fs)
-        hit, false = found_of(found, np.round(at * fs).astype(int), 0.16 * fs)
-        assert hit >= 0.97 * len(at)
-        assert false == 0
+        # Two beats in the first seconds may be too few to tell them from noise.
+        settled = np.round(at[at > 4] * fs).astype(int)
+        assert found_of(found, settled, 0.16 * fs)[0] == len(settled)
+        assert found_of(found, np.round(at * fs).astype(int), 0.16 * fs)[1] == 0

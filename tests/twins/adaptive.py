@@ -465,7 +465,7 @@ class Adaptive:
         cost = self.interval_cost(rr)
         fall = height - c.height + 0.5 * (share - c.share)
         if rr < 0.33 and c.like > 0.85 and abs(fall) < 0.2:
-            cost *= 0.5
+            cost *= 0.2
         if rr < 0.36 + 0.09:
             drop = fall - 1
             cost += 1.3 * min(1.0, 1 - (rr - 0.36) / 0.09) * max(drop, 0.0)
