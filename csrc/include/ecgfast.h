@@ -26,13 +26,41 @@
 extern "C" {
 #endif
 
-#define ECG_VERSION 4           /* of the layout of states; a snapshot of another version is refused */
-#define ECG_FS_MIN 99.5         /* Hz: 100 Hz, and half a percent that a device's clock is off */
-#define ECG_FS_MAX 2010.0       /* Hz: 2000 Hz, likewise */
+/* The release; ecg_version() tells that of the compiled library. */
+#define ECG_VERSION_MAJOR 0
+#define ECG_VERSION_MINOR 1
+#define ECG_VERSION_PATCH 0
+#define ECG_STATE_VERSION 6     /* of the layout of states; a snapshot of another version is refused */
+
+/* Limits that a build may lower, with the same -D for the library and for what uses it: what is refused, and
+ * what some arrays are sized for (a state block takes no more than its configuration needs). */
+#ifndef ECG_LEADS_MAX
+#define ECG_LEADS_MAX 64
+#endif
+#ifndef ECG_FS_MAX
+#define ECG_FS_MAX 2010         /* Hz: 2000 Hz, and half a percent that a device's clock is off */
+#endif
+#ifndef ECG_WINDOW_MAX
+#define ECG_WINDOW_MAX 512      /* points of a beat window */
+#endif
+#ifndef ECG_STRIP_MAX
+#define ECG_STRIP_MAX 2048      /* points of a strip */
+#endif
+#define ECG_FS_MIN 99.5         /* Hz: 100 Hz, likewise */
 #define ECG_RATE_MAX 300.0      /* beats a minute: the highest rate of a human heart */
 #define ECG_RATE_MAX_ANIMALS 900.0 /* of the smallest animals whose ECG is recorded */
-#define ECG_LEADS_MAX 64
 #define ECG_ALIGNMENT 16        /* bytes, of every state block */
+
+/* Detection methods that a build may leave out, with -DECG_WITH_...=0: they are unknown then. */
+#ifndef ECG_WITH_PAN_TOMPKINS
+#define ECG_WITH_PAN_TOMPKINS 1
+#endif
+#ifndef ECG_WITH_ADAPTIVE
+#define ECG_WITH_ADAPTIVE 1
+#endif
+#ifndef ECG_WITH_EXTERNAL
+#define ECG_WITH_EXTERNAL 1
+#endif
 
 typedef enum ecg_status {
     ECG_OK = 0,
@@ -46,11 +74,14 @@ typedef enum ecg_status {
     ECG_ERROR_SNAPSHOT = -8,    /* bytes are no snapshot of such a state, or damaged */
     ECG_ERROR_ORDER = -9,       /* an R peak given out of order or too far back */
     ECG_ERROR_CONFIG = -10,     /* a snapshot of a state with another configuration */
-    ECG_ERROR_RATE = -11        /* max_rate outside ECG_RATE_MAX..ECG_RATE_MAX_ANIMALS or not finite */
+    ECG_ERROR_RATE = -11,       /* max_rate outside ECG_RATE_MAX..ECG_RATE_MAX_ANIMALS or not finite */
+    ECG_ERROR_KEEP = -12        /* keep negative, beyond ECG_KEEP_MAX_S or not finite */
 } ecg_status;
 
 /* One English line for a status; never NULL. */
 const char *ecg_status_text(int status);
+/* Release of the compiled library, "major.minor.patch". */
+const char *ecg_version(void);
 
 /* ------------------------------------------------------------------ band-pass filter ------- */
 
@@ -96,6 +127,8 @@ typedef enum ecg_quality {
                                  * found (max_rate): beats may be missed */
 } ecg_quality;
 
+#define ECG_KEEP_MAX_S 60.0     /* s: the most that a caller may ask to keep */
+
 typedef struct ecg_detector_config {
     double fs;                  /* Hz */
     double max_delay;           /* s from R peak to report at the most; 0: as the method needs */
@@ -103,9 +136,9 @@ typedef struct ecg_detector_config {
     int32_t method;             /* ecg_method */
     double keep;                /* s of signal that stay in memory at least; 0: as detection needs */
     double max_rate;            /* beats a minute that can be found, ECG_RATE_MAX..ECG_RATE_MAX_ANIMALS; 0:
-                                 * ECG_RATE_MAX. For a higher one all times of detection and windows shrink by
-                                 * ECG_RATE_MAX / max_rate, and so do ECG_FS_MIN's and ECG_FS_MAX's periods: the
-                                 * core works as at that much less fs. Positions stay samples, RR intervals s. */
+                                 * ECG_RATE_MAX. Above that the core works as at fs * ECG_RATE_MAX / max_rate, which
+                                 * has to be ECG_FS_MIN or more: all times of detection and windows shrink.
+                                 * Positions stay samples, the RR intervals of beats stay s. */
 } ecg_detector_config;
 
 typedef struct ecg_qrs {
@@ -135,8 +168,6 @@ int64_t ecg_detector_count(const ecg_detector *detector);
 
 /* ------------------------------------------------------------------ beats for a model ------ */
 
-#define ECG_WINDOW_MAX 512      /* points of a beat window */
-#define ECG_STRIP_MAX 2048      /* points of a strip */
 #define ECG_CHANNELS 2          /* of a beat window; 0: the beat, 1: the patient's running dominant beat */
 #define ECG_FEATURES 37         /* ecg_feature_name tells them */
 #define ECG_HISTORY_MAX 63      /* earlier beats whose features a row may hold */

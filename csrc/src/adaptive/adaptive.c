@@ -214,5 +214,5 @@ static int adaptive_valid(ecg_detector *d, void *state) {
     return adaptive_levels_valid(a, d->config.leads) && adaptive_decision_valid(a);
 }
 
-const ecg_method_ops ecg_adaptive_ops = {adaptive_size,  adaptive_init, adaptive_process, adaptive_flush,
+const ecg_method_ops ecg_adaptive_ops = {ECG_RING_S, adaptive_size,  adaptive_init, adaptive_process, adaptive_flush,
                                          adaptive_delay, adaptive_same, adaptive_valid};

@@ -52,8 +52,26 @@ static int32_t grid_point(const ecg_window_config *config, double seconds) {
     return point < 0 ? 0 : point > last ? last : point;
 }
 
+size_t ecg_features_size(const ecg_window_config *config) {
+    const size_t points = (size_t)(config->before + config->after);
+    return ecg_round_up(sizeof(ecg_features_state) + ECG_CURVES * points * sizeof(float));
+}
+
+static float *curve(ecg_features_state *state, int which) {
+    return state->curves + (size_t)which * (size_t)state->regions.points;
+}
+
+/* Shape of template `k`. */
+static const float *shape_of(const ecg_features_state *state, int32_t k) {
+    return state->curves + (size_t)(ECG_CURVE_TEMPLATE + k) * (size_t)state->regions.points;
+}
+
+static ecg_p_waves p_waves(ecg_features_state *state) {
+    return (ecg_p_waves){curve(state, ECG_CURVE_LATE), curve(state, ECG_CURVE_EARLY)};
+}
+
 void ecg_features_init(ecg_features_state *state, const ecg_window_config *config) {
-    memset(state, 0, sizeof *state);
+    memset(state, 0, ecg_features_size(config));
     ecg_regions *r = &state->regions;
     r->points = config->before + config->after;
     r->p_first = grid_point(config, -0.272); /* a PR interval of 0.2 s and half a P wave */
@@ -211,7 +229,7 @@ static int32_t nearest_template(const ecg_features_state *state, const float *be
     for (int32_t k = 0; k < ECG_TEMPLATES; k++) {
         if (!(state->templates[k].share > 0.0f)) continue;
         for (int32_t shift = -TEMPLATE_LAG; shift <= TEMPLATE_LAG; shift++) {
-            float c = ecg_correlation(beat, state->templates[k].shape, r->qrs_first, r->qrs_last, shift, r->points);
+            float c = ecg_correlation(beat, shape_of(state, k), r->qrs_first, r->qrs_last, shift, r->points);
             if (c > *best) {
                 *best = c;
                 *lag = shift;
@@ -231,15 +249,16 @@ static float qrs_size(const ecg_regions *r, const float *shape) {
 static int belongs(const ecg_features_state *state, const float *beat, int32_t nearest, float best) {
     if (nearest < 0 || best < JOIN_CORRELATION) return 0;
     float size = qrs_size(&state->regions, beat);
-    float usual = qrs_size(&state->regions, state->templates[nearest].shape);
+    float usual = qrs_size(&state->regions, shape_of(state, nearest));
     return size <= JOIN_SIZE_RATIO * usual && usual <= JOIN_SIZE_RATIO * size;
 }
 
 /* How much a template stands for the patient's conducted beats: frequent, and narrow, since ventricular
  * beats can be as frequent as the others but are wider. */
-static float standing(const ecg_regions *r, const ecg_template *t) {
-    float width = width_of(t->shape, r->qrs_first, r->qrs_last);
-    return t->share > 0.0f && width > 0.0f ? t->share / (width * width) : 0.0f;
+static float standing(const ecg_features_state *state, int32_t k) {
+    const float width = width_of(shape_of(state, k), state->regions.qrs_first, state->regions.qrs_last);
+    const float share = state->templates[k].share;
+    return share > 0.0f && width > 0.0f ? share / (width * width) : 0.0f;
 }
 
 /* Lets the beat into template `own`, or into a new one where `own` is negative. */
@@ -253,19 +272,20 @@ static void learn(ecg_features_state *state, const float *beat, int32_t own, int
         lag = 0;
     }
     ecg_template *t = &state->templates[own];
+    float *shape = curve(state, ECG_CURVE_TEMPLATE + own);
     if (t->count < TEMPLATE_MEMORY) t->count += 1.0f;
     for (int32_t i = 0; i < r->points; i++) {
         int32_t at = i + lag;
         at = at < 0 ? 0 : at >= r->points ? r->points - 1 : at;
-        if (t->count <= 1.0f) t->shape[i] = beat[at];
-        else t->shape[i] += (beat[at] - t->shape[i]) / t->count;
+        if (t->count <= 1.0f) shape[i] = beat[at];
+        else shape[i] += (beat[at] - shape[i]) / t->count;
     }
     float beats = (float)state->beats + 1.0f, rate = 1.0f / (beats < SHARE_MEMORY ? beats : SHARE_MEMORY);
     for (int32_t k = 0; k < ECG_TEMPLATES; k++) state->templates[k].share *= 1.0f - rate;
     t->share += rate;
-    float usual = standing(r, &state->templates[state->dominant]);
+    float usual = standing(state, state->dominant);
     for (int32_t k = 0; k < ECG_TEMPLATES; k++) {
-        float other = standing(r, &state->templates[k]);
+        float other = standing(state, k);
         if (other > DOMINANT_FACTOR * usual) {
             usual = other;
             state->dominant = k;
@@ -275,7 +295,7 @@ static void learn(ecg_features_state *state, const float *beat, int32_t own, int
 
 static void orient(ecg_features_state *state) {
     const ecg_regions *r = &state->regions;
-    extent e = extent_of(state->templates[state->dominant].shape, r->qrs_first, r->qrs_last);
+    extent e = extent_of(shape_of(state, state->dominant), r->qrs_first, r->qrs_last);
     float up = state->orientation > 0.0f ? e.high : -e.low;
     float down = state->orientation > 0.0f ? -e.low : e.high;
     float factor = state->beats == 0 ? 1.0f : ORIENTATION_FACTOR;
@@ -284,7 +304,7 @@ static void orient(ecg_features_state *state) {
 
 static void shape_features(const ecg_features_state *state, const float *beat, int32_t own, float *f) {
     const ecg_regions *r = &state->regions;
-    const float *usual = state->templates[state->dominant].shape;
+    const float *usual = shape_of(state, state->dominant);
     int32_t lag = 0;
     float best = -2.0f;
     for (int32_t shift = -TEMPLATE_LAG; shift <= TEMPLATE_LAG; shift++) {
@@ -313,7 +333,7 @@ static void shape_features(const ecg_features_state *state, const float *beat, i
     f[ECG_F_T_CORRELATION] = ecg_correlation(beat, usual, r->t_first, r->t_last, lag, r->points);
     f[ECG_F_T_DIFFERENCE] = difference(beat, usual, r->t_first, r->t_last, lag, r->points, qrs_spread);
     f[ECG_F_PREVIOUS_CORRELATION] =
-        state->beats > 0 ? ecg_correlation(beat, state->previous, r->qrs_first, r->qrs_last, 0, r->points) : 0.0f;
+        state->beats > 0 ? ecg_correlation(beat, state->curves + ECG_CURVE_PREVIOUS * r->points, r->qrs_first, r->qrs_last, 0, r->points) : 0.0f;
     f[ECG_F_OWN_SHARE] = own >= 0 ? state->templates[own].share : 0.0f;
     f[ECG_F_OWN_DOMINANT] = own == state->dominant ? 1.0f : 0.0f;
     float beats = (float)state->beats;
@@ -329,7 +349,7 @@ static void context_features(ecg_features_state *state, float *f) {
     const ecg_regions *r = &state->regions;
     /* A short interval means little where intervals always change, as in atrial fibrillation. */
     f[ECG_F_RR_SURPRISE] = limited(f[ECG_F_RR_RATIO] / (RR_STEADY + f[ECG_F_RR_VARIABILITY]), SURPRISE_LIMIT);
-    f[ECG_F_P_LEVEL] = ecg_spread_of(state->templates[state->dominant].shape, r->p_first, r->p_last);
+    f[ECG_F_P_LEVEL] = ecg_spread_of(shape_of(state, state->dominant), r->p_first, r->p_last);
     f[ECG_F_BEFORE_RR_RATIO] = state->before[ECG_F_RR_RATIO];
     f[ECG_F_BEFORE_QRS_CORRELATION] = state->before[ECG_F_QRS_CORRELATION];
     f[ECG_F_BEFORE_QRS_WIDTH_RATIO] = state->before[ECG_F_QRS_WIDTH_RATIO];
@@ -358,9 +378,9 @@ float ecg_features_take(ecg_features_state *state, float *beat, double rr, float
     if (!belongs(state, beat, own, best)) own = -1;
     shape_features(state, beat, own, features);
     context_features(state, features);
-    ecg_habits_features(&state->habits, r, beat, rr, rr_level, features);
-    ecg_habits_learn(&state->habits, r, beat, rr, features[ECG_F_OWN_DOMINANT] > 0.5f);
-    const float *usual = state->templates[state->dominant].shape;
+    ecg_habits_features(&state->habits, p_waves(state), r, beat, rr, rr_level, features);
+    ecg_habits_learn(&state->habits, p_waves(state), r, beat, rr, features[ECG_F_OWN_DOMINANT] > 0.5f);
+    const float *usual = shape_of(state, state->dominant);
     for (int32_t i = 0; i < r->points; i++) {
         window[i * ECG_CHANNELS] = limited(state->orientation * beat[i], WINDOW_LIMIT);
         window[i * ECG_CHANNELS + 1] = limited(state->orientation * usual[i], WINDOW_LIMIT);
@@ -369,7 +389,7 @@ float ecg_features_take(ecg_features_state *state, float *beat, double rr, float
         learn(state, beat, own, lag);
         orient(state);
     }
-    memcpy(state->previous, beat, (size_t)r->points * sizeof(float));
+    memcpy(curve(state, ECG_CURVE_PREVIOUS), beat, (size_t)r->points * sizeof(float));
     state->beats++;
     return rr_level;
 }
@@ -391,15 +411,13 @@ void ecg_features_look_ahead(float *features, float rr_level, double rr_next) {
 int ecg_features_valid(const ecg_features_state *state) {
     for (int k = 0; k < ECG_TEMPLATES; k++) {
         const ecg_template *t = &state->templates[k];
-        if (!(t->share >= 0.0f && t->share <= 1.0f) || !(t->count >= 0.0f && t->count <= TEMPLATE_MEMORY)
-            || !ecg_all_finite(t->shape, ECG_WINDOW_MAX))
-            return 0;
+        if (!(t->share >= 0.0f && t->share <= 1.0f) || !(t->count >= 0.0f && t->count <= TEMPLATE_MEMORY)) return 0;
     }
     return ecg_within(state->beats, 0, ECG_COUNT_MAX) && ecg_within(state->rr_count, 0, 1 << 24)
            && ecg_all_finite(state->rr_recent, ECG_RR_RECENT) && isfinite(state->rr_long)
            && ecg_within(state->sizes, 0, ECG_SIZE_RECENT) && ecg_all_finite(state->size_recent, ECG_SIZE_RECENT)
            && isfinite(state->unit) && (state->unit > 0.0f || state->beats == 0)
            && ecg_within(state->dominant, 0, ECG_TEMPLATES - 1) && fabsf(state->orientation) == 1.0f
-           && ecg_all_finite(state->previous, ECG_WINDOW_MAX) && ecg_all_finite(state->before, ECG_FEATURES)
+           && ecg_all_finite(state->curves, ECG_CURVES * (size_t)state->regions.points) && ecg_all_finite(state->before, ECG_FEATURES)
            && ecg_all_finite(state->second, ECG_FEATURES) && ecg_habits_valid(&state->habits);
 }

@@ -52,8 +52,16 @@ enum {
 typedef struct ecg_template {
     float share;                 /* exponential share of the patient's beats, 0 free */
     float count;                 /* beats averaged */
-    float shape[ECG_WINDOW_MAX]; /* in units of the running QRS size, not oriented */
 } ecg_template;
+
+/* Curves kept of the patient, of as many points as the beat window has. */
+enum {
+    ECG_CURVE_PREVIOUS,          /* the beat before */
+    ECG_CURVE_LATE,              /* ecg_p_waves */
+    ECG_CURVE_EARLY,
+    ECG_CURVE_TEMPLATE,          /* of ECG_TEMPLATES, in units of the running QRS size, not oriented */
+    ECG_CURVES = ECG_CURVE_TEMPLATE + ECG_TEMPLATES
+};
 
 typedef struct ecg_features_state {
     ecg_regions regions;
@@ -66,13 +74,15 @@ typedef struct ecg_features_state {
     float unit;                  /* mV, their median: the unit of the windows */
     int32_t dominant;            /* template that stands for the patient's usual beat */
     float orientation;           /* +1 or -1: makes the usual beat's main deflection upright */
-    float previous[ECG_WINDOW_MAX];
     float before[ECG_FEATURES];  /* features of the beat before; zero before the first */
     float second[ECG_FEATURES];  /* of the second beat before */
     ecg_template templates[ECG_TEMPLATES];
     ecg_habits habits;
+    float curves[];              /* ECG_CURVES of regions.points points */
 } ecg_features_state;
 
+/* Bytes of a state for this window, curves included. */
+size_t ecg_features_size(const ecg_window_config *config);
 void ecg_features_init(ecg_features_state *state, const ecg_window_config *config);
 int ecg_features_valid(const ecg_features_state *state);
 /* Takes the beat `beat` (mV, level removed, made into the units of the output) with its RR interval

@@ -35,7 +35,7 @@ static float p_distance(const ecg_regions *r, const float *a, const float *b) {
     return variance > 0.0 ? (float)sqrt(variance) : 0.0f;
 }
 
-void ecg_habits_features(const ecg_habits *h, const ecg_regions *r, const float *beat, double rr,
+void ecg_habits_features(const ecg_habits *h, ecg_p_waves p, const ecg_regions *r, const float *beat, double rr,
                          float rr_level, float *f) {
     const float now = rr > 0.0 ? (float)rr : 0.0f;
     for (int i = ECG_F_HOME_RATIO; i < ECG_FEATURES; i++) f[i] = 0.0f;
@@ -44,12 +44,12 @@ void ecg_habits_features(const ecg_habits *h, const ecg_regions *r, const float 
         f[ECG_F_HOME_LEVEL] = ecg_limited_log(rr_level / h->home);
     }
     if (h->late_beats >= P_KNOWN) {
-        float own = ecg_spread_of(h->late, r->p_first, r->p_last), far = p_distance(r, beat, h->late);
+        float own = ecg_spread_of(p.late, r->p_first, r->p_last), far = p_distance(r, beat, p.late);
         float ratio = far / (own > P_FLOOR ? own : P_FLOOR);
-        f[ECG_F_HOME_P_CORRELATION] = ecg_correlation(beat, h->late, r->p_first, r->p_last, 0, r->points);
+        f[ECG_F_HOME_P_CORRELATION] = ecg_correlation(beat, p.late, r->p_first, r->p_last, 0, r->points);
         f[ECG_F_HOME_P_DIFFERENCE] = ratio < P_DIFFERENCE_LIMIT ? ratio : P_DIFFERENCE_LIMIT;
         if (h->early_beats >= P_KNOWN) {
-            float near = p_distance(r, beat, h->early);
+            float near = p_distance(r, beat, p.early);
             f[ECG_F_EARLY_P_PREFERENCE] = (far - near) / (far + near + P_FLOOR);
         }
     }
@@ -76,14 +76,14 @@ static void average(float *mean, const ecg_regions *r, const float *beat, int32_
     for (int32_t i = r->p_first; i <= r->p_last; i++) mean[i] += (beat[i] - mean[i]) / (float)*beats;
 }
 
-void ecg_habits_learn(ecg_habits *h, const ecg_regions *r, const float *beat, double rr, int usual) {
+void ecg_habits_learn(ecg_habits *h, ecg_p_waves p, const ecg_regions *r, const float *beat, double rr, int usual) {
     const float now = rr > 0.0 ? ((float)rr < RR_LIMIT ? (float)rr : RR_LIMIT) : 0.0f;
     const int timed = now > 0.0f && h->home > 0.0f;
     const float change = timed ? ecg_limited_log(now / h->home) : 0.0f;
     const int early = change < EARLY_CHANGE;
     if (usual && timed) {
-        if (early) average(h->early, r, beat, &h->early_beats);
-        else if (change > IN_TIME) average(h->late, r, beat, &h->late_beats);
+        if (early) average(p.early, r, beat, &h->early_beats);
+        else if (change > IN_TIME) average(p.late, r, beat, &h->late_beats);
     }
     if (usual && h->last_usual && now > 0.0f) follow(h, now);
     h->last_early = early;
@@ -91,8 +91,7 @@ void ecg_habits_learn(ecg_habits *h, const ecg_regions *r, const float *beat, do
 }
 
 int ecg_habits_valid(const ecg_habits *h) {
-    return ecg_all_finite(h->first, ECG_HABIT_FIRST) && ecg_all_finite(h->late, ECG_WINDOW_MAX)
-           && ecg_all_finite(h->early, ECG_WINDOW_MAX) && isfinite(h->home) && h->home >= 0.0f
+    return ecg_all_finite(h->first, ECG_HABIT_FIRST) && isfinite(h->home) && h->home >= 0.0f
            && ecg_within(h->settled, 0, ECG_HABIT_FIRST) && ecg_within(h->last_early, 0, 1)
            && ecg_within(h->last_usual, 0, 1) && ecg_within(h->late_beats, 0, P_MEMORY)
            && ecg_within(h->early_beats, 0, P_MEMORY);

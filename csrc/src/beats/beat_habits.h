@@ -22,16 +22,20 @@ typedef struct ecg_habits {
     int32_t last_early;          /* did the beat before come early */
     int32_t last_usual;          /* had it the usual shape */
     int32_t late_beats, early_beats; /* beats averaged, up to the memory */
-    float late[ECG_WINDOW_MAX];  /* beats of usual shape that came in time: their P waves are used */
-    float early[ECG_WINDOW_MAX]; /* those that came early */
 } ecg_habits;
+
+/* Mean beats of usual shape, of r->points points each: their P waves are used. */
+typedef struct ecg_p_waves {
+    float *late;                 /* beats that came in time */
+    float *early;                /* those that came early */
+} ecg_p_waves;
 
 /* Writes the features that compare the beat (in running QRS sizes) and its RR interval (s, NaN on the
  * first) with the habits. `rr_level` (s): median of the recent intervals. */
-void ecg_habits_features(const ecg_habits *habits, const ecg_regions *r, const float *beat, double rr,
+void ecg_habits_features(const ecg_habits *habits, ecg_p_waves p, const ecg_regions *r, const float *beat, double rr,
                          float rr_level, float *features);
 /* Lets the beat into the habits; `usual`: has it the shape of the patient's usual beat. */
-void ecg_habits_learn(ecg_habits *habits, const ecg_regions *r, const float *beat, double rr, int usual);
+void ecg_habits_learn(ecg_habits *habits, ecg_p_waves p, const ecg_regions *r, const float *beat, double rr, int usual);
 
 int ecg_habits_valid(const ecg_habits *habits);
 

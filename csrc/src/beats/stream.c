@@ -30,6 +30,7 @@ typedef struct stream_places {
     size_t beat_at, window_at; /* time grids of features and window (ecg_window) */
     size_t held_at;            /* window of the held beat */
     size_t past_at;            /* features of the last beats put out, a ring of `history` rows */
+    size_t features_at;        /* ecg_features_state */
     size_t points_at, shape_at; /* scratch space for one beat: the ECG around it, the window of a beat */
     size_t detector_at;
 } stream_places;
@@ -51,7 +52,6 @@ struct ecg_stream {
     finished_beat held;
     int64_t put;               /* beats put out */
     float rr_level;            /* of the last one put out */
-    ecg_features_state features;
 };
 
 static ecg_window *grid_of(ecg_stream *s, size_t at) {
@@ -59,6 +59,9 @@ static ecg_window *grid_of(ecg_stream *s, size_t at) {
 }
 static float *floats_of(ecg_stream *s, size_t at) {
     return (float *)((char *)s + at);
+}
+static ecg_features_state *features_of(const ecg_stream *s) {
+    return (ecg_features_state *)((char *)(uintptr_t)s + s->at.features_at);
 }
 static ecg_detector *detector_of(const ecg_stream *s) {
     return (ecg_detector *)((char *)(uintptr_t)s + s->at.detector_at);
@@ -78,8 +81,9 @@ static size_t window_floats(const ecg_window_config *config) {
 /* A detector that remembers as much as the window shows. */
 static ecg_detector_config with_memory(const ecg_detector_config *detector, const ecg_window_config *window) {
     ecg_detector_config config = *detector;
-    double seconds = ECG_RING_S + window->before / window->grid_fs;
-    if (window->form == ECG_FORM_STRIP && config.keep < seconds) config.keep = seconds;
+    double seconds = ECG_RING_S;
+    if (window->form == ECG_FORM_STRIP) seconds += window->before / window->grid_fs;
+    if (config.keep < seconds) config.keep = seconds;
     return config;
 }
 
@@ -92,7 +96,8 @@ static size_t lay_out(stream_places *s, const ecg_detector_config *detector, con
                                                  : s->beat_at + ecg_window_size(detector->fs, &beat);
     s->held_at = s->window_at + ecg_window_size(detector->fs, window);
     s->past_at = s->held_at + (window->lookahead ? ecg_round_up(window_floats(window) * sizeof(float)) : 0);
-    s->points_at = s->past_at + ecg_round_up((size_t)window->history * ECG_FEATURES * sizeof(float));
+    s->features_at = s->past_at + ecg_round_up((size_t)window->history * ECG_FEATURES * sizeof(float));
+    s->points_at = s->features_at + ecg_features_size(&beat);
     s->shape_at = s->points_at + ecg_round_up((size_t)(beat.before + beat.after) * sizeof(float));
     s->detector_at =
         s->shape_at + (window->form == ECG_FORM_BEAT ? 0 : ecg_round_up(window_floats(&beat) * sizeof(float)));
@@ -107,19 +112,19 @@ size_t ecg_stream_size(const ecg_detector_config *detector, const ecg_window_con
 }
 
 /* `detector` is on the stages' clock. */
-static int begin(ecg_stream *s, size_t bytes, const ecg_detector_config *detector, const ecg_window_config *window) {
+static int stream_begin(ecg_stream *s, size_t bytes, const ecg_detector_config *detector, const ecg_window_config *window) {
     stream_places places;
     const size_t needed = lay_out(&places, detector, window);
     if (!s || bytes < needed || (uintptr_t)s % ECG_ALIGNMENT) return ECG_ERROR_MEMORY;
     memset(s, 0, needed);
-    s->header = (ecg_header){ECG_KIND_STREAM, ECG_VERSION, needed};
+    s->header = (ecg_header){ECG_KIND_STREAM, ECG_STATE_VERSION, needed};
     s->config = *window;
     s->last_r = -1;
     s->at = places;
     const ecg_window_config beat = ecg_form_beat_grid(window);
     ecg_window_init(grid_of(s, s->at.beat_at), detector->fs, &beat);
     if (window->form != ECG_FORM_BEAT) ecg_window_init(grid_of(s, s->at.window_at), detector->fs, window);
-    ecg_features_init(&s->features, &beat);
+    ecg_features_init(features_of(s), &beat);
     s->beat_reach = ecg_window_reach(grid_of(s, s->at.beat_at));
     s->reach = ecg_window_reach(grid_of(s, s->at.window_at));
     if (s->reach < s->beat_reach) s->reach = s->beat_reach;
@@ -133,7 +138,7 @@ int ecg_stream_init(ecg_stream *s, size_t bytes, const ecg_detector_config *dete
     int status = ecg_stream_check(detector, window);
     if (status != ECG_OK) return status;
     const ecg_detector_config on_clock = ecg_detector_clock(detector);
-    return begin(s, bytes, &on_clock, window);
+    return stream_begin(s, bytes, &on_clock, window);
 }
 
 static int pending(const ecg_stream *s) {
@@ -192,7 +197,7 @@ static double interval_to(const ecg_stream *s, int64_t r_sample) {
 /* Points of the window that this beat fills. */
 static int32_t points_of(const ecg_stream *s, double rr) {
     if (s->config.form == ECG_FORM_CYCLE)
-        return ecg_form_cycle_points(&s->config, ecg_features_rr_level(&s->features, rr));
+        return ecg_form_cycle_points(&s->config, ecg_features_rr_level(features_of(s), rr));
     return s->config.before + s->config.after;
 }
 
@@ -212,7 +217,7 @@ static void cut_first(ecg_stream *s, outlet *out) {
     int64_t around = (int64_t)(QUALITY_S * fs);
     uint32_t quality = qrs.quality | ecg_quality_between(d, s->config.lead, qrs.r_sample - around,
                                                          qrs.r_sample + around);
-    if (s->features.beats < STREAM_LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
+    if (features_of(s)->beats < STREAM_LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
     int64_t after = qrs.r_sample + (int64_t)(FLUTTER_AFTER_S * fs);
     float leakage = ecg_flutter_leakage(d, s->config.lead, after < d->count ? after : d->count - 1);
     s->fluttering = leakage < (s->fluttering ? FLUTTER_ENDS : FLUTTER_BEGINS);
@@ -225,13 +230,13 @@ static void cut_first(ecg_stream *s, outlet *out) {
     int32_t filled = points_of(s, rr);
     ecg_window_cut(beat, d, s->config.lead, qrs.r_sample, beat->points, points);
     ecg_window_level(points, beat->points);
-    done.rr_level = ecg_features_take(&s->features, points, rr,
+    done.rr_level = ecg_features_take(features_of(s), points, rr,
                                       s->config.form == ECG_FORM_BEAT ? window : shape, done.features);
     if (s->config.form != ECG_FORM_BEAT)
         ecg_window_cut(grid, d, s->config.lead, qrs.r_sample, filled, window);
     if (s->config.form == ECG_FORM_CYCLE) ecg_form_cycle(window, filled, grid->points);
     if (s->config.form == ECG_FORM_STRIP)
-        ecg_form_strip(window, filled, s->features.unit, s->features.orientation);
+        ecg_form_strip(window, filled, features_of(s)->unit, features_of(s)->orientation);
     s->last_r = qrs.r_sample;
     complete_past(s, rr);
     if (s->config.lookahead) {
@@ -313,7 +318,13 @@ size_t ecg_stream_flush(ecg_stream *s, ecg_beat *beats, float *windows, float *f
 }
 
 int ecg_stream_give(ecg_stream *s, int64_t r_sample) {
+#if ECG_WITH_EXTERNAL
     return ecg_given_announce(detector_of(s), r_sample);
+#else
+    (void)s;
+    (void)r_sample;
+    return ECG_ERROR_METHOD;
+#endif
 }
 
 int64_t ecg_stream_count(const ecg_stream *s) {
@@ -333,9 +344,9 @@ int ecg_stream_same(ecg_stream *s, const unsigned char *saved) {
     /* Sizes and places are those of both configurations: the detector's comes next, where it must be. */
     const int status = ecg_detector_same(detector_of(s), saved + s->at.detector_at);
     if (status != ECG_OK) return status;
-    const size_t regions = offsetof(ecg_stream, features) + offsetof(ecg_features_state, regions);
+    const size_t regions = s->at.features_at + offsetof(ecg_features_state, regions);
     const int same = memcmp(s, saved, offsetof(ecg_stream, last_r)) == 0
-                     && memcmp(&s->features.regions, saved + regions, sizeof s->features.regions) == 0
+                     && memcmp(&features_of(s)->regions, saved + regions, sizeof(ecg_regions)) == 0
                      && memcmp(grid_of(s, s->at.beat_at), saved + s->at.beat_at, s->at.held_at - s->at.beat_at) == 0;
     return same ? ECG_OK : ECG_ERROR_SNAPSHOT;
 }
@@ -352,11 +363,11 @@ int ecg_stream_valid(ecg_stream *s) {
            && ecg_within(s->put, 0, ECG_COUNT_MAX) && isfinite(s->rr_level)
            && ecg_all_finite(floats_of(s, s->at.held_at), held_floats)
            && ecg_all_finite(floats_of(s, s->at.past_at), (size_t)s->config.history * ECG_FEATURES)
-           && ecg_features_valid(&s->features);
+           && ecg_features_valid(features_of(s));
 }
 
 void ecg_stream_restart(ecg_stream *s) {
     const ecg_window_config window = s->config;
     ecg_detector_config detector = detector_of(s)->config;
-    begin(s, s->header.bytes, &detector, &window);
+    stream_begin(s, s->header.bytes, &detector, &window);
 }

@@ -11,15 +11,22 @@
 
 static const ecg_method_ops *ops_of(int method) {
     switch (method) {
+#if ECG_WITH_PAN_TOMPKINS
     case ECG_PAN_TOMPKINS: return &ecg_pan_tompkins_ops;
+#endif
+#if ECG_WITH_ADAPTIVE
     case ECG_ADAPTIVE: return &ecg_adaptive_ops;
+#endif
+#if ECG_WITH_EXTERNAL
     case ECG_GIVEN: return &ecg_given_ops;
+#endif
     default: return NULL;
     }
 }
 
 static uint32_t ring_length(const ecg_detector_config *config) {
-    double seconds = config->keep > ECG_RING_S ? config->keep : ECG_RING_S;
+    const double needed = ops_of(config->method)->memory_s;
+    double seconds = config->keep > needed ? config->keep : needed;
     uint32_t length = 1;
     while (length < seconds * config->fs + ECG_AHEAD) length <<= 1;
     return length;
@@ -44,7 +51,7 @@ int ecg_detector_check(const ecg_detector_config *as_given) {
     if (!(config->max_delay == 0.0
           || (config->max_delay >= MAX_DELAY_MIN && config->max_delay <= 1e6)))
         return ECG_ERROR_DELAY;
-    if (!(config->keep >= 0.0 && config->keep <= ECG_KEEP_MAX_S)) return ECG_ERROR_MEMORY;
+    if (!(config->keep >= 0.0 && config->keep <= ECG_KEEP_MAX_S)) return ECG_ERROR_KEEP;
     return ECG_OK;
 }
 
@@ -74,7 +81,7 @@ int ecg_detector_begin(ecg_detector *d, size_t bytes, const ecg_detector_config 
     size_t needed = ecg_detector_bytes(config);
     if (!d || bytes < needed || (uintptr_t)d % ECG_ALIGNMENT) return ECG_ERROR_MEMORY;
     memset(d, 0, needed);
-    d->header = (ecg_header){ECG_KIND_DETECTOR, ECG_VERSION, needed};
+    d->header = (ecg_header){ECG_KIND_DETECTOR, ECG_STATE_VERSION, needed};
     d->config = *config;
     d->ring_mask = ring_length(config) - 1;
     d->last_r = INT64_MIN / 2;

@@ -136,10 +136,8 @@ struct ecg_detector {
 /* Samples that front ends may run ahead of the decisions, and so overwrite in the rings. */
 #define ECG_AHEAD 64
 
-/* Seconds of signal kept: the longest wait for a decision, a beat window, and room. */
+/* Seconds of signal kept for beat windows: the longest wait for a decision, a window, and room. */
 #define ECG_RING_S 6.0
-/* The most that a caller may ask to keep. */
-#define ECG_KEEP_MAX_S 60.0
 
 static inline ecg_lead *ecg_leads(ecg_detector *d) {
     return (ecg_lead *)((char *)d + d->leads_at);
@@ -220,6 +218,7 @@ float ecg_flutter_leakage(ecg_detector *d, int lead, int64_t last);
 /* What a detection method provides. `process` loops over samples with ecg_detector_take and returns
  * how many it took: all, or fewer as soon as a beat is queued. */
 typedef struct ecg_method_ops {
+    double memory_s; /* s of signal that it looks back at the most, refinement included */
     size_t (*size)(const ecg_detector_config *config);
     void (*init)(ecg_detector *d, void *state);
     size_t (*process)(ecg_detector *d, void *state, const float *samples, size_t n);

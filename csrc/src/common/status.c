@@ -1,10 +1,13 @@
-/* What a status means, in one line. */
+/* What a status means, in one line; the release. */
 #include "../../include/ecgfast.h"
+
+#define TEXT_OF(number) #number
+#define TEXT(macro) TEXT_OF(macro)
 
 const char *ecg_status_text(int status) {
     switch (status) {
     case ECG_OK: return "no error";
-    case ECG_ERROR_FS: return "sampling rate outside 99.5..2010 Hz";
+    case ECG_ERROR_FS: return "sampling rate outside " TEXT(ECG_FS_MIN) ".." TEXT(ECG_FS_MAX) " Hz";
     case ECG_ERROR_BAND:
         return "band edges are not 0 < low < high < fs / 2, or too close together for that sampling rate";
     case ECG_ERROR_LEADS: return "number of leads, or the chosen lead, out of range";
@@ -16,6 +19,11 @@ const char *ecg_status_text(int status) {
     case ECG_ERROR_RATE: return "max_rate outside 300..900 beats a minute";
     case ECG_ERROR_ORDER: return "R peaks given out of order, too late or too many ahead";
     case ECG_ERROR_CONFIG: return "snapshot of another configuration";
+    case ECG_ERROR_KEEP: return "keep is negative, above 60 s or not a number";
     default: return "unknown status";
     }
+}
+
+const char *ecg_version(void) {
+    return TEXT(ECG_VERSION_MAJOR) "." TEXT(ECG_VERSION_MINOR) "." TEXT(ECG_VERSION_PATCH);
 }

@@ -88,5 +88,8 @@ static int given_valid(ecg_detector *d, void *state) {
     return ecg_within(g->last, before, INT64_MAX / 2);
 }
 
-const ecg_method_ops ecg_given_ops = {given_size,  given_init, given_process, given_flush,
-                                      given_delay, given_same, given_valid};
+/* s of signal: what refinement takes before a mark and after it. */
+#define EXTERNAL_MEMORY_S 1.0
+
+const ecg_method_ops ecg_given_ops = {EXTERNAL_MEMORY_S,    given_size,  given_init, given_process,
+                                      given_flush, given_delay, given_same, given_valid};

@@ -21,11 +21,13 @@
 #define INTEGRAL_S 0.172
 /* The integral has passed a peak when it is down to this share of it: lower, and beats are told late;
  * higher, and a notched complex counts twice. */
-#define FALL 0.6
+#define FALL 0.6f
 /* s: a peak has also passed after so long without a higher one. */
 #define HOLD_S 0.2
 /* s from the first sample until the first decision: two beats at 55 a minute. */
 #define START_S 2.2
+/* s of signal: START_S, two blocks and the filter's delay late, and the 0.19 s before it that refinement takes. */
+#define PT_MEMORY_S 3.2
 /* s between the two samples whose difference is the slope. */
 #define SLOPE_S 0.018
 /* The filters are set to rest when they are so many times beyond the signal level: they would ring for
@@ -36,8 +38,10 @@
 /* Hz: lowest rate of the stages, where the recording has it; ten samples of the band's upper edge. */
 #define RATE_MIN 160.0
 /* A filter that has decayed this far (no unit: any gain is far above) is set to rest, since
- * arithmetic on denormal numbers is slow. */
-#define REST 1e-140
+ * arithmetic on denormal numbers, as its square would soon be, is slow. */
+#define REST 1e-16f
+/* Slopes count as this at most, so that the sum of their squares is never infinite (no unit: far above any gain). */
+#define STEEPEST 1e17f
 
 static int32_t group_length(double fs) {
     return fs < 2.0 * RATE_MIN ? 1 : (int32_t)floor(fs / RATE_MIN);
@@ -52,15 +56,15 @@ static int32_t history_length(double rate) {
     return (int32_t)ceil(0.5 * rate) + BLOCKS;
 }
 
-/* The buffers take as much again, so that moving the history to their start costs next to nothing. */
+/* Buffers of twice the history: moving it to their start costs little, and small devices have little memory. */
 static int32_t buffer_length(double rate) {
-    return 4 * history_length(rate) + block_length(rate);
+    return 2 * history_length(rate) + block_length(rate);
 }
 
 static size_t pt_size(const ecg_detector_config *config) {
     return pt_head(config->leads)
            + (size_t)config->leads * 2 * (size_t)buffer_length(config->fs / group_length(config->fs))
-                 * sizeof(double);
+                 * sizeof(float);
 }
 
 static void pt_init(ecg_detector *d, void *state) {
@@ -72,10 +76,10 @@ static void pt_init(ecg_detector *d, void *state) {
     ecg_bandpass_init(&design, rate, BAND_LOW, BAND_HIGH);
     for (int i = 0; i < d->config.leads; i++) {
         pt_lead *f = &s->lead[i];
-        f->a1 = design.section[0].a1;
-        f->a2 = design.section[0].a2;
-        f->c1 = design.section[1].a1;
-        f->c2 = design.section[1].a2;
+        f->a1 = (float)design.section[0].a1;
+        f->a2 = (float)design.section[0].a2;
+        f->c1 = (float)design.section[1].a1;
+        f->c2 = (float)design.section[1].a2;
         f->last = f->fault_at = INT64_MIN / 4;
         f->begin = INT64_MAX;
         f->rr_mean = fs;
@@ -100,23 +104,23 @@ static void pt_init(ecg_detector *d, void *state) {
     s->reported = INT64_MIN / 4;
 }
 
-static inline void pt_add_up(double *sums, const float *x, int32_t n, int32_t length) {
+static inline void pt_add_up(float *sums, const float *x, int32_t n, int32_t length) {
     for (int32_t i = 0; i < n; i++, x += length) {
-        double sum = (double)x[0];
-        for (int32_t k = 1; k < length; k++) sum += (double)x[k];
+        float sum = x[0];
+        for (int32_t k = 1; k < length; k++) sum += x[k];
         sums[i] = sum;
     }
 }
 
 /* Sums of groups of samples; `begun` samples of the first are in f->part. Returns how many were
  * completed. */
-static int32_t group_block(pt_lead *f, const float *in, double *out, int32_t n, int32_t group, int32_t begun) {
+static int32_t group_block(pt_lead *f, const float *in, float *out, int32_t n, int32_t group, int32_t begun) {
     int32_t first = 0;
     if (begun > 0) {
-        for (; n > 0 && begun < group; n--, begun++) f->part += (double)*in++;
+        for (; n > 0 && begun < group; n--, begun++) f->part += *in++;
         if (begun < group) return 0;
         out[first++] = f->part;
-        f->part = 0.0;
+        f->part = 0.0f;
     }
     int32_t whole = n / group;
     switch (group) { /* the usual ones without a loop */
@@ -125,17 +129,17 @@ static int32_t group_block(pt_lead *f, const float *in, double *out, int32_t n, 
     case 3: pt_add_up(out + first, in, whole, 3); break;
     default: pt_add_up(out + first, in, whole, group);
     }
-    for (int32_t i = whole * group; i < n; i++) f->part += (double)in[i];
+    for (int32_t i = whole * group; i < n; i++) f->part += in[i];
     return first + whole;
 }
 
 /* Band-pass of `n` steps in place. */
-static void filter_block(pt_lead *f, double *x_to_y, int32_t n) {
-    const double a1 = f->a1, a2 = f->a2, c1 = f->c1, c2 = f->c2;
-    double x1 = f->x1, x2 = f->x2, u1 = f->u1, u2 = f->u2, y1 = f->y1, y2 = f->y2;
+static void filter_block(pt_lead *f, float *x_to_y, int32_t n) {
+    const float a1 = f->a1, a2 = f->a2, c1 = f->c1, c2 = f->c2;
+    float x1 = f->x1, x2 = f->x2, u1 = f->u1, u2 = f->u2, y1 = f->y1, y2 = f->y2;
     for (int32_t i = 0; i < n; i++) {
         /* What is known a sample ahead comes first: the loop waits for one product and one sum. */
-        double x = x_to_y[i], u = (x - x2 - a2 * u2) - a1 * u1, y = (u - u2 - c2 * y2) - c1 * y1;
+        float x = x_to_y[i], u = (x - x2 - a2 * u2) - a1 * u1, y = (u - u2 - c2 * y2) - c1 * y1;
         x2 = x1;
         x1 = x;
         u2 = u1;
@@ -153,9 +157,9 @@ static void filter_block(pt_lead *f, double *x_to_y, int32_t n) {
 }
 
 /* Looks for peaks of the integral in `n` steps from `count` on. */
-static void search(pt_state *s, pt_lead *f, const double *entering, int32_t n) {
+static void search(pt_state *s, pt_lead *f, const float *entering, int32_t n) {
     pt_search q = f->search;
-    const double *leaving = entering - s->width;
+    const float *leaving = entering - s->width;
     const int64_t count = s->count, hold = s->hold;
     for (int32_t i = 0; i < n; i++) {
         q.sum += entering[i] - leaving[i];
@@ -184,12 +188,13 @@ static void advance(ecg_detector *d, pt_state *s, int32_t n) {
     const size_t at = (size_t)(s->count - s->base);
     const uint32_t now = (uint32_t)d->count & d->ring_mask;
     for (int l = 0; l < leads; l++) {
-        double *band = pt_band(d, s, l) + at, *squared = pt_squared(d, s, l) + at;
+        float *band = pt_band(d, s, l) + at, *squared = pt_squared(d, s, l) + at;
         pt_lead *f = &s->lead[l];
         group_block(f, ecg_ring(d, l) + now, band, n, group, begun % group);
         filter_block(f, band, steps);
         for (int32_t i = 0; i < steps; i++) {
-            double slope = band[i] - band[i - step];
+            float slope = fabsf(band[i] - band[i - step]);
+            slope = slope < STEEPEST ? slope : STEEPEST;
             squared[i] = slope * slope;
         }
         search(s, f, squared, steps);
@@ -203,10 +208,10 @@ static void advance(ecg_detector *d, pt_state *s, int32_t n) {
 static void come_to_rest(const ecg_detector *d, pt_state *s, int lead) {
     pt_lead *f = &s->lead[lead];
     const size_t kept = (size_t)(s->count - s->base) - (size_t)s->history;
-    memset(pt_band(d, s, lead) + kept, 0, (size_t)s->history * sizeof(double));
-    memset(pt_squared(d, s, lead) + kept, 0, (size_t)s->history * sizeof(double));
-    for (uint32_t i = 1; i <= BLOCKS; i++) f->energy[(s->blocks - i) % HISTORY] = 0.0;
-    f->u1 = f->u2 = f->y1 = f->y2 = 0.0;
+    memset(pt_band(d, s, lead) + kept, 0, (size_t)s->history * sizeof(float));
+    memset(pt_squared(d, s, lead) + kept, 0, (size_t)s->history * sizeof(float));
+    for (uint32_t i = 1; i <= BLOCKS; i++) f->energy[(s->blocks - i) % HISTORY] = 0.0f;
+    f->u1 = f->u2 = f->y1 = f->y2 = 0.0f;
     f->search = (pt_search){0};
     f->passed = 0;
 }
@@ -217,17 +222,17 @@ static void end_block(ecg_detector *d, pt_state *s) {
     s->blocks++;
     for (int l = 0; l < leads; l++) {
         pt_lead *f = &s->lead[l];
-        if (f->started && f->search.block > ARTEFACT * ARTEFACT * f->signal * f->signal) come_to_rest(d, s, l);
+        if (f->started && (double)f->search.block > ARTEFACT * ARTEFACT * f->signal * f->signal) come_to_rest(d, s, l);
         f->energy[(s->blocks - 1) % HISTORY] = f->search.block;
-        if (f->begin == INT64_MAX && f->search.block > 0.0)
+        if (f->begin == INT64_MAX && f->search.block > 0.0f)
             f->begin = d->count - s->block * s->group + s->first;
-        f->search.block = 0.0;
-        double sum = 0.0;
+        f->search.block = 0.0f;
+        float sum = 0.0f;
         for (uint32_t i = s->blocks < BLOCKS ? s->blocks : BLOCKS; i >= 1; i--)
             sum += f->energy[(s->blocks - i) % HISTORY];
         f->search.sum = sum;
-        if (fabs(f->u1) + fabs(f->u2) < REST && fabs(f->y1) + fabs(f->y2) < REST)
-            f->u1 = f->u2 = f->y1 = f->y2 = 0.0;
+        if (fabsf(f->u1) + fabsf(f->u2) < REST && fabsf(f->y1) + fabsf(f->y2) < REST)
+            f->u1 = f->u2 = f->y1 = f->y2 = 0.0f;
         if (f->faults) f->fault_at = d->count;
         if (f->faults & (ECG_FLAG_LOST | ECG_QUALITY_FLAT)) f->idle += s->block * s->group;
         f->faults = 0;
@@ -236,7 +241,7 @@ static void end_block(ecg_detector *d, pt_state *s) {
     const int32_t used = (int32_t)(s->count - s->base);
     if (used + s->block > s->length) {
         for (int l = 0; l < 2 * leads; l++) {
-            double *b = pt_band(d, s, 0) + (size_t)l * (size_t)s->length;
+            float *b = pt_band(d, s, 0) + (size_t)l * (size_t)s->length;
             memmove(b, b + used - s->history, (size_t)s->history * sizeof *b);
         }
         s->base = s->count - s->history;
@@ -310,9 +315,10 @@ static int pt_same(const ecg_detector *d, const void *state, const unsigned char
 }
 
 static int pt_lead_valid(const ecg_detector *d, const pt_state *s, const pt_lead *f) {
-    const double values[] = {f->x1,         f->x2,           f->u1,          f->u2,   f->y1, f->y2, f->part,
-                             f->search.sum, f->search.block, f->search.peak, f->signal, f->noise};
-    if (!ecg_all_finite_doubles(values, sizeof values / sizeof *values) || !ecg_all_finite_doubles(f->energy, HISTORY)
+    const float values[] = {f->x1, f->x2,   f->u1,         f->u2,           f->y1,
+                            f->y2, f->part, f->search.sum, f->search.block, f->search.peak};
+    if (!ecg_all_finite(values, sizeof values / sizeof *values) || !isfinite(f->signal) || !isfinite(f->noise)
+        || !ecg_all_finite(f->energy, HISTORY)
         || !ecg_within(f->passed, 0, PASSED) || !ecg_within(f->search.rising, 0, 1)
         || (f->search.rising && !ecg_within(f->search.peak_at, s->count - s->hold, s->count - 1)))
         return 0;
@@ -331,12 +337,12 @@ static int pt_valid(ecg_detector *d, void *state) {
     if (s->left != block - begun || s->blocks != (uint32_t)(d->count / block) || s->count != d->count / s->group
         || !ecg_within(before, s->history, s->length - s->block) || !ecg_within(s->speaker, 0, leads - 1)
         || !ecg_within(s->reported, INT64_MIN / 4, d->count)
-        || !ecg_all_finite_doubles(pt_band(d, s, 0), 2 * (size_t)leads * (size_t)s->length))
+        || !ecg_all_finite(pt_band(d, s, 0), 2 * (size_t)leads * (size_t)s->length))
         return 0;
     for (int l = 0; l < leads; l++)
         if (!pt_lead_valid(d, s, &s->lead[l])) return 0;
     return 1;
 }
 
-const ecg_method_ops ecg_pan_tompkins_ops = {pt_size,  pt_init, pt_process, pt_flush,
+const ecg_method_ops ecg_pan_tompkins_ops = {PT_MEMORY_S, pt_size,  pt_init, pt_process, pt_flush,
                                              pt_delay, pt_same, pt_valid};

@@ -37,9 +37,9 @@ typedef struct pt_beat {
 
 /* Peak search on the integral. */
 typedef struct pt_search {
-    double sum;       /* the moving-window integral */
-    double block;     /* energy of the block that is being filled */
-    double peak;      /* highest value since the valley, or lowest since the peak */
+    float sum;        /* the moving-window integral */
+    float block;      /* energy of the block that is being filled */
+    float peak;       /* highest value since the valley, or lowest since the peak */
     int64_t peak_at;  /* step of the highest value */
     int32_t rising;   /* a valley has been passed, the peak has not */
 } pt_search;
@@ -53,9 +53,9 @@ typedef struct pt_found {
 typedef struct pt_lead {
     /* Band-pass, two sections without the constant gain: u[n] = x[n] - x[n-2] - a2 u[n-2] - a1 u[n-1],
      * likewise y from u with c1 and c2. */
-    double a1, a2, c1, c2; /* from the configuration */
-    double x1, x2, u1, u2, y1, y2; /* the last two values */
-    double part;           /* sum of the samples of a group that is not complete */
+    float a1, a2, c1, c2;  /* from the configuration */
+    float x1, x2, u1, u2, y1, y2; /* the last two values */
+    float part;            /* sum of the samples of a group that is not complete */
     pt_search search;
     int32_t passed;
     pt_found found[PASSED]; /* peaks passed in the block that is being filled */
@@ -77,7 +77,7 @@ typedef struct pt_lead {
     int32_t rr_count, rr_next;
     uint32_t recent_next, heights_next;
     int32_t peaks;
-    double energy[HISTORY]; /* of the last blocks */
+    float energy[HISTORY];  /* of the last blocks */
     pt_found heights[HEIGHTS]; /* last peaks, amplitudes */
     pt_peak kept[PEAKS];    /* peaks since the last beat that are none so far */
     pt_beat recent[PT_RECENT]; /* last beats, reported if the lead speaks */
@@ -118,11 +118,11 @@ static inline size_t pt_head(int leads) {
 }
 
 /* Band-passed signal and squared slope of a lead. Step `base` comes first. */
-static inline double *pt_band(const ecg_detector *d, pt_state *s, int lead) {
-    return (double *)((char *)s + pt_head(d->config.leads)) + (size_t)lead * 2 * (size_t)s->length;
+static inline float *pt_band(const ecg_detector *d, pt_state *s, int lead) {
+    return (float *)((char *)s + pt_head(d->config.leads)) + (size_t)lead * 2 * (size_t)s->length;
 }
 
-static inline double *pt_squared(const ecg_detector *d, pt_state *s, int lead) {
+static inline float *pt_squared(const ecg_detector *d, pt_state *s, int lead) {
     return pt_band(d, s, lead) + s->length;
 }
 

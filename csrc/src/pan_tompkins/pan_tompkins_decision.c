@@ -98,7 +98,7 @@ static double busy(const pt_state *s, const pt_lead *f, double level) {
     const int known = s->blocks < HISTORY ? (int)s->blocks : HISTORY;
     int count = 0;
     if (known < HISTORY_MIN) return 0.0;
-    for (int i = 0; i < known; i++) count += f->energy[i] > limit;
+    for (int i = 0; i < known; i++) count += (double)f->energy[i] > limit;
     return (double)count / known;
 }
 
@@ -230,18 +230,18 @@ static void decide_start(ecg_detector *d, pt_state *s, pt_lead *f) {
 
 /* What lies under a peak of the integral. */
 static pt_peak examine(ecg_detector *d, pt_state *s, int lead, double integral, int64_t step) {
-    const double *band = pt_band(d, s, lead), *squared = pt_squared(d, s, lead);
+    const float *band = pt_band(d, s, lead), *squared = pt_squared(d, s, lead);
     const int32_t last = (int32_t)(step - s->base), first = last - s->width - s->step;
-    double highest = 0.0, steepest = 0.0;
+    float highest = 0.0f, steepest = 0.0f;
     for (int32_t i = first; i <= last; i++) {
-        double x = fabs(band[i]);
+        float x = fabsf(band[i]);
         highest = x > highest ? x : highest;
         steepest = squared[i] > steepest ? squared[i] : steepest;
     }
     int32_t at = first;
-    while (at < last && fabs(band[at]) < highest) at++;
+    while (at < last && fabsf(band[at]) < highest) at++;
     int64_t about = (s->base + at + 1) * s->group - 1 - s->delay;
-    pt_peak p = {about > 0 ? about : 0, sqrt(integral), sqrt(steepest)};
+    pt_peak p = {about > 0 ? about : 0, sqrt(integral), sqrt((double)steepest)};
     return p;
 }
 
@@ -269,7 +269,7 @@ static pt_found look_anew(const ecg_detector *d, const pt_state *s, pt_lead *f, 
     const int64_t first = other->at / s->block + 1, end = (found->at - s->width) / s->block;
     if (end - first < BLOCKS) return none;
     const double limit = CALM_LEVEL * height * height / BLOCKS;
-    for (int64_t b = first; b < end; b++) quiet += f->energy[b % HISTORY] <= limit;
+    for (int64_t b = first; b < end; b++) quiet += (double)f->energy[b % HISTORY] <= limit;
     if (3 * quiet < 2 * (end - first)) return none;
     f->signal = height;
     f->noise = low > 0 ? sum / low : 0.0;

@@ -1,0 +1,105 @@
+"""The C core as a library: one version everywhere, builds with lower limits, CMake, examples."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import ecgfast
+
+ROOT = Path(__file__).resolve().parents[1]
+CSRC = ROOT / "csrc"
+
+pytestmark = pytest.mark.skipif(not CSRC.is_dir(), reason="csrc/ is not beside tests/")
+
+
+def run(*command: str | Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def compiled(source: Path, to: Path, *flags: str) -> Path:
+    """A program with the core, warnings as errors."""
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc here")
+    program = to / source.stem
+    sources = sorted(CSRC.glob("src/**/*.c"))
+    options = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-ffp-contract=off"]
+    run("gcc", *options, *flags, f"-I{CSRC / 'include'}", source, *sources, "-lm", "-o", program)
+    return program
+
+
+def test_every_file_names_one_version() -> None:
+    header = (CSRC / "include" / "ecgfast.h").read_text()
+    parts = re.findall(r"#define ECG_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", header)
+    project = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.M)
+    assert project is not None
+    names = {
+        ".".join(parts),
+        project[1],
+        ecgfast.__version__,
+        json.loads((CSRC / "library.json").read_text())["version"],
+    }
+    assert len(names) == 1, names
+
+
+LOW = ("-DECG_LEADS_MAX=1", "-DECG_FS_MAX=500", "-DECG_WINDOW_MAX=128", "-DECG_STRIP_MAX=128")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        (),
+        LOW,
+        (*LOW, "-DECG_WITH_ADAPTIVE=0", "-DECG_WITH_EXTERNAL=0"),
+        ("-DECG_WITH_PAN_TOMPKINS=0",),
+        ("-DECG_WITH_EXTERNAL=0", "-m32", "-msse2", "-mfpmath=sse"),
+    ],
+    ids=["whole", "low limits", "pan-tompkins alone", "without pan-tompkins", "32 bits"],
+)
+def test_a_build_with_lower_limits_or_fewer_methods_holds(flags, tmp_path) -> None:
+    if "-m32" in flags and not Path("/usr/include/gnu/stubs-32.h").exists():
+        pytest.skip("no 32-bit C library here")
+    program = compiled(ROOT / "tests" / "c" / "exercise_build.c", tmp_path, *flags)
+    assert run(program) == "this build holds\n"
+
+
+def test_the_firmware_example_counts_the_rate(tmp_path) -> None:
+    lines = run(compiled(CSRC / "examples" / "static_memory.c", tmp_path)).splitlines()
+    assert len(lines) >= 35
+    assert set(lines) == {"75 beats a minute", "75 beats a minute, signal poor"}
+    assert lines.count("75 beats a minute, signal poor") <= 4, "only the first beats"
+
+
+def test_cmake_builds_installs_and_is_found(tmp_path) -> None:
+    cmake = shutil.which("cmake")
+    if cmake is None or subprocess.run([cmake], check=False, capture_output=True).returncode:
+        pytest.skip("no cmake here")
+    build, prefix, user = tmp_path / "build", tmp_path / "prefix", tmp_path / "user"
+    options = ["-DECG_LEADS_MAX=2", "-DECG_WITH_ADAPTIVE=OFF", f"-DCMAKE_INSTALL_PREFIX={prefix}"]
+    run(cmake, "-S", CSRC, "-B", build, *options)
+    run(cmake, "--build", build)
+    run("ctest", "--test-dir", build, "--output-on-failure")
+    run(cmake, "--install", build)
+    (pc,) = prefix.glob("**/ecgfast.pc")
+    assert "-DECG_WITH_ADAPTIVE=0 -DECG_LEADS_MAX=2" in pc.read_text()
+    assert f"Version: {ecgfast.__version__}\n" in pc.read_text()
+    user.mkdir()
+    (user / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.16)\nproject(user C)\n"
+        "find_package(ecgfast 0.1 REQUIRED)\nadd_executable(user main.c)\n"
+        "target_link_libraries(user ecgfast::ecgfast)\n"
+    )
+    (user / "main.c").write_text(
+        "#include <ecgfast.h>\n#include <stdio.h>\n"
+        'int main(void) { printf("%s %d\\n", ecg_version(), ECG_LEADS_MAX); }\n'
+    )
+    run(cmake, "-S", user, "-B", user / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
+    run(cmake, "--build", user / "build")
+    assert run(user / "build" / "user") == f"{ecgfast.__version__} 2\n"
