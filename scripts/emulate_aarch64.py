@@ -56,8 +56,8 @@ RECORDS = ("100", "105", "119", "200", "208", "222", "232")
 # Tests that hold a clock to a limit: an emulator is some twenty times slower.
 TIMED = (
     "test_import.py::test_import_is_quick",
-    "test_records.py::test_real_record_is_read_without_wfdb_and_fast",
-    "test_synthetic.py::test_a_minute_takes_under_a_second",
+    "records/test_records.py::test_real_record_is_read_without_wfdb_and_fast",
+    "records/test_synthetic.py::test_a_minute_takes_under_a_second",
 )
 # An instruction of ARMv8.1: the emulated core must stop here, else it shows nothing.
 _BEYOND = 'int main(void) { int x = 1; __asm__ volatile("ldadd w0, w0, [%0]" :: "r"(&x)); }\n'
@@ -213,14 +213,15 @@ def run_tests(
 
 def run_test_file(userland: Userland, name: str, limit: float, kept: Path) -> dict[str, Any]:
     """Run one test file inside, unless its report is there."""
-    report = kept / f"{name}.xml"
+    file = name.replace("/", ".")
+    report = kept / f"{file}.xml"
     if report.is_file():
         return outcome(report)
     if limit <= 0:
         return {"unfinished": "not run: no time left"}
     say(f"tests/{name}")
     left_out = [f"--deselect=tests/{test}" for test in TIMED if test.startswith(name)]
-    fresh = userland.share / f"{name}.xml"
+    fresh = userland.share / f"{file}.xml"
     fresh.unlink(missing_ok=True)
     try:
         userland.run(
@@ -228,7 +229,7 @@ def run_test_file(userland: Userland, name: str, limit: float, kept: Path) -> di
             *(f"--junitxml=/share/{fresh.name}", *left_out, f"tests/{name}"),
             cwd="/share/source",
             limit=limit,
-            log=kept / f"{name}.log",
+            log=kept / f"{file}.log",
         )
     except subprocess.TimeoutExpired:
         return {"unfinished": f"stopped after {limit:.0f} s"}
@@ -299,7 +300,8 @@ def parse() -> argparse.Namespace:
 
 def chosen_tests(userland: Userland, named: list[str] | None) -> tuple[list[str], list[str]]:
     """Test files to run, and those left."""
-    every = sorted(path.name for path in (userland.share / "source" / "tests").glob("test_*.py"))
+    tests = userland.share / "source" / "tests"
+    every = sorted(path.relative_to(tests).as_posix() for path in tests.rglob("test_*.py"))
     chosen = named or every
     return chosen, sorted(set(every) - set(chosen))
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import __version__
-from .._files import whole_file, write_whole
+from .._files import write_whole
 from ..errors import InputError
 from ..printable import picture_text
+from .strip import write_strip
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -257,10 +257,7 @@ def write_figure(path: Path, figure: Figure) -> None:
     InputError
         If the file cannot be written.
     """
-    with whole_file(path) as file:
-        figure.savefig(
-            file, format="png", dpi=_DPI, metadata={"Software": f"ecgfast {__version__}"}
-        )
+    write_strip(path, figure)
 
 
 def draw_score(path: Path) -> list[Path]:

@@ -65,32 +65,56 @@ def compare_candidates(
         If recordings or settings cannot be used.
     """
     _need_keras()
-    task = load_task(recipe.task)
-    results = []
-    shown: tuple[Any, ExampleSet, ExampleSet | None] | None = None
-    for name, change in candidates.items():
-        candidate = recipe.changed(change)
-        if epochs is not None:
-            candidate = candidate.changed({"schedule": {"epochs": epochs}})
-        settings = candidate.options, candidate.seed
-        if shown is None or shown[0] != settings:
-            examples = task.training_set(candidate, data, progress=progress)
-            augmented = task.augmented(candidate, data, examples, progress=progress)
-            shown = (
-                settings,
-                share_of(examples, share, recipe.seed),
-                None if augmented is None else share_of(augmented, share, recipe.seed),
+    sets = _TrainingSets(load_task(recipe.task), data, progress)
+    changed = {name: recipe.changed(change) for name, change in candidates.items()}
+    if epochs is not None:
+        few = {"schedule": {"epochs": epochs}}
+        changed = {name: candidate.changed(few) for name, candidate in changed.items()}
+    return _compare(changed, sets, folder, report, share, seed=recipe.seed)
+
+
+class _TrainingSets:
+    """Training sets and what is augmented from them, cut once for recipes that agree on them."""
+
+    def __init__(self, task: Task, data: str | os.PathLike[str], progress: bool) -> None:
+        self.task, self.data, self.progress = task, data, progress
+        self._settings: tuple[Any, ...] | None = None
+
+    def of(self, recipe: Recipe) -> tuple[ExampleSet, ExampleSet | None]:
+        """Training set of a recipe, and the examples augmented from it."""
+        settings = recipe.options, recipe.seed, recipe.folds
+        if self._settings != settings:
+            self._examples = self.task.training_set(recipe, self.data, progress=self.progress)
+            self._augmented = self.task.augmented(
+                recipe, self.data, self._examples, progress=self.progress
             )
+            self._settings = settings
+        return self._examples, self._augmented
+
+
+def _compare(
+    candidates: Mapping[str, Recipe],
+    sets: _TrainingSets,
+    folder: Path,
+    report: Report,
+    share: float,
+    *,
+    seed: int,
+) -> list[CandidateResult]:
+    results = []
+    for name, candidate in candidates.items():
+        examples, augmented = sets.of(candidate)
+        examples = share_of(examples, share, seed)
         result = cross_validate(
-            task,
+            sets.task,
             candidate,
-            shown[1],
+            examples,
             name,
-            augmented=shown[2],
-            noise=_noise(task, candidate, shown[1], data),
+            augmented=None if augmented is None else share_of(augmented, share, seed),
+            noise=_noise(sets.task, candidate, examples, sets.data),
             folder=folder,
             report=report,
-            progress=progress,
+            progress=sets.progress,
         )
         low, high = result.interval
         report(f"{name}: criterion {result.criterion:.4f} [{low:.4f}, {high:.4f}]")
@@ -148,15 +172,15 @@ def train_model(
     task = load_task(recipe.task)
     folder = Path(work)
     folder.mkdir(parents=True, exist_ok=True)
-    results = compare_candidates(
-        recipe, recipe.candidates, data, folder / "crossval", report, progress=progress
-    )
+    sets = _TrainingSets(task, data, progress)
+    candidates = {name: recipe.changed(change) for name, change in recipe.candidates.items()}
+    results = _compare(candidates, sets, folder / "crossval", report, 1.0, seed=recipe.seed)
     chosen, answers = recipe, {}
     if results:
         best = choose(results)
-        chosen, answers = recipe.changed(recipe.candidates[best.name]), dict(best.outputs)
+        chosen, answers = candidates[best.name], dict(best.outputs)
         report(f"chosen: {best.name}")
-    model, examples, made, parts = _trained(task, chosen, data, folder, report, progress)
+    model, examples, made, parts = _trained(sets, chosen, folder, report)
     parts |= task.finish(model, chosen, examples, answers)
     _save(model, folder / "model.keras")
     card = model_card(task, chosen, examples, command)
@@ -168,9 +192,7 @@ def train_model(
     for heading, change in recipe.protocols.items():
         other = chosen.changed(change)
         report(f"protocol: {heading}")
-        card.metrics[heading] = _protocol(
-            task, other, data, folder / slug(heading), report, progress
-        )
+        card.metrics[heading] = _protocol(sets, other, folder / slug(heading), report)
     export(
         model,
         output,
@@ -215,23 +237,21 @@ def _noise(
 
 
 def _trained(
-    task: Task,
+    sets: _TrainingSets,
     recipe: Recipe,
-    data: str | os.PathLike[str],
     folder: Path,
     report: Report,
-    progress: bool,
 ) -> tuple[Any, ExampleSet, dict[str, int], dict[str, Any]]:
     """Network, training set, counts of augmented examples, figures of both parts."""
     from .fitting.fit import fit, predict
 
     folder.mkdir(parents=True, exist_ok=True)
-    examples = task.training_set(recipe, data, progress=progress)
+    task = sets.task
+    examples, augmented = sets.of(recipe)
     report(
         f"{len(examples)} training examples of {len(set(examples.patient.tolist()))} patients: "
         f"{examples.counts()}"
     )
-    augmented = task.augmented(recipe, data, examples, progress=progress)
     counts = {} if augmented is None else augmented.counts()
     if counts:
         report(f"{sum(counts.values())} made from them, for training alone: {counts}")
@@ -241,10 +261,10 @@ def _trained(
         recipe,
         with_augmented(parts["training part"], augmented),
         parts["validation part"],
-        noise=_noise(task, recipe, examples, data),
+        noise=_noise(task, recipe, examples, sets.data),
         checkpoint=folder / "checkpoint.npz",
         report=report,
-        progress=progress,
+        progress=sets.progress,
     )
     _save(fitted.model, folder / "model.keras")
     write_json(folder / "learning_curves.json", fitted.history)
@@ -259,19 +279,18 @@ def _trained(
 
 
 def _protocol(
-    task: Task,
+    sets: _TrainingSets,
     recipe: Recipe,
-    data: str | os.PathLike[str],
     folder: Path,
     report: Report,
-    progress: bool,
 ) -> dict[str, Any]:
     """Figures of the recipe trained anew under another protocol, with Keras."""
     from .fitting.fit import predict
 
-    model, examples, _, metrics = _trained(task, recipe, data, folder, report, progress)
+    task = sets.task
+    model, examples, _, metrics = _trained(sets, recipe, folder, report)
     details: list[Any] = [{"split": task.facts(recipe, examples).split}]
-    for heading, shown in task.test_sets(recipe, data, progress=progress).items():
+    for heading, shown in task.test_sets(recipe, sets.data, progress=sets.progress).items():
         for view, part in task.views(shown).items():
             title = ", ".join(filter(None, (heading, view)))
             outputs = predict(model, part)

@@ -201,7 +201,7 @@ def stream() -> Callable[..., subprocess.Popen[bytes]]:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                cwd=Path(__file__).parent,
+                cwd=Path(__file__).parents[1],
             )
         )
         return started[-1]

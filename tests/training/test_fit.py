@@ -317,8 +317,8 @@ fit(toy_recipe(), toy_examples(), checkpoint=Path(sys.argv[1]), report=kill)
 
 def test_a_killed_training_goes_on(fitting, tmp_path) -> None:
     file = tmp_path / "checkpoint.npz"
-    package = Path(fitting.__file__).parents[2]
-    paths = f"{Path(__file__).parent}:{package}"
+    package = Path(fitting.__file__).parents[3]
+    paths = f"{Path(__file__).parents[1]}:{package}"
     import os
 
     done = subprocess.run(

@@ -17,7 +17,7 @@ from ecgfast.errors import EcgfastError, InputError, RecordError
 from ecgfast.records import Record, read_record
 from ecgfast.sources.text_lines import LineParser
 
-FOLDER = Path(__file__).parent / "recordings"
+FOLDER = Path(__file__).parents[1] / "recordings"
 TRUTH = json.loads((FOLDER / "truth.json").read_text())
 
 # Seconds of missing samples: from there on beats are later than in the signal that was cut.

@@ -13,7 +13,7 @@ import pytest
 from ecgfast import BeatBatch, BeatStream
 from ecgfast.records import demo_record
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 CSRC = HERE.parent / "csrc"
 COMPILERS = ("gcc", "clang")
 SOURCES = sorted(CSRC.glob("src/**/*.c"))

@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 REPORT = """<testsuites><testsuite name="pytest">
 <testcase classname="tests.test_a" name="test_one" time="1"/>

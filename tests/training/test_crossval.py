@@ -195,6 +195,32 @@ def test_augmented_examples_are_learnt_from_and_counted_but_not_watched_or_score
     assert not np.char.endswith(watched.record, ", made").any()
 
 
+def test_candidates_and_training_share_examples_that_were_cut_once(
+    toy: ToyTask, tmp_path, monkeypatch
+) -> None:
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
+    from ecgfast.training.export import tflite as exporting
+
+    cut = []
+    original = toy.training_set
+
+    def training_set(recipe, data, *, progress=False):
+        cut.append(recipe)
+        return original(recipe, data, progress=progress)
+
+    monkeypatch.setattr(toy, "training_set", training_set)
+    monkeypatch.setattr(exporting, "export", lambda *args, card, **options: cards.append(card))
+    monkeypatch.setattr(workflow, "score_on_test", lambda *args, **options: cards[0])
+    cards: list[ModelCard] = []
+    path = save_recipe(
+        tmp_path, candidates={"plain": {}, "wide net": {"architecture": {"filters": [8]}}}
+    )
+    command = ["train", str(path), "--data", str(tmp_path), "--work", str(tmp_path / "work")]
+    assert main([*command, "--output", str(tmp_path / "models")]) == 0
+    assert len(cut) == 1
+    assert len(cards[0].metrics["cross_validation"]) == 2
+
+
 def test_a_task_from_recipe_to_card_and_evaluation(
     toy: ToyTask,
     tmp_path,

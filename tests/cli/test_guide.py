@@ -12,7 +12,7 @@ import pytest
 from ecgfast import benchmark, cli
 from ecgfast.cli import stream
 
-GUIDE = Path(__file__).parents[1] / "docs" / "raspberry-pi.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "raspberry-pi.md"
 pytestmark = pytest.mark.skipif(not GUIDE.is_file(), reason="the docs are not in this checkout")
 
 

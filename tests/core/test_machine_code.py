@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "machine_code.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "machine_code.py"
 ASSEMBLER = "aarch64-linux-gnu-as"
 COMPILER = "aarch64-linux-gnu-gcc"
 

@@ -25,7 +25,7 @@ from ecgfast.errors import ModelError
 from ecgfast.runtime import Classifier, available_models, classifier, trial
 from ecgfast.runtime.flatbuffer import check_model, has_int8_layers, refused_operators
 
-HOSTILE = Path(__file__).parent / "hostile"
+HOSTILE = Path(__file__).parents[1] / "hostile"
 # Of TensorFlow Lite's schema.
 TILE, TILE_OPTIONS = 69, 51
 
