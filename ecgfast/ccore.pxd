@@ -8,12 +8,14 @@ cdef extern from "ecgfast.h" nogil:
     const int ECG_ALIGNMENT
     const int ECG_SNAPSHOT_EXTRA
     const int ECG_LEADS_MAX
+    const double ECG_RATE_MAX
 
     ctypedef enum ecg_status:
         ECG_OK
         ECG_ERROR_FS
         ECG_ERROR_SNAPSHOT
         ECG_ERROR_ORDER
+        ECG_ERROR_RATE
 
     ctypedef enum ecg_method:
         ECG_PAN_TOMPKINS
@@ -43,6 +45,7 @@ cdef extern from "ecgfast.h" nogil:
         int32_t leads
         int32_t method
         double keep
+        double max_rate
 
     ctypedef struct ecg_qrs:
         int64_t r_sample

@@ -81,7 +81,8 @@ class BeatBatch:
         is longer than one beat.
     quality : ndarray of uint32, shape (n,)
         Bits: 1 gap, 2 flat, 4 saturated, 8 noisy, 16 learning, 32 doubtful,
-        64 ventricular flutter or fibrillation; 0 is good.
+        64 ventricular flutter or fibrillation, 128 a heart rate within 10 % of the highest that can be
+        found; 0 is good.
     """
 
     r_sample: object
@@ -208,7 +209,7 @@ cdef int _check(int status) except -1:
     return 0
 
 
-cdef c.ecg_detector_config _detector_config(fs, leads, method, max_delay) except *:
+cdef c.ecg_detector_config _detector_config(fs, leads, method, max_delay, max_rate) except *:
     cdef c.ecg_detector_config config
     if not isinstance(method, str) or method not in _ALL_METHODS:
         raise InputError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
@@ -217,10 +218,18 @@ cdef c.ecg_detector_config _detector_config(fs, leads, method, max_delay) except
     config.leads = _whole(leads, "leads")
     config.method = _ALL_METHODS[method]
     config.keep = 0.0
+    config.max_rate = 0.0 if max_rate is None else real_number(max_rate, "max_rate")
+    if max_rate is not None and config.max_rate == 0.0:
+        config.max_rate = -1.0  # 0 stands for the default in the core alone
     cdef int status = c.ecg_detector_check(&config)
     if status != c.ECG_OK:
-        raise InputError(
-            f"{c.ecg_status_text(status).decode()}: fs={fs}, leads={leads}, max_delay={max_delay}")
+        shrunk = "" if config.max_rate in (0.0, c.ECG_RATE_MAX) else (
+            f", max_rate={max_rate} (the limits of fs grow and that of max_delay shrinks "
+            f"{config.max_rate / c.ECG_RATE_MAX:g} times)")
+        if status == c.ECG_ERROR_RATE:
+            shrunk = f", max_rate={max_rate}"
+        raise InputError(f"{c.ecg_status_text(status).decode()}: fs={fs}, leads={leads}, "
+                         f"max_delay={max_delay}{shrunk}")
     return config
 
 
@@ -437,6 +446,11 @@ cdef class QRSDetector(_Exclusive):
         Seconds from an R peak to its report at the most, at least 0.35.
     leads : int
         Leads in each chunk.
+    max_rate : float, optional
+        Beats a minute that can be found, 300 to 900; 300, the most of a human heart, by default. For
+        small animals: all times of detection shrink by 300 / max_rate, so that a mouse's QRS complex at
+        600 a minute looks like a person's at 200; `fs` must be at least 99.5 Hz times max_rate / 300.
+        A rate within 10 % of `max_rate` sets quality bit 128: beats may be missed.
 
     Raises
     ------
@@ -466,12 +480,12 @@ cdef class QRSDetector(_Exclusive):
     cdef object quality_
     cdef bint ended
 
-    def __init__(self, fs, *, method="neural", max_delay=None, leads=1):
+    def __init__(self, fs, *, method="neural", max_delay=None, leads=1, max_rate=None):
         cdef c.ecg_detector_config config
         cdef _Block block
         self.enter()
         try:
-            config = _detector_config(fs, leads, method, max_delay)
+            config = _detector_config(fs, leads, method, max_delay, max_rate)
             if config.method == c.ECG_GIVEN:
                 raise InputError("the method 'given' is for BeatStream: nothing is left to detect")
             block = _Block(c.ecg_detector_size(&config))
@@ -508,6 +522,12 @@ cdef class QRSDetector(_Exclusive):
         """Seconds from an R peak to its report at the most, as was asked for; None for the method's own."""
         self.check_ready()
         return self.config.max_delay or None
+
+    @property
+    def max_rate(self):
+        """Beats a minute that can be found, at most."""
+        self.check_ready()
+        return self.config.max_rate or c.ECG_RATE_MAX
 
     @property
     def leads(self):
@@ -623,14 +643,16 @@ cdef class QRSDetector(_Exclusive):
     def __reduce__(self):
         self.begin()
         try:
-            arguments = (self.fs, self.method, self.max_delay, self.leads, self.block.save())
-            return _restore_detector, (*arguments, True) if self.ended else arguments
+            arguments = (self.fs, self.method, self.max_delay, self.leads, self.block.save(), bool(self.ended),
+                         self.config.max_rate or None)
+            return _restore_detector, arguments
         finally:
             self.end()
 
 
-def _restore_detector(fs, method, max_delay, leads, snapshot, ended=False):
-    cdef QRSDetector detector = QRSDetector(fs, method=method, max_delay=max_delay, leads=leads)
+def _restore_detector(fs, method, max_delay, leads, snapshot, ended=False, max_rate=None):
+    cdef QRSDetector detector = QRSDetector(fs, method=method, max_delay=max_delay, leads=leads,
+                                            max_rate=max_rate)
     detector.block.restore(snapshot)
     detector.ended = bool(ended)
     return detector
@@ -655,6 +677,8 @@ cdef class BeatStream(_Exclusive):
         1 waits for the next RR interval, which then is among the features.
     window : WindowSpec, optional
         The model's time grid.
+    max_rate : float, optional
+        As for `QRSDetector`; above 300 windows and features show time stretched by max_rate / 300.
 
     Raises
     ------
@@ -688,14 +712,14 @@ cdef class BeatStream(_Exclusive):
     cdef bint ended
 
     def __init__(self, fs, *, leads=1, method="neural", max_delay=None, lead=0, lookahead=0,
-                 window=None):
+                 window=None, max_rate=None):
         cdef c.ecg_detector_config detector
         cdef c.ecg_window_config config
         cdef _Block block
         cdef int status
         self.enter()
         try:
-            detector = _detector_config(fs, leads, method, max_delay)
+            detector = _detector_config(fs, leads, method, max_delay, max_rate)
             spec = _window_spec(window)
             config.grid_fs = spec.grid_fs
             config.before = spec.before
@@ -752,6 +776,12 @@ cdef class BeatStream(_Exclusive):
         """Seconds from an R peak to its report at the most, as was asked for; None for the method's own."""
         self.check_ready()
         return self.detector.max_delay or None
+
+    @property
+    def max_rate(self):
+        """Beats a minute that can be found, at most."""
+        self.check_ready()
+        return self.detector.max_rate or c.ECG_RATE_MAX
 
     @property
     def leads(self):
@@ -935,7 +965,8 @@ cdef class BeatStream(_Exclusive):
         self.begin()
         try:
             settings = dict(leads=self.leads, method=self.method, max_delay=self.max_delay, lead=self.lead,
-                            lookahead=self.lookahead, window=tuple(self.window))
+                            lookahead=self.lookahead, window=tuple(self.window),
+                            max_rate=self.detector.max_rate or None)
             waiting = self.marks[self.next_mark:].tolist()
             arguments = (self.fs, settings, self.block.save(), waiting, self.last_mark)
             return _restore_stream, (*arguments, True) if self.ended else arguments

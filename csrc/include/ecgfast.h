@@ -30,7 +30,7 @@ extern "C" {
 #define ECG_VERSION_MAJOR 0
 #define ECG_VERSION_MINOR 1
 #define ECG_VERSION_PATCH 0
-#define ECG_STATE_VERSION 5     /* of the layout of states; a snapshot of another version is refused */
+#define ECG_STATE_VERSION 6     /* of the layout of states; a snapshot of another version is refused */
 
 /* Limits that a build may lower, with the same -D for the library and for what uses it: what is refused, and
  * what some arrays are sized for (a state block takes no more than its configuration needs). */
@@ -47,6 +47,8 @@ extern "C" {
 #define ECG_STRIP_MAX 2048      /* points of a strip */
 #endif
 #define ECG_FS_MIN 99.5         /* Hz: 100 Hz, likewise */
+#define ECG_RATE_MAX 300.0      /* beats a minute: the highest rate of a human heart */
+#define ECG_RATE_MAX_ANIMALS 900.0 /* of the smallest animals whose ECG is recorded */
 #define ECG_ALIGNMENT 16        /* bytes, of every state block */
 
 /* Detection methods that a build may leave out, with -DECG_WITH_...=0: they are unknown then. */
@@ -75,6 +77,7 @@ typedef enum ecg_status {
     ECG_ERROR_SNAPSHOT = -8,    /* bytes are no snapshot of such a state, or damaged */
     ECG_ERROR_ORDER = -9,       /* an R peak given out of order or too far back */
     ECG_ERROR_CONFIG = -10,     /* a snapshot of a state with another configuration */
+    ECG_ERROR_RATE = -11,       /* max_rate outside ECG_RATE_MAX..ECG_RATE_MAX_ANIMALS or not finite */
     ECG_ERROR_KEEP = -12        /* keep negative, beyond ECG_KEEP_MAX_S or not finite */
 } ecg_status;
 
@@ -123,7 +126,9 @@ typedef enum ecg_quality {
     ECG_QUALITY_NOISY = 8,      /* noise of the size of the QRS complex */
     ECG_QUALITY_LEARNING = 16,  /* too few beats seen for thresholds or templates */
     ECG_QUALITY_DOUBTFUL = 32,  /* the detector was not sure that this is a beat */
-    ECG_QUALITY_FLUTTER = 64    /* ventricular flutter or fibrillation: a wave, no beat (streams only) */
+    ECG_QUALITY_FLUTTER = 64,   /* ventricular flutter or fibrillation: a wave, no beat (streams only) */
+    ECG_QUALITY_RATE_LIMIT = 128 /* most of the last eight RR intervals are within 10 % of the shortest that can be
+                                 * found (max_rate): beats may be missed */
 } ecg_quality;
 
 #define ECG_KEEP_MAX_S 60.0     /* s: the most that a caller may ask to keep */
@@ -134,6 +139,10 @@ typedef struct ecg_detector_config {
     int32_t leads;              /* samples come interleaved, `leads` values each */
     int32_t method;             /* ecg_method */
     double keep;                /* s of signal that stay in memory at least; 0: as detection needs */
+    double max_rate;            /* beats a minute that can be found, ECG_RATE_MAX..ECG_RATE_MAX_ANIMALS; 0:
+                                 * ECG_RATE_MAX. Above that the core works as at fs * ECG_RATE_MAX / max_rate, which
+                                 * has to be ECG_FS_MIN or more: all times of detection and windows shrink.
+                                 * Positions stay samples, the RR intervals of beats stay s. */
 } ecg_detector_config;
 
 typedef struct ecg_qrs {

@@ -69,6 +69,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="report each beat at most this long after its R peak",
     )
+    parser.add_argument(
+        "--max-rate",
+        type=float,
+        metavar="BPM",
+        help="highest heart rate that occurs, 300 (default) to 900 a minute, for small animals",
+    )
     add_output(parser, _ANNOTATOR)
     add_force(parser)
     add_json(parser, "the summary")
@@ -89,7 +95,11 @@ def _run(args: argparse.Namespace) -> int:
     guard.check(file, _KINDS[form], output_option(args))
     # The same R peaks as a detector's, with flutter told.
     stream = BeatStream(
-        source.fs, method=args.method, max_delay=args.max_delay, leads=len(source.leads)
+        source.fs,
+        method=args.method,
+        max_delay=args.max_delay,
+        leads=len(source.leads),
+        max_rate=args.max_rate,
     )
     blocks = math.ceil(source.duration / _BLOCK_S)
     found = [

@@ -25,6 +25,7 @@ class Quality(IntFlag):
     LEARNING = 16
     DOUBTFUL = 32
     FLUTTER = 64
+    RATE_LIMIT = 128
 
 
 @dataclass(frozen=True, slots=True)

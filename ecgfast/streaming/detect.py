@@ -23,6 +23,7 @@ def detect_qrs(
     *,
     method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
     max_delay: float | None = None,
+    max_rate: float | None = None,
 ) -> npt.NDArray[np.int64]:
     """R peaks of a whole signal: exactly what a stream returns for it, however it is cut.
 
@@ -34,7 +35,7 @@ def detect_qrs(
         block by block. All leads serve the detection.
     fs : float, optional
         Sampling rate, 99.5 to 2010 Hz; needed only where the signal does not carry it.
-    method, max_delay
+    method, max_delay, max_rate
         As for `QRSDetector`.
 
     Returns
@@ -64,7 +65,9 @@ def detect_qrs(
         if fs is None:
             raise InputError("fs is needed: the signal carries no sampling rate (give it in Hz)")
         rate, n_leads, chunks = fs, array.shape[1] if array.ndim == 2 else 1, iter((array,))
-    detector = QRSDetector(rate, method=method, max_delay=max_delay, leads=n_leads)
+    detector = QRSDetector(
+        rate, method=method, max_delay=max_delay, leads=n_leads, max_rate=max_rate
+    )
     peaks = [detector.process(chunk) for chunk in chunks]
     return np.concatenate([*peaks, detector.flush()])
 

@@ -1,7 +1,7 @@
 """The adaptive detector, slowly: written from its description, in double precision, nothing saved.
 
 Every decision recomputes all scores and paths; the C core keeps what has not changed. One lead or
-several; R peaks come from `refined`, the C core's own refinement written out.
+several; R peaks come from `Refiner`, the C core's own refinement written out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .lead import cleaned
-from .rpeak import flickers, refined
+from .rpeak import Refiner, flickers
 
 Array = npt.NDArray[np.float64]
 
@@ -58,6 +58,7 @@ class Lead:
     wave: Array
     nothing: npt.NDArray[np.bool_]
     clean: Array
+    refiner: Refiner
     weight: float = 1.0
     scale: float = 1.0
     seeded: bool = False
@@ -88,6 +89,11 @@ def threshold(signal: float, noise: float) -> float:
     return signal - min((1 - 0.53) * (signal - noise), 1.8)
 
 
+def lowered(signal: float, noise: float, fall: float) -> float:
+    """After a pause: lower, but never below a seventh of the signal."""
+    return max(threshold(signal - fall, noise), signal - 2.0)
+
+
 class Adaptive:
     """Detects the beats of a whole signal (n,) or (n, leads) at `fs` Hz."""
 
@@ -116,7 +122,7 @@ class Adaptive:
             bands = [np.abs(np.convolve(wave, f)) ** 2 for f in (low, high)]
             upper = bands[1][len(high) // 2 :][:steps]
             energy = bands[0][self.centre :][:steps] + upper
-            self.leads.append(Lead(energy, upper, wave, nothing, clean))
+            self.leads.append(Lead(energy, upper, wave, nothing, clean, Refiner(fs)))
         self.steps = steps
         longest = max_delay - 0.265 if max_delay > 0 else 1e9
         self.wait, self.expire = min(1.05, longest), min(1.08, longest)
@@ -377,7 +383,8 @@ class Adaptive:
         if min(self.correlation(c, k, [shape])[0] for c in others) < 0.8:
             return None
         if s.known == 8 and s.kept is not None:
-            return middle.heights[k] if self.correlation(middle, k, [s.kept])[0] > 0.6 else None
+            least = 0.93 if middle.heights[k] < s.kept_signal - 0.7 else 0.6
+            return middle.heights[k] if self.correlation(middle, k, [s.kept])[0] > least else None
         return middle.heights[k]
 
     def sure(self) -> bool:
@@ -419,8 +426,8 @@ class Adaptive:
             c.share += s.weight * (s.last_share if faulty else c.shares[k])
             if faulty:
                 continue
-            bar = threshold(s.signal - fall, s.noise)
-            steady = threshold(s.steady_signal - fall, s.steady_noise)
+            bar = lowered(s.signal, s.noise, fall)
+            steady = lowered(s.steady_signal, s.steady_noise, fall)
             if s.models and bar > steady:
                 bar -= distrust * (bar - steady)
             own = min(c.heights[k] - bar, 2.0)
@@ -456,8 +463,11 @@ class Adaptive:
 
     def pair_cost(self, height: float, share: float, c: Candidate, rr: float) -> float:
         cost = self.interval_cost(rr)
+        fall = height - c.height + 0.5 * (share - c.share)
+        if rr < 0.33 and c.like > 0.85 and abs(fall) < 0.2:
+            cost *= 0.2
         if rr < 0.36 + 0.09:
-            drop = height - c.height + 0.5 * (share - c.share) - 1
+            drop = fall - 1
             cost += 1.3 * min(1.0, 1 - (rr - 0.36) / 0.09) * max(drop, 0.0)
         return cost
 
@@ -567,7 +577,8 @@ class Adaptive:
                     lead = k
         about = c.at * self.group + (self.group - 1) // 2
         seen = min(index * self.group, self.samples)
-        r = refined(self.leads[lead].clean, self.fs, about, seen)
+        speaker = self.leads[lead]
+        r = speaker.refiner.refined(speaker.clean, about, seen)
         if not self.beats or r > self.beats[-1]:
             self.beats.append(r)
 
@@ -625,7 +636,8 @@ class Adaptive:
         if not self.again and self.start < 2.15:
             self.trust = self.recent = max(self.trust, 1.1)
             return True
-        return self.trust > 1.1 and self.contrast(path) > 1.3
+        alike = len(rr) > 1 and like > 0.8 and var < 0.15
+        return self.trust > 1.1 and self.contrast(path) > (0.9 if alike else 1.3)
 
     def contrast(self, path: list[Candidate]) -> float:
         """How far the path's candidates stand out from the others, medians of either."""

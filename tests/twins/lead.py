@@ -8,7 +8,9 @@ import numpy as np
 
 
 def cleaned(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
-    """Take the offset away, bridge what is missing; where the lead gives nothing (gap or flat).
+    """Take the offset away, bridge what is missing; where the lead gives nothing.
+
+    That is where it is flat, and where more than 10 ms are missing.
 
     After 0.12 s without samples or more the lead goes on where it stopped.
     """
@@ -22,7 +24,7 @@ def cleaned(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
     for i, value in enumerate(np.asarray(signal, np.float32)):
         if not abs(value) <= np.float32(1e30):
             missing += 1
-            nothing[i] = True
+            nothing[i] = missing > math.ceil(0.01 * fs)
         else:
             if offset is None:
                 offset = value

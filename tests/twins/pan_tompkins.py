@@ -14,7 +14,7 @@ import numpy as np
 from scipy.signal import butter, group_delay, lfilter
 
 from .lead import cleaned
-from .rpeak import flickers, refined
+from .rpeak import Refiner, flickers
 
 BLOCKS = 4
 NEVER = -(10**12)
@@ -51,6 +51,7 @@ class Decision:
 
     def __init__(self, clean: np.ndarray, fs: float, limit: int | None) -> None:
         self.clean, self.fs, self.limit = clean, fs, limit
+        self.refiner = Refiner(fs)
         self.count = 0  # samples seen
         self.levels = Levels()
         self.waiting: list[Peak] = []
@@ -140,7 +141,7 @@ class Decision:
         v.calm = 0 if v.noisy and v.calm < 24 else min(v.calm + 1, 24)
         if v.noisy or p.about - self.reported < 0.19 * self.fs:
             return
-        r = refined(self.clean, self.fs, p.about, self.count)
+        r = self.refiner.refined(self.clean, p.about, self.count)
         if self.limit is not None and self.count - r > self.limit:
             return
         self.reported = p.about
@@ -225,7 +226,7 @@ def detected(signal: np.ndarray, fs: float, max_delay: float | None = None) -> n
         nonlocal started, rising, peak
         if limit is not None and started and rising:
             p = examine(peak, peak_at)
-            r = min(p.about, refined(clean, fs, p.about, d.count))
+            r = min(p.about, d.refiner.refined(clean, p.about, d.count, learn=False))
             if d.count + block * group - r > limit:
                 passed.append((peak, peak_at))
                 rising, peak = False, integral[d.count // group - 1]

@@ -3,33 +3,78 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 
-def refined(clean: np.ndarray, fs: float, about: int, count: int) -> int:
-    """First sample where |mean of 20 ms - mean of 140 ms| peaks at 95 % of its highest or more."""
-    search, level = math.ceil(0.12 * fs), math.ceil(0.07 * fs)
-    smooth, reach = math.floor(0.01 * fs + 0.5), math.ceil(0.15 * fs)
-    first, last = max(0, about - search - level), min(about + reach, count - 1)
-    if last <= first:
-        return max(0, about)
-    x = clean[first : last + 1].astype(float)
-    low, high = max(0, about - search - first), min(about + search - first, len(x) - 1)
-    height = np.array(
-        [
-            abs(
+@dataclass
+class Refiner:
+    """R peaks of one lead: which of several deflections it is depends on the beats before."""
+
+    fs: float
+    sign: int = 0
+    offset: float = 0.0
+    surplus: float = 0.0
+    misses: int = 0
+
+    def refined(self, clean: np.ndarray, about: int, count: int, *, learn: bool = True) -> int:
+        """The kept deflection where it has 70 % of the highest, otherwise the first with 95 %.
+
+        Heights are mean of 20 ms - mean of 140 ms.
+        """
+        fs = self.fs
+        search, level = math.ceil(0.12 * fs), math.ceil(0.07 * fs)
+        smooth, reach = math.floor(0.01 * fs + 0.5), math.ceil(0.15 * fs)
+        first, last = max(0, about - search - level), min(about + reach, count - 1)
+        if last <= first:
+            return max(0, about)
+        x = clean[first : last + 1].astype(float)
+        low, high = max(0, about - search - first), min(about + search - first, len(x) - 1)
+        height = np.array(
+            [
                 x[max(0, i - smooth) : i + smooth + 1].mean()
                 - x[max(0, i - level) : i + level + 1].mean()
-            )
-            for i in range(low, high + 1)
+                for i in range(low, high + 1)
+            ]
+        )
+        mark = about - first - low
+        return first + low + self.choose(height, mark, learn)
+
+    def choose(self, height: np.ndarray, mark: int, learn: bool) -> int:
+        size = np.abs(height)
+        top = size.max()
+        maxima = [
+            k
+            for k in range(len(size) - 1)
+            if size[k + 1] <= size[k] and (k == 0 or size[k - 1] <= size[k])
         ]
-    )
-    top = height.max()
-    for k, h in enumerate(height[:-1]):
-        if h >= 0.95 * top and height[k + 1] <= h and (k == 0 or height[k - 1] <= h):
-            return first + low + k
-    return first + high
+        early = [k for k in maxima if size[k] >= 0.95 * top]
+        first = early[0] if early else len(size) - 1
+        same = [
+            k
+            for k in maxima
+            if size[k] >= 0.7 * top
+            and (height[k] >= 0) == (self.sign > 0)
+            and abs(k - mark - self.offset) <= 0.025 * self.fs
+        ]
+        kept = max(same, key=lambda k: size[k]) if same and self.sign else None
+        if not learn:
+            return first if kept is None else kept
+        if kept is None:
+            if self.sign:
+                self.misses += 1
+                if self.misses < 8:
+                    return first
+        else:
+            self.misses = 0
+            self.offset += 0.25 * (kept - mark - self.offset)
+            self.surplus += 0.125 * (math.log(top / size[kept]) - self.surplus)
+            if self.surplus < math.log(1.1):
+                return kept
+        self.sign = -1 if height[first] < 0 else 1
+        self.offset, self.surplus, self.misses = first - mark, 0.0, 0
+        return first
 
 
 def flickers(clean: np.ndarray, about: int, fs: float) -> bool:

@@ -15,12 +15,12 @@ typedef struct adaptive_constants {
     /* feature */
     float low_hz, high_hz, high_gain, hold_s, edge_s;
     /* levels */
-    float mix, depth, cap, quantile, noise_quantile, near_s, gap_from, gap_rate, start_s, learn_s;
+    float mix, depth, cap, quantile, noise_quantile, near_s, gap_from, gap_rate, gap_depth, start_s, learn_s;
     /* shape */
     float like_cost, like_from, template_gain, band_from;
     /* rhythm */
     float short_from, short_cost, long_from, long_cost, long_cap, soft;
-    float refractory_s, refractory_cost, t_gain, t_share, t_from, t_full_s, t_ramp_s;
+    float refractory_s, refractory_cost, twin_like, twin_drop, twin_share, t_gain, t_share, t_from, t_full_s, t_ramp_s;
     /* when to decide */
     float clear_score, clear_short, clear_long, clear_like, clear_drop;
     float wait_rr, wait_min_s, wait_max_s;
@@ -33,7 +33,7 @@ typedef struct adaptive_constants {
     /* the patient is back */
     float keep_from, keep_like, back_like, back_height, back_short, back_long, back_pause, back_lower, back_higher;
     /* evidence before trust */
-    float start_contrast, alike_from, alike_rate, sure_kept;
+    float start_contrast, start_low, start_like, start_var, alike_from, alike_rate, sure_kept;
 } adaptive_constants;
 
 extern const adaptive_constants ecg_adaptive_constants;

@@ -23,6 +23,7 @@ const adaptive_constants ecg_adaptive_constants = {
     .near_s = 0.28f,        /* a louder neighbour within a QT interval sets the level: no lock on P waves */
     .gap_from = 1.8f,       /* RR intervals without a beat from which the signal level falls: one lost beat */
     .gap_rate = 0.7f,       /* by half a second, per second */
+    .gap_depth = 2.0f,      /* but the threshold never below a seventh of the signal: P waves in standstill */
     .start_s = 2.15f,       /* the first seconds are decided in retrospect: two beats at 60 a minute */
     .learn_s = 3.5f,        /* and levels learned for longer: two beats at 40 a minute tell QRS from T */
 
@@ -41,6 +42,9 @@ const adaptive_constants ecg_adaptive_constants = {
     .soft = 4.0f,           /* costs fall to a half at 25 % RR variability: atrial fibrillation */
     .refractory_s = 0.33f,  /* intervals below 180 a minute need good reason */
     .refractory_cost = 2.0f,
+    .twin_like = 0.85f,     /* less where the wave has the running shape and is as high and quick as the one ... */
+    .twin_drop = 0.2f,      /* ... before, to within this in logs: no T wave is, but a tachycardia's beat is */
+    .twin_share = 0.2f,     /* what the interval then costs, so that every second beat is not left out */
     .t_gain = 1.3f,         /* a small slow wave soon after a large quick one is its T wave */
     .t_share = 0.5f,        /* weight of the fall in quickness beside the fall in height */
     .t_from = 1.0f,         /* falls of less than e are left to the other rules */
@@ -95,7 +99,10 @@ const adaptive_constants ecg_adaptive_constants = {
 
     /* ---- evidence before trust */
     .start_contrast = 1.3f, /* beats over the rest of the first seconds, in logs: noise has 0.4, seldom 1.1 */
+    .start_low = 0.9f,      /* less will do where the beats of these seconds ... */
+    .start_like = 0.8f,     /* ... are alike, as those of muscle and motion noise never were ... */
+    .start_var = 0.15f,     /* ... and regular: small or wide QRS complexes beside tall other waves */
     .alike_from = 0.7f,     /* where no ECG was ever seen: bursts of muscle noise stand out, but differ ... */
     .alike_rate = 0.12f,    /* ... over the last eight */
-    .sure_kept = 0.6f,      /* several in sight at once, alike among themselves: P waves are less */
+    .sure_kept = 0.6f,      /* several in sight at once, alike among themselves; faint ones need back_like */
 };

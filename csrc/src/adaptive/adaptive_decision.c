@@ -75,9 +75,10 @@ static float open_cost(const adaptive_state *a, int64_t from, int64_t now) {
 /* Cost of `c` being the beat after one of that height and share, `rr` seconds before. */
 static float pair_cost(const adaptive_state *a, float height, float share, const adaptive_candidate *c,
                        float rr) {
-    float cost = interval_cost(a, rr);
+    float cost = interval_cost(a, rr), fall = height - c->height + K.t_share * (share - c->share);
+    if (rr < K.refractory_s && c->like > K.twin_like && fabsf(fall) < K.twin_drop) cost *= K.twin_share;
     if (rr < K.t_full_s + K.t_ramp_s) {
-        float drop = height - c->height + K.t_share * (share - c->share) - K.t_from;
+        float drop = fall - K.t_from;
         float ramp = 1.0f - (rr - K.t_full_s) / K.t_ramp_s;
         if (drop > 0.0f) cost += K.t_gain * (ramp < 1.0f ? ramp : 1.0f) * drop;
     }
@@ -293,7 +294,8 @@ int adaptive_begin(adaptive_state *a, int leads) {
         if (a->trust < K.start_trust) a->trust = a->recent = K.start_trust;
         return 1;
     }
-    return a->trust > K.start_trust && contrast(a, end) > K.start_contrast;
+    const int alike = n > 1 && like > K.start_like * (float)others && var < K.start_var;
+    return a->trust > K.start_trust && contrast(a, end) > (alike ? K.start_low : K.start_contrast);
 }
 
 /* A path leads back through earlier pending candidates, or following it would not end. */

@@ -144,7 +144,7 @@ int adaptive_feature_search(adaptive_state *a, int leads, int64_t until) {
     return 0;
 }
 
-/* Is a lead missing or flat over a quarter of the samples around decimated index `at`, or does it flicker
+/* Is a lead lost or flat over a quarter of the samples around decimated index `at`, or does it flicker
  * there? The jumps into and out of such a stretch are no complexes. Before decisions are made all flicker
  * counts: it tells that there is no ECG. */
 static int faulty(ecg_detector *d, const adaptive_state *a, int lead, int64_t at) {
@@ -152,11 +152,11 @@ static int faulty(ecg_detector *d, const adaptive_state *a, int lead, int64_t at
     if (first < 0) first = 0;
     if (last > d->count) last = d->count;
     if (a->started && ecg_flickers(d, lead, at * a->decimation)) return 1;
-    if (!(ecg_quality_between(d, lead, first, last - 1) & (ECG_QUALITY_GAP | ECG_QUALITY_FLAT))) return 0;
+    if (!(ecg_flags_between(d, lead, first, last - 1) & (ECG_FLAG_LOST | ECG_QUALITY_FLAT))) return 0;
     const uint8_t *flags = ecg_flags(d, lead);
     int64_t count = 0;
     for (int64_t i = first; i < last; i++)
-        count += (flags[(uint32_t)i & d->ring_mask] & (ECG_QUALITY_GAP | ECG_QUALITY_FLAT)) != 0;
+        count += (flags[(uint32_t)i & d->ring_mask] & (ECG_FLAG_LOST | ECG_QUALITY_FLAT)) != 0;
     return 4 * count > last - first;
 }
 

@@ -58,12 +58,17 @@ static float threshold_of(float signal, float noise) {
     return signal - (depth < K.depth ? depth : K.depth);
 }
 
+/* After a pause, in which the signal level has fallen by `gap`. */
+static float lowered(float signal, float noise, float gap) {
+    float threshold = threshold_of(signal - gap, noise), lowest = signal - K.gap_depth;
+    return threshold > lowest ? threshold : lowest;
+}
+
 /* `gap`: how far the signal level has fallen since the last beat; `distrust` 0..1: how far to go back
  * to the steady levels. */
 float adaptive_threshold(adaptive_lead *s, float gap, float distrust) {
     refresh_noise(s);
-    float threshold = threshold_of(s->signal - gap, s->noise);
-    float steady = threshold_of(s->steady_signal - gap, s->steady_noise);
+    float threshold = lowered(s->signal, s->noise, gap), steady = lowered(s->steady_signal, s->steady_noise, gap);
     return s->models && threshold > steady ? threshold - distrust * (threshold - steady) : threshold;
 }
 
@@ -511,7 +516,9 @@ static int shows_beats(const adaptive_state *a, const adaptive_lead *s, int late
     if (!unit_shape(a, s, order[high / 2], a->lag, w)) return 0;
     for (int k = 0; k < high; k++)
         if (k != high / 2 && correlation(a, s, order[k], w, NULL, &lag) < K.clear_like) return 0;
-    return s->known < KNOWN || correlation(a, s, order[high / 2], s->kept, NULL, &lag) > K.sure_kept;
+    /* In standstill P waves stand out, as alike as beats and far fainter: such need the patient's shape. */
+    const float least = *level < s->kept_signal - K.back_lower ? K.back_like : K.sure_kept;
+    return s->known < KNOWN || correlation(a, s, order[high / 2], s->kept, NULL, &lag) > least;
 }
 
 /* Are beats of that height too loud for the levels, or faint ones `missing`? */

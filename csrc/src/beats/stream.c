@@ -101,25 +101,26 @@ static size_t lay_out(stream_places *s, const ecg_detector_config *detector, con
     s->shape_at = s->points_at + ecg_round_up((size_t)(beat.before + beat.after) * sizeof(float));
     s->detector_at =
         s->shape_at + (window->form == ECG_FORM_BEAT ? 0 : ecg_round_up(window_floats(&beat) * sizeof(float)));
-    return s->detector_at + ecg_detector_size(&config);
+    return s->detector_at + ecg_detector_bytes(&config);
 }
 
 size_t ecg_stream_size(const ecg_detector_config *detector, const ecg_window_config *window) {
     stream_places places;
-    return ecg_stream_check(detector, window) == ECG_OK ? lay_out(&places, detector, window) : 0;
+    if (ecg_stream_check(detector, window) != ECG_OK) return 0;
+    const ecg_detector_config on_clock = ecg_detector_clock(detector);
+    return lay_out(&places, &on_clock, window);
 }
 
-int ecg_stream_init(ecg_stream *s, size_t bytes, const ecg_detector_config *detector,
-                    const ecg_window_config *window) {
-    int status = ecg_stream_check(detector, window);
-    if (status != ECG_OK) return status;
-    size_t needed = ecg_stream_size(detector, window);
+/* `detector` is on the stages' clock. */
+static int stream_begin(ecg_stream *s, size_t bytes, const ecg_detector_config *detector, const ecg_window_config *window) {
+    stream_places places;
+    const size_t needed = lay_out(&places, detector, window);
     if (!s || bytes < needed || (uintptr_t)s % ECG_ALIGNMENT) return ECG_ERROR_MEMORY;
     memset(s, 0, needed);
     s->header = (ecg_header){ECG_KIND_STREAM, ECG_STATE_VERSION, needed};
     s->config = *window;
     s->last_r = -1;
-    lay_out(&s->at, detector, window);
+    s->at = places;
     const ecg_window_config beat = ecg_form_beat_grid(window);
     ecg_window_init(grid_of(s, s->at.beat_at), detector->fs, &beat);
     if (window->form != ECG_FORM_BEAT) ecg_window_init(grid_of(s, s->at.window_at), detector->fs, window);
@@ -129,7 +130,15 @@ int ecg_stream_init(ecg_stream *s, size_t bytes, const ecg_detector_config *dete
     if (s->reach < s->beat_reach) s->reach = s->beat_reach;
     s->patience = (int64_t)ceil(LOOKAHEAD_MAX_S * detector->fs);
     const ecg_detector_config config = with_memory(detector, window);
-    return ecg_detector_init(detector_of(s), ecg_detector_size(&config), &config);
+    return ecg_detector_begin(detector_of(s), ecg_detector_bytes(&config), &config);
+}
+
+int ecg_stream_init(ecg_stream *s, size_t bytes, const ecg_detector_config *detector,
+                    const ecg_window_config *window) {
+    int status = ecg_stream_check(detector, window);
+    if (status != ECG_OK) return status;
+    const ecg_detector_config on_clock = ecg_detector_clock(detector);
+    return stream_begin(s, bytes, &on_clock, window);
 }
 
 static int pending(const ecg_stream *s) {
@@ -180,7 +189,7 @@ static void release_held(ecg_stream *s, outlet *out) {
     s->held_full = 0;
 }
 
-/* Seconds from the last beat cut to this R peak; NaN before the first. */
+/* Seconds on the stages' clock from the last beat cut to this R peak; NaN before the first. */
 static double interval_to(const ecg_stream *s, int64_t r_sample) {
     return s->last_r < 0 ? (double)NAN : (double)(r_sample - s->last_r) / detector_of(s)->config.fs;
 }
@@ -214,7 +223,7 @@ static void cut_first(ecg_stream *s, outlet *out) {
     s->fluttering = leakage < (s->fluttering ? FLUTTER_ENDS : FLUTTER_BEGINS);
     if (s->fluttering) quality |= ECG_QUALITY_FLUTTER;
 
-    finished_beat done = {.beat = {qrs.r_sample, 0, rr, quality, qrs.strength}};
+    finished_beat done = {.beat = {qrs.r_sample, 0, rr * ecg_clock(&d->config), quality, qrs.strength}};
     const ecg_window *beat = grid_of(s, s->at.beat_at), *grid = grid_of(s, s->at.window_at);
     float *points = floats_of(s, s->at.points_at), *shape = floats_of(s, s->at.shape_at);
     float *window = s->config.lookahead ? floats_of(s, s->at.held_at) : next_window(s, out);
@@ -360,5 +369,5 @@ int ecg_stream_valid(ecg_stream *s) {
 void ecg_stream_restart(ecg_stream *s) {
     const ecg_window_config window = s->config;
     ecg_detector_config detector = detector_of(s)->config;
-    ecg_stream_init(s, s->header.bytes, &detector, &window);
+    stream_begin(s, s->header.bytes, &detector, &window);
 }

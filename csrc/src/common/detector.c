@@ -3,6 +3,12 @@
 
 #define MAX_DELAY_MIN 0.35 /* s: refinement and the classical fiducial mark need that long */
 
+/* RR intervals this near to the shortest that can be found say that some may be shorter ... */
+#define NEAR_SHORTEST 1.1
+/* ... where they are five or more of the last eight: the median. */
+#define FAST_BEATS 0xffu
+#define FAST_LEAST 5
+
 static const ecg_method_ops *ops_of(int method) {
     switch (method) {
 #if ECG_WITH_PAN_TOMPKINS
@@ -29,7 +35,19 @@ static uint32_t ring_length(const ecg_detector_config *config) {
     return length;
 }
 
-int ecg_detector_check(const ecg_detector_config *config) {
+ecg_detector_config ecg_detector_clock(const ecg_detector_config *config) {
+    ecg_detector_config on_clock = *config;
+    const double clock = ecg_clock(config);
+    on_clock.fs *= clock;
+    on_clock.max_delay /= clock;
+    on_clock.keep /= clock;
+    return on_clock;
+}
+
+int ecg_detector_check(const ecg_detector_config *as_given) {
+    if (!(as_given->max_rate == 0.0 || (as_given->max_rate >= ECG_RATE_MAX && as_given->max_rate <= ECG_RATE_MAX_ANIMALS)))
+        return ECG_ERROR_RATE;
+    const ecg_detector_config on_clock = ecg_detector_clock(as_given), *config = &on_clock;
     if (!(config->fs >= ECG_FS_MIN && config->fs <= ECG_FS_MAX)) return ECG_ERROR_FS;
     if (config->leads < 1 || config->leads > ECG_LEADS_MAX) return ECG_ERROR_LEADS;
     if (!ops_of(config->method)) return ECG_ERROR_METHOD;
@@ -42,9 +60,15 @@ int ecg_detector_check(const ecg_detector_config *config) {
 
 size_t ecg_detector_size(const ecg_detector_config *config) {
     if (ecg_detector_check(config) != ECG_OK) return 0;
+    const ecg_detector_config on_clock = ecg_detector_clock(config);
+    return ecg_detector_bytes(&on_clock);
+}
+
+size_t ecg_detector_bytes(const ecg_detector_config *config) {
     size_t leads = (size_t)config->leads, ring = ring_length(config);
     return ecg_round_up(sizeof(ecg_detector)) + 2 * ecg_round_up(leads * sizeof(ecg_lead))
            + ecg_round_up(leads * ring * sizeof(float)) + ecg_round_up(leads * ring)
+           + ecg_round_up(leads * sizeof(ecg_r_choice))
            + ecg_round_up((size_t)ecg_refine_scratch(config->fs) * sizeof(double))
            + ecg_round_up(ops_of(config->method)->size(config));
 }
@@ -52,7 +76,12 @@ size_t ecg_detector_size(const ecg_detector_config *config) {
 int ecg_detector_init(ecg_detector *d, size_t bytes, const ecg_detector_config *config) {
     int status = ecg_detector_check(config);
     if (status != ECG_OK) return status;
-    size_t needed = ecg_detector_size(config);
+    const ecg_detector_config on_clock = ecg_detector_clock(config);
+    return ecg_detector_begin(d, bytes, &on_clock);
+}
+
+int ecg_detector_begin(ecg_detector *d, size_t bytes, const ecg_detector_config *config) {
+    size_t needed = ecg_detector_bytes(config);
     if (!d || bytes < needed || (uintptr_t)d % ECG_ALIGNMENT) return ECG_ERROR_MEMORY;
     memset(d, 0, needed);
     d->header = (ecg_header){ECG_KIND_DETECTOR, ECG_STATE_VERSION, needed};
@@ -65,7 +94,8 @@ int ecg_detector_init(ecg_detector *d, size_t bytes, const ecg_detector_config *
     d->before_at = d->leads_at + ecg_round_up(leads * sizeof(ecg_lead));
     d->rings_at = d->before_at + ecg_round_up(leads * sizeof(ecg_lead));
     d->flags_at = d->rings_at + ecg_round_up(leads * ring * sizeof(float));
-    d->scratch_at = d->flags_at + ecg_round_up(leads * ring);
+    d->choices_at = d->flags_at + ecg_round_up(leads * ring);
+    d->scratch_at = d->choices_at + ecg_round_up(leads * sizeof(ecg_r_choice));
     d->method_at = d->scratch_at + ecg_round_up((size_t)d->scratch_length * sizeof(double));
     for (int i = 0; i < config->leads; i++) ecg_lead_init(&ecg_leads(d)[i], config->fs);
     ops_of(config->method)->init(d, ecg_method_state(d));
@@ -96,8 +126,17 @@ size_t ecg_detector_flush(ecg_detector *d, ecg_qrs *beats, size_t capacity) {
     return take_queued(d, beats, capacity);
 }
 
+static int ones_of(uint32_t bits) {
+    int ones = 0;
+    for (; bits; bits &= bits - 1) ones++;
+    return ones;
+}
+
 void ecg_detector_report(ecg_detector *d, int64_t r_sample, float strength, uint32_t quality) {
     if (r_sample <= d->last_r || d->queue_tail - d->queue_head >= ECG_QUEUE) return;
+    const double shortest = 60.0 / ECG_RATE_MAX * d->config.fs;
+    d->fast = (d->fast << 1 | ((double)(r_sample - d->last_r) <= NEAR_SHORTEST * shortest)) & FAST_BEATS;
+    if (ones_of(d->fast) >= FAST_LEAST) quality |= ECG_QUALITY_RATE_LIMIT;
     d->last_r = r_sample;
     d->queue[d->queue_tail++ % ECG_QUEUE] = (ecg_qrs){r_sample, d->count, strength, quality};
 }
@@ -138,17 +177,17 @@ int ecg_detector_valid(ecg_detector *d) {
     const size_t samples = (size_t)d->config.leads * (d->ring_mask + 1u);
     const uint8_t *flags = ecg_flags(d, 0);
     if (!ecg_within(d->count, 0, ECG_COUNT_MAX) || !ecg_within(d->last_r, INT64_MIN / 2, d->count - 1)
-        || !ecg_qrs_valid(d->queue, d->queue_head, d->queue_tail, ECG_QUEUE, d->count)
+        || d->fast > FAST_BEATS || !ecg_qrs_valid(d->queue, d->queue_head, d->queue_tail, ECG_QUEUE, d->count)
         || !ecg_all_finite(ecg_ring(d, 0), samples))
         return 0;
     for (size_t i = 0; i < samples; i++)
-        if (flags[i] > (ECG_QUALITY_GAP | ECG_QUALITY_FLAT | ECG_QUALITY_SATURATED)) return 0;
+        if (flags[i] & ~(ECG_QUALITY_GAP | ECG_QUALITY_FLAT | ECG_QUALITY_SATURATED | ECG_FLAG_LOST)) return 0;
     for (int l = 0; l < d->config.leads; l++)
-        if (!ecg_lead_valid(&ecg_leads(d)[l])) return 0;
+        if (!ecg_lead_valid(&ecg_leads(d)[l]) || !ecg_r_choice_valid(&ecg_r_choices(d)[l], d->config.fs)) return 0;
     return ops_of(d->config.method)->valid(d, ecg_method_state(d));
 }
 
 void ecg_detector_restart(ecg_detector *d) {
     const ecg_detector_config config = d->config;
-    ecg_detector_init(d, d->header.bytes, &config);
+    ecg_detector_begin(d, d->header.bytes, &config);
 }

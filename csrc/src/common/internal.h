@@ -44,6 +44,7 @@ typedef struct ecg_lead {
     int32_t flat_run;  /* from this run on the lead counts as flat */
     int32_t clip_run;  /* from this run on, at an extreme, it counts as saturated */
     int32_t gap_run;   /* from so many missing samples on the lead goes on where it stopped */
+    int32_t bridge_run; /* so many missing samples at most are bridged: the lead is not lost */
     int32_t period;    /* samples after which extremes are renewed */
     /* of the stream */
     float offset;      /* mV, taken from all samples so that filters start at rest; NaN: to be found */
@@ -66,6 +67,10 @@ typedef struct ecg_lead {
 #define ECG_EXTREMES_S 10.0
 /* Seconds of missing samples after which a jump tells nothing: longer than a QRS complex. */
 #define ECG_GAP_S 0.12
+/* Seconds of missing samples that are bridged, and no gap for the detector: a fifth of a narrow QRS complex. */
+#define ECG_BRIDGE_S 0.01
+/* In the rings' flags only, beside ECG_QUALITY_GAP: more is missing here than can be bridged. */
+#define ECG_FLAG_LOST 0x80u
 
 void ecg_lead_init(ecg_lead *lead, double fs);
 int ecg_lead_valid(const ecg_lead *lead);
@@ -95,12 +100,21 @@ static inline uint32_t ecg_lead_step(ecg_lead *lead, float sample, float *clean)
  * values, several times as fast. Returns the quality bits that occurred. */
 uint32_t ecg_lead_block(ecg_lead *lead, const float *samples, int stride, int n, float *clean, uint8_t *flags);
 
+/* Which deflection of the QRS complex is a lead's R peak: where several are about equal it is the same from
+ * beat to beat. */
+typedef struct ecg_r_choice {
+    double offset;     /* samples from the mark to the deflection, running mean */
+    double surplus;    /* log of the highest deflection over the kept one, running mean */
+    int32_t sign;      /* of the deflection; 0: nothing is kept yet */
+    int32_t misses;    /* beats in a row that do not have it */
+} ecg_r_choice;
+
 /* The detector's frame: front ends, rings of the last seconds, beats waiting to be taken. */
 #define ECG_QUEUE 64 /* beats; more than can be decided at one sample */
 
 struct ecg_detector {
     ecg_header header;
-    ecg_detector_config config;
+    ecg_detector_config config; /* on the stages' clock: see ecg_detector_clock */
     /* from the configuration */
     uint32_t ring_mask;       /* ring length in samples, less one */
     int32_t scratch_length;   /* numbers of scratch space */
@@ -108,11 +122,13 @@ struct ecg_detector {
     size_t before_at;         /* ecg_lead[leads]: front ends as they were before a block */
     size_t rings_at;          /* float[leads][ring length] */
     size_t flags_at;          /* uint8_t[leads][ring length] */
+    size_t choices_at;        /* ecg_r_choice[leads] */
     size_t scratch_at;        /* double[scratch_length]: of no meaning between two calls */
     size_t method_at;         /* the method's own state */
     /* of the stream */
     int64_t count;            /* samples taken */
     int64_t last_r;           /* last R peak reported; far negative before the first */
+    uint32_t fast;            /* bit k: was the RR interval k beats ago near the shortest */
     uint32_t queue_head, queue_tail;
     ecg_qrs queue[ECG_QUEUE];
 };
@@ -126,6 +142,15 @@ struct ecg_detector {
 static inline ecg_lead *ecg_leads(ecg_detector *d) {
     return (ecg_lead *)((char *)d + d->leads_at);
 }
+/* Seconds in one of the stages' seconds: below 1 for small animals. */
+static inline double ecg_clock(const ecg_detector_config *config) {
+    return config->max_rate > 0.0 ? ECG_RATE_MAX / config->max_rate : 1.0;
+}
+/* The configuration on the clock of the stages, where the highest rate is ECG_RATE_MAX. */
+ecg_detector_config ecg_detector_clock(const ecg_detector_config *config);
+/* ecg_detector_init with a configuration on that clock. */
+int ecg_detector_begin(ecg_detector *d, size_t bytes, const ecg_detector_config *config);
+size_t ecg_detector_bytes(const ecg_detector_config *config);
 /* A copy of the front ends, for a method that runs them ahead and may go back. */
 static inline ecg_lead *ecg_leads_before(ecg_detector *d) {
     return (ecg_lead *)((char *)d + d->before_at);
@@ -139,6 +164,9 @@ static inline float *ecg_ring(ecg_detector *d, int lead) {
 }
 static inline uint8_t *ecg_flags(ecg_detector *d, int lead) {
     return (uint8_t *)d + d->flags_at + (size_t)lead * (d->ring_mask + 1u);
+}
+static inline ecg_r_choice *ecg_r_choices(ecg_detector *d) {
+    return (ecg_r_choice *)((char *)d + d->choices_at);
 }
 static inline void *ecg_method_state(ecg_detector *d) {
     return (char *)d + d->method_at;
@@ -160,22 +188,29 @@ static inline uint32_t ecg_detector_take(ecg_detector *d, const float *samples, 
         shared &= quality;
     }
     d->count++;
-    return shared;
+    return shared & ~ECG_FLAG_LOST;
 }
 
 /* Queues a beat; drops one at or before the last reported. */
 void ecg_detector_report(ecg_detector *d, int64_t r_sample, float strength, uint32_t quality);
 
-/* rpeak.c: the R peak, the main extremum of the QRS complex of `lead` near the sample `about`.
- * Needs the samples up to ecg_refine_reach(fs) after `about`, where they have been taken. */
+/* rpeak.c: the R peak, the main extremum of the QRS complex of `lead` near the sample `about`. Needs the
+ * samples up to ecg_refine_reach(fs) after `about`, where they have been taken. Once a beat, in order: which of
+ * several deflections it is depends on the beats before; ecg_refine_peek changes nothing. */
 int64_t ecg_refine(ecg_detector *d, int lead, int64_t about);
+int64_t ecg_refine_peek(ecg_detector *d, int lead, int64_t about);
+int ecg_r_choice_valid(const ecg_r_choice *choice, double fs);
 int64_t ecg_refine_reach(double fs); /* samples */
 int32_t ecg_refine_scratch(double fs); /* numbers of scratch space that it needs */
 /* Do the samples within 0.12 s of `about` take three values at the most: a converter's lowest bit, no ECG? */
 int ecg_flickers(ecg_detector *d, int lead, int64_t about);
 
-/* Quality bits of `lead` over samples first..last (both taken and still in the ring). */
-uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t last);
+/* Quality bits of `lead` over samples first..last (both taken and still in the ring); the flags also tell
+ * ECG_FLAG_LOST. */
+uint32_t ecg_flags_between(ecg_detector *d, int lead, int64_t first, int64_t last);
+static inline uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t last) {
+    return ecg_flags_between(d, lead, first, last) & ~ECG_FLAG_LOST;
+}
 
 /* flutter.c: how little of the last seconds up to sample `last` is one wave: from 0, a sine, to 1. */
 float ecg_flutter_leakage(ecg_detector *d, int lead, int64_t last);

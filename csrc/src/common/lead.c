@@ -8,6 +8,7 @@ void ecg_lead_init(ecg_lead *lead, double fs) {
     lead->flat_run = (int32_t)ceil(ECG_FLAT_S * fs);
     lead->clip_run = (int32_t)ceil(ECG_CLIP_S * fs);
     lead->gap_run = (int32_t)ceil(ECG_GAP_S * fs);
+    lead->bridge_run = (int32_t)ceil(ECG_BRIDGE_S * fs);
     lead->period = lead->left = (int32_t)ceil(ECG_EXTREMES_S * fs);
     if (lead->clip_run < 4) lead->clip_run = 4; /* at 100 Hz two or three equal samples are a rounded peak */
 }
@@ -31,7 +32,7 @@ uint32_t ecg_lead_resume(ecg_lead *lead, float sample, float *clean) {
         *clean = lead->last;
         lead->offset = NAN;
         if (lead->missing < lead->gap_run) lead->missing++;
-        return ECG_QUALITY_GAP;
+        return lead->missing <= lead->bridge_run ? ECG_QUALITY_GAP : ECG_QUALITY_GAP | ECG_FLAG_LOST;
     }
     if (!lead->seen) {
         lead->seen = 1;
@@ -161,7 +162,7 @@ static uint32_t any_of(const uint8_t *flags, size_t n) {
     return any;
 }
 
-uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t last) {
+uint32_t ecg_flags_between(ecg_detector *d, int lead, int64_t first, int64_t last) {
     const uint8_t *flags = ecg_flags(d, lead);
     int64_t oldest = d->count - (int64_t)d->ring_mask - 1;
     if (first < oldest) first = oldest;

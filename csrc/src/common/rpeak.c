@@ -14,9 +14,22 @@
 #define LEVEL_S 0.07
 /* s after the mark that are looked at; beyond, the long mean becomes one-sided. */
 #define REACH_S 0.15
-/* Of deflections that are this close to the highest the first is the R peak, so that nearly equal
- * ones (R and S) do not swap from beat to beat. */
+/* Of deflections that are this close to the highest the first is the R peak, until a choice is kept. */
 #define EARLY_SHARE 0.95
+/* The kept deflection (R, S or R') stays the R peak while it has this share of the highest one: breathing and
+ * posture tip nearly equal ones by less, an ectopic beat of the other direction by more. */
+#define KEEP_SHARE 0.7
+/* s by which the kept deflection may lie elsewhere against the mark: the mark's jitter, below half the distance
+ * of R and R'. */
+#define KEEP_S 0.025
+/* Another one takes over where it is higher by this share in the mean over OTHER_RATE's eight beats: more than
+ * breathing makes of two equal ones ... */
+#define OTHER_SHARE 1.1
+#define OTHER_RATE 0.125
+/* ... or where so many beats in a row do not have the kept one at all: another rhythm, no ectopic beats. */
+#define MISSES_MAX 8
+/* The kept place follows the marks within four beats. */
+#define OFFSET_RATE 0.25
 
 int64_t ecg_refine_reach(double fs) {
     return (int64_t)ceil(REACH_S * fs);
@@ -31,7 +44,42 @@ int32_t ecg_refine_scratch(double fs) {
     return 2 * refine_points(fs) + 1;
 }
 
-int64_t ecg_refine(ecg_detector *d, int lead, int64_t about) {
+int ecg_r_choice_valid(const ecg_r_choice *c, double fs) {
+    return fabs(c->offset) <= REACH_S * fs + 1.0 && isfinite(c->surplus) && ecg_within(c->sign, -1, 1)
+           && ecg_within(c->misses, 0, MISSES_MAX);
+}
+
+static int is_maximum(const double *height, int i, int from) {
+    return fabs(height[i + 1]) <= fabs(height[i]) && (i == from || fabs(height[i - 1]) <= fabs(height[i]));
+}
+
+/* The deflection that is the R peak: the kept one where the complex has it, otherwise the first of the highest.
+ * `mark`: index of the mark. With `learn` the choice follows. */
+static int choose(ecg_r_choice *c, const double *height, int from, int to, int mark, double fs, int learn) {
+    double top = 0.0;
+    for (int i = from; i <= to; i++) top = fabs(height[i]) > top ? fabs(height[i]) : top;
+    int first = to, kept = -1;
+    for (int i = from; i < to; i++) {
+        if (fabs(height[i]) < KEEP_SHARE * top || !is_maximum(height, i, from)) continue;
+        if (first == to && fabs(height[i]) >= EARLY_SHARE * top) first = i;
+        if ((height[i] < 0.0 ? -1 : 1) == c->sign && fabs(i - mark - c->offset) <= KEEP_S * fs
+            && (kept < 0 || fabs(height[i]) > fabs(height[kept])))
+            kept = i;
+    }
+    if (!learn) return kept < 0 ? first : kept;
+    if (kept < 0) {
+        if (c->sign != 0 && ++c->misses < MISSES_MAX) return first;
+    } else {
+        c->misses = 0;
+        c->offset += OFFSET_RATE * (kept - mark - c->offset);
+        c->surplus += OTHER_RATE * (log(top / fabs(height[kept])) - c->surplus);
+        if (c->surplus < log(OTHER_SHARE)) return kept;
+    }
+    *c = (ecg_r_choice){first - mark, 0.0, height[first] < 0.0 ? -1 : 1, 0};
+    return first;
+}
+
+static int64_t refine(ecg_detector *d, int lead, int64_t about, int learn) {
     const float *ring = ecg_ring(d, lead);
     const uint32_t mask = d->ring_mask;
     const double fs = d->config.fs;
@@ -68,20 +116,23 @@ int64_t ecg_refine(ecg_detector *d, int lead, int64_t about) {
     for (int i = from; i <= to; i++) {
         if (i == whole_from)
             for (; i <= whole_to; i++)
-                height[i] = fabs((sum[i + smooth + 1] - sum[i - smooth]) * near
-                                 - (sum[i + level + 1] - sum[i - level]) * far);
+                height[i] = (sum[i + smooth + 1] - sum[i - smooth]) * near
+                            - (sum[i + level + 1] - sum[i - level]) * far;
         if (i > to) break;
         int a = i - smooth < 0 ? 0 : i - smooth, b = i + smooth + 1 > n ? n : i + smooth + 1;
         int l = i - level < 0 ? 0 : i - level, r = i + level + 1 > n ? n : i + level + 1;
         double short_mean = b - a == 2 * smooth + 1 ? (sum[b] - sum[a]) * near : (sum[b] - sum[a]) / (b - a);
-        height[i] = fabs(short_mean - (sum[r] - sum[l]) / (r - l));
+        height[i] = short_mean - (sum[r] - sum[l]) / (r - l);
     }
-    double top = 0.0;
-    for (int i = from; i <= to; i++) top = height[i] > top ? height[i] : top;
-    for (int i = from; i < to; i++)
-        if (height[i] >= EARLY_SHARE * top && height[i + 1] <= height[i] && (i == from || height[i - 1] <= height[i]))
-            return first + i;
-    return first + to;
+    return first + choose(&ecg_r_choices(d)[lead], height, from, to, (int)(about - first), fs, learn);
+}
+
+int64_t ecg_refine(ecg_detector *d, int lead, int64_t about) {
+    return refine(d, lead, about, 1);
+}
+
+int64_t ecg_refine_peek(ecg_detector *d, int lead, int64_t about) {
+    return refine(d, lead, about, 0);
 }
 
 int ecg_flickers(ecg_detector *d, int lead, int64_t about) {

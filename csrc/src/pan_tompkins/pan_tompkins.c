@@ -234,7 +234,7 @@ static void end_block(ecg_detector *d, pt_state *s) {
         if (fabsf(f->u1) + fabsf(f->u2) < REST && fabsf(f->y1) + fabsf(f->y2) < REST)
             f->u1 = f->u2 = f->y1 = f->y2 = 0.0f;
         if (f->faults) f->fault_at = d->count;
-        if (f->faults & (ECG_QUALITY_GAP | ECG_QUALITY_FLAT)) f->idle += s->block * s->group;
+        if (f->faults & (ECG_FLAG_LOST | ECG_QUALITY_FLAT)) f->idle += s->block * s->group;
         f->faults = 0;
     }
     pt_decide(d, s);
@@ -275,7 +275,7 @@ static size_t pt_process(ecg_detector *d, void *state, const float *samples, siz
             int32_t length = s->left < ahead - used ? s->left : ahead - used;
             advance(d, s, length);
             for (int l = 0; faults && l < leads; l++)
-                s->lead[l].faults |= ecg_quality_between(d, l, d->count - length, d->count - 1);
+                s->lead[l].faults |= ecg_flags_between(d, l, d->count - length, d->count - 1);
             used += length;
             if (s->left == 0) end_block(d, s);
         }

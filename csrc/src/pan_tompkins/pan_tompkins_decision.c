@@ -311,7 +311,7 @@ static void hurry(ecg_detector *d, pt_state *s, int lead) {
     pt_lead *f = &s->lead[lead];
     if (!f->started || !f->search.rising) return;
     pt_peak p = examine(d, s, lead, f->search.peak, f->search.peak_at);
-    int64_t r = ecg_refine(d, lead, p.about), first = r < p.about ? r : p.about;
+    int64_t r = ecg_refine_peek(d, lead, p.about), first = r < p.about ? r : p.about;
     if (d->count + s->block * s->group - first > s->limit) pt_pass(f);
 }
 
