@@ -32,6 +32,7 @@ class _Config(ctypes.Structure):
         ("leads", ctypes.c_int32),
         ("method", ctypes.c_int32),
         ("keep", ctypes.c_double),
+        ("max_rate", ctypes.c_double),
     ]
 
 
@@ -112,7 +113,7 @@ class WeightedDetector:
         """R peaks, their quality, and when each is reported; `method`, `max_delay` as there."""
         x = np.ascontiguousarray(signal, np.float32)
         n_leads = x.shape[1] if x.ndim == 2 else 1
-        config = _Config(fs, max_delay or 0.0, n_leads, METHODS[method], 0.0)
+        config = _Config(fs, max_delay or 0.0, n_leads, METHODS[method], 0.0, 0.0)
         size = self._core.ecg_detector_size(ctypes.byref(config))
         block = ctypes.create_string_buffer(size + ALIGNMENT)
         at = -ctypes.addressof(block) % ALIGNMENT
