@@ -16,7 +16,7 @@ static void detect(const ecg_detector_config *config, const float *samples, size
         done += ecg_detector_process(detector, samples + done * leads, step, beats, capacity, &found);
         append_qrs(out, beats, found);
     }
-    while ((found = ecg_detector_process(detector, samples, 0, beats, 5, &done), found)) append_qrs(out, beats, found);
+    while (ecg_detector_process(detector, samples, 0, beats, 5, &found), found) append_qrs(out, beats, found);
     CHECK(ecg_detector_count(detector) == (int64_t)n);
     while ((found = ecg_detector_flush(detector, beats, 1 + (size_t)!whole))) append_qrs(out, beats, found);
     free(detector);

@@ -28,7 +28,9 @@ static void windows(const ecg_detector_config *config, const ecg_window_config *
             append_rows(out, &r, found);
         }
     }
-    for (; next < n_marks; next++) ecg_stream_give(state, marks[next]); /* beyond the end: no beats */
+    /* Beyond the end, or behind a mark that was: those lie in the signal all the same. */
+    for (; next < n_marks; next++)
+        accepted += ecg_stream_give(state, marks[next]) == ECG_OK && marks[next] < (int64_t)n;
     do {
         found = ecg_stream_flush(state, r.beats, r.windows, r.feature_rows, 1);
         check_rows(&r, found, (int64_t)n);
