@@ -480,7 +480,7 @@ cdef class QRSDetector(_Exclusive):
     cdef object quality_
     cdef bint ended
 
-    def __init__(self, fs, *, method="neural", max_delay=None, leads=1, max_rate=None):
+    def __init__(self, fs, *, method="adaptive", max_delay=None, leads=1, max_rate=None):
         cdef c.ecg_detector_config config
         cdef _Block block
         self.enter()
@@ -711,7 +711,7 @@ cdef class BeatStream(_Exclusive):
     cdef int64_t delay_
     cdef bint ended
 
-    def __init__(self, fs, *, leads=1, method="neural", max_delay=None, lead=0, lookahead=0,
+    def __init__(self, fs, *, leads=1, method="adaptive", max_delay=None, lead=0, lookahead=0,
                  window=None, max_rate=None):
         cdef c.ecg_detector_config detector
         cdef c.ecg_window_config config

@@ -59,8 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         choices=("neural", "adaptive", "pan-tompkins"),
-        default="neural",
-        help="neural is the most robust (default), adaptive a tenth of the work, "
+        default="adaptive",
+        help="adaptive is the default, neural the most robust elsewhere, "
         "pan-tompkins the algorithm of 1985",
     )
     parser.add_argument(

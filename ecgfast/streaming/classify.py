@@ -85,7 +85,7 @@ class StreamingClassifier:
         leads: int = 1,
         average_leads: bool = False,
         lookahead: int = 0,
-        method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
+        method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
         decision: Decision | None = None,
     ) -> None:
         if lookahead not in (0, 1):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_adaptive import delays, found_near, live, no_signal, spoilt
+from detector_signals import delays, found_near, live, no_signal, spoilt
 from test_stream_state import forged
 from twins import neural as twin
 

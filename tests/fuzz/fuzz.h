@@ -201,7 +201,7 @@ static inline void check_rows(const rows *r, size_t found, int64_t n) {
     for (size_t i = 0; i < found; i++) {
         const ecg_beat *b = &r->beats[i];
         CHECK(b->r_sample >= 0 && b->r_sample < n && b->known_at <= n && b->known_at > b->r_sample);
-        CHECK(b->quality < 128 && !isinf(b->rr));
+        CHECK(b->quality < 256 && !isinf(b->rr));
         CHECK(i == 0 || b->r_sample > r->beats[i - 1].r_sample);
     }
     for (size_t i = 0; i < found * r->window; i++) CHECK(isfinite(r->windows[i]));

@@ -1,0 +1,67 @@
+"""Signals that every detector has to bear, and what it makes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ecgfast import QRSDetector
+from ecgfast.records import synthetic_ecg
+
+
+def live(signal: np.ndarray, fs: float, size: int, **options: float) -> np.ndarray:
+    leads = 1 if signal.ndim == 1 else signal.shape[1]
+    detector = QRSDetector(fs, leads=leads, **options)
+    parts = [detector.process(signal[i : i + size]) for i in range(0, len(signal), size)]
+    return np.concatenate([*parts, detector.flush()])
+
+
+def delays(signal: np.ndarray, fs: float, **options: float) -> np.ndarray:
+    """Seconds from each R peak to its report, to one sample."""
+    detector, found = QRSDetector(fs, **options), []
+    for i in range(len(signal)):
+        found += [(i + 1 - int(r)) / fs for r in detector.process(signal[i : i + 1])]
+    return np.array(found)
+
+
+def spoilt(fs: float, leads: int = 1) -> np.ndarray:
+    """Half a minute with everything that a real lead does."""
+    columns = [
+        synthetic_ecg(36, fs, wander=0.3, muscle=0.03 * (k + 1), seed=4).signal[:, 0]
+        for k in range(leads)
+    ]
+    signal = np.stack(columns, axis=1)
+    rng = np.random.default_rng(4)
+
+    def part(begin: float, end: float) -> slice:
+        return slice(int(begin * fs), int(end * fs))
+
+    signal[part(6, 6.004), 0] = np.nan
+    signal[part(8, 9.5)] = np.nan
+    signal[part(14, 16), 0] = signal[int(14 * fs), 0]
+    signal[part(20, 22)] += rng.normal(0, 4, signal[part(20, 22)].shape).astype(np.float32)
+    signal[part(26, 27), 0] = np.clip(signal[part(26, 27), 0] * 20, -5, 5)
+    signal[part(30, 36), 0] += 2
+    signal[int(33 * fs), 0] = np.inf
+    return signal[:, 0].copy() if leads == 1 else signal
+
+
+def found_near(found: np.ndarray, reference: np.ndarray, fs: float) -> np.ndarray:
+    """Which reference beats have a detection within 150 ms."""
+    return np.array([np.any(np.abs(found - r) <= 0.15 * fs) for r in reference])
+
+
+def no_signal(kind: str, fs: float) -> np.ndarray:
+    n, rng = int(120 * fs), np.random.default_rng(3)
+    t = np.arange(n) / fs
+    return {
+        "zero": np.zeros(n),
+        "missing": np.full(n, np.nan),
+        "offset": np.full(n, 3.7),
+        "dither": 0.005 * (rng.random(n) < 0.01),
+        "white": rng.normal(size=n),
+        "walk": np.cumsum(rng.normal(size=n)),
+        "flicker": np.round(0.3 * rng.normal(size=n)),
+        "mains 50": np.sin(2 * np.pi * 50 * t),
+        "mains 60": np.sin(2 * np.pi * 60 * t) + 0.01 * rng.normal(size=n),
+        "breath": np.sin(2 * np.pi * 0.3 * t),
+    }[kind]
