@@ -21,6 +21,7 @@ cdef extern from "ecgfast.h" nogil:
         ECG_PAN_TOMPKINS
         ECG_ADAPTIVE
         ECG_GIVEN
+        ECG_NEURAL
 
     const char *ecg_status_text(int status)
 

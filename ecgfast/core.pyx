@@ -45,7 +45,7 @@ cdef extern from *:
 
 FEATURE_NAMES = tuple(c.ecg_feature_name(i).decode() for i in range(c.ECG_FEATURES))
 FORMS = {"beat": c.ECG_FORM_BEAT, "cycle": c.ECG_FORM_CYCLE, "strip": c.ECG_FORM_STRIP}
-METHODS = {"adaptive": c.ECG_ADAPTIVE, "pan-tompkins": c.ECG_PAN_TOMPKINS}
+METHODS = {"neural": c.ECG_NEURAL, "adaptive": c.ECG_ADAPTIVE, "pan-tompkins": c.ECG_PAN_TOMPKINS}
 cdef dict _ALL_METHODS = {**METHODS, "given": c.ECG_GIVEN}
 cdef dict _FORM_NAMES = {number: name for name, number in FORMS.items()}
 cdef dict _METHOD_NAMES = {number: name for name, number in _ALL_METHODS.items()}
@@ -436,8 +436,10 @@ cdef class QRSDetector(_Exclusive):
     ----------
     fs : float
         Sampling rate, 99.5 to 2010 Hz; fractional rates too.
-    method : {"adaptive", "pan-tompkins"}
-        ``"adaptive"`` lets doubtful candidates wait for context and is the most accurate;
+    method : {"neural", "adaptive", "pan-tompkins"}
+        ``"neural"`` scores the ECG with a small network and is the most robust: other hospitals,
+        devices and leads, noise, pauses; ``"adaptive"`` compares candidates with the patient's own
+        levels and shape, a tenth of the work;
         ``"pan-tompkins"`` is the algorithm of Pan and Tompkins (IEEE Trans. Biomed. Eng. 32(3), 1985),
         made streaming, and is the fastest.
     max_delay : float, optional
@@ -478,7 +480,7 @@ cdef class QRSDetector(_Exclusive):
     cdef object quality_
     cdef bint ended
 
-    def __init__(self, fs, *, method="adaptive", max_delay=None, leads=1, max_rate=None):
+    def __init__(self, fs, *, method="neural", max_delay=None, leads=1, max_rate=None):
         cdef c.ecg_detector_config config
         cdef _Block block
         self.enter()
@@ -665,7 +667,7 @@ cdef class BeatStream(_Exclusive):
         Sampling rate, 99.5 to 2010 Hz.
     leads : int
         Leads in each chunk; all serve the detection.
-    method : {"adaptive", "pan-tompkins", "given"}
+    method : {"neural", "adaptive", "pan-tompkins", "given"}
         How R peaks are found; with ``"given"`` they come with the samples.
     max_delay : float, optional
         As for `QRSDetector`.
@@ -709,7 +711,7 @@ cdef class BeatStream(_Exclusive):
     cdef int64_t delay_
     cdef bint ended
 
-    def __init__(self, fs, *, leads=1, method="adaptive", max_delay=None, lead=0, lookahead=0,
+    def __init__(self, fs, *, leads=1, method="neural", max_delay=None, lead=0, lookahead=0,
                  window=None, max_rate=None):
         cdef c.ecg_detector_config detector
         cdef c.ecg_window_config config

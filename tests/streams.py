@@ -9,7 +9,7 @@ import numpy as np
 from ecgfast import BeatBatch, BeatStream, QRSDetector
 from ecgfast.records import synthetic_ecg
 
-METHODS = ("adaptive", "pan-tompkins")
+METHODS = ("adaptive", "pan-tompkins", "neural")
 FS = 250.0
 
 

@@ -58,6 +58,9 @@ extern "C" {
 #ifndef ECG_WITH_ADAPTIVE
 #define ECG_WITH_ADAPTIVE 1
 #endif
+#ifndef ECG_WITH_NEURAL
+#define ECG_WITH_NEURAL 1
+#endif
 #ifndef ECG_WITH_EXTERNAL
 #define ECG_WITH_EXTERNAL 1
 #endif
@@ -111,7 +114,8 @@ void ecg_bandpass_process(ecg_bandpass *filter, const float *in, float *out, siz
 typedef enum ecg_method {
     ECG_PAN_TOMPKINS = 0,       /* Pan and Tompkins, 1985, streaming */
     ECG_ADAPTIVE = 1,           /* doubtful candidates wait for context */
-    ECG_GIVEN = 2               /* R peaks come from the caller (reference annotations) */
+    ECG_GIVEN = 2,              /* R peaks come from the caller (reference annotations) */
+    ECG_NEURAL = 3              /* a small network scores, context decides */
 } ecg_method;
 
 /* Quality of the signal around a beat, one bit each; 0 is good. */

@@ -58,9 +58,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_strict(parser)
     parser.add_argument(
         "--method",
-        choices=("adaptive", "pan-tompkins"),
-        default="adaptive",
-        help="adaptive is the most accurate (default), pan-tompkins the algorithm of 1985",
+        choices=("neural", "adaptive", "pan-tompkins"),
+        default="neural",
+        help="neural is the most robust (default), adaptive a tenth of the work, "
+        "pan-tompkins the algorithm of 1985",
     )
     parser.add_argument(
         "--max-delay",

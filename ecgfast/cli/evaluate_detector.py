@@ -37,8 +37,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `OPTIONS`."""
     parser.add_argument(
         "--method",
-        choices=("adaptive", "pan-tompkins"),
-        help="with --detector: method to score (default: adaptive)",
+        choices=("neural", "adaptive", "pan-tompkins"),
+        help="with --detector: method to score (default: neural)",
     )
     parser.add_argument(
         "--max-delay",
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
     """Score a detector on a folder of annotated records."""
     paths, left_out = annotated_records(args.detector, args.records)
     leads = args.leads or [0]
-    method: Method = args.method or "adaptive"
+    method: Method = args.method or "neural"
     name = f"ecgfast {method}"
     if args.max_delay is not None:
         name += f", at most {args.max_delay:g} s"

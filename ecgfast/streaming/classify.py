@@ -44,7 +44,7 @@ class StreamingClassifier:
         what a second lead buys. A lead that is flat around a beat is left out.
     lookahead : {0, 1}
         1 waits for the next RR interval, which the model then uses.
-    method : {"adaptive", "pan-tompkins"}
+    method : {"neural", "adaptive", "pan-tompkins"}
         How R peaks are found; see `QRSDetector`.
     decision : Decision, optional
         How probabilities become labels; by default the most probable class is told.
@@ -85,7 +85,7 @@ class StreamingClassifier:
         leads: int = 1,
         average_leads: bool = False,
         lookahead: int = 0,
-        method: Literal["adaptive", "pan-tompkins"] = "adaptive",
+        method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
         decision: Decision | None = None,
     ) -> None:
         if lookahead not in (0, 1):

@@ -21,7 +21,7 @@ def detect_qrs(
     signal: npt.ArrayLike | Record | RecordSource | str | os.PathLike[str],
     fs: float | None = None,
     *,
-    method: Literal["adaptive", "pan-tompkins"] = "adaptive",
+    method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
     max_delay: float | None = None,
     max_rate: float | None = None,
 ) -> npt.NDArray[np.int64]:

@@ -155,8 +155,8 @@ def test_detectors_report_within_their_delay(method: str, max_delay: float | Non
         for r in detector.process(record.signal[i : i + 1, 0]):
             late.append((int(r), i + 1 - int(r)))
     if max_delay is not None:
-        # The adaptive method waits for so long from its own mark; R may lie before that.
-        slack = 0.06 if method == "adaptive" else 0.0
+        # Some methods wait for so long from their own mark; R may lie before that.
+        slack = {"adaptive": 0.06, "neural": 0.12}.get(method, 0.0)
         assert detector.delay <= np.ceil((max_delay + slack) * 360)
     assert len(late) > 30
     assert max(wait for r, wait in late if r > 5 * 360) <= detector.delay
@@ -169,13 +169,13 @@ def test_streams_in_threads_give_the_results_of_one() -> None:
     signal = noisy_signal(2)
 
     def work(i: int) -> tuple[bytes, ...]:
-        stream = BeatStream(FS, leads=2, method=METHODS[i % 2], lookahead=1)
+        stream = BeatStream(FS, leads=2, method=METHODS[i % len(METHODS)], lookahead=1)
         return bits(take(stream, np.array_split(signal, 5 + i)))
 
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(work, range(16)))
     for i, got in enumerate(results):
-        assert got == whole(METHODS[i % 2], 1, 2)[0]
+        assert got == whole(METHODS[i % len(METHODS)], 1, 2)[0]
 
 
 @pytest.mark.parametrize("make", [BeatStream, QRSDetector])

@@ -8,7 +8,7 @@ from math import floor
 import numpy as np
 import numpy.typing as npt
 
-from .beat_habits import Habits, limited_log
+from .patient_baseline import PatientBaseline, limited_log
 
 Array = npt.NDArray[np.float64]
 
@@ -44,7 +44,7 @@ class Features:
         self.orientation = 1.0
         self.previous = np.zeros(self.points)
         self.history: list[dict[str, float]] = []
-        self.habits = Habits(self.p)
+        self.baseline = PatientBaseline(self.p)
 
     # ------------------------------------------------------------ measures of a shape
 
@@ -172,8 +172,8 @@ class Features:
         usual = self.templates[self.dominant].shape.copy()
         self.shape(f, beat, usual, own)
         self.context(f, usual)
-        self.habits.features(beat, rr, level, f)
-        self.habits.learn(beat, rr, f["own_dominant"] > 0.5)
+        self.baseline.features(beat, rr, level, f)
+        self.baseline.learn(beat, rr, f["own_dominant"] > 0.5)
         window = np.clip(self.orientation * np.stack([beat, usual], axis=1), -5, 5)
         if not first:
             self.learn(beat, own, lag)

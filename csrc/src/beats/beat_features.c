@@ -333,7 +333,9 @@ static void shape_features(const ecg_features_state *state, const float *beat, i
     f[ECG_F_T_CORRELATION] = ecg_correlation(beat, usual, r->t_first, r->t_last, lag, r->points);
     f[ECG_F_T_DIFFERENCE] = difference(beat, usual, r->t_first, r->t_last, lag, r->points, qrs_spread);
     f[ECG_F_PREVIOUS_CORRELATION] =
-        state->beats > 0 ? ecg_correlation(beat, state->curves + ECG_CURVE_PREVIOUS * r->points, r->qrs_first, r->qrs_last, 0, r->points) : 0.0f;
+        state->beats > 0 ? ecg_correlation(beat, state->curves + ECG_CURVE_PREVIOUS * r->points, r->qrs_first,
+                                           r->qrs_last, 0, r->points)
+                         : 0.0f;
     f[ECG_F_OWN_SHARE] = own >= 0 ? state->templates[own].share : 0.0f;
     f[ECG_F_OWN_DOMINANT] = own == state->dominant ? 1.0f : 0.0f;
     float beats = (float)state->beats;
@@ -378,8 +380,8 @@ float ecg_features_take(ecg_features_state *state, float *beat, double rr, float
     if (!belongs(state, beat, own, best)) own = -1;
     shape_features(state, beat, own, features);
     context_features(state, features);
-    ecg_habits_features(&state->habits, p_waves(state), r, beat, rr, rr_level, features);
-    ecg_habits_learn(&state->habits, p_waves(state), r, beat, rr, features[ECG_F_OWN_DOMINANT] > 0.5f);
+    ecg_patient_baseline_features(&state->baseline, p_waves(state), r, beat, rr, rr_level, features);
+    ecg_patient_baseline_learn(&state->baseline, p_waves(state), r, beat, rr, features[ECG_F_OWN_DOMINANT] > 0.5f);
     const float *usual = shape_of(state, state->dominant);
     for (int32_t i = 0; i < r->points; i++) {
         window[i * ECG_CHANNELS] = limited(state->orientation * beat[i], WINDOW_LIMIT);
@@ -418,6 +420,7 @@ int ecg_features_valid(const ecg_features_state *state) {
            && ecg_within(state->sizes, 0, ECG_SIZE_RECENT) && ecg_all_finite(state->size_recent, ECG_SIZE_RECENT)
            && isfinite(state->unit) && (state->unit > 0.0f || state->beats == 0)
            && ecg_within(state->dominant, 0, ECG_TEMPLATES - 1) && fabsf(state->orientation) == 1.0f
-           && ecg_all_finite(state->curves, ECG_CURVES * (size_t)state->regions.points) && ecg_all_finite(state->before, ECG_FEATURES)
-           && ecg_all_finite(state->second, ECG_FEATURES) && ecg_habits_valid(&state->habits);
+           && ecg_all_finite(state->curves, ECG_CURVES * (size_t)state->regions.points)
+           && ecg_all_finite(state->before, ECG_FEATURES)
+           && ecg_all_finite(state->second, ECG_FEATURES) && ecg_patient_baseline_valid(&state->baseline);
 }

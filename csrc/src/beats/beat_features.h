@@ -2,7 +2,7 @@
 #ifndef ECGFAST_FEATURES_H
 #define ECGFAST_FEATURES_H
 
-#include "beat_habits.h"
+#include "patient_baseline.h"
 
 #define ECG_TEMPLATES 8   /* running beat shapes kept at the most */
 #define ECG_RR_RECENT 8   /* RR intervals that make the local rhythm */
@@ -42,7 +42,7 @@ enum {
     ECG_F_BEFORE_OWN_DOMINANT,
     ECG_F_SECOND_QRS_CORRELATION, /* of the second beat before */
     ECG_F_SECOND_OWN_DOMINANT,
-    ECG_F_HOME_RATIO,            /* from here on against the patient's habits */
+    ECG_F_HOME_RATIO,            /* from here on against the patient's baseline */
     ECG_F_HOME_LEVEL,
     ECG_F_HOME_P_CORRELATION,
     ECG_F_HOME_P_DIFFERENCE,
@@ -77,7 +77,7 @@ typedef struct ecg_features_state {
     float before[ECG_FEATURES];  /* features of the beat before; zero before the first */
     float second[ECG_FEATURES];  /* of the second beat before */
     ecg_template templates[ECG_TEMPLATES];
-    ecg_habits habits;
+    ecg_patient_baseline baseline;
     float curves[];              /* ECG_CURVES of regions.points points */
 } ecg_features_state;
 

@@ -20,6 +20,9 @@ static const ecg_method_ops *ops_of(int method) {
 #if ECG_WITH_EXTERNAL
     case ECG_GIVEN: return &ecg_given_ops;
 #endif
+#if ECG_WITH_NEURAL
+    case ECG_NEURAL: return &ecg_neural_ops;
+#endif
     default: return NULL;
     }
 }

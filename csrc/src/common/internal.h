@@ -232,6 +232,7 @@ typedef struct ecg_method_ops {
 extern const ecg_method_ops ecg_pan_tompkins_ops;
 extern const ecg_method_ops ecg_adaptive_ops;
 extern const ecg_method_ops ecg_given_ops;
+extern const ecg_method_ops ecg_neural_ops;
 
 /* Of the block of a detector and of a stream, for snapshots: an ecg_status that says whether `saved` was made
  * with the same configuration; whether the rest is valid; initialised anew. */

@@ -38,8 +38,8 @@ class Running:
         self.value = self.value + (x - self.value) / self.count
 
 
-class Habits:
-    """One patient's habits; `p` are the first and last grid point of the P wave."""
+class PatientBaseline:
+    """One patient's baseline; `p` are the first and last grid point of the P wave."""
 
     def __init__(self, p: tuple[int, int]) -> None:
         self.p = slice(p[0], p[1] + 1)

@@ -1,4 +1,4 @@
-/* Habits: an atrial rhythm that goes on for minutes must not become its own reference, and a P wave
+/* Patient baseline: an atrial rhythm that goes on for minutes must not become its own reference, and a P wave
  * is judged by the patient's own. */
 #include "beat_features.h"
 
@@ -35,8 +35,8 @@ static float p_distance(const ecg_regions *r, const float *a, const float *b) {
     return variance > 0.0 ? (float)sqrt(variance) : 0.0f;
 }
 
-void ecg_habits_features(const ecg_habits *h, ecg_p_waves p, const ecg_regions *r, const float *beat, double rr,
-                         float rr_level, float *f) {
+void ecg_patient_baseline_features(const ecg_patient_baseline *h, ecg_p_waves p, const ecg_regions *r,
+                                   const float *beat, double rr, float rr_level, float *f) {
     const float now = rr > 0.0 ? (float)rr : 0.0f;
     for (int i = ECG_F_HOME_RATIO; i < ECG_FEATURES; i++) f[i] = 0.0f;
     if (h->home > 0.0f) {
@@ -56,8 +56,8 @@ void ecg_habits_features(const ecg_habits *h, ecg_p_waves p, const ecg_regions *
 }
 
 /* The home rhythm after an interval between two beats of the usual shape. */
-static void follow(ecg_habits *h, float rr) {
-    if (h->settled < ECG_HABIT_FIRST) {
+static void follow(ecg_patient_baseline *h, float rr) {
+    if (h->settled < ECG_BASELINE_FIRST) {
         int32_t i = h->settled++;
         for (; i > 0 && h->first[i - 1] > rr; i--) h->first[i] = h->first[i - 1];
         h->first[i] = rr;
@@ -76,7 +76,8 @@ static void average(float *mean, const ecg_regions *r, const float *beat, int32_
     for (int32_t i = r->p_first; i <= r->p_last; i++) mean[i] += (beat[i] - mean[i]) / (float)*beats;
 }
 
-void ecg_habits_learn(ecg_habits *h, ecg_p_waves p, const ecg_regions *r, const float *beat, double rr, int usual) {
+void ecg_patient_baseline_learn(ecg_patient_baseline *h, ecg_p_waves p, const ecg_regions *r, const float *beat,
+                                double rr, int usual) {
     const float now = rr > 0.0 ? ((float)rr < RR_LIMIT ? (float)rr : RR_LIMIT) : 0.0f;
     const int timed = now > 0.0f && h->home > 0.0f;
     const float change = timed ? ecg_limited_log(now / h->home) : 0.0f;
@@ -90,9 +91,9 @@ void ecg_habits_learn(ecg_habits *h, ecg_p_waves p, const ecg_regions *r, const 
     h->last_usual = usual;
 }
 
-int ecg_habits_valid(const ecg_habits *h) {
-    return ecg_all_finite(h->first, ECG_HABIT_FIRST) && isfinite(h->home) && h->home >= 0.0f
-           && ecg_within(h->settled, 0, ECG_HABIT_FIRST) && ecg_within(h->last_early, 0, 1)
+int ecg_patient_baseline_valid(const ecg_patient_baseline *h) {
+    return ecg_all_finite(h->first, ECG_BASELINE_FIRST) && isfinite(h->home) && h->home >= 0.0f
+           && ecg_within(h->settled, 0, ECG_BASELINE_FIRST) && ecg_within(h->last_early, 0, 1)
            && ecg_within(h->last_usual, 0, 1) && ecg_within(h->late_beats, 0, P_MEMORY)
            && ecg_within(h->early_beats, 0, P_MEMORY);
 }

@@ -1,0 +1,153 @@
+/* The method `neural`: samples to cells, cells to odds, odds to beats. */
+#include "neural.h"
+
+/* Steps that a sample may bring: one in 11 samples at 360 Hz brings one, the first seconds are caught up. */
+#define STEPS_AT_ONCE 2
+/* Leads are joined by a mean of exp(odds / 2): one that shows a complex is believed over one that does not. */
+#define JOIN 0.25f
+/* Log-odds of cells in which no lead is usable. */
+#define NO_SIGNAL (-15.0f)
+#define ODDS_MAX 30.0f
+/* The R peak may lie so long before the cell. */
+#define REFINED_S 0.12
+/* Cells after the end, so that the late output knows of the last ones and nothing tops them. */
+#define PAD_CELLS ((NEURAL_LATE + 1) * NEURAL_STRIDE + 24)
+
+static size_t neural_size(const ecg_detector_config *config) {
+    return ecg_round_up(sizeof(neural_state)) + (size_t)config->leads * sizeof(neural_lead);
+}
+
+static void neural_init(ecg_detector *d, void *state) {
+    neural_state *s = state;
+    ecg_neural_input_init(s, d->config.leads, d->config.fs);
+    ecg_neural_decision_init(s, &d->config);
+}
+
+static float probability(float odds) {
+    return 1.0f / (1.0f + expf(-odds));
+}
+
+/* One step: the outputs of all leads that show anything, joined, as probabilities. */
+static void step(ecg_detector *d, neural_state *s) {
+    const int leads = d->config.leads;
+    const int64_t first = s->steps * NEURAL_STRIDE;
+    const int64_t cells[2] = {first - NEURAL_EARLY * NEURAL_STRIDE, first - NEURAL_LATE * NEURAL_STRIDE};
+    float sums[NEURAL_OUTPUTS] = {0.0f}, inputs[NEURAL_STRIDE * NEURAL_INPUTS], outputs[NEURAL_OUTPUTS];
+    int counts[NEURAL_OUTPUTS] = {0};
+    neural_lead *lead = ecg_neural_leads(s);
+    for (int l = 0; l < leads; l++, lead++) {
+        for (int k = 0; k < NEURAL_STRIDE; k++) ecg_neural_see(s, lead, first + k, inputs + k * NEURAL_INPUTS);
+        ecg_neural_step(lead, s->steps, inputs, outputs);
+        for (int k = 0; k < NEURAL_OUTPUTS; k++) {
+            const int64_t cell = cells[k / NEURAL_STRIDE] + k % NEURAL_STRIDE;
+            if (cell < 0 || lead->fault[cell % NEURAL_CELLS]) continue;
+            sums[k] += leads == 1 ? outputs[k] : expf(JOIN * (outputs[k] < ODDS_MAX ? outputs[k] : ODDS_MAX));
+            counts[k]++;
+            lead->odds[cell % NEURAL_CELLS] = outputs[k]; /* the late output corrects the early one */
+        }
+    }
+    for (int k = 0; k < NEURAL_OUTPUTS; k++) {
+        const int64_t cell = cells[k / NEURAL_STRIDE] + k % NEURAL_STRIDE;
+        if (cell < 0) continue;
+        float odds = NO_SIGNAL;
+        if (counts[k] > 0) odds = leads == 1 ? sums[k] : logf(sums[k] / (float)counts[k] + 1e-9f) / JOIN;
+        (k < NEURAL_STRIDE ? s->early : s->late_p)[cell % 64] = probability(odds);
+    }
+    s->steps++;
+}
+
+static void advance(ecg_detector *d, neural_state *s, int most) {
+    const int64_t ready = ecg_neural_ready(s);
+    for (; most > 0 && (s->steps + 1) * NEURAL_STRIDE <= ready; most--) {
+        step(d, s);
+        ecg_neural_decide(d, s, 0);
+    }
+}
+
+static size_t neural_process(ecg_detector *d, void *state, const float *samples, size_t n) {
+    neural_state *s = state;
+    const int leads = d->config.leads;
+    float clean[ECG_LEADS_MAX];
+    for (size_t i = 0; i < n; i++) {
+        ecg_detector_take(d, samples + i * (size_t)leads, clean);
+        const ecg_lead *front = ecg_leads(d);
+        neural_lead *lead = ecg_neural_leads(s);
+        for (int l = 0; l < leads; l++) {
+            lead[l].value = clean[l];
+            lead[l].bad |= front[l].missing >= front[l].gap_run || front[l].run >= front[l].flat_run;
+        }
+        const int64_t before = s->cells;
+        if (ecg_neural_take(s, leads) == before) continue;
+        advance(d, s, STEPS_AT_ONCE);
+        if (ecg_queue_filled(d)) return i + 1;
+    }
+    return n;
+}
+
+static void neural_flush(ecg_detector *d, void *state) {
+    neural_state *s = state;
+    const int leads = d->config.leads;
+    if (s->end < 0) {
+        s->end = s->cells;
+        if (s->end == 0) return;
+        const int64_t all = s->end + PAD_CELLS, least = NEURAL_START * NEURAL_BLOCK;
+        while (s->cells < all || s->cells < least) {
+            ecg_neural_pad(s, leads);
+            advance(d, s, STEPS_AT_ONCE);
+        }
+        while ((s->steps + 1) * NEURAL_STRIDE <= s->cells) advance(d, s, STEPS_AT_ONCE);
+    }
+    if (!ecg_queue_filled(d)) ecg_neural_decide(d, s, 1);
+}
+
+static int64_t neural_delay(const ecg_detector *d, const void *state) {
+    const neural_state *s = state;
+    return (int64_t)ceil((ecg_neural_longest_s(d, s) + REFINED_S) * d->config.fs);
+}
+
+static int neural_same(const ecg_detector *d, const void *state, const unsigned char *saved) {
+    (void)d;
+    return memcmp(state, saved, offsetof(neural_state, left)) == 0;
+}
+
+/* Largest number of a network's memory, and of mV, that a stream can have: beyond, sums could overflow. */
+#define ACTIVITY_MAX 1e6f
+#define SIGNAL_MAX 1e33f
+
+static int all_below(const float *x, size_t n, float limit) {
+    for (size_t i = 0; i < n; i++)
+        if (!(fabsf(x[i]) < limit)) return 0;
+    return 1;
+}
+
+static int neural_lead_valid(const neural_lead *lead) {
+    const float values[6] = {lead->value, lead->sum, lead->cell, lead->filtered, lead->highest, lead->scale};
+    for (int i = 0; i < NEURAL_CELLS; i++)
+        if (lead->fault[i] > 1) return 0;
+    return all_below(values, 6, SIGNAL_MAX) && lead->scale > 0.0f && lead->highest >= 0.0f
+           && ecg_within(lead->whole, 0, 1) && ecg_within(lead->bad, 0, 1)
+           && all_below(lead->peaks, NEURAL_PEAKS, SIGNAL_MAX) && all_below(lead->cells, NEURAL_CELLS, SIGNAL_MAX)
+           && all_below(lead->input, NEURAL_STEM1_TAPS * NEURAL_INPUTS, ACTIVITY_MAX)
+           && all_below(lead->stem, NEURAL_STEM2_TAPS * NEURAL_STEM, ACTIVITY_MAX)
+           && all_below(lead->deep, NEURAL_MEMORY * NEURAL_WIDTH, ACTIVITY_MAX)
+           && all_below(lead->odds, NEURAL_CELLS, ACTIVITY_MAX) && all_below(&lead->height, 1, 1e3f)
+           && ecg_within(lead->heights, 0, 1000);
+}
+
+static int neural_valid(ecg_detector *d, void *state) {
+    neural_state *s = state;
+    const neural_lead *lead = ecg_neural_leads(s);
+    if (!ecg_within(s->left, 1, s->cell) || !ecg_within(s->cells, 0, ECG_COUNT_MAX)
+        || s->blocks != s->cells / NEURAL_BLOCK || !ecg_within(s->steps, 0, s->cells / NEURAL_STRIDE)
+        || !ecg_within(s->end, -1, s->cells) || (s->end >= 0 && s->cells - s->end > NEURAL_CELLS)
+        || s->cells - s->steps * NEURAL_STRIDE > NEURAL_CELLS / 2)
+        return 0;
+    for (int i = 0; i < 64; i++)
+        if (!(s->early[i] >= 0.0f && s->early[i] <= 1.0f && s->late_p[i] >= 0.0f && s->late_p[i] <= 1.0f)) return 0;
+    for (int l = 0; l < d->config.leads; l++)
+        if (!neural_lead_valid(&lead[l])) return 0;
+    return ecg_neural_decision_valid(s);
+}
+
+const ecg_method_ops ecg_neural_ops = {ECG_RING_S,   neural_size,  neural_init, neural_process, neural_flush,
+                                       neural_delay, neural_same,  neural_valid};

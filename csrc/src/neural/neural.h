@@ -1,0 +1,139 @@
+/* The method `neural`: a small causal network scores every cell of 8 ms, and the best path through the
+ * candidates decides, as in the method `adaptive`. */
+#ifndef ECGFAST_NEURAL_H
+#define ECGFAST_NEURAL_H
+
+#include "../common/internal.h"
+
+#define NEURAL_HZ 125              /* cells a second; the network was trained on that grid */
+#define NEURAL_STRIDE 4            /* cells of one step of the deep layers: 31.25 steps a second */
+#define NEURAL_INPUTS 2
+#define NEURAL_STEM 12             /* channels at 62.5 Hz */
+#define NEURAL_WIDTH 24            /* channels at 31.25 Hz */
+#define NEURAL_STEM1_TAPS 10
+#define NEURAL_STEM2_TAPS 6
+#define NEURAL_DEEP_TAPS 3
+#define NEURAL_LAYERS 5            /* deep layers; layer k looks 2^k steps back, twice */
+#define NEURAL_OUTPUTS 8           /* log-odds of four cells by the early, then by the late output */
+#define NEURAL_EARLY 4             /* steps that an output looks ahead */
+#define NEURAL_LATE 9
+
+#define NEURAL_BLOCK 16            /* cells of which one maximum is kept for the running scale: 0.128 s */
+#define NEURAL_WINDOW 8            /* blocks of a window: about a second */
+#define NEURAL_PEAKS 48            /* blocks that the scale looks back: six windows */
+#define NEURAL_START 12            /* blocks that are held back until their scale is known: 1.5 s */
+#define NEURAL_CELLS 512           /* cells kept of each lead: more than any decision looks back */
+#define NEURAL_PENDING 24          /* candidates that wait */
+#define NEURAL_CLAIMS 4            /* early outputs that the late one has yet to confirm */
+#define NEURAL_INTERVALS 8         /* RR intervals that the rhythm is taken from */
+
+typedef struct ecg_neural_weights {
+    float stem1[NEURAL_STEM1_TAPS * NEURAL_INPUTS][NEURAL_STEM];
+    float stem1_bias[NEURAL_STEM];
+    float stem2[NEURAL_STEM2_TAPS * NEURAL_STEM][NEURAL_WIDTH];
+    float stem2_bias[NEURAL_WIDTH];
+    float deep[NEURAL_LAYERS][NEURAL_DEEP_TAPS * NEURAL_WIDTH][NEURAL_WIDTH];
+    float deep_bias[NEURAL_LAYERS][NEURAL_WIDTH];
+    float hidden[NEURAL_WIDTH][NEURAL_WIDTH];
+    float hidden_bias[NEURAL_WIDTH];
+    float heads[NEURAL_WIDTH][NEURAL_OUTPUTS];
+    float heads_bias[NEURAL_OUTPUTS];
+} ecg_neural_weights;
+
+/* neural_weights.c, made by `python -m ecgfast.training.qrs`. */
+extern const ecg_neural_weights ecg_neural_trained;
+
+/* Inputs of the deep layers, oldest first where `at` points: layer k holds the last 2^(k+1) steps. */
+#define NEURAL_MEMORY 62           /* 2 + 4 + 8 + 16 + 32 steps */
+
+typedef struct neural_lead {
+    float value;                   /* mV, offset removed: the latest sample */
+    float sum;                     /* of the open cell: samples times their share of it */
+    float cell;                    /* the last whole cell */
+    float filtered;                /* the same, baseline removed */
+    float highest;                 /* of the open block, absolute */
+    float scale;                   /* in force */
+    int32_t whole;                 /* has there been a whole cell */
+    int32_t bad;                   /* the open cell holds a fault */
+    float peaks[NEURAL_PEAKS];     /* highest of the last blocks */
+    float cells[NEURAL_CELLS];     /* filtered */
+    uint8_t fault[NEURAL_CELLS];   /* cells without a usable signal */
+    float input[NEURAL_STEM1_TAPS * NEURAL_INPUTS];
+    float stem[NEURAL_STEM2_TAPS * NEURAL_STEM];
+    float deep[NEURAL_MEMORY * NEURAL_WIDTH];
+    float odds[NEURAL_CELLS];      /* log-odds of each cell by this lead */
+    float height;                  /* log of the running size of accepted complexes */
+    int32_t heights;               /* accepted complexes in it, up to a few */
+} neural_lead;
+
+typedef struct neural_candidate {
+    int64_t at;                    /* cell */
+    float odds;                    /* log-odds that it is a QRS complex, by the network alone */
+    float score;                   /* > 0: better on the path than off it */
+    float value;                   /* of the best path that ends here */
+    int32_t from;                  /* index before it on that path; -1: the last accepted */
+} neural_candidate;
+
+typedef struct neural_state {
+    /* from the configuration */
+    int64_t cell;                  /* samples of one cell, times 2^32 */
+    int32_t late;                  /* the late output decides; else the early one */
+    float wait_s;                  /* longest wait for context */
+    /* of the stream */
+    int64_t left;                  /* samples of the open cell still to come, times 2^32 */
+    int64_t cells;                 /* whole cells */
+    int64_t blocks;                /* whole blocks */
+    int64_t scaled;                /* blocks whose scale was in force */
+    int64_t steps;                 /* steps of the network */
+    int64_t end;                   /* cells of the recording; -1 while it lasts */
+    float early[64], late_p[64];   /* probability of each of the latest cells, both outputs */
+    int64_t searched_early, searched; /* cells searched for candidates, by output */
+    int32_t pending_count;
+    neural_candidate pending[NEURAL_PENDING];
+    int64_t wake;                  /* searched cell at which something is due */
+    int64_t last;                  /* last accepted cell; -1 none */
+    int64_t last_clear;            /* the same, of those with odds above even; -1 none */
+    float rr[NEURAL_INTERVALS];    /* s */
+    int32_t rr_count;
+    float rr_ref, rr_var;          /* s, their median; mean deviation from it, relative */
+    float clarity;                 /* running log-odds of accepted beats */
+    int32_t accepted;              /* beats, up to a few */
+    int64_t claims[NEURAL_CLAIMS]; /* cells where the early output was beyond doubt; -1 none */
+    int32_t claim;                 /* the next of them to be written */
+    int32_t early_hold;            /* beats until the early output is believed again */
+} neural_state;
+
+static inline neural_lead *ecg_neural_leads(neural_state *s) {
+    return (neural_lead *)((char *)s + ecg_round_up(sizeof(neural_state)));
+}
+
+/* neural_input.c */
+void ecg_neural_input_init(neural_state *s, int leads, double fs);
+/* Cells from one sample of each lead, already in the leads' `value`; returns the whole cells there are. */
+int64_t ecg_neural_take(neural_state *s, int leads);
+/* Adds a cell that repeats the last value, at the end of a recording. */
+void ecg_neural_pad(neural_state *s, int leads);
+/* Cells that the network may take: those whose scale is known. */
+int64_t ecg_neural_ready(const neural_state *s);
+/* What the network sees of cell `at`; the scale of its block comes into force. */
+void ecg_neural_see(neural_state *s, neural_lead *lead, int64_t at, float *input);
+
+/* neural_network.c */
+/* One step of a lead; `inputs`: of four cells. */
+void ecg_neural_step(neural_lead *lead, int64_t step, const float *inputs, float *outputs);
+
+/* neural_decision.c */
+void ecg_neural_decision_init(neural_state *s, const ecg_detector_config *config);
+/* The outputs of the latest step are in `early` and `late_p`: finds candidates and decides. */
+void ecg_neural_decide(ecg_detector *d, neural_state *s, int final);
+/* Longest time from a candidate's cell to its report, s. */
+double ecg_neural_longest_s(const ecg_detector *d, const neural_state *s);
+int ecg_neural_decision_valid(const neural_state *s);
+
+/* Cells of which the early and the late output know after `steps` steps. */
+static inline int64_t ecg_neural_known(int64_t steps, int ahead) {
+    int64_t known = (steps - ahead) * NEURAL_STRIDE;
+    return known > 0 ? known : 0;
+}
+
+#endif /* ECGFAST_NEURAL_H */

@@ -1,0 +1,447 @@
+/* Which candidates are beats: the best path through them, by the network's odds, rhythm and height.
+ *
+ * Log-odds are natural logs. All constants were chosen on recordings that the network in use had not
+ * seen, whole databases left out (python -m ecgfast.training.qrs --help). */
+#include "neural.h"
+
+#define SUM_CELLS 6       /* on either side: the odds of a beat are those of the cells around it together */
+#define TARGET_CELLS 5.0f /* cells that training marks for each beat */
+#define HOLD_CELLS 10     /* a maximum that nothing tops for 80 ms on either side is a candidate */
+#define MERGE_CELLS 12    /* two outputs within 96 ms speak of the same complex */
+#define FAINT 0.004f      /* beats expected around a cell, below which it is no candidate */
+#define SURE 0.9975f      /* ... and above which it can not get clearer: log-odds 6 */
+#define EARLY_ODDS 4.5f   /* by the early output, from which the late one is not waited for, ... */
+#define EARLY_CONFIRMED 1.0f /* ... unless lately the late one did not confirm such a complex: a tall P wave */
+#define EARLY_BEATS 30
+
+/* Score of a candidate: its odds, and what speaks for any candidate. */
+#define BIAS 2.0f         /* most of what the network gives one to seven is a beat, once in a rhythm */
+#define SCORE_MAX 6.0f    /* one clear candidate shall not outweigh three costs of rhythm */
+#define HEIGHT_FROM 0.8f  /* logs below the running height, from which a complex is too small: 0.45 of it */
+#define HEIGHT_COST 2.5f  /* for each log more: a P wave has a tenth */
+#define HEIGHT_CAP 3.0f   /* gains may change: what the network sees clearly stays a beat */
+#define HEIGHT_RATE 0.2f  /* over the last five beats */
+#define HEIGHT_BEATS 3    /* beats that tell a height */
+
+/* Costs of an RR interval beside the reference. */
+#define SHORT_FROM 0.8f   /* of the reference: shorter ones are premature */
+#define SHORT_COST 2.0f   /* times the excess of reference over interval */
+#define LONG_FROM 1.2f    /* of the reference: longer ones are late */
+#define LONG_COST 2.0f    /* times the excess of interval over reference */
+#define LONG_CAP 2.0f     /* a pause may be of any length */
+#define SOFT 4.0f         /* costs fall to a half at 25 % RR variability: atrial fibrillation */
+#define REFRACTORY_S 0.30f /* intervals below 200 a minute need good reason ... */
+#define REFRACTORY_COST 3.0f
+#define REFRACTORY_RAMP_S 0.13f /* ... the more the shorter */
+#define RR_MIN_S 0.19f    /* 315 a minute: no human ventricle follows faster */
+#define RR_MAX_S 2.0f     /* 30 a minute */
+#define RR_LEAST_S 0.2f
+#define RR_FIRST_S 0.8f   /* before any interval is known */
+#define VAR_FIRST 0.6f
+
+/* When to decide. */
+#define CLEAR_SCORE 3.0f  /* a candidate this clear at a plausible interval ... */
+#define CLEAR_SHORT 0.75f
+#define CLEAR_LONG 1.5f   /* ... is told at once, */
+#define CERTAIN_SCORE 5.0f /* and one beyond doubt at any interval but a refractory one */
+#define WAIT_RR 1.0f      /* others wait for what follows within one RR interval, ... */
+#define WAIT_MIN_S 0.35f  /* at least past their own T wave, ... */
+#define WAIT_MAX_S 1.05f  /* and at most so long */
+#define EXPIRE_S 1.1f
+
+/* A candidate worth less is a beat only if one of a path that goes on from it reaches this: P waves of a
+ * standing heart are no beats, the odd ectopic complex among clear ones is. */
+#define NEED (-1.0f)
+#define CLARITY_RATE 0.2f /* over the last five beats */
+#define FINAL_ODDS (-0.5f) /* of the last candidate of a recording, which nothing follows */
+
+/* What is told with a beat. */
+#define LEARNING_BEATS 4
+#define NOISY_CLARITY 2.0f /* beats seven to one: noise of the size of the complex */
+#define DOUBTFUL_ODDS 1.0f
+#define QUALITY_CELLS 18   /* on either side of a beat: P to T */
+
+#define LAG_LATE (NEURAL_LATE * NEURAL_STRIDE + NEURAL_STRIDE + SUM_CELLS + HOLD_CELLS + 1)
+#define LAG_EARLY (NEURAL_EARLY * NEURAL_STRIDE + NEURAL_STRIDE + SUM_CELLS + HOLD_CELLS + 1)
+
+static float neural_seconds(int64_t cells) {
+    return (float)cells / NEURAL_HZ;
+}
+
+/* Within a caller's limit a candidate expires when its wait is over. */
+static float expire_s(const ecg_detector *d, const neural_state *s) {
+    return d->config.max_delay > 0.0 ? s->wait_s : EXPIRE_S;
+}
+
+double ecg_neural_longest_s(const ecg_detector *d, const neural_state *s) {
+    return (double)expire_s(d, s) + (double)(s->late ? LAG_LATE : LAG_EARLY) / NEURAL_HZ;
+}
+
+void ecg_neural_decision_init(neural_state *s, const ecg_detector_config *config) {
+    const float lag = (float)LAG_LATE / NEURAL_HZ, early_lag = (float)LAG_EARLY / NEURAL_HZ;
+    const float limit = (float)config->max_delay;
+    s->late = limit == 0.0f || limit >= lag + 0.02f;
+    s->wait_s = limit == 0.0f ? WAIT_MAX_S : limit - (s->late ? lag : early_lag);
+    if (s->wait_s > WAIT_MAX_S) s->wait_s = WAIT_MAX_S;
+    if (s->wait_s < 0.0f) s->wait_s = 0.0f;
+    s->wake = INT64_MAX;
+    s->last = s->last_clear = -1;
+    for (int i = 0; i < NEURAL_CLAIMS; i++) s->claims[i] = -1;
+    s->rr_ref = RR_FIRST_S;
+    s->rr_var = VAR_FIRST;
+}
+
+/* ------------------------------------------------------------------ candidates */
+
+/* Beats expected around cell `at`. */
+static float mass(const float *p, int64_t at, int64_t known) {
+    float sum = 0.0f;
+    for (int64_t k = at - SUM_CELLS; k <= at + SUM_CELLS; k++)
+        if (k >= 0 && k < known) sum += p[k % 64];
+    return sum / TARGET_CELLS;
+}
+
+static float odds_of(float expected) {
+    const float p = expected < SURE ? expected : SURE;
+    return logf(p / (1.0f - p));
+}
+
+/* Centre of what is expected around cell `at`. */
+static int64_t centre(const float *p, int64_t at, int64_t known) {
+    float sum = 0.0f, moment = 0.0f;
+    for (int64_t k = at - SUM_CELLS; k <= at + SUM_CELLS; k++)
+        if (k >= 0 && k < known) {
+            sum += p[k % 64];
+            moment += (float)(k - at) * p[k % 64];
+        }
+    return at + (int64_t)floorf(moment / sum + 0.5f);
+}
+
+static int is_maximum(const float *p, int64_t at, int64_t known, float here) {
+    for (int64_t k = at - HOLD_CELLS; k <= at + HOLD_CELLS; k++)
+        if (k >= 0 && k < known && mass(p, k, known) > here) return 0;
+    return 1;
+}
+
+/* Log of the size of the complex in a lead, from peak to peak. */
+static float height_of(const neural_lead *lead, int64_t at) {
+    float low = 0.0f, high = 0.0f;
+    for (int64_t k = at - SUM_CELLS; k <= at + SUM_CELLS; k++) {
+        if (k < 0) continue;
+        const float x = lead->cells[k % NEURAL_CELLS];
+        low = x < low ? x : low;
+        high = x > high ? x : high;
+    }
+    return logf(high - low > 1e-30f ? high - low : 1e-30f);
+}
+
+static int usable(const neural_lead *lead, int64_t at) {
+    return !lead->fault[at % NEURAL_CELLS];
+}
+
+/* How much smaller than usual a complex is, in logs, over the leads that show it. */
+static float shortfall(neural_state *s, int leads, int64_t at) {
+    const neural_lead *lead = ecg_neural_leads(s);
+    float sum = 0.0f;
+    int n = 0;
+    for (int l = 0; l < leads; l++, lead++)
+        if (lead->heights >= HEIGHT_BEATS && usable(lead, at)) {
+            sum += lead->height - height_of(lead, at);
+            n++;
+        }
+    return n > 0 ? sum / (float)n : 0.0f;
+}
+
+static void remove_pending(neural_state *s, int first, int count) {
+    s->pending_count -= count;
+    memmove(s->pending + first, s->pending + first + count,
+            (size_t)(s->pending_count - first) * sizeof *s->pending);
+}
+
+/* The sample at the middle of a cell, counted back from now: products of days of cells do not fit 64 bits. */
+static int64_t sample_of(const ecg_detector *d, const neural_state *s, int64_t at) {
+    const int64_t whole = s->end < 0 ? s->cells : s->end, open = s->cell - s->left;
+    const int64_t back = (whole - at) * s->cell + open - s->cell / 2;
+    return d->count - ((back + (INT64_C(1) << 32) - 1) >> 32);
+}
+
+/* Do all usable leads show nothing around a cell but a converter's lowest bit? */
+static int all_flicker(ecg_detector *d, neural_state *s, int64_t at) {
+    const neural_lead *lead = ecg_neural_leads(s);
+    int shown = 0;
+    for (int l = 0; l < d->config.leads; l++) {
+        if (!usable(&lead[l], at)) continue;
+        if (!ecg_flickers(d, l, sample_of(d, s, at))) return 0;
+        shown = 1;
+    }
+    return shown;
+}
+
+/* A new candidate, or a better reading of one that waits. */
+static int add_candidate(ecg_detector *d, neural_state *s, int64_t at, float odds) {
+    if (at < 0 || (s->last >= 0 && at <= s->last + MERGE_CELLS) || (s->end >= 0 && at >= s->end)) return 0;
+    if (all_flicker(d, s, at)) return 0;
+    int i = 0;
+    while (i < s->pending_count && s->pending[i].at < at - MERGE_CELLS) i++;
+    /* The nearest of two, so that their order stays. */
+    if (i + 1 < s->pending_count && s->pending[i + 1].at - at < at - s->pending[i].at) i++;
+    const int known = i < s->pending_count && s->pending[i].at <= at + MERGE_CELLS;
+    if (!known) {
+        if (s->pending_count == NEURAL_PENDING) {
+            if (i == 0) return 0;
+            remove_pending(s, 0, 1);
+            i--;
+        }
+        memmove(s->pending + i + 1, s->pending + i, (size_t)(s->pending_count - i) * sizeof *s->pending);
+        s->pending_count++;
+    }
+    neural_candidate *c = &s->pending[i];
+    const float short_of = HEIGHT_COST * (shortfall(s, d->config.leads, at) - HEIGHT_FROM);
+    const float cost = short_of > HEIGHT_CAP ? HEIGHT_CAP : short_of > 0.0f ? short_of : 0.0f;
+    c->at = at;
+    c->odds = odds;
+    c->score = odds + BIAS - cost;
+    if (c->score > SCORE_MAX) c->score = SCORE_MAX;
+    return 1;
+}
+
+/* The early output speaks for a complex beyond doubt: it is not kept waiting where that has held so far. */
+static int search_early(ecg_detector *d, neural_state *s, int64_t known) {
+    int found = 0;
+    for (; s->searched_early + SUM_CELLS + 1 < known; s->searched_early++) {
+        const int64_t at = s->searched_early;
+        const float here = mass(s->early, at, known);
+        if (here < 0.9f || here <= mass(s->early, at + 1, known) || here < mass(s->early, at - 1, known)) continue;
+        const float odds = odds_of(here);
+        if (odds < EARLY_ODDS || !is_maximum(s->early, at, at + SUM_CELLS + 2, here)) continue;
+        s->claims[s->claim] = at;
+        s->claim = (s->claim + 1) % NEURAL_CLAIMS;
+        if (s->early_hold == 0 && s->accepted >= LEARNING_BEATS)
+            found |= add_candidate(d, s, centre(s->early, at, known), odds);
+    }
+    return found;
+}
+
+/* Does the late output confirm what the early one claimed `SUM_CELLS` before cell `at`? */
+static void check_claims(neural_state *s, int64_t at, int64_t known) {
+    for (int i = 0; i < NEURAL_CLAIMS; i++) {
+        if (s->claims[i] < 0 || s->claims[i] + SUM_CELLS > at) continue;
+        float best = 0.0f;
+        for (int64_t k = s->claims[i] - SUM_CELLS; k <= s->claims[i] + SUM_CELLS; k++) {
+            const float here = k >= 0 ? mass(s->late_p, k, known) : 0.0f;
+            best = here > best ? here : best;
+        }
+        if (best <= FAINT || odds_of(best) < EARLY_CONFIRMED) s->early_hold = EARLY_BEATS;
+        s->claims[i] = -1;
+    }
+}
+
+static int search(ecg_detector *d, neural_state *s, const float *p, int64_t known) {
+    int found = 0;
+    for (; s->searched + SUM_CELLS + HOLD_CELLS < known; s->searched++) {
+        const int64_t at = s->searched;
+        const float here = mass(p, at, known);
+        if (s->late) check_claims(s, at, known);
+        if (here < FAINT || here <= mass(p, at + 1, known) || here < mass(p, at - 1, known)) continue;
+        if (is_maximum(p, at, known, here)) found |= add_candidate(d, s, centre(p, at, known), odds_of(here));
+    }
+    return found;
+}
+
+/* ------------------------------------------------------------------ rhythm and path */
+
+static float neural_pair_cost(const neural_state *s, int64_t from, int64_t to) {
+    const float rr = neural_seconds(to - from), ratio = rr / s->rr_ref, soft = 1.0f / (1.0f + SOFT * s->rr_var);
+    float cost = 0.0f;
+    if (rr < RR_MIN_S) return 1e3f;
+    if (ratio < SHORT_FROM) {
+        cost = SHORT_COST * (s->rr_ref / rr - 1.0f / SHORT_FROM) * soft;
+    } else if (ratio > LONG_FROM) {
+        cost = LONG_COST * (ratio - LONG_FROM) * soft;
+        if (cost > LONG_CAP) cost = LONG_CAP;
+    }
+    if (rr < REFRACTORY_S) cost += REFRACTORY_COST * (REFRACTORY_S - rr) / REFRACTORY_RAMP_S;
+    return cost;
+}
+
+/* Of having no beat from `from` up to now. */
+static float neural_open_cost(const neural_state *s, int64_t from) {
+    const float late = neural_seconds(s->searched - from) / s->rr_ref - LONG_FROM;
+    const float cost = LONG_COST * late / (1.0f + SOFT * s->rr_var);
+    return cost < 0.0f ? 0.0f : cost < LONG_CAP ? cost : LONG_CAP;
+}
+
+/* Index of the last candidate of the best path; -1 where none is better. */
+static int neural_path_end(neural_state *s) {
+    int end = -1;
+    float best = s->last >= 0 ? -neural_open_cost(s, s->last) : 0.0f;
+    for (int i = 0; i < s->pending_count; i++) {
+        neural_candidate *c = &s->pending[i];
+        float value = s->last >= 0 ? -neural_pair_cost(s, s->last, c->at) : 0.0f;
+        c->from = -1;
+        for (int j = 0; j < i; j++) {
+            const neural_candidate *p = &s->pending[j];
+            if (p->value <= value) continue; /* costs only lower it */
+            const float v = p->value - neural_pair_cost(s, p->at, c->at);
+            if (v > value) {
+                value = v;
+                c->from = j;
+            }
+        }
+        c->value = value + c->score;
+        const float ended = c->value - neural_open_cost(s, c->at);
+        if (ended > best) {
+            best = ended;
+            end = i;
+        }
+    }
+    return end;
+}
+
+/* Log-odds with the height taken into account. */
+static float worth(const neural_candidate *c) {
+    return c->score - BIAS;
+}
+
+static void learn_rr(neural_state *s, float rr) {
+    s->rr[s->rr_count % NEURAL_INTERVALS] = rr;
+    if (++s->rr_count >= 2 * NEURAL_INTERVALS) s->rr_count -= NEURAL_INTERVALS;
+    const int n = s->rr_count < NEURAL_INTERVALS ? s->rr_count : NEURAL_INTERVALS;
+    float sorted[NEURAL_INTERVALS] = {0.0f};
+    for (int i = 0; i < n; i++) {
+        int k = i;
+        for (; k > 0 && sorted[k - 1] > s->rr[i]; k--) sorted[k] = sorted[k - 1];
+        sorted[k] = s->rr[i];
+    }
+    const float middle = sorted[n / 2];
+    s->rr_ref = middle < RR_LEAST_S ? RR_LEAST_S : middle < RR_MAX_S ? middle : RR_MAX_S;
+    float sum = 0.0f;
+    for (int i = 0; i < n; i++) {
+        const float off = fabsf(s->rr[i] / s->rr_ref - 1.0f);
+        sum += off < 1.0f ? off : 1.0f;
+    }
+    s->rr_var = sum / (float)n;
+}
+
+/* ------------------------------------------------------------------ what becomes of candidates */
+
+static void neural_report(ecg_detector *d, neural_state *s, const neural_candidate *c) {
+    const int leads = d->config.leads;
+    const neural_lead *lead = ecg_neural_leads(s);
+    const int64_t sample = sample_of(d, s, c->at);
+    const int64_t around = (QUALITY_CELLS * s->cell) >> 32;
+    uint32_t quality = ~0u;
+    for (int l = 0; l < leads; l++) quality &= ecg_quality_between(d, l, sample - around, sample + around);
+    if (c->odds < DOUBTFUL_ODDS) quality |= ECG_QUALITY_DOUBTFUL;
+    if (s->accepted < LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
+    else if (s->clarity < NOISY_CLARITY) quality |= ECG_QUALITY_NOISY;
+    /* The first lead tells the R peak, unless it does not show the complex. */
+    int shown = 0;
+    if (!usable(&lead[0], c->at) || lead[0].odds[c->at % NEURAL_CELLS] < NEED)
+        for (int l = 1; l < leads; l++)
+            if (usable(&lead[l], c->at)
+                && (!usable(&lead[shown], c->at)
+                    || lead[l].odds[c->at % NEURAL_CELLS] > lead[shown].odds[c->at % NEURAL_CELLS]))
+                shown = l;
+    ecg_detector_report(d, ecg_refine(d, shown, sample), expf(c->odds), quality);
+}
+
+static void neural_accept(ecg_detector *d, neural_state *s, int index) {
+    const neural_candidate c = s->pending[index];
+    neural_lead *lead = ecg_neural_leads(s);
+    if (worth(&c) >= 0.0f) {
+        if (s->last_clear >= 0) learn_rr(s, neural_seconds(c.at - s->last_clear));
+        s->last_clear = c.at;
+    }
+    for (int l = 0; l < d->config.leads; l++, lead++) {
+        if (!usable(lead, c.at)) continue;
+        const float first = 1.0f / (float)(1 + lead->heights);
+        lead->height += (first > HEIGHT_RATE ? first : HEIGHT_RATE) * (height_of(lead, c.at) - lead->height);
+        if (lead->heights < 1000) lead->heights++;
+    }
+    s->clarity += CLARITY_RATE * (worth(&c) - s->clarity);
+    s->last = c.at;
+    neural_report(d, s, &c);
+    if (s->accepted < LEARNING_BEATS) s->accepted++;
+    if (s->early_hold > 0) s->early_hold--;
+    remove_pending(s, 0, index + 1);
+}
+
+static int64_t due_at(const neural_state *s, int64_t at) {
+    float wait = WAIT_RR * s->rr_ref;
+    if (wait < WAIT_MIN_S) wait = WAIT_MIN_S;
+    if (wait > s->wait_s) wait = s->wait_s;
+    return at + (int64_t)(wait * NEURAL_HZ);
+}
+
+static void decide_pending(ecg_detector *d, neural_state *s, int final) {
+    int end;
+    s->wake = INT64_MAX;
+    while ((end = neural_path_end(s)) >= 0) {
+        int enough = 0;
+        for (;; end = s->pending[end].from) {
+            enough |= worth(&s->pending[end]) >= NEED;
+            if (s->pending[end].from < 0) break;
+        }
+        const neural_candidate *c = &s->pending[end];
+        const float rr = s->last >= 0 ? neural_seconds(c->at - s->last) : s->rr_ref;
+        const int expected = rr > CLEAR_SHORT * s->rr_ref && rr < CLEAR_LONG * s->rr_ref;
+        const int clear = c->score > CERTAIN_SCORE ? rr > REFRACTORY_S : c->score > CLEAR_SCORE && expected;
+        const int64_t due = due_at(s, c->at);
+        if (!final && !clear && s->searched < due) {
+            s->wake = due;
+            break;
+        }
+        if (!enough && !(final && worth(c) > FINAL_ODDS)) {
+            remove_pending(s, end, 1);
+            continue;
+        }
+        neural_accept(d, s, end);
+    }
+    const int64_t expire = (int64_t)(expire_s(d, s) * NEURAL_HZ);
+    while (s->pending_count > 0 && s->pending[0].at + expire <= s->searched) remove_pending(s, 0, 1);
+    if (s->pending_count > 0 && s->pending[0].at + expire < s->wake) s->wake = s->pending[0].at + expire;
+}
+
+void ecg_neural_decide(ecg_detector *d, neural_state *s, int final) {
+    const int64_t early = ecg_neural_known(s->steps, NEURAL_EARLY);
+    const int64_t late = ecg_neural_known(s->steps, NEURAL_LATE);
+    int found = search(d, s, s->late ? s->late_p : s->early, s->late ? late : early);
+    if (s->late) found |= search_early(d, s, early);
+    if (found || final || s->searched >= s->wake) decide_pending(d, s, final);
+}
+
+/* Each step is searched at once, as far as its output reaches. */
+static int64_t searched_of(const neural_state *s) {
+    const int64_t at = ecg_neural_known(s->steps, s->late ? NEURAL_LATE : NEURAL_EARLY) - SUM_CELLS - HOLD_CELLS;
+    return at > 0 ? at : 0;
+}
+
+static int64_t searched_early_of(const neural_state *s) {
+    const int64_t at = ecg_neural_known(s->steps, NEURAL_EARLY) - SUM_CELLS - 1;
+    return s->late && at > 0 ? at : 0;
+}
+
+int ecg_neural_decision_valid(const neural_state *s) {
+    if (!ecg_within(s->pending_count, 0, NEURAL_PENDING) || !ecg_within(s->rr_count, 0, 2 * NEURAL_INTERVALS - 1)
+        || !ecg_within(s->accepted, 0, LEARNING_BEATS) || s->searched != searched_of(s)
+        || s->searched_early != searched_early_of(s) || !ecg_within(s->last, -1, s->cells)
+        || !ecg_within(s->last_clear, -1, s->last) || s->wake < 0 || !ecg_within(s->claim, 0, NEURAL_CLAIMS - 1)
+        || !ecg_within(s->early_hold, 0, EARLY_BEATS))
+        return 0;
+    for (int i = 0; i < NEURAL_CLAIMS; i++)
+        if (!ecg_within(s->claims[i], -1, s->searched_early)) return 0;
+    /* No decision looks farther back than the cells that are kept. */
+    int64_t before = s->cells - NEURAL_CELLS / 2;
+    for (int i = 0; i < s->pending_count; i++) {
+        const neural_candidate *c = &s->pending[i];
+        if (!ecg_within(c->at, before < 0 ? 0 : before, (s->end < 0 ? s->cells : s->end) - 1)
+            || !(fabsf(c->odds) < 10.0f) || !(fabsf(c->score) < 20.0f))
+            return 0; /* value and from are found anew before each use */
+        before = c->at;
+    }
+    for (int i = 0; i < NEURAL_INTERVALS; i++)
+        if (!(s->rr[i] >= 0.0f && s->rr[i] < 1e9f)) return 0;
+    return s->rr_ref >= RR_LEAST_S && s->rr_ref <= RR_MAX_S && s->rr_var >= 0.0f && s->rr_var <= 1.0f
+           && fabsf(s->clarity) < 1e3f;
+}

@@ -1,0 +1,119 @@
+"""Training of the QRS score."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .augmentation import WindowMaker, Windows
+from .network import HEADS, STRIDE, Shape, build, qrs_loss, weights_of
+from .recordings import in_training, unpack
+
+__all__ = ["CELLS", "DEFAULT_SHAPE", "fit_score", "step_targets"]
+
+DEFAULT_SHAPE = Shape()
+
+CELLS = 1280
+"""Cells of a training window: 10.24 s."""
+
+
+def step_targets(windows: Windows) -> npt.NDArray[np.float32]:
+    """Targets and weights of every output of the network: shape (windows, cells / 4, 16)."""
+    n = windows.targets.shape[1] // STRIDE
+    parts = []
+    for values in (windows.targets, windows.weights):
+        steps = values.reshape(len(values), n, STRIDE)
+        for head in HEADS:
+            late = np.zeros_like(steps)
+            late[:, head:] = steps[:, : n - head]
+            parts.append(late)
+    return np.concatenate(parts, axis=-1)
+
+
+def _work(packed: str, without: frozenset[str], batch: int, seed: int, queue: Any) -> None:
+    strips, noises = unpack(Path(packed))
+    noises = [] if "nstdb" in without else noises
+    maker = WindowMaker([s for s in strips if in_training(s, without)], noises, CELLS, seed)
+    while True:
+        windows = maker.batch(batch)
+        queue.put((windows.inputs.astype(np.float16), step_targets(windows).astype(np.float16)))
+
+
+def _batches(
+    packed: Path, without: frozenset[str], batch: int, seed: int, workers: int
+) -> Generator[tuple[Any, Any], None, None]:
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue(maxsize=8 * workers)
+    processes = [
+        context.Process(
+            target=_work, args=(str(packed), without, batch, 1000 * seed + k, queue), daemon=True
+        )
+        for k in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        while True:
+            x, y = queue.get()
+            yield x.astype(np.float32), y.astype(np.float32)
+    finally:
+        for process in processes:
+            process.terminate()
+
+
+def fit_score(
+    packed: Path,
+    *,
+    without: frozenset[str] = frozenset(),
+    shape: Shape = DEFAULT_SHAPE,
+    steps: int = 6000,
+    seconds: float = float("inf"),
+    batch: int = 64,
+    rate: float = 3e-3,
+    seed: int = 1,
+    workers: int = 1,
+    report: Callable[[str], None] = print,
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Train the score.
+
+    The learning rate rises over the first twentieth and falls like a cosine over steps or time,
+    whichever ends sooner; of the last third of the steps the weights are averaged.
+
+    Returns
+    -------
+    dict of str to ndarray
+        As `weights_of`.
+    """
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    model = build(shape, CELLS)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-4, clipnorm=1.0)
+    model.compile(optimizer, qrs_loss)
+    mean: list[npt.NDArray[np.float32]] = []
+    began, losses = time.monotonic(), []
+    source = _batches(packed, without, batch, seed, workers)
+    for done, (x, y) in enumerate(source):
+        part = max(done / steps, (time.monotonic() - began) / seconds)
+        if part >= 1.0:
+            break
+        optimizer.learning_rate = (
+            rate * min(1.0, part / 0.05 + 0.01) * (0.5 + 0.5 * np.cos(np.pi * part)) + 1e-5
+        )
+        losses.append(float(np.asarray(model.train_on_batch(x, y))))
+        if part > 0.67 and done % 10 == 0:
+            now = model.get_weights()
+            mean = now if not mean else [a + 0.02 * (b - a) for a, b in zip(mean, now, strict=True)]
+        if done % 200 == 0:
+            loss = np.mean(losses[-200:])
+            report(f"{done} steps, {time.monotonic() - began:.0f} s, loss {loss:.4f}")
+    source.close()
+    if mean:
+        model.set_weights(mean)
+    return weights_of(model)

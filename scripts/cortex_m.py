@@ -1,0 +1,245 @@
+"""The C core on Cortex-M: a test on emulated boards, and what it takes of flash, RAM and time.
+
+    python scripts/cortex_m.py                  # runs the test, writes docs/cortex_m.md
+    python scripts/cortex_m.py --check          # runs the test, and compares with docs/cortex_m.md
+    python scripts/cortex_m.py --tests          # runs the test alone
+
+Needs `arm-none-eabi-gcc`, newlib and `qemu-system-arm` (Debian: gcc-arm-none-eabi,
+libnewlib-arm-none-eabi, qemu-system-arm). The emulator counts instructions; it knows nothing of
+cycles, wait states or caches. Exit status: 0, 1 where the test or the comparison fails, 2 without
+the tools.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+HERE = ROOT / "tests" / "c" / "cortex_m"
+PAGE = ROOT / "docs" / "cortex_m.md"
+CC, QEMU = "arm-none-eabi-gcc", "qemu-system-arm"
+OPTIONS = ("-std=c11", "-O2", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections")
+# Another release of the compiler gives other numbers: so much more, and something has changed.
+TOLERANCE = 1.15
+CORE = ROOT / "csrc" / "src"
+WARNINGS = ("-Wall", "-Wextra", "-Werror")
+METHODS = {"ECG_PAN_TOMPKINS": "Pan-Tompkins", "ECG_ADAPTIVE": "adaptive"}
+
+
+@dataclass(frozen=True)
+class Board:
+    """A processor and the emulated board that has it."""
+
+    name: str
+    flags: tuple[str, ...]
+    machine: str
+    code: str
+    data: str
+    tick_ns: int  # of the emulator's SysTick
+
+
+BOARDS = (
+    Board(
+        "Cortex-M4F",
+        ("-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
+        "mps2-an386",
+        *("0x0", "0x21000000", 40),
+    ),
+    Board(
+        "Cortex-M33",
+        ("-mcpu=cortex-m33", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
+        "mps2-an505",
+        *("0x10000000", "0x80000000", 50),
+    ),
+)
+
+
+def run(*command: str | Path) -> str:
+    """Standard output; ends the program where the command fails."""
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Build:
+    """The core compiled for a board, once; programs are linked with it."""
+
+    def __init__(self, board: Board, folder: Path) -> None:
+        self.board, self.folder = board, folder
+        self.flags = ("-mthumb", *board.flags, *OPTIONS, f"-I{ROOT / 'csrc' / 'include'}")
+        self.objects = [self._compiled(source) for source in sorted(CORE.glob("*/*.c"))]
+
+    def _compiled(self, source: Path, *defines: str) -> Path:
+        target = self.folder / f"{source.stem}{len(defines)}.o"
+        run(CC, *self.flags, *defines, *WARNINGS, "-c", source, "-o", target)
+        return target
+
+    def keep_one_method(self, method: str) -> None:
+        """From now on programs have this method alone."""
+        others = {"ECG_PAN_TOMPKINS", "ECG_ADAPTIVE", "ECG_EXTERNAL"} - {method}
+        without = [f"-D{name.replace('ECG_', 'ECG_WITH_')}=0" for name in sorted(others)]
+        for source in (CORE / "common" / "detector.c", CORE / "beats" / "stream.c"):
+            usual = self.folder / f"{source.stem}0.o"
+            usual.write_bytes(self._compiled(source, *without).read_bytes())
+
+    def program(self, source: Path, *defines: str, specs: str = "rdimon") -> Path:
+        """An executable; with `specs="nosys"` one that needs no emulator."""
+        target = self.folder / f"{source.stem}.elf"
+        run(
+            CC,
+            *self.flags,
+            *defines,
+            *(("-DSEMIHOSTING",) if specs == "rdimon" else ()),
+            HERE / "startup.c",
+            source,
+            *self.objects,
+            "-nostartfiles",
+            f"--specs={specs}.specs",
+            *("-T", HERE / "mps2.ld", "-Wl,--gc-sections"),
+            f"-Wl,--defsym=CODE={self.board.code},--defsym=DATA={self.board.data}",
+            *("-lm", "-o", target),
+        )
+        return target
+
+    def emulated(self, program: Path, *options: str) -> str:
+        """What the program prints on the emulated board."""
+        return run(
+            *(QEMU, "-M", self.board.machine, "-nographic", "-monitor", "none", "-serial", "none"),
+            *("-semihosting-config", "enable=on,target=native"),
+            *options,
+            *("-kernel", program),
+        )
+
+
+def tested(build: Build) -> None:
+    """The test that also runs in builds with lower limits: every method finds its beats."""
+    said = build.emulated(build.program(ROOT / "tests" / "c" / "exercise_build.c"))
+    if said.strip() != "this build holds":
+        sys.exit(f"{build.board.name}: {said}")
+    print(f"{build.board.name}: {said}", end="", flush=True)
+
+
+def weight(program: Path) -> int:
+    """Bytes of code and of data with a value."""
+    text, data = run("arm-none-eabi-size", program).splitlines()[1].split()[:2]
+    return int(text) + int(data)
+
+
+def measured(build: Build) -> list[tuple[str, ...]]:
+    """Rows of the table for one board."""
+    flash, rows = HERE / "flash.c", []
+    empty = weight(build.program(flash, specs="nosys"))
+    for method, name in METHODS.items():
+        build.keep_one_method(method)
+        for windows in (0, 1):
+            defines = (f"-DMETHOD={method}", f"-DWINDOWS={windows}")
+            code = weight(build.program(flash, *defines, specs="nosys")) - empty
+            tick = f"-DTICK_NS={build.board.tick_ns}"
+            program = build.program(HERE / "measure.c", tick, *defines)
+            told = json.loads(build.emulated(program, "-icount", "shift=0"))
+            if told["beats"] < 45:
+                sys.exit(f"{build.board.name}, {name}: only {told['beats']} of 53 beats found")
+            rows.append(
+                (
+                    build.board.name,
+                    name,
+                    "yes" if windows else "no",
+                    f"{code / 1024:.1f}",
+                    f"{told['bytes'] / 1024:.1f}",
+                    f"{told['stack'] / 1024:.1f}",
+                    f"{told['mean']:,}",
+                    f"{told['most']:,}",
+                )
+            )
+    return rows
+
+
+HEAD = """# The C core on Cortex-M
+
+Made by `python scripts/cortex_m.py`, which also runs `tests/c/exercise_build.c` on emulated
+boards (QEMU's mps2-an386 and mps2-an505). One lead at 250 Hz, a sample at a time; beat windows of
+72 points with features. Compiled with {compiler}, `-O2 -ffp-contract=off`, for a floating-point
+unit of single precision.
+
+- **Flash**: code and constants beyond an empty program, of a build with that method alone, linked
+  with `--gc-sections`; what the core needs of the C library and of
+  double-precision routines is included.
+- **RAM**: the state block; nothing else is static.
+- **Stack**: the deepest that was reached.
+- **Instructions**: for each sample of a synthetic ECG of 40 s, mean and most (a sample at which
+  beats are decided or a window is cut). The emulator knows nothing of cycles, wait states, caches.
+
+"""
+COLUMNS = (
+    *("processor", "method", "windows", "flash, KB", "RAM, KB", "stack, KB"),
+    *("instructions a sample, mean", "most"),
+)
+
+
+def page(rows: Sequence[tuple[str, ...]]) -> str:
+    """The page as Markdown."""
+    version = run(CC, "--version").splitlines()[0]
+    number = re.search(r"\d+\.\d+\.\d+", version)
+    lines = [COLUMNS, ("---", "---", "---", *["---:"] * 5), *rows]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return HEAD.format(compiler=f"GCC {number[0] if number else version}") + table
+
+
+def grown(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """What is larger than the page says."""
+    old = {}
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        cells = tuple(cell.strip() for cell in line.strip("|").split("|"))
+        old[cells[:3]] = cells[3:]
+    found = []
+    for row in rows:
+        if row[:3] not in old:
+            found.append(f"{' '.join(row[:3])}: not in {PAGE.name}")
+            continue
+        for column, new, before in zip(COLUMNS[3:], row[3:], old[row[:3]], strict=True):
+            if float(new.replace(",", "")) > TOLERANCE * float(before.replace(",", "")):
+                found.append(f"{row[0]}, {row[1]}, windows {row[2]}: {column} {before} -> {new}")
+    return found
+
+
+def main() -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="compare with the page, write nothing")
+    parser.add_argument("--tests", action="store_true", help="run the test alone")
+    args = parser.parse_args()
+    for tool in (CC, QEMU):
+        if shutil.which(tool) is None:
+            print(f"{tool} is not installed", file=sys.stderr)
+            return 2
+    rows = []
+    for board in BOARDS:
+        with tempfile.TemporaryDirectory() as folder:
+            build = Build(board, Path(folder))
+            tested(build)
+            if not args.tests:
+                rows += measured(build)
+    if args.check:
+        found = grown(rows)
+        print("\n".join(found) or f"as {PAGE.name} says")
+        return 1 if found else 0
+    if not args.tests:
+        PAGE.write_text(page(rows), encoding="utf-8")
+        print(f"written: {PAGE.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,304 @@
+"""The neural detector: its slow twin, chunks, snapshots, gain, bad input, delays, accuracy."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_adaptive import delays, found_near, live, no_signal, spoilt
+from test_stream_state import forged
+from twins import neural as twin
+
+from ecgfast import InputError, QRSDetector, detect_qrs, read_record
+from ecgfast.evaluation import flutter_intervals, is_beat, score_detection
+from ecgfast.records import read_annotations, synthetic_ecg
+from ecgfast.training.qrs import c_source, grid
+
+NEURAL = {"method": "neural"}
+SIGNALS = Path(__file__).parent.parent / "signals"
+
+
+def detect(signal: np.ndarray, fs: float, **options) -> np.ndarray:
+    return detect_qrs(signal, fs, method="neural", **options)
+
+
+# ---------------------------------------------------------------- the twin
+
+
+@pytest.mark.parametrize("leads", [1, 3])
+@pytest.mark.parametrize("fs", [100.0, 128.0, 250.0, 360.0, 500.0, 1000.0])
+def test_agrees_with_the_twin(fs: float, leads: int) -> None:
+    clean = synthetic_ecg(20, fs, muscle=0.05, seed=2).signal[:, :1]
+    for signal in (np.repeat(clean, leads, axis=1), spoilt(fs, leads)):
+        found = detect(signal, fs)
+        assert len(found) > 15
+        assert np.array_equal(found, twin.detect(signal, fs))
+
+
+@pytest.mark.parametrize("max_delay", [0.35, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("leads", [1, 2])
+def test_agrees_with_the_twin_in_a_hurry(max_delay: float, leads: int) -> None:
+    signal = spoilt(360.0, leads)
+    found = detect(signal, 360.0, max_delay=max_delay)
+    assert len(found) > 20
+    assert np.array_equal(found, twin.detect(signal, 360.0, max_delay))
+
+
+def test_reports_when_the_twin_does() -> None:
+    signal = spoilt(250.0)
+    slow = twin.Neural(signal, 250.0)
+    slow.run()
+    online = [at for at in slow.reported_at if at < len(signal)]
+    detector = QRSDetector(250.0, **NEURAL)
+    counts = [i + 1 for i, x in enumerate(signal) if len(detector.process([x]))]
+    assert counts == sorted(set(online))
+
+
+@pytest.mark.parametrize("kind", ["white", "walk", "dither", "zero", "missing"])
+def test_agrees_with_the_twin_on_noise(kind: str) -> None:
+    signal = no_signal(kind, 250.0)[: 30 * 250]
+    assert np.array_equal(detect(signal, 250.0), twin.detect(signal, 250.0))
+
+
+@pytest.mark.parametrize("name", ["mitdb/203", "mitdb/207"])
+def test_agrees_with_the_twin_on_a_recording(name: str, record_path) -> None:
+    record = read_record(record_path(name))
+    signal = record.signal[: int(60 * record.fs), :2]
+    for samples in (signal[:, 0], signal):
+        assert np.array_equal(detect(samples, record.fs), twin.detect(samples, record.fs))
+
+
+def test_constants_of_grid_and_c_agree() -> None:
+    c = {**twin.defines("neural.h"), **twin.defines("neural_input.c")}
+    assert c["NEURAL_HZ"] == grid.GRID_FS
+    assert c["NEURAL_BLOCK"] == grid.BLOCK
+    assert c["NEURAL_WINDOW"] == grid.WINDOW_BLOCKS
+    assert c["NEURAL_PEAKS"] == grid.WINDOWS * grid.WINDOW_BLOCKS
+    assert c["NEURAL_START"] == grid.START_BLOCKS
+    assert c["NEURAL_INPUTS"] == grid.CHANNELS
+    assert c["HIGH_PASS"] == np.float32(grid.HIGH_PASS)
+    assert c["FALL"] == np.float32(grid.FALL)
+    assert (c["SOFT"], c["ENLARGE"]) == (np.float32(0.5), np.float32(6))
+
+
+def test_weights_survive_the_c_source() -> None:
+    weights = twin.weights()
+    again = c_source.read_weights(c_source.weights_source(weights, "a test"))
+    assert weights.keys() == again.keys()
+    assert all(np.array_equal(weights[name], again[name]) for name in weights)
+
+
+# ---------------------------------------------------------------- the same however it comes
+
+
+@pytest.mark.parametrize("leads", [1, 2])
+@pytest.mark.parametrize("fs", [100.0, 360.0, 499.31, 2000.0])
+def test_chunks_change_nothing(fs: float, leads: int) -> None:
+    signal = spoilt(fs, leads)[: int(24 * fs)]
+    whole = detect(signal, fs)
+    assert len(whole) > 15
+    for size in (1, 7, 360):
+        assert np.array_equal(live(signal, fs, size, **NEURAL), whole)
+
+
+@pytest.mark.parametrize("at", [0, 1, 100, 560, 5001, 12000])
+def test_resumes_from_a_pickle(at: int) -> None:
+    signal = spoilt(360.0, 2)
+    detector = QRSDetector(360.0, leads=2, **NEURAL)
+    first = detector.process(signal[:at])
+    detector = pickle.loads(pickle.dumps(detector))
+    found = np.concatenate([first, detector.process(signal[at:]), detector.flush()])
+    assert np.array_equal(found, detect(signal, 360.0))
+
+
+def test_every_state_of_a_stream_is_a_valid_snapshot() -> None:
+    signal = spoilt(250.0)
+    for options in ({}, {"max_delay": 0.35}, {"max_delay": 0.5}):
+        detector = QRSDetector(250.0, **NEURAL, **options)
+        found = []
+        for i in range(0, len(signal), 23):
+            detector = pickle.loads(pickle.dumps(detector))
+            found.append(detector.process(signal[i : i + 23]))
+        found.append(detector.flush())
+        pickle.loads(pickle.dumps(detector))
+        assert np.array_equal(np.concatenate(found), detect(signal, 250.0, **options))
+
+
+def test_forged_states_are_refused_or_harmless() -> None:
+    """Every part of the method's own state, with the checksum that goes with it."""
+    signal = spoilt(250.0)
+    detector = QRSDetector(250.0, **NEURAL)
+    detector.process(signal[:3000])
+    rebuild, arguments = detector.__reduce__()
+    at = next(i for i, a in enumerate(arguments) if isinstance(a, bytes))
+    good = arguments[at]
+    refused = []
+    for offset in range(len(good) - 32 - 16 * 1024, len(good) - 40, 96):
+        for value in (b"\xff" * 8, (1 << 62).to_bytes(8, "little"), b"\xff\xff\x7f\x7f" * 2):
+            changed = (*arguments[:at], forged(good, offset, value), *arguments[at + 1 :])
+            try:
+                other = rebuild(*changed)
+            except InputError as error:
+                refused.append(str(error))
+            else:
+                other.process(signal[3000:3200])
+    assert len(refused) > 100
+    assert all("snapshot" in message for message in refused)
+
+
+# ---------------------------------------------------------------- gain, offset, polarity
+
+
+@pytest.mark.parametrize("gain", [1e-4, 0.37, 1e4])
+def test_gain_changes_no_r_peak(gain: float) -> None:
+    for leads in (1, 2):
+        signal = spoilt(360.0, leads)
+        assert np.array_equal(detect(signal * np.float32(gain), 360.0), detect(signal, 360.0))
+
+
+def test_offset_changes_no_r_peak() -> None:
+    # In steps of 1/1024 mV, so that float32 holds the sum exactly.
+    signal = np.round(synthetic_ecg(60, 360.0, wander=0.3, muscle=0.05).signal[:, 0] * 1024) / 1024
+    whole = detect(signal, 360.0)
+    assert len(whole) > 50
+    for offset in (-300.0, 5.0, 1000.0):
+        assert np.array_equal(detect(signal + offset, 360.0), whole)
+
+
+@pytest.mark.parametrize("fs", [128.0, 360.0])
+def test_polarity_changes_no_beat(fs: float) -> None:
+    signal = synthetic_ecg(60, fs, wander=0.2, muscle=0.03, seed=3).signal[:, 0]
+    up, down = detect(signal, fs), detect(-signal, fs)
+    assert len(up) == len(down)
+    assert np.abs(up - down).max() <= np.ceil(0.02 * fs)
+
+
+# ---------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize("fs", [128.0, 250.0, 500.0])
+@pytest.mark.parametrize(
+    "kind", ["zero", "missing", "offset", "dither", "flicker", "mains 50", "mains 60", "breath"]
+)
+def test_silence_in_silence_out(kind: str, fs: float) -> None:
+    assert len(detect(no_signal(kind, fs), fs)) == 0
+
+
+@pytest.mark.parametrize("n", [0, 1, 10, 62, 125, 250, 374])
+def test_short_recordings(n: int) -> None:
+    record = synthetic_ecg(10, 250.0, seed=1)
+    found = detect(record.signal[:n, 0], 250.0)
+    assert np.array_equal(found, twin.detect(record.signal[:n, 0], 250.0))
+    assert np.all((found >= 0) & (found < n))
+    inside = record.annotations.sample[record.annotations.sample < n - 50]
+    assert np.all(found_near(found, inside, 250.0))
+
+
+@pytest.mark.parametrize("lead", [0, 1])
+@pytest.mark.parametrize("what", ["flat", "missing"])
+def test_a_lead_that_falls_off_takes_no_beat_with_it(what: str, lead: int) -> None:
+    fs = 360.0
+    record = synthetic_ecg(60, fs, muscle=0.02, seed=7)
+    signal = np.repeat(record.signal[:, :1], 2, axis=1)
+    signal[:, 1] *= -0.4
+    signal[int(20 * fs) : int(40 * fs), lead] = 0 if what == "flat" else np.nan
+    found, reference = detect(signal, fs), record.annotations.sample[1:-1]
+    assert np.all(found_near(found, reference, fs))
+    assert len(found) <= len(reference) + 3
+
+
+@pytest.mark.parametrize("fs", [250.0, 360.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_p_waves_of_a_standing_heart_are_no_beats(fs: float, seed: int) -> None:
+    record = synthetic_ecg(60, fs, muscle=0.01, seed=seed)
+    signal, r = record.signal[:, 0].copy(), record.annotations.sample
+    begin, end = 25 * fs, 40 * fs
+    for at in r[(r > begin) & (r < end)]:
+        first, last = int(at - 0.06 * fs), int(at + 0.45 * fs)
+        signal[first:last] = np.linspace(signal[first], signal[last], last - first)
+    found = detect(signal, fs)
+    assert not np.any((found > begin) & (found < end - 0.2 * fs))
+    going = r[((r > fs) & (r < begin - 0.5 * fs)) | ((r > end + fs) & (r < len(signal) - fs))]
+    assert np.all(found_near(found, going, fs))
+
+
+# False beats and tolerance in seconds; the first seconds of the block hold two P waves.
+MADE = {
+    "every_other_missing": (0, 0.08),
+    "heart_block_escape32": (2, 0.16),
+    "pacing_spikes_av": (0, 0.08),
+    "peaked_t": (0, 0.08),
+    "r_s_swap": (0, 0.08),
+    "rate240_halved": (0, 0.08),
+    "standstill_p_only": (0, 0.08),
+    "wide_qrs_none": (0, 0.16),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_made_signals(name: str) -> None:
+    most, tolerance = MADE[name]
+    made = np.load(SIGNALS / f"{name}.npz")
+    fs, reference = float(made["fs"]), made["r"]
+    reference = reference[reference < len(made["signal"])]
+    found = detect(made["signal"], fs)
+    assert np.abs(found[:, None] - reference).min(axis=0).max() <= tolerance * fs
+    false = np.abs(reference[:, None] - found).min(axis=0) > tolerance * fs
+    assert np.count_nonzero(false) <= most
+    assert np.all(found[false] < 3 * fs)
+
+
+# ---------------------------------------------------------------- delays
+
+
+@pytest.mark.parametrize("max_delay", [None, 0.35, 0.5, 1.0])
+@pytest.mark.parametrize("kind", ["clean", "spoilt"])
+def test_reports_in_time(kind: str, max_delay: float | None) -> None:
+    fs = 250.0
+    clean = synthetic_ecg(60, fs, muscle=0.03, seed=3).signal[:, 0]
+    signal = clean if kind == "clean" else spoilt(fs)
+    waits = delays(signal, fs, method="neural", max_delay=max_delay)
+    detector = QRSDetector(fs, max_delay=max_delay, **NEURAL)
+    assert len(waits) > 25
+    assert waits.max() <= 1.6  # the first 1.5 s are looked at together
+    assert waits[5:].max() * fs <= detector.delay
+    if max_delay is not None:
+        assert waits[5:].max() <= max_delay + 0.03
+        assert detector.delay <= np.ceil((max_delay + 0.121) * fs)
+    assert np.median(waits) <= 0.5
+
+
+# ---------------------------------------------------------------- accuracy
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("mitdb/100", 0.995), ("mitdb/105", 0.993), ("mitdb/208", 0.995)]
+)
+def test_accuracy(name: str, least: float, record_path) -> None:
+    record = read_record(record_path(name))
+    marks = record.annotations
+    score = score_detection(
+        marks.sample[is_beat(marks.symbol)],
+        detect(record.signal[:, 0], record.fs),
+        record.fs,
+        flutter=flutter_intervals(marks.sample, marks.symbol),
+    )
+    f1 = 2 * score.tp / (2 * score.tp + score.fp + score.fn)
+    assert f1 >= least
+
+
+@pytest.mark.parametrize("name", [f"ludb/{k}" for k in (2, 4, 6, 8, 10)])
+def test_twelve_leads_together(name: str, record_path) -> None:
+    path = record_path(name)
+    record = read_record(path)
+    assert record.signal.shape[1] == 12
+    marks = read_annotations(path.with_name(f"{path.name}.ii"))
+    # The first and the last beats of these recordings are not annotated.
+    beats = marks.sample[is_beat(marks.symbol)]
+    found = detect(record.signal, record.fs)
+    assert len(beats) >= 4
+    assert np.all(found_near(found, beats, record.fs))
+    inside = found[(found > beats[0] - 100) & (found < beats[-1] + 100)]
+    assert len(inside) == len(beats)

@@ -1,0 +1,451 @@
+"""The neural detector, slowly: cells, network and decision written from their description.
+
+Constants and weights are read from the C sources, so that only the steps are written twice. Cells
+and network are computed for the whole signal at once; decisions are taken step by step, with no
+more than the samples that the core has then.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import ceil, floor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ecgfast.training.qrs import c_source, forward, grid
+
+from .lead import cleaned
+from .rpeak import flickers, refined
+
+Floats = npt.NDArray[np.float32]
+F = np.float32
+
+SOURCES = Path(__file__).parents[2] / "csrc" / "src" / "neural"
+
+
+def defines(name: str) -> dict[str, np.float32 | int]:
+    """Numbers that a C source defines; whole ones are integers, others float32."""
+    text = (SOURCES / name).read_text(encoding="utf-8")
+    found: dict[str, np.float32 | int] = {}
+    for key, value in re.findall(r"^#define (\w+) \(?(-?[\d.]+(?:e-?\d+)?f?)\)?\s", text, re.M):
+        found[key] = int(value) if value.lstrip("-").isdigit() else F(value.rstrip("f"))
+    return found
+
+
+C = {**defines("neural.h"), **defines("neural.c"), **defines("neural_decision.c")}
+HZ, STRIDE = C["NEURAL_HZ"], C["NEURAL_STRIDE"]
+EARLY, LATE = C["NEURAL_EARLY"], C["NEURAL_LATE"]
+SUM, HOLD, MERGE = C["SUM_CELLS"], C["HOLD_CELLS"], C["MERGE_CELLS"]
+PAD = (LATE + 1) * STRIDE + 24
+START_CELLS = C["NEURAL_START"] * C["NEURAL_BLOCK"]
+
+
+def weights() -> dict[str, Floats]:
+    return c_source.read_weights((SOURCES / "neural_weights.c").read_text(encoding="utf-8"))
+
+
+def faulty(signal: npt.ArrayLike, clean: Floats, fs: float) -> npt.NDArray[np.bool_]:
+    """Samples at which a lead has been missing for 0.12 s or flat for 0.3 s."""
+    gap, flat = ceil(0.12 * fs), ceil(0.3 * fs)
+    out = np.zeros(len(clean), bool)
+    missing = run = 0
+    seen = False
+    last = F(0)
+    for i, value in enumerate(np.asarray(signal, np.float32)):
+        if not abs(value) <= F(1e30):
+            missing += 1
+        else:
+            run = run + 1 if seen and not missing and clean[i] == last else 0
+            missing, seen, last = 0, True, clean[i]
+        out[i] = missing >= gap or run >= flat
+    return out
+
+
+@dataclass
+class Candidate:
+    at: int
+    odds: np.float32
+    score: np.float32
+    value: np.float32
+    before: Candidate | None = None
+
+
+class Neural:
+    """Detects the beats of a whole signal (n,) or (n, leads) at `fs` Hz."""
+
+    def __init__(self, signal: npt.ArrayLike, fs: float, max_delay: float = 0.0) -> None:
+        x = np.asarray(signal, np.float32)
+        x = x[:, None] if x.ndim == 1 else x
+        self.fs, self.samples, self.n_leads = fs, len(x), x.shape[1]
+        self.cell = floor(fs / HZ * 2**32 + 0.5)
+        self.end = self.whole_cells(self.samples)
+        self.total = max(self.end + PAD, START_CELLS) if self.end else 0
+        self.clean, self.cells, self.fault, outputs = [], [], [], []
+        for column in x.T:
+            clean, _ = cleaned(column, fs)
+            self.clean.append(clean)
+            self.cells.append(self.filtered(clean))
+            self.fault.append(self.faults(column, clean))
+            outputs.append(self.outputs(self.cells[-1]))
+        self.early, self.late_p = self.joined(outputs)
+        self.lead_outputs = outputs
+        self.odds = [np.zeros(self.total, np.float32) for _ in x.T]
+
+        lag = F((LATE + 1) * STRIDE + SUM + HOLD + 1) / F(HZ)
+        early_lag = F((EARLY + 1) * STRIDE + SUM + HOLD + 1) / F(HZ)
+        limit = F(max_delay)
+        self.late = bool(limit == 0 or limit >= lag + F(0.02))
+        wait = C["WAIT_MAX_S"] if limit == 0 else limit - (lag if self.late else early_lag)
+        self.wait = F(min(max(wait, F(0)), C["WAIT_MAX_S"]))
+        self.expire = self.wait if max_delay else C["EXPIRE_S"]
+
+        self.steps = self.searched = self.searched_early = self.count = 0
+        self.pending: list[Candidate] = []
+        self.wake = 1 << 62
+        self.last: int | None = None
+        self.last_clear: int | None = None
+        self.rr: list[np.float32] = []
+        self.rr_ref, self.rr_var = C["RR_FIRST_S"], C["VAR_FIRST"]
+        self.clarity = F(0)
+        self.accepted = 0
+        self.claims: list[int] = []
+        self.early_hold = 0
+        self.height = [F(0) for _ in x.T]
+        self.heights = [0 for _ in x.T]
+        self.ended = False
+        self.beats: list[int] = []
+        self.reported_at: list[int] = []
+
+    # ------------------------------------------------------------ from samples to odds
+
+    def whole_cells(self, samples: int) -> int:
+        return (samples << 32) // self.cell
+
+    def filtered(self, clean: Floats) -> Floats:
+        """High-passed cells; after the end the last whole one is repeated."""
+        if not self.end:
+            return np.zeros(0, np.float32)
+        cells = grid.grid_cells(clean, self.cell * HZ / 2**32)[: self.end]
+        return grid.high_pass(np.pad(cells, (0, self.total - self.end), mode="edge"))
+
+    def faults(self, column: Floats, clean: Floats) -> npt.NDArray[np.bool_]:
+        """A sample speaks for the cell that is open when it comes."""
+        out = np.zeros(self.total + 1, bool)
+        for i in np.flatnonzero(faulty(column, clean, self.fs)):
+            out[min(self.whole_cells(int(i)), self.total)] = True
+        return out
+
+    def outputs(self, cells: Floats) -> Floats:
+        """Log-odds by a lead: a row of each step."""
+        if not self.total:
+            return np.zeros((0, 8), np.float32)
+        return forward.log_odds(weights(), self.inputs(cells))
+
+    @staticmethod
+    def inputs(cells: Floats) -> Floats:
+        scale, size = grid.running_scale(cells), np.abs(cells)
+        soft, enlarge = F(0.5), F(6)
+        plain = cells / (scale + soft * size)
+        enlarged = enlarge * cells / (scale + enlarge * size)
+        return np.stack([plain, enlarged], -1)
+
+    def joined(self, outputs: list[Floats]) -> tuple[Floats, Floats]:
+        """Probabilities of every cell by the early and the late output, over all usable leads."""
+        join, top = C["JOIN"], C["ODDS_MAX"]
+        both = np.full((2, self.total), C["NO_SIGNAL"], np.float32)
+        for kind, ahead in enumerate((EARLY, LATE)):
+            for cell in range(self.total):
+                step = cell // STRIDE + ahead
+                if step >= len(outputs[0]):
+                    break
+                column = kind * STRIDE + cell % STRIDE
+                rows = zip(outputs, self.fault, strict=True)
+                shown = [row[step, column] for row, fault in rows if not fault[cell]]
+                if not shown:
+                    continue
+                if self.n_leads == 1:
+                    both[kind, cell] = shown[0]
+                else:
+                    mean = sum((np.exp(join * min(o, top)) for o in shown), F(0)) / F(len(shown))
+                    both[kind, cell] = np.log(mean + F(1e-9)) / join
+        with np.errstate(over="ignore"):
+            early, late = F(1) / (F(1) + np.exp(-both))
+        return early, late
+
+    # ------------------------------------------------------------ candidates
+
+    @staticmethod
+    def around(p: Floats, at: int, known: int) -> range:
+        return range(max(at - SUM, 0), min(at + SUM + 1, known))
+
+    def mass(self, p: Floats, at: int, known: int) -> np.float32:
+        """Beats expected around a cell."""
+        total = F(0)
+        for k in self.around(p, at, known):
+            total += p[k]
+        return total / C["TARGET_CELLS"]
+
+    @staticmethod
+    def odds_of(expected: np.float32) -> np.float32:
+        p = min(expected, C["SURE"])
+        return np.log(p / (F(1) - p))
+
+    def centre(self, p: Floats, at: int, known: int) -> int:
+        total = moment = F(0)
+        for k in self.around(p, at, known):
+            total += p[k]
+            moment += F(k - at) * p[k]
+        return at + floor(moment / total + F(0.5))
+
+    def is_maximum(self, p: Floats, at: int, known: int, here: np.float32) -> bool:
+        cells = range(max(at - HOLD, 0), min(at + HOLD + 1, known))
+        return not any(self.mass(p, k, known) > here for k in cells)
+
+    def height_of(self, lead: int, at: int) -> np.float32:
+        x = self.cells[lead][max(at - SUM, 0) : at + SUM + 1]
+        size = max(x.max(), F(0)) - min(x.min(), F(0))
+        return np.log(max(size, F(1e-30)))
+
+    def shortfall(self, at: int) -> np.float32:
+        total, n = F(0), 0
+        for k in range(self.n_leads):
+            if self.heights[k] >= C["HEIGHT_BEATS"] and not self.fault[k][at]:
+                total += self.height[k] - self.height_of(k, at)
+                n += 1
+        return total / F(n) if n else F(0)
+
+    def sample_of(self, at: int) -> int:
+        return (at * self.cell + self.cell // 2) >> 32
+
+    def flicker(self, at: int) -> bool:
+        shown = [x[: self.count] for x, f in zip(self.clean, self.fault, strict=True) if not f[at]]
+        return bool(shown) and all(flickers(x, self.sample_of(at), self.fs) for x in shown)
+
+    def add(self, at: int, odds: np.float32) -> bool:
+        after_last = self.last is not None and at <= self.last + MERGE
+        if at < 0 or after_last or (self.ended and at >= self.end) or self.flicker(at):
+            return False
+        near = [c for c in self.pending if abs(c.at - at) <= MERGE]
+        if near:
+            c = min(near, key=lambda c: abs(c.at - at))
+        else:
+            if len(self.pending) == C["NEURAL_PENDING"]:
+                if at < self.pending[0].at:
+                    return False
+                del self.pending[0]
+            c = Candidate(at, odds, F(0), F(0))
+            self.pending.append(c)
+        cost = C["HEIGHT_COST"] * (self.shortfall(at) - C["HEIGHT_FROM"])
+        c.at, c.odds = at, odds
+        c.score = odds + C["BIAS"] - min(max(cost, F(0)), C["HEIGHT_CAP"])
+        c.score = min(c.score, C["SCORE_MAX"])
+        self.pending.sort(key=lambda c: c.at)
+        return True
+
+    def peak_here(self, p: Floats, at: int, known: int, least: np.float32) -> np.float32 | None:
+        here = self.mass(p, at, known)
+        if here < least or here <= self.mass(p, at + 1, known):
+            return None
+        return None if here < self.mass(p, at - 1, known) else here
+
+    def search_early(self, known: int) -> bool:
+        found = False
+        while self.searched_early + SUM + 1 < known:
+            at = self.searched_early
+            self.searched_early += 1
+            here = self.peak_here(self.early, at, known, F(0.9))
+            if here is None or self.odds_of(here) < C["EARLY_ODDS"]:
+                continue
+            if not self.is_maximum(self.early, at, at + SUM + 2, here):
+                continue
+            self.claims = [*self.claims, at][-C["NEURAL_CLAIMS"] :]
+            if self.early_hold == 0 and self.accepted >= C["LEARNING_BEATS"]:
+                found |= self.add(self.centre(self.early, at, known), self.odds_of(here))
+        return found
+
+    def check_claims(self, at: int, known: int) -> None:
+        for claim in [c for c in self.claims if c + SUM <= at]:
+            near = range(max(claim - SUM, 0), claim + SUM + 1)
+            best = max(self.mass(self.late_p, k, known) for k in near)
+            if best <= C["FAINT"] or self.odds_of(best) < C["EARLY_CONFIRMED"]:
+                self.early_hold = C["EARLY_BEATS"]
+            self.claims.remove(claim)
+
+    def search(self, p: Floats, known: int) -> bool:
+        found = False
+        while self.searched + SUM + HOLD < known:
+            at = self.searched
+            if self.late:
+                self.check_claims(at, known)
+            here = self.peak_here(p, at, known, C["FAINT"])
+            if here is not None and self.is_maximum(p, at, known, here):
+                found |= self.add(self.centre(p, at, known), self.odds_of(here))
+            self.searched += 1
+        return found
+
+    # ------------------------------------------------------------ rhythm and path
+
+    @staticmethod
+    def seconds(cells: int) -> np.float32:
+        return F(cells) / F(HZ)
+
+    def pair_cost(self, a: int, b: int) -> np.float32:
+        rr = self.seconds(b - a)
+        if rr < C["RR_MIN_S"]:
+            return F(1e3)
+        ratio, soft = rr / self.rr_ref, F(1) / (F(1) + C["SOFT"] * self.rr_var)
+        cost = F(0)
+        if ratio < C["SHORT_FROM"]:
+            cost = C["SHORT_COST"] * (self.rr_ref / rr - F(1) / C["SHORT_FROM"]) * soft
+        elif ratio > C["LONG_FROM"]:
+            cost = min(C["LONG_COST"] * (ratio - C["LONG_FROM"]) * soft, C["LONG_CAP"])
+        if rr < C["REFRACTORY_S"]:
+            cost += C["REFRACTORY_COST"] * (C["REFRACTORY_S"] - rr) / C["REFRACTORY_RAMP_S"]
+        return cost
+
+    def open_cost(self, since: int) -> np.float32:
+        late = self.seconds(self.searched - since) / self.rr_ref - C["LONG_FROM"]
+        cost = C["LONG_COST"] * late / (F(1) + C["SOFT"] * self.rr_var)
+        return min(max(cost, F(0)), C["LONG_CAP"])
+
+    def path(self) -> list[Candidate]:
+        """The best path through the candidates, first beat first."""
+        best = F(0) if self.last is None else -self.open_cost(self.last)
+        end = None
+        for i, c in enumerate(self.pending):
+            value = F(0) if self.last is None else -self.pair_cost(self.last, c.at)
+            c.before = None
+            for other in self.pending[:i]:
+                through = other.value - self.pair_cost(other.at, c.at)
+                if through > value:
+                    value, c.before = through, other
+            c.value = value + c.score
+            if c.value - self.open_cost(c.at) > best:
+                best, end = c.value - self.open_cost(c.at), c
+        found = []
+        while end is not None:
+            found.append(end)
+            end = end.before
+        return found[::-1]
+
+    @staticmethod
+    def worth(c: Candidate) -> np.float32:
+        return c.score - C["BIAS"]
+
+    def learn_rr(self, rr: np.float32) -> None:
+        self.rr = [*self.rr, rr][-C["NEURAL_INTERVALS"] :]
+        middle = sorted(self.rr)[len(self.rr) // 2]
+        self.rr_ref = min(max(middle, C["RR_LEAST_S"]), C["RR_MAX_S"])
+        off = [min(abs(r / self.rr_ref - F(1)), F(1)) for r in self.rr]
+        self.rr_var = sum(off, F(0)) / F(len(off))
+
+    # ------------------------------------------------------------ what becomes of candidates
+
+    def report(self, c: Candidate) -> None:
+        sample = self.sample_of(c.at)
+        usable = [not fault[c.at] for fault in self.fault]
+        odds = [values[c.at] for values in self.odds]
+        shown = 0
+        if not usable[0] or odds[0] < C["NEED"]:
+            for k in range(1, self.n_leads):
+                if usable[k] and (not usable[shown] or odds[k] > odds[shown]):
+                    shown = k
+        r = refined(self.clean[shown], self.fs, sample, self.count)
+        if not self.beats or r > self.beats[-1]:
+            self.beats.append(r)
+            self.reported_at.append(self.count)
+
+    def accept(self, c: Candidate) -> None:
+        if self.worth(c) >= 0:
+            if self.last_clear is not None:
+                self.learn_rr(self.seconds(c.at - self.last_clear))
+            self.last_clear = c.at
+        for k in range(self.n_leads):
+            if self.fault[k][c.at]:
+                continue
+            rate = max(F(1) / F(1 + self.heights[k]), C["HEIGHT_RATE"])
+            self.height[k] += rate * (self.height_of(k, c.at) - self.height[k])
+            self.heights[k] += 1
+        self.clarity += C["CLARITY_RATE"] * (self.worth(c) - self.clarity)
+        self.last = c.at
+        self.report(c)
+        self.accepted += 1
+        self.early_hold = max(self.early_hold - 1, 0)
+        self.pending = [other for other in self.pending if other.at > c.at]
+
+    def due_at(self, at: int) -> int:
+        wait = min(max(C["WAIT_RR"] * self.rr_ref, C["WAIT_MIN_S"]), self.wait)
+        return at + int(wait * F(HZ))
+
+    def decide_pending(self, final: bool) -> None:
+        self.wake = 1 << 62
+        while path := self.path():
+            c = path[0]
+            enough = any(self.worth(other) >= C["NEED"] for other in path)
+            rr = self.rr_ref if self.last is None else self.seconds(c.at - self.last)
+            short, long = C["CLEAR_SHORT"] * self.rr_ref, C["CLEAR_LONG"] * self.rr_ref
+            clear = c.score > C["CLEAR_SCORE"] and short < rr < long
+            due = self.due_at(c.at)
+            if not final and not clear and self.searched < due:
+                self.wake = due
+                break
+            if enough or (final and self.worth(c) > C["FINAL_ODDS"]):
+                self.accept(c)
+            else:
+                self.pending.remove(c)
+        expire = int(self.expire * F(HZ))
+        self.pending = [c for c in self.pending if c.at + expire > self.searched]
+        if self.pending:
+            self.wake = min(self.wake, self.pending[0].at + expire)
+
+    def decide(self, final: bool = False) -> None:
+        early = max((self.steps - EARLY) * STRIDE, 0)
+        late = max((self.steps - LATE) * STRIDE, 0)
+        found = self.search(self.late_p, late) if self.late else self.search(self.early, early)
+        if self.late:
+            found |= self.search_early(early)
+        if found or final or self.searched >= self.wake:
+            self.decide_pending(final)
+
+    # ------------------------------------------------------------ in time
+
+    def advance(self, cells: int) -> None:
+        """At most two steps at a time; none before the scale of the start is known."""
+        if cells < START_CELLS:
+            return
+        for _ in range(C["STEPS_AT_ONCE"]):
+            if (self.steps + 1) * STRIDE > cells:
+                return
+            for k, rows in enumerate(self.lead_outputs):
+                for column, output in enumerate(rows[self.steps]):
+                    ahead = (EARLY, LATE)[column // STRIDE]
+                    cell = (self.steps - ahead) * STRIDE + column % STRIDE
+                    if cell >= 0 and not self.fault[k][cell]:
+                        self.odds[k][cell] = output
+            self.steps += 1
+            self.decide()
+
+    def run(self) -> npt.NDArray[np.int64]:
+        cells = 0
+        for count in range(1, self.samples + 1):
+            self.count = count
+            if self.whole_cells(self.count) > cells:
+                cells = self.whole_cells(self.count)
+                self.advance(cells)
+        self.ended = True
+        if cells:
+            while cells < self.total:
+                cells += 1
+                self.advance(cells)
+            while (self.steps + 1) * STRIDE <= cells:
+                self.advance(cells)
+            self.decide(final=True)
+        return np.array(self.beats, np.int64)
+
+
+def detect(signal: npt.ArrayLike, fs: float, max_delay: float = 0.0) -> npt.NDArray[np.int64]:
+    """R-peak samples of a signal (n,) or (n, leads) in mV at `fs` Hz."""
+    return Neural(signal, fs, max_delay).run()
