@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from core.test_adaptive import delays, found_near, live, no_signal, spoilt
-from test_stream_state import forged
+from core.test_stream_state import forged
 from twins import neural as twin
 
 from ecgfast import InputError, QRSDetector, detect_qrs, read_record
