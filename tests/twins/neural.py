@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ecgfast.training.qrs import c_source, forward, grid
 
 from .lead import cleaned
-from .rpeak import flickers, refined
+from .rpeak import Refiner, flickers
 
 Floats = npt.NDArray[np.float32]
 F = np.float32
@@ -84,9 +84,11 @@ class Neural:
         self.end = self.whole_cells(self.samples)
         self.total = max(self.end + PAD, START_CELLS) if self.end else 0
         self.clean, self.cells, self.fault, outputs = [], [], [], []
+        self.refiners: list[Refiner] = []
         for column in x.T:
             clean, _ = cleaned(column, fs)
             self.clean.append(clean)
+            self.refiners.append(Refiner(fs))
             self.cells.append(self.filtered(clean))
             self.fault.append(self.faults(column, clean))
             outputs.append(self.outputs(self.cells[-1]))
@@ -353,7 +355,7 @@ class Neural:
             for k in range(1, self.n_leads):
                 if usable[k] and (not usable[shown] or odds[k] > odds[shown]):
                     shown = k
-        r = refined(self.clean[shown], self.fs, sample, self.count)
+        r = self.refiners[shown].refined(self.clean[shown], sample, self.count)
         if not self.beats or r > self.beats[-1]:
             self.beats.append(r)
             self.reported_at.append(self.count)
