@@ -389,7 +389,10 @@ class Neural:
             enough = any(self.worth(other) >= C["NEED"] for other in path)
             rr = self.rr_ref if self.last is None else self.seconds(c.at - self.last)
             short, long = C["CLEAR_SHORT"] * self.rr_ref, C["CLEAR_LONG"] * self.rr_ref
-            clear = c.score > C["CLEAR_SCORE"] and short < rr < long
+            if c.score > C["CERTAIN_SCORE"]:
+                clear = rr > C["REFRACTORY_S"]
+            else:
+                clear = c.score > C["CLEAR_SCORE"] and short < rr < long
             due = self.due_at(c.at)
             if not final and not clear and self.searched < due:
                 self.wake = due
