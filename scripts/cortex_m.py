@@ -32,7 +32,11 @@ OPTIONS = ("-std=c11", "-O2", "-ffp-contract=off", "-ffunction-sections", "-fdat
 TOLERANCE = 1.15
 CORE = ROOT / "csrc" / "src"
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
-METHODS = {"ECG_PAN_TOMPKINS": "Pan-Tompkins", "ECG_ADAPTIVE": "adaptive"}
+METHODS = {
+    "ECG_PAN_TOMPKINS": "Pan-Tompkins",
+    "ECG_ADAPTIVE": "adaptive",
+    "ECG_NEURAL": "neural",
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Build:
 
     def keep_one_method(self, method: str) -> None:
         """From now on programs have this method alone."""
-        others = {"ECG_PAN_TOMPKINS", "ECG_ADAPTIVE", "ECG_EXTERNAL"} - {method}
+        others = {"ECG_PAN_TOMPKINS", "ECG_ADAPTIVE", "ECG_NEURAL", "ECG_EXTERNAL"} - {method}
         without = [f"-D{name.replace('ECG_', 'ECG_WITH_')}=0" for name in sorted(others)]
         for source in (CORE / "common" / "detector.c", CORE / "beats" / "stream.c"):
             usual = self.folder / f"{source.stem}0.o"
