@@ -79,8 +79,8 @@ def test_constants_of_grid_and_c_agree() -> None:
     assert c["NEURAL_START"] == grid.START_BLOCKS
     assert c["NEURAL_INPUTS"] == grid.CHANNELS
     assert c["HIGH_PASS"] == np.float32(grid.HIGH_PASS)
-    assert c["FALL"] == np.float32(grid.FALL)
-    assert (c["SOFT"], c["ENLARGE"]) == (np.float32(0.5), np.float32(6))
+    assert c["NEURAL_FALL"] == np.float32(grid.FALL)
+    assert (c["NEURAL_BEND"], c["ENLARGE"]) == (np.float32(0.5), np.float32(6))
 
 
 def test_weights_survive_the_c_source() -> None:

@@ -272,7 +272,7 @@ class Neural:
         for claim in [c for c in self.claims if c + SUM <= at]:
             near = range(max(claim - SUM, 0), claim + SUM + 1)
             best = max(self.mass(self.late_p, k, known) for k in near)
-            if best <= C["FAINT"] or self.odds_of(best) < C["EARLY_CONFIRMED"]:
+            if best <= C["NEURAL_FAINT"] or self.odds_of(best) < C["EARLY_CONFIRMED"]:
                 self.early_hold = C["EARLY_BEATS"]
             self.claims.remove(claim)
 
@@ -282,7 +282,7 @@ class Neural:
             at = self.searched
             if self.late:
                 self.check_claims(at, known)
-            here = self.peak_here(p, at, known, C["FAINT"])
+            here = self.peak_here(p, at, known, C["NEURAL_FAINT"])
             if here is not None and self.is_maximum(p, at, known, here):
                 found |= self.add(self.centre(p, at, known), self.odds_of(here))
             self.searched += 1
@@ -298,19 +298,19 @@ class Neural:
         rr = self.seconds(b - a)
         if rr < C["RR_MIN_S"]:
             return F(1e3)
-        ratio, soft = rr / self.rr_ref, F(1) / (F(1) + C["SOFT"] * self.rr_var)
+        ratio, soft = rr / self.rr_ref, F(1) / (F(1) + C["NEURAL_SOFT"] * self.rr_var)
         cost = F(0)
         if ratio < C["SHORT_FROM"]:
             cost = C["SHORT_COST"] * (self.rr_ref / rr - F(1) / C["SHORT_FROM"]) * soft
         elif ratio > C["LONG_FROM"]:
             cost = min(C["LONG_COST"] * (ratio - C["LONG_FROM"]) * soft, C["LONG_CAP"])
-        if rr < C["REFRACTORY_S"]:
-            cost += C["REFRACTORY_COST"] * (C["REFRACTORY_S"] - rr) / C["REFRACTORY_RAMP_S"]
+        if rr < C["NEURAL_REFRACTORY_S"]:
+            cost += C["REFRACTORY_COST"] * (C["NEURAL_REFRACTORY_S"] - rr) / C["REFRACTORY_RAMP_S"]
         return cost
 
     def open_cost(self, since: int) -> np.float32:
         late = self.seconds(self.searched - since) / self.rr_ref - C["LONG_FROM"]
-        cost = C["LONG_COST"] * late / (F(1) + C["SOFT"] * self.rr_var)
+        cost = C["LONG_COST"] * late / (F(1) + C["NEURAL_SOFT"] * self.rr_var)
         return min(max(cost, F(0)), C["LONG_CAP"])
 
     def path(self) -> list[Candidate]:
@@ -390,7 +390,7 @@ class Neural:
             rr = self.rr_ref if self.last is None else self.seconds(c.at - self.last)
             short, long = C["CLEAR_SHORT"] * self.rr_ref, C["CLEAR_LONG"] * self.rr_ref
             if c.score > C["CERTAIN_SCORE"]:
-                clear = rr > C["REFRACTORY_S"]
+                clear = rr > C["NEURAL_REFRACTORY_S"]
             else:
                 clear = c.score > C["CLEAR_SCORE"] and short < rr < long
             due = self.due_at(c.at)

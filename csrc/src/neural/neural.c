@@ -56,7 +56,7 @@ static void step(ecg_detector *d, neural_state *s) {
     s->steps++;
 }
 
-static void advance(ecg_detector *d, neural_state *s, int most) {
+static void neural_advance(ecg_detector *d, neural_state *s, int most) {
     const int64_t ready = ecg_neural_ready(s);
     for (; most > 0 && (s->steps + 1) * NEURAL_STRIDE <= ready; most--) {
         step(d, s);
@@ -78,7 +78,7 @@ static size_t neural_process(ecg_detector *d, void *state, const float *samples,
         }
         const int64_t before = s->cells;
         if (ecg_neural_take(s, leads) == before) continue;
-        advance(d, s, STEPS_AT_ONCE);
+        neural_advance(d, s, STEPS_AT_ONCE);
         if (ecg_queue_filled(d)) return i + 1;
     }
     return n;
@@ -93,9 +93,9 @@ static void neural_flush(ecg_detector *d, void *state) {
         const int64_t all = s->end + PAD_CELLS, least = NEURAL_START * NEURAL_BLOCK;
         while (s->cells < all || s->cells < least) {
             ecg_neural_pad(s, leads);
-            advance(d, s, STEPS_AT_ONCE);
+            neural_advance(d, s, STEPS_AT_ONCE);
         }
-        while ((s->steps + 1) * NEURAL_STRIDE <= s->cells) advance(d, s, STEPS_AT_ONCE);
+        while ((s->steps + 1) * NEURAL_STRIDE <= s->cells) neural_advance(d, s, STEPS_AT_ONCE);
     }
     if (!ecg_queue_filled(d)) ecg_neural_decide(d, s, 1);
 }

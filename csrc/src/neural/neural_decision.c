@@ -9,7 +9,7 @@
 #define TARGET_CELLS 5.0f /* cells that training marks for each beat */
 #define HOLD_CELLS 10     /* a maximum that nothing tops for 80 ms on either side is a candidate */
 #define MERGE_CELLS 12    /* two outputs within 96 ms speak of the same complex */
-#define FAINT 0.004f      /* beats expected around a cell, below which it is no candidate */
+#define NEURAL_FAINT 0.004f      /* beats expected around a cell, below which it is no candidate */
 #define SURE 0.9975f      /* ... and above which it can not get clearer: log-odds 6 */
 #define EARLY_ODDS 4.5f   /* by the early output, from which the late one is not waited for, ... */
 #define EARLY_CONFIRMED 1.0f /* ... unless lately the late one did not confirm such a complex: a tall P wave */
@@ -30,8 +30,8 @@
 #define LONG_FROM 1.2f    /* of the reference: longer ones are late */
 #define LONG_COST 2.0f    /* times the excess of interval over reference */
 #define LONG_CAP 2.0f     /* a pause may be of any length */
-#define SOFT 4.0f         /* costs fall to a half at 25 % RR variability: atrial fibrillation */
-#define REFRACTORY_S 0.30f /* intervals below 200 a minute need good reason ... */
+#define NEURAL_SOFT 4.0f         /* costs fall to a half at 25 % RR variability: atrial fibrillation */
+#define NEURAL_REFRACTORY_S 0.30f /* intervals below 200 a minute need good reason ... */
 #define REFRACTORY_COST 3.0f
 #define REFRACTORY_RAMP_S 0.13f /* ... the more the shorter */
 #define RR_MIN_S 0.19f    /* 315 a minute: no human ventricle follows faster */
@@ -118,7 +118,7 @@ static int64_t centre(const float *p, int64_t at, int64_t known) {
     return at + (int64_t)floorf(moment / sum + 0.5f);
 }
 
-static int is_maximum(const float *p, int64_t at, int64_t known, float here) {
+static int neural_is_maximum(const float *p, int64_t at, int64_t known, float here) {
     for (int64_t k = at - HOLD_CELLS; k <= at + HOLD_CELLS; k++)
         if (k >= 0 && k < known && mass(p, k, known) > here) return 0;
     return 1;
@@ -214,7 +214,7 @@ static int search_early(ecg_detector *d, neural_state *s, int64_t known) {
         const float here = mass(s->early, at, known);
         if (here < 0.9f || here <= mass(s->early, at + 1, known) || here < mass(s->early, at - 1, known)) continue;
         const float odds = odds_of(here);
-        if (odds < EARLY_ODDS || !is_maximum(s->early, at, at + SUM_CELLS + 2, here)) continue;
+        if (odds < EARLY_ODDS || !neural_is_maximum(s->early, at, at + SUM_CELLS + 2, here)) continue;
         s->claims[s->claim] = at;
         s->claim = (s->claim + 1) % NEURAL_CLAIMS;
         if (s->early_hold == 0 && s->accepted >= LEARNING_BEATS)
@@ -232,19 +232,19 @@ static void check_claims(neural_state *s, int64_t at, int64_t known) {
             const float here = k >= 0 ? mass(s->late_p, k, known) : 0.0f;
             best = here > best ? here : best;
         }
-        if (best <= FAINT || odds_of(best) < EARLY_CONFIRMED) s->early_hold = EARLY_BEATS;
+        if (best <= NEURAL_FAINT || odds_of(best) < EARLY_CONFIRMED) s->early_hold = EARLY_BEATS;
         s->claims[i] = -1;
     }
 }
 
-static int search(ecg_detector *d, neural_state *s, const float *p, int64_t known) {
+static int neural_search(ecg_detector *d, neural_state *s, const float *p, int64_t known) {
     int found = 0;
     for (; s->searched + SUM_CELLS + HOLD_CELLS < known; s->searched++) {
         const int64_t at = s->searched;
         const float here = mass(p, at, known);
         if (s->late) check_claims(s, at, known);
-        if (here < FAINT || here <= mass(p, at + 1, known) || here < mass(p, at - 1, known)) continue;
-        if (is_maximum(p, at, known, here)) found |= add_candidate(d, s, centre(p, at, known), odds_of(here));
+        if (here < NEURAL_FAINT || here <= mass(p, at + 1, known) || here < mass(p, at - 1, known)) continue;
+        if (neural_is_maximum(p, at, known, here)) found |= add_candidate(d, s, centre(p, at, known), odds_of(here));
     }
     return found;
 }
@@ -252,7 +252,7 @@ static int search(ecg_detector *d, neural_state *s, const float *p, int64_t know
 /* ------------------------------------------------------------------ rhythm and path */
 
 static float neural_pair_cost(const neural_state *s, int64_t from, int64_t to) {
-    const float rr = neural_seconds(to - from), ratio = rr / s->rr_ref, soft = 1.0f / (1.0f + SOFT * s->rr_var);
+    const float rr = neural_seconds(to - from), ratio = rr / s->rr_ref, soft = 1.0f / (1.0f + NEURAL_SOFT * s->rr_var);
     float cost = 0.0f;
     if (rr < RR_MIN_S) return 1e3f;
     if (ratio < SHORT_FROM) {
@@ -261,14 +261,14 @@ static float neural_pair_cost(const neural_state *s, int64_t from, int64_t to) {
         cost = LONG_COST * (ratio - LONG_FROM) * soft;
         if (cost > LONG_CAP) cost = LONG_CAP;
     }
-    if (rr < REFRACTORY_S) cost += REFRACTORY_COST * (REFRACTORY_S - rr) / REFRACTORY_RAMP_S;
+    if (rr < NEURAL_REFRACTORY_S) cost += REFRACTORY_COST * (NEURAL_REFRACTORY_S - rr) / REFRACTORY_RAMP_S;
     return cost;
 }
 
 /* Of having no beat from `from` up to now. */
 static float neural_open_cost(const neural_state *s, int64_t from) {
     const float late = neural_seconds(s->searched - from) / s->rr_ref - LONG_FROM;
-    const float cost = LONG_COST * late / (1.0f + SOFT * s->rr_var);
+    const float cost = LONG_COST * late / (1.0f + NEURAL_SOFT * s->rr_var);
     return cost < 0.0f ? 0.0f : cost < LONG_CAP ? cost : LONG_CAP;
 }
 
@@ -304,7 +304,7 @@ static float worth(const neural_candidate *c) {
     return c->score - BIAS;
 }
 
-static void learn_rr(neural_state *s, float rr) {
+static void neural_learn_rr(neural_state *s, float rr) {
     s->rr[s->rr_count % NEURAL_INTERVALS] = rr;
     if (++s->rr_count >= 2 * NEURAL_INTERVALS) s->rr_count -= NEURAL_INTERVALS;
     const int n = s->rr_count < NEURAL_INTERVALS ? s->rr_count : NEURAL_INTERVALS;
@@ -351,7 +351,7 @@ static void neural_accept(ecg_detector *d, neural_state *s, int index) {
     const neural_candidate c = s->pending[index];
     neural_lead *lead = ecg_neural_leads(s);
     if (worth(&c) >= 0.0f) {
-        if (s->last_clear >= 0) learn_rr(s, neural_seconds(c.at - s->last_clear));
+        if (s->last_clear >= 0) neural_learn_rr(s, neural_seconds(c.at - s->last_clear));
         s->last_clear = c.at;
     }
     for (int l = 0; l < d->config.leads; l++, lead++) {
@@ -387,7 +387,7 @@ static void decide_pending(ecg_detector *d, neural_state *s, int final) {
         const neural_candidate *c = &s->pending[end];
         const float rr = s->last >= 0 ? neural_seconds(c->at - s->last) : s->rr_ref;
         const int expected = rr > CLEAR_SHORT * s->rr_ref && rr < CLEAR_LONG * s->rr_ref;
-        const int clear = c->score > CERTAIN_SCORE ? rr > REFRACTORY_S : c->score > CLEAR_SCORE && expected;
+        const int clear = c->score > CERTAIN_SCORE ? rr > NEURAL_REFRACTORY_S : c->score > CLEAR_SCORE && expected;
         const int64_t due = due_at(s, c->at);
         if (!final && !clear && s->searched < due) {
             s->wake = due;
@@ -407,7 +407,7 @@ static void decide_pending(ecg_detector *d, neural_state *s, int final) {
 void ecg_neural_decide(ecg_detector *d, neural_state *s, int final) {
     const int64_t early = ecg_neural_known(s->steps, NEURAL_EARLY);
     const int64_t late = ecg_neural_known(s->steps, NEURAL_LATE);
-    int found = search(d, s, s->late ? s->late_p : s->early, s->late ? late : early);
+    int found = neural_search(d, s, s->late ? s->late_p : s->early, s->late ? late : early);
     if (s->late) found |= search_early(d, s, early);
     if (found || final || s->searched >= s->wake) decide_pending(d, s, final);
 }

@@ -7,9 +7,9 @@
 #define HIGH_PASS 0.97f
 /* Least ratio of the scale to that of the block before: 4 % a second, so that P waves do not grow into QRS
  * complexes while the heart stands still. */
-#define FALL 0.995f
+#define NEURAL_FALL 0.995f
 /* Deflections of twice the scale and more are bent, so that artefacts stay bounded. */
-#define SOFT 0.5f
+#define NEURAL_BEND 0.5f
 /* The second input enlarges small deflections: QRS complexes beside tall T waves. */
 #define ENLARGE 6.0f
 #define SMALLEST 1.17549435e-38f
@@ -103,13 +103,13 @@ void ecg_neural_see(neural_state *s, neural_lead *lead, int64_t at, float *input
         if (block < NEURAL_START) {
             lead->scale = scale_up_to(lead, NEURAL_START - 1);
         } else {
-            const float scale = scale_up_to(lead, block - 1), floor = FALL * lead->scale;
+            const float scale = scale_up_to(lead, block - 1), floor = NEURAL_FALL * lead->scale;
             lead->scale = scale > floor ? scale : floor;
             if (!(lead->scale > SMALLEST)) lead->scale = SMALLEST;
         }
     }
     (void)s;
     const float x = lead->cells[at % NEURAL_CELLS], size = fabsf(x);
-    input[0] = x / (lead->scale + SOFT * size);
+    input[0] = x / (lead->scale + NEURAL_BEND * size);
     input[1] = ENLARGE * x / (lead->scale + ENLARGE * size);
 }

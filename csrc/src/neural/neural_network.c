@@ -69,10 +69,10 @@ static void deep_layer(int k, float *memory, int64_t step, float *x) {
 
 void ecg_neural_step(neural_lead *lead, int64_t step, const float *inputs, float *outputs) {
     const ecg_neural_weights *w = &ecg_neural_trained;
-    const size_t pair = 2 * NEURAL_INPUTS;
+    const size_t two = 2 * NEURAL_INPUTS;
     for (int half = 0; half < 2; half++) {
-        memmove(lead->input, lead->input + pair, (NEURAL_STEM1_TAPS * NEURAL_INPUTS - pair) * sizeof(float));
-        memcpy(lead->input + NEURAL_STEM1_TAPS * NEURAL_INPUTS - pair, inputs + half * (int)pair, pair * sizeof(float));
+        memmove(lead->input, lead->input + two, (NEURAL_STEM1_TAPS * NEURAL_INPUTS - two) * sizeof(float));
+        memcpy(lead->input + NEURAL_STEM1_TAPS * NEURAL_INPUTS - two, inputs + half * (int)two, two * sizeof(float));
         memmove(lead->stem, lead->stem + NEURAL_STEM, (NEURAL_STEM2_TAPS - 1) * NEURAL_STEM * sizeof(float));
         first_layer(lead->input, lead->stem + (NEURAL_STEM2_TAPS - 1) * NEURAL_STEM);
     }
