@@ -372,7 +372,7 @@ def test_slow_hearts_are_told_from_their_t_waves(rate: float) -> None:
 # Missed and false beats allowed over the whole record, from its first sample.
 RECORDS = {
     "mitdb/100": (1, 0),
-    "mitdb/108": (8, 8),
+    "mitdb/108": (8, 9),
     "mitdb/119": (0, 0),
     "mitdb/203": (35, 35),
     "mitdb/208": (15, 8),
