@@ -87,7 +87,7 @@ def test_sampling_rates_out_of_range(fs: float) -> None:
 @pytest.mark.parametrize(
     ("more", "text"),
     [
-        ({"method": "hamilton"}, "unknown method 'hamilton': choose one of adaptive, pan-tompkins"),
+        ({"method": "hamilton"}, "unknown method 'hamilton': choose one of neural, adaptive"),
         ({"method": ["adaptive"]}, "unknown method"),
         ({"leads": 0}, "number of leads.*leads=0"),
         ({"leads": 65}, "number of leads.*leads=65"),
