@@ -3,7 +3,7 @@
 
 /* Steps that a sample may bring: one in 11 samples at 360 Hz brings one, the first seconds are caught up. */
 #define STEPS_AT_ONCE 2
-/* Leads are joined by a mean of exp(odds / 2): one that shows a complex is believed over one that does not. */
+/* Leads are joined by a mean of exp(JOIN * odds): one that shows a complex counts more than one that does not. */
 #define JOIN 0.25f
 /* Log-odds of cells in which no lead is usable. */
 #define NO_SIGNAL (-15.0f)
@@ -36,7 +36,7 @@ static void step(ecg_detector *d, neural_state *s) {
     int counts[NEURAL_OUTPUTS] = {0};
     neural_lead *lead = ecg_neural_leads(s);
     for (int l = 0; l < leads; l++, lead++) {
-        for (int k = 0; k < NEURAL_STRIDE; k++) ecg_neural_see(s, lead, first + k, inputs + k * NEURAL_INPUTS);
+        for (int k = 0; k < NEURAL_STRIDE; k++) ecg_neural_see(lead, first + k, inputs + k * NEURAL_INPUTS);
         ecg_neural_step(lead, s->steps, inputs, outputs);
         for (int k = 0; k < NEURAL_OUTPUTS; k++) {
             const int64_t cell = cells[k / NEURAL_STRIDE] + k % NEURAL_STRIDE;

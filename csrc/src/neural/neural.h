@@ -83,7 +83,6 @@ typedef struct neural_state {
     int64_t left;                  /* samples of the open cell still to come, times 2^32 */
     int64_t cells;                 /* whole cells */
     int64_t blocks;                /* whole blocks */
-    int64_t scaled;                /* blocks whose scale was in force */
     int64_t steps;                 /* steps of the network */
     int64_t end;                   /* cells of the recording; -1 while it lasts */
     float early[64], late_p[64];   /* probability of each of the latest cells, both outputs */
@@ -116,7 +115,7 @@ void ecg_neural_pad(neural_state *s, int leads);
 /* Cells that the network may take: those whose scale is known. */
 int64_t ecg_neural_ready(const neural_state *s);
 /* What the network sees of cell `at`; the scale of its block comes into force. */
-void ecg_neural_see(neural_state *s, neural_lead *lead, int64_t at, float *input);
+void ecg_neural_see(neural_lead *lead, int64_t at, float *input);
 
 /* neural_network.c */
 /* One step of a lead; `inputs`: of four cells. */

@@ -97,7 +97,7 @@ int64_t ecg_neural_ready(const neural_state *s) {
     return s->blocks < NEURAL_START ? 0 : s->cells;
 }
 
-void ecg_neural_see(neural_state *s, neural_lead *lead, int64_t at, float *input) {
+void ecg_neural_see(neural_lead *lead, int64_t at, float *input) {
     const int64_t block = at / NEURAL_BLOCK;
     if (at % NEURAL_BLOCK == 0) {
         if (block < NEURAL_START) {
@@ -108,7 +108,6 @@ void ecg_neural_see(neural_state *s, neural_lead *lead, int64_t at, float *input
             if (!(lead->scale > SMALLEST)) lead->scale = SMALLEST;
         }
     }
-    (void)s;
     const float x = lead->cells[at % NEURAL_CELLS], size = fabsf(x);
     input[0] = x / (lead->scale + NEURAL_BEND * size);
     input[1] = ENLARGE * x / (lead->scale + ENLARGE * size);
