@@ -443,7 +443,7 @@ cdef class QRSDetector(_Exclusive):
         ``"pan-tompkins"`` is the algorithm of Pan and Tompkins (IEEE Trans. Biomed. Eng. 32(3), 1985),
         made streaming, and is the fastest.
     max_delay : float, optional
-        Seconds from an R peak to its report at the most, at least 0.35.
+        Seconds from an R peak to its report at most, at least 0.35.
     leads : int
         Leads in each chunk.
     max_rate : float, optional
@@ -519,7 +519,7 @@ cdef class QRSDetector(_Exclusive):
 
     @property
     def max_delay(self):
-        """Seconds from an R peak to its report at the most, as was asked for; None for the method's own."""
+        """Seconds from an R peak to its report at most, as was asked for; None for the method's own."""
         self.check_ready()
         return self.config.max_delay or None
 
@@ -537,7 +537,7 @@ cdef class QRSDetector(_Exclusive):
 
     @property
     def delay(self):
-        """Samples from an R peak to its report at the most; the first, also after a bad stretch, may take 2.5 s."""
+        """Samples from an R peak to its report at most; the first, also after a bad stretch, may take 2.5 s."""
         self.check_ready()
         return self.delay_
 
@@ -773,7 +773,7 @@ cdef class BeatStream(_Exclusive):
 
     @property
     def max_delay(self):
-        """Seconds from an R peak to its report at the most, as was asked for; None for the method's own."""
+        """Seconds from an R peak to its report at most, as was asked for; None for the method's own."""
         self.check_ready()
         return self.detector.max_delay or None
 
@@ -810,7 +810,7 @@ cdef class BeatStream(_Exclusive):
 
     @property
     def delay(self):
-        """Samples from an R peak to its batch at the most; the first ones, also after a bad stretch, may take longer."""
+        """Samples from an R peak to its batch at most; the first ones, also after a bad stretch, may take longer."""
         self.check_ready()
         return self.delay_
 

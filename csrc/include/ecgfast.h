@@ -135,7 +135,7 @@ typedef enum ecg_quality {
 
 typedef struct ecg_detector_config {
     double fs;                  /* Hz */
-    double max_delay;           /* s from R peak to report at the most; 0: as the method needs */
+    double max_delay;           /* s from R peak to report at most; 0: as the method needs */
     int32_t leads;              /* samples come interleaved, `leads` values each */
     int32_t method;             /* ecg_method */
     double keep;                /* s of signal that stay in memory at least; 0: as detection needs */
@@ -166,7 +166,7 @@ size_t ecg_detector_process(ecg_detector *detector, const float *samples, size_t
 /* The stream has ended: decides what is still pending. Returns the number of beats written;
  * call again while it fills `capacity`. */
 size_t ecg_detector_flush(ecg_detector *detector, ecg_qrs *beats, size_t capacity);
-/* Samples from an R peak to its report at the most; the first, also after a bad stretch, may take 2.5 s. */
+/* Samples from an R peak to its report at most; the first, also after a bad stretch, may take 2.5 s. */
 int64_t ecg_detector_delay(const ecg_detector *detector);
 int64_t ecg_detector_count(const ecg_detector *detector);
 
@@ -226,7 +226,7 @@ size_t ecg_stream_flush(ecg_stream *stream, ecg_beat *beats, float *windows, flo
  * moves this one. One beyond the end of the signal gives no beat. */
 int ecg_stream_give(ecg_stream *stream, int64_t r_sample);
 int64_t ecg_stream_count(const ecg_stream *stream);
-/* Samples from an R peak to its complete window at the most; the first ones may take longer, as above. */
+/* Samples from an R peak to its complete window at most; the first ones may take longer, as above. */
 int64_t ecg_stream_delay(const ecg_stream *stream);
 /* Short name of feature `index`; NULL out of range. */
 const char *ecg_feature_name(int index);

@@ -13,7 +13,7 @@ from time import perf_counter
 
 
 def most_resident() -> int | None:
-    """Bytes that were resident at the most, of this program and not of its parent."""
+    """Bytes that were resident at most, of this program and not of its parent."""
     try:
         # ru_maxrss would start from the size of the process that forked this one.
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():

@@ -74,6 +74,6 @@ def run(args: argparse.Namespace) -> None:
     for form, entry in made.items():
         print(
             f"{args.output / entry['file']}: {form}, {entry['bytes'] / 1e3:.0f} kB, "
-            f"{entry['max_abs_difference']:.1e} from Keras at the most, "
+            f"{entry['max_abs_difference']:.1e} from Keras at most, "
             f"{100 * entry['same_label']:.1f} % of labels as Keras's"
         )

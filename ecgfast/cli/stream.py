@@ -41,7 +41,7 @@ from .output import beat_heading, beat_line, beat_row, print_json, promise_text
 from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import AGAIN_S, Terminated, ending_signals
 
-# Bytes taken from standard input at a time, at the most: what is there is taken, never waited for.
+# Bytes taken from standard input at a time, at most: what is there is taken, never waited for.
 _TAKE = 1 << 16
 
 # Seconds of a replayed file that go down the path at a time: ten chunks a second, as devices send.

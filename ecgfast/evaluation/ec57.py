@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 TOLERANCE_S = 0.150
-"""Seconds between two marks of one beat at the most (EC57)."""
+"""Seconds between two marks of one beat at most (EC57)."""
 
 LEARNING_S = 300.0
 """Seconds at the start of a record that EC57 sets aside."""
@@ -322,7 +322,7 @@ def score_detection(
     start : float, default 300
         Seconds at the beginning that are set aside.
     tolerance : float, default 0.15
-        Seconds between the marks of one beat at the most.
+        Seconds between the marks of one beat at most.
     record : str, optional
         Name to put into the result.
 

@@ -67,7 +67,7 @@ def strip_figure(
     beats : sequence of beats
         With the attributes of `ecgfast.Beat`; samples are indices of `signal`.
     start, duration : float
-        The stretch, in seconds; by default from `start` to the end, and two minutes at the most.
+        The stretch, in seconds; by default from `start` to the end, and two minutes at most.
     row : float, default 10
         Seconds a row.
     title, lead, note : str

@@ -46,7 +46,7 @@ class SampleQueue:
     chunks : iterable of array_like
         Chunks of shape (k,) or (k, leads), all of one kind.
     samples : int
-        Samples held at the most; one larger chunk is taken by an empty queue.
+        Samples held at most; one larger chunk is taken by an empty queue.
 
     Attributes
     ----------

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 # Seconds that a read waits before it looks whether the source was closed.
 _WAIT_S = 0.25
 
-# Bytes read at a time, at the most: a driver holds no more.
+# Bytes read at a time, at most: a driver holds no more.
 _TAKE = 1 << 16
 
 # Seconds between two attempts to open a port that went away.

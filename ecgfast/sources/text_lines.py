@@ -30,7 +30,7 @@ _HEAD_LINES = 64
 # A clock and the rate that was given are the same up to this share, in the first lines.
 _SAME = 0.1
 
-# Bytes of a line at the most: a port at the wrong rate sends no line ends at all.
+# Bytes of a line at most: a port at the wrong rate sends no line ends at all.
 _LONGEST = 4096
 
 # Seconds between two reports on malformed lines: a broken cable must not fill the log.

@@ -228,7 +228,7 @@ def stream_classify(
         A built-in model's name, or a .tflite file with its card beside it.
     lookahead : {0, 1}
         0 labels a beat as soon as its window is complete (R peak + 0.25 s); 1 waits for the next
-        R peak (3 s at the most) and uses that RR interval.
+        R peak (3 s at most) and uses that RR interval.
     leads : str, int or sequence of them, optional
         Which leads to use; all serve the detection, the first is classified.
     average_leads : bool

@@ -19,7 +19,7 @@ COMPILERS = ("gcc", "clang")
 SOURCES = sorted(CSRC.glob("src/**/*.c"))
 INCLUDE = [f"-I{CSRC / 'include'}"]
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-# Bytes of a stack frame at the most: a small device has a few thousand for everything.
+# Bytes of a stack frame at most: a small device has a few thousand for everything.
 FRAME_MAX = 2048
 
 pytestmark = pytest.mark.skipif(not CSRC.is_dir(), reason="csrc/ is not beside tests/")

@@ -257,7 +257,7 @@ def test_p_waves_are_no_beats_where_qrs_complexes_stop(fs: float) -> None:
         found = detect_qrs(signal, fs, method="adaptive")
         hit, false = found_of(found, r, 0.08 * fs)
         assert false == 0
-        assert hit >= len(r) - 1  # all but the first after it at the most
+        assert hit >= len(r) - 1  # all but the first after it at most
         assert np.array_equal(found, twin(signal, fs, "adaptive"))
 
 

@@ -78,6 +78,6 @@ class Refiner:
 
 
 def flickers(clean: np.ndarray, about: int, fs: float) -> bool:
-    """Three levels at the most around a mark."""
+    """Three levels at most around a mark."""
     search = math.ceil(0.12 * fs)
     return len(np.unique(clean[max(about - search, 0) : max(about + search + 1, 0)])) <= 3

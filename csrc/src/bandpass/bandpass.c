@@ -5,7 +5,7 @@
 #include "../common/internal.h"
 
 #define PI 3.14159265358979323846
-/* Of the gain at the band's edges, at the most. */
+/* Of the gain at the band's edges, at most. */
 #define EDGE_ERROR 1e-3
 
 typedef struct complex_number {

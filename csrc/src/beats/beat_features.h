@@ -4,7 +4,7 @@
 
 #include "patient_baseline.h"
 
-#define ECG_TEMPLATES 8   /* running beat shapes kept at the most */
+#define ECG_TEMPLATES 8   /* running beat shapes kept at most */
 #define ECG_RR_RECENT 8   /* RR intervals that make the local rhythm */
 #define ECG_SIZE_RECENT 9 /* QRS sizes whose median scales the windows */
 

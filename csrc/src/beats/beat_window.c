@@ -6,7 +6,7 @@
 
 /* Hz: above it a monitoring ECG holds mains and muscle rather than heart. */
 #define CUTOFF_HZ 40.0
-/* Share of either sampling rate that is kept at the most; the rest is the filter's slope. */
+/* Share of either sampling rate that is kept at most; the rest is the filter's slope. */
 #define NYQUIST_SHARE 0.45
 /* Seconds on either side of a grid point: 2.5 half-periods of the cut-off, what a beat waits for. */
 #define HALF_WIDTH_S 0.032

@@ -8,12 +8,12 @@
  * ectopic rhythm starts at once, and can last for minutes. */
 #define HOME_MEMORY 8.0f
 #define HOME_SHORT_MEMORY 1024.0f
-/* A pause counts as so many home intervals at the most. */
+/* A pause counts as so many home intervals at most. */
 #define HOME_PAUSE 1.5f
 /* Log ratio to the home rhythm below which a beat is early, and above which it is in time. */
 #define EARLY_CHANGE (-0.15f)
 #define IN_TIME (-0.08f)
-/* Seconds that an interval counts as at the most. */
+/* Seconds that an interval counts as at most. */
 #define RR_LIMIT 3.0f
 /* Beats over which the averages of P waves forget, and that they need to be of use. */
 #define P_MEMORY 24

@@ -16,7 +16,7 @@ typedef struct ecg_regions {
 } ecg_regions;
 
 typedef struct ecg_patient_baseline {
-    int32_t settled;             /* undisturbed intervals seen, ECG_BASELINE_FIRST at the most */
+    int32_t settled;             /* undisturbed intervals seen, ECG_BASELINE_FIRST at most */
     float first[ECG_BASELINE_FIRST]; /* s, those, in ascending order */
     float home;                  /* s, RR interval of the home rhythm; 0 before the first */
     int32_t last_early;          /* did the beat before come early */

@@ -16,7 +16,7 @@
 #define FLUTTER_ENDS 0.72f
 /* Seconds after R that still show what the beat is part of. */
 #define FLUTTER_AFTER_S 0.2
-/* Seconds that a beat waits for the next one at the most: longer is a pause, however long. */
+/* Seconds that a beat waits for the next one at most: longer is a pause, however long. */
 #define LOOKAHEAD_MAX_S 3.0
 
 typedef struct finished_beat {
@@ -40,7 +40,7 @@ struct ecg_stream {
     ecg_window_config config;
     /* from the configuration */
     int64_t beat_reach;        /* samples that the features need after R */
-    int64_t reach;             /* samples that features and window need after R at the most */
+    int64_t reach;             /* samples that features and window need after R at most */
     int64_t patience;          /* samples that a beat waits for the next R peak */
     stream_places at;
     /* of the stream */

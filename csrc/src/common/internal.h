@@ -202,7 +202,7 @@ int64_t ecg_refine_peek(ecg_detector *d, int lead, int64_t about);
 int ecg_r_choice_valid(const ecg_r_choice *choice, double fs);
 int64_t ecg_refine_reach(double fs); /* samples */
 int32_t ecg_refine_scratch(double fs); /* numbers of scratch space that it needs */
-/* Do the samples within 0.12 s of `about` take three values at the most: a converter's lowest bit, no ECG? */
+/* Do the samples within 0.12 s of `about` take three values at most: a converter's lowest bit, no ECG? */
 int ecg_flickers(ecg_detector *d, int lead, int64_t about);
 
 /* Quality bits of `lead` over samples first..last (both taken and still in the ring); the flags also tell
@@ -218,7 +218,7 @@ float ecg_flutter_leakage(ecg_detector *d, int lead, int64_t last);
 /* What a detection method provides. `process` loops over samples with ecg_detector_take and returns
  * how many it took: all, or fewer as soon as a beat is queued. */
 typedef struct ecg_method_ops {
-    double memory_s; /* s of signal that it looks back at the most, refinement included */
+    double memory_s; /* s of signal that it looks back at most, refinement included */
     size_t (*size)(const ecg_detector_config *config);
     void (*init)(ecg_detector *d, void *state);
     size_t (*process)(ecg_detector *d, void *state, const float *samples, size_t n);

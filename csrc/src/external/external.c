@@ -2,12 +2,12 @@
 #include "../common/internal.h"
 
 #define GIVEN_MAX 64 /* announced and not yet reported */
-/* Seconds between two marks at the least: no two hearts' beats in one recording are closer. */
+/* Seconds between two marks at least: no two hearts' beats in one recording are closer. */
 #define GIVEN_APART_S 0.01
 
 typedef struct given_state {
     int64_t reach;       /* samples that refinement needs after a mark */
-    int64_t apart;       /* samples from mark to mark at the least */
+    int64_t apart;       /* samples from mark to mark at least */
     int64_t last;        /* last mark announced */
     uint32_t head, tail;
     int64_t marks[GIVEN_MAX];

@@ -9,14 +9,14 @@
 #define TARGET_CELLS 5.0f /* cells that training marks for each beat */
 #define HOLD_CELLS 10     /* a maximum that nothing tops for 80 ms on either side is a candidate */
 #define MERGE_CELLS 12    /* two outputs within 96 ms speak of the same complex */
-#define NEURAL_FAINT 0.004f      /* beats expected around a cell, below which it is no candidate */
-#define SURE 0.9975f      /* ... and above which it can not get clearer: log-odds 6 */
+#define NEURAL_FAINT 0.004f /* beats expected around a cell, below which it is no candidate */
+#define SURE 0.9975f      /* ... and above which log-odds stay at 6 */
 #define EARLY_ODDS 4.5f   /* by the early output, from which the late one is not waited for, ... */
 #define EARLY_CONFIRMED 1.0f /* ... unless lately the late one did not confirm such a complex: a tall P wave */
-#define EARLY_BEATS 30
+#define EARLY_BEATS 30    /* beats without the early output after it was wrong once */
 
 /* Score of a candidate: its odds, and what speaks for any candidate. */
-#define BIAS 2.0f         /* most of what the network gives one to seven is a beat, once in a rhythm */
+#define BIAS 2.0f         /* a candidate with odds of one to seven is a beat where rhythm and height cost nothing */
 #define SCORE_MAX 6.0f    /* one clear candidate shall not outweigh three costs of rhythm */
 #define HEIGHT_FROM 0.8f  /* logs below the running height, from which a complex is too small: 0.45 of it */
 #define HEIGHT_COST 2.5f  /* for each log more: a P wave has a tenth */
@@ -30,36 +30,37 @@
 #define LONG_FROM 1.2f    /* of the reference: longer ones are late */
 #define LONG_COST 2.0f    /* times the excess of interval over reference */
 #define LONG_CAP 2.0f     /* a pause may be of any length */
-#define NEURAL_SOFT 4.0f         /* costs fall to a half at 25 % RR variability: atrial fibrillation */
+#define NEURAL_SOFT 4.0f  /* costs fall to a half at 25 % RR variability: atrial fibrillation */
 #define NEURAL_REFRACTORY_S 0.30f /* intervals below 200 a minute need good reason ... */
-#define REFRACTORY_COST 3.0f
+#define REFRACTORY_COST 3.0f /* at 0.17 s */
 #define REFRACTORY_RAMP_S 0.13f /* ... the more the shorter */
 #define RR_MIN_S 0.19f    /* 315 a minute: no human ventricle follows faster */
 #define RR_MAX_S 2.0f     /* 30 a minute */
-#define RR_LEAST_S 0.2f
+#define RR_LEAST_S 0.2f   /* 300 a minute, of the reference */
 #define RR_FIRST_S 0.8f   /* before any interval is known */
-#define VAR_FIRST 0.6f
+#define VAR_FIRST 0.6f    /* any rhythm is possible */
 
 /* When to decide. */
 #define CLEAR_SCORE 3.0f  /* a candidate this clear at a plausible interval ... */
-#define CLEAR_SHORT 0.75f
-#define CLEAR_LONG 1.5f   /* ... is told at once, */
+#define CLEAR_SHORT 0.75f /* of the RR reference */
+#define CLEAR_LONG 1.5f   /* ... is reported at once, */
 #define CERTAIN_SCORE 5.0f /* and one beyond doubt at any interval but a refractory one */
 #define WAIT_RR 1.0f      /* others wait for what follows within one RR interval, ... */
 #define WAIT_MIN_S 0.35f  /* at least past their own T wave, ... */
 #define WAIT_MAX_S 1.05f  /* and at most so long */
-#define EXPIRE_S 1.1f
+#define EXPIRE_S 1.1f     /* after that a candidate on no path is dropped: just after the longest wait */
 
-/* A candidate worth less is a beat only if one of a path that goes on from it reaches this: P waves of a
- * standing heart are no beats, the odd ectopic complex among clear ones is. */
+/* Log-odds, less the cost of height, that at least one candidate of the rest of the path must reach. A candidate
+ * below is a beat only before such a one: an ectopic complex among clear ones is, the P waves of a heart in
+ * standstill are not. */
 #define NEED (-1.0f)
 #define CLARITY_RATE 0.2f /* over the last five beats */
 #define FINAL_ODDS (-0.5f) /* of the last candidate of a recording, which nothing follows */
 
-/* What is told with a beat. */
+/* Quality bits of a beat. */
 #define LEARNING_BEATS 4
 #define NOISY_CLARITY 2.0f /* beats seven to one: noise of the size of the complex */
-#define DOUBTFUL_ODDS 1.0f
+#define DOUBTFUL_ODDS 1.0f /* below three to one */
 #define QUALITY_CELLS 18   /* on either side of a beat: P to T */
 
 #define LAG_LATE (NEURAL_LATE * NEURAL_STRIDE + NEURAL_STRIDE + SUM_CELLS + HOLD_CELLS + 1)

@@ -18,7 +18,7 @@
 #define RR_KEPT 8
 /* Peaks since the last beat that are remembered; with more, only noise is lost. */
 #define PEAKS 32
-/* Peaks of the integral in one block at the most: it falls by half and rises again only once. */
+/* Peaks of the integral in one block at most: it falls by half and rises again only once. */
 #define PASSED 2
 /* Beats of a silent lead that are remembered: those of the first seconds at 300 a minute. */
 #define PT_RECENT 16

@@ -72,7 +72,7 @@
 #define SWITCH 0.2
 #define FAULT_S 0.5
 #define LOST_S 2.5
-/* Halvings of the signal level at the most, so that it does not vanish in days of silence. */
+/* Halvings of the signal level at most, so that it does not vanish in days of silence. */
 #define FADE_MOST 40.0
 
 static double signal_at(const ecg_detector *d, const pt_lead *f, int64_t at) {

@@ -46,7 +46,7 @@ STRIP = WindowSpec(125.0, 1222, 28, "strip", 16)
 
 # Hz; what pressure holds above it is noise, and its slope is measured below it.
 _LOW_PASS = 16.0
-# s over which rises are summed (Zong et al. 2003), and between two upstrokes at the least.
+# s over which rises are summed (Zong et al. 2003), and between two upstrokes at least.
 _RISE = 0.128
 _APART = 0.25
 # Share of the window's usual rise from which a rise is a pulse.

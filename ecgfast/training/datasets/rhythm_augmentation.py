@@ -18,7 +18,7 @@ from .splits import patient_of
 
 __all__ = ["make_record", "prepare_augmented_beats"]
 
-#: Seconds by which R peaks are apart at the least: two marks of one beat are one.
+#: Seconds by which R peaks are apart at least: two marks of one beat are one.
 _APART = 0.1
 
 
@@ -50,7 +50,7 @@ def prepare_augmented_beats(
     window : WindowSpec, optional
         The model's time grid.
     most : int
-        Beats of a class that one augmented recording gives at the most, drawn from all it has.
+        Beats of a class that one augmented recording gives at most, drawn from all it has.
     progress : bool
         Show a progress bar on a terminal.
 

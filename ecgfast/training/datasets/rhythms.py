@@ -22,7 +22,7 @@ _Floats = npt.NDArray[np.float64]
 
 #: Seconds before R that move with the beat: PR interval, P wave, and a little of the level before.
 _BODY = 0.25
-#: Seconds after R where T waves end, two thirds of the interval at the most: the rest stretches.
+#: Seconds after R where T waves end, two thirds of the interval at most: the rest stretches.
 _T_END = 0.36
 #: Seconds before R where the P wave begins and ends.
 _P_BEGIN, _P_END = 0.22, 0.06
@@ -223,7 +223,7 @@ def _movable(rr: _Floats, label: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]
 
 
 def _stretch(movable: npt.NDArray[np.bool_], i: int, most: int) -> int:
-    """End of the movable beats from i on, `most` of them at the most."""
+    """End of the movable beats from i on, `most` of them at most."""
     ends = np.flatnonzero(~movable[i : i + most])
     return i + int(ends[0]) if len(ends) else min(i + most, len(movable))
 

@@ -38,7 +38,7 @@ class Schedule:
     Attributes
     ----------
     epochs : int
-        Passes over the training examples, at the most where `stop_patience` is set.
+        Passes over the training examples, at most where `stop_patience` is set.
     batch : int
         Examples a step.
     optimizer : {"adamw", "adam"}
@@ -71,7 +71,7 @@ class Schedule:
         drawing with replacement, each class as often as any other; or nothing. The focal loss is a
         fourth way, best with "none".
     class_weight_power, class_weight_limit : float
-        A class of n examples weighs (m / n) ** power, `limit` at the most, where m are the
+        A class of n examples weighs (m / n) ** power, `limit` at most, where m are the
         examples of the largest class in a pass; power 0 weighs all alike.
     largest_class_share : float
         Share of the largest class's examples that each pass draws anew: they are much alike.
@@ -92,9 +92,9 @@ class Schedule:
     wander : float
         Standard deviation of the amplitude of a slow wave added to the beat, in the window's unit.
     stretch : float
-        Share by which windows are stretched or shrunk in time at the most.
+        Share by which windows are stretched or shrunk in time at most.
     shift : int
-        Grid points that a window is moved by at the most: the error of R.
+        Grid points that a window is moved by at most: the error of R.
     keep_zeros : bool
         Exact zeros of the window (padding) stay zero under noise.
     mixup : float
