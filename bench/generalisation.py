@@ -556,7 +556,7 @@ def draw(rows: list[dict[str, Any]], bench: Bench, key: str, seconds: float, fil
         shown = peaks[(peaks >= first) & (peaks < last)]
         axes.plot(shown / case.fs, np.full(len(shown), level), mark, label=label)
     axes.set(xlabel="s", ylabel="mV", title=f"{SETS[case.key].title}: {case.name}")
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
     figure.savefig(file, dpi=90)
     plt.close(figure)
 
