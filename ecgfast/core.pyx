@@ -429,7 +429,46 @@ def _restore_filter(fs, low, high, past):
     return band
 
 
-cdef class QRSDetector(_Exclusive):
+cdef class _Detecting(_Exclusive):
+    """What a detector and a beat stream share: the block of their state, and how R peaks are found."""
+
+    cdef _Block block
+    cdef c.ecg_detector_config detector
+    cdef int64_t delay_
+    cdef bint ended
+
+    @property
+    def fs(self):
+        """Sampling rate, Hz."""
+        self.check_ready()
+        return self.detector.fs
+
+    @property
+    def method(self):
+        """How R peaks are found."""
+        self.check_ready()
+        return _METHOD_NAMES[self.detector.method]
+
+    @property
+    def max_delay(self):
+        """Seconds from an R peak to its report at most, as was asked for; None for the method's own."""
+        self.check_ready()
+        return self.detector.max_delay or None
+
+    @property
+    def max_rate(self):
+        """Beats a minute that can be found, at most."""
+        self.check_ready()
+        return self.detector.max_rate or c.ECG_RATE_MAX
+
+    @property
+    def leads(self):
+        """Leads in each chunk."""
+        self.check_ready()
+        return self.detector.leads
+
+
+cdef class QRSDetector(_Detecting):
     """Finds R peaks in a stream, causally.
 
     Parameters
@@ -474,11 +513,7 @@ cdef class QRSDetector(_Exclusive):
     >>> peaks = [*detector.process(record.signal), *detector.flush()]
     """
 
-    cdef _Block block
-    cdef c.ecg_detector_config config
-    cdef int64_t delay_
     cdef object quality_
-    cdef bint ended
 
     def __init__(self, fs, *, method="adaptive", max_delay=None, leads=1, max_rate=None):
         cdef c.ecg_detector_config config
@@ -490,7 +525,7 @@ cdef class QRSDetector(_Exclusive):
                 raise InputError("the method 'given' is for BeatStream: nothing is left to detect")
             block = _Block(c.ecg_detector_size(&config))
             _check(c.ecg_detector_init(<c.ecg_detector *>block.at, block.size, &config))
-            self.config, self.block = config, block
+            self.detector, self.block = config, block
             self.delay_ = c.ecg_detector_delay(<c.ecg_detector *>block.at)
             self.quality_, self.ended, self.ready = _GOOD, False, True
         finally:
@@ -500,40 +535,10 @@ cdef class QRSDetector(_Exclusive):
         """Forgets the past: the next sample is sample 0."""
         self.begin()
         try:
-            _check(c.ecg_detector_init(<c.ecg_detector *>self.block.at, self.block.size, &self.config))
+            _check(c.ecg_detector_init(<c.ecg_detector *>self.block.at, self.block.size, &self.detector))
             self.quality_, self.ended = _GOOD, False
         finally:
             self.end()
-
-    @property
-    def fs(self):
-        """Sampling rate, Hz."""
-        self.check_ready()
-        return self.config.fs
-
-    @property
-    def method(self):
-        """How R peaks are found."""
-        self.check_ready()
-        return _METHOD_NAMES[self.config.method]
-
-    @property
-    def max_delay(self):
-        """Seconds from an R peak to its report at most, as was asked for; None for the method's own."""
-        self.check_ready()
-        return self.config.max_delay or None
-
-    @property
-    def max_rate(self):
-        """Beats a minute that can be found, at most."""
-        self.check_ready()
-        return self.config.max_rate or c.ECG_RATE_MAX
-
-    @property
-    def leads(self):
-        """Leads in each chunk."""
-        self.check_ready()
-        return self.config.leads
 
     @property
     def delay(self):
@@ -554,7 +559,7 @@ cdef class QRSDetector(_Exclusive):
     def quality(self):
         """Quality bits of the R peaks that the last `process` or `flush` returned, as in `BeatBatch`.
 
-        Ventricular flutter is told by `BeatStream` alone.
+        `BeatStream` alone reports ventricular flutter.
         """
         self.begin()
         try:
@@ -574,6 +579,13 @@ cdef class QRSDetector(_Exclusive):
         -------
         ndarray of int64, shape (k,)
             R peaks that can be reported now, in samples from the stream's start, ascending.
+
+        Raises
+        ------
+        InputError
+            If the samples cannot be used.
+        StateError
+            If the stream has ended.
         """
         self.begin()
         try:
@@ -584,10 +596,10 @@ cdef class QRSDetector(_Exclusive):
 
     cdef object detected(self, object chunk):
         cdef _Samples samples = _Samples()
-        samples.take(chunk, self.config.leads)
+        samples.take(chunk, self.detector.leads)
         cdef c.ecg_detector *detector = <c.ecg_detector *>self.block.at
         cdef c.ecg_qrs beats[ROWS]
-        cdef size_t done = 0, found = 0, leads = self.config.leads
+        cdef size_t done = 0, found = 0, leads = self.detector.leads
         self.quality_ = _GOOD
         peaks = _EMPTY
         while True:
@@ -644,7 +656,7 @@ cdef class QRSDetector(_Exclusive):
         self.begin()
         try:
             arguments = (self.fs, self.method, self.max_delay, self.leads, self.block.save(), bool(self.ended),
-                         self.config.max_rate or None)
+                         self.detector.max_rate or None)
             return _restore_detector, arguments
         finally:
             self.end()
@@ -658,7 +670,7 @@ def _restore_detector(fs, method, max_delay, leads, snapshot, ended=False, max_r
     return detector
 
 
-cdef class BeatStream(_Exclusive):
+cdef class BeatStream(_Detecting):
     """The fused path: samples in, beats with their model inputs out.
 
     Parameters
@@ -701,15 +713,11 @@ cdef class BeatStream(_Exclusive):
     >>> beats = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
     """
 
-    cdef _Block block
-    cdef c.ecg_detector_config detector
     cdef c.ecg_window_config config
     cdef c.ecg_beat beats[ROWS]
     cdef object window_rows, feature_rows, nothing, marks
     cdef size_t next_mark
     cdef int64_t last_mark
-    cdef int64_t delay_
-    cdef bint ended
 
     def __init__(self, fs, *, leads=1, method="adaptive", max_delay=None, lead=0, lookahead=0,
                  window=None, max_rate=None):
@@ -758,36 +766,6 @@ cdef class BeatStream(_Exclusive):
 
     cdef void begin_anew(self):
         self.marks, self.next_mark, self.last_mark, self.ended = _EMPTY, 0, -1, False
-
-    @property
-    def fs(self):
-        """Sampling rate, Hz."""
-        self.check_ready()
-        return self.detector.fs
-
-    @property
-    def method(self):
-        """How R peaks are found."""
-        self.check_ready()
-        return _METHOD_NAMES[self.detector.method]
-
-    @property
-    def max_delay(self):
-        """Seconds from an R peak to its report at most, as was asked for; None for the method's own."""
-        self.check_ready()
-        return self.detector.max_delay or None
-
-    @property
-    def max_rate(self):
-        """Beats a minute that can be found, at most."""
-        self.check_ready()
-        return self.detector.max_rate or c.ECG_RATE_MAX
-
-    @property
-    def leads(self):
-        """Leads in each chunk."""
-        self.check_ready()
-        return self.detector.leads
 
     @property
     def lead(self):
