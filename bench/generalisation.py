@@ -1,4 +1,4 @@
-"""QRS detection on recordings of many hospitals and devices, each set by weights that never saw it.
+"""QRS detection on recordings of many hospitals and devices; weights never saw the set they score.
 
     python bench/generalisation.py $ECGFAST_DATA --json docs/generalisation.json \
         --page docs/generalisation.md
