@@ -33,7 +33,6 @@ from ecgfast.runtime import Classifier, ModelCard
 from ecgfast.runtime.cards import LOOKAHEAD_LABELS
 from ecgfast.training.datasets.splits import DS2, patient_of
 
-TOLD = ("N", "S", "V")
 ONE_PATIENT = "mitdb/232"
 PICTURES = 6
 #: What cross-validation over the same patients and folds spoke against.

@@ -32,14 +32,6 @@ def ecg() -> Record:
     return synthetic_ecg(40.0, 250.0, ventricular=0.1, muscle=0.01, seed=4)
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose labels are arbitrary, but vary."""
-    folder = tmp_path_factory.mktemp("model")
-    content, _ = affine_model(np.random.default_rng(23), (72, 2), FEATURES, 5)
-    return save_model(folder, "arbitrary", content, tuple("NSVFQ"))
-
-
 @pytest.fixture
 def recording(tmp_path: Path, ecg: Record, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A CSV recording in the working folder of the test."""

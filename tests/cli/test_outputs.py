@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_files import FEATURES, affine_model, save_model
 from record_files import write_wfdb
 
 from ecgfast.cli import main
@@ -43,13 +42,6 @@ posix = pytest.mark.skipif(os.name != "posix", reason="POSIX files and descripto
 @pytest.fixture(scope="module")
 def ecg() -> Record:
     return synthetic_ecg(20.0, 250.0, ventricular=0.1, muscle=0.01, seed=4)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    content, _ = affine_model(np.random.default_rng(23), (72, 2), FEATURES, 5)
-    return save_model(folder, "arbitrary", content, tuple("NSVFQ"))
 
 
 @pytest.fixture

@@ -37,12 +37,6 @@ class Shape:
     width: int = 24
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
 
-    def multiplications(self) -> int:
-        """Multiplications a step of four cells."""
-        deep = 3 * self.width**2 * len(self.dilations)
-        stem = 2 * 10 * CHANNELS * self.stem + 6 * self.stem * self.width
-        return stem + deep + self.width * self.width + self.width * STRIDE * len(HEADS)
-
 
 def build(shape: Shape, cells: int | None = None) -> keras.Model:
     """Build the network.
