@@ -99,13 +99,14 @@ class _Text:
             self.note = (f"text in {encoding.upper()}",)
         self._taken = len(first)
         self._only_cr = self._labelled = False
+        self._unfinished = b""  # a line whose labels the end of a piece may cut in two
         self.start = self._converted(first)
         # Arduino's plotter takes "ECG:512,Resp:3": names before each number.
         first_line = next((x for x in self.start.splitlines()[:64] if x[:1] not in b"#%"), b"")
         self._labelled = bool(LABELLED.fullmatch(first_line.strip()))
         if self._labelled:
             names = b",".join(LABEL.findall(first_line)).replace(b":", b"")
-            self.start = names + b"\n" + LABEL.sub(b"", self.start)
+            self.start = names + b"\n" + self._unlabelled(self.start)
         # Old programs end lines with a carriage return alone.
         if b"\n" not in self.start and b"\r" in self.start:
             self._only_cr = True
@@ -122,10 +123,14 @@ class _Text:
             piece = self._decoder.decode(piece).encode("utf-8", "replace")
         if self._only_cr:
             piece = piece.replace(b"\r", b"\n")
-        if self._labelled:
-            # A label that the piece cuts in two is left for the message of a malformed line.
-            piece = LABEL.sub(b"", piece)
-        return piece
+        return self._unlabelled(piece) if self._labelled else piece
+
+    def _unlabelled(self, piece: bytes) -> bytes:
+        """The whole lines of a piece without their labels; the rest waits for the next piece."""
+        text = self._unfinished + piece
+        end = text.rfind(b"\n") + 1
+        self._unfinished = text[end:]
+        return LABEL.sub(b"", text[:end])
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the text from its beginning."""
@@ -137,6 +142,8 @@ class _Text:
                     f"{self._path}: is larger than {_UNPACKED >> 30} GB; cut it in parts"
                 )
             yield self._converted(piece)
+        if self._unfinished:
+            yield LABEL.sub(b"", self._unfinished)
 
 
 class _Table:

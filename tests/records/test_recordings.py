@@ -332,3 +332,11 @@ def test_formats_that_are_not_read_name_a_converter(tmp_path: Path, name: str, s
     (tmp_path / name).write_bytes(b"something")
     with pytest.raises(EcgfastError, match=says):
         read_record(tmp_path / name)
+
+
+def test_names_before_each_number_lose_no_sample_of_a_long_log(tmp_path: Path) -> None:
+    counts = np.arange(60_000) * 37 % 1000
+    path = tmp_path / "plotter.txt"
+    path.write_text("".join(f"ECG:{count},Resp:3\n" for count in counts))
+    record = read_record(path, fs=250.0)
+    assert np.array_equal(record.signal[:, 0], counts)
