@@ -18,6 +18,10 @@ _ORIGIN = (
     "This ECG is synthetic: McSharry's dynamical model (2003) with premature beats and noise. "
     "It is of no patient, and no figure of accuracy comes from it."
 )
+# One line below the picture holds this and the medical notice.
+_CAPTION = (
+    "Synthetic ECG of no patient: McSharry's dynamical model (2003), premature beats and noise."
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
         beats,
         title="ecgfast demo: synthetic ECG",
         lead=record.leads[0],
-        note=f"{_ORIGIN} {NOT_A_DEVICE}",
+        note=f"{_CAPTION} {NOT_A_DEVICE}",
     )
     write_strip(picture, figure)
     write_page(

@@ -15,7 +15,7 @@ import pytest
 from ecgfast import Beat, InputError, Quality
 from ecgfast.records import demo_record
 from ecgfast.reports import Tally, strip_figure, write_page, write_strip
-from ecgfast.reports.summary import clock, length
+from ecgfast.reports.summary import NOT_A_DEVICE, clock, length
 
 FS = 100.0
 
@@ -289,3 +289,15 @@ def test_a_long_table_is_cut_and_says_so(tmp_path: Path) -> None:
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "The first 5,000 of 6,000 beats" in text
     assert text.count('<td class="label"') == 5000
+
+
+def test_the_caption_of_the_demos_picture_ends_within_it() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from ecgfast.cli.demo import _CAPTION
+
+    note = f"{_CAPTION} {NOT_A_DEVICE}"
+    figure = strip_figure(np.zeros(2500), 250.0, [], note=note)
+    FigureCanvasAgg(figure).draw()
+    caption = next(text for text in figure.texts if text.get_text() == note)
+    assert caption.get_window_extent().x1 < figure.bbox.x1
