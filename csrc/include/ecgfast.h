@@ -6,9 +6,10 @@
  * nothing is global, the work per sample is bounded, and the result is the same bits however the
  * input is cut into chunks. A state holds no pointers, so that a copy of its bytes is a snapshot.
  *
- * Work: bounded for each sample, but not the same for all. Instructions on x86-64 for one lead, measured with
- * callgrind: a sample at 360 Hz takes about 500 at the median; one at which candidates are decided anew, after
- * noise or at the first beats, up to about 100,000 (ECG_ADAPTIVE). A beat window adds about 50,000. A strip adds
+ * Work: bounded for each sample, but not the same for all. Instructions on x86-64 for one lead: with ECG_ADAPTIVE a
+ * sample at 360 Hz takes about 500 at the median, and about 100,000 were seen at one at which candidates are decided
+ * anew, after noise or at the first beats. docs/cortex_m.md has the mean and the most of each method on a
+ * Cortex-M, on one signal; no search for the worst signal has been made. A beat window adds about 50,000. A strip adds
  * about 4 for each of its points times 0.064 * fs: 150,000 for ten seconds on a 62.5 Hz grid at 360 Hz, 550,000 at
  * 2000 Hz, 1.3 million for ECG_STRIP_MAX points at 2000 Hz. None depends on the signal's length; no stack frame is
  * larger than 2 KB.

@@ -60,8 +60,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--method",
         choices=("neural", "adaptive", "pan-tompkins"),
         default="adaptive",
-        help="adaptive is the default, neural the most robust elsewhere, "
-        "pan-tompkins the algorithm of 1985",
+        help="adaptive (default); neural holds better on other hospitals' recordings, in about six "
+        "times the time; pan-tompkins is the fastest",
     )
     parser.add_argument(
         "--max-delay",

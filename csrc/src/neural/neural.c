@@ -51,7 +51,7 @@ static void step(ecg_detector *d, neural_state *s) {
         if (cell < 0) continue;
         float odds = NO_SIGNAL;
         if (counts[k] > 0) odds = leads == 1 ? sums[k] : logf(sums[k] / (float)counts[k] + 1e-9f) / JOIN;
-        (k < NEURAL_STRIDE ? s->early : s->late_p)[cell % 64] = probability(odds);
+        (k < NEURAL_STRIDE ? s->p_early : s->p_late)[cell % NEURAL_RECENT] = probability(odds);
     }
     s->steps++;
 }
@@ -142,8 +142,8 @@ static int neural_valid(ecg_detector *d, void *state) {
         || !ecg_within(s->end, -1, s->cells) || (s->end >= 0 && s->cells - s->end > NEURAL_CELLS)
         || s->cells - s->steps * NEURAL_STRIDE > NEURAL_CELLS / 2)
         return 0;
-    for (int i = 0; i < 64; i++)
-        if (!(s->early[i] >= 0.0f && s->early[i] <= 1.0f && s->late_p[i] >= 0.0f && s->late_p[i] <= 1.0f)) return 0;
+    for (int i = 0; i < NEURAL_RECENT; i++)
+        if (!(s->p_early[i] >= 0.0f && s->p_early[i] <= 1.0f && s->p_late[i] >= 0.0f && s->p_late[i] <= 1.0f)) return 0;
     for (int l = 0; l < d->config.leads; l++)
         if (!neural_lead_valid(&lead[l])) return 0;
     return ecg_neural_decision_valid(s);

@@ -23,6 +23,7 @@
 #define NEURAL_PEAKS 48            /* blocks that the scale looks back: six windows */
 #define NEURAL_START 12            /* blocks that are held back until their scale is known: 1.5 s */
 #define NEURAL_CELLS 512           /* cells kept of each lead: more than any decision looks back */
+#define NEURAL_RECENT 64           /* cells whose probabilities are kept: more than a candidate spans */
 #define NEURAL_PENDING 24          /* candidates that wait */
 #define NEURAL_CLAIMS 4            /* early outputs that the late one has yet to confirm */
 #define NEURAL_INTERVALS 8         /* RR intervals that the rhythm is taken from */
@@ -77,7 +78,7 @@ typedef struct neural_candidate {
 typedef struct neural_state {
     /* from the configuration */
     int64_t cell;                  /* samples of one cell, times 2^32 */
-    int32_t late;                  /* the late output decides; else the early one */
+    int32_t uses_late;             /* the late output decides; else the early one */
     float wait_s;                  /* longest wait for context */
     /* of the stream */
     int64_t left;                  /* samples of the open cell still to come, times 2^32 */
@@ -85,7 +86,7 @@ typedef struct neural_state {
     int64_t blocks;                /* whole blocks */
     int64_t steps;                 /* steps of the network */
     int64_t end;                   /* cells of the recording; -1 while it lasts */
-    float early[64], late_p[64];   /* probability of each of the latest cells, both outputs */
+    float p_early[NEURAL_RECENT], p_late[NEURAL_RECENT]; /* of each of the latest cells, by output */
     int64_t searched_early, searched; /* cells searched for candidates, by output */
     int32_t pending_count;
     neural_candidate pending[NEURAL_PENDING];
@@ -123,7 +124,7 @@ void ecg_neural_step(neural_lead *lead, int64_t step, const float *inputs, float
 
 /* neural_decision.c */
 void ecg_neural_decision_init(neural_state *s, const ecg_detector_config *config);
-/* The outputs of the latest step are in `early` and `late_p`: finds candidates and decides. */
+/* The outputs of the latest step are in `p_early` and `p_late`: finds candidates and decides. */
 void ecg_neural_decide(ecg_detector *d, neural_state *s, int final);
 /* Longest time from a candidate's cell to its report, s. */
 double ecg_neural_longest_s(const ecg_detector *d, const neural_state *s);

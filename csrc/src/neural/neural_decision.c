@@ -76,14 +76,14 @@ static float expire_s(const ecg_detector *d, const neural_state *s) {
 }
 
 double ecg_neural_longest_s(const ecg_detector *d, const neural_state *s) {
-    return (double)expire_s(d, s) + (double)(s->late ? LAG_LATE : LAG_EARLY) / NEURAL_HZ;
+    return (double)expire_s(d, s) + (double)(s->uses_late ? LAG_LATE : LAG_EARLY) / NEURAL_HZ;
 }
 
 void ecg_neural_decision_init(neural_state *s, const ecg_detector_config *config) {
     const float lag = (float)LAG_LATE / NEURAL_HZ, early_lag = (float)LAG_EARLY / NEURAL_HZ;
     const float limit = (float)config->max_delay;
-    s->late = limit == 0.0f || limit >= lag + 0.02f;
-    s->wait_s = limit == 0.0f ? WAIT_MAX_S : limit - (s->late ? lag : early_lag);
+    s->uses_late = limit == 0.0f || limit >= lag + 0.02f;
+    s->wait_s = limit == 0.0f ? WAIT_MAX_S : limit - (s->uses_late ? lag : early_lag);
     if (s->wait_s > WAIT_MAX_S) s->wait_s = WAIT_MAX_S;
     if (s->wait_s < 0.0f) s->wait_s = 0.0f;
     s->wake = INT64_MAX;
@@ -99,7 +99,7 @@ void ecg_neural_decision_init(neural_state *s, const ecg_detector_config *config
 static float mass(const float *p, int64_t at, int64_t known) {
     float sum = 0.0f;
     for (int64_t k = at - SUM_CELLS; k <= at + SUM_CELLS; k++)
-        if (k >= 0 && k < known) sum += p[k % 64];
+        if (k >= 0 && k < known) sum += p[k % NEURAL_RECENT];
     return sum / TARGET_CELLS;
 }
 
@@ -113,8 +113,8 @@ static int64_t centre(const float *p, int64_t at, int64_t known) {
     float sum = 0.0f, moment = 0.0f;
     for (int64_t k = at - SUM_CELLS; k <= at + SUM_CELLS; k++)
         if (k >= 0 && k < known) {
-            sum += p[k % 64];
-            moment += (float)(k - at) * p[k % 64];
+            sum += p[k % NEURAL_RECENT];
+            moment += (float)(k - at) * p[k % NEURAL_RECENT];
         }
     return at + (int64_t)floorf(moment / sum + 0.5f);
 }
@@ -212,14 +212,14 @@ static int search_early(ecg_detector *d, neural_state *s, int64_t known) {
     int found = 0;
     for (; s->searched_early + SUM_CELLS + 1 < known; s->searched_early++) {
         const int64_t at = s->searched_early;
-        const float here = mass(s->early, at, known);
-        if (here < 0.9f || here <= mass(s->early, at + 1, known) || here < mass(s->early, at - 1, known)) continue;
+        const float here = mass(s->p_early, at, known);
+        if (here < 0.9f || here <= mass(s->p_early, at + 1, known) || here < mass(s->p_early, at - 1, known)) continue;
         const float odds = odds_of(here);
-        if (odds < EARLY_ODDS || !neural_is_maximum(s->early, at, at + SUM_CELLS + 2, here)) continue;
+        if (odds < EARLY_ODDS || !neural_is_maximum(s->p_early, at, at + SUM_CELLS + 2, here)) continue;
         s->claims[s->claim] = at;
         s->claim = (s->claim + 1) % NEURAL_CLAIMS;
         if (s->early_hold == 0 && s->accepted >= LEARNING_BEATS)
-            found |= add_candidate(d, s, centre(s->early, at, known), odds);
+            found |= add_candidate(d, s, centre(s->p_early, at, known), odds);
     }
     return found;
 }
@@ -230,7 +230,7 @@ static void check_claims(neural_state *s, int64_t at, int64_t known) {
         if (s->claims[i] < 0 || s->claims[i] + SUM_CELLS > at) continue;
         float best = 0.0f;
         for (int64_t k = s->claims[i] - SUM_CELLS; k <= s->claims[i] + SUM_CELLS; k++) {
-            const float here = k >= 0 ? mass(s->late_p, k, known) : 0.0f;
+            const float here = k >= 0 ? mass(s->p_late, k, known) : 0.0f;
             best = here > best ? here : best;
         }
         if (best <= NEURAL_FAINT || odds_of(best) < EARLY_CONFIRMED) s->early_hold = EARLY_BEATS;
@@ -243,7 +243,7 @@ static int neural_search(ecg_detector *d, neural_state *s, const float *p, int64
     for (; s->searched + SUM_CELLS + HOLD_CELLS < known; s->searched++) {
         const int64_t at = s->searched;
         const float here = mass(p, at, known);
-        if (s->late) check_claims(s, at, known);
+        if (s->uses_late) check_claims(s, at, known);
         if (here < NEURAL_FAINT || here <= mass(p, at + 1, known) || here < mass(p, at - 1, known)) continue;
         if (neural_is_maximum(p, at, known, here)) found |= add_candidate(d, s, centre(p, at, known), odds_of(here));
     }
@@ -408,20 +408,20 @@ static void decide_pending(ecg_detector *d, neural_state *s, int final) {
 void ecg_neural_decide(ecg_detector *d, neural_state *s, int final) {
     const int64_t early = ecg_neural_known(s->steps, NEURAL_EARLY);
     const int64_t late = ecg_neural_known(s->steps, NEURAL_LATE);
-    int found = neural_search(d, s, s->late ? s->late_p : s->early, s->late ? late : early);
-    if (s->late) found |= search_early(d, s, early);
+    int found = neural_search(d, s, s->uses_late ? s->p_late : s->p_early, s->uses_late ? late : early);
+    if (s->uses_late) found |= search_early(d, s, early);
     if (found || final || s->searched >= s->wake) decide_pending(d, s, final);
 }
 
 /* Each step is searched at once, as far as its output reaches. */
 static int64_t searched_of(const neural_state *s) {
-    const int64_t at = ecg_neural_known(s->steps, s->late ? NEURAL_LATE : NEURAL_EARLY) - SUM_CELLS - HOLD_CELLS;
+    const int64_t at = ecg_neural_known(s->steps, s->uses_late ? NEURAL_LATE : NEURAL_EARLY) - SUM_CELLS - HOLD_CELLS;
     return at > 0 ? at : 0;
 }
 
 static int64_t searched_early_of(const neural_state *s) {
     const int64_t at = ecg_neural_known(s->steps, NEURAL_EARLY) - SUM_CELLS - 1;
-    return s->late && at > 0 ? at : 0;
+    return s->uses_late && at > 0 ? at : 0;
 }
 
 int ecg_neural_decision_valid(const neural_state *s) {

@@ -36,7 +36,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="folder of the recordings")
     parser.add_argument("--without", default="mitdb:ds2", help="left out, separated by commas")
-    parser.add_argument("--seconds", type=float, default=1800.0, help="of training")
+    parser.add_argument("--steps", type=int, default=9000, help="of training")
     parser.add_argument("--workers", type=int, default=2, help="processes that make windows")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, help="weights, .npz")
@@ -57,13 +57,17 @@ def main() -> None:
         weights = fit_score(
             packed,
             without=without,
-            steps=1_000_000,
-            seconds=args.seconds,
+            steps=args.steps,
             seed=args.seed,
             workers=args.workers,
             report=lambda line: print(line, file=sys.stderr, flush=True),
         )
-    made = {"without": sorted(without), "seconds": args.seconds, "seed": args.seed}
+    made = {
+        "without": sorted(without),
+        "steps": args.steps,
+        "seed": args.seed,
+        "workers": args.workers,
+    }
     with tempfile.TemporaryFile() as file:
         np.savez_compressed(file, allow_pickle=False, made=np.array(json.dumps(made)), **weights)
         file.seek(0)

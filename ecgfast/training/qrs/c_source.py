@@ -24,14 +24,8 @@ def _rows(kernel: Floats) -> Floats:
 
 def _numbers(values: Floats) -> str:
     if values.ndim == 1:
-        return (
-            "{"
-            + ", ".join(
-                f"{v:.9g}f" if "." in f"{v:.9g}" or "e" in f"{v:.9g}" else f"{v:.9g}.0f"
-                for v in values
-            )
-            + "}"
-        )
+        texts = [f"{value:#.9g}f" for value in values]
+        return "{" + ", ".join(texts) + "}"
     return "{" + ",\n".join(_numbers(row) for row in values) + "}"
 
 

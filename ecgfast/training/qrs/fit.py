@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
-import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -48,18 +48,19 @@ def _work(packed: str, without: frozenset[str], batch: int, seed: int, queue: An
 def _batches(
     packed: Path, without: frozenset[str], batch: int, seed: int, workers: int
 ) -> Generator[tuple[Any, Any], None, None]:
+    """Yield batches without end; the same ones for the same seed and number of workers."""
     context = multiprocessing.get_context("spawn")
-    queue = context.Queue(maxsize=8 * workers)
+    queues = [context.Queue(maxsize=8) for _ in range(workers)]
     processes = [
         context.Process(
             target=_work, args=(str(packed), without, batch, 1000 * seed + k, queue), daemon=True
         )
-        for k in range(workers)
+        for k, queue in enumerate(queues)
     ]
     for process in processes:
         process.start()
     try:
-        while True:
+        for queue in itertools.cycle(queues):
             x, y = queue.get()
             yield x.astype(np.float32), y.astype(np.float32)
     finally:
@@ -72,8 +73,7 @@ def fit_score(
     *,
     without: frozenset[str] = frozenset(),
     shape: Shape = DEFAULT_SHAPE,
-    steps: int = 6000,
-    seconds: float = float("inf"),
+    steps: int = 9000,
     batch: int = 64,
     rate: float = 3e-3,
     seed: int = 1,
@@ -82,8 +82,27 @@ def fit_score(
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Train the score.
 
-    The learning rate rises over the first twentieth and falls like a cosine over steps or time,
-    whichever ends sooner; of the last third of the steps the weights are averaged.
+    The learning rate rises over the first twentieth of the steps and falls like a cosine; over the
+    last third the weights are averaged.
+
+    Parameters
+    ----------
+    packed : Path
+        Recordings, as `recordings.pack` writes them.
+    without : frozenset of str
+        What is left out, as `recordings.in_training` has it.
+    shape : Shape
+        Sizes of the network; the C core takes the default alone.
+    steps, batch : int
+        Steps of the optimiser, and windows of 10.24 s in each.
+    rate : float
+        Largest learning rate.
+    seed : int
+        Of the first weights and of all windows.
+    workers : int
+        Processes that make windows; another number makes other windows.
+    report : callable
+        Takes a line of progress every 200 steps.
 
     Returns
     -------
@@ -97,22 +116,19 @@ def fit_score(
     optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-4, clipnorm=1.0)
     model.compile(optimizer, qrs_loss)
     mean: list[npt.NDArray[np.float32]] = []
-    began, losses = time.monotonic(), []
+    losses: list[float] = []
     source = _batches(packed, without, batch, seed, workers)
-    for done, (x, y) in enumerate(source):
-        part = max(done / steps, (time.monotonic() - began) / seconds)
-        if part >= 1.0:
-            break
+    for step, (x, y) in enumerate(itertools.islice(source, steps)):
+        part = step / steps
         optimizer.learning_rate = (
             rate * min(1.0, part / 0.05 + 0.01) * (0.5 + 0.5 * np.cos(np.pi * part)) + 1e-5
         )
         losses.append(float(np.asarray(model.train_on_batch(x, y))))
-        if part > 0.67 and done % 10 == 0:
+        if part > 0.67 and step % 10 == 0:
             now = model.get_weights()
             mean = now if not mean else [a + 0.02 * (b - a) for a, b in zip(mean, now, strict=True)]
-        if done % 200 == 0:
-            loss = np.mean(losses[-200:])
-            report(f"{done} steps, {time.monotonic() - began:.0f} s, loss {loss:.4f}")
+        if (step + 1) % 200 == 0:
+            report(f"{step + 1} of {steps} steps, loss {np.mean(losses[-200:]):.4f}")
     source.close()
     if mean:
         model.set_weights(mean)
