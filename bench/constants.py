@@ -42,9 +42,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from compiled_core import CSRC, FLAGS, CompiledCore
 from side_by_side import note
 
-from ecgfast.core import METHODS
 from ecgfast.evaluation import (
     DetectionTotals,
     ReportedBeats,
@@ -53,9 +53,7 @@ from ecgfast.evaluation import (
 )
 from ecgfast.records import Record, read_record
 
-CSRC = Path(__file__).resolve().parents[1] / "csrc"
 SOURCES = {"adaptive": "src/adaptive/*.[ch]", "pan-tompkins": "src/pan_tompkins/*.[ch]"}
-FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC")
 CONSTANT = re.compile(
     r"(?:^#define ([A-Z]\w*) (?=-?[\d.]+f?\s)|\.([a-z]\w*) = (?=-?[\d.]+f?,))(-?\d+\.\d*)", re.M
 )
@@ -90,21 +88,6 @@ def with_values(text: str, values: dict[str, float]) -> str:
     return CONSTANT.sub(replace, text)
 
 
-class Config(ctypes.Structure):
-    """ecg_detector_config."""
-
-    _fields_ = (
-        ("fs", ctypes.c_double),
-        ("max_delay", ctypes.c_double),
-        ("leads", ctypes.c_int32),
-        ("method", ctypes.c_int32),
-        ("keep", ctypes.c_double),
-    )
-
-
-QRS = np.dtype([("r", "<i8"), ("at", "<i8"), ("strength", "<f4"), ("quality", "<u4")])
-
-
 class Build:
     """Compiles the core with other constants: what does not belong to the method only once."""
 
@@ -131,40 +114,18 @@ class Build:
         library = self.folder / f"{name}.so"
         sources = [path for path in self.own if path.suffix == ".c"]
         self._cc("-shared", *sources, *self.objects, "-lm", "-o", library)
-        return Detector(library, METHODS[self.method])
+        return Detector(library, self.method)
 
 
-class Detector:
-    """A shared library of the core, as a detector for `evaluate_detector`."""
+class Detector(CompiledCore):
+    """One method of a shared library of the core, for `evaluate_detector`."""
 
-    def __init__(self, library: Path, method: int) -> None:
-        self.core, self.method = ctypes.CDLL(str(library)), method
-        for name in ("ecg_detector_size", "ecg_detector_process", "ecg_detector_flush"):
-            getattr(self.core, name).restype = ctypes.c_size_t
+    def __init__(self, library: Path, method: str) -> None:
+        super().__init__(library)
+        self.method = method
 
     def __call__(self, record: Record) -> ReportedBeats:
-        core, config = self.core, Config(record.fs, 0.0, 1, self.method)
-        size = core.ecg_detector_size(ctypes.byref(config))
-        block = np.zeros(size + 16, np.uint8)
-        state = ctypes.c_void_p(-(-block.ctypes.data // 16) * 16)  # states lie on 16 bytes
-        if core.ecg_detector_init(state, ctypes.c_size_t(size), ctypes.byref(config)):
-            raise RuntimeError("the core refuses the configuration")
-        signal = np.ascontiguousarray(record.signal[:, 0])
-        beats = np.zeros(record.n_samples, QRS)
-        out = ctypes.c_void_p(beats.ctypes.data)
-        found = ctypes.c_size_t()
-        capacity = ctypes.c_size_t(len(beats))
-        samples = ctypes.c_void_p(signal.ctypes.data)
-        n = ctypes.c_size_t(len(signal))
-        core.ecg_detector_process(state, samples, n, out, capacity, ctypes.byref(found))
-        count = found.value
-        while True:
-            out = ctypes.c_void_p(beats.ctypes.data + count * QRS.itemsize)
-            more = core.ecg_detector_flush(state, out, ctypes.c_size_t(len(beats) - count))
-            if not more:
-                break
-            count += more
-        return ReportedBeats(beats["r"][:count].astype(np.int64))
+        return ReportedBeats(self.found(record.signal[:, 0], record.fs, self.method).r_sample)
 
 
 class Table(Detector):
@@ -179,7 +140,7 @@ class Table(Detector):
                 writable = ["-Dconst="] if path.stem == "adaptive_constants" else []
                 build._cc("-c", path, *writable, "-o", objects[-1])
         build._cc("-shared", *objects, *build.objects, "-lm", "-o", library)
-        super().__init__(library, METHODS["adaptive"])
+        super().__init__(library, "adaptive")
         header = build.own[build.folder / "src/adaptive/adaptive.h"]
         struct = re.search(r"typedef struct adaptive_constants \{(.*?)\}", header, re.S)
         assert struct is not None

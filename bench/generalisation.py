@@ -28,7 +28,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from other_weights import Found, WeightedDetector
+from compiled_core import Found
+from other_weights import WeightedDetector
 from side_by_side import note, one_thread
 from standstill import longest_silence, noise_paths, standstills
 
@@ -540,7 +541,7 @@ def draw(rows: list[dict[str, Any]], bench: Bench, key: str, seconds: float, fil
     row = max(rows, key=lambda row: len(row["errors"]))
     path = bench.data / SETS[key].folder / row["record"].split()[0]
     case = next(case for case in cases(key, path) if case.name == row["record"])
-    found = bench.cores[SETS[case.key].weights].found(case.signal, case.fs)
+    found = bench.cores[SETS[case.key].weights].found(case.signal, case.fs, "neural")
     errors, length = np.asarray(row["errors"]), seconds * case.fs
     begin = max(errors, key=lambda at: ((errors >= at) & (errors < at + length)).sum())
     first = int(max(0, min(begin - case.fs, len(case.signal) - length)))
