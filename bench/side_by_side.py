@@ -12,7 +12,7 @@ from ecgfast.records import Record
 
 Detect = Callable[[Record], ReportedBeats]
 
-METHODS: tuple[Method, ...] = ("adaptive", "pan-tompkins")
+METHODS: tuple[Method, ...] = ("neural", "adaptive", "pan-tompkins")
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 

@@ -10,7 +10,7 @@ import pytest
 from ecgfast import QRSDetector, detect_qrs
 from ecgfast.records import Record
 
-methods = pytest.mark.parametrize("method", ["adaptive", "pan-tompkins"])
+methods = pytest.mark.parametrize("method", ["neural", "adaptive", "pan-tompkins"])
 
 
 @methods

@@ -12,9 +12,10 @@
                     system does not tell
 ``signal``          ``name``, ``fs`` (Hz), ``leads``, ``seconds``, ``beats``, ``chunk``
                     (samples in a tenth of a second)
-``stages``          by stage (``filter``, ``detector adaptive``, ``detector pan-tompkins``,
-                    ``windower``, ``beat stream``): ``ns_per_sample``, ``samples_per_s``,
-                    ``real_time_factor`` (all in blocks of 10 s), and ``chunk_us``, what one
+``stages``          by stage (``filter``, ``detector neural``, ``detector adaptive``,
+                    ``detector pan-tompkins``, ``windower``, ``beat stream``):
+                    ``ns_per_sample``, ``samples_per_s``, ``real_time_factor`` (all in blocks
+                    of 10 s), and ``chunk_us``, what one
                     chunk takes: ``p50``, ``p95``, ``p99``, ``max``, in microseconds
 ``models``          by model, then form: ``bytes``, and by runtime ``load_ms``,
                     ``one_beat_us`` (``p50``, ``p95``, ``p99``, ``max``), ``batch_us_per_beat``;

@@ -220,6 +220,7 @@ def stages(signal: Signal, effort: Effort, tell: Tell) -> dict[str, Any]:
 
     makers: dict[str, Callable[[], Callable[[int, int], object]]] = {
         "filter": filtered,
+        "detector neural": lambda: detected("neural"),
         "detector adaptive": lambda: detected("adaptive"),
         "detector pan-tompkins": lambda: detected("pan-tompkins"),
         "windower": windowed,

@@ -49,6 +49,7 @@ def test_every_stage_is_measured(result: dict[str, Any]) -> None:
     assert result["schema"] == 1
     assert list(result["stages"]) == [
         "filter",
+        "detector neural",
         "detector adaptive",
         "detector pan-tompkins",
         "windower",
