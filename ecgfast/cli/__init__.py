@@ -76,7 +76,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     parser = argparse.ArgumentParser(
         prog="ecgfast",
         description="Streaming ECG: from samples to labelled beats, while they happen.",
-        epilog=f"`ecgfast COMMAND --help` tells more, with an example. {_DISCLAIMER}",
+        epilog=f"`ecgfast COMMAND --help` has details and an example. {_DISCLAIMER}",
     )
     parser.add_argument("--version", action="version", version=f"ecgfast {__version__}")
     _add_debug(parser, False)

@@ -25,7 +25,7 @@ _BESIDE = ("promised", "reached")
 
 def point_text(score: BeatModelScores) -> str:
     """Which beats were labelled, and when."""
-    beats = "reference beats" if score.beats == "reference" else "own detections"
+    beats = "reference beats" if score.beats == "reference" else "detected beats"
     return f"{beats}, {LOOKAHEAD_LABELS[score.lookahead]}"
 
 

@@ -154,7 +154,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         f"{lead_list_text(leads)}{', mean of their probabilities' if several else ''}. "
         "Se: share of the class's beats that were called so, +P: share of the beats called so that "
         "are of the class, in %. In brackets 95 % intervals: bootstrap over patients, 2000 draws.",
-        "With own detections a beat that was not found counts as missed in its class, and a false "
+        "With detected beats, a beat that was not found counts as missed in its class, and a false "
         "detection against the class that it was given.",
     ]
     seen = sorted(set(names) & set(DS1))

@@ -187,7 +187,7 @@ def add_decision(parser: argparse.ArgumentParser) -> None:
             metavar="CLASS=SHARE,...",
             help=f"{what}, such as V=0.95: the class's threshold is the one that reached it in "
             "cross-validation over the model's training patients (default: the most probable "
-            "class is told)",
+            "class is reported)",
         )
     parser.add_argument(
         "--reject",

@@ -47,7 +47,7 @@ class StreamingClassifier:
     method : {"neural", "adaptive", "pan-tompkins"}
         How R peaks are found; see `QRSDetector`.
     decision : Decision, optional
-        How probabilities become labels; by default the most probable class is told.
+        How probabilities become labels; by default the most probable class is reported.
 
     Attributes
     ----------
@@ -237,7 +237,7 @@ def stream_classify(
         Threads of the TFLite interpreter.
     decision : Decision, optional
         How probabilities become labels: thresholds by sensitivity or positive predictivity, and
-        what share of beats may be rejected; by default the most probable class is told.
+        what share of beats may be rejected; by default the most probable class is reported.
 
     Returns
     -------

@@ -136,7 +136,7 @@ class Adaptive:
         self.pending: list[Candidate] = []
         self.latest: list[Candidate] = []
         self.beats: list[int] = []
-        self.last_at = self.told_at = 0
+        self.last_at = self.last_reported = 0
         self.last_height = self.last_share = 0.0
         self.forget()
 
@@ -314,7 +314,7 @@ class Adaptive:
         if not back:
             return False
         assert before is not None
-        untold = before > self.told_at and not self.believed()
+        untold = before > self.last_reported and not self.believed()
         if not self.accepted or self.last_at != before or untold:
             self.accepted = 0
             self.pending = [other for other in self.latest if other.at >= before]
@@ -567,9 +567,9 @@ class Adaptive:
         late = self.seconds(c.at, self.now(index)) > self.wait + 0.03
         if self.again and late and not self.first_again(c, index):
             return
-        if c.at <= self.told_at:
+        if c.at <= self.last_reported:
             return
-        self.told_at = c.at
+        self.last_reported = c.at
         lead = 0
         if c.faulty[0] or c.own[0] < -0.5:
             for k in range(1, len(self.leads)):
@@ -577,8 +577,8 @@ class Adaptive:
                     lead = k
         about = c.at * self.group + (self.group - 1) // 2
         seen = min(index * self.group, self.samples)
-        speaker = self.leads[lead]
-        r = speaker.refiner.refined(speaker.clean, about, seen)
+        active_lead = self.leads[lead]
+        r = active_lead.refiner.refined(active_lead.clean, about, seen)
         if not self.beats or r > self.beats[-1]:
             self.beats.append(r)
 

@@ -133,7 +133,7 @@ typedef struct adaptive_state {
     adaptive_candidate pending[PENDING];
     int32_t accepted;               /* beats, up to a few */
     int64_t last_at;                /* last accepted */
-    int64_t told_at;                /* last reported, which what is learned anew may find again */
+    int64_t last_reported;          /* of the beats, which what is learned anew may find again */
     float last_height, last_share;
     float rr[INTERVALS];            /* s */
     int32_t rr_count;

@@ -199,8 +199,8 @@ static void adaptive_accept(ecg_detector *d, adaptive_state *a, uint32_t slot, i
     if (a->again && adaptive_seconds(a, c->at, adaptive_now(a)) > a->wait_s + LATE_S
         && !first_again(a, leads, slot))
         return;
-    if (c->at <= a->told_at) return;
-    a->told_at = c->at;
+    if (c->at <= a->last_reported) return;
+    a->last_reported = c->at;
     adaptive_report(d, a, slot, clear);
 }
 
@@ -312,7 +312,7 @@ int adaptive_decision_valid(const adaptive_state *a) {
         || !ecg_within(a->learn_until, -1, a->index + (int64_t)(K.learn_s * a->rate) + 1)
         || a->tail - a->head > PENDING_MAX || a->solved - a->head > a->tail - a->head
         || !ecg_within(a->accepted, 0, ADAPTIVE_LEARNING_BEATS) || !ecg_within(a->last_at, 0, a->index)
-        || !ecg_within(a->told_at, 0, a->index) || !isfinite(a->last_height) || !isfinite(a->last_share)
+        || !ecg_within(a->last_reported, 0, a->index) || !isfinite(a->last_height) || !isfinite(a->last_share)
         || !ecg_within(a->doubts, 0, DOUBTS + PENDING_MAX))
         return 0;
     for (int i = 0; i < PENDING; i++) {

@@ -452,7 +452,7 @@ int adaptive_resume(adaptive_state *a, int leads) {
     if (!back) return 0;
     /* What lies before the two is noise; the first is decided once more where that went untold, and gives
      * the rhythm even where it is too old to be told. */
-    if (!a->accepted || a->last_at != before || (before > a->told_at && !adaptive_believed(a, leads))) {
+    if (!a->accepted || a->last_at != before || (before > a->last_reported && !adaptive_believed(a, leads))) {
         const uint32_t oldest = a->tail < PENDING_MAX ? 0 : a->tail - PENDING_MAX;
         a->accepted = 0;
         a->head = a->tail - 1;

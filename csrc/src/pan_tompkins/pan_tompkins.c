@@ -335,7 +335,7 @@ static int pt_valid(ecg_detector *d, void *state) {
     const int64_t block = (int64_t)s->block * s->group, begun = d->count % block;
     const int64_t before = s->count - s->base - begun / s->group; /* steps in the buffers when the block began */
     if (s->left != block - begun || s->blocks != (uint32_t)(d->count / block) || s->count != d->count / s->group
-        || !ecg_within(before, s->history, s->length - s->block) || !ecg_within(s->speaker, 0, leads - 1)
+        || !ecg_within(before, s->history, s->length - s->block) || !ecg_within(s->active_lead, 0, leads - 1)
         || !ecg_within(s->reported, INT64_MIN / 4, d->count)
         || !ecg_all_finite(pt_band(d, s, 0), 2 * (size_t)leads * (size_t)s->length))
         return 0;

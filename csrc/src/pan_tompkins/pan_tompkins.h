@@ -99,7 +99,7 @@ typedef struct pt_state {
     int64_t limit;      /* samples: longest age of an R peak that may be reported; 0: no limit asked */
     /* of the stream */
     int32_t left;       /* samples until the block is full */
-    int32_t speaker;    /* the lead that is reported */
+    int32_t active_lead;    /* the lead that is reported */
     uint32_t blocks;    /* so far */
     int64_t count;      /* steps so far */
     int64_t base;       /* step at the buffers' start */

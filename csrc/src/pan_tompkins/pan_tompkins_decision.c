@@ -157,7 +157,7 @@ static void pt_accept(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p
     if (share > 0.75 * BUSY) b.quality |= ECG_QUALITY_NOISY;
     if (searched) b.quality |= ECG_QUALITY_DOUBTFUL;
     f->recent[f->recent_next++ % PT_RECENT] = b;
-    if (f == &s->lead[s->speaker]) pt_report(d, s, s->speaker, &b);
+    if (f == &s->lead[s->active_lead]) pt_report(d, s, s->active_lead, &b);
 }
 
 static void pt_keep(pt_lead *f, const pt_peak *p) {
@@ -315,9 +315,9 @@ static void hurry(ecg_detector *d, pt_state *s, int lead) {
     if (d->count + s->block * s->group - first > s->limit) pt_pass(f);
 }
 
-/* The speaker changes when another lead is clearly steadier; what that one has found since the last
+/* The active_lead changes when another lead is clearly steadier; what that one has found since the last
  * report is reported. */
-static void choose_speaker(ecg_detector *d, pt_state *s) {
+static void choose_active_lead(ecg_detector *d, pt_state *s) {
     double best = 0.0, present = 0.0;
     int choice = 0;
     for (int i = 0; i < d->config.leads; i++) {
@@ -326,14 +326,14 @@ static void choose_speaker(ecg_detector *d, pt_state *s) {
         if ((double)(d->count - f->fault_at) < FAULT_S * d->config.fs || !(f->signal > 0.0)
             || (f->beats > 0 && (double)(d->count - f->last) > LOST_S * d->config.fs))
             share = 1.0;
-        if (i == s->speaker) present = share;
+        if (i == s->active_lead) present = share;
         if (i == 0 || share < best) {
             best = share;
             choice = i;
         }
     }
     if (!(best < present - SWITCH)) return;
-    s->speaker = choice;
+    s->active_lead = choice;
     pt_lead *f = &s->lead[choice];
     uint32_t oldest = f->recent_next > PT_RECENT ? f->recent_next - PT_RECENT : 0;
     for (uint32_t i = oldest; i != f->recent_next; i++) {
@@ -356,7 +356,7 @@ void pt_decide(ecg_detector *d, pt_state *s) {
         f->passed = 0;
         if (begins(d, f)) start_levels(f);
     }
-    if (leads > 1) choose_speaker(d, s);
+    if (leads > 1) choose_active_lead(d, s);
     for (int l = 0; l < leads; l++) {
         pt_lead *f = &s->lead[l];
         if (begins(d, f)) decide_start(d, s, f);
