@@ -14,9 +14,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Make a model: compare the recipe's candidates by cross-validation over the training "
         "patients, train the best on all of them, convert it to TFLite, check it against Keras, "
-        "score it once on the test part, and write files and card. An interrupted run continues after "
-        "the last epoch that it finished. Learning curves, confusion matrices and reports are "
-        "written into the work folder."
+        "score it once on the test part, and write files and card. An interrupted run continues "
+        "after the last epoch that it finished. Learning curves, confusion matrices and reports "
+        "are written into the work folder."
     )
     parser.epilog = example("ecgfast train beats --data recordings --output models")
     parser.add_argument("recipe", help="name of a built-in recipe, or a recipe's .json file")
