@@ -250,6 +250,13 @@ def test_made_signals(name: str) -> None:
     assert np.all(found[false] < 3 * fs)
 
 
+def test_r_stays_r_where_s_is_as_tall() -> None:
+    made = np.load(SIGNALS / "r_s_swap.npz")
+    fs = float(made["fs"])
+    intervals_ms = np.diff(detect(made["signal"], fs)) / fs * 1e3
+    assert np.sqrt(np.mean(np.diff(intervals_ms) ** 2)) < 8
+
+
 # ---------------------------------------------------------------- delays
 
 
