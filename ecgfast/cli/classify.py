@@ -23,6 +23,7 @@ from .options import (
     add_decision,
     add_json,
     add_lookahead,
+    add_method,
     add_model,
     add_output,
     add_signal,
@@ -67,6 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_lookahead(parser)
     add_decision(parser)
+    add_method(parser, classes=True)
     add_signal(parser)
     add_strict(parser)
     add_average_leads(parser)
@@ -90,7 +92,9 @@ def _run(args: argparse.Namespace) -> int:
     inputs = [*record_files(args.record), *model_files(args.model)]
     guard = OutputGuard(inputs, force=args.force)
     guard.check(file, _KINDS[form], output_option(args))
-    labeller = labeller_for(source, args, decision, average_leads=args.average_leads)
+    labeller = labeller_for(
+        source, args, decision, average_leads=args.average_leads, method=args.method
+    )
     classifier = labeller.classifier
     tally = tally_for(classifier)
     beats = _beats(source, labeller, tally, name)
@@ -103,6 +107,7 @@ def _run(args: argparse.Namespace) -> int:
         "form": classifier.form,
         "runtime": classifier.backend,
         "lookahead": args.lookahead,
+        "method": args.method,
         **({"source": source.origin.to_dict()} if source.origin else {}),
         **(
             {"decision": list(labeller.rule.operating_points)}

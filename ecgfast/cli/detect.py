@@ -18,7 +18,15 @@ from ..records import open_record, write_annotations
 from ..reports.summary import length
 from ..streaming.beat import Quality
 from .errors import report_nothing
-from .options import add_json, add_output, add_signal, add_strict, example, output_file
+from .options import (
+    add_json,
+    add_method,
+    add_output,
+    add_signal,
+    add_strict,
+    example,
+    output_file,
+)
 from .output import pace, print_json, progress
 from .overwriting import (
     ANNOTATIONS,
@@ -56,13 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("record", help="WFDB record, or .edf, .bdf, .csv, .txt, .npy, .npz file")
     add_signal(parser)
     add_strict(parser)
-    parser.add_argument(
-        "--method",
-        choices=("neural", "adaptive", "pan-tompkins"),
-        default="adaptive",
-        help="adaptive (default); neural holds better on other hospitals' recordings, in about six "
-        "times the time; pan-tompkins is the fastest",
-    )
+    add_method(parser, classes=False)
     parser.add_argument(
         "--max-delay",
         type=float,

@@ -31,6 +31,7 @@ from .options import (
     add_average_leads,
     add_decision,
     add_lookahead,
+    add_method,
     add_model,
     add_signal,
     decision_for,
@@ -106,6 +107,7 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
     add_model(parser)
     add_lookahead(parser)
     add_decision(parser)
+    add_method(parser, classes=True)
     add_signal(parser)
     add_average_leads(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object a line")
@@ -131,7 +133,9 @@ def _run(args: argparse.Namespace, stop: _Stop) -> None:
         if live is None:  # interrupted before the first sample
             return
         stack.callback(live.close)
-        labeller = labeller_for(live.source, args, decision, average_leads=args.average_leads)
+        labeller = labeller_for(
+            live.source, args, decision, average_leads=args.average_leads, method=args.method
+        )
         file = None
         if args.output is not None:
             file = stack.enter_context(AnnotationFile(args.output, live.source.fs, replace=replace))

@@ -211,6 +211,7 @@ def stream_classify(
     leads: Leads | None = None,
     average_leads: bool = False,
     num_threads: int = 1,
+    method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
     decision: Decision | None = None,
 ) -> Iterator[Beat]:
     """Label heartbeats while they happen.
@@ -235,6 +236,9 @@ def stream_classify(
         Classify each of them, and average what the model says; see `StreamingClassifier`.
     num_threads : int
         Threads of the TFLite interpreter.
+    method : {"neural", "adaptive", "pan-tompkins"}
+        How R peaks are found; see `QRSDetector`. The figures of the built-in models' classes are
+        of ``"adaptive"``.
     decision : Decision, optional
         How probabilities become labels: thresholds by sensitivity or positive predictivity, and
         what share of beats may be rejected; by default the most probable class is reported.
@@ -271,6 +275,7 @@ def stream_classify(
         leads=len(opened.leads),
         average_leads=average_leads,
         lookahead=lookahead,
+        method=method,
         decision=decision,
     )
     return _beats(opened.chunks, labeller)

@@ -204,6 +204,22 @@ def test_classify_uses_the_leads_asked_for(
     )
 
 
+@pytest.mark.parametrize("command", ["classify", "stream"])
+def test_the_method_of_detection_is_chosen(
+    command: str, recording: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = [command, str(recording), "--fs", "250", "--model", str(model), "--output", "a.ecg"]
+    args += ["--pace", "fast", "--json"] if command == "stream" else ["--json"]
+    for method in ("adaptive", "neural", "pan-tompkins"):
+        assert main([*args, "--force", "--method", method]) == 0
+        expected = stream_classify(recording, 250.0, model=model, method=method)
+        found = read_annotations("a.ecg").sample.tolist()
+        assert found == [beat.sample for beat in expected]
+        if command == "classify":
+            assert json.loads(capsys.readouterr().out)["method"] == method
+    assert main([*args, "--method", "magic"]) == 2
+
+
 def test_classify_averages_over_leads(
     recording: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
