@@ -13,7 +13,9 @@ import ecgfast
 HOME = Path(ecgfast.__file__).parent
 
 #: What every room may import.
-FOUNDATION = {"_files", "_types", "errors", "printable", "processes", "exclusive", "deprecated"}
+FOUNDATION = {
+    *("_files", "_types", "errors", "extras", "printable", "processes", "exclusive", "deprecated"),
+}
 
 #: What each room may import besides.
 BASE = {"core", "inputs", "window"}
@@ -21,7 +23,8 @@ RECORDS = BASE | {"records"}
 RUNTIME = {"runtime", "window"}
 SOURCES = RECORDS | {"sources"}
 STREAMING = SOURCES | RUNTIME | {"streaming"}
-EVALUATION = STREAMING | {"evaluation"}
+RHYTHM = STREAMING | {"rhythm"}
+EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
 REPORTS = TRAINING | {"reports"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -32,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": SOURCES,
     "runtime": RUNTIME,
     "streaming": STREAMING,
+    "rhythm": RHYTHM,
     "networks": {"networks"},
     "evaluation": EVALUATION,
     "training": TRAINING,
