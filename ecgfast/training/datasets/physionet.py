@@ -204,7 +204,7 @@ def _reaching(url: str) -> Iterator[None]:
     try:
         yield
     except HTTPError as error:
-        status = error.response.status_code
+        status = None if error.response is None else error.response.status_code
         if status == HTTPStatus.NOT_FOUND:
             raise RecordError(f"{url}: not there; check the database's name and version") from None
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
