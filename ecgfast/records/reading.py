@@ -24,7 +24,8 @@ _ARRAY = (".npy", ".npz", ".mat")
 _EDF = (".edf", ".bdf", ".rec")
 _KNOWN = (
     "WFDB (.hea), EDF or BDF (.edf, .bdf), ISHNE (.ecg), text (.csv, .tsv, .txt, also .gz), "
-    "arrays (.npy, .npz, .mat)"
+    "arrays (.npy, .npz, .mat, .h5, .parquet, .wav), DICOM (.dcm), SCP-ECG (.scp), HL7 aECG, GE MUSE "
+    "or Philips XML (.xml)"
 )
 
 # Formats that are not read, by extension, with what makes one that is.
