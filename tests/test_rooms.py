@@ -13,7 +13,9 @@ import ecgfast
 HOME = Path(ecgfast.__file__).parent
 
 #: What every room may import.
-FOUNDATION = {"_files", "_types", "errors", "printable", "processes", "exclusive", "deprecated"}
+FOUNDATION = {
+    *("_files", "_types", "errors", "extras", "printable", "processes", "exclusive", "deprecated"),
+}
 
 #: What each room may import besides.
 BASE = {"core", "inputs", "window"}

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from .. import __version__
 from .._files import write_whole
 from ..records.writers import BeatLike
 from ..streaming.beat import Quality
+from .shell import page
 from .strip import CLASS_COLOURS
 from .summary import CLASS_NAMES, NOT_A_DEVICE, Summary
 
@@ -24,23 +24,6 @@ __all__ = ["quality_text", "write_page"]
 
 # A table that a browser shows at once; all beats are in the CSV or JSON output.
 _ROWS = 5000
-
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff;
-       max-width: 72rem; margin: 2rem auto; padding: 0 1.5rem; }
-h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
-.note { background: #fff6e0; border-left: .3rem solid #c88a00; margin: 1rem 0;
-        padding: .6rem 1rem; }
-img { max-width: 100%; height: auto; border: 1px solid #ddd; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .9rem .2rem 0; text-align: right; border-bottom: 1px solid #eee; }
-th { font-weight: 600; border-bottom: 2px solid #bbb; position: sticky; top: 0; background: #fff; }
-table.facts th, table.facts td { text-align: left; border: 0; position: static; white-space: pre; }
-table.facts th { font-weight: 400; color: #555; }
-td.label { font-weight: 700; text-align: center; } td.text, th.text { text-align: left; }
-footer { margin: 2.5rem 0 1rem; color: #555; font-size: .85rem; }
-"""
 
 
 def write_page(
@@ -77,12 +60,7 @@ def write_page(
     InputError
         If the file cannot be written.
     """
-    heading = escape(title or f"ECG report: {summary.name}")
     parts = [
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        f"<title>{heading}</title>",
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{heading}</h1>",
         *(f'<p class="note">{escape(note)}</p>' for note in (*notes, NOT_A_DEVICE)),
         "<h2>Summary</h2>",
         _facts([*summary.lines(), *facts]),
@@ -95,9 +73,7 @@ def write_page(
     ]
     if len(beats) > _ROWS:
         parts.append(f"<p>The first {_ROWS:,} of {len(beats):,} beats.</p>")
-    parts.append(f"<footer>Made by ecgfast {__version__}. {NOT_A_DEVICE}</footer>")
-    parts.append("</body>\n</html>\n")
-    write_whole(path, "\n".join(parts))
+    write_whole(path, page(title or f"ECG report: {summary.name}", "\n".join(parts)))
 
 
 def _facts(lines: Sequence[tuple[str, str]]) -> str:

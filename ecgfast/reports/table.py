@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-from .. import __version__
 from .._files import write_whole
-from .page import _STYLE
-from .summary import NOT_A_DEVICE
+from .shell import page, render
 
 __all__ = ["Table", "write_tables"]
 
@@ -58,25 +55,6 @@ class Table:
             out.append("  ".join(cells).rstrip())
         return "\n".join(out)
 
-    def html(self) -> str:
-        """The table as an HTML element, its heading before it."""
-
-        def cells(line: Sequence[str], tag: str) -> str:
-            first = f'<{tag} class="text">{escape(line[0])}</{tag}>'
-            return first + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in line[1:])
-
-        groups = "".join(
-            f'<th colspan="{span}" style="text-align:center">{escape(name)}</th>'
-            for name, span in self.groups
-        )
-        head = f"<tr>{groups}</tr>" if groups else ""
-        head += f"<tr>{cells(self.columns, 'th')}</tr>"
-        rows = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in self.rows)
-        return (
-            f"<h2>{escape(self.heading)}</h2>\n"
-            f"<table>\n<thead>{head}</thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
-        )
-
 
 def write_tables(
     path: str | os.PathLike[str], title: str, lines: Sequence[str], tables: Sequence[Table]
@@ -97,15 +75,7 @@ def write_tables(
     ------
     InputError
         If the file cannot be written.
+    MissingExtraError
+        If Jinja2 is not installed.
     """
-    parts = [
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        f"<title>{escape(title)}</title>",
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>",
-        *(f"<p>{escape(line)}</p>" for line in lines),
-        *(table.html() for table in tables),
-        f"<footer>Made by ecgfast {__version__}. {NOT_A_DEVICE}</footer>",
-        "</body>\n</html>\n",
-    ]
-    write_whole(path, "\n".join(parts))
+    write_whole(path, page(title, render("tables.html", lines=lines, tables=tables)))
