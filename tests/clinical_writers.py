@@ -89,7 +89,9 @@ def scp_file(
             signal[at : at + size] -= beat
             zones += struct.pack("<HIII", 0, at + 1, at + fiducial, at + size)
         zones += b"".join(struct.pack("<II", at + 1, at + size) for at in places)
-        bodies[4] = struct.pack("<HHH", round(size * interval / 1000), fiducial, len(places)) + zones
+        bodies[4] = (
+            struct.pack("<HHH", round(size * interval / 1000), fiducial, len(places)) + zones
+        )
         parts = [pack(_differences(beat[:, i], order)) for i in range(n_leads)]
         bodies[5] = _waves(nanovolt, interval, order, parts)
     parts = [pack(_differences(signal[:, i], order)) for i in range(n_leads)]

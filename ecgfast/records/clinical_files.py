@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import importlib
 import struct
 import warnings
 from collections.abc import Sequence
@@ -18,7 +17,8 @@ from xml.parsers import expat
 
 import numpy as np
 
-from ..errors import MissingExtraError, RecordError
+from ..errors import RecordError
+from ..extras import need
 from .files import read_regular
 from .opened import Column, Opened, Values
 
@@ -187,7 +187,9 @@ def _check_beats(path: Path, data: bytes) -> None:
         number, _, index = struct.unpack_from("<HII", data, at)
         count = int.from_bytes(data[index - 1 + 20 : index - 1 + 22], "little") if index else 0
         if number == 4 and count > _MOST_BEATS:
-            raise RecordError(f"{path}: names {count} beats, too many for its format; export it again")
+            raise RecordError(
+                f"{path}: names {count} beats, too many for its format; export it again"
+            )
 
 
 def _unpacked(chunk: bytes) -> int:
@@ -208,10 +210,9 @@ def _unpacked(chunk: bytes) -> int:
 
 def _decoded(path: Path, kind: str, module: str, parser: str) -> tuple[Any, list[str]]:
     """Have ecgdatakit read the file; return its record and what it warns of."""
-    try:
-        decoder = importlib.import_module(f"ecgdatakit.parsing.parsers.{module}")
-    except ImportError:
-        raise MissingExtraError(f"Reading {kind} (ecgdatakit)", "formats") from None
+    decoder = need(
+        f"ecgdatakit.parsing.parsers.{module}", f"Reading {kind} (ecgdatakit)", "formats"
+    )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         record = getattr(decoder, parser)().parse(path)
@@ -234,12 +235,15 @@ def _opened(path: Path, kind: str, decoded: tuple[Any, list[str]]) -> Opened:
         late = int(lead.annotations.get("start_sample", "1")) - 1
         if not 0 <= late <= _LATEST:
             raise RecordError(f"{path}: its lead {lead.label} begins at sample {late + 1}")
-        values.append(np.concatenate([np.full(late, np.nan, np.float32), samples]) if late else samples)
+        values.append(
+            np.concatenate([np.full(late, np.nan, np.float32), samples]) if late else samples
+        )
         columns.append(Column(lead.label, unit, _rate(lead.sampling_rate, meta), 0))
     n = max(map(len, values), default=0)
     if any(len(v) != n for v in values):
         notes.append("leads differ in length; what is not there counts as missing")
         values = [np.concatenate([v, np.full(n - len(v), np.nan, np.float32)]) for v in values]
+    notes += _contradictions(columns, values)
     if record.median_beats:
         notes.append("the median beats in it are not read")
     filters = record.recording.acquisition.filters
@@ -265,6 +269,18 @@ def _opened(path: Path, kind: str, decoded: tuple[Any, list[str]]) -> Opened:
         start=None if start is None else start.replace(tzinfo=None),
         notes=tuple(notes),
     )
+
+
+def _contradictions(columns: list[Column], values: list[Values]) -> list[str]:
+    """Return a note where limb leads break Einthoven's law, as leads that are mixed up do."""
+    at = {column.name: i for i, column in enumerate(columns)}
+    if not {"I", "II", "III"} <= set(at):
+        return []
+    one, two, three = (values[at[name]] for name in ("I", "II", "III"))
+    wrong = float(np.nanstd(two - one - three))
+    if not wrong > 0.5 * float(np.nanstd(two - one)):
+        return []
+    return ["lead III is not II - I, as it should be: check the leads"]
 
 
 def _rate(rounded: float, meta: dict[str, Any]) -> float:

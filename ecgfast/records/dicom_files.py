@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingExtraError, RecordError
+from ..errors import RecordError
+from ..extras import need
 from .files import open_regular
 from .opened import Column, Opened, Values
 
@@ -66,10 +67,7 @@ def open_dicom(path: Path) -> Opened:
     MissingExtraError
         If pydicom is not installed.
     """
-    try:
-        import pydicom
-    except ImportError:
-        raise MissingExtraError("Reading DICOM waveforms (pydicom)", "formats") from None
+    pydicom = need("pydicom", "Reading DICOM waveforms (pydicom)", "formats")
     with open_regular(path) as file:
         if file.seek(0, 2) > _LARGEST:
             raise RecordError(f"{path}: is larger than {_LARGEST >> 30} GB; cut it in parts")
@@ -140,7 +138,7 @@ class _Group:
                 f"{where} has {count} channels of {n} samples at {self.fs:g} Hz; export it again"
             )
         dtype = np.dtype(order + code)
-        data = bytes(item.WaveformData)
+        data = bytes(item.WaveformData or b"")
         if len(data) < count * n * dtype.itemsize:
             raise RecordError(
                 f"{where} is truncated: {count} channels of {n} samples are promised and "
@@ -160,7 +158,8 @@ class _Group:
         self._begin = float(item.get("MultiplexGroupTimeOffset", None) or 0.0)
         # A rhythm that was computed from other leads is marked as derived too: its label decides.
         self.derived = bool(_DERIVED.search(self.label)) or (
-            str(item.get("WaveformOriginality", "")) == "DERIVED" and "RHYTHM" not in self.label.upper()
+            str(item.get("WaveformOriginality", "")) == "DERIVED"
+            and "RHYTHM" not in self.label.upper()
         )
         self.columns = [
             Column(_name(definition), unit, self.fs, n)
