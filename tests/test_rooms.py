@@ -23,7 +23,8 @@ RECORDS = BASE | {"records"}
 RUNTIME = {"runtime", "window"}
 SOURCES = RECORDS | {"sources"}
 STREAMING = SOURCES | RUNTIME | {"streaming"}
-EVALUATION = STREAMING | {"evaluation"}
+RHYTHM = STREAMING | {"rhythm"}
+EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
 REPORTS = TRAINING | {"reports"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -34,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": SOURCES,
     "runtime": RUNTIME,
     "streaming": STREAMING,
+    "rhythm": RHYTHM,
     "networks": {"networks"},
     "evaluation": EVALUATION,
     "training": TRAINING,
