@@ -23,9 +23,10 @@ RECORDS = BASE | {"records"}
 RUNTIME = {"runtime", "window"}
 SOURCES = RECORDS | {"sources"}
 STREAMING = SOURCES | RUNTIME | {"streaming"}
+HRV = RECORDS | {"hrv"}
 EVALUATION = STREAMING | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
-REPORTS = TRAINING | {"reports"}
+REPORTS = TRAINING | HRV | {"reports"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": BASE,
     "inputs": BASE,
@@ -35,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": RUNTIME,
     "streaming": STREAMING,
     "networks": {"networks"},
+    "hrv": HRV,
     "evaluation": EVALUATION,
     "training": TRAINING,
     "reports": REPORTS,
