@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         StateError,
     )
     from ecgfast.records import Annotations, Record, read_record
+    from ecgfast.rhythm import Event, EventKind, RhythmStream, Severity, events
     from ecgfast.runtime import Classifier
     from ecgfast.runtime.decision import Decision
     from ecgfast.streaming import Beat, Quality, StreamingClassifier, detect_qrs, stream_classify
@@ -43,6 +44,7 @@ _HOMES = {
         "StateError",
     ),
     "ecgfast.records": ("Annotations", "Record", "read_record"),
+    "ecgfast.rhythm": ("Event", "EventKind", "RhythmStream", "Severity", "events"),
     "ecgfast.runtime": ("Classifier",),
     "ecgfast.streaming": (
         "Beat", "Quality", "StreamingClassifier", "detect_qrs", "stream_classify",
@@ -60,6 +62,8 @@ __all__ = [
     "Classifier",
     "Decision",
     "EcgfastError",
+    "Event",
+    "EventKind",
     "InputError",
     "MissingExtraError",
     "ModelError",
@@ -67,11 +71,14 @@ __all__ = [
     "Quality",
     "Record",
     "RecordError",
+    "RhythmStream",
+    "Severity",
     "StateError",
     "StreamingClassifier",
     "WindowSpec",
     "__version__",
     "detect_qrs",
+    "events",
     "hrv",
     "read_record",
     "stream_classify",

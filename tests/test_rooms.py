@@ -24,7 +24,8 @@ RUNTIME = {"runtime", "window"}
 SOURCES = RECORDS | {"sources"}
 STREAMING = SOURCES | RUNTIME | {"streaming"}
 HRV = RECORDS | {"hrv"}
-EVALUATION = STREAMING | {"evaluation"}
+RHYTHM = STREAMING | {"rhythm"}
+EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
 REPORTS = TRAINING | HRV | {"reports"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -35,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": SOURCES,
     "runtime": RUNTIME,
     "streaming": STREAMING,
+    "rhythm": RHYTHM,
     "networks": {"networks"},
     "hrv": HRV,
     "evaluation": EVALUATION,

@@ -17,11 +17,15 @@ from .record import FloatArray, Origin, Record, RecordSource, check_fs
 from .resampling import resampled
 from .units import UNKNOWN, to_millivolt, unit_kind
 
-__all__ = ["open_record", "read_record"]
+__all__ = ["SUFFIXES", "header_of", "open_record", "read_record"]
 
 _TEXT = (".csv", ".tsv", ".txt", ".json", ".asc", ".log")
 _ARRAY = (".npy", ".npz", ".mat")
 _EDF = (".edf", ".bdf", ".rec")
+_ISHNE = (".ecg", ".hol")
+
+#: Extensions of files that are recordings; `_open` reads each of them.
+SUFFIXES = frozenset((".hea", *_TEXT, *_ARRAY, *_EDF, *_ISHNE))
 _KNOWN = (
     "WFDB (.hea), EDF or BDF (.edf, .bdf), ISHNE (.ecg), text (.csv, .tsv, .txt, also .gz), "
     "arrays (.npy, .npz, .mat)"
@@ -158,7 +162,7 @@ def _check_given(fs: float) -> None:
 def _open(path: Path, fs: float | None, follow: bool) -> Opened:
     """Open `path` with the reader that its name calls for."""
     suffix = path.suffix.lower()
-    header = _header_of(path)
+    header = header_of(path)
     if header is not None:
         from .wfdb_files import open_wfdb
 
@@ -188,7 +192,7 @@ def _open(path: Path, fs: float | None, follow: bool) -> Opened:
 
         with damaged(path, "an EDF or BDF file"):
             return open_edf(path)
-    if suffix in (".ecg", ".hol"):
+    if suffix in _ISHNE:
         from .ishne_files import open_ishne
 
         with damaged(path, "an ISHNE file"):
@@ -206,7 +210,7 @@ def _glob_escape(name: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
-def _header_of(path: Path) -> Path | None:
+def header_of(path: Path) -> Path | None:
     """Return the WFDB header that `path` stands for, if it exists."""
     suffix = path.suffix.lower()
     if suffix == ".hea" and path.exists():
