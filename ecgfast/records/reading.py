@@ -17,11 +17,19 @@ from .record import FloatArray, Origin, Record, RecordSource, check_fs
 from .resampling import resampled
 from .units import UNKNOWN, to_millivolt, unit_kind
 
-__all__ = ["open_record", "read_record"]
+__all__ = ["SUFFIXES", "header_of", "open_record", "read_record"]
 
 _TEXT = (".csv", ".tsv", ".txt", ".json", ".asc", ".log")
 _ARRAY = (".npy", ".npz", ".mat")
 _EDF = (".edf", ".bdf", ".rec")
+_ISHNE = (".ecg", ".hol")
+# Formats that are known by content; their usual extensions.
+_CLINICAL = {
+    ".dcm": "DICOM", ".dicom": "DICOM", ".scp": "SCP-ECG", ".xml": "XML", ".aecg": "XML",
+}  # fmt: skip
+
+#: Extensions of files that are recordings; `_open` reads each of them.
+SUFFIXES = frozenset((".hea", *_TEXT, *_ARRAY, *_EDF, *_ISHNE, *_CLINICAL))
 _KNOWN = (
     "WFDB (.hea), EDF or BDF (.edf, .bdf), ISHNE (.ecg), text (.csv, .tsv, .txt, also .gz), "
     "arrays (.npy, .npz, .mat), DICOM (.dcm), SCP-ECG (.scp), HL7 aECG, GE MUSE or Philips XML "
@@ -46,11 +54,6 @@ _CONVERTERS = {
     )
     for suffix in suffixes.split()
 }
-
-# Extensions of formats that are recognised by content.
-_CLINICAL = {
-    ".dcm": "DICOM", ".dicom": "DICOM", ".scp": "SCP-ECG", ".xml": "XML", ".aecg": "XML",
-}  # fmt: skip
 
 # Rates of recordings that are read: below the QRS complex is lost, above no ECG is sampled.
 _SLOWEST, _FASTEST = 50.0, 100_000.0
@@ -161,7 +164,7 @@ def _check_given(fs: float) -> None:
 def _open(path: Path, fs: float | None, follow: bool) -> Opened:
     """Open `path` with the reader that its name calls for."""
     suffix = path.suffix.lower()
-    header = _header_of(path)
+    header = header_of(path)
     if header is not None:
         from .wfdb_files import open_wfdb
 
@@ -197,7 +200,7 @@ def _open(path: Path, fs: float | None, follow: bool) -> Opened:
     clinical = _clinical(path, suffix)
     if clinical is not None:
         return clinical
-    if suffix in (".ecg", ".hol"):
+    if suffix in _ISHNE:
         from .ishne_files import open_ishne
 
         with damaged(path, "an ISHNE file"):
@@ -234,7 +237,7 @@ def _glob_escape(name: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
-def _header_of(path: Path) -> Path | None:
+def header_of(path: Path) -> Path | None:
     """Return the WFDB header that `path` stands for, if it exists."""
     suffix = path.suffix.lower()
     if suffix == ".hea" and path.exists():
