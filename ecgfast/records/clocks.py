@@ -349,7 +349,9 @@ def _unwrap(t: Floats, count: float | None) -> None:
                 break
 
 
-def _first_of_repeated(t: Floats, rows: Floats | None) -> npt.NDArray[np.bool_] | None:
+def _first_of_repeated(
+    t: Floats, rows: npt.NDArray[np.floating[Any]] | None
+) -> npt.NDArray[np.bool_] | None:
     """Return the rows that are left without packets that came twice; None if none did."""
     falls = np.flatnonzero(np.diff(t) < 0) + 1
     if len(falls) and len(falls) <= 10_000:
