@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RecordError
+from ..extras import need
 from .files import named_file, open_regular, read_regular
 from .opened import Column, Opened, Values
 from .record import Annotations
@@ -415,19 +416,13 @@ def _differences(
 def _compressed_file(
     header: Path, dat: Path, first: _Signal, begins: dict[int, int], width: int, n_samples: int
 ) -> _SignalFile:
-    """Open a FLAC signal file; the soundfile package, which comes with wfdb, decodes it."""
+    """Open a FLAC signal file; the soundfile package decodes it."""
     if width != len(begins):
         raise RecordError(
             f"{header}: holds compressed signals of several rates, which ecgfast does not read; "
             "convert it with WFDB's xform"
         )
-    try:
-        import soundfile
-    except (ImportError, OSError) as error:
-        raise RecordError(
-            f"{dat}: is compressed, and the soundfile package cannot be loaded ({error}); "
-            "install it, or convert the record with WFDB's xform"
-        ) from None
+    soundfile = need("soundfile", f"{dat}: a signal file compressed with FLAC", "formats")
     try:
         info = soundfile.info(str(dat))
     except Exception as error:  # whatever it raises, the file is at fault
