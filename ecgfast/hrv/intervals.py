@@ -267,4 +267,5 @@ def _is_steady(interval: FloatArray, max_change: float) -> BoolArray:
         return np.ones(n, np.bool_)
     total = np.concatenate(([0.0], np.cumsum(interval)))
     mean = (total[last] - total[first] - interval) / neighbours
-    return np.abs(interval - mean) <= max_change * mean
+    steady: BoolArray = np.abs(interval - mean) <= max_change * mean
+    return steady

@@ -620,7 +620,7 @@ def _trend(found: Analysis, told: Mapping[str, Any]) -> Any:
     kept = [lane for lane in lanes if lane[2]]
     return _Safe(
         svg.trend(
-            (np.arange(count) + 0.5) * step,
+            step * (np.arange(count, dtype=np.float64) + 0.5),
             mean,
             low,
             high,

@@ -339,15 +339,15 @@ def trend(
         parts.append(_text(x, top + graph + 3.6, name, size=2.4, anchor=anchor))
     runs = np.flatnonzero(np.diff(np.concatenate(([0], np.isfinite(mean).astype(np.int8), [0]))))
     for a, b in runs.reshape(-1, 2).tolist():
-        x = [left + float(t) * scale for t in times[a:b]]
+        places = [left + float(t) * scale for t in times[a:b]]
         spread = np.isfinite(low[a:b]) & np.isfinite(high[a:b])
-        up = [(x[i], y(float(high[a + i]))) for i in np.flatnonzero(spread)]
-        down = [(x[i], y(float(low[a + i]))) for i in np.flatnonzero(spread)[::-1]]
+        up = [(places[i], y(float(high[a + i]))) for i in np.flatnonzero(spread)]
+        down = [(places[i], y(float(low[a + i]))) for i in np.flatnonzero(spread)[::-1]]
         if len(up) > 1:
             outline = "L".join(f"{px:.2f} {py:.2f}" for px, py in up + down)
             parts.append(f'<path d="M{outline}z" fill="{BAND}"/>')
         points = "L".join(
-            f"{px:.2f} {y(float(rate)):.2f}" for px, rate in zip(x, mean[a:b], strict=True)
+            f"{px:.2f} {y(float(rate)):.2f}" for px, rate in zip(places, mean[a:b], strict=True)
         )
         parts.append(_path(f"M{points}" + ("h.4" if b - a == 1 else ""), BLUE, 0.35))
     for i, (name, colour, marks) in enumerate(lanes):
