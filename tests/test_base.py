@@ -16,7 +16,7 @@ RECORDINGS = Path(__file__).parent / "recordings"
 # Top-level modules that `pip install ecgfast` brings, and this package's own.
 BASE = (
     *("ecgfast", "_ecgfast_editable_loader", "__editable___ecgfast_0_1_0_finder"),
-    *("numpy", "tqdm"),
+    *("numpy", "tabulate", "tqdm"),
     *("ai_edge_litert", "tflite_runtime", "flatbuffers", "google", "ml_dtypes", "backports"),
     "typing_extensions",
 )
@@ -72,7 +72,7 @@ def test_what_is_declared_is_what_this_test_lets_pass() -> None:
     project = Path(__file__).parents[1] / "pyproject.toml"
     declared = tomllib.loads(project.read_text("utf-8"))["project"]["dependencies"]
     names = {re.split(r"[<>=;\s]", line)[0] for line in declared}
-    assert names == {"numpy", "tqdm", "ai-edge-litert", "tflite-runtime"}
+    assert names == {"numpy", "tabulate", "tqdm", "ai-edge-litert", "tflite-runtime"}
 
 
 def test_records_are_read_labelled_streamed_and_scored(tmp_path: Path) -> None:
