@@ -16,6 +16,10 @@ __all__ = ["RENAMED", "renamed", "warn_renamed"]
 RENAMED = {
     "ecgfast.runtime.ModelWindow": ("ecgfast", "WindowSpec"),
     "ecgfast.streaming.BeatLabeller": ("ecgfast", "StreamingClassifier"),
+    "ecgfast.training.datasets.beats.BeatSet": (
+        "ecgfast.training.datasets.examples",
+        "ExampleSet",
+    ),
 }
 
 

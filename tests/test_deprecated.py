@@ -15,6 +15,7 @@ from ecgfast.deprecated import RENAMED
 from ecgfast.runtime import Classifier
 from ecgfast.runtime.decision import LabelRule
 from ecgfast.streaming import Beat, Quality
+from ecgfast.training.datasets.examples import ExampleSet
 
 
 @pytest.mark.parametrize("old", sorted(RENAMED))
@@ -40,6 +41,25 @@ def test_old_attributes() -> None:
         assert rule.least == 0.6
     with pytest.warns(DeprecationWarning, match=r"use LabelRule\.operating_points"):
         assert rule.promises == rule.operating_points
+
+
+def test_the_old_columns_of_beats() -> None:
+    columns = {"r_sample": np.arange(3), "rr": np.ones(3), "quality": np.zeros(3, np.uint32)}
+    names = np.array(["a", "b", "c"])
+    beats = ExampleSet(
+        {"window": np.zeros((3, 4, 2), np.float32), "features": np.ones((3, 5), np.float32)},
+        np.zeros(3, np.int8),
+        *(names, names, {"classes": ["N"]}, columns),
+    )
+    for old, new in (
+        ("windows", beats.inputs["window"]),
+        ("features", beats.inputs["features"]),
+        ("label", beats.target),
+        *columns.items(),
+    ):
+        with pytest.warns(DeprecationWarning, match=rf"ExampleSet\.{old} is deprecated"):
+            assert getattr(beats, old) is new
+    assert not hasattr(beats, "nonsense")
 
 
 def test_the_old_method_of_a_model() -> None:

@@ -174,19 +174,22 @@ def test_augmented_beats_of_a_real_recording(record_path: Callable[[str], Path],
     beats = prepare_augmented_beats(data_root, ["mitdb/101", "mitdb/209"], "tachycardia", seed=7)
     assert set(beats.record) == {"mitdb/101, tachycardia", "mitdb/209, tachycardia"}
     assert set(beats.patient) == {"mitdb/101", "mitdb/209"}
-    assert all(((beats.record == r) & (beats.label == S)).sum() <= 150 for r in set(beats.record))
+    assert all(((beats.record == r) & (beats.target == S)).sum() <= 150 for r in set(beats.record))
     # What the core makes of it: a fast beat of the usual shape.
-    made = beats.only(beats.label == S)
-    features = made.features[:, FEATURE_NAMES.index("qrs_correlation")]
+    made = beats.only(beats.target == S)
+    features = made.inputs["features"][:, FEATURE_NAMES.index("qrs_correlation")]
     assert np.median(features) > 0.97
-    assert np.median(made.rr) < 0.6
+    assert np.median(made.columns["rr"]) < 0.6
     # One recording's rhythm does not depend on what else is made.
     alone = prepare_augmented_beats(data_root, ["mitdb/209"], "tachycardia", seed=7)
     assert np.array_equal(
-        alone.windows, beats.only(beats.record == "mitdb/209, tachycardia").windows
+        alone.inputs["window"],
+        beats.only(beats.record == "mitdb/209, tachycardia").inputs["window"],
     )
     other = prepare_augmented_beats(data_root, ["mitdb/209"], "tachycardia", seed=8)
-    assert len(other) != len(alone) or not np.array_equal(other.windows, alone.windows)
+    assert len(other) != len(alone) or not np.array_equal(
+        other.inputs["window"], alone.inputs["window"]
+    )
 
 
 def test_a_network_learns_from_what_is_made_of_its_own_patients_alone(monkeypatch) -> None:

@@ -22,16 +22,16 @@ from ecgfast.evaluation import (
 )
 from ecgfast.records import Record, synthetic_ecg, write_annotations
 from ecgfast.training.datasets.beats import (
-    BeatSet,
     cut_reference_beats,
     prepare_beats,
     record_names,
     without_lookahead,
 )
+from ecgfast.training.datasets.examples import ExampleSet
 from ecgfast.training.datasets.splits import DS1, DS2, PACED, patient_folds, patient_of
 from ecgfast.training.fitting.crossval import CandidateResult, choose
 from ecgfast.training.recipes.recipe import Recipe, recipe_names
-from ecgfast.training.tasks.beats import beat_examples, of_training_patients
+from ecgfast.training.tasks.beats import of_training_patients
 from ecgfast.training.workflow import compare_candidates, score_on_test
 
 
@@ -79,7 +79,7 @@ def data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def beats(data: Path) -> BeatSet:
+def beats(data: Path) -> ExampleSet:
     return prepare_beats(data)
 
 
@@ -140,11 +140,11 @@ def test_folds_need_as_many_patients(folds: int) -> None:
 # ---------------------------------------------------------------- data sets
 
 
-def test_beats_are_those_of_the_annotations(data: Path, beats: BeatSet) -> None:
+def test_beats_are_those_of_the_annotations(data: Path, beats: ExampleSet) -> None:
     assert set(beats.record) == {"mitdb/100", "mitdb/101"}  # 102 is paced
     assert beats.about["left_out"] == [f"mitdb/{name}" for name in PACED]
-    assert beats.windows.shape == (len(beats), 72, 2)
-    assert beats.features.shape == (len(beats), len(FEATURE_NAMES))
+    assert beats.inputs["window"].shape == (len(beats), 72, 2)
+    assert beats.inputs["features"].shape == (len(beats), len(FEATURE_NAMES))
     for name in ("100", "101"):
         record = read_record(data / "mitdb" / name)
         marks = record.annotations
@@ -152,12 +152,12 @@ def test_beats_are_those_of_the_annotations(data: Path, beats: BeatSet) -> None:
         own = beats.of_records([f"mitdb/{name}"])
         # S is A's class; each beat within the refinement's reach of its mark.
         classes = ["NSV".index({"A": "S"}.get(s, s)) for s in marks.symbol[kept]]
-        assert own.label.tolist() == classes
-        assert np.abs(own.r_sample - marks.sample[kept]).max() <= 3
-        assert np.isnan(own.rr[0])
-        assert own.rr[1:] == pytest.approx(np.diff(own.r_sample) / 360.0)
+        assert own.target.tolist() == classes
+        assert np.abs(own.columns["r_sample"] - marks.sample[kept]).max() <= 3
+        assert np.isnan(own.columns["rr"][0])
+        assert own.columns["rr"][1:] == pytest.approx(np.diff(own.columns["r_sample"]) / 360.0)
         batch, symbols = cut_reference_beats(record)
-        assert np.array_equal(batch.windows, own.windows)
+        assert np.array_equal(batch.windows, own.inputs["window"])
         assert symbols.tolist() == marks.symbol[kept].tolist()
     counts = beats.counts()
     assert list(counts) == list(AAMI_CLASSES)
@@ -165,75 +165,76 @@ def test_beats_are_those_of_the_annotations(data: Path, beats: BeatSet) -> None:
     assert min(counts[c] for c in "NSV") > 0
 
 
-def test_the_next_interval_is_known_and_can_be_taken_away(beats: BeatSet) -> None:
+def test_the_next_interval_is_known_and_can_be_taken_away(beats: ExampleSet) -> None:
     known = FEATURE_NAMES.index("rr_next_known")
     last = np.append(beats.record[1:] != beats.record[:-1], True)
-    assert np.array_equal(beats.features[:, known] == 0, last)
-    before = beats.features.copy()
-    without = without_lookahead(beats.features)
-    assert np.array_equal(before, beats.features, equal_nan=True)
+    assert np.array_equal(beats.inputs["features"][:, known] == 0, last)
+    before = beats.inputs["features"].copy()
+    without = without_lookahead(beats.inputs["features"])
+    assert np.array_equal(before, beats.inputs["features"], equal_nan=True)
     ahead = [known, FEATURE_NAMES.index("rr_next")]
     assert not without[:, ahead].any()
     others = np.setdiff1d(np.arange(len(FEATURE_NAMES)), ahead)
-    assert np.array_equal(without[:, others], beats.features[:, others])
+    assert np.array_equal(without[:, others], beats.inputs["features"][:, others])
 
 
-def test_saved_sets_are_the_same_bytes_and_come_back(data: Path, beats: BeatSet, tmp_path) -> None:
+def test_saved_sets_are_the_same_bytes_and_come_back(
+    data: Path, beats: ExampleSet, tmp_path
+) -> None:
     one, two = tmp_path / "one.npz", tmp_path / "two.npz"
     beats.save(one)
     prepare_beats(data).save(two)
     assert one.read_bytes() == two.read_bytes()
     assert [path.name for path in tmp_path.iterdir()].count("one.npz") == len([one])
     assert {path.name for path in tmp_path.iterdir()} == {"one.npz", "two.npz"}
-    back = BeatSet.load(one)
-    for column in dataclasses.fields(BeatSet):
-        kept, loaded = getattr(beats, column.name), getattr(back, column.name)
-        if column.name == "about":
-            assert kept == loaded
-        else:
-            assert kept.dtype == loaded.dtype
-            assert kept.tobytes() == loaded.tobytes()
+    back = ExampleSet.load(one)
+    assert back.about == beats.about
+    kept, loaded = beats._arrays(), back._arrays()
+    assert sorted(kept) == sorted(loaded)
+    for name, values in kept.items():
+        assert values.dtype == loaded[name].dtype
+        assert values.tobytes() == loaded[name].tobytes()
 
 
-def test_files_that_are_no_data_set(beats: BeatSet, tmp_path) -> None:
+def test_files_that_are_no_data_set(beats: ExampleSet, tmp_path) -> None:
     with pytest.raises(RecordError, match=r"none\.npz: no such data set.*ecgfast prepare"):
-        BeatSet.load(tmp_path / "none.npz")
+        ExampleSet.load(tmp_path / "none.npz")
     path = tmp_path / "set.npz"
     beats.save(path)
     whole = path.read_bytes()
     for content in (b"", b"words", whole[: len(whole) // 2]):
         path.write_bytes(content)
         with pytest.raises(RecordError, match=r"set\.npz: not a data set"):
-            BeatSet.load(path)
-    np.savez(path, label=beats.label)
+            ExampleSet.load(path)
+    np.savez(path, label=beats.target)
     with pytest.raises(RecordError, match=r"set\.npz: not a data set"):
-        BeatSet.load(path)
+        ExampleSet.load(path)
     dataclasses.replace(beats, about={**beats.about, "features": ["old"]}).save(path)
     with pytest.raises(RecordError, match="made by another version; run `ecgfast prepare` again"):
-        BeatSet.load(path)
+        ExampleSet.load(path)
     with pytest.raises(RecordError, match="cannot be written"):
         beats.save(tmp_path / "no" / "folder" / "set.npz")
 
 
-def test_rows_are_chosen_together(beats: BeatSet) -> None:
-    some = beats.only(beats.label == 2)
+def test_rows_are_chosen_together(beats: ExampleSet) -> None:
+    some = beats.only(beats.target == 2)
     assert len(some) == beats.counts()["V"]
-    assert set(some.label) == {2}
-    assert np.array_equal(some.windows, beats.windows[beats.label == 2])
-    with pytest.raises(InputError, match=r"beats of mitdb/999 are not in the data set"):
+    assert set(some.target) == {2}
+    assert np.array_equal(some.inputs["window"], beats.inputs["window"][beats.target == 2])
+    with pytest.raises(InputError, match=r"mitdb/999 is not in the data set"):
         beats.of_records(["mitdb/100", "mitdb/999"])
 
 
-def test_test_records_never_train(beats: BeatSet) -> None:
+def test_test_records_never_train(beats: ExampleSet) -> None:
     kept = of_training_patients(beats)
     assert set(kept.record) == {"mitdb/101"}  # 100 is in DS2
     with pytest.raises(InputError, match="holds no training records"):
         of_training_patients(beats.of_records(["mitdb/100"]))
 
 
-def test_another_grid_and_lead(data: Path, beats: BeatSet) -> None:
+def test_another_grid_and_lead(data: Path, beats: ExampleSet) -> None:
     other = prepare_beats(data, window=WindowSpec(250.0, 50, 50), lead=1)
-    assert other.windows.shape == (len(beats), 100, 2)
+    assert other.inputs["window"].shape == (len(beats), 100, 2)
     assert other.about["window"] == [250.0, 50, 50, "beat", 1]
     assert other.about["lead"] == 1
 
@@ -463,8 +464,8 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
     assert told.count("macro F1") == 4
 
     beats = of_training_patients(prepare_beats(all_data))
-    assert np.array_equal(given["windows"], beat_examples(beats).inputs["window"])
-    assert np.array_equal(given["labels"], beats.label)
+    assert np.array_equal(given["windows"], beats.inputs["window"])
+    assert np.array_equal(given["labels"], beats.target)
     assert (None, 72, 2) in given["model"].input_shape
     card = ModelCard.load(tmp_path / "models" / "beats.json")
     assert card.split["training"] == ["mitdb/101", "mitdb/106", "mitdb/201"]

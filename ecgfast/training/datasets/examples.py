@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ...core import FEATURE_NAMES
+from ...deprecated import warn_renamed
 from ...errors import InputError, RecordError
 from .set_files import read_set, write_set
 
 __all__ = ["ExampleSet"]
 
 _FORMAT = 1
+
+#: By the old name of a column of beats, the field and the name in it.
+_OF_BEATS = {
+    "windows": ("inputs", "window"),
+    "features": ("inputs", "features"),
+    "label": ("target", ""),
+    "r_sample": ("columns", "r_sample"),
+    "rr": ("columns", "rr"),
+    "quality": ("columns", "quality"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +82,18 @@ class ExampleSet:
     def __len__(self) -> int:
         return len(self.target)
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            # The fields of the class of beats that this one took the place of.
+            if name not in _OF_BEATS:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            field_name, key = _OF_BEATS[name]
+            new = field_name + (f"[{key!r}]" if key else "")
+            warn_renamed(f"ExampleSet.{name}", f"ExampleSet.{new}")
+            value = getattr(self, field_name)
+            return value[key] if key else value
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, or of the outputs."""
@@ -121,14 +145,40 @@ class ExampleSet:
             self.columns,
         )
 
+    def of_records(self, names: Iterable[str]) -> ExampleSet:
+        """The examples of some recordings, such as ``["mitdb/101"]``.
+
+        Parameters
+        ----------
+        names : iterable of str
+
+        Returns
+        -------
+        ExampleSet
+
+        Raises
+        ------
+        InputError
+            If one of them is not in the set.
+        """
+        wanted = list(names)
+        missing = sorted(set(wanted) - set(np.unique(self.record).tolist()))
+        if missing:
+            raise InputError(f"{missing[0]} is not in the data set: prepare it with that recording")
+        return self.only(np.isin(self.record, wanted))
+
     @classmethod
-    def concatenate(cls, parts: Sequence[ExampleSet]) -> ExampleSet:
+    def concatenate(
+        cls, parts: Sequence[ExampleSet], about: Mapping[str, Any] | None = None
+    ) -> ExampleSet:
         """One set of several, in their order.
 
         Parameters
         ----------
         parts : sequence of ExampleSet
-            At least one, all of one task; what the first tells of itself is told of the whole.
+            At least one, all of one task.
+        about : mapping, optional
+            How the whole was made; by default what the first part says of itself.
 
         Returns
         -------
@@ -141,7 +191,7 @@ class ExampleSet:
             whole["target"],
             whole["patient"],
             whole["record"],
-            parts[0].about,
+            parts[0].about if about is None else dict(about),
             _starting("column.", whole),
         )
 
@@ -190,6 +240,8 @@ class ExampleSet:
         """
         about, arrays = read_set(path, {"format": _FORMAT})
         del about["format"]
+        if about.get("features", list(FEATURE_NAMES)) != list(FEATURE_NAMES):
+            raise RecordError(f"{path}: made by another version; run `ecgfast prepare` again")
         try:
             return cls(
                 _starting("input.", arrays),

@@ -12,7 +12,8 @@ import numpy as np
 from ...core import WindowSpec
 from ...evaluation import AAMI_CLASSES
 from ...records import Annotations, Record, read_record
-from .beats import BeatSet, labelled_beats
+from .beats import labelled_beats
+from .examples import ExampleSet
 from .rhythms import Rhythm, make_rhythm, retime
 from .splits import patient_of
 
@@ -32,7 +33,7 @@ def prepare_augmented_beats(
     window: WindowSpec | None = None,
     most: int = 150,
     progress: bool = False,
-) -> BeatSet:
+) -> ExampleSet:
     """Make a rhythm of each recording, and cut its beats as recorded ones are cut.
 
     Parameters
@@ -56,8 +57,9 @@ def prepare_augmented_beats(
 
     Returns
     -------
-    BeatSet
-        `BeatSet.record` names recording and kind, such as ``"mitdb/101, tachycardia"``.
+    ExampleSet
+        As `labelled_beats` gives them; `record` names recording and kind, such as
+        ``"mitdb/101, tachycardia"``.
 
     Raises
     ------
@@ -76,7 +78,9 @@ def prepare_augmented_beats(
             for c in range(len(AAMI_CLASSES))
         ]
         parts.append(beats.only(np.sort(np.concatenate(chosen))))
-    return BeatSet.concatenate(parts, {"made": kind, "seed": seed})
+    return ExampleSet.concatenate(
+        parts, {"classes": list(AAMI_CLASSES), "made": kind, "seed": seed}
+    )
 
 
 def make_record(
@@ -112,11 +116,12 @@ def make_record(
     title = f"{name}, {kind}"
     generator = _generator(seed, title)
     recorded = labelled_beats(record, patient_of(*name.split("/", 1)))
-    apart = np.diff(recorded.r_sample, prepend=-record.fs) > _APART * record.fs
-    peaks = recorded.r_sample[apart]
+    r_sample = recorded.columns["r_sample"]
+    apart = np.diff(r_sample, prepend=-record.fs) > _APART * record.fs
+    peaks = r_sample[apart]
     rr = np.diff(peaks, prepend=0) / record.fs
     rr[0] = np.nan
-    rhythm = make_rhythm(kind, rr, recorded.label[apart], generator)
+    rhythm = make_rhythm(kind, rr, recorded.target[apart], generator)
     signal, at = retime(record.signal[:, 0], record.fs, peaks, rhythm, generator)
     marks = Annotations(at, np.array(list(AAMI_CLASSES))[rhythm.label])
     lead_signal = signal.astype(np.float32)[:, np.newaxis]

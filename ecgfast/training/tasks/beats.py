@@ -19,7 +19,7 @@ from ...evaluation import AAMI_CLASSES, BeatModelScores, evaluate_beat_model, sc
 from ...evaluation.reliability import coverage_curve, operating_points, reliability
 from ...runtime import Classifier, ModelCard
 from ...runtime.cards import LOOKAHEAD_LABELS, probabilities_heading
-from ..datasets.beats import BeatSet, prepare_beats, without_lookahead
+from ..datasets.beats import prepare_beats, without_lookahead
 from ..datasets.examples import ExampleSet
 from ..datasets.rhythm_augmentation import prepare_augmented_beats
 from ..datasets.splits import DS2, patient_folds, patient_of
@@ -28,7 +28,7 @@ from ..recipes.recipe import Recipe
 from ..scoring import given_labels, score_outputs, write_score
 from .base import CardFacts, Task, given_inputs
 
-__all__ = ["TASK", "BeatTask", "beat_examples", "of_training_patients"]
+__all__ = ["TASK", "BeatTask", "of_training_patients"]
 
 _TEST = [("mitdb", name, patient_of("mitdb", name)) for name in DS2]
 # Classes that steer the choice: F and Q come from too few patients to say anything.
@@ -37,26 +37,6 @@ _STEERING = ("S", "V")
 _MOST_S = "svdb/865"
 # Beats of one class below which a patient's weight grows no more.
 _FEW = 50
-
-
-def beat_examples(beats: BeatSet) -> ExampleSet:
-    """Beats of the core as examples: window and features, target the AAMI class.
-
-    Parameters
-    ----------
-    beats : BeatSet
-
-    Returns
-    -------
-    ExampleSet
-    """
-    return ExampleSet(
-        {"window": beats.windows, "features": beats.features},
-        beats.label,
-        beats.patient,
-        beats.record,
-        {**beats.about, "classes": list(AAMI_CLASSES)},
-    )
 
 
 def patient_weights(
@@ -98,16 +78,16 @@ def _databases(examples: ExampleSet) -> npt.NDArray[np.int64]:
     return index
 
 
-def of_training_patients(beats: BeatSet) -> BeatSet:
+def of_training_patients(beats: ExampleSet) -> ExampleSet:
     """All beats of a set but those of the test records.
 
     Parameters
     ----------
-    beats : BeatSet
+    beats : ExampleSet
 
     Returns
     -------
-    BeatSet
+    ExampleSet
 
     Raises
     ------
@@ -165,7 +145,7 @@ class BeatTask(Task):
     ) -> dict[str, ExampleSet]:
         """Reference beats of DS2; `score_forms` scores end to end too."""
         beats = prepare_beats(data, ("mitdb",), window=_window(recipe), progress=progress)
-        return {"DS2": beat_examples(beats.of_records(f"mitdb/{name}" for name in DS2))}
+        return {"DS2": beats.of_records(f"mitdb/{name}" for name in DS2)}
 
     def views(self, examples: ExampleSet) -> dict[str, ExampleSet]:
         """Labelled with the beat, and one beat later, when the next RR interval is known."""
@@ -290,9 +270,8 @@ class BeatTask(Task):
         return {**metrics, "scores": details}
 
 
-def _weighted(recipe: Recipe, beats: BeatSet, share: float = 1.0) -> ExampleSet:
+def _weighted(recipe: Recipe, examples: ExampleSet, share: float = 1.0) -> ExampleSet:
     """Beats as the recipe's examples; `share` is the mean weight of a class."""
-    examples = beat_examples(beats)
     for name in recipe.options.get("without", ()):
         if name in examples.inputs:
             examples.inputs[name][:] = 0.0
