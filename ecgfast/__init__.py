@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ecgfast import hrv
     from ecgfast.core import (
         BandpassFilter,
         BeatBatch,
@@ -50,6 +51,7 @@ _HOMES = {
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_MODULES = ("hrv",)
 
 __all__ = [
     "Annotations",
@@ -77,12 +79,15 @@ __all__ = [
     "__version__",
     "detect_qrs",
     "events",
+    "hrv",
     "read_record",
     "stream_classify",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,10 +23,11 @@ RECORDS = BASE | {"records"}
 RUNTIME = {"runtime", "window"}
 SOURCES = RECORDS | {"sources"}
 STREAMING = SOURCES | RUNTIME | {"streaming"}
+HRV = RECORDS | {"hrv"}
 RHYTHM = STREAMING | {"rhythm"}
 EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
-REPORTS = TRAINING | {"reports"}
+REPORTS = TRAINING | HRV | {"reports"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": BASE,
     "inputs": BASE,
@@ -37,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "streaming": STREAMING,
     "rhythm": RHYTHM,
     "networks": {"networks"},
+    "hrv": HRV,
     "evaluation": EVALUATION,
     "training": TRAINING,
     "reports": REPORTS,

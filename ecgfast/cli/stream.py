@@ -34,9 +34,11 @@ from .options import (
     add_method,
     add_model,
     add_signal,
+    check_annotator,
     decision_for,
     example,
     labeller_for,
+    make_folder,
 )
 from .output import beat_heading, beat_line, beat_row, print_json, promise_text
 from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
@@ -124,6 +126,9 @@ def run(args: argparse.Namespace) -> None:
 def _run(args: argparse.Namespace, stop: _Stop) -> None:
     _check(args)
     guard = _guard(args)
+    if args.output is not None:
+        guard.check_input(args.output)
+        check_annotator(args.output, "ecg")
     replace = args.output is not None and guard.check(args.output, LIVE)
     decision = decision_for(args)
     with ExitStack() as stack:
@@ -138,6 +143,7 @@ def _run(args: argparse.Namespace, stop: _Stop) -> None:
         )
         file = None
         if args.output is not None:
+            make_folder(args.output.parent)
             file = stack.enter_context(AnnotationFile(args.output, live.source.fs, replace=replace))
             guard.report()
         for promise in () if args.json else labeller.rule.operating_points:

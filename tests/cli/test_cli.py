@@ -294,8 +294,10 @@ def test_impossible_outputs_are_wrong_use(
     recording: Path, model: Path, fails: Callable[..., str]
 ) -> None:
     base = ["classify", recording, "--fs", 250, "--model", model, "--output"]
-    assert "no folder" in fails(*base, "nowhere/x.csv", status=2)
-    assert "extension" in fails(*base, "night.b3", status=2)
+    for name in ("night.b3", "night.xlsx", "night.html", "night.txt", "night.dat"):
+        told = fails(*base, name, status=2)
+        assert f"--output {name}: {name[5:]} names no output" in told
+        assert "extension" in fails(*base, "night.b3", "--format", "atr", status=2)
     assert ".csv" in fails(*base, "x.csv", "--format", "atr", status=2)
 
 

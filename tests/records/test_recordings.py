@@ -321,9 +321,8 @@ def test_structures_of_matlab(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("a.dcm", "pydicom"),
         ("a.xlsx", "CSV"),
-        ("a.scp", "save2gdf"),
+        ("a.gdf", "save2gdf"),
         ("a.h5", "h5py"),
         ("a.pdf", "picture"),
     ],
