@@ -71,6 +71,8 @@ class BeatNow(NamedTuple):
     """Of the label; 1 where there is none."""
     trusted: bool
     """Whether the signal around it was good, and the detector sure."""
+    sound: bool
+    """Whether the signal around it could be read."""
     rr: float
     """Seconds since the beat before; NaN on the first."""
     joined: bool
@@ -103,8 +105,8 @@ class Trust:
         self.unsound = 0
         self._marks: deque[tuple[bool, bool]] = deque()
 
-    def beat(self, sample: int, quality: int) -> bool:
-        """Take the next beat, and return whether it is trusted."""
+    def beat(self, sample: int, quality: int) -> tuple[bool, bool]:
+        """Take the next beat, and return whether it is trusted, and its signal sound."""
         trusted = not quality & ~_HARMLESS
         unsound = bool(quality & ~_HARMLESS & ~_DOUBTFUL) or quality & _NO_RHYTHM == _NO_RHYTHM
         self.recent.append(sample)
@@ -115,7 +117,7 @@ class Trust:
             trusted_before, unsound_before = self._marks.popleft()
             self.trusted -= trusted_before
             self.unsound -= unsound_before
-        return trusted
+        return trusted, not unsound
 
 
 class Sink:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from math import inf
 
+import numpy as np
+import numpy.typing as npt
+
 from .blocks import USABLE, Block
 
 __all__ = ["LOUD", "Loudness"]
@@ -82,6 +85,27 @@ class Loudness:
                 sizes.append(size)
                 self.qrs[lead] = sorted(sizes)[len(sizes) // 2]
 
+    def of_beat(self, sample: int) -> float:
+        """Loudness of the blocks at and before an R peak, in the lead that shows most; inf if none.
+
+        Parameters
+        ----------
+        sample : int
+            Of the R peak.
+        """
+        blocks = self.blocks
+        at = sample // self._size - self.next + len(blocks)
+        return max(
+            (
+                blocks[i].activity[lead] / qrs
+                for i in (at - 1, at)
+                if 0 <= i < len(blocks)
+                for lead, qrs in enumerate(self.qrs)
+                if qrs > 0.0
+            ),
+            default=inf,
+        )
+
     def between(self, first: int, last: int) -> float:
         """Greatest loudness of the blocks between two R peaks, without the complexes and T wave.
 
@@ -100,6 +124,29 @@ class Loudness:
         recent = list(self.loudness)[-blocks:]
         recent.sort()
         return recent[rank]
+
+    def slow(self, first: int, n: int) -> npt.NDArray[np.float32] | None:
+        """So many points of the slow signal, where all of them are remembered.
+
+        Parameters
+        ----------
+        first : int
+            Index of the first since the stream's start.
+        n : int
+
+        Returns
+        -------
+        ndarray of float32, shape (n, n_leads), or None
+        """
+        if not self.blocks:
+            return None
+        points = len(self.blocks[0].slow)
+        begin = first // points - self.next + len(self.blocks)
+        end = (first + n - 1) // points - self.next + len(self.blocks)
+        if begin < 0 or end >= len(self.blocks):
+            return None
+        parts = [self.blocks[i].slow for i in range(begin, end + 1)]
+        return np.concatenate(parts)[first % points : first % points + n]
 
     def usual_level(self, lead: int) -> float | None:
         """Mean level of a lead over the remembered blocks in which it was usable."""

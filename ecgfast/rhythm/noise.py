@@ -61,7 +61,9 @@ class NoiseWatch:
         if level == inf:
             level = 0.0  # no size of a beat to compare it with
         silent = not standstill and now - max(last, self._signal_since) >= self._no_beats
-        unsound = self._trust.unsound
+        # A detector that has just begun to learn doubts everything.
+        learning = now - self._signal_since < self._no_beats
+        unsound = 0 if learning else self._trust.unsound
         if self._since is None:
             if silent or level >= LOUD or unsound > self._trust.kept - _SOUND:
                 self._since = max(self._signal_since, now - self._reach)

@@ -13,7 +13,7 @@ from .ectopy import Ectopy, ROnT
 from .episode import BeatLike, BeatNow, Part, Sink, Trust
 from .event import Event, EventKind, Severity
 from .flutter import FlutterWatch
-from .irregular import Irregular
+from .irregular import Irregular, Scorer
 from .leads import LeadWatch
 from .loudness import Loudness
 from .noise import NoiseWatch
@@ -60,6 +60,8 @@ class RhythmStream:
         Seconds that bradycardia or tachycardia has to last (30).
     irregular : float
         Seconds that atrial fibrillation or flutter has to last (30).
+    atrial : AtrialModel, optional
+        What says how probable atrial fibrillation is; the built-in model by default.
 
     Raises
     ------
@@ -98,6 +100,7 @@ class RhythmStream:
         extreme_tachycardia: float = 140.0,
         sustained: float = 30.0,
         irregular: float = 30.0,
+        atrial: Scorer | None = None,
     ) -> None:
         given = {
             "fs": fs, "delay": delay, "pause": pause, "asystole": asystole,
@@ -154,15 +157,19 @@ class RhythmStream:
                 ),
             )
         ]
-        self._irregular = Irregular(self._sink, irregular)
         self._flutter = FlutterWatch(self._sink)
         self._trust = Trust()
         self._loudness = Loudness(self.fs, leads, size)
+        group = self._signal.group
+        self._irregular = Irregular(
+            self._sink, self._loudness, self.fs / group, group, irregular, atrial
+        )
         self._standstill = Standstill(
             self._sink, self._loudness, self._trust, size, pause, asystole
         )
         self._noise = NoiseWatch(self._sink, self._loudness, self._trust, size)
 
+        self._longest_rr = (0.0, nan)
         self._last: int | None = None  # R peak of the last beat
         self._wave = False  # was it a wave of ventricular flutter?
         self._lost = False  # has signal been lost since?
@@ -177,7 +184,8 @@ class RhythmStream:
         Parameters
         ----------
         beats : iterable of Beat
-            In order.
+            In order. With samples, P waves without a QRS complex that were taken for beats are left
+            out: doubtful ones, long after the last beat, that are a third as steep as beats are.
         samples : array_like, shape (n,) or (n, leads), optional
             The next samples of the source, the same that the beats were found in. Give them in
             each call or in none.
@@ -201,13 +209,27 @@ class RhythmStream:
             self._with_signal = True
             blocks = self._signal.process(samples)
         for beat in beats:
-            self._advance(beat.sample, blocks)
+            # With the block that holds the R peak: a beat is reported after its end.
+            self._advance(beat.sample + self._signal.size, blocks)
             self._beat(beat)
         for block in blocks:
             self._waiting.append(block)
             self._advance(self._signal.count - self._delay, iter(()))
         self._advance(self._signal.count - self._delay, iter(()))
         return self._sink.take()
+
+    @property
+    def longest_rr(self) -> tuple[float, float]:
+        """The longest RR interval so far, and where it begins, in seconds; NaN before there is one.
+
+        Intervals in which signal was lost, or beats may have been missed, do not count.
+        """
+        return self._longest_rr if self._longest_rr[0] > 0.0 else (nan, nan)
+
+    @property
+    def atrial_window(self) -> tuple[int, int]:
+        """R peaks of the first and the last beat that the atrial rhythm is told from now."""
+        return self._irregular.window
 
     def flush(self) -> list[Event]:
         """End the stream.
@@ -284,6 +306,8 @@ class RhythmStream:
         sample, quality, last = beat.sample, int(beat.quality), self._last
         if last is not None and sample <= last:
             raise InputError(f"beats must come in order: sample {sample} after {last}")
+        if self._standstill.is_ghost(sample, quality):
+            return
         wave = bool(quality & _FLUTTER)
         rr = nan if last is None else (sample - last) / self.fs
         lost = self._lost
@@ -291,13 +315,14 @@ class RhythmStream:
             lost = bool((quality | self._quality) & (_GAP | _FLAT))
         joined = last is not None and not lost and not wave and not self._wave
         joined = self._standstill.beat(sample, rr, joined=joined)
-        trusted = self._trust.beat(sample, quality)
+        trusted, sound = self._trust.beat(sample, quality)
         probability = beat.probability
         now = BeatNow(
             sample,
             "" if wave else beat.label,
             probability if isfinite(probability) else 1.0,
             trusted,
+            sound,
             rr,
             joined,
             sample if last is None else last,
@@ -313,6 +338,8 @@ class RhythmStream:
             for watch in self._rates:
                 watch.beat(now)
         self._irregular.beat(now)
+        if joined and rr > self._longest_rr[0]:
+            self._longest_rr = (rr, now.before / self.fs)
         self._last, self._wave, self._lost = sample, wave, False
         self._quality = quality
         self._sized = not trusted
