@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         InputError,
         MissingExtraError,
         ModelError,
+        NoBeatsWarning,
         RecordError,
         StateError,
     )
@@ -30,7 +31,14 @@ if TYPE_CHECKING:
     from ecgfast.rhythm import Event, EventKind, RhythmStream, Severity, events
     from ecgfast.runtime import Classifier
     from ecgfast.runtime.decision import Decision
-    from ecgfast.streaming import Beat, Quality, StreamingClassifier, detect_qrs, stream_classify
+    from ecgfast.streaming import (
+        Beat,
+        Quality,
+        StreamingClassifier,
+        detect_qrs,
+        stream_beats,
+        stream_classify,
+    )
 
 __version__ = "0.1.0"
 
@@ -40,14 +48,15 @@ _HOMES = {
     ),
     "ecgfast.runtime.decision": ("Decision",),
     "ecgfast.errors": (
-        "EcgfastError", "InputError", "MissingExtraError", "ModelError", "RecordError",
-        "StateError",
+        "EcgfastError", "InputError", "MissingExtraError", "ModelError", "NoBeatsWarning",
+        "RecordError", "StateError",
     ),
     "ecgfast.records": ("Annotations", "Record", "read_record"),
     "ecgfast.rhythm": ("Event", "EventKind", "RhythmStream", "Severity", "events"),
     "ecgfast.runtime": ("Classifier",),
     "ecgfast.streaming": (
-        "Beat", "Quality", "StreamingClassifier", "detect_qrs", "stream_classify",
+        "Beat", "Quality", "StreamingClassifier", "detect_qrs", "stream_beats",
+        "stream_classify",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -67,6 +76,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "ModelError",
+    "NoBeatsWarning",
     "QRSDetector",
     "Quality",
     "Record",
@@ -81,6 +91,7 @@ __all__ = [
     "events",
     "hrv",
     "read_record",
+    "stream_beats",
     "stream_classify",
 ]
 

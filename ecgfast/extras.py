@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from .errors import MissingExtraError
 
-__all__ = ["need"]
+__all__ = ["need", "need_installed"]
 
 
 def need(module: str, what: str, extra: str) -> ModuleType:
@@ -44,3 +45,23 @@ def need(module: str, what: str, extra: str) -> ModuleType:
         reason = " ".join(str(error).split())
         package = module.partition(".")[0]
         raise MissingExtraError(f"{what} ({package} fails to import: {reason})", extra) from None
+
+
+def need_installed(packages: tuple[str, ...], what: str, extra: str) -> None:
+    """Check that packages are installed without importing them, before long work that ends in them.
+
+    Parameters
+    ----------
+    packages : tuple of str
+        Such as ``("keras", "scipy")``.
+    what, extra
+        As in `need`.
+
+    Raises
+    ------
+    MissingExtraError
+        If one is not.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingExtraError(f"{what} ({package})", extra)

@@ -19,6 +19,7 @@ from .._files import descriptor_of
 from ..errors import EcgfastError
 from ..records.finding import record_files
 from ..records.wfdb_annotations import END, decode_annotations, encode_start
+from ..reports.pdf import PDF_END
 from .annotations import OWN_CODES
 from .errors import UsageError
 
@@ -29,6 +30,7 @@ __all__ = [
     "LIVE",
     "MODEL",
     "PAGE",
+    "PDF",
     "PICTURE",
     "RUN_FILE",
     "SCORE",
@@ -148,6 +150,11 @@ def _is_page(path: Path) -> bool:
     return head.startswith(b"<!DOCTYPE html>") and b"<footer>Made by ecgfast " in tail
 
 
+def _is_pdf(path: Path) -> bool:
+    head, tail = _ends(path)
+    return head.startswith(b"%PDF-") and tail.endswith(PDF_END)
+
+
 def json_kind(name: str, *keys: str) -> FileKind:
     """A JSON object of ours, known by its members."""
     return FileKind(name, lambda path: set(keys) <= _json(path).keys())
@@ -189,6 +196,7 @@ MODEL = FileKind("a model of ecgfast with its card", _is_model)
 DATA_SET = FileKind("a data set of ecgfast prepare", _is_data_set)
 PICTURE = FileKind("a picture of ecgfast", _is_picture)
 PAGE = FileKind("a page of ecgfast", _is_page)
+PDF = FileKind("a printed page of ecgfast", _is_pdf)
 SCORE = json_kind("a score of ecgfast evaluate", "title", "classes")
 RUN_FILE = FileKind("a file of an earlier run", _is_of_run)
 LIVE = FileKind("a recording", lambda path: False, "a recording made live is not replaced")

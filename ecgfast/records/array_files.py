@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RecordError
+from ..extras import need
 from .choosing import look_of, role_of
 from .clocks import read_clock, unit_of_clock
 from .files import open_regular
@@ -260,8 +261,7 @@ def _read_mat(path: Path) -> dict[str, npt.NDArray[Any]]:
             f"{path}: is a MATLAB 7.3 file, which is not read; save it with save(..., '-v7')"
         )
     _check_unpacked(path, size)
-    from scipy import io as scipy_io
-
+    scipy_io = need("scipy.io", f"{path}: a MATLAB file", "formats")
     try:
         for name, shape, _ in scipy_io.whosmat(str(path)):
             if math.prod(shape) > _UNPACKED:

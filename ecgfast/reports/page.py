@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 import os
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from .._files import write_whole
 from ..records.writers import BeatLike
 from ..streaming.beat import Quality
+from .paper import CLASS_COLOURS
 from .shell import page
-from .strip import CLASS_COLOURS
 from .summary import CLASS_NAMES, NOT_A_DEVICE, Summary
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["quality_text", "write_page"]
 
@@ -31,7 +25,8 @@ def write_page(
     summary: Summary,
     beats: Sequence[BeatLike],
     *,
-    figure: Figure | None = None,
+    picture: str = "",
+    caption: str = "",
     title: str = "",
     notes: Sequence[str] = (),
     facts: Sequence[tuple[str, str]] = (),
@@ -46,8 +41,10 @@ def write_page(
         Of the recording.
     beats : sequence of beats
         With the attributes of `ecgfast.Beat`; the first 5000 make the table.
-    figure : matplotlib.figure.Figure, optional
-        Picture to embed.
+    picture : str
+        SVG element, such as `strip_svg` makes.
+    caption : str
+        Line below the picture.
     title : str
         Heading; the recording's name by default.
     notes : sequence of str
@@ -65,8 +62,9 @@ def write_page(
         "<h2>Summary</h2>",
         _facts([*summary.lines(), *facts]),
     ]
-    if figure is not None:
-        parts += ["<h2>ECG</h2>", _image(figure, summary)]
+    if picture:
+        below = f"<figcaption>{escape(caption)}</figcaption>"
+        parts += [f"<h2>ECG</h2>\n<figure>\n{picture}\n{below}\n</figure>"]
     parts += [
         "<h2>Beats</h2>",
         _table(beats[:_ROWS]),
@@ -82,14 +80,6 @@ def _facts(lines: Sequence[tuple[str, str]]) -> str:
         for heading, text in lines
     )
     return f'<table class="facts">\n{rows}\n</table>'
-
-
-def _image(figure: Figure, summary: Summary) -> str:
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    coded = base64.b64encode(content.getvalue()).decode("ascii")
-    told = escape(f"ECG strip of {summary.name} with {summary.beats} labelled beats", quote=True)
-    return f'<img alt="{told}" src="data:image/png;base64,{coded}">'
 
 
 def _table(beats: Sequence[BeatLike]) -> str:

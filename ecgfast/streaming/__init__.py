@@ -7,6 +7,7 @@ from typing import Any
 from ..deprecated import renamed
 from ..sources import ChunkSource, SampleQueue, SerialSamples, open_source
 from .beat import Beat, Quality
+from .beats import stream_beats
 from .classify import StreamingClassifier, stream_classify
 from .detect import detect_qrs
 
@@ -19,6 +20,7 @@ __all__ = [
     "StreamingClassifier",
     "detect_qrs",
     "open_source",
+    "stream_beats",
     "stream_classify",
 ]
 

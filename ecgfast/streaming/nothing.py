@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LOOK_S", "no_beats_text"]
+from ..inputs import real_array
+
+__all__ = ["LOOK_S", "Beginning", "no_beats_text"]
 
 #: Seconds of a recording that are looked at.
 LOOK_S = 120.0
+
+# Seconds that `Beginning` keeps.
+_KEPT_S = 10.0
 
 # Shorter signals may well hold no beat that can be found.
 _SHORT_S = 5.0
@@ -24,6 +29,51 @@ _FEW = 4
 
 # Leads that a message tells of.
 _LISTED = 3
+
+
+class Beginning:
+    """Keeps the beginning of a signal while it goes by, to say why it shows no beat.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling rate, Hz.
+    leads : sequence of str
+        Names of the leads.
+    """
+
+    def __init__(self, fs: float, leads: Sequence[str]) -> None:
+        self._fs = fs
+        self._leads = leads
+        self._parts: list[Any] = []
+        self._left = round(_KEPT_S * fs)
+        self._count = 0
+
+    def kept(self, chunks: Iterable[Any]) -> Iterator[Any]:
+        """Yield the chunks."""
+        for chunk in chunks:
+            n = len(chunk) if np.ndim(chunk) else 1
+            self._count += n
+            if self._left > 0:
+                part = np.reshape(real_array(chunk), (-1, len(self._leads)))[: self._left]
+                self._parts.append(part.astype(np.float32))
+                self._left -= n
+            yield chunk
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the signal lasted so long that a beat is to be expected."""
+        return self._count >= _SHORT_S * self._fs
+
+    def text(self, *, rate_option: str = "fs=", leads_option: str = "leads=") -> str:
+        """As `no_beats_text`."""
+        return no_beats_text(
+            np.concatenate([np.empty((0, len(self._leads)), np.float32), *self._parts]),
+            self._fs,
+            self._leads,
+            rate_option=rate_option,
+            leads_option=leads_option,
+        )
 
 
 def no_beats_text(

@@ -534,11 +534,24 @@ def test_models_lists_what_is_built_in(capsys: pytest.CaptureFixture[str]) -> No
         assert told[name]["forms"].keys() == card.forms.keys()
     assert main(["models"]) == 0
     text = capsys.readouterr().out
+    rows = {line.split()[0]: line for line in text.splitlines() if line}
     for name, card in cards.items():
-        assert f"{name}: " in text
+        assert f" {card.parameters:,} " in rows[name]
+        assert main(["models", name]) == 0
+        text = capsys.readouterr().out
+        assert text.startswith(f"{name}: ")
         assert f"{card.parameters:,} parameters" in text
+        assert all(limit in text for limit in card.limits)
     if not cards:
         assert "no built-in models" in text
+
+
+def test_models_shows_one(fails: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    if not available_models():
+        pytest.skip("no built-in models in this installation")
+    assert main(["models", "beats", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["beats"]
+    assert "no built-in model 'beets': choose one of" in fails("models", "beets")
 
 
 def test_classify_with_a_model_that_gives_numbers(

@@ -172,8 +172,18 @@ def test_each_reason_is_counted_once():
         "ectopic": 0,
         "too short": 1,
         "too long": 1,
+        "early or late": 0,
     }
     assert len(nn) + sum(nn.left_out.values()) == nn.n_rr == 9
+
+
+def test_an_early_beat_that_nobody_labelled_is_out():
+    times = np.cumsum(np.full(40, 0.8))
+    times[20] -= 0.3
+    nn = hrv.nn_intervals(beats_at(times.tolist()))
+    assert nn.left_out["early or late"] == 2
+    assert hrv.time_domain(nn).sdnn < 1e-6
+    assert len(hrv.nn_intervals(beats_at(times.tolist()), max_change=None)) == 39
 
 
 def test_a_gap_is_no_interval_and_no_difference():
