@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PACED",
+    "STRIP_PROBABILITY",
     "STRIP_S",
     "AlarmScore",
     "FibrillationScores",
@@ -57,6 +58,9 @@ _DS2 = (
 
 #: Seconds that atrial fibrillation has to last in a strip: many last ten seconds.
 STRIP_S = 8.0
+
+#: Its probability in a strip: nothing before or after confirms what is missed.
+STRIP_PROBABILITY = 0.4
 
 #: Kinds that are alarms of high priority where the event's severity says so.
 _CRITICAL = (
@@ -263,7 +267,12 @@ def evaluate_strips(
     called = dict(counts)
     for name in progress([name for name, label in labels.items() if label in counts]):
         record = read_record(folder / name)
-        rhythm = RhythmStream(record.fs, irregular=STRIP_S, atrial=models[name])
+        rhythm = RhythmStream(
+            record.fs,
+            irregular=STRIP_S,
+            irregular_probability=STRIP_PROBABILITY,
+            atrial=models[name],
+        )
         _, events = record_events(record, classifier, rhythm=rhythm)
         counts[labels[name]] += 1
         called[labels[name]] += any(

@@ -3,8 +3,8 @@
 The features are those of published detectors that see RR intervals alone (spread and successive
 differences, the map of Lian et al. 2011, sample entropy as Lake and Moorman 2011 use it, the count
 of unequal pairs of Petrenas et al. 2015), and how alike the stretches before the QRS complexes are:
-P waves repeat themselves, fibrillation waves do not. A logistic regression joins them; ``python
-bench/fit_rhythm.py`` learns it.
+P waves repeat themselves, fibrillation waves do not. A logistic regression that is linear in pieces
+joins them; ``python bench/fit_rhythm.py`` learns it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ __all__ = [
     "AtrialModel",
     "PWaves",
     "default_model",
+    "expanded_p",
+    "expanded_rr",
     "left_out_models",
     "p_features",
     "rr_features",
@@ -46,6 +48,9 @@ RR_FEATURES = (
 )  # fmt: skip
 P_FEATURES = ("p_coherence", "p_similarity", "p_similarity_25", "p_size", "p_energy")
 FEATURES = RR_FEATURES + P_FEATURES
+
+# Features that are spreads, by the beginning of their names.
+_SPREAD_NAMES = ("rmssd", "sd", "diff_", "range_")
 
 # ms: intervals further apart are unequal (Petrenas 2015); cells of the map (Lian 2011).
 _UNEQUAL_MS = 30
@@ -220,14 +225,59 @@ class PWaves:
         self._shown[:] = False
 
 
+# Spreads beyond this share of the mean interval are alike: pauses and ectopic beats make them.
+_SPREADS = [RR_FEATURES.index(name) for name in RR_FEATURES if name.startswith(_SPREAD_NAMES)]
+_SPREAD_MAX = 0.3
+
+# Knots: what a feature falls short of each is a feature of its own, so that a probability may turn.
+_RR_KNOTS = (
+    ("sample_entropy", (0.6, 1.0, 1.4)),
+    ("unequal_least", (0.3, 0.5, 0.65)),
+    ("rmssd", (0.08, 0.15, 0.22)),
+)
+_P_KNOTS = (
+    ("p_similarity", (0.4, 0.55, 0.7, 0.85)),
+    ("p_similarity_25", (0.0, 0.3, 0.6)),
+    ("p_coherence", (0.05, 0.15, 0.3, 0.5)),
+)
+
+
+def _knots(
+    knots: tuple[tuple[str, tuple[float, ...]], ...], names: tuple[str, ...]
+) -> tuple[npt.NDArray[np.intp], Floats]:
+    columns = [names.index(name) for name, at in knots for _ in at]
+    return np.array(columns, np.intp), np.array([value for _, at in knots for value in at])
+
+
+_RR_COLUMNS, _RR_AT = _knots(_RR_KNOTS, RR_FEATURES)
+_P_COLUMNS, _P_AT = _knots(_P_KNOTS, P_FEATURES)
+
+
+def expanded_rr(rr: Floats) -> Floats:
+    """Features of RR intervals as the regression takes them: limited, and with knots.
+
+    Parameters
+    ----------
+    rr : ndarray of float64, shape (..., len(RR_FEATURES))
+    """
+    x = rr.copy()
+    x[..., _SPREADS] = np.minimum(x[..., _SPREADS], _SPREAD_MAX)
+    return np.concatenate([x, np.maximum(_RR_AT - x[..., _RR_COLUMNS], 0.0)], axis=-1)
+
+
+def expanded_p(p: Floats) -> Floats:
+    """Features of P waves as the regression takes them, likewise."""
+    return np.concatenate([p, np.maximum(_P_AT - p[..., _P_COLUMNS], 0.0)], axis=-1)
+
+
 @dataclass(frozen=True, eq=False)
 class AtrialModel:
     """A logistic regression on RR intervals, and one on P waves too.
 
     Attributes
     ----------
-    with_p, without_p : ndarray of float64, shapes (len(FEATURES) + 1,), (len(RR_FEATURES) + 1,)
-        Weights of the features as they are, and the constant.
+    with_p, without_p : ndarray of float64
+        Weights of `expanded_rr`, of `expanded_p` in the first only, and the constant.
     """
 
     with_p: Floats
@@ -235,12 +285,10 @@ class AtrialModel:
 
     def probability(self, rr: Floats, p: Floats | None) -> float:
         """Probability of atrial fibrillation, 0 to 1."""
-        if p is None or not np.isfinite(p).all():
-            z = float(rr @ self.without_p[:-1]) + float(self.without_p[-1])
-        else:
-            weights = self.with_p
-            z = float(rr @ weights[: len(rr)]) + float(p @ weights[len(rr) : -1])
-            z += float(weights[-1])
+        x, weights = expanded_rr(rr), self.without_p
+        if p is not None and np.isfinite(p).all():
+            x, weights = np.concatenate([x, expanded_p(p)]), self.with_p
+        z = float(x @ weights[:-1]) + float(weights[-1])
         return 1.0 / (1.0 + exp(-max(-50.0, min(50.0, z))))
 
     @classmethod

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .atrial import LEAST, WINDOW, Floats, PWaves, default_model, rr_features
-from .episode import BeatNow, BeatsOf, Sink
+from .episode import TRUSTED_SHARE, BeatNow, BeatsOf, Sink
 from .event import EventKind, Severity
 from .loudness import Loudness
 
@@ -19,14 +19,11 @@ __all__ = ["Irregular", "Scorer"]
 _EVERY = 8
 _FIRST = 24
 
-# Probabilities at which an episode begins and ends.
-_BEGINS, _ENDS = 0.5, 0.4
+# An episode ends so far below the probability at which one begins.
+_HYSTERESIS = 0.2
 
 # A longer interval is a pause, and says nothing about the atria.
 _RR_MAX_S = 2.5
-
-# Share of beats in a readable signal below which nothing is said.
-_SOUND_SHARE = 0.75
 
 
 class Scorer(Protocol):
@@ -50,6 +47,8 @@ class Irregular:
         Samples that make one of the slow signal.
     lasting : float
         Seconds that an episode has to last.
+    probability : float
+        From which on an episode begins.
     model : Scorer, optional
         The built-in one by default.
     """
@@ -61,12 +60,14 @@ class Irregular:
         slow_fs: float,
         group: int,
         lasting: float,
+        probability: float,
         model: Scorer | None = None,
     ) -> None:
         self._sink = sink
         self._loudness = loudness
         self._group = group
         self._lasting = lasting * sink.fs
+        self._begins, self._ends = probability, probability - _HYSTERESIS
         self._model = default_model() if model is None else model
         self._p_waves = PWaves(slow_fs, len(loudness.qrs))
         # R peak, ms since the beat before or 0, whether the signal could be read.
@@ -128,13 +129,13 @@ class Irregular:
         probability = self._probability()
         beats = self._beats
         if not self._n:
-            if probability < _BEGINS:
+            if probability < self._begins:
                 return
             # A window that has just turned irregular is so in its later half only.
             begins = len(beats) // 2 if len(beats) == WINDOW else 0
             self._start, self._n = beats[begins][0], len(beats) - begins
             self._sum, self._looks = 0.0, 0
-        elif probability < _ENDS:
+        elif probability < self._ends:
             middle = len(beats) // 2
             self._n -= len(beats) - 1 - middle
             self._close(beats[middle][0])
@@ -146,7 +147,7 @@ class Irregular:
             self._put(beats[-1][0], ongoing=True)
 
     def _probability(self) -> float:
-        if self._sound < _SOUND_SHARE * len(self._beats):
+        if self._sound < TRUSTED_SHARE * len(self._beats):
             return 0.0
         rr = np.array([one[1] for one in self._beats if one[1]], np.int64)
         if len(rr) < LEAST:

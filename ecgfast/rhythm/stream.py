@@ -60,6 +60,8 @@ class RhythmStream:
         Seconds that bradycardia or tachycardia has to last (30).
     irregular : float
         Seconds that atrial fibrillation or flutter has to last (30).
+    irregular_probability : float
+        From which on it begins (0.7), 0 to 1; it ends 0.2 below.
     atrial : AtrialModel, optional
         What says how probable atrial fibrillation is; the built-in model by default.
 
@@ -100,6 +102,7 @@ class RhythmStream:
         extreme_tachycardia: float = 140.0,
         sustained: float = 30.0,
         irregular: float = 30.0,
+        irregular_probability: float = 0.7,
         atrial: Scorer | None = None,
     ) -> None:
         given = {
@@ -107,6 +110,7 @@ class RhythmStream:
             "bradycardia": bradycardia, "tachycardia": tachycardia,
             "extreme_bradycardia": extreme_bradycardia, "extreme_tachycardia": extreme_tachycardia,
             "sustained": sustained, "irregular": irregular,
+            "irregular_probability": irregular_probability,
         }  # fmt: skip
         for name, value in given.items():
             if not (isfinite(value) and value > 0):
@@ -162,7 +166,13 @@ class RhythmStream:
         self._loudness = Loudness(self.fs, leads, size)
         group = self._signal.group
         self._irregular = Irregular(
-            self._sink, self._loudness, self.fs / group, group, irregular, atrial
+            self._sink,
+            self._loudness,
+            self.fs / group,
+            group,
+            irregular,
+            irregular_probability,
+            atrial,
         )
         self._standstill = Standstill(
             self._sink, self._loudness, self._trust, size, pause, asystole
