@@ -601,6 +601,9 @@ class Adaptive:
                 self.wake = due + index - now
                 break
             self.accept(c, index)
+            if not final:
+                self.wake = index + 1
+                return
         if self.doubts >= 5 and not final:
             self.forget()
             self.again = True

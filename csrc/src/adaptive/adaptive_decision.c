@@ -232,6 +232,10 @@ void adaptive_decide(ecg_detector *d, adaptive_state *a, int final) {
             break;
         }
         adaptive_accept(d, a, (uint32_t)slot, clear);
+        if (!final) { /* one beat at each decimated sample: the work at each is bounded */
+            a->wake = a->index + 1;
+            return;
+        }
     }
     if (a->doubts >= DOUBTS && !final) {
         adaptive_forget(a, leads);

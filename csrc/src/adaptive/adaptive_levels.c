@@ -230,30 +230,49 @@ void adaptive_forget(adaptive_state *a, int leads) {
 
 #define LAGS (2 * LAG_MAX + 1)
 
+/* Sums over the `n` points of a shape at `fours` times four lags at once. */
+typedef struct lag_sums {
+    float of_shape[LAGS + 3], energies[LAGS + 3], dots[LAGS + 3], others[LAGS + 3];
+} lag_sums;
+
+static inline void add_up_lags(const float *shape, const float *model, const float *other, int n, int fours, lag_sums *to) {
+    four sum[3], energy[3], dot[3], second[3];
+    for (int j = 0; j < fours; j++) sum[j] = energy[j] = dot[j] = second[j] = four_zero();
+    for (int k = 0; k < n; k++) {
+        const four at = four_all(model[k]), other_at = four_all(other ? other[k] : 0.0f);
+        for (int j = 0; j < fours; j++) {
+            const four x = four_load(shape + k + 4 * j);
+            sum[j] = four_add(sum[j], x);
+            energy[j] = four_add(energy[j], four_mul(x, x));
+            dot[j] = four_add(dot[j], four_mul(x, at));
+            if (other) second[j] = four_add(second[j], four_mul(x, other_at));
+        }
+    }
+    for (int j = 0; j < fours; j++) {
+        four_store(to->of_shape + 4 * j, sum[j]);
+        four_store(to->energies + 4 * j, energy[j]);
+        four_store(to->dots + 4 * j, dot[j]);
+        four_store(to->others + 4 * j, second[j]);
+    }
+}
+
 /* Correlation with `model` at the best lag, or with `other` (NULL for none) where that is higher. */
 static float correlation(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, const float *model,
                          const float *other, int *lag) {
-    int n = a->shape;
-    float sums[LAGS + 3], energies[LAGS + 3], dots[LAGS + 3], others[LAGS + 3];
-    for (int shift = 0; shift <= 2 * a->lag; shift += 4) { /* four lags at once */
-        const float *shape = s->shape[slot] + shift;
-        four sum = four_zero(), energy = sum, dot = sum, second = sum;
-        for (int k = 0; k < n; k++) {
-            four x = four_load(shape + k);
-            sum = four_add(sum, x);
-            energy = four_add(energy, four_mul(x, x));
-            dot = four_add(dot, four_mul(x, four_all(model[k])));
-            if (other) second = four_add(second, four_mul(x, four_all(other[k])));
-        }
-        four_store(sums + shift, sum);
-        four_store(energies + shift, energy);
-        four_store(dots + shift, dot);
-        four_store(others + shift, second);
+    const int n = a->shape;
+    const float *shape = s->shape[slot];
+    lag_sums sums;
+    if (2 * a->lag < 8) { /* the number of fours is known to the compiler: all stays in registers */
+        if (other) add_up_lags(shape, model, other, n, 2, &sums);
+        else add_up_lags(shape, model, NULL, n, 2, &sums);
+    } else {
+        if (other) add_up_lags(shape, model, other, n, 3, &sums);
+        else add_up_lags(shape, model, NULL, n, 3, &sums);
     }
     float best = -1.0f, best_energy = 0.0f;
     for (int shift = 0; shift <= 2 * a->lag; shift++) {
-        float dot = other && others[shift] > dots[shift] ? others[shift] : dots[shift];
-        float energy = energies[shift] - sums[shift] * sums[shift] / (float)n;
+        float dot = other && sums.others[shift] > sums.dots[shift] ? sums.others[shift] : sums.dots[shift];
+        float energy = sums.energies[shift] - sums.of_shape[shift] * sums.of_shape[shift] / (float)n;
         if (energy > 0.0f && dot > best * sqrtf(energy)) {
             best = dot / sqrtf(energy);
             best_energy = energy;
