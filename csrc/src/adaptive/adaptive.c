@@ -13,12 +13,15 @@
 #define LINGER_S 0.03f
 
 static size_t adaptive_size(const ecg_detector_config *config) {
-    return ecg_round_up(sizeof(adaptive_state)) + (size_t)config->leads * sizeof(adaptive_lead);
+    const size_t leads = (size_t)config->leads, shape = (size_t)adaptive_shape_room(config->fs) * sizeof(float);
+    return ecg_round_up(sizeof(adaptive_state)) + ecg_round_up(leads * sizeof(adaptive_lead)) + leads * PENDING * shape;
 }
 
 static void adaptive_init(ecg_detector *d, void *state) {
     adaptive_state *a = state;
     adaptive_feature_init(a, d->config.fs);
+    a->shapes_at =
+        ecg_round_up(sizeof(adaptive_state)) + ecg_round_up((size_t)d->config.leads * sizeof(adaptive_lead));
     a->wait_s = K.wait_max_s;
     a->expire_s = K.wait_max_s + LINGER_S;
     a->start_s = K.start_s;

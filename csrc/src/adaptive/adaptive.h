@@ -67,7 +67,6 @@ typedef struct adaptive_lead {
     float share[PENDING];           /* log of upper over lower band: low for T waves */
     float like[PENDING];            /* correlation with the running shape; below -1.5 not yet known */
     float own[PENDING];             /* this lead's part of the score */
-    float shape[PENDING][SHAPE_MAX + 2 * LAG_MAX + 3]; /* four lags at once read on */
     uint8_t faulty[PENDING];        /* missing or flat around the candidate */
     /* levels */
     float first[PENDING];           /* heights seen while learning */
@@ -114,6 +113,8 @@ typedef struct adaptive_state {
     _Alignas(16) float high_even[HALF_MAX][4];
     _Alignas(16) float high_odd[HALF_MAX][4];
     int32_t hold, edge, merge, shape, lag; /* decimated samples */
+    int32_t shape_room;             /* floats for each candidate's shape */
+    size_t shapes_at;               /* byte offset of float[leads][PENDING][shape_room] */
     float wait_s, expire_s, start_s; /* longest waits: for context, of any kind, of the first ones */
     /* feature */
     int32_t phase;                  /* samples of the decimated one being built */
@@ -152,6 +153,15 @@ typedef struct adaptive_state {
 static inline adaptive_lead *adaptive_leads(adaptive_state *a) {
     return (adaptive_lead *)((char *)a + ecg_round_up(sizeof(adaptive_state)));
 }
+/* Shape of a candidate in a lead, with room for the lags. */
+static inline float *adaptive_shape(const adaptive_state *a, const adaptive_lead *s, uint32_t slot) {
+    const size_t lead = (size_t)(s - (const adaptive_lead *)((const char *)a + ecg_round_up(sizeof(adaptive_state))));
+    return (float *)((char *)(uintptr_t)a + a->shapes_at) + (lead * PENDING + slot) * (size_t)a->shape_room;
+}
+/* Shapes are compared at four lags at once: how often, for lags to either side; 2 or 3. */
+static inline int32_t adaptive_lag_fours(int32_t lag) {
+    return 2 * lag / 4 + 1;
+}
 static inline float adaptive_seconds(const adaptive_state *a, int64_t from, int64_t to) {
     return (float)(to - from) / a->rate;
 }
@@ -162,6 +172,8 @@ static inline int64_t adaptive_now(const adaptive_state *a) {
 
 /* adaptive_feature.c */
 void adaptive_feature_init(adaptive_state *a, double fs);
+/* Floats that a candidate's shape takes at this sampling rate. */
+int32_t adaptive_shape_room(double fs);
 /* Makes room in the lines for as many decimated samples as a block has. */
 void adaptive_feature_room(adaptive_state *a, int leads);
 /* Filters `steps` decimated samples that lie in the leads' `wave` from `index` on. */

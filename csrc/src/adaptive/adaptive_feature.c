@@ -38,9 +38,26 @@ static int32_t samples_of(double seconds, double rate, int32_t most) {
     return n < most ? n : most;
 }
 
+static int32_t decimation_of(double fs) {
+    const int32_t decimation = (int32_t)floor(fs / FEATURE_HZ);
+    return decimation < 1 ? 1 : decimation;
+}
+
+static int32_t points_of_shape(double rate) {
+    return 2 * samples_of(SHAPE_S, rate, SHAPE_MAX / 2) + 1;
+}
+
+static int32_t lag_of(double rate) {
+    return samples_of(LAG_S, rate, LAG_MAX);
+}
+
+int32_t adaptive_shape_room(double fs) {
+    const double rate = fs / decimation_of(fs);
+    return points_of_shape(rate) + 4 * adaptive_lag_fours(lag_of(rate)) - 1;
+}
+
 void adaptive_feature_init(adaptive_state *a, double fs) {
-    a->decimation = (int32_t)floor(fs / FEATURE_HZ);
-    if (a->decimation < 1) a->decimation = 1;
+    a->decimation = decimation_of(fs);
     a->block = ECG_AHEAD / (4 * a->decimation) * 4 * a->decimation;
     double rate = fs / a->decimation;
     a->rate = (float)rate;
@@ -50,8 +67,9 @@ void adaptive_feature_init(adaptive_state *a, double fs) {
     a->hold = (int32_t)ceil(K.hold_s * rate - 1e-3);
     a->edge = (int32_t)ceil(K.edge_s * rate - 1e-3);
     a->merge = samples_of(MERGE_S, rate, RECENT / 8);
-    a->shape = 2 * samples_of(SHAPE_S, rate, SHAPE_MAX / 2) + 1;
-    a->lag = samples_of(LAG_S, rate, LAG_MAX);
+    a->shape = points_of_shape(rate);
+    a->lag = lag_of(rate);
+    a->shape_room = adaptive_shape_room(fs);
     a->peak_at = a->end = a->familiar_at = -1;
     a->base = -RECENT; /* silence before the first sample */
 }
@@ -184,7 +202,7 @@ int adaptive_feature_emit(ecg_detector *d, adaptive_state *a) {
         s->share[slot] = ratio > 0.0f ? 0.5f * logf(ratio) : LOG_TINY; /* 0: beyond what a float holds */
         s->like[slot] = -2.0f;
         s->own[slot] = -1.0f;
-        memcpy(s->shape[slot], s->wave + at - before, (size_t)points * sizeof(float));
+        memcpy(adaptive_shape(a, s, slot), s->wave + at - before, (size_t)points * sizeof(float));
         s->faulty[slot] = (uint8_t)faulty(d, a, l, c->at);
         good += !s->faulty[slot];
         if (!s->faulty[slot] && (a->learning || !s->seeded) && s->first_count < PENDING)

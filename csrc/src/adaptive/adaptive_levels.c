@@ -260,9 +260,9 @@ static inline void add_up_lags(const float *shape, const float *model, const flo
 static float correlation(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, const float *model,
                          const float *other, int *lag) {
     const int n = a->shape;
-    const float *shape = s->shape[slot];
+    const float *shape = adaptive_shape(a, s, slot);
     lag_sums sums;
-    if (2 * a->lag < 8) { /* the number of fours is known to the compiler: all stays in registers */
+    if (adaptive_lag_fours(a->lag) == 2) { /* the number of fours is known to the compiler: all stays in registers */
         if (other) add_up_lags(shape, model, other, n, 2, &sums);
         else add_up_lags(shape, model, NULL, n, 2, &sums);
     } else {
@@ -320,7 +320,7 @@ static int keep_patient(adaptive_lead *s, int n) {
 static int unit_shape(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int lag, float *w) {
     int n = a->shape;
     float mean = 0.0f, energy = 0.0f;
-    memcpy(w, s->shape[slot] + lag, (size_t)n * sizeof *w);
+    memcpy(w, adaptive_shape(a, s, slot) + lag, (size_t)n * sizeof *w);
     for (int k = 0; k < n; k++) mean += w[k];
     mean /= (float)n;
     for (int k = 0; k < n; k++) {
@@ -571,7 +571,7 @@ static int adaptive_lead_valid(const adaptive_lead *s) {
     return ecg_all_finite(values, sizeof values / sizeof *values) && ecg_all_finite(s->wave, LINE)
            && ecg_all_finite(s->height, PENDING) && ecg_all_finite(s->share, PENDING)
            && ecg_all_finite(s->like, PENDING) && ecg_all_finite(s->own, PENDING)
-           && ecg_all_finite(s->shape[0], sizeof s->shape / sizeof **s->shape) && ecg_all_finite(s->first, PENDING)
+           && ecg_all_finite(s->first, PENDING)
            && ecg_all_finite(s->signals, SIGNALS) && ecg_all_finite(s->noises, NOISES)
            && ecg_all_finite(s->model, SHAPE_MAX) && ecg_all_finite(s->steady, SHAPE_MAX)
            && ecg_all_finite(s->kept, SHAPE_MAX) && ecg_within(s->first_count, 0, PENDING)
@@ -591,6 +591,7 @@ int adaptive_levels_valid(adaptive_state *a, int leads) {
         || !ecg_within(a->familiar_at, -1, a->index) || !ecg_within(a->trusted, 0, 2 * PENDING)
         || !ecg_within(a->probation, 0, PROBATION))
         return 0;
+    if (!ecg_all_finite(adaptive_shape(a, s, 0), (size_t)leads * PENDING * (size_t)a->shape_room)) return 0;
     for (int l = 0; l < leads; l++, s++)
         if (!adaptive_lead_valid(s) || (s->known == KNOWN && a->kept_rr < RR_MIN)) return 0;
     return 1;
