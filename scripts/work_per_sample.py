@@ -1,10 +1,10 @@
-"""The most instructions that one sample takes, counted on an emulated Cortex-A53: docs/work_per_sample.md.
+"""The most instructions that one sample takes, counted on an emulated Cortex-A53.
 
-    python scripts/work_per_sample.py            # measure and write the page
+    python scripts/work_per_sample.py            # measure, write docs/work_per_sample.md
     python scripts/work_per_sample.py --check    # fail where a number has grown by 15 %
 
-Needs aarch64-linux-gnu-gcc with its C library and qemu-system-aarch64 (Debian: gcc-aarch64-linux-gnu,
-libc6-dev-arm64-cross, qemu-system-arm). Ends with exit status 2 without them.
+Needs aarch64-linux-gnu-gcc with its C library and qemu-system-aarch64 (Debian:
+gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-system-arm); exit status 2 without them.
 """
 
 from __future__ import annotations
@@ -45,14 +45,15 @@ PER_MS = 600_000
 
 HEAD = """# Work per sample
 
-Made by `python scripts/work_per_sample.py`: the core, compiled for the Cortex-A53 of a Raspberry Pi 3
-({compiler}, `-O3 -ffp-contract=off`), runs on an emulated one (QEMU's board `virt`) that counts
-instructions. Each row is the worst single sample of {signals} signals of {seconds} s: an ECG, a tachycardia,
-noise, a random walk, pulses, spikes, bursts, gaps, changing gains, and {pieces} random ones of the fuzzers'
-generator. It is a search, no proof; what bounds the work is below the table.
+Made by `python scripts/work_per_sample.py`: the core, compiled for the Cortex-A53 of a Raspberry
+Pi 3 ({compiler}, `-O3 -ffp-contract=off`), runs on an emulated one (QEMU's board `virt`) that
+counts instructions. Each row is the worst single sample of {signals} signals of {seconds} s: an
+ECG, a tachycardia, noise, a random walk, pulses, spikes, bursts, gaps, changing gains, and {pieces}
+random ones of the fuzzers' generator. It is a search, no proof; what bounds the work is below the
+table.
 
-Time: at 1.2 GHz and 0.5 instructions a cycle, an assumption on the slow side (numerical code on a Cortex-A53
-runs at 0.5 to 0.8), 600,000 instructions take 1 ms. No Pi was measured.
+Time: at 1.2 GHz and 0.5 instructions a cycle, an assumption on the slow side (numerical code on a
+Cortex-A53 runs at 0.5 to 0.8), 600,000 instructions take 1 ms. No Pi was measured.
 
 """
 COLUMNS = (
@@ -62,19 +63,21 @@ COLUMNS = (
 TAIL = """
 What bounds the work at one sample, whatever the signal:
 
-- **Windows**: at most one beat is worked on at a sample. A window is cut in parts of at most 16,384 products
-  (taps times points), one part a sample, and the features are made with the last part of the beat's. The
-  strip of `normality` takes 1 sample up to 409 Hz and 5 at 2000 Hz (2.5 ms later), one of 2048 points 17.
-  Beats that are reported together, as those of the first seconds, come out at one sample each.
-- **`adaptive`**: at most 24 candidates wait, and at most one beat is accepted at each decimated sample
-  (120 to 240 a second). The worst sample is the one that ends the first seconds, with the shapes of all
-  candidates in all leads to compare: it grows with the leads, 64 take 5.3 times as much as 12.
+- **Windows**: at most one beat is worked on at a sample. A window is cut in parts of at most 16,384
+  products (taps times points), one part a sample, and the features are made with the last part of
+  the beat's. The strip of `normality` takes 1 sample up to 400 Hz and 5 at 2000 Hz (2.5 ms), one of
+  2048 points 17. Beats that are reported together, as those of the first seconds, come out at one
+  sample each.
+- **`adaptive`**: at most 24 candidates wait, and at most one beat is accepted at each decimated
+  sample (120 to 240 a second). The worst sample is the one that ends the first seconds, with the
+  shapes of all candidates in all leads to compare: it grows with the leads, and 64 take 5.3 times
+  as much as 12.
 - **`neural`**: at most two steps of the network at a sample, in each lead; at most 24 candidates.
 - **Pan-Tompkins**: one beat at most, and at the end of the first seconds those of these seconds.
 - **R peaks**: 0.34 s of samples are looked at for each.
 
-The end of a recording (`flush`) decides all that waits and is not bounded so. Many samples in one call take what
-each takes alone, or less.
+The end of a recording (`flush`) decides all that waits and is not bounded so. Many samples in one
+call take what each takes alone, or less.
 """
 
 

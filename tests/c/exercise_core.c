@@ -15,7 +15,6 @@
 #define aligned_alloc memalign
 #endif
 
-#define PI 3.14159265358979323846
 #define BEATS_MAX 400
 #ifndef EXERCISE_RATES /* Hz; an emulated microcontroller gets fewer */
 #define EXERCISE_RATES 99.5, 128, 360, 499.31, 2010
@@ -73,12 +72,14 @@ static float *signal_of(double fs, int leads, size_t n, double gain, spoilt kind
             next += random_number(8) ? 0.78 + 0.02 * noise() : 0.5;
         }
         double x = 0.0;
-        for (int k = 0; k < 2; k++) {
-            double from_r = t - (k ? last : next);
-            x += exp(-0.5 * pow(from_r / 0.012, 2)) + 0.25 * exp(-0.5 * pow((from_r - 0.25) / 0.05, 2));
+        for (int k = 0; k < 2; k++) { /* waves only where they are: a microcontroller has no double precision */
+            const double r = (t - (k ? last : next)) / 0.012, wave = (t - (k ? last : next) - 0.25) / 0.05;
+            if (r > -8.0 && r < 8.0) x += exp(-0.5 * r * r);
+            if (wave > -5.0 && wave < 5.0) x += 0.25 * exp(-0.5 * wave * wave);
         }
+        const double turn = 0.3 * t - floor(0.3 * t), wander = 0.4 * fabs(turn - 0.5) - 0.1;
         for (int l = 0; l < leads; l++) {
-            double y = (l % 2 ? -0.7 : 1.0) * x + 0.1 * sin(2 * PI * 0.3 * t + l) + 0.02 * noise();
+            double y = (l % 2 ? -0.7 : 1.0) * x + (l % 2 ? -wander : wander) + 0.02 * noise();
             if (kind == NOISE) y = noise();
             y *= gain;
             double phase = fmod(t, 10.0);

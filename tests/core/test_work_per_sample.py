@@ -1,4 +1,4 @@
-"""Work at one sample is bounded: beats come out one by one, and long windows are cut over several samples."""
+"""Work at one sample is bounded: beats come out one by one, long windows are cut over several."""
 
 from __future__ import annotations
 
