@@ -46,7 +46,15 @@ table = Extension(
     extra_link_args=LINK,
 )
 
+# Stored samples as physical values.
+samples = Extension(
+    "ecgfast.records._samples",
+    ["ecgfast/records/_samples.pyx"],
+    extra_compile_args=COMPILE,
+    extra_link_args=LINK,
+)
+
 setup(
     packages=[*find_packages(include=["ecgfast", "ecgfast.*"]), "ecgfast.models"],
-    ext_modules=cythonize([core, table], language_level=3),
+    ext_modules=cythonize([core, table, samples], language_level=3),
 )

@@ -29,11 +29,11 @@ def main(folder: Path) -> None:
     (sdist,) = folder.glob("*.tar.gz")
     modules = tracked("**/*.py", "ecgfast")
     typing = {"ecgfast/py.typed", "ecgfast/core.pyi"}
-    recipes = tracked("training/recipes/*.json", "ecgfast")
+    data = tracked("training/recipes/*.json", "ecgfast") | tracked("**/*.html", "ecgfast")
     models = {name for kind in ("*.tflite", "*.json") for name in tracked(kind, "models")}
 
     in_wheel = set(zipfile.ZipFile(wheel).namelist())
-    wanted = modules | typing | recipes | {f"ecgfast/{name}" for name in models}
+    wanted = modules | typing | data | {f"ecgfast/{name}" for name in models}
     missing = sorted(wanted - in_wheel)
     if not any(
         name.startswith("ecgfast/core.") and name.endswith((".so", ".pyd")) for name in in_wheel
@@ -61,7 +61,7 @@ def main(folder: Path) -> None:
     sources |= (
         tracked("**/*.[ch]", "csrc") | tracked("**/*.py", "tests") | tracked("**/*.c", "tests")
     )
-    missing += sorted((sources | modules | typing | recipes | models) - in_sdist)
+    missing += sorted((sources | modules | typing | data | models) - in_sdist)
     strange += sorted(n for n in in_sdist if n.endswith((".so", ".pyc", "ecgfast/core.c")))
     if missing or strange:
         sys.exit(

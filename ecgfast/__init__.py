@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ecgfast import hrv
     from ecgfast.core import (
         BandpassFilter,
         BeatBatch,
@@ -22,13 +23,23 @@ if TYPE_CHECKING:
         InputError,
         MissingExtraError,
         ModelError,
+        NoBeatsWarning,
         RecordError,
         StateError,
     )
     from ecgfast.records import Annotations, Record, read_record
+    from ecgfast.rhythm import Event, EventKind, RhythmStream, Severity, events
     from ecgfast.runtime import Classifier
     from ecgfast.runtime.decision import Decision
-    from ecgfast.streaming import Beat, Quality, StreamingClassifier, detect_qrs, stream_classify
+    from ecgfast.streaming import (
+        Beat,
+        Quality,
+        StreamingClassifier,
+        detect_qrs,
+        stream_beats,
+        stream_classify,
+        to_dataframe,
+    )
 
 __version__ = "0.1.0"
 
@@ -38,16 +49,19 @@ _HOMES = {
     ),
     "ecgfast.runtime.decision": ("Decision",),
     "ecgfast.errors": (
-        "EcgfastError", "InputError", "MissingExtraError", "ModelError", "RecordError",
-        "StateError",
+        "EcgfastError", "InputError", "MissingExtraError", "ModelError", "NoBeatsWarning",
+        "RecordError", "StateError",
     ),
     "ecgfast.records": ("Annotations", "Record", "read_record"),
+    "ecgfast.rhythm": ("Event", "EventKind", "RhythmStream", "Severity", "events"),
     "ecgfast.runtime": ("Classifier",),
     "ecgfast.streaming": (
-        "Beat", "Quality", "StreamingClassifier", "detect_qrs", "stream_classify",
+        "Beat", "Quality", "StreamingClassifier", "detect_qrs", "stream_beats",
+        "stream_classify", "to_dataframe",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_MODULES = ("hrv",)
 
 __all__ = [
     "Annotations",
@@ -58,24 +72,35 @@ __all__ = [
     "Classifier",
     "Decision",
     "EcgfastError",
+    "Event",
+    "EventKind",
     "InputError",
     "MissingExtraError",
     "ModelError",
+    "NoBeatsWarning",
     "QRSDetector",
     "Quality",
     "Record",
     "RecordError",
+    "RhythmStream",
+    "Severity",
     "StateError",
     "StreamingClassifier",
     "WindowSpec",
     "__version__",
     "detect_qrs",
+    "events",
+    "hrv",
     "read_record",
+    "stream_beats",
     "stream_classify",
+    "to_dataframe",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,7 +22,7 @@ from operator import index
 import numpy as np
 
 from ecgfast.errors import InputError, StateError
-from ecgfast.inputs import looks_transposed, real_array, real_number, single_precision
+from ecgfast.inputs import looks_transposed, real_array, real_number, samples_of, single_precision
 from ecgfast.window import WindowSpec
 
 cdef extern from *:
@@ -158,9 +158,9 @@ cdef class _Samples:
         """Do as many floats from `other` on touch these samples."""
         return other < self.at + self.n and self.at < other + self.n
 
-    cdef int take(self, object chunk, int leads) except -1:
+    cdef int take(self, object chunk, int leads, double fs) except -1:
         if not self.borrow(chunk, leads):
-            if not self.borrow(_converted(chunk, leads), leads):
+            if not self.borrow(_converted(chunk, leads, fs), leads):
                 raise InputError("cannot read the chunk as float32 samples")
         return 0
 
@@ -188,9 +188,9 @@ cdef class _Samples:
         return 1
 
 
-def _converted(chunk, leads):
+def _converted(chunk, leads, fs):
     """The chunk as float32 of shape (n, leads), or an error that says what is wrong with it."""
-    array = real_array(chunk)
+    array = real_array(samples_of(chunk, leads, fs))
     if array.ndim == 0 and leads == 1:
         array = array.reshape(1)
     if array.ndim == 1 and (leads == 1 or array.size == 0):
@@ -390,7 +390,7 @@ cdef class BandpassFilter(_Exclusive):
 
     cdef object filtered(self, object chunk, object out):
         cdef _Samples samples = _Samples()
-        samples.take(chunk, 1)
+        samples.take(chunk, 1, self.fs_)
         if out is None:
             out = np.empty(samples.n, dtype=np.float32)
         elif not isinstance(out, np.ndarray):
@@ -402,7 +402,7 @@ cdef class BandpassFilter(_Exclusive):
         if samples.n:
             if &result[0] != samples.at and samples.overlap(&result[0]):
                 samples = _Samples()
-                samples.take(np.array(chunk, dtype=np.float32), 1)
+                samples.take(np.array(chunk, dtype=np.float32), 1, self.fs_)
             with nogil:
                 c.ecg_bandpass_process(&self.filter, samples.at, &result[0], samples.n)
         return out
@@ -572,8 +572,9 @@ cdef class QRSDetector(_Detecting):
 
         Parameters
         ----------
-        chunk : array_like, shape (n,) or (n, leads)
-            ECG in mV (any gain works); float32 in C order is not copied.
+        chunk : array_like of shape (n,) or (n, leads), Record, or iterable
+            ECG in mV (any gain works); float32 in C order is not copied. The items of an iterable are
+            numbers or chunks.
 
         Returns
         -------
@@ -596,7 +597,7 @@ cdef class QRSDetector(_Detecting):
 
     cdef object detected(self, object chunk):
         cdef _Samples samples = _Samples()
-        samples.take(chunk, self.detector.leads)
+        samples.take(chunk, self.detector.leads, self.detector.fs)
         cdef c.ecg_detector *detector = <c.ecg_detector *>self.block.at
         cdef c.ecg_qrs beats[ROWS]
         cdef size_t done = 0, found = 0, leads = self.detector.leads
@@ -806,8 +807,9 @@ cdef class BeatStream(_Detecting):
 
         Parameters
         ----------
-        chunk : array_like, shape (n,) or (n, leads)
-            ECG in mV (any gain works); float32 in C order is not copied.
+        chunk : array_like of shape (n,) or (n, leads), Record, or iterable
+            ECG in mV (any gain works); float32 in C order is not copied. The items of an iterable are
+            numbers or chunks.
         r_peaks : array_like of int, optional
             With the method ``"given"``: R peaks not announced so far, in samples from the stream's
             start, ascending, at least 10 ms apart; those beyond this chunk wait for theirs.
@@ -833,7 +835,7 @@ cdef class BeatStream(_Detecting):
 
     cdef object cut(self, object chunk, object r_peaks):
         cdef _Samples samples = _Samples()
-        samples.take(chunk, self.detector.leads)
+        samples.take(chunk, self.detector.leads, self.detector.fs)
         if r_peaks is not None:
             self._announce(r_peaks)
         cdef c.ecg_stream *stream = <c.ecg_stream *>self.block.at

@@ -9,6 +9,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "ModelError",
+    "NoBeatsWarning",
     "RecordError",
     "StateError",
 ]
@@ -57,3 +58,7 @@ class MissingExtraError(EcgfastError, ImportError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the extra {extra!r}: pip install 'ecgfast[{extra}]'")
+
+
+class NoBeatsWarning(UserWarning):
+    """A signal in which no beat was found; the message says what to check."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import reprlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,10 @@ import numpy.typing as npt
 
 from .errors import InputError
 
-__all__ = ["looks_transposed", "real_array", "real_number", "single_precision"]
+__all__ = ["looks_transposed", "real_array", "real_number", "samples_of", "single_precision"]
+
+# Rows of numbers from which a first column that rises steadily is taken for times.
+_ROWS = 16
 
 
 def real_number(value: Any, name: str) -> float:
@@ -83,6 +88,67 @@ def real_array(values: Any, name: str = "") -> npt.NDArray[Any]:
         plain[mask] = np.nan
         return plain
     return np.asarray(array)
+
+
+def samples_of(chunk: Any, leads: int, fs: float) -> Any:
+    """Return the samples of whatever a stream of known leads is given.
+
+    Parameters
+    ----------
+    chunk : array_like, Record or iterable
+        Samples; a recording with ``signal`` and ``fs``; or an iterable of numbers or chunks.
+    leads : int
+        Leads of the stream.
+    fs : float
+        Sampling rate of the stream, Hz.
+
+    Returns
+    -------
+    array_like
+
+    Raises
+    ------
+    InputError
+        If it is a path, is sampled at another rate, or holds times.
+    """
+    if isinstance(chunk, (str, bytes, os.PathLike)):
+        raise InputError(
+            f"samples must be real numbers in an array, got {type(chunk).__name__}: open a "
+            "recording with read_record(path), or give its path to detect_qrs, stream_beats or "
+            "stream_classify"
+        )
+    if hasattr(chunk, "signal") and hasattr(chunk, "fs"):
+        rate = real_number(chunk.fs, "fs")
+        if abs(rate - fs) > 1e-6 * fs:
+            raise InputError(
+                f"the recording is sampled at {rate:g} Hz and the stream at {fs:g} Hz: make the "
+                f"stream with fs={rate:g}"
+            )
+        return chunk.signal
+    if isinstance(chunk, Iterable) and not hasattr(chunk, "__len__"):
+        parts = [real_array(item) for item in chunk]
+        row = (-1, leads) if leads > 1 else (-1, 1)
+        try:
+            table = np.concatenate([np.empty((0, leads)), *(part.reshape(row) for part in parts)])
+        except ValueError:
+            raise InputError(
+                f"the items of the iterable do not hold {leads} leads each: yield arrays of shape "
+                f"(samples, {leads})"
+            ) from None
+        if leads == 1 and parts and all(part.shape == (2,) for part in parts):
+            _refuse_times(np.stack(parts))
+        return table
+    return chunk
+
+
+def _refuse_times(pairs: npt.NDArray[Any]) -> None:
+    """Refuse (time, value) pairs, which a stream would take for samples."""
+    steps = np.diff(pairs[:, 0])
+    if len(steps) >= _ROWS and steps.min() > 0 and steps.max() < 10 * np.median(steps):
+        raise InputError(
+            "the items look like (time, value) pairs: pass the values alone, such as "
+            "(value for _, value in pairs), or give the pairs to stream_beats or stream_classify"
+        )
 
 
 def single_precision(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -13,7 +13,9 @@ import ecgfast
 HOME = Path(ecgfast.__file__).parent
 
 #: What every room may import.
-FOUNDATION = {"_files", "_types", "errors", "printable", "processes", "exclusive", "deprecated"}
+FOUNDATION = {
+    *("_files", "_types", "errors", "extras", "printable", "processes", "exclusive", "deprecated"),
+}
 
 #: What each room may import besides.
 BASE = {"core", "inputs", "window"}
@@ -21,9 +23,11 @@ RECORDS = BASE | {"records"}
 RUNTIME = {"runtime", "window"}
 SOURCES = RECORDS | {"sources"}
 STREAMING = SOURCES | RUNTIME | {"streaming"}
-EVALUATION = STREAMING | {"evaluation"}
+HRV = RECORDS | {"hrv"}
+RHYTHM = STREAMING | {"rhythm"}
+EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
-REPORTS = TRAINING | {"reports"}
+REPORTS = TRAINING | HRV | {"reports"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": BASE,
     "inputs": BASE,
@@ -32,7 +36,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": SOURCES,
     "runtime": RUNTIME,
     "streaming": STREAMING,
+    "rhythm": RHYTHM,
     "networks": {"networks"},
+    "hrv": HRV,
     "evaluation": EVALUATION,
     "training": TRAINING,
     "reports": REPORTS,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+from ..reports.table import Table
 
 __all__ = ["comparison", "ratios", "table"]
 
@@ -17,33 +20,11 @@ def table(result: dict[str, Any]) -> str:
         f"signal: {signal['name']}, {signal['seconds']:.0f} s, {signal['leads']} leads at "
         f"{signal['fs']:g} Hz, {signal['beats']} beats; chunks of {signal['chunk']} samples"
     )
-    lines += ["", f"{'':24}{'in blocks of 10 s':^32}{'one chunk, us':^36}"]
-    lines.append(f"{'stage':24}{'ns/sample':>10}{'x real time':>14}{'':8}{_heads()}")
-    for name, stage in result["stages"].items():
-        lines.append(
-            f"{name:24}{stage['ns_per_sample']:>10.1f}{stage['real_time_factor']:>14,.0f}{'':8}"
-            f"{_points(stage['chunk_us'])}"
-        )
+    lines += ["", _stages(result["stages"]).text()]
     if result["models"]:
-        lines += ["", f"{'':56}{'one beat, us':^36}"]
-        head = f"{'model':24}{'form':9}{'runtime':15}"
-        lines.append(f"{head}{'kB':>8}{_heads()}{'batch':>9}")
-    for name, forms in result["models"].items():
-        for form, entry in forms.items():
-            lines += _model_lines(name, form, entry)
+        lines += ["", _models(result["models"]).text(), *_failures(result["models"])]
     if result["end_to_end"]:
-        lines += ["", f"{'':24}{'samples in to label out, us':^36}"]
-        lines.append(
-            f"{'end to end':24}{_heads()}{'ns/sample':>11}{'of a core':>11}"
-            f"{'start-up':>11}{'memory':>10}"
-        )
-    for name, entry in result["end_to_end"].items():
-        memory = entry.get("memory_bytes")
-        resident = f"{memory / 1e6:>7.0f} MB" if memory else f"{'':>10}"
-        lines.append(
-            f"{_short(name):24}{_points(entry['latency_us'])}{entry['ns_per_sample']:>11.1f}"
-            f"{100 * entry['core_share']:>9.3f} %{entry['first_beat_s']:>9.2f} s{resident}"
-        )
+        lines += ["", _end_to_end(result["end_to_end"]).text()]
     if not result["models"]:
         lines += ["", "no built-in models in this installation: give one with --model"]
     lines += [f"warning: {text}" for text in result["warnings"]]
@@ -69,34 +50,82 @@ def _machine(machine: dict[str, Any]) -> list[str]:
     return [", ".join(first), ", ".join(second)]
 
 
-def _model_lines(name: str, form: str, entry: dict[str, Any]) -> list[str]:
-    size = f"{entry['bytes'] / 1e3:.1f}" if entry["bytes"] else ""
-    lines = []
-    for runtime, figures in entry.items():
-        if runtime == "bytes":
-            continue
-        head = f"{_short(name):24}{form:9}{runtime:15}{size:>8}"
-        if "error" in figures:
-            lines.append(f"{head}  {figures['error']}")
-        else:
-            lines.append(
-                f"{head}{_points(figures['one_beat_us'])}{figures['batch_us_per_beat']:>9.1f}"
-            )
-    return lines
+def _stages(stages: dict[str, Any]) -> Table:
+    rows = [
+        [
+            name,
+            f"{stage['ns_per_sample']:.1f}",
+            f"{stage['real_time_factor']:,.0f}",
+            *_points(stage["chunk_us"]),
+        ]
+        for name, stage in stages.items()
+    ]
+    groups = [("", 1), ("blocks, 10 s", 2), ("chunk, us", len(_POINTS))]
+    return Table("", ["stage", "ns/sample", "x real time", *_POINTS], rows, groups)
+
+
+def _models(models: dict[str, Any]) -> Table:
+    rows = [
+        [
+            name,
+            form,
+            runtime,
+            f"{size / 1e3:.1f}" if size else "",
+            *_points(figures["one_beat_us"]),
+            f"{figures['batch_us_per_beat']:.1f}",
+        ]
+        for name, form, runtime, size, figures in _runs(models)
+        if "error" not in figures
+    ]
+    groups = [("", 4), ("beat, us", len(_POINTS)), ("", 1)]
+    return Table("", ["model", "form", "runtime", "kB", *_POINTS, "batch"], rows, groups, left=3)
+
+
+def _failures(models: dict[str, Any]) -> list[str]:
+    """What a runtime says that cannot run a model."""
+    return [
+        f"{name} {form}, {runtime}: {figures['error']}"
+        for name, form, runtime, _, figures in _runs(models)
+        if "error" in figures
+    ]
+
+
+def _runs(models: dict[str, Any]) -> Iterator[tuple[str, str, str, int | None, dict[str, Any]]]:
+    """Name, form, runtime, bytes of the file, and figures of everything that ran."""
+    for name, forms in models.items():
+        for form, entry in forms.items():
+            for runtime, figures in entry.items():
+                if runtime != "bytes":
+                    yield _short(name), form, runtime, entry["bytes"], figures
+
+
+def _end_to_end(runs: dict[str, Any]) -> Table:
+    rows = []
+    for name, entry in runs.items():
+        memory = entry.get("memory_bytes")
+        rows.append(
+            [
+                _short(name),
+                *_points(entry["latency_us"]),
+                f"{entry['ns_per_sample']:.1f}",
+                f"{100 * entry['core_share']:.3f} %",
+                f"{entry['first_beat_s']:.2f} s",
+                f"{memory / 1e6:.0f} MB" if memory else "",
+            ]
+        )
+    groups = [("", 1), ("to label, us", len(_POINTS)), ("", 4)]
+    columns = ["end to end", *_POINTS, "ns/sample", "of a core", "start-up", "memory"]
+    return Table("", columns, rows, groups)
 
 
 def _short(name: str) -> str:
     return name if len(name) < 24 else f"...{name[-20:]}"
 
 
-def _heads() -> str:
-    return "".join(f"{point:>9}" for point in _POINTS)
-
-
-def _points(times: dict[str, float] | None) -> str:
+def _points(times: dict[str, float] | None) -> list[str]:
     if times is None:
-        return f"{'no beat':>36}"
-    return "".join(f"{times[point]:>9.1f}" for point in _POINTS)
+        return ["no beat", *[""] * (len(_POINTS) - 1)]
+    return [f"{times[point]:.1f}" for point in _POINTS]
 
 
 def ratios(old: dict[str, Any], new: dict[str, Any]) -> dict[str, float]:

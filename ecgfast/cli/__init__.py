@@ -24,6 +24,7 @@ COMMANDS = {
     "detect": "find the R peaks of a recording",
     "classify": "label the beats of a recording",
     "stream": "label beats live, from a serial port, standard input or a replayed file",
+    "report": "write a page of a recording: rates, rhythm, variability, strips",
     "models": "list the built-in models",
     "prepare": "cut the beats of reference databases into a data set",
     "train": "train a model on a data set",

@@ -5,52 +5,43 @@ from __future__ import annotations
 import argparse
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..records import write_annotations, write_csv, write_json
 from ..records.writers import BEAT_FIELDS
 from ..reports.summary import NOT_A_DEVICE, Tally
+from ..runtime.decision import REJECTED
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, ChunkSource, StreamingClassifier, open_source
 from .annotations import Mark, Marker
-from .errors import report_nothing
+from .many import Place, Result, run_each
 from .options import (
     add_average_leads,
     add_decision,
     add_json,
     add_lookahead,
+    add_method,
     add_model,
     add_output,
+    add_records,
     add_signal,
     add_strict,
+    classifier_for,
     decision_for,
     example,
     labeller_for,
-    output_file,
+    make_folder,
 )
-from .output import pace, print_json, progress, promise_text, tally_for
-from .overwriting import (
-    ANNOTATIONS,
-    OutputGuard,
-    add_force,
-    csv_kind,
-    json_kind,
-    model_files,
-    output_option,
-    record_files,
-    summary_beside,
-)
+from .output import number_text, pace, progress, promise_text, tally_for
+from .overwriting import ANNOTATIONS, FileKind, add_force, csv_kind, json_kind, model_files
 
-_ANNOTATOR = "ecg"
-_KINDS = {
-    "atr": ANNOTATIONS,
-    "csv": csv_kind("a table of ecgfast classify", BEAT_FIELDS, more=True),
-    "json": json_kind("a result of ecgfast classify", "record", "fs", "model", "beats"),
-}
+if TYPE_CHECKING:
+    from ..runtime import Classifier
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -61,98 +52,158 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = example(
         "ecgfast classify mitdb/208 --output 208.csv\n"
-        "  ecgfast classify mitdb/208 --sensitivity V=0.95 --reject 0.05"
+        "  ecgfast classify mitdb/208 --sensitivity V=0.95 --reject 0.05\n"
+        "  ecgfast classify holter 'mitdb/2*' --output beats --format csv"
     )
-    parser.add_argument("record", help="WFDB record, or .edf, .bdf, .csv, .txt, .npy, .npz file")
+    add_records(parser)
     add_model(parser)
     add_lookahead(parser)
     add_decision(parser)
+    add_method(parser, classes=True)
     add_signal(parser)
     add_strict(parser)
     add_average_leads(parser)
-    add_output(parser, _ANNOTATOR)
+    add_output(parser, _Classify.annotator)
     add_force(parser)
     add_json(parser, "the summary")
 
 
 def run(args: argparse.Namespace) -> None:
     """Label beats, write them, and print a summary."""
-    report_nothing(_run(args), strict=args.strict)
+    run_each(args, _Classify(args), model_files(args.model))
 
 
-def _run(args: argparse.Namespace) -> int:
-    """Do the work; returns how many beats were found."""
-    begin = perf_counter()
-    decision = decision_for(args)
-    source = open_source(args.record, args.fs, args.leads, follow=args.follow)
-    name = Path(source.name).name
-    file, form = output_file(args.output, args.format, name, _ANNOTATOR)
-    inputs = [*record_files(args.record), *model_files(args.model)]
-    guard = OutputGuard(inputs, force=args.force)
-    guard.check(file, _KINDS[form], output_option(args))
-    labeller = labeller_for(source, args, decision, average_leads=args.average_leads)
-    classifier = labeller.classifier
-    tally = tally_for(classifier)
-    beats = _beats(source, labeller, tally, name)
-    about = {
-        "record": name,
-        "fs": source.fs,
-        "leads": list(source.leads),
-        "average_leads": args.average_leads,
-        "model": str(args.model),
-        "form": classifier.form,
-        "runtime": classifier.backend,
-        "lookahead": args.lookahead,
-        **({"source": source.origin.to_dict()} if source.origin else {}),
-        **(
-            {"decision": list(labeller.rule.operating_points)}
-            if labeller.rule.operating_points
-            else {}
-        ),
+class _Classify:
+    """Labels and writes the beats of a recording; the model is loaded once."""
+
+    annotator = "ecg"
+    kinds: Mapping[str, FileKind] = {
+        "atr": ANNOTATIONS,
+        "csv": csv_kind("a table of ecgfast classify", BEAT_FIELDS, more=True),
+        "json": json_kind("a result of ecgfast classify", "record", "fs", "model", "beats"),
     }
-    if form == "csv":
-        write_csv(file, beats)
-    elif form == "json":
-        write_json(file, beats, about=about)
-    else:
-        _write_wfdb(file, beats, source.fs)
-    guard.report()
 
-    duration = (source.n_samples or 0) / source.fs
-    summary = tally.summary(name, source.fs, duration)
-    wall = perf_counter() - begin
-    with summary_beside(file):
-        if args.json:
-            print_json(
-                {
-                    **about,
-                    "summary": summary.to_dict(),
-                    "wall_s": wall,
-                    "real_time_factor": duration / wall,
-                    "output": str(file),
-                    "format": form,
-                }
-            )
-            return summary.beats
-        print(summary.text())
-        if source.origin is not None:
-            print(source.origin.text())
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self._decision = decision_for(args)
+        self._classifier: Classifier | None = None
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Headings of the printed table."""
+        return (*(f"{name:>7}" for name in self._names()), "heart rate", "bad quality")
+
+    def _names(self) -> tuple[str, ...]:
+        classifier = self._loaded()
+        names = classifier.classes
+        return (*names, REJECTED) if self._args.reject and classifier.output == "class" else names
+
+    def _loaded(self) -> Classifier:
+        if self._classifier is None:
+            self._classifier = classifier_for(self._args)
+        return self._classifier
+
+    def __call__(self, path: Path, place: Place, *, what: str, bar: bool) -> Result:
+        begin = perf_counter()
+        args = self._args
+        source = open_source(path, args.fs, args.leads, follow=args.follow)
+        name = Path(source.name).name
+        file, form = place(name)
+        classifier = self._loaded()
+        labeller = labeller_for(
+            source,
+            args,
+            self._decision,
+            classifier=classifier,
+            average_leads=args.average_leads,
+            method=args.method,
+        )
+        tally = tally_for(classifier)
+        beats = _beats(source, labeller, tally, what, bar=bar)
+        promises = labeller.rule.operating_points
+        about = {
+            "record": name,
+            "fs": source.fs,
+            "leads": list(source.leads),
+            "average_leads": args.average_leads,
+            "model": str(args.model),
+            "form": classifier.form,
+            "runtime": classifier.backend,
+            "lookahead": args.lookahead,
+            "method": args.method,
+            **({"source": source.origin.to_dict()} if source.origin else {}),
+            **({"decision": list(promises)} if promises else {}),
+        }
+        make_folder(file.parent)
+        if form == "csv":
+            write_csv(file, beats)
+        elif form == "json":
+            write_json(file, beats, about=about)
+        else:
+            _write_wfdb(file, beats, source.fs)
+
+        duration = (source.n_samples or 0) / source.fs
+        summary = tally.summary(name, source.fs, duration)
+        wall = perf_counter() - begin
         form_used = f", {classifier.form}" if classifier.form else ""
-        print(f"model       {args.model}{form_used}, on {classifier.backend}")
-        for promise in labeller.rule.operating_points:
-            print(f"decision    {promise_text(promise)}, in cross-validation")
-        print(f"time        {pace(duration, wall)}")
-        print(f"written     {file}")
-        print(NOT_A_DEVICE)
-    return summary.beats
+        lines = [
+            summary.text(),
+            *([source.origin.text()] if source.origin is not None else []),
+            f"model       {args.model}{form_used}, on {classifier.backend}",
+            *(f"decision    {promise_text(promise)}, in cross-validation" for promise in promises),
+            f"time        {pace(duration, wall)}",
+            f"written     {file}",
+            NOT_A_DEVICE,
+        ]
+        means = {name: numbers["mean"] for name, numbers in summary.values.items()}
+        counts = {name: summary.by_class.get(name, 0) for name in self._names()}
+        told = [
+            number_text(means[name], 1) if name in means else f"{count:,}"
+            for name, count in counts.items()
+        ]
+        return Result(
+            name=name,
+            beats=summary.beats,
+            fs=source.fs,
+            duration=duration,
+            leads=source.leads,
+            file=file,
+            facts={
+                **about,
+                "summary": summary.to_dict(),
+                "wall_s": wall,
+                "real_time_factor": duration / wall,
+                "output": str(file),
+                "format": form,
+            },
+            lines=lines,
+            figures={
+                "model": str(args.model),
+                "method": args.method,
+                "beats": summary.beats,
+                **(means or counts),
+                "heart_rate": summary.rate_mean,
+                "heart_rate_min": summary.rate_min,
+                "heart_rate_max": summary.rate_max,
+                "couplets": summary.couplets,
+                "runs": len(summary.runs),
+                "flutter_waves": summary.flutter_waves,
+                "bad_quality": summary.bad_quality,
+            },
+            cells=[
+                *(f"{text:>{max(7, len(name))}}" for text, name in zip(told, counts, strict=True)),
+                f"{number_text(summary.rate_mean, 0):>10}",
+                f"{100 * summary.bad_quality:9.1f} %",
+            ],
+        )
 
 
 def _beats(
-    source: ChunkSource, labeller: StreamingClassifier, tally: Tally, name: str
+    source: ChunkSource, labeller: StreamingClassifier, tally: Tally, what: str, *, bar: bool
 ) -> Iterator[Beat]:
     """The beats as they come, each counted; none is kept."""
     blocks = math.ceil((source.n_samples or 0) / source.fs / BLOCK_S) or None
-    for chunk in progress(source.chunks, total=blocks, what=name, unit="block"):
+    for chunk in progress(source.chunks, total=blocks, what=what, unit="block", bar=bar):
         beats = labeller.process(chunk)
         tally.add(beats)
         yield from beats

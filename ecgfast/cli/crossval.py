@@ -225,8 +225,8 @@ def _lines(recipe: Recipe, figures: dict[str, Any]) -> list[str]:
 
 def _page(recipe: Recipe, figures: dict[str, Any], table: Table, stem: str) -> str:
     """The table as Markdown."""
-    rows = [list(table.columns), ["---", *["---:"] * (len(table.columns) - 1)], *table.rows]
     lines = [f"# Candidates of {recipe.name}, side by side", "", *_lines(recipe, figures)]
     lines += ["", f"Made by: `{figures['command']}`", ""]
-    lines += [f"| {' | '.join(cell or ' ' for cell in row)} |" for row in rows]
-    return "\n".join([*lines, "", f"![The criterion of each fold]({stem}.png)", ""])
+    return "\n".join(
+        [*lines, table.markdown(), "", f"![The criterion of each fold]({stem}.png)", ""]
+    )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 
 from ..errors import InputError
 from ..records import demo_record
-from ..reports.summary import NOT_A_DEVICE
+from ..reports import NOT_A_DEVICE, strip_figure, strip_svg, write_page, write_strip
 from ..streaming import open_source
 from .options import add_json, add_lookahead, add_model, example, labeller_for
 from .output import beat_heading, beat_line, beat_row, pace, print_json, tally_for
 from .overwriting import PAGE, PICTURE, OutputGuard, add_force, model_files
 
+_TITLE = "ecgfast demo: synthetic ECG"
 _ORIGIN = (
     "This ECG is synthetic: McSharry's dynamical model (2003) with premature beats and noise. "
     "It is of no patient, and no figure of accuracy comes from it."
@@ -28,7 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast demo``."""
     parser.description = (
         "Stream a minute of synthetic ECG, find and label its beats, print them with a summary, "
-        "and write demo.png, a picture, and demo.html, a report. " + NOT_A_DEVICE
+        "and write demo.html, a page with a picture; also demo.png where Matplotlib is installed. "
+        + NOT_A_DEVICE
     )
     parser.epilog = example("ecgfast demo --output demo")
     parser.add_argument(
@@ -36,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path(),
         metavar="DIR",
-        help="folder for the two files, made if missing (default: the current folder)",
+        help="folder for the files, made if missing (default: the current folder)",
     )
     add_force(parser)
     add_model(parser)
@@ -46,10 +49,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Label the built-in recording, print the beats, and draw them."""
-    picture, page = args.output / "demo.png", args.output / "demo.html"
+    page = args.output / "demo.html"
+    picture = args.output / "demo.png" if find_spec("matplotlib") else None
     guard = OutputGuard(model_files(args.model), force=args.force)
-    guard.check(picture, PICTURE)
     guard.check(page, PAGE)
+    if picture is not None:
+        guard.check(picture, PICTURE)
     record = demo_record()
     source = open_source(record)
     labeller = labeller_for(source, args)
@@ -66,28 +71,30 @@ def run(args: argparse.Namespace) -> None:
         ("time", pace(record.duration, wall)),
     ]
 
-    # Drawing is late: it alone needs matplotlib, which takes a second to import on a Pi.
-    from ..reports import strip_figure, write_page, write_strip
-
     try:
         args.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{args.output}: cannot be made ({error.strerror})") from None
-    figure = strip_figure(
-        record.signal[:, 0],
-        record.fs,
-        beats,
-        title="ecgfast demo: synthetic ECG",
-        lead=record.leads[0],
-        note=f"{_CAPTION} {NOT_A_DEVICE}",
-    )
-    write_strip(picture, figure)
+    lead = record.signal[:, 0]
+    if picture is not None:
+        note = f"{_CAPTION} {NOT_A_DEVICE}"
+        write_strip(
+            picture,
+            strip_figure(lead, record.fs, beats, title=_TITLE, lead=record.leads[0], note=note),
+        )
     write_page(
         page,
         summary,
         beats,
-        figure=figure,
-        title="ecgfast demo: synthetic ECG",
+        picture=strip_svg(
+            lead,
+            record.fs,
+            beats,
+            lead=record.leads[0],
+            title=f"A minute of ECG with {len(beats)} labelled beats",
+        ),
+        caption=_CAPTION,
+        title=_TITLE,
         notes=[_ORIGIN],
         facts=facts,
     )
@@ -100,7 +107,7 @@ def run(args: argparse.Namespace) -> None:
                 "beats": [beat_row(beat) for beat in beats],
                 "wall_s": wall,
                 "real_time_factor": record.duration / wall,
-                "picture": str(picture),
+                "picture": None if picture is None else str(picture),
                 "report": str(page),
             }
         )
@@ -111,4 +118,6 @@ def run(args: argparse.Namespace) -> None:
     print(f"\n{summary.text()}")
     for heading, text in facts:
         print(f"{heading:<12}{text}")
-    print(f"picture     {picture}\nreport      {page}\n{NOT_A_DEVICE}")
+    if picture is not None:
+        print(f"picture     {picture}")
+    print(f"page        {page}\n{NOT_A_DEVICE}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
@@ -17,27 +18,21 @@ from ..core import BeatBatch, BeatStream
 from ..records import open_record, write_annotations
 from ..reports.summary import length
 from ..streaming.beat import Quality
-from .errors import report_nothing
-from .options import add_json, add_output, add_signal, add_strict, example, output_file
-from .output import pace, print_json, progress
-from .overwriting import (
-    ANNOTATIONS,
-    OutputGuard,
-    add_force,
-    csv_kind,
-    json_kind,
-    output_option,
-    record_files,
-    summary_beside,
+from .many import Place, Result, run_each
+from .options import (
+    add_json,
+    add_method,
+    add_output,
+    add_records,
+    add_signal,
+    add_strict,
+    example,
+    make_folder,
 )
+from .output import number_text, pace, progress
+from .overwriting import ANNOTATIONS, FileKind, add_force, csv_kind, json_kind
 
-_ANNOTATOR = "qrs"
 _FIELDS = ("sample", "time", "rr", "quality")
-_KINDS = {
-    "atr": ANNOTATIONS,
-    "csv": csv_kind("a table of ecgfast detect", _FIELDS),
-    "json": json_kind("a result of ecgfast detect", "record", "fs", "method", "beats"),
-}
 _BLOCK_S = 10.0
 
 # As in the summaries: a longer interval is a gap, and no heart rate.
@@ -52,17 +47,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "and ], its waves marked !, and have bit 64 set in the column quality. The recording is "
         "streamed, not loaded."
     )
-    parser.epilog = example("ecgfast detect mitdb/100 --output 100.csv")
-    parser.add_argument("record", help="WFDB record, or .edf, .bdf, .csv, .txt, .npy, .npz file")
+    parser.epilog = example(
+        "ecgfast detect mitdb/100 --output 100.csv\n"
+        "  ecgfast detect mitdb 'holter/**/*.edf' --output peaks"
+    )
+    add_records(parser)
     add_signal(parser)
     add_strict(parser)
-    parser.add_argument(
-        "--method",
-        choices=("neural", "adaptive", "pan-tompkins"),
-        default="adaptive",
-        help="adaptive (default); neural holds better on other hospitals' recordings, in about six "
-        "times the time; pan-tompkins is the fastest",
-    )
+    add_method(parser, classes=False)
     parser.add_argument(
         "--max-delay",
         type=float,
@@ -75,93 +67,115 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="BPM",
         help="highest heart rate that occurs, 300 (default) to 900 a minute, for small animals",
     )
-    add_output(parser, _ANNOTATOR)
+    add_output(parser, _Detect.annotator)
     add_force(parser)
     add_json(parser, "the summary")
 
 
 def run(args: argparse.Namespace) -> None:
     """Find R peaks, write them, and print a summary."""
-    report_nothing(_run(args), strict=args.strict)
+    run_each(args, _Detect(args))
 
 
-def _run(args: argparse.Namespace) -> int:
-    """Do the work; returns how many beats were found."""
-    begin = perf_counter()
-    source = open_record(args.record, fs=args.fs, leads=args.leads, follow=args.follow)
-    name = Path(source.name).name
-    file, form = output_file(args.output, args.format, name, _ANNOTATOR)
-    guard = OutputGuard(record_files(args.record), force=args.force)
-    guard.check(file, _KINDS[form], output_option(args))
-    # The same R peaks as a detector's, with flutter told.
-    stream = BeatStream(
-        source.fs,
-        method=args.method,
-        max_delay=args.max_delay,
-        leads=len(source.leads),
-        max_rate=args.max_rate,
-    )
-    blocks = math.ceil(source.duration / _BLOCK_S)
-    found = [
-        stream.process(block)
-        for block in progress(source.blocks(_BLOCK_S), total=blocks, what=name, unit="block")
-    ]
-    batch = BeatBatch.concatenate([*found, stream.flush()])
-    peaks = batch.r_sample
-    waves = (batch.quality & Quality.FLUTTER) > 0
-    begins, ends = _stretches(waves)
-    flutter = [
-        [float(peaks[a] / source.fs), float(peaks[b] / source.fs)]
-        for a, b in zip(begins, ends, strict=True)
-    ]
-    about = {
-        "record": name,
-        "fs": source.fs,
-        "duration": source.duration,
-        "leads": list(source.leads),
-        "method": args.method,
-        **({"source": source.origin.to_dict()} if source.origin else {}),
+class _Detect:
+    """Finds and writes the R peaks of a recording."""
+
+    annotator = "qrs"
+    kinds: Mapping[str, FileKind] = {
+        "atr": ANNOTATIONS,
+        "csv": csv_kind("a table of ecgfast detect", _FIELDS),
+        "json": json_kind("a result of ecgfast detect", "record", "fs", "flutter", "beats"),
     }
-    if form == "atr":
-        write_annotations(file, *_marks(peaks, waves), source.fs)
-    elif form == "csv":
-        _write_csv(file, batch, source.fs)
-    else:
-        _write_json(file, batch, source.fs, {**about, "flutter": flutter})
-    guard.report()
+    heads: Sequence[str] = ("heart rate", "flutter")
 
-    intervals = np.diff(peaks) / source.fs
-    intervals = intervals[(intervals <= _GAP_S) & ~waves[1:]]
-    rate = 60.0 / float(intervals.mean()) if len(intervals) else float("nan")
-    wall = perf_counter() - begin
-    with summary_beside(file):
-        if args.json:
-            print_json(
-                {
-                    **about,
-                    "beats": len(peaks),
-                    "heart_rate": rate,
-                    "flutter": flutter,
-                    "wall_s": wall,
-                    "real_time_factor": source.duration / wall,
-                    "output": str(file),
-                    "format": form,
-                }
-            )
-            return len(peaks)
-        print(f"recording   {name}, {length(source.duration)} at {source.fs:g} Hz")
-        print(f"leads       {', '.join(source.leads)}")
-        if source.origin is not None:
-            print(source.origin.text())
-        print(f"beats       {len(peaks):,} ({args.method})")
-        if math.isfinite(rate):
-            print(f"heart rate  {rate:.0f} a minute on average")
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+
+    def __call__(self, path: Path, place: Place, *, what: str, bar: bool) -> Result:
+        begin = perf_counter()
+        args = self._args
+        source = open_record(path, fs=args.fs, leads=args.leads, follow=args.follow)
+        name = Path(source.name).name
+        file, form = place(name)
+        # The same R peaks as a detector's, with flutter reported.
+        stream = BeatStream(
+            source.fs,
+            method=args.method,
+            max_delay=args.max_delay,
+            leads=len(source.leads),
+            max_rate=args.max_rate,
+        )
+        blocks = math.ceil(source.duration / _BLOCK_S)
+        steps = progress(source.blocks(_BLOCK_S), total=blocks, what=what, unit="block", bar=bar)
+        batch = BeatBatch.concatenate([*map(stream.process, steps), stream.flush()])
+        peaks = batch.r_sample
+        waves = (batch.quality & Quality.FLUTTER) > 0
+        begins, ends = _stretches(waves)
+        flutter = [
+            [float(peaks[a] / source.fs), float(peaks[b] / source.fs)]
+            for a, b in zip(begins, ends, strict=True)
+        ]
+        about = {
+            "record": name,
+            "fs": source.fs,
+            "duration": source.duration,
+            "leads": list(source.leads),
+            "method": args.method,
+            **({"source": source.origin.to_dict()} if source.origin else {}),
+        }
+        make_folder(file.parent)
+        if form == "atr":
+            write_annotations(file, *_marks(peaks, waves), source.fs)
+        elif form == "csv":
+            _write_csv(file, batch, source.fs)
+        else:
+            _write_json(file, batch, source.fs, {**about, "flutter": flutter})
+
+        intervals = np.diff(peaks) / source.fs
+        intervals = intervals[(intervals <= _GAP_S) & ~waves[1:]]
+        rate = 60.0 / float(intervals.mean()) if len(intervals) else math.nan
+        wall = perf_counter() - begin
+        lasted = sum(end - start for start, end in flutter)
+        lines = [
+            f"recording   {name}, {length(source.duration)} at {source.fs:g} Hz",
+            f"leads       {', '.join(source.leads)}",
+            *([source.origin.text()] if source.origin is not None else []),
+            f"beats       {len(peaks):,} ({args.method})",
+            *([f"heart rate  {rate:.0f} a minute on average"] if math.isfinite(rate) else []),
+        ]
         if flutter:
-            lasted = length(sum(end - begin for begin, end in flutter))
-            print(f"flutter     {len(flutter)} stretches of a wave without beats, {lasted} in all")
-        print(f"time        {pace(source.duration, wall)}")
-        print(f"written     {file}")
-    return len(peaks)
+            stretches = f"{len(flutter)} stretches of a wave without beats"
+            lines.append(f"flutter     {stretches}, {length(lasted)} in all")
+        lines += [f"time        {pace(source.duration, wall)}", f"written     {file}"]
+        return Result(
+            name=name,
+            beats=len(peaks),
+            fs=source.fs,
+            duration=source.duration,
+            leads=source.leads,
+            file=file,
+            facts={
+                **about,
+                "beats": len(peaks),
+                "heart_rate": rate,
+                "flutter": flutter,
+                "wall_s": wall,
+                "real_time_factor": source.duration / wall,
+                "output": str(file),
+                "format": form,
+            },
+            lines=lines,
+            figures={
+                "method": args.method,
+                "beats": len(peaks),
+                "heart_rate": rate,
+                "flutter_s": lasted,
+            },
+            cells=[
+                f"{number_text(rate, 0):>10}",
+                f"{length(lasted) if flutter else '-':>7}",
+            ],
+        )
 
 
 def _stretches(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from ..errors import EcgfastError
 from ..printable import PrintableStream
@@ -18,7 +20,9 @@ __all__ = [
     "EXIT_NOTHING",
     "EXIT_USAGE",
     "NothingFoundError",
+    "SomeFailedError",
     "UsageError",
+    "failure_line",
     "guarded",
     "report_nothing",
 ]
@@ -37,28 +41,36 @@ class NothingFoundError(Exception):
     """No beat in a recording, where ``--strict`` asks for one; the command ends with status 3."""
 
 
-def report_nothing(beats: int, *, strict: bool) -> None:
-    """Warn where no beat was found.
+class SomeFailedError(Exception):
+    """Some of several recordings could not be worked through; the command ends with status 1."""
+
+
+def report_nothing(beats: int, path: Path, args: argparse.Namespace) -> None:
+    """Warn where no beat was found in a recording.
 
     Parameters
     ----------
     beats : int
         Beats that were found.
-    strict : bool
-        Whether that is a failure.
+    path : Path
+        The recording.
+    args : Namespace
+        With ``fs``, ``leads``, ``follow`` and ``strict``.
 
     Raises
     ------
     NothingFoundError
-        If there are none and `strict` is true.
+        If there are none and ``--strict`` was given.
     """
     if beats:
         return
-    text = (
-        "no beat was found; check the sampling rate (--fs), which columns were read (--leads), and "
-        "that the signal is an ECG"
-    )
-    if strict:
+    from ..records import open_record
+    from ..streaming.nothing import LOOK_S, no_beats_text
+
+    source = open_record(path, fs=args.fs, leads=args.leads, follow=args.follow)
+    begin = next(source.blocks(LOOK_S))
+    text = no_beats_text(begin, source.fs, source.leads, rate_option="--fs", leads_option="--leads")
+    if args.strict:
         raise NothingFoundError(text)
     _say(f"ecgfast: warning: {text}")
 
@@ -123,7 +135,7 @@ def _guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
         if debug:
             _say(traceback.format_exc())
         where = "standard output: " if isinstance(error, OSError) and _output_fails() else ""
-        _say(f"{program}: {where}{_one_line(error)}")
+        _say(f"{program}: {where}{failure_line(error)}")
         if _output_fails():
             _give_up_output()
         if isinstance(error, NothingFoundError):
@@ -152,10 +164,10 @@ def _give_up_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _one_line(error: Exception) -> str:
-    """What went wrong, as one line."""
+def failure_line(error: Exception) -> str:
+    """What went wrong, as one line that spells options as the command line does."""
     text = " ".join(str(error).split())
-    if isinstance(error, (EcgfastError, UsageError, NothingFoundError)):
+    if isinstance(error, (EcgfastError, UsageError, NothingFoundError, SomeFailedError)):
         return _as_options(text)
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..extras import need_installed
 from . import evaluate_detector, evaluate_model
 from .errors import UsageError
 from .options import (
@@ -70,8 +71,10 @@ def run(args: argparse.Namespace) -> None:
 def _guard(args: argparse.Namespace, inputs: Sequence[str | Path]) -> OutputGuard:
     guard = OutputGuard(inputs, force=args.force)
     if args.html is not None:
+        need_installed(("jinja2",), "--html", "report")
         guard.check(args.html, PAGE, "--html")
     if args.work is not None:
+        need_installed(("matplotlib", "sklearn"), "--work", "train")
         for path in sorted((args.work / "scores").glob("*.json")):
             guard.check(path, SCORE, "--work", quiet=True)
     return guard

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from ..errors import RecordError
+from ..extras import need_installed
 from .options import add_data, add_json, data_folder, example
 from .output import print_json
 from .overwriting import CARD, MODEL, OutputGuard, add_force
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> None:
 
     if not args.model.is_file():
         raise RecordError(f"{args.model}: no such Keras model; make it with `ecgfast train`")
+    need_installed(("keras", "tensorflow"), "Exporting a model", "train")
     recipe = Recipe.load(args.recipe)
     name = args.name or recipe.name
     forms = tuple(args.form or ("float32", "int8"))

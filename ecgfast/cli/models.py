@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Collection
 from typing import Any
 
+from ..errors import ModelError
+from ..reports.table import Table
 from ..runtime import ModelCard, available_models
 from .options import add_json, example
 from .output import print_json
@@ -13,21 +16,34 @@ from .output import print_json
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast models``."""
-    parser.description = "List the built-in models, the files of each, and how good they are."
-    parser.epilog = example("ecgfast models")
+    parser.description = (
+        "List the built-in models; with NAME, show what one is for, its figures and its limits."
+    )
+    parser.epilog = example("ecgfast models beats")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="show this model in detail")
     add_json(parser, "the cards' main facts")
 
 
 def run(args: argparse.Namespace) -> None:
-    """List the models."""
+    """List the models, or show one."""
     cards = available_models()
+    if args.name is not None:
+        if args.name not in cards:
+            raise ModelError(
+                f"no built-in model {args.name!r}: choose one of {', '.join(cards) or 'none'}"
+            )
+        cards = {args.name: cards[args.name]}
     if args.json:
         print_json({name: _facts(card) for name, card in cards.items()})
         return
     if not cards:
         print("no built-in models in this installation")
         return
-    print("\n\n".join(_text(card) for card in cards.values()))
+    if args.name is not None:
+        print(_text(cards[args.name]))
+        return
+    print(_table(cards.values()).text())
+    print("\n`ecgfast models NAME` shows what a model is for, its figures and its limits")
 
 
 # Figures of training and choice, of baselines and of single steps: not what a model is judged by.
@@ -55,6 +71,21 @@ def _facts(card: ModelCard) -> dict[str, Any]:
     }
 
 
+def _table(cards: Collection[ModelCard]) -> Table:
+    forms = list(dict.fromkeys(form for card in cards for form in card.forms))
+    rows = []
+    for card in cards:
+        sizes = (
+            f"{card.forms[form]['bytes'] / 1e3:,.0f}" if form in card.forms else "-"
+            for form in forms
+        )
+        gives = " ".join(card.classes) + (f", {card.unit}" if card.unit else "")
+        network = card.architecture.get("name", "unknown")
+        rows.append([card.name, gives, network, f"{card.parameters:,}", *sizes])
+    columns = ["model", "gives", "network", "parameters", *(f"{form}, kB" for form in forms)]
+    return Table("", columns, rows, left=3)
+
+
 def _text(card: ModelCard) -> str:
     architecture = card.architecture.get("name", "unknown network")
     sizes = ", ".join(f"{form} {entry['bytes'] / 1e3:.0f} kB" for form, entry in card.forms.items())
@@ -66,6 +97,7 @@ def _text(card: ModelCard) -> str:
     ]
     shown = [text for title, text in _metrics(card.metrics) if not _ASIDE.search(title)]
     lines += [f"  figures   {text}" for text in shown]
+    lines += [f"  limits    {limit}" for limit in card.limits]
     if len(shown) < len(_metrics(card.metrics)):
         lines.append("  more      with --json")
     return "\n".join(lines)

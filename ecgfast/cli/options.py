@@ -7,46 +7,69 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import InputError
 from ..runtime.decision import REJECTED, Decision
 from .errors import UsageError
 
 if TYPE_CHECKING:
+    from ..runtime import Classifier
     from ..streaming import ChunkSource, StreamingClassifier
 
 __all__ = [
     "DECISION_OPTIONS",
+    "METHODS",
     "add_average_leads",
     "add_data",
     "add_decision",
     "add_json",
     "add_lookahead",
+    "add_method",
     "add_model",
     "add_output",
+    "add_records",
     "add_signal",
     "add_strict",
+    "check_annotator",
+    "classifier_for",
     "data_folder",
     "decision_for",
     "example",
+    "extension",
+    "file_stem",
+    "is_or_will_be_folder",
     "labeller_for",
     "lead_list",
     "lead_list_or_all",
     "lead_list_text",
+    "make_folder",
     "name_list",
     "output_file",
     "refuse_options",
     "seconds",
 ]
 
+Method: TypeAlias = Literal["adaptive", "neural", "pan-tompkins"]
+
 #: What `add_decision` adds, as names of the parsed arguments.
 DECISION_OPTIONS = ("sensitivity", "positive_predictivity", "reject")
 
-#: Extensions that name a format; every other one is a WFDB annotator's name.
+# Extensions that name a format.
 _FORMAT_OF = {".csv": "csv", ".json": "json"}
 
 _FORMATS = ("atr", "csv", "json")
+
+# Bytes of a file name that is made up, at most: systems take 255.
+_NAME_MAX = 200
+
+# Extensions that WFDB programs and databases give to annotation files of beats.
+_ANNOTATORS = (
+    ".ann .ari .atr .beat .beats .ecg .eqrs .gqrs .jqrs .man .qrs .qrsc .reviewed .wqrs .xqrs"
+)
+
+#: How R peaks are found, the default first.
+METHODS: tuple[Method, ...] = ("adaptive", "neural", "pan-tompkins")
 
 
 def example(command: str) -> str:
@@ -174,6 +197,25 @@ def add_lookahead(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_method(parser: argparse.ArgumentParser, *, classes: bool) -> None:
+    """Add ``--method``.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+    classes : bool
+        Whether the command labels beats too.
+    """
+    text = (
+        "how R peaks are found: adaptive (default) is the most accurate on MIT-BIH; neural holds "
+        "better on other hospitals' and devices' recordings, small complexes and pauses, in about "
+        "six times the time; pan-tompkins is the fastest"
+    )
+    if classes:
+        text += "; the figures of the built-in models' classes are of adaptive"
+    parser.add_argument("--method", choices=METHODS, default=METHODS[0], help=text)
+
+
 def add_decision(parser: argparse.ArgumentParser) -> None:
     """Add ``--sensitivity``, ``--positive-predictivity`` and ``--reject``."""
     for by, what in (
@@ -226,6 +268,21 @@ def decision_for(args: argparse.Namespace) -> Decision:
         raise UsageError(str(error)) from None
 
 
+class _Output(argparse.Action):
+    """Stores a path, and whether it was written as a folder, with a separator at its end."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        separators = tuple(filter(None, (os.sep, os.altsep)))
+        setattr(namespace, self.dest, Path(values).expanduser())
+        namespace.output_is_folder = values.endswith(separators)
+
+
 def add_output(parser: argparse.ArgumentParser, annotator: str) -> None:
     """Add ``--output`` and ``--format``.
 
@@ -235,13 +292,14 @@ def add_output(parser: argparse.ArgumentParser, annotator: str) -> None:
     annotator : str
         Extension of a WFDB annotation file whose name is made up.
     """
+    parser.set_defaults(output_is_folder=False)
     parser.add_argument(
         "--output",
-        type=Path,
+        action=_Output,
         metavar="PATH",
-        help=f"file to write, or a folder to write RECORD.{annotator} into "
-        f"(default: RECORD.{annotator} in the current folder); with /dev/stdout the summary goes "
-        "to standard error",
+        help=f"file to write (.csv, .json, or an annotation file such as .{annotator}), or a "
+        f"folder to write RECORD.{annotator} into; folders are made (default: the current folder); "
+        "with /dev/stdout the summary goes to standard error",
     )
     parser.add_argument(
         "--format",
@@ -250,12 +308,47 @@ def add_output(parser: argparse.ArgumentParser, annotator: str) -> None:
     )
 
 
+def add_records(parser: argparse.ArgumentParser) -> None:
+    """Add the recordings, one or several, and ``--summary``."""
+    parser.add_argument(
+        "record",
+        nargs="+",
+        metavar="RECORD",
+        help="WFDB record, or a file such as .edf, .csv or .npz; several of them; a folder, which "
+        "is searched with the folders in it; or a quoted pattern such as 'mitdb/2*' or "
+        "'data/**/*.edf'. With several recordings --output is a folder for a file of each, and a "
+        "recording that fails stops no other",
+    )
+    parser.add_argument(
+        "--summary",
+        type=Path,
+        metavar="FILE",
+        help="with several recordings: the table of all of them, .csv or .json (default: "
+        "summary.csv beside their files)",
+    )
+
+
+def classifier_for(args: argparse.Namespace) -> Classifier:
+    """The model that ``--model`` and ``--form`` ask for.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be used.
+    """
+    from ..runtime import Classifier
+
+    return Classifier(args.model, form=args.form)
+
+
 def labeller_for(
     source: ChunkSource,
     args: argparse.Namespace,
     decision: Decision | None = None,
     *,
+    classifier: Classifier | None = None,
     average_leads: bool = False,
+    method: Method = METHODS[0],
 ) -> StreamingClassifier:
     """The stream and model that ``--model``, ``--form`` and ``--lookahead`` ask for.
 
@@ -264,35 +357,37 @@ def labeller_for(
     ModelError
         If the model cannot be used.
     """
-    from ..runtime import Classifier
     from ..streaming import StreamingClassifier
 
-    classifier = Classifier(args.model, form=args.form)
     return StreamingClassifier(
-        classifier,
+        classifier_for(args) if classifier is None else classifier,
         source.fs,
         leads=len(source.leads),
         average_leads=average_leads,
         lookahead=args.lookahead,
+        method=method,
         decision=decision,
     )
 
 
 def output_file(
-    output: Path | None, form: str | None, name: str, annotator: str
+    output: Path | None, form: str | None, name: str, annotator: str, *, is_folder: bool = False
 ) -> tuple[Path, str]:
     """Where to write, and in which format.
 
     Parameters
     ----------
     output : path or None
-        What the user gave: a file, a folder, or nothing for the current folder.
+        What the user gave: a file, a folder, or nothing for the current folder. What is not there
+        and has no extension is a folder to be made.
     form : {"atr", "csv", "json"} or None
         What the user gave; None goes by the file's extension.
     name : str
         The recording's name, for a file name that is made up.
     annotator : str
         Extension of a WFDB annotation file whose name is made up.
+    is_folder : bool
+        Whether the user wrote a separator at the end.
 
     Returns
     -------
@@ -302,26 +397,80 @@ def output_file(
     Raises
     ------
     UsageError
-        If extension and format contradict each other, or the folder is not there.
+        If extension and format contradict each other, or the extension names no format.
     """
-    if output is None or output.is_dir():
+    if output is None or is_folder or is_or_will_be_folder(output):
         form = form or "atr"
-        stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in name) or "record"
-        file = (output or Path()) / f"{stem}.{annotator if form == 'atr' else form}"
-    else:
-        file = output
-        by_name = _FORMAT_OF.get(file.suffix.lower(), "atr")
-        form = form or by_name
-        if form == "atr" and by_name != "atr":
-            raise UsageError(f"--output {file}: {file.suffix} is no extension for --format atr")
-    if not file.parent.is_dir():
-        raise UsageError(f"--output {file}: there is no folder {file.parent}; make it first")
-    if form == "atr" and not file.suffix[1:].isalpha():
+        return (output or Path()) / f"{file_stem(name)}.{extension(form, annotator)}", form
+    by_name = _FORMAT_OF.get(output.suffix.lower())
+    if form == "atr" and by_name is not None:
+        raise UsageError(f"--output {output}: {output.suffix} is no extension for --format atr")
+    form = form or by_name
+    if form is None:
+        others = ", .csv or .json (--format atr takes any other extension of letters)"
+        check_annotator(output, annotator, others)
+        form = "atr"
+    elif form == "atr" and not output.suffix[1:].isalpha():
         raise UsageError(
-            f"--output {file}: an annotation file needs an extension of letters, "
-            f"such as .{annotator}; for a folder, make it first"
+            f"--output {output}: an annotation file needs an extension of letters, such as "
+            f".{annotator}"
         )
-    return file, form
+    return output, form
+
+
+def is_or_will_be_folder(path: Path) -> bool:
+    """Whether an output is a folder, or is to be made as one: a new name without extension."""
+    return path.is_dir() or not (path.suffix or os.path.lexists(path))
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of an output, with those above it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made ({error.strerror}); check --output") from None
+
+
+def file_stem(name: str) -> str:
+    """A recording's name as one of a file that every system takes."""
+    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+    return stem.encode()[:_NAME_MAX].decode(errors="ignore") or "record"
+
+
+def extension(form: str, annotator: str) -> str:
+    """Extension of a file whose name is made up."""
+    return annotator if form == "atr" else form
+
+
+def check_annotator(output: Path, annotator: str, others: str = "") -> None:
+    """Refuse a file that an annotation file would not be expected in.
+
+    Parameters
+    ----------
+    output : Path
+    annotator : str
+        A usual extension, for the message.
+    others : str
+        What else the command writes, for the message.
+
+    Raises
+    ------
+    UsageError
+        If its extension is no usual name of an annotator.
+    """
+    if output.suffix.lower() in _ANNOTATORS.split():
+        return
+    what = output.suffix or output.name
+    raise UsageError(
+        f"--output {output}: {what} names no output of this command; give an annotation file such "
+        f"as {output.stem or 'record'}.{annotator}{others}"
+    )
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

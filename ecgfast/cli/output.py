@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from ..runtime.decision import REJECTED
 
@@ -21,6 +21,7 @@ __all__ = [
     "beat_heading",
     "beat_line",
     "beat_row",
+    "notice",
     "number_text",
     "pace",
     "print_json",
@@ -126,7 +127,21 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
     print(json.dumps(as_json(value), indent=indent, ensure_ascii=False, allow_nan=False))
 
 
-def progress(items: Iterable[T], *, total: float | None, what: str, unit: str) -> Iterator[T]:
+def notice(text: str, *, file: TextIO | None = None) -> None:
+    """Print a line beside a progress bar; on standard error unless `file` says otherwise."""
+    out = file or sys.stderr
+    if "tqdm" in sys.modules and sys.stderr.isatty():
+        from tqdm import tqdm
+
+        tqdm.write(text, file=out)
+        out.flush()
+        return
+    print(text, file=out, flush=True)
+
+
+def progress(
+    items: Iterable[T], *, total: float | None, what: str, unit: str, bar: bool = True
+) -> Iterator[T]:
     """Yield `items`, with a bar on standard error where that is a terminal.
 
     Parameters
@@ -137,13 +152,14 @@ def progress(items: Iterable[T], *, total: float | None, what: str, unit: str) -
         Number of steps, where known.
     what, unit : str
         What is going on, and what a step is.
+    bar : bool
+        False for none.
     """
-    if not sys.stderr.isatty() or find_spec("tqdm") is None:
+    if not bar or not sys.stderr.isatty() or find_spec("tqdm") is None:
         yield from items
         return
     from tqdm import tqdm
 
     # The bar moves the cursor itself, on the stream behind the one that allows no such thing.
     screen = getattr(sys.stderr, "stream", sys.stderr)
-    bar = tqdm(items, total=total, desc=what, unit=unit, leave=False, delay=0.5, file=screen)
-    yield from bar
+    yield from tqdm(items, total=total, desc=what, unit=unit, leave=False, delay=0.5, file=screen)

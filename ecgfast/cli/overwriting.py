@@ -17,7 +17,9 @@ from typing import Any
 
 from .._files import descriptor_of
 from ..errors import EcgfastError
+from ..records.finding import record_files
 from ..records.wfdb_annotations import END, decode_annotations, encode_start
+from ..reports.pdf import PDF_END
 from .annotations import OWN_CODES
 from .errors import UsageError
 
@@ -28,6 +30,7 @@ __all__ = [
     "LIVE",
     "MODEL",
     "PAGE",
+    "PDF",
     "PICTURE",
     "RUN_FILE",
     "SCORE",
@@ -51,9 +54,6 @@ _JSON_MAX = 1 << 27
 
 # A week of beats takes 3 MB.
 _ANNOTATIONS_MAX = 1 << 26
-
-# A header of 40,000 signals takes 4 MB; more is not looked through for names of files.
-_HEADER_MAX = 1 << 23
 
 # Files that inputs are compared by: device and number.
 _Identity = tuple[int, int]
@@ -150,6 +150,11 @@ def _is_page(path: Path) -> bool:
     return head.startswith(b"<!DOCTYPE html>") and b"<footer>Made by ecgfast " in tail
 
 
+def _is_pdf(path: Path) -> bool:
+    head, tail = _ends(path)
+    return head.startswith(b"%PDF-") and tail.endswith(PDF_END)
+
+
 def json_kind(name: str, *keys: str) -> FileKind:
     """A JSON object of ours, known by its members."""
     return FileKind(name, lambda path: set(keys) <= _json(path).keys())
@@ -191,55 +196,13 @@ MODEL = FileKind("a model of ecgfast with its card", _is_model)
 DATA_SET = FileKind("a data set of ecgfast prepare", _is_data_set)
 PICTURE = FileKind("a picture of ecgfast", _is_picture)
 PAGE = FileKind("a page of ecgfast", _is_page)
+PDF = FileKind("a printed page of ecgfast", _is_pdf)
 SCORE = json_kind("a score of ecgfast evaluate", "title", "classes")
 RUN_FILE = FileKind("a file of an earlier run", _is_of_run)
 LIVE = FileKind("a recording", lambda path: False, "a recording made live is not replaced")
 
 
 # ------------------------------------------------------------------ inputs
-
-
-def record_files(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield every file that a recording is read from.
-
-    Parameters
-    ----------
-    path : str or path
-        As for `ecgfast.records.open_record`.
-
-    Yields
-    ------
-    Path
-        Of a WFDB record its header, signal files, segments and reference annotations; otherwise
-        the file itself. Some may not exist.
-    """
-    where = Path(path).expanduser()
-    yield where
-    if not where.name:
-        return
-    for header in {where, where.with_name(f"{where.name}.hea"), where.with_suffix(".hea")}:
-        if header.suffix.lower() == ".hea":
-            yield from _of_header(header, segments=True)
-
-
-def _of_header(header: Path, *, segments: bool) -> Iterator[Path]:
-    try:
-        if not header.is_file() or header.stat().st_size > _HEADER_MAX:
-            return
-        text = header.read_text("utf-8", "replace")
-    except OSError:
-        return
-    yield header
-    yield header.with_suffix(".atr")
-    lines = [line.split() for line in text.splitlines() if line.strip() and line[:1] != "#"]
-    several = bool(lines) and "/" in lines[0][0]
-    for fields in lines[1:]:
-        if "\0" in fields[0]:
-            continue
-        if not several:
-            yield header.parent / fields[0]
-        elif segments:
-            yield from _of_header(header.parent / f"{fields[0]}.hea", segments=False)
 
 
 def model_files(model: str | os.PathLike[str]) -> Iterator[Path]:
@@ -319,6 +282,27 @@ class OutputGuard:
             elif identity := _identity(path):
                 self._inputs.setdefault(identity, str(path))
 
+    def check_input(self, path: Path, option: str = "--output") -> None:
+        """Refuse an output that is an input.
+
+        Parameters
+        ----------
+        path : Path
+            File that is to be written.
+        option : str
+            The option that names it, for messages.
+
+        Raises
+        ------
+        UsageError
+            If the file is an input.
+        """
+        identity = None if descriptor_of(path) is not None else _identity(path)
+        if identity is not None and identity in self._inputs:
+            same = self._inputs[identity]
+            which = "is read as input" if same == str(path) else f"is the input {same}"
+            raise UsageError(f"{option} {path}: {which}; give another file")
+
     def check(
         self, path: Path, kind: FileKind, option: str = "--output", *, quiet: bool = False
     ) -> bool:
@@ -347,13 +331,10 @@ class OutputGuard:
             kind, and ``--force`` was not given.
         """
         path = path.expanduser()
+        self.check_input(path, option)
         identity = None if descriptor_of(path) is not None else _identity(path)
         if identity is None:  # new, or written through; a folder is refused by the writer
             return False
-        if identity in self._inputs:
-            same = self._inputs[identity]
-            which = "is read as input" if same == str(path) else f"is the input {same}"
-            raise UsageError(f"{option} {path}: {which}; give another file")
         if identity in (_identity(1), _identity(2)):
             raise UsageError(
                 f"{option} {path}: is where standard output or standard error goes; give another "

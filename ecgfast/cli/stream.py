@@ -31,11 +31,14 @@ from .options import (
     add_average_leads,
     add_decision,
     add_lookahead,
+    add_method,
     add_model,
     add_signal,
+    check_annotator,
     decision_for,
     example,
     labeller_for,
+    make_folder,
 )
 from .output import beat_heading, beat_line, beat_row, print_json, promise_text
 from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
@@ -106,6 +109,7 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
     add_model(parser)
     add_lookahead(parser)
     add_decision(parser)
+    add_method(parser, classes=True)
     add_signal(parser)
     add_average_leads(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object a line")
@@ -122,6 +126,9 @@ def run(args: argparse.Namespace) -> None:
 def _run(args: argparse.Namespace, stop: _Stop) -> None:
     _check(args)
     guard = _guard(args)
+    if args.output is not None:
+        guard.check_input(args.output)
+        check_annotator(args.output, "ecg")
     replace = args.output is not None and guard.check(args.output, LIVE)
     decision = decision_for(args)
     with ExitStack() as stack:
@@ -131,9 +138,12 @@ def _run(args: argparse.Namespace, stop: _Stop) -> None:
         if live is None:  # interrupted before the first sample
             return
         stack.callback(live.close)
-        labeller = labeller_for(live.source, args, decision, average_leads=args.average_leads)
+        labeller = labeller_for(
+            live.source, args, decision, average_leads=args.average_leads, method=args.method
+        )
         file = None
         if args.output is not None:
+            make_folder(args.output.parent)
             file = stack.enter_context(AnnotationFile(args.output, live.source.fs, replace=replace))
             guard.report()
         for promise in () if args.json else labeller.rule.operating_points:

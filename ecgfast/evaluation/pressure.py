@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from tabulate import tabulate
 
 from ..errors import InputError
 
@@ -282,6 +283,12 @@ def damped_changes(
     return told
 
 
+_COLUMNS = (
+    *("ME ± SD", "MAE", "<=5 %", "<=10 %", "<=15 %", "BHS", "ISO", "MAE moved"),
+    "gain in MAE [95 %]",
+)
+
+
 @dataclass(frozen=True, eq=False)
 class PressureScores:
     """A model and what needs no ECG, side by side on the same windows.
@@ -364,36 +371,34 @@ class PressureScores:
         str
         """
         facts = self.to_dict()
-        wide = max(len(name) for name in self.told)
-        lines = [
+        parts = [
             f"{self.heading}: {facts['windows']} windows of {facts['records']} records in "
             f"{facts['groups']} groups"
         ]
-        head = f"{'':{wide}s}   ME ± SD         MAE  <=5 <=10 <=15 %  BHS ISO"
         for i, output in enumerate(self.outputs):
-            lines.append(f"{output:{wide}s}{head[wide:]}  MAE moved  gain in MAE [95 %]")
-            moved = int(self.moved[:, i].sum())
-            for name, told in self.told.items():
-                found = agreement(self.measured[:, i], told[:, i])
-                lines.append(f"{name:{wide}s} {_cells(found)} {self._rest(i, name, told)}")
-            lines.append(f"{'':{wide}s} moved: {moved} windows")
-        return "\n".join(lines)
+            rows = [[name, *self._cells(i, name)] for name in self.told]
+            heads = [output, *_COLUMNS]
+            align = ["left", *["right"] * len(_COLUMNS)]
+            parts += [
+                tabulate(rows, heads, "plain", disable_numparse=True, colalign=align),
+                f"moved: {int(self.moved[:, i].sum())} windows",
+            ]
+        return "\n".join(parts)
 
-    def _rest(self, i: int, name: str, told: Floats) -> str:
-        moved = self.moved[:, i]
-        cells = f"{'-':>9s}"
-        if moved.any():
-            cells = f"{agreement(self.measured[moved, i], told[moved, i]).mae:9.2f}"
+    def _cells(self, i: int, name: str) -> list[str]:
+        """What stands under `_COLUMNS`."""
+        measured, told, moved = self.measured[:, i], self.told[name][:, i], self.moved[:, i]
+        found = agreement(measured, told)
+        cells = [
+            f"{found.mean_error:+.2f} ± {found.deviation:.2f}",
+            f"{found.mae:.2f}",
+            *(f"{100 * share:.0f}" for share in found.within),
+            found.grade,
+            "yes" if found.within_iso else "no",
+            f"{agreement(measured[moved], told[moved]).mae:.2f}" if moved.any() else "-",
+        ]
         if name == next(iter(self.told)):
-            return cells
+            return [*cells, ""]
         gain = self.gain(name, i)
         interval = f"[{gain.low:+.2f}, {gain.high:+.2f}]"
-        return f"{cells}  {gain.mmhg:+.2f} {interval} {100 * gain.share:+.1f} %"
-
-
-def _cells(found: Agreement) -> str:
-    within = " ".join(f"{100 * share:4.0f}" for share in found.within)
-    return (
-        f"{found.mean_error:+6.2f} ± {found.deviation:5.2f} {found.mae:7.2f} {within}"
-        f"     {found.grade}   {'yes' if found.within_iso else 'no':3s}"
-    )
+        return [*cells, f"{gain.mmhg:+.2f} {interval} {100 * gain.share:+.1f} %"]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +16,7 @@ import numpy.typing as npt
 from ..errors import RecordError
 from .units import to_seconds
 
-__all__ = ["Clock", "count_for", "read_clock", "start_of", "unit_of_clock"]
+__all__ = ["Clock", "Stamps", "count_for", "read_clock", "start_of", "unit_of_clock"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -21,7 +24,13 @@ Floats = npt.NDArray[np.float64]
 _LOWEST, _HIGHEST = 25.0, 5_000.0
 
 # Seconds of a gap that is filled with missing samples: a longer one parts two recordings.
-_LONGEST_GAP_S = 86_400.0
+__LONGEST_GAP_S = 86_400.0
+
+# Stamps of an even clock that are looked at one by one; stamps packed at a time, and by what they
+# are multiplied to be whole numbers.
+_LONG = 4096
+_BLOCK = 1 << 17
+_SCALES = (1.0, 1e3, 1e6, 1e1, 1e2, 1e4, 1e5, 1e7, 1e8, 1e9)
 
 # What clocks wrap at, in their own counts; a time of day wraps at midnight.
 _WRAPS = (1 << 16, 1 << 24, 1 << 32)
@@ -57,6 +66,83 @@ class Clock:
     notes: tuple[str, ...]
 
 
+class Stamps:
+    """Time stamps of a long recording, held in few bytes each and returned exactly.
+
+    Stamps of a file are decimal numbers that climb by almost equal steps: a block of them is held
+    as its first, a scale and small steps, or as nothing but one step where all are the same.
+    """
+
+    def __init__(self, stamps: Floats | None = None) -> None:
+        self._blocks: list[tuple[float, Any]] = []  # scale and steps; scale 0 means as they are
+        self._begins: list[int] = []
+        self._scale = 1.0
+        self._n = 0
+        if stamps is not None:
+            for begin in range(0, len(stamps), _BLOCK):
+                self.append(np.asarray(stamps[begin : begin + _BLOCK], np.float64))
+
+    def __len__(self) -> int:
+        return self._n
+
+    def append(self, stamps: Floats) -> None:
+        """Add stamps; the array may be used again."""
+        self._begins.append(self._n)
+        self._n += len(stamps)
+        with np.errstate(all="ignore"):
+            for scale in (self._scale, *(s for s in _SCALES if s != self._scale)):
+                whole = np.rint(stamps * scale)
+                # False too where one is missing.
+                if (np.abs(whole) < 2**53).all() and np.array_equal(whole / scale, stamps):
+                    self._scale = scale
+                    self._blocks.append((scale, _packed(whole)))
+                    return
+        self._blocks.append((0.0, stamps.copy()))
+
+    def blocks(self) -> Iterator[Floats]:
+        """Yield the stamps in order, block by block."""
+        for i in range(len(self._blocks)):
+            yield self._block(i)
+
+    def part(self, begin: int, end: int) -> Floats:
+        """Return stamps `begin` to `end`."""
+        end = min(end, self._n)
+        out = np.empty(max(0, end - begin))
+        for i in range(max(0, bisect_right(self._begins, begin) - 1), len(self._blocks)):
+            at = self._begins[i]
+            if at >= end:
+                break
+            block = self._block(i)[max(0, begin - at) : end - at]
+            out[max(0, at - begin) :][: len(block)] = block
+        return out
+
+    def _block(self, i: int) -> Floats:
+        scale, held = self._blocks[i]
+        if scale == 0.0:
+            return np.asarray(held)
+        begin, steps, n = held
+        whole = np.empty(n)
+        whole[:1] = begin
+        if n > 1:
+            whole[1:] = steps
+            np.cumsum(whole, out=whole)
+        return whole / scale
+
+
+def _packed(whole: Floats) -> tuple[float, Any, int]:
+    """Return the first of whole numbers, the steps between them (one where all are equal), n."""
+    if len(whole) < 2:
+        return float(whole[0]) if len(whole) else 0.0, 0.0, len(whole)
+    steps = np.diff(whole)
+    low, high = float(steps.min()), float(steps.max())
+    if low == high:
+        return float(whole[0]), low, len(whole)
+    for kind in (np.int8, np.int16, np.int32):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return float(whole[0]), steps.astype(kind), len(whole)
+    return float(whole[0]), steps, len(whole)
+
+
 def unit_of_clock(name: str, unit: str) -> float | None:
     """Return the seconds that one count of a clock lasts, where its name or unit says so."""
     stated = to_seconds(unit) if unit else None
@@ -89,7 +175,11 @@ def start_of(first: float) -> datetime | None:
 
 
 def read_clock(
-    stamps: Floats, count: float | None, name: str, label: str, rows: Floats | None = None
+    stamps: Floats | Stamps,
+    count: float | None,
+    name: str,
+    label: str,
+    rows: npt.NDArray[np.floating[Any]] | None = None,
 ) -> tuple[Clock | None, datetime | None, str]:
     """Find the sampling rate, the start and the gaps.
 
@@ -100,7 +190,7 @@ def read_clock(
 
     Parameters
     ----------
-    stamps : ndarray, shape (n,)
+    stamps : ndarray, shape (n,), or Stamps
         In counts.
     count : float or None
         Seconds that a count lasts; None to guess from the rate that comes of it.
@@ -123,7 +213,13 @@ def read_clock(
     RecordError
         If they go back, or do not climb evenly.
     """
-    t = np.array(stamps, np.float64)
+    if isinstance(stamps, Stamps):
+        even = _even(stamps)
+        if even is not None:
+            return _of_even(*even, count, label)
+        t = stamps.part(0, len(stamps))
+    else:
+        t = np.array(stamps, np.float64)
     if len(t) < 3:
         return None, None, ""
     bad = ~np.isfinite(t)
@@ -149,18 +245,9 @@ def read_clock(
     span = float(t[-1] - t[0])
     if not span > 0:
         return None, None, ""
-    unit = ""
     if count is None and np.all(np.diff(t) == 1):
         return None, None, ""  # it counts samples
-    if count is None:
-        # By the usual step: gaps and packets do not bend it.
-        usual = _usual_period(t)
-        fitting = [
-            (c, u) for c, u in _UNITS if usual * c > 0 and _LOWEST <= 1 / (usual * c) <= _HIGHEST
-        ]
-        count, unit = fitting[0] if fitting else (1.0, "seconds")
-        if count != 1.0:
-            notes.append(f"{label!r} is taken to count {unit}: nothing names its unit")
+    count, unit = _count(t, count, label, notes)
     start = start_of(float(t[0]) * count)
     t = (t - t[0]) * count
     if not 0 < t[-1] < math.inf:
@@ -172,7 +259,7 @@ def read_clock(
     lost = spans[-1][1] - spans[-1][0]
     if lost:
         longest = max(missing for _, missing in gaps) / fs
-        if longest > _LONGEST_GAP_S:
+        if longest > __LONGEST_GAP_S:
             raise RecordError(
                 f"{name}: has a gap of {longest / 3600:.1f} hours before sample "
                 f"{max(gaps, key=lambda g: g[1])[0] + 1}; split the file there"
@@ -182,6 +269,65 @@ def read_clock(
             "with missing samples"
         )
     return Clock(fs, len(t) + lost, keep, spans, tuple(notes)), start, unit
+
+
+def _count(t: Floats, count: float | None, label: str, notes: list[str]) -> tuple[float, str]:
+    """Return the seconds of a count, and the name of the unit where it had to be guessed."""
+    if count is not None:
+        return count, ""
+    # By the usual step: gaps and packets do not bend it.
+    usual = _usual_period(t)
+    fitting = [
+        (c, u) for c, u in _UNITS if usual * c > 0 and _LOWEST <= 1 / (usual * c) <= _HIGHEST
+    ]
+    count, unit = fitting[0] if fitting else (1.0, "seconds")
+    if count != 1.0:
+        notes.append(f"{label!r} is taken to count {unit}: nothing names its unit")
+    return count, unit
+
+
+def _even(stamps: Stamps) -> tuple[Floats, Floats, int] | None:
+    """Return every so-manieth stamp, the first ones, and how many there are.
+
+    None unless the stamps climb evenly throughout, as in most files: then these say as much as
+    all.
+    """
+    n = len(stamps)
+    if n <= _LONG:
+        return None
+    every = n // 2048
+    picked: list[Floats] = []
+    at, last, low, high = 0, math.nan, math.inf, -math.inf
+    for block in stamps.blocks():
+        if not len(block):
+            continue
+        steps = np.diff(block)
+        if at:
+            steps = np.append(steps, block[0] - last)
+        low = min(low, float(steps.min(initial=math.inf)))
+        high = max(high, float(steps.max(initial=-math.inf)))
+        if not (low > 0 and high < math.inf):
+            return None
+        picked.append(block[-at % every :: every].copy())
+        at, last = at + len(block), float(block[-1])
+    chosen = np.concatenate(picked)
+    mean = (last - float(chosen[0])) / (n - 1)
+    return (chosen, stamps.part(0, _LONG), n) if low > 0.2 * mean and high < 1.8 * mean else None
+
+
+def _of_even(
+    chosen: Floats, first: Floats, n: int, count: float | None, label: str
+) -> tuple[Clock | None, datetime | None, str]:
+    """Return what `read_clock` does of stamps that climb evenly."""
+    every = n // 2048
+    notes: list[str] = []
+    if count is None and np.all(np.diff(first) == 1) and np.all(np.diff(chosen) == every):
+        return None, None, ""  # it counts samples
+    count, unit = _count(first, count, label, notes)
+    fs = _rate(np.arange(0, n, every).astype(np.float64), (chosen - chosen[0]) * count)
+    if not fs < math.inf:
+        return None, None, ""
+    return Clock(fs, n, None, [(0, 0)], tuple(notes)), start_of(float(first[0]) * count), unit
 
 
 def _unwrap(t: Floats, count: float | None) -> None:
@@ -203,7 +349,9 @@ def _unwrap(t: Floats, count: float | None) -> None:
                 break
 
 
-def _first_of_repeated(t: Floats, rows: Floats | None) -> npt.NDArray[np.bool_] | None:
+def _first_of_repeated(
+    t: Floats, rows: npt.NDArray[np.floating[Any]] | None
+) -> npt.NDArray[np.bool_] | None:
     """Return the rows that are left without packets that came twice; None if none did."""
     falls = np.flatnonzero(np.diff(t) < 0) + 1
     if len(falls) and len(falls) <= 10_000:
@@ -256,7 +404,7 @@ def _rate_and_gaps(t: Floats, name: str, label: str) -> tuple[float, list[tuple[
     """Return the sampling rate, and the rows before which so many samples are missing."""
     even = float(t[-1]) / (len(t) - 1)
     steps = np.diff(t)
-    if steps.min() > 0.2 * even and steps.max() < 1.8 * even and len(t) > 4096:
+    if steps.min() > 0.2 * even and steps.max() < 1.8 * even and len(t) > _LONG:
         # Even steps throughout, as in most files: every thousandth stamp says as much as all.
         del steps
         every = len(t) // 2048

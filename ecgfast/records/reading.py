@@ -11,20 +11,31 @@ import numpy as np
 from ..errors import InputError, RecordError
 from ..printable import printable
 from .choosing import Choice, Leads, choose
-from .files import check_regular, damaged
+from .files import check_regular, damaged, open_regular
 from .opened import Opened
 from .record import FloatArray, Origin, Record, RecordSource, check_fs
 from .resampling import resampled
 from .units import UNKNOWN, to_millivolt, unit_kind
 
-__all__ = ["open_record", "read_record"]
+__all__ = ["SUFFIXES", "header_of", "open_record", "read_record"]
 
 _TEXT = (".csv", ".tsv", ".txt", ".json", ".asc", ".log")
-_ARRAY = (".npy", ".npz", ".mat")
+_ARRAY = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf")
+_PARQUET = (".parquet", ".pq")
+_SOUND = (".wav", ".flac", ".w64", ".rf64")
 _EDF = (".edf", ".bdf", ".rec")
+_ISHNE = (".ecg", ".hol")
+# Formats that are known by content; their usual extensions.
+_CLINICAL = {
+    ".dcm": "DICOM", ".dicom": "DICOM", ".scp": "SCP-ECG", ".xml": "XML", ".aecg": "XML",
+}  # fmt: skip
+
+#: Extensions of files that are recordings; `_open` reads each of them.
+SUFFIXES = frozenset((".hea", *_TEXT, *_ARRAY, *_EDF, *_ISHNE, *_PARQUET, *_SOUND, *_CLINICAL))
 _KNOWN = (
     "WFDB (.hea), EDF or BDF (.edf, .bdf), ISHNE (.ecg), text (.csv, .tsv, .txt, also .gz), "
-    "arrays (.npy, .npz, .mat)"
+    "arrays (.npy, .npz, .mat, .h5, .parquet), WAV and FLAC, DICOM (.dcm), SCP-ECG (.scp), HL7 "
+    "aECG, GE MUSE or Philips XML (.xml)"
 )
 
 # Formats that are not read, by extension, with what makes one that is.
@@ -33,20 +44,15 @@ _SAVE2GDF = "convert it to EDF with BioSig's save2gdf"
 _CONVERTERS = {
     suffix: advice
     for suffixes, advice in (
-        (".h5 .hdf5 .hdf .nwb", "export the column with h5py and numpy.savez"),
-        (".parquet .feather .arrow", "export it with pandas.DataFrame.to_csv"),
+        (".nwb", "export the column with h5py and numpy.savez"),
+        (".feather .arrow", "export it with pandas.DataFrame.to_parquet"),
         (".xls .xlsx .ods", "save the sheet as CSV"),
         (".pdf .png .jpg .jpeg .tif .tiff .svg", _PICTURE),
-        (".dcm .dicom", "export the waveform with pydicom: Dataset.waveform_array(0)"),
-        (".scp .gdf .vhdr .cnt .set", _SAVE2GDF),
-        (
-            ".xml .aecg",
-            "convert HL7 aECG, MUSE or Philips XML with ecgdatakit or BioSig's save2gdf",
-        ),
+        (".gdf .vhdr .eeg .cnt .set .mwf .mfer", _SAVE2GDF),
         (".acq", "convert it with bioread's acq2txt"),
         (".adicht", "export it from LabChart as text"),
         (".fit .gpx .tcx", "they hold heart rates and no ECG"),
-        (".wav .flac", "export the samples with soundfile and numpy.savez"),
+        (".mp3 .m4a .ogg .aac .amr", "compression for the ear loses the ECG; ask for a WAV file"),
     )
     for suffix in suffixes.split()
 }
@@ -68,7 +74,10 @@ def open_record(
     ----------
     path : str or path
         A WFDB record (with or without ``.hea``), or an ``.edf``, ``.bdf``, ``.ecg`` (ISHNE),
-        ``.csv``, ``.tsv``, ``.txt``, ``.npy``, ``.npz`` or ``.mat`` file; text also as ``.gz``.
+        ``.csv``, ``.tsv``, ``.txt``, ``.npy``, ``.npz``, ``.mat``, ``.h5``, ``.parquet`` or
+        ``.wav`` file; text also as ``.gz``.
+        DICOM, SCP-ECG, HL7 aECG, GE MUSE and Philips XML are known by their content (extra
+        ``formats``).
     fs : float, optional
         Sampling rate in Hz; needed only where the file does not carry it.
     leads : str, int, or sequence of these, optional
@@ -158,7 +167,7 @@ def _check_given(fs: float) -> None:
 def _open(path: Path, fs: float | None, follow: bool) -> Opened:
     """Open `path` with the reader that its name calls for."""
     suffix = path.suffix.lower()
-    header = _header_of(path)
+    header = header_of(path)
     if header is not None:
         from .wfdb_files import open_wfdb
 
@@ -183,22 +192,57 @@ def _open(path: Path, fs: float | None, follow: bool) -> Opened:
 
         with damaged(path, "an array file", "save it again"):
             return open_array(path)
+    if suffix in _PARQUET:
+        from .parquet_files import open_parquet
+
+        with damaged(path, "a Parquet file"):
+            return open_parquet(path, fs)
+    if suffix in _SOUND:
+        from .sound_files import open_sound
+
+        with damaged(path, "a sound file"):
+            return open_sound(path)
     if suffix in _EDF:
         from .edf_files import open_edf
 
         with damaged(path, "an EDF or BDF file"):
             return open_edf(path)
-    if suffix in (".ecg", ".hol"):
+    advice = _CONVERTERS.get(suffix)
+    if advice:
+        raise RecordError(f"{path}: {suffix} files are not read; {advice}")
+    clinical = _clinical(path, suffix)
+    if clinical is not None:
+        return clinical
+    if suffix in _ISHNE:
         from .ishne_files import open_ishne
 
         with damaged(path, "an ISHNE file"):
             return open_ishne(path)
     if suffix in (".dat", ".atr"):
         raise RecordError(f"{path}: its WFDB header {path.stem}.hea is missing; put it beside it")
-    advice = _CONVERTERS.get(suffix)
-    if advice:
-        raise RecordError(f"{path}: {suffix} files are not read; {advice}")
     raise RecordError(f"{path}: of an unknown format; known are {_KNOWN}")
+
+
+def _clinical(path: Path, suffix: str) -> Opened | None:
+    """Open a file of a clinical format, whose names say little; None if its content is none."""
+    from .clinical_files import is_scp, is_xml, open_scp, open_xml
+    from .dicom_files import is_dicom, open_dicom
+
+    with open_regular(path) as file:
+        head = file.read(256)
+    if is_dicom(head):
+        with damaged(path, "a DICOM file"):
+            return open_dicom(path)
+    if is_scp(head):
+        with damaged(path, "an SCP-ECG file"):
+            return open_scp(path)
+    if is_xml(head):
+        with damaged(path, "an XML file of an ECG"):
+            return open_xml(path)
+    named = _CLINICAL.get(suffix)
+    if named:
+        raise RecordError(f"{path}: is no {named} file; check that it was exported as one")
+    return None
 
 
 def _glob_escape(name: str) -> str:
@@ -206,7 +250,7 @@ def _glob_escape(name: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
-def _header_of(path: Path) -> Path | None:
+def header_of(path: Path) -> Path | None:
     """Return the WFDB header that `path` stands for, if it exists."""
     suffix = path.suffix.lower()
     if suffix == ".hea" and path.exists():

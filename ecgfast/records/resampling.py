@@ -33,8 +33,8 @@ def resampled(
     """Return a source of samples from 100 to 2000 Hz.
 
     Rates below are multiplied and rates above divided by the least whole number that leads into
-    the range, with the linear-phase low-pass filter of `scipy.signal.resample_poly`; a sample's
-    value does not depend on the blocks in which it is read.
+    the range, with the linear-phase low-pass filter of `scipy.signal.resample_poly` (a sinc in a
+    Kaiser window); a sample's value does not depend on the blocks in which it is read.
 
     Parameters
     ----------
@@ -73,14 +73,11 @@ def _resampler(
     fetch: Callable[[int, int], FloatArray], n_samples: int, up: int, down: int
 ) -> Callable[[int, int], FloatArray]:
     reach = _REACH * max(up, down)  # samples of the filter's half, at `up` times the stored rate
-    taps: list[np.ndarray] = []
+    place = np.arange(-reach, reach + 1)
+    taps = np.sinc(place / max(up, down)) * np.kaiser(len(place), 5.0)
+    taps *= up / taps.sum()
 
     def fetch_resampled(start: int, stop: int) -> FloatArray:
-        from scipy import signal
-
-        if not taps:
-            width = 2 * reach + 1
-            taps.append(up * signal.firwin(width, 1 / max(up, down), window=("kaiser", 5.0)))
         # From a sample that both rates share, with what the filter reaches on both sides.
         margin = -(-reach // up) + 1
         first = max(0, start * down // up - margin) // down * down
@@ -88,12 +85,13 @@ def _resampler(
         stored = fetch(first, last).astype(np.float64)
         missing = ~np.isfinite(stored)
         stored[missing] = 0.0
-        shift = first * up // down
-        # The filter is centred: its half is cut off the front.
-        offset = reach
-        dense = signal.upfirdn(taps[0], stored, up, 1, axis=0)[offset:]
-        at = (np.arange(start, stop) - shift) * down
-        out = dense[at]
+        dense = np.zeros((len(stored) * up + 2 * reach, stored.shape[1]))
+        dense[reach : len(dense) - reach : up] = stored
+        # One tap after the other: the sum has the same order, and so the same bits, in any block.
+        out = np.zeros((stop - start, stored.shape[1]))
+        begin = start * down - first * up
+        for i, tap in enumerate(taps):
+            out += tap * dense[begin + i :: down][: len(out)]
         if missing.any():
             nearest = np.minimum((np.arange(start, stop) * down + up // 2) // up, n_samples - 1)
             out[missing[np.clip(nearest - first, 0, len(stored) - 1)]] = np.nan

@@ -7,19 +7,18 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import RecordError
 from ._table import NUMBER, SKIP, TIME, parse_rows
-from .choosing import look_of, role_of
-from .clocks import Clock, count_for, read_clock, start_of, unit_of_clock
+from .choosing import role_of
+from .clocks import Clock, count_for, read_clock, unit_of_clock
 from .files import open_regular
 from .opened import Column, Opened, Values
+from .tables import Table, open_table
 from .text_head import LABEL, LABELLED, Head, encoding_of, read_head
 
 __all__ = ["open_text"]
@@ -29,12 +28,6 @@ _HEAD, _PIECE, _UNPACKED = 1 << 18, 1 << 22, 1 << 33
 
 # Share of lines that may be no samples (they count as missing ones), and how many always may.
 _MALFORMED = 0.01
-
-# Rows in which a column is looked at for a clock or a counter.
-_LOOKED = 4096
-
-# A rate of the head and one of the clock are the same up to this share.
-_SAME = 0.05
 
 
 def open_text(path: Path, fs: float | None = None) -> Opened:
@@ -69,11 +62,9 @@ def open_text(path: Path, fs: float | None = None) -> Opened:
         head = read_head(
             stream.start[:_HEAD].decode("utf-8", "replace"), len(stream.start) < _HEAD, name
         )
-        roles = [role_of(n, u) for n, u in zip(head.names, head.units, strict=True)]
-        _clocks_by_form(head, roles)
-        table = _Table(head, [role for role, _ in roles])
+        table = _TextTable(head)
         table.take(stream, name)
-    return _opened(path, head, table, fs)
+    return open_table(path, "text", table, fs)
 
 
 class _Text:
@@ -146,20 +137,13 @@ class _Text:
             yield LABEL.sub(b"", self._unfinished)
 
 
-class _Table:
-    """The numbers of a text file, column by column."""
+class _TextTable(Table):
+    """The numbers of a text file."""
 
-    def __init__(self, head: Head, roles: list[str]) -> None:
-        self.head = head
+    def __init__(self, head: Head) -> None:
+        super().__init__(head)
         of = {"words": SKIP, "time": TIME}
-        kinds = [of.get(kind, NUMBER) for kind in head.kinds]
-        self.kinds = np.array(kinds, np.int8)
-        # Stamps need double precision; samples come as float32 at most in the end.
-        self.exact = [
-            kind == TIME or role == "clock" for kind, role in zip(kinds, roles, strict=True)
-        ]
-        self.parts: list[list[npt.NDArray[Any]]] = [[] for _ in kinds]
-        self.rows = 0
+        self.kinds = np.array([of.get(kind, NUMBER) for kind in head.kinds], np.int8)
         self.malformed = 0
         self.first_malformed = ""
 
@@ -193,7 +177,7 @@ class _Table:
                     view[at:], separator, decimal, self.kinds, out, following is None,
                     self.head.day_first,
                 )  # fmt: skip
-                self._keep(out[:rows])
+                self.add(out[:rows].T)
                 begin = at + used
                 line += lines
                 at = begin
@@ -218,15 +202,11 @@ class _Table:
             raise RecordError(f"{name}: {self.first_malformed}; correct or remove it")
         if not self.rows:
             raise RecordError(f"{name}: holds a line of names and no samples; export it again")
-
-    def _keep(self, rows: npt.NDArray[np.float64]) -> None:
-        if not self.rows:
-            for i in range(rows.shape[1]):
-                self.exact[i] |= look_of(rows[:_LOOKED, i], None) in ("clock", "counter")
-        for i, exact in enumerate(self.exact):
-            if self.kinds[i] != SKIP:
-                self.parts[i].append(rows[:, i].astype(np.float64 if exact else np.float32))
-        self.rows += len(rows)
+        if self.malformed:
+            self.notes = [
+                f"{self.malformed} lines are no samples and count as missing "
+                f"({self.first_malformed})"
+            ]
 
     def _count(
         self,
@@ -250,174 +230,12 @@ class _Table:
             b"!",
             b"-",
         ):  # what an AD8232 sketch sends while a lead is off
-            self._keep(np.full((1, len(self.kinds)), np.nan))
+            self.add(np.full((len(self.kinds), 1), np.nan))
             return
         self.malformed += 1
-        self._keep(np.full((1, len(self.kinds)), np.nan))
+        self.add(np.full((len(self.kinds), 1), np.nan))
         if self.malformed > max(100, 2 * _MALFORMED * self.rows):
             raise RecordError(f"{name}: {self.first_malformed}; correct or remove it")
-
-    def column(self, i: int) -> npt.NDArray[Any]:
-        """Return one column as it is held."""
-        if self.kinds[i] == SKIP:
-            return np.full(self.rows, np.nan, np.float32)
-        if len(self.parts[i]) != 1:
-            self.parts[i] = [np.concatenate(self.parts[i])]
-        return self.parts[i][0]
-
-
-def _clocks_by_form(head: Head, roles: list[tuple[str, str]]) -> None:
-    """Have columns of times be clocks, and columns of words no signals."""
-    for i, kind in enumerate(head.kinds):
-        if kind == "time":
-            roles[i] = ("clock", "a clock by its form")
-        elif kind == "words":
-            roles[i] = ("other", "it holds words")
-
-
-def _opened(path: Path, head: Head, table: _Table, given: float | None) -> Opened:
-    """Tell clocks from signals, and make what is left columns."""
-    name = str(path)
-    roles: list[str] = []
-    for i, kind in enumerate(head.kinds):
-        role, why = role_of(head.names[i], head.units[i])
-        if kind == "time":
-            roles.append("clock")
-        elif kind == "words":
-            roles.append("words, no numbers")
-        elif role == "ecg" or (len(head.kinds) == 1 and role != "clock"):
-            roles.append("")
-        else:
-            look = look_of(table.column(i)[:_LOOKED], None)
-            if role == "clock":
-                roles.append("clock")
-            elif look in ("clock", "counter"):
-                roles.append(_clock_or_counter(table.column(i), role, look, name))
-            else:
-                roles.append("" if role in ("unclear", "counter") else why)
-    clock, fs, fs_from, start, notes = _time(path, head, table, roles, given)
-    n = table.rows if clock is None else clock.n_samples
-    if table.malformed:
-        notes.append(
-            f"{table.malformed} lines are no samples and count as missing ({table.first_malformed})"
-        )
-    columns = tuple(
-        Column(head.names[i], head.units[i], fs, n, roles[i]) for i in range(len(head.kinds))
-    )
-
-    def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
-        if clock is None:
-            return np.stack([table.column(i)[begin:end] for i in chosen], axis=1)
-        return _placed(table, clock, begin, end, chosen)
-
-    if len(columns) == 1 and not head.names[0] and head.about_ecg:
-        columns = (Column("ECG", head.units[0], fs, n, "ecg"),)
-    return Opened(
-        path=path,
-        format="text",
-        columns=columns,
-        read=read,
-        fs_from=fs_from,
-        about_ecg=head.about_ecg,
-        start=head.start or start,
-        comments=tuple(head.comments[:64]),
-        notes=tuple(notes),
-    )
-
-
-def _clock_or_counter(values: npt.NDArray[Any], role: str, look: str, name: str) -> str:
-    """Tell a clock that wraps, or counts samples, from a counter."""
-    steps = np.diff(values[:_LOOKED])
-    if role == "other" or bool(np.all((steps == 1) | (steps == 0) | (steps < 0))):
-        return "counter"
-    if look == "clock":
-        return "counter" if role == "counter" else "clock"
-    try:  # a timer's microseconds wrap at a power of two
-        clock, _, _ = read_clock(np.asarray(values, np.float64), None, name, "")
-    except RecordError:
-        return "counter"
-    return "counter" if clock is None else "clock"
-
-
-def _placed(
-    table: _Table, clock: Clock, begin: int, end: int, chosen: Sequence[int]
-) -> npt.NDArray[np.float64]:
-    """Return samples at their places in time, NaN in gaps."""
-    out = np.full((end - begin, len(chosen)), np.nan)
-    kept = None if clock.keep is None else np.flatnonzero(clock.keep)
-    n = table.rows if kept is None else len(kept)
-    ends = [row for row, _ in clock.spans[1:]] + [n]
-    for (row, place), stop in zip(clock.spans, ends, strict=True):
-        a, b = max(begin, place), min(end, place + stop - row)
-        if a >= b:
-            continue
-        rows: Any = slice(row + a - place, row + b - place)
-        if kept is not None:
-            rows = kept[rows]
-        for target, i in enumerate(chosen):
-            out[a - begin : b - begin, target] = table.column(i)[rows]
-    return out
-
-
-def _time(
-    path: Path, head: Head, table: _Table, roles: list[str], given: float | None
-) -> tuple[Clock | None, float | None, str, datetime | None, list[str]]:
-    """Find sampling rate, start and gaps from the head and the clocks."""
-    start: datetime | None = None
-    notes: list[str] = []
-    stated = head.fs
-    found: list[tuple[float, Clock, str]] = []
-    troubles: list[RecordError] = []
-    expected = given if given is not None else stated
-    for i in [i for i, role in enumerate(roles) if role == "clock"]:
-        label = head.names[i] or ("first column" if i == 0 else f"column {i}")
-        stamps = np.asarray(table.column(i), np.float64)
-        count = 1.0 if head.kinds[i] == "time" else unit_of_clock(head.names[i], head.units[i])
-        if count is None and expected is not None:
-            count = count_for(stamps, expected)
-        rows = None
-        signals = [c for c, role in enumerate(roles) if not role]
-        if signals and len(signals) <= 16:
-            rows = (
-                np.stack([table.column(c) for c in signals], axis=1) if _repeats(stamps) else None
-            )
-        try:
-            clock, first, _ = read_clock(stamps, count, str(path), label, rows)
-        except RecordError as error:
-            troubles.append(error)
-            continue
-        start = start or first or (start_of(float(stamps[0])) if head.kinds[i] == "time" else None)
-        if clock is not None:
-            # The finest clock says most: stamps that repeat or are rounded say less.
-            fineness = float(len(np.unique(stamps[:_LOOKED])))
-            found.append((fineness, clock, f"the clock {label!r}"))
-    best = max(found, key=lambda item: item[0], default=None)
-    if best is None:
-        if troubles and expected is None:
-            raise troubles[0]
-        return None, stated, head.fs_from, start, notes
-    _, clock, fs_from = best
-    if stated is not None and abs(clock.fs - stated) > _SAME * stated:
-        if given is None:
-            raise RecordError(
-                f"{path}: its head says {stated:g} Hz and {fs_from} {clock.fs:g} Hz; give the rate "
-                "that is right, such as fs=" + f"{stated:g}"
-            )
-        if abs(given - stated) <= 0.01 * given:
-            return (
-                None,
-                stated,
-                head.fs_from,
-                start,
-                [f"{fs_from} says {clock.fs:g} Hz and is not used"],
-            )
-    notes += clock.notes
-    return clock, clock.fs, fs_from, start, notes
-
-
-def _repeats(stamps: npt.NDArray[np.float64]) -> bool:
-    """Whether many stamps are the same as the one before, as within packets."""
-    return len(stamps) > 16 and bool(np.mean(np.diff(stamps[:100_000]) == 0) > 0.3)
 
 
 # ---------------------------------------------------------------- JSON

@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RecordError
+from ..extras import need
+from ._samples import look_up, unpack_212
 from .files import named_file, open_regular, read_regular
 from .opened import Column, Opened, Values
 from .record import Annotations
@@ -36,6 +38,9 @@ _MOST_SIGNALS, _MOST_SEGMENTS, _MOST_BYTES = 4096, 65536, 1 << 24
 # Samples that a header may say are missing at the start or between segments, for each that is
 # there: a header of a few bytes must not make days of nothing.
 _MISSING_PER_PRESENT = 1000
+
+# Signals that are read with a table of the values of all 65,536 digits, which is 256 KB each.
+_TABLED = 64
 
 _FORMAT_FIELD = re.compile(r"(\d{1,4})(?:x(\d{1,9}))?(?::(\d{1,18}))?(?:\+(\d{1,18}))?", re.ASCII)
 _GAIN_FIELD = re.compile(r"([-+.\deE]+)?(?:\((-?\d{1,18})\))?(?:/(\S+))?", re.ASCII)
@@ -318,11 +323,13 @@ def _open_one(path: Path, header: _Header, follow: bool) -> _Part:
         )
     n_frames = header.n_samples or min(held, default=0)
     signals = header.signals
+    values_of: dict[int, npt.NDArray[np.float32]] = {}
 
     def read(start: int, stop: int, columns: Sequence[int]) -> Values:
         per = signals[columns[0]].per_frame
         first, last = start // per, -(-stop // per)
         out = np.empty((stop - start, len(columns)), np.float32)
+        value: npt.NDArray[np.floating[Any]]
         tables: dict[tuple[int, int], IntArray] = {}
         for target, i in enumerate(columns):
             signal = signals[i]
@@ -337,18 +344,36 @@ def _open_one(path: Path, header: _Header, follow: bool) -> _Part:
             if key not in tables:
                 tables[key] = file.frames(begin, end)
             at = file.begins[i]
-            digits = tables[key][:, at : at + per].reshape(-1)
+            digits = tables[key][:, at : at + per]
             missing = (last - first - (end - begin)) * per
-            # Double precision, as the wfdb package computes it: the same bits come out.
-            value = (digits.astype(np.float64) - signal.baseline) / signal.gain
-            if file.missing is not None:
-                value[digits == file.missing] = np.nan
-            if missing:
-                value = np.concatenate([value, np.full(missing, np.nan)])
+            if digits.dtype == np.int16 and not missing and len(columns) <= _TABLED:
+                if i not in values_of:
+                    every = np.arange(-32768, 32768, dtype=np.int16)
+                    values_of[i] = _physical(every, signal, file.missing).astype(np.float32)
+                if per == 1:
+                    look_up(digits, values_of[i], out[:, target])
+                    continue
+                value = np.empty(digits.size, np.float32)
+                look_up(digits, values_of[i], value)
+            else:
+                value = _physical(digits.reshape(-1), signal, file.missing)
+                if missing:
+                    value = np.concatenate([value, np.full(missing, np.nan)])
             out[:, target] = value[start - first * per : stop - first * per]
         return out
 
     return _Part(signals, n_frames, read)
+
+
+def _physical(
+    digits: IntArray, signal: _Signal, missing: int | None
+) -> npt.NDArray[np.floating[Any]]:
+    """Return the values of stored samples."""
+    # Double precision, as the wfdb package computes it: the same bits come out.
+    value = (digits.astype(np.float64) - signal.baseline) / signal.gain
+    if missing is not None:
+        value[digits == missing] = np.nan
+    return value
 
 
 def _signal_file(
@@ -415,19 +440,13 @@ def _differences(
 def _compressed_file(
     header: Path, dat: Path, first: _Signal, begins: dict[int, int], width: int, n_samples: int
 ) -> _SignalFile:
-    """Open a FLAC signal file; the soundfile package, which comes with wfdb, decodes it."""
+    """Open a FLAC signal file; the soundfile package decodes it."""
     if width != len(begins):
         raise RecordError(
             f"{header}: holds compressed signals of several rates, which ecgfast does not read; "
             "convert it with WFDB's xform"
         )
-    try:
-        import soundfile
-    except (ImportError, OSError) as error:
-        raise RecordError(
-            f"{dat}: is compressed, and the soundfile package cannot be loaded ({error}); "
-            "install it, or convert the record with WFDB's xform"
-        ) from None
+    soundfile = need("soundfile", f"{dat}: a signal file compressed with FLAC", "formats")
     try:
         info = soundfile.info(str(dat))
     except Exception as error:  # whatever it raises, the file is at fault
@@ -483,18 +502,10 @@ def _decode_24(data: bytes) -> IntArray:
 
 def _decode_212(data: bytes) -> IntArray:
     """Decode pairs of 12-bit samples packed in three bytes."""
-    lone = len(data) % 3
-    if lone:
-        data += bytes(3 - lone)
-    triples = np.frombuffer(data, np.uint8).reshape(-1, 3)
-    middle = triples[:, 1].astype(np.int16)
-    out = np.empty((len(triples), 2), np.int16)
-    # Built in the high twelve bits, then shifted down: the shift extends the sign.
-    out[:, 0] = (middle << 12) | (triples[:, 0].astype(np.int16) << 4)
-    out[:, 1] = ((middle & 0xF0) << 8) | (triples[:, 2].astype(np.int16) << 4)
-    out >>= 4
-    flat = out.reshape(-1)
-    return flat[: len(flat) - (3 - lone) % 3]  # what the last bytes do not complete
+    # A lone last sample takes two of the pair's bytes.
+    out = np.empty(len(data) // 3 * 2 + len(data) % 3 // 2, np.int16)
+    unpack_212(data, out)
+    return out
 
 
 def _decode_310(data: bytes) -> IntArray:

@@ -20,7 +20,7 @@ from ..errors import InputError
 from .record import check_fs
 from .wfdb_annotations import encode_annotations
 
-__all__ = ["BEAT_FIELDS", "BeatLike", "write_annotations", "write_csv", "write_json"]
+__all__ = ["BEAT_FIELDS", "BeatLike", "no_formula", "write_annotations", "write_csv", "write_json"]
 
 #: Columns of `write_csv`, and members of each beat of `write_json`.
 BEAT_FIELDS = ("sample", "time", "label", "probability", "rr", "heart_rate", "quality")
@@ -115,7 +115,7 @@ def _row(beat: BeatLike) -> dict[str, Any]:
     return ordered | {name: round(float(value), _DIGITS) for name, value in numbers.items()}
 
 
-def _no_formula(value: Any) -> Any:
+def no_formula(value: Any) -> Any:
     """Text that no spreadsheet runs: class names are whatever a model's card says."""
     if isinstance(value, str) and value.lstrip()[:1] in _FORMULA:
         return f"'{value}"
@@ -142,7 +142,7 @@ def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
     with whole_file(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         rows = (
-            {_no_formula(name): _no_formula(value) for name, value in _row(beat).items()}
+            {no_formula(name): no_formula(value) for name, value in _row(beat).items()}
             for beat in beats
         )
         first = next(rows, None)

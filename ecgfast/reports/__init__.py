@@ -5,6 +5,7 @@ from __future__ import annotations
 from .page import write_page
 from .strip import strip_figure, write_strip
 from .summary import NOT_A_DEVICE, Run, Summary, Tally
+from .vector import strip_svg
 
 __all__ = [
     "NOT_A_DEVICE",
@@ -12,6 +13,7 @@ __all__ = [
     "Summary",
     "Tally",
     "strip_figure",
+    "strip_svg",
     "write_page",
     "write_strip",
 ]

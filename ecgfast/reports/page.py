@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 import os
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
-from .. import __version__
 from .._files import write_whole
 from ..records.writers import BeatLike
 from ..streaming.beat import Quality
-from .strip import CLASS_COLOURS
+from .paper import CLASS_COLOURS
+from .shell import page
 from .summary import CLASS_NAMES, NOT_A_DEVICE, Summary
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["quality_text", "write_page"]
 
 # A table that a browser shows at once; all beats are in the CSV or JSON output.
 _ROWS = 5000
-
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff;
-       max-width: 72rem; margin: 2rem auto; padding: 0 1.5rem; }
-h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
-.note { background: #fff6e0; border-left: .3rem solid #c88a00; margin: 1rem 0;
-        padding: .6rem 1rem; }
-img { max-width: 100%; height: auto; border: 1px solid #ddd; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .9rem .2rem 0; text-align: right; border-bottom: 1px solid #eee; }
-th { font-weight: 600; border-bottom: 2px solid #bbb; position: sticky; top: 0; background: #fff; }
-table.facts th, table.facts td { text-align: left; border: 0; position: static; white-space: pre; }
-table.facts th { font-weight: 400; color: #555; }
-td.label { font-weight: 700; text-align: center; } td.text, th.text { text-align: left; }
-footer { margin: 2.5rem 0 1rem; color: #555; font-size: .85rem; }
-"""
 
 
 def write_page(
@@ -48,7 +25,8 @@ def write_page(
     summary: Summary,
     beats: Sequence[BeatLike],
     *,
-    figure: Figure | None = None,
+    picture: str = "",
+    caption: str = "",
     title: str = "",
     notes: Sequence[str] = (),
     facts: Sequence[tuple[str, str]] = (),
@@ -63,8 +41,10 @@ def write_page(
         Of the recording.
     beats : sequence of beats
         With the attributes of `ecgfast.Beat`; the first 5000 make the table.
-    figure : matplotlib.figure.Figure, optional
-        Picture to embed.
+    picture : str
+        SVG element, such as `strip_svg` makes.
+    caption : str
+        Line below the picture.
     title : str
         Heading; the recording's name by default.
     notes : sequence of str
@@ -77,27 +57,21 @@ def write_page(
     InputError
         If the file cannot be written.
     """
-    heading = escape(title or f"ECG report: {summary.name}")
     parts = [
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        f"<title>{heading}</title>",
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{heading}</h1>",
         *(f'<p class="note">{escape(note)}</p>' for note in (*notes, NOT_A_DEVICE)),
         "<h2>Summary</h2>",
         _facts([*summary.lines(), *facts]),
     ]
-    if figure is not None:
-        parts += ["<h2>ECG</h2>", _image(figure, summary)]
+    if picture:
+        below = f"<figcaption>{escape(caption)}</figcaption>"
+        parts += [f"<h2>ECG</h2>\n<figure>\n{picture}\n{below}\n</figure>"]
     parts += [
         "<h2>Beats</h2>",
         _table(beats[:_ROWS]),
     ]
     if len(beats) > _ROWS:
         parts.append(f"<p>The first {_ROWS:,} of {len(beats):,} beats.</p>")
-    parts.append(f"<footer>Made by ecgfast {__version__}. {NOT_A_DEVICE}</footer>")
-    parts.append("</body>\n</html>\n")
-    write_whole(path, "\n".join(parts))
+    write_whole(path, page(title or f"ECG report: {summary.name}", "\n".join(parts)))
 
 
 def _facts(lines: Sequence[tuple[str, str]]) -> str:
@@ -106,14 +80,6 @@ def _facts(lines: Sequence[tuple[str, str]]) -> str:
         for heading, text in lines
     )
     return f'<table class="facts">\n{rows}\n</table>'
-
-
-def _image(figure: Figure, summary: Summary) -> str:
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    coded = base64.b64encode(content.getvalue()).decode("ascii")
-    told = escape(f"ECG strip of {summary.name} with {summary.beats} labelled beats", quote=True)
-    return f'<img alt="{told}" src="data:image/png;base64,{coded}">'
 
 
 def _table(beats: Sequence[BeatLike]) -> str:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-from .. import __version__
+from tabulate import tabulate
+
 from .._files import write_whole
-from .page import _STYLE
-from .summary import NOT_A_DEVICE
+from .shell import page, render
 
 __all__ = ["Table", "write_tables"]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under headings: the first column to the left, the others to the right.
+    """Rows of text under headings: words at the left, figures set to the right.
 
     Attributes
     ----------
@@ -29,52 +28,36 @@ class Table:
         As many cells as columns each.
     groups : sequence of (str, int), optional
         Headings over the columns, with the number of columns that each covers, all in all.
+    left : int
+        How many of the first columns hold words and are set to the left.
     """
 
     heading: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     groups: Sequence[tuple[str, int]] = ()
+    left: int = 1
 
     def text(self) -> str:
-        """The table in columns of equal width."""
-        lines = [self.columns, *self.rows]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
-        at = 0
-        for name, span in self.groups:
-            room = sum(widths[at : at + span]) + 2 * (span - 1)
-            widths[at + span - 1] += max(0, len(name) - room)
-            at += span
-        out = [self.heading] if self.heading else []
+        """The table in columns of equal width, its heading above."""
+        heads = list(self.columns)
         if self.groups:
-            heads, at = [], 0
-            for name, span in self.groups:
-                heads.append(name.center(sum(widths[at : at + span]) + 2 * (span - 1)))
-                at += span
-            out.append("  ".join(heads).rstrip())
-        for line in lines:
-            cells = [cell.rjust(widths[i]) for i, cell in enumerate(line)]
-            cells[0] = line[0].ljust(widths[0])
-            out.append("  ".join(cells).rstrip())
-        return "\n".join(out)
+            over = [name if not i else "" for name, span in self.groups for i in range(span)]
+            heads = [f"{group}\n{column}" for group, column in zip(over, heads, strict=True)]
+        lines = [line.rstrip() for line in self._printed("plain", heads).splitlines()]
+        return "\n".join([self.heading, *lines] if self.heading else lines)
 
-    def html(self) -> str:
-        """The table as an HTML element, its heading before it."""
+    def markdown(self) -> str:
+        """The table in Markdown, without its heading and its groups."""
+        return self._printed("pipe", self.columns)
 
-        def cells(line: Sequence[str], tag: str) -> str:
-            first = f'<{tag} class="text">{escape(line[0])}</{tag}>'
-            return first + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in line[1:])
-
-        groups = "".join(
-            f'<th colspan="{span}" style="text-align:center">{escape(name)}</th>'
-            for name, span in self.groups
-        )
-        head = f"<tr>{groups}</tr>" if groups else ""
-        head += f"<tr>{cells(self.columns, 'th')}</tr>"
-        rows = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in self.rows)
-        return (
-            f"<h2>{escape(self.heading)}</h2>\n"
-            f"<table>\n<thead>{head}</thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+    def _printed(self, style: str, heads: Sequence[str]) -> str:
+        return tabulate(
+            self.rows,
+            heads,
+            tablefmt=style,
+            disable_numparse=True,
+            colalign=["left" if i < self.left else "right" for i in range(len(heads))],
         )
 
 
@@ -97,15 +80,7 @@ def write_tables(
     ------
     InputError
         If the file cannot be written.
+    MissingExtraError
+        If Jinja2 is not installed.
     """
-    parts = [
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        f"<title>{escape(title)}</title>",
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>",
-        *(f"<p>{escape(line)}</p>" for line in lines),
-        *(table.html() for table in tables),
-        f"<footer>Made by ecgfast {__version__}. {NOT_A_DEVICE}</footer>",
-        "</body>\n</html>\n",
-    ]
-    write_whole(path, "\n".join(parts))
+    write_whole(path, page(title, render("tables.html", lines=lines, tables=tables)))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from .._files import write_whole
 from ..errors import InputError
+from ..extras import need
 from ..printable import picture_text
 from .strip import write_strip
 
@@ -135,13 +136,12 @@ def roc_figure(target: npt.ArrayLike, probability: npt.ArrayLike, title: str = "
     InputError
         If only one of the two occurs.
     """
-    from sklearn.metrics import roc_auc_score, roc_curve
-
+    metrics = need("sklearn.metrics", "A ROC curve", "train")
     actual, given = _two_classes(target, probability)
-    false, right, _ = roc_curve(actual, given)
+    false, right, _ = metrics.roc_curve(actual, given)
     figure, (ax,) = _figure(1, title)
     ax.plot((0, 1), (0, 1), ":", color=_QUIET)
-    ax.plot(false, right, color=_TRAIN, label=f"area {roc_auc_score(actual, given):.4f}")
+    ax.plot(false, right, color=_TRAIN, label=f"area {metrics.roc_auc_score(actual, given):.4f}")
     ax.set(xlabel="1 - specificity", ylabel="sensitivity", aspect="equal")
     ax.legend(frameon=False, loc="lower right")
     return figure
@@ -166,13 +166,12 @@ def precision_recall_figure(
     InputError
         If only one of the two occurs.
     """
-    from sklearn.metrics import average_precision_score, precision_recall_curve
-
+    metrics = need("sklearn.metrics", "A precision-recall curve", "train")
     actual, given = _two_classes(target, probability)
-    precision, recall, _ = precision_recall_curve(actual, given)
+    precision, recall, _ = metrics.precision_recall_curve(actual, given)
     figure, (ax,) = _figure(1, title)
     ax.axhline(actual.mean(), linestyle=":", color=_QUIET)
-    average = average_precision_score(actual, given)
+    average = metrics.average_precision_score(actual, given)
     ax.plot(recall, precision, color=_TRAIN, label=f"average precision {average:.4f}")
     ax.set(xlabel="recall", ylabel="precision", aspect="equal", ylim=(0, 1.02))
     ax.legend(frameon=False, loc="lower left")
@@ -346,9 +345,10 @@ def _figure(
     count: int, title: str, *, width: float = 5.0, height: float = 4.4
 ) -> tuple[Figure, Any]:
     """A figure without a window or global state, and its axes side by side."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width * count, height), layout="constrained", facecolor="white")
+    matplotlib = need("matplotlib.figure", "A picture", "plot")
+    figure: Figure = matplotlib.Figure(
+        figsize=(width * count, height), layout="constrained", facecolor="white"
+    )
     axes = figure.subplots(1, count, squeeze=False)[0]
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,12 +14,30 @@ from ..errors import InputError
 from ..inputs import looks_transposed, real_array, real_number, single_precision
 from ..records import Origin, Record, RecordSource, check_fs, open_record
 from ..records.record import find_lead
+from .items import as_chunks, has_clock, shape_of, size_of
 from .rate import RateWatch, watched
 
-__all__ = ["ChunkSource", "Leads", "Source", "open_source"]
+__all__ = [
+    "CLOCK_IN_COLUMN",
+    "ChunkSource",
+    "Leads",
+    "Source",
+    "is_array",
+    "lead_columns",
+    "open_source",
+]
 
 Source: TypeAlias = "str | os.PathLike[str] | Record | RecordSource | npt.ArrayLike | Iterable[Any]"
 Leads: TypeAlias = "str | int | Sequence[str | int]"
+
+#: Why an array whose first column holds times is refused.
+CLOCK_IN_COLUMN = (
+    "column 0 of the signal rises steadily, like times or a counter: pass signal[:, 1:], or "
+    "iterate over the rows to have gaps filled, such as iter(signal)"
+)
+
+# Items of a list that are looked at.
+_LOOK = 4096
 
 #: Seconds of a stored signal that go down the path at a time: so many that their beats fill a batch
 #: of the model, so few that memory stays flat.
@@ -70,7 +87,8 @@ def open_source(
     ----------
     source : path, Record, RecordSource, array or iterable
         A recording's path; a recording; an array of shape (n,) or (n, leads) in mV; or an iterable
-        (a live source) of single samples, of chunks (k,) of one lead, or of chunks (k, leads).
+        (a live source) of single samples, of chunks (k,) of one lead or (k, leads), of one sample
+        of each lead, or of (time, value) pairs; see `ecgfast.sources.items`.
     fs : float, optional
         Sampling rate in Hz, where the source does not carry it.
     leads : str, int or sequence of them, optional
@@ -113,7 +131,7 @@ def open_source(
         blocks = (
             _cut(source.signal, source.fs) if isinstance(source, Record) else source.blocks(BLOCK_S)
         )
-        columns = _columns(leads, source.leads, source.name)
+        columns = lead_columns(leads, source.leads, source.name)
         names = tuple(source.leads[column] for column in columns)
         return ChunkSource(
             source.fs,
@@ -126,10 +144,12 @@ def open_source(
     if fs is None:
         raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")
     rate = check_fs(fs)
-    if hasattr(source, "__array__") or _is_nested_list(source):
+    if is_array(source):
         signal = _as_signal(source)
+        if has_clock(signal):
+            raise InputError(CLOCK_IN_COLUMN)
         names = tuple(f"ECG{i + 1}" for i in range(signal.shape[1]))
-        columns = _columns(leads, names)
+        columns = lead_columns(leads, names)
         return ChunkSource(
             rate,
             tuple(names[column] for column in columns),
@@ -147,38 +167,41 @@ def _open_iterable(source: Any, fs: float, leads: Leads | None, *, watch: bool) 
             f"cannot read samples from {type(source).__name__}: give a path, a Record, an array "
             "or an iterable of samples or chunks"
         ) from None
+    several = leads is not None and any(
+        lead not in (0, "ECG1") for lead in ((leads,) if isinstance(leads, (str, int)) else leads)
+    )
+    # Until it is known what an item is, one of a few numbers counts as one sample.
+    rows = True
     if watch and not hasattr(source, "__len__") and not getattr(source, "watches_rate", False):
-        items = watched(items, RateWatch("the source", fs), _samples)
-    # The first non-empty chunk tells how many leads there are; it is put back in front.
-    first = next((item for item in items if 0 not in _shape(item)), None)
-    if first is None:
-        raise InputError("the source ended before it gave a sample")
-    shape = _shape(first)
-    names = tuple(f"ECG{i + 1}" for i in range(shape[1] if len(shape) == 2 else 1))
-    columns = _columns(leads, names)
-    chunks = chain([first], (item for item in items if 0 not in _shape(item)))
-    return ChunkSource(fs, tuple(names[c] for c in columns), _chosen(chunks, columns, len(names)))
+        watch_ = RateWatch("the source", fs)
+        items = watched(items, watch_, lambda item: size_of(item, rows=rows))
+    found = as_chunks(items, fs, rows=several)
+    rows = found.rows
+    names = tuple(f"ECG{i + 1}" for i in range(found.leads))
+    columns = lead_columns(leads, names)
+    return ChunkSource(
+        fs, tuple(names[c] for c in columns), _chosen(found.chunks, columns, found.leads)
+    )
 
 
-def _samples(chunk: Any) -> int:
-    shape = getattr(chunk, "shape", None)  # scalars of numpy have a length that cannot be taken
-    if shape is not None:
-        return int(shape[0]) if shape else 1
-    return len(chunk) if hasattr(chunk, "__len__") else 1
+def is_array(source: Any) -> bool:
+    """Whether a source is an array, or one written out: a list of numbers or of rows of numbers.
 
-
-def _shape(chunk: Any) -> tuple[int, ...]:
-    try:
-        return np.shape(chunk)
-    except ValueError:
-        raise InputError("a chunk has rows of different lengths") from None
-
-
-def _is_nested_list(source: Any) -> bool:
-    """A list or tuple of numbers, or of rows of numbers: an array written out."""
+    A list of (time, value) pairs is none: its items are read one by one.
+    """
+    if hasattr(source, "__array__") or isinstance(source, memoryview):
+        return True
     if not isinstance(source, (list, tuple)):
         return False
-    return all(np.ndim(item) == 0 or isinstance(item, (list, tuple)) for item in source)
+    if not all(np.ndim(item) == 0 or isinstance(item, (list, tuple)) for item in source):
+        return False
+    rows = source[:_LOOK]
+    if not rows or len({len(row) if isinstance(row, (list, tuple)) else 0 for row in rows}) > 1:
+        return True
+    try:
+        return not has_clock(np.asarray(rows, np.float64))
+    except (TypeError, ValueError):
+        return True
 
 
 def _as_signal(source: Any) -> npt.NDArray[np.float32]:
@@ -197,7 +220,8 @@ def _as_signal(source: Any) -> npt.NDArray[np.float32]:
     return single_precision(signal)
 
 
-def _columns(leads: Leads | None, names: tuple[str, ...], source: str = "") -> list[int]:
+def lead_columns(leads: Leads | None, names: tuple[str, ...], source: str = "") -> list[int]:
+    """Columns of the leads that were asked for; all of them for None."""
     if leads is None:
         return list(range(len(names)))
     wanted = (leads,) if isinstance(leads, (str, int)) else leads
@@ -216,7 +240,7 @@ def _cut(signal: npt.NDArray[np.float32], fs: float) -> Iterator[npt.NDArray[np.
 def _chosen(chunks: Iterable[Any], columns: list[int], width: int) -> Iterator[Any]:
     """Only the chosen columns, where that is not simply all of them."""
     for chunk in chunks:
-        shape = _shape(chunk)
+        shape = shape_of(chunk)
         if (shape[1:] or (1,)) != (width,):
             raise InputError(
                 f"a chunk has the shape {shape}: the chunks before it hold {width} lead(s)"

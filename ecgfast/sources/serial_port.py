@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError, MissingExtraError
+from ..errors import InputError
+from ..extras import need
 from ..records import check_fs
 from .queue import missing
 from .rate import RateWatch
@@ -98,11 +99,7 @@ class SerialSamples:
         every: bool = False,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        try:
-            import serial
-        except ModuleNotFoundError:
-            raise MissingExtraError("A serial port", "serial") from None
-        self._serial = serial
+        self._serial = need("serial", "A serial port", "serial")
         self.port = port
         self.fs = check_fs(fs)
         self.baud = baud

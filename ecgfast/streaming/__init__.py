@@ -7,8 +7,10 @@ from typing import Any
 from ..deprecated import renamed
 from ..sources import ChunkSource, SampleQueue, SerialSamples, open_source
 from .beat import Beat, Quality
+from .beats import stream_beats
 from .classify import StreamingClassifier, stream_classify
 from .detect import detect_qrs
+from .frames import to_dataframe
 
 __all__ = [
     "Beat",
@@ -19,7 +21,9 @@ __all__ = [
     "StreamingClassifier",
     "detect_qrs",
     "open_source",
+    "stream_beats",
     "stream_classify",
+    "to_dataframe",
 ]
 
 

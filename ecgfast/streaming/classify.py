@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Iterator
 from math import isfinite, nan
@@ -13,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import BeatBatch, BeatStream
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, NoBeatsWarning
 from ..exclusive import Exclusive, exclusive
+from ..inputs import samples_of
 from ..runtime.decision import Decision, class_probabilities
-from ..sources.chunks import Leads, Source, open_source
+from ..sources.chunks import ChunkSource, Leads, Source, open_source
 from .average import mean_over_leads
 from .beat import Beat, Quality
+from .nothing import Beginning
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
@@ -124,8 +127,8 @@ class StreamingClassifier:
 
         Parameters
         ----------
-        chunk : array_like, shape (n,) or (n, leads)
-            ECG in mV (any gain works).
+        chunk : array_like of shape (n,) or (n, leads), Record, or iterable
+            ECG in mV (any gain works). The items of an iterable are numbers or chunks.
 
         Returns
         -------
@@ -139,8 +142,9 @@ class StreamingClassifier:
         StateError
             If the stream has ended, or another thread uses it or its classifier.
         """
+        samples = samples_of(chunk, self.stream.leads, self.stream.fs)
         with self.classifier.in_use:
-            return self._label([stream.process(chunk) for stream in self._streams])
+            return self._label([stream.process(samples) for stream in self._streams])
 
     @exclusive
     def flush(self) -> list[Beat]:
@@ -211,6 +215,7 @@ def stream_classify(
     leads: Leads | None = None,
     average_leads: bool = False,
     num_threads: int = 1,
+    method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
     decision: Decision | None = None,
 ) -> Iterator[Beat]:
     """Label heartbeats while they happen.
@@ -219,9 +224,10 @@ def stream_classify(
     ----------
     source : path, Record, array or iterable
         A recording's path (WFDB, EDF, BDF, CSV, NumPy); a `Record`; an array of shape (n,) or
-        (n, leads) in mV; or any iterable of samples or chunks, such as a generator that reads a
-        device: single numbers, chunks (k,) of one lead, or chunks (k, leads). Where these do not
-        come as `fs` says, or stop, the logger ``ecgfast`` warns.
+        (n, leads) in mV; or any iterable, such as a generator that reads a device, of single
+        numbers, of chunks (k,) of one lead or (k, leads), of one sample of each lead, or of
+        (time, value) pairs, whose gaps become missing samples. Where samples do not come as `fs`
+        says, or stop, the logger ``ecgfast`` warns.
     fs : float, optional
         Sampling rate in Hz, 99.5 to 2010; needed only where the source does not carry it.
     model : str or path
@@ -235,6 +241,9 @@ def stream_classify(
         Classify each of them, and average what the model says; see `StreamingClassifier`.
     num_threads : int
         Threads of the TFLite interpreter.
+    method : {"neural", "adaptive", "pan-tompkins"}
+        How R peaks are found; see `QRSDetector`. The figures of the built-in models' classes are
+        of ``"adaptive"``.
     decision : Decision, optional
         How probabilities become labels: thresholds by sensitivity or positive predictivity, and
         what share of beats may be rejected; by default the most probable class is reported.
@@ -256,6 +265,11 @@ def stream_classify(
     MissingExtraError
         If no TFLite runtime is installed.
 
+    Warns
+    -----
+    NoBeatsWarning
+        At the end of a source of five seconds or more without a beat; it says what to check.
+
     Examples
     --------
     >>> from ecgfast import stream_classify
@@ -271,12 +285,20 @@ def stream_classify(
         leads=len(opened.leads),
         average_leads=average_leads,
         lookahead=lookahead,
+        method=method,
         decision=decision,
     )
-    return _beats(opened.chunks, labeller)
+    return _beats(opened, labeller)
 
 
-def _beats(chunks: Iterator[Any], labeller: StreamingClassifier) -> Iterator[Beat]:
-    for chunk in chunks:
-        yield from labeller.process(chunk)
-    yield from labeller.flush()
+def _beats(opened: ChunkSource, labeller: StreamingClassifier) -> Iterator[Beat]:
+    beginning = Beginning(opened.fs, opened.leads)
+    found = False
+    for chunk in beginning.kept(opened.chunks):
+        beats = labeller.process(chunk)
+        found = found or bool(beats)
+        yield from beats
+    beats = labeller.flush()
+    yield from beats
+    if not found and not beats and beginning.is_long:
+        warnings.warn(beginning.text(), NoBeatsWarning, stacklevel=2)

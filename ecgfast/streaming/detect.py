@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core import QRSDetector
-from ..errors import InputError
+from ..errors import InputError, NoBeatsWarning
 from ..inputs import looks_transposed, real_array
 from ..records import Record, RecordSource
-from ..sources.chunks import open_source
+from ..sources.chunks import (
+    CLOCK_IN_COLUMN,
+    Leads,
+    Source,
+    is_array,
+    lead_columns,
+    open_source,
+)
+from ..sources.items import has_clock
+from .nothing import Beginning
 
 __all__ = ["detect_qrs"]
 
 
 def detect_qrs(
-    signal: npt.ArrayLike | Record | RecordSource | str | os.PathLike[str],
+    signal: Source,
     fs: float | None = None,
     *,
+    leads: Leads | None = None,
     method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
     max_delay: float | None = None,
     max_rate: float | None = None,
@@ -29,12 +41,14 @@ def detect_qrs(
 
     Parameters
     ----------
-    signal : array_like, Record or path
+    signal : array_like, Record, path or iterable
         Samples of shape (n,) or (n, leads) in mV (any gain works), NaN or masked where one is
-        missing; a `Record`; or a recording's path (WFDB, EDF, BDF, CSV, NumPy), which is read
-        block by block. All leads serve the detection.
+        missing; a `Record`; a recording's path (WFDB, EDF, BDF, CSV, NumPy), which is read block
+        by block; or any iterable, as for `stream_classify`.
     fs : float, optional
         Sampling rate, 99.5 to 2010 Hz; needed only where the signal does not carry it.
+    leads : str, int or sequence of them, optional
+        Which leads to use, by name or column; all by default, and all serve the detection.
     method, max_delay, max_rate
         As for `QRSDetector`.
 
@@ -50,6 +64,11 @@ def detect_qrs(
     RecordError
         If the recording cannot be read.
 
+    Warns
+    -----
+    NoBeatsWarning
+        If five seconds or more show no beat; it says what to check.
+
     Examples
     --------
     >>> from ecgfast import detect_qrs
@@ -57,27 +76,43 @@ def detect_qrs(
     >>> peaks = detect_qrs(demo_record())
     >>> detect_qrs("mitdb/208")                                 # doctest: +SKIP
     """
-    if isinstance(signal, (str, os.PathLike, Record, RecordSource)):
-        opened = open_source(signal, fs)
-        rate, n_leads, chunks = opened.fs, len(opened.leads), opened.chunks
-    else:
+    chunks: Iterable[Any]
+    if is_array(signal) or not _is_source(signal):
         array = _as_samples(signal)
         if fs is None:
             raise InputError("fs is needed: the signal carries no sampling rate (give it in Hz)")
-        rate, n_leads, chunks = fs, array.shape[1] if array.ndim == 2 else 1, iter((array,))
+        rate, names = fs, tuple(f"ECG{i + 1}" for i in range(array.shape[1]))
+        columns = lead_columns(leads, names)
+        names = tuple(names[column] for column in columns)
+        chunks = (array if leads is None else array[:, columns],)
+    else:
+        opened = open_source(signal, fs, leads)
+        rate, names, chunks = opened.fs, opened.leads, opened.chunks
     detector = QRSDetector(
-        rate, method=method, max_delay=max_delay, leads=n_leads, max_rate=max_rate
+        rate, method=method, max_delay=max_delay, leads=len(names), max_rate=max_rate
     )
-    peaks = [detector.process(chunk) for chunk in chunks]
-    return np.concatenate([*peaks, detector.flush()])
+    beginning = Beginning(rate, names)
+    peaks = [detector.process(chunk) for chunk in beginning.kept(chunks)]
+    found = np.concatenate([*peaks, detector.flush()])
+    if not len(found) and beginning.is_long:
+        warnings.warn(beginning.text(), NoBeatsWarning, stacklevel=2)
+    return found
 
 
-def _as_samples(signal: npt.ArrayLike) -> npt.NDArray[Any]:
-    """The signal as an array of shape (n,) or (n, leads)."""
+def _is_source(signal: Any) -> bool:
+    """Whether something opens or yields samples; what else it may be, an array says."""
+    kinds = (str, os.PathLike, Record, RecordSource, Iterable)
+    return isinstance(signal, kinds)
+
+
+def _as_samples(signal: Any) -> npt.NDArray[Any]:
+    """The signal as an array of shape (n, leads)."""
     array = real_array(signal)
     expected = f"signal must have the shape (n,) or (n, leads), got {array.shape}"
     if array.ndim not in (1, 2) or 0 in array.shape[1:]:
         raise InputError(expected)
     if looks_transposed(array.shape):
         raise InputError(f"{expected}: it looks transposed, pass signal.T")
-    return array
+    if has_clock(array):
+        raise InputError(CLOCK_IN_COLUMN)
+    return array[:, np.newaxis] if array.ndim == 1 else array

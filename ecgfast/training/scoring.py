@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from .._files import write_whole
 from ..evaluation.classes import confusion_matrix, from_matrix, patient_intervals
+from ..extras import need
 from .datasets.examples import ExampleSet
 
 __all__ = [
@@ -128,8 +129,7 @@ def write_score(
     rows = [row[: len(classes)] for row in confusion[: len(classes)]]
     matrix = np.array(rows, np.int64)
     if matrix.size:
-        from sklearn.metrics import classification_report
-
+        metrics = need("sklearn.metrics", "A classification report", "train")
         told = np.indices(matrix.shape).reshape(2, -1).repeat(matrix.ravel(), axis=1)
         options: dict[str, Any] = {
             "labels": np.arange(len(classes)),
@@ -137,8 +137,8 @@ def write_score(
             "zero_division": 0,
         }
         content["confusion"] = [list(map(int, row)) for row in np.asarray(confusion)]
-        content["report"] = classification_report(*told, output_dict=True, **options)
-        content["report_text"] = classification_report(*told, digits=4, **options)
+        content["report"] = metrics.classification_report(*told, output_dict=True, **options)
+        content["report_text"] = metrics.classification_report(*told, digits=4, **options)
     given = np.asarray(outputs, np.float64)
     if outputs is not None and (not matrix.size or given.shape[1] == 1):
         content["target"] = np.asarray(target, np.float64).round(6).tolist()

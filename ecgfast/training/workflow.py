@@ -6,13 +6,13 @@ import dataclasses
 import os
 import tempfile
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from .._files import write_whole
 from .._types import FloatArray, Report
-from ..errors import InputError, MissingExtraError
+from ..errors import InputError
+from ..extras import need_installed
 from ..runtime import ModelCard
 from .datasets.examples import ExampleSet
 from .fitting.batches import recorded_noise
@@ -22,6 +22,9 @@ from .scoring import slug, write_json
 from .tasks import Task, load_task
 
 __all__ = ["compare_candidates", "model_card", "score_on_test", "train_model"]
+
+# What a training uses sooner or later: its last step must not find that one is missing.
+_FITTING = ("keras", "matplotlib", "scipy", "sklearn")
 
 
 def compare_candidates(
@@ -64,7 +67,7 @@ def compare_candidates(
     RecordError, InputError, MissingExtraError
         If recordings or settings cannot be used.
     """
-    _need_keras()
+    need_installed(_FITTING, "Training a model", "train")
     sets = _TrainingSets(load_task(recipe.task), data, progress)
     changed = {name: recipe.changed(change) for name, change in candidates.items()}
     if epochs is not None:
@@ -164,9 +167,7 @@ def train_model(
     RecordError, InputError, ModelError, MissingExtraError
         If recordings, recipe or conversion fail.
     """
-    _need_keras()
-    if find_spec("tensorflow") is None:
-        raise MissingExtraError("Exporting a model (TensorFlow)", "train")
+    need_installed((*_FITTING, "tensorflow"), "Training a model", "train")
     from .export.tflite import export
 
     task = load_task(recipe.task)
@@ -217,11 +218,6 @@ def _save(model: Any, path: Path) -> None:
         saved = Path(scratch) / path.name
         model.save(saved)
         write_whole(path, saved.read_bytes())
-
-
-def _need_keras() -> None:
-    if find_spec("keras") is None:
-        raise MissingExtraError("Training a model (Keras)", "train")
 
 
 def _noise(

@@ -204,6 +204,22 @@ def test_classify_uses_the_leads_asked_for(
     )
 
 
+@pytest.mark.parametrize("command", ["classify", "stream"])
+def test_the_method_of_detection_is_chosen(
+    command: str, recording: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = [command, str(recording), "--fs", "250", "--model", str(model), "--output", "a.ecg"]
+    args += ["--pace", "fast", "--json"] if command == "stream" else ["--json"]
+    for method in ("adaptive", "neural", "pan-tompkins"):
+        assert main([*args, "--force", "--method", method]) == 0
+        expected = stream_classify(recording, 250.0, model=model, method=method)
+        found = read_annotations("a.ecg").sample.tolist()
+        assert found == [beat.sample for beat in expected]
+        if command == "classify":
+            assert json.loads(capsys.readouterr().out)["method"] == method
+    assert main([*args, "--method", "magic"]) == 2
+
+
 def test_classify_averages_over_leads(
     recording: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -278,8 +294,10 @@ def test_impossible_outputs_are_wrong_use(
     recording: Path, model: Path, fails: Callable[..., str]
 ) -> None:
     base = ["classify", recording, "--fs", 250, "--model", model, "--output"]
-    assert "no folder" in fails(*base, "nowhere/x.csv", status=2)
-    assert "extension" in fails(*base, "night.b3", status=2)
+    for name in ("night.b3", "night.xlsx", "night.html", "night.txt", "night.dat"):
+        told = fails(*base, name, status=2)
+        assert f"--output {name}: {name[5:]} names no output" in told
+        assert "extension" in fails(*base, "night.b3", "--format", "atr", status=2)
     assert ".csv" in fails(*base, "x.csv", "--format", "atr", status=2)
 
 
@@ -516,11 +534,24 @@ def test_models_lists_what_is_built_in(capsys: pytest.CaptureFixture[str]) -> No
         assert told[name]["forms"].keys() == card.forms.keys()
     assert main(["models"]) == 0
     text = capsys.readouterr().out
+    rows = {line.split()[0]: line for line in text.splitlines() if line}
     for name, card in cards.items():
-        assert f"{name}: " in text
+        assert f" {card.parameters:,} " in rows[name]
+        assert main(["models", name]) == 0
+        text = capsys.readouterr().out
+        assert text.startswith(f"{name}: ")
         assert f"{card.parameters:,} parameters" in text
+        assert all(limit in text for limit in card.limits)
     if not cards:
         assert "no built-in models" in text
+
+
+def test_models_shows_one(fails: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    if not available_models():
+        pytest.skip("no built-in models in this installation")
+    assert main(["models", "beats", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["beats"]
+    assert "no built-in model 'beets': choose one of" in fails("models", "beets")
 
 
 def test_classify_with_a_model_that_gives_numbers(

@@ -9,64 +9,35 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from c_programs import COMPILERS, CSRC, EACH_COMPILER, SANITIZED, SOURCES, STRICT, CPrograms
 
 from ecgfast import BeatBatch, BeatStream
 from ecgfast.records import demo_record
 
 HERE = Path(__file__).parents[1]
-CSRC = HERE.parent / "csrc"
-COMPILERS = ("gcc", "clang")
-SOURCES = sorted(CSRC.glob("src/**/*.c"))
-INCLUDE = [f"-I{CSRC / 'include'}"]
-SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 # Bytes of a stack frame at most: a small device has a few thousand for everything.
 FRAME_MAX = 2048
+EXAMPLE = CSRC / "examples" / "stream_samples.c"
 
 pytestmark = pytest.mark.skipif(not CSRC.is_dir(), reason="csrc/ is not beside tests/")
 
 
-def build(compiler: str, source: Path, to: Path, *flags: str) -> Path:
-    """Compile a program with the core; a warning is an error. Skips without the compiler."""
-    if shutil.which(compiler) is None:
-        pytest.skip(f"no {compiler} here")
-    program = to / source.stem
-    command = [
-        compiler,
-        "-std=c11",
-        *["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pedantic", "-ffp-contract=off"],
-        *flags,
-        *INCLUDE,
-        str(source),
-        *map(str, SOURCES),
-        "-lm",
-        "-o",
-        str(program),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if "cannot find" in done.stderr and "san" in done.stderr:
-        pytest.skip(f"{compiler} has no sanitizer libraries here")
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
-    return program
-
-
-@pytest.mark.parametrize("compiler", COMPILERS)
-def test_every_function_under_address_and_undefined_sanitizers(compiler: str, tmp_path) -> None:
-    program = build(
-        compiler,
-        HERE / "c" / "exercise_core.c",
-        tmp_path,
-        *SANITIZED,
-    )
+@pytest.mark.parametrize("compiler", EACH_COMPILER)
+def test_every_function_under_address_and_undefined_sanitizers(
+    compiler: str, c_programs: CPrograms
+) -> None:
+    program = c_programs.build(compiler, HERE / "c" / "exercise_core.c", *SANITIZED)
     done = subprocess.run([program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "the core holds\n"
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
-def test_streams_in_threads_under_the_thread_sanitizer(compiler: str, tmp_path) -> None:
+@pytest.mark.parametrize("compiler", EACH_COMPILER)
+def test_streams_in_threads_under_the_thread_sanitizer(
+    compiler: str, c_programs: CPrograms
+) -> None:
     source = HERE / "c" / "exercise_threads.c"
-    program = build(compiler, source, tmp_path, "-fsanitize=thread", "-pthread")
+    program = c_programs.build(compiler, source, "-g", "-fsanitize=thread", "-pthread")
     done = subprocess.run([program], capture_output=True, text=True, check=False)
     if "unexpected memory mapping" in done.stderr:
         pytest.skip("the thread sanitizer does not run on this kernel")
@@ -74,9 +45,9 @@ def test_streams_in_threads_under_the_thread_sanitizer(compiler: str, tmp_path) 
     assert done.stdout == "the threads agree\n"
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
-def test_the_example_prints_the_beats_of_the_stream(compiler: str, tmp_path) -> None:
-    program = build(compiler, CSRC / "examples" / "stream_samples.c", tmp_path)
+@pytest.mark.parametrize("compiler", EACH_COMPILER)
+def test_the_example_prints_the_beats_of_the_stream(compiler: str, c_programs: CPrograms) -> None:
+    program = c_programs.build(compiler, EXAMPLE)
     record = demo_record()
     signal = record.signal[:, 0]
     text = "\n".join(repr(float(sample)) for sample in signal)
@@ -97,11 +68,11 @@ def test_the_example_prints_the_beats_of_the_stream(compiler: str, tmp_path) -> 
     assert "sampling rate outside 99.5..2010 Hz" in wrong.stderr
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("compiler", EACH_COMPILER)
 def test_first_seconds_without_a_path_read_no_value_that_is_not_there(
-    compiler: str, tmp_path
+    compiler: str, c_programs: CPrograms
 ) -> None:
-    program = build(compiler, CSRC / "examples" / "stream_samples.c", tmp_path, *SANITIZED)
+    program = c_programs.build(compiler, EXAMPLE, *SANITIZED)
     samples = (HERE / "c" / "no_path.txt").read_text()
     done = subprocess.run(
         [program, "100.5"], input=samples, capture_output=True, text=True, check=False, timeout=60
@@ -110,8 +81,8 @@ def test_first_seconds_without_a_path_read_no_value_that_is_not_there(
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory) -> Path:
-    return build("gcc", CSRC / "examples" / "stream_samples.c", tmp_path_factory.mktemp("example"))
+def example(c_programs: CPrograms) -> Path:
+    return c_programs.build("gcc", EXAMPLE)
 
 
 @pytest.mark.parametrize(
@@ -161,20 +132,17 @@ def test_the_example_sees_that_beats_cannot_be_written(example: Path) -> None:
     assert done.stderr == "standard output: beats cannot be written\n"
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("compiler", EACH_COMPILER)
 def test_the_core_compiles_as_one_file_without_large_frames(compiler: str, tmp_path) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler} here")
     whole = tmp_path / "whole.c"
     whole.write_text("".join(f'#include "{path}"\n' for path in SOURCES))
-    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"]
-    flags += ["-ffp-contract=off", f"-Wframe-larger-than={FRAME_MAX}", *INCLUDE]
-    for source in (whole, *SOURCES):
+    flags = [*STRICT, "-Wstrict-prototypes", "-Wmissing-prototypes", f"-I{CSRC / 'include'}"]
+    frames = ["-O3", f"-Wframe-larger-than={FRAME_MAX}", "-c", "-o", str(tmp_path / "whole.o")]
+    for what in ([*frames, str(whole)], ["-fsyntax-only", *map(str, SOURCES)]):
         done = subprocess.run(
-            [compiler, *flags, "-c", str(source), "-o", str(tmp_path / "object.o")],
-            capture_output=True,
-            text=True,
-            check=False,
+            [compiler, *flags, *what], capture_output=True, text=True, check=False
         )
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
@@ -186,15 +154,14 @@ def test_the_core_knows_nothing_of_python_and_allocates_nothing() -> None:
             assert word not in text, f"{path.name} has {word}"
 
 
-def test_both_compilers_give_the_same_bits(tmp_path) -> None:
+@pytest.mark.slow
+def test_both_compilers_give_the_same_bits(c_programs: CPrograms) -> None:
     """And so does any optimisation: no fused multiply-add, no reordering of sums."""
     text = "\n".join(repr(float(s)) for s in np.nan_to_num(demo_record().signal[:8000, 1]))
     seen = set()
     for compiler in filter(shutil.which, COMPILERS):
-        for level in ("-O0", "-O3"):
-            folder = tmp_path / f"{compiler}{level}"
-            folder.mkdir()
-            program = build(compiler, CSRC / "examples" / "stream_samples.c", folder, level)
+        for flags in (("-O0",), ("-O3", f"-Wframe-larger-than={FRAME_MAX}")):
+            program = c_programs.build(compiler, EXAMPLE, *flags)
             env = {**os.environ, "LC_ALL": "C"}
             done = subprocess.run(
                 [program, "360"], input=text, capture_output=True, text=True, check=True, env=env

@@ -9,11 +9,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from c_programs import CSRC, CPrograms
 
 import ecgfast
 
 ROOT = Path(__file__).resolve().parents[2]
-CSRC = ROOT / "csrc"
 
 pytestmark = pytest.mark.skipif(not CSRC.is_dir(), reason="csrc/ is not beside tests/")
 
@@ -22,17 +22,6 @@ def run(*command: str | Path) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
-
-
-def compiled(source: Path, to: Path, *flags: str) -> Path:
-    """A program with the core, warnings as errors."""
-    if shutil.which("gcc") is None:
-        pytest.skip("no gcc here")
-    program = to / source.stem
-    sources = sorted(CSRC.glob("src/**/*.c"))
-    options = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-ffp-contract=off"]
-    run("gcc", *options, *flags, f"-I{CSRC / 'include'}", source, *sources, "-lm", "-o", program)
-    return program
 
 
 def test_every_file_names_one_version() -> None:
@@ -57,21 +46,23 @@ LOW = ("-DECG_LEADS_MAX=1", "-DECG_FS_MAX=500", "-DECG_WINDOW_MAX=128", "-DECG_S
     [
         (),
         LOW,
-        (*LOW, "-DECG_WITH_ADAPTIVE=0", "-DECG_WITH_EXTERNAL=0"),
+        (*LOW, "-DECG_WITH_ADAPTIVE=0", "-DECG_WITH_NEURAL=0", "-DECG_WITH_EXTERNAL=0"),
         ("-DECG_WITH_PAN_TOMPKINS=0",),
         ("-DECG_WITH_EXTERNAL=0", "-m32", "-msse2", "-mfpmath=sse"),
     ],
     ids=["whole", "low limits", "pan-tompkins alone", "without pan-tompkins", "32 bits"],
 )
-def test_a_build_with_lower_limits_or_fewer_methods_holds(flags, tmp_path) -> None:
+def test_a_build_with_lower_limits_or_fewer_methods_holds(
+    flags: tuple[str, ...], c_programs: CPrograms
+) -> None:
     if "-m32" in flags and not Path("/usr/include/gnu/stubs-32.h").exists():
         pytest.skip("no 32-bit C library here")
-    program = compiled(ROOT / "tests" / "c" / "exercise_build.c", tmp_path, *flags)
+    program = c_programs.build("gcc", ROOT / "tests" / "c" / "exercise_build.c", "-O0", *flags)
     assert run(program) == "this build holds\n"
 
 
-def test_the_firmware_example_counts_the_rate(tmp_path) -> None:
-    lines = run(compiled(CSRC / "examples" / "static_memory.c", tmp_path)).splitlines()
+def test_the_firmware_example_counts_the_rate(c_programs: CPrograms) -> None:
+    lines = run(c_programs.build("gcc", CSRC / "examples" / "static_memory.c")).splitlines()
     assert len(lines) >= 35
     assert set(lines) == {"75 beats a minute", "75 beats a minute, signal poor"}
     assert lines.count("75 beats a minute, signal poor") <= 4, "only the first beats"

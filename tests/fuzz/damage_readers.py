@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import json
 import logging
 import resource
@@ -18,6 +19,9 @@ import numpy as np
 import scipy.io
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+import clinical_writers as clinical
 
 from ecgfast.errors import EcgfastError
 from ecgfast.records import open_record, synthetic_ecg, write_annotations
@@ -69,6 +73,42 @@ def make_seeds(folder: Path) -> None:
     (folder / "made.bdf").write_bytes(head + b" " * 32 + body)
 
 
+def make_columns(folder: Path) -> None:
+    """Files of column formats, by the packages that are there."""
+    x = synthetic_ecg(8.0, 250.0, seed=1).signal[:, 0].astype(np.float64)
+    if importlib.util.find_spec("pyarrow"):
+        import pyarrow
+        import pyarrow.parquet
+
+        table = pyarrow.table({"time": np.arange(len(x)) / 250, "ECG (mV)": x})
+        pyarrow.parquet.write_table(table, folder / "made.parquet", row_group_size=900)
+    if importlib.util.find_spec("h5py"):
+        import h5py
+
+        with h5py.File(folder / "made.h5", "w") as file:
+            held = file.create_dataset("a/ecg", data=x, chunks=(500,), compression="gzip")
+            held.attrs["fs"] = 250.0
+            file["a/names"] = ["x"]
+    if importlib.util.find_spec("soundfile"):
+        import soundfile
+
+        for name in ("made.wav", "made.flac"):
+            soundfile.write(folder / name, x / 4, 250, subtype="PCM_16")
+
+
+def make_clinical(folder: Path) -> None:
+    """Files of electrocardiographs, short enough that the damage hits what counts."""
+    x = clinical.counts(800)
+    beat = np.rint(np.hanning(100)[:, np.newaxis] * [300, 200, -100]).astype(np.int64)
+    clinical.scp_file(folder / "plain.scp", x)
+    clinical.scp_file(folder / "packed.scp", x, huffman=True, order=2, beats=(beat, [100, 500]))
+    clinical.muse_file(folder / "muse.xml", x)
+    clinical.aecg_file(folder / "aecg.xml", x)
+    clinical.philips_file(folder / "philips.xml", clinical.counts(800, leads=12))
+    if importlib.util.find_spec("pydicom"):
+        clinical.dicom_file(folder / "made.dcm", x, groups=2)
+
+
 def damaged(data: bytes, edits: Edits) -> bytes:
     """Return `data` after the edits; half of them hit the head, where sizes stand."""
     for where, how, word, length in edits:
@@ -116,6 +156,10 @@ def main() -> None:
     for file in Path(seeds).iterdir():
         shutil.copyfile(file, folder / file.name)
     make_seeds(folder)
+    if kind in ("scp", "xml", "dicom"):
+        make_clinical(folder)
+    if kind in ("parquet", "hdf5", "sound"):
+        make_columns(folder)
     content = {name: (folder / name).read_bytes() for name in names}
     end, longest, count = time.monotonic() + float(seconds), 0.0, 0
 

@@ -19,13 +19,17 @@ else
   trap 'rm -rf "$folder"' EXIT
 fi
 
+options=(-std=c11 -O2 -g -ffp-contract=off -fno-omit-frame-pointer -Wall -Wextra -Werror "-I$core/include"
+  -fsanitize=fuzzer,address,undefined,float-cast-overflow -fno-sanitize-recover=all -static-libsan)
 mapfile -t sources < <(find "$core/src" -name '*.c' | sort)
+rm -rf "$folder/objects"
+mkdir "$folder/objects"
+(cd "$folder/objects" && "$clang" "${options[@]}" -c "${sources[@]}")
+
 failed=0
 for source in "$here"/fuzz_*.c; do
   name=$(basename "$source" .c)
-  "$clang" -std=c11 -O2 -g -ffp-contract=off -fno-omit-frame-pointer -Wall -Wextra -Werror \
-    -fsanitize=fuzzer,address,undefined,float-cast-overflow -fno-sanitize-recover=all -static-libsan \
-    -I"$core/include" "$source" "${sources[@]}" -lm -o "$folder/$name"
+  "$clang" "${options[@]}" "$source" "$folder"/objects/*.o -lm -o "$folder/$name"
   mkdir -p "$folder/corpus/${name#fuzz_}"
   echo "$name: $seconds s"
   if ! "$folder/$name" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 -max_len=1024 \

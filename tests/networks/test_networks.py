@@ -28,6 +28,11 @@ def _beats(rng, n=6):
     }
 
 
+def outputs(model, inputs):
+    """What the model answers, without the seconds that `predict` takes to trace it."""
+    return keras.ops.convert_to_numpy(model(inputs, training=False))
+
+
 def test_importing_networks_does_not_import_keras():
     heavy = "[m for m in ('keras', 'tensorflow') if m in sys.modules]"
     code = f"import sys, ecgfast.networks; print({heavy})"
@@ -44,7 +49,7 @@ def test_dual_branch_has_the_inputs_and_output_of_the_beats_model(rng):
     assert model.output_names == ["probability"]
     assert model.count_params() <= 60_000
     beats = _beats(rng)
-    probability = model.predict(beats, verbose=0)
+    probability = outputs(model, beats)
     assert probability.shape == (6, 5)
     np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=1e-5)
 
@@ -57,7 +62,7 @@ def test_each_branch_of_dual_branch_reaches_the_output(rng, branches, pooling):
     assert ("lstm" in names, "conv_2_add" in names) == (branches != "conv", branches != "lstm")
     beats = _beats(rng)
     changed = dict(beats, window=beats["window"][::-1].copy())
-    assert not np.allclose(model.predict(beats, verbose=0), model.predict(changed, verbose=0))
+    assert not np.allclose(outputs(model, beats), outputs(model, changed))
 
 
 def test_dual_branch_reads_the_features_of_earlier_beats(rng):
@@ -65,11 +70,11 @@ def test_dual_branch_reads_the_features_of_earlier_beats(rng):
     assert model.get_layer("features").output.shape == (None, 8, 32)
     assert model.get_layer("history_lstm").output.shape == (None, 12)
     beats = {**_beats(rng), "features": rng.standard_normal((6, 8, 32)).astype("f4")}
-    told = model.predict(beats, verbose=0)
+    told = outputs(model, beats)
     for step in (0, 7):
         changed = beats["features"].copy()
         changed[:, step] += 1.0
-        other = model.predict({**beats, "features": changed}, verbose=0)
+        other = outputs(model, {**beats, "features": changed})
         assert not np.allclose(told, other)
 
 
@@ -80,12 +85,12 @@ def test_dual_branch_without_features_and_with_two_numbers(rng):
     assert [t.name for t in model.inputs] == ["window"]
     assert model.output_names == ["value"]
     assert model.get_layer("lstm").input.shape[1] <= 25
-    assert model.predict(rng.standard_normal((3, 250, 1)), verbose=0).shape == (3, 2)
+    assert outputs(model, rng.standard_normal((3, 250, 1))).shape == (3, 2)
 
 
 def test_sigmoid_head_gives_one_probability(rng):
     model = networks.build("dual_branch", head="sigmoid")
-    out = model.predict(_beats(rng), verbose=0)
+    out = outputs(model, _beats(rng))
     assert out.shape == (6, 1)
     assert ((out > 0) & (out < 1)).all()
 
@@ -135,9 +140,7 @@ def test_td_cnn_lstm_is_the_time_distributed_network(rng):
     weights = model.get_weights()
     twin.set_weights([w[0] if w.ndim == 4 else w for w in weights])
     window = rng.standard_normal((4, 10, 18, 1)).astype("f4")
-    np.testing.assert_allclose(
-        model.predict(window, verbose=0), twin.predict(window, verbose=0), atol=1e-6
-    )
+    np.testing.assert_allclose(outputs(model, window), outputs(twin, window), atol=1e-6)
 
 
 def test_settled_norms_hold_the_mean_over_all_batches(rng):
@@ -167,16 +170,14 @@ def test_cnn_bilstm_is_the_stack_of_keras_layers(rng):
     twin = keras.Model(given, layers.Dense(5, activation="softmax")(x))
     twin.set_weights(model.get_weights())
     window = rng.standard_normal((4, 40, 1)).astype("f4")
-    np.testing.assert_allclose(
-        model.predict(window, verbose=0), twin.predict(window, verbose=0), atol=1e-6
-    )
+    np.testing.assert_allclose(outputs(model, window), outputs(twin, window), atol=1e-6)
 
 
 def test_custom_cnn_with_and_without_lstm(rng):
     window = rng.standard_normal((3, 187, 1)).astype("f4")
     for units in (0, 8):
         model = networks.build("custom_cnn", filters=(8, 8, 8), lstm_units=units)
-        assert model.predict(window, verbose=0).shape == (3, 5)
+        assert outputs(model, window).shape == (3, 5)
         assert ("bilstm" in {layer.name for layer in model.layers}) == bool(units)
 
 
@@ -218,9 +219,7 @@ def test_a_model_survives_saving(tmp_path, rng):
     model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras")
     window = rng.standard_normal((3, 40, 1)).astype("f4")
-    np.testing.assert_array_equal(
-        model.predict(window, verbose=0), again.predict(window, verbose=0)
-    )
+    np.testing.assert_array_equal(outputs(model, window), outputs(again, window))
     assert again.loss.get_config() == model.loss.get_config()
 
 
@@ -236,7 +235,10 @@ def test_each_branch_learns_a_shape(rng, branches):
         "dual_branch", outputs=2, branches=branches, filters=(8, 8), lstm_units=8, dense=(8,)
     )
     model.compile(
-        keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        keras.optimizers.Adam(0.01),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,  # which takes longer than these few steps
     )
     given = {"window": window, "features": features}
     model.fit(given, label, epochs=10, batch_size=32, verbose=0)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from ecgfast import Beat, InputError, Quality
 from ecgfast.records import demo_record
-from ecgfast.reports import Tally, strip_figure, write_page, write_strip
+from ecgfast.reports import Tally, strip_figure, strip_svg, write_page, write_strip
 from ecgfast.reports.summary import NOT_A_DEVICE, clock, length
 
 FS = 100.0
@@ -238,7 +240,9 @@ def test_files_are_whole_or_absent(tmp_path: Path) -> None:
             raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        write_page(tmp_path / "b.html", summary_of([]), [], figure=Broken())  # type: ignore[arg-type]
+        write_strip(tmp_path / "b.png", Broken())  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="nowhere"):
+        write_page(tmp_path / "nowhere" / "b.html", summary_of([]), [])
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
@@ -266,21 +270,99 @@ class Reader(HTMLParser):
 def test_the_page_stands_alone(tmp_path: Path) -> None:
     beats = beats_of("NVNSN", quality=Quality.NOISY | Quality.FLAT)
     summary = summary_of(beats)
-    figure = strip_figure(np.zeros(1000), FS, beats)
+    picture = strip_svg(np.zeros(1000), FS, beats, lead="<II>", title="<script>")
     path = tmp_path / "page.html"
-    write_page(path, summary, beats, figure=figure, title="<b> & co", notes=["First <note>"])
+    write_page(
+        path,
+        summary,
+        beats,
+        picture=picture,
+        caption="<caption>",
+        title="<b> & co",
+        notes=["First <note>"],
+    )
     text = path.read_text(encoding="utf-8")
     reader = Reader()
     reader.feed(text)
     assert reader.open == []
-    assert len(reader.sources) == 1
-    assert reader.sources[0].startswith("data:image/png;base64,")
+    assert reader.sources == []
+    assert picture in text
+    assert "<figcaption>&lt;caption&gt;</figcaption>" in text
     assert reader.rows == len(beats) + 1 + len(summary.lines())
     assert "<h1>&lt;b&gt; &amp; co</h1>" in text
     assert "First &lt;note&gt;" in text
     assert "not a medical device" in text
     assert "flat, noisy" in text
     assert "nan" not in text.partition("<h2>Beats</h2>")[2]
+
+
+def drawn(picture: str) -> ElementTree.Element:
+    """The picture as XML, names without their namespace."""
+    tree = ElementTree.fromstring(picture)
+    for element in tree.iter():
+        element.tag = element.tag.removeprefix("{http://www.w3.org/2000/svg}")
+    return tree
+
+
+def trace_of(path: ElementTree.Element) -> list[np.ndarray]:  # type: ignore[type-arg]
+    """The pieces of a trace, as points in hundredths of a millimetre."""
+    pieces = []
+    for piece in path.attrib["d"].split("M")[1:]:
+        start, _, steps = piece.partition("l")
+        points = np.array([start.split(), *np.array(steps.split()).reshape(-1, 2)], float)
+        pieces.append(np.cumsum(points, axis=0)[1:])
+    return pieces
+
+
+def test_the_vector_picture_is_true_to_scale() -> None:
+    record = demo_record()
+    signal = record.signal[:3600, 0].copy()
+    signal[1000:1100] = np.nan
+    tree = drawn(strip_svg(signal, record.fs, row=10.0))
+    left, _, width, _ = map(float, tree.attrib["viewBox"].split())
+    assert (tree.attrib["width"], width, left) == ("269mm", 269.0, -15.0)
+    (trace,) = (path for path in tree.iter("path") if "transform" in path.attrib)
+    pieces = trace_of(trace)
+    assert [len(piece) for piece in pieces] == [1000, 2500]
+    x, y = np.concatenate(pieces).T / 100
+    there = np.flatnonzero(np.isfinite(signal))
+    np.testing.assert_allclose(x, there / record.fs * 25.0, atol=0.006)
+    wanted = -10.0 * (signal[there] - np.nanmedian(signal))  # 10 mm/mV, downwards
+    np.testing.assert_allclose(y, wanted, atol=0.006)
+
+
+def test_the_vector_picture_has_the_marks_of_the_figure() -> None:
+    beats = beats_of("NVSN", rr=4.0, quality=Quality.NOISY)
+    tree = drawn(strip_svg(np.zeros(2000), FS, beats, lead="MLII"))
+    named = {(float(t.attrib["x"]), t.text) for t in tree.iter("text") if t.text}
+    assert {(7.5, "N"), (107.5, "V"), (207.5, "S"), (57.5, "N"), (0.0, "lead MLII")} <= named
+    assert [float(c.attrib["cx"]) for c in tree.iter("circle")] == [7.5, 107.5, 207.5, 57.5]
+    legend = [tspan.text for tspan in tree.iter("tspan")]
+    assert [" ".join(str(text).split()[1:]) for text in legend] == [
+        *("N normal: 2", "S supraventricular ectopic: 1", "V ventricular ectopic: 1"),
+        "hollow: poor signal",
+    ]
+    shaded = [rect for rect in tree.iter("rect") if "fill-opacity" in rect.attrib]
+    assert [float(rect.attrib["x"]) for rect in shaded] == [102.5, 202.5]
+
+
+def test_a_beat_at_the_end_of_a_row_is_shaded_on_the_paper_only() -> None:
+    beats = [replace(beats_of("V")[0], sample=990)]
+    tree = drawn(strip_svg(np.zeros(2000), FS, beats))
+    (shade,) = (rect for rect in tree.iter("rect") if "fill-opacity" in rect.attrib)
+    assert float(shade.attrib["x"]) + float(shade.attrib["width"]) == pytest.approx(250.0)
+
+
+def test_names_in_the_vector_picture_are_text_and_no_markup() -> None:
+    beats = [replace(beats_of("V")[0], label='<b onload="x">&\x1b')]
+    picture = strip_svg(np.zeros(1000), FS, beats, lead="<script>", title="</title>\x00")
+    tree = drawn(picture)
+    texts = [text.text for text in tree.iter("text")]
+    assert "lead <script>" in texts
+    assert '<b onload="x">&\\u001b' in texts
+    assert not list(tree.iter("b")) + list(tree.iter("script"))
+    empty = drawn(strip_svg(np.full(1000, np.nan), FS))
+    assert [path.attrib["d"] for path in empty.iter("path") if "transform" in path.attrib] == [""]
 
 
 def test_a_long_table_is_cut_and_says_so(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from ecgfast import (
     Quality,
     Record,
     RecordError,
+    detect_qrs,
     read_record,
     stream_classify,
 )
@@ -235,6 +237,16 @@ def test_each_beat_comes_as_soon_as_it_can_be_known(toy, lookahead, short) -> No
         for complete, beat in zip(known, beats, strict=False):
             assert given[0] == -(-complete // step) * step
             assert beat.sample < complete
+
+
+@pytest.mark.parametrize("method", ["adaptive", "neural", "pan-tompkins"])
+def test_the_method_of_detection_is_chosen(toy: Path, method: Any) -> None:
+    record = demo_record()
+    beats = [beat.sample for beat in stream_classify(record, model=toy, method=method)]
+    assert beats == detect_qrs(record, method=method).tolist()
+    assert len(beats) > 60
+    with pytest.raises(InputError, match="unknown method 'magic'"):
+        stream_classify(record, model=toy, method="magic")
 
 
 def test_lookahead_tells_the_next_interval(toy: Path, short: Record) -> None:

@@ -135,7 +135,7 @@ def test_crossval_compares_and_reads_back(toy: ToyTask, tmp_path, capsys) -> Non
     assert low <= told["candidates"][1]["criterion"] <= high
     assert out.err.count("fold") == 4
     page = (tmp_path / "table.md").read_text()
-    assert "| wide net |" in page
+    assert "| wide net " in page
     assert told["command"] in page
     assert (tmp_path / "table.png").read_bytes().startswith(b"\x89PNG")
 

@@ -143,6 +143,35 @@ def test_what_is_not_there_and_nobody_there(server: Server, tmp_path: Path) -> N
         download_database("tiny/1.0.0", tmp_path, url=f"http://127.0.0.1:{closed}/")
 
 
+def test_the_newest_version_is_that_of_the_databases_page(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ecgfast.training.datasets import physionet
+
+    page = server.root / "content" / "tiny" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<title>Tiny v1</title>\n<p>Published: Feb. 24, 2005.\nVersion: 1.0.0</p>")
+    monkeypatch.setattr(physionet, "PHYSIONET", server.url)
+    monkeypatch.setattr(physionet, "_CONTENT", server.url.replace("/files/", "/content/"))
+    assert download_database("tiny", tmp_path).version == "1.0.0"
+    assert same(tmp_path / "tiny")
+    page.write_text("<p>Sign in first</p>")
+    with pytest.raises(RecordError, match="names no version; give one, such as tiny/1"):
+        download_database("tiny", tmp_path)
+
+
+def test_what_a_server_refuses_is_told(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = server.http.RequestHandlerClass.func  # type: ignore[attr-defined]
+    for status, says in ((403, "not open to all"), (503, "the server answers 503")):
+        monkeypatch.setattr(handler, "do_GET", lambda self, s=status: self.send_error(s))
+        with pytest.raises(RecordError, match=says):
+            download_database("tiny/1.0.0", tmp_path, url=server.url)
+    with pytest.raises(InputError, match="begins with https"):
+        download_database("tiny/1.0.0", tmp_path, url="physionet.org/files")
+
+
 @pytest.mark.parametrize("name", ["", "../mitdb", "mit db", "mitdb/", "a/b/c"])
 def test_names_that_are_none(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no database"):

@@ -1,26 +1,31 @@
-"""Databases of PhysioNet, fetched with wfdb's own downloader and checked by their checksums."""
+"""Databases of PhysioNet, fetched with pooch and checked by their checksums."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from ..._files import whole_file, write_whole
 from ...errors import InputError, RecordError
+from ...extras import need
 
 __all__ = ["PHYSIONET", "Download", "download_database"]
 
 PHYSIONET = "https://physionet.org/files/"
 """Where PhysioNet's files are."""
 
+_CONTENT = "https://physionet.org/content/"
 _SUMS = "SHA256SUMS.txt"
 _BLOCK = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -58,10 +63,9 @@ def download_database(
 ) -> Download:
     """Fetch a database of PhysioNet into ``DATA/NAME``; what is there already and right stays.
 
-    A broken-off run goes on where it stopped: only missing files, and the missing end of a file
-    that is too short, are fetched. A file that is otherwise not as published, by its SHA-256 sum,
-    may be somebody's work, and stays unless `replace` is given. Every file is checked before it
-    gets its name.
+    A broken-off run continues where it stopped: only files that are missing or too short are
+    fetched. A file that is otherwise not as published, by its SHA-256 sum, may be somebody's work,
+    and stays unless `replace` is given. Every file is checked before it gets its name.
 
     Parameters
     ----------
@@ -85,82 +89,101 @@ def download_database(
     ------
     InputError
         If the name is none, or a mirror is asked without a version.
+    MissingExtraError
+        If pooch is not installed.
     RecordError
         If PhysioNet cannot be reached, has no such database, or sends something else than its
         checksums say; if a file that is there was changed or damaged; or if the files cannot be
         written.
     """
+    pooch = need("pooch", "A download", "download")
     from tqdm import tqdm
-    from wfdb.io import download
 
     name, _, version = database.partition("/")
     if not _NAME.fullmatch(database):
         raise InputError(f"{database!r} is no database: give a name such as mitdb or mitdb/1.0.0")
-    source = url or os.environ.get("ECGFAST_PHYSIONET") or PHYSIONET
-    if not version:
-        if source.rstrip("/") != PHYSIONET.rstrip("/"):
-            raise InputError(f"{source}: a mirror needs a version, such as {name}/1.0.0")
-        version = _reached(source, name, lambda: str(download.get_version(name)))
+    source = (url or os.environ.get("ECGFAST_PHYSIONET") or PHYSIONET).rstrip("/")
+    if not source.startswith(("https://", "http://")):
+        raise InputError(f"{source}: a mirror's address begins with https:// or http://")
+    if not version and source != PHYSIONET.rstrip("/"):
+        raise InputError(f"{source}: a mirror needs a version, such as {name}/1.0.0")
     folder = Path(data) / name
-    remote = f"{name}/{version}"
-    before = download.config.db_index_url
-    download.set_db_index_url(source if source.endswith("/") else f"{source}/")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Checksums are fetched each time: a new version may have come.
-        with _beside(folder) as scratch:
-            _fetch(source, remote, _SUMS, scratch, overwrite=True)
-            write_whole(folder / _SUMS, (scratch / _SUMS).read_bytes(), RecordError)
-        sums = _read_sums(folder / _SUMS, f"{source.rstrip('/')}/{remote}")
-        fetched = 0
-        for file, wanted in tqdm(
-            sums.items(), desc=name, unit="file", disable=None if progress else True
-        ):
-            fetched += _ensure(source, remote, file, folder, wanted, replace=replace)
-    except PermissionError as error:
+        with _quiet(pooch), tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as scratch:
+            version = version or _newest_version(pooch, name, scratch)
+            remote = f"{source}/{name}/{version}"
+            # Checksums are fetched each time: a new version may have come.
+            _retrieve(pooch, f"{remote}/{_SUMS}", scratch)
+            write_whole(folder / _SUMS, (Path(scratch) / _SUMS).read_bytes(), RecordError)
+            sums = _read_sums(folder / _SUMS, remote)
+            remote_files = pooch.create(
+                scratch,
+                f"{remote}/",
+                registry={file: f"sha256:{checksum}" for file, checksum in sums.items()},
+                urls={file: f"{remote}/{quote(file)}" for file in sums},
+                retry_if_failed=1,
+            )
+            fetched = 0
+            for file, wanted in tqdm(
+                sums.items(), desc=name, unit="file", disable=None if progress else True
+            ):
+                fetched += _ensure(remote_files, file, folder, wanted, replace=replace)
+    except OSError as error:
         raise RecordError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    finally:
-        download.set_db_index_url(before)
     return Download(folder, version, len(sums), fetched)
 
 
 @contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
-    """A folder for files that are not checked yet."""
-    with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as scratch:
-        yield Path(scratch)
+def _quiet(pooch: Any) -> Iterator[None]:
+    """Have pooch report no single file: there is a progress bar."""
+    logger = pooch.get_logger()
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
-def _ensure(
-    source: str, remote: str, file: str, folder: Path, wanted: str, *, replace: bool
-) -> bool:
+def _newest_version(pooch: Any, name: str, scratch: str) -> str:
+    """The version that a database's page on PhysioNet names first."""
+    page = f"{_CONTENT}{name}/"
+    text = Path(_retrieve(pooch, page, scratch, "page")).read_text("utf-8", errors="replace")
+    found = re.search(r"Version:\s*(?:<[^>]*>\s*)*([\w.]+)", text)
+    if found is None:
+        raise RecordError(f"{page}: names no version; give one, such as {name}/1.0.0")
+    return found[1]
+
+
+def _retrieve(pooch: Any, url: str, scratch: str, name: str = _SUMS) -> str:
+    """Fetch a file whose checksum is not known; returns its path."""
+    with _reaching(url):
+        return str(pooch.retrieve(url, None, fname=name, path=scratch))
+
+
+def _ensure(remote_files: Any, file: str, folder: Path, wanted: str, *, replace: bool) -> bool:
     """Make one file as published; whether it had to be fetched."""
     path = folder / file
     if path.is_file() and _sum_of(path) == wanted:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _beside(folder) as scratch:
-        new = scratch / file
-        new.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_file():
-            shutil.copyfile(path, new)
-        # wfdb adds the missing end of a short file; what is wrong then is fetched whole, once.
-        for overwrite in (False, True):
-            _fetch(source, remote, file, scratch, overwrite=overwrite)
-            if _sum_of(new) == wanted:
-                break
-        else:
+    with _reaching(remote_files.get_url(file)):
+        try:
+            new = Path(remote_files.fetch(file))
+        except ValueError:  # of pooch: another checksum, twice
             raise RecordError(
                 f"{path}: not what {_SUMS} says, twice; the source is being changed or the line is "
                 "bad"
-            )
-        if path.is_file() and not replace and not _begins(path, new):
-            raise RecordError(
-                f"{path}: is not as published, and no broken-off download: it was changed or "
-                "damaged; move it away, or replace it (--force; replace=True in Python)"
-            )
-        with new.open("rb") as content, whole_file(path, RecordError) as out:
-            shutil.copyfileobj(content, out, _BLOCK)
+            ) from None
+    if path.is_file() and not replace and not _begins(path, new):
+        raise RecordError(
+            f"{path}: is not as published, and no broken-off download: it was changed or "
+            "damaged; move it away, or replace it (--force; replace=True in Python)"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with new.open("rb") as content, whole_file(path, RecordError) as out:
+        shutil.copyfileobj(content, out, _BLOCK)
+    new.unlink()
     return True
 
 
@@ -173,44 +196,27 @@ def _begins(part: Path, whole: Path) -> bool:
     return True
 
 
-def _fetch(source: str, remote: str, file: str, folder: Path, *, overwrite: bool) -> None:
-    from io import StringIO
-
-    from wfdb.io import download
-
-    parts = PurePosixPath(file)
-    parent = "" if str(parts.parent) == "." else str(parts.parent)
-    order = (parts.name, parent, remote, str(folder), True, overwrite)
-    with redirect_stdout(StringIO()):  # wfdb prints what it appends
-        _reached(source, f"{remote}/{file}", lambda: download.dl_pn_file(order))
-
-
-def _reached(source: str, what: str, ask: Callable[[], Any]) -> Any:
-    """The answer of a server, or one line on why there is none."""
-    from requests.exceptions import RequestException
+@contextmanager
+def _reaching(url: str) -> Iterator[None]:
+    """What a server answers instead of a file, as one line."""
+    from requests.exceptions import HTTPError, RequestException
 
     try:
-        return ask()
-    except FileNotFoundError:
-        raise RecordError(
-            f"{source.rstrip('/')}/{what}: not there; check the database's name and version"
-        ) from None
+        yield
+    except HTTPError as error:
+        status = None if error.response is None else error.response.status_code
+        if status == HTTPStatus.NOT_FOUND:
+            raise RecordError(f"{url}: not there; check the database's name and version") from None
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise RecordError(
+                f"{url}: not open to all; sign its agreement on PhysioNet and fetch it by hand"
+            ) from None
+        raise RecordError(f"{url}: the server answers {status}; run again later") from None
     except RequestException as error:
         raise RecordError(
-            f"{source}: cannot be reached ({type(error).__name__}); check the connection and run "
+            f"{url}: cannot be reached ({type(error).__name__}); check the connection and run "
             "again: what is there already stays"
         ) from None
-    except PermissionError as error:
-        if getattr(error, "url", None):
-            raise RecordError(
-                f"{source.rstrip('/')}/{what}: not open to all; sign its agreement on PhysioNet "
-                "and fetch it by hand"
-            ) from None
-        raise
-    except OSError as error:
-        if getattr(error, "url", None):
-            raise RecordError(f"{source.rstrip('/')}/{what}: {error}") from None
-        raise RecordError(f"{what}: cannot be written ({error.strerror or error})") from None
 
 
 def _read_sums(path: Path, origin: str) -> dict[str, str]:

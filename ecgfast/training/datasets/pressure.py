@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ...errors import InputError, RecordError
+from ...extras import need
 from ...records import read_record
 from .beats import record_names
 from .examples import ExampleSet
@@ -152,10 +153,9 @@ def low_passed(pressure: npt.ArrayLike, fs: float) -> Floats:
     -------
     ndarray of float64, shape (n,)
     """
-    from scipy.signal import butter, sosfiltfilt
-
+    signal = need("scipy.signal", "Arterial pressure", "train")
     values = np.asarray(pressure, np.float64)
-    smooth: Floats = sosfiltfilt(butter(2, _LOW_PASS, fs=fs, output="sos"), values)
+    smooth: Floats = signal.sosfiltfilt(signal.butter(2, _LOW_PASS, fs=fs, output="sos"), values)
     return smooth
 
 
@@ -178,15 +178,14 @@ def find_pulses(smooth: npt.ArrayLike, fs: float) -> Pulses:
     Pulses
         Of those whose upstroke and maximum lie inside the stretch.
     """
-    from scipy.signal import find_peaks
-
+    signal = need("scipy.signal", "Arterial pressure", "train")
     values = np.asarray(smooth, np.float64)
     nothing = np.zeros(0)
     rise = np.maximum(np.diff(values, prepend=values[:1]), 0.0)
     length = max(1, round(_RISE * fs))
     summed = np.convolve(rise, np.ones(length), mode="same")
     # Over all pulses and not the largest: one artefact must not hide the pulses beside it.
-    peaks, _ = find_peaks(summed, distance=max(1, round(_APART * fs)))
+    peaks, _ = signal.find_peaks(summed, distance=max(1, round(_APART * fs)))
     if not len(peaks):
         return Pulses(np.zeros(0, np.int64), nothing, nothing, nothing)
     seconds = max(1.0, len(values) / fs)

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._files import whole_file
-from ...errors import InputError, MissingExtraError, ModelError
+from ...errors import InputError, ModelError
+from ...extras import need_installed
 from ...processes import module_command
 from ...runtime.cards import ModelCard
 
@@ -94,8 +95,7 @@ def export(
         TensorFlow is not installed.
     """
     forms = _ordered(forms)
-    if find_spec("tensorflow") is None:
-        raise MissingExtraError("Exporting a model (TensorFlow)", "train")
+    need_installed(("tensorflow",), "Exporting a model", "train")
     beats, classes = _beats(representative, labels)
     expected = {spec.name for spec in card.inputs}
     if beats.keys() != expected:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..._types import FloatArray
 from ...core import FEATURE_NAMES
+from ...extras import need
 from ...records import read_record
 from ..datasets.examples import ExampleSet
 from ..recipes.recipe import Schedule
@@ -70,14 +71,13 @@ def recorded_noise(
     RecordError
         If a record is missing or damaged.
     """
-    from scipy.signal import resample_poly
-
+    signal = need("scipy.signal", "Noise for training", "train")
     found: list[FloatArray] = []
     for name in names:
         record = read_record(Path(data) / "nstdb" / name)
         step = Fraction(grid_fs / record.fs).limit_denominator(1000)
         for channel in record.signal.T:
-            moved = resample_poly(channel.astype(float), step.numerator, step.denominator)
+            moved = signal.resample_poly(channel.astype(float), step.numerator, step.denominator)
             found.append(moved.astype(np.float32))
     return found
 

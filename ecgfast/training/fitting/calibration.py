@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...extras import need
+
 __all__ = ["Calibration", "fit_calibration"]
 
 # Offsets beyond this only say "never": a class of a handful of examples must not set them.
@@ -63,8 +65,7 @@ def fit_calibration(
     -------
     Calibration
     """
-    from scipy.optimize import minimize
-
+    optimize = need("scipy.optimize", "Calibrating probabilities", "train")
     logits, labels = _log(probability), np.asarray(target, np.int64)
     share = np.asarray(weight, np.float64)
     share = share / share.sum()
@@ -81,7 +82,7 @@ def fit_calibration(
         return float(-(share * np.log(likely)).sum()), gradient
 
     bounds = [(-2.0, 2.0)] + [(-_OFFSET_LIMIT, _OFFSET_LIMIT)] * (classes - 1)
-    best = minimize(loss, np.zeros(classes), jac=True, method="L-BFGS-B", bounds=bounds).x
+    best = optimize.minimize(loss, np.zeros(classes), jac=True, method="L-BFGS-B", bounds=bounds).x
     return Calibration(float(np.exp(best[0])), (0.0, *(float(b) for b in best[1:])))
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ...extras import need
+
 __all__ = [
     "BLOCK",
     "CHANNELS",
@@ -75,10 +77,9 @@ def grid_cells(signal: npt.ArrayLike, fs: float) -> npt.NDArray[np.float32]:
 
 def high_pass(cells: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Take the baseline away along the last axis; the first cell gives 0."""
-    from scipy.signal import lfilter
-
+    signal = need("scipy.signal", "Training of the QRS score", "train")
     steps = np.diff(cells, axis=-1, prepend=cells[..., :1])
-    return np.asarray(lfilter([1.0], [1.0, -HIGH_PASS], steps, axis=-1), np.float32)
+    return np.asarray(signal.lfilter([1.0], [1.0, -HIGH_PASS], steps, axis=-1), np.float32)
 
 
 def running_scale(filtered: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -1,0 +1,271 @@
+"""From beats to NN intervals: which RR intervals lie between two normal beats of a good signal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from ..records.writers import BeatLike
+
+__all__ = ["LIMITS", "NNIntervals", "nn_from_arrays", "nn_intervals"]
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+#: Shortest and longest NN interval in seconds: 200 and 30 a minute. PhysioNet's HRV toolkit has
+#: 0.4 and 2.0 s; children and exercise go below 0.4 s.
+LIMITS = (0.3, 2.0)
+
+# An interval that differs by more than this share from the mean of the 20 before and 20 after it is
+# an ectopic beat that was not labelled, or a beat that was missed. PhysioNet's HRV toolkit has 0.2,
+# which also takes respiratory arrhythmia; docs/hrv.md compares.
+_CHANGE = 0.3
+_NEIGHBOURS = 20
+_FEWEST_NEIGHBOURS = 10
+
+# Labels of beats from the sinus node; beats that nobody labelled count too.
+_NORMAL = ("N", "")
+
+# Quality bits that make an R peak doubtful: gap, flat, saturated, noisy, flutter, rate limit. Not
+# "learning", which every start sets, nor "doubtful", which ectopic beats set in a clean signal.
+_BAD = 1 | 2 | 4 | 8 | 64 | 128
+
+# R times are sample numbers over a sampling rate: finer digits are rounding.
+_DIGITS = 9
+
+
+@dataclass(frozen=True, eq=False)
+class NNIntervals:
+    """Intervals between adjacent normal beats, and what was left out.
+
+    Attributes
+    ----------
+    time : ndarray of float64, shape (n,)
+        R peak at the end of each interval, in seconds from the recording's start.
+    interval : ndarray of float64, shape (n,)
+        Length in seconds.
+    adjacent : ndarray of bool, shape (n,)
+        Whether the NN interval before it ends where it begins; successive differences are taken
+        there only.
+    n_rr : int
+        RR intervals in all.
+    left_out : dict of str to int
+        RR intervals that are not used, by reason: ``bad signal``, ``excluded``, ``ectopic``,
+        ``too short``, ``too long``, ``early or late``.
+    duration : float
+        Seconds of the recording.
+    """
+
+    time: FloatArray
+    interval: FloatArray
+    adjacent: BoolArray
+    n_rr: int
+    left_out: dict[str, int] = field(default_factory=dict)
+    duration: float = math.nan
+
+    def __len__(self) -> int:
+        return len(self.interval)
+
+    @property
+    def nn_rr(self) -> float:
+        """Share of the RR intervals that are NN intervals, 0 to 1; NaN without any."""
+        return len(self) / self.n_rr if self.n_rr else math.nan
+
+    @property
+    def coverage(self) -> float:
+        """Share of the recording, 0 to 1, that lies within NN intervals."""
+        return float(self.interval.sum()) / self.duration if self.duration > 0 else math.nan
+
+    @property
+    def differences(self) -> FloatArray:
+        """Successive differences of adjacent NN intervals, in seconds."""
+        return np.diff(self.interval)[self.adjacent[1:]]
+
+    def between(self, start: float, end: float) -> NNIntervals:
+        """The intervals that end from `start` (included) to `end` (not included).
+
+        Parameters
+        ----------
+        start, end : float
+            Seconds from the recording's start.
+
+        Returns
+        -------
+        NNIntervals
+            Without `left_out`; `n_rr` is that of the intervals kept.
+        """
+        a, b = np.searchsorted(self.time, (start, end))
+        adjacent = self.adjacent[a:b].copy()
+        adjacent[:1] = False
+        return NNIntervals(
+            self.time[a:b], self.interval[a:b], adjacent, int(b - a), {}, end - start
+        )
+
+    def describe(self) -> str:
+        """How much was left out, and why, in words."""
+        if not self.n_rr:
+            return "no RR intervals"
+        text = f"{len(self):,} NN of {self.n_rr:,} RR intervals ({100 * self.nn_rr:.1f} %)"
+        reasons = [f"{reason} {count:,}" for reason, count in self.left_out.items() if count]
+        return f"{text}; left out: {', '.join(reasons)}" if reasons else text
+
+
+def nn_intervals(
+    beats: Sequence[BeatLike],
+    *,
+    exclude: Sequence[tuple[float, float]] = (),
+    limits: tuple[float, float] = LIMITS,
+    max_change: float | None = _CHANGE,
+    duration: float | None = None,
+) -> NNIntervals:
+    """Find the NN intervals of labelled beats.
+
+    An RR interval counts if both its beats are normal (label N, or none at all), the signal around
+    both is good, it lies within `limits` and outside `exclude`, and it is not far from the
+    intervals around it. So both intervals that touch an ectopic beat are out, the early one and
+    the pause after it.
+
+    Parameters
+    ----------
+    beats : sequence of beats
+        With the attributes of `ecgfast.Beat`, in the order of time.
+    exclude : sequence of (start, end)
+        Stretches to leave out, in seconds from the start, such as atrial fibrillation, where no
+        interval is from the sinus node.
+    limits : (float, float)
+        Shortest and longest NN interval in seconds.
+    max_change : float or None, default 0.3
+        Share by which an interval may differ from the mean of the 20 before and 20 after it; None
+        lets all pass.
+    duration : float, optional
+        Seconds of the recording; by default up to the last beat.
+
+    Returns
+    -------
+    NNIntervals
+
+    Raises
+    ------
+    InputError
+        If the beats are not in order, or the limits are no range.
+
+    Examples
+    --------
+    >>> from ecgfast import stream_classify, hrv
+    >>> nn = hrv.nn_intervals(list(stream_classify("mitdb/100")))  # doctest: +SKIP
+    >>> print(nn.describe())                                       # doctest: +SKIP
+    2,202 NN of 2,271 RR intervals (97.0 %); left out: ectopic 69
+    """
+    n = len(beats)
+    return nn_from_arrays(
+        np.fromiter((beat.time for beat in beats), np.float64, n),
+        normal=np.fromiter((beat.label in _NORMAL for beat in beats), np.bool_, n),
+        good=np.fromiter((not int(beat.quality) & _BAD for beat in beats), np.bool_, n),
+        exclude=exclude,
+        limits=limits,
+        max_change=max_change,
+        duration=duration,
+    )
+
+
+def nn_from_arrays(
+    time: npt.ArrayLike,
+    *,
+    normal: npt.ArrayLike | None = None,
+    good: npt.ArrayLike | None = None,
+    exclude: Sequence[tuple[float, float]] = (),
+    limits: tuple[float, float] = LIMITS,
+    max_change: float | None = _CHANGE,
+    duration: float | None = None,
+) -> NNIntervals:
+    """Find the NN intervals of R peaks, as `nn_intervals` does of beats.
+
+    Parameters
+    ----------
+    time : array_like, shape (n,)
+        R peaks in seconds from the recording's start.
+    normal : array_like of bool, shape (n,), optional
+        Which of them are normal beats; all by default.
+    good : array_like of bool, shape (n,), optional
+        Around which of them the signal is good; all by default.
+    exclude, limits, max_change, duration
+        As in `nn_intervals`.
+
+    Returns
+    -------
+    NNIntervals
+
+    Raises
+    ------
+    InputError
+        If the times are not in order, the arrays differ in length, or the limits are no range.
+    """
+    peaks = np.asarray(time, np.float64)
+    if peaks.ndim != 1 or not np.isfinite(peaks).all():
+        raise InputError(f"time has shape {peaks.shape}: give R peaks in seconds, all finite")
+    sinus, clear = (
+        np.ones(len(peaks), np.bool_) if flags is None else np.asarray(flags, np.bool_)
+        for flags in (normal, good)
+    )
+    if sinus.shape != peaks.shape or clear.shape != peaks.shape:
+        raise InputError(
+            f"{len(peaks)} R peaks, {sinus.size} flags in normal and {clear.size} in good: "
+            "give one of each a beat"
+        )
+    shortest, longest = limits
+    if not 0 <= shortest < longest:
+        raise InputError(f"limits={limits}: give the shortest and the longest interval in seconds")
+    rr = np.diff(peaks).round(_DIGITS)
+    if (rr < 0).any():
+        raise InputError("the beats are not in the order of time: sort them first")
+    excluded = np.zeros(len(rr), np.bool_)
+    for start, end in exclude:
+        excluded |= (peaks[1:] > start) & (peaks[:-1] < end)
+
+    kept = np.ones(len(rr), np.bool_)
+    left_out = {}
+    for reason, found in (
+        ("bad signal", ~(clear[1:] & clear[:-1])),
+        ("excluded", excluded),
+        ("ectopic", ~(sinus[1:] & sinus[:-1])),
+        ("too short", rr < shortest),
+        ("too long", rr > longest),
+    ):
+        left_out[reason] = int((kept & found).sum())
+        kept &= ~found
+    left_out["early or late"] = 0
+    if max_change is not None:
+        steady = _is_steady(rr[kept], max_change)
+        left_out["early or late"] = int((~steady).sum())
+        kept[kept] = steady
+    follows = np.zeros(len(rr), np.bool_)
+    follows[1:] = kept[1:] & kept[:-1]
+    end_time = float(peaks[-1]) if len(peaks) else 0.0
+    return NNIntervals(
+        peaks[1:][kept],
+        rr[kept],
+        follows[kept],
+        len(rr),
+        left_out,
+        end_time if duration is None else duration,
+    )
+
+
+def _is_steady(interval: FloatArray, max_change: float) -> BoolArray:
+    """Which intervals are close to the mean of those around them."""
+    n = len(interval)
+    index = np.arange(n)
+    first = np.maximum(0, index - _NEIGHBOURS)
+    last = np.minimum(n, index + _NEIGHBOURS + 1)
+    neighbours = last - first - 1
+    if n <= _FEWEST_NEIGHBOURS:
+        return np.ones(n, np.bool_)
+    total = np.concatenate(([0.0], np.cumsum(interval)))
+    mean = (total[last] - total[first] - interval) / neighbours
+    steady: BoolArray = np.abs(interval - mean) <= max_change * mean
+    return steady

@@ -1,0 +1,269 @@
+"""Tables with a row a sample: which columns are clocks, and where samples lie in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import RecordError
+from .choosing import look_of, role_of
+from .clocks import Clock, Stamps, count_for, read_clock, start_of, unit_of_clock
+from .opened import Column, Opened, Values
+from .text_head import Head
+
+__all__ = ["LOOKED", "Table", "open_table"]
+
+#: Rows in which a column is looked at for a clock or a counter.
+LOOKED = 4096
+
+# A rate of the head and one of the clock are the same up to this share.
+_SAME = 0.05
+
+
+class Table:
+    """The numbers of a file, column by column, added a few rows at a time.
+
+    Columns that may be clocks are held exactly, others as float32, which is what samples come as.
+
+    Parameters
+    ----------
+    head : Head
+        Names, units, kinds, and what the file says of all columns.
+
+    Attributes
+    ----------
+    rows : int
+        Its length.
+    notes : list of str
+        What was found in reading it.
+    """
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.rows = 0
+        self.notes: list[str] = []
+        # Of each column its parts, packed where it may be a clock; None of words.
+        self._held: list[list[npt.NDArray[np.float32]] | Stamps | None] = []
+        self._begins: list[int] = []
+
+    def add(self, columns: Sequence[npt.NDArray[np.float64]] | npt.NDArray[np.float64]) -> None:
+        """Add rows, column by column; the arrays may be used again."""
+        if not len(columns) or not len(columns[0]):
+            return
+        if not self._held:
+            for i, values in enumerate(columns):
+                kind = self.head.kinds[i]
+                exact = (
+                    kind == "time"
+                    or role_of(self.head.names[i], self.head.units[i])[0] == "clock"
+                    or look_of(values[:LOOKED], None) in ("clock", "counter")
+                )
+                self._held.append(None if kind == "words" else Stamps() if exact else [])
+        for held, values in zip(self._held, columns, strict=True):
+            if isinstance(held, Stamps):
+                held.append(values)
+            elif held is not None:
+                held.append(values.astype(np.float32))
+        self._begins.append(self.rows)
+        self.rows += len(columns[0])
+
+    def part(self, column: int, begin: int, end: int) -> npt.NDArray[Any]:
+        """Return rows of one column."""
+        held = self._held[column]
+        if held is None:
+            return np.full(max(0, min(end, self.rows) - begin), np.nan, np.float32)
+        if isinstance(held, Stamps):
+            return held.part(begin, end)
+        first = max(0, int(np.searchsorted(self._begins, begin, "right")) - 1)
+        last = int(np.searchsorted(self._begins, end, "left"))
+        if last <= first:
+            return np.empty(0, np.float32)
+        at = self._begins[first]
+        parts = held[first:last]
+        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return joined[begin - at : end - at]
+
+    def stamps(self, column: int) -> Stamps:
+        """Return a column in double precision, for a clock."""
+        held = self._held[column]
+        if isinstance(held, Stamps):
+            return held
+        return Stamps(np.asarray(self.part(column, 0, self.rows), np.float64))
+
+
+def open_table(
+    path: Path, kind: str, table: Table, given: float | None, *, declared: bool = False
+) -> Opened:
+    """Tell clocks from signals, and make what is left columns.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        Its format, in words.
+    table : Table
+        Its numbers.
+    given : float or None
+        Sampling rate in Hz that the caller gave; it tells what a clock without a unit counts in.
+    declared : bool
+        As in `Opened`.
+
+    Returns
+    -------
+    Opened
+
+    Raises
+    ------
+    RecordError
+        If a clock does not climb, or contradicts what the file says.
+    """
+    head, name = table.head, str(path)
+    roles: list[str] = []
+    for i, kind_of in enumerate(head.kinds):
+        role, why = role_of(head.names[i], head.units[i])
+        if kind_of == "time":
+            roles.append("clock")
+        elif kind_of == "words":
+            roles.append("words, no numbers")
+        elif role == "ecg" or (len(head.kinds) == 1 and role != "clock"):
+            roles.append("")
+        elif role == "clock":
+            roles.append("clock")
+        else:
+            first = table.part(i, 0, LOOKED)
+            look = look_of(first, None)
+            if look in ("clock", "counter"):
+                roles.append(_clock_or_counter(table, i, role, look, name))
+            else:
+                roles.append("" if role in ("unclear", "counter") else why)
+    clock, fs, fs_from, start, notes = _time(path, head, table, roles, given)
+    n = table.rows if clock is None else clock.n_samples
+    columns = tuple(
+        Column(head.names[i], head.units[i], fs, n, roles[i]) for i in range(len(head.kinds))
+    )
+
+    def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
+        if clock is None:
+            return np.stack([table.part(i, begin, end) for i in chosen], axis=1)
+        return _placed(table, clock, begin, end, chosen)
+
+    if len(columns) == 1 and not head.names[0] and head.about_ecg:
+        columns = (Column("ECG", head.units[0], fs, n, "ecg"),)
+    return Opened(
+        path=path,
+        format=kind,
+        columns=columns,
+        read=read,
+        fs_from=fs_from,
+        declared=declared,
+        about_ecg=head.about_ecg,
+        start=head.start or start,
+        comments=tuple(head.comments[:64]),
+        notes=(*notes, *table.notes),
+    )
+
+
+def _clock_or_counter(table: Table, column: int, role: str, look: str, name: str) -> str:
+    """Tell a clock that wraps, or counts samples, from a counter."""
+    steps = np.diff(table.part(column, 0, LOOKED))
+    if role == "other" or bool(np.all((steps == 1) | (steps == 0) | (steps < 0))):
+        return "counter"
+    if look == "clock":
+        return "counter" if role == "counter" else "clock"
+    try:  # a timer's microseconds wrap at a power of two
+        clock, _, _ = read_clock(table.stamps(column), None, name, "")
+    except RecordError:
+        return "counter"
+    return "counter" if clock is None else "clock"
+
+
+def _placed(
+    table: Table, clock: Clock, begin: int, end: int, chosen: Sequence[int]
+) -> npt.NDArray[np.floating[Any]]:
+    """Return samples at their places in time, NaN in gaps."""
+    if len(clock.spans) == 1 and clock.keep is None:
+        return np.stack([table.part(i, begin, end) for i in chosen], axis=1)
+    out = np.full((end - begin, len(chosen)), np.nan)
+    kept = None if clock.keep is None else np.flatnonzero(clock.keep)
+    n = table.rows if kept is None else len(kept)
+    ends = [row for row, _ in clock.spans[1:]] + [n]
+    for (row, place), stop in zip(clock.spans, ends, strict=True):
+        a, b = max(begin, place), min(end, place + stop - row)
+        if a >= b:
+            continue
+        first, last = row + a - place, row + b - place
+        for target, i in enumerate(chosen):
+            if kept is None:
+                values = table.part(i, first, last)
+            else:
+                rows = kept[first:last]
+                values = table.part(i, int(rows[0]), int(rows[-1]) + 1)[rows - rows[0]]
+            out[a - begin : b - begin, target] = values
+    return out
+
+
+def _time(
+    path: Path, head: Head, table: Table, roles: list[str], given: float | None
+) -> tuple[Clock | None, float | None, str, datetime | None, list[str]]:
+    """Find sampling rate, start and gaps from the head and the clocks."""
+    start: datetime | None = None
+    notes: list[str] = []
+    stated = head.fs
+    found: list[tuple[float, Clock, str]] = []
+    troubles: list[RecordError] = []
+    expected = given if given is not None else stated
+    for i in [i for i, role in enumerate(roles) if role == "clock"]:
+        label = head.names[i] or ("first column" if i == 0 else f"column {i}")
+        stamps = table.stamps(i)
+        first_rows = stamps.part(0, 100_000)
+        count = 1.0 if head.kinds[i] == "time" else unit_of_clock(head.names[i], head.units[i])
+        if count is None and expected is not None:
+            count = count_for(first_rows, expected)
+        rows = None
+        signals = [c for c, role in enumerate(roles) if not role]
+        if signals and len(signals) <= 16 and _repeats(first_rows):
+            rows = np.stack([table.part(c, 0, table.rows) for c in signals], axis=1)
+        try:
+            clock, first, _ = read_clock(stamps, count, str(path), label, rows)
+        except RecordError as error:
+            troubles.append(error)
+            continue
+        timed = head.kinds[i] == "time" and len(first_rows)
+        start = start or first or (start_of(float(first_rows[0])) if timed else None)
+        if clock is not None:
+            # The finest clock says most: stamps that repeat or are rounded say less.
+            fineness = float(len(np.unique(first_rows[:LOOKED])))
+            found.append((fineness, clock, f"the clock {label!r}"))
+    best = max(found, key=lambda item: item[0], default=None)
+    if best is None:
+        if troubles and expected is None:
+            raise troubles[0]
+        return None, stated, head.fs_from, start, notes
+    _, clock, fs_from = best
+    if stated is not None and abs(clock.fs - stated) > _SAME * stated:
+        if given is None:
+            raise RecordError(
+                f"{path}: its head says {stated:g} Hz and {fs_from} {clock.fs:g} Hz; give the rate "
+                "that is right, such as fs=" + f"{stated:g}"
+            )
+        if abs(given - stated) <= 0.01 * given:
+            return (
+                None,
+                stated,
+                head.fs_from,
+                start,
+                [f"{fs_from} says {clock.fs:g} Hz and is not used"],
+            )
+    notes += clock.notes
+    return clock, clock.fs, fs_from, start, notes
+
+
+def _repeats(stamps: npt.NDArray[np.float64]) -> bool:
+    """Whether many stamps are the same as the one before, as within packets."""
+    return len(stamps) > 16 and bool(np.mean(np.diff(stamps) == 0) > 0.3)

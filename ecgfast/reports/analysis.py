@@ -1,0 +1,253 @@
+"""One pass over a recording: its beats as columns, its events, and what was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ModelError
+from ..hrv import NNIntervals, nn_from_arrays
+from ..records import RecordSource
+from ..records.record import FloatArray
+from ..rhythm import Event, EventKind, RhythmStream
+from ..sources.chunks import BLOCK_S
+from ..streaming import Beat, StreamingClassifier
+
+if TYPE_CHECKING:
+    from ..runtime import Classifier
+
+__all__ = ["RATE_BEATS", "Analysis", "analyse"]
+
+#: RR intervals over which the lowest and the highest rate are taken.
+RATE_BEATS = 8
+
+# Quality bits: gap, flat, saturated, noisy; flutter waves; a rate at the detector's limit.
+_BAD = 1 | 2 | 4 | 8 | 128
+_FLUTTER = 64
+
+# A longer RR interval is no rate: it is a pause, or beats were missed.
+_LONGEST_RR_S = 3.0
+
+#: Events in which no rate is taken.
+_LOST = (EventKind.NOISE, EventKind.GAP)
+#: Events in which no interval comes from the sinus node.
+_NOT_SINUS = (
+    EventKind.ATRIAL_FIBRILLATION,
+    EventKind.ATRIAL_FLUTTER,
+    EventKind.VENTRICULAR_FLUTTER,
+    *_LOST,
+)
+
+_AAMI = frozenset("NSVFQ")
+
+
+@dataclass(eq=False)
+class Analysis:
+    """What a pass over a recording found.
+
+    Attributes
+    ----------
+    name : str
+    fs : float
+        Sampling rate in Hz.
+    duration : float
+        Seconds.
+    leads, units : tuple of str
+    start : datetime or None
+        When the first sample was taken.
+    sample : ndarray of int64, shape (n,)
+        R peaks.
+    time : ndarray of float64, shape (n,)
+        The same in seconds.
+    label : ndarray of str, shape (n,)
+    good : ndarray of bool, shape (n,)
+        Beats whose signal is good, and which lie in no stretch of noise.
+    flutter : ndarray of bool, shape (n,)
+        Waves of ventricular flutter or fibrillation: no beats.
+    events : list of Event
+        In the order of their start.
+    lost : float
+        Seconds in which no lead can be read: missing, flat or noise.
+    fetch : callable
+        As of `RecordSource`.
+    notes : tuple of str
+        What reading the file assumed.
+    """
+
+    name: str
+    fs: float
+    duration: float
+    leads: tuple[str, ...]
+    units: tuple[str, ...]
+    start: datetime | None
+    sample: npt.NDArray[np.int64]
+    time: npt.NDArray[np.float64]
+    label: npt.NDArray[np.str_]
+    good: npt.NDArray[np.bool_]
+    flutter: npt.NDArray[np.bool_]
+    events: list[Event]
+    lost: float
+    fetch: Callable[[int, int], FloatArray] = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_beats(self) -> int:
+        """Beats, without flutter waves."""
+        return int((~self.flutter).sum())
+
+    def of(self, *kinds: EventKind) -> list[Event]:
+        """Return the events of these kinds."""
+        return [event for event in self.events if event.kind in kinds]
+
+    def seconds(self, *kinds: EventKind) -> float:
+        """Return how long events of these kinds last together, overlaps counted once."""
+        return float(sum(b - a for a, b in _union(self.of(*kinds), self.duration)))
+
+    def clock(self, seconds: float) -> str:
+        """Return a time in the recording: of the day where its start is known, else elapsed."""
+        if self.start is None:
+            minutes, second = divmod(int(seconds), 60)
+            return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
+        moment = self.start + timedelta(seconds=seconds)
+        days = (moment.date() - self.start.date()).days
+        later = f"day {days + 1}, " if self.duration > 86400 and days else ""
+        return f"{later}{moment:%H:%M:%S}"
+
+    def rr(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Return the RR intervals in seconds, and which of them can be trusted."""
+        rr = np.diff(self.time)
+        sound = self.good & ~self.flutter
+        return rr, sound[1:] & sound[:-1] & (rr <= _LONGEST_RR_S)
+
+    def rates(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the rate over eight trusted RR intervals, and the time in their middle."""
+        _, sound = self.rr()
+        run = np.cumsum(np.concatenate(([0], sound)))
+        last = np.flatnonzero(run[RATE_BEATS:] - run[:-RATE_BEATS] == RATE_BEATS) + RATE_BEATS
+        spans = self.time[last] - self.time[last - RATE_BEATS]
+        return 60 * RATE_BEATS / spans, self.time[last] - spans / 2
+
+    def nn_intervals(self) -> NNIntervals:
+        """Return the NN intervals, without atrial fibrillation, flutter and noise."""
+        return nn_from_arrays(
+            self.time,
+            normal=self.label == "N",
+            good=self.good & ~self.flutter,
+            exclude=_union(self.of(*_NOT_SINUS), self.duration),
+            duration=self.duration,
+        )
+
+
+def analyse(
+    source: RecordSource,
+    classifier: Classifier,
+    *,
+    progress: Callable[[Iterable[FloatArray]], Iterable[FloatArray]] = iter,
+    **options: Any,
+) -> Analysis:
+    """Find beats and events of a recording, block by block.
+
+    Parameters
+    ----------
+    source : RecordSource
+        An open recording.
+    classifier : Classifier
+        A model of AAMI classes.
+    progress : callable
+        Wraps the blocks, to show how far it is.
+    **options
+        Of `StreamingClassifier`: ``lookahead``, ``method``, ``decision``, ``average_leads``.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    ModelError
+        If the model gives other classes.
+    """
+    if not set(classifier.classes) <= _AAMI or "V" not in classifier.classes:
+        raise ModelError(
+            f"{classifier.path}: its outputs are {', '.join(classifier.classes)}: a report needs a "
+            "model of the AAMI classes, such as beats"
+        )
+    n_leads = len(source.leads)
+    labeller = StreamingClassifier(classifier, source.fs, leads=n_leads, **options)
+    rhythm = RhythmStream(source.fs, leads=n_leads, delay=labeller.stream.delay / source.fs)
+    samples: list[int] = []
+    labels: list[str] = []
+    quality: list[int] = []
+    events: list[Event] = []
+    missing = 0
+
+    def take(beats: list[Beat]) -> list[Beat]:
+        for beat in beats:
+            samples.append(beat.sample)
+            labels.append(beat.label)
+            quality.append(int(beat.quality))
+        return beats
+
+    for chunk in progress(source.blocks(BLOCK_S)):
+        missing += int(np.isnan(chunk).all(axis=1).sum())
+        events += rhythm.process(take(labeller.process(chunk)), chunk)
+    events += rhythm.process(take(labeller.flush()))
+    events += rhythm.flush()
+    events = sorted((e for e in events if not e.ongoing), key=lambda e: (e.start, e.end))
+
+    bits = np.array(quality, np.int64)
+    sample = np.array(samples, np.int64)
+    found = Analysis(
+        name=source.name,
+        fs=source.fs,
+        duration=source.duration,
+        leads=source.leads,
+        units=source.units,
+        start=source.start,
+        sample=sample,
+        time=sample / source.fs,
+        label=np.array(labels, np.str_) if labels else np.empty(0, "<U1"),
+        good=(bits & _BAD) == 0,
+        flutter=(bits & _FLUTTER) != 0,
+        events=events,
+        lost=0.0,
+        fetch=source.fetch,
+        notes=() if source.origin is None else source.origin.notes,
+    )
+    for begin, end in _union(found.of(*_LOST), found.duration):
+        a, b = np.searchsorted(found.time, (begin, end))
+        found.good[a:b] = False
+    spans = [*_union(found.of(*_LOST), found.duration), *_dark(found)]
+    found.lost = max(sum(b - a for a, b in _joined(spans)), missing / source.fs)
+    return found
+
+
+def _dark(found: Analysis) -> list[tuple[float, float]]:
+    """Stretches in which every lead stands still: a lead alone may be off while others show."""
+    still = found.of(EventKind.LEAD_OFF, EventKind.FLAT_LINE)
+    dark = [(0.0, found.duration)]
+    for lead in range(len(found.leads)):
+        own = _union([event for event in still if event.lead == lead], found.duration)
+        dark = [(max(a, c), min(b, d)) for a, b in dark for c, d in own if max(a, c) < min(b, d)]
+    return dark
+
+
+def _union(events: list[Event], duration: float) -> list[tuple[float, float]]:
+    """Stretches that the events cover together, in order, within the recording."""
+    return _joined((event.start_time, min(event.end_time, duration)) for event in events)
+
+
+def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Stretches in order, those that overlap as one."""
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined

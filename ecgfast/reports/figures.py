@@ -1,0 +1,269 @@
+"""The figures of a report: what JSON holds and the page shows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import hrv
+from ..rhythm import Event, EventKind
+from .analysis import Analysis
+
+__all__ = ["RHYTHM_KINDS", "figures", "time_table"]
+
+#: Kinds of the rhythm table, the gravest first.
+RHYTHM_KINDS = (
+    EventKind.VENTRICULAR_FLUTTER,
+    EventKind.ASYSTOLE,
+    EventKind.EXTREME_TACHYCARDIA,
+    EventKind.EXTREME_BRADYCARDIA,
+    EventKind.PAUSE,
+    EventKind.ATRIAL_FIBRILLATION,
+    EventKind.ATRIAL_FLUTTER,
+    EventKind.TACHYCARDIA,
+    EventKind.BRADYCARDIA,
+)
+_LOST_KINDS = (EventKind.GAP, EventKind.LEAD_OFF, EventKind.FLAT_LINE, EventKind.NOISE)
+_STANDSTILL = (EventKind.PAUSE, EventKind.ASYSTOLE)
+
+# Trusted RR intervals from which on a rate is reported: those of one window of eight.
+_FEWEST_RR = 8
+
+
+def figures(found: Analysis) -> dict[str, Any]:
+    """Compute every figure of a report.
+
+    Parameters
+    ----------
+    found : Analysis
+        As `analyse` makes it.
+
+    Returns
+    -------
+    dict
+        Plain numbers, texts, lists and dicts; NaN where something is not defined.
+    """
+    nn = found.nn_intervals()
+    measures = hrv.measures(nn)
+    return {
+        "record": found.name,
+        "fs": found.fs,
+        "leads": list(found.leads),
+        "duration": found.duration,
+        "start_time_of_day": None if found.start is None else f"{found.start:%H:%M:%S}",
+        "quality": _quality(found),
+        "beats": _beats(found),
+        "rate": _rate(found),
+        "ectopy": {label: _ectopy(found, label, name) for label, name in _ECTOPIC.items()},
+        "rhythm": [_rhythm(found, kind) for kind in RHYTHM_KINDS],
+        "table": time_table(found),
+        "hrv": measures.to_dict(),
+        "hrv_five_minutes": [row.to_dict() for row in hrv.five_minute_table(nn)],
+        "events": [_event(found, event) for event in found.events],
+        "notes": list(found.notes),
+    }
+
+
+_ECTOPIC = {"V": "ventricular", "S": "supraventricular"}
+
+
+def _quality(found: Analysis) -> dict[str, Any]:
+    beats = ~found.flutter
+    return {
+        "lost_seconds": found.lost,
+        "lost_share": found.lost / found.duration,
+        "analysed_seconds": max(0.0, found.duration - found.lost),
+        "beats_in_bad_signal": int((beats & ~found.good).sum()),
+        "beats_in_bad_signal_share": _share(int((beats & ~found.good).sum()), int(beats.sum())),
+        "events": {
+            str(kind): {"count": len(found.of(kind)), "seconds": found.seconds(kind)}
+            for kind in _LOST_KINDS
+        },
+    }
+
+
+def _beats(found: Analysis) -> dict[str, Any]:
+    labels, counts = np.unique(found.label[~found.flutter], return_counts=True)
+    by_class = dict.fromkeys("NSVFQ", 0) | dict(zip(labels.tolist(), counts.tolist(), strict=True))
+    return {
+        "total": found.n_beats,
+        "by_class": by_class,
+        "flutter_waves": int(found.flutter.sum()),
+    }
+
+
+def _rate(found: Analysis) -> dict[str, Any]:
+    rr, sound = found.rr()
+    rates, times = found.rates()
+    told: dict[str, Any] = {"mean": math.nan, "minimum": None, "maximum": None, "longest_rr": None}
+    if len(rates):
+        told["mean"] = 60 * int(sound.sum()) / float(rr[sound].sum())
+        for name, i in (("minimum", int(rates.argmin())), ("maximum", int(rates.argmax()))):
+            told[name] = {"rate": float(rates[i]), **_when(found, float(times[i]))}
+        i = int(np.where(sound, rr, 0.0).argmax())
+        longest = (float(rr[i]), float(found.time[i]))
+        stops = [(event.duration, event.start_time) for event in found.of(*_STANDSTILL)]
+        seconds, begin = max([longest, *stops])
+        told["longest_rr"] = {"seconds": seconds, **_when(found, begin)}
+    return told
+
+
+def _when(found: Analysis, seconds: float) -> dict[str, Any]:
+    return {"time": seconds, "clock": found.clock(seconds)}
+
+
+def _ectopy(found: Analysis, label: str, name: str) -> dict[str, Any]:
+    total = int((found.label[~found.flutter] == label).sum())
+    kinds = {
+        what: found.of(EventKind(f"{name}_{what}"))
+        for what in ("ectopic", "couplet", "run", "bigeminy", "trigeminy")
+    }
+    runs = kinds["run"]
+    hours = max(found.duration - found.lost, 1.0) / 3600
+    told: dict[str, Any] = {
+        "beats": total,
+        "share": _share(total, found.n_beats),
+        "per_hour": total / hours,
+        "single": len(kinds["ectopic"]),
+        "couplets": len(kinds["couplet"]),
+        "runs": len(runs),
+        "beats_in_runs": sum(run.n_beats for run in runs),
+        "longest_run": None,
+        "fastest_run": None,
+        "bigeminy": len(kinds["bigeminy"]),
+        "bigeminy_seconds": found.seconds(EventKind(f"{name}_bigeminy")),
+        "trigeminy": len(kinds["trigeminy"]),
+        "trigeminy_seconds": found.seconds(EventKind(f"{name}_trigeminy")),
+    }
+    if label == "V":
+        told["r_on_t"] = len(found.of(EventKind.R_ON_T))
+    if runs:
+        longest = max(runs, key=lambda run: run.n_beats)
+        fastest = max(runs, key=lambda run: run.rate if math.isfinite(run.rate) else 0.0)
+        for key, run in (("longest_run", longest), ("fastest_run", fastest)):
+            told[key] = {
+                "beats": run.n_beats, "rate": run.rate, **_when(found, run.start_time)
+            }  # fmt: skip
+    return told
+
+
+def _rhythm(found: Analysis, kind: EventKind) -> dict[str, Any]:
+    events = found.of(kind)
+    seconds = found.seconds(kind)
+    analysed = max(found.duration - found.lost, 1e-9)
+    told: dict[str, Any] = {
+        "kind": str(kind),
+        "count": len(events),
+        "seconds": seconds,
+        "burden": min(1.0, seconds / analysed),
+        "longest": None,
+    }
+    if events:
+        longest = max(events, key=lambda event: event.duration)
+        told["longest"] = {
+            "seconds": longest.duration,
+            "rate": longest.rate,
+            **_when(found, longest.start_time),
+        }
+    return told
+
+
+def _event(found: Analysis, event: Event) -> dict[str, Any]:
+    # Not dataclasses.asdict, which copies each value: a day has some ten thousand events.
+    return {
+        "kind": str(event.kind),
+        "start": event.start,
+        "end": event.end,
+        "start_time": event.start_time,
+        "end_time": event.end_time,
+        "clock": found.clock(event.start_time),
+        "severity": str(event.severity),
+        "confidence": event.confidence,
+        "beats": event.n_beats,
+        "rate": event.rate,
+        "lead": None if event.lead is None else found.leads[event.lead],
+    }
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan
+
+
+def table_step(found: Analysis) -> float:
+    """Seconds of a row of the table along the recording: an hour, ten, five or one minute."""
+    for shortest, step in ((3 * 3600, 3600.0), (1800, 600.0), (900, 300.0)):
+        if found.duration > shortest:
+            return step
+    return 60.0
+
+
+def time_table(found: Analysis) -> list[dict[str, Any]]:
+    """Compute the rows along the recording, which begin at full hours where its start is known.
+
+    Parameters
+    ----------
+    found : Analysis
+        As `analyse` makes it.
+
+    Returns
+    -------
+    list of dict
+    """
+    step = table_step(found)
+    ahead = 0.0
+    if found.start is not None:
+        midnight = found.start.hour * 3600 + found.start.minute * 60 + found.start.second
+        ahead = midnight % step
+    rr, sound = found.rr()
+    rates, middles = found.rates()
+    rows = []
+    count = math.ceil((found.duration + ahead) / step - 1e-9)
+    kinds: dict[str, npt.NDArray[np.float64]] = {
+        name: np.array([event.start_time for event in found.of(*which)])
+        for name, which in {
+            "v_couplets": (EventKind.VENTRICULAR_COUPLET,),
+            "v_runs": (EventKind.VENTRICULAR_RUN,),
+            "s_runs": (EventKind.SUPRAVENTRICULAR_RUN,),
+            "pauses": _STANDSTILL,
+        }.items()
+    }
+    for i in range(count):
+        begin, end = max(0.0, i * step - ahead), min(found.duration, (i + 1) * step - ahead)
+        a, b = np.searchsorted(found.time, (begin, end))
+        labels = found.label[a:b][~found.flutter[a:b]]
+        inside = slice(max(a - 1, 0), max(b - 1, 0))
+        trusted = rr[inside][sound[inside]]
+        window = rates[slice(*np.searchsorted(middles, (begin, end)))]
+        told = len(trusted) >= _FEWEST_RR and len(window) > 0
+        rows.append(
+            {
+                **_when(found, begin),
+                "seconds": end - begin,
+                "beats": len(labels),
+                "mean": 60 * len(trusted) / float(trusted.sum()) if told else math.nan,
+                "minimum": float(window.min()) if told else math.nan,
+                "maximum": float(window.max()) if told else math.nan,
+                "v": int((labels == "V").sum()),
+                "s": int((labels == "S").sum()),
+                **{
+                    name: int(((starts >= begin) & (starts < end)).sum())
+                    for name, starts in kinds.items()
+                },
+                "af_seconds": _within(found, (EventKind.ATRIAL_FIBRILLATION,), begin, end),
+                "lost_seconds": _within(found, (EventKind.NOISE, EventKind.GAP), begin, end),
+            }
+        )
+    return rows
+
+
+def _within(found: Analysis, kinds: tuple[EventKind, ...], begin: float, end: float) -> float:
+    """Seconds of these events between two times."""
+    return float(
+        sum(
+            max(0.0, min(event.end_time, end) - max(event.start_time, begin))
+            for event in found.of(*kinds)
+        )
+    )

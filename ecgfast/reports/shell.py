@@ -1,0 +1,107 @@
+"""The shell of every HTML page, and the templates of what stands in it.
+
+The shell is plain text, as the base installation writes pages too, and Jinja2 is not in it; pages
+with more than a few elements are Jinja2 templates (extra ``report``).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from html import escape
+from typing import Any
+
+from .. import __version__
+from ..extras import need
+from .summary import NOT_A_DEVICE
+
+__all__ = ["page", "render"]
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff;
+       max-width: 72rem; margin: 2rem auto; padding: 0 1.5rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
+.note { background: #fff6e0; border-left: .3rem solid #c88a00; margin: 1rem 0;
+        padding: .6rem 1rem; }
+img, svg { max-width: 100%; height: auto; border: 1px solid #ddd; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .2rem .9rem .2rem 0; text-align: right; border-bottom: 1px solid #eee; }
+th { font-weight: 600; border-bottom: 2px solid #bbb; position: sticky; top: 0; background: #fff; }
+th.group { text-align: center; }
+table.facts th, table.facts td { text-align: left; border: 0; position: static;
+                                 white-space: pre-wrap; }
+table.facts th { font-weight: 400; color: #555; }
+td.label { font-weight: 700; text-align: center; } td.text, th.text { text-align: left; }
+figure { margin: 0; } figcaption { color: #555; font-size: .85rem; }
+footer { margin: 2.5rem 0 1rem; color: #555; font-size: .85rem; }
+"""
+
+
+def page(title: str, body: str, *, style: str = "") -> str:
+    """An HTML page that needs no other file and no network.
+
+    Parameters
+    ----------
+    title : str
+        Heading and title, as plain text.
+    body : str
+        HTML: what `render` returns, or elements whose text is escaped.
+    style : str
+        CSS of this page alone.
+
+    Returns
+    -------
+    str
+        The page, with the statement that this is no medical device at its end.
+    """
+    heading = escape(title)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{heading}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>{_STYLE}{style}</style>
+</head>
+<body>
+<h1>{heading}</h1>
+{body}
+<footer>Made by ecgfast {__version__}. {NOT_A_DEVICE}</footer>
+</body>
+</html>
+"""
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of ``ecgfast/reports/templates``; every value is escaped.
+
+    Parameters
+    ----------
+    template : str
+        File name, such as ``"tables.html"``.
+    **values
+        What its names stand for; a name without a value is an error.
+
+    Returns
+    -------
+    str
+        HTML for the body of a `page`.
+
+    Raises
+    ------
+    MissingExtraError
+        If Jinja2 is not installed.
+    """
+    return str(_environment().get_template(template).render(**values))
+
+
+@cache
+def _environment() -> Any:
+    jinja2 = need("jinja2", "An HTML report", "report")
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("ecgfast.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

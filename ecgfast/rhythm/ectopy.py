@@ -1,0 +1,187 @@
+"""Ectopic beats: single ones, couplets, runs, bigeminy, trigeminy; R-on-T."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import sqrt
+
+from .episode import BeatNow, BeatsOf, Sink
+from .event import EventKind, Severity
+
+__all__ = ["Ectopy", "ROnT"]
+
+_NAME = {"V": "ventricular", "S": "supraventricular"}
+
+# Beats in a row that make a run; single beats that make bigeminy or trigeminy.
+_RUN = 3
+_PATTERN = 3
+
+# A ventricular run of so many beats at so high a rate is an alarm (CinC 2015).
+_ALARM_BEATS = 5
+_ALARM_RATE = 100.0
+
+# A longer interval ends a row: beats so far apart follow on no beat.
+_ROW_S = 3.0
+
+
+class Ectopy:
+    """Rows of beats of one class, and the patterns that single ones make.
+
+    Parameters
+    ----------
+    label : {"V", "S"}
+    sink : Sink
+    """
+
+    def __init__(self, label: str, sink: Sink) -> None:
+        self._label = label
+        self._sink = sink
+        name = _NAME[label]
+        self._single = EventKind(f"{name}_ectopic")
+        self._couplet = EventKind(f"{name}_couplet")
+        self._run = EventKind(f"{name}_run")
+        self._patterns = [
+            _Pattern(EventKind(f"{name}_bigeminy"), 1, sink),
+            _Pattern(EventKind(f"{name}_trigeminy"), 2, sink),
+        ]
+        self._row: BeatsOf | None = None
+
+    def beat(self, beat: BeatNow) -> None:
+        """Take the next beat."""
+        joined = beat.joined and beat.rr <= _ROW_S
+        ectopic = beat.label == self._label
+        if self._row is not None and not (ectopic and joined):
+            self._end_row()
+        if not joined:
+            for pattern in self._patterns:
+                pattern.end()
+        if not ectopic:
+            for pattern in self._patterns:
+                pattern.other()
+            return
+        if self._row is None:
+            self._row = BeatsOf()
+        self._row.add(beat.sample, beat.probability, trusted=beat.trusted)
+        if self._row.n == _RUN:
+            self._put_run(self._row, ongoing=True)
+
+    def end(self) -> None:
+        """The stream has ended."""
+        if self._row is not None:
+            self._end_row()
+        for pattern in self._patterns:
+            pattern.end()
+
+    def _end_row(self) -> None:
+        row, self._row = self._row, None
+        assert row is not None
+        for pattern in self._patterns:
+            pattern.row(row)
+        if row.n >= _RUN:
+            self._put_run(row, ongoing=False)
+            return
+        kind, severity = (
+            (self._single, Severity.INFO) if row.n == 1 else (self._couplet, Severity.LOW)
+        )
+        self._sink.put(
+            kind,
+            row.first,
+            row.last,
+            Severity.INFO if row.in_doubt else severity,
+            row.confidence,
+            row,
+            rate=row.rate(self._sink.fs),
+        )
+
+    def _put_run(self, row: BeatsOf, *, ongoing: bool) -> None:
+        rate = row.rate(self._sink.fs)
+        severity = Severity.MEDIUM if self._label == "V" else Severity.LOW
+        if self._label == "V" and row.n >= _ALARM_BEATS and rate >= _ALARM_RATE:
+            severity = Severity.HIGH
+        if row.in_doubt:
+            severity = Severity.INFO
+        confidence = row.confidence
+        self._sink.put(
+            self._run, row.first, row.last, severity, confidence, row, rate=rate, ongoing=ongoing
+        )
+
+
+class _Pattern:
+    """Single ectopic beats with the same number of other beats between them."""
+
+    def __init__(self, kind: EventKind, others: int, sink: Sink) -> None:
+        self._kind = kind
+        self._others = others
+        self._sink = sink
+        self._beats = BeatsOf()
+        self._between = 0
+
+    def other(self) -> None:
+        """A beat that is not ectopic."""
+        self._between += 1
+        if self._between > self._others:
+            self.end()
+
+    def row(self, row: BeatsOf) -> None:
+        """Ectopic beats in a row, which has ended; the beat after it comes next."""
+        fits = row.n == 1 and (not self._beats.n or self._between == self._others)
+        if not fits:
+            self.end()
+        if row.n == 1:
+            self._beats.add(row.first, row.probability, trusted=bool(row.trusted))
+        self._between = 0
+        if fits and self._beats.n == _PATTERN:
+            self._put(ongoing=True)
+
+    def end(self) -> None:
+        """The pattern is broken, or the stream has ended."""
+        if self._beats.n >= _PATTERN:
+            self._put(ongoing=False)
+        self._beats, self._between = BeatsOf(), 0
+
+    def _put(self, *, ongoing: bool) -> None:
+        beats = self._beats
+        severity = Severity.INFO if beats.in_doubt else Severity.LOW
+        confidence = beats.confidence
+        self._sink.put(
+            self._kind, beats.first, beats.last, severity, confidence, beats, ongoing=ongoing
+        )
+
+
+# Bazett: QT = QTc * sqrt(RR), with a usual QTc in s; R-on-T below this share of it (Engel 1978).
+_QTC_S = 0.40
+_SHARE = 0.85
+
+# RR intervals whose median stands for the rate that the QT interval has adapted to.
+_RR_KEPT = 8
+
+
+class ROnT:
+    """Ventricular beats on the T wave of the beat before."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._rr: deque[float] = deque(maxlen=_RR_KEPT)
+        self._label = ""
+
+    def beat(self, beat: BeatNow) -> None:
+        """Take the next beat."""
+        before, self._label = self._label, beat.label
+        if not beat.joined:
+            self._rr.clear()
+            return
+        if beat.label != "V":
+            if before not in ("V", ""):
+                self._rr.append(beat.rr)
+            return
+        # The first V of a row only: within a run every beat is early.
+        if before in ("V", "") or len(self._rr) < _RR_KEPT // 2:
+            return
+        qt = _QTC_S * sqrt(sorted(self._rr)[len(self._rr) // 2])
+        ratio = beat.rr / qt
+        if ratio < _SHARE:
+            beats = BeatsOf(beat.before)
+            beats.add(beat.sample, beat.probability, trusted=beat.trusted)
+            severity = Severity.INFO if not beat.trusted else Severity.MEDIUM
+            confidence = beat.probability * (0.5 + min(0.5, _SHARE - ratio)) * beat.trusted
+            self._sink.put(EventKind.R_ON_T, beat.before, beat.sample, severity, confidence, beats)

@@ -1,0 +1,228 @@
+"""What a rhythm event is, which kinds there are, and what defines each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import Enum
+from math import nan
+from typing import Any
+
+__all__ = ["BEATS_MAX", "DEFINITIONS", "Definition", "Event", "EventKind", "Severity"]
+
+#: Beats that an event names: of a longer one the first and the last half of so many.
+BEATS_MAX = 64
+
+
+class EventKind(str, Enum):
+    """The kinds of rhythm events; `DEFINITIONS` says what each is."""
+
+    PAUSE = "pause"
+    ASYSTOLE = "asystole"
+    BRADYCARDIA = "bradycardia"
+    TACHYCARDIA = "tachycardia"
+    EXTREME_BRADYCARDIA = "extreme_bradycardia"
+    EXTREME_TACHYCARDIA = "extreme_tachycardia"
+    VENTRICULAR_ECTOPIC = "ventricular_ectopic"
+    VENTRICULAR_COUPLET = "ventricular_couplet"
+    VENTRICULAR_RUN = "ventricular_run"
+    VENTRICULAR_BIGEMINY = "ventricular_bigeminy"
+    VENTRICULAR_TRIGEMINY = "ventricular_trigeminy"
+    SUPRAVENTRICULAR_ECTOPIC = "supraventricular_ectopic"
+    SUPRAVENTRICULAR_COUPLET = "supraventricular_couplet"
+    SUPRAVENTRICULAR_RUN = "supraventricular_run"
+    SUPRAVENTRICULAR_BIGEMINY = "supraventricular_bigeminy"
+    SUPRAVENTRICULAR_TRIGEMINY = "supraventricular_trigeminy"
+    R_ON_T = "r_on_t"
+    ATRIAL_FIBRILLATION = "atrial_fibrillation"
+    ATRIAL_FLUTTER = "atrial_flutter"
+    VENTRICULAR_FLUTTER = "ventricular_flutter"
+    LEAD_OFF = "lead_off"
+    FLAT_LINE = "flat_line"
+    GAP = "gap"
+    NOISE = "noise"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def text(self) -> str:
+        """The kind in words."""
+        return "R-on-T" if self is EventKind.R_ON_T else self.value.replace("_", " ")
+
+
+class Severity(str, Enum):
+    """How urgent an event is: the alarm priorities of IEC 60601-1-8, and "info" for no alarm."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One rhythm event, or the report that one has begun.
+
+    Attributes
+    ----------
+    kind : EventKind
+        A string such as ``"pause"``; `DEFINITIONS` says what each kind is.
+    start, end : int
+        First and last sample, as indices into the source; of an ongoing event `end` is how far it
+        is known.
+    start_time, end_time : float
+        The same in seconds from the source's first sample.
+    severity : Severity
+        ``"info"``, ``"low"``, ``"medium"`` or ``"high"``.
+    confidence : float
+        0 to 1: from the quality of the signal, the probability of the labels, and how clearly the
+        rule is met. It is a rank, no calibrated probability.
+    n_beats : int
+        Beats that the event rests on.
+    beats : tuple of int
+        Their R peaks in samples; of more than 64 the first and the last 32.
+    rate : float
+        Mean heart rate in it, beats per minute; NaN where it has none.
+    lead : int or None
+        Column of the lead, for events of one lead.
+    ongoing : bool
+        True for the report that an event has begun and still lasts; the same event follows with
+        False when it has ended. The other events come once, with False.
+
+    Examples
+    --------
+    >>> from ecgfast import Event
+    >>> Event("pause", 720, 1620, 2.0, 4.5).duration
+    2.5
+    """
+
+    kind: EventKind
+    start: int
+    end: int
+    start_time: float
+    end_time: float
+    severity: Severity = Severity.INFO
+    confidence: float = 1.0
+    n_beats: int = 0
+    beats: tuple[int, ...] = ()
+    rate: float = nan
+    lead: int | None = None
+    ongoing: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", EventKind(self.kind))
+        object.__setattr__(self, "severity", Severity(self.severity))
+
+    @property
+    def duration(self) -> float:
+        """Seconds from start to end."""
+        return self.end_time - self.start_time
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything under plain names, as a JSON writer takes it; NaN stays NaN."""
+        row = asdict(self)
+        return {**row, "kind": str(self.kind), "severity": str(self.severity)}
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What makes an event of a kind.
+
+    Attributes
+    ----------
+    rule : str
+        The rule; numbers in it are defaults of `RhythmStream`.
+    source : str
+        Where the rule comes from.
+    """
+
+    rule: str
+    source: str
+
+
+_EC57 = "ANSI/AAMI EC57:2012"
+_HOLTER = "ISHNE-HRS consensus on ambulatory ECG, 2017"
+_CINC = "PhysioNet/CinC Challenge 2015"
+_CODES = "rhythm annotations of the MIT-BIH Arrhythmia Database"
+_OWN = "this project"
+
+
+def _ectopy(label: str, name: str) -> dict[EventKind, Definition]:
+    return {
+        EventKind(f"{name}_ectopic"): Definition(
+            f"one {label} beat with other beats, or lost signal, before and after it", _EC57
+        ),
+        EventKind(f"{name}_couplet"): Definition(f"exactly two {label} beats in a row", _EC57),
+        EventKind(f"{name}_run"): Definition(
+            f"three or more {label} beats in a row"
+            + ("; high from five at 100 per minute on" if label == "V" else ""),
+            _EC57 + (f"; severity {_CINC}" if label == "V" else ""),
+        ),
+        EventKind(f"{name}_bigeminy"): Definition(
+            f"three or more single {label} beats with exactly one other beat between them", _CODES
+        ),
+        EventKind(f"{name}_trigeminy"): Definition(
+            f"three or more single {label} beats with exactly two other beats between them", _CODES
+        ),
+    }
+
+
+#: What each kind of event is, and who says so.
+DEFINITIONS: dict[EventKind, Definition] = {
+    EventKind.PAUSE: Definition(
+        "RR interval of 2 s or more in a signal that would have shown a beat", _HOLTER
+    ),
+    EventKind.ASYSTOLE: Definition(
+        "3 s or more without a beat, in a signal that would have shown one; reported while it "
+        "lasts",
+        "ACC/AHA/HRS guideline on bradycardia, 2018 (pauses above 3 s); IEC 60601-2-27 (reported "
+        "within 10 s)",
+    ),
+    EventKind.BRADYCARDIA: Definition(
+        "mean rate of 8 RR intervals below 50 per minute for 30 s; ends above 55",
+        "ACC/AHA/HRS guideline on bradycardia, 2018; duration and hysteresis: " + _OWN,
+    ),
+    EventKind.TACHYCARDIA: Definition(
+        "mean rate of 8 RR intervals above 100 per minute for 30 s; ends below 95",
+        "ACC/AHA/HRS guideline on supraventricular tachycardia, 2015; duration and hysteresis: "
+        + _OWN,
+    ),
+    EventKind.EXTREME_BRADYCARDIA: Definition("5 beats in a row below 40 per minute", _CINC),
+    EventKind.EXTREME_TACHYCARDIA: Definition("17 beats in a row above 140 per minute", _CINC),
+    **_ectopy("V", "ventricular"),
+    **_ectopy("S", "supraventricular"),
+    EventKind.R_ON_T: Definition(
+        "V beat after less than 0.85 of the QT interval that Bazett's formula expects (QTc 0.40 s)",
+        "Lown and Wolf, Circulation 44:130, 1971; Engel et al., Circulation 57:1100, 1978 "
+        "(ratio 0.85)",
+    ),
+    EventKind.ATRIAL_FIBRILLATION: Definition(
+        "irregular RR intervals, as the model of `ecgfast.rhythm` scores them, for 30 s",
+        "ESC guideline on atrial fibrillation, 2020 (30 s); statistic: " + _OWN,
+    ),
+    EventKind.ATRIAL_FLUTTER: Definition(
+        "irregular RR intervals for 30 s with one regular atrial wave of 3.3 to 6.7 Hz between "
+        "the QRS complexes",
+        "ACC/AHA/HRS guideline on supraventricular tachycardia, 2015 (rate); statistic: " + _OWN,
+    ),
+    EventKind.VENTRICULAR_FLUTTER: Definition(
+        "3 s or more of detections that are waves of ventricular flutter or fibrillation",
+        "Kuo and Dillman, Computers in Cardiology, 1978 (the statistic of the core)",
+    ),
+    EventKind.LEAD_OFF: Definition(
+        "a lead stands still for 1 s, away from where its signal was", _OWN
+    ),
+    EventKind.FLAT_LINE: Definition(
+        "a lead stands still for 1 s where its signal was: lead off, or nothing to record", _OWN
+    ),
+    EventKind.GAP: Definition("samples are missing for 0.25 s or more", _OWN),
+    EventKind.NOISE: Definition(
+        "beats cannot be told from noise: the signal between them is half as steep as QRS "
+        "complexes, or most detections are doubtful, or there are none for 10 s and it is no "
+        "asystole",
+        _OWN,
+    ),
+}

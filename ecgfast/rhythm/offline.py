@@ -1,0 +1,91 @@
+"""The rhythm events of a recording or a live source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..sources.chunks import Leads, Source, open_source
+from ..streaming import StreamingClassifier
+from .event import Event
+from .stream import RhythmStream
+
+if TYPE_CHECKING:
+    from ..runtime.decision import Decision
+
+__all__ = ["events"]
+
+
+def events(
+    source: Source,
+    fs: float | None = None,
+    *,
+    model: str | os.PathLike[str] = "beats",
+    lookahead: int = 0,
+    leads: Leads | None = None,
+    num_threads: int = 1,
+    decision: Decision | None = None,
+    ongoing: bool = False,
+    **rules: float,
+) -> Iterator[Event]:
+    """Find rhythm events: pauses, rates, ectopic runs, atrial fibrillation, lost leads, noise.
+
+    Parameters
+    ----------
+    source, fs, model, lookahead, leads, num_threads, decision
+        As for `stream_classify`.
+    ongoing : bool
+        Also report events when they begin; otherwise each comes once, when it has ended.
+    **rules
+        Numbers of `RhythmStream`, such as ``pause=2.5``.
+
+    Yields
+    ------
+    Event
+        In the order in which they end.
+
+    Raises
+    ------
+    InputError
+        If an argument or the samples cannot be used.
+    RecordError
+        If the recording cannot be read.
+    ModelError
+        If the model cannot be used.
+    MissingExtraError
+        If no TFLite runtime is installed.
+
+    Examples
+    --------
+    >>> from ecgfast import events
+    >>> for event in events("mitdb/208"):                         # doctest: +SKIP
+    ...     print(event.kind, event.start_time, event.duration)
+    """
+    from ..runtime import Classifier
+
+    opened = open_source(source, fs, leads, watch=True)
+    n_leads = len(opened.leads)
+    labeller = StreamingClassifier(
+        Classifier(model, num_threads),
+        opened.fs,
+        leads=n_leads,
+        lookahead=lookahead,
+        decision=decision,
+    )
+    rhythm = RhythmStream(
+        opened.fs, leads=n_leads, delay=labeller.stream.delay / opened.fs, **rules
+    )
+    return _events(opened.chunks, labeller, rhythm, ongoing=ongoing)
+
+
+def _events(
+    chunks: Iterator[Any], labeller: StreamingClassifier, rhythm: RhythmStream, *, ongoing: bool
+) -> Iterator[Event]:
+    for chunk in chunks:
+        for event in rhythm.process(labeller.process(chunk), chunk):
+            if ongoing or not event.ongoing:
+                yield event
+    for event in [*rhythm.process(labeller.flush()), *rhythm.flush()]:
+        if ongoing or not event.ongoing:
+            yield event

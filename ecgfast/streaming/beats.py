@@ -1,0 +1,95 @@
+"""Beats with the inputs of a model, of any source."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Literal
+
+from ..core import BeatBatch, BeatStream
+from ..errors import NoBeatsWarning
+from ..sources.chunks import ChunkSource, Leads, Source, open_source
+from ..window import WindowSpec
+from .nothing import Beginning
+
+__all__ = ["stream_beats"]
+
+
+def stream_beats(
+    source: Source,
+    fs: float | None = None,
+    *,
+    leads: Leads | None = None,
+    method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
+    max_delay: float | None = None,
+    lead: int = 0,
+    lookahead: int = 0,
+    window: WindowSpec | None = None,
+    max_rate: float | None = None,
+) -> Iterator[BeatBatch]:
+    """Find beats and cut their windows: `BeatStream` for any source.
+
+    Parameters
+    ----------
+    source : path, Record, array or iterable
+        As for `stream_classify`.
+    fs : float, optional
+        Sampling rate in Hz, 99.5 to 2010; needed only where the source does not carry it.
+    leads : str, int or sequence of them, optional
+        Which leads to use, by name or column; all serve the detection.
+    method, max_delay, lead, lookahead, window, max_rate
+        As for `BeatStream`.
+
+    Returns
+    -------
+    iterator of BeatBatch
+        The beats as they are complete; batches without a beat are left out.
+        ``BeatBatch.concatenate`` makes one batch of several.
+
+    Raises
+    ------
+    InputError
+        If an argument or the samples cannot be used.
+    RecordError
+        If the recording cannot be read.
+
+    Warns
+    -----
+    NoBeatsWarning
+        At the end of a source of five seconds or more without a beat.
+
+    Examples
+    --------
+    >>> from ecgfast import BeatBatch, stream_beats
+    >>> from ecgfast.records import demo_record
+    >>> beats = BeatBatch.concatenate(stream_beats(demo_record()))
+    >>> beats.windows.shape[1:]
+    (72, 2)
+    """
+    opened = open_source(source, fs, leads, watch=True)
+    stream = BeatStream(
+        opened.fs,
+        leads=len(opened.leads),
+        method=method,
+        max_delay=max_delay,
+        lead=lead,
+        lookahead=lookahead,
+        window=window,
+        max_rate=max_rate,
+    )
+    return _batches(opened, stream)
+
+
+def _batches(opened: ChunkSource, stream: BeatStream) -> Iterator[BeatBatch]:
+    beginning = Beginning(opened.fs, opened.leads)
+    found = False
+    for chunk in beginning.kept(opened.chunks):
+        batch = stream.process(chunk)
+        if len(batch):
+            found = True
+            yield batch
+    batch = stream.flush()
+    if len(batch):
+        yield batch
+    elif not found and beginning.is_long:
+        warnings.warn(beginning.text(), NoBeatsWarning, stacklevel=2)

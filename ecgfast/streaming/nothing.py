@@ -1,0 +1,135 @@
+"""What to check where a signal shows no beat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..inputs import real_array
+
+__all__ = ["LOOK_S", "Beginning", "no_beats_text"]
+
+#: Seconds of a recording that are looked at.
+LOOK_S = 120.0
+
+# Seconds that `Beginning` keeps.
+_KEPT_S = 10.0
+
+# Shorter signals may well hold no beat that can be found.
+_SHORT_S = 5.0
+
+# Share of samples that are missing, or are the same value, from which this is the likely reason.
+_MOST = 0.9
+
+# Different values with which a converter shows no QRS complex.
+_FEW = 4
+
+# Leads that a message tells of.
+_LISTED = 3
+
+
+class Beginning:
+    """Keeps the beginning of a signal while it goes by, to say why it shows no beat.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling rate, Hz.
+    leads : sequence of str
+        Names of the leads.
+    """
+
+    def __init__(self, fs: float, leads: Sequence[str]) -> None:
+        self._fs = fs
+        self._leads = leads
+        self._parts: list[Any] = []
+        self._left = round(_KEPT_S * fs)
+        self._count = 0
+
+    def kept(self, chunks: Iterable[Any]) -> Iterator[Any]:
+        """Yield the chunks."""
+        for chunk in chunks:
+            n = len(chunk) if np.ndim(chunk) else 1
+            self._count += n
+            if self._left > 0:
+                part = np.reshape(real_array(chunk), (-1, len(self._leads)))[: self._left]
+                self._parts.append(part.astype(np.float32))
+                self._left -= n
+            yield chunk
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the signal lasted so long that a beat is to be expected."""
+        return self._count >= _SHORT_S * self._fs
+
+    def text(self, *, rate_option: str = "fs=", leads_option: str = "leads=") -> str:
+        """As `no_beats_text`."""
+        return no_beats_text(
+            np.concatenate([np.empty((0, len(self._leads)), np.float32), *self._parts]),
+            self._fs,
+            self._leads,
+            rate_option=rate_option,
+            leads_option=leads_option,
+        )
+
+
+def no_beats_text(
+    signal: npt.NDArray[Any],
+    fs: float,
+    leads: Sequence[str],
+    *,
+    rate_option: str = "fs=",
+    leads_option: str = "leads=",
+) -> str:
+    """Say that no beat was found, what to check, and what the signal looks like.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (n, leads)
+        The beginning of the signal, or all of it.
+    fs : float
+        Sampling rate, Hz.
+    leads : sequence of str
+        Names of the leads.
+    rate_option, leads_option : str
+        How the caller gives the sampling rate and the leads.
+
+    Returns
+    -------
+    str
+        One line.
+    """
+    checks = (
+        f"no beat was found; check the sampling rate ({rate_option}): {fs:g} Hz was used; the lead "
+        f"({leads_option}): {', '.join(leads[:_LISTED])}{', ...' * (len(leads) > _LISTED)} was "
+        "read; unit and gain; and that the signal is an ECG"
+    )
+    seen = [
+        f"{name} {fault}"
+        for name, values in zip(leads, signal.T, strict=False)
+        if (fault := _fault(values))
+    ]
+    if len(signal) < _SHORT_S * fs:
+        seen.insert(0, f"the signal lasts {len(signal) / fs:.1f} s, which may be too short")
+    more = len(seen) - _LISTED
+    told = "; ".join(seen[:_LISTED]) + (f"; and {more} more leads" if more > 0 else "")
+    return f"{checks}. {told}" if told else checks
+
+
+def _fault(values: npt.NDArray[Any]) -> str:
+    """Why one lead shows no beat, where its values tell."""
+    good = values[np.isfinite(values)]
+    if len(good) < (1 - _MOST) * len(values):
+        return "has no samples" if not len(good) else "has hardly any samples"
+    low, high = float(good.min()), float(good.max())
+    if low == high:
+        return f"is flat (always {low:g})"
+    _, counts = np.unique(good, return_counts=True)
+    if counts.max() > _MOST * len(good):
+        return f"is nearly flat ({counts.max() / len(good):.0%} of its samples have one value)"
+    if len(counts) <= _FEW:
+        return f"has only {len(counts)} different values, from {low:g} to {high:g}: check the gain"
+    return ""

@@ -1,0 +1,67 @@
+"""Programs with the C core, whose object files are compiled once for each compiler and options."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CSRC = Path(__file__).resolve().parents[1] / "csrc"
+SOURCES = sorted(CSRC.glob("src/**/*.c"))
+COMPILERS = ("gcc", "clang")
+# The compilers of this machine as parameters of a test; all after the first are slow.
+EACH_COMPILER = [
+    pytest.param(name, marks=pytest.mark.slow) if k else name
+    for k, name in enumerate(filter(shutil.which, COMPILERS))
+] or ["gcc"]
+SANITIZED = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+STRICT = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror", "-ffp-contract=off")
+
+
+class CPrograms:
+    """Compiles and links; a warning is an error.
+
+    Parameters
+    ----------
+    folder : Path
+        Where object files and programs are kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._objects: dict[tuple[str, ...], list[Path]] = {}
+        self._programs = 0
+
+    def build(self, compiler: str, source: Path, *flags: str) -> Path:
+        """A program of the source and the core, at -O1 unless flags say otherwise.
+
+        Skips without the compiler or its sanitizer libraries.
+        """
+        key = (compiler, *flags)
+        if key not in self._objects:
+            self._objects[key] = self._compiled(key)
+        self._programs += 1
+        program = self._folder / f"{source.stem}-{self._programs}"
+        self._run(
+            key, self._folder, str(source), *map(str, self._objects[key]), "-lm", "-o", program
+        )
+        return program
+
+    def _compiled(self, key: tuple[str, ...]) -> list[Path]:
+        folder = self._folder / f"objects-{len(self._objects)}"
+        folder.mkdir()
+        self._run(key, folder, "-c", *map(str, SOURCES))
+        return sorted(folder.glob("*.o"))
+
+    @staticmethod
+    def _run(key: tuple[str, ...], folder: Path, *arguments: str | Path) -> None:
+        compiler, *flags = key
+        if shutil.which(compiler) is None:
+            pytest.skip(f"no {compiler} here")
+        command = [compiler, *STRICT, "-O1", *flags, f"-I{CSRC / 'include'}", *arguments]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if "cannot find" in done.stderr and "san" in done.stderr:
+            pytest.skip(f"{compiler} has no sanitizer libraries here")
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr

@@ -1,0 +1,81 @@
+"""Long tables: time stamps held in few bytes, and memory that does not grow beyond the samples."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from limited import run_limited
+
+from ecgfast.records.clocks import Stamps, read_clock
+
+RNG = np.random.default_rng(5)
+CLOCKS = {
+    "even": np.arange(300_000) / 250,
+    "rounded": np.round(np.arange(300_000) / 360, 3),
+    "milliseconds": np.arange(300_000) * 4.0,
+    "epoch": 1.7e9 + np.round(np.arange(300_000) / 512, 6),
+    "jitter": np.arange(300_000) / 250 + RNG.normal(0, 2e-4, 300_000),
+    "packets": np.repeat(np.arange(20_000) * 0.064, 16)[:300_000],
+    "gap": np.concatenate([np.arange(200_000), np.arange(100_000) + 205_000]) / 250,
+    "missing": np.where(np.arange(300_000) % 1000 == 7, np.nan, np.arange(300_000) / 250),
+    "huge": np.arange(300_000) * 1e15,
+    "noise": RNG.normal(0, 1e9, 300_000),
+}
+
+
+@pytest.mark.parametrize("kind", CLOCKS)
+def test_stamps_come_back_exactly(kind: str) -> None:
+    stamps = CLOCKS[kind]
+    held = Stamps(stamps)
+    assert len(held) == len(stamps)
+    np.testing.assert_array_equal(held.part(0, len(stamps)), stamps)
+    np.testing.assert_array_equal(np.concatenate(list(held.blocks())), stamps)
+    for begin, end in ((0, 5), (131_000, 131_200), (299_990, 400_000), (262_144, 262_145)):
+        np.testing.assert_array_equal(held.part(begin, end), stamps[begin:end])
+
+
+@pytest.mark.parametrize("kind", ["even", "rounded", "milliseconds", "epoch", "jitter", "gap"])
+def test_packed_stamps_tell_the_same_clock(kind: str) -> None:
+    stamps = CLOCKS[kind]
+    count = None if kind == "milliseconds" else 1.0
+    plain, start, unit = read_clock(stamps, count, "a", "time")
+    packed, packed_start, packed_unit = read_clock(Stamps(stamps), count, "a", "time")
+    assert plain is not None
+    assert packed is not None
+    assert (packed_start, packed_unit) == (start, unit)
+    assert packed.fs == pytest.approx(plain.fs, rel=1e-9)
+    assert (packed.n_samples, packed.spans, packed.notes) == (
+        plain.n_samples,
+        plain.spans,
+        plain.notes,
+    )
+
+
+def test_a_counter_is_no_clock() -> None:
+    assert read_clock(Stamps(np.arange(300_000.0)), None, "a", "n")[0] is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are POSIX's")
+def test_text_takes_the_memory_of_its_samples(tmp_path: Path) -> None:
+    n = 1_500_000
+    values = (np.round(np.sin(np.arange(n) / 40), 3) + (np.arange(n) % 200 == 0)).tolist()
+    rows = (f"{k * 4},{v:.3f},{-v:.3f}" for k, v in enumerate(values))
+    (tmp_path / "a.csv").write_text("time (ms),I,II\n" + "\n".join(rows))
+    done = run_limited(
+        "from ecgfast.records import open_record, read_record\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+        "before = peak()\n"
+        "source = open_record(sys.argv[1]); total = sum(len(b) for b in source.blocks(60.0))\n"
+        "print(total, source.fs, peak() - before)",
+        tmp_path / "a.csv",
+        seconds=60,
+    )
+    assert done.returncode == 0, done.stderr
+    total, fs, grown = done.stdout.split()
+    assert (int(total), float(fs)) == (n, 250.0)
+    samples = n * 2 * 4 / 2**20
+    # Beside the samples: pieces of the text and of its numbers, whatever the length.
+    assert int(grown) < samples + 40

@@ -1,0 +1,362 @@
+"""The report of a recording: right figures, nothing from outside, no rate from noise."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from dataclasses import replace
+from datetime import datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from limited import run_limited
+
+from ecgfast import Classifier, Event, EventKind, InputError
+from ecgfast.cli import main
+from ecgfast.records import demo_record, open_record
+from ecgfast.reports.analysis import Analysis, analyse
+from ecgfast.reports.choosing import chosen_strips
+from ecgfast.reports.figures import figures
+from ecgfast.reports.recording_report import index_page, model_facts, recording_report
+from ecgfast.reports.svg import trace
+
+pytest.importorskip("jinja2")
+
+FS = 360.0
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Page(HTMLParser):
+    """Checks that elements nest, and gathers their attributes and the text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.text += f" {data}"
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier("beats")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five minutes of made ECG with premature beats, as a file."""
+    record = demo_record()
+    path = tmp_path_factory.mktemp("demo") / "demo.npz"
+    signal = np.tile(record.signal, (math.ceil(300 / record.duration), 1))
+    np.savez(path, signal=signal, fs=record.fs, leads=np.array(["MLII", "V1"]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(demo: Path, classifier: Classifier) -> Analysis:
+    return analyse(open_record(demo), classifier)
+
+
+def report_of(found: Analysis, classifier: Classifier, **options: object) -> str:
+    return recording_report(found, figures(found), model_facts(classifier), **options)  # type: ignore[arg-type]
+
+
+def made(time: list[float], labels: str | None = None, **more: object) -> Analysis:
+    """An analysis of beats alone."""
+    n = len(time)
+    duration = float(more.pop("duration", max([*time, 0.0]) + 1))  # type: ignore[arg-type]
+    given = {
+        "name": "made", "fs": FS, "duration": duration, "leads": ("I",), "units": ("mV",),
+        "start": None, "sample": np.round(np.array(time) * FS).astype(np.int64),
+        "time": np.array(time, np.float64), "label": np.array(list(labels or "N" * n), "<U1"),
+        "good": np.ones(n, bool), "flutter": np.zeros(n, bool), "events": [], "lost": 0.0,
+        "fetch": lambda a, b: np.zeros((b - a, 1), np.float32),
+    }  # fmt: skip
+    return Analysis(**{**given, **more})  # type: ignore[arg-type]
+
+
+def test_page_is_whole_and_needs_nothing_from_outside(
+    found: Analysis, classifier: Classifier
+) -> None:
+    html = report_of(found, classifier, full=True, minutes=True)
+    page = Page(html)
+    assert not {"script", "link", "iframe", "object", "img"} & set(page.tags)
+    for _, name, value in page.attributes:
+        assert name not in ("src", "href", "onload") or not value
+        assert name == "xmlns" or "://" not in (value or "")
+    assert "url(" not in html
+    assert "@import" not in html
+    assert "not a medical device" in page.text
+    assert page.tags.count("figure") > 4
+
+
+def test_json_has_the_figures_of_the_page(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "demo.html"
+    assert main(["report", str(demo), "--output", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    text = re.sub(r"\s+", " ", Page(out.read_text("utf-8")).text)
+    assert f"all {told['beats']['total']:,}" in text
+    assert f"Minimum rate {told['rate']['minimum']['rate']:.0f} /min" in text
+    assert f"at {told['rate']['maximum']['clock']}" in text
+    assert f"{told['hrv']['nn_intervals']:,} NN of" in text
+    assert told["model"]["name"] == "beats"
+    assert told["ectopy"]["V"]["beats"] == told["beats"]["by_class"]["V"] > 0
+    assert sum(row["beats"] for row in told["table"]) == told["beats"]["total"]
+
+
+def test_names_of_a_file_are_text_and_no_markup(classifier: Classifier) -> None:
+    evil = '<script>alert("1")</script>&"\'><svg onload=x>'
+    beats = made([0.5 + 0.8 * i for i in range(40)], name=evil, leads=(evil,), notes=(evil,))
+    html = report_of(beats, classifier, title=evil, full=True)
+    page = Page(html)
+    assert "script" not in page.tags
+    assert not any(name.startswith("on") for _, name, _ in page.attributes)
+    index = index_page([{"record": evil, "error": evil}], title=evil)
+    assert "script" not in Page(index).tags
+    shown = index_page([{**figures(beats), "file": evil}], title="x")
+    assert [v for t, n, v in Page(shown).attributes if n == "href"] == [
+        "%3Cscript%3Ealert%28%221%22%29%3C/script%3E%26%22%27%3E%3Csvg%20onload%3Dx%3E"
+    ]
+
+
+def test_rates_and_their_times() -> None:
+    times = [0.0]
+    for rr in [1.0] * 60 + [0.5] * 60 + [1.5] * 30 + [1.0] * 60:
+        times.append(times[-1] + rr)
+    rate = figures(made(times))["rate"]
+    assert rate["minimum"]["rate"] == pytest.approx(40)
+    assert rate["maximum"]["rate"] == pytest.approx(120)
+    assert 60 < rate["maximum"]["time"] < 90 < rate["minimum"]["time"] < 135
+    assert rate["mean"] == pytest.approx(60 * 210 / (times[-1]))
+    assert rate["longest_rr"]["seconds"] == pytest.approx(1.5)
+
+
+def test_no_rate_over_a_gap_or_from_bad_beats() -> None:
+    times = [0.8 * i for i in range(20)] + [100 + 0.8 * i for i in range(20)]
+    told = figures(made(times))
+    assert told["rate"]["minimum"]["rate"] == pytest.approx(75)
+    assert told["rate"]["longest_rr"]["seconds"] == pytest.approx(0.8)
+    bad = made(times, good=np.zeros(40, bool))
+    told = figures(bad)
+    assert math.isnan(told["rate"]["mean"])
+    assert told["rate"]["minimum"] is None
+    assert all(math.isnan(row["mean"]) for row in told["table"])
+    assert told["hrv"]["nn_intervals"] == 0
+
+
+def test_clock_of_the_day_and_rows_that_begin_at_full_hours() -> None:
+    start = datetime(2020, 1, 1, 22, 40)
+    times = np.arange(0.5, 4 * 3600 + 1800, 0.8).tolist()
+    day = made(times, start=start, duration=4 * 3600 + 1800)
+    table = figures(day)["table"]
+    assert [row["clock"] for row in table] == [
+        "22:40:00", "23:00:00", "00:00:00", "01:00:00", "02:00:00", "03:00:00",
+    ]  # fmt: skip
+    assert table[0]["seconds"] == pytest.approx(1200)
+    assert sum(row["beats"] for row in table) == len(times)
+    week = replace(day, duration=7 * 86400.0)
+    assert week.clock(86400) == "day 2, 22:40:00"
+    assert made(times).clock(3725) == "1:02:05"
+
+
+def test_strips_of_an_event_name_why_they_are_shown() -> None:
+    def run(start: float, beats: int, rate: float) -> Event:
+        end = start + (beats - 1) * 60 / rate
+        return Event(
+            EventKind.VENTRICULAR_RUN, round(start * FS), round(end * FS), start, end,
+            n_beats=beats, rate=rate,
+        )  # fmt: skip
+
+    events = [run(20, 4, 130), run(40, 12, 120), run(60, 3, 190), run(80, 4, 135), run(99, 4, 128)]
+    beats = made([0.5 + 0.8 * i for i in range(150)], events=events)
+    shown = {strip.begin: strip for strip in chosen_strips(beats) if strip.event}
+    roles = {round(strip.event.start_time): strip.role for strip in shown.values() if strip.event}
+    assert roles[20].startswith("first")
+    assert roles[40] == "longest"
+    assert roles[60] == "fastest"
+    assert "most typical" in " ".join(roles.values())
+    assert all(0 <= begin <= beats.duration for begin in shown)
+
+
+def test_a_trace_keeps_the_extremes_and_breaks_where_samples_are_missing() -> None:
+    values = np.zeros(1000)
+    values[501] = 7.0
+    values[700:800] = np.nan
+    path = trace(values, 50.0)
+    assert path.count("M") == 2
+    points = [int(y) for y in re.findall(r"-?\d+", path)]
+    assert -140 in points  # 7 mm upwards in twentieths
+
+
+@pytest.mark.parametrize("kind", ["noise", "flat", "missing", "two seconds", "three samples"])
+def test_what_is_no_ecg_has_a_page_that_says_so_and_no_rate(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(3)
+    signal = {
+        "noise": 0.3 * rng.standard_normal((int(60 * FS), 1)),
+        "flat": np.zeros((int(60 * FS), 1)),
+        "missing": np.full((int(60 * FS), 1), np.nan),
+        "two seconds": demo_record().signal[:720, :1],
+        "three samples": np.array([[0.1], [0.3], [0.2]]),
+    }[kind]
+    path, out = tmp_path / "x.npz", tmp_path / "x.html"
+    np.savez(path, signal=signal.astype(np.float32), fs=FS)
+    assert main(["report", str(path), "--leads", "0", "--output", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["rate"]["mean"] is None
+    assert told["rate"]["maximum"] is None
+    html = out.read_text("utf-8")
+    Page(html)
+    assert 'class="banner"' in html
+    if told["beats"]["total"] == 0:
+        assert "No heartbeat was found" in html
+    if kind in ("noise", "flat", "missing"):
+        assert told["quality"]["lost_share"] > 0.9
+
+
+def test_twenty_gaps_are_lost_and_make_no_pause(tmp_path: Path, classifier: Classifier) -> None:
+    record = demo_record()
+    signal = np.tile(record.signal, (math.ceil(400 / record.duration), 1))[: int(400 * record.fs)]
+    for i in range(20):
+        begin = int((15 + 18 * i) * record.fs)
+        signal[begin : begin + int(5 * record.fs)] = np.nan
+    path = tmp_path / "gaps.npz"
+    np.savez(path, signal=signal, fs=record.fs, leads=np.array(["MLII", "V1"]))
+    told = figures(analyse(open_record(path), classifier))
+    assert told["quality"]["lost_seconds"] >= 99
+    assert told["rate"]["longest_rr"]["seconds"] < 2
+    assert 40 < told["rate"]["minimum"]["rate"] < told["rate"]["maximum"]["rate"] < 150
+    assert not any(row["count"] for row in told["rhythm"] if row["kind"] in ("pause", "asystole"))
+
+
+def test_a_lead_that_is_off_alone_loses_nothing(classifier: Classifier, tmp_path: Path) -> None:
+    record = demo_record()
+    signal = np.tile(record.signal, (4, 1))
+    half = len(signal) // 2
+    lost = {}
+    for name, columns in (("one", [1]), ("both", [0, 1])):
+        changed = signal.copy()
+        changed[half : half + int(20 * record.fs), columns] = 0.0
+        path = tmp_path / f"{name}.npz"
+        np.savez(path, signal=changed, fs=record.fs, leads=np.array(["MLII", "V1"]))
+        lost[name] = figures(analyse(open_record(path), classifier))["quality"]["lost_seconds"]
+    assert lost["one"] < 5
+    assert lost["both"] > 15
+
+
+def test_several_recordings_have_an_index(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.npz").write_bytes(demo.read_bytes())
+    (tmp_path / "index.npz").write_bytes(demo.read_bytes())
+    (tmp_path / "broken.npz").write_bytes(b"no archive")
+    out = tmp_path / "pages"
+    names = [str(tmp_path / f"{name}.npz") for name in ("a", "b", "index", "broken")]
+    assert main(["report", *names, "--output", f"{out}/"]) == 1
+    assert "1 of 4 recordings failed" in capsys.readouterr().err
+    page = Page((out / "index.html").read_text("utf-8"))
+    links = [value for tag, name, value in page.attributes if tag == "a" and name == "href"]
+    assert links == ["a.html", "b.html", "index-2.html"]
+    assert all((out / str(link)).is_file() for link in links)
+    assert "broken" in page.text
+    assert main(["report", *names[:2], "--output", f"{out}/", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["recordings"]) == 2
+
+
+def test_page_is_printed_to_pdf_and_replaced_only_if_ours(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("weasyprint")
+    out = tmp_path / "demo.html"
+    command = ["report", str(demo), "--output", str(out), "--pdf"]
+    assert main(command) == 0
+    assert (tmp_path / "demo.pdf").read_bytes().startswith(b"%PDF-")
+    assert main(command) == 0
+    (tmp_path / "demo.pdf").write_bytes(b"%PDF-1.7 somebody else's")
+    assert main(command) == 2
+    assert "--pdf" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--output", "x.csv"], 2, "--output x.csv"),
+        (["--output", "x.pdf"], 2, "--pdf prints it"),
+        (["--model", "normality"], 1, "AAMI"),
+    ],
+)
+def test_wrong_use_is_one_line(
+    demo: Path, arguments: list[str], status: int, words: str,
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", str(demo), *arguments]) == status
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux has it")
+def test_a_day_takes_little_memory(tmp_path: Path) -> None:
+    record = demo_record()
+    count = int(86400 * record.fs)
+    block = np.round(record.signal * 200).astype("<i2")
+    with (tmp_path / "day.dat").open("wb") as file:
+        left = count
+        while left:
+            part = block[:left]
+            file.write(part.tobytes())
+            left -= len(part)
+    (tmp_path / "day.hea").write_text(
+        f"day 2 {record.fs:g} {count} 09:13:00\n"
+        + "".join(f"day.dat 16 200 16 0 0 0 0 {lead}\n" for lead in ("MLII", "V1"))
+    )
+    code = """
+import resource, sys
+from ecgfast.cli import main
+status = main(["report", sys.argv[1], "--output", sys.argv[2]])
+print(status, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    out = tmp_path / "day.html"
+    done = run_limited(code, tmp_path / "day", out, seconds=300, memory=4 << 30)
+    status, megabytes = done.stdout.split()[-2:]
+    assert status == "0", done.stderr
+    assert int(megabytes) < 300
+    assert out.stat().st_size < 3_000_000
+
+
+def test_pdf_fetches_nothing() -> None:
+    weasyprint = pytest.importorskip("weasyprint")
+    from ecgfast.reports.pdf import _fetch_nothing
+
+    assert weasyprint.__version__
+    with pytest.raises(InputError, match="holds everything itself"):
+        _fetch_nothing("http://example.org/x.png")

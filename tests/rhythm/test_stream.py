@@ -1,0 +1,178 @@
+"""`RhythmStream`: the events of beats and signal, however they are cut into calls."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from math import nan
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ecgfast import Beat, Event, EventKind, InputError, Quality, RhythmStream, StateError
+
+FS = 250.0
+
+
+def beat(sample: int, label: str = "N", quality: int = 0) -> Beat:
+    return Beat(sample, sample / FS, label, 0.9, {label: 0.9}, nan, nan, Quality(quality))
+
+
+def beats_at(seconds: Sequence[float], labels: str | None = None) -> list[Beat]:
+    labels = labels or "N" * len(seconds)
+    return [beat(round(at * FS), label) for at, label in zip(seconds, labels, strict=True)]
+
+
+def signal_of(beats: Sequence[Beat], seconds: float) -> npt.NDArray[np.float32]:
+    """A QRS complex of 1 mV at each beat, on a little noise."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(0.0, 0.01, round(seconds * FS)).astype(np.float32)
+    shape = np.exp(-0.5 * (np.arange(-15, 16) / 3.0) ** 2).astype(np.float32)
+    for one in beats:
+        begin, end = max(0, one.sample - 15), min(len(x), one.sample + 16)
+        x[begin:end] += shape[begin - one.sample + 15 : end - one.sample + 15]
+    return x
+
+
+def found(
+    beats: Sequence[Beat],
+    x: npt.NDArray[np.float32] | None = None,
+    *,
+    step: int | None = None,
+    **rules: float,
+) -> list[Event]:
+    """All events; with `step`, beats come 1.4 s after their R peak at most, as they do live."""
+    rhythm = RhythmStream(FS, **rules)
+    if x is None:
+        return [*rhythm.process(beats), *rhythm.flush()]
+    events = []
+    left = list(beats)
+    step = step or len(x)
+    for begin in range(0, len(x), step):
+        seen = begin + step
+        now = [one for one in left if one.sample + 1.4 * FS <= seen or seen >= len(x)]
+        left = left[len(now) :]
+        events += rhythm.process(now, x[begin:seen])
+        rhythm = pickle.loads(pickle.dumps(rhythm))
+    return [*events, *rhythm.flush()]
+
+
+def of(events: Sequence[Event], kind: str) -> list[Event]:
+    return [event for event in events if event.kind == kind and not event.ongoing]
+
+
+def with_pause(length: float) -> list[Beat]:
+    first = list(np.arange(0.5, 20.0, 0.8))
+    return beats_at([*first, *np.arange(first[-1] + length, 40.0, 0.8)])
+
+
+def test_a_pause_is_the_interval_between_its_two_beats() -> None:
+    beats = with_pause(2.5)
+    (pause,) = of(found(beats, signal_of(beats, 40.0)), "pause")
+    gap = next(i for i in range(1, len(beats)) if beats[i].sample - beats[i - 1].sample > 2 * FS)
+    assert pause.beats == (beats[gap - 1].sample, beats[gap].sample)
+    assert (pause.start, pause.end) == pause.beats
+    assert pause.duration == pytest.approx(2.5, abs=0.01)
+    assert of(found(beats), "pause")
+
+
+def test_an_asystole_is_reported_while_it_lasts() -> None:
+    beats = with_pause(15.0)
+    x = signal_of(beats, 40.0)
+    rhythm = RhythmStream(FS)
+    last = max(one.sample for one in beats if one.time < 21)
+    till = last + round(6.0 * FS)
+    before = rhythm.process([one for one in beats if one.sample <= last], x[:till])
+    (asystole,) = [event for event in before if event.kind == EventKind.ASYSTOLE]
+    assert asystole.ongoing
+    assert asystole.start == last
+    assert asystole.severity == "high"
+    after = [*rhythm.process([one for one in beats if one.sample > last], x[till:])]
+    (ended,) = of(after, "asystole")
+    assert ended.start == last
+    assert ended.duration == pytest.approx(15.0, abs=0.01)
+
+
+@pytest.mark.parametrize("step", [1, 7, 250, 3001])
+def test_events_do_not_depend_on_how_the_stream_is_cut(step: int) -> None:
+    rng = np.random.default_rng(3)
+    rr = rng.choice([0.35, 0.6, 0.8, 0.9, 2.6, 5.0], 150, p=[0.1, 0.3, 0.3, 0.2, 0.05, 0.05])
+    times = 0.5 + np.cumsum(rr)
+    labels = "".join(rng.choice(list("NNNVVS"), len(times)))
+    beats = beats_at(list(times), labels)
+    x = signal_of(beats, times[-1] + 8.0)
+    x[5000:6500] = np.nan
+    x[12000:13500] = 0.25
+    whole = found(beats, x)
+    assert {event.kind for event in whole} >= {"pause", "ventricular_run", "gap", "flat_line"}
+    if step == 1:
+        beats, x = beats[:40], x[: beats[39].sample + 500]
+        whole = found(beats, x)
+    assert repr(found(beats, x, step=step)) == repr(whole)
+
+
+@pytest.mark.parametrize(
+    ("labels", "kinds"),
+    [
+        ("NNNVNNNNN", ["ventricular_ectopic"]),
+        ("NNNVVNNN", ["ventricular_couplet"]),
+        ("NNNVVVNN", ["ventricular_run"]),
+        ("NNNSSSSNN", ["supraventricular_run"]),
+        ("NVNVNVNN", ["ventricular_ectopic"] * 3 + ["ventricular_bigeminy"]),
+        ("NVNNVNNVNNN", ["ventricular_ectopic"] * 3 + ["ventricular_trigeminy"]),
+        ("NVNVVNVNN", ["ventricular_ectopic", "ventricular_couplet", "ventricular_ectopic"]),
+        ("NVSVVV", ["ventricular_ectopic", "supraventricular_ectopic", "ventricular_run"]),
+    ],
+)
+def test_rows_of_ectopic_beats(labels: str, kinds: list[str]) -> None:
+    beats = beats_at([0.5 + 0.7 * i for i in range(len(labels))], labels)
+    events = [event for event in found(beats) if not event.ongoing]
+    assert sorted(str(event.kind) for event in events) == sorted(kinds)
+
+
+def test_lost_signal_is_no_pause() -> None:
+    beats = with_pause(6.0)
+    x = signal_of(beats, 40.0)
+    last = max(one.sample for one in beats if one.time < 21)
+    inside = slice(last + 200, last + 1300)
+    for value, kind in ((np.nan, "gap"), (0.02, "flat_line"), (5.0, "lead_off")):
+        y = x.copy()
+        y[inside] = value
+        events = found(beats, y)
+        assert of(events, kind), kind
+        assert not of(events, "asystole"), kind
+        assert not of(events, "pause"), kind
+    noisy = x.copy()
+    noisy[inside] += np.random.default_rng(0).normal(0, 0.6, 1100).astype(np.float32)
+    events = found(beats, noisy)
+    assert not of(events, "asystole")
+    assert not of(events, "pause")
+
+
+def test_rates_have_hysteresis_and_a_length() -> None:
+    fast = beats_at(list(np.arange(0.5, 80.0, 0.5)))
+    (one,) = of(found(fast), "tachycardia")
+    assert one.rate == pytest.approx(120.0, rel=0.01)
+    assert not of(found(fast[:40]), "tachycardia")
+    slow = beats_at(list(np.arange(0.5, 80.0, 1.7)))
+    assert of(found(slow), "bradycardia")
+    assert of(found(slow), "extreme_bradycardia")
+    very = beats_at(list(np.arange(0.5, 80.0, 0.4)))
+    assert of(found(very), "extreme_tachycardia")[0].severity == "high"
+
+
+def test_wrong_use_is_refused() -> None:
+    with pytest.raises(InputError, match="pause"):
+        RhythmStream(FS, pause=4.0)
+    with pytest.raises(InputError, match="fs"):
+        RhythmStream(nan)
+    rhythm = RhythmStream(FS, leads=2)
+    with pytest.raises(InputError, match="shape"):
+        rhythm.process([], np.zeros(5))
+    with pytest.raises(InputError, match="order"):
+        rhythm.process([beat(100), beat(100)])
+    rhythm.flush()
+    assert rhythm.flush() == []
+    with pytest.raises(StateError):
+        rhythm.process([])
