@@ -186,8 +186,8 @@ def measured(build: Build) -> list[tuple[str, ...]]:
 HEAD = """# The C core on Cortex-M
 
 Made by `python scripts/cortex_m.py`, which also runs the core's tests `exercise_build.c` and
-`exercise_core.c` (at 128 Hz) of `tests/c` on emulated boards (QEMU's mps2-an386 and mps2-an505). One
-lead at 250 Hz, a sample at a time; beat windows of 72 points with features. Compiled with
+`exercise_core.c` (at 128 Hz) of `tests/c` on emulated boards (QEMU's mps2-an386 and mps2-an505).
+One lead at 250 Hz, a sample at a time; beat windows of 72 points with features. Compiled with
 {compiler}, `-O2 -ffp-contract=off`, for a floating-point unit of single precision.
 
 - **Flash**: code and constants beyond an empty program, of a build with that method alone, linked

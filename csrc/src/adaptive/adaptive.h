@@ -76,7 +76,7 @@ extern const adaptive_constants ecg_adaptive_constants;
 #define STORED_BEATS 8     /* typical beats from which the stored template stands for the patient */
 #define MISMATCHES 48      /* beats of another shape in a row after which that is the patient's: half a minute */
 #define LATE_CANDIDATES 12 /* candidates that give the levels of a lead that joins late: three seconds' worth */
-#define LEARNING_BEATS 8   /* beats until levels, shape and rhythm are those of this recording */
+#define ADAPTIVE_LEARNING_BEATS 8 /* beats until levels, shape and rhythm are those of this recording */
 #define PROBATION_BEATS 10 /* beats that have to keep trust up after relearning in poor signal */
 #define DOUBTS 5           /* beats without trust after which all is forgotten */
 

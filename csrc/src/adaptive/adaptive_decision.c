@@ -17,7 +17,7 @@ static void adaptive_report(ecg_detector *d, adaptive_state *a, uint32_t slot, i
     uint32_t quality = ~0u;
     for (int l = 0; l < leads; l++) quality &= ecg_quality_between(d, l, sample - around, sample + around);
     if (!clear) quality |= ECG_QUALITY_DOUBTFUL;
-    if (a->accepted < LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
+    if (a->accepted < ADAPTIVE_LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
     if (a->gap < CONSTANT.noisy_gap || a->recent < CONSTANT.distrust_from) quality |= ECG_QUALITY_NOISY;
     /* The first lead gives the R peak, unless it does not show the complex. */
     if (s[0].faulty[slot] || s[0].lead_score[slot] < CONSTANT.lead_score_min)
@@ -53,7 +53,7 @@ static void adaptive_accept(ecg_detector *d, adaptive_state *a, uint32_t slot, i
     }
     adaptive_learn_accepted(a, leads, slot, around);
     adaptive_trust_next(a, leads, c->similarity);
-    if (a->accepted < LEARNING_BEATS) a->accepted++;
+    if (a->accepted < ADAPTIVE_LEARNING_BEATS) a->accepted++;
     a->last_at = c->at;
     a->head++;
     a->solved = a->head;

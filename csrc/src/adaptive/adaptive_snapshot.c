@@ -49,7 +49,7 @@ int adaptive_decision_valid(const adaptive_state *a) {
     if (!ecg_within(a->phase, ADAPTIVE_WAITS, ADAPTIVE_RUNS) || !ecg_within(a->relearning, 0, 1)
         || !ecg_within(a->learn_until, -1, a->index + (int64_t)(CONSTANT.learn_s * a->rate) + 1)
         || a->tail - a->head > PENDING_MAX || a->solved - a->head > a->tail - a->head
-        || !ecg_within(a->accepted, 0, LEARNING_BEATS) || !ecg_within(a->last_at, 0, a->index)
+        || !ecg_within(a->accepted, 0, ADAPTIVE_LEARNING_BEATS) || !ecg_within(a->last_at, 0, a->index)
         || !ecg_within(a->last_reported, 0, a->index) || !isfinite(a->last_height) || !isfinite(a->last_band_ratio)
         || !ecg_within(a->doubts, 0, DOUBTS + PENDING_MAX))
         return 0;
