@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         detect_qrs,
         stream_beats,
         stream_classify,
+        to_dataframe,
     )
 
 __version__ = "0.1.0"
@@ -56,7 +57,7 @@ _HOMES = {
     "ecgfast.runtime": ("Classifier",),
     "ecgfast.streaming": (
         "Beat", "Quality", "StreamingClassifier", "detect_qrs", "stream_beats",
-        "stream_classify",
+        "stream_classify", "to_dataframe",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -93,6 +94,7 @@ __all__ = [
     "read_record",
     "stream_beats",
     "stream_classify",
+    "to_dataframe",
 ]
 
 

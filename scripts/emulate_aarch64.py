@@ -48,7 +48,7 @@ HERE = Path(__file__).resolve().parents[1]
 TOOLS = ("debootstrap", "qemu-aarch64-static", "proot", "aarch64-linux-gnu-gcc", "dpkg-deb")
 SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}
 PACKAGES = (
-    *("numpy", "scipy", "wfdb", "ai-edge-litert"),
+    *("numpy", "scipy", "wfdb", "ai-edge-litert", "jinja2", "pooch", "tabulate"),
     *("pytest", "pytest-benchmark", "pytest-timeout", "hypothesis", "edfio", "pyserial"),
 )
 OPTIONAL_PACKAGES = ("tflite-runtime", "scikit-learn")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ import numpy.typing as npt
 from ..errors import InputError, RecordError
 from ..inputs import looks_transposed, real_array, real_number, single_precision
 from ..printable import printable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = [
     "FS_MAX",
@@ -280,12 +283,79 @@ class Record:
         """
         return self.signal[:, find_lead(which, self.leads, self.name)]
 
-    def __repr__(self) -> str:
-        marks = "" if self.annotations is None else f", {len(self.annotations)} annotations"
-        return (
-            f"Record({self.name!r}, {self.duration:.1f} s at {self.fs:g} Hz, "
-            f"leads {', '.join(self.leads)}{marks})"
+    def plot(
+        self,
+        beats: Any = None,
+        *,
+        start: float = 0.0,
+        duration: float | None = None,
+        leads: str | int | Sequence[str | int] | None = None,
+    ) -> Figure:
+        """Draw the leads one below the other, with beats marked.
+
+        Parameters
+        ----------
+        beats : iterable of Beat, Annotations, BeatBatch or indices of samples, optional
+            Marked on each lead, with their labels; by default the recording's annotations.
+        start, duration : float
+            The stretch, in seconds; ten seconds by default.
+        leads : str, int or sequence of them, optional
+            Which leads to draw, by name or column; all by default.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Without a window or global state. A notebook shows it; ``figure.savefig(path)`` writes
+            it.
+
+        Raises
+        ------
+        InputError
+            If there is no such lead or stretch, or `beats` are none.
+        MissingExtraError
+            If matplotlib is not installed: ``pip install 'ecgfast[plot]'``.
+
+        Examples
+        --------
+        >>> from ecgfast import detect_qrs, read_record
+        >>> record = read_record("mitdb/208")                   # doctest: +SKIP
+        >>> record.plot(detect_qrs(record), start=60)           # doctest: +SKIP
+        """
+        from .plotting import plot_leads
+
+        wanted = [leads] if isinstance(leads, (str, int)) else leads
+        columns = (
+            list(range(len(self.leads)))
+            if wanted is None
+            else [find_lead(lead, self.leads, self.name) for lead in wanted]
         )
+        if not columns:
+            raise InputError("no lead was chosen: give at least one, or None for all")
+        return plot_leads(
+            self.signal[:, columns],
+            self.fs,
+            [f"{self.leads[i]} ({self.units[i]})" for i in columns],
+            beats=self.annotations if beats is None else beats,
+            start=start,
+            duration=duration,
+            title=self.name,
+        )
+
+    def __repr__(self) -> str:
+        return _described("Record", self)
+
+
+def _described(kind: str, record: Record | RecordSource) -> str:
+    """A recording in one line."""
+    marks = "" if record.annotations is None else f", {len(record.annotations)} annotations"
+    shown = ", ".join(record.leads[:_LISTED])
+    if len(record.leads) > _LISTED:
+        shown += f" and {len(record.leads) - _LISTED} more"
+    units = sorted(set(record.units))
+    return (
+        f"{kind}({record.name!r}, {record.duration:.1f} s at {record.fs:g} Hz, "
+        f"lead{'s' * (len(record.leads) > 1)} {shown} in {' and '.join(units)}{marks})"
+    )
 
 
 def find_lead(which: str | int, leads: Sequence[str], name: str = "") -> int:
@@ -302,7 +372,7 @@ def find_lead(which: str | int, leads: Sequence[str], name: str = "") -> int:
     raise InputError(f"{where}no lead {which!r}; there are {', '.join(map(repr, leads))}")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RecordSource:
     """An open recording: what its header says, and its samples on request.
 
@@ -338,6 +408,9 @@ class RecordSource:
             raise RecordError(
                 f"{self.name}: holds {self.n_samples} sample(s) a lead; nothing can be read from it"
             )
+
+    def __repr__(self) -> str:
+        return _described("RecordSource", self)
 
     @property
     def duration(self) -> float:

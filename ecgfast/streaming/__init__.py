@@ -10,6 +10,7 @@ from .beat import Beat, Quality
 from .beats import stream_beats
 from .classify import StreamingClassifier, stream_classify
 from .detect import detect_qrs
+from .frames import to_dataframe
 
 __all__ = [
     "Beat",
@@ -22,6 +23,7 @@ __all__ = [
     "open_source",
     "stream_beats",
     "stream_classify",
+    "to_dataframe",
 ]
 
 
