@@ -126,7 +126,8 @@ class SignalBlocks:
 
     def _slow(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Means of `group` samples each."""
-        total = x[:, :: self.group].copy()
+        total: npt.NDArray[np.float32] = x[:, :: self.group].copy()
         for i in range(1, self.group):
             total += x[:, i :: self.group]
-        return total / np.float32(self.group)
+        total /= np.float32(self.group)
+        return total
