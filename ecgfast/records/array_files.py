@@ -1,4 +1,4 @@
-"""Arrays saved by NumPy and MATLAB: ``.npy``, ``.npz`` and ``.mat``."""
+"""Arrays saved by NumPy, MATLAB and HDF5 programs: ``.npy``, ``.npz``, ``.mat`` and ``.h5``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ..extras import need
 from .choosing import look_of, role_of
 from .clocks import read_clock, unit_of_clock
 from .files import open_regular
+from .hdf5_files import rate_among, read_hdf5
 from .opened import Column, Opened, Values
 from .units import unit_kind
 
@@ -32,6 +33,9 @@ _COMPRESSED = 15
 
 # Deflate makes at most this of a byte.
 _MOST_RATIO = 1100
+
+# How HDF5 begins, at the beginning or after a block of the program's own.
+_HDF5, _HDF5_AT = b"\x89HDF\r\n\x1a\n", 512
 
 # Stamps of a clock in an array that are read at once.
 _MOST_STAMPS = 1 << 26
@@ -72,7 +76,7 @@ _UNIT_NAMES = ("units", "unit", "sig_units")
 
 
 def open_array(path: Path) -> Opened:
-    """Open a ``.npy``, ``.npz`` or ``.mat`` file.
+    """Open a ``.npy``, ``.npz``, ``.mat`` or HDF5 file.
 
     Blocks of a ``.npy`` file are read as they are asked for; the others are held in memory.
 
@@ -96,6 +100,14 @@ def open_array(path: Path) -> Opened:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         return _open_npy(path)
+    with open_regular(path) as file:
+        head = file.read(_HDF5_AT + 8)
+    # MATLAB 7.3 puts 512 bytes of its own before it.
+    if suffix != ".npz" and (head[:8] == _HDF5 or head[_HDF5_AT:] == _HDF5):
+        kind = "MATLAB" if suffix == ".mat" else "HDF5"
+        return _from_arrays(path, kind, *read_hdf5(path, kind))
+    if suffix not in (".npz", ".mat"):
+        raise RecordError(f"{path}: is no HDF5 file; save it again")
     try:
         arrays = _read_npz(path) if suffix == ".npz" else _read_mat(path)
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, KeyError) as error:
@@ -253,14 +265,7 @@ def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 def _read_mat(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Read the numeric arrays of a MATLAB file whose sizes are possible."""
-    with open_regular(path) as file:
-        head = file.read(128)
-        size = file.seek(0, 2)
-    if b"HDF" in head[:16] or b"MATLAB 7.3" in head:
-        raise RecordError(
-            f"{path}: is a MATLAB 7.3 file, which is not read; save it with save(..., '-v7')"
-        )
-    _check_unpacked(path, size)
+    _check_unpacked(path)
     scipy_io = need("scipy.io", f"{path}: a MATLAB file", "formats")
     try:
         for name, shape, _ in scipy_io.whosmat(str(path)):
@@ -288,7 +293,7 @@ def _flatten(values: dict[str, Any], arrays: dict[str, npt.NDArray[Any]], depth:
             arrays.setdefault(name, found)
 
 
-def _check_unpacked(path: Path, size: int) -> None:
+def _check_unpacked(path: Path) -> None:
     """Raise if the compressed elements of a MATLAB 5 file unpack to more than is read."""
     left = _UNPACKED
     with open_regular(path) as file:
@@ -311,8 +316,14 @@ def _check_unpacked(path: Path, size: int) -> None:
                     raise RecordError(f"{path}: unpacks to more than {_UNPACKED >> 30} GB")
 
 
-def _from_arrays(path: Path, kind: str, arrays: dict[str, npt.NDArray[Any]]) -> Opened:
-    """Find signal, rate, names and units among named arrays."""
+def _from_arrays(
+    path: Path,
+    kind: str,
+    arrays: dict[str, npt.NDArray[Any]],
+    said: dict[str, dict[str, Any]] | None = None,
+) -> Opened:
+    """Find signal, rate, names and units among named arrays, and what these say of themselves."""
+    said = said or {}
     folded = {name.lower(): name for name in arrays}
     listed = ", ".join(sorted(arrays)[:20]) or "nothing"
 
@@ -353,16 +364,20 @@ def _from_arrays(path: Path, kind: str, arrays: dict[str, npt.NDArray[Any]]) -> 
             )
         labels = labels or [""] * leads
         if leads == 1 and not labels[0]:
-            key = next(name for name, a in arrays.items() if a is signal)
+            key = _key_of(signal, arrays)
             labels = [key if role_of(key)[0] in ("ecg", "other") else ""]
     units = texts(_UNIT_NAMES)
     units = units * len(labels) if len(units) == 1 else units
+    keys = labels if isinstance(signal, dict) else [_key_of(signal, arrays)] * len(labels)
     if len(units) != len(labels):
-        units = [""] * len(labels)
-    columns, fs_from = (
-        [],
-        f"the array {folded[next(k for k in _RATE_NAMES if k in folded)]!r}" if rate else "",
-    )
+        units = [
+            str(said.get(key, {}).get("units", said.get(key, {}).get("unit", ""))) for key in keys
+        ]
+    columns: list[tuple[str, str, str]] = []
+    fs_from = f"the array {folded[next(k for k in _RATE_NAMES if k in folded)]!r}" if rate else ""
+    if rate is None:
+        rate = rate_among(said.get(keys[0], {})) or rate_among(said.get("", {}))
+        fs_from = "an attribute" if rate else ""
     clocks = [
         (name, a.reshape(-1))
         for name, a in numeric.items()
@@ -399,6 +414,11 @@ def _from_arrays(path: Path, kind: str, arrays: dict[str, npt.NDArray[Any]]) -> 
     )
 
 
+def _key_of(signal: npt.NDArray[Any], arrays: dict[str, npt.NDArray[Any]]) -> str:
+    """Return the name of an array."""
+    return next(name for name, a in arrays.items() if a is signal)
+
+
 def _signal_of(
     path: Path, numeric: dict[str, npt.NDArray[Any]], listed: str
 ) -> npt.NDArray[Any] | dict[str, npt.NDArray[Any]]:
@@ -421,6 +441,10 @@ def _signal_of(
     for name in _SIGNAL_NAMES[5:]:
         if name in by_name and by_name[name].size >= 64:
             return by_name[name]
+    # Single columns of one length: their values tell, or the user does.
+    lines = {n: a.reshape(-1) for n, a in left.items() if max(a.shape) == a.size}
+    if len(lines) == len(left) and len({len(a) for a in lines.values()}) == 1:
+        return lines
     raise RecordError(
         f"{path}: holds {listed}, no 'signal'; save it with np.savez(path, signal=..., fs=..., "
         "leads=..., units=...)"

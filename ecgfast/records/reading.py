@@ -20,7 +20,9 @@ from .units import UNKNOWN, to_millivolt, unit_kind
 __all__ = ["SUFFIXES", "header_of", "open_record", "read_record"]
 
 _TEXT = (".csv", ".tsv", ".txt", ".json", ".asc", ".log")
-_ARRAY = (".npy", ".npz", ".mat")
+_ARRAY = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf")
+_PARQUET = (".parquet", ".pq")
+_SOUND = (".wav", ".flac", ".w64", ".rf64")
 _EDF = (".edf", ".bdf", ".rec")
 _ISHNE = (".ecg", ".hol")
 # Formats that are known by content; their usual extensions.
@@ -29,11 +31,11 @@ _CLINICAL = {
 }  # fmt: skip
 
 #: Extensions of files that are recordings; `_open` reads each of them.
-SUFFIXES = frozenset((".hea", *_TEXT, *_ARRAY, *_EDF, *_ISHNE, *_CLINICAL))
+SUFFIXES = frozenset((".hea", *_TEXT, *_ARRAY, *_EDF, *_ISHNE, *_PARQUET, *_SOUND, *_CLINICAL))
 _KNOWN = (
     "WFDB (.hea), EDF or BDF (.edf, .bdf), ISHNE (.ecg), text (.csv, .tsv, .txt, also .gz), "
-    "arrays (.npy, .npz, .mat), DICOM (.dcm), SCP-ECG (.scp), HL7 aECG, GE MUSE or Philips XML "
-    "(.xml)"
+    "arrays (.npy, .npz, .mat, .h5, .parquet), WAV and FLAC, DICOM (.dcm), SCP-ECG (.scp), HL7 "
+    "aECG, GE MUSE or Philips XML (.xml)"
 )
 
 # Formats that are not read, by extension, with what makes one that is.
@@ -42,15 +44,15 @@ _SAVE2GDF = "convert it to EDF with BioSig's save2gdf"
 _CONVERTERS = {
     suffix: advice
     for suffixes, advice in (
-        (".h5 .hdf5 .hdf .nwb", "export the column with h5py and numpy.savez"),
-        (".parquet .feather .arrow", "export it with pandas.DataFrame.to_csv"),
+        (".nwb", "export the column with h5py and numpy.savez"),
+        (".feather .arrow", "export it with pandas.DataFrame.to_parquet"),
         (".xls .xlsx .ods", "save the sheet as CSV"),
         (".pdf .png .jpg .jpeg .tif .tiff .svg", _PICTURE),
         (".gdf .vhdr .eeg .cnt .set .mwf .mfer", _SAVE2GDF),
         (".acq", "convert it with bioread's acq2txt"),
         (".adicht", "export it from LabChart as text"),
         (".fit .gpx .tcx", "they hold heart rates and no ECG"),
-        (".wav .flac", "export the samples with soundfile and numpy.savez"),
+        (".mp3 .m4a .ogg .aac .amr", "compression for the ear loses the ECG; ask for a WAV file"),
     )
     for suffix in suffixes.split()
 }
@@ -72,7 +74,8 @@ def open_record(
     ----------
     path : str or path
         A WFDB record (with or without ``.hea``), or an ``.edf``, ``.bdf``, ``.ecg`` (ISHNE),
-        ``.csv``, ``.tsv``, ``.txt``, ``.npy``, ``.npz`` or ``.mat`` file; text also as ``.gz``.
+        ``.csv``, ``.tsv``, ``.txt``, ``.npy``, ``.npz``, ``.mat``, ``.h5``, ``.parquet`` or
+        ``.wav`` file; text also as ``.gz``.
         DICOM, SCP-ECG, HL7 aECG, GE MUSE and Philips XML are known by their content (extra
         ``formats``).
     fs : float, optional
@@ -189,6 +192,16 @@ def _open(path: Path, fs: float | None, follow: bool) -> Opened:
 
         with damaged(path, "an array file", "save it again"):
             return open_array(path)
+    if suffix in _PARQUET:
+        from .parquet_files import open_parquet
+
+        with damaged(path, "a Parquet file"):
+            return open_parquet(path, fs)
+    if suffix in _SOUND:
+        from .sound_files import open_sound
+
+        with damaged(path, "a sound file"):
+            return open_sound(path)
     if suffix in _EDF:
         from .edf_files import open_edf
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,28 +25,75 @@ LOOKED = 4096
 _SAME = 0.05
 
 
-class Table(Protocol):
-    """The numbers of a file, column by column.
+class Table:
+    """The numbers of a file, column by column, added a few rows at a time.
 
-    Attributes
+    Columns that may be clocks are held exactly, others as float32, which is what samples come as.
+
+    Parameters
     ----------
     head : Head
         Names, units, kinds, and what the file says of all columns.
+
+    Attributes
+    ----------
     rows : int
         Its length.
     notes : list of str
         What was found in reading it.
     """
 
-    head: Head
-    rows: int
-    notes: list[str]
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.rows = 0
+        self.notes: list[str] = []
+        # Of each column its parts, packed where it may be a clock; None of words.
+        self._held: list[list[npt.NDArray[np.float32]] | Stamps | None] = []
+        self._begins: list[int] = []
+
+    def add(self, columns: Sequence[npt.NDArray[np.float64]] | npt.NDArray[np.float64]) -> None:
+        """Add rows, column by column; the arrays may be used again."""
+        if not len(columns) or not len(columns[0]):
+            return
+        if not self._held:
+            for i, values in enumerate(columns):
+                kind = self.head.kinds[i]
+                exact = (
+                    kind == "time"
+                    or role_of(self.head.names[i], self.head.units[i])[0] == "clock"
+                    or look_of(values[:LOOKED], None) in ("clock", "counter")
+                )
+                self._held.append(None if kind == "words" else Stamps() if exact else [])
+        for held, values in zip(self._held, columns, strict=True):
+            if isinstance(held, Stamps):
+                held.append(values)
+            elif held is not None:
+                held.append(values.astype(np.float32))
+        self._begins.append(self.rows)
+        self.rows += len(columns[0])
 
     def part(self, column: int, begin: int, end: int) -> npt.NDArray[Any]:
         """Return rows of one column."""
+        held = self._held[column]
+        if held is None:
+            return np.full(max(0, min(end, self.rows) - begin), np.nan, np.float32)
+        if isinstance(held, Stamps):
+            return held.part(begin, end)
+        first = max(0, int(np.searchsorted(self._begins, begin, "right")) - 1)
+        last = int(np.searchsorted(self._begins, end, "left"))
+        if last <= first:
+            return np.empty(0, np.float32)
+        at = self._begins[first]
+        parts = held[first:last]
+        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return joined[begin - at : end - at]
 
     def stamps(self, column: int) -> Stamps:
         """Return a column in double precision, for a clock."""
+        held = self._held[column]
+        if isinstance(held, Stamps):
+            return held
+        return Stamps(np.asarray(self.part(column, 0, self.rows), np.float64))
 
 
 def open_table(

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import RecordError
 from ._table import NUMBER, SKIP, TIME, parse_rows
-from .choosing import look_of, role_of
-from .clocks import Clock, Stamps, count_for, read_clock, unit_of_clock
+from .choosing import role_of
+from .clocks import Clock, count_for, read_clock, unit_of_clock
 from .files import open_regular
 from .opened import Column, Opened, Values
-from .tables import LOOKED, open_table
+from .tables import Table, open_table
 from .text_head import LABEL, LABELLED, Head, encoding_of, read_head
 
 __all__ = ["open_text"]
@@ -63,9 +62,7 @@ def open_text(path: Path, fs: float | None = None) -> Opened:
         head = read_head(
             stream.start[:_HEAD].decode("utf-8", "replace"), len(stream.start) < _HEAD, name
         )
-        roles = [role_of(n, u) for n, u in zip(head.names, head.units, strict=True)]
-        _clocks_by_form(head, roles)
-        table = _Table(head, [role for role, _ in roles])
+        table = _TextTable(head)
         table.take(stream, name)
     return open_table(path, "text", table, fs)
 
@@ -140,22 +137,13 @@ class _Text:
             yield LABEL.sub(b"", self._unfinished)
 
 
-class _Table:
-    """The numbers of a text file, column by column."""
+class _TextTable(Table):
+    """The numbers of a text file."""
 
-    def __init__(self, head: Head, roles: list[str]) -> None:
-        self.head = head
+    def __init__(self, head: Head) -> None:
+        super().__init__(head)
         of = {"words": SKIP, "time": TIME}
-        kinds = [of.get(kind, NUMBER) for kind in head.kinds]
-        self.kinds = np.array(kinds, np.int8)
-        self.exact = [
-            kind == TIME or role == "clock" for kind, role in zip(kinds, roles, strict=True)
-        ]
-        # Of each column its parts, packed where it may be a clock; None of words.
-        self._held: list[list[npt.NDArray[np.float32]] | Stamps | None] = []
-        self._begins: list[int] = []
-        self.rows = 0
-        self.notes: list[str] = []
+        self.kinds = np.array([of.get(kind, NUMBER) for kind in head.kinds], np.int8)
         self.malformed = 0
         self.first_malformed = ""
 
@@ -189,7 +177,7 @@ class _Table:
                     view[at:], separator, decimal, self.kinds, out, following is None,
                     self.head.day_first,
                 )  # fmt: skip
-                self._keep(out[:rows])
+                self.add(out[:rows].T)
                 begin = at + used
                 line += lines
                 at = begin
@@ -220,22 +208,6 @@ class _Table:
                 f"({self.first_malformed})"
             ]
 
-    def _keep(self, rows: npt.NDArray[np.float64]) -> None:
-        if not len(rows):
-            return
-        if not self._held:
-            for i in range(rows.shape[1]):
-                # Stamps need double precision; samples come as float32 at most in the end.
-                exact = self.exact[i] or look_of(rows[:LOOKED, i], None) in ("clock", "counter")
-                self._held.append(None if self.kinds[i] == SKIP else Stamps() if exact else [])
-        for i, held in enumerate(self._held):
-            if isinstance(held, Stamps):
-                held.append(rows[:, i])
-            elif held is not None:
-                held.append(rows[:, i].astype(np.float32))
-        self._begins.append(self.rows)
-        self.rows += len(rows)
-
     def _count(
         self,
         line: bytes,
@@ -258,44 +230,12 @@ class _Table:
             b"!",
             b"-",
         ):  # what an AD8232 sketch sends while a lead is off
-            self._keep(np.full((1, len(self.kinds)), np.nan))
+            self.add(np.full((len(self.kinds), 1), np.nan))
             return
         self.malformed += 1
-        self._keep(np.full((1, len(self.kinds)), np.nan))
+        self.add(np.full((len(self.kinds), 1), np.nan))
         if self.malformed > max(100, 2 * _MALFORMED * self.rows):
             raise RecordError(f"{name}: {self.first_malformed}; correct or remove it")
-
-    def part(self, column: int, begin: int, end: int) -> npt.NDArray[Any]:
-        """Return rows of one column."""
-        held = self._held[column]
-        if held is None:
-            return np.full(max(0, min(end, self.rows) - begin), np.nan, np.float32)
-        if isinstance(held, Stamps):
-            return held.part(begin, end)
-        first = max(0, int(np.searchsorted(self._begins, begin, "right")) - 1)
-        last = int(np.searchsorted(self._begins, end, "left"))
-        if last <= first:
-            return np.empty(0, np.float32)
-        at = self._begins[first]
-        parts = held[first:last]
-        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return joined[begin - at : end - at]
-
-    def stamps(self, column: int) -> Stamps:
-        """Return a column in double precision, for a clock."""
-        held = self._held[column]
-        if isinstance(held, Stamps):
-            return held
-        return Stamps(np.asarray(self.part(column, 0, self.rows), np.float64))
-
-
-def _clocks_by_form(head: Head, roles: list[tuple[str, str]]) -> None:
-    """Have columns of times be clocks, and columns of words no signals."""
-    for i, kind in enumerate(head.kinds):
-        if kind == "time":
-            roles[i] = ("clock", "a clock by its form")
-        elif kind == "words":
-            roles[i] = ("other", "it holds words")
 
 
 # ---------------------------------------------------------------- JSON

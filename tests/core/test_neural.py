@@ -62,7 +62,7 @@ def test_agrees_with_the_twin_on_noise(kind: str) -> None:
     assert np.array_equal(detect(signal, 250.0), twin.detect(signal, 250.0))
 
 
-@pytest.mark.parametrize("name", ["mitdb/203", "mitdb/207"])
+@pytest.mark.parametrize("name", ["excerpts/mitdb/208", "mitdb/207"])
 def test_agrees_with_the_twin_on_a_recording(name: str, record_path) -> None:
     record = read_record(record_path(name))
     signal = record.signal[: int(60 * record.fs), :2]

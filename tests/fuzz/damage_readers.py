@@ -73,6 +73,29 @@ def make_seeds(folder: Path) -> None:
     (folder / "made.bdf").write_bytes(head + b" " * 32 + body)
 
 
+def make_columns(folder: Path) -> None:
+    """Files of column formats, by the packages that are there."""
+    x = synthetic_ecg(8.0, 250.0, seed=1).signal[:, 0].astype(np.float64)
+    if importlib.util.find_spec("pyarrow"):
+        import pyarrow
+        import pyarrow.parquet
+
+        table = pyarrow.table({"time": np.arange(len(x)) / 250, "ECG (mV)": x})
+        pyarrow.parquet.write_table(table, folder / "made.parquet", row_group_size=900)
+    if importlib.util.find_spec("h5py"):
+        import h5py
+
+        with h5py.File(folder / "made.h5", "w") as file:
+            held = file.create_dataset("a/ecg", data=x, chunks=(500,), compression="gzip")
+            held.attrs["fs"] = 250.0
+            file["a/names"] = ["x"]
+    if importlib.util.find_spec("soundfile"):
+        import soundfile
+
+        for name in ("made.wav", "made.flac"):
+            soundfile.write(folder / name, x / 4, 250, subtype="PCM_16")
+
+
 def make_clinical(folder: Path) -> None:
     """Files of electrocardiographs, short enough that the damage hits what counts."""
     x = clinical.counts(800)
@@ -135,6 +158,8 @@ def main() -> None:
     make_seeds(folder)
     if kind in ("scp", "xml", "dicom"):
         make_clinical(folder)
+    if kind in ("parquet", "hdf5", "sound"):
+        make_columns(folder)
     content = {name: (folder / name).read_bytes() for name in names}
     end, longest, count = time.monotonic() + float(seconds), 0.0, 0
 

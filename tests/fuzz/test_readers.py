@@ -31,12 +31,22 @@ CASES = {
     "scp": ["plain.scp", "packed.scp"],
     "xml": ["muse.xml", "aecg.xml", "philips.xml"],
     "dicom": ["made.dcm"],
+    "parquet": ["made.parquet"],
+    "hdf5": ["made.h5"],
+    "sound": ["made.wav", "made.flac"],
     "header": ["wf_lead_names.hea", "vl.hea", "vl_layout.hea", "vl_0001.hea", "cinc.hea"],
     "annotations": ["vl.atr"],
     "stream": ["stream_millis.txt", "columns_named.csv", "iso_time.csv"],
 }  # fmt: skip
 
-NEEDS = {"scp": "ecgdatakit", "xml": "ecgdatakit", "dicom": "pydicom"}
+NEEDS = {
+    "scp": "ecgdatakit",
+    "xml": "ecgdatakit",
+    "dicom": "pydicom",
+    "parquet": "pyarrow",
+    "hdf5": "h5py",
+    "sound": "soundfile",
+}
 
 SCRIPT = Path(__file__).parent / "damage_readers.py"
 

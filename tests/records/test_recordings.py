@@ -335,7 +335,8 @@ def test_structures_of_matlab(tmp_path: Path) -> None:
     [
         ("a.xlsx", "CSV"),
         ("a.gdf", "save2gdf"),
-        ("a.h5", "h5py"),
+        ("a.nwb", "h5py"),
+        ("a.mp3", "WAV"),
         ("a.pdf", "picture"),
     ],
 )

@@ -1,0 +1,123 @@
+"""Arrays and their attributes in HDF5 files, MATLAB 7.3's among them."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import RecordError
+from ..extras import need
+from .files import open_regular
+from .parquet_files import RATES
+
+__all__ = ["rate_among", "read_hdf5"]
+
+# Bytes that all data sets may take, and what deflate makes of a byte at most.
+_UNPACKED, _MOST_RATIO = 1 << 31, 1100
+
+# Data sets and groups that are looked through, and bytes that are unpacked at once.
+_MOST_NODES, _LARGEST_CHUNK = 10_000, 1 << 28
+
+
+def read_hdf5(
+    path: Path, kind: str
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, dict[str, Any]]]:
+    """Read the data sets of an HDF5 file that are plain arrays of its own.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        What it is called in messages.
+
+    Returns
+    -------
+    arrays : dict
+        Numbers and texts by the last part of their name, the whole name where that is taken.
+    said : dict
+        Of each its attributes; those of the file under the empty name.
+
+    Raises
+    ------
+    RecordError
+        If a data set lies in another file, or would unpack to more than is read.
+    MissingExtraError
+        If h5py is not installed.
+    """
+    h5py = need("h5py", f"Reading {kind} files of HDF5 (h5py)", "formats")
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    said: dict[str, dict[str, Any]] = {}
+    nodes, left = 0, _UNPACKED
+
+    def take(name: str, node: Any) -> None:
+        nonlocal nodes, left
+        nodes += 1
+        if nodes > _MOST_NODES:
+            raise RecordError(
+                f"{path}: holds more than {_MOST_NODES} data sets; name one in a file"
+            )
+        if not isinstance(node, h5py.Dataset) or name.startswith("#"):
+            return
+        if node.is_virtual or node.external:
+            raise RecordError(f"{path}: {name} lies in another file; copy it into this one")
+        if node.dtype.kind not in "fiubSO" or node.shape is None or not node.size:
+            return
+        need_bytes = node.size * node.dtype.itemsize
+        if need_bytes > _MOST_RATIO * node.id.get_storage_size() + 4096:
+            raise RecordError(f"{path}: {name} cannot unpack to {need_bytes} bytes; save it again")
+        left -= need_bytes
+        chunk = math.prod(node.chunks) * node.dtype.itemsize if node.chunks else 0
+        if left < 0 or chunk > _LARGEST_CHUNK:
+            raise RecordError(f"{path}: unpacks to more than {_UNPACKED >> 30} GB; cut it in parts")
+        short = name.rpartition("/")[2]
+        key = name if short in arrays else short
+        if node.dtype.kind in "SO":
+            if node.size <= _MOST_NODES and h5py.check_string_dtype(node.dtype):
+                arrays[key] = np.array(node.asstr(errors="replace")[()], dtype=np.str_)
+            return
+        values = node[()]
+        said[key] = _attributes(node)
+        if said[key].get("matlabclass") == "char":
+            arrays[key] = np.array("".join(map(chr, values.reshape(-1)[:1000])))
+        else:
+            arrays[key] = np.asarray(values)
+
+    with open_regular(path) as raw, h5py.File(raw, "r") as file:
+        said[""] = _attributes(file)
+        file.visititems(take)
+    return arrays, said
+
+
+def _attributes(node: Any) -> dict[str, Any]:
+    """Return what a data set says of itself, by names without blanks and dashes."""
+    found: dict[str, Any] = {}
+    for name in list(node.attrs)[:200]:
+        try:
+            value = node.attrs[name]
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError):
+            continue  # of a type that is neither number nor text
+        if isinstance(value, np.ndarray):
+            value = value.reshape(-1)[0] if value.size == 1 else None
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        if isinstance(value, (str, int, float, np.integer, np.floating)):
+            found[re.sub(r"[ _-]", "", name.lower())] = value
+    return found
+
+
+def rate_among(said: dict[str, Any]) -> float | None:
+    """Return the sampling rate among the attributes of a data set, None if they state none."""
+    for name in RATES:
+        try:
+            rate = float(said[name])
+        except (KeyError, ValueError):
+            continue
+        if 0 < rate < math.inf:
+            return rate
+    return None

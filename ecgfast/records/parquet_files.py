@@ -1,0 +1,139 @@
+"""Tables in Parquet files: a column a lead, a row a sample, read with pyarrow."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import RecordError
+from ..extras import need
+from .files import open_regular
+from .opened import Opened
+from .tables import Table, open_table
+from .text_head import Head, split_unit
+
+__all__ = ["RATES", "open_parquet"]
+
+# Bytes that the columns of numbers may take, and columns of a table.
+_UNPACKED, _MOST_COLUMNS = 1 << 31, 1024
+
+# Rows read at a time.
+_AT_ONCE = 1 << 17
+
+#: Names of properties that state the sampling rate, without blanks and dashes.
+RATES = {
+    "fs", "samplingrate", "samplerate", "samplingfrequency", "samplefrequency", "sfreq", "srate",
+    "fsamp", "hz",
+}  # fmt: skip
+
+
+def open_parquet(path: Path, fs: float | None = None) -> Opened:
+    """Open a Parquet file; its columns of numbers are held in memory as float32.
+
+    Clocks among them, and columns of times, give the rate, the start and the gaps as in a text
+    file; a rate among the file's own properties (``fs``, ``sampling_rate``, ...) counts too.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    fs : float, optional
+        Sampling rate in Hz that the caller gave.
+
+    Returns
+    -------
+    Opened
+
+    Raises
+    ------
+    RecordError
+        If it is damaged, too large, or holds no column of numbers.
+    MissingExtraError
+        If pyarrow is not installed.
+    """
+    parquet = need("pyarrow.parquet", "Reading Parquet files (pyarrow)", "formats")
+    with open_regular(path) as file:
+        table = _table(path, parquet.ParquetFile(file))
+    return open_table(path, "Parquet", table, fs)
+
+
+def _table(path: Path, file: Any) -> Table:
+    """Read the columns of numbers and times."""
+    import pyarrow
+
+    schema, rows = file.schema_arrow, file.metadata.num_rows
+    kinds: dict[int, str] = {}
+    for i, field in enumerate(schema):
+        of = field.type
+        if pyarrow.types.is_timestamp(of) or pyarrow.types.is_duration(of):
+            kinds[i] = "time"
+        elif pyarrow.types.is_floating(of) or pyarrow.types.is_integer(of):
+            kinds[i] = "number"
+    names = list(schema.names)
+    if not kinds or len(kinds) > _MOST_COLUMNS:
+        listed = ", ".join(f"{field.name} ({field.type})" for field in list(schema)[:20])
+        raise RecordError(
+            f"{path}: has {len(kinds)} columns of numbers (its columns: {listed}); save a column "
+            "a lead and a row a sample"
+        )
+    if not 0 < rows * len(kinds) * 8 <= _UNPACKED:
+        raise RecordError(
+            f"{path}: has {rows} rows of {len(kinds)} columns of numbers, which is nothing or more "
+            f"than {_UNPACKED >> 30} GB; cut it in parts"
+        )
+    pairs = [split_unit(names[i]) for i in kinds]
+    rate, where = _rate_of(schema.metadata or {})
+    table = Table(
+        Head(
+            separator=None,
+            decimal=".",
+            kinds=list(kinds.values()),
+            names=[name for name, _ in pairs],
+            units=[unit for _, unit in pairs],
+            first=0,
+            fs=rate,
+            fs_from=where,
+        )
+    )
+    for batch in file.iter_batches(batch_size=_AT_ONCE, columns=[names[i] for i in kinds]):
+        table.add([_numbers(pyarrow, batch.column(k)) for k in range(len(kinds))])
+    if table.rows != rows:
+        raise RecordError(f"{path}: promises {rows} rows and has {table.rows}; save it again")
+    return table
+
+
+def _numbers(pyarrow: Any, column: Any) -> npt.NDArray[np.float64]:
+    """Return a column as doubles, NaN where a value is missing; times in seconds from 1970."""
+    count = 1.0
+    if pyarrow.types.is_timestamp(column.type) or pyarrow.types.is_duration(column.type):
+        count = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
+        column = column.cast(pyarrow.int64())
+    values = column.to_numpy(zero_copy_only=False).astype(np.float64)
+    return np.asarray(values / count if count != 1.0 else values, np.float64)
+
+
+def _rate_of(metadata: dict[bytes, bytes]) -> tuple[float | None, str]:
+    """Return the sampling rate among a file's properties; also pandas' ``DataFrame.attrs``."""
+    found = {
+        k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in metadata.items()
+    }
+    try:
+        attributes = json.loads(found.get("pandas", "{}")).get("attributes", {})
+        found.update({str(k): str(v) for k, v in attributes.items()})
+    except (ValueError, AttributeError, RecursionError):
+        pass
+    for key, text in found.items():
+        if re.sub(r"[ _-]", "", key.lower()) in RATES:
+            try:
+                rate = float(text)
+            except ValueError:
+                continue
+            if 0 < rate < math.inf:
+                return rate, f"the property {key!r}"
+    return None, ""

@@ -1,0 +1,228 @@
+"""Reading Parquet, HDF5, MATLAB 7.3, WAV and FLAC files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from limited import read_limited
+from record_files import ecg
+
+from ecgfast.errors import EcgfastError, InputError, MissingExtraError, RecordError
+from ecgfast.records import open_record, read_record
+
+
+def check(path: Path, signal: np.ndarray, fs: float | None = None, tol: float = 1e-6) -> None:
+    record = read_record(path, fs=fs)
+    assert record.fs == 250
+    np.testing.assert_allclose(record.signal, signal, atol=tol, equal_nan=True)
+    blocks = np.concatenate(list(open_record(path, fs=fs).blocks(0.7)))
+    np.testing.assert_array_equal(blocks, record.signal)
+
+
+# ---------------------------------------------------------------- Parquet
+
+
+def parquet(path: Path, columns: dict[str, object], metadata: dict[str, str] | None = None) -> Path:
+    pyarrow = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.table(columns)
+    if metadata:
+        table = table.replace_schema_metadata(metadata)
+    pq.write_table(table, path, row_group_size=700)
+    return path
+
+
+def test_parquet_with_clocks(tmp_path: Path) -> None:
+    x = ecg()
+    path = parquet(
+        tmp_path / "a.parquet",
+        {"time (ms)": np.arange(2000) * 4, "II (uV)": x[:, 0] * 1000, "V5 (mV)": x[:, 1]},
+    )
+    check(path, x)
+    assert read_record(path).units == ("mV", "mV")
+    when = np.datetime64("2020-03-04T10:11:12.000") + np.arange(2000) * np.timedelta64(4, "ms")
+    steps = np.sin(np.arange(2000) / 9.0)
+    path = parquet(tmp_path / "b.pq", {"stamp": when, "ecg": x[:, 0], "acc_x": steps})
+    check(path, x[:, :1])
+    record = read_record(path)
+    assert str(record.start) == "2020-03-04 10:11:12"
+    assert record.units == ("unknown",)
+    assert record.origin.format == "Parquet"
+    assert ("acc_x", "a motion by its name") in record.origin.left_out
+    # A gap becomes missing samples.
+    late = np.concatenate([np.arange(1000), np.arange(1000) + 1500]) * 0.004
+    record = read_record(parquet(tmp_path / "c.parquet", {"t": late, "ECG": x[:, 0]}))
+    assert record.n_samples == 2500
+    assert np.isnan(record.signal[1000:1500]).all()
+
+
+def test_parquet_with_properties(tmp_path: Path) -> None:
+    x = ecg()
+    for properties in ({"sampling_rate": "250"}, {"pandas": '{"attributes": {"fs": 250}}'}):
+        check(parquet(tmp_path / "a.parquet", {"I": x[:, 0]}, properties), x[:, :1])
+    path = parquet(tmp_path / "b.parquet", {"I": x[:, 0]})
+    with pytest.raises(InputError, match="no sampling rate"):
+        read_record(path)
+    check(path, x[:, :1], fs=250.0)
+    missing = [None, *x[1:, 0].tolist()]
+    assert np.isnan(read_record(parquet(path, {"I": missing}), fs=250.0).signal[0, 0])
+
+
+def test_parquet_that_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"0 columns of numbers \(its columns: name \(string\)"):
+        read_record(parquet(tmp_path / "a.parquet", {"name": ["x"] * 10, "l": [[1.0, 2.0]] * 10}))
+    noise = np.random.default_rng(0).normal(size=(2000, 2))
+    path = parquet(tmp_path / "b.parquet", {"a": noise[:, 0], "b": noise[:, 1]})
+    with pytest.raises(RecordError, match=r"leads=NAME: 'a' has no clear QRS; 'b' has no clear"):
+        read_record(path, fs=250)
+    assert read_record(path, fs=250, leads="b").leads == ("b",)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(RecordError, match=r"b\.parquet"):
+        read_record(path, fs=250)
+
+
+# ---------------------------------------------------------------- HDF5
+
+
+def test_hdf5(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    x = ecg()
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        held = file.create_dataset("study/ecg", data=x, compression="gzip", chunks=(100, 2))
+        held.attrs["Sampling Rate"], held.attrs["unit"] = 250.0, "mV"
+        file["study/ppg"] = np.arange(5000.0)
+        file["study/lead_names"] = ["II", "V5"]
+    check(tmp_path / "a.h5", x)
+    record = read_record(tmp_path / "a.h5")
+    assert record.leads == ("II", "V5")
+    assert record.units == ("mV", "mV")
+    with h5py.File(tmp_path / "b.hdf5", "w") as file:  # a data set a lead, the rate of the file
+        file.attrs["fs"] = 250
+        file["leads/I"], file["leads/II"] = x[:, 0], x[:, 1]
+        file["leads/II"].attrs["units"] = "uV"
+    record = read_record(tmp_path / "b.hdf5")
+    assert (record.leads, record.units) == (("I", "II"), ("unknown", "mV"))
+    np.testing.assert_allclose(record.signal[:, 1], x[:, 1] / 1000, atol=1e-6)
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        noise = np.random.default_rng(0).normal(size=(2000, 2))
+        file["a"], file["b"], file["fs"] = noise[:, 0], noise[:, 1], 250.0
+    with pytest.raises(RecordError, match=r"leads=NAME: 'a' has no clear QRS; 'b' has no clear"):
+        read_record(tmp_path / "c.h5")
+    assert read_record(tmp_path / "c.h5", leads="b").leads == ("b",)
+
+
+def test_matlab_of_hdf5(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    x = ecg()
+    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
+        file["val"], file["fs"] = x.T, [[250.0]]
+        file["name"] = np.array([list(b"II")], np.uint16).T
+        file["name"].attrs["MATLAB_class"] = np.bytes_("char")
+    with (tmp_path / "a.mat").open("r+b") as raw:
+        raw.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM")
+    check(tmp_path / "a.mat", x)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are POSIX's")
+def test_hostile_hdf5(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "secret.bin").write_bytes(bytes(8000))
+    with h5py.File(tmp_path / "outside.h5", "w") as file:
+        file.create_dataset("ecg", (1000,), "f8", external=[("secret.bin", 0, 8000)])
+    with h5py.File(tmp_path / "link.h5", "w") as file:
+        file["ecg"] = h5py.ExternalLink("outside.h5", "/ecg")
+    with h5py.File(tmp_path / "virtual.h5", "w") as file:
+        layout = h5py.VirtualLayout((1000,), "f8")
+        layout[:] = h5py.VirtualSource("outside.h5", "ecg", (1000,))
+        file.create_virtual_dataset("ecg", layout)
+    with h5py.File(tmp_path / "empty.h5", "w") as file:
+        file.create_dataset("ecg", (10**12,), "f8", chunks=(1000,))
+    with h5py.File(tmp_path / "chunk.h5", "w") as file:
+        held = file.create_dataset(
+            "ecg", (1000,), "f8", maxshape=(None,), chunks=(2**28,), compression="gzip"
+        )
+        assert held.chunks
+    names = ["outside.h5", "link.h5", "virtual.h5", "empty.h5", "chunk.h5"]
+    lines = read_limited(*(tmp_path / name for name in names), memory=2 << 30)
+    for name, line in zip(names, lines, strict=True):
+        assert line.startswith("refused"), (name, line)
+        assert name in line
+
+
+# ---------------------------------------------------------------- WAV and FLAC
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype", "scale"),
+    [
+        ("WAV", "PCM_U8", 100),
+        ("WAV", "PCM_16", 20_000),
+        ("WAV", "PCM_24", 1_000_000),
+        ("WAV", "PCM_32", 1_000_000_000),
+        ("WAV", "FLOAT", 0),
+        ("WAV", "DOUBLE", 0),
+        ("WAVEX", "PCM_16", 20_000),
+        ("RF64", "PCM_16", 20_000),
+        ("FLAC", "PCM_16", 20_000),
+    ],
+)
+def test_sound(tmp_path: Path, kind: str, subtype: str, scale: int) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    x = ecg() / 2
+    path = tmp_path / ("a.flac" if kind == "FLAC" else "a.wav")
+    if scale:
+        bits = int(subtype[4:].replace("U", ""))
+        truth = np.rint(x * scale)
+        stored = (truth.astype(np.int64) << (32 - bits)).astype(np.int32)
+    else:
+        truth = stored = x
+    soundfile.write(path, stored, 250, subtype=subtype, format=kind)
+    check(path, truth, tol=1e-6 * max(1, scale))
+    record = read_record(path)
+    assert record.units == ("unknown", "unknown")
+    assert record.origin.format == kind
+
+
+def test_sound_of_a_sound_card(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    fs = 44_100
+    slow = ecg(5000)[:, 0]
+    x = np.interp(np.arange(20 * fs) / fs, np.arange(5000) / 250, slow)
+    soundfile.write(tmp_path / "a.wav", x / 4, fs, subtype="PCM_16")
+    record = read_record(tmp_path / "a.wav")
+    assert record.fs == pytest.approx(fs / 22)
+    assert "check that it is an ECG" not in record.origin.text()
+    hum = np.sin(np.arange(20 * fs) * 2 * np.pi * 440 / fs)
+    soundfile.write(tmp_path / "b.wav", hum / 2, fs, subtype="PCM_16")
+    with pytest.raises(RecordError, match="has no QRS, like a pulse wave"):
+        read_record(tmp_path / "b.wav")
+
+
+def test_sound_that_cannot_be_used(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    path = tmp_path / "a.wav"
+    soundfile.write(path, ecg() / 4, 8000, subtype="ULAW")
+    with pytest.raises(RecordError, match="ULAW, which keeps no exact samples"):
+        read_record(path)
+    soundfile.write(path, ecg() / 4, 250, subtype="PCM_16")
+    path.write_bytes(path.read_bytes()[:4000])
+    with pytest.raises(RecordError, match="truncated"):
+        read_record(path)
+    path.write_bytes(b"no sound")
+    with pytest.raises(EcgfastError, match=r"a\.wav"):
+        read_record(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("a.h5", "h5py"), ("a.parquet", "pyarrow.parquet"), ("a.wav", "soundfile")]
+)
+def test_the_message_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    (tmp_path / name).write_bytes(b"\x89HDF\r\n\x1a\n")
+    with pytest.raises(MissingExtraError, match=r"ecgfast\[formats\]"):
+        read_record(tmp_path / name, fs=250)
