@@ -78,14 +78,13 @@ def test_what_is_declared_is_what_this_test_lets_pass() -> None:
     assert names == {"numpy", "tabulate", "tqdm", "ai-edge-litert", "tflite-runtime"}
 
 
-# What is imported outside `need`, and where: behind a check of its own, or after `need`.
+# What else is imported than what a module has `need` import first, and where.
 ELSEWHERE = {
     "networks": {"keras"},
     "training/fitting/fit.py": {"keras"},
     "training/qrs": {"keras"},
     "training/export/_convert.py": {"keras", "tensorflow"},  # run by export, which has checked
-    "training/datasets/physionet.py": {"requests"},
-    "reports/strip.py": {"matplotlib"},
+    "training/datasets/physionet.py": {"requests"},  # comes with pooch
 }
 
 
@@ -93,10 +92,12 @@ def test_every_other_library_is_imported_through_need() -> None:
     home = Path(ecgfast.__file__).parent
     for path in sorted(home.rglob("*.py")):
         place = path.relative_to(home).as_posix()
-        allowed = {*sys.stdlib_module_names, *BASE}
+        text = path.read_text("utf-8")
+        needed = re.findall(r'need\(\s*f?"(\w+)', text)
+        allowed = {*sys.stdlib_module_names, *BASE, *needed}
         for where, names in ELSEWHERE.items():
             allowed |= names if f"{place}/".startswith(f"{where}/") else set()
-        assert imported(ast.parse(path.read_text("utf-8"))) <= allowed, place
+        assert imported(ast.parse(text)) <= allowed, f"{place}: import it through ecgfast.extras"
 
 
 def imported(tree: ast.AST) -> set[str]:
