@@ -444,8 +444,8 @@ def poincare(first: FloatArray, second: FloatArray, normal: npt.NDArray[np.bool_
     parts.append(_path(f"M{left} {top + height:g}L{left + width:g} {top}", LINE, 0.2))
     cell = width / cells
     for colour, chosen in ((ORANGE, ~normal), (BLUE, normal)):
-        pairs = [side[chosen] + 1e-6 for side in (first, second)]  # an edge belongs to the right
-        grid, _, _ = np.histogram2d(*pairs, cells, ((low, high), (low, high)))
+        x, y = (side[chosen] + 1e-6 for side in (first, second))  # an edge belongs to the right
+        grid, _, _ = np.histogram2d(x, y, cells, ((low, high), (low, high)))
         if not grid.any():
             continue
         level = np.ceil(4 * np.log1p(grid) / math.log1p(float(grid.max()))).astype(int)
