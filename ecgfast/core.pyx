@@ -223,13 +223,15 @@ cdef c.ecg_detector_config _detector_config(fs, leads, method, max_delay, max_ra
         config.max_rate = -1.0  # 0 stands for the default in the core alone
     cdef int status = c.ecg_detector_check(&config)
     if status != c.ECG_OK:
-        shrunk = "" if config.max_rate in (0.0, c.ECG_RATE_MAX) else (
-            f", max_rate={max_rate} (the limits of fs grow and that of max_delay shrinks "
-            f"{config.max_rate / c.ECG_RATE_MAX:g} times)")
-        if status == c.ECG_ERROR_RATE:
-            shrunk = f", max_rate={max_rate}"
-        raise InputError(f"{c.ecg_status_text(status).decode()}: fs={fs}, leads={leads}, "
-                         f"max_delay={max_delay}{shrunk}")
+        given = [f"fs={config.fs:g}", f"leads={leads}"]
+        if max_delay is not None:
+            given.append(f"max_delay={max_delay:g}")
+        if max_rate is not None:
+            given.append(f"max_rate={max_rate:g}")
+            if status != c.ECG_ERROR_RATE and config.max_rate != c.ECG_RATE_MAX:
+                given.append("with which the limits of fs grow and that of max_delay shrinks "
+                             f"{config.max_rate / c.ECG_RATE_MAX:g} times")
+        raise InputError(f"{c.ecg_status_text(status).decode()}: {', '.join(given)}")
     return config
 
 

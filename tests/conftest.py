@@ -37,11 +37,16 @@ def data_root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def record_path(data_root: Path) -> Callable[[str], Path]:
-    """Path of a real record, such as ``record_path("mitdb/208")``; skips where it is missing."""
+def record_path(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """Path of a real record, such as ``record_path("mitdb/208")``; skips where it is missing.
+
+    ``excerpts/mitdb/208`` is a minute of it that comes with the tests.
+    """
 
     def find(name: str) -> Path:
-        path = data_root / name
+        if name.startswith("excerpts/"):
+            return Path(__file__).parent / name
+        path = request.getfixturevalue("data_root") / name
         if not path.with_name(f"{path.name}.hea").is_file():
             pytest.skip(f"{name} is not in ECGFAST_DATA")
         return path

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
 
 from ecgfast import BeatBatch, BeatStream, QRSDetector
+from ecgfast.errors import InputError
 from ecgfast.records import synthetic_ecg
 
 METHODS = ("adaptive", "pan-tompkins", "neural")
@@ -51,3 +54,48 @@ def whole(method: str, lookahead: int, leads: int) -> tuple[tuple[bytes, ...], i
     stream = BeatStream(FS, leads=leads, method=method, lookahead=lookahead)
     batch = take(stream, [noisy_signal(leads)])
     return bits(batch), len(batch)
+
+
+def forged(snapshot: bytes, at: int, value: bytes) -> bytes:
+    """With other bytes in the state and the checksum that goes with them."""
+    state = bytearray(snapshot[32:])
+    state[at : at + len(value)] = value
+    checksum = 0xCBF29CE484222325
+    for byte in state:
+        checksum = ((checksum ^ byte) * 0x100000001B3) & (2**64 - 1)
+    return snapshot[:16] + checksum.to_bytes(8, "little") + snapshot[24:32] + bytes(state)
+
+
+def refused_forgeries(
+    stream: BeatStream | QRSDetector,
+    offsets: Iterable[int],
+    values: Iterable[bytes],
+    signal: np.ndarray,
+) -> list[str]:
+    """What restoring says of forged states; those that are taken have to stand the signal.
+
+    Parameters
+    ----------
+    stream : BeatStream or QRSDetector
+        Whose state is forged.
+    offsets : iterable of int
+        Where in the snapshot; negative ones count from its end.
+    values : iterable of bytes
+        What is written there.
+    signal : ndarray
+        What streams with a forged state process.
+    """
+    rebuild, arguments = stream.__reduce__()
+    at = next(i for i, a in enumerate(arguments) if isinstance(a, bytes))
+    good = arguments[at]
+    refused = []
+    for offset, value in itertools.product(offsets, values):
+        where = offset if offset >= 0 else len(good) + offset
+        changed = (*arguments[:at], forged(good, where, value), *arguments[at + 1 :])
+        try:
+            other = rebuild(*changed)
+        except InputError as error:
+            refused.append(str(error))
+        else:
+            other.process(signal)
+    return refused

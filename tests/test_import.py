@@ -82,6 +82,7 @@ def test_types_are_installed() -> None:
     assert (folder / "core.pyi").is_file()
 
 
+@pytest.mark.slow
 def test_stubs_agree_with_the_compiled_module(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
     # What every compiled class has and no stub tells.

@@ -6,13 +6,10 @@
  * nothing is global, the work per sample is bounded, and the result is the same bits however the
  * input is cut into chunks. A state holds no pointers, so that a copy of its bytes is a snapshot.
  *
- * Work: bounded for each sample, but not the same for all. Instructions on x86-64 for one lead: with ECG_ADAPTIVE a
- * sample at 360 Hz takes about 500 at the median, and about 100,000 were seen at one at which candidates are decided
- * anew, after noise or at the first beats. docs/cortex_m.md has the mean and the most of each method on a
- * Cortex-M, on one signal; no search for the worst signal has been made. A beat window adds about 50,000. A strip adds
- * about 4 for each of its points times 0.064 * fs: 150,000 for ten seconds on a 62.5 Hz grid at 360 Hz, 550,000 at
- * 2000 Hz, 1.3 million for ECG_STRIP_MAX points at 2000 Hz. None depends on the signal's length; no stack frame is
- * larger than 2 KB.
+ * Work: bounded for each sample, whatever the signal; docs/work_per_sample.md has the most that was found for each
+ * method, rate and window. What takes longer is spread: at most one beat is worked on at a sample, and a long window
+ * is cut over several (a strip of ten seconds on a 62.5 Hz grid: 1 at 360 Hz, 5 at 2000 Hz). The end of a recording
+ * (flush) decides all that waits and is not bounded so. No stack frame is larger than 2 KB.
  *
  * Units: samples in millivolts (any gain works: no threshold is absolute), times in seconds,
  * frequencies in hertz, positions as 64-bit counts of samples since the stream's first.
@@ -31,7 +28,7 @@ extern "C" {
 #define ECG_VERSION_MAJOR 0
 #define ECG_VERSION_MINOR 1
 #define ECG_VERSION_PATCH 0
-#define ECG_STATE_VERSION 7     /* of the layout of states; a snapshot of another version is refused */
+#define ECG_STATE_VERSION 8     /* of the layout of states; a snapshot of another version is refused */
 
 /* Limits that a build may lower, with the same -D for the library and for what uses it: what is refused, and
  * what some arrays are sized for (a state block takes no more than its configuration needs). */
@@ -227,7 +224,8 @@ size_t ecg_stream_flush(ecg_stream *stream, ecg_beat *beats, float *windows, flo
  * moves this one. One beyond the end of the signal gives no beat. */
 int ecg_stream_give(ecg_stream *stream, int64_t r_sample);
 int64_t ecg_stream_count(const ecg_stream *stream);
-/* Samples from an R peak to its complete window at most; the first ones may take longer, as above. */
+/* Samples from an R peak to its complete window at most; the first ones may take longer, as above, and beats that are
+ * reported together come out at one sample each. */
 int64_t ecg_stream_delay(const ecg_stream *stream);
 /* Short name of feature `index`; NULL out of range. */
 const char *ecg_feature_name(int index);

@@ -265,7 +265,12 @@ def decision_for(args: argparse.Namespace) -> Decision:
     try:
         return Decision(args.sensitivity, args.positive_predictivity, args.reject)
     except InputError as error:
-        raise UsageError(str(error)) from None
+        text = str(error)
+        for option in DECISION_OPTIONS:
+            words = option.replace("_", " ")
+            if text.startswith(words):
+                text = f"--{option.replace('_', '-')}{text.removeprefix(words)}"
+        raise UsageError(text) from None
 
 
 class _Output(argparse.Action):

@@ -160,7 +160,13 @@ class _Report:
             f"Asked for: {promise_text(promise)}, in cross-validation."
             for promise in rule.operating_points
         ]
-        model = model_facts(self._classifier, lookahead=args.lookahead, promises=promises)
+        several = args.average_leads and len(source.leads) > 1
+        model = model_facts(
+            self._classifier,
+            lookahead=args.lookahead,
+            labelled_from="all leads, averaged" if several else f"lead {source.leads[0]}",
+            promises=promises,
+        )
         html = recording_report(
             found, told, model, title=title, minutes=args.minutes, full=args.full
         )

@@ -296,6 +296,23 @@ def _counted(
     return keep
 
 
+def _matched(
+    reference: npt.NDArray[np.int64],
+    test: npt.NDArray[np.int64],
+    tolerance: float,
+    first: float,
+    flutter: npt.ArrayLike | None,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Pairs whose reference beat counts; reference beats that were missed; false test beats."""
+    pairs = match_beats(reference, test, tolerance)
+    excluded = np.asarray([] if flutter is None else flutter, np.int64).reshape(-1, 2)
+    counted = _counted(reference, first, excluded)
+    missed, false = counted.copy(), _counted(test, first, excluded)
+    missed[pairs[:, 0]] = False
+    false[pairs[:, 1]] = False
+    return pairs[counted[pairs[:, 0]]], missed, false
+
+
 def score_detection(
     reference: npt.ArrayLike,
     test: npt.ArrayLike,
@@ -338,21 +355,15 @@ def score_detection(
     if not (np.isfinite(fs) and fs > 0):
         raise InputError(f"sampling rate must be positive, not {fs}")
     ref, tst = _positions(reference, "reference"), _positions(test, "test")
-    pairs = match_beats(ref, tst, tolerance * fs)
-    excluded = np.asarray([] if flutter is None else flutter, np.int64).reshape(-1, 2)
-    ref_counted = _counted(ref, start * fs, excluded)
-    missed, false = ref_counted.copy(), _counted(tst, start * fs, excluded)
-    missed[pairs[:, 0]] = False
-    false[pairs[:, 1]] = False
-    hits = pairs[ref_counted[pairs[:, 0]]]
-    error = (tst[hits[:, 1]] - ref[hits[:, 0]]) * (1e3 / fs)
+    pairs, missed, false = _matched(ref, tst, tolerance * fs, start * fs, flutter)
+    error = (tst[pairs[:, 1]] - ref[pairs[:, 0]]) * (1e3 / fs)
     return DetectionScore(
         record=record,
-        tp=len(hits),
+        tp=len(pairs),
         fn=int(missed.sum()),
         fp=int(false.sum()),
-        error_abs_ms=float(np.abs(error).mean()) if len(hits) else float("nan"),
-        error_ms=float(error.mean()) if len(hits) else float("nan"),
+        error_abs_ms=float(np.abs(error).mean()) if len(pairs) else float("nan"),
+        error_ms=float(error.mean()) if len(pairs) else float("nan"),
     )
 
 
@@ -454,14 +465,9 @@ def class_confusion(
         unknown = set(labels) - set(classes)
         if unknown:
             raise InputError(f"{name}: class {min(unknown)!r} is none of {classes}")
-    pairs = match_beats(ref, tst, tolerance * fs)
-    excluded = np.asarray([] if flutter is None else flutter, np.int64).reshape(-1, 2)
-    ref_counted = _counted(ref, start * fs, excluded)
-    missed, false = ref_counted.copy(), _counted(tst, start * fs, excluded)
-    missed[pairs[:, 0]] = False
-    false[pairs[:, 1]] = False
+    pairs, missed, false = _matched(ref, tst, tolerance * fs, start * fs, flutter)
     table = np.zeros((len(classes) + 1, len(classes) + 1), np.int64)
-    for i, j in pairs[ref_counted[pairs[:, 0]]].tolist():
+    for i, j in pairs.tolist():
         table[index[reference_class[i]], index[test_class[j]]] += 1
     for i in np.flatnonzero(missed).tolist():
         table[index[reference_class[i]], -1] += 1

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import islice
 
 from .._files import write_whole
 from ..records.writers import BeatLike
@@ -23,7 +24,7 @@ _ROWS = 5000
 def write_page(
     path: str | os.PathLike[str],
     summary: Summary,
-    beats: Sequence[BeatLike],
+    beats: Iterable[BeatLike],
     *,
     picture: str = "",
     caption: str = "",
@@ -39,8 +40,9 @@ def write_page(
         The file.
     summary : Summary
         Of the recording.
-    beats : sequence of beats
-        With the attributes of `ecgfast.Beat`; the first 5000 make the table.
+    beats : iterable of beats
+        With the attributes of `ecgfast.Beat`, such as `stream_classify` yields them; the first 5000
+        make the table, and none is kept. ``ecgfast report`` shows a recording of any length.
     picture : str
         SVG element, such as `strip_svg` makes.
     caption : str
@@ -57,6 +59,9 @@ def write_page(
     InputError
         If the file cannot be written.
     """
+    each = iter(beats)
+    rows = [_row(beat) for beat in islice(each, _ROWS)]
+    more = sum(1 for _ in each)
     parts = [
         *(f'<p class="note">{escape(note)}</p>' for note in (*notes, NOT_A_DEVICE)),
         "<h2>Summary</h2>",
@@ -67,10 +72,10 @@ def write_page(
         parts += [f"<h2>ECG</h2>\n<figure>\n{picture}\n{below}\n</figure>"]
     parts += [
         "<h2>Beats</h2>",
-        _table(beats[:_ROWS]),
+        _table(rows),
     ]
-    if len(beats) > _ROWS:
-        parts.append(f"<p>The first {_ROWS:,} of {len(beats):,} beats.</p>")
+    if more:
+        parts.append(f"<p>The first {_ROWS:,} of {_ROWS + more:,} beats.</p>")
     write_whole(path, page(title or f"ECG report: {summary.name}", "\n".join(parts)))
 
 
@@ -82,15 +87,15 @@ def _facts(lines: Sequence[tuple[str, str]]) -> str:
     return f'<table class="facts">\n{rows}\n</table>'
 
 
-def _table(beats: Sequence[BeatLike]) -> str:
+def _table(rows: Sequence[str]) -> str:
     head = (
         '<tr><th scope="col">time, s</th><th scope="col">sample</th><th scope="col">class</th>'
         '<th class="text" scope="col">meaning</th><th scope="col">probability</th>'
         '<th scope="col">RR, s</th><th scope="col">heart rate, 1/min</th>'
         '<th class="text" scope="col">signal</th></tr>'
     )
-    rows = "\n".join(_row(beat) for beat in beats)
-    return f"<table>\n<thead>{head}</thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+    body = "\n".join(rows)
+    return f"<table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
 def _row(beat: BeatLike) -> str:

@@ -401,9 +401,9 @@ def rr_histogram(nn: FloatArray, other: FloatArray) -> str:
     str
         SVG.
     """
-    size, box = (87.0, 70.0), (12.0, 5.0, 73.0, 56.0)
+    size, box = (84.0, 70.0), (12.0, 5.0, 70.0, 56.0)
     low, high = _rr_range(np.concatenate((nn, other)))
-    edges = np.arange(low, high + 1 / 128, 1 / 64)
+    edges = np.arange(low, high + 1 / 128, 1 / 64) - 1e-6
     counts = np.histogram(nn, edges)[0], np.histogram(other, edges)[0]
     tallest = max(int((counts[0] + counts[1]).max()), 1)
     parts = _axes((low, high), (0, tallest), box, "RR interval, s", "intervals", ticks=7)
@@ -435,16 +435,17 @@ def poincare(first: FloatArray, second: FloatArray, normal: npt.NDArray[np.bool_
     str
         SVG.
     """
-    size, box, cells = (87.0, 70.0), (12.0, 5.0, 56.0, 56.0), 112
+    size, box = (84.0, 70.0), (12.0, 5.0, 56.0, 56.0)
     low, high = _rr_range(np.concatenate((first, second)))
+    # Whole steps of 1/128 s: intervals of recordings at 128 or 256 Hz fill every cell alike.
+    cells = round((high - low) * (128 if high - low <= 1 else 64))
     parts = _axes((low, high), (low, high), box, "RR, s", "next RR, s", ticks=7)
     left, top, width, height = box
     parts.append(_path(f"M{left} {top + height:g}L{left + width:g} {top}", LINE, 0.2))
     cell = width / cells
     for colour, chosen in ((ORANGE, ~normal), (BLUE, normal)):
-        grid, _, _ = np.histogram2d(
-            first[chosen], second[chosen], cells, ((low, high), (low, high))
-        )
+        x, y = (side[chosen] + 1e-6 for side in (first, second))  # an edge belongs to the right
+        grid, _, _ = np.histogram2d(x, y, cells, ((low, high), (low, high)))
         if not grid.any():
             continue
         level = np.ceil(4 * np.log1p(grid) / math.log1p(float(grid.max()))).astype(int)

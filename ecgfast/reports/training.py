@@ -139,12 +139,9 @@ def roc_figure(target: npt.ArrayLike, probability: npt.ArrayLike, title: str = "
     metrics = need("sklearn.metrics", "A ROC curve", "train")
     actual, given = _two_classes(target, probability)
     false, right, _ = metrics.roc_curve(actual, given)
-    figure, (ax,) = _figure(1, title)
-    ax.plot((0, 1), (0, 1), ":", color=_QUIET)
-    ax.plot(false, right, color=_TRAIN, label=f"area {metrics.roc_auc_score(actual, given):.4f}")
-    ax.set(xlabel="1 - specificity", ylabel="sensitivity", aspect="equal")
-    ax.legend(frameon=False, loc="lower right")
-    return figure
+    area = f"area {metrics.roc_auc_score(actual, given):.4f}"
+    names = ("1 - specificity", "sensitivity")
+    return _curve_figure((false, right), area, (0, 1), names, "lower right", title)
 
 
 def precision_recall_figure(
@@ -169,12 +166,27 @@ def precision_recall_figure(
     metrics = need("sklearn.metrics", "A precision-recall curve", "train")
     actual, given = _two_classes(target, probability)
     precision, recall, _ = metrics.precision_recall_curve(actual, given)
+    average = f"average precision {metrics.average_precision_score(actual, given):.4f}"
+    chance = (actual.mean(), actual.mean())
+    return _curve_figure(
+        (recall, precision), average, chance, ("recall", "precision"), "lower left", title
+    )
+
+
+def _curve_figure(
+    curve: tuple[npt.ArrayLike, npt.ArrayLike],
+    label: str,
+    chance: tuple[float, float],
+    names: tuple[str, str],
+    legend: str,
+    title: str,
+) -> Figure:
+    """Draw a curve between 0 and 1 beside the line that chance gives."""
     figure, (ax,) = _figure(1, title)
-    ax.axhline(actual.mean(), linestyle=":", color=_QUIET)
-    average = metrics.average_precision_score(actual, given)
-    ax.plot(recall, precision, color=_TRAIN, label=f"average precision {average:.4f}")
-    ax.set(xlabel="recall", ylabel="precision", aspect="equal", ylim=(0, 1.02))
-    ax.legend(frameon=False, loc="lower left")
+    ax.plot((0, 1), chance, ":", color=_QUIET)
+    ax.plot(*curve, color=_TRAIN, label=label)
+    ax.set(xlabel=names[0], ylabel=names[1], aspect="equal", ylim=(-0.02, 1.02))
+    ax.legend(frameon=False, loc=legend)
     return figure
 
 

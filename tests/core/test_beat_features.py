@@ -99,7 +99,8 @@ def test_agrees_with_the_twin_on_another_grid() -> None:
 @pytest.mark.parametrize(
     ("name", "start", "seconds"),
     [
-        ("mitdb/208", 0, 120),
+        ("excerpts/mitdb/208", 0, 60),
+        ("excerpts/svdb/881", 0, 60),
         ("mitdb/200", 100, 90),
         ("mitdb/207", 1500, 60),
         ("mitdb/114", 20, 60),

@@ -52,7 +52,9 @@ def test_agrees_with_the_twin(fs: float, window: WindowSpec) -> None:
         check(signal, fs, int(mark), window)
 
 
-@pytest.mark.parametrize(("name", "start"), [("mitdb/208", 9000), ("svdb/800", 4000)])
+@pytest.mark.parametrize(
+    ("name", "start"), [("excerpts/mitdb/208", 9000), ("excerpts/svdb/881", 4000)]
+)
 def test_agrees_with_the_twin_on_a_recording(name, start, record_path) -> None:
     record = read_record(record_path(name))
     signal = record.signal[start : start + round(6 * record.fs), 0]

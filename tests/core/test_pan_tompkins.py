@@ -56,12 +56,14 @@ def test_agrees_with_the_twin_in_a_hurry(max_delay: float) -> None:
     assert np.array_equal(found, twin.detected(signal, 360.0, max_delay))
 
 
-@pytest.mark.parametrize("name", ["mitdb/203", "mitdb/207", "mitdb/232", "svdb/810"])
+@pytest.mark.parametrize(
+    "name", ["excerpts/mitdb/208", "excerpts/svdb/881", "mitdb/203", "mitdb/207", "mitdb/232"]
+)
 def test_agrees_with_the_twin_on_a_recording(name, record_path) -> None:
     record = read_record(record_path(name))
-    signal = record.signal[: int(240 * record.fs), 0]
+    signal = record.signal[: int(120 * record.fs), 0]
     found = detect_qrs(signal, record.fs, method=METHOD)
-    assert len(found) > 100
+    assert len(found) > len(signal) / record.fs * 0.8
     assert np.array_equal(found, twin.detected(signal, record.fs))
 
 

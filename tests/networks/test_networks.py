@@ -238,7 +238,6 @@ def test_each_branch_learns_a_shape(rng, branches):
         keras.optimizers.Adam(0.01),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
-        jit_compile=False,  # which takes longer than these few steps
     )
     given = {"window": window, "features": features}
     model.fit(given, label, epochs=10, batch_size=32, verbose=0)

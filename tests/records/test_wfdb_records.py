@@ -23,7 +23,16 @@ FindRecord = Callable[[str], Path]
 
 @pytest.mark.parametrize(
     "name",
-    ["mitdb/100", "mitdb/114", "mitdb/208", "svdb/800", "nstdb/118e_6", "nstdb/bw", "bp/v133l"],
+    [
+        "excerpts/mitdb/210",
+        "excerpts/svdb/881",
+        "mitdb/114",
+        "mitdb/208",
+        "svdb/800",
+        "nstdb/118e_6",
+        "nstdb/bw",
+        "bp/v133l",
+    ],
 )
 def test_real_records_match_wfdb_bit_for_bit(record_path: FindRecord, name: str) -> None:
     wfdb = pytest.importorskip("wfdb")
@@ -46,7 +55,7 @@ def test_real_records_match_wfdb_bit_for_bit(record_path: FindRecord, name: str)
 
 
 def test_real_record_is_read_without_wfdb(record_path: FindRecord) -> None:
-    path = record_path("mitdb/208")
+    path = record_path("excerpts/mitdb/208")
     code = (
         f"import sys; from ecgfast.records import read_record; read_record({str(path)!r})\n"
         "assert 'wfdb' not in sys.modules"

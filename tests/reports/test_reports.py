@@ -367,7 +367,7 @@ def test_names_in_the_vector_picture_are_text_and_no_markup() -> None:
 
 def test_a_long_table_is_cut_and_says_so(tmp_path: Path) -> None:
     beats = beats_of("N" * 6000)
-    write_page(tmp_path / "page.html", summary_of(beats), beats)
+    write_page(tmp_path / "page.html", summary_of(beats), iter(beats))
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "The first 5,000 of 6,000 beats" in text
     assert text.count('<td class="label"') == 5000

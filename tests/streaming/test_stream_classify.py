@@ -125,8 +125,7 @@ def test_one_sample_at_a_time_gives_the_same_beats(model, lookahead, short) -> N
 
 @pytest.mark.parametrize("lookahead", [0, 1])
 def test_one_sample_at_a_time_of_a_recording(model, lookahead, record_path) -> None:
-    record = read_record(record_path("mitdb/208"))
-    signal = record.signal[: 60 * 360]
+    signal = read_record(record_path("excerpts/mitdb/208")).signal
     whole = exactly(stream_classify(signal, 360.0, model=model, lookahead=lookahead))
     single = stream_classify(
         (signal[i : i + 1] for i in range(len(signal))), 360.0, model=model, lookahead=lookahead
@@ -164,9 +163,9 @@ def test_any_source_gives_the_same_beats(toy: Path, short: Record, tmp_path: Pat
 
 
 def test_a_record_on_disk_and_its_leads(toy: Path, record_path) -> None:
-    path = record_path("svdb/800")
+    path = record_path("excerpts/svdb/881")
     record = read_record(path)
-    cut = Record(record.signal[: 60 * 128], record.fs, record.leads, name=record.name)
+    cut = Record(record.signal[: 40 * 128], record.fs, record.leads, name=record.name)
     beats = stream_classify(path, model=toy)
     first = list(itertools.islice(beats, 20))  # no more is read than is needed
     assert exactly(first) == exactly(itertools.islice(stream_classify(cut, model=toy), 20))

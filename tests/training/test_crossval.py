@@ -195,6 +195,7 @@ def test_augmented_examples_are_learnt_from_and_counted_but_not_watched_or_score
     assert not np.char.endswith(watched.record, ", made").any()
 
 
+@pytest.mark.slow
 def test_candidates_and_training_share_examples_that_were_cut_once(
     toy: ToyTask, tmp_path, monkeypatch
 ) -> None:

@@ -72,6 +72,7 @@ def exported(beats, tmp_path_factory):
     return model, folder, made
 
 
+@pytest.mark.slow
 def test_every_form_is_written_with_its_checksum(exported):
     model, folder, made = exported
     assert list(made) == list(FORMS)
@@ -98,6 +99,7 @@ def test_every_form_is_written_with_its_checksum(exported):
     assert "keras" in card.versions
 
 
+@pytest.mark.slow
 def test_forms_agree_with_keras(exported):
     made = exported[2]
     assert made["float32"]["max_abs_difference"] <= 1e-5
@@ -107,6 +109,7 @@ def test_forms_agree_with_keras(exported):
     assert min(entry["same_label"] for entry in made.values()) > 0.95
 
 
+@pytest.mark.slow
 @each_backend
 @pytest.mark.parametrize("form", FORMS)
 def test_what_was_reported_is_what_a_classifier_answers(exported, beats, form, backend):
@@ -124,6 +127,7 @@ def test_what_was_reported_is_what_a_classifier_answers(exported, beats, form, b
     assert np.abs(one - found[7]).max() <= 1e-6
 
 
+@pytest.mark.slow
 def test_inputs_and_output_keep_their_plain_names(exported):
     interpreter = Classifier(exported[1] / "small.tflite")._one.interpreter
     assert {d["name"] for d in interpreter.get_input_details()} == {"window", "features"}
@@ -258,6 +262,7 @@ def test_importing_export_does_not_import_tensorflow():
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_the_card_is_plain_json(exported):
     card = json.loads((exported[1] / "small.json").read_text())
     assert card["window"] == WindowSpec(125.0, 44, 28)._asdict()

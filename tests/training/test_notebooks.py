@@ -49,6 +49,7 @@ def test_stored_without_outputs_or_paths(name: str) -> None:
     assert "/home/" not in (NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOOKS)
 def test_runs_from_top_to_bottom(
     name: str, kernel: str, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
