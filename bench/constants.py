@@ -58,7 +58,7 @@ CONSTANT = re.compile(
     r"(?:^#define ([A-Z]\w*) (?=-?[\d.]+f?\s)|\.([a-z]\w*) = (?=-?[\d.]+f?,))(-?\d+\.\d*)", re.M
 )
 OF_SEVERAL_LEADS = (
-    *("weight_cap", "floor"),
+    *("weight_cap", "weight_gap_min", "floor", "lead_score_min"),
     *("loss_margin", "loss_rate", "loss_noise_rate", "loss_floor"),
 )
 FACTORS = (1.2, 1.2, 1.1, 1.1, 1.05)
@@ -67,7 +67,7 @@ SHAKE = 0.1
 START_SPREAD = 0.3
 STARTS = 5
 # Not choices about the ECG: mathematics, numerical guards, and the rate that a method works at.
-LEFT_ALONE = {"LOG_TINY", "LOG_HUGE", "TWO_PI", "FEATURE_HZ", "RATE_MIN"}
+LEFT_ALONE = {"LOG_TINY", "LOG_HUGE", "NOT_COMPARED", "TWO_PI", "FEATURE_HZ", "RATE_MIN"}
 
 
 def constants(text: str) -> dict[str, float]:

@@ -6,13 +6,10 @@
  * nothing is global, the work per sample is bounded, and the result is the same bits however the
  * input is cut into chunks. A state holds no pointers, so that a copy of its bytes is a snapshot.
  *
- * Work: bounded for each sample, but not the same for all. Instructions on x86-64 for one lead: with ECG_ADAPTIVE a
- * sample at 360 Hz takes about 500 at the median, and about 100,000 were seen at one at which candidates are decided
- * anew, after noise or at the first beats. docs/cortex_m.md has the mean and the most of each method on a
- * Cortex-M, on one signal; no search for the worst signal has been made. A beat window adds about 50,000. A strip adds
- * about 4 for each of its points times 0.064 * fs: 150,000 for ten seconds on a 62.5 Hz grid at 360 Hz, 550,000 at
- * 2000 Hz, 1.3 million for ECG_STRIP_MAX points at 2000 Hz. None depends on the signal's length; no stack frame is
- * larger than 2 KB.
+ * Work: bounded for each sample, whatever the signal; docs/work_per_sample.md has the most that was found for each
+ * method, rate and window. What takes longer is spread: at most one beat is worked on at a sample, and a long window
+ * is cut over several (a strip of ten seconds on a 62.5 Hz grid: 1 at 360 Hz, 5 at 2000 Hz). The end of a recording
+ * (flush) decides all that waits and is not bounded so. No stack frame is larger than 2 KB.
  *
  * Units: samples in millivolts (any gain works: no threshold is absolute), times in seconds,
  * frequencies in hertz, positions as 64-bit counts of samples since the stream's first.
@@ -31,7 +28,7 @@ extern "C" {
 #define ECG_VERSION_MAJOR 0
 #define ECG_VERSION_MINOR 1
 #define ECG_VERSION_PATCH 0
-#define ECG_STATE_VERSION 7     /* of the layout of states; a snapshot of another version is refused */
+#define ECG_STATE_VERSION 8     /* of the layout of states; a snapshot of another version is refused */
 
 /* Limits that a build may lower, with the same -D for the library and for what uses it: what is refused, and
  * what some arrays are sized for (a state block takes no more than its configuration needs). */
@@ -76,7 +73,7 @@ typedef enum ecg_status {
     ECG_ERROR_WINDOW = -6,      /* beat window empty, too long or on an impossible grid */
     ECG_ERROR_MEMORY = -7,      /* block too small or not aligned to ECG_ALIGNMENT */
     ECG_ERROR_SNAPSHOT = -8,    /* bytes are no snapshot of such a state, or damaged */
-    ECG_ERROR_ORDER = -9,       /* an R peak given out of order or too far back */
+    ECG_ERROR_ORDER = -9,       /* an R peak announced out of order or too far back */
     ECG_ERROR_CONFIG = -10,     /* a snapshot of a state with another configuration */
     ECG_ERROR_RATE = -11,       /* max_rate outside ECG_RATE_MAX..ECG_RATE_MAX_ANIMALS or not finite */
     ECG_ERROR_KEEP = -12        /* keep negative, beyond ECG_KEEP_MAX_S or not finite */
@@ -115,7 +112,7 @@ void ecg_bandpass_process(ecg_bandpass *filter, const float *in, float *out, siz
 typedef enum ecg_method {
     ECG_PAN_TOMPKINS = 0,       /* Pan and Tompkins, 1985, streaming */
     ECG_ADAPTIVE = 1,           /* doubtful candidates wait for context */
-    ECG_GIVEN = 2,              /* R peaks come from the caller (reference annotations) */
+    ECG_EXTERNAL = 2,           /* R peaks come from the caller (reference annotations) */
     ECG_NEURAL = 3              /* a small network scores, context decides */
 } ecg_method;
 
@@ -222,12 +219,13 @@ size_t ecg_stream_process(ecg_stream *stream, const float *samples, size_t n,
                           size_t capacity, size_t *found);
 size_t ecg_stream_flush(ecg_stream *stream, ecg_beat *beats, float *windows, float *features,
                         size_t capacity);
-/* ECG_GIVEN only: announces an R peak, in order, before the samples around it have been processed,
+/* ECG_EXTERNAL only: announces an R peak, in order, before the samples around it have been processed,
  * at most 64 ahead (ECG_ERROR_ORDER otherwise). The refinement on the ECG that moves a detected peak
  * moves this one. One beyond the end of the signal gives no beat. */
-int ecg_stream_give(ecg_stream *stream, int64_t r_sample);
+int ecg_stream_announce(ecg_stream *stream, int64_t r_sample);
 int64_t ecg_stream_count(const ecg_stream *stream);
-/* Samples from an R peak to its complete window at most; the first ones may take longer, as above. */
+/* Samples from an R peak to its complete window at most; the first ones may take longer, as above, and beats that are
+ * reported together come out at one sample each. */
 int64_t ecg_stream_delay(const ecg_stream *stream);
 /* Short name of feature `index`; NULL out of range. */
 const char *ecg_feature_name(int index);

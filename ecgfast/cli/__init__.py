@@ -12,9 +12,11 @@ import importlib
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from types import ModuleType
 
 from .. import __version__
 from .errors import EXIT_USAGE, guarded
+from .parser import HelpFormatter, Parser, complete
 
 __all__ = ["COMMANDS", "main"]
 
@@ -57,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(given: list[str]) -> int:
     parser, commands = _parser()
+    if complete(parser, commands, lambda name: _configure(commands, name)):
+        return 0
     name = next((text for text in given if not text.startswith("-")), None)
     if name is None and not {"-h", "--help", "--version"} & set(given):
         parser.print_help(sys.stderr)
@@ -64,8 +68,7 @@ def _run(given: list[str]) -> int:
     try:
         if name not in commands:
             parser.parse_args(given)  # help, version, or the error that lists the commands
-        module = importlib.import_module(f"{__name__}.{name}")
-        module.configure(commands[str(name)])
+        module = _configure(commands, str(name))
         args = parser.parse_args(given)
     except SystemExit as done:  # argparse has said what is wrong, or given help
         return int(done.code or 0)
@@ -73,8 +76,15 @@ def _run(given: list[str]) -> int:
     return 0
 
 
-def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
-    parser = argparse.ArgumentParser(
+def _configure(commands: dict[str, Parser], name: str) -> ModuleType:
+    """Import a command and add its arguments."""
+    module = importlib.import_module(f"{__name__}.{name}")
+    module.configure(commands[name])
+    return module
+
+
+def _parser() -> tuple[Parser, dict[str, Parser]]:
+    parser = Parser(
         prog="ecgfast",
         description="Streaming ECG: from samples to labelled beats, while they happen.",
         epilog=f"`ecgfast COMMAND --help` has details and an example. {_DISCLAIMER}",
@@ -86,9 +96,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     for name, summary in COMMANDS.items():
         if find_spec(f"{__name__}.{name}") is None:
             continue
-        commands[name] = group.add_parser(
-            name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
+        commands[name] = group.add_parser(name, help=summary, formatter_class=HelpFormatter)
         _add_debug(commands[name], argparse.SUPPRESS)
     return parser, commands
 

@@ -25,12 +25,18 @@ __all__ = [
     "failure_line",
     "guarded",
     "report_nothing",
+    "warn_nothing",
 ]
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_NOTHING, EXIT_SIGNAL, EXIT_PIPE = 1, 2, 3, 128, 141
 
 # Parameters that messages of the package name as Python spells them, and options spell otherwise.
-_PARAMETER = re.compile(r"\b(fs|leads|follow)=(True\b)?('[^']*'|[^\s,;:)]+)?")
+_NAMES = "fs|leads|follow|method|model|lookahead|max_delay|max_rate|average_leads"
+_PARAMETER = re.compile(rf"\b({_NAMES})=(True\b)?('[^']*'|[^\s,;:)]+)?")
+# How many leads a stream has is what the option --leads came to, and not its value.
+_COUNT = re.compile(r"(?<=, )leads=(\d+)(?=, |$)")
+# Where they stand without a value: what is no word of English, and what the message begins with.
+_NAME = re.compile(r"(?<![\w=-])(?:max_delay|max_rate|average_leads|fs(?= is\b|$))\b(?!=)")
 
 
 class UsageError(Exception):
@@ -53,7 +59,7 @@ def report_nothing(beats: int, path: Path, args: argparse.Namespace) -> None:
     beats : int
         Beats that were found.
     path : Path
-        The recording.
+        The recording, whose beginning is read once more.
     args : Namespace
         With ``fs``, ``leads``, ``follow`` and ``strict``.
 
@@ -70,7 +76,25 @@ def report_nothing(beats: int, path: Path, args: argparse.Namespace) -> None:
     source = open_record(path, fs=args.fs, leads=args.leads, follow=args.follow)
     begin = next(source.blocks(LOOK_S))
     text = no_beats_text(begin, source.fs, source.leads, rate_option="--fs", leads_option="--leads")
-    if args.strict:
+    warn_nothing(text, strict=args.strict)
+
+
+def warn_nothing(text: str, *, strict: bool) -> None:
+    """Warn that no beat was found.
+
+    Parameters
+    ----------
+    text : str
+        What to check.
+    strict : bool
+        Whether that is a failure.
+
+    Raises
+    ------
+    NothingFoundError
+        If `strict` is true.
+    """
+    if strict:
         raise NothingFoundError(text)
     _say(f"ecgfast: warning: {text}")
 
@@ -177,4 +201,10 @@ def failure_line(error: Exception) -> str:
 
 def _as_options(text: str) -> str:
     """Spell parameters in a message as the command line does: ``fs=360`` as ``--fs 360``."""
-    return _PARAMETER.sub(lambda m: f"--{m[1]}" + (f" {m[3]}" if m[3] else ""), text)
+    text = _COUNT.sub(r"\1 leads", text)
+    text = _NAME.sub(lambda m: _option(m[0]), text)
+    return _PARAMETER.sub(lambda m: _option(m[1]) + (f" {m[3]}" if m[3] else ""), text)
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

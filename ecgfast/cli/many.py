@@ -21,7 +21,7 @@ from ..printable import printable
 from ..records.finding import Finding, find_recordings, record_files
 from ..records.writers import no_formula
 from ..reports.summary import length
-from .errors import NothingFoundError, SomeFailedError, UsageError, failure_line, report_nothing
+from .errors import SomeFailedError, UsageError, failure_line, report_nothing, warn_nothing
 from .options import (
     extension,
     file_stem,
@@ -399,7 +399,5 @@ def _end(args: argparse.Namespace, count: _Count, total: int) -> None:
             if count.failed < total
             else f"all {total} recordings failed"
         )
-    if empty and args.strict:
-        raise NothingFoundError(empty)
     if empty:
-        notice(f"ecgfast: warning: {empty}")
+        warn_nothing(empty, strict=args.strict)

@@ -14,6 +14,7 @@ from ..runtime.decision import REJECTED, Decision
 from .errors import UsageError
 
 if TYPE_CHECKING:
+    from ..rhythm import RhythmStream
     from ..runtime import Classifier
     from ..streaming import ChunkSource, StreamingClassifier
 
@@ -47,6 +48,7 @@ __all__ = [
     "name_list",
     "output_file",
     "refuse_options",
+    "rhythm_for",
     "seconds",
 ]
 
@@ -265,7 +267,12 @@ def decision_for(args: argparse.Namespace) -> Decision:
     try:
         return Decision(args.sensitivity, args.positive_predictivity, args.reject)
     except InputError as error:
-        raise UsageError(str(error)) from None
+        text = str(error)
+        for option in DECISION_OPTIONS:
+            words = option.replace("_", " ")
+            if text.startswith(words):
+                text = f"--{option.replace('_', '-')}{text.removeprefix(words)}"
+        raise UsageError(text) from None
 
 
 class _Output(argparse.Action):
@@ -368,6 +375,16 @@ def labeller_for(
         method=method,
         decision=decision,
     )
+
+
+def rhythm_for(labeller: StreamingClassifier) -> RhythmStream | None:
+    """What finds the rhythm events of a labelled stream; None where the model gives no classes."""
+    from ..rhythm import RhythmStream
+
+    if labeller.classifier.output == "value":
+        return None
+    stream = labeller.stream
+    return RhythmStream(stream.fs, leads=stream.leads, delay=stream.delay / stream.fs)
 
 
 def output_file(

@@ -160,7 +160,13 @@ class _Report:
             f"Asked for: {promise_text(promise)}, in cross-validation."
             for promise in rule.operating_points
         ]
-        model = model_facts(self._classifier, lookahead=args.lookahead, promises=promises)
+        several = args.average_leads and len(source.leads) > 1
+        model = model_facts(
+            self._classifier,
+            lookahead=args.lookahead,
+            labelled_from="all leads, averaged" if several else f"lead {source.leads[0]}",
+            promises=promises,
+        )
         html = recording_report(
             found, told, model, title=title, minutes=args.minutes, full=args.full
         )
@@ -293,7 +299,7 @@ def _run_several(
             notice(f"ecgfast: {line}" if name in line else f"ecgfast: {name}: {line}")
             continue
         seconds += page.figures["duration"]
-        rows.append({"record": name, "file": files[i].name, **page.figures})
+        rows.append({**page.figures, "record": name, "file": files[i].name})
     _write_index(index, rows, args.title)
     guard.report()
     failed = sum("error" in row for row in rows)

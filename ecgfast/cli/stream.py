@@ -25,8 +25,9 @@ from ..runtime import Classifier
 from ..sources.rate import RateWatch, watched
 from ..sources.text_lines import LineParser
 from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_source
+from ..streaming.nothing import Beginning
 from .annotations import Mark, Marker
-from .errors import UsageError
+from .errors import UsageError, warn_nothing
 from .options import (
     add_average_leads,
     add_decision,
@@ -34,6 +35,7 @@ from .options import (
     add_method,
     add_model,
     add_signal,
+    add_strict,
     check_annotator,
     decision_for,
     example,
@@ -111,6 +113,7 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
     add_decision(parser)
     add_method(parser, classes=True)
     add_signal(parser)
+    add_strict(parser)
     add_average_leads(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object a line")
 
@@ -118,12 +121,15 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
 def run(args: argparse.Namespace) -> None:
     """Label a live source until it ends."""
     stop = _Stop()
-    _run(args, stop)
+    nothing = _run(args, stop)
     if stop.number not in (0, signal.SIGINT):  # Ctrl-C is the usual end of a stream
         raise Terminated(stop.number)
+    if nothing:
+        warn_nothing(nothing, strict=args.strict)
 
 
-def _run(args: argparse.Namespace, stop: _Stop) -> None:
+def _run(args: argparse.Namespace, stop: _Stop) -> str:
+    """Do the work; returns what to check, if no beat came of a signal that is long enough."""
     _check(args)
     guard = _guard(args)
     if args.output is not None:
@@ -136,7 +142,7 @@ def _run(args: argparse.Namespace, stop: _Stop) -> None:
         stack.enter_context(stop)
         live = _open(args, stop)
         if live is None:  # interrupted before the first sample
-            return
+            return ""
         stack.callback(live.close)
         labeller = labeller_for(
             live.source, args, decision, average_leads=args.average_leads, method=args.method
@@ -153,7 +159,8 @@ def _run(args: argparse.Namespace, stop: _Stop) -> None:
         gc.collect()
         gc.freeze()
         stack.callback(gc.unfreeze)
-        for chunk in live.source.chunks:
+        beginning = Beginning(live.source.fs, live.source.leads)
+        for chunk in beginning.kept(live.source.chunks):
             show.beats(labeller.process(chunk))
         show.beats(labeller.flush())
         show.end()
@@ -162,6 +169,9 @@ def _run(args: argparse.Namespace, stop: _Stop) -> None:
             seconds = labeller.stream.count / live.source.fs
             with stop.terminal_may_be_gone():
                 print(f"{show.count} beats in {seconds:.1f} s{troubles}", file=sys.stderr)
+        if show.count or not beginning.is_long:
+            return ""
+        return beginning.text(rate_option="--fs", leads_option="--leads")
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -35,7 +35,7 @@ _STEPS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 _POINTS = 720
 
 # Rows of the list of events: the gravest kinds first.
-_LISTED = 60
+_LISTED = 40
 _SEVERITIES = ("high", "medium")
 # NN intervals from which on variability is shown.
 _FEWEST_NN = 100
@@ -82,6 +82,8 @@ class ModelFacts:
     Attributes
     ----------
     name, runtime : str
+    labelled_from : str
+        Which leads were labelled.
     rule : tuple of str
         How a label is chosen.
     scores : tuple of (label, sensitivity, positive predictivity)
@@ -92,6 +94,7 @@ class ModelFacts:
 
     name: str
     runtime: str
+    labelled_from: str = "the first lead"
     rule: tuple[str, ...] = ()
     scores: tuple[tuple[str, float, float], ...] = ()
     limits: tuple[str, ...] = ()
@@ -101,6 +104,7 @@ class ModelFacts:
         return {
             "name": self.name,
             "runtime": self.runtime,
+            "labelled_from": self.labelled_from,
             "rule": list(self.rule),
             "scores": {
                 label: {"sensitivity": se, "positive_predictivity": ppv}
@@ -111,7 +115,11 @@ class ModelFacts:
 
 
 def model_facts(
-    classifier: Classifier, *, lookahead: int = 0, promises: Sequence[str] = ()
+    classifier: Classifier,
+    *,
+    lookahead: int = 0,
+    labelled_from: str = "the first lead",
+    promises: Sequence[str] = (),
 ) -> ModelFacts:
     """Gather what a page says of the model from its card.
 
@@ -120,6 +128,8 @@ def model_facts(
     classifier : Classifier
     lookahead : {0, 1}
         As it was used.
+    labelled_from : str
+        Which leads were labelled.
     promises : sequence of str
         Operating points that were asked for, in words.
 
@@ -132,7 +142,7 @@ def model_facts(
     form = f", {classifier.form}" if classifier.form else ""
     runtime = f"{classifier.backend}{form}"
     if card is None:
-        return ModelFacts(str(classifier.path), runtime, rule)
+        return ModelFacts(str(classifier.path), runtime, labelled_from, rule)
     scores: tuple[tuple[str, float, float], ...] = ()
     for score in card.metrics.get("scores", ()):
         if (score.get("form"), score.get("beats"), score.get("lookahead")) == (
@@ -144,7 +154,7 @@ def model_facts(
                 (label, _number(one.get("sensitivity")), _number(one.get("positive_predictivity")))
                 for label, one in score["classes"].items()
             )
-    return ModelFacts(card.name, runtime, rule, scores, tuple(card.limits))
+    return ModelFacts(card.name, runtime, labelled_from, rule, scores, tuple(card.limits))
 
 
 def _number(value: Any) -> float:
@@ -256,9 +266,10 @@ def index_page(rows: Sequence[Mapping[str, Any]], *, title: str) -> str:
                 ],
             }
         )
-    heads = ["length", "beats", *(name.lower() for name in _INDEX_TILES[:3]), *_INDEX_TILES[3:]]
-    body = render("index.html", rows=listed, heads=[*heads, "not readable"])
-    return page(title, body, style=_style())
+    names = [name if name[1] in " F" else name[0].lower() + name[1:] for name in _INDEX_TILES]
+    heads = ["length", "beats", *names, "not readable"]
+    body = render("index.html", rows=listed, heads=heads)
+    return page(title, body, style=_style() + "body { max-width: 72rem; }")
 
 
 def write_report(path: str | os.PathLike[str], html: str) -> None:

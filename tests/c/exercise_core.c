@@ -10,8 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PI 3.14159265358979323846
+#ifdef __NEWLIB__ /* has no aligned_alloc */
+#include <malloc.h>
+#define aligned_alloc memalign
+#endif
+
 #define BEATS_MAX 400
+#ifndef EXERCISE_RATES /* Hz; an emulated microcontroller gets fewer */
+#define EXERCISE_RATES 99.5, 128, 360, 499.31, 2010
+#endif
+#ifndef EXERCISE_FS /* Hz, of what is exercised at one rate */
+#define EXERCISE_FS 360
+#endif
 
 static uint64_t random_state = 88172645463325252ull;
 
@@ -25,6 +35,11 @@ static uint32_t random_number(uint32_t below) { /* xorshift */
 static double noise(void) {
     return (double)random_number(20001) / 10000.0 - 1.0;
 }
+
+/* Most leads that are exercised. */
+#ifndef EXERCISE_LEADS
+#define EXERCISE_LEADS ECG_LEADS_MAX
+#endif
 
 /* A state block of exactly the size asked for, so that a step beyond it is seen. */
 static void *block(size_t bytes) {
@@ -57,12 +72,14 @@ static float *signal_of(double fs, int leads, size_t n, double gain, spoilt kind
             next += random_number(8) ? 0.78 + 0.02 * noise() : 0.5;
         }
         double x = 0.0;
-        for (int k = 0; k < 2; k++) {
-            double from_r = t - (k ? last : next);
-            x += exp(-0.5 * pow(from_r / 0.012, 2)) + 0.25 * exp(-0.5 * pow((from_r - 0.25) / 0.05, 2));
+        for (int k = 0; k < 2; k++) { /* waves only where they are: a microcontroller has no double precision */
+            const double r = (t - (k ? last : next)) / 0.012, wave = (t - (k ? last : next) - 0.25) / 0.05;
+            if (r > -8.0 && r < 8.0) x += exp(-0.5 * r * r);
+            if (wave > -5.0 && wave < 5.0) x += 0.25 * exp(-0.5 * wave * wave);
         }
+        const double turn = 0.3 * t - floor(0.3 * t), wander = 0.4 * fabs(turn - 0.5) - 0.1;
         for (int l = 0; l < leads; l++) {
-            double y = (l % 2 ? -0.7 : 1.0) * x + 0.1 * sin(2 * PI * 0.3 * t + l) + 0.02 * noise();
+            double y = (l % 2 ? -0.7 : 1.0) * x + (l % 2 ? -wander : wander) + 0.02 * noise();
             if (kind == NOISE) y = noise();
             y *= gain;
             double phase = fmod(t, 10.0);
@@ -84,7 +101,7 @@ static void exercise_bandpass(void) {
                                     {360, 5, 5},  {30, 5, 15},  {360, 5, 180}, {(double)NAN, 5, 15}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert(ecg_bandpass_init(&filter, bad[i][0], bad[i][1], bad[i][2]) < 0);
-    static const double rates[] = {99.5, 128, 360, 499.31, 2010};
+    static const double rates[] = {EXERCISE_RATES};
     for (size_t k = 0; k < sizeof rates / sizeof *rates; k++) {
         enum { N = 3000 };
         float *in = signal_of(rates[k], 1, N, 1.0, GAPS), whole[N], pieces[N];
@@ -239,9 +256,9 @@ static void stream(ecg_stream *s, const ecg_detector_config *config, const float
     while (from < to) {
         size_t step = chunk_max ? random_number((uint32_t)chunk_max + 1) : (size_t)config->fs;
         if (step > to - from) step = to - from;
-        if (config->method == ECG_GIVEN)
+        if (config->method == ECG_EXTERNAL)
             for (int64_t mark = (int64_t)from; mark < (int64_t)(from + step); mark++)
-                if (mark % rhythm == rhythm / 2) assert(ecg_stream_give(s, mark) == ECG_OK);
+                if (mark % rhythm == rhythm / 2) assert(ecg_stream_announce(s, mark) == ECG_OK);
         size_t taken = 0;
         do {
             taken += ecg_stream_process(s, samples + (from + taken) * (size_t)config->leads, step - taken, r->beats,
@@ -307,7 +324,7 @@ static void exercise_stream(const ecg_detector_config *config, const ecg_window_
     stream(s, config, samples, 0, n, 0, &wide, whole);
     flush(s, &wide, whole);
     check_beats(whole, n, config->fs, window->lookahead);
-    if (kind == CLEAN || config->method == ECG_GIVEN) assert(whole->count >= 24);
+    if (kind == CLEAN || config->method == ECG_EXTERNAL) assert(whole->count >= 24);
 
     /* The same in random pieces, one beat at a time, moved to another block midway. */
     assert(ecg_stream_init(s, bytes, config, window) == ECG_OK);
@@ -334,7 +351,7 @@ static void exercise_stream(const ecg_detector_config *config, const ecg_window_
 }
 
 static void exercise_streams(void) {
-    static const double rates[] = {99.5, 128, 360, 499.31, 2010};
+    static const double rates[] = {EXERCISE_RATES};
     static const ecg_window_config grids[] = {{.grid_fs = 125, .before = 44, .after = 28},
                                               {.grid_fs = 1000, .before = 256, .after = 256},
                                               {.grid_fs = 50, .before = 1, .after = 1, .history = 63},
@@ -358,14 +375,14 @@ static void exercise_streams(void) {
             }
     for (size_t g = 1; g < sizeof grids / sizeof *grids; g++)
         for (int method = ECG_PAN_TOMPKINS; method <= ECG_NEURAL; method++) {
-            ecg_detector_config config = {.fs = 500, .leads = 1, .method = method};
+            ecg_detector_config config = {.fs = EXERCISE_FS, .leads = 1, .method = method};
             exercise_stream(&config, &grids[g], 1.0, CLEAN);
             exercise_stream(&config, &grids[g], 1.0, NOISE);
         }
     static const double gains[] = {1e-4, 1e4, -1e4, 1e-30, 1e25};
     for (size_t k = 0; k < sizeof gains / sizeof *gains; k++)
         for (int method = ECG_PAN_TOMPKINS; method <= ECG_NEURAL; method++) {
-            ecg_detector_config config = {.fs = 360, .leads = 2, .method = method};
+            ecg_detector_config config = {.fs = EXERCISE_FS, .leads = 2, .method = method};
             exercise_stream(&config, &grids[0], gains[k], k < 3 ? CLEAN : NOISE);
         }
 }
@@ -423,18 +440,18 @@ static void exercise_errors(void) {
     assert(ecg_detector_init((ecg_detector *)memory, own - 1, &good) == ECG_ERROR_MEMORY);
     assert(ecg_detector_init(NULL, own, &good) == ECG_ERROR_MEMORY);
     assert(ecg_stream_init((ecg_stream *)memory, bytes, &good, &window) == ECG_OK);
-    assert(ecg_stream_give((ecg_stream *)memory, 100) == ECG_ERROR_METHOD);
+    assert(ecg_stream_announce((ecg_stream *)memory, 100) == ECG_ERROR_METHOD);
 
-    good.method = ECG_GIVEN;
+    good.method = ECG_EXTERNAL;
     bytes = ecg_stream_size(&good, &window);
     ecg_stream *s = block(bytes);
     assert(ecg_stream_init(s, bytes, &good, &window) == ECG_OK);
-    assert(ecg_stream_give(s, -1) == ECG_ERROR_ORDER);
-    assert(ecg_stream_give(s, INT64_MIN) == ECG_ERROR_ORDER);
-    assert(ecg_stream_give(s, INT64_MAX) == ECG_ERROR_ORDER);
-    for (int i = 0; i < 64; i++) assert(ecg_stream_give(s, 100 * i) == ECG_OK);
-    assert(ecg_stream_give(s, 6400) == ECG_ERROR_ORDER); /* too many ahead */
-    assert(ecg_stream_give(s, 50) == ECG_ERROR_ORDER);
+    assert(ecg_stream_announce(s, -1) == ECG_ERROR_ORDER);
+    assert(ecg_stream_announce(s, INT64_MIN) == ECG_ERROR_ORDER);
+    assert(ecg_stream_announce(s, INT64_MAX) == ECG_ERROR_ORDER);
+    for (int i = 0; i < 64; i++) assert(ecg_stream_announce(s, 100 * i) == ECG_OK);
+    assert(ecg_stream_announce(s, 6400) == ECG_ERROR_ORDER); /* too many ahead */
+    assert(ecg_stream_announce(s, 50) == ECG_ERROR_ORDER);
 
     /* Snapshots: every damaged byte is noticed, and so are those of other kinds and sizes. */
     unsigned char *snapshot = malloc(bytes + ECG_SNAPSHOT_EXTRA);
@@ -473,19 +490,19 @@ static void exercise_errors(void) {
 }
 
 int main(void) {
-    static const double rates[] = {99.5, 128, 360, 499.31, 2010};
+    static const double rates[] = {EXERCISE_RATES};
     exercise_errors();
     exercise_bandpass();
     for (int method = ECG_PAN_TOMPKINS; method <= ECG_NEURAL; method++) {
-        if (method == ECG_GIVEN) continue;
+        if (method == ECG_EXTERNAL) continue;
         for (size_t k = 0; k < sizeof rates / sizeof *rates; k++)
             for (int kind = CLEAN; kind < SPOILT_KINDS; kind++)
                 exercise_detector(rates[k], 1 + kind % 2, method, 1.0, (spoilt)kind, 0.0);
-        exercise_detector(360, 1, method, 1e-4, CLEAN, 0.35);
-        exercise_detector(360, 2, method, 1e4, RAILS, 0.6);
-        exercise_detector(128, 1, method, 1.0, NOISE, 1e6);
-        exercise_detector(250, ECG_LEADS_MAX, method, 1.0, GAPS, 0.0);
-        exercise_detector(360, 1, method, FLT_MAX, NOISE, 0.0);
+        exercise_detector(EXERCISE_FS, 1, method, 1e-4, CLEAN, 0.35);
+        exercise_detector(EXERCISE_FS, 2, method, 1e4, RAILS, 0.6);
+        exercise_detector(EXERCISE_FS, 1, method, 1.0, NOISE, 1e6);
+        exercise_detector(EXERCISE_FS, EXERCISE_LEADS, method, 1.0, GAPS, 0.0);
+        exercise_detector(EXERCISE_FS, 1, method, FLT_MAX, NOISE, 0.0);
     }
     exercise_streams();
     puts("the core holds");

@@ -588,3 +588,48 @@ def test_no_beat_is_a_warning_and_with_strict_a_status(
     out = capsys.readouterr()
     assert "no beat was found" in out.err
     assert json.loads(out.out)
+
+
+def test_a_stream_without_a_beat_is_a_warning_and_with_strict_a_status(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["stream", "-", "--fs", "250", "--model", str(model), "--json"]
+    stdin_of(monkeypatch, "0.5\n" * 3000)
+    assert main(args) == 0
+    told = capsys.readouterr().err
+    assert "no beat was found; check the sampling rate (--fs)" in told
+    assert "ECG1 is flat (always 0.5)" in told
+    stdin_of(monkeypatch, "0.5\n" * 3000)
+    assert main([*args, "--strict"]) == 3
+    stdin_of(monkeypatch, "0.5\n" * 300)  # too short for one
+    assert main([*args, "--strict"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--max-delay", 0.1], "--max-delay is shorter than 0.35 s"),
+        (["--max-delay", 0.1], "--fs 250, 2 leads, --max-delay 0.1"),
+        (["--max-rate", 100], "--max-rate outside 300..900 beats a minute: --fs 250, 2 leads, "),
+        (["--fs", 5], "--fs is 5 Hz"),
+    ],
+)
+def test_messages_spell_options_as_the_command_line_does(
+    options: list[Any], told: str, recording: Path, fails: Callable[..., str]
+) -> None:
+    err = fails("detect", recording, *([] if "--fs" in options else ["--fs", 250]), *options)
+    assert told in err
+    assert "=" not in err
+    with pytest.raises(ecgfast.InputError, match=r"max_delay=0\.1$"):
+        detect_qrs(np.zeros(900), 250.0, max_delay=0.1)
+
+
+def test_shares_spell_options_as_the_command_line_does(
+    recording: Path, fails: Callable[..., str]
+) -> None:
+    for options, told in (
+        (["--sensitivity", "V=2"], "ecgfast: --sensitivity of V: 2 is no share"),
+        (["--positive-predictivity", "V=2"], "ecgfast: --positive-predictivity of V: 2 is no"),
+        (["--reject", 3], "ecgfast: --reject: 3 is no share"),
+    ):
+        assert fails("classify", recording, "--fs", 250, *options, status=2).startswith(told)

@@ -7,6 +7,7 @@ several; R peaks come from `Refiner`, the C core's own refinement written out.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import pairwise
 from math import ceil, exp, floor, log, pi
 
@@ -34,18 +35,27 @@ def quantile(values: list[float], q: float) -> float:
     return float(np.quantile(values, q))
 
 
+class Phase(Enum):
+    """What is being done."""
+
+    WAITS = 0  # for the first candidate
+    COLLECTS = 1  # the candidates of the first seconds
+    LEARNS = 2  # beats are decided; levels still come from the first candidates
+    RUNS = 3  # levels come from what is decided
+
+
 @dataclass
 class Candidate:
     at: int
     heights: list[float]
-    shares: list[float]
+    band_ratios: list[float]
     shapes: list[Array]
     faulty: list[bool]
-    likes: list[float | None]
-    own: list[float]
+    similarities: list[float | None]
+    lead_score: list[float]
     height: float = 0.0
-    share: float = 0.0
-    like: float = 0.0
+    band_ratio: float = 0.0
+    similarity: float = 0.0
     score: float = 0.0
     value: float = 0.0
     before: Candidate | None = None
@@ -67,21 +77,21 @@ class Lead:
     noises: list[float] = field(default_factory=list)
     signal: float = 0.0
     noise: float = 0.0
-    steady_signal: float = 0.0
-    steady_noise: float = 0.0
-    model: Array | None = None
-    steady: Array | None = None
-    models: int = 0
-    kept: Array | None = None
-    kept_signal: float = 0.0
-    kept_noise: float = 0.0
-    known: int = 0
-    strange: int = 0
-    familiar: float = 0.0
+    slow_signal: float = 0.0
+    slow_noise: float = 0.0
+    template: Array | None = None
+    slow_template: Array | None = None
+    template_beats: int = 0
+    stored_template: Array | None = None
+    stored_signal: float = 0.0
+    stored_noise: float = 0.0
+    stored_beats: int = 0
+    mismatch_run: int = 0
+    match_height: float = 0.0
     last_height: float = 0.0
-    last_share: float = 0.0
-    missed: float = 0.0
-    raised: float = 0.0
+    last_band_ratio: float = 0.0
+    loss_accepted: float = 0.0
+    loss_rejected: float = 0.0
 
 
 def threshold(signal: float, noise: float) -> float:
@@ -127,40 +137,54 @@ class Adaptive:
         longest = max_delay - 0.265 if max_delay > 0 else 1e9
         self.wait, self.expire = min(1.05, longest), min(1.08, longest)
         self.start = min(2.15, longest)
-        self.again = False
-        self.trust = self.gap = self.recent = self.alike = 0.0
+        self.relearning = False
+        self.trust = self.gap = self.recent = self.mean_similarity = 0.0
         self.trusted = self.probation = 0
-        self.kept_rr = 0.0
-        self.familiar_at: int | None = None
-        self.familiar = self.tallest = 0.0
+        self.stored_rr = 0.0
+        self.match_at: int | None = None
+        self.match_height = self.tallest_since_match = 0.0
         self.pending: list[Candidate] = []
         self.latest: list[Candidate] = []
         self.beats: list[int] = []
         self.last_at = self.last_reported = 0
-        self.last_height = self.last_share = 0.0
-        self.forget()
+        self.last_height = self.last_band_ratio = 0.0
+        self.enter(Phase.WAITS)
 
     # ------------------------------------------------------------ what is known
 
-    def learn_again(self) -> None:
+    def start_over(self) -> None:
         """The candidates of the last seconds are the first ones, decided or not."""
-        self.learning, self.started, self.accepted = True, False, 0
+        self.accepted = 0
         self.rr: list[float] = []
         self.rr_ref, self.rr_var = 0.8, 0.5
         self.doubts = 0
         self.pending = self.look_back()
         for c in self.pending:
-            c.likes = [None] * len(self.leads)
+            c.similarities = [None] * len(self.leads)
         for k, s in enumerate(self.leads):
             s.weight, s.scale = 1 / len(self.leads), 1.0
-            s.seeded, s.models, s.model, s.steady = False, 0, None, None
+            s.seeded, s.template_beats, s.template, s.slow_template = False, 0, None, None
             s.first = [c.heights[k] for c in self.pending if not c.faulty[k]]
-            s.missed = s.raised = 0.0
+            s.loss_accepted = s.loss_rejected = 0.0
 
-    def forget(self) -> None:
-        self.learn_again()
-        self.learn_until: int | None = None
-        self.wake: float = float("inf")
+    def enter(self, phase: Phase, index: int = 0) -> None:
+        """The only place where the phase changes."""
+        self.phase = phase
+        if phase is Phase.WAITS:
+            self.start_over()
+            self.learn_until: int | None = None
+            self.wake: float = float("inf")
+        elif phase is Phase.COLLECTS:
+            self.learn_until = index + int((2.15 if self.relearning else 3.5) * self.rate)
+            self.wake = index + int((2.15 if self.relearning else self.start) * self.rate)
+
+    def give_up(self) -> None:
+        self.enter(Phase.WAITS)
+        self.relearning = True
+
+    @property
+    def decides(self) -> bool:
+        return self.phase in (Phase.LEARNS, Phase.RUNS)
 
     def look_back(self) -> list[Candidate]:
         """The last candidates, of as many seconds as a start takes."""
@@ -177,7 +201,7 @@ class Adaptive:
             return
         for s in self.leads:
             gap = s.signal - s.noise if s.seeded else 0.0
-            s.weight = min(max(gap, 0.05), 1.6) / (0.3 + s.missed + s.raised)
+            s.weight = min(max(gap, 0.05), 1.6) / (0.3 + s.loss_accepted + s.loss_rejected)
         total = sum(s.weight for s in self.leads)
         for s in self.leads:
             s.weight /= total
@@ -187,7 +211,7 @@ class Adaptive:
         changed = False
         for s in self.leads:
             late = not s.seeded and len(s.first) >= 12
-            if s.first and (self.learning or late):
+            if s.first and (self.phase is not Phase.RUNS or late):
                 self.split(s)
                 changed = True
         if changed:
@@ -208,16 +232,16 @@ class Adaptive:
         s.signal = v[cut + (n - 1 - cut) // 2]
         s.noise = v[(cut - 1) // 2] if cut else v[0] - 1
         s.signals, s.noises = [s.signal] * 3, [s.noise] * 4
-        s.last_height, s.last_share, s.seeded = s.signal, 0.0, True
+        s.last_height, s.last_band_ratio, s.seeded = s.signal, 0.0, True
 
-    def correlation(self, c: Candidate, index: int, models: list[Array]) -> tuple[float, int]:
+    def correlation(self, c: Candidate, index: int, templates: list[Array]) -> tuple[float, int]:
         """With the best of the shapes at the best lag, less where most is off the bands."""
         n, best, where, amplitude = 2 * self.half + 1, -1.0, self.lag, 0.0
         shape = c.shapes[index]
         for shift in range(2 * self.lag + 1):
             w = shape[shift : shift + n] - np.mean(shape[shift : shift + n])
             size = float(np.sqrt(np.sum(w * w)))
-            dot = max(float(np.sum(w * model)) for model in models)
+            dot = max(float(np.sum(w * template)) for template in templates)
             if size > 0 and dot / size > best:
                 best, where, amplitude = dot / size, shift, size / n**0.5
         inside = exp(c.heights[index])
@@ -225,135 +249,140 @@ class Adaptive:
             best *= inside / (0.2 * amplitude)
         return best, where
 
-    def likeness(self, s: Lead, c: Candidate, index: int) -> tuple[float, int]:
-        """With the running shape, and where trust is low with the steady one."""
-        assert s.model is not None
-        assert s.steady is not None
-        return self.correlation(c, index, [s.model, s.steady][: 2 if self.recent < 1.5 else 1])
+    def similarity(self, s: Lead, c: Candidate, index: int) -> tuple[float, int]:
+        """With the running template, and where trust is low with the slow one."""
+        assert s.template is not None
+        assert s.slow_template is not None
+        templates = [s.template, s.slow_template][: 2 if self.recent < 1.5 else 1]
+        return self.correlation(c, index, templates)
 
     def learn_shape(self, s: Lead, c: Candidate, index: int) -> bool:
-        """True for a beat that tells what the patient looks like."""
+        """True for a beat that shows what the patient looks like."""
         shape = c.shapes[index]
-        shift = self.likeness(s, c, index)[1] if s.models else self.lag
+        shift = self.similarity(s, c, index)[1] if s.template_beats else self.lag
         w = shape[shift : shift + 2 * self.half + 1]
         w = w - np.mean(w)
         if not np.sum(w * w) > 0:
             return False
         w /= np.sqrt(np.sum(w * w))
-        s.model = w if s.model is None else s.model + 0.2 * (w - s.model)
-        s.model /= np.sqrt(np.sum(s.model**2))
-        like = c.likes[index]
-        if s.models < 8:
-            s.models += 1
-            s.steady, s.steady_signal, s.steady_noise = s.model.copy(), s.signal, s.noise
-        elif self.trust > 1.0 and self.recent > 1.5 and like is not None and like > 0.7:
-            assert s.steady is not None
-            s.steady += 0.03 * (s.model - s.steady)
-            s.steady /= np.sqrt(np.sum(s.steady**2))
-            s.steady_signal += 0.03 * (s.signal - s.steady_signal)
-            s.steady_noise += 0.03 * (s.noise - s.steady_noise)
-        if not (self.recent > 2.0 and like is not None and like > 0.93):
+        s.template = w if s.template is None else s.template + 0.2 * (w - s.template)
+        s.template /= np.sqrt(np.sum(s.template**2))
+        similarity = c.similarities[index]
+        if s.template_beats < 8:
+            s.template_beats += 1
+            s.slow_template, s.slow_signal, s.slow_noise = s.template.copy(), s.signal, s.noise
+        elif self.trust > 1.0 and self.recent > 1.5 and similarity is not None and similarity > 0.7:
+            assert s.slow_template is not None
+            s.slow_template += 0.03 * (s.template - s.slow_template)
+            s.slow_template /= np.sqrt(np.sum(s.slow_template**2))
+            s.slow_signal += 0.03 * (s.signal - s.slow_signal)
+            s.slow_noise += 0.03 * (s.noise - s.slow_noise)
+        if not (self.recent > 2.0 and similarity is not None and similarity > 0.93):
             return False
-        alike = 0.0 if s.kept is None else float(np.sum(s.kept * s.model))
-        if s.known == 8 and alike < 0.8:
-            s.strange += 1
-            if s.strange < 48:
+        other = s.stored_template is None or float(np.sum(s.stored_template * s.template)) < 0.8
+        if s.stored_beats == 8 and other:
+            s.mismatch_run += 1
+            if s.mismatch_run < 48:
                 return False
-        s.known = min(8, (s.known if alike >= 0.8 else 0) + 1)
-        s.strange = 0
-        s.kept, s.kept_signal, s.kept_noise = s.model.copy(), s.signal, s.noise
+        s.stored_beats = min(8, (0 if other else s.stored_beats) + 1)
+        s.mismatch_run = 0
+        s.stored_template, s.stored_signal, s.stored_noise = s.template.copy(), s.signal, s.noise
         return True
 
-    def familiar_shape(self, c: Candidate) -> bool:
-        """Has a candidate the shape that the patient is known by?"""
-        leads = enumerate(self.leads)
-        kept = [(k, s.kept) for k, s in leads if s.known == 8 and s.kept is not None]
-        likes = [self.correlation(c, k, [shape])[0] for k, shape in kept if not c.faulty[k]]
-        return bool(likes) and float(np.mean(likes)) >= 0.93
+    def matches_stored(self, c: Candidate) -> bool:
+        """Does a candidate match the stored templates?"""
+        stored = [(k, s.stored_template) for k, s in enumerate(self.leads) if s.stored_beats == 8]
+        similarities = [
+            self.correlation(c, k, [shape])[0]
+            for k, shape in stored
+            if shape is not None and not c.faulty[k]
+        ]
+        return bool(similarities) and float(np.mean(similarities)) >= 0.93
 
-    def first_again(self, c: Candidate, index: int) -> bool:
-        """One of the first beats after a bad stretch, which may be told late."""
+    def first_after_relearning(self, c: Candidate, index: int) -> bool:
+        """One of the first beats after a bad stretch, which may be reported late."""
         after = [other.height for other in self.pending]
         return (
             bool(after)
             and self.seconds(c.at, self.now(index)) <= self.start + 0.03
             and c.height > quantile(after, 0.5) + 1.3
-            and self.familiar_shape(c)
+            and self.matches_stored(c)
         )
 
-    def resume(self, index: int) -> bool:
-        """The patient is back: a second candidate of the kept shape while levels are off."""
+    def resume(self) -> bool:
+        """The patient is back: a second match of the stored template while levels are off."""
         c = self.pending[-1]
-        before = self.familiar_at
-        use = [(k, s) for k, s in enumerate(self.leads) if s.known == 8 and not c.faulty[k]]
+        before = self.match_at
+        use = [(k, s) for k, s in enumerate(self.leads) if s.stored_beats == 8 and not c.faulty[k]]
         if not use:
             return False
-        over = float(np.mean([c.heights[k] - s.kept_signal for k, s in use]))
+        over = float(np.mean([c.heights[k] - s.stored_signal for k, s in use]))
         off = float(np.mean([c.heights[k] - s.signal for k, s in use]))
-        tallest = self.tallest
-        self.tallest = max(over, tallest)
+        tallest = self.tallest_since_match
+        self.tallest_since_match = max(over, tallest)
         lost = True
-        if self.started and self.accepted:
+        if self.decides and self.accepted:
             since = self.seconds(self.last_at, c.at) / self.rr_ref
             lower = off < -0.7 and since > 0.65
             if not lower and off < 1.0:
                 return False
             lost = not lower or since > 1.5 or self.recent < 1.5 or self.last_at == before
-        if not self.familiar_shape(c):
+        if not self.matches_stored(c):
             return False
-        rr = self.seconds(before, c.at) / self.kept_rr if before is not None else 9.0
-        if rr < 1.6 and over < self.familiar - 0.35:
+        rr = self.seconds(before, c.at) / self.stored_rr if before is not None else 9.0
+        if rr < 1.6 and over < self.match_height - 0.35:
             return False
         back = lost and 0.65 < rr < 2.1
-        back = back and abs(over - self.familiar) < 0.35 and tallest < over + 0.35
-        self.familiar_at, self.familiar, self.tallest = c.at, over, over
+        back = back and abs(over - self.match_height) < 0.35 and tallest < over + 0.35
+        self.match_at, self.match_height, self.tallest_since_match = c.at, over, over
         for k, s in use:
             if back:
-                self.restore(s, 0.5 * (c.heights[k] + s.familiar))
-            s.familiar = c.heights[k]
+                self.restore(s, 0.5 * (c.heights[k] + s.match_height))
+            s.match_height = c.heights[k]
         if not back:
             return False
         assert before is not None
-        untold = before > self.last_reported and not self.believed()
-        if not self.accepted or self.last_at != before or untold:
+        unreported = before > self.last_reported and not self.confident()
+        if not self.accepted or self.last_at != before or unreported:
             self.accepted = 0
             self.pending = [other for other in self.latest if other.at >= before]
-            self.rr, self.rr_ref = [], self.kept_rr
+            self.rr, self.rr_ref = [], self.stored_rr
         for other in self.pending:
-            other.likes = [None] * len(self.leads)
-        self.learning, self.learn_until = False, index
+            other.similarities = [None] * len(self.leads)
         self.doubts = self.probation = 0
         self.trust = self.recent = 1.6
         self.weigh()
         self.gap = self.common_gap()
+        self.enter(Phase.RUNS)
         return True
 
     @staticmethod
     def restore(s: Lead, height: float) -> None:
         """A lead's levels and shape as they were, at another gain."""
-        assert s.kept is not None
-        s.signal, s.noise = height, height - (s.kept_signal - s.kept_noise)
+        assert s.stored_template is not None
+        s.signal, s.noise = height, height - (s.stored_signal - s.stored_noise)
         s.signals, s.noises = [s.signal] * 3, [s.noise] * 4
-        s.steady_signal, s.steady_noise = s.signal, s.noise
-        s.model, s.steady, s.models = s.kept.copy(), s.kept.copy(), 8
+        s.slow_signal, s.slow_noise = s.signal, s.noise
+        s.template, s.slow_template = s.stored_template.copy(), s.stored_template.copy()
+        s.template_beats = 8
         s.last_height, s.seeded = s.signal, True
 
     def common_gap(self) -> float:
         return sum(s.weight * min(s.signal - s.noise, 2.0) for s in self.leads if s.seeded)
 
     @staticmethod
-    def trust_of(gap: float, like: float, var: float) -> float:
-        return gap + 1.5 * (max(like, 0.1) - 0.5) - 0.5 * var
+    def trust_of(gap: float, similarity: float, var: float) -> float:
+        return gap + 1.5 * (max(similarity, 0.1) - 0.5) - 0.5 * var
 
-    def believed(self) -> bool:
+    def confident(self) -> bool:
         """Is trust enough for beats to be reported?"""
         if self.trust <= 1.0 or self.gap <= 0.25:
             return False
-        known = any(s.known == 8 for s in self.leads)
-        proven = not self.again or known or self.alike > 0.7
+        stored = any(s.stored_beats == 8 for s in self.leads)
+        proven = not self.relearning or stored or self.mean_similarity > 0.7
         return self.trust >= 1.6 or (self.probation == 0 and proven)
 
-    def shows_beats(self, k: int, latest: bool) -> float | None:
+    def lead_shows_clear_beats(self, k: int, latest: bool) -> float | None:
         """Height of the last seconds' highest candidates if they are beats beyond doubt."""
         s = self.leads[k]
         seen = [c for c in self.look_back() if not c.faulty[k]]
@@ -382,31 +411,32 @@ class Adaptive:
         others = [c for c in order[:high] if c is not middle]
         if min(self.correlation(c, k, [shape])[0] for c in others) < 0.8:
             return None
-        if s.known == 8 and s.kept is not None:
-            least = 0.93 if middle.heights[k] < s.kept_signal - 0.7 else 0.6
-            return middle.heights[k] if self.correlation(middle, k, [s.kept])[0] > least else None
+        if s.stored_beats == 8 and s.stored_template is not None:
+            least = 0.93 if middle.heights[k] < s.stored_signal - 0.7 else 0.6
+            similarity = self.correlation(middle, k, [s.stored_template])[0]
+            return middle.heights[k] if similarity > least else None
         return middle.heights[k]
 
-    def sure(self) -> bool:
-        """Are beats in sight that levels do not fit, or while what is found is not believed?"""
+    def shows_clear_beats(self) -> bool:
+        """Are beats in sight that levels do not fit, or while there is no confidence?"""
         c = self.latest[-1]
-        well = self.started and self.probation == 0 and self.believed()
+        well = self.decides and self.probation == 0 and self.confident()
         missing = not self.accepted or self.seconds(self.last_at, c.at) > 1.5 * self.rr_ref
 
         def misfit(s: Lead, height: float) -> bool:
             return height > s.signal + 1.0 or (missing and height < s.signal - 0.7)
 
-        sure = total = 0.0
+        clear = total = 0.0
         for k, s in enumerate(self.leads):
             if c.faulty[k]:
                 continue
             total += s.weight
             if well and not misfit(s, c.heights[k]):
                 continue
-            level = self.shows_beats(k, well)
+            level = self.lead_shows_clear_beats(k, well)
             if level is not None and (not well or misfit(s, level)):
-                sure += s.weight
-        return sure > 0.5 * total
+                clear += s.weight
+        return clear > 0.5 * total
 
     # ------------------------------------------------------------ scores, costs, paths
 
@@ -417,34 +447,34 @@ class Adaptive:
             fall = 0.7 * max(0.0, since - 1.8 * self.rr_ref)
             if since > 0.7:
                 distrust = min(max(2 * (1.5 - self.recent), 0.0), 1.0)
-        total = points = like = likes = c.height = c.share = 0.0
+        total = points = similarity = weights = c.height = c.band_ratio = 0.0
         for k, s in enumerate(self.leads):
             if not s.seeded:
                 continue
             faulty = c.faulty[k]
             c.height += s.weight * (s.last_height if faulty else c.heights[k])
-            c.share += s.weight * (s.last_share if faulty else c.shares[k])
+            c.band_ratio += s.weight * (s.last_band_ratio if faulty else c.band_ratios[k])
             if faulty:
                 continue
             bar = lowered(s.signal, s.noise, fall)
-            steady = lowered(s.steady_signal, s.steady_noise, fall)
-            if s.models and bar > steady:
-                bar -= distrust * (bar - steady)
-            own = min(c.heights[k] - bar, 2.0)
-            if s.models and own > -1:
-                known = c.likes[k]
-                if known is None:
-                    known = c.likes[k] = self.likeness(s, c, k)[0]
-                own += 0.3 * (known - 0.7)
-                like += s.weight * known
-                likes += s.weight
+            slow = lowered(s.slow_signal, s.slow_noise, fall)
+            if s.template_beats and bar > slow:
+                bar -= distrust * (bar - slow)
+            lead_score = min(c.heights[k] - bar, 2.0)
+            if s.template_beats and lead_score > -1:
+                compared = c.similarities[k]
+                if compared is None:
+                    compared = c.similarities[k] = self.similarity(s, c, k)[0]
+                lead_score += 0.3 * (compared - 0.7)
+                similarity += s.weight * compared
+                weights += s.weight
             if len(self.leads) > 1:
-                own = max(own, -1.5)
-            c.own[k] = own
-            points += s.weight * own
+                lead_score = max(lead_score, -1.5)
+            c.lead_score[k] = lead_score
+            points += s.weight * lead_score
             total += s.weight
         c.score = points / total if total else -1.0
-        c.like = like / likes if likes else 0.0
+        c.similarity = similarity / weights if weights else 0.0
 
     def interval_cost(self, rr: float) -> float:
         soft = 1 / (1 + 4 * self.rr_var)
@@ -461,10 +491,10 @@ class Adaptive:
         rr = self.seconds(since, self.now(index))
         return self.interval_cost(rr) if rr > self.rr_ref else 0.0
 
-    def pair_cost(self, height: float, share: float, c: Candidate, rr: float) -> float:
+    def pair_cost(self, height: float, band_ratio: float, c: Candidate, rr: float) -> float:
         cost = self.interval_cost(rr)
-        fall = height - c.height + 0.5 * (share - c.share)
-        if rr < 0.33 and c.like > 0.85 and abs(fall) < 0.2:
+        fall = height - c.height + 0.5 * (band_ratio - c.band_ratio)
+        if rr < 0.33 and c.similarity > 0.85 and abs(fall) < 0.2:
             cost *= 0.2
         if rr < 0.36 + 0.09:
             drop = fall - 1
@@ -484,9 +514,9 @@ class Adaptive:
             value, c.before = 0.0, None
             if self.accepted:
                 rr = self.seconds(self.last_at, c.at)
-                value = -self.pair_cost(self.last_height, self.last_share, c, rr)
+                value = -self.pair_cost(self.last_height, self.last_band_ratio, c, rr)
             for p in self.pending[:i]:
-                v = p.value - self.pair_cost(p.height, p.share, c, self.seconds(p.at, c.at))
+                v = p.value - self.pair_cost(p.height, p.band_ratio, c, self.seconds(p.at, c.at))
                 if v > value:
                     value, c.before = v, p
             c.value = value + c.score
@@ -509,7 +539,7 @@ class Adaptive:
                 continue
             s.noises = [*s.noises, c.heights[k]][-16:]
             s.noise = quantile(s.noises, 0.5)
-            s.raised += 0.05 * (max(c.own[k] + 0.3, 0.0) - s.raised)
+            s.loss_rejected += 0.05 * (max(c.lead_score[k] + 0.3, 0.0) - s.loss_rejected)
             if near:
                 s.signals[-1] = max(s.signals[-1], c.heights[k])
 
@@ -531,27 +561,27 @@ class Adaptive:
             s.signals = [*s.signals, max(c.heights[k], around[k])][-7:]
             s.signal = quantile(s.signals, 0.45)
             typical |= self.learn_shape(s, c, k)
-            s.missed += 0.15 * (max(0.3 - c.own[k], 0.0) - s.missed)
-            s.last_height, s.last_share = c.heights[k], c.shares[k]
-        if not self.learning:
+            s.loss_accepted += 0.15 * (max(0.3 - c.lead_score[k], 0.0) - s.loss_accepted)
+            s.last_height, s.last_band_ratio = c.heights[k], c.band_ratios[k]
+        if self.phase is Phase.RUNS:
             self.weigh()
         self.last_height = sum(s.weight * s.last_height for s in self.leads if s.seeded)
-        self.last_share = sum(s.weight * s.last_share for s in self.leads if s.seeded)
+        self.last_band_ratio = sum(s.weight * s.last_band_ratio for s in self.leads if s.seeded)
         if self.accepted:
             self.rr = [*self.rr, self.seconds(self.last_at, c.at)][-8:]
             self.rr_ref = min(max(quantile(self.rr, 0.5), 0.2), 2.0)
             self.rr_var = float(np.mean([min(abs(r / self.rr_ref - 1), 1.0) for r in self.rr]))
         if typical:
-            self.kept_rr = self.rr_ref
+            self.stored_rr = self.rr_ref
 
         gap, rate = self.common_gap(), 1 / (1 + self.trusted)
-        trust = self.trust_of(gap, c.like if self.accepted else 0.5, self.rr_var)
+        trust = self.trust_of(gap, c.similarity if self.accepted else 0.5, self.rr_var)
         if rate < 0.2:
             rate = 0.2
         else:
             self.trusted += 1
         self.trust += rate * (trust - self.trust)
-        self.alike += 0.12 * (c.like - self.alike)
+        self.mean_similarity += 0.12 * (c.similarity - self.mean_similarity)
         self.gap += rate * (gap - self.gap)
         self.recent += max(rate, 0.35) * (trust - self.recent)
         self.accepted += 1
@@ -561,19 +591,19 @@ class Adaptive:
             self.doubts += self.recent <= 1.0
             return
         self.doubts = 0
-        if not self.believed():
+        if not self.confident():
             self.probation = max(self.probation - 1, 0)
             return
         late = self.seconds(c.at, self.now(index)) > self.wait + 0.03
-        if self.again and late and not self.first_again(c, index):
+        if self.relearning and late and not self.first_after_relearning(c, index):
             return
         if c.at <= self.last_reported:
             return
         self.last_reported = c.at
         lead = 0
-        if c.faulty[0] or c.own[0] < -0.5:
+        if c.faulty[0] or c.lead_score[0] < -0.5:
             for k in range(1, len(self.leads)):
-                if not c.faulty[k] and c.own[k] > c.own[lead]:
+                if not c.faulty[k] and c.lead_score[k] > c.lead_score[lead]:
                     lead = k
         about = c.at * self.group + (self.group - 1) // 2
         seen = min(index * self.group, self.samples)
@@ -588,7 +618,7 @@ class Adaptive:
         rr = self.seconds(self.last_at, c.at)
         level = sum(s.weight * s.signal for s in self.leads)
         usual = 0.75 * self.rr_ref < rr < 1.5 * self.rr_ref
-        return c.score > 0.3 and c.like > 0.8 and c.height > level - 0.5 and usual
+        return c.score > 0.3 and c.similarity > 0.8 and c.height > level - 0.5 and usual
 
     def decide(self, index: int, final: bool = False) -> None:
         now = self.now(index)
@@ -601,9 +631,11 @@ class Adaptive:
                 self.wake = due + index - now
                 break
             self.accept(c, index)
+            if not final:
+                self.wake = index + 1
+                return
         if self.doubts >= 5 and not final:
-            self.forget()
-            self.again = True
+            self.give_up()
             return
         expire = int(self.expire * self.rate)
         while self.pending and self.pending[0].at + expire <= now:
@@ -627,17 +659,17 @@ class Adaptive:
         path = self.path(index)
         rr = np.array([self.seconds(a.at, b.at) for a, b in pairwise(path)])
         var = float(np.mean(np.abs(rr / np.mean(rr) - 1))) if len(rr) else 0.0
-        likes = [c.like for c in path if c is not best]
-        like = float(np.mean(likes)) if likes and len(rr) else 0.5
+        similarities = [c.similarity for c in path if c is not best]
+        similarity = float(np.mean(similarities)) if similarities and len(rr) else 0.5
         self.gap = self.common_gap()
-        self.trust = self.recent = self.trust_of(self.gap, like, var)
-        self.trusted, self.alike = len(rr), like
-        self.probation = 10 if self.again and (self.trust < 1.6 or like < 0.65) else 0
-        if not self.again and self.start < 2.15:
+        self.trust = self.recent = self.trust_of(self.gap, similarity, var)
+        self.trusted, self.mean_similarity = len(rr), similarity
+        self.probation = 10 if self.relearning and (self.trust < 1.6 or similarity < 0.65) else 0
+        if not self.relearning and self.start < 2.15:
             self.trust = self.recent = max(self.trust, 1.1)
             return True
-        alike = len(rr) > 1 and like > 0.8 and var < 0.15
-        return self.trust > 1.1 and self.contrast(path) > (0.9 if alike else 1.3)
+        uniform = len(rr) > 1 and similarity > 0.8 and var < 0.15
+        return self.trust > 1.1 and self.contrast(path) > (0.9 if uniform else 1.3)
 
     def contrast(self, path: list[Candidate]) -> float:
         """How far the path's candidates stand out from the others, medians of either."""
@@ -663,7 +695,7 @@ class Adaptive:
             energy, high = s.energy[k], s.high[k]
             height = 0.5 * log(energy) if energy > 0 else TINY
             c.heights.append(min(max(height, TINY), HUGE))
-            c.shares.append(0.5 * log(high / (energy - high)) if energy > high > 0 else 0.0)
+            c.band_ratios.append(0.5 * log(high / (energy - high)) if energy > high > 0 else 0.0)
             reach = self.half + self.lag
             index = np.arange(k - reach, k + reach + 1)
             c.shapes.append(np.where(index >= 0, s.wave[np.maximum(index, 0)], 0.0))
@@ -671,15 +703,40 @@ class Adaptive:
             nothing = s.nothing[first : min((at + self.merge + 1) * self.group, self.samples)]
             c.faulty.append(
                 bool(4 * np.count_nonzero(nothing) > len(nothing))
-                or (self.started and flickers(s.clean[: self.samples], at * self.group, self.fs))
+                or (self.decides and flickers(s.clean[: self.samples], at * self.group, self.fs))
             )
-            if not c.faulty[-1] and (self.learning or not s.seeded) and len(s.first) < 32:
+            if (
+                not c.faulty[-1]
+                and (self.phase is not Phase.RUNS or not s.seeded)
+                and len(s.first) < 32
+            ):
                 s.first.append(c.heights[-1])
         if all(c.faulty):
             return False
         self.pending.append(c)
         self.latest = [*self.latest, c][-24:]
         return True
+
+    def on_candidate(self, index: int) -> None:
+        if self.phase is Phase.WAITS:
+            self.enter(Phase.COLLECTS, index)
+        may_begin = self.phase is Phase.RUNS or (self.phase is Phase.COLLECTS and self.relearning)
+        if not self.resume() and may_begin and self.shows_clear_beats():
+            self.give_up()
+            self.enter(Phase.RUNS if self.begin(index) else Phase.WAITS)
+        if self.decides:
+            self.learn_first()
+            self.decide(index)
+
+    def on_time(self, index: int) -> None:
+        if self.phase is Phase.COLLECTS:
+            if self.relearning:
+                self.start_over()
+            if not self.begin(index):
+                self.give_up()
+                return
+            self.enter(Phase.LEARNS)
+        self.decide(index)
 
     def run(self) -> npt.NDArray[np.int64]:
         peak_at, peak = -1, 0.0
@@ -695,38 +752,19 @@ class Adaptive:
                 if len(self.pending) >= 24:
                     self.reject_first()
                 emitted, peak_at = self.emit(peak_at, index > self.end), -1
-                if emitted and self.learn_until is None:
-                    self.learn_until = index + int((2.15 if self.again else 3.5) * self.rate)
-                    self.wake = index + int((2.15 if self.again else self.start) * self.rate)
-                if emitted and self.resume(index):
-                    self.started = True
-                elif (
-                    emitted and (not self.learning if self.started else self.again) and self.sure()
-                ):
-                    self.forget()
-                    self.again = True
-                    self.started = self.begin(index)
-                    if self.started:
-                        self.learning, self.learn_until = False, index
-                    else:
-                        self.forget()
-                if emitted and self.started:
-                    self.learn_first()
-                    self.decide(index)
+                if emitted:
+                    self.on_candidate(index)
             if index >= self.wake:
-                if self.again and not self.started:
-                    self.learn_again()
-                if self.started or self.begin(index):
-                    self.started = True
-                    self.decide(index)
-                else:
-                    self.forget()
-                    self.again = True
-            if self.learn_until is not None and index > self.learn_until:
-                self.learning = False
-        if not self.started and self.learn_until is not None:
-            self.started = self.begin(self.steps)
-        if self.started:
+                self.on_time(index)
+            if (
+                self.phase is Phase.LEARNS
+                and self.learn_until is not None
+                and index > self.learn_until
+            ):
+                self.enter(Phase.RUNS)
+        if self.phase is Phase.COLLECTS and self.begin(self.steps):
+            self.enter(Phase.LEARNS)
+        if self.decides:
             self.decide(self.steps, final=True)
         return np.array(self.beats, np.int64)
 

@@ -6,74 +6,27 @@
 
 /* s: refinement may find R so much before the feature's maximum (rpeak.c searches that far). */
 #define REFINE_S 0.12
-/* s from R to report besides the wait: filters, hold and the usual refinement. */
-#define REPORT_S 0.265f
-
-/* s that a candidate outlives the longest wait: a path may still take it up at its neighbour's end. */
-#define LINGER_S 0.03f
 
 static size_t adaptive_size(const ecg_detector_config *config) {
-    return ecg_round_up(sizeof(adaptive_state)) + (size_t)config->leads * sizeof(adaptive_lead);
+    const size_t leads = (size_t)config->leads, shape = (size_t)adaptive_shape_room(config->fs) * sizeof(float);
+    return ecg_round_up(sizeof(adaptive_state)) + ecg_round_up(leads * sizeof(adaptive_lead)) + leads * PENDING * shape;
 }
 
 static void adaptive_init(ecg_detector *d, void *state) {
     adaptive_state *a = state;
     adaptive_feature_init(a, d->config.fs);
-    a->wait_s = K.wait_max_s;
-    a->expire_s = K.wait_max_s + LINGER_S;
-    a->start_s = K.start_s;
+    a->shapes_at =
+        ecg_round_up(sizeof(adaptive_state)) + ecg_round_up((size_t)d->config.leads * sizeof(adaptive_lead));
+    a->wait_s = CONSTANT.wait_max_s;
+    a->expire_s = CONSTANT.wait_max_s + CONSTANT.linger_s;
+    a->start_s = CONSTANT.start_s;
     if (d->config.max_delay > 0.0) {
-        float longest = (float)d->config.max_delay - REPORT_S;
+        float longest = (float)d->config.max_delay - CONSTANT.report_s;
         if (longest < a->wait_s) a->wait_s = longest;
         if (longest < a->expire_s) a->expire_s = longest;
         if (longest < a->start_s) a->start_s = longest;
     }
-    adaptive_forget(a, d->config.leads);
-}
-
-/* From the candidates of the last seconds, among which beats are beyond doubt. */
-static void begin_anew(adaptive_state *a, int leads) {
-    adaptive_forget(a, leads);
-    a->again = 1;
-    if (adaptive_begin(a, leads)) {
-        a->started = 1;
-        a->learning = 0;
-        a->learn_until = a->index;
-    } else {
-        adaptive_forget(a, leads);
-    }
-}
-
-/* A candidate is complete, or something is due. */
-static void event(ecg_detector *d, adaptive_state *a, int complete) {
-    int leads = d->config.leads;
-    if (complete && a->tail - a->head >= PENDING_MAX) {
-        adaptive_learn_rejected(a, leads, a->head % PENDING);
-        a->solved = ++a->head;
-    }
-    if (complete && adaptive_feature_emit(d, a)) {
-        if (a->learn_until < 0) { /* the first candidate starts the clock */
-            a->learn_until = a->index + (int64_t)((a->again ? K.start_s : K.learn_s) * a->rate);
-            a->wake = a->index + (int64_t)((a->again ? K.start_s : a->start_s) * a->rate);
-        }
-        if (adaptive_resume(a, leads)) a->started = 1;
-        else if ((a->started ? !a->learning : a->again) && adaptive_sure(a, leads)) begin_anew(a, leads);
-        if (a->started) {
-            adaptive_learn_first(a, leads);
-            adaptive_decide(d, a, 0);
-        }
-    }
-    if (a->index >= a->wake) {
-        if (a->again && !a->started) adaptive_learn_again(a, leads);
-        if (a->started || adaptive_begin(a, leads)) {
-            a->started = 1;
-            adaptive_decide(d, a, 0);
-        } else {
-            adaptive_forget(a, leads);
-            a->again = 1;
-        }
-    }
-    if (a->learn_until >= 0 && a->index > a->learn_until) a->learning = 0;
+    adaptive_enter(a, d->config.leads, ADAPTIVE_WAITS);
 }
 
 /* Decides on `steps` decimated samples, up to the first at which a beat is queued; returns how many.
@@ -84,12 +37,12 @@ static int decide_steps(ecg_detector *d, adaptive_state *a, int steps, int64_t f
     while (a->index < end) {
         int64_t until = end;
         if (a->wake < until) until = a->wake;
-        if (a->learning && a->learn_until >= 0 && a->learn_until + 1 < until) until = a->learn_until + 1;
+        if (adaptive_learns_levels(a) && a->learn_until >= 0 && a->learn_until + 1 < until) until = a->learn_until + 1;
         if (until <= a->index) until = a->index + 1;
         int complete = adaptive_feature_search(a, leads, until);
-        if (!complete && a->index < a->wake && !a->learning) continue;
+        if (!complete && a->index < a->wake && !adaptive_learns_levels(a)) continue;
         d->count = first + (a->index - begun - 1) * a->decimation;
-        event(d, a, complete);
+        adaptive_event(d, a, complete);
         if (ecg_queue_filled(d)) break;
     }
     return (int)(a->index - begun);
@@ -108,8 +61,8 @@ static inline void adaptive_add_up(float *sums, const float *x, int n, int lengt
 static void decimate(const adaptive_state *a, adaptive_lead *s, const float *x, int n) {
     float *wave = s->wave + (a->index - a->base);
     const float *end = x + n;
-    if (a->phase > 0) {
-        int left = a->decimation - a->phase;
+    if (a->open > 0) {
+        int left = a->decimation - a->open;
         for (; left > 0 && x < end; left--) s->sum += *x++;
         if (left > 0) return;
         *wave++ = s->sum;
@@ -139,7 +92,7 @@ static size_t adaptive_process(ecg_detector *d, void *state, const float *sample
         int length = n - done < (size_t)a->block ? (int)(n - done) : a->block;
         if ((uint32_t)length > room) length = (int)room;
         const float *in = samples + done * (size_t)count;
-        const int first = a->decimation - a->phase; /* samples that complete the first group */
+        const int first = a->decimation - a->open; /* samples that complete the first group */
         const int steps = length < first ? 0 : 1 + (length - first) / a->decimation;
         memcpy(before, leads, (size_t)count * sizeof *leads);
         adaptive_feature_room(a, count);
@@ -147,14 +100,14 @@ static size_t adaptive_process(ecg_detector *d, void *state, const float *sample
             ecg_lead_block(&leads[l], in + l, count, length, ecg_ring(d, l) + at, ecg_flags(d, l) + at);
             decimate(a, &s[l], ecg_ring(d, l) + at, length);
         }
-        a->phase = (a->phase + length) % a->decimation;
+        a->open = (a->open + length) % a->decimation;
         if (steps > 0) {
             adaptive_feature_filter(a, count, steps);
             int taken = decide_steps(d, a, steps, begun + first);
             int used = first + (taken - 1) * a->decimation;
             if (ecg_queue_filled(d) && used < length) {
                 length = used;
-                a->phase = 0;
+                a->open = 0;
                 memcpy(leads, before, (size_t)count * sizeof *leads);
                 for (int l = 0; l < count; l++) {
                     ecg_lead_block(&leads[l], in + l, count, length, ecg_ring(d, l) + at, ecg_flags(d, l) + at);
@@ -173,22 +126,22 @@ static void adaptive_flush(ecg_detector *d, void *state) {
     adaptive_lead *s = adaptive_leads(a);
     if (a->end < 0) {
         a->end = a->index;
-        /* The last values go on until the filters have told what there was. */
+        /* The last values continue until the filters have seen the end. */
         int steps = a->centre + a->hold + 2;
         adaptive_feature_room(a, d->config.leads);
         for (int l = 0; l < d->config.leads; l++) {
             float *wave = s[l].wave + (a->index - a->base), last = ecg_leads(d)[l].last;
-            wave[0] = s[l].sum + (float)(a->decimation - a->phase) * last;
+            wave[0] = s[l].sum + (float)(a->decimation - a->open) * last;
             for (int k = 1; k < steps; k++) wave[k] = (float)a->decimation * last;
             s[l].sum = 0.0f;
         }
-        a->phase = 0;
+        a->open = 0;
         adaptive_feature_filter(a, d->config.leads, steps);
-        for (int k = 0; k < steps; k++) event(d, a, adaptive_feature_search(a, d->config.leads, a->index + 1));
-        if (!a->started && (a->learn_until < 0 || !adaptive_begin(a, d->config.leads))) return;
-        a->started = 1;
+        for (int k = 0; k < steps; k++)
+            adaptive_event(d, a, adaptive_feature_search(a, d->config.leads, a->index + 1));
+        adaptive_end(d, a);
     }
-    if (a->started && !ecg_queue_filled(d)) adaptive_decide(d, a, 1);
+    if (adaptive_decides(a) && !ecg_queue_filled(d)) adaptive_decide(d, a, 1);
 }
 
 static int64_t adaptive_delay(const ecg_detector *d, const void *state) {
@@ -199,15 +152,15 @@ static int64_t adaptive_delay(const ecg_detector *d, const void *state) {
 
 static int adaptive_same(const ecg_detector *d, const void *state, const unsigned char *saved) {
     (void)d;
-    return memcmp(state, saved, offsetof(adaptive_state, phase)) == 0;
+    return memcmp(state, saved, offsetof(adaptive_state, open)) == 0;
 }
 
 static int adaptive_valid(ecg_detector *d, void *state) {
     adaptive_state *a = state;
     const int64_t index = a->index, ended = a->end < 0 ? 0 : a->centre + a->hold + 2;
-    if (!ecg_within(a->phase, 0, a->decimation - 1) || !ecg_within(a->end, -1, index)
+    if (!ecg_within(a->open, 0, a->decimation - 1) || !ecg_within(a->end, -1, index)
         || !ecg_within(index, d->count / a->decimation, d->count / a->decimation + ended)
-        || (a->end < 0 && index * a->decimation + a->phase != d->count)
+        || (a->end < 0 && index * a->decimation + a->open != d->count)
         || !ecg_within(index - a->base, RECENT, LINE - 4)
         || (a->peak_at != -1 && (a->peak_at < 0 || !ecg_within(a->peak_at, adaptive_now(a) - 1, index - a->centre - 1))))
         return 0;

@@ -38,21 +38,39 @@ static int32_t samples_of(double seconds, double rate, int32_t most) {
     return n < most ? n : most;
 }
 
+static int32_t decimation_of(double fs) {
+    const int32_t decimation = (int32_t)floor(fs / FEATURE_HZ);
+    return decimation < 1 ? 1 : decimation;
+}
+
+static int32_t points_of_shape(double rate) {
+    return 2 * samples_of(SHAPE_S, rate, SHAPE_MAX / 2) + 1;
+}
+
+static int32_t lag_of(double rate) {
+    return samples_of(LAG_S, rate, LAG_MAX);
+}
+
+int32_t adaptive_shape_room(double fs) {
+    const double rate = fs / decimation_of(fs);
+    return points_of_shape(rate) + 4 * adaptive_lag_fours(lag_of(rate)) - 1;
+}
+
 void adaptive_feature_init(adaptive_state *a, double fs) {
-    a->decimation = (int32_t)floor(fs / FEATURE_HZ);
-    if (a->decimation < 1) a->decimation = 1;
+    a->decimation = decimation_of(fs);
     a->block = ECG_AHEAD / (4 * a->decimation) * 4 * a->decimation;
     double rate = fs / a->decimation;
     a->rate = (float)rate;
-    a->centre = a->low_half = design(rate, K.low_hz, 1.0, a->low_even, a->low_odd, &a->low_centre);
-    a->high_half = design(rate, K.high_hz, K.high_gain, a->high_even, a->high_odd, &a->high_centre);
+    a->centre = a->low_half = design(rate, CONSTANT.low_hz, 1.0, a->low_even, a->low_odd, &a->low_centre);
+    a->high_half = design(rate, CONSTANT.high_hz, CONSTANT.high_gain, a->high_even, a->high_odd, &a->high_centre);
     if (a->high_half > a->low_half) a->high_half = a->low_half;
-    a->hold = (int32_t)ceil(K.hold_s * rate - 1e-3);
-    a->edge = (int32_t)ceil(K.edge_s * rate - 1e-3);
+    a->hold = (int32_t)ceil(CONSTANT.hold_s * rate - 1e-3);
+    a->edge = (int32_t)ceil(CONSTANT.edge_s * rate - 1e-3);
     a->merge = samples_of(MERGE_S, rate, RECENT / 8);
-    a->shape = 2 * samples_of(SHAPE_S, rate, SHAPE_MAX / 2) + 1;
-    a->lag = samples_of(LAG_S, rate, LAG_MAX);
-    a->peak_at = a->end = a->familiar_at = -1;
+    a->shape = points_of_shape(rate);
+    a->lag = lag_of(rate);
+    a->shape_room = adaptive_shape_room(fs);
+    a->peak_at = a->end = a->match_at = -1;
     a->base = -RECENT; /* silence before the first sample */
 }
 
@@ -131,7 +149,7 @@ static inline int maximum(adaptive_state *a, int leads, int64_t centre) {
 }
 
 int adaptive_feature_search(adaptive_state *a, int leads, int64_t until) {
-    int64_t centre = a->index - a->centre, end = until - a->centre; /* what the filters tell */
+    int64_t centre = a->index - a->centre, end = until - a->centre; /* of what is filtered */
     int64_t due = a->peak_at < 0 ? INT64_MAX : a->peak_at + a->hold;
     for (; centre < end; centre++) {
         if (leads == 1 ? maximum(a, 1, centre) : maximum(a, leads, centre)) due = a->peak_at + a->hold;
@@ -146,12 +164,12 @@ int adaptive_feature_search(adaptive_state *a, int leads, int64_t until) {
 
 /* Is a lead lost or flat over a quarter of the samples around decimated index `at`, or does it flicker
  * there? The jumps into and out of such a stretch are no complexes. Before decisions are made all flicker
- * counts: it tells that there is no ECG. */
+ * counts: it shows that there is no ECG. */
 static int faulty(ecg_detector *d, const adaptive_state *a, int lead, int64_t at) {
     int64_t first = (at - a->merge) * a->decimation, last = (at + a->merge + 1) * a->decimation;
     if (first < 0) first = 0;
     if (last > d->count) last = d->count;
-    if (a->started && ecg_flickers(d, lead, at * a->decimation)) return 1;
+    if (adaptive_decides(a) && ecg_flickers(d, lead, at * a->decimation)) return 1;
     if (!(ecg_flags_between(d, lead, first, last - 1) & (ECG_FLAG_LOST | ECG_QUALITY_FLAT))) return 0;
     const uint8_t *flags = ecg_flags(d, lead);
     int64_t count = 0;
@@ -181,13 +199,13 @@ int adaptive_feature_emit(ecg_detector *d, adaptive_state *a) {
         float high = s->high[at], height = energy > 0.0f ? 0.5f * logf(energy) : LOG_TINY;
         s->height[slot] = height > LOG_HUGE ? LOG_HUGE : height > LOG_TINY ? height : LOG_TINY;
         float ratio = energy > high && high > 0.0f ? high / (energy - high) : 1.0f;
-        s->share[slot] = ratio > 0.0f ? 0.5f * logf(ratio) : LOG_TINY; /* 0: beyond what a float holds */
-        s->like[slot] = -2.0f;
-        s->own[slot] = -1.0f;
-        memcpy(s->shape[slot], s->wave + at - before, (size_t)points * sizeof(float));
+        s->band_ratio[slot] = ratio > 0.0f ? 0.5f * logf(ratio) : LOG_TINY; /* 0: beyond what a float holds */
+        s->similarity[slot] = NOT_COMPARED;
+        s->lead_score[slot] = -1.0f;
+        memcpy(adaptive_shape(a, s, slot), s->wave + at - before, (size_t)points * sizeof(float));
         s->faulty[slot] = (uint8_t)faulty(d, a, l, c->at);
         good += !s->faulty[slot];
-        if (!s->faulty[slot] && (a->learning || !s->seeded) && s->first_count < PENDING)
+        if (!s->faulty[slot] && (adaptive_learns_levels(a) || !s->seeded) && s->first_count < PENDING)
             s->first[s->first_count++] = s->height[slot];
     }
     if (!good) return 0;

@@ -10,6 +10,9 @@
 #define NYQUIST_SHARE 0.45
 /* Seconds on either side of a grid point: 2.5 half-periods of the cut-off, what a beat waits for. */
 #define HALF_WIDTH_S 0.032
+/* Products of a tap and a sample at one sample of the stream at most: two thirds of a strip of ten seconds at
+ * 360 Hz, a tenth of one at 2000 Hz; about 100,000 instructions. */
+#define PART_TAPS 16384
 
 static int32_t taps_of(double fs) {
     return (int32_t)floor(2.0 * HALF_WIDTH_S * fs) + 1;
@@ -57,6 +60,10 @@ int64_t ecg_window_reach_of(const ecg_window *window, int32_t points) {
 
 int64_t ecg_window_reach(const ecg_window *window) {
     return ecg_window_reach_of(window, window->points);
+}
+
+int32_t ecg_window_part(const ecg_window *window) {
+    return PART_TAPS / window->taps;
 }
 
 /* Unsigned numbers in the order of the floats. */
@@ -143,7 +150,7 @@ static double weighted_sum(const float *weight, const double *x, int32_t n) {
     return sum;
 }
 
-void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t r_sample, int32_t points,
+void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t r_sample, int32_t from, int32_t to,
                     float *out) {
     const int32_t *first = (const int32_t *)((const char *)window + window->first_at);
     const float *weight = (const float *)((const char *)window + window->weight_at);
@@ -154,10 +161,10 @@ void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t
     const int64_t middle = r_sample < oldest ? oldest : r_sample > newest ? newest : r_sample;
     const float centre = ring[(uint32_t)middle & mask];
     double *x = ecg_scratch(d);
-    for (int32_t k = 0; k < points;) { /* as many points at a time as the scratch space has samples for */
+    for (int32_t k = from; k < to;) { /* as many points at a time as the scratch space has samples for */
         const int32_t begin = first[k];
         int32_t end = k + 1;
-        while (end < points && first[end] + window->taps - begin <= d->scratch_length) end++;
+        while (end < to && first[end] + window->taps - begin <= d->scratch_length) end++;
         copy_samples(x, ring, mask, r_sample + begin, first[end - 1] + window->taps - begin, oldest, newest, centre);
         for (; k < end; k++) {
             const float *row = weight + (size_t)k * (size_t)window->taps;

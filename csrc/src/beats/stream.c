@@ -19,6 +19,15 @@
 /* Seconds that a beat waits for the next one at most: longer is a pause, however long. */
 #define LOOKAHEAD_MAX_S 3.0
 
+/* How far the beat in `held` is. Cutting takes several samples where the window is long and the sampling rate
+ * high: the work at each sample is bounded, whatever the window. */
+typedef enum stage {
+    STAGE_NONE,                /* there is none */
+    STAGE_BEAT,                /* the ECG around it is being cut on the features' grid */
+    STAGE_WINDOW,              /* the window is being cut */
+    STAGE_HELD                 /* complete, it waits for the next RR interval */
+} stage;
+
 typedef struct finished_beat {
     ecg_beat beat;
     float rr_level;            /* s, what the next RR interval is compared with */
@@ -28,10 +37,11 @@ typedef struct finished_beat {
 /* Byte offsets from the block's start of the parts behind the struct. */
 typedef struct stream_places {
     size_t beat_at, window_at; /* time grids of features and window (ecg_window) */
-    size_t held_at;            /* window of the held beat */
+    size_t held_at;            /* window of the held beat: all but that of a beat put out at once */
     size_t past_at;            /* features of the last beats put out, a ring of `history` rows */
     size_t features_at;        /* ecg_features_state */
-    size_t points_at, shape_at; /* scratch space for one beat: the ECG around it, the window of a beat */
+    size_t points_at;          /* the ECG around the held beat, as far as it is cut */
+    size_t shape_at;           /* scratch space: the window of a beat */
     size_t detector_at;
 } stream_places;
 
@@ -48,7 +58,10 @@ struct ecg_stream {
     uint32_t pending_head, pending_tail;
     ecg_qrs pending[STREAM_PENDING];
     int32_t fluttering;        /* was the last beat part of a flutter */
-    int32_t held_full;         /* is `held` waiting for the next RR interval */
+    int32_t stage;             /* of the held beat */
+    int32_t cut;               /* grid points of this stage that are cut */
+    int32_t filled;            /* points of the window that the beat fills */
+    int64_t due;               /* samples from which on the next part may be cut */
     finished_beat held;
     int64_t put;               /* beats put out */
     float rr_level;            /* of the last one put out */
@@ -78,6 +91,12 @@ static size_t window_floats(const ecg_window_config *config) {
     return (size_t)(config->before + config->after) * (size_t)ecg_window_channels(config);
 }
 
+/* Bytes of the window of the held beat: what is cut at once and put out at once needs none. */
+static size_t held_bytes(const ecg_window_config *config) {
+    if (config->form == ECG_FORM_BEAT && !config->lookahead) return 0;
+    return ecg_round_up(window_floats(config) * sizeof(float));
+}
+
 /* A detector that remembers as much as the window shows. */
 static ecg_detector_config with_memory(const ecg_detector_config *detector, const ecg_window_config *window) {
     ecg_detector_config config = *detector;
@@ -95,7 +114,7 @@ static size_t lay_out(stream_places *s, const ecg_detector_config *detector, con
     s->window_at = window->form == ECG_FORM_BEAT ? s->beat_at
                                                  : s->beat_at + ecg_window_size(detector->fs, &beat);
     s->held_at = s->window_at + ecg_window_size(detector->fs, window);
-    s->past_at = s->held_at + (window->lookahead ? ecg_round_up(window_floats(window) * sizeof(float)) : 0);
+    s->past_at = s->held_at + held_bytes(window);
     s->features_at = s->past_at + ecg_round_up((size_t)window->history * ECG_FEATURES * sizeof(float));
     s->points_at = s->features_at + ecg_features_size(&beat);
     s->shape_at = s->points_at + ecg_round_up((size_t)(beat.before + beat.after) * sizeof(float));
@@ -183,10 +202,10 @@ static void complete_past(ecg_stream *s, double rr) {
 }
 
 static void release_held(ecg_stream *s, outlet *out) {
-    size_t floats = window_floats(&s->config);
-    memcpy(next_window(s, out), floats_of(s, s->at.held_at), floats * sizeof(float));
+    if (held_bytes(&s->config))
+        memcpy(next_window(s, out), floats_of(s, s->at.held_at), window_floats(&s->config) * sizeof(float));
     put_out(s, &s->held, out);
-    s->held_full = 0;
+    s->stage = STAGE_NONE;
 }
 
 /* Seconds on the stages' clock from the last beat cut to this R peak; NaN before the first. */
@@ -209,11 +228,11 @@ static int64_t reach_of_first(ecg_stream *s) {
     return reach > s->beat_reach ? reach : s->beat_reach;
 }
 
-/* Window and features of the first pending R peak. */
-static void cut_first(ecg_stream *s, outlet *out) {
+/* The first pending R peak becomes the held beat, of which nothing is cut yet. */
+static void begin_first(ecg_stream *s) {
     ecg_detector *d = detector_of(s);
-    ecg_qrs qrs = s->pending[s->pending_head++ % STREAM_PENDING];
-    double fs = d->config.fs, rr = interval_to(s, qrs.r_sample);
+    const ecg_qrs qrs = s->pending[s->pending_head++ % STREAM_PENDING];
+    const double fs = d->config.fs, rr = interval_to(s, qrs.r_sample);
     int64_t around = (int64_t)(QUALITY_S * fs);
     uint32_t quality = qrs.quality | ecg_quality_between(d, s->config.lead, qrs.r_sample - around,
                                                          qrs.r_sample + around);
@@ -222,35 +241,64 @@ static void cut_first(ecg_stream *s, outlet *out) {
     float leakage = ecg_flutter_leakage(d, s->config.lead, after < d->count ? after : d->count - 1);
     s->fluttering = leakage < (s->fluttering ? FLUTTER_ENDS : FLUTTER_BEGINS);
     if (s->fluttering) quality |= ECG_QUALITY_FLUTTER;
+    s->held = (finished_beat){.beat = {qrs.r_sample, 0, rr * ecg_clock(&d->config), quality, qrs.strength}};
+    s->filled = points_of(s, rr);
+    s->stage = STAGE_BEAT;
+    s->cut = 0;
+}
 
-    finished_beat done = {.beat = {qrs.r_sample, 0, rr * ecg_clock(&d->config), quality, qrs.strength}};
-    const ecg_window *beat = grid_of(s, s->at.beat_at), *grid = grid_of(s, s->at.window_at);
-    float *points = floats_of(s, s->at.points_at), *shape = floats_of(s, s->at.shape_at);
-    float *window = s->config.lookahead ? floats_of(s, s->at.held_at) : next_window(s, out);
-    int32_t filled = points_of(s, rr);
-    ecg_window_cut(beat, d, s->config.lead, qrs.r_sample, beat->points, points);
-    ecg_window_level(points, beat->points);
-    done.rr_level = ecg_features_take(features_of(s), points, rr,
-                                      s->config.form == ECG_FORM_BEAT ? window : shape, done.features);
-    if (s->config.form != ECG_FORM_BEAT)
-        ecg_window_cut(grid, d, s->config.lead, qrs.r_sample, filled, window);
-    if (s->config.form == ECG_FORM_CYCLE) ecg_form_cycle(window, filled, grid->points);
-    if (s->config.form == ECG_FORM_STRIP)
-        ecg_form_strip(window, filled, features_of(s)->unit, features_of(s)->orientation);
-    s->last_r = qrs.r_sample;
-    complete_past(s, rr);
-    if (s->config.lookahead) {
-        s->held = done;
-        s->held_full = 1;
+/* Cuts the next part of a stage's `points`; returns 1 when all are cut. */
+static int cut_part(ecg_stream *s, const ecg_window *grid, int32_t points, float *to) {
+    int32_t end = s->cut + ecg_window_part(grid);
+    if (end > points) end = points;
+    ecg_window_cut(grid, detector_of(s), s->config.lead, s->held.beat.r_sample, s->cut, end, to);
+    s->cut = end;
+    return end == points;
+}
+
+static void complete_held(ecg_stream *s, outlet *out) {
+    if (s->config.lookahead) s->stage = STAGE_HELD;
+    else release_held(s, out);
+}
+
+/* What one sample adds to the held beat. */
+static void make_part(ecg_stream *s, outlet *out) {
+    float *held = floats_of(s, s->at.held_at);
+    s->due = detector_of(s)->count + 1;
+    if (s->stage == STAGE_BEAT) {
+        const ecg_window *grid = grid_of(s, s->at.beat_at);
+        const double rr = interval_to(s, s->held.beat.r_sample);
+        float *points = floats_of(s, s->at.points_at), *window = floats_of(s, s->at.shape_at);
+        if (!cut_part(s, grid, grid->points, points)) return;
+        if (s->config.form == ECG_FORM_BEAT) window = s->config.lookahead ? held : next_window(s, out);
+        ecg_window_level(points, grid->points);
+        s->held.rr_level = ecg_features_take(features_of(s), points, rr, window, s->held.features);
+        s->last_r = s->held.beat.r_sample;
+        complete_past(s, rr);
+        if (s->config.form == ECG_FORM_BEAT) {
+            complete_held(s, out);
+        } else {
+            s->stage = STAGE_WINDOW;
+            s->cut = 0;
+        }
     } else {
-        put_out(s, &done, out);
+        const ecg_window *grid = grid_of(s, s->at.window_at);
+        if (!cut_part(s, grid, s->filled, held)) return;
+        if (s->config.form == ECG_FORM_CYCLE) ecg_form_cycle(held, s->filled, grid->points);
+        else ecg_form_strip(held, s->filled, features_of(s)->unit, features_of(s)->orientation);
+        complete_held(s, out);
     }
+}
+
+static int is_cutting(const ecg_stream *s) {
+    return s->stage == STAGE_BEAT || s->stage == STAGE_WINDOW;
 }
 
 /* Does what can be done at this sample; returns 1 if there was something. */
 static int settle(ecg_stream *s, outlet *out) {
     ecg_detector *d = detector_of(s);
-    if (s->held_full) {
+    const int full = s->pending_tail - s->pending_head == STREAM_PENDING;
+    if (s->stage == STAGE_HELD) {
         int64_t waited = d->count - s->held.beat.r_sample;
         if (!pending(s) && waited < s->patience) return 0;
         int64_t next = pending(s) ? s->pending[s->pending_head % STREAM_PENDING].r_sample
@@ -260,22 +308,29 @@ static int settle(ecg_stream *s, outlet *out) {
         release_held(s, out);
         return 1;
     }
-    int full = s->pending_tail - s->pending_head == STREAM_PENDING;
-    if (full || (pending(s) && d->count > s->pending[s->pending_head % STREAM_PENDING].r_sample + reach_of_first(s))) {
-        cut_first(s, out);
-        return 1;
+    if (d->count < s->due && !full) return 0;
+    if (s->stage == STAGE_NONE) {
+        if (!pending(s)) return 0;
+        if (!full && d->count <= s->pending[s->pending_head % STREAM_PENDING].r_sample + reach_of_first(s)) return 0;
+        begin_first(s);
     }
-    return 0;
+    make_part(s, out);
+    return 1;
 }
 
 /* Samples until something can be settled without another R peak; at least 1. */
 static int64_t samples_to_wait(ecg_stream *s) {
     const ecg_detector *d = detector_of(s);
-    int64_t wait = INT64_MAX;
-    if (s->held_full) wait = s->held.beat.r_sample + s->patience - d->count;
-    else if (pending(s))
-        wait = s->pending[s->pending_head % STREAM_PENDING].r_sample + reach_of_first(s) + 1 - d->count;
-    return wait < 1 ? 1 : wait;
+    int64_t until = INT64_MAX;
+    if (s->stage == STAGE_HELD) {
+        until = s->held.beat.r_sample + s->patience;
+    } else if (is_cutting(s)) {
+        until = s->due;
+    } else if (pending(s)) {
+        until = s->pending[s->pending_head % STREAM_PENDING].r_sample + reach_of_first(s) + 1;
+        if (until < s->due) until = s->due;
+    }
+    return until > d->count ? until - d->count : 1;
 }
 
 size_t ecg_stream_process(ecg_stream *s, const float *samples, size_t n, ecg_beat *beats,
@@ -300,26 +355,26 @@ size_t ecg_stream_flush(ecg_stream *s, ecg_beat *beats, float *windows, float *f
     ecg_detector *d = detector_of(s);
     outlet out = {beats, windows, features, capacity, 0};
     while (out.found < capacity) {
+        if (is_cutting(s)) { /* a window's missing end repeats the last sample */
+            make_part(s, &out);
+            continue;
+        }
         if (settle(s, &out)) continue;
         if (!pending(s)) { /* decides the next beat that the detector still has in doubt */
             size_t reported = ecg_detector_flush(d, &s->pending[s->pending_tail % STREAM_PENDING], 1);
             s->pending_tail += (uint32_t)reported;
             if (reported) continue;
         }
-        if (s->held_full) {
-            release_held(s, &out); /* the recording ends: the next RR interval stays unknown */
-        } else if (pending(s)) {
-            cut_first(s, &out); /* the window's missing end repeats the last sample */
-        } else {
-            break;
-        }
+        if (s->stage == STAGE_HELD) release_held(s, &out); /* the recording ends: the next RR interval stays unknown */
+        else if (pending(s)) begin_first(s);
+        else break;
     }
     return out.found;
 }
 
-int ecg_stream_give(ecg_stream *s, int64_t r_sample) {
+int ecg_stream_announce(ecg_stream *s, int64_t r_sample) {
 #if ECG_WITH_EXTERNAL
-    return ecg_given_announce(detector_of(s), r_sample);
+    return ecg_external_announce(detector_of(s), r_sample);
 #else
     (void)s;
     (void)r_sample;
@@ -331,9 +386,17 @@ int64_t ecg_stream_count(const ecg_stream *s) {
     return detector_of(s)->count;
 }
 
+/* Samples at which a window is cut. */
+static int64_t parts_of(const ecg_window *grid) {
+    const int32_t part = ecg_window_part(grid);
+    return (grid->points + part - 1) / part;
+}
+
 int64_t ecg_stream_delay(const ecg_stream *s) {
+    ecg_stream *state = (ecg_stream *)(uintptr_t)s;
     int64_t detected = ecg_detector_delay(detector_of(s)), cut = s->reach + 1;
-    int64_t delay = detected > cut ? detected : cut;
+    int64_t delay = (detected > cut ? detected : cut) + parts_of(grid_of(state, s->at.beat_at)) - 1;
+    if (s->config.form != ECG_FORM_BEAT) delay += parts_of(grid_of(state, s->at.window_at));
     return s->config.lookahead ? delay + s->patience : delay;
 }
 
@@ -354,14 +417,20 @@ int ecg_stream_same(ecg_stream *s, const unsigned char *saved) {
 int ecg_stream_valid(ecg_stream *s) {
     ecg_detector *d = detector_of(s);
     const ecg_beat *held = &s->held.beat;
-    const size_t held_floats = s->config.lookahead ? window_floats(&s->config) : 0;
+    const int32_t beat_points = grid_of(s, s->at.beat_at)->points;
+    const int32_t points = s->stage == STAGE_WINDOW ? s->filled : beat_points;
+    const int last = s->config.lookahead ? STAGE_HELD : s->config.form == ECG_FORM_BEAT ? STAGE_BEAT : STAGE_WINDOW;
     return ecg_detector_valid(d) && ecg_within(s->last_r, -1, d->count - 1)
            && ecg_qrs_valid(s->pending, s->pending_head, s->pending_tail, STREAM_PENDING, d->count)
-           && ecg_within(s->fluttering, 0, 1) && ecg_within(s->held_full, 0, s->config.lookahead)
-           && (!s->held_full || ecg_within(held->r_sample, 0, d->count - 1)) && isfinite(held->strength)
+           && ecg_within(s->fluttering, 0, 1) && ecg_within(s->stage, STAGE_NONE, last)
+           && !(s->stage == STAGE_WINDOW && s->config.form == ECG_FORM_BEAT)
+           && ecg_within(s->filled, 0, s->config.before + s->config.after)
+           && (!is_cutting(s) || ecg_within(s->cut, 0, points - 1)) && ecg_within(s->due, 0, d->count + 1)
+           && (s->stage == STAGE_NONE || ecg_within(held->r_sample, 0, d->count - 1)) && isfinite(held->strength)
+           && ecg_all_finite(floats_of(s, s->at.points_at), (size_t)beat_points)
            && isfinite(s->held.rr_level) && ecg_all_finite(s->held.features, ECG_FEATURES)
            && ecg_within(s->put, 0, ECG_COUNT_MAX) && isfinite(s->rr_level)
-           && ecg_all_finite(floats_of(s, s->at.held_at), held_floats)
+           && ecg_all_finite(floats_of(s, s->at.held_at), held_bytes(&s->config) / sizeof(float))
            && ecg_all_finite(floats_of(s, s->at.past_at), (size_t)s->config.history * ECG_FEATURES)
            && ecg_features_valid(features_of(s));
 }

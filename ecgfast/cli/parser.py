@@ -1,0 +1,96 @@
+"""The parser of the command line: help that wraps, suggestions, completion by the shell."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Container, Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from ..extras import need
+
+__all__ = ["HelpFormatter", "Parser", "complete"]
+
+# What the shell's completion says of itself, and of the line so far.
+_COMPLETING, _LINE = "_ARGCOMPLETE", "COMP_LINE"
+
+_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Wraps paragraphs of descriptions; those with indented lines stay as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = text.strip("\n").split("\n\n")
+        return "\n\n".join(
+            super(HelpFormatter, self)._fill_text(paragraph, width, indent)
+            if re.search(r"^ ", paragraph, re.MULTILINE)
+            else argparse.HelpFormatter._fill_text(self, paragraph, width, indent)
+            for paragraph in paragraphs
+        )
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors name what was probably meant."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as `ArgumentParser` does; options that are not known are errors here."""
+        found, rest = super().parse_known_args(args, namespace)
+        # A command's own parser knows its options; the one above it would only say that none fits.
+        unknown = [text for text in rest if text.startswith("-") and text != "--"]
+        if unknown and self._subparsers is None:
+            self.error(f"unrecognized arguments: {' '.join(rest)}{self._options_like(unknown)}")
+        return found, rest
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the error, and end with status 2."""
+        choice = _CHOICE.search(message)
+        if choice:
+            names = [name.strip(" '") for name in choice[2].split(",")]
+            message += _meant([choice[1]], names)
+        super().error(message)
+
+    def _options_like(self, unknown: Sequence[str]) -> str:
+        names = [name for name in self._option_string_actions if name.startswith("--")]
+        return _meant([text.partition("=")[0] for text in unknown], names)
+
+
+def _meant(given: Iterable[str], names: Sequence[str]) -> str:
+    """Say what is most like what was given, if anything is."""
+    like = [match for text in given for match in get_close_matches(text, names, n=1)]
+    return f"; did you mean {' and '.join(dict.fromkeys(like))}?" if like else ""
+
+
+def complete(parser: Parser, commands: Container[str], configure: Callable[[str], object]) -> bool:
+    """Answer the shell's completion, if that is what the command was started for.
+
+    Parameters
+    ----------
+    parser : Parser
+    commands : container of str
+        Names of the commands.
+    configure : callable
+        Adds the arguments of a command to the parser.
+
+    Returns
+    -------
+    bool
+        False in every other case.
+
+    Raises
+    ------
+    MissingExtraError
+        If argcomplete is not installed: ``pip install 'ecgfast[completion]'``.
+    """
+    if _COMPLETING not in os.environ:
+        return False
+    argcomplete = need("argcomplete", "Completion by the shell", "completion")
+    words = os.environ.get(_LINE, "").split()[1:]
+    # Only the command on the line is imported: a key press must not wait for the others.
+    named = next((word for word in words if word in commands), None)
+    if named is not None:
+        configure(named)
+    argcomplete.autocomplete(parser, always_complete_options="long")
+    return True

@@ -1,0 +1,87 @@
+"""The parser of the command line: suggestions, help that wraps, completion by the shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ecgfast.cli import COMMANDS, main
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["detct", "x"], "did you mean detect?"),
+        (["clasify"], "did you mean classify?"),
+        (["detect", "x", "--metod", "neural"], "arguments: --metod neural; did you mean --method?"),
+        (["detect", "x", "--outptu=a.csv"], "did you mean --output?"),
+        (["classify", "x", "--lead", "1", "--stirct"], "did you mean --strict?"),
+        (["detect", "x", "--method", "neurl"], "did you mean neural?"),
+        (["stream", "-", "--pace", "fats"], "did you mean fast?"),
+    ],
+)
+def test_typing_errors_get_a_suggestion(
+    args: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(args) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.rstrip().endswith(told)
+
+
+def test_what_is_like_nothing_gets_none(capsys: pytest.CaptureFixture[str]) -> None:
+    for args in (["xyzzy"], ["detect", "x", "--xyzzy"], ["detect", "x", "-q"]):
+        assert main(args) == 2
+        assert "did you mean" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_wraps(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    assert main([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def completed(line: str, tmp_path: Path) -> list[str]:
+    """What the shell is offered for a line."""
+    out = tmp_path / "offered"
+    environment = {
+        **os.environ,
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_SUPPRESS_SPACE": "1",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(out),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "COMP_TYPE": "9",
+    }
+    subprocess.run(
+        [sys.executable, "-m", "ecgfast"], env=environment, cwd=tmp_path, check=True, timeout=60
+    )
+    return out.read_text().split("\n") if out.exists() else []
+
+
+def test_the_shell_completes(tmp_path: Path) -> None:
+    pytest.importorskip("argcomplete")
+    assert {"detect", "demo"} <= {word.strip() for word in completed("ecgfast de", tmp_path)}
+    assert [w.strip() for w in completed("ecgfast detect --met", tmp_path)] == ["--method"]
+    offered = [w.strip() for w in completed("ecgfast classify x --method ", tmp_path)]
+    assert offered == ["adaptive", "neural", "pan-tompkins"]
+    (tmp_path / "night.csv").touch()
+    assert [w.strip() for w in completed("ecgfast detect nig", tmp_path)] == ["night.csv"]
+
+
+def test_completion_names_its_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_ARGCOMPLETE", "1")
+    monkeypatch.setitem(sys.modules, "argcomplete", None)
+    assert main([]) == 1
+    assert "ecgfast[completion]" in capsys.readouterr().err
