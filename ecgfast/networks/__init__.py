@@ -24,8 +24,8 @@ def build(name: str, **options: Any) -> Any:
 
     Parameters
     ----------
-    name : {"dual_branch", "custom_cnn", "cnn_bilstm", "td_cnn_lstm"}
-        Architecture; `ecgfast.networks.architectures` describes each and its options.
+    name : str
+        One of `ARCHITECTURES`; `ecgfast.networks.architectures` describes each and its options.
     **options
         Sizes, head and so on, by keyword; each has a default.
 
