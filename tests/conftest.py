@@ -27,8 +27,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return LoadFileScheduling(config, log)
 
 
-@pytest.fixture(scope="session")
-def data_root() -> Path:
+def real_recordings() -> Path:
     """Folder of the real recordings (mitdb/, svdb/, ...); skips where ECGFAST_DATA names none."""
     root = os.environ.get("ECGFAST_DATA", "")
     if not root or not Path(root).is_dir():
@@ -37,7 +36,13 @@ def data_root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def record_path(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+def data_root() -> Path:
+    """As `real_recordings`."""
+    return real_recordings()
+
+
+@pytest.fixture(scope="session")
+def record_path() -> Callable[[str], Path]:
     """Path of a real record, such as ``record_path("mitdb/208")``; skips where it is missing.
 
     ``excerpts/mitdb/208`` is a minute of it that comes with the tests.
@@ -46,7 +51,7 @@ def record_path(request: pytest.FixtureRequest) -> Callable[[str], Path]:
     def find(name: str) -> Path:
         if name.startswith("excerpts/"):
             return Path(__file__).parent / name
-        path = request.getfixturevalue("data_root") / name
+        path = real_recordings() / name
         if not path.with_name(f"{path.name}.hea").is_file():
             pytest.skip(f"{name} is not in ECGFAST_DATA")
         return path
