@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import ecgfast
 
 RECORDINGS = Path(__file__).parent / "recordings"
 
@@ -75,6 +78,41 @@ def test_what_is_declared_is_what_this_test_lets_pass() -> None:
     assert names == {"numpy", "tabulate", "tqdm", "ai-edge-litert", "tflite-runtime"}
 
 
+# What else is imported than what a module has `need` import first, and where.
+ELSEWHERE = {
+    "networks": {"keras"},
+    "training/fitting/fit.py": {"keras"},
+    "training/qrs": {"keras"},
+    "training/export/_convert.py": {"keras", "tensorflow"},  # run by export, which has checked
+    "training/datasets/physionet.py": {"requests"},  # comes with pooch
+}
+
+
+def test_every_other_library_is_imported_through_need() -> None:
+    home = Path(ecgfast.__file__).parent
+    for path in sorted(home.rglob("*.py")):
+        place = path.relative_to(home).as_posix()
+        text = path.read_text("utf-8")
+        needed = re.findall(r'need\(\s*f?"(\w+)', text)
+        allowed = {*sys.stdlib_module_names, *BASE, *needed}
+        for where, names in ELSEWHERE.items():
+            allowed |= names if f"{place}/".startswith(f"{where}/") else set()
+        assert imported(ast.parse(text)) <= allowed, f"{place}: import it through ecgfast.extras"
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Top-level names of what is imported anywhere, but for types."""
+    found = set()
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(str(node.module).partition(".")[0])
+        elif not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+            found |= imported(node)
+    return found
+
+
 def test_records_are_read_labelled_streamed_and_scored(tmp_path: Path) -> None:
     files = {  # WFDB, EDF+D, CSV, ISHNE, NumPy
         "vl": "vl.hea",
@@ -129,6 +167,7 @@ def test_what_is_missing_is_named_with_the_extra_that_brings_it(tmp_path: Path) 
         ("stream", "serial:/dev/ttyUSB9", "--fs", "250"): "serial",
         ("evaluate", "--detector", scored, "--html", "page.html"): "report",
         ("evaluate", "beats", "--data", scored, "--work", "work"): "train",
+        ("report", RECORDINGS / "ishne.ecg", "--output", "page.html"): "report",
         ("prepare", "--data", scored, "--download", "mitdb"): "download",
         ("train", "beats", "--data", scored): "train",
         ("crossval", "beats", "--data", scored): "train",

@@ -6,7 +6,6 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from ..runtime.decision import REJECTED
@@ -155,7 +154,7 @@ def progress(
     bar : bool
         False for none.
     """
-    if not bar or not sys.stderr.isatty() or find_spec("tqdm") is None:
+    if not bar or not sys.stderr.isatty():
         yield from items
         return
     from tqdm import tqdm

@@ -17,7 +17,7 @@ from ..records.record import check_fs
 from ..records.writers import BeatLike
 from .summary import CLASS_NAMES, clock, is_doubtful
 
-__all__ = ["CLASS_COLOURS", "Entry", "Mark", "Row", "Strip", "lay_out"]
+__all__ = ["CLASS_COLOURS", "Entry", "Mark", "Row", "Strip", "baseline", "lay_out"]
 
 #: Colours of Okabe and Ito (2008), which colour-blind readers tell apart; the letters tell it too.
 CLASS_COLOURS = {"N": "#56616b", "S": "#0072b2", "V": "#c84a00", "F": "#00805c", "Q": "#a8518a"}
@@ -106,6 +106,8 @@ class Strip:
         Lower and upper end of a trace, from its row's middle.
     gain : float
         mm/mV.
+    per_mm : float
+        Samples in a millimetre of width.
     rows : list of Row
     legend : list of Entry
     """
@@ -115,6 +117,7 @@ class Strip:
     low: float
     high: float
     gain: float
+    per_mm: float
     rows: list[Row]
     legend: list[Entry]
 
@@ -158,13 +161,22 @@ def lay_out(
     rows, shown = [], []
     for i, (a, b) in enumerate(spans):
         part = values[a:b]
-        y = np.clip((part - _middle(part)) * gain, low, high)
+        y = np.clip((part - baseline(part)) * gain, low, high)
         own = [beat for beat in beats if a <= beat.sample < b]
         base = (len(spans) - 1 - i) * height - low
         x = np.arange(len(part)) / rate * SPEED
         rows.append(Row(base, x, y, clock(a / rate), _marks(own, x, y, a, row * SPEED)))
         shown += own
-    return Strip(row * SPEED, height * len(spans), low, high, gain, rows, _legend(shown))
+    return Strip(
+        width=row * SPEED,
+        height=height * len(spans),
+        low=low,
+        high=high,
+        gain=gain,
+        per_mm=rate / SPEED,
+        rows=rows,
+        legend=_legend(shown),
+    )
 
 
 def _marks(
@@ -219,7 +231,7 @@ def _colour(label: str) -> str:
 
 def _scale(rows: list[npt.NDArray[np.float64]]) -> tuple[float, float, float]:
     """Gain in mm/mV, and the lowest and highest millimetre of a row, in whole boxes."""
-    centred = [part - _middle(part) for part in rows]
+    centred = [part - baseline(part) for part in rows]
     whole = np.concatenate(centred)
     whole = whole[np.isfinite(whole)]
     if not len(whole):
@@ -234,6 +246,7 @@ def _scale(rows: list[npt.NDArray[np.float64]]) -> tuple[float, float, float]:
     return gain, max(float(low), -_HIGHEST), min(float(high), _HIGHEST)
 
 
-def _middle(part: npt.NDArray[np.float64]) -> float:
+def baseline(part: npt.NDArray[np.float64]) -> float:
+    """Level that a trace is drawn around: the median, 0 where nothing is known."""
     finite = part[np.isfinite(part)]
     return float(np.median(finite)) if len(finite) else 0.0

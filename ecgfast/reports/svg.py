@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
-from .strip import CLASS_COLOURS
+from .paper import CLASS_COLOURS, baseline
 
 __all__ = [
     "MINUTE_SPEED",
@@ -43,7 +43,7 @@ _GAINS = (20.0, 10.0, 5.0, 2.5, 1.25)  # mm/mV
 _USUAL_GAIN = 10.0
 _TALLEST = 25.0  # mm of one lead's trace
 _LANE = 7.5  # mm above the traces, for beat labels and RR intervals
-_UNIT = 20  # steps in a millimetre of a path's whole numbers
+UNIT = 20  # steps in a millimetre of the whole numbers of a `trace`
 _BUCKET = 0.2  # mm of which a trace keeps the lowest and the highest sample
 
 
@@ -108,9 +108,9 @@ def trace(values: FloatArray, per_mm: float) -> str:
         base = np.arange(count) * size
         index = np.stack((base + np.minimum(low, high), base + np.maximum(low, high)), 1).ravel()
     kept = values[index]
-    x = np.rint(index / per_mm * _UNIT).astype(np.int64)
+    x = np.rint(index / per_mm * UNIT).astype(np.int64)
     finite = np.isfinite(kept)
-    y = np.rint(-np.where(finite, kept, 0.0) * _UNIT).astype(np.int64)
+    y = np.rint(-np.where(finite, kept, 0.0) * UNIT).astype(np.int64)
     parts = []
     edges = np.flatnonzero(np.diff(np.concatenate(([0], finite.astype(np.int8), [0]))))
     for a, b in edges.reshape(-1, 2).tolist():
@@ -118,11 +118,6 @@ def trace(values: FloatArray, per_mm: float) -> str:
         moves = " ".join(f"{dx}{dy}" if dy < 0 else f"{dx} {dy}" for dx, dy in steps)
         parts.append(f"M{x[a]} {y[a]}l{moves}" if moves else f"M{x[a]} {y[a]}h1")
     return "".join(parts)
-
-
-def _middle(part: FloatArray) -> float:
-    finite = part[np.isfinite(part)]
-    return float(np.median(finite)) if len(finite) else 0.0
 
 
 def _gain(leads: Sequence[FloatArray]) -> tuple[float, list[tuple[float, float]]]:
@@ -186,7 +181,7 @@ def strip(
         The picture, and its mm/mV.
     """
     columns = [signal[:, i].astype(np.float64) for i in range(signal.shape[1])]
-    columns = [column - _middle(column) for column in columns]
+    columns = [column - baseline(column) for column in columns]
     gain, reaches = _gain(columns)
     places, height = [], _LANE
     for low, high in reaches:
@@ -202,8 +197,8 @@ def strip(
     for name, column, (base, low, high) in zip(leads, columns, places, strict=True):
         curve = trace(np.clip(column * gain, low, high), fs / _SPEED)
         parts.append(
-            f'<g transform="translate(0 {base:g}) scale({1 / _UNIT:g})">'
-            + _path(curve, INK, 0.28 * _UNIT, ' stroke-linejoin="round"')
+            f'<g transform="translate(0 {base:g}) scale({1 / UNIT:g})">'
+            + _path(curve, INK, 0.28 * UNIT, ' stroke-linejoin="round"')
             + "</g>"
         )
         parts.append(_text(1, base - high + 1.6, name, size=2.8, fill=INK, weight="600"))
@@ -254,7 +249,7 @@ def minute(
         SVG.
     """
     height, base = 11.0, 6.5
-    column = signal - _middle(signal)
+    column = signal - baseline(signal)
     if not gain:
         reach = np.abs(column[np.isfinite(column)])
         gain = 4.0 / max(float(np.quantile(reach, 0.998)) if len(reach) else 1.0, 1e-6)
@@ -264,8 +259,8 @@ def minute(
         parts.append(_rect(a, 0, max(b - a, 0.3), height, BLUE, 0.12))
     curve = trace(np.clip(column * gain, -4.3, 5.3), fs / MINUTE_SPEED)
     parts.append(
-        f'<g transform="translate(0 {base:g}) scale({1 / _UNIT:g})">'
-        + _path(curve, INK, 0.14 * _UNIT)
+        f'<g transform="translate(0 {base:g}) scale({1 / UNIT:g})">'
+        + _path(curve, INK, 0.14 * UNIT)
         + "</g>"
     )
     for second, name in marks:
@@ -444,8 +439,8 @@ def poincare(first: FloatArray, second: FloatArray, normal: npt.NDArray[np.bool_
     parts.append(_path(f"M{left} {top + height:g}L{left + width:g} {top}", LINE, 0.2))
     cell = width / cells
     for colour, chosen in ((ORANGE, ~normal), (BLUE, normal)):
-        pairs = [side[chosen] + 1e-6 for side in (first, second)]  # an edge belongs to the right
-        grid, _, _ = np.histogram2d(*pairs, cells, ((low, high), (low, high)))
+        x, y = (side[chosen] + 1e-6 for side in (first, second))  # an edge belongs to the right
+        grid, _, _ = np.histogram2d(x, y, cells, ((low, high), (low, high)))
         if not grid.any():
             continue
         level = np.ceil(4 * np.log1p(grid) / math.log1p(float(grid.max()))).astype(int)

@@ -26,11 +26,11 @@ from .paper import (
     Strip,
     lay_out,
 )
+from .svg import UNIT, trace
 
 __all__ = ["strip_svg"]
 
 _BOTTOM = 2.0  # margin, mm
-_FINEST = 100  # steps of the trace in a millimetre, a quarter of a pixel on the largest screens
 
 
 def strip_svg(
@@ -121,28 +121,14 @@ def _row(row: Row, strip: Strip) -> list[str]:
         for mark in row.marks
         if not mark.ordinary
     ]
-    trace = (
-        f'<path transform="translate(0 {middle:.2f}) scale({1 / _FINEST:g})" fill="none" '
-        f'stroke="{INK}" stroke-width="{0.3 * _FINEST:g}" stroke-linejoin="round" '
-        f'd="{_trace(row.x, row.y)}"/>'
+    curve = (
+        f'<path transform="translate(0 {middle:.2f}) scale({1 / UNIT:g})" fill="none" '
+        f'stroke="{INK}" stroke-width="{0.3 * UNIT:g}" stroke-linejoin="round" '
+        f'd="{trace(row.y, strip.per_mm)}"/>'
     )
     time = f'<text x="-1.5" y="{middle + 1:.2f}" text-anchor="end" fill="{QUIET}">{row.time}</text>'
     marks = [part for mark in row.marks for part in _mark(mark, middle, strip.high)]
-    return [*shades, trace, time, *marks]
-
-
-def _trace(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> str:
-    """Path in hundredths of a millimetre, each point from the one before; gaps where y is NaN."""
-    there = np.isfinite(y)
-    at = np.round(x * _FINEST).astype(np.int64)
-    up = np.round(np.where(there, -y, 0.0) * _FINEST).astype(np.int64)
-    parts: list[str] = []
-    for i in np.flatnonzero(there):
-        if i and there[i - 1]:
-            parts.append(f"{at[i] - at[i - 1]} {up[i] - up[i - 1]}")
-        else:
-            parts.append(f"M{at[i]} {up[i]}l0 0")
-    return " ".join(parts)
+    return [*shades, curve, time, *marks]
 
 
 def _mark(mark: Mark, middle: float, high: float) -> list[str]:
