@@ -113,7 +113,7 @@ def confusions(classifier: Classifier, record: Record, noisy_only: bool) -> dict
     found = {}
     for ahead in VIEWS:
         window = classifier.window
-        stream = BeatStream(record.fs, method="given", lookahead=ahead, window=window)
+        stream = BeatStream(record.fs, method="external", lookahead=ahead, window=window)
         batch = BeatBatch.concatenate([stream.process(record.signal[:, 0], sample), stream.flush()])
         given = classifier.predict_proba(batch.windows, batch.features).argmax(axis=1)
         found[ahead] = confusion_matrix(actual[counted], given[counted], len(AAMI_CLASSES))

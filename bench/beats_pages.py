@@ -304,7 +304,7 @@ def draw_mistakes(classifier: Classifier, data: Path, path: Path) -> None:
         assert marks is not None
         beat = is_beat(marks.symbol)
         actual = [AAMI_OF_SYMBOL[s] for s in marks.symbol[beat]]
-        stream = BeatStream(record.fs, method="given", window=classifier.window)
+        stream = BeatStream(record.fs, method="external", window=classifier.window)
         batch = BeatBatch.concatenate(
             [stream.process(record.signal, marks.sample[beat]), stream.flush()]
         )

@@ -20,7 +20,7 @@ cdef extern from "ecgfast.h" nogil:
     ctypedef enum ecg_method:
         ECG_PAN_TOMPKINS
         ECG_ADAPTIVE
-        ECG_GIVEN
+        ECG_EXTERNAL
         ECG_NEURAL
 
     const char *ecg_status_text(int status)
@@ -96,7 +96,7 @@ cdef extern from "ecgfast.h" nogil:
                               float *windows, float *features, size_t capacity, size_t *found)
     size_t ecg_stream_flush(ecg_stream *stream, ecg_beat *beats, float *windows, float *features,
                             size_t capacity)
-    int ecg_stream_give(ecg_stream *stream, int64_t r_sample)
+    int ecg_stream_announce(ecg_stream *stream, int64_t r_sample)
     int64_t ecg_stream_count(const ecg_stream *stream)
     int64_t ecg_stream_delay(const ecg_stream *stream)
     const char *ecg_feature_name(int index)

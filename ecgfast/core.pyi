@@ -82,7 +82,7 @@ class BeatStream:
         fs: float,
         *,
         leads: int = 1,
-        method: Literal["neural", "adaptive", "pan-tompkins", "given"] = "adaptive",
+        method: Literal["neural", "adaptive", "pan-tompkins", "external", "given"] = "adaptive",
         max_delay: float | None = None,
         lead: int = 0,
         lookahead: int = 0,

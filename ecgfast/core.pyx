@@ -21,6 +21,7 @@ from operator import index
 
 import numpy as np
 
+from ecgfast.deprecated import warn_renamed
 from ecgfast.errors import InputError, StateError
 from ecgfast.inputs import looks_transposed, real_array, real_number, samples_of, single_precision
 from ecgfast.window import WindowSpec
@@ -46,13 +47,13 @@ cdef extern from *:
 FEATURE_NAMES = tuple(c.ecg_feature_name(i).decode() for i in range(c.ECG_FEATURES))
 FORMS = {"beat": c.ECG_FORM_BEAT, "cycle": c.ECG_FORM_CYCLE, "strip": c.ECG_FORM_STRIP}
 METHODS = {"neural": c.ECG_NEURAL, "adaptive": c.ECG_ADAPTIVE, "pan-tompkins": c.ECG_PAN_TOMPKINS}
-cdef dict _ALL_METHODS = {**METHODS, "given": c.ECG_GIVEN}
+cdef dict _ALL_METHODS = {**METHODS, "external": c.ECG_EXTERNAL}
 cdef dict _FORM_NAMES = {number: name for name, number in FORMS.items()}
 cdef dict _METHOD_NAMES = {number: name for name, number in _ALL_METHODS.items()}
 
 cdef enum:
     ROWS = 256        # beats taken from the core at a time
-    PIECES_A_SECOND = 4  # given R peaks are announced for so long at a time: 25 marks, the core holds 64
+    PIECES_A_SECOND = 4  # external R peaks are announced for so long at a time: 25 marks, the core holds 64
 
 cdef object _ndarray = np.ndarray
 cdef object _EMPTY = np.empty(0, dtype=np.int64)
@@ -211,6 +212,9 @@ cdef int _check(int status) except -1:
 
 cdef c.ecg_detector_config _detector_config(fs, leads, method, max_delay, max_rate) except *:
     cdef c.ecg_detector_config config
+    if isinstance(method, str) and method == "given":
+        warn_renamed("method='given'", "method='external'", stacklevel=2)
+        method = "external"
     if not isinstance(method, str) or method not in _ALL_METHODS:
         raise InputError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
     config.fs = real_number(fs, "fs")
@@ -523,8 +527,8 @@ cdef class QRSDetector(_Detecting):
         self.enter()
         try:
             config = _detector_config(fs, leads, method, max_delay, max_rate)
-            if config.method == c.ECG_GIVEN:
-                raise InputError("the method 'given' is for BeatStream: nothing is left to detect")
+            if config.method == c.ECG_EXTERNAL:
+                raise InputError("the method 'external' is for BeatStream: nothing is left to detect")
             block = _Block(c.ecg_detector_size(&config))
             _check(c.ecg_detector_init(<c.ecg_detector *>block.at, block.size, &config))
             self.detector, self.block = config, block
@@ -682,8 +686,8 @@ cdef class BeatStream(_Detecting):
         Sampling rate, 99.5 to 2010 Hz.
     leads : int
         Leads in each chunk; all serve the detection.
-    method : {"neural", "adaptive", "pan-tompkins", "given"}
-        How R peaks are found; with ``"given"`` they come with the samples.
+    method : {"neural", "adaptive", "pan-tompkins", "external"}
+        How R peaks are found; with ``"external"`` they come with the samples.
     max_delay : float, optional
         As for `QRSDetector`.
     lead : int
@@ -813,7 +817,7 @@ cdef class BeatStream(_Detecting):
             ECG in mV (any gain works); float32 in C order is not copied. The items of an iterable are
             numbers or chunks.
         r_peaks : array_like of int, optional
-            With the method ``"given"``: R peaks not announced so far, in samples from the stream's
+            With the method ``"external"``: R peaks not announced so far, in samples from the stream's
             start, ascending, at least 10 ms apart; those beyond this chunk wait for theirs.
 
         Returns
@@ -846,9 +850,9 @@ cdef class BeatStream(_Detecting):
         cdef size_t done = 0, found = 0, until = samples.n, leads = self.detector.leads
         cdef list parts = None
         while True:
-            if self.detector.method == c.ECG_GIVEN:
+            if self.detector.method == c.ECG_EXTERNAL:
                 until = min(samples.n, done + <size_t>(self.detector.fs / PIECES_A_SECOND))
-                self._give(c.ecg_stream_count(stream) + <int64_t>(until - done))
+                self._announce_until(c.ecg_stream_count(stream) + <int64_t>(until - done))
             with nogil:
                 done += c.ecg_stream_process(stream, samples.at + done * leads, until - done,
                                              self.beats, &windows[0, 0, 0], &features[0, 0, 0], ROWS,
@@ -900,9 +904,9 @@ cdef class BeatStream(_Detecting):
         return BeatBatch.concatenate(parts)
 
     cdef _announce(self, r_peaks):
-        if self.detector.method != c.ECG_GIVEN:
+        if self.detector.method != c.ECG_EXTERNAL:
             method = _METHOD_NAMES[self.detector.method]
-            raise InputError(f"r_peaks go with the method 'given', not with {method!r}")
+            raise InputError(f"r_peaks go with the method 'external', not with {method!r}")
         marks = np.asarray(r_peaks)
         if marks.ndim != 1 or (marks.size and marks.dtype.kind not in "iu"):
             raise InputError("r_peaks must be integers in one dimension")
@@ -917,12 +921,12 @@ cdef class BeatStream(_Detecting):
             raise InputError(f"R peak at sample {at} is not at least 10 ms after the one before it")
         self.marks, self.next_mark = waiting, 0
 
-    cdef _give(self, int64_t before):
+    cdef _announce_until(self, int64_t before):
         cdef const int64_t[::1] marks = self.marks
         cdef size_t n = len(self.marks)
         while self.next_mark < n and marks[self.next_mark] < before:
-            self.next_mark += 1  # also where it is refused: the error is told once
-            if c.ecg_stream_give(<c.ecg_stream *>self.block.at, marks[self.next_mark - 1]) != c.ECG_OK:
+            self.next_mark += 1  # also where it is refused: the error is raised once
+            if c.ecg_stream_announce(<c.ecg_stream *>self.block.at, marks[self.next_mark - 1]) != c.ECG_OK:
                 raise InputError(f"R peak at sample {marks[self.next_mark - 1]} comes too late: "
                                  f"{c.ecg_stream_count(<c.ecg_stream *>self.block.at)} samples have been "
                                  "processed")

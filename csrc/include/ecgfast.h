@@ -73,7 +73,7 @@ typedef enum ecg_status {
     ECG_ERROR_WINDOW = -6,      /* beat window empty, too long or on an impossible grid */
     ECG_ERROR_MEMORY = -7,      /* block too small or not aligned to ECG_ALIGNMENT */
     ECG_ERROR_SNAPSHOT = -8,    /* bytes are no snapshot of such a state, or damaged */
-    ECG_ERROR_ORDER = -9,       /* an R peak given out of order or too far back */
+    ECG_ERROR_ORDER = -9,       /* an R peak announced out of order or too far back */
     ECG_ERROR_CONFIG = -10,     /* a snapshot of a state with another configuration */
     ECG_ERROR_RATE = -11,       /* max_rate outside ECG_RATE_MAX..ECG_RATE_MAX_ANIMALS or not finite */
     ECG_ERROR_KEEP = -12        /* keep negative, beyond ECG_KEEP_MAX_S or not finite */
@@ -112,7 +112,7 @@ void ecg_bandpass_process(ecg_bandpass *filter, const float *in, float *out, siz
 typedef enum ecg_method {
     ECG_PAN_TOMPKINS = 0,       /* Pan and Tompkins, 1985, streaming */
     ECG_ADAPTIVE = 1,           /* doubtful candidates wait for context */
-    ECG_GIVEN = 2,              /* R peaks come from the caller (reference annotations) */
+    ECG_EXTERNAL = 2,           /* R peaks come from the caller (reference annotations) */
     ECG_NEURAL = 3              /* a small network scores, context decides */
 } ecg_method;
 
@@ -219,10 +219,10 @@ size_t ecg_stream_process(ecg_stream *stream, const float *samples, size_t n,
                           size_t capacity, size_t *found);
 size_t ecg_stream_flush(ecg_stream *stream, ecg_beat *beats, float *windows, float *features,
                         size_t capacity);
-/* ECG_GIVEN only: announces an R peak, in order, before the samples around it have been processed,
+/* ECG_EXTERNAL only: announces an R peak, in order, before the samples around it have been processed,
  * at most 64 ahead (ECG_ERROR_ORDER otherwise). The refinement on the ECG that moves a detected peak
  * moves this one. One beyond the end of the signal gives no beat. */
-int ecg_stream_give(ecg_stream *stream, int64_t r_sample);
+int ecg_stream_announce(ecg_stream *stream, int64_t r_sample);
 int64_t ecg_stream_count(const ecg_stream *stream);
 /* Samples from an R peak to its complete window at most; the first ones may take longer, as above, and beats that are
  * reported together come out at one sample each. */

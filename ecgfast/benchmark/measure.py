@@ -203,7 +203,7 @@ def stages(signal: Signal, effort: Effort, tell: Tell) -> dict[str, Any]:
         return lambda a, b: detector.process(values[a:b])
 
     def windowed() -> Callable[[int, int], object]:
-        stream = BeatStream(fs, leads=leads, method="given")
+        stream = BeatStream(fs, leads=leads, method="external")
         peaks = signal.beats.r_sample
         places = peaks.tolist()
 

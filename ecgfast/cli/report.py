@@ -299,7 +299,7 @@ def _run_several(
             notice(f"ecgfast: {line}" if name in line else f"ecgfast: {name}: {line}")
             continue
         seconds += page.figures["duration"]
-        rows.append({"record": name, "file": files[i].name, **page.figures})
+        rows.append({**page.figures, "record": name, "file": files[i].name})
     _write_index(index, rows, args.title)
     guard.report()
     failed = sum("error" in row for row in rows)

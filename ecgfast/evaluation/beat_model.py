@@ -192,7 +192,7 @@ def _cut(
             record.fs,
             leads=record.signal.shape[1],
             lead=lead,
-            method="adaptive" if given is None else "given",
+            method="adaptive" if given is None else "external",
             lookahead=lookahead,
             window=classifier.window,
         )

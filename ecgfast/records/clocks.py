@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -24,12 +24,14 @@ Floats = npt.NDArray[np.float64]
 _LOWEST, _HIGHEST = 25.0, 5_000.0
 
 # Seconds of a gap that is filled with missing samples: a longer one parts two recordings.
-__LONGEST_GAP_S = 86_400.0
+_LONGEST_GAP_S = 86_400.0
 
 # Stamps of an even clock that are looked at one by one; stamps packed at a time, and by what they
 # are multiplied to be whole numbers.
 _LONG = 4096
 _BLOCK = 1 << 17
+# Of a longer one, unusual steps that are looked at, and stamps around each.
+_MOST_ODD, _NEAR = 4096, 256
 _SCALES = (1.0, 1e3, 1e6, 1e1, 1e2, 1e4, 1e5, 1e7, 1e8, 1e9)
 
 # What clocks wrap at, in their own counts; a time of day wraps at midnight.
@@ -217,6 +219,9 @@ def read_clock(
         even = _even(stamps)
         if even is not None:
             return _of_even(*even, count, label)
+        picked = _picked(stamps.blocks, len(stamps))
+        if picked is not None:
+            return _told(*picked, 1.0, len(stamps), None, count, name, label, [])
         t = stamps.part(0, len(stamps))
     else:
         t = np.array(stamps, np.float64)
@@ -242,24 +247,42 @@ def read_clock(
                 "column and give the rate, such as fs=250"
             )
         t = np.maximum.accumulate(t)  # a little jitter
-    span = float(t[-1] - t[0])
-    if not span > 0:
-        return None, None, ""
     if count is None and np.all(np.diff(t) == 1):
         return None, None, ""  # it counts samples
-    count, unit = _count(t, count, label, notes)
-    start = start_of(float(t[0]) * count)
-    t = (t - t[0]) * count
-    if not 0 < t[-1] < math.inf:
+    picked = _picked(lambda: (t[i : i + _BLOCK] for i in range(0, len(t), _BLOCK)), len(t))
+    n, u = picked or _stamps(t)
+    # Samples of a packet, whose stamps are the same.
+    packet = 1.0 if picked else len(t) / len(u)
+    return _told(n, u, packet, len(t), keep, count, name, label, notes)
+
+
+def _told(
+    n: Floats,
+    u: Floats,
+    packet: float,
+    rows: int,
+    keep: npt.NDArray[np.bool_] | None,
+    count: float | None,
+    name: str,
+    label: str,
+    notes: list[str],
+) -> tuple[Clock | None, datetime | None, str]:
+    """Return what `read_clock` does of the stamps `u` of the rows `n`, `packet` samples each."""
+    if len(u) < 2 or not float(u[-1] - u[0]) > 0:
         return None, None, ""
-    fs, gaps = _rate_and_gaps(t, name, label)
+    count, unit = _count(n, u, count, label, notes)
+    start = start_of(float(u[0]) * count)
+    u = (u - u[0]) * count
+    if not 0 < u[-1] < math.inf:
+        return None, None, ""
+    fs, gaps = _rate_and_gaps(n, u, packet, rows, name, label)
     spans = [(0, 0)]
     for row, missing in gaps:
         spans.append((row, row + missing + spans[-1][1] - spans[-1][0]))
     lost = spans[-1][1] - spans[-1][0]
     if lost:
         longest = max(missing for _, missing in gaps) / fs
-        if longest > __LONGEST_GAP_S:
+        if longest > _LONGEST_GAP_S:
             raise RecordError(
                 f"{name}: has a gap of {longest / 3600:.1f} hours before sample "
                 f"{max(gaps, key=lambda g: g[1])[0] + 1}; split the file there"
@@ -268,15 +291,17 @@ def read_clock(
             f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {lost / fs:.2f} s in all filled "
             "with missing samples"
         )
-    return Clock(fs, len(t) + lost, keep, spans, tuple(notes)), start, unit
+    return Clock(fs, rows + lost, keep, spans, tuple(notes)), start, unit
 
 
-def _count(t: Floats, count: float | None, label: str, notes: list[str]) -> tuple[float, str]:
+def _count(
+    n: Floats, u: Floats, count: float | None, label: str, notes: list[str]
+) -> tuple[float, str]:
     """Return the seconds of a count, and the name of the unit where it had to be guessed."""
     if count is not None:
         return count, ""
     # By the usual step: gaps and packets do not bend it.
-    usual = _usual_period(t)
+    usual = _usual_period(n, u)
     fitting = [
         (c, u) for c, u in _UNITS if usual * c > 0 and _LOWEST <= 1 / (usual * c) <= _HIGHEST
     ]
@@ -323,11 +348,46 @@ def _of_even(
     notes: list[str] = []
     if count is None and np.all(np.diff(first) == 1) and np.all(np.diff(chosen) == every):
         return None, None, ""  # it counts samples
-    count, unit = _count(first, count, label, notes)
+    count, unit = _count(*_stamps(first), count, label, notes)
     fs = _rate(np.arange(0, n, every).astype(np.float64), (chosen - chosen[0]) * count)
     if not fs < math.inf:
         return None, None, ""
     return Clock(fs, n, None, [(0, 0)], tuple(notes)), start_of(float(first[0]) * count), unit
+
+
+def _picked(blocks: Callable[[], Iterable[Floats]], total: int) -> tuple[Floats, Floats] | None:
+    """Return rows and stamps that tell the rate and the gaps as all of a long recording do.
+
+    They are those around each step that is not usual, and every so-manieth. None if the recording
+    is short, stamps do not climb throughout, or too many steps are unusual.
+    """
+    if total <= 2 * _BLOCK:
+        return None
+    usual, at, last, found = math.nan, 0, math.nan, 0
+    odd: list[npt.NDArray[np.int64]] = []
+    for block in blocks():
+        steps = np.diff(block)
+        if at:
+            steps = np.concatenate([[block[0] - last], steps])
+        elif len(steps):
+            usual = float(np.median(steps))
+        if not (float(steps.min(initial=math.inf)) > 0 and float(steps.max(initial=0)) < math.inf):
+            return None
+        where = np.flatnonzero((steps <= 0.2 * usual) | (steps >= 1.8 * usual))
+        odd.append(where + (at if at else 1))
+        found += len(where)
+        if found > _MOST_ODD:
+            return None
+        at, last = at + len(block), float(block[-1])
+    near = np.concatenate(odd)[:, np.newaxis] + np.arange(-_NEAR, _NEAR)
+    even = np.arange(0, total, total // 65_536 + 1)
+    rows = np.unique(np.concatenate([even, near.reshape(-1).clip(0, total - 1), [total - 1]]))
+    stamps, at = np.empty(len(rows)), 0
+    for block in blocks():
+        a, b = np.searchsorted(rows, [at, at + len(block)])
+        stamps[a:b] = block[rows[a:b] - at]
+        at += len(block)
+    return rows.astype(np.float64), stamps
 
 
 def _unwrap(t: Floats, count: float | None) -> None:
@@ -382,9 +442,8 @@ def _first_of_repeated(
     return None if keep.all() else keep
 
 
-def _usual_period(t: Floats) -> float:
+def _usual_period(n: Floats, u: Floats) -> float:
     """Return the counts from sample to sample, without gaps."""
-    n, u = _stamps(t)
     return _slope(n, u, max(1, min(len(u) // 4, 50)))
 
 
@@ -400,20 +459,17 @@ def _slope(n: Floats, u: Floats, lag: int) -> float:
     return float(np.median((u[lag:] - u[:-lag]) / (n[lag:] - n[:-lag])))
 
 
-def _rate_and_gaps(t: Floats, name: str, label: str) -> tuple[float, list[tuple[int, int]]]:
+def _rate_and_gaps(
+    n: Floats, u: Floats, packet: float, rows: int, name: str, label: str
+) -> tuple[float, list[tuple[int, int]]]:
     """Return the sampling rate, and the rows before which so many samples are missing."""
-    even = float(t[-1]) / (len(t) - 1)
-    steps = np.diff(t)
-    if steps.min() > 0.2 * even and steps.max() < 1.8 * even and len(t) > _LONG:
-        # Even steps throughout, as in most files: every thousandth stamp says as much as all.
-        del steps
-        every = len(t) // 2048
-        return _rate(np.arange(0, len(t), every).astype(np.float64), t[::every]), []
-    n, u = _stamps(t)
-    if len(u) < 2:
-        raise RecordError(f"{name}: the clock {label!r} has one time; remove the column")
-    packet = len(t) / len(u)
-    period = _slope(n, u, max(1, len(u) // 4)) if len(u) < 16 else _usual_period(t)
+    if _LONG < len(u) == rows:
+        even, steps = float(u[-1]) / (rows - 1), np.diff(u)
+        if steps.min() > 0.2 * even and steps.max() < 1.8 * even:
+            # Even steps throughout, as in most files: every thousandth stamp says as much as all.
+            every = rows // 2048
+            return _rate(n[::every], u[::every]), []
+    period = _slope(n, u, max(1, len(u) // 4)) if len(u) < 16 else _usual_period(n, u)
     lag = max(1, min(len(u) // 4, round(2.0 / (period * packet))))
     period = _slope(n, u, lag)
     if not 0 < period < math.inf or not math.isfinite(1 / period):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,8 +102,19 @@ class Analysis:
         return int((~self.flutter).sum())
 
     def of(self, *kinds: EventKind) -> list[Event]:
-        """Return the events of these kinds."""
-        return [event for event in self.events if event.kind in kinds]
+        """Return the events of these kinds, in the order of their start."""
+        if len(kinds) == 1:
+            return self._by_kind.get(kinds[0], [])
+        found = [event for kind in kinds for event in self._by_kind.get(kind, ())]
+        return sorted(found, key=lambda event: (event.start, event.end))
+
+    @cached_property
+    def _by_kind(self) -> dict[EventKind, list[Event]]:
+        """The events by kind: a day has some ten thousand."""
+        kinds: dict[EventKind, list[Event]] = {}
+        for event in self.events:
+            kinds.setdefault(event.kind, []).append(event)
+        return kinds
 
     def seconds(self, *kinds: EventKind) -> float:
         """Return how long events of these kinds last together, overlaps counted once."""

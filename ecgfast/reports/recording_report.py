@@ -266,9 +266,10 @@ def index_page(rows: Sequence[Mapping[str, Any]], *, title: str) -> str:
                 ],
             }
         )
-    heads = ["length", "beats", *(name.lower() for name in _INDEX_TILES[:3]), *_INDEX_TILES[3:]]
-    body = render("index.html", rows=listed, heads=[*heads, "not readable"])
-    return page(title, body, style=_style())
+    names = [name if name[1] in " F" else name[0].lower() + name[1:] for name in _INDEX_TILES]
+    heads = ["length", "beats", *names, "not readable"]
+    body = render("index.html", rows=listed, heads=heads)
+    return page(title, body, style=_style() + "body { max-width: 72rem; }")
 
 
 def write_report(path: str | os.PathLike[str], html: str) -> None:

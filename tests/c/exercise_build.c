@@ -38,7 +38,7 @@ static void check_refusals(void) {
     static const double bad[] = {-1.0, ECG_KEEP_MAX_S + 1.0, (double)NAN, (double)INFINITY};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         config.keep = bad[i];
-        config.method = ECG_WITH_PAN_TOMPKINS ? ECG_PAN_TOMPKINS : ECG_WITH_ADAPTIVE ? ECG_ADAPTIVE : ECG_GIVEN;
+        config.method = ECG_WITH_PAN_TOMPKINS ? ECG_PAN_TOMPKINS : ECG_WITH_ADAPTIVE ? ECG_ADAPTIVE : ECG_EXTERNAL;
         check(ecg_detector_check(&config) == ECG_ERROR_KEEP, "a bad keep is refused as such");
     }
     char version[32];
@@ -67,8 +67,8 @@ static void check_method(int method, int present, size_t detector_most, size_t s
     for (long n = 0; n < (long)FS * SECONDS; n++) {
         const float sample = sample_at(n);
         const long ahead = n + FS / 2; /* what a caller who knows the beats would announce */
-        if (method == ECG_GIVEN && ahead % (FS * 4 / 5) == 75)
-            check(ecg_stream_give(stream, ahead) == ECG_OK, "R peaks are taken");
+        if (method == ECG_EXTERNAL && ahead % (FS * 4 / 5) == 75)
+            check(ecg_stream_announce(stream, ahead) == ECG_OK, "R peaks are taken");
         size_t found;
         check(ecg_stream_process(stream, &sample, 1, beats, windows, features, 2, &found) == 1, "samples are taken");
         for (size_t i = 0; i < found; i++, count++) {
@@ -86,7 +86,7 @@ int main(void) {
     check_refusals();
     check_method(ECG_PAN_TOMPKINS, ECG_WITH_PAN_TOMPKINS, 13 * 1024, 29 * 1024);
     check_method(ECG_ADAPTIVE, ECG_WITH_ADAPTIVE, 24 * 1024, 35 * 1024);
-    check_method(ECG_GIVEN, ECG_WITH_EXTERNAL, 8 * 1024, 27 * 1024);
+    check_method(ECG_EXTERNAL, ECG_WITH_EXTERNAL, 8 * 1024, 27 * 1024);
     if (!failed) printf("this build holds\n");
     return failed;
 }

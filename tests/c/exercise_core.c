@@ -256,9 +256,9 @@ static void stream(ecg_stream *s, const ecg_detector_config *config, const float
     while (from < to) {
         size_t step = chunk_max ? random_number((uint32_t)chunk_max + 1) : (size_t)config->fs;
         if (step > to - from) step = to - from;
-        if (config->method == ECG_GIVEN)
+        if (config->method == ECG_EXTERNAL)
             for (int64_t mark = (int64_t)from; mark < (int64_t)(from + step); mark++)
-                if (mark % rhythm == rhythm / 2) assert(ecg_stream_give(s, mark) == ECG_OK);
+                if (mark % rhythm == rhythm / 2) assert(ecg_stream_announce(s, mark) == ECG_OK);
         size_t taken = 0;
         do {
             taken += ecg_stream_process(s, samples + (from + taken) * (size_t)config->leads, step - taken, r->beats,
@@ -324,7 +324,7 @@ static void exercise_stream(const ecg_detector_config *config, const ecg_window_
     stream(s, config, samples, 0, n, 0, &wide, whole);
     flush(s, &wide, whole);
     check_beats(whole, n, config->fs, window->lookahead);
-    if (kind == CLEAN || config->method == ECG_GIVEN) assert(whole->count >= 24);
+    if (kind == CLEAN || config->method == ECG_EXTERNAL) assert(whole->count >= 24);
 
     /* The same in random pieces, one beat at a time, moved to another block midway. */
     assert(ecg_stream_init(s, bytes, config, window) == ECG_OK);
@@ -440,18 +440,18 @@ static void exercise_errors(void) {
     assert(ecg_detector_init((ecg_detector *)memory, own - 1, &good) == ECG_ERROR_MEMORY);
     assert(ecg_detector_init(NULL, own, &good) == ECG_ERROR_MEMORY);
     assert(ecg_stream_init((ecg_stream *)memory, bytes, &good, &window) == ECG_OK);
-    assert(ecg_stream_give((ecg_stream *)memory, 100) == ECG_ERROR_METHOD);
+    assert(ecg_stream_announce((ecg_stream *)memory, 100) == ECG_ERROR_METHOD);
 
-    good.method = ECG_GIVEN;
+    good.method = ECG_EXTERNAL;
     bytes = ecg_stream_size(&good, &window);
     ecg_stream *s = block(bytes);
     assert(ecg_stream_init(s, bytes, &good, &window) == ECG_OK);
-    assert(ecg_stream_give(s, -1) == ECG_ERROR_ORDER);
-    assert(ecg_stream_give(s, INT64_MIN) == ECG_ERROR_ORDER);
-    assert(ecg_stream_give(s, INT64_MAX) == ECG_ERROR_ORDER);
-    for (int i = 0; i < 64; i++) assert(ecg_stream_give(s, 100 * i) == ECG_OK);
-    assert(ecg_stream_give(s, 6400) == ECG_ERROR_ORDER); /* too many ahead */
-    assert(ecg_stream_give(s, 50) == ECG_ERROR_ORDER);
+    assert(ecg_stream_announce(s, -1) == ECG_ERROR_ORDER);
+    assert(ecg_stream_announce(s, INT64_MIN) == ECG_ERROR_ORDER);
+    assert(ecg_stream_announce(s, INT64_MAX) == ECG_ERROR_ORDER);
+    for (int i = 0; i < 64; i++) assert(ecg_stream_announce(s, 100 * i) == ECG_OK);
+    assert(ecg_stream_announce(s, 6400) == ECG_ERROR_ORDER); /* too many ahead */
+    assert(ecg_stream_announce(s, 50) == ECG_ERROR_ORDER);
 
     /* Snapshots: every damaged byte is noticed, and so are those of other kinds and sizes. */
     unsigned char *snapshot = malloc(bytes + ECG_SNAPSHOT_EXTRA);
@@ -494,7 +494,7 @@ int main(void) {
     exercise_errors();
     exercise_bandpass();
     for (int method = ECG_PAN_TOMPKINS; method <= ECG_NEURAL; method++) {
-        if (method == ECG_GIVEN) continue;
+        if (method == ECG_EXTERNAL) continue;
         for (size_t k = 0; k < sizeof rates / sizeof *rates; k++)
             for (int kind = CLEAN; kind < SPOILT_KINDS; kind++)
                 exercise_detector(rates[k], 1 + kind % 2, method, 1.0, (spoilt)kind, 0.0);

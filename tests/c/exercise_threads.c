@@ -59,7 +59,7 @@ int main(void) {
         samples[i] = (float)(exp(-0.5 * pow(t / 0.012, 2)) + 0.25 * exp(-0.5 * pow((t - 0.25) / 0.05, 2)));
     }
     for (int method = ECG_PAN_TOMPKINS; method <= ECG_NEURAL; method++) {
-        if (method == ECG_GIVEN) continue;
+        if (method == ECG_EXTERNAL) continue;
         pthread_t threads[THREADS];
         task tasks[THREADS];
         for (size_t i = 0; i < THREADS; i++) {

@@ -25,11 +25,11 @@ def test_an_offset_changes_no_bit(method: str) -> None:
 
 
 @pytest.mark.parametrize("gain", [1e-4, 0.005, 200.0, 1e4, -1.0, -1e-4, -1e4])
-@pytest.mark.parametrize("method", [*METHODS, "given"])
+@pytest.mark.parametrize("method", [*METHODS, "external"])
 @pytest.mark.parametrize("source", ["demo", "noisy"])
 def test_gain_and_polarity_change_no_beat(source: str, method: str, gain: float) -> None:
     signal = demo_record().signal[:, 0] if source == "demo" else noisy_signal(1, 360.0)[:, 0]
-    more = {"r_peaks": np.arange(300, len(signal) - 300, 290)} if method == "given" else {}
+    more = {"r_peaks": np.arange(300, len(signal) - 300, 290)} if method == "external" else {}
     batches = [
         take(BeatStream(360.0, method=method, lookahead=1), [s], **more)
         for s in (signal, signal * np.float32(gain))
@@ -77,7 +77,7 @@ def with_stretch(kind: str, fs: float = 360.0, seconds: float = 4.0) -> tuple:
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_stretches_are_told_by_quality(kind: str) -> None:
     signal, marks, first, last = with_stretch(kind)
-    stream = BeatStream(360.0, method="given")
+    stream = BeatStream(360.0, method="external")
     batch = take(stream, [signal], r_peaks=marks[(marks > 100) & (marks < len(signal) - 100)])
     inside = (batch.r_sample > first + 150) & (batch.r_sample < last - 40)
     outside = (batch.r_sample < first - 100) | (batch.r_sample > last + 100)
@@ -145,7 +145,7 @@ def test_windows_show_the_chosen_lead() -> None:
     assert first.r_sample.tolist() == second.r_sample.tolist()
     assert not np.allclose(first.windows, second.windows, atol=0.05)
     marks = first.r_sample
-    alone = take(BeatStream(360.0, method="given"), [signal[:, 0]], r_peaks=marks)
+    alone = take(BeatStream(360.0, method="external"), [signal[:, 0]], r_peaks=marks)
     assert alone.r_sample.tolist() == marks.tolist()
     assert np.array_equal(alone.windows, first.windows)
 
@@ -185,7 +185,7 @@ def test_saturation_agrees_with_the_twin_and_is_found_again_after_a_spike(fs: fl
     signal[int(0.3 * fs)] = 5.0
     signal[int(31.0 * fs)] = -4.0
     marks = np.arange(int(fs), len(signal) - int(fs), int(0.5 * fs))
-    stream = BeatStream(fs, method="given")
+    stream = BeatStream(fs, method="external")
     batch = BeatBatch.concatenate([stream.process(signal, marks), stream.flush()])
     expected = twin_lead.saturated(signal, fs)
     around = int(0.25 * fs)

@@ -21,7 +21,7 @@ LIMIT = 5e-5
 def stream_beats(
     signal: np.ndarray, fs: float, marks: np.ndarray, lookahead: int, window: WindowSpec
 ) -> BeatBatch:
-    stream = BeatStream(fs, method="given", lookahead=lookahead, window=window)
+    stream = BeatStream(fs, method="external", lookahead=lookahead, window=window)
     return BeatBatch.concatenate([stream.process(signal, marks), stream.flush()])
 
 

@@ -24,7 +24,7 @@ def first_window(
     signal: np.ndarray, fs: float, mark: int, window: WindowSpec = GRID
 ) -> tuple[np.ndarray, int]:
     """Window of a stream's only beat, and its R peak: running size and templates are its own."""
-    stream = BeatStream(fs, method="given", window=window)
+    stream = BeatStream(fs, method="external", window=window)
     batches = [stream.process(signal, [mark]), stream.flush()]
     batch = next(batch for batch in batches if len(batch))
     return batch.windows[0, :, 0].astype(np.float64), int(batch.r_sample[0])

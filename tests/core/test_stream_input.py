@@ -128,8 +128,8 @@ def test_words_for_a_rate_or_a_signal() -> None:
         BeatStream("360 Hz")
     with pytest.raises(InputError, match="fs must be a number, got None"):
         QRSDetector(None)
-    with pytest.raises(InputError, match="the method 'given' is for BeatStream"):
-        QRSDetector(FS, method="given")
+    with pytest.raises(InputError, match="the method 'external' is for BeatStream"):
+        QRSDetector(FS, method="external")
     for signal, text in [
         (5.0, r"got \(\)"),
         (np.zeros((4, 2, 2)), r"got \(4, 2, 2\)"),

@@ -103,7 +103,7 @@ def test_damaged_snapshots_are_refused(make) -> None:
     refused(next(a for a in wrong if isinstance(a, bytes)))
 
 
-@pytest.mark.parametrize("method", [*METHODS, "given"])
+@pytest.mark.parametrize("method", [*METHODS, "external"])
 def test_forged_snapshots_are_refused_or_harmless(method: str) -> None:
     """Whatever a forger writes over the detector's head and the method's state (see tests/fuzz)."""
     stream = BeatStream(FS, method=method)
@@ -122,7 +122,7 @@ def test_forged_snapshots_are_refused_or_harmless(method: str) -> None:
         (QRSDetector, {"max_delay": 0.6}),
         (QRSDetector, {"method": "pan-tompkins"}),
         (BeatStream, {"lookahead": 1}),
-        (BeatStream, {"method": "given"}),
+        (BeatStream, {"method": "external"}),
     ],
 )
 def test_a_snapshot_of_another_sampling_rate_is_refused(make, more) -> None:
@@ -140,7 +140,7 @@ def test_a_snapshot_of_another_sampling_rate_is_refused(make, more) -> None:
 
 
 def test_announced_peaks_of_a_pickled_stream_are_checked() -> None:
-    stream = BeatStream(FS, method="given")
+    stream = BeatStream(FS, method="external")
     stream.process(np.zeros(500), [100, 400, 700, 900])
     rebuild, arguments = stream.__reduce__()
     assert rebuild(*arguments).__reduce__() == (rebuild, arguments)
@@ -184,7 +184,7 @@ def test_flush_ends_a_stream(make, method: str) -> None:
 
 
 def test_a_flush_that_fails_ends_nothing() -> None:
-    stream = BeatStream(FS, method="given")
+    stream = BeatStream(FS, method="external")
     first = stream.process(np.zeros(500), [100, 700])
     with pytest.raises(InputError, match="beyond the end"):
         stream.flush()
@@ -267,9 +267,9 @@ def test_what_was_set_can_be_read() -> None:
     )
     assert QRSDetector(360).max_delay is None
     window = (100.0, 0, 200, "cycle", 4)
-    stream = BeatStream(360, method="given", leads=3, lead=2, lookahead=1, window=window)
+    stream = BeatStream(360, method="external", leads=3, lead=2, lookahead=1, window=window)
     assert stream.window == window
-    assert (stream.fs, stream.method, stream.leads) == (360.0, "given", 3)
+    assert (stream.fs, stream.method, stream.leads) == (360.0, "external", 3)
     assert (stream.lead, stream.lookahead, stream.max_delay) == (2, 1, None)
     for name in ("fs", "method", "leads", "max_delay", "quality", "count", "delay"):
         with pytest.raises(AttributeError):

@@ -131,7 +131,7 @@ def test_a_pickled_stream_goes_on(window: WindowSpec) -> None:
 def test_given_beats_closer_than_a_heart_can_beat_are_all_cut(window: WindowSpec) -> None:
     signal = ecg(20, 360.0)
     marks = np.arange(100, len(signal) - 100, 4)
-    stream = BeatStream(360.0, method="given", window=window)
+    stream = BeatStream(360.0, method="external", window=window)
     batch = BeatBatch.concatenate([stream.process(signal, marks), stream.flush()])
     assert len(batch) > len(marks) / 40
     assert np.all(np.diff(batch.r_sample) > 0)
@@ -141,7 +141,7 @@ def test_given_beats_closer_than_a_heart_can_beat_are_all_cut(window: WindowSpec
 
 def test_flat_signal_gives_finite_windows() -> None:
     for window in FORMS:
-        stream = BeatStream(360.0, method="given", window=window)
+        stream = BeatStream(360.0, method="external", window=window)
         batch = BeatBatch.concatenate([stream.process(np.zeros(5000), [999, 2000]), stream.flush()])
         assert len(batch) == 2
         assert np.isfinite(batch.windows).all()

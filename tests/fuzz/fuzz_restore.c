@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_data) {
     int64_t mark = 0;
     for (size_t done = 0; done < first;) {
         size_t step = first - done < 50 ? first - done : 50;
-        if (config.method == ECG_GIVEN && (mark += (int64_t)config.fs / 3)) ecg_stream_give(state, mark);
+        if (config.method == ECG_EXTERNAL && (mark += (int64_t)config.fs / 3)) ecg_stream_announce(state, mark);
         done += ecg_stream_process(state, samples + done * leads, step, r.beats, r.windows, r.feature_rows, 1, &found);
     }
     free_rows(&r);

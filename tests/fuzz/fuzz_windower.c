@@ -18,7 +18,7 @@ static void windows(const ecg_detector_config *config, const ecg_window_config *
     while (done < n) {
         const size_t until = n - done < piece ? n : done + piece;
         for (; next < n_marks && marks[next] < (int64_t)until; next++)
-            accepted += ecg_stream_give(state, marks[next]) == ECG_OK && marks[next] < (int64_t)n;
+            accepted += ecg_stream_announce(state, marks[next]) == ECG_OK && marks[next] < (int64_t)n;
         while (done < until || found) {
             size_t step = whole ? until - done : 1 + byte_of(cuts) % 40u;
             if (step > until - done) step = until - done;
@@ -30,7 +30,7 @@ static void windows(const ecg_detector_config *config, const ecg_window_config *
     }
     /* Beyond the end, or behind a mark that was: those lie in the signal all the same. */
     for (; next < n_marks; next++)
-        accepted += ecg_stream_give(state, marks[next]) == ECG_OK && marks[next] < (int64_t)n;
+        accepted += ecg_stream_announce(state, marks[next]) == ECG_OK && marks[next] < (int64_t)n;
     do {
         found = ecg_stream_flush(state, r.beats, r.windows, r.feature_rows, 1);
         check_rows(&r, found, (int64_t)n);
@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_data) {
     bytes in = {data, n_data}, none = {0};
     ecg_detector_config config = detector_of(&in);
     const ecg_window_config window = window_of(&in);
-    config.method = ECG_GIVEN;
+    config.method = ECG_EXTERNAL;
     if (ecg_stream_check(&config, &window) != ECG_OK || config.leads > 4) return 0;
     size_t n_marks = 0;
     int64_t mark = 0;

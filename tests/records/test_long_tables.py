@@ -54,15 +54,43 @@ def test_packed_stamps_tell_the_same_clock(kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize("jitter", [0.0, 2e-4])
+def test_gaps_of_a_long_recording_are_found_where_they_are(jitter: float) -> None:
+    n, fs = 400_000, 360.0
+    rng = np.random.default_rng(7)
+    begins = np.sort(rng.choice(n // 1000, 40, replace=False))[1:] * 1000 + 500
+    missing = rng.integers(2, 5000, len(begins))
+    place = np.arange(n)
+    for begin, lost in zip(begins, missing, strict=True):
+        place[begin:] += lost
+    stamps = np.round(place / fs + rng.normal(0, jitter, n) if jitter else place / fs, 3)
+    expected = [(0, 0), *((int(b), int(place[b])) for b in begins)]
+    for kind in (Stamps(stamps), stamps):
+        clock, _, _ = read_clock(kind, 1.0, "a", "time")
+        assert clock is not None
+        assert clock.fs == 360.0
+        assert clock.spans == expected
+        assert clock.n_samples == place[-1] + 1
+    # A packet that arrived twice, in a clock with gaps.
+    twice = np.concatenate([stamps[:250_000], stamps[249_900:]])
+    clock, _, _ = read_clock(Stamps(twice), 1.0, "a", "time")
+    if not jitter:
+        assert clock is not None
+        assert clock.n_samples == place[-1] + 1
+        assert clock.keep is not None
+        assert not clock.keep[250_000:250_100].any()
+
+
 def test_a_counter_is_no_clock() -> None:
     assert read_clock(Stamps(np.arange(300_000.0)), None, "a", "n")[0] is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are POSIX's")
-def test_text_takes_the_memory_of_its_samples(tmp_path: Path) -> None:
+@pytest.mark.parametrize("gap", [0, 5000])
+def test_text_takes_the_memory_of_its_samples(tmp_path: Path, gap: int) -> None:
     n = 1_500_000
     values = (np.round(np.sin(np.arange(n) / 40), 3) + (np.arange(n) % 200 == 0)).tolist()
-    rows = (f"{k * 4},{v:.3f},{-v:.3f}" for k, v in enumerate(values))
+    rows = (f"{(k + gap * (k > 9999)) * 4},{v:.3f},{-v:.3f}" for k, v in enumerate(values))
     (tmp_path / "a.csv").write_text("time (ms),I,II\n" + "\n".join(rows))
     done = run_limited(
         "from ecgfast.records import open_record, read_record\n"
@@ -75,7 +103,7 @@ def test_text_takes_the_memory_of_its_samples(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     total, fs, grown = done.stdout.split()
-    assert (int(total), float(fs)) == (n, 250.0)
+    assert (int(total), float(fs)) == (n + gap, 250.0)
     samples = n * 2 * 4 / 2**20
     # Beside the samples: pieces of the text and of its numbers, whatever the length.
     assert int(grown) < samples + 40

@@ -372,9 +372,9 @@ size_t ecg_stream_flush(ecg_stream *s, ecg_beat *beats, float *windows, float *f
     return out.found;
 }
 
-int ecg_stream_give(ecg_stream *s, int64_t r_sample) {
+int ecg_stream_announce(ecg_stream *s, int64_t r_sample) {
 #if ECG_WITH_EXTERNAL
-    return ecg_given_announce(detector_of(s), r_sample);
+    return ecg_external_announce(detector_of(s), r_sample);
 #else
     (void)s;
     (void)r_sample;

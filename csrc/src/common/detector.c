@@ -18,7 +18,7 @@ static const ecg_method_ops *ops_of(int method) {
     case ECG_ADAPTIVE: return &ecg_adaptive_ops;
 #endif
 #if ECG_WITH_EXTERNAL
-    case ECG_GIVEN: return &ecg_given_ops;
+    case ECG_EXTERNAL: return &ecg_external_ops;
 #endif
 #if ECG_WITH_NEURAL
     case ECG_NEURAL: return &ecg_neural_ops;

@@ -231,7 +231,7 @@ typedef struct ecg_method_ops {
 
 extern const ecg_method_ops ecg_pan_tompkins_ops;
 extern const ecg_method_ops ecg_adaptive_ops;
-extern const ecg_method_ops ecg_given_ops;
+extern const ecg_method_ops ecg_external_ops;
 extern const ecg_method_ops ecg_neural_ops;
 
 /* Of the block of a detector and of a stream, for snapshots: an ecg_status that says whether `saved` was made
@@ -244,7 +244,7 @@ int ecg_stream_same(ecg_stream *s, const unsigned char *saved);
 int ecg_stream_valid(ecg_stream *s);
 void ecg_stream_restart(ecg_stream *s);
 
-/* external.c: announces an R peak to a detector whose method is ECG_GIVEN; an ecg_status. */
-int ecg_given_announce(ecg_detector *d, int64_t r_sample);
+/* external.c: announces an R peak to a detector whose method is ECG_EXTERNAL; an ecg_status. */
+int ecg_external_announce(ecg_detector *d, int64_t r_sample);
 
 #endif /* ECGFAST_INTERNAL_H */

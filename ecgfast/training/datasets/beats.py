@@ -254,7 +254,7 @@ def cut_reference_beats(
     sample, symbol = marks.sample[beats], marks.symbol[beats]
     inside = (sample >= 0) & (sample < len(record.signal))
     sample, symbol = sample[inside], symbol[inside]
-    stream = BeatStream(record.fs, method="given", lookahead=1, window=window)
+    stream = BeatStream(record.fs, method="external", lookahead=1, window=window)
     signal = np.ascontiguousarray(record.signal[:, lead])
     batch = BeatBatch.concatenate([stream.process(signal, sample), stream.flush()])
     return batch, symbol

@@ -134,7 +134,7 @@ int main(void) {
     static const double rates[] = {239.0, 360.0, 2000.0}; /* 239 Hz: just not decimated, the most work a second */
     static const int leads[] = {1, LEADS_MOST};
     for (int method = ECG_PAN_TOMPKINS; method <= ECG_NEURAL; method++)
-        for (size_t r = 0; r < 3 && method != ECG_GIVEN; r++)
+        for (size_t r = 0; r < 3 && method != ECG_EXTERNAL; r++)
             for (size_t l = 0; l < 2; l++) measure_all(method, rates[r], leads[l], "none", NULL);
     for (size_t r = 1; r < 3; r++) {
         measure_all(ECG_ADAPTIVE, rates[r], 1, "beat, 72 points", &beat);

@@ -1,4 +1,4 @@
-"""Streams that are given the R peaks."""
+"""Streams whose R peaks come from the caller."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ecgfast.records import synthetic_ecg
 def given_stream(**more) -> tuple[BeatStream, np.ndarray, np.ndarray]:
     record = synthetic_ecg(20, FS, ventricular=0.1, seed=3)
     marks = record.annotations.sample
-    return BeatStream(FS, method="given", **more), record.signal[:, 0], marks[marks > 0]
+    return BeatStream(FS, method="external", **more), record.signal[:, 0], marks[marks > 0]
 
 
 def test_given_peaks_map_one_to_one_onto_beats() -> None:
     stream, signal, marks = given_stream()
     shifted = marks + np.random.default_rng(0).integers(-6, 7, len(marks))
-    batch = take_given(stream, [signal], [shifted])
+    batch = take_announced(stream, [signal], [shifted])
     assert len(batch) == len(marks)
     # Refined on the ECG: an annotator's error of 24 ms does not count.
     assert np.abs(batch.r_sample - marks).max() <= 2
 
 
-def take_given(stream: BeatStream, pieces, peaks) -> BeatBatch:
+def take_announced(stream: BeatStream, pieces, peaks) -> BeatBatch:
     batches = [stream.process(p, r) for p, r in zip(pieces, peaks, strict=True)]
     return BeatBatch.concatenate([*batches, stream.flush()])
 
@@ -39,7 +39,7 @@ def take_given(stream: BeatStream, pieces, peaks) -> BeatBatch:
 @settings(max_examples=25, deadline=None)
 def test_given_peaks_and_any_chunking(cuts: list[int], early: bool) -> None:
     stream, signal, marks = given_stream(lookahead=1)
-    expected = bits(take_given(stream, [signal], [marks]))
+    expected = bits(take_announced(stream, [signal], [marks]))
     stream.reset()
     pieces = np.split(signal, cuts)
     if early:
@@ -47,12 +47,12 @@ def test_given_peaks_and_any_chunking(cuts: list[int], early: bool) -> None:
     else:
         edges = [0, *cuts, len(signal)]
         announced = [marks[(marks >= a) & (marks < b)] for a, b in pairwise(edges)]
-    assert bits(take_given(stream, pieces, announced)) == expected
+    assert bits(take_announced(stream, pieces, announced)) == expected
 
 
 def test_given_peaks_survive_pickling_while_they_wait() -> None:
     stream, signal, marks = given_stream()
-    expected = bits(take_given(stream, [signal], [marks]))
+    expected = bits(take_announced(stream, [signal], [marks]))
     stream.reset()
     first = stream.process(signal[:1234], marks)
     stream = pickle.loads(pickle.dumps(stream))
@@ -64,7 +64,7 @@ def test_given_peaks_ten_milliseconds_apart_each_give_a_beat() -> None:
     for fs in (128.0, 250.0, 1000.0):
         signal = synthetic_ecg(6, fs).signal[:, 0]
         marks = np.arange(20, len(signal), int(np.ceil(0.01 * fs)))
-        batch = take_given(BeatStream(fs, method="given"), [signal], [marks])
+        batch = take_announced(BeatStream(fs, method="external"), [signal], [marks])
         assert len(batch) == len(marks)
         assert (np.diff(batch.r_sample) > 0).all()
 
@@ -75,7 +75,7 @@ def test_given_peaks_at_the_end_of_the_signal_stay_within_it() -> None:
         apart = int(np.ceil(0.01 * fs))
         for end in range(len(signal) - 3, len(signal)):
             marks = np.array([200, end - 2 * apart, end - apart, end])
-            batch = take_given(BeatStream(fs, method="given"), [signal], [marks])
+            batch = take_announced(BeatStream(fs, method="external"), [signal], [marks])
             assert len(batch) == len(marks)
             assert (np.diff(batch.r_sample) > 0).all()
             assert batch.r_sample[-1] < len(signal)
@@ -112,5 +112,11 @@ def test_given_peaks_out_of_order_between_chunks_too_late_or_beyond_the_end() ->
     stream.process(signal[2000:3000], [3100])
     with pytest.raises(InputError, match=r"3100 lies beyond the end of the signal at sample 3000"):
         stream.flush()
-    with pytest.raises(InputError, match="r_peaks go with the method 'given', not with 'adaptive'"):
+    with pytest.raises(InputError, match="go with the method 'external', not with 'adaptive'"):
         BeatStream(FS).process(signal, marks)
+
+
+def test_the_old_name_of_the_method_works_and_says_the_new_one() -> None:
+    with pytest.warns(DeprecationWarning, match="use method='external'"):
+        stream = BeatStream(FS, method="given")
+    assert stream.method == "external"
