@@ -36,6 +36,7 @@ from .options import (
     example,
     labeller_for,
     make_folder,
+    rhythm_for,
 )
 from .output import number_text, pace, progress, promise_text, tally_for
 from .overwriting import ANNOTATIONS, FileKind, add_force, csv_kind, json_kind, model_files
@@ -143,7 +144,7 @@ class _Classify:
             _write_wfdb(file, beats, source.fs)
 
         duration = (source.n_samples or 0) / source.fs
-        summary = tally.summary(name, source.fs, duration)
+        summary = tally.summary(name, source.fs, duration, source.start)
         wall = perf_counter() - begin
         form_used = f", {classifier.form}" if classifier.form else ""
         lines = [
@@ -201,14 +202,19 @@ class _Classify:
 def _beats(
     source: ChunkSource, labeller: StreamingClassifier, tally: Tally, what: str, *, bar: bool
 ) -> Iterator[Beat]:
-    """The beats as they come, each counted; none is kept."""
+    """The beats as they come, each counted, and the events among them; none is kept."""
+    rhythm = rhythm_for(labeller)
     blocks = math.ceil((source.n_samples or 0) / source.fs / BLOCK_S) or None
     for chunk in progress(source.chunks, total=blocks, what=what, unit="block", bar=bar):
         beats = labeller.process(chunk)
         tally.add(beats)
+        if rhythm is not None:
+            tally.events(rhythm.process(beats, chunk), rhythm.longest_rr)
         yield from beats
     beats = labeller.flush()
     tally.add(beats)
+    if rhythm is not None:
+        tally.events([*rhythm.process(beats), *rhythm.flush()], rhythm.longest_rr)
     yield from beats
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..extras import need_installed
-from . import evaluate_detector, evaluate_model
+from . import evaluate_detector, evaluate_model, evaluate_rhythm
 from .errors import UsageError
 from .options import (
     add_json,
@@ -26,13 +26,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "counts them. With --detector: the R peaks of every annotated WFDB record in a folder, as "
         "reported live, and how late. With MODEL: the AAMI beat classes of a model on the test "
         "records (DS2) of mitdb, from reference beats and from detected beats; of a model with "
-        "another task or another form of window, the test part of its recipe, each form of it."
+        "another task or another form of window, the test part of its recipe, each form of it. "
+        "With the word rhythm in the place of MODEL: pauses, atrial fibrillation, ventricular rows "
+        "and false alarms, on mitdb, cinc2017, nsrdb and nstdb."
     )
     parser.epilog = example(
         "ecgfast evaluate --detector recordings/mitdb --html detector.html\n"
-        "  ecgfast evaluate beats --data recordings --sensitivity V=0.95"
+        "  ecgfast evaluate beats --data recordings --sensitivity V=0.95\n"
+        "  ecgfast evaluate rhythm --data recordings --json"
     )
-    parser.add_argument("model", nargs="?", help="a built-in model, a .tflite file or a card")
+    parser.add_argument(
+        "model", nargs="?", help="a built-in model, a .tflite file, a card, or rhythm"
+    )
     parser.add_argument(
         "--detector", type=Path, metavar="DIR", help="folder of annotated WFDB records, or one"
     )
@@ -57,7 +62,13 @@ def run(args: argparse.Namespace) -> None:
     """Score the detector, or the model."""
     if (args.model is None) == (args.detector is None):
         raise UsageError("name a model, or the folder of recordings with --detector")
-    if args.model is None:
+    if args.model == evaluate_rhythm.NAME:
+        others = [one for one in evaluate_model.OPTIONS if one != "data"]
+        options = [*others, *evaluate_detector.OPTIONS, "leads", "records"]
+        refuse_options(args, options, "does not go with rhythm")
+        guard = _guard(args, evaluate_rhythm.inputs(args))
+        evaluate_rhythm.run(args)
+    elif args.model is None:
         refuse_options(args, evaluate_model.OPTIONS, "goes with a model, not with --detector")
         guard = _guard(args, evaluate_detector.inputs(args))
         evaluate_detector.run(args)

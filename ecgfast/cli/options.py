@@ -14,6 +14,7 @@ from ..runtime.decision import REJECTED, Decision
 from .errors import UsageError
 
 if TYPE_CHECKING:
+    from ..rhythm import RhythmStream
     from ..runtime import Classifier
     from ..streaming import ChunkSource, StreamingClassifier
 
@@ -47,6 +48,7 @@ __all__ = [
     "name_list",
     "output_file",
     "refuse_options",
+    "rhythm_for",
     "seconds",
 ]
 
@@ -373,6 +375,16 @@ def labeller_for(
         method=method,
         decision=decision,
     )
+
+
+def rhythm_for(labeller: StreamingClassifier) -> RhythmStream | None:
+    """What finds the rhythm events of a labelled stream; None where the model gives no classes."""
+    from ..rhythm import RhythmStream
+
+    if labeller.classifier.output == "value":
+        return None
+    stream = labeller.stream
+    return RhythmStream(stream.fs, leads=stream.leads, delay=stream.delay / stream.fs)
 
 
 def output_file(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..records.writers import BeatLike
+from ..rhythm import Event, EventKind, RhythmSummary, RhythmTally
 from ..runtime.decision import REJECTED
 
 __all__ = [
@@ -106,6 +109,10 @@ class Summary:
         Of a model that gives numbers: ``mean``, ``least`` and ``greatest`` of each.
     unit : str
         Unit of these numbers.
+    rhythm : RhythmSummary or None
+        The rhythm events, where they were looked for.
+    start : datetime or None
+        When the first sample was taken, where that is known.
     """
 
     name: str
@@ -122,10 +129,16 @@ class Summary:
     bad_quality: float
     values: dict[str, dict[str, float]] = field(default_factory=dict)
     unit: str = ""
+    rhythm: RhythmSummary | None = None
+    start: datetime | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything under plain names, as a JSON writer takes it; NaN stays NaN."""
-        return asdict(self)
+        return {
+            **asdict(replace(self, rhythm=None, start=None)),
+            "rhythm": self.rhythm.to_dict() if self.rhythm else None,
+            "start": self.start.isoformat() if self.start else None,
+        }
 
     def lines(self) -> list[tuple[str, str]]:
         """Everything as pairs of a heading and a text, for people."""
@@ -151,19 +164,69 @@ class Summary:
             ectopic = [run for run in self.runs if run.label != FLUTTER]
             longest = sorted(ectopic, key=lambda run: -run.beats)[:3]
             for run in sorted(longest, key=lambda run: run.start):
-                text = (
-                    f"{run.beats} {run.label} at {clock(run.start)}, {run.heart_rate:.0f} a minute"
+                text = f"{run.beats} {run.label} at {self._when(run.start)}"
+                lines.append(("  run", f"{text}, {run.heart_rate:.0f} a minute"))
+            if len(ectopic) > len(longest):
+                lines.append(
+                    ("  run", f"{_count(len(ectopic) - len(longest), 'shorter one')} more")
                 )
-                lines.append(("  run", text))
         flutter = [run for run in self.runs if run.label == FLUTTER]
         if flutter:
             seconds = sum(run.end - run.start for run in flutter)
             found = (
                 f"{_count(len(flutter), 'stretch', 'es')}, {length(seconds)} in all, the first at"
             )
-            lines.append(("flutter", f"{found} {clock(flutter[0].start)}: no beats there"))
+            lines.append(("flutter", f"{found} {self._when(flutter[0].start)}: no beats there"))
+        if self.rhythm is not None:
+            lines += self._rhythm_lines(self.rhythm)
         lines.append(("quality", f"{100 * self.bad_quality:.1f} % of beats in a bad signal"))
         return lines
+
+    def _when(self, seconds: float) -> str:
+        """A time in the recording, and that of the clock where its start is known."""
+        if self.start is None:
+            return clock(seconds)
+        at = self.start + timedelta(seconds=int(seconds))
+        day = "" if at.date() == self.start.date() else f"{at:%Y-%m-%d} "
+        return f"{clock(seconds)} ({day}{at:%H:%M:%S})"
+
+    def _rhythm_lines(self, rhythm: RhythmSummary) -> list[tuple[str, str]]:
+        lines = []
+        if math.isfinite(rhythm.longest_rr):
+            at = self._when(rhythm.longest_rr_at)
+            lines.append(("longest RR", f"{rhythm.longest_rr:.2f} s at {at}"))
+        pauses = rhythm.count(EventKind.PAUSE, EventKind.ASYSTOLE)
+        text = _count(pauses, "pause")
+        if rhythm.count(EventKind.ASYSTOLE):
+            text += f", {rhythm.count(EventKind.ASYSTOLE)} of them as long as an asystole"
+        lines.append(("pauses", text))
+        if rhythm.count(EventKind.ATRIAL_FIBRILLATION, EventKind.ATRIAL_FLUTTER):
+            lines.append(("AF burden", f"{100 * rhythm.burden:.1f} % of the time"))
+        if rhythm.total:
+            kinds = _count(len(rhythm.kinds), "kind")
+            lines.append(("events", f"{rhythm.total:,} of {kinds}"))
+        for kind, tally in rhythm.kinds.items():
+            told = {
+                "longest" if tally.count > 1 else "": self._event_text(tally.longest),
+                "fastest": "",
+            }
+            if tally.fastest and tally.fastest is not tally.longest:
+                told["fastest"] = self._event_text(tally.fastest)
+            text = "; ".join(f"{how} {what}".strip() for how, what in told.items() if what)
+            more = tally.count - sum(bool(what) for what in told.values())
+            text += f"; {more:,} more" if more else ""
+            lines.append((f"{tally.count:>9,}", f"{kind.text}: {text}"))
+        return lines
+
+    def _event_text(self, event: Event) -> str:
+        text = f"at {self._when(event.start_time)}"
+        if event.n_beats > 2:
+            text = f"{event.n_beats:,} beats {text}"
+        if event.duration >= 1.0:
+            text = f"{length(event.duration)}, {text}"
+        if math.isfinite(event.rate):
+            text += f", {event.rate:.0f} a minute"
+        return text
 
     def _ectopy(self) -> str:
         ventricular = sum(run.label == "V" for run in self.runs)
@@ -199,6 +262,8 @@ class Tally:
 
     def __init__(self, classes: tuple[str, ...] = (), *, unit: str = "") -> None:
         self._unit = unit
+        self._rhythm: RhythmTally | None = None
+        self._longest_rr = (math.nan, math.nan)
         self._values: dict[str, list[float]] = {}  # sum, least, greatest
         self._valued = 0
         self._by_class = dict.fromkeys(classes, 0)
@@ -269,7 +334,22 @@ class Tally:
         start, end = self._row[0], self._row[-1]
         return Run(self._row_label, n, start, end, 60.0 * (n - 1) / (end - start))
 
-    def summary(self, name: str, fs: float, duration: float) -> Summary:
+    def events(self, events: Iterable[Event], longest_rr: tuple[float, float]) -> None:
+        """Count the next rhythm events.
+
+        Parameters
+        ----------
+        events : iterable of Event
+        longest_rr : (float, float)
+            `RhythmStream.longest_rr` now.
+        """
+        self._rhythm = self._rhythm or RhythmTally()
+        self._rhythm.add(events)
+        self._longest_rr = longest_rr
+
+    def summary(
+        self, name: str, fs: float, duration: float, start: datetime | None = None
+    ) -> Summary:
         """What was counted so far.
 
         Parameters
@@ -280,6 +360,8 @@ class Tally:
             Sampling rate in Hz.
         duration : float
             Seconds of signal.
+        start : datetime, optional
+            When the first sample was taken.
 
         Returns
         -------
@@ -305,6 +387,12 @@ class Tally:
                 for name, (total, least, greatest) in self._values.items()
             },
             unit=self._unit,
+            rhythm=(
+                self._rhythm.summary(duration, longest_rr=self._longest_rr)
+                if self._rhythm
+                else None
+            ),
+            start=start,
         )
 
 

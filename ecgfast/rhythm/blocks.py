@@ -12,6 +12,9 @@ from ..errors import InputError
 
 __all__ = ["BLOCK_S", "FLAT", "LOST", "USABLE", "Block", "SignalBlocks"]
 
+#: Hz, about, of the slow signal: what the atria do lies below 20 Hz.
+_SLOW_HZ = 100.0
+
 #: Seconds of a block: an eighth of the shortest pause.
 BLOCK_S = 0.25
 
@@ -35,20 +38,32 @@ class Block(NamedTuple):
     """Largest change within 40 ms, in the signal's unit; 0 where it is not usable."""
     level: list[float]
     """The last sample; NaN where one is missing."""
+    slow: npt.NDArray[np.float32]
+    """The signal at about 100 Hz, shape (points, n_leads)."""
 
 
 class SignalBlocks:
-    """Cut a stream into blocks of a quarter of a second, however it comes in.
+    """Cut a stream into blocks of about a quarter of a second, however it comes in.
 
     Parameters
     ----------
     fs : float
         Sampling rate in Hz.
     n_leads : int
+
+    Attributes
+    ----------
+    size : int
+        Samples of a block.
+    group : int
+        Samples that make one of the slow signal.
+    count : int
+        Samples that have been taken.
     """
 
     def __init__(self, fs: float, n_leads: int) -> None:
-        self.size = max(2, round(BLOCK_S * fs))
+        self.group = max(1, round(fs / _SLOW_HZ))
+        self.size = self.group * max(2, round(BLOCK_S * fs / self.group))
         self.n_leads = n_leads
         self.count = 0
         self._step = max(1, round(_STEP_S * fs))
@@ -75,8 +90,8 @@ class SignalBlocks:
     def checked(self, chunk: Any) -> npt.NDArray[Any]:
         """The samples as an array of shape (n, n_leads)."""
         samples = np.ma.filled(chunk, np.nan) if np.ma.isMaskedArray(chunk) else np.asarray(chunk)
-        if samples.ndim == 1 and self.n_leads == 1:
-            samples = samples[:, np.newaxis]
+        if samples.ndim < 2 and self.n_leads == 1:
+            samples = samples.reshape(-1, 1)
         if samples.ndim != 2 or samples.shape[1] != self.n_leads:
             raise InputError(
                 f"samples must have the shape (n, {self.n_leads}) as leads={self.n_leads} says, "
@@ -106,4 +121,13 @@ class SignalBlocks:
         # After a gap the first change reaches back into it; there is no larger one to be had.
         activity = np.where((state == USABLE) & np.isfinite(activity), activity, 0.0)
         level = np.where(lost, np.nan, x[:, :, -1])
-        yield from map(Block, state.T.tolist(), activity.T.tolist(), level.T.tolist())
+        slow = self._slow(held[:, step:]).T.reshape(n, self.size // self.group, self.n_leads)
+        yield from map(Block, state.T.tolist(), activity.T.tolist(), level.T.tolist(), slow)
+
+    def _slow(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Means of `group` samples each."""
+        total: npt.NDArray[np.float32] = x[:, :: self.group].copy()
+        for i in range(1, self.group):
+            total += x[:, i :: self.group]
+        total /= np.float32(self.group)
+        return total

@@ -45,11 +45,14 @@ class Ectopy:
             _Pattern(EventKind(f"{name}_trigeminy"), 2, sink),
         ]
         self._row: BeatsOf | None = None
+        self._open_patterns = False
 
     def beat(self, beat: BeatNow) -> None:
         """Take the next beat."""
-        joined = beat.joined and beat.rr <= _ROW_S
         ectopic = beat.label == self._label
+        if not ectopic and self._row is None and not self._open_patterns:
+            return
+        joined = beat.joined and beat.rr <= _ROW_S
         if self._row is not None and not (ectopic and joined):
             self._end_row()
         if not joined:
@@ -58,6 +61,7 @@ class Ectopy:
         if not ectopic:
             for pattern in self._patterns:
                 pattern.other()
+            self._open_patterns = any(pattern.is_open for pattern in self._patterns)
             return
         if self._row is None:
             self._row = BeatsOf()
@@ -77,6 +81,7 @@ class Ectopy:
         assert row is not None
         for pattern in self._patterns:
             pattern.row(row)
+        self._open_patterns = True
         if row.n >= _RUN:
             self._put_run(row, ongoing=False)
             return
@@ -116,10 +121,15 @@ class _Pattern:
         self._beats = BeatsOf()
         self._between = 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a next beat may continue it."""
+        return bool(self._beats.n)
+
     def other(self) -> None:
         """A beat that is not ectopic."""
         self._between += 1
-        if self._between > self._others:
+        if self._between > self._others and self._beats.n:
             self.end()
 
     def row(self, row: BeatsOf) -> None:

@@ -9,14 +9,14 @@ from typing import NamedTuple, Protocol
 from .event import BEATS_MAX, Event, EventKind, Severity
 
 __all__ = [
+    "BEATS_KEPT",
     "TRUSTED_SHARE",
     "BeatLike",
     "BeatNow",
     "BeatsOf",
     "Part",
     "Sink",
-    "is_sound",
-    "is_trusted",
+    "Trust",
 ]
 
 #: Quality bits that leave a beat trusted: the detector still learns, its rate is at the limit, or
@@ -24,6 +24,9 @@ __all__ = [
 _HARMLESS = 16 | 64 | 128
 _DOUBTFUL = 32
 _NO_RHYTHM = _DOUBTFUL | 16
+
+#: Beats whose quality is remembered.
+BEATS_KEPT = 8
 
 #: Share of an event's beats that have to be trusted for its usual severity.
 TRUSTED_SHARE = 0.5
@@ -68,6 +71,8 @@ class BeatNow(NamedTuple):
     """Of the label; 1 where there is none."""
     trusted: bool
     """Whether the signal around it was good, and the detector sure."""
+    sound: bool
+    """Whether the signal around it could be read."""
     rr: float
     """Seconds since the beat before; NaN on the first."""
     joined: bool
@@ -76,17 +81,43 @@ class BeatNow(NamedTuple):
     """R peak of the beat before; the same as `sample` on the first."""
 
 
-def is_trusted(quality: int) -> bool:
-    """Whether these quality bits leave no doubt that there is a beat."""
-    return not quality & ~_HARMLESS
+class Trust:
+    """How good the last beats were.
 
-
-def is_sound(quality: int) -> bool:
-    """Whether they are those of a readable signal: ectopic beats in a clean one are doubtful too.
-
-    A detector that still learns and doubts has found no rhythm yet.
+    Attributes
+    ----------
+    recent : deque of int
+        Their R peaks.
+    trusted : int
+        How many of them leave no doubt that there is a beat.
+    unsound : int
+        How many were found in a signal that cannot be read. Ectopic beats in a clean signal are
+        doubtful too; a detector that still learns and doubts has found no rhythm yet.
+    kept : int
+        How many are remembered at most.
     """
-    return is_trusted(quality & ~_DOUBTFUL) and quality & _NO_RHYTHM != _NO_RHYTHM
+
+    kept = BEATS_KEPT
+
+    def __init__(self) -> None:
+        self.recent: deque[int] = deque(maxlen=self.kept)
+        self.trusted = 0
+        self.unsound = 0
+        self._marks: deque[tuple[bool, bool]] = deque()
+
+    def beat(self, sample: int, quality: int) -> tuple[bool, bool]:
+        """Take the next beat, and return whether it is trusted, and its signal sound."""
+        trusted = not quality & ~_HARMLESS
+        unsound = bool(quality & ~_HARMLESS & ~_DOUBTFUL) or quality & _NO_RHYTHM == _NO_RHYTHM
+        self.recent.append(sample)
+        self._marks.append((trusted, unsound))
+        self.trusted += trusted
+        self.unsound += unsound
+        if len(self._marks) > self.kept:
+            trusted_before, unsound_before = self._marks.popleft()
+            self.trusted -= trusted_before
+            self.unsound -= unsound_before
+        return trusted, not unsound
 
 
 class Sink:

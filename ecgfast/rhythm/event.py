@@ -200,13 +200,14 @@ DEFINITIONS: dict[EventKind, Definition] = {
         "(ratio 0.85)",
     ),
     EventKind.ATRIAL_FIBRILLATION: Definition(
-        "irregular RR intervals, as the model of `ecgfast.rhythm` scores them, for 30 s",
+        "irregular RR intervals without repeating P waves, as the model of `ecgfast.rhythm` scores "
+        "them, for 30 s",
         "ESC guideline on atrial fibrillation, 2020 (30 s); statistic: " + _OWN,
     ),
     EventKind.ATRIAL_FLUTTER: Definition(
-        "irregular RR intervals for 30 s with one regular atrial wave of 3.3 to 6.7 Hz between "
-        "the QRS complexes",
-        "ACC/AHA/HRS guideline on supraventricular tachycardia, 2015 (rate); statistic: " + _OWN,
+        "has no rule yet: with a changing block it is reported as atrial fibrillation, with a "
+        "regular one as tachycardia or not at all",
+        _OWN,
     ),
     EventKind.VENTRICULAR_FLUTTER: Definition(
         "3 s or more of detections that are waves of ventricular flutter or fibrillation",

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections import deque
-from itertools import pairwise
+from typing import Protocol
 
-from .episode import BeatNow, BeatsOf, Sink
+import numpy as np
+import numpy.typing as npt
+
+from .atrial import LEAST, WINDOW, Floats, PWaves, default_model, rr_features
+from .episode import TRUSTED_SHARE, BeatNow, BeatsOf, Sink
 from .event import EventKind, Severity
+from .loudness import Loudness
 
-__all__ = ["Irregular"]
+__all__ = ["Irregular", "Scorer"]
 
-# RR intervals that are looked at, and how often.
-_WINDOW = 64
+# Beats after which the rhythm is looked at, and how many it takes for a first look.
 _EVERY = 8
+_FIRST = 24
+
+# An episode ends so far below the probability at which one begins.
+_HYSTERESIS = 0.2
+
+# A longer interval is a pause, and says nothing about the atria.
+_RR_MAX_S = 2.5
+
+
+class Scorer(Protocol):
+    """What says how probable atrial fibrillation is; `AtrialModel` does."""
+
+    def probability(self, rr: Floats, p: Floats | None) -> float:
+        """Probability, 0 to 1, from `rr_features` and `p_features`."""
 
 
 class Irregular:
@@ -21,71 +39,142 @@ class Irregular:
     Parameters
     ----------
     sink : Sink
+    loudness : Loudness
+        Has the blocks of the signal.
+    slow_fs : float
+        Sampling rate of the slow signal in Hz.
+    group : int
+        Samples that make one of the slow signal.
     lasting : float
         Seconds that an episode has to last.
+    probability : float
+        From which on an episode begins.
+    model : Scorer, optional
+        The built-in one by default.
     """
 
-    def __init__(self, sink: Sink, lasting: float) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        loudness: Loudness,
+        slow_fs: float,
+        group: int,
+        lasting: float,
+        probability: float,
+        model: Scorer | None = None,
+    ) -> None:
         self._sink = sink
-        self._lasting = lasting
-        self._beats: deque[tuple[int, int, bool]] = deque(maxlen=_WINDOW)
-        self._count = 0
-        self._episode: tuple[int, int] | None = None
-        self._n = 0
+        self._loudness = loudness
+        self._group = group
+        self._lasting = lasting * sink.fs
+        self._begins, self._ends = probability, probability - _HYSTERESIS
+        self._model = default_model() if model is None else model
+        self._p_waves = PWaves(slow_fs, len(loudness.qrs))
+        # R peak, ms since the beat before or 0, whether the signal could be read.
+        self._beats: deque[tuple[int, int, bool]] = deque(maxlen=WINDOW)
+        self._sound = 0
+        self._fresh = 0  # beats since the last look
+        self._ventricular = False  # was the last one?
+        self._start = 0
+        self._n = 0  # beats of the episode; 0 outside
+        self._sum = 0.0
+        self._looks = 0
         self._reported = False
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """R peaks of the first and the last beat that are looked at."""
+        return self._beats[0][0], self._beats[-1][0]
 
     def beat(self, beat: BeatNow) -> None:
         """Take the next beat."""
-        if not beat.joined:
-            self.end()
-        self._beats.append((beat.sample, round(1000 * beat.rr) if beat.joined else 0, beat.trusted))
-        self._count += 1
-        if self._count % _EVERY or len(self._beats) < _WINDOW:
-            return
-        p = self._score()
-        if p < 0.5:
-            self._close()
-            return
-        if self._episode is None:
-            self._episode = (self._beats[0][0], beat.sample)
-            self._n = _WINDOW
-        else:
-            self._episode = (self._episode[0], beat.sample)
-            self._n += _EVERY
-        if not self._reported and beat.sample - self._episode[0] >= self._lasting * self._sink.fs:
-            self._reported = True
-            self._put(ongoing=True)
-
-    def _score(self) -> float:
-        """Lian et al. 2011: cells of 25 ms that the map of RR against its change fills."""
-        rr = [one for _, one, _ in self._beats if one]
-        cells = {(b // 25, (b - a) // 25) for a, b in pairwise(rr)}
-        return 1.0 if len(cells) >= 40 else 0.0
+        beats = self._beats
+        if beats:
+            if not beat.joined:
+                self.end()
+            elif self._loudness.next:
+                self._p_waves.add(None if self._ventricular else self._around(beat.before))
+        ventricular = beat.label in ("V", "F", "")
+        valid = beat.joined and not (ventricular or self._ventricular) and beat.rr < _RR_MAX_S
+        if len(beats) == WINDOW:
+            self._sound -= beats[0][2]
+        beats.append((beat.sample, round(1000.0 * beat.rr) if valid else 0, beat.sound))
+        self._sound += beat.sound
+        self._ventricular = ventricular
+        self._fresh += 1
+        if self._n:
+            self._n += 1
+        if self._fresh >= _EVERY and len(beats) >= _FIRST:
+            self._look()
 
     def end(self) -> None:
-        """No beat follows on the last one."""
-        self._close()
+        """No beat follows on the last one: signal was lost, or the stream has ended."""
+        if not self._beats:
+            return
+        if self._fresh > _EVERY // 2 and len(self._beats) >= LEAST:
+            self._look()
+        if self._n:
+            self._close(self._beats[-1][0])
         self._beats.clear()
-        self._count = 0
+        self._p_waves.clear()
+        self._sound = self._fresh = 0
 
-    def _close(self) -> None:
-        if self._episode is not None and self._reported:
-            self._put(ongoing=False)
-        self._episode, self._reported = None, False
+    def _around(self, sample: int) -> npt.NDArray[np.float32] | None:
+        """The slow signal around an R peak, where it is there."""
+        p = self._p_waves
+        return self._loudness.slow(sample // self._group - p.before, p.before + p.after)
 
-    def _put(self, *, ongoing: bool) -> None:
-        assert self._episode is not None
-        start, end = self._episode
-        beats = BeatsOf(*(at for at, _, _ in self._beats))
-        beats.n = self._n
-        rate = 60.0 * self._sink.fs * (self._n - 1) / (end - start)
+    def _look(self) -> None:
+        self._fresh = 0
+        probability = self._probability()
+        beats = self._beats
+        if not self._n:
+            if probability < self._begins:
+                return
+            # A window that has just turned irregular is so in its later half only.
+            begins = len(beats) // 2 if len(beats) == WINDOW else 0
+            self._start, self._n = beats[begins][0], len(beats) - begins
+            self._sum, self._looks = 0.0, 0
+        elif probability < self._ends:
+            middle = len(beats) // 2
+            self._n -= len(beats) - 1 - middle
+            self._close(beats[middle][0])
+            return
+        self._sum += probability
+        self._looks += 1
+        if not self._reported and beats[-1][0] - self._start >= self._lasting:
+            self._reported = True
+            self._put(beats[-1][0], ongoing=True)
+
+    def _probability(self) -> float:
+        if self._sound < TRUSTED_SHARE * len(self._beats):
+            return 0.0
+        rr = np.array([one[1] for one in self._beats if one[1]], np.int64)
+        if len(rr) < LEAST:
+            return 0.0
+        return self._model.probability(
+            rr_features(rr), self._p_waves.features() if self._loudness.next else None
+        )
+
+    def _close(self, end: int) -> None:
+        if end - self._start >= self._lasting:
+            self._put(end, ongoing=False)
+        elif self._reported:  # it was long enough before its end was known
+            self._put(max(end, self._start), ongoing=False)
+        self._n, self._reported = 0, False
+
+    def _put(self, end: int, *, ongoing: bool) -> None:
+        at = [one[0] for one in self._beats if self._start <= one[0] <= end]
+        beats = BeatsOf(*at)
+        beats.n = max(self._n, len(at))
+        seconds = (end - self._start) / self._sink.fs
         self._sink.put(
             EventKind.ATRIAL_FIBRILLATION,
-            start,
+            self._start,
             end,
             Severity.MEDIUM,
-            0.9,
+            self._sum / self._looks,
             beats,
-            rate=rate,
+            rate=60.0 * (beats.n - 1) / seconds if seconds > 0.0 else float("nan"),
             ongoing=ongoing,
         )

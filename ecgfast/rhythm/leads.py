@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from math import isfinite
-
 from .blocks import FLAT, LOST, USABLE
 from .episode import Sink
 from .event import EventKind, Severity
+from .loudness import Loudness
 
 __all__ = ["LeadWatch"]
 
 # Blocks that a lead stands still before it counts: 1 s.
 _FLAT_BLOCKS = 4
-
-# Share of the signal's level that a new block has: the level is a mean over some 5 s.
-_LEVEL_SHARE = 0.05
 
 
 class LeadWatch:
@@ -23,11 +19,16 @@ class LeadWatch:
     Parameters
     ----------
     lead : int
-    only : bool
-        Whether there is no other lead.
     size : int
         Samples of a block.
     sink : Sink
+    only : bool
+        Whether there is no other lead.
+
+    Attributes
+    ----------
+    state : int
+        Of the last block.
     """
 
     def __init__(self, lead: int, size: int, sink: Sink, *, only: bool) -> None:
@@ -35,13 +36,12 @@ class LeadWatch:
         self._size = size
         self._sink = sink
         self._severity = Severity.MEDIUM if only else Severity.LOW
-        self._state = USABLE
+        self.state = USABLE
         self._since = 0
         self._kind: EventKind | None = None
-        self._mean: float | None = None
 
-    def block(self, index: int, state: int, level: float, qrs: float) -> None:
-        """Take the next block.
+    def block(self, index: int, state: int, level: float, loudness: Loudness) -> None:
+        """Take the next block; usable ones need not be given where the last one was, too.
 
         Parameters
         ----------
@@ -51,23 +51,18 @@ class LeadWatch:
             `USABLE`, `LOST` or `FLAT`.
         level : float
             Of its last sample.
-        qrs : float
-            How much a QRS complex changes within 40 ms in this lead; 0 where that is not known.
+        loudness : Loudness
         """
-        if state != self._state:
+        if state != self.state:
             self.end(index * self._size)
-            self._state, self._since = state, index
-        if state == USABLE:
-            mean = self._mean
-            if isfinite(level):
-                self._mean = level if mean is None else mean + _LEVEL_SHARE * (level - mean)
-            return
-        if self._kind is not None:
+            self.state, self._since = state, index
+        if state == USABLE or self._kind is not None:
             return
         if state == LOST:
             self._kind = EventKind.GAP
         elif state == FLAT and index + 1 - self._since >= _FLAT_BLOCKS:
-            away = self._mean is not None and abs(level - self._mean) > qrs > 0.0
+            usual, qrs = loudness.usual_level(self._lead), loudness.qrs[self._lead]
+            away = usual is not None and abs(level - usual) > qrs > 0.0
             self._kind = EventKind.LEAD_OFF if away else EventKind.FLAT_LINE
         if self._kind is not None:
             self._put((index + 1) * self._size, ongoing=True)
@@ -77,7 +72,7 @@ class LeadWatch:
         if self._kind is not None:
             self._put(sample, ongoing=False)
         self._kind = None
-        self._state = USABLE
+        self.state = USABLE
 
     def _put(self, end: int, *, ongoing: bool) -> None:
         assert self._kind is not None

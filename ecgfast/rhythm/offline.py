@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..sources.chunks import Leads, Source, open_source
 from ..streaming import StreamingClassifier
@@ -25,15 +25,16 @@ def events(
     lookahead: int = 0,
     leads: Leads | None = None,
     num_threads: int = 1,
+    method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
     decision: Decision | None = None,
     ongoing: bool = False,
-    **rules: float,
+    **rules: Any,
 ) -> Iterator[Event]:
     """Find rhythm events: pauses, rates, ectopic runs, atrial fibrillation, lost leads, noise.
 
     Parameters
     ----------
-    source, fs, model, lookahead, leads, num_threads, decision
+    source, fs, model, lookahead, leads, num_threads, method, decision
         As for `stream_classify`.
     ongoing : bool
         Also report events when they begin; otherwise each comes once, when it has ended.
@@ -71,6 +72,7 @@ def events(
         opened.fs,
         leads=n_leads,
         lookahead=lookahead,
+        method=method,
         decision=decision,
     )
     rhythm = RhythmStream(

@@ -48,24 +48,30 @@ class RateWatch:
         self._rule = rule
         self._sink = sink
         self._low = rule.begins <= rule.ends
-        self._recent: deque[tuple[int, bool]] = deque(maxlen=rule.intervals + 1)
+        self._span = 60.0 * sink.fs * rule.intervals
+        self._lasting = rule.lasting * sink.fs
+        self._recent: deque[tuple[int, bool]] = deque()
+        self._trusted = 0
         self._beats: BeatsOf | None = None
         self._reported = False
 
     def beat(self, beat: BeatNow) -> None:
         """Take the next beat."""
         recent, rule = self._recent, self._rule
-        if not beat.joined:
+        if not beat.joined and recent:
             self.end()
         recent.append((beat.sample, beat.trusted))
+        self._trusted += beat.trusted
         if len(recent) <= rule.intervals:
             return
-        rate = 60.0 * self._sink.fs * rule.intervals / (beat.sample - recent[0][0])
+        if len(recent) > rule.intervals + 1:
+            self._trusted -= recent.popleft()[1]
+        rate = self._span / (beat.sample - recent[0][0])
         edge = rule.begins if self._beats is None else rule.ends
-        trusted = sum(one for _, one in recent)
         beyond = rate < edge if self._low else rate > edge
-        if not beyond or trusted < TRUSTED_SHARE * len(recent):
-            self._close()
+        if not beyond or self._trusted < TRUSTED_SHARE * len(recent):
+            if self._beats is not None:
+                self._close()
             return
         if self._beats is None:
             self._beats = BeatsOf()
@@ -73,9 +79,7 @@ class RateWatch:
                 self._beats.add(sample, 1.0, trusted=trusted)
         else:
             self._beats.add(beat.sample, 1.0, trusted=beat.trusted)
-        if not self._reported and self._beats.last - self._beats.first >= (
-            rule.lasting * self._sink.fs
-        ):
+        if not self._reported and self._beats.last - self._beats.first >= self._lasting:
             self._reported = True
             self._put(self._beats, ongoing=True)
 
@@ -83,6 +87,7 @@ class RateWatch:
         """No beat follows on the last one: signal was lost, or the stream has ended."""
         self._close()
         self._recent.clear()
+        self._trusted = 0
 
     def _close(self) -> None:
         if self._beats is not None and self._reported:

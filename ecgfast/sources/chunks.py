@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -63,6 +64,8 @@ class ChunkSource:
         Short name of the source.
     origin : Origin or None
         The file that it is read from, and what was chosen of it.
+    start : datetime or None
+        When the first sample was taken, where that is known.
     """
 
     fs: float
@@ -71,6 +74,7 @@ class ChunkSource:
     n_samples: int | None = None
     name: str = ""
     origin: Origin | None = None
+    start: datetime | None = None
 
 
 def open_source(
@@ -121,6 +125,7 @@ def open_source(
             opened.n_samples,
             opened.name,
             opened.origin,
+            opened.start,
         )
     if isinstance(source, (Record, RecordSource)):
         if fs is not None and real_number(fs, "fs") != source.fs:
@@ -140,6 +145,7 @@ def open_source(
             source.n_samples,
             source.name,
             source.origin,
+            source.start,
         )
     if fs is None:
         raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")

@@ -54,7 +54,8 @@ def found(
         now = [one for one in left if one.sample + 1.4 * FS <= seen or seen >= len(x)]
         left = left[len(now) :]
         events += rhythm.process(now, x[begin:seen])
-        rhythm = pickle.loads(pickle.dumps(rhythm))
+        if begin // step % 50 == 0:
+            rhythm = pickle.loads(pickle.dumps(rhythm))
     return [*events, *rhythm.flush()]
 
 

@@ -1,0 +1,46 @@
+"""Write docs/rhythm.md: what each event is, and how good they are.
+
+    python bench/rhythm_page.py $ECGFAST_DATA --output docs/rhythm.md --json docs/rhythm.json
+
+The figures are those of ``ecgfast evaluate rhythm``; the words are in ``rhythm.md.in`` beside this
+file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from ecgfast.cli.evaluate_rhythm import score
+from ecgfast.cli.output import as_json
+from ecgfast.reports.table import Table
+from ecgfast.rhythm import DEFINITIONS
+
+WORDS = Path(__file__).with_name("rhythm.md.in")
+
+
+def definitions() -> str:
+    """All kinds of events, with their rules and who says so."""
+    rows = [[f"`{kind}`", one.rule, one.source] for kind, one in DEFINITIONS.items()]
+    return Table("", ["kind", "what it is", "source"], rows, left=3).markdown()
+
+
+def main() -> None:
+    """Score, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="folder that holds mitdb/, nsrdb/, ...")
+    parser.add_argument("--output", type=Path, default=Path("docs/rhythm.md"))
+    parser.add_argument("--json", type=Path, help="also write all figures")
+    args = parser.parse_args()
+    lines, tables, figures = score(args.data)
+    parts = [" ".join(lines)]
+    parts += [f"### {table.heading}\n\n{table.markdown()}" for table in tables]
+    text = WORDS.read_text("utf-8").replace("{definitions}", definitions())
+    args.output.write_text(text.replace("{figures}", "\n\n".join(parts)), "utf-8")
+    if args.json is not None:
+        args.json.write_text(json.dumps(as_json(figures), indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,325 @@
+"""Is this the rhythm of atrial fibrillation? A small model on RR intervals and P waves.
+
+The features are those of published detectors that see RR intervals alone (spread and successive
+differences, the map of Lian et al. 2011, sample entropy as Lake and Moorman 2011 use it, the count
+of unequal pairs of Petrenas et al. 2015), and how alike the stretches before the QRS complexes are:
+P waves repeat themselves, fibrillation waves do not. A logistic regression that is linear in pieces
+joins them; ``python bench/fit_rhythm.py`` learns it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from math import exp, log, nan
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "FEATURES",
+    "LEAST",
+    "P_FEATURES",
+    "RR_FEATURES",
+    "WINDOW",
+    "AtrialModel",
+    "PWaves",
+    "default_model",
+    "expanded_p",
+    "expanded_rr",
+    "left_out_models",
+    "p_features",
+    "rr_features",
+]
+
+Floats = npt.NDArray[np.float64]
+
+#: Beats that are looked at, and RR intervals that it takes at least.
+WINDOW = 48
+LEAST = 10
+
+RR_FEATURES = (
+    "log_n", "log_rr", "rmssd", "sd", "diff_10", "diff_25", "diff_50", "diff_75", "range_80",
+    "range_50", "map_cells", "rr_entropy", "sample_entropy", "turning_points",
+    *(f"unequal_{lag}" for lag in range(1, 9)), "unequal_least", "lag_median_least",
+)  # fmt: skip
+P_FEATURES = ("p_coherence", "p_similarity", "p_similarity_25", "p_size", "p_energy")
+FEATURES = RR_FEATURES + P_FEATURES
+
+# Features that are spreads, by the beginning of their names.
+_SPREAD_NAMES = ("rmssd", "sd", "diff_", "range_")
+
+# ms: intervals further apart are unequal (Petrenas 2015); cells of the map (Lian 2011).
+_UNEQUAL_MS = 30
+_CELL_MS = 25
+_LAGS = 8
+# Share of the median interval within which two are alike (sample entropy).
+_ALIKE = 0.05
+
+
+def rr_features(rr: npt.NDArray[np.int64]) -> Floats:
+    """What RR intervals say.
+
+    Parameters
+    ----------
+    rr : ndarray of int64, shape (n,)
+        Intervals between beats that are not ventricular, in ms, at least `LEAST`.
+
+    Returns
+    -------
+    ndarray of float64, shape (len(RR_FEATURES),)
+    """
+    n = len(rr)
+    ordered = np.sort(rr)
+    median = float(ordered[n // 2])
+    x = rr / median
+    diff = np.diff(rr)
+    steps = np.sort(np.abs(diff)) / median
+    d = n - 1
+
+    cells = len({*zip((rr[1:] // _CELL_MS).tolist(), (diff // _CELL_MS).tolist(), strict=True)})
+    counts = np.bincount((ordered - ordered[0]) // _CELL_MS)
+    shares = counts[counts > 0] / n
+    entropy = -float(shares @ np.log2(shares)) / log(n, 2)
+
+    alike = np.abs(rr[:, np.newaxis] - rr) < _ALIKE * median
+    pairs = int(alike[:-1, :-1].sum()) - d
+    longer = int((alike[:-1, :-1] & alike[1:, 1:]).sum()) - d
+    sample_entropy = -log((longer + 2) / (pairs + 4))
+
+    turns = int((diff[:-1] * diff[1:] < 0).sum()) / max(1, d - 1)
+    lags = range(1, min(_LAGS, n - 2) + 1)
+    lagged = [np.abs(rr[lag:] - rr[:-lag]) for lag in lags]
+    unequal = [float(np.count_nonzero(one > _UNEQUAL_MS)) / len(one) for one in lagged]
+    unequal += [unequal[-1]] * (_LAGS - len(unequal))
+    medians = [float(np.partition(one, len(one) // 2)[len(one) // 2]) / median for one in lagged]
+    return np.array(
+        [
+            log(n),
+            log(median / 1000.0),
+            float(np.sqrt(np.mean(np.square(diff)))) / median,
+            float(x.std()),
+            steps[d // 10],
+            steps[d // 4],
+            steps[d // 2],
+            steps[3 * d // 4],
+            (ordered[n - 1 - n // 10] - ordered[n // 10]) / median,
+            (ordered[n - 1 - n // 4] - ordered[n // 4]) / median,
+            cells / d,
+            entropy,
+            sample_entropy,
+            turns,
+            *unequal,
+            min(unequal),
+            min(medians),
+        ]
+    )
+
+
+def p_features(waves: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -> Floats:
+    """What the stretches before the QRS complexes say, in the lead that shows P waves best.
+
+    Parameters
+    ----------
+    waves : ndarray of float32, shape (n, n_leads, points)
+        Stretches, without their straight line.
+    sizes : ndarray of float32, shape (n, n_leads)
+        Height of the QRS complexes.
+
+    Returns
+    -------
+    ndarray of float64, shape (len(P_FEATURES),)
+        NaN with fewer than `LEAST` stretches.
+    """
+    n = len(waves)
+    best = np.full(len(P_FEATURES), nan)
+    if n < LEAST:
+        return best
+    for lead in range(waves.shape[1]):
+        size = float(np.median(sizes[:, lead]))
+        if not size > 0.0:
+            continue
+        x = waves[:, lead].astype(np.float64)
+        power = np.square(x).sum(axis=1)
+        norm = np.sqrt(power)
+        template = np.median(x, axis=0)
+        length = float(np.sqrt(template @ template))
+        alike = np.sort(x @ template / (norm * length + 1e-12 * size))
+        mean = x.mean(axis=0)
+        share = float(mean @ mean) / (float(power.mean()) + 1e-12 * size**2)
+        one = (
+            (share * n - 1.0) / (n - 1.0),
+            float(alike[n // 2]),
+            float(alike[n // 4]),
+            float(np.ptp(template)) / size,
+            float(np.median(norm)) / size / x.shape[1] ** 0.5,
+        )
+        if not best[1] >= one[1]:
+            best[:] = one
+    return best
+
+
+# Seconds before the R peak between which a P wave lies.
+_P_BEGINS_S, _P_ENDS_S = 0.26, 0.07
+# Points of the slow signal around the R peak that show the height of the QRS complex.
+_QRS_POINTS = 5
+# Leads that are looked at.
+_P_LEADS = 2
+
+
+class PWaves:
+    """The stretches before the last QRS complexes.
+
+    Parameters
+    ----------
+    fs : float
+        Of the slow signal, in Hz.
+    n_leads : int
+    """
+
+    def __init__(self, fs: float, n_leads: int) -> None:
+        self.before = round(_P_BEGINS_S * fs)
+        points = self.before - round(_P_ENDS_S * fs)
+        leads = min(n_leads, _P_LEADS)
+        self.after = _QRS_POINTS + 1
+        self._waves = np.zeros((WINDOW, leads, points), np.float32)
+        self._sizes = np.zeros((WINDOW, leads), np.float32)
+        self._shown = np.zeros(WINDOW, bool)
+        at = np.arange(points) - (points - 1) / 2.0
+        self._at = (at / np.sqrt(at @ at)).astype(np.float32)
+        self._next = 0
+
+    def add(self, signal: npt.NDArray[np.float32] | None) -> None:
+        """Take the signal around the next R peak.
+
+        Parameters
+        ----------
+        signal : ndarray of float32, shape (before + after, n_leads) or None
+            The slow signal from `before` points before the R peak on; None where it is missing, or
+            the beat is ventricular.
+        """
+        row, self._next = self._next, (self._next + 1) % WINDOW
+        self._shown[row] = signal is not None
+        if signal is None:
+            return
+        leads, points = self._waves.shape[1:]
+        self._waves[row] = signal[:points, :leads].T
+        around = signal[self.before - _QRS_POINTS :, :leads]
+        self._sizes[row] = around.max(axis=0) - around.min(axis=0)
+
+    def features(self) -> Floats:
+        """`p_features` of them."""
+        shown = self._shown
+        shown = shown & np.isfinite(self._sizes).all(axis=1)
+        x = self._waves[shown]
+        x = x - x.mean(axis=2, keepdims=True)
+        x -= (x @ self._at)[:, :, np.newaxis] * self._at
+        shown_x = np.isfinite(x).all(axis=(1, 2))
+        return p_features(x[shown_x], self._sizes[shown][shown_x])
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._shown[:] = False
+
+
+# Spreads beyond this share of the mean interval are alike: pauses and ectopic beats make them.
+_SPREADS = [RR_FEATURES.index(name) for name in RR_FEATURES if name.startswith(_SPREAD_NAMES)]
+_SPREAD_MAX = 0.3
+
+# Knots: what a feature falls short of each is a feature of its own, so that a probability may turn.
+_RR_KNOTS = (
+    ("sample_entropy", (0.6, 1.0, 1.4)),
+    ("unequal_least", (0.3, 0.5, 0.65)),
+    ("rmssd", (0.08, 0.15, 0.22)),
+)
+_P_KNOTS = (
+    ("p_similarity", (0.4, 0.55, 0.7, 0.85)),
+    ("p_similarity_25", (0.0, 0.3, 0.6)),
+    ("p_coherence", (0.05, 0.15, 0.3, 0.5)),
+)
+
+
+def _knots(
+    knots: tuple[tuple[str, tuple[float, ...]], ...], names: tuple[str, ...]
+) -> tuple[npt.NDArray[np.intp], Floats]:
+    columns = [names.index(name) for name, at in knots for _ in at]
+    return np.array(columns, np.intp), np.array([value for _, at in knots for value in at])
+
+
+_RR_COLUMNS, _RR_AT = _knots(_RR_KNOTS, RR_FEATURES)
+_P_COLUMNS, _P_AT = _knots(_P_KNOTS, P_FEATURES)
+
+
+def expanded_rr(rr: Floats) -> Floats:
+    """Features of RR intervals as the regression takes them: limited, and with knots.
+
+    Parameters
+    ----------
+    rr : ndarray of float64, shape (..., len(RR_FEATURES))
+    """
+    x = rr.copy()
+    x[..., _SPREADS] = np.minimum(x[..., _SPREADS], _SPREAD_MAX)
+    return np.concatenate([x, np.maximum(_RR_AT - x[..., _RR_COLUMNS], 0.0)], axis=-1)
+
+
+def expanded_p(p: Floats) -> Floats:
+    """Features of P waves as the regression takes them, likewise."""
+    return np.concatenate([p, np.maximum(_P_AT - p[..., _P_COLUMNS], 0.0)], axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class AtrialModel:
+    """A logistic regression on RR intervals, and one on P waves too.
+
+    Attributes
+    ----------
+    with_p, without_p : ndarray of float64
+        Weights of `expanded_rr`, of `expanded_p` in the first only, and the constant.
+    """
+
+    with_p: Floats
+    without_p: Floats
+
+    def probability(self, rr: Floats, p: Floats | None) -> float:
+        """Probability of atrial fibrillation, 0 to 1."""
+        x, weights = expanded_rr(rr), self.without_p
+        if p is not None and np.isfinite(p).all():
+            x, weights = np.concatenate([x, expanded_p(p)]), self.with_p
+        z = float(x @ weights[:-1]) + float(weights[-1])
+        return 1.0 / (1.0 + exp(-max(-50.0, min(50.0, z))))
+
+    @classmethod
+    def from_dict(cls, weights: dict[str, Any]) -> AtrialModel:
+        """The model that `to_dict` wrote."""
+        return cls(np.array(weights["with_p"]), np.array(weights["without_p"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The weights, as a JSON writer takes them."""
+        return {"with_p": self.with_p.tolist(), "without_p": self.without_p.tolist()}
+
+
+@cache
+def _stored() -> dict[str, Any]:
+    text = files(__package__).joinpath("atrial.json").read_text("utf-8")
+    stored: dict[str, Any] = json.loads(text)
+    return stored
+
+
+@cache
+def default_model() -> AtrialModel:
+    """The model that all recordings were used for."""
+    return AtrialModel.from_dict(_stored()["model"])
+
+
+def left_out_models() -> dict[str, AtrialModel]:
+    """For each recording that the model was learned from, one that never saw its patient."""
+    stored = _stored()
+    models = [AtrialModel.from_dict(fold["model"]) for fold in stored["folds"]]
+    return {
+        name: model
+        for fold, model in zip(stored["folds"], models, strict=True)
+        for name in fold["records"]
+    }

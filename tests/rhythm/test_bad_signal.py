@@ -1,0 +1,107 @@
+"""Noise, flat lines, short and broken recordings: never a crash, never a rate from noise."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ecgfast import Event, RhythmStream, events
+from ecgfast.records import synthetic_ecg
+from ecgfast.reports.summary import Tally
+from ecgfast.rhythm import EventKind, RhythmTally
+
+FS = 250.0
+Signal = npt.NDArray[np.float32]
+
+#: Kinds that say something about the heart's rate.
+RATES = ("pause", "asystole", "bradycardia", "tachycardia", "extreme")
+
+
+def found(signal: Signal) -> list[Event]:
+    return list(events(signal, FS))
+
+
+def kinds(signal: Signal) -> set[str]:
+    return {str(event.kind) for event in found(signal)}
+
+
+@pytest.fixture(scope="module")
+def clean() -> Signal:
+    return synthetic_ecg(150.0, FS, seed=4).signal[:, :1].astype(np.float32)
+
+
+def test_noise_has_no_rate() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.3, round(90 * FS)).astype(np.float32)
+    told = kinds(noise)
+    assert "noise" in told
+    assert not [kind for kind in told if kind.startswith(RATES)]
+
+
+@pytest.mark.parametrize("level", [0.0, 2.5])
+def test_a_flat_line_is_a_flat_line(level: float) -> None:
+    assert kinds(np.full(round(60 * FS), level, np.float32)) == {"flat_line"}
+
+
+def test_nothing_and_ten_seconds(clean: Signal) -> None:
+    assert not [kind for kind in kinds(clean[: round(10 * FS)]) if kind.startswith(RATES)]
+    assert list(events(clean[:3], FS)) == []
+    assert RhythmStream(FS).flush() == []
+
+
+def test_gaps_are_gaps_and_no_pauses(clean: Signal) -> None:
+    signal = clean.copy()
+    for i in range(20):
+        begin = round((8 + 7 * i) * FS)
+        signal[begin : begin + round((0.5 + 0.2 * i) * FS)] = np.nan
+    told = found(signal)
+    assert sum(event.kind == EventKind.GAP for event in told) == 20
+    assert not [one for one in told if one.kind in (EventKind.PAUSE, EventKind.ASYSTOLE)]
+
+
+def test_memory_is_bounded(clean: Signal) -> None:
+    import pickle
+
+    rhythm = RhythmStream(FS)
+    sizes = []
+    for _ in range(30):
+        rhythm.process([], clean)
+        sizes.append(len(pickle.dumps(rhythm)))
+    assert max(sizes[5:]) <= 1.1 * sizes[4]
+
+
+def test_a_summary_lists_some_and_counts_all() -> None:
+    tally = RhythmTally()
+    rows = [
+        Event("ventricular_run", i * 1000, i * 1000 + 500, 4.0 * i, 4.0 * i + 2.0, "medium",
+              n_beats=3 + i % 5, rate=100.0 + i)
+        for i in range(50)
+    ]  # fmt: skip
+    tally.add(rows)
+    tally.add([Event("asystole", 99000, 99900, 396.0, 399.6, "high")])
+    told = tally.summary(1000.0)
+    assert told.total == 51
+    assert len(told.listed) + told.more == 51
+    assert told.listed[-1].kind == "asystole"
+    runs = told.kinds[EventKind.VENTRICULAR_RUN]
+    assert (runs.longest.n_beats, runs.fastest.rate) == (7, 149.0)
+    row = told.to_dict()
+    assert row["counts"]["ventricular_run"] == 50
+    assert row["counts"]["pause"] == 0
+
+
+def test_the_summary_of_classify_has_events_and_clock_times() -> None:
+    tally = Tally(("N", "S", "V", "F", "Q"))
+    pause = Event("pause", 250 * 3600, 250 * 3600 + 625, 3600.0, 3602.5, "medium", 1.0, 2)
+    tally.events([pause], (2.5, 3600.0))
+    start = datetime(2026, 11, 28, 23, 30)
+    text = tally.summary("x", FS, 7200.0, start).text()
+    assert "longest RR  2.50 s at 1:00:00 (2026-11-29 00:30:00)" in text
+    assert "pauses      1 pause" in text
+    assert "pause: 2.5 s, at 1:00:00" in text
+    row = tally.summary("x", FS, 7200.0, start).to_dict()
+    assert row["start"] == "2026-11-28T23:30:00"
+    assert row["rhythm"]["longest_rr"] == 2.5
+    assert row["rhythm"]["counts"]["pause"] == 1
