@@ -69,7 +69,7 @@ class Rows:
     stream: RhythmStream | None = None
 
     def probability(self, rr: Floats, p: Floats | None) -> float:
-        """Keep what the stream asks about; find no fibrillation, and doubt, so that it asks often."""
+        """Keep what the stream asks about; find none, and doubt, so that it asks often."""
         assert self.stream is not None
         self.rr.append(rr)
         self.p.append(np.full(len(P_FEATURES), np.nan) if p is None else p)
