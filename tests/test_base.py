@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import ecgfast
+from ecgfast.extras import need, need_installed
 
 RECORDINGS = Path(__file__).parent / "recordings"
 
@@ -86,6 +87,22 @@ ELSEWHERE = {
     "training/export/_convert.py": {"keras", "tensorflow"},  # run by export, which has checked
     "training/datasets/physionet.py": {"requests"},  # comes with pooch
 }
+
+
+def test_a_library_that_cannot_be_imported_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_library.py").write_text("raise OSError('libsndfile.so: not\\nfound')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ecgfast.MissingExtraError) as caught:
+        need("broken_library.part", "x.dat: FLAC", "formats")
+    assert str(caught.value) == (
+        "x.dat: FLAC (broken_library fails to import: libsndfile.so: not found) "
+        "needs the extra 'formats': pip install 'ecgfast[formats]'"
+    )
+    need_installed(("numpy", "broken_library"), "Training", "train")  # nothing is imported
+    with pytest.raises(ecgfast.MissingExtraError, match=r"^Training \(no_such\) needs the extra"):
+        need_installed(("numpy", "no_such"), "Training", "train")
 
 
 def test_every_other_library_is_imported_through_need() -> None:

@@ -44,7 +44,7 @@ from .overwriting import (
     summary_beside,
 )
 
-__all__ = ["Place", "Result", "Work", "run_each"]
+__all__ = ["Place", "Result", "Work", "is_result", "run_each"]
 
 _SUMMARY = "summary"
 
@@ -149,7 +149,7 @@ def run_each(args: argparse.Namespace, work: Work, inputs: Iterable[Path] = ()) 
     NothingFoundError
         If there is a recording without a beat and ``--strict`` asks for some.
     """
-    found = find_recordings(args.record, is_output=_is_result)
+    found = find_recordings(args.record, is_output=is_result)
     if found.several:
         _run_several(args, work, found, list(inputs))
         return
@@ -177,8 +177,17 @@ def run_each(args: argparse.Namespace, work: Work, inputs: Iterable[Path] = ()) 
     report_nothing(result.beats, path, args)
 
 
-def _is_result(path: Path) -> bool:
-    """Whether a file in a folder of recordings is what an earlier command made of them."""
+def is_result(path: Path) -> bool:
+    """Whether a file in a folder of recordings is what an earlier command made of them.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+    """
     kinds = _RESULTS.get(path.suffix.lower(), ())
     try:
         return any(kind.is_ours(path) for kind in kinds)

@@ -19,6 +19,7 @@ from ..records.record import FloatArray
 from ..reports.summary import NOT_A_DEVICE, length
 from ..sources.chunks import BLOCK_S
 from .errors import SomeFailedError, UsageError, failure_line, report_nothing
+from .many import is_result
 from .options import (
     add_average_leads,
     add_decision,
@@ -99,7 +100,7 @@ def run(args: argparse.Namespace) -> None:
     need("jinja2", "An HTML report", "report")
     if args.pdf:
         need("weasyprint", "A PDF report", "pdf")
-    found = find_recordings(args.record, is_output=_is_page)
+    found = find_recordings(args.record, is_output=is_result)
     if not found.recordings:
         raise RecordError("; ".join(f"{name}: {why}" for name, why in found.problems))
     work = _Report(args)
@@ -107,10 +108,6 @@ def run(args: argparse.Namespace) -> None:
         _run_one(args, work, found.recordings[0])
     else:
         _run_several(args, work, found.recordings, found.names, found.problems)
-
-
-def _is_page(path: Path) -> bool:
-    return path.suffix.lower() in (".html", ".pdf")
 
 
 @dataclass(frozen=True)

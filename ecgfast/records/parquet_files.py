@@ -102,6 +102,8 @@ def _table(path: Path, file: Any) -> Table:
         )
     )
     for batch in file.iter_batches(batch_size=_AT_ONCE, columns=[names[i] for i in kinds]):
+        if batch.schema.names != [names[i] for i in kinds]:
+            raise RecordError(f"{path}: has several columns of one name; name each differently")
         table.add([_numbers(pyarrow, batch.column(k)) for k in range(len(kinds))])
     if table.rows != rows:
         raise RecordError(f"{path}: promises {rows} rows and has {table.rows}; save it again")

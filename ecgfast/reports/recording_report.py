@@ -219,7 +219,6 @@ def recording_report(
         strips=strips,
         minutes=minutes,
         disclosure=list(_disclosure(found)) if full else [],
-        safe=_Safe,
         CLASS_NAMES=CLASS_NAMES,
         CLASS_COLOURS=CLASS_COLOURS,
     )
@@ -289,7 +288,7 @@ def write_report(path: str | os.PathLike[str], html: str) -> None:
     write_whole(path, html)
 
 
-def _Safe(text: str) -> Any:  # noqa: N802
+def _safe(text: str) -> Any:
     """Mark what this package drew as HTML: its texts are escaped already."""
     return need("markupsafe", "An HTML report", "report").Markup(text)
 
@@ -629,7 +628,7 @@ def _trend(found: Analysis, told: Mapping[str, Any]) -> Any:
         ("bad signal", "#8b96a0", spans(*_BAD)),
     ]
     kept = [lane for lane in lanes if lane[2]]
-    return _Safe(
+    return _safe(
         svg.trend(
             step * (np.arange(count, dtype=np.float64) + 0.5),
             mean,
@@ -663,8 +662,8 @@ def _pictures(found: Analysis) -> list[Any]:
     nn = np.isin(found.time[1:], found.nn_intervals().time)
     both = sound[1:] & sound[:-1]
     return [
-        _Safe(svg.rr_histogram(rr[sound & nn], rr[sound & ~nn])),
-        _Safe(svg.poincare(rr[:-1][both], rr[1:][both], (nn[1:] & nn[:-1])[both])),
+        _safe(svg.rr_histogram(rr[sound & nn], rr[sound & ~nn])),
+        _safe(svg.poincare(rr[:-1][both], rr[1:][both], (nn[1:] & nn[:-1])[both])),
     ]
 
 
@@ -699,9 +698,9 @@ def _drawn(found: Analysis, shown: Shown) -> dict[str, Any]:
         "role": shown.role,
         "facts": facts,
         "gain": f"{gain:g} mm/mV",
-        "svg": _Safe(picture),
+        "svg": _safe(picture),
         "from": found.clock(start),
-        "minute": _Safe(_row(found, start, span=(begin - start, begin + svg.STRIP_S - start))),
+        "minute": _safe(_row(found, start, span=(begin - start, begin + svg.STRIP_S - start))),
     }
 
 
@@ -740,4 +739,4 @@ def _row(
 def _disclosure(found: Analysis) -> Iterator[tuple[str, Any]]:
     """Every minute of the first lead."""
     for i in range(math.ceil(found.duration / _MINUTE_S)):
-        yield found.clock(i * _MINUTE_S), _Safe(_row(found, i * _MINUTE_S))
+        yield found.clock(i * _MINUTE_S), _safe(_row(found, i * _MINUTE_S))

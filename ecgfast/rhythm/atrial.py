@@ -10,6 +10,7 @@ joins them; ``python bench/fit_rhythm.py`` learns it.
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -139,13 +140,13 @@ def p_features(waves: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -
     if n < LEAST:
         return best
     for lead in range(waves.shape[1]):
-        size = float(np.median(sizes[:, lead]))
+        size = float(np.sort(sizes[:, lead])[n // 2])
         if not size > 0.0:
             continue
         x = waves[:, lead].astype(np.float64)
         power = np.square(x).sum(axis=1)
         norm = np.sqrt(power)
-        template = np.median(x, axis=0)
+        template = np.sort(x, axis=0)[n // 2]
         length = float(np.sqrt(template @ template))
         alike = np.sort(x @ template / (norm * length + 1e-12 * size))
         mean = x.mean(axis=0)
@@ -154,8 +155,8 @@ def p_features(waves: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -
             (share * n - 1.0) / (n - 1.0),
             float(alike[n // 2]),
             float(alike[n // 4]),
-            float(np.ptp(template)) / size,
-            float(np.median(norm)) / size / x.shape[1] ** 0.5,
+            float(template.max() - template.min()) / size,
+            float(np.sort(norm)[n // 2]) / size / x.shape[1] ** 0.5,
         )
         if not best[1] >= one[1]:
             best[:] = one
@@ -185,12 +186,10 @@ class PWaves:
         points = self.before - round(_P_ENDS_S * fs)
         leads = min(n_leads, _P_LEADS)
         self.after = _QRS_POINTS + 1
-        self._waves = np.zeros((WINDOW, leads, points), np.float32)
-        self._sizes = np.zeros((WINDOW, leads), np.float32)
-        self._shown = np.zeros(WINDOW, bool)
+        self._points, self._leads = points, leads
+        self._around: deque[npt.NDArray[np.float32] | None] = deque(maxlen=WINDOW)
         at = np.arange(points) - (points - 1) / 2.0
         self._at = (at / np.sqrt(at @ at)).astype(np.float32)
-        self._next = 0
 
     def add(self, signal: npt.NDArray[np.float32] | None) -> None:
         """Take the signal around the next R peak.
@@ -201,28 +200,24 @@ class PWaves:
             The slow signal from `before` points before the R peak on; None where it is missing, or
             the beat is ventricular.
         """
-        row, self._next = self._next, (self._next + 1) % WINDOW
-        self._shown[row] = signal is not None
-        if signal is None:
-            return
-        leads, points = self._waves.shape[1:]
-        self._waves[row] = signal[:points, :leads].T
-        around = signal[self.before - _QRS_POINTS :, :leads]
-        self._sizes[row] = around.max(axis=0) - around.min(axis=0)
+        self._around.append(signal)
 
     def features(self) -> Floats:
         """`p_features` of them."""
-        shown = self._shown
-        shown = shown & np.isfinite(self._sizes).all(axis=1)
-        x = self._waves[shown]
+        shown = [one for one in self._around if one is not None]
+        if len(shown) < LEAST:
+            return np.full(len(P_FEATURES), nan)
+        signal = np.array(shown)[:, :, : self._leads]
+        signal = signal[np.isfinite(signal).all(axis=(1, 2))]
+        around = signal[:, self.before - _QRS_POINTS :]
+        x = signal[:, : self._points].transpose(0, 2, 1)
         x = x - x.mean(axis=2, keepdims=True)
         x -= (x @ self._at)[:, :, np.newaxis] * self._at
-        shown_x = np.isfinite(x).all(axis=(1, 2))
-        return p_features(x[shown_x], self._sizes[shown][shown_x])
+        return p_features(x, around.max(axis=1) - around.min(axis=1))
 
     def clear(self) -> None:
         """Forget them."""
-        self._shown[:] = False
+        self._around.clear()
 
 
 # Spreads beyond this share of the mean interval are alike: pauses and ectopic beats make them.

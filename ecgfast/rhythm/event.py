@@ -83,7 +83,8 @@ class Event:
     n_beats : int
         Beats that the event rests on.
     beats : tuple of int
-        Their R peaks in samples; of more than 64 the first and the last 32.
+        Their R peaks in samples; of more than 64 the first and the last 32, of atrial fibrillation
+        the last 48 at most.
     rate : float
         Mean heart rate in it, beats per minute; NaN where it has none.
     lead : int or None
@@ -144,7 +145,7 @@ class Definition:
 
 
 _EC57 = "ANSI/AAMI EC57:2012"
-_HOLTER = "ISHNE-HRS consensus on ambulatory ECG, 2017"
+_HOLTER = "usual in ambulatory ECG; this project"
 _CINC = "PhysioNet/CinC Challenge 2015"
 _CODES = "rhythm annotations of the MIT-BIH Arrhythmia Database"
 _OWN = "this project"
@@ -196,8 +197,7 @@ DEFINITIONS: dict[EventKind, Definition] = {
     **_ectopy("S", "supraventricular"),
     EventKind.R_ON_T: Definition(
         "V beat after less than 0.85 of the QT interval that Bazett's formula expects (QTc 0.40 s)",
-        "Lown and Wolf, Circulation 44:130, 1971; Engel et al., Circulation 57:1100, 1978 "
-        "(ratio 0.85)",
+        "Lown and Wolf, Circulation 44:130, 1971 (grade 5); ratio: " + _OWN,
     ),
     EventKind.ATRIAL_FIBRILLATION: Definition(
         "irregular RR intervals without repeating P waves, as the model of `ecgfast.rhythm` scores "

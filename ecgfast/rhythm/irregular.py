@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -15,9 +16,15 @@ from .loudness import Loudness
 
 __all__ = ["Irregular", "Scorer"]
 
-# Beats after which the rhythm is looked at, and how many it takes for a first look.
+# Beats after which the rhythm is looked at again: first, and where it was regular, after half a
+# window; where it was in doubt, or irregular, sooner.
 _EVERY = 8
 _FIRST = 24
+_CLEARLY_REGULAR = 0.2
+
+# Share of intervals that differ by 30 ms from the one before, below which the rhythm is regular.
+_UNEQUAL_MS = 30
+_UNEQUAL_LEAST = 0.2
 
 # An episode ends so far below the probability at which one begins.
 _HYSTERESIS = 0.2
@@ -74,6 +81,7 @@ class Irregular:
         self._beats: deque[tuple[int, int, bool]] = deque(maxlen=WINDOW)
         self._sound = 0
         self._fresh = 0  # beats since the last look
+        self._every = _FIRST
         self._ventricular = False  # was the last one?
         self._start = 0
         self._n = 0  # beats of the episode; 0 outside
@@ -104,7 +112,7 @@ class Irregular:
         self._fresh += 1
         if self._n:
             self._n += 1
-        if self._fresh >= _EVERY and len(beats) >= _FIRST:
+        if self._fresh >= self._every:
             self._look()
 
     def end(self) -> None:
@@ -118,6 +126,7 @@ class Irregular:
         self._beats.clear()
         self._p_waves.clear()
         self._sound = self._fresh = 0
+        self._every = _FIRST
 
     def _around(self, sample: int) -> npt.NDArray[np.float32] | None:
         """The slow signal around an R peak, where it is there."""
@@ -127,6 +136,7 @@ class Irregular:
     def _look(self) -> None:
         self._fresh = 0
         probability = self._probability()
+        self._every = _FIRST if probability < _CLEARLY_REGULAR else _EVERY
         beats = self._beats
         if not self._n:
             if probability < self._begins:
@@ -149,11 +159,13 @@ class Irregular:
     def _probability(self) -> float:
         if self._sound < TRUSTED_SHARE * len(self._beats):
             return 0.0
-        rr = np.array([one[1] for one in self._beats if one[1]], np.int64)
-        if len(rr) < LEAST:
+        rr = [one[1] for one in self._beats if one[1]]
+        unequal = sum(abs(b - a) > _UNEQUAL_MS for a, b in pairwise(rr))
+        if len(rr) < LEAST or unequal < _UNEQUAL_LEAST * (len(rr) - 1):
             return 0.0
         return self._model.probability(
-            rr_features(rr), self._p_waves.features() if self._loudness.next else None
+            rr_features(np.array(rr, np.int64)),
+            self._p_waves.features() if self._loudness.next else None,
         )
 
     def _close(self, end: int) -> None:

@@ -41,8 +41,11 @@ _TURNED = 0.5
 # the items held: the ratio of their means is at most 1 + this / sqrt(items).
 _UNEVEN = 15.0
 
-# Samples of an array whose first column is looked at.
-_LOOK = 4096
+# Samples of an array whose first column is looked at, at most and at least.
+_LOOK, _CLOCK_ROWS = 4096, 64
+
+# Mains, Hz, and how near a chunk has to be to whole periods of it to look the same each time.
+_MAINS, _WHOLE = (50.0, 60.0), 0.05
 
 # A clock and the rate that was given are the same up to this share.
 _SAME = 0.1
@@ -139,7 +142,7 @@ def size_of(item: Any, *, rows: bool) -> int:
 
 def has_clock(signal: npt.NDArray[Any]) -> bool:
     """Whether the first of several columns holds times or counts samples, and no lead."""
-    if signal.ndim != 2 or signal.shape[1] < 2 or len(signal) < _ITEMS:
+    if signal.ndim != 2 or signal.shape[1] < 2 or len(signal) < _CLOCK_ROWS:
         return False
     first, second = (look_of(signal[:_LOOK, i], None) for i in (0, 1))
     return first == "clock" and second != "clock"
@@ -194,7 +197,7 @@ def _short_items(first: Any, items: Iterator[Any], fs: float, *, rows: bool) -> 
                 break
         ended = len(held) < wanted
         table = np.array([real_array(item) for item in held], np.float64)
-        kind = _kind(table, rows=rows)
+        kind = _kind(table, fs, rows=rows)
         if not kind and (ended or wanted >= most):
             break
         wanted = most
@@ -225,7 +228,7 @@ def _even(held: list[Any], items: Iterator[Any], width: int) -> Iterator[Any]:
         yield item
 
 
-def _kind(table: Floats, *, rows: bool) -> str:
+def _kind(table: Floats, fs: float, *, rows: bool) -> str:
     """What rows of numbers are: ``times``, ``rows``, ``chunks``, ``unclear``; empty if too few."""
     if len(table) < _ITEMS // 2:
         return "rows" if rows else ""
@@ -233,21 +236,28 @@ def _kind(table: Floats, *, rows: bool) -> str:
         return "times"
     if rows:
         return "rows"
-    down = _mean_square(np.diff(table, axis=0))
-    if not down > 0:  # nothing but one value
+    ratio = _roughness(table)
+    if not np.isfinite(ratio):  # nothing but one value
         return ""
-    within = _mean_square(np.diff(table, axis=1))
-    between = _mean_square(table[1:, 0] - table[:-1, -1])
-    share = len(table) * (table.shape[1] - 1)
-    ratio = (share * within + (len(table) - 1) * between) / (share + len(table) - 1) / down
+    if ratio >= _ROW:
+        periods = [mains * table.shape[1] / fs for mains in _MAINS]
+        if any(x > 0.5 and abs(x - round(x)) < _WHOLE for x in periods):
+            # Hum repeats from chunk to chunk as offsets of leads do: what is left decides.
+            left = _roughness(table - np.nanmean(table, axis=0))
+            return "rows" if left >= _ROW else "unclear"
+        return "rows"
     inner, outer = _mean_size(np.diff(table, axis=1)), _mean_size(table[1:, 0] - table[:-1, -1])
     most = 1.0 + _UNEVEN / len(table) ** 0.5
     even = inner <= most * outer and outer <= most * inner
-    if ratio >= _ROW:
-        return "rows"
-    if ratio <= _CHUNK and even:
-        return "chunks"
-    return "unclear"
+    return "chunks" if ratio <= _CHUNK and even else "unclear"
+
+
+def _roughness(table: Floats) -> float:
+    """Mean square of the steps through all numbers in order, over that from item to item."""
+    down = _mean_square(np.diff(table, axis=0))
+    if not down > 0:
+        return float("nan")
+    return _mean_square(np.diff(table.ravel())) / down
 
 
 def _mean_size(values: Floats) -> float:

@@ -79,6 +79,10 @@ def test_parquet_that_is_no_table(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"leads=NAME: 'a' has no clear QRS; 'b' has no clear"):
         read_record(path, fs=250)
     assert read_record(path, fs=250, leads="b").leads == ("b",)
+    pyarrow = pytest.importorskip("pyarrow")
+    same = pyarrow.Table.from_arrays([pyarrow.array(ecg()[:, i]) for i in (0, 1)], ["I", "I"])
+    pytest.importorskip("pyarrow.parquet").write_table(same, tmp_path / "same.parquet")
+    check(tmp_path / "same.parquet", ecg(), fs=250)
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(RecordError, match=r"b\.parquet"):
         read_record(path, fs=250)

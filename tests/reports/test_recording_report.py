@@ -290,6 +290,20 @@ def test_several_recordings_have_an_index(
     assert len(json.loads(capsys.readouterr().out)["recordings"]) == 2
 
 
+def test_results_in_a_folder_are_no_recordings(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "holter"
+    folder.mkdir()
+    (folder / "demo.npz").write_bytes(demo.read_bytes())
+    assert main(["classify", str(demo), "--output", str(folder / "demo.csv")]) == 0
+    for _ in range(2):  # the second time there are pages too
+        assert main(["report", str(folder), "--output", f"{folder}/"]) == 0
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "demo.csv", "demo.html", "demo.npz", "index.html",
+    ]  # fmt: skip
+
+
 def test_page_is_printed_to_pdf_and_replaced_only_if_ours(
     demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,6 +75,18 @@ def test_at_any_rate_and_with_noise(fs: float, noise: float) -> None:
         np.testing.assert_array_equal(together(chunks, fs)[:, 0], ecg[:cut, 0])
 
 
+@pytest.mark.parametrize(("fs", "mains", "size"), [(500.0, 50, 10), (250.0, 50, 5), (360.0, 60, 6)])
+def test_hum_that_repeats_in_each_chunk_makes_no_leads(fs: float, mains: int, size: int) -> None:
+    lead = synthetic_ecg(12.0, fs, seed=3).signal[:, 0].astype(float)
+    hum = np.sin(2 * np.pi * mains * np.arange(len(lead)) / fs)
+    weak, strong = (
+        (list(part) for part in (lead + size_mv * hum).reshape(-1, size)) for size_mv in (0.02, 3.0)
+    )
+    assert together(weak, fs).shape == (len(lead), 1)
+    with pytest.raises(InputError, match=f"may be {size} samples of one lead or one sample of"):
+        open_source(strong, fs)
+
+
 def test_columns_of_chunks(ecg: Record) -> None:
     for size in (1, 2, 7, 100):
         chunks = (ecg.signal[i : i + size] for i in range(0, len(ecg.signal), size))

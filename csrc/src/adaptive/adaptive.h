@@ -127,7 +127,7 @@ typedef struct adaptive_lead {
 
 typedef struct adaptive_candidate {
     int64_t at;                     /* decimated index of the feature's maximum */
-    float height, band_ratio, similarity;      /* over the leads */
+    float height, band_ratio, similarity; /* over the leads */
     float score;                    /* > 0: more likely a QRS complex than not, by itself */
     float value;                    /* of the best path that ends here */
     int32_t from;                   /* slot before it on that path; -1: the last accepted */
