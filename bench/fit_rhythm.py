@@ -97,7 +97,7 @@ def from_mitdb(path: Path, classifier: Classifier) -> Rows:
     def share(code: str, begin: int, end: int) -> float:
         spans = rhythm_episodes(marks.sample, list(marks.symbol), texts, record.n_samples, code)
         inside = (min(end, b) - max(begin, a) for a, b in spans.tolist())
-        return sum(max(0, one) for one in inside) / (end - begin)
+        return float(sum(max(0, one) for one in inside)) / (end - begin)
 
     target = []
     for begin, end in rows.spans:

@@ -206,8 +206,10 @@ class Summary:
             kinds = _count(len(rhythm.kinds), "kind")
             lines.append(("events", f"{rhythm.total:,} of {kinds}"))
         for kind, tally in rhythm.kinds.items():
+            # Single beats have no length: the first of them stays the longest.
+            how = "longest" if tally.longest.duration > 0.0 else "first"
             told = {
-                "longest" if tally.count > 1 else "": self._event_text(tally.longest),
+                how if tally.count > 1 else "": self._event_text(tally.longest),
                 "fastest": "",
             }
             if tally.fastest and tally.fastest is not tally.longest:
