@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_are_heard() -> Iterator[None]:
+    """Commands that tests start can be interrupted, also where `nohup` or `&` started the tests.
+
+    A program inherits which signals are ignored, and one that ignores SIGHUP rightly lives on.
+    """
+    numbers = [getattr(signal, name, signal.SIGINT) for name in ("SIGINT", "SIGHUP")]
+    ignored = [n for n in numbers if signal.getsignal(n) is signal.SIG_IGN]
+    for number in ignored:  # this process still ignores it; programs do not inherit a handler
+        signal.signal(number, lambda *_: None)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def real_recordings() -> Path:
