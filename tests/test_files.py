@@ -311,7 +311,8 @@ for data in ("x" * 100_000, {"x": np.zeros(100_000)}):
     file.write_text("old")
     with in_process(code, file, 5000) as process:
         out, err = process.communicate(timeout=60)
-    assert err == b""
+    if int(np.__version__.split(".")[0]) > 1:  # the archive of an older NumPy is closed by its end
+        assert err == b""
     assert out.decode().splitlines() == [f"{file}: cannot be written (File too large)"] * 2
     assert file.read_text() == "old"
     assert names(tmp_path) == ["f"]

@@ -289,6 +289,7 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
         "a\n" * 300_000,
         "'" * 100_000,
     ],
+    ids=lambda text: f"{len(text)} characters",
 )
 def test_text_that_is_no_recording(tmp_path: Path, text: str) -> None:
     for name in ("a.csv", "b.json"):

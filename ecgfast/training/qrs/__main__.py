@@ -69,7 +69,7 @@ def main() -> None:
         "workers": args.workers,
     }
     with tempfile.TemporaryFile() as file:
-        np.savez_compressed(file, allow_pickle=False, made=np.array(json.dumps(made)), **weights)
+        np.savez_compressed(file, made=np.array(json.dumps(made)), **weights)
         file.seek(0)
         write_whole(args.output, file.read())
 

@@ -133,7 +133,7 @@ def pack(strips: Iterable[Strip], noises: Iterable[Noise], path: Path) -> None:
         arrays[f"{key}:known"] = np.packbits(strip.known)
     for noise in noises:
         arrays[f"noise/{noise.name}:cells"] = _whole_steps(noise.cells)
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    np.savez_compressed(path, **arrays)
 
 
 _STEP_MV = 0.005
