@@ -81,7 +81,7 @@ def measure(record: Path, folder: Path, model: str) -> dict[str, Any]:
         "runtime": told["runtime"],
         "wall_s": wall,
         "cpu_s": after.children_user + after.children_system - before[2] - before[3],
-        "memory_bytes": int(done.stderr),
+        "memory_bytes": int(done.stderr.split()[-1]),  # behind what the command says
         "annotation_bytes": output.stat().st_size,
     }
 
