@@ -223,6 +223,16 @@ def test_sound_that_cannot_be_used(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:4000])
     with pytest.raises(RecordError, match="truncated"):
         read_record(path)
+    for name, kind, says in (
+        ("b.w64", "W64", "truncated"),
+        ("c.wav", "RF64", "truncated"),
+        ("d.flac", "FLAC", "cannot be read as an intact FLAC file"),
+    ):
+        soundfile.write(tmp_path / name, ecg() / 4, 250, subtype="PCM_16", format=kind)
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) * 9 // 10])
+        with pytest.raises(RecordError, match=says):
+            read_record(tmp_path / name)
     path.write_bytes(b"no sound")
     with pytest.raises(EcgfastError, match=r"a\.wav"):
         read_record(path)
