@@ -192,12 +192,10 @@ def evaluate_fibrillation(
         end, fs = record.n_samples, record.fs
         rhythm = RhythmStream(fs, leads=record.signal.shape[1], atrial=models[path.name])
         beats, events = record_events(record, classifier, rhythm=rhythm)
-        kinds = (EventKind.ATRIAL_FIBRILLATION, EventKind.ATRIAL_FLUTTER)
-        found = {
-            "ecgfast": np.asarray(
-                [(one.start, one.end) for one in events if one.kind in kinds], np.int64
-            ).reshape(-1, 2)
-        }
+        spans = [
+            (one.start, one.end) for one in events if one.kind is EventKind.ATRIAL_FIBRILLATION
+        ]
+        found = {"ecgfast": np.asarray(spans, np.int64).reshape(-1, 2)}
         at = np.asarray([beat.sample for beat in beats], np.int64)
         found |= {name: finder(at, fs) for name, finder in (others or {}).items()}
         fibrillation, flutter = (
@@ -275,9 +273,7 @@ def evaluate_strips(
         )
         _, events = record_events(record, classifier, rhythm=rhythm)
         counts[labels[name]] += 1
-        called[labels[name]] += any(
-            one.kind in (EventKind.ATRIAL_FIBRILLATION, EventKind.ATRIAL_FLUTTER) for one in events
-        )
+        called[labels[name]] += any(one.kind is EventKind.ATRIAL_FIBRILLATION for one in events)
     return StripScores(
         called["A"],
         counts["A"] - called["A"],

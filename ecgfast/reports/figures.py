@@ -22,7 +22,6 @@ RHYTHM_KINDS = (
     EventKind.EXTREME_BRADYCARDIA,
     EventKind.PAUSE,
     EventKind.ATRIAL_FIBRILLATION,
-    EventKind.ATRIAL_FLUTTER,
     EventKind.TACHYCARDIA,
     EventKind.BRADYCARDIA,
 )

@@ -46,7 +46,7 @@ _MUCH_LOST = 0.2
 _FEW_RATES = 0.5
 
 _PAUSE = (EventKind.PAUSE, EventKind.ASYSTOLE)
-_FIBRILLATION = (EventKind.ATRIAL_FIBRILLATION, EventKind.ATRIAL_FLUTTER)
+_FIBRILLATION = (EventKind.ATRIAL_FIBRILLATION,)
 _WAVES = (EventKind.VENTRICULAR_FLUTTER,)
 _BAD = (EventKind.NOISE, EventKind.GAP, EventKind.LEAD_OFF, EventKind.FLAT_LINE)
 
@@ -622,7 +622,7 @@ def _trend(found: Analysis, told: Mapping[str, Any]) -> Any:
         ("S beats", CLASS_COLOURS["S"], density("S")),
         ("V runs", CLASS_COLOURS["V"], spans(EventKind.VENTRICULAR_RUN)),
         ("S runs", CLASS_COLOURS["S"], spans(EventKind.SUPRAVENTRICULAR_RUN)),
-        ("AF, flutter", "#8a4f9e", spans(*_FIBRILLATION)),
+        ("AF", "#8a4f9e", spans(*_FIBRILLATION)),
         ("VF, flutter", "#a3001e", spans(*_WAVES)),
         ("pauses", "#a3001e", spans(*_PAUSE)),
         ("bad signal", "#8b96a0", spans(*_BAD)),
