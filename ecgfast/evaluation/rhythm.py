@@ -24,12 +24,12 @@ from .episodes import (
     score_episodes,
     score_rows,
 )
+from .mitdb import DS2, PACED
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
 __all__ = [
-    "PACED",
     "STRIP_PROBABILITY",
     "STRIP_S",
     "AlarmScore",
@@ -47,14 +47,6 @@ __all__ = [
     "record_events",
     "reference_beats",
 ]
-
-#: Records of mitdb that EC57 leaves out: of patients with a pacemaker.
-PACED = ("102", "104", "107", "217")
-
-_DS2 = (
-    "100", "103", "105", "111", "113", "117", "121", "123", "200", "202", "210", "212", "213",
-    "214", "219", "221", "222", "228", "231", "232", "233", "234",
-)  # fmt: skip
 
 #: Seconds that atrial fibrillation has to last in a strip: many last ten seconds.
 STRIP_S = 8.0
@@ -318,7 +310,7 @@ def evaluate_rows(
         ``"reference"`` and ``"detected"`` beats.
     """
     scores: dict[str, list[list[RowScore]]] = {"reference": [], "detected": []}
-    for name in progress(_DS2):
+    for name in progress(DS2):
         record = read_record(folder / name)
         beats = reference_beats(record)
         rows = rows_of([one.sample for one in beats], [one.label for one in beats])
