@@ -12,7 +12,13 @@ from .. import hrv
 from ..rhythm import Event, EventKind
 from .analysis import Analysis
 
-__all__ = ["RHYTHM_KINDS", "figures", "time_table"]
+__all__ = [
+    "RHYTHM_KINDS",
+    "STANDSTILL",
+    "figures",
+    "table_step",
+    "time_table",
+]
 
 #: Kinds of the rhythm table, the gravest first.
 RHYTHM_KINDS = (
@@ -26,7 +32,8 @@ RHYTHM_KINDS = (
     EventKind.BRADYCARDIA,
 )
 _LOST_KINDS = (EventKind.GAP, EventKind.LEAD_OFF, EventKind.FLAT_LINE, EventKind.NOISE)
-_STANDSTILL = (EventKind.PAUSE, EventKind.ASYSTOLE)
+#: Kinds that are counted as pauses.
+STANDSTILL = (EventKind.PAUSE, EventKind.ASYSTOLE)
 
 # Trusted RR intervals from which on a rate is reported: those of one window of eight.
 _FEWEST_RR = 8
@@ -104,7 +111,7 @@ def _rate(found: Analysis) -> dict[str, Any]:
             told[name] = {"rate": float(rates[i]), **_when(found, float(times[i]))}
         i = int(np.where(sound, rr, 0.0).argmax())
         longest = (float(rr[i]), float(found.time[i]))
-        stops = [(event.duration, event.start_time) for event in found.of(*_STANDSTILL)]
+        stops = [(event.duration, event.start_time) for event in found.of(*STANDSTILL)]
         seconds, begin = max([longest, *stops])
         told["longest_rr"] = {"seconds": seconds, **_when(found, begin)}
     return told
@@ -226,7 +233,7 @@ def time_table(found: Analysis) -> list[dict[str, Any]]:
             "v_couplets": (EventKind.VENTRICULAR_COUPLET,),
             "v_runs": (EventKind.VENTRICULAR_RUN,),
             "s_runs": (EventKind.SUPRAVENTRICULAR_RUN,),
-            "pauses": _STANDSTILL,
+            "pauses": STANDSTILL,
         }.items()
     }
     for i in range(count):

@@ -21,7 +21,8 @@ from ecgfast.records import demo_record, open_record
 from ecgfast.reports.analysis import Analysis, analyse
 from ecgfast.reports.choosing import chosen_strips
 from ecgfast.reports.figures import figures
-from ecgfast.reports.recording_report import index_page, model_facts, recording_report
+from ecgfast.reports.model_facts import model_facts
+from ecgfast.reports.recording_report import index_page, recording_report
 from ecgfast.reports.svg import trace
 
 pytest.importorskip("jinja2")
