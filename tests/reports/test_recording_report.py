@@ -241,6 +241,17 @@ def test_what_is_no_ecg_has_a_page_that_says_so_and_no_rate(
         assert told["quality"]["lost_share"] > 0.8  # noise takes some seconds to be known as such
 
 
+def test_without_a_rate_nothing_is_said_of_ectopy_or_rhythm(classifier: Classifier) -> None:
+    few = made([0.5 + 0.8 * i for i in range(6)], "NNVNNN", duration=70.0)
+    page = Page(report_of(few, classifier))
+    for words in ("AF burden", "Ectopy", "Looked for and not found", "Heart-rate variability"):
+        assert words not in page.text
+    assert "no heart rate is reported" in page.text
+    assert "Detections" in page.text
+    many = made([0.5 + 0.8 * i for i in range(60)], "N" * 60)
+    assert "Looked for and not found" in Page(report_of(many, classifier)).text
+
+
 def test_twenty_gaps_are_lost_and_make_no_pause(tmp_path: Path, classifier: Classifier) -> None:
     record = demo_record()
     signal = np.tile(record.signal, (math.ceil(400 / record.duration), 1))[: int(400 * record.fs)]
