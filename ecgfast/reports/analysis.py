@@ -39,7 +39,6 @@ _LOST = (EventKind.NOISE, EventKind.GAP)
 #: Events in which no interval comes from the sinus node.
 _NOT_SINUS = (
     EventKind.ATRIAL_FIBRILLATION,
-    EventKind.ATRIAL_FLUTTER,
     EventKind.VENTRICULAR_FLUTTER,
     *_LOST,
 )

@@ -13,7 +13,6 @@ from ..rhythm import Event, EventKind
 from .analysis import Analysis
 
 __all__ = [
-    "FIBRILLATION",
     "RHYTHM_KINDS",
     "STANDSTILL",
     "figures",
@@ -29,15 +28,12 @@ RHYTHM_KINDS = (
     EventKind.EXTREME_BRADYCARDIA,
     EventKind.PAUSE,
     EventKind.ATRIAL_FIBRILLATION,
-    EventKind.ATRIAL_FLUTTER,
     EventKind.TACHYCARDIA,
     EventKind.BRADYCARDIA,
 )
 _LOST_KINDS = (EventKind.GAP, EventKind.LEAD_OFF, EventKind.FLAT_LINE, EventKind.NOISE)
 #: Kinds that are counted as pauses.
 STANDSTILL = (EventKind.PAUSE, EventKind.ASYSTOLE)
-#: Kinds that make the AF burden.
-FIBRILLATION = (EventKind.ATRIAL_FIBRILLATION, EventKind.ATRIAL_FLUTTER)
 
 # Trusted RR intervals from which on a rate is reported: those of one window of eight.
 _FEWEST_RR = 8
@@ -231,7 +227,7 @@ def time_table(found: Analysis) -> list[dict[str, Any]]:
         ahead = midnight % step
     rr, sound = found.rr()
     rates, middles = found.rates()
-    fibrillation = found.spans(*FIBRILLATION)
+    fibrillation = found.spans(EventKind.ATRIAL_FIBRILLATION)
     rows = []
     count = math.ceil((found.duration + ahead) / step - 1e-9)
     kinds: dict[str, npt.NDArray[np.float64]] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..rhythm import DEFINITIONS, EventKind
 from .analysis import Analysis
-from .figures import FIBRILLATION, STANDSTILL, table_step
+from .figures import STANDSTILL, table_step
 from .summary import CLASS_NAMES, length
 
 __all__ = [
@@ -111,9 +111,8 @@ def banners(found: Analysis, told: Mapping[str, Any]) -> list[str]:
 def key_figures(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """Heading, figure, unit and a second line of the figures read first; none without a rate."""
     rate = told["rate"]
-    fibrillation = [row for row in told["rhythm"] if row["kind"] in map(str, FIBRILLATION)]
-    af = sum(row["seconds"] for row in fibrillation)
-    burden = min(1.0, sum(row["burden"] for row in fibrillation))
+    fibrillation = next(r for r in told["rhythm"] if r["kind"] == EventKind.ATRIAL_FIBRILLATION)
+    af = fibrillation["seconds"]
     pauses = sum(row["count"] for row in told["rhythm"] if row["kind"] in map(str, STANDSTILL))
     low, high, longest = rate["minimum"], rate["maximum"], rate["longest_rr"]
     if low is None:  # without a rate, counts of beats may be of noise
@@ -135,7 +134,7 @@ def key_figures(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
             )
             for label in "VS"
         ),
-        ("AF burden", percent(burden), "", length(af) if af else "none found"),
+        ("AF burden", percent(fibrillation["burden"]), "", length(af) if af else "none found"),
     ]
 
 
