@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .._files import write_whole
-from ..errors import ModelError, RecordError
+from ..errors import ModelError, NotBuiltError, RecordError
 from ..printable import printable
 from ..records import RecordSource, open_record
 from ..records.finding import find_recordings, record_files
@@ -287,7 +287,7 @@ def _run_several(
             _check(args, guard, files[i], quiet=True)
             page = work(path, title=args.title, what=name, bar=False)
             _write(args, guard, files[i], page)
-        except (BrokenPipeError, ModelError, UsageError):  # the same for every recording
+        except (BrokenPipeError, ModelError, NotBuiltError, UsageError):  # the same for all
             raise
         except Exception as error:
             line = failure_line(error)
