@@ -29,16 +29,15 @@ def main(folder: Path) -> None:
     (sdist,) = folder.glob("*.tar.gz")
     modules = tracked("**/*.py", "ecgfast")
     typing = {"ecgfast/py.typed", "ecgfast/core.pyi"}
-    data = tracked("training/recipes/*.json", "ecgfast") | tracked("**/*.html", "ecgfast")
+    data = {name for kind in ("json", "html", "css") for name in tracked(f"**/*.{kind}", "ecgfast")}
     models = {name for kind in ("*.tflite", "*.json") for name in tracked(kind, "models")}
 
     in_wheel = set(zipfile.ZipFile(wheel).namelist())
     wanted = modules | typing | data | {f"ecgfast/{name}" for name in models}
     missing = sorted(wanted - in_wheel)
-    if not any(
-        name.startswith("ecgfast/core.") and name.endswith((".so", ".pyd")) for name in in_wheel
-    ):
-        missing.append("ecgfast/core (compiled)")
+    compiled = {name.split(".")[0] for name in in_wheel if name.endswith((".so", ".pyd"))}
+    extensions = tracked("**/*.pyx", "ecgfast")
+    missing += sorted(f"{name} (compiled)" for name in extensions if name[:-4] not in compiled)
     strange = sorted(
         name
         for name in in_wheel
@@ -55,14 +54,18 @@ def main(folder: Path) -> None:
         "pyproject.toml",
         "LICENSE",
         "README.md",
-        "ecgfast/core.pyx",
         "ecgfast/ccore.pxd",
     }
+    sources |= extensions
     sources |= (
         tracked("**/*.[ch]", "csrc") | tracked("**/*.py", "tests") | tracked("**/*.c", "tests")
     )
     missing += sorted((sources | modules | typing | data | models) - in_sdist)
-    strange += sorted(n for n in in_sdist if n.endswith((".so", ".pyc", "ecgfast/core.c")))
+    strange += sorted(
+        name
+        for name in in_sdist
+        if name.endswith((".so", ".pyc")) or (name.startswith("ecgfast/") and name.endswith(".c"))
+    )
     if missing or strange:
         sys.exit(
             f"missing: {', '.join(missing) or 'nothing'}; odd: {', '.join(strange) or 'nothing'}"

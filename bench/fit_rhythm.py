@@ -26,7 +26,8 @@ from sklearn.preprocessing import StandardScaler
 from ecgfast import Beat, Classifier, Quality, RhythmStream, read_record
 from ecgfast.evaluation.ec57 import AAMI_OF_SYMBOL, is_beat
 from ecgfast.evaluation.episodes import rhythm_episodes
-from ecgfast.evaluation.rhythm import PACED, record_events
+from ecgfast.evaluation.mitdb import PACED
+from ecgfast.evaluation.rhythm import record_events
 from ecgfast.rhythm.atrial import (
     FEATURES,
     P_FEATURES,
@@ -35,6 +36,7 @@ from ecgfast.rhythm.atrial import (
     expanded_p,
     expanded_rr,
 )
+from ecgfast.training.datasets.splits import patient_of
 
 OUTPUT = Path(__file__).parents[1] / "ecgfast" / "rhythm" / "atrial.json"
 FOLDS = 5
@@ -88,7 +90,7 @@ def from_record(path: Path, patient: str, classifier: Classifier) -> Rows:
 
 def from_mitdb(path: Path, classifier: Classifier) -> Rows:
     """Windows that lie in fibrillation to nine tenths are some, to one tenth none."""
-    rows = from_record(path, "201" if path.name == "202" else path.name, classifier)
+    rows = from_record(path, patient_of("mitdb", path.name), classifier)
     record = read_record(path)
     marks = record.annotations
     assert marks is not None

@@ -106,13 +106,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         value = getattr(import_module(home), name)
-    except ModuleNotFoundError as error:
-        if error.name != "ecgfast.core":
+    except ImportError as error:
+        from .errors import NotBuiltError, is_not_built
+
+        if not is_not_built(error):
             raise
-        raise ImportError(
-            "the compiled core of ecgfast is not here: leave this source folder to use the "
-            "installed package, or build it here with `pip install -e .`"
-        ) from None
+        raise NotBuiltError from None
     globals()[name] = value
     return value
 

@@ -10,9 +10,14 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "NoBeatsWarning",
+    "NotBuiltError",
     "RecordError",
     "StateError",
+    "is_not_built",
 ]
+
+# The compiled modules of this package.
+_COMPILED = ("ecgfast.core", "ecgfast.records._samples", "ecgfast.records._table")
 
 
 class EcgfastError(Exception):
@@ -58,6 +63,32 @@ class MissingExtraError(EcgfastError, ImportError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the extra {extra!r}: pip install 'ecgfast[{extra}]'")
+
+
+class NotBuiltError(EcgfastError, ImportError):
+    """A compiled module of this package is missing, or was built for another version."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the compiled core of ecgfast is not here: leave this source folder to use the "
+            "installed package, or build it here with `pip install -e .`"
+        )
+
+
+def is_not_built(error: BaseException) -> bool:
+    """Return whether an import failed because a compiled module of this package is missing.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+
+    Returns
+    -------
+    bool
+        True also for a module that was built from other sources or for another Python.
+    """
+    return isinstance(error, ImportError) and error.name in _COMPILED
 
 
 class NoBeatsWarning(UserWarning):

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from emulated import Row, differences, installed, run, table
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "tests" / "c" / "cortex_a53"
@@ -39,7 +39,6 @@ SIGNALS = {
     "g": "gaps",
     "c": "changing gain",
 }
-TOLERANCE = 1.15
 # Of a Raspberry Pi 3: instructions a millisecond at 1.2 GHz and one in two cycles.
 PER_MS = 600_000
 
@@ -47,10 +46,10 @@ HEAD = """# Work per sample
 
 Made by `python scripts/work_per_sample.py`: the core, compiled for the Cortex-A53 of a Raspberry
 Pi 3 ({compiler}, `-O3 -ffp-contract=off`), runs on an emulated one (QEMU's board `virt`) that
-counts instructions. Each row is the worst single sample of {signals} signals of {seconds} s: an
-ECG, a tachycardia, noise, a random walk, pulses, spikes, bursts, gaps, changing gains, and {pieces}
-random ones of the fuzzers' generator. It is a search, no proof; what bounds the work is below the
-table.
+counts instructions. Each row gives the largest mean and the worst single sample of {signals}
+signals of {seconds} s: an ECG, a tachycardia, noise, a random walk, pulses, spikes, bursts, gaps,
+changing gains, and {pieces} random ones of the fuzzers' generator. This is a search, not a proof;
+the bounds are below the table.
 
 Time: at 1.2 GHz and 0.5 instructions a cycle, an assumption on the slow side (numerical code on a
 Cortex-A53 runs at 0.5 to 0.8), 600,000 instructions take 1 ms. No Pi was measured.
@@ -70,10 +69,9 @@ What bounds the work at one sample, whatever the signal:
   sample each.
 - **`adaptive`**: at most 24 candidates wait, and at most one beat is accepted at each decimated
   sample (120 to 240 a second). The worst sample is the one that ends the first seconds, with the
-  shapes of all candidates in all leads to compare: it grows with the leads, and 64 take 5.3 times
-  as much as 12.
+  shapes of all candidates in all leads to compare: it grows in proportion to the leads.
 - **`neural`**: at most two steps of the network at a sample, in each lead; at most 24 candidates.
-- **Pan-Tompkins**: one beat at most, and at the end of the first seconds those of these seconds.
+- **Pan-Tompkins**: at most one beat, and at the end of the first seconds all beats of these.
 - **R peaks**: 0.34 s of samples are looked at for each.
 
 The end of a recording (`flush`) decides all that waits and is not bounded so. Many samples in one
@@ -81,22 +79,7 @@ call take what each takes alone, or less.
 """
 
 
-def run(*command: str | Path, timeout: float = 120) -> str:
-    """Standard output; ends the program where the command fails."""
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def measured(seconds: int, pieces: int) -> list[tuple[str, ...]]:
+def measured(seconds: int, pieces: int) -> list[Row]:
     """Rows of the table: of each configuration its worst signal."""
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "work.elf"
@@ -111,7 +94,7 @@ def measured(seconds: int, pieces: int) -> list[tuple[str, ...]]:
             *(QEMU, "-M", "virt", "-cpu", "cortex-a53", "-m", "1G", "-icount", "shift=0"),
             *("-display", "none", "-monitor", "none", "-nic", "none", "-serial", "stdio"),
             *("-kernel", program),
-            timeout=3600,
+            limit=3600,
         )
     worst: dict[tuple[Any, ...], dict[str, Any]] = {}
     for line in said.splitlines():
@@ -138,32 +121,13 @@ def measured(seconds: int, pieces: int) -> list[tuple[str, ...]]:
     ]
 
 
-def page(rows: list[tuple[str, ...]], seconds: int, pieces: int) -> str:
+def page(rows: list[Row], seconds: int, pieces: int) -> str:
     """The page as Markdown."""
     version = run(CC, "-dumpfullversion").strip()
-    lines = [COLUMNS, ("---", "---", *["---:"] * 5, "---"), *rows]
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     head = HEAD.format(
         compiler=f"GCC {version}", signals=len(SIGNALS) + pieces, seconds=seconds, pieces=pieces
     )
-    return head + table + TAIL
-
-
-def grown(rows: list[tuple[str, ...]]) -> list[str]:
-    """What takes more than the page says."""
-    old = {}
-    for line in PAGE.read_text(encoding="utf-8").splitlines():
-        cells = tuple(cell.strip() for cell in line.strip("|").split("|"))
-        if len(cells) == len(COLUMNS):
-            old[cells[:4]] = cells[5]
-    found = []
-    for row in rows:
-        name = ", ".join(row[:4])
-        if row[:4] not in old:
-            found.append(f"{name}: not in {PAGE.name}")
-        elif int(row[5].replace(",", "")) > TOLERANCE * int(old[row[:4]].replace(",", "")):
-            found.append(f"{name}: {old[row[:4]]} -> {row[5]}")
-    return found
+    return head + table(COLUMNS, ("---", "---", *["---:"] * 5, "---"), rows) + TAIL
 
 
 def main() -> int:
@@ -173,13 +137,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=12, help="of each signal (default: 12)")
     parser.add_argument("--pieces", type=int, default=12, help="random signals (default: 12)")
     args = parser.parse_args()
-    for tool in (CC, QEMU):
-        if shutil.which(tool) is None:
-            print(f"{tool} is not installed", file=sys.stderr)
-            return 2
+    if not installed(CC, QEMU):
+        return 2
     rows = measured(args.seconds, args.pieces)
     if args.check:
-        found = grown(rows)
+        found = differences(PAGE, rows, 4, {5: COLUMNS[5]})
         print("\n".join(found) or f"as {PAGE.name} says")
         return 1 if found else 0
     PAGE.write_text(page(rows, args.seconds, args.pieces), encoding="utf-8")

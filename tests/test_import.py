@@ -68,6 +68,45 @@ def test_every_public_name_resolves() -> None:
         assert getattr(ecgfast, name).__doc__
 
 
+@pytest.mark.parametrize("module", ["core", "records._samples", "records._table"])
+def test_a_module_that_was_not_built_is_no_fault_of_the_recording(
+    module: str, tmp_path: Path
+) -> None:
+    from ecgfast.records import synthetic_ecg
+
+    record = synthetic_ecg(5.0, 250.0)
+    (tmp_path / "a.csv").write_text("\n".join(map(str, record.signal[:, 0].tolist())))
+    (tmp_path / "b.hea").write_text("b 1 250 100\nb.dat 16 200 16 0 0 0 0 II\n")
+    (tmp_path / "b.dat").write_bytes(bytes(200))
+    recording = tmp_path / ("a.csv" if module == "records._table" else "b.hea")
+    missing = f"import sys; sys.modules['ecgfast.{module}'] = None\n"
+    commands = "from ecgfast.cli import main; sys.exit(main(sys.argv[1:]))"
+    for arguments in (
+        ["classify", recording, "--fs", "250"],
+        ["detect", recording, tmp_path / "other.csv", "--fs", "250"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", missing + commands, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("ecgfast: the compiled core of ecgfast is not here: leave this")
+        assert "pip install -e ." in line
+    code = (
+        "from ecgfast import QRSDetector"
+        if module == "core"
+        else f"import ecgfast; ecgfast.read_record({str(recording)!r}, fs=250)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", missing + code], capture_output=True, text=True, check=False
+    )
+    assert "NotBuiltError: the compiled core of ecgfast is not here" in done.stderr
+
+
 def test_the_version_is_that_of_the_package() -> None:
     try:
         installed = metadata.version("ecgfast")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import EcgfastError
+from ..errors import EcgfastError, NotBuiltError, is_not_built
 from ..printable import PrintableStream
 from .process import Terminated, reserve_standard_streams, terminations
 
@@ -190,6 +190,8 @@ def _give_up_output() -> None:
 
 def failure_line(error: Exception) -> str:
     """What went wrong, as one line that spells options as the command line does."""
+    if is_not_built(error):
+        error = NotBuiltError()
     text = " ".join(str(error).split())
     if isinstance(error, (EcgfastError, UsageError, NothingFoundError, SomeFailedError)):
         return _as_options(text)

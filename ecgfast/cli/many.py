@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from .._files import whole_file, write_whole
-from ..errors import ModelError, RecordError
+from ..errors import ModelError, NotBuiltError, RecordError
 from ..printable import printable
 from ..records.finding import Finding, find_recordings, record_files
 from ..records.writers import no_formula
@@ -273,7 +273,7 @@ def _run_several(args: argparse.Namespace, work: Work, found: Finding, inputs: l
         try:
             what = f"{i + 1}/{len(names)} {names[i]}"
             result = work(path, place, what=what, bar=not one_bar)
-        except (BrokenPipeError, ModelError):  # the same for every recording
+        except (BrokenPipeError, ModelError, NotBuiltError):  # the same for every recording
             raise
         except Exception as error:
             line = failure_line(error)

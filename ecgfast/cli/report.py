@@ -11,7 +11,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelError, RecordError
+from .._files import write_whole
+from ..errors import ModelError, NotBuiltError, RecordError
 from ..printable import printable
 from ..records import RecordSource, open_record
 from ..records.finding import find_recordings, record_files
@@ -135,7 +136,8 @@ class _Report:
     def __call__(self, path: Path, *, title: str, what: str, bar: bool) -> _Page:
         from ..reports.analysis import analyse
         from ..reports.figures import figures
-        from ..reports.recording_report import model_facts, recording_report
+        from ..reports.model_facts import model_facts
+        from ..reports.recording_report import recording_report
 
         begin = perf_counter()
         args = self._args
@@ -182,10 +184,9 @@ def _blocks(source: RecordSource, what: str) -> Any:
 
 def _write(args: argparse.Namespace, guard: OutputGuard, file: Path, page: _Page) -> list[Path]:
     from ..reports.pdf import write_pdf
-    from ..reports.recording_report import write_report
 
     make_folder(file.parent)
-    write_report(file, page.html)
+    write_whole(file, page.html)
     written = [file]
     if args.pdf:
         write_pdf(file.with_suffix(".pdf"), page.html)
@@ -286,7 +287,7 @@ def _run_several(
             _check(args, guard, files[i], quiet=True)
             page = work(path, title=args.title, what=name, bar=False)
             _write(args, guard, files[i], page)
-        except (BrokenPipeError, ModelError, UsageError):  # the same for every recording
+        except (BrokenPipeError, ModelError, NotBuiltError, UsageError):  # the same for all
             raise
         except Exception as error:
             line = failure_line(error)
@@ -331,7 +332,7 @@ def _files(names: list[str], folder: Path) -> list[Path]:
 
 
 def _write_index(index: Path, rows: list[dict[str, Any]], title: str) -> None:
-    from ..reports.recording_report import index_page, write_report
+    from ..reports.recording_report import index_page
 
     make_folder(index.parent)
-    write_report(index, index_page(rows, title=title or "ECG reports"))
+    write_whole(index, index_page(rows, title=title or "ECG reports"))

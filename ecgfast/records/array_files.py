@@ -19,8 +19,9 @@ from ..extras import need
 from .choosing import look_of, role_of
 from .clocks import read_clock, unit_of_clock
 from .files import open_regular
-from .hdf5_files import rate_among, read_hdf5
+from .hdf5_files import read_hdf5
 from .opened import Column, Opened, Values
+from .stated_rates import stated_rate
 from .units import unit_kind
 
 __all__ = ["open_array"]
@@ -376,8 +377,9 @@ def _from_arrays(
     columns: list[tuple[str, str, str]] = []
     fs_from = f"the array {folded[next(k for k in _RATE_NAMES if k in folded)]!r}" if rate else ""
     if rate is None:
-        rate = rate_among(said.get(keys[0], {})) or rate_among(said.get("", {}))
-        fs_from = "an attribute" if rate else ""
+        own = stated_rate(said.get(keys[0], {}))
+        rate, attribute = own if own[0] else stated_rate(said.get("", {}))
+        fs_from = f"the attribute {attribute!r}" if rate else ""
     clocks = [
         (name, a.reshape(-1))
         for name, a in numeric.items()

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import RecordError
 from ..extras import need
 from .files import read_regular
-from .opened import Column, Opened, Values
+from .opened import Column, Opened, Values, filter_notes
 
 __all__ = ["is_scp", "is_xml", "open_scp", "open_xml"]
 
@@ -247,13 +247,7 @@ def _opened(path: Path, kind: str, decoded: tuple[Any, list[str]]) -> Opened:
     if record.median_beats:
         notes.append("the median beats in it are not read")
     filters = record.recording.acquisition.filters
-    kept = [
-        f"{what} {limit:g} Hz"
-        for what, limit in (("above", filters.highpass), ("below", filters.lowpass))
-        if limit
-    ]
-    if kept:
-        notes.append(f"the device kept what lies {' and '.join(kept)}")
+    notes += filter_notes(filters.highpass, filters.lowpass)
     start = record.recording.date
 
     def read(begin: int, end: int, chosen: Sequence[int]) -> Values:

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import RecordError
 from ..extras import need
 from .files import open_regular
-from .opened import Column, Opened, Values
+from .opened import Column, Opened, Values, filter_notes
 
 __all__ = ["is_dicom", "open_dicom"]
 
@@ -79,11 +79,17 @@ def open_dicom(path: Path) -> Opened:
         file.seek(0)
         dataset = pydicom.dcmread(file)
     if "WaveformSequence" not in dataset or not len(dataset.WaveformSequence):
-        raise RecordError(f"{path}: is a DICOM file without waveforms; ask for the recording")
-    groups = [
-        _Group(path, number, item, ">" if syntax == _BIG_ENDIAN else "<")
-        for number, item in enumerate(dataset.WaveformSequence)
-    ]
+        raise RecordError(
+            f"{path}: is a DICOM file without waveforms, or cut short before them; export it "
+            "again, or ask for the recording"
+        )
+    order = ">" if syntax == _BIG_ENDIAN else "<"
+    try:
+        groups = [_Group(path, n, item, order) for n, item in enumerate(dataset.WaveformSequence)]
+    except AttributeError as error:  # how pydicom reports an element that is not there
+        raise RecordError(
+            f"{path}: a waveform group lacks its {error.name}; export it again"
+        ) from None
     own = [group for group in groups if not group.derived]
     if not own:
         raise RecordError(
@@ -166,7 +172,9 @@ class _Group:
             for definition, (_, _, unit) in zip(definitions, self._scales, strict=True)
         ]
         self.duration = n / self.fs
-        self.notes = _filters(definitions)
+        self.notes = filter_notes(
+            _common(definitions, "FilterLowFrequency"), _common(definitions, "FilterHighFrequency")
+        )
         skew = max((_number(d, "ChannelSampleSkew") for d in definitions), default=0.0)
         if skew >= 1:
             self.notes.append(f"channels are shifted by up to {skew:g} samples; this is not undone")
@@ -220,14 +228,10 @@ def _name(definition: Any) -> str:
     return re.sub(r"^(?:ecg )?lead +", "", plain, flags=re.IGNORECASE) or label
 
 
-def _filters(definitions: list[Any]) -> list[str]:
-    """Return in words which filters the device applied."""
-    found = []
-    for what, key in (("above", "FilterLowFrequency"), ("below", "FilterHighFrequency")):
-        values = {v for v in (_number(d, key, math.nan) for d in definitions) if v > 0}
-        if len(values) == 1:
-            found.append(f"{what} {values.pop():g} Hz")
-    return [f"the device kept what lies {' and '.join(found)}"] if found else []
+def _common(definitions: list[Any], key: str) -> float | None:
+    """Return the positive value that all channels which state one agree on, else None."""
+    values = {v for v in (_number(d, key, math.nan) for d in definitions) if v > 0}
+    return values.pop() if len(values) == 1 else None
 
 
 def _start(dataset: Any) -> datetime | None:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..errors import EcgfastError, RecordError
+from ..errors import EcgfastError, NotBuiltError, RecordError, is_not_built
 
 __all__ = ["check_regular", "damaged", "named_file", "open_regular", "read_regular"]
 
@@ -146,7 +146,9 @@ def damaged(path: Path, kind: str, advice: str = "export or fetch it again") -> 
     Raises
     ------
     RecordError
-        In place of any exception but this package's own and those of the system.
+        In place of any exception but this package's own.
+    NotBuiltError
+        If a compiled module of this package is missing, which is no fault of the file.
     """
     try:
         # What numpy would warn of is found in the values, or is an error.
@@ -162,5 +164,7 @@ def damaged(path: Path, kind: str, advice: str = "export or fetch it again") -> 
             raise RecordError(f"{path}: cannot be read as {kind} ({error}); {advice}") from None
         raise RecordError(f"{path}: cannot be read ({error.strerror}); check the file") from None
     except Exception as error:
+        if is_not_built(error):
+            raise NotBuiltError from None
         text = " ".join(str(error).split())[:200] or type(error).__name__
         raise RecordError(f"{path}: cannot be read as {kind} ({text}); {advice}") from None

@@ -13,9 +13,8 @@ import numpy.typing as npt
 from ..errors import RecordError
 from ..extras import need
 from .files import open_regular
-from .parquet_files import RATES
 
-__all__ = ["rate_among", "read_hdf5"]
+__all__ = ["read_hdf5"]
 
 # Bytes that all data sets may take, and what deflate makes of a byte at most.
 _UNPACKED, _MOST_RATIO = 1 << 31, 1100
@@ -109,15 +108,3 @@ def _attributes(node: Any) -> dict[str, Any]:
         if isinstance(value, (str, int, float, np.integer, np.floating)):
             found[re.sub(r"[ _-]", "", name.lower())] = value
     return found
-
-
-def rate_among(said: dict[str, Any]) -> float | None:
-    """Return the sampling rate among the attributes of a data set, None if they state none."""
-    for name in RATES:
-        try:
-            rate = float(said[name])
-        except (KeyError, ValueError):
-            continue
-        if 0 < rate < math.inf:
-            return rate
-    return None

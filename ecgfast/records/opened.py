@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .record import Annotations
 
-__all__ = ["Column", "Opened", "Values"]
+__all__ = ["Column", "Opened", "Values", "filter_notes"]
 
 Values = npt.NDArray[np.floating[Any]]
 
@@ -83,3 +83,24 @@ class Opened:
     annotations: Callable[[float], Annotations | None] | None = None
     comments: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def filter_notes(high_pass: float | None, low_pass: float | None) -> list[str]:
+    """Return a note that names the filters of the recording device.
+
+    Parameters
+    ----------
+    high_pass, low_pass : float or None
+        Cut-off frequencies in Hz; None or 0 where the file names none.
+
+    Returns
+    -------
+    list of str
+        One note, or none where there is no filter.
+    """
+    passed = [
+        f"{where} {cutoff:g} Hz"
+        for where, cutoff in (("above", high_pass), ("below", low_pass))
+        if cutoff
+    ]
+    return [f"the device's filters pass what is {' and '.join(passed)}"] if passed else []

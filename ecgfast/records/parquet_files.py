@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +13,17 @@ from ..errors import RecordError
 from ..extras import need
 from .files import open_regular
 from .opened import Opened
+from .stated_rates import stated_rate
 from .tables import Table, open_table
 from .text_head import Head, split_unit
 
-__all__ = ["RATES", "open_parquet"]
+__all__ = ["open_parquet"]
 
 # Bytes that the columns of numbers may take, and columns of a table.
 _UNPACKED, _MOST_COLUMNS = 1 << 31, 1024
 
 # Rows read at a time.
 _AT_ONCE = 1 << 17
-
-#: Names of properties that state the sampling rate, without blanks and dashes.
-RATES = {
-    "fs", "samplingrate", "samplerate", "samplingfrequency", "samplefrequency", "sfreq", "srate",
-    "fsamp", "hz",
-}  # fmt: skip
 
 
 def open_parquet(path: Path, fs: float | None = None) -> Opened:
@@ -130,12 +123,5 @@ def _rate_of(metadata: dict[bytes, bytes]) -> tuple[float | None, str]:
         found.update({str(k): str(v) for k, v in attributes.items()})
     except (ValueError, AttributeError, RecursionError):
         pass
-    for key, text in found.items():
-        if re.sub(r"[ _-]", "", key.lower()) in RATES:
-            try:
-                rate = float(text)
-            except ValueError:
-                continue
-            if 0 < rate < math.inf:
-                return rate, f"the property {key!r}"
-    return None, ""
+    rate, name = stated_rate(found)
+    return rate, f"the property {name!r}" if rate else ""

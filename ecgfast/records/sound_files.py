@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import RecordError
 from ..extras import need
-from .files import open_regular
+from .files import damaged, open_regular
 from .opened import Column, Opened, Values
 
 __all__ = ["open_sound"]
@@ -21,8 +21,8 @@ _BITS = {
     "PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "FLOAT": 0, "DOUBLE": 0,
 }  # fmt: skip
 
-# What a program writes that does not know the length yet.
-_OPEN_ENDS = (0, 0xFFFFFFFF, 0x7FFFFFFF)
+# What a program writes that does not know the length yet; of 64 bits, whatever no file has.
+_OPEN_ENDS, _LARGEST = (0, 0xFFFFFFFF, 0x7FFFFFFF), 1 << 62
 
 
 def open_sound(path: Path) -> Opened:
@@ -48,13 +48,13 @@ def open_sound(path: Path) -> Opened:
     """
     soundfile = need("soundfile", "Reading WAV and FLAC files (soundfile)", "formats")
     with open_regular(path) as file:
-        head = file.read(12)
+        head = file.read(28)
         size = file.seek(0, 2)
-    promised = int.from_bytes(head[4:8], "little")
-    if head[:4] == b"RIFF" and promised + 8 > size and promised not in _OPEN_ENDS:
+    promised = _promised(head)
+    if size < promised < _LARGEST:
         raise RecordError(
-            f"{path}: truncated: {promised + 8} bytes are promised and {size} are present; fetch "
-            "it again"
+            f"{path}: truncated: {promised} bytes are promised and {size} are present; fetch it "
+            "again"
         )
     info = soundfile.info(str(path))
     bits = _BITS.get(info.subtype)
@@ -69,7 +69,8 @@ def open_sound(path: Path) -> Opened:
         )
 
     def read(start: int, stop: int, columns: Sequence[int]) -> Values:
-        with soundfile.SoundFile(str(path)) as file:
+        kind = f"an intact {info.format} file"
+        with damaged(path, kind, "fetch it again"), soundfile.SoundFile(str(path)) as file:
             file.seek(start)
             table = file.read(stop - start, "int32" if bits else "float64", always_2d=True)
         picked = table[:, list(columns)]
@@ -83,3 +84,18 @@ def open_sound(path: Path) -> Opened:
         ),
         read=read,
     )
+
+
+def _promised(head: bytes) -> int:
+    """Return the length in bytes that a header states; 0 where it states none, as that of FLAC.
+
+    libsndfile takes a file that was cut short for a shorter one.
+    """
+    if head[:4] == b"RIFF":
+        size = int.from_bytes(head[4:8], "little")
+        return 0 if size in _OPEN_ENDS else size + 8
+    if head[:4] == b"RF64" and head[12:16] == b"ds64":
+        return int.from_bytes(head[20:28], "little") + 8
+    if head[:4] == b"riff":  # Wave64
+        return int.from_bytes(head[16:24], "little")
+    return 0

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from ..errors import RecordError
 from ..extras import need
 from ._samples import look_up, unpack_212
-from .files import named_file, open_regular, read_regular
+from .files import damaged, named_file, open_regular, read_regular
 from .opened import Column, Opened, Values
 from .record import Annotations
 from .units import to_millivolt
@@ -447,10 +447,8 @@ def _compressed_file(
             "convert it with WFDB's xform"
         )
     soundfile = need("soundfile", f"{dat}: a signal file compressed with FLAC", "formats")
-    try:
+    with damaged(dat, "an intact FLAC file", "fetch it again"):
         info = soundfile.info(str(dat))
-    except Exception as error:  # whatever it raises, the file is at fault
-        raise RecordError(f"{dat}: is no intact FLAC file ({error}); fetch it again") from None
     if info.format != "FLAC" or info.channels != width or first.offset:
         raise RecordError(
             f"{dat}: holds {info.channels} channels of {info.format} where the header names "
@@ -459,12 +457,10 @@ def _compressed_file(
     shift = 32 - _COMPRESSED[first.format]
 
     def samples(start: int, number: int) -> IntArray:
-        try:
+        with damaged(dat, "an intact FLAC file", "fetch it again"):
             part = soundfile.read(
                 str(dat), number // width, start // width, dtype="int32", always_2d=True
             )[0]
-        except Exception as error:
-            raise RecordError(f"{dat}: is no intact FLAC file ({error}); fetch it again") from None
         return np.asarray(part, np.int32).reshape(-1) >> shift
 
     # Without a length of its own the header's counts; samples that are not there are missed later.

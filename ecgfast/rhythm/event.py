@@ -34,7 +34,6 @@ class EventKind(str, Enum):
     SUPRAVENTRICULAR_TRIGEMINY = "supraventricular_trigeminy"
     R_ON_T = "r_on_t"
     ATRIAL_FIBRILLATION = "atrial_fibrillation"
-    ATRIAL_FLUTTER = "atrial_flutter"
     VENTRICULAR_FLUTTER = "ventricular_flutter"
     LEAD_OFF = "lead_off"
     FLAT_LINE = "flat_line"
@@ -203,11 +202,6 @@ DEFINITIONS: dict[EventKind, Definition] = {
         "irregular RR intervals without repeating P waves, as the model of `ecgfast.rhythm` scores "
         "them, for 30 s",
         "ESC guideline on atrial fibrillation, 2020 (30 s); statistic: " + _OWN,
-    ),
-    EventKind.ATRIAL_FLUTTER: Definition(
-        "has no rule yet: with a changing block it is reported as atrial fibrillation, with a "
-        "regular one as tachycardia or not at all",
-        _OWN,
     ),
     EventKind.VENTRICULAR_FLUTTER: Definition(
         "3 s or more of detections that are waves of ventricular flutter or fibrillation",

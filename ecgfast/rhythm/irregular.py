@@ -1,4 +1,4 @@
-"""Atrial fibrillation and flutter: intervals that are irregular for long."""
+"""Atrial fibrillation: RR intervals that stay irregular."""
 
 from __future__ import annotations
 

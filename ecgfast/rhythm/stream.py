@@ -59,7 +59,7 @@ class RhythmStream:
     sustained : float
         Seconds that bradycardia or tachycardia has to last (30).
     irregular : float
-        Seconds that atrial fibrillation or flutter has to last (30).
+        Seconds that atrial fibrillation has to last (30).
     irregular_probability : float
         From which on it begins (0.7), 0 to 1; it ends 0.2 below.
     atrial : AtrialModel, optional

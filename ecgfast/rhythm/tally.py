@@ -65,7 +65,7 @@ class RhythmSummary:
     longest_rr_at : float
         Where it begins, in seconds from the start.
     burden : float
-        Share of the time, 0 to 1, in atrial fibrillation or flutter; NaN for an empty recording.
+        Share of the time, 0 to 1, in atrial fibrillation; NaN for an empty recording.
     """
 
     kinds: dict[EventKind, KindTally] = field(default_factory=dict)
@@ -158,8 +158,8 @@ class RhythmTally:
         -------
         RhythmSummary
         """
-        atrial = (EventKind.ATRIAL_FIBRILLATION, EventKind.ATRIAL_FLUTTER)
-        seconds = sum(self._kinds[kind].seconds for kind in atrial if kind in self._kinds)
+        fibrillation = self._kinds.get(EventKind.ATRIAL_FIBRILLATION)
+        seconds = fibrillation.seconds if fibrillation else 0.0
         return RhythmSummary(
             kinds={kind: self._kinds[kind] for kind in EventKind if kind in self._kinds},
             listed=tuple(sorted(self._listed, key=lambda event: event.start)),

@@ -154,6 +154,19 @@ def test_dicom_that_lies(tmp_path: Path, changes: dict, says: str) -> None:
         read_record(dicom_file(tmp_path / "a.dcm", counts(), **changes))
 
 
+def test_dicom_that_lacks_an_element(tmp_path: Path) -> None:
+    path = dicom_file(tmp_path / "a.dcm", counts())
+    whole = path.read_bytes()
+    dataset = pydicom.dcmread(path)
+    del dataset.WaveformSequence[0].WaveformData
+    dataset.save_as(path)
+    with pytest.raises(RecordError, match=r"a waveform group lacks its WaveformData; export it"):
+        read_record(path)
+    path.write_bytes(whole[:150])
+    with pytest.raises(RecordError, match="without waveforms, or cut short before them"):
+        read_record(path)
+
+
 def test_clinical_files_that_cannot_be_read(tmp_path: Path) -> None:
     def refused(name: str, content: bytes, says: str) -> None:
         (tmp_path / name).write_bytes(content)

@@ -12,6 +12,7 @@ from record_files import ecg
 
 from ecgfast.errors import EcgfastError, InputError, MissingExtraError, RecordError
 from ecgfast.records import open_record, read_record
+from ecgfast.records.stated_rates import stated_rate
 
 
 def check(path: Path, signal: np.ndarray, fs: float | None = None, tol: float = 1e-6) -> None:
@@ -102,6 +103,7 @@ def test_hdf5(tmp_path: Path) -> None:
     check(tmp_path / "a.h5", x)
     record = read_record(tmp_path / "a.h5")
     assert record.leads == ("II", "V5")
+    assert record.origin.fs_from == "the attribute 'samplingrate'"
     assert record.units == ("mV", "mV")
     with h5py.File(tmp_path / "b.hdf5", "w") as file:  # a data set a lead, the rate of the file
         file.attrs["fs"] = 250
@@ -154,6 +156,12 @@ def test_hostile_hdf5(tmp_path: Path) -> None:
     for name, line in zip(names, lines, strict=True):
         assert line.startswith("refused"), (name, line)
         assert name in line
+
+
+def test_of_several_rates_the_first_of_the_list_counts() -> None:
+    assert stated_rate({"Hz": 50, "Sampling Rate": "250", "unit": "mV"}) == (250.0, "Sampling Rate")
+    assert stated_rate({"sampling_rate": "high", "hz": 250}) == (250.0, "hz")
+    assert stated_rate({"fs": "-1", "srate": "nan"}) == (None, "")
 
 
 # ---------------------------------------------------------------- WAV and FLAC
@@ -215,6 +223,16 @@ def test_sound_that_cannot_be_used(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:4000])
     with pytest.raises(RecordError, match="truncated"):
         read_record(path)
+    for name, kind, says in (
+        ("b.w64", "W64", "truncated"),
+        ("c.wav", "RF64", "truncated"),
+        ("d.flac", "FLAC", "cannot be read as an intact FLAC file"),
+    ):
+        soundfile.write(tmp_path / name, ecg() / 4, 250, subtype="PCM_16", format=kind)
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) * 9 // 10])
+        with pytest.raises(RecordError, match=says):
+            read_record(tmp_path / name)
     path.write_bytes(b"no sound")
     with pytest.raises(EcgfastError, match=r"a\.wav"):
         read_record(path)

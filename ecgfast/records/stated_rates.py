@@ -1,0 +1,49 @@
+"""The sampling rate among the properties that a file keeps beside its columns."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["stated_rate"]
+
+# Names of properties that state it, without blanks and dashes; where several do, the first counts.
+_NAMES = (
+    "fs", "samplingrate", "samplerate", "samplingfrequency", "samplefrequency", "sfreq", "srate",
+    "fsamp", "hz",
+)  # fmt: skip
+
+
+def stated_rate(properties: Mapping[str, Any]) -> tuple[float | None, str]:
+    """Find the sampling rate among properties.
+
+    Parameters
+    ----------
+    properties : mapping of str
+        Numbers or text by name, such as ``{"Sampling Rate": "250"}``.
+
+    Returns
+    -------
+    fs : float or None
+        Hz; None if no property states a positive number.
+    name : str
+        The property's name; empty where there is none.
+
+    Examples
+    --------
+    >>> stated_rate({"Sampling Rate": "250", "device": "X1"})
+    (250.0, 'Sampling Rate')
+    """
+    by_name = {re.sub(r"[ _-]", "", key.lower()): key for key in properties}
+    for name in _NAMES:
+        if name not in by_name:
+            continue
+        try:
+            fs = float(properties[by_name[name]])
+        except ValueError:
+            continue
+        if 0 < fs < math.inf:
+            return fs, by_name[name]
+    return None, ""

@@ -1,0 +1,99 @@
+"""What a page says of the model that labelled the beats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..runtime import Classifier
+
+__all__ = ["ModelFacts", "model_facts"]
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a page says of the model, in plain words.
+
+    Attributes
+    ----------
+    name, runtime : str
+    labelled_from : str
+        Which leads were labelled.
+    rule : tuple of str
+        How a label is chosen.
+    scores : tuple of (label, sensitivity, positive predictivity)
+        On test recordings, as shares.
+    limits : tuple of str
+        What the model cannot do.
+    """
+
+    name: str
+    runtime: str
+    labelled_from: str = "the first lead"
+    rule: tuple[str, ...] = ()
+    scores: tuple[tuple[str, float, float], ...] = ()
+    limits: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as a dict, for JSON."""
+        return {
+            "name": self.name,
+            "runtime": self.runtime,
+            "labelled_from": self.labelled_from,
+            "rule": list(self.rule),
+            "scores": {
+                label: {"sensitivity": se, "positive_predictivity": ppv}
+                for label, se, ppv in self.scores
+            },
+            "limits": list(self.limits),
+        }
+
+
+def model_facts(
+    classifier: Classifier,
+    *,
+    lookahead: int = 0,
+    labelled_from: str = "the first lead",
+    promises: Sequence[str] = (),
+) -> ModelFacts:
+    """Gather what a page says of the model from its card.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    lookahead : {0, 1}
+        As it was used.
+    labelled_from : str
+        Which leads were labelled.
+    promises : sequence of str
+        Operating points that were asked for, in words.
+
+    Returns
+    -------
+    ModelFacts
+    """
+    card = classifier.card
+    rule = tuple(promises) or ("Each beat gets its most probable class.",)
+    form = f", {classifier.form}" if classifier.form else ""
+    runtime = f"{classifier.backend}{form}"
+    if card is None:
+        return ModelFacts(str(classifier.path), runtime, labelled_from, rule)
+    scores: tuple[tuple[str, float, float], ...] = ()
+    for score in card.metrics.get("scores", ()):
+        if (score.get("form"), score.get("beats"), score.get("lookahead")) == (
+            classifier.form or "float32",
+            "detected",
+            lookahead,
+        ):
+            scores = tuple(
+                (label, _number(one.get("sensitivity")), _number(one.get("positive_predictivity")))
+                for label, one in score["classes"].items()
+            )
+    return ModelFacts(card.name, runtime, labelled_from, rule, scores, tuple(card.limits))
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)

@@ -1,0 +1,331 @@
+"""The words and tables of a recording's report: figures as texts, a function for each section."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..rhythm import DEFINITIONS, EventKind
+from .analysis import Analysis
+from .figures import STANDSTILL, table_step
+from .summary import CLASS_NAMES, length
+
+__all__ = [
+    "NOTHING",
+    "banners",
+    "class_rows",
+    "ectopy_rows",
+    "event_list",
+    "facts_line",
+    "hrv_section",
+    "key_figures",
+    "percent",
+    "quality_rows",
+    "rhythm_rows",
+    "step_name",
+    "time_rows",
+]
+
+#: What stands where a figure is not defined.
+NOTHING = "\N{EN DASH}"
+
+# Rows of the list of events: the gravest kinds first.
+_LISTED = 40
+_SEVERITIES = ("high", "medium")
+# NN intervals from which on variability is shown.
+_FEWEST_NN = 100
+# A shorter recording gets a warning.
+_SHORT_S = 60.0
+
+# Shares from which on the page says first that the signal is bad.
+_MUCH_LOST = 0.2
+_FEW_RATES = 0.5
+
+_HRV_NAMES = (
+    ("Time domain", (
+        ("mean_nn", "mean NN", "ms", 0), ("sdnn", "SDNN", "ms", 1), ("sdann", "SDANN", "ms", 1),
+        ("sdnn_index", "SDNN index", "ms", 1), ("rmssd", "RMSSD", "ms", 1),
+        ("pnn50", "pNN50", "%", 1), ("pnn20", "pNN20", "%", 1),
+        ("triangular_index", "triangular index", "", 1), ("tinn", "TINN", "ms", 0),
+    )),
+    ("Frequency domain", (
+        ("total", "total power", "ms²", 0), ("ulf", "ULF", "ms²", 0), ("vlf", "VLF", "ms²", 0),
+        ("lf", "LF", "ms²", 0), ("hf", "HF", "ms²", 0), ("lf_hf", "LF/HF", "", 2),
+        ("lf_nu", "LF norm", "%", 1), ("hf_nu", "HF norm", "%", 1), ("alpha", "slope", "", 2),
+    )),
+    ("Nonlinear", (
+        ("sd1", "SD1", "ms", 1), ("sd2", "SD2", "ms", 1),
+        ("sample_entropy", "sample entropy", "", 2), ("dfa_alpha1", "DFA α1", "", 2),  # noqa: RUF001
+        ("dfa_alpha2", "DFA α2", "", 2),  # noqa: RUF001
+    )),
+)  # fmt: skip
+
+
+def facts_line(found: Analysis) -> list[tuple[str, str]]:
+    """Pairs of a name and a text that say what was recorded."""
+    units = {unit for unit in found.units if unit != "mV"}
+    leads = ", ".join(found.leads)
+    rows = [
+        ("Recording", found.name),
+        ("Length", length(found.duration)),
+        ("Leads", leads + (f" (unit {', '.join(sorted(units))})" if units else "")),
+        ("Sampling rate", f"{found.fs:g} Hz"),
+    ]
+    if found.start is None:
+        return [*rows, ("Times", "from the start of the recording")]
+    return [*rows, ("Start", f"{found.start:%H:%M:%S}"), ("Times", "of the day")]
+
+
+def banners(found: Analysis, told: Mapping[str, Any]) -> list[str]:
+    """Warnings that stand first: no beats, no rate, much of the signal lost, a short recording."""
+    texts = []
+    rate, quality = told["rate"], told["quality"]
+    rr, sound = found.rr()
+    if not found.n_beats:
+        texts.append(
+            "No heartbeat was found in this recording: no heart rate or variability is reported."
+        )
+    elif math.isnan(rate["mean"]):
+        texts.append(
+            "No eight consecutive RR intervals in a good signal were found: no heart rate is "
+            "reported, and detected beats may be noise."
+        )
+    elif len(rr) and sound.mean() < _FEW_RATES:
+        texts.append(
+            f"Only {percent(float(sound.mean()))} of the intervals between beats lie in a good "
+            "signal: rates are of these alone, and counts of beats may contain noise."
+        )
+    if quality["lost_share"] > _MUCH_LOST:
+        texts.append(
+            f"{percent(quality['lost_share'])} of the recording, "
+            f"{length(quality['lost_seconds'])}, cannot be read: samples are missing, or noise."
+        )
+    if 0 < found.duration < _SHORT_S:
+        texts.append(
+            "This recording is shorter than a minute: burdens, shares and variability mean little."
+        )
+    return texts
+
+
+def key_figures(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Heading, figure, unit and a second line of the figures read first; none without a rate."""
+    rate = told["rate"]
+    fibrillation = next(r for r in told["rhythm"] if r["kind"] == EventKind.ATRIAL_FIBRILLATION)
+    af = fibrillation["seconds"]
+    pauses = sum(row["count"] for row in told["rhythm"] if row["kind"] in map(str, STANDSTILL))
+    low, high, longest = rate["minimum"], rate["maximum"], rate["longest_rr"]
+    if low is None:  # without a rate, counts of beats may be of noise
+        return []
+    return [
+        ("Mean rate", f"{rate['mean']:.0f}", "/min", ""),
+        *(
+            (name, f"{one['rate']:.0f}", "/min", f"at {one['clock']}")
+            for name, one in (("Minimum rate", low), ("Maximum rate", high))
+        ),
+        ("Longest RR", f"{longest['seconds']:.2f}", "s", f"at {longest['clock']}"),
+        ("Pauses", f"{pauses:,}", "", "of 2 s and more"),
+        *(
+            (
+                f"{label} beats",
+                f"{told['ectopy'][label]['beats']:,}",
+                "",
+                percent(told["ectopy"][label]["share"]),
+            )
+            for label in "VS"
+        ),
+        ("AF burden", percent(fibrillation["burden"]), "", length(af) if af else "none found"),
+    ]
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 in percent, with a decimal where a whole number hides something."""
+    if not math.isfinite(share):
+        return NOTHING
+    return f"{100 * share:.1f} %" if share < 0.0995 or share > 0.995 else f"{100 * share:.0f} %"
+
+
+def _plain(value: float | None, digits: int = 0) -> str:
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:,.{digits}f}"
+
+
+def quality_rows(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Rows of the table of signal quality: name and text."""
+    quality = told["quality"]
+    rows = [
+        ("Analysed", length(quality["analysed_seconds"])),
+        (
+            "Not readable",
+            f"{length(quality['lost_seconds'])} ({percent(quality['lost_share'])})"
+            if quality["lost_seconds"]
+            else "nothing",
+        ),
+        (
+            "Beats in a bad signal",
+            f"{quality['beats_in_bad_signal']:,} ({percent(quality['beats_in_bad_signal_share'])})"
+            if quality["beats_in_bad_signal"]
+            else "none",
+        ),
+    ]
+    for kind, one in quality["events"].items():
+        if one["count"]:
+            text = f"{one['count']:,}, {length(one['seconds'])} in all"
+            rows.append((EventKind(kind).text.capitalize(), text))
+    return rows
+
+
+def class_rows(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Rows of the table of beats: label, name, count and share."""
+    total = told["beats"]["total"]
+    rows = []
+    for label, count in told["beats"]["by_class"].items():
+        if count or label in "NSV":
+            share = percent(count / total) if total else NOTHING
+            rows.append((label, CLASS_NAMES.get(label, ""), f"{count:,}", share))
+    waves = told["beats"]["flutter_waves"]
+    if waves:
+        rows.append(("", "waves of ventricular flutter, not beats", f"{waves:,}", ""))
+    return rows
+
+
+def ectopy_rows(told: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Rows of the table of ectopy: name, ventricular and supraventricular."""
+    v, s = told["ectopy"]["V"], told["ectopy"]["S"]
+
+    def run(one: Mapping[str, Any] | None) -> str:
+        if one is None:
+            return NOTHING
+        return f"{one['beats']} beats, {_plain(one['rate'])}/min, {one['clock']}"
+
+    def episodes(one: Mapping[str, Any], name: str) -> str:
+        if not one[name]:
+            return "0"
+        return f"{one[name]:,} ({length(one[f'{name}_seconds'])})"
+
+    def beats(one: Mapping[str, Any]) -> str:
+        return f"{one['beats']:,} ({percent(one['share'])})"
+
+    return [
+        ("Beats", beats(v), beats(s)),
+        ("Per hour", _plain(v["per_hour"], 1), _plain(s["per_hour"], 1)),
+        ("Single", f"{v['single']:,}", f"{s['single']:,}"),
+        ("Couplets", f"{v['couplets']:,}", f"{s['couplets']:,}"),
+        ("Runs of three and more", f"{v['runs']:,}", f"{s['runs']:,}"),
+        ("Longest run", run(v["longest_run"]), run(s["longest_run"])),
+        ("Fastest run", run(v["fastest_run"]), run(s["fastest_run"])),
+        ("Bigeminy", episodes(v, "bigeminy"), episodes(s, "bigeminy")),
+        ("Trigeminy", episodes(v, "trigeminy"), episodes(s, "trigeminy")),
+        ("R-on-T", f"{v['r_on_t']:,}", ""),
+    ]
+
+
+def rhythm_rows(told: Mapping[str, Any]) -> dict[str, Any]:
+    """``rows`` of the kinds that were found, and ``absent``, the names of the others."""
+    rows, absent = [], []
+    for row in told["rhythm"]:
+        kind, longest = EventKind(row["kind"]), row["longest"]
+        if longest is None:
+            absent.append(kind.text)
+            continue
+        rows.append(
+            (
+                kind.text[0].upper() + kind.text[1:],
+                f"{row['count']:,}",
+                length(row["seconds"]),
+                "" if kind in STANDSTILL else percent(row["burden"]),
+                f"{length(longest['seconds'])} at {longest['clock']}",
+                DEFINITIONS[kind].rule.replace("`", ""),
+            )
+        )
+    # Where no rate was found, a rhythm could not have been found either.
+    looked = told["rate"]["minimum"] is not None
+    return {"rows": rows, "absent": ", ".join(absent) if looked else ""}
+
+
+def time_rows(told: Mapping[str, Any]) -> list[list[str]]:
+    """Rows of the table along the recording, a text in each cell."""
+    rows = []
+    for row in told["table"]:
+        counts = [row[name] for name in ("v", "v_couplets", "v_runs", "s", "s_runs", "pauses")]
+        rows.append(
+            [
+                row["clock"],
+                f"{row['beats']:,}",
+                *(_plain(row[name]) for name in ("minimum", "mean", "maximum")),
+                *(f"{count:,}" if count else "·" for count in counts),
+                *(
+                    length(row[name]) if row[name] else "·"
+                    for name in ("af_seconds", "lost_seconds")
+                ),
+            ]
+        )
+    return rows
+
+
+def step_name(found: Analysis) -> str:
+    """How long a row of the table along the recording is, in words."""
+    step = table_step(found)
+    return "hour" if step >= 3600 else "minute" if step == 60 else f"{step / 60:.0f} minutes"
+
+
+def hrv_section(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Heart-rate variability: measures by domain, five-minute rows, and what limits them."""
+    values = told["hrv"]
+    groups = [
+        (
+            name,
+            [
+                (label, f"{_plain(values[key], digits)} {unit}".rstrip())
+                for key, label, unit, digits in rows
+                if math.isfinite(values[key])
+            ],
+        )
+        for name, rows in _HRV_NAMES
+    ]
+    enough = values["nn_intervals"] >= _FEWEST_NN
+    left_out = [f"{count:,} {reason}" for reason, count in values["left_out"].items() if count]
+    return {
+        "groups": [(name, rows) for name, rows in groups if rows] if enough else [],
+        "few": not enough,
+        "intervals": f"{values['nn_intervals']:,} NN of {values['rr_intervals']:,} RR intervals",
+        "left_out": ", ".join(left_out),
+        "coverage": percent(values["coverage"]),
+        "short": told["duration"] < 300,
+        "long": told["duration"] >= 18 * 3600,
+        "slow": told["fs"] < 250,
+        "segments": [
+            [
+                length(row["start"]) if row["start"] else "0 s",
+                *(
+                    _plain(row[name], digits)
+                    for name, digits in (
+                        ("heart_rate", 0), ("sdnn", 1), ("rmssd", 1), ("pnn50", 1), ("total", 0),
+                        ("lf", 0), ("hf", 0), ("lf_hf", 2),
+                    )
+                ),
+                percent(row["coverage"]),
+            ]
+            for row in told["hrv_five_minutes"]
+        ],
+    }  # fmt: skip
+
+
+def event_list(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Rows of the list of events, those that would be an alarm of high or medium priority."""
+    listed = [event for event in told["events"] if event["severity"] in _SEVERITIES]
+    listed.sort(key=lambda event: (_SEVERITIES.index(event["severity"]), event["start"]))
+    shown = listed[:_LISTED]
+    rows = [
+        (
+            event["clock"],
+            EventKind(event["kind"]).text,
+            length(event["end_time"] - event["start_time"]),
+            _plain(event["rate"]),
+            f"{event['beats']:,}" if event["beats"] else "",
+            event["severity"],
+        )
+        for event in shown
+    ]
+    return {"rows": rows, "more": len(listed) - len(shown), "all": len(told["events"])}
