@@ -111,10 +111,8 @@ def banners(found: Analysis, told: Mapping[str, Any]) -> list[str]:
 def key_figures(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """Heading, figure, unit and a second line of the figures read first; none without a rate."""
     rate = told["rate"]
-    af = sum(
-        row["seconds"] for row in told["rhythm"] if row["kind"] == EventKind.ATRIAL_FIBRILLATION
-    )
-    share = af / max(told["quality"]["analysed_seconds"], 1e-9)
+    fibrillation = next(r for r in told["rhythm"] if r["kind"] == EventKind.ATRIAL_FIBRILLATION)
+    af = fibrillation["seconds"]
     pauses = sum(row["count"] for row in told["rhythm"] if row["kind"] in map(str, STANDSTILL))
     low, high, longest = rate["minimum"], rate["maximum"], rate["longest_rr"]
     if low is None:  # without a rate, counts of beats may be of noise
@@ -136,7 +134,7 @@ def key_figures(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
             )
             for label in "VS"
         ),
-        ("AF burden", percent(min(share, 1.0)), "", length(af) if af else "none found"),
+        ("AF burden", percent(fibrillation["burden"]), "", length(af) if af else "none found"),
     ]
 
 
