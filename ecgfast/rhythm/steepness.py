@@ -120,7 +120,7 @@ class Steepness:
         return max((one for one in steepness if one < inf), default=0.0)
 
     def level(self, blocks: int, rank: int) -> float:
-        """Item `rank` of the last `blocks` values in ascending order; 0 before there are so many."""
+        """Item `rank` of the last `blocks` values in ascending order; 0 with fewer values."""
         if len(self.steepness) < blocks:
             return 0.0
         recent = list(self.steepness)[-blocks:]
