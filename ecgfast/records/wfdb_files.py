@@ -39,7 +39,7 @@ _MOST_SIGNALS, _MOST_SEGMENTS, _MOST_BYTES = 4096, 65536, 1 << 24
 # there: a header of a few bytes must not make days of nothing.
 _MISSING_PER_PRESENT = 1000
 
-# Signals that are read with a table of the values of all 65,536 digits, which is 256 KB each.
+# At most this many signals get a table of the values of all 65,536 digits: each takes 256 KB.
 _TABLED = 64
 
 _FORMAT_FIELD = re.compile(r"(\d{1,4})(?:x(\d{1,9}))?(?::(\d{1,18}))?(?:\+(\d{1,18}))?", re.ASCII)
