@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-/* The release; ecg_version() tells that of the compiled library. */
+/* The release; ecg_version() returns that of the compiled library. */
 #define ECG_VERSION_MAJOR 0
 #define ECG_VERSION_MINOR 1
 #define ECG_VERSION_PATCH 0
@@ -171,7 +171,7 @@ int64_t ecg_detector_count(const ecg_detector *detector);
 /* ------------------------------------------------------------------ beats for a model ------ */
 
 #define ECG_CHANNELS 2          /* of a beat window; 0: the beat, 1: the patient's running dominant beat */
-#define ECG_FEATURES 37         /* ecg_feature_name tells them */
+#define ECG_FEATURES 37         /* ecg_feature_name() has their names */
 #define ECG_HISTORY_MAX 63      /* earlier beats whose features a row may hold */
 
 /* What a window shows. */

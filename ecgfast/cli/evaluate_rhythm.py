@@ -79,10 +79,11 @@ def score(data: Path) -> tuple[list[str], list[Table], dict[str, Any]]:
     people = scores.evaluate_alarms(map(read_record, healthy), classifier)
     noise = scores.evaluate_alarms(scores.noise_recordings(data), classifier)
     lines = [
-        "Counted as ANSI/AAMI EC57 counts episodes and rows. Beats are detected ones, labelled by "
-        "the model beats, unless a row says reference.",
-        "Atrial fibrillation: each recording of mitdb and each strip of cinc2017 by a model that "
-        "never saw its patient. Records with a pacemaker are left out.",
+        "Episodes and rows of beats are counted as in ANSI/AAMI EC57. Beats are detected, and "
+        "labelled by the model `beats`, unless a row says reference.",
+        "Atrial fibrillation: each recording of mitdb is scored with a model that never saw its "
+        "patient, each strip of cinc2017 with one that never saw the strip (cinc2017 does not "
+        "publish which strips are of one patient). Records with a pacemaker are left out.",
     ]
     tables = [
         _fibrillation_table(fibrillation),
@@ -90,8 +91,8 @@ def score(data: Path) -> tuple[list[str], list[Table], dict[str, Any]]:
         _strips_table(strips),
         _rows_table(rows),
         _pauses_table(pauses),
-        _alarms_table("Healthy people (nsrdb): alarms that should not be", people),
-        _alarms_table("Noise alone (nstdb): alarms that should not be", noise),
+        _alarms_table("Healthy people (nsrdb): false alarms", people),
+        _alarms_table("Noise alone (nstdb): false alarms", noise),
     ]
     figures = {
         "fibrillation": [one.to_dict() for one in fibrillation],
@@ -136,7 +137,8 @@ def _fibrillation_table(scores: Sequence[FibrillationScores]) -> Table:
             rows.append([one.name, what, number_text(total.reference_s, 0), *_rates(total)])
     columns = ["detector", "reference", "s", "duration Se, %", "duration +P, %"]
     columns += ["episode Se, %", "episode +P, %"]
-    return Table("Atrial fibrillation on mitdb, 44 records", columns, rows, left=2)
+    heading = f"Atrial fibrillation on mitdb, {len(scores[0].records)} records"
+    return Table(heading, columns, rows, left=2)
 
 
 def _fibrillation_records(scores: FibrillationScores) -> Table:

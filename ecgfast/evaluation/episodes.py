@@ -1,11 +1,12 @@
-"""Episodes and runs of two annotators, compared as ANSI/AAMI EC57 counts them.
+"""Episodes and runs of two annotators, compared as ANSI/AAMI EC57:2012 counts them.
 
-Our own reading of ANSI/AAMI EC57:2012. Episodes are compared twice: by *duration*, where
-sensitivity is the share of the reference's time that the test covers, and by *episode*, where a
-reference episode is found when any test episode overlaps it, and a test episode is right when any
-reference episode overlaps it. Rows of ventricular beats are compared by their length: a row counts
-as found when the other annotator has a row of the same kind (couplet, short run of 3 to 5, long run
-of 6 and more beats) within the match window of it; of several overlapping ones the longest counts.
+This is our reading of the standard, not a certified implementation. Episodes are compared twice: by
+*duration*, where sensitivity is the share of the reference's time that the test covers, and by
+*episode*, where a reference episode is found when any test episode overlaps it, and a test episode
+is right when any reference episode overlaps it. Rows of ventricular beats are compared by their
+length: a row counts as found when the other annotator has a row of the same kind (couplet, short
+run of 3 to 5, long run of 6 and more beats) within the match window of it; of several overlapping
+ones the longest counts.
 """
 
 from __future__ import annotations
@@ -180,7 +181,7 @@ def score_episodes(
     counted[: round(start * fs)] = False
     if apart is not None:
         counted &= ~_mask(apart, end)
-    real, told = _mask(reference, end) & counted, _mask(test, end) & counted
+    real, found = _mask(reference, end) & counted, _mask(test, end) & counted
     shown = [
         np.asarray([one for one in spans if counted[max(0, one[0]) : one[1]].any()], np.int64)
         for spans in (reference, test)
@@ -188,10 +189,10 @@ def score_episodes(
     return EpisodeScore(
         record,
         float(real.sum() / fs),
-        float(told.sum() / fs),
-        float((real & told).sum() / fs),
+        float(found.sum() / fs),
+        float((real & found).sum() / fs),
         len(shown[0]),
-        _overlapping(shown[0], told),
+        _overlapping(shown[0], found),
         len(shown[1]),
         _overlapping(shown[1], real),
     )

@@ -1,7 +1,7 @@
-"""Published detectors of atrial fibrillation that see RR intervals alone, for comparison.
+"""Published detectors of atrial fibrillation from RR intervals alone, for comparison.
 
-Written from the papers; each window's verdict is that of its middle, which favours them: they have
-no episodes of their own.
+Written from the papers, which classify windows and define no episodes. The class of a window is
+given here to the beat in its middle, which favours these detectors: they see as far ahead as back.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Spans = npt.NDArray[np.int64]
 def lian_2011(peaks: npt.NDArray[np.int64], fs: float) -> Spans:
     """Lian, Wang and Muessig, American Journal of Cardiology 107:1494, 2011.
 
-    The map of each RR interval against its change, in cells of 25 ms: fibrillation fills 65 or more
-    cells with 128 intervals.
+    Each RR interval is plotted against its change, on a grid of 25 ms cells; 128 intervals that
+    fill 65 cells or more are fibrillation.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ def lian_2011(peaks: npt.NDArray[np.int64], fs: float) -> Spans:
 def zhou_2014(peaks: npt.NDArray[np.int64], fs: float) -> Spans:
     """Zhou, Ding, Ung, Pickwell-MacPherson and Zhang, BioMedical Engineering OnLine 13:18, 2014.
 
-    Heart rates in steps of 5 per minute, three in a row as one word; Shannon entropy of 127 words,
-    times the share of different ones: fibrillation lies above 0.639.
+    Heart rates are quantised in steps of 5 per minute, and three in a row make one word. The
+    Shannon entropy of 127 words, times the share of distinct words, is above 0.639 in fibrillation.
 
     Parameters
     ----------
@@ -60,25 +60,26 @@ def zhou_2014(peaks: npt.NDArray[np.int64], fs: float) -> Spans:
     rate = np.minimum(60.0 * fs / np.diff(peaks), 315.0)
     symbol = np.floor(rate / 5.0).astype(np.int64)
     words = symbol[:-2] * 4096 + symbol[1:-1] * 64 + symbol[2:]
-    verdicts = []
+    classes = []
     for i in range(len(words) - n + 1):
         counts = np.unique(words[i : i + n], return_counts=True)[1]
         share = counts / n
         entropy = -len(counts) / (n * log2(n)) * float(share @ np.log2(share))
-        verdicts.append(entropy > 0.639)
-    return _episodes(peaks, verdicts)
+        classes.append(entropy > 0.639)
+    return _episodes(peaks, classes)
 
 
-def _episodes(peaks: npt.NDArray[np.int64], verdicts: list[bool]) -> Spans:
-    """Stretches of beats whose window, with them in its middle, is fibrillation.
+def _episodes(peaks: npt.NDArray[np.int64], classes: list[bool]) -> Spans:
+    """Stretches of beats in the middle of a window that is fibrillation.
 
-    Beats before the middle of the first window share its verdict, and those after the last its.
+    Beats before the middle of the first window have the class of that window, and those after the
+    middle of the last window have the class of that one.
     """
-    if not verdicts:
+    if not classes:
         return np.empty((0, 2), np.int64)
-    before = (len(peaks) - len(verdicts)) // 2
+    before = (len(peaks) - len(classes)) // 2
     every = np.array(
-        [verdicts[0]] * before + verdicts + [verdicts[-1]] * (len(peaks) - len(verdicts) - before)
+        [classes[0]] * before + classes + [classes[-1]] * (len(peaks) - len(classes) - before)
     )
     edges = np.flatnonzero(np.diff(np.concatenate([[0], every.astype(np.int8), [0]])))
     return np.array(

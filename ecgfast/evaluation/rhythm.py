@@ -1,4 +1,4 @@
-"""How good the rhythm events are on recordings with reference annotations."""
+"""Scores of rhythm events on recordings with reference annotations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..records import Record, read_record
 from ..rhythm import Event, EventKind, RhythmStream, Severity
-from ..rhythm.atrial import left_out_models
+from ..rhythm.atrial import AtrialModel, left_out_models
 from ..streaming import Beat, Quality, StreamingClassifier
 from .ec57 import AAMI_OF_SYMBOL, TOLERANCE_S, is_beat
 from .episodes import (
@@ -24,12 +24,12 @@ from .episodes import (
     score_episodes,
     score_rows,
 )
+from .mitdb import DS2, PACED
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
 __all__ = [
-    "PACED",
     "STRIP_PROBABILITY",
     "STRIP_S",
     "AlarmScore",
@@ -48,18 +48,10 @@ __all__ = [
     "reference_beats",
 ]
 
-#: Records of mitdb that EC57 leaves out: of patients with a pacemaker.
-PACED = ("102", "104", "107", "217")
-
-_DS2 = (
-    "100", "103", "105", "111", "113", "117", "121", "123", "200", "202", "210", "212", "213",
-    "214", "219", "221", "222", "228", "231", "232", "233", "234",
-)  # fmt: skip
-
 #: Seconds that atrial fibrillation has to last in a strip: many last ten seconds.
 STRIP_S = 8.0
 
-#: Its probability in a strip: nothing before or after confirms what is missed.
+#: Its probability in a strip, where no earlier or later window can confirm it.
 STRIP_PROBABILITY = 0.4
 
 #: Kinds that are alarms of high priority where the event's severity says so.
@@ -75,7 +67,13 @@ Samples = npt.NDArray[np.float32]
 
 
 def reference_beats(record: Record) -> list[Beat]:
-    """The reference beats of a record with their AAMI classes, as a model would report them."""
+    """Reference beats of a record with their AAMI classes, in the form that a model reports.
+
+    Raises
+    ------
+    InputError
+        If the record has no reference annotations.
+    """
     marks = record.annotations
     if marks is None:
         raise InputError(f"{record.name}: has no reference annotations")
@@ -153,6 +151,15 @@ class FibrillationScores:
         }
 
 
+def _model_without(record: Record, models: dict[str, AtrialModel]) -> AtrialModel:
+    if record.name not in models:
+        raise InputError(
+            f"{record.name}: no model of atrial fibrillation was fitted without this record; score "
+            "the records that bench/fit_rhythm.py learned from"
+        )
+    return models[record.name]
+
+
 Finder = Callable[[npt.NDArray[np.int64], float], npt.NDArray[np.int64]]
 """R peaks in samples and the sampling rate in; episodes as spans of samples out."""
 
@@ -179,7 +186,7 @@ def evaluate_fibrillation(
     Returns
     -------
     list of FibrillationScores
-        Our own first.
+        ecgfast first, then `others` in their order.
     """
     names = ["ecgfast", *(others or {})]
     scores: dict[str, list[tuple[EpisodeScore, EpisodeScore]]] = {name: [] for name in names}
@@ -190,14 +197,14 @@ def evaluate_fibrillation(
         marks = record.annotations
         assert marks is not None
         end, fs = record.n_samples, record.fs
-        rhythm = RhythmStream(fs, leads=record.signal.shape[1], atrial=models[path.name])
+        rhythm = RhythmStream(
+            fs, leads=record.signal.shape[1], atrial=_model_without(record, models)
+        )
         beats, events = record_events(record, classifier, rhythm=rhythm)
-        kinds = (EventKind.ATRIAL_FIBRILLATION, EventKind.ATRIAL_FLUTTER)
-        found = {
-            "ecgfast": np.asarray(
-                [(one.start, one.end) for one in events if one.kind in kinds], np.int64
-            ).reshape(-1, 2)
-        }
+        spans = [
+            (one.start, one.end) for one in events if one.kind is EventKind.ATRIAL_FIBRILLATION
+        ]
+        found = {"ecgfast": np.asarray(spans, np.int64).reshape(-1, 2)}
         at = np.asarray([beat.sample for beat in beats], np.int64)
         found |= {name: finder(at, fs) for name, finder in (others or {}).items()}
         fibrillation, flutter = (
@@ -226,9 +233,8 @@ class StripScores:
     ----------
     tp, fn, fp, tn : int
         Strips.
-    others : int
-        Strips of other rhythms, and how many of them were called atrial fibrillation.
-    others_called : int
+    others, others_called : int
+        Strips of other rhythms, and those of them that were called atrial fibrillation.
     """
 
     tp: int
@@ -271,13 +277,11 @@ def evaluate_strips(
             record.fs,
             irregular=STRIP_S,
             irregular_probability=STRIP_PROBABILITY,
-            atrial=models[name],
+            atrial=_model_without(record, models),
         )
         _, events = record_events(record, classifier, rhythm=rhythm)
         counts[labels[name]] += 1
-        called[labels[name]] += any(
-            one.kind in (EventKind.ATRIAL_FIBRILLATION, EventKind.ATRIAL_FLUTTER) for one in events
-        )
+        called[labels[name]] += any(one.kind is EventKind.ATRIAL_FIBRILLATION for one in events)
     return StripScores(
         called["A"],
         counts["A"] - called["A"],
@@ -307,7 +311,7 @@ def evaluate_rows(
     *,
     progress: Callable[[Sequence[str]], Iterable[str]] = iter,
 ) -> dict[str, list[RowScore]]:
-    """Couplets and runs of V on DS2, from reference beats and from our own.
+    """Couplets and runs of V on DS2, from reference beats and from detected ones.
 
     Parameters
     ----------
@@ -322,7 +326,7 @@ def evaluate_rows(
         ``"reference"`` and ``"detected"`` beats.
     """
     scores: dict[str, list[list[RowScore]]] = {"reference": [], "detected": []}
-    for name in progress(_DS2):
+    for name in progress(DS2):
         record = read_record(folder / name)
         beats = reference_beats(record)
         rows = rows_of([one.sample for one in beats], [one.label for one in beats])
@@ -358,7 +362,7 @@ _BEFORE_R_S = 0.24
 def insert_pause(
     signal: Samples, fs: float, r_peak: int, seconds: float, seed: int, *, p_waves: bool
 ) -> Samples:
-    """Make the heart pause before a beat: noise like that between the beats is put in.
+    """Insert a pause before a beat, filled with noise like that between the beats.
 
     Parameters
     ----------
@@ -372,7 +376,7 @@ def insert_pause(
     seed : int
         Of the noise.
     p_waves : bool
-        Whether P waves go on, as they do where the heart's conduction is blocked.
+        Whether P waves continue through the pause, as in atrioventricular block.
 
     Returns
     -------
@@ -448,6 +452,11 @@ def evaluate_pauses(
     Returns
     -------
     PauseScores
+
+    Raises
+    ------
+    InputError
+        If a record is too short for so many pauses.
     """
     found = false = inserted = 0
     hours = 0.0
@@ -460,6 +469,11 @@ def evaluate_pauses(
         beats = np.asarray(marks.sample)[is_beat(marks.symbol)]
         # One pause in each of as many equal parts, the first half minute left alone.
         parts = np.linspace(30 * fs, record.n_samples - 30 * fs, each + 1)
+        if parts[1] - parts[0] <= 10 * fs:
+            raise InputError(
+                f"{record.name}: {each} pauses need more than {60 + 10 * each} s of signal, got "
+                f"{record.n_samples / fs:.0f} s"
+            )
         signal, shift, truth = record.signal.astype(np.float32), 0, []
         for i in range(each):
             k = int(np.searchsorted(beats, rng.uniform(parts[i], parts[i + 1] - 10 * fs)))
@@ -471,7 +485,7 @@ def evaluate_pauses(
             truth.append((before, after + round(extra * fs)))
         changed = Record(signal, fs, record.leads, name=path.name)
         _, events = record_events(changed, classifier)
-        told = [
+        reported = [
             (one.start, one.end)
             for one in events
             if one.kind in (EventKind.PAUSE, EventKind.ASYSTOLE)
@@ -480,7 +494,7 @@ def evaluate_pauses(
             hit = next(
                 (
                     one
-                    for one in told
+                    for one in reported
                     if max(abs(one[0] - begin), abs(one[1] - end)) <= TOLERANCE_S * fs
                 ),
                 None,
@@ -488,9 +502,9 @@ def evaluate_pauses(
             if hit is None:
                 missed.append((path.name, begin / fs, (end - begin) / fs))
             else:
-                told.remove(hit)
+                reported.remove(hit)
                 found += 1
-        false += len(told)
+        false += len(reported)
         inserted += len(truth)
         hours += len(signal) / fs / 3600.0
     return PauseScores(inserted, found, false, hours, tuple(missed))
@@ -506,7 +520,7 @@ def critical_alarms(events: Iterable[Event]) -> list[Event]:
 
 @dataclass(frozen=True)
 class AlarmScore:
-    """Alarms in a recording that should have none.
+    """False alarms in a recording that should have no alarm.
 
     Attributes
     ----------
@@ -519,7 +533,7 @@ class AlarmScore:
     pauses : int
         Pauses and asystoles.
     noise : float
-        Share of the recording that is marked as noise, lost or standing still, 0 to 1.
+        Share of the recording within events of noise, 0 to 1.
     beats : int
         Beats that were detected.
     """
@@ -545,10 +559,10 @@ def evaluate_alarms(records: Iterable[Record], classifier: Classifier) -> list[A
     scores = []
     for record in records:
         beats, events = record_events(record, classifier)
-        unreadable = np.zeros(record.n_samples, bool)
+        noisy = np.zeros(record.n_samples, bool)
         for one in events:
             if one.kind is EventKind.NOISE:
-                unreadable[one.start : one.end] = True
+                noisy[one.start : one.end] = True
         scores.append(
             AlarmScore(
                 record.name,
@@ -556,21 +570,21 @@ def evaluate_alarms(records: Iterable[Record], classifier: Classifier) -> list[A
                 tuple(str(one.kind) for one in critical_alarms(events)),
                 sum(one.kind is EventKind.VENTRICULAR_RUN for one in events),
                 sum(one.kind in (EventKind.PAUSE, EventKind.ASYSTOLE) for one in events),
-                float(unreadable.mean()),
+                float(noisy.mean()),
                 len(beats),
             )
         )
     return scores
 
 
-# Minutes of 118e_6 with electrode motion: from five on, every other pair.
+# nstdb adds noise from minute 5 on, in turns of two minutes with noise and two without.
 _EM_BEGIN_S, _EM_LENGTH_S = 300, 120
 
 
 def noise_recordings(data: Path) -> Iterator[Record]:
     """Recordings of noise alone: nstdb's `bw` and `ma`, and its electrode motion `em`.
 
-    Electrode motion is the difference between 118e_6 and 118, where that has noise in it.
+    Electrode motion is the difference between 118e_6 and 118 in the minutes with noise.
     """
     for name in ("bw", "ma"):
         record = read_record(data / "nstdb" / name)

@@ -39,7 +39,6 @@ _LOST = (EventKind.NOISE, EventKind.GAP)
 #: Events in which no interval comes from the sinus node.
 _NOT_SINUS = (
     EventKind.ATRIAL_FIBRILLATION,
-    EventKind.ATRIAL_FLUTTER,
     EventKind.VENTRICULAR_FLUTTER,
     *_LOST,
 )
@@ -74,6 +73,8 @@ class Analysis:
         In the order of their start.
     lost : float
         Seconds in which no lead can be read: missing, flat or noise.
+    unreadable : list of (float, float)
+        Where these are, in seconds from the start; gaps too short for an event are not listed.
     fetch : callable
         As of `RecordSource`.
     notes : tuple of str
@@ -94,6 +95,7 @@ class Analysis:
     events: list[Event]
     lost: float
     fetch: Callable[[int, int], FloatArray] = field(repr=False)
+    unreadable: list[tuple[float, float]] = field(default_factory=list)
     notes: tuple[str, ...] = ()
 
     @property
@@ -118,7 +120,11 @@ class Analysis:
 
     def seconds(self, *kinds: EventKind) -> float:
         """Return how long events of these kinds last together, overlaps counted once."""
-        return float(sum(b - a for a, b in _union(self.of(*kinds), self.duration)))
+        return float(sum(b - a for a, b in self.spans(*kinds)))
+
+    def spans(self, *kinds: EventKind) -> list[tuple[float, float]]:
+        """Return the stretches that events of these kinds cover together, in order."""
+        return _union(self.of(*kinds), self.duration)
 
     def clock(self, seconds: float) -> str:
         """Return a time in the recording: of the day where its start is known, else elapsed."""
@@ -150,7 +156,7 @@ class Analysis:
             self.time,
             normal=self.label == "N",
             good=self.good & ~self.flutter,
-            exclude=_union(self.of(*_NOT_SINUS), self.duration),
+            exclude=self.spans(*_NOT_SINUS),
             duration=self.duration,
         )
 
@@ -231,11 +237,11 @@ def analyse(
         fetch=source.fetch,
         notes=() if source.origin is None else source.origin.notes,
     )
-    for begin, end in _union(found.of(*_LOST), found.duration):
+    for begin, end in found.spans(*_LOST):
         a, b = np.searchsorted(found.time, (begin, end))
         found.good[a:b] = False
-    spans = [*_union(found.of(*_LOST), found.duration), *_dark(found)]
-    found.lost = max(sum(b - a for a, b in _joined(spans)), missing / source.fs)
+    found.unreadable = _joined([*found.spans(*_LOST), *_dark(found)])
+    found.lost = max(sum(b - a for a, b in found.unreadable), missing / source.fs)
     return found
 
 

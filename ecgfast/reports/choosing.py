@@ -25,7 +25,6 @@ _KINDS = {
     EventKind.EXTREME_BRADYCARDIA: 3,
     EventKind.PAUSE: 3,
     EventKind.ATRIAL_FIBRILLATION: 4,
-    EventKind.ATRIAL_FLUTTER: 3,
     EventKind.R_ON_T: 2,
     EventKind.VENTRICULAR_COUPLET: 3,
     EventKind.VENTRICULAR_BIGEMINY: 2,

@@ -13,7 +13,6 @@ from ..rhythm import Event, EventKind
 from .analysis import Analysis
 
 __all__ = [
-    "FIBRILLATION",
     "RHYTHM_KINDS",
     "STANDSTILL",
     "figures",
@@ -29,15 +28,12 @@ RHYTHM_KINDS = (
     EventKind.EXTREME_BRADYCARDIA,
     EventKind.PAUSE,
     EventKind.ATRIAL_FIBRILLATION,
-    EventKind.ATRIAL_FLUTTER,
     EventKind.TACHYCARDIA,
     EventKind.BRADYCARDIA,
 )
 _LOST_KINDS = (EventKind.GAP, EventKind.LEAD_OFF, EventKind.FLAT_LINE, EventKind.NOISE)
 #: Kinds that are counted as pauses.
 STANDSTILL = (EventKind.PAUSE, EventKind.ASYSTOLE)
-#: Kinds that make the AF burden.
-FIBRILLATION = (EventKind.ATRIAL_FIBRILLATION, EventKind.ATRIAL_FLUTTER)
 
 # Trusted RR intervals from which on a rate is reported: those of one window of eight.
 _FEWEST_RR = 8
@@ -163,12 +159,14 @@ def _ectopy(found: Analysis, label: str, name: str) -> dict[str, Any]:
 def _rhythm(found: Analysis, kind: EventKind) -> dict[str, Any]:
     events = found.of(kind)
     seconds = found.seconds(kind)
+    # A burden is a share of what could be read: an episode that spans noise counts without it.
+    unread = sum(_overlap(found.unreadable, *span) for span in found.spans(kind))
     analysed = max(found.duration - found.lost, 1e-9)
     told: dict[str, Any] = {
         "kind": str(kind),
         "count": len(events),
         "seconds": seconds,
-        "burden": min(1.0, seconds / analysed),
+        "burden": min(1.0, (seconds - unread) / analysed),
         "longest": None,
     }
     if events:
@@ -229,6 +227,7 @@ def time_table(found: Analysis) -> list[dict[str, Any]]:
         ahead = midnight % step
     rr, sound = found.rr()
     rates, middles = found.rates()
+    fibrillation = found.spans(EventKind.ATRIAL_FIBRILLATION)
     rows = []
     count = math.ceil((found.duration + ahead) / step - 1e-9)
     kinds: dict[str, npt.NDArray[np.float64]] = {
@@ -262,18 +261,13 @@ def time_table(found: Analysis) -> list[dict[str, Any]]:
                     name: int(((starts >= begin) & (starts < end)).sum())
                     for name, starts in kinds.items()
                 },
-                "af_seconds": _within(found, (EventKind.ATRIAL_FIBRILLATION,), begin, end),
-                "lost_seconds": _within(found, (EventKind.NOISE, EventKind.GAP), begin, end),
+                "af_seconds": _overlap(fibrillation, begin, end),
+                "lost_seconds": _overlap(found.unreadable, begin, end),
             }
         )
     return rows
 
 
-def _within(found: Analysis, kinds: tuple[EventKind, ...], begin: float, end: float) -> float:
-    """Seconds of these events between two times."""
-    return float(
-        sum(
-            max(0.0, min(event.end_time, end) - max(event.start_time, begin))
-            for event in found.of(*kinds)
-        )
-    )
+def _overlap(spans: list[tuple[float, float]], begin: float, end: float) -> float:
+    """Seconds of disjoint spans that lie between two times."""
+    return float(sum(max(0.0, min(b, end) - max(a, begin)) for a, b in spans))

@@ -69,7 +69,7 @@ def write_page(
     ]
     if picture:
         below = f"<figcaption>{escape(caption)}</figcaption>"
-        parts += [f"<h2>ECG</h2>\n<figure>\n{picture}\n{below}\n</figure>"]
+        parts += [f"<h2>ECG</h2>\n<figure>\n{_scrolled(picture)}\n{below}\n</figure>"]
     parts += [
         "<h2>Beats</h2>",
         _table(rows),
@@ -87,6 +87,11 @@ def _facts(lines: Sequence[tuple[str, str]]) -> str:
     return f'<table class="facts">\n{rows}\n</table>'
 
 
+def _scrolled(element: str) -> str:
+    """An element that scrolls by itself where the screen is narrower, and not the whole page."""
+    return f'<div class="scroll">\n{element}\n</div>'
+
+
 def _table(rows: Sequence[str]) -> str:
     head = (
         '<tr><th scope="col">time, s</th><th scope="col">sample</th><th scope="col">class</th>'
@@ -95,7 +100,7 @@ def _table(rows: Sequence[str]) -> str:
         '<th class="text" scope="col">signal</th></tr>'
     )
     body = "\n".join(rows)
-    return f"<table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    return _scrolled(f"<table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>")
 
 
 def _row(beat: BeatLike) -> str:

@@ -85,7 +85,7 @@ def recording_report(
         facts=facts_line(found),
         banners=banners(found, told),
         tiles=key_figures(told),
-        trend=trend_picture(found) if found.n_beats else "",
+        trend=trend_picture(found) if key_figures(told) or found.flutter.any() else "",
         quality=quality_rows(told),
         classes=class_rows(told),
         ectopy=ectopy_rows(told),

@@ -13,7 +13,7 @@ from ..rhythm import EventKind
 from . import svg
 from .analysis import Analysis
 from .choosing import Shown
-from .figures import FIBRILLATION, STANDSTILL
+from .figures import STANDSTILL
 from .paper import CLASS_COLOURS
 from .summary import length
 
@@ -84,7 +84,7 @@ def trend_picture(found: Analysis) -> Any:
         ("S beats", CLASS_COLOURS["S"], density("S")),
         ("V runs", CLASS_COLOURS["V"], spans(EventKind.VENTRICULAR_RUN)),
         ("S runs", CLASS_COLOURS["S"], spans(EventKind.SUPRAVENTRICULAR_RUN)),
-        ("AF, flutter", "#8a4f9e", spans(*FIBRILLATION)),
+        ("AF", "#8a4f9e", spans(EventKind.ATRIAL_FIBRILLATION)),
         ("VF, flutter", "#a3001e", spans(*_WAVES)),
         ("pauses", "#a3001e", spans(*STANDSTILL)),
         ("bad signal", "#8b96a0", spans(*_BAD)),

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..rhythm import DEFINITIONS, EventKind
 from .analysis import Analysis
-from .figures import FIBRILLATION, STANDSTILL, table_step
+from .figures import STANDSTILL, table_step
 from .summary import CLASS_NAMES, length
 
 __all__ = [
@@ -84,12 +84,12 @@ def banners(found: Analysis, told: Mapping[str, Any]) -> list[str]:
     rr, sound = found.rr()
     if not found.n_beats:
         texts.append(
-            "No heartbeat was found in this recording. No rate, rhythm or variability is reported."
+            "No heartbeat was found in this recording: no heart rate or variability is reported."
         )
     elif math.isnan(rate["mean"]):
         texts.append(
-            "No stretch of eight heartbeats in a good signal was found: no heart rate is reported. "
-            "Beats that are listed may be noise."
+            "No eight consecutive RR intervals in a good signal were found: no heart rate is "
+            "reported, and detected beats may be noise."
         )
     elif len(rr) and sound.mean() < _FEW_RATES:
         texts.append(
@@ -109,33 +109,22 @@ def banners(found: Analysis, told: Mapping[str, Any]) -> list[str]:
 
 
 def key_figures(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Heading, figure, unit and a second line of the figures that are read first."""
+    """Heading, figure, unit and a second line of the figures read first; none without a rate."""
     rate = told["rate"]
-    af = sum(row["seconds"] for row in told["rhythm"] if row["kind"] in map(str, FIBRILLATION))
-    share = af / max(told["quality"]["analysed_seconds"], 1e-9)
+    fibrillation = next(r for r in told["rhythm"] if r["kind"] == EventKind.ATRIAL_FIBRILLATION)
+    af = fibrillation["seconds"]
     pauses = sum(row["count"] for row in told["rhythm"] if row["kind"] in map(str, STANDSTILL))
     low, high, longest = rate["minimum"], rate["maximum"], rate["longest_rr"]
-    if not told["beats"]["total"]:
+    if low is None:  # without a rate, counts of beats may be of noise
         return []
-    known = low is not None
     return [
-        ("Mean rate", f"{rate['mean']:.0f}" if known else NOTHING, "/min", ""),
+        ("Mean rate", f"{rate['mean']:.0f}", "/min", ""),
         *(
-            (
-                name,
-                f"{one['rate']:.0f}" if one else NOTHING,
-                "/min",
-                f"at {one['clock']}" if one else "",
-            )
+            (name, f"{one['rate']:.0f}", "/min", f"at {one['clock']}")
             for name, one in (("Minimum rate", low), ("Maximum rate", high))
         ),
-        (
-            "Longest RR",
-            f"{longest['seconds']:.2f}" if longest else NOTHING,
-            "s",
-            f"at {longest['clock']}" if longest else "",
-        ),
-        ("Pauses", f"{pauses:,}", "", "of 2 s and more"),
+        ("Longest RR", f"{longest['seconds']:.2f}", "s", f"at {longest['clock']}"),
+        ("Pauses", f"{pauses:,}", "", "of at least 2 s"),
         *(
             (
                 f"{label} beats",
@@ -145,7 +134,7 @@ def key_figures(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
             )
             for label in "VS"
         ),
-        ("AF burden", percent(min(share, 1.0)), "", length(af) if af else "none found"),
+        ("AF burden", percent(fibrillation["burden"]), "", length(af) if af else "none found"),
     ]
 
 
@@ -223,7 +212,7 @@ def ectopy_rows(told: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("Per hour", _plain(v["per_hour"], 1), _plain(s["per_hour"], 1)),
         ("Single", f"{v['single']:,}", f"{s['single']:,}"),
         ("Couplets", f"{v['couplets']:,}", f"{s['couplets']:,}"),
-        ("Runs of three and more", f"{v['runs']:,}", f"{s['runs']:,}"),
+        ("Runs of at least three", f"{v['runs']:,}", f"{s['runs']:,}"),
         ("Longest run", run(v["longest_run"]), run(s["longest_run"])),
         ("Fastest run", run(v["fastest_run"]), run(s["fastest_run"])),
         ("Bigeminy", episodes(v, "bigeminy"), episodes(s, "bigeminy")),
@@ -250,7 +239,9 @@ def rhythm_rows(told: Mapping[str, Any]) -> dict[str, Any]:
                 DEFINITIONS[kind].rule.replace("`", ""),
             )
         )
-    return {"rows": rows, "absent": ", ".join(absent)}
+    # Where no rate was found, a rhythm could not have been found either.
+    looked = told["rate"]["minimum"] is not None
+    return {"rows": rows, "absent": ", ".join(absent) if looked else ""}
 
 
 def time_rows(told: Mapping[str, Any]) -> list[list[str]]:

@@ -29,10 +29,14 @@ th, td { padding: .2rem .9rem .2rem 0; text-align: right; border-bottom: 1px sol
 th { font-weight: 600; border-bottom: 2px solid #bbb; position: sticky; top: 0; background: #fff; }
 th.group { text-align: center; }
 table.facts th, table.facts td { text-align: left; border: 0; position: static;
-                                 white-space: pre-wrap; }
+                                 vertical-align: top; white-space: pre-wrap; }
 table.facts th { font-weight: 400; color: #555; }
 td.label { font-weight: 700; text-align: center; } td.text, th.text { text-align: left; }
 figure { margin: 0; } figcaption { color: #555; font-size: .85rem; }
+@media screen and (max-width: 700px) {
+  body { margin: 1rem auto; padding: 0 .9rem; }
+  .scroll { overflow-x: auto; } .scroll > svg { width: 44rem; max-width: none; }
+}
 footer { margin: 2.5rem 0 1rem; color: #555; font-size: .85rem; }
 """
 

@@ -200,7 +200,7 @@ class Summary:
         if rhythm.count(EventKind.ASYSTOLE):
             text += f", {rhythm.count(EventKind.ASYSTOLE)} of them as long as an asystole"
         lines.append(("pauses", text))
-        if rhythm.count(EventKind.ATRIAL_FIBRILLATION, EventKind.ATRIAL_FLUTTER):
+        if rhythm.count(EventKind.ATRIAL_FIBRILLATION):
             lines.append(("AF burden", f"{100 * rhythm.burden:.1f} % of the time"))
         if rhythm.total:
             kinds = _count(len(rhythm.kinds), "kind")

@@ -373,7 +373,7 @@ def _axes(
         parts.append(_path(f"M{left} {y:.2f}H{left + width:g}", LINE, 0.12))
         parts.append(_text(left - 1.2, y + 0.8, f"{tick:g}", size=2.4, anchor="end"))
     parts.append(_text(left + width, top + height + 7, x_name, size=2.4, anchor="end"))
-    parts.append(_text(left - 9, top - 1.2, y_name, size=2.4))
+    parts.append(_text(left - 9, top - 2.2, y_name, size=2.4))
     return parts
 
 

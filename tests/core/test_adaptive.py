@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import numpy as np
 import pytest
+from c_programs import CSRC
 from detector_signals import delays, found_near, live, no_signal, spoilt
 from twins import adaptive as twin
+from twins import adaptive_constants
 
 from ecgfast import QRSDetector, detect_qrs, read_record
 from ecgfast.evaluation import flutter_intervals, is_beat, score_detection
@@ -57,6 +60,23 @@ def bad_stretch(
 
 
 # ---------------------------------------------------------------- the twin
+
+
+@pytest.mark.skipif(not CSRC.is_dir(), reason="csrc/ is not beside tests/")
+def test_the_twin_has_the_constants_of_the_core() -> None:
+    source = (CSRC / "src" / "adaptive" / "adaptive_constants.c").read_text("utf-8")
+    header = (CSRC / "src" / "adaptive" / "adaptive.h").read_text("utf-8")
+    table = {name: float(x) for name, x in re.findall(r"\.(\w+) = (-?[\d.]+)f,", source)}
+    fields = re.search(r"typedef struct adaptive_constants \{(.*?)\}", header, re.S)
+    assert fields is not None
+    declared = re.findall(r"\w+(?=[,;])", re.sub(r"/\*.*?\*/", "", fields[1]))
+    assert sorted(table) == sorted(declared)
+    assert vars(adaptive_constants.CONSTANT) == table
+
+    sizes = dict(re.findall(r"#define (\w+) (-?[\d.]+)f?\s", header))
+    used = {name: x for name, x in vars(adaptive_constants).items() if name in sizes}
+    assert len(used) == 19
+    assert used == {name: float(sizes[name]) for name in used}
 
 
 @pytest.mark.parametrize("fs", [100.0, 128.0, 250.0, 333.3, 360.0, 500.0, 1000.0])

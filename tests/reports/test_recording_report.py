@@ -241,6 +241,51 @@ def test_what_is_no_ecg_has_a_page_that_says_so_and_no_rate(
         assert told["quality"]["lost_share"] > 0.8  # noise takes some seconds to be known as such
 
 
+def test_burden_and_rows_agree_with_what_could_be_read() -> None:
+    def event(kind: EventKind, start: float, end: float) -> Event:
+        return Event(kind, round(start * FS), round(end * FS), start, end)
+
+    events = [
+        event(EventKind.ATRIAL_FIBRILLATION, 0, 60),
+        event(EventKind.VENTRICULAR_FLUTTER, 60, 90),
+        event(EventKind.NOISE, 30, 50),
+        event(EventKind.GAP, 40, 70),
+    ]
+    beats = made(
+        [0.5 + 0.8 * i for i in range(160)],
+        duration=140.0, events=events, lost=40.0, unreadable=[(30.0, 70.0)],
+    )  # fmt: skip
+    told = figures(beats)
+    burden = {row["kind"]: row["burden"] for row in told["rhythm"]}
+    assert burden["atrial_fibrillation"] == pytest.approx(30 / 100)
+    assert burden["ventricular_flutter"] == pytest.approx(20 / 100)
+    assert [row["lost_seconds"] for row in told["table"]] == pytest.approx([30, 10, 0])
+    assert [row["af_seconds"] for row in told["table"]] == pytest.approx([60, 0, 0])
+
+
+def test_a_file_that_is_flat_in_all_leads_is_lost_in_its_rows_too(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    signal = np.tile(demo_record().signal, (4, 1))
+    signal[len(signal) // 2 :][: int(20 * FS)] = 0.0
+    np.savez(tmp_path / "flat.npz", signal=signal, fs=FS, leads=np.array(["MLII", "V1"]))
+    told = figures(analyse(open_record(tmp_path / "flat.npz"), classifier))
+    rows = sum(row["lost_seconds"] for row in told["table"])
+    assert rows == pytest.approx(told["quality"]["lost_seconds"], abs=0.1)
+    assert rows > 15
+
+
+def test_without_a_rate_nothing_is_said_of_ectopy_or_rhythm(classifier: Classifier) -> None:
+    few = made([0.5 + 0.8 * i for i in range(6)], "NNVNNN", duration=70.0)
+    page = Page(report_of(few, classifier))
+    for words in ("AF burden", "Ectopy", "Looked for and not found", "Heart-rate variability"):
+        assert words not in page.text
+    assert "no heart rate is reported" in page.text
+    assert "Detections" in page.text
+    many = made([0.5 + 0.8 * i for i in range(60)], "N" * 60)
+    assert "Looked for and not found" in Page(report_of(many, classifier)).text
+
+
 def test_twenty_gaps_are_lost_and_make_no_pause(tmp_path: Path, classifier: Classifier) -> None:
     record = demo_record()
     signal = np.tile(record.signal, (math.ceil(400 / record.duration), 1))[: int(400 * record.fs)]

@@ -14,12 +14,32 @@ from math import ceil, exp, floor, log, pi
 import numpy as np
 import numpy.typing as npt
 
+from .adaptive_constants import (
+    CONSTANT,
+    DOUBTS,
+    FEATURE_HZ,
+    INTERVALS,
+    LAG_MAX,
+    LAG_S,
+    LATE_CANDIDATES,
+    LOG_HUGE,
+    LOG_TINY,
+    MERGE_S,
+    MISMATCHES,
+    NOISES,
+    PENDING,
+    PENDING_MAX,
+    PROBATION_BEATS,
+    SHAPE_MAX,
+    SHAPE_S,
+    SIGNALS,
+    STORED_BEATS,
+    TEMPLATE_BEATS,
+)
 from .lead import cleaned
 from .rpeak import Refiner, flickers
 
 Array = npt.NDArray[np.float64]
-
-TINY, HUGE = -70.0, 80.0
 
 
 def carrier(rate: float, hz: float) -> npt.NDArray[np.complex128]:
@@ -96,12 +116,12 @@ class Lead:
 
 def threshold(signal: float, noise: float) -> float:
     """Halfway between the levels, and never below a sixth of the signal."""
-    return signal - min((1 - 0.53) * (signal - noise), 1.8)
+    return signal - min((1 - CONSTANT.mix) * (signal - noise), CONSTANT.depth)
 
 
 def lowered(signal: float, noise: float, fall: float) -> float:
     """After a pause: lower, but never below a seventh of the signal."""
-    return max(threshold(signal - fall, noise), signal - 2.0)
+    return max(threshold(signal - fall, noise), signal - CONSTANT.gap_depth)
 
 
 class Adaptive:
@@ -111,16 +131,17 @@ class Adaptive:
         x = np.asarray(signal, np.float32).astype(np.float64)
         x = x[:, None] if x.ndim == 1 else x
         self.fs, self.samples = fs, len(x)
-        self.group = max(1, floor(fs / 120))
+        self.group = max(1, floor(fs / FEATURE_HZ))
         self.rate = fs / self.group
-        low, high = carrier(self.rate, 11.0), 2 * carrier(self.rate, 18.0)
+        low = carrier(self.rate, CONSTANT.low_hz)
+        high = CONSTANT.high_gain * carrier(self.rate, CONSTANT.high_hz)
         self.centre = len(low) // 2
-        self.hold = ceil(0.095 * self.rate - 1e-3)
-        self.edge = ceil(0.05 * self.rate - 1e-3)
-        self.merge = floor(0.05 * self.rate + 0.5)
-        self.half = min(floor(0.07 * self.rate + 0.5), 17)
-        self.lag = min(floor(0.02 * self.rate + 0.5), 5)
-        # At the end the last values go on until the filters have told what there was.
+        self.hold = ceil(CONSTANT.hold_s * self.rate - 1e-3)
+        self.edge = ceil(CONSTANT.edge_s * self.rate - 1e-3)
+        self.merge = floor(MERGE_S * self.rate + 0.5)
+        self.half = min(floor(SHAPE_S * self.rate + 0.5), SHAPE_MAX // 2)
+        self.lag = min(floor(LAG_S * self.rate + 0.5), LAG_MAX)
+        # After the end the last values continue until the filters have seen it.
         self.end = len(x) // self.group
         steps = self.end + self.centre + self.hold + 2
         self.leads: list[Lead] = []
@@ -134,9 +155,10 @@ class Adaptive:
             energy = bands[0][self.centre :][:steps] + upper
             self.leads.append(Lead(energy, upper, wave, nothing, clean, Refiner(fs)))
         self.steps = steps
-        longest = max_delay - 0.265 if max_delay > 0 else 1e9
-        self.wait, self.expire = min(1.05, longest), min(1.08, longest)
-        self.start = min(2.15, longest)
+        longest = max_delay - CONSTANT.report_s if max_delay > 0 else 1e9
+        self.wait = min(CONSTANT.wait_max_s, longest)
+        self.expire = min(CONSTANT.wait_max_s + CONSTANT.linger_s, longest)
+        self.start = min(CONSTANT.start_s, longest)
         self.relearning = False
         self.trust = self.gap = self.recent = self.mean_similarity = 0.0
         self.trusted = self.probation = 0
@@ -156,7 +178,7 @@ class Adaptive:
         """The candidates of the last seconds are the first ones, decided or not."""
         self.accepted = 0
         self.rr: list[float] = []
-        self.rr_ref, self.rr_var = 0.8, 0.5
+        self.rr_ref, self.rr_var = CONSTANT.rr_first_s, CONSTANT.rr_first_var
         self.doubts = 0
         self.pending = self.look_back()
         for c in self.pending:
@@ -175,8 +197,11 @@ class Adaptive:
             self.learn_until: int | None = None
             self.wake: float = float("inf")
         elif phase is Phase.COLLECTS:
-            self.learn_until = index + int((2.15 if self.relearning else 3.5) * self.rate)
-            self.wake = index + int((2.15 if self.relearning else self.start) * self.rate)
+            learn_s, start_s = CONSTANT.learn_s, self.start
+            if self.relearning:
+                learn_s = start_s = CONSTANT.start_s
+            self.learn_until = index + int(learn_s * self.rate)
+            self.wake = index + int(start_s * self.rate)
 
     def give_up(self) -> None:
         self.enter(Phase.WAITS)
@@ -190,7 +215,7 @@ class Adaptive:
         """The last candidates, of as many seconds as a start takes."""
         if not self.latest:
             return []
-        oldest = self.latest[-1].at - int(2.15 * self.rate)
+        oldest = self.latest[-1].at - int(CONSTANT.start_s * self.rate)
         return [c for c in self.latest if c.at > oldest]
 
     def seconds(self, a: int, b: int) -> float:
@@ -201,7 +226,8 @@ class Adaptive:
             return
         for s in self.leads:
             gap = s.signal - s.noise if s.seeded else 0.0
-            s.weight = min(max(gap, 0.05), 1.6) / (0.3 + s.loss_accepted + s.loss_rejected)
+            loss = CONSTANT.loss_floor + s.loss_accepted + s.loss_rejected
+            s.weight = min(max(gap, CONSTANT.weight_gap_min), CONSTANT.weight_cap) / loss
         total = sum(s.weight for s in self.leads)
         for s in self.leads:
             s.weight /= total
@@ -210,7 +236,7 @@ class Adaptive:
     def learn_first(self) -> None:
         changed = False
         for s in self.leads:
-            late = not s.seeded and len(s.first) >= 12
+            late = not s.seeded and len(s.first) >= LATE_CANDIDATES
             if s.first and (self.phase is not Phase.RUNS or late):
                 self.split(s)
                 changed = True
@@ -222,15 +248,15 @@ class Adaptive:
         """Two groups of heights, so that the variance between them is largest."""
         v = sorted(s.first)
         if len(v) > 2:
-            v[-1] = min(v[-1], v[-2] + 0.7)
-        v = [max(h, v[-1] - 3) for h in v]
+            v[-1] = min(v[-1], v[-2] + CONSTANT.first_excess)
+        v = [max(h, v[-1] - CONSTANT.first_range) for h in v]
         n, cut, best = len(v), len(v) - 1, -1.0
         for i in range(1, n):
             between = (np.mean(v[i:]) - np.mean(v[:i])) ** 2 * i * (n - i)
             if between > best:
                 best, cut = float(between), i
         s.signal = v[cut + (n - 1 - cut) // 2]
-        s.noise = v[(cut - 1) // 2] if cut else v[0] - 1
+        s.noise = v[(cut - 1) // 2] if cut else v[0] - CONSTANT.first_noise
         s.signals, s.noises = [s.signal] * 3, [s.noise] * 4
         s.last_height, s.last_band_ratio, s.seeded = s.signal, 0.0, True
 
@@ -245,15 +271,18 @@ class Adaptive:
             if size > 0 and dot / size > best:
                 best, where, amplitude = dot / size, shift, size / n**0.5
         inside = exp(c.heights[index])
-        if best > 0 and inside < 0.2 * amplitude:
-            best *= inside / (0.2 * amplitude)
+        outside = CONSTANT.band_from * amplitude
+        if best > 0 and inside < outside:
+            best *= inside / outside
         return best, where
 
     def similarity(self, s: Lead, c: Candidate, index: int) -> tuple[float, int]:
         """With the running template, and where trust is low with the slow one."""
         assert s.template is not None
         assert s.slow_template is not None
-        templates = [s.template, s.slow_template][: 2 if self.recent < 1.5 else 1]
+        templates = [s.template, s.slow_template][
+            : 2 if self.recent < CONSTANT.distrust_from else 1
+        ]
         return self.correlation(c, index, templates)
 
     def learn_shape(self, s: Lead, c: Candidate, index: int) -> bool:
@@ -265,47 +294,65 @@ class Adaptive:
         if not np.sum(w * w) > 0:
             return False
         w /= np.sqrt(np.sum(w * w))
-        s.template = w if s.template is None else s.template + 0.2 * (w - s.template)
+        s.template = (
+            w if s.template is None else s.template + CONSTANT.template_gain * (w - s.template)
+        )
         s.template /= np.sqrt(np.sum(s.template**2))
         similarity = c.similarities[index]
-        if s.template_beats < 8:
+        if s.template_beats < TEMPLATE_BEATS:
             s.template_beats += 1
             s.slow_template, s.slow_signal, s.slow_noise = s.template.copy(), s.signal, s.noise
-        elif self.trust > 1.0 and self.recent > 1.5 and similarity is not None and similarity > 0.7:
+        elif (
+            self.trust > CONSTANT.trust_from
+            and self.recent > CONSTANT.distrust_from
+            and similarity is not None
+            and similarity > CONSTANT.slow_similarity
+        ):
             assert s.slow_template is not None
-            s.slow_template += 0.03 * (s.template - s.slow_template)
+            s.slow_template += CONSTANT.slow_gain * (s.template - s.slow_template)
             s.slow_template /= np.sqrt(np.sum(s.slow_template**2))
-            s.slow_signal += 0.03 * (s.signal - s.slow_signal)
-            s.slow_noise += 0.03 * (s.noise - s.slow_noise)
-        if not (self.recent > 2.0 and similarity is not None and similarity > 0.93):
+            s.slow_signal += CONSTANT.slow_gain * (s.signal - s.slow_signal)
+            s.slow_noise += CONSTANT.slow_gain * (s.noise - s.slow_noise)
+        if (
+            self.recent <= CONSTANT.store_from
+            or similarity is None
+            or similarity <= CONSTANT.return_similarity
+        ):
             return False
-        other = s.stored_template is None or float(np.sum(s.stored_template * s.template)) < 0.8
-        if s.stored_beats == 8 and other:
+        other = (
+            s.stored_template is None
+            or float(np.sum(s.stored_template * s.template)) < CONSTANT.store_similarity
+        )
+        if s.stored_beats == STORED_BEATS and other:
             s.mismatch_run += 1
-            if s.mismatch_run < 48:
+            if s.mismatch_run < MISMATCHES:
                 return False
-        s.stored_beats = min(8, (0 if other else s.stored_beats) + 1)
+        s.stored_beats = min(STORED_BEATS, (0 if other else s.stored_beats) + 1)
         s.mismatch_run = 0
         s.stored_template, s.stored_signal, s.stored_noise = s.template.copy(), s.signal, s.noise
         return True
 
     def matches_stored(self, c: Candidate) -> bool:
         """Does a candidate match the stored templates?"""
-        stored = [(k, s.stored_template) for k, s in enumerate(self.leads) if s.stored_beats == 8]
+        stored = [
+            (k, s.stored_template)
+            for k, s in enumerate(self.leads)
+            if s.stored_beats == STORED_BEATS
+        ]
         similarities = [
             self.correlation(c, k, [shape])[0]
             for k, shape in stored
             if shape is not None and not c.faulty[k]
         ]
-        return bool(similarities) and float(np.mean(similarities)) >= 0.93
+        return bool(similarities) and float(np.mean(similarities)) >= CONSTANT.return_similarity
 
     def first_after_relearning(self, c: Candidate, index: int) -> bool:
         """One of the first beats after a bad stretch, which may be reported late."""
         after = [other.height for other in self.pending]
         return (
             bool(after)
-            and self.seconds(c.at, self.now(index)) <= self.start + 0.03
-            and c.height > quantile(after, 0.5) + 1.3
+            and self.seconds(c.at, self.now(index)) <= self.start + CONSTANT.late_s
+            and c.height > quantile(after, 0.5) + CONSTANT.start_contrast
             and self.matches_stored(c)
         )
 
@@ -313,7 +360,11 @@ class Adaptive:
         """The patient is back: a second match of the stored template while levels are off."""
         c = self.pending[-1]
         before = self.match_at
-        use = [(k, s) for k, s in enumerate(self.leads) if s.stored_beats == 8 and not c.faulty[k]]
+        use = [
+            (k, s)
+            for k, s in enumerate(self.leads)
+            if s.stored_beats == STORED_BEATS and not c.faulty[k]
+        ]
         if not use:
             return False
         over = float(np.mean([c.heights[k] - s.stored_signal for k, s in use]))
@@ -323,17 +374,23 @@ class Adaptive:
         lost = True
         if self.decides and self.accepted:
             since = self.seconds(self.last_at, c.at) / self.rr_ref
-            lower = off < -0.7 and since > 0.65
-            if not lower and off < 1.0:
+            lower = off < -CONSTANT.return_lower and since > CONSTANT.return_short
+            if not lower and off < CONSTANT.return_higher:
                 return False
-            lost = not lower or since > 1.5 or self.recent < 1.5 or self.last_at == before
+            lost = (
+                not lower
+                or since > CONSTANT.clear_long
+                or self.recent < CONSTANT.distrust_from
+                or self.last_at == before
+            )
         if not self.matches_stored(c):
             return False
         rr = self.seconds(before, c.at) / self.stored_rr if before is not None else 9.0
-        if rr < 1.6 and over < self.match_height - 0.35:
+        if rr < CONSTANT.return_long and over < self.match_height - CONSTANT.return_height:
             return False
-        back = lost and 0.65 < rr < 2.1
-        back = back and abs(over - self.match_height) < 0.35 and tallest < over + 0.35
+        back = lost and CONSTANT.return_short < rr < CONSTANT.return_pause
+        back = back and abs(over - self.match_height) < CONSTANT.return_height
+        back = back and tallest < over + CONSTANT.return_height
         self.match_at, self.match_height, self.tallest_since_match = c.at, over, over
         for k, s in use:
             if back:
@@ -350,7 +407,7 @@ class Adaptive:
         for other in self.pending:
             other.similarities = [None] * len(self.leads)
         self.doubts = self.probation = 0
-        self.trust = self.recent = 1.6
+        self.trust = self.recent = CONSTANT.relearn_trust
         self.weigh()
         self.gap = self.common_gap()
         self.enter(Phase.RUNS)
@@ -364,23 +421,26 @@ class Adaptive:
         s.signals, s.noises = [s.signal] * 3, [s.noise] * 4
         s.slow_signal, s.slow_noise = s.signal, s.noise
         s.template, s.slow_template = s.stored_template.copy(), s.stored_template.copy()
-        s.template_beats = 8
+        s.template_beats = TEMPLATE_BEATS
         s.last_height, s.seeded = s.signal, True
 
     def common_gap(self) -> float:
-        return sum(s.weight * min(s.signal - s.noise, 2.0) for s in self.leads if s.seeded)
+        cap = CONSTANT.trust_cap
+        return sum(s.weight * min(s.signal - s.noise, cap) for s in self.leads if s.seeded)
 
     @staticmethod
     def trust_of(gap: float, similarity: float, var: float) -> float:
-        return gap + 1.5 * (max(similarity, 0.1) - 0.5) - 0.5 * var
+        over = max(similarity, CONSTANT.trust_similarity_min) - CONSTANT.trust_neutral
+        return gap + CONSTANT.trust_similarity * over - CONSTANT.trust_var * var
 
     def confident(self) -> bool:
         """Is trust enough for beats to be reported?"""
-        if self.trust <= 1.0 or self.gap <= 0.25:
+        if self.trust <= CONSTANT.trust_from or self.gap <= CONSTANT.trust_gap:
             return False
-        stored = any(s.stored_beats == 8 for s in self.leads)
-        proven = not self.relearning or stored or self.mean_similarity > 0.7
-        return self.trust >= 1.6 or (self.probation == 0 and proven)
+        stored = any(s.stored_beats == STORED_BEATS for s in self.leads)
+        similar = self.mean_similarity > CONSTANT.mean_similarity_from
+        proven = not self.relearning or stored or similar
+        return self.trust >= CONSTANT.relearn_trust or (self.probation == 0 and proven)
 
     def lead_shows_clear_beats(self, k: int, latest: bool) -> float | None:
         """Height of the last seconds' highest candidates if they are beats beyond doubt."""
@@ -398,10 +458,10 @@ class Adaptive:
         if latest and beats[-1] is not self.latest[-1]:
             return None
         middle = order[high // 2]
-        if middle.heights[k] - order[(high + len(order)) // 2].heights[k] < 1.3:
+        if middle.heights[k] - order[(high + len(order)) // 2].heights[k] < CONSTANT.start_contrast:
             return None
         rr = [self.seconds(a.at, b.at) for a, b in pairwise(beats)]
-        if min(rr) < 0.33 or max(rr) > 1.6 * min(rr):
+        if min(rr) < CONSTANT.refractory_s or max(rr) > CONSTANT.return_long * min(rr):
             return None
         shape = middle.shapes[k][self.lag : self.lag + 2 * self.half + 1]
         shape = shape - np.mean(shape)
@@ -409,10 +469,12 @@ class Adaptive:
             return None
         shape /= np.sqrt(np.sum(shape * shape))
         others = [c for c in order[:high] if c is not middle]
-        if min(self.correlation(c, k, [shape])[0] for c in others) < 0.8:
+        least = min(self.correlation(c, k, [shape])[0] for c in others)
+        if least < CONSTANT.clear_similarity:
             return None
-        if s.stored_beats == 8 and s.stored_template is not None:
-            least = 0.93 if middle.heights[k] < s.stored_signal - 0.7 else 0.6
+        if s.stored_beats == STORED_BEATS and s.stored_template is not None:
+            faint = middle.heights[k] < s.stored_signal - CONSTANT.return_lower
+            least = CONSTANT.return_similarity if faint else CONSTANT.clear_beats_similarity
             similarity = self.correlation(middle, k, [s.stored_template])[0]
             return middle.heights[k] if similarity > least else None
         return middle.heights[k]
@@ -421,10 +483,13 @@ class Adaptive:
         """Are beats in sight that levels do not fit, or while there is no confidence?"""
         c = self.latest[-1]
         well = self.decides and self.probation == 0 and self.confident()
-        missing = not self.accepted or self.seconds(self.last_at, c.at) > 1.5 * self.rr_ref
+        since = self.seconds(self.last_at, c.at)
+        missing = not self.accepted or since > CONSTANT.clear_long * self.rr_ref
 
         def misfit(s: Lead, height: float) -> bool:
-            return height > s.signal + 1.0 or (missing and height < s.signal - 0.7)
+            if height > s.signal + CONSTANT.return_higher:
+                return True
+            return missing and height < s.signal - CONSTANT.return_lower
 
         clear = total = 0.0
         for k, s in enumerate(self.leads):
@@ -444,9 +509,10 @@ class Adaptive:
         fall = distrust = 0.0
         if self.accepted:
             since = self.seconds(self.last_at, c.at)
-            fall = 0.7 * max(0.0, since - 1.8 * self.rr_ref)
-            if since > 0.7:
-                distrust = min(max(2 * (1.5 - self.recent), 0.0), 1.0)
+            fall = CONSTANT.gap_rate * max(0.0, since - CONSTANT.gap_from * self.rr_ref)
+            if since > CONSTANT.distrust_after_s:
+                distrust = CONSTANT.distrust_slope * (CONSTANT.distrust_from - self.recent)
+                distrust = min(max(distrust, 0.0), 1.0)
         total = points = similarity = weights = c.height = c.band_ratio = 0.0
         for k, s in enumerate(self.leads):
             if not s.seeded:
@@ -460,30 +526,30 @@ class Adaptive:
             slow = lowered(s.slow_signal, s.slow_noise, fall)
             if s.template_beats and bar > slow:
                 bar -= distrust * (bar - slow)
-            lead_score = min(c.heights[k] - bar, 2.0)
-            if s.template_beats and lead_score > -1:
+            lead_score = min(c.heights[k] - bar, CONSTANT.cap)
+            if s.template_beats and lead_score > CONSTANT.faint:
                 compared = c.similarities[k]
                 if compared is None:
                     compared = c.similarities[k] = self.similarity(s, c, k)[0]
-                lead_score += 0.3 * (compared - 0.7)
+                lead_score += CONSTANT.similarity_cost * (compared - CONSTANT.similarity_from)
                 similarity += s.weight * compared
                 weights += s.weight
             if len(self.leads) > 1:
-                lead_score = max(lead_score, -1.5)
+                lead_score = max(lead_score, -CONSTANT.floor)
             c.lead_score[k] = lead_score
             points += s.weight * lead_score
             total += s.weight
-        c.score = points / total if total else -1.0
+        c.score = points / total if total else CONSTANT.faint
         c.similarity = similarity / weights if weights else 0.0
 
     def interval_cost(self, rr: float) -> float:
-        soft = 1 / (1 + 4 * self.rr_var)
-        short, long = 0.8 * self.rr_ref, 1.2 * self.rr_ref
-        cost = 0.5 * soft * (short / rr - 1) if rr < short else 0.0
+        soft = 1 / (1 + CONSTANT.soft * self.rr_var)
+        short, long = CONSTANT.short_from * self.rr_ref, CONSTANT.long_from * self.rr_ref
+        cost = CONSTANT.short_cost * soft * (short / rr - 1) if rr < short else 0.0
         if rr > long:
-            cost += min(0.8 * soft * (rr / long - 1), 1.0)
-        if rr < 0.33:
-            cost += 2 * (0.33 / rr - 1)
+            cost += min(CONSTANT.long_cost * soft * (rr / long - 1), CONSTANT.long_cap)
+        if rr < CONSTANT.refractory_s:
+            cost += CONSTANT.refractory_cost * (CONSTANT.refractory_s / rr - 1)
         return cost
 
     def open_cost(self, since: int, index: int) -> float:
@@ -493,12 +559,14 @@ class Adaptive:
 
     def pair_cost(self, height: float, band_ratio: float, c: Candidate, rr: float) -> float:
         cost = self.interval_cost(rr)
-        fall = height - c.height + 0.5 * (band_ratio - c.band_ratio)
-        if rr < 0.33 and c.similarity > 0.85 and abs(fall) < 0.2:
-            cost *= 0.2
-        if rr < 0.36 + 0.09:
-            drop = fall - 1
-            cost += 1.3 * min(1.0, 1 - (rr - 0.36) / 0.09) * max(drop, 0.0)
+        fall = height - c.height + CONSTANT.t_band_ratio * (band_ratio - c.band_ratio)
+        twin = c.similarity > CONSTANT.twin_similarity and abs(fall) < CONSTANT.twin_drop
+        if rr < CONSTANT.refractory_s and twin:
+            cost *= CONSTANT.twin_share
+        if rr < CONSTANT.t_full_s + CONSTANT.t_ramp_s:
+            drop = fall - CONSTANT.t_from
+            ramp = min(1.0, 1 - (rr - CONSTANT.t_full_s) / CONSTANT.t_ramp_s)
+            cost += CONSTANT.t_gain * ramp * max(drop, 0.0)
         return cost
 
     def now(self, index: int) -> int:
@@ -533,21 +601,22 @@ class Adaptive:
 
     def reject_first(self) -> None:
         c = self.pending.pop(0)
-        near = self.accepted and self.seconds(self.last_at, c.at) < 0.28
+        near = self.accepted and self.seconds(self.last_at, c.at) < CONSTANT.near_s
         for k, s in enumerate(self.leads):
             if c.faulty[k] or not s.seeded:
                 continue
-            s.noises = [*s.noises, c.heights[k]][-16:]
-            s.noise = quantile(s.noises, 0.5)
-            s.loss_rejected += 0.05 * (max(c.lead_score[k] + 0.3, 0.0) - s.loss_rejected)
+            s.noises = [*s.noises, c.heights[k]][-NOISES:]
+            s.noise = quantile(s.noises, CONSTANT.noise_quantile)
+            loss = max(c.lead_score[k] + CONSTANT.loss_margin, 0.0)
+            s.loss_rejected += CONSTANT.loss_noise_rate * (loss - s.loss_rejected)
             if near:
                 s.signals[-1] = max(s.signals[-1], c.heights[k])
 
     def accept(self, c: Candidate, index: int) -> None:
-        around = [TINY] * len(self.leads)
+        around = [LOG_TINY] * len(self.leads)
         while self.pending[0] is not c:
             other = self.pending[0]
-            if self.seconds(other.at, c.at) < 0.28:
+            if self.seconds(other.at, c.at) < CONSTANT.near_s:
                 around = [
                     max(a, h) if not bad else a
                     for a, h, bad in zip(around, other.heights, other.faulty, strict=True)
@@ -558,50 +627,55 @@ class Adaptive:
         for k, s in enumerate(self.leads):
             if not s.seeded or c.faulty[k]:
                 continue
-            s.signals = [*s.signals, max(c.heights[k], around[k])][-7:]
-            s.signal = quantile(s.signals, 0.45)
+            s.signals = [*s.signals, max(c.heights[k], around[k])][-SIGNALS:]
+            s.signal = quantile(s.signals, CONSTANT.quantile)
             typical |= self.learn_shape(s, c, k)
-            s.loss_accepted += 0.15 * (max(0.3 - c.lead_score[k], 0.0) - s.loss_accepted)
+            loss = max(CONSTANT.loss_margin - c.lead_score[k], 0.0)
+            s.loss_accepted += CONSTANT.loss_rate * (loss - s.loss_accepted)
             s.last_height, s.last_band_ratio = c.heights[k], c.band_ratios[k]
         if self.phase is Phase.RUNS:
             self.weigh()
         self.last_height = sum(s.weight * s.last_height for s in self.leads if s.seeded)
         self.last_band_ratio = sum(s.weight * s.last_band_ratio for s in self.leads if s.seeded)
         if self.accepted:
-            self.rr = [*self.rr, self.seconds(self.last_at, c.at)][-8:]
-            self.rr_ref = min(max(quantile(self.rr, 0.5), 0.2), 2.0)
+            self.rr = [*self.rr, self.seconds(self.last_at, c.at)][-INTERVALS:]
+            middle = quantile(self.rr, 0.5)
+            self.rr_ref = min(max(middle, CONSTANT.rr_min_s), CONSTANT.rr_max_s)
             self.rr_var = float(np.mean([min(abs(r / self.rr_ref - 1), 1.0) for r in self.rr]))
         if typical:
             self.stored_rr = self.rr_ref
 
         gap, rate = self.common_gap(), 1 / (1 + self.trusted)
-        trust = self.trust_of(gap, c.similarity if self.accepted else 0.5, self.rr_var)
-        if rate < 0.2:
-            rate = 0.2
+        similarity = c.similarity if self.accepted else CONSTANT.trust_neutral
+        trust = self.trust_of(gap, similarity, self.rr_var)
+        if rate < CONSTANT.trust_rate:
+            rate = CONSTANT.trust_rate
         else:
             self.trusted += 1
         self.trust += rate * (trust - self.trust)
-        self.mean_similarity += 0.12 * (c.similarity - self.mean_similarity)
+        self.mean_similarity += CONSTANT.mean_similarity_rate * (
+            c.similarity - self.mean_similarity
+        )
         self.gap += rate * (gap - self.gap)
-        self.recent += max(rate, 0.35) * (trust - self.recent)
+        self.recent += max(rate, CONSTANT.recent_rate) * (trust - self.recent)
         self.accepted += 1
         self.last_at = c.at
 
-        if self.trust <= 1.0 or self.gap <= 0.25:
-            self.doubts += self.recent <= 1.0
+        if self.trust <= CONSTANT.trust_from or self.gap <= CONSTANT.trust_gap:
+            self.doubts += self.recent <= CONSTANT.trust_from
             return
         self.doubts = 0
         if not self.confident():
             self.probation = max(self.probation - 1, 0)
             return
-        late = self.seconds(c.at, self.now(index)) > self.wait + 0.03
+        late = self.seconds(c.at, self.now(index)) > self.wait + CONSTANT.late_s
         if self.relearning and late and not self.first_after_relearning(c, index):
             return
         if c.at <= self.last_reported:
             return
         self.last_reported = c.at
         lead = 0
-        if c.faulty[0] or c.lead_score[0] < -0.5:
+        if c.faulty[0] or c.lead_score[0] < CONSTANT.lead_score_min:
             for k in range(1, len(self.leads)):
                 if not c.faulty[k] and c.lead_score[k] > c.lead_score[lead]:
                     lead = k
@@ -617,15 +691,19 @@ class Adaptive:
             return False
         rr = self.seconds(self.last_at, c.at)
         level = sum(s.weight * s.signal for s in self.leads)
-        usual = 0.75 * self.rr_ref < rr < 1.5 * self.rr_ref
-        return c.score > 0.3 and c.similarity > 0.8 and c.height > level - 0.5 and usual
+        return (
+            c.score > CONSTANT.clear_score
+            and c.similarity > CONSTANT.clear_similarity
+            and c.height > level - CONSTANT.clear_drop
+            and CONSTANT.clear_short * self.rr_ref < rr < CONSTANT.clear_long * self.rr_ref
+        )
 
     def decide(self, index: int, final: bool = False) -> None:
         now = self.now(index)
         self.wake = float("inf")
         while path := self.path(index):
             c = path[0]
-            wait = min(max(self.rr_ref, 0.35), self.wait)
+            wait = min(max(CONSTANT.wait_rr * self.rr_ref, CONSTANT.wait_min_s), self.wait)
             due = c.at + int(wait * self.rate)
             if not final and not self.is_clear(c) and now < due:
                 self.wake = due + index - now
@@ -634,7 +712,7 @@ class Adaptive:
             if not final:
                 self.wake = index + 1
                 return
-        if self.doubts >= 5 and not final:
+        if self.doubts >= DOUBTS and not final:
             self.give_up()
             return
         expire = int(self.expire * self.rate)
@@ -660,16 +738,21 @@ class Adaptive:
         rr = np.array([self.seconds(a.at, b.at) for a, b in pairwise(path)])
         var = float(np.mean(np.abs(rr / np.mean(rr) - 1))) if len(rr) else 0.0
         similarities = [c.similarity for c in path if c is not best]
-        similarity = float(np.mean(similarities)) if similarities and len(rr) else 0.5
+        similarity = CONSTANT.trust_neutral
+        if similarities and len(rr):
+            similarity = float(np.mean(similarities))
         self.gap = self.common_gap()
         self.trust = self.recent = self.trust_of(self.gap, similarity, var)
         self.trusted, self.mean_similarity = len(rr), similarity
-        self.probation = 10 if self.relearning and (self.trust < 1.6 or similarity < 0.65) else 0
-        if not self.relearning and self.start < 2.15:
-            self.trust = self.recent = max(self.trust, 1.1)
+        poor = self.trust < CONSTANT.relearn_trust or similarity < CONSTANT.relearn_similarity
+        self.probation = PROBATION_BEATS if self.relearning and poor else 0
+        if not self.relearning and self.start < CONSTANT.start_s:
+            self.trust = self.recent = max(self.trust, CONSTANT.start_trust)
             return True
-        uniform = len(rr) > 1 and similarity > 0.8 and var < 0.15
-        return self.trust > 1.1 and self.contrast(path) > (0.9 if uniform else 1.3)
+        similar = similarity > CONSTANT.start_similarity
+        uniform = len(rr) > 1 and similar and var < CONSTANT.start_var
+        least = CONSTANT.start_low if uniform else CONSTANT.start_contrast
+        return self.trust > CONSTANT.start_trust and self.contrast(path) > least
 
     def contrast(self, path: list[Candidate]) -> float:
         """How far the path's candidates stand out from the others, medians of either."""
@@ -677,7 +760,7 @@ class Adaptive:
         if not path:
             return 0.0
         if not others:
-            return 2.0
+            return CONSTANT.trust_cap
         return quantile([c.height for c in path], 0.5) - quantile(others, 0.5)
 
     # ------------------------------------------------------------ the way through the signal
@@ -693,8 +776,8 @@ class Adaptive:
                     if s.energy[near] > s.energy[k]:
                         k = near
             energy, high = s.energy[k], s.high[k]
-            height = 0.5 * log(energy) if energy > 0 else TINY
-            c.heights.append(min(max(height, TINY), HUGE))
+            height = 0.5 * log(energy) if energy > 0 else LOG_TINY
+            c.heights.append(min(max(height, LOG_TINY), LOG_HUGE))
             c.band_ratios.append(0.5 * log(high / (energy - high)) if energy > high > 0 else 0.0)
             reach = self.half + self.lag
             index = np.arange(k - reach, k + reach + 1)
@@ -708,13 +791,13 @@ class Adaptive:
             if (
                 not c.faulty[-1]
                 and (self.phase is not Phase.RUNS or not s.seeded)
-                and len(s.first) < 32
+                and len(s.first) < PENDING
             ):
                 s.first.append(c.heights[-1])
         if all(c.faulty):
             return False
         self.pending.append(c)
-        self.latest = [*self.latest, c][-24:]
+        self.latest = [*self.latest, c][-PENDING_MAX:]
         return True
 
     def on_candidate(self, index: int) -> None:
@@ -749,7 +832,7 @@ class Adaptive:
                 if b > a and b >= c and (peak_at < 0 or b * s.scale > peak):
                     peak_at, peak = centre - 1, b * s.scale
             if peak_at >= 0 and centre - peak_at >= self.hold:
-                if len(self.pending) >= 24:
+                if len(self.pending) >= PENDING_MAX:
                     self.reject_first()
                 emitted, peak_at = self.emit(peak_at, index > self.end), -1
                 if emitted:

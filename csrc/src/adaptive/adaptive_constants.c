@@ -1,9 +1,9 @@
 /* The adaptive method's constants, each with its reason.
  *
  * Round values from physiology and signal theory, some moved by scans over the even-ranked half of
- * the MIT-BIH Arrhythmia Database (100, 102, 104, ...), with the other half and the Supraventricular
- * Arrhythmia Database in sight: figures on either are not blind. All of them moved by 15 % at once
- * change the result little: none sits on an edge (bench/constants.py).
+ * the MIT-BIH Arrhythmia Database (100, 102, 104, ...), with the other half, the Supraventricular
+ * Arrhythmia Database, QTDB and CPSC2019 in sight: figures on these are not blind. Moved at random by up to
+ * 15 %, all at once, most of them changed the result little (bench/constants.py; which and when: docs/figures.md).
  *
  * Units: `_s` seconds, `_hz` hertz, `_rate` and `_gain` shares for each beat or candidate unless said otherwise;
  * heights, levels, gaps and scores are natural logarithms of amplitudes, similarities correlations; the rest are
@@ -37,7 +37,7 @@ const adaptive_constants ecg_adaptive_constants = {
 
     /* ---- shape */
     .similarity_cost = 0.3f,          /* small: an ectopic beat is a beat */
-    .similarity_from = 0.7f,          /* correlation that speaks neither for nor against */
+    .similarity_from = 0.7f,          /* correlation that is evidence neither for nor against a beat */
     .band_from = 0.2f,                /* of a shape's amplitude in the bands: beats have 0.3 and more, mains 0.06 */
     .template_gain = 0.2f,            /* the running shape follows within five beats */
 
@@ -78,8 +78,8 @@ const adaptive_constants ecg_adaptive_constants = {
 
     /* ---- several leads */
     .weight_cap = 1.6f,               /* a lead with its levels e^1.6 apart is as good as any */
-    .weight_gap_min = 0.05f,          /* and one with equal levels is worth a thirtieth of that */
-    .floor = 1.5f,                    /* how far one lead alone can speak against a beat: it may have come off */
+    .weight_gap_min = 0.05f,          /* and one with equal levels has a thirtieth of that weight */
+    .floor = 1.5f,                    /* lowest score of one lead: it may have come off, and alone must not veto */
     .lead_score_min = -0.5f,          /* the first lead's score below which another lead gives R */
     .loss_margin = 0.3f,              /* a lead errs where its own score is within this of the wrong side */
     .loss_rate = 0.15f,               /* over the last six or seven beats */
@@ -90,7 +90,7 @@ const adaptive_constants ecg_adaptive_constants = {
     .trust_cap = 2.0f,                /* levels e^2 apart are as good as can be; noise alone reaches 0.3 to 0.6 */
     .trust_similarity = 1.5f,         /* noise resembles itself at 0.5, beats at 0.9 */
     .trust_similarity_min = 0.1f,     /* less is just another shape: an ectopic beat, noise hardly ever */
-    .trust_neutral = 0.5f,            /* similarity that speaks neither for nor against an ECG */
+    .trust_neutral = 0.5f,            /* similarity that is evidence neither for nor against an ECG */
     .trust_var = 0.5f,                /* noise is irregular; so is fibrillation, so it counts little */
     .trust_rate = 0.2f,               /* over the last five beats */
     .trust_from = 1.0f,               /* noise has 0.5 with a deviation of 0.15, the poorest ECG in mitdb 1.2 */

@@ -93,7 +93,7 @@ static float wait_of(const adaptive_state *a) {
 
 void adaptive_decide(ecg_detector *d, adaptive_state *a, int final) {
     int leads = d->config.leads, slot;
-    int64_t now = adaptive_now(a), until_known = a->index - now; /* a wish for `now` in terms of index */
+    int64_t now = adaptive_now(a), until_known = a->index - now; /* from a time on the scale of `now` to its index */
     a->wake = INT64_MAX;
     while ((slot = adaptive_path_start(a, leads)) >= 0) {
         const adaptive_candidate *c = &a->pending[slot];

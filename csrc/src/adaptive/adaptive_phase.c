@@ -4,7 +4,7 @@
  *   WAITS           COLLECTS    a candidate is complete
  *   COLLECTS        LEARNS      the first seconds are over and hold an ECG
  *   COLLECTS        WAITS       they are over and hold none
- *   LEARNS          RUNS        the first candidates have told the levels for long enough
+ *   LEARNS          RUNS        levels have come from the first candidates for long enough
  *   LEARNS, RUNS    WAITS       several beats in a row without trust
  *   any             RUNS        the patient is recognised (adaptive_patient.c)
  *   RUNS, or any    RUNS        beats beyond doubt are in sight where levels do not fit them

@@ -22,7 +22,7 @@
 #define WINDOW_LIMIT 5.0f
 /* And for templates and features far beyond: what would overflow would stay in them. */
 #define SHAPE_LIMIT 1e6f
-/* Mean change of log RR that the steadiest rhythm is taken to have, and the largest surprise told. */
+/* Mean change of log RR that the steadiest rhythm is taken to have, and the limit of surprise. */
 #define RR_STEADY 0.04f
 #define SURPRISE_LIMIT 10.0f
 /* Beats until templates and rhythm are settled. */
@@ -346,7 +346,7 @@ static float limited(float x, float limit) {
     return x > limit ? limit : x < -limit ? -limit : x;
 }
 
-/* What the rhythm and the two beats before make of this one. */
+/* Features of the beat in its rhythm and beside the two beats before. */
 static void context_features(ecg_features_state *state, float *f) {
     const ecg_regions *r = &state->regions;
     /* A short interval means little where intervals always change, as in atrial fibrillation. */

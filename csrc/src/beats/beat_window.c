@@ -10,8 +10,8 @@
 #define NYQUIST_SHARE 0.45
 /* Seconds on either side of a grid point: 2.5 half-periods of the cut-off, what a beat waits for. */
 #define HALF_WIDTH_S 0.032
-/* Products of a tap and a sample at one sample of the stream at most: two thirds of a strip of ten seconds at
- * 360 Hz, a tenth of one at 2000 Hz; about 100,000 instructions. */
+/* Products of a tap and a sample at one sample of the stream at most: a strip of ten seconds on a 62.5 Hz grid
+ * up to 400 Hz, a fifth of one at 2000 Hz; about 100,000 instructions. */
 #define PART_TAPS 16384
 
 static int32_t taps_of(double fs) {

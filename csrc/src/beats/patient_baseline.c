@@ -1,4 +1,4 @@
-/* Patient baseline: an atrial rhythm that goes on for minutes must not become its own reference, and a P wave
+/* Patient baseline: an atrial rhythm that lasts for minutes must not become its own reference, and a P wave
  * is judged by the patient's own. */
 #include "beat_features.h"
 

@@ -10,7 +10,7 @@
 /* Beats until thresholds and templates have settled. */
 #define STREAM_LEARNING_BEATS 8
 /* Leakage below which flutter begins, and above which it is over: three in four detections in the
- * flutter of mitdb 207 are told, and of all others in mitdb and svdb only some of fast ventricular
+ * flutter of mitdb 207 get the bit, and of all others in mitdb and svdb only some of fast ventricular
  * runs. */
 #define FLUTTER_BEGINS 0.55f
 #define FLUTTER_ENDS 0.72f

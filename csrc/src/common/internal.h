@@ -38,12 +38,12 @@ static inline size_t ecg_round_up(size_t bytes) {
     return (bytes + (ECG_ALIGNMENT - 1)) & ~(size_t)(ECG_ALIGNMENT - 1);
 }
 
-/* Front end of one lead: replaces missing samples, takes the offset away, tells flat and clipped. */
+/* Front end of one lead: replaces missing samples, takes the offset away, flags flat and clipped ones. */
 typedef struct ecg_lead {
     /* from the configuration */
     int32_t flat_run;  /* from this run on the lead counts as flat */
     int32_t clip_run;  /* from this run on, at an extreme, it counts as saturated */
-    int32_t gap_run;   /* from so many missing samples on the lead goes on where it stopped */
+    int32_t gap_run;   /* from so many missing samples on the lead continues where it stopped */
     int32_t bridge_run; /* so many missing samples at most are bridged: the lead is not lost */
     int32_t period;    /* samples after which extremes are renewed */
     /* of the stream */
@@ -65,7 +65,7 @@ typedef struct ecg_lead {
 /* Seconds that extremes are kept for at least, and half of what they are at most: a single spike must not hide
  * for good where the converter's limit is, and every few heart beats show a saturated lead's limit. */
 #define ECG_EXTREMES_S 10.0
-/* Seconds of missing samples after which a jump tells nothing: longer than a QRS complex. */
+/* Seconds of missing samples after which a jump means nothing: longer than a QRS complex. */
 #define ECG_GAP_S 0.12
 /* Seconds of missing samples that are bridged, and no gap for the detector: a fifth of a narrow QRS complex. */
 #define ECG_BRIDGE_S 0.01
@@ -205,7 +205,7 @@ int32_t ecg_refine_scratch(double fs); /* numbers of scratch space that it needs
 /* Do the samples within 0.12 s of `about` take three values at most: a converter's lowest bit, no ECG? */
 int ecg_flickers(ecg_detector *d, int lead, int64_t about);
 
-/* Quality bits of `lead` over samples first..last (both taken and still in the ring); the flags also tell
+/* Quality bits of `lead` over samples first..last (both taken and still in the ring); the flags also have
  * ECG_FLAG_LOST. */
 uint32_t ecg_flags_between(ecg_detector *d, int lead, int64_t first, int64_t last);
 static inline uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t last) {

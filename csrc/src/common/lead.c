@@ -38,7 +38,7 @@ uint32_t ecg_lead_resume(ecg_lead *lead, float sample, float *clean) {
         lead->seen = 1;
         lead->base = sample;
     } else if (lead->missing >= lead->gap_run) {
-        /* After a long gap the lead goes on where it stopped: a jump would look like a QRS complex. */
+        /* After a long gap the lead continues where it stopped: a jump would look like a QRS complex. */
         float base = sample - lead->last, shift = lead->base - base;
         lead->base = base;
         lead->high += shift;
@@ -65,7 +65,7 @@ uint32_t ecg_lead_still(ecg_lead *lead, float x) {
 
 /* Is there a run of `length` ones? */
 static int has_run(uint64_t bits, int length) {
-    int have = 1; /* a bit tells a run of so many, its own and those above */
+    int have = 1; /* a bit stands for a run of so many, its own and those above */
     for (; 2 * have <= length; have *= 2) bits &= bits >> have;
     return (bits & bits >> (length - have)) != 0;
 }

@@ -144,7 +144,7 @@ int ecg_flickers(ecg_detector *d, int lead, int64_t about) {
     if (last >= d->count) last = d->count - 1;
     float levels[3];
     int known = 0;
-    for (int64_t stride = search / 4 + 1;; stride = 1) { /* a few far apart tell an ECG at once */
+    for (int64_t stride = search / 4 + 1;; stride = 1) { /* a few far apart show at once that it is an ECG */
         for (int64_t i = first; i <= last; i += stride) {
             const float x = ring[(uint32_t)i & d->ring_mask];
             int k = 0;

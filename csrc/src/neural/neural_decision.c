@@ -8,21 +8,21 @@
 #define SUM_CELLS 6       /* on either side: the odds of a beat are those of the cells around it together */
 #define TARGET_CELLS 5.0f /* cells that training marks for each beat */
 #define HOLD_CELLS 10     /* a maximum that nothing tops for 80 ms on either side is a candidate */
-#define MERGE_CELLS 12    /* two outputs within 96 ms speak of the same complex */
+#define MERGE_CELLS 12    /* two outputs within 96 ms belong to the same complex */
 #define NEURAL_FAINT 0.004f /* beats expected around a cell, below which it is no candidate */
 #define SURE 0.9975f      /* ... and above which log-odds stay at 6 */
 #define EARLY_ODDS 4.5f   /* by the early output, from which the late one is not waited for, ... */
 #define EARLY_CONFIRMED 1.0f /* ... unless lately the late one did not confirm such a complex: a tall P wave */
 #define EARLY_BEATS 30    /* beats without the early output after it was wrong once */
 
-/* Score of a candidate: its odds, and what speaks for any candidate. */
+/* Score of a candidate: its log-odds and a bias, less costs. */
 #define BIAS 2.0f         /* a candidate with odds of one to seven is a beat where rhythm and height cost nothing */
 #define SCORE_MAX 6.0f    /* one clear candidate shall not outweigh three costs of rhythm */
 #define HEIGHT_FROM 0.8f  /* logs below the running height, from which a complex is too small: 0.45 of it */
 #define HEIGHT_COST 2.5f  /* for each log more: a P wave has a tenth */
 #define HEIGHT_CAP 3.0f   /* gains may change: what the network sees clearly stays a beat */
 #define HEIGHT_RATE 0.2f  /* over the last five beats */
-#define HEIGHT_BEATS 3    /* beats that tell a height */
+#define HEIGHT_BEATS 3    /* beats until there is a running height */
 
 /* Costs of an RR interval beside the reference. */
 #define SHORT_FROM 0.8f   /* of the reference: shorter ones are premature */
@@ -207,7 +207,7 @@ static int add_candidate(ecg_detector *d, neural_state *s, int64_t at, float odd
     return 1;
 }
 
-/* The early output speaks for a complex beyond doubt: it is not kept waiting where that has held so far. */
+/* A complex beyond doubt by the early output is decided at once, as long as the late output has confirmed such ones. */
 static int search_early(ecg_detector *d, neural_state *s, int64_t known) {
     int found = 0;
     for (; s->searched_early + SUM_CELLS + 1 < known; s->searched_early++) {
@@ -337,7 +337,7 @@ static void neural_report(ecg_detector *d, neural_state *s, const neural_candida
     if (c->odds < DOUBTFUL_ODDS) quality |= ECG_QUALITY_DOUBTFUL;
     if (s->accepted < LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
     else if (s->clarity < NOISY_CLARITY) quality |= ECG_QUALITY_NOISY;
-    /* The first lead tells the R peak, unless it does not show the complex. */
+    /* The first lead gives the R peak, unless it does not show the complex. */
     int shown = 0;
     if (!usable(&lead[0], c->at) || lead[0].odds[c->at % NEURAL_CELLS] < NEED)
         for (int l = 1; l < leads; l++)

@@ -4,12 +4,12 @@
  * The stages of the paper: band-pass, derivative, square, moving-window integral, two adaptive
  * thresholds, search-back, T-wave discrimination by slope, refractory period. What differs:
  * - no sampling rate is built in, and no amplitude: all levels are relative. Above RATE_MIN the mean
- *   of each group of samples goes on, so that the stages run at 160 to 320 Hz (paper: 200 Hz);
+ *   of each group of samples is taken, so that the stages run at 160 to 320 Hz (paper: 200 Hz);
  * - the first seconds are kept and decided in retrospect, instead of two seconds of learning;
  * - the levels learn from amplitudes (square root of the integral) and not from energies, so that
  *   one tall beat does not silence the next; the signal level fades in a long pause;
  * - where the signal moves all the time (noise, mains, fibrillation), nothing is reported;
- * - of several leads each is followed by itself, and the steadiest one speaks.
+ * - each of several leads is processed alone, and the beats of the steadiest one are reported.
  * Constants without a source were chosen on every second record of mitdb (100, 102, 104, ... in the
  * order of their names) and rounded; the others and svdb confirmed them. */
 #include "pan_tompkins.h"
@@ -19,7 +19,7 @@
 #define BAND_HIGH 15.0
 /* s: about the width of the widest QRS complex and the filter's ringing (paper: 0.15). */
 #define INTEGRAL_S 0.172
-/* The integral has passed a peak when it is down to this share of it: lower, and beats are told late;
+/* The integral has passed a peak when it is down to this share of it: lower, and beats are reported late;
  * higher, and a notched complex counts twice. */
 #define FALL 0.6f
 /* s: a peak has also passed after so long without a higher one. */

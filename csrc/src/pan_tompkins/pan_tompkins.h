@@ -1,7 +1,7 @@
 /* The Pan-Tompkins method's state, shared by its two stages:
  *
  *   pan_tompkins.c            the signal path: groups of samples, band-pass, slope, moving-window integral
- *   pan_tompkins_decision.c   which of the integral's peaks are QRS complexes, and when that is told */
+ *   pan_tompkins_decision.c   which of the integral's peaks are QRS complexes, and when they are reported */
 #ifndef ECGFAST_PAN_TOMPKINS_H
 #define ECGFAST_PAN_TOMPKINS_H
 
@@ -12,7 +12,7 @@
 /* The integral is made of so many blocks: its running sum is renewed, and decisions fall, at the end of
  * each block, whatever the chunks of the input. */
 #define BLOCKS 4
-/* Blocks remembered to tell noise: 2.75 s. */
+/* Blocks remembered to recognise noise: 2.75 s. */
 #define HISTORY 64
 /* RR intervals in the running mean (paper). */
 #define RR_KEPT 8
@@ -80,7 +80,7 @@ typedef struct pt_lead {
     float energy[HISTORY];  /* of the last blocks */
     pt_found heights[HEIGHTS]; /* last peaks, amplitudes */
     pt_peak kept[PEAKS];    /* peaks since the last beat that are none so far */
-    pt_beat recent[PT_RECENT]; /* last beats, reported if the lead speaks */
+    pt_beat recent[PT_RECENT]; /* last beats, reported if the lead becomes the active one */
 } pt_lead;
 
 typedef struct pt_state {
@@ -99,7 +99,7 @@ typedef struct pt_state {
     int64_t limit;      /* samples: longest age of an R peak that may be reported; 0: no limit asked */
     /* of the stream */
     int32_t left;       /* samples until the block is full */
-    int32_t active_lead;    /* the lead that is reported */
+    int32_t active_lead; /* the lead that is reported */
     uint32_t blocks;    /* so far */
     int64_t count;      /* steps so far */
     int64_t base;       /* step at the buffers' start */

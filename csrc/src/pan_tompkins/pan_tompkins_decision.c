@@ -1,5 +1,5 @@
 /* Decisions of the Pan-Tompkins method: two adaptive thresholds, search-back, T-wave discrimination,
- * refractory period, noise, and which of several leads speaks. */
+ * refractory period, noise, and which of several leads is reported. */
 #include "pan_tompkins.h"
 
 /* First threshold: noise level + this share of the distance to the signal level (paper: 0.25 of
@@ -18,7 +18,7 @@
 #define T_WAVE_S 0.33
 /* RR intervals without a beat until the search-back (paper). */
 #define SEARCH_RR 1.66
-/* RR intervals after the last beat until one is told in retrospect: not its T wave, tall as it may be. */
+/* RR intervals after the last beat from which one is found in retrospect: an earlier peak may be a tall T wave. */
 #define EARLY_RR 0.65
 /* s: no ventricle beats again earlier (paper: 0.2). */
 #define REFRACTORY_S 0.19
@@ -59,13 +59,13 @@
  * however fast they come. */
 #define ALIKE 0.65
 #define EVEN 0.1
-/* s without a beat until faint peaks that are alike tell a new signal level. */
+/* s without a beat until faint peaks that are alike give a new signal level. */
 #define MISFIT_S 1.6
 /* Blocks that must be known before a signal can be called noise: a second. */
 #define HISTORY_MIN 24
 /* Beats that count as learning. */
 #define PT_LEARNING_BEATS 4
-/* s on either side of the R peak whose quality is told. */
+/* s on either side of the R peak whose quality is reported. */
 #define QRS_HALF_S 0.06
 /* Another lead takes over when its share of busy blocks is lower by this much; a lead with a fault in
  * the last FAULT_S or without a beat for LOST_S counts as one that is always busy. */
@@ -168,7 +168,7 @@ static void pt_keep(pt_lead *f, const pt_peak *p) {
     f->kept[f->peaks++] = *p;
 }
 
-/* A peak far above any beat is an artefact and tells no noise level. */
+/* A peak far above any beat is an artefact and gives no noise level. */
 static void learn_noise(pt_lead *f, double height) {
     double most = SIGNAL_CAP * f->signal;
     f->noise += NOISE_RATE * ((height < most ? height : most) - f->noise);
@@ -245,7 +245,7 @@ static pt_peak examine(ecg_detector *d, pt_state *s, int lead, double integral, 
     return p;
 }
 
-/* Two peaks that are alike, with rest between them, tell the levels, whatever was learned before: after
+/* Two peaks that are alike, with rest between them, give the levels, whatever was learned before: after
  * noise, or where the gain has changed. Looks for one before the peak that was found; at -1 without. */
 static pt_found look_anew(const ecg_detector *d, const pt_state *s, pt_lead *f, const pt_found *found, double height) {
     const pt_found none = {0.0, -1};
@@ -273,7 +273,7 @@ static pt_found look_anew(const ecg_detector *d, const pt_state *s, pt_lead *f, 
     if (3 * quiet < 2 * (end - first)) return none;
     f->signal = height;
     f->noise = low > 0 ? sum / low : 0.0;
-    f->noisy = 1; /* the last beat tells neither RR interval nor level */
+    f->noisy = 1; /* the last beat gives neither RR interval nor level */
     f->idle = d->count - f->last;
     return *other;
 }
@@ -315,7 +315,7 @@ static void hurry(ecg_detector *d, pt_state *s, int lead) {
     if (d->count + s->block * s->group - first > s->limit) pt_pass(f);
 }
 
-/* The active_lead changes when another lead is clearly steadier; what that one has found since the last
+/* The active lead changes when another lead is clearly steadier; what that one has found since the last
  * report is reported. */
 static void choose_active_lead(ecg_detector *d, pt_state *s) {
     double best = 0.0, present = 0.0;
