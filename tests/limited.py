@@ -38,7 +38,7 @@ def run_limited(
          *map(str, args)],
         capture_output=True,
         text=True,
-        timeout=3 * seconds,
+        timeout=10 * seconds,  # of the clock: other work may take most of the processors
         check=False,
     )  # fmt: skip
 
