@@ -11,8 +11,8 @@ import pytest
 CSRC = Path(__file__).resolve().parents[1] / "csrc"
 SOURCES = sorted(CSRC.glob("src/**/*.c"))
 COMPILERS = ("gcc", "clang")
-# Compilers as parameters of a test, those of this machine first: all after the first are slow, and one
-# that is missing skips, so that it is seen.
+# Compilers as parameters of a test, those of this machine first: all after the first are slow, and
+# one that is missing skips, so that it is seen.
 EACH_COMPILER = [
     pytest.param(name, marks=pytest.mark.slow) if k else name
     for k, name in enumerate(sorted(COMPILERS, key=lambda name: shutil.which(name) is None))

@@ -32,7 +32,7 @@ for path in sys.argv[1:]:
 def run_limited(
     code: str, *args: object, seconds: int = 20, memory: int = 1 << 30
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python code under limits; on Linux ``peak_mb()`` is the most memory (MiB) it has taken."""
+    """Run Python code under limits; on Linux ``peak_mb()`` is its peak memory in MiB."""
     return subprocess.run(
         [sys.executable, "-c", _LIMITED.format(seconds=seconds, memory=memory) + code,
          *map(str, args)],
