@@ -176,6 +176,7 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
         gc.freeze()
         stack.callback(gc.unfreeze)
         beginning = Beginning(live.source.fs, live.source.leads)
+        events: Sequence[Event]
         for chunk in beginning.kept(live.source.chunks):
             beats = labeller.process(chunk)
             show.beats(beats)
