@@ -28,7 +28,11 @@ from .record import Annotations
 from .units import to_millivolt
 from .wfdb_annotations import read_annotations
 
-__all__ = ["open_wfdb"]
+__all__ = ["MAY_GROW", "open_wfdb"]
+
+#: Comment of a header whose last segment holds as many samples as its file: it is being written, or
+#: the program that wrote it was killed.
+MAY_GROW = "the last segment may have grown since"
 
 IntArray = npt.NDArray[np.signedinteger[Any]]
 
@@ -584,6 +588,8 @@ def _open_segments(path: Path, header: _Header, follow: bool) -> _Part:
         if named is None:
             raise RecordError(f"{path}: has no segment with samples; fetch it again")
         signals = part(named).signals
+    if MAY_GROW in header.comments and segments[-1][0] != "~":
+        segments[-1] = (segments[-1][0], part(segments[-1][0]).n_frames)
     keys = _keys(signals)
     places: list[tuple[int, int, _Part | None, dict[int, tuple[int, float]]]] = []
     position = present = 0
