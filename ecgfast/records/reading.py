@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError, RecordError
 from ..printable import printable
 from .choosing import Choice, Leads, choose
-from .files import check_regular, damaged, named_file, open_regular
+from .files import check_regular, damaged, named_file, open_regular, path_of
 from .opened import Opened
 from .record import Annotations, FloatArray, Origin, Record, RecordSource, check_fs
 from .resampling import resampled
@@ -112,11 +112,7 @@ def open_record(
     """
     if fs is not None:
         _check_given(fs)
-    try:
-        where = Path(path).expanduser()
-        where.exists()
-    except (ValueError, RuntimeError, OSError) as error:  # a NUL, no such user, a name too long
-        raise RecordError(f"{path}: is no name of a file ({error}); correct it") from None
+    where = path_of(path)
     with damaged(where, "a recording"):
         opened = _open(where, fs, follow)
         if annotator is not None:
