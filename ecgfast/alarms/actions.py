@@ -11,6 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
@@ -249,6 +250,6 @@ def _password(path: str | None) -> str | None:
     if path is None:
         return None
     try:
-        return read_regular(path, 4096).decode().strip()
+        return read_regular(Path(path).expanduser(), 4096).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: the password cannot be read ({error})") from None

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
@@ -147,7 +148,7 @@ def read_settings(path: str | os.PathLike[str]) -> AlarmSettings:
     else:
         tomllib = need("tomli", "A file of alarms", "alarms")
     try:
-        text = read_regular(path, _MOST_BYTES).decode()
+        text = read_regular(Path(path).expanduser(), _MOST_BYTES).decode()
         content: dict[str, Any] = tomllib.loads(text)
     except UnicodeDecodeError:
         raise InputError(f"{path}: is no text in UTF-8; save it as that") from None

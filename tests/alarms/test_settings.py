@@ -98,7 +98,7 @@ def test_a_mistake_is_one_line_that_says_what_to_do(tmp_path: Path, text: str, t
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="none.toml"):
+    with pytest.raises(InputError, match=r"none\.toml"):
         read_settings(tmp_path / "none.toml")
     (tmp_path / "a.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="no text in UTF-8"):
