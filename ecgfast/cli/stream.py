@@ -21,12 +21,12 @@ from ..errors import InputError
 from ..records import check_fs
 from ..records.annotation_file import AnnotationFile
 from ..records.record import find_lead
+from ..reports.beat_marks import Mark, Marker
 from ..runtime import Classifier
 from ..sources.rate import RateWatch, watched
 from ..sources.text_lines import LineParser
 from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_source
 from ..streaming.nothing import Beginning
-from .annotations import Mark, Marker
 from .errors import UsageError, warn_nothing
 from .options import (
     add_average_leads,

@@ -22,7 +22,7 @@ from ..streaming import Beat, StreamingClassifier
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["RATE_BEATS", "Analysis", "analyse"]
+__all__ = ["RATE_BEATS", "Analysis", "analyse", "check_classes"]
 
 #: RR intervals over which the lowest and the highest rate are taken.
 RATE_BEATS = 8
@@ -161,11 +161,21 @@ class Analysis:
         )
 
 
+def check_classes(classifier: Classifier) -> None:
+    """Raise ModelError unless a model gives the AAMI classes, V among them."""
+    if not set(classifier.classes) <= _AAMI or "V" not in classifier.classes:
+        raise ModelError(
+            f"{classifier.path}: its outputs are {', '.join(classifier.classes)}: a report needs a "
+            "model of the AAMI classes, such as beats"
+        )
+
+
 def analyse(
     source: RecordSource,
     classifier: Classifier,
     *,
     progress: Callable[[Iterable[FloatArray]], Iterable[FloatArray]] = iter,
+    on_beats: Callable[[list[Beat]], None] | None = None,
     **options: Any,
 ) -> Analysis:
     """Find beats and events of a recording, block by block.
@@ -178,6 +188,8 @@ def analyse(
         A model of AAMI classes.
     progress : callable
         Wraps the blocks, to show how far it is.
+    on_beats : callable, optional
+        Given the beats as they come, for what is not kept of them here.
     **options
         Of `StreamingClassifier`: ``lookahead``, ``method``, ``decision``, ``average_leads``.
 
@@ -190,11 +202,7 @@ def analyse(
     ModelError
         If the model gives other classes.
     """
-    if not set(classifier.classes) <= _AAMI or "V" not in classifier.classes:
-        raise ModelError(
-            f"{classifier.path}: its outputs are {', '.join(classifier.classes)}: a report needs a "
-            "model of the AAMI classes, such as beats"
-        )
+    check_classes(classifier)
     n_leads = len(source.leads)
     labeller = StreamingClassifier(classifier, source.fs, leads=n_leads, **options)
     rhythm = RhythmStream(source.fs, leads=n_leads, delay=labeller.stream.delay / source.fs)
@@ -209,6 +217,8 @@ def analyse(
             samples.append(beat.sample)
             labels.append(beat.label)
             quality.append(int(beat.quality))
+        if on_beats is not None:
+            on_beats(beats)
         return beats
 
     for chunk in progress(source.blocks(BLOCK_S)):
