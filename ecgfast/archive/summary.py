@@ -23,7 +23,7 @@ from ..rhythm import EventKind
 from .batches import part_files
 from .engine import Status, archive_status
 from .manifest import Manifest
-from .tables import arrow
+from .tables import COLUMNS, arrow
 
 __all__ = ["Summary", "summarise", "write_summary"]
 
@@ -55,7 +55,8 @@ _FINDINGS = (
     ("s_runs", "supraventricular run", 0.0),
     ("s", "supraventricular ectopic beat", 0.0),
 )
-_TIMED = frozenset(str(kind) for kind in EventKind)
+_NAMES = frozenset(name for name, _, _ in COLUMNS["records"])
+_TIMED = frozenset(name for name, _, _ in _FINDINGS if f"{name}_s" in _NAMES)
 
 # Distributions: column, heading, unit, edges of the classes.
 _RATES = (40, 50, 60, 70, 80, 90, 100, 110, 120, 140)
