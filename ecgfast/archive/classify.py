@@ -218,6 +218,7 @@ class Annotator:
         about = {
             "format": source.origin.format if source.origin else "",
             "bytes": before.size,
+            "start": source.start,
             "sha256": checksum,
             **self._about,
         }

@@ -275,7 +275,7 @@ def record_row(recording: str, found: Analysis, about: Mapping[str, Any]) -> dic
         Its name.
     found : Analysis
     about : mapping
-        ``format``, ``bytes``, ``sha256``, ``model``, ``model_sha256`` and ``version``.
+        ``format``, ``bytes``, ``sha256``, ``start``, ``model``, ``model_sha256`` and ``version``.
 
     Returns
     -------
@@ -291,7 +291,7 @@ def record_row(recording: str, found: Analysis, about: Mapping[str, Any]) -> dic
     row: dict[str, Any] = {
         "recording": recording,
         **about,
-        "start": found.start if found.start is None else found.start.replace(tzinfo=None),
+        "start": about["start"] and about["start"].replace(tzinfo=None),
         "fs": found.fs,
         "duration": found.duration,
         "leads": list(found.leads),

@@ -321,10 +321,10 @@ def _from_arrays(
     path: Path,
     kind: str,
     arrays: dict[str, npt.NDArray[Any]],
-    said: dict[str, dict[str, Any]] | None = None,
+    attributes: dict[str, dict[str, Any]] | None = None,
 ) -> Opened:
-    """Find signal, rate, names and units among named arrays, and what these say of themselves."""
-    said = said or {}
+    """Find signal, rate, names and units among named arrays and their attributes."""
+    attributes = attributes or {}
     folded = {name.lower(): name for name in arrays}
     listed = ", ".join(sorted(arrays)[:20]) or "nothing"
 
@@ -371,14 +371,13 @@ def _from_arrays(
     units = units * len(labels) if len(units) == 1 else units
     keys = labels if isinstance(signal, dict) else [_key_of(signal, arrays)] * len(labels)
     if len(units) != len(labels):
-        units = [
-            str(said.get(key, {}).get("units", said.get(key, {}).get("unit", ""))) for key in keys
-        ]
+        own_attributes = [attributes.get(key, {}) for key in keys]
+        units = [str(found.get("units", found.get("unit", ""))) for found in own_attributes]
     columns: list[tuple[str, str, str]] = []
     fs_from = f"the array {folded[next(k for k in _RATE_NAMES if k in folded)]!r}" if rate else ""
     if rate is None:
-        own = stated_rate(said.get(keys[0], {}))
-        rate, attribute = own if own[0] else stated_rate(said.get("", {}))
+        own = stated_rate(attributes.get(keys[0], {}))
+        rate, attribute = own if own[0] else stated_rate(attributes.get("", {}))
         fs_from = f"the attribute {attribute!r}" if rate else ""
     clocks = [
         (name, a.reshape(-1))

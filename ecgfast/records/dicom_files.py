@@ -41,7 +41,7 @@ _DERIVED = re.compile(r"median|template|average|mean|represent|beat", re.IGNOREC
 
 
 def is_dicom(head: bytes) -> bool:
-    """Whether a file that begins with `head` (132 bytes at least) is one."""
+    """Whether a file that begins with `head` (132 bytes at least) is DICOM."""
     return head[128:132] == b"DICM"
 
 

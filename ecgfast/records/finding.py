@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ..errors import RecordError
-from .files import open_regular
+from .files import open_regular, path_of
 from .reading import SUFFIXES, header_of
 
 __all__ = ["Finding", "find_recordings", "record_files"]
@@ -80,7 +80,7 @@ def find_recordings(
     seen: set[str] = set()
     roots: list[Path] = []
     for text in arguments:
-        path = _path(text)
+        path = path_of(text)
         if header_of(path) is None and path.is_dir():
             found.several = True
             roots.append(path)
@@ -107,15 +107,6 @@ def find_recordings(
                 found.recordings.append(record)
     found.names = _names(found.recordings, roots)
     return found
-
-
-def _path(text: str) -> Path:
-    try:
-        path = Path(text).expanduser()
-        path.exists()
-    except (ValueError, RuntimeError, OSError) as error:  # a NUL, no such user, a name too long
-        raise RecordError(f"{text}: is no name of a file ({error}); correct it") from None
-    return path
 
 
 def _as_record(path: Path, *, merge: bool) -> Path:

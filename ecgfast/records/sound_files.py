@@ -28,7 +28,7 @@ _OPEN_ENDS, _LARGEST = (0, 0xFFFFFFFF, 0x7FFFFFFF), 1 << 62
 def open_sound(path: Path) -> Opened:
     """Open a WAV or FLAC file; libsndfile decodes it.
 
-    Such a file says nothing of units: integers are read as counts, others as they are.
+    Such a file states no unit: integers are read as counts, floating-point samples as they are.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def open_sound(path: Path) -> Opened:
     Raises
     ------
     RecordError
-        If it is none, cut short, or compressed with loss.
+        If it is not a sound file, is cut short, or compressed with loss.
     MissingExtraError
         If soundfile is not installed.
     """
