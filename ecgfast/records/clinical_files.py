@@ -23,7 +23,7 @@ from ..extras import need
 from .files import read_regular
 from .opened import Column, Opened, Values, filter_notes
 
-__all__ = ["is_scp", "is_xml", "open_scp", "open_xml"]
+__all__ = ["open_scp", "open_xml"]
 
 # Bytes of a file: a quarter of an hour of twelve leads as XML; SCP-ECG has 64 KB a lead at most.
 _LARGEST, _LARGEST_SCP = 1 << 25, 1 << 21
@@ -43,63 +43,18 @@ _XML = {
 _MOST_NOTES = 6
 
 
-def is_scp(head: bytes) -> bool:
-    """Whether a file that begins with `head` (32 bytes at least) is SCP-ECG."""
-    # Section 0 comes first, and its first pointer is to itself.
-    return len(head) >= 32 and head[8:10] == b"\0\0" and head[28:32] == b"\7\0\0\0"
-
-
-def is_xml(head: bytes) -> bool:
-    """Whether a file begins like XML, in UTF-8 or UTF-16."""
-    plain = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
-    return plain[:5] in (b"<?xml", b"<!DOC") or (plain[:1] == b"<" and plain[1:2].isalpha())
-
-
 def open_scp(path: Path) -> Opened:
     """Open an SCP-ECG file (EN 1064), with Huffman codes, differences or reference beats decoded.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    RecordError
-        If it is not an SCP-ECG file, is damaged, or uses bimodal compression.
-    MissingExtraError
-        If ecgdatakit is not installed.
+    Bimodal compression is refused.
     """
     data = read_regular(path, _LARGEST_SCP)
-    if not is_scp(data):
-        raise RecordError(f"{path}: is no SCP-ECG file; check that it was exported as one")
     _check_beats(path, data)
     return _opened(path, "SCP-ECG", _decoded(path, "SCP-ECG", "scp_ecg", "SCPECGParser"))
 
 
 def open_xml(path: Path) -> Opened:
-    """Open an HL7 aECG, GE MUSE or Philips XML file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    RecordError
-        If it is none of these, or damaged.
-    MissingExtraError
-        If ecgdatakit is not installed.
-    """
+    """Open an HL7 aECG, GE MUSE or Philips XML file."""
     scan = _Scan(path)
     scan.take(read_regular(path, _LARGEST))
     if scan.root not in _XML:

@@ -82,25 +82,7 @@ class _Header:
 
 
 def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
-    """Open the WFDB record whose header is `path`.
-
-    Parameters
-    ----------
-    path : Path
-        The ``.hea`` file.
-    follow : bool
-        Whether files that the header names may lie outside its folder.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    RecordError
-        If the header is none, or a signal file is missing, shorter than promised, or no regular
-        file in the record's folder.
-    """
+    """Open the WFDB record whose header is `path`; `follow` is as in `open_record`."""
     header = _read_header(path)
     part = (
         _open_segments(path, header, follow) if header.segments else _open_one(path, header, follow)
