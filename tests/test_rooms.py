@@ -29,6 +29,7 @@ ALARMS = RHYTHM | {"alarms"}
 EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
 REPORTS = TRAINING | HRV | {"reports"}
+ARCHIVE = REPORTS | {"archive"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": BASE,
     "inputs": BASE,
@@ -44,8 +45,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": EVALUATION,
     "training": TRAINING,
     "reports": REPORTS,
-    "cli": REPORTS | {"alarms"} | {"cli"},
-    "benchmark": REPORTS | {"cli", "benchmark"},
+    "archive": ARCHIVE,
+    "cli": ARCHIVE | {"alarms", "cli"},
+    "benchmark": ARCHIVE | {"cli", "benchmark"},
     "__main__": {"cli"},
 }
 
