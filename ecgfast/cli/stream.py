@@ -9,22 +9,27 @@ import os
 import select
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
+
+import numpy as np
 
 from ..errors import InputError
 from ..records import check_fs
 from ..records.annotation_file import AnnotationFile
 from ..records.record import find_lead
 from ..runtime import Classifier
+from ..sources.link import Link
+from ..sources.live import LIVE_KINDS, LinkOptions, live_kind, open_link
 from ..sources.rate import RateWatch, watched
 from ..sources.text_lines import LineParser
-from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_source
+from ..streaming import Beat, ChunkSource, SampleQueue, open_source
 from ..streaming.nothing import Beginning
 from .annotations import Mark, Marker
 from .errors import UsageError, warn_nothing
@@ -52,38 +57,46 @@ _TAKE = 1 << 16
 # Seconds of a replayed file that go down the path at a time: ten chunks a second, as devices send.
 _STEP_S = 0.1
 
-# Seconds of samples that a serial port's queue holds: its driver holds less than one.
-_SERIAL_QUEUE_S = 60.0
+# Seconds of samples that a live source's queue holds: a port's driver holds less than one.
+_LIVE_QUEUE_S = 60.0
 
 # Seconds that a wait for samples lasts before it looks whether the stream is to stop.
 _WAIT_S = 0.25
 
-_SERIAL = "serial:"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast stream``."""
-    parser.description = """\
+    sources = [
+        (
+            "-",
+            "standard input: a sample a line, in mV or any other unit; several leads separated by "
+            "commas; a first line of names is allowed",
+        ),
+        *((kind.form, kind.about) for kind in LIVE_KINDS),
+        ("RECORDING", "replayed at its own pace"),
+    ]
+    listed = "\n".join(
+        textwrap.fill(about, 98, initial_indent=f"  {form:<17}", subsequent_indent=" " * 19)
+        for form, about in sources
+    )
+    parser.description = f"""\
 Print each beat as it happens. SOURCE is one of
 
-  -            standard input: a sample a line, in mV or any other unit; several leads
-               separated by commas; a first line of names is allowed
-  serial:PORT  a board that sends such lines, such as serial:/dev/ttyUSB0 or serial:COM3
-  RECORDING    replayed at its own pace
+{listed}
 
 Ctrl-C, SIGTERM, SIGHUP or the end of the input ends the stream: all that was sampled is
 labelled first (exit status 0; 143 after SIGTERM, 129 after SIGHUP). A line that is no sample counts
-as a missing one. A serial port that goes away, or is silent for two seconds, is a gap:
-the time lost is counted in, so that later beats keep their time, and the port is opened
+as a missing one. A live source that goes away, or is silent for two seconds, is a gap:
+the time lost is counted in, so that later beats keep their time, and the source is opened
 again as soon as it is there. All of this is reported on standard error, and so are
 samples that do not come as --fs says, or not at all.
 
 A reader of the beats that is too slow holds up standard input and a replayed recording
-(back-pressure: nothing is lost); a serial port cannot wait, so that up to a minute of
+(back-pressure: nothing is lost); a live source cannot wait, so that up to a minute of
 samples is held, and what comes beyond it is dropped, counted, and counts as a gap.
 --queue chooses otherwise."""
     parser.epilog = example("ecgfast stream serial:/dev/ttyUSB0 --fs 250 --output night.ecg --json")
-    parser.add_argument("source", metavar="SOURCE", help="-, serial:PORT or a recording")
+    parser.add_argument("source", metavar="SOURCE", help="-, a live source or a recording")
     parser.add_argument(
         "--pace",
         choices=("real", "fast"),
@@ -91,14 +104,18 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
         help="replay a recording as it was taken, or as fast as it goes (default: real)",
     )
     parser.add_argument(
-        "--baud", type=int, default=115200, metavar="N", help="rate of the port (default: 115200)"
+        "--baud",
+        type=int,
+        default=115200,
+        metavar="N",
+        help="rate of a serial port (default: 115200)",
     )
     parser.add_argument(
         "--queue",
         type=float,
         metavar="SECONDS",
         help="read ahead into a queue of so many seconds, and drop what comes when it is full; 0 "
-        "reads only what is wanted (default: 60 for a serial port, else 0)",
+        "reads only what is wanted (default: 60 for a live source, else 0)",
     )
     parser.add_argument(
         "--output",
@@ -175,8 +192,9 @@ def _run(args: argparse.Namespace, stop: _Stop) -> str:
 
 
 def _check(args: argparse.Namespace) -> None:
-    if args.fs is None and (args.source == "-" or args.source.startswith(_SERIAL)):
-        what = "standard input" if args.source == "-" else "a serial port"
+    kind = live_kind(args.source)
+    what = "standard input" if args.source == "-" else kind.what if kind else ""
+    if what and args.fs is None and not (kind and kind.knows_rate):
         raise UsageError(f"{what} carries no sampling rate: give --fs HZ")
     if args.queue is not None and not 0 <= args.queue < float("inf"):
         raise UsageError(f"--queue {args.queue:g}: give seconds, or 0 for none")
@@ -185,7 +203,7 @@ def _check(args: argparse.Namespace) -> None:
 def _guard(args: argparse.Namespace) -> OutputGuard:
     """What ``--output`` must not be."""
     inputs = list(model_files(args.model))
-    if args.source != "-" and not args.source.startswith(_SERIAL):
+    if args.source != "-" and live_kind(args.source) is None:
         inputs += record_files(args.source)
     return OutputGuard(inputs, force=args.force)
 
@@ -264,22 +282,20 @@ class _Live:
 
     source: ChunkSource
     lines: LineParser | None = None
-    port: SerialSamples | None = None
+    link: Link | None = None
     queue: SampleQueue | None = None
 
     def close(self) -> None:
         """Read nothing more."""
-        for part in (self.queue, self.port):
+        for part in (self.queue, self.link):
             if part is not None:
                 part.close()
 
     def troubles(self) -> str:
         """What went wrong, as the end of a sentence; empty if nothing did."""
-        found = []
+        found = list(self.link.troubles()) if self.link is not None else []
         if self.lines is not None and self.lines.malformed:
             found.append(f"malformed lines: {self.lines.malformed}")
-        if self.port is not None and self.port.gaps:
-            found.append(f"samples lost in gaps: {self.port.lost} in {self.port.gaps}")
         if self.queue is not None and self.queue.dropped:
             found.append(f"samples dropped by the full queue: {self.queue.dropped}")
         return "".join(f"; {text}" for text in found)
@@ -287,28 +303,24 @@ class _Live:
 
 def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
     """Open the source that the user named; None if the stream was ended before the first sample."""
-    lines = port = None
-    opened = None
+    lines = link = opened = None
     chunks: Iterable[Any]
     if args.source == "-":
-        lines = LineParser("standard input", fs=check_fs(args.fs), every=args.leads is not None)
-        watch = RateWatch(
-            lines.name, check_fs(args.fs), option="--fs ", advice="check what writes to it"
-        )
+        fs = check_fs(args.fs)
+        lines = LineParser("standard input", fs=fs, every=args.leads is not None)
+        watch = RateWatch(lines.name, fs, option="--fs ", advice="check what writes to it")
         chunks = watched(_parsed(lines, stop), watch)
-    elif args.source.startswith(_SERIAL):
-        name = args.source.removeprefix(_SERIAL)
-        port = SerialSamples(
-            name, args.fs, baud=args.baud, option="--fs ", every=args.leads is not None
-        )
-        lines, chunks = port.lines, port
-        stop.closes(port.close)
+    elif live_kind(args.source) is not None:
+        options = LinkOptions(args.fs, args.baud, every=args.leads is not None, option="--fs ")
+        chunks = link = open_link(args.source, options)
+        fs = link.fs
+        stop.closes(link.close)
     else:
         opened = open_source(args.source, args.fs, args.leads, follow=args.follow)
-        chunks = _replayed(opened.chunks, opened.fs, wait=args.pace == "real")
-    fs = check_fs(args.fs) if opened is None else opened.fs
+        fs = opened.fs
+        chunks = _replayed(opened.chunks, fs, wait=args.pace == "real")
     queue = None
-    seconds = args.queue if args.queue is not None else _SERIAL_QUEUE_S if port else 0.0
+    seconds = args.queue if args.queue is not None else _LIVE_QUEUE_S if link else 0.0
     if seconds:
         queue = SampleQueue(chunks, max(1, round(seconds * fs)))
         chunks = queue
@@ -319,16 +331,19 @@ def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
             fs, opened.leads, arriving, opened.n_samples, opened.name, opened.origin
         )
         return _Live(source, queue=queue)
-    assert lines is not None
     first = next((chunk for chunk in arriving if len(chunk)), None)
+    name = lines.name if lines is not None else args.source
     if first is None:
         if stop.stopped:
             return None
-        raise InputError(f"{lines.name} ended before it gave a sample")
-    leads = args.leads
-    if leads is not None and len(lines.names) == lines.width:
-        leads = [find_lead(lead, lines.names, lines.name) for lead in leads]
-    return _Live(open_source(chain([first], arriving), fs, leads), lines, port, queue)
+        raise InputError(f"{name} ended before it gave a sample")
+    names = link.names if link is not None else lines.names if lines is not None else ()
+    if len(names) != np.shape(first)[1]:
+        return _Live(open_source(chain([first], arriving), fs, args.leads), lines, link, queue)
+    wanted = names if args.leads is None else args.leads
+    columns = [find_lead(lead, names, name) for lead in wanted]
+    source = open_source(chain([first], arriving), fs, columns)
+    return _Live(replace(source, leads=tuple(names[i] for i in columns)), lines, link, queue)
 
 
 def _parsed(lines: LineParser, stop: _Stop) -> Iterator[Any]:

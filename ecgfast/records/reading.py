@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ import numpy as np
 from ..errors import InputError, RecordError
 from ..printable import printable
 from .choosing import Choice, Leads, choose
-from .files import check_regular, damaged, open_regular
+from .files import check_regular, damaged, named_file, open_regular
 from .opened import Opened
-from .record import FloatArray, Origin, Record, RecordSource, check_fs
+from .record import Annotations, FloatArray, Origin, Record, RecordSource, check_fs
 from .resampling import resampled
 from .units import UNKNOWN, to_millivolt, unit_kind
+from .wfdb_annotations import read_annotations
 
-__all__ = ["SUFFIXES", "header_of", "open_record", "read_record"]
+__all__ = ["SUFFIXES", "annotation_file", "header_of", "open_record", "read_record"]
 
 _TEXT = (".csv", ".tsv", ".txt", ".json", ".asc", ".log")
 _ARRAY = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf")
@@ -67,6 +69,7 @@ def open_record(
     fs: float | None = None,
     leads: Leads = None,
     follow: bool = False,
+    annotator: str | None = None,
 ) -> RecordSource:
     """Open a recording without reading its samples yet.
 
@@ -85,6 +88,9 @@ def open_record(
         chosen by names, units and values (`ecgfast.records.choosing`).
     follow : bool, default False
         Whether files that a header names may lie outside the recording's folder.
+    annotator : str, optional
+        Extension of a WFDB annotation file beside the recording, such as ``"qrs"``, whose marks
+        are read instead of those of a WFDB record's ``.atr`` file, or of an EDF+ file.
 
     Returns
     -------
@@ -113,6 +119,8 @@ def open_record(
         raise RecordError(f"{path}: is no name of a file ({error}); correct it") from None
     with damaged(where, "a recording"):
         opened = _open(where, fs, follow)
+        if annotator is not None:
+            opened = _annotated(opened, annotator, fs, follow=follow)
         if fs is None and opened.columns and all(c.fs is None for c in opened.columns):
             _rate(None, None, str(opened.path))
         choice = choose(opened, leads, fs)
@@ -125,12 +133,13 @@ def read_record(
     fs: float | None = None,
     leads: Leads = None,
     follow: bool = False,
+    annotator: str | None = None,
 ) -> Record:
     """Read a recording.
 
     Parameters
     ----------
-    path, fs, leads, follow
+    path, fs, leads, follow, annotator
         As in `open_record`.
 
     Returns
@@ -151,7 +160,7 @@ def read_record(
     >>> record.signal.shape, record.fs, record.leads           # doctest: +SKIP
     ((650000, 2), 360.0, ('MLII', 'V1'))
     """
-    return open_record(path, fs=fs, leads=leads, follow=follow).read()
+    return open_record(path, fs=fs, leads=leads, follow=follow, annotator=annotator).read()
 
 
 def _check_given(fs: float) -> None:
@@ -162,6 +171,52 @@ def _check_given(fs: float) -> None:
         ok = False
     if not ok:
         check_fs(fs)
+
+
+def _annotated(opened: Opened, annotator: str, given: float | None, *, follow: bool) -> Opened:
+    """Return the recording with the marks of another annotation file beside it."""
+    file = annotation_file(opened.path, annotator)
+    if not file.is_file():
+        raise RecordError(
+            f"{opened.path}: there is no annotation file {file.name} beside it; give the extension "
+            "of one that is there"
+        )
+    named = named_file(opened.path, file.name, follow=follow)
+    stored = opened.annotation_fs or given or next((c.fs for c in opened.columns if c.fs), None)
+
+    def annotations(fs: float) -> Annotations:
+        return read_annotations(named, fs=fs, stored_fs=stored)
+
+    return replace(opened, annotations=annotations)
+
+
+def annotation_file(path: Path, annotator: str) -> Path:
+    """Return where a recording's annotation file of this extension lies.
+
+    Parameters
+    ----------
+    path : Path
+        The recording's file, of a WFDB record its header or its name.
+    annotator : str
+        Extension, with or without its dot.
+
+    Returns
+    -------
+    Path
+        It need not exist.
+
+    Raises
+    ------
+    InputError
+        If `annotator` is no extension.
+    """
+    extension = annotator.removeprefix(".")
+    if not extension.isalnum():
+        raise InputError(
+            f"annotator={annotator!r}: give the extension of an annotation file, such as 'atr'"
+        )
+    header = header_of(path)
+    return (header or path).with_suffix(f".{extension}")
 
 
 def _open(path: Path, fs: float | None, follow: bool) -> Opened:
@@ -306,6 +361,7 @@ def _source(opened: Opened, choice: Choice, given: float | None) -> RecordSource
         n_samples=n_samples,
         leads=labels,
         start=opened.start,
+        start_time=opened.start_time,
         annotations=opened.annotations,
         name=printable(opened.path.name.removesuffix(".gz").rpartition(".")[0] or opened.path.name),
         units=units,

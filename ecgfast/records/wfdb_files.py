@@ -71,6 +71,7 @@ class _Header:
     fs: float
     n_samples: int
     start: datetime | None
+    start_time: time | None
     signals: tuple[_Signal, ...]
     segments: tuple[tuple[str, int], ...]
     comments: tuple[str, ...]
@@ -106,12 +107,9 @@ def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
         atr = path.with_name(f"{path.stem}.atr")
         if not atr.exists():
             return None
-        marks = read_annotations(named_file(path, atr.name, follow=follow), fs=header.fs)
-        if fs == header.fs:
-            return marks
         # An annotation file counts in frames, the signal in samples.
-        at = np.rint(marks.sample * (fs / header.fs)).astype(np.int64)
-        return Annotations(at, marks.symbol, marks.aux)
+        file = named_file(path, atr.name, follow=follow)
+        return read_annotations(file, fs=fs, stored_fs=header.fs)
 
     return Opened(
         path=path,
@@ -123,7 +121,9 @@ def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
         read=part.read,
         declared=True,
         start=header.start,
+        start_time=header.start_time,
         annotations=annotations,
+        annotation_fs=header.fs,
         comments=header.comments,
     )
 
@@ -188,7 +188,7 @@ def _read_header(path: Path) -> _Header:
     return _Header(
         fs,
         n_samples,
-        _parse_start(fields[4:6]),
+        *_parse_start(fields[4:6]),
         tuple(signals),
         tuple(segments),
         tuple(filter(None, comments)),
@@ -244,19 +244,20 @@ def _parse_segment(path: Path, number: int, line: str) -> tuple[str, int]:
     return fields[0], length
 
 
-def _parse_start(fields: list[str]) -> datetime | None:
-    """Return time and date of a record line; None unless both are there and make sense."""
-    if len(fields) < 2:
-        return None
+def _parse_start(fields: list[str]) -> tuple[datetime | None, time | None]:
+    """Return when a record line says it starts, and the time of day alone; None of what is not."""
     try:
         clock = [float(part) for part in fields[0].split(":")]
         seconds = sum(part * 60**i for i, part in enumerate(reversed(clock)))
-        day, month, year = (int(part) for part in fields[1].split("/"))
         whole, fraction = divmod(round(seconds * 1e6), 1_000_000)
         at = time(whole // 3600, whole // 60 % 60, whole % 60, fraction)
-        return datetime.combine(date(year, month, day), at)
-    except (ValueError, OverflowError):
-        return None
+    except (IndexError, ValueError, OverflowError):
+        return None, None
+    try:
+        day, month, year = (int(part) for part in fields[1].split("/"))
+        return datetime.combine(date(year, month, day), at), at
+    except (IndexError, ValueError, OverflowError):
+        return None, at
 
 
 # ---------------------------------------------------------------- signal files

@@ -124,7 +124,7 @@ def key_figures(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
             for name, one in (("Minimum rate", low), ("Maximum rate", high))
         ),
         ("Longest RR", f"{longest['seconds']:.2f}", "s", f"at {longest['clock']}"),
-        ("Pauses", f"{pauses:,}", "", "of 2 s and more"),
+        ("Pauses", f"{pauses:,}", "", "of at least 2 s"),
         *(
             (
                 f"{label} beats",
@@ -212,7 +212,7 @@ def ectopy_rows(told: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("Per hour", _plain(v["per_hour"], 1), _plain(s["per_hour"], 1)),
         ("Single", f"{v['single']:,}", f"{s['single']:,}"),
         ("Couplets", f"{v['couplets']:,}", f"{s['couplets']:,}"),
-        ("Runs of three and more", f"{v['runs']:,}", f"{s['runs']:,}"),
+        ("Runs of at least three", f"{v['runs']:,}", f"{s['runs']:,}"),
         ("Longest run", run(v["longest_run"]), run(s["longest_run"])),
         ("Fastest run", run(v["fastest_run"]), run(s["fastest_run"])),
         ("Bigeminy", episodes(v, "bigeminy"), episodes(s, "bigeminy")),
