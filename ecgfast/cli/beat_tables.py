@@ -174,7 +174,8 @@ def _decision_tables(what: str, decided: Sequence[dict[str, Any]]) -> Iterator[T
             if (row["by"] == "reject") != rejects:
                 continue
             name = row["by"] if rejects else f"{row['class']} {row['by']}"
-            cells = [f"{name} {_share(row['wanted'])}", _share(row["threshold"])]
+            star = "" if row.get("holds", True) else " *"
+            cells = [f"{name} {_share(row['wanted'])}{star}", _share(row["threshold"])]
             for figures in (row[x] for x in _BESIDE):
                 intervals = figures.get("intervals_95", {})
                 for figure in (figure for figure in figures if figure != "intervals_95"):

@@ -49,9 +49,10 @@ def promise_text(promise: Mapping[str, Any]) -> str:
             f"{REJECTED} below {share['threshold']}: {share['coverage']} of beats kept, "
             f"{share['accuracy']} of them right"
         )
+    kept = "" if promise.get("holds", True) else " (not kept by patients of other recordings)"
     return (
-        f"{promise['class']} from {share['threshold']} on: sensitivity {share['sensitivity']}, "
-        f"positive predictivity {share['positive_predictivity']}"
+        f"{promise['class']} from {share['threshold']} on: sensitivity {share['sensitivity']}"
+        f"{kept}, positive predictivity {share['positive_predictivity']}"
     )
 
 
