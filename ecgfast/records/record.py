@@ -316,7 +316,7 @@ class Record:
         Raises
         ------
         InputError
-            If there is no such lead or stretch, or `beats` are none.
+            If there is no such lead or stretch, or `beats` is none of the accepted types.
         MissingExtraError
             If matplotlib is not installed: ``pip install 'ecgfast[plot]'``.
 

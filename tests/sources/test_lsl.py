@@ -17,12 +17,17 @@ from ecgfast.records import synthetic_ecg
 from ecgfast.sources import LslSamples
 
 
-@pytest.fixture
-def lsl(monkeypatch: pytest.MonkeyPatch) -> Any:
+@pytest.fixture(scope="module")
+def lsl() -> Any:
     try:
         import pylsl
     except (ImportError, RuntimeError) as error:
         pytest.skip(f"pylsl does not work here: {error}")
+    name = uuid.uuid4().hex
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "ECG", 1, 250.0, "float32", name))
+    if not pylsl.resolve_byprop("name", name, 1, 5.0):
+        pytest.skip("streams of this machine are not found on it: no multicast")
+    del outlet
     return pylsl
 
 
