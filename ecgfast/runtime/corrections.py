@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -75,10 +76,8 @@ class Corrections:
         if label not in self.classes:
             raise InputError(f"no class {label!r}: the model has {', '.join(self.classes)}")
         shares = tuple(float(share) for share in probabilities)
-        if len(shares) != len(self.classes) or not all(0 <= share <= 1 for share in shares):
-            raise InputError(
-                f"a probability from 0 to 1 is needed for each of {', '.join(self.classes)}"
-            )
+        if len(shares) != len(self.classes) or not all(map(isfinite, shares)):
+            raise InputError(f"a probability is needed for each of {', '.join(self.classes)}")
         self._known.append((shares, self.classes.index(label)))
         self._fit()
 
