@@ -14,11 +14,11 @@ import numpy as np
 
 from ..records import write_annotations, write_csv, write_json
 from ..records.writers import BEAT_FIELDS
+from ..reports.beat_marks import Mark, Marker
 from ..reports.summary import NOT_A_DEVICE, Tally
 from ..runtime.decision import REJECTED
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, ChunkSource, StreamingClassifier, open_source
-from .annotations import Mark, Marker
 from .many import Place, Result, run_each
 from .options import (
     add_average_leads,
