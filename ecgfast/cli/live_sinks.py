@@ -14,7 +14,7 @@ from ..alarms import ActionRunner, Alarm, Alarms, AlarmSettings, open_actions, r
 from ..errors import EcgfastError
 from ..records.saving import RecordingFolder
 from ..records.units import UNKNOWN, to_millivolt
-from .annotations import Marker
+from ..reports.beat_marks import Marker
 from .live_input import LiveInput
 from .output import as_json, print_json
 
