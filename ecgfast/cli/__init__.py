@@ -27,6 +27,7 @@ COMMANDS = {
     "classify": "label the beats of a recording",
     "stream": "label beats live, from a serial port, standard input or a replayed file",
     "report": "write a page of a recording: rates, rhythm, variability, strips",
+    "review": "check and correct the labels of a recording with some answers",
     "models": "list the built-in models",
     "prepare": "cut the beats of reference databases into a data set",
     "train": "train a model on a data set",
