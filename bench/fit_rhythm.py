@@ -1,11 +1,11 @@
-"""Learn the model of atrial fibrillation that `ecgfast.rhythm` uses.
+"""Fit the model of atrial fibrillation that `ecgfast.rhythm` uses.
 
 ``python bench/fit_rhythm.py recordings`` runs the beats of mitdb, cinc2017 and nsrdb (and the
-reference beats of nsrdb's whole days, where ``nsrdb_rr`` is there) through `RhythmStream`, learns
+reference beats of nsrdb's whole days in ``nsrdb_rr``) through `RhythmStream`, fits
 two logistic regressions (with and without P waves) and writes ``ecgfast/rhythm/atrial.json``: the
 model of all recordings, and for each fold the model that never saw its patients, which
 ``ecgfast evaluate rhythm`` scores. Each patient of mitdb with atrial fibrillation or flutter is a
-fold of its own; the other patients and the strips of cinc2017 are dealt out to five.
+fold of its own; the other patients and the strips of cinc2017 are distributed over five.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class Rows:
     ----------
     name, patient : str
     rr, p : list of ndarray
-        Features; NaN where there are no P waves to be had.
+        Features; NaN where P waves are not available.
     spans : list of (int, int)
         First and last R peak of each window.
     target : ndarray of float64
-        1 for atrial fibrillation, 0 for none, NaN for windows that teach nothing.
+        1 for atrial fibrillation, 0 for none, NaN for windows that are not used.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Rows:
     stream: RhythmStream | None = None
 
     def probability(self, rr: Floats, p: Floats | None) -> float:
-        """Keep what the stream asks about; find none, and doubt, so that it asks often."""
+        """Store the features; 0.3 is below every threshold and makes the stream ask often."""
         assert self.stream is not None
         self.rr.append(rr)
         self.p.append(np.full(len(P_FEATURES), np.nan) if p is None else p)
@@ -89,7 +89,7 @@ def from_record(path: Path, patient: str, classifier: Classifier) -> Rows:
 
 
 def from_mitdb(path: Path, classifier: Classifier) -> Rows:
-    """Windows that lie in fibrillation to nine tenths are some, to one tenth none."""
+    """Windows of mitdb: 1 with at least 90 % of fibrillation, 0 with at most 10 %."""
     rows = from_record(path, patient_of("mitdb", path.name), classifier)
     record = read_record(path)
     marks = record.annotations
@@ -139,19 +139,25 @@ def collected(data: Path, classifier: Classifier) -> list[Rows]:
         name, label = line.strip().split(",")[:2]
         if label in "ANO":
             one = from_record(data / "cinc2017" / name, name, classifier)
-            # Other rhythms are the irregular ones with P waves that a model has to have seen.
+            # Other rhythms are needed as negatives: irregular ones with P waves.
             one.target = np.full(len(one.rr), float(label == "A"))
             rows.append(one)
     for path in sorted((data / "nsrdb").glob("*.hea")):
         one = from_record(path.with_suffix(""), path.stem, classifier)
         one.target = np.zeros(len(one.rr))
         rows.append(one)
-    rows += [from_day(path.with_suffix("")) for path in sorted(data.glob("nsrdb_rr/*.atr"))]
+    days = sorted((data / "nsrdb_rr").glob("*.atr"))
+    if not days:
+        raise SystemExit(
+            f"{data / 'nsrdb_rr'}: has no .atr files; put the annotations of nsrdb's whole days "
+            "there, as PhysioNet publishes them"
+        )
+    rows += [from_day(path.with_suffix("")) for path in days]
     return rows
 
 
 def fitted(rows: Sequence[Rows]) -> AtrialModel:
-    """Learn from these recordings; each weighs by the root of its number of windows."""
+    """Fit to these recordings; a recording's weight is the root of its number of windows."""
     rr, p, target, weight = [], [], [], []
     for one in rows:
         clear = np.isfinite(one.target)
@@ -188,9 +194,9 @@ def folds(rows: Iterable[Rows]) -> list[list[str]]:
 
 
 def main() -> None:
-    """Learn, and write the weights."""
+    """Fit, and write the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder that holds mitdb/, cinc2017/ and nsrdb/")
+    parser.add_argument("data", type=Path, help="holds mitdb/, cinc2017/, nsrdb/, nsrdb_rr/")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     args = parser.parse_args()
     rows = collected(args.data, Classifier("beats"))

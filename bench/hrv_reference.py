@@ -1,4 +1,4 @@
-"""Reference values of heart-rate variability: neurokit2 and pyhrv on made intervals.
+"""Reference values of heart-rate variability: neurokit2 and pyhrv on synthetic intervals.
 
 Writes the intervals, the values and the versions to ``tests/hrv/reference.json``, which the tests
 compare `ecgfast.hrv` with. Both libraries together weigh 800 MB and pyhrv does not import beside
@@ -25,7 +25,7 @@ LIBRARIES = ("neurokit2", "pyhrv", "nolds", "astropy", "numpy", "scipy")
 SERIES = {"five minutes": (375, 1), "an hour": (4500, 2)}
 
 
-def made(count: int, seed: int) -> list[int]:
+def synthetic(count: int, seed: int) -> list[int]:
     """NN intervals in ms: respiration, Mayer waves and 1/f noise around 0.8 s."""
     rng = np.random.default_rng(seed)
     time = 0.8 * np.arange(count)
@@ -45,7 +45,7 @@ def made(count: int, seed: int) -> list[int]:
 
 
 def of_neurokit(nn: list[int]) -> dict[str, float]:
-    """What neurokit2 makes of them."""
+    """Measures of these NN intervals by neurokit2."""
     import neurokit2 as nk
 
     rri = {"RRI": np.array(nn, float), "RRI_Time": np.cumsum(nn) / 1000}
@@ -68,7 +68,7 @@ def of_neurokit(nn: list[int]) -> dict[str, float]:
 
 
 def of_pyhrv(nn: list[int]) -> dict[str, float]:
-    """What pyhrv makes of them."""
+    """Measures of these NN intervals by pyhrv."""
     from pyhrv import frequency_domain, nonlinear, time_domain
 
     still: dict[str, Any] = {"plot": False, "show": False}
@@ -99,22 +99,22 @@ def of_pyhrv(nn: list[int]) -> dict[str, float]:
 def main() -> None:
     """Write the file."""
     warnings.simplefilter("ignore")
-    told = {
+    result = {
         "made by": "bench/hrv_reference.py",
         "versions": {name: version(name) for name in LIBRARIES},
         "series": {
             name: {"nn_ms": nn, "neurokit2": finite(of_neurokit(nn)), "pyhrv": finite(of_pyhrv(nn))}
-            for name, nn in ((name, made(*how)) for name, how in SERIES.items())
+            for name, nn in ((name, synthetic(*how)) for name, how in SERIES.items())
         },
     }
-    FILE.write_text(json.dumps(told, indent=None, separators=(",", ":")) + "\n")
-    for one in told["series"].values():
+    FILE.write_text(json.dumps(result, indent=None, separators=(",", ":")) + "\n")
+    for one in result["series"].values():
         for library in ("neurokit2", "pyhrv"):
             print(library, {k: round(v, 4) for k, v in one[library].items()})
 
 
 def finite(values: dict[str, float]) -> dict[str, float]:
-    """Those that are numbers."""
+    """The values that are finite numbers."""
     return {name: float(value) for name, value in values.items() if math.isfinite(value)}
 
 

@@ -1,9 +1,8 @@
-"""Write docs/rhythm.md: what each event is, and how good they are.
+"""Write docs/rhythm.md: the definitions of rhythm events and their figures.
 
     python bench/rhythm_page.py $ECGFAST_DATA --output docs/rhythm.md --json docs/rhythm.json
 
-The figures are those of ``ecgfast evaluate rhythm``; the words are in ``rhythm.md.in`` beside this
-file.
+The figures are those of ``ecgfast evaluate rhythm``; the text is ``rhythm.md.in`` beside this file.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ WORDS = Path(__file__).with_name("rhythm.md.in")
 
 
 def definitions() -> str:
-    """All kinds of events, with their rules and who says so."""
+    """Table of all kinds of events with their rules and sources."""
     rows = [[f"`{kind}`", one.rule, one.source] for kind, one in DEFINITIONS.items()]
-    return Table("", ["kind", "what it is", "source"], rows, left=3).markdown()
+    return Table("", ["kind", "rule", "source"], rows, left=3).markdown()
 
 
 def main() -> None:

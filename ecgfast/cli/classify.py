@@ -144,7 +144,8 @@ class _Classify:
             _write_wfdb(file, beats, source.fs)
 
         duration = (source.n_samples or 0) / source.fs
-        summary = tally.summary(name, source.fs, duration, source.start)
+        start = source.start or source.start_time
+        summary = tally.summary(name, source.fs, duration, start)
         wall = perf_counter() - begin
         form_used = f", {classifier.form}" if classifier.form else ""
         lines = [

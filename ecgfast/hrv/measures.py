@@ -31,7 +31,8 @@ class Segment:
     mean_nn, heart_rate, sdnn, rmssd, pnn50
         As in `TimeDomain`.
     total, vlf, lf, hf, lf_nu, hf_nu, lf_hf
-        As in `FrequencyDomain`; VLF is all power up to 0.04 Hz.
+        As in `FrequencyDomain`; `vlf` is all power below 0.04 Hz, as five minutes are too short for
+        ULF.
     """
 
     start: float

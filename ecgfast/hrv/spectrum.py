@@ -49,14 +49,14 @@ class FrequencyDomain:
     total : float
         Power up to 0.4 Hz, ms².
     ulf, vlf, lf, hf : float
-        Power up to 0.003, 0.04, 0.15 and 0.4 Hz, ms²; below an hour, where ULF cannot be
-        resolved, `ulf` is NaN and `vlf` is all power up to 0.04 Hz.
+        Power in each of the `BANDS`, ms². Recordings under one hour, and Welch's method, cannot
+        resolve ULF: then `ulf` is NaN and `vlf` is all power below 0.04 Hz.
     lf_nu, hf_nu : float
         LF and HF as a share of LF + HF, %.
     lf_hf : float
         LF over HF.
     alpha : float
-        Slope of log power over log frequency from 0.0001 to 0.01 Hz; of 12 hours and more.
+        Slope of log power over log frequency from 0.0001 to 0.01 Hz; NaN below 12 hours.
     """
 
     method: str
@@ -140,7 +140,7 @@ def lomb_scargle(nn: NNIntervals) -> tuple[FloatArray, FloatArray]:
 
     Notes
     -----
-    The sums over all intervals come from FFTs, as Press and Rybicki have it: 24 hours take less
+    The sums over all intervals are computed by FFTs (Press and Rybicki): 24 hours take less
     than a tenth of a second, where `scipy.signal.lombscargle` needs minutes.
 
     References
@@ -217,8 +217,8 @@ def welch(nn: NNIntervals) -> tuple[FloatArray, FloatArray]:
     -----
     Cubic splines, Hann windows that overlap by half, each without its mean; a window is five
     minutes, or half of a shorter recording. Holes of up to ten seconds, such as an ectopic beat
-    leaves, are interpolated; longer ones part the recording into stretches, whose spectra are
-    averaged by their lengths.
+    leaves, are interpolated; longer ones split the recording into stretches, whose
+    spectra are averaged, weighted by length.
     """
     interpolate = need("scipy.interpolate", "Welch's method", "hrv")
     signal = need("scipy.signal", "Welch's method", "hrv")

@@ -67,7 +67,9 @@ def figures(found: Analysis) -> dict[str, Any]:
         "rhythm": [_rhythm(found, kind) for kind in RHYTHM_KINDS],
         "table": time_table(found),
         "hrv": measures.to_dict(),
-        "hrv_five_minutes": [row.to_dict() for row in hrv.five_minute_table(nn)],
+        "hrv_five_minutes": [
+            {**_when(found, row.start), **row.to_dict()} for row in hrv.five_minute_table(nn)
+        ],
         "events": [_event(found, event) for event in found.events],
         "notes": list(found.notes),
     }
@@ -190,7 +192,8 @@ def _event(found: Analysis, event: Event) -> dict[str, Any]:
         "clock": found.clock(event.start_time),
         "severity": str(event.severity),
         "confidence": event.confidence,
-        "beats": event.n_beats,
+        "n_beats": event.n_beats,
+        "beats": list(event.beats),
         "rate": event.rate,
         "lead": None if event.lead is None else found.leads[event.lead],
     }
@@ -235,6 +238,7 @@ def time_table(found: Analysis) -> list[dict[str, Any]]:
         for name, which in {
             "v_couplets": (EventKind.VENTRICULAR_COUPLET,),
             "v_runs": (EventKind.VENTRICULAR_RUN,),
+            "s_couplets": (EventKind.SUPRAVENTRICULAR_COUPLET,),
             "s_runs": (EventKind.SUPRAVENTRICULAR_RUN,),
             "pauses": STANDSTILL,
         }.items()

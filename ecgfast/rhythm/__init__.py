@@ -1,4 +1,4 @@
-"""From beats to rhythm events, live and offline alike."""
+"""Rhythm events from beats and signal, live and offline."""
 
 from __future__ import annotations
 

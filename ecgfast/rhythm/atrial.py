@@ -1,10 +1,10 @@
-"""Is this the rhythm of atrial fibrillation? A small model on RR intervals and P waves.
+"""Probability of atrial fibrillation: a small model on RR intervals and P waves.
 
-The features are those of published detectors that see RR intervals alone (spread and successive
+The features are those of published detectors that use RR intervals alone (spread and successive
 differences, the map of Lian et al. 2011, sample entropy as Lake and Moorman 2011 use it, the count
-of unequal pairs of Petrenas et al. 2015), and how alike the stretches before the QRS complexes are:
-P waves repeat themselves, fibrillation waves do not. A logistic regression that is linear in pieces
-joins them; ``python bench/fit_rhythm.py`` learns it.
+of unequal pairs of Petrenas et al. 2015), and the similarity of the signal before QRS complexes:
+P waves repeat, fibrillation waves do not. A logistic regression on piecewise linear functions of
+the features combines them; ``python bench/fit_rhythm.py`` fits it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 __all__ = [
     "FEATURES",
-    "LEAST",
+    "MIN_RR",
     "P_FEATURES",
     "RR_FEATURES",
     "WINDOW",
@@ -38,9 +38,9 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
-#: Beats that are looked at, and RR intervals that it takes at least.
+#: Beats of a window, and the fewest RR intervals from which it is scored.
 WINDOW = 48
-LEAST = 10
+MIN_RR = 10
 
 RR_FEATURES = (
     "log_n", "log_rr", "rmssd", "sd", "diff_10", "diff_25", "diff_50", "diff_75", "range_80",
@@ -57,17 +57,17 @@ _SPREAD_NAMES = ("rmssd", "sd", "diff_", "range_")
 _UNEQUAL_MS = 30
 _CELL_MS = 25
 _LAGS = 8
-# Share of the median interval within which two are alike (sample entropy).
-_ALIKE = 0.05
+# Two intervals match within this share of the median interval (sample entropy).
+_SIMILAR = 0.05
 
 
 def rr_features(rr: npt.NDArray[np.int64]) -> Floats:
-    """What RR intervals say.
+    """Features of RR intervals, in the order of `RR_FEATURES`.
 
     Parameters
     ----------
     rr : ndarray of int64, shape (n,)
-        Intervals between beats that are not ventricular, in ms, at least `LEAST`.
+        Intervals between beats that are not ventricular, in ms, at least `MIN_RR`.
 
     Returns
     -------
@@ -86,9 +86,9 @@ def rr_features(rr: npt.NDArray[np.int64]) -> Floats:
     shares = counts[counts > 0] / n
     entropy = -float(shares @ np.log2(shares)) / log(n, 2)
 
-    alike = np.abs(rr[:, np.newaxis] - rr) < _ALIKE * median
-    pairs = int(alike[:-1, :-1].sum()) - d
-    longer = int((alike[:-1, :-1] & alike[1:, 1:]).sum()) - d
+    similar = np.abs(rr[:, np.newaxis] - rr) < _SIMILAR * median
+    pairs = int(similar[:-1, :-1].sum()) - d
+    longer = int((similar[:-1, :-1] & similar[1:, 1:]).sum()) - d
     sample_entropy = -log((longer + 2) / (pairs + 4))
 
     turns = int((diff[:-1] * diff[1:] < 0).sum()) / max(1, d - 1)
@@ -121,7 +121,7 @@ def rr_features(rr: npt.NDArray[np.int64]) -> Floats:
 
 
 def p_features(waves: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -> Floats:
-    """What the stretches before the QRS complexes say, in the lead that shows P waves best.
+    """Features of the signal before QRS complexes, in the lead with the most similar P waves.
 
     Parameters
     ----------
@@ -133,11 +133,11 @@ def p_features(waves: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -
     Returns
     -------
     ndarray of float64, shape (len(P_FEATURES),)
-        NaN with fewer than `LEAST` stretches.
+        NaN with fewer than `MIN_RR` stretches.
     """
     n = len(waves)
     best = np.full(len(P_FEATURES), nan)
-    if n < LEAST:
+    if n < MIN_RR:
         return best
     for lead in range(waves.shape[1]):
         size = float(np.sort(sizes[:, lead])[n // 2])
@@ -148,13 +148,13 @@ def p_features(waves: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -
         norm = np.sqrt(power)
         template = np.sort(x, axis=0)[n // 2]
         length = float(np.sqrt(template @ template))
-        alike = np.sort(x @ template / (norm * length + 1e-12 * size))
+        similarity = np.sort(x @ template / (norm * length + 1e-12 * size))
         mean = x.mean(axis=0)
         share = float(mean @ mean) / (float(power.mean()) + 1e-12 * size**2)
         one = (
             (share * n - 1.0) / (n - 1.0),
-            float(alike[n // 2]),
-            float(alike[n // 4]),
+            float(similarity[n // 2]),
+            float(similarity[n // 4]),
             float(template.max() - template.min()) / size,
             float(np.sort(norm)[n // 2]) / size / x.shape[1] ** 0.5,
         )
@@ -167,7 +167,7 @@ def p_features(waves: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -
 _P_BEGINS_S, _P_ENDS_S = 0.26, 0.07
 # Points of the slow signal around the R peak that show the height of the QRS complex.
 _QRS_POINTS = 5
-# Leads that are looked at.
+# Leads in which P waves are sought: the first ones.
 _P_LEADS = 2
 
 
@@ -203,9 +203,9 @@ class PWaves:
         self._around.append(signal)
 
     def features(self) -> Floats:
-        """`p_features` of them."""
+        """`p_features` of the stored stretches; NaN where there are too few."""
         shown = [one for one in self._around if one is not None]
-        if len(shown) < LEAST:
+        if len(shown) < MIN_RR:
             return np.full(len(P_FEATURES), nan)
         signal = np.array(shown)[:, :, : self._leads]
         signal = signal[np.isfinite(signal).all(axis=(1, 2))]
@@ -216,15 +216,15 @@ class PWaves:
         return p_features(x, around.max(axis=1) - around.min(axis=1))
 
     def clear(self) -> None:
-        """Forget them."""
+        """Forget all stretches."""
         self._around.clear()
 
 
-# Spreads beyond this share of the mean interval are alike: pauses and ectopic beats make them.
+# Spreads are limited to this share of the median interval: larger ones come from pauses and ectopy.
 _SPREADS = [RR_FEATURES.index(name) for name in RR_FEATURES if name.startswith(_SPREAD_NAMES)]
 _SPREAD_MAX = 0.3
 
-# Knots: what a feature falls short of each is a feature of its own, so that a probability may turn.
+# Knots of the piecewise linear functions: each adds the feature max(knot - value, 0).
 _RR_KNOTS = (
     ("sample_entropy", (0.6, 1.0, 1.4)),
     ("unequal_least", (0.3, 0.5, 0.65)),
@@ -249,7 +249,7 @@ _P_COLUMNS, _P_AT = _knots(_P_KNOTS, P_FEATURES)
 
 
 def expanded_rr(rr: Floats) -> Floats:
-    """Features of RR intervals as the regression takes them: limited, and with knots.
+    """Inputs of the regression from RR intervals: limited features, and those at the knots.
 
     Parameters
     ----------
@@ -261,18 +261,18 @@ def expanded_rr(rr: Floats) -> Floats:
 
 
 def expanded_p(p: Floats) -> Floats:
-    """Features of P waves as the regression takes them, likewise."""
+    """Inputs of the regression from P waves: the features, and those at the knots."""
     return np.concatenate([p, np.maximum(_P_AT - p[..., _P_COLUMNS], 0.0)], axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
 class AtrialModel:
-    """A logistic regression on RR intervals, and one on P waves too.
+    """Two logistic regressions: on RR intervals and P waves, and on RR intervals alone.
 
     Attributes
     ----------
     with_p, without_p : ndarray of float64
-        Weights of `expanded_rr`, of `expanded_p` in the first only, and the constant.
+        Weights of `expanded_rr`, then (in `with_p`) of `expanded_p`, then the constant.
     """
 
     with_p: Floats
@@ -292,7 +292,7 @@ class AtrialModel:
         return cls(np.array(weights["with_p"]), np.array(weights["without_p"]))
 
     def to_dict(self) -> dict[str, Any]:
-        """The weights, as a JSON writer takes them."""
+        """The weights as lists, ready for JSON."""
         return {"with_p": self.with_p.tolist(), "without_p": self.without_p.tolist()}
 
 
@@ -305,12 +305,12 @@ def _stored() -> dict[str, Any]:
 
 @cache
 def default_model() -> AtrialModel:
-    """The model that all recordings were used for."""
+    """The model fitted to all recordings."""
     return AtrialModel.from_dict(_stored()["model"])
 
 
 def left_out_models() -> dict[str, AtrialModel]:
-    """For each recording that the model was learned from, one that never saw its patient."""
+    """For each recording that the model was fitted to, a model that never saw its patient."""
     stored = _stored()
     models = [AtrialModel.from_dict(fold["model"]) for fold in stored["folds"]]
     return {

@@ -1,4 +1,4 @@
-"""What a signal looks like, block by block, whether or not beats are found in it."""
+"""State, steepness and level of a signal, block by block, whether or not it has beats."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..errors import InputError
 
 __all__ = ["BLOCK_S", "FLAT", "LOST", "USABLE", "Block", "SignalBlocks"]
 
-#: Hz, about, of the slow signal: what the atria do lies below 20 Hz.
+#: About the sampling rate of the slow signal in Hz: atrial waves lie below 20 Hz.
 _SLOW_HZ = 100.0
 
 #: Seconds of a block: an eighth of the shortest pause.
 BLOCK_S = 0.25
 
-#: Seconds over which the signal's change is measured: a QRS complex changes most in so long, a T
-#: wave and baseline wander little.
+#: Seconds over which the signal's change is measured: large in a QRS complex, small in a T wave and
+#: in baseline wander.
 _STEP_S = 0.04
 
-#: Seconds of signal that are worked through at a time, so that memory does not grow with a chunk.
+#: Seconds of signal that are processed at a time, so that memory does not grow with a chunk.
 _PIECE_S = 120.0
 
 #: States of a lead in a block.
@@ -33,7 +33,7 @@ class Block(NamedTuple):
     """One block of all leads, a list with an item for each lead in each field."""
 
     state: list[int]
-    """`USABLE`, `LOST` (a sample is missing) or `FLAT` (it does not move)."""
+    """`USABLE`, `LOST` (a sample is missing) or `FLAT` (all samples are equal)."""
     activity: list[float]
     """Largest change within 40 ms, in the signal's unit; 0 where it is not usable."""
     level: list[float]
@@ -43,7 +43,7 @@ class Block(NamedTuple):
 
 
 class SignalBlocks:
-    """Cut a stream into blocks of about a quarter of a second, however it comes in.
+    """Cut a stream into blocks of about a quarter of a second, for any chunk sizes.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class SignalBlocks:
             change = np.abs(held[:, step:] - held[:, :-step]).reshape(shape)
             activity = np.fmax.reduce(change, axis=2)
         state = np.where(lost, LOST, np.where(low == high, FLAT, USABLE))
-        # After a gap the first change reaches back into it; there is no larger one to be had.
+        # The first change after a gap reaches back into the gap and is NaN.
         activity = np.where((state == USABLE) & np.isfinite(activity), activity, 0.0)
         level = np.where(lost, np.nan, x[:, :, -1])
         slow = self._slow(held[:, step:]).T.reshape(n, self.size // self.group, self.n_leads)

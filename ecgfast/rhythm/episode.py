@@ -19,13 +19,12 @@ __all__ = [
     "Trust",
 ]
 
-#: Quality bits that leave a beat trusted: the detector still learns, its rate is at the limit, or
-#: the wave is one of ventricular flutter.
+#: Quality bits that do not lower trust: detector still learning, rate at its limit, flutter wave.
 _HARMLESS = 16 | 64 | 128
 _DOUBTFUL = 32
 _NO_RHYTHM = _DOUBTFUL | 16
 
-#: Beats whose quality is remembered.
+#: Beats whose quality is stored.
 BEATS_KEPT = 8
 
 #: Share of an event's beats that have to be trusted for its usual severity.
@@ -58,7 +57,7 @@ class Part(Protocol):
     """A part of the stream that has something open."""
 
     def end(self) -> None:
-        """No beat follows on the last one: signal was lost, or the stream has ended."""
+        """Close what is open: signal was lost, or the stream has ended."""
 
 
 class BeatNow(NamedTuple):
@@ -70,13 +69,13 @@ class BeatNow(NamedTuple):
     probability: float
     """Of the label; 1 where there is none."""
     trusted: bool
-    """Whether the signal around it was good, and the detector sure."""
+    """Whether the signal around it was good, and the detection certain."""
     sound: bool
     """Whether the signal around it could be read."""
     rr: float
     """Seconds since the beat before; NaN on the first."""
     joined: bool
-    """Whether the beat before is the heart's last one: no signal was lost in between."""
+    """Whether no beat can have been missed since the beat before: no signal was lost."""
     before: int
     """R peak of the beat before; the same as `sample` on the first."""
 
@@ -91,10 +90,10 @@ class Trust:
     trusted : int
         How many of them leave no doubt that there is a beat.
     unsound : int
-        How many were found in a signal that cannot be read. Ectopic beats in a clean signal are
-        doubtful too; a detector that still learns and doubts has found no rhythm yet.
+        How many were found in an unreadable signal, or are doubtful while the detector still
+        learns. A doubtful beat alone does not count: ectopic beats in a clean signal are doubtful.
     kept : int
-        How many are remembered at most.
+        Most beats stored.
     """
 
     kept = BEATS_KEPT

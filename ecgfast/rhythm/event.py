@@ -1,4 +1,4 @@
-"""What a rhythm event is, which kinds there are, and what defines each."""
+"""Rhythm events: their kinds, and the rule and source of each kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["BEATS_MAX", "DEFINITIONS", "Definition", "Event", "EventKind", "Severity"]
 
-#: Beats that an event names: of a longer one the first and the last half of so many.
+#: Most R peaks stored in an event; a longer event stores the first and the last half of so many.
 BEATS_MAX = 64
 
 
@@ -70,15 +70,15 @@ class Event:
     kind : EventKind
         A string such as ``"pause"``; `DEFINITIONS` says what each kind is.
     start, end : int
-        First and last sample, as indices into the source; of an ongoing event `end` is how far it
-        is known.
+        First and last sample, as indices into the source; `end` of an ongoing event is the last
+        sample that belongs to it so far.
     start_time, end_time : float
         The same in seconds from the source's first sample.
     severity : Severity
         ``"info"``, ``"low"``, ``"medium"`` or ``"high"``.
     confidence : float
         0 to 1: from the quality of the signal, the probability of the labels, and how clearly the
-        rule is met. It is a rank, no calibrated probability.
+        rule is met. It ranks events and is not a calibrated probability.
     n_beats : int
         Beats that the event rests on.
     beats : tuple of int
@@ -89,8 +89,8 @@ class Event:
     lead : int or None
         Column of the lead, for events of one lead.
     ongoing : bool
-        True for the report that an event has begun and still lasts; the same event follows with
-        False when it has ended. The other events come once, with False.
+        True in the first report of an event that still lasts; the same event follows with False
+        when it has ended. Short events are reported once, with False.
 
     Examples
     --------
@@ -122,19 +122,19 @@ class Event:
         return self.end_time - self.start_time
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything under plain names, as a JSON writer takes it; NaN stays NaN."""
+        """All fields as plain types, ready for JSON; NaN stays NaN."""
         row = asdict(self)
         return {**row, "kind": str(self.kind), "severity": str(self.severity)}
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What makes an event of a kind.
+    """Rule that defines a kind of event.
 
     Attributes
     ----------
     rule : str
-        The rule; numbers in it are defaults of `RhythmStream`.
+        The rule, with the default numbers of `RhythmStream`.
     source : str
         Where the rule comes from.
     """
@@ -158,7 +158,7 @@ def _ectopy(label: str, name: str) -> dict[EventKind, Definition]:
         EventKind(f"{name}_couplet"): Definition(f"exactly two {label} beats in a row", _EC57),
         EventKind(f"{name}_run"): Definition(
             f"three or more {label} beats in a row"
-            + ("; high from five at 100 per minute on" if label == "V" else ""),
+            + ("; high severity from five beats at 100 per minute" if label == "V" else ""),
             _EC57 + (f"; severity {_CINC}" if label == "V" else ""),
         ),
         EventKind(f"{name}_bigeminy"): Definition(
@@ -170,14 +170,13 @@ def _ectopy(label: str, name: str) -> dict[EventKind, Definition]:
     }
 
 
-#: What each kind of event is, and who says so.
+#: Rule and source of each kind of event.
 DEFINITIONS: dict[EventKind, Definition] = {
     EventKind.PAUSE: Definition(
-        "RR interval of 2 s or more in a signal that would have shown a beat", _HOLTER
+        "RR interval of 2 s or more, in a signal good enough to show a beat", _HOLTER
     ),
     EventKind.ASYSTOLE: Definition(
-        "3 s or more without a beat, in a signal that would have shown one; reported while it "
-        "lasts",
+        "3 s or more without a beat, in a signal good enough to show one; reported while it lasts",
         "ACC/AHA/HRS guideline on bradycardia, 2018 (pauses above 3 s); IEC 60601-2-27 (reported "
         "within 10 s)",
     ),
@@ -207,17 +206,15 @@ DEFINITIONS: dict[EventKind, Definition] = {
         "3 s or more of detections that are waves of ventricular flutter or fibrillation",
         "Kuo and Dillman, Computers in Cardiology, 1978 (the statistic of the core)",
     ),
-    EventKind.LEAD_OFF: Definition(
-        "a lead stands still for 1 s, away from where its signal was", _OWN
-    ),
+    EventKind.LEAD_OFF: Definition("a lead is constant for 1 s, away from its usual level", _OWN),
     EventKind.FLAT_LINE: Definition(
-        "a lead stands still for 1 s where its signal was: lead off, or nothing to record", _OWN
+        "a lead is constant for 1 s at its usual level: lead off, or no heart signal", _OWN
     ),
     EventKind.GAP: Definition("samples are missing for 0.25 s or more", _OWN),
     EventKind.NOISE: Definition(
-        "beats cannot be told from noise: the signal between them is half as steep as QRS "
-        "complexes, or most detections are doubtful, or there are none for 10 s and it is no "
-        "asystole",
+        "beats cannot be distinguished from noise: the signal between them is at least half as "
+        "steep as QRS complexes, or most detections are doubtful, or there is no detection for "
+        "10 s without an asystole",
         _OWN,
     ),
 }

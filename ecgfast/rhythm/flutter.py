@@ -7,10 +7,10 @@ from .event import EventKind, Severity
 
 __all__ = ["FlutterWatch"]
 
-# Seconds of waves that are an event: the core has looked at 2.5 s before the first of them.
+# Shortest event in seconds; the core has seen 2.5 s of waves before it marks the first.
 _LASTING_S = 3.0
 
-# The core's mark is a threshold: it has no probability.
+# The core's mark comes from a threshold and has no probability.
 _CONFIDENCE = 0.8
 
 

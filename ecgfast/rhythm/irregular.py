@@ -9,32 +9,32 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .atrial import LEAST, WINDOW, Floats, PWaves, default_model, rr_features
+from .atrial import MIN_RR, WINDOW, Floats, PWaves, default_model, rr_features
 from .episode import TRUSTED_SHARE, BeatNow, BeatsOf, Sink
 from .event import EventKind, Severity
-from .loudness import Loudness
+from .steepness import Steepness
 
 __all__ = ["Irregular", "Scorer"]
 
-# Beats after which the rhythm is looked at again: first, and where it was regular, after half a
-# window; where it was in doubt, or irregular, sooner.
+# Beats between two scores: half a window at first and after a regular rhythm, fewer after an
+# irregular or uncertain one.
 _EVERY = 8
 _FIRST = 24
 _CLEARLY_REGULAR = 0.2
 
-# Share of intervals that differ by 30 ms from the one before, below which the rhythm is regular.
+# A rhythm is regular if a smaller share of intervals differs by 30 ms from the one before.
 _UNEQUAL_MS = 30
-_UNEQUAL_LEAST = 0.2
+_UNEQUAL_MIN = 0.2
 
 # An episode ends so far below the probability at which one begins.
 _HYSTERESIS = 0.2
 
-# A longer interval is a pause, and says nothing about the atria.
+# A longer interval is a pause and not used as a feature.
 _RR_MAX_S = 2.5
 
 
 class Scorer(Protocol):
-    """What says how probable atrial fibrillation is; `AtrialModel` does."""
+    """Gives the probability of atrial fibrillation, as `AtrialModel` does."""
 
     def probability(self, rr: Floats, p: Floats | None) -> float:
         """Probability, 0 to 1, from `rr_features` and `p_features`."""
@@ -46,16 +46,16 @@ class Irregular:
     Parameters
     ----------
     sink : Sink
-    loudness : Loudness
-        Has the blocks of the signal.
+    steepness : Steepness
+        Stores the last blocks of the signal.
     slow_fs : float
         Sampling rate of the slow signal in Hz.
     group : int
         Samples that make one of the slow signal.
     lasting : float
-        Seconds that an episode has to last.
+        Shortest episode in seconds.
     probability : float
-        From which on an episode begins.
+        Probability at which an episode begins; it ends 0.2 lower.
     model : Scorer, optional
         The built-in one by default.
     """
@@ -63,7 +63,7 @@ class Irregular:
     def __init__(
         self,
         sink: Sink,
-        loudness: Loudness,
+        steepness: Steepness,
         slow_fs: float,
         group: int,
         lasting: float,
@@ -71,12 +71,12 @@ class Irregular:
         model: Scorer | None = None,
     ) -> None:
         self._sink = sink
-        self._loudness = loudness
+        self._steepness = steepness
         self._group = group
         self._lasting = lasting * sink.fs
         self._begins, self._ends = probability, probability - _HYSTERESIS
         self._model = default_model() if model is None else model
-        self._p_waves = PWaves(slow_fs, len(loudness.qrs))
+        self._p_waves = PWaves(slow_fs, len(steepness.qrs))
         # R peak, ms since the beat before or 0, whether the signal could be read.
         self._beats: deque[tuple[int, int, bool]] = deque(maxlen=WINDOW)
         self._sound = 0
@@ -91,7 +91,7 @@ class Irregular:
 
     @property
     def window(self) -> tuple[int, int]:
-        """R peaks of the first and the last beat that are looked at."""
+        """R peaks of the first and the last beat of the window."""
         return self._beats[0][0], self._beats[-1][0]
 
     def beat(self, beat: BeatNow) -> None:
@@ -100,7 +100,7 @@ class Irregular:
         if beats:
             if not beat.joined:
                 self.end()
-            elif self._loudness.next:
+            elif self._steepness.next:
                 self._p_waves.add(None if self._ventricular else self._around(beat.before))
         ventricular = beat.label in ("V", "F", "")
         valid = beat.joined and not (ventricular or self._ventricular) and beat.rr < _RR_MAX_S
@@ -119,7 +119,7 @@ class Irregular:
         """No beat follows on the last one: signal was lost, or the stream has ended."""
         if not self._beats:
             return
-        if self._fresh > _EVERY // 2 and len(self._beats) >= LEAST:
+        if self._fresh > _EVERY // 2 and len(self._beats) >= MIN_RR:
             self._look()
         if self._n:
             self._close(self._beats[-1][0])
@@ -129,9 +129,9 @@ class Irregular:
         self._every = _FIRST
 
     def _around(self, sample: int) -> npt.NDArray[np.float32] | None:
-        """The slow signal around an R peak, where it is there."""
+        """The slow signal around an R peak; None where it is not stored."""
         p = self._p_waves
-        return self._loudness.slow(sample // self._group - p.before, p.before + p.after)
+        return self._steepness.slow(sample // self._group - p.before, p.before + p.after)
 
     def _look(self) -> None:
         self._fresh = 0
@@ -161,11 +161,11 @@ class Irregular:
             return 0.0
         rr = [one[1] for one in self._beats if one[1]]
         unequal = sum(abs(b - a) > _UNEQUAL_MS for a, b in pairwise(rr))
-        if len(rr) < LEAST or unequal < _UNEQUAL_LEAST * (len(rr) - 1):
+        if len(rr) < MIN_RR or unequal < _UNEQUAL_MIN * (len(rr) - 1):
             return 0.0
         return self._model.probability(
             rr_features(np.array(rr, np.int64)),
-            self._p_waves.features() if self._loudness.next else None,
+            self._p_waves.features() if self._steepness.next else None,
         )
 
     def _close(self, end: int) -> None:

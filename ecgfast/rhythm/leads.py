@@ -1,20 +1,20 @@
-"""Leads that come off, stand still, or lose samples."""
+"""Leads that are off, flat or missing samples."""
 
 from __future__ import annotations
 
 from .blocks import FLAT, LOST, USABLE
 from .episode import Sink
 from .event import EventKind, Severity
-from .loudness import Loudness
+from .steepness import Steepness
 
 __all__ = ["LeadWatch"]
 
-# Blocks that a lead stands still before it counts: 1 s.
+# Flat blocks in a row that make an event: 1 s.
 _FLAT_BLOCKS = 4
 
 
 class LeadWatch:
-    """Gaps and standstills of one lead.
+    """Gaps and flat stretches of one lead.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ class LeadWatch:
         self._since = 0
         self._kind: EventKind | None = None
 
-    def block(self, index: int, state: int, level: float, loudness: Loudness) -> None:
-        """Take the next block; usable ones need not be given where the last one was, too.
+    def block(self, index: int, state: int, level: float, steepness: Steepness) -> None:
+        """Take the next block; a usable block after a usable one may be left out.
 
         Parameters
         ----------
@@ -51,7 +51,7 @@ class LeadWatch:
             `USABLE`, `LOST` or `FLAT`.
         level : float
             Of its last sample.
-        loudness : Loudness
+        steepness : Steepness
         """
         if state != self.state:
             self.end(index * self._size)
@@ -61,7 +61,7 @@ class LeadWatch:
         if state == LOST:
             self._kind = EventKind.GAP
         elif state == FLAT and index + 1 - self._since >= _FLAT_BLOCKS:
-            usual, qrs = loudness.usual_level(self._lead), loudness.qrs[self._lead]
+            usual, qrs = steepness.usual_level(self._lead), steepness.qrs[self._lead]
             away = usual is not None and abs(level - usual) > qrs > 0.0
             self._kind = EventKind.LEAD_OFF if away else EventKind.FLAT_LINE
         if self._kind is not None:

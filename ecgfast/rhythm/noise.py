@@ -1,4 +1,4 @@
-"""Signal in which beats cannot be told from noise."""
+"""Stretches in which beats cannot be distinguished from noise."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from math import inf
 
 from .episode import Sink, Trust
 from .event import EventKind, Severity
-from .loudness import LOUD, Loudness
+from .steepness import STEEP, Steepness
 
 __all__ = ["NoiseWatch"]
 
-# Blocks looked at, 5 s; the first quarter of them by loudness lies between the beats.
+# Blocks looked at, 5 s; the first quarter of them by steepness lies between the beats.
 _BLOCKS = 20
 _RANK = 5
 
-# The loudness between the beats below which noise has ended.
+# The steepness between the beats below which noise has ended.
 _ENDS = 0.35
 
-# With fewer sound beats among the last eight it is noise, with more it is none.
+# Noise begins with fewer readable beats than this among the last eight, and ends with more.
 _SOUND = 3
 
 # Seconds without a beat, and without an asystole, that are noise.
@@ -30,15 +30,15 @@ class NoiseWatch:
     Parameters
     ----------
     sink : Sink
-    loudness : Loudness
+    steepness : Steepness
     trust : Trust
     size : int
         Samples of a block.
     """
 
-    def __init__(self, sink: Sink, loudness: Loudness, trust: Trust, size: int) -> None:
+    def __init__(self, sink: Sink, steepness: Steepness, trust: Trust, size: int) -> None:
         self._sink = sink
-        self._loudness = loudness
+        self._steepness = steepness
         self._trust = trust
         self._reach = _BLOCKS * size
         self._no_beats = _NO_BEATS_S * sink.fs
@@ -46,18 +46,18 @@ class NoiseWatch:
         self._since: int | None = None
 
     def look(self, now: int, last: int, *, standstill: bool) -> None:
-        """See whether it is noise now.
+        """Begin or end noise by the last blocks and beats.
 
         Parameters
         ----------
         now : int
-            Samples that have been looked at.
+            Samples that have been processed.
         last : int
             R peak of the last beat.
         standstill : bool
             Whether an asystole has been reported and lasts.
         """
-        level = self._loudness.level(_BLOCKS, _RANK)
+        level = self._steepness.level(_BLOCKS, _RANK)
         if level == inf:
             level = 0.0  # no size of a beat to compare it with
         silent = not standstill and now - max(last, self._signal_since) >= self._no_beats
@@ -65,14 +65,14 @@ class NoiseWatch:
         learning = now - self._signal_since < self._no_beats
         unsound = 0 if learning else self._trust.unsound
         if self._since is None:
-            if silent or level >= LOUD or unsound > self._trust.kept - _SOUND:
+            if silent or level >= STEEP or unsound > self._trust.kept - _SOUND:
                 self._since = max(self._signal_since, now - self._reach)
                 self._put(now, ongoing=True)
         elif not silent and level < _ENDS and unsound < self._trust.kept - _SOUND:
             self.end(now)
 
     def lost(self, begin: int, end: int) -> None:
-        """No lead shows anything from one sample to the other."""
+        """No lead is usable from sample `begin` to `end`."""
         self.end(begin)
         self._signal_since = end
 

@@ -1,36 +1,36 @@
-"""A heart that pauses, and one that stands still."""
+"""Pauses and asystoles."""
 
 from __future__ import annotations
 
 from .episode import BEATS_KEPT, BeatsOf, Sink, Trust
 from .event import EventKind, Severity
-from .loudness import LOUD, Loudness
+from .steepness import STEEP, Steepness
 
 __all__ = ["Standstill"]
 
 # Quality bit of a detection that is perhaps no beat.
 _DOUBTFUL = 32
 
-# Of the last beats so many have to be trusted: else the absence of beats means nothing.
+# With fewer trusted beats among the last eight, the absence of beats means nothing.
 _TRUSTED_BEATS = 4
 
-# A doubtful detection below this share of a QRS complex's steepness, so long after the last beat,
-# is a P wave whose beat is missing. Of 1,176 true doubtful beats after so long on mitdb and nsrdb
-# the least is 0.33.
-_GHOST = 0.3
-_GHOST_S = 1.2
+# A doubtful detection below this share of a QRS complex's steepness, and so long after the last
+# beat, is a P wave without a beat. The smallest share of 1,176 true doubtful beats that late on
+# mitdb and nsrdb is 0.33.
+_P_WAVE_STEEPNESS = 0.3
+_P_WAVE_AFTER_S = 1.2
 
-# Loud blocks in a row that end an asystole: 1 s. One or two may be the next beat.
-_LOUD_BLOCKS = 4
+# Steep blocks in a row that end an asystole: 1 s. One or two may be the next beat.
+_STEEP_BLOCKS = 4
 
 
 class Standstill:
-    """Intervals without a beat in a signal that would have shown one.
+    """Intervals without a beat, in a signal good enough to show one.
 
     Parameters
     ----------
     sink : Sink
-    loudness : Loudness
+    steepness : Steepness
     trust : Trust
     size : int
         Samples of a block.
@@ -41,51 +41,51 @@ class Standstill:
     def __init__(
         self,
         sink: Sink,
-        loudness: Loudness,
+        steepness: Steepness,
         trust: Trust,
         size: int,
         pause: float,
         asystole: float,
     ) -> None:
         self._sink = sink
-        self._loudness = loudness
+        self._steepness = steepness
         self._trust = trust
         self._size = size
         self._pause, self._asystole = pause, asystole
         self._asystole_samples = asystole * sink.fs
         self._last = -1  # R peak of the last beat; -1 before the first, and after a loss
-        self._quiet_from = 0  # since this sample no beat, nothing lost and nothing loud
+        self._quiet_from = 0  # since this sample no beat, nothing lost and nothing steep
         self._since: int | None = None  # where an asystole that was reported began
-        self._loud = 0
+        self._steep = 0
 
     @property
     def lasts(self) -> bool:
         """Whether an asystole has been reported and has not ended."""
         return self._since is not None
 
-    def block(self, begin: int, loudness: float) -> None:
+    def block(self, begin: int, steepness: float) -> None:
         """Take the next usable block, which begins at this sample."""
         end = begin + self._size
-        if loudness >= LOUD and begin >= self._last + self._loudness.after_r:
-            self._loud += 1
+        if steepness >= STEEP and begin >= self._last + self._steepness.after_r:
+            self._steep += 1
             if self._since is None:
                 self._quiet_from = end
-            elif self._loud >= _LOUD_BLOCKS:
-                self._end(end - _LOUD_BLOCKS * self._size)
+            elif self._steep >= _STEEP_BLOCKS:
+                self._end(end - _STEEP_BLOCKS * self._size)
                 self._quiet_from = end
             return
-        self._loud = 0
+        self._steep = 0
         if (
             self._since is None
             and begin - self._quiet_from >= self._asystole_samples
             and self._trust.trusted >= _TRUSTED_BEATS
-            and loudness < LOUD
+            and steepness < STEEP
         ):
             self._since = self._quiet_from
             self._put(end, ongoing=True)
 
-    def is_ghost(self, sample: int, quality: int) -> bool:
-        """Whether a detection is a P wave that no QRS complex follows, and no beat.
+    def is_isolated_p_wave(self, sample: int, quality: int) -> bool:
+        """Whether a detection is a P wave without a QRS complex, not a beat.
 
         Parameters
         ----------
@@ -97,17 +97,17 @@ class Standstill:
         return (
             bool(quality & _DOUBTFUL)
             and self._last >= 0
-            and sample - self._last >= _GHOST_S * self._sink.fs
+            and sample - self._last >= _P_WAVE_AFTER_S * self._sink.fs
             and self._trust.trusted >= _TRUSTED_BEATS
-            and self._loudness.of_beat(sample) < _GHOST
+            and self._steepness.of_beat(sample) < _P_WAVE_STEEPNESS
         )
 
     def lost(self, begin: int) -> None:
-        """Take the next block, in which no lead shows anything."""
+        """Take the next block, in which no lead is usable."""
         self._end(begin)
         self._quiet_from = begin + self._size
         self._last = -1
-        self._loud = 0
+        self._steep = 0
 
     def beat(self, sample: int, rr: float, *, joined: bool) -> bool:
         """Take the next beat.
@@ -124,11 +124,11 @@ class Standstill:
         Returns
         -------
         bool
-            Whether it follows on the beat before: not where beats may have been missed.
+            Whether it follows the beat before directly: False where beats may have been missed.
         """
         last, self._last = self._last, sample
         self._quiet_from = sample
-        self._loud = 0
+        self._steep = 0
         if self._since is not None:
             joined = joined and self._since == last
             self._end(sample, by_beat=True)
@@ -144,7 +144,7 @@ class Standstill:
         if (
             self._trust.trusted < _TRUSTED_BEATS
             or last < 0
-            or self._loudness.between(last, sample) >= LOUD
+            or self._steepness.between(last, sample) >= STEEP
         ):
             return False
         kind, severity = EventKind.PAUSE, Severity.MEDIUM
@@ -174,6 +174,6 @@ class Standstill:
         )
 
     def _confidence(self, first: int, last: int) -> float:
-        """Share of trusted beats, less where what lies between these samples is loud."""
-        quiet = 1.0 - self._loudness.between(first, last) / (2.0 * LOUD)
+        """Share of trusted beats, less where what lies between these samples is steep."""
+        quiet = 1.0 - self._steepness.between(first, last) / (2.0 * STEEP)
         return self._trust.trusted / BEATS_KEPT * max(0.5, quiet)

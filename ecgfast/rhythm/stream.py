@@ -15,10 +15,10 @@ from .event import Event, EventKind, Severity
 from .flutter import FlutterWatch
 from .irregular import Irregular, Scorer
 from .leads import LeadWatch
-from .loudness import Loudness
 from .noise import NoiseWatch
 from .rates import RateRule, RateWatch
 from .standstill import Standstill
+from .steepness import Steepness
 
 __all__ = ["RhythmStream"]
 
@@ -34,12 +34,12 @@ _NOISE_EVERY = 8
 
 
 class RhythmStream:
-    """Rhythm events of one stream of labelled beats, live and offline alike.
+    """Rhythm events of one stream of labelled beats, live or offline.
 
-    Give it each chunk of samples together with the beats that `StreamingClassifier` reported for
-    it: then lost signal, noise and a heart that has stopped are told apart, and an asystole is
-    reported while it lasts. Beats alone, as they come out of an annotation file, give everything
-    that can be said without the signal.
+    Pass each chunk of samples together with the beats that `StreamingClassifier` reported for it.
+    With the samples, lost signal, noise and asystole are distinguished, and an asystole is reported
+    while it lasts. Beats alone, such as those of an annotation file, give no events of noise or
+    lost leads, and atrial fibrillation is then detected without P waves.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ class RhythmStream:
     leads : int, default 1
         Leads in each chunk of samples.
     delay : float, default 2.5
-        Seconds from an R peak to its report at most; `StreamingClassifier.stream` has it as
-        ``delay`` in samples. Values below 2.5 count as 2.5.
+        Longest time from an R peak to its report, in seconds: ``labeller.stream.delay / fs`` of a
+        `StreamingClassifier`. Values below 2.5 are raised to 2.5.
     pause, asystole : float
         Seconds without a beat that are a pause (2), and an asystole (3).
     bradycardia, tachycardia : float
-        Beats per minute (50, 100); the event ends 5 beyond.
+        Beats per minute (50, 100); the event ends 5 per minute above or below.
     extreme_bradycardia, extreme_tachycardia : float
         Beats per minute (40, 140).
     sustained : float
@@ -61,23 +61,24 @@ class RhythmStream:
     irregular : float
         Seconds that atrial fibrillation has to last (30).
     irregular_probability : float
-        From which on it begins (0.7), 0 to 1; it ends 0.2 below.
+        Probability at which an episode of it begins (0.7), at most 1; it ends 0.2 lower.
     atrial : AtrialModel, optional
-        What says how probable atrial fibrillation is; the built-in model by default.
+        Gives the probability of atrial fibrillation; the built-in model by default.
 
     Raises
     ------
     InputError
-        If a parameter makes no sense.
+        If a number is not above 0, `irregular_probability` is above 1, `pause` is longer than
+        `asystole`, or the four rates do not ascend.
 
     Notes
     -----
-    Time is that of the samples: an event depends on the beats and the signal, never on how they
-    were cut into calls. A stream can be pickled between two calls and continues exactly. Memory is
-    bounded; a call's chunk is worked through in pieces.
+    Events depend on the beats and the samples, not on how these are split into calls. A stream can
+    be pickled between two calls and continues exactly. Memory is bounded: a large chunk is
+    processed in pieces.
 
-    Long events are reported twice: when they are established, with ``ongoing=True``, and when they
-    have ended. `DEFINITIONS` has the rule of each kind.
+    Long events are reported twice: with ``ongoing=True`` once their rule is met, and again when
+    they have ended. `DEFINITIONS` lists the rule of each kind.
 
     Examples
     --------
@@ -115,6 +116,10 @@ class RhythmStream:
         for name, value in given.items():
             if not (isfinite(value) and value > 0):
                 raise InputError(f"{name} must be a number above 0, got {value!r}")
+        if irregular_probability > 1.0:
+            raise InputError(
+                f"irregular_probability must be at most 1, got {irregular_probability!r}"
+            )
         if leads < 1:
             raise InputError(f"leads must be 1 or more, got {leads!r}")
         if pause > asystole:
@@ -163,11 +168,11 @@ class RhythmStream:
         ]
         self._flutter = FlutterWatch(self._sink)
         self._trust = Trust()
-        self._loudness = Loudness(self.fs, leads, size)
+        self._steepness = Steepness(self.fs, leads, size)
         group = self._signal.group
         self._irregular = Irregular(
             self._sink,
-            self._loudness,
+            self._steepness,
             self.fs / group,
             group,
             irregular,
@@ -175,9 +180,9 @@ class RhythmStream:
             atrial,
         )
         self._standstill = Standstill(
-            self._sink, self._loudness, self._trust, size, pause, asystole
+            self._sink, self._steepness, self._trust, size, pause, asystole
         )
-        self._noise = NoiseWatch(self._sink, self._loudness, self._trust, size)
+        self._noise = NoiseWatch(self._sink, self._steepness, self._trust, size)
 
         self._longest_rr = (0.0, nan)
         self._last: int | None = None  # R peak of the last beat
@@ -189,16 +194,16 @@ class RhythmStream:
     # ------------------------------------------------------------------------------- the stream
 
     def process(self, beats: Iterable[BeatLike], samples: Any | None = None) -> list[Event]:
-        """Take the next beats, and the samples after which they were reported.
+        """Process the next samples and the beats that were reported for them.
 
         Parameters
         ----------
         beats : iterable of Beat
-            In order. With samples, P waves without a QRS complex that were taken for beats are left
-            out: doubtful ones, long after the last beat, that are a third as steep as beats are.
+            In order. With samples, doubtful detections more than 1.2 s after the last beat that are
+            less than 0.3 as steep as QRS complexes are left out: they are P waves without a beat.
         samples : array_like, shape (n,) or (n, leads), optional
-            The next samples of the source, the same that the beats were found in. Give them in
-            each call or in none.
+            The next samples of the source in which the beats were found. Pass them in every call or
+            in none.
 
         Returns
         -------
@@ -238,7 +243,7 @@ class RhythmStream:
 
     @property
     def atrial_window(self) -> tuple[int, int]:
-        """R peaks of the first and the last beat that the atrial rhythm is told from now."""
+        """R peaks of the first and last beat of the window scored for atrial fibrillation."""
         return self._irregular.window
 
     def flush(self) -> list[Event]:
@@ -247,7 +252,7 @@ class RhythmStream:
         Returns
         -------
         list of Event
-            What was still open; nothing where the stream has ended already.
+            The events that were still open; empty where the stream has ended already.
         """
         if self._ended:
             return []
@@ -285,23 +290,23 @@ class RhythmStream:
     def _block(self, index: int, block: Block) -> None:
         size = self._signal.size
         begin, end = index * size, (index + 1) * size
-        loudness = self._loudness.block(block)
+        steepness = self._steepness.block(block)
         state = block.state
         for lead, watch in enumerate(self._lead_watches):
             if state[lead] != watch.state or state[lead] != USABLE:
-                watch.block(index, state[lead], block.level[lead], self._loudness)
+                watch.block(index, state[lead], block.level[lead], self._steepness)
         if USABLE not in state:
             self._lose(begin, end)
             return
         if not self._sized and self._last is not None and begin > self._last:
-            self._loudness.learn(self._last)
+            self._steepness.learn(self._last)
             self._sized = True
-        self._standstill.block(begin, loudness)
+        self._standstill.block(begin, steepness)
         if index % _NOISE_EVERY == _NOISE_EVERY - 1:
             self._noise.look(end, self._last or 0, standstill=self._standstill.lasts)
 
     def _lose(self, begin: int, end: int) -> None:
-        """No lead shows anything in this block."""
+        """No lead is usable in this block."""
         self._standstill.lost(begin)
         if not self._lost:
             parts: tuple[Part, ...] = (*self._rates, self._irregular, self._flutter)
@@ -316,7 +321,7 @@ class RhythmStream:
         sample, quality, last = beat.sample, int(beat.quality), self._last
         if last is not None and sample <= last:
             raise InputError(f"beats must come in order: sample {sample} after {last}")
-        if self._standstill.is_ghost(sample, quality):
+        if self._standstill.is_isolated_p_wave(sample, quality):
             return
         wave = bool(quality & _FLUTTER)
         rr = nan if last is None else (sample - last) / self.fs

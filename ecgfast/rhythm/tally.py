@@ -1,4 +1,4 @@
-"""The rhythm events of a recording in a few figures."""
+"""Counts of the rhythm events of a recording."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class RhythmSummary:
     kinds : dict of EventKind to KindTally
         The kinds that were found.
     listed : tuple of Event
-        The most important ones by time: of high and medium severity, 20 at most.
+        At most 20 events of high and medium severity, the most severe ones, in order of time.
     more : int
         Events that are not listed.
     longest_rr : float
-        Longest RR interval in seconds, pauses included, lost signal and noise not; NaN without.
+        Longest RR interval in seconds, with pauses, without lost signal and noise; NaN if none.
     longest_rr_at : float
         Where it begins, in seconds from the start.
     burden : float
@@ -85,7 +85,7 @@ class RhythmSummary:
         return self.count(*self.kinds)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything under plain names, as a JSON writer takes it; NaN stays NaN."""
+        """All figures as plain types, ready for JSON; NaN stays NaN."""
         return {
             "counts": {str(kind): self.count(kind) for kind in EventKind},
             "kinds": {str(kind): tally.to_dict() for kind, tally in self.kinds.items()},
@@ -98,7 +98,7 @@ class RhythmSummary:
 
 
 class RhythmTally:
-    """Counts events as they come, in constant memory.
+    """Counts events one by one, in constant memory.
 
     Examples
     --------
@@ -113,7 +113,7 @@ class RhythmTally:
         self._listed: list[Event] = []
 
     def add(self, events: Iterable[Event]) -> None:
-        """Count the next events; ongoing ones are left out, since they come again."""
+        """Count the next events; ongoing ones are skipped, since they are reported again."""
         for event in events:
             if not event.ongoing:
                 self._add(event)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 from math import isfinite, nan
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import BeatBatch, BeatStream
-from ..errors import InputError, ModelError, NoBeatsWarning
+from ..errors import InputError, ModelError
 from ..exclusive import Exclusive, exclusive
 from ..inputs import samples_of
 from ..runtime.decision import Decision, class_probabilities
-from ..sources.chunks import ChunkSource, Leads, Source, open_source
+from ..sources.chunks import Leads, Source, open_source
 from .average import mean_over_leads
 from .beat import Beat, Quality
-from .nothing import Beginning
+from .nothing import beats_of
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
@@ -288,17 +288,4 @@ def stream_classify(
         method=method,
         decision=decision,
     )
-    return _beats(opened, labeller)
-
-
-def _beats(opened: ChunkSource, labeller: StreamingClassifier) -> Iterator[Beat]:
-    beginning = Beginning(opened.fs, opened.leads)
-    found = False
-    for chunk in beginning.kept(opened.chunks):
-        beats = labeller.process(chunk)
-        found = found or bool(beats)
-        yield from beats
-    beats = labeller.flush()
-    yield from beats
-    if not found and not beats and beginning.is_long:
-        warnings.warn(beginning.text(), NoBeatsWarning, stacklevel=2)
+    return chain.from_iterable(beats_of(opened, labeller))

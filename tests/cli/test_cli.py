@@ -606,22 +606,51 @@ def test_a_stream_without_a_beat_is_a_warning_and_with_strict_a_status(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "status", "told"),
     [
-        (["--max-delay", 0.1], "--max-delay is shorter than 0.35 s"),
-        (["--max-delay", 0.1], "--fs 250, 2 leads, --max-delay 0.1"),
-        (["--max-rate", 100], "--max-rate outside 300..900 beats a minute: --fs 250, 2 leads, "),
-        (["--fs", 5], "--fs is 5 Hz"),
+        (["--max-delay", 0.1], 2, "--max-delay is shorter than 0.35 s"),
+        (["--max-delay", 0.1], 2, "or not a number: --max-delay 0.1\n"),
+        (["--max-delay", "nan"], 2, "or not a number: --max-delay nan\n"),
+        (["--max-rate", 100], 2, "--max-rate outside 300..900 beats a minute: --max-rate 100\n"),
+        (
+            ["--max-rate", 600, "--max-delay", 0.1],
+            2,
+            "--max-delay 0.1; --max-rate 600 divides this limit by 2\n",
+        ),
+        (["--fs", 5], 1, "--fs is 5 Hz"),
+        (["--max-rate", 900], 1, ": --fs 250; --max-rate 900 multiplies these limits by 3\n"),
     ],
 )
 def test_messages_spell_options_as_the_command_line_does(
-    options: list[Any], told: str, recording: Path, fails: Callable[..., str]
+    options: list[Any], status: int, told: str, recording: Path, fails: Callable[..., str]
 ) -> None:
-    err = fails("detect", recording, *([] if "--fs" in options else ["--fs", 250]), *options)
+    given = options if "--fs" in options else ["--fs", 250, *options]
+    err = fails("detect", recording, *given, status=status)
     assert told in err
     assert "=" not in err
     with pytest.raises(ecgfast.InputError, match=r"max_delay=0\.1$"):
         detect_qrs(np.zeros(900), 250.0, max_delay=0.1)
+
+
+def test_what_no_recording_could_be_worked_through_with_is_wrong_use(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Said once, and not of each recording.
+    assert main(["detect", str(recording), str(recording.parent), "--max-delay", "0.1"]) == 2
+    assert capsys.readouterr().err.count("--max-delay is shorter") == 1
+    for rate in ("0", "-250", "nan", "inf"):
+        assert main(["detect", str(recording), f"--fs={rate}"]) == 2
+        assert f"argument --fs: {rate} is no sampling rate in Hz" in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_be_tried_first(
+    recording: Path, model: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecgfast.runtime.trial._outcomes", {})
+    monkeypatch.setattr(sys, "executable", "")
+    told = fails("classify", recording, "--fs", 250, "--model", model)
+    # Not as an option: the command line has none for it.
+    assert "in Python with Classifier(path, trusted=True)" in told
 
 
 def test_shares_spell_options_as_the_command_line_does(

@@ -294,7 +294,7 @@ def test_wrong_use(folder: Path, fails: Callable[..., str]) -> None:
     assert "--form" in fails("--detector", folder, "--form", "int8", status=2)
     assert "--start" in fails("--detector", folder, "--start", "-1", status=2)
     assert "--records" in fails("--detector", folder, "--records", "r1,,r2", status=2)
-    assert "--max-delay is shorter" in fails("--detector", folder, "--max-delay", "0.01")
+    assert "--max-delay is shorter" in fails("--detector", folder, "--max-delay", "0.01", status=2)
 
 
 # ---------------------------------------------------------------- beat classes

@@ -35,9 +35,9 @@ def clean() -> Signal:
 
 def test_noise_has_no_rate() -> None:
     noise = np.random.default_rng(0).normal(0, 0.3, round(90 * FS)).astype(np.float32)
-    told = kinds(noise)
-    assert "noise" in told
-    assert not [kind for kind in told if kind.startswith(RATES)]
+    reported = kinds(noise)
+    assert "noise" in reported
+    assert not [kind for kind in reported if kind.startswith(RATES)]
 
 
 @pytest.mark.parametrize("level", [0.0, 2.5])
@@ -56,9 +56,9 @@ def test_gaps_are_gaps_and_no_pauses(clean: Signal) -> None:
     for i in range(20):
         begin = round((8 + 7 * i) * FS)
         signal[begin : begin + round((0.5 + 0.2 * i) * FS)] = np.nan
-    told = found(signal)
-    assert sum(event.kind == EventKind.GAP for event in told) == 20
-    assert not [one for one in told if one.kind in (EventKind.PAUSE, EventKind.ASYSTOLE)]
+    reported = found(signal)
+    assert sum(event.kind == EventKind.GAP for event in reported) == 20
+    assert not [one for one in reported if one.kind in (EventKind.PAUSE, EventKind.ASYSTOLE)]
 
 
 def test_memory_is_bounded(clean: Signal) -> None:
@@ -81,13 +81,13 @@ def test_a_summary_lists_some_and_counts_all() -> None:
     ]  # fmt: skip
     tally.add(rows)
     tally.add([Event("asystole", 99000, 99900, 396.0, 399.6, "high")])
-    told = tally.summary(1000.0)
-    assert told.total == 51
-    assert len(told.listed) + told.more == 51
-    assert told.listed[-1].kind == "asystole"
-    runs = told.kinds[EventKind.VENTRICULAR_RUN]
+    summary = tally.summary(1000.0)
+    assert summary.total == 51
+    assert len(summary.listed) + summary.more == 51
+    assert summary.listed[-1].kind == "asystole"
+    runs = summary.kinds[EventKind.VENTRICULAR_RUN]
     assert (runs.longest.n_beats, runs.fastest.rate) == (7, 149.0)
-    row = told.to_dict()
+    row = summary.to_dict()
     assert row["counts"]["ventricular_run"] == 50
     assert row["counts"]["pause"] == 0
 

@@ -1,4 +1,4 @@
-"""Events of real recordings: those that must be there, and those that must not."""
+"""Events of real recordings: those that must be reported, and those that must not."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,8 @@ def main() -> None:
         "workers": args.workers,
     }
     with tempfile.TemporaryFile() as file:
-        np.savez_compressed(file, made=np.array(json.dumps(made)), **weights)
+        arrays: dict[str, Any] = {"made": np.array(json.dumps(made)), **weights}
+        np.savez_compressed(file, **arrays)
         file.seek(0)
         write_whole(args.output, file.read())
 

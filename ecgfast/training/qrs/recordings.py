@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -125,7 +126,7 @@ def load_noise(data: Path) -> list[Noise]:
 
 def pack(strips: Iterable[Strip], noises: Iterable[Noise], path: Path) -> None:
     """Write recordings to one compressed file, in steps of 5 uV."""
-    arrays: dict[str, npt.NDArray[np.generic]] = {}
+    arrays: dict[str, Any] = {}
     for strip in strips:
         key = f"{strip.database}/{strip.record}"
         arrays[f"{key}:cells"] = _whole_steps(strip.cells)

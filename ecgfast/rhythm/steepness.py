@@ -1,4 +1,4 @@
-"""How loud the signal is between the beats, in sizes of the patient's QRS complexes."""
+"""Steepness of the signal, relative to the patient's QRS complexes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from .blocks import USABLE, Block
 
-__all__ = ["LOUD", "Loudness"]
+__all__ = ["STEEP", "Steepness"]
 
 #: From this share of a QRS complex's steepness on, a block may hide a beat, or be one.
-LOUD = 0.5
+STEEP = 0.5
 
 # Beats whose size is remembered.
 _SIZES = 8
@@ -26,7 +26,7 @@ _AFTER_R_S = 0.45
 _BEFORE_R_S = 0.1
 
 
-class Loudness:
+class Steepness:
     """The last blocks, and how much a QRS complex changes within 40 ms in each lead.
 
     Parameters
@@ -41,7 +41,7 @@ class Loudness:
     def __init__(self, fs: float, n_leads: int, size: int) -> None:
         self.qrs = [0.0] * n_leads
         self.blocks: deque[Block] = deque(maxlen=_KEPT)
-        self.loudness: deque[float] = deque(maxlen=_KEPT)
+        self.steepness: deque[float] = deque(maxlen=_KEPT)
         self.next = 0
         self.after_r = round(_AFTER_R_S * fs)
         self._before_r = round(_BEFORE_R_S * fs)
@@ -54,17 +54,17 @@ class Loudness:
         Returns
         -------
         float
-            Its change within 40 ms over that of a QRS complex, the least of all leads: a beat shows
-            in each lead, what shows in one only is an artefact. inf where no lead can tell.
+            Its change within 40 ms divided by that of a QRS complex, the smallest of all leads: a
+            beat shows in every lead, an artefact in one only. inf where no lead is usable.
         """
-        loudness = inf
+        steepness = inf
         for state, activity, qrs in zip(block.state, block.activity, self.qrs, strict=True):
-            if state == USABLE and qrs > 0.0 and activity < loudness * qrs:
-                loudness = activity / qrs
+            if state == USABLE and qrs > 0.0 and activity < steepness * qrs:
+                steepness = activity / qrs
         self.blocks.append(block)
-        self.loudness.append(loudness)
+        self.steepness.append(steepness)
         self.next += 1
-        return loudness
+        return steepness
 
     def learn(self, sample: int) -> None:
         """Learn the size of a complex; the blocks around its R peak have been taken.
@@ -86,7 +86,9 @@ class Loudness:
                 self.qrs[lead] = sorted(sizes)[len(sizes) // 2]
 
     def of_beat(self, sample: int) -> float:
-        """Loudness of the blocks at and before an R peak, in the lead that shows most; inf if none.
+        """Steepness at an R peak, the greatest of all leads, or inf where none is known.
+
+        The block that holds the R peak and the one before it count.
 
         Parameters
         ----------
@@ -107,32 +109,33 @@ class Loudness:
         )
 
     def between(self, first: int, last: int) -> float:
-        """Greatest loudness of the blocks between two R peaks, without the complexes and T wave.
+        """Greatest steepness of the blocks between two R peaks, without the complexes and T wave.
 
-        Blocks in which no lead can tell do not count; 0 where there is none.
+        Blocks without a usable lead do not count; 0 where no block counts.
         """
-        size, oldest = self._size, self.next - len(self.loudness)
+        size, oldest = self._size, self.next - len(self.steepness)
         begin = -(-(first + self.after_r) // size) - oldest
         end = (last - self._before_r) // size - oldest
-        loudness = list(self.loudness)[max(0, begin) : max(0, end)]
-        return max((one for one in loudness if one < inf), default=0.0)
+        steepness = list(self.steepness)[max(0, begin) : max(0, end)]
+        return max((one for one in steepness if one < inf), default=0.0)
 
     def level(self, blocks: int, rank: int) -> float:
-        """The loudness that `rank` of the last so many blocks are below; 0 before there are any."""
-        if len(self.loudness) < blocks:
+        """Item `rank` of the last `blocks` values in ascending order; 0 with fewer values."""
+        if len(self.steepness) < blocks:
             return 0.0
-        recent = list(self.loudness)[-blocks:]
+        recent = list(self.steepness)[-blocks:]
         recent.sort()
         return recent[rank]
 
     def slow(self, first: int, n: int) -> npt.NDArray[np.float32] | None:
-        """So many points of the slow signal, where all of them are remembered.
+        """Points of the slow signal, or None where some of them are no longer stored.
 
         Parameters
         ----------
         first : int
-            Index of the first since the stream's start.
+            Index of the first point, counted from the stream's start.
         n : int
+            Number of points.
 
         Returns
         -------
