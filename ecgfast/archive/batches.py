@@ -19,7 +19,7 @@ from ..records.wfdb_annotations import encode_annotations
 from ..reports.beat_marks import Marker
 from .classify import Annotator, Found, reason_of
 from .places import Item, is_remote, local_copy
-from .tables import TABLES, arrow, row_table
+from .tables import TABLES, Columns, arrow, beat_table, event_table, row_table
 
 __all__ = [
     "ANNOTATIONS",
@@ -147,7 +147,8 @@ def run_batch(
     """
     results: list[Result] = []
     rows: list[dict[str, Any]] = []
-    tables: dict[str, list[Any]] = {"beats": [], "events": []}
+    beats: list[tuple[str, Columns]] = []
+    events: list[tuple[Any, ...]] = []
     files: dict[str, bytes] = {}
     for i, item in enumerate(task.items):
         if i in task.given_up:
@@ -162,8 +163,8 @@ def run_batch(
             results.append(Result(reason_of(error, path, item.name)))
             continue
         rows.append(found.row)
-        tables["beats"].append(found.beats)
-        tables["events"].append(found.events)
+        beats.append((found.row["recording"], found.beats))
+        events += found.events
         if annotator.settings.annotations:
             files[f"{ANNOTATIONS}/{_file_name(item.name)}"] = _annotations(found)
         row, facts = found.row, found.facts
@@ -171,13 +172,10 @@ def run_batch(
         size, mtime = (-1, 0) if is_remote(item.path) else (facts.size, facts.mtime_ns)
         results.append(Result("", size, mtime, row["sha256"], row["beats"], row["duration"]))
     report(-1)
-    pa = arrow()
     whole = {
         "records": row_table("records", rows),
-        **{
-            table: pa.concat_tables(parts) if parts else row_table(table, [])
-            for table, parts in tables.items()
-        },
+        "beats": beat_table(beats),
+        "events": event_table(events),
     }
     for table, path in part_files(task.part).items():
         files[path] = encode_table(whole[table])

@@ -22,8 +22,10 @@ from ..reports.analysis import Analysis, analyse, check_classes
 from .settings import Settings
 from .tables import (
     BeatColumns,
+    Columns,
     arrow,
     beat_table,
+    event_rows,
     event_table,
     record_row,
     row_table,
@@ -63,8 +65,10 @@ class Found:
     ----------
     row : dict
         Its row of the table of records.
-    beats, events : pyarrow.Table
-        Its rows of the other tables.
+    beats : dict of str to ndarray
+        Its columns of the table of beats, but for its name.
+    events : list of tuple
+        Its rows of the table of events.
     facts : Facts
         Of the files that were read.
     analysis : Analysis
@@ -72,8 +76,8 @@ class Found:
     """
 
     row: dict[str, Any]
-    beats: Any
-    events: Any
+    beats: Columns
+    events: list[tuple[Any, ...]]
     facts: Facts
     analysis: Analysis
 
@@ -87,6 +91,13 @@ def _files(path: Path) -> list[Path]:
 def _facts(files: Iterable[Path]) -> Facts:
     stats = [file.stat() for file in files]
     return Facts(sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0))
+
+
+def _unchanged(files: Iterable[Path], before: Facts) -> bool:
+    try:
+        return _facts(files) == before
+    except OSError:  # one is gone
+        return False
 
 
 def facts_of(path: str | os.PathLike[str]) -> Facts:
@@ -212,7 +223,7 @@ class Annotator:
             average_leads=settings.average_leads,
             decision=self._decision,
         )
-        if _facts(_files(where)) != before:
+        if not _unchanged(files, before):
             raise RecordError(f"{path}: changed while it was read; classify it again")
         shown = printable(os.fspath(path) if name is None else name)
         about = {
@@ -223,9 +234,7 @@ class Annotator:
             **self._about,
         }
         row = record_row(shown, found, about)
-        return Found(
-            row, beat_table(shown, found, columns), event_table(shown, found), before, found
-        )
+        return Found(row, columns.of(found), event_rows(shown, found), before, found)
 
 
 def reason_of(error: Exception, path: str | os.PathLike[str], name: str) -> str:
@@ -336,8 +345,12 @@ def classify_record(
     else:
         rows, told = row_table("records", [found.row]), None
         lists = {}
+        tables = {
+            "beats": beat_table([(shown, found.beats)]),
+            "events": event_table(found.events),
+        }
         for table, kind in parts.items():
-            one = getattr(found, table).drop_columns(["recording"]).combine_chunks()
+            one = tables[table].drop_columns(["recording"]).combine_chunks()
             values = one.to_struct_array()
             values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
             ends = np.array([0, one.num_rows], np.int32)
