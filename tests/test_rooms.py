@@ -25,6 +25,7 @@ SOURCES = RECORDS | {"sources"}
 STREAMING = SOURCES | RUNTIME | {"streaming"}
 HRV = RECORDS | {"hrv"}
 RHYTHM = STREAMING | {"rhythm"}
+ALARMS = RHYTHM | {"alarms"}
 EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
 REPORTS = TRAINING | HRV | {"reports"}
@@ -38,13 +39,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": RUNTIME,
     "streaming": STREAMING,
     "rhythm": RHYTHM,
+    "alarms": ALARMS,
     "networks": {"networks"},
     "hrv": HRV,
     "evaluation": EVALUATION,
     "training": TRAINING,
     "reports": REPORTS,
     "archive": ARCHIVE,
-    "cli": ARCHIVE | {"cli"},
+    "cli": ARCHIVE | {"alarms", "cli"},
     "benchmark": ARCHIVE | {"cli", "benchmark"},
     "__main__": {"cli"},
 }
