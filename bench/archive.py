@@ -114,8 +114,8 @@ class Stages:
         stages = self
 
         class Stream(streaming.BeatStream):  # type: ignore[misc]
-            def __new__(cls, *args: Any, **more: Any) -> Any:
-                return stages.timed("detection", super().__new__)(cls, *args, **more)
+            def __init__(self, *args: Any, **more: Any) -> None:
+                stages.timed("detection", super().__init__)(*args, **more)
 
             def process(self, *args: Any, **more: Any) -> Any:
                 return stages.timed("detection", super().process)(*args, **more)
@@ -137,6 +137,7 @@ class Stages:
             (classify, "_checksum", "checksum"),
             (runtime.Classifier, "predict_one", "classification"),
             (streaming, "mean_over_leads", "classification"),
+            (streaming.StreamingClassifier, "_label", "classification"),
             (rhythm.RhythmStream, "__init__", "rhythm"),
             (rhythm.RhythmStream, "process", "rhythm"),
             (rhythm.RhythmStream, "flush", "rhythm"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+import stat
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -82,20 +84,28 @@ class Found:
     analysis: Analysis
 
 
-def _files(path: Path) -> list[Path]:
-    """The files that the results depend on, in order of name: not the reference annotations."""
-    files = {file for file in record_files(path) if file.suffix != ".atr"}
-    return sorted(file for file in files if file.is_file())
+def _look(path: Path) -> tuple[list[str], Facts]:
+    """The files that the results depend on, in order of name, and what they look like.
+
+    Reference annotations are none of them.
+    """
+    found: dict[str, os.stat_result] = {}
+    for file in map(str, record_files(path)):
+        if file not in found and not file.endswith(".atr"):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                facts = os.stat(file)  # noqa: PTH116 - as text
+                if stat.S_ISREG(facts.st_mode):
+                    found[file] = facts
+    return sorted(found), _facts(found.values())
 
 
-def _facts(files: Iterable[Path]) -> Facts:
-    stats = [file.stat() for file in files]
+def _facts(stats: Collection[os.stat_result]) -> Facts:
     return Facts(sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0))
 
 
-def _unchanged(files: Iterable[Path], before: Facts) -> bool:
+def _unchanged(files: Iterable[str], before: Facts) -> bool:
     try:
-        return _facts(files) == before
+        return _facts([os.stat(file) for file in files]) == before  # noqa: PTH116 - as text
     except OSError:  # one is gone
         return False
 
@@ -113,7 +123,7 @@ def facts_of(path: str | os.PathLike[str]) -> Facts:
     Facts
     """
     try:
-        return _facts(_files(Path(path)))
+        return _look(Path(path))[1]
     except OSError:
         return Facts(-1, 0)
 
@@ -131,13 +141,13 @@ def checksum_of(path: str | os.PathLike[str]) -> str:
     str
         Hexadecimal.
     """
-    return _checksum(_files(Path(path)))
+    return _checksum(_look(Path(path))[0])
 
 
-def _checksum(files: Iterable[Path]) -> str:
+def _checksum(files: Iterable[str]) -> str:
     total = hashlib.sha256()
     for file in files:
-        with file.open("rb") as content:
+        with open(file, "rb") as content:  # noqa: PTH123 - as text
             while piece := content.read(_PIECE):
                 total.update(piece)
     return total.hexdigest()
@@ -208,8 +218,7 @@ class Annotator:
         """
         settings = self.settings
         where = Path(path)
-        files = _files(where)
-        before = _facts(files)
+        files, before = _look(where)
         source = open_record(where, fs=settings.fs, leads=settings.leads, follow=settings.follow)
         checksum = _checksum(files)
         columns = BeatColumns()
