@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ __all__ = [
     "Outcome",
     "Result",
     "Task",
+    "annotation_file",
     "part_files",
     "run_batch",
 ]
@@ -115,6 +115,15 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
 
+def annotation_file(name: str) -> str:
+    """Return the path of a recording's annotation file, from the folder of results."""
+    # The recording's own path, with nothing that leads elsewhere.
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    if sys.platform == "win32":
+        parts = [part.replace(":", "_") for part in parts]
+    return f"{ANNOTATIONS}/{'/'.join(parts)}.{_ANNOTATOR}"
+
+
 def part_files(part: str) -> dict[str, str]:
     """Return the path of a batch's file of each table, from the folder of results."""
     return {table: f"{table}/{part}.parquet" for table in TABLES}
@@ -166,7 +175,7 @@ def run_batch(
         beats.append((found.row["recording"], found.beats))
         events += found.events
         if annotator.settings.annotations:
-            files[f"{ANNOTATIONS}/{_file_name(item.name)}"] = _annotations(found)
+            files[annotation_file(item.name)] = _annotations(found)
         row, facts = found.row, found.facts
         # Of a copy that was fetched, the times are not the recording's.
         size, mtime = (-1, 0) if is_remote(item.path) else (facts.size, facts.mtime_ns)
@@ -247,14 +256,6 @@ def _alive(
                 report(None)
 
     return ticking
-
-
-def _file_name(name: str) -> str:
-    """Name of the annotation file: the recording's path, with nothing that leads elsewhere."""
-    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    if sys.platform == "win32":
-        parts = [part.replace(":", "_") for part in parts]
-    return os.fsdecode(os.fsencode("/".join(parts))) + f".{_ANNOTATOR}"
 
 
 def _annotations(found: Found) -> bytes:
