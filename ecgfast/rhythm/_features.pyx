@@ -6,7 +6,7 @@ from libc.stdlib cimport qsort
 
 import numpy as np
 
-__all__ = ["rr_statistics", "wave_statistics"]
+__all__ = ["median_height", "rr_statistics", "similarity_ranks", "wave_statistics"]
 
 cdef enum:
     # Beats of a window.
@@ -162,14 +162,20 @@ def rr_statistics(const long long[::1] rr not None, double[::1] out not None):
     return np.array([counts[i] for i in range(n_counts)], np.int64)
 
 
+cdef double _middle(double *x, Py_ssize_t n, Py_ssize_t rank) noexcept nogil:
+    """Item of this rank in ascending order; the numbers are put in order."""
+    qsort(x, n, sizeof(double), _compare_doubles)
+    return x[rank]
+
+
 def wave_statistics(
     const float[:, :] waves not None,
     double[:, ::1] x not None,
-    double[::1] power not None,
+    double[::1] norm not None,
     double[::1] template not None,
     double[::1] mean not None,
 ):
-    """Median and mean of stretches of signal, and the power of each.
+    """Median and mean of stretches of signal, and the size of each.
 
     Parameters
     ----------
@@ -177,15 +183,21 @@ def wave_statistics(
         At most 48 stretches of at most 128 points.
     x : ndarray of float64, shape (n, points)
         Takes the same numbers.
-    power : ndarray of float64, shape (n,)
-        Takes the sum of squares of each stretch.
+    norm : ndarray of float64, shape (n,)
+        Takes the root of the sum of squares of each stretch.
     template, mean : ndarray of float64, shape (points,)
         Take the median and the mean of each point.
+
+    Returns
+    -------
+    power, norm, span : float
+        Mean sum of squares, median `norm`, and difference of the extremes of `template`.
     """
     cdef Py_ssize_t n = waves.shape[0], points = waves.shape[1], i, k
     cdef double[MOST] column
+    cdef double[MOST] power
     cdef double[128] squares
-    cdef double total
+    cdef double total, least, most
     if n > MOST or points > 128:
         raise ValueError(f"at most {MOST} stretches of 128 points, got {n} of {points}")
     with nogil:
@@ -194,12 +206,65 @@ def wave_statistics(
                 x[i, k] = waves[i, k]
                 squares[k] = x[i, k] * x[i, k]
             power[i] = _sum(squares, points)
+            norm[i] = column[i] = sqrt(power[i])
+        total = _middle(column, n, n // 2)
         for k in range(points):
-            total = x[0, k]
-            column[0] = total
+            mean[k] = x[0, k]
+            column[0] = x[0, k]
             for i in range(1, n):
                 column[i] = x[i, k]
-                total += x[i, k]
-            qsort(column, n, sizeof(double), _compare_doubles)
-            template[k] = column[n // 2]
-            mean[k] = total / n
+                mean[k] += x[i, k]
+            template[k] = _middle(column, n, n // 2)
+            mean[k] /= n
+        least = most = template[0]
+        for k in range(1, points):
+            least = min(least, template[k])
+            most = max(most, template[k])
+    return _sum(power, n) / n, total, most - least
+
+
+def similarity_ranks(
+    const double[::1] products not None,
+    const double[::1] norm not None,
+    double length,
+    double least,
+):
+    """Median and first quartile of the similarity of stretches to their template.
+
+    Parameters
+    ----------
+    products, norm : ndarray of float64, shape (n,)
+        Of each stretch with the template, and the size of the stretch.
+    length, least : float
+        The size of the template, and a number above 0 that is added to the product of the sizes.
+    """
+    cdef Py_ssize_t n = products.shape[0], i
+    cdef double[MOST] similarity
+    if n > MOST or norm.shape[0] != n:
+        raise ValueError(f"at most {MOST} stretches, got {n}")
+    for i in range(n):
+        similarity[i] = products[i] / (norm[i] * length + least)
+    _middle(similarity, n, 0)
+    return similarity[n // 2], similarity[n // 4]
+
+
+def median_height(const float[:, :] around not None):
+    """Median over the rows of the difference between the largest and the smallest item.
+
+    Parameters
+    ----------
+    around : ndarray of float32, shape (n, points)
+        At most 48 rows.
+    """
+    cdef Py_ssize_t n = around.shape[0], i, k
+    cdef double[MOST] height
+    cdef float least, most
+    if n > MOST:
+        raise ValueError(f"at most {MOST} rows, got {n}")
+    for i in range(n):
+        least = most = around[i, 0]
+        for k in range(1, around.shape[1]):
+            least = min(least, around[i, k])
+            most = max(most, around[i, k])
+        height[i] = most - least
+    return _middle(height, n, n // 2)

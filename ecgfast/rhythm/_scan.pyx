@@ -5,7 +5,7 @@ Nearly all blocks and beats change counters and rings only. They are handled her
 the rules, in Python, are called for the others. No algorithm of the C core is here.
 """
 
-from libc.math cimport INFINITY, NAN, isfinite, rint, sqrt
+from libc.math cimport INFINITY, NAN, fabsf, isfinite, rint, sqrt
 from libc.string cimport memcpy
 
 import numpy as np
@@ -146,42 +146,37 @@ def block_figures(
     slow : array of float32, shape (n, size // group, n_leads)
     """
     cdef Py_ssize_t n = state.shape[0], leads = state.shape[1], points = slow.shape[1]
-    cdef Py_ssize_t block, lead, point, i, at
+    cdef Py_ssize_t block, lead, point, i
     cdef float x, low, high, change, most, total
-    cdef bint lost
+    cdef const float *at
+    cdef const float *earlier
+    cdef bint lost, missing
     with nogil:
         for block in range(n):
             for lead in range(leads):
-                at = step + block * size
-                low = high = held[at, lead]
-                lost = False
+                at = &held[step + block * size, lead]
+                earlier = &held[block * size, lead]
+                low = high = at[0]
+                missing = False
                 most = 0.0
                 for point in range(points):
-                    total = held[at, lead]
+                    total = at[0]
                     for i in range(group):
-                        x = held[at, lead]
+                        x = at[0]
                         if i:
                             total += x
-                        if not (x <= LARGEST and x >= -LARGEST):
-                            lost = True
-                        if x < low:
-                            low = x
-                        if x > high:
-                            high = x
+                        missing |= x != x
+                        low = x if x < low else low
+                        high = x if x > high else high
                         # The first change after a gap reaches back into the gap and is NaN.
-                        change = x - held[at - step, lead]
-                        if change < 0:
-                            change = -change
-                        if change > most:
-                            most = change
-                        at += 1
+                        change = fabsf(x - earlier[0])
+                        most = change if change > most else most
+                        at += leads
+                        earlier += leads
                     slow[block, point, lead] = total / <float>group
-                if lost:
-                    state[block, lead] = C_LOST
-                    level[block, lead] = NAN
-                else:
-                    state[block, lead] = C_FLAT if low == high else C_USABLE
-                    level[block, lead] = held[at - 1, lead]
+                lost = missing or high > LARGEST or low < -LARGEST
+                state[block, lead] = C_LOST if lost else C_FLAT if low == high else C_USABLE
+                level[block, lead] = NAN if lost else held[step + (block + 1) * size - 1, lead]
                 if lost or low == high or not isfinite(most):
                     most = 0.0
                 activity[block, lead] = most
@@ -210,8 +205,6 @@ cdef class Scan:
     flags : int
         The rules that have to see the beat: 1 rows of V, 2 rows of S, `R_ON_T`, `EPISODE`, and from
         `RATES` on a bit for each rule of rates.
-    open : int
-        The rules, by the same bits, that have something open and see every beat.
     beyond : int
         By the bits of `flags` from `RATES` on: the rates that are beyond their limit now.
     begin, end : int
@@ -266,7 +259,7 @@ cdef class Scan:
     cdef readonly double rr, probability
     cdef readonly bint beat_trusted, beat_sound, wave, lost_before, joined
     cdef int _beat_quality
-    cdef public int open
+    cdef int _open
     # The beat before.
     cdef readonly long long last
     cdef bint _wave_before, _unlearned
@@ -382,7 +375,7 @@ cdef class Scan:
         numbers = (
             self.with_signal, self.next, self._stood_last, self._quiet_from, self.asystole_since,
             self._steep_blocks, self._signal_since, self.noise_since, self._trusted_marks,
-            self._unsound_marks, self.trusted, self._unsound, self._n_marked, self.open, self.last,
+            self._unsound_marks, self.trusted, self._unsound, self._n_marked, self._open, self.last,
             self._wave_before, self._unlearned, self.lost, self._quality, self.longest_rr,
             self.longest_rr_at, self._n_recent, self._n_intervals, self._code_before,
             self._window_end, self.n_window, self.sound, self._waves_end, self._n_waves,
@@ -396,7 +389,7 @@ cdef class Scan:
         (
             self.with_signal, self.next, self._stood_last, self._quiet_from, self.asystole_since,
             self._steep_blocks, self._signal_since, self.noise_since, self._trusted_marks,
-            self._unsound_marks, self.trusted, self._unsound, self._n_marked, self.open, self.last,
+            self._unsound_marks, self.trusted, self._unsound, self._n_marked, self._open, self.last,
             self._wave_before, self._unlearned, self.lost, self._quality, self.longest_rr,
             self.longest_rr_at, self._n_recent, self._n_intervals, self._code_before,
             self._window_end, self.n_window, self.sound, self._waves_end, self._n_waves,
@@ -686,7 +679,7 @@ cdef class Scan:
         self._stood_last = self._quiet_from = self.sample
         self._steep_blocks = 0
         self.asystole_since = -1
-        self.flags = self.open & (V | S)
+        self.flags = self._open & (V | S)
         if self.code == V or self.code == S:
             self.flags |= self.code
         if self._on_t(joined):
@@ -738,7 +731,7 @@ cdef class Scan:
         for rule in range(self.n_rates):
             k, bit = self._of_rate[rule], C_RATES << rule
             if n > k:
-                edge = self._ends[rule] if self.open & bit else self._begins[rule]
+                edge = self._ends[rule] if self._open & bit else self._begins[rule]
                 rate = 60.0 * self.fs * k / (self.sample - self._recent[(n - 1 - k) % RECENT])
                 if rate < edge if self._low[rule] else rate > edge:
                     trusted = 0
@@ -746,7 +739,7 @@ cdef class Scan:
                         trusted += self._recent_trusted[(n - 1 - i) % RECENT]
                     if trusted >= TRUSTED_SHARE * (k + 1):
                         self.beyond |= bit
-        self.flags |= self.beyond | (self.open & ~(C_RATES - 1))
+        self.flags |= self.beyond | (self._open & ~(C_RATES - 1))
 
     cdef void _push_window(self, bint joined) noexcept nogil:
         cdef bint ventricular = self.code == V or self.code == FUSION or self.code == WAVE
@@ -787,8 +780,13 @@ cdef class Scan:
         self._clear_window()
 
     def end_rates(self):
-        """No beat follows on the last one of the rates."""
+        """No beat follows on the last one of the rates, and no rule of rates has anything open."""
         self._n_recent = 0
+        self._open &= C_RATES - 1
+
+    def set_open(self, int bit, bint is_open):
+        """A rule, by its bit of `flags`, has something open and sees every beat, or not."""
+        self._open = self._open | bit if is_open else self._open & ~bit
 
     cdef void _clear_window(self) noexcept nogil:
         self.n_window = self._n_waves = self.sound = self.fresh = 0

@@ -13,13 +13,13 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from math import exp, log, nan
+from math import exp, log, nan, sqrt
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._features import rr_statistics, wave_statistics
+from ._features import median_height, rr_statistics, similarity_ranks, wave_statistics
 from ._scan import WINDOW
 
 __all__ = [
@@ -52,9 +52,6 @@ RR_FEATURES = (
 P_FEATURES = ("p_coherence", "p_similarity", "p_similarity_25", "p_size", "p_energy")
 FEATURES = RR_FEATURES + P_FEATURES
 
-# Features that are spreads, by the beginning of their names.
-_SPREAD_NAMES = ("rmssd", "sd", "diff_", "range_")
-
 # The feature that `rr_statistics` leaves to NumPy.
 _ENTROPY = RR_FEATURES.index("rr_entropy")
 
@@ -78,15 +75,15 @@ def rr_features(rr: npt.NDArray[np.int64]) -> Floats:
     return out
 
 
-def p_features(waves: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -> Floats:
+def p_features(waves: npt.NDArray[np.float32], around: npt.NDArray[np.float32]) -> Floats:
     """Features of the signal before QRS complexes, in the lead with the most similar P waves.
 
     Parameters
     ----------
     waves : ndarray of float32, shape (n, n_leads, points)
         Stretches, without their straight line.
-    sizes : ndarray of float32, shape (n, n_leads)
-        Height of the QRS complexes.
+    around : ndarray of float32, shape (n, points, n_leads)
+        QRS complexes.
 
     Returns
     -------
@@ -97,23 +94,22 @@ def p_features(waves: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -
     best = np.full(len(P_FEATURES), nan)
     if n < MIN_RR:
         return best
-    x, power = np.empty((n, points)), np.empty(n)
+    x, norm = np.empty((n, points)), np.empty(n)
     template, mean = np.empty(points), np.empty(points)
     for lead in range(waves.shape[1]):
-        size = float(np.sort(sizes[:, lead])[n // 2])
+        size = median_height(around[:, :, lead])
         if not size > 0.0:
             continue
-        wave_statistics(waves[:, lead], x, power, template, mean)
-        norm = np.sqrt(power)
-        length = float(np.sqrt(template @ template))
-        similarity = np.sort(x @ template / (norm * length + 1e-12 * size))
-        share = float(mean @ mean) / (float(power.mean()) + 1e-12 * size**2)
+        power, median_norm, span = wave_statistics(waves[:, lead], x, norm, template, mean)
+        length = sqrt(template @ template)
+        middle, quarter = similarity_ranks(x @ template, norm, length, 1e-12 * size)
+        share = float(mean @ mean) / (power + 1e-12 * size**2)
         one = (
             (share * n - 1.0) / (n - 1.0),
-            float(similarity[n // 2]),
-            float(similarity[n // 4]),
-            float(template.max() - template.min()) / size,
-            float(np.sort(norm)[n // 2]) / size / points**0.5,
+            middle,
+            quarter,
+            span / size,
+            median_norm / size / points**0.5,
         )
         if not best[1] >= one[1]:
             best[:] = one
@@ -161,15 +157,14 @@ class PWaves:
         """
         if len(signal) < MIN_RR:
             return np.full(len(P_FEATURES), nan)
-        around = signal[:, self.before - _QRS_POINTS :]
         x = signal[:, : self._points].transpose(0, 2, 1)
         x = x - x.mean(axis=2, keepdims=True)
         x -= (x @ self._at)[:, :, np.newaxis] * self._at
-        return p_features(x, around.max(axis=1) - around.min(axis=1))
+        return p_features(x, signal[:, self.before - _QRS_POINTS :])
 
 
 # Spreads are limited to this share of the median interval: larger ones come from pauses and ectopy.
-_SPREADS = [RR_FEATURES.index(name) for name in RR_FEATURES if name.startswith(_SPREAD_NAMES)]
+_SPREADS = slice(RR_FEATURES.index("rmssd"), RR_FEATURES.index("range_50") + 1)
 _SPREAD_MAX = 0.3
 
 # Knots of the piecewise linear functions: each adds the feature max(knot - value, 0).
@@ -203,14 +198,21 @@ def expanded_rr(rr: Floats) -> Floats:
     ----------
     rr : ndarray of float64, shape (..., len(RR_FEATURES))
     """
-    x = rr.copy()
-    x[..., _SPREADS] = np.minimum(x[..., _SPREADS], _SPREAD_MAX)
-    return np.concatenate([x, np.maximum(_RR_AT - x[..., _RR_COLUMNS], 0.0)], axis=-1)
+    n = len(RR_FEATURES)
+    x = np.empty((*rr.shape[:-1], n + len(_RR_AT)))
+    x[..., :n] = rr
+    np.minimum(x[..., _SPREADS], _SPREAD_MAX, out=x[..., _SPREADS])
+    np.maximum(_RR_AT - x[..., _RR_COLUMNS], 0.0, out=x[..., n:])
+    return x
 
 
 def expanded_p(p: Floats) -> Floats:
     """Inputs of the regression from P waves: the features, and those at the knots."""
-    return np.concatenate([p, np.maximum(_P_AT - p[..., _P_COLUMNS], 0.0)], axis=-1)
+    n = len(P_FEATURES)
+    x = np.empty((*p.shape[:-1], n + len(_P_AT)))
+    x[..., :n] = p
+    np.maximum(_P_AT - p[..., _P_COLUMNS], 0.0, out=x[..., n:])
+    return x
 
 
 @dataclass(frozen=True, eq=False)

@@ -359,12 +359,12 @@ class RhythmStream:
             scan.push_beat(True)
             self._beat()
             return
-        for row in self._ectopy:
+        for i, row in enumerate(self._ectopy):
             row.beat(now)
+            scan.set_open(1 << i, row.is_open)
         self._end_rates()
         self._irregular.end()
         scan.push_beat(False)
-        self._note_open()
 
     def _beat(self) -> None:
         """Some rules have to see the beat."""
@@ -372,17 +372,19 @@ class RhythmStream:
         flags = scan.flags
         if flags & _RARE:
             now = self._now(joined=True)
-            for row in self._ectopy:
-                row.beat(now)
+            for i, row in enumerate(self._ectopy):
+                if flags & (1 << i):
+                    row.beat(now)
+                    scan.set_open(1 << i, row.is_open)
             if flags & R_ON_T:
                 self._r_on_t.beat(now, scan.qt_share)
         if flags >= RATES:
             for i, watch in enumerate(self._rates):
                 if flags & (RATES << i):
                     watch.beat(beyond=bool(scan.beyond & (RATES << i)))
+                    scan.set_open(RATES << i, watch.is_open)
         if flags & EPISODE:
             self._irregular.look()
-        self._note_open()
 
     def _now(self, *, joined: bool) -> BeatNow:
         scan = self._scan
@@ -395,12 +397,3 @@ class RhythmStream:
             joined,
             scan.before,
         )
-
-    def _note_open(self) -> None:
-        """Tell the scan which rules have something open."""
-        bits = 0
-        for i, row in enumerate(self._ectopy):
-            bits |= row.is_open << i
-        for i, watch in enumerate(self._rates):
-            bits |= RATES * watch.is_open << i
-        self._scan.open = bits
