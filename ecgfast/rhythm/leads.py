@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ._scan import Scan
 from .blocks import FLAT, LOST, USABLE
 from .episode import Sink
 from .event import EventKind, Severity
-from ._scan import Scan
 
 __all__ = ["LeadWatch"]
 
