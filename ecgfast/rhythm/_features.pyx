@@ -2,7 +2,6 @@
 """Statistics of a window of RR intervals and P waves: the inner loops of `ecgfast.rhythm.atrial`."""
 
 from libc.math cimport log, sqrt
-from libc.stdlib cimport qsort
 
 import numpy as np
 
@@ -20,14 +19,22 @@ cdef enum:
 cdef double SIMILAR = 0.05
 
 
-cdef int _compare(const void *a, const void *b) noexcept nogil:
-    cdef long long x = (<const long long*>a)[0], y = (<const long long*>b)[0]
-    return (x > y) - (x < y)
+ctypedef fused number:
+    double
+    long long
 
 
-cdef int _compare_doubles(const void *a, const void *b) noexcept nogil:
-    cdef double x = (<const double*>a)[0], y = (<const double*>b)[0]
-    return (x > y) - (x < y)
+cdef void _order(number *x, Py_ssize_t n) noexcept nogil:
+    """Put up to 48 numbers in ascending order: insertion is the fastest way for so few."""
+    cdef Py_ssize_t i, j
+    cdef number one
+    for i in range(1, n):
+        one = x[i]
+        j = i
+        while j and x[j - 1] > one:
+            x[j] = x[j - 1]
+            j -= 1
+        x[j] = one
 
 
 cdef double _sum(const double *x, Py_ssize_t n) noexcept nogil:
@@ -85,7 +92,7 @@ def rr_statistics(const long long[::1] rr not None, double[::1] out not None):
     with nogil:
         for i in range(n):
             ordered[i] = rr[i]
-        qsort(ordered, n, sizeof(long long), _compare)
+        _order(ordered, n)
         median = <double>ordered[n // 2]
         for i in range(d):
             diff[i] = rr[i + 1] - rr[i]
@@ -100,7 +107,7 @@ def rr_statistics(const long long[::1] rr not None, double[::1] out not None):
                 n_cells += 1
             if i and (diff[i] > 0) != (diff[i - 1] > 0) and diff[i] != 0 and diff[i - 1] != 0:
                 turns += 1
-        qsort(size, d, sizeof(long long), _compare)
+        _order(size, d)
         for i in range(n):
             x[i] = <double>rr[i] / median
         mean = _sum(x, n) / n
@@ -152,7 +159,7 @@ def rr_statistics(const long long[::1] rr not None, double[::1] out not None):
                     one = rr[i + lag] - rr[i]
                     size[i] = one if one >= 0 else -one
                     unequal += size[i] > UNEQUAL_MS
-                qsort(size, n - lag, sizeof(long long), _compare)
+                _order(size, n - lag)
                 share = <double>unequal / (n - lag)
                 least_median = min(least_median, size[(n - lag) // 2] / median)
             out[13 + lag] = share
@@ -164,7 +171,7 @@ def rr_statistics(const long long[::1] rr not None, double[::1] out not None):
 
 cdef double _middle(double *x, Py_ssize_t n, Py_ssize_t rank) noexcept nogil:
     """Item of this rank in ascending order; the numbers are put in order."""
-    qsort(x, n, sizeof(double), _compare_doubles)
+    _order(x, n)
     return x[rank]
 
 
