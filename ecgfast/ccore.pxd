@@ -13,6 +13,8 @@ cdef extern from "ecgfast.h" nogil:
     ctypedef enum ecg_status:
         ECG_OK
         ECG_ERROR_FS
+        ECG_ERROR_LEADS
+        ECG_ERROR_DELAY
         ECG_ERROR_SNAPSHOT
         ECG_ERROR_ORDER
         ECG_ERROR_RATE

@@ -227,15 +227,18 @@ cdef c.ecg_detector_config _detector_config(fs, leads, method, max_delay, max_ra
         config.max_rate = -1.0  # 0 stands for the default in the core alone
     cdef int status = c.ecg_detector_check(&config)
     if status != c.ECG_OK:
-        given = [f"fs={config.fs:g}", f"leads={leads}"]
-        if max_delay is not None:
-            given.append(f"max_delay={max_delay:g}")
-        if max_rate is not None:
-            given.append(f"max_rate={max_rate:g}")
-            if status != c.ECG_ERROR_RATE and config.max_rate != c.ECG_RATE_MAX:
-                given.append("with which the limits of fs grow and that of max_delay shrinks "
-                             f"{config.max_rate / c.ECG_RATE_MAX:g} times")
-        raise InputError(f"{c.ecg_status_text(status).decode()}: {', '.join(given)}")
+        # Only what the status is about: the caller may not have given the others.
+        given = {
+            c.ECG_ERROR_FS: f"fs={config.fs:g}",
+            c.ECG_ERROR_LEADS: f"leads={leads}",
+            c.ECG_ERROR_DELAY: f"max_delay={config.max_delay:g}",
+            c.ECG_ERROR_RATE: f"max_rate={float(max_rate or 0):g}",
+        }.get(status, "")
+        moves = {c.ECG_ERROR_FS: "multiplies these limits", c.ECG_ERROR_DELAY: "divides this limit"}
+        if config.max_rate not in (0.0, c.ECG_RATE_MAX) and status in moves:
+            given += (f"; max_rate={config.max_rate:g} {moves[status]} by "
+                      f"{config.max_rate / c.ECG_RATE_MAX:g}")
+        raise InputError(f"{c.ecg_status_text(status).decode()}: {given}")
     return config
 
 

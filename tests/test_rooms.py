@@ -25,9 +25,11 @@ SOURCES = RECORDS | {"sources"}
 STREAMING = SOURCES | RUNTIME | {"streaming"}
 HRV = RECORDS | {"hrv"}
 RHYTHM = STREAMING | {"rhythm"}
+ALARMS = RHYTHM | {"alarms"}
 EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
 REPORTS = TRAINING | HRV | {"reports"}
+ARCHIVE = REPORTS | {"archive"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": BASE,
     "inputs": BASE,
@@ -37,13 +39,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": RUNTIME,
     "streaming": STREAMING,
     "rhythm": RHYTHM,
+    "alarms": ALARMS,
     "networks": {"networks"},
     "hrv": HRV,
     "evaluation": EVALUATION,
     "training": TRAINING,
     "reports": REPORTS,
-    "cli": REPORTS | {"cli"},
-    "benchmark": REPORTS | {"cli", "benchmark"},
+    "archive": ARCHIVE,
+    "cli": ARCHIVE | {"alarms", "cli"},
+    "benchmark": ARCHIVE | {"cli", "benchmark"},
     "__main__": {"cli"},
 }
 

@@ -26,6 +26,7 @@ from .options import (
     add_records,
     add_signal,
     add_strict,
+    check_detection,
     example,
     make_folder,
 )
@@ -89,6 +90,7 @@ class _Detect:
     heads: Sequence[str] = ("heart rate", "flutter")
 
     def __init__(self, args: argparse.Namespace) -> None:
+        check_detection(max_delay=args.max_delay, max_rate=args.max_rate)
         self._args = args
 
     def __call__(self, path: Path, place: Place, *, what: str, bar: bool) -> Result:

@@ -31,10 +31,13 @@ __all__ = [
 EXIT_FAILURE, EXIT_USAGE, EXIT_NOTHING, EXIT_SIGNAL, EXIT_PIPE = 1, 2, 3, 128, 141
 
 # Parameters that messages of the package name as Python spells them, and options spell otherwise.
-_NAMES = "fs|leads|follow|method|model|lookahead|max_delay|max_rate|average_leads"
+_NAMES = (
+    "fs|leads|follow|method|model|lookahead|max_delay|max_rate|average_leads|"
+    "output|update|mix|restart|workers|scheduler"
+)
 _PARAMETER = re.compile(rf"\b({_NAMES})=(True\b)?('[^']*'|[^\s,;:)]+)?")
-# How many leads a stream has is what the option --leads came to, and not its value.
-_COUNT = re.compile(r"(?<=, )leads=(\d+)(?=, |$)")
+# How many leads a recording has is no value of the option --leads.
+_COUNT = re.compile(r"(?<=: )leads=(\d+)$")
 # Where they stand without a value: what is no word of English, and what the message begins with.
 _NAME = re.compile(r"(?<![\w=-])(?:max_delay|max_rate|average_leads|fs(?= is\b|$))\b(?!=)")
 

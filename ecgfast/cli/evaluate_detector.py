@@ -20,7 +20,7 @@ from ..evaluation.detector import (
 from ..evaluation.ec57 import LEARNING_S, TOLERANCE_S, DetectionScore
 from ..records import Record, read_record
 from .evaluate_output import command_text, show_tables
-from .options import lead_list_text, seconds
+from .options import check_detection, lead_list_text, seconds
 from .output import number_text, progress
 from .overwriting import record_files
 
@@ -68,6 +68,7 @@ def inputs(args: argparse.Namespace) -> list[Path]:
 
 def run(args: argparse.Namespace) -> None:
     """Score a detector on a folder of annotated records."""
+    check_detection(max_delay=args.max_delay)
     paths, left_out = annotated_records(args.detector, args.records)
     leads = args.leads or [0]
     method: Method = args.method or "adaptive"

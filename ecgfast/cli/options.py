@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -33,6 +33,7 @@ __all__ = [
     "add_signal",
     "add_strict",
     "check_annotator",
+    "check_detection",
     "classifier_for",
     "data_folder",
     "decision_for",
@@ -70,6 +71,9 @@ _ANNOTATORS = (
     ".ann .ari .atr .beat .beats .ecg .eqrs .gqrs .jqrs .man .qrs .qrsc .reviewed .wqrs .xqrs"
 )
 
+# A sampling rate, Hz, within the detector's limits at every highest heart rate that it takes.
+_ANY_FS = 1000.0
+
 #: How R peaks are found, the default first.
 METHODS: tuple[Method, ...] = ("adaptive", "neural", "pan-tompkins")
 
@@ -82,7 +86,10 @@ def example(command: str) -> str:
 def add_signal(parser: argparse.ArgumentParser) -> None:
     """Add ``--fs``, ``--leads`` and ``--follow``."""
     parser.add_argument(
-        "--fs", type=float, metavar="HZ", help="sampling rate, where the source does not carry it"
+        "--fs",
+        type=sampling_rate,
+        metavar="HZ",
+        help="sampling rate, where the source does not carry it",
     )
     parser.add_argument(
         "--leads",
@@ -147,6 +154,14 @@ def seconds(text: str) -> float:
     value = float(text)
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
+    return value
+
+
+def sampling_rate(text: str) -> float:
+    """A sampling rate in Hz, above 0; the source says which ones it takes."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no sampling rate in Hz")
     return value
 
 
@@ -216,6 +231,29 @@ def add_method(parser: argparse.ArgumentParser, *, classes: bool) -> None:
     if classes:
         text += "; the figures of the built-in models' classes are of adaptive"
     parser.add_argument("--method", choices=METHODS, default=METHODS[0], help=text)
+
+
+def check_detection(*, max_delay: float | None = None, max_rate: float | None = None) -> None:
+    """Refuse values of ``--max-delay`` and ``--max-rate`` that fit no recording.
+
+    Parameters
+    ----------
+    max_delay : float, optional
+        Seconds from an R peak to its report.
+    max_rate : float, optional
+        Highest heart rate, beats a minute.
+
+    Raises
+    ------
+    UsageError
+        If the detector does not take them.
+    """
+    from ..core import QRSDetector
+
+    try:
+        QRSDetector(_ANY_FS, max_delay=max_delay, max_rate=max_rate)
+    except InputError as error:
+        raise UsageError(str(error)) from None
 
 
 def add_decision(parser: argparse.ArgumentParser) -> None:
@@ -377,14 +415,18 @@ def labeller_for(
     )
 
 
-def rhythm_for(labeller: StreamingClassifier) -> RhythmStream | None:
+def rhythm_for(
+    labeller: StreamingClassifier, thresholds: Mapping[str, Any] | None = None
+) -> RhythmStream | None:
     """What finds the rhythm events of a labelled stream; None where the model gives no classes."""
     from ..rhythm import RhythmStream
 
     if labeller.classifier.output == "value":
         return None
     stream = labeller.stream
-    return RhythmStream(stream.fs, leads=stream.leads, delay=stream.delay / stream.fs)
+    return RhythmStream(
+        stream.fs, leads=stream.leads, delay=stream.delay / stream.fs, **(thresholds or {})
+    )
 
 
 def output_file(

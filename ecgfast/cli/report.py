@@ -5,23 +5,25 @@ from __future__ import annotations
 import argparse
 import math
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._files import write_whole
 from ..errors import ModelError, NotBuiltError, RecordError
 from ..printable import printable
 from ..records import RecordSource, open_record
 from ..records.finding import find_recordings, record_files
+from ..records.reading import annotation_file
 from ..records.record import FloatArray
 from ..reports.summary import NOT_A_DEVICE, length
 from ..sources.chunks import BLOCK_S
 from .errors import SomeFailedError, UsageError, failure_line, report_nothing
 from .many import is_result
 from .options import (
+    DECISION_OPTIONS,
     add_average_leads,
     add_decision,
     add_json,
@@ -36,11 +38,14 @@ from .options import (
     file_stem,
     is_or_will_be_folder,
     make_folder,
+    refuse_options,
 )
 from .output import notice, pace, print_json, progress, promise_text
 from .overwriting import PAGE, PDF, OutputGuard, add_force, model_files, output_option
 
 if TYPE_CHECKING:
+    from ..reports.analysis import Analysis
+    from ..reports.model_facts import ModelFacts
     from ..runtime import Classifier
 
 _INDEX = "index.html"
@@ -83,6 +88,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--title", default="", metavar="TEXT", help="heading (default: the recording's name)"
     )
+    parser.add_argument(
+        "--annotator",
+        metavar="EXT",
+        help="take beats and labels from the WFDB annotation file RECORD.EXT, such as corrected "
+        "ones, instead of a model",
+    )
     add_model(parser)
     add_lookahead(parser)
     add_decision(parser)
@@ -101,6 +112,12 @@ def run(args: argparse.Namespace) -> None:
     need("jinja2", "An HTML report", "report")
     if args.pdf:
         need("weasyprint", "A PDF report", "pdf")
+    if args.annotator is not None:
+        refuse_options(
+            args,
+            (*DECISION_OPTIONS, "form", "lookahead", "average_leads"),
+            f"goes with a model, and --annotator {args.annotator} reads the labels",
+        )
     found = find_recordings(args.record, is_output=is_result)
     if not found.recordings:
         raise RecordError("; ".join(f"{name}: {why}" for name, why in found.problems))
@@ -134,49 +151,73 @@ class _Report:
         self._classifier: Classifier | None = None
 
     def __call__(self, path: Path, *, title: str, what: str, bar: bool) -> _Page:
-        from ..reports.analysis import analyse
         from ..reports.figures import figures
-        from ..reports.model_facts import model_facts
         from ..reports.recording_report import recording_report
 
         begin = perf_counter()
         args = self._args
-        source = open_record(path, fs=args.fs, leads=args.leads, follow=args.follow)
+        source = open_record(
+            path, fs=args.fs, leads=args.leads, follow=args.follow, annotator=args.annotator
+        )
+        labelled = self._modelled if args.annotator is None else self._annotated
+        found, model = labelled(source, path, _blocks(source, what) if bar else iter)
+        told = figures(found)
+        html = recording_report(
+            found, told, model, title=title, minutes=args.minutes, full=args.full
+        )
+        told["model"] = None if model.annotated else model.to_dict()
+        told["annotations"] = model.name if model.annotated else None
+        return _Page(told, html, perf_counter() - begin)
+
+    def _modelled(
+        self, source: RecordSource, _: Path, progress: Progress
+    ) -> tuple[Analysis, ModelFacts]:
+        from ..reports.analysis import analyse
+        from ..reports.model_facts import model_facts
+
+        args = self._args
         if self._classifier is None:
             self._classifier = classifier_for(args)
         rule = self._decision.rule(self._classifier, args.lookahead)
         found = analyse(
             source,
             self._classifier,
-            progress=_blocks(source, what) if bar else iter,
+            progress=progress,
             lookahead=args.lookahead,
             method=args.method,
             average_leads=args.average_leads,
             decision=self._decision,
         )
-        told = figures(found)
         promises = [
             f"Asked for: {promise_text(promise)}, in cross-validation."
             for promise in rule.operating_points
         ]
         several = args.average_leads and len(source.leads) > 1
-        model = model_facts(
+        return found, model_facts(
             self._classifier,
             lookahead=args.lookahead,
             labelled_from="all leads, averaged" if several else f"lead {source.leads[0]}",
             promises=promises,
         )
-        html = recording_report(
-            found, told, model, title=title, minutes=args.minutes, full=args.full
-        )
-        told["model"] = model.to_dict()
-        return _Page(told, html, perf_counter() - begin)
+
+    def _annotated(
+        self, source: RecordSource, path: Path, progress: Progress
+    ) -> tuple[Analysis, ModelFacts]:
+        from ..reports.analysis import analyse
+        from ..reports.model_facts import annotation_facts
+
+        assert source.annotations is not None
+        file = annotation_file(path, self._args.annotator).name
+        return analyse(source, source.annotations, progress=progress), annotation_facts(file)
 
 
-def _blocks(source: RecordSource, what: str) -> Any:
+Progress: TypeAlias = "Callable[[Iterable[FloatArray]], Iterable[FloatArray]]"
+
+
+def _blocks(source: RecordSource, what: str) -> Progress:
     total = math.ceil(source.duration / BLOCK_S)
 
-    def shown(chunks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+    def shown(chunks: Iterable[FloatArray]) -> Iterable[FloatArray]:
         return progress(chunks, total=total, what=what, unit="block")
 
     return shown

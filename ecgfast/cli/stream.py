@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import argparse
 import gc
-import logging
-import os
-import select
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from time import monotonic, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import InputError
-from ..records import check_fs
 from ..records.annotation_file import AnnotationFile
-from ..records.record import find_lead
+from ..reports.beat_marks import Mark, Marker
 from ..runtime import Classifier
-from ..sources.rate import RateWatch, watched
-from ..sources.text_lines import LineParser
-from ..streaming import Beat, ChunkSource, SampleQueue, SerialSamples, open_source
+from ..sources.live import live_kind
+from ..streaming import Beat
 from ..streaming.nothing import Beginning
-from .annotations import Mark, Marker
-from .errors import UsageError, warn_nothing
+from .errors import warn_nothing
+from .live_input import (
+    LiveInput,
+    Stop,
+    add_input,
+    check_input,
+    input_kinds,
+    open_input,
+    warnings_shown,
+)
+from .live_sinks import AlarmSink, SaveSink, add_alarms, add_save
 from .options import (
     add_average_leads,
     add_decision,
@@ -41,65 +41,44 @@ from .options import (
     example,
     labeller_for,
     make_folder,
+    rhythm_for,
 )
 from .output import beat_heading, beat_line, beat_row, print_json, promise_text
 from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
-from .process import AGAIN_S, Terminated, ending_signals
+from .process import Terminated
 
-# Bytes taken from standard input at a time, at most: what is there is taken, never waited for.
-_TAKE = 1 << 16
+if TYPE_CHECKING:
+    from ..rhythm import Event
+    from ..streaming import StreamingClassifier
 
-# Seconds of a replayed file that go down the path at a time: ten chunks a second, as devices send.
-_STEP_S = 0.1
-
-# Seconds of samples that a serial port's queue holds: its driver holds less than one.
-_SERIAL_QUEUE_S = 60.0
-
-# Seconds that a wait for samples lasts before it looks whether the stream is to stop.
-_WAIT_S = 0.25
-
-_SERIAL = "serial:"
+__all__ = ["Sink", "add_stream", "configure", "run", "run_stream"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast stream``."""
-    parser.description = """\
+    parser.description = f"""\
 Print each beat as it happens. SOURCE is one of
 
-  -            standard input: a sample a line, in mV or any other unit; several leads
-               separated by commas; a first line of names is allowed
-  serial:PORT  a board that sends such lines, such as serial:/dev/ttyUSB0 or serial:COM3
-  RECORDING    replayed at its own pace
+{input_kinds()}
 
 Ctrl-C, SIGTERM, SIGHUP or the end of the input ends the stream: all that was sampled is
 labelled first (exit status 0; 143 after SIGTERM, 129 after SIGHUP). A line that is no sample counts
-as a missing one. A serial port that goes away, or is silent for two seconds, is a gap:
-the time lost is counted in, so that later beats keep their time, and the port is opened
+as a missing one. A live source that goes away, or is silent for two seconds, is a gap:
+the time lost is counted in, so that later beats keep their time, and the source is opened
 again as soon as it is there. All of this is reported on standard error, and so are
 samples that do not come as --fs says, or not at all.
 
 A reader of the beats that is too slow holds up standard input and a replayed recording
-(back-pressure: nothing is lost); a serial port cannot wait, so that up to a minute of
+(back-pressure: nothing is lost); a live source cannot wait, so that up to a minute of
 samples is held, and what comes beyond it is dropped, counted, and counts as a gap.
 --queue chooses otherwise."""
     parser.epilog = example("ecgfast stream serial:/dev/ttyUSB0 --fs 250 --output night.ecg --json")
-    parser.add_argument("source", metavar="SOURCE", help="-, serial:PORT or a recording")
-    parser.add_argument(
-        "--pace",
-        choices=("real", "fast"),
-        default="real",
-        help="replay a recording as it was taken, or as fast as it goes (default: real)",
-    )
-    parser.add_argument(
-        "--baud", type=int, default=115200, metavar="N", help="rate of the port (default: 115200)"
-    )
-    parser.add_argument(
-        "--queue",
-        type=float,
-        metavar="SECONDS",
-        help="read ahead into a queue of so many seconds, and drop what comes when it is full; 0 "
-        "reads only what is wanted (default: 60 for a serial port, else 0)",
-    )
+    add_stream(parser)
+
+
+def add_stream(parser: argparse.ArgumentParser) -> None:
+    """Add what a stream is told, whatever shows it."""
+    add_input(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -108,6 +87,8 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
         "read at any moment: each beat is in it when it is printed",
     )
     add_force(parser)
+    add_save(parser)
+    add_alarms(parser)
     add_model(parser)
     add_lookahead(parser)
     add_decision(parser)
@@ -120,17 +101,56 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
 
 def run(args: argparse.Namespace) -> None:
     """Label a live source until it ends."""
-    stop = _Stop()
-    nothing = _run(args, stop)
+    sinks: list[Sink] = []
+    if args.alarms is not None:
+        sinks.append(AlarmSink(args.alarms, as_lines=args.json))
+    if args.save is not None:
+        sinks.append(SaveSink(args.save, args.source))
+    run_stream(args, sinks)
+
+
+class Sink(Protocol):
+    """What else takes a stream, on the thread that reads the source: it must not wait."""
+
+    def begin(self, live: LiveInput, labeller: StreamingClassifier) -> None:
+        """The source is open."""
+
+    def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
+        """The next samples, and the beats and rhythm events that are known with them."""
+
+    def end(self) -> None:
+        """The stream has ended."""
+
+
+def run_stream(
+    args: argparse.Namespace, sinks: Sequence[Sink] = (), *, printed: bool = True
+) -> None:
+    """Label a live source until it ends.
+
+    Parameters
+    ----------
+    args : Namespace
+        What `add_stream` added.
+    sinks : sequence of Sink
+    printed : bool, default True
+        Whether beats go to standard output.
+
+    Raises
+    ------
+    Terminated
+        After SIGTERM or SIGHUP, once all that was sampled is labelled.
+    """
+    stop = Stop()
+    nothing = _run(args, stop, sinks, printed=printed)
     if stop.number not in (0, signal.SIGINT):  # Ctrl-C is the usual end of a stream
         raise Terminated(stop.number)
     if nothing:
         warn_nothing(nothing, strict=args.strict)
 
 
-def _run(args: argparse.Namespace, stop: _Stop) -> str:
+def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed: bool) -> str:
     """Do the work; returns what to check, if no beat came of a signal that is long enough."""
-    _check(args)
+    check_input(args)
     guard = _guard(args)
     if args.output is not None:
         guard.check_input(args.output)
@@ -138,9 +158,9 @@ def _run(args: argparse.Namespace, stop: _Stop) -> str:
     replace = args.output is not None and guard.check(args.output, LIVE)
     decision = decision_for(args)
     with ExitStack() as stack:
-        stack.enter_context(_warnings_shown())
+        stack.enter_context(warnings_shown())
         stack.enter_context(stop)
-        live = _open(args, stop)
+        live = open_input(args, stop)
         if live is None:  # interrupted before the first sample
             return ""
         stack.callback(live.close)
@@ -154,15 +174,29 @@ def _run(args: argparse.Namespace, stop: _Stop) -> str:
             guard.report()
         for promise in () if args.json else labeller.rule.operating_points:
             print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
-        show = _Show(labeller.classifier, file, stop, as_lines=args.json)
+        show = _Show(labeller.classifier, file, stop, printed=printed, as_lines=args.json)
+        thresholds = args.alarms.thresholds if args.alarms is not None else None
+        rhythm = rhythm_for(labeller, thresholds) if sinks else None
+        for sink in sinks:
+            sink.begin(live, labeller)
+            stack.callback(sink.end)
         # What was loaded stays: a collection that looks through all of it holds a beat up 20 ms.
         gc.collect()
         gc.freeze()
         stack.callback(gc.unfreeze)
         beginning = Beginning(live.source.fs, live.source.leads)
+        events: Sequence[Event]
         for chunk in beginning.kept(live.source.chunks):
-            show.beats(labeller.process(chunk))
-        show.beats(labeller.flush())
+            beats = labeller.process(chunk)
+            show.beats(beats)
+            events = rhythm.process(beats, chunk) if rhythm is not None else ()
+            for sink in sinks:
+                sink.take(chunk, beats, events)
+        beats = labeller.flush()
+        show.beats(beats)
+        events = (*rhythm.process(beats), *rhythm.flush()) if rhythm is not None else ()
+        for sink in sinks:
+            sink.take((), beats, events)
         show.end()
         troubles = live.troubles()
         if troubles or not args.json:
@@ -174,220 +208,33 @@ def _run(args: argparse.Namespace, stop: _Stop) -> str:
         return beginning.text(rate_option="--fs", leads_option="--leads")
 
 
-def _check(args: argparse.Namespace) -> None:
-    if args.fs is None and (args.source == "-" or args.source.startswith(_SERIAL)):
-        what = "standard input" if args.source == "-" else "a serial port"
-        raise UsageError(f"{what} carries no sampling rate: give --fs HZ")
-    if args.queue is not None and not 0 <= args.queue < float("inf"):
-        raise UsageError(f"--queue {args.queue:g}: give seconds, or 0 for none")
-
-
 def _guard(args: argparse.Namespace) -> OutputGuard:
     """What ``--output`` must not be."""
     inputs = list(model_files(args.model))
-    if args.source != "-" and not args.source.startswith(_SERIAL):
+    if args.source != "-" and live_kind(args.source) is None:
         inputs += record_files(args.source)
     return OutputGuard(inputs, force=args.force)
-
-
-class _Stop:
-    """Ctrl-C, SIGTERM and SIGHUP end the wait for the next samples, and no work.
-
-    A later one ends work too: a print may wait for a reader that does not read. The signal only
-    leaves word: an exception out of it could cut a chunk in two, and a read that begins just then
-    would miss it, so that every wait looks for itself, several times a second.
-    """
-
-    def __init__(self) -> None:
-        self.stopped = False
-        self.number = 0
-        self._at = 0.0
-        self._closed: list[Callable[[], None]] = []
-
-    def __enter__(self) -> _Stop:
-        self._before = {
-            number: signal.signal(number, self._interrupt)
-            for number in (signal.SIGINT, *ending_signals())
-        }
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def closes(self, close: Callable[[], None]) -> None:
-        """Have a source end its wait when the stream is to stop."""
-        self._closed.append(close)
-
-    def _interrupt(self, number: int, _: object) -> None:
-        if not self.stopped:
-            self.stopped, self._at = True, monotonic()
-            self.number = number
-            for close in self._closed:
-                close()
-        elif monotonic() - self._at > AGAIN_S:
-            raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
-
-    @contextmanager
-    def terminal_may_be_gone(self) -> Iterator[None]:
-        """Print into a terminal that SIGHUP said is closed, or not."""
-        try:
-            yield
-        except OSError:
-            if self.number in (0, signal.SIGINT, signal.SIGTERM):
-                raise
-
-    def until(self, chunks: Iterable[Any]) -> Iterator[Any]:
-        """Yield the chunks that come before the stop."""
-        for chunk in chunks:
-            if self.stopped:
-                return
-            yield chunk
-
-
-@contextmanager
-def _warnings_shown() -> Iterator[None]:
-    """Print what the live sources report on standard error."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("ecgfast: %(message)s"))
-    logger = logging.getLogger("ecgfast")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
-@dataclass
-class _Live:
-    """An opened source, and what counts its troubles."""
-
-    source: ChunkSource
-    lines: LineParser | None = None
-    port: SerialSamples | None = None
-    queue: SampleQueue | None = None
-
-    def close(self) -> None:
-        """Read nothing more."""
-        for part in (self.queue, self.port):
-            if part is not None:
-                part.close()
-
-    def troubles(self) -> str:
-        """What went wrong, as the end of a sentence; empty if nothing did."""
-        found = []
-        if self.lines is not None and self.lines.malformed:
-            found.append(f"malformed lines: {self.lines.malformed}")
-        if self.port is not None and self.port.gaps:
-            found.append(f"samples lost in gaps: {self.port.lost} in {self.port.gaps}")
-        if self.queue is not None and self.queue.dropped:
-            found.append(f"samples dropped by the full queue: {self.queue.dropped}")
-        return "".join(f"; {text}" for text in found)
-
-
-def _open(args: argparse.Namespace, stop: _Stop) -> _Live | None:
-    """Open the source that the user named; None if the stream was ended before the first sample."""
-    lines = port = None
-    opened = None
-    chunks: Iterable[Any]
-    if args.source == "-":
-        lines = LineParser("standard input", fs=check_fs(args.fs), every=args.leads is not None)
-        watch = RateWatch(
-            lines.name, check_fs(args.fs), option="--fs ", advice="check what writes to it"
-        )
-        chunks = watched(_parsed(lines, stop), watch)
-    elif args.source.startswith(_SERIAL):
-        name = args.source.removeprefix(_SERIAL)
-        port = SerialSamples(
-            name, args.fs, baud=args.baud, option="--fs ", every=args.leads is not None
-        )
-        lines, chunks = port.lines, port
-        stop.closes(port.close)
-    else:
-        opened = open_source(args.source, args.fs, args.leads, follow=args.follow)
-        chunks = _replayed(opened.chunks, opened.fs, wait=args.pace == "real")
-    fs = check_fs(args.fs) if opened is None else opened.fs
-    queue = None
-    seconds = args.queue if args.queue is not None else _SERIAL_QUEUE_S if port else 0.0
-    if seconds:
-        queue = SampleQueue(chunks, max(1, round(seconds * fs)))
-        chunks = queue
-        stop.closes(queue.close)
-    arriving = stop.until(chunks)
-    if opened is not None:
-        source = ChunkSource(
-            fs, opened.leads, arriving, opened.n_samples, opened.name, opened.origin
-        )
-        return _Live(source, queue=queue)
-    assert lines is not None
-    first = next((chunk for chunk in arriving if len(chunk)), None)
-    if first is None:
-        if stop.stopped:
-            return None
-        raise InputError(f"{lines.name} ended before it gave a sample")
-    leads = args.leads
-    if leads is not None and len(lines.names) == lines.width:
-        leads = [find_lead(lead, lines.names, lines.name) for lead in leads]
-    return _Live(open_source(chain([first], arriving), fs, leads), lines, port, queue)
-
-
-def _parsed(lines: LineParser, stop: _Stop) -> Iterator[Any]:
-    """Samples on standard input, as chunks of whatever has arrived."""
-    for piece in _standard_input(stop):
-        chunk = lines.feed(piece)
-        if len(chunk):
-            yield chunk
-    yield lines.finish()
-
-
-def _standard_input(stop: _Stop) -> Iterator[bytes]:
-    if sys.stdin is None:
-        raise InputError("standard input is closed: pipe samples into it")
-    try:
-        # Not through sys.stdin: a thread that waits there would hold its lock at the exit.
-        number = sys.stdin.fileno()
-    except OSError:  # no file
-        yield from iter(lambda: sys.stdin.buffer.read1(_TAKE), b"")  # type: ignore[union-attr]
-        return
-    while not stop.stopped:
-        # Windows has no such wait: there the stop is seen when the next bytes come.
-        if os.name != "nt" and not select.select([number], [], [], _WAIT_S)[0]:
-            continue
-        try:
-            piece = os.read(number, _TAKE)
-        except OSError as error:
-            raise InputError(f"standard input: cannot be read ({error.strerror})") from None
-        if not piece:
-            return
-        yield piece
-
-
-def _replayed(chunks: Iterator[Any], fs: float, *, wait: bool) -> Iterator[Any]:
-    """Small chunks, each given out when its last sample would have been taken."""
-    step = max(1, round(_STEP_S * fs))
-    begin = monotonic()
-    given = 0
-    for chunk in chunks:
-        for i in range(0, len(chunk), step):
-            part = chunk[i : i + step]
-            given += len(part)
-            if wait:
-                sleep(max(0.0, begin + given / fs - monotonic()))
-            yield part
 
 
 class _Show:
     """Prints beats, and writes them into the annotation file."""
 
     def __init__(
-        self, classifier: Classifier, file: AnnotationFile | None, stop: _Stop, *, as_lines: bool
+        self,
+        classifier: Classifier,
+        file: AnnotationFile | None,
+        stop: Stop,
+        *,
+        printed: bool,
+        as_lines: bool,
     ) -> None:
         self.count = 0
         self._stop = stop
         self._file = file
         self._marker = Marker()
+        self._printed = printed
         self._as_lines = as_lines
-        if not as_lines:
+        if printed and not as_lines:
             print(beat_heading(classifier), flush=True)
 
     def beats(self, beats: list[Beat]) -> None:
@@ -396,7 +243,7 @@ class _Show:
         for beat in beats:
             self._write(self._marker.marks(beat))
         self.count += len(beats)
-        if not beats:
+        if not beats or not self._printed:
             return
         with self._stop.terminal_may_be_gone():
             for beat in beats:

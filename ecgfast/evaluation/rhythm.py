@@ -15,7 +15,8 @@ from ..records import Record, read_record
 from ..rhythm import Event, EventKind, RhythmStream, Severity
 from ..rhythm.atrial import AtrialModel, left_out_models
 from ..streaming import Beat, Quality, StreamingClassifier
-from .ec57 import AAMI_OF_SYMBOL, TOLERANCE_S, is_beat
+from .annotated import annotated_beats
+from .ec57 import TOLERANCE_S, is_beat
 from .episodes import (
     EpisodeScore,
     RowScore,
@@ -77,18 +78,7 @@ def reference_beats(record: Record) -> list[Beat]:
     marks = record.annotations
     if marks is None:
         raise InputError(f"{record.name}: has no reference annotations")
-    keep = is_beat(marks.symbol)
-    samples = np.asarray(marks.sample)[keep].tolist()
-    labels = [AAMI_OF_SYMBOL[str(symbol)] for symbol in np.asarray(marks.symbol)[keep]]
-    nan, beats, last = float("nan"), [], -1
-    for sample, label in zip(samples, labels, strict=True):
-        if sample > last:
-            quality = Quality.GOOD
-            beats.append(
-                Beat(sample, sample / record.fs, label, 1.0, {label: 1.0}, nan, nan, quality)
-            )
-            last = sample
-    return beats
+    return [beat for beat in annotated_beats(marks, record.fs) if beat.quality == Quality.GOOD]
 
 
 def record_events(

@@ -11,7 +11,7 @@ from types import TracebackType
 from .._files import open_through, write_whole
 from ..errors import InputError
 from .record import check_fs
-from .wfdb_annotations import END, encode_mark, encode_start
+from .wfdb_annotations import END, encode_mark, encode_start, read_annotations
 
 __all__ = ["AnnotationFile"]
 
@@ -34,6 +34,8 @@ class AnnotationFile:
         Sampling rate in Hz, stated in the file.
     replace : bool, default False
         Replace a file that exists; otherwise it is never touched.
+    append : bool, default False
+        Go on after the last mark of a file that exists.
 
     Raises
     ------
@@ -46,7 +48,14 @@ class AnnotationFile:
     ...     file.write(1034, "N")
     """
 
-    def __init__(self, path: str | os.PathLike[str], fs: float, *, replace: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        fs: float,
+        *,
+        replace: bool = False,
+        append: bool = False,
+    ) -> None:
         self.path = Path(path).expanduser()
         if not self.path.suffix[1:].isalpha():
             raise InputError(
@@ -65,6 +74,14 @@ class AnnotationFile:
                 self._put(start)
                 return
             target = os.path.realpath(self.path)
+            if append and Path(target).exists():
+                marks = read_annotations(target)
+                for sample, symbol, aux in zip(
+                    marks.sample.tolist(), marks.symbol.tolist(), marks.aux.tolist(), strict=True
+                ):
+                    start += encode_mark(sample - self._last, symbol, aux)
+                    self._last = sample
+                replace = True
             if replace:
                 write_whole(target, start + END)
                 self._file = FileIO(target, "r+")

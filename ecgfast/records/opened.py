@@ -1,10 +1,10 @@
-"""What a reader makes of a file: columns with names, units and rates, and values on request."""
+"""What a reader returns for a file: columns with names, units and rates, and values on request."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,13 @@ class Opened:
         and values have to tell.
     about_ecg : bool
         Whether the file says of itself that it holds an ECG.
-    start, annotations, comments
-        As in `Record`; annotations count in samples at `annotation_fs` where that is given.
+    start, start_time, comments
+        As in `Record`.
+    annotations : callable or None
+        Gives the marks, counted in samples at a sampling rate.
+    annotation_fs : float or None
+        Samples a second that an annotation file counts in unless it says so itself; None where
+        that is the sampling rate.
     notes : tuple of str
         What was done to the file's content in reading it, in words.
     """
@@ -80,7 +85,9 @@ class Opened:
     declared: bool = False
     about_ecg: bool = False
     start: datetime | None = None
+    start_time: time | None = None
     annotations: Callable[[float], Annotations | None] | None = None
+    annotation_fs: float | None = None
     comments: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

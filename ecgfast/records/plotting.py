@@ -64,7 +64,7 @@ def plot_leads(
     Raises
     ------
     InputError
-        If there is no such stretch, or `beats` are none.
+        If there is no such stretch, or `beats` is none of the accepted types.
     MissingExtraError
         If matplotlib is not installed.
     """

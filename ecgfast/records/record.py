@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -193,6 +193,8 @@ class Record:
         One name a lead; ``ECG1``, ``ECG2``, ... where none are given.
     start : datetime or None
         When the first sample was taken.
+    start_time : time or None
+        Time of day of the first sample; some files state it without a date.
     annotations : Annotations or None
         Reference marks that came with the recording.
     name : str
@@ -221,6 +223,7 @@ class Record:
     units: tuple[str, ...] = ()
     comments: tuple[str, ...] = ()
     origin: Origin | None = None
+    start_time: time | None = None
 
     def __post_init__(self) -> None:
         where = f"{self.name}: " if self.name else ""
@@ -252,6 +255,8 @@ class Record:
         object.__setattr__(self, "fs", check_fs(self.fs, self.name))
         object.__setattr__(self, "leads", tuple(printable(str(lead)) for lead in leads))
         object.__setattr__(self, "units", units)
+        if self.start_time is None and self.start is not None:
+            object.__setattr__(self, "start_time", self.start.time())
 
     @property
     def n_samples(self) -> int:
@@ -311,7 +316,7 @@ class Record:
         Raises
         ------
         InputError
-            If there is no such lead or stretch, or `beats` are none.
+            If there is no such lead or stretch, or `beats` is none of the accepted types.
         MissingExtraError
             If matplotlib is not installed: ``pip install 'ecgfast[plot]'``.
 
@@ -380,7 +385,7 @@ class RecordSource:
 
     Attributes
     ----------
-    fs, leads, start, annotations, name, units, comments, origin
+    fs, leads, start, start_time, annotations, name, units, comments, origin
         As in `Record`.
     n_samples : int
         Samples a lead.
@@ -398,12 +403,15 @@ class RecordSource:
     units: tuple[str, ...] = ()
     comments: tuple[str, ...] = ()
     origin: Origin | None = None
+    start_time: time | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fs", check_fs(self.fs, self.name))
         object.__setattr__(self, "leads", tuple(printable(str(lead)) for lead in self.leads))
         if not self.units:
             object.__setattr__(self, "units", ("mV",) * len(self.leads))
+        if self.start_time is None and self.start is not None:
+            object.__setattr__(self, "start_time", self.start.time())
         if self.n_samples < 2:
             raise RecordError(
                 f"{self.name}: holds {self.n_samples} sample(s) a lead; nothing can be read from it"
@@ -467,4 +475,5 @@ class RecordSource:
             self.units,
             self.comments,
             self.origin,
+            self.start_time,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time
 
 import numpy as np
 
@@ -24,6 +24,7 @@ def resampled(
     n_samples: int,
     leads: tuple[str, ...],
     start: datetime | None,
+    start_time: time | None,
     annotations: Callable[[float], Annotations | None] | None,
     name: str,
     units: tuple[str, ...],
@@ -38,7 +39,7 @@ def resampled(
 
     Parameters
     ----------
-    fetch, fs, n_samples, leads, start, name, units, comments, origin
+    fetch, fs, n_samples, leads, start, start_time, name, units, comments, origin
         As in `RecordSource`, of the recording as it is stored.
     annotations : callable or None
         Gives the marks for a sampling rate.
@@ -61,6 +62,7 @@ def resampled(
         n_samples=n_samples,
         fetch=fetch,
         start=start,
+        start_time=start_time,
         annotations=annotations(fs) if annotations else None,
         name=name,
         units=units,

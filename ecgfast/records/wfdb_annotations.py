@@ -263,7 +263,9 @@ def encode_mark(step: int, symbol: str, aux: str = "") -> bytes:
     return bytes(out)
 
 
-def read_annotations(path: str | os.PathLike[str], *, fs: float | None = None) -> Annotations:
+def read_annotations(
+    path: str | os.PathLike[str], *, fs: float | None = None, stored_fs: float | None = None
+) -> Annotations:
     """Read a WFDB annotation file.
 
     Parameters
@@ -273,6 +275,8 @@ def read_annotations(path: str | os.PathLike[str], *, fs: float | None = None) -
     fs : float, optional
         Sampling rate in Hz of the recording; a file that counts in another resolution and says so
         is converted to it.
+    stored_fs : float, optional
+        Samples a second that the marks count in where the file does not say; by default `fs`.
 
     Returns
     -------
@@ -290,6 +294,7 @@ def read_annotations(path: str | os.PathLike[str], *, fs: float | None = None) -
         raise RecordError(f"{where}: cannot be read ({error.strerror}); check the path") from None
     with damaged(where, "an annotation file"):
         marks, resolution = decode_annotations(data, str(where))
+    resolution = resolution or stored_fs
     if fs is None or not resolution or resolution == fs:
         return marks
     sample = np.rint(marks.sample * (fs / resolution)).astype(np.int64)

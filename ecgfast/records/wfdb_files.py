@@ -28,7 +28,11 @@ from .record import Annotations
 from .units import to_millivolt
 from .wfdb_annotations import read_annotations
 
-__all__ = ["open_wfdb"]
+__all__ = ["MAY_GROW", "open_wfdb"]
+
+#: Comment of a header whose last segment holds as many samples as its file: it is being written, or
+#: the program that wrote it was killed.
+MAY_GROW = "the last segment may have grown since"
 
 IntArray = npt.NDArray[np.signedinteger[Any]]
 
@@ -39,7 +43,7 @@ _MOST_SIGNALS, _MOST_SEGMENTS, _MOST_BYTES = 4096, 65536, 1 << 24
 # there: a header of a few bytes must not make days of nothing.
 _MISSING_PER_PRESENT = 1000
 
-# Signals that are read with a table of the values of all 65,536 digits, which is 256 KB each.
+# At most this many signals get a table of the values of all 65,536 digits: each takes 256 KB.
 _TABLED = 64
 
 _FORMAT_FIELD = re.compile(r"(\d{1,4})(?:x(\d{1,9}))?(?::(\d{1,18}))?(?:\+(\d{1,18}))?", re.ASCII)
@@ -71,31 +75,14 @@ class _Header:
     fs: float
     n_samples: int
     start: datetime | None
+    start_time: time | None
     signals: tuple[_Signal, ...]
     segments: tuple[tuple[str, int], ...]
     comments: tuple[str, ...]
 
 
 def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
-    """Open the WFDB record whose header is `path`.
-
-    Parameters
-    ----------
-    path : Path
-        The ``.hea`` file.
-    follow : bool
-        Whether files that the header names may lie outside its folder.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    RecordError
-        If the header is none, or a signal file is missing, shorter than promised, or no regular
-        file in the record's folder.
-    """
+    """Open the WFDB record whose header is `path`; `follow` is as in `open_record`."""
     header = _read_header(path)
     part = (
         _open_segments(path, header, follow) if header.segments else _open_one(path, header, follow)
@@ -106,12 +93,9 @@ def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
         atr = path.with_name(f"{path.stem}.atr")
         if not atr.exists():
             return None
-        marks = read_annotations(named_file(path, atr.name, follow=follow), fs=header.fs)
-        if fs == header.fs:
-            return marks
         # An annotation file counts in frames, the signal in samples.
-        at = np.rint(marks.sample * (fs / header.fs)).astype(np.int64)
-        return Annotations(at, marks.symbol, marks.aux)
+        file = named_file(path, atr.name, follow=follow)
+        return read_annotations(file, fs=fs, stored_fs=header.fs)
 
     return Opened(
         path=path,
@@ -123,7 +107,9 @@ def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
         read=part.read,
         declared=True,
         start=header.start,
+        start_time=header.start_time,
         annotations=annotations,
+        annotation_fs=header.fs,
         comments=header.comments,
     )
 
@@ -188,7 +174,7 @@ def _read_header(path: Path) -> _Header:
     return _Header(
         fs,
         n_samples,
-        _parse_start(fields[4:6]),
+        *_parse_start(fields[4:6]),
         tuple(signals),
         tuple(segments),
         tuple(filter(None, comments)),
@@ -244,19 +230,20 @@ def _parse_segment(path: Path, number: int, line: str) -> tuple[str, int]:
     return fields[0], length
 
 
-def _parse_start(fields: list[str]) -> datetime | None:
-    """Return time and date of a record line; None unless both are there and make sense."""
-    if len(fields) < 2:
-        return None
+def _parse_start(fields: list[str]) -> tuple[datetime | None, time | None]:
+    """Return when a record line says it starts, and the time of day alone; None of what is not."""
     try:
         clock = [float(part) for part in fields[0].split(":")]
         seconds = sum(part * 60**i for i, part in enumerate(reversed(clock)))
-        day, month, year = (int(part) for part in fields[1].split("/"))
         whole, fraction = divmod(round(seconds * 1e6), 1_000_000)
         at = time(whole // 3600, whole // 60 % 60, whole % 60, fraction)
-        return datetime.combine(date(year, month, day), at)
-    except (ValueError, OverflowError):
-        return None
+    except (IndexError, ValueError, OverflowError):
+        return None, None
+    try:
+        day, month, year = (int(part) for part in fields[1].split("/"))
+        return datetime.combine(date(year, month, day), at), at
+    except (IndexError, ValueError, OverflowError):
+        return None, at
 
 
 # ---------------------------------------------------------------- signal files
@@ -583,6 +570,8 @@ def _open_segments(path: Path, header: _Header, follow: bool) -> _Part:
         if named is None:
             raise RecordError(f"{path}: has no segment with samples; fetch it again")
         signals = part(named).signals
+    if MAY_GROW in header.comments and segments[-1][0] != "~":
+        segments[-1] = (segments[-1][0], part(segments[-1][0]).n_frames)
     keys = _keys(signals)
     places: list[tuple[int, int, _Part | None, dict[int, tuple[int, float]]]] = []
     position = present = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,17 @@ import numpy.typing as npt
 
 from ..errors import ModelError
 from ..hrv import NNIntervals, nn_from_arrays
-from ..records import RecordSource
+from ..records import Annotations, RecordSource
 from ..records.record import FloatArray
 from ..rhythm import Event, EventKind, RhythmStream
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, StreamingClassifier
+from .annotated import AnnotatedBeats
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["RATE_BEATS", "Analysis", "analyse"]
+__all__ = ["RATE_BEATS", "Analysis", "analyse", "check_classes"]
 
 #: RR intervals over which the lowest and the highest rate are taken.
 RATE_BEATS = 8
@@ -40,10 +41,11 @@ _LOST = (EventKind.NOISE, EventKind.GAP)
 _NOT_SINUS = (
     EventKind.ATRIAL_FIBRILLATION,
     EventKind.VENTRICULAR_FLUTTER,
-    *_LOST,
 )
 
 _AAMI = frozenset("NSVFQ")
+
+_ANY_DATE = date(2000, 1, 1)
 
 
 @dataclass(eq=False)
@@ -59,7 +61,7 @@ class Analysis:
         Seconds.
     leads, units : tuple of str
     start : datetime or None
-        When the first sample was taken.
+        When the first sample was taken; where only its time of day is known, on any date.
     sample : ndarray of int64, shape (n,)
         R peaks.
     time : ndarray of float64, shape (n,)
@@ -140,7 +142,15 @@ class Analysis:
         """Return the RR intervals in seconds, and which of them can be trusted."""
         rr = np.diff(self.time)
         sound = self.good & ~self.flutter
-        return rr, sound[1:] & sound[:-1] & (rr <= _LONGEST_RR_S)
+        return rr, sound[1:] & sound[:-1] & (rr <= _LONGEST_RR_S) & ~self._over_lost_signal()
+
+    def _over_lost_signal(self) -> npt.NDArray[np.bool_]:
+        """Which RR intervals reach over a stretch that cannot be read: beats may be missing."""
+        spans = np.array(self.unreadable).reshape(-1, 2)
+        begun = np.searchsorted(spans[:, 0], self.time[1:])
+        ended = np.searchsorted(spans[:, 1], self.time[:-1], side="right")
+        over: npt.NDArray[np.bool_] = begun > ended
+        return over
 
     def rates(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return the rate over eight trusted RR intervals, and the time in their middle."""
@@ -156,16 +166,26 @@ class Analysis:
             self.time,
             normal=self.label == "N",
             good=self.good & ~self.flutter,
-            exclude=self.spans(*_NOT_SINUS),
+            exclude=[*self.spans(*_NOT_SINUS), *self.unreadable],
             duration=self.duration,
+        )
+
+
+def check_classes(classifier: Classifier) -> None:
+    """Raise ModelError unless a model gives the AAMI classes, V among them."""
+    if not set(classifier.classes) <= _AAMI or "V" not in classifier.classes:
+        raise ModelError(
+            f"{classifier.path}: its outputs are {', '.join(classifier.classes)}: a report needs a "
+            "model of the AAMI classes, such as beats"
         )
 
 
 def analyse(
     source: RecordSource,
-    classifier: Classifier,
+    labels: Classifier | Annotations,
     *,
     progress: Callable[[Iterable[FloatArray]], Iterable[FloatArray]] = iter,
+    on_beats: Callable[[list[Beat]], None] | None = None,
     **options: Any,
 ) -> Analysis:
     """Find beats and events of a recording, block by block.
@@ -174,12 +194,15 @@ def analyse(
     ----------
     source : RecordSource
         An open recording.
-    classifier : Classifier
-        A model of AAMI classes.
+    labels : Classifier or Annotations
+        A model of AAMI classes; or marks of beats, which then are neither looked for nor labelled.
     progress : callable
         Wraps the blocks, to show how far it is.
+    on_beats : callable, optional
+        Given the beats as they come, for what is not kept of them here.
     **options
-        Of `StreamingClassifier`: ``lookahead``, ``method``, ``decision``, ``average_leads``.
+        Of `StreamingClassifier`, with a model: ``lookahead``, ``method``, ``decision``,
+        ``average_leads``.
 
     Returns
     -------
@@ -190,16 +213,17 @@ def analyse(
     ModelError
         If the model gives other classes.
     """
-    if not set(classifier.classes) <= _AAMI or "V" not in classifier.classes:
-        raise ModelError(
-            f"{classifier.path}: its outputs are {', '.join(classifier.classes)}: a report needs a "
-            "model of the AAMI classes, such as beats"
-        )
     n_leads = len(source.leads)
-    labeller = StreamingClassifier(classifier, source.fs, leads=n_leads, **options)
-    rhythm = RhythmStream(source.fs, leads=n_leads, delay=labeller.stream.delay / source.fs)
+    labeller: StreamingClassifier | AnnotatedBeats
+    if isinstance(labels, Annotations):
+        labeller = AnnotatedBeats(labels, source.fs)
+        rhythm = RhythmStream(source.fs, leads=n_leads)
+    else:
+        check_classes(labels)
+        labeller = StreamingClassifier(labels, source.fs, leads=n_leads, **options)
+        rhythm = RhythmStream(source.fs, leads=n_leads, delay=labeller.stream.delay / source.fs)
     samples: list[int] = []
-    labels: list[str] = []
+    names: list[str] = []
     quality: list[int] = []
     events: list[Event] = []
     missing = 0
@@ -207,8 +231,10 @@ def analyse(
     def take(beats: list[Beat]) -> list[Beat]:
         for beat in beats:
             samples.append(beat.sample)
-            labels.append(beat.label)
+            names.append(beat.label)
             quality.append(int(beat.quality))
+        if on_beats is not None:
+            on_beats(beats)
         return beats
 
     for chunk in progress(source.blocks(BLOCK_S)):
@@ -226,10 +252,10 @@ def analyse(
         duration=source.duration,
         leads=source.leads,
         units=source.units,
-        start=source.start,
+        start=_start(source),
         sample=sample,
         time=sample / source.fs,
-        label=np.array(labels, np.str_) if labels else np.empty(0, "<U1"),
+        label=np.array(names, np.str_) if names else np.empty(0, "<U1"),
         good=(bits & _BAD) == 0,
         flutter=(bits & _FLUTTER) != 0,
         events=events,
@@ -245,13 +271,26 @@ def analyse(
     return found
 
 
+def _start(source: RecordSource) -> datetime | None:
+    """When the first sample was taken; on any date where only the time of day is known."""
+    if source.start is None and source.start_time is not None:
+        return datetime.combine(_ANY_DATE, source.start_time)
+    return source.start
+
+
 def _dark(found: Analysis) -> list[tuple[float, float]]:
     """Stretches in which every lead stands still: a lead alone may be off while others show."""
     still = found.of(EventKind.LEAD_OFF, EventKind.FLAT_LINE)
-    dark = [(0.0, found.duration)]
+    edges: list[tuple[float, int]] = []
     for lead in range(len(found.leads)):
-        own = _union([event for event in still if event.lead == lead], found.duration)
-        dark = [(max(a, c), min(b, d)) for a, b in dark for c, d in own if max(a, c) < min(b, d)]
+        for begin, end in _union([event for event in still if event.lead == lead], found.duration):
+            edges += [(begin, 1), (end, -1)]
+    dark, count, since = [], 0, 0.0
+    for at, step in sorted(edges):
+        if step < 0 and count == len(found.leads) and at > since:
+            dark.append((since, at))
+        count += step
+        since = at
     return dark
 
 

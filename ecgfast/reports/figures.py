@@ -16,6 +16,7 @@ __all__ = [
     "RHYTHM_KINDS",
     "STANDSTILL",
     "figures",
+    "main_figures",
     "table_step",
     "time_table",
 ]
@@ -60,16 +61,36 @@ def figures(found: Analysis) -> dict[str, Any]:
         "leads": list(found.leads),
         "duration": found.duration,
         "start_time_of_day": None if found.start is None else f"{found.start:%H:%M:%S}",
+        **main_figures(found),
+        "table": time_table(found),
+        "hrv": measures.to_dict(),
+        "hrv_five_minutes": [
+            {**_when(found, row.start), **row.to_dict()} for row in hrv.five_minute_table(nn)
+        ],
+        "events": [_event(found, event) for event in found.events],
+        "notes": list(found.notes),
+    }
+
+
+def main_figures(found: Analysis) -> dict[str, Any]:
+    """Compute quality, beats, rates, ectopy and rhythm: what one row of many recordings needs.
+
+    Parameters
+    ----------
+    found : Analysis
+        As `analyse` makes it.
+
+    Returns
+    -------
+    dict
+        As those of `figures`.
+    """
+    return {
         "quality": _quality(found),
         "beats": _beats(found),
         "rate": _rate(found),
         "ectopy": {label: _ectopy(found, label, name) for label, name in _ECTOPIC.items()},
         "rhythm": [_rhythm(found, kind) for kind in RHYTHM_KINDS],
-        "table": time_table(found),
-        "hrv": measures.to_dict(),
-        "hrv_five_minutes": [row.to_dict() for row in hrv.five_minute_table(nn)],
-        "events": [_event(found, event) for event in found.events],
-        "notes": list(found.notes),
     }
 
 
@@ -190,7 +211,8 @@ def _event(found: Analysis, event: Event) -> dict[str, Any]:
         "clock": found.clock(event.start_time),
         "severity": str(event.severity),
         "confidence": event.confidence,
-        "beats": event.n_beats,
+        "n_beats": event.n_beats,
+        "beats": list(event.beats),
         "rate": event.rate,
         "lead": None if event.lead is None else found.leads[event.lead],
     }
@@ -235,6 +257,7 @@ def time_table(found: Analysis) -> list[dict[str, Any]]:
         for name, which in {
             "v_couplets": (EventKind.VENTRICULAR_COUPLET,),
             "v_runs": (EventKind.VENTRICULAR_RUN,),
+            "s_couplets": (EventKind.SUPRAVENTRICULAR_COUPLET,),
             "s_runs": (EventKind.SUPRAVENTRICULAR_RUN,),
             "pauses": STANDSTILL,
         }.items()

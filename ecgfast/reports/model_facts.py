@@ -1,4 +1,4 @@
-"""What a page says of the model that labelled the beats."""
+"""What a page says of where the labels of the beats come from: a model, or annotations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["ModelFacts", "model_facts"]
+__all__ = ["ModelFacts", "annotation_facts", "model_facts"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class ModelFacts:
     Attributes
     ----------
     name, runtime : str
+        Of annotations the file's name, and nothing.
     labelled_from : str
         Which leads were labelled.
     rule : tuple of str
@@ -28,6 +29,8 @@ class ModelFacts:
         On test recordings, as shares.
     limits : tuple of str
         What the model cannot do.
+    annotated : bool
+        Whether beats and labels were read from an annotation file, and no model was used.
     """
 
     name: str
@@ -36,6 +39,7 @@ class ModelFacts:
     rule: tuple[str, ...] = ()
     scores: tuple[tuple[str, float, float], ...] = ()
     limits: tuple[str, ...] = ()
+    annotated: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as a dict, for JSON."""
@@ -93,6 +97,21 @@ def model_facts(
                 for label, one in score["classes"].items()
             )
     return ModelFacts(card.name, runtime, labelled_from, rule, scores, tuple(card.limits))
+
+
+def annotation_facts(file: str) -> ModelFacts:
+    """What a page says of labels that were read from an annotation file.
+
+    Parameters
+    ----------
+    file : str
+        Its name.
+
+    Returns
+    -------
+    ModelFacts
+    """
+    return ModelFacts(file, "", annotated=True)
 
 
 def _number(value: Any) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from ..records.writers import BeatLike
@@ -111,8 +111,8 @@ class Summary:
         Unit of these numbers.
     rhythm : RhythmSummary or None
         The rhythm events, where they were looked for.
-    start : datetime or None
-        When the first sample was taken, where that is known.
+    start : datetime, time or None
+        When the first sample was taken, or its time of day alone, where that is known.
     """
 
     name: str
@@ -130,7 +130,7 @@ class Summary:
     values: dict[str, dict[str, float]] = field(default_factory=dict)
     unit: str = ""
     rhythm: RhythmSummary | None = None
-    start: datetime | None = None
+    start: datetime | time | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything under plain names, as a JSON writer takes it; NaN stays NaN."""
@@ -186,8 +186,16 @@ class Summary:
         """A time in the recording, and that of the clock where its start is known."""
         if self.start is None:
             return clock(seconds)
-        at = self.start + timedelta(seconds=int(seconds))
-        day = "" if at.date() == self.start.date() else f"{at:%Y-%m-%d} "
+        start = (
+            self.start
+            if isinstance(self.start, datetime)
+            else datetime.combine(date.min, self.start)
+        )
+        at = start + timedelta(seconds=int(seconds))
+        days = (at.date() - start.date()).days
+        day = ""
+        if days:
+            day = f"{at:%Y-%m-%d} " if start is self.start else f"day {days + 1}, "
         return f"{clock(seconds)} ({day}{at:%H:%M:%S})"
 
     def _rhythm_lines(self, rhythm: RhythmSummary) -> list[tuple[str, str]]:
@@ -350,7 +358,7 @@ class Tally:
         self._longest_rr = longest_rr
 
     def summary(
-        self, name: str, fs: float, duration: float, start: datetime | None = None
+        self, name: str, fs: float, duration: float, start: datetime | time | None = None
     ) -> Summary:
         """What was counted so far.
 
@@ -362,7 +370,7 @@ class Tally:
             Sampling rate in Hz.
         duration : float
             Seconds of signal.
-        start : datetime, optional
+        start : datetime or time, optional
             When the first sample was taken.
 
         Returns

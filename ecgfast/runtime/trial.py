@@ -57,7 +57,10 @@ def try_model(content: bytes, origin: str, backend: str) -> Refusal | None:
 def _try(content: bytes, origin: str, backend: str) -> Refusal | None:
     head = json.dumps({"origin": origin, "backend": backend}).encode() + b"\n"
     if not sys.executable or getattr(sys, "frozen", False):
-        return Refusal(f"{backend} was not tried: there is no Python to start; give trusted=True")
+        return Refusal(
+            f"{backend} was not tried: there is no Python to start a process with; use a built-in "
+            "model, or open this one in Python with Classifier(path, trusted=True) if you trust it"
+        )
     try:
         done = subprocess.run(
             module_command("ecgfast.runtime._trial"),

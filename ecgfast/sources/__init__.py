@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from .chunks import ChunkSource, open_source
+from .lsl import LslSamples
+from .network import TcpSamples, UdpSamples
+from .polar import PolarSamples
 from .queue import SampleQueue
 from .serial_port import SerialSamples
 
-__all__ = ["ChunkSource", "SampleQueue", "SerialSamples", "open_source"]
+__all__ = [
+    "ChunkSource",
+    "LslSamples",
+    "PolarSamples",
+    "SampleQueue",
+    "SerialSamples",
+    "TcpSamples",
+    "UdpSamples",
+    "open_source",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -66,6 +66,8 @@ class ChunkSource:
         The file that it is read from, and what was chosen of it.
     start : datetime or None
         When the first sample was taken, where that is known.
+    start_time : time or None
+        Its time of day; some files state it without a date.
     """
 
     fs: float
@@ -75,6 +77,7 @@ class ChunkSource:
     name: str = ""
     origin: Origin | None = None
     start: datetime | None = None
+    start_time: time | None = None
 
 
 def open_source(
@@ -126,6 +129,7 @@ def open_source(
             opened.name,
             opened.origin,
             opened.start,
+            opened.start_time,
         )
     if isinstance(source, (Record, RecordSource)):
         if fs is not None and real_number(fs, "fs") != source.fs:
@@ -146,6 +150,7 @@ def open_source(
             source.name,
             source.origin,
             source.start,
+            source.start_time,
         )
     if fs is None:
         raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")

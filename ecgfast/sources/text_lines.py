@@ -133,10 +133,17 @@ class LineParser:
         rest, self._rest = self._rest, b""
         return self._samples([rest] if rest.strip() else [], last=True)
 
-    def tear(self) -> None:
-        """Forget the line begun and the next one up to its end: bytes between them are missing."""
+    def tear(self, *, mid_line: bool = True) -> None:
+        """Forget the line begun: bytes are missing after it.
+
+        Parameters
+        ----------
+        mid_line : bool, default True
+            Whether what comes next may begin in the middle of a line, so that it is forgotten up to
+            the next line end.
+        """
         self._rest = b""
-        self._torn = True
+        self._torn = mid_line
 
     def _samples(self, lines: list[bytes], *, last: bool = False) -> npt.NDArray[np.float32]:
         rows: list[list[float]] = []

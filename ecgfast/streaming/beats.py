@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Literal
 
 from ..core import BeatBatch, BeatStream
-from ..errors import NoBeatsWarning
-from ..sources.chunks import ChunkSource, Leads, Source, open_source
+from ..sources.chunks import Leads, Source, open_source
 from ..window import WindowSpec
-from .nothing import Beginning
+from .nothing import beats_of
 
 __all__ = ["stream_beats"]
 
@@ -77,19 +75,4 @@ def stream_beats(
         window=window,
         max_rate=max_rate,
     )
-    return _batches(opened, stream)
-
-
-def _batches(opened: ChunkSource, stream: BeatStream) -> Iterator[BeatBatch]:
-    beginning = Beginning(opened.fs, opened.leads)
-    found = False
-    for chunk in beginning.kept(opened.chunks):
-        batch = stream.process(chunk)
-        if len(batch):
-            found = True
-            yield batch
-    batch = stream.flush()
-    if len(batch):
-        yield batch
-    elif not found and beginning.is_long:
-        warnings.warn(beginning.text(), NoBeatsWarning, stacklevel=2)
+    return beats_of(opened, stream)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+import warnings
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import NoBeatsWarning
 from ..inputs import real_array
+from ..sources.chunks import ChunkSource
 
-__all__ = ["LOOK_S", "Beginning", "no_beats_text"]
+__all__ = ["LOOK_S", "Beginning", "beats_of", "no_beats_text"]
+
+Beats_co = TypeVar("Beats_co", bound=Sized, covariant=True)
 
 #: Seconds of a recording that are looked at.
 LOOK_S = 120.0
@@ -74,6 +79,46 @@ class Beginning:
             rate_option=rate_option,
             leads_option=leads_option,
         )
+
+
+class _Stream(Protocol[Beats_co]):
+    """What takes samples and returns beats: `BeatStream`, `StreamingClassifier`."""
+
+    def process(self, chunk: Any, /) -> Beats_co: ...
+
+    def flush(self) -> Beats_co: ...
+
+
+def beats_of(source: ChunkSource, stream: _Stream[Beats_co]) -> Iterator[Beats_co]:
+    """Yield what a stream returns for a source; warn at its end if that was no beat.
+
+    Parameters
+    ----------
+    source : ChunkSource
+    stream : BeatStream or StreamingClassifier
+
+    Yields
+    ------
+    BeatBatch or list of Beat
+        None of them empty.
+
+    Warns
+    -----
+    NoBeatsWarning
+        At the end of a source of five seconds or more without a beat.
+    """
+    beginning = Beginning(source.fs, source.leads)
+    found = False
+    for chunk in beginning.kept(source.chunks):
+        beats = stream.process(chunk)
+        if len(beats):
+            found = True
+            yield beats
+    beats = stream.flush()
+    if len(beats):
+        yield beats
+    elif not found and beginning.is_long:
+        warnings.warn(beginning.text(), NoBeatsWarning, stacklevel=2)
 
 
 def no_beats_text(

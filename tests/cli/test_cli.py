@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -19,10 +20,13 @@ import pytest
 from model_files import FEATURES, affine_model, save_model
 
 import ecgfast
-from ecgfast import detect_qrs, stream_classify
+from ecgfast import Classifier, detect_qrs, stream_classify
 from ecgfast.cli import COMMANDS, main
+from ecgfast.cli.output import caution_texts
 from ecgfast.records import Record, read_annotations, synthetic_ecg
-from ecgfast.runtime import available_models
+from ecgfast.reports import Tally
+from ecgfast.rhythm import RhythmSummary
+from ecgfast.runtime import ModelCard, available_models
 
 ROOT = Path(ecgfast.__file__).parents[1]  # of what is tested, installed or not
 
@@ -575,6 +579,45 @@ def test_classify_with_a_model_that_gives_numbers(
     assert read_annotations("night.ecg").aux[0].startswith("minimum ")
 
 
+def test_a_model_of_numbers_states_its_error_beside_them(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, _ = affine_model(np.random.default_rng(18), (72, 2), FEATURES, 2)
+    other = save_model(
+        tmp_path, "numbers", content, ("minimum", "maximum"), output="value", unit="mmHg"
+    )
+    card = ModelCard.load(other.with_suffix(".json"))
+    card.metrics["calibration-free"] = {
+        f"{name}, {what}": {"MAE": error}
+        for name, what, error in (
+            ("minimum", "model", 10.1), ("minimum", "training median", 10.32),
+            ("maximum", "model", 21.8), ("maximum", "training median", 21.48),
+        )
+    }  # fmt: skip
+    card.save(other.with_suffix(".json"))
+    args = ["classify", str(recording), "--fs", "250", "--model", str(other)]
+    assert main([*args, "--output", "beats.csv"]) == 0
+    caution = (
+        "mean absolute error, calibration-free: minimum 10.1 mmHg (10.3 by one number for "
+        "everyone), maximum 21.8 mmHg (21.5 by one number for everyone)"
+    )
+    assert f"\ncaution     {caution}\n" in capsys.readouterr().out
+    assert main([*args, "--output", "beats.json", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cautions"] == [caution]
+
+
+def test_s_counts_of_a_fibrillation_carry_a_caution(model: Path) -> None:
+    tally = Tally(("N", "S"))
+    counted = tally.summary("night", 250.0, 3600.0)
+    for burden, s_beats, told in ((0.25, 1200, True), (0.25, 0, False), (0.0, 1200, False)):
+        summary = dataclasses.replace(
+            counted, by_class={"N": 9, "S": s_beats}, rhythm=RhythmSummary(burden=burden)
+        )
+        texts = caution_texts(Classifier(model), summary)
+        assert bool(texts) == told
+        assert not told or (texts[0].startswith("25.0 % of the time") and "1,200 S" in texts[0])
+
+
 @pytest.mark.parametrize("command", ["detect", "classify"])
 def test_no_beat_is_a_warning_and_with_strict_a_status(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
@@ -606,22 +649,51 @@ def test_a_stream_without_a_beat_is_a_warning_and_with_strict_a_status(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "status", "told"),
     [
-        (["--max-delay", 0.1], "--max-delay is shorter than 0.35 s"),
-        (["--max-delay", 0.1], "--fs 250, 2 leads, --max-delay 0.1"),
-        (["--max-rate", 100], "--max-rate outside 300..900 beats a minute: --fs 250, 2 leads, "),
-        (["--fs", 5], "--fs is 5 Hz"),
+        (["--max-delay", 0.1], 2, "--max-delay is shorter than 0.35 s"),
+        (["--max-delay", 0.1], 2, "or not a number: --max-delay 0.1\n"),
+        (["--max-delay", "nan"], 2, "or not a number: --max-delay nan\n"),
+        (["--max-rate", 100], 2, "--max-rate outside 300..900 beats a minute: --max-rate 100\n"),
+        (
+            ["--max-rate", 600, "--max-delay", 0.1],
+            2,
+            "--max-delay 0.1; --max-rate 600 divides this limit by 2\n",
+        ),
+        (["--fs", 5], 1, "--fs is 5 Hz"),
+        (["--max-rate", 900], 1, ": --fs 250; --max-rate 900 multiplies these limits by 3\n"),
     ],
 )
 def test_messages_spell_options_as_the_command_line_does(
-    options: list[Any], told: str, recording: Path, fails: Callable[..., str]
+    options: list[Any], status: int, told: str, recording: Path, fails: Callable[..., str]
 ) -> None:
-    err = fails("detect", recording, *([] if "--fs" in options else ["--fs", 250]), *options)
+    given = options if "--fs" in options else ["--fs", 250, *options]
+    err = fails("detect", recording, *given, status=status)
     assert told in err
     assert "=" not in err
     with pytest.raises(ecgfast.InputError, match=r"max_delay=0\.1$"):
         detect_qrs(np.zeros(900), 250.0, max_delay=0.1)
+
+
+def test_what_no_recording_could_be_worked_through_with_is_wrong_use(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Said once, and not of each recording.
+    assert main(["detect", str(recording), str(recording.parent), "--max-delay", "0.1"]) == 2
+    assert capsys.readouterr().err.count("--max-delay is shorter") == 1
+    for rate in ("0", "-250", "nan", "inf"):
+        assert main(["detect", str(recording), f"--fs={rate}"]) == 2
+        assert f"argument --fs: {rate} is no sampling rate in Hz" in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_be_tried_first(
+    recording: Path, model: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecgfast.runtime.trial._outcomes", {})
+    monkeypatch.setattr(sys, "executable", "")
+    told = fails("classify", recording, "--fs", 250, "--model", model)
+    # Not as an option: the command line has none for it.
+    assert "in Python with Classifier(path, trusted=True)" in told
 
 
 def test_shares_spell_options_as_the_command_line_does(

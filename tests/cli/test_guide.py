@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecgfast import benchmark, cli
-from ecgfast.cli import stream
+from ecgfast.cli import live_input, stream
 
 GUIDE = Path(__file__).parents[2] / "docs" / "raspberry-pi.md"
 pytestmark = pytest.mark.skipif(not GUIDE.is_file(), reason="the docs are not in this checkout")
@@ -27,7 +27,7 @@ def test_stream_commands_are_accepted() -> None:
     stream.configure(subparsers["stream"])
     for command in commands:
         args = parser.parse_args(shlex.split(command.replace("$(date +%%Y%%m%%d_%%H%%M%%S)", "x")))
-        stream._check(args)
+        live_input.check_input(args)
         assert (args.source, args.fs) == ("serial:/dev/ttyUSB0", 250)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -334,6 +334,41 @@ def test_empty_signal_file(tmp_path: Path) -> None:
     (tmp_path / "r.dat").write_bytes(b"")
     with pytest.raises(RecordError, match="holds 0 sample"):
         read_record(tmp_path / "r")
+
+
+def test_time_of_day_without_a_date(tmp_path: Path) -> None:
+    path = write_wfdb(tmp_path, "made", wave(), "16")
+    header = path.with_suffix(".hea")
+    first, rest = header.read_text().split("\n", 1)
+    header.write_text(f"{' '.join(first.split()[:4])} 8:04:30\n{rest}")
+    record = read_record(path)
+    assert record.start is None
+    assert record.start_time == time(8, 4, 30)
+    header.write_text(f"{' '.join(first.split()[:4])} 8:04:30 1/2/2003\n{rest}")
+    record = read_record(path)
+    assert record.start == datetime(2003, 2, 1, 8, 4, 30)
+    assert record.start_time == time(8, 4, 30)
+    header.write_text(f"{' '.join(first.split()[:4])} 25:04:30\n{rest}")
+    assert read_record(path).start_time is None
+
+
+def test_marks_of_another_annotation_file(tmp_path: Path) -> None:
+    from ecgfast.records import write_annotations
+
+    path = write_wfdb(tmp_path, "made", wave(), "16")
+    write_annotations(tmp_path / "made.atr", [10, 20], ["N", "N"], 250)
+    write_annotations(tmp_path / "made.cor", [10, 40], ["N", "V"], 500)
+    assert read_record(path).annotations.sample.tolist() == [10, 20]  # type: ignore[union-attr]
+    fs = read_record(path).fs
+    marks = open_record(path, annotator="cor").annotations
+    assert marks is not None
+    assert marks.sample.tolist() == [round(10 * fs / 500), round(40 * fs / 500)]
+    assert marks.symbol.tolist() == ["N", "V"]
+    with pytest.raises(RecordError, match=r"no annotation file made\.qrs beside it"):
+        open_record(path, annotator="qrs")
+    for wrong in ("a/b", "", "../x"):
+        with pytest.raises(InputError, match="extension of an annotation file"):
+            open_record(path, annotator=wrong)
 
 
 def test_truncated_annotations(tmp_path: Path) -> None:

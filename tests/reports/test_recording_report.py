@@ -15,20 +15,22 @@ import numpy as np
 import pytest
 from limited import run_limited
 
-from ecgfast import Classifier, Event, EventKind, InputError
+from ecgfast import Annotations, Classifier, Event, EventKind, InputError, detect_qrs, read_record
 from ecgfast.cli import main
-from ecgfast.records import demo_record, open_record
+from ecgfast.records import RecordSource, demo_record, open_record, write_annotations
 from ecgfast.reports.analysis import Analysis, analyse
 from ecgfast.reports.choosing import chosen_strips
 from ecgfast.reports.figures import figures
 from ecgfast.reports.model_facts import model_facts
 from ecgfast.reports.recording_report import index_page, recording_report
+from ecgfast.reports.report_pictures import trend_picture
+from ecgfast.reports.report_text import NOTHING
 from ecgfast.reports.svg import trace
 
 pytest.importorskip("jinja2")
 
 FS = 360.0
-VOID = {"meta", "br", "hr", "img", "input", "link"}
+VOID = {"meta", "br", "hr", "img", "input", "link", "col"}
 
 
 class Page(HTMLParser):
@@ -155,6 +157,65 @@ def test_rates_and_their_times() -> None:
     assert 60 < rate["maximum"]["time"] < 90 < rate["minimum"]["time"] < 135
     assert rate["mean"] == pytest.approx(60 * 210 / (times[-1]))
     assert rate["longest_rr"]["seconds"] == pytest.approx(1.5)
+
+
+def test_each_event_says_when_what_how_grave_how_sure_and_on_which_beats(
+    found: Analysis, classifier: Classifier
+) -> None:
+    told = figures(found)
+    peaks = set(found.sample.tolist())
+    assert told["events"]
+    for event in told["events"]:
+        assert event["start_time"] <= event["end_time"]
+        assert 0 <= event["confidence"] <= 1
+        assert event["severity"] in ("info", "low", "medium", "high")
+        assert len(event["beats"]) == min(event["n_beats"], 64)
+        assert peaks.issuperset(event["beats"])
+
+
+def test_events_beyond_the_list_are_folded_and_the_rest_is_counted(classifier: Classifier) -> None:
+    def asystole(i: int) -> Event:
+        at = 10.0 * i
+        return Event(
+            EventKind.ASYSTOLE, round(at * FS), round((at + 4) * FS), at, at + 4, "high", 0.75, 2
+        )  # type: ignore[arg-type]
+
+    times = [0.8 * i for i in range(5000)]
+    few = report_of(made(times, events=[asystole(i) for i in range(30)]), classifier)
+    assert few.count('<td class="high">high</td>') == 30
+    assert "more are not listed" not in few
+    many = report_of(made(times, events=[asystole(i) for i in range(350)]), classifier)
+    assert many.count('<td class="high">high</td>') == 330
+    text = re.sub(r"\s+", " ", Page(many).text)
+    assert "300 more" in text
+    assert "20 more are not listed here" in text
+    assert f"0:00:10 0:00:14 asystole 4.0 s {NOTHING} 2 0.75 high" in text
+
+
+def test_the_line_of_the_trend_lies_within_its_band() -> None:
+    rr = [0.6] * 40 + [1.9] + [0.6] * 40
+    picture = str(trend_picture(made(np.cumsum([0.0, *rr]).tolist(), duration=60.0)))
+    band = re.findall(r'<path d="M([^"]*)z" fill="#cfe0ef"', picture)
+    line = re.findall(r'<path d="M([^"]*)" fill="none" stroke="#1f5f99"', picture)
+
+    def heights(path: str) -> list[float]:
+        return [float(point.split()[1]) for point in path.split("L")]
+
+    low, high = min(map(min, map(heights, band))), max(map(max, map(heights, band)))
+    for part in line:
+        assert all(low - 0.02 <= y <= high + 0.02 for y in heights(part.removesuffix("h.4")))
+
+
+def test_the_typical_strip_has_little_noise() -> None:
+    rng = np.random.default_rng(1)
+    noise = 0.2 * rng.standard_normal((int(400 * FS), 1)).astype(np.float32)
+    noise[: int(200 * FS)] *= 0.05
+    signal = noise + np.sin(np.arange(len(noise)) / FS * 2 * np.pi / 0.8)[:, None]
+    times = [0.5 + 0.8 * i for i in range(490)]
+    beats = made(times, duration=400.0, fetch=lambda a, b: signal[a:b].astype(np.float32))
+    typical = chosen_strips(beats)[0]
+    assert typical.kind == "typical rhythm"
+    assert typical.begin < 195
 
 
 def test_no_rate_over_a_gap_or_from_bad_beats() -> None:
@@ -350,6 +411,65 @@ def test_results_in_a_folder_are_no_recordings(
     ]  # fmt: skip
 
 
+def test_labels_of_an_annotation_file_are_those_of_the_page(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "night.npz", tmp_path / "night.html"
+    path.write_bytes(demo.read_bytes())
+    peaks = detect_qrs(read_record(path))
+    symbols = ["N"] * len(peaks)
+    symbols[20:23] = ["V", "E", "V"]
+    symbols[40] = "A"
+    symbols[50], symbols[60] = "|", "+"  # an artefact, and a change of rhythm: no beats
+    write_annotations(tmp_path / "night.cor", peaks, symbols, FS)
+    command = ["report", str(path), "--annotator", "cor", "--output", str(out)]
+    assert main([*command, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["model"] is None
+    assert told["annotations"] == "night.cor"
+    assert told["beats"]["by_class"] == {"N": len(peaks) - 6, "S": 1, "V": 3, "F": 0, "Q": 0}
+    assert [e["kind"] for e in told["events"] if e["kind"].endswith("_run")] == ["ventricular_run"]
+    page = Page(out.read_text("utf-8"))
+    assert "read from the annotation file night.cor" in page.text
+    assert "no person has checked" not in page.text
+    assert "sensitivity" not in page.text
+    assert main([*command, "--reject", "0.1"]) == 2
+    assert "--reject goes with a model" in capsys.readouterr().err
+    assert main([*command[:3], "qrs"]) == 1
+    assert "there is no annotation file night.qrs beside it" in capsys.readouterr().err
+
+
+def test_no_rate_over_a_gap_between_annotated_beats() -> None:
+    record = demo_record()
+    signal = np.tile(record.signal, (6, 1))
+    fs, n = record.fs, len(record.signal)
+    peaks = detect_qrs(signal, fs)
+    gap = (3 * n, 3 * n + int(2.4 * fs))
+    signal[slice(*gap)] = np.nan
+    peaks = peaks[(peaks < gap[0]) | (peaks >= gap[1])]
+    source = open_source_of(signal, fs)
+    found = analyse(source, Annotations(peaks, np.full(len(peaks), "N")))
+    assert found.n_beats == len(peaks)
+    rate = figures(found)["rate"]
+    assert rate["longest_rr"]["seconds"] < 1.5
+    assert rate["minimum"]["rate"] > 55
+
+
+def open_source_of(signal: np.ndarray, fs: float) -> RecordSource:
+    return RecordSource(fs, ("I", "II"), len(signal), lambda a, b: signal[a:b])
+
+
+def test_a_time_of_day_without_a_date_is_shown(classifier: Classifier, tmp_path: Path) -> None:
+    record = demo_record()
+    (tmp_path / "r.dat").write_bytes(np.round(record.signal * 200).astype("<i2").tobytes())
+    (tmp_path / "r.hea").write_text(
+        f"r 2 {record.fs:g} {record.n_samples} 23:59:50\n" + 2 * "r.dat 16 200 16 0 0 0 0 I\n"
+    )
+    found = analyse(open_record(tmp_path / "r"), classifier)
+    assert found.clock(15.0) == "00:00:05"
+    assert "Start 23:59:50" in re.sub(r"\s+", " ", Page(report_of(found, classifier)).text)
+
+
 def weasyprint_or_skip() -> None:
     try:
         import weasyprint  # noqa: F401
@@ -410,15 +530,13 @@ def test_a_day_takes_little_memory(tmp_path: Path) -> None:
 import sys
 from ecgfast.cli import main
 status = main(["report", sys.argv[1], "--output", sys.argv[2]])
-# Not ru_maxrss, which begins with what the process that started this one takes.
-lines = dict(line.split(":", 1) for line in open("/proc/self/status"))
-print(status, int(lines["VmHWM"].split()[0]) // 1024)
+print(status, peak_mb())
 """
     out = tmp_path / "day.html"
     done = run_limited(code, tmp_path / "day", out, seconds=300, memory=4 << 30)
     status, megabytes = done.stdout.split()[-2:]
     assert status == "0", done.stderr
-    assert int(megabytes) < 300
+    assert float(megabytes) < 300
     assert out.stat().st_size < 3_000_000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import sys
 from dataclasses import replace
@@ -84,6 +85,27 @@ def test_rate_and_place_of_a_run() -> None:
     assert run.start == pytest.approx(0.7)
     assert run.end == pytest.approx(1.5)
     assert run.heart_rate == pytest.approx(150.0)
+
+
+@pytest.mark.parametrize(
+    ("start", "same", "next_day"),
+    [
+        (
+            datetime.datetime(2024, 5, 6, 22, 0),
+            "1:00:00 (23:00:00)",
+            "3:00:00 (2024-05-07 01:00:00)",
+        ),
+        (datetime.time(22, 0), "1:00:00 (23:00:00)", "3:00:00 (day 2, 01:00:00)"),
+    ],
+)
+def test_clock_times_of_a_summary(
+    start: datetime.datetime | datetime.time, same: str, next_day: str
+) -> None:
+    for at, words in ((3600.0, same), (10800.0, next_day)):
+        tally = Tally()
+        tally.events([], (2.5, at))
+        lines = dict(tally.summary("night", FS, 86400.0, start).lines())
+        assert lines["longest RR"] == f"2.50 s at {words}"
 
 
 def test_counting_in_pieces_changes_nothing() -> None:

@@ -1,0 +1,178 @@
+"""Lab Streaming Layer: a real outlet of this machine, read by a real inlet."""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecgfast import stream_classify
+from ecgfast.errors import InputError, MissingExtraError
+from ecgfast.records import synthetic_ecg
+from ecgfast.sources import LslSamples
+
+
+@pytest.fixture(scope="module")
+def lsl() -> Any:
+    try:
+        import pylsl
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"pylsl does not work here: {error}")
+    name = uuid.uuid4().hex
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "ECG", 1, 250.0, "float32", name))
+    if not pylsl.resolve_byprop("name", name, 1, 5.0):
+        pytest.skip("streams of this machine are not found on it: no multicast")
+    del outlet
+    return pylsl
+
+
+class Outlet:
+    """A stream of this test alone, by its name."""
+
+    def __init__(
+        self,
+        lsl: Any,
+        labels: tuple[str, ...] = ("ECG",),
+        units: tuple[str, ...] = ("microvolts",),
+        *,
+        rate: float = 250.0,
+        kind: str = "ECG",
+    ) -> None:
+        self._lsl = lsl
+        self.name = f"test {uuid.uuid4().hex}"
+        info = lsl.StreamInfo(self.name, kind, len(labels), rate, "float32", self.name)
+        if any(labels):
+            info.set_channel_labels(list(labels))
+            info.set_channel_units(list(units))
+        self._outlet = lsl.StreamOutlet(info)
+        self._begin = lsl.local_clock() - 100.0
+        self._rate = rate
+
+    def send(self, first: int, rows: Any) -> None:
+        """Samples `first`, `first` + 1, ... at their own times."""
+        assert self._outlet.wait_for_consumers(10)
+        for i, row in enumerate(rows):
+            self._outlet.push_sample(list(row), self._begin + (first + i) / self._rate)
+
+    def end(self) -> None:
+        del self._outlet
+
+
+def taken(chunks: Iterator[Any], until: Callable[[int], bool]) -> np.ndarray:
+    found: list[np.ndarray] = []
+    for chunk in chunks:
+        found.append(chunk)
+        if until(sum(map(len, found))):
+            break
+    return np.concatenate(found)
+
+
+def started(source: LslSamples) -> Iterator[Any]:
+    """The source's chunks, once it listens: what was sent before is not for it."""
+    source._inlet.open_stream(10.0)
+    return iter(source)
+
+
+def test_beats_of_a_stream_are_those_of_the_same_samples(lsl: Any) -> None:
+    record = synthetic_ecg(30.0, 250.0, ventricular=0.1, seed=4)
+    microvolts = np.rint(record.signal[:, :1] * 1000).astype("f4")
+    outlet = Outlet(lsl)
+    source = LslSamples(outlet.name)
+    assert (source.fs, source.names, source.units) == (250.0, ("ECG",), ("mV",))
+    chunks = started(source)
+    outlet.send(0, microvolts)
+    samples = taken(chunks, lambda n: n >= len(microvolts))
+    np.testing.assert_array_equal(samples, microvolts * np.float32(1e-3))
+    found = [repr(beat) for beat in stream_classify(samples, source.fs)]
+    assert len(found) > 20
+    assert source.troubles() == ()
+
+
+def test_leads_are_chosen_by_label_and_unit(lsl: Any) -> None:
+    outlet = Outlet(
+        lsl, ("Fp1", "ECG", "Resp", "V5"), ("microvolts", "mV", "", "volts"), kind="EEG"
+    )
+    source = LslSamples(outlet.name)
+    assert source.names == ("ECG", "V5")
+    assert [name for name, _ in source.left_out] == ["Fp1", "Resp"]
+    chunks = started(source)
+    outlet.send(0, [[1, 2, 3, 4]])
+    np.testing.assert_array_equal(taken(chunks, lambda n: n == 1), [[2, 4000]])
+
+
+def test_all_channels_are_there_for_a_caller_who_picks_some(lsl: Any) -> None:
+    outlet = Outlet(lsl, ("Fp1", "Fp2"), ("microvolts",) * 2, kind="EEG")
+    assert LslSamples(outlet.name, every=True).names == ("Fp1", "Fp2")
+    with pytest.raises(InputError, match=r"not clear which channel is an ECG: .*Fp1 \(an EEG"):
+        LslSamples(outlet.name)
+
+
+def test_a_stream_that_states_nothing_but_its_type_is_all_leads(lsl: Any) -> None:
+    outlet = Outlet(lsl, ("", ""))
+    source = LslSamples(outlet.name)
+    assert source.names == ("channel 0", "channel 1")
+    assert source.units == ("unknown", "unknown")
+
+
+def test_lost_samples_are_a_gap_by_the_stamps(lsl: Any, caplog: pytest.LogCaptureFixture) -> None:
+    outlet = Outlet(lsl)
+    source = LslSamples(outlet.name)
+    chunks = started(source)
+    outlet.send(0, [[1000]] * 10)
+    outlet.send(510, [[2000]] * 10)
+    found = taken(chunks, lambda n: n >= 520)[:, 0]
+    np.testing.assert_array_equal(found, [1.0] * 10 + [np.nan] * 500 + [2.0] * 10)
+    assert (source.lost, source.gaps) == (500, 1)
+    assert "2.00 s lost on the way" in caplog.text
+
+
+def test_a_stream_that_ends_is_found_again(lsl: Any, caplog: pytest.LogCaptureFixture) -> None:
+    outlet = Outlet(lsl)
+    source = LslSamples(outlet.name)
+    chunks = started(source)
+    outlet.send(0, [[1000]] * 10)
+    taken(chunks, lambda n: n == 10)
+    name = outlet.name
+    outlet.end()
+    begin = time.monotonic()
+    while "went away" not in caplog.text:
+        next(chunks)
+        assert time.monotonic() - begin < 30
+    again = Outlet(lsl)
+    again.end()
+    again.name = name
+    info = lsl.StreamInfo(name, "ECG", 1, 250.0, "float32", name)
+    again._outlet = lsl.StreamOutlet(info)
+    while "is there again" not in caplog.text:
+        next(chunks)
+        assert time.monotonic() - begin < 60
+    again.send(0, [[2000]] * 5)
+    for chunk in chunks:
+        if not np.isnan(chunk).all():
+            break
+    assert source.gaps >= 1
+    assert source.lost == pytest.approx(250 * (time.monotonic() - begin), rel=0.5)
+
+
+def test_no_stream_is_one_line(lsl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecgfast.sources.lsl._SEARCH_S", 0.2)
+    with pytest.raises(InputError, match=r"lsl:it's none: no stream named .* within") as caught:
+        LslSamples("it's none")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_stream_of_markers_is_refused(lsl: Any) -> None:
+    outlet = Outlet(lsl, ("ECG",), rate=0.0)
+    with pytest.raises(InputError, match="no regular sampling rate"):
+        LslSamples(outlet.name)
+
+
+def test_without_pylsl_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pylsl", None)
+    with pytest.raises(MissingExtraError, match=r"ecgfast\[lsl\]"):
+        LslSamples("x")
