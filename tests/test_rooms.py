@@ -29,6 +29,7 @@ ALARMS = RHYTHM | {"alarms"}
 EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
 REPORTS = TRAINING | HRV | {"reports"}
+REVIEW = REPORTS | {"review"}
 ARCHIVE = REPORTS | {"archive"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": BASE,
@@ -46,8 +47,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": TRAINING,
     "reports": REPORTS,
     "archive": ARCHIVE,
-    "cli": ARCHIVE | {"alarms", "cli"},
-    "benchmark": ARCHIVE | {"cli", "benchmark"},
+    "review": REVIEW,
+    "cli": ARCHIVE | REVIEW | {"alarms", "cli"},
+    "benchmark": ARCHIVE | REVIEW | {"cli", "benchmark"},
     "__main__": {"cli"},
 }
 
