@@ -15,6 +15,7 @@ HOME = Path(ecgfast.__file__).parent
 #: What every room may import.
 FOUNDATION = {
     *("_files", "_types", "errors", "extras", "printable", "processes", "exclusive", "deprecated"),
+    "web",
 }
 
 #: What each room may import besides.
@@ -28,6 +29,7 @@ RHYTHM = STREAMING | {"rhythm"}
 EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
 REPORTS = TRAINING | HRV | {"reports"}
+LIVE = REPORTS | {"live"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": BASE,
     "inputs": BASE,
@@ -42,8 +44,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": EVALUATION,
     "training": TRAINING,
     "reports": REPORTS,
-    "cli": REPORTS | {"cli"},
-    "benchmark": REPORTS | {"cli", "benchmark"},
+    "live": LIVE,
+    "cli": LIVE | {"cli"},
+    "benchmark": LIVE | {"cli", "benchmark"},
     "__main__": {"cli"},
 }
 
