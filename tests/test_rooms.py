@@ -26,10 +26,13 @@ SOURCES = RECORDS | {"sources"}
 STREAMING = SOURCES | RUNTIME | {"streaming"}
 HRV = RECORDS | {"hrv"}
 RHYTHM = STREAMING | {"rhythm"}
+ALARMS = RHYTHM | {"alarms"}
 EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
 REPORTS = TRAINING | HRV | {"reports"}
 LIVE = REPORTS | {"live"}
+REVIEW = REPORTS | {"review"}
+ARCHIVE = REPORTS | {"archive"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": BASE,
     "inputs": BASE,
@@ -39,14 +42,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": RUNTIME,
     "streaming": STREAMING,
     "rhythm": RHYTHM,
+    "alarms": ALARMS,
     "networks": {"networks"},
     "hrv": HRV,
     "evaluation": EVALUATION,
     "training": TRAINING,
     "reports": REPORTS,
     "live": LIVE,
-    "cli": LIVE | {"cli"},
-    "benchmark": LIVE | {"cli", "benchmark"},
+    "archive": ARCHIVE,
+    "review": REVIEW,
+    "cli": ARCHIVE | LIVE | REVIEW | {"alarms", "cli"},
+    "benchmark": ARCHIVE | LIVE | REVIEW | {"cli", "benchmark"},
     "__main__": {"cli"},
 }
 

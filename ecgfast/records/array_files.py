@@ -79,24 +79,11 @@ _UNIT_NAMES = ("units", "unit", "sig_units")
 def open_array(path: Path) -> Opened:
     """Open a ``.npy``, ``.npz``, ``.mat`` or HDF5 file.
 
-    Blocks of a ``.npy`` file are read as they are asked for; the others are held in memory.
-
-    Parameters
-    ----------
-    path : Path
-        ``.npy`` with an array (n,) or (n, leads); or an archive with such an array, by the name
-        ``signal`` or the only one that is long, optionally with ``fs`` (Hz), ``leads`` (names) and
-        ``units``, each also by the other names that they usually have. One array a lead, and a
-        transposed array, are understood too.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    RecordError
-        If the file is damaged, or holds no such array.
+    ``.npy`` holds an array (n,) or (n, leads); others such an array by the name ``signal`` or the
+    only one that is long, optionally with ``fs`` (Hz), ``leads`` (names) and ``units``, each also
+    by the other names that they usually have. One array a lead, and a transposed array, are
+    understood too. Blocks of a ``.npy`` file are read as they are asked for; the others are held
+    in memory.
     """
     suffix = path.suffix.lower()
     if suffix == ".npy":
@@ -321,10 +308,10 @@ def _from_arrays(
     path: Path,
     kind: str,
     arrays: dict[str, npt.NDArray[Any]],
-    said: dict[str, dict[str, Any]] | None = None,
+    attributes: dict[str, dict[str, Any]] | None = None,
 ) -> Opened:
-    """Find signal, rate, names and units among named arrays, and what these say of themselves."""
-    said = said or {}
+    """Find signal, rate, names and units among named arrays and their attributes."""
+    attributes = attributes or {}
     folded = {name.lower(): name for name in arrays}
     listed = ", ".join(sorted(arrays)[:20]) or "nothing"
 
@@ -371,14 +358,13 @@ def _from_arrays(
     units = units * len(labels) if len(units) == 1 else units
     keys = labels if isinstance(signal, dict) else [_key_of(signal, arrays)] * len(labels)
     if len(units) != len(labels):
-        units = [
-            str(said.get(key, {}).get("units", said.get(key, {}).get("unit", ""))) for key in keys
-        ]
+        own_attributes = [attributes.get(key, {}) for key in keys]
+        units = [str(found.get("units", found.get("unit", ""))) for found in own_attributes]
     columns: list[tuple[str, str, str]] = []
     fs_from = f"the array {folded[next(k for k in _RATE_NAMES if k in folded)]!r}" if rate else ""
     if rate is None:
-        own = stated_rate(said.get(keys[0], {}))
-        rate, attribute = own if own[0] else stated_rate(said.get("", {}))
+        own = stated_rate(attributes.get(keys[0], {}))
+        rate, attribute = own if own[0] else stated_rate(attributes.get("", {}))
         fs_from = f"the attribute {attribute!r}" if rate else ""
     clocks = [
         (name, a.reshape(-1))

@@ -249,7 +249,7 @@ def look_of(
         falls = steps[(steps != up) & (steps != 0)]
         if up > 0 and even > 0.9 and len(falls) and falls.max() < 0:
             return "counter"
-    if fs is not None and fs > FS_MAX:  # a sound card's rate: means of neighbours tell as much
+    if fs is not None and fs > FS_MAX:  # a sound card's rate: averages keep the ECG
         every = int(np.ceil(fs / FS_MAX))
         x, fs = x[: len(x) // every * every].reshape(-1, every).mean(axis=1), fs / every
     distinct = len(np.unique(x[:4096]))

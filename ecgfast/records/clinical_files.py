@@ -1,7 +1,8 @@
 """Files of electrocardiographs: SCP-ECG, HL7 aECG, GE MUSE XML and Philips XML.
 
-The ecgdatakit package (extra ``formats``) decodes them. What it is given is looked at first: a
-file that would unpack to more than it can hold, or nests or names without end, is refused.
+The ecgdatakit package (extra ``formats``) decodes them. Each file is checked before it is decoded:
+one that would unpack to more than its format allows, or has too many or too deep elements, is
+refused.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..extras import need
 from .files import read_regular
 from .opened import Column, Opened, Values, filter_notes
 
-__all__ = ["is_scp", "is_xml", "open_scp", "open_xml"]
+__all__ = ["open_scp", "open_xml"]
 
 # Bytes of a file: a quarter of an hour of twelve leads as XML; SCP-ECG has 64 KB a lead at most.
 _LARGEST, _LARGEST_SCP = 1 << 25, 1 << 21
@@ -38,67 +39,22 @@ _XML = {
     "restingecgdata": ("Philips XML", "sierra_xml", "SierraXMLParser"),
 }
 
-# Warnings of the decoder that are worth a note.
+# Warnings of the decoder that become notes, at most.
 _MOST_NOTES = 6
 
 
-def is_scp(head: bytes) -> bool:
-    """Whether a file that begins with `head` (32 bytes at least) is SCP-ECG."""
-    # Section 0 comes first, and its first pointer is to itself.
-    return len(head) >= 32 and head[8:10] == b"\0\0" and head[28:32] == b"\7\0\0\0"
-
-
-def is_xml(head: bytes) -> bool:
-    """Whether a file begins like XML, in UTF-8 or UTF-16."""
-    plain = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
-    return plain[:5] in (b"<?xml", b"<!DOC") or (plain[:1] == b"<" and plain[1:2].isalpha())
-
-
 def open_scp(path: Path) -> Opened:
-    """Open an SCP-ECG file (EN 1064); Huffman codes, differences and reference beats are undone.
+    """Open an SCP-ECG file (EN 1064), with Huffman codes, differences or reference beats decoded.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    RecordError
-        If it is none, damaged, or compressed in the bimodal way.
-    MissingExtraError
-        If ecgdatakit is not installed.
+    Bimodal compression is refused.
     """
     data = read_regular(path, _LARGEST_SCP)
-    if not is_scp(data):
-        raise RecordError(f"{path}: is no SCP-ECG file; check that it was exported as one")
     _check_beats(path, data)
     return _opened(path, "SCP-ECG", _decoded(path, "SCP-ECG", "scp_ecg", "SCPECGParser"))
 
 
 def open_xml(path: Path) -> Opened:
-    """Open an HL7 aECG, GE MUSE or Philips XML file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    RecordError
-        If it is none of these, or damaged.
-    MissingExtraError
-        If ecgdatakit is not installed.
-    """
+    """Open an HL7 aECG, GE MUSE or Philips XML file."""
     scan = _Scan(path)
     scan.take(read_regular(path, _LARGEST))
     if scan.root not in _XML:
@@ -114,7 +70,7 @@ def open_xml(path: Path) -> Opened:
 
 
 class _Scan:
-    """One pass over a document: its root, and whether it has bounds."""
+    """One pass over a document: finds its root and its waveform, and checks its limits."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -124,7 +80,7 @@ class _Scan:
         self.waveform: list[str] = []
 
     def take(self, data: bytes) -> None:
-        """Read all of it."""
+        """Parse the whole document."""
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
         parser.StartElementHandler = self._start
@@ -172,7 +128,7 @@ def _check_unpacked(path: Path, text: str) -> None:
     try:
         data = base64.b64decode("".join(text.split()))
     except (binascii.Error, ValueError):
-        return  # the decoder says what is wrong
+        return  # the decoder reports what is wrong
     at = 0
     while len(data) - at >= 8:
         size = int.from_bytes(data[at : at + 4], "little")
@@ -209,7 +165,7 @@ def _unpacked(chunk: bytes) -> int:
 
 
 def _decoded(path: Path, kind: str, module: str, parser: str) -> tuple[Any, list[str]]:
-    """Have ecgdatakit read the file; return its record and what it warns of."""
+    """Decode the file with ecgdatakit; return its record and its warnings."""
     decoder = need(
         f"ecgdatakit.parsing.parsers.{module}", f"Reading {kind} (ecgdatakit)", "formats"
     )
@@ -220,7 +176,7 @@ def _decoded(path: Path, kind: str, module: str, parser: str) -> tuple[Any, list
 
 
 def _opened(path: Path, kind: str, decoded: tuple[Any, list[str]]) -> Opened:
-    """Make the rhythm leads of a record columns."""
+    """Return the rhythm leads of a decoded record as columns."""
     record, warned = decoded
     meta = record.raw_metadata
     columns: list[Column] = []
@@ -241,9 +197,9 @@ def _opened(path: Path, kind: str, decoded: tuple[Any, list[str]]) -> Opened:
         columns.append(Column(lead.label, unit, _rate(lead.sampling_rate, meta), 0))
     n = max(map(len, values), default=0)
     if any(len(v) != n for v in values):
-        notes.append("leads differ in length; what is not there counts as missing")
+        notes.append("leads differ in length; the shorter ones are filled with missing samples")
         values = [np.concatenate([v, np.full(n - len(v), np.nan, np.float32)]) for v in values]
-    notes += _contradictions(columns, values)
+    notes += _einthoven_notes(columns, values)
     if record.median_beats:
         notes.append("the median beats in it are not read")
     filters = record.recording.acquisition.filters
@@ -265,8 +221,8 @@ def _opened(path: Path, kind: str, decoded: tuple[Any, list[str]]) -> Opened:
     )
 
 
-def _contradictions(columns: list[Column], values: list[Values]) -> list[str]:
-    """Return a note where limb leads break Einthoven's law, as leads that are mixed up do."""
+def _einthoven_notes(columns: list[Column], values: list[Values]) -> list[str]:
+    """Return a note where limb leads break Einthoven's law, as swapped leads do."""
     at = {column.name: i for i, column in enumerate(columns)}
     if not {"I", "II", "III"} <= set(at):
         return []

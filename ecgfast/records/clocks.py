@@ -26,12 +26,14 @@ _LOWEST, _HIGHEST = 25.0, 5_000.0
 # Seconds of a gap that is filled with missing samples: a longer one parts two recordings.
 _LONGEST_GAP_S = 86_400.0
 
-# Stamps of an even clock that are looked at one by one; stamps packed at a time, and by what they
-# are multiplied to be whole numbers.
+# Up to this many stamps, all of them enter the rate; from more, a selection.
 _LONG = 4096
-_BLOCK = 1 << 17
-# Of a longer one, unusual steps that are looked at, and stamps around each.
+
+# Selection from a long clock with gaps: unusual steps at most, and stamps kept on each side of one.
 _MOST_ODD, _NEAR = 4096, 256
+
+# Stamps packed together, and factors that make decimal stamps whole numbers.
+_BLOCK = 1 << 17
 _SCALES = (1.0, 1e3, 1e6, 1e1, 1e2, 1e4, 1e5, 1e7, 1e8, 1e9)
 
 # What clocks wrap at, in their own counts; a time of day wraps at midnight.
@@ -69,14 +71,19 @@ class Clock:
 
 
 class Stamps:
-    """Time stamps of a long recording, held in few bytes each and returned exactly.
+    """Time stamps of a long recording, packed without loss into a few bits to 8 bytes each.
 
-    Stamps of a file are decimal numbers that climb by almost equal steps: a block of them is held
-    as its first, a scale and small steps, or as nothing but one step where all are the same.
+    Stamps of a file are decimal numbers that rise by almost equal steps. A block of them is stored
+    as its first stamp, a scale and small integer steps, or as a single step where all are equal.
+
+    Parameters
+    ----------
+    stamps : ndarray, shape (n,), optional
+        The first stamps, in counts.
     """
 
     def __init__(self, stamps: Floats | None = None) -> None:
-        self._blocks: list[tuple[float, Any]] = []  # scale and steps; scale 0 means as they are
+        self._blocks: list[tuple[float, Any]] = []  # scale and steps; scale 0: not packed
         self._begins: list[int] = []
         self._scale = 1.0
         self._n = 0
@@ -216,12 +223,12 @@ def read_clock(
         If they go back, or do not climb evenly.
     """
     if isinstance(stamps, Stamps):
-        even = _even(stamps)
+        even = _evenly_spaced(stamps)
         if even is not None:
-            return _of_even(*even, count, label)
-        picked = _picked(stamps.blocks, len(stamps))
+            return _clock_from_even(*even, count, label)
+        picked = _selected(stamps.blocks, len(stamps))
         if picked is not None:
-            return _told(*picked, 1.0, len(stamps), None, count, name, label, [])
+            return _clock_from(*picked, 1.0, len(stamps), None, count, name, label, [])
         t = stamps.part(0, len(stamps))
     else:
         t = np.array(stamps, np.float64)
@@ -249,14 +256,14 @@ def read_clock(
         t = np.maximum.accumulate(t)  # a little jitter
     if count is None and np.all(np.diff(t) == 1):
         return None, None, ""  # it counts samples
-    picked = _picked(lambda: (t[i : i + _BLOCK] for i in range(0, len(t), _BLOCK)), len(t))
+    picked = _selected(lambda: (t[i : i + _BLOCK] for i in range(0, len(t), _BLOCK)), len(t))
     n, u = picked or _stamps(t)
     # Samples of a packet, whose stamps are the same.
     packet = 1.0 if picked else len(t) / len(u)
-    return _told(n, u, packet, len(t), keep, count, name, label, notes)
+    return _clock_from(n, u, packet, len(t), keep, count, name, label, notes)
 
 
-def _told(
+def _clock_from(
     n: Floats,
     u: Floats,
     packet: float,
@@ -267,7 +274,7 @@ def _told(
     label: str,
     notes: list[str],
 ) -> tuple[Clock | None, datetime | None, str]:
-    """Return what `read_clock` does of the stamps `u` of the rows `n`, `packet` samples each."""
+    """Return what `read_clock` returns, from stamps `u` of the rows `n`, `packet` samples each."""
     if len(u) < 2 or not float(u[-1] - u[0]) > 0:
         return None, None, ""
     count, unit = _count(n, u, count, label, notes)
@@ -297,7 +304,7 @@ def _told(
 def _count(
     n: Floats, u: Floats, count: float | None, label: str, notes: list[str]
 ) -> tuple[float, str]:
-    """Return the seconds of a count, and the name of the unit where it had to be guessed."""
+    """Return the seconds that a count lasts, and its unit where that had to be guessed."""
     if count is not None:
         return count, ""
     # By the usual step: gaps and packets do not bend it.
@@ -311,11 +318,11 @@ def _count(
     return count, unit
 
 
-def _even(stamps: Stamps) -> tuple[Floats, Floats, int] | None:
-    """Return every so-manieth stamp, the first ones, and how many there are.
+def _evenly_spaced(stamps: Stamps) -> tuple[Floats, Floats, int] | None:
+    """Return about 2048 stamps at equal distances, the first `_LONG` stamps, and the number of all.
 
-    None unless the stamps climb evenly throughout, as in most files: then these say as much as
-    all.
+    None unless the stamps rise evenly throughout, as in most files: only then does the selection
+    give the same rate as all of them.
     """
     n = len(stamps)
     if n <= _LONG:
@@ -340,10 +347,10 @@ def _even(stamps: Stamps) -> tuple[Floats, Floats, int] | None:
     return (chosen, stamps.part(0, _LONG), n) if low > 0.2 * mean and high < 1.8 * mean else None
 
 
-def _of_even(
+def _clock_from_even(
     chosen: Floats, first: Floats, n: int, count: float | None, label: str
 ) -> tuple[Clock | None, datetime | None, str]:
-    """Return what `read_clock` does of stamps that climb evenly."""
+    """Return what `read_clock` returns, from the selection of `_evenly_spaced`."""
     every = n // 2048
     notes: list[str] = []
     if count is None and np.all(np.diff(first) == 1) and np.all(np.diff(chosen) == every):
@@ -355,11 +362,11 @@ def _of_even(
     return Clock(fs, n, None, [(0, 0)], tuple(notes)), start_of(float(first[0]) * count), unit
 
 
-def _picked(blocks: Callable[[], Iterable[Floats]], total: int) -> tuple[Floats, Floats] | None:
-    """Return rows and stamps that tell the rate and the gaps as all of a long recording do.
+def _selected(blocks: Callable[[], Iterable[Floats]], total: int) -> tuple[Floats, Floats] | None:
+    """Select rows and their stamps that give the same rate and gaps as all of a long recording.
 
-    They are those around each step that is not usual, and every so-manieth. None if the recording
-    is short, stamps do not climb throughout, or too many steps are unusual.
+    They are those around each unusual step, and about 65,536 at equal distances. None if the
+    recording is short, the stamps do not rise throughout, or too many steps are unusual.
     """
     if total <= 2 * _BLOCK:
         return None
@@ -466,7 +473,7 @@ def _rate_and_gaps(
     if _LONG < len(u) == rows:
         even, steps = float(u[-1]) / (rows - 1), np.diff(u)
         if steps.min() > 0.2 * even and steps.max() < 1.8 * even:
-            # Even steps throughout, as in most files: every thousandth stamp says as much as all.
+            # Even steps throughout, as in most files: a selection gives the same rate.
             every = rows // 2048
             return _rate(n[::every], u[::every]), []
     period = _slope(n, u, max(1, len(u) // 4)) if len(u) < 16 else _usual_period(n, u)

@@ -16,7 +16,7 @@ from ..extras import need
 from .files import open_regular
 from .opened import Column, Opened, Values, filter_notes
 
-__all__ = ["is_dicom", "open_dicom"]
+__all__ = ["open_dicom"]
 
 # Bytes of a file, which is held in memory: a day of twelve leads at 500 Hz.
 _LARGEST = 1 << 30
@@ -40,32 +40,12 @@ _LEAD_CODE = re.compile(r"(?:2:|5\.6\.3-9-)(\d{1,3})")
 _DERIVED = re.compile(r"median|template|average|mean|represent|beat", re.IGNORECASE)
 
 
-def is_dicom(head: bytes) -> bool:
-    """Whether a file that begins with `head` (132 bytes at least) is one."""
-    return head[128:132] == b"DICM"
-
-
 def open_dicom(path: Path) -> Opened:
     """Open a DICOM file with waveforms.
 
     The longest waveform group that is no median beat is read; groups of the same rate, length and
-    beginning are read together with it. Others are named in the notes.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    RecordError
-        If it holds no waveform, fewer samples than it promises, or compressed ones.
-    MissingExtraError
-        If pydicom is not installed.
+    beginning are read together with it. Others are named in the notes. Compressed samples are
+    refused.
     """
     pydicom = need("pydicom", "Reading DICOM waveforms (pydicom)", "formats")
     with open_regular(path) as file:

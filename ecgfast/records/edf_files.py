@@ -58,20 +58,7 @@ class _Signal:
 def open_edf(path: Path) -> Opened:
     """Open an EDF, EDF+, BDF or BDF+ file.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    Opened
-        EDF+ annotations become marks of the symbol ``"`` (a note) with their text.
-
-    Raises
-    ------
-    RecordError
-        If the file is none, or is cut short.
+    EDF+ annotations become annotations of the symbol ``"`` (a note) with their text.
     """
     with open_regular(path) as file:
         head = file.read(256)

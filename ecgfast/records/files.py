@@ -14,10 +14,42 @@ import numpy as np
 
 from ..errors import EcgfastError, NotBuiltError, RecordError, is_not_built
 
-__all__ = ["check_regular", "damaged", "named_file", "open_regular", "read_regular"]
+__all__ = [
+    "check_regular",
+    "damaged",
+    "named_file",
+    "open_regular",
+    "path_of",
+    "read_regular",
+]
 
 # Bytes of a file that is read as a whole: a header, an annotation file.
 _WHOLE = 1 << 28
+
+
+def path_of(name: str | os.PathLike[str]) -> Path:
+    """Return the path that a user named, with ``~`` replaced by the home folder.
+
+    Parameters
+    ----------
+    name : str or path
+        It need not exist.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    RecordError
+        If no file can have that name.
+    """
+    try:
+        path = Path(name).expanduser()
+        path.exists()
+    except (ValueError, RuntimeError, OSError) as error:  # a NUL, no such user, a name too long
+        raise RecordError(f"{name}: is no name of a file ({error}); correct it") from None
+    return path
 
 
 def open_regular(path: Path) -> BinaryIO:

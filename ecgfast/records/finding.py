@@ -10,8 +10,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ..errors import RecordError
-from .files import open_regular
-from .reading import SUFFIXES, header_of
+from .files import open_regular, path_of
+from .formats import by_suffix, header_of
 
 __all__ = ["Finding", "find_recordings", "record_files"]
 
@@ -80,7 +80,7 @@ def find_recordings(
     seen: set[str] = set()
     roots: list[Path] = []
     for text in arguments:
-        path = _path(text)
+        path = path_of(text)
         if header_of(path) is None and path.is_dir():
             found.several = True
             roots.append(path)
@@ -109,15 +109,6 @@ def find_recordings(
     return found
 
 
-def _path(text: str) -> Path:
-    try:
-        path = Path(text).expanduser()
-        path.exists()
-    except (ValueError, RuntimeError, OSError) as error:  # a NUL, no such user, a name too long
-        raise RecordError(f"{text}: is no name of a file ({error}); correct it") from None
-    return path
-
-
 def _as_record(path: Path, *, merge: bool) -> Path:
     """A file that the user named, as a record: the ``.hea`` of WFDB goes without its extension.
 
@@ -125,7 +116,7 @@ def _as_record(path: Path, *, merge: bool) -> Path:
     ``mitdb/2*`` to all of its files.
     """
     header = header_of(path)
-    if header is None and merge and path.suffix.lower() not in SUFFIXES:
+    if header is None and merge and by_suffix(path) is None:
         header = header_of(path.with_suffix(".hea"))
     return path if header is None else header.with_suffix("")
 
@@ -210,7 +201,7 @@ def _recordings_among(
     """The recordings that files make up, in order, and the files that belong to none."""
     headers = [path for path in files if path.suffix.lower() == ".hea"]
     for path in files:  # what a pattern such as mitdb/*.dat names
-        if path.suffix.lower() not in SUFFIXES or header_of(path) is not None:
+        if by_suffix(path) is None or header_of(path) is not None:
             header = header_of(path) or header_of(path.with_suffix(".hea"))
             if header is not None:
                 headers.append(header)
@@ -234,15 +225,16 @@ def _recordings_among(
 
 
 def _may_be_recording(path: Path) -> bool:
+    named = by_suffix(path)
+    if named is None:
+        return False
     suffix = path.suffix.lower()
     if suffix == ".gz":
-        return Path(path.stem).suffix.lower() in SUFFIXES
-    if suffix not in SUFFIXES:
-        return False
+        return bool(Path(path.stem).suffix)  # else anything may be in it
     if not path.is_file():
         return True  # opening it says what is wrong
-    if suffix == ".ecg":
-        return _part_of(path, 0)[:5] == b"ISHNE"  # else a WFDB annotation file
+    if suffix in named.shared and named.recognised is not None:
+        return named.recognised(_part_of(path, 0))
     if suffix in _ANY_TEXT:
         return not path.stem.lower().startswith(_SUMS) and _holds_numbers(path)
     return True
@@ -312,10 +304,10 @@ def _of_header(header: Path, *, segments: bool) -> Iterator[Path]:
         return
     yield header
     yield header.with_suffix(".atr")
-    for fields in lines[1:]:
-        if "\0" in fields[0]:
+    for name in dict.fromkeys(fields[0] for fields in lines[1:]):  # most signals share a file
+        if "\0" in name:
             continue
         if not several:
-            yield header.parent / fields[0]
+            yield header.parent / name
         elif segments:
-            yield from _of_header(header.parent / f"{fields[0]}.hea", segments=False)
+            yield from _of_header(header.parent / f"{name}.hea", segments=False)

@@ -39,8 +39,8 @@ def read_hdf5(
     -------
     arrays : dict
         Numbers and texts by the last part of their name, the whole name where that is taken.
-    said : dict
-        Of each its attributes; those of the file under the empty name.
+    attributes : dict
+        The attributes of each array; those of the file under the empty name.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def read_hdf5(
     """
     h5py = need("h5py", f"Reading {kind} files of HDF5 (h5py)", "formats")
     arrays: dict[str, npt.NDArray[Any]] = {}
-    said: dict[str, dict[str, Any]] = {}
+    attributes: dict[str, dict[str, Any]] = {}
     nodes, left = 0, _UNPACKED
 
     def take(name: str, node: Any) -> None:
@@ -59,7 +59,7 @@ def read_hdf5(
         nodes += 1
         if nodes > _MOST_NODES:
             raise RecordError(
-                f"{path}: holds more than {_MOST_NODES} data sets; name one in a file"
+                f"{path}: holds more than {_MOST_NODES} data sets; save one recording a file"
             )
         if not isinstance(node, h5py.Dataset) or name.startswith("#"):
             return
@@ -81,20 +81,20 @@ def read_hdf5(
                 arrays[key] = np.array(node.asstr(errors="replace")[()], dtype=np.str_)
             return
         values = node[()]
-        said[key] = _attributes(node)
-        if said[key].get("matlabclass") == "char":
+        attributes[key] = _attributes(node)
+        if attributes[key].get("matlabclass") == "char":
             arrays[key] = np.array("".join(map(chr, values.reshape(-1)[:1000])))
         else:
             arrays[key] = np.asarray(values)
 
     with open_regular(path) as raw, h5py.File(raw, "r") as file:
-        said[""] = _attributes(file)
+        attributes[""] = _attributes(file)
         file.visititems(take)
-    return arrays, said
+    return arrays, attributes
 
 
 def _attributes(node: Any) -> dict[str, Any]:
-    """Return what a data set says of itself, by names without blanks and dashes."""
+    """Return the attributes of a data set, by names without blanks, dashes and underscores."""
     found: dict[str, Any] = {}
     for name in list(node.attrs)[:200]:
         try:

@@ -1,4 +1,4 @@
-"""What a reader makes of a file: columns with names, units and rates, and values on request."""
+"""What a reader returns for a file: columns with names, units and rates, and values on request."""
 
 from __future__ import annotations
 

@@ -31,24 +31,6 @@ def open_parquet(path: Path, fs: float | None = None) -> Opened:
 
     Clocks among them, and columns of times, give the rate, the start and the gaps as in a text
     file; a rate among the file's own properties (``fs``, ``sampling_rate``, ...) counts too.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    fs : float, optional
-        Sampling rate in Hz that the caller gave.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    RecordError
-        If it is damaged, too large, or holds no column of numbers.
-    MissingExtraError
-        If pyarrow is not installed.
     """
     parquet = need("pyarrow.parquet", "Reading Parquet files (pyarrow)", "formats")
     with open_regular(path) as file:

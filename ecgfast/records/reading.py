@@ -12,52 +12,15 @@ import numpy as np
 from ..errors import InputError, RecordError
 from ..printable import printable
 from .choosing import Choice, Leads, choose
-from .files import check_regular, damaged, named_file, open_regular
+from .files import damaged, named_file, path_of
+from .formats import header_of, open_file
 from .opened import Opened
 from .record import Annotations, FloatArray, Origin, Record, RecordSource, check_fs
 from .resampling import resampled
 from .units import UNKNOWN, to_millivolt, unit_kind
 from .wfdb_annotations import read_annotations
 
-__all__ = ["SUFFIXES", "annotation_file", "header_of", "open_record", "read_record"]
-
-_TEXT = (".csv", ".tsv", ".txt", ".json", ".asc", ".log")
-_ARRAY = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf")
-_PARQUET = (".parquet", ".pq")
-_SOUND = (".wav", ".flac", ".w64", ".rf64")
-_EDF = (".edf", ".bdf", ".rec")
-_ISHNE = (".ecg", ".hol")
-# Formats that are known by content; their usual extensions.
-_CLINICAL = {
-    ".dcm": "DICOM", ".dicom": "DICOM", ".scp": "SCP-ECG", ".xml": "XML", ".aecg": "XML",
-}  # fmt: skip
-
-#: Extensions of files that are recordings; `_open` reads each of them.
-SUFFIXES = frozenset((".hea", *_TEXT, *_ARRAY, *_EDF, *_ISHNE, *_PARQUET, *_SOUND, *_CLINICAL))
-_KNOWN = (
-    "WFDB (.hea), EDF or BDF (.edf, .bdf), ISHNE (.ecg), text (.csv, .tsv, .txt, also .gz), "
-    "arrays (.npy, .npz, .mat, .h5, .parquet), WAV and FLAC, DICOM (.dcm), SCP-ECG (.scp), HL7 "
-    "aECG, GE MUSE or Philips XML (.xml)"
-)
-
-# Formats that are not read, by extension, with what makes one that is.
-_PICTURE = "a picture of an ECG holds no samples; ask for the recording itself"
-_SAVE2GDF = "convert it to EDF with BioSig's save2gdf"
-_CONVERTERS = {
-    suffix: advice
-    for suffixes, advice in (
-        (".nwb", "export the column with h5py and numpy.savez"),
-        (".feather .arrow", "export it with pandas.DataFrame.to_parquet"),
-        (".xls .xlsx .ods", "save the sheet as CSV"),
-        (".pdf .png .jpg .jpeg .tif .tiff .svg", _PICTURE),
-        (".gdf .vhdr .eeg .cnt .set .mwf .mfer", _SAVE2GDF),
-        (".acq", "convert it with bioread's acq2txt"),
-        (".adicht", "export it from LabChart as text"),
-        (".fit .gpx .tcx", "they hold heart rates and no ECG"),
-        (".mp3 .m4a .ogg .aac .amr", "compression for the ear loses the ECG; ask for a WAV file"),
-    )
-    for suffix in suffixes.split()
-}
+__all__ = ["annotation_file", "open_record", "read_record"]
 
 # Rates of recordings that are read: below the QRS complex is lost, above no ECG is sampled.
 _SLOWEST, _FASTEST = 50.0, 100_000.0
@@ -76,11 +39,9 @@ def open_record(
     Parameters
     ----------
     path : str or path
-        A WFDB record (with or without ``.hea``), or an ``.edf``, ``.bdf``, ``.ecg`` (ISHNE),
-        ``.csv``, ``.tsv``, ``.txt``, ``.npy``, ``.npz``, ``.mat``, ``.h5``, ``.parquet`` or
-        ``.wav`` file; text also as ``.gz``.
-        DICOM, SCP-ECG, HL7 aECG, GE MUSE and Philips XML are known by their content (extra
-        ``formats``).
+        A WFDB record (with or without ``.hea``), or a file of another format in
+        `ecgfast.records.formats.FORMATS`: EDF and BDF, ISHNE, text, arrays, Parquet, sound, DICOM,
+        SCP-ECG, HL7 aECG, GE MUSE and Philips XML. Some need the extra ``formats``.
     fs : float, optional
         Sampling rate in Hz; needed only where the file does not carry it.
     leads : str, int, or sequence of these, optional
@@ -112,13 +73,9 @@ def open_record(
     """
     if fs is not None:
         _check_given(fs)
-    try:
-        where = Path(path).expanduser()
-        where.exists()
-    except (ValueError, RuntimeError, OSError) as error:  # a NUL, no such user, a name too long
-        raise RecordError(f"{path}: is no name of a file ({error}); correct it") from None
+    where = path_of(path)
     with damaged(where, "a recording"):
-        opened = _open(where, fs, follow)
+        opened = open_file(where, fs=fs, follow=follow)
         if annotator is not None:
             opened = _annotated(opened, annotator, fs, follow=follow)
         if fs is None and opened.columns and all(c.fs is None for c in opened.columns):
@@ -217,104 +174,6 @@ def annotation_file(path: Path, annotator: str) -> Path:
         )
     header = header_of(path)
     return (header or path).with_suffix(f".{extension}")
-
-
-def _open(path: Path, fs: float | None, follow: bool) -> Opened:
-    """Open `path` with the reader that its name calls for."""
-    suffix = path.suffix.lower()
-    header = header_of(path)
-    if header is not None:
-        from .wfdb_files import open_wfdb
-
-        with damaged(header, "a WFDB record"):
-            return open_wfdb(header, follow=follow)
-    if not path.exists():
-        beside = sorted(path.parent.glob(f"{_glob_escape(path.name)}.*")) if path.name else []
-        hint = f"did you mean {beside[0].name}?" if beside else "check the path"
-        raise RecordError(f"{path}: no such recording; {hint}")
-    check_regular(path)
-    if suffix == ".gz":
-        suffix = Path(path.stem).suffix.lower() or ".txt"
-        if suffix not in _TEXT:
-            raise RecordError(f"{path}: only text is read compressed; unpack it with gunzip first")
-    if suffix in _TEXT:
-        from .text_files import open_text
-
-        with damaged(path, "a text file of samples"):
-            return open_text(path, fs)
-    if suffix in _ARRAY:
-        from .array_files import open_array
-
-        with damaged(path, "an array file", "save it again"):
-            return open_array(path)
-    if suffix in _PARQUET:
-        from .parquet_files import open_parquet
-
-        with damaged(path, "a Parquet file"):
-            return open_parquet(path, fs)
-    if suffix in _SOUND:
-        from .sound_files import open_sound
-
-        with damaged(path, "a sound file"):
-            return open_sound(path)
-    if suffix in _EDF:
-        from .edf_files import open_edf
-
-        with damaged(path, "an EDF or BDF file"):
-            return open_edf(path)
-    advice = _CONVERTERS.get(suffix)
-    if advice:
-        raise RecordError(f"{path}: {suffix} files are not read; {advice}")
-    clinical = _clinical(path, suffix)
-    if clinical is not None:
-        return clinical
-    if suffix in _ISHNE:
-        from .ishne_files import open_ishne
-
-        with damaged(path, "an ISHNE file"):
-            return open_ishne(path)
-    if suffix in (".dat", ".atr"):
-        raise RecordError(f"{path}: its WFDB header {path.stem}.hea is missing; put it beside it")
-    raise RecordError(f"{path}: of an unknown format; known are {_KNOWN}")
-
-
-def _clinical(path: Path, suffix: str) -> Opened | None:
-    """Open a file of a clinical format, whose names say little; None if its content is none."""
-    from .clinical_files import is_scp, is_xml, open_scp, open_xml
-    from .dicom_files import is_dicom, open_dicom
-
-    with open_regular(path) as file:
-        head = file.read(256)
-    if is_dicom(head):
-        with damaged(path, "a DICOM file"):
-            return open_dicom(path)
-    if is_scp(head):
-        with damaged(path, "an SCP-ECG file"):
-            return open_scp(path)
-    if is_xml(head):
-        with damaged(path, "an XML file of an ECG"):
-            return open_xml(path)
-    named = _CLINICAL.get(suffix)
-    if named:
-        raise RecordError(f"{path}: is no {named} file; check that it was exported as one")
-    return None
-
-
-def _glob_escape(name: str) -> str:
-    """Return `name` as a glob pattern for itself."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
-
-
-def header_of(path: Path) -> Path | None:
-    """Return the WFDB header that `path` stands for, if it exists."""
-    suffix = path.suffix.lower()
-    if suffix == ".hea" and path.exists():
-        return path
-    appended = path.with_name(f"{path.name}.hea") if path.name else path
-    if appended.is_file():
-        return appended
-    replaced = path.with_suffix(".hea") if suffix in (".dat", ".atr", ".mat") else path
-    return replaced if replaced != path and replaced.is_file() else None
 
 
 def _source(opened: Opened, choice: Choice, given: float | None) -> RecordSource:

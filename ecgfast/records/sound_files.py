@@ -26,25 +26,10 @@ _OPEN_ENDS, _LARGEST = (0, 0xFFFFFFFF, 0x7FFFFFFF), 1 << 62
 
 
 def open_sound(path: Path) -> Opened:
-    """Open a WAV or FLAC file; libsndfile decodes it.
+    """Open a WAV or FLAC file of PCM samples or floating point; libsndfile decodes it.
 
-    Such a file says nothing of units: integers are read as counts, others as they are.
-
-    Parameters
-    ----------
-    path : Path
-        The file: PCM of 8 to 32 bits, or floating point.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    RecordError
-        If it is none, cut short, or compressed with loss.
-    MissingExtraError
-        If soundfile is not installed.
+    Such a file states no unit: integers are read as counts, floating-point samples as they are.
+    Compression with loss is refused.
     """
     soundfile = need("soundfile", "Reading WAV and FLAC files (soundfile)", "formats")
     with open_regular(path) as file:

@@ -9,7 +9,8 @@ from typing import Any
 
 __all__ = ["stated_rate"]
 
-# Names of properties that state it, without blanks and dashes; where several do, the first counts.
+# Names of properties that state it, without blanks, dashes and underscores. The first that is
+# there counts.
 _NAMES = (
     "fs", "samplingrate", "samplerate", "samplingfrequency", "samplefrequency", "sfreq", "srate",
     "fsamp", "hz",

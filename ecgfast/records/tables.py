@@ -1,4 +1,4 @@
-"""Tables with a row a sample: which columns are clocks, and where samples lie in time."""
+"""Tables with one row per sample: which columns are clocks, and when each sample was taken."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Table:
     Attributes
     ----------
     rows : int
-        Its length.
+        Rows added so far.
     notes : list of str
         What was found in reading it.
     """
@@ -47,7 +47,7 @@ class Table:
         self.head = head
         self.rows = 0
         self.notes: list[str] = []
-        # Of each column its parts, packed where it may be a clock; None of words.
+        # The parts of each column, packed where it may be a clock; None for words.
         self._held: list[list[npt.NDArray[np.float32]] | Stamps | None] = []
         self._begins: list[int] = []
 
@@ -96,10 +96,8 @@ class Table:
         return Stamps(np.asarray(self.part(column, 0, self.rows), np.float64))
 
 
-def open_table(
-    path: Path, kind: str, table: Table, given: float | None, *, declared: bool = False
-) -> Opened:
-    """Tell clocks from signals, and make what is left columns.
+def open_table(path: Path, kind: str, table: Table, given: float | None) -> Opened:
+    """Separate the clocks of a table from its signals.
 
     Parameters
     ----------
@@ -110,9 +108,8 @@ def open_table(
     table : Table
         Its numbers.
     given : float or None
-        Sampling rate in Hz that the caller gave; it tells what a clock without a unit counts in.
-    declared : bool
-        As in `Opened`.
+        Sampling rate in Hz that the caller gave; by it the unit of a clock is found that names
+        none.
 
     Returns
     -------
@@ -161,7 +158,6 @@ def open_table(
         columns=columns,
         read=read,
         fs_from=fs_from,
-        declared=declared,
         about_ecg=head.about_ecg,
         start=head.start or start,
         comments=tuple(head.comments[:64]),
@@ -170,7 +166,7 @@ def open_table(
 
 
 def _clock_or_counter(table: Table, column: int, role: str, look: str, name: str) -> str:
-    """Tell a clock that wraps, or counts samples, from a counter."""
+    """Return ``clock`` for a clock that wraps, ``counter`` for a column that counts samples."""
     steps = np.diff(table.part(column, 0, LOOKED))
     if role == "other" or bool(np.all((steps == 1) | (steps == 0) | (steps < 0))):
         return "counter"
@@ -237,7 +233,7 @@ def _time(
         timed = head.kinds[i] == "time" and len(first_rows)
         start = start or first or (start_of(float(first_rows[0])) if timed else None)
         if clock is not None:
-            # The finest clock says most: stamps that repeat or are rounded say less.
+            # The finest clock is the most accurate: others repeat stamps, or round them.
             fineness = float(len(np.unique(first_rows[:LOOKED])))
             found.append((fineness, clock, f"the clock {label!r}"))
     best = max(found, key=lambda item: item[0], default=None)

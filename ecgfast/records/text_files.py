@@ -31,28 +31,11 @@ _MALFORMED = 0.01
 
 
 def open_text(path: Path, fs: float | None = None) -> Opened:
-    """Open a text file with a line a sample.
+    """Open a text file with a line a sample; ``.gz`` is unpacked.
 
     The head is understood as `ecgfast.records.text_head` describes. Columns that count time give
     the sampling rate and the start; gaps in them become missing samples, packets that came twice
     are left out. The numbers of all columns that could be an ECG are held in memory as float32.
-
-    Parameters
-    ----------
-    path : Path
-        The file; ``.gz`` is unpacked.
-    fs : float, optional
-        Sampling rate in Hz that the caller gave; it tells what a clock without a unit counts in.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    RecordError
-        If it is no table of numbers, a cell is no number (the message names its line), rows differ
-        in length, or a clock does not climb.
     """
     name = str(path)
     with open_regular(path) as raw:

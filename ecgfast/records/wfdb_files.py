@@ -43,7 +43,7 @@ _MOST_SIGNALS, _MOST_SEGMENTS, _MOST_BYTES = 4096, 65536, 1 << 24
 # there: a header of a few bytes must not make days of nothing.
 _MISSING_PER_PRESENT = 1000
 
-# Signals that are read with a table of the values of all 65,536 digits, which is 256 KB each.
+# At most this many signals get a table of the values of all 65,536 digits: each takes 256 KB.
 _TABLED = 64
 
 _FORMAT_FIELD = re.compile(r"(\d{1,4})(?:x(\d{1,9}))?(?::(\d{1,18}))?(?:\+(\d{1,18}))?", re.ASCII)
@@ -82,25 +82,7 @@ class _Header:
 
 
 def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
-    """Open the WFDB record whose header is `path`.
-
-    Parameters
-    ----------
-    path : Path
-        The ``.hea`` file.
-    follow : bool
-        Whether files that the header names may lie outside its folder.
-
-    Returns
-    -------
-    Opened
-
-    Raises
-    ------
-    RecordError
-        If the header is none, or a signal file is missing, shorter than promised, or no regular
-        file in the record's folder.
-    """
+    """Open the WFDB record whose header is `path`; `follow` is as in `open_record`."""
     header = _read_header(path)
     part = (
         _open_segments(path, header, follow) if header.segments else _open_one(path, header, follow)

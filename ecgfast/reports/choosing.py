@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ..rhythm import Event, EventKind
 from .analysis import Analysis
@@ -13,30 +14,32 @@ from .svg import STRIP_S
 
 __all__ = ["Shown", "chosen_strips"]
 
+FloatArray = npt.NDArray[np.float64]
+
 #: At most so many strips.
-_MOST = 48
+_MOST = 60
 
 # Kinds of events that are shown, the gravest first, and how many of each at most.
 _KINDS = {
     EventKind.VENTRICULAR_FLUTTER: 4,
     EventKind.ASYSTOLE: 4,
     EventKind.VENTRICULAR_RUN: 4,
-    EventKind.EXTREME_TACHYCARDIA: 3,
-    EventKind.EXTREME_BRADYCARDIA: 3,
-    EventKind.PAUSE: 3,
+    EventKind.EXTREME_TACHYCARDIA: 4,
+    EventKind.EXTREME_BRADYCARDIA: 4,
+    EventKind.PAUSE: 4,
     EventKind.ATRIAL_FIBRILLATION: 4,
     EventKind.R_ON_T: 2,
-    EventKind.VENTRICULAR_COUPLET: 3,
-    EventKind.VENTRICULAR_BIGEMINY: 2,
-    EventKind.VENTRICULAR_TRIGEMINY: 2,
+    EventKind.VENTRICULAR_COUPLET: 4,
+    EventKind.VENTRICULAR_BIGEMINY: 4,
+    EventKind.VENTRICULAR_TRIGEMINY: 4,
     EventKind.VENTRICULAR_ECTOPIC: 2,
     EventKind.SUPRAVENTRICULAR_RUN: 4,
-    EventKind.SUPRAVENTRICULAR_COUPLET: 2,
-    EventKind.SUPRAVENTRICULAR_BIGEMINY: 1,
-    EventKind.SUPRAVENTRICULAR_TRIGEMINY: 1,
+    EventKind.SUPRAVENTRICULAR_COUPLET: 4,
+    EventKind.SUPRAVENTRICULAR_BIGEMINY: 2,
+    EventKind.SUPRAVENTRICULAR_TRIGEMINY: 2,
     EventKind.SUPRAVENTRICULAR_ECTOPIC: 2,
-    EventKind.TACHYCARDIA: 2,
-    EventKind.BRADYCARDIA: 2,
+    EventKind.TACHYCARDIA: 4,
+    EventKind.BRADYCARDIA: 4,
     EventKind.LEAD_OFF: 1,
     EventKind.FLAT_LINE: 1,
     EventKind.NOISE: 1,
@@ -45,6 +48,10 @@ _KINDS = {
 _SLOW = (EventKind.BRADYCARDIA, EventKind.EXTREME_BRADYCARDIA)
 # Kinds that all last as long: their longest and fastest mean nothing.
 _SHORT = (EventKind.VENTRICULAR_ECTOPIC, EventKind.SUPRAVENTRICULAR_ECTOPIC, EventKind.R_ON_T)
+
+# Share by which the rate of a typical strip may differ from the median, and how many such strips
+# are looked at.
+_NEAR, _TRIED = 0.05, 24
 
 # Seconds of a strip before an event that does not fit into it.
 _AHEAD_S = 1.6
@@ -138,20 +145,39 @@ def _begin(found: Analysis, start: float, end: float) -> float:
     return max(0.0, min(begin, found.duration - STRIP_S))
 
 
+def _typical_place(found: Analysis, rates: FloatArray, middles: FloatArray) -> int:
+    """Index of a rate near the median, all beats of whose strip are normal, with little noise."""
+    ectopic = np.concatenate(([0], np.cumsum((found.label != "N") | ~found.good)))
+    ends = np.searchsorted(found.time, middles + STRIP_S / 2)
+    begins = np.searchsorted(found.time, middles - STRIP_S / 2)
+    count = ectopic[ends] - ectopic[begins]
+    distance = np.abs(rates / float(np.median(rates)) - 1)
+    order = np.lexsort((distance, count))
+    near = order[(count[order] == count[order[0]]) & (distance[order] <= _NEAR)]
+    if not len(near):
+        return int(order[0])
+    tried = near[np.linspace(0, len(near) - 1, min(len(near), _TRIED)).astype(np.int64)]
+    return int(min(tried, key=lambda i: _roughness(found, float(middles[i]))))
+
+
+def _roughness(found: Analysis, middle: float) -> float:
+    """How much of a strip's first lead goes up and down from sample to sample."""
+    begin = round(max(0.0, middle - STRIP_S / 2) * found.fs)
+    end = min(begin + round(STRIP_S * found.fs), round(found.duration * found.fs))
+    lead = found.fetch(begin, end)[:, 0].astype(np.float64)
+    if len(lead) < 2 or not np.isfinite(lead).all():
+        return math.inf
+    reach = float(np.ptp(np.quantile(lead, (0.01, 0.99))))
+    return float(np.median(np.abs(np.diff(lead)))) / reach if reach > 0 else math.inf
+
+
 def _of_rates(found: Analysis) -> list[Shown]:
     """Strips of typical rhythm, and of the lowest and the highest rate."""
     rates, middles = found.rates()
     if not len(rates):
         return []
-    # Typical: a rate near the median, all beats of the strip normal.
-    ectopic = np.concatenate(([0], np.cumsum(found.label != "N")))
-    ends = np.searchsorted(found.time, middles + STRIP_S / 2)
-    begins = np.searchsorted(found.time, middles - STRIP_S / 2)
-    count = ectopic[ends] - ectopic[begins]
-    distance = np.abs(rates / float(np.median(rates)) - 1)
-    typical = int(np.lexsort((distance, count))[0])
     places = (
-        ("typical rhythm", typical),
+        ("typical rhythm", _typical_place(found, rates, middles)),
         ("minimum rate", int(rates.argmin())),
         ("maximum rate", int(rates.argmax())),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = [
     "RHYTHM_KINDS",
     "STANDSTILL",
     "figures",
+    "main_figures",
     "table_step",
     "time_table",
 ]
@@ -60,16 +62,36 @@ def figures(found: Analysis) -> dict[str, Any]:
         "leads": list(found.leads),
         "duration": found.duration,
         "start_time_of_day": None if found.start is None else f"{found.start:%H:%M:%S}",
+        **main_figures(found),
+        "table": time_table(found),
+        "hrv": measures.to_dict(),
+        "hrv_five_minutes": [
+            {**_when(found, row.start), **row.to_dict()} for row in hrv.five_minute_table(nn)
+        ],
+        "events": [_event(found, event) for event in found.events],
+        "notes": list(found.notes),
+    }
+
+
+def main_figures(found: Analysis) -> dict[str, Any]:
+    """Compute quality, beats, rates, ectopy and rhythm: what one row of many recordings needs.
+
+    Parameters
+    ----------
+    found : Analysis
+        As `analyse` makes it.
+
+    Returns
+    -------
+    dict
+        As those of `figures`.
+    """
+    return {
         "quality": _quality(found),
         "beats": _beats(found),
         "rate": _rate(found),
         "ectopy": {label: _ectopy(found, label, name) for label, name in _ECTOPIC.items()},
         "rhythm": [_rhythm(found, kind) for kind in RHYTHM_KINDS],
-        "table": time_table(found),
-        "hrv": measures.to_dict(),
-        "hrv_five_minutes": [row.to_dict() for row in hrv.five_minute_table(nn)],
-        "events": [_event(found, event) for event in found.events],
-        "notes": list(found.notes),
     }
 
 
@@ -92,8 +114,8 @@ def _quality(found: Analysis) -> dict[str, Any]:
 
 
 def _beats(found: Analysis) -> dict[str, Any]:
-    labels, counts = np.unique(found.label[~found.flutter], return_counts=True)
-    by_class = dict.fromkeys("NSVFQ", 0) | dict(zip(labels.tolist(), counts.tolist(), strict=True))
+    counts = Counter(found.label[~found.flutter].tolist())
+    by_class = dict.fromkeys("NSVFQ", 0) | dict(sorted(counts.items()))
     return {
         "total": found.n_beats,
         "by_class": by_class,
@@ -158,9 +180,10 @@ def _ectopy(found: Analysis, label: str, name: str) -> dict[str, Any]:
 
 def _rhythm(found: Analysis, kind: EventKind) -> dict[str, Any]:
     events = found.of(kind)
-    seconds = found.seconds(kind)
+    spans = found.spans(kind)
+    seconds = float(sum(b - a for a, b in spans))
     # A burden is a share of what could be read: an episode that spans noise counts without it.
-    unread = sum(_overlap(found.unreadable, *span) for span in found.spans(kind))
+    unread = sum(_overlap(found.unreadable, *span) for span in spans)
     analysed = max(found.duration - found.lost, 1e-9)
     told: dict[str, Any] = {
         "kind": str(kind),
@@ -190,7 +213,8 @@ def _event(found: Analysis, event: Event) -> dict[str, Any]:
         "clock": found.clock(event.start_time),
         "severity": str(event.severity),
         "confidence": event.confidence,
-        "beats": event.n_beats,
+        "n_beats": event.n_beats,
+        "beats": list(event.beats),
         "rate": event.rate,
         "lead": None if event.lead is None else found.leads[event.lead],
     }
@@ -235,6 +259,7 @@ def time_table(found: Analysis) -> list[dict[str, Any]]:
         for name, which in {
             "v_couplets": (EventKind.VENTRICULAR_COUPLET,),
             "v_runs": (EventKind.VENTRICULAR_RUN,),
+            "s_couplets": (EventKind.SUPRAVENTRICULAR_COUPLET,),
             "s_runs": (EventKind.SUPRAVENTRICULAR_RUN,),
             "pauses": STANDSTILL,
         }.items()

@@ -55,20 +55,16 @@ def trend_picture(found: Analysis) -> Any:
     """The heart rate along the recording, with a lane for each kind of event that was found."""
     step = next((s for s in _STEPS if found.duration / s <= _POINTS), _STEPS[-1])
     count = math.ceil(found.duration / step)
-    rr, sound = found.rr()
-    at = np.minimum((found.time[1:][sound] / step).astype(np.int64), count - 1)
-    number = np.bincount(at, minlength=count)
-    seconds = np.bincount(at, rr[sound], minlength=count)
     rates, middles = found.rates()
     low, high = np.full(count, np.inf), np.full(count, -np.inf)
     where = np.minimum((middles / step).astype(np.int64), count - 1)
     np.minimum.at(low, where, rates)
     np.maximum.at(high, where, rates)
-    mean = np.divide(60.0 * number, seconds, out=np.full(count, np.nan), where=seconds > 0)
-    mean[~np.isfinite(low)] = np.nan  # a lone interval is no rate
-    empty = np.isnan(mean)
-    low[empty | ~np.isfinite(low)] = np.nan
-    high[empty | ~np.isfinite(high)] = np.nan
+    # Not of the RR intervals in the step: a step of some seconds has few, and one pause moves them.
+    total = np.bincount(where, 60.0 / rates, minlength=count)
+    number = np.bincount(where, minlength=count)
+    mean = np.divide(60.0 * number, total, out=np.full(count, np.nan), where=number > 0)
+    low[number == 0] = high[number == 0] = np.nan
 
     def density(label: str) -> list[tuple[float, float, float]]:
         times = found.time[(found.label == label) & ~found.flutter]
@@ -150,7 +146,8 @@ def event_strip(found: Analysis, shown: Shown) -> dict[str, Any]:
         if event.duration >= 0.1:
             facts.append(length(event.duration))
         if event.n_beats:
-            facts.append(f"{event.n_beats:,} beat{'' if event.n_beats == 1 else 's'}")
+            what = "wave" if event.kind in _WAVES else "beat"
+            facts.append(f"{event.n_beats:,} {what}{'' if event.n_beats == 1 else 's'}")
         if math.isfinite(event.rate):
             facts.append(f"{event.rate:.0f}/min")
         if event.lead is not None:

@@ -30,8 +30,8 @@ __all__ = [
 #: What stands where a figure is not defined.
 NOTHING = "\N{EN DASH}"
 
-# Rows of the list of events: the gravest kinds first.
-_LISTED = 40
+# Rows of the list of events, the gravest first, and rows that are listed on request.
+_LISTED, _FOLDED = 30, 300
 _SEVERITIES = ("high", "medium")
 # NN intervals from which on variability is shown.
 _FEWEST_NN = 100
@@ -41,6 +41,9 @@ _SHORT_S = 60.0
 # Shares from which on the page says first that the signal is bad.
 _MUCH_LOST = 0.2
 _FEW_RATES = 0.5
+
+# Columns of the table along the recording that are counts.
+_COUNTS = ("v", "v_couplets", "v_runs", "s", "s_couplets", "s_runs", "pauses")
 
 _HRV_NAMES = (
     ("Time domain", (
@@ -142,7 +145,8 @@ def percent(share: float) -> str:
     """A share from 0 to 1 in percent, with a decimal where a whole number hides something."""
     if not math.isfinite(share):
         return NOTHING
-    return f"{100 * share:.1f} %" if share < 0.0995 or share > 0.995 else f"{100 * share:.0f} %"
+    whole = share in (0.0, 1.0) or 0.0995 <= share <= 0.995
+    return f"{100 * share:.0f} %" if whole else f"{100 * share:.1f} %"
 
 
 def _plain(value: float | None, digits: int = 0) -> str:
@@ -244,19 +248,19 @@ def rhythm_rows(told: Mapping[str, Any]) -> dict[str, Any]:
     return {"rows": rows, "absent": ", ".join(absent) if looked else ""}
 
 
-def time_rows(told: Mapping[str, Any]) -> list[list[str]]:
+def time_rows(found: Analysis, told: Mapping[str, Any]) -> list[list[str]]:
     """Rows of the table along the recording, a text in each cell."""
     rows = []
     for row in told["table"]:
-        counts = [row[name] for name in ("v", "v_couplets", "v_runs", "s", "s_runs", "pauses")]
+        counts = [row[name] for name in _COUNTS]
         rows.append(
             [
-                row["clock"],
+                row["clock"] if found.start is None else row["clock"].removesuffix(":00"),
                 f"{row['beats']:,}",
                 *(_plain(row[name]) for name in ("minimum", "mean", "maximum")),
                 *(f"{count:,}" if count else "·" for count in counts),
                 *(
-                    length(row[name]) if row[name] else "·"
+                    f"{row[name] / 60:.1f}" if row[name] else "·"
                     for name in ("af_seconds", "lost_seconds")
                 ),
             ]
@@ -297,12 +301,12 @@ def hrv_section(told: Mapping[str, Any]) -> dict[str, Any]:
         "slow": told["fs"] < 250,
         "segments": [
             [
-                length(row["start"]) if row["start"] else "0 s",
+                row["clock"],
                 *(
                     _plain(row[name], digits)
                     for name, digits in (
                         ("heart_rate", 0), ("sdnn", 1), ("rmssd", 1), ("pnn50", 1), ("total", 0),
-                        ("lf", 0), ("hf", 0), ("lf_hf", 2),
+                        ("vlf", 0), ("lf", 0), ("lf_nu", 0), ("hf", 0), ("hf_nu", 0), ("lf_hf", 2),
                     )
                 ),
                 percent(row["coverage"]),
@@ -312,20 +316,27 @@ def hrv_section(told: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def event_list(told: Mapping[str, Any]) -> dict[str, Any]:
+def event_list(found: Analysis, told: Mapping[str, Any]) -> dict[str, Any]:
     """Rows of the list of events, those that would be an alarm of high or medium priority."""
     listed = [event for event in told["events"] if event["severity"] in _SEVERITIES]
     listed.sort(key=lambda event: (_SEVERITIES.index(event["severity"]), event["start"]))
-    shown = listed[:_LISTED]
+    shown = listed[: _LISTED + _FOLDED]
     rows = [
         (
             event["clock"],
+            found.clock(event["end_time"]),
             EventKind(event["kind"]).text,
             length(event["end_time"] - event["start_time"]),
             _plain(event["rate"]),
-            f"{event['beats']:,}" if event["beats"] else "",
+            f"{event['n_beats']:,}" if event["n_beats"] else "",
+            f"{event['confidence']:.2f}",
             event["severity"],
         )
         for event in shown
     ]
-    return {"rows": rows, "more": len(listed) - len(shown), "all": len(told["events"])}
+    return {
+        "rows": rows[:_LISTED],
+        "folded": rows[_LISTED:],
+        "more": len(listed) - len(shown),
+        "all": len(told["events"]),
+    }

@@ -18,6 +18,7 @@ __all__ = [
     "MINUTE_SPEED",
     "STRIP_S",
     "WIDTH",
+    "bars",
     "minute",
     "poincare",
     "rr_histogram",
@@ -44,7 +45,7 @@ _USUAL_GAIN = 10.0
 _TALLEST = 25.0  # mm of one lead's trace
 _LANE = 7.5  # mm above the traces, for beat labels and RR intervals
 UNIT = 20  # steps in a millimetre of the whole numbers of a `trace`
-_BUCKET = 0.2  # mm of which a trace keeps the lowest and the highest sample
+_BUCKET = 0.25  # mm of which a trace keeps the lowest and the highest sample
 
 
 def _svg(width: float, height: float, parts: Sequence[str], label: str) -> str:
@@ -272,9 +273,9 @@ def minute(
 # ------------------------------------------------------------------------------------ graphs
 
 
-def _ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers from low to high, `most` at most."""
-    raw = max((high - low) / most, 1e-9)
+def _ticks(low: float, high: float, most: int, *, least: float = 1e-9) -> list[float]:
+    """Round numbers from low to high, `most` at most, and `least` apart."""
+    raw = max((high - low) / most, least)
     power = 10 ** math.floor(math.log10(raw))
     step = next(s * power for s in (1, 2, 5, 10) if s * power >= raw)
     first = math.ceil(low / step - 1e-9)
@@ -360,7 +361,7 @@ def trend(
 
 def _axes(
     x_range: tuple[float, float], y_range: tuple[float, float], box: tuple[float, ...],
-    x_name: str, y_name: str, *, ticks: int = 6,
+    x_name: str, y_name: str, *, ticks: int = 6, least: float = 1e-9,
 ) -> list[str]:  # fmt: skip
     left, top, width, height = box
     parts = [_path(f"M{left} {top}V{top + height:g}H{left + width:g}", QUIET, 0.2)]
@@ -368,7 +369,7 @@ def _axes(
         x = left + (tick - x_range[0]) / (x_range[1] - x_range[0]) * width
         parts.append(_path(f"M{x:.2f} {top}V{top + height:g}", LINE, 0.12))
         parts.append(_text(x, top + height + 3.4, f"{tick:g}", size=2.4, anchor="middle"))
-    for tick in _ticks(*y_range, ticks):
+    for tick in _ticks(*y_range, ticks, least=least):
         y = top + height - (tick - y_range[0]) / (y_range[1] - y_range[0]) * height
         parts.append(_path(f"M{left} {y:.2f}H{left + width:g}", LINE, 0.12))
         parts.append(_text(left - 1.2, y + 0.8, f"{tick:g}", size=2.4, anchor="end"))
@@ -401,7 +402,7 @@ def rr_histogram(nn: FloatArray, other: FloatArray) -> str:
     edges = np.arange(low, high + 1 / 128, 1 / 64) - 1e-6
     counts = np.histogram(nn, edges)[0], np.histogram(other, edges)[0]
     tallest = max(int((counts[0] + counts[1]).max()), 1)
-    parts = _axes((low, high), (0, tallest), box, "RR interval, s", "intervals", ticks=7)
+    parts = _axes((low, high), (0, tallest), box, "RR interval, s", "intervals", ticks=7, least=1)
     left, top, width, height = box
     step = width / (high - low) / 64
     for colour, count, below in ((BLUE, counts[0], 0 * counts[0]), (ORANGE, counts[1], counts[0])):
@@ -452,3 +453,33 @@ def poincare(first: FloatArray, second: FloatArray, normal: npt.NDArray[np.bool_
             )
             parts.append(f'<path d="{d}" fill="{colour}" fill-opacity="{0.2 + 0.2 * shade:g}"/>')
     return _svg(*size, parts, "Poincaré plot: each RR interval against the one before it")
+
+
+def bars(names: Sequence[str], counts: Sequence[int], *, label: str) -> str:
+    """Draw how many there are of each class: a line each, with a bar and the number.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The classes, in order.
+    counts : sequence of int
+    label : str
+        What the picture shows, for who cannot see it.
+
+    Returns
+    -------
+    str
+        SVG.
+    """
+    left, width, row = 24.0, 84.0, 4.6
+    room = width - left - 14.0
+    most = max([1, *counts])
+    parts = []
+    for i, (name, count) in enumerate(zip(names, counts, strict=True)):
+        y = i * row
+        long = room * count / most
+        parts.append(_text(left - 1.5, y + 3.2, name, anchor="end"))
+        if count:
+            parts.append(_rect(left, y + 0.6, max(long, 0.3), row - 1.2, BLUE))
+        parts.append(_text(left + long + 1.2, y + 3.2, f"{count:,}", fill=INK))
+    return _svg(width, len(names) * row + 0.5, parts, label)

@@ -17,7 +17,7 @@ from ecgfast import detect_qrs
 from ecgfast.cli import main
 from ecgfast.records import Record, read_annotations, synthetic_ecg, write_annotations
 from ecgfast.records.finding import find_recordings
-from ecgfast.records.reading import _CONVERTERS, SUFFIXES
+from ecgfast.records.formats import CONVERTERS, FORMATS
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX links and names")
 
@@ -122,7 +122,7 @@ def test_names_lead_from_the_folder_that_holds_all(save: Save) -> None:
 
 
 def test_every_extension_is_read_or_has_a_converter() -> None:
-    assert not SUFFIXES & set(_CONVERTERS)
+    assert not {suffix for each in FORMATS for suffix in each.suffixes} & set(CONVERTERS)
 
 
 # ------------------------------------------------------------------ what comes of them

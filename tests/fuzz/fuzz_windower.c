@@ -53,7 +53,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_data) {
     int64_t mark = 0;
     for (int count = byte_of(&in); count > 0; count--) {
         const uint8_t step = byte_of(&in);
-        mark += step < 200 ? (int64_t)(step * config.fs / 100.0) : (int64_t)number_of(&in, step < 250 ? 2 : 8) - 9;
+        /* Unsigned, so that the sum of two large numbers wraps. */
+        mark = (int64_t)((uint64_t)mark + (step < 200 ? (uint64_t)(step * config.fs / 100.0)
+                                                      : number_of(&in, step < 250 ? 2 : 8) - 9));
         marks[n_marks++] = mark;
         if (mark > INT64_MAX / 4 || mark < -1000) mark = 0;
     }

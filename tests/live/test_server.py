@@ -327,18 +327,18 @@ def test_a_viewer_that_is_gone_without_a_word_is_forgotten(
 ) -> None:
     feed = opened_feed()
     server = serve(feed, max_viewers=1)
-    page = joined(server)
-    read_until(page, "state")
-    page.socket.shutdown(socket.SHUT_RDWR)
-    for _ in range(200):
-        try:
-            with joined(server) as other:
-                read_until(other, "state")
-                break
-        except ConnectionClosed:
-            time.sleep(0.05)
-    else:
-        pytest.fail("the place of a viewer that is gone stays taken")
+    with joined(server) as page:
+        read_until(page, "state")
+        page.socket.shutdown(socket.SHUT_RDWR)
+        for _ in range(200):
+            try:
+                with joined(server) as other:
+                    read_until(other, "state")
+                    break
+            except ConnectionClosed:
+                time.sleep(0.05)
+        else:
+            pytest.fail("the place of a viewer that is gone stays taken")
 
 
 # ------------------------------------------------------------------------------------ who is let in

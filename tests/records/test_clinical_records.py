@@ -176,7 +176,7 @@ def test_clinical_files_that_cannot_be_read(tmp_path: Path) -> None:
     refused("a.xml", b"<html/>", "XML of another kind .*save2gdf")
     refused("a.xml", b"<RestingECG>", "no intact XML file")
     refused("a.xml", b"<RestingECG/>", "No rhythm waveform")
-    refused("a.xml", b"no XML", "is no XML file")
+    refused("a.xml", b"no XML", "is no HL7 aECG, GE MUSE or Philips XML file")
     refused("a.scp", b"\0" * 100, "is no SCP-ECG file")
     refused("a.dcm", b"\0" * 100, "is no DICOM file")
     whole = scp_file(tmp_path / "a.scp", counts()).read_bytes()

@@ -23,12 +23,14 @@ from ecgfast.reports.choosing import chosen_strips
 from ecgfast.reports.figures import figures
 from ecgfast.reports.model_facts import model_facts
 from ecgfast.reports.recording_report import index_page, recording_report
+from ecgfast.reports.report_pictures import trend_picture
+from ecgfast.reports.report_text import NOTHING
 from ecgfast.reports.svg import trace
 
 pytest.importorskip("jinja2")
 
 FS = 360.0
-VOID = {"meta", "br", "hr", "img", "input", "link"}
+VOID = {"meta", "br", "hr", "img", "input", "link", "col"}
 
 
 class Page(HTMLParser):
@@ -155,6 +157,65 @@ def test_rates_and_their_times() -> None:
     assert 60 < rate["maximum"]["time"] < 90 < rate["minimum"]["time"] < 135
     assert rate["mean"] == pytest.approx(60 * 210 / (times[-1]))
     assert rate["longest_rr"]["seconds"] == pytest.approx(1.5)
+
+
+def test_each_event_says_when_what_how_grave_how_sure_and_on_which_beats(
+    found: Analysis, classifier: Classifier
+) -> None:
+    told = figures(found)
+    peaks = set(found.sample.tolist())
+    assert told["events"]
+    for event in told["events"]:
+        assert event["start_time"] <= event["end_time"]
+        assert 0 <= event["confidence"] <= 1
+        assert event["severity"] in ("info", "low", "medium", "high")
+        assert len(event["beats"]) == min(event["n_beats"], 64)
+        assert peaks.issuperset(event["beats"])
+
+
+def test_events_beyond_the_list_are_folded_and_the_rest_is_counted(classifier: Classifier) -> None:
+    def asystole(i: int) -> Event:
+        at = 10.0 * i
+        return Event(
+            EventKind.ASYSTOLE, round(at * FS), round((at + 4) * FS), at, at + 4, "high", 0.75, 2
+        )  # type: ignore[arg-type]
+
+    times = [0.8 * i for i in range(5000)]
+    few = report_of(made(times, events=[asystole(i) for i in range(30)]), classifier)
+    assert few.count('<td class="high">high</td>') == 30
+    assert "more are not listed" not in few
+    many = report_of(made(times, events=[asystole(i) for i in range(350)]), classifier)
+    assert many.count('<td class="high">high</td>') == 330
+    text = re.sub(r"\s+", " ", Page(many).text)
+    assert "300 more" in text
+    assert "20 more are not listed here" in text
+    assert f"0:00:10 0:00:14 asystole 4.0 s {NOTHING} 2 0.75 high" in text
+
+
+def test_the_line_of_the_trend_lies_within_its_band() -> None:
+    rr = [0.6] * 40 + [1.9] + [0.6] * 40
+    picture = str(trend_picture(made(np.cumsum([0.0, *rr]).tolist(), duration=60.0)))
+    band = re.findall(r'<path d="M([^"]*)z" fill="#cfe0ef"', picture)
+    line = re.findall(r'<path d="M([^"]*)" fill="none" stroke="#1f5f99"', picture)
+
+    def heights(path: str) -> list[float]:
+        return [float(point.split()[1]) for point in path.split("L")]
+
+    low, high = min(map(min, map(heights, band))), max(map(max, map(heights, band)))
+    for part in line:
+        assert all(low - 0.02 <= y <= high + 0.02 for y in heights(part.removesuffix("h.4")))
+
+
+def test_the_typical_strip_has_little_noise() -> None:
+    rng = np.random.default_rng(1)
+    noise = 0.2 * rng.standard_normal((int(400 * FS), 1)).astype(np.float32)
+    noise[: int(200 * FS)] *= 0.05
+    signal = noise + np.sin(np.arange(len(noise)) / FS * 2 * np.pi / 0.8)[:, None]
+    times = [0.5 + 0.8 * i for i in range(490)]
+    beats = made(times, duration=400.0, fetch=lambda a, b: signal[a:b].astype(np.float32))
+    typical = chosen_strips(beats)[0]
+    assert typical.kind == "typical rhythm"
+    assert typical.begin < 195
 
 
 def test_no_rate_over_a_gap_or_from_bad_beats() -> None:
