@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 import numpy.typing as npt
@@ -109,14 +110,14 @@ def _one_lead(
             begin = not math.isfinite(mv)
         kind = "typical" if i == 0 else f"other {labels[i] if labels[i].isalpha() else 'X'}"
         parts.append(f'<path class="{kind}" d="{"".join(points)}"/>')
-    parts.append(f'<text x="6" y="16">{svg.escape(name)}</text>')
+    parts.append(f'<text x="6" y="16">{escape(name)}</text>')
     parts.append(
         f'<text class="scale" x="{_WIDE - 6:g}" y="{_HIGH - 6:g}" text-anchor="end">'
         f"boxes {_GRID_S:g} s by {step:g} mV</text>"
     )
     return (
         f'<svg class="beats" viewBox="0 0 {_WIDE:g} {_HIGH:g}" role="img" '
-        f'aria-label="{len(rows)} beats in lead {svg.escape(name, quote=True)}">'
+        f'aria-label="{len(rows)} beats in lead {escape(name, quote=True)}">'
         f"{''.join(parts)}</svg>"
     )
 
