@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
+from ..reports.model_facts import promise_text
 from ..runtime import Classifier
 from ..sources.clock import SampleClock
 from ..sources.live import live_kind
@@ -45,7 +46,7 @@ from .options import (
     make_folder,
     rhythm_for,
 )
-from .output import beat_heading, beat_line, beat_row, print_json, promise_text
+from .output import beat_heading, beat_line, beat_row, print_json
 from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import Terminated
 
