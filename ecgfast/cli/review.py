@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..extras import need_installed
 from ..records import RecordSource, open_record
 from ..records.record import FloatArray
 from ..reports.summary import NOT_A_DEVICE
@@ -24,7 +26,10 @@ from .options import (
     example,
     make_folder,
 )
-from .output import print_json, progress
+from .output import notice, print_json, progress
+
+if TYPE_CHECKING:
+    from ..review import ReviewSession
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +43,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         + NOT_A_DEVICE
     )
     parser.epilog = example(
-        "ecgfast review mitdb/208 --terminal\n"
+        "ecgfast review mitdb/208\n"
+        "  ecgfast review mitdb/208 --terminal\n"
         "  ecgfast review mitdb/208 --second-pass --output labels/"
     )
     parser.add_argument(
@@ -64,6 +70,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --terminal: end after so many answers (default: when the reviewer ends it)",
     )
+    parser.add_argument(
+        "--port", type=int, default=0, metavar="N", help="port of the page (default: a free one)"
+    )
+    parser.add_argument(
+        "--browser", action="store_true", help="open the page in this machine's browser"
+    )
     add_model(parser)
     add_method(parser, classes=True)
     add_signal(parser)
@@ -77,8 +89,10 @@ def run(args: argparse.Namespace) -> None:
 
     if args.questions is not None and args.questions < 1:
         raise UsageError(f"--questions {args.questions}: give a number from 1 on")
-    if args.terminal == args.second_pass:
+    if args.terminal and args.second_pass:
         raise UsageError("give one of --terminal and --second-pass")
+    if not (args.terminal or args.second_pass):
+        need_installed(("starlette", "uvicorn", "jinja2"), "The page of a review", "review")
     source = open_record(args.record, fs=args.fs, leads=args.leads, follow=args.follow)
     files = review_files(args.record, args.output)
     if args.output is not None:
@@ -94,7 +108,9 @@ def run(args: argparse.Namespace) -> None:
     before = session.labels()
     if args.second_pass:
         session.second_pass()
-    elif args.terminal:
+    elif not args.terminal:
+        _serve(args, session, source)
+    else:
         print(
             f"{source.name}: {len(session.beats):,} beats in {session.n_groups} groups, "
             f"{len(session.actions)} actions so far. ? lists the answers, q ends."
@@ -120,6 +136,23 @@ def run(args: argparse.Namespace) -> None:
     print(f"labels      {counts}")
     print(f"written     {files.annotations}: {told['answers']} answers in {files.answers}")
     print(NOT_A_DEVICE)
+
+
+def _serve(args: argparse.Namespace, session: ReviewSession, source: RecordSource) -> None:
+    """Show the page until the reviewer ends the command."""
+    from ..review.server import listen, serve
+
+    def ready(address: str) -> None:
+        notice(
+            f"{address}\nOpen this address in a browser on this machine; Ctrl-C ends the review."
+        )
+        if args.browser:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    with listen(args.port) as listener, contextlib.suppress(KeyboardInterrupt):
+        serve(session, source, listener, ready=ready)
 
 
 def _counts(labels: Any) -> dict[str, int]:

@@ -579,6 +579,11 @@ class ReviewSession:
         return told
 
     @property
+    def single_answers(self) -> frozenset[int]:
+        """Indices of beats that were answered alone."""
+        return frozenset(self._of_beat)
+
+    @property
     def waves(self) -> npt.NDArray[np.bool_]:
         """Flutter waves that nobody called beats."""
         waves: npt.NDArray[np.bool_] = self.group == WAVES
