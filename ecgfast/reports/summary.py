@@ -48,6 +48,9 @@ FLUTTER = "flutter"
 
 _FLUTTER_BIT = 64
 
+# Minutes from which on a length is given in days.
+_DAYS_MIN = 72 * 60
+
 # A run begins with three ectopic beats in a row (two are a couplet).
 _RUN = 3
 
@@ -509,10 +512,13 @@ def clock(seconds: float) -> str:
 
 
 def length(seconds: float) -> str:
-    """A length, as ``59.9 s``, ``30 min 6 s`` or ``24 h 0 min``."""
+    """A length, as ``59.9 s``, ``30 min 6 s``, ``24 h 0 min`` or ``7 days 2 h``."""
     if seconds < 120:
         return f"{seconds:.1f} s"
     minutes, second = divmod(round(seconds), 60)
     if minutes < 120:
         return f"{minutes} min {second} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+    if minutes < _DAYS_MIN:
+        return f"{minutes // 60} h {minutes % 60} min"
+    days, hours = divmod(round(seconds / 3600), 24)
+    return f"{days} days {hours} h" if hours else f"{days} days"

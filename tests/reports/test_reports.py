@@ -162,6 +162,8 @@ def test_an_empty_summary_is_told_without_numbers() -> None:
         (59.96, "0:59", "60.0 s"),
         (1805.6, "30:05", "30 min 6 s"),
         (86399.9, "23:59:59", "24 h 0 min"),
+        (7 * 86400.0, "168:00:00", "7 days"),
+        (90 * 3600.0, "90:00:00", "3 days 18 h"),
     ],
 )
 def test_times_in_words(seconds: float, at: str, long: str) -> None:
