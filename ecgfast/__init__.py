@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ecgfast import hrv
+    from ecgfast.archive import annotate_archive, classify_record
     from ecgfast.core import (
         BandpassFilter,
         BeatBatch,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ecgfast.archive": ("annotate_archive", "classify_record"),
     "ecgfast.core": (
         "BandpassFilter", "BeatBatch", "BeatStream", "QRSDetector", "WindowSpec",
     ),
@@ -88,6 +90,8 @@ __all__ = [
     "StreamingClassifier",
     "WindowSpec",
     "__version__",
+    "annotate_archive",
+    "classify_record",
     "detect_qrs",
     "events",
     "hrv",

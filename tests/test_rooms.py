@@ -28,6 +28,7 @@ RHYTHM = STREAMING | {"rhythm"}
 EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
 REPORTS = TRAINING | HRV | {"reports"}
+ARCHIVE = REPORTS | {"archive"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": BASE,
     "inputs": BASE,
@@ -42,8 +43,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": EVALUATION,
     "training": TRAINING,
     "reports": REPORTS,
-    "cli": REPORTS | {"cli"},
-    "benchmark": REPORTS | {"cli", "benchmark"},
+    "archive": ARCHIVE,
+    "cli": ARCHIVE | {"cli"},
+    "benchmark": ARCHIVE | {"cli", "benchmark"},
     "__main__": {"cli"},
 }
 

@@ -6,14 +6,22 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..evaluation.false_alarms import ECTOPIC, HEALTHY, STRIPS
 from ..reports.table import Table
 from ..runtime.cards import LOOKAHEAD_LABELS
 from .output import number_text
 
 if TYPE_CHECKING:
-    from ..evaluation import BeatModelScores
+    from ..evaluation import BeatModelScores, FalseAlarms, StripCalls
 
-__all__ = ["DATABASE", "class_tables", "point_text", "probability_tables"]
+__all__ = [
+    "DATABASE",
+    "class_tables",
+    "false_alarm_tables",
+    "patient_table",
+    "point_text",
+    "probability_tables",
+]
 
 #: Database whose records a model of beats is scored on.
 DATABASE = "mitdb"
@@ -66,6 +74,66 @@ def class_tables(score: BeatModelScores) -> Iterator[Table]:
     )
 
 
+def patient_table(scores: Sequence[BeatModelScores]) -> Table:
+    """F1 of S and V patient by patient: pooled figures can be those of one patient."""
+    rows = []
+    for score in scores:
+        for label, told in score.to_dict()["f1_by_patient"].items():
+            if told["patients"]:
+                quartiles = ", ".join(number_text(100 * x, 1) for x in told["quartiles"])
+                middle = [number_text(100 * told[x], 1) for x in ("median", "mean")]
+                pooled = number_text(100 * score.scores().f1(label), 1)
+                count = str(told["patients"])
+                rows.append([point_text(score), label, count, *middle, f"[{quartiles}]", pooled])
+    columns = ["", "class", "patients", "median", "mean", "quartiles", "pooled"]
+    return Table("F1 by patient, of those with ten beats of the class, in %", columns, rows, left=2)
+
+
+def false_alarm_tables(
+    healthy: Sequence[FalseAlarms], strips: Sequence[StripCalls]
+) -> Iterator[Table]:
+    """False S and V of healthy people per hour, and beats of strips called S and V."""
+    if healthy:
+        rows = []
+        for one in healthy:
+            told = one.to_dict()
+            for label in one.false:
+                rates = [number_text(told[label][x], 1) for x in ("median", "mean", "worst")]
+                view = LOOKAHEAD_LABELS[one.lookahead]
+                rows.append([view, label, *rates, told[label]["worst record"]])
+        hours = number_text(sum(healthy[0].hours), 1)
+        yield Table(
+            f"Healthy people ({HEALTHY}, {len(healthy[0].records)} recordings, {hours} hours, "
+            "detected beats): false S and V per hour",
+            ["", "class", "median", "mean", "worst", "worst record"],
+            rows,
+            left=2,
+        )
+    if strips:
+        yield Table(
+            f"Strips of {STRIPS}, detected beats, in %",
+            [
+                "",
+                "strips of",
+                "strips",
+                "beats",
+                *(f"called {label}" for label in ECTOPIC),
+                *(f"{label} in the first 3 s" for label in ECTOPIC),
+                *(f"strips over 10 % {label}" for label in ECTOPIC),
+            ],
+            [_strip_row(one.to_dict()) for one in strips],
+            left=2,
+        )
+
+
+def _strip_row(told: dict[str, Any]) -> list[str]:
+    figures = ("share", "share of the first three seconds", "share of strips with over a tenth")
+    shares = [_share(told[label][figure]) for figure in figures for label in ECTOPIC]
+    rhythm = "normal rhythm" if told["rhythm"] == "normal" else "atrial fibrillation"
+    counts = [f"{told['strips']:,}", f"{told['beats']:,}"]
+    return [LOOKAHEAD_LABELS[told["lookahead"]], rhythm, *counts, *shares]
+
+
 def _share(value: float | None) -> str:
     return "-" if value is None else number_text(100 * value, 1)
 
@@ -106,7 +174,8 @@ def _decision_tables(what: str, decided: Sequence[dict[str, Any]]) -> Iterator[T
             if (row["by"] == "reject") != rejects:
                 continue
             name = row["by"] if rejects else f"{row['class']} {row['by']}"
-            cells = [f"{name} {_share(row['wanted'])}", _share(row["threshold"])]
+            star = "" if row.get("holds", True) else " *"
+            cells = [f"{name} {_share(row['wanted'])}{star}", _share(row["threshold"])]
             for figures in (row[x] for x in _BESIDE):
                 intervals = figures.get("intervals_95", {})
                 for figure in (figure for figure in figures if figure != "intervals_95"):

@@ -14,11 +14,11 @@ import numpy as np
 
 from ..records import write_annotations, write_csv, write_json
 from ..records.writers import BEAT_FIELDS
+from ..reports.beat_marks import Mark, Marker
 from ..reports.summary import NOT_A_DEVICE, Tally
 from ..runtime.decision import REJECTED
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, ChunkSource, StreamingClassifier, open_source
-from .annotations import Mark, Marker
 from .many import Place, Result, run_each
 from .options import (
     add_average_leads,
@@ -38,7 +38,7 @@ from .options import (
     make_folder,
     rhythm_for,
 )
-from .output import number_text, pace, progress, promise_text, tally_for
+from .output import caution_texts, number_text, pace, progress, promise_text, tally_for
 from .overwriting import ANNOTATIONS, FileKind, add_force, csv_kind, json_kind, model_files
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ class _Classify:
         duration = (source.n_samples or 0) / source.fs
         start = source.start or source.start_time
         summary = tally.summary(name, source.fs, duration, start)
+        cautions = caution_texts(classifier, summary)
         wall = perf_counter() - begin
         form_used = f", {classifier.form}" if classifier.form else ""
         lines = [
@@ -153,6 +154,7 @@ class _Classify:
             *([source.origin.text()] if source.origin is not None else []),
             f"model       {args.model}{form_used}, on {classifier.backend}",
             *(f"decision    {promise_text(promise)}, in cross-validation" for promise in promises),
+            *(f"caution     {text}" for text in cautions),
             f"time        {pace(duration, wall)}",
             f"written     {file}",
             NOT_A_DEVICE,
@@ -173,6 +175,7 @@ class _Classify:
             facts={
                 **about,
                 "summary": summary.to_dict(),
+                **({"cautions": cautions} if cautions else {}),
                 "wall_s": wall,
                 "real_time_factor": duration / wall,
                 "output": str(file),

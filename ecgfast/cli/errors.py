@@ -31,7 +31,10 @@ __all__ = [
 EXIT_FAILURE, EXIT_USAGE, EXIT_NOTHING, EXIT_SIGNAL, EXIT_PIPE = 1, 2, 3, 128, 141
 
 # Parameters that messages of the package name as Python spells them, and options spell otherwise.
-_NAMES = "fs|leads|follow|method|model|lookahead|max_delay|max_rate|average_leads"
+_NAMES = (
+    "fs|leads|follow|method|model|lookahead|max_delay|max_rate|average_leads|"
+    "output|update|mix|restart|workers|scheduler"
+)
 _PARAMETER = re.compile(rf"\b({_NAMES})=(True\b)?('[^']*'|[^\s,;:)]+)?")
 # How many leads a recording has is no value of the option --leads.
 _COUNT = re.compile(r"(?<=: )leads=(\d+)$")

@@ -24,7 +24,7 @@ from .options import (
 from .overwriting import model_files
 
 if TYPE_CHECKING:
-    from ..evaluation import BeatModelScores
+    from ..evaluation import BeatModelScores, FalseAlarms, StripCalls
     from ..runtime import Classifier
 
 __all__ = ["OPTIONS", "add_options", "inputs", "run"]
@@ -39,7 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="DIR",
-        help="with MODEL: folder that holds mitdb/ (default: ECGFAST_DATA)",
+        help="with MODEL: folder that holds mitdb/, and nsrdb/ and cinc2017/ for false S and V per "
+        "hour (default: ECGFAST_DATA)",
     )
     parser.add_argument(
         "--recipe", help="with MODEL: what it was trained by (default: the recipe of its name)"
@@ -126,11 +127,18 @@ def _drawn(folder: Path | None) -> list[str]:
 
 def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     """AAMI beat classes on records of mitdb."""
-    from ..evaluation import evaluate_beat_model
+    from ..evaluation import evaluate_beat_model, evaluate_false_alarms
     from ..evaluation.beat_model import PUBLISHED
     from ..reports.table import Table
     from ..training.datasets.splits import DS1, DS2, PACED, patient_of
-    from .beat_tables import DATABASE, class_tables, point_text, probability_tables
+    from .beat_tables import (
+        DATABASE,
+        class_tables,
+        false_alarm_tables,
+        patient_table,
+        point_text,
+        probability_tables,
+    )
 
     decision = decision_for(args)
     for ahead in range(len(LOOKAHEAD_LABELS)):
@@ -167,6 +175,18 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     form = "" if classifier.form is None else f" ({classifier.form})"
     title = f"Beat classes of {name}{form} on {DATABASE} {split}"
     tables = [table for score in scores for table in class_tables(score)]
+    tables.append(patient_table(scores))
+    healthy: list[FalseAlarms] = []
+    strips: list[StripCalls] = []
+    if not args.records:
+        healthy, strips = evaluate_false_alarms(
+            classifier,
+            folder,
+            leads=None if leads == "all" else leads,
+            progress=sys.stderr.isatty(),
+        )
+        tables += false_alarm_tables(healthy, strips)
+        lines += _apart(classifier, bool(healthy), bool(strips))
     probabilities = _probabilities(classifier, scores, decision)
     if probabilities:
         tables += [table for told in probabilities for table in probability_tables(told)]
@@ -174,7 +194,8 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
             "Probabilities, thresholds and rejections are of reference beats. Promised: by "
             "cross-validation over the training patients, where thresholds come from. Reached: on "
             "the records above. Each threshold alone, but for a decision asked for, whose "
-            "thresholds work together; the tables of classes tell the most probable class."
+            "thresholds work together; the tables of classes tell the most probable class. A star: "
+            "patients of other recordings did not keep what was promised."
         )
     if classifier.card is not None and "cross_validation" in classifier.card.metrics:
         lines.append(
@@ -205,9 +226,34 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     figures = {
         **about,
         "scores": [score.to_dict() for score in scores],
+        "false_alarms": [one.to_dict() for one in healthy],
+        "strips": [one.to_dict() for one in strips],
         "probabilities": probabilities,
     }
     show_tables(args, title, lines, tables, figures)
+
+
+def _apart(classifier: Classifier, healthy: bool, strips: bool) -> list[str]:
+    """What false S and V were counted on, what is not there, and what the model learnt from."""
+    from ..evaluation.false_alarms import HEALTHY, STRIPS
+
+    absent = [name for name, there in ((HEALTHY, healthy), (STRIPS, strips)) if not there]
+    lines = []
+    if healthy or strips:
+        lines.append(
+            "A false S or V is a beat called so that is none, a false detection among them. Beats "
+            "of strips have no reference labels: in fibrillation and normal rhythm none is S."
+        )
+    if absent:
+        lines.append(f"False S and V per hour: no {' and no '.join(absent)} in the data folder.")
+    learnt = {} if classifier.card is None else classifier.card.split
+    names = [str(name).partition("/")[0] for name in learnt.get("training", ())]
+    for name in sorted({HEALTHY, STRIPS} & set(names)):
+        lines.append(
+            f"{name} is in the training of this model, and no test of it: what it makes of people "
+            "left out of training is on its card, by cross-validation."
+        )
+    return lines
 
 
 def _probabilities(

@@ -12,6 +12,7 @@ from ..runtime.decision import REJECTED
 
 if TYPE_CHECKING:
     from ..reports import Tally
+    from ..reports.summary import Summary
     from ..runtime import Classifier
     from ..streaming import Beat
 
@@ -20,6 +21,7 @@ __all__ = [
     "beat_heading",
     "beat_line",
     "beat_row",
+    "caution_texts",
     "notice",
     "number_text",
     "pace",
@@ -47,10 +49,50 @@ def promise_text(promise: Mapping[str, Any]) -> str:
             f"{REJECTED} below {share['threshold']}: {share['coverage']} of beats kept, "
             f"{share['accuracy']} of them right"
         )
+    kept = "" if promise.get("holds", True) else " (not kept by patients of other recordings)"
     return (
-        f"{promise['class']} from {share['threshold']} on: sensitivity {share['sensitivity']}, "
-        f"positive predictivity {share['positive_predictivity']}"
+        f"{promise['class']} from {share['threshold']} on: sensitivity {share['sensitivity']}"
+        f"{kept}, positive predictivity {share['positive_predictivity']}"
     )
+
+
+def caution_texts(classifier: Classifier, summary: Summary) -> list[str]:
+    """What keeps a summary's numbers from being believed.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        With the card that states its errors.
+    summary : Summary
+
+    Returns
+    -------
+    list of str
+        The errors of numbers, and that counts of S mean nothing in atrial fibrillation.
+    """
+    texts = []
+    card = classifier.card
+    if card is not None and summary.values:
+        for heading, figures in card.metrics.items():
+            if not isinstance(figures, dict):
+                continue
+            errors = [
+                f"{name} {figures[f'{name}, model']['MAE']:.1f} {card.unit} "
+                f"({figures[f'{name}, training median']['MAE']:.1f} by one number for everyone)"
+                for name in card.classes
+                if {f"{name}, model", f"{name}, training median"} <= figures.keys()
+            ]
+            if errors:
+                texts.append(f"mean absolute error, {heading}: {', '.join(errors)}")
+                break
+    burden = summary.rhythm.burden if summary.rhythm is not None else math.nan
+    called = summary.by_class.get("S", 0)
+    if called and burden > 0:
+        texts.append(
+            f"{number_text(100 * burden, 1)} % of the time is atrial fibrillation, in which beats "
+            f"called S are false: the {called:,} S do not all count"
+        )
+    return texts
 
 
 def tally_for(classifier: Classifier) -> Tally:

@@ -19,8 +19,8 @@ from .._files import descriptor_of
 from ..errors import EcgfastError
 from ..records.finding import record_files
 from ..records.wfdb_annotations import END, decode_annotations, encode_start
+from ..reports.beat_marks import OWN_CODES
 from ..reports.pdf import PDF_END
-from .annotations import OWN_CODES
 from .errors import UsageError
 
 __all__ = [

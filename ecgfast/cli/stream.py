@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records.annotation_file import AnnotationFile
+from ..reports.beat_marks import Mark, Marker
 from ..runtime import Classifier
 from ..sources.live import live_kind
 from ..streaming import Beat
 from ..streaming.nothing import Beginning
-from .annotations import Mark, Marker
 from .errors import warn_nothing
 from .live_input import (
     LiveInput,

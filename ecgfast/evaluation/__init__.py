@@ -37,6 +37,14 @@ from ecgfast.evaluation.ec57 import (
     score_detection,
     total_scores,
 )
+from ecgfast.evaluation.false_alarms import (
+    FalseAlarms,
+    StripCalls,
+    evaluate_false_alarms,
+    evaluate_healthy,
+    evaluate_strip_beats,
+    strip_rhythms,
+)
 
 __all__ = [
     "AAMI_CLASSES",
@@ -48,14 +56,19 @@ __all__ = [
     "DetectionScore",
     "DetectionTotals",
     "DetectorScores",
+    "FalseAlarms",
     "ReportedBeats",
+    "StripCalls",
     "annotated_records",
     "class_confusion",
     "confusion_matrix",
     "evaluate_beat_model",
     "evaluate_decision",
     "evaluate_detector",
+    "evaluate_false_alarms",
+    "evaluate_healthy",
     "evaluate_probabilities",
+    "evaluate_strip_beats",
     "flutter_intervals",
     "is_beat",
     "match_beats",
@@ -65,6 +78,7 @@ __all__ = [
     "score_classes",
     "score_detection",
     "share_interval",
+    "strip_rhythms",
     "total_scores",
     "usual_decisions",
 ]

@@ -78,6 +78,29 @@ class BeatModelScores:
         kept = [name not in without for name in self.records]
         return from_matrix(self.matrices[kept].sum(axis=0), AAMI_CLASSES)
 
+    def f1_of_patients(self, label: str, least: int = 10) -> npt.NDArray[np.float64]:
+        """F1 of a class in each patient who has some beats of it.
+
+        Parameters
+        ----------
+        label : str
+        least : int
+            Beats of the class from which a patient counts.
+
+        Returns
+        -------
+        ndarray of float64, shape (patients,)
+        """
+        rows = [from_matrix(matrix, AAMI_CLASSES) for matrix in self._patient_matrices()]
+        i = AAMI_CLASSES.index(label)
+        return np.array([one.f1(label) for one in rows if sum(one.confusion[i]) >= least])
+
+    def _patient_matrices(self) -> npt.NDArray[np.int64]:
+        names = sorted(set(self.patients))
+        return np.stack(
+            [self.matrices[[p == name for p in self.patients]].sum(axis=0) for name in names]
+        )
+
     def intervals(self) -> dict[str, dict[str, list[float]]]:
         """95 % intervals over patients; see `patient_intervals`.
 
@@ -85,9 +108,7 @@ class BeatModelScores:
         -------
         dict
         """
-        names = sorted(set(self.patients))
-        rows = [self.matrices[[p == name for p in self.patients]].sum(axis=0) for name in names]
-        return patient_intervals(np.stack(rows), AAMI_CLASSES)
+        return patient_intervals(self._patient_matrices(), AAMI_CLASSES)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON.
@@ -102,7 +123,21 @@ class BeatModelScores:
             "records": len(self.records),
             **self.scores().to_dict(),
             "intervals_95": self.intervals(),
+            "f1_by_patient": {label: _spread(self.f1_of_patients(label)) for label in ("S", "V")},
         }
+
+
+def _spread(values: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Number, quartiles and mean of some figures."""
+    if not len(values):
+        return {"patients": 0}
+    low, median, high = (round(float(x), 4) for x in np.percentile(values, (25, 50, 75)))
+    return {
+        "patients": len(values),
+        "mean": round(float(values.mean()), 4),
+        "median": median,
+        "quartiles": [low, high],
+    }
 
 
 def evaluate_beat_model(
@@ -152,7 +187,7 @@ def evaluate_beat_model(
     ):
         record = read_record(Path(data) / database / name, leads=leads)
         for beats, ahead in points:
-            answer = _from_reference if beats == "reference" else _end_to_end
+            answer = _from_reference if beats == "reference" else end_to_end
             found[beats, ahead].append(answer(classifier, record, ahead))
     return [
         BeatModelScores(
@@ -177,13 +212,27 @@ class _Answers(NamedTuple):
     target: npt.NDArray[np.int64]
 
 
-def _cut(
+def detected_probabilities(
     classifier: Classifier,
     record: Record,
     lookahead: int,
     given: npt.NDArray[np.int64] | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """R peaks, given or detected on all leads together, and the mean of what each lead tells."""
+    """R peaks, given or detected on all leads together, and the mean of what each lead tells.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    record : Record
+    lookahead : {0, 1}
+    given : ndarray of int64, shape (n,), optional
+        R peaks to take in place of detected ones.
+
+    Returns
+    -------
+    r_sample : ndarray of int64, shape (n,)
+    outputs : ndarray of float32, shape (n, classes)
+    """
     from ..streaming.average import mean_over_leads
 
     batches = []
@@ -213,14 +262,28 @@ def _reference(record: Record) -> tuple[npt.NDArray[np.int64], list[str]]:
 def _from_reference(classifier: Classifier, record: Record, lookahead: int) -> _Answers:
     samples, classes = _reference(record)
     target = np.array([AAMI_CLASSES.index(c) for c in classes], np.int64)
-    _, outputs = _cut(classifier, record, lookahead, samples)
+    _, outputs = detected_probabilities(classifier, record, lookahead, samples)
     matrix = confusion_matrix(target, outputs.argmax(axis=1), len(AAMI_CLASSES))
     return _Answers(matrix, outputs, target)
 
 
-def _end_to_end(classifier: Classifier, record: Record, lookahead: int) -> _Answers:
+def end_to_end(classifier: Classifier, record: Record, lookahead: int) -> _Answers:
+    """Confusion of a recording's detected beats; see `class_confusion`.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    record : Record
+        With annotations of beats.
+    lookahead : {0, 1}
+
+    Returns
+    -------
+    NamedTuple
+        ``matrix``, of shape (6, 6).
+    """
     samples, classes = _reference(record)
-    r_sample, outputs = _cut(classifier, record, lookahead)
+    r_sample, outputs = detected_probabilities(classifier, record, lookahead)
     given = [AAMI_CLASSES[i] for i in outputs.argmax(axis=1)]
     marks = record.annotations
     flutter = flutter_intervals(marks.sample, marks.symbol.tolist()) if marks is not None else None

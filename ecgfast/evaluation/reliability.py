@@ -15,6 +15,8 @@ __all__ = ["coverage_curve", "operating_points", "reliability"]
 
 #: Shares of the beats that a coverage curve keeps.
 COVERAGES = tuple(x / 100 for x in (*range(100, 90, -1), *range(90, 45, -5)))
+#: An operating point whose other figure is below this is of no use: it is not offered.
+LEAST_USEFUL = 0.2
 #: Sensitivities and positive predictivities that operating points are given for.
 WANTED = tuple(x / 100 for x in (*range(50, 90, 5), *range(90, 100)))
 
@@ -139,7 +141,8 @@ def operating_points(
         "by", "wanted", "threshold" (a beat from it on is of the class), "sensitivity" and
         "positive_predictivity" there; with patients, "intervals_95" of both over them. By
         sensitivity: the highest threshold that reaches it; by positive predictivity: the lowest
-        one; what is never reached is left out.
+        one. What is never reached is left out, and so is what costs the other figure so much that
+        less than `LEAST_USEFUL` of it is left.
 
     Raises
     ------
@@ -162,6 +165,8 @@ def operating_points(
             reached = np.flatnonzero(figure >= level)
             if len(reached):
                 at = reached[0] if by == "sensitivity" else reached[-1]
+                if min(sensitivity[at], predictivity[at]) < LEAST_USEFUL:
+                    continue
                 called = score >= threshold[at]
                 right = called & of_class
                 rows.append(

@@ -23,7 +23,7 @@ from .annotated import AnnotatedBeats
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["RATE_BEATS", "Analysis", "analyse"]
+__all__ = ["RATE_BEATS", "Analysis", "analyse", "check_classes"]
 
 #: RR intervals over which the lowest and the highest rate are taken.
 RATE_BEATS = 8
@@ -171,11 +171,21 @@ class Analysis:
         )
 
 
+def check_classes(classifier: Classifier) -> None:
+    """Raise ModelError unless a model gives the AAMI classes, V among them."""
+    if not set(classifier.classes) <= _AAMI or "V" not in classifier.classes:
+        raise ModelError(
+            f"{classifier.path}: its outputs are {', '.join(classifier.classes)}: a report needs a "
+            "model of the AAMI classes, such as beats"
+        )
+
+
 def analyse(
     source: RecordSource,
     labels: Classifier | Annotations,
     *,
     progress: Callable[[Iterable[FloatArray]], Iterable[FloatArray]] = iter,
+    on_beats: Callable[[list[Beat]], None] | None = None,
     **options: Any,
 ) -> Analysis:
     """Find beats and events of a recording, block by block.
@@ -188,6 +198,8 @@ def analyse(
         A model of AAMI classes; or marks of beats, which then are neither looked for nor labelled.
     progress : callable
         Wraps the blocks, to show how far it is.
+    on_beats : callable, optional
+        Given the beats as they come, for what is not kept of them here.
     **options
         Of `StreamingClassifier`, with a model: ``lookahead``, ``method``, ``decision``,
         ``average_leads``.
@@ -207,11 +219,7 @@ def analyse(
         labeller = AnnotatedBeats(labels, source.fs)
         rhythm = RhythmStream(source.fs, leads=n_leads)
     else:
-        if not set(labels.classes) <= _AAMI or "V" not in labels.classes:
-            raise ModelError(
-                f"{labels.path}: its outputs are {', '.join(labels.classes)}: a report needs a "
-                "model of the AAMI classes, such as beats"
-            )
+        check_classes(labels)
         labeller = StreamingClassifier(labels, source.fs, leads=n_leads, **options)
         rhythm = RhythmStream(source.fs, leads=n_leads, delay=labeller.stream.delay / source.fs)
     samples: list[int] = []
@@ -225,6 +233,8 @@ def analyse(
             samples.append(beat.sample)
             names.append(beat.label)
             quality.append(int(beat.quality))
+        if on_beats is not None:
+            on_beats(beats)
         return beats
 
     for chunk in progress(source.blocks(BLOCK_S)):

@@ -16,6 +16,7 @@ __all__ = [
     "RHYTHM_KINDS",
     "STANDSTILL",
     "figures",
+    "main_figures",
     "table_step",
     "time_table",
 ]
@@ -60,11 +61,7 @@ def figures(found: Analysis) -> dict[str, Any]:
         "leads": list(found.leads),
         "duration": found.duration,
         "start_time_of_day": None if found.start is None else f"{found.start:%H:%M:%S}",
-        "quality": _quality(found),
-        "beats": _beats(found),
-        "rate": _rate(found),
-        "ectopy": {label: _ectopy(found, label, name) for label, name in _ECTOPIC.items()},
-        "rhythm": [_rhythm(found, kind) for kind in RHYTHM_KINDS],
+        **main_figures(found),
         "table": time_table(found),
         "hrv": measures.to_dict(),
         "hrv_five_minutes": [
@@ -72,6 +69,28 @@ def figures(found: Analysis) -> dict[str, Any]:
         ],
         "events": [_event(found, event) for event in found.events],
         "notes": list(found.notes),
+    }
+
+
+def main_figures(found: Analysis) -> dict[str, Any]:
+    """Compute quality, beats, rates, ectopy and rhythm: what one row of many recordings needs.
+
+    Parameters
+    ----------
+    found : Analysis
+        As `analyse` makes it.
+
+    Returns
+    -------
+    dict
+        As those of `figures`.
+    """
+    return {
+        "quality": _quality(found),
+        "beats": _beats(found),
+        "rate": _rate(found),
+        "ectopy": {label: _ectopy(found, label, name) for label, name in _ECTOPIC.items()},
+        "rhythm": [_rhythm(found, kind) for kind in RHYTHM_KINDS],
     }
 
 

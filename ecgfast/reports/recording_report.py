@@ -32,7 +32,7 @@ from .report_text import (
 from .shell import page, render
 from .summary import CLASS_NAMES, length
 
-__all__ = ["index_page", "recording_report"]
+__all__ = ["index_page", "recording_report", "report_style"]
 
 _INDEX_TILES = (
     "Minimum rate", "Mean rate", "Maximum rate", "Longest RR", "Pauses", "V beats", "S beats",
@@ -101,7 +101,7 @@ def recording_report(
         CLASS_NAMES=CLASS_NAMES,
         CLASS_COLOURS=CLASS_COLOURS,
     )
-    return page(title or f"ECG report: {found.name}", body, style=_style())
+    return page(title or f"ECG report: {found.name}", body, style=report_style())
 
 
 def index_page(rows: Sequence[Mapping[str, Any]], *, title: str) -> str:
@@ -147,10 +147,11 @@ def index_page(rows: Sequence[Mapping[str, Any]], *, title: str) -> str:
     names = [name if name[1] in " F" else name[0].lower() + name[1:] for name in _INDEX_TILES]
     heads = ["length", "beats", *names, "not readable"]
     body = render("index.html", rows=listed, heads=heads)
-    return page(title, body, style=_style() + "body { max-width: 72rem; }")
+    return page(title, body, style=report_style() + "body { max-width: 72rem; }")
 
 
-def _style() -> str:
+def report_style() -> str:
+    """Return the CSS that pages of recordings add to that of the shell."""
     from importlib.resources import files
 
     return (files("ecgfast.reports") / "templates" / "report.css").read_text("utf-8")

@@ -18,6 +18,7 @@ __all__ = [
     "MINUTE_SPEED",
     "STRIP_S",
     "WIDTH",
+    "bars",
     "minute",
     "poincare",
     "rr_histogram",
@@ -452,3 +453,33 @@ def poincare(first: FloatArray, second: FloatArray, normal: npt.NDArray[np.bool_
             )
             parts.append(f'<path d="{d}" fill="{colour}" fill-opacity="{0.2 + 0.2 * shade:g}"/>')
     return _svg(*size, parts, "Poincaré plot: each RR interval against the one before it")
+
+
+def bars(names: Sequence[str], counts: Sequence[int], *, label: str) -> str:
+    """Draw how many there are of each class: a line each, with a bar and the number.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The classes, in order.
+    counts : sequence of int
+    label : str
+        What the picture shows, for who cannot see it.
+
+    Returns
+    -------
+    str
+        SVG.
+    """
+    left, width, row = 24.0, 84.0, 4.6
+    room = width - left - 14.0
+    most = max([1, *counts])
+    parts = []
+    for i, (name, count) in enumerate(zip(names, counts, strict=True)):
+        y = i * row
+        long = room * count / most
+        parts.append(_text(left - 1.5, y + 3.2, name, anchor="end"))
+        if count:
+            parts.append(_rect(left, y + 0.6, max(long, 0.3), row - 1.2, BLUE))
+        parts.append(_text(left + long + 1.2, y + 3.2, f"{count:,}", fill=INK))
+    return _svg(width, len(names) * row + 0.5, parts, label)

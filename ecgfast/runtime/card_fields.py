@@ -89,6 +89,11 @@ def _positive(value: Any, field: str) -> None:
         raise _wrong(field, "above zero", value)
 
 
+def _flag(value: Any, field: str) -> None:
+    if not isinstance(value, bool):
+        raise _wrong(field, "true or false", value)
+
+
 def _whole(least: int, most: int = 2**31 - 1) -> Check:
     def check(value: Any, field: str) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -191,7 +196,7 @@ def _metrics(value: Any, field: str) -> None:
             "threshold": _number,
             **figures,
         },
-        {"intervals_95": _intervals(*figures)},
+        {"intervals_95": _intervals(*figures), "holds": _flag},
     )
     shares = {"coverage": _number, "accuracy": _number}
     kept = _object({"threshold": _number, **shares}, {"intervals_95": _intervals(*shares)})

@@ -145,6 +145,10 @@ class Decision:
 
     Notes
     -----
+    Where the card says of a threshold that ``holds`` is false, patients of other recordings did
+    not keep its figure: sensitivities of S of the model `beats`. Levels that leave less than 20 %
+    of the other figure are not offered.
+
     A level between two that the card has becomes the next stricter one, so that no less than what
     was asked for is promised, and no more rejected. Where thresholds of two classes are reached,
     the more probable class is told. An int8 form tells probabilities in steps of 1/256: thresholds

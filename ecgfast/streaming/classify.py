@@ -17,6 +17,7 @@ from ..core import BeatBatch, BeatStream
 from ..errors import InputError, ModelError
 from ..exclusive import Exclusive, exclusive
 from ..inputs import samples_of
+from ..runtime.corrections import Corrections
 from ..runtime.decision import Decision, class_probabilities
 from ..sources.chunks import Leads, Source, open_source
 from .average import mean_over_leads
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["StreamingClassifier", "stream_classify"]
 
 _RATE_BEATS = 8
+# Beats back to which one can be corrected: about an hour.
+_MOST_BEATS = 4096
 
 
 class StreamingClassifier:
@@ -58,6 +61,9 @@ class StreamingClassifier:
     stream : BeatStream
     rule : LabelRule
         What `decision` came to with this model.
+    corrections : Corrections or None
+        What `correct` has learnt of this patient; it can be pickled, and set to go on with it. None
+        for a model that gives numbers.
     in_use : Exclusive
         Held by each call, as is the classifier's: both before any sample is taken.
 
@@ -78,6 +84,7 @@ class StreamingClassifier:
     """
 
     in_use: Exclusive
+    corrections: Corrections | None
 
     @exclusive
     def __init__(
@@ -120,6 +127,10 @@ class StreamingClassifier:
         self.stream = self._streams[0]
         self._recent_rr: deque[float] = deque(maxlen=_RATE_BEATS)
         self._with_features = "features" in classifier.input_shapes
+        self._uncorrected: dict[int, list[float]] = {}
+        self.corrections = None
+        if classifier.output != "value" and len(classifier.classes) > 1:
+            self.corrections = Corrections(classifier.classes)
 
     @exclusive
     def process(self, chunk: Any) -> list[Beat]:
@@ -160,11 +171,55 @@ class StreamingClassifier:
             return self._label([stream.flush() for stream in self._streams])
 
     @exclusive
+    def correct(self, beat: Beat, label: str) -> None:
+        """Learn the class of a beat from somebody who knows it; later beats of the patient gain.
+
+        One offset for each class is fitted anew (see `Corrections`). What gains most is to correct,
+        or to confirm, beats whose classes were least sure. Beats that were reported already stay as
+        they are.
+
+        Parameters
+        ----------
+        beat : Beat
+            One that this stream reported, of the last 4096.
+        label : str
+            Its class.
+
+        Raises
+        ------
+        InputError
+            If the model gives numbers or has no such class, or the beat is not one of those.
+        StateError
+            If another thread uses the stream.
+
+        Examples
+        --------
+        >>> from ecgfast import Classifier, StreamingClassifier
+        >>> from ecgfast.records import demo_record
+        >>> record = demo_record()
+        >>> labeller = StreamingClassifier(Classifier(), record.fs)
+        >>> beats = labeller.process(record.signal[:5000, 0])
+        >>> labeller.correct(min(beats, key=lambda beat: beat.probability), "N")
+        >>> len(labeller.corrections)
+        1
+        """
+        if self.corrections is None:
+            raise InputError(f"{self.classifier.path}: gives numbers, no classes to correct")
+        if beat.sample not in self._uncorrected:
+            raise InputError(
+                f"no beat at sample {beat.sample} among the last {_MOST_BEATS:,} of this stream"
+            )
+        self.corrections.add(self._uncorrected[beat.sample], label)
+
+    @exclusive
     def reset(self) -> None:
-        """Forget the past: the next sample is sample 0."""
+        """Forget the past, corrections too: the next sample is sample 0."""
         for stream in self._streams:
             stream.reset()
         self._recent_rr.clear()
+        self._uncorrected.clear()
+        if self.corrections is not None:
+            self.corrections = Corrections(self.corrections.classes)
 
     def _label(self, batches: list[BeatBatch]) -> list[Beat]:
         batch = batches[0]
@@ -188,16 +243,21 @@ class StreamingClassifier:
             rr=rr,
             heart_rate=60.0 / median(self._recent_rr) if self._recent_rr else float("nan"),
             quality=Quality(int(batch.quality[i])),
-            **self._told(output),
+            **self._told(output, sample),
         )
 
-    def _told(self, output: npt.NDArray[np.float32]) -> dict[str, Any]:
+    def _told(self, output: npt.NDArray[np.float32], sample: int) -> dict[str, Any]:
         """What the model says of a beat: a class with its probability, or numbers."""
         classes = self.classifier.classes
         if self.classifier.output == "value":
             values = dict(zip(classes, output.tolist(), strict=True))
             return {"label": "", "probability": nan, "probabilities": {}, "outputs": values}
         probabilities = class_probabilities(output, classes)
+        self._uncorrected[sample] = probabilities
+        if len(self._uncorrected) > _MOST_BEATS:
+            del self._uncorrected[next(iter(self._uncorrected))]
+        if self.corrections:
+            probabilities = self.corrections(probabilities).tolist()
         label, probability = self.rule(probabilities)
         return {
             "label": label,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -19,10 +20,13 @@ import pytest
 from model_files import FEATURES, affine_model, save_model
 
 import ecgfast
-from ecgfast import detect_qrs, stream_classify
+from ecgfast import Classifier, detect_qrs, stream_classify
 from ecgfast.cli import COMMANDS, main
+from ecgfast.cli.output import caution_texts
 from ecgfast.records import Record, read_annotations, synthetic_ecg
-from ecgfast.runtime import available_models
+from ecgfast.reports import Tally
+from ecgfast.rhythm import RhythmSummary
+from ecgfast.runtime import ModelCard, available_models
 
 ROOT = Path(ecgfast.__file__).parents[1]  # of what is tested, installed or not
 
@@ -573,6 +577,45 @@ def test_classify_with_a_model_that_gives_numbers(
     assert "mmHg" in text
     assert main([*args, "--output", "night.ecg"]) == 0
     assert read_annotations("night.ecg").aux[0].startswith("minimum ")
+
+
+def test_a_model_of_numbers_states_its_error_beside_them(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, _ = affine_model(np.random.default_rng(18), (72, 2), FEATURES, 2)
+    other = save_model(
+        tmp_path, "numbers", content, ("minimum", "maximum"), output="value", unit="mmHg"
+    )
+    card = ModelCard.load(other.with_suffix(".json"))
+    card.metrics["calibration-free"] = {
+        f"{name}, {what}": {"MAE": error}
+        for name, what, error in (
+            ("minimum", "model", 10.1), ("minimum", "training median", 10.32),
+            ("maximum", "model", 21.8), ("maximum", "training median", 21.48),
+        )
+    }  # fmt: skip
+    card.save(other.with_suffix(".json"))
+    args = ["classify", str(recording), "--fs", "250", "--model", str(other)]
+    assert main([*args, "--output", "beats.csv"]) == 0
+    caution = (
+        "mean absolute error, calibration-free: minimum 10.1 mmHg (10.3 by one number for "
+        "everyone), maximum 21.8 mmHg (21.5 by one number for everyone)"
+    )
+    assert f"\ncaution     {caution}\n" in capsys.readouterr().out
+    assert main([*args, "--output", "beats.json", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cautions"] == [caution]
+
+
+def test_s_counts_of_a_fibrillation_carry_a_caution(model: Path) -> None:
+    tally = Tally(("N", "S"))
+    counted = tally.summary("night", 250.0, 3600.0)
+    for burden, s_beats, told in ((0.25, 1200, True), (0.25, 0, False), (0.0, 1200, False)):
+        summary = dataclasses.replace(
+            counted, by_class={"N": 9, "S": s_beats}, rhythm=RhythmSummary(burden=burden)
+        )
+        texts = caution_texts(Classifier(model), summary)
+        assert bool(texts) == told
+        assert not told or (texts[0].startswith("25.0 % of the time") and "1,200 S" in texts[0])
 
 
 @pytest.mark.parametrize("command", ["detect", "classify"])

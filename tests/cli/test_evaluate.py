@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy.typing as npt
 import pytest
 from model_files import affine_model
 
-from ecgfast import BeatStream, Classifier, QRSDetector, detect_qrs
+from ecgfast import BeatStream, Classifier, QRSDetector, detect_qrs, stream_classify
 from ecgfast.cli import main
 from ecgfast.core import FEATURE_NAMES
 from ecgfast.evaluation import evaluate_beat_model, other_detectors, score_detection
@@ -26,6 +27,7 @@ from ecgfast.evaluation.detector import (
     own_detector,
     report_times,
 )
+from ecgfast.evaluation.mitdb import DS2
 from ecgfast.evaluation.other_detectors import as_detector
 from ecgfast.records import Record, read_record, synthetic_ecg, write_annotations
 from ecgfast.runtime import InputSpec, ModelCard
@@ -376,7 +378,9 @@ def test_model_tables_tell_classes_intervals_and_confusion(
         Classifier(model), data, [("mitdb", "100", "mitdb/100"), ("mitdb", "202", "mitdb/201")]
     )[0]
     tables = out.split("\n\n")
-    assert len(tables) == 1 + 2 * 4 + 2  # and what others published, and where the page is
+    # F1 by patient, what others published, and where the page is.
+    assert len(tables) == 1 + 2 * 4 + 3
+    assert "F1 by patient" in tables[9]
     assert tables[1].startswith("reference beats, label with the beat: accuracy ")
     row = next(line for line in tables[1].splitlines() if line.startswith("N "))
     assert f"{100 * score.scores().sensitivity('N'):.2f}" in row
@@ -385,6 +389,67 @@ def test_model_tables_tell_classes_intervals_and_confusion(
     assert tables[2].splitlines()[2].split()[1:] == [f"{n}" for n in score.scores().confusion[0]]
     assert tables[6].splitlines()[-1].startswith("false ")
     assert "http" not in page.read_text()
+
+
+@pytest.fixture
+def with_healthy(data: Path, ecg: Record) -> Path:
+    """The folder with all of DS2, a healthy person with no S and V, and three strips."""
+    assert ecg.annotations is not None
+    marks = ecg.annotations
+    beats = list(zip(marks.sample.tolist(), marks.symbol.tolist(), strict=True))
+    for name in DS2:
+        save_record(data / "mitdb", name, ecg.signal, beats)
+    save_record(data / "nsrdb", "n1", ecg.signal, [(at, "N") for at, _ in beats])
+    labels = {"A1": "A", "A2": "N", "A3": "~"}
+    for name in labels:
+        save_record(data / "cinc2017", name, ecg.signal[: round(20 * FS), :1], None)
+    listed = "".join(f"{name},{label}\n" for name, label in labels.items())
+    (data / "cinc2017" / "REFERENCE.csv").write_text(listed)
+    return data
+
+
+def test_false_s_and_v_are_counted_where_there_are_none(
+    model: Path, with_healthy: Path, run: Callable[..., str]
+) -> None:
+    out = run(model, "--data", with_healthy, "--json")
+    result = json.loads(out)
+    for ahead, told in enumerate(result["false_alarms"]):
+        assert told["lookahead"] == ahead
+        person = with_healthy / "nsrdb" / "n1"
+        beats = list(stream_classify(person, model=model, leads=0, lookahead=ahead))
+        for label in "SV":
+            called = sum(beat.label == label for beat in beats)
+            rate = pytest.approx(called * 3600 / 45, abs=0.01)
+            assert told[label]["median"] == told[label]["mean"] == told[label]["worst"] == rate
+            assert told[label]["worst record"] == "nsrdb/n1"
+    assert [(one["rhythm"], one["lookahead"]) for one in result["strips"]] == [
+        ("fibrillation", 0), ("normal", 0), ("fibrillation", 1), ("normal", 1)
+    ]  # fmt: skip
+    beats = list(stream_classify(with_healthy / "cinc2017" / "A1", model=model))
+    for told in result["strips"][:2]:  # the same signal under both labels
+        assert (told["strips"], told["beats"]) == (1, len(beats))
+        first = [beat for beat in beats if beat.sample < beats[0].sample + 3 * FS]
+        for label in "SV":
+            share = sum(beat.label == label for beat in beats) / len(beats)
+            early = sum(beat.label == label for beat in first) / len(first)
+            assert told[label]["share"] == pytest.approx(share, abs=1e-5)
+            assert told[label]["share of the first three seconds"] == pytest.approx(early, abs=1e-5)
+            assert told[label]["share of strips with over a tenth"] == float(share > 0.1)
+
+
+def test_what_is_not_there_is_named_and_what_was_learnt_from_is_no_test(
+    model: Path, with_healthy: Path, run: Callable[..., str]
+) -> None:
+    card_path = model.with_suffix(".json")
+    card = ModelCard.load(card_path)
+    card.split = {"training": ["mitdb/101", "nsrdb/n1"]}
+    card.save(card_path)
+    shutil.rmtree(with_healthy / "cinc2017")
+    out = run(model, "--data", with_healthy)
+    assert "no cinc2017 in the data folder" in out
+    assert "nsrdb is in the training of this model, and no test of it" in out
+    assert "Healthy people (nsrdb, 1 recordings" in out
+    assert "Strips of" not in out
 
 
 def test_model_on_training_and_paced_records_says_so(

@@ -74,6 +74,19 @@ def test_intervals_are_over_patients() -> None:
     assert alone[0]["intervals_95"] == {"coverage": [1, 1], "accuracy": [0.5, 0.5]}
 
 
+def test_a_level_that_costs_all_of_the_other_figure_is_not_offered() -> None:
+    # The last tenth of the class lies below a hundred others.
+    score = [0.9] * 9 + [0.5] * 100 + [0.1]
+    positive = [True] * 9 + [False] * 100 + [True]
+    rows = operating_points(score, positive, wanted=(0.5, 0.9, 0.95))
+    offered = [(row["by"], row["wanted"]) for row in rows]
+    assert offered == [
+        ("sensitivity", 0.5), ("sensitivity", 0.9),
+        ("positive predictivity", 0.5), ("positive predictivity", 0.9),
+        ("positive predictivity", 0.95),
+    ]  # fmt: skip
+
+
 def test_a_share_of_nothing_has_no_interval() -> None:
     assert share_interval([False, False], [False, False], [0, 1]) == []
     with pytest.raises(InputError):

@@ -34,7 +34,8 @@ def recorded() -> tuple[Record, np.ndarray, np.ndarray, np.ndarray]:
 
 def as_it_was(before: np.ndarray, label: np.ndarray, **changes) -> Rhythm:
     n = len(before)
-    same = Rhythm(before.copy(), np.ones(n), np.zeros(n), label.copy(), np.zeros(n, bool))
+    still = np.ones(n), np.zeros(n), np.ones(n)
+    same = Rhythm(before.copy(), *still, label.copy(), np.zeros(n, bool))
     return dataclasses.replace(same, **changes)
 
 

@@ -65,20 +65,19 @@ def patient_folds(
     Greedy: patients with the largest share of any rare class first, each into the fold where it
     leaves the class totals most even.
     """
-    names = np.asarray(patients)
-    classes = np.asarray(labels)
-    unique = np.unique(names)
+    unique, whose = np.unique(np.asarray(patients), return_inverse=True)
+    kinds, kind = np.unique(np.asarray(labels), return_inverse=True)
     if not 2 <= folds <= len(unique):
         raise InputError(f"{folds} folds of {len(unique)} patients: give 2 to {len(unique)}")
-    kinds = np.unique(classes)
-    counts = np.array([[np.sum((names == p) & (classes == k)) for k in kinds] for p in unique])
+    counts = np.zeros((len(unique), len(kinds)))
+    np.add.at(counts, (whose, kind), 1)
     shares = counts / counts.sum(axis=0)
     tie = np.random.default_rng(seed).random(len(unique))
     totals = np.zeros((folds, len(kinds)))
-    fold_of: dict[str, int] = {}
+    fold_of = np.zeros(len(unique), np.int64)
     for i in sorted(range(len(unique)), key=lambda i: (-shares[i].max(), tie[i])):
         cost = [np.sum((totals[k] + shares[i]) ** 2) - np.sum(totals[k] ** 2) for k in range(folds)]
         chosen = int(np.argmin(cost))
         totals[chosen] += shares[i]
-        fold_of[str(unique[i])] = chosen
-    return np.array([fold_of[str(name)] for name in names], dtype=np.int64)
+        fold_of[i] = chosen
+    return fold_of[whose]

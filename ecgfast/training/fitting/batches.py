@@ -118,6 +118,7 @@ class Batches:
             self._weights = class_weights(self._labels, len(counts), schedule)[self._labels]
             largest = self._labels == counts.argmax()
             self._always, self._some = np.flatnonzero(~largest), np.flatnonzero(largest)
+            self._weights[largest] *= np.float32(schedule.largest_class_weight)
         if "weight" in examples.columns:
             self._weights = self._weights * examples.columns["weight"]
         self._drawn = max(1, round(schedule.largest_class_share * len(self._some)))

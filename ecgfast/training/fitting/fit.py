@@ -92,7 +92,7 @@ def fit(
     ----------
     recipe : Recipe
     examples : ExampleSet
-        Training part.
+        Training part. What has no weight is only ever scored: it is left out.
     validation : ExampleSet, optional
         To watch, and to stop by where the schedule says so.
     seed : int, optional
@@ -118,6 +118,8 @@ def fit(
     """
     seed = recipe.seed if seed is None else seed
     schedule = recipe.schedule
+    if "weight" in examples.columns and not examples.columns["weight"].all():
+        examples = examples.only(examples.columns["weight"] > 0)
     if schedule.stop_patience and not (validation and len(validation)):
         raise InputError(f"recipe {recipe.name}: stop_patience needs a validation part")
     keras.utils.set_random_seed(seed)

@@ -75,6 +75,8 @@ class Schedule:
         examples of the largest class in a pass; power 0 weighs all alike.
     largest_class_share : float
         Share of the largest class's examples that each pass draws anew: they are much alike.
+    largest_class_weight : float
+        Factor of their weight: one over the share leaves the class as much as all of it would have.
     label_smoothing : float
         Share of the label that is spread over all classes.
     lookahead_share : float
@@ -118,6 +120,7 @@ class Schedule:
     class_weight_power: float = 0.0
     class_weight_limit: float = 10.0
     largest_class_share: float = 1.0
+    largest_class_weight: float = 1.0
     label_smoothing: float = 0.0
     lookahead_share: float = 1.0
     gain_jitter: float = 0.0
@@ -143,6 +146,8 @@ class Schedule:
                 raise InputError(f"{name} {given!r} is unknown: give one of {', '.join(known)}")
         if self.epochs < 1 or self.batch < 1:
             raise InputError("epochs and batch must be at least 1")
+        if not self.largest_class_weight > 0:
+            raise InputError(f"largest_class_weight {self.largest_class_weight} is not above 0")
         if not 0 <= self.weight_average < 1:
             raise InputError(f"weight_average {self.weight_average} is not from 0 to below 1")
         if not 0 <= self.validation_share < 1:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..reports.summary import is_flutter
 from ..runtime.decision import REJECTED
+from .summary import is_flutter
 
 if TYPE_CHECKING:
     from ..streaming import Beat
@@ -33,20 +33,22 @@ class Marker:
 
     def marks(self, beat: Beat) -> Iterator[Mark]:
         """Yield what the next beat adds."""
-        flutter = is_flutter(beat)
+        numbers = ", ".join(f"{name} {value:.1f}" for name, value in beat.outputs.items())
+        yield from self.of(beat.sample, beat.label or numbers, flutter=is_flutter(beat))
+
+    def of(self, sample: int, label: str, *, flutter: bool) -> Iterator[Mark]:
+        """Yield what the next beat adds, given by its R peak and label."""
         if flutter and not self._fluttering:
-            yield beat.sample, _FLUTTER_BEGINS, ""
+            yield sample, _FLUTTER_BEGINS, ""
         elif self._fluttering and not flutter:
             yield from self.end()
         if flutter:
-            yield beat.sample, _FLUTTER_WAVE, ""
-        elif beat.label in _CODES:
-            yield beat.sample, beat.label, ""
+            yield sample, _FLUTTER_WAVE, ""
+        elif label in _CODES:
+            yield sample, label, ""
         else:
-            numbers = ", ".join(f"{name} {value:.1f}" for name, value in beat.outputs.items())
-            text = "rejected" if beat.label == REJECTED else beat.label
-            yield beat.sample, "Q", text or numbers
-        self._last, self._fluttering = beat.sample, flutter
+            yield sample, "Q", "rejected" if label == REJECTED else label
+        self._last, self._fluttering = sample, flutter
 
     def end(self) -> Iterator[Mark]:
         """Yield what the end of the recording adds."""

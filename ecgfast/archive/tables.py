@@ -1,0 +1,360 @@
+"""The tables of an archive: their columns, and the rows of one recording."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ..extras import need
+from ..reports.analysis import Analysis
+from ..reports.figures import main_figures
+from ..rhythm import EventKind, Severity
+from ..runtime.decision import REJECTED
+from ..streaming import Beat
+
+__all__ = [
+    "COLUMNS",
+    "TABLES",
+    "BeatColumns",
+    "arrow",
+    "beat_table",
+    "event_table",
+    "record_row",
+    "row_table",
+    "schema",
+]
+
+#: The tables that hold results; `failures` lists the recordings without.
+TABLES = ("records", "beats", "events")
+
+# Kinds of events that have a count and seconds in the table of records.
+_COUNTED = (
+    EventKind.ATRIAL_FIBRILLATION,
+    EventKind.VENTRICULAR_FLUTTER,
+    EventKind.PAUSE,
+    EventKind.ASYSTOLE,
+    EventKind.BRADYCARDIA,
+    EventKind.TACHYCARDIA,
+    EventKind.EXTREME_BRADYCARDIA,
+    EventKind.EXTREME_TACHYCARDIA,
+)
+
+#: Columns of each table: name, type (as `schema` spells it) and meaning.
+COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "records": (
+        ("recording", "text", "path from the archive's folder; names the recording in every table"),
+        ("format", "word", "file format"),
+        ("bytes", "int64", "size of the recording's files"),
+        (
+            "sha256",
+            "text",
+            "checksum of the recording's files, one after the other in order of name",
+        ),
+        ("start", "time", "when the first sample was taken, where the file says so"),
+        ("fs", "float64", "sampling rate in Hz"),
+        ("duration", "float64", "seconds"),
+        ("leads", "words", "leads in use"),
+        ("beats", "int32", "beats, without flutter waves"),
+        ("n", "int32", "beats labelled N"),
+        ("s", "int32", "beats labelled S"),
+        ("v", "int32", "beats labelled V"),
+        ("f", "int32", "beats labelled F"),
+        ("q", "int32", "beats labelled Q"),
+        ("rejected", "int32", "beats without a label (`--reject`)"),
+        ("flutter_waves", "int32", "detections that are waves of ventricular flutter"),
+        ("heart_rate", "float64", "mean rate of good signal, beats per minute"),
+        ("heart_rate_min", "float64", "lowest rate over eight RR intervals"),
+        ("heart_rate_max", "float64", "highest rate over eight RR intervals"),
+        ("longest_rr", "float64", "longest RR interval or pause in s"),
+        ("v_share", "float64", "share of V among the beats, 0 to 1"),
+        ("v_per_hour", "float64", "V beats per hour of readable signal"),
+        ("v_couplets", "int32", "ventricular couplets"),
+        ("v_runs", "int32", "ventricular runs of three beats or more"),
+        ("v_longest_run", "int32", "beats of the longest ventricular run"),
+        ("v_fastest_run", "float64", "rate of the fastest ventricular run, beats per minute"),
+        ("r_on_t", "int32", "V beats on the T wave"),
+        ("s_share", "float64", "share of S among the beats, 0 to 1"),
+        ("s_per_hour", "float64", "S beats per hour of readable signal"),
+        ("s_couplets", "int32", "supraventricular couplets"),
+        ("s_runs", "int32", "supraventricular runs of three beats or more"),
+        ("s_longest_run", "int32", "beats of the longest supraventricular run"),
+        *(
+            column
+            for kind in _COUNTED
+            for column in (
+                (f"{kind}", "int32", f"events: {kind.text}"),
+                (f"{kind}_s", "float64", f"seconds: {kind.text}"),
+            )
+        ),
+        ("af_burden", "float64", "share of the readable time in atrial fibrillation, 0 to 1"),
+        ("high", "int32", "events of high severity"),
+        ("high_kinds", "words", "their kinds"),
+        ("lost", "float64", "seconds in which no lead can be read"),
+        ("lost_share", "float64", "the same as a share of the duration, 0 to 1"),
+        ("bad_beats_share", "float64", "share of beats in bad signal, 0 to 1"),
+        ("notes", "words", "what reading the file assumed"),
+        ("model", "word", "model"),
+        ("model_sha256", "word", "checksum of the model's file"),
+        ("version", "word", "version of ecgfast"),
+    ),
+    "beats": (
+        ("recording", "text", "as in records"),
+        ("sample", "int64", "R peak, as an index into the recording"),
+        ("time", "float64", "the same in s"),
+        ("label", "word", "AAMI class N, S, V, F or Q; ? where rejected"),
+        ("probability", "float32", "probability of the label"),
+        ("rr", "float32", "RR interval to the previous beat in s"),
+        ("heart_rate", "float32", "beats per minute: median of eight RR intervals"),
+        ("quality", "int16", "bits of `ecgfast.Quality`"),
+        ("good", "bool", "good signal, and no stretch of noise"),
+        ("flutter", "bool", "a wave of ventricular flutter, which is no beat"),
+    ),
+    "events": (
+        ("recording", "text", "as in records"),
+        ("kind", "word", "kind of `ecgfast.EventKind`"),
+        ("start", "int64", "first sample"),
+        ("end", "int64", "last sample"),
+        ("start_time", "float64", "the same in s"),
+        ("end_time", "float64", "the same in s"),
+        ("severity", "word", "info, low, medium or high"),
+        ("confidence", "float32", "0 to 1; a rank, no calibrated probability"),
+        ("beats", "int32", "beats that it rests on"),
+        ("rate", "float32", "mean rate in it, beats per minute"),
+        ("lead", "word", "lead, for events of one lead"),
+    ),
+    "failures": (
+        ("recording", "text", "path from the archive's folder, or what was given to find it"),
+        ("reason", "text", "why it has no results"),
+    ),
+}
+
+
+def arrow(part: str = "") -> Any:
+    """Import pyarrow, or a part of it such as "parquet".
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    return need(f"pyarrow.{part}" if part else "pyarrow", "An archive's tables", "archive")
+
+
+@cache
+def schema(table: str) -> Any:
+    """Return the Arrow schema of a table.
+
+    Parameters
+    ----------
+    table : str
+        One of `COLUMNS`.
+
+    Returns
+    -------
+    pyarrow.Schema
+        Each column with its meaning, and the layout's version.
+    """
+    from .settings import LAYOUT
+
+    pa = arrow()
+    types = {
+        "text": pa.string(),
+        "word": pa.string(),
+        "words": pa.list_(pa.string()),
+        "time": pa.timestamp("us"),
+        "bool": pa.bool_(),
+        **{name: getattr(pa, name)() for name in ("int16", "int32", "int64", "float32", "float64")},
+    }
+    fields = [
+        pa.field(name, types[kind], metadata={"meaning": meaning})
+        for name, kind, meaning in COLUMNS[table]
+    ]
+    return pa.schema(fields, metadata={"ecgfast": f"{table}, layout {LAYOUT}"})
+
+
+@dataclass
+class BeatColumns:
+    """What an `Analysis` does not hold of the beats, as columns that grow."""
+
+    probability: array[float] = field(default_factory=lambda: array("f"))
+    rr: array[float] = field(default_factory=lambda: array("f"))
+    heart_rate: array[float] = field(default_factory=lambda: array("f"))
+    quality: array[int] = field(default_factory=lambda: array("h"))
+
+    def add(self, beats: Sequence[Beat]) -> None:
+        """Take the next beats."""
+        for beat in beats:
+            self.probability.append(beat.probability)
+            self.rr.append(beat.rr)
+            self.heart_rate.append(beat.heart_rate)
+            self.quality.append(int(beat.quality))
+
+
+def beat_table(recording: str, found: Analysis, columns: BeatColumns) -> Any:
+    """Make the rows of the table of beats.
+
+    Parameters
+    ----------
+    recording : str
+        Its name.
+    found : Analysis
+    columns : BeatColumns
+        Of the same beats.
+
+    Returns
+    -------
+    pyarrow.Table
+    """
+    pa = arrow()
+    n = len(found.sample)
+    values = {
+        "recording": pa.repeat(recording, n).cast(pa.string()),
+        "sample": found.sample,
+        "time": found.time,
+        "label": pa.array(found.label.tolist(), pa.string()),
+        "probability": np.frombuffer(columns.probability, np.float32) if n else [],
+        "rr": _measured(columns.rr),
+        "heart_rate": _measured(columns.heart_rate),
+        "quality": np.frombuffer(columns.quality, np.int16) if n else [],
+        "good": found.good,
+        "flutter": found.flutter,
+    }
+    return _table("beats", values)
+
+
+def _measured(values: array[float]) -> Any:
+    """A column in which what is not defined is null, as readers of every kind know it."""
+    pa = arrow()
+    if not values:
+        return []
+    return pa.array(np.frombuffer(values, np.float32), from_pandas=True)
+
+
+def event_table(recording: str, found: Analysis) -> Any:
+    """Make the rows of the table of events.
+
+    Parameters
+    ----------
+    recording : str
+        Its name.
+    found : Analysis
+
+    Returns
+    -------
+    pyarrow.Table
+    """
+    events = found.events
+    values = {
+        "recording": [recording] * len(events),
+        "kind": [str(event.kind) for event in events],
+        "start": [event.start for event in events],
+        "end": [event.end for event in events],
+        "start_time": [event.start_time for event in events],
+        "end_time": [event.end_time for event in events],
+        "severity": [str(event.severity) for event in events],
+        "confidence": [event.confidence for event in events],
+        "beats": [event.n_beats for event in events],
+        "rate": [_number(event.rate) for event in events],
+        "lead": [None if event.lead is None else found.leads[event.lead] for event in events],
+    }
+    return _table("events", values)
+
+
+def record_row(recording: str, found: Analysis, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the row of the table of records.
+
+    Parameters
+    ----------
+    recording : str
+        Its name.
+    found : Analysis
+    about : mapping
+        ``format``, ``bytes``, ``sha256``, ``start``, ``model``, ``model_sha256`` and ``version``.
+
+    Returns
+    -------
+    dict
+        Values by column; None where something is not defined.
+    """
+    told = main_figures(found)
+    beats, rate, quality = told["beats"], told["rate"], told["quality"]
+    ectopy = {name.lower(): counts for name, counts in told["ectopy"].items()}
+    rhythm = {row["kind"]: row for row in told["rhythm"]}
+    high = [event for event in found.events if event.severity is Severity.HIGH]
+    by_class = beats["by_class"]
+    row: dict[str, Any] = {
+        "recording": recording,
+        **about,
+        "start": about["start"] and about["start"].replace(tzinfo=None),
+        "fs": found.fs,
+        "duration": found.duration,
+        "leads": list(found.leads),
+        "beats": beats["total"],
+        **{label.lower(): by_class[label] for label in "NSVFQ"},
+        "rejected": by_class.get(REJECTED, 0),
+        "flutter_waves": beats["flutter_waves"],
+        "heart_rate": rate["mean"],
+        "heart_rate_min": rate["minimum"] and rate["minimum"]["rate"],
+        "heart_rate_max": rate["maximum"] and rate["maximum"]["rate"],
+        "longest_rr": rate["longest_rr"] and rate["longest_rr"]["seconds"],
+        "r_on_t": ectopy["v"]["r_on_t"],
+        "v_fastest_run": _of(ectopy["v"]["fastest_run"], "rate"),
+        "af_burden": rhythm[str(EventKind.ATRIAL_FIBRILLATION)]["burden"],
+        "high": len(high),
+        "high_kinds": sorted({str(event.kind) for event in high}),
+        "lost": quality["lost_seconds"],
+        "lost_share": quality["lost_share"],
+        "bad_beats_share": quality["beats_in_bad_signal_share"],
+        "notes": list(found.notes),
+    }
+    for label, counts in ectopy.items():
+        row[f"{label}_longest_run"] = _of(counts["longest_run"], "beats") or 0
+        for name in ("share", "per_hour", "couplets", "runs"):
+            row[f"{label}_{name}"] = counts[name]
+    for kind in _COUNTED:
+        row[str(kind)] = rhythm[str(kind)]["count"]
+        row[f"{kind}_s"] = rhythm[str(kind)]["seconds"]
+    return {name: _number(row[name]) for name, _, _ in COLUMNS["records"]}
+
+
+def row_table(table: str, rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Make an Arrow table of rows.
+
+    Parameters
+    ----------
+    table : str
+        One of `COLUMNS`.
+    rows : sequence of mapping
+        Values by column.
+
+    Returns
+    -------
+    pyarrow.Table
+    """
+    return _table(table, {name: [row[name] for row in rows] for name, _, _ in COLUMNS[table]})
+
+
+def _of(found: Mapping[str, Any] | None, name: str) -> Any:
+    return None if found is None else found[name]
+
+
+def _number(value: Any) -> Any:
+    """None for a number that is not defined."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _table(table: str, values: Mapping[str, Any]) -> Any:
+    pa = arrow()
+    layout = schema(table)
+    columns = []
+    for name in layout.names:
+        value = values[name]
+        ready = isinstance(value, pa.Array)
+        columns.append(value if ready else pa.array(value, layout.field(name).type))
+    return pa.table(columns, schema=layout)

@@ -1,0 +1,290 @@
+"""``ecgfast annotate``: every recording of an archive, into tables."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ..errors import EcgfastError
+from ..reports.summary import NOT_A_DEVICE, length
+from .errors import SomeFailedError, UsageError, failure_line
+from .many import is_result
+from .options import (
+    add_average_leads,
+    add_decision,
+    add_json,
+    add_lookahead,
+    add_method,
+    add_model,
+    add_signal,
+    example,
+    refuse_options,
+)
+from .output import notice, pace, print_json
+
+if TYPE_CHECKING:
+    from ..archive import Status
+    from ..archive.manifest import Counts
+
+# Recordings without results that are printed; the table of failures has all.
+_SHOWN = 5
+
+_GIB = 1 << 30
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``ecgfast annotate``."""
+    parser.description = (
+        "Label the beats of every recording of an archive and find the rhythm events, on all cores "
+        "or on a Dask cluster, and write Parquet tables: records, beats, events, failures. "
+        "Stopped at any moment, it continues when it is started again with the same --output. A "
+        "recording that fails stops no other. " + NOT_A_DEVICE
+    )
+    parser.epilog = example(
+        "ecgfast annotate archive/ --output results\n"
+        "  ecgfast annotate 'strips/**/*.edf' --output results --scheduler tcp://10.0.0.1:8786\n"
+        "  ecgfast annotate --status results"
+    )
+    parser.add_argument(
+        "archive",
+        nargs="*",
+        metavar="ARCHIVE",
+        help="folder, which is searched with the folders in it, quoted pattern such as "
+        "'data/**/*.edf', or recordings; or addresses of these that fsspec knows, such as "
+        "s3://bucket/folder",
+    )
+    parser.add_argument(
+        "--list",
+        type=Path,
+        metavar="FILE",
+        help="also take what this file names, one a line; - reads standard input",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder of the tables, made if it is not there"
+    )
+    parser.add_argument(
+        "--status", type=Path, metavar="DIR", help="print how far the results in DIR are, and end"
+    )
+    parser.add_argument(
+        "--annotations",
+        action="store_true",
+        help="also write a WFDB annotation file of each recording, into DIR/annotations",
+    )
+    work = parser.add_argument_group("who does the work")
+    work.add_argument(
+        "--workers",
+        type=_workers,
+        metavar="N",
+        help="processes on this machine (default: one for each core)",
+    )
+    work.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="address of a running Dask scheduler, whose workers do the work",
+    )
+    work.add_argument(
+        "--timeout",
+        type=_above_zero,
+        default=300.0,
+        metavar="SECONDS",
+        help="time without a sign of life after which a recording is given up (default: 300)",
+    )
+    work.add_argument(
+        "--memory",
+        type=_above_zero,
+        default=4.0,
+        metavar="GB",
+        help="memory that a worker may take for recordings (default: 4)",
+    )
+    again = parser.add_argument_group("where --output has results of an earlier run")
+    again.add_argument(
+        "--retry-failed", action="store_true", help="try recordings again that failed"
+    )
+    again.add_argument(
+        "--update",
+        action="store_true",
+        help="classify recordings again that changed, and forget those that are gone",
+    )
+    again.add_argument(
+        "--mix",
+        action="store_true",
+        help="continue with another model, version or parameters; the table of records has those "
+        "of each recording",
+    )
+    again.add_argument("--restart", action="store_true", help="delete the results and begin anew")
+    add_model(parser)
+    add_lookahead(parser)
+    add_decision(parser)
+    add_method(parser, classes=True)
+    add_signal(parser)
+    add_average_leads(parser)
+    add_json(parser, "how far it is")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Classify the archive, or say how far that is."""
+    from ..archive import annotate_archive, archive_status
+
+    if args.status is not None:
+        refuse_options(args, ("archive", "list", "output"), "does not go with --status")
+        _print(archive_status(args.status), args)
+        return
+    if args.output is None:
+        raise UsageError("--output is missing: give the folder of the tables")
+    if args.workers is not None and args.scheduler is not None:
+        raise UsageError("--workers is for this machine: leave it out, or --scheduler")
+    given = [*args.archive, *_listed(args.list)]
+    if not given:
+        raise UsageError("ARCHIVE is missing: give a folder, a pattern, recordings or --list")
+    begin = perf_counter()
+    bar = _Bar()
+    try:
+        status = annotate_archive(
+            given,
+            args.output,
+            scheduler=args.scheduler,
+            workers=args.workers,
+            retry_failed=args.retry_failed,
+            update=args.update,
+            mix=args.mix,
+            restart=args.restart,
+            timeout=args.timeout,
+            memory=int(args.memory * _GIB),
+            watch=bar,
+            is_output=is_result,
+            model=args.model,
+            form=args.form,
+            lookahead=args.lookahead,
+            method=args.method,
+            average_leads=args.average_leads,
+            fs=args.fs,
+            leads=args.leads,
+            follow=args.follow,
+            sensitivity=args.sensitivity,
+            positive_predictivity=args.positive_predictivity,
+            reject=args.reject,
+            annotations=args.annotations,
+        )
+    except KeyboardInterrupt:
+        bar.close()
+        notice("ecgfast: interrupted; what is complete is kept: start again to continue")
+        raise
+    finally:
+        bar.close()
+    seconds = bar.seconds
+    _print(status, args, f"time        {pace(seconds, perf_counter() - begin)}")
+    missing = status.counts.failed + status.counts.problems
+    if missing:
+        every = status.counts.recordings + status.counts.problems
+        raise SomeFailedError(
+            f"{missing} of {every} recordings failed; the others were written"
+            if missing < every
+            else f"all {every} recordings failed"
+        )
+
+
+def _workers(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of processes")
+    return value
+
+
+def _above_zero(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return value
+
+
+def _listed(path: Path | None) -> list[str]:
+    """The lines of ``--list``."""
+    if path is None:
+        return []
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"--list {path}: cannot be read ({error.strerror})") from None
+    # Names of files are bytes; in a list of them only line ends part them.
+    lines = content.decode("utf-8", "surrogateescape").splitlines()
+    return [line for line in lines if line.strip()]
+
+
+class _Bar:
+    """The bar on standard error, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._first: Counts | None = None
+        self._last: Counts | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Signal that this run has classified."""
+        if self._first is None or self._last is None:
+            return 0.0
+        return self._last.seconds - self._first.seconds
+
+    def __call__(self, counts: Counts, text: str) -> None:
+        self._first = self._first or counts
+        self._last = counts
+        if not sys.stderr.isatty():
+            return
+        if text:
+            notice(f"ecgfast: {text}")
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(
+                total=counts.bytes,
+                initial=counts.bytes_done,
+                unit="B",
+                unit_scale=True,
+                leave=False,
+                file=getattr(sys.stderr, "stream", sys.stderr),
+            )
+        failed = f", {counts.failed:,} failed" if counts.failed else ""
+        self._bar.set_description_str(
+            f"{counts.done + counts.failed:,} of {counts.recordings:,} recordings{failed}",
+            refresh=False,
+        )
+        self._bar.update(counts.bytes_done - self._bar.n)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _print(status: Status, args: argparse.Namespace, *more: str) -> None:
+    if args.json:
+        print_json(status.to_dict())
+        return
+    counts = status.counts
+    waiting = f", {counts.waiting:,} to do" if counts.waiting else ""
+    failed = f", {counts.failed:,} failed" if counts.failed else ""
+    made = status.made.get("settings", {})
+    lines = [
+        f"recordings  {counts.done:,} of {counts.recordings:,} done{failed}{waiting}",
+        f"beats       {counts.beats:,} in {length(counts.seconds)}",
+        f"made with   {made.get('model')}, method {made.get('method')}, ecgfast "
+        f"{status.made.get('version')}",
+    ]
+    if status.running:
+        lines.append("running     yes, a run is at work on it")
+    elif counts.waiting:
+        lines.append("running     no: start it again to continue")
+    if status.left_out:
+        lines.append(f"left out    {status.left_out:,} files that are no recordings")
+    for name, reason in status.failures[:_SHOWN]:
+        told = failure_line(EcgfastError(reason))
+        lines.append(f"failed      {told if name in told else f'{name}: {told}'}")
+    if len(status.failures) > _SHOWN:
+        lines.append(f"            and {len(status.failures) - _SHOWN:,} more, in failures/")
+    lines += [*more, f"tables      {status.folder}", NOT_A_DEVICE]
+    print("\n".join(lines))

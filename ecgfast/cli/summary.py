@@ -1,0 +1,64 @@
+"""``ecgfast summary``: what an annotated archive holds."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..reports.summary import NOT_A_DEVICE, length
+from .options import add_json, example
+from .output import print_json
+
+# Findings that are printed, the most frequent first.
+_SHOWN = 8
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``ecgfast summary``."""
+    parser.description = (
+        "Sum up what `ecgfast annotate` wrote, complete or not: how many recordings have which "
+        "finding, distributions of rates and ectopy, worst quality, critical findings; as an HTML "
+        "page and CSV tables. " + NOT_A_DEVICE
+    )
+    parser.epilog = example("ecgfast summary results --output pages")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of `ecgfast annotate`")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder to write index.html and the tables into (default: summary in DIR)",
+    )
+    add_json(parser, "the tables")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the summary, and print its first lines."""
+    from ..archive.summary import summarise, write_summary
+
+    found = summarise(args.folder)
+    written = write_summary(args.folder, args.output, found=found)
+    if args.json:
+        told = {**found.tables(), "hours": found.hours, "status": found.status.to_dict()}
+        print_json({**told, "output": [str(path) for path in written]})
+        return
+    counts = found.status.counts
+    more = [
+        f"{number:,} {what}"
+        for number, what in ((counts.failed, "failed"), (counts.waiting, "to do"))
+        if number
+    ]
+    lines = [
+        f"recordings  {', '.join([f'{counts.done:,}', *more])}",
+        f"beats       {counts.beats:,} in {length(3600 * found.hours)}",
+    ]
+    common = sorted(found.prevalence, key=lambda row: -row["recordings"])
+    lines += [
+        f"  {row['finding']}: {row['recordings']:,} of {row['of']:,} recordings, "
+        f"{100 * row['share']:.1f} %"
+        for row in common[:_SHOWN]
+        if row["recordings"]
+    ]
+    lines.append(f"critical    {len(found.critical):,} events of high severity")
+    lines.append(f"quality     {len(found.quality):,} recordings with a tenth or more that is bad")
+    lines.append(f"written     {written[0]}")
+    print("\n".join([*lines, NOT_A_DEVICE]))

@@ -1,0 +1,371 @@
+"""False S and V where there are none: healthy people, fibrillation, strips of normal rhythm.
+
+A model of beat classes is chosen by these beside its sensitivity: a patient without ectopic beats
+is the usual one.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import RecordError
+from ..records import read_record
+from .beat_model import detected_probabilities, end_to_end
+from .ec57 import AAMI_CLASSES
+
+if TYPE_CHECKING:
+    from ..runtime import Classifier
+
+__all__ = [
+    "ECTOPIC",
+    "FIBRILLATION",
+    "HEALTHY",
+    "NORMAL",
+    "STRIPS",
+    "FalseAlarms",
+    "StripCalls",
+    "evaluate_false_alarms",
+    "evaluate_healthy",
+    "evaluate_strip_beats",
+    "strip_rhythms",
+]
+
+#: Classes whose false beats are counted.
+ECTOPIC = ("S", "V")
+#: Database of healthy people who move about, with reference beats.
+HEALTHY = "nsrdb"
+#: Database of strips whose rhythm is labelled, and labels of two of its rhythms.
+STRIPS = "cinc2017"
+NORMAL, FIBRILLATION = "N", "A"
+
+# Seconds from the first beat on in which little is known of a patient yet.
+_FIRST_S = 3.0
+# Share of the beats of a strip from which on a label of the rhythm would follow from them.
+_MANY = 0.1
+
+
+@dataclass(frozen=True)
+class FalseAlarms:
+    """False S and V in recordings, from detected beats.
+
+    Attributes
+    ----------
+    lookahead : {0, 1}
+        Whether the next RR interval was shown.
+    records : tuple of str
+    hours : tuple of float
+        Length of each recording.
+    false : dict of str to tuple of int
+        By class, in each recording: beats called so that are not, false detections among them.
+    """
+
+    lookahead: int
+    records: tuple[str, ...]
+    hours: tuple[float, ...]
+    false: dict[str, tuple[int, ...]]
+
+    def per_hour(self, label: str) -> npt.NDArray[np.float64]:
+        """False beats of a class per hour.
+
+        Parameters
+        ----------
+        label : str
+            "S" or "V".
+
+        Returns
+        -------
+        ndarray of float64, shape (records,)
+        """
+        rates: npt.NDArray[np.float64] = np.array(self.false[label]) / np.array(self.hours)
+        return rates
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON.
+
+        Returns
+        -------
+        dict
+            By class "median", "mean" and "worst" per hour, and the record of the worst.
+        """
+        told: dict[str, Any] = {"lookahead": self.lookahead, "records": len(self.records)}
+        for label in self.false:
+            rates = self.per_hour(label)
+            told[label] = {
+                "median": round(float(np.median(rates)), 2),
+                "mean": round(float(rates.mean()), 2),
+                "worst": round(float(rates.max()), 2),
+                "worst record": self.records[int(rates.argmax())],
+            }
+        return told
+
+
+@dataclass(frozen=True)
+class StripCalls:
+    """Beats of strips of one rhythm that were called S and V, from detected beats.
+
+    Attributes
+    ----------
+    rhythm : str
+        "normal" or "fibrillation".
+    lookahead : {0, 1}
+        Whether the next RR interval was shown.
+    strips, beats, first : int
+        Strips with a beat; their beats; those of the first three seconds.
+    called, called_first : dict of str to int
+        By class, beats called so, and those of them in the first three seconds.
+    many : dict of str to int
+        By class, strips with over a tenth of their beats called so.
+    """
+
+    rhythm: str
+    lookahead: int
+    strips: int
+    beats: int
+    first: int
+    called: dict[str, int]
+    called_first: dict[str, int]
+    many: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON.
+
+        Returns
+        -------
+        dict
+            Counts, and by class "share" of beats, "share of the first three seconds" and "share of
+            strips with over a tenth".
+        """
+        told: dict[str, Any] = {
+            "rhythm": self.rhythm,
+            "lookahead": self.lookahead,
+            "strips": self.strips,
+            "beats": self.beats,
+        }
+        for label, called in self.called.items():
+            told[label] = {
+                "share": _share(called, self.beats),
+                "share of the first three seconds": _share(self.called_first[label], self.first),
+                "share of strips with over a tenth": _share(self.many[label], self.strips),
+            }
+        return told
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 5) if whole else None
+
+
+def strip_rhythms(folder: str | os.PathLike[str]) -> dict[str, str]:
+    """Rhythm of each strip of the PhysioNet/CinC Challenge 2017.
+
+    Parameters
+    ----------
+    folder : path
+        Holds the strips and ``REFERENCE.csv``.
+
+    Returns
+    -------
+    dict of str to str
+        By the name of a strip: "N" normal, "A" atrial fibrillation, "O" another rhythm, "~" noise.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be read.
+    """
+    path = Path(folder) / "REFERENCE.csv"
+    try:
+        with path.open(newline="", encoding="ascii") as file:
+            return {row[0].strip(): row[1].strip() for row in csv.reader(file) if len(row) > 1}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RecordError(f"{path}: no list of strips and their rhythms ({error})") from None
+
+
+def evaluate_false_alarms(
+    classifier: Classifier,
+    data: str | os.PathLike[str],
+    *,
+    leads: Sequence[int | str] | None = (0,),
+    progress: bool = False,
+) -> tuple[list[FalseAlarms], list[StripCalls]]:
+    """Count false S and V on what a folder has of `HEALTHY` and `STRIPS`, for each lookahead.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Of AAMI classes.
+    data : path
+        Folder that holds the databases; one that is not there is left out.
+    leads : sequence of int or str, optional
+        Of `HEALTHY`, as in `evaluate_beat_model`; strips have one.
+    progress : bool
+        Show progress bars on a terminal.
+
+    Returns
+    -------
+    healthy : list of FalseAlarms
+    strips : list of StripCalls
+
+    Raises
+    ------
+    RecordError
+        If a recording is damaged.
+    """
+    folder = Path(data)
+    names = sorted(path.stem for path in (folder / HEALTHY).glob("*.hea"))
+    healthy: list[FalseAlarms] = []
+    strips: list[StripCalls] = []
+    for lookahead in (0, 1):
+        if names:
+            healthy.append(
+                evaluate_healthy(
+                    classifier, data, names, leads=leads, lookahead=lookahead, progress=progress
+                )
+            )
+        if (folder / STRIPS / "REFERENCE.csv").is_file():
+            strips += evaluate_strip_beats(classifier, data, lookahead=lookahead, progress=progress)
+    return healthy, strips
+
+
+def evaluate_healthy(
+    classifier: Classifier,
+    data: str | os.PathLike[str],
+    records: Sequence[str],
+    *,
+    database: str = HEALTHY,
+    leads: Sequence[int | str] | None = (0,),
+    lookahead: int = 0,
+    progress: bool = False,
+) -> FalseAlarms:
+    """Count false S and V in recordings with reference beats.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Of AAMI classes.
+    data : path
+        Folder that holds the database.
+    records : sequence of str
+        Names of its recordings.
+    database : str
+        Its folder.
+    leads : sequence of int or str, optional
+        As in `evaluate_beat_model`.
+    lookahead : {0, 1}
+        Whether the next RR interval is shown.
+    progress : bool
+        Show a progress bar on a terminal.
+
+    Returns
+    -------
+    FalseAlarms
+
+    Raises
+    ------
+    RecordError
+        If a recording is missing or damaged.
+    """
+    from tqdm import tqdm
+
+    hours: list[float] = []
+    false: dict[str, list[int]] = {label: [] for label in ECTOPIC}
+    for name in tqdm(records, desc=database, unit="record", disable=None if progress else True):
+        record = read_record(Path(data) / database / name, leads=leads)
+        matrix = end_to_end(classifier, record, lookahead).matrix
+        hours.append(record.n_samples / record.fs / 3600.0)
+        for label in ECTOPIC:
+            i = AAMI_CLASSES.index(label)
+            false[label].append(int(matrix[:, i].sum() - matrix[i, i]))
+    return FalseAlarms(
+        lookahead,
+        tuple(f"{database}/{name}" for name in records),
+        tuple(hours),
+        {label: tuple(counts) for label, counts in false.items()},
+    )
+
+
+def evaluate_strip_beats(
+    classifier: Classifier,
+    data: str | os.PathLike[str],
+    *,
+    lookahead: int = 0,
+    progress: bool = False,
+) -> tuple[StripCalls, StripCalls]:
+    """Count beats called S and V in strips of atrial fibrillation, and in those of normal rhythm.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Of AAMI classes.
+    data : path
+        Folder that holds ``cinc2017``.
+    lookahead : {0, 1}
+        Whether the next RR interval is shown.
+    progress : bool
+        Show a progress bar on a terminal.
+
+    Returns
+    -------
+    fibrillation, normal : StripCalls
+
+    Raises
+    ------
+    RecordError
+        If a strip or the list of rhythms is missing or damaged.
+    """
+    from tqdm import tqdm
+
+    folder = Path(data) / STRIPS
+    kinds = {FIBRILLATION: "fibrillation", NORMAL: "normal"}
+    labels: dict[str, list[npt.NDArray[np.int64]]] = {rhythm: [] for rhythm in kinds}
+    firsts: dict[str, list[npt.NDArray[np.bool_]]] = {rhythm: [] for rhythm in kinds}
+    for name, rhythm in tqdm(
+        strip_rhythms(folder).items(), desc=STRIPS, unit="strip", disable=None if progress else True
+    ):
+        if rhythm not in kinds:
+            continue
+        record = read_record(folder / name, leads=0)
+        r_sample, outputs = detected_probabilities(classifier, record, lookahead)
+        if len(r_sample):
+            labels[rhythm].append(outputs.argmax(axis=1).astype(np.int64))
+            firsts[rhythm].append(r_sample < r_sample[0] + _FIRST_S * record.fs)
+    fibrillation, normal = (
+        _calls(kinds[rhythm], lookahead, labels[rhythm], firsts[rhythm])
+        for rhythm in (FIBRILLATION, NORMAL)
+    )
+    return fibrillation, normal
+
+
+def _calls(
+    rhythm: str,
+    lookahead: int,
+    labels: Sequence[npt.NDArray[np.int64]],
+    firsts: Sequence[npt.NDArray[np.bool_]],
+) -> StripCalls:
+    called: dict[str, int] = {}
+    called_first: dict[str, int] = {}
+    many: dict[str, int] = {}
+    for label in ECTOPIC:
+        is_one = [of == AAMI_CLASSES.index(label) for of in labels]
+        called[label] = sum(int(one.sum()) for one in is_one)
+        called_first[label] = sum(
+            int((one & first).sum()) for one, first in zip(is_one, firsts, strict=True)
+        )
+        many[label] = sum(bool(one.mean() > _MANY) for one in is_one)
+    return StripCalls(
+        rhythm,
+        lookahead,
+        len(labels),
+        sum(map(len, labels)),
+        sum(int(first.sum()) for first in firsts),
+        called,
+        called_first,
+        many,
+    )

@@ -1,0 +1,285 @@
+"""A run over an archive: what it writes, whatever lies in the archive."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ecgfast
+from ecgfast import RecordError, annotate_archive, classify_record
+from ecgfast.archive import archive_status
+from ecgfast.archive.planning import cut, look
+from ecgfast.archive.tables import COLUMNS, schema
+from ecgfast.cli import main
+from ecgfast.records import read_annotations
+
+pq = pytest.importorskip("pyarrow.parquet")
+
+Save = Callable[..., Path]
+Parts = Callable[[Path], dict[str, bytes]]
+Capture = pytest.CaptureFixture[str]
+posix = pytest.mark.skipif(os.name != "posix", reason="POSIX links, names and modes")
+
+ALPHABETS = ["العربية", "中文", "ελληνικά", "עברית", "русский", "a b'c.csv", "é", "e\u0301", "🫀"]
+
+
+def table(folder: Path, name: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for file in sorted((folder / name).glob("*.parquet")):
+        rows += pq.read_table(file).to_pylist()
+    return rows
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, save: Save) -> Path:
+    """An archive of good and bad recordings, and the results of one run in results/."""
+    home = tmp_path_factory.mktemp("run")
+    archive = home / "archive"
+    for i in range(4):
+        save(archive / "a" / f"{i}", i)
+        save(archive / "b" / f"{i}", i + 4)  # of the same names
+    save(archive / "c.csv", 9)
+    save(archive / "long", repeat=30)
+    for i, name in enumerate(ALPHABETS):
+        save(archive / "names" / name, i)
+    # Bad ones
+    bad = archive / "bad"
+    save(bad / "truncated")
+    dat = bad / "truncated.dat"
+    dat.write_bytes(dat.read_bytes()[:-5000])
+    (bad / "empty.csv").write_bytes(b"")
+    (bad / "empty.hea").write_bytes(b"")
+    (bad / "picture.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
+    (bad / "norate.csv").write_text("ECG\n" + "\n".join(str(i % 7) for i in range(3000)))
+    (bad / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (bad / "notes.txt").write_text("This folder holds recordings of nobody.\n")
+    if os.name == "posix":
+        (archive / "loop").symlink_to(archive, target_is_directory=True)
+        (archive / "dangling.csv").symlink_to(home / "nowhere.csv")
+    status = annotate_archive(archive, archive / "results", workers=2, annotations=True)
+    assert status.complete
+    assert not status.running
+    return home
+
+
+def test_each_good_recording_has_its_row_and_each_bad_one_a_reason(run: Path) -> None:
+    results = run / "archive" / "results"
+    rows = table(results, "records")
+    names = [row["recording"] for row in rows]
+    wanted = [f"{folder}/{i}" for folder in "ab" for i in range(4)]
+    wanted += ["c.csv", "long", *(f"names/{name}" for name in ALPHABETS)]
+    assert sorted(names) == sorted(wanted)
+    assert names == sorted(names)
+    failures = {row["recording"]: row["reason"] for row in table(results, "failures")}
+    expected = {"bad/empty", "bad/empty.csv", "bad/norate.csv", "bad/picture.csv", "bad/truncated"}
+    assert set(failures) - {"dangling.csv"} == expected
+    assert "sampling rate" in failures["bad/norate.csv"]
+    for name, reason in failures.items():
+        assert reason.startswith(str(Path(name).parent) if "/" in name else name), reason
+        assert str(run) not in reason
+    status = archive_status(results)
+    assert (status.counts.done, status.counts.failed) == (len(wanted), len(failures))
+    assert dict(status.failures) == failures
+    assert status.left_out >= 1
+
+
+def test_the_rows_are_what_the_stream_says(run: Path) -> None:
+    archive, results = run / "archive", run / "archive" / "results"
+    beats = list(ecgfast.stream_classify(archive / "b" / "2"))
+    rows = [row for row in table(results, "beats") if row["recording"] == "b/2"]
+    assert [row["sample"] for row in rows] == [beat.sample for beat in beats]
+    assert [row["label"] for row in rows] == [beat.label for beat in beats]
+    assert [row["quality"] for row in rows] == [int(beat.quality) for beat in beats]
+    assert np.allclose([row["time"] for row in rows], [beat.time for beat in beats])
+    assert rows[0]["rr"] is None
+    assert np.allclose([row["rr"] for row in rows[1:]], [beat.rr for beat in beats[1:]])
+    found = [event for event in ecgfast.events(archive / "b" / "2") if not event.ongoing]
+    events = [row for row in table(results, "events") if row["recording"] == "b/2"]
+    assert sorted((row["start"], row["kind"]) for row in events) == sorted(
+        (event.start, str(event.kind)) for event in found
+    )
+    (record,) = [row for row in table(results, "records") if row["recording"] == "b/2"]
+    assert record["beats"] == len(beats)
+    assert record["v"] == sum(beat.label == "V" for beat in beats)
+    assert (record["fs"], record["duration"]) == (250.0, 12.0)
+    assert record["version"] == ecgfast.__version__
+    marks = read_annotations(results / "annotations" / "b" / "2.ecg")
+    assert marks.sample.tolist() == [beat.sample for beat in beats]
+    assert marks.symbol.tolist() == [beat.label for beat in beats]
+
+
+def test_a_recording_as_one_row_of_arrow(run: Path) -> None:
+    archive, results = run / "archive", run / "archive" / "results"
+    one = classify_record(archive / "b" / "2", name="b/2").to_pylist()[0]
+    (record,) = [row for row in table(results, "records") if row["recording"] == "b/2"]
+    beats = [row for row in table(results, "beats") if row["recording"] == "b/2"]
+    events = [row for row in table(results, "events") if row["recording"] == "b/2"]
+    assert one.pop("error") is None
+    assert [{"recording": "b/2", **beat} for beat in one.pop("beats")] == beats
+    assert [{"recording": "b/2", **event} for event in one.pop("events")] == events
+    record["n_beats"] = record.pop("beats")
+    assert one == record
+    bad = classify_record(archive / "bad" / "truncated", on_error="row")
+    assert bad.schema.equals(classify_record(archive / "a" / "0").schema)
+    assert "truncated" in bad["error"][0].as_py()
+    assert bad["beats"][0].as_py() is None
+    with pytest.raises(RecordError):
+        classify_record(archive / "bad" / "truncated")
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "duckdb"])
+def test_tables_are_read_by(library: str, run: Path) -> None:
+    module = pytest.importorskip(library)
+    pattern = str(run / "archive" / "results" / "beats" / "*.parquet")
+    wanted = table(run / "archive" / "results", "beats")
+    if library == "pandas":
+        labels = module.read_parquet(os.path.dirname(pattern))["label"]  # noqa: PTH120
+        counts = labels.value_counts().to_dict()
+    elif library == "polars":
+        counts = dict(module.read_parquet(pattern)["label"].value_counts().rows())
+    else:
+        query = f"SELECT label, count(*) FROM '{pattern}' GROUP BY ALL"
+        counts = dict(module.sql(query).fetchall())
+    assert sum(counts.values()) == len(wanted)
+    assert counts["V"] == sum(row["label"] == "V" for row in wanted)
+
+
+def test_columns_are_those_of_the_documented_schema(run: Path) -> None:
+    results = run / "archive" / "results"
+    for name in COLUMNS:
+        for file in (results / name).glob("*.parquet"):
+            found = pq.read_schema(file)
+            assert found.equals(schema(name)), file
+            for field in found:
+                wanted = schema(name).field(field.name)
+                assert field.metadata[b"meaning"] == wanted.metadata[b"meaning"]
+
+
+def test_a_second_run_changes_nothing(run: Path, parts: Parts, capsys: Capture) -> None:
+    results = run / "archive" / "results"
+    before = parts(results)
+    stamps = {file: (results / file).stat().st_mtime_ns for file in before}
+    status = annotate_archive(run / "archive", results, annotations=True)
+    assert parts(results) == before
+    changed = [f for f in before if (results / f).stat().st_mtime_ns != stamps[f]]
+    assert changed == ["failures/failures.parquet"]
+    assert status.counts.batches == status.counts.batches_done
+    assert main(["annotate", "--status", str(results)]) == 0
+    out = capsys.readouterr().out
+    assert f"{status.counts.done} of {status.counts.recordings} done" in out
+    assert main(["annotate", "--status", str(results), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["complete"] is True
+    assert told["failed"] == status.counts.failed == len(told["failures"])
+
+
+def test_another_run_gives_the_same_bytes(run: Path, parts: Parts, tmp_path: Path) -> None:
+    """One worker or two, another folder of results, an archive that lies elsewhere."""
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(run / "archive", moved, symlinks=True, ignore=lambda *_: ["results", "loop"])
+    status = annotate_archive(str(moved), tmp_path / "again", workers=1, annotations=True)
+    assert status.complete
+    assert parts(tmp_path / "again") == parts(run / "archive" / "results")
+
+
+def test_results_in_the_archive_are_no_recordings(run: Path) -> None:
+    found = look([str(run / "archive")], run / "other")
+    assert not [item.name for item, _ in found.found if item.name.startswith("results")]
+
+
+def test_batches_depend_on_the_recordings_alone(run: Path) -> None:
+    found = look([str(run / "archive")], run / "other").found
+    batches = list(cut(found, most=40_000))
+    assert [item.name for batch in batches for item, _ in batch.items if not batch.long] == [
+        item.name for item, _ in found if item.name != "long"
+    ]
+    assert [batch.items[0][0].name for batch in batches if batch.long] == ["long"]
+    assert all(batch.bytes <= 40_000 for batch in batches if not batch.long)
+    assert [batch.part for batch in batches] == [batch.part for batch in cut(found, most=40_000)]
+
+
+def test_a_hundred_thousand_files_in_a_folder(tmp_path: Path) -> None:
+    """Found, looked at and cut; a tenth of that here, so that it takes a second."""
+    for i in range(10_000):
+        (tmp_path / f"{i}.csv").write_bytes(b"1\n" * 8)
+    found = look([str(tmp_path)], tmp_path / "out").found
+    assert len(found) == 10_000
+    batches = list(cut(found))
+    assert max(len(batch.items) for batch in batches) <= 1000
+
+
+@posix
+@pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root reads everything")
+def test_what_may_not_be_read_is_a_failure(tmp_path: Path, save: Save) -> None:
+    save(tmp_path / "archive" / "good")
+    save(tmp_path / "archive" / "locked")
+    (tmp_path / "archive" / "locked.dat").chmod(0)
+    (tmp_path / "archive" / "closed").mkdir(mode=0)
+    status = annotate_archive(tmp_path / "archive", tmp_path / "out", workers=1)
+    assert status.counts.done == 1
+    assert sorted(Path(name).name for name, _ in status.failures) == ["closed", "locked"]
+    assert all("ermission denied" in reason for _, reason in status.failures)
+
+
+def test_wrong_use_is_said(tmp_path: Path, save: Save, capsys: Capture) -> None:
+    save(tmp_path / "a" / "1")
+    archive, out = str(tmp_path / "a"), str(tmp_path / "out")
+    for argv, status, text in (
+        ([archive], 2, "--output is missing"),
+        (["--output", out], 2, "ARCHIVE is missing"),
+        (["--status", out], 1, "holds no results"),
+        (["--status", out, archive], 2, "archive does not go with --status"),
+        ([archive, "--output", out, "--workers", "0"], 2, "no number of processes"),
+        ([str(tmp_path / "none"), "--output", out], 1, "1 recordings failed"),
+        ([archive, "--output", out, "--model", "none"], 1, "no model 'none'"),
+        ([archive, "--output", out, "--model", "blood-pressure"], 1, "AAMI"),
+    ):
+        assert main(["annotate", *argv]) == status, argv
+        assert text in capsys.readouterr().err, argv
+    (tmp_path / "empty").mkdir()
+    assert main(["annotate", str(tmp_path / "empty"), "--output", f"{out}2"]) == 1
+    assert "the folder is empty" in capsys.readouterr().err
+
+
+def test_recordings_of_a_list(tmp_path: Path, save: Save, capsys: Capture) -> None:
+    for name in "123":
+        save(tmp_path / "a" / name)
+    (tmp_path / "list").write_text(f"{tmp_path}/a/1\n{tmp_path}/a/3.hea\n\n")
+    argv = ["annotate", "--list", str(tmp_path / "list"), "--output", str(tmp_path / "out")]
+    assert main([*argv, "--workers", "1"]) == 0
+    assert "2 of 2 done" in capsys.readouterr().out
+    assert [row["recording"] for row in table(tmp_path / "out", "records")] == ["1", "3"]
+
+
+def test_an_archive_elsewhere(tmp_path: Path, save: Save, parts: Parts) -> None:
+    """Addresses of fsspec: the same tables as of the same files here."""
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    for name in ("x/1", "x/2", "x/y/3.csv"):
+        save(tmp_path / "a" / name)
+    (tmp_path / "a" / "x" / "notes.txt").write_text("words alone\n")
+    (tmp_path / "a" / "x" / "bad.csv").write_text("")
+    local = annotate_archive(tmp_path / "a", tmp_path / "local", workers=1)
+    root = f"file://{tmp_path}/a"
+    there = annotate_archive(root, tmp_path / "there", workers=1)
+    assert (there.counts.done, there.counts.failed) == (3, 1)
+    assert [name for name, _ in there.failures] == [name for name, _ in local.failures]
+    for name in ("beats", "events", "records"):
+        assert table(tmp_path / "there", name) == table(tmp_path / "local", name)
+    again = annotate_archive(root, tmp_path / "there")
+    assert again.counts == there.counts
+    assert memory.protocol == "memory"
+    with pytest.raises(ecgfast.InputError, match="here and elsewhere"):
+        look([root, str(tmp_path)], tmp_path / "out")
+
+
+if sys.platform == "win32":  # pragma: no cover
+    pytest.skip("links and signals of POSIX", allow_module_level=True)

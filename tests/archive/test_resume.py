@@ -1,0 +1,318 @@
+"""Stopped at any moment and started again, a run ends with what an undisturbed one writes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecgfast import InputError, StateError, annotate_archive
+from ecgfast.archive import archive_status
+from ecgfast.archive.manifest import Manifest
+from ecgfast.cli import main
+
+pytest.importorskip("pyarrow")
+if os.name != "posix":
+    pytest.skip("signals of POSIX", allow_module_level=True)
+
+Save = Callable[..., Path]
+Parts = Callable[[Path], dict[str, bytes]]
+Hook = Callable[[str], None]
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory, save: Save) -> Path:
+    """Sixteen recordings of 216 s in several batches, a longer one, and a bad one."""
+    folder = tmp_path_factory.mktemp("archive")
+    for i in range(16):
+        save(folder / f"{i:02}", i, repeat=18)
+    save(folder / "long", repeat=100)
+    save(folder / "bad").with_name("bad.dat").write_bytes(b"short")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    archive: Path, parts: Parts, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
+    """What one run from beginning to end writes."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    status = annotate_archive(archive, out, workers=2, annotations=True)
+    assert (status.counts.done, status.counts.failed) == (17, 1)
+    assert status.counts.batches >= 4
+    return parts(out)
+
+
+def start(archive: Path, out: Path, *more: str, **environment: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "ecgfast", "annotate", str(archive), "--output", str(out)]
+    return subprocess.Popen(
+        [*command, "--annotations", "--workers", "2", *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment},
+        cwd=out.parent,
+    )
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def done(out: Path) -> int:
+    """Batches that are done."""
+    try:
+        return archive_status(out).counts.batches_done
+    except (InputError, StateError):
+        return 0
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def has_workers_or_ended(run: subprocess.Popen[bytes]) -> Callable[[], bool]:
+    return lambda: bool(children(run.pid)) or run.poll() is not None
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are found in /proc")
+def test_killed_at_four_moments(
+    archive: Path, undisturbed: dict[str, bytes], parts: Parts, tmp_path: Path
+) -> None:
+    """By turns the run and one of its workers, later and later, until it is complete."""
+    out = tmp_path / "out"
+    run = start(archive, out)
+    for i in range(4):
+        wait_for(has_workers_or_ended(run))
+        time.sleep(0.3 * i)
+        if i % 2 and run.poll() is None:
+            for pid in children(run.pid)[:1]:
+                os.kill(pid, signal.SIGKILL)
+        else:
+            run.kill()
+        if i % 2 == 0:
+            run.communicate()
+            run = start(archive, out)
+    _, err = run.communicate(timeout=300)
+    assert run.returncode == 1, err
+    assert b"1 of 18 recordings failed" in err
+    assert parts(out) == undisturbed
+    assert not list(out.rglob("*.part"))
+
+
+def test_interrupted_it_keeps_what_is_complete(
+    archive: Path, undisturbed: dict[str, bytes], parts: Parts, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run = start(archive, out)
+    assert wait_for(lambda: done(out) >= 1)
+    with pytest.raises(StateError, match="another run is at work"):
+        annotate_archive(archive, out)
+    assert archive_status(out).running
+    workers = children(run.pid)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert b"what is complete is kept" in err
+    assert b"Traceback" not in err
+    assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    kept = parts(out)
+    assert kept
+    assert all(undisturbed[name] == content for name, content in kept.items())
+    annotate_archive(archive, out, annotations=True)
+    assert parts(out) == undisturbed
+    log = (out / "log.txt").read_text()
+    assert "interrupted" in log
+    assert "17 recordings done, 1 failed" in log
+
+
+LIMIT = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (15_000, 15_000))
+"""
+
+
+@pytest.mark.parametrize("of", ["run", "worker"])
+def test_on_a_full_disk_it_ends_with_a_line_and_continues(
+    of: str,
+    archive: Path,
+    undisturbed: dict[str, bytes],
+    parts: Parts,
+    tmp_path: Path,
+    hook: Hook,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No file may grow further: the manifest, or the tables that a worker writes."""
+    out = tmp_path / "out"
+    if of == "worker":
+        hook(LIMIT)
+    code = (LIMIT if of == "run" else "import sys\n") + (
+        "from ecgfast.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = ["annotate", str(archive), "--output", str(out), "--annotations"]
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, check=False, timeout=300
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.count(b"\n") == 1, ended.stderr
+    assert b"manifest" in ended.stderr if of == "run" else b"cannot be written" in ended.stderr
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    annotate_archive(archive, out, annotations=True)
+    assert parts(out) == undisturbed
+
+
+def test_changes_are_noticed(tmp_path: Path, save: Save, parts: Parts, capsys: Capture) -> None:
+    folder, out = tmp_path / "a", tmp_path / "out"
+    for i in range(3):
+        save(folder / str(i), i)
+    (folder / "bad.csv").write_text("")
+    argv = ["annotate", str(folder), "--output", str(out), "--workers", "1"]
+    assert main(argv) == 1
+    first = parts(out)
+    # The same content at another time is the same recording; a new one is added unasked.
+    os.utime(folder / "0.dat")
+    save(folder / "3", 3)
+    assert main(argv) == 1
+    assert "4 of 5 done, 1 failed" in capsys.readouterr().out
+    assert first.items() <= parts(out).items()
+    # Another model or method
+    assert main([*argv, "--method", "neural"]) == 1
+    err = capsys.readouterr().err
+    assert "method was 'adaptive' and is 'neural'" in err
+    assert "--mix" in err
+    assert "--restart" in err
+    # Other content, and one that is gone
+    save(folder / "0", 7)
+    for file in folder.glob("1.*"):
+        file.unlink()
+    assert main(argv) == 1
+    err = capsys.readouterr().err
+    assert (
+        "1 recordings with results changed since (0); 1 recordings with results are gone (1)"
+        in (err)
+    )
+    assert "--update" in err
+    assert main([*argv, "--update"]) == 1
+    assert "3 of 4 done, 1 failed" in capsys.readouterr().out
+    # The bad one is good now: that is seen when it is tried again.
+    save(folder / "bad.csv", 5)
+    assert main(argv) == 1
+    assert main([*argv, "--retry-failed"]) == 0
+    assert "4 of 4 done" in capsys.readouterr().out
+    updated = rows(out)
+    assert main([*argv, "--restart"]) == 0
+    assert rows(out) == updated
+
+
+def rows(out: Path) -> list[Any]:
+    pq = pytest.importorskip("pyarrow.parquet")
+    found = [pq.read_table(file) for file in (out / "records").glob("*.parquet")]
+    return sorted((row["recording"], row["sha256"], row["beats"]) for t in found for row in
+                  t.to_pylist())  # fmt: skip
+
+
+def test_a_file_that_changes_while_it_is_read_is_a_failure(
+    tmp_path: Path, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ecgfast.archive.classify import Annotator
+    from ecgfast.archive.settings import Settings
+
+    path = save(tmp_path / "growing")
+    dat = path.with_name("growing.dat")
+
+    def grow(blocks: Any) -> Any:
+        for block in blocks:
+            dat.write_bytes(dat.read_bytes() + bytes(400))
+            yield block
+
+    with pytest.raises(Exception, match="changed while it was read"):
+        Annotator(Settings())(path, progress=grow)
+
+
+DEADLY = """
+import os, signal, time
+def watch(event, args):
+    name = str(args[0]) if event == "open" and str(args[0]).endswith(".dat") else ""
+    if "deadly" in name:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif "hanging" in name:
+        time.sleep(600)
+    elif "greedy" in name:
+        raise MemoryError
+sys.addaudithook(watch)
+"""
+
+
+def test_a_recording_that_kills_or_hangs_its_worker_harms_no_other(
+    tmp_path: Path, save: Save, hook: Hook
+) -> None:
+    hook(DEADLY)
+    folder, out = tmp_path / "a", tmp_path / "out"
+    for i, name in enumerate(["1", "2", "deadly", "greedy", "hanging", "z"]):
+        save(folder / name, i)
+    status = annotate_archive(folder, out, workers=1, timeout=8.0)
+    assert status.counts.done == 3
+    reasons = dict(status.failures)
+    assert reasons["deadly"] == "a worker died (SIGSEGV) at it"
+    assert reasons["hanging"] == "a worker gave no sign of life for 8 s at it"
+    assert "memory" in reasons["greedy"]
+    assert re.search(r"SIGSEGV\) at deadly: Fatal", (out / "log.txt").read_text())
+
+
+def test_a_damaged_manifest_and_a_strange_folder_are_refused(tmp_path: Path, save: Save) -> None:
+    save(tmp_path / "a" / "1")
+    out = tmp_path / "out"
+    (out / "beats").mkdir(parents=True)
+    with pytest.raises(InputError, match="holds beats and no manifest"):
+        annotate_archive(tmp_path / "a", out)
+    (out / "beats").rmdir()
+    with Manifest(out, write=True):
+        pass
+    (out / "manifest.sqlite").write_bytes(b"SQLite format 3\0" + bytes(5000))
+    with pytest.raises(InputError, match=r"manifest.sqlite: (is damaged|cannot be used)"):
+        annotate_archive(tmp_path / "a", out)
+    (out / "other.txt").write_text("kept")
+    assert annotate_archive(tmp_path / "a", out, restart=True, workers=1).complete
+    assert (out / "other.txt").read_text() == "kept"
+
+
+def test_the_manifest_is_planned_whole_or_not_at_all(tmp_path: Path) -> None:
+    from ecgfast.archive.classify import Facts
+    from ecgfast.archive.places import Item
+    from ecgfast.archive.planning import cut
+
+    def broken() -> Any:
+        yield from cut([(Item("1", "/1"), Facts(5, 0))])
+        raise KeyboardInterrupt
+
+    with Manifest(tmp_path, write=True) as manifest:
+        with pytest.raises(KeyboardInterrupt):
+            manifest.plan(broken(), made={})
+        assert manifest.counts().recordings == 0
+        assert manifest.about("made") is None
+    with sqlite3.connect(tmp_path / "manifest.sqlite") as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -1,0 +1,92 @@
+"""What is summed up of the results of an archive."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ecgfast import InputError, annotate_archive
+from ecgfast.archive.summary import _wilson, summarise, write_summary
+from ecgfast.cli import main
+from ecgfast.records import synthetic_ecg
+
+pytest.importorskip("pyarrow")
+pytest.importorskip("jinja2")
+
+Save = Callable[..., Path]
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, save: Save) -> Path:
+    """Strips, a long recording, one that stops, one that is flat, and one that is none."""
+    home = tmp_path_factory.mktemp("summary")
+    for i in range(3):
+        save(home / "a" / f"strip{i}", i)
+    save(home / "a" / "long", repeat=10)
+    rows = ["# fs=250", "ECG", *("0.25" for _ in range(2500))]
+    (home / "a" / "flat<b>.csv").write_text("\n".join(rows))
+    signal = synthetic_ecg(30.0, 250.0, seed=2).signal[:, 0].copy()
+    signal[3000:5500] = signal[3000] + 1e-3 * (synthetic_ecg(10.0, 250.0, seed=3).signal[:, 1] > 9)
+    (home / "a" / "=stop.csv").write_text("# fs=250\nECG\n" + "\n".join(f"{x:.4f}" for x in signal))
+    (home / "a" / "bad.csv").write_text("")
+    annotate_archive(home / "a", home / "out", workers=1)
+    return home / "out"
+
+
+def test_its_figures_are_those_of_the_tables(results: Path) -> None:
+    found = summarise(results)
+    prevalence = {row["finding"]: row for row in found.prevalence}
+    assert prevalence["atrial fibrillation"]["of"] == 2  # of 30 s and more
+    assert prevalence["ventricular ectopic beat"]["of"] == 6
+    assert prevalence["ventricular ectopic beat"]["recordings"] >= 4
+    for measure in {row["measure"] for row in found.distributions}:
+        rows = [row for row in found.distributions if row["measure"] == measure]
+        assert sum(row["share"] for row in rows) == pytest.approx(1.0)
+        assert sum(row["recordings"] for row in rows) <= 6
+    assert found.quality[0]["recording"] == "flat<b>.csv"
+    assert found.quality[0]["beats"] == 0
+    assert found.hours == pytest.approx((4 * 12 + 9 * 12 + 10 + 30) / 3600, abs=0.01)
+    assert [name for name, _ in found.status.failures] == ["bad.csv"]
+
+
+def test_page_and_tables_are_written(results: Path, capsys: Capture, tmp_path: Path) -> None:
+    assert main(["summary", str(results)]) == 0
+    out = capsys.readouterr().out
+    assert "ventricular ectopic beat" in out
+    page = (results / "summary" / "index.html").read_text("utf-8")
+    assert "flat&lt;b&gt;.csv" in page
+    assert "flat<b>" not in page
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    for name, rows in summarise(results).tables().items():
+        written = list(csv.DictReader((results / "summary" / f"{name}.csv").open()))
+        assert len(written) == len(rows), name
+    critical = (results / "summary" / "critical.csv").read_text("utf-8")
+    assert "\n=stop" not in critical
+    assert main(["summary", str(results), "--output", str(tmp_path / "s"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["status"]["done"] == 6
+    assert (tmp_path / "s" / "index.html").read_text("utf-8") == page
+
+
+def test_without_results_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no results"):
+        summarise(tmp_path)
+    (tmp_path / "bad.csv").write_text("")
+    annotate_archive(tmp_path / "bad.csv", tmp_path / "out", workers=1)
+    with pytest.raises(InputError, match="no recording has results yet"):
+        write_summary(tmp_path / "out")
+
+
+def test_the_interval_of_a_share() -> None:
+    """Against Newcombe, Statistics in Medicine 17:857, 1998, table I."""
+    assert _wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert _wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=1e-4)
+    assert _wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
+    assert _wilson(1, 29) == pytest.approx((0.0061, 0.1718), abs=1e-4)
+    assert math.isnan(_wilson(0, 0)[0])
