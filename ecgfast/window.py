@@ -50,6 +50,7 @@ class WindowSpec(_Fields):
         *,
         form: str | None = None,
     ) -> WindowSpec:
+        """Make one; `form` is the deprecated name of `kind`."""
         kind = renamed_argument("WindowSpec", "form", form, "kind", kind)
         return super().__new__(cls, grid_fs, before, after, kind, history)
 

@@ -407,7 +407,7 @@ def labeller_for(
     return StreamingClassifier(
         classifier_for(args) if classifier is None else classifier,
         source.fs,
-        leads=len(source.leads),
+        n_leads=len(source.leads),
         average_leads=average_leads,
         lookahead=args.lookahead,
         method=method,
@@ -422,7 +422,7 @@ def rhythm_for(labeller: StreamingClassifier) -> RhythmStream | None:
     if labeller.classifier.output == "value":
         return None
     stream = labeller.stream
-    return RhythmStream(stream.fs, leads=stream.leads, delay=stream.delay / stream.fs)
+    return RhythmStream(stream.fs, n_leads=stream.n_leads, delay=stream.delay / stream.fs)
 
 
 def output_file(
