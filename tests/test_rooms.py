@@ -25,9 +25,11 @@ SOURCES = RECORDS | {"sources"}
 STREAMING = SOURCES | RUNTIME | {"streaming"}
 HRV = RECORDS | {"hrv"}
 RHYTHM = STREAMING | {"rhythm"}
+ALARMS = RHYTHM | {"alarms"}
 EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
 REPORTS = TRAINING | HRV | {"reports"}
+REVIEW = REPORTS | {"review"}
 ARCHIVE = REPORTS | {"archive"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": BASE,
@@ -38,14 +40,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": RUNTIME,
     "streaming": STREAMING,
     "rhythm": RHYTHM,
+    "alarms": ALARMS,
     "networks": {"networks"},
     "hrv": HRV,
     "evaluation": EVALUATION,
     "training": TRAINING,
     "reports": REPORTS,
     "archive": ARCHIVE,
-    "cli": ARCHIVE | {"cli"},
-    "benchmark": ARCHIVE | {"cli", "benchmark"},
+    "review": REVIEW,
+    "cli": ARCHIVE | REVIEW | {"alarms", "cli"},
+    "benchmark": ARCHIVE | REVIEW | {"cli", "benchmark"},
     "__main__": {"cli"},
 }
 

@@ -27,6 +27,7 @@ from .live_input import (
     open_input,
     warnings_shown,
 )
+from .live_sinks import AlarmSink, SaveSink, add_alarms, add_save
 from .options import (
     add_average_leads,
     add_decision,
@@ -86,6 +87,8 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
         "read at any moment: each beat is in it when it is printed",
     )
     add_force(parser)
+    add_save(parser)
+    add_alarms(parser)
     add_model(parser)
     add_lookahead(parser)
     add_decision(parser)
@@ -98,7 +101,12 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Label a live source until it ends."""
-    run_stream(args)
+    sinks: list[Sink] = []
+    if args.alarms is not None:
+        sinks.append(AlarmSink(args.alarms, as_lines=args.json))
+    if args.save is not None:
+        sinks.append(SaveSink(args.save, args.source))
+    run_stream(args, sinks)
 
 
 class Sink(Protocol):
@@ -167,7 +175,8 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
         for promise in () if args.json else labeller.rule.operating_points:
             print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
         show = _Show(labeller.classifier, file, stop, printed=printed, as_lines=args.json)
-        rhythm = rhythm_for(labeller) if sinks else None
+        thresholds = args.alarms.thresholds if args.alarms is not None else None
+        rhythm = rhythm_for(labeller, thresholds) if sinks else None
         for sink in sinks:
             sink.begin(live, labeller)
             stack.callback(sink.end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -222,9 +223,8 @@ def analyse(
         check_classes(labels)
         labeller = StreamingClassifier(labels, source.fs, n_leads=n_leads, **options)
         rhythm = RhythmStream(source.fs, n_leads=n_leads, delay=labeller.stream.delay / source.fs)
-    samples: list[int] = []
+    samples, quality = array("q"), array("L")
     names: list[str] = []
-    quality: list[int] = []
     events: list[Event] = []
     missing = 0
 

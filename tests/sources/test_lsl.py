@@ -83,7 +83,7 @@ def test_beats_of_a_stream_are_those_of_the_same_samples(lsl: Any) -> None:
     microvolts = np.rint(record.signal[:, :1] * 1000).astype("f4")
     outlet = Outlet(lsl)
     source = LslSamples(outlet.name)
-    assert (source.fs, source.names, source.units) == (250.0, ("ECG",), ("microvolts",))
+    assert (source.fs, source.names, source.units) == (250.0, ("ECG",), ("mV",))
     chunks = started(source)
     outlet.send(0, microvolts)
     samples = taken(chunks, lambda n: n >= len(microvolts))
