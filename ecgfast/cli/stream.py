@@ -8,12 +8,14 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
 from ..runtime import Classifier
+from ..sources.clock import SampleClock
 from ..sources.live import live_kind
 from ..streaming import Beat
 from ..streaming.nothing import Beginning
@@ -174,7 +176,8 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
             guard.report()
         for promise in () if args.json else labeller.rule.operating_points:
             print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
-        show = _Show(labeller.classifier, file, stop, printed=printed, as_lines=args.json)
+        clock = _TimeOfDay(live)
+        show = _Show(labeller.classifier, file, stop, clock, printed=printed, as_lines=args.json)
         thresholds = args.alarms.thresholds if args.alarms is not None else None
         rhythm = rhythm_for(labeller, thresholds) if sinks else None
         for sink in sinks:
@@ -188,6 +191,7 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
         events: Sequence[Event]
         for chunk in beginning.kept(live.source.chunks):
             beats = labeller.process(chunk)
+            clock.arrived(labeller.stream.count)
             show.beats(beats)
             events = rhythm.process(beats, chunk) if rhythm is not None else ()
             for sink in sinks:
@@ -216,6 +220,30 @@ def _guard(args: argparse.Namespace) -> OutputGuard:
     return OutputGuard(inputs, force=args.force)
 
 
+class _TimeOfDay:
+    """Time of day of samples: by their arrival from a live source, by its header of a recording."""
+
+    def __init__(self, live: LiveInput) -> None:
+        self._fs = live.source.fs
+        self._start = live.source.start
+        self._clock = SampleClock(self._fs) if live.link is not None else None
+
+    def arrived(self, count: int) -> None:
+        """Samples have arrived, `count` in all."""
+        if self._clock is not None:
+            self._clock.arrived(count)
+
+    def field(self, sample: int) -> dict[str, str]:
+        """Member ``at`` of a JSON row; none where the time is not known."""
+        if self._clock is not None:
+            at = datetime.fromtimestamp(self._clock.time_of(sample), timezone.utc).astimezone()
+        elif self._start is not None:
+            at = self._start + timedelta(seconds=sample / self._fs)
+        else:
+            return {}
+        return {"at": at.isoformat(timespec="milliseconds")}
+
+
 class _Show:
     """Prints beats, and writes them into the annotation file."""
 
@@ -224,12 +252,14 @@ class _Show:
         classifier: Classifier,
         file: AnnotationFile | None,
         stop: Stop,
+        clock: _TimeOfDay,
         *,
         printed: bool,
         as_lines: bool,
     ) -> None:
         self.count = 0
         self._stop = stop
+        self._clock = clock
         self._file = file
         self._marker = Marker()
         self._printed = printed
@@ -248,7 +278,7 @@ class _Show:
         with self._stop.terminal_may_be_gone():
             for beat in beats:
                 if self._as_lines:
-                    print_json(beat_row(beat), indent=None)
+                    print_json(beat_row(beat) | self._clock.field(beat.sample), indent=None)
                 else:
                     print(beat_line(beat))
             sys.stdout.flush()

@@ -127,7 +127,8 @@ class Analysis:
 
     def spans(self, *kinds: EventKind) -> list[tuple[float, float]]:
         """Return the stretches that events of these kinds cover together, in order."""
-        return _union(self.of(*kinds), self.duration)
+        events = self.of(*kinds)
+        return _union(events, self.duration) if events else []
 
     def clock(self, seconds: float) -> str:
         """Return a time in the recording: of the day where its start is known, else elapsed."""
