@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
+from ..reports.model_facts import promise_text
 from ..runtime import Classifier
 from ..sources.clock import SampleClock
 from ..sources.live import live_kind
@@ -29,7 +30,7 @@ from .live_input import (
     open_input,
     warnings_shown,
 )
-from .live_sinks import AlarmSink, SaveSink, add_alarms, add_save
+from .live_sinks import AlarmSink, LslSink, SaveSink, add_alarms, add_lsl, add_save
 from .options import (
     add_average_leads,
     add_decision,
@@ -45,7 +46,7 @@ from .options import (
     make_folder,
     rhythm_for,
 )
-from .output import beat_heading, beat_line, beat_row, print_json, promise_text
+from .output import beat_heading, beat_line, beat_row, print_json
 from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import Terminated
 
@@ -91,6 +92,7 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
     add_force(parser)
     add_save(parser)
     add_alarms(parser)
+    add_lsl(parser)
     add_model(parser)
     add_lookahead(parser)
     add_decision(parser)
@@ -108,6 +110,8 @@ def run(args: argparse.Namespace) -> None:
         sinks.append(AlarmSink(args.alarms, as_lines=args.json))
     if args.save is not None:
         sinks.append(SaveSink(args.save, args.source))
+    if args.lsl is not None:
+        sinks.append(LslSink(args.lsl))
     run_stream(args, sinks)
 
 
