@@ -26,6 +26,7 @@ __all__ = [
     "add_data",
     "add_decision",
     "add_json",
+    "add_labelling",
     "add_lookahead",
     "add_method",
     "add_model",
@@ -255,6 +256,16 @@ def check_detection(*, max_delay: float | None = None, max_rate: float | None = 
         QRSDetector(_ANY_FS, max_delay=max_delay, max_rate=max_rate)
     except InputError as error:
         raise UsageError(str(error)) from None
+
+
+def add_labelling(parser: argparse.ArgumentParser) -> None:
+    """Add what decides how the beats of a signal are found and labelled."""
+    add_model(parser)
+    add_lookahead(parser)
+    add_decision(parser)
+    add_method(parser, classes=True)
+    add_signal(parser)
+    add_average_leads(parser)
 
 
 def add_decision(parser: argparse.ArgumentParser) -> None:
