@@ -170,6 +170,8 @@ class BeatTask(Task):
         """Beats of the rhythms of the recipe's ``made``, with the next RR interval."""
         told = _annotated(recipe, examples)
         records = sorted(set(examples.record[told].tolist()))
+        if not records:
+            return None
         parts = []
         for kind, weight in recipe.options.get("made", {}).items():
             prepare: Any = partial(prepare_augmented_beats, kind=kind)
