@@ -361,8 +361,8 @@ def made_section(card: ModelCard) -> list[str]:
         "and flutter (N, as EC57 has it); and exertion (N): a sinus rhythm that speeds up and "
         "recovers gradually, stands up, breathes deeply, with the patient's own P waves and a "
         "QT interval that follows, no faster in its changes than the whole days of nine healthy "
-        "people (nsrdb_rr). And it sees recordings that begin in their midst (cold starts), since in "
-        "the first seconds nothing is known of the patient. The C core cuts all these beats as "
+        "people (nsrdb_rr). And it sees recordings that begin in their midst (cold starts), since "
+        "in the first seconds nothing is known of the patient. The C core cuts all these beats as "
         "it cuts recorded ones. They are "
         + counted(counts)
         + "; in cross-validation a network sees what was made of its own training patients. "
