@@ -15,6 +15,7 @@ HOME = Path(ecgfast.__file__).parent
 #: What every room may import.
 FOUNDATION = {
     *("_files", "_types", "errors", "extras", "printable", "processes", "exclusive", "deprecated"),
+    "web",
 }
 
 #: What each room may import besides.
@@ -25,9 +26,12 @@ SOURCES = RECORDS | {"sources"}
 STREAMING = SOURCES | RUNTIME | {"streaming"}
 HRV = RECORDS | {"hrv"}
 RHYTHM = STREAMING | {"rhythm"}
+ALARMS = RHYTHM | {"alarms"}
 EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
 REPORTS = TRAINING | HRV | {"reports"}
+LIVE = REPORTS | {"live"}
+REVIEW = REPORTS | {"review"}
 ARCHIVE = REPORTS | {"archive"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": BASE,
@@ -38,14 +42,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": RUNTIME,
     "streaming": STREAMING,
     "rhythm": RHYTHM,
+    "alarms": ALARMS,
     "networks": {"networks"},
     "hrv": HRV,
     "evaluation": EVALUATION,
     "training": TRAINING,
     "reports": REPORTS,
+    "live": LIVE,
     "archive": ARCHIVE,
-    "cli": ARCHIVE | {"cli"},
-    "benchmark": ARCHIVE | {"cli", "benchmark"},
+    "review": REVIEW,
+    "cli": ARCHIVE | LIVE | REVIEW | {"alarms", "cli"},
+    "benchmark": ARCHIVE | LIVE | REVIEW | {"cli", "benchmark"},
     "__main__": {"cli"},
 }
 

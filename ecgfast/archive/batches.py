@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from ..records.wfdb_annotations import encode_annotations
 from ..reports.beat_marks import Marker
 from .classify import Annotator, Found, reason_of
 from .places import Item, is_remote, local_copy
-from .tables import TABLES, arrow, row_table
+from .tables import TABLES, Columns, arrow, beat_table, event_table, row_table
 
 __all__ = [
     "ANNOTATIONS",
@@ -28,6 +27,7 @@ __all__ = [
     "Outcome",
     "Result",
     "Task",
+    "annotation_file",
     "part_files",
     "run_batch",
 ]
@@ -115,6 +115,15 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
 
+def annotation_file(name: str) -> str:
+    """Return the path of a recording's annotation file, from the folder of results."""
+    # The recording's own path, with nothing that leads elsewhere.
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    if sys.platform == "win32":
+        parts = [part.replace(":", "_") for part in parts]
+    return f"{ANNOTATIONS}/{'/'.join(parts)}.{_ANNOTATOR}"
+
+
 def part_files(part: str) -> dict[str, str]:
     """Return the path of a batch's file of each table, from the folder of results."""
     return {table: f"{table}/{part}.parquet" for table in TABLES}
@@ -147,7 +156,8 @@ def run_batch(
     """
     results: list[Result] = []
     rows: list[dict[str, Any]] = []
-    tables: dict[str, list[Any]] = {"beats": [], "events": []}
+    beats: list[tuple[str, Columns]] = []
+    events: list[tuple[Any, ...]] = []
     files: dict[str, bytes] = {}
     for i, item in enumerate(task.items):
         if i in task.given_up:
@@ -162,22 +172,19 @@ def run_batch(
             results.append(Result(reason_of(error, path, item.name)))
             continue
         rows.append(found.row)
-        tables["beats"].append(found.beats)
-        tables["events"].append(found.events)
+        beats.append((found.row["recording"], found.beats))
+        events += found.events
         if annotator.settings.annotations:
-            files[f"{ANNOTATIONS}/{_file_name(item.name)}"] = _annotations(found)
+            files[annotation_file(item.name)] = _annotations(found)
         row, facts = found.row, found.facts
         # Of a copy that was fetched, the times are not the recording's.
         size, mtime = (-1, 0) if is_remote(item.path) else (facts.size, facts.mtime_ns)
         results.append(Result("", size, mtime, row["sha256"], row["beats"], row["duration"]))
     report(-1)
-    pa = arrow()
     whole = {
         "records": row_table("records", rows),
-        **{
-            table: pa.concat_tables(parts) if parts else row_table(table, [])
-            for table, parts in tables.items()
-        },
+        "beats": beat_table(beats),
+        "events": event_table(events),
     }
     for table, path in part_files(task.part).items():
         files[path] = encode_table(whole[table])
@@ -249,14 +256,6 @@ def _alive(
                 report(None)
 
     return ticking
-
-
-def _file_name(name: str) -> str:
-    """Name of the annotation file: the recording's path, with nothing that leads elsewhere."""
-    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    if sys.platform == "win32":
-        parts = [part.replace(":", "_") for part in parts]
-    return os.fsdecode(os.fsencode("/".join(parts))) + f".{_ANNOTATOR}"
 
 
 def _annotations(found: Found) -> bytes:

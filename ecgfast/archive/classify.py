@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+import stat
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,8 +24,10 @@ from ..reports.analysis import Analysis, analyse, check_classes
 from .settings import Settings
 from .tables import (
     BeatColumns,
+    Columns,
     arrow,
     beat_table,
+    event_rows,
     event_table,
     record_row,
     row_table,
@@ -63,8 +67,10 @@ class Found:
     ----------
     row : dict
         Its row of the table of records.
-    beats, events : pyarrow.Table
-        Its rows of the other tables.
+    beats : dict of str to ndarray
+        Its columns of the table of beats, but for its name.
+    events : list of tuple
+        Its rows of the table of events.
     facts : Facts
         Of the files that were read.
     analysis : Analysis
@@ -72,21 +78,36 @@ class Found:
     """
 
     row: dict[str, Any]
-    beats: Any
-    events: Any
+    beats: Columns
+    events: list[tuple[Any, ...]]
     facts: Facts
     analysis: Analysis
 
 
-def _files(path: Path) -> list[Path]:
-    """The files that the results depend on, in order of name: not the reference annotations."""
-    files = {file for file in record_files(path) if file.suffix != ".atr"}
-    return sorted(file for file in files if file.is_file())
+def _look(path: Path) -> tuple[list[str], Facts]:
+    """The files that the results depend on, in order of name, and what they look like.
+
+    Reference annotations are none of them.
+    """
+    found: dict[str, os.stat_result] = {}
+    for file in map(str, record_files(path)):
+        if file not in found and not file.endswith(".atr"):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                facts = os.stat(file)  # noqa: PTH116 - as text
+                if stat.S_ISREG(facts.st_mode):
+                    found[file] = facts
+    return sorted(found), _facts(found.values())
 
 
-def _facts(files: Iterable[Path]) -> Facts:
-    stats = [file.stat() for file in files]
+def _facts(stats: Collection[os.stat_result]) -> Facts:
     return Facts(sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0))
+
+
+def _unchanged(files: Iterable[str], before: Facts) -> bool:
+    try:
+        return _facts([os.stat(file) for file in files]) == before  # noqa: PTH116 - as text
+    except OSError:  # one is gone
+        return False
 
 
 def facts_of(path: str | os.PathLike[str]) -> Facts:
@@ -102,7 +123,7 @@ def facts_of(path: str | os.PathLike[str]) -> Facts:
     Facts
     """
     try:
-        return _facts(_files(Path(path)))
+        return _look(Path(path))[1]
     except OSError:
         return Facts(-1, 0)
 
@@ -120,13 +141,13 @@ def checksum_of(path: str | os.PathLike[str]) -> str:
     str
         Hexadecimal.
     """
-    return _checksum(_files(Path(path)))
+    return _checksum(_look(Path(path))[0])
 
 
-def _checksum(files: Iterable[Path]) -> str:
+def _checksum(files: Iterable[str]) -> str:
     total = hashlib.sha256()
     for file in files:
-        with file.open("rb") as content:
+        with open(file, "rb") as content:  # noqa: PTH123 - as text
             while piece := content.read(_PIECE):
                 total.update(piece)
     return total.hexdigest()
@@ -197,8 +218,7 @@ class Annotator:
         """
         settings = self.settings
         where = Path(path)
-        files = _files(where)
-        before = _facts(files)
+        files, before = _look(where)
         source = open_record(where, fs=settings.fs, leads=settings.leads, follow=settings.follow)
         checksum = _checksum(files)
         columns = BeatColumns()
@@ -212,7 +232,7 @@ class Annotator:
             average_leads=settings.average_leads,
             decision=self._decision,
         )
-        if _facts(_files(where)) != before:
+        if not _unchanged(files, before):
             raise RecordError(f"{path}: changed while it was read; classify it again")
         shown = printable(os.fspath(path) if name is None else name)
         about = {
@@ -223,9 +243,7 @@ class Annotator:
             **self._about,
         }
         row = record_row(shown, found, about)
-        return Found(
-            row, beat_table(shown, found, columns), event_table(shown, found), before, found
-        )
+        return Found(row, columns.of(found), event_rows(shown, found), before, found)
 
 
 def reason_of(error: Exception, path: str | os.PathLike[str], name: str) -> str:
@@ -336,8 +354,12 @@ def classify_record(
     else:
         rows, told = row_table("records", [found.row]), None
         lists = {}
+        tables = {
+            "beats": beat_table([(shown, found.beats)]),
+            "events": event_table(found.events),
+        }
         for table, kind in parts.items():
-            one = getattr(found, table).drop_columns(["recording"]).combine_chunks()
+            one = tables[table].drop_columns(["recording"]).combine_chunks()
             values = one.to_struct_array()
             values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
             ends = np.array([0, one.num_rows], np.int32)

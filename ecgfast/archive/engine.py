@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 
 from ..errors import InputError, RecordError
 from ..printable import printable
-from .batches import Outcome, Task, encode_table, write_files
+from .batches import Outcome, Task, annotation_file, encode_table, write_files
 from .classify import Annotator
 from .guard import Guard, Limits, StoppedError
 from .manifest import FAILURES, LOG, Counts, Manifest, forget, is_running
@@ -105,6 +106,7 @@ def annotate_archive(
     restart: bool = False,
     timeout: float = Limits.seconds,
     memory: int = Limits.memory,
+    batch: int | None = None,
     watch: Watch | None = None,
     is_output: Callable[[Path], bool] | None = None,
     **settings: Any,
@@ -137,6 +139,9 @@ def annotate_archive(
         Seconds without a sign of life after which a recording is given up.
     memory : int
         Bytes that a worker may take for recordings, beyond those of the loaded model.
+    batch : int, optional
+        Bytes of recordings that are classified together and share a file of each table; by default
+        a 64th of all that is new, from 1 to 64 MB. A larger recording is alone.
     watch : callable, optional
         Called with `Counts` and a text, empty or of what happened, after each batch.
     is_output : callable, optional
@@ -197,7 +202,7 @@ def annotate_archive(
         found = changes(plan, known, retry_failed=retry_failed)
         if (found.changed or found.gone) and not update:
             raise InputError(_changed(folder, found))
-        _plan(manifest, plan, found, made)
+        _plan(manifest, plan, found, made, batch)
         manifest.sweep()
         log(manifest.counts(), _begun(found, plan))
         _run(manifest, chosen, made, log, scheduler, workers, Limits(timeout, memory))
@@ -268,9 +273,9 @@ def _begun(found: Changes, plan: Plan) -> str:
     return ", ".join(told)
 
 
-def _plan(manifest: Manifest, plan: Plan, found: Changes, made: Made) -> None:
+def _plan(manifest: Manifest, plan: Plan, found: Changes, made: Made, most: int | None) -> None:
     """Take up what was found: new recordings and those tried again make further batches."""
-    batches = [*cut(found.new), *cut(found.retried)]
+    batches = [*cut(found.new, most=most), *cut(found.retried, most=most)]
     manifest.plan(
         batches,
         moved=found.moved,
@@ -281,6 +286,9 @@ def _plan(manifest: Manifest, plan: Plan, found: Changes, made: Made) -> None:
         made=made.to_dict(),
         left_out=plan.left_out,
     )
+    for name in found.gone:
+        with suppress(OSError):
+            (manifest.folder / annotation_file(name)).unlink()
 
 
 def _facts_of(plan: Plan, names: list[str]) -> list[Any]:
@@ -422,13 +430,11 @@ class _Log:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: Any, _: Any) -> None:
-        try:
+        with suppress(OSError):  # a full disk, which the run itself has said
             if kind is not None:
                 told = "interrupted" if issubclass(kind, KeyboardInterrupt) else f"ended: {error}"
                 self.line(told)
             self._file.close()
-        except OSError:  # a full disk, which the run itself has said
-            pass
 
     def line(self, text: str) -> None:
         """Add a line, with the time."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from ..extras import need
 from ..reports.analysis import Analysis
@@ -22,13 +22,17 @@ __all__ = [
     "COLUMNS",
     "TABLES",
     "BeatColumns",
+    "Columns",
     "arrow",
     "beat_table",
+    "event_rows",
     "event_table",
     "record_row",
     "row_table",
     "schema",
 ]
+
+Columns: TypeAlias = dict[str, npt.NDArray[Any]]
 
 #: The tables that hold results; `failures` lists the recordings without.
 TABLES = ("records", "beats", "events")
@@ -178,66 +182,77 @@ def schema(table: str) -> Any:
     return pa.schema(fields, metadata={"ecgfast": f"{table}, layout {LAYOUT}"})
 
 
-@dataclass
 class BeatColumns:
-    """What an `Analysis` does not hold of the beats, as columns that grow."""
+    """The beats of one recording as columns, the way they come."""
 
-    probability: array[float] = field(default_factory=lambda: array("f"))
-    rr: array[float] = field(default_factory=lambda: array("f"))
-    heart_rate: array[float] = field(default_factory=lambda: array("f"))
-    quality: array[int] = field(default_factory=lambda: array("h"))
+    def __init__(self) -> None:
+        self._probability, self._rr, self._rate = array("f"), array("f"), array("f")
+        self._quality = array("h")
 
     def add(self, beats: Sequence[Beat]) -> None:
         """Take the next beats."""
         for beat in beats:
-            self.probability.append(beat.probability)
-            self.rr.append(beat.rr)
-            self.heart_rate.append(beat.heart_rate)
-            self.quality.append(int(beat.quality))
+            self._probability.append(beat.probability)
+            self._rr.append(beat.rr)
+            self._rate.append(beat.heart_rate)
+            self._quality.append(int(beat.quality))
+
+    def of(self, found: Analysis) -> Columns:
+        """Return the columns of the table of beats, but for the recording's name.
+
+        Parameters
+        ----------
+        found : Analysis
+            Of the same beats.
+
+        Returns
+        -------
+        dict of str to ndarray, shape (beats,)
+        """
+        return {
+            "sample": found.sample,
+            "time": found.time,
+            "label": found.label,
+            "probability": np.array(self._probability, np.float32),
+            "rr": np.array(self._rr, np.float32),
+            "heart_rate": np.array(self._rate, np.float32),
+            "quality": np.array(self._quality, np.int16),
+            "good": found.good,
+            "flutter": found.flutter,
+        }
 
 
-def beat_table(recording: str, found: Analysis, columns: BeatColumns) -> Any:
-    """Make the rows of the table of beats.
+def beat_table(recordings: Sequence[tuple[str, Columns]]) -> Any:
+    """Make the table of beats.
 
     Parameters
     ----------
-    recording : str
-        Its name.
-    found : Analysis
-    columns : BeatColumns
-        Of the same beats.
+    recordings : sequence of (str, dict)
+        Name and columns of each.
 
     Returns
     -------
     pyarrow.Table
     """
     pa = arrow()
-    n = len(found.sample)
-    values = {
-        "recording": pa.repeat(recording, n).cast(pa.string()),
-        "sample": found.sample,
-        "time": found.time,
-        "label": pa.array(found.label.tolist(), pa.string()),
-        "probability": np.frombuffer(columns.probability, np.float32) if n else [],
-        "rr": _measured(columns.rr),
-        "heart_rate": _measured(columns.heart_rate),
-        "quality": np.frombuffer(columns.quality, np.int16) if n else [],
-        "good": found.good,
-        "flutter": found.flutter,
+    if not recordings:
+        return row_table("beats", [])
+    values: dict[str, Any] = {
+        name: np.concatenate([columns[name] for _, columns in recordings])
+        for name in recordings[0][1]
     }
+    counts = [len(columns["sample"]) for _, columns in recordings]
+    names = pa.array([name for name, _ in recordings], pa.string())
+    which = np.repeat(np.arange(len(recordings)), counts)
+    values["recording"] = names.take(pa.array(which))
+    values["label"] = pa.array(values["label"].tolist(), pa.string())
+    for name in ("rr", "heart_rate"):  # what is not defined is null, as every reader knows it
+        values[name] = pa.array(values[name], from_pandas=True)
     return _table("beats", values)
 
 
-def _measured(values: array[float]) -> Any:
-    """A column in which what is not defined is null, as readers of every kind know it."""
-    pa = arrow()
-    if not values:
-        return []
-    return pa.array(np.frombuffer(values, np.float32), from_pandas=True)
-
-
-def event_table(recording: str, found: Analysis) -> Any:
-    """Make the rows of the table of events.
+def event_rows(recording: str, found: Analysis) -> list[tuple[Any, ...]]:
+    """Make the rows of the table of events, values in the order of its columns.
 
     Parameters
     ----------
@@ -247,23 +262,31 @@ def event_table(recording: str, found: Analysis) -> Any:
 
     Returns
     -------
-    pyarrow.Table
+    list of tuple
     """
-    events = found.events
-    values = {
-        "recording": [recording] * len(events),
-        "kind": [str(event.kind) for event in events],
-        "start": [event.start for event in events],
-        "end": [event.end for event in events],
-        "start_time": [event.start_time for event in events],
-        "end_time": [event.end_time for event in events],
-        "severity": [str(event.severity) for event in events],
-        "confidence": [event.confidence for event in events],
-        "beats": [event.n_beats for event in events],
-        "rate": [_number(event.rate) for event in events],
-        "lead": [None if event.lead is None else found.leads[event.lead] for event in events],
-    }
-    return _table("events", values)
+    return [
+        (
+            recording,
+            str(event.kind),
+            event.start,
+            event.end,
+            event.start_time,
+            event.end_time,
+            str(event.severity),
+            event.confidence,
+            event.n_beats,
+            _number(event.rate),
+            None if event.lead is None else found.leads[event.lead],
+        )
+        for event in found.events
+    ]
+
+
+def event_table(rows: Sequence[tuple[Any, ...]]) -> Any:
+    """Make the table of events of what `event_rows` returned."""
+    names = [name for name, _, _ in COLUMNS["events"]]
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return _table("events", dict(zip(names, map(list, columns), strict=True)))
 
 
 def record_row(recording: str, found: Analysis, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # Recordings without results that are printed; the table of failures has all.
 _SHOWN = 5
 
-_GIB = 1 << 30
+_MIB, _GIB = 1 << 20, 1 << 30
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +100,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="GB",
         help="memory that a worker may take for recordings (default: 4)",
     )
+    work.add_argument(
+        "--batch",
+        type=_above_zero,
+        metavar="MB",
+        help="size of the recordings that are classified together and share a file of each table "
+        "(default: a 64th of the archive, from 1 to 64)",
+    )
     again = parser.add_argument_group("where --output has results of an earlier run")
     again.add_argument(
         "--retry-failed", action="store_true", help="try recordings again that failed"
@@ -154,6 +161,7 @@ def run(args: argparse.Namespace) -> None:
             restart=args.restart,
             timeout=args.timeout,
             memory=int(args.memory * _GIB),
+            batch=None if args.batch is None else int(args.batch * _MIB),
             watch=bar,
             is_output=is_result,
             model=args.model,

@@ -15,6 +15,7 @@ import numpy as np
 from ..records import write_annotations, write_csv, write_json
 from ..records.writers import BEAT_FIELDS
 from ..reports.beat_marks import Mark, Marker
+from ..reports.model_facts import promise_text
 from ..reports.summary import NOT_A_DEVICE, Tally
 from ..runtime.decision import REJECTED
 from ..sources.chunks import BLOCK_S
@@ -38,7 +39,7 @@ from .options import (
     make_folder,
     rhythm_for,
 )
-from .output import caution_texts, number_text, pace, progress, promise_text, tally_for
+from .output import caution_texts, number_text, pace, progress, tally_for
 from .overwriting import ANNOTATIONS, FileKind, add_force, csv_kind, json_kind, model_files
 
 if TYPE_CHECKING:

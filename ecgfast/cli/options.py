@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -415,14 +415,18 @@ def labeller_for(
     )
 
 
-def rhythm_for(labeller: StreamingClassifier) -> RhythmStream | None:
+def rhythm_for(
+    labeller: StreamingClassifier, thresholds: Mapping[str, Any] | None = None
+) -> RhythmStream | None:
     """What finds the rhythm events of a labelled stream; None where the model gives no classes."""
     from ..rhythm import RhythmStream
 
     if labeller.classifier.output == "value":
         return None
     stream = labeller.stream
-    return RhythmStream(stream.fs, leads=stream.leads, delay=stream.delay / stream.fs)
+    return RhythmStream(
+        stream.fs, leads=stream.leads, delay=stream.delay / stream.fs, **(thresholds or {})
+    )
 
 
 def output_file(

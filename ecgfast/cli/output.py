@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
-
-from ..runtime.decision import REJECTED
 
 if TYPE_CHECKING:
     from ..reports import Tally
@@ -27,7 +25,6 @@ __all__ = [
     "pace",
     "print_json",
     "progress",
-    "promise_text",
     "tally_for",
 ]
 
@@ -37,23 +34,6 @@ T = TypeVar("T")
 def number_text(value: float, digits: int) -> str:
     """A figure, or a dash where it is not defined."""
     return f"{value:,.{digits}f}" if math.isfinite(value) else "-"
-
-
-def promise_text(promise: Mapping[str, Any]) -> str:
-    """What cross-validation says of a threshold, in words; 95 % intervals over patients."""
-    share = {name: f"{100 * x:.1f} %" for name, x in promise.items() if isinstance(x, float)}
-    for name, interval in promise.get("intervals_95", {}).items():
-        share[name] += f" [{', '.join(f'{100 * x:.1f}' for x in interval)}]"
-    if promise["by"] == "reject":
-        return (
-            f"{REJECTED} below {share['threshold']}: {share['coverage']} of beats kept, "
-            f"{share['accuracy']} of them right"
-        )
-    kept = "" if promise.get("holds", True) else " (not kept by patients of other recordings)"
-    return (
-        f"{promise['class']} from {share['threshold']} on: sensitivity {share['sensitivity']}"
-        f"{kept}, positive predictivity {share['positive_predictivity']}"
-    )
 
 
 def caution_texts(classifier: Classifier, summary: Summary) -> list[str]:

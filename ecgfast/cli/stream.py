@@ -8,12 +8,15 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
+from ..reports.model_facts import promise_text
 from ..runtime import Classifier
+from ..sources.clock import SampleClock
 from ..sources.live import live_kind
 from ..streaming import Beat
 from ..streaming.nothing import Beginning
@@ -27,6 +30,7 @@ from .live_input import (
     open_input,
     warnings_shown,
 )
+from .live_sinks import AlarmSink, LslSink, SaveSink, add_alarms, add_lsl, add_save
 from .options import (
     add_average_leads,
     add_decision,
@@ -42,7 +46,7 @@ from .options import (
     make_folder,
     rhythm_for,
 )
-from .output import beat_heading, beat_line, beat_row, print_json, promise_text
+from .output import beat_heading, beat_line, beat_row, print_json
 from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import Terminated
 
@@ -86,6 +90,9 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
         "read at any moment: each beat is in it when it is printed",
     )
     add_force(parser)
+    add_save(parser)
+    add_alarms(parser)
+    add_lsl(parser)
     add_model(parser)
     add_lookahead(parser)
     add_decision(parser)
@@ -98,7 +105,14 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Label a live source until it ends."""
-    run_stream(args)
+    sinks: list[Sink] = []
+    if args.alarms is not None:
+        sinks.append(AlarmSink(args.alarms, as_lines=args.json))
+    if args.save is not None:
+        sinks.append(SaveSink(args.save, args.source))
+    if args.lsl is not None:
+        sinks.append(LslSink(args.lsl))
+    run_stream(args, sinks)
 
 
 class Sink(Protocol):
@@ -166,8 +180,10 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
             guard.report()
         for promise in () if args.json else labeller.rule.operating_points:
             print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
-        show = _Show(labeller.classifier, file, stop, printed=printed, as_lines=args.json)
-        rhythm = rhythm_for(labeller) if sinks else None
+        clock = _TimeOfDay(live)
+        show = _Show(labeller.classifier, file, stop, clock, printed=printed, as_lines=args.json)
+        thresholds = args.alarms.thresholds if args.alarms is not None else None
+        rhythm = rhythm_for(labeller, thresholds) if sinks else None
         for sink in sinks:
             sink.begin(live, labeller)
             stack.callback(sink.end)
@@ -179,6 +195,7 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
         events: Sequence[Event]
         for chunk in beginning.kept(live.source.chunks):
             beats = labeller.process(chunk)
+            clock.arrived(labeller.stream.count)
             show.beats(beats)
             events = rhythm.process(beats, chunk) if rhythm is not None else ()
             for sink in sinks:
@@ -207,6 +224,30 @@ def _guard(args: argparse.Namespace) -> OutputGuard:
     return OutputGuard(inputs, force=args.force)
 
 
+class _TimeOfDay:
+    """Time of day of samples: by their arrival from a live source, by its header of a recording."""
+
+    def __init__(self, live: LiveInput) -> None:
+        self._fs = live.source.fs
+        self._start = live.source.start
+        self._clock = SampleClock(self._fs) if live.link is not None else None
+
+    def arrived(self, count: int) -> None:
+        """Samples have arrived, `count` in all."""
+        if self._clock is not None:
+            self._clock.arrived(count)
+
+    def field(self, sample: int) -> dict[str, str]:
+        """Member ``at`` of a JSON row; none where the time is not known."""
+        if self._clock is not None:
+            at = datetime.fromtimestamp(self._clock.time_of(sample), timezone.utc).astimezone()
+        elif self._start is not None:
+            at = self._start + timedelta(seconds=sample / self._fs)
+        else:
+            return {}
+        return {"at": at.isoformat(timespec="milliseconds")}
+
+
 class _Show:
     """Prints beats, and writes them into the annotation file."""
 
@@ -215,12 +256,14 @@ class _Show:
         classifier: Classifier,
         file: AnnotationFile | None,
         stop: Stop,
+        clock: _TimeOfDay,
         *,
         printed: bool,
         as_lines: bool,
     ) -> None:
         self.count = 0
         self._stop = stop
+        self._clock = clock
         self._file = file
         self._marker = Marker()
         self._printed = printed
@@ -239,7 +282,7 @@ class _Show:
         with self._stop.terminal_may_be_gone():
             for beat in beats:
                 if self._as_lines:
-                    print_json(beat_row(beat), indent=None)
+                    print_json(beat_row(beat) | self._clock.field(beat.sample), indent=None)
                 else:
                     print(beat_line(beat))
             sys.stdout.flush()

@@ -161,8 +161,8 @@ def lomb_scargle(nn: NNIntervals) -> tuple[FloatArray, FloatArray]:
     size = 2 * count * _SPARE
     size = 1 << (size - 1).bit_length()
     # Sums of value * exp(2 pi i f t), and of exp(2 pi i 2f t), at every frequency.
-    h = _sums(value, time * step * size, size)[1 : count + 1]
-    w = _sums(np.ones(n), 2 * time * step * size, size)[1 : count + 1]
+    h = _sums(value, time * step * size, size, count)
+    w = _sums(np.ones(n), 2 * time * step * size, size, count)
 
     # Scargle's phase, which makes the two sums below orthogonal.
     length = np.hypot(w.real, w.imag)
@@ -178,8 +178,8 @@ def lomb_scargle(nn: NNIntervals) -> tuple[FloatArray, FloatArray]:
     return frequency, (even + odd) * covered / n
 
 
-def _sums(value: FloatArray, place: FloatArray, size: int) -> FloatArray:
-    """Sums of value * exp(2 pi i k place / size) for each k, through a grid of `size` points."""
+def _sums(value: FloatArray, place: FloatArray, size: int, count: int) -> FloatArray:
+    """Sums of value * exp(2 pi i k place / size) for k from 1 to `count`, through a grid."""
     # Lagrange's weights spread each value over the points around its place.
     first = np.floor(place).astype(np.int64) - _SPREAD // 2 + 1
     offset = place - first
@@ -190,7 +190,8 @@ def _sums(value: FloatArray, place: FloatArray, size: int) -> FloatArray:
             if i != j:
                 weight *= (offset - i) / (j - i)
         grid += np.bincount((first + j) % size, value * weight, minlength=size)
-    return np.conj(np.fft.rfft(grid))
+    # A copy: the others of a week's frequencies take 32 MB.
+    return np.conj(np.fft.rfft(grid)[1 : count + 1])
 
 
 def welch(nn: NNIntervals) -> tuple[FloatArray, FloatArray]:

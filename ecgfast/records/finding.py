@@ -304,10 +304,10 @@ def _of_header(header: Path, *, segments: bool) -> Iterator[Path]:
         return
     yield header
     yield header.with_suffix(".atr")
-    for fields in lines[1:]:
-        if "\0" in fields[0]:
+    for name in dict.fromkeys(fields[0] for fields in lines[1:]):  # most signals share a file
+        if "\0" in name:
             continue
         if not several:
-            yield header.parent / fields[0]
+            yield header.parent / name
         elif segments:
-            yield from _of_header(header.parent / f"{fields[0]}.hea", segments=False)
+            yield from _of_header(header.parent / f"{name}.hea", segments=False)

@@ -1,9 +1,10 @@
-"""A recording as a picture: its leads one below the other, its beats marked."""
+"""A recording as a picture: its leads one below the other, its beats and events marked."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from ..printable import picture_text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["plot_leads"]
+__all__ = ["plot_leads", "shows_itself"]
 
 # Seconds that are shown unless the caller says otherwise, and points of a line at most: of more
 # samples the extremes of each stretch are drawn.
@@ -31,6 +32,14 @@ _LABELS = 60
 
 _INK, _MARK = "#1c1c1c", "#c84a00"
 
+# Colours of events by their severity, rows of names below each other, and seconds that the mark of
+# an event of one beat is wide.
+_SEVERITIES = {"high": "#a3001e", "medium": "#c84a00", "low": "#1f5f99", "info": "#5b6773"}
+_NAME_ROWS, _NARROWEST_S = 4, 0.1
+
+# Inches of a row of names, and letters that fit into the width of one.
+_NAME_HEIGHT, _LETTERS = 0.2, 160
+
 
 def plot_leads(
     signal: npt.NDArray[np.float32],
@@ -38,6 +47,7 @@ def plot_leads(
     leads: Sequence[str],
     *,
     beats: Any = None,
+    events: Any = None,
     start: float = 0.0,
     duration: float | None = None,
     title: str = "",
@@ -52,7 +62,7 @@ def plot_leads(
         Sampling rate, Hz.
     leads : sequence of str
         Name and unit of each.
-    beats, start, duration
+    beats, events, start, duration
         As for `Record.plot`.
     title : str
         Heading.
@@ -64,7 +74,7 @@ def plot_leads(
     Raises
     ------
     InputError
-        If there is no such stretch, or `beats` is none of the accepted types.
+        If there is no such stretch, or `beats` or `events` are none of the accepted types.
     MissingExtraError
         If matplotlib is not installed.
     """
@@ -81,10 +91,13 @@ def plot_leads(
     inside = (samples >= first) & (samples < last)
     samples, labels = samples[inside], [x for x, kept in zip(labels, inside, strict=True) if kept]
 
-    figure: Figure = matplotlib.Figure(
-        figsize=(_WIDTH, _LEAD_HEIGHT * len(leads) + _REST), layout="constrained"
-    )
-    axes = figure.subplots(len(leads), 1, sharex=True, squeeze=False)[:, 0]
+    spans = _spans(events, first / fs, last / fs)
+    names = _rows(spans, first / fs, last / fs)
+    rows = 1 + max((row for row, *_ in names), default=-1)
+    heights = [_LEAD_HEIGHT] * len(leads) + [_NAME_HEIGHT * rows] * bool(rows)
+    figure: Figure = matplotlib.Figure(figsize=(_WIDTH, sum(heights) + _REST), layout="constrained")
+    grid = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)
+    panels, axes = grid[:, 0], grid[: len(leads), 0]
     for axis, name, values in zip(axes, leads, signal.T, strict=True):
         at, line = _line(values[first:last])
         axis.plot((first + at) / fs, line, color=_INK, linewidth=0.8)
@@ -103,10 +116,27 @@ def plot_leads(
                 fontsize=8,
                 color=_MARK,
             )
+    panels[-1].set_xlim(first / fs, last / fs)
+    if rows:
+        _draw_events(axes, panels[-1], spans, names)
+        panels[-1].set_ylim(-rows, 0)
     axes[0].set_title(picture_text(title), loc="left", fontsize=10, pad=14)
-    axes[-1].set_xlabel("time (s)")
-    axes[-1].set_xlim(first / fs, last / fs)
-    # A figure without a window shows itself in a notebook only where it says how.
+    panels[-1].set_xlabel("time (s)")
+    return shows_itself(figure)
+
+
+def shows_itself(figure: Figure) -> Figure:
+    """Return a figure that a notebook shows: one without a window has to say how.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The same.
+    """
     setattr(figure, "_repr_png_", partial(_png, figure))  # noqa: B010 - the type has no such name
     return figure
 
@@ -115,6 +145,79 @@ def _png(figure: Figure) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100)
     return file.getvalue()
+
+
+@dataclass(frozen=True)
+class _Span:
+    """An event as it is drawn."""
+
+    start: float
+    end: float
+    name: str
+    severity: str
+
+    @property
+    def colour(self) -> str:
+        return _SEVERITIES.get(self.severity, _INK)
+
+    @property
+    def worth(self) -> tuple[int, float]:
+        """What is named first has most of it: severe events, then long ones."""
+        return -list(_SEVERITIES).index(self.severity), self.end - self.start
+
+
+def _spans(events: Any, begin: float, end: float) -> list[_Span]:
+    """The events that reach into a stretch."""
+    if events is None:
+        return []
+    found = events if isinstance(events, Iterable) else [events]
+    try:
+        spans = [
+            _Span(
+                float(event.start_time),
+                float(event.end_time),
+                getattr(event.kind, "text", str(event.kind)),
+                str(event.severity),
+            )
+            for event in found
+        ]
+    except AttributeError:
+        raise InputError(
+            "events must be Event objects, such as record.plot(beats, ecgfast.events(record))"
+        ) from None
+    return [span for span in spans if span.end >= begin and span.start <= end]
+
+
+def _rows(spans: list[_Span], left: float, right: float) -> list[tuple[int, float, _Span]]:
+    """Row, place and event of the names that do not cover each other."""
+    rows: list[list[tuple[float, float]]] = [[] for _ in range(_NAME_ROWS)]
+    named = []
+    for span in sorted(spans, key=lambda span: span.worth, reverse=True):
+        wide = (len(span.name) + 2) * (right - left) / _LETTERS
+        at = min(max(span.start, left), right - wide)
+        for i, row in enumerate(rows):
+            if all(at >= end or at + wide <= begin for begin, end in row):
+                row.append((at, at + wide))
+                named.append((i, at, span))
+                break
+    return named
+
+
+def _draw_events(
+    axes: Iterable[Any], lane: Any, spans: list[_Span], names: list[tuple[int, float, _Span]]
+) -> None:
+    """Shade each event on every lead, and name it in the lane below."""
+    for span in spans:
+        wide = max(span.end - span.start, _NARROWEST_S)
+        begin = (span.start + span.end - wide) / 2
+        for axis in (*axes, lane):
+            axis.axvspan(begin, begin + wide, color=span.colour, alpha=0.12, linewidth=0)
+    for row, at, span in names:
+        place = (at, -row - 0.5)
+        text = picture_text(span.name)
+        lane.annotate(text, place, va="center", fontsize=8, color=span.colour)
+    lane.set_yticks([])
+    lane.spines[["top", "right", "left"]].set_visible(False)
 
 
 def _marks(beats: Any) -> tuple[npt.NDArray[np.int64], list[str]]:

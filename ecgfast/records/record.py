@@ -291,17 +291,20 @@ class Record:
     def plot(
         self,
         beats: Any = None,
+        events: Any = None,
         *,
         start: float = 0.0,
         duration: float | None = None,
         leads: str | int | Sequence[str | int] | None = None,
     ) -> Figure:
-        """Draw the leads one below the other, with beats marked.
+        """Draw the leads one below the other, with beats marked and events shaded.
 
         Parameters
         ----------
         beats : iterable of Beat, Annotations, BeatBatch or indices of samples, optional
             Marked on each lead, with their labels; by default the recording's annotations.
+        events : iterable of Event, optional
+            Shaded on each lead, in the colour of their severity, and named.
         start, duration : float
             The stretch, in seconds; ten seconds by default.
         leads : str, int or sequence of them, optional
@@ -316,15 +319,17 @@ class Record:
         Raises
         ------
         InputError
-            If there is no such lead or stretch, or `beats` is none of the accepted types.
+            If there is no such lead or stretch, or `beats` or `events` are none of the accepted
+            types.
         MissingExtraError
             If matplotlib is not installed: ``pip install 'ecgfast[plot]'``.
 
         Examples
         --------
-        >>> from ecgfast import detect_qrs, read_record
-        >>> record = read_record("mitdb/208")                   # doctest: +SKIP
-        >>> record.plot(detect_qrs(record), start=60)           # doctest: +SKIP
+        >>> from ecgfast import events, read_record, stream_classify
+        >>> record = read_record("mitdb/208")                         # doctest: +SKIP
+        >>> beats = list(stream_classify(record))                     # doctest: +SKIP
+        >>> record.plot(beats, events(record), start=60)              # doctest: +SKIP
         """
         from .plotting import plot_leads
 
@@ -341,6 +346,7 @@ class Record:
             self.fs,
             [f"{self.leads[i]} ({self.units[i]})" for i in columns],
             beats=self.annotations if beats is None else beats,
+            events=events,
             start=start,
             duration=duration,
             title=self.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -126,7 +127,8 @@ class Analysis:
 
     def spans(self, *kinds: EventKind) -> list[tuple[float, float]]:
         """Return the stretches that events of these kinds cover together, in order."""
-        return _union(self.of(*kinds), self.duration)
+        events = self.of(*kinds)
+        return _union(events, self.duration) if events else []
 
     def clock(self, seconds: float) -> str:
         """Return a time in the recording: of the day where its start is known, else elapsed."""
@@ -222,9 +224,8 @@ def analyse(
         check_classes(labels)
         labeller = StreamingClassifier(labels, source.fs, leads=n_leads, **options)
         rhythm = RhythmStream(source.fs, leads=n_leads, delay=labeller.stream.delay / source.fs)
-    samples: list[int] = []
+    samples, quality = array("q"), array("L")
     names: list[str] = []
-    quality: list[int] = []
     events: list[Event] = []
     missing = 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -113,8 +114,8 @@ def _quality(found: Analysis) -> dict[str, Any]:
 
 
 def _beats(found: Analysis) -> dict[str, Any]:
-    labels, counts = np.unique(found.label[~found.flutter], return_counts=True)
-    by_class = dict.fromkeys("NSVFQ", 0) | dict(zip(labels.tolist(), counts.tolist(), strict=True))
+    counts = Counter(found.label[~found.flutter].tolist())
+    by_class = dict.fromkeys("NSVFQ", 0) | dict(sorted(counts.items()))
     return {
         "total": found.n_beats,
         "by_class": by_class,
@@ -179,9 +180,10 @@ def _ectopy(found: Analysis, label: str, name: str) -> dict[str, Any]:
 
 def _rhythm(found: Analysis, kind: EventKind) -> dict[str, Any]:
     events = found.of(kind)
-    seconds = found.seconds(kind)
+    spans = found.spans(kind)
+    seconds = float(sum(b - a for a, b in spans))
     # A burden is a share of what could be read: an episode that spans noise counts without it.
-    unread = sum(_overlap(found.unreadable, *span) for span in found.spans(kind))
+    unread = sum(_overlap(found.unreadable, *span) for span in spans)
     analysed = max(found.duration - found.lost, 1e-9)
     told: dict[str, Any] = {
         "kind": str(kind),

@@ -13,6 +13,7 @@ from .. import __version__
 from .._files import whole_file
 from ..extras import need
 from ..printable import picture_text
+from ..records.plotting import shows_itself
 from ..records.writers import BeatLike
 from .paper import (
     BOX,
@@ -72,7 +73,7 @@ def strip_figure(
     Returns
     -------
     matplotlib.figure.Figure
-        Without a window or global state; ``figure.savefig(path)`` writes it.
+        Without a window or global state. A notebook shows it; ``figure.savefig(path)`` writes it.
 
     Raises
     ------
@@ -104,7 +105,7 @@ def strip_figure(
             color=QUIET,
             va="center",
         )
-    return figure
+    return shows_itself(figure)
 
 
 def write_strip(path: str | os.PathLike[str], figure: Figure) -> None:

@@ -121,6 +121,11 @@ class Link:
         """Names of the leads, once the first samples have come; empty where the device has none."""
         return ()
 
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Unit of each lead; empty where the device states none."""
+        return ()
+
     def close(self) -> None:
         """End the iteration within a moment."""
         self._closed = True

@@ -54,7 +54,7 @@ class LslSamples(Link):
     fs : float
         Nominal rate of the stream, Hz.
     names, units : tuple of str
-        Labels of the leads, and the units that the stream states.
+        Labels of the leads; mV, or the unit that the stream states where it is no voltage.
     left_out : tuple of (str, str)
         Each other channel, and why it is no lead.
     lost, gaps : int
@@ -140,7 +140,9 @@ class LslSamples(Link):
             )
         self._columns = leads
         self._names = tuple(names[i] for i in leads)
-        self.units = tuple(units[i] or UNKNOWN for i in leads)
+        self._units = tuple(
+            "mV" if to_millivolt(units[i]) is not None else units[i] or UNKNOWN for i in leads
+        )
         self.left_out = tuple(
             (names[i], found[i][1] or "not named as an ECG") for i in range(n) if i not in leads
         )
@@ -150,6 +152,11 @@ class LslSamples(Link):
     def names(self) -> tuple[str, ...]:
         """Labels of the channels that are leads."""
         return self._names
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Unit of each lead."""
+        return self._units
 
     def _width(self) -> int:
         return len(self._columns) if self._begun else 0

@@ -170,6 +170,11 @@ class PolarSamples(Link):
         """The strap has one lead, across the chest."""
         return ("ECG",)
 
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Microvolts become millivolts."""
+        return ("mV",)
+
     def troubles(self) -> tuple[str, ...]:
         """What went wrong so far."""
         told = (f"frames that are no ECG: {self.malformed}",) if self.malformed else ()

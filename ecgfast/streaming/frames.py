@@ -1,10 +1,10 @@
-"""Beats as a pandas table."""
+"""Beats and events as pandas tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -20,16 +20,29 @@ __all__ = ["to_dataframe"]
 
 _INTEGERS = ("sample", "quality")
 
-_EXAMPLE = "give beats of stream_classify, or batches of stream_beats"
+_EXAMPLE = "give beats of stream_classify, batches of stream_beats, or events"
 
 
-def to_dataframe(beats: Iterable[Beat] | Iterable[BeatBatch] | BeatBatch) -> pd.DataFrame:
-    """Beats as a table, one row each.
+class EventLike(Protocol):
+    """What a row of a table of events needs; `ecgfast.Event` has it."""
+
+    @property
+    def start_time(self) -> float:
+        """Seconds from the source's first sample."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything under plain names."""
+
+
+def to_dataframe(
+    beats: Iterable[Beat] | Iterable[BeatBatch] | BeatBatch | Iterable[EventLike],
+) -> pd.DataFrame:
+    """Beats or events as a table, one row each.
 
     Parameters
     ----------
-    beats : iterable of Beat, BeatBatch, or iterable of BeatBatch
-        Such as ``stream_classify(...)`` or ``stream_beats(...)``.
+    beats : iterable of Beat, BeatBatch, iterable of BeatBatch, or iterable of Event
+        Such as ``stream_classify(...)``, ``stream_beats(...)`` or ``events(...)``.
 
     Returns
     -------
@@ -37,6 +50,7 @@ def to_dataframe(beats: Iterable[Beat] | Iterable[BeatBatch] | BeatBatch) -> pd.
         The attributes of `Beat` as columns; probabilities and outputs have a column for each class
         or number, such as ``probabilities.V`` and ``outputs.maximum``. Of batches: ``r_sample``,
         ``known_at``, ``rr``, ``quality``, and the features of each beat, such as ``features.rr``.
+        The attributes of `Event` and its ``duration`` as columns.
 
     Raises
     ------
@@ -50,6 +64,8 @@ def to_dataframe(beats: Iterable[Beat] | Iterable[BeatBatch] | BeatBatch) -> pd.
     >>> from ecgfast import stream_classify, to_dataframe
     >>> table = to_dataframe(stream_classify("mitdb/208"))      # doctest: +SKIP
     >>> table.groupby("label").rr.median()                      # doctest: +SKIP
+    >>> from ecgfast import events
+    >>> to_dataframe(events("mitdb/208")).groupby("kind").duration.max()  # doctest: +SKIP
     """
     pandas = need("pandas", "A table of beats", "pandas")
     if isinstance(beats, BeatBatch):
@@ -60,6 +76,8 @@ def to_dataframe(beats: Iterable[Beat] | Iterable[BeatBatch] | BeatBatch) -> pd.
     kinds = {type(row) for row in rows}
     if rows and kinds == {BeatBatch}:
         return pandas.DataFrame(_of_batch(BeatBatch.concatenate(rows)))
+    if rows and all(hasattr(kind, "to_dict") and hasattr(kind, "start_time") for kind in kinds):
+        return _of_events(rows, pandas)
     if kinds - {Beat}:
         name = next(kind.__name__ for kind in kinds if kind is not Beat)
         raise InputError(f"cannot make a table of {name}: {_EXAMPLE}")
@@ -81,6 +99,16 @@ def _of_beats(beats: list[Beat]) -> dict[str, Any]:
         else:
             columns[one.name] = np.array(values, np.float64)
     return columns
+
+
+def _of_events(events: list[EventLike], pandas: Any) -> pd.DataFrame:
+    rows = [event.to_dict() for event in events]
+    for row in rows:
+        row["duration"] = row["end_time"] - row["start_time"]
+    table: pd.DataFrame = pandas.DataFrame(rows)
+    # Whole numbers also where most events are of no lead.
+    table["lead"] = pandas.array([row["lead"] for row in rows], dtype="Int64")
+    return table
 
 
 def _of_batch(batch: BeatBatch) -> dict[str, Any]:

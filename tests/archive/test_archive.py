@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -27,6 +28,9 @@ Save = Callable[..., Path]
 Parts = Callable[[Path], dict[str, bytes]]
 Capture = pytest.CaptureFixture[str]
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX links, names and modes")
+
+PAGE = Path(__file__).parents[2] / "docs" / "archive.md"
+TYPES = {"text": "string", "word": "string", "words": "list of string", "time": "timestamp"}
 
 ALPHABETS = ["العربية", "中文", "ελληνικά", "עברית", "русский", "a b'c.csv", "é", "e\u0301", "🫀"]
 
@@ -67,6 +71,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, save: Save) -> Path:
     status = annotate_archive(archive, archive / "results", workers=2, annotations=True)
     assert status.complete
     assert not status.running
+    assert archive_status(archive / "results").counts == status.counts
     return home
 
 
@@ -150,6 +155,35 @@ def test_tables_are_read_by(library: str, run: Path) -> None:
         counts = dict(module.sql(query).fetchall())
     assert sum(counts.values()) == len(wanted)
     assert counts["V"] == sum(row["label"] == "V" for row in wanted)
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="the docs are not in this checkout")
+def test_the_page_has_every_column_and_its_queries_run(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = PAGE.read_text("utf-8")
+    for name, columns in COLUMNS.items():
+        section = text.partition(f"### `{name}`")[2].partition("###")[0]
+        rows = [
+            f"| `{column}` | {TYPES.get(kind, kind)} | {what} |" for column, kind, what in columns
+        ]
+        assert "\n".join(rows) in section, "\n".join(rows)
+    duckdb = pytest.importorskip("duckdb")
+    monkeypatch.chdir(run / "archive")
+    (queries,) = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    lines = queries.strip().splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert duckdb.sql(line).fetchall(), line
+
+
+def test_a_recording_as_one_row_maps_over_a_dask_bag(run: Path) -> None:
+    bag = pytest.importorskip("dask.bag")
+    pa = pytest.importorskip("pyarrow")
+    paths = [run / "archive" / "a" / "0", run / "archive" / "bad" / "empty.csv"]
+    tables = bag.from_sequence(paths).map(classify_record, on_error="row")
+    rows = pa.concat_tables(tables.compute(scheduler="sync")).to_pylist()
+    assert [row["error"] is None for row in rows] == [True, False]
 
 
 def test_columns_are_those_of_the_documented_schema(run: Path) -> None:

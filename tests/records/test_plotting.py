@@ -11,6 +11,7 @@ import pytest
 from ecgfast import (
     Annotations,
     BeatBatch,
+    Event,
     InputError,
     MissingExtraError,
     Record,
@@ -89,6 +90,40 @@ def test_the_figure_shows_itself_without_a_window(record: Record) -> None:
     figure = record.plot()
     assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
     assert "matplotlib.pyplot" not in set(sys.modules) - before
+
+
+def an_event(kind: str, start: float, end: float, severity: str = "info") -> Event:
+    return Event(kind, round(start * 360), round(end * 360), start, end, severity)  # type: ignore[arg-type]
+
+
+def test_events_are_shaded_on_each_lead_and_named(record: Record) -> None:
+    pytest.importorskip("matplotlib")
+    found = [
+        an_event("tachycardia", 3.0, 70.0, "low"),  # reaches beyond the stretch
+        an_event("ventricular_ectopic", 5.0, 5.0),
+        an_event("pause", 40.0, 43.0, "medium"),  # outside
+    ]
+    figure = record.plot([], iter(found), start=2)
+    for axis in figure.axes:
+        spans = sorted((patch.get_x(), patch.get_width()) for patch in axis.patches)
+        assert spans[0] == pytest.approx((3.0, 67.0))
+        assert 4.9 <= spans[1][0] < 5 < sum(spans[1]) <= 5.1  # a beat has a width that is seen
+        assert len(spans) == 2
+        assert axis.get_xlim() == (2.0, 12.0)
+    names = {text.get_text(): text.xy[0] for text in figure.axes[-1].texts}
+    assert len(figure.axes) == 3  # the names have a lane of their own, where they hide no signal
+    assert names == {"tachycardia": 3.0, "ventricular ectopic": 5.0}
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[-1].texts]
+    assert not boxes[0].overlaps(boxes[1])
+    many = [an_event("ventricular_ectopic", 2 + 0.1 * i, 2 + 0.1 * i) for i in range(80)]
+    crowded = record.plot([], many, start=2)
+    crowded.canvas.draw()
+    boxes = [text.get_window_extent() for text in crowded.axes[-1].texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert len(record.plot([], found[2:], start=2).axes) == 2
+    with pytest.raises(InputError, match=r"record\.plot\(beats, ecgfast\.events\(record\)\)"):
+        record.plot([], [1.0])
 
 
 def test_what_cannot_be_drawn(record: Record) -> None:

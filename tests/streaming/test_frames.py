@@ -11,6 +11,7 @@ import pytest
 from ecgfast import (
     Beat,
     BeatBatch,
+    Event,
     InputError,
     MissingExtraError,
     Quality,
@@ -81,3 +82,21 @@ def test_what_is_no_beat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingExtraError, match=r"ecgfast\[pandas\]"):
         to_dataframe([])
+
+
+def test_a_row_for_each_event() -> None:
+    pandas = pytest.importorskip("pandas")
+    found = [
+        Event("pause", 720, 1620, 2.0, 4.5, "medium", 0.9, 2, (720, 1620)),  # type: ignore[arg-type]
+        Event("lead_off", 3600, 7200, 10.0, 20.0, lead=1),  # type: ignore[arg-type]
+    ]
+    table = to_dataframe(iter(found))
+    assert list(table.columns) == [*(one.name for one in fields(Event)), "duration"]
+    assert table["kind"].tolist() == ["pause", "lead_off"]
+    assert table["severity"].tolist() == ["medium", "info"]
+    assert table["duration"].tolist() == [2.5, 10.0]
+    assert table["beats"].tolist() == [(720, 1620), ()]
+    assert table["lead"][0] is pandas.NA
+    assert table["lead"][1] == 1
+    with pytest.raises(InputError, match="events"):
+        to_dataframe([found[0], a_beat(1)])  # type: ignore[list-item]

@@ -1,0 +1,18 @@
+"""Alarms of a live stream: which events raise one, who is told, and when it is over."""
+
+from __future__ import annotations
+
+from .actions import ActionRunner, open_actions
+from .alarm import Alarm, Alarms
+from .settings import ActionSettings, AlarmRule, AlarmSettings, read_settings
+
+__all__ = [
+    "ActionRunner",
+    "ActionSettings",
+    "Alarm",
+    "AlarmRule",
+    "AlarmSettings",
+    "Alarms",
+    "open_actions",
+    "read_settings",
+]

@@ -1,0 +1,255 @@
+"""What an alarm does beyond the screen: a bell, a command, a webhook, an MQTT message."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..extras import need
+from ..records.files import read_regular
+from .alarm import Alarm
+from .settings import PRIORITIES, ActionSettings
+
+__all__ = ["ActionRunner", "open_actions"]
+
+_log = logging.getLogger(__name__)
+
+# Alarms that wait for a slow action, at most: later ones are dropped and reported.
+_WAITING = 100
+
+# Seconds that a command, a web server or a broker has.
+_PATIENCE_S = 10.0
+
+# Seconds in which waiting alarms are still sent when the stream ends.
+_LAST_S = 5.0
+
+
+class ActionRunner:
+    """Does one action for each alarm, on a thread of its own: the signal never waits for it.
+
+    An action that fails is reported as a warning of the logger ``ecgfast``, and tried again at the
+    next alarm.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    act : callable
+        Takes an alarm, and raises an exception if the action fails.
+    priority : str, default "low"
+        The lowest priority that it is done for.
+    close : callable, optional
+        Ends what it holds open.
+
+    Examples
+    --------
+    >>> runner = ActionRunner("print", lambda alarm: print(alarm.text), "high")
+    >>> runner.close()
+    """
+
+    def __init__(
+        self,
+        name: str,
+        act: Callable[[Alarm], None],
+        priority: str = "low",
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.name = name
+        self._act = act
+        self._least = PRIORITIES.index(priority)
+        self._close = close
+        self._waiting: queue.Queue[Alarm | None] = queue.Queue(_WAITING)
+        self._thread = threading.Thread(target=self._run, name=f"ecgfast {name}", daemon=True)
+        self._thread.start()
+
+    def alarm(self, alarm: Alarm) -> None:
+        """Have the action done for a change of an alarm, if it is urgent enough."""
+        if PRIORITIES.index(alarm.priority) < self._least:
+            return
+        try:
+            self._waiting.put_nowait(alarm)
+        except queue.Full:
+            _log.warning("alarm action %s: is too slow; an alarm was not sent", self.name)
+
+    def close(self) -> None:
+        """Send what waits, for five seconds at most."""
+        try:
+            self._waiting.put(None, timeout=_LAST_S)
+        except queue.Full:
+            _log.warning("alarm action %s: alarms were not sent at the end", self.name)
+            return
+        self._thread.join(timeout=_LAST_S)
+        if self._thread.is_alive():
+            _log.warning("alarm action %s: has not ended", self.name)
+
+    def _run(self) -> None:
+        while (alarm := self._waiting.get()) is not None:
+            try:
+                self._act(alarm)
+            except Exception as error:  # whatever an action raises, the stream goes on
+                reason = " ".join(str(error).split()) or type(error).__name__
+                _log.warning("alarm action %s: failed (%s)", self.name, reason)
+        self._close()
+
+
+def open_actions(settings: Iterable[ActionSettings]) -> list[ActionRunner]:
+    """Open the actions of a file of settings.
+
+    Parameters
+    ----------
+    settings : iterable of ActionSettings
+
+    Returns
+    -------
+    list of ActionRunner
+
+    Raises
+    ------
+    InputError
+        If an option has no meaning.
+    MissingExtraError
+        If the library for MQTT is not installed.
+
+    Notes
+    -----
+    ``bell``: the terminal's bell, once an alarm is raised.
+
+    ``command``: a list of program and arguments, without a shell; ``{text}``, ``{kind}``,
+    ``{priority}`` and ``{state}`` in it are replaced, and the alarm comes as JSON on its standard
+    input.
+
+    ``webhook``: the alarm as JSON, sent with POST to ``url``, with ``headers``.
+
+    ``mqtt``: the alarm as JSON to ``topic`` (``ecgfast/alarms``) of the broker ``host``, ``port``
+    (1883, with ``tls`` 8883), as ``username`` with the password in ``password_file``; delivered at
+    least once.
+    """
+    openers: dict[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]] = {
+        "bell": _bell,
+        "command": _command,
+        "webhook": _webhook,
+        "mqtt": _mqtt,
+    }
+    runners: list[ActionRunner] = []
+    try:
+        for action in settings:
+            act, *close = openers[action.kind](action.options)
+            runners.append(ActionRunner(action.kind, act, action.priority, *close))
+    except BaseException:
+        for runner in runners:
+            runner.close()
+        raise
+    return runners
+
+
+def message_of(alarm: Alarm) -> dict[str, Any]:
+    """What is sent: all fields of the alarm, and its state in a word."""
+    return {**alarm.to_dict(), "state": state_of(alarm)}
+
+
+def state_of(alarm: Alarm) -> str:
+    """``raised``, ``acknowledged``, ``ended`` or ``over``."""
+    if alarm.over:
+        return "over"
+    if alarm.acknowledged:
+        return "acknowledged"
+    return "raised" if alarm.ended is None else "ended"
+
+
+def _bell(_: Mapping[str, Any]) -> tuple[Callable[[Alarm], None]]:
+    def act(alarm: Alarm) -> None:
+        if state_of(alarm) == "raised" and sys.stderr is not None:
+            sys.stderr.write("\a")
+            sys.stderr.flush()
+
+    return (act,)
+
+
+def _command(options: Mapping[str, Any]) -> tuple[Callable[[Alarm], None]]:
+    parts: list[str] = options["command"]
+
+    def act(alarm: Alarm) -> None:
+        message = message_of(alarm)
+        words = {
+            f"{{{name}}}": str(message[name]) for name in ("text", "kind", "priority", "state")
+        }
+        command = []
+        for part in parts:
+            for name, value in words.items():
+                part = part.replace(name, value)
+            command.append(part)
+        done = subprocess.run(
+            command,
+            input=json.dumps(message).encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=_PATIENCE_S,
+            check=False,
+        )
+        if done.returncode:
+            lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise RuntimeError(f"{command[0]} ended with {done.returncode}: {''.join(lines[-1:])}")
+
+    return (act,)
+
+
+def _webhook(options: Mapping[str, Any]) -> tuple[Callable[[Alarm], None]]:
+    headers = {"Content-Type": "application/json", **options.get("headers", {})}
+
+    def act(alarm: Alarm) -> None:
+        body = json.dumps(message_of(alarm)).encode()
+        request = urllib.request.Request(options["url"], body, headers, method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:
+                answer.read(1)
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"the server answered {error.code}") from None
+        except urllib.error.URLError as error:
+            raise RuntimeError(str(error.reason)) from None
+
+    return (act,)
+
+
+def _mqtt(options: Mapping[str, Any]) -> tuple[Callable[[Alarm], None], Callable[[], None]]:
+    mqtt = need("paho.mqtt.client", "An alarm over MQTT", "alarms")
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    topic = options.get("topic", "ecgfast/alarms")
+    if "username" in options:
+        client.username_pw_set(options["username"], _password(options.get("password_file")))
+    tls = options.get("tls", False)
+    if tls:
+        client.tls_set()
+    # Until the broker is there messages wait; it is connected again whenever it was gone.
+    client.connect_async(options["host"], options.get("port", 8883 if tls else 1883))
+    client.loop_start()
+
+    def act(alarm: Alarm) -> None:
+        sent = client.publish(topic, json.dumps(message_of(alarm)), qos=1)
+        sent.wait_for_publish(_PATIENCE_S)
+        if not sent.is_published():
+            raise RuntimeError(f"{options['host']} has not taken it yet; it is sent when it does")
+
+    def close() -> None:
+        client.disconnect()
+        client.loop_stop()
+
+    return act, close
+
+
+def _password(path: str | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return read_regular(Path(path).expanduser(), 4096).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: the password cannot be read ({error})") from None

@@ -1,0 +1,222 @@
+"""Events in, alarms out: raised, ended, acknowledged, over."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ..rhythm import Event, EventKind
+from .settings import PRIORITIES, AlarmRule, AlarmSettings, priority_of
+
+__all__ = ["Alarm", "Alarms"]
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An alarm, as it is at one moment.
+
+    Attributes
+    ----------
+    id : int
+        The same for all reports of one alarm.
+    kind : EventKind
+        Of its events.
+    priority : str
+        ``"low"``, ``"medium"`` or ``"high"``.
+    since : float
+        Begin of its first event, seconds from the source's first sample.
+    raised : float
+        Seconds at which it was raised.
+    ended : float or None
+        End of its last event; None while that lasts.
+    acknowledged : bool
+    over : bool
+        Whether it is no longer shown: it has ended, and was acknowledged or does not latch.
+    events : int
+        Events that it was raised by so far.
+    rate : float
+        Heart rate of its last event, beats per minute; NaN where it has none.
+    """
+
+    id: int
+    kind: EventKind
+    priority: str
+    since: float
+    raised: float
+    ended: float | None = None
+    acknowledged: bool = False
+    over: bool = False
+    events: int = 1
+    rate: float = float("nan")
+
+    @property
+    def sounds(self) -> bool:
+        """Whether it asks for attention: neither acknowledged nor over."""
+        return not (self.acknowledged or self.over)
+
+    @property
+    def text(self) -> str:
+        """One line for a person."""
+        rate = f", {self.rate:.0f} per minute" if self.rate == self.rate else ""
+        more = f", {self.events} times" if self.events > 1 else ""
+        state = "" if self.ended is None else ", ended"
+        return f"{self.kind.text}{rate}{more}{state}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain types, ready for JSON, with the text."""
+        row = asdict(self)
+        rate = None if self.rate != self.rate else self.rate
+        return {**row, "kind": str(self.kind), "rate": rate, "text": self.text}
+
+
+class Alarms:
+    """Which alarms there are, from the events of a stream.
+
+    Each call returns what has changed. Events of one kind are one alarm while it lasts, and for
+    `AlarmRule.again_after` seconds after its end: what comes and goes does not sound each time, and
+    what was acknowledged stays silent. An alarm of a latching kind is shown until it is
+    acknowledged.
+
+    Parameters
+    ----------
+    settings : AlarmSettings, optional
+
+    Examples
+    --------
+    >>> alarms = Alarms()
+    >>> event = Event("asystole", 1000, 2000, 4.0, 8.0, "high", ongoing=True)
+    >>> [alarm.text for alarm in alarms.process([event], now=8.0)]
+    ['asystole']
+    >>> [alarm.over for alarm in alarms.acknowledge(1, now=9.0)]
+    [False]
+    """
+
+    def __init__(self, settings: AlarmSettings | None = None) -> None:
+        self.settings = settings or AlarmSettings()
+        self._shown: dict[EventKind, Alarm] = {}  # at most one of a kind
+        # Events that have not ended; several leads may be off at once.
+        self._lasting: dict[tuple[EventKind, int | None], Event] = {}
+        self._number = 0
+        # A page acknowledges on another thread than the one that reads the source.
+        self._lock = threading.Lock()
+
+    @property
+    def shown(self) -> list[Alarm]:
+        """Alarms that are not over, the most urgent and then the latest first."""
+        with self._lock:
+            return sorted(
+                (alarm for alarm in self._shown.values() if not alarm.over),
+                key=lambda alarm: (PRIORITIES.index(alarm.priority), alarm.raised),
+                reverse=True,
+            )
+
+    def process(self, events: Iterable[Event], now: float) -> list[Alarm]:
+        """Take the next events.
+
+        Parameters
+        ----------
+        events : iterable of Event
+            Of `RhythmStream`, ongoing ones too.
+        now : float
+            Seconds of signal so far.
+
+        Returns
+        -------
+        list of Alarm
+            Those that were raised, have ended, sound again, or are over.
+        """
+        changed: list[Alarm] = []
+        with self._lock:
+            self._forget(now)
+            for event in events:
+                rule = self.settings.rules.get(event.kind)
+                place = (event.kind, event.lead)
+                counts = rule is not None and self._priority(event, rule) is not None
+                if rule is None or (not counts and place not in self._lasting):
+                    continue
+                if counts:
+                    self._look(event, rule, now, changed)
+                if event.ongoing:
+                    self._lasting[place] = event
+                    continue
+                self._lasting.pop(place, None)
+                if not any(kind is event.kind for kind, _ in self._lasting):
+                    self._end(event, rule, changed)
+            for (kind, _), event in self._lasting.items():
+                self._look(event, self.settings.rules[kind], now, changed)
+        return changed
+
+    def acknowledge(self, alarm_id: int, now: float) -> list[Alarm]:
+        """Acknowledge an alarm; nothing changes where there is none, or it was acknowledged.
+
+        Parameters
+        ----------
+        alarm_id : int
+        now : float
+            Seconds of signal so far.
+
+        Returns
+        -------
+        list of Alarm
+            The alarm as it is now.
+        """
+        with self._lock:
+            for kind, alarm in self._shown.items():
+                if alarm.id == alarm_id and alarm.sounds:
+                    changed = replace(alarm, acknowledged=True, over=alarm.ended is not None)
+                    self._shown[kind] = changed
+                    return [changed]
+        return []
+
+    def _priority(self, event: Event, rule: AlarmRule) -> str | None:
+        if event.confidence < rule.min_confidence:
+            return None
+        return rule.priority or priority_of(event.severity)
+
+    def _look(self, event: Event, rule: AlarmRule, now: float, changed: list[Alarm]) -> None:
+        """Raise the alarm of an event that has lasted long enough, or add it to the present one."""
+        until = now if event.ongoing else event.end_time
+        if until - event.start_time < rule.after:
+            return
+        priority = self._priority(event, rule)
+        if priority is None:
+            return
+        kind, alarm = event.kind, self._shown.get(event.kind)
+        if alarm is None:
+            self._number += 1
+            alarm = Alarm(self._number, kind, priority, event.start_time, now, rate=event.rate)
+        elif alarm.ended is not None and event.end_time > alarm.ended:
+            # The same kind again: one that was acknowledged stays silent, one that is over sounds
+            # again only if nobody has seen it.
+            alarm = replace(
+                alarm,
+                ended=None,
+                events=alarm.events + 1,
+                rate=event.rate,
+                over=False,
+                priority=max(alarm.priority, priority, key=PRIORITIES.index),
+            )
+        elif PRIORITIES.index(priority) > PRIORITIES.index(alarm.priority):
+            alarm = replace(alarm, priority=priority, acknowledged=False, rate=event.rate)
+        else:
+            return
+        self._shown[kind] = alarm
+        changed.append(alarm)
+
+    def _end(self, event: Event, rule: AlarmRule, changed: list[Alarm]) -> None:
+        alarm = self._shown.get(event.kind)
+        if alarm is None or alarm.ended is not None:
+            return
+        over = alarm.acknowledged or not rule.latching
+        alarm = replace(alarm, ended=event.end_time, over=over, rate=event.rate)
+        self._shown[event.kind] = alarm
+        changed.append(alarm)
+
+    def _forget(self, now: float) -> None:
+        """Drop alarms that are over, once the same kind would be a new one."""
+        for kind, alarm in list(self._shown.items()):
+            ended = now if alarm.ended is None else alarm.ended
+            if alarm.over and now - ended > self.settings.rules[kind].again_after:
+                del self._shown[kind]

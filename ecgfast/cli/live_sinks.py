@@ -1,0 +1,232 @@
+"""What a live stream does beside printing beats: alarms, and saving."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..alarms import ActionRunner, Alarm, Alarms, AlarmSettings, open_actions, read_settings
+from ..errors import EcgfastError
+from ..extras import need
+from ..records.saving import RecordingFolder
+from ..records.units import UNKNOWN, to_millivolt
+from ..reports.beat_marks import Marker
+from .live_input import LiveInput
+from .output import as_json, beat_row, print_json
+
+if TYPE_CHECKING:
+    from ..rhythm import Event
+    from ..streaming import Beat, StreamingClassifier
+
+__all__ = ["AlarmSink", "LslSink", "SaveSink", "add_alarms", "add_lsl", "add_save"]
+
+
+def add_alarms(parser: argparse.ArgumentParser) -> None:
+    """Add ``--alarms``."""
+    parser.add_argument(
+        "--alarms",
+        type=_settings,
+        nargs="?",
+        const=AlarmSettings(),
+        metavar="FILE",
+        help="report alarms: asystole, ventricular runs and flutter, extreme rates, onset of "
+        "atrial fibrillation, leads off, lost signal; FILE (TOML) says which, from when, and what "
+        "they do",
+    )
+
+
+def add_save(parser: argparse.ArgumentParser) -> None:
+    """Add ``--save``."""
+    parser.add_argument(
+        "--save",
+        type=Path,
+        metavar="FOLDER",
+        help="save the signal as it comes (WFDB, a file an hour), with beats, events and a "
+        "journal; a folder that was begun is continued; read it as FOLDER/recording",
+    )
+
+
+def add_lsl(parser: argparse.ArgumentParser) -> None:
+    """Add ``--lsl``."""
+    parser.add_argument(
+        "--lsl",
+        metavar="NAME",
+        help="also send beats and events as a Lab Streaming Layer stream of markers (JSON) of this "
+        "name, for other programs to record",
+    )
+
+
+def _settings(text: str) -> AlarmSettings:
+    try:
+        return read_settings(text)
+    except EcgfastError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+class AlarmSink:
+    """Alarms of a stream: printed, sent on, and done.
+
+    Parameters
+    ----------
+    settings : AlarmSettings
+    as_lines : bool
+        Whether to print JSON.
+    changed : callable, optional
+        Takes each change of an alarm instead of standard output.
+    """
+
+    def __init__(
+        self,
+        settings: AlarmSettings,
+        *,
+        as_lines: bool,
+        changed: Callable[[Alarm], None] | None = None,
+    ) -> None:
+        self._alarms = Alarms(settings)
+        self._as_lines = as_lines
+        self._changed = changed or self._print
+        self._actions: list[ActionRunner] = []
+        self._count = 0
+        self._fs = 1.0
+
+    def begin(self, live: LiveInput, labeller: StreamingClassifier) -> None:
+        """The source is open."""
+        self._fs = live.source.fs
+        self._actions = open_actions(self._alarms.settings.actions)
+
+    def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
+        """The next samples, and what is known with them."""
+        self._count += np.shape(chunk)[0]
+        self._tell(self._alarms.process(events, self._count / self._fs))
+
+    def acknowledge(self, alarm_id: int) -> None:
+        """Somebody has seen an alarm; any thread may say so."""
+        self._tell(self._alarms.acknowledge(alarm_id, self._count / self._fs))
+
+    def end(self) -> None:
+        """The stream has ended."""
+        for action in self._actions:
+            action.close()
+
+    def _tell(self, alarms: Sequence[Alarm]) -> None:
+        for alarm in alarms:
+            for action in self._actions:
+                action.alarm(alarm)
+            self._changed(alarm)
+
+    def _print(self, alarm: Alarm) -> None:
+        if self._as_lines:
+            print_json({"type": "alarm", **alarm.to_dict()}, indent=None)
+            return
+        at, word = (alarm.raised, "ALARM") if alarm.ended is None else (alarm.ended, "alarm")
+        print(f"{at:8.3f}s  {word}  {alarm.priority:<6}  {alarm.text}", flush=True)
+
+
+class LslSink:
+    """Beats and events as a Lab Streaming Layer stream of markers, each a JSON object.
+
+    Parameters
+    ----------
+    name : str
+        Of the stream; its type is ``Markers``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._outlet: Any = None
+
+    def begin(self, live: LiveInput, labeller: StreamingClassifier) -> None:
+        """The source is open."""
+        self._lsl = need("pylsl", "A Lab Streaming Layer stream", "lsl")
+        self._stream = labeller.stream
+        info = self._lsl.StreamInfo(
+            self._name, "Markers", 1, 0.0, "string", f"ecgfast {self._name}"
+        )
+        self._outlet = self._lsl.StreamOutlet(info)
+
+    def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
+        """The next samples, and what is known with them."""
+        now, fs = self._lsl.local_clock(), self._stream.fs
+        rows = [(beat.sample, {"type": "beat", **beat_row(beat)}) for beat in beats]
+        rows += [(event.start, {"type": "event", **event.to_dict()}) for event in events]
+        for sample, row in rows:
+            # The newest sample has just come.
+            at = now - (self._stream.count - sample) / fs
+            self._outlet.push_sample([json.dumps(as_json(row))], at)
+
+    def end(self) -> None:
+        """The stream has ended."""
+        self._outlet = None
+
+
+class SaveSink:
+    """Saves a stream into a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    source : str
+        The source's name.
+    """
+
+    def __init__(self, folder: Path, source: str) -> None:
+        self._folder = folder
+        self._source = source
+        self._marker = Marker()
+        self._kept: RecordingFolder | None = None
+        self._journal: _Journal | None = None
+
+    def begin(self, live: LiveInput, labeller: StreamingClassifier) -> None:
+        """The source is open."""
+        source = live.source
+        units = live.link.units if live.link is not None else ()
+        if source.origin is not None:
+            known = (to_millivolt(unit) is not None for unit in source.origin.units)
+            units = tuple("mV" if voltage else UNKNOWN for voltage in known)
+        self._kept = RecordingFolder(
+            self._folder,
+            source.fs,
+            source.leads,
+            units if len(units) == len(source.leads) else (),
+            source=self._source,
+        )
+        self._journal = _Journal(self._kept)
+        logging.getLogger("ecgfast").addHandler(self._journal)
+
+    def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
+        """The next samples, and what is known with them."""
+        assert self._kept is not None
+        if np.shape(chunk)[0]:
+            self._kept.write(chunk)
+        for beat in beats:
+            for mark in self._marker.marks(beat):
+                self._kept.mark(*mark)
+        for event in events:
+            self._kept.event(as_json(event.to_dict()))
+
+    def end(self) -> None:
+        """The stream has ended."""
+        if self._kept is None:
+            return
+        for mark in self._marker.end():
+            self._kept.mark(*mark)
+        if self._journal is not None:
+            logging.getLogger("ecgfast").removeHandler(self._journal)
+        self._kept.close()
+
+
+class _Journal(logging.Handler):
+    """What sources report goes into the folder too."""
+
+    def __init__(self, kept: RecordingFolder) -> None:
+        super().__init__(logging.WARNING)
+        self._kept = kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._kept.note(record.getMessage())

@@ -1,0 +1,169 @@
+"""``ecgfast review``: some answers of a reviewer, and the labels of all beats that follow."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..extras import need_installed
+from ..records import RecordSource, open_record
+from ..records.record import FloatArray
+from ..reports.summary import NOT_A_DEVICE
+from ..sources.chunks import BLOCK_S
+from .errors import UsageError
+from .options import (
+    add_json,
+    add_method,
+    add_model,
+    add_signal,
+    classifier_for,
+    example,
+    make_folder,
+)
+from .output import notice, print_json, progress
+
+if TYPE_CHECKING:
+    from ..review import ReviewSession
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``ecgfast review``."""
+    parser.description = (
+        "Check and correct the labels of a recording. Its beats are divided into groups by shape, "
+        "timing and what the model says; the group whose answer changes the most labels is asked "
+        "about first, and each answer labels a whole group and what resembles it. Every answer is "
+        "written at once: RECORD.reviewed holds the labels of all beats as WFDB annotations, "
+        "RECORD.review.json who said what. A review that was left goes on where it was. "
+        + NOT_A_DEVICE
+    )
+    parser.epilog = example(
+        "ecgfast review mitdb/208\n"
+        "  ecgfast review mitdb/208 --terminal\n"
+        "  ecgfast review mitdb/208 --second-pass --output labels/"
+    )
+    parser.add_argument(
+        "record", metavar="RECORD", help="WFDB record, or a file such as .edf, .csv or .npz"
+    )
+    parser.add_argument("--terminal", action="store_true", help="ask on the terminal, line by line")
+    parser.add_argument(
+        "--second-pass",
+        action="store_true",
+        help="ask nothing: write the labels that each group's mean of the model's probabilities "
+        "gives, with the answers of earlier reviews",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for the review's files (default: the recording's own)",
+    )
+    parser.add_argument("--by", metavar="NAME", help="who answers (default: the user's name)")
+    parser.add_argument(
+        "--questions",
+        type=int,
+        metavar="N",
+        help="with --terminal: end after so many answers (default: when the reviewer ends it)",
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, metavar="N", help="port of the page (default: a free one)"
+    )
+    parser.add_argument(
+        "--browser", action="store_true", help="open the page in this machine's browser"
+    )
+    add_model(parser)
+    add_method(parser, classes=True)
+    add_signal(parser)
+    add_json(parser, "the counts of labels")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Open or resume the review, ask, and tell what the labels are now."""
+    from ..review import ReviewSession, review_files
+    from ..review.terminal import run_terminal
+
+    if args.questions is not None and args.questions < 1:
+        raise UsageError(f"--questions {args.questions}: give a number from 1 on")
+    if args.terminal and args.second_pass:
+        raise UsageError("give one of --terminal and --second-pass")
+    if not (args.terminal or args.second_pass):
+        need_installed(("starlette", "uvicorn", "jinja2"), "The page of a review", "review")
+    source = open_record(args.record, fs=args.fs, leads=args.leads, follow=args.follow)
+    files = review_files(args.record, args.output)
+    if args.output is not None:
+        make_folder(args.output)
+    session = ReviewSession.of_source(
+        source,
+        files,
+        by=args.by,
+        model=args.model if files.exist() else classifier_for(args),
+        method=args.method,
+        progress=_blocks(source),
+    )
+    before = session.labels()
+    if args.second_pass:
+        session.second_pass()
+    elif not args.terminal:
+        _serve(args, session, source)
+    else:
+        print(
+            f"{source.name}: {len(session.beats):,} beats in {session.n_groups} groups, "
+            f"{len(session.actions)} actions so far. ? lists the answers, q ends."
+        )
+        try:
+            run_terminal(session, source, most=args.questions)
+        except KeyboardInterrupt:
+            print()
+    labels = session.labels()
+    told: dict[str, Any] = {
+        "record": source.name,
+        "beats": len(session.beats),
+        "groups": session.n_groups,
+        "answers": sum(action.kind in ("group", "beats") for action in session.actions),
+        "labels": _counts(labels),
+        "changed": int((labels != before).sum()),
+        "output": [str(files.annotations), str(files.answers), str(files.beats)],
+    }
+    if args.json:
+        print_json(told)
+        return
+    counts = ", ".join(f"{label} {count:,}" for label, count in told["labels"].items())
+    print(f"labels      {counts}")
+    print(f"written     {files.annotations}: {told['answers']} answers in {files.answers}")
+    print(NOT_A_DEVICE)
+
+
+def _serve(args: argparse.Namespace, session: ReviewSession, source: RecordSource) -> None:
+    """Show the page until the reviewer ends the command."""
+    from ..review.server import listen, serve
+
+    def ready(address: str) -> None:
+        notice(
+            f"{address}\nOpen this address in a browser on this machine; Ctrl-C ends the review."
+        )
+        if args.browser:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    with listen(args.port) as listener, contextlib.suppress(KeyboardInterrupt):
+        serve(session, source, listener, ready=ready)
+
+
+def _counts(labels: Any) -> dict[str, int]:
+    names, counts = np.unique(labels, return_counts=True)
+    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+
+def _blocks(source: RecordSource) -> Any:
+    total = math.ceil(source.duration / BLOCK_S)
+
+    def shown(chunks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+        return progress(chunks, total=total, what=source.name, unit="block")
+
+    return shown

@@ -1,0 +1,18 @@
+"""Review of labels: some answers of a reviewer, and the labels of all beats that follow."""
+
+from __future__ import annotations
+
+from .beats import ReviewBeats, collect_beats
+from .marks import NOT_A_BEAT
+from .session import Action, Group, Question, ReviewSession, review_files
+
+__all__ = [
+    "NOT_A_BEAT",
+    "Action",
+    "Group",
+    "Question",
+    "ReviewBeats",
+    "ReviewSession",
+    "collect_beats",
+    "review_files",
+]

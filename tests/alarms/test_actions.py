@@ -1,0 +1,220 @@
+"""What alarms do: real commands, a real web server, a real broker."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecgfast.alarms import ActionRunner, ActionSettings, Alarm, open_actions
+from ecgfast.errors import MissingExtraError
+from ecgfast.rhythm import EventKind
+
+RAISED = Alarm(1, EventKind.ASYSTOLE, "high", 10.0, 13.0)
+
+
+def did(kind: str, alarm: Alarm = RAISED, **options: Any) -> None:
+    (runner,) = open_actions([ActionSettings(kind, "low", options)])
+    runner.alarm(alarm)
+    runner.close()
+
+
+def test_a_command_gets_the_alarm(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = "import sys; open(sys.argv[1], 'w').write(' '.join(sys.argv[2:]) + sys.stdin.read())"
+    texts = ["{kind}", "{priority} {state}", "{text}", "$HOME;`ls`"]
+    did("command", command=[sys.executable, "-c", code, str(out), *texts])
+    words, _, message = out.read_text().partition("{")
+    assert words == "asystole high raised asystole $HOME;`ls`"
+    assert json.loads("{" + message)["since"] == 10.0
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ([sys.executable, "-c", "raise SystemExit('no room')"], "ended with 1: no room"),
+        (["no-such-program"], "No such file or directory"),
+    ],
+)
+def test_an_action_that_fails_is_reported_and_no_more(
+    command: list[str], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    did("command", command=command)
+    assert f"alarm action command: failed ({told}" in caplog.text or told in caplog.text
+
+
+def test_only_what_is_urgent_enough() -> None:
+    done: list[Alarm] = []
+    runner = ActionRunner("test", done.append, "medium")
+    for priority in ("low", "medium", "high"):
+        runner.alarm(Alarm(1, EventKind.NOISE, priority, 0.0, 0.0))
+    runner.close()
+    assert [alarm.priority for alarm in done] == ["medium", "high"]
+
+
+def test_a_slow_action_never_holds_up_the_signal(caplog: pytest.LogCaptureFixture) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def act(_: Alarm) -> None:
+        begun.set()
+        go_on.wait(20)
+
+    runner = ActionRunner("slow", act)
+    for _ in range(102):
+        runner.alarm(RAISED)
+        begun.wait(20)
+    assert caplog.text.count("is too slow; an alarm was not sent") == 1
+    go_on.set()
+    runner.close()
+
+
+def test_the_bell_rings_when_an_alarm_is_raised(capsys: pytest.CaptureFixture[str]) -> None:
+    did("bell")
+    did("bell", Alarm(1, EventKind.ASYSTOLE, "high", 10.0, 13.0, ended=14.0))
+    assert capsys.readouterr().err == "\a"
+
+
+@pytest.fixture
+def web_server() -> Iterator[tuple[str, list[tuple[dict[str, str], Any]]]]:
+    posted: list[tuple[dict[str, str], Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            posted.append((dict(self.headers), json.loads(body)))
+            self.send_response(500 if self.path == "/broken" else 204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", posted
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_webhook_gets_the_alarm(web_server: Any) -> None:
+    url, posted = web_server
+    did("webhook", url=f"{url}/alarm", headers={"Authorization": "Bearer x"})
+    ((headers, message),) = posted
+    assert headers["Authorization"] == "Bearer x"
+    assert headers["Content-Type"] == "application/json"
+    assert (message["kind"], message["priority"], message["state"]) == (
+        "asystole",
+        "high",
+        "raised",
+    )
+
+
+def test_a_web_server_that_fails_is_reported(
+    web_server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    url, _ = web_server
+    did("webhook", url=f"{url}/broken")
+    assert "alarm action webhook: failed (the server answered 500)" in caplog.text
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        did("webhook", url=f"http://127.0.0.1:{unused.getsockname()[1]}/")
+    assert "Connection refused" in caplog.text
+
+
+def _free_port() -> int:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return int(unused.getsockname()[1])
+
+
+class Broker:
+    """A mosquitto of this test alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = _free_port()
+        self._program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+        )
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [self._program, "-c", str(self._config)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for _ in range(200):
+            with socket.socket() as link:
+                if link.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError("mosquitto does not listen")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    pytest.importorskip("paho.mqtt.client")
+    if not (shutil.which("mosquitto") or Path("/usr/sbin/mosquitto").exists()):
+        pytest.skip("no mosquitto here")
+    made = Broker(tmp_path)
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_an_alarm_reaches_a_real_broker(broker: Broker) -> None:
+    import paho.mqtt.client as mqtt
+
+    found: list[Any] = []
+    subscribed, arrived = threading.Event(), threading.Event()
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client.on_subscribe = lambda *_: subscribed.set()
+
+    def take(_: object, __: object, message: Any) -> None:
+        found.append((message.topic, json.loads(message.payload)))
+        arrived.set()
+
+    client.on_message = take
+    client.connect("127.0.0.1", broker.port)
+    client.subscribe("ward/#", qos=1)
+    client.loop_start()
+    assert subscribed.wait(20)
+    did("mqtt", host="127.0.0.1", port=broker.port, topic="ward/bed 3")
+    assert arrived.wait(20)
+    client.loop_stop()
+    ((topic, message),) = found
+    assert topic == "ward/bed 3"
+    assert (message["kind"], message["state"]) == ("asystole", "raised")
+
+
+def test_without_a_broker_the_stream_goes_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("paho.mqtt.client")
+    monkeypatch.setattr("ecgfast.alarms.actions._PATIENCE_S", 0.2)
+    with caplog.at_level(logging.WARNING):
+        did("mqtt", host="127.0.0.1", port=_free_port())
+    assert "alarm action mqtt: failed" in caplog.text
+
+
+def test_without_paho_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("paho", "paho.mqtt", "paho.mqtt.client"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match=r"ecgfast\[alarms\]"):
+        open_actions([ActionSettings("mqtt", "low", {"host": "x"})])

@@ -1,0 +1,114 @@
+"""``ecgfast stream`` with alarms and a folder to save into."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecgfast import read_record
+from ecgfast.cli import main
+from ecgfast.records import read_annotations, synthetic_ecg
+
+FS = 250.0
+
+
+@pytest.fixture
+def standing_still(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+    """A lead on standard input: 30 s of an ECG, 8 s without a beat, 20 s of an ECG, 6 s of a lead
+    that is off."""
+    ecg = synthetic_ecg(58.0, FS, muscle=0.01, seed=4).signal[:, 0]
+    noise = np.random.default_rng(0).normal(0, 0.01, 2000)
+    # Cut between beats: at the flattest places.
+    first = 7500 + int(np.argmin(np.abs(ecg[7500:7700]) + np.abs(np.gradient(ecg[7500:7700]))))
+    signal = np.concatenate([ecg[:first], noise, ecg[first:], np.full(1500, 7.0)])
+    lines = "".join(f"{value:.4f}\n" for value in signal)
+
+    class Slow(io.BytesIO):
+        """As a board sends: about half a second at a time."""
+
+        def read1(self, size: int | None = -1) -> bytes:
+            return self.read(1000)
+
+    class Stdin:
+        buffer = Slow(lines.encode())
+
+        def fileno(self) -> int:
+            raise io.UnsupportedOperation
+
+    monkeypatch.setattr(sys, "stdin", Stdin())
+    return signal
+
+
+def lines_of(text: str) -> tuple[list[Any], list[Any]]:
+    rows = [json.loads(line) for line in text.splitlines()]
+    alarms = [row for row in rows if row.get("type") == "alarm"]
+    return [row for row in rows if "label" in row], alarms
+
+
+def test_alarms_are_reported_and_everything_is_saved(
+    standing_still: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "night"
+    command = ["stream", "-", "--fs", "250", "--json", "--alarms", "--save", str(folder)]
+    assert main(command) == 0
+    beats, alarms = lines_of(capsys.readouterr().out)
+    # A rate over 8 s without a beat is below 40 per minute too.
+    alarms = [alarm for alarm in alarms if alarm["kind"] != "extreme_bradycardia"]
+    assert [(a["kind"], a["priority"], a["ended"] is None) for a in alarms] == [
+        ("asystole", "high", True),
+        ("asystole", "high", False),
+        ("lead_off", "medium", True),
+        ("lead_off", "medium", False),
+    ]
+    assert alarms[0]["since"] == pytest.approx(30.0, abs=1.5)
+    assert alarms[0]["raised"] - alarms[0]["since"] < 6.5
+    assert alarms[2]["since"] == pytest.approx(66.0, abs=1.0)
+    record = read_record(folder / "recording")
+    np.testing.assert_allclose(record.signal[:, 0], standing_still, atol=1.1e-4)
+    marks = read_annotations(folder / "recording.ecg")
+    assert marks.sample.tolist() == [beat["sample"] for beat in beats]
+    assert "".join(marks.symbol) == "".join(beat["label"] for beat in beats)
+    events = [json.loads(line) for line in (folder / "recording.events").read_text().splitlines()]
+    assert {"asystole", "lead_off"} <= {event["kind"] for event in events}
+    assert (folder / "recording.journal").read_text().count("begins at sample 0: -") == 1
+
+
+def test_the_file_says_what_is_an_alarm_and_what_it_does(
+    standing_still: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    settings = tmp_path / "alarms.toml"
+    code = "import sys; open(sys.argv[1], 'a').write(sys.argv[2] + ';')"
+    command = json.dumps([sys.executable, "-c", code, str(out), "{kind} {state}"])
+    settings.write_text(
+        "[alarms]\nlead_off.enabled = false\nextreme_bradycardia.enabled = false\n"
+        f"[[actions]]\nkind = 'command'\ncommand = {command}\n"
+    )
+    assert main(["stream", "-", "--fs", "250", "--alarms", str(settings)]) == 0
+    text = capsys.readouterr().out
+    assert text.count("  ALARM  high    asystole") == 1
+    assert text.count("  alarm  high    asystole") == 1
+    assert "lead off" not in text
+    assert out.read_text() == "asystole raised;asystole ended;"
+
+
+def test_wrong_settings_are_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = tmp_path / "alarms.toml"
+    settings.write_text("[alarms.asistole]\n")
+    assert main(["stream", "-", "--fs", "250", "--alarms", str(settings)]) == 2
+    assert "did you mean asystole?" in capsys.readouterr().err
+
+
+def test_a_folder_of_another_recording_is_left_alone(
+    standing_still: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.txt").write_text("text")
+    assert main(["stream", "-", "--fs", "250", "--save", str(tmp_path)]) == 1
+    assert "name a new folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
