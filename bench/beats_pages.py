@@ -170,18 +170,21 @@ def figures_page(
         "knows says what the least sure beats of the first five minutes are, "
         "`StreamingClassifier.correct(beat, label)` fits one offset for each class, and the beats "
         "after those five minutes are scored (DS2, reference beats, label with the beat, the "
-        "answers from the annotations):",
+        "answers from the annotations). What gains is the level of patients that are far off, "
+        "here 232; the others gain little or nothing:",
         "",
         *corrected,
         "",
         "## Cross-validation over the training patients",
         "",
-        "Five folds by patient over DS1 and svdb, reference beats; each beat labelled by a network "
-        "that had not seen its patient, calibrated over all folds. What other seeds make of it, "
-        "and so how much of a difference is chance: [seeds](beats-seeds.md), by `ecgfast crossval "
-        "beats --study seeds`; the same recipe with three seeds gave S F1 69, 45 and 49 on DS2, so "
-        "that a difference of less than some twenty points of pooled S there says nothing. The "
-        "recipe's seed, 7, happens to be the best of three in cross-validation.",
+        "Five folds by patient over DS1, svdb, nsrdb and strips, reference beats; each beat "
+        "labelled by a network that had not seen its patient, calibrated over all folds. What "
+        "other seeds make of it, and so how much of a difference is chance: "
+        "[seeds](beats-seeds.md), by `ecgfast crossval "
+        "beats --study seeds`; that page is of the recipe before this one, which gave S F1 69, 45 "
+        "and 49 on DS2 with three seeds; this one gives S F1 48 and 41 with two (53.6 and 53.0 "
+        "without 232) and V F1 94.2 and 96.6. A difference of less than some twenty points of "
+        "pooled S there says nothing.",
         "",
         *class_rows(validated(card)),
         "",
@@ -576,15 +579,16 @@ def clinical_page(card: ModelCard, score: BeatModelScores, picture: str) -> str:
         "",
         *class_rows(main_ones),
         "",
-        "**False alarms.** In nine healthy people who move about, and in strips (detected beats):",
+        "**False alarms.** In nine healthy people who move about, and in strips (detected beats), "
+        "which are in its training: those of people left out of it are in "
+        "[beats.md](beats.md#false-s-and-v-where-there-are-none).",
         "",
         *false_rate_rows(card),
         "",
         *strip_rows(card),
         "",
-        "So a count of S in a patient with atrial fibrillation means nothing, and one in a healthy "
-        "person who exerts himself or breathes deeply little: see first what `normality` says of "
-        "the recording.",
+        "So a count of S in a patient with atrial fibrillation means nothing still: see first what "
+        "`normality` says of the recording.",
         "",
         "F and Q come from too few patients to be told. Of the S beats of this test three in four "
         "are one patient's (record 232). The intervals are wide: a single patient can be far from "
