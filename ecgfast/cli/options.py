@@ -419,7 +419,7 @@ def labeller_for(
     return StreamingClassifier(
         classifier_for(args) if classifier is None else classifier,
         source.fs,
-        leads=len(source.leads),
+        n_leads=len(source.leads),
         average_leads=average_leads,
         lookahead=args.lookahead,
         method=method,
@@ -437,7 +437,7 @@ def rhythm_for(
         return None
     stream = labeller.stream
     return RhythmStream(
-        stream.fs, leads=stream.leads, delay=stream.delay / stream.fs, **(thresholds or {})
+        stream.fs, n_leads=stream.n_leads, delay=stream.delay / stream.fs, **(thresholds or {})
     )
 
 
