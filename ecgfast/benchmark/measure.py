@@ -291,7 +291,7 @@ def model(name: str, signal: Signal, effort: Effort, tell: Tell) -> dict[str, An
                 continue
             entry["bytes"] = classifier.path.stat().st_size
             entry[backend] = {"load_ms": 1e3 * load, **_inference(classifier, signal, effort)}
-        found[form or given.form or "file"] = entry
+        found[form or given.precision or "file"] = entry
     return found
 
 
