@@ -279,6 +279,19 @@ def _critical(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return events
 
 
+def _by_recording(
+    critical: list[dict[str, Any]],
+) -> list[tuple[tuple[str, str], list[dict[str, Any]], dict[str, Any]]]:
+    """Events of a kind in a recording together, and the longest of them, in the list's order."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for event in critical:
+        groups.setdefault((event["kind"], event["recording"]), []).append(event)
+    return [
+        (key, events, max(events, key=lambda event: event["end_time"] - event["start_time"]))
+        for key, events in groups.items()
+    ]
+
+
 # ------------------------------------------------------------------------- what is written
 
 
@@ -379,12 +392,13 @@ def summary_page(found: Summary) -> str:
         rows = [row for row in found.distributions if (row["measure"], row["unit"]) == which]
         of = sum(row["recordings"] for row in rows)
         if of:
-            longer = f", of recordings of {length(least)} and more" if least else ""
+            longer = f" of {least / 60:g} min and more" if least else ""
             text = f"{heading}, {unit}{longer}"
             picture = bars(
                 [row["class"] for row in rows], [row["recordings"] for row in rows], label=text
             )
             pictures.append((f"{heading}, {unit}", f"{of:,} recordings{longer}", safe(picture)))
+    groups = _by_recording(found.critical)
     made = found.status.made
     body = render(
         "archive.html",
@@ -416,16 +430,17 @@ def summary_page(found: Summary) -> str:
         quality_more=max(0, len(found.quality) - _LISTED),
         critical=[
             {
-                **row,
-                "kind": EventKind(row["kind"]).text,
-                "at": _clock(row["start_time"]),
-                "lasts": length(row["end_time"] - row["start_time"]),
-                "rate": NOTHING if row["rate"] is None else f"{row['rate']:.0f}",
-                "confidence": f"{row['confidence']:.2f}",
+                "kind": EventKind(kind).text,
+                "recording": recording,
+                "count": len(events),
+                "at": _clock(longest["start_time"]),
+                "lasts": length(longest["end_time"] - longest["start_time"]),
+                "rate": NOTHING if longest["rate"] is None else f"{longest['rate']:.0f}",
+                "confidence": f"{events[0]['confidence']:.2f}",
             }
-            for row in found.critical[:_LISTED]
+            for (kind, recording), events, longest in groups[:_LISTED]
         ],
-        critical_more=max(0, len(found.critical) - _LISTED),
+        critical_more=max(0, len(groups) - _LISTED),
         failures=[
             (printable(name), why.removeprefix(f"{name}: "))
             for name, why in found.status.failures[:_LISTED]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ecgfast import InputError, annotate_archive
-from ecgfast.archive.summary import _wilson, summarise, write_summary
+from ecgfast.archive.summary import _by_recording, _wilson, summarise, write_summary
 from ecgfast.cli import main
 from ecgfast.records import synthetic_ecg
 
@@ -75,6 +75,17 @@ def test_page_and_tables_are_written(results: Path, capsys: Capture, tmp_path: P
     told = json.loads(capsys.readouterr().out)
     assert told["status"]["done"] == 6
     assert (tmp_path / "s" / "index.html").read_text("utf-8") == page
+
+
+def test_events_of_a_recording_are_one_row_of_the_page() -> None:
+    rows = [("asystole", "b", 5.0), ("asystole", "a", 3.0), ("asystole", "b", 7.0)]
+    events = [
+        {"kind": kind, "recording": name, "start_time": 1.0, "end_time": end}
+        for kind, name, end in rows
+    ]
+    found = [(key, len(events), longest["end_time"]) for key, events, longest in
+             _by_recording(events)]  # fmt: skip
+    assert found == [(("asystole", "b"), 2, 7.0), (("asystole", "a"), 1, 3.0)]
 
 
 def test_without_results_it_says_so(tmp_path: Path) -> None:
