@@ -54,7 +54,23 @@ samples = Extension(
     extra_link_args=LINK,
 )
 
+# Blocks and beats that no rhythm rule has to see.
+scan = Extension(
+    "ecgfast.rhythm._scan",
+    ["ecgfast/rhythm/_scan.pyx"],
+    extra_compile_args=COMPILE,
+    extra_link_args=LINK,
+)
+
+# Statistics of a window of RR intervals and P waves.
+features = Extension(
+    "ecgfast.rhythm._features",
+    ["ecgfast/rhythm/_features.pyx"],
+    extra_compile_args=COMPILE,
+    extra_link_args=LINK,
+)
+
 setup(
     packages=[*find_packages(include=["ecgfast", "ecgfast.*"]), "ecgfast.models"],
-    ext_modules=cythonize([core, table, samples], language_level=3),
+    ext_modules=cythonize([core, table, samples, scan, features], language_level=3),
 )

@@ -29,7 +29,11 @@ def main(folder: Path) -> None:
     (sdist,) = folder.glob("*.tar.gz")
     modules = tracked("**/*.py", "ecgfast")
     typing = {"ecgfast/py.typed", "ecgfast/core.pyi"}
-    data = {name for kind in ("json", "html", "css") for name in tracked(f"**/*.{kind}", "ecgfast")}
+    data = {
+        name
+        for kind in ("json", "html", "css", "js")
+        for name in tracked(f"**/*.{kind}", "ecgfast")
+    }
     models = {name for kind in ("*.tflite", "*.json") for name in tracked(kind, "models")}
 
     in_wheel = set(zipfile.ZipFile(wheel).namelist())

@@ -17,7 +17,13 @@ __all__ = [
 ]
 
 # The compiled modules of this package.
-_COMPILED = ("ecgfast.core", "ecgfast.records._samples", "ecgfast.records._table")
+_COMPILED = (
+    "ecgfast.core",
+    "ecgfast.records._samples",
+    "ecgfast.records._table",
+    "ecgfast.rhythm._features",
+    "ecgfast.rhythm._scan",
+)
 
 
 class EcgfastError(Exception):

@@ -15,6 +15,7 @@ HOME = Path(ecgfast.__file__).parent
 #: What every room may import.
 FOUNDATION = {
     *("_files", "_types", "errors", "extras", "printable", "processes", "exclusive", "deprecated"),
+    "web",
 }
 
 #: What each room may import besides.
@@ -29,6 +30,7 @@ ALARMS = RHYTHM | {"alarms"}
 EVALUATION = RHYTHM | {"evaluation"}
 TRAINING = EVALUATION | {"networks", "training"}
 REPORTS = TRAINING | HRV | {"reports"}
+LIVE = REPORTS | {"live"}
 REVIEW = REPORTS | {"review"}
 ARCHIVE = REPORTS | {"archive"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -46,10 +48,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": EVALUATION,
     "training": TRAINING,
     "reports": REPORTS,
+    "live": LIVE,
     "archive": ARCHIVE,
     "review": REVIEW,
-    "cli": ARCHIVE | REVIEW | {"alarms", "cli"},
-    "benchmark": ARCHIVE | REVIEW | {"cli", "benchmark"},
+    "cli": ARCHIVE | LIVE | REVIEW | {"alarms", "cli"},
+    "benchmark": ARCHIVE | LIVE | REVIEW | {"cli", "benchmark"},
     "__main__": {"cli"},
 }
 

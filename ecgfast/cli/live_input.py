@@ -229,10 +229,7 @@ def open_input(args: argparse.Namespace, stop: Stop) -> LiveInput | None:
         stop.closes(queue.close)
     arriving = stop.until(chunks)
     if opened is not None:
-        source = ChunkSource(
-            fs, opened.leads, arriving, opened.n_samples, opened.name, opened.origin
-        )
-        return LiveInput(source, queue=queue)
+        return LiveInput(replace(opened, chunks=arriving), queue=queue)
     first = next((chunk for chunk in arriving if len(chunk)), None)
     name = lines.name if lines is not None else args.source
     if first is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,17 +13,18 @@ import numpy as np
 
 from ..alarms import ActionRunner, Alarm, Alarms, AlarmSettings, open_actions, read_settings
 from ..errors import EcgfastError
+from ..extras import need
 from ..records.saving import RecordingFolder
 from ..records.units import UNKNOWN, to_millivolt
 from ..reports.beat_marks import Marker
 from .live_input import LiveInput
-from .output import as_json, print_json
+from .output import as_json, beat_row, print_json
 
 if TYPE_CHECKING:
     from ..rhythm import Event
     from ..streaming import Beat, StreamingClassifier
 
-__all__ = ["AlarmSink", "SaveSink", "add_alarms", "add_save"]
+__all__ = ["AlarmSink", "LslSink", "SaveSink", "add_alarms", "add_lsl", "add_save"]
 
 
 def add_alarms(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +49,16 @@ def add_save(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="save the signal as it comes (WFDB, a file an hour), with beats, events and a "
         "journal; a folder that was begun is continued; read it as FOLDER/recording",
+    )
+
+
+def add_lsl(parser: argparse.ArgumentParser) -> None:
+    """Add ``--lsl``."""
+    parser.add_argument(
+        "--lsl",
+        metavar="NAME",
+        help="also send beats and events as a Lab Streaming Layer stream of markers (JSON) of this "
+        "name, for other programs to record",
     )
 
 
@@ -114,6 +126,43 @@ class AlarmSink:
             return
         at, word = (alarm.raised, "ALARM") if alarm.ended is None else (alarm.ended, "alarm")
         print(f"{at:8.3f}s  {word}  {alarm.priority:<6}  {alarm.text}", flush=True)
+
+
+class LslSink:
+    """Beats and events as a Lab Streaming Layer stream of markers, each a JSON object.
+
+    Parameters
+    ----------
+    name : str
+        Of the stream; its type is ``Markers``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._outlet: Any = None
+
+    def begin(self, live: LiveInput, labeller: StreamingClassifier) -> None:
+        """The source is open."""
+        self._lsl = need("pylsl", "A Lab Streaming Layer stream", "lsl")
+        self._stream = labeller.stream
+        info = self._lsl.StreamInfo(
+            self._name, "Markers", 1, 0.0, "string", f"ecgfast {self._name}"
+        )
+        self._outlet = self._lsl.StreamOutlet(info)
+
+    def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
+        """The next samples, and what is known with them."""
+        now, fs = self._lsl.local_clock(), self._stream.fs
+        rows = [(beat.sample, {"type": "beat", **beat_row(beat)}) for beat in beats]
+        rows += [(event.start, {"type": "event", **event.to_dict()}) for event in events]
+        for sample, row in rows:
+            # The newest sample has just come.
+            at = now - (self._stream.count - sample) / fs
+            self._outlet.push_sample([json.dumps(as_json(row))], at)
+
+    def end(self) -> None:
+        """The stream has ended."""
+        self._outlet = None
 
 
 class SaveSink:

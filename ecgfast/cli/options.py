@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -14,9 +14,10 @@ from ..runtime.decision import REJECTED, Decision
 from .errors import UsageError
 
 if TYPE_CHECKING:
+    from ..reports import Tally
     from ..rhythm import RhythmStream
     from ..runtime import Classifier
-    from ..streaming import ChunkSource, StreamingClassifier
+    from ..streaming import Beat, ChunkSource, StreamingClassifier
 
 __all__ = [
     "DECISION_OPTIONS",
@@ -427,6 +428,24 @@ def rhythm_for(
     return RhythmStream(
         stream.fs, leads=stream.leads, delay=stream.delay / stream.fs, **(thresholds or {})
     )
+
+
+def counted_beats(
+    chunks: Iterable[Any], labeller: StreamingClassifier, tally: Tally
+) -> Iterator[Beat]:
+    """The beats as they come, each counted, and the rhythm events among them; none is kept."""
+    rhythm = rhythm_for(labeller)
+    for chunk in chunks:
+        beats = labeller.process(chunk)
+        tally.add(beats)
+        if rhythm is not None:
+            tally.events(rhythm.process(beats, chunk), rhythm.longest_rr)
+        yield from beats
+    beats = labeller.flush()
+    tally.add(beats)
+    if rhythm is not None:
+        tally.events([*rhythm.process(beats), *rhythm.flush()], rhythm.longest_rr)
+    yield from beats
 
 
 def output_file(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
-
-from ..runtime.decision import REJECTED
 
 if TYPE_CHECKING:
     from ..reports import Tally
     from ..reports.summary import Summary
+    from ..rhythm import Event
     from ..runtime import Classifier
     from ..streaming import Beat
 
@@ -22,12 +21,12 @@ __all__ = [
     "beat_line",
     "beat_row",
     "caution_texts",
+    "event_line",
     "notice",
     "number_text",
     "pace",
     "print_json",
     "progress",
-    "promise_text",
     "tally_for",
 ]
 
@@ -37,23 +36,6 @@ T = TypeVar("T")
 def number_text(value: float, digits: int) -> str:
     """A figure, or a dash where it is not defined."""
     return f"{value:,.{digits}f}" if math.isfinite(value) else "-"
-
-
-def promise_text(promise: Mapping[str, Any]) -> str:
-    """What cross-validation says of a threshold, in words; 95 % intervals over patients."""
-    share = {name: f"{100 * x:.1f} %" for name, x in promise.items() if isinstance(x, float)}
-    for name, interval in promise.get("intervals_95", {}).items():
-        share[name] += f" [{', '.join(f'{100 * x:.1f}' for x in interval)}]"
-    if promise["by"] == "reject":
-        return (
-            f"{REJECTED} below {share['threshold']}: {share['coverage']} of beats kept, "
-            f"{share['accuracy']} of them right"
-        )
-    kept = "" if promise.get("holds", True) else " (not kept by patients of other recordings)"
-    return (
-        f"{promise['class']} from {share['threshold']} on: sensitivity {share['sensitivity']}"
-        f"{kept}, positive predictivity {share['positive_predictivity']}"
-    )
 
 
 def caution_texts(classifier: Classifier, summary: Summary) -> list[str]:
@@ -140,6 +122,18 @@ def beat_line(beat: Beat) -> str:
         told = f"{beat.label:^{_width(beat.probabilities)}}  {100 * beat.probability:9.1f} %"
     line = f"{beat.time:8.3f}s  {told}  {rr:>7}  {rate:>4}  {quality_text(beat.quality)}"
     return line.rstrip()
+
+
+def event_line(event: Event) -> str:
+    """A rhythm event as a line among those of `beat_line`."""
+    text = f"{event.kind.text}{'' if event.lead is None else f', lead {event.lead + 1}'}"
+    if event.ongoing:
+        text += ", ongoing"
+    elif event.duration > 0.0:
+        text += f", {event.duration:.1f} s"
+    if math.isfinite(event.rate):
+        text += f", {event.rate:.0f} per minute"
+    return f"{event.start_time:8.3f}s  event  {event.severity!s:<6}  {text}"
 
 
 def _width(labels: Iterable[str]) -> int:

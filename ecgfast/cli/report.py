@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from .._files import write_whole
 from ..errors import ModelError, NotBuiltError, RecordError
@@ -40,12 +40,10 @@ from .options import (
     make_folder,
     refuse_options,
 )
-from .output import notice, pace, print_json, progress, promise_text
+from .output import notice, pace, print_json, progress
 from .overwriting import PAGE, PDF, OutputGuard, add_force, model_files, output_option
 
 if TYPE_CHECKING:
-    from ..reports.analysis import Analysis
-    from ..reports.model_facts import ModelFacts
     from ..runtime import Classifier
 
 _INDEX = "index.html"
@@ -151,70 +149,42 @@ class _Report:
         self._classifier: Classifier | None = None
 
     def __call__(self, path: Path, *, title: str, what: str, bar: bool) -> _Page:
-        from ..reports.figures import figures
-        from ..reports.recording_report import recording_report
+        from ..reports.report import make_report
 
         begin = perf_counter()
         args = self._args
         source = open_record(
             path, fs=args.fs, leads=args.leads, follow=args.follow, annotator=args.annotator
         )
-        labelled = self._modelled if args.annotator is None else self._annotated
-        found, model = labelled(source, path, _blocks(source, what) if bar else iter)
-        told = figures(found)
-        html = recording_report(
-            found, told, model, title=title, minutes=args.minutes, full=args.full
-        )
-        told["model"] = None if model.annotated else model.to_dict()
-        told["annotations"] = model.name if model.annotated else None
-        return _Page(told, html, perf_counter() - begin)
-
-    def _modelled(
-        self, source: RecordSource, _: Path, progress: Progress
-    ) -> tuple[Analysis, ModelFacts]:
-        from ..reports.analysis import analyse
-        from ..reports.model_facts import model_facts
-
-        args = self._args
-        if self._classifier is None:
-            self._classifier = classifier_for(args)
-        rule = self._decision.rule(self._classifier, args.lookahead)
-        found = analyse(
+        if args.annotator is None:
+            if self._classifier is None:
+                self._classifier = classifier_for(args)
+            labels: dict[str, Any] = {
+                "model": self._classifier,
+                "lookahead": args.lookahead,
+                "method": args.method,
+                "average_leads": args.average_leads,
+                "decision": self._decision,
+            }
+        else:
+            labels = {
+                "annotations": source.annotations,
+                "annotation_file": annotation_file(path, args.annotator).name,
+            }
+        made = make_report(
             source,
-            self._classifier,
-            progress=progress,
-            lookahead=args.lookahead,
-            method=args.method,
-            average_leads=args.average_leads,
-            decision=self._decision,
+            title=title,
+            minutes=args.minutes,
+            full=args.full,
+            progress=_blocks(source, what) if bar else iter,
+            **labels,
         )
-        promises = [
-            f"Asked for: {promise_text(promise)}, in cross-validation."
-            for promise in rule.operating_points
-        ]
-        several = args.average_leads and len(source.leads) > 1
-        return found, model_facts(
-            self._classifier,
-            lookahead=args.lookahead,
-            labelled_from="all leads, averaged" if several else f"lead {source.leads[0]}",
-            promises=promises,
-        )
-
-    def _annotated(
-        self, source: RecordSource, path: Path, progress: Progress
-    ) -> tuple[Analysis, ModelFacts]:
-        from ..reports.analysis import analyse
-        from ..reports.model_facts import annotation_facts
-
-        assert source.annotations is not None
-        file = annotation_file(path, self._args.annotator).name
-        return analyse(source, source.annotations, progress=progress), annotation_facts(file)
+        return _Page(made.figures, made.html, perf_counter() - begin)
 
 
-Progress: TypeAlias = "Callable[[Iterable[FloatArray]], Iterable[FloatArray]]"
-
-
-def _blocks(source: RecordSource, what: str) -> Progress:
+def _blocks(
+    source: RecordSource, what: str
+) -> Callable[[Iterable[FloatArray]], Iterable[FloatArray]]:
     total = math.ceil(source.duration / BLOCK_S)
 
     def shown(chunks: Iterable[FloatArray]) -> Iterable[FloatArray]:

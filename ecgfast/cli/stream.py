@@ -8,12 +8,15 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
+from ..reports.model_facts import promise_text
 from ..runtime import Classifier
+from ..sources.clock import SampleClock
 from ..sources.live import live_kind
 from ..streaming import Beat
 from ..streaming.nothing import Beginning
@@ -27,7 +30,7 @@ from .live_input import (
     open_input,
     warnings_shown,
 )
-from .live_sinks import AlarmSink, SaveSink, add_alarms, add_save
+from .live_sinks import AlarmSink, LslSink, SaveSink, add_alarms, add_lsl, add_save
 from .options import (
     add_average_leads,
     add_decision,
@@ -43,7 +46,7 @@ from .options import (
     make_folder,
     rhythm_for,
 )
-from .output import beat_heading, beat_line, beat_row, print_json, promise_text
+from .output import beat_heading, beat_line, beat_row, event_line, print_json
 from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import Terminated
 
@@ -57,7 +60,8 @@ __all__ = ["Sink", "add_stream", "configure", "run", "run_stream"]
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast stream``."""
     parser.description = f"""\
-Print each beat as it happens. SOURCE is one of
+Print each beat as it happens, and a line for each rhythm event of high or medium severity when
+it begins; with --alarms, the alarms instead. SOURCE is one of
 
 {input_kinds()}
 
@@ -89,6 +93,7 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
     add_force(parser)
     add_save(parser)
     add_alarms(parser)
+    add_lsl(parser)
     add_model(parser)
     add_lookahead(parser)
     add_decision(parser)
@@ -96,7 +101,12 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
     add_signal(parser)
     add_strict(parser)
     add_average_leads(parser)
-    parser.add_argument("--json", action="store_true", help="print a JSON object a line")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print a JSON object per line: a beat, or with type=event a rhythm event of any "
+        "severity, when it is established (ongoing=true) and when it has ended",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -106,6 +116,8 @@ def run(args: argparse.Namespace) -> None:
         sinks.append(AlarmSink(args.alarms, as_lines=args.json))
     if args.save is not None:
         sinks.append(SaveSink(args.save, args.source))
+    if args.lsl is not None:
+        sinks.append(LslSink(args.lsl))
     run_stream(args, sinks)
 
 
@@ -174,9 +186,18 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
             guard.report()
         for promise in () if args.json else labeller.rule.operating_points:
             print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
-        show = _Show(labeller.classifier, file, stop, printed=printed, as_lines=args.json)
+        clock = _TimeOfDay(live)
+        show = _Show(
+            labeller.classifier,
+            file,
+            stop,
+            clock,
+            printed=printed,
+            as_lines=args.json,
+            with_events=args.json or args.alarms is None,  # else alarms are printed instead
+        )
         thresholds = args.alarms.thresholds if args.alarms is not None else None
-        rhythm = rhythm_for(labeller, thresholds) if sinks else None
+        rhythm = rhythm_for(labeller, thresholds) if sinks or printed else None
         for sink in sinks:
             sink.begin(live, labeller)
             stack.callback(sink.end)
@@ -188,13 +209,16 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
         events: Sequence[Event]
         for chunk in beginning.kept(live.source.chunks):
             beats = labeller.process(chunk)
+            clock.arrived(labeller.stream.count)
             show.beats(beats)
             events = rhythm.process(beats, chunk) if rhythm is not None else ()
+            show.events(events)
             for sink in sinks:
                 sink.take(chunk, beats, events)
         beats = labeller.flush()
         show.beats(beats)
         events = (*rhythm.process(beats), *rhythm.flush()) if rhythm is not None else ()
+        show.events(events)
         for sink in sinks:
             sink.take((), beats, events)
         show.end()
@@ -216,24 +240,72 @@ def _guard(args: argparse.Namespace) -> OutputGuard:
     return OutputGuard(inputs, force=args.force)
 
 
+class _TimeOfDay:
+    """Time of day of samples: by their arrival from a live source, by its header of a recording."""
+
+    def __init__(self, live: LiveInput) -> None:
+        self._fs = live.source.fs
+        self._start = live.source.start
+        self._clock = SampleClock(self._fs) if live.link is not None else None
+
+    def arrived(self, count: int) -> None:
+        """Samples have arrived, `count` in all."""
+        if self._clock is not None:
+            self._clock.arrived(count)
+
+    def field(self, sample: int) -> dict[str, str]:
+        """Member ``at`` of a JSON row; none where the time is not known."""
+        if self._clock is not None:
+            at = datetime.fromtimestamp(self._clock.time_of(sample), timezone.utc).astimezone()
+        elif self._start is not None:
+            at = self._start + timedelta(seconds=sample / self._fs)
+        else:
+            return {}
+        return {"at": at.isoformat(timespec="milliseconds")}
+
+
+class _Important:
+    """Which events a person is shown: of high and medium severity, each once, when it begins.
+
+    An event that has become important, or more so, by its end is shown again.
+    """
+
+    def __init__(self) -> None:
+        self._shown: dict[tuple[str, int, int | None], str] = {}  # severity of those that last
+
+    def is_next(self, event: Event) -> bool:
+        """Whether to show this report of an event."""
+        key = (event.kind, event.start, event.lead)
+        before = self._shown.pop(key, None)
+        if event.ongoing:
+            self._shown[key] = event.severity
+        important = event.severity in ("high", "medium")
+        return important and event.severity != before
+
+
 class _Show:
-    """Prints beats, and writes them into the annotation file."""
+    """Prints beats and rhythm events, and writes them into the annotation file."""
 
     def __init__(
         self,
         classifier: Classifier,
         file: AnnotationFile | None,
         stop: Stop,
+        clock: _TimeOfDay,
         *,
         printed: bool,
         as_lines: bool,
+        with_events: bool,
     ) -> None:
         self.count = 0
         self._stop = stop
+        self._clock = clock
         self._file = file
         self._marker = Marker()
         self._printed = printed
         self._as_lines = as_lines
+        self._with_events = printed and with_events
+        self._important = _Important()
         if printed and not as_lines:
             print(beat_heading(classifier), flush=True)
 
@@ -248,9 +320,22 @@ class _Show:
         with self._stop.terminal_may_be_gone():
             for beat in beats:
                 if self._as_lines:
-                    print_json(beat_row(beat), indent=None)
+                    print_json(beat_row(beat) | self._clock.field(beat.sample), indent=None)
                 else:
                     print(beat_line(beat))
+            sys.stdout.flush()
+
+    def events(self, events: Sequence[Event]) -> None:
+        """Show the next rhythm events: all as JSON, else a line for each important one."""
+        if not events or not self._with_events:
+            return
+        with self._stop.terminal_may_be_gone():
+            for event in events:
+                if self._as_lines:
+                    row = {"type": "event", **event.to_dict()} | self._clock.field(event.start)
+                    print_json(row, indent=None)
+                elif self._important.is_next(event):
+                    print(event_line(event))
             sys.stdout.flush()
 
     def end(self) -> None:

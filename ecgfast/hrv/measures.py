@@ -126,6 +126,11 @@ class Measures:
         rows = [*self.lines(), ("intervals", self.nn.describe())]
         return "\n".join(f"{name:<17}{text}" for name, text in rows)
 
+    def _repr_html_(self) -> str:
+        """A table, as a notebook shows it; names and texts are ours and hold no markup."""
+        rows = "".join(f"<tr><td>{name}</td><td>{text}</td></tr>" for name, text in self.lines())
+        return f"<table>{rows}</table><p>{self.nn.describe()}</p>"
+
 
 def measures(nn: NNIntervals, method: Method = "lomb-scargle") -> Measures:
     """Compute every measure of a recording.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from ..runtime.decision import REJECTED
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["ModelFacts", "annotation_facts", "model_facts"]
+__all__ = ["ModelFacts", "annotation_facts", "model_facts", "promise_text"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,23 @@ def annotation_facts(file: str) -> ModelFacts:
     ModelFacts
     """
     return ModelFacts(file, "", annotated=True)
+
+
+def promise_text(promise: Mapping[str, Any]) -> str:
+    """What cross-validation says of a threshold, in words; 95 % intervals over patients."""
+    share = {name: f"{100 * x:.1f} %" for name, x in promise.items() if isinstance(x, float)}
+    for name, interval in promise.get("intervals_95", {}).items():
+        share[name] += f" [{', '.join(f'{100 * x:.1f}' for x in interval)}]"
+    if promise["by"] == "reject":
+        return (
+            f"{REJECTED} below {share['threshold']}: {share['coverage']} of beats kept, "
+            f"{share['accuracy']} of them right"
+        )
+    kept = "" if promise.get("holds", True) else " (not kept by patients of other recordings)"
+    return (
+        f"{promise['class']} from {share['threshold']} on: sensitivity {share['sensitivity']}"
+        f"{kept}, positive predictivity {share['positive_predictivity']}"
+    )
 
 
 def _number(value: Any) -> float:

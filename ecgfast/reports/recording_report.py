@@ -13,7 +13,7 @@ from .analysis import Analysis
 from .choosing import chosen_strips
 from .model_facts import ModelFacts
 from .paper import CLASS_COLOURS
-from .report_pictures import event_strip, full_disclosure, rr_pictures, trend_picture
+from .report_pictures import FULL_S, event_strip, full_disclosure, rr_pictures, trend_picture
 from .report_text import (
     NOTHING,
     banners,
@@ -98,6 +98,7 @@ def recording_report(
         strips=strips,
         minutes=minutes,
         disclosure=list(full_disclosure(found)) if full else [],
+        undisclosed=length(found.duration - FULL_S) if found.duration > FULL_S else "",
         CLASS_NAMES=CLASS_NAMES,
         CLASS_COLOURS=CLASS_COLOURS,
     )

@@ -17,13 +17,19 @@ from .figures import STANDSTILL
 from .paper import CLASS_COLOURS
 from .summary import length
 
-__all__ = ["event_strip", "full_disclosure", "rr_pictures", "trend_picture"]
+__all__ = ["FULL_S", "event_strip", "full_disclosure", "rr_pictures", "trend_picture"]
+
+#: Seconds of a recording that full disclosure shows at most: a day takes some 12 MB.
+FULL_S = 36 * 3600.0
 
 # Steps of the heart-rate trend: the first that makes at most so many points.
 _STEPS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 _POINTS = 720
 
 _MINUTE_S = 60.0
+
+# Minutes along the recording whose median gain is that of full disclosure.
+_GAINS = 15
 
 _WAVES = (EventKind.VENTRICULAR_FLUTTER,)
 _BAD = (EventKind.NOISE, EventKind.GAP, EventKind.LEAD_OFF, EventKind.FLAT_LINE)
@@ -198,6 +204,12 @@ def _row(
 
 
 def full_disclosure(found: Analysis) -> Iterator[tuple[str, Any]]:
-    """Every minute of the first lead: when it begins, and its picture."""
-    for i in range(math.ceil(found.duration / _MINUTE_S)):
-        yield found.clock(i * _MINUTE_S), _safe(_row(found, i * _MINUTE_S))
+    """Every minute of the first lead, all at one gain: when it begins, and its picture."""
+    count = math.ceil(min(found.duration, FULL_S) / _MINUTE_S)
+    gains = [
+        svg.minute_gain(_signal(found, i * _MINUTE_S, _MINUTE_S)[0][:, 0].astype(np.float64))
+        for i in np.unique(np.linspace(0, count - 1, _GAINS).astype(np.int64)).tolist()
+    ]
+    gain = float(np.median(gains))
+    for i in range(count):
+        yield found.clock(i * _MINUTE_S), _safe(_row(found, i * _MINUTE_S, gain=gain))

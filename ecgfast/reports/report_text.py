@@ -33,6 +33,8 @@ NOTHING = "\N{EN DASH}"
 # Rows of the list of events, the gravest first, and rows that are listed on request.
 _LISTED, _FOLDED = 30, 300
 _SEVERITIES = ("high", "medium")
+# Rows of the five-minute table that a page has at most: those of two days.
+_MOST_SEGMENTS = 576
 # NN intervals from which on variability is shown.
 _FEWEST_NN = 100
 # A shorter recording gets a warning.
@@ -289,6 +291,7 @@ def hrv_section(told: Mapping[str, Any]) -> dict[str, Any]:
         for name, rows in _HRV_NAMES
     ]
     enough = values["nn_intervals"] >= _FEWEST_NN
+    few_rows = len(told["hrv_five_minutes"]) <= _MOST_SEGMENTS
     left_out = [f"{count:,} {reason}" for reason, count in values["left_out"].items() if count]
     return {
         "groups": [(name, rows) for name, rows in groups if rows] if enough else [],
@@ -299,6 +302,7 @@ def hrv_section(told: Mapping[str, Any]) -> dict[str, Any]:
         "short": told["duration"] < 300,
         "long": told["duration"] >= 18 * 3600,
         "slow": told["fs"] < 250,
+        "segments_left_out": 0 if few_rows else len(told["hrv_five_minutes"]),
         "segments": [
             [
                 row["clock"],
@@ -311,7 +315,7 @@ def hrv_section(told: Mapping[str, Any]) -> dict[str, Any]:
                 ),
                 percent(row["coverage"]),
             ]
-            for row in told["hrv_five_minutes"]
+            for row in (told["hrv_five_minutes"] if few_rows else [])
         ],
     }  # fmt: skip
 

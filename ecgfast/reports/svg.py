@@ -20,6 +20,7 @@ __all__ = [
     "WIDTH",
     "bars",
     "minute",
+    "minute_gain",
     "poincare",
     "rr_histogram",
     "strip",
@@ -223,6 +224,23 @@ def strip(
     return _svg(WIDTH, height, parts, label), gain
 
 
+def minute_gain(signal: npt.NDArray[np.float64]) -> float:
+    """Gain in mm/mV at which the row of a minute shows all but the rarest samples.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (n,)
+        One lead in mV.
+
+    Returns
+    -------
+    float
+    """
+    reach = np.abs(signal - baseline(signal))
+    reach = reach[np.isfinite(reach)]
+    return 4.0 / max(float(np.quantile(reach, 0.998)) if len(reach) else 1.0, 1e-6)
+
+
 def minute(
     signal: npt.NDArray[np.float64], fs: float, *, marks: Sequence[tuple[float, str]],
     span: tuple[float, float] | None = None, label: str = "", gain: float = 0.0,
@@ -251,9 +269,7 @@ def minute(
     """
     height, base = 11.0, 6.5
     column = signal - baseline(signal)
-    if not gain:
-        reach = np.abs(column[np.isfinite(column)])
-        gain = 4.0 / max(float(np.quantile(reach, 0.998)) if len(reach) else 1.0, 1e-6)
+    gain = gain or minute_gain(signal)
     parts = [_path(f"M0 {height}H{WIDTH:g}", LINE, 0.15)]
     if span is not None:
         a, b = (min(max(t * MINUTE_SPEED, 0.0), WIDTH) for t in span)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..records import write_annotations
 from .beats import ReviewBeats
 
-__all__ = ["NOT_A_BEAT", "write_marks"]
+__all__ = ["NOT_A_BEAT", "marks_of", "write_marks"]
 
 #: Label of what the detector took for a beat; the WFDB code of an artefact.
 NOT_A_BEAT = "|"
@@ -19,20 +19,17 @@ NOT_A_BEAT = "|"
 _FLUTTER_BEGINS, _FLUTTER_WAVE, _FLUTTER_ENDS = "[!]"
 
 
-def write_marks(
-    path: Path,
+def marks_of(
     beats: ReviewBeats,
     labels: npt.NDArray[np.str_],
     reviewers: Sequence[str],
     *,
     waves: npt.NDArray[np.bool_],
-) -> None:
-    """Write the labels of all beats, whole or not at all.
+) -> tuple[list[int], list[str], list[str]]:
+    """Marks of all beats.
 
     Parameters
     ----------
-    path : Path
-        The annotation file.
     beats : ReviewBeats
     labels : ndarray of str, shape (n,)
         WFDB codes.
@@ -41,10 +38,9 @@ def write_marks(
     waves : ndarray of bool, shape (n,)
         Flutter waves, marked as MIT-BIH does.
 
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
+    Returns
+    -------
+    samples, symbols, texts : list
     """
     samples: list[int] = []
     symbols: list[str] = []
@@ -70,4 +66,30 @@ def write_marks(
         last = sample if wave else -1
     if last >= 0:
         mark(last, _FLUTTER_ENDS)
+    return samples, symbols, texts
+
+
+def write_marks(
+    path: Path,
+    beats: ReviewBeats,
+    labels: npt.NDArray[np.str_],
+    reviewers: Sequence[str],
+    *,
+    waves: npt.NDArray[np.bool_],
+) -> None:
+    """Write the marks of all beats as an annotation file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    beats, labels, reviewers, waves
+        As for `marks_of`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    samples, symbols, texts = marks_of(beats, labels, reviewers, waves=waves)
     write_annotations(path, samples, symbols, beats.fs, aux=texts)

@@ -10,20 +10,23 @@ the features combines them; ``python bench/fit_rhythm.py`` fits it.
 from __future__ import annotations
 
 import json
-from collections import deque
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from math import exp, log, nan
+from math import exp, log, nan, sqrt
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ._features import median_height, rr_statistics, similarity_ranks, wave_statistics
+from ._scan import WINDOW
+
 __all__ = [
     "FEATURES",
     "MIN_RR",
     "P_FEATURES",
+    "P_LEADS",
     "RR_FEATURES",
     "WINDOW",
     "AtrialModel",
@@ -38,8 +41,7 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
-#: Beats of a window, and the fewest RR intervals from which it is scored.
-WINDOW = 48
+#: Fewest RR intervals of a window from which it is scored.
 MIN_RR = 10
 
 RR_FEATURES = (
@@ -50,15 +52,8 @@ RR_FEATURES = (
 P_FEATURES = ("p_coherence", "p_similarity", "p_similarity_25", "p_size", "p_energy")
 FEATURES = RR_FEATURES + P_FEATURES
 
-# Features that are spreads, by the beginning of their names.
-_SPREAD_NAMES = ("rmssd", "sd", "diff_", "range_")
-
-# ms: intervals further apart are unequal (Petrenas 2015); cells of the map (Lian 2011).
-_UNEQUAL_MS = 30
-_CELL_MS = 25
-_LAGS = 8
-# Two intervals match within this share of the median interval (sample entropy).
-_SIMILAR = 0.05
+# The feature that `rr_statistics` leaves to NumPy.
+_ENTROPY = RR_FEATURES.index("rr_entropy")
 
 
 def rr_features(rr: npt.NDArray[np.int64]) -> Floats:
@@ -67,96 +62,54 @@ def rr_features(rr: npt.NDArray[np.int64]) -> Floats:
     Parameters
     ----------
     rr : ndarray of int64, shape (n,)
-        Intervals between beats that are not ventricular, in ms, at least `MIN_RR`.
+        Intervals between beats that are not ventricular, in ms, `MIN_RR` to `WINDOW` of them.
 
     Returns
     -------
     ndarray of float64, shape (len(RR_FEATURES),)
     """
-    n = len(rr)
-    ordered = np.sort(rr)
-    median = float(ordered[n // 2])
-    x = rr / median
-    diff = np.diff(rr)
-    steps = np.sort(np.abs(diff)) / median
-    d = n - 1
-
-    cells = len({*zip((rr[1:] // _CELL_MS).tolist(), (diff // _CELL_MS).tolist(), strict=True)})
-    counts = np.bincount((ordered - ordered[0]) // _CELL_MS)
-    shares = counts[counts > 0] / n
-    entropy = -float(shares @ np.log2(shares)) / log(n, 2)
-
-    similar = np.abs(rr[:, np.newaxis] - rr) < _SIMILAR * median
-    pairs = int(similar[:-1, :-1].sum()) - d
-    longer = int((similar[:-1, :-1] & similar[1:, 1:]).sum()) - d
-    sample_entropy = -log((longer + 2) / (pairs + 4))
-
-    turns = int((diff[:-1] * diff[1:] < 0).sum()) / max(1, d - 1)
-    lags = range(1, min(_LAGS, n - 2) + 1)
-    lagged = [np.abs(rr[lag:] - rr[:-lag]) for lag in lags]
-    unequal = [float(np.count_nonzero(one > _UNEQUAL_MS)) / len(one) for one in lagged]
-    unequal += [unequal[-1]] * (_LAGS - len(unequal))
-    medians = [float(np.partition(one, len(one) // 2)[len(one) // 2]) / median for one in lagged]
-    return np.array(
-        [
-            log(n),
-            log(median / 1000.0),
-            float(np.sqrt(np.mean(np.square(diff)))) / median,
-            float(x.std()),
-            steps[d // 10],
-            steps[d // 4],
-            steps[d // 2],
-            steps[3 * d // 4],
-            (ordered[n - 1 - n // 10] - ordered[n // 10]) / median,
-            (ordered[n - 1 - n // 4] - ordered[n // 4]) / median,
-            cells / d,
-            entropy,
-            sample_entropy,
-            turns,
-            *unequal,
-            min(unequal),
-            min(medians),
-        ]
-    )
+    out = np.empty(len(RR_FEATURES))
+    counts = rr_statistics(rr, out)
+    shares = counts / len(rr)
+    out[_ENTROPY] = -float(shares @ np.log2(shares)) / log(len(rr), 2)
+    return out
 
 
-def p_features(waves: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -> Floats:
+def p_features(waves: npt.NDArray[np.float32], around: npt.NDArray[np.float32]) -> Floats:
     """Features of the signal before QRS complexes, in the lead with the most similar P waves.
 
     Parameters
     ----------
     waves : ndarray of float32, shape (n, n_leads, points)
         Stretches, without their straight line.
-    sizes : ndarray of float32, shape (n, n_leads)
-        Height of the QRS complexes.
+    around : ndarray of float32, shape (n, points, n_leads)
+        QRS complexes.
 
     Returns
     -------
     ndarray of float64, shape (len(P_FEATURES),)
         NaN with fewer than `MIN_RR` stretches.
     """
-    n = len(waves)
+    n, points = len(waves), waves.shape[2]
     best = np.full(len(P_FEATURES), nan)
     if n < MIN_RR:
         return best
+    x, norm = np.empty((n, points)), np.empty(n)
+    template, mean = np.empty(points), np.empty(points)
     for lead in range(waves.shape[1]):
-        size = float(np.sort(sizes[:, lead])[n // 2])
+        size = median_height(around[:, :, lead])
         if not size > 0.0:
             continue
-        x = waves[:, lead].astype(np.float64)
-        power = np.square(x).sum(axis=1)
-        norm = np.sqrt(power)
-        template = np.sort(x, axis=0)[n // 2]
-        length = float(np.sqrt(template @ template))
-        similarity = np.sort(x @ template / (norm * length + 1e-12 * size))
-        mean = x.mean(axis=0)
-        share = float(mean @ mean) / (float(power.mean()) + 1e-12 * size**2)
+        power, median_norm, span = wave_statistics(waves[:, lead], x, norm, template, mean)
+        length = sqrt(template @ template)
+        middle, quarter = similarity_ranks(x @ template, norm, length, 1e-12 * size)
+        share = float(mean @ mean) / (power + 1e-12 * size**2)
         one = (
             (share * n - 1.0) / (n - 1.0),
-            float(similarity[n // 2]),
-            float(similarity[n // 4]),
-            float(template.max() - template.min()) / size,
-            float(np.sort(norm)[n // 2]) / size / x.shape[1] ** 0.5,
+            middle,
+            quarter,
+            span / size,
+            median_norm / size / points**0.5,
         )
         if not best[1] >= one[1]:
             best[:] = one
@@ -167,61 +120,51 @@ def p_features(waves: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -
 _P_BEGINS_S, _P_ENDS_S = 0.26, 0.07
 # Points of the slow signal around the R peak that show the height of the QRS complex.
 _QRS_POINTS = 5
-# Leads in which P waves are sought: the first ones.
-_P_LEADS = 2
+
+#: Leads in which P waves are sought: the first ones.
+P_LEADS = 2
 
 
 class PWaves:
-    """The stretches before the last QRS complexes.
+    """Where P waves lie in the slow signal around an R peak.
 
     Parameters
     ----------
     fs : float
         Of the slow signal, in Hz.
-    n_leads : int
+
+    Attributes
+    ----------
+    before, after : int
+        Points around the R peak that `features` needs.
     """
 
-    def __init__(self, fs: float, n_leads: int) -> None:
+    def __init__(self, fs: float) -> None:
         self.before = round(_P_BEGINS_S * fs)
-        points = self.before - round(_P_ENDS_S * fs)
-        leads = min(n_leads, _P_LEADS)
         self.after = _QRS_POINTS + 1
-        self._points, self._leads = points, leads
-        self._around: deque[npt.NDArray[np.float32] | None] = deque(maxlen=WINDOW)
+        points = self.before - round(_P_ENDS_S * fs)
+        self._points = points
         at = np.arange(points) - (points - 1) / 2.0
         self._at = (at / np.sqrt(at @ at)).astype(np.float32)
 
-    def add(self, signal: npt.NDArray[np.float32] | None) -> None:
-        """Take the signal around the next R peak.
+    def features(self, signal: npt.NDArray[np.float32]) -> Floats:
+        """`p_features` of the signal around QRS complexes; NaN where there are too few.
 
         Parameters
         ----------
-        signal : ndarray of float32, shape (before + after, n_leads) or None
-            The slow signal from `before` points before the R peak on; None where it is missing, or
-            the beat is ventricular.
+        signal : ndarray of float32, shape (n, before + after, n_leads)
+            Finite.
         """
-        self._around.append(signal)
-
-    def features(self) -> Floats:
-        """`p_features` of the stored stretches; NaN where there are too few."""
-        shown = [one for one in self._around if one is not None]
-        if len(shown) < MIN_RR:
+        if len(signal) < MIN_RR:
             return np.full(len(P_FEATURES), nan)
-        signal = np.array(shown)[:, :, : self._leads]
-        signal = signal[np.isfinite(signal).all(axis=(1, 2))]
-        around = signal[:, self.before - _QRS_POINTS :]
         x = signal[:, : self._points].transpose(0, 2, 1)
         x = x - x.mean(axis=2, keepdims=True)
         x -= (x @ self._at)[:, :, np.newaxis] * self._at
-        return p_features(x, around.max(axis=1) - around.min(axis=1))
-
-    def clear(self) -> None:
-        """Forget all stretches."""
-        self._around.clear()
+        return p_features(x, signal[:, self.before - _QRS_POINTS :])
 
 
 # Spreads are limited to this share of the median interval: larger ones come from pauses and ectopy.
-_SPREADS = [RR_FEATURES.index(name) for name in RR_FEATURES if name.startswith(_SPREAD_NAMES)]
+_SPREADS = slice(RR_FEATURES.index("rmssd"), RR_FEATURES.index("range_50") + 1)
 _SPREAD_MAX = 0.3
 
 # Knots of the piecewise linear functions: each adds the feature max(knot - value, 0).
@@ -255,14 +198,21 @@ def expanded_rr(rr: Floats) -> Floats:
     ----------
     rr : ndarray of float64, shape (..., len(RR_FEATURES))
     """
-    x = rr.copy()
-    x[..., _SPREADS] = np.minimum(x[..., _SPREADS], _SPREAD_MAX)
-    return np.concatenate([x, np.maximum(_RR_AT - x[..., _RR_COLUMNS], 0.0)], axis=-1)
+    n = len(RR_FEATURES)
+    x = np.empty((*rr.shape[:-1], n + len(_RR_AT)))
+    x[..., :n] = rr
+    np.minimum(x[..., _SPREADS], _SPREAD_MAX, out=x[..., _SPREADS])
+    np.maximum(_RR_AT - x[..., _RR_COLUMNS], 0.0, out=x[..., n:])
+    return x
 
 
 def expanded_p(p: Floats) -> Floats:
     """Inputs of the regression from P waves: the features, and those at the knots."""
-    return np.concatenate([p, np.maximum(_P_AT - p[..., _P_COLUMNS], 0.0)], axis=-1)
+    n = len(P_FEATURES)
+    x = np.empty((*p.shape[:-1], n + len(_P_AT)))
+    x[..., :n] = p
+    np.maximum(_P_AT - p[..., _P_COLUMNS], 0.0, out=x[..., n:])
+    return x
 
 
 @dataclass(frozen=True, eq=False)

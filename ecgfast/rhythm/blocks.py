@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ._scan import FLAT, LOST, USABLE, block_figures
 
-__all__ = ["BLOCK_S", "FLAT", "LOST", "USABLE", "Block", "SignalBlocks"]
+__all__ = ["BLOCK_S", "FLAT", "LOST", "USABLE", "Blocks", "SignalBlocks"]
 
 #: About the sampling rate of the slow signal in Hz: atrial waves lie below 20 Hz.
 _SLOW_HZ = 100.0
@@ -25,21 +26,18 @@ _STEP_S = 0.04
 #: Seconds of signal that are processed at a time, so that memory does not grow with a chunk.
 _PIECE_S = 120.0
 
-#: States of a lead in a block.
-USABLE, LOST, FLAT = 0, 1, 2
 
+class Blocks(NamedTuple):
+    """Successive blocks, arrays with a row for each block and an item for each lead."""
 
-class Block(NamedTuple):
-    """One block of all leads, a list with an item for each lead in each field."""
-
-    state: list[int]
+    state: npt.NDArray[np.int8]
     """`USABLE`, `LOST` (a sample is missing) or `FLAT` (all samples are equal)."""
-    activity: list[float]
+    activity: npt.NDArray[np.float32]
     """Largest change within 40 ms, in the signal's unit; 0 where it is not usable."""
-    level: list[float]
+    level: npt.NDArray[np.float32]
     """The last sample; NaN where one is missing."""
     slow: npt.NDArray[np.float32]
-    """The signal at about 100 Hz, shape (points, n_leads)."""
+    """The signal at about 100 Hz, shape (n, points, n_leads)."""
 
 
 class SignalBlocks:
@@ -69,10 +67,10 @@ class SignalBlocks:
         self._step = max(1, round(_STEP_S * fs))
         self._piece = max(1, round(_PIECE_S * fs))
         # The samples before the next block, which its changes reach back to, and those of it.
-        self._held = np.full((n_leads, self._step), np.nan, np.float32)
+        self._held = np.full((self._step, n_leads), np.nan, np.float32)
 
-    def process(self, chunk: Any) -> Iterator[Block]:
-        """Take the next samples, and yield the blocks that are complete.
+    def process(self, chunk: Any) -> Iterator[Blocks]:
+        """Take the next samples, and yield the blocks that are complete, some at a time.
 
         Parameters
         ----------
@@ -85,7 +83,9 @@ class SignalBlocks:
         """
         samples = self.checked(chunk)
         for begin in range(0, len(samples), self._piece):
-            yield from self._take(samples[begin : begin + self._piece])
+            blocks = self._take(samples[begin : begin + self._piece])
+            if blocks is not None:
+                yield blocks
 
     def checked(self, chunk: Any) -> npt.NDArray[Any]:
         """The samples as an array of shape (n, n_leads)."""
@@ -99,35 +99,21 @@ class SignalBlocks:
             )
         return samples
 
-    def _take(self, samples: npt.NDArray[Any]) -> Iterator[Block]:
+    def _take(self, samples: npt.NDArray[Any]) -> Blocks | None:
+        step, size, n_leads = self._step, self.size, self.n_leads
         with np.errstate(over="ignore"):
-            held = np.concatenate([self._held, samples.T.astype(np.float32)], axis=1)
+            held = np.concatenate([self._held, samples], dtype=np.float32, casting="unsafe")
         self.count += len(samples)
-        n = (held.shape[1] - self._step) // self.size
-        if n:
-            yield from self._blocks(held[:, : self._step + n * self.size], n)
-            held = held[:, n * self.size :].copy()
-        self._held = held
-
-    def _blocks(self, held: npt.NDArray[np.float32], n: int) -> Iterator[Block]:
-        step, shape = self._step, (self.n_leads, n, self.size)
-        x = held[:, step:].reshape(shape)
-        with np.errstate(invalid="ignore", over="ignore"):
-            lost = ~(np.abs(x) <= 1e30).all(axis=2)
-            low, high = x.min(axis=2), x.max(axis=2)
-            change = np.abs(held[:, step:] - held[:, :-step]).reshape(shape)
-            activity = np.fmax.reduce(change, axis=2)
-        state = np.where(lost, LOST, np.where(low == high, FLAT, USABLE))
-        # The first change after a gap reaches back into the gap and is NaN.
-        activity = np.where((state == USABLE) & np.isfinite(activity), activity, 0.0)
-        level = np.where(lost, np.nan, x[:, :, -1])
-        slow = self._slow(held[:, step:]).T.reshape(n, self.size // self.group, self.n_leads)
-        yield from map(Block, state.T.tolist(), activity.T.tolist(), level.T.tolist(), slow)
-
-    def _slow(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Means of `group` samples each."""
-        total: npt.NDArray[np.float32] = x[:, :: self.group].copy()
-        for i in range(1, self.group):
-            total += x[:, i :: self.group]
-        total /= np.float32(self.group)
-        return total
+        n = (len(held) - step) // size
+        if not n:
+            self._held = held
+            return None
+        blocks = Blocks(
+            np.empty((n, n_leads), np.int8),
+            np.empty((n, n_leads), np.float32),
+            np.empty((n, n_leads), np.float32),
+            np.empty((n, size // self.group, n_leads), np.float32),
+        )
+        block_figures(held, step, size, self.group, *blocks)
+        self._held = held[n * size :].copy()
+        return blocks

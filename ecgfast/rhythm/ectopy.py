@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from math import sqrt
-
 from .episode import BeatNow, BeatsOf, Sink
 from .event import EventKind, Severity
 
@@ -47,10 +44,15 @@ class Ectopy:
         self._row: BeatsOf | None = None
         self._open_patterns = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the next beat matters, whatever its label."""
+        return self._row is not None or self._open_patterns
+
     def beat(self, beat: BeatNow) -> None:
-        """Take the next beat."""
+        """Take the next beat; one without this label may be left out while nothing is open."""
         ectopic = beat.label == self._label
-        if not ectopic and self._row is None and not self._open_patterns:
+        if not ectopic and not self.is_open:
             return
         joined = beat.joined and beat.rr <= _ROW_S
         if self._row is not None and not (ectopic and joined):
@@ -158,40 +160,25 @@ class _Pattern:
         )
 
 
-# Bazett: QT = QTc * sqrt(RR), with a usual QTc in s; R-on-T below this share of it (Engel 1978).
-_QTC_S = 0.40
+# The confidence grows with the time by which a beat is earlier than this share of the QT interval.
 _SHARE = 0.85
-
-# RR intervals whose median stands for the rate that the QT interval has adapted to.
-_RR_KEPT = 8
 
 
 class ROnT:
-    """Ventricular beats on the T wave of the beat before."""
+    """Ventricular beats on the T wave of the beat before.
+
+    Parameters
+    ----------
+    sink : Sink
+    """
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self._rr: deque[float] = deque(maxlen=_RR_KEPT)
-        self._label = ""
 
-    def beat(self, beat: BeatNow) -> None:
-        """Take the next beat."""
-        before, self._label = self._label, beat.label
-        if not beat.joined:
-            self._rr.clear()
-            return
-        if beat.label != "V":
-            if before not in ("V", ""):
-                self._rr.append(beat.rr)
-            return
-        # The first V of a row only: within a run every beat is early.
-        if before in ("V", "") or len(self._rr) < _RR_KEPT // 2:
-            return
-        qt = _QTC_S * sqrt(sorted(self._rr)[len(self._rr) // 2])
-        ratio = beat.rr / qt
-        if ratio < _SHARE:
-            beats = BeatsOf(beat.before)
-            beats.add(beat.sample, beat.probability, trusted=beat.trusted)
-            severity = Severity.INFO if not beat.trusted else Severity.MEDIUM
-            confidence = beat.probability * (0.5 + min(0.5, _SHARE - ratio)) * beat.trusted
-            self._sink.put(EventKind.R_ON_T, beat.before, beat.sample, severity, confidence, beats)
+    def beat(self, beat: BeatNow, share: float) -> None:
+        """Report a ventricular beat that comes after this share of the QT interval."""
+        beats = BeatsOf(beat.before)
+        beats.add(beat.sample, beat.probability, trusted=beat.trusted)
+        severity = Severity.INFO if not beat.trusted else Severity.MEDIUM
+        confidence = beat.probability * (0.5 + min(0.5, _SHARE - share)) * beat.trusted
+        self._sink.put(EventKind.R_ON_T, beat.before, beat.sample, severity, confidence, beats)

@@ -16,13 +16,7 @@ __all__ = [
     "BeatsOf",
     "Part",
     "Sink",
-    "Trust",
 ]
-
-#: Quality bits that do not lower trust: detector still learning, rate at its limit, flutter wave.
-_HARMLESS = 16 | 64 | 128
-_DOUBTFUL = 32
-_NO_RHYTHM = _DOUBTFUL | 16
 
 #: Beats whose quality is stored.
 BEATS_KEPT = 8
@@ -70,53 +64,12 @@ class BeatNow(NamedTuple):
     """Of the label; 1 where there is none."""
     trusted: bool
     """Whether the signal around it was good, and the detection certain."""
-    sound: bool
-    """Whether the signal around it could be read."""
     rr: float
     """Seconds since the beat before; NaN on the first."""
     joined: bool
     """Whether no beat can have been missed since the beat before: no signal was lost."""
     before: int
     """R peak of the beat before; the same as `sample` on the first."""
-
-
-class Trust:
-    """How good the last beats were.
-
-    Attributes
-    ----------
-    recent : deque of int
-        Their R peaks.
-    trusted : int
-        How many of them leave no doubt that there is a beat.
-    unsound : int
-        How many were found in an unreadable signal, or are doubtful while the detector still
-        learns. A doubtful beat alone does not count: ectopic beats in a clean signal are doubtful.
-    kept : int
-        Most beats stored.
-    """
-
-    kept = BEATS_KEPT
-
-    def __init__(self) -> None:
-        self.recent: deque[int] = deque(maxlen=self.kept)
-        self.trusted = 0
-        self.unsound = 0
-        self._marks: deque[tuple[bool, bool]] = deque()
-
-    def beat(self, sample: int, quality: int) -> tuple[bool, bool]:
-        """Take the next beat, and return whether it is trusted, and its signal sound."""
-        trusted = not quality & ~_HARMLESS
-        unsound = bool(quality & ~_HARMLESS & ~_DOUBTFUL) or quality & _NO_RHYTHM == _NO_RHYTHM
-        self.recent.append(sample)
-        self._marks.append((trusted, unsound))
-        self.trusted += trusted
-        self.unsound += unsound
-        if len(self._marks) > self.kept:
-            trusted_before, unsound_before = self._marks.popleft()
-            self.trusted -= trusted_before
-            self.unsound -= unsound_before
-        return trusted, not unsound
 
 
 class Sink:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from itertools import pairwise
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from .atrial import MIN_RR, WINDOW, Floats, PWaves, default_model, rr_features
-from .episode import TRUSTED_SHARE, BeatNow, BeatsOf, Sink
+from ._scan import WINDOW, Scan
+from .atrial import MIN_RR, Floats, PWaves, default_model, rr_features
+from .episode import BeatsOf, Sink
 from .event import EventKind, Severity
-from .steepness import Steepness
 
 __all__ = ["Irregular", "Scorer"]
 
@@ -22,15 +17,8 @@ _EVERY = 8
 _FIRST = 24
 _CLEARLY_REGULAR = 0.2
 
-# A rhythm is regular if a smaller share of intervals differs by 30 ms from the one before.
-_UNEQUAL_MS = 30
-_UNEQUAL_MIN = 0.2
-
 # An episode ends so far below the probability at which one begins.
 _HYSTERESIS = 0.2
-
-# A longer interval is a pause and not used as a feature.
-_RR_MAX_S = 2.5
 
 
 class Scorer(Protocol):
@@ -46,12 +34,9 @@ class Irregular:
     Parameters
     ----------
     sink : Sink
-    steepness : Steepness
-        Stores the last blocks of the signal.
-    slow_fs : float
-        Sampling rate of the slow signal in Hz.
-    group : int
-        Samples that make one of the slow signal.
+    scan : Scan
+        Stores the beats of the window and the signal around them.
+    p_waves : PWaves
     lasting : float
         Shortest episode in seconds.
     probability : float
@@ -63,28 +48,19 @@ class Irregular:
     def __init__(
         self,
         sink: Sink,
-        steepness: Steepness,
-        slow_fs: float,
-        group: int,
+        scan: Scan,
+        p_waves: PWaves,
         lasting: float,
         probability: float,
         model: Scorer | None = None,
     ) -> None:
         self._sink = sink
-        self._steepness = steepness
-        self._group = group
+        self._scan = scan
+        self._p_waves = p_waves
         self._lasting = lasting * sink.fs
         self._begins, self._ends = probability, probability - _HYSTERESIS
         self._model = default_model() if model is None else model
-        self._p_waves = PWaves(slow_fs, len(steepness.qrs))
-        # R peak, ms since the beat before or 0, whether the signal could be read.
-        self._beats: deque[tuple[int, int, bool]] = deque(maxlen=WINDOW)
-        self._sound = 0
-        self._fresh = 0  # beats since the last look
-        self._every = _FIRST
-        self._ventricular = False  # was the last one?
         self._start = 0
-        self._n = 0  # beats of the episode; 0 outside
         self._sum = 0.0
         self._looks = 0
         self._reported = False
@@ -92,80 +68,52 @@ class Irregular:
     @property
     def window(self) -> tuple[int, int]:
         """R peaks of the first and the last beat of the window."""
-        return self._beats[0][0], self._beats[-1][0]
-
-    def beat(self, beat: BeatNow) -> None:
-        """Take the next beat."""
-        beats = self._beats
-        if beats:
-            if not beat.joined:
-                self.end()
-            elif self._steepness.next:
-                self._p_waves.add(None if self._ventricular else self._around(beat.before))
-        ventricular = beat.label in ("V", "F", "")
-        valid = beat.joined and not (ventricular or self._ventricular) and beat.rr < _RR_MAX_S
-        if len(beats) == WINDOW:
-            self._sound -= beats[0][2]
-        beats.append((beat.sample, round(1000.0 * beat.rr) if valid else 0, beat.sound))
-        self._sound += beat.sound
-        self._ventricular = ventricular
-        self._fresh += 1
-        if self._n:
-            self._n += 1
-        if self._fresh >= self._every:
-            self._look()
+        window = self._scan.window
+        return int(window[0]), int(window[-1])
 
     def end(self) -> None:
         """No beat follows on the last one: signal was lost, or the stream has ended."""
-        if not self._beats:
+        scan = self._scan
+        if not scan.n_window:
             return
-        if self._fresh > _EVERY // 2 and len(self._beats) >= MIN_RR:
-            self._look()
-        if self._n:
-            self._close(self._beats[-1][0])
-        self._beats.clear()
-        self._p_waves.clear()
-        self._sound = self._fresh = 0
-        self._every = _FIRST
+        if scan.fresh > _EVERY // 2 and scan.n_window >= MIN_RR:
+            self.look()
+        if scan.episode:
+            self._close(int(scan.window[-1]))
+        scan.clear_window()
 
-    def _around(self, sample: int) -> npt.NDArray[np.float32] | None:
-        """The slow signal around an R peak; None where it is not stored."""
-        p = self._p_waves
-        return self._steepness.slow(sample // self._group - p.before, p.before + p.after)
-
-    def _look(self) -> None:
-        self._fresh = 0
+    def look(self) -> None:
+        """Score the window."""
+        scan = self._scan
         probability = self._probability()
-        self._every = _FIRST if probability < _CLEARLY_REGULAR else _EVERY
-        beats = self._beats
-        if not self._n:
+        scan.fresh, scan.every = 0, _FIRST if probability < _CLEARLY_REGULAR else _EVERY
+        n = scan.n_window
+        if not scan.episode:
             if probability < self._begins:
                 return
             # A window that has just turned irregular is so in its later half only.
-            begins = len(beats) // 2 if len(beats) == WINDOW else 0
-            self._start, self._n = beats[begins][0], len(beats) - begins
+            begins = n // 2 if n == WINDOW else 0
+            self._start, scan.episode = int(scan.window[begins]), n - begins
             self._sum, self._looks = 0.0, 0
         elif probability < self._ends:
-            middle = len(beats) // 2
-            self._n -= len(beats) - 1 - middle
-            self._close(beats[middle][0])
+            middle = n // 2
+            scan.episode -= n - 1 - middle
+            self._close(int(scan.window[middle]))
             return
         self._sum += probability
         self._looks += 1
-        if not self._reported and beats[-1][0] - self._start >= self._lasting:
+        last = int(scan.window[-1])
+        if not self._reported and last - self._start >= self._lasting:
             self._reported = True
-            self._put(beats[-1][0], ongoing=True)
+            self._put(last, ongoing=True)
 
     def _probability(self) -> float:
-        if self._sound < TRUSTED_SHARE * len(self._beats):
-            return 0.0
-        rr = [one[1] for one in self._beats if one[1]]
-        unequal = sum(abs(b - a) > _UNEQUAL_MS for a, b in pairwise(rr))
-        if len(rr) < MIN_RR or unequal < _UNEQUAL_MIN * (len(rr) - 1):
+        scan = self._scan
+        if not scan.is_irregular:
             return 0.0
         return self._model.probability(
-            rr_features(np.array(rr, np.int64)),
-            self._p_waves.features() if self._steepness.next else None,
+            rr_features(scan.intervals()),
+            self._p_waves.features(scan.stretches()) if scan.next else None,
         )
 
     def _close(self, end: int) -> None:
@@ -173,12 +121,12 @@ class Irregular:
             self._put(end, ongoing=False)
         elif self._reported:  # it was long enough before its end was known
             self._put(max(end, self._start), ongoing=False)
-        self._n, self._reported = 0, False
+        self._scan.episode, self._reported = 0, False
 
     def _put(self, end: int, *, ongoing: bool) -> None:
-        at = [one[0] for one in self._beats if self._start <= one[0] <= end]
+        at = [one for one in self._scan.window.tolist() if self._start <= one <= end]
         beats = BeatsOf(*at)
-        beats.n = max(self._n, len(at))
+        beats.n = max(self._scan.episode, len(at))
         seconds = (end - self._start) / self._sink.fs
         self._sink.put(
             EventKind.ATRIAL_FIBRILLATION,

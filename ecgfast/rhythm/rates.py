@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
-from .episode import TRUSTED_SHARE, BeatNow, BeatsOf, Sink
+from ._scan import Scan
+from .episode import BeatsOf, Sink
 from .event import EventKind, Severity
 
 __all__ = ["RateRule", "RateWatch"]
@@ -34,6 +34,11 @@ class RateRule:
     intervals: int
     lasting: float = 0.0
 
+    @property
+    def is_low(self) -> bool:
+        """Whether low rates are the event."""
+        return self.begins <= self.ends
+
 
 class RateWatch:
     """One `RateRule` on a stream of beats.
@@ -41,55 +46,45 @@ class RateWatch:
     Parameters
     ----------
     rule : RateRule
+    number : int
+        Of the rule in `scan`.
+    scan : Scan
+        Stores the last beats, and compares their rate with the rule.
     sink : Sink
     """
 
-    def __init__(self, rule: RateRule, sink: Sink) -> None:
+    def __init__(self, rule: RateRule, number: int, scan: Scan, sink: Sink) -> None:
         self._rule = rule
+        self._number = number
+        self._scan = scan
         self._sink = sink
-        self._low = rule.begins <= rule.ends
-        self._span = 60.0 * sink.fs * rule.intervals
         self._lasting = rule.lasting * sink.fs
-        self._recent: deque[tuple[int, bool]] = deque()
-        self._trusted = 0
         self._beats: BeatsOf | None = None
         self._reported = False
 
-    def beat(self, beat: BeatNow) -> None:
-        """Take the next beat."""
-        recent, rule = self._recent, self._rule
-        if not beat.joined and recent:
+    @property
+    def is_open(self) -> bool:
+        """Whether the rate was beyond its limit at the last beat."""
+        return self._beats is not None
+
+    def beat(self, *, beyond: bool) -> None:
+        """Take the next beat, at which the rate is beyond the limit of the rule or not."""
+        if not beyond:
             self.end()
-        recent.append((beat.sample, beat.trusted))
-        self._trusted += beat.trusted
-        if len(recent) <= rule.intervals:
             return
-        if len(recent) > rule.intervals + 1:
-            self._trusted -= recent.popleft()[1]
-        rate = self._span / (beat.sample - recent[0][0])
-        edge = rule.begins if self._beats is None else rule.ends
-        beyond = rate < edge if self._low else rate > edge
-        if not beyond or self._trusted < TRUSTED_SHARE * len(recent):
-            if self._beats is not None:
-                self._close()
-            return
+        scan = self._scan
         if self._beats is None:
             self._beats = BeatsOf()
-            for sample, trusted in recent:
+            for sample, trusted in scan.recent(self._number):
                 self._beats.add(sample, 1.0, trusted=trusted)
         else:
-            self._beats.add(beat.sample, 1.0, trusted=beat.trusted)
+            self._beats.add(scan.sample, 1.0, trusted=scan.beat_trusted)
         if not self._reported and self._beats.last - self._beats.first >= self._lasting:
             self._reported = True
             self._put(self._beats, ongoing=True)
 
     def end(self) -> None:
-        """No beat follows on the last one: signal was lost, or the stream has ended."""
-        self._close()
-        self._recent.clear()
-        self._trusted = 0
-
-    def _close(self) -> None:
+        """The rate is no longer beyond its limit, or unknown."""
         if self._beats is not None and self._reported:
             self._put(self._beats, ongoing=False)
         self._beats, self._reported = None, False

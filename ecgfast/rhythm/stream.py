@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from math import isfinite, nan
 from typing import Any
 
 from ..errors import InputError, StateError
-from .blocks import USABLE, Block, SignalBlocks
+from ..exclusive import Exclusive, exclusive
+from ._scan import (
+    ASYSTOLE_BEGAN,
+    ASYSTOLE_ENDED,
+    BEAT,
+    BLOCKS,
+    DONE,
+    EPISODE,
+    INTERVAL,
+    LEADS,
+    LOST_SIGNAL,
+    NOISE_BEGAN,
+    NOISE_ENDED,
+    ORDER,
+    R_ON_T,
+    RATES,
+    Scan,
+)
+from .atrial import P_LEADS, PWaves
+from .blocks import Blocks, SignalBlocks
 from .ectopy import Ectopy, ROnT
-from .episode import BeatLike, BeatNow, Part, Sink, Trust
+from .episode import BeatLike, BeatNow, Part, Sink
 from .event import Event, EventKind, Severity
 from .flutter import FlutterWatch
 from .irregular import Irregular, Scorer
 from .leads import LeadWatch
-from .noise import NoiseWatch
 from .rates import RateRule, RateWatch
 from .standstill import Standstill
-from .steepness import Steepness
 
 __all__ = ["RhythmStream"]
-
-# Quality bits of `ecgfast.Quality` that are needed here.
-_GAP, _FLAT, _FLUTTER = 1, 2, 64
 
 # Seconds after an R peak at which a beat has been reported: at the start and after a bad stretch
 # the core takes so long (ecgfast.h), else less.
 _REPORTED_S = 2.5
 
-# Blocks after which noise is looked for: 2 s.
-_NOISE_EVERY = 8
+# Labels by their codes in a `Scan`; the last is a wave of ventricular flutter, or no label.
+_LABELS = ("N", "V", "S", "F", "")
+_code = {label: code for code, label in enumerate(_LABELS)}.get
+
+# The beats that rows of ectopic beats, or R-on-T, have to see.
+_RARE = 1 | 2 | R_ON_T
 
 
 class RhythmStream:
@@ -89,6 +106,9 @@ class RhythmStream:
     ...         print(event.kind, event.start_time, event.duration)
     """
 
+    in_use: Exclusive
+
+    @exclusive
     def __init__(
         self,
         fs: float,
@@ -135,64 +155,56 @@ class RhythmStream:
         self._delay = int(max(delay, _REPORTED_S) * fs) + 1
         self._sink = Sink(self.fs)
         self._signal = SignalBlocks(self.fs, leads)
-        self._waiting: deque[Block] = deque()
-        self._next_block = 0
-        self._with_signal = False
         self._ended = False
-
-        size = self._signal.size
-        self._lead_watches = [LeadWatch(i, size, self._sink, only=leads == 1) for i in range(leads)]
+        low, high = Severity.LOW, Severity.HIGH
+        rules = (
+            RateRule(EventKind.BRADYCARDIA, low, bradycardia, bradycardia + 5.0, 8, sustained),
+            RateRule(EventKind.TACHYCARDIA, low, tachycardia, tachycardia - 5.0, 8, sustained),
+            RateRule(
+                EventKind.EXTREME_BRADYCARDIA,
+                high,
+                extreme_bradycardia,
+                extreme_bradycardia + 5.0,
+                4,
+            ),
+            RateRule(
+                EventKind.EXTREME_TACHYCARDIA,
+                high,
+                extreme_tachycardia,
+                extreme_tachycardia - 5.0,
+                16,
+            ),
+        )
+        size, group = self._signal.size, self._signal.group
+        p_waves = PWaves(self.fs / group)
+        scan = self._scan = Scan(
+            self.fs,
+            leads,
+            size,
+            group,
+            pause,
+            asystole,
+            [(rule.is_low, rule.begins, rule.ends, rule.intervals) for rule in rules],
+            P_LEADS,
+            p_waves.before,
+            p_waves.after,
+        )
+        self._lead_watches = [LeadWatch(i, scan, self._sink, only=leads == 1) for i in range(leads)]
         self._ectopy = [Ectopy(label, self._sink) for label in "VS"]
         self._r_on_t = ROnT(self._sink)
-        low, high = Severity.LOW, Severity.HIGH
-        self._rates = [
-            RateWatch(rule, self._sink)
-            for rule in (
-                RateRule(EventKind.BRADYCARDIA, low, bradycardia, bradycardia + 5.0, 8, sustained),
-                RateRule(EventKind.TACHYCARDIA, low, tachycardia, tachycardia - 5.0, 8, sustained),
-                RateRule(
-                    EventKind.EXTREME_BRADYCARDIA,
-                    high,
-                    extreme_bradycardia,
-                    extreme_bradycardia + 5.0,
-                    4,
-                ),
-                RateRule(
-                    EventKind.EXTREME_TACHYCARDIA,
-                    high,
-                    extreme_tachycardia,
-                    extreme_tachycardia - 5.0,
-                    16,
-                ),
-            )
-        ]
+        self._rates = [RateWatch(rule, i, scan, self._sink) for i, rule in enumerate(rules)]
         self._flutter = FlutterWatch(self._sink)
-        self._trust = Trust()
-        self._steepness = Steepness(self.fs, leads, size)
-        group = self._signal.group
         self._irregular = Irregular(
-            self._sink,
-            self._steepness,
-            self.fs / group,
-            group,
-            irregular,
-            irregular_probability,
-            atrial,
+            self._sink, scan, p_waves, irregular, irregular_probability, atrial
         )
-        self._standstill = Standstill(
-            self._sink, self._steepness, self._trust, size, pause, asystole
-        )
-        self._noise = NoiseWatch(self._sink, self._steepness, self._trust, size)
+        self._standstill = Standstill(self._sink, scan, pause, asystole)
 
-        self._longest_rr = (0.0, nan)
-        self._last: int | None = None  # R peak of the last beat
-        self._wave = False  # was it a wave of ventricular flutter?
-        self._lost = False  # has signal been lost since?
-        self._quality = 0  # of the last beat
-        self._sized = True  # has the size of its complex been learned, or can it not be?
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "in_use"}
 
     # ------------------------------------------------------------------------------- the stream
 
+    @exclusive
     def process(self, beats: Iterable[BeatLike], samples: Any | None = None) -> list[Event]:
         """Process the next samples and the beats that were reported for them.
 
@@ -214,23 +226,19 @@ class RhythmStream:
         InputError
             If the samples have another shape, or beats come out of order.
         StateError
-            If the stream has ended.
+            If the stream has ended, or another thread uses it.
         """
         if self._ended:
             raise StateError("the stream has ended: make a new RhythmStream")
-        blocks: Iterator[Block] = iter(())
+        pieces: Iterator[Blocks] = iter(())
         if samples is not None:
             samples = self._signal.checked(samples)
-            self._with_signal = True
-            blocks = self._signal.process(samples)
-        for beat in beats:
-            # With the block that holds the R peak: a beat is reported after its end.
-            self._advance(beat.sample + self._signal.size, blocks)
-            self._beat(beat)
-        for block in blocks:
-            self._waiting.append(block)
-            self._advance(self._signal.count - self._delay, iter(()))
-        self._advance(self._signal.count - self._delay, iter(()))
+            self._scan.with_signal = True
+            pieces = self._signal.process(samples)
+        self._scan.put_beats(
+            [(one.sample, int(one.quality), _code(one.label, 0), one.probability) for one in beats]
+        )
+        self._work(pieces, self._delay)
         return self._sink.take()
 
     @property
@@ -239,13 +247,15 @@ class RhythmStream:
 
         Intervals in which signal was lost, or beats may have been missed, do not count.
         """
-        return self._longest_rr if self._longest_rr[0] > 0.0 else (nan, nan)
+        scan = self._scan
+        return (scan.longest_rr, scan.longest_rr_at) if scan.longest_rr > 0.0 else (nan, nan)
 
     @property
     def atrial_window(self) -> tuple[int, int]:
         """R peaks of the first and last beat of the window scored for atrial fibrillation."""
         return self._irregular.window
 
+    @exclusive
     def flush(self) -> list[Event]:
         """End the stream.
 
@@ -257,9 +267,11 @@ class RhythmStream:
         if self._ended:
             return []
         self._ended = True
-        self._advance(self._signal.count, iter(()))
-        end = max(self._signal.count, 0 if self._last is None else self._last + 1)
-        self._standstill.end(end)
+        self._work(iter(()), 0)
+        scan = self._scan
+        end = max(self._signal.count, scan.last + 1)
+        if scan.asystole_since >= 0:
+            self._standstill.put(scan.asystole_since, end, ongoing=False)
         parts: tuple[Part, ...] = (
             *self._ectopy,
             *self._rates,
@@ -270,91 +282,118 @@ class RhythmStream:
             part.end()
         for watch in self._lead_watches:
             watch.end(end)
-        self._noise.end(end)
+        if scan.noise_since >= 0:
+            self._put_noise(scan.noise_since, max(end, scan.noise_since), ongoing=False)
         return self._sink.take()
 
-    def _advance(self, to: int, blocks: Iterator[Block]) -> None:
-        """Take all blocks that end at or before this sample."""
-        size, waiting = self._signal.size, self._waiting
-        while (self._next_block + 1) * size <= to:
-            if not waiting:
-                block = next(blocks, None)
-                if block is None:
+    def _work(self, pieces: Iterator[Blocks], delay: int) -> None:
+        """Process the beats and blocks, the last ones up to so many samples before the end."""
+        scan = self._scan
+        exhausted = False
+        while True:
+            found = scan.run(self._signal.count - delay, exhausted)
+            if found == BEAT:
+                self._beat()
+            elif found == INTERVAL:
+                self._interval()
+            elif found in (BLOCKS, DONE):
+                blocks = None if exhausted else next(pieces, None)
+                if blocks is not None:
+                    scan.put_blocks(*blocks)
+                elif exhausted:
                     return
-                waiting.append(block)
-            self._block(self._next_block, waiting.popleft())
-            self._next_block += 1
+                exhausted = blocks is None
+            else:
+                self._block(found)
 
     # ------------------------------------------------------------------------------- the signal
 
-    def _block(self, index: int, block: Block) -> None:
-        size = self._signal.size
-        begin, end = index * size, (index + 1) * size
-        steepness = self._steepness.block(block)
-        state = block.state
-        for lead, watch in enumerate(self._lead_watches):
-            if state[lead] != watch.state or state[lead] != USABLE:
-                watch.block(index, state[lead], block.level[lead], self._steepness)
-        if USABLE not in state:
-            self._lose(begin, end)
-            return
-        if not self._sized and self._last is not None and begin > self._last:
-            self._steepness.learn(self._last)
-            self._sized = True
-        self._standstill.block(begin, steepness)
-        if index % _NOISE_EVERY == _NOISE_EVERY - 1:
-            self._noise.look(end, self._last or 0, standstill=self._standstill.lasts)
+    def _block(self, found: int) -> None:
+        """An event of the signal begins or ends."""
+        scan = self._scan
+        if found == LEADS:
+            for lead, watch in enumerate(self._lead_watches):
+                if scan.needs_watch(lead):
+                    watch.block()
+        elif found == LOST_SIGNAL:
+            self._lose()
+        elif found in (ASYSTOLE_BEGAN, ASYSTOLE_ENDED):
+            self._standstill.put(scan.begin, scan.end, ongoing=found == ASYSTOLE_BEGAN)
+        elif found in (NOISE_BEGAN, NOISE_ENDED):
+            self._put_noise(scan.begin, scan.end, ongoing=found == NOISE_BEGAN)
+        else:
+            assert found == ORDER
+            raise InputError(f"beats must come in order: sample {scan.sample} after {scan.last}")
 
-    def _lose(self, begin: int, end: int) -> None:
+    def _put_noise(self, begin: int, end: int, *, ongoing: bool) -> None:
+        self._sink.put(EventKind.NOISE, begin, end, Severity.LOW, 1.0, ongoing=ongoing)
+
+    def _lose(self) -> None:
         """No lead is usable in this block."""
-        self._standstill.lost(begin)
-        if not self._lost:
-            parts: tuple[Part, ...] = (*self._rates, self._irregular, self._flutter)
-            for part in parts:
-                part.end()
-        self._lost = True
-        self._noise.lost(begin, end)
+        scan = self._scan
+        if scan.asystole_since >= 0:
+            self._standstill.put(scan.asystole_since, scan.begin, ongoing=False)
+        if not scan.lost:
+            self._end_rates()
+            self._irregular.end()
+            self._flutter.end()
+        if scan.noise_since >= 0:
+            self._put_noise(scan.noise_since, max(scan.begin, scan.noise_since), ongoing=False)
+        scan.lose()
+
+    def _end_rates(self) -> None:
+        for watch in self._rates:
+            watch.end()
+        self._scan.end_rates()
 
     # -------------------------------------------------------------------------------- the beats
 
-    def _beat(self, beat: BeatLike) -> None:
-        sample, quality, last = beat.sample, int(beat.quality), self._last
-        if last is not None and sample <= last:
-            raise InputError(f"beats must come in order: sample {sample} after {last}")
-        if self._standstill.is_isolated_p_wave(sample, quality):
+    def _interval(self) -> None:
+        """A beat that does not simply follow the beat before: all rules see it."""
+        scan = self._scan
+        joined = self._standstill.beat()
+        scan.mark()
+        now = self._now(joined=joined)
+        self._flutter.beat(now, wave=scan.wave, lost=scan.lost_before)
+        if joined:
+            scan.push_beat(True)
+            self._beat()
             return
-        wave = bool(quality & _FLUTTER)
-        rr = nan if last is None else (sample - last) / self.fs
-        lost = self._lost
-        if not self._with_signal and rr >= self._pause:
-            lost = bool((quality | self._quality) & (_GAP | _FLAT))
-        joined = last is not None and not lost and not wave and not self._wave
-        joined = self._standstill.beat(sample, rr, joined=joined)
-        trusted, sound = self._trust.beat(sample, quality)
-        probability = beat.probability
-        now = BeatNow(
-            sample,
-            "" if wave else beat.label,
-            probability if isfinite(probability) else 1.0,
-            trusted,
-            sound,
-            rr,
-            joined,
-            sample if last is None else last,
-        )
-        self._flutter.beat(now, wave=wave, lost=lost)
-        for row in self._ectopy:
+        for i, row in enumerate(self._ectopy):
             row.beat(now)
-        self._r_on_t.beat(now)
-        if wave:
-            for watch in self._rates:
-                watch.end()
-        else:
-            for watch in self._rates:
-                watch.beat(now)
-        self._irregular.beat(now)
-        if joined and rr > self._longest_rr[0]:
-            self._longest_rr = (rr, now.before / self.fs)
-        self._last, self._wave, self._lost = sample, wave, False
-        self._quality = quality
-        self._sized = not trusted
+            scan.set_open(1 << i, row.is_open)
+        self._end_rates()
+        self._irregular.end()
+        scan.push_beat(False)
+
+    def _beat(self) -> None:
+        """Some rules have to see the beat."""
+        scan = self._scan
+        flags = scan.flags
+        if flags & _RARE:
+            now = self._now(joined=True)
+            for i, row in enumerate(self._ectopy):
+                if flags & (1 << i):
+                    row.beat(now)
+                    scan.set_open(1 << i, row.is_open)
+            if flags & R_ON_T:
+                self._r_on_t.beat(now, scan.qt_share)
+        if flags >= RATES:
+            for i, watch in enumerate(self._rates):
+                if flags & (RATES << i):
+                    watch.beat(beyond=bool(scan.beyond & (RATES << i)))
+                    scan.set_open(RATES << i, watch.is_open)
+        if flags & EPISODE:
+            self._irregular.look()
+
+    def _now(self, *, joined: bool) -> BeatNow:
+        scan = self._scan
+        return BeatNow(
+            scan.sample,
+            _LABELS[scan.code],
+            scan.probability,
+            scan.beat_trusted,
+            scan.rr,
+            joined,
+            scan.before,
+        )

@@ -250,3 +250,11 @@ def test_an_hour_has_ultra_low_power_and_a_day_its_slope():
 def test_wrong_use_is_said(call, words):
     with pytest.raises(InputError, match=words):
         call()
+
+
+def test_measures_show_themselves_as_a_table() -> None:
+    told = hrv.measures(hrv.nn_from_arrays(np.arange(301) * 1.0))
+    html = told._repr_html_()
+    for name, text in told.lines():
+        assert f"<tr><td>{name}</td><td>{text}</td></tr>" in html
+    assert "300 NN of 300" in html

@@ -18,12 +18,13 @@ from limited import run_limited
 from ecgfast import Annotations, Classifier, Event, EventKind, InputError, detect_qrs, read_record
 from ecgfast.cli import main
 from ecgfast.records import RecordSource, demo_record, open_record, write_annotations
+from ecgfast.reports import make_report
 from ecgfast.reports.analysis import Analysis, analyse
 from ecgfast.reports.choosing import chosen_strips
 from ecgfast.reports.figures import figures
 from ecgfast.reports.model_facts import model_facts
 from ecgfast.reports.recording_report import index_page, recording_report
-from ecgfast.reports.report_pictures import trend_picture
+from ecgfast.reports.report_pictures import full_disclosure, trend_picture
 from ecgfast.reports.report_text import NOTHING
 from ecgfast.reports.svg import trace
 
@@ -430,13 +431,60 @@ def test_labels_of_an_annotation_file_are_those_of_the_page(
     assert told["beats"]["by_class"] == {"N": len(peaks) - 6, "S": 1, "V": 3, "F": 0, "Q": 0}
     assert [e["kind"] for e in told["events"] if e["kind"].endswith("_run")] == ["ventricular_run"]
     page = Page(out.read_text("utf-8"))
-    assert "read from the annotation file night.cor" in page.text
+    assert "those of the annotation file night.cor" in page.text
     assert "no person has checked" not in page.text
     assert "sensitivity" not in page.text
     assert main([*command, "--reject", "0.1"]) == 2
     assert "--reject goes with a model" in capsys.readouterr().err
     assert main([*command[:3], "qrs"]) == 1
     assert "there is no annotation file night.qrs beside it" in capsys.readouterr().err
+
+
+def test_a_report_in_one_call_is_that_of_the_command_and_shows_itself(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(demo), "--output", str(tmp_path / "c.html"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    report = make_report(demo)
+    assert report.html == (tmp_path / "c.html").read_text("utf-8")
+    assert report.figures["beats"] == told["beats"]
+    assert report.figures["model"]["name"] == "beats"
+    report.save(tmp_path / "p.html")
+    assert (tmp_path / "p.html").read_text("utf-8") == report.html
+    assert f"{told['beats']['total']:,} beats" in repr(report)
+    frame = Page(report._repr_html_())
+    assert {name: value for _, name, value in frame.attributes}["srcdoc"] == report.html
+    assert frame.tags == ["iframe"]  # its style cannot reach the notebook's
+    assert make_report(read_record(demo)).figures["rate"] == report.figures["rate"]
+    marks = Annotations(np.array([100, 400, 700]), np.array(["N", "V", "N"]))
+    marked = make_report(read_record(demo), annotations=marks)
+    assert marked.figures["beats"]["total"] == 3
+    assert "those of annotations" in marked.html
+    with pytest.raises(InputError, match="is open already"):
+        make_report(read_record(demo), annotator="cor")
+
+
+def test_full_disclosure_has_one_gain_and_says_what_it_leaves_out(classifier: Classifier) -> None:
+    def fetch(a: int, b: int) -> np.ndarray:
+        signal = np.zeros((b - a, 1), np.float32)
+        signal[np.arange(a, b) % 90 == 0] = 1.0
+        signal[np.arange(a, b) >= 120 * FS] *= 0.5
+        return signal
+
+    times = [0.5 + 0.8 * i for i in range(200)]
+    found = made(times, fetch=fetch)
+    page = report_of(found, classifier, full=True)
+    assert page.count('<div class="row">') == 3
+    assert "are left out.</p>" not in page
+    highest = []
+    for _, picture in full_disclosure(found):
+        curve = re.findall(r' d="(M[^"]*l[^"]*)"', str(picture))[0]
+        highest.append(max(int(dy) for _, dy in re.findall(r"(\d+)[ -](\d+)", curve.split("l")[1])))
+    assert highest[2] == pytest.approx(highest[0] / 2, abs=1)  # not scaled up to its row
+    long = made(times, fetch=fetch, duration=38 * 3600.0)
+    page = report_of(long, classifier, full=True)
+    assert page.count('<div class="row">') == 36 * 60
+    assert "Only the first 36 hours are shown; 2 h 0 min are left out." in page
 
 
 def test_no_rate_over_a_gap_between_annotated_beats() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import pickle
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ecgfast import Event, RhythmStream, events
+from ecgfast import Beat, Event, Quality, RhythmStream, events
 from ecgfast.records import synthetic_ecg
 from ecgfast.reports.summary import Tally
 from ecgfast.rhythm import EventKind, RhythmTally
@@ -62,8 +64,6 @@ def test_gaps_are_gaps_and_no_pauses(clean: Signal) -> None:
 
 
 def test_memory_is_bounded(clean: Signal) -> None:
-    import pickle
-
     rhythm = RhythmStream(FS)
     sizes = []
     for _ in range(30):
@@ -100,8 +100,43 @@ def test_the_summary_of_classify_has_events_and_clock_times() -> None:
     text = tally.summary("x", FS, 7200.0, start).text()
     assert "longest RR  2.50 s at 1:00:00 (2026-11-29 00:30:00)" in text
     assert "pauses      1 pause" in text
+    assert "gaps        no gap" in text
+    assert "AF burden   no episode of 30 s or more" in text
+    assert "events      1 of 1 kind" in text
     assert "pause: 2.5 s, at 1:00:00" in text
     row = tally.summary("x", FS, 7200.0, start).to_dict()
     assert row["start"] == "2026-11-28T23:30:00"
     assert row["rhythm"]["longest_rr"] == 2.5
     assert row["rhythm"]["counts"]["pause"] == 1
+
+
+def test_gaps_and_burden_are_in_the_summary() -> None:
+    tally = Tally(("N", "S", "V", "F", "Q"))
+    gaps = [Event("gap", 250 * i, 250 * i + 125, 1.0 * i, i + 0.5, "low") for i in range(20)]
+    fibrillation = Event("atrial_fibrillation", 0, 45000, 0.0, 180.0, "medium", 0.9, 200)
+    tally.events([*gaps, fibrillation], (math.nan, math.nan))
+    text = tally.summary("x", FS, 720.0).text()
+    assert "gaps        20 gaps of a lead, 10.0 s in all" in text
+    assert "AF burden   25.0 % of the time, 1 episode" in text
+    assert "events      21 of 2 kinds" in text
+    assert "; 19 more" in text
+
+
+def test_a_tally_counts_all_runs_and_holds_the_longest() -> None:
+    tally = Tally(("N", "V"))
+    at, sizes = 0, []
+    for i in range(1000):
+        n = 3 + i * 7919 % 50
+        for label in "V" * n + "N":
+            at += 150
+            tally.add([Beat(at, at / FS, label, 0.9, {}, 0.6, 100.0, Quality(0))])
+        if i % 100 == 99:
+            sizes.append(len(pickle.dumps(tally)))
+    summary = tally.summary("x", FS, at / FS)
+    assert len(summary.runs) == 100
+    assert min(run.beats for run in summary.runs) >= 48  # 1,000 runs of 3 to 52 beats
+    assert [run.start for run in summary.runs] == sorted(run.start for run in summary.runs)
+    assert summary.n_runs == summary.run_counts["V"].count == 1000
+    assert summary.run_counts["V"].first == pytest.approx(0.6)
+    assert max(sizes) <= 2.1 * sizes[0]
+    assert "997 shorter ones more" in summary.text()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -157,6 +160,35 @@ def test_a_stream_that_ends_is_found_again(lsl: Any, caplog: pytest.LogCaptureFi
             break
     assert source.gaps >= 1
     assert source.lost == pytest.approx(250 * (time.monotonic() - begin), rel=0.5)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_beats_and_events_go_out_as_markers(lsl: Any, tmp_path: Path) -> None:
+    record = synthetic_ecg(20.0, 250.0, ventricular=0.2, seed=4)
+    np.savez(tmp_path / "a.npz", signal=record.signal[:, :1], fs=250.0, leads=["MLII"])
+    name = f"markers {uuid.uuid4().hex}"
+    command = ["stream", str(tmp_path / "a.npz"), "--json", "--lsl", name]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ecgfast", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    (found,) = lsl.resolve_byprop("name", name, 1, 30.0)
+    inlet = lsl.StreamInlet(found)
+    inlet.open_stream(10.0)
+    markers: list[tuple[Any, float]] = []
+    begin = time.monotonic()
+    while process.poll() is None and time.monotonic() - begin < 120:
+        samples, stamps = inlet.pull_chunk(timeout=0.5)
+        markers += [(json.loads(s[0]), at) for s, at in zip(samples, stamps, strict=True)]
+    out, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    printed = {row["sample"]: row["label"] for row in map(json.loads, out.splitlines())}
+    beats = [(marker, at) for marker, at in markers if marker["type"] == "beat"]
+    assert len(beats) > 5
+    assert all(printed[beat["sample"]] == beat["label"] for beat, _ in beats)
+    assert any(marker["type"] == "event" for marker, _ in markers)
+    # Stamps are those of the R peaks, not of their reports.
+    (first, begin_at), *_, (last, end_at) = beats
+    assert end_at - begin_at == pytest.approx(last["time"] - first["time"], abs=1.0)
 
 
 def test_no_stream_is_one_line(lsl: Any, monkeypatch: pytest.MonkeyPatch) -> None:

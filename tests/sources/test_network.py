@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -195,6 +196,9 @@ def test_the_command_labels_a_board_over_tcp_as_the_recording_itself(server: Ser
         _, told = process.communicate(timeout=60)
     beats = [json.loads(line) for line in lines if b'"label"' in line]
     assert len(beats) > 20
+    # Half a minute came at once: the last sample has just been taken.
+    at = datetime.fromisoformat(beats[0]["at"]).timestamp()
+    assert at + 30.0 - beats[0]["time"] == pytest.approx(time.time(), abs=60.0)
     assert [(beat["sample"], beat["label"]) for beat in beats] == [
         (beat.sample, beat.label) for beat in expected[: len(beats)]
     ]

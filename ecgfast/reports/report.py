@@ -1,0 +1,247 @@
+"""The report of a recording, from its path to its page, in one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from .._files import write_whole
+from ..errors import InputError
+from ..records import Annotations, Record, RecordSource, open_record
+from ..records.reading import annotation_file as find_annotation_file
+from ..records.record import FloatArray
+from ..runtime.decision import Decision
+from .analysis import Analysis, analyse
+from .figures import figures
+from .model_facts import ModelFacts, annotation_facts, model_facts, promise_text
+from .pdf import write_pdf
+from .recording_report import recording_report
+
+if TYPE_CHECKING:
+    from ..runtime import Classifier
+
+__all__ = ["Report", "make_report"]
+
+# Height of the frame in which a notebook shows the page.
+_FRAME = "48rem"
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """The report of a recording; a notebook shows its page.
+
+    Attributes
+    ----------
+    figures : dict
+        Every figure and event: what ``ecgfast report --json`` prints.
+    html : str
+        The page, which needs no other file and no network.
+    analysis : Analysis
+        The beats as columns, and the events.
+    """
+
+    figures: dict[str, Any]
+    html: str = field(repr=False)
+    analysis: Analysis = field(repr=False)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the page as HTML, or with the extension ``.pdf`` as PDF (extra ``pdf``).
+
+        Parameters
+        ----------
+        path : str or path
+            A file that is there is replaced.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        MissingExtraError
+            If a PDF is wanted and WeasyPrint is not installed.
+        """
+        file = Path(path)
+        if file.suffix.lower() == ".pdf":
+            write_pdf(file, self.html)
+        else:
+            write_whole(file, self.html)
+
+    def __repr__(self) -> str:
+        beats = self.figures["beats"]["total"]
+        return (
+            f"Report({self.analysis.name!r}, {beats:,} beats, {len(self.analysis.events):,} events)"
+        )
+
+    def _repr_html_(self) -> str:
+        # In a frame: its style is of a page, and would change the notebook's.
+        return (
+            f'<iframe srcdoc="{escape(self.html, quote=True)}" '
+            f'style="width: 100%; height: {_FRAME}; border: 1px solid #ddd"></iframe>'
+        )
+
+
+def make_report(
+    recording: str | os.PathLike[str] | Record | RecordSource,
+    *,
+    fs: float | None = None,
+    leads: Any = None,
+    follow: bool = False,
+    annotator: str | None = None,
+    annotations: Annotations | None = None,
+    annotation_file: str = "",
+    model: str | os.PathLike[str] | Classifier = "beats",
+    lookahead: int = 0,
+    method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
+    decision: Decision | None = None,
+    average_leads: bool = False,
+    title: str = "",
+    minutes: bool = False,
+    full: bool = False,
+    progress: Callable[[Iterable[FloatArray]], Iterable[FloatArray]] = iter,
+) -> Report:
+    """Find the beats and events of a recording, and make its report.
+
+    Parameters
+    ----------
+    recording : path, Record or RecordSource
+    fs, leads, follow
+        As for `open_record`; with a path.
+    annotator : str, optional
+        Extension of the WFDB annotation file beside the recording whose beats and labels are taken
+        instead of a model's, such as corrected ones; with a path.
+    annotations : Annotations, optional
+        Marks that are taken likewise.
+    annotation_file : str
+        Name that the page gives as their file.
+    model : str, path or Classifier
+        Of AAMI classes.
+    lookahead, method, decision, average_leads
+        As for `stream_classify`.
+    title : str
+        Heading of the page; by default the recording's name.
+    minutes : bool
+        Show the minute around each strip, also in print.
+    full : bool
+        Add the whole recording, a minute in each row.
+    progress : callable
+        Wraps the blocks of the recording, to show how far it is.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+    RecordError
+        If the recording cannot be read.
+    ModelError
+        If the model cannot be used.
+    MissingExtraError
+        If Jinja2 is not installed: ``pip install 'ecgfast[report]'``.
+
+    Examples
+    --------
+    >>> from ecgfast.reports import make_report
+    >>> report = make_report("mitdb/208")                     # doctest: +SKIP
+    >>> report.figures["rate"]["minimum"]                     # doctest: +SKIP
+    >>> report.save("208.html")                               # doctest: +SKIP
+    """
+    source = _opened(recording, fs, leads, annotator, follow=follow)
+    facts: ModelFacts
+    if annotations is None and annotator is not None:
+        annotations = source.annotations
+        annotation_file = find_annotation_file(Path(str(recording)), annotator).name
+    if annotations is not None:
+        found = analyse(source, annotations, progress=progress)
+        facts = annotation_facts(annotation_file)
+    else:
+        found, facts = _labelled(
+            source,
+            _classifier(model),
+            progress,
+            lookahead=lookahead,
+            method=method,
+            decision=decision or Decision(),
+            average_leads=average_leads,
+        )
+    told = figures(found)
+    html = recording_report(found, told, facts, title=title, minutes=minutes, full=full)
+    told["model"] = None if facts.annotated else facts.to_dict()
+    told["annotations"] = facts.name if facts.annotated else None
+    return Report(told, html, found)
+
+
+def _opened(
+    recording: str | os.PathLike[str] | Record | RecordSource,
+    fs: float | None,
+    leads: Any,
+    annotator: str | None,
+    *,
+    follow: bool,
+) -> RecordSource:
+    if isinstance(recording, (str, os.PathLike)):
+        return open_record(recording, fs=fs, leads=leads, follow=follow, annotator=annotator)
+    if fs is not None or leads is not None or annotator is not None:
+        raise InputError(
+            f"{recording.name or 'the recording'}: is open already: give fs, leads and annotator "
+            "to read_record or open_record"
+        )
+    if isinstance(recording, RecordSource):
+        return recording
+    signal = recording.signal
+    return RecordSource(
+        recording.fs,
+        recording.leads,
+        recording.n_samples,
+        lambda start, stop: signal[start:stop],
+        recording.start,
+        recording.annotations,
+        recording.name,
+        recording.units,
+        recording.comments,
+        recording.origin,
+        recording.start_time,
+    )
+
+
+def _classifier(model: str | os.PathLike[str] | Classifier) -> Classifier:
+    from ..runtime import Classifier
+
+    return model if isinstance(model, Classifier) else Classifier(model)
+
+
+def _labelled(
+    source: RecordSource,
+    classifier: Classifier,
+    progress: Callable[[Iterable[FloatArray]], Iterable[FloatArray]],
+    *,
+    lookahead: int,
+    decision: Decision,
+    average_leads: bool,
+    **options: Any,
+) -> tuple[Analysis, ModelFacts]:
+    """The beats as a model labels them, and what the page says of the model."""
+    found = analyse(
+        source,
+        classifier,
+        progress=progress,
+        lookahead=lookahead,
+        decision=decision,
+        average_leads=average_leads,
+        **options,
+    )
+    several = average_leads and len(source.leads) > 1
+    return found, model_facts(
+        classifier,
+        lookahead=lookahead,
+        labelled_from="all leads, averaged" if several else f"lead {source.leads[0]}",
+        promises=[
+            f"Asked for: {promise_text(promise)}, in cross-validation."
+            for promise in decision.rule(classifier, lookahead).operating_points
+        ],
+    )

@@ -1,0 +1,454 @@
+"""The review as a page: a small server for the reviewer on this machine alone."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from ..errors import EcgfastError, InputError
+from ..extras import need
+from ..records import Annotations, RecordSource
+from ..reports.analysis import analyse
+from ..reports.summary import CLASS_NAMES, NOT_A_DEVICE
+from ..rhythm import Event
+from .marks import NOT_A_BEAT, marks_of
+from .pictures import overlay, strip_around
+from .session import Group, ReviewSession
+from .terminal import action_text
+
+__all__ = ["ReviewApp", "listen", "serve"]
+
+#: The server listens here and nowhere else.
+LOOPBACK = "127.0.0.1"
+
+_SHOWN = 24
+_MOST_BODY = 1 << 20
+
+# Nothing comes from elsewhere, nothing goes elsewhere, and no other page holds this one.
+_POLICY = (
+    "default-src 'none'; {code}; img-src data:; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class ReviewApp:
+    """What the page asks for, of one review.
+
+    Parameters
+    ----------
+    session : ReviewSession
+    source : RecordSource
+        The recording.
+    hosts : sequence of str, optional
+        Values of the header ``Host`` that are answered, such as ``"127.0.0.1:8765"``: a page of
+        elsewhere that has its name point here sends another one.
+    token : str, optional
+        The secret of the printed address; a new one by default.
+
+    Attributes
+    ----------
+    asgi : Starlette
+        The application.
+    token : str
+    """
+
+    def __init__(
+        self,
+        session: ReviewSession,
+        source: RecordSource,
+        *,
+        hosts: list[str],
+        token: str | None = None,
+    ) -> None:
+        starlette = need("starlette.applications", "The page of a review", "review")
+        routing = need("starlette.routing", "The page of a review", "review")
+        self._responses = need("starlette.responses", "The page of a review", "review")
+        self.session, self.source = session, source
+        self.token = token or secrets.token_urlsafe(24)
+        self._hosts = hosts
+        self._lock = threading.Lock()
+        self._found: tuple[tuple[Any, ...], Any] | None = None
+        gets = {
+            "/api/state": self._state,
+            "/api/group": self._group,
+            "/api/strip": self._strip,
+            "/api/events": self._events,
+            "/api/next": self._next,
+        }
+        posts = {
+            "/api/answer": self._answer,
+            "/api/split": self._split,
+            "/api/undo": self._undo,
+            "/api/second-pass": self._second_pass,
+        }
+        self.asgi = starlette.Starlette(
+            routes=[
+                routing.Route("/", self._page),
+                routing.Route("/report", self._report),
+                *(routing.Route(path, self._asked(what)) for path, what in gets.items()),
+                *(
+                    routing.Route(path, self._told(what), methods=["POST"])
+                    for path, what in posts.items()
+                ),
+            ]
+        )
+
+    # ------------------------------------------------------------------ who may ask
+
+    def _refused(self, request: Any, token: str) -> Any | None:
+        """The answer to a request that is not of the reviewer's page; None if it is."""
+        if request.headers.get("host", "") not in self._hosts:
+            return self._plain("this address is not served", 421)
+        origin = request.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc not in self._hosts:
+            return self._plain("requests of other pages are not answered", 403)
+        if not secrets.compare_digest(token.encode(), self.token.encode()):
+            return self._plain("open the whole address that `ecgfast review` printed", 403)
+        return None
+
+    def _plain(self, text: str, status: int) -> Any:
+        return self._responses.PlainTextResponse(text, status, headers=_HEADERS)
+
+    def _json(self, value: Any, status: int = 200) -> Any:
+        content = json.dumps(_finite(value), allow_nan=False, ensure_ascii=False)
+        return self._responses.Response(
+            content, status, media_type="application/json", headers=_HEADERS
+        )
+
+    def _asked(self, what: Callable[[dict[str, str]], Any]) -> Any:
+        """An endpoint that only reads; in a thread of its own, as reading takes time."""
+
+        def endpoint(request: Any) -> Any:
+            return self._answered(request, what, dict(request.query_params))
+
+        return endpoint
+
+    def _told(self, what: Callable[[dict[str, Any]], Any]) -> Any:
+        """An endpoint that changes something."""
+        threads = need("starlette.concurrency", "The page of a review", "review")
+
+        async def endpoint(request: Any) -> Any:
+            body = bytearray()
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _MOST_BODY:
+                    return self._plain("the request is too large", 413)
+            try:
+                told = json.loads(body or b"{}")
+            except (ValueError, RecursionError):
+                told = None
+            if not isinstance(told, dict):
+                return self._plain("the request is no JSON object", 400)
+            return await threads.run_in_threadpool(self._answered, request, what, told)
+
+        return endpoint
+
+    def _answered(self, request: Any, what: Callable[[Any], Any], told: Any) -> Any:
+        refused = self._refused(request, request.headers.get("x-review-token", ""))
+        if refused is not None:
+            return refused
+        try:
+            with self._lock:
+                return self._json(what(told))
+        except InputError as error:
+            return self._json({"error": str(error)}, 400)
+        except EcgfastError as error:
+            return self._json({"error": str(error)}, 500)
+
+    # ------------------------------------------------------------------ pages
+
+    def _page(self, request: Any) -> Any:
+        refused = self._refused(request, request.query_params.get("token", ""))
+        if refused is not None:
+            return refused
+        nonce = secrets.token_urlsafe(16)
+        text = (files("ecgfast.review") / "templates" / "review.html").read_text("utf-8")
+        policy = _POLICY.format(code=f"script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'")
+        return self._responses.HTMLResponse(
+            text.replace("NONCE", nonce),
+            headers={**_HEADERS, "Content-Security-Policy": policy},
+        )
+
+    def _report(self, request: Any) -> Any:
+        refused = self._refused(request, request.query_params.get("token", ""))
+        if refused is not None:
+            return refused
+        from ..reports.figures import figures
+        from ..reports.model_facts import annotation_facts
+        from ..reports.recording_report import recording_report
+
+        try:
+            with self._lock:
+                found = self._analysis()
+            html = recording_report(
+                found, figures(found), annotation_facts(self._reviewed()), title=""
+            )
+        except EcgfastError as error:
+            return self._plain(str(error), 500)
+        policy = _POLICY.format(code="style-src 'unsafe-inline'")
+        return self._responses.HTMLResponse(
+            html, headers={**_HEADERS, "Content-Security-Policy": policy}
+        )
+
+    def _reviewed(self) -> str:
+        kept = self.session.files
+        return "the review" if kept is None else kept.annotations.name
+
+    # ------------------------------------------------------------------ what is read
+
+    def _state(self, _: dict[str, str]) -> dict[str, Any]:
+        session = self.session
+        questions = session.questions(examples=1)
+        order = [one.group.number for one in questions]
+        worth = {one.group.number: one.worth for one in questions}
+        done = [group for group in session.groups() if group.answer]
+        names, counts = np.unique(session.labels()[~session.waves], return_counts=True)
+        return {
+            "record": session.beats.name,
+            "by": session.by,
+            "model": session.beats.model,
+            "leads": list(self.source.leads),
+            "duration": self.source.duration,
+            "beats": len(session.beats),
+            "classes": {c: CLASS_NAMES.get(c, c) for c in session.beats.classes},
+            "counts": dict(zip(names.tolist(), counts.tolist(), strict=True)),
+            "file": self._reviewed(),
+            "order": order,
+            "groups": [
+                {**_plain_group(group), "worth": worth.get(group.number, 0.0)}
+                for group in [*(one.group for one in questions), *done]
+            ],
+            "actions": [
+                {"text": action_text(action), "by": action.by, "at": action.at}
+                for action in session.actions[::-1][:20]
+            ],
+            "answers": sum(action.kind in ("group", "beats") for action in session.actions),
+            "not_a_device": NOT_A_DEVICE,
+        }
+
+    def _group(self, asked: dict[str, str]) -> dict[str, Any]:
+        session = self.session
+        number = _whole(asked, "number")
+        group = session.group_of(number)
+        chosen = session.examples(number, _SHOWN)
+        labels = session.labels()
+        return {
+            **_plain_group(group),
+            "svg": overlay(
+                self.source, session.beats.sample[chosen].tolist(), labels[chosen].tolist()
+            ),
+            "examples": [self._beat(int(i), labels) for i in chosen],
+        }
+
+    def _beat(self, i: int, labels: Any) -> dict[str, Any]:
+        time = float(self.session.beats.time[i])
+        return {
+            "beat": i,
+            "time": time,
+            "clock": self._clock(time),
+            "label": str(labels[i]),
+            "group": int(self.session.group[i]),
+            "own": i in self.session.single_answers,
+        }
+
+    def _clock(self, seconds: float) -> str:
+        minutes, second = divmod(seconds, 60)
+        text = f"{int(minutes) // 60}:{int(minutes) % 60:02}:{int(second):02}"
+        start = self.source.start
+        if start is None:
+            return text
+        of_day = start.hour * 3600 + start.minute * 60 + start.second + seconds
+        return f"{int(of_day // 3600) % 24:02}:{int(of_day // 60) % 60:02}:{int(of_day) % 60:02}"
+
+    def _strip(self, asked: dict[str, str]) -> dict[str, Any]:
+        at = _seconds(asked, "at")
+        picture, begin, beats = strip_around(self.session, self.source, at)
+        labels = self.session.labels()
+        return {
+            "svg": picture,
+            "begin": begin,
+            "clock": self._clock(begin),
+            "beats": [self._beat(int(i), labels) for i in beats],
+        }
+
+    def _next(self, asked: dict[str, str]) -> dict[str, Any]:
+        """The next beat with a label; after the last one the first again."""
+        after, labels = _seconds(asked, "after"), self.session.labels()
+        found = np.flatnonzero(labels == asked.get("label", ""))
+        if not len(found):
+            return {"beat": None}
+        later = found[self.session.beats.time[found] > after + 1e-6]
+        return self._beat(int((later if len(later) else found)[0]), labels)
+
+    def _events(self, _: dict[str, str]) -> dict[str, Any]:
+        found = self._analysis()
+        return {
+            "events": [
+                {
+                    "kind": str(event.kind).replace("_", " "),
+                    "time": event.start_time,
+                    "clock": self._clock(event.start_time),
+                    "seconds": event.duration,
+                    "severity": str(event.severity),
+                }
+                for event in _important(found.events)
+            ]
+        }
+
+    def _analysis(self) -> Any:
+        """Rhythm and figures of the labels as they are; made anew when they have changed."""
+        made_of = self.session.actions
+        if self._found is None or self._found[0] != made_of:
+            session = self.session
+            sample, symbol, _ = marks_of(
+                session.beats, session.labels(), session.reviewers(), waves=session.waves
+            )
+            marks = Annotations(
+                np.array(sample, np.int64), np.array(symbol, np.str_), np.array([], np.str_)
+            )
+            self._found = made_of, analyse(self.source, marks)
+        return self._found[1]
+
+    # ------------------------------------------------------------------ what is said
+
+    def _answer(self, told: dict[str, Any]) -> dict[str, Any]:
+        before = self.session.labels()
+        label = str(told.get("label", ""))
+        if "beats" in told:
+            beats = told["beats"]
+            if not isinstance(beats, list) or not all(type(one) is int for one in beats):
+                raise InputError("beats: give a list of indices")
+            self.session.answer_beats(beats, label)
+        else:
+            self.session.answer(_whole(told, "group"), label)
+        return {"changed": int((self.session.labels() != before).sum()), **self._state({})}
+
+    def _split(self, told: dict[str, Any]) -> dict[str, Any]:
+        return {"part": self.session.split(_whole(told, "group")), **self._state({})}
+
+    def _undo(self, _: dict[str, Any]) -> dict[str, Any]:
+        undone = self.session.undo()
+        return {
+            "undone": "" if undone is None else action_text(undone),
+            "group": None if undone is None else undone.group,
+            **self._state({}),
+        }
+
+    def _second_pass(self, _: dict[str, Any]) -> dict[str, Any]:
+        before = self.session.labels()
+        self.session.second_pass()
+        return {"changed": int((self.session.labels() != before).sum()), **self._state({})}
+
+
+def _plain_group(group: Group) -> dict[str, Any]:
+    return {**vars(group), "answer": "x" if group.answer == NOT_A_BEAT else group.answer}
+
+
+def _seconds(asked: dict[str, str], name: str) -> float:
+    try:
+        value = float(asked.get(name, ""))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{name}={asked.get(name, '')[:20]}: give seconds from the start")
+    return value
+
+
+def _whole(told: dict[str, Any], name: str) -> int:
+    try:
+        return int(told[name])
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{name}: give the number of a group") from None
+
+
+def _important(events: list[Event]) -> list[Event]:
+    """Events that one would jump to: all but single ectopic beats, of which there are many."""
+    return [event for event in events if not str(event.kind).endswith("_ectopic")]
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON cannot say by null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def listen(port: int = 0) -> socket.socket:
+    """Open the socket of the server, on the loopback address.
+
+    Parameters
+    ----------
+    port : int
+        0 for any that is free.
+
+    Returns
+    -------
+    socket
+
+    Raises
+    ------
+    InputError
+        If the port cannot be used.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"port {port}: cannot be used ({reason}); give another") from None
+    return listener
+
+
+def serve(
+    session: ReviewSession,
+    source: RecordSource,
+    listener: socket.socket,
+    *,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve the page until it is interrupted.
+
+    Parameters
+    ----------
+    session : ReviewSession
+    source : RecordSource
+    listener : socket
+        As of `listen`.
+    ready : callable
+        Given the address, which holds the token.
+
+    Raises
+    ------
+    MissingExtraError
+        If Starlette or Uvicorn is not installed.
+    """
+    uvicorn = need("uvicorn", "The page of a review", "review")
+    port = listener.getsockname()[1]
+    app = ReviewApp(session, source, hosts=[f"{name}:{port}" for name in (LOOPBACK, "localhost")])
+    ready(f"http://{LOOPBACK}:{port}/?token={app.token}")
+    config = uvicorn.Config(
+        app.asgi, log_level="warning", access_log=False, server_header=False, lifespan="off"
+    )
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,53 @@
+"""Time of day of samples whose source has a clock of its own, and a link that is late."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ecgfast.sources.clock import SampleClock
+
+FS = 250.0
+BEGIN = 1_790_000_000.0
+
+
+def played(
+    drift: float, seconds: float, *, late: float = 0.02, chunk: int = 25, seed: int = 0
+) -> tuple[SampleClock, float]:
+    """A source that samples too fast by `drift`, over a link with exponential lateness."""
+    rng = np.random.default_rng(seed)
+    now = [BEGIN]
+    clock = SampleClock(FS, now=lambda: now[0])
+    rate = FS * (1 + drift)
+    for count in range(chunk, round(seconds * rate), chunk):
+        now[0] = max(now[0], BEGIN + count / rate + rng.exponential(late))
+        clock.arrived(count)
+    return clock, rate
+
+
+@pytest.mark.parametrize("drift", [0.0, 200e-6, -200e-6, 0.002])
+def test_times_stay_right_through_drift_and_jitter(drift: float) -> None:
+    clock, rate = played(drift, 1200.0)
+    for sample in (round(1100 * rate), round(1199 * rate)):
+        assert clock.time_of(sample) == pytest.approx(BEGIN + sample / rate, abs=0.01)
+    assert clock.drift == pytest.approx(drift, abs=20e-6)
+    assert 0.005 < clock.jitter < 0.04
+
+
+def test_the_first_minute_is_right_to_the_lateness_of_the_link() -> None:
+    clock, _ = played(0.0, 30.0)
+    assert clock.time_of(0) == pytest.approx(BEGIN, abs=0.02)
+    assert np.isnan(clock.drift)
+
+
+def test_a_clock_that_is_set_is_followed() -> None:
+    now = [BEGIN]
+    clock = SampleClock(FS, now=lambda: now[0])
+    for count in range(25, 25_000, 25):
+        now[0] = BEGIN + count / FS + (3600.0 if count > 20_000 else 0.0)
+        clock.arrived(count)
+    assert clock.time_of(25_000) == pytest.approx(BEGIN + 3700.0, abs=0.01)
+
+
+def test_nothing_has_arrived() -> None:
+    assert np.isnan(SampleClock(FS).time_of(3))
