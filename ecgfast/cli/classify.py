@@ -22,15 +22,10 @@ from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, open_source
 from .many import Place, Result, run_each
 from .options import (
-    add_average_leads,
-    add_decision,
     add_json,
-    add_lookahead,
-    add_method,
-    add_model,
+    add_labelling,
     add_output,
     add_records,
-    add_signal,
     add_strict,
     classifier_for,
     counted_beats,
@@ -58,13 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "  ecgfast classify holter 'mitdb/2*' --output beats --format csv"
     )
     add_records(parser)
-    add_model(parser)
-    add_lookahead(parser)
-    add_decision(parser)
-    add_method(parser, classes=True)
-    add_signal(parser)
+    add_labelling(parser)
     add_strict(parser)
-    add_average_leads(parser)
     add_output(parser, _Classify.annotator)
     add_force(parser)
     add_json(parser, "the summary")

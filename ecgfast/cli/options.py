@@ -26,6 +26,7 @@ __all__ = [
     "add_data",
     "add_decision",
     "add_json",
+    "add_labelling",
     "add_lookahead",
     "add_method",
     "add_model",
@@ -257,6 +258,16 @@ def check_detection(*, max_delay: float | None = None, max_rate: float | None = 
         raise UsageError(str(error)) from None
 
 
+def add_labelling(parser: argparse.ArgumentParser) -> None:
+    """Add what decides how the beats of a signal are found and labelled."""
+    add_model(parser)
+    add_lookahead(parser)
+    add_decision(parser)
+    add_method(parser, classes=True)
+    add_signal(parser)
+    add_average_leads(parser)
+
+
 def add_decision(parser: argparse.ArgumentParser) -> None:
     """Add ``--sensitivity``, ``--positive-predictivity`` and ``--reject``."""
     for by, what in (
@@ -408,7 +419,7 @@ def labeller_for(
     return StreamingClassifier(
         classifier_for(args) if classifier is None else classifier,
         source.fs,
-        leads=len(source.leads),
+        n_leads=len(source.leads),
         average_leads=average_leads,
         lookahead=args.lookahead,
         method=method,
@@ -426,7 +437,7 @@ def rhythm_for(
         return None
     stream = labeller.stream
     return RhythmStream(
-        stream.fs, leads=stream.leads, delay=stream.delay / stream.fs, **(thresholds or {})
+        stream.fs, n_leads=stream.n_leads, delay=stream.delay / stream.fs, **(thresholds or {})
     )
 
 

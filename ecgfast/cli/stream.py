@@ -32,12 +32,7 @@ from .live_input import (
 )
 from .live_sinks import AlarmSink, LslSink, SaveSink, add_alarms, add_lsl, add_save
 from .options import (
-    add_average_leads,
-    add_decision,
-    add_lookahead,
-    add_method,
-    add_model,
-    add_signal,
+    add_labelling,
     add_strict,
     check_annotator,
     decision_for,
@@ -94,13 +89,8 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
     add_save(parser)
     add_alarms(parser)
     add_lsl(parser)
-    add_model(parser)
-    add_lookahead(parser)
-    add_decision(parser)
-    add_method(parser, classes=True)
-    add_signal(parser)
+    add_labelling(parser)
     add_strict(parser)
-    add_average_leads(parser)
     parser.add_argument(
         "--json",
         action="store_true",

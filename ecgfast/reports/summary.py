@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from statistics import median
 from typing import Any
 
 from ..records.writers import BeatLike
@@ -46,11 +48,17 @@ FLUTTER = "flutter"
 
 _FLUTTER_BIT = 64
 
+# Minutes from which on a length is given in days.
+_DAYS_MIN = 72 * 60
+
 # A run begins with three ectopic beats in a row (two are a couplet).
 _RUN = 3
 
 # Runs that a summary holds at most: the longest.
 _RUNS_MAX = 100
+
+# Intervals over which the heart rate is smoothed.
+_RATE_BEATS = 8
 
 # A longer RR interval is a gap in the signal or in the detection: it ends a run, and is no rate.
 _GAP_S = 3.0
@@ -121,9 +129,10 @@ class Summary:
         Beats of each class of the model, zeros included, and of "?" where a `Decision` rejected
         some; empty where beats were not labelled.
     rate_mean : float
-        60 over the mean RR interval, beats a minute; NaN with fewer than two beats.
+        60 over the mean RR interval, beats per minute; NaN where there is none. Intervals count
+        whose two beats stand in a good signal.
     rate_min, rate_max : float
-        Least and greatest smoothed heart rate (median of eight RR intervals).
+        Least and greatest smoothed heart rate (median of eight such intervals in a row).
     couplets : int
         Pairs of V, exactly two in a row.
     runs : tuple of Run
@@ -322,6 +331,8 @@ class Tally:
         self._bad = 0
         self._rr_sum = 0.0
         self._rr_count = 0
+        self._recent_rr: deque[float] = deque(maxlen=_RATE_BEATS)
+        self._good = False  # whether the signal around the beat before was
         self._rate_min = math.inf
         self._rate_max = -math.inf
         self._couplets = 0
@@ -348,13 +359,9 @@ class Tally:
         self._beats += not flutter
         self._bad += is_doubtful(beat) and not flutter
         broken = not beat.rr <= _GAP_S  # NaN too
-        if not broken and not flutter:
-            self._rr_sum += beat.rr
-            self._rr_count += 1
-            # Before eight intervals the median smooths little: the learning phase does not count.
-            if self._rr_count >= 8 and math.isfinite(beat.heart_rate):
-                self._rate_min = min(self._rate_min, beat.heart_rate)
-                self._rate_max = max(self._rate_max, beat.heart_rate)
+        good = not (flutter or is_doubtful(beat))
+        self._add_interval(beat.rr, readable=good and self._good and not broken)
+        self._good = good
         for name, value in getattr(beat, "outputs", {}).items():
             total, least, greatest = self._values.get(name, (0.0, value, value))
             self._values[name] = [total + value, min(least, value), max(greatest, value)]
@@ -368,6 +375,20 @@ class Tally:
             n, start, _ = self._row
             self._row_label = label
             self._row = (n + 1, start if n else beat.time, beat.time)
+
+    def _add_interval(self, rr: float, *, readable: bool) -> None:
+        """Count an RR interval, where both its beats stand in a good signal."""
+        recent = self._recent_rr
+        if readable:
+            self._rr_sum += rr
+            self._rr_count += 1
+            recent.append(rr)
+            if len(recent) == _RATE_BEATS:
+                rate = 60.0 / median(recent)
+                self._rate_min = min(self._rate_min, rate)
+                self._rate_max = max(self._rate_max, rate)
+        else:
+            recent.clear()
 
     def _end_row(self) -> None:
         run = self._open_run()
@@ -491,10 +512,13 @@ def clock(seconds: float) -> str:
 
 
 def length(seconds: float) -> str:
-    """A length, as ``59.9 s``, ``30 min 6 s`` or ``24 h 0 min``."""
+    """A length, as ``59.9 s``, ``30 min 6 s``, ``24 h 0 min`` or ``7 days 2 h``."""
     if seconds < 120:
         return f"{seconds:.1f} s"
     minutes, second = divmod(round(seconds), 60)
     if minutes < 120:
         return f"{minutes} min {second} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+    if minutes < _DAYS_MIN:
+        return f"{minutes // 60} h {minutes % 60} min"
+    days, hours = divmod(round(seconds / 3600), 24)
+    return f"{days} days {hours} h" if hours else f"{days} days"

@@ -101,6 +101,6 @@ def _of_one(
         np.full(len(batch), name),
         np.full(len(batch), name),
         {"classes": list(AAMI_CLASSES)},
-        {"r_sample": batch.r_sample, "rr": batch.rr, "quality": batch.quality},
+        {"sample": batch.sample, "rr": batch.rr, "quality": batch.quality},
     )
     return whole.only(answered)

@@ -244,6 +244,8 @@ def test_clock_of_the_day_and_rows_that_begin_at_full_hours() -> None:
     assert sum(row["beats"] for row in table) == len(times)
     week = replace(day, duration=7 * 86400.0)
     assert week.clock(86400) == "day 2, 22:40:00"
+    ticks = re.findall(r">(day \d|\d\d:\d\d)</text>", str(trend_picture(week)))
+    assert ticks == [f"day {i}" for i in range(2, 9)]  # not seven times 00:00
     assert made(times).clock(3725) == "1:02:05"
 
 
@@ -438,6 +440,33 @@ def test_labels_of_an_annotation_file_are_those_of_the_page(
     assert "--reject goes with a model" in capsys.readouterr().err
     assert main([*command[:3], "qrs"]) == 1
     assert "there is no annotation file night.qrs beside it" in capsys.readouterr().err
+
+
+def test_the_labels_that_classify_writes_make_the_same_report(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "night.npz"
+    path.write_bytes(demo.read_bytes())
+    assert main(["classify", str(path), "--output", str(tmp_path / "night.ecg")]) == 0
+    capsys.readouterr()
+    ours, theirs = make_report(path).figures, make_report(path, annotator="ecg").figures
+    for part in ("beats", "ectopy", "rhythm", "table"):
+        assert theirs[part] == ours[part], part
+    assert theirs["annotations"] == "night.ecg"
+
+
+def test_waves_of_flutter_and_rejected_beats_of_a_file_are_no_beats_and_no_class(
+    classifier: Classifier,
+) -> None:
+    marks = Annotations(
+        np.array([100, 400, 400, 500, 600, 700, 900]),
+        np.array(["N", "[", "!", "!", "!", "]", "Q"]),
+        np.array(["", "", "", "", "", "", "rejected"]),
+    )
+    found = analyse(open_source_of(np.zeros((1000, 2), np.float32), FS), marks)
+    assert found.n_beats == 2
+    assert found.label[~found.flutter].tolist() == ["N", "?"]
+    assert found.flutter.sum() == 3
 
 
 def test_a_report_in_one_call_is_that_of_the_command_and_shows_itself(

@@ -41,7 +41,7 @@ def test_only_what_was_answered_is_in_the_set(reviews: Path) -> None:
     assert found.inputs["window"].shape == (2 + size, 72, 2)
     assert found.inputs["features"].shape[:2] == (2 + size, 8)
     first = ReviewSession.open(RECORDS[0], folder=reviews)
-    of_first = found.columns["r_sample"][found.record == "reviewed/208"]
+    of_first = found.columns["sample"][found.record == "reviewed/208"]
     assert np.abs(of_first - first.beats.sample[[5, 6]]).max() < 0.05 * first.beats.fs
 
 

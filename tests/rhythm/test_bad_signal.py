@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,58 @@ def test_gaps_are_gaps_and_no_pauses(clean: Signal) -> None:
     reported = found(signal)
     assert sum(event.kind == EventKind.GAP for event in reported) == 20
     assert not [one for one in reported if one.kind in (EventKind.PAUSE, EventKind.ASYSTOLE)]
+
+
+def test_rates_are_of_intervals_in_a_good_signal() -> None:
+    """Beats 0.8 s apart; two of them far from a third in a gap, and noise at 200 per minute."""
+    tally = Tally(("N",))
+    at = 0.0
+    for step, quality in [(0.8, 0)] * 20 + [(2.4, 1)] + [(0.8, 0)] * 20 + [(0.3, 8)] * 50:
+        at += step
+        tally.add([Beat(round(at * FS), at, "N", 0.9, {}, step, 75.0, Quality(quality))])
+    summary = tally.summary("x", FS, at)
+    assert summary.rate_mean == pytest.approx(75.0)
+    assert (summary.rate_min, summary.rate_max) == pytest.approx((75.0, 75.0))
+    noise = Tally(("N",))
+    noise.add([Beat(75 * i, 0.3 * i, "N", 0.9, {}, 0.3, 200.0, Quality.NOISY) for i in range(50)])
+    assert "heart rate" not in noise.summary("x", FS, 15.0).text()
+
+
+def test_seven_days_take_no_more_memory_than_one() -> None:
+    """A made RR sequence of a week: sinus rhythm with ectopic beats, fibrillation, pauses."""
+    rng = np.random.default_rng(7)
+    rhythm, tally, sizes, at = RhythmStream(FS), RhythmTally(), [], 0
+    for day in range(7):
+        for hour in range(24):
+            rr = rng.normal(0.9, 0.02, 4000)
+            if hour == 3:
+                rr = rng.uniform(0.4, 1.3, 4000)  # atrial fibrillation
+            rr[rng.integers(0, 4000, 2)] = 2.6
+            samples = at + np.cumsum(np.round(rr * FS).astype(np.int64))
+            at = int(samples[-1])
+            labels = rng.choice(list("NVS"), 4000, p=[0.98, 0.015, 0.005])
+            pairs = zip(samples.tolist(), labels.tolist(), strict=True)
+            tally.add(rhythm.process([_Made(sample, label) for sample, label in pairs]))
+        sizes.append(len(pickle.dumps((rhythm, tally))))
+        summary = tally.summary(at / FS, longest_rr=rhythm.longest_rr)
+        assert summary.count(EventKind.PAUSE) >= 40 * (day + 1)
+        assert summary.count(EventKind.ATRIAL_FIBRILLATION) >= day + 1
+    tally.add(rhythm.flush())
+    summary = tally.summary(at / FS, longest_rr=rhythm.longest_rr)
+    assert summary.burden == pytest.approx(1 / 24, rel=0.15)
+    assert len(summary.listed) == 20
+    assert summary.more == summary.total - 20
+    assert summary.longest_rr == pytest.approx(2.6)
+    assert max(sizes) <= 1.1 * sizes[0]
+
+
+class _Made(NamedTuple):
+    """What `RhythmStream` needs of a beat."""
+
+    sample: int
+    label: str
+    probability: float = 0.9
+    quality: int = 0
 
 
 def test_memory_is_bounded(clean: Signal) -> None:
