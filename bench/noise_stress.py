@@ -26,9 +26,10 @@ both. ecgfast runs live; the others get the whole record at once.
 
 The second table shows how well ecgfast's quality flags find wrong beats. A beat whose signal is
 flagged (gap, flat, saturated, noisy) marks the time from half way to the beat before to half way
-to the next as not to be trusted, and so does a silence of more than two seconds. Of all missed and false beats
-after five minutes, how many lie in such time; and how much of the noisy and of the clean time is
-marked. "Or doubtful" is the same with beats of which the detector was not sure, such as early ones.
+to the next as not to be trusted, and so does a silence of more than two seconds. Of all missed
+and false beats after five minutes, how many lie in such time; and how much of the noisy and of
+the clean time is marked. "Or doubtful" is the same with beats of which the detector was not sure,
+such as early ones.
 """
 
 from __future__ import annotations
