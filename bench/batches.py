@@ -30,7 +30,7 @@ def beats_of(folder: Path, window: Any) -> BeatBatch:
     parts = []
     for header in sorted(folder.glob("*.hea")):
         source = open_record(header.with_suffix(""))
-        stream = BeatStream(source.fs, leads=len(source.leads), window=window)
+        stream = BeatStream(source.fs, n_leads=len(source.leads), window=window)
         parts += [stream.process(block) for block in source.blocks(120.0)]
         parts.append(stream.flush())
     return BeatBatch.concatenate(parts)

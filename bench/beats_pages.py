@@ -405,16 +405,16 @@ def draw_mistakes(classifier: Classifier, data: Path, path: Path) -> None:
     found.sort(key=lambda row: -row[0])
     figure, axes = plt.subplots(PICTURES, 1, figsize=(10, 1.7 * PICTURES), layout="constrained")
     for axis, (_, name, record, batch, actual, given, at) in zip(axes, found, strict=False):
-        centre = batch.r_sample[at] / record.fs
+        centre = batch.sample[at] / record.fs
         first, last = (int(max(0, (centre + s) * record.fs)) for s in (-4, 4))
         time = np.arange(first, first + len(record.signal[first:last])) / record.fs
         axis.plot(time, record.signal[first:last, 0], color="black", linewidth=0.7)
         top = float(record.signal[first:last, 0].max())
-        for i in np.flatnonzero((batch.r_sample >= first) & (batch.r_sample < last)):
+        for i in np.flatnonzero((batch.sample >= first) & (batch.sample < last)):
             right = actual[i] == given[i]
             text = actual[i] if right else f"{actual[i]} called {given[i]}"
             axis.text(
-                batch.r_sample[i] / record.fs,
+                batch.sample[i] / record.fs,
                 top,
                 text,
                 ha="center",

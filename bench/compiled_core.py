@@ -37,7 +37,7 @@ class Found:
 
     Attributes
     ----------
-    r_sample : ndarray of int64, shape (n,)
+    sample : ndarray of int64, shape (n,)
         R peaks.
     quality : ndarray of uint32, shape (n,)
         Bits of `Quality`; 0: nothing is said against the beat.
@@ -45,7 +45,7 @@ class Found:
         Samples seen when each of the first k beats was reported; the others came with the end.
     """
 
-    r_sample: npt.NDArray[np.int64]
+    sample: npt.NDArray[np.int64]
     quality: npt.NDArray[np.uint32]
     reported_at: npt.NDArray[np.int64]
 
@@ -61,7 +61,7 @@ class CompiledCore:
     def found(
         self, signal: npt.ArrayLike, fs: float, method: str, max_delay: float | None = None
     ) -> Found:
-        """Beats of a signal, shape (n,) or (n, leads); options as those of `detect_qrs`."""
+        """Beats of a signal, shape (n,) or (n, n_leads); options as those of `detect_qrs`."""
         x = np.ascontiguousarray(signal, np.float32)
         leads = x.shape[1] if x.ndim == 2 else 1
         config = Config(fs, max_delay or 0.0, leads, METHODS[method], 0.0, 0.0)

@@ -125,7 +125,7 @@ class Detector(CompiledCore):
         self.method = method
 
     def __call__(self, record: Record) -> ReportedBeats:
-        return ReportedBeats(self.found(record.signal[:, 0], record.fs, self.method).r_sample)
+        return ReportedBeats(self.found(record.signal[:, 0], record.fs, self.method).sample)
 
 
 class Table(Detector):

@@ -82,7 +82,7 @@ class Rows:
 def from_record(path: Path, patient: str, classifier: Classifier) -> Rows:
     """The windows of a recording, from its detected beats."""
     rows, record = Rows(path.name, patient), read_record(path)
-    rows.stream = RhythmStream(record.fs, leads=record.signal.shape[1], atrial=rows)
+    rows.stream = RhythmStream(record.fs, n_leads=record.signal.shape[1], atrial=rows)
     record_events(record, classifier, rhythm=rows.stream)
     rows.stream = None
     return rows

@@ -97,7 +97,7 @@ class Case:
         Of `SETS`.
     name : str
         Record, and the lead where there are several.
-    signal : ndarray, shape (n,) or (n, leads)
+    signal : ndarray, shape (n,) or (n, n_leads)
         In mV.
     fs : float
         Sampling rate in Hz.
@@ -182,13 +182,13 @@ def _counted(case: Case, samples: Peaks) -> npt.NDArray[np.bool_]:
 
 def _silent_or_flagged(case: Case, found: Found, missed: Peaks) -> int:
     """Of the missed beats, those that a user is warned of."""
-    after = np.searchsorted(found.r_sample, missed)
+    after = np.searchsorted(found.sample, missed)
     warned = 0
     for at, k in zip(missed, after, strict=True):
         near = [
             bool(found.quality[i])
             for i in (k - 1, k)
-            if 0 <= i < len(found.r_sample) and abs(found.r_sample[i] - at) <= SILENCE_S * case.fs
+            if 0 <= i < len(found.sample) and abs(found.sample[i] - at) <= SILENCE_S * case.fs
         ]
         warned += any(near) or not near
     return warned
@@ -196,8 +196,8 @@ def _silent_or_flagged(case: Case, found: Found, missed: Peaks) -> int:
 
 def count(case: Case, found: Found) -> tuple[Numbers, list[int]]:
     """Matches and mistakes, how many of them are flagged, and where the mistakes are."""
-    counts = _counted(case, found.r_sample)
-    tests, flagged = found.r_sample[counts], found.quality[counts] != 0
+    counts = _counted(case, found.sample)
+    tests, flagged = found.sample[counts], found.quality[counts] != 0
     inside = np.ones(len(case.beats), bool)
     for first, last in case.flutter:
         inside &= (case.beats < first) | (case.beats > last)
@@ -229,8 +229,8 @@ def _other(detector: OtherDetector, case: Case) -> Found:
     except Exception as error:  # whatever another package raises
         print(f"{case.key} {case.name}: {type(error).__name__}: {error}", file=sys.stderr)
         found = np.empty(0)
-    r_sample = np.sort(np.maximum(found, 0)).astype(np.int64)
-    return Found(r_sample, np.zeros(len(r_sample), np.uint32), np.empty(0, np.int64))
+    sample = np.sort(np.maximum(found, 0)).astype(np.int64)
+    return Found(sample, np.zeros(len(sample), np.uint32), np.empty(0, np.int64))
 
 
 @dataclass
@@ -251,7 +251,7 @@ class Bench:
                 row: dict[str, Any] = {"set": case.key, "record": case.name, "method": method}
                 row["counts"], row["errors"] = count(case, found)
                 if case.key in HALVES:
-                    live = found.r_sample[: len(found.reported_at)]
+                    live = found.sample[: len(found.reported_at)]
                     row["delays"] = ((found.reported_at - live) / case.fs).tolist()
                     limited = core.found(case.signal, case.fs, method, LIMITED_S)
                     row["limited"] = count(case, limited)[0]
@@ -271,7 +271,7 @@ class Bench:
         for method in METHODS if made else ():
             assert made is not None
             found = self.cores[SETS[key].weights].found(made.signal, made.fs, method)
-            at = found.r_sample
+            at = found.sample
             numbers: dict[str, int] = defaultdict(int)
             for first, last in made.spans.tolist():
                 inside = (at >= first) & (at <= last)
@@ -292,7 +292,7 @@ class Bench:
             numbers = {"beats": 0, "unflagged": 0, "samples": record.signal.size}
             for lead in record.signal.T:
                 found = self.cores[NOISE_WEIGHTS[kind]].found(lead, record.fs, method)
-                numbers["beats"] += len(found.r_sample)
+                numbers["beats"] += len(found.sample)
                 numbers["unflagged"] += int((found.quality == 0).sum())
             row = {"kind": kind, "record": path.name, "method": method, "fs": record.fs}
             rows.append({**row, "counts": numbers})
@@ -552,7 +552,7 @@ def draw(rows: list[dict[str, Any]], bench: Bench, key: str, seconds: float, fil
     top, low = case.signal[first:last].max(), case.signal[first:last].min()
     for peaks, mark, level, label in (
         (case.beats, "v", top + 0.12 * (top - low), "reference"),
-        (found.r_sample, "^", low - 0.12 * (top - low), "neural"),
+        (found.sample, "^", low - 0.12 * (top - low), "neural"),
     ):
         shown = peaks[(peaks >= first) & (peaks < last)]
         axes.plot(shown / case.fs, np.full(len(shown), level), mark, label=label)

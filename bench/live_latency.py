@@ -60,7 +60,7 @@ def through_command(
     """Lines in, JSON lines out, of the command in a process of its own."""
     stream = BeatStream(_FS, window=Classifier(model).window)
     beats = BeatBatch.concatenate([stream.process(signal), stream.flush()])
-    completed_by = dict(zip(beats.r_sample.tolist(), (beats.known_at - 1).tolist(), strict=True))
+    completed_by = dict(zip(beats.sample.tolist(), (beats.known_at - 1).tolist(), strict=True))
     ours, theirs = os.openpty() if serial else (-1, -1)
     if serial:
         tty.setraw(theirs)

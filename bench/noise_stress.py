@@ -136,7 +136,7 @@ def cases(data: Path, names: list[str]) -> Iterator[tuple[str, float, Record]]:
 
 def flagged(batch: BeatBatch, bits: int, n: int, fs: float) -> Mask:
     """Samples that are not to be trusted, after the beats' flags and where beats are missing."""
-    r = batch.r_sample
+    r = batch.sample
     marked = np.zeros(n, bool)
     edges = np.concatenate([[0], (r[1:] + r[:-1]) // 2, [n]]) if len(r) else np.array([0, n])
     for i in np.flatnonzero(batch.quality & bits):
@@ -165,7 +165,7 @@ def score(record: Record, found: ReportedBeats) -> tuple[DetectionScore, Detecti
 
     def count(excluded: npt.NDArray[np.int64], start: float) -> DetectionScore:
         return score_detection(
-            beats, found.r_sample, record.fs, flutter=excluded, start=start, record=record.name
+            beats, found.sample, record.fs, flutter=excluded, start=start, record=record.name
         )
 
     return count(outside, 0.0), count(flutter, LEARNING_S)
@@ -179,7 +179,7 @@ def live(method: Method) -> tuple[Detect, Callable[[], BeatBatch]]:
         stream = BeatStream(record.fs, method=method)
         batch = BeatBatch.concatenate([stream.process(record.signal[:, 0]), stream.flush()])
         last[:] = [batch]
-        return ReportedBeats(batch.r_sample)
+        return ReportedBeats(batch.sample)
 
     return detect, lambda: last[0]
 
@@ -190,8 +190,8 @@ def flag_counts(record: Record, batch: BeatBatch) -> npt.NDArray[np.int64]:
     assert marks is not None
     n, fs = record.n_samples, record.fs
     beats = marks.sample[is_beat(marks.symbol)]
-    pairs = match_beats(beats, batch.r_sample, TOLERANCE_S * fs)
-    wrong = [np.delete(beats, pairs[:, 0]), np.delete(batch.r_sample, pairs[:, 1])]
+    pairs = match_beats(beats, batch.sample, TOLERANCE_S * fs)
+    wrong = [np.delete(beats, pairs[:, 0]), np.delete(batch.sample, pairs[:, 1])]
     at = np.concatenate(wrong)
     at = at[(at >= LEARNING_S * fs) & (at < n)]
     noisy = np.zeros(n, bool)

@@ -124,7 +124,7 @@ def train_halves(data: Path, cache: Path) -> None:
         others = examples.only(fold != k)
         fitted = fit(
             recipe,
-            with_augmented(others, augmented),
+            with_augmented(others, augmented, examples),
             checkpoint=cache / f"fold{k}.npz",
             report=lambda line: print(line, flush=True),
         )

@@ -31,7 +31,7 @@ def opened(name: str, form: str, backend: str) -> Classifier:
 
 
 def beats_of(record: Record, classifier: Classifier) -> tuple[BeatBatch, Any]:
-    stream = BeatStream(record.fs, leads=record.signal.shape[1], window=classifier.window)
+    stream = BeatStream(record.fs, n_leads=record.signal.shape[1], window=classifier.window)
     beats = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
     return beats, beats.features if "features" in classifier.input_shapes else None
 

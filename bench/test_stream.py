@@ -17,7 +17,7 @@ def test_beat_stream(benchmark, record: Record, seconds: float) -> None:
     step = round(seconds * record.fs)
 
     def run() -> int:
-        stream = BeatStream(record.fs, leads=record.signal.shape[1])
+        stream = BeatStream(record.fs, n_leads=record.signal.shape[1])
         beats = sum(
             len(stream.process(record.signal[begin : begin + step]))
             for begin in range(0, record.n_samples, step)
@@ -38,7 +38,7 @@ def test_end_to_end(benchmark, record: Record, model: str, seconds: float) -> No
         labeller = StreamingClassifier(
             classifier,
             record.fs,
-            leads=record.signal.shape[1],
+            n_leads=record.signal.shape[1],
             lookahead=classifier.lookahead,
         )
         beats = sum(

@@ -47,7 +47,7 @@ def labelled(record: Record, model: str, loops: int) -> Iterator[Beats]:
     """The beats of each whole loop, all but the last one's, in samples of the stream."""
     classifier = Classifier(model)
     labeller = StreamingClassifier(
-        classifier, record.fs, leads=len(record.leads), lookahead=classifier.lookahead
+        classifier, record.fs, n_leads=len(record.leads), lookahead=classifier.lookahead
     )
     number = {label: i for i, label in enumerate(classifier.classes)}
     length, step = record.n_samples, round(_CHUNK_S * record.fs)

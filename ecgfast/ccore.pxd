@@ -44,13 +44,13 @@ cdef extern from "ecgfast.h" nogil:
     ctypedef struct ecg_detector_config:
         double fs
         double max_delay
-        int32_t leads
+        int32_t n_leads
         int32_t method
         double keep
         double max_rate
 
     ctypedef struct ecg_qrs:
-        int64_t r_sample
+        int64_t sample
         uint32_t quality
 
     ctypedef struct ecg_detector:
@@ -71,18 +71,18 @@ cdef extern from "ecgfast.h" nogil:
         int32_t after
         int32_t lead
         int32_t lookahead
-        int32_t form
+        int32_t kind
         int32_t history
 
-    ctypedef enum ecg_form:
-        ECG_FORM_BEAT
-        ECG_FORM_CYCLE
-        ECG_FORM_STRIP
+    ctypedef enum ecg_window_kind:
+        ECG_WINDOW_BEAT
+        ECG_WINDOW_CYCLE
+        ECG_WINDOW_STRIP
 
     int ecg_window_channels(const ecg_window_config *window)
 
     ctypedef struct ecg_beat:
-        int64_t r_sample
+        int64_t sample
         int64_t known_at
         double rr
         uint32_t quality
@@ -98,7 +98,7 @@ cdef extern from "ecgfast.h" nogil:
                               float *windows, float *features, size_t capacity, size_t *found)
     size_t ecg_stream_flush(ecg_stream *stream, ecg_beat *beats, float *windows, float *features,
                             size_t capacity)
-    int ecg_stream_announce(ecg_stream *stream, int64_t r_sample)
+    int ecg_stream_announce(ecg_stream *stream, int64_t sample)
     int64_t ecg_stream_count(const ecg_stream *stream)
     int64_t ecg_stream_delay(const ecg_stream *stream)
     const char *ecg_feature_name(int index)

@@ -14,18 +14,20 @@ class _Recording(Protocol):
     def fs(self) -> float: ...
 
 FEATURE_NAMES: tuple[str, ...]
-FORMS: dict[str, int]
+WINDOW_KINDS: dict[str, int]
 METHODS: dict[str, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BeatBatch:
-    r_sample: NDArray[np.int64]
+    sample: NDArray[np.int64]
     known_at: NDArray[np.int64]
     rr: NDArray[np.float64]
     windows: NDArray[np.float32]
     features: NDArray[np.float32]
     quality: NDArray[np.uint32]
     def __len__(self) -> int: ...
+    @property
+    def r_sample(self) -> NDArray[np.int64]: ...
     @classmethod
     def concatenate(cls, batches: Iterable[BeatBatch]) -> BeatBatch: ...
 
@@ -52,8 +54,9 @@ class QRSDetector:
         *,
         method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
         max_delay: float | None = None,
-        leads: int = 1,
+        n_leads: int = 1,
         max_rate: float | None = None,
+        leads: int | None = None,
     ) -> None: ...
     @property
     def fs(self) -> float: ...
@@ -63,6 +66,8 @@ class QRSDetector:
     def max_delay(self) -> float | None: ...
     @property
     def max_rate(self) -> float: ...
+    @property
+    def n_leads(self) -> int: ...
     @property
     def leads(self) -> int: ...
     @property
@@ -81,7 +86,7 @@ class BeatStream:
         self,
         fs: float,
         *,
-        leads: int = 1,
+        n_leads: int = 1,
         method: Literal["neural", "adaptive", "pan-tompkins", "external", "given"] = "adaptive",
         max_delay: float | None = None,
         lead: int = 0,
@@ -91,6 +96,7 @@ class BeatStream:
         | tuple[float, int, int, str, int]
         | None = None,
         max_rate: float | None = None,
+        leads: int | None = None,
     ) -> None: ...
     @property
     def fs(self) -> float: ...
@@ -102,6 +108,8 @@ class BeatStream:
     def max_rate(self) -> float: ...
     @property
     def window(self) -> WindowSpec: ...
+    @property
+    def n_leads(self) -> int: ...
     @property
     def leads(self) -> int: ...
     @property

@@ -21,7 +21,7 @@ from operator import index
 
 import numpy as np
 
-from ecgfast.deprecated import warn_renamed
+from ecgfast.deprecated import renamed_argument, warn_renamed
 from ecgfast.errors import InputError, StateError
 from ecgfast.inputs import looks_transposed, real_array, real_number, samples_of, single_precision
 from ecgfast.window import WindowSpec
@@ -45,10 +45,10 @@ cdef extern from *:
     void ecg_use_end(ecg_use_flag *flag) nogil
 
 FEATURE_NAMES = tuple(c.ecg_feature_name(i).decode() for i in range(c.ECG_FEATURES))
-FORMS = {"beat": c.ECG_FORM_BEAT, "cycle": c.ECG_FORM_CYCLE, "strip": c.ECG_FORM_STRIP}
+WINDOW_KINDS = {"beat": c.ECG_WINDOW_BEAT, "cycle": c.ECG_WINDOW_CYCLE, "strip": c.ECG_WINDOW_STRIP}
 METHODS = {"neural": c.ECG_NEURAL, "adaptive": c.ECG_ADAPTIVE, "pan-tompkins": c.ECG_PAN_TOMPKINS}
 cdef dict _ALL_METHODS = {**METHODS, "external": c.ECG_EXTERNAL}
-cdef dict _FORM_NAMES = {number: name for name, number in FORMS.items()}
+cdef dict _KIND_NAMES = {number: name for name, number in WINDOW_KINDS.items()}
 cdef dict _METHOD_NAMES = {number: name for name, number in _ALL_METHODS.items()}
 
 cdef enum:
@@ -68,7 +68,7 @@ class BeatBatch:
 
     Attributes
     ----------
-    r_sample : ndarray of int64, shape (n,)
+    sample : ndarray of int64, shape (n,)
         R peaks, in samples from the stream's start.
     known_at : ndarray of int64, shape (n,)
         Samples that had been seen when the beat was complete.
@@ -76,7 +76,7 @@ class BeatBatch:
         RR interval to the previous beat in seconds; NaN on the first beat.
     windows : ndarray of float32, shape (n, points, channels)
         As `WindowSpec` says. Of a beat window channel 0 is the beat, channel 1 the patient's running
-        dominant beat; the other forms have one channel.
+        dominant beat; the other kinds have one channel.
     features : ndarray of float32, shape (n, len(FEATURE_NAMES)) or (n, history, len(FEATURE_NAMES))
         RR and morphology features, dimensionless or in seconds; the second shape where the history
         is longer than one beat.
@@ -86,7 +86,7 @@ class BeatBatch:
         found; 0 is good.
     """
 
-    r_sample: object
+    sample: object
     known_at: object
     rr: object
     windows: object
@@ -94,7 +94,13 @@ class BeatBatch:
     quality: object
 
     def __len__(self):
-        return len(self.r_sample)
+        return len(self.sample)
+
+    @property
+    def r_sample(self):
+        """Deprecated: `sample`."""
+        warn_renamed("BeatBatch.r_sample", "BeatBatch.sample", stacklevel=2)
+        return self.sample
 
     @classmethod
     def concatenate(cls, batches):
@@ -159,13 +165,13 @@ cdef class _Samples:
         """Do as many floats from `other` on touch these samples."""
         return other < self.at + self.n and self.at < other + self.n
 
-    cdef int take(self, object chunk, int leads, double fs) except -1:
-        if not self.borrow(chunk, leads):
-            if not self.borrow(_converted(chunk, leads, fs), leads):
+    cdef int take(self, object chunk, int n_leads, double fs) except -1:
+        if not self.borrow(chunk, n_leads):
+            if not self.borrow(_converted(chunk, n_leads, fs), n_leads):
                 raise InputError("cannot read the chunk as float32 samples")
         return 0
 
-    cdef int borrow(self, object chunk, int leads) except -1:
+    cdef int borrow(self, object chunk, int n_leads) except -1:
         # The buffer of a masked array, as of other subclasses, is not all that it says.
         if not PyObject_CheckBuffer(chunk) or (
                 type(chunk) is not _ndarray and isinstance(chunk, _ndarray)):
@@ -178,8 +184,8 @@ cdef class _Samples:
         cdef const char *kind = self.view.format
         cdef bint usable = kind != NULL and kind[0] == b"f" and kind[1] == 0 and (
             <uintptr_t>self.view.buf % sizeof(float) == 0) and (
-            (self.view.ndim == 1 and leads == 1)
-            or (self.view.ndim == 2 and self.view.shape[1] == leads))
+            (self.view.ndim == 1 and n_leads == 1)
+            or (self.view.ndim == 2 and self.view.shape[1] == n_leads))
         if not usable:
             PyBuffer_Release(&self.view)
             self.held = 0
@@ -189,16 +195,16 @@ cdef class _Samples:
         return 1
 
 
-def _converted(chunk, leads, fs):
-    """The chunk as float32 of shape (n, leads), or an error that says what is wrong with it."""
-    array = real_array(samples_of(chunk, leads, fs))
-    if array.ndim == 0 and leads == 1:
+def _converted(chunk, n_leads, fs):
+    """The chunk as float32 of shape (n, n_leads), or an error that says what is wrong with it."""
+    array = real_array(samples_of(chunk, n_leads, fs))
+    if array.ndim == 0 and n_leads == 1:
         array = array.reshape(1)
-    if array.ndim == 1 and (leads == 1 or array.size == 0):
-        array = array.reshape(-1, leads)
-    if array.ndim != 2 or array.shape[1] != leads:
-        expected = "(n,) or (n, 1)" if leads == 1 else f"(n, {leads})"
-        turned = array.ndim == 2 and array.shape[0] == leads and looks_transposed(array.shape)
+    if array.ndim == 1 and (n_leads == 1 or array.size == 0):
+        array = array.reshape(-1, n_leads)
+    if array.ndim != 2 or array.shape[1] != n_leads:
+        expected = "(n,) or (n, 1)" if n_leads == 1 else f"(n, {n_leads})"
+        turned = array.ndim == 2 and array.shape[0] == n_leads and looks_transposed(array.shape)
         hint = ": it looks transposed, pass signal.T" if turned else ""
         raise InputError(f"samples must have the shape {expected}, got {array.shape}{hint}")
     return single_precision(array)
@@ -210,7 +216,7 @@ cdef int _check(int status) except -1:
     return 0
 
 
-cdef c.ecg_detector_config _detector_config(fs, leads, method, max_delay, max_rate) except *:
+cdef c.ecg_detector_config _detector_config(fs, n_leads, method, max_delay, max_rate) except *:
     cdef c.ecg_detector_config config
     if isinstance(method, str) and method == "given":
         warn_renamed("method='given'", "method='external'", stacklevel=2)
@@ -219,7 +225,7 @@ cdef c.ecg_detector_config _detector_config(fs, leads, method, max_delay, max_ra
         raise InputError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
     config.fs = real_number(fs, "fs")
     config.max_delay = 0.0 if max_delay is None else real_number(max_delay, "max_delay")
-    config.leads = _whole(leads, "leads")
+    config.n_leads = _whole(n_leads, "n_leads")
     config.method = _ALL_METHODS[method]
     config.keep = 0.0
     config.max_rate = 0.0 if max_rate is None else real_number(max_rate, "max_rate")
@@ -230,7 +236,7 @@ cdef c.ecg_detector_config _detector_config(fs, leads, method, max_delay, max_ra
         # Only what the status is about: the caller may not have given the others.
         given = {
             c.ECG_ERROR_FS: f"fs={config.fs:g}",
-            c.ECG_ERROR_LEADS: f"leads={leads}",
+            c.ECG_ERROR_LEADS: f"n_leads={n_leads}",
             c.ECG_ERROR_DELAY: f"max_delay={config.max_delay:g}",
             c.ECG_ERROR_RATE: f"max_rate={float(max_rate or 0):g}",
         }.get(status, "")
@@ -292,11 +298,11 @@ def _window_spec(window):
         spec = WindowSpec(grid_fs, before, after, *rest)
     except (TypeError, ValueError):
         raise InputError(
-            f"window must be (grid_fs, before, after, form, history), got {window!r}") from None
-    if not isinstance(spec.form, str) or spec.form not in FORMS:
-        raise InputError(f"unknown form of window {spec.form!r}: choose one of {', '.join(FORMS)}")
+            f"window must be (grid_fs, before, after, kind, history), got {window!r}") from None
+    if not isinstance(spec.kind, str) or spec.kind not in WINDOW_KINDS:
+        raise InputError(f"unknown kind of window {spec.kind!r}: choose one of {', '.join(WINDOW_KINDS)}")
     return WindowSpec(real_number(spec.grid_fs, "grid_fs"), _whole(spec.before, "before"),
-                      _whole(spec.after, "after"), spec.form, _whole(spec.history, "history"))
+                      _whole(spec.after, "after"), spec.kind, _whole(spec.history, "history"))
 
 
 cdef class BandpassFilter(_Exclusive):
@@ -471,10 +477,16 @@ cdef class _Detecting(_Exclusive):
         return self.detector.max_rate or c.ECG_RATE_MAX
 
     @property
-    def leads(self):
+    def n_leads(self):
         """Leads in each chunk."""
         self.check_ready()
-        return self.detector.leads
+        return self.detector.n_leads
+
+    @property
+    def leads(self):
+        """Deprecated: `n_leads`."""
+        warn_renamed(f"{type(self).__name__}.leads", f"{type(self).__name__}.n_leads", stacklevel=2)
+        return self.n_leads
 
 
 cdef class QRSDetector(_Detecting):
@@ -492,7 +504,7 @@ cdef class QRSDetector(_Detecting):
         made streaming, and is the fastest.
     max_delay : float, optional
         Seconds from an R peak to its report at most, at least 0.35.
-    leads : int
+    n_leads : int
         Leads in each chunk.
     max_rate : float, optional
         Beats a minute that can be found, 300 to 900; 300, the most of a human heart, by default. For
@@ -518,18 +530,19 @@ cdef class QRSDetector(_Detecting):
     >>> from ecgfast import QRSDetector
     >>> from ecgfast.records import demo_record
     >>> record = demo_record()
-    >>> detector = QRSDetector(record.fs, leads=record.signal.shape[1])
+    >>> detector = QRSDetector(record.fs, n_leads=record.signal.shape[1])
     >>> peaks = [*detector.process(record.signal), *detector.flush()]
     """
 
     cdef object quality_
 
-    def __init__(self, fs, *, method="adaptive", max_delay=None, leads=1, max_rate=None):
+    def __init__(self, fs, *, method="adaptive", max_delay=None, n_leads=1, max_rate=None, leads=None):
         cdef c.ecg_detector_config config
         cdef _Block block
         self.enter()
         try:
-            config = _detector_config(fs, leads, method, max_delay, max_rate)
+            n_leads = renamed_argument("QRSDetector", "leads", leads, "n_leads", n_leads, stacklevel=2)
+            config = _detector_config(fs, n_leads, method, max_delay, max_rate)
             if config.method == c.ECG_EXTERNAL:
                 raise InputError("the method 'external' is for BeatStream: nothing is left to detect")
             block = _Block(c.ecg_detector_size(&config))
@@ -581,7 +594,7 @@ cdef class QRSDetector(_Detecting):
 
         Parameters
         ----------
-        chunk : array_like of shape (n,) or (n, leads), Record, or iterable
+        chunk : array_like of shape (n,) or (n, n_leads), Record, or iterable
             ECG in mV (any gain works); float32 in C order is not copied. The items of an iterable are
             numbers or chunks.
 
@@ -606,15 +619,15 @@ cdef class QRSDetector(_Detecting):
 
     cdef object detected(self, object chunk):
         cdef _Samples samples = _Samples()
-        samples.take(chunk, self.detector.leads, self.detector.fs)
+        samples.take(chunk, self.detector.n_leads, self.detector.fs)
         cdef c.ecg_detector *detector = <c.ecg_detector *>self.block.at
         cdef c.ecg_qrs beats[ROWS]
-        cdef size_t done = 0, found = 0, leads = self.detector.leads
+        cdef size_t done = 0, found = 0, n_leads = self.detector.n_leads
         self.quality_ = _GOOD
         peaks = _EMPTY
         while True:
             with nogil:
-                done += c.ecg_detector_process(detector, samples.at + done * leads,
+                done += c.ecg_detector_process(detector, samples.at + done * n_leads,
                                                samples.n - done, beats, ROWS, &found)
             if found:
                 peaks = self._add(peaks, beats, found)
@@ -654,7 +667,7 @@ cdef class QRSDetector(_Detecting):
         cdef uint32_t[::1] quality_out = bits
         cdef size_t i
         for i in range(n):
-            r_out[i] = beats[i].r_sample
+            r_out[i] = beats[i].sample
             quality_out[i] = beats[i].quality
         if not len(peaks):
             self.quality_ = bits
@@ -665,15 +678,15 @@ cdef class QRSDetector(_Detecting):
     def __reduce__(self):
         self.begin()
         try:
-            arguments = (self.fs, self.method, self.max_delay, self.leads, self.block.save(), bool(self.ended),
+            arguments = (self.fs, self.method, self.max_delay, self.n_leads, self.block.save(), bool(self.ended),
                          self.detector.max_rate or None)
             return _restore_detector, arguments
         finally:
             self.end()
 
 
-def _restore_detector(fs, method, max_delay, leads, snapshot, ended=False, max_rate=None):
-    cdef QRSDetector detector = QRSDetector(fs, method=method, max_delay=max_delay, leads=leads,
+def _restore_detector(fs, method, max_delay, n_leads, snapshot, ended=False, max_rate=None):
+    cdef QRSDetector detector = QRSDetector(fs, method=method, max_delay=max_delay, n_leads=n_leads,
                                             max_rate=max_rate)
     detector.block.restore(snapshot)
     detector.ended = bool(ended)
@@ -687,7 +700,7 @@ cdef class BeatStream(_Detecting):
     ----------
     fs : float
         Sampling rate, 99.5 to 2010 Hz.
-    leads : int
+    n_leads : int
         Leads in each chunk; all serve the detection.
     method : {"neural", "adaptive", "pan-tompkins", "external"}
         How R peaks are found; with ``"external"`` they come with the samples.
@@ -719,7 +732,7 @@ cdef class BeatStream(_Detecting):
     >>> from ecgfast import BeatBatch, BeatStream
     >>> from ecgfast.records import demo_record
     >>> record = demo_record()
-    >>> stream = BeatStream(record.fs, leads=record.signal.shape[1])
+    >>> stream = BeatStream(record.fs, n_leads=record.signal.shape[1])
     >>> beats = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
     """
 
@@ -729,26 +742,27 @@ cdef class BeatStream(_Detecting):
     cdef size_t next_mark
     cdef int64_t last_mark
 
-    def __init__(self, fs, *, leads=1, method="adaptive", max_delay=None, lead=0, lookahead=0,
-                 window=None, max_rate=None):
+    def __init__(self, fs, *, n_leads=1, method="adaptive", max_delay=None, lead=0, lookahead=0,
+                 window=None, max_rate=None, leads=None):
         cdef c.ecg_detector_config detector
         cdef c.ecg_window_config config
         cdef _Block block
         cdef int status
         self.enter()
         try:
-            detector = _detector_config(fs, leads, method, max_delay, max_rate)
+            n_leads = renamed_argument("BeatStream", "leads", leads, "n_leads", n_leads, stacklevel=2)
+            detector = _detector_config(fs, n_leads, method, max_delay, max_rate)
             spec = _window_spec(window)
             config.grid_fs = spec.grid_fs
             config.before = spec.before
             config.after = spec.after
             config.lead = _whole(lead, "lead")
             config.lookahead = _whole(lookahead, "lookahead")
-            config.form = FORMS[spec.form]
+            config.kind = WINDOW_KINDS[spec.kind]
             config.history = spec.history - 1
             status = c.ecg_stream_check(&detector, &config)
             if status != c.ECG_OK:
-                raise InputError(f"{c.ecg_status_text(status).decode()}: lead={lead} of {leads}, "
+                raise InputError(f"{c.ecg_status_text(status).decode()}: lead={lead} of {n_leads}, "
                                  f"window={spec}, lookahead={lookahead}")
             block = _Block(c.ecg_stream_size(&detector, &config))
             _check(c.ecg_stream_init(<c.ecg_stream *>block.at, block.size, &detector, &config))
@@ -794,7 +808,7 @@ cdef class BeatStream(_Detecting):
         """What a model sees of each beat."""
         self.check_ready()
         return WindowSpec(self.config.grid_fs, self.config.before, self.config.after,
-                          _FORM_NAMES[self.config.form], self.config.history + 1)
+                          _KIND_NAMES[self.config.kind], self.config.history + 1)
 
     @property
     def delay(self):
@@ -816,7 +830,7 @@ cdef class BeatStream(_Detecting):
 
         Parameters
         ----------
-        chunk : array_like of shape (n,) or (n, leads), Record, or iterable
+        chunk : array_like of shape (n,) or (n, n_leads), Record, or iterable
             ECG in mV (any gain works); float32 in C order is not copied. The items of an iterable are
             numbers or chunks.
         r_peaks : array_like of int, optional
@@ -844,20 +858,20 @@ cdef class BeatStream(_Detecting):
 
     cdef object cut(self, object chunk, object r_peaks):
         cdef _Samples samples = _Samples()
-        samples.take(chunk, self.detector.leads, self.detector.fs)
+        samples.take(chunk, self.detector.n_leads, self.detector.fs)
         if r_peaks is not None:
             self._announce(r_peaks)
         cdef c.ecg_stream *stream = <c.ecg_stream *>self.block.at
         cdef float[:, :, ::1] windows = self.window_rows
         cdef float[:, :, ::1] features = self.feature_rows
-        cdef size_t done = 0, found = 0, until = samples.n, leads = self.detector.leads
+        cdef size_t done = 0, found = 0, until = samples.n, n_leads = self.detector.n_leads
         cdef list parts = None
         while True:
             if self.detector.method == c.ECG_EXTERNAL:
                 until = min(samples.n, done + <size_t>(self.detector.fs / PIECES_A_SECOND))
                 self._announce_until(c.ecg_stream_count(stream) + <int64_t>(until - done))
             with nogil:
-                done += c.ecg_stream_process(stream, samples.at + done * leads, until - done,
+                done += c.ecg_stream_process(stream, samples.at + done * n_leads, until - done,
                                              self.beats, &windows[0, 0, 0], &features[0, 0, 0], ROWS,
                                              &found)
             if done == samples.n and found < ROWS:
@@ -936,24 +950,24 @@ cdef class BeatStream(_Detecting):
             self.last_mark = marks[self.next_mark - 1]
 
     cdef object _batch(self, size_t n):
-        r_sample, known_at = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+        sample, known_at = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
         rr, quality = np.empty(n, dtype=np.float64), np.empty(n, dtype=np.uint32)
-        cdef int64_t[::1] r_out = r_sample, known_out = known_at
+        cdef int64_t[::1] r_out = sample, known_out = known_at
         cdef double[::1] rr_out = rr
         cdef uint32_t[::1] quality_out = quality
         cdef size_t i
         for i in range(n):
-            r_out[i] = self.beats[i].r_sample
+            r_out[i] = self.beats[i].sample
             known_out[i] = self.beats[i].known_at
             rr_out[i] = self.beats[i].rr
             quality_out[i] = self.beats[i].quality
         features = self.feature_rows[:n] if self.config.history else self.feature_rows[:n, 0]
-        return BeatBatch(r_sample, known_at, rr, self.window_rows[:n].copy(), features.copy(), quality)
+        return BeatBatch(sample, known_at, rr, self.window_rows[:n].copy(), features.copy(), quality)
 
     def __reduce__(self):
         self.begin()
         try:
-            settings = dict(leads=self.leads, method=self.method, max_delay=self.max_delay, lead=self.lead,
+            settings = dict(n_leads=self.n_leads, method=self.method, max_delay=self.max_delay, lead=self.lead,
                             lookahead=self.lookahead, window=tuple(self.window),
                             max_rate=self.detector.max_rate or None)
             waiting = self.marks[self.next_mark:].tolist()

@@ -1,16 +1,19 @@
 """Old public names: each works until version 0.3 and says what to write instead.
 
 Modules ask `renamed` from their ``__getattr__``; classes have a property or method that calls
-`warn_renamed`. A name that goes is removed here and there.
+`warn_renamed`, and parameters go through `renamed_argument`. A name that goes is removed here and
+there.
 """
 
 from __future__ import annotations
 
 import warnings
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["RENAMED", "renamed", "warn_renamed"]
+__all__ = ["RENAMED", "renamed", "renamed_argument", "warn_renamed"]
+
+T = TypeVar("T")
 
 #: By the old name in full, the module and the name to use instead.
 RENAMED = {
@@ -45,6 +48,36 @@ def renamed(module: str, name: str) -> Any:
         raise AttributeError(f"module {module!r} has no attribute {name!r}") from None
     warn_renamed(f"{module}.{name}", f"{home}.{new}", stacklevel=4)
     return getattr(import_module(home), new)
+
+
+def renamed_argument(
+    where: str, old: str, value: T | None, new: str, current: T, *, stacklevel: int = 3
+) -> T:
+    """Return what a parameter is, by its new or its old name.
+
+    Parameters
+    ----------
+    where : str
+        The function or class.
+    old : str
+        The parameter's old name.
+    value : any
+        What was given by it; None for nothing.
+    new : str
+        Its new name.
+    current : any
+        What was given by that, or the default.
+    stacklevel : int
+        As in `warn_renamed`, from the caller on.
+
+    Returns
+    -------
+    any
+    """
+    if value is None:
+        return current
+    warn_renamed(f"{where}({old}=)", f"{where}({new}=)", stacklevel=stacklevel + 1)
+    return value
 
 
 def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:

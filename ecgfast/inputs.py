@@ -90,14 +90,14 @@ def real_array(values: Any, name: str = "") -> npt.NDArray[Any]:
     return np.asarray(array)
 
 
-def samples_of(chunk: Any, leads: int, fs: float) -> Any:
+def samples_of(chunk: Any, n_leads: int, fs: float) -> Any:
     """Return the samples of whatever a stream of known leads is given.
 
     Parameters
     ----------
     chunk : array_like, Record or iterable
         Samples; a recording with ``signal`` and ``fs``; or an iterable of numbers or chunks.
-    leads : int
+    n_leads : int
         Leads of the stream.
     fs : float
         Sampling rate of the stream, Hz.
@@ -127,15 +127,15 @@ def samples_of(chunk: Any, leads: int, fs: float) -> Any:
         return chunk.signal
     if isinstance(chunk, Iterable) and not hasattr(chunk, "__len__"):
         parts = [real_array(item) for item in chunk]
-        row = (-1, leads) if leads > 1 else (-1, 1)
+        row = (-1, n_leads) if n_leads > 1 else (-1, 1)
         try:
-            table = np.concatenate([np.empty((0, leads)), *(part.reshape(row) for part in parts)])
+            table = np.concatenate([np.empty((0, n_leads)), *(part.reshape(row) for part in parts)])
         except ValueError:
             raise InputError(
-                f"the items of the iterable do not hold {leads} leads each: yield arrays of shape "
-                f"(samples, {leads})"
+                f"the items of the iterable do not hold {n_leads} leads each: yield arrays of "
+                f"shape (samples, {n_leads})"
             ) from None
-        if leads == 1 and parts and all(part.shape == (2,) for part in parts):
+        if n_leads == 1 and parts and all(part.shape == (2,) for part in parts):
             _refuse_times(np.stack(parts))
         return table
     return chunk

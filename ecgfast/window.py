@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .deprecated import renamed_argument, warn_renamed
+
 __all__ = ["WindowSpec"]
 
 
-class WindowSpec(NamedTuple):
+class _Fields(NamedTuple):
+    grid_fs: float = 125.0
+    before: int = 44
+    after: int = 28
+    kind: str = "beat"
+    history: int = 1
+
+
+class WindowSpec(_Fields):
     """What a model sees of each beat.
 
     Attributes
@@ -18,7 +28,7 @@ class WindowSpec(NamedTuple):
         Points before the R peak.
     after : int
         Points from the R peak on, the R peak included.
-    form : {"beat", "cycle", "strip"}
+    kind : {"beat", "cycle", "strip"}
         ``"beat"``: the beat and, as a second channel, the patient's running dominant beat, in
         running QRS sizes. ``"cycle"``: 1.2 running RR intervals from R on, scaled to 0..1, then
         zeros (Kachuee et al., 2018); `before` is 0, up to 2 s. ``"strip"``: up to 10.5 s before R
@@ -28,8 +38,24 @@ class WindowSpec(NamedTuple):
         the first beat. Of earlier beats the next RR interval is known.
     """
 
-    grid_fs: float = 125.0
-    before: int = 44
-    after: int = 28
-    form: str = "beat"
-    history: int = 1
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        grid_fs: float = 125.0,
+        before: int = 44,
+        after: int = 28,
+        kind: str = "beat",
+        history: int = 1,
+        *,
+        form: str | None = None,
+    ) -> WindowSpec:
+        """Make one; `form` is the deprecated name of `kind`."""
+        kind = renamed_argument("WindowSpec", "form", form, "kind", kind)
+        return super().__new__(cls, grid_fs, before, after, kind, history)
+
+    @property
+    def form(self) -> str:
+        """Deprecated: `kind`."""
+        warn_renamed("WindowSpec.form", "WindowSpec.kind")
+        return self.kind

@@ -29,7 +29,7 @@ def verdicts(log: dict[str, Any]) -> dict[str, bool]:
         inputs = {key: entry for key, entry in arrays.items() if not is_output(key)}
         # Integer models round as each runtime's kernels for a machine do; see the page's text.
         outputs = [entry for key, entry in arrays.items() if is_output(key) and "/int8/" not in key]
-        peaks = [entry for key, entry in inputs.items() if key.endswith("/r_sample")]
+        peaks = [entry for key, entry in inputs.items() if key.endswith("/sample")]
         said |= {
             "R peaks are identical": not any(entry["differ"] for entry in peaks),
             "windows, features, intervals and quality are the same bits": not any(

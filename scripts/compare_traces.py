@@ -37,7 +37,7 @@ def compare(ours: Path, theirs: Path) -> dict[str, Any]:
             if not all(map(is_output, unlike)):
                 raise RuntimeError(f"{name}: other arrays: {unlike}")
             refused |= unlike
-            beats += len(own["adaptive/r_sample"])
+            beats += len(own["adaptive/sample"])
             for key in filter(other.__contains__, own.files):
                 entry = arrays.setdefault(key, {"values": 0, "differ": 0, "largest": 0.0})
                 add_difference(entry, own[key], other[key], output=is_output(key))

@@ -37,7 +37,7 @@ def traced(path: Path) -> dict[str, Any]:
     dict of str to ndarray
     """
     record = read_record(path)
-    leads = record.signal.shape[1]
+    n_leads = record.signal.shape[1]
     found: dict[str, Any] = {}
 
     def beats(stream: BeatStream) -> BeatBatch:
@@ -47,7 +47,7 @@ def traced(path: Path) -> dict[str, Any]:
         found.update({f"{name}/{f.name}": getattr(batch, f.name) for f in fields(batch)})
 
     for method in ("adaptive", "pan-tompkins"):
-        keep(method, beats(BeatStream(record.fs, leads=leads, method=method)))
+        keep(method, beats(BeatStream(record.fs, n_leads=n_leads, method=method)))
     for name, card in available_models().items():
         kept = False
         for form in card.forms:
@@ -60,7 +60,7 @@ def traced(path: Path) -> dict[str, Any]:
                     batch = beats(
                         BeatStream(
                             record.fs,
-                            leads=leads,
+                            n_leads=n_leads,
                             lookahead=classifier.lookahead,
                             window=classifier.window,
                         )

@@ -12,13 +12,15 @@ import numpy as np
 LEADS = ("I", "II", "V1")
 
 
-def counts(n: int = 5000, fs: float = 500.0, leads: int = 3) -> np.ndarray:
-    """An ECG in whole counts of 5 uV, (n, leads)."""
+def counts(n: int = 5000, fs: float = 500.0, n_leads: int = 3) -> np.ndarray:
+    """An ECG in whole counts of 5 uV, (n, n_leads)."""
     from ecgfast.records import synthetic_ecg
 
     x = synthetic_ecg(n / fs + 1, fs, seed=3).signal[:n, 0].astype(np.float64)
-    noise = np.random.default_rng(0).normal(0, 2, (n, leads))
-    return np.rint(x[:, np.newaxis] * np.linspace(1.0, -0.5, leads) * 200 + noise).astype(np.int64)
+    noise = np.random.default_rng(0).normal(0, 2, (n, n_leads))
+    return np.rint(x[:, np.newaxis] * np.linspace(1.0, -0.5, n_leads) * 200 + noise).astype(
+        np.int64
+    )
 
 
 # ---------------------------------------------------------------- SCP-ECG, EN 1064
@@ -63,8 +65,8 @@ def scp_file(
 ) -> Path:
     """Write an SCP-ECG file.
 
-    `beats`: a reference beat (n, leads) and the samples (from 0) at which it lies in the signal; it
-    is subtracted there.
+    `beats`: a reference beat (n, n_leads) and the samples (from 0) at which it lies in the signal;
+    it is subtracted there.
     """
     n, n_leads = signal.shape
     interval = round(1e6 / fs)

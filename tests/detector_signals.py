@@ -10,7 +10,7 @@ from ecgfast.records import synthetic_ecg
 
 def live(signal: np.ndarray, fs: float, size: int, **options: float) -> np.ndarray:
     leads = 1 if signal.ndim == 1 else signal.shape[1]
-    detector = QRSDetector(fs, leads=leads, **options)
+    detector = QRSDetector(fs, n_leads=leads, **options)
     parts = [detector.process(signal[i : i + size]) for i in range(0, len(signal), size)]
     return np.concatenate([*parts, detector.flush()])
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 
-def wave(n: int = 2000, leads: int = 2, seed: int = 0) -> np.ndarray:
-    """A wandering signal of about 1 mV, (n, leads)."""
-    steps = np.random.default_rng(seed).normal(0, 0.05, (n, leads))
+def wave(n: int = 2000, n_leads: int = 2, seed: int = 0) -> np.ndarray:
+    """A wandering signal of about 1 mV, (n, n_leads)."""
+    steps = np.random.default_rng(seed).normal(0, 0.05, (n, n_leads))
     return np.clip(np.cumsum(steps, axis=0), -4, 4)
 
 
@@ -32,13 +32,13 @@ def write_wfdb(folder: Path, name: str, signal: np.ndarray, fmt: str, **more: ob
     return folder / name
 
 
-def ecg(n: int = 2000, leads: int = 2, fs: float = 250.0) -> np.ndarray:
-    """An ECG in mV with a little noise, (n, leads): readers look whether a column is one."""
+def ecg(n: int = 2000, n_leads: int = 2, fs: float = 250.0) -> np.ndarray:
+    """An ECG in mV with a little noise, (n, n_leads): readers look whether a column is one."""
     from ecgfast.records import synthetic_ecg
 
     clean = synthetic_ecg(n / fs + 1, fs, seed=1).signal[:n, :1]
-    noise = np.random.default_rng(0).normal(0, 0.005, (n, leads))
-    return clean * np.linspace(1.0, 0.5, leads) + noise
+    noise = np.random.default_rng(0).normal(0, 0.005, (n, n_leads))
+    return clean * np.linspace(1.0, 0.5, n_leads) + noise
 
 
 def save_npy(folder: Path) -> Path:

@@ -18,7 +18,7 @@ FS = 250.0
 
 @cache
 def noisy_signal(leads: int = 1, fs: float = FS) -> np.ndarray:
-    """Premature beats, noise, a gap, and a lead that comes off: float32 (n, leads)."""
+    """Premature beats, noise, a gap, and a lead that comes off: float32 (n, n_leads)."""
     record = synthetic_ecg(
         24,
         fs,
@@ -41,7 +41,7 @@ def take(stream: BeatStream, pieces, **more) -> BeatBatch:
 
 
 def bits(batch: BeatBatch) -> tuple[bytes, ...]:
-    names = ("r_sample", "known_at", "rr", "windows", "features", "quality")
+    names = ("sample", "known_at", "rr", "windows", "features", "quality")
     return tuple(getattr(batch, name).tobytes() for name in names)
 
 
@@ -51,7 +51,7 @@ def peaks(detector: QRSDetector, pieces) -> np.ndarray:
 
 @cache
 def whole(method: str, lookahead: int, leads: int) -> tuple[tuple[bytes, ...], int]:
-    stream = BeatStream(FS, leads=leads, method=method, lookahead=lookahead)
+    stream = BeatStream(FS, n_leads=leads, method=method, lookahead=lookahead)
     batch = take(stream, [noisy_signal(leads)])
     return bits(batch), len(batch)
 

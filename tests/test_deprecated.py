@@ -12,9 +12,11 @@ import pytest
 
 import ecgfast
 from ecgfast.deprecated import RENAMED
+from ecgfast.records import demo_record
+from ecgfast.rhythm import RhythmStream
 from ecgfast.runtime import Classifier
 from ecgfast.runtime.decision import LabelRule
-from ecgfast.streaming import Beat, Quality
+from ecgfast.streaming import Beat, Quality, StreamingClassifier
 from ecgfast.training.datasets.examples import ExampleSet
 
 
@@ -44,7 +46,7 @@ def test_old_attributes() -> None:
 
 
 def test_the_old_columns_of_beats() -> None:
-    columns = {"r_sample": np.arange(3), "rr": np.ones(3), "quality": np.zeros(3, np.uint32)}
+    columns = {"sample": np.arange(3), "rr": np.ones(3), "quality": np.zeros(3, np.uint32)}
     names = np.array(["a", "b", "c"])
     beats = ExampleSet(
         {"window": np.zeros((3, 4, 2), np.float32), "features": np.ones((3, 5), np.float32)},
@@ -55,7 +57,9 @@ def test_the_old_columns_of_beats() -> None:
         ("windows", beats.inputs["window"]),
         ("features", beats.inputs["features"]),
         ("label", beats.target),
-        *columns.items(),
+        ("r_sample", columns["sample"]),
+        ("rr", columns["rr"]),
+        ("quality", columns["quality"]),
     ):
         with pytest.warns(DeprecationWarning, match=rf"ExampleSet\.{old} is deprecated"):
             assert getattr(beats, old) is new
@@ -78,3 +82,45 @@ def test_nothing_in_the_package_uses_an_old_name() -> None:
     for path in home.rglob("*.py"):
         if path.name != "deprecated.py":
             assert not re.search(rf"\b({names})\b", path.read_text(encoding="utf-8")), path
+
+
+def test_the_old_names_of_a_window_and_of_a_number_of_leads() -> None:
+    with pytest.warns(
+        DeprecationWarning, match=r"WindowSpec\(form=\) is .*: use WindowSpec\(kind="
+    ):
+        window = ecgfast.WindowSpec(125.0, 0, 187, form="cycle")
+    assert window == ecgfast.WindowSpec(125.0, 0, 187, kind="cycle")
+    with pytest.warns(DeprecationWarning, match=r"use WindowSpec\.kind") as seen:
+        assert window.form == "cycle"
+    assert seen[0].filename == __file__
+    classifier = Classifier("beats")
+    for make in (
+        ecgfast.QRSDetector,
+        ecgfast.BeatStream,
+        RhythmStream,
+        lambda fs, **number: StreamingClassifier(classifier, fs, **number),
+    ):
+        with pytest.warns(
+            DeprecationWarning, match=r"\w+\(leads=\) is .*: use \w+\(n_leads="
+        ) as seen:
+            old = make(250.0, leads=3)
+        assert seen[0].filename == __file__
+        if isinstance(old, StreamingClassifier):
+            old = old.stream
+        with pytest.warns(DeprecationWarning, match=r"\w+\.leads is .*: use \w+\.n_leads"):
+            assert (old.leads, old.n_leads) == (3, 3)
+    batch = ecgfast.BeatStream(250.0, n_leads=2).process(demo_record().signal)
+    with pytest.warns(DeprecationWarning, match=r"use BeatBatch\.sample"):
+        assert batch.r_sample is batch.sample
+
+
+def test_a_set_of_an_earlier_version(tmp_path: Path) -> None:
+    names = np.array(["a", "b", "c"])
+    columns = {"r_sample": np.arange(3)}
+    old = ExampleSet(
+        {"window": np.zeros((3, 4, 2), np.float32)},
+        np.zeros(3, np.int8),
+        *(names, names, {"classes": ["N"]}, columns),
+    )
+    old.save(tmp_path / "old.npz")
+    assert ExampleSet.load(tmp_path / "old.npz").columns["sample"].tolist() == [0, 1, 2]

@@ -74,7 +74,8 @@ def test_a_recording_is_streamed_as_it_is_classified(capsys: pytest.CaptureFixtu
     assert main(["stream", str(record), "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     expected = [(beat.sample, beat.label) for beat in stream_classify(record)]
-    assert [(line["sample"], line["label"]) for line in lines] == expected
+    found = [(line["sample"], line["label"]) for line in lines if "label" in line]
+    assert found == expected
 
 
 def test_a_detector_is_evaluated(capsys: pytest.CaptureFixture[str]) -> None:

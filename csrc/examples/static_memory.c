@@ -28,7 +28,7 @@ static void show(float rate, uint32_t quality) {
 }
 
 int main(void) {
-    const ecg_detector_config config = {.fs = FS, .leads = 1, .method = ECG_PAN_TOMPKINS};
+    const ecg_detector_config config = {.fs = FS, .n_leads = 1, .method = ECG_PAN_TOMPKINS};
     ecg_detector *detector = (ecg_detector *)memory;
     const int status = ecg_detector_init(detector, sizeof memory, &config);
     if (status != ECG_OK) {
@@ -43,8 +43,8 @@ int main(void) {
         size_t found;
         ecg_detector_process(detector, &sample, 1, &beat, 1, &found);
         if (!found) continue;
-        if (last >= 0) show(60.0f * FS / (float)(beat.r_sample - last), beat.quality);
-        last = beat.r_sample;
+        if (last >= 0) show(60.0f * FS / (float)(beat.sample - last), beat.quality);
+        last = beat.sample;
     }
     return 0;
 }

@@ -19,9 +19,9 @@
 
 static int print_beats(const ecg_beat *beats, size_t n, double fs) {
     for (size_t i = 0; i < n; i++)
-        if (printf("%10.3f  rr %6.3f  quality %2u  known after %.3f s\n", (double)beats[i].r_sample / fs,
+        if (printf("%10.3f  rr %6.3f  quality %2u  known after %.3f s\n", (double)beats[i].sample / fs,
                    beats[i].rr, (unsigned)beats[i].quality,
-                   (double)(beats[i].known_at - beats[i].r_sample) / fs) < 0)
+                   (double)(beats[i].known_at - beats[i].sample) / fs) < 0)
             return 0;
     return fflush(stdout) == 0; /* a beat is read at once by what comes next in the pipe */
 }
@@ -48,7 +48,7 @@ static int next_sample(float *sample, unsigned long *line) {
 
 int main(int argc, char **argv) {
     ecg_detector_config detector = {
-        .fs = argc > 1 ? atof(argv[1]) : 0.0, .leads = 1, .method = ECG_ADAPTIVE};
+        .fs = argc > 1 ? atof(argv[1]) : 0.0, .n_leads = 1, .method = ECG_ADAPTIVE};
     ecg_window_config window = {.grid_fs = 125.0, .before = 44, .after = 28};
     int status = ecg_stream_check(&detector, &window);
     if (status != ECG_OK) {

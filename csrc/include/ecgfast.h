@@ -134,7 +134,7 @@ typedef enum ecg_quality {
 typedef struct ecg_detector_config {
     double fs;                  /* Hz */
     double max_delay;           /* s from R peak to report at most; 0: as the method needs */
-    int32_t leads;              /* samples come interleaved, `leads` values each */
+    int32_t n_leads;            /* samples come interleaved, `n_leads` values each */
     int32_t method;             /* ecg_method */
     double keep;                /* s of signal that stay in memory at least; 0: as detection needs */
     double max_rate;            /* beats a minute that can be found, ECG_RATE_MAX..ECG_RATE_MAX_ANIMALS; 0:
@@ -144,7 +144,7 @@ typedef struct ecg_detector_config {
 } ecg_detector_config;
 
 typedef struct ecg_qrs {
-    int64_t r_sample;           /* R peak: the extremum of the QRS complex on the ECG itself */
+    int64_t sample;             /* R peak: the extremum of the QRS complex on the ECG itself */
     int64_t reported_at;        /* number of samples that had been seen when it was reported */
     float strength;             /* candidate over threshold, > 0; above 1 is clear */
     uint32_t quality;           /* ecg_quality bits known to the detector */
@@ -157,7 +157,7 @@ typedef struct ecg_detector ecg_detector;
 size_t ecg_detector_size(const ecg_detector_config *config);
 int ecg_detector_check(const ecg_detector_config *config);
 int ecg_detector_init(ecg_detector *detector, size_t bytes, const ecg_detector_config *config);
-/* Takes up to `n` samples (of `leads` values each), stops early when `capacity` beats are out.
+/* Takes up to `n` samples (of `n_leads` values each), stops early when `capacity` beats are out.
  * Returns how many samples it took; *found says how many beats it wrote. */
 size_t ecg_detector_process(ecg_detector *detector, const float *samples, size_t n,
                             ecg_qrs *beats, size_t capacity, size_t *found);
@@ -175,13 +175,13 @@ int64_t ecg_detector_count(const ecg_detector *detector);
 #define ECG_HISTORY_MAX 63      /* earlier beats whose features a row may hold */
 
 /* What a window shows. */
-typedef enum ecg_form {
-    ECG_FORM_BEAT = 0,          /* the beat and the dominant beat, in running QRS sizes, R upright */
-    ECG_FORM_CYCLE = 1,         /* from R on: 1.2 running RR intervals, scaled to 0..1, then zeros
+typedef enum ecg_window_kind {
+    ECG_WINDOW_BEAT = 0,        /* the beat and the dominant beat, in running QRS sizes, R upright */
+    ECG_WINDOW_CYCLE = 1,       /* from R on: 1.2 running RR intervals, scaled to 0..1, then zeros
                                  * (Kachuee et al., 2018); one channel, `before` is 0 */
-    ECG_FORM_STRIP = 2          /* up to ten seconds that end with the beat, in running QRS sizes,
+    ECG_WINDOW_STRIP = 2        /* up to ten seconds that end with the beat, in running QRS sizes,
                                  * R upright; one channel */
-} ecg_form;
+} ecg_window_kind;
 
 typedef struct ecg_window_config {
     double grid_fs;             /* Hz, time grid of the model */
@@ -189,7 +189,7 @@ typedef struct ecg_window_config {
     int32_t after;              /* grid points from the R peak on, the R peak included */
     int32_t lead;               /* which lead the windows show */
     int32_t lookahead;          /* 0: beat by itself; 1: wait for the next RR interval */
-    int32_t form;               /* ecg_form */
+    int32_t kind;               /* ecg_window_kind */
     int32_t history;            /* earlier beats whose features come before this one's in a row */
 } ecg_window_config;
 
@@ -197,7 +197,7 @@ typedef struct ecg_window_config {
 int ecg_window_channels(const ecg_window_config *window);
 
 typedef struct ecg_beat {
-    int64_t r_sample;           /* R peak */
+    int64_t sample;             /* R peak */
     int64_t known_at;           /* samples seen when the beat was complete */
     double rr;                  /* s to the previous beat; NaN on the first */
     uint32_t quality;           /* ecg_quality bits */
@@ -222,7 +222,7 @@ size_t ecg_stream_flush(ecg_stream *stream, ecg_beat *beats, float *windows, flo
 /* ECG_EXTERNAL only: announces an R peak, in order, before the samples around it have been processed,
  * at most 64 ahead (ECG_ERROR_ORDER otherwise). The refinement on the ECG that moves a detected peak
  * moves this one. One beyond the end of the signal gives no beat. */
-int ecg_stream_announce(ecg_stream *stream, int64_t r_sample);
+int ecg_stream_announce(ecg_stream *stream, int64_t sample);
 int64_t ecg_stream_count(const ecg_stream *stream);
 /* Samples from an R peak to its complete window at most; the first ones may take longer, as above, and beats that are
  * reported together come out at one sample each. */

@@ -40,7 +40,7 @@ def run(file: str, fs: float, model: str) -> None:
     signal = np.load(file)
     classifier = Classifier(model)
     labeller = StreamingClassifier(
-        classifier, fs, leads=signal.shape[1], lookahead=classifier.lookahead
+        classifier, fs, n_leads=signal.shape[1], lookahead=classifier.lookahead
     )
     step = max(1, round(0.1 * fs))
     told = False

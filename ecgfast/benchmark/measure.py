@@ -84,7 +84,7 @@ class Signal:
     name : str
     fs : float
         Hz.
-    values : ndarray of float32, shape (n, leads)
+    values : ndarray of float32, shape (n, n_leads)
     beats : BeatBatch
         What the stream makes of it.
     """
@@ -161,7 +161,7 @@ def signal_for(record: str | None, fs: float | None, *, quick: bool) -> Signal:
         source = open_record(record, fs=fs)
         end = min(source.n_samples, round(_LONGEST_S * source.fs))
         name, rate, values = Path(source.name).name, source.fs, source.fetch(0, end)
-    stream = BeatStream(rate, leads=values.shape[1])
+    stream = BeatStream(rate, n_leads=values.shape[1])
     beats = BeatBatch.concatenate([stream.process(values), stream.flush()])
     if len(beats) < 2:
         raise InputError(f"{name}: holds {len(beats)} beats; give a recording with more")
@@ -190,7 +190,7 @@ def stages(signal: Signal, effort: Effort, tell: Tell) -> dict[str, Any]:
         As `ecgfast.benchmark` documents under ``stages``.
     """
     fs, values = signal.fs, signal.values
-    leads = values.shape[1]
+    n_leads = values.shape[1]
     lead = np.ascontiguousarray(values[:, 0])
     out = np.empty_like(lead)
 
@@ -199,12 +199,12 @@ def stages(signal: Signal, effort: Effort, tell: Tell) -> dict[str, Any]:
         return lambda a, b: band.process(lead[a:b], out[a:b])
 
     def detected(method: Any) -> Callable[[int, int], object]:
-        detector = QRSDetector(fs, method=method, leads=leads)
+        detector = QRSDetector(fs, method=method, n_leads=n_leads)
         return lambda a, b: detector.process(values[a:b])
 
     def windowed() -> Callable[[int, int], object]:
-        stream = BeatStream(fs, leads=leads, method="external")
-        peaks = signal.beats.r_sample
+        stream = BeatStream(fs, n_leads=n_leads, method="external")
+        peaks = signal.beats.sample
         places = peaks.tolist()
 
         def step(a: int, b: int) -> object:
@@ -215,7 +215,7 @@ def stages(signal: Signal, effort: Effort, tell: Tell) -> dict[str, Any]:
         return step
 
     def fused() -> Callable[[int, int], object]:
-        stream = BeatStream(fs, leads=leads)
+        stream = BeatStream(fs, n_leads=n_leads)
         return lambda a, b: stream.process(values[a:b])
 
     makers: dict[str, Callable[[], Callable[[int, int], object]]] = {
@@ -328,7 +328,7 @@ def _inputs(classifier: Classifier, signal: Signal) -> list[npt.NDArray[np.float
             generator.standard_normal((_FEWEST, *shape)).astype(np.float32)
             for shape in classifier.input_shapes.values()
         ]
-    stream = BeatStream(signal.fs, leads=signal.values.shape[1], window=classifier.window)
+    stream = BeatStream(signal.fs, n_leads=signal.values.shape[1], window=classifier.window)
     beats = BeatBatch.concatenate([stream.process(signal.values), stream.flush()])
     return [beats.windows, beats.features][: len(classifier.input_shapes)]
 
@@ -348,7 +348,7 @@ def live(name: str, signal: Signal, effort: Effort, tell: Tell) -> dict[str, Any
     latencies: list[int] = []
     for _ in range(1 if effort.quick else 2):
         labeller = StreamingClassifier(
-            classifier, signal.fs, leads=signal.values.shape[1], lookahead=classifier.lookahead
+            classifier, signal.fs, n_leads=signal.values.shape[1], lookahead=classifier.lookahead
         )
         for a in range(0, n, step):
             begin = perf_counter_ns()

@@ -14,13 +14,8 @@ from ..reports.summary import NOT_A_DEVICE, length
 from .errors import SomeFailedError, UsageError, failure_line
 from .many import is_result
 from .options import (
-    add_average_leads,
-    add_decision,
     add_json,
-    add_lookahead,
-    add_method,
-    add_model,
-    add_signal,
+    add_labelling,
     example,
     refuse_options,
 )
@@ -123,12 +118,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "of each recording",
     )
     again.add_argument("--restart", action="store_true", help="delete the results and begin anew")
-    add_model(parser)
-    add_lookahead(parser)
-    add_decision(parser)
-    add_method(parser, classes=True)
-    add_signal(parser)
-    add_average_leads(parser)
+    add_labelling(parser)
     add_json(parser, "how far it is")
 
 

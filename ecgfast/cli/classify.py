@@ -16,28 +16,23 @@ from ..records import write_annotations, write_csv, write_json
 from ..records.writers import BEAT_FIELDS
 from ..reports.beat_marks import Mark, Marker
 from ..reports.model_facts import promise_text
-from ..reports.summary import NOT_A_DEVICE, Tally
+from ..reports.summary import NOT_A_DEVICE
 from ..runtime.decision import REJECTED
 from ..sources.chunks import BLOCK_S
-from ..streaming import Beat, ChunkSource, StreamingClassifier, open_source
+from ..streaming import Beat, open_source
 from .many import Place, Result, run_each
 from .options import (
-    add_average_leads,
-    add_decision,
     add_json,
-    add_lookahead,
-    add_method,
-    add_model,
+    add_labelling,
     add_output,
     add_records,
-    add_signal,
     add_strict,
     classifier_for,
+    counted_beats,
     decision_for,
     example,
     labeller_for,
     make_folder,
-    rhythm_for,
 )
 from .output import caution_texts, number_text, pace, progress, tally_for
 from .overwriting import ANNOTATIONS, FileKind, add_force, csv_kind, json_kind, model_files
@@ -58,13 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "  ecgfast classify holter 'mitdb/2*' --output beats --format csv"
     )
     add_records(parser)
-    add_model(parser)
-    add_lookahead(parser)
-    add_decision(parser)
-    add_method(parser, classes=True)
-    add_signal(parser)
+    add_labelling(parser)
     add_strict(parser)
-    add_average_leads(parser)
     add_output(parser, _Classify.annotator)
     add_force(parser)
     add_json(parser, "the summary")
@@ -121,7 +111,9 @@ class _Classify:
             method=args.method,
         )
         tally = tally_for(classifier)
-        beats = _beats(source, labeller, tally, what, bar=bar)
+        blocks = math.ceil((source.n_samples or 0) / source.fs / BLOCK_S) or None
+        chunks = progress(source.chunks, total=blocks, what=what, unit="block", bar=bar)
+        beats = counted_beats(chunks, labeller, tally)
         promises = labeller.rule.operating_points
         about = {
             "record": name,
@@ -192,7 +184,7 @@ class _Classify:
                 "heart_rate_min": summary.rate_min,
                 "heart_rate_max": summary.rate_max,
                 "couplets": summary.couplets,
-                "runs": len(summary.runs),
+                "runs": summary.n_runs,
                 "flutter_waves": summary.flutter_waves,
                 "bad_quality": summary.bad_quality,
             },
@@ -202,25 +194,6 @@ class _Classify:
                 f"{100 * summary.bad_quality:9.1f} %",
             ],
         )
-
-
-def _beats(
-    source: ChunkSource, labeller: StreamingClassifier, tally: Tally, what: str, *, bar: bool
-) -> Iterator[Beat]:
-    """The beats as they come, each counted, and the events among them; none is kept."""
-    rhythm = rhythm_for(labeller)
-    blocks = math.ceil((source.n_samples or 0) / source.fs / BLOCK_S) or None
-    for chunk in progress(source.chunks, total=blocks, what=what, unit="block", bar=bar):
-        beats = labeller.process(chunk)
-        tally.add(beats)
-        if rhythm is not None:
-            tally.events(rhythm.process(beats, chunk), rhythm.longest_rr)
-        yield from beats
-    beats = labeller.flush()
-    tally.add(beats)
-    if rhythm is not None:
-        tally.events([*rhythm.process(beats), *rhythm.flush()], rhythm.longest_rr)
-    yield from beats
 
 
 def _write_wfdb(file: Path, beats: Iterator[Beat], fs: float) -> None:

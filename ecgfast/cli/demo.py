@@ -11,7 +11,14 @@ from ..errors import InputError
 from ..records import demo_record
 from ..reports import NOT_A_DEVICE, strip_figure, strip_svg, write_page, write_strip
 from ..streaming import open_source
-from .options import add_json, add_lookahead, add_model, example, labeller_for
+from .options import (
+    add_json,
+    add_lookahead,
+    add_model,
+    counted_beats,
+    example,
+    labeller_for,
+)
 from .output import beat_heading, beat_line, beat_row, pace, print_json, tally_for
 from .overwriting import PAGE, PICTURE, OutputGuard, add_force, model_files
 
@@ -59,12 +66,10 @@ def run(args: argparse.Namespace) -> None:
     source = open_source(record)
     labeller = labeller_for(source, args)
     begin = perf_counter()
-    beats = [beat for chunk in source.chunks for beat in labeller.process(chunk)]
-    beats += labeller.flush()
-    wall = perf_counter() - begin
     classifier = labeller.classifier
     tally = tally_for(classifier)
-    tally.add(beats)
+    beats = list(counted_beats(source.chunks, labeller, tally))
+    wall = perf_counter() - begin
     summary = tally.summary(record.name, record.fs, record.duration)
     facts = [
         ("model", f"{args.model}, on {classifier.backend}"),

@@ -104,13 +104,13 @@ class _Detect:
             source.fs,
             method=args.method,
             max_delay=args.max_delay,
-            leads=len(source.leads),
+            n_leads=len(source.leads),
             max_rate=args.max_rate,
         )
         blocks = math.ceil(source.duration / _BLOCK_S)
         steps = progress(source.blocks(_BLOCK_S), total=blocks, what=what, unit="block", bar=bar)
         batch = BeatBatch.concatenate([*map(stream.process, steps), stream.flush()])
-        peaks = batch.r_sample
+        peaks = batch.sample
         waves = (batch.quality & Quality.FLUTTER) > 0
         begins, ends = _stretches(waves)
         flutter = [
@@ -204,7 +204,7 @@ _Row: TypeAlias = tuple[int, float, float | None, int]
 
 def _rows(batch: BeatBatch, fs: float) -> list[_Row]:
     """Sample, time, RR interval and quality of each peak; no interval on the first."""
-    peaks = batch.r_sample
+    peaks = batch.sample
     intervals = [None, *(round(float(d) / fs, 6) for d in np.diff(peaks))]
     columns = zip(peaks, intervals, batch.quality, strict=False)
     return [(int(p), round(int(p) / fs, 6), rr, int(quality)) for p, rr, quality in columns]

@@ -36,8 +36,8 @@ _NAMES = (
     "output|update|mix|restart|workers|scheduler"
 )
 _PARAMETER = re.compile(rf"\b({_NAMES})=(True\b)?('[^']*'|[^\s,;:)]+)?")
-# How many leads a recording has is no value of the option --leads.
-_COUNT = re.compile(r"(?<=: )leads=(\d+)$")
+# How many leads a recording has; no option has this name.
+_COUNT = re.compile(r"(?<=: )n_leads=(\d+)$")
 # Where they stand without a value: what is no word of English, and what the message begins with.
 _NAME = re.compile(r"(?<![\w=-])(?:max_delay|max_rate|average_leads|fs(?= is\b|$))\b(?!=)")
 

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
     if (
         window is not None
         and classifier.classes == tuple(AAMI_CLASSES)
-        and (args.records or window.form == "beat")
+        and (args.records or window.kind == "beat")
     ):
         _score_beats(args, classifier)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -14,9 +14,10 @@ from ..runtime.decision import REJECTED, Decision
 from .errors import UsageError
 
 if TYPE_CHECKING:
+    from ..reports import Tally
     from ..rhythm import RhythmStream
     from ..runtime import Classifier
-    from ..streaming import ChunkSource, StreamingClassifier
+    from ..streaming import Beat, ChunkSource, StreamingClassifier
 
 __all__ = [
     "DECISION_OPTIONS",
@@ -25,6 +26,7 @@ __all__ = [
     "add_data",
     "add_decision",
     "add_json",
+    "add_labelling",
     "add_lookahead",
     "add_method",
     "add_model",
@@ -256,6 +258,16 @@ def check_detection(*, max_delay: float | None = None, max_rate: float | None = 
         raise UsageError(str(error)) from None
 
 
+def add_labelling(parser: argparse.ArgumentParser) -> None:
+    """Add what decides how the beats of a signal are found and labelled."""
+    add_model(parser)
+    add_lookahead(parser)
+    add_decision(parser)
+    add_method(parser, classes=True)
+    add_signal(parser)
+    add_average_leads(parser)
+
+
 def add_decision(parser: argparse.ArgumentParser) -> None:
     """Add ``--sensitivity``, ``--positive-predictivity`` and ``--reject``."""
     for by, what in (
@@ -407,7 +419,7 @@ def labeller_for(
     return StreamingClassifier(
         classifier_for(args) if classifier is None else classifier,
         source.fs,
-        leads=len(source.leads),
+        n_leads=len(source.leads),
         average_leads=average_leads,
         lookahead=args.lookahead,
         method=method,
@@ -425,8 +437,26 @@ def rhythm_for(
         return None
     stream = labeller.stream
     return RhythmStream(
-        stream.fs, leads=stream.leads, delay=stream.delay / stream.fs, **(thresholds or {})
+        stream.fs, n_leads=stream.n_leads, delay=stream.delay / stream.fs, **(thresholds or {})
     )
+
+
+def counted_beats(
+    chunks: Iterable[Any], labeller: StreamingClassifier, tally: Tally
+) -> Iterator[Beat]:
+    """The beats as they come, each counted, and the rhythm events among them; none is kept."""
+    rhythm = rhythm_for(labeller)
+    for chunk in chunks:
+        beats = labeller.process(chunk)
+        tally.add(beats)
+        if rhythm is not None:
+            tally.events(rhythm.process(beats, chunk), rhythm.longest_rr)
+        yield from beats
+    beats = labeller.flush()
+    tally.add(beats)
+    if rhythm is not None:
+        tally.events([*rhythm.process(beats), *rhythm.flush()], rhythm.longest_rr)
+    yield from beats
 
 
 def output_file(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 if TYPE_CHECKING:
     from ..reports import Tally
     from ..reports.summary import Summary
+    from ..rhythm import Event
     from ..runtime import Classifier
     from ..streaming import Beat
 
@@ -20,6 +21,7 @@ __all__ = [
     "beat_line",
     "beat_row",
     "caution_texts",
+    "event_line",
     "notice",
     "number_text",
     "pace",
@@ -120,6 +122,18 @@ def beat_line(beat: Beat) -> str:
         told = f"{beat.label:^{_width(beat.probabilities)}}  {100 * beat.probability:9.1f} %"
     line = f"{beat.time:8.3f}s  {told}  {rr:>7}  {rate:>4}  {quality_text(beat.quality)}"
     return line.rstrip()
+
+
+def event_line(event: Event) -> str:
+    """A rhythm event as a line among those of `beat_line`."""
+    text = f"{event.kind.text}{'' if event.lead is None else f', lead {event.lead + 1}'}"
+    if event.ongoing:
+        text += ", ongoing"
+    elif event.duration > 0.0:
+        text += f", {event.duration:.1f} s"
+    if math.isfinite(event.rate):
+        text += f", {event.rate:.0f} per minute"
+    return f"{event.start_time:8.3f}s  event  {event.severity!s:<6}  {text}"
 
 
 def _width(labels: Iterable[str]) -> int:

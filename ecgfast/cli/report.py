@@ -24,13 +24,8 @@ from .errors import SomeFailedError, UsageError, failure_line, report_nothing
 from .many import is_result
 from .options import (
     DECISION_OPTIONS,
-    add_average_leads,
-    add_decision,
     add_json,
-    add_lookahead,
-    add_method,
-    add_model,
-    add_signal,
+    add_labelling,
     add_strict,
     classifier_for,
     decision_for,
@@ -92,13 +87,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="take beats and labels from the WFDB annotation file RECORD.EXT, such as corrected "
         "ones, instead of a model",
     )
-    add_model(parser)
-    add_lookahead(parser)
-    add_decision(parser)
-    add_method(parser, classes=True)
-    add_signal(parser)
+    add_labelling(parser)
     add_strict(parser)
-    add_average_leads(parser)
     add_force(parser)
     add_json(parser, "the page's figures")
 

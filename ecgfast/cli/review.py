@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import ModelError
 from ..extras import need_installed
 from ..records import RecordSource, open_record
 from ..records.record import FloatArray
@@ -27,6 +28,7 @@ from .options import (
     make_folder,
 )
 from .output import notice, print_json, progress
+from .overwriting import DATA_SET, OutputGuard, add_force, model_files, record_files
 
 if TYPE_CHECKING:
     from ..review import ReviewSession
@@ -45,10 +47,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = example(
         "ecgfast review mitdb/208\n"
         "  ecgfast review mitdb/208 --terminal\n"
-        "  ecgfast review mitdb/208 --second-pass --output labels/"
+        "  ecgfast review mitdb/208 mitdb/210 --export answered.npz"
     )
     parser.add_argument(
-        "record", metavar="RECORD", help="WFDB record, or a file such as .edf, .csv or .npz"
+        "record",
+        nargs="+",
+        metavar="RECORD",
+        help="WFDB record, or a file such as .edf, .csv or .npz; with --export several of them",
+    )
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="FILE",
+        help="ask nothing: write the beats that were answered in the reviews of these recordings "
+        "as a data set (.npz) for `ecgfast train --examples`, cut as --model needs them",
     )
     parser.add_argument("--terminal", action="store_true", help="ask on the terminal, line by line")
     parser.add_argument(
@@ -79,6 +91,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_method(parser, classes=True)
     add_signal(parser)
+    add_force(parser)
     add_json(parser, "the counts of labels")
 
 
@@ -89,12 +102,20 @@ def run(args: argparse.Namespace) -> None:
 
     if args.questions is not None and args.questions < 1:
         raise UsageError(f"--questions {args.questions}: give a number from 1 on")
-    if args.terminal and args.second_pass:
-        raise UsageError("give one of --terminal and --second-pass")
-    if not (args.terminal or args.second_pass):
+    ways = [name for name in ("terminal", "second_pass", "export") if getattr(args, name)]
+    if len(ways) > 1:
+        options = " and ".join(f"--{way.replace('_', '-')}" for way in ways)
+        raise UsageError(f"give one of {options}")
+    if args.export is not None:
+        _export(args)
+        return
+    if len(args.record) > 1:
+        raise UsageError("a review is of one recording; several go with --export")
+    record = args.record[0]
+    if not ways:
         need_installed(("starlette", "uvicorn", "jinja2"), "The page of a review", "review")
-    source = open_record(args.record, fs=args.fs, leads=args.leads, follow=args.follow)
-    files = review_files(args.record, args.output)
+    source = open_record(record, fs=args.fs, leads=args.leads, follow=args.follow)
+    files = review_files(record, args.output)
     if args.output is not None:
         make_folder(args.output)
     session = ReviewSession.of_source(
@@ -136,6 +157,28 @@ def run(args: argparse.Namespace) -> None:
     print(f"labels      {counts}")
     print(f"written     {files.annotations}: {told['answers']} answers in {files.answers}")
     print(NOT_A_DEVICE)
+
+
+def _export(args: argparse.Namespace) -> None:
+    """Write what was answered as a data set."""
+    from ..review.examples import reviewed_examples
+
+    classifier = classifier_for(args)
+    if classifier.window is None:
+        raise ModelError(f"{classifier.path}: has no card that tells its beat window")
+    inputs = [file for record in args.record for file in record_files(record)]
+    guard = OutputGuard([*inputs, *model_files(args.model)], force=args.force)
+    guard.check(args.export, DATA_SET, "--export")
+    found = reviewed_examples(args.record, window=classifier.window, folder=args.output)
+    found.save(args.export)
+    guard.report()
+    counts = found.counts()
+    if args.json:
+        print_json({"beats": len(found), "labels": counts, "output": str(args.export)})
+        return
+    told = ", ".join(f"{label} {count:,}" for label, count in counts.items())
+    print(f"answered    {told}, in {len(set(found.record.tolist()))} recordings")
+    print(f"written     {args.export}: for `ecgfast train beats --examples {args.export}`")
 
 
 def _serve(args: argparse.Namespace, session: ReviewSession, source: RecordSource) -> None:

@@ -32,12 +32,7 @@ from .live_input import (
 )
 from .live_sinks import AlarmSink, LslSink, SaveSink, add_alarms, add_lsl, add_save
 from .options import (
-    add_average_leads,
-    add_decision,
-    add_lookahead,
-    add_method,
-    add_model,
-    add_signal,
+    add_labelling,
     add_strict,
     check_annotator,
     decision_for,
@@ -46,7 +41,7 @@ from .options import (
     make_folder,
     rhythm_for,
 )
-from .output import beat_heading, beat_line, beat_row, print_json
+from .output import beat_heading, beat_line, beat_row, event_line, print_json
 from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import Terminated
 
@@ -60,7 +55,8 @@ __all__ = ["Sink", "add_stream", "configure", "kept", "run", "run_stream"]
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast stream``."""
     parser.description = f"""\
-Print each beat as it happens. SOURCE is one of
+Print each beat as it happens, and a line for each rhythm event of high or medium severity when
+it begins; with --alarms, the alarms instead. SOURCE is one of
 
 {input_kinds()}
 
@@ -93,14 +89,14 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
     add_save(parser)
     add_alarms(parser)
     add_lsl(parser)
-    add_model(parser)
-    add_lookahead(parser)
-    add_decision(parser)
-    add_method(parser, classes=True)
-    add_signal(parser)
+    add_labelling(parser)
     add_strict(parser)
-    add_average_leads(parser)
-    parser.add_argument("--json", action="store_true", help="print a JSON object a line")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print a JSON object per line: a beat, or with type=event a rhythm event of any "
+        "severity, when it is established (ongoing=true) and when it has ended",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -187,9 +183,17 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
         for promise in () if args.json else labeller.rule.operating_points:
             print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
         clock = _TimeOfDay(live)
-        show = _Show(labeller.classifier, file, stop, clock, printed=printed, as_lines=args.json)
+        show = _Show(
+            labeller.classifier,
+            file,
+            stop,
+            clock,
+            printed=printed,
+            as_lines=args.json,
+            with_events=args.json or args.alarms is None,  # else alarms are printed instead
+        )
         thresholds = args.alarms.thresholds if args.alarms is not None else None
-        rhythm = rhythm_for(labeller, thresholds) if sinks else None
+        rhythm = rhythm_for(labeller, thresholds) if sinks or printed else None
         for sink in sinks:
             sink.begin(live, labeller)
             stack.callback(sink.end)
@@ -204,11 +208,13 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
             clock.arrived(labeller.stream.count)
             show.beats(beats)
             events = rhythm.process(beats, chunk) if rhythm is not None else ()
+            show.events(events)
             for sink in sinks:
                 sink.take(chunk, beats, events)
         beats = labeller.flush()
         show.beats(beats)
         events = (*rhythm.process(beats), *rhythm.flush()) if rhythm is not None else ()
+        show.events(events)
         for sink in sinks:
             sink.take((), beats, events)
         show.end()
@@ -254,8 +260,27 @@ class _TimeOfDay:
         return {"at": at.isoformat(timespec="milliseconds")}
 
 
+class _Important:
+    """Which events a person is shown: of high and medium severity, each once, when it begins.
+
+    An event that has become important, or more so, by its end is shown again.
+    """
+
+    def __init__(self) -> None:
+        self._shown: dict[tuple[str, int, int | None], str] = {}  # severity of those that last
+
+    def is_next(self, event: Event) -> bool:
+        """Whether to show this report of an event."""
+        key = (event.kind, event.start, event.lead)
+        before = self._shown.pop(key, None)
+        if event.ongoing:
+            self._shown[key] = event.severity
+        important = event.severity in ("high", "medium")
+        return important and event.severity != before
+
+
 class _Show:
-    """Prints beats, and writes them into the annotation file."""
+    """Prints beats and rhythm events, and writes them into the annotation file."""
 
     def __init__(
         self,
@@ -266,6 +291,7 @@ class _Show:
         *,
         printed: bool,
         as_lines: bool,
+        with_events: bool,
     ) -> None:
         self.count = 0
         self._stop = stop
@@ -274,6 +300,8 @@ class _Show:
         self._marker = Marker()
         self._printed = printed
         self._as_lines = as_lines
+        self._with_events = printed and with_events
+        self._important = _Important()
         if printed and not as_lines:
             print(beat_heading(classifier), flush=True)
 
@@ -291,6 +319,19 @@ class _Show:
                     print_json(beat_row(beat) | self._clock.field(beat.sample), indent=None)
                 else:
                     print(beat_line(beat))
+            sys.stdout.flush()
+
+    def events(self, events: Sequence[Event]) -> None:
+        """Show the next rhythm events: all as JSON, else a line for each important one."""
+        if not events or not self._with_events:
+            return
+        with self._stop.terminal_may_be_gone():
+            for event in events:
+                if self._as_lines:
+                    row = {"type": "event", **event.to_dict()} | self._clock.field(event.start)
+                    print_json(row, indent=None)
+                elif self._important.is_next(event):
+                    print(event_line(event))
             sys.stdout.flush()
 
     def end(self) -> None:

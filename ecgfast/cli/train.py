@@ -22,6 +22,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", help="name of a built-in recipe, or a recipe's .json file")
     add_data(parser)
     parser.add_argument(
+        "--examples",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="data sets of `ecgfast review --export`: beats that reviewers answered, which are "
+        "learnt from beside the recipe's, and neither choose nor test",
+    )
+    parser.add_argument(
         "--output", type=Path, default=Path("models"), help="folder for the model (default: models)"
     )
     parser.add_argument(
@@ -44,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
 
     recipe = Recipe.load(args.recipe)
     work = args.work or Path("runs") / recipe.name
-    guard = OutputGuard([args.recipe, data_folder(args)], force=args.force)
+    guard = OutputGuard([args.recipe, data_folder(args), *args.examples], force=args.force)
     for name in (f"{recipe.name}.tflite", f"{recipe.name}.int8.tflite"):
         guard.check(args.output / name, MODEL)
     guard.check(args.output / f"{recipe.name}.json", CARD)
@@ -55,7 +64,9 @@ def run(args: argparse.Namespace) -> None:
         data_folder(args),
         args.output,
         work,
-        command=f"ecgfast train {args.recipe} --data DATA",
+        command=f"ecgfast train {args.recipe} --data DATA"
+        + (f" --examples {' '.join(path.name for path in args.examples)}" if args.examples else ""),
+        own=args.examples,
         report=lambda line: print(line, flush=True),
         progress=sys.stderr.isatty(),
     )

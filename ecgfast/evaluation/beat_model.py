@@ -230,7 +230,7 @@ def detected_probabilities(
 
     Returns
     -------
-    r_sample : ndarray of int64, shape (n,)
+    sample : ndarray of int64, shape (n,)
     outputs : ndarray of float32, shape (n, classes)
     """
     from ..streaming.average import mean_over_leads
@@ -239,7 +239,7 @@ def detected_probabilities(
     for lead in range(record.signal.shape[1]):
         stream = BeatStream(
             record.fs,
-            leads=record.signal.shape[1],
+            n_leads=record.signal.shape[1],
             lead=lead,
             method="adaptive" if given is None else "external",
             lookahead=lookahead,
@@ -248,7 +248,7 @@ def detected_probabilities(
         batches.append(
             BeatBatch.concatenate([stream.process(record.signal, given), stream.flush()])
         )
-    return batches[0].r_sample, mean_over_leads(classifier, batches)
+    return batches[0].sample, mean_over_leads(classifier, batches)
 
 
 def _reference(record: Record) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -283,10 +283,10 @@ def end_to_end(classifier: Classifier, record: Record, lookahead: int) -> _Answe
         ``matrix``, of shape (6, 6).
     """
     samples, classes = _reference(record)
-    r_sample, outputs = detected_probabilities(classifier, record, lookahead)
+    sample, outputs = detected_probabilities(classifier, record, lookahead)
     given = [AAMI_CLASSES[i] for i in outputs.argmax(axis=1)]
     marks = record.annotations
     flutter = flutter_intervals(marks.sample, marks.symbol.tolist()) if marks is not None else None
-    matrix = class_confusion(samples, classes, r_sample, given, record.fs, flutter=flutter)
+    matrix = class_confusion(samples, classes, sample, given, record.fs, flutter=flutter)
     none = np.zeros(0, np.int64)
     return _Answers(matrix, np.zeros((0, len(AAMI_CLASSES)), np.float32), none)

@@ -51,19 +51,19 @@ class ReportedBeats:
 
     Attributes
     ----------
-    r_sample : ndarray of int64, shape (n,)
+    sample : ndarray of int64, shape (n,)
         R peaks.
     reported_at : ndarray of int64, shape (k,)
         How many samples had been seen when each of the first k beats was reported. The others came
         with the end of the recording; 0 of them for a detector that needs all of it at once.
     """
 
-    r_sample: npt.NDArray[np.int64]
+    sample: npt.NDArray[np.int64]
     reported_at: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def delays(self, fs: float) -> npt.NDArray[np.float64]:
         """Seconds from each R peak to its report, for the beats that were reported live."""
-        late: npt.NDArray[np.float64] = (self.reported_at - self.r_sample[: self.live]) / fs
+        late: npt.NDArray[np.float64] = (self.reported_at - self.sample[: self.live]) / fs
         return late
 
     @property
@@ -83,7 +83,7 @@ def report_times(
 
     Parameters
     ----------
-    signal : array_like of float, shape (n,) or (n, leads)
+    signal : array_like of float, shape (n,) or (n, n_leads)
         Samples in mV.
     fs : float
         Sampling rate in Hz.
@@ -106,9 +106,9 @@ def report_times(
     did. That is as exact as single samples throughout, and four times faster.
     """
     data = np.asarray(signal, np.float32)
-    leads = data.shape[1] if data.ndim == 2 else 1
-    ahead = QRSDetector(fs, method=method, max_delay=max_delay, leads=leads)
-    exact = QRSDetector(fs, method=method, max_delay=max_delay, leads=leads)
+    n_leads = data.shape[1] if data.ndim == 2 else 1
+    ahead = QRSDetector(fs, method=method, max_delay=max_delay, n_leads=n_leads)
+    exact = QRSDetector(fs, method=method, max_delay=max_delay, n_leads=n_leads)
     step = max(1, round(_CHUNK_S * fs))
     peaks: list[npt.NDArray[np.int64]] = []
     seen: list[int] = []
@@ -283,14 +283,14 @@ def evaluate_detector(
                 own.append(
                     score_detection(
                         beats,
-                        found.r_sample,
+                        found.sample,
                         record.fs,
                         flutter=flutter,
                         start=start,
                         record=record.name,
                     )
                 )
-            both = np.stack([found.delays(record.fs), found.r_sample[: found.live] / record.fs])
+            both = np.stack([found.delays(record.fs), found.sample[: found.live] / record.fs])
             delays[name][record.name] = Delays.of(*both)
             pooled[name].append(both)
     if not any(pooled.values()):

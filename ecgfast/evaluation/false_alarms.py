@@ -332,10 +332,10 @@ def evaluate_strip_beats(
         if rhythm not in kinds:
             continue
         record = read_record(folder / name, leads=0)
-        r_sample, outputs = detected_probabilities(classifier, record, lookahead)
-        if len(r_sample):
+        sample, outputs = detected_probabilities(classifier, record, lookahead)
+        if len(sample):
             labels[rhythm].append(outputs.argmax(axis=1).astype(np.int64))
-            firsts[rhythm].append(r_sample < r_sample[0] + _FIRST_S * record.fs)
+            firsts[rhythm].append(sample < sample[0] + _FIRST_S * record.fs)
     fibrillation, normal = (
         _calls(kinds[rhythm], lookahead, labels[rhythm], firsts[rhythm])
         for rhythm in (FIBRILLATION, NORMAL)

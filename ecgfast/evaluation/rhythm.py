@@ -100,11 +100,11 @@ def record_events(
     """
     n_leads = record.signal.shape[1]
     labeller = StreamingClassifier(
-        classifier, record.fs, leads=n_leads, lookahead=classifier.lookahead
+        classifier, record.fs, n_leads=n_leads, lookahead=classifier.lookahead
     )
     if rhythm is None:
         delay = labeller.stream.delay / record.fs
-        rhythm = RhythmStream(record.fs, leads=n_leads, delay=delay)
+        rhythm = RhythmStream(record.fs, n_leads=n_leads, delay=delay)
     beats = [*labeller.process(record.signal), *labeller.flush()]
     events = [*rhythm.process(beats, record.signal), *rhythm.flush()]
     return beats, [event for event in events if not event.ongoing]
@@ -188,7 +188,7 @@ def evaluate_fibrillation(
         assert marks is not None
         end, fs = record.n_samples, record.fs
         rhythm = RhythmStream(
-            fs, leads=record.signal.shape[1], atrial=_model_without(record, models)
+            fs, n_leads=record.signal.shape[1], atrial=_model_without(record, models)
         )
         beats, events = record_events(record, classifier, rhythm=rhythm)
         spans = [
@@ -356,7 +356,7 @@ def insert_pause(
 
     Parameters
     ----------
-    signal : ndarray of float32, shape (n, leads)
+    signal : ndarray of float32, shape (n, n_leads)
     fs : float
         Sampling rate in Hz.
     r_peak : int

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from .intervals import NNIntervals
 from .nonlinear import Nonlinear, nonlinear
 from .spectrum import FrequencyDomain, Method, frequency_domain
 from .time_domain import SEGMENT_S, TimeDomain, segments, time_domain
+from .values import Values
 
 __all__ = ["Measures", "Segment", "five_minute_table", "measures"]
 
@@ -17,7 +18,7 @@ _MANY_S = 18 * 3600
 
 
 @dataclass(frozen=True)
-class Segment:
+class Segment(Values):
     """One row of the five-minute table.
 
     Attributes
@@ -50,10 +51,6 @@ class Segment:
     lf_nu: float
     hf_nu: float
     lf_hf: float
-
-    def to_dict(self) -> dict[str, float]:
-        """Return everything as a dict, for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

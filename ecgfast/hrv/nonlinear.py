@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from .intervals import BoolArray, FloatArray, NNIntervals
 from .time_domain import deviation, segments
+from .values import Values
 
 __all__ = ["Nonlinear", "dfa", "nonlinear", "sample_entropy"]
 
@@ -27,7 +28,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Nonlinear:
+class Nonlinear(Values):
     """Nonlinear measures; NaN where there are too few intervals.
 
     Attributes
@@ -49,10 +50,6 @@ class Nonlinear:
     sample_entropy: float
     dfa_alpha1: float
     dfa_alpha2: float
-
-    def to_dict(self) -> dict[str, float]:
-        """Return everything as a dict, for JSON."""
-        return asdict(self)
 
 
 def nonlinear(nn: NNIntervals) -> Nonlinear:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..extras import need
 from .intervals import FloatArray, NNIntervals
+from .values import Values
 
 __all__ = ["BANDS", "FrequencyDomain", "Method", "frequency_domain", "lomb_scargle", "welch"]
 
@@ -39,7 +40,7 @@ _SHORTEST_S = 50.0
 
 
 @dataclass(frozen=True)
-class FrequencyDomain:
+class FrequencyDomain(Values):
     """Power in the Task Force's bands; NaN where the recording is too short for a band.
 
     Attributes
@@ -69,10 +70,6 @@ class FrequencyDomain:
     hf_nu: float
     lf_hf: float
     alpha: float
-
-    def to_dict(self) -> dict[str, float | str]:
-        """Return everything as a dict, for JSON."""
-        return asdict(self)
 
 
 def frequency_domain(nn: NNIntervals, method: Method = "lomb-scargle") -> FrequencyDomain:

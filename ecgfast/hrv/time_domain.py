@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from .intervals import FloatArray, NNIntervals
+from .values import Values
 
 __all__ = ["SEGMENT_S", "TimeDomain", "segments", "time_domain"]
 
@@ -27,7 +28,7 @@ _EDGE = 1e-6
 
 
 @dataclass(frozen=True)
-class TimeDomain:
+class TimeDomain(Values):
     """Measures in milliseconds, percent or without a unit; NaN where there are too few intervals.
 
     Attributes
@@ -62,10 +63,6 @@ class TimeDomain:
     pnn20: float
     triangular_index: float
     tinn: float
-
-    def to_dict(self) -> dict[str, float]:
-        """Return everything as a dict, for JSON."""
-        return asdict(self)
 
 
 def time_domain(nn: NNIntervals) -> TimeDomain:

@@ -138,7 +138,7 @@ class LiveFeed:
             self._start(name, fs, tuple(leads), start)
 
     def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
-        """Take the next samples, shape (n, leads), and what is known with them."""
+        """Take the next samples, shape (n, n_leads), and what is known with them."""
         filled = np.ma.filled(chunk, np.nan) if np.ma.isMaskedArray(chunk) else chunk
         samples = np.asarray(filled, np.float32).reshape(-1, max(1, len(self._leads)))
         if len(samples):

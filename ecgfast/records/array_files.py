@@ -79,7 +79,7 @@ _UNIT_NAMES = ("units", "unit", "sig_units")
 def open_array(path: Path) -> Opened:
     """Open a ``.npy``, ``.npz``, ``.mat`` or HDF5 file.
 
-    ``.npy`` holds an array (n,) or (n, leads); others such an array by the name ``signal`` or the
+    ``.npy`` holds an array (n,) or (n, n_leads); others such an array by the name ``signal`` or the
     only one that is long, optionally with ``fs`` (Hz), ``leads`` (names) and ``units``, each also
     by the other names that they usually have. One array a lead, and a transposed array, are
     understood too. Blocks of a ``.npy`` file are read as they are asked for; the others are held

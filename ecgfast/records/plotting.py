@@ -56,7 +56,7 @@ def plot_leads(
 
     Parameters
     ----------
-    signal : ndarray of float32, shape (n, leads)
+    signal : ndarray of float32, shape (n, n_leads)
         NaN where a sample is missing.
     fs : float
         Sampling rate, Hz.
@@ -226,8 +226,8 @@ def _marks(beats: Any) -> tuple[npt.NDArray[np.int64], list[str]]:
         return np.empty(0, np.int64), []
     if hasattr(beats, "symbol"):  # annotations
         return beats.sample, beats.symbol.tolist()
-    if hasattr(beats, "r_sample"):  # a batch of beats, with windows
-        return np.asarray(beats.r_sample, np.int64), [""] * len(beats.r_sample)
+    if hasattr(beats, "windows"):  # a batch of beats, with windows
+        return np.asarray(beats.sample, np.int64), [""] * len(beats.sample)
     kept = list(beats) if isinstance(beats, Iterable) else [beats]
     try:
         samples = [int(beat.sample) if hasattr(beat, "sample") else _index(beat) for beat in kept]

@@ -102,7 +102,7 @@ def read_record(
     Returns
     -------
     Record
-        float32 samples of shape (n, leads), in mV where the file's unit is known, NaN where a
+        float32 samples of shape (n, n_leads), in mV where the file's unit is known, NaN where a
         sample is missing; the marks of a WFDB record's ``.atr`` file, or of an EDF+ file, as its
         annotations.
 

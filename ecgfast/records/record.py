@@ -184,9 +184,9 @@ class Record:
 
     Attributes
     ----------
-    signal : ndarray of float32, shape (n, leads)
+    signal : ndarray of float32, shape (n, n_leads)
         Samples in mV, C-contiguous; NaN where a sample is missing. Anything numeric of shape
-        (n,) or (n, leads) is accepted and converted.
+        (n,) or (n, n_leads) is accepted and converted.
     fs : float
         Sampling rate in Hz, 99.5 to 2010.
     leads : tuple of str
@@ -441,7 +441,7 @@ class RecordSource:
 
         Yields
         ------
-        ndarray of float32, shape (k, leads)
+        ndarray of float32, shape (k, n_leads)
             Samples in mV.
 
         Raises

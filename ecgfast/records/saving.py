@@ -215,7 +215,7 @@ class RecordingFolder:
 
         Parameters
         ----------
-        chunk : array_like, shape (k, leads) or (k,)
+        chunk : array_like, shape (k, n_leads) or (k,)
             Missing samples are NaN.
         """
         rows = np.asarray(chunk, np.float32).reshape(-1, len(self._leads))

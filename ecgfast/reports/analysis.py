@@ -219,11 +219,11 @@ def analyse(
     labeller: StreamingClassifier | AnnotatedBeats
     if isinstance(labels, Annotations):
         labeller = AnnotatedBeats(labels, source.fs)
-        rhythm = RhythmStream(source.fs, leads=n_leads)
+        rhythm = RhythmStream(source.fs, n_leads=n_leads)
     else:
         check_classes(labels)
-        labeller = StreamingClassifier(labels, source.fs, leads=n_leads, **options)
-        rhythm = RhythmStream(source.fs, leads=n_leads, delay=labeller.stream.delay / source.fs)
+        labeller = StreamingClassifier(labels, source.fs, n_leads=n_leads, **options)
+        rhythm = RhythmStream(source.fs, n_leads=n_leads, delay=labeller.stream.delay / source.fs)
     samples, quality = array("q"), array("L")
     names: list[str] = []
     events: list[Event] = []

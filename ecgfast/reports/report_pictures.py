@@ -50,11 +50,14 @@ def _hours(found: Analysis, most: int = 12) -> list[tuple[float, str]]:
     first = (step - ahead) % step
     ticks = np.arange(first, found.duration + 1e-6, step)
     ticks = ticks[:: max(1, math.ceil(len(ticks) / (2 * most)))]
-    names = [found.clock(float(tick)).split(", ")[-1] for tick in ticks]
     cut = step >= 60 and found.start is not None
-    return [
-        (float(tick), name[:5] if cut else name) for tick, name in zip(ticks, names, strict=True)
-    ]
+    named = []
+    for tick in ticks.tolist():
+        day, _, clock = found.clock(tick).rpartition(", ")
+        name = clock[:5] if cut else clock
+        # Over several days a tick at midnight is named by the day that begins.
+        named.append((tick, day if day and name == "00:00" else name))
+    return named
 
 
 def trend_picture(found: Analysis) -> Any:

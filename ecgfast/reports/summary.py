@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from statistics import median
 from typing import Any
 
 from ..records.writers import BeatLike
@@ -46,8 +48,17 @@ FLUTTER = "flutter"
 
 _FLUTTER_BIT = 64
 
+# Minutes from which on a length is given in days.
+_DAYS_MIN = 72 * 60
+
 # A run begins with three ectopic beats in a row (two are a couplet).
 _RUN = 3
+
+# Runs that a summary holds at most: the longest.
+_RUNS_MAX = 100
+
+# Intervals over which the heart rate is smoothed.
+_RATE_BEATS = 8
 
 # A longer RR interval is a gap in the signal or in the detection: it ends a run, and is no rate.
 _GAP_S = 3.0
@@ -77,6 +88,28 @@ class Run:
 
 
 @dataclass(frozen=True)
+class RunCount:
+    """All runs of one label, also those that are not listed.
+
+    Attributes
+    ----------
+    count : int
+    seconds : float
+        How long they last together.
+    first : float
+        Where the first begins, in seconds from the start.
+    """
+
+    count: int
+    seconds: float
+    first: float
+
+    def plus(self, run: Run) -> RunCount:
+        """With a later run."""
+        return RunCount(self.count + 1, self.seconds + (run.end - run.start), self.first)
+
+
+@dataclass(frozen=True)
 class Summary:
     """What `Tally` counted.
 
@@ -96,13 +129,17 @@ class Summary:
         Beats of each class of the model, zeros included, and of "?" where a `Decision` rejected
         some; empty where beats were not labelled.
     rate_mean : float
-        60 over the mean RR interval, beats a minute; NaN with fewer than two beats.
+        60 over the mean RR interval, beats per minute; NaN where there is none. Intervals count
+        whose two beats stand in a good signal.
     rate_min, rate_max : float
-        Least and greatest smoothed heart rate (median of eight RR intervals).
+        Least and greatest smoothed heart rate (median of eight such intervals in a row).
     couplets : int
         Pairs of V, exactly two in a row.
     runs : tuple of Run
-        Three and more V, or S, or flutter waves, in a row.
+        Three and more V, or S, or flutter waves, in a row: the longest 100 at most, in order of
+        time.
+    run_counts : dict of str to RunCount
+        All runs of each label that has some.
     bad_quality : float
         Share of beats, 0 to 1, with a gap, a flat line, saturation or noise around them.
     values : dict of str to dict
@@ -131,6 +168,12 @@ class Summary:
     unit: str = ""
     rhythm: RhythmSummary | None = None
     start: datetime | time | None = None
+    run_counts: dict[str, RunCount] = field(default_factory=dict)
+
+    @property
+    def n_runs(self) -> int:
+        """All runs, also those that are not listed."""
+        return sum(one.count for one in self.run_counts.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Everything under plain names, as a JSON writer takes it; NaN stays NaN."""
@@ -166,17 +209,16 @@ class Summary:
             for run in sorted(longest, key=lambda run: run.start):
                 text = f"{run.beats} {run.label} at {self._when(run.start)}"
                 lines.append(("  run", f"{text}, {run.heart_rate:.0f} a minute"))
-            if len(ectopic) > len(longest):
-                lines.append(
-                    ("  run", f"{_count(len(ectopic) - len(longest), 'shorter one')} more")
-                )
-        flutter = [run for run in self.runs if run.label == FLUTTER]
+            more = self._runs_of("V") + self._runs_of("S") - len(longest)
+            if more:
+                lines.append(("  run", f"{_count(more, 'shorter one')} more"))
+        flutter = self.run_counts.get(FLUTTER)
         if flutter:
-            seconds = sum(run.end - run.start for run in flutter)
             found = (
-                f"{_count(len(flutter), 'stretch', 'es')}, {length(seconds)} in all, the first at"
+                f"{_count(flutter.count, 'stretch', 'es')}, {length(flutter.seconds)} in all, "
+                "the first at"
             )
-            lines.append(("flutter", f"{found} {self._when(flutter[0].start)}: no beats there"))
+            lines.append(("flutter", f"{found} {self._when(flutter.first)}: no beats there"))
         if self.rhythm is not None:
             lines += self._rhythm_lines(self.rhythm)
         lines.append(("quality", f"{100 * self.bad_quality:.1f} % of beats in a bad signal"))
@@ -208,11 +250,17 @@ class Summary:
         if rhythm.count(EventKind.ASYSTOLE):
             text += f", {rhythm.count(EventKind.ASYSTOLE)} of them as long as an asystole"
         lines.append(("pauses", text))
-        if rhythm.count(EventKind.ATRIAL_FIBRILLATION):
-            lines.append(("AF burden", f"{100 * rhythm.burden:.1f} % of the time"))
-        if rhythm.total:
-            kinds = _count(len(rhythm.kinds), "kind")
-            lines.append(("events", f"{rhythm.total:,} of {kinds}"))
+        gaps = rhythm.kinds.get(EventKind.GAP)
+        text = "no gap"
+        if gaps is not None:
+            text = f"{_count(gaps.count, 'gap')} of a lead, {length(gaps.seconds)} in all"
+        lines.append(("gaps", text))
+        if math.isfinite(rhythm.burden):
+            episodes = rhythm.count(EventKind.ATRIAL_FIBRILLATION)
+            text = f"{100 * rhythm.burden:.1f} % of the time, {_count(episodes, 'episode')}"
+            lines.append(("AF burden", text if episodes else "no episode of 30 s or more"))
+        kinds = f" of {_count(len(rhythm.kinds), 'kind')}" if rhythm.kinds else ""
+        lines.append(("events", f"{rhythm.total:,}{kinds}" if kinds else "none"))
         for kind, tally in rhythm.kinds.items():
             # Single beats have no length: the first of them stays the longest.
             how = "longest" if tally.longest.duration > 0.0 else "first"
@@ -239,13 +287,14 @@ class Summary:
         return text
 
     def _ectopy(self) -> str:
-        ventricular = sum(run.label == "V" for run in self.runs)
-        atrial = sum(run.label == "S" for run in self.runs)
         return (
             f"{_count(self.couplets, 'ventricular couplet')}, "
-            f"{_count(ventricular, 'ventricular run')} and "
-            f"{_count(atrial, 'supraventricular run')} of three or more"
+            f"{_count(self._runs_of('V'), 'ventricular run')} and "
+            f"{_count(self._runs_of('S'), 'supraventricular run')} of three or more"
         )
+
+    def _runs_of(self, label: str) -> int:
+        return self.run_counts[label].count if label in self.run_counts else 0
 
     def text(self) -> str:
         """The lines as text in two columns."""
@@ -253,7 +302,7 @@ class Summary:
 
 
 class Tally:
-    """Counts beats as they come, in constant memory (but for the list of runs).
+    """Counts beats as they come, in constant memory.
 
     Parameters
     ----------
@@ -282,11 +331,15 @@ class Tally:
         self._bad = 0
         self._rr_sum = 0.0
         self._rr_count = 0
+        self._recent_rr: deque[float] = deque(maxlen=_RATE_BEATS)
+        self._good = False  # whether the signal around the beat before was
         self._rate_min = math.inf
         self._rate_max = -math.inf
         self._couplets = 0
-        self._runs: list[Run] = []
-        self._row: list[float] = []  # R times of the ectopic beats in a row, at its end now
+        self._runs: list[Run] = []  # the longest, twice as many as are listed at most
+        self._run_counts: dict[str, RunCount] = {}
+        # The ectopic beats in a row, at its end now: how many, and the first and last R peak in s.
+        self._row = (0, 0.0, 0.0)
         self._row_label = ""
 
     def add(self, beats: list[Any] | tuple[Any, ...]) -> None:
@@ -306,13 +359,9 @@ class Tally:
         self._beats += not flutter
         self._bad += is_doubtful(beat) and not flutter
         broken = not beat.rr <= _GAP_S  # NaN too
-        if not broken and not flutter:
-            self._rr_sum += beat.rr
-            self._rr_count += 1
-            # Before eight intervals the median smooths little: the learning phase does not count.
-            if self._rr_count >= 8 and math.isfinite(beat.heart_rate):
-                self._rate_min = min(self._rate_min, beat.heart_rate)
-                self._rate_max = max(self._rate_max, beat.heart_rate)
+        good = not (flutter or is_doubtful(beat))
+        self._add_interval(beat.rr, readable=good and self._good and not broken)
+        self._good = good
         for name, value in getattr(beat, "outputs", {}).items():
             total, least, greatest = self._values.get(name, (0.0, value, value))
             self._values[name] = [total + value, min(least, value), max(greatest, value)]
@@ -323,25 +372,45 @@ class Tally:
         if broken or label != self._row_label:
             self._end_row()
         if label in ("V", "S", FLUTTER):
+            n, start, _ = self._row
             self._row_label = label
-            self._row.append(beat.time)
+            self._row = (n + 1, start if n else beat.time, beat.time)
+
+    def _add_interval(self, rr: float, *, readable: bool) -> None:
+        """Count an RR interval, where both its beats stand in a good signal."""
+        recent = self._recent_rr
+        if readable:
+            self._rr_sum += rr
+            self._rr_count += 1
+            recent.append(rr)
+            if len(recent) == _RATE_BEATS:
+                rate = 60.0 / median(recent)
+                self._rate_min = min(self._rate_min, rate)
+                self._rate_max = max(self._rate_max, rate)
+        else:
+            recent.clear()
 
     def _end_row(self) -> None:
         run = self._open_run()
         if run is not None:
+            self._run_counts[run.label] = self._counted(run)
             self._runs.append(run)
+            if len(self._runs) > 2 * _RUNS_MAX:
+                self._runs = _longest(self._runs)
         elif self._open_couplet():
             self._couplets += 1
-        self._row, self._row_label = [], ""
+        self._row, self._row_label = (0, 0.0, 0.0), ""
+
+    def _counted(self, run: Run) -> RunCount:
+        return self._run_counts.get(run.label, RunCount(0, 0.0, run.start)).plus(run)
 
     def _open_couplet(self) -> bool:
-        return self._row_label == "V" and len(self._row) == _RUN - 1
+        return self._row_label == "V" and self._row[0] == _RUN - 1
 
     def _open_run(self) -> Run | None:
-        n = len(self._row)
+        n, start, end = self._row
         if n < _RUN:
             return None
-        start, end = self._row[0], self._row[-1]
         return Run(self._row_label, n, start, end, 60.0 * (n - 1) / (end - start))
 
     def events(self, events: Iterable[Event], longest_rr: tuple[float, float]) -> None:
@@ -390,7 +459,14 @@ class Tally:
             rate_min=self._rate_min if math.isfinite(self._rate_min) else nan,
             rate_max=self._rate_max if math.isfinite(self._rate_max) else nan,
             couplets=self._couplets + self._open_couplet(),
-            runs=tuple(self._runs) if last is None else (*self._runs, last),
+            runs=tuple(
+                sorted(_longest(self._runs if last is None else [*self._runs, last]), key=_start)
+            ),
+            run_counts=(
+                dict(self._run_counts)
+                if last is None
+                else {**self._run_counts, last.label: self._counted(last)}
+            ),
             bad_quality=self._bad / self._beats if self._beats else 0.0,
             values={
                 name: {"mean": total / self._valued, "least": least, "greatest": greatest}
@@ -404,6 +480,14 @@ class Tally:
             ),
             start=start,
         )
+
+
+def _start(run: Run) -> float:
+    return run.start
+
+
+def _longest(runs: list[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: (-run.beats, run.start))[:_RUNS_MAX]
 
 
 def is_doubtful(beat: BeatLike) -> bool:
@@ -428,10 +512,13 @@ def clock(seconds: float) -> str:
 
 
 def length(seconds: float) -> str:
-    """A length, as ``59.9 s``, ``30 min 6 s`` or ``24 h 0 min``."""
+    """A length, as ``59.9 s``, ``30 min 6 s``, ``24 h 0 min`` or ``7 days 2 h``."""
     if seconds < 120:
         return f"{seconds:.1f} s"
     minutes, second = divmod(round(seconds), 60)
     if minutes < 120:
         return f"{minutes} min {second} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+    if minutes < _DAYS_MIN:
+        return f"{minutes // 60} h {minutes % 60} min"
+    days, hours = divmod(round(seconds / 3600), 24)
+    return f"{days} days {hours} h" if hours else f"{days} days"

@@ -164,7 +164,7 @@ def strip(
 
     Parameters
     ----------
-    signal : ndarray of float32, shape (n, leads)
+    signal : ndarray of float32, shape (n, n_leads)
         In mV; NaN where a sample is missing.
     fs : float
         Sampling rate in Hz.

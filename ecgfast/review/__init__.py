@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .beats import ReviewBeats, collect_beats
+from .examples import reviewed_examples
 from .marks import NOT_A_BEAT
 from .session import Action, Group, Question, ReviewSession, review_files
 
@@ -15,4 +16,5 @@ __all__ = [
     "ReviewSession",
     "collect_beats",
     "review_files",
+    "reviewed_examples",
 ]

@@ -151,7 +151,7 @@ def collect_beats(
         If the recording has no beat.
     """
     window = classifier.window
-    if window is None or window.form != "beat" or not set(classifier.classes) <= set(CLASS_NAMES):
+    if window is None or window.kind != "beat" or not set(classifier.classes) <= set(CLASS_NAMES):
         raise ModelError(
             f"{classifier.path}: does not label single beats with AAMI classes; a review needs a "
             "model that does, such as beats"
@@ -160,7 +160,7 @@ def collect_beats(
     described = min(n_leads, _LEADS)
     # The core cuts the windows of one lead: each lead's stream finds the same R peaks anew.
     streams = [
-        BeatStream(source.fs, leads=n_leads, lead=lead, method=method, lookahead=1, window=window)
+        BeatStream(source.fs, n_leads=n_leads, lead=lead, method=method, lookahead=1, window=window)
         for lead in range(described)
     ]
     parts: list[tuple[npt.NDArray[Any], ...]] = []
@@ -170,7 +170,7 @@ def collect_beats(
         if len(first):
             shapes = np.concatenate([batch.windows[..., 0] for batch in batches], axis=1)
             outputs = mean_over_leads(classifier, batches)
-            parts.append((first.r_sample, first.quality.astype(np.int64), shapes, outputs))
+            parts.append((first.sample, first.quality.astype(np.int64), shapes, outputs))
 
     for chunk in progress(source.blocks(BLOCK_S)):
         take([stream.process(chunk) for stream in streams])

@@ -309,17 +309,7 @@ class ReviewSession:
         from ..runtime import Classifier
 
         if files is not None and files.exist():
-            beats, group = files.read_beats()
-            if (beats.fs, beats.n_samples) != (source.fs, source.n_samples):
-                raise RecordError(
-                    f"{files.beats}: is the review of another recording than {source.name} "
-                    f"({beats.n_samples} samples at {beats.fs:g} Hz, here {source.n_samples} at "
-                    f"{source.fs:g} Hz); move it away to begin anew"
-                )
-            session = cls(beats, group, files=files, by=by)
-            told = files.read_answers(beats, group)
-            session._actions = [Action.from_dict(one, str(files.answers)) for one in told]
-            session._replay()
+            session = cls.resume(source, files, by=by)
             session._write_labels()  # a killed process may have left those before the last answer
             return session
         if files is not None:
@@ -330,6 +320,42 @@ class ReviewSession:
         if files is not None:
             files.write_beats(beats, session._begun)
             session._keep()
+        return session
+
+    @classmethod
+    def resume(
+        cls, source: RecordSource, files: ReviewFiles, *, by: str | None = None
+    ) -> ReviewSession:
+        """Read a review that was begun; nothing is written before the next answer.
+
+        Parameters
+        ----------
+        source : RecordSource
+            Its recording.
+        files : ReviewFiles
+        by : str, optional
+            Who answers.
+
+        Returns
+        -------
+        ReviewSession
+
+        Raises
+        ------
+        RecordError
+            If its files are missing, damaged or of another recording.
+        """
+        beats, group = files.read_beats()
+        if (beats.fs, beats.n_samples) != (source.fs, source.n_samples):
+            raise RecordError(
+                f"{files.beats}: is the review of another recording than {source.name} "
+                f"({beats.n_samples} samples at {beats.fs:g} Hz, here {source.n_samples} at "
+                f"{source.fs:g} Hz); move it away to begin anew"
+            )
+        session = cls(beats, group, files=files, by=by)
+        told = files.read_answers(beats, group)
+        session._actions = [Action.from_dict(one, str(files.answers)) for one in told]
+        session._replay()
         return session
 
     def _keep(self) -> None:

@@ -94,7 +94,7 @@ class SignalBlocks:
             samples = samples.reshape(-1, 1)
         if samples.ndim != 2 or samples.shape[1] != self.n_leads:
             raise InputError(
-                f"samples must have the shape (n, {self.n_leads}) as leads={self.n_leads} says, "
+                f"samples must have the shape (n, {self.n_leads}) as n_leads={self.n_leads} says, "
                 f"got {samples.shape}"
             )
         return samples

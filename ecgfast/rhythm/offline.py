@@ -70,13 +70,13 @@ def events(
     labeller = StreamingClassifier(
         Classifier(model, num_threads),
         opened.fs,
-        leads=n_leads,
+        n_leads=n_leads,
         lookahead=lookahead,
         method=method,
         decision=decision,
     )
     rhythm = RhythmStream(
-        opened.fs, leads=n_leads, delay=labeller.stream.delay / opened.fs, **rules
+        opened.fs, n_leads=n_leads, delay=labeller.stream.delay / opened.fs, **rules
     )
     return _events(opened.chunks, labeller, rhythm, ongoing=ongoing)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from math import isfinite, nan
 from typing import Any
 
+from ..deprecated import renamed_argument, warn_renamed
 from ..errors import InputError, StateError
 from ..exclusive import Exclusive, exclusive
 from ._scan import (
@@ -62,7 +63,7 @@ class RhythmStream:
     ----------
     fs : float
         Sampling rate in Hz.
-    leads : int, default 1
+    n_leads : int, default 1
         Leads in each chunk of samples.
     delay : float, default 2.5
         Longest time from an R peak to its report, in seconds: ``labeller.stream.delay / fs`` of a
@@ -113,7 +114,7 @@ class RhythmStream:
         self,
         fs: float,
         *,
-        leads: int = 1,
+        n_leads: int = 1,
         delay: float = _REPORTED_S,
         pause: float = 2.0,
         asystole: float = 3.0,
@@ -125,7 +126,9 @@ class RhythmStream:
         irregular: float = 30.0,
         irregular_probability: float = 0.7,
         atrial: Scorer | None = None,
+        leads: int | None = None,
     ) -> None:
+        n_leads = renamed_argument("RhythmStream", "leads", leads, "n_leads", n_leads, stacklevel=4)
         given = {
             "fs": fs, "delay": delay, "pause": pause, "asystole": asystole,
             "bradycardia": bradycardia, "tachycardia": tachycardia,
@@ -140,8 +143,8 @@ class RhythmStream:
             raise InputError(
                 f"irregular_probability must be at most 1, got {irregular_probability!r}"
             )
-        if leads < 1:
-            raise InputError(f"leads must be 1 or more, got {leads!r}")
+        if n_leads < 1:
+            raise InputError(f"n_leads must be 1 or more, got {n_leads!r}")
         if pause > asystole:
             raise InputError(f"pause={pause:g} must not be longer than asystole={asystole:g}")
         if not extreme_bradycardia <= bradycardia < tachycardia <= extreme_tachycardia:
@@ -150,11 +153,11 @@ class RhythmStream:
                 "extreme_tachycardia"
             )
         self.fs = float(fs)
-        self.leads = leads
+        self.n_leads = n_leads
         self._pause, self._asystole = pause, asystole
         self._delay = int(max(delay, _REPORTED_S) * fs) + 1
         self._sink = Sink(self.fs)
-        self._signal = SignalBlocks(self.fs, leads)
+        self._signal = SignalBlocks(self.fs, n_leads)
         self._ended = False
         low, high = Severity.LOW, Severity.HIGH
         rules = (
@@ -179,7 +182,7 @@ class RhythmStream:
         p_waves = PWaves(self.fs / group)
         scan = self._scan = Scan(
             self.fs,
-            leads,
+            n_leads,
             size,
             group,
             pause,
@@ -189,7 +192,9 @@ class RhythmStream:
             p_waves.before,
             p_waves.after,
         )
-        self._lead_watches = [LeadWatch(i, scan, self._sink, only=leads == 1) for i in range(leads)]
+        self._lead_watches = [
+            LeadWatch(i, scan, self._sink, only=n_leads == 1) for i in range(n_leads)
+        ]
         self._ectopy = [Ectopy(label, self._sink) for label in "VS"]
         self._r_on_t = ROnT(self._sink)
         self._rates = [RateWatch(rule, i, scan, self._sink) for i, rule in enumerate(rules)]
@@ -204,6 +209,12 @@ class RhythmStream:
 
     # ------------------------------------------------------------------------------- the stream
 
+    @property
+    def leads(self) -> int:
+        """Deprecated: `n_leads`."""
+        warn_renamed("RhythmStream.leads", "RhythmStream.n_leads")
+        return self.n_leads
+
     @exclusive
     def process(self, beats: Iterable[BeatLike], samples: Any | None = None) -> list[Event]:
         """Process the next samples and the beats that were reported for them.
@@ -213,7 +224,7 @@ class RhythmStream:
         beats : iterable of Beat
             In order. With samples, doubtful detections more than 1.2 s after the last beat that are
             less than 0.3 as steep as QRS complexes are left out: they are P waves without a beat.
-        samples : array_like, shape (n,) or (n, leads), optional
+        samples : array_like, shape (n,) or (n, n_leads), optional
             The next samples of the source in which the beats were found. Pass them in every call or
             in none.
 

@@ -130,7 +130,7 @@ class ModelCard:
             InputSpec(**{**spec, "shape": tuple(spec["shape"])}) for spec in given["inputs"]
         )
         if given.get("window") is not None:
-            given["window"] = WindowSpec(**given["window"])
+            given["window"] = _window(given["window"])
         return cls(**given, path=path)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -138,7 +138,7 @@ class ModelCard:
         content = dataclasses.asdict(self)
         del content["path"]
         if self.window is not None:
-            content["window"] = self.window._asdict()
+            content["window"] = _window_of_card(self.window)
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         write_whole(path, text, ModelError)
 
@@ -177,6 +177,16 @@ class ModelCard:
             raise ModelError(f"model {self.name} has no form {form!r} (it has: {has})")
         folder = self.path.parent if self.path is not None else Path()
         return folder / str(self.forms[form]["file"])
+
+
+def _window(given: dict[str, Any]) -> WindowSpec:
+    """The window that a card states: a card calls its kind "form"."""
+    return WindowSpec(**{"kind" if name == "form" else name: x for name, x in given.items()})
+
+
+def _window_of_card(window: WindowSpec) -> dict[str, Any]:
+    """A window as a card states it."""
+    return {"form" if name == "kind" else name: x for name, x in window._asdict().items()}
 
 
 def _no_number(text: str) -> float:

@@ -268,7 +268,7 @@ class Classifier:
             self._check_window(card.window)
 
     def _check_window(self, window: WindowSpec) -> None:
-        shapes = {"window": (window.before + window.after, 2 if window.form == "beat" else 1)}
+        shapes = {"window": (window.before + window.after, 2 if window.kind == "beat" else 1)}
         if "features" in self.input_shapes:
             rows = (window.history,) if window.history > 1 else ()
             shapes["features"] = (*rows, self.input_shapes["features"][-1])

@@ -93,9 +93,9 @@ def open_source(
     Parameters
     ----------
     source : path, Record, RecordSource, array or iterable
-        A recording's path; a recording; an array of shape (n,) or (n, leads) in mV; or an iterable
-        (a live source) of single samples, of chunks (k,) of one lead or (k, leads), of one sample
-        of each lead, or of (time, value) pairs; see `ecgfast.sources.items`.
+        A recording's path; a recording; an array of shape (n,) or (n, n_leads) in mV; or an
+        iterable (a live source) of single samples, of chunks (k,) of one lead or (k, n_leads), of
+        one sample of each lead, or of (time, value) pairs; see `ecgfast.sources.items`.
     fs : float, optional
         Sampling rate in Hz, where the source does not carry it.
     leads : str, int or sequence of them, optional
@@ -188,10 +188,10 @@ def _open_iterable(source: Any, fs: float, leads: Leads | None, *, watch: bool) 
         items = watched(items, watch_, lambda item: size_of(item, rows=rows))
     found = as_chunks(items, fs, rows=several)
     rows = found.rows
-    names = tuple(f"ECG{i + 1}" for i in range(found.leads))
+    names = tuple(f"ECG{i + 1}" for i in range(found.n_leads))
     columns = lead_columns(leads, names)
     return ChunkSource(
-        fs, tuple(names[c] for c in columns), _chosen(found.chunks, columns, found.leads)
+        fs, tuple(names[c] for c in columns), _chosen(found.chunks, columns, found.n_leads)
     )
 
 
@@ -220,12 +220,12 @@ def _as_signal(source: Any) -> npt.NDArray[np.float32]:
     if signal.ndim == 1:
         signal = signal[:, np.newaxis]
     if signal.ndim != 2 or signal.shape[1] == 0:
-        raise InputError(f"the signal must have the shape (n,) or (n, leads), got {signal.shape}")
+        raise InputError(f"the signal must have the shape (n,) or (n, n_leads), got {signal.shape}")
     if len(signal) < 2:
         raise InputError(f"the signal holds {len(signal)} sample(s): give at least two")
     if looks_transposed(signal.shape):
         raise InputError(
-            f"the signal must have the shape (n,) or (n, leads), got {signal.shape}: "
+            f"the signal must have the shape (n,) or (n, n_leads), got {signal.shape}: "
             "it looks transposed, pass signal.T"
         )
     return single_precision(signal)

@@ -69,16 +69,16 @@ class Items(NamedTuple):
 
     Attributes
     ----------
-    leads : int
+    n_leads : int
         How many.
     chunks : iterator
-        Numbers or arrays of shape (k,) of one lead, or arrays of shape (k, leads). Where times
+        Numbers or arrays of shape (k,) of one lead, or arrays of shape (k, n_leads). Where times
         leap, the missing samples are NaN.
     rows : bool
         Whether an item of several numbers is one sample.
     """
 
-    leads: int
+    n_leads: int
     chunks: Iterator[Any]
     rows: bool = False
 
@@ -89,7 +89,7 @@ def as_chunks(items: Iterable[Any], fs: float, *, rows: bool = False) -> Items:
     Parameters
     ----------
     items : iterable
-        Single numbers; chunks of shape (k,) of one lead, or (k, leads); one sample of each lead;
+        Single numbers; chunks of shape (k,) of one lead, or (k, n_leads); one sample of each lead;
         or a time (or a counter) with one value for each lead. Up to two seconds are held back
         where the first items alone do not tell.
     fs : float
@@ -161,23 +161,25 @@ def _check_number(item: Any) -> None:
 
 def _upright(first: Any, items: Iterator[Any], fs: float) -> Iterator[Any]:
     """Chunks of several leads; refuse those whose rows are leads."""
-    n, leads = shape_of(first)
-    if not 1 < n < leads:
+    n, n_leads = shape_of(first)
+    if not 1 < n < n_leads:
         return chain([first], items)
     held = [first]
     for item in items:
         held.append(item)
         if len(held) * n >= _FIRST_S * fs or len(held) >= _ITEMS:
             break
-    tables = [real_array(item).astype(np.float64) for item in held if shape_of(item) == (n, leads)]
+    tables = [
+        real_array(item).astype(np.float64) for item in held if shape_of(item) == (n, n_leads)
+    ]
     along = _mean_square(np.concatenate([np.diff(table, axis=1).ravel() for table in tables]))
     across = _mean_square(np.concatenate([np.diff(table, axis=0).ravel() for table in tables]))
     # Many leads in few samples are rare, and taken where they look so.
-    turned = along < _ROW * across if leads > _MOST_LEADS else 0 < along < _TURNED * across
+    turned = along < _ROW * across if n_leads > _MOST_LEADS else 0 < along < _TURNED * across
     if turned:
         raise InputError(
-            f"a chunk has the shape {(n, leads)}: it looks transposed; a chunk is (samples, leads),"
-            " yield chunk.T"
+            f"a chunk has the shape {(n, n_leads)}: it looks transposed; a chunk is (samples, "
+            "leads), yield chunk.T"
         )
     return chain(held, items)
 
@@ -302,7 +304,7 @@ def _timed(items: Iterator[Any], stamps: Floats, fs: float) -> Iterator[Any]:
         yield np.reshape(row[1:], (1, -1))
 
 
-def _missing(samples: float, leads: int, fs: float) -> Iterator[Floats]:
+def _missing(samples: float, n_leads: int, fs: float) -> Iterator[Floats]:
     """So many missing samples, a second at a time."""
     if samples > _LONGEST_GAP_S * fs:
         raise InputError(
@@ -311,5 +313,5 @@ def _missing(samples: float, leads: int, fs: float) -> Iterator[Floats]:
     left = round(samples)
     while left > 0:
         n = min(left, max(1, round(_FILL_S * fs)))
-        yield np.full((n, leads), np.nan)
+        yield np.full((n, n_leads), np.nan)
         left -= n

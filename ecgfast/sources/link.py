@@ -83,7 +83,7 @@ class Link:
         self._away = False
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield samples as they arrive, shape (k, leads), until `close`."""
+        """Yield samples as they arrive, shape (k, n_leads), until `close`."""
         last = self._clock()
         filled = 0  # missing samples since `last`
         silent = False
@@ -139,7 +139,7 @@ class Link:
         raise NotImplementedError
 
     def _read(self) -> npt.NDArray[np.float32] | None:
-        """Samples that have arrived, shape (k, leads); None after a moment without, or while away.
+        """Samples that have arrived, shape (k, n_leads); None after a pause, or while away.
 
         Whoever finds the link lost sets `_away`.
         """
@@ -184,7 +184,7 @@ class LineLink(Link):
         self._device: Any = None
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield samples as they arrive, shape (k, leads), until `close`."""
+        """Yield samples as they arrive, shape (k, n_leads), until `close`."""
         if self.opens_mid_line:
             self.lines.tear()
         return super().__iter__()

@@ -44,7 +44,7 @@ class SampleQueue:
     Parameters
     ----------
     chunks : iterable of array_like
-        Chunks of shape (k,) or (k, leads), all of one kind.
+        Chunks of shape (k,) or (k, n_leads), all of one kind.
     samples : int
         Samples held at most; one larger chunk is taken by an empty queue.
 

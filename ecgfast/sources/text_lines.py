@@ -113,7 +113,7 @@ class LineParser:
 
         Returns
         -------
-        ndarray of float32, shape (k, leads)
+        ndarray of float32, shape (k, n_leads)
             The samples whose lines are complete now.
         """
         *lines, rest = (self._rest + piece).split(b"\n")

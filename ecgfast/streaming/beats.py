@@ -67,7 +67,7 @@ def stream_beats(
     opened = open_source(source, fs, leads, watch=True)
     stream = BeatStream(
         opened.fs,
-        leads=len(opened.leads),
+        n_leads=len(opened.leads),
         method=method,
         max_delay=max_delay,
         lead=lead,

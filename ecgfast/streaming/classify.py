@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import BeatBatch, BeatStream
+from ..deprecated import renamed_argument
 from ..errors import InputError, ModelError
 from ..exclusive import Exclusive, exclusive
 from ..inputs import samples_of
@@ -43,7 +44,7 @@ class StreamingClassifier:
         The model; its card tells the window that the stream has to cut.
     fs : float
         Sampling rate, 99.5 to 2010 Hz.
-    leads : int
+    n_leads : int
         Leads in each chunk; all serve the detection, the first is classified.
     average_leads : bool
         Classify each lead, and average what the model says; ``docs/beats.md`` of the sources tells
@@ -92,12 +93,16 @@ class StreamingClassifier:
         classifier: Classifier,
         fs: float,
         *,
-        leads: int = 1,
+        n_leads: int = 1,
         average_leads: bool = False,
         lookahead: int = 0,
         method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
         decision: Decision | None = None,
+        leads: int | None = None,
     ) -> None:
+        n_leads = renamed_argument(
+            "StreamingClassifier", "leads", leads, "n_leads", n_leads, stacklevel=4
+        )
         if lookahead not in (0, 1):
             raise InputError(f"lookahead must be 0 or 1 beats, got {lookahead!r}")
         if classifier.window is None:
@@ -116,13 +121,13 @@ class StreamingClassifier:
         self._streams = [
             BeatStream(
                 fs,
-                leads=leads,
+                n_leads=n_leads,
                 lead=lead,
                 method=method,
                 lookahead=lookahead,
                 window=classifier.window,
             )
-            for lead in range(leads if average_leads else 1)
+            for lead in range(n_leads if average_leads else 1)
         ]
         self.stream = self._streams[0]
         self._recent_rr: deque[float] = deque(maxlen=_RATE_BEATS)
@@ -138,7 +143,7 @@ class StreamingClassifier:
 
         Parameters
         ----------
-        chunk : array_like of shape (n,) or (n, leads), Record, or iterable
+        chunk : array_like of shape (n,) or (n, n_leads), Record, or iterable
             ECG in mV (any gain works). The items of an iterable are numbers or chunks.
 
         Returns
@@ -153,7 +158,7 @@ class StreamingClassifier:
         StateError
             If the stream has ended, or another thread uses it or its classifier.
         """
-        samples = samples_of(chunk, self.stream.leads, self.stream.fs)
+        samples = samples_of(chunk, self.stream.n_leads, self.stream.fs)
         with self.classifier.in_use:
             return self._label([stream.process(samples) for stream in self._streams])
 
@@ -236,7 +241,7 @@ class StreamingClassifier:
         rr = float(batch.rr[i])
         if isfinite(rr):
             self._recent_rr.append(rr)
-        sample = int(batch.r_sample[i])
+        sample = int(batch.sample[i])
         return Beat(
             sample=sample,
             time=sample / self.stream.fs,
@@ -284,8 +289,8 @@ def stream_classify(
     ----------
     source : path, Record, array or iterable
         A recording's path (WFDB, EDF, BDF, CSV, NumPy); a `Record`; an array of shape (n,) or
-        (n, leads) in mV; or any iterable, such as a generator that reads a device, of single
-        numbers, of chunks (k,) of one lead or (k, leads), of one sample of each lead, or of
+        (n, n_leads) in mV; or any iterable, such as a generator that reads a device, of single
+        numbers, of chunks (k,) of one lead or (k, n_leads), of one sample of each lead, or of
         (time, value) pairs, whose gaps become missing samples. Where samples do not come as `fs`
         says, or stop, the logger ``ecgfast`` warns.
     fs : float, optional
@@ -342,7 +347,7 @@ def stream_classify(
     labeller = StreamingClassifier(
         Classifier(model, num_threads),
         opened.fs,
-        leads=len(opened.leads),
+        n_leads=len(opened.leads),
         average_leads=average_leads,
         lookahead=lookahead,
         method=method,

@@ -42,7 +42,7 @@ def detect_qrs(
     Parameters
     ----------
     signal : array_like, Record, path or iterable
-        Samples of shape (n,) or (n, leads) in mV (any gain works), NaN or masked where one is
+        Samples of shape (n,) or (n, n_leads) in mV (any gain works), NaN or masked where one is
         missing; a `Record`; a recording's path (WFDB, EDF, BDF, CSV, NumPy), which is read block
         by block; or any iterable, as for `stream_classify`.
     fs : float, optional
@@ -89,7 +89,7 @@ def detect_qrs(
         opened = open_source(signal, fs, leads)
         rate, names, chunks = opened.fs, opened.leads, opened.chunks
     detector = QRSDetector(
-        rate, method=method, max_delay=max_delay, leads=len(names), max_rate=max_rate
+        rate, method=method, max_delay=max_delay, n_leads=len(names), max_rate=max_rate
     )
     beginning = Beginning(rate, names)
     peaks = [detector.process(chunk) for chunk in beginning.kept(chunks)]
@@ -106,9 +106,9 @@ def _is_source(signal: Any) -> bool:
 
 
 def _as_samples(signal: Any) -> npt.NDArray[Any]:
-    """The signal as an array of shape (n, leads)."""
+    """The signal as an array of shape (n, n_leads)."""
     array = real_array(signal)
-    expected = f"signal must have the shape (n,) or (n, leads), got {array.shape}"
+    expected = f"signal must have the shape (n,) or (n, n_leads), got {array.shape}"
     if array.ndim not in (1, 2) or 0 in array.shape[1:]:
         raise InputError(expected)
     if looks_transposed(array.shape):

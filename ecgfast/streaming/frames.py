@@ -48,7 +48,7 @@ def to_dataframe(
     -------
     pandas.DataFrame
         The attributes of `Beat` as columns; probabilities and outputs have a column for each class
-        or number, such as ``probabilities.V`` and ``outputs.maximum``. Of batches: ``r_sample``,
+        or number, such as ``probabilities.V`` and ``outputs.maximum``. Of batches: ``sample``,
         ``known_at``, ``rr``, ``quality``, and the features of each beat, such as ``features.rr``.
         The attributes of `Event` and its ``duration`` as columns.
 
@@ -113,7 +113,7 @@ def _of_events(events: list[EventLike], pandas: Any) -> pd.DataFrame:
 
 def _of_batch(batch: BeatBatch) -> dict[str, Any]:
     columns: dict[str, Any] = {
-        name: getattr(batch, name) for name in ("r_sample", "known_at", "rr", "quality")
+        name: getattr(batch, name) for name in ("sample", "known_at", "rr", "quality")
     }
     # Of a history of several beats the last row is the beat itself.
     features = batch.features if batch.features.ndim == 2 else batch.features[:, -1]

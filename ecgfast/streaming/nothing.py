@@ -133,7 +133,7 @@ def no_beats_text(
 
     Parameters
     ----------
-    signal : ndarray, shape (n, leads)
+    signal : ndarray, shape (n, n_leads)
         The beginning of the signal, or all of it.
     fs : float
         Sampling rate, Hz.

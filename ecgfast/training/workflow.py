@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,18 +79,28 @@ def compare_candidates(
 class _TrainingSets:
     """Training sets and what is augmented from them, cut once for recipes that agree on them."""
 
-    def __init__(self, task: Task, data: str | os.PathLike[str], progress: bool) -> None:
-        self.task, self.data, self.progress = task, data, progress
+    def __init__(
+        self,
+        task: Task,
+        data: str | os.PathLike[str],
+        progress: bool,
+        own: ExampleSet | None = None,
+    ) -> None:
+        self.task, self.data, self.progress, self.own = task, data, progress, own
         self._settings: tuple[Any, ...] | None = None
 
     def of(self, recipe: Recipe) -> tuple[ExampleSet, ExampleSet | None]:
-        """Training set of a recipe, and the examples augmented from it."""
+        """Training set of a recipe, and what is only learnt from: augmented, and one's own."""
         settings = recipe.options, recipe.seed, recipe.folds
         if self._settings != settings:
             self._examples = self.task.training_set(recipe, self.data, progress=self.progress)
             self._augmented = self.task.augmented(
                 recipe, self.data, self._examples, progress=self.progress
             )
+            if self.own is not None:
+                own = self.task.own_examples(recipe, self._examples, self.own)
+                more = [] if self._augmented is None else [self._augmented]
+                self._augmented = ExampleSet.concatenate([*more, own])
             self._settings = settings
         return self._examples, self._augmented
 
@@ -132,6 +142,7 @@ def train_model(
     work: str | os.PathLike[str],
     *,
     command: str,
+    own: Sequence[str | os.PathLike[str]] = (),
     report: Report = print,
     progress: bool = False,
 ) -> ModelCard:
@@ -153,6 +164,9 @@ def train_model(
         epoch), the Keras model, learning curves and scores.
     command : str
         The command that does this, for the card.
+    own : sequence of path
+        Data sets of one's own (`ecgfast review --export`), that are learnt from beside the
+        recipe's, and neither choose nor test.
     report : callable
         Gets lines of progress.
     progress : bool
@@ -173,7 +187,8 @@ def train_model(
     task = load_task(recipe.task)
     folder = Path(work)
     folder.mkdir(parents=True, exist_ok=True)
-    sets = _TrainingSets(task, data, progress)
+    read = [ExampleSet.load(path) for path in own]
+    sets = _TrainingSets(task, data, progress, ExampleSet.concatenate(read) if read else None)
     candidates = {name: recipe.changed(change) for name, change in recipe.candidates.items()}
     results = _compare(candidates, sets, folder / "crossval", report, 1.0, seed=recipe.seed)
     chosen, answers = recipe, {}
@@ -187,6 +202,9 @@ def train_model(
     card = model_card(task, chosen, examples, command)
     if made:
         card.data["made_examples"] = made
+    if sets.own is not None:
+        card.data["own_examples"] = sets.own.counts()
+        card.data["own_recordings"] = sorted(set(sets.own.record.tolist()))
     card.metrics.update(parts)
     if results:
         card.metrics["cross_validation"] = [result.to_dict() for result in results]
@@ -249,13 +267,17 @@ def _trained(
         f"{examples.counts()}"
     )
     counts = {} if augmented is None else augmented.counts()
-    if counts:
+    if sets.own is not None:
+        own = sets.own.counts()
+        report(f"{len(sets.own)} of one's own, for training alone: {own}")
+        counts = {name: count - own[name] for name, count in counts.items()}
+    if any(counts.values()):
         report(f"{sum(counts.values())} made from them, for training alone: {counts}")
     watched = task.validation(recipe, examples)
     parts = {"training part": examples.only(~watched), "validation part": examples.only(watched)}
     fitted = fit(
         recipe,
-        with_augmented(parts["training part"], augmented),
+        with_augmented(parts["training part"], augmented, examples),
         parts["validation part"],
         noise=_noise(task, recipe, examples, sets.data),
         checkpoint=folder / "checkpoint.npz",

@@ -28,10 +28,10 @@ static float sample_at(long n) {
 }
 
 static void check_refusals(void) {
-    ecg_detector_config config = {.fs = FS, .leads = 1};
-    config.leads = ECG_LEADS_MAX + 1;
+    ecg_detector_config config = {.fs = FS, .n_leads = 1};
+    config.n_leads = ECG_LEADS_MAX + 1;
     check(ecg_detector_check(&config) == ECG_ERROR_LEADS, "more leads than ECG_LEADS_MAX are refused");
-    config.leads = 1;
+    config.n_leads = 1;
     config.fs = ECG_FS_MAX + 1.0;
     check(ecg_detector_check(&config) == ECG_ERROR_FS, "a rate above ECG_FS_MAX is refused");
     config.fs = FS;
@@ -47,7 +47,7 @@ static void check_refusals(void) {
 }
 
 static void check_method(int method, int present, size_t detector_most, size_t stream_most) {
-    const ecg_detector_config config = {.fs = FS, .leads = 1, .method = method};
+    const ecg_detector_config config = {.fs = FS, .n_leads = 1, .method = method};
     const ecg_window_config window = {.grid_fs = 125.0, .before = 44, .after = 28};
     if (!present) {
         check(ecg_detector_check(&config) == ECG_ERROR_METHOD, "a method that was left out is unknown");
@@ -72,11 +72,11 @@ static void check_method(int method, int present, size_t detector_most, size_t s
         size_t found;
         check(ecg_stream_process(stream, &sample, 1, beats, windows, features, 2, &found) == 1, "samples are taken");
         for (size_t i = 0; i < found; i++, count++) {
-            const int64_t off = beats[i].r_sample % (FS * 4 / 5) - 75;
+            const int64_t off = beats[i].sample % (FS * 4 / 5) - 75;
             check(off >= -2 && off <= 2, "R peaks lie on the beats");
             check(count == 0 || fabs(beats[i].rr - 0.8) < 0.02, "RR intervals are those of the beats");
             check(fabsf(windows[(i * 72 + 44) * ECG_CHANNELS]) > 0.5f, "windows show the QRS complex");
-            last = beats[i].r_sample;
+            last = beats[i].sample;
         }
     }
     check(count >= 23 && last > FS * (SECONDS - 2), "beats are found to the end");

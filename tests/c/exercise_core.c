@@ -60,9 +60,9 @@ typedef enum spoilt {
     SPOILT_KINDS
 } spoilt;
 
-/* `n` samples of `leads` leads: beats every 0.8 s with a premature one now and then, noise, faults. */
-static float *signal_of(double fs, int leads, size_t n, double gain, spoilt kind) {
-    float *samples = malloc(n * (size_t)leads * sizeof *samples);
+/* `n` samples of `n_leads` leads: beats every 0.8 s with a premature one now and then, noise, faults. */
+static float *signal_of(double fs, int n_leads, size_t n, double gain, spoilt kind) {
+    float *samples = malloc(n * (size_t)n_leads * sizeof *samples);
     assert(samples);
     double next = 0.5, last = -1.0;
     for (size_t i = 0; i < n; i++) {
@@ -78,7 +78,7 @@ static float *signal_of(double fs, int leads, size_t n, double gain, spoilt kind
             if (wave > -5.0 && wave < 5.0) x += 0.25 * exp(-0.5 * wave * wave);
         }
         const double turn = 0.3 * t - floor(0.3 * t), wander = 0.4 * fabs(turn - 0.5) - 0.1;
-        for (int l = 0; l < leads; l++) {
+        for (int l = 0; l < n_leads; l++) {
             double y = (l % 2 ? -0.7 : 1.0) * x + (l % 2 ? -wander : wander) + 0.02 * noise();
             if (kind == NOISE) y = noise();
             y *= gain;
@@ -87,7 +87,7 @@ static float *signal_of(double fs, int leads, size_t n, double gain, spoilt kind
             if (kind == FLAT && phase > 4.0 && phase < 6.5 && l == 0) y = 0.25 * gain;
             if (kind == RAILS && phase > 4.0 && phase < 6.5) y = (fmod(t, 0.4) < 0.2 ? -3.0 : 3.0) * gain;
             if (kind == NOTHING) y = (double)NAN;
-            samples[i * (size_t)leads + (size_t)l] = (float)y;
+            samples[i * (size_t)n_leads + (size_t)l] = (float)y;
         }
     }
     return samples;
@@ -125,7 +125,7 @@ static void exercise_bandpass(void) {
 
 /* ---------------------------------------------------------------- detector */
 
-static size_t detect(ecg_detector *detector, const float *samples, size_t n, int leads, size_t chunk_max,
+static size_t detect(ecg_detector *detector, const float *samples, size_t n, int n_leads, size_t chunk_max,
                      size_t capacity, ecg_qrs *beats) {
     size_t done = 0, count = 0, found;
     while (done < n) {
@@ -134,7 +134,7 @@ static size_t detect(ecg_detector *detector, const float *samples, size_t n, int
         size_t taken = 0;
         do {
             assert(count + capacity <= BEATS_MAX);
-            taken += ecg_detector_process(detector, samples + (done + taken) * (size_t)leads, step - taken,
+            taken += ecg_detector_process(detector, samples + (done + taken) * (size_t)n_leads, step - taken,
                                           beats + count, capacity, &found);
             assert(taken <= step && found <= capacity);
             assert(taken == step || found == capacity); /* stops early only when full */
@@ -152,9 +152,9 @@ static size_t detect(ecg_detector *detector, const float *samples, size_t n, int
 
 static void check_order(const ecg_qrs *beats, size_t count, size_t n) {
     for (size_t i = 0; i < count; i++) {
-        assert(beats[i].r_sample >= 0 && beats[i].r_sample < (int64_t)n);
-        assert(beats[i].reported_at > beats[i].r_sample && beats[i].reported_at <= (int64_t)n);
-        assert(i == 0 || beats[i].r_sample > beats[i - 1].r_sample);
+        assert(beats[i].sample >= 0 && beats[i].sample < (int64_t)n);
+        assert(beats[i].reported_at > beats[i].sample && beats[i].reported_at <= (int64_t)n);
+        assert(i == 0 || beats[i].sample > beats[i - 1].sample);
         assert(beats[i].strength > 0.0f && isfinite(beats[i].strength));
         assert((beats[i].quality & ~127u) == 0);
     }
@@ -163,33 +163,33 @@ static void check_order(const ecg_qrs *beats, size_t count, size_t n) {
 static int same_peaks(const ecg_qrs *a, size_t na, const ecg_qrs *b, size_t nb) {
     if (na != nb) return 0;
     for (size_t i = 0; i < na; i++)
-        if (a[i].r_sample != b[i].r_sample || a[i].reported_at != b[i].reported_at
+        if (a[i].sample != b[i].sample || a[i].reported_at != b[i].reported_at
             || memcmp(&a[i].strength, &b[i].strength, sizeof a[i].strength) != 0 || a[i].quality != b[i].quality)
             return 0;
     return 1;
 }
 
-static void exercise_detector(double fs, int leads, int method, double gain, spoilt kind, double max_delay) {
-    ecg_detector_config config = {.fs = fs, .leads = leads, .method = method, .max_delay = max_delay};
+static void exercise_detector(double fs, int n_leads, int method, double gain, spoilt kind, double max_delay) {
+    ecg_detector_config config = {.fs = fs, .n_leads = n_leads, .method = method, .max_delay = max_delay};
     size_t n = (size_t)(24 * fs), bytes = ecg_detector_size(&config);
     assert(ecg_detector_check(&config) == ECG_OK);
-    float *samples = signal_of(fs, leads, n, gain, kind);
+    float *samples = signal_of(fs, n_leads, n, gain, kind);
     ecg_detector *detector = block(bytes);
     static ecg_qrs whole[BEATS_MAX], other[BEATS_MAX];
 
     assert(ecg_detector_init(detector, bytes, &config) == ECG_OK);
     assert(ecg_detector_delay(detector) > 0);
-    size_t count = detect(detector, samples, n, leads, 0, 100, whole);
+    size_t count = detect(detector, samples, n, n_leads, 0, 100, whole);
     check_order(whole, count, n);
     if (kind == CLEAN) assert(count >= 24 && count <= 50);
     if (kind == NOTHING) assert(count == 0);
 
     assert(ecg_detector_init(detector, bytes, &config) == ECG_OK);
-    size_t again = detect(detector, samples, n, leads, 1 + (size_t)fs, 1, other);
+    size_t again = detect(detector, samples, n, n_leads, 1 + (size_t)fs, 1, other);
     assert(same_peaks(whole, count, other, again));
 
     assert(ecg_detector_init(detector, bytes, &config) == ECG_OK);
-    again = detect(detector, samples, n, leads, 3, 2, other);
+    again = detect(detector, samples, n, n_leads, 3, 2, other);
     assert(same_peaks(whole, count, other, again));
     free(detector);
     free(samples);
@@ -261,7 +261,7 @@ static void stream(ecg_stream *s, const ecg_detector_config *config, const float
                 if (mark % rhythm == rhythm / 2) assert(ecg_stream_announce(s, mark) == ECG_OK);
         size_t taken = 0;
         do {
-            taken += ecg_stream_process(s, samples + (from + taken) * (size_t)config->leads, step - taken, r->beats,
+            taken += ecg_stream_process(s, samples + (from + taken) * (size_t)config->n_leads, step - taken, r->beats,
                                         r->windows, r->features, r->capacity, &found);
             assert(taken <= step && (taken == step || found == r->capacity));
             keep(out, r, found);
@@ -282,27 +282,27 @@ static void flush(ecg_stream *s, rows *r, output *out) {
 static void check_beats(const output *out, size_t n, double fs, int lookahead) {
     for (size_t i = 0; i < out->count; i++) {
         const ecg_beat *b = &out->beats[i];
-        assert(b->r_sample >= 0 && b->r_sample < (int64_t)n);
-        assert(b->known_at > b->r_sample && b->known_at <= (int64_t)n);
+        assert(b->sample >= 0 && b->sample < (int64_t)n);
+        assert(b->known_at > b->sample && b->known_at <= (int64_t)n);
         assert((b->quality & ~127u) == 0);
         if (i == 0) {
             assert(isnan(b->rr));
         } else {
-            int64_t rr = b->r_sample - out->beats[i - 1].r_sample;
+            int64_t rr = b->sample - out->beats[i - 1].sample;
             assert(rr > 0 && fabs(b->rr - (double)rr / fs) < 1e-9);
             assert(b->known_at >= out->beats[i - 1].known_at);
         }
         for (size_t k = 0; k < out->shown; k++) assert(fabsf(out->windows[i * out->shown + k]) <= 5.0f);
         for (size_t k = 0; k < out->told; k++) assert(fabsf(out->features[i * out->told + k]) < 100.0f);
         if (lookahead && i + 1 < out->count)
-            assert(b->known_at > out->beats[i + 1].r_sample || b->known_at - b->r_sample >= (int64_t)(3 * fs));
+            assert(b->known_at > out->beats[i + 1].sample || b->known_at - b->sample >= (int64_t)(3 * fs));
     }
 }
 
 static void check_same(const output *a, const output *b) {
     assert(a->count == b->count);
     for (size_t i = 0; i < a->count; i++) {
-        assert(a->beats[i].r_sample == b->beats[i].r_sample && a->beats[i].known_at == b->beats[i].known_at);
+        assert(a->beats[i].sample == b->beats[i].sample && a->beats[i].known_at == b->beats[i].known_at);
         assert(memcmp(&a->beats[i].rr, &b->beats[i].rr, sizeof(double)) == 0);
         assert(a->beats[i].quality == b->beats[i].quality);
     }
@@ -314,7 +314,7 @@ static void exercise_stream(const ecg_detector_config *config, const ecg_window_
                             spoilt kind) {
     size_t bytes = ecg_stream_size(config, window);
     size_t n = (size_t)(25 * config->fs);
-    float *samples = signal_of(config->fs, config->leads, n, gain, kind);
+    float *samples = signal_of(config->fs, config->n_leads, n, gain, kind);
     ecg_stream *s = block(bytes);
     output *whole = new_output(window), *other = new_output(window);
     rows wide = new_rows(64, whole), narrow = new_rows(1, whole);
@@ -355,11 +355,11 @@ static void exercise_streams(void) {
     static const ecg_window_config grids[] = {{.grid_fs = 125, .before = 44, .after = 28},
                                               {.grid_fs = 1000, .before = 256, .after = 256},
                                               {.grid_fs = 50, .before = 1, .after = 1, .history = 63},
-                                              {.grid_fs = 125, .after = 187, .form = ECG_FORM_CYCLE},
+                                              {.grid_fs = 125, .after = 187, .kind = ECG_WINDOW_CYCLE},
                                               {.grid_fs = 125,
                                                .before = 1222,
                                                .after = 28,
-                                               .form = ECG_FORM_STRIP,
+                                               .kind = ECG_WINDOW_STRIP,
                                                .history = 15,
                                                .lookahead = 1}};
     for (size_t k = 0; k < sizeof rates / sizeof *rates; k++)
@@ -368,21 +368,21 @@ static void exercise_streams(void) {
                 ecg_window_config window = grids[0];
                 window.lookahead = lookahead;
                 for (int kind = CLEAN; kind < SPOILT_KINDS; kind++) {
-                    ecg_detector_config config = {.fs = rates[k], .leads = 1 + kind % 3, .method = method};
-                    window.lead = kind % config.leads;
+                    ecg_detector_config config = {.fs = rates[k], .n_leads = 1 + kind % 3, .method = method};
+                    window.lead = kind % config.n_leads;
                     exercise_stream(&config, &window, 1.0, (spoilt)kind);
                 }
             }
     for (size_t g = 1; g < sizeof grids / sizeof *grids; g++)
         for (int method = ECG_PAN_TOMPKINS; method <= ECG_NEURAL; method++) {
-            ecg_detector_config config = {.fs = EXERCISE_FS, .leads = 1, .method = method};
+            ecg_detector_config config = {.fs = EXERCISE_FS, .n_leads = 1, .method = method};
             exercise_stream(&config, &grids[g], 1.0, CLEAN);
             exercise_stream(&config, &grids[g], 1.0, NOISE);
         }
     static const double gains[] = {1e-4, 1e4, -1e4, 1e-30, 1e25};
     for (size_t k = 0; k < sizeof gains / sizeof *gains; k++)
         for (int method = ECG_PAN_TOMPKINS; method <= ECG_NEURAL; method++) {
-            ecg_detector_config config = {.fs = EXERCISE_FS, .leads = 2, .method = method};
+            ecg_detector_config config = {.fs = EXERCISE_FS, .n_leads = 2, .method = method};
             exercise_stream(&config, &grids[0], gains[k], k < 3 ? CLEAN : NOISE);
         }
 }
@@ -390,7 +390,7 @@ static void exercise_streams(void) {
 /* ---------------------------------------------------------------- wrong use */
 
 static void exercise_errors(void) {
-    ecg_detector_config good = {.fs = 360, .leads = 2, .method = ECG_ADAPTIVE};
+    ecg_detector_config good = {.fs = 360, .n_leads = 2, .method = ECG_ADAPTIVE};
     ecg_window_config window = {.grid_fs = 125, .before = 44, .after = 28};
     assert(ecg_detector_check(&good) == ECG_OK && ecg_stream_check(&good, &window) == ECG_OK);
     static const double rates[] = {0, 99.4, 2010.1, -360, (double)NAN, (double)INFINITY};
@@ -403,7 +403,7 @@ static void exercise_errors(void) {
     static const int32_t leads[] = {INT32_MIN, -1, 0, ECG_LEADS_MAX + 1, INT32_MAX};
     for (size_t i = 0; i < sizeof leads / sizeof *leads; i++) {
         ecg_detector_config bad = good;
-        bad.leads = leads[i];
+        bad.n_leads = leads[i];
         assert(ecg_detector_check(&bad) == ECG_ERROR_LEADS && ecg_detector_size(&bad) == 0);
     }
     ecg_detector_config bad;
@@ -422,10 +422,10 @@ static void exercise_errors(void) {
         {.grid_fs = 2000, .before = 44, .after = 28},      {.grid_fs = 1000, .before = 400, .after = 400},
         {.grid_fs = 125, .before = INT32_MAX, .after = 9}, {.grid_fs = 125, .before = 130, .after = 9},
         {.grid_fs = 125, .before = 44, .after = 28, .lookahead = 2},
-        {.grid_fs = 125, .before = 44, .after = 28, .form = 3},
+        {.grid_fs = 125, .before = 44, .after = 28, .kind = 3},
         {.grid_fs = 125, .before = 44, .after = 28, .history = ECG_HISTORY_MAX + 1},
-        {.grid_fs = 125, .before = 1, .after = 187, .form = ECG_FORM_CYCLE},
-        {.grid_fs = 125, .before = 1400, .after = 28, .form = ECG_FORM_STRIP}};
+        {.grid_fs = 125, .before = 1, .after = 187, .kind = ECG_WINDOW_CYCLE},
+        {.grid_fs = 125, .before = 1400, .after = 28, .kind = ECG_WINDOW_STRIP}};
     for (size_t i = 0; i < sizeof grids / sizeof *grids; i++)
         assert(ecg_stream_check(&good, &grids[i]) == ECG_ERROR_WINDOW && ecg_stream_size(&good, &grids[i]) == 0);
     window.lead = 2;

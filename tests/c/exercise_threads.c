@@ -27,13 +27,13 @@ typedef struct task {
 static void add(task *t, const ecg_beat *beats, const float *windows, const float *features, size_t found) {
     for (size_t i = 0; i < found * POINTS * ECG_CHANNELS; i++) t->sum += (double)windows[i];
     for (size_t i = 0; i < found * ECG_FEATURES; i++) t->sum += (double)features[i];
-    for (size_t i = 0; i < found; i++) t->sum += (double)beats[i].r_sample;
+    for (size_t i = 0; i < found; i++) t->sum += (double)beats[i].sample;
     t->beats += (int64_t)found;
 }
 
 static void *work(void *argument) {
     task *t = argument;
-    ecg_detector_config config = {.fs = 360, .leads = 1, .method = t->method};
+    ecg_detector_config config = {.fs = 360, .n_leads = 1, .method = t->method};
     ecg_window_config window = {.grid_fs = 125, .before = 44, .after = 28};
     ecg_beat beats[ROWS];
     float windows[ROWS * POINTS * ECG_CHANNELS], features[ROWS * ECG_FEATURES];

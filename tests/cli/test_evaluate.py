@@ -143,7 +143,7 @@ def test_report_times_are_those_of_single_samples(
     ecg: Record, method: Any, max_delay: float | None
 ) -> None:
     signal = ecg.signal[: int(20 * FS)]
-    detector = QRSDetector(FS, method=method, max_delay=max_delay, leads=signal.shape[1])
+    detector = QRSDetector(FS, method=method, max_delay=max_delay, n_leads=signal.shape[1])
     peaks, seen = [], []
     for k in range(len(signal)):
         found = detector.process(signal[k : k + 1]).tolist()
@@ -151,10 +151,10 @@ def test_report_times_are_those_of_single_samples(
         seen += [k + 1] * len(found)
     result = report_times(signal, FS, method=method, max_delay=max_delay)
     assert result.reported_at.tolist() == seen
-    assert result.r_sample.tolist() == peaks + detector.flush().tolist()
+    assert result.sample.tolist() == peaks + detector.flush().tolist()
     assert np.all(result.delays(FS) > 0)
     if max_delay is not None:
-        started = result.r_sample[: result.live] > 5 * FS
+        started = result.sample[: result.live] > 5 * FS
         assert np.all(result.delays(FS)[started] <= max_delay)
 
 
@@ -164,7 +164,7 @@ def test_delays_are_summed_up_in_ms(folder: Path, run: Callable[..., str]) -> No
     seconds = late.delays(FS)
     assert result["r1"]["median_ms"] == pytest.approx(1e3 * np.median(seconds))
     assert result["r1"]["max_ms"] == pytest.approx(1e3 * seconds.max())
-    started = seconds[late.r_sample[: late.live] >= 5 * FS]
+    started = seconds[late.sample[: late.live] >= 5 * FS]
     assert result["r1"]["max_after_5_s_ms"] == pytest.approx(1e3 * started.max())
     assert result["all"]["max_ms"] == max(result["r1"]["max_ms"], result["r2"]["max_ms"])
 

@@ -21,14 +21,21 @@ def blocks(language: str) -> list[str]:
 
 
 def test_stream_commands_are_accepted() -> None:
-    commands = re.findall(r"bin/ecgfast (stream [^'\n]*)", GUIDE.read_text(encoding="utf-8"))
-    assert len(commands) == 2
+    (command,) = re.findall(r"bin/ecgfast (stream [^'\n]*)", GUIDE.read_text(encoding="utf-8"))
     parser, subparsers = cli._parser()
     stream.configure(subparsers["stream"])
-    for command in commands:
-        args = parser.parse_args(shlex.split(command.replace("$(date +%%Y%%m%%d_%%H%%M%%S)", "x")))
-        live_input.check_input(args)
-        assert (args.source, args.fs) == ("serial:/dev/ttyUSB0", 250)
+    args = parser.parse_args(shlex.split(command))
+    live_input.check_input(args)
+    assert (args.source, args.fs) == ("serial:/dev/ttyUSB0", 250)
+
+
+def test_the_service_of_the_guide_is_a_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    (command,) = re.findall(r"bin/ecgfast service ([^\n]*)", GUIDE.read_text(encoding="utf-8"))
+    assert cli.main(["service", "--print", *shlex.split(command)]) == 0
+    unit, _, _ = capsys.readouterr().out.partition("# /etc/udev")
+    parser = configparser.ConfigParser(interpolation=None, delimiters="=")
+    parser.read_string(unit)
+    assert parser.sections() == ["Unit", "Service", "Install"]
 
 
 def test_bench_commands_are_accepted() -> None:
@@ -47,10 +54,3 @@ def test_python_compiles_and_its_names_exist() -> None:
     exec(compile(head, str(GUIDE), "exec"), names)
     assert {"SampleQueue", "SerialSamples", "stream_classify"} <= names.keys()
     compile(code, str(GUIDE), "exec")
-
-
-def test_the_unit_is_one() -> None:
-    (unit,) = blocks("ini")
-    parser = configparser.ConfigParser(interpolation=None, delimiters="=")
-    parser.read_string(unit)
-    assert parser.sections() == ["Unit", "Service", "Install"]

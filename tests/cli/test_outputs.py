@@ -394,7 +394,8 @@ def test_what_was_live_on_disk_is_complete(
         assert process.stderr is not None
         rest, err = process.stdout.read(), process.stderr.read()
     assert (process.returncode, err) == (status, b"")
-    printed = [json.loads(line)["sample"] for line in (first + rest).splitlines()]
+    rows = map(json.loads, (first + rest).splitlines())
+    printed = [row["sample"] for row in rows if "label" in row]
     assert len(printed) >= 1
     assert read_annotations(file).sample.tolist() == printed
     assert file.read_bytes().endswith(b"\0\0")
@@ -437,7 +438,8 @@ def test_beats_live_through_a_pipe(record: Path, model: Path, tmp_path: Path) ->
         got.write_bytes(pipe.read_bytes())
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert len(read_annotations(got)) == len(out.splitlines()) - 1
+    lines = [line for line in out.splitlines() if b"  event  " not in line]
+    assert len(read_annotations(got)) == len(lines) - 1
     assert pipe.is_fifo()
 
 

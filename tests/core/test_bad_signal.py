@@ -18,9 +18,9 @@ from ecgfast.streaming import Quality
 def test_an_offset_changes_no_bit(method: str) -> None:
     """As converter counts, which are exact in single precision."""
     counts = np.round(200 * demo_record().signal[:9000]).astype(np.int32)
-    expected = bits(take(BeatStream(360.0, leads=2, method=method), [counts]))
+    expected = bits(take(BeatStream(360.0, n_leads=2, method=method), [counts]))
     for offset in (1024, -30000, 4_000_000):
-        got = take(BeatStream(360.0, leads=2, method=method), [counts + offset])
+        got = take(BeatStream(360.0, n_leads=2, method=method), [counts + offset])
         assert bits(got) == expected
 
 
@@ -35,7 +35,7 @@ def test_gain_and_polarity_change_no_beat(source: str, method: str, gain: float)
         for s in (signal, signal * np.float32(gain))
     ]
     assert len(batches[0]) > 20
-    assert batches[0].r_sample.tolist() == batches[1].r_sample.tolist()
+    assert batches[0].sample.tolist() == batches[1].sample.tolist()
     assert batches[0].quality.tolist() == batches[1].quality.tolist()
     assert np.abs(batches[0].windows - batches[1].windows).max() < 1e-3
     assert np.abs(batches[0].features - batches[1].features).max() < 5e-3
@@ -79,8 +79,8 @@ def test_bad_stretches_are_told_by_quality(kind: str) -> None:
     signal, marks, first, last = with_stretch(kind)
     stream = BeatStream(360.0, method="external")
     batch = take(stream, [signal], r_peaks=marks[(marks > 100) & (marks < len(signal) - 100)])
-    inside = (batch.r_sample > first + 150) & (batch.r_sample < last - 40)
-    outside = (batch.r_sample < first - 100) | (batch.r_sample > last + 100)
+    inside = (batch.sample > first + 150) & (batch.sample < last - 40)
+    outside = (batch.sample < first - 100) | (batch.sample > last + 100)
     assert inside.sum() >= 3
     assert (batch.quality[inside] & BAD[kind][1] > 0).all()
     bad = Quality.GAP | Quality.FLAT | Quality.SATURATED
@@ -127,26 +127,26 @@ def test_a_lead_that_comes_off_leaves_the_other_to_detect() -> None:
         for value in (np.nan, 0.0):
             broken = signal.copy()
             broken[first:last, lead] = value
-            stream = BeatStream(360.0, leads=2)
+            stream = BeatStream(360.0, n_leads=2)
             batch = take(stream, [broken])
             inside = record.annotations.sample
             inside = inside[(inside > first + 2 * 360) & (inside < last)]
-            near = np.abs(batch.r_sample[:, np.newaxis] - inside).min(axis=0)
+            near = np.abs(batch.sample[:, np.newaxis] - inside).min(axis=0)
             assert (near <= 0.075 * 360).mean() > 0.95
             # Quality is that of the lead that the windows show.
-            beats = (batch.r_sample > first + 200) & (batch.r_sample < last - 200)
+            beats = (batch.sample > first + 200) & (batch.sample < last - 200)
             bad = batch.quality[beats] & (Quality.GAP | Quality.FLAT) > 0
             assert bad.all() if lead == 0 else not bad.any()
 
 
 def test_windows_show_the_chosen_lead() -> None:
     signal = demo_record().signal
-    first, second = (take(BeatStream(360.0, leads=2, lead=i), [signal]) for i in (0, 1))
-    assert first.r_sample.tolist() == second.r_sample.tolist()
+    first, second = (take(BeatStream(360.0, n_leads=2, lead=i), [signal]) for i in (0, 1))
+    assert first.sample.tolist() == second.sample.tolist()
     assert not np.allclose(first.windows, second.windows, atol=0.05)
-    marks = first.r_sample
+    marks = first.sample
     alone = take(BeatStream(360.0, method="external"), [signal[:, 0]], r_peaks=marks)
-    assert alone.r_sample.tolist() == marks.tolist()
+    assert alone.sample.tolist() == marks.tolist()
     assert np.array_equal(alone.windows, first.windows)
 
 
@@ -162,7 +162,7 @@ def test_noise_alone_is_harmless(method: str) -> None:
         batch = take(BeatStream(360.0, method=method, lookahead=1), [signal])
         assert np.isfinite(batch.windows).all()
         assert np.isfinite(batch.features).all()
-        assert (np.diff(batch.r_sample) > 0).all()
+        assert (np.diff(batch.sample) > 0).all()
 
 
 @pytest.mark.parametrize("fs", [100.0, 128.0, 250.0, 500.0])
@@ -189,7 +189,7 @@ def test_saturation_agrees_with_the_twin_and_is_found_again_after_a_spike(fs: fl
     batch = BeatBatch.concatenate([stream.process(signal, marks), stream.flush()])
     expected = twin_lead.saturated(signal, fs)
     around = int(0.25 * fs)
-    for r, quality in zip(batch.r_sample, batch.quality, strict=True):
+    for r, quality in zip(batch.sample, batch.quality, strict=True):
         assert bool(quality & 4) == expected[max(0, r - around) : r + around + 1].any(), r
-    last = batch.r_sample > 52 * fs
+    last = batch.sample > 52 * fs
     assert (batch.quality[last] & 4).any(), "the limit is known again after the spikes"

@@ -57,7 +57,7 @@ def compare(
 ) -> None:
     batch = stream_beats(signal, fs, marks, lookahead, window)
     assert len(batch) == len(marks)
-    windows, features = twin_beats(signal, fs, batch.r_sample, lookahead, window)
+    windows, features = twin_beats(signal, fs, batch.sample, lookahead, window)
     assert np.abs(batch.windows - windows).max() < LIMIT
     off = np.abs(batch.features - features) - LIMIT * np.abs(features)
     worst = np.unravel_index(off.argmax(), off.shape)
@@ -138,7 +138,7 @@ def test_a_flat_signal_has_no_shape() -> None:
     assert np.isfinite(batch.windows).all()
     assert np.isfinite(batch.features).all()
     assert not batch.windows.any()
-    assert batch.rr[1:] == pytest.approx(np.diff(batch.r_sample) / 360.0)
+    assert batch.rr[1:] == pytest.approx(np.diff(batch.sample) / 360.0)
 
 
 def test_features_say_what_their_names_say() -> None:

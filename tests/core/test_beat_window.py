@@ -27,7 +27,7 @@ def first_window(
     stream = BeatStream(fs, method="external", window=window)
     batches = [stream.process(signal, [mark]), stream.flush()]
     batch = next(batch for batch in batches if len(batch))
-    return batch.windows[0, :, 0].astype(np.float64), int(batch.r_sample[0])
+    return batch.windows[0, :, 0].astype(np.float64), int(batch.sample[0])
 
 
 def same_shape(got: np.ndarray, expected: np.ndarray) -> None:

@@ -58,7 +58,7 @@ def test_the_example_prints_the_beats_of_the_stream(compiler: str, c_programs: C
         f"{r / 360.0:10.3f}  rr {rr:6.3f}  quality {quality:2d}  "
         f"known after {(known - r) / 360.0:.3f} s"
         for r, rr, quality, known in zip(
-            beats.r_sample, beats.rr, beats.quality, beats.known_at, strict=True
+            beats.sample, beats.rr, beats.quality, beats.known_at, strict=True
         )
     ]
     assert len(expected) > 60

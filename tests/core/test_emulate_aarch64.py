@@ -34,7 +34,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def traces(folder: Path, **changes: np.ndarray) -> Path:
     """A small trace; `changes` by name, with "__" for the slash."""
     arrays = {
-        "adaptive__r_sample": np.array([100, 350], np.int64),
+        "adaptive__sample": np.array([100, 350], np.int64),
         "adaptive__rr": np.array([np.nan, 0.7]),
         "beats__features": np.ones((2, 3), np.float32),
         "beats__float32__one": np.array([[0.25, 0.75], [0.5, 0.5]], np.float32),
@@ -76,8 +76,8 @@ def test_a_bit_is_told(script: ModuleType, tmp_path: Path) -> None:
 
 
 def test_another_number_of_beats_is_no_agreement(script: ModuleType, tmp_path: Path) -> None:
-    other = traces(tmp_path / "b", adaptive__r_sample=np.array([100], np.int64))
-    found = script.compare(traces(tmp_path / "a"), other)["arrays"]["adaptive/r_sample"]
+    other = traces(tmp_path / "b", adaptive__sample=np.array([100], np.int64))
+    found = script.compare(traces(tmp_path / "a"), other)["arrays"]["adaptive/sample"]
     assert found["differ"] == 2
     assert found["largest"] == np.inf
 

@@ -27,7 +27,7 @@ def test_given_peaks_map_one_to_one_onto_beats() -> None:
     batch = take_announced(stream, [signal], [shifted])
     assert len(batch) == len(marks)
     # Refined on the ECG: an annotator's error of 24 ms does not count.
-    assert np.abs(batch.r_sample - marks).max() <= 2
+    assert np.abs(batch.sample - marks).max() <= 2
 
 
 def take_announced(stream: BeatStream, pieces, peaks) -> BeatBatch:
@@ -66,7 +66,7 @@ def test_given_peaks_ten_milliseconds_apart_each_give_a_beat() -> None:
         marks = np.arange(20, len(signal), int(np.ceil(0.01 * fs)))
         batch = take_announced(BeatStream(fs, method="external"), [signal], [marks])
         assert len(batch) == len(marks)
-        assert (np.diff(batch.r_sample) > 0).all()
+        assert (np.diff(batch.sample) > 0).all()
 
 
 def test_given_peaks_at_the_end_of_the_signal_stay_within_it() -> None:
@@ -77,8 +77,8 @@ def test_given_peaks_at_the_end_of_the_signal_stay_within_it() -> None:
             marks = np.array([200, end - 2 * apart, end - apart, end])
             batch = take_announced(BeatStream(fs, method="external"), [signal], [marks])
             assert len(batch) == len(marks)
-            assert (np.diff(batch.r_sample) > 0).all()
-            assert batch.r_sample[-1] < len(signal)
+            assert (np.diff(batch.sample) > 0).all()
+            assert batch.sample[-1] < len(signal)
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,10 @@ def test_a_wave_after_a_normal_rhythm_is_flutter(fs: float, hz: float) -> None:
     signal = np.concatenate([normal, wave(fs, hz)])
     assert leakage(signal, fs) < 0.55
     batch = streamed(signal, fs)
-    in_wave = batch.r_sample > len(normal) + 3 * fs
+    in_wave = batch.sample > len(normal) + 3 * fs
     flagged = (batch.quality & Quality.FLUTTER) > 0
     assert flagged[in_wave].all()
-    assert not flagged[batch.r_sample < len(normal)].any()
+    assert not flagged[batch.sample < len(normal)].any()
 
 
 def test_gain_offset_and_polarity_change_nothing() -> None:
@@ -78,8 +78,8 @@ def test_record_207(record_path: Callable[[str], Path], tmp_path: Path) -> None:
         inside[first : last + 1] = True
     batch = streamed(record.lead(0), record.fs)
     flagged = (batch.quality & Quality.FLUTTER) > 0
-    assert flagged[inside[batch.r_sample]].mean() > 0.65
-    assert flagged[~inside[batch.r_sample]].mean() < 0.005
+    assert flagged[inside[batch.sample]].mean() > 0.65
+    assert flagged[~inside[batch.sample]].mean() < 0.005
 
 
 def test_classify_writes_flutter_between_brackets(

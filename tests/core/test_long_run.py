@@ -25,15 +25,15 @@ def resident() -> int:
 @pytest.mark.parametrize("method", ["adaptive", "pan-tompkins"])
 def test_four_hours_later_the_same_signal_gives_the_same_beats(method) -> None:
     loop = synthetic_ecg(600.0, 250.0, ventricular=0.08, wander=0.1, muscle=0.01, seed=5).signal
-    stream = BeatStream(250.0, leads=loop.shape[1], method=method)
+    stream = BeatStream(250.0, n_leads=loop.shape[1], method=method)
     found, memory = [], []
     for _ in range(LOOPS):
         found += [
-            stream.process(loop[begin : begin + 15_000]).r_sample
+            stream.process(loop[begin : begin + 15_000]).sample
             for begin in range(0, len(loop), 15_000)
         ]
         memory.append(resident() if sys.platform == "linux" else 0)
-    found.append(stream.flush().r_sample)
+    found.append(stream.flush().sample)
     peaks = np.concatenate(found)
     assert (np.diff(peaks) > 0).all()
     own = [peaks[peaks // len(loop) == i] - i * len(loop) for i in range(LOOPS)]

@@ -93,7 +93,7 @@ def test_given_r_peaks_stay_on_one_of_two_equal_deflections() -> None:
     fs = 500.0
     signal, r = equal_r_and_s(fs, 0.12, 4.4, 1.0, 0)
     stream = BeatStream(fs, method="external")
-    found = np.concatenate([stream.process(signal, r).r_sample, stream.flush().r_sample])
+    found = np.concatenate([stream.process(signal, r).sample, stream.flush().sample])
     assert np.ptp(found - r) < 0.015 * fs
 
 

@@ -106,7 +106,7 @@ def test_chunks_change_nothing(fs: float, leads: int) -> None:
 @pytest.mark.parametrize("at", [0, 1, 100, 560, 5001, 12000])
 def test_resumes_from_a_pickle(at: int) -> None:
     signal = spoilt(360.0, 2)
-    detector = QRSDetector(360.0, leads=2, **NEURAL)
+    detector = QRSDetector(360.0, n_leads=2, **NEURAL)
     first = detector.process(signal[:at])
     detector = pickle.loads(pickle.dumps(detector))
     found = np.concatenate([first, detector.process(signal[at:]), detector.flush()])

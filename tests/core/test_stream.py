@@ -19,7 +19,7 @@ from ecgfast.records import synthetic_ecg
 
 
 cases = pytest.mark.parametrize(
-    ("method", "lookahead", "leads"), [(m, a, n) for m in METHODS for a in (0, 1) for n in (1, 2)]
+    ("method", "lookahead", "n_leads"), [(m, a, n) for m in METHODS for a in (0, 1) for n in (1, 2)]
 )
 random_cuts = st.lists(st.integers(0, 24 * int(FS)), max_size=40).map(sorted)
 
@@ -27,18 +27,18 @@ random_cuts = st.lists(st.integers(0, 24 * int(FS)), max_size=40).map(sorted)
 @cases
 @given(cuts=random_cuts)
 @settings(max_examples=15, deadline=None)
-def test_beats_are_the_same_bits_for_any_chunking(method, lookahead, leads, cuts) -> None:
-    expected, n = whole(method, lookahead, leads)
+def test_beats_are_the_same_bits_for_any_chunking(method, lookahead, n_leads, cuts) -> None:
+    expected, n = whole(method, lookahead, n_leads)
     assert n > 20
-    stream = BeatStream(FS, leads=leads, method=method, lookahead=lookahead)
-    assert bits(take(stream, np.split(noisy_signal(leads), cuts))) == expected
+    stream = BeatStream(FS, n_leads=n_leads, method=method, lookahead=lookahead)
+    assert bits(take(stream, np.split(noisy_signal(n_leads), cuts))) == expected
 
 
 @cases
-def test_beats_are_the_same_bits_one_sample_at_a_time(method, lookahead, leads) -> None:
-    expected, _ = whole(method, lookahead, leads)
-    stream = BeatStream(FS, leads=leads, method=method, lookahead=lookahead)
-    signal = noisy_signal(leads)
+def test_beats_are_the_same_bits_one_sample_at_a_time(method, lookahead, n_leads) -> None:
+    expected, _ = whole(method, lookahead, n_leads)
+    stream = BeatStream(FS, n_leads=n_leads, method=method, lookahead=lookahead)
+    signal = noisy_signal(n_leads)
     batches = []
     for i in range(len(signal)):
         batch = stream.process(signal[i : i + 1])
@@ -50,13 +50,13 @@ def test_beats_are_the_same_bits_one_sample_at_a_time(method, lookahead, leads) 
     assert bits(batch) == expected
 
 
-@pytest.mark.parametrize("leads", [1, 3])
+@pytest.mark.parametrize("n_leads", [1, 3])
 @pytest.mark.parametrize("method", METHODS)
 @given(cuts=random_cuts)
 @settings(max_examples=15, deadline=None)
-def test_r_peaks_are_the_same_for_any_chunking(method, leads, cuts) -> None:
-    signal = noisy_signal(leads)
-    detector = QRSDetector(FS, method=method, leads=leads)
+def test_r_peaks_are_the_same_for_any_chunking(method, n_leads, cuts) -> None:
+    signal = noisy_signal(n_leads)
+    detector = QRSDetector(FS, method=method, n_leads=n_leads)
     got = peaks(detector, np.split(signal, cuts))
     one_call = detect_qrs(signal, FS, method=method)
     assert got.dtype == one_call.dtype == np.int64
@@ -86,7 +86,7 @@ def test_chunking_of_a_recording(name: str, method: str, record_path) -> None:
     ]
     assert bits(batches[0]) == bits(batches[1])
     assert len(batches[0]) > len(signal) / record.fs * 0.6
-    assert batches[0].r_sample.tolist() == detect_qrs(signal, record.fs, method=method).tolist()
+    assert batches[0].sample.tolist() == detect_qrs(signal, record.fs, method=method).tolist()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -94,9 +94,9 @@ def test_the_stream_finds_the_peaks_of_the_detector(method: str) -> None:
     for fs in (100.0, 360.0, 499.31):
         signal = noisy_signal(1, fs)
         beats = take(BeatStream(fs, method=method), [signal])
-        assert beats.r_sample.tolist() == detect_qrs(signal, fs, method=method).tolist()
+        assert beats.sample.tolist() == detect_qrs(signal, fs, method=method).tolist()
         assert np.isnan(beats.rr[0])
-        assert beats.rr[1:] == pytest.approx(np.diff(beats.r_sample) / fs, rel=1e-12)
+        assert beats.rr[1:] == pytest.approx(np.diff(beats.sample) / fs, rel=1e-12)
 
 
 def test_an_empty_chunk_changes_nothing() -> None:
@@ -110,7 +110,7 @@ def test_an_empty_chunk_changes_nothing() -> None:
     empty = BeatStream(FS).process([])
     assert empty.windows.shape == (0, 72, 2)
     assert empty.features.shape == (0, len(FEATURE_NAMES))
-    two = QRSDetector(FS, leads=2)
+    two = QRSDetector(FS, n_leads=2)
     assert two.process(np.empty((0, 2), np.float32)).shape == (0,)
 
 
@@ -133,16 +133,16 @@ def test_beats_are_known_after_their_window_and_within_the_delay(method, fs, loo
     record = synthetic_ecg(30, fs, ventricular=0.1, muscle=0.05, seed=5)
     stream = BeatStream(fs, method=method, lookahead=lookahead)
     batch = stream.process(record.signal[:, 0])
-    late = batch.known_at - batch.r_sample
+    late = batch.known_at - batch.sample
     # The last grid point of a window lies 27 / 125 s after R, its kernel 32 ms further.
     assert late.min() >= int((27 / 125 + 0.032) * fs)
-    settled = batch.r_sample > 5 * fs
+    settled = batch.sample > 5 * fs
     assert late[settled].max() <= stream.delay
     if lookahead:
-        following = np.minimum(batch.r_sample[1:], batch.r_sample[:-1] + np.ceil(3 * fs))
+        following = np.minimum(batch.sample[1:], batch.sample[:-1] + np.ceil(3 * fs))
         assert (batch.known_at[:-1] >= following).all()
     assert (np.diff(batch.known_at) >= 0).all()
-    assert (np.diff(batch.r_sample) > 0).all()
+    assert (np.diff(batch.sample) > 0).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -169,7 +169,7 @@ def test_streams_in_threads_give_the_results_of_one() -> None:
     signal = noisy_signal(2)
 
     def work(i: int) -> tuple[bytes, ...]:
-        stream = BeatStream(FS, leads=2, method=METHODS[i % len(METHODS)], lookahead=1)
+        stream = BeatStream(FS, n_leads=2, method=METHODS[i % len(METHODS)], lookahead=1)
         return bits(take(stream, np.array_split(signal, 5 + i)))
 
     with ThreadPoolExecutor(8) as pool:

@@ -21,7 +21,7 @@ from ecgfast.records import check_fs, demo_record
 
 def test_other_types_and_layouts_give_the_same_beats() -> None:
     integers = np.round(200 * np.nan_to_num(noisy_signal(2), posinf=0)).astype(np.int16)
-    expected = bits(take(BeatStream(FS, leads=2), [integers.astype(np.float32)]))
+    expected = bits(take(BeatStream(FS, n_leads=2), [integers.astype(np.float32)]))
     forms = [
         integers,
         integers.astype(np.int64),
@@ -32,7 +32,7 @@ def test_other_types_and_layouts_give_the_same_beats() -> None:
         integers.tolist(),
     ]
     for form in forms:
-        assert bits(take(BeatStream(FS, leads=2), [form])) == expected
+        assert bits(take(BeatStream(FS, n_leads=2), [form])) == expected
     one = integers[:, 0].astype(np.float32)
     expected = bits(take(BeatStream(FS), [one]))
     padded = np.stack([one, one])[:, ::1][0]
@@ -69,7 +69,7 @@ def test_chunks_that_cannot_be_used(make, chunk, text: str) -> None:
 
 
 def test_chunks_with_the_wrong_number_of_leads() -> None:
-    stream = BeatStream(FS, leads=2)
+    stream = BeatStream(FS, n_leads=2)
     for chunk in (np.zeros(4, np.float32), np.zeros((4, 3)), np.zeros((4, 1), np.float32)):
         with pytest.raises(InputError, match=r"must have the shape \(n, 2\), got \(4"):
             stream.process(chunk)
@@ -89,11 +89,11 @@ def test_sampling_rates_out_of_range(fs: float) -> None:
     [
         ({"method": "hamilton"}, "unknown method 'hamilton': choose one of neural, adaptive"),
         ({"method": ["adaptive"]}, "unknown method"),
-        ({"leads": 0}, "number of leads.*leads=0"),
-        ({"leads": 65}, "number of leads.*leads=65"),
-        ({"leads": "II"}, "leads must be a whole number, got 'II'"),
-        ({"leads": 1.5}, "leads must be a whole number, got 1.5"),
-        ({"leads": 10**12}, "leads=1000000000000 is out of range"),
+        ({"n_leads": 0}, "number of leads.*n_leads=0"),
+        ({"n_leads": 65}, "number of leads.*n_leads=65"),
+        ({"n_leads": "II"}, "leads must be a whole number, got 'II'"),
+        ({"n_leads": 1.5}, "leads must be a whole number, got 1.5"),
+        ({"n_leads": 10**12}, "n_leads=1000000000000 is out of range"),
         ({"max_delay": 0.1}, r"max_delay is shorter than 0\.35 s.*max_delay=0\.1"),
         ({"max_delay": float("nan")}, "max_delay is shorter"),
         ({"max_delay": "soon"}, "max_delay must be a number, got 'soon'"),
@@ -144,7 +144,7 @@ def test_words_for_a_rate_or_a_signal() -> None:
 def test_arrays_of_any_build_give_the_same_beats() -> None:
     counts = np.round(200 * np.nan_to_num(noisy_signal(2), posinf=0)).astype(np.int16)
     signal = counts.astype(np.float32)
-    expected = bits(take(BeatStream(FS, leads=2), [signal]))
+    expected = bits(take(BeatStream(FS, n_leads=2), [signal]))
     shifted = np.frombuffer(b"." + signal.tobytes(), np.uint8)[1:]
     fields = np.zeros(len(signal), np.dtype([("mark", "u1"), ("ecg", "f4", (2,))]))
     fields["ecg"] = signal
@@ -164,7 +164,7 @@ def test_arrays_of_any_build_give_the_same_beats() -> None:
     }
     assert not forms["unaligned"].flags.aligned
     for name, form in forms.items():
-        assert bits(take(BeatStream(FS, leads=2), [form])) == expected, name
+        assert bits(take(BeatStream(FS, n_leads=2), [form])) == expected, name
         for method in ("adaptive", "pan-tompkins"):
             found = detect_qrs(form, FS, method=method)
             assert np.array_equal(found, detect_qrs(signal, FS, method=method)), name
@@ -232,8 +232,8 @@ def test_a_transposed_array_is_recognised() -> None:
     signal = noisy_signal(2)
     for call in (
         lambda: detect_qrs(signal.T, FS),
-        lambda: QRSDetector(FS, leads=2).process(signal.T),
-        lambda: BeatStream(FS, leads=2).process(np.asfortranarray(signal.T, np.float64)),
+        lambda: QRSDetector(FS, n_leads=2).process(signal.T),
+        lambda: BeatStream(FS, n_leads=2).process(np.asfortranarray(signal.T, np.float64)),
         lambda: QRSDetector(FS).process(signal.T[:1]),
         lambda: Record(signal.T, FS),
         lambda: stream_classify(signal.T, FS),
@@ -241,7 +241,7 @@ def test_a_transposed_array_is_recognised() -> None:
         with pytest.raises(InputError, match=r"looks transposed, pass signal\.T$"):
             call()
     # Fewer samples than leads, in the right order: a chunk may be short.
-    assert len(QRSDetector(FS, leads=2).process(np.zeros((1, 2)))) == 0
+    assert len(QRSDetector(FS, n_leads=2).process(np.zeros((1, 2)))) == 0
 
 
 @pytest.mark.parametrize("fs", ["360", b"360", True, 360 + 0j, np.array([360.0]), [360.0], None])

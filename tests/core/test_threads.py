@@ -78,7 +78,7 @@ def test_a_second_call_is_refused_at_once(make: Callable[[float], Any]) -> None:
     assert stream.delay > 0
     if make is not BandpassFilter:
         assert stream.count == 250
-        assert stream.leads == 1
+        assert stream.n_leads == 1
     # An error leaves the object free.
     with pytest.raises(ValueError, match="real numbers"):
         stream.process("ecg")
@@ -181,7 +181,7 @@ def test_threads_share_a_filter() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_threads_share_a_detector(method: Any) -> None:
     signal = np.tile(noisy_signal(2), (10, 1))
-    detector = QRSDetector(FS, method=method, leads=2)
+    detector = QRSDetector(FS, method=method, n_leads=2)
     got = fed_by_threads(detector.process, signal, 200)
     assert detector.count == len(signal)
     got.append(detector.flush())
@@ -191,7 +191,7 @@ def test_threads_share_a_detector(method: Any) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_threads_share_a_beat_stream(method: Any) -> None:
     signal = np.tile(noisy_signal(2), (10, 1))
-    stream, alone = (BeatStream(FS, method=method, leads=2) for _ in range(2))
+    stream, alone = (BeatStream(FS, method=method, n_leads=2) for _ in range(2))
     got = fed_by_threads(stream.process, signal, 200)
     got.append(stream.flush())
     expected = [alone.process(piece) for piece in np.array_split(signal, 200)] + [alone.flush()]
@@ -201,7 +201,7 @@ def test_threads_share_a_beat_stream(method: Any) -> None:
 @pytest.fixture(scope="module")
 def beats() -> BeatBatch:
     record = demo_record()
-    stream = BeatStream(record.fs, leads=record.signal.shape[1], window=Classifier().window)
+    stream = BeatStream(record.fs, n_leads=record.signal.shape[1], window=Classifier().window)
     return BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
 
 
@@ -244,7 +244,7 @@ def test_threads_share_a_labeller_and_its_classifier() -> None:
     classifier = Classifier()
 
     def made() -> StreamingClassifier:
-        return StreamingClassifier(classifier, record.fs, leads=n_leads, average_leads=True)
+        return StreamingClassifier(classifier, record.fs, n_leads=n_leads, average_leads=True)
 
     alone = made()
     expected = [alone.process(piece) for piece in np.array_split(signal, 50)] + [alone.flush()]
@@ -350,12 +350,12 @@ def run(code: str, limit_s: float) -> str:
     ("make", "again"),
     [
         ("BandpassFilter(360.0)", "s.__init__(random.choice([100.0, 2000.0]))"),
-        ("QRSDetector(2000.0, leads=2)", "s.__init__(random.choice([100.0, 2000.0]), leads=2)"),
+        ("QRSDetector(2000.0, n_leads=2)", "s.__init__(random.choice([100.0, 2000.0]), n_leads=2)"),
         (
-            "QRSDetector(2000.0, leads=2, method='pan-tompkins')",
-            "s.__init__(random.choice([100.0, 2000.0]), leads=2, method='pan-tompkins')",
+            "QRSDetector(2000.0, n_leads=2, method='pan-tompkins')",
+            "s.__init__(random.choice([100.0, 2000.0]), n_leads=2, method='pan-tompkins')",
         ),
-        ("BeatStream(2000.0, leads=2)", "s.__init__(random.choice([100.0, 2000.0]), leads=2)"),
+        ("BeatStream(2000.0, n_leads=2)", "s.__init__(random.choice([100.0, 2000.0]), n_leads=2)"),
     ],
 )
 def test_no_mixture_of_calls_crashes_or_hangs(make: str, again: str) -> None:

@@ -69,12 +69,12 @@ def test_a_long_strip_takes_several_samples_and_agrees_with_the_twin() -> None:
     taps = int(0.064 * fs) + 1
     parts = -(-2048 // (16384 // taps))
     after = int(np.ceil((99 / 190 + 0.032) * fs))  # samples that the strip needs
-    late = (strips.known_at - strips.r_sample)[-5:]
+    late = (strips.known_at - strips.sample)[-5:]
     assert (late >= after + parts - 1).all()
-    assert (strips.known_at - strips.r_sample)[n // 2 :].max() <= stream.delay
+    assert (strips.known_at - strips.sample)[n // 2 :].max() <= stream.delay
     clean = cleaned(signal, fs)[0].astype(np.float64)
     for i in (n // 2, n - 1):
-        expected = twin.cut(clean, int(strips.r_sample[i]), fs, 190.0, 1948, 100)
+        expected = twin.cut(clean, int(strips.sample[i]), fs, 190.0, 1948, 100)
         got = strips.windows[i, :, 0].astype(float)
         expected -= np.median(expected)
         gain = got @ expected / (expected @ expected)

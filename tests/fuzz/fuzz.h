@@ -61,8 +61,8 @@ static inline ecg_detector_config detector_of(bytes *in) {
     ecg_detector_config config = {.fs = rate_of(in)};
     const uint8_t kind = byte_of(in), delay = byte_of(in);
     config.method = kind & 3;
-    config.leads = kind & 4 ? 1 + (kind >> 3 & 3) : 1;
-    if (kind == 255) config.leads = (int32_t)number_of(in, 4);
+    config.n_leads = kind & 4 ? 1 + (kind >> 3 & 3) : 1;
+    if (kind == 255) config.n_leads = (int32_t)number_of(in, 4);
     if (delay < 32) config.max_delay = 0.35 + delay / 20.0;
     else if (delay < 36) config.max_delay = double_of(in);
     if (delay == 37) config.keep = double_of(in);
@@ -72,13 +72,13 @@ static inline ecg_detector_config detector_of(bytes *in) {
 static inline ecg_window_config window_of(bytes *in) {
     ecg_window_config config = {.grid_fs = 125.0, .before = 44, .after = 28};
     const uint8_t kind = byte_of(in);
-    config.form = kind & 3;
+    config.kind = kind & 3;
     config.lookahead = kind >> 2 & 1;
     config.history = kind & 8 ? byte_of(in) & 15 : 0;
-    if (config.form == ECG_FORM_CYCLE) {
+    if (config.kind == ECG_WINDOW_CYCLE) {
         config.before = 0;
         config.after = 187;
-    } else if (config.form == ECG_FORM_STRIP) {
+    } else if (config.kind == ECG_WINDOW_STRIP) {
         config.before = 611;
         config.after = 14;
         config.grid_fs = 62.5;
@@ -91,13 +91,13 @@ static inline ecg_window_config window_of(bytes *in) {
     if (kind == 0xdf) {
         config.history = (int32_t)number_of(in, 4);
         config.lead = (int32_t)number_of(in, 4);
-        config.form = (int32_t)number_of(in, 4);
+        config.kind = (int32_t)number_of(in, 4);
     }
     return config;
 }
 
 /* A signal of at most `most` samples, built from pieces so that few bytes make many heart beats. */
-static inline size_t signal_of(bytes *in, double fs, int leads, float *out, size_t most) {
+static inline size_t signal_of(bytes *in, double fs, int n_leads, float *out, size_t most) {
     size_t n = 0;
     uint32_t seed = 1;
     while (in->left && n < most) {
@@ -106,19 +106,19 @@ static inline size_t signal_of(bytes *in, double fs, int leads, float *out, size
         const float gain = kind == 7 ? float_of(in) : (float)ldexp(1.0, (int)(byte_of(in) & 31) - 20);
         const size_t samples = kind < 2 ? 1 + length % 16 : (size_t)((double)length * fs / 64.0) + 1;
         for (size_t i = 0; i < samples && n < most; i++, n++)
-            for (int l = 0; l < leads; l++) {
+            for (int l = 0; l < n_leads; l++) {
                 const double t = (double)i / fs, period = 0.25 + (length & 15) / 12.0, from_r = fmod(t, period) - 0.1;
                 float x = 0.0f;
                 seed = seed * 1664525u + 1013904223u;
                 if (kind == 0) x = float_of(in);
                 else if (kind == 1) x = gain * (float)(int16_t)number_of(in, 2);
-                else if (kind == 2) x = n ? out[(n - 1) * (size_t)leads + (size_t)l] : gain;
+                else if (kind == 2) x = n ? out[(n - 1) * (size_t)n_leads + (size_t)l] : gain;
                 else if (kind == 3) x = (float)NAN;
                 else if (kind == 4) x = gain * (float)((double)(seed >> 8) / 8388608.0 - 1.0);
                 else if (kind == 5) x = gain * (float)sin(6.283185307 * t * (double)(length % 60));
                 else x = gain * (float)(exp(-from_r * from_r / 0.0003) + 0.02 * ((double)(seed >> 8) / 8388608.0 - 1.0));
                 if (l & 1) x = -x;
-                out[n * (size_t)leads + (size_t)l] = x;
+                out[n * (size_t)n_leads + (size_t)l] = x;
             }
     }
     return n;
@@ -151,7 +151,7 @@ static inline void append(record *to, const void *what, size_t n) {
 
 static inline void append_qrs(record *to, const ecg_qrs *beats, size_t n) {
     for (size_t i = 0; i < n; i++, to->beats++) {
-        append(to, &beats[i].r_sample, sizeof beats[i].r_sample);
+        append(to, &beats[i].sample, sizeof beats[i].sample);
         append(to, &beats[i].reported_at, sizeof beats[i].reported_at);
         append(to, &beats[i].strength, sizeof beats[i].strength);
         append(to, &beats[i].quality, sizeof beats[i].quality);
@@ -185,7 +185,7 @@ static inline void free_rows(rows *r) {
 static inline void append_rows(record *to, const rows *r, size_t n) {
     for (size_t i = 0; i < n; i++, to->beats++) {
         const ecg_beat *b = &r->beats[i];
-        append(to, &b->r_sample, sizeof b->r_sample);
+        append(to, &b->sample, sizeof b->sample);
         append(to, &b->known_at, sizeof b->known_at);
         append(to, &b->rr, sizeof b->rr);
         append(to, &b->quality, sizeof b->quality);
@@ -200,9 +200,9 @@ static inline void check_rows(const rows *r, size_t found, int64_t n) {
     CHECK(found <= r->capacity);
     for (size_t i = 0; i < found; i++) {
         const ecg_beat *b = &r->beats[i];
-        CHECK(b->r_sample >= 0 && b->r_sample < n && b->known_at <= n && b->known_at > b->r_sample);
+        CHECK(b->sample >= 0 && b->sample < n && b->known_at <= n && b->known_at > b->sample);
         CHECK(b->quality < 256 && !isinf(b->rr));
-        CHECK(i == 0 || b->r_sample > r->beats[i - 1].r_sample);
+        CHECK(i == 0 || b->sample > r->beats[i - 1].sample);
     }
     for (size_t i = 0; i < found * r->window; i++) CHECK(isfinite(r->windows[i]));
     for (size_t i = 0; i < found * r->features; i++) CHECK(isfinite(r->feature_rows[i]));

@@ -4,7 +4,7 @@
 #define SAMPLES_MAX 9000
 
 static void detect(const ecg_detector_config *config, const float *samples, size_t n, bytes *cuts, record *out) {
-    const size_t size = ecg_detector_size(config), leads = (size_t)config->leads;
+    const size_t size = ecg_detector_size(config), n_leads = (size_t)config->n_leads;
     ecg_detector *detector = block_of(size);
     CHECK(ecg_detector_init(detector, size, config) == ECG_OK);
     const int whole = !cuts->left;
@@ -13,7 +13,7 @@ static void detect(const ecg_detector_config *config, const float *samples, size
     while (done < n) {
         size_t step = whole ? n : 1 + byte_of(cuts) % 200u, capacity = whole ? 5 : 1 + step % 5;
         if (step > n - done) step = n - done;
-        done += ecg_detector_process(detector, samples + done * leads, step, beats, capacity, &found);
+        done += ecg_detector_process(detector, samples + done * n_leads, step, beats, capacity, &found);
         append_qrs(out, beats, found);
     }
     while (ecg_detector_process(detector, samples, 0, beats, 5, &found), found) append_qrs(out, beats, found);
@@ -24,7 +24,7 @@ static void detect(const ecg_detector_config *config, const float *samples, size
 
 static void stream(const ecg_detector_config *config, const ecg_window_config *window, const float *samples, size_t n,
                    bytes *cuts, record *out) {
-    const size_t size = ecg_stream_size(config, window), leads = (size_t)config->leads;
+    const size_t size = ecg_stream_size(config, window), n_leads = (size_t)config->n_leads;
     ecg_stream *state = block_of(size);
     CHECK(ecg_stream_init(state, size, config, window) == ECG_OK);
     const int whole = !cuts->left;
@@ -33,7 +33,7 @@ static void stream(const ecg_detector_config *config, const ecg_window_config *w
     while (done < n || found == r.capacity) {
         size_t step = whole ? n : 1 + byte_of(cuts) % 200u;
         if (step > n - done) step = n - done;
-        done += ecg_stream_process(state, samples + done * leads, step, r.beats, r.windows, r.feature_rows, r.capacity,
+        done += ecg_stream_process(state, samples + done * n_leads, step, r.beats, r.windows, r.feature_rows, r.capacity,
                                    &found);
         check_rows(&r, found, (int64_t)done);
         for (size_t i = 0; i < found; i++) {
@@ -62,8 +62,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_data) {
         CHECK(ecg_detector_size(&config) == 0 && ecg_stream_size(&config, &window) == 0);
         return 0;
     }
-    if (config.leads > 8) return 0; /* only slower */
-    const size_t n = signal_of(&in, config.fs, config.leads, samples, SAMPLES_MAX / (size_t)config.leads);
+    if (config.n_leads > 8) return 0; /* only slower */
+    const size_t n = signal_of(&in, config.fs, config.n_leads, samples, SAMPLES_MAX / (size_t)config.n_leads);
     bytes cuts = {data, n_data};
     record once = {0}, pieces = {0};
     detect(&config, samples, n, &none, &once);

@@ -30,12 +30,12 @@ static int forge(bytes *in, unsigned char *body, size_t size) {
     return forged;
 }
 
-static void go_on(ecg_stream *state, const ecg_window_config *window, const float *samples, size_t n, size_t leads,
+static void go_on(ecg_stream *state, const ecg_window_config *window, const float *samples, size_t n, size_t n_leads,
                   record *out) {
     rows r = rows_of(window, 2);
     size_t done = 0, found = 0;
     while (done < n || found == r.capacity) {
-        done += ecg_stream_process(state, samples + done * leads, n - done, r.beats, r.windows, r.feature_rows,
+        done += ecg_stream_process(state, samples + done * n_leads, n - done, r.beats, r.windows, r.feature_rows,
                                    r.capacity, &found);
         append_rows(out, &r, found);
     }
@@ -51,13 +51,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_data) {
     bytes in = {data, n_data};
     const ecg_detector_config config = detector_of(&in);
     const ecg_window_config window = window_of(&in);
-    if (ecg_stream_check(&config, &window) != ECG_OK || config.leads > 4 || config.keep > 10.0) return 0;
-    const size_t size = ecg_stream_size(&config, &window), leads = (size_t)config.leads;
+    if (ecg_stream_check(&config, &window) != ECG_OK || config.n_leads > 4 || config.keep > 10.0) return 0;
+    const size_t size = ecg_stream_size(&config, &window), n_leads = (size_t)config.n_leads;
     if (size > (1u << 20)) return 0;
     bytes forgeries = {data + n_data - in.left, in.left < 64 ? in.left : 64};
     in.at += forgeries.left;
     in.left -= forgeries.left;
-    const size_t n = signal_of(&in, config.fs, config.leads, samples, SAMPLES_MAX / leads), first = n / 2;
+    const size_t n = signal_of(&in, config.fs, config.n_leads, samples, SAMPLES_MAX / n_leads), first = n / 2;
 
     ecg_stream *state = block_of(size), *other = block_of(size);
     CHECK(ecg_stream_init(state, size, &config, &window) == ECG_OK);
@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_data) {
     for (size_t done = 0; done < first;) {
         size_t step = first - done < 50 ? first - done : 50;
         if (config.method == ECG_EXTERNAL && (mark += (int64_t)config.fs / 3)) ecg_stream_announce(state, mark);
-        done += ecg_stream_process(state, samples + done * leads, step, r.beats, r.windows, r.feature_rows, 1, &found);
+        done += ecg_stream_process(state, samples + done * n_leads, step, r.beats, r.windows, r.feature_rows, 1, &found);
     }
     free_rows(&r);
 
@@ -80,10 +80,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_data) {
     memcpy(snapshot + 16, &sum, sizeof sum);
     const int status = ecg_snapshot_restore(other, size, snapshot, size + ECG_SNAPSHOT_EXTRA);
     record expected = {0}, got = {0};
-    go_on(other, &window, samples + first * leads, n - first, leads, &got); /* also where it was refused */
+    go_on(other, &window, samples + first * n_leads, n - first, n_leads, &got); /* also where it was refused */
     if (!forged) {
         CHECK(status == ECG_OK);
-        go_on(state, &window, samples + first * leads, n - first, leads, &expected);
+        go_on(state, &window, samples + first * n_leads, n - first, n_leads, &expected);
         CHECK(expected.n == got.n && (!got.n || memcmp(expected.bytes, got.bytes, got.n) == 0));
     }
     free(expected.bytes);

@@ -8,7 +8,7 @@
  * input is cut as `cuts` says. */
 static void windows(const ecg_detector_config *config, const ecg_window_config *window, const float *samples, size_t n,
                     const int64_t *marks, size_t n_marks, bytes *cuts, record *out) {
-    const size_t size = ecg_stream_size(config, window), leads = (size_t)config->leads;
+    const size_t size = ecg_stream_size(config, window), n_leads = (size_t)config->n_leads;
     const size_t piece = (size_t)(0.1 * config->fs);
     ecg_stream *state = block_of(size);
     CHECK(ecg_stream_init(state, size, config, window) == ECG_OK);
@@ -22,7 +22,7 @@ static void windows(const ecg_detector_config *config, const ecg_window_config *
         while (done < until || found) {
             size_t step = whole ? until - done : 1 + byte_of(cuts) % 40u;
             if (step > until - done) step = until - done;
-            done += ecg_stream_process(state, samples + done * leads, step, r.beats, r.windows, r.feature_rows, 1,
+            done += ecg_stream_process(state, samples + done * n_leads, step, r.beats, r.windows, r.feature_rows, 1,
                                        &found);
             check_rows(&r, found, (int64_t)done);
             append_rows(out, &r, found);
@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_data) {
     ecg_detector_config config = detector_of(&in);
     const ecg_window_config window = window_of(&in);
     config.method = ECG_EXTERNAL;
-    if (ecg_stream_check(&config, &window) != ECG_OK || config.leads > 4) return 0;
+    if (ecg_stream_check(&config, &window) != ECG_OK || config.n_leads > 4) return 0;
     size_t n_marks = 0;
     int64_t mark = 0;
     for (int count = byte_of(&in); count > 0; count--) {
@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_data) {
         marks[n_marks++] = mark;
         if (mark > INT64_MAX / 4 || mark < -1000) mark = 0;
     }
-    const size_t n = signal_of(&in, config.fs, config.leads, samples, SAMPLES_MAX / (size_t)config.leads);
+    const size_t n = signal_of(&in, config.fs, config.n_leads, samples, SAMPLES_MAX / (size_t)config.n_leads);
     bytes cuts = {data, n_data};
     record once = {0}, pieces = {0};
     windows(&config, &window, samples, n, marks, n_marks, &none, &once);

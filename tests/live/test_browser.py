@@ -44,8 +44,8 @@ class Replay:
     def _run(self) -> None:
         record, step = self._record, round(FS / 10)
         n_leads = len(record.leads)
-        labeller = StreamingClassifier(Classifier("beats"), FS, leads=n_leads)
-        rhythm = RhythmStream(FS, leads=n_leads, delay=labeller.stream.delay / FS)
+        labeller = StreamingClassifier(Classifier("beats"), FS, n_leads=n_leads)
+        rhythm = RhythmStream(FS, n_leads=n_leads, delay=labeller.stream.delay / FS)
         self.feed.begin("made", FS, record.leads)
         begin = time.monotonic() - self._at_once
         for i in range(0, len(record.signal), step):

@@ -49,8 +49,8 @@ def state(feed: LiveFeed) -> dict[str, Any]:
 def test_a_page_gets_the_beats_and_samples_of_the_stream(n_leads: int) -> None:
     fs = 360.0
     record = synthetic_ecg(50, fs, ventricular=0.1, leads=("MLII", "V1")[:n_leads], seed=2)
-    labeller = StreamingClassifier(Classifier("beats"), fs, leads=n_leads)
-    rhythm = RhythmStream(fs, leads=n_leads, delay=labeller.stream.delay / fs)
+    labeller = StreamingClassifier(Classifier("beats"), fs, n_leads=n_leads)
+    rhythm = RhythmStream(fs, n_leads=n_leads, delay=labeller.stream.delay / fs)
     feed = LiveFeed()
     feed.begin("made", fs, record.leads)
     cursor = feed.snapshot()[1]

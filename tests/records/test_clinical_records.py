@@ -90,7 +90,7 @@ def test_aecg(tmp_path: Path) -> None:
 
 
 def test_philips(tmp_path: Path) -> None:
-    signal = counts(leads=12)
+    signal = counts(n_leads=12)
     check(philips_file(tmp_path / "a.xml", signal, xli=False), signal)
     check(philips_file(tmp_path / "a.xml", residuals(signal)), signal)
     record = read_record(tmp_path / "a.xml")
@@ -205,9 +205,9 @@ def test_hostile_clinical_files(tmp_path: Path) -> None:
     bits = (np.array(codes)[:, np.newaxis] >> np.arange(9, -1, -1)) & 1
     chunk = np.packbits(bits.astype(np.uint8)).tobytes()
     data = len(chunk).to_bytes(4, "little") + bytes(4) + chunk
-    philips_file(tmp_path / "lzw.xml", counts(leads=12), data=data * 12)
+    philips_file(tmp_path / "lzw.xml", counts(n_leads=12), data=data * 12)
     data = (1 << 23).to_bytes(4, "little") + bytes(4) + b"\xff" * (1 << 20)
-    philips_file(tmp_path / "short.xml", counts(leads=12), data=data)
+    philips_file(tmp_path / "short.xml", counts(n_leads=12), data=data)
     # A lead of four thousand million samples, and one that begins as late.
     whole = bytearray(scp_file(tmp_path / "long.scp", counts(), huffman=True).read_bytes())
     at = whole.index((1).to_bytes(4, "little") + (5000).to_bytes(4, "little"))

@@ -244,6 +244,8 @@ def test_clock_of_the_day_and_rows_that_begin_at_full_hours() -> None:
     assert sum(row["beats"] for row in table) == len(times)
     week = replace(day, duration=7 * 86400.0)
     assert week.clock(86400) == "day 2, 22:40:00"
+    ticks = re.findall(r">(day \d|\d\d:\d\d)</text>", str(trend_picture(week)))
+    assert ticks == [f"day {i}" for i in range(2, 9)]  # not seven times 00:00
     assert made(times).clock(3725) == "1:02:05"
 
 

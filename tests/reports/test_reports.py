@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import re
 import sys
 from dataclasses import replace
@@ -119,16 +120,24 @@ def test_counting_in_pieces_changes_nothing() -> None:
 
 
 def test_figures_of_a_summary() -> None:
-    summary = summary_of(beats_of("N" * 15 + "V" * 5, rr=0.75, quality=Quality.NOISY))
+    summary = summary_of(beats_of("N" * 15 + "V" * 5, rr=0.75))
     assert summary.by_class == {"N": 15, "S": 0, "V": 5, "F": 0, "Q": 0}
     assert summary.rate_mean == pytest.approx(80.0)
     assert (summary.rate_min, summary.rate_max) == pytest.approx((80.0, 80.0))
-    assert summary.bad_quality == 1.0
+    assert summary.bad_quality == 0.0
     text = summary.text()
     assert "80 a minute" in text
     assert re.search(r"V +5 +25\.0 % +ventricular", text)
     assert "5 V at 0:11" in text
     assert summary.to_dict()["runs"][0]["beats"] == 5
+
+
+def test_a_bad_signal_has_no_heart_rate() -> None:
+    summary = summary_of(beats_of("N" * 15 + "V" * 5, quality=Quality.NOISY))
+    assert summary.bad_quality == 1.0
+    assert math.isnan(summary.rate_mean)
+    assert math.isnan(summary.rate_min)
+    assert "a minute on average" not in summary.text()
 
 
 def test_learning_is_no_bad_quality() -> None:
@@ -153,6 +162,8 @@ def test_an_empty_summary_is_told_without_numbers() -> None:
         (59.96, "0:59", "60.0 s"),
         (1805.6, "30:05", "30 min 6 s"),
         (86399.9, "23:59:59", "24 h 0 min"),
+        (7 * 86400.0, "168:00:00", "7 days"),
+        (90 * 3600.0, "90:00:00", "3 days 18 h"),
     ],
 )
 def test_times_in_words(seconds: float, at: str, long: str) -> None:

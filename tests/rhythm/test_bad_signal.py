@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import pickle
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ecgfast import Event, RhythmStream, events
+from ecgfast import Beat, Event, Quality, RhythmStream, events
 from ecgfast.records import synthetic_ecg
 from ecgfast.reports.summary import Tally
 from ecgfast.rhythm import EventKind, RhythmTally
@@ -61,9 +64,59 @@ def test_gaps_are_gaps_and_no_pauses(clean: Signal) -> None:
     assert not [one for one in reported if one.kind in (EventKind.PAUSE, EventKind.ASYSTOLE)]
 
 
-def test_memory_is_bounded(clean: Signal) -> None:
-    import pickle
+def test_rates_are_of_intervals_in_a_good_signal() -> None:
+    """Beats 0.8 s apart; two of them far from a third in a gap, and noise at 200 per minute."""
+    tally = Tally(("N",))
+    at = 0.0
+    for step, quality in [(0.8, 0)] * 20 + [(2.4, 1)] + [(0.8, 0)] * 20 + [(0.3, 8)] * 50:
+        at += step
+        tally.add([Beat(round(at * FS), at, "N", 0.9, {}, step, 75.0, Quality(quality))])
+    summary = tally.summary("x", FS, at)
+    assert summary.rate_mean == pytest.approx(75.0)
+    assert (summary.rate_min, summary.rate_max) == pytest.approx((75.0, 75.0))
+    noise = Tally(("N",))
+    noise.add([Beat(75 * i, 0.3 * i, "N", 0.9, {}, 0.3, 200.0, Quality.NOISY) for i in range(50)])
+    assert "heart rate" not in noise.summary("x", FS, 15.0).text()
 
+
+def test_seven_days_take_no_more_memory_than_one() -> None:
+    """A made RR sequence of a week: sinus rhythm with ectopic beats, fibrillation, pauses."""
+    rng = np.random.default_rng(7)
+    rhythm, tally, sizes, at = RhythmStream(FS), RhythmTally(), [], 0
+    for day in range(7):
+        for hour in range(24):
+            rr = rng.normal(0.9, 0.02, 4000)
+            if hour == 3:
+                rr = rng.uniform(0.4, 1.3, 4000)  # atrial fibrillation
+            rr[rng.integers(0, 4000, 2)] = 2.6
+            samples = at + np.cumsum(np.round(rr * FS).astype(np.int64))
+            at = int(samples[-1])
+            labels = rng.choice(list("NVS"), 4000, p=[0.98, 0.015, 0.005])
+            pairs = zip(samples.tolist(), labels.tolist(), strict=True)
+            tally.add(rhythm.process([_Made(sample, label) for sample, label in pairs]))
+        sizes.append(len(pickle.dumps((rhythm, tally))))
+        summary = tally.summary(at / FS, longest_rr=rhythm.longest_rr)
+        assert summary.count(EventKind.PAUSE) >= 40 * (day + 1)
+        assert summary.count(EventKind.ATRIAL_FIBRILLATION) >= day + 1
+    tally.add(rhythm.flush())
+    summary = tally.summary(at / FS, longest_rr=rhythm.longest_rr)
+    assert summary.burden == pytest.approx(1 / 24, rel=0.15)
+    assert len(summary.listed) == 20
+    assert summary.more == summary.total - 20
+    assert summary.longest_rr == pytest.approx(2.6)
+    assert max(sizes) <= 1.1 * sizes[0]
+
+
+class _Made(NamedTuple):
+    """What `RhythmStream` needs of a beat."""
+
+    sample: int
+    label: str
+    probability: float = 0.9
+    quality: int = 0
+
+
+def test_memory_is_bounded(clean: Signal) -> None:
     rhythm = RhythmStream(FS)
     sizes = []
     for _ in range(30):
@@ -100,8 +153,43 @@ def test_the_summary_of_classify_has_events_and_clock_times() -> None:
     text = tally.summary("x", FS, 7200.0, start).text()
     assert "longest RR  2.50 s at 1:00:00 (2026-11-29 00:30:00)" in text
     assert "pauses      1 pause" in text
+    assert "gaps        no gap" in text
+    assert "AF burden   no episode of 30 s or more" in text
+    assert "events      1 of 1 kind" in text
     assert "pause: 2.5 s, at 1:00:00" in text
     row = tally.summary("x", FS, 7200.0, start).to_dict()
     assert row["start"] == "2026-11-28T23:30:00"
     assert row["rhythm"]["longest_rr"] == 2.5
     assert row["rhythm"]["counts"]["pause"] == 1
+
+
+def test_gaps_and_burden_are_in_the_summary() -> None:
+    tally = Tally(("N", "S", "V", "F", "Q"))
+    gaps = [Event("gap", 250 * i, 250 * i + 125, 1.0 * i, i + 0.5, "low") for i in range(20)]
+    fibrillation = Event("atrial_fibrillation", 0, 45000, 0.0, 180.0, "medium", 0.9, 200)
+    tally.events([*gaps, fibrillation], (math.nan, math.nan))
+    text = tally.summary("x", FS, 720.0).text()
+    assert "gaps        20 gaps of a lead, 10.0 s in all" in text
+    assert "AF burden   25.0 % of the time, 1 episode" in text
+    assert "events      21 of 2 kinds" in text
+    assert "; 19 more" in text
+
+
+def test_a_tally_counts_all_runs_and_holds_the_longest() -> None:
+    tally = Tally(("N", "V"))
+    at, sizes = 0, []
+    for i in range(1000):
+        n = 3 + i * 7919 % 50
+        for label in "V" * n + "N":
+            at += 150
+            tally.add([Beat(at, at / FS, label, 0.9, {}, 0.6, 100.0, Quality(0))])
+        if i % 100 == 99:
+            sizes.append(len(pickle.dumps(tally)))
+    summary = tally.summary("x", FS, at / FS)
+    assert len(summary.runs) == 100
+    assert min(run.beats for run in summary.runs) >= 48  # 1,000 runs of 3 to 52 beats
+    assert [run.start for run in summary.runs] == sorted(run.start for run in summary.runs)
+    assert summary.n_runs == summary.run_counts["V"].count == 1000
+    assert summary.run_counts["V"].first == pytest.approx(0.6)
+    assert max(sizes) <= 2.1 * sizes[0]
+    assert "997 shorter ones more" in summary.text()

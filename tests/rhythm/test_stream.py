@@ -170,7 +170,7 @@ def test_wrong_use_is_refused() -> None:
         RhythmStream(nan)
     with pytest.raises(InputError, match="irregular_probability must be at most 1"):
         RhythmStream(FS, irregular_probability=70.0)
-    rhythm = RhythmStream(FS, leads=2)
+    rhythm = RhythmStream(FS, n_leads=2)
     with pytest.raises(InputError, match="shape"):
         rhythm.process([], np.zeros(5))
     with pytest.raises(InputError, match="order"):

@@ -263,7 +263,7 @@ def test_a_strip_with_the_features_of_the_last_beats(tmp_path, rng, backend):
     ).save(tmp_path / "m.json")
     classifier = Classifier(tmp_path / "m.tflite", backend=backend)
     assert (classifier.output, classifier.classes) == ("value", ("maximum", "minimum"))
-    assert (classifier.window.form, classifier.window.history) == ("strip", 4)
+    assert (classifier.window.kind, classifier.window.history) == ("strip", 4)
     windows = rng.standard_normal((70, *shapes[0])).astype("f4")
     features = rng.standard_normal((70, *shapes[1])).astype("f4")
     np.testing.assert_allclose(

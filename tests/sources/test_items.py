@@ -34,7 +34,7 @@ def ecg() -> Record:
 
 
 def together(source: Any, fs: float = FS, **more: Any) -> np.ndarray:
-    """All samples of a source, shape (n, leads)."""
+    """All samples of a source, shape (n, n_leads)."""
     opened = open_source(source, fs, **more)
     rows = [np.reshape(chunk, (-1, len(opened.leads))) for chunk in opened.chunks]
     return np.concatenate(rows).astype(np.float32)
@@ -235,7 +235,7 @@ def test_detection_understands_every_source(ecg: Record) -> None:
         first, second = itertools.tee(source) if again is None else (again, again)
         assert detect_qrs(first, FS).tolist() == peaks, name
         batch = BeatBatch.concatenate(stream_beats(second, FS))
-        assert batch.r_sample.tolist() == peaks, name
+        assert batch.sample.tolist() == peaks, name
     assert detect_qrs(ecg.signal, FS, leads=[0]).tolist() == lead
     with pytest.raises(InputError, match="no lead"):
         detect_qrs(ecg.signal, FS, leads=[2])
@@ -243,19 +243,19 @@ def test_detection_understands_every_source(ecg: Record) -> None:
 
 def test_a_stream_takes_records_and_iterables(ecg: Record) -> None:
     for kind in (QRSDetector, BeatStream):
-        expected = kind(FS, leads=2).process(ecg.signal)
+        expected = kind(FS, n_leads=2).process(ecg.signal)
         lists = ecg.signal.tolist()
         for chunk in (ecg, lists, iter(lists), iter([ecg.signal[:9000], ecg.signal[9000:]])):
-            found = kind(FS, leads=2).process(chunk)
+            found = kind(FS, n_leads=2).process(chunk)
             if kind is BeatStream:
-                assert found.r_sample.tolist() == expected.r_sample.tolist()
+                assert found.sample.tolist() == expected.sample.tolist()
             else:
                 assert found.tolist() == expected.tolist()
         alone = Record(ecg.signal[:, 0], FS)
         numbers = (float(x) for x in ecg.signal[:, 0])
         assert len(kind(FS).process(alone)) == len(kind(FS).process(numbers)) > 30
         with pytest.raises(InputError, match=r"sampled at 360 Hz and the stream at 250 Hz: "):
-            kind(250.0, leads=2).process(ecg)
+            kind(250.0, n_leads=2).process(ecg)
         with pytest.raises(InputError, match=r"samples must have the shape \(n,\) or \(n, 1\)"):
             kind(FS).process(ecg)
         with pytest.raises(InputError, match=r"read_record\(path\)"):
@@ -263,7 +263,7 @@ def test_a_stream_takes_records_and_iterables(ecg: Record) -> None:
         with pytest.raises(InputError, match=r"look like \(time, value\) pairs"):
             kind(FS).process((i / FS, float(x)) for i, x in enumerate(ecg.signal[:, 0]))
         with pytest.raises(InputError, match="do not hold 2 leads each"):
-            kind(FS, leads=2).process(iter([[1.0, 2.0, 3.0]]))
+            kind(FS, n_leads=2).process(iter([[1.0, 2.0, 3.0]]))
 
 
 def test_no_beat_is_a_warning_that_says_what_to_check() -> None:

@@ -68,7 +68,7 @@ def test_a_row_for_each_beat_of_batches() -> None:
     batch = BeatBatch.concatenate(stream_beats(demo_record()))
     for beats in (batch, [batch], stream_beats(demo_record())):
         table = to_dataframe(beats)
-        assert table["r_sample"].tolist() == batch.r_sample.tolist()
+        assert table["sample"].tolist() == batch.sample.tolist()
         names = [f"features.{name}" for name in FEATURE_NAMES]
         assert list(table.columns)[4:] == names
         np.testing.assert_array_equal(table[names[3]], batch.features[:, 3])

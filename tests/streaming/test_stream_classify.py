@@ -41,7 +41,7 @@ CLASSES = ("N", "S", "V", "F", "Q")
 
 def write_model(folder: Path, name: str = "toy", *, window: WindowSpec = GRID, **more) -> Path:
     """A model that is an affine map of window and features, with its card."""
-    channels = 2 if window.form == "beat" else 1
+    channels = 2 if window.kind == "beat" else 1
     shape, width = (window.before + window.after, channels), (len(FEATURE_NAMES),)
     features = width if more.pop("with_features", True) else None
     classes = more.pop("classes", CLASSES)
@@ -101,7 +101,7 @@ def test_beats_are_those_of_stream_and_classifier(model: str, short: Record) -> 
     assert len(beats) == len(batch) > 15
     for i, beat in enumerate(beats):
         assert isinstance(beat, Beat)
-        assert beat.sample == batch.r_sample[i]
+        assert beat.sample == batch.sample[i]
         assert beat.time == beat.sample / FS
         assert math.isnan(beat.rr) if i == 0 else beat.rr == batch.rr[i]
         assert beat.quality == batch.quality[i]
@@ -198,9 +198,9 @@ def test_what_the_model_says_of_each_lead_is_averaged(toy: Path, lookahead: int)
     classifier = Classifier(toy)
     told = []
     for lead in (0, 1):
-        stream = BeatStream(FS, leads=2, lead=lead, lookahead=lookahead, window=classifier.window)
+        stream = BeatStream(FS, n_leads=2, lead=lead, lookahead=lookahead, window=classifier.window)
         batch = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
-        assert batch.r_sample.tolist() == [beat.sample for beat in beats]
+        assert batch.sample.tolist() == [beat.sample for beat in beats]
         told.append(classifier.predict_proba(batch.windows, batch.features))
     assert not np.array_equal(*told)
     mean = np.array([list(beat.probabilities.values()) for beat in beats])
@@ -338,7 +338,7 @@ def test_sources_that_hold_no_samples(toy: Path, tmp_path: Path) -> None:
         (["a", "b"], "real numbers"),
         (iter(["a", "b"]), "real numbers"),
         (np.zeros((2, 500)), r"looks transposed, pass signal\.T"),
-        (np.zeros((4, 4, 4)), r"shape \(n,\) or \(n, leads\)"),
+        (np.zeros((4, 4, 4)), r"shape \(n,\) or \(n, n_leads\)"),
         ([[1.0, 2.0], [3.0]], "real numbers"),
         (iter([[[1.0, 2.0], [3.0]]]), "a chunk has rows of different lengths"),
     ]

@@ -265,5 +265,11 @@ def test_importing_export_does_not_import_tensorflow():
 @pytest.mark.slow
 def test_the_card_is_plain_json(exported):
     card = json.loads((exported[1] / "small.json").read_text())
-    assert card["window"] == WindowSpec(125.0, 44, 28)._asdict()
+    assert card["window"] == {
+        "grid_fs": 125.0,
+        "before": 44,
+        "after": 28,
+        "form": "beat",
+        "history": 1,
+    }
     assert card["forms"]["int8"]["file"] == "small.int8.tflite"

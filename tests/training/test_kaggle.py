@@ -175,7 +175,7 @@ def test_splits_of_the_recipes(
     assert (len(train), len(test)) == (87554, 21892)
     assert train.classes == task.classes
     beats = [
-        set(zip(part.record.tolist(), part.columns["r_sample"].tolist(), strict=True))
+        set(zip(part.record.tolist(), part.columns["sample"].tolist(), strict=True))
         for part in (train, test)
     ]
     assert not beats[0] & beats[1]

@@ -43,7 +43,7 @@ def test_strips_are_those_of_a_live_stream(record_path) -> None:
     record = read_record(record_path("mitdb/201"))
     stream = BeatStream(record.fs, window=STRIP)
     batch = BeatBatch.concatenate([stream.process(record.signal[:, 0]), stream.flush()])
-    rows = np.searchsorted(batch.r_sample, strips.columns["r_sample"])
+    rows = np.searchsorted(batch.sample, strips.columns["sample"])
     assert np.array_equal(batch.windows[rows], strips.inputs["window"])
     assert np.array_equal(batch.features[rows], strips.inputs["features"])
     assert 170 < len(strips) < 182

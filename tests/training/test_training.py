@@ -153,9 +153,9 @@ def test_beats_are_those_of_the_annotations(data: Path, beats: ExampleSet) -> No
         # S is A's class; each beat within the refinement's reach of its mark.
         classes = ["NSV".index({"A": "S"}.get(s, s)) for s in marks.symbol[kept]]
         assert own.target.tolist() == classes
-        assert np.abs(own.columns["r_sample"] - marks.sample[kept]).max() <= 3
+        assert np.abs(own.columns["sample"] - marks.sample[kept]).max() <= 3
         assert np.isnan(own.columns["rr"][0])
-        assert own.columns["rr"][1:] == pytest.approx(np.diff(own.columns["r_sample"]) / 360.0)
+        assert own.columns["rr"][1:] == pytest.approx(np.diff(own.columns["sample"]) / 360.0)
         batch, symbols = cut_reference_beats(record)
         assert np.array_equal(batch.windows, own.inputs["window"])
         assert symbols.tolist() == marks.symbol[kept].tolist()

@@ -125,7 +125,7 @@ def lowered(signal: float, noise: float, fall: float) -> float:
 
 
 class Adaptive:
-    """Detects the beats of a whole signal (n,) or (n, leads) at `fs` Hz."""
+    """Detects the beats of a whole signal (n,) or (n, n_leads) at `fs` Hz."""
 
     def __init__(self, signal: npt.ArrayLike, fs: float, max_delay: float = 0.0) -> None:
         x = np.asarray(signal, np.float32).astype(np.float64)
@@ -853,5 +853,5 @@ class Adaptive:
 
 
 def detect(signal: npt.ArrayLike, fs: float, max_delay: float = 0.0) -> npt.NDArray[np.int64]:
-    """R-peak samples of a signal (n,) or (n, leads) in mV at `fs` Hz."""
+    """R-peak samples of a signal (n,) or (n, n_leads) in mV at `fs` Hz."""
     return Adaptive(signal, fs, max_delay).run()

@@ -18,7 +18,7 @@ def reach(fs: float, grid_fs: float = 125.0, after: int = 28) -> int:
 
 def cut(
     clean: npt.NDArray[np.float64],
-    r_sample: int,
+    sample: int,
     fs: float,
     grid_fs: float = 125.0,
     before: int = 44,
@@ -35,6 +35,6 @@ def cut(
         t = offsets / fs - centre
         hann = np.where(np.abs(t) < HALF_WIDTH_S, 0.5 + 0.5 * np.cos(np.pi * t / HALF_WIDTH_S), 0)
         weight = np.sinc(2 * cutoff * t) * hann
-        at = np.clip(r_sample + offsets, 0, len(clean) - 1)
+        at = np.clip(sample + offsets, 0, len(clean) - 1)
         points.append(np.sum(weight * clean[at]) / np.sum(weight))
     return np.array(points) - np.median(points)

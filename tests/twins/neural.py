@@ -74,7 +74,7 @@ class Candidate:
 
 
 class Neural:
-    """Detects the beats of a whole signal (n,) or (n, leads) at `fs` Hz."""
+    """Detects the beats of a whole signal (n,) or (n, n_leads) at `fs` Hz."""
 
     def __init__(self, signal: npt.ArrayLike, fs: float, max_delay: float = 0.0) -> None:
         x = np.asarray(signal, np.float32)
@@ -452,5 +452,5 @@ class Neural:
 
 
 def detect(signal: npt.ArrayLike, fs: float, max_delay: float = 0.0) -> npt.NDArray[np.int64]:
-    """R-peak samples of a signal (n,) or (n, leads) in mV at `fs` Hz."""
+    """R-peak samples of a signal (n,) or (n, n_leads) in mV at `fs` Hz."""
     return Neural(signal, fs, max_delay).run()

@@ -8,15 +8,15 @@
 #define REFINE_S 0.12
 
 static size_t adaptive_size(const ecg_detector_config *config) {
-    const size_t leads = (size_t)config->leads, shape = (size_t)adaptive_shape_room(config->fs) * sizeof(float);
-    return ecg_round_up(sizeof(adaptive_state)) + ecg_round_up(leads * sizeof(adaptive_lead)) + leads * PENDING * shape;
+    const size_t n_leads = (size_t)config->n_leads, shape = (size_t)adaptive_shape_room(config->fs) * sizeof(float);
+    return ecg_round_up(sizeof(adaptive_state)) + ecg_round_up(n_leads * sizeof(adaptive_lead)) + n_leads * PENDING * shape;
 }
 
 static void adaptive_init(ecg_detector *d, void *state) {
     adaptive_state *a = state;
     adaptive_feature_init(a, d->config.fs);
     a->shapes_at =
-        ecg_round_up(sizeof(adaptive_state)) + ecg_round_up((size_t)d->config.leads * sizeof(adaptive_lead));
+        ecg_round_up(sizeof(adaptive_state)) + ecg_round_up((size_t)d->config.n_leads * sizeof(adaptive_lead));
     a->wait_s = CONSTANT.wait_max_s;
     a->expire_s = CONSTANT.wait_max_s + CONSTANT.linger_s;
     a->start_s = CONSTANT.start_s;
@@ -26,20 +26,20 @@ static void adaptive_init(ecg_detector *d, void *state) {
         if (longest < a->expire_s) a->expire_s = longest;
         if (longest < a->start_s) a->start_s = longest;
     }
-    adaptive_enter(a, d->config.leads, ADAPTIVE_WAITS);
+    adaptive_enter(a, d->config.n_leads, ADAPTIVE_WAITS);
 }
 
 /* Decides on `steps` decimated samples, up to the first at which a beat is queued; returns how many.
  * `first`: samples taken when the first is complete. */
 static int decide_steps(ecg_detector *d, adaptive_state *a, int steps, int64_t first) {
-    int leads = d->config.leads;
+    int n_leads = d->config.n_leads;
     int64_t begun = a->index, end = begun + steps;
     while (a->index < end) {
         int64_t until = end;
         if (a->wake < until) until = a->wake;
         if (adaptive_learns_levels(a) && a->learn_until >= 0 && a->learn_until + 1 < until) until = a->learn_until + 1;
         if (until <= a->index) until = a->index + 1;
-        int complete = adaptive_feature_search(a, leads, until);
+        int complete = adaptive_feature_search(a, n_leads, until);
         if (!complete && a->index < a->wake && !adaptive_learns_levels(a)) continue;
         d->count = first + (a->index - begun - 1) * a->decimation;
         adaptive_event(d, a, complete);
@@ -84,7 +84,7 @@ static size_t adaptive_process(ecg_detector *d, void *state, const float *sample
     adaptive_state *a = state;
     adaptive_lead *s = adaptive_leads(a);
     ecg_lead *leads = ecg_leads(d), *before = ecg_leads_before(d);
-    const int count = d->config.leads;
+    const int count = d->config.n_leads;
     size_t done = 0;
     while (done < n && !ecg_queue_filled(d)) {
         const int64_t begun = d->count;
@@ -128,17 +128,17 @@ static void adaptive_flush(ecg_detector *d, void *state) {
         a->end = a->index;
         /* The last values continue until the filters have seen the end. */
         int steps = a->centre + a->hold + 2;
-        adaptive_feature_room(a, d->config.leads);
-        for (int l = 0; l < d->config.leads; l++) {
+        adaptive_feature_room(a, d->config.n_leads);
+        for (int l = 0; l < d->config.n_leads; l++) {
             float *wave = s[l].wave + (a->index - a->base), last = ecg_leads(d)[l].last;
             wave[0] = s[l].sum + (float)(a->decimation - a->open) * last;
             for (int k = 1; k < steps; k++) wave[k] = (float)a->decimation * last;
             s[l].sum = 0.0f;
         }
         a->open = 0;
-        adaptive_feature_filter(a, d->config.leads, steps);
+        adaptive_feature_filter(a, d->config.n_leads, steps);
         for (int k = 0; k < steps; k++)
-            adaptive_event(d, a, adaptive_feature_search(a, d->config.leads, a->index + 1));
+            adaptive_event(d, a, adaptive_feature_search(a, d->config.n_leads, a->index + 1));
         adaptive_end(d, a);
     }
     if (adaptive_decides(a) && !ecg_queue_filled(d)) adaptive_decide(d, a, 1);
@@ -164,7 +164,7 @@ static int adaptive_valid(ecg_detector *d, void *state) {
         || !ecg_within(index - a->base, RECENT, LINE - 4)
         || (a->peak_at != -1 && (a->peak_at < 0 || !ecg_within(a->peak_at, adaptive_now(a) - 1, index - a->centre - 1))))
         return 0;
-    return adaptive_levels_valid(a, d->config.leads) && adaptive_decision_valid(a);
+    return adaptive_levels_valid(a, d->config.n_leads) && adaptive_decision_valid(a);
 }
 
 const ecg_method_ops ecg_adaptive_ops = {ECG_RING_S, adaptive_size,  adaptive_init, adaptive_process, adaptive_flush,

@@ -218,19 +218,19 @@ void adaptive_feature_init(adaptive_state *a, double fs);
 /* Floats that a candidate's shape takes at this sampling rate. */
 int32_t adaptive_shape_room(double fs);
 /* Makes room in the lines for as many decimated samples as a block has. */
-void adaptive_feature_room(adaptive_state *a, int leads);
+void adaptive_feature_room(adaptive_state *a, int n_leads);
 /* Filters `steps` decimated samples that lie in the leads' `wave` from `index` on. */
-void adaptive_feature_filter(adaptive_state *a, int leads, int steps);
+void adaptive_feature_filter(adaptive_state *a, int n_leads, int steps);
 /* Takes the next of these, up to index `until`; 1 as soon as a candidate is complete (peak_at). */
-int adaptive_feature_search(adaptive_state *a, int leads, int64_t until);
+int adaptive_feature_search(adaptive_state *a, int n_leads, int64_t until);
 /* Makes the candidate at peak_at pending; 0 where it is none after all. */
 int adaptive_feature_emit(ecg_detector *d, adaptive_state *a);
 
 /* adaptive_phase.c */
 /* The only place where the phase changes. */
-void adaptive_enter(adaptive_state *a, int leads, adaptive_phase phase);
+void adaptive_enter(adaptive_state *a, int n_leads, adaptive_phase phase);
 /* Forgets levels, shape and rhythm, and waits for the next candidate. */
-void adaptive_give_up(adaptive_state *a, int leads);
+void adaptive_give_up(adaptive_state *a, int n_leads);
 /* At an index at which a candidate is `complete`, or something is due. */
 void adaptive_event(ecg_detector *d, adaptive_state *a, int complete);
 /* The recording ends: so do the first seconds. */
@@ -247,12 +247,12 @@ void adaptive_refresh_noise(adaptive_lead *s);
 /* Between the levels, in logs. */
 float adaptive_gap(adaptive_lead *s);
 float adaptive_threshold(adaptive_lead *s, float gap, float distrust);
-void adaptive_weigh(adaptive_state *a, int leads);
+void adaptive_weigh(adaptive_state *a, int n_leads);
 /* Levels from the first candidates, in the leads that still need them. */
-void adaptive_learn_first(adaptive_state *a, int leads);
-void adaptive_learn_rejected(adaptive_state *a, int leads, uint32_t slot);
+void adaptive_learn_first(adaptive_state *a, int n_leads);
+void adaptive_learn_rejected(adaptive_state *a, int n_leads, uint32_t slot);
 /* `around[lead]`: highest rejected neighbour. */
-void adaptive_learn_accepted(adaptive_state *a, int leads, uint32_t slot, const float *around);
+void adaptive_learn_accepted(adaptive_state *a, int n_leads, uint32_t slot, const float *around);
 
 /* adaptive_rhythm.c */
 /* `rr`: s */
@@ -275,8 +275,8 @@ int adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slo
 
 /* adaptive_path.c */
 /* Slot of the last candidate on the best path, of the first one; -1 where no path is best. */
-int adaptive_path_end(adaptive_state *a, int leads);
-int adaptive_path_start(adaptive_state *a, int leads);
+int adaptive_path_end(adaptive_state *a, int n_leads);
+int adaptive_path_start(adaptive_state *a, int n_leads);
 /* How far the candidates of the path that ends at slot `end` stand out from those passed over, medians of either:
  * a heart is silent between beats, noise is not. */
 float adaptive_contrast(const adaptive_state *a, int end);
@@ -286,32 +286,32 @@ void adaptive_decide(ecg_detector *d, adaptive_state *a, int final);
 
 /* adaptive_trust.c */
 /* The leads' gaps between levels, weighted. */
-float adaptive_common_gap(adaptive_state *a, int leads);
+float adaptive_common_gap(adaptive_state *a, int n_leads);
 /* Starts trust from one path through the first candidates: its mean similarity over `beats` - 1 and its relative RR
  * variability. */
-void adaptive_trust_first(adaptive_state *a, int leads, float similarity, float var, int beats);
-void adaptive_trust_next(adaptive_state *a, int leads, float similarity);
+void adaptive_trust_first(adaptive_state *a, int n_leads, float similarity, float var, int beats);
+void adaptive_trust_next(adaptive_state *a, int n_leads, float similarity);
 /* Is trust enough for beats to be reported? */
-int adaptive_confident(adaptive_state *a, int leads);
+int adaptive_confident(adaptive_state *a, int n_leads);
 
 /* adaptive_patient.c */
 /* The running template becomes the stored one, unless it is of another shape; 1 where it does. */
 int adaptive_store_template(adaptive_lead *s, int n);
 /* Does a candidate match the stored template, in the leads that have one? */
-int adaptive_matches_stored(adaptive_state *a, int leads, uint32_t slot);
+int adaptive_matches_stored(adaptive_state *a, int n_leads, uint32_t slot);
 /* Looks whether the last candidate is the second in a row that matches the stored template where levels, rhythm or
  * all are lost; if so restores them, and returns 1. */
-int adaptive_resume(adaptive_state *a, int leads);
+int adaptive_resume(adaptive_state *a, int n_leads);
 
 /* adaptive_clear_beats.c */
 /* First of the candidates of the last seconds, pending or decided. */
 uint32_t adaptive_look_back(const adaptive_state *a);
 /* Is the last candidate one of several that are beats beyond doubt, where levels do not fit them or there is no
  * confidence in what is found? */
-int adaptive_shows_clear_beats(adaptive_state *a, int leads);
+int adaptive_shows_clear_beats(adaptive_state *a, int n_leads);
 
 /* adaptive_snapshot.c */
-int adaptive_levels_valid(adaptive_state *a, int leads);
+int adaptive_levels_valid(adaptive_state *a, int n_leads);
 int adaptive_decision_valid(const adaptive_state *a);
 
 #endif /* ECGFAST_ADAPTIVE_H */

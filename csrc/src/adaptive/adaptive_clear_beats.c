@@ -64,14 +64,14 @@ static int misfit(const adaptive_lead *s, float height, int missing) {
     return height > s->signal + CONSTANT.return_higher || (missing && height < s->signal - CONSTANT.return_lower);
 }
 
-int adaptive_shows_clear_beats(adaptive_state *a, int leads) {
+int adaptive_shows_clear_beats(adaptive_state *a, int n_leads) {
     const adaptive_lead *s = adaptive_leads(a);
     const uint32_t slot = (a->tail - 1) % PENDING;
-    const int well = adaptive_decides(a) && !a->probation && adaptive_confident(a, leads);
+    const int well = adaptive_decides(a) && !a->probation && adaptive_confident(a, n_leads);
     const float since = adaptive_seconds(a, a->last_at, a->pending[slot].at);
     const int missing = !a->accepted || since > CONSTANT.clear_long * a->rr_ref;
     float clear = 0.0f, total = 0.0f;
-    for (int l = 0; l < leads; l++, s++) {
+    for (int l = 0; l < n_leads; l++, s++) {
         if (s->faulty[slot]) continue;
         total += s->weight;
         float level = s->height[slot];

@@ -112,11 +112,11 @@ static inline void filter_four(const adaptive_state *a, const float *x, float *e
     four_store(energy, four_add(lower, upper));
 }
 
-void adaptive_feature_room(adaptive_state *a, int leads) {
+void adaptive_feature_room(adaptive_state *a, int n_leads) {
     size_t used = (size_t)(a->index - a->base);
     if (used + ECG_AHEAD <= LINE - 4) return;
     adaptive_lead *s = adaptive_leads(a);
-    for (int l = 0; l < leads; l++, s++) {
+    for (int l = 0; l < n_leads; l++, s++) {
         memmove(s->wave, s->wave + used - RECENT, RECENT * sizeof *s->wave);
         memmove(s->energy, s->energy + used - RECENT, RECENT * sizeof *s->energy);
         memmove(s->high, s->high + used - RECENT, RECENT * sizeof *s->high);
@@ -124,18 +124,18 @@ void adaptive_feature_room(adaptive_state *a, int leads) {
     a->base = a->index - RECENT;
 }
 
-void adaptive_feature_filter(adaptive_state *a, int leads, int steps) {
+void adaptive_feature_filter(adaptive_state *a, int n_leads, int steps) {
     int64_t at = a->index - a->base - a->centre;
     adaptive_lead *s = adaptive_leads(a);
-    for (int l = 0; l < leads; l++, s++)
+    for (int l = 0; l < n_leads; l++, s++)
         for (int64_t k = at; k < at + steps; k += 4) filter_four(a, s->wave + k, s->energy + k, s->high + k);
 }
 
 /* Does any lead have a maximum one before `centre`? Notes it where it is the highest so far. */
-static inline int maximum(adaptive_state *a, int leads, int64_t centre) {
+static inline int maximum(adaptive_state *a, int n_leads, int64_t centre) {
     const adaptive_lead *s = adaptive_leads(a);
     int found = 0;
-    for (int l = 0; l < leads; l++, s++) {
+    for (int l = 0; l < n_leads; l++, s++) {
         const float *energy = s->energy + (centre - a->base);
         if (!(energy[-1] > energy[-2] && energy[-1] >= energy[0])) continue;
         float peak = energy[-1] * s->scale;
@@ -148,11 +148,11 @@ static inline int maximum(adaptive_state *a, int leads, int64_t centre) {
     return found;
 }
 
-int adaptive_feature_search(adaptive_state *a, int leads, int64_t until) {
+int adaptive_feature_search(adaptive_state *a, int n_leads, int64_t until) {
     int64_t centre = a->index - a->centre, end = until - a->centre; /* of what is filtered */
     int64_t due = a->peak_at < 0 ? INT64_MAX : a->peak_at + a->hold;
     for (; centre < end; centre++) {
-        if (leads == 1 ? maximum(a, 1, centre) : maximum(a, leads, centre)) due = a->peak_at + a->hold;
+        if (n_leads == 1 ? maximum(a, 1, centre) : maximum(a, n_leads, centre)) due = a->peak_at + a->hold;
         if (centre >= due) {
             a->index = centre + a->centre + 1;
             return 1;
@@ -179,7 +179,7 @@ static int faulty(ecg_detector *d, const adaptive_state *a, int lead, int64_t at
 }
 
 int adaptive_feature_emit(ecg_detector *d, adaptive_state *a) {
-    int leads = d->config.leads, good = 0;
+    int n_leads = d->config.n_leads, good = 0;
     int before = a->shape / 2 + a->lag, points = a->shape + 2 * a->lag;
     uint32_t slot = a->tail % PENDING;
     adaptive_candidate *c = &a->pending[slot];
@@ -187,10 +187,10 @@ int adaptive_feature_emit(ecg_detector *d, adaptive_state *a) {
     c->at = a->peak_at;
     a->peak_at = -1;
     if (c->at < a->edge || (a->end >= 0 && c->at >= a->end - a->edge)) return 0;
-    for (int l = 0; l < leads; l++, s++) {
+    for (int l = 0; l < n_leads; l++, s++) {
         int64_t at = c->at - a->base, first = at - a->merge, last = at + a->merge;
         float energy = s->energy[at];
-        if (leads > 1)
+        if (n_leads > 1)
             for (int64_t k = first > -a->base ? first : -a->base; k <= last; k++)
                 if (s->energy[k] > energy) {
                     energy = s->energy[k];

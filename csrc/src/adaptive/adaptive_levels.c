@@ -59,18 +59,18 @@ float adaptive_threshold(adaptive_lead *s, float gap, float distrust) {
 }
 
 /* Weights: good leads have their levels far apart and seldom disagree with what was decided. */
-void adaptive_weigh(adaptive_state *a, int leads) {
-    if (leads == 1) return;
+void adaptive_weigh(adaptive_state *a, int n_leads) {
+    if (n_leads == 1) return;
     adaptive_lead *s = adaptive_leads(a);
     float total = 0.0f;
-    for (int l = 0; l < leads; l++) {
+    for (int l = 0; l < n_leads; l++) {
         float gap = s[l].seeded ? adaptive_gap(&s[l]) : 0.0f;
         if (gap < CONSTANT.weight_gap_min) gap = CONSTANT.weight_gap_min;
         if (gap > CONSTANT.weight_cap) gap = CONSTANT.weight_cap;
         s[l].weight = gap / (CONSTANT.loss_floor + s[l].loss_accepted + s[l].loss_rejected);
         total += s[l].weight;
     }
-    for (int l = 0; l < leads; l++) {
+    for (int l = 0; l < n_leads; l++) {
         s[l].weight /= total;
         s[l].scale = s[l].seeded ? s[l].weight * expf(-2.0f * s[l].signal) : 0.0f; /* energies: twice the log */
     }
@@ -108,24 +108,24 @@ static void split_first(adaptive_lead *s) {
     s->seeded = 1;
 }
 
-void adaptive_learn_first(adaptive_state *a, int leads) {
+void adaptive_learn_first(adaptive_state *a, int n_leads) {
     adaptive_lead *s = adaptive_leads(a);
     int changed = 0;
-    for (int l = 0; l < leads; l++)
+    for (int l = 0; l < n_leads; l++)
         if (s[l].first_count > 0
             && (adaptive_learns_levels(a) || (!s[l].seeded && s[l].first_count >= LATE_CANDIDATES))) {
             split_first(&s[l]);
             changed = 1;
         }
     if (!changed) return;
-    adaptive_weigh(a, leads);
+    adaptive_weigh(a, n_leads);
     a->solved = a->head;
 }
 
-void adaptive_learn_rejected(adaptive_state *a, int leads, uint32_t slot) {
+void adaptive_learn_rejected(adaptive_state *a, int n_leads, uint32_t slot) {
     adaptive_lead *s = adaptive_leads(a);
     int near = a->accepted && adaptive_seconds(a, a->last_at, a->pending[slot].at) < CONSTANT.near_s;
-    for (int l = 0; l < leads; l++, s++) {
+    for (int l = 0; l < n_leads; l++, s++) {
         if (s->faulty[slot] || !s->seeded) continue;
         adaptive_push(s->noises, NOISES, &s->noise_count, s->height[slot]);
         s->noise_stale = 1;
@@ -136,10 +136,10 @@ void adaptive_learn_rejected(adaptive_state *a, int leads, uint32_t slot) {
     }
 }
 
-void adaptive_learn_accepted(adaptive_state *a, int leads, uint32_t slot, const float *around) {
+void adaptive_learn_accepted(adaptive_state *a, int n_leads, uint32_t slot, const float *around) {
     adaptive_lead *s = adaptive_leads(a);
     int typical = 0;
-    for (int l = 0; l < leads; l++) {
+    for (int l = 0; l < n_leads; l++) {
         if (s[l].seeded && !s[l].faulty[slot]) {
             float height = s[l].height[slot] > around[l] ? s[l].height[slot] : around[l];
             adaptive_push(s[l].signals, SIGNALS, &s[l].signal_count, height);
@@ -152,9 +152,9 @@ void adaptive_learn_accepted(adaptive_state *a, int leads, uint32_t slot, const 
             s[l].last_band_ratio = s[l].band_ratio[slot];
         }
     }
-    if (!adaptive_learns_levels(a)) adaptive_weigh(a, leads);
+    if (!adaptive_learns_levels(a)) adaptive_weigh(a, n_leads);
     a->last_height = a->last_band_ratio = 0.0f;
-    for (int l = 0; l < leads; l++)
+    for (int l = 0; l < n_leads; l++)
         if (s[l].seeded) {
             a->last_height += s[l].weight * s[l].last_height;
             a->last_band_ratio += s[l].weight * s[l].last_band_ratio;

@@ -6,7 +6,7 @@
 #include "adaptive.h"
 
 /* Score of a candidate over the leads, and what the costs need of it. */
-static void score(adaptive_state *a, int leads, uint32_t slot) {
+static void score(adaptive_state *a, int n_leads, uint32_t slot) {
     adaptive_candidate *c = &a->pending[slot];
     adaptive_lead *s = adaptive_leads(a);
     float gap = 0.0f, distrust = 0.0f;
@@ -19,7 +19,7 @@ static void score(adaptive_state *a, int leads, uint32_t slot) {
     }
     float total = 0.0f, sum = 0.0f, similarity = 0.0f, weights = 0.0f;
     c->height = c->band_ratio = 0.0f;
-    for (int l = 0; l < leads; l++, s++) {
+    for (int l = 0; l < n_leads; l++, s++) {
         float w = s->weight;
         if (!s->seeded) continue;
         if (s->faulty[slot]) { /* neither higher nor lower than the last beat */
@@ -38,7 +38,7 @@ static void score(adaptive_state *a, int leads, uint32_t slot) {
             similarity += w * s->similarity[slot];
             weights += w;
         }
-        if (leads > 1 && lead_score < -CONSTANT.floor) lead_score = -CONSTANT.floor;
+        if (n_leads > 1 && lead_score < -CONSTANT.floor) lead_score = -CONSTANT.floor;
         s->lead_score[slot] = lead_score;
         sum += w * lead_score;
         total += w;
@@ -47,11 +47,11 @@ static void score(adaptive_state *a, int leads, uint32_t slot) {
     c->similarity = weights > 0.0f ? similarity / weights : 0.0f;
 }
 
-int adaptive_path_end(adaptive_state *a, int leads) {
+int adaptive_path_end(adaptive_state *a, int n_leads) {
     int64_t now = adaptive_now(a);
     for (uint32_t i = a->solved; i != a->tail; i++) {
         adaptive_candidate *c = &a->pending[i % PENDING];
-        score(a, leads, i % PENDING);
+        score(a, n_leads, i % PENDING);
         float value = 0.0f;
         if (a->accepted)
             value =
@@ -84,8 +84,8 @@ int adaptive_path_end(adaptive_state *a, int leads) {
     return end;
 }
 
-int adaptive_path_start(adaptive_state *a, int leads) {
-    int slot = adaptive_path_end(a, leads);
+int adaptive_path_start(adaptive_state *a, int n_leads) {
+    int slot = adaptive_path_end(a, n_leads);
     while (slot >= 0 && a->pending[slot].from >= 0) slot = a->pending[slot].from;
     return slot;
 }

@@ -36,11 +36,11 @@ static void restore(adaptive_lead *s, float height) {
     s->seeded = 1;
 }
 
-int adaptive_matches_stored(adaptive_state *a, int leads, uint32_t slot) {
+int adaptive_matches_stored(adaptive_state *a, int n_leads, uint32_t slot) {
     const adaptive_lead *s = adaptive_leads(a);
     float similarity = 0.0f;
     int compared = 0, lag;
-    for (int l = 0; l < leads; l++, s++) {
+    for (int l = 0; l < n_leads; l++, s++) {
         if (s->stored_beats < STORED_BEATS || s->faulty[slot]) continue;
         similarity += adaptive_correlation(a, s, slot, s->stored_template, NULL, &lag);
         compared++;
@@ -48,13 +48,13 @@ int adaptive_matches_stored(adaptive_state *a, int leads, uint32_t slot) {
     return compared && similarity >= CONSTANT.return_similarity * (float)compared;
 }
 
-int adaptive_resume(adaptive_state *a, int leads) {
+int adaptive_resume(adaptive_state *a, int n_leads) {
     adaptive_lead *s = adaptive_leads(a);
     uint32_t slot = (a->tail - 1) % PENDING;
     int64_t at = a->pending[slot].at, before = a->match_at;
     float over = 0.0f, off = 0.0f;
     int compared = 0;
-    for (int l = 0; l < leads; l++) {
+    for (int l = 0; l < n_leads; l++) {
         if (s[l].stored_beats < STORED_BEATS || s[l].faulty[slot]) continue;
         over += s[l].height[slot] - s[l].stored_signal;
         off += s[l].height[slot] - s[l].signal;
@@ -72,7 +72,7 @@ int adaptive_resume(adaptive_state *a, int leads) {
         if (!lower && off < CONSTANT.return_higher) return 0;
         lost = !lower || since > CONSTANT.clear_long || a->recent < CONSTANT.distrust_from || a->last_at == before;
     }
-    if (!adaptive_matches_stored(a, leads, slot)) return 0;
+    if (!adaptive_matches_stored(a, n_leads, slot)) return 0;
     float rr = adaptive_seconds(a, before, at) / a->stored_rr;
     if (before >= 0 && rr < CONSTANT.return_long && over < a->match_height - CONSTANT.return_height)
         return 0; /* its P or T wave */
@@ -80,7 +80,7 @@ int adaptive_resume(adaptive_state *a, int leads) {
                && fabsf(over - a->match_height) < CONSTANT.return_height && tallest < over + CONSTANT.return_height;
     a->match_at = at;
     a->match_height = a->tallest_since_match = over;
-    for (int l = 0; l < leads; l++) {
+    for (int l = 0; l < n_leads; l++) {
         if (s[l].stored_beats < STORED_BEATS || s[l].faulty[slot]) continue;
         if (back) restore(&s[l], 0.5f * (s[l].height[slot] + s[l].match_height));
         s[l].match_height = s[l].height[slot];
@@ -88,7 +88,7 @@ int adaptive_resume(adaptive_state *a, int leads) {
     if (!back) return 0;
     /* What lies before the two is noise; the first is decided once more where it was not reported, and gives
      * the rhythm even where it is too old to be reported. */
-    if (!a->accepted || a->last_at != before || (before > a->last_reported && !adaptive_confident(a, leads))) {
+    if (!a->accepted || a->last_at != before || (before > a->last_reported && !adaptive_confident(a, n_leads))) {
         const uint32_t oldest = a->tail < PENDING_MAX ? 0 : a->tail - PENDING_MAX;
         a->accepted = 0;
         a->head = a->tail - 1;
@@ -97,12 +97,12 @@ int adaptive_resume(adaptive_state *a, int leads) {
         a->rr_ref = a->stored_rr;
     }
     for (uint32_t i = a->head; i != a->tail; i++)
-        for (int l = 0; l < leads; l++) s[l].similarity[i % PENDING] = NOT_COMPARED;
+        for (int l = 0; l < n_leads; l++) s[l].similarity[i % PENDING] = NOT_COMPARED;
     a->solved = a->head;
     a->doubts = a->probation = 0;
     a->trust = a->recent = CONSTANT.relearn_trust;
-    adaptive_weigh(a, leads);
-    a->gap = adaptive_common_gap(a, leads);
-    adaptive_enter(a, leads, ADAPTIVE_RUNS);
+    adaptive_weigh(a, n_leads);
+    a->gap = adaptive_common_gap(a, n_leads);
+    adaptive_enter(a, n_leads, ADAPTIVE_RUNS);
     return 1;
 }

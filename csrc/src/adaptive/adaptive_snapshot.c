@@ -20,7 +20,7 @@ static int adaptive_lead_valid(const adaptive_lead *s) {
            && s->loss_rejected >= 0.0f;
 }
 
-int adaptive_levels_valid(adaptive_state *a, int leads) {
+int adaptive_levels_valid(adaptive_state *a, int n_leads) {
     const float values[] = {a->trust, a->gap, a->recent, a->mean_similarity, a->match_height, a->tallest_since_match};
     const adaptive_lead *s = adaptive_leads(a);
     if (!ecg_all_finite(values, sizeof values / sizeof *values) || !ecg_all_finite(a->rr, INTERVALS)
@@ -30,8 +30,8 @@ int adaptive_levels_valid(adaptive_state *a, int leads) {
         || !ecg_within(a->match_at, -1, a->index) || !ecg_within(a->trusted, 0, 2 * PENDING)
         || !ecg_within(a->probation, 0, PROBATION_BEATS))
         return 0;
-    if (!ecg_all_finite(adaptive_shape(a, s, 0), (size_t)leads * PENDING * (size_t)a->shape_room)) return 0;
-    for (int l = 0; l < leads; l++, s++)
+    if (!ecg_all_finite(adaptive_shape(a, s, 0), (size_t)n_leads * PENDING * (size_t)a->shape_room)) return 0;
+    for (int l = 0; l < n_leads; l++, s++)
         if (!adaptive_lead_valid(s) || (s->stored_beats == STORED_BEATS && a->stored_rr < CONSTANT.rr_min_s)) return 0;
     return 1;
 }

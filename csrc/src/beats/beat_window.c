@@ -150,7 +150,7 @@ static double weighted_sum(const float *weight, const double *x, int32_t n) {
     return sum;
 }
 
-void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t r_sample, int32_t from, int32_t to,
+void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t sample, int32_t from, int32_t to,
                     float *out) {
     const int32_t *first = (const int32_t *)((const char *)window + window->first_at);
     const float *weight = (const float *)((const char *)window + window->weight_at);
@@ -158,14 +158,14 @@ void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t
     const uint32_t mask = d->ring_mask;
     int64_t newest = d->count - 1, oldest = d->count - (int64_t)mask - 1;
     if (oldest < 0) oldest = 0;
-    const int64_t middle = r_sample < oldest ? oldest : r_sample > newest ? newest : r_sample;
+    const int64_t middle = sample < oldest ? oldest : sample > newest ? newest : sample;
     const float centre = ring[(uint32_t)middle & mask];
     double *x = ecg_scratch(d);
     for (int32_t k = from; k < to;) { /* as many points at a time as the scratch space has samples for */
         const int32_t begin = first[k];
         int32_t end = k + 1;
         while (end < to && first[end] + window->taps - begin <= d->scratch_length) end++;
-        copy_samples(x, ring, mask, r_sample + begin, first[end - 1] + window->taps - begin, oldest, newest, centre);
+        copy_samples(x, ring, mask, sample + begin, first[end - 1] + window->taps - begin, oldest, newest, centre);
         for (; k < end; k++) {
             const float *row = weight + (size_t)k * (size_t)window->taps;
             out[k] = (float)weighted_sum(row, x + (first[k] - begin), window->taps);

@@ -20,9 +20,9 @@ void ecg_window_init(ecg_window *window, double fs, const ecg_window_config *con
 int64_t ecg_window_reach(const ecg_window *window);
 /* The same for its first `points` grid points alone. */
 int64_t ecg_window_reach_of(const ecg_window *window, int32_t points);
-/* Cuts the grid points `from` .. `to` - 1 of `lead` around `r_sample` into the window `out`, in mV relative to R.
+/* Cuts the grid points `from` .. `to` - 1 of `lead` around `sample` into the window `out`, in mV relative to R.
  * Samples before the stream's start or after its end repeat the nearest one. */
-void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t r_sample, int32_t from, int32_t to,
+void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t sample, int32_t from, int32_t to,
                     float *out);
 /* Grid points that are cut at one sample at most. */
 int32_t ecg_window_part(const ecg_window *window);

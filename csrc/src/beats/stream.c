@@ -1,6 +1,6 @@
 /* The fused path: samples in, beats with their model inputs out. */
 #include "beat_features.h"
-#include "beat_form.h"
+#include "window_kinds.h"
 #include "beat_window.h"
 
 /* R peaks reported and still waiting for the samples after them: no heart beats so often in a window. */
@@ -83,8 +83,8 @@ static ecg_detector *detector_of(const ecg_stream *s) {
 int ecg_stream_check(const ecg_detector_config *detector, const ecg_window_config *window) {
     int status = ecg_detector_check(detector);
     if (status != ECG_OK) return status;
-    if (window->lead < 0 || window->lead >= detector->leads) return ECG_ERROR_LEADS;
-    return ecg_form_check(window) ? ECG_OK : ECG_ERROR_WINDOW;
+    if (window->lead < 0 || window->lead >= detector->n_leads) return ECG_ERROR_LEADS;
+    return ecg_window_kind_check(window) ? ECG_OK : ECG_ERROR_WINDOW;
 }
 
 static size_t window_floats(const ecg_window_config *config) {
@@ -93,7 +93,7 @@ static size_t window_floats(const ecg_window_config *config) {
 
 /* Bytes of the window of the held beat: what is cut at once and put out at once needs none. */
 static size_t held_bytes(const ecg_window_config *config) {
-    if (config->form == ECG_FORM_BEAT && !config->lookahead) return 0;
+    if (config->kind == ECG_WINDOW_BEAT && !config->lookahead) return 0;
     return ecg_round_up(window_floats(config) * sizeof(float));
 }
 
@@ -101,17 +101,17 @@ static size_t held_bytes(const ecg_window_config *config) {
 static ecg_detector_config with_memory(const ecg_detector_config *detector, const ecg_window_config *window) {
     ecg_detector_config config = *detector;
     double seconds = ECG_RING_S;
-    if (window->form == ECG_FORM_STRIP) seconds += window->before / window->grid_fs;
+    if (window->kind == ECG_WINDOW_STRIP) seconds += window->before / window->grid_fs;
     if (config.keep < seconds) config.keep = seconds;
     return config;
 }
 
 /* Places of the parts behind the struct; returns the bytes of all together. */
 static size_t lay_out(stream_places *s, const ecg_detector_config *detector, const ecg_window_config *window) {
-    const ecg_window_config beat = ecg_form_beat_grid(window);
+    const ecg_window_config beat = ecg_window_beat_grid(window);
     const ecg_detector_config config = with_memory(detector, window);
     s->beat_at = ecg_round_up(sizeof(ecg_stream));
-    s->window_at = window->form == ECG_FORM_BEAT ? s->beat_at
+    s->window_at = window->kind == ECG_WINDOW_BEAT ? s->beat_at
                                                  : s->beat_at + ecg_window_size(detector->fs, &beat);
     s->held_at = s->window_at + ecg_window_size(detector->fs, window);
     s->past_at = s->held_at + held_bytes(window);
@@ -119,7 +119,7 @@ static size_t lay_out(stream_places *s, const ecg_detector_config *detector, con
     s->points_at = s->features_at + ecg_features_size(&beat);
     s->shape_at = s->points_at + ecg_round_up((size_t)(beat.before + beat.after) * sizeof(float));
     s->detector_at =
-        s->shape_at + (window->form == ECG_FORM_BEAT ? 0 : ecg_round_up(window_floats(&beat) * sizeof(float)));
+        s->shape_at + (window->kind == ECG_WINDOW_BEAT ? 0 : ecg_round_up(window_floats(&beat) * sizeof(float)));
     return s->detector_at + ecg_detector_bytes(&config);
 }
 
@@ -140,9 +140,9 @@ static int stream_begin(ecg_stream *s, size_t bytes, const ecg_detector_config *
     s->config = *window;
     s->last_r = -1;
     s->at = places;
-    const ecg_window_config beat = ecg_form_beat_grid(window);
+    const ecg_window_config beat = ecg_window_beat_grid(window);
     ecg_window_init(grid_of(s, s->at.beat_at), detector->fs, &beat);
-    if (window->form != ECG_FORM_BEAT) ecg_window_init(grid_of(s, s->at.window_at), detector->fs, window);
+    if (window->kind != ECG_WINDOW_BEAT) ecg_window_init(grid_of(s, s->at.window_at), detector->fs, window);
     ecg_features_init(features_of(s), &beat);
     s->beat_reach = ecg_window_reach(grid_of(s, s->at.beat_at));
     s->reach = ecg_window_reach(grid_of(s, s->at.window_at));
@@ -209,21 +209,21 @@ static void release_held(ecg_stream *s, outlet *out) {
 }
 
 /* Seconds on the stages' clock from the last beat cut to this R peak; NaN before the first. */
-static double interval_to(const ecg_stream *s, int64_t r_sample) {
-    return s->last_r < 0 ? (double)NAN : (double)(r_sample - s->last_r) / detector_of(s)->config.fs;
+static double interval_to(const ecg_stream *s, int64_t sample) {
+    return s->last_r < 0 ? (double)NAN : (double)(sample - s->last_r) / detector_of(s)->config.fs;
 }
 
 /* Points of the window that this beat fills. */
 static int32_t points_of(const ecg_stream *s, double rr) {
-    if (s->config.form == ECG_FORM_CYCLE)
-        return ecg_form_cycle_points(&s->config, ecg_features_rr_level(features_of(s), rr));
+    if (s->config.kind == ECG_WINDOW_CYCLE)
+        return ecg_window_cycle_points(&s->config, ecg_features_rr_level(features_of(s), rr));
     return s->config.before + s->config.after;
 }
 
 /* Samples after its R peak that the first pending beat waits for. */
 static int64_t reach_of_first(ecg_stream *s) {
-    if (s->config.form != ECG_FORM_CYCLE) return s->reach;
-    double rr = interval_to(s, s->pending[s->pending_head % STREAM_PENDING].r_sample);
+    if (s->config.kind != ECG_WINDOW_CYCLE) return s->reach;
+    double rr = interval_to(s, s->pending[s->pending_head % STREAM_PENDING].sample);
     int64_t reach = ecg_window_reach_of(grid_of(s, s->at.window_at), points_of(s, rr));
     return reach > s->beat_reach ? reach : s->beat_reach;
 }
@@ -232,16 +232,16 @@ static int64_t reach_of_first(ecg_stream *s) {
 static void begin_first(ecg_stream *s) {
     ecg_detector *d = detector_of(s);
     const ecg_qrs qrs = s->pending[s->pending_head++ % STREAM_PENDING];
-    const double fs = d->config.fs, rr = interval_to(s, qrs.r_sample);
+    const double fs = d->config.fs, rr = interval_to(s, qrs.sample);
     int64_t around = (int64_t)(QUALITY_S * fs);
-    uint32_t quality = qrs.quality | ecg_quality_between(d, s->config.lead, qrs.r_sample - around,
-                                                         qrs.r_sample + around);
+    uint32_t quality = qrs.quality | ecg_quality_between(d, s->config.lead, qrs.sample - around,
+                                                         qrs.sample + around);
     if (features_of(s)->beats < STREAM_LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
-    int64_t after = qrs.r_sample + (int64_t)(FLUTTER_AFTER_S * fs);
+    int64_t after = qrs.sample + (int64_t)(FLUTTER_AFTER_S * fs);
     float leakage = ecg_flutter_leakage(d, s->config.lead, after < d->count ? after : d->count - 1);
     s->fluttering = leakage < (s->fluttering ? FLUTTER_ENDS : FLUTTER_BEGINS);
     if (s->fluttering) quality |= ECG_QUALITY_FLUTTER;
-    s->held = (finished_beat){.beat = {qrs.r_sample, 0, rr * ecg_clock(&d->config), quality, qrs.strength}};
+    s->held = (finished_beat){.beat = {qrs.sample, 0, rr * ecg_clock(&d->config), quality, qrs.strength}};
     s->filled = points_of(s, rr);
     s->stage = STAGE_BEAT;
     s->cut = 0;
@@ -251,7 +251,7 @@ static void begin_first(ecg_stream *s) {
 static int cut_part(ecg_stream *s, const ecg_window *grid, int32_t points, float *to) {
     int32_t end = s->cut + ecg_window_part(grid);
     if (end > points) end = points;
-    ecg_window_cut(grid, detector_of(s), s->config.lead, s->held.beat.r_sample, s->cut, end, to);
+    ecg_window_cut(grid, detector_of(s), s->config.lead, s->held.beat.sample, s->cut, end, to);
     s->cut = end;
     return end == points;
 }
@@ -267,15 +267,15 @@ static void make_part(ecg_stream *s, outlet *out) {
     s->due = detector_of(s)->count + 1;
     if (s->stage == STAGE_BEAT) {
         const ecg_window *grid = grid_of(s, s->at.beat_at);
-        const double rr = interval_to(s, s->held.beat.r_sample);
+        const double rr = interval_to(s, s->held.beat.sample);
         float *points = floats_of(s, s->at.points_at), *window = floats_of(s, s->at.shape_at);
         if (!cut_part(s, grid, grid->points, points)) return;
-        if (s->config.form == ECG_FORM_BEAT) window = s->config.lookahead ? held : next_window(s, out);
+        if (s->config.kind == ECG_WINDOW_BEAT) window = s->config.lookahead ? held : next_window(s, out);
         ecg_window_level(points, grid->points);
         s->held.rr_level = ecg_features_take(features_of(s), points, rr, window, s->held.features);
-        s->last_r = s->held.beat.r_sample;
+        s->last_r = s->held.beat.sample;
         complete_past(s, rr);
-        if (s->config.form == ECG_FORM_BEAT) {
+        if (s->config.kind == ECG_WINDOW_BEAT) {
             complete_held(s, out);
         } else {
             s->stage = STAGE_WINDOW;
@@ -284,8 +284,8 @@ static void make_part(ecg_stream *s, outlet *out) {
     } else {
         const ecg_window *grid = grid_of(s, s->at.window_at);
         if (!cut_part(s, grid, s->filled, held)) return;
-        if (s->config.form == ECG_FORM_CYCLE) ecg_form_cycle(held, s->filled, grid->points);
-        else ecg_form_strip(held, s->filled, features_of(s)->unit, features_of(s)->orientation);
+        if (s->config.kind == ECG_WINDOW_CYCLE) ecg_window_cycle(held, s->filled, grid->points);
+        else ecg_window_strip(held, s->filled, features_of(s)->unit, features_of(s)->orientation);
         complete_held(s, out);
     }
 }
@@ -299,19 +299,19 @@ static int settle(ecg_stream *s, outlet *out) {
     ecg_detector *d = detector_of(s);
     const int full = s->pending_tail - s->pending_head == STREAM_PENDING;
     if (s->stage == STAGE_HELD) {
-        int64_t waited = d->count - s->held.beat.r_sample;
+        int64_t waited = d->count - s->held.beat.sample;
         if (!pending(s) && waited < s->patience) return 0;
-        int64_t next = pending(s) ? s->pending[s->pending_head % STREAM_PENDING].r_sample
-                                  : s->held.beat.r_sample + s->patience;
+        int64_t next = pending(s) ? s->pending[s->pending_head % STREAM_PENDING].sample
+                                  : s->held.beat.sample + s->patience;
         ecg_features_look_ahead(s->held.features, s->held.rr_level,
-                                (double)(next - s->held.beat.r_sample) / d->config.fs);
+                                (double)(next - s->held.beat.sample) / d->config.fs);
         release_held(s, out);
         return 1;
     }
     if (d->count < s->due && !full) return 0;
     if (s->stage == STAGE_NONE) {
         if (!pending(s)) return 0;
-        if (!full && d->count <= s->pending[s->pending_head % STREAM_PENDING].r_sample + reach_of_first(s)) return 0;
+        if (!full && d->count <= s->pending[s->pending_head % STREAM_PENDING].sample + reach_of_first(s)) return 0;
         begin_first(s);
     }
     make_part(s, out);
@@ -323,11 +323,11 @@ static int64_t samples_to_wait(ecg_stream *s) {
     const ecg_detector *d = detector_of(s);
     int64_t until = INT64_MAX;
     if (s->stage == STAGE_HELD) {
-        until = s->held.beat.r_sample + s->patience;
+        until = s->held.beat.sample + s->patience;
     } else if (is_cutting(s)) {
         until = s->due;
     } else if (pending(s)) {
-        until = s->pending[s->pending_head % STREAM_PENDING].r_sample + reach_of_first(s) + 1;
+        until = s->pending[s->pending_head % STREAM_PENDING].sample + reach_of_first(s) + 1;
         if (until < s->due) until = s->due;
     }
     return until > d->count ? until - d->count : 1;
@@ -343,7 +343,7 @@ size_t ecg_stream_process(ecg_stream *s, const float *samples, size_t n, ecg_bea
         if (out.found == capacity || (done == n && !ecg_queue_filled(d))) break;
         int64_t wait = samples_to_wait(s);
         size_t step = (uint64_t)wait < n - done ? (size_t)wait : n - done, reported;
-        done += ecg_detector_process(d, samples + done * (size_t)d->config.leads, step,
+        done += ecg_detector_process(d, samples + done * (size_t)d->config.n_leads, step,
                                      &s->pending[s->pending_tail % STREAM_PENDING], 1, &reported);
         s->pending_tail += (uint32_t)reported;
     }
@@ -372,12 +372,12 @@ size_t ecg_stream_flush(ecg_stream *s, ecg_beat *beats, float *windows, float *f
     return out.found;
 }
 
-int ecg_stream_announce(ecg_stream *s, int64_t r_sample) {
+int ecg_stream_announce(ecg_stream *s, int64_t sample) {
 #if ECG_WITH_EXTERNAL
-    return ecg_external_announce(detector_of(s), r_sample);
+    return ecg_external_announce(detector_of(s), sample);
 #else
     (void)s;
-    (void)r_sample;
+    (void)sample;
     return ECG_ERROR_METHOD;
 #endif
 }
@@ -396,7 +396,7 @@ int64_t ecg_stream_delay(const ecg_stream *s) {
     ecg_stream *state = (ecg_stream *)(uintptr_t)s;
     int64_t detected = ecg_detector_delay(detector_of(s)), cut = s->reach + 1;
     int64_t delay = (detected > cut ? detected : cut) + parts_of(grid_of(state, s->at.beat_at)) - 1;
-    if (s->config.form != ECG_FORM_BEAT) delay += parts_of(grid_of(state, s->at.window_at));
+    if (s->config.kind != ECG_WINDOW_BEAT) delay += parts_of(grid_of(state, s->at.window_at));
     return s->config.lookahead ? delay + s->patience : delay;
 }
 
@@ -419,14 +419,14 @@ int ecg_stream_valid(ecg_stream *s) {
     const ecg_beat *held = &s->held.beat;
     const int32_t beat_points = grid_of(s, s->at.beat_at)->points;
     const int32_t points = s->stage == STAGE_WINDOW ? s->filled : beat_points;
-    const int last = s->config.lookahead ? STAGE_HELD : s->config.form == ECG_FORM_BEAT ? STAGE_BEAT : STAGE_WINDOW;
+    const int last = s->config.lookahead ? STAGE_HELD : s->config.kind == ECG_WINDOW_BEAT ? STAGE_BEAT : STAGE_WINDOW;
     return ecg_detector_valid(d) && ecg_within(s->last_r, -1, d->count - 1)
            && ecg_qrs_valid(s->pending, s->pending_head, s->pending_tail, STREAM_PENDING, d->count)
            && ecg_within(s->fluttering, 0, 1) && ecg_within(s->stage, STAGE_NONE, last)
-           && !(s->stage == STAGE_WINDOW && s->config.form == ECG_FORM_BEAT)
+           && !(s->stage == STAGE_WINDOW && s->config.kind == ECG_WINDOW_BEAT)
            && ecg_within(s->filled, 0, s->config.before + s->config.after)
            && (!is_cutting(s) || ecg_within(s->cut, 0, points - 1)) && ecg_within(s->due, 0, d->count + 1)
-           && (s->stage == STAGE_NONE || ecg_within(held->r_sample, 0, d->count - 1)) && isfinite(held->strength)
+           && (s->stage == STAGE_NONE || ecg_within(held->sample, 0, d->count - 1)) && isfinite(held->strength)
            && ecg_all_finite(floats_of(s, s->at.points_at), (size_t)beat_points)
            && isfinite(s->held.rr_level) && ecg_all_finite(s->held.features, ECG_FEATURES)
            && ecg_within(s->put, 0, ECG_COUNT_MAX) && isfinite(s->rr_level)

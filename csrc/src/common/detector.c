@@ -49,7 +49,7 @@ int ecg_detector_check(const ecg_detector_config *as_given) {
         return ECG_ERROR_RATE;
     const ecg_detector_config on_clock = ecg_detector_clock(as_given), *config = &on_clock;
     if (!(config->fs >= ECG_FS_MIN && config->fs <= ECG_FS_MAX)) return ECG_ERROR_FS;
-    if (config->leads < 1 || config->leads > ECG_LEADS_MAX) return ECG_ERROR_LEADS;
+    if (config->n_leads < 1 || config->n_leads > ECG_LEADS_MAX) return ECG_ERROR_LEADS;
     if (!ops_of(config->method)) return ECG_ERROR_METHOD;
     if (!(config->max_delay == 0.0
           || (config->max_delay >= MAX_DELAY_MIN && config->max_delay <= 1e6)))
@@ -65,10 +65,10 @@ size_t ecg_detector_size(const ecg_detector_config *config) {
 }
 
 size_t ecg_detector_bytes(const ecg_detector_config *config) {
-    size_t leads = (size_t)config->leads, ring = ring_length(config);
-    return ecg_round_up(sizeof(ecg_detector)) + 2 * ecg_round_up(leads * sizeof(ecg_lead))
-           + ecg_round_up(leads * ring * sizeof(float)) + ecg_round_up(leads * ring)
-           + ecg_round_up(leads * sizeof(ecg_r_choice))
+    size_t n_leads = (size_t)config->n_leads, ring = ring_length(config);
+    return ecg_round_up(sizeof(ecg_detector)) + 2 * ecg_round_up(n_leads * sizeof(ecg_lead))
+           + ecg_round_up(n_leads * ring * sizeof(float)) + ecg_round_up(n_leads * ring)
+           + ecg_round_up(n_leads * sizeof(ecg_r_choice))
            + ecg_round_up((size_t)ecg_refine_scratch(config->fs) * sizeof(double))
            + ecg_round_up(ops_of(config->method)->size(config));
 }
@@ -88,16 +88,16 @@ int ecg_detector_begin(ecg_detector *d, size_t bytes, const ecg_detector_config 
     d->config = *config;
     d->ring_mask = ring_length(config) - 1;
     d->last_r = INT64_MIN / 2;
-    size_t leads = (size_t)config->leads, ring = d->ring_mask + (size_t)1;
+    size_t n_leads = (size_t)config->n_leads, ring = d->ring_mask + (size_t)1;
     d->scratch_length = ecg_refine_scratch(config->fs);
     d->leads_at = ecg_round_up(sizeof(ecg_detector));
-    d->before_at = d->leads_at + ecg_round_up(leads * sizeof(ecg_lead));
-    d->rings_at = d->before_at + ecg_round_up(leads * sizeof(ecg_lead));
-    d->flags_at = d->rings_at + ecg_round_up(leads * ring * sizeof(float));
-    d->choices_at = d->flags_at + ecg_round_up(leads * ring);
-    d->scratch_at = d->choices_at + ecg_round_up(leads * sizeof(ecg_r_choice));
+    d->before_at = d->leads_at + ecg_round_up(n_leads * sizeof(ecg_lead));
+    d->rings_at = d->before_at + ecg_round_up(n_leads * sizeof(ecg_lead));
+    d->flags_at = d->rings_at + ecg_round_up(n_leads * ring * sizeof(float));
+    d->choices_at = d->flags_at + ecg_round_up(n_leads * ring);
+    d->scratch_at = d->choices_at + ecg_round_up(n_leads * sizeof(ecg_r_choice));
     d->method_at = d->scratch_at + ecg_round_up((size_t)d->scratch_length * sizeof(double));
-    for (int i = 0; i < config->leads; i++) ecg_lead_init(&ecg_leads(d)[i], config->fs);
+    for (int i = 0; i < config->n_leads; i++) ecg_lead_init(&ecg_leads(d)[i], config->fs);
     ops_of(config->method)->init(d, ecg_method_state(d));
     return ECG_OK;
 }
@@ -115,7 +115,7 @@ size_t ecg_detector_process(ecg_detector *d, const float *samples, size_t n,
     size_t done = 0;
     *found = take_queued(d, beats, capacity);
     while (done < n && *found < capacity) {
-        done += ops->process(d, ecg_method_state(d), samples + done * (size_t)d->config.leads, n - done);
+        done += ops->process(d, ecg_method_state(d), samples + done * (size_t)d->config.n_leads, n - done);
         *found += take_queued(d, beats + *found, capacity - *found);
     }
     return done;
@@ -132,13 +132,13 @@ static int ones_of(uint32_t bits) {
     return ones;
 }
 
-void ecg_detector_report(ecg_detector *d, int64_t r_sample, float strength, uint32_t quality) {
-    if (r_sample <= d->last_r || d->queue_tail - d->queue_head >= ECG_QUEUE) return;
+void ecg_detector_report(ecg_detector *d, int64_t sample, float strength, uint32_t quality) {
+    if (sample <= d->last_r || d->queue_tail - d->queue_head >= ECG_QUEUE) return;
     const double shortest = 60.0 / ECG_RATE_MAX * d->config.fs;
-    d->fast = (d->fast << 1 | ((double)(r_sample - d->last_r) <= NEAR_SHORTEST * shortest)) & FAST_BEATS;
+    d->fast = (d->fast << 1 | ((double)(sample - d->last_r) <= NEAR_SHORTEST * shortest)) & FAST_BEATS;
     if (ones_of(d->fast) >= FAST_LEAST) quality |= ECG_QUALITY_RATE_LIMIT;
-    d->last_r = r_sample;
-    d->queue[d->queue_tail++ % ECG_QUEUE] = (ecg_qrs){r_sample, d->count, strength, quality};
+    d->last_r = sample;
+    d->queue[d->queue_tail++ % ECG_QUEUE] = (ecg_qrs){sample, d->count, strength, quality};
 }
 
 int64_t ecg_detector_delay(const ecg_detector *d) {
@@ -155,7 +155,7 @@ int ecg_detector_same(ecg_detector *d, const unsigned char *saved) {
     const size_t config = offsetof(ecg_detector, config);
     if (memcmp(&d->config, saved + config, sizeof d->config) != 0) return ECG_ERROR_CONFIG;
     if (memcmp(d, saved, offsetof(ecg_detector, count)) != 0) return ECG_ERROR_SNAPSHOT;
-    for (size_t l = 0; l < (size_t)d->config.leads; l++)
+    for (size_t l = 0; l < (size_t)d->config.n_leads; l++)
         if (memcmp(&ecg_leads(d)[l], saved + d->leads_at + l * sizeof(ecg_lead), offsetof(ecg_lead, offset)) != 0)
             return ECG_ERROR_SNAPSHOT;
     const int same = ops_of(d->config.method)->same(d, ecg_method_state(d), saved + d->method_at);
@@ -166,7 +166,7 @@ int ecg_qrs_valid(const ecg_qrs *beats, uint32_t head, uint32_t tail, uint32_t s
     if (tail - head > size) return 0;
     for (uint32_t i = head; i != tail; i++) {
         const ecg_qrs *beat = &beats[i % size];
-        if (!ecg_within(beat->r_sample, 0, count - 1) || !ecg_within(beat->reported_at, 0, count)
+        if (!ecg_within(beat->sample, 0, count - 1) || !ecg_within(beat->reported_at, 0, count)
             || !isfinite(beat->strength))
             return 0;
     }
@@ -174,7 +174,7 @@ int ecg_qrs_valid(const ecg_qrs *beats, uint32_t head, uint32_t tail, uint32_t s
 }
 
 int ecg_detector_valid(ecg_detector *d) {
-    const size_t samples = (size_t)d->config.leads * (d->ring_mask + 1u);
+    const size_t samples = (size_t)d->config.n_leads * (d->ring_mask + 1u);
     const uint8_t *flags = ecg_flags(d, 0);
     if (!ecg_within(d->count, 0, ECG_COUNT_MAX) || !ecg_within(d->last_r, INT64_MIN / 2, d->count - 1)
         || d->fast > FAST_BEATS || !ecg_qrs_valid(d->queue, d->queue_head, d->queue_tail, ECG_QUEUE, d->count)
@@ -182,7 +182,7 @@ int ecg_detector_valid(ecg_detector *d) {
         return 0;
     for (size_t i = 0; i < samples; i++)
         if (flags[i] & ~(ECG_QUALITY_GAP | ECG_QUALITY_FLAT | ECG_QUALITY_SATURATED | ECG_FLAG_LOST)) return 0;
-    for (int l = 0; l < d->config.leads; l++)
+    for (int l = 0; l < d->config.n_leads; l++)
         if (!ecg_lead_valid(&ecg_leads(d)[l]) || !ecg_r_choice_valid(&ecg_r_choices(d)[l], d->config.fs)) return 0;
     return ops_of(d->config.method)->valid(d, ecg_method_state(d));
 }

@@ -181,7 +181,7 @@ static inline uint32_t ecg_detector_take(ecg_detector *d, const float *samples, 
     uint32_t at = (uint32_t)d->count & d->ring_mask;
     uint32_t shared = ~0u;
     ecg_lead *leads = ecg_leads(d);
-    for (int i = 0; i < d->config.leads; i++) {
+    for (int i = 0; i < d->config.n_leads; i++) {
         uint32_t quality = ecg_lead_step(&leads[i], samples[i], &clean[i]);
         ecg_ring(d, i)[at] = clean[i];
         ecg_flags(d, i)[at] = (uint8_t)quality;
@@ -192,7 +192,7 @@ static inline uint32_t ecg_detector_take(ecg_detector *d, const float *samples, 
 }
 
 /* Queues a beat; drops one at or before the last reported. */
-void ecg_detector_report(ecg_detector *d, int64_t r_sample, float strength, uint32_t quality);
+void ecg_detector_report(ecg_detector *d, int64_t sample, float strength, uint32_t quality);
 
 /* rpeak.c: the R peak, the main extremum of the QRS complex of `lead` near the sample `about`. Needs the
  * samples up to ecg_refine_reach(fs) after `about`, where they have been taken. Once a beat, in order: which of
@@ -245,6 +245,6 @@ int ecg_stream_valid(ecg_stream *s);
 void ecg_stream_restart(ecg_stream *s);
 
 /* external.c: announces an R peak to a detector whose method is ECG_EXTERNAL; an ecg_status. */
-int ecg_external_announce(ecg_detector *d, int64_t r_sample);
+int ecg_external_announce(ecg_detector *d, int64_t sample);
 
 #endif /* ECGFAST_INTERNAL_H */

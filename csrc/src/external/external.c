@@ -38,7 +38,7 @@ static size_t external_process(ecg_detector *d, void *state, const float *sample
     external_state *g = state;
     float clean[ECG_LEADS_MAX];
     for (size_t i = 0; i < n; i++) {
-        ecg_detector_take(d, samples + i * (size_t)d->config.leads, clean);
+        ecg_detector_take(d, samples + i * (size_t)d->config.n_leads, clean);
         if (g->head != g->tail && d->count > g->marks[g->head % EXTERNAL_MAX] + g->reach) {
             report_first(d, g, d->count - 1);
             if (ecg_queue_filled(d)) return i + 1;
@@ -60,14 +60,14 @@ static int64_t external_delay(const ecg_detector *d, const void *state) {
     return ((const external_state *)state)->reach + 1;
 }
 
-int ecg_external_announce(ecg_detector *d, int64_t r_sample) {
+int ecg_external_announce(ecg_detector *d, int64_t sample) {
     external_state *g = ecg_method_state(d);
     if (d->config.method != ECG_EXTERNAL) return ECG_ERROR_METHOD;
-    if (r_sample < 0 || r_sample > INT64_MAX / 2) return ECG_ERROR_ORDER;
-    if (r_sample - g->last < g->apart || r_sample + g->reach < d->count || g->tail - g->head >= EXTERNAL_MAX)
+    if (sample < 0 || sample > INT64_MAX / 2) return ECG_ERROR_ORDER;
+    if (sample - g->last < g->apart || sample + g->reach < d->count || g->tail - g->head >= EXTERNAL_MAX)
         return ECG_ERROR_ORDER;
-    g->last = r_sample;
-    g->marks[g->tail++ % EXTERNAL_MAX] = r_sample;
+    g->last = sample;
+    g->marks[g->tail++ % EXTERNAL_MAX] = sample;
     return ECG_OK;
 }
 

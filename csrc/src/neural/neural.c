@@ -14,12 +14,12 @@
 #define PAD_CELLS ((NEURAL_LATE + 1) * NEURAL_STRIDE + 24)
 
 static size_t neural_size(const ecg_detector_config *config) {
-    return ecg_round_up(sizeof(neural_state)) + (size_t)config->leads * sizeof(neural_lead);
+    return ecg_round_up(sizeof(neural_state)) + (size_t)config->n_leads * sizeof(neural_lead);
 }
 
 static void neural_init(ecg_detector *d, void *state) {
     neural_state *s = state;
-    ecg_neural_input_init(s, d->config.leads, d->config.fs);
+    ecg_neural_input_init(s, d->config.n_leads, d->config.fs);
     ecg_neural_decision_init(s, &d->config);
 }
 
@@ -29,19 +29,19 @@ static float probability(float odds) {
 
 /* One step: the outputs of all leads that show anything, joined, as probabilities. */
 static void step(ecg_detector *d, neural_state *s) {
-    const int leads = d->config.leads;
+    const int n_leads = d->config.n_leads;
     const int64_t first = s->steps * NEURAL_STRIDE;
     const int64_t cells[2] = {first - NEURAL_EARLY * NEURAL_STRIDE, first - NEURAL_LATE * NEURAL_STRIDE};
     float sums[NEURAL_OUTPUTS] = {0.0f}, inputs[NEURAL_STRIDE * NEURAL_INPUTS], outputs[NEURAL_OUTPUTS];
     int counts[NEURAL_OUTPUTS] = {0};
     neural_lead *lead = ecg_neural_leads(s);
-    for (int l = 0; l < leads; l++, lead++) {
+    for (int l = 0; l < n_leads; l++, lead++) {
         for (int k = 0; k < NEURAL_STRIDE; k++) ecg_neural_see(lead, first + k, inputs + k * NEURAL_INPUTS);
         ecg_neural_step(lead, s->steps, inputs, outputs);
         for (int k = 0; k < NEURAL_OUTPUTS; k++) {
             const int64_t cell = cells[k / NEURAL_STRIDE] + k % NEURAL_STRIDE;
             if (cell < 0 || lead->fault[cell % NEURAL_CELLS]) continue;
-            sums[k] += leads == 1 ? outputs[k] : expf(JOIN * (outputs[k] < ODDS_MAX ? outputs[k] : ODDS_MAX));
+            sums[k] += n_leads == 1 ? outputs[k] : expf(JOIN * (outputs[k] < ODDS_MAX ? outputs[k] : ODDS_MAX));
             counts[k]++;
             lead->odds[cell % NEURAL_CELLS] = outputs[k]; /* the late output corrects the early one */
         }
@@ -50,7 +50,7 @@ static void step(ecg_detector *d, neural_state *s) {
         const int64_t cell = cells[k / NEURAL_STRIDE] + k % NEURAL_STRIDE;
         if (cell < 0) continue;
         float odds = NO_SIGNAL;
-        if (counts[k] > 0) odds = leads == 1 ? sums[k] : logf(sums[k] / (float)counts[k] + 1e-9f) / JOIN;
+        if (counts[k] > 0) odds = n_leads == 1 ? sums[k] : logf(sums[k] / (float)counts[k] + 1e-9f) / JOIN;
         (k < NEURAL_STRIDE ? s->p_early : s->p_late)[cell % NEURAL_RECENT] = probability(odds);
     }
     s->steps++;
@@ -66,18 +66,18 @@ static void neural_advance(ecg_detector *d, neural_state *s, int most) {
 
 static size_t neural_process(ecg_detector *d, void *state, const float *samples, size_t n) {
     neural_state *s = state;
-    const int leads = d->config.leads;
+    const int n_leads = d->config.n_leads;
     float clean[ECG_LEADS_MAX];
     for (size_t i = 0; i < n; i++) {
-        ecg_detector_take(d, samples + i * (size_t)leads, clean);
+        ecg_detector_take(d, samples + i * (size_t)n_leads, clean);
         const ecg_lead *front = ecg_leads(d);
         neural_lead *lead = ecg_neural_leads(s);
-        for (int l = 0; l < leads; l++) {
+        for (int l = 0; l < n_leads; l++) {
             lead[l].value = clean[l];
             lead[l].bad |= front[l].missing >= front[l].gap_run || front[l].run >= front[l].flat_run;
         }
         const int64_t before = s->cells;
-        if (ecg_neural_take(s, leads) == before) continue;
+        if (ecg_neural_take(s, n_leads) == before) continue;
         neural_advance(d, s, STEPS_AT_ONCE);
         if (ecg_queue_filled(d)) return i + 1;
     }
@@ -86,13 +86,13 @@ static size_t neural_process(ecg_detector *d, void *state, const float *samples,
 
 static void neural_flush(ecg_detector *d, void *state) {
     neural_state *s = state;
-    const int leads = d->config.leads;
+    const int n_leads = d->config.n_leads;
     if (s->end < 0) {
         s->end = s->cells;
         if (s->end == 0) return;
         const int64_t all = s->end + PAD_CELLS, least = NEURAL_START * NEURAL_BLOCK;
         while (s->cells < all || s->cells < least) {
-            ecg_neural_pad(s, leads);
+            ecg_neural_pad(s, n_leads);
             neural_advance(d, s, STEPS_AT_ONCE);
         }
         while ((s->steps + 1) * NEURAL_STRIDE <= s->cells) neural_advance(d, s, STEPS_AT_ONCE);
@@ -144,7 +144,7 @@ static int neural_valid(ecg_detector *d, void *state) {
         return 0;
     for (int i = 0; i < NEURAL_RECENT; i++)
         if (!(s->p_early[i] >= 0.0f && s->p_early[i] <= 1.0f && s->p_late[i] >= 0.0f && s->p_late[i] <= 1.0f)) return 0;
-    for (int l = 0; l < d->config.leads; l++)
+    for (int l = 0; l < d->config.n_leads; l++)
         if (!neural_lead_valid(&lead[l])) return 0;
     return ecg_neural_decision_valid(s);
 }

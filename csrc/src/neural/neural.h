@@ -108,11 +108,11 @@ static inline neural_lead *ecg_neural_leads(neural_state *s) {
 }
 
 /* neural_input.c */
-void ecg_neural_input_init(neural_state *s, int leads, double fs);
+void ecg_neural_input_init(neural_state *s, int n_leads, double fs);
 /* Cells from one sample of each lead, already in the leads' `value`; returns the whole cells there are. */
-int64_t ecg_neural_take(neural_state *s, int leads);
+int64_t ecg_neural_take(neural_state *s, int n_leads);
 /* Adds a cell that repeats the last value, at the end of a recording. */
-void ecg_neural_pad(neural_state *s, int leads);
+void ecg_neural_pad(neural_state *s, int n_leads);
 /* Cells that the network may take: those whose scale is known. */
 int64_t ecg_neural_ready(const neural_state *s);
 /* What the network sees of cell `at`; the scale of its block comes into force. */

@@ -142,11 +142,11 @@ static int usable(const neural_lead *lead, int64_t at) {
 }
 
 /* How much smaller than usual a complex is, in logs, over the leads that show it. */
-static float shortfall(neural_state *s, int leads, int64_t at) {
+static float shortfall(neural_state *s, int n_leads, int64_t at) {
     const neural_lead *lead = ecg_neural_leads(s);
     float sum = 0.0f;
     int n = 0;
-    for (int l = 0; l < leads; l++, lead++)
+    for (int l = 0; l < n_leads; l++, lead++)
         if (lead->heights >= HEIGHT_BEATS && usable(lead, at)) {
             sum += lead->height - height_of(lead, at);
             n++;
@@ -171,7 +171,7 @@ static int64_t sample_of(const ecg_detector *d, const neural_state *s, int64_t a
 static int all_flicker(ecg_detector *d, neural_state *s, int64_t at) {
     const neural_lead *lead = ecg_neural_leads(s);
     int shown = 0;
-    for (int l = 0; l < d->config.leads; l++) {
+    for (int l = 0; l < d->config.n_leads; l++) {
         if (!usable(&lead[l], at)) continue;
         if (!ecg_flickers(d, l, sample_of(d, s, at))) return 0;
         shown = 1;
@@ -198,7 +198,7 @@ static int add_candidate(ecg_detector *d, neural_state *s, int64_t at, float odd
         s->pending_count++;
     }
     neural_candidate *c = &s->pending[i];
-    const float short_of = HEIGHT_COST * (shortfall(s, d->config.leads, at) - HEIGHT_FROM);
+    const float short_of = HEIGHT_COST * (shortfall(s, d->config.n_leads, at) - HEIGHT_FROM);
     const float cost = short_of > HEIGHT_CAP ? HEIGHT_CAP : short_of > 0.0f ? short_of : 0.0f;
     c->at = at;
     c->odds = odds;
@@ -328,19 +328,19 @@ static void neural_learn_rr(neural_state *s, float rr) {
 /* ------------------------------------------------------------------ what becomes of candidates */
 
 static void neural_report(ecg_detector *d, neural_state *s, const neural_candidate *c) {
-    const int leads = d->config.leads;
+    const int n_leads = d->config.n_leads;
     const neural_lead *lead = ecg_neural_leads(s);
     const int64_t sample = sample_of(d, s, c->at);
     const int64_t around = (QUALITY_CELLS * s->cell) >> 32;
     uint32_t quality = ~0u;
-    for (int l = 0; l < leads; l++) quality &= ecg_quality_between(d, l, sample - around, sample + around);
+    for (int l = 0; l < n_leads; l++) quality &= ecg_quality_between(d, l, sample - around, sample + around);
     if (c->odds < DOUBTFUL_ODDS) quality |= ECG_QUALITY_DOUBTFUL;
     if (s->accepted < LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
     else if (s->clarity < NOISY_CLARITY) quality |= ECG_QUALITY_NOISY;
     /* The first lead gives the R peak, unless it does not show the complex. */
     int shown = 0;
     if (!usable(&lead[0], c->at) || lead[0].odds[c->at % NEURAL_CELLS] < NEED)
-        for (int l = 1; l < leads; l++)
+        for (int l = 1; l < n_leads; l++)
             if (usable(&lead[l], c->at)
                 && (!usable(&lead[shown], c->at)
                     || lead[l].odds[c->at % NEURAL_CELLS] > lead[shown].odds[c->at % NEURAL_CELLS]))
@@ -355,7 +355,7 @@ static void neural_accept(ecg_detector *d, neural_state *s, int index) {
         if (s->last_clear >= 0) neural_learn_rr(s, neural_seconds(c.at - s->last_clear));
         s->last_clear = c.at;
     }
-    for (int l = 0; l < d->config.leads; l++, lead++) {
+    for (int l = 0; l < d->config.n_leads; l++, lead++) {
         if (!usable(lead, c.at)) continue;
         const float first = 1.0f / (float)(1 + lead->heights);
         lead->height += (first > HEIGHT_RATE ? first : HEIGHT_RATE) * (height_of(lead, c.at) - lead->height);

@@ -14,12 +14,12 @@
 #define ENLARGE 6.0f
 #define SMALLEST 1.17549435e-38f
 
-void ecg_neural_input_init(neural_state *s, int leads, double fs) {
+void ecg_neural_input_init(neural_state *s, int n_leads, double fs) {
     s->cell = (int64_t)floor(fs / NEURAL_HZ * (double)ONE + 0.5);
     s->left = s->cell;
     s->end = -1;
     neural_lead *lead = ecg_neural_leads(s);
-    for (int l = 0; l < leads; l++) lead[l].scale = SMALLEST;
+    for (int l = 0; l < n_leads; l++) lead[l].scale = SMALLEST;
 }
 
 /* Second largest of the maxima of the last windows, up to block `last`; the larger of the first two. */
@@ -57,40 +57,40 @@ static void finish_cell(neural_state *s, neural_lead *lead, float mean) {
     }
 }
 
-static void finish_cells(neural_state *s, int leads) {
+static void finish_cells(neural_state *s, int n_leads) {
     neural_lead *lead = ecg_neural_leads(s);
     const float per_cell = (float)((double)ONE / (double)s->cell);
-    for (int l = 0; l < leads; l++, lead++) {
+    for (int l = 0; l < n_leads; l++, lead++) {
         finish_cell(s, lead, lead->sum * per_cell);
         lead->sum = 0.0f;
     }
     if (++s->cells % NEURAL_BLOCK == 0) s->blocks++;
 }
 
-int64_t ecg_neural_take(neural_state *s, int leads) {
+int64_t ecg_neural_take(neural_state *s, int n_leads) {
     int64_t rest = ONE; /* each sample lasts until the next */
     while (rest >= s->left) {
         const float part = (float)((double)s->left / (double)ONE);
         neural_lead *lead = ecg_neural_leads(s);
-        for (int l = 0; l < leads; l++) lead[l].sum += part * lead[l].value;
+        for (int l = 0; l < n_leads; l++) lead[l].sum += part * lead[l].value;
         rest -= s->left;
         s->left = s->cell;
-        finish_cells(s, leads);
+        finish_cells(s, n_leads);
     }
     if (rest > 0) {
         const float part = (float)((double)rest / (double)ONE);
         neural_lead *lead = ecg_neural_leads(s);
-        for (int l = 0; l < leads; l++) lead[l].sum += part * lead[l].value;
+        for (int l = 0; l < n_leads; l++) lead[l].sum += part * lead[l].value;
         s->left -= rest;
     }
     return s->cells;
 }
 
-void ecg_neural_pad(neural_state *s, int leads) {
+void ecg_neural_pad(neural_state *s, int n_leads) {
     neural_lead *lead = ecg_neural_leads(s);
     const float whole = (float)((double)s->cell / (double)ONE);
-    for (int l = 0; l < leads; l++) lead[l].sum = lead[l].whole ? lead[l].cell * whole : 0.0f;
-    finish_cells(s, leads);
+    for (int l = 0; l < n_leads; l++) lead[l].sum = lead[l].whole ? lead[l].cell * whole : 0.0f;
+    finish_cells(s, n_leads);
 }
 
 int64_t ecg_neural_ready(const neural_state *s) {

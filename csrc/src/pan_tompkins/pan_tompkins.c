@@ -62,8 +62,8 @@ static int32_t buffer_length(double rate) {
 }
 
 static size_t pt_size(const ecg_detector_config *config) {
-    return pt_head(config->leads)
-           + (size_t)config->leads * 2 * (size_t)buffer_length(config->fs / group_length(config->fs))
+    return pt_head(config->n_leads)
+           + (size_t)config->n_leads * 2 * (size_t)buffer_length(config->fs / group_length(config->fs))
                  * sizeof(float);
 }
 
@@ -74,7 +74,7 @@ static void pt_init(ecg_detector *d, void *state) {
     const double rate = fs / s->group;
     ecg_bandpass design;
     ecg_bandpass_init(&design, rate, BAND_LOW, BAND_HIGH);
-    for (int i = 0; i < d->config.leads; i++) {
+    for (int i = 0; i < d->config.n_leads; i++) {
         pt_lead *f = &s->lead[i];
         f->a1 = (float)design.section[0].a1;
         f->a2 = (float)design.section[0].a2;
@@ -182,12 +182,12 @@ static void search(pt_state *s, pt_lead *f, const float *entering, int32_t n) {
 /* All stages for the next `n` samples, which the front ends have put into the rings, up to the end of
  * a block. */
 static void advance(ecg_detector *d, pt_state *s, int32_t n) {
-    const int leads = d->config.leads;
+    const int n_leads = d->config.n_leads;
     const int32_t step = s->step, group = s->group, begun = s->block * group - s->left;
     const int32_t steps = (begun % group + n) / group;
     const size_t at = (size_t)(s->count - s->base);
     const uint32_t now = (uint32_t)d->count & d->ring_mask;
-    for (int l = 0; l < leads; l++) {
+    for (int l = 0; l < n_leads; l++) {
         float *band = pt_band(d, s, l) + at, *squared = pt_squared(d, s, l) + at;
         pt_lead *f = &s->lead[l];
         group_block(f, ecg_ring(d, l) + now, band, n, group, begun % group);
@@ -217,10 +217,10 @@ static void come_to_rest(const ecg_detector *d, pt_state *s, int lead) {
 }
 
 static void end_block(ecg_detector *d, pt_state *s) {
-    const int leads = d->config.leads;
+    const int n_leads = d->config.n_leads;
     s->left = s->block * s->group;
     s->blocks++;
-    for (int l = 0; l < leads; l++) {
+    for (int l = 0; l < n_leads; l++) {
         pt_lead *f = &s->lead[l];
         if (f->started && (double)f->search.block > ARTEFACT * ARTEFACT * f->signal * f->signal) come_to_rest(d, s, l);
         f->energy[(s->blocks - 1) % HISTORY] = f->search.block;
@@ -240,7 +240,7 @@ static void end_block(ecg_detector *d, pt_state *s) {
     pt_decide(d, s);
     const int32_t used = (int32_t)(s->count - s->base);
     if (used + s->block > s->length) {
-        for (int l = 0; l < 2 * leads; l++) {
+        for (int l = 0; l < 2 * n_leads; l++) {
             float *b = pt_band(d, s, 0) + (size_t)l * (size_t)s->length;
             memmove(b, b + used - s->history, (size_t)s->history * sizeof *b);
         }
@@ -250,37 +250,37 @@ static void end_block(ecg_detector *d, pt_state *s) {
 
 /* The next `n` samples through all front ends into the rings; the quality bits that occurred. */
 static uint32_t pt_clean(ecg_detector *d, const float *samples, int32_t n) {
-    const int leads = d->config.leads;
+    const int n_leads = d->config.n_leads;
     const uint32_t now = (uint32_t)d->count & d->ring_mask;
     uint32_t any = 0;
-    for (int l = 0; l < leads; l++)
-        any |= ecg_lead_block(&ecg_leads(d)[l], samples + l, leads, n, ecg_ring(d, l) + now, ecg_flags(d, l) + now);
+    for (int l = 0; l < n_leads; l++)
+        any |= ecg_lead_block(&ecg_leads(d)[l], samples + l, n_leads, n, ecg_ring(d, l) + now, ecg_flags(d, l) + now);
     return any;
 }
 
 /* The front ends run up to ECG_AHEAD samples ahead; where a beat is reported before, they go back. */
 static size_t pt_process(ecg_detector *d, void *state, const float *samples, size_t n) {
     pt_state *s = state;
-    const int leads = d->config.leads;
+    const int n_leads = d->config.n_leads;
     ecg_lead *before = ecg_leads_before(d);
     size_t done = 0;
     while (done < n && !ecg_queue_filled(d)) {
-        const float *in = samples + done * (size_t)leads;
+        const float *in = samples + done * (size_t)n_leads;
         const uint32_t room = d->ring_mask + 1u - ((uint32_t)d->count & d->ring_mask);
         int32_t ahead = n - done < ECG_AHEAD ? (int32_t)(n - done) : ECG_AHEAD, used = 0;
         if ((uint32_t)ahead > room) ahead = (int32_t)room;
-        memcpy(before, ecg_leads(d), (size_t)leads * sizeof *before);
+        memcpy(before, ecg_leads(d), (size_t)n_leads * sizeof *before);
         const uint32_t faults = pt_clean(d, in, ahead);
         while (used < ahead && !ecg_queue_filled(d)) {
             int32_t length = s->left < ahead - used ? s->left : ahead - used;
             advance(d, s, length);
-            for (int l = 0; faults && l < leads; l++)
+            for (int l = 0; faults && l < n_leads; l++)
                 s->lead[l].faults |= ecg_flags_between(d, l, d->count - length, d->count - 1);
             used += length;
             if (s->left == 0) end_block(d, s);
         }
         if (used < ahead) {
-            memcpy(ecg_leads(d), before, (size_t)leads * sizeof *before);
+            memcpy(ecg_leads(d), before, (size_t)n_leads * sizeof *before);
             d->count -= used;
             pt_clean(d, in, used);
             d->count += used;
@@ -292,7 +292,7 @@ static size_t pt_process(ecg_detector *d, void *state, const float *samples, siz
 
 static void pt_flush(ecg_detector *d, void *state) {
     pt_state *s = state;
-    for (int l = 0; l < d->config.leads; l++) {
+    for (int l = 0; l < d->config.n_leads; l++) {
         if (s->lead[l].search.rising) pt_pass(&s->lead[l]);
         s->lead[l].begin = 0;
     }
@@ -307,7 +307,7 @@ static int64_t pt_delay(const ecg_detector *d, const void *state) {
 static int pt_same(const ecg_detector *d, const void *state, const unsigned char *saved) {
     const pt_state *s = state;
     int same = memcmp(s, saved, offsetof(pt_state, left)) == 0;
-    for (size_t l = 0; l < (size_t)d->config.leads; l++) {
+    for (size_t l = 0; l < (size_t)d->config.n_leads; l++) {
         const size_t at = offsetof(pt_state, lead) + l * sizeof(pt_lead);
         same = same && memcmp(&s->lead[l], saved + at, offsetof(pt_lead, x1)) == 0;
     }
@@ -331,15 +331,15 @@ static int pt_lead_valid(const ecg_detector *d, const pt_state *s, const pt_lead
 
 static int pt_valid(ecg_detector *d, void *state) {
     pt_state *s = state;
-    const int leads = d->config.leads;
+    const int n_leads = d->config.n_leads;
     const int64_t block = (int64_t)s->block * s->group, begun = d->count % block;
     const int64_t before = s->count - s->base - begun / s->group; /* steps in the buffers when the block began */
     if (s->left != block - begun || s->blocks != (uint32_t)(d->count / block) || s->count != d->count / s->group
-        || !ecg_within(before, s->history, s->length - s->block) || !ecg_within(s->active_lead, 0, leads - 1)
+        || !ecg_within(before, s->history, s->length - s->block) || !ecg_within(s->active_lead, 0, n_leads - 1)
         || !ecg_within(s->reported, INT64_MIN / 4, d->count)
-        || !ecg_all_finite(pt_band(d, s, 0), 2 * (size_t)leads * (size_t)s->length))
+        || !ecg_all_finite(pt_band(d, s, 0), 2 * (size_t)n_leads * (size_t)s->length))
         return 0;
-    for (int l = 0; l < leads; l++)
+    for (int l = 0; l < n_leads; l++)
         if (!pt_lead_valid(d, s, &s->lead[l])) return 0;
     return 1;
 }

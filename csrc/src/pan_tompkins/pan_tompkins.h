@@ -113,13 +113,13 @@ static inline int64_t pt_samples(double seconds, double fs) {
     return n > 1 ? n : 1;
 }
 
-static inline size_t pt_head(int leads) {
-    return ecg_round_up(sizeof(pt_state) + (size_t)(leads - 1) * sizeof(pt_lead));
+static inline size_t pt_head(int n_leads) {
+    return ecg_round_up(sizeof(pt_state) + (size_t)(n_leads - 1) * sizeof(pt_lead));
 }
 
 /* Band-passed signal and squared slope of a lead. Step `base` comes first. */
 static inline float *pt_band(const ecg_detector *d, pt_state *s, int lead) {
-    return (float *)((char *)s + pt_head(d->config.leads)) + (size_t)lead * 2 * (size_t)s->length;
+    return (float *)((char *)s + pt_head(d->config.n_leads)) + (size_t)lead * 2 * (size_t)s->length;
 }
 
 static inline float *pt_squared(const ecg_detector *d, pt_state *s, int lead) {

@@ -320,7 +320,7 @@ static void hurry(ecg_detector *d, pt_state *s, int lead) {
 static void choose_active_lead(ecg_detector *d, pt_state *s) {
     double best = 0.0, present = 0.0;
     int choice = 0;
-    for (int i = 0; i < d->config.leads; i++) {
+    for (int i = 0; i < d->config.n_leads; i++) {
         const pt_lead *f = &s->lead[i];
         double share = busy(s, f, BUSY_LEVEL);
         if ((double)(d->count - f->fault_at) < FAULT_S * d->config.fs || !(f->signal > 0.0)
@@ -348,16 +348,16 @@ static int begins(const ecg_detector *d, const pt_lead *f) {
 }
 
 void pt_decide(ecg_detector *d, pt_state *s) {
-    const int leads = d->config.leads;
-    for (int l = 0; l < leads; l++) {
+    const int n_leads = d->config.n_leads;
+    for (int l = 0; l < n_leads; l++) {
         pt_lead *f = &s->lead[l];
         if (s->limit > 0) hurry(d, s, l);
         for (int i = 0; i < f->passed; i++) on_peak(d, s, l, &f->found[i]);
         f->passed = 0;
         if (begins(d, f)) start_levels(f);
     }
-    if (leads > 1) choose_active_lead(d, s);
-    for (int l = 0; l < leads; l++) {
+    if (n_leads > 1) choose_active_lead(d, s);
+    for (int l = 0; l < n_leads; l++) {
         pt_lead *f = &s->lead[l];
         if (begins(d, f)) decide_start(d, s, f);
         search_back(d, s, f);

@@ -127,7 +127,7 @@ def labelled_beats(record: Record, patient: str, *, window: WindowSpec | None = 
     ExampleSet
         Inputs "window" and "features" as in `BeatBatch`, with the next RR interval, which
         `without_lookahead` takes away again; target the index into ``"NSVFQ"``; columns
-        ``r_sample`` (R peak in the recording), ``rr`` (seconds to the previous beat, NaN on the
+        ``sample`` (R peak in the recording), ``rr`` (seconds to the previous beat, NaN on the
         first) and ``quality``.
 
     Raises
@@ -142,7 +142,7 @@ def labelled_beats(record: Record, patient: str, *, window: WindowSpec | None = 
         np.full(len(batch), patient),
         np.full(len(batch), record.name),
         {"classes": list(AAMI_CLASSES)},
-        {"r_sample": batch.r_sample, "rr": batch.rr, "quality": batch.quality},
+        {"sample": batch.sample, "rr": batch.rr, "quality": batch.quality},
     )
 
 

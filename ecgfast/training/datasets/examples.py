@@ -24,7 +24,7 @@ _OF_BEATS = {
     "windows": ("inputs", "window"),
     "features": ("inputs", "features"),
     "label": ("target", ""),
-    "r_sample": ("columns", "r_sample"),
+    "r_sample": ("columns", "sample"),
     "rr": ("columns", "rr"),
     "quality": ("columns", "quality"),
 }
@@ -242,6 +242,9 @@ class ExampleSet:
         del about["format"]
         if about.get("features", list(FEATURE_NAMES)) != list(FEATURE_NAMES):
             raise RecordError(f"{path}: made by another version; run `ecgfast prepare` again")
+        columns = _starting("column.", arrays)
+        if "r_sample" in columns:  # its name in sets of version 0.1
+            columns["sample"] = columns.pop("r_sample")
         try:
             return cls(
                 _starting("input.", arrays),
@@ -249,7 +252,7 @@ class ExampleSet:
                 arrays["patient"],
                 arrays["record"],
                 about,
-                _starting("column.", arrays),
+                columns,
             )
         except KeyError as error:
             raise RecordError(f"{path}: not a set of examples ({error})") from None

@@ -70,7 +70,7 @@ def prepare_kaggle(
     -------
     ExampleSet
         Input "window" (n, 187, 1), 0..1; target the index into ``"NSVFQ"``, also in
-        ``columns["aami"]``; ``columns["r_sample"]`` the R peak in the recording.
+        ``columns["aami"]``; ``columns["sample"]`` the R peak in the recording.
 
     Raises
     ------
@@ -111,13 +111,13 @@ def prepare_kaggle(
             "left_out": "the last beat of every recording",
             "window": list(window),
         },
-        {"aami": target, "r_sample": cut.r_sample},
+        {"aami": target, "sample": cut.sample},
     )
 
 
 def _without_last(batch: BeatBatch) -> BeatBatch:
     return BeatBatch(
-        batch.r_sample[:-1],
+        batch.sample[:-1],
         batch.known_at[:-1],
         batch.rr[:-1],
         batch.windows[:-1],

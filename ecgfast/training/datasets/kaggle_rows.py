@@ -193,8 +193,8 @@ def compare_rows(
             for i, w, n in zip(theirs, windows, points, strict=True)
         ]
     )
-    r_sample = examples.columns["r_sample"]
-    next_rr = np.append(np.diff(r_sample), 0)[ours] / 3.0
+    sample = examples.columns["sample"]
+    next_rr = np.append(np.diff(sample), 0)[ours] / 3.0
     same = examples.record[ours] == examples.record[np.minimum(ours + 1, len(examples) - 1)]
     share = (shown_points(rows[theirs]) / np.where(next_rr > 0, next_rr, np.nan))[same]
     return {

@@ -487,16 +487,16 @@ def _strips_of(
     fs, ecg = record.fs, np.ascontiguousarray(record.signal[:, 0])
     stream = BeatStream(fs, window=window)
     beats = BeatBatch.concatenate([stream.process(ecg), stream.flush()])
-    start = beats.r_sample - round(window.before / window.grid_fs * fs)
-    stop = beats.r_sample + round(window.after / window.grid_fs * fs)
+    start = beats.sample - round(window.before / window.grid_fs * fs)
+    stop = beats.sample + round(window.after / window.grid_fs * fs)
     inside = np.flatnonzero((start >= 0) & (stop <= len(ecg)))
-    stretch = (beats.r_sample[inside] / (step * fs)).astype(np.int64)
+    stretch = (beats.sample[inside] / (step * fs)).astype(np.int64)
     last = inside[np.append(np.diff(stretch) > 0, True)] if len(inside) else inside
     rows, labels = [], []
     first, fired = Counter[str](), Counter[str]()
     for i in last.tolist():
         lo, hi = int(start[i]), int(stop[i])
-        peaks = beats.r_sample[(beats.r_sample >= lo) & (beats.r_sample < hi)] - lo
+        peaks = beats.sample[(beats.sample >= lo) & (beats.sample < hi)] - lo
         label, reasons = label_window(ecg[lo:hi], pressure.signal[lo:hi, 0], peaks, fs, rules)
         fired.update(reasons)
         if reasons:
@@ -509,7 +509,7 @@ def _strips_of(
         beats.windows[rows],
         beats.features[rows],
         np.array(labels, np.float32).reshape(-1, 2),
-        beats.r_sample[rows] / fs,
+        beats.sample[rows] / fs,
         len(last),
         first,
         fired,

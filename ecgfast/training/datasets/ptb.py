@@ -55,7 +55,7 @@ def prepare_ptb(
     Returns
     -------
     ExampleSet
-        Input "window" (n, 187, 1), target 0 (normal) or 1 (abnormal); ``columns["r_sample"]`` the
+        Input "window" (n, 187, 1), target 0 (normal) or 1 (abnormal); ``columns["sample"]`` the
         R peak. The last beat of every recording is left out, as in MIT-BIH's set.
 
     Raises
@@ -109,7 +109,7 @@ def prepare_ptb(
             "rule": _RULE,
             "window": list(window),
         },
-        {"r_sample": np.concatenate([batch.r_sample[:-1] for batch in parts])},
+        {"sample": np.concatenate([batch.sample[:-1] for batch in parts])},
     )
 
 

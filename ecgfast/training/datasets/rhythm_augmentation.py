@@ -195,9 +195,9 @@ def make_record(
     title = f"{name}, {kind}"
     generator = _generator(seed, title)
     recorded = labelled_beats(record, patient_of(*name.split("/", 1)))
-    r_sample = recorded.columns["r_sample"]
-    apart = np.diff(r_sample, prepend=-record.fs) > _APART * record.fs
-    peaks = r_sample[apart]
+    sample = recorded.columns["sample"]
+    apart = np.diff(sample, prepend=-record.fs) > _APART * record.fs
+    peaks = sample[apart]
     rr = np.diff(peaks, prepend=0) / record.fs
     rr[0] = np.nan
     rhythm = make_rhythm(kind, rr, recorded.target[apart], generator)

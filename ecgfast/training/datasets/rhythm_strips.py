@@ -89,7 +89,7 @@ def prepare_strip_beats(
                 np.full(len(batch), f"{database}/{name}"),
                 {"classes": list(AAMI_CLASSES)},
                 {
-                    "r_sample": batch.r_sample,
+                    "sample": batch.sample,
                     "rr": batch.rr,
                     "quality": batch.quality,
                     "fibrillation": np.full(len(batch), rhythm == FIBRILLATION),

@@ -105,7 +105,7 @@ def prepare_strips(
     Returns
     -------
     ExampleSet
-        Inputs "window" and "features"; targets 0 normal, 1 abnormal; columns ``r_sample``,
+        Inputs "window" and "features"; targets 0 normal, 1 abnormal; columns ``sample``,
         ``beats`` and ``rhythm`` (why a strip is abnormal), and ``lead``.
 
     Raises
@@ -126,12 +126,12 @@ def prepare_strips(
         stream = BeatStream(record.fs, window=window)
         signal = np.ascontiguousarray(record.signal[:, 0])
         batch = BeatBatch.concatenate([stream.process(signal), stream.flush()])
-        of_step = (batch.r_sample // round(step * record.fs)).astype(np.int64)
+        of_step = (batch.sample // round(step * record.fs)).astype(np.int64)
         kept = np.flatnonzero(np.append(np.diff(of_step) > 0, True)[: len(batch)])
         # The first ten seconds are not a whole strip.
-        kept = kept[batch.r_sample[kept] >= window.before / window.grid_fs * record.fs]
-        first = batch.r_sample[kept] - round(window.before / window.grid_fs * record.fs)
-        last = batch.r_sample[kept] + round(window.after / window.grid_fs * record.fs)
+        kept = kept[batch.sample[kept] >= window.before / window.grid_fs * record.fs]
+        first = batch.sample[kept] - round(window.before / window.grid_fs * record.fs)
+        last = batch.sample[kept] + round(window.after / window.grid_fs * record.fs)
         labels.append(strip_labels(record.annotations, first, last))
         parts.append(
             BeatBatch(*(getattr(batch, column)[kept] for column in BeatBatch.__dataclass_fields__))
@@ -156,7 +156,7 @@ def prepare_strips(
             "features": list(FEATURE_NAMES),
         },
         columns={
-            "r_sample": batch.r_sample,
+            "sample": batch.sample,
             "beats": beats,
             "rhythm": rhythm,
             "lead": lead_of.astype(np.int8),

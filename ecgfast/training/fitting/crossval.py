@@ -126,7 +126,8 @@ def cross_validate(
     name : str
         Of the candidate, for the result.
     augmented : ExampleSet, optional
-        Examples that are only learnt from (`Task.augmented`), of the same patients.
+        Examples that are only learnt from, of the same patients (`Task.augmented`), or of others
+        (`Task.own_examples`).
     noise : sequence of ndarray of float32, each of shape (m,)
         Recorded noise for a schedule that adds some.
     folder : Path, optional
@@ -165,7 +166,7 @@ def cross_validate(
             half_done = None if kept is None else kept / f"fold-{k + 1}.checkpoint.npz"
             fitted = fit(
                 recipe,
-                with_augmented(others.only(~watched), augmented),
+                with_augmented(others.only(~watched), augmented, examples),
                 others.only(watched),
                 seed=recipe.seed + k,
                 noise=noise,
@@ -214,13 +215,19 @@ def cross_validate(
     )
 
 
-def with_augmented(examples: ExampleSet, augmented: ExampleSet | None) -> ExampleSet:
-    """Examples, and what was made from those of the same patients.
+def with_augmented(
+    examples: ExampleSet, augmented: ExampleSet | None, whole: ExampleSet
+) -> ExampleSet:
+    """Examples, and what may be learnt from beside them.
 
     Parameters
     ----------
     examples : ExampleSet
+        Those that train.
     augmented : ExampleSet, optional
+        Examples that are only learnt from.
+    whole : ExampleSet
+        All examples: what is augmented from their patients goes only with those that train.
 
     Returns
     -------
@@ -228,9 +235,8 @@ def with_augmented(examples: ExampleSet, augmented: ExampleSet | None) -> Exampl
     """
     if augmented is None:
         return examples
-    return ExampleSet.concatenate(
-        [examples, augmented.only(np.isin(augmented.patient, examples.patient))]
-    )
+    held = np.isin(augmented.patient, whole.patient) & ~np.isin(augmented.patient, examples.patient)
+    return ExampleSet.concatenate([examples, augmented.only(~held)])
 
 
 def _bare(task: Task, examples: ExampleSet) -> list[tuple[str, ExampleSet]]:

@@ -56,7 +56,7 @@ def grid_cells(signal: npt.ArrayLike, fs: float) -> npt.NDArray[np.float32]:
 
     Parameters
     ----------
-    signal : array_like of float, shape (n,) or (n, leads)
+    signal : array_like of float, shape (n,) or (n, n_leads)
         Finite samples.
     fs : float
         Sampling rate in Hz.

@@ -31,7 +31,7 @@ class Strip:
     ----------
     database, record : str
         Where it comes from.
-    cells : ndarray of float32, shape (n, leads)
+    cells : ndarray of float32, shape (n, n_leads)
         Averages over 1/125 s in mV.
     beats : ndarray of float32, shape (k,)
         R peaks in cells.
@@ -48,7 +48,7 @@ class Strip:
 
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """A recording of noise without any beat, in mV: shape (n, leads), cells of 1/125 s."""
+    """A recording of noise without any beat, in mV: shape (n, n_leads), cells of 1/125 s."""
 
     name: str
     cells: npt.NDArray[np.float32]

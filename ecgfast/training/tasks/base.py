@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..._types import Report
 from ...core import FEATURE_NAMES
+from ...errors import InputError
 from ...evaluation.classes import score_classes
 from ...runtime import Classifier, InputSpec, ModelCard
 from ...window import WindowSpec
@@ -148,6 +149,29 @@ class Task(ABC):
         ExampleSet or None
         """
         return None
+
+    def own_examples(self, recipe: Recipe, examples: ExampleSet, own: ExampleSet) -> ExampleSet:
+        """Examples of one's own, as this task learns from them.
+
+        Parameters
+        ----------
+        recipe : Recipe
+        examples : ExampleSet
+            Training set.
+        own : ExampleSet
+            As `ecgfast review --export` writes them.
+
+        Returns
+        -------
+        ExampleSet
+            With the columns of the training set.
+
+        Raises
+        ------
+        InputError
+            If the task takes none, or these do not fit.
+        """
+        raise InputError(f"recipe {recipe.name}: its task takes no examples of one's own")
 
     @abstractmethod
     def test_sets(

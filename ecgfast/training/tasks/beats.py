@@ -182,6 +182,19 @@ class BeatTask(Task):
                 parts.append(_weighted(recipe, beats, float(weight)))
         return ExampleSet.concatenate(parts) if parts else None
 
+    def own_examples(self, recipe: Recipe, examples: ExampleSet, own: ExampleSet) -> ExampleSet:
+        """Beats that reviewers answered; each weighs as one of the recipe's databases does."""
+        shapes = [{k: v.shape[1:] for k, v in part.inputs.items()} for part in (examples, own)]
+        if own.classes != self.classes or shapes[0] != shapes[1]:
+            raise InputError(
+                f"recipe {recipe.name}: the examples of one's own are of other classes or windows; "
+                "export them with a model of this recipe (ecgfast review --export FILE --model M)"
+            )
+        known = sorted(set(own.patient.tolist()) & set(examples.patient.tolist()))
+        if known:
+            raise InputError(f"recipe {recipe.name}: {known[0]} is in its own data sets already")
+        return _weighted(recipe, own)
+
     def test_sets(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
     ) -> dict[str, ExampleSet]:

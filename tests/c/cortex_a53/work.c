@@ -55,16 +55,16 @@ static float sample_of(char kind, double t, int lead) {
     }
 }
 
-static size_t made(char kind, double fs, int leads) {
+static size_t made(char kind, double fs, int n_leads) {
     const size_t n = (size_t)(SECONDS * fs);
     seed = 1;
     for (size_t i = 0; i < n; i++)
-        for (int l = 0; l < leads; l++)
-            samples[i * (size_t)leads + (size_t)l] = (l & 1 ? -1.0f : 1.0f) * sample_of(kind, (double)i / fs, l);
+        for (int l = 0; l < n_leads; l++)
+            samples[i * (size_t)n_leads + (size_t)l] = (l & 1 ? -1.0f : 1.0f) * sample_of(kind, (double)i / fs, l);
     return n;
 }
 
-static size_t random_one(uint32_t number, double fs, int leads) {
+static size_t random_one(uint32_t number, double fs, int n_leads) {
     uint8_t text[256];
     seed = 7919u * number + 1u;
     for (size_t i = 0; i < sizeof text; i++) {
@@ -72,13 +72,13 @@ static size_t random_one(uint32_t number, double fs, int leads) {
         text[i] = (uint8_t)(seed >> 24);
     }
     bytes in = {text, sizeof text};
-    return signal_of(&in, fs, leads, samples, (size_t)(SECONDS * fs));
+    return signal_of(&in, fs, n_leads, samples, (size_t)(SECONDS * fs));
 }
 
 static void measure(char kind, uint32_t number, const ecg_detector_config *config, const char *output,
                     const ecg_window_config *window) {
-    const size_t leads = (size_t)config->leads;
-    const size_t n = kind ? made(kind, config->fs, config->leads) : random_one(number, config->fs, config->leads);
+    const size_t n_leads = (size_t)config->n_leads;
+    const size_t n = kind ? made(kind, config->fs, config->n_leads) : random_one(number, config->fs, config->n_leads);
     const int status = window ? ecg_stream_init((ecg_stream *)memory, sizeof memory, config, window)
                               : ecg_detector_init((ecg_detector *)memory, sizeof memory, config);
     if (status != ECG_OK) {
@@ -90,8 +90,8 @@ static void measure(char kind, uint32_t number, const ecg_detector_config *confi
     for (size_t i = 0; i < n; i++) {
         const uint64_t before = ticks();
         if (window)
-            ecg_stream_process((ecg_stream *)memory, samples + i * leads, 1, rows_beats, windows, features, 4, &found);
-        else ecg_detector_process((ecg_detector *)memory, samples + i * leads, 1, beats, 4, &found);
+            ecg_stream_process((ecg_stream *)memory, samples + i * n_leads, 1, rows_beats, windows, features, 4, &found);
+        else ecg_detector_process((ecg_detector *)memory, samples + i * n_leads, 1, beats, 4, &found);
         const uint64_t took = ticks() - before;
         all += took;
         count += found;
@@ -102,7 +102,7 @@ static void measure(char kind, uint32_t number, const ecg_detector_config *confi
     put(", \"fs\": ");
     put_number((uint64_t)config->fs);
     put(", \"leads\": ");
-    put_number(leads);
+    put_number(n_leads);
     put(", \"windows\": \"");
     put(output);
     put("\", \"signal\": \"");
@@ -117,8 +117,8 @@ static void measure(char kind, uint32_t number, const ecg_detector_config *confi
     put("}\n");
 }
 
-static void measure_all(int method, double fs, int leads, const char *output, const ecg_window_config *window) {
-    const ecg_detector_config config = {.fs = fs, .leads = leads, .method = method};
+static void measure_all(int method, double fs, int n_leads, const char *output, const ecg_window_config *window) {
+    const ecg_detector_config config = {.fs = fs, .n_leads = n_leads, .method = method};
     for (const char *kind = "etwrpasgc"; *kind; kind++) measure(*kind, 0, &config, output, window);
     for (uint32_t number = 0; number < PIECES; number++) measure(0, number, &config, output, window);
 }
@@ -126,11 +126,11 @@ static void measure_all(int method, double fs, int leads, const char *output, co
 int main(void) {
     static const ecg_window_config beat = {.grid_fs = 125.0, .before = 44, .after = 28, .history = 7};
     static const ecg_window_config widest = {.grid_fs = 1000.0, .before = 256, .after = 256};
-    static const ecg_window_config cycle = {.grid_fs = 125.0, .after = 187, .form = ECG_FORM_CYCLE};
+    static const ecg_window_config cycle = {.grid_fs = 125.0, .after = 187, .kind = ECG_WINDOW_CYCLE};
     static const ecg_window_config strip = {
-        .grid_fs = 62.5, .before = 611, .after = 14, .form = ECG_FORM_STRIP, .history = 15};
+        .grid_fs = 62.5, .before = 611, .after = 14, .kind = ECG_WINDOW_STRIP, .history = 15};
     static const ecg_window_config longest = {
-        .grid_fs = 190.0, .before = ECG_STRIP_MAX - 100, .after = 100, .form = ECG_FORM_STRIP};
+        .grid_fs = 190.0, .before = ECG_STRIP_MAX - 100, .after = 100, .kind = ECG_WINDOW_STRIP};
     static const double rates[] = {239.0, 360.0, 2000.0}; /* 239 Hz: just not decimated, the most work a second */
     static const int leads[] = {1, LEADS_MOST};
     for (int method = ECG_PAN_TOMPKINS; method <= ECG_NEURAL; method++)

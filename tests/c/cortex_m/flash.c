@@ -9,7 +9,7 @@ volatile long display;
 int main(void) {
 #ifdef METHOD
     static alignas(ECG_ALIGNMENT) unsigned char memory[64 * 1024];
-    const ecg_detector_config config = {.fs = 250, .leads = 1, .method = METHOD};
+    const ecg_detector_config config = {.fs = 250, .n_leads = 1, .method = METHOD};
 #if WINDOWS
     static ecg_beat beat;
     static float points[72 * ECG_CHANNELS], features[ECG_FEATURES];
@@ -27,7 +27,7 @@ int main(void) {
 #else
         ecg_detector_process((ecg_detector *)memory, &sample, 1, &beat, 1, &found);
 #endif
-        if (found) display = (long)beat.r_sample;
+        if (found) display = (long)beat.sample;
     }
 #else
     for (;;) display = (long)converter;

@@ -19,7 +19,7 @@
 #define SYST_CVR (*(volatile uint32_t *)0xE000E018u)
 
 static alignas(ECG_ALIGNMENT) unsigned char memory[64 * 1024];
-static const ecg_detector_config config = {.fs = FS, .leads = 1, .method = METHOD};
+static const ecg_detector_config config = {.fs = FS, .n_leads = 1, .method = METHOD};
 #if WINDOWS
 static const ecg_window_config window = {.grid_fs = 125.0, .before = 44, .after = 28};
 static ecg_beat beats[2];

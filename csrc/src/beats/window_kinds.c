@@ -1,5 +1,5 @@
-/* Forms of a model's window: a beat, a cycle in the form of Kachuee et al. (2018), or a strip. */
-#include "beat_form.h"
+/* Kinds of a model's window: a beat, a cycle as Kachuee et al. (2018) have it, or a strip. */
+#include "window_kinds.h"
 #include "beat_window.h"
 
 /* Seconds around R that a beat window may show, and that a cycle and a strip may. */
@@ -17,32 +17,32 @@
 #define STRIP_LIMIT 5.0f
 
 int ecg_window_channels(const ecg_window_config *window) {
-    return window->form == ECG_FORM_BEAT ? ECG_CHANNELS : 1;
+    return window->kind == ECG_WINDOW_BEAT ? ECG_CHANNELS : 1;
 }
 
-int ecg_form_check(const ecg_window_config *config) {
-    int32_t most = config->form == ECG_FORM_STRIP ? ECG_STRIP_MAX : ECG_WINDOW_MAX;
+int ecg_window_kind_check(const ecg_window_config *config) {
+    int32_t most = config->kind == ECG_WINDOW_STRIP ? ECG_STRIP_MAX : ECG_WINDOW_MAX;
     double before_s = BEAT_MAX_S, after_s = BEAT_MAX_S;
-    if (config->form == ECG_FORM_CYCLE) {
+    if (config->kind == ECG_WINDOW_CYCLE) {
         before_s = 0.0;
         after_s = CYCLE_MAX_S;
-    } else if (config->form == ECG_FORM_STRIP) {
+    } else if (config->kind == ECG_WINDOW_STRIP) {
         before_s = STRIP_MAX_S;
-    } else if (config->form != ECG_FORM_BEAT) {
+    } else if (config->kind != ECG_WINDOW_BEAT) {
         return 0;
     }
     return config->grid_fs >= 50.0 && config->grid_fs <= 1000.0
-           && config->before >= (config->form != ECG_FORM_CYCLE) && config->after >= 1
+           && config->before >= (config->kind != ECG_WINDOW_CYCLE) && config->after >= 1
            && config->before <= most && config->after <= most && config->before + config->after <= most
            && config->before <= before_s * config->grid_fs && config->after <= after_s * config->grid_fs
            && config->history >= 0 && config->history <= ECG_HISTORY_MAX && config->lookahead >= 0
            && config->lookahead <= 1;
 }
 
-ecg_window_config ecg_form_beat_grid(const ecg_window_config *config) {
+ecg_window_config ecg_window_beat_grid(const ecg_window_config *config) {
     ecg_window_config grid = *config;
-    if (config->form != ECG_FORM_BEAT) {
-        grid.form = ECG_FORM_BEAT;
+    if (config->kind != ECG_WINDOW_BEAT) {
+        grid.kind = ECG_WINDOW_BEAT;
         grid.grid_fs = BEAT_GRID_HZ;
         grid.before = BEAT_BEFORE;
         grid.after = BEAT_AFTER;
@@ -50,14 +50,14 @@ ecg_window_config ecg_form_beat_grid(const ecg_window_config *config) {
     return grid;
 }
 
-int32_t ecg_form_cycle_points(const ecg_window_config *config, float rr_level) {
+int32_t ecg_window_cycle_points(const ecg_window_config *config, float rr_level) {
     if (!(rr_level > 0.0f)) return config->after;
     float points = CYCLE_SHARE * rr_level * (float)config->grid_fs;
     if (!(points < (float)config->after)) return config->after;
     return points < 2.0f ? 2 : (int32_t)points;
 }
 
-void ecg_form_cycle(float *window, int32_t kept, int32_t points) {
+void ecg_window_cycle(float *window, int32_t kept, int32_t points) {
     float low = window[0], high = window[0];
     for (int32_t k = 1; k < kept; k++) {
         if (window[k] < low) low = window[k];
@@ -68,7 +68,7 @@ void ecg_form_cycle(float *window, int32_t kept, int32_t points) {
     for (int32_t k = kept; k < points; k++) window[k] = 0.0f;
 }
 
-void ecg_form_strip(float *window, int32_t points, float unit, float orientation) {
+void ecg_window_strip(float *window, int32_t points, float unit, float orientation) {
     ecg_window_level(window, points);
     for (int32_t k = 0; k < points; k++) {
         float x = orientation * window[k] / unit;

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from twins import beat_window as twin
-from twins import window_forms
+from twins import window_kinds
 from twins.lead import cleaned
 
 from ecgfast import BeatBatch, BeatStream, InputError, WindowSpec, read_record
@@ -43,8 +43,8 @@ def test_a_cycle_agrees_with_the_twin(fs: float) -> None:
     batch = beats(signal, fs, window=CYCLE)
     assert batch.windows.shape[1:] == (187, 1)
     clean = cleaned(signal, fs)[0].astype(np.float64)
-    for i, r in enumerate(batch.r_sample.tolist()):
-        expected = window_forms.cycle(clean, r, fs, batch.rr[: i + 1])
+    for i, r in enumerate(batch.sample.tolist()):
+        expected = window_kinds.cycle(clean, r, fs, batch.rr[: i + 1])
         assert np.abs(batch.windows[i, :, 0] - expected).max() < 1e-4
 
 
@@ -65,7 +65,7 @@ def test_a_cycle_is_one_beat_from_0_to_1_and_then_nothing(record_path) -> None:
 def test_a_cycle_is_known_as_soon_as_its_last_point() -> None:
     signal = ecg(40, 360.0)
     batch = beats(signal, 360.0, window=CYCLE)
-    late = (batch.known_at - batch.r_sample)[5:-2] / 360.0
+    late = (batch.known_at - batch.sample)[5:-2] / 360.0
     expected = 1.2 * np.median(batch.rr[1:]) + 0.032
     assert np.abs(late - expected).max() < 0.25  # RR varies
     assert late.max() < 1.6
@@ -78,7 +78,7 @@ def test_a_strip_agrees_with_the_twin(fs: float) -> None:
     assert batch.windows.shape[1:] == (1250, 1)
     clean = cleaned(signal, fs)[0].astype(np.float64)
     for i in range(0, len(batch), 7):
-        expected = twin.cut(clean, int(batch.r_sample[i]), fs, 125.0, 1222, 28)
+        expected = twin.cut(clean, int(batch.sample[i]), fs, 125.0, 1222, 28)
         got = batch.windows[i, :, 0].astype(float)
         free = np.abs(got) < 5  # where strips are cut off
         gain = got[free] @ expected[free] / (expected[free] @ expected[free])
@@ -101,7 +101,7 @@ def test_a_history_is_the_features_of_the_beats_before(lookahead: int) -> None:
     plain = beats(signal, 250.0, lookahead=lookahead).features
     ahead = beats(signal, 250.0, lookahead=1).features
     batch = beats(signal, 250.0, lookahead=lookahead, window=WindowSpec(history=4))
-    expected = window_forms.histories(plain, ahead, 4)
+    expected = window_kinds.histories(plain, ahead, 4)
     assert batch.features.shape == expected.shape == (len(plain), 4, len(FEATURE_NAMES))
     assert np.array_equal(batch.features, expected)
 
@@ -134,7 +134,7 @@ def test_given_beats_closer_than_a_heart_can_beat_are_all_cut(window: WindowSpec
     stream = BeatStream(360.0, method="external", window=window)
     batch = BeatBatch.concatenate([stream.process(signal, marks), stream.flush()])
     assert len(batch) > len(marks) / 40
-    assert np.all(np.diff(batch.r_sample) > 0)
+    assert np.all(np.diff(batch.sample) > 0)
     assert np.isfinite(batch.windows).all()
     assert np.isfinite(batch.features).all()
 
@@ -150,7 +150,7 @@ def test_flat_signal_gives_finite_windows() -> None:
 @pytest.mark.parametrize(
     ("window", "text"),
     [
-        ((125.0, 44, 28, "wave"), "unknown form"),
+        ((125.0, 44, 28, "wave"), "unknown kind"),
         ((125.0, 1, 187, "cycle"), "window"),
         ((125.0, 0, 300, "cycle"), "window"),
         ((125.0, 1400, 28, "strip"), "window"),

@@ -9,12 +9,12 @@ from . import beat_window
 
 
 def cycle(
-    clean: npt.NDArray[np.float64], r_sample: int, fs: float, rr: npt.NDArray[np.float64]
+    clean: npt.NDArray[np.float64], sample: int, fs: float, rr: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """187 points at 125 Hz from R on; `rr` (s) are all RR intervals up to this beat's."""
     known = [interval for interval in rr[-8:] if np.isfinite(interval)]
     kept = min(187, int(1.2 * np.median(known) * 125)) if known else 187
-    points = beat_window.cut(clean, r_sample, fs, 125.0, 0, kept)
+    points = beat_window.cut(clean, sample, fs, 125.0, 0, kept)
     out = np.zeros(187)
     out[:kept] = (points - points.min()) / np.ptp(points)
     return out

@@ -1,0 +1,69 @@
+"""``ecgfast service``: a unit that systemd takes, with the command that was meant."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ecgfast.cli import main
+
+COMMAND = ["stream", "serial:/dev/ecgfast", "--fs", "250", "--save", "my night", "--alarms"]
+
+
+def test_the_files_are_written_for_another_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["service", "--root", str(tmp_path), "--usb", "1A86:7523", *COMMAND]
+    assert main(args) == 0
+    unit = tmp_path / "etc/systemd/system/ecgfast.service"
+    rule = tmp_path / "etc/udev/rules.d/70-ecgfast.rules"
+    line = '-m ecgfast stream serial:/dev/ecgfast --fs 250 --save "my night" --alarms'
+    assert line in unit.read_text()
+    assert 'ATTRS{idVendor}=="1a86", ATTRS{idProduct}=="7523"' in rule.read_text()
+    assert 'SYMLINK+="ecgfast"' in rule.read_text()
+    told = capsys.readouterr().out
+    assert str(unit) in told
+    assert str(rule) in told
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    name = 'odd "name" 100% $HOME'
+    assert main(["service", "--root", str(tmp_path), "--name", "bed-3", *COMMAND, name]) == 2
+    command = ["stream", "udp:9000", "--fs", "250", "--save", name]
+    assert main(["service", "--root", str(tmp_path), "--name", "bed-3", *command]) == 0
+    unit = tmp_path / "etc/systemd/system/bed-3.service"
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert "bed-3.service" not in done.stderr, done.stderr
+    assert '--save "odd \\"name\\" 100%% $$HOME"' in unit.read_text()
+
+
+def test_print_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["service", "--print", "--root", str(tmp_path), *COMMAND]) == 0
+    assert "ExecStart=" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        ([], "name the command to run: stream or live"),
+        (["detect", "100"], "name the command to run: stream or live"),
+        (["stream"], "SOURCE"),
+        (["stream", "udp:9000", "--fss", "250"], "did you mean --fs?"),
+        (["stream", "-", "--fs", "250"], "a service has no standard input"),
+        (["--name", "../x", *COMMAND], "give letters, digits"),
+        (["--usb", "1a86", *COMMAND], "as lsusb lists them"),
+    ],
+)
+def test_wrong_use_is_seen_before_anything_is_written(
+    args: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["service", "--root", str(tmp_path), *args]) == 2
+    assert told in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
