@@ -53,7 +53,7 @@ def traced(path: Path) -> dict[str, Any]:
         for form in card.forms:
             for backend in available_backends():
                 try:
-                    classifier = Classifier(name, form=form, backend=backend)
+                    classifier = Classifier(name, precision=form, backend=backend)
                 except ModelError:
                     continue  # a runtime that would crash on it on this machine
                 if not kept:

@@ -187,6 +187,8 @@ def test_what_is_missing_is_named_with_the_extra_that_brings_it(tmp_path: Path) 
         ("evaluate", "beats", "--data", scored, "--work", "work"): "train",
         ("report", RECORDINGS / "ishne.ecg", "--output", "page.html"): "report",
         ("annotate", RECORDINGS / "ishne.ecg", "--output", "tables"): "archive",
+        ("review", RECORDINGS / "ishne.ecg", "--output", "review"): "review",
+        ("review", RECORDINGS / "ishne.ecg", "--output", "review", "--terminal"): "review",
         ("prepare", "--data", scored, "--download", "mitdb"): "download",
         ("train", "beats", "--data", scored): "train",
         ("crossval", "beats", "--data", scored): "train",

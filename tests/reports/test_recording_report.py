@@ -442,6 +442,33 @@ def test_labels_of_an_annotation_file_are_those_of_the_page(
     assert "there is no annotation file night.qrs beside it" in capsys.readouterr().err
 
 
+def test_the_labels_that_classify_writes_make_the_same_report(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "night.npz"
+    path.write_bytes(demo.read_bytes())
+    assert main(["classify", str(path), "--output", str(tmp_path / "night.ecg")]) == 0
+    capsys.readouterr()
+    ours, theirs = make_report(path).figures, make_report(path, annotator="ecg").figures
+    for part in ("beats", "ectopy", "rhythm", "table"):
+        assert theirs[part] == ours[part], part
+    assert theirs["annotations"] == "night.ecg"
+
+
+def test_waves_of_flutter_and_rejected_beats_of_a_file_are_no_beats_and_no_class(
+    classifier: Classifier,
+) -> None:
+    marks = Annotations(
+        np.array([100, 400, 400, 500, 600, 700, 900]),
+        np.array(["N", "[", "!", "!", "!", "]", "Q"]),
+        np.array(["", "", "", "", "", "", "rejected"]),
+    )
+    found = analyse(open_source_of(np.zeros((1000, 2), np.float32), FS), marks)
+    assert found.n_beats == 2
+    assert found.label[~found.flutter].tolist() == ["N", "?"]
+    assert found.flutter.sum() == 3
+
+
 def test_a_report_in_one_call_is_that_of_the_command_and_shows_itself(
     demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

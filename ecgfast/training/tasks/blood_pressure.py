@@ -309,7 +309,7 @@ def _forms(card_path: Path, examples: ExampleSet, report: Report) -> dict[str, A
     """Each form on all windows: trained on, so that only differences between forms count."""
     found = {}
     for form in ModelCard.load(card_path).forms:
-        classifier = Classifier(card_path, form=form)
+        classifier = Classifier(card_path, precision=form)
         told = classifier.predict_proba(
             *(examples.inputs[name] for name in classifier.input_shapes)
         )
