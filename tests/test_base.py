@@ -182,6 +182,7 @@ def test_what_is_missing_is_named_with_the_extra_that_brings_it(tmp_path: Path) 
         ("detect", RECORDINGS / "plain_ecg.mat"): "formats",
         ("detect", tmp_path / "flac"): "formats",
         ("stream", "serial:/dev/ttyUSB9", "--fs", "250"): "serial",
+        ("live", RECORDINGS / "ishne.ecg", "--port", "0"): "live",
         ("evaluate", "--detector", scored, "--html", "page.html"): "report",
         ("evaluate", "beats", "--data", scored, "--work", "work"): "train",
         ("report", RECORDINGS / "ishne.ecg", "--output", "page.html"): "report",
