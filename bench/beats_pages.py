@@ -616,7 +616,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder that holds mitdb")
     parser.add_argument("--folder", type=Path, default=Path("docs"))
     args = parser.parse_args()
-    classifier = Classifier("beats", form="float32")
+    classifier = Classifier("beats", precision="float32")
     assert classifier.card is not None
     picture = "beats-mistakes.png"
     draw_mistakes(classifier, args.data, args.folder / picture)

@@ -1,4 +1,4 @@
-"""Sets of examples, their augmentation, and training that goes on after a break."""
+"""Sets of examples, their augmentation, and training that continues after a break."""
 
 from __future__ import annotations
 
@@ -314,7 +314,7 @@ def test_a_broken_off_training_ends_with_the_same_weights(fitting, tmp_path, sch
     later: list[str] = []
     resumed = fitting.fit(recipe, examples, watched, checkpoint=file, report=later.append)
     assert resumed.resumed == 2
-    assert later[0].startswith("goes on after epoch 2")
+    assert later[0].startswith("continues after epoch 2")
     assert resumed.history == whole.history
     for one, other in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
         assert np.array_equal(one, other)

@@ -249,7 +249,7 @@ def test_augmented_beats_of_a_real_recording(record_path: Callable[[str], Path],
     assert set(beats.record) == {"mitdb/101, tachycardia", "mitdb/209, tachycardia"}
     assert set(beats.patient) == {"mitdb/101", "mitdb/209"}
     assert all(((beats.record == r) & (beats.target == S)).sum() <= 150 for r in set(beats.record))
-    # What the core makes of it: a fast beat of the usual shape.
+    # In the core's windows: a fast beat of the usual shape.
     made = beats.only(beats.target == S)
     features = made.inputs["features"][:, FEATURE_NAMES.index("qrs_correlation")]
     assert np.median(features) > 0.97

@@ -364,7 +364,7 @@ class BeatTask(Task):
         false_alarms: list[dict[str, Any]] = []
         calls: list[dict[str, Any]] = []
         for form in ModelCard.load(card_path).forms:
-            classifier = Classifier(card_path, form=form)
+            classifier = Classifier(card_path, precision=form)
             for score in evaluate_beat_model(classifier, data, _TEST, progress=True):
                 title = f"DS2 {form}, {_title(score)}"
                 metrics[title] = _headline(score)
