@@ -24,6 +24,9 @@ from .settings import Settings
 
 __all__ = ["receive", "send"]
 
+# A worker of a Dask cluster lives on when the run has ended; the memory of the model does not.
+_IDLE_S = 300.0
+
 
 def send(stream: IO[bytes], message: Any) -> None:
     """Write one message."""
@@ -71,7 +74,10 @@ def main() -> None:
     threading.Thread(target=listen, daemon=True).start()
     annotator: Annotator | None = None
     while True:
-        settings, memory, task = tasks.get()
+        try:
+            settings, memory, task = tasks.get(timeout=_IDLE_S)
+        except queue.Empty:
+            os._exit(0)
         try:
             if annotator is None or annotator.settings != settings:
                 annotator = Annotator(settings)

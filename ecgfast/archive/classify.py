@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable
@@ -176,7 +177,7 @@ class Annotator:
         from ..runtime import Classifier
 
         self.settings = settings
-        self.classifier: Classifier = Classifier(settings.model, form=settings.form)
+        self.classifier: Classifier = Classifier(settings.model, precision=settings.form)
         check_classes(self.classifier)
         self.model_sha256 = hashlib.sha256(self.classifier.path.read_bytes()).hexdigest()
         self._decision = settings.decision
@@ -284,8 +285,6 @@ def reason_of(error: Exception, path: str | os.PathLike[str], name: str) -> str:
 
 @lru_cache(maxsize=4)
 def _annotator(settings: str) -> Annotator:
-    import json
-
     return Annotator(Settings(**json.loads(settings)))
 
 
@@ -333,10 +332,8 @@ def classify_record(
     >>> table = classify_record("mitdb/208")                    # doctest: +SKIP
     >>> table["v_per_hour"][0].as_py()                          # doctest: +SKIP
     """
-    import json
-
     pa = arrow()
-    annotator = _annotator(json.dumps(settings, sort_keys=True))
+    annotator = _annotator(json.dumps(Settings(**settings).to_dict()))
     shown = os.fspath(path) if name is None else name
     parts = {}
     for table in ("beats", "events"):

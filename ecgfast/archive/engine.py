@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
@@ -185,6 +185,9 @@ def annotate_archive(
     texts = [os.fspath(one) for one in given]
     folder = Path(output).expanduser()
     chosen = Settings(**settings)
+    if os.path.exists(chosen.model):  # noqa: PTH110 - as text
+        # A file, which a worker elsewhere finds by its whole path alone.
+        chosen = replace(chosen, model=os.path.abspath(chosen.model))  # noqa: PTH100
     made = Made.by(chosen, Annotator(chosen).model_sha256)
     if restart:
         forget(folder)

@@ -29,6 +29,9 @@ _ERRORS: dict[str, type[EcgfastError]] = {
     kind.__name__: kind for kind in (InputError, ModelError, StateError)
 }
 
+# Each core has a worker already, and sums of several threads may differ in their last bit.
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
 # Bytes of what a worker printed that are looked through for its last words.
 _LAST_WORDS = 1 << 13
 
@@ -173,6 +176,7 @@ class Guard:
             stderr=self._words,
             # Ctrl-C is for the run alone, which ends its workers itself.
             start_new_session=True,
+            env={**_ONE_THREAD, **os.environ},
         )
         self._process, self._messages = process, queue.Queue()
 

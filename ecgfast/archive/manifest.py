@@ -489,10 +489,14 @@ class Manifest:
 
 def is_running(folder: Path) -> bool:
     """Whether a run writes into a folder of results now."""
+    if not (folder / _LOCK).exists():
+        return False
     try:
         _locked(folder).close()
-    except (StateError, InputError):
+    except StateError:
         return True
+    except InputError:  # what may not be written here may not be locked either
+        return False
     return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -56,6 +57,14 @@ class Settings:
     reject: float = 0.0
     annotations: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "model", os.fspath(self.model))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON holds it."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
     @property
     def decision(self) -> Decision:
         """How probabilities become labels."""
@@ -86,8 +95,7 @@ class Made:
     @classmethod
     def by(cls, settings: Settings, model_sha256: str) -> Made:
         """What results made now would be made with."""
-        plain = json.loads(json.dumps(asdict(settings)))
-        return cls(plain, model_sha256)
+        return cls(settings.to_dict(), model_sha256)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything under plain names."""

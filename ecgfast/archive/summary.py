@@ -58,15 +58,20 @@ _FINDINGS = (
 _NAMES = frozenset(name for name, _, _ in COLUMNS["records"])
 _TIMED = frozenset(name for name, _, _ in _FINDINGS if f"{name}_s" in _NAMES)
 
-# Distributions: column, heading, unit, edges of the classes.
+# Distributions: column, heading, unit, edges of classes, and the shortest recording that counts:
+# one beat in ten seconds would be 360 per hour.
+_HOURLY_S = 600.0
 _RATES = (40, 50, 60, 70, 80, 90, 100, 110, 120, 140)
 _PER_HOUR = (0, 1, 10, 30, 100, 300, 1000)
-_DISTRIBUTIONS = (
-    ("heart_rate", "Mean heart rate", "per minute", _RATES),
-    ("heart_rate_min", "Lowest heart rate", "per minute", _RATES),
-    ("heart_rate_max", "Highest heart rate", "per minute", _RATES),
-    ("v_per_hour", "Ventricular ectopic beats", "per hour", _PER_HOUR),
-    ("s_per_hour", "Supraventricular ectopic beats", "per hour", _PER_HOUR),
+_SHARE = (0, 0.01, 0.05, 0.1, 0.2, 0.5)
+_PERCENT = "% of the beats"
+_DISTRIBUTIONS: tuple[tuple[str, str, str, tuple[float, ...], float], ...] = (
+    ("heart_rate", "Mean heart rate", "per minute", _RATES, 0.0),
+    ("heart_rate_min", "Lowest heart rate", "per minute", _RATES, 0.0),
+    ("heart_rate_max", "Highest heart rate", "per minute", _RATES, 0.0),
+    ("v_share", "Ventricular ectopic beats", _PERCENT, _SHARE, 0.0),
+    ("v_per_hour", "Ventricular ectopic beats", "per hour", _PER_HOUR, _HOURLY_S),
+    ("s_per_hour", "Supraventricular ectopic beats", "per hour", _PER_HOUR, _HOURLY_S),
 )
 
 _QUALITY = ("recording", "duration", "lost_share", "bad_beats_share", "beats")
@@ -78,7 +83,7 @@ _COLUMNS = (
             *_QUALITY,
             *(name for name, _, _ in _FINDINGS),
             *(f"{name}_s" for name, _, _ in _FINDINGS if name in _TIMED),
-            *(name for name, _, _, _ in _DISTRIBUTIONS),
+            *(name for name, *_ in _DISTRIBUTIONS),
         )
     ),
 )
@@ -206,14 +211,25 @@ def _wilson(k: int, n: int) -> tuple[float, float]:
 
 
 def _distribution(
-    columns: dict[str, Column], name: str, heading: str, unit: str, edges: Sequence[float]
+    columns: dict[str, Column],
+    name: str,
+    heading: str,
+    unit: str,
+    edges: Sequence[float],
+    least: float,
 ) -> list[dict[str, Any]]:
     values = columns[name]
-    values = values[np.isfinite(values)]
+    values = values[np.isfinite(values) & (columns["duration"] >= least)]
+    scale = 100 if unit == _PERCENT else 1
+    shown = [f"{scale * edge:g}" for edge in edges]
     if edges[0] == 0:  # none at all is a class of its own
-        classes = [("0", values <= 0), *_classes(values, edges, above_zero=True)]
+        classes = [("0", values <= 0), (f"below {shown[1]}", (values > 0) & (values < edges[1]))]
     else:
-        classes = [(f"below {edges[0]:g}", values < edges[0]), *_classes(values, edges)]
+        classes = [(f"below {shown[0]}", values < edges[0])]
+        classes.append((f"{shown[0]} to {shown[1]}", _between(values, edges[0], edges[1])))
+    for i in range(1, len(edges) - 1):
+        classes.append((f"{shown[i]} to {shown[i + 1]}", _between(values, edges[i], edges[i + 1])))
+    classes.append((f"{shown[-1]} and above", values >= edges[-1]))
     return [
         {
             "measure": heading,
@@ -221,21 +237,15 @@ def _distribution(
             "class": text,
             "recordings": int(inside.sum()),
             "share": float(inside.mean()) if len(values) else math.nan,
+            "shortest": least,
         }
         for text, inside in classes
     ]
 
 
-def _classes(
-    values: Column, edges: Sequence[float], *, above_zero: bool = False
-) -> list[tuple[str, npt.NDArray[np.bool_]]]:
-    found = []
-    for i, edge in enumerate(edges):
-        start = values > edge if above_zero and i == 0 else values >= edge
-        last = i + 1 == len(edges)
-        text = f"{edge:g} and above" if last else f"{edge:g} to {edges[i + 1]:g}"
-        found.append((text, start if last else start & (values < edges[i + 1])))
-    return found
+def _between(values: Column, low: float, high: float) -> npt.NDArray[np.bool_]:
+    inside: npt.NDArray[np.bool_] = (values >= low) & (values < high)
+    return inside
 
 
 def _worst(columns: dict[str, Column], names: npt.NDArray[Any]) -> list[dict[str, Any]]:
@@ -267,6 +277,19 @@ def _critical(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         )
     )
     return events
+
+
+def _by_recording(
+    critical: list[dict[str, Any]],
+) -> list[tuple[tuple[str, str], list[dict[str, Any]], dict[str, Any]]]:
+    """Events of a kind in a recording together, and the longest of them, in the list's order."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for event in critical:
+        groups.setdefault((event["kind"], event["recording"]), []).append(event)
+    return [
+        (key, events, max(events, key=lambda event: event["end_time"] - event["start_time"]))
+        for key, events in groups.items()
+    ]
 
 
 # ------------------------------------------------------------------------- what is written
@@ -317,7 +340,7 @@ _HEADS = {
     "prevalence": (
         "finding", "recordings", "of", "share", "low", "high", "count", "seconds", "shortest",
     ),
-    "distributions": ("measure", "unit", "class", "recordings", "share"),
+    "distributions": ("measure", "unit", "class", "recordings", "share", "shortest"),
     "quality": _QUALITY,
     "critical": _EVENT,
     "failures": ("recording", "reason"),
@@ -364,20 +387,18 @@ def summary_page(found: Summary) -> str:
     safe = need("markupsafe", "An HTML report", "report").Markup
     counts = found.status.counts
     pictures = []
-    for _, heading, unit, _ in _DISTRIBUTIONS:
-        rows = [row for row in found.distributions if row["measure"] == heading]
-        pictures.append(
-            (
-                f"{heading}, {unit}",
-                safe(
-                    bars(
-                        [row["class"] for row in rows],
-                        [row["recordings"] for row in rows],
-                        label=f"{heading}, {unit}: recordings by class",
-                    )
-                ),
+    for _, heading, unit, _, least in _DISTRIBUTIONS:
+        which = (heading, unit)
+        rows = [row for row in found.distributions if (row["measure"], row["unit"]) == which]
+        of = sum(row["recordings"] for row in rows)
+        if of:
+            longer = f" of {least / 60:g} min and more" if least else ""
+            text = f"{heading}, {unit}{longer}"
+            picture = bars(
+                [row["class"] for row in rows], [row["recordings"] for row in rows], label=text
             )
-        )
+            pictures.append((f"{heading}, {unit}", f"{of:,} recordings{longer}", safe(picture)))
+    groups = _by_recording(found.critical)
     made = found.status.made
     body = render(
         "archive.html",
@@ -409,17 +430,21 @@ def summary_page(found: Summary) -> str:
         quality_more=max(0, len(found.quality) - _LISTED),
         critical=[
             {
-                **row,
-                "kind": EventKind(row["kind"]).text,
-                "at": _clock(row["start_time"]),
-                "lasts": length(row["end_time"] - row["start_time"]),
-                "rate": NOTHING if row["rate"] is None else f"{row['rate']:.0f}",
-                "confidence": f"{row['confidence']:.2f}",
+                "kind": EventKind(kind).text,
+                "recording": recording,
+                "count": len(events),
+                "at": _clock(longest["start_time"]),
+                "lasts": length(longest["end_time"] - longest["start_time"]),
+                "rate": NOTHING if longest["rate"] is None else f"{longest['rate']:.0f}",
+                "confidence": f"{events[0]['confidence']:.2f}",
             }
-            for row in found.critical[:_LISTED]
+            for (kind, recording), events, longest in groups[:_LISTED]
         ],
-        critical_more=max(0, len(found.critical) - _LISTED),
-        failures=[(printable(name), why) for name, why in found.status.failures[:_LISTED]],
+        critical_more=max(0, len(groups) - _LISTED),
+        failures=[
+            (printable(name), why.removeprefix(f"{name}: "))
+            for name, why in found.status.failures[:_LISTED]
+        ],
         failures_more=max(0, len(found.status.failures) - _LISTED),
     )
     return page("ECG archive", body, style=report_style() + "body { max-width: 72rem; }")

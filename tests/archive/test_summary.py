@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ecgfast import InputError, annotate_archive
-from ecgfast.archive.summary import _wilson, summarise, write_summary
+from ecgfast.archive.summary import _by_recording, _wilson, summarise, write_summary
 from ecgfast.cli import main
 from ecgfast.records import synthetic_ecg
 
@@ -45,10 +45,13 @@ def test_its_figures_are_those_of_the_tables(results: Path) -> None:
     assert prevalence["atrial fibrillation"]["of"] == 2  # of 30 s and more
     assert prevalence["ventricular ectopic beat"]["of"] == 6
     assert prevalence["ventricular ectopic beat"]["recordings"] >= 4
-    for measure in {row["measure"] for row in found.distributions}:
-        rows = [row for row in found.distributions if row["measure"] == measure]
+    for measure in {(row["measure"], row["unit"]) for row in found.distributions}:
+        rows = [row for row in found.distributions if (row["measure"], row["unit"]) == measure]
+        if measure[1] == "per hour":  # none is as long as ten minutes
+            assert sum(row["recordings"] for row in rows) == 0
+            continue
         assert sum(row["share"] for row in rows) == pytest.approx(1.0)
-        assert sum(row["recordings"] for row in rows) <= 6
+        assert 3 <= sum(row["recordings"] for row in rows) <= 6
     assert found.quality[0]["recording"] == "flat<b>.csv"
     assert found.quality[0]["beats"] == 0
     assert found.hours == pytest.approx((4 * 12 + 9 * 12 + 10 + 30) / 3600, abs=0.01)
@@ -72,6 +75,17 @@ def test_page_and_tables_are_written(results: Path, capsys: Capture, tmp_path: P
     told = json.loads(capsys.readouterr().out)
     assert told["status"]["done"] == 6
     assert (tmp_path / "s" / "index.html").read_text("utf-8") == page
+
+
+def test_events_of_a_recording_are_one_row_of_the_page() -> None:
+    rows = [("asystole", "b", 5.0), ("asystole", "a", 3.0), ("asystole", "b", 7.0)]
+    events = [
+        {"kind": kind, "recording": name, "start_time": 1.0, "end_time": end}
+        for kind, name, end in rows
+    ]
+    found = [(key, len(events), longest["end_time"]) for key, events, longest in
+             _by_recording(events)]  # fmt: skip
+    assert found == [(("asystole", "b"), 2, 7.0), (("asystole", "a"), 1, 3.0)]
 
 
 def test_without_results_it_says_so(tmp_path: Path) -> None:
