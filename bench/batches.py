@@ -39,7 +39,7 @@ def beats_of(folder: Path, window: Any) -> BeatBatch:
 def compared(card: ModelCard, form: str, backend: str, beats: BeatBatch) -> dict[str, Any]:
     """One form in one runtime."""
     try:
-        model = Classifier(card.name, form=form, backend=backend)
+        model = Classifier(card.name, precision=form, backend=backend)
     except ModelError as error:
         return {"error": str(error)}
     given = [beats.windows, beats.features][: len(model.input_shapes)]

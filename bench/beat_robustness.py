@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     args = parser.parse_args()
-    classifier = Classifier(args.model, form="float32")
+    classifier = Classifier(args.model, precision="float32")
     names = args.records.split(",")
     records = {name: read_record(args.data / "mitdb" / name) for name in names}
     result: dict[str, Any] = {"model": args.model, "records": len(names), "conditions": {}}

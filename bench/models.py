@@ -3,7 +3,7 @@
 ``python bench/models.py`` measures the interpreters of this machine on one thread, puts the figures
 of the models' cards beside them, and writes ``docs/models.json`` and ``docs/models.md``.
 ``--cards`` also writes into each card which form is the fastest that holds accuracy in which
-runtime (`Classifier(form="fastest")`, ``--form fastest``).
+runtime (`Classifier(precision="fastest")`, ``--precision fastest``).
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ backends = pytest.mark.parametrize("backend", available_backends())
 
 def opened(name: str, form: str, backend: str) -> Classifier:
     try:
-        return Classifier(name, form=form, backend=backend)
+        return Classifier(name, precision=form, backend=backend)
     except ModelError as error:
         pytest.skip(str(error))
 

@@ -1,4 +1,4 @@
-"""Writes what ecgfast makes of recordings, so that two machines can be compared bit by bit.
+"""Writes ecgfast's results for recordings, so that two machines can be compared bit by bit.
 
     python scripts/trace_beats.py $ECGFAST_DATA/mitdb/100 $ECGFAST_DATA/mitdb/208 --out traces
 
@@ -53,7 +53,7 @@ def traced(path: Path) -> dict[str, Any]:
         for form in card.forms:
             for backend in available_backends():
                 try:
-                    classifier = Classifier(name, form=form, backend=backend)
+                    classifier = Classifier(name, precision=form, backend=backend)
                 except ModelError:
                     continue  # a runtime that would crash on it on this machine
                 if not kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import warnings
 from importlib import import_module
@@ -93,7 +94,14 @@ def test_the_old_names_of_a_window_and_of_a_number_of_leads() -> None:
     with pytest.warns(DeprecationWarning, match=r"use WindowSpec\.kind") as seen:
         assert window.form == "cycle"
     assert seen[0].filename == __file__
-    classifier = Classifier("beats")
+    with pytest.warns(DeprecationWarning, match=r"use Classifier\(precision=\)") as seen:
+        classifier = Classifier("beats", form="int8")
+    assert seen[0].filename == __file__
+    with pytest.warns(DeprecationWarning, match=r"use Classifier\.precision"):
+        assert classifier.form == classifier.precision == "int8"
+    assert classifier.card is not None
+    with pytest.warns(DeprecationWarning, match=r"use ModelCard\.fastest_precision"):
+        assert classifier.card.fastest_form("x") == classifier.card.fastest_precision("x")
     for make in (
         ecgfast.QRSDetector,
         ecgfast.BeatStream,
@@ -124,3 +132,31 @@ def test_a_set_of_an_earlier_version(tmp_path: Path) -> None:
     )
     old.save(tmp_path / "old.npz")
     assert ExampleSet.load(tmp_path / "old.npz").columns["sample"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("command", "old", "new", "values", "found"),
+    [
+        ("classify", "--form", "--precision", ["int8"], "int8"),
+        ("prepare", "--form", "--dataset", ["strips"], "strips"),
+        ("export", "--form", "--precision", ["int8", "float16"], ["int8", "float16"]),
+    ],
+)
+def test_an_old_option(
+    command: str,
+    old: str,
+    new: str,
+    values: list[str],
+    found: object,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parser = argparse.ArgumentParser(prog="ecgfast")
+    import_module(f"ecgfast.cli.{command}").configure(parser)
+    needed = {"classify": ["a"], "export": ["a.keras"]}.get(command, [])
+    given = [word for value in values for word in (old, value)]
+    args = parser.parse_args([*needed, *given])
+    assert getattr(args, new[2:]) == found
+    assert capsys.readouterr().err.splitlines() == [
+        f"ecgfast: {old} is deprecated: use {new}"
+    ] * len(values)
+    assert old not in parser.format_help().split()

@@ -177,7 +177,7 @@ class Annotator:
         from ..runtime import Classifier
 
         self.settings = settings
-        self.classifier: Classifier = Classifier(settings.model, form=settings.form)
+        self.classifier: Classifier = Classifier(settings.model, precision=settings.form)
         check_classes(self.classifier)
         self.model_sha256 = hashlib.sha256(self.classifier.path.read_bytes()).hexdigest()
         self._decision = settings.decision

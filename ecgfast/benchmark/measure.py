@@ -86,7 +86,7 @@ class Signal:
         Hz.
     values : ndarray of float32, shape (n, n_leads)
     beats : BeatBatch
-        What the stream makes of it.
+        The beats of the stream.
     """
 
     name: str
@@ -284,14 +284,14 @@ def model(name: str, signal: Signal, effort: Effort, tell: Tell) -> dict[str, An
             tell(f"{name} {form or ''} on {backend}")
             try:
                 begin = perf_counter()
-                classifier = Classifier(name, backend=backend, form=form)
+                classifier = Classifier(name, backend=backend, precision=form)
                 load = perf_counter() - begin
             except EcgfastError as error:
                 entry[backend] = {"error": str(error)}
                 continue
             entry["bytes"] = classifier.path.stat().st_size
             entry[backend] = {"load_ms": 1e3 * load, **_inference(classifier, signal, effort)}
-        found[form or given.form or "file"] = entry
+        found[form or given.precision or "file"] = entry
     return found
 
 
@@ -359,7 +359,7 @@ def live(name: str, signal: Signal, effort: Effort, tell: Tell) -> dict[str, Any
             latencies += [took] * len(labelled)
     per_sample = sum(chunk_times) / (len(chunk_times) * step)
     return {
-        "form": classifier.form,
+        "form": classifier.precision,
         "runtime": classifier.backend,
         "beats": len(latencies),
         "latency_us": percentiles(latencies) if latencies else None,

@@ -26,6 +26,7 @@ COMMANDS = {
     "detect": "find the R peaks of a recording",
     "classify": "label the beats of a recording",
     "stream": "label beats live, from a serial port, standard input or a replayed file",
+    "live": "the same with a page in the browser: signal, labels, events and alarms",
     "service": "run a live command at every start of the machine",
     "report": "write a page of a recording: rates, rhythm, variability, strips",
     "review": "check and correct the labels of a recording with some answers",

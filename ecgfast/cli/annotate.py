@@ -155,7 +155,7 @@ def run(args: argparse.Namespace) -> None:
             watch=bar,
             is_output=is_result,
             model=args.model,
-            form=args.form,
+            form=args.precision,
             lookahead=args.lookahead,
             method=args.method,
             average_leads=args.average_leads,

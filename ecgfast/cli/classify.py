@@ -100,7 +100,7 @@ class _Classify:
         args = self._args
         source = open_source(path, args.fs, args.leads, follow=args.follow)
         name = Path(source.name).name
-        file, form = place(name)
+        file, file_format = place(name)
         classifier = self._loaded()
         labeller = labeller_for(
             source,
@@ -121,7 +121,7 @@ class _Classify:
             "leads": list(source.leads),
             "average_leads": args.average_leads,
             "model": str(args.model),
-            "form": classifier.form,
+            "form": classifier.precision,
             "runtime": classifier.backend,
             "lookahead": args.lookahead,
             "method": args.method,
@@ -129,9 +129,9 @@ class _Classify:
             **({"decision": list(promises)} if promises else {}),
         }
         make_folder(file.parent)
-        if form == "csv":
+        if file_format == "csv":
             write_csv(file, beats)
-        elif form == "json":
+        elif file_format == "json":
             write_json(file, beats, about=about)
         else:
             _write_wfdb(file, beats, source.fs)
@@ -141,11 +141,11 @@ class _Classify:
         summary = tally.summary(name, source.fs, duration, start)
         cautions = caution_texts(classifier, summary)
         wall = perf_counter() - begin
-        form_used = f", {classifier.form}" if classifier.form else ""
+        precision = f", {classifier.precision}" if classifier.precision else ""
         lines = [
             summary.text(),
             *([source.origin.text()] if source.origin is not None else []),
-            f"model       {args.model}{form_used}, on {classifier.backend}",
+            f"model       {args.model}{precision}, on {classifier.backend}",
             *(f"decision    {promise_text(promise)}, in cross-validation" for promise in promises),
             *(f"caution     {text}" for text in cautions),
             f"time        {pace(duration, wall)}",
@@ -172,7 +172,7 @@ class _Classify:
                 "wall_s": wall,
                 "real_time_factor": duration / wall,
                 "output": str(file),
-                "format": form,
+                "format": file_format,
             },
             lines=lines,
             figures={

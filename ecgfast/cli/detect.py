@@ -98,7 +98,7 @@ class _Detect:
         args = self._args
         source = open_record(path, fs=args.fs, leads=args.leads, follow=args.follow)
         name = Path(source.name).name
-        file, form = place(name)
+        file, file_format = place(name)
         # The same R peaks as a detector's, with flutter reported.
         stream = BeatStream(
             source.fs,
@@ -126,9 +126,9 @@ class _Detect:
             **({"source": source.origin.to_dict()} if source.origin else {}),
         }
         make_folder(file.parent)
-        if form == "atr":
+        if file_format == "atr":
             write_annotations(file, *_marks(peaks, waves), source.fs)
-        elif form == "csv":
+        elif file_format == "csv":
             _write_csv(file, batch, source.fs)
         else:
             _write_json(file, batch, source.fs, {**about, "flutter": flutter})
@@ -164,7 +164,7 @@ class _Detect:
                 "wall_s": wall,
                 "real_time_factor": source.duration / wall,
                 "output": str(file),
-                "format": form,
+                "format": file_format,
             },
             lines=lines,
             figures={

@@ -16,6 +16,7 @@ from .evaluate_output import command_text, show_tables
 from .options import (
     DECISION_OPTIONS,
     add_decision,
+    add_old_option,
     data_folder,
     decision_for,
     lead_list_text,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["OPTIONS", "add_options", "inputs", "run"]
 
 #: Options that only a model has.
-OPTIONS = ("data", "form", "recipe", "work", *DECISION_OPTIONS)
+OPTIONS = ("data", "precision", "recipe", "work", *DECISION_OPTIONS)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +53,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="with MODEL: write confusion matrices, classification reports and curves into "
         "DIR/scores, as JSON, text and pictures",
     )
-    parser.add_argument("--form", help="with MODEL: form to score, such as int8 (default: float32)")
+    parser.add_argument(
+        "--precision", help="with MODEL: precision to score, such as int8 (default: float32)"
+    )
+    add_old_option(parser, "--form", "--precision")
     add_decision(parser)
 
 
@@ -67,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
     from ..evaluation import AAMI_CLASSES
     from ..runtime import Classifier
 
-    classifier = Classifier(args.model, **({"form": args.form} if args.form else {}))
+    classifier = Classifier(args.model, precision=args.precision)
     window = classifier.window
     if (
         window is not None
@@ -80,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
-    """Every form of a model on the test part of its recipe."""
+    """Every precision of a model on the test part of its recipe."""
     from ..reports.table import Table
     from ..training.recipes.recipe import Recipe
     from ..training.tasks import load_task
@@ -90,7 +94,7 @@ def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
         raise ModelError(f"{classifier.path}: has no card that says what it is for")
     refuse_options(
         args,
-        ("form", "leads", "records", *DECISION_OPTIONS),
+        ("precision", "leads", "records", *DECISION_OPTIONS),
         f"goes with models of beats, not with {card.name}",
     )
     recipe = Recipe.load(args.recipe or card.name)
@@ -172,8 +176,8 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     if paced:
         lines.append(f"AAMI EC57 leaves paced records out; these are paced: {', '.join(paced)}.")
     name = args.model if classifier.card is None else classifier.card.name
-    form = "" if classifier.form is None else f" ({classifier.form})"
-    title = f"Beat classes of {name}{form} on {DATABASE} {split}"
+    precision = "" if classifier.precision is None else f" ({classifier.precision})"
+    title = f"Beat classes of {name}{precision} on {DATABASE} {split}"
     tables = [table for score in scores for table in class_tables(score)]
     tables.append(patient_table(scores))
     healthy: list[FalseAlarms] = []
@@ -217,7 +221,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         lines += _drawn(args.work / "scores")
     about = {
         "model": name,
-        "form": classifier.form,
+        "form": classifier.precision,
         "database": DATABASE,
         "records": names,
         "patients_on_both_sides": "202 is the person of 201 in DS1" if "202" in names else "none",
@@ -250,7 +254,7 @@ def _apart(classifier: Classifier, healthy: bool, strips: bool) -> list[str]:
     names = [str(name).partition("/")[0] for name in learnt.get("training", ())]
     for name in sorted({HEALTHY, STRIPS} & set(names)):
         lines.append(
-            f"{name} is in the training of this model, and no test of it: what it makes of people "
+            f"{name} is in the training of this model, and no test of it: its results for people "
             "left out of training is on its card, by cross-validation."
         )
     return lines
@@ -273,5 +277,5 @@ def _probabilities(
 def _words(args: argparse.Namespace) -> list[str]:
     """The command's own options, as given."""
     words = [Path(args.model).name, "--data", "DATA"]
-    words += ["--form", args.form] if args.form else []
+    words += ["--precision", args.precision] if args.precision else []
     return [*words, *(["--recipe", Path(args.recipe).name] if args.recipe else [])]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import RecordError
 from ..extras import need_installed
-from .options import add_data, add_json, data_folder, example
+from .options import add_data, add_json, add_old_option, data_folder, example
 from .output import print_json
 from .overwriting import CARD, MODEL, OutputGuard, add_force
 
@@ -28,11 +28,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     parser.add_argument("--name", help="name of the files (default: the recipe's)")
     parser.add_argument(
-        "--form",
+        "--precision",
         action="append",
         choices=("float32", "float16", "dynamic", "int8"),
-        help="form to write; may be given again (default: float32 and int8)",
+        help="precision to write; may be given again (default: float32 and int8)",
     )
+    add_old_option(parser, "--form", "--precision")
     parser.add_argument("--output", type=Path, default=Path(), help="folder (default: this one)")
     add_force(parser)
     add_json(parser, "what was written")
@@ -50,10 +51,10 @@ def run(args: argparse.Namespace) -> None:
     need_installed(("keras", "tensorflow"), "Exporting a model", "train")
     recipe = Recipe.load(args.recipe)
     name = args.name or recipe.name
-    forms = tuple(args.form or ("float32", "int8"))
+    precisions = tuple(args.precision or ("float32", "int8"))
     guard = OutputGuard([args.model, args.recipe, data_folder(args)], force=args.force)
-    for form in {"float32", *forms}:
-        file = f"{name}.tflite" if form == "float32" else f"{name}.{form}.tflite"
+    for precision in {"float32", *precisions}:
+        file = f"{name}.tflite" if precision == "float32" else f"{name}.{precision}.tflite"
         guard.check(args.output / file, MODEL)
     guard.check(args.output / f"{name}.json", CARD)
     task = load_task(recipe.task)
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
         name,
         representative=examples.inputs,
         labels=examples.target if examples.labelled else None,
-        forms=forms,
+        forms=precisions,
         card=model_card(task, recipe, examples, command),
         seed=recipe.seed,
     )
@@ -73,9 +74,9 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print_json(made)
         return
-    for form, entry in made.items():
+    for precision, entry in made.items():
         print(
-            f"{args.output / entry['file']}: {form}, {entry['bytes'] / 1e3:.0f} kB, "
+            f"{args.output / entry['file']}: {precision}, {entry['bytes'] / 1e3:.0f} kB, "
             f"{entry['max_abs_difference']:.1e} from Keras at most, "
             f"{100 * entry['same_label']:.1f} % of labels as Keras's"
         )

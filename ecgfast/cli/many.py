@@ -161,11 +161,11 @@ def run_each(args: argparse.Namespace, work: Work, inputs: Iterable[Path] = ()) 
     def place(name: str) -> tuple[Path, str]:
         if args.output is not None:
             guard.check_input(args.output)
-        file, form = output_file(
+        file, file_format = output_file(
             args.output, args.format, name, work.annotator, is_folder=args.output_is_folder
         )
-        guard.check(file, work.kinds[form], output_option(args))
-        return file, form
+        guard.check(file, work.kinds[file_format], output_option(args))
+        return file, file_format
 
     result = work(path, place, what=path.name, bar=True)
     guard.report()
@@ -248,8 +248,8 @@ def _run_several(args: argparse.Namespace, work: Work, found: Finding, inputs: l
         force=args.force,
     )
     guard.check(summary, _summary_kind(summary), "--summary" if args.summary else "summary")
-    form = args.format or "atr"
-    files = _files(found.names, folder, extension(form, work.annotator))
+    file_format = args.format or "atr"
+    files = _files(found.names, folder, extension(file_format, work.annotator))
     names = [printable(name) for name in found.names]
     width = min(max(len("recording"), *map(len, names)), _NAME_WIDTH)
     count = _Count()
@@ -267,8 +267,8 @@ def _run_several(args: argparse.Namespace, work: Work, found: Finding, inputs: l
     for i, path in steps:
 
         def place(name: str, file: Path = files[i]) -> tuple[Path, str]:
-            count.replaced += guard.check(file, work.kinds[form], "output", quiet=True)
-            return file, form
+            count.replaced += guard.check(file, work.kinds[file_format], "output", quiet=True)
+            return file, file_format
 
         try:
             what = f"{i + 1}/{len(names)} {names[i]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -30,6 +31,7 @@ __all__ = [
     "add_lookahead",
     "add_method",
     "add_model",
+    "add_old_option",
     "add_output",
     "add_records",
     "add_signal",
@@ -189,7 +191,7 @@ def refuse_options(args: argparse.Namespace, options: Sequence[str], why: str) -
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add ``--model`` and ``--form``."""
+    """Add ``--model`` and ``--precision``."""
     parser.add_argument(
         "--model",
         default="beats",
@@ -198,10 +200,32 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "(default: beats)",
     )
     parser.add_argument(
-        "--form",
-        metavar="FORM",
+        "--precision",
         help="file of the model to run: float32, int8, or fastest, which the model's card names "
         "for the runtime in use (default: float32)",
+    )
+    add_old_option(parser, "--form", "--precision")
+
+
+def add_old_option(parser: argparse.ArgumentParser, old: str, new: str) -> None:
+    """Let an option's old name work until version 0.3; it is not in the help, and says so.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        It has the new option already.
+    old, new : str
+        As they are typed.
+    """
+    (action,) = (a for a in parser._actions if new in a.option_strings)
+
+    class _Old(type(action)):  # type: ignore[misc]
+        def __call__(self, parser: Any, *args: Any) -> None:
+            print(f"{parser.prog}: {old} is deprecated: use {new}", file=sys.stderr)
+            super().__call__(parser, *args)
+
+    parser.add_argument(
+        old, action=_Old, dest=action.dest, choices=action.choices, help=argparse.SUPPRESS
     )
 
 
@@ -386,7 +410,7 @@ def add_records(parser: argparse.ArgumentParser) -> None:
 
 
 def classifier_for(args: argparse.Namespace) -> Classifier:
-    """The model that ``--model`` and ``--form`` ask for.
+    """The model that ``--model`` and ``--precision`` ask for.
 
     Raises
     ------
@@ -395,7 +419,7 @@ def classifier_for(args: argparse.Namespace) -> Classifier:
     """
     from ..runtime import Classifier
 
-    return Classifier(args.model, form=args.form)
+    return Classifier(args.model, precision=args.precision)
 
 
 def labeller_for(
@@ -407,7 +431,7 @@ def labeller_for(
     average_leads: bool = False,
     method: Method = METHODS[0],
 ) -> StreamingClassifier:
-    """The stream and model that ``--model``, ``--form`` and ``--lookahead`` ask for.
+    """The stream and model that ``--model``, ``--precision`` and ``--lookahead`` ask for.
 
     Raises
     ------
@@ -460,7 +484,12 @@ def counted_beats(
 
 
 def output_file(
-    output: Path | None, form: str | None, name: str, annotator: str, *, is_folder: bool = False
+    output: Path | None,
+    file_format: str | None,
+    name: str,
+    annotator: str,
+    *,
+    is_folder: bool = False,
 ) -> tuple[Path, str]:
     """Where to write, and in which format.
 
@@ -469,7 +498,7 @@ def output_file(
     output : path or None
         What the user gave: a file, a folder, or nothing for the current folder. What is not there
         and has no extension is a folder to be made.
-    form : {"atr", "csv", "json"} or None
+    file_format : {"atr", "csv", "json"} or None
         What the user gave; None goes by the file's extension.
     name : str
         The recording's name, for a file name that is made up.
@@ -489,22 +518,24 @@ def output_file(
         If extension and format contradict each other, or the extension names no format.
     """
     if output is None or is_folder or is_or_will_be_folder(output):
-        form = form or "atr"
-        return (output or Path()) / f"{file_stem(name)}.{extension(form, annotator)}", form
+        file_format = file_format or "atr"
+        return (
+            output or Path()
+        ) / f"{file_stem(name)}.{extension(file_format, annotator)}", file_format
     by_name = _FORMAT_OF.get(output.suffix.lower())
-    if form == "atr" and by_name is not None:
+    if file_format == "atr" and by_name is not None:
         raise UsageError(f"--output {output}: {output.suffix} is no extension for --format atr")
-    form = form or by_name
-    if form is None:
+    file_format = file_format or by_name
+    if file_format is None:
         others = ", .csv or .json (--format atr takes any other extension of letters)"
         check_annotator(output, annotator, others)
-        form = "atr"
-    elif form == "atr" and not output.suffix[1:].isalpha():
+        file_format = "atr"
+    elif file_format == "atr" and not output.suffix[1:].isalpha():
         raise UsageError(
             f"--output {output}: an annotation file needs an extension of letters, such as "
             f".{annotator}"
         )
-    return output, form
+    return output, file_format
 
 
 def is_or_will_be_folder(path: Path) -> bool:
@@ -532,9 +563,9 @@ def file_stem(name: str) -> str:
     return stem.encode()[:_NAME_MAX].decode(errors="ignore") or "record"
 
 
-def extension(form: str, annotator: str) -> str:
+def extension(file_format: str, annotator: str) -> str:
     """Extension of a file whose name is made up."""
-    return annotator if form == "atr" else form
+    return annotator if file_format == "atr" else file_format
 
 
 def check_annotator(output: Path, annotator: str, others: str = "") -> None:

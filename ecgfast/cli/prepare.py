@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
-from .options import add_data, add_json, data_folder, example
+from .options import add_data, add_json, add_old_option, data_folder, example
 from .output import print_json
 from .overwriting import DATA_SET, OutputGuard, add_force, output_option
 
 if TYPE_CHECKING:
     from ..training.datasets.examples import ExampleSet
 
-_FORMS = {
+_DATASETS = {
     "beats": "beat windows, RR and morphology features, AAMI class of each annotated beat",
     "kaggle": "all beats of mitdb in the form of Kachuee et al. (2018), AAMI class, paced as Q",
     "kaggle-normality": "the same beats, normal (N) or abnormal",
@@ -46,10 +46,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--url", help="mirror of PhysioNet's files (default: ECGFAST_PHYSIONET, else physionet.org)"
     )
     parser.add_argument(
-        "--form",
-        choices=tuple(_FORMS),
-        help="; ".join(f"{name}: {what}" for name, what in _FORMS.items()) + " (default: beats)",
+        "--dataset",
+        choices=tuple(_DATASETS),
+        help="; ".join(f"{name}: {what}" for name, what in _DATASETS.items()) + " (default: beats)",
     )
+    add_old_option(parser, "--form", "--dataset")
     parser.add_argument(
         "--csv",
         action="append",
@@ -62,31 +63,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--compare",
         type=Path,
         metavar="FILE",
-        help="with --form kaggle: look the rows of Kaggle's mitbih_*.csv up in the recordings and "
-        "compare the rebuilt beats with them",
+        help="with --dataset kaggle: look the rows of Kaggle's mitbih_*.csv up in the recordings "
+        "and compare the rebuilt beats with them",
     )
     parser.add_argument(
         "--database",
         action="append",
         metavar="NAME",
-        help="of the form beats: folder of WFDB records in the data folder; may be given again "
+        help="of the data set beats: folder of WFDB records in the data folder; may be given again "
         "(default: mitdb)",
     )
-    parser.add_argument("--lead", type=int, help="of the form beats: column (default: 0)")
-    parser.add_argument("--output", type=Path, help="file to write (default: FORM.npz)")
+    parser.add_argument("--lead", type=int, help="of the data set beats: column (default: 0)")
+    parser.add_argument("--output", type=Path, help="file to write (default: DATASET.npz)")
     add_force(parser)
     add_json(parser, "the counts")
 
 
 def run(args: argparse.Namespace) -> None:
     """Fetch, cut and write."""
-    form = args.form or ("kaggle" if args.csv else "beats")
-    _check(args, form)
+    dataset = args.dataset or ("kaggle" if args.csv else "beats")
+    _check(args, dataset)
     facts: dict[str, Any] = {}
     # A download alone wants no data set.
-    chosen = (args.form, args.csv, args.database, args.output, args.compare)
+    chosen = (args.dataset, args.csv, args.database, args.output, args.compare)
     wanted = not args.download or any(option is not None for option in chosen)
-    output = args.output or Path(f"{form}.npz")
+    output = args.output or Path(f"{dataset}.npz")
     guard = None
     if wanted:
         inputs = [*(args.csv or ()), *([args.compare] if args.compare else ())]
@@ -97,19 +98,19 @@ def run(args: argparse.Namespace) -> None:
     if args.download:
         facts["downloads"] = [_download(args, name) for name in args.download]
     if guard is not None:
-        facts |= _prepare(args, form, output)
+        facts |= _prepare(args, dataset, output)
         guard.report()
     if args.json:
         print_json(facts)
 
 
-def _check(args: argparse.Namespace, form: str) -> None:
-    if form != "beats" and (args.database or args.lead is not None):
-        raise UsageError("--database and --lead go with --form beats")
-    if args.csv and not form.startswith("kaggle"):
-        raise UsageError("--csv goes with --form kaggle or kaggle-normality")
-    if args.compare and (form != "kaggle" or args.csv):
-        raise UsageError("--compare goes with --form kaggle, rebuilt from the recordings")
+def _check(args: argparse.Namespace, dataset: str) -> None:
+    if dataset != "beats" and (args.database or args.lead is not None):
+        raise UsageError("--database and --lead go with --dataset beats")
+    if args.csv and not dataset.startswith("kaggle"):
+        raise UsageError("--csv goes with --dataset kaggle or kaggle-normality")
+    if args.compare and (dataset != "kaggle" or args.csv):
+        raise UsageError("--compare goes with --dataset kaggle, rebuilt from the recordings")
     if args.url and not args.download:
         raise UsageError("--url goes with --download")
 
@@ -133,57 +134,57 @@ def _download(args: argparse.Namespace, name: str) -> dict[str, Any]:
     }
 
 
-def _prepare(args: argparse.Namespace, form: str, output: Path) -> dict[str, Any]:
-    examples = _examples(args, form)
+def _prepare(args: argparse.Namespace, dataset: str, output: Path) -> dict[str, Any]:
+    examples = _examples(args, dataset)
     examples.save(output)
     facts: dict[str, Any] = {
         "file": str(output),
-        _kind(form): len(examples),
+        _kind(dataset): len(examples),
         "classes": examples.counts(),
     }
     counts = ", ".join(f"{name} {count}" for name, count in facts["classes"].items())
-    told = f"{output}: {len(examples)} {_kind(form)} ({counts})"
+    told = f"{output}: {len(examples)} {_kind(dataset)} ({counts})"
     if not args.csv:  # Kaggle's files do not tell whose beats they hold
         facts["records"] = len(set(examples.record.tolist()))
         facts["patients"] = len(set(examples.patient.tolist()))
         told += f" of {facts['records']} records, {facts['patients']} patients"
     if not args.json:
         print(told)
-    if form == "pressure":
+    if dataset == "pressure":
         from ..training.datasets.pressure import dropped_table
 
         facts |= {key: examples.about[key] for key in ("windows", "rules", "dropped", "folds")}
         if not args.json:
             print(dropped_table(examples.about))
-    if form == "kaggle" and not args.csv:
+    if dataset == "kaggle" and not args.csv:
         facts |= _against_published(args, examples)
     return facts
 
 
-def _kind(form: str) -> str:
+def _kind(dataset: str) -> str:
     """What one row of a data set is."""
-    return {"strips": "strips", "pressure": "windows"}.get(form, "beats")
+    return {"strips": "strips", "pressure": "windows"}.get(dataset, "beats")
 
 
-def _examples(args: argparse.Namespace, form: str) -> Any:
-    if form == "beats":
+def _examples(args: argparse.Namespace, dataset: str) -> Any:
+    if dataset == "beats":
         from ..training.datasets.beats import prepare_beats
 
         databases = tuple(args.database or ("mitdb",))
         return prepare_beats(data_folder(args), databases, lead=args.lead or 0, progress=True)
 
-    if form == "strips":
+    if dataset == "strips":
         from ..training.datasets.splits import DS1, DS2
         from ..training.datasets.strips import prepare_strips
 
         names = [f"mitdb/{name}" for name in sorted(DS1 + DS2)]
         return prepare_strips(data_folder(args), names, progress=True)
-    if form == "pressure":
+    if dataset == "pressure":
         from ..training.datasets.pressure import prepare_pressure
 
         return prepare_pressure(data_folder(args), progress=True)
 
-    if form == "ptb":
+    if dataset == "ptb":
         from ..training.datasets.ptb import prepare_ptb
 
         return prepare_ptb(data_folder(args), progress=True)
@@ -199,7 +200,7 @@ def _examples(args: argparse.Namespace, form: str) -> Any:
         examples = read_kaggle_files(args.csv)
     else:
         examples = prepare_kaggle(data_folder(args), progress=True)
-    if form == "kaggle-normality" and examples.classes != NORMALITY:
+    if dataset == "kaggle-normality" and examples.classes != NORMALITY:
         return beat_normality(examples)
     return examples
 

@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
     if args.annotator is not None:
         refuse_options(
             args,
-            (*DECISION_OPTIONS, "form", "lookahead", "average_leads"),
+            (*DECISION_OPTIONS, "precision", "lookahead", "average_leads"),
             f"goes with a model, and --annotator {args.annotator} reads the labels",
         )
     found = find_recordings(args.record, is_output=is_result)

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ..rhythm import Event
     from ..streaming import StreamingClassifier
 
-__all__ = ["Sink", "add_stream", "configure", "run", "run_stream"]
+__all__ = ["Sink", "add_stream", "configure", "kept", "run", "run_stream"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -104,11 +104,17 @@ def run(args: argparse.Namespace) -> None:
     sinks: list[Sink] = []
     if args.alarms is not None:
         sinks.append(AlarmSink(args.alarms, as_lines=args.json))
+    run_stream(args, [*sinks, *kept(args)])
+
+
+def kept(args: argparse.Namespace) -> list[Sink]:
+    """What ``--save`` and ``--lsl`` ask for."""
+    sinks: list[Sink] = []
     if args.save is not None:
         sinks.append(SaveSink(args.save, args.source))
     if args.lsl is not None:
         sinks.append(LslSink(args.lsl))
-    run_stream(args, sinks)
+    return sinks
 
 
 class Sink(Protocol):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from ..reports.page import quality_text
 from ..rhythm import Event, EventKind, Severity
+from ..sources.clock import SampleClock
 from .wire import Decimator, encode
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ class LiveFeed:
         with self._lock:
             self._arrived = self._clock()
             self._count += len(samples)
-            self._wall = (self._count, self._wall_clock())
+            if self._time_of_day is not None and len(samples):
+                self._time_of_day.arrived(self._count)
             self._put(points)
             if beats:
                 self._take_beats(beats)
@@ -175,12 +177,14 @@ class LiveFeed:
         message : mapping
             With ``"type": "alarm"``, ``"id"``, ``"kind"``, ``"priority"``, ``"since"``,
             ``"ended"``, ``"acknowledged"`` and ``"text"``, as plain JSON. A later one with the same
-            id takes its place; one that has ended and is acknowledged is shown no more.
+            id takes its place; one that has ended and is acknowledged, or is ``"over"``, is shown
+            no more.
         """
         plain = dict(message)
         with self._lock:
             self._alarms.pop(plain["id"], None)
-            if not (plain.get("ended") and plain.get("acknowledged")):
+            ended = plain.get("ended") is not None and plain.get("acknowledged")
+            if not (ended or plain.get("over")):
                 self._alarms[plain["id"]] = plain
                 while len(self._alarms) > _ALARMS:
                     del self._alarms[next(iter(self._alarms))]
@@ -270,8 +274,8 @@ class LiveFeed:
         self._points = self._fill = 0
         self._count = 0
         self._arrived = self._clock()
-        self._wall = (0, self._wall_clock()) if start is None else (0, start)
-        self._replayed_from = start
+        self._recorded = start
+        self._time_of_day = SampleClock(fs, now=self._wall_clock) if fs and start is None else None
         self._beats: deque[dict[str, Any]] = deque()
         self._last_beats: deque[Beat] = deque(maxlen=_QUALITY_BEATS)
         self._trend: deque[list[Any]] = deque(maxlen=round(TREND_S / _POINT_S))
@@ -357,14 +361,13 @@ class LiveFeed:
         self._say({"type": "event", **shown.row})
         return shown
 
-    def _wall_of(self, sample: int) -> float | None:
+    def _wall_of(self, sample: int) -> float:
         """Seconds since 1970 at which a sample was taken."""
-        if not self._fs:
-            return self._wall_clock()
-        if self._replayed_from is not None:
-            return self._replayed_from + sample / self._fs
-        at, then = self._wall
-        return then + (sample - at) / self._fs
+        if self._recorded is not None:
+            return self._recorded + sample / self._fs
+        if self._time_of_day is not None and self._count:
+            return self._time_of_day.time_of(sample)
+        return self._wall_clock()
 
     def _cut_strips(self, *, ended: bool = False) -> None:
         """Keep the strips that are whole, before the ring loses them."""
@@ -382,7 +385,7 @@ class LiveFeed:
         begin = max(oldest, shown.begin // step)
         end = max(begin, min(self._points, shown.end // step))
         data = encode(self._slice(begin, end), begin, max(1, round(self._rate)))
-        beats = [row for row in self._beats if begin * step <= row["sample"] < end * step]
+        beats = [_plain(row) for row in self._beats if begin * step <= row["sample"] < end * step]
         return {
             "id": shown.row["id"],
             "leads": self._leads,

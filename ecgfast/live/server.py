@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib import resources
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from ..errors import InputError
@@ -22,6 +22,9 @@ from .feed import Cursor, LiveFeed
 __all__ = ["MAX_VIEWERS", "PORT", "LiveServer", "make_app"]
 
 _log = logging.getLogger(__name__)
+
+# What the extra is wanted for.
+_WHAT = "The live page"
 
 #: Where the page is, if the caller does not say otherwise.
 PORT = 8765
@@ -145,8 +148,8 @@ def make_app(
     MissingExtraError
         If starlette is not installed.
     """
-    for module in ("anyio", "starlette"):
-        need(module, "The live page", "live")
+    need("starlette", _WHAT, "live")
+    need("anyio", _WHAT, "live")
     import anyio
     from starlette.applications import Starlette
     from starlette.requests import Request
@@ -333,8 +336,8 @@ class LiveServer:
     ) -> None:
         if max_viewers < 1:
             raise InputError(f"max_viewers={max_viewers}: give at least one")
-        for module in ("uvicorn", "websockets"):
-            need(module, "The live page", "live")
+        need("uvicorn", _WHAT, "live")
+        need("websockets", _WHAT, "live")
         import uvicorn
 
         loopback = is_loopback(host)
@@ -371,6 +374,8 @@ class LiveServer:
 
     def stop(self) -> None:
         """Close all pages and end the thread, within a moment."""
+        if self._thread.is_alive():
+            sleep(3 * _TICK_S)  # pages get what came last
         self._server.should_exit = True
         if self._thread.ident is not None:
             self._thread.join(_STOP_S)
@@ -393,5 +398,5 @@ class LiveServer:
         try:
             self._server.run(sockets=[self._socket])
         except BaseException:
-            # The stream goes on without its page.
-            _log.exception("the page's server failed: the stream goes on without it")
+            # The stream continues without its page.
+            _log.exception("the page's server failed: the stream continues without it")

@@ -83,14 +83,14 @@ def model_facts(
     """
     card = classifier.card
     rule = tuple(promises) or ("Each beat gets its most probable class.",)
-    form = f", {classifier.form}" if classifier.form else ""
+    form = f", {classifier.precision}" if classifier.precision else ""
     runtime = f"{classifier.backend}{form}"
     if card is None:
         return ModelFacts(str(classifier.path), runtime, labelled_from, rule)
     scores: tuple[tuple[str, float, float], ...] = ()
     for score in card.metrics.get("scores", ()):
         if (score.get("form"), score.get("beats"), score.get("lookahead")) == (
-            classifier.form or "float32",
+            classifier.precision or "float32",
             "detected",
             lookahead,
         ):

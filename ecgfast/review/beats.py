@@ -181,7 +181,7 @@ def collect_beats(
         np.concatenate(column) for column in zip(*parts, strict=True)
     )
     before, after = rr_ratios(sample, source.fs)
-    form = f", {classifier.form}" if classifier.form else ""
+    form = f", {classifier.precision}" if classifier.precision else ""
     name = classifier.card.name if classifier.card is not None else classifier.path.name
     return ReviewBeats(
         name=source.name,

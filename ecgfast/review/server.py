@@ -82,6 +82,11 @@ class ReviewApp:
         self.session, self.source = session, source
         self.token = token or secrets.token_urlsafe(24)
         self._hosts = hosts
+        begun = source.start_time if source.start is None else source.start.time()
+        # Second of the day in which the recording begins, where that is known.
+        self._start = (
+            None if begun is None else begun.hour * 3600 + begun.minute * 60 + begun.second
+        )
         self._lock = threading.Lock()
         self._found: tuple[tuple[Any, ...], Any] | None = None
         gets = {
@@ -225,6 +230,7 @@ class ReviewApp:
             "model": session.beats.model,
             "leads": list(self.source.leads),
             "duration": self.source.duration,
+            "start": self._start,
             "beats": len(session.beats),
             "classes": {c: CLASS_NAMES.get(c, c) for c in session.beats.classes},
             "counts": dict(zip(names.tolist(), counts.tolist(), strict=True)),
@@ -270,10 +276,9 @@ class ReviewApp:
     def _clock(self, seconds: float) -> str:
         minutes, second = divmod(seconds, 60)
         text = f"{int(minutes) // 60}:{int(minutes) % 60:02}:{int(second):02}"
-        start = self.source.start
-        if start is None:
+        if self._start is None:
             return text
-        of_day = start.hour * 3600 + start.minute * 60 + start.second + seconds
+        of_day = self._start + seconds
         return f"{int(of_day // 3600) % 24:02}:{int(of_day // 60) % 60:02}:{int(of_day) % 60:02}"
 
     def _strip(self, asked: dict[str, str]) -> dict[str, Any]:

@@ -650,7 +650,8 @@ class ReviewSession:
         -------
         list of Group
         """
-        return [self.group_of(number) for number in range(self.n_groups)]
+        codes, expected = self._codes(), self._expected()
+        return [self._described(number, codes, expected) for number in range(self.n_groups)]
 
     def group_of(self, number: int) -> Group:
         """What is known of a group.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .._files import write_whole
+from ..deprecated import warn_renamed
 from ..errors import ModelError
 from ..window import WindowSpec
 from .card_fields import LOOKAHEAD_LABELS, check_card, probabilities_heading
@@ -73,10 +74,10 @@ class ModelCard:
     parameters: int = 0
     """Weights of the Keras model."""
     forms: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By form ("float32", "int8"...): file, bytes, sha256, operators, max_abs_difference."""
+    """By precision ("float32", "int8"...): file, bytes, sha256, operators, max_abs_difference."""
     fastest: dict[str, Any] = field(default_factory=dict)
-    """Fastest form that holds accuracy, as ``bench/models.py`` measured it: "forms" (runtime to
-    form), "one_beat_us" (runtime to form to median), "machine", "rule", "command"."""
+    """Fastest precision that holds accuracy, as ``bench/models.py`` measured it: "forms" (runtime
+    to precision), "one_beat_us" (runtime to precision to median), "machine", "rule", "command"."""
     data: dict[str, Any] = field(default_factory=dict)
     """Data sets and what was kept of them."""
     split: dict[str, Any] = field(default_factory=dict)
@@ -142,8 +143,8 @@ class ModelCard:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         write_whole(path, text, ModelError)
 
-    def fastest_form(self, backend: str) -> str:
-        """The fastest form on a runtime that holds accuracy; float32 where none was measured."""
+    def fastest_precision(self, backend: str) -> str:
+        """The fastest precision on a runtime that holds accuracy; float32 if none was measured."""
         return str(self.fastest.get("forms", {}).get(backend, "float32"))
 
     def probabilities(self, lookahead: int) -> dict[str, Any]:
@@ -164,19 +165,24 @@ class ModelCard:
         )
         return told
 
-    def file(self, form: str) -> Path:
-        """File of one form, beside the card.
+    def fastest_form(self, backend: str) -> str:
+        """Deprecated: `fastest_precision`."""
+        warn_renamed("ModelCard.fastest_form", "ModelCard.fastest_precision")
+        return self.fastest_precision(backend)
+
+    def file(self, precision: str) -> Path:
+        """File of one precision, beside the card.
 
         Raises
         ------
         ModelError
-            The model has no such form.
+            The model has no such file.
         """
-        if form not in self.forms:
+        if precision not in self.forms:
             has = ", ".join(self.forms) or "none"
-            raise ModelError(f"model {self.name} has no form {form!r} (it has: {has})")
+            raise ModelError(f"model {self.name} has no {precision!r} file (it has: {has})")
         folder = self.path.parent if self.path is not None else Path()
-        return folder / str(self.forms[form]["file"])
+        return folder / str(self.forms[precision]["file"])
 
 
 def _window(given: dict[str, Any]) -> WindowSpec:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..deprecated import warn_renamed
+from ..deprecated import renamed_argument, warn_renamed
 from ..errors import InputError, ModelError
 from ..exclusive import Exclusive, exclusive
 from ..window import WindowSpec
@@ -134,10 +134,10 @@ class Classifier:
     backend : {"ai-edge-litert", "tflite-runtime", "tf.lite"}, optional
         Runtime to use; by default that named by the environment variable ECGFAST_RUNTIME, else
         the first that works and can load the model.
-    form : str, optional
+    precision : str, optional
         Which file of a model with a card to run: "float32" (default), "int8" and whatever else
         the card lists, or "fastest", which the card names for the runtime. A .tflite file is its
-        own form.
+        own precision.
     trusted : bool, default False
         The file is from somebody you trust. Any other than a built-in one is opened and run in a
         process of its own first, with limits, once for this process: a runtime that crashes on it
@@ -151,13 +151,13 @@ class Classifier:
         Label of each output, or name of each number; "0", "1", ... for a file without a card.
     card : ModelCard or None
         The model's card; None for a .tflite file without one beside it.
-    form : str or None
-        Form in use; None without a card.
+    precision : str or None
+        Precision in use, such as "int8"; None without a card.
     output : {"probability", "value"}
         What the outputs are.
     window : WindowSpec or None
         What the model sees of a beat: `grid_fs` in Hz, grid points `before` R and `after` it,
-        `form`, and `history`, the beats whose features it sees.
+        `kind`, and `history`, the beats whose features it sees.
     lookahead : int
         How many later beats the features of a beat need.
     input_shapes : dict of str to tuple of int
@@ -203,20 +203,24 @@ class Classifier:
         num_threads: int = 1,
         *,
         backend: str | None = None,
-        form: str | None = None,
+        precision: str | None = None,
         trusted: bool = False,
+        form: str | None = None,
     ) -> None:
         if num_threads < 1:
             raise InputError(f"num_threads must be at least 1, not {num_threads}")
-        if form == "fastest":
+        precision = renamed_argument(
+            "Classifier", "form", form, "precision", precision, stacklevel=5
+        )
+        if precision == "fastest":
             backend = chosen_backend(backend)
-        self.path, self.card, self.form = _locate(model, form, backend)
+        self.path, self.card, self.precision = _locate(model, precision, backend)
         self._content = _read(self.path)
         origin = str(self.path)
-        if self.card is not None and self.form is not None:
-            _check_sum(self._content, self.path, self.card.forms[self.form])
+        if self.card is not None and self.precision is not None:
+            _check_sum(self._content, self.path, self.card.forms[self.precision])
         # What the package brought has been tested; its checksum says that it is still that.
-        built_in = self.form is not None and self.path.parent == models_folder()
+        built_in = self.precision is not None and self.path.parent == models_folder()
         if not built_in:
             _check_whole(self._content, self.path)
         self._trusted = trusted or built_in
@@ -427,20 +431,30 @@ class Classifier:
                 self.resizable = False
         return self._many
 
+    @property
+    def form(self) -> str | None:
+        """Deprecated: `precision`."""
+        warn_renamed("Classifier.form", "Classifier.precision")
+        return self.precision
+
     def __repr__(self) -> str:
-        form = f", {self.form}" if self.form else ""
-        return f"<Classifier {self.path.name}{form} on {self.backend}>"
+        precision = f", {self.precision}" if self.precision else ""
+        return f"<Classifier {self.path.name}{precision} on {self.backend}>"
 
 
 def _locate(
-    model: str | os.PathLike[str], form: str | None, backend: str | None
+    model: str | os.PathLike[str], precision: str | None, backend: str | None
 ) -> tuple[Path, ModelCard | None, str | None]:
-    """File, card and form for what the user named."""
+    """File, card and precision for what the user named."""
     text = os.fspath(model)
     path = Path(text)
 
     def of_card(card: ModelCard) -> tuple[Path, ModelCard, str]:
-        own = card.fastest_form(backend or "") if form == "fastest" else form or "float32"
+        own = (
+            card.fastest_precision(backend or "")
+            if precision == "fastest"
+            else precision or "float32"
+        )
         return card.file(own), card, own
 
     if path.suffix == ".json":
@@ -452,11 +466,11 @@ def _locate(
                 card = ModelCard.load(candidate)
                 for own, entry in card.forms.items():
                     if entry.get("file") == path.name:
-                        if form not in (None, "fastest", own):
-                            raise ModelError(f"{path}: is the form {own!r}, not {form!r}")
+                        if precision not in (None, "fastest", own):
+                            raise ModelError(f"{path}: is the {own} file, not {precision!r}")
                         return path, card, own
-        if form not in (None, "fastest"):
-            raise ModelError(f"{path}: has no card that lists it, so no form {form!r}")
+        if precision not in (None, "fastest"):
+            raise ModelError(f"{path}: has no card that lists it, so no {precision!r} file")
         return path, None, None
     models = available_models()
     if text not in models:

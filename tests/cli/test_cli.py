@@ -194,10 +194,10 @@ def test_the_form_of_a_model_can_be_chosen(
 ) -> None:
     args = ["classify", str(recording), "--fs", "250", "--model", str(model.with_suffix(".json"))]
     for form in ("float32", "fastest"):  # the card tells of no faster one
-        assert main([*args, "--form", form, "--json"]) == 0
+        assert main([*args, "--precision", form, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["form"] == "float32"
     Path("night.ecg").unlink()
-    assert "has no form 'int8'" in fails(*args, "--form", "int8")
+    assert "has no 'int8' file" in fails(*args, "--precision", "int8")
 
 
 def test_classify_uses_the_leads_asked_for(

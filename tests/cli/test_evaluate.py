@@ -293,7 +293,7 @@ def test_wrong_use(folder: Path, fails: Callable[..., str]) -> None:
     assert "name a model" in fails(status=2)
     assert "name a model" in fails("beats", "--detector", folder, status=2)
     assert "--method" in fails("beats", "--method", "adaptive", status=2)
-    assert "--form" in fails("--detector", folder, "--form", "int8", status=2)
+    assert "--precision" in fails("--detector", folder, "--precision", "int8", status=2)
     assert "--start" in fails("--detector", folder, "--start", "-1", status=2)
     assert "--records" in fails("--detector", folder, "--records", "r1,,r2", status=2)
     assert "--max-delay is shorter" in fails("--detector", folder, "--max-delay", "0.01", status=2)

@@ -71,7 +71,7 @@ def load(tmp_path, text):
         return
     card.save(path)
     assert ModelCard.load(path) == card
-    card.fastest_form("ai-edge-litert")
+    card.fastest_precision("ai-edge-litert")
     card.probabilities(0)
     for form in card.forms:
         assert card.file(form).parent == tmp_path

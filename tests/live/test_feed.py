@@ -183,9 +183,11 @@ def test_events_keep_their_strips_when_the_ring_has_lost_them() -> None:
 def test_the_strip_of_the_newest_event_is_whole_at_the_end() -> None:
     feed = LiveFeed()
     feed.begin("x", 250.0, ["II"])
-    feed.take(np.zeros(1000), [], [Event("pause", 400, 900, 1.6, 3.6)])
+    first = beat(390, rr=float("nan"), heart_rate=float("nan"))
+    feed.take(np.zeros(1000), [first], [Event("pause", 400, 900, 1.6, 3.6)])
     strip = feed.strip(0)
     assert strip is not None
+    json.dumps(strip, allow_nan=False)
     assert not strip["whole"]
     assert (strip["begin"], strip["end"]) == (0, 1000)
     feed.end("the recording has ended")

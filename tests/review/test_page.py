@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -97,6 +98,16 @@ def test_search_goes_round(page: Page) -> None:
     assert page.get(f"/api/next?label=V&after={times[found[0]]}").json()["beat"] == found[1]
     assert page.get(f"/api/next?label=V&after={times[found[-1]]}").json()["beat"] == found[0]
     assert page.get("/api/next?label=Q&after=0").json()["beat"] is None
+
+
+def test_times_are_of_the_day_where_its_start_is_known(page: Page) -> None:
+    source = open_record(RECORD)
+    evening = type(source)(**{**vars(source), "start": datetime(2026, 3, 1, 23, 59, 30)})
+    app = ReviewApp(page.session, evening, hosts=[HOST])
+    assert app._state({})["start"] == 86370
+    assert app._strip({"at": "43.6"})["clock"] == "00:00:10"
+    assert page.get("/api/state").json()["start"] is None
+    assert page.get("/api/strip?at=43.6").json()["clock"] == "0:00:40"
 
 
 def test_events_and_report_are_of_the_labels_as_they_are(page: Page) -> None:
@@ -286,7 +297,7 @@ def test_a_review_in_the_browser(start: Started, tmp_path: Path) -> None:
         browser.key("Enter")
         browser.wait(f"group.number != {second} && !busy")
 
-        # A process that is killed loses nothing: another one goes on from there.
+        # A process that is killed loses nothing: another one continues from there.
         process.kill()
         process.wait()
         browser.key("n")

@@ -22,10 +22,10 @@ def test_what_can_crash_a_runtime_is_refused(monkeypatch):
         pytest.skip("tflite-runtime does not work here")
     monkeypatch.setattr(backends, "machine", lambda: "aarch64")
     with pytest.raises(ModelError, match=r"beats\.int8\.tflite: tflite-runtime can crash"):
-        Classifier("beats", form="int8", backend="tflite-runtime")
-    Classifier("beats", form="float32", backend="tflite-runtime")
+        Classifier("beats", precision="int8", backend="tflite-runtime")
+    Classifier("beats", precision="float32", backend="tflite-runtime")
     monkeypatch.setattr(backends, "machine", lambda: "x86_64")
-    Classifier("beats", form="int8", backend="tflite-runtime")
+    Classifier("beats", precision="int8", backend="tflite-runtime")
 
 
 @each_backend

@@ -22,12 +22,12 @@ def test_the_card_tells_classes_window_and_lookahead(toy_beats):
     assert classifier.window == (125.0, 3, 1, "beat", 1)
     assert classifier.window.grid_fs == 125.0
     assert classifier.lookahead == 1
-    assert classifier.form == "float32"
+    assert classifier.precision == "float32"
     assert classifier.card.name == "toy"
     assert Classifier(toy_beats.folder / "toy.json").path == toy_beats.folder / "toy.tflite"
     (toy_beats.folder / "toy.json").unlink()
     bare = Classifier(toy_beats.folder / "toy.tflite")
-    assert (bare.card, bare.form, bare.window, bare.lookahead) == (None, None, None, 0)
+    assert (bare.card, bare.precision, bare.window, bare.lookahead) == (None, None, None, 0)
     assert bare.classes == ("0", "1", "2", "3", "4")
 
 
@@ -46,8 +46,8 @@ def test_built_in_models_by_name(toy_beats, monkeypatch):
     assert Classifier("toy").classes == ("N", "S", "V", "F", "Q")
     with pytest.raises(ModelError, match=r"no model 'other'.*toy"):
         Classifier("other")
-    with pytest.raises(ModelError, match=r"toy has no form 'int8' .it has: float32"):
-        Classifier("toy", form="int8")
+    with pytest.raises(ModelError, match=r"toy has no 'int8' file .it has: float32"):
+        Classifier("toy", precision="int8")
 
 
 def test_every_built_in_model_is_whole():
@@ -56,7 +56,7 @@ def test_every_built_in_model_is_whole():
             content = card.file(form).read_bytes()
             assert len(content) == entry["bytes"]
             check_model(content)
-            classifier = Classifier(name, form=form)
+            classifier = Classifier(name, precision=form)
             zeros = [np.zeros(shape) for shape in classifier.input_shapes.values()]
             assert np.isfinite(classifier.predict_one(*zeros)).all()
 
@@ -212,11 +212,11 @@ def test_what_is_wrong_is_named_in_one_line(toy_beats, how):
 
 
 def test_a_form_that_is_not_the_files_own(toy_beats):
-    with pytest.raises(ModelError, match="is the form 'float32', not 'int8'"):
-        Classifier(toy_beats.folder / "toy.tflite", form="int8")
+    with pytest.raises(ModelError, match="is the float32 file, not 'int8'"):
+        Classifier(toy_beats.folder / "toy.tflite", precision="int8")
     (toy_beats.folder / "toy.json").unlink()
     with pytest.raises(ModelError, match="no card that lists it"):
-        Classifier(toy_beats.folder / "toy.tflite", form="int8")
+        Classifier(toy_beats.folder / "toy.tflite", precision="int8")
 
 
 def test_truncated_files_are_refused_and_crash_nothing(toy_beats):
@@ -278,8 +278,8 @@ def test_the_fastest_form_is_the_cards(toy_beats, rng):
     card.forms["int8"] = {**card.forms["float32"], "file": "toy.int8.tflite"}
     card.fastest = {"forms": {available_backends()[0]: "int8", "tf.lite": "float32"}}
     card.save(folder / "toy.json")
-    assert Classifier(folder / "toy.json", form="fastest").form == "int8"
-    assert Classifier(folder / "toy.json").form == "float32"
-    assert Classifier(folder / "toy.tflite", form="fastest").form == "float32"
-    assert card.fastest_form("tf.lite") == "float32"
-    assert card.fastest_form("another") == "float32"
+    assert Classifier(folder / "toy.json", precision="fastest").precision == "int8"
+    assert Classifier(folder / "toy.json").precision == "float32"
+    assert Classifier(folder / "toy.tflite", precision="fastest").precision == "float32"
+    assert card.fastest_precision("tf.lite") == "float32"
+    assert card.fastest_precision("another") == "float32"

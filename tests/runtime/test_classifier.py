@@ -91,7 +91,7 @@ def test_batches_of_the_built_in_models_are_its_single_beats(rng, backend, form)
     for name, card in available_models().items():
         if form not in card.forms:
             continue
-        classifier = Classifier(name, form=form, backend=backend)
+        classifier = Classifier(name, precision=form, backend=backend)
         given = [
             rng.standard_normal((70, *shape)).astype("f4")
             for shape in classifier.input_shapes.values()

@@ -78,7 +78,7 @@ def test_wrong_use() -> None:
 def test_a_stream_learns_from_its_beats_and_goes_on_after_a_break() -> None:
     record = synthetic_ecg(60.0, 250.0, supraventricular=0.1, seed=2)
     signal, half = record.signal[:, 0], 30 * 250
-    classifier = Classifier("beats", form="float32")
+    classifier = Classifier("beats", precision="float32")
     plain, other = (StreamingClassifier(classifier, record.fs) for _ in range(2))
     before = plain.process(signal[:half])
     assert [repr(b) for b in other.process(signal[:half])] == [repr(b) for b in before]

@@ -116,7 +116,7 @@ def test_what_was_reported_is_what_a_classifier_answers(exported, beats, form, b
     """Beats other than those that were checked: half of each, half of its neighbour."""
     model, folder, made = exported
     given = {name: (values[1:] + values[:-1]) / 2 for name, values in beats[0].items()}
-    classifier = Classifier(folder / "small.json", form=form, backend=backend)
+    classifier = Classifier(folder / "small.json", precision=form, backend=backend)
     assert made[form]["runtimes"][backend] == "ok"
     assert classifier.classes == ("N", "S", "V")
     expected = model.predict(given, verbose=0)

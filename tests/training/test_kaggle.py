@@ -234,8 +234,8 @@ def test_prepare_writes_the_same_bytes_and_says_how_it_differs(
     assert "10 beats (N 2, S 2, V 2, F 2, Q 2)" in capsys.readouterr().out
     assert ExampleSet.load(paths[0]).counts() == dict.fromkeys("NSVFQ", 2)
     for wrong in (
-        ["--form", "beats", "--csv", str(csv)],
-        ["--form", "kaggle", "--lead", "1"],
+        ["--dataset", "beats", "--csv", str(csv)],
+        ["--dataset", "kaggle", "--lead", "1"],
         ["--compare", str(csv)],
         ["--url", "http://127.0.0.1/"],
     ):

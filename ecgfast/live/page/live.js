@@ -100,7 +100,7 @@ function take(m) {
     case "trend": S.trend.push(m.point); while (S.trend.length > 360) S.trend.shift(); trendDue = true; break;
     case "state": S.state = m; setClock(m); showState(); break;
     case "alarm": {
-      if (m.ended && m.acknowledged) S.alarms.delete(m.id); else S.alarms.set(m.id, m);
+      if (m.over || (m.ended !== null && m.acknowledged)) S.alarms.delete(m.id); else S.alarms.set(m.id, m);
       showAlarms();
       break;
     }
@@ -247,7 +247,7 @@ function showAlarms() {
     name.textContent = a.text;
     const parts = [];
     if (a.since !== null && a.since !== undefined) parts.push(`since ${whenText(a.since)}`);
-    if (a.ended) parts.push(`ended ${whenText(a.ended)}`);
+    if (a.ended !== null && a.ended !== undefined) parts.push(`ended ${whenText(a.ended)}`);
     if (a.acknowledged) parts.push("acknowledged");
     row.append(name, span("when", parts.join(", ")));
     if (!a.acknowledged) {
@@ -807,7 +807,7 @@ $("trend").addEventListener("pointerleave", () => { $("readout").textContent = "
 function setPaused(paused) {
   if (paused === view.paused) return;
   view.paused = paused;
-  // A copy: the ring goes on being written, and what is looked at must stay.
+  // A copy: the ring is still written to, and what is looked at must stay.
   view.copy = paused ? { rings: S.rings.map((r) => r.slice()), head: S.head, first: S.first, beats: S.beats.slice() } : null;
   if (!paused) view.at = S.head;
   showPause();

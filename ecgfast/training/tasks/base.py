@@ -347,7 +347,7 @@ class Task(ABC):
         details = []
         test_sets = self.test_sets(recipe, data)
         for form in ModelCard.load(card_path).forms:
-            classifier = Classifier(card_path, form=form)
+            classifier = Classifier(card_path, precision=form)
             for heading, shown in test_sets.items():
                 for view, examples in self.views(shown).items():
                     title = ", ".join(filter(None, (heading, view, form)))

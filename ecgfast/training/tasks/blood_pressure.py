@@ -147,7 +147,7 @@ def out_of_fold(
     seed : int
         Of the first fold's network; the next one's is one more.
     checkpoint : Path, optional
-        Stem of the files that a broken-off run goes on from.
+        Stem of the files that a broken-off run continues from.
 
     Returns
     -------
@@ -309,7 +309,7 @@ def _forms(card_path: Path, examples: ExampleSet, report: Report) -> dict[str, A
     """Each form on all windows: trained on, so that only differences between forms count."""
     found = {}
     for form in ModelCard.load(card_path).forms:
-        classifier = Classifier(card_path, form=form)
+        classifier = Classifier(card_path, precision=form)
         told = classifier.predict_proba(
             *(examples.inputs[name] for name in classifier.input_shapes)
         )

@@ -108,7 +108,7 @@ class NormalityTask(Task):
             return metrics
         (strips,) = self.test_sets(recipe, data).values()
         for form in ModelCard.load(card_path).forms:
-            said = Classifier(card_path, form=form).predict_proba(**_named(strips))
+            said = Classifier(card_path, precision=form).predict_proba(**_named(strips))
             metrics[f"by patient: DS2, whole recordings, {form}"] = _of_recordings(
                 strips, given_labels(said)
             )

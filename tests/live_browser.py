@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import time
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -45,7 +46,8 @@ class Browser:
             port = self._port(folder / "DevToolsActivePort")
             pages = json.loads(urllib.request.urlopen(f"http://127.0.0.1:{port}/json").read())
             address = next(p["webSocketDebuggerUrl"] for p in pages if p["type"] == "page")
-            self._socket = client.connect(address, max_size=None)
+            self._stack = ExitStack()
+            self._socket = self._stack.enter_context(client.connect(address, max_size=None))
         except BaseException:
             self._process.kill()
             raise
@@ -109,7 +111,7 @@ class Browser:
         path.write_bytes(base64.b64decode(data))
 
     def close(self) -> None:
-        self._socket.close()
+        self._stack.close()
         self._process.terminate()
         try:
             self._process.wait(10)

@@ -1,0 +1,200 @@
+"""The page in a real browser."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from ecgfast import Classifier, RhythmStream, StreamingClassifier, stream_classify
+from ecgfast.live import LiveFeed, LiveServer
+from ecgfast.records import Record, synthetic_ecg
+
+pytest.importorskip("uvicorn", reason="the extra 'live' is not installed")
+browser_of = pytest.importorskip("live_browser", reason="only from the checkout")
+
+FS = 250.0
+ALARM = {
+    "type": "alarm", "id": 1, "kind": "asystole", "priority": "high", "since": 3.5,
+    "ended": None, "acknowledged": False, "text": "asystole",
+}  # fmt: skip
+
+
+class Replay:
+    """A recording that goes into a feed: its first seconds at once, then as time passes."""
+
+    def __init__(self, record: Record, at_once: float) -> None:
+        self.feed = LiveFeed()
+        self._record = record
+        self._at_once = at_once
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> LiveFeed:
+        self._thread.start()
+        return self.feed
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        record, step = self._record, round(FS / 10)
+        n_leads = len(record.leads)
+        labeller = StreamingClassifier(Classifier("beats"), FS, n_leads=n_leads)
+        rhythm = RhythmStream(FS, n_leads=n_leads, delay=labeller.stream.delay / FS)
+        self.feed.begin("made", FS, record.leads)
+        begin = time.monotonic() - self._at_once
+        for i in range(0, len(record.signal), step):
+            chunk = record.signal[i : i + step]
+            beats = labeller.process(chunk)
+            self.feed.take(chunk, beats, rhythm.process(beats, chunk))
+            self._stop.wait(max(0.0, begin + (i + step) / FS - time.monotonic()))
+            if self._stop.is_set():
+                return
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser_of.Browser]:
+    with browser_of.Browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    return synthetic_ecg(900, FS, ventricular=0.1, seed=4)
+
+
+# Place of the label, and of the largest deflection of the trace of the first lead near it.
+DRAWN = """
+(() => {
+  const { S, view, size } = ecgfast, canvas = document.getElementById('trace');
+  const ratio = canvas.width / size.width, top = Math.ceil(26 * ratio);
+  const lane = Math.floor(size.lane * ratio);
+  const picture = canvas.getContext('2d').getImageData(0, top, canvas.width, lane - 4).data;
+  const height = (x) => {
+    for (let y = 0; y < lane - 4; y++) if (picture[4 * (y * canvas.width + x) + 3] > 90) return y;
+    return 1e9;
+  };
+  return view.drawn.filter((b) => b.label === 'N' && b.x > 60 && b.x < size.width - 40).map((b) => {
+    let best = 0, least = 1e9;
+    for (let x = Math.round((b.x - 25) * ratio); x < (b.x + 25) * ratio; x++) {
+      const y = height(x);
+      if (y < least) { least = y; best = x; }
+    }
+    return [b.sample, b.label, b.x, best / ratio];
+  });
+})()
+"""
+
+
+def test_labels_stand_where_the_beats_are(browser: browser_of.Browser, record: Record) -> None:
+    with Replay(record, 30.0) as feed, LiveServer(feed, port=0) as server:
+        browser.screen(1280, 900)
+        browser.open(server.url)
+        browser.wait("window.ecgfast && ecgfast.view.drawn.length > 3")
+        browser.value("document.getElementById('pause').click()")
+        head = browser.value("ecgfast.view.copy.head")
+        rows = browser.value("ecgfast.view.copy.beats.map((b) => [b.sample, b.label])")
+        time.sleep(0.2)  # a picture of what stands still
+        drawn = browser.value(DRAWN)
+        assert browser.value("ecgfast.S.head") >= head
+        assert browser.value("document.getElementById('link').textContent") == "live"
+    expected = [(b.sample, b.label) for b in stream_classify(record.signal, FS) if b.sample < head]
+    # The last ones were not known yet when it was paused.
+    known = expected[-len(rows) - 8 :]
+    assert len(rows) > 20
+    assert [tuple(row) for row in rows] == [b for b in known if b[0] in {r[0] for r in rows}]
+    assert rows[-1][0] >= head - 5 * FS
+    assert len(drawn) > 3
+    for sample, _, x, highest in drawn:
+        assert abs(x - highest) < 3.5, (sample, x, highest)  # pixels: 37 ms
+    assert browser.errors == []
+
+
+def test_an_alarm_is_shown_within_a_second_and_acknowledged(
+    browser: browser_of.Browser, record: Record
+) -> None:
+    with Replay(record, 10.0) as feed, LiveServer(feed, port=0) as server:
+        browser.open(server.url)
+        browser.wait("window.ecgfast && ecgfast.S.head > 0")
+        # The page itself says when it has the banner, against the clock that it shares with us.
+        browser.value(
+            "window.seen = null; new MutationObserver(() => {"
+            " if (window.seen === null && document.querySelector('.alarm.high'))"
+            " window.seen = Date.now() / 1000;"
+            "}).observe(document.getElementById('alarms'), {childList: true, subtree: true})"
+        )
+        published = time.time()
+        server.publish(ALARM)
+        assert browser.wait("window.seen") - published < 1.0
+        assert browser.value("document.querySelector('.alarm b').textContent") == "asystole"
+        assert browser.wait("ecgfast.audio.bursts") >= 1
+        browser.value("document.querySelector('.alarm button').click()")
+        browser.wait("!!document.querySelector('.alarm.seen')")
+        assert browser.value("document.querySelector('.alarm button')") is None
+        server.publish({**ALARM, "ended": 9.0, "acknowledged": True})
+        browser.wait("!document.querySelector('.alarm')")
+    assert browser.errors == []
+
+
+def test_it_reconnects_when_the_server_is_there_again(
+    browser: browser_of.Browser, record: Record
+) -> None:
+    with Replay(record, 10.0) as feed:
+        with LiveServer(feed, port=0) as server:
+            port = int(server.url.rsplit(":", 1)[1].strip("/"))
+            browser.open(server.url)
+            browser.wait("window.ecgfast && ecgfast.S.head > 0")
+        browser.wait("document.getElementById('link').textContent === 'reconnecting'")
+        assert "No connection" in browser.value("document.getElementById('still').textContent")
+        assert browser.value("document.getElementById('rate').textContent") == "\u2013"
+        browser.wait("!!document.querySelector('.alarm.medium')")  # nobody would hear an alarm
+        head = browser.value("ecgfast.S.head")
+        with LiveServer(feed, port=port):
+            browser.wait(f"ecgfast.link.ok && ecgfast.S.head > {head} + 250")
+            # Nothing was lost: the ring of the server covers the time between.
+            missing = "ecgfast.S.rings[0].slice(0, ecgfast.S.head).filter((v) => v !== v).length"
+            assert browser.value(missing) == 0
+            browser.wait("document.getElementById('still').textContent === ''")
+            assert browser.value("document.querySelector('.alarm')") is None
+    other = LiveFeed()
+    with LiveServer(other, port=port):  # another stream: the page begins anew
+        browser.wait("ecgfast.link.ok && ecgfast.S.leads.length === 0")
+        other.begin("another", 500.0, ["x", "y", "z"])
+        other.take(np.zeros((1000, 3)), [], [])
+        browser.wait("ecgfast.S.leads.length === 3 && ecgfast.S.head === 500")
+        browser.wait("document.querySelectorAll('#leads .bad').length === 3")  # flat
+        other.end("The stream has ended")
+        browser.wait("document.getElementById('still').textContent === 'The stream has ended'")
+    assert browser.errors == []
+
+
+def test_pause_and_scroll_back_and_a_strip(browser: browser_of.Browser, record: Record) -> None:
+    with Replay(record, 70.0) as feed, LiveServer(feed, port=0) as server:
+        browser.screen(390, 844, phone=True, dark=True)
+        browser.open(server.url)
+        browser.wait("window.ecgfast && !!document.querySelector('#events button')")
+        assert browser.value("document.documentElement.dataset.theme") == "dark"
+        assert browser.value("document.documentElement.scrollWidth <= window.innerWidth")
+        browser.wait("ecgfast.S.head > 65 * 250")
+        browser.value("document.getElementById('pause').click()")
+        at = browser.value("ecgfast.view.at")
+        browser.value(
+            "(() => { const s = document.getElementById('scroll');"
+            " s.value = '-50'; s.oninput(); })()"
+        )
+        back = browser.value("ecgfast.view.at")
+        assert at - back == pytest.approx(50 * FS, abs=3 * FS)
+        time.sleep(0.5)
+        assert browser.value("ecgfast.view.at") == back
+        assert browser.value("ecgfast.view.drawn.length") > 0
+        browser.value("document.getElementById('resume').click()")
+        browser.wait(f"ecgfast.view.at > {at}")
+        browser.value("document.querySelector('#events li:last-child button').click()")
+        browser.wait("!!document.querySelector('#events .strip canvas')")
+        assert browser.value("document.querySelector('#events .strip canvas').width") > 300
+    assert browser.errors == []
