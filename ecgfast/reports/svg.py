@@ -46,7 +46,9 @@ _USUAL_GAIN = 10.0
 _TALLEST = 25.0  # mm of one lead's trace
 _LANE = 7.5  # mm above the traces, for beat labels and RR intervals
 UNIT = 20  # steps in a millimetre of the whole numbers of a `trace`
-_BUCKET = 0.25  # mm of which a trace keeps the lowest and the highest sample
+# Millimetres of which a trace keeps the lowest and the highest sample: up to 360 Hz each sample of
+# a strip at 25 mm/s; and in a report, which has dozens of strips, a third fewer.
+_BUCKET, _REPORT_BUCKET = 0.2, 0.25
 
 
 def _svg(width: float, height: float, parts: Sequence[str], label: str) -> str:
@@ -83,7 +85,7 @@ def _path(d: str, stroke: str, width: float, extra: str = "") -> str:
 # ------------------------------------------------------------------------------------ the ECG
 
 
-def trace(values: FloatArray, per_mm: float) -> str:
+def trace(values: FloatArray, per_mm: float, bucket: float = _BUCKET) -> str:
     """Path of a curve in whole twentieths of a millimetre.
 
     Parameters
@@ -92,13 +94,15 @@ def trace(values: FloatArray, per_mm: float) -> str:
         Millimetres upwards; NaN where there is nothing.
     per_mm : float
         Samples in a millimetre of width.
+    bucket : float
+        Millimetres of width of which the lowest and the highest sample are kept.
 
     Returns
     -------
     str
         Attribute ``d``, for a group that is scaled by 1/20.
     """
-    size = int(_BUCKET * per_mm)
+    size = int(bucket * per_mm)
     index = np.arange(len(values))
     if size > 2:  # keep the extremes of each bucket, in their order
         count = len(values) // size
@@ -197,7 +201,7 @@ def strip(
         if b - a > 0.5 and (a > 0 or b < WIDTH):
             parts.append(_rect(a, _LANE, b - a, height - _LANE, BLUE, 0.07))
     for name, column, (base, low, high) in zip(leads, columns, places, strict=True):
-        curve = trace(np.clip(column * gain, low, high), fs / _SPEED)
+        curve = trace(np.clip(column * gain, low, high), fs / _SPEED, _REPORT_BUCKET)
         parts.append(
             f'<g transform="translate(0 {base:g}) scale({1 / UNIT:g})">'
             + _path(curve, INK, 0.28 * UNIT, ' stroke-linejoin="round"')
@@ -274,7 +278,7 @@ def minute(
     if span is not None:
         a, b = (min(max(t * MINUTE_SPEED, 0.0), WIDTH) for t in span)
         parts.append(_rect(a, 0, max(b - a, 0.3), height, BLUE, 0.12))
-    curve = trace(np.clip(column * gain, -4.3, 5.3), fs / MINUTE_SPEED)
+    curve = trace(np.clip(column * gain, -4.3, 5.3), fs / MINUTE_SPEED, _REPORT_BUCKET)
     parts.append(
         f'<g transform="translate(0 {base:g}) scale({1 / UNIT:g})">'
         + _path(curve, INK, 0.14 * UNIT)
