@@ -24,11 +24,12 @@ Counted within the noisy stretches only: AAMI EC57, 150 ms, one to one, ventricu
 out. That is harder than the usual count after five minutes, half of which is clean; the JSON holds
 both. ecgfast runs live; the others get the whole record at once.
 
-The second table tells what ecgfast's quality flags are worth. A beat whose signal is flagged (gap,
-flat, saturated, noisy) marks the time from half way to the beat before to half way to the next as
-not to be trusted, and so does a silence of more than two seconds. Of all missed and false beats
-after five minutes, how many lie in such time; and how much of the noisy and of the clean time is
-marked. "Or doubtful" is the same with beats of which the detector was not sure, such as early ones.
+The second table shows how well ecgfast's quality flags find wrong beats. A beat whose signal is
+flagged (gap, flat, saturated, noisy) marks the time from half way to the beat before to half way
+to the next as not to be trusted, and so does a silence of more than two seconds. Of all missed
+and false beats after five minutes, how many lie in such time; and how much of the noisy and of
+the clean time is marked. "Or doubtful" is the same with beats of which the detector was not sure,
+such as early ones.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterable
@@ -64,6 +65,7 @@ def main() -> None:
     )
     parser.add_argument("--choose", action="store_true", help="compare settings, not on DS2")
     args = parser.parse_args()
+    args.cache /= version()  # what another model or recipe gave is no use
     args.cache.mkdir(parents=True, exist_ok=True)
     held = held_out_models(args.data, args.cache)
     svdb = sorted(path.stem for path in (args.data / "svdb").glob("*.hea"))
@@ -93,6 +95,15 @@ def main() -> None:
 
 
 # ------------------------------------------------------------------ models that saw no such patient
+
+
+def version() -> str:
+    """What the outputs that are kept depend on: the built-in model, and the recipe."""
+    from ecgfast.training.recipes.recipe import Recipe
+
+    card = Classifier("beats").card
+    made_of = {"recipe": dataclasses.asdict(Recipe.load("beats")), "model": card and card.forms}
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def held_out_models(data: Path, cache: Path) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Draw what `ecgfast train beats` makes of a recording, beside the recording itself.
+"""Draw the augmented rhythms of `ecgfast train beats`, beside the recording they come from.
 
 python bench/rhythm_augmentation.py $ECGFAST_DATA --output docs/made-rhythms.png
 """

@@ -86,7 +86,7 @@ def here(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | No
 
 
 def say(text: str) -> None:
-    """Tell what goes on."""
+    """Report progress."""
     print(f"{datetime.now(timezone.utc):%H:%M:%S} {text}", file=sys.stderr, flush=True)
 
 

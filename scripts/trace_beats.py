@@ -1,4 +1,4 @@
-"""Writes what ecgfast makes of recordings, so that two machines can be compared bit by bit.
+"""Writes ecgfast's results for recordings, so that two machines can be compared bit by bit.
 
     python scripts/trace_beats.py $ECGFAST_DATA/mitdb/100 $ECGFAST_DATA/mitdb/208 --out traces
 

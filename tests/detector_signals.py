@@ -1,4 +1,4 @@
-"""Signals that every detector has to bear, and what it makes of them."""
+"""Signals that every detector has to bear, and what it reports for them."""
 
 from __future__ import annotations
 

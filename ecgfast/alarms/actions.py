@@ -96,7 +96,7 @@ class ActionRunner:
         while (alarm := self._waiting.get()) is not None:
             try:
                 self._act(alarm)
-            except Exception as error:  # whatever an action raises, the stream goes on
+            except Exception as error:  # whatever an action raises, the stream continues
                 reason = " ".join(str(error).split()) or type(error).__name__
                 _log.warning("alarm action %s: failed (%s)", self.name, reason)
         self._close()

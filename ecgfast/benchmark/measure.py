@@ -86,7 +86,7 @@ class Signal:
         Hz.
     values : ndarray of float32, shape (n, n_leads)
     beats : BeatBatch
-        What the stream makes of it.
+        The beats of the stream.
     """
 
     name: str

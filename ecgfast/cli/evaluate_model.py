@@ -254,7 +254,7 @@ def _apart(classifier: Classifier, healthy: bool, strips: bool) -> list[str]:
     names = [str(name).partition("/")[0] for name in learnt.get("training", ())]
     for name in sorted({HEALTHY, STRIPS} & set(names)):
         lines.append(
-            f"{name} is in the training of this model, and no test of it: what it makes of people "
+            f"{name} is in the training of this model, and no test of it: its results for people "
             "left out of training is on its card, by cross-validation."
         )
     return lines

@@ -60,12 +60,12 @@ def input_kinds() -> str:
             "standard input: a sample a line, in mV or any other unit; several leads separated by "
             "commas; a first line of names is allowed",
         ),
-        *((kind.form, kind.about) for kind in LIVE_KINDS),
+        *((kind.syntax, kind.about) for kind in LIVE_KINDS),
         ("RECORDING", "replayed at its own pace"),
     ]
     return "\n".join(
-        textwrap.fill(about, 98, initial_indent=f"  {form:<17}", subsequent_indent=" " * 19)
-        for form, about in sources
+        textwrap.fill(about, 98, initial_indent=f"  {syntax:<17}", subsequent_indent=" " * 19)
+        for syntax, about in sources
     )
 
 

@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "timing and what the model says; the group whose answer changes the most labels is asked "
         "about first, and each answer labels a whole group and what resembles it. Every answer is "
         "written at once: RECORD.reviewed holds the labels of all beats as WFDB annotations, "
-        "RECORD.review.json who said what. A review that was left goes on where it was. "
+        "RECORD.review.json who said what. A review that was left continues where it was. "
         + NOT_A_DEVICE
     )
     parser.epilog = example(

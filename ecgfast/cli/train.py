@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     import os
     import sys
 
-    # TensorFlow tells what it found on the machine unless it is asked not to before its import.
+    # TensorFlow logs the machine's devices, unless it is told not to before its import.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     from ..reports.training import draw_run

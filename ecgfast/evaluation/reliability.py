@@ -24,7 +24,7 @@ WANTED = tuple(x / 100 for x in (*range(50, 90, 5), *range(90, 100)))
 def reliability(
     probability: npt.ArrayLike, target: npt.ArrayLike, *, bins: int = 10
 ) -> dict[str, Any]:
-    """How often the class given is right, against how sure it was given.
+    """How often the reported class is right, against its probability.
 
     Parameters
     ----------

@@ -398,5 +398,5 @@ class LiveServer:
         try:
             self._server.run(sockets=[self._socket])
         except BaseException:
-            # The stream goes on without its page.
-            _log.exception("the page's server failed: the stream goes on without it")
+            # The stream continues without its page.
+            _log.exception("the page's server failed: the stream continues without it")

@@ -1,4 +1,4 @@
-"""A WFDB annotation file that grows while the recording goes on."""
+"""A WFDB annotation file that grows during the recording."""
 
 from __future__ import annotations
 

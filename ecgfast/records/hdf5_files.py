@@ -16,7 +16,7 @@ from .files import open_regular
 
 __all__ = ["read_hdf5"]
 
-# Bytes that all data sets may take, and what deflate makes of a byte at most.
+# Bytes that all data sets may take, and to how many bytes deflate unpacks one at most.
 _UNPACKED, _MOST_RATIO = 1 << 31, 1100
 
 # Data sets and groups that are looked through, and bytes that are unpacked at once.

@@ -8,11 +8,8 @@ trusts the header.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +18,20 @@ import numpy.typing as npt
 
 from ..errors import RecordError
 from ..extras import need
-from ._samples import look_up, unpack_212
-from .files import damaged, named_file, open_regular, read_regular
+from ._samples import look_up
+from .files import damaged, named_file, open_regular
 from .opened import Column, Opened, Values
 from .record import Annotations
 from .units import to_millivolt
 from .wfdb_annotations import read_annotations
+from .wfdb_headers import Header, Signal, read_header
+from .wfdb_layouts import COMPRESSED, LAYOUTS, IntArray
 
 __all__ = ["MAY_GROW", "open_wfdb"]
 
 #: Comment of a header whose last segment holds as many samples as its file: it is being written, or
 #: the program that wrote it was killed.
 MAY_GROW = "the last segment may have grown since"
-
-IntArray = npt.NDArray[np.signedinteger[Any]]
-
-# Signals and segments of one record, and bytes of a header: more than any recording has.
-_MOST_SIGNALS, _MOST_SEGMENTS, _MOST_BYTES = 4096, 65536, 1 << 24
 
 # Samples that a header may say are missing at the start or between segments, for each that is
 # there: a header of a few bytes must not make days of nothing.
@@ -46,44 +40,10 @@ _MISSING_PER_PRESENT = 1000
 # At most this many signals get a table of the values of all 65,536 digits: each takes 256 KB.
 _TABLED = 64
 
-_FORMAT_FIELD = re.compile(r"(\d{1,4})(?:x(\d{1,9}))?(?::(\d{1,18}))?(?:\+(\d{1,18}))?", re.ASCII)
-_GAIN_FIELD = re.compile(r"([-+.\deE]+)?(?:\((-?\d{1,18})\))?(?:/(\S+))?", re.ASCII)
-# Compressed formats with their bits a sample.
-_COMPRESSED = {508: 8, 516: 16, 524: 24}
-
-
-@dataclass(frozen=True)
-class _Signal:
-    """One signal line of a header."""
-
-    file: str
-    format: int
-    per_frame: int
-    skew: int
-    offset: int
-    gain: float
-    baseline: int
-    units: str
-    initial: int
-    label: str
-
-
-@dataclass(frozen=True)
-class _Header:
-    """A header; `n_samples` is 0 where it leaves the length open, `segments` where it has some."""
-
-    fs: float
-    n_samples: int
-    start: datetime | None
-    start_time: time | None
-    signals: tuple[_Signal, ...]
-    segments: tuple[tuple[str, int], ...]
-    comments: tuple[str, ...]
-
 
 def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
     """Open the WFDB record whose header is `path`; `follow` is as in `open_record`."""
-    header = _read_header(path)
+    header = read_header(path)
     part = (
         _open_segments(path, header, follow) if header.segments else _open_one(path, header, follow)
     )
@@ -114,138 +74,6 @@ def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
     )
 
 
-# ---------------------------------------------------------------- headers
-
-
-def _read_header(path: Path) -> _Header:
-    """Parse a header."""
-    text = read_regular(path, _MOST_BYTES).decode("utf-8", "replace")
-    if "\0" in text:
-        raise RecordError(f"{path}: holds binary data and is no WFDB header; fetch it again")
-    lines, comments = [], []
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip()
-        if line.startswith("#"):
-            comments.append(line[1:].strip())
-        elif line:
-            lines.append((number, line))
-    if not lines:
-        raise RecordError(f"{path}: is empty and no WFDB header; fetch the record again")
-
-    number, line = lines[0]
-    fields = line.split()
-    _, _, parts = fields[0].partition("/")
-    try:
-        n_signals = int(fields[1])
-        # A rate may be followed by a counter frequency, which the signals do not need.
-        fs = float(re.split(r"[/(]", fields[2])[0]) if len(fields) > 2 else 250.0
-        n_samples = int(fields[3]) if len(fields) > 3 else 0
-        n_segments = int(parts) if parts else 0
-        if min(n_signals, n_samples, n_segments) < 0 or not 0 < fs < math.inf:
-            raise ValueError
-    except (IndexError, ValueError):
-        raise RecordError(
-            f"{path}: line {number} is no WFDB record line (name, signals, rate, samples): "
-            f"{line[:60]!r}"
-        ) from None
-    for what, count, most in (
-        ("signals", n_signals, _MOST_SIGNALS),
-        ("segments", n_segments, _MOST_SEGMENTS),
-    ):
-        if count > most:
-            raise RecordError(
-                f"{path}: the header promises {count} {what}, and no recording has more than "
-                f"{most}; fetch it again"
-            )
-    if n_signals == 0:
-        raise RecordError(f"{path}: the header names no signals; give a record with at least one")
-    what, count = ("segments", n_segments) if n_segments else ("signals", n_signals)
-    if len(lines) <= count:
-        raise RecordError(
-            f"{path}: the header promises {count} {what} and describes {len(lines) - 1}; "
-            "fetch it again"
-        )
-    signals, segments = [], []
-    for i, (number, line) in enumerate(lines[1 : count + 1]):
-        if n_segments:
-            segments.append(_parse_segment(path, number, line))
-        else:
-            signals.append(_parse_signal(path, number, line, i))
-    return _Header(
-        fs,
-        n_samples,
-        *_parse_start(fields[4:6]),
-        tuple(signals),
-        tuple(segments),
-        tuple(filter(None, comments)),
-    )
-
-
-def _parse_signal(path: Path, number: int, line: str, index: int) -> _Signal:
-    """Parse a signal line: file, format, gain, bits, zero, first value, checksum, block, label."""
-    fields = line.split(None, 8)
-    form = _FORMAT_FIELD.fullmatch(fields[1]) if len(fields) > 1 else None
-    gain = _GAIN_FIELD.fullmatch(fields[2] if len(fields) > 2 else "200")
-    try:
-        if form is None or gain is None:
-            raise ValueError
-        zero = int(fields[4][:20]) if len(fields) > 4 else 0
-        signal = _Signal(
-            file=fields[0],
-            format=int(form[1]),
-            per_frame=int(form[2] or 1) or 1,
-            skew=int(form[3] or 0),
-            offset=int(form[4] or 0),
-            gain=float(gain[1] or 0) or 200.0,
-            baseline=int(gain[2]) if gain[2] else zero,
-            units=gain[3] or "mV",
-            initial=int(fields[5][:20]) if len(fields) > 5 else 0,
-            label=fields[8] if len(fields) > 8 else f"signal {index}",
-        )
-        if not math.isfinite(signal.gain):
-            raise ValueError
-    except ValueError:
-        raise RecordError(
-            f"{path}: line {number} is no WFDB signal line (file, format, gain, ...): {line[:60]!r}"
-        ) from None
-    if signal.format not in _FORMATS and signal.format not in _COMPRESSED:
-        raise RecordError(
-            f"{path}: line {number} names the signal format {signal.format}, which WFDB does not "
-            "have; fetch it again"
-        )
-    return signal
-
-
-def _parse_segment(path: Path, number: int, line: str) -> tuple[str, int]:
-    """Parse a segment line: the record's name, its samples."""
-    fields = line.split()
-    try:
-        length = int(fields[1])
-        if length < 0:
-            raise ValueError
-    except (IndexError, ValueError):
-        raise RecordError(
-            f"{path}: line {number} is no WFDB segment line (record, samples): {line[:60]!r}"
-        ) from None
-    return fields[0], length
-
-
-def _parse_start(fields: list[str]) -> tuple[datetime | None, time | None]:
-    """Return when a record line says it starts, and the time of day alone; None of what is not."""
-    try:
-        clock = [float(part) for part in fields[0].split(":")]
-        seconds = sum(part * 60**i for i, part in enumerate(reversed(clock)))
-        whole, fraction = divmod(round(seconds * 1e6), 1_000_000)
-        at = time(whole // 3600, whole // 60 % 60, whole % 60, fraction)
-    except (IndexError, ValueError, OverflowError):
-        return None, None
-    try:
-        day, month, year = (int(part) for part in fields[1].split("/"))
-        return datetime.combine(date(year, month, day), at), at
-    except (IndexError, ValueError, OverflowError):
-        return None, at
-
-
 # ---------------------------------------------------------------- signal files
 
 
@@ -253,7 +81,7 @@ def _parse_start(fields: list[str]) -> tuple[datetime | None, time | None]:
 class _Part:
     """An opened record of one segment, or what several make together."""
 
-    signals: tuple[_Signal, ...]
+    signals: tuple[Signal, ...]
     n_frames: int
     read: Callable[[int, int, Sequence[int]], Values]
 
@@ -279,7 +107,7 @@ class _SignalFile:
         return raw.reshape(-1, self.width)
 
 
-def _open_one(path: Path, header: _Header, follow: bool) -> _Part:
+def _open_one(path: Path, header: Header, follow: bool) -> _Part:
     """Open a record of one segment."""
     grouped: dict[str, list[int]] = {}
     for i, signal in enumerate(header.signals):
@@ -353,7 +181,7 @@ def _open_one(path: Path, header: _Header, follow: bool) -> _Part:
 
 
 def _physical(
-    digits: IntArray, signal: _Signal, missing: int | None
+    digits: IntArray, signal: Signal, missing: int | None
 ) -> npt.NDArray[np.floating[Any]]:
     """Return the values of stored samples."""
     # Double precision, as the wfdb package computes it: the same bits come out.
@@ -364,7 +192,7 @@ def _physical(
 
 
 def _signal_file(
-    header: Path, parsed: _Header, name: str, members: list[int], follow: bool
+    header: Path, parsed: Header, name: str, members: list[int], follow: bool
 ) -> _SignalFile:
     """Open the signal file that holds the signals `members`."""
     dat = named_file(header, name, follow=follow)
@@ -385,9 +213,9 @@ def _signal_file(
         raise RecordError(
             f"{dat}: missing, though {header.name} names it; put both files in one folder"
         ) from None
-    if first.format in _COMPRESSED:
+    if first.format in COMPRESSED:
         return _compressed_file(header, dat, first, begins, width, parsed.n_samples)
-    layout = _FORMATS[first.format]
+    layout = LAYOUTS[first.format]
     count = max(0, layout.count(size))
     if first.format == 8:
         samples = _differences(dat, first.offset, [s.initial for s in signals], width, count)
@@ -425,7 +253,7 @@ def _differences(
 
 
 def _compressed_file(
-    header: Path, dat: Path, first: _Signal, begins: dict[int, int], width: int, n_samples: int
+    header: Path, dat: Path, first: Signal, begins: dict[int, int], width: int, n_samples: int
 ) -> _SignalFile:
     """Open a FLAC signal file; the soundfile package decodes it."""
     if width != len(begins):
@@ -441,7 +269,7 @@ def _compressed_file(
             f"{dat}: holds {info.channels} channels of {info.format} where the header names "
             f"{width} of FLAC; fetch it again"
         )
-    shift = 32 - _COMPRESSED[first.format]
+    shift = 32 - COMPRESSED[first.format]
 
     def samples(start: int, number: int) -> IntArray:
         with damaged(dat, "an intact FLAC file", "fetch it again"):
@@ -452,94 +280,13 @@ def _compressed_file(
 
     # Without a length of its own the header's counts; samples that are not there are missed later.
     frames = info.frames if 0 < info.frames < 1 << 40 else n_samples
-    return _SignalFile(dat, -(1 << (_COMPRESSED[first.format] - 1)), begins, width, frames, samples)
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """How a format stores samples: so many in `size` bytes, and the value of a missing one."""
-
-    samples: int
-    size: int
-    missing: int | None
-    decode: Callable[[bytes], IntArray]
-
-    def count(self, size: int) -> int:
-        """Return how many samples `size` bytes hold."""
-        whole, rest = divmod(size, self.size)
-        if (
-            self.samples == 2
-        ):  # a lone last sample of format 212 takes two of the pair's three bytes
-            return whole * 2 + (1 if rest >= 2 else 0)
-        return whole * self.samples
-
-
-def _decode_24(data: bytes) -> IntArray:
-    """Decode 24-bit little-endian samples."""
-    triples = np.frombuffer(data, np.uint8, len(data) // 3 * 3).reshape(-1, 3)
-    wide = np.zeros((len(triples), 4), np.uint8)
-    # Into the high bytes, then shifted down: the shift extends the sign.
-    wide[:, 1:] = triples
-    return wide.view("<i4")[:, 0] >> 8
-
-
-def _decode_212(data: bytes) -> IntArray:
-    """Decode pairs of 12-bit samples packed in three bytes."""
-    # A lone last sample takes two of the pair's bytes.
-    out = np.empty(len(data) // 3 * 2 + len(data) % 3 // 2, np.int16)
-    unpack_212(data, out)
-    return out
-
-
-def _decode_310(data: bytes) -> IntArray:
-    """Decode triples of 10-bit samples: two 11-bit fields, the third from the high bits of both."""
-    words = np.frombuffer(data, "<u2", len(data) // 4 * 2).reshape(-1, 2).astype(np.int32)
-    third = (words[:, 0] >> 11) | (words[:, 1] >> 11) << 5
-    return _ten_bits([words[:, 0] >> 1, words[:, 1] >> 1, third])
-
-
-def _decode_311(data: bytes) -> IntArray:
-    """Decode triples of 10-bit samples, one after the other in 32 bits."""
-    words = np.frombuffer(data, "<u4", len(data) // 4).astype(np.int64)
-    return _ten_bits([words, words >> 10, words >> 20])
-
-
-def _ten_bits(columns: list[IntArray]) -> IntArray:
-    """Return the low ten bits of the columns, with their sign, interleaved."""
-    digits = np.stack(columns, axis=1).astype(np.int32) & 0x3FF
-    return (digits - ((digits & 0x200) << 1)).reshape(-1)
-
-
-def _decode_words(dtype: str, zero: int = 0) -> Callable[[bytes], IntArray]:
-    """Return a decoder of plain integers, offset by `zero`."""
-    kind = np.dtype(dtype)
-
-    def decode(data: bytes) -> IntArray:
-        plain = np.frombuffer(data, kind, len(data) // kind.itemsize)
-        return plain.astype(np.int32) - zero if zero else plain
-
-    return decode
-
-
-_FORMATS: dict[int, _Layout] = {
-    0: _Layout(1, 1, None, _decode_words("i1")),
-    8: _Layout(1, 1, None, _decode_words("i1")),
-    16: _Layout(1, 2, -(1 << 15), _decode_words("<i2")),
-    24: _Layout(1, 3, -(1 << 23), _decode_24),
-    32: _Layout(1, 4, -(1 << 31), _decode_words("<i4")),
-    61: _Layout(1, 2, -(1 << 15), _decode_words(">i2")),
-    80: _Layout(1, 1, -(1 << 7), _decode_words("u1", 1 << 7)),
-    160: _Layout(1, 2, -(1 << 15), _decode_words("<u2", 1 << 15)),
-    212: _Layout(2, 3, -(1 << 11), _decode_212),
-    310: _Layout(3, 4, -(1 << 9), _decode_310),
-    311: _Layout(3, 4, -(1 << 9), _decode_311),
-}
+    return _SignalFile(dat, -(1 << (COMPRESSED[first.format] - 1)), begins, width, frames, samples)
 
 
 # ---------------------------------------------------------------- several segments
 
 
-def _open_segments(path: Path, header: _Header, follow: bool) -> _Part:
+def _open_segments(path: Path, header: Header, follow: bool) -> _Part:
     """Open a record of several segments, of one layout or of a variable one."""
     parts: dict[str, _Part] = {}
 
@@ -547,7 +294,7 @@ def _open_segments(path: Path, header: _Header, follow: bool) -> _Part:
         if name not in parts:
             file = named_file(path, f"{name}.hea", follow=follow)
             try:
-                inner = _read_header(file)
+                inner = read_header(file)
             except FileNotFoundError:
                 raise RecordError(
                     f"{file}: missing, though {path.name} names it; put both files in one folder"
@@ -622,7 +369,7 @@ def _open_segments(path: Path, header: _Header, follow: bool) -> _Part:
     return _Part(signals, position, read)
 
 
-def _keys(signals: tuple[_Signal, ...]) -> list[tuple[str, int]]:
+def _keys(signals: tuple[Signal, ...]) -> list[tuple[str, int]]:
     """Return each signal's label and how many before it have the same."""
     seen: dict[str, int] = {}
     keys = []
@@ -632,7 +379,7 @@ def _keys(signals: tuple[_Signal, ...]) -> list[tuple[str, int]]:
     return keys
 
 
-def _between(inner: _Signal, outer: _Signal, path: Path) -> float:
+def _between(inner: Signal, outer: Signal, path: Path) -> float:
     """Return the factor from a segment's unit to the layout's."""
     if inner.per_frame != outer.per_frame:
         raise RecordError(

@@ -154,9 +154,18 @@ class _Pattern:
     def _put(self, *, ongoing: bool) -> None:
         beats = self._beats
         severity = Severity.INFO if beats.in_doubt else Severity.LOW
-        confidence = beats.confidence
+        # Of all beats: those between the ectopic ones count.
+        intervals = (beats.n - 1) * (self._others + 1)
+        rate = 60.0 * self._sink.fs * intervals / (beats.last - beats.first)
         self._sink.put(
-            self._kind, beats.first, beats.last, severity, confidence, beats, ongoing=ongoing
+            self._kind,
+            beats.first,
+            beats.last,
+            severity,
+            beats.confidence,
+            beats,
+            rate=rate,
+            ongoing=ongoing,
         )
 
 

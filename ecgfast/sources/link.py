@@ -34,7 +34,7 @@ class Link:
     """Chunks of samples from a device that may go away and come back.
 
     The iterator ends only when it is closed. When the link is lost, or silent for two seconds, the
-    lost time is filled with missing samples (NaN), as many as `fs` makes of it, so that the time of
+    lost time is filled with missing samples (NaN), as many as it has at `fs`, so that the time of
     later beats stays right. Gaps are reported as warnings of the logger ``ecgfast``, and so is a
     device that is silent from the start or sends at another rate (see `RateWatch`).
 

@@ -45,7 +45,7 @@ class LiveKind(NamedTuple):
         What its names begin with, without the colon.
     what : str
         Noun phrase for messages, such as "a serial port".
-    form : str
+    syntax : str
         How it is named, for help texts.
     about : str
         What it is, in a few words.
@@ -57,7 +57,7 @@ class LiveKind(NamedTuple):
 
     scheme: str
     what: str
-    form: str
+    syntax: str
     about: str
     knows_rate: bool
     open: Callable[[str, LinkOptions], Link]

@@ -33,7 +33,7 @@ def missing(count: int, shape: tuple[int, ...]) -> Iterator[npt.NDArray[np.float
 class SampleQueue:
     """Chunks of a live source, read by a thread of their own into a queue of bounded size.
 
-    A source that cannot wait, such as a serial port, goes on being read while the consumer is
+    A source that cannot wait, such as a serial port, is still read while the consumer is
     busy. When the queue is full, samples that arrive are dropped, counted, reported as a warning
     of the logger ``ecgfast``, and replaced by as many missing ones (NaN): the time of later beats
     stays right. Without a queue, iterating over the source itself is back-pressure: nothing is

@@ -24,7 +24,7 @@ class SerialSamples(LineLink):
 
     The iterator ends only when it is closed. When the port goes away (a cable pulled, a board
     restarted) or sends nothing for two seconds, the lost time is filled with missing samples
-    (NaN), as many as `fs` makes of it, so that the time of later beats stays right; the port is
+    (NaN), as many as it has at `fs`, so that the time of later beats stays right; the port is
     opened again as soon as it is there. Both are reported as warnings of the logger ``ecgfast``,
     and so is a board that is silent from the start or sends at another rate (see `RateWatch`).
 

@@ -43,7 +43,7 @@ class LineParser:
     Fields are separated by commas, semicolons or blanks. Lines before the first one of numbers may
     hold anything; the last of them with a name for each field gives the names. Once there was a
     line of numbers, every malformed one (words, another number of fields) takes the place of one
-    sample, as NaN: time goes on, and the core treats it as a missing sample. An AD8232 sketch that
+    sample, as NaN: the core treats it as a missing sample. An AD8232 sketch that
     sends ``!`` while an electrode is off thus says what it means.
 
     Which fields are leads is decided as for a file (`ecgfast.records.choosing`), over the first

@@ -106,7 +106,7 @@ def test_given_peaks_out_of_order_between_chunks_too_late_or_beyond_the_end() ->
         stream.process(signal[1000:2000], [400])
     with pytest.raises(InputError, match="R peak at sample 700 comes too late: 1000 samples"):
         stream.process(signal[1000:2000], [700, 1400])
-    # The refused ones are forgotten, the stream goes on where it was.
+    # The refused ones are forgotten, the stream continues where it was.
     assert stream.count == 1000
     assert len(stream.process(signal[1000:2000], [1500])) == 2
     stream.process(signal[2000:3000], [3100])

@@ -65,7 +65,7 @@ def test_chunks_that_cannot_be_used(make, chunk, text: str) -> None:
     stream = make(FS)
     with pytest.raises(InputError, match=text):
         stream.process(chunk)
-    assert stream.count == 0  # and the stream goes on
+    assert stream.count == 0  # and the stream continues
 
 
 def test_chunks_with_the_wrong_number_of_leads() -> None:

@@ -1,4 +1,4 @@
-/* Forged snapshots with a true checksum: refused, or a stream that goes on within its memory. */
+/* Forged snapshots with a true checksum: refused, or a stream that continues within its memory. */
 #include "fuzz.h"
 
 #define SAMPLES_MAX 5000
@@ -30,7 +30,7 @@ static int forge(bytes *in, unsigned char *body, size_t size) {
     return forged;
 }
 
-static void go_on(ecg_stream *state, const ecg_window_config *window, const float *samples, size_t n, size_t n_leads,
+static void process_rest(ecg_stream *state, const ecg_window_config *window, const float *samples, size_t n, size_t n_leads,
                   record *out) {
     rows r = rows_of(window, 2);
     size_t done = 0, found = 0;
@@ -80,10 +80,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_data) {
     memcpy(snapshot + 16, &sum, sizeof sum);
     const int status = ecg_snapshot_restore(other, size, snapshot, size + ECG_SNAPSHOT_EXTRA);
     record expected = {0}, got = {0};
-    go_on(other, &window, samples + first * n_leads, n - first, n_leads, &got); /* also where it was refused */
+    process_rest(other, &window, samples + first * n_leads, n - first, n_leads, &got); /* also where it was refused */
     if (!forged) {
         CHECK(status == ECG_OK);
-        go_on(state, &window, samples + first * n_leads, n - first, n_leads, &expected);
+        process_rest(state, &window, samples + first * n_leads, n - first, n_leads, &expected);
         CHECK(expected.n == got.n && (!got.n || memcmp(expected.bytes, got.bytes, got.n) == 0));
     }
     free(expected.bytes);

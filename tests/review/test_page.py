@@ -297,7 +297,7 @@ def test_a_review_in_the_browser(start: Started, tmp_path: Path) -> None:
         browser.key("Enter")
         browser.wait(f"group.number != {second} && !busy")
 
-        # A process that is killed loses nothing: another one goes on from there.
+        # A process that is killed loses nothing: another one continues from there.
         process.kill()
         process.wait()
         browser.key("n")

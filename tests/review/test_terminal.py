@@ -101,6 +101,25 @@ def test_the_command_asks_and_writes(
     assert any(aux.startswith("Ada, group") for aux in marks.aux)
 
 
+def test_the_report_is_made_of_the_corrected_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("jinja2")
+    for part in RECORD.parent.glob("208.*"):
+        (tmp_path / part.name).write_bytes(part.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    session = ReviewSession.open("208", by="Ada")
+    session.answer_beats(range(len(session.beats)), "N")
+    session.answer_beats([4, 5], NOT_A_BEAT)
+    session.answer_beats([7], "S")
+    assert main(["report", "208", "--annotator", "reviewed", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["beats"]["by_class"]["S"] == 1
+    assert told["beats"]["by_class"]["N"] == len(session.beats) - 3
+    assert told["beats"]["total"] == len(session.beats) - 2
+    assert told["annotations"] == "208.reviewed"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -69,9 +69,18 @@ def _examples(records: list[str], target: list[int]):
     from ecgfast.training.datasets.examples import ExampleSet
 
     n = len(records)
-    patient, about = np.array(records), {"classes": list("NSVFQ")}
+    patient, names = np.array(records), ["mitdb", "svdb"]
+    about = {"classes": list("NSVFQ"), "databases": names}
     window = {"window": np.zeros((n, 72, 2), np.float32)}
-    return ExampleSet(window, np.array(target, np.int8), patient, patient, about)
+    columns = {
+        "database": np.array(
+            [names.index(record.partition("/")[0]) for record in records], np.int8
+        ),
+        "recording": np.unique(patient, return_inverse=True)[1],
+        "rr": np.full(n, 0.8),
+        "fibrillation": np.zeros(n, bool),
+    }
+    return ExampleSet(window, np.array(target, np.int8), patient, patient, about, columns)
 
 
 def test_databases_count_alike_in_the_choice() -> None:

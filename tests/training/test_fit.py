@@ -1,4 +1,4 @@
-"""Sets of examples, their augmentation, and training that goes on after a break."""
+"""Sets of examples, their augmentation, and training that continues after a break."""
 
 from __future__ import annotations
 
@@ -49,6 +49,27 @@ def test_rows_are_chosen_together() -> None:
     assert other.inputs["window"].shape == (20, 4, 1)
     assert other.columns.keys() == {"hour"}
     assert toy_values(7).counts() == {"examples": 7}
+
+
+def test_what_is_drawn_of_the_largest_class_may_weigh_as_all_of_it() -> None:
+    examples = toy_examples(200)
+    targets = np.eye(len(examples.classes), dtype=np.float32)[examples.target]
+    largest = int(np.bincount(examples.target).argmax())
+    weights = {}
+    for share, factor in ((1.0, 1.0), (0.25, 4.0)):
+        schedule = Schedule(
+            epochs=1, batch=1, largest_class_share=share, largest_class_weight=factor
+        )
+        batches = Batches(examples, targets, schedule, seed=1)
+        batches.draw()
+        drawn = [batches[i] for i in range(len(batches))]
+        target = np.concatenate([one[1] for one in drawn]).argmax(axis=1)
+        weight = np.concatenate([one[2] for one in drawn])
+        weights[share] = [weight[target == c].sum() for c in range(targets.shape[1])]
+        assert (weight[target == largest] == factor).all()
+    assert weights[0.25] == pytest.approx(weights[1.0], rel=0.05)
+    with pytest.raises(InputError, match="largest_class_weight 0 is not above 0"):
+        Schedule(epochs=1, largest_class_weight=0)
 
 
 def test_sets_that_do_not_hold_together() -> None:
@@ -293,7 +314,7 @@ def test_a_broken_off_training_ends_with_the_same_weights(fitting, tmp_path, sch
     later: list[str] = []
     resumed = fitting.fit(recipe, examples, watched, checkpoint=file, report=later.append)
     assert resumed.resumed == 2
-    assert later[0].startswith("goes on after epoch 2")
+    assert later[0].startswith("continues after epoch 2")
     assert resumed.history == whole.history
     for one, other in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
         assert np.array_equal(one, other)

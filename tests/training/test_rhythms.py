@@ -14,7 +14,10 @@ from ecgfast.core import FEATURE_NAMES
 from ecgfast.evaluation import AAMI_CLASSES
 from ecgfast.records.synthetic import synthetic_ecg
 from ecgfast.training.datasets.examples import ExampleSet
-from ecgfast.training.datasets.rhythm_augmentation import prepare_augmented_beats
+from ecgfast.training.datasets.rhythm_augmentation import (
+    prepare_augmented_beats,
+    prepare_cold_starts,
+)
 from ecgfast.training.datasets.rhythms import RHYTHMS, AtrialWaves, Rhythm, make_rhythm, retime
 
 N, S, V = (AAMI_CLASSES.index(c) for c in "NSV")
@@ -169,6 +172,76 @@ def test_what_cannot_be_made_is_said(recorded, rng) -> None:
             retime(record.signal[:, 0], FS, peaks, as_it_was(rr, label, rr=rr * wrong), rng)
 
 
+def test_exertion_is_gradual_sinus_rhythm_and_n(recorded) -> None:
+    record, peaks, _, label = recorded
+    calm = np.concatenate([[np.nan], np.full(len(label) - 1, 0.8)])
+    all_normal = np.full(len(label), N)
+    fastest, steepest = [], []
+    for seed in range(30):
+        rhythm = make_rhythm("exertion", calm, all_normal, np.random.default_rng(seed))
+        assert (rhythm.label == N).all()
+        assert rhythm.taught.any()
+        assert np.array_equal(rhythm.rr[~rhythm.taught][1:], calm[~rhythm.taught][1:])
+        assert rhythm.rr[1:].min() >= 0.34
+        # Without breathing and scatter: medians over nine beats.
+        smooth = np.median(np.lib.stride_tricks.sliding_window_view(rhythm.rr[1:], 9), axis=1)
+        rate = 60 / smooth
+        fastest.append(rate.max())
+        steepest.append(np.abs(rate[10:] - rate[:-10]).max())
+        # The P wave stays upright and the patient's own, and QT follows the rate.
+        assert ((rhythm.p_gain >= 1) & (rhythm.p_gain <= 1.6)).all()
+        quick = rhythm.taught & (rhythm.rr < 0.6)
+        assert (rhythm.t_scale[quick] < 1).all()
+        signal, at = retime(record.signal[:, 0], FS, peaks, rhythm, np.random.default_rng(0))
+        assert len(at) == len(peaks)
+        assert np.isfinite(signal).all()
+    assert max(fastest) > 130  # a rate that tachycardia has too
+    assert np.percentile(steepest, 90) < 45  # within ten beats; at once is what tachycardia does
+
+
+def test_t_waves_come_nearer_with_the_qt_interval(recorded, rng) -> None:
+    record, peaks, rr, label = recorded
+    x = record.signal[:, 0].astype(float)
+    shorter = as_it_was(rr, label, t_scale=np.full(len(rr), 0.8))
+    signal, at = retime(x, FS, peaks, shorter, rng)
+    assert np.array_equal(at, peaks)
+    normal = [r for r, c in zip(peaks[2:-2], label[2:-2], strict=True) if c == N]
+
+    def t_wave(values: np.ndarray) -> float:
+        first, last = int(0.12 * FS), int(0.4 * FS)
+        return float(np.median([values[r + first : r + last].argmax() + first for r in normal]))
+
+    begin = 0.1 * FS
+    assert (t_wave(signal) - begin) / (t_wave(x) - begin) == pytest.approx(0.8, abs=0.06)
+    for r in normal:  # QRS complexes stay
+        assert np.array_equal(signal[r - 10 : r + 20], x[r - 10 : r + 20])
+
+
+def test_cold_starts_know_nothing_of_the_patient(tmp_path: Path, recorded) -> None:
+    wfdb = pytest.importorskip("wfdb")
+    record = recorded[0]
+    wfdb.wrsamp(
+        "100", fs=FS, units=["mV"], sig_name=["MLII"], fmt=["16"], write_dir=str(tmp_path),
+        p_signal=record.signal[:, :1].astype(float),
+    )  # fmt: skip
+    marks = record.annotations
+    wfdb.wrann("100", "atr", marks.sample, symbol=marks.symbol, write_dir=str(tmp_path))
+    (tmp_path / "mitdb").mkdir()
+    for path in tmp_path.glob("100.*"):
+        path.rename(tmp_path / "mitdb" / path.name)
+    beats = prepare_cold_starts(tmp_path, ["mitdb/100"], seed=3, each=6)
+    assert set(beats.record) == {"mitdb/100, cold starts"}
+    assert set(beats.patient) == {"mitdb/100"}
+    known = beats.inputs["features"][:, FEATURE_NAMES.index("experience")]
+    assert (known == 0).sum() == 6  # the first beat of each start
+    assert known.max() < 1
+    assert {N, V} == set(beats.target.tolist())
+    again = prepare_cold_starts(tmp_path, ["mitdb/100"], seed=3, each=6)
+    assert np.array_equal(again.inputs["window"], beats.inputs["window"])
+    # Parts of 15 s hold no start of 20 s.
+    assert not len(prepare_cold_starts(tmp_path, ["mitdb/100"], seed=3, each=20))
+
+
 def test_augmented_beats_of_a_real_recording(record_path: Callable[[str], Path], data_root) -> None:
     record_path("mitdb/101")
     record_path("mitdb/209")
@@ -176,7 +249,7 @@ def test_augmented_beats_of_a_real_recording(record_path: Callable[[str], Path],
     assert set(beats.record) == {"mitdb/101, tachycardia", "mitdb/209, tachycardia"}
     assert set(beats.patient) == {"mitdb/101", "mitdb/209"}
     assert all(((beats.record == r) & (beats.target == S)).sum() <= 150 for r in set(beats.record))
-    # What the core makes of it: a fast beat of the usual shape.
+    # In the core's windows: a fast beat of the usual shape.
     made = beats.only(beats.target == S)
     features = made.inputs["features"][:, FEATURE_NAMES.index("qrs_correlation")]
     assert np.median(features) > 0.97
@@ -244,6 +317,40 @@ def test_augmented_beats_of_the_model_come_from_training_patients_and_weigh_as_t
     early = (kinds == "premature beats") & (made.target == S)
     assert weight[early].mean() == pytest.approx(0.25, rel=1e-4)
     assert TASK.augmented(recipe.changed({"options": {"made": {}}}), data_root, examples) is None
+
+
+def test_a_database_that_is_left_out_weighs_nothing_and_strips_are_n(data_root: Path) -> None:
+    from ecgfast.training.recipes.recipe import Recipe
+    from ecgfast.training.tasks.beats import TASK
+
+    for name in ("nsrdb", "cinc2017"):
+        if not (data_root / name).is_dir():
+            pytest.skip(f"no {name} in the folder of recordings")
+    recipe = Recipe.load("beats").changed(
+        {"options": {"left_out": ["nsrdb"], "made": {"tachycardia": 1.0}, "history": 1}}
+    )
+    recipe = dataclasses.replace(recipe, databases=("nsrdb", "cinc2017"))
+    examples = TASK.training_set(recipe, data_root)
+    database = np.char.partition(examples.record, "/")[:, 0]
+    weight = examples.columns["weight"]
+    assert not weight[database == "nsrdb"].any()
+    strips = database == "cinc2017"
+    assert (examples.target[strips] == N).all()
+    assert 0.05 < (weight[strips] == 0).mean() < 0.4  # bad signal, and wide beats of fibrillation
+    assert examples.columns["fibrillation"][strips].mean() == pytest.approx(0.6, abs=0.1)
+    # Nothing is made of what is left out, nor of strips, whose beats nobody labelled.
+    assert TASK.augmented(recipe, data_root, examples) is None
+
+    outputs = np.zeros((len(examples), 5), np.float32)
+    outputs[:, N] = 1.0
+    first = np.flatnonzero(examples.record == "nsrdb/16265")[:10]
+    outputs[first] = np.eye(5)[S]
+    outputs[np.flatnonzero(strips & examples.columns["fibrillation"])[:5]] = np.eye(5)[V]
+    told = TASK.figures(examples, outputs)
+    assert told["nsrdb false S per hour, worst"] == pytest.approx(20, rel=0.01)
+    assert told["nsrdb false S per hour, median"] == 0
+    assert told["fibrillation called V"] * examples.columns["fibrillation"].sum() == 5
+    assert told["fibrillation called S"] == told["normal strips called V"] == 0
 
 
 def test_what_a_comparison_leaves_out_is_zero_in_recorded_and_made_beats(data_root: Path) -> None:

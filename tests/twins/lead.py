@@ -12,7 +12,7 @@ def cleaned(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
 
     That is where it is flat, and where more than 10 ms are missing.
 
-    After 0.12 s without samples or more the lead goes on where it stopped.
+    After 0.12 s without samples or more the lead continues where it stopped.
     """
     long_gap = math.ceil(0.12 * fs)
     flat = math.ceil(0.3 * fs)

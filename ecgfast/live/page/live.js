@@ -807,7 +807,7 @@ $("trend").addEventListener("pointerleave", () => { $("readout").textContent = "
 function setPaused(paused) {
   if (paused === view.paused) return;
   view.paused = paused;
-  // A copy: the ring goes on being written, and what is looked at must stay.
+  // A copy: the ring is still written to, and what is looked at must stay.
   view.copy = paused ? { rings: S.rings.map((r) => r.slice()), head: S.head, first: S.first, beats: S.beats.slice() } : null;
   if (!paused) view.at = S.head;
   showPause();

@@ -312,7 +312,7 @@ def _premature(rr: _Floats, label: npt.NDArray[np.int64], generator: np.random.G
         rhythm.p_gain[i:end], rhythm.p_shift[i:end] = foci.draw()
         made[i:end] = True
         if end < len(rr) and movable[end]:
-            # The sinus node is reset, a little slowed, or goes on as if nothing had been.
+            # The sinus node is reset, a little slowed, or keeps its rhythm.
             pauses = (1.0, generator.uniform(0.95, 1.2), generator.uniform(1.0, 2.0 - early))
             rhythm.rr[end] *= pauses[int(generator.integers(3))]
         i = end + 1 + int(generator.exponential(gap))

@@ -84,7 +84,7 @@ def fit(
     """Build and train a network.
 
     After every epoch all that the next one depends on (weights, the optimizer's state, the state
-    of every random generator) is kept in one file. A run that was broken off goes on from there
+    of every random generator) is kept in one file. A run that was broken off continues from there
     and ends with the same weights as an unbroken one, on the same machine, backend and number of
     threads.
 
@@ -137,7 +137,7 @@ def fit(
     state = _State(model, batches, checkpoint, fingerprint(recipe, examples, validation, seed))
     resumed = len(state.history)
     if resumed:
-        report(f"goes on after epoch {resumed}, from {checkpoint}")
+        report(f"continues after epoch {resumed}, from {checkpoint}")
     steps = len(batches)
     with tqdm(
         total=steps * schedule.epochs,

@@ -38,7 +38,7 @@ from ..datasets.rhythm_strips import prepare_strip_beats
 from ..datasets.splits import DS2, patient_folds, patient_of
 from ..fitting.calibration import fit_calibration
 from ..recipes.recipe import Recipe
-from ..scoring import given_labels, score_outputs, write_score
+from ..scoring import given_labels, plain, score_outputs, write_score
 from .base import CardFacts, Task, given_inputs
 
 __all__ = ["TASK", "BeatTask", "of_training_patients"]
@@ -170,6 +170,8 @@ class BeatTask(Task):
         """Beats of the rhythms of the recipe's ``made``, with the next RR interval."""
         told = _annotated(recipe, examples)
         records = sorted(set(examples.record[told].tolist()))
+        if not records:
+            return None
         parts = []
         for kind, weight in recipe.options.get("made", {}).items():
             prepare: Any = partial(prepare_augmented_beats, kind=kind)
@@ -220,19 +222,20 @@ class BeatTask(Task):
         Of a database without S and V these are false ones per hour (over its recordings: median,
         mean, worst) and per beat; of strips of fibrillation and of normal rhythm per beat.
         """
+        examples = dataclasses.replace(examples, inputs={})
         labels, parts = given_labels(outputs), _by_database(examples)
         strips = parts.pop(STRIPS, np.zeros(len(examples), bool))
         marked = examples.only(~strips) if strips.any() else examples
         told = super().figures(marked, outputs[~strips])
-        whole = score_classes(examples.target, labels, self.classes)
-        told["N Se"] = whole.sensitivity("N")
+        told["N Se"] = score_classes(examples.target, labels, self.classes).sensitivity("N")
         for name, part in parts.items():
+            beats = _Beats(examples, labels, part)
             if name == HEALTHY:
-                told |= _false_alarms(name, examples.only(part), labels[part])
+                told |= beats.false_alarms(name)
             elif len(parts) > 1:
-                scores = score_classes(examples.target[part], labels[part], self.classes)
+                scores = score_classes(beats.target, beats.label, self.classes)
                 told |= {f"{name} {c} F1": scores.f1(c) for c in _STEERING}
-                told |= _by_patient(name, examples.only(part), labels[part])
+                told |= beats.by_patient(name)
         if strips.any():
             fibrillation = examples.columns["fibrillation"]
             for what, kind in (("fibrillation", fibrillation), ("normal strips", ~fibrillation)):
@@ -270,8 +273,9 @@ class BeatTask(Task):
         if not answers:
             return {}
         # Only beats with reference labels, of what was learnt, tell what a probability is worth.
-        told_of = _annotated(recipe, examples)
-        examples = dataclasses.replace(examples, inputs={}).only(told_of)
+        told_of, whole = _annotated(recipe, examples), dataclasses.replace(examples, inputs={})
+        all_answers = answers
+        examples = whole.only(told_of)
         answers = {view: outputs[told_of] for view, outputs in answers.items()}
         of = _databases(examples)
         weight = np.tile(1.0 / np.bincount(of)[of], len(answers))
@@ -280,6 +284,11 @@ class BeatTask(Task):
         calibration = fit_calibration(pooled, target, weight)
         calibration.fold_into(model)
         told: dict[str, Any] = {"calibration": dataclasses.asdict(calibration)}
+        for view, outputs in all_answers.items():
+            figures = self.figures(whole, calibration(outputs).astype(np.float32))
+            told[f"people left out of training, cross-validation, {view}"] = plain(
+                {name: x for name, x in figures.items() if not name.endswith("F1")}
+            )
         parts = _by_database(examples)
         others = examples.record != _MOST_S
         if not others.all() and (parts["svdb"] & others).any():
@@ -312,6 +321,13 @@ class BeatTask(Task):
                 f"recipe {recipe.name}: the live stream has all features; leave some out "
                 "in comparisons only"
             )
+        strips = _by_database(examples).get(STRIPS, np.zeros(len(examples), bool))
+        patients, records = (
+            sorted(set(names[~strips].tolist())) for names in (examples.patient, examples.record)
+        )
+        n_strips = len(set(examples.record[strips].tolist()))
+        if n_strips:
+            records.append(f"{STRIPS}/ ({n_strips} strips of normal rhythm or fibrillation)")
         return CardFacts(
             inputs=given_inputs(
                 examples, "channel 0 the beat, channel 1 the patient's running dominant beat"
@@ -320,12 +336,13 @@ class BeatTask(Task):
             data={
                 "databases": list(recipe.databases),
                 "training_beats": examples.counts(),
-                "training_patients": len(set(examples.patient.tolist())),
+                "training_patients": len(patients),
+                **({"training_strips": n_strips} if n_strips else {}),
                 "left_out": examples.about["left_out"],
                 "lead": "the first of each recording",
             },
             split={
-                "training": sorted(set(examples.record.tolist())),
+                "training": records,
                 "choice": f"{recipe.folds}-fold cross-validation over training patients",
                 "test": [f"{database}/{name}" for database, name, _ in _TEST],
                 "patients on both sides": "one: mitdb 201 and 202, the split's known flaw",
@@ -369,41 +386,47 @@ def _annotated(recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.bool_]:
     return np.isin(examples.columns["database"], told)
 
 
-def _hours(examples: ExampleSet) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Recording of each example, as an index, and the hours that the beats of each one last."""
-    _, whose = np.unique(examples.columns["recording"], return_inverse=True)
-    seconds = np.bincount(whose, np.nan_to_num(examples.columns["rr"].astype(np.float64)))
-    return whose, np.maximum(seconds, 1.0) / 3600.0
+class _Beats:
+    """Beats of one database, recording by recording."""
 
+    def __init__(
+        self,
+        examples: ExampleSet,
+        labels: npt.NDArray[np.int64],
+        part: npt.NDArray[np.bool_],
+    ) -> None:
+        self.target, self.label = examples.target[part], labels[part]
+        _, self._whose = np.unique(examples.columns["recording"][part], return_inverse=True)
+        self._rr = np.nan_to_num(examples.columns["rr"][part].astype(np.float64))
 
-def _false_alarms(
-    name: str, examples: ExampleSet, labels: npt.NDArray[np.int64]
-) -> dict[str, float]:
-    """False S and V of a database of healthy people, per hour of each recording and per beat."""
-    whose, hours = _hours(examples)
-    told = {}
-    for c in _STEERING:
-        index = AAMI_CLASSES.index(c)
-        false = (labels == index) & (examples.target != index)
-        rates = np.bincount(whose, false, minlength=len(hours)) / hours
-        told[f"{name} called {c}"] = float(false.mean())
-        for figure, of in (("median", np.median), ("mean", np.mean), ("worst", np.max)):
-            told[f"{name} false {c} per hour, {figure}"] = float(of(rates))
-    return told
+    def _of(self, which: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Number of some beats in each recording."""
+        return np.bincount(self._whose, which).astype(np.float64)
 
+    def false_alarms(self, name: str) -> dict[str, float]:
+        """False S and V per hour of each recording, and per beat."""
+        hours = np.maximum(np.bincount(self._whose, self._rr), 1.0) / 3600.0
+        told = {}
+        for c in _STEERING:
+            index = AAMI_CLASSES.index(c)
+            false = (self.label == index) & (self.target != index)
+            rates = self._of(false) / hours
+            told[f"{name} called {c}"] = float(false.mean())
+            for figure, of in (("median", np.median), ("mean", np.mean), ("worst", np.max)):
+                told[f"{name} false {c} per hour, {figure}"] = float(of(rates))
+        return told
 
-def _by_patient(name: str, examples: ExampleSet, labels: npt.NDArray[np.int64]) -> dict[str, float]:
-    """Median F1 of S and V over the patients who have some."""
-    whose, _ = _hours(examples)
-    told = {}
-    for c in _STEERING:
-        index = AAMI_CLASSES.index(c)
-        is_one, called = examples.target == index, labels == index
-        have, gave, right = (np.bincount(whose, x) for x in (is_one, called, is_one & called))
-        enough = have >= _ENOUGH
-        f1 = 2 * right[enough] / (have[enough] + gave[enough])
-        told[f"{name} {c} by patient"] = float(np.median(f1)) if len(f1) else np.nan
-    return told
+    def by_patient(self, name: str) -> dict[str, float]:
+        """Median F1 of S and V over the recordings that have some."""
+        told = {}
+        for c in _STEERING:
+            index = AAMI_CLASSES.index(c)
+            is_one, called = self.target == index, self.label == index
+            have, gave, right = (self._of(x) for x in (is_one, called, is_one & called))
+            enough = have >= _ENOUGH
+            f1 = 2 * right[enough] / (have[enough] + gave[enough])
+            told[f"{name} {c} by patient"] = float(np.median(f1)) if len(f1) else np.nan
+        return told
 
 
 def _weighted(

@@ -147,7 +147,7 @@ def out_of_fold(
     seed : int
         Of the first fold's network; the next one's is one more.
     checkpoint : Path, optional
-        Stem of the files that a broken-off run goes on from.
+        Stem of the files that a broken-off run continues from.
 
     Returns
     -------
