@@ -39,7 +39,7 @@ RATIOS = (24, 18, 12, 6, 0)
 GAINS = (0.1, 0.5, 2.0, 10.0, -1.0)
 RATES = (125.0, 250.0, 500.0, 1000.0)
 ONE_PATIENT = "232"
-VIEWS = {0: "with the beat", 1: "one beat later"}
+_LOOKAHEADS = {0: "with the beat", 1: "one beat later"}
 
 Change = Callable[[Record], Record]
 Matrix = npt.NDArray[np.int64]
@@ -111,7 +111,7 @@ def confusions(classifier: Classifier, record: Record, noisy_only: bool) -> dict
         for first, last in noisy_stretches(record.n_samples, record.fs):
             counted |= (sample >= first) & (sample <= last)
     found = {}
-    for ahead in VIEWS:
+    for ahead in _LOOKAHEADS:
         window = classifier.window
         stream = BeatStream(record.fs, method="external", lookahead=ahead, window=window)
         batch = BeatBatch.concatenate([stream.process(record.signal[:, 0], sample), stream.flush()])
@@ -126,7 +126,7 @@ def score(classifier: Classifier, records: dict[str, Record], change: Change, no
         name: confusions(classifier, change(record), noisy) for name, record in records.items()
     }
     told = {}
-    for ahead, view in VIEWS.items():
+    for ahead, view in _LOOKAHEADS.items():
         total = from_matrix(np.sum([of[ahead] for of in every.values()], axis=0), AAMI_CLASSES)
         others = [of[ahead] for name, of in every.items() if name != ONE_PATIENT]
         without = from_matrix(np.sum(others, axis=0), AAMI_CLASSES)

@@ -15,7 +15,7 @@ import numpy as np
 from ..records import write_annotations, write_csv, write_json
 from ..records.writers import BEAT_FIELDS
 from ..reports.beat_marks import Mark, Marker
-from ..reports.model_facts import promise_text
+from ..reports.model_facts import operating_point_text
 from ..reports.summary import NOT_A_DEVICE
 from ..runtime.decision import REJECTED
 from ..sources.chunks import BLOCK_S
@@ -114,7 +114,7 @@ class _Classify:
         blocks = math.ceil((source.n_samples or 0) / source.fs / BLOCK_S) or None
         chunks = progress(source.chunks, total=blocks, what=what, unit="block", bar=bar)
         beats = counted_beats(chunks, labeller, tally)
-        promises = labeller.rule.operating_points
+        points = labeller.rule.operating_points
         about = {
             "record": name,
             "fs": source.fs,
@@ -126,7 +126,7 @@ class _Classify:
             "lookahead": args.lookahead,
             "method": args.method,
             **({"source": source.origin.to_dict()} if source.origin else {}),
-            **({"decision": list(promises)} if promises else {}),
+            **({"decision": list(points)} if points else {}),
         }
         make_folder(file.parent)
         if file_format == "csv":
@@ -146,7 +146,10 @@ class _Classify:
             summary.text(),
             *([source.origin.text()] if source.origin is not None else []),
             f"model       {args.model}{precision}, on {classifier.backend}",
-            *(f"decision    {promise_text(promise)}, in cross-validation" for promise in promises),
+            *(
+                f"decision    {operating_point_text(point)}, in cross-validation"
+                for point in points
+            ),
             *(f"caution     {text}" for text in cautions),
             f"time        {pace(duration, wall)}",
             f"written     {file}",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
-from ..reports.model_facts import promise_text
+from ..reports.model_facts import operating_point_text
 from ..runtime import Classifier
 from ..sources.clock import SampleClock
 from ..sources.live import live_kind
@@ -180,8 +180,8 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
             make_folder(args.output.parent)
             file = stack.enter_context(AnnotationFile(args.output, live.source.fs, replace=replace))
             guard.report()
-        for promise in () if args.json else labeller.rule.operating_points:
-            print(f"{promise_text(promise)}, in cross-validation", file=sys.stderr)
+        for point in () if args.json else labeller.rule.operating_points:
+            print(f"{operating_point_text(point)}, in cross-validation", file=sys.stderr)
         clock = _TimeOfDay(live)
         show = _Show(
             labeller.classifier,

@@ -73,13 +73,13 @@ def evaluate_decision(
     actual = np.array(classifier.classes)[score.target]
     patient = np.unique(score.patients, return_inverse=True)[1][score.record]
     rows = []
-    for promise in rule.operating_points:
-        if promise["by"] == "reject":
+    for point in rule.operating_points:
+        if point["by"] == "reject":
             kept = told != REJECTED
             every = np.ones(len(kept), bool)
             shares = {"coverage": (kept, every), "accuracy": (kept & (told == actual), kept)}
         else:
-            called, of_class = told == promise["class"], actual == promise["class"]
+            called, of_class = told == point["class"], actual == point["class"]
             shares = {
                 "sensitivity": (called & of_class, of_class),
                 "positive_predictivity": (called & of_class, called),
@@ -90,8 +90,8 @@ def evaluate_decision(
         }
         rows.append(
             {
-                **{key: x for key, x in promise.items() if key not in reached},
-                "promised": {key: x for key, x in promise.items() if key in reached},
+                **{key: x for key, x in point.items() if key not in reached},
+                "promised": {key: x for key, x in point.items() if key in reached},
                 "reached": reached,
             }
         )

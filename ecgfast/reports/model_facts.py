@@ -12,7 +12,7 @@ from ..runtime.decision import REJECTED
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["ModelFacts", "annotation_facts", "model_facts", "promise_text"]
+__all__ = ["ModelFacts", "annotation_facts", "model_facts", "operating_point_text"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def model_facts(
     *,
     lookahead: int = 0,
     labelled_from: str = "the first lead",
-    promises: Sequence[str] = (),
+    operating_points: Sequence[str] = (),
 ) -> ModelFacts:
     """Gather what a page says of the model from its card.
 
@@ -74,7 +74,7 @@ def model_facts(
         As it was used.
     labelled_from : str
         Which leads were labelled.
-    promises : sequence of str
+    operating_points : sequence of str
         Operating points that were asked for, in words.
 
     Returns
@@ -82,7 +82,7 @@ def model_facts(
     ModelFacts
     """
     card = classifier.card
-    rule = tuple(promises) or ("Each beat gets its most probable class.",)
+    rule = tuple(operating_points) or ("Each beat gets its most probable class.",)
     form = f", {classifier.precision}" if classifier.precision else ""
     runtime = f"{classifier.backend}{form}"
     if card is None:
@@ -116,19 +116,19 @@ def annotation_facts(file: str) -> ModelFacts:
     return ModelFacts(file, "", annotated=True)
 
 
-def promise_text(promise: Mapping[str, Any]) -> str:
+def operating_point_text(point: Mapping[str, Any]) -> str:
     """What cross-validation says of a threshold, in words; 95 % intervals over patients."""
-    share = {name: f"{100 * x:.1f} %" for name, x in promise.items() if isinstance(x, float)}
-    for name, interval in promise.get("intervals_95", {}).items():
+    share = {name: f"{100 * x:.1f} %" for name, x in point.items() if isinstance(x, float)}
+    for name, interval in point.get("intervals_95", {}).items():
         share[name] += f" [{', '.join(f'{100 * x:.1f}' for x in interval)}]"
-    if promise["by"] == "reject":
+    if point["by"] == "reject":
         return (
             f"{REJECTED} below {share['threshold']}: {share['coverage']} of beats kept, "
             f"{share['accuracy']} of them right"
         )
-    kept = "" if promise.get("holds", True) else " (not kept by patients of other recordings)"
+    kept = "" if point.get("holds", True) else " (not kept by patients of other recordings)"
     return (
-        f"{promise['class']} from {share['threshold']} on: sensitivity {share['sensitivity']}"
+        f"{point['class']} from {share['threshold']} on: sensitivity {share['sensitivity']}"
         f"{kept}, positive predictivity {share['positive_predictivity']}"
     )
 

@@ -17,7 +17,7 @@ from ..records.record import FloatArray
 from ..runtime.decision import Decision
 from .analysis import Analysis, analyse
 from .figures import figures
-from .model_facts import ModelFacts, annotation_facts, model_facts, promise_text
+from .model_facts import ModelFacts, annotation_facts, model_facts, operating_point_text
 from .pdf import write_pdf
 from .recording_report import recording_report
 
@@ -240,8 +240,8 @@ def _labelled(
         classifier,
         lookahead=lookahead,
         labelled_from="all leads, averaged" if several else f"lead {source.leads[0]}",
-        promises=[
-            f"Asked for: {promise_text(promise)}, in cross-validation."
-            for promise in decision.rule(classifier, lookahead).operating_points
+        operating_points=[
+            f"Asked for: {operating_point_text(point)}, in cross-validation."
+            for point in decision.rule(classifier, lookahead).operating_points
         ],
     )

@@ -120,7 +120,7 @@ def test_thresholds_are_the_cards_next_stricter_ones(model: Path) -> None:
         shift = lookahead / 4
         assert rule.thresholds == {"V": -1.0 + shift, "S": 4.0 + shift}
         assert rule.min_probability == 3.0 + shift  # 10 % would be more than was allowed
-        assert [promise["by"] for promise in rule.operating_points] == [
+        assert [point["by"] for point in rule.operating_points] == [
             "sensitivity",
             "positive predictivity",
             "reject",
@@ -401,16 +401,16 @@ def test_the_built_in_model_keeps_its_promises_in_its_card(lookahead: int) -> No
         found = []
         levels = (0.5, 0.83, 0.9, 0.95) if label == "S" else (0.5, 0.83, 0.9, 0.95, 0.99)
         for level in levels:
-            (promise,) = Decision({label: level}).rule(classifier, lookahead).operating_points
-            assert promise["sensitivity"] >= level - 1e-4
-            low, high = promise["intervals_95"]["sensitivity"]
-            assert low <= promise["sensitivity"] <= high
-            found.append(promise["threshold"])
+            (point,) = Decision({label: level}).rule(classifier, lookahead).operating_points
+            assert point["sensitivity"] >= level - 1e-4
+            low, high = point["intervals_95"]["sensitivity"]
+            assert low <= point["sensitivity"] <= high
+            found.append(point["threshold"])
         assert found == sorted(found, reverse=True)
         assert found[-1] > 0
         assert found[0] < 1
-        (promise,) = Decision({}, {label: 0.8}).rule(classifier, lookahead).operating_points
-        assert promise["positive_predictivity"] >= 0.8 - 1e-4
+        (point,) = Decision({}, {label: 0.8}).rule(classifier, lookahead).operating_points
+        assert point["positive_predictivity"] >= 0.8 - 1e-4
     kept = [
         Decision(reject=share).rule(classifier, lookahead).operating_points[0]
         for share in (0.01, 0.05, 0.07, 0.2, 0.5)

@@ -1,0 +1,176 @@
+"""What commands say when something is wrong: one line, options as they are typed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from model_files import affine_model
+
+import ecgfast
+from ecgfast import detect_qrs
+from ecgfast.cli import main
+
+
+def test_bad_recordings_name_the_file(
+    recording: Path, model: Path, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    words = tmp_path / "words.csv"
+    words.write_text("ECG\n0.1\n0.2\nhello\n0.3\n")
+    short = tmp_path / "short.csv"
+    short.write_text("0.1\n")
+    strange = tmp_path / "strange.xyz"
+    strange.write_bytes(b"\0\1\2")
+    for command in (["detect"], ["classify", "--model", model]):
+        assert "missing" in fails(*command, "missing", "--fs", 250)
+        assert "words.csv" in fails(*command, words, "--fs", 250)
+        assert "short: holds 1 sample" in fails(*command, short, "--fs", 250)
+        assert "strange.xyz" in fails(*command, strange)
+        assert "fs" in fails(*command, recording)
+        assert "5 Hz" in fails(*command, recording, "--fs", 5)
+        assert "'aVR'" in fails(*command, recording, "--fs", 250, "--leads", "aVR")
+
+
+def test_a_truncated_record_leaves_no_output(
+    record_path: Callable[[str], Path], fails: Callable[..., str], tmp_path: Path
+) -> None:
+    whole = record_path("mitdb/100")
+    for suffix in (".hea", ".dat"):
+        data = whole.with_name(f"100{suffix}").read_bytes()
+        (tmp_path / f"100{suffix}").write_bytes(data if suffix == ".hea" else data[:100_000])
+    assert "100" in fails("detect", tmp_path / "100", "--output", tmp_path / "100.qrs")
+
+
+def test_bad_models_name_the_file(
+    recording: Path, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(b"this is not a model")
+    content, _ = affine_model(np.random.default_rng(3), (70, 2), None, 5)
+    small = tmp_path / "small.tflite"
+    small.write_bytes(content)
+    base = ["classify", recording, "--fs", 250, "--model"]
+    assert "broken.tflite" in fails(*base, broken)
+    assert "small.tflite" in fails(*base, small)
+    assert "no model 'nobody'" in fails(*base, "nobody")
+
+
+def test_impossible_outputs_are_wrong_use(
+    recording: Path, model: Path, fails: Callable[..., str]
+) -> None:
+    base = ["classify", recording, "--fs", 250, "--model", model, "--output"]
+    for name in ("night.b3", "night.xlsx", "night.html", "night.txt", "night.dat"):
+        told = fails(*base, name, status=2)
+        assert f"--output {name}: {name[5:]} names no output" in told
+        assert "extension" in fails(*base, "night.b3", "--format", "atr", status=2)
+    assert ".csv" in fails(*base, "x.csv", "--format", "atr", status=2)
+
+
+def test_an_old_output_survives_a_failure(
+    recording: Path,
+    capsys: pytest.CaptureFixture[str],
+    fails: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    old = tmp_path / "night.qrs"
+    assert main(["detect", str(recording), "--fs", "250"]) == 0
+    before = old.read_bytes()
+    text = recording.read_text().splitlines()
+    recording.write_text("\n".join([*text[:9000], *["oops,1"] * 900, *text[9000:]]))
+    capsys.readouterr()
+    assert "night.csv" in fails("detect", recording, "--fs", 250)
+    assert old.read_bytes() == before
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    for args in (["--debug", "detect", "missing"], ["detect", "missing", "--debug"]):
+        assert main(args) == 1
+        err = capsys.readouterr().err
+        assert "Traceback" in err
+        assert err.splitlines()[-1].startswith("ecgfast: missing")
+
+
+def test_unexpected_errors_are_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import ecgfast.cli.models as command
+
+    def broken() -> None:
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr(command, "available_models", broken)
+    assert main(["models"]) == 1
+    assert capsys.readouterr().err == (
+        "ecgfast: unexpected ZeroDivisionError: division by zero "
+        "(run again with --debug and report it)\n"
+    )
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "available_models", interrupted)
+    assert main(["models"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "told"),
+    [
+        (["--max-delay", 0.1], 2, "--max-delay is shorter than 0.35 s"),
+        (["--max-delay", 0.1], 2, "or not a number: --max-delay 0.1\n"),
+        (["--max-delay", "nan"], 2, "or not a number: --max-delay nan\n"),
+        (["--max-rate", 100], 2, "--max-rate outside 300..900 beats a minute: --max-rate 100\n"),
+        (
+            ["--max-rate", 600, "--max-delay", 0.1],
+            2,
+            "--max-delay 0.1; --max-rate 600 divides this limit by 2\n",
+        ),
+        (["--fs", 5], 1, "--fs is 5 Hz"),
+        (["--max-rate", 900], 1, ": --fs 250; --max-rate 900 multiplies these limits by 3\n"),
+    ],
+)
+def test_messages_spell_options_as_the_command_line_does(
+    options: list[Any], status: int, told: str, recording: Path, fails: Callable[..., str]
+) -> None:
+    given = options if "--fs" in options else ["--fs", 250, *options]
+    err = fails("detect", recording, *given, status=status)
+    assert told in err
+    assert "=" not in err
+    with pytest.raises(ecgfast.InputError, match=r"max_delay=0\.1$"):
+        detect_qrs(np.zeros(900), 250.0, max_delay=0.1)
+
+
+def test_what_no_recording_could_be_worked_through_with_is_wrong_use(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Said once, and not of each recording.
+    assert main(["detect", str(recording), str(recording.parent), "--max-delay", "0.1"]) == 2
+    assert capsys.readouterr().err.count("--max-delay is shorter") == 1
+    for rate in ("0", "-250", "nan", "inf"):
+        assert main(["detect", str(recording), f"--fs={rate}"]) == 2
+        assert f"argument --fs: {rate} is no sampling rate in Hz" in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_be_tried_first(
+    recording: Path, model: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecgfast.runtime.trial._outcomes", {})
+    monkeypatch.setattr(sys, "executable", "")
+    told = fails("classify", recording, "--fs", 250, "--model", model)
+    # Not as an option: the command line has none for it.
+    assert "in Python with Classifier(path, trusted=True)" in told
+
+
+def test_shares_spell_options_as_the_command_line_does(
+    recording: Path, fails: Callable[..., str]
+) -> None:
+    for options, told in (
+        (["--sensitivity", "V=2"], "ecgfast: --sensitivity of V: 2 is no share"),
+        (["--positive-predictivity", "V=2"], "ecgfast: --positive-predictivity of V: 2 is no"),
+        (["--reject", 3], "ecgfast: --reject: 3 is no share"),
+    ):
+        assert fails("classify", recording, "--fs", 250, *options, status=2).startswith(told)
