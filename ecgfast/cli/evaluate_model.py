@@ -255,7 +255,7 @@ def _apart(classifier: Classifier, healthy: bool, strips: bool) -> list[str]:
     for name in sorted({HEALTHY, STRIPS} & set(names)):
         lines.append(
             f"{name} is in the training of this model, and no test of it: its results for people "
-            "left out of training is on its card, by cross-validation."
+            "left out of training are on its card, by cross-validation."
         )
     return lines
 
