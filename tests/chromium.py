@@ -47,6 +47,7 @@ class Chromium:
                 chromium_path(),
                 *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
                 *("--no-first-run", "--remote-debugging-pipe", f"--user-data-dir={profile}"),
+                *("--mute-audio", "--autoplay-policy=no-user-gesture-required"),
                 f"--window-size={wide},{high}",
                 "about:blank",
             ],
@@ -59,6 +60,7 @@ class Chromium:
         os.close(from_browser)
         self._number, self._session, self._left = 0, "", b""
         self.log: list[str] = []
+        self.exceptions = 0
         self.requests: list[str] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
@@ -106,21 +108,28 @@ class Chromium:
         told: dict[str, Any] = json.loads(text)
         params = told.get("params", {})
         if told.get("method") == "Runtime.exceptionThrown":
-            self.log.append(json.dumps(params["exceptionDetails"]))
+            self.log.append(json.dumps(params["exceptionDetails"])[:600])
+            self.exceptions += 1
         elif told.get("method") == "Log.entryAdded":
             self.log.append(params["entry"]["text"])
         elif told.get("method") == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"])
         return told
 
+    def go(self, address: str) -> None:
+        """Go to an address."""
+        self.call("Page.navigate", url=address)
+
     def open(self, address: str) -> None:
         """Go to an address, and wait until its page is there."""
-        self.call("Page.navigate", url=address)
+        self.go(address)
         self.wait(f"location.href == {json.dumps(address)} && document.readyState == 'complete'")
 
     def value(self, expression: str) -> Any:
         """What an expression of JavaScript is."""
-        told = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        told = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
@@ -151,6 +160,17 @@ class Chromium:
         """Prefer dark colours, or light ones."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if on else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def screen(self, wide: int, high: int, *, phone: bool = False, dark: bool = False) -> None:
+        """Set the size of the window, and what the system says of light and dark."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=wide,
+            height=high,
+            deviceScaleFactor=2 if phone else 1,
+            mobile=phone,
+        )
+        self.dark(dark)
 
     def picture(self, path: Path) -> None:
         """Write what is seen as a PNG file."""

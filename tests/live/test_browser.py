@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from chromium import Chromium
 
 from ecgfast import Classifier, RhythmStream, StreamingClassifier, stream_classify
 from ecgfast.live import LiveFeed, LiveServer
 from ecgfast.records import Record, synthetic_ecg
 
 pytest.importorskip("uvicorn", reason="the extra 'live' is not installed")
-browser_of = pytest.importorskip("live_browser", reason="only from the checkout")
 
 FS = 250.0
 ALARM = {
@@ -58,8 +58,8 @@ class Replay:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser_of.Browser]:
-    with browser_of.Browser(tmp_path_factory.mktemp("browser")) as opened:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with Chromium(tmp_path_factory.mktemp("browser")) as opened:
         yield opened
 
 
@@ -91,10 +91,10 @@ DRAWN = """
 """
 
 
-def test_labels_stand_where_the_beats_are(browser: browser_of.Browser, record: Record) -> None:
+def test_labels_stand_where_the_beats_are(browser: Chromium, record: Record) -> None:
     with Replay(record, 30.0) as feed, LiveServer(feed, port=0) as server:
         browser.screen(1280, 900)
-        browser.open(server.url)
+        browser.go(server.url)
         browser.wait("window.ecgfast && ecgfast.view.drawn.length > 3")
         browser.value("document.getElementById('pause').click()")
         head = browser.value("ecgfast.view.copy.head")
@@ -112,14 +112,14 @@ def test_labels_stand_where_the_beats_are(browser: browser_of.Browser, record: R
     assert len(drawn) > 3
     for sample, _, x, highest in drawn:
         assert abs(x - highest) < 3.5, (sample, x, highest)  # pixels: 37 ms
-    assert browser.errors == []
+    assert browser.exceptions == 0, browser.log
 
 
 def test_an_alarm_is_shown_within_a_second_and_acknowledged(
-    browser: browser_of.Browser, record: Record
+    browser: Chromium, record: Record
 ) -> None:
     with Replay(record, 10.0) as feed, LiveServer(feed, port=0) as server:
-        browser.open(server.url)
+        browser.go(server.url)
         browser.wait("window.ecgfast && ecgfast.S.head > 0")
         # The page itself says when it has the banner, against the clock that it shares with us.
         browser.value(
@@ -138,16 +138,16 @@ def test_an_alarm_is_shown_within_a_second_and_acknowledged(
         assert browser.value("document.querySelector('.alarm button')") is None
         server.publish({**ALARM, "ended": 9.0, "acknowledged": True})
         browser.wait("!document.querySelector('.alarm')")
-    assert browser.errors == []
+    assert browser.exceptions == 0, browser.log
 
 
 def test_it_reconnects_when_the_server_is_there_again(
-    browser: browser_of.Browser, record: Record
+    browser: Chromium, record: Record
 ) -> None:
     with Replay(record, 10.0) as feed:
         with LiveServer(feed, port=0) as server:
             port = int(server.url.rsplit(":", 1)[1].strip("/"))
-            browser.open(server.url)
+            browser.go(server.url)
             browser.wait("window.ecgfast && ecgfast.S.head > 0")
         browser.wait("document.getElementById('link').textContent === 'reconnecting'")
         assert "No connection" in browser.value("document.getElementById('still').textContent")
@@ -170,13 +170,13 @@ def test_it_reconnects_when_the_server_is_there_again(
         browser.wait("document.querySelectorAll('#leads .bad').length === 3")  # flat
         other.end("The stream has ended")
         browser.wait("document.getElementById('still').textContent === 'The stream has ended'")
-    assert browser.errors == []
+    assert browser.exceptions == 0, browser.log
 
 
-def test_pause_and_scroll_back_and_a_strip(browser: browser_of.Browser, record: Record) -> None:
+def test_pause_and_scroll_back_and_a_strip(browser: Chromium, record: Record) -> None:
     with Replay(record, 70.0) as feed, LiveServer(feed, port=0) as server:
         browser.screen(390, 844, phone=True, dark=True)
-        browser.open(server.url)
+        browser.go(server.url)
         browser.wait("window.ecgfast && !!document.querySelector('#events button')")
         assert browser.value("document.documentElement.dataset.theme") == "dark"
         assert browser.value("document.documentElement.scrollWidth <= window.innerWidth")
@@ -197,4 +197,4 @@ def test_pause_and_scroll_back_and_a_strip(browser: browser_of.Browser, record: 
         browser.value("document.querySelector('#events li:last-child button').click()")
         browser.wait("!!document.querySelector('#events .strip canvas')")
         assert browser.value("document.querySelector('#events .strip canvas').width") > 300
-    assert browser.errors == []
+    assert browser.exceptions == 0, browser.log
