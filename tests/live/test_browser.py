@@ -141,9 +141,7 @@ def test_an_alarm_is_shown_within_a_second_and_acknowledged(
     assert browser.exceptions == 0, browser.log
 
 
-def test_it_reconnects_when_the_server_is_there_again(
-    browser: Chromium, record: Record
-) -> None:
+def test_it_reconnects_when_the_server_is_there_again(browser: Chromium, record: Record) -> None:
     with Replay(record, 10.0) as feed:
         with LiveServer(feed, port=0) as server:
             port = int(server.url.rsplit(":", 1)[1].strip("/"))
