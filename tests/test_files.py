@@ -175,7 +175,12 @@ def test_folders_and_missing_folders_are_named(tmp_path: Path) -> None:
 
 
 # Scratch files in temporary folders of their own.
-SCRATCH = {"benchmark/measure.py", "training/export/_convert.py", "training/export/tflite.py"}
+SCRATCH = {
+    "archive/places.py", "benchmark/measure.py", "training/export/_convert.py",
+    "training/export/tflite.py",
+}  # fmt: skip
+# Files that grow: a log, and a live signal.
+GROWING = {"archive/engine.py", "records/saving.py"}
 WRITES = re.compile(
     r"""\.write_(text|bytes)\(|open\([^)]*["'][rwax]b?\+?[wxa+]|open\(["'][wxa]|\bos\.(replace|rename)\("""
     r"""|\.(to_csv|savetxt|tofile)\(|np\.save\("""
@@ -189,7 +194,7 @@ def test_every_file_of_the_package_is_written_in_one_place() -> None:
         for path in home.rglob("*.py")
         if WRITES.search(path.read_text(encoding="utf-8"))
     }
-    assert found == SCRATCH
+    assert found == SCRATCH | GROWING
 
 
 # ------------------------------------------------------------------ kills, crowds, full disks

@@ -113,7 +113,7 @@ def test_parameters_that_cannot_be_used(make, more, text: str) -> None:
         ({"lead": "MLII"}, "lead must be a whole number, got 'MLII'"),
         ({"lookahead": 2}, "lookahead=2"),
         ({"lookahead": "1"}, "lookahead must be a whole number"),
-        ({"window": (125.0, 44)}, r"window must be \(grid_fs, before, after, form, history\)"),
+        ({"window": (125.0, 44)}, r"window must be \(grid_fs, before, after, kind, history\)"),
         ({"window": ("fast", 44, 28)}, "grid_fs must be a number"),
         ({"window": (125.0, 44.5, 28)}, "before must be a whole number"),
     ],

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -407,9 +408,15 @@ def started(model: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
                 pipe.close()
 
 
+def beats_in(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The beats among lines of JSON, which hold rhythm events too."""
+    rows = (json.loads(line) for line in lines if line)
+    return (row for row in rows if row.get("type") != "event")
+
+
 def lines_of(process: subprocess.Popen[bytes], count: int) -> list[dict[str, Any]]:
     assert process.stdout is not None
-    return [json.loads(process.stdout.readline()) for _ in range(count)]
+    return list(islice(beats_in(iter(process.stdout.readline, b"")), count))
 
 
 def held_by(pipe: Any) -> int:
@@ -492,7 +499,7 @@ def test_a_slow_reader_loses_no_beat(
     wait_until_full(process.stdout)
     # The pipe of the output holds less than all beats: without a queue the input waits too.
     assert queue or thread.is_alive()
-    found = [json.loads(line) for line in process.stdout]
+    found = list(beats_in(process.stdout))
     thread.join()
     assert [line["sample"] for line in found] == [beat.sample for beat in expected]
     assert process.stderr.read() == b""
@@ -523,7 +530,7 @@ def test_an_overflow_is_counted_and_reported(ecg: Record, started: Callable[...,
     signal_ = np.tile(ecg.signal[:, 0], 12)
     process = started("-", "--fs", 250, "--json", "--queue", 1, stdin=subprocess.PIPE)
     out, err = process.communicate(written(signal_), timeout=60)
-    times = [json.loads(line)["time"] for line in out.splitlines()]
+    times = [beat["time"] for beat in beats_in(out.splitlines())]
     assert times == sorted(times)
     assert times[-1] < 480.0
     told = err.decode().splitlines()
