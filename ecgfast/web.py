@@ -19,8 +19,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# Nothing is fetched from elsewhere, no other page shows this one, and no address (it may hold a
-# token) is told to another site.
+# Nothing is loaded from other servers, no other page can embed this one, and its address (which may
+# hold a token) is sent to no other site.
 _HEADERS = [
     (
         b"content-security-policy",
