@@ -20,9 +20,10 @@ from ..reports.analysis import analyse
 from ..reports.summary import CLASS_NAMES, NOT_A_DEVICE
 from ..rhythm import Event
 from ..web import Gate, make_token, page_url
+from .grouping import Group
 from .marks import NOT_A_BEAT, marks_of
 from .pictures import overlay, strip_around
-from .session import Group, ReviewSession
+from .session import ReviewSession
 from .terminal import action_text
 
 __all__ = ["ReviewApp", "listen", "serve"]
