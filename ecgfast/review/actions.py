@@ -73,8 +73,8 @@ class Action:
             beats = tuple(int(one) for one in plain["beats"])
             kind, label, by, at = (str(plain[key]) for key in ("kind", "label", "by", "at"))
             action = cls(kind, label, by, at, None if group is None else int(group), beats)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RecordError(f"{name}: holds an answer that is none ({error})") from None
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise RecordError(f"{name}: holds an entry that is no answer ({error})") from None
         if action.kind not in _KINDS:
             raise RecordError(f"{name}: holds an answer of the kind {action.kind!r}")
         return action

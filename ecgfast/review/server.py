@@ -356,7 +356,7 @@ def _seconds(asked: dict[str, str], name: str) -> float:
 def _whole(told: dict[str, Any], name: str) -> int:
     try:
         return int(told[name])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):  # JSON has numbers as 1e999
         raise InputError(f"{name}: give the number of a group") from None
 
 

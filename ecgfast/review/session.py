@@ -232,6 +232,12 @@ class ReviewSession:
         session = cls(beats, group, files=files, by=by)
         told = files.read_answers(beats, group)
         session._actions = [Action.from_dict(one, str(files.answers)) for one in told]
+        for action in session._actions:
+            if action.kind in ("group", "beats"):
+                try:
+                    session._checked(action.label)
+                except InputError as error:
+                    raise RecordError(f"{files.answers}: {error}") from None
         session._replay()
         return session
 
