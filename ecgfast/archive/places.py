@@ -72,7 +72,7 @@ def find_remote(
     """Find the recordings that addresses stand for, by the rules of `find_recordings`.
 
     Folders are listed; of the files in them headers are read, and a piece of those whose name does
-    not tell what they are.
+    not show their kind.
 
     Parameters
     ----------
