@@ -18,7 +18,7 @@ from ecgfast import RecordError, annotate_archive, classify_record
 from ecgfast.archive import archive_status
 from ecgfast.archive.classify import Facts
 from ecgfast.archive.manifest import Manifest
-from ecgfast.archive.places import Item
+from ecgfast.archive.places import Item, find_remote, local_copy
 from ecgfast.archive.planning import cut, look
 from ecgfast.archive.tables import COLUMNS, schema
 from ecgfast.cli import main
@@ -310,7 +310,6 @@ def test_recordings_of_a_list(tmp_path: Path, save: Save, capsys: Capture) -> No
 def test_an_archive_elsewhere(tmp_path: Path, save: Save, parts: Parts) -> None:
     """Addresses of fsspec: the same tables as of the same files here."""
     fsspec = pytest.importorskip("fsspec")
-    memory = fsspec.filesystem("memory")
     for name in ("x/1", "x/2", "x/y/3.csv"):
         save(tmp_path / "a" / name)
     (tmp_path / "a" / "x" / "notes.txt").write_text("words alone\n")
@@ -324,6 +323,17 @@ def test_an_archive_elsewhere(tmp_path: Path, save: Save, parts: Parts) -> None:
         assert table(tmp_path / "there", name) == table(tmp_path / "local", name)
     again = annotate_archive(root, tmp_path / "there")
     assert again.counts == there.counts
+    memory = fsspec.filesystem("memory")
     assert memory.protocol == "memory"
+    for file in (tmp_path / "a").rglob("*.*"):
+        name = file.relative_to(tmp_path / "a").as_posix()
+        memory.pipe_file(f"/elsewhere/{name}", file.read_bytes())
+    found, problems, left_out = find_remote(["memory://elsewhere"])
+    assert [item.name for item, _ in found] == ["x/1", "x/2", "x/bad.csv", "x/y/3.csv"]
+    assert (problems, left_out) == ([], 1)
+    with local_copy(found[0][0].path) as path:
+        fetched = classify_record(path, name="x/1")
+    assert fetched.to_pylist() == classify_record(tmp_path / "a/x/1", name="x/1").to_pylist()
+    memory.rm("/elsewhere", recursive=True)
     with pytest.raises(ecgfast.InputError, match="here and elsewhere"):
         look([root, str(tmp_path)], tmp_path / "out")

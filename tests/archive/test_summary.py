@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ecgfast import InputError, annotate_archive
@@ -32,7 +33,8 @@ def results(tmp_path_factory: pytest.TempPathFactory, save: Save) -> Path:
     rows = ["# fs=250", "ECG", *("0.25" for _ in range(2500))]
     (home / "a" / "flat<b>.csv").write_text("\n".join(rows))
     signal = synthetic_ecg(30.0, 250.0, seed=2).signal[:, 0].copy()
-    signal[3000:5500] = signal[3000] + 1e-3 * (synthetic_ecg(10.0, 250.0, seed=3).signal[:, 1] > 9)
+    # Ten seconds of baseline wander without beats: a flat line would be a lead that is off.
+    signal[3000:5500] = signal[3000] + 0.02 * np.sin(2 * np.pi * 0.4 * np.arange(2500) / 250.0)
     (home / "a" / "=stop.csv").write_text("# fs=250\nECG\n" + "\n".join(f"{x:.4f}" for x in signal))
     (home / "a" / "bad.csv").write_text("")
     annotate_archive(home / "a", home / "out", workers=1)
@@ -71,6 +73,8 @@ def test_page_and_tables_are_written(results: Path, capsys: Capture, tmp_path: P
         assert len(written) == len(rows), name
     critical = (results / "summary" / "critical.csv").read_text("utf-8")
     assert "\n=stop" not in critical
+    assert "\n'=stop.csv,asystole," in critical
+    assert "asystole" in page
     assert main(["summary", str(results), "--output", str(tmp_path / "s"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["status"]["done"] == 6

@@ -116,6 +116,7 @@ def test_a_question_is_worth_the_labels_that_it_may_change() -> None:
     )
     first = unsure.questions()[0]
     assert first.worth == max(one.worth for one in unsure.questions())
+    assert first.group.number == 0, "the group of the doubtful beats"
     session = ReviewSession(beats)
     worths = [one.worth for one in session.questions()]
     assert worths == sorted(worths, reverse=True)
