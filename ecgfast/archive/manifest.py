@@ -167,7 +167,7 @@ class Manifest:
             raise InputError(
                 f"{self.folder}: holds no results; give the folder that `ecgfast annotate` wrote"
             )
-        with self._told():
+        with self._errors_named():
             mode = "rw" if write else "ro"
             where = f"{(self.folder / _FILE).absolute().as_uri()}?mode={mode}"
             db = sqlite3.connect(where, uri=True, timeout=_WAIT_S, isolation_level=None)
@@ -185,7 +185,7 @@ class Manifest:
                     f"{self.folder}: holds {taken[0]} and no manifest; give a new folder"
                 )
             draft = self.folder / f".{_FILE}.{secrets.token_hex(4)}.part"
-            with self._told():
+            with self._errors_named():
                 db = sqlite3.connect(draft, isolation_level=None)
                 try:
                     db.executescript(_LAYOUT)
@@ -215,7 +215,7 @@ class Manifest:
         self.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_named(self) -> Iterator[None]:
         """Say where and why the database cannot be read or written."""
         try:
             yield
@@ -231,7 +231,7 @@ class Manifest:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._told():
+        with self._errors_named():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -245,7 +245,7 @@ class Manifest:
 
     def about(self, name: str) -> Any:
         """Return what was kept under a name; None if nothing was."""
-        with self._told():
+        with self._errors_named():
             found = self._connection.execute(
                 "SELECT value FROM about WHERE name = ?", [name]
             ).fetchone()
@@ -263,7 +263,7 @@ class Manifest:
 
     def known(self) -> dict[str, Known]:
         """What is known of each recording, by name."""
-        with self._told():
+        with self._errors_named():
             rows = self._connection.execute(
                 "SELECT name, status, size, mtime_ns, sha256 FROM recordings"
             )
@@ -363,7 +363,7 @@ class Manifest:
 
     def waiting(self) -> list[int]:
         """Numbers of the batches that are not done: long recordings first, the longest ahead."""
-        with self._told():
+        with self._errors_named():
             rows = self._connection.execute(
                 "SELECT number FROM batches WHERE NOT done "
                 "ORDER BY long DESC, CASE WHEN long THEN -bytes ELSE 0 END, number"
@@ -372,7 +372,7 @@ class Manifest:
 
     def batch(self, number: int) -> tuple[str, int, tuple[Item, ...]]:
         """Return the part, the bytes and the recordings of a batch that are to be classified."""
-        with self._told():
+        with self._errors_named():
             part, size = self._connection.execute(
                 "SELECT part, bytes FROM batches WHERE number = ?", [number]
             ).fetchone()
@@ -422,20 +422,20 @@ class Manifest:
 
     def parts(self) -> list[str]:
         """Stems of the files of all batches."""
-        with self._told():
+        with self._errors_named():
             return [
                 part for (part,) in self._connection.execute("SELECT part FROM batches ORDER BY 1")
             ]
 
     def done_parts(self) -> list[str]:
         """Stems of the files of the batches that are done."""
-        with self._told():
+        with self._errors_named():
             rows = self._connection.execute("SELECT part FROM batches WHERE done ORDER BY number")
             return [part for (part,) in rows]
 
     def failures(self) -> list[tuple[str, str]]:
         """Return the recordings without results, by name, and what could not be searched."""
-        with self._told():
+        with self._errors_named():
             rows = self._connection.execute(
                 "SELECT name, reason FROM recordings WHERE status = 'failed' ORDER BY name"
             )
@@ -450,7 +450,7 @@ class Manifest:
         return self._counts
 
     def _counted(self) -> Counts:
-        with self._told():
+        with self._errors_named():
             by = {
                 status: (n, beats, seconds)
                 for status, n, beats, seconds in self._connection.execute(

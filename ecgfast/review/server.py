@@ -103,9 +103,9 @@ class ReviewApp:
             routes=[
                 routing.Route("/", self._page),
                 routing.Route("/report", self._report),
-                *(routing.Route(path, self._asked(what)) for path, what in gets.items()),
+                *(routing.Route(path, self._reader(what)) for path, what in gets.items()),
                 *(
-                    routing.Route(path, self._told(what), methods=["POST"])
+                    routing.Route(path, self._writer(what), methods=["POST"])
                     for path, what in posts.items()
                 ),
             ]
@@ -123,7 +123,7 @@ class ReviewApp:
             content, status, media_type="application/json", headers=_HEADERS
         )
 
-    def _asked(self, what: Callable[[dict[str, str]], Any]) -> Any:
+    def _reader(self, what: Callable[[dict[str, str]], Any]) -> Any:
         """An endpoint that only reads; in a thread of its own, as reading takes time."""
 
         def endpoint(request: Any) -> Any:
@@ -131,7 +131,7 @@ class ReviewApp:
 
         return endpoint
 
-    def _told(self, what: Callable[[dict[str, Any]], Any]) -> Any:
+    def _writer(self, what: Callable[[dict[str, Any]], Any]) -> Any:
         """An endpoint that changes something."""
         threads = need("starlette.concurrency", "The page of a review", "review")
 
@@ -308,7 +308,7 @@ class ReviewApp:
             self._found = made_of, analyse(self.source, marks)
         return self._found[1]
 
-    # ------------------------------------------------------------------ what is said
+    # ------------------------------------------------------------------ what is changed
 
     def _answer(self, told: dict[str, Any]) -> dict[str, Any]:
         before = self.session.labels()
