@@ -6,7 +6,6 @@ import os
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
 
 from .._files import open_through, write_whole
 from ..errors import InputError
@@ -176,10 +175,5 @@ class AnnotationFile:
     def __enter__(self) -> AnnotationFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -12,7 +12,6 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -384,12 +383,7 @@ class RecordingFolder:
     def __enter__(self) -> RecordingFolder:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
