@@ -182,8 +182,8 @@ class PolarSamples(Link):
 
     def troubles(self) -> tuple[str, ...]:
         """What went wrong so far."""
-        told = (f"frames that are no ECG: {self.malformed}",) if self.malformed else ()
-        return told + super().troubles()
+        own = (f"frames that are no ECG: {self.malformed}",) if self.malformed else ()
+        return own + super().troubles()
 
     def _width(self) -> int:
         return int(self._begun)
