@@ -1,4 +1,4 @@
-"""A review of a recording's labels: groups, questions in order of worth, answers in, labels out."""
+"""The review of a recording's labels: groups, ranked questions, answers, and updated labels."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ __all__ = ["Action", "Group", "Question", "ReviewSession"]
 #: Group of flutter waves: they are no beats, and nobody is asked about them.
 WAVES = -1
 
-# A model is too sure of beats of a kind that it never saw: before a question is judged by its
-# probabilities, they are flattened by this power.
+# A model is overconfident on kinds of beats that it was not trained on: before a question is ranked
+# by its probabilities, they are raised to this power and normalized.
 _FLATTEN = 0.7
 
-# How far an answer reaches in the space of `describe`, and what it is worth there, in log-odds.
+# How far an answer reaches in the space of `describe`, and by how many log-odds it moves beats.
 _REACH, _STRENGTH = 0.8, 4.0
 
-# Probabilities below this are no longer told apart.
+# Probabilities are clipped here before their logarithm.
 _LEAST = 1e-4
 
 _LONGEST_NAME = 40
@@ -452,7 +452,7 @@ class ReviewSession:
         return int(self.group.max())
 
     def second_pass(self) -> None:
-        """Let what the model says of a group on average count for each of its beats.
+        """Give each beat the mean of the model's probabilities over its group.
 
         It needs no answer, and those that were given still hold.
 

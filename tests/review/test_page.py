@@ -40,7 +40,7 @@ class Page:
         self.session = session
         self.app = ReviewApp(session, open_record(RECORD), hosts=[HOST])
         self.client = TestClient(self.app.asgi, base_url=f"http://{HOST}")
-        self.headers = {"X-Review-Token": self.app.token}
+        self.headers = {"Authorization": f"Bearer {self.app.token}"}
 
     def get(self, path: str, **headers: str) -> Any:
         return self.client.get(path, headers={**self.headers, **headers})
@@ -170,16 +170,24 @@ def test_nobody_else_is_answered(page: Page, path: str) -> None:
         return int(answer.status_code)
 
     secret = page.app.token
-    own = {"X-Review-Token": secret}
+    own = {"Authorization": f"Bearer {secret}"}
     query = f"?token={secret}"
     assert asked() == 403
-    assert asked("?token=guess", **{"X-Review-Token": "guess"}) == 403
-    assert asked("?token=", **{"X-Review-Token": ""}) == 403
+    assert asked("?token=guess", **{"Authorization": "Bearer guess"}) == 403
+    assert asked("?token=", **{"Authorization": "Bearer "}) == 403
     assert asked(query, **own, Host="rebound.example:8765") == 421
     assert asked(query, **own, Origin="https://elsewhere.example") == 403
     assert asked(query, **own, Origin="null") == 403
     assert page.session.actions == ()
     assert asked(query, **own, Origin=f"http://{HOST}") == 200
+
+
+def test_a_body_is_read_only_of_who_may_ask(page: Page) -> None:
+    for body in (b"x" * 2_000_000, b"no JSON"):
+        assert page.client.post("/api/answer", content=body).status_code == 403
+    assert page.client.post("/api/answer", content=b"{", headers=page.headers).status_code == 400
+    refused = page.client.get("/elsewhere")
+    assert (refused.status_code, refused.headers["Referrer-Policy"]) == (403, "no-referrer")
 
 
 def test_the_page_takes_nothing_from_elsewhere(page: Page) -> None:
