@@ -120,7 +120,7 @@ class AnnotationFile:
         """
         if sample < self._last:
             raise InputError(
-                f"{self.path}: a mark at sample {sample} follows one at {self._last}; "
+                f"{self.path}: a mark at sample {sample} after one at {self._last}: "
                 "write marks in order"
             )
         self._put(encode_mark(sample - self._last, symbol, aux))
