@@ -13,8 +13,9 @@ from ..errors import InputError
 from ..evaluation import AAMI_CLASSES
 from ..records import open_record
 from ..training.datasets.examples import ExampleSet
+from .files import review_files
 from .marks import NOT_A_BEAT
-from .session import ReviewSession, review_files
+from .session import ReviewSession
 
 __all__ = ["DATABASE", "reviewed_examples"]
 

@@ -20,9 +20,10 @@ from ..reports.analysis import analyse
 from ..reports.summary import CLASS_NAMES, NOT_A_DEVICE
 from ..rhythm import Event
 from ..web import Gate, make_token, page_url
+from .grouping import Group
 from .marks import NOT_A_BEAT, marks_of
 from .pictures import overlay, strip_around
-from .session import Group, ReviewSession
+from .session import ReviewSession
 from .terminal import action_text
 
 __all__ = ["ReviewApp", "listen", "serve"]
@@ -355,7 +356,7 @@ def _seconds(asked: dict[str, str], name: str) -> float:
 def _whole(told: dict[str, Any], name: str) -> int:
     try:
         return int(told[name])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):  # JSON has numbers as 1e999
         raise InputError(f"{name}: give the number of a group") from None
 
 
