@@ -1,4 +1,4 @@
-"""What a reviewer's answers are worth: a study with one who answers from the reference annotations.
+"""How much a reviewer's answers correct: a simulated reviewer answers from the references.
 
 Every record is reviewed with `ReviewSession` as a person would do it: the question of most worth is
 answered with the class that most beats of the group have in the reference, then the next. Beats are
@@ -10,7 +10,8 @@ table of ``docs/review.md``::
 
     python bench/review_study.py $ECGFAST_DATA --json docs/review.json --page docs/review.md
 
-``--choose`` instead compares settings on DS1 and on the half of svdb that chooses them.
+``--choose`` instead compares some settings on DS1 and every second record of svdb, on which all of
+them were set by hand. No published figure comes from it.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument(
         "--cache", type=Path, default=Path(tempfile.gettempdir()) / "ecgfast-review-study"
     )
-    parser.add_argument("--choose", action="store_true", help="compare settings, not on DS2")
+    parser.add_argument("--choose", action="store_true", help="compare settings; DS2 is not used")
     args = parser.parse_args()
     args.cache /= version()  # what another model or recipe gave is no use
     args.cache.mkdir(parents=True, exist_ok=True)
@@ -295,7 +296,7 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def choose(data: Path, cache: Path, held: dict[str, Path], records: list[tuple[str, str]]) -> None:
-    """Print what settings are worth on records that may choose them."""
+    """Compare settings on the records on which they may be chosen."""
     sessions = [session_of(record, data, cache, held) for record in records]
     references = [reference_of(r, data, s) for r, s in zip(records, sessions, strict=True)]
     trials: list[dict[str, Any]] = [{}]

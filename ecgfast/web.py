@@ -19,8 +19,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# Nothing is fetched from elsewhere, no other page shows this one, and no address (it may hold a
-# token) is told to another site.
+# Nothing is loaded from other servers, no other page can embed this one, and its address (which may
+# hold a token) is sent to no other site.
 _HEADERS = [
     (
         b"content-security-policy",
@@ -134,20 +134,31 @@ class Gate:
         page of another site whose name was made to point here (DNS rebinding) is refused.
     public : collection of str
         Paths that need no token: they hold nothing of a patient.
+    hosts : collection of str
+        Values of the header ``Host`` that are served, such as ``"127.0.0.1:8765"``: any other is
+        refused with status 421. By default, `loopback` alone decides.
 
     Notes
     -----
     A request that names its origin, as browsers do for WebSockets, must come from the same host.
-    Every answer gets headers that forbid to load anything from elsewhere.
+    Every answer gets headers that forbid to load anything from elsewhere, except those that the
+    application set itself, such as a content security policy with a nonce.
     """
 
     def __init__(
-        self, app: App, *, token: str | None, loopback: bool, public: Collection[str] = ()
+        self,
+        app: App,
+        *,
+        token: str | None,
+        loopback: bool,
+        public: Collection[str] = (),
+        hosts: Collection[str] = (),
     ) -> None:
         self._app = app
         self._token = token.encode() if token else None
         self._loopback = loopback
         self._public = frozenset(public)
+        self._hosts = frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -157,10 +168,12 @@ class Gate:
 
         async def guarded(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                headers = list(message.get("headers", ()))
+                own = {name for name, _ in headers}
+                message["headers"] = headers + [one for one in _HEADERS if one[0] not in own]
             await send(message)
 
-        reason = self._refusal(scope)
+        status, reason = self._refusal(scope)
         if not reason:
             await self._app(scope, receive, guarded)
         elif scope["type"] == "websocket":
@@ -168,28 +181,30 @@ class Gate:
         else:
             text = f"{reason}\n".encode()
             headers = [(b"content-type", b"text/plain; charset=utf-8")]
-            await guarded({"type": "http.response.start", "status": 403, "headers": headers})
+            await guarded({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": text})
 
-    def _refusal(self, scope: Scope) -> str:
-        """Why a request is refused; empty if it is not."""
+    def _refusal(self, scope: Scope) -> tuple[int, str]:
+        """The status and the reason with which a request is refused; empty if it is not."""
         headers = {name: value.decode("latin-1") for name, value in scope.get("headers", ())}
         host = headers.get(b"host", "")
+        if self._hosts and host not in self._hosts:
+            return 421, "this address is not served: open the address that the server printed"
         try:
             if self._loopback and not is_loopback(urlsplit(f"//{host}").hostname or ""):
-                return "this page is served to this machine only: open it as localhost"
+                return 403, "this page is served to this machine only: open it as localhost"
             origin = headers.get(b"origin")
             if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-                return "the request comes from a page of another site"
+                return 403, "the request comes from a page of another site"
         except ValueError:
-            return "the request names no host"
+            return 403, "the request names no host"
         if self._token is None or scope["path"] in self._public:
-            return ""
+            return 200, ""
         query = scope.get("query_string", b"").decode("latin-1")
         given = parse_qs(query).get("token", [""])[0]
         kind, _, bearer = headers.get(b"authorization", "").partition(" ")
         if kind.lower() == "bearer":
             given = bearer
         if hmac.compare_digest(given.encode(), self._token):
-            return ""
-        return "the token is missing or wrong: open the address that the server printed"
+            return 200, ""
+        return 403, "the token is missing or wrong: open the address that the server printed"

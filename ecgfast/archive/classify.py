@@ -46,7 +46,7 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class Facts:
-    """What tells a recording from a changed one without reading it.
+    """Size and time of a recording's files: they reveal most changes without reading the files.
 
     Attributes
     ----------
@@ -181,7 +181,7 @@ class Annotator:
         check_classes(self.classifier)
         self.model_sha256 = hashlib.sha256(self.classifier.path.read_bytes()).hexdigest()
         self._decision = settings.decision
-        self._decision.rule(self.classifier, settings.lookahead)  # what it cannot give, it says now
+        self._decision.rule(self.classifier, settings.lookahead)  # fail before the first recording
         self._about = {
             "model": Path(settings.model).name,
             "model_sha256": self.model_sha256,

@@ -21,8 +21,8 @@ from .classify import Facts
 
 __all__ = ["Item", "find_remote", "is_remote", "local_copy"]
 
-# Bytes of a header; of a text's middle and of another file's beginning, by which recordings are
-# told from other files.
+# Bytes of a header that are read; of a text's middle and of another file's beginning, by which
+# recordings are recognized.
 _HEADER, _PIECE = 1 << 23, 1 << 12
 
 # Extensions of which a piece is looked at: text that may hold anything, ISHNE or annotations.
@@ -71,8 +71,8 @@ def find_remote(
 ) -> tuple[list[tuple[Item, Facts]], list[tuple[str, str]], int]:
     """Find the recordings that addresses stand for, by the rules of `find_recordings`.
 
-    Folders are listed; of the files in them headers are read, and a piece of those whose name does
-    not tell what they are.
+    Folders are listed; of the files in them headers are read, and a piece of those whose extension
+    does not identify their format.
 
     Parameters
     ----------

@@ -147,7 +147,7 @@ def arrow(part: str = "") -> Any:
     MissingExtraError
         If it is not installed.
     """
-    return need(f"pyarrow.{part}" if part else "pyarrow", "An archive's tables", "archive")
+    return need(f"pyarrow.{part}" if part else "pyarrow", "Annotating an archive", "archive")
 
 
 @cache

@@ -36,6 +36,8 @@ _NAMES = (
     "output|update|mix|restart|workers|scheduler"
 )
 _PARAMETER = re.compile(rf"\b({_NAMES})=(True\b)?('[^']*'|[^\s,;:)]+)?")
+# A call in Python, such as np.savez(path, fs=...), keeps the names of its parameters.
+_CALL = re.compile(r"(\b[A-Za-z_][\w.]*\([^()]*\))")
 # How many leads a recording has; no option has this name.
 _COUNT = re.compile(r"(?<=: )n_leads=(\d+)$")
 # Where they stand without a value: what is no word of English, and what the message begins with.
@@ -208,7 +210,12 @@ def _as_options(text: str) -> str:
     """Spell parameters in a message as the command line does: ``fs=360`` as ``--fs 360``."""
     text = _COUNT.sub(r"\1 leads", text)
     text = _NAME.sub(lambda m: _option(m[0]), text)
-    return _PARAMETER.sub(lambda m: _option(m[1]) + (f" {m[3]}" if m[3] else ""), text)
+    parts = _CALL.split(text)
+    parts[::2] = (
+        _PARAMETER.sub(lambda m: _option(m[1]) + (f" {m[3]}" if m[3] else ""), part)
+        for part in parts[::2]
+    )
+    return "".join(parts)
 
 
 def _option(name: str) -> str:

@@ -198,8 +198,8 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
             "Probabilities, thresholds and rejections are of reference beats. Promised: by "
             "cross-validation over the training patients, where thresholds come from. Reached: on "
             "the records above. Each threshold alone, but for a decision asked for, whose "
-            "thresholds work together; the tables of classes tell the most probable class. A star: "
-            "patients of other recordings did not keep what was promised."
+            "thresholds work together; the tables of classes count the most probable class. A "
+            "star: patients of other recordings did not keep what was promised."
         )
     if classifier.card is not None and "cross_validation" in classifier.card.metrics:
         lines.append(

@@ -96,7 +96,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Open or resume the review, ask, and tell what the labels are now."""
+    """Open or resume the review, ask, and print the counts of the current labels."""
     from ..review import ReviewSession, review_files
     from ..review.terminal import run_terminal
 
@@ -165,7 +165,7 @@ def _export(args: argparse.Namespace) -> None:
 
     classifier = classifier_for(args)
     if classifier.window is None:
-        raise ModelError(f"{classifier.path}: has no card that tells its beat window")
+        raise ModelError(f"{classifier.path}: has no card that states its beat window")
     inputs = [file for record in args.record for file in record_files(record)]
     guard = OutputGuard([*inputs, *model_files(args.model)], force=args.force)
     guard.check(args.export, DATA_SET, "--export")

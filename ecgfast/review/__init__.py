@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from .actions import Action
 from .beats import ReviewBeats, collect_beats
 from .examples import reviewed_examples
+from .files import review_files
+from .grouping import Group, Question
 from .marks import NOT_A_BEAT
-from .session import Action, Group, Question, ReviewSession, review_files
+from .session import ReviewSession
 
 __all__ = [
     "NOT_A_BEAT",

@@ -42,11 +42,11 @@ _HALF = 15
 _RR_MOST_S = 3.0
 _RATIO_MOST = 3.0
 
-# Probabilities below this are no longer told apart.
+# Probabilities are clipped here before their logarithm.
 _LEAST = 1e-4
 
-# Numbers that describe the shape of QRS and of P, and how much each block counts in a distance.
-# Chosen on the records of `bench/review_study.py --choose`, by models that saw none of them.
+# Components that describe the shape of QRS and of P, and the weight of each block in a distance.
+# Set by hand on DS1 and every second record of svdb; docs/review.md says what is not reproducible.
 _QRS_NUMBERS, _P_NUMBERS = 8, 4
 _QRS_WEIGHT, _P_WEIGHT = 1.5, 0.5
 _RR_WEIGHT, _ODDS_WEIGHT = 2.5, 0.2

@@ -1,4 +1,4 @@
-"""What reviewers answered, as examples that a model learns from."""
+"""The beats that reviewers answered, as a data set for training."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from ..errors import InputError
 from ..evaluation import AAMI_CLASSES
 from ..records import open_record
 from ..training.datasets.examples import ExampleSet
+from .files import review_files
 from .marks import NOT_A_BEAT
-from .session import ReviewSession, review_files
+from .session import ReviewSession
 
 __all__ = ["DATABASE", "reviewed_examples"]
 
-#: What the recordings of reviews are called by where a database's name stands.
+#: Stands for the name of a database in the names of reviewed recordings.
 DATABASE = "reviewed"
 
 
@@ -38,7 +39,7 @@ def reviewed_examples(
     records : iterable of path
         Recordings whose review was begun.
     window : WindowSpec
-        The time grid of the model that is to learn.
+        The beat window of the model that is to be trained.
     folder : path, optional
         Where the reviews' files are; by default beside the recordings.
 
@@ -88,7 +89,7 @@ def _of_one(
 ) -> ExampleSet:
     labels = session.labels()
     beats = (labels != NOT_A_BEAT) & ~session.waves
-    # All beats go in, as a beat's features tell of those before it; the answered ones come out.
+    # The features of a beat depend on the beats before it: all go in, only answered ones are kept.
     stream = BeatStream(session.beats.fs, method="external", lookahead=1, window=window)
     lead = np.ascontiguousarray(signal)
     batch = BeatBatch.concatenate(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from .._files import whole_file, write_whole
 from ..errors import RecordError, StateError
 from .beats import ReviewBeats
 
-__all__ = ["ANNOTATOR", "ReviewFiles"]
+__all__ = ["ANNOTATOR", "ReviewFiles", "review_files"]
 
 #: Extension of the annotation file.
 ANNOTATOR = "reviewed"
@@ -212,6 +213,27 @@ class ReviewFiles:
             return None
         except OSError as error:
             raise RecordError(f"{self.answers}: cannot be read ({error.strerror})") from None
+
+
+def review_files(
+    path: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None
+) -> ReviewFiles:
+    """Where the review of a recording is kept.
+
+    Parameters
+    ----------
+    path : path
+        The recording.
+    folder : path, optional
+        By default the recording's own.
+
+    Returns
+    -------
+    ReviewFiles
+    """
+    where = Path(path).expanduser()
+    stem = where.stem if where.is_file() or where.suffix == ".hea" else where.name
+    return ReviewFiles(where.parent if folder is None else Path(folder).expanduser(), stem)
 
 
 def _facts(beats: ReviewBeats, group: npt.NDArray[np.int64]) -> _Facts:

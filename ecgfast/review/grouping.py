@@ -1,19 +1,73 @@
-"""Beats of a recording in groups that look, come and are labelled alike; the same on every run."""
+"""Groups of beats of similar shape, timing and predicted label; the same on every run."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ..extras import need
 
-__all__ = ["GROUPS", "distances", "examples_of", "group_beats", "halve"]
+__all__ = ["GROUPS", "Group", "Question", "distances", "examples_of", "group_beats", "halve"]
 
 #: Groups that a recording is divided into, where it has enough beats.
 GROUPS = 40
 
 _SEED = 0
 _ROUNDS = 20
+
+
+@dataclass(frozen=True)
+class Group:
+    """Beats of similar shape, timing and predicted label.
+
+    Attributes
+    ----------
+    number : int
+    size : int
+        Beats.
+    answer : str
+        The label that a reviewer gave; empty if there is none.
+    by : str
+        Who.
+    counts : dict of str to int
+        Current labels of its beats.
+    probabilities : dict of str to float
+        Mean of the model's probabilities, as changed by answers about similar groups.
+    rr, rr_next : float
+        Median RR interval before and after, over the local rhythm; NaN where there is none.
+    rate : float
+        Beats per minute by the median RR interval before; NaN where there is none.
+    """
+
+    number: int
+    size: int
+    answer: str
+    by: str
+    counts: dict[str, int]
+    probabilities: dict[str, float]
+    rr: float
+    rr_next: float
+    rate: float
+
+
+@dataclass(frozen=True)
+class Question:
+    """A group whose label is asked for.
+
+    Attributes
+    ----------
+    group : Group
+    worth : float
+        How many labels an answer is expected to change.
+    examples : tuple of int
+        Indices of beats that show the group, the most typical first.
+    """
+
+    group: Group
+    worth: float
+    examples: tuple[int, ...]
 
 
 def group_beats(described: npt.NDArray[np.float32], count: int = GROUPS) -> npt.NDArray[np.int64]:

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -20,9 +19,11 @@ from ..records import Annotations, RecordSource
 from ..reports.analysis import analyse
 from ..reports.summary import CLASS_NAMES, NOT_A_DEVICE
 from ..rhythm import Event
+from ..web import Gate, make_token, page_url
+from .grouping import Group
 from .marks import NOT_A_BEAT, marks_of
 from .pictures import overlay, strip_around
-from .session import Group, ReviewSession
+from .session import ReviewSession
 from .terminal import action_text
 
 __all__ = ["ReviewApp", "listen", "serve"]
@@ -33,15 +34,12 @@ LOOPBACK = "127.0.0.1"
 _SHOWN = 24
 _MOST_BODY = 1 << 20
 
-# Nothing comes from elsewhere, nothing goes elsewhere, and no other page holds this one.
+# As the policy of `Gate`, but for the page's own inline script and style.
 _POLICY = (
     "default-src 'none'; {code}; img-src data:; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -63,8 +61,8 @@ class ReviewApp:
 
     Attributes
     ----------
-    asgi : Starlette
-        The application.
+    asgi : Gate
+        The application, behind the checks of `ecgfast.web`.
     token : str
     """
 
@@ -80,8 +78,7 @@ class ReviewApp:
         routing = need("starlette.routing", "The page of a review", "review")
         self._responses = need("starlette.responses", "The page of a review", "review")
         self.session, self.source = session, source
-        self.token = token or secrets.token_urlsafe(24)
-        self._hosts = hosts
+        self.token = token or make_token()
         begun = source.start_time if source.start is None else source.start.time()
         # Second of the day in which the recording begins, where that is known.
         self._start = (
@@ -102,7 +99,7 @@ class ReviewApp:
             "/api/undo": self._undo,
             "/api/second-pass": self._second_pass,
         }
-        self.asgi = starlette.Starlette(
+        app = starlette.Starlette(
             routes=[
                 routing.Route("/", self._page),
                 routing.Route("/report", self._report),
@@ -113,19 +110,9 @@ class ReviewApp:
                 ),
             ]
         )
+        self.asgi = Gate(app, token=self.token, loopback=True, hosts=hosts)
 
-    # ------------------------------------------------------------------ who may ask
-
-    def _refused(self, request: Any, token: str) -> Any | None:
-        """The answer to a request that is not of the reviewer's page; None if it is."""
-        if request.headers.get("host", "") not in self._hosts:
-            return self._plain("this address is not served", 421)
-        origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc not in self._hosts:
-            return self._plain("requests of other pages are not answered", 403)
-        if not secrets.compare_digest(token.encode(), self.token.encode()):
-            return self._plain("open the whole address that `ecgfast review` printed", 403)
-        return None
+    # ------------------------------------------------------------------ requests and answers
 
     def _plain(self, text: str, status: int) -> Any:
         return self._responses.PlainTextResponse(text, status, headers=_HEADERS)
@@ -140,7 +127,7 @@ class ReviewApp:
         """An endpoint that only reads; in a thread of its own, as reading takes time."""
 
         def endpoint(request: Any) -> Any:
-            return self._answered(request, what, dict(request.query_params))
+            return self._answered(what, dict(request.query_params))
 
         return endpoint
 
@@ -160,14 +147,11 @@ class ReviewApp:
                 told = None
             if not isinstance(told, dict):
                 return self._plain("the request is no JSON object", 400)
-            return await threads.run_in_threadpool(self._answered, request, what, told)
+            return await threads.run_in_threadpool(self._answered, what, told)
 
         return endpoint
 
-    def _answered(self, request: Any, what: Callable[[Any], Any], told: Any) -> Any:
-        refused = self._refused(request, request.headers.get("x-review-token", ""))
-        if refused is not None:
-            return refused
+    def _answered(self, what: Callable[[Any], Any], told: Any) -> Any:
         try:
             with self._lock:
                 return self._json(what(told))
@@ -178,10 +162,7 @@ class ReviewApp:
 
     # ------------------------------------------------------------------ pages
 
-    def _page(self, request: Any) -> Any:
-        refused = self._refused(request, request.query_params.get("token", ""))
-        if refused is not None:
-            return refused
+    def _page(self, _: Any) -> Any:
         nonce = secrets.token_urlsafe(16)
         text = (files("ecgfast.review") / "templates" / "review.html").read_text("utf-8")
         policy = _POLICY.format(code=f"script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'")
@@ -190,10 +171,7 @@ class ReviewApp:
             headers={**_HEADERS, "Content-Security-Policy": policy},
         )
 
-    def _report(self, request: Any) -> Any:
-        refused = self._refused(request, request.query_params.get("token", ""))
-        if refused is not None:
-            return refused
+    def _report(self, _: Any) -> Any:
         from ..reports.figures import figures
         from ..reports.model_facts import annotation_facts
         from ..reports.recording_report import recording_report
@@ -378,7 +356,7 @@ def _seconds(asked: dict[str, str], name: str) -> float:
 def _whole(told: dict[str, Any], name: str) -> int:
     try:
         return int(told[name])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):  # JSON has numbers as 1e999
         raise InputError(f"{name}: give the number of a group") from None
 
 
@@ -415,15 +393,12 @@ def listen(port: int = 0) -> socket.socket:
     InputError
         If the port cannot be used.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((LOOPBACK, port))
+        # Leaves SO_REUSEADDR out where it lets another process take the port (Windows).
+        return socket.create_server((LOOPBACK, port))
     except (OSError, OverflowError) as error:
-        listener.close()
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"port {port}: cannot be used ({reason}); give another") from None
-    return listener
 
 
 def serve(
@@ -452,7 +427,7 @@ def serve(
     uvicorn = need("uvicorn", "The page of a review", "review")
     port = listener.getsockname()[1]
     app = ReviewApp(session, source, hosts=[f"{name}:{port}" for name in (LOOPBACK, "localhost")])
-    ready(f"http://{LOOPBACK}:{port}/?token={app.token}")
+    ready(page_url(LOOPBACK, port, app.token))
     config = uvicorn.Config(
         app.asgi, log_level="warning", access_log=False, server_header=False, lifespan="off"
     )

@@ -1,14 +1,12 @@
-"""A review of a recording's labels: groups, questions in order of worth, answers in, labels out."""
+"""The review of a recording's labels: groups, ranked questions, answers, and updated labels."""
 
 from __future__ import annotations
 
 import getpass
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,152 +14,31 @@ import numpy.typing as npt
 from ..errors import InputError, RecordError
 from ..records import RecordSource, open_record
 from ..records.record import FloatArray
+from .actions import Action
 from .beats import ReviewBeats, collect_beats
-from .files import ReviewFiles
-from .grouping import GROUPS, distances, examples_of, group_beats, halve
+from .files import ReviewFiles, review_files
+from .grouping import GROUPS, Group, Question, distances, examples_of, group_beats, halve
 from .marks import NOT_A_BEAT, write_marks
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["Action", "Group", "Question", "ReviewSession"]
+__all__ = ["ReviewSession"]
 
 #: Group of flutter waves: they are no beats, and nobody is asked about them.
 WAVES = -1
 
-# A model is too sure of beats of a kind that it never saw: before a question is judged by its
-# probabilities, they are flattened by this power.
+# A model is overconfident on kinds of beats that it was not trained on: before a question is ranked
+# by its probabilities, they are raised to this power and normalized.
 _FLATTEN = 0.7
 
-# How far an answer reaches in the space of `describe`, and what it is worth there, in log-odds.
+# How far an answer reaches in the space of `describe`, and by how many log-odds it moves beats.
 _REACH, _STRENGTH = 0.8, 4.0
 
-# Probabilities below this are no longer told apart.
+# Probabilities are clipped here before their logarithm.
 _LEAST = 1e-4
 
 _LONGEST_NAME = 40
-
-_KINDS = ("group", "beats", "split", "second pass")
-
-
-@dataclass(frozen=True)
-class Action:
-    """Something that a reviewer did.
-
-    Attributes
-    ----------
-    kind : {"group", "beats", "split", "second pass"}
-        A group was answered, or single beats, or a group was divided, or the groups' means took
-        the place of what the model says of each beat.
-    label : str
-        The answer; empty where there is none.
-    by : str
-        Who.
-    at : str
-        When, as ISO 8601 in UTC.
-    group : int or None
-        Which group; None for single beats.
-    beats : tuple of int
-        R peaks (samples) of single beats, or of the part that became a group of its own.
-    """
-
-    kind: str
-    label: str
-    by: str
-    at: str
-    group: int | None = None
-    beats: tuple[int, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON.
-
-        Returns
-        -------
-        dict
-        """
-        return {**vars(self), "beats": list(self.beats)}
-
-    @classmethod
-    def from_dict(cls, told: dict[str, Any], name: str) -> Action:
-        """Read what `to_dict` made.
-
-        Parameters
-        ----------
-        told : dict
-        name : str
-            The file, for messages.
-
-        Returns
-        -------
-        Action
-
-        Raises
-        ------
-        RecordError
-            If it is none.
-        """
-        try:
-            group = told["group"]
-            beats = tuple(int(one) for one in told["beats"])
-            kind, label, by, at = (str(told[key]) for key in ("kind", "label", "by", "at"))
-            action = cls(kind, label, by, at, None if group is None else int(group), beats)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RecordError(f"{name}: holds an answer that is none ({error})") from None
-        if action.kind not in _KINDS:
-            raise RecordError(f"{name}: holds an answer of the kind {action.kind!r}")
-        return action
-
-
-@dataclass(frozen=True)
-class Group:
-    """Beats that look, come and are labelled alike.
-
-    Attributes
-    ----------
-    number : int
-    size : int
-        Beats.
-    answer : str
-        What a reviewer said; empty if nobody did.
-    by : str
-        Who.
-    counts : dict of str to int
-        Labels that its beats have now.
-    probabilities : dict of str to float
-        Mean of what the model says of them, with what other answers changed.
-    rr, rr_next : float
-        Median RR interval before and after, over the local rhythm; NaN where there is none.
-    rate : float
-        Beats a minute by the median RR interval before; NaN where there is none.
-    """
-
-    number: int
-    size: int
-    answer: str
-    by: str
-    counts: dict[str, int]
-    probabilities: dict[str, float]
-    rr: float
-    rr_next: float
-    rate: float
-
-
-@dataclass(frozen=True)
-class Question:
-    """A group whose label is asked for.
-
-    Attributes
-    ----------
-    group : Group
-    worth : float
-        How many labels an answer is expected to change.
-    examples : tuple of int
-        Indices of beats that show the group, the most typical first.
-    """
-
-    group: Group
-    worth: float
-    examples: tuple[int, ...]
 
 
 class ReviewSession:
@@ -355,6 +232,12 @@ class ReviewSession:
         session = cls(beats, group, files=files, by=by)
         told = files.read_answers(beats, group)
         session._actions = [Action.from_dict(one, str(files.answers)) for one in told]
+        for action in session._actions:
+            if action.kind in ("group", "beats"):
+                try:
+                    session._checked(action.label)
+                except InputError as error:
+                    raise RecordError(f"{files.answers}: {error}") from None
         session._replay()
         return session
 
@@ -452,7 +335,7 @@ class ReviewSession:
         return int(self.group.max())
 
     def second_pass(self) -> None:
-        """Let what the model says of a group on average count for each of its beats.
+        """Give each beat the mean of the model's probabilities over its group.
 
         It needs no answer, and those that were given still hold.
 
@@ -493,7 +376,7 @@ class ReviewSession:
         self._actions.append(action)
         try:
             if action.kind == "second pass" or any(
-                _replaces(action, earlier) for earlier in self._actions[:-1]
+                action.replaces(earlier) for earlier in self._actions[:-1]
             ):
                 self._replay()
             else:
@@ -530,7 +413,7 @@ class ReviewSession:
             means = _means(self.beats.probabilities[real].astype(np.float64), self._begun[real])
             self._log_odds[real] = np.log(np.clip(means, _LEAST, 1.0))[self._begun[real]]
         for i, action in enumerate(self._actions):
-            if not any(_replaces(later, action) for later in self._actions[i + 1 :]):
+            if not any(later.replaces(action) for later in self._actions[i + 1 :]):
                 self._apply(action)
 
     def _apply(self, action: Action) -> None:
@@ -748,36 +631,6 @@ class ReviewSession:
         others = labels.sum(axis=1, keepdims=True) - labels[:, :-1]
         found: npt.NDArray[np.float64] = (chance * others).sum(axis=1)
         return found
-
-
-def review_files(
-    path: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None
-) -> ReviewFiles:
-    """Where the review of a recording is kept.
-
-    Parameters
-    ----------
-    path : path
-        The recording.
-    folder : path, optional
-        By default the recording's own.
-
-    Returns
-    -------
-    ReviewFiles
-    """
-    where = Path(path).expanduser()
-    stem = where.stem if where.is_file() or where.suffix == ".hea" else where.name
-    return ReviewFiles(where.parent if folder is None else Path(folder).expanduser(), stem)
-
-
-def _replaces(later: Action, earlier: Action) -> bool:
-    """Whether what was said of a group no longer holds: it was answered anew, or divided."""
-    return (
-        earlier.kind == "group"
-        and later.kind in ("group", "split")
-        and later.group == earlier.group
-    )
 
 
 def _means(

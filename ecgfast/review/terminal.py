@@ -11,8 +11,10 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..records import RecordSource
 from ..reports.summary import CLASS_NAMES, clock
+from .actions import Action
+from .grouping import Group, Question
 from .marks import NOT_A_BEAT
-from .session import Action, Group, Question, ReviewSession
+from .session import ReviewSession
 
 __all__ = ["run_terminal"]
 

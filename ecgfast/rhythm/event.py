@@ -199,7 +199,8 @@ DEFINITIONS: dict[EventKind, Definition] = {
     ),
     EventKind.ATRIAL_FIBRILLATION: Definition(
         "irregular RR intervals without repeating P waves, as the model of `ecgfast.rhythm` scores "
-        "them, for 30 s",
+        "them, for 30 s; the end is placed at the middle of the first window scored as regular, so "
+        "that a reported episode can be shorter",
         "ESC guideline on atrial fibrillation, 2020 (30 s); statistic: " + _OWN,
     ),
     EventKind.VENTRICULAR_FLUTTER: Definition(

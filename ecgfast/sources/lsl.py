@@ -30,6 +30,7 @@ _LATE_S = 0.5
 # A stamp that leaps by more was set anew.
 _LONGEST_GAP_S = 600.0
 
+# Samples taken at a time, at most.
 _MOST = 4096
 
 
@@ -171,7 +172,12 @@ class LslSamples(Link):
             samples, stamps = self._inlet.pull_chunk(timeout=WAIT_S, max_samples=1)
             if not stamps:
                 return None
-            more, after = self._inlet.pull_chunk(timeout=0.0, max_samples=_MOST)
+            # All that waits is one piece: after a pause of the reader none of it counts as lost.
+            full = True
+            while full:
+                more, after = self._inlet.pull_chunk(timeout=0.0, max_samples=_MOST)
+                samples, stamps = [*samples, *more], [*stamps, *after]
+                full = len(after) == _MOST
         except Exception as error:  # LostError, and what its library raises beside it
             _log.warning("%s: went away (%s); trying again", self.name, reason_of(error))
             self._away = True
@@ -179,11 +185,11 @@ class LslSamples(Link):
             self._hang_up()
             sleep(RETRY_S)
             return None
-        rows = np.array([*samples, *more], np.float32)
+        rows = np.array(samples, np.float32)
         if rows.shape[1] <= max(self._columns):
             raise InputError(f"{self.name}: the stream has other channels than before")
         self._begun = True
-        return self._with_gaps(rows[:, self._columns] * self._to_mv, [*stamps, *after])
+        return self._with_gaps(rows[:, self._columns] * self._to_mv, stamps)
 
     def _with_gaps(
         self, rows: npt.NDArray[np.float32], stamps: list[float]

@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 # Bytes read at a time, at most; no datagram is longer.
 _TAKE = 1 << 16
 
+# Datagrams read at a time, at most: systems hold fewer for a reader that pauses.
+_MOST_DATAGRAMS = 4096
+
 # Seconds in which a first connection has to be made, and a later attempt: the gap is filled only
 # between attempts.
 _CONNECT_S, _AGAIN_S = 5.0, 1.0
@@ -196,8 +199,16 @@ class UdpSamples(LineLink):
 
     def _take(self) -> bytes:
         link: socket.socket = self._device
-        if not select.select([link], [], [], WAIT_S)[0]:
-            return b""
+        # All that waits is one piece: after a pause of the reader none of it counts as lost.
+        pieces: list[bytes] = []
+        wait = WAIT_S
+        while len(pieces) < _MOST_DATAGRAMS and select.select([link], [], [], wait)[0]:
+            pieces.append(self._datagram(link))
+            wait = 0.0
+        return b"".join(pieces)
+
+    def _datagram(self, link: socket.socket) -> bytes:
+        """The next datagram; empty if it is of another sender."""
         piece, sender = link.recvfrom(_TAKE)
         now = self._clock()
         if sender != self._sender:

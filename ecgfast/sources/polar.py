@@ -7,6 +7,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -46,6 +47,9 @@ _LATE = 8.0
 
 # Seconds that a stamp may leap: more is a strap whose clock was set.
 _LONGEST_GAP_S = 600.0
+
+# Frames that wait for a slow reader, at most: two minutes.
+_MOST_FRAMES = 214
 
 _HEADER = 10
 
@@ -157,7 +161,8 @@ class PolarSamples(Link):
         self._wanted = device
         self._due: float | None = None  # the stamp that the next frame's first sample should have
         self._begun = False
-        self._frames: queue.Queue[bytes | str] = queue.Queue()
+        self._frames: queue.Queue[bytes | str] = queue.Queue(_MOST_FRAMES)
+        self._message: str | None = None  # to be reported before the next frame
         self._opened: queue.Queue[InputError | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="ecgfast bluetooth", daemon=True)
         self._thread.start()
@@ -184,21 +189,43 @@ class PolarSamples(Link):
         return int(self._begun)
 
     def _read(self) -> npt.NDArray[np.float32] | None:
-        try:
-            item = self._frames.get(timeout=WAIT_S)
-        except queue.Empty:
-            return None
-        if isinstance(item, str):
-            _log.warning("%s: %s", self.name, item)
-            self._away = True
-            return None
-        frame = decode_ecg(item)
-        if frame is None:
+        # All that waits is one piece: after a pause of the reader none of it counts as lost.
+        parts: list[npt.NDArray[np.float32]] = []
+        wait = WAIT_S
+        while (item := self._next(wait)) is not None:
+            wait = 0.0
+            if isinstance(item, str):
+                if parts:
+                    self._message = item
+                    break
+                _log.warning("%s: %s", self.name, item)
+                self._away = True
+                return None
+            frame = decode_ecg(item)
+            if frame is not None:
+                parts.append(self._with_gap(frame))
+                continue
             self.malformed += 1
             if self.malformed == 1:
                 _log.warning("%s: a frame of %d bytes is no ECG: left out", self.name, len(item))
+        return np.concatenate(parts) if parts else None
+
+    def _next(self, seconds: float) -> bytes | str | None:
+        """The next frame or message; None if none comes in time."""
+        message, self._message = self._message, None
+        if message is not None:
+            return message
+        try:
+            return self._frames.get(timeout=seconds)
+        except queue.Empty:
             return None
-        return self._with_gap(frame)
+
+    def _put(self, item: bytes | str) -> None:
+        """Hold a frame; where there is no room the oldest is dropped, a gap by the stamps."""
+        if self._frames.full():
+            with suppress(queue.Empty):
+                self._frames.get_nowait()
+        self._frames.put_nowait(item)
 
     def _with_gap(self, frame: EcgFrame) -> npt.NDArray[np.float32]:
         """Put missing samples before a frame that follows lost ones."""
@@ -237,7 +264,7 @@ class PolarSamples(Link):
                 await self._listen(strap, first=first)
                 first = False
                 if not self._closed:
-                    self._frames.put("went out of reach; trying again")
+                    self._put("went out of reach; trying again")
             except Exception as error:  # of any Bluetooth backend: D-Bus, Windows, Core Bluetooth
                 if first:
                     reason = " ".join(str(error).split()) or type(error).__name__
@@ -268,7 +295,7 @@ class PolarSamples(Link):
             strap, disconnected_callback=lambda _: gone.set(), timeout=_CONNECT_S
         ) as client:
             await client.start_notify(_CONTROL, lambda _, data: answers.put_nowait(bytes(data)))
-            await client.start_notify(_DATA, lambda _, data: self._frames.put(bytes(data)))
+            await client.start_notify(_DATA, lambda _, data: self._put(bytes(data)))
             await client.write_gatt_char(_CONTROL, _START, response=True)
             self._check(await asyncio.wait_for(answers.get(), _ANSWER_S))
             if first:

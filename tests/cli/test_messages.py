@@ -144,6 +144,13 @@ def test_messages_spell_options_as_the_command_line_does(
         detect_qrs(np.zeros(900), 250.0, max_delay=0.1)
 
 
+def test_python_in_a_message_stays_python(fails: Callable[..., str], tmp_path: Path) -> None:
+    path = tmp_path / "night.npz"
+    np.savez(path, gps=np.zeros(900), quality=np.zeros(900))
+    err = fails("detect", path, "--fs", 250)
+    assert "save it with np.savez(path, signal=..., fs=..., leads=..., units=...)" in err
+
+
 def test_what_no_recording_could_be_worked_through_with_is_wrong_use(
     recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

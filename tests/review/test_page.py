@@ -40,7 +40,7 @@ class Page:
         self.session = session
         self.app = ReviewApp(session, open_record(RECORD), hosts=[HOST])
         self.client = TestClient(self.app.asgi, base_url=f"http://{HOST}")
-        self.headers = {"X-Review-Token": self.app.token}
+        self.headers = {"Authorization": f"Bearer {self.app.token}"}
 
     def get(self, path: str, **headers: str) -> Any:
         return self.client.get(path, headers={**self.headers, **headers})
@@ -141,6 +141,7 @@ def test_dividing_and_the_second_pass(page: Page) -> None:
         ("/api/answer", {"beats": [True], "label": "V"}, 400),
         ("/api/answer", {"beats": [10**30], "label": "V"}, 400),
         ("/api/answer", {"label": "V"}, 400),
+        ("/api/answer", b'{"group": 1e999, "label": "V"}', 400),
         ("/api/answer", [1], 400),
         ("/api/split", {}, 400),
         ("/api/answer", {"label": "x" * 2_000_000}, 413),
@@ -153,7 +154,10 @@ def test_dividing_and_the_second_pass(page: Page) -> None:
 def test_nonsense_is_refused_and_changes_nothing(
     page: Page, path: str, told: Any, status: int
 ) -> None:
-    answer = page.get(path) if told is None else page.post(path, told)
+    if isinstance(told, bytes):
+        answer = page.client.post(path, content=told, headers=page.headers)
+    else:
+        answer = page.get(path) if told is None else page.post(path, told)
     assert answer.status_code == status
     assert page.session.actions == ()
 
@@ -170,16 +174,24 @@ def test_nobody_else_is_answered(page: Page, path: str) -> None:
         return int(answer.status_code)
 
     secret = page.app.token
-    own = {"X-Review-Token": secret}
+    own = {"Authorization": f"Bearer {secret}"}
     query = f"?token={secret}"
     assert asked() == 403
-    assert asked("?token=guess", **{"X-Review-Token": "guess"}) == 403
-    assert asked("?token=", **{"X-Review-Token": ""}) == 403
+    assert asked("?token=guess", **{"Authorization": "Bearer guess"}) == 403
+    assert asked("?token=", **{"Authorization": "Bearer "}) == 403
     assert asked(query, **own, Host="rebound.example:8765") == 421
     assert asked(query, **own, Origin="https://elsewhere.example") == 403
     assert asked(query, **own, Origin="null") == 403
     assert page.session.actions == ()
     assert asked(query, **own, Origin=f"http://{HOST}") == 200
+
+
+def test_a_body_is_read_only_of_who_may_ask(page: Page) -> None:
+    for body in (b"x" * 2_000_000, b"no JSON"):
+        assert page.client.post("/api/answer", content=body).status_code == 403
+    assert page.client.post("/api/answer", content=b"{", headers=page.headers).status_code == 400
+    refused = page.client.get("/elsewhere")
+    assert (refused.status_code, refused.headers["Referrer-Policy"]) == (403, "no-referrer")
 
 
 def test_the_page_takes_nothing_from_elsewhere(page: Page) -> None:

@@ -292,7 +292,7 @@ def test_files_of_another_origin_are_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "208.reviewed").read_bytes() == b"precious"
 
 
-@pytest.mark.parametrize("damage", ["beats", "answers", "swapped", "kind"])
+@pytest.mark.parametrize("damage", ["beats", "answers", "swapped", "kind", "label", "group"])
 def test_damaged_files_are_named(tmp_path: Path, damage: str) -> None:
     session = opened(tmp_path)
     session.answer_beats([0], "V")
@@ -305,7 +305,7 @@ def test_damaged_files_are_named(tmp_path: Path, damage: str) -> None:
     elif damage == "swapped":
         files.answers.write_text(json.dumps({**told, "digest": "0"}))
     else:
-        told["actions"][0]["kind"] = "guess"
+        told["actions"][0][damage] = {"kind": "guess", "label": "Z", "group": float("inf")}[damage]
         files.answers.write_text(json.dumps(told))
     with pytest.raises(RecordError, match=r"208\.review\."):
         opened(tmp_path)

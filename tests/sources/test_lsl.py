@@ -134,6 +134,25 @@ def test_lost_samples_are_a_gap_by_the_stamps(lsl: Any, caplog: pytest.LogCaptur
     assert "2.00 s lost on the way" in caplog.text
 
 
+def test_samples_that_wait_for_a_slow_reader_are_no_gap(
+    lsl: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecgfast.sources.lsl._MOST", 100)
+    now = [0.0]
+    outlet = Outlet(lsl)
+    source = LslSamples(outlet.name, clock=lambda: now[0])
+    chunks = started(source)
+    outlet.send(0, [[1000]])
+    taken(chunks, lambda n: n == 1)
+    now[0] += 4.0
+    outlet.send(1, [[2000]] * 1000)
+    begin = time.monotonic()
+    while source._inlet.samples_available() < 1000:
+        assert time.monotonic() - begin < 30
+    np.testing.assert_array_equal(taken(chunks, lambda n: n >= 1000), np.full((1000, 1), 2.0))
+    assert source.lost == 0
+
+
 def test_a_stream_that_ends_is_found_again(lsl: Any, caplog: pytest.LogCaptureFixture) -> None:
     outlet = Outlet(lsl)
     source = LslSamples(outlet.name)

@@ -162,6 +162,22 @@ def test_another_sender_is_taken_once_the_first_is_silent() -> None:
     assert np.isnan(found[:-1]).all()
 
 
+def test_datagrams_that_wait_for_a_slow_reader_are_no_gap() -> None:
+    now = [0.0]
+    source = UdpSamples("127.0.0.1:0", 250, clock=lambda: now[0])
+    chunks = iter(source)
+    with sender() as device:
+        device.sendto(b"0\n", source.address)
+        assert next(chunks) == 0
+        now[0] += 4.0
+        for begin in range(1, 1001, 10):
+            lines = "".join(f"{i}\n" for i in range(begin, begin + 10))
+            device.sendto(lines.encode(), source.address)
+        found = taken(chunks, lambda x: x[-1, 0] == 1000)
+    np.testing.assert_array_equal(found[:, 0], np.arange(1, 1001))
+    assert source.lost == 0
+
+
 def test_a_port_in_use_is_one_line() -> None:
     source = UdpSamples("127.0.0.1:0", 250)
     with pytest.raises(InputError, match=r"cannot listen there \(Address already in use\)"):

@@ -191,6 +191,32 @@ def test_a_strap_that_goes_out_of_reach_is_connected_again(
     assert "is there again" in caplog.text
 
 
+@pytest.mark.parametrize("held", [214, 4])
+def test_a_slow_reader_gets_what_is_held_and_each_sample_at_its_time(
+    strap: Strap, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    monkeypatch.setattr("ecgfast.sources.polar._MOST_FRAMES", held)
+    now = [0.0]
+    values = np.arange(10 * FRAME)
+    frames = [frame(i, values[i : i + FRAME]) for i in range(0, len(values), FRAME)]
+    source = PolarSamples(clock=lambda: now[0])
+    strap.played.wait(10)
+    source._put(frames[0])
+    chunks = iter(source)
+    found = [next(chunks)]
+    now[0] += 9 * FRAME / ECG_FS
+    for data in frames[1:]:
+        source._put(data)
+    found.append(next(chunks))
+    source.close()
+    assert list(chunks) == []
+    expected = (values * 1e-3).astype("f4")
+    if held == 4:
+        expected[FRAME : -4 * FRAME] = np.nan
+    np.testing.assert_array_equal(np.concatenate(found)[:, 0], expected)
+    assert source.lost == np.isnan(expected).sum()
+
+
 @pytest.mark.parametrize("wanted", ["ee:ff", "EE:FF"])
 def test_a_strap_is_found_by_its_address(strap: Strap, wanted: str) -> None:
     strap.connections = [[frame(0, range(FRAME))]]
