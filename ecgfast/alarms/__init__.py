@@ -1,4 +1,4 @@
-"""Alarms of a live stream: which events raise one, who is told, and when it is over."""
+"""Alarms of a live stream: which events raise one, what it does, and when it is over."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class ActionRunner:
         self._thread.start()
 
     def alarm(self, alarm: Alarm) -> None:
-        """Have the action done for a change of an alarm, if it is urgent enough."""
+        """Queue the action for a change of an alarm, if it is urgent enough."""
         if PRIORITIES.index(alarm.priority) < self._least:
             return
         try:

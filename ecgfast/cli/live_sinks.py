@@ -103,18 +103,18 @@ class AlarmSink:
     def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
         """The next samples, and what is known with them."""
         self._count += np.shape(chunk)[0]
-        self._tell(self._alarms.process(events, self._count / self._fs))
+        self._report(self._alarms.process(events, self._count / self._fs))
 
     def acknowledge(self, alarm_id: int) -> None:
         """Somebody has seen an alarm; any thread may say so."""
-        self._tell(self._alarms.acknowledge(alarm_id, self._count / self._fs))
+        self._report(self._alarms.acknowledge(alarm_id, self._count / self._fs))
 
     def end(self) -> None:
         """The stream has ended."""
         for action in self._actions:
             action.close()
 
-    def _tell(self, alarms: Sequence[Alarm]) -> None:
+    def _report(self, alarms: Sequence[Alarm]) -> None:
         for alarm in alarms:
             for action in self._actions:
                 action.alarm(alarm)

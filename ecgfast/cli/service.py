@@ -182,6 +182,6 @@ def _start(name: str, *, usb: bool) -> None:
                 "service yourself"
             ) from None
         if done.returncode:
-            told = " ".join(done.stderr.split())
-            raise InputError(f"{' '.join(command)}: failed ({told}); the files are written")
+            reason = " ".join(done.stderr.split())
+            raise InputError(f"{' '.join(command)}: failed ({reason}); the files are written")
     print(f"started     {name}: journalctl -u {name} -o cat -f shows what it prints")

@@ -76,7 +76,7 @@ samples is held, and what comes beyond it is dropped, counted, and counts as a g
 
 
 def add_stream(parser: argparse.ArgumentParser) -> None:
-    """Add what a stream is told, whatever shows it."""
+    """Add the options of a stream, for ``ecgfast stream`` and ``ecgfast live``."""
     add_input(parser)
     parser.add_argument(
         "--output",

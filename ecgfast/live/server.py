@@ -219,18 +219,19 @@ async def _send(websocket: Any, viewer: _Viewer, scope: Any) -> None:
     """Send what there is, until the page is gone or takes nothing any more."""
     import anyio
 
-    try:
-        while True:
-            message = await viewer.next()
+    while True:
+        message = await viewer.next()
+        try:
             # Not asyncio.wait_for: before Python 3.12 it may lose a cancellation.
             with anyio.fail_after(_SEND_S):
                 if isinstance(message, str):
                     await websocket.send_text(message)
                 else:
                     await websocket.send_bytes(message)
-    except Exception as error:
-        _log.debug("a page is gone: %s", error)
-        scope.cancel()
+        except Exception as error:
+            _log.debug("a page is gone: %s", error)
+            scope.cancel()
+            return
 
 
 async def _receive(

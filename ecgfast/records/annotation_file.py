@@ -6,7 +6,6 @@ import os
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
 
 from .._files import open_through, write_whole
 from ..errors import InputError
@@ -21,7 +20,7 @@ class AnnotationFile:
 
     Unlike `write_annotations`, which puts a file in place when it is complete: a live recording
     cannot be repeated, so what was written must outlive a crash. Each mark goes out in one write,
-    together with the word that ends the file, over the end word before it; ``wfdb.rdann`` reads
+    with the word that ends the file after it, over the previous end word; ``wfdb.rdann`` reads
     the file at any moment. A mark for which the disk has no room is taken back, so that the file
     ends after the last one that fitted. A pipe or a device gets the marks as they come, and the
     end word when it is closed.
@@ -35,7 +34,7 @@ class AnnotationFile:
     replace : bool, default False
         Replace a file that exists; otherwise it is never touched.
     append : bool, default False
-        Go on after the last mark of a file that exists.
+        Continue after the last mark of a file that exists.
 
     Raises
     ------
@@ -121,7 +120,8 @@ class AnnotationFile:
         """
         if sample < self._last:
             raise InputError(
-                f"{self.path}: a mark at sample {sample} after one at {self._last}; marks go on"
+                f"{self.path}: a mark at sample {sample} after one at {self._last}: "
+                "write marks in order"
             )
         self._put(encode_mark(sample - self._last, symbol, aux))
         self._last = sample
@@ -176,10 +176,5 @@ class AnnotationFile:
     def __enter__(self) -> AnnotationFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -12,7 +12,6 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -47,12 +46,17 @@ _LONGEST_GAP_S = 7 * 86_400.0
 
 
 class RecordingFolder:
-    """Saves a live recording into a folder, so that a crash loses at most the last second.
+    """Saves a live recording into a folder, so that a crash loses nothing that was written.
+
+    A power cut takes at most the last second of the signal: it is synchronised with the disk each
+    second; marks, events and the journal are when the operating system does it (often half a
+    minute later), and the annotation file when the recording is closed.
 
     The signal goes into a WFDB record of one file an hour (format 32), missing samples included;
     beats into a WFDB annotation file, events (JSON) and the journal into lines of text. All can be
     read at any moment, and ``read_record(folder / "recording")`` reads the whole as one recording.
-    A folder that holds a part of a recording is continued: the time between is a gap.
+    A folder that holds a part of a recording is continued: the time from the last change of its
+    last signal file until now is a gap.
 
     A disk that is full, or fails, does not end the recording: it is reported as a warning of the
     logger ``ecgfast``, tried again every ten seconds, and what could not be kept is a gap.
@@ -233,8 +237,10 @@ class RecordingFolder:
                 return
         if self._count - self._synced >= _SYNC_S * self.fs and self._file is not None:
             self._synced = self._count
-            with suppress(OSError):
+            try:
                 self._file.sync()
+            except OSError as error:
+                self._once("sync", f"{self._file.path}: may not be on the disk ({_reason(error)})")
 
     def _put(self, rows: npt.NDArray[np.float32], longest: int) -> int:
         """Write samples into the file of this hour; returns how many it took."""
@@ -328,7 +334,11 @@ class RecordingFolder:
                 self._once("marks", str(error))
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Save an event as a line of ``recording.events``; its samples count in the source."""
+        """Save an event as a line of ``recording.events``; its samples count in the source.
+
+        ``at`` in the line is when it was written, so an event that is reported when it
+        is established and again when it has ended has the time of each report.
+        """
         row = dict(event)
         for name in ("sample", "start", "end"):
             if isinstance(row.get(name), int):
@@ -373,12 +383,7 @@ class RecordingFolder:
     def __enter__(self) -> RecordingFolder:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -126,17 +126,22 @@ def _beats(found: Analysis) -> dict[str, Any]:
 def _rate(found: Analysis) -> dict[str, Any]:
     rr, sound = found.rr()
     rates, times = found.rates()
-    told: dict[str, Any] = {"mean": math.nan, "minimum": None, "maximum": None, "longest_rr": None}
+    result: dict[str, Any] = {
+        "mean": math.nan,
+        "minimum": None,
+        "maximum": None,
+        "longest_rr": None,
+    }
     if len(rates):
-        told["mean"] = 60 * int(sound.sum()) / float(rr[sound].sum())
+        result["mean"] = 60 * int(sound.sum()) / float(rr[sound].sum())
         for name, i in (("minimum", int(rates.argmin())), ("maximum", int(rates.argmax()))):
-            told[name] = {"rate": float(rates[i]), **_when(found, float(times[i]))}
+            result[name] = {"rate": float(rates[i]), **_when(found, float(times[i]))}
         i = int(np.where(sound, rr, 0.0).argmax())
         longest = (float(rr[i]), float(found.time[i]))
         stops = [(event.duration, event.start_time) for event in found.of(*STANDSTILL)]
         seconds, begin = max([longest, *stops])
-        told["longest_rr"] = {"seconds": seconds, **_when(found, begin)}
-    return told
+        result["longest_rr"] = {"seconds": seconds, **_when(found, begin)}
+    return result
 
 
 def _when(found: Analysis, seconds: float) -> dict[str, Any]:
@@ -151,7 +156,7 @@ def _ectopy(found: Analysis, label: str, name: str) -> dict[str, Any]:
     }
     runs = kinds["run"]
     hours = max(found.duration - found.lost, 1.0) / 3600
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "beats": total,
         "share": _share(total, found.n_beats),
         "per_hour": total / hours,
@@ -167,15 +172,15 @@ def _ectopy(found: Analysis, label: str, name: str) -> dict[str, Any]:
         "trigeminy_seconds": found.seconds(EventKind(f"{name}_trigeminy")),
     }
     if label == "V":
-        told["r_on_t"] = len(found.of(EventKind.R_ON_T))
+        result["r_on_t"] = len(found.of(EventKind.R_ON_T))
     if runs:
         longest = max(runs, key=lambda run: run.n_beats)
         fastest = max(runs, key=lambda run: run.rate if math.isfinite(run.rate) else 0.0)
         for key, run in (("longest_run", longest), ("fastest_run", fastest)):
-            told[key] = {
+            result[key] = {
                 "beats": run.n_beats, "rate": run.rate, **_when(found, run.start_time)
             }  # fmt: skip
-    return told
+    return result
 
 
 def _rhythm(found: Analysis, kind: EventKind) -> dict[str, Any]:
@@ -185,7 +190,7 @@ def _rhythm(found: Analysis, kind: EventKind) -> dict[str, Any]:
     # A burden is a share of what could be read: an episode that spans noise counts without it.
     unread = sum(_overlap(found.unreadable, *span) for span in spans)
     analysed = max(found.duration - found.lost, 1e-9)
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "kind": str(kind),
         "count": len(events),
         "seconds": seconds,
@@ -194,12 +199,12 @@ def _rhythm(found: Analysis, kind: EventKind) -> dict[str, Any]:
     }
     if events:
         longest = max(events, key=lambda event: event.duration)
-        told["longest"] = {
+        result["longest"] = {
             "seconds": longest.duration,
             "rate": longest.rate,
             **_when(found, longest.start_time),
         }
-    return told
+    return result
 
 
 def _event(found: Analysis, event: Event) -> dict[str, Any]:
@@ -271,15 +276,15 @@ def time_table(found: Analysis) -> list[dict[str, Any]]:
         inside = slice(max(a - 1, 0), max(b - 1, 0))
         trusted = rr[inside][sound[inside]]
         window = rates[slice(*np.searchsorted(middles, (begin, end)))]
-        told = len(trusted) >= _FEWEST_RR and len(window) > 0
+        has_rate = len(trusted) >= _FEWEST_RR and len(window) > 0
         rows.append(
             {
                 **_when(found, begin),
                 "seconds": end - begin,
                 "beats": len(labels),
-                "mean": 60 * len(trusted) / float(trusted.sum()) if told else math.nan,
-                "minimum": float(window.min()) if told else math.nan,
-                "maximum": float(window.max()) if told else math.nan,
+                "mean": 60 * len(trusted) / float(trusted.sum()) if has_rate else math.nan,
+                "minimum": float(window.min()) if has_rate else math.nan,
+                "maximum": float(window.max()) if has_rate else math.nan,
                 "v": int((labels == "V").sum()),
                 "s": int((labels == "S").sum()),
                 **{

@@ -42,7 +42,7 @@ _INDEX_TILES = (
 
 def recording_report(
     found: Analysis,
-    told: Mapping[str, Any],
+    figures: Mapping[str, Any],
     model: ModelFacts,
     *,
     title: str = "",
@@ -55,7 +55,7 @@ def recording_report(
     ----------
     found : Analysis
         As `analyse` makes it.
-    told : mapping
+    figures : mapping
         As `figures` makes it.
     model : ModelFacts
         What labelled the beats.
@@ -80,21 +80,21 @@ def recording_report(
     body = render(
         "report.html",
         found=found,
-        told=told,
+        figures=figures,
         model=model,
         facts=facts_line(found),
-        banners=banners(found, told),
-        tiles=key_figures(told),
-        trend=trend_picture(found) if key_figures(told) or found.flutter.any() else "",
-        quality=quality_rows(told),
-        classes=class_rows(told),
-        ectopy=ectopy_rows(told),
-        rhythm=rhythm_rows(told),
-        rows=time_rows(found, told),
+        banners=banners(found, figures),
+        tiles=key_figures(figures),
+        trend=trend_picture(found) if key_figures(figures) or found.flutter.any() else "",
+        quality=quality_rows(figures),
+        classes=class_rows(figures),
+        ectopy=ectopy_rows(figures),
+        rhythm=rhythm_rows(figures),
+        rows=time_rows(found, figures),
         step=step_name(found),
         pictures=rr_pictures(found),
-        hrv=hrv_section(told),
-        events=event_list(found, told),
+        hrv=hrv_section(figures),
+        events=event_list(found, figures),
         strips=strips,
         minutes=minutes,
         disclosure=list(full_disclosure(found)) if full else [],

@@ -169,11 +169,11 @@ def make_report(
             decision=decision or Decision(),
             average_leads=average_leads,
         )
-    told = figures(found)
-    html = recording_report(found, told, facts, title=title, minutes=minutes, full=full)
-    told["model"] = None if facts.annotated else facts.to_dict()
-    told["annotations"] = facts.name if facts.annotated else None
-    return Report(told, html, found)
+    result = figures(found)
+    html = recording_report(found, result, facts, title=title, minutes=minutes, full=full)
+    result["model"] = None if facts.annotated else facts.to_dict()
+    result["annotations"] = facts.name if facts.annotated else None
+    return Report(result, html, found)
 
 
 def _opened(

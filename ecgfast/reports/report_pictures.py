@@ -111,7 +111,7 @@ def trend_picture(found: Analysis) -> Any:
 def _merged(
     spans: Sequence[tuple[float, float]], duration: float
 ) -> list[tuple[float, float, float]]:
-    """Spans with those that cannot be told apart in the picture joined."""
+    """Spans, joined where the picture cannot separate them."""
     gap = duration / 1000
     joined: list[tuple[float, float, float]] = []
     for start, end in sorted(spans):

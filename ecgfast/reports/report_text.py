@@ -82,10 +82,10 @@ def facts_line(found: Analysis) -> list[tuple[str, str]]:
     return [*rows, ("Start", f"{found.start:%H:%M:%S}"), ("Times", "of the day")]
 
 
-def banners(found: Analysis, told: Mapping[str, Any]) -> list[str]:
+def banners(found: Analysis, figures: Mapping[str, Any]) -> list[str]:
     """Warnings that stand first: no beats, no rate, much of the signal lost, a short recording."""
     texts = []
-    rate, quality = told["rate"], told["quality"]
+    rate, quality = figures["rate"], figures["quality"]
     rr, sound = found.rr()
     if not found.n_beats:
         texts.append(
@@ -113,12 +113,12 @@ def banners(found: Analysis, told: Mapping[str, Any]) -> list[str]:
     return texts
 
 
-def key_figures(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+def key_figures(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """Heading, figure, unit and a second line of the figures read first; none without a rate."""
-    rate = told["rate"]
-    fibrillation = next(r for r in told["rhythm"] if r["kind"] == EventKind.ATRIAL_FIBRILLATION)
+    rate = figures["rate"]
+    fibrillation = next(r for r in figures["rhythm"] if r["kind"] == EventKind.ATRIAL_FIBRILLATION)
     af = fibrillation["seconds"]
-    pauses = sum(row["count"] for row in told["rhythm"] if row["kind"] in map(str, STANDSTILL))
+    pauses = sum(row["count"] for row in figures["rhythm"] if row["kind"] in map(str, STANDSTILL))
     low, high, longest = rate["minimum"], rate["maximum"], rate["longest_rr"]
     if low is None:  # without a rate, counts of beats may be of noise
         return []
@@ -133,9 +133,9 @@ def key_figures(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         *(
             (
                 f"{label} beats",
-                f"{told['ectopy'][label]['beats']:,}",
+                f"{figures['ectopy'][label]['beats']:,}",
                 "",
-                percent(told["ectopy"][label]["share"]),
+                percent(figures["ectopy"][label]["share"]),
             )
             for label in "VS"
         ),
@@ -157,9 +157,9 @@ def _plain(value: float | None, digits: int = 0) -> str:
     return f"{value:,.{digits}f}"
 
 
-def quality_rows(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+def quality_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Rows of the table of signal quality: name and text."""
-    quality = told["quality"]
+    quality = figures["quality"]
     rows = [
         ("Analysed", length(quality["analysed_seconds"])),
         (
@@ -182,23 +182,23 @@ def quality_rows(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def class_rows(told: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+def class_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """Rows of the table of beats: label, name, count and share."""
-    total = told["beats"]["total"]
+    total = figures["beats"]["total"]
     rows = []
-    for label, count in told["beats"]["by_class"].items():
+    for label, count in figures["beats"]["by_class"].items():
         if count or label in "NSV":
             share = percent(count / total) if total else NOTHING
             rows.append((label, CLASS_NAMES.get(label, ""), f"{count:,}", share))
-    waves = told["beats"]["flutter_waves"]
+    waves = figures["beats"]["flutter_waves"]
     if waves:
         rows.append(("", "waves of ventricular flutter, not beats", f"{waves:,}", ""))
     return rows
 
 
-def ectopy_rows(told: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def ectopy_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Rows of the table of ectopy: name, ventricular and supraventricular."""
-    v, s = told["ectopy"]["V"], told["ectopy"]["S"]
+    v, s = figures["ectopy"]["V"], figures["ectopy"]["S"]
 
     def run(one: Mapping[str, Any] | None) -> str:
         if one is None:
@@ -227,10 +227,10 @@ def ectopy_rows(told: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def rhythm_rows(told: Mapping[str, Any]) -> dict[str, Any]:
+def rhythm_rows(figures: Mapping[str, Any]) -> dict[str, Any]:
     """``rows`` of the kinds that were found, and ``absent``, the names of the others."""
     rows, absent = [], []
-    for row in told["rhythm"]:
+    for row in figures["rhythm"]:
         kind, longest = EventKind(row["kind"]), row["longest"]
         if longest is None:
             absent.append(kind.text)
@@ -246,14 +246,14 @@ def rhythm_rows(told: Mapping[str, Any]) -> dict[str, Any]:
             )
         )
     # Where no rate was found, a rhythm could not have been found either.
-    looked = told["rate"]["minimum"] is not None
+    looked = figures["rate"]["minimum"] is not None
     return {"rows": rows, "absent": ", ".join(absent) if looked else ""}
 
 
-def time_rows(found: Analysis, told: Mapping[str, Any]) -> list[list[str]]:
+def time_rows(found: Analysis, figures: Mapping[str, Any]) -> list[list[str]]:
     """Rows of the table along the recording, a text in each cell."""
     rows = []
-    for row in told["table"]:
+    for row in figures["table"]:
         counts = [row[name] for name in _COUNTS]
         rows.append(
             [
@@ -276,9 +276,9 @@ def step_name(found: Analysis) -> str:
     return "hour" if step >= 3600 else "minute" if step == 60 else f"{step / 60:.0f} minutes"
 
 
-def hrv_section(told: Mapping[str, Any]) -> dict[str, Any]:
+def hrv_section(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Heart-rate variability: measures by domain, five-minute rows, and what limits them."""
-    values = told["hrv"]
+    values = figures["hrv"]
     groups = [
         (
             name,
@@ -291,7 +291,7 @@ def hrv_section(told: Mapping[str, Any]) -> dict[str, Any]:
         for name, rows in _HRV_NAMES
     ]
     enough = values["nn_intervals"] >= _FEWEST_NN
-    few_rows = len(told["hrv_five_minutes"]) <= _MOST_SEGMENTS
+    few_rows = len(figures["hrv_five_minutes"]) <= _MOST_SEGMENTS
     left_out = [f"{count:,} {reason}" for reason, count in values["left_out"].items() if count]
     return {
         "groups": [(name, rows) for name, rows in groups if rows] if enough else [],
@@ -299,10 +299,10 @@ def hrv_section(told: Mapping[str, Any]) -> dict[str, Any]:
         "intervals": f"{values['nn_intervals']:,} NN of {values['rr_intervals']:,} RR intervals",
         "left_out": ", ".join(left_out),
         "coverage": percent(values["coverage"]),
-        "short": told["duration"] < 300,
-        "long": told["duration"] >= 18 * 3600,
-        "slow": told["fs"] < 250,
-        "segments_left_out": 0 if few_rows else len(told["hrv_five_minutes"]),
+        "short": figures["duration"] < 300,
+        "long": figures["duration"] >= 18 * 3600,
+        "slow": figures["fs"] < 250,
+        "segments_left_out": 0 if few_rows else len(figures["hrv_five_minutes"]),
         "segments": [
             [
                 row["clock"],
@@ -315,14 +315,14 @@ def hrv_section(told: Mapping[str, Any]) -> dict[str, Any]:
                 ),
                 percent(row["coverage"]),
             ]
-            for row in (told["hrv_five_minutes"] if few_rows else [])
+            for row in (figures["hrv_five_minutes"] if few_rows else [])
         ],
     }  # fmt: skip
 
 
-def event_list(found: Analysis, told: Mapping[str, Any]) -> dict[str, Any]:
+def event_list(found: Analysis, figures: Mapping[str, Any]) -> dict[str, Any]:
     """Rows of the list of events, those that would be an alarm of high or medium priority."""
-    listed = [event for event in told["events"] if event["severity"] in _SEVERITIES]
+    listed = [event for event in figures["events"] if event["severity"] in _SEVERITIES]
     listed.sort(key=lambda event: (_SEVERITIES.index(event["severity"]), event["start"]))
     shown = listed[: _LISTED + _FOLDED]
     rows = [
@@ -342,5 +342,5 @@ def event_list(found: Analysis, told: Mapping[str, Any]) -> dict[str, Any]:
         "rows": rows[:_LISTED],
         "folded": rows[_LISTED:],
         "more": len(listed) - len(shown),
-        "all": len(told["events"]),
+        "all": len(figures["events"]),
     }

@@ -29,7 +29,7 @@ __all__ = [
 
 NOT_A_DEVICE = "For research and education only. This is not a medical device."
 
-#: The AAMI beat classes in words, and what no class is told of.
+#: The AAMI beat classes in words, and the label of a rejected beat.
 CLASS_NAMES = {
     "N": "normal",
     "S": "supraventricular ectopic",
@@ -195,8 +195,8 @@ class Summary:
                 meaning = CLASS_NAMES.get(label, "")
                 lines.append((f"  {label}", f"{count:>7,}  {share:5.1f} %  {meaning}".rstrip()))
         for name, numbers in self.values.items():
-            told = "{mean:.1f} on average, {least:.1f} to {greatest:.1f}".format(**numbers)
-            lines.append((f"  {name}", f"{told} {self.unit}".rstrip()))
+            text = "{mean:.1f} on average, {least:.1f} to {greatest:.1f}".format(**numbers)
+            lines.append((f"  {name}", f"{text} {self.unit}".rstrip()))
         if math.isfinite(self.rate_mean):
             rate = f"{self.rate_mean:.0f} a minute on average"
             if math.isfinite(self.rate_min):
@@ -264,14 +264,14 @@ class Summary:
         for kind, tally in rhythm.kinds.items():
             # Single beats have no length: the first of them stays the longest.
             how = "longest" if tally.longest.duration > 0.0 else "first"
-            told = {
+            shown = {
                 how if tally.count > 1 else "": self._event_text(tally.longest),
                 "fastest": "",
             }
             if tally.fastest and tally.fastest is not tally.longest:
-                told["fastest"] = self._event_text(tally.fastest)
-            text = "; ".join(f"{how} {what}".strip() for how, what in told.items() if what)
-            more = tally.count - sum(bool(what) for what in told.values())
+                shown["fastest"] = self._event_text(tally.fastest)
+            text = "; ".join(f"{how} {what}".strip() for how, what in shown.items() if what)
+            more = tally.count - sum(bool(what) for what in shown.values())
             text += f"; {more:,} more" if more else ""
             lines.append((f"{tally.count:>9,}", f"{kind.text}: {text}"))
         return lines

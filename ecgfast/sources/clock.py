@@ -14,7 +14,7 @@ __all__ = ["SampleClock"]
 # counts, and an hour of them says how fast the source's clock goes.
 _STRETCH_S, _STRETCHES = 10.0, 360
 
-# Stretches before the drift is estimated: a minute tells 200 ppm, 12 ms, from jitter.
+# Stretches before the drift is estimated: in a minute 200 ppm are 12 ms, more than jitter.
 _FOR_DRIFT = 6
 
 # A quartz is off by less; what is off by more is a wrong sampling rate, which `RateWatch` reports.

@@ -25,8 +25,8 @@ Floats = npt.NDArray[np.float64]
 # An item of so many numbers may be one sample of each lead; a longer one is a chunk of one lead.
 _MOST_LEADS = 16
 
-# Items that are held back to tell the two apart, at least; and seconds of samples, at first and
-# where that does not tell. Less than the time in which the first beat is found.
+# Items that are held back to distinguish the two, at least; and seconds of samples, at first and
+# where these are not enough. Less than the time in which the first beat is found.
 _ITEMS, _FIRST_S, _LAST_S = 16, 1.0, 2.0
 
 # Mean square of the steps through all numbers in order, over that of the steps from item to item:
@@ -84,14 +84,14 @@ class Items(NamedTuple):
 
 
 def as_chunks(items: Iterable[Any], fs: float, *, rows: bool = False) -> Items:
-    """Tell what the items of a source are, and give them on as chunks.
+    """Find out what the items of a source are, and yield them as chunks.
 
     Parameters
     ----------
     items : iterable
         Single numbers; chunks of shape (k,) of one lead, or (k, n_leads); one sample of each lead;
         or a time (or a counter) with one value for each lead. Up to two seconds are held back
-        where the first items alone do not tell.
+        where the first items alone are not enough.
     fs : float
         Sampling rate in Hz.
     rows : bool, default False
@@ -104,7 +104,7 @@ def as_chunks(items: Iterable[Any], fs: float, *, rows: bool = False) -> Items:
     Raises
     ------
     InputError
-        If there is no item, or it cannot be told what they are.
+        If there is no item, or it is not clear what they are.
     """
     given = (item for item in items if 0 not in shape_of(item))
     first = next(given, _NOTHING)

@@ -163,7 +163,7 @@ class LineLink(Link):
     Attributes
     ----------
     lines : LineParser
-        Knows the names of the leads and how many lines were malformed.
+        Holds the names of the leads and the number of malformed lines.
     """
 
     #: Whether what is read first, and after the link was lost, may begin in the middle of a line.
@@ -197,8 +197,8 @@ class LineLink(Link):
     def troubles(self) -> tuple[str, ...]:
         """What went wrong so far."""
         malformed = self.lines.malformed
-        told = (f"malformed lines: {malformed}",) if malformed else ()
-        return told + super().troubles()
+        own = (f"malformed lines: {malformed}",) if malformed else ()
+        return own + super().troubles()
 
     def _width(self) -> int:
         return self.lines.width

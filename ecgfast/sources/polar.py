@@ -182,8 +182,8 @@ class PolarSamples(Link):
 
     def troubles(self) -> tuple[str, ...]:
         """What went wrong so far."""
-        told = (f"frames that are no ECG: {self.malformed}",) if self.malformed else ()
-        return told + super().troubles()
+        own = (f"frames that are no ECG: {self.malformed}",) if self.malformed else ()
+        return own + super().troubles()
 
     def _width(self) -> int:
         return int(self._begun)
@@ -252,6 +252,7 @@ class PolarSamples(Link):
 
     async def _serve(self) -> None:
         first = True
+        reported = ""
         while not self._closed:
             try:
                 strap = await self._find()
@@ -262,18 +263,22 @@ class PolarSamples(Link):
                         "address with bluetoothctl scan on"
                     )
                 await self._listen(strap, first=first)
-                first = False
+                first, reported = False, ""
                 if not self._closed:
                     self._put("went out of reach; trying again")
             except Exception as error:  # of any Bluetooth backend: D-Bus, Windows, Core Bluetooth
+                reason = " ".join(str(error).split()) or type(error).__name__
                 if first:
-                    reason = " ".join(str(error).split()) or type(error).__name__
                     self._opened.put(
                         error
                         if isinstance(error, InputError)
                         else InputError(f"{self.name}: Bluetooth does not work here ({reason})")
                     )
                     return
+                if reason != reported:  # once, not with each attempt
+                    reported = reason
+                    why = reason.removeprefix(f"{self.name}: ")
+                    _log.warning("%s: not connected (%s); trying again", self.name, why)
             await asyncio.sleep(RETRY_S)
 
     async def _find(self) -> Any:

@@ -20,7 +20,7 @@ _SILENCE_S = 3.0
 # Seconds after the first sample, or the first one after a silence, in which what had been held back
 # arrives too.
 _SETTLE_S = 0.5
-# Seconds over which a rate is measured: from what is told apart from jitter to what is still now.
+# Seconds over which a rate is measured: shorter is jitter, longer is the past.
 _SHORTEST_S, _LONGEST_S = 2.5, 10.0
 # Seconds between two measurements, and for which all of them have to agree.
 _STEP_S, _AGREE_S = 0.25, 0.5
@@ -35,8 +35,8 @@ _CHANGE = 0.1
 class RateWatch:
     """Compares samples that arrive with the sampling rate and the clock.
 
-    Warnings of the logger ``ecgfast`` tell of three seconds without a sample, of a rate that is off
-    by more than 5 %, and of their end: within five seconds for what is off by 10 % and more. Late
+    Warnings of the logger ``ecgfast`` report three seconds without a sample, a rate that is off
+    by more than 5 %, and their end: within five seconds for what is off by 10 % and more. Late
     samples are the source's only while somebody waits for them: a consumer that is slow is none of
     its faults. What comes over 25 times too fast is taken for a file that is read out.
 
@@ -72,8 +72,8 @@ class RateWatch:
         self._waited = 0.0  # seconds, of waits that are over
         self._count = 0
         self._silent_from: float | None = None  # seconds waited at the last sample
-        self._told_silent = False
-        self._told_rate: float | None = None
+        self._reported_silent = False
+        self._reported_rate: float | None = None
         self.restart()
 
     def restart(self) -> None:
@@ -85,12 +85,12 @@ class RateWatch:
         self._marks: deque[tuple[float, float, int]] = deque()
 
     def wait(self) -> None:
-        """Tell that somebody waits for samples from now on."""
+        """Somebody waits for samples from now on."""
         if self._waiting is None:
             self._waiting = self._clock()
 
     def take(self, count: int) -> None:
-        """Tell that `count` samples have come, and the wait is over."""
+        """`count` samples have come, and the wait is over."""
         now = self._clock()
         if self._waiting is not None:
             self._waited += now - self._waiting
@@ -98,8 +98,8 @@ class RateWatch:
         if not count:
             return
         self._count += count
-        if self._told_silent:
-            self._told_silent = False
+        if self._reported_silent:
+            self._reported_silent = False
             seconds = self._waited - (self._silent_from or 0.0)
             _log.warning("%s: samples again after %.0f s without", self._name, seconds)
             self.restart()
@@ -112,22 +112,22 @@ class RateWatch:
             self._measure(now)
 
     def check(self) -> None:
-        """Tell of silence, where somebody has been waiting for long; any thread may call it."""
+        """Report silence, where somebody has been waiting for long; any thread may call it."""
         waiting = self._waiting
-        if waiting is None or self._told_silent:
+        if waiting is None or self._reported_silent:
             return
         quiet = self._waited + self._clock() - waiting - (self._silent_from or 0.0)
         if quiet < _SILENCE_S:
             return
-        self._told_silent = True
+        self._reported_silent = True
         ever = "yet" if self._silent_from is None else "any more"
         _log.warning("%s: no sample %s for %.0f s; %s", self._name, ever, quiet, self._advice)
 
     def _measure(self, now: float) -> None:
         marks = self._marks
         marks.append((now, self._waited, self._count))
-        # Once a wrong rate has been told, its end is looked for: the last seconds tell.
-        longest = _LONGEST_S if self._told_rate is None else _SHORTEST_S + 2 * _AGREE_S
+        # Once a wrong rate has been reported, its end is looked for, in the last seconds.
+        longest = _LONGEST_S if self._reported_rate is None else _SHORTEST_S + 2 * _AGREE_S
         while marks[-1][0] - marks[0][0] > longest and len(marks) > 2:
             marks.popleft()
         seconds, waited, count = self._since(marks[0])
@@ -155,10 +155,10 @@ class RateWatch:
         if self._changing is not None and now - self._changing < _SHORTEST_S:
             return  # it is measured once the change is over
         if abs(last / self._fs - 1) < _TOLERANCE:
-            return  # right again, for as long as the rate just told is still in the measure
-        if self._told_rate is not None and abs(rate / self._told_rate - 1) < _CHANGE:
+            return  # right again, for as long as the rate just reported is still in the measure
+        if self._reported_rate is not None and abs(rate / self._reported_rate - 1) < _CHANGE:
             return
-        self._told_rate = rate
+        self._reported_rate = rate
         _log.warning(
             "%s: about %.0f samples come a second, not %g: times and heart rates are wrong; "
             "check %s%g",
@@ -170,10 +170,10 @@ class RateWatch:
         )
 
     def _recover(self, off: float) -> None:
-        """Tell that the rate is right again, where it is nearer to right than to what was told."""
-        if self._told_rate is None or abs(off) > abs(self._told_rate / self._fs - 1) / 2:
+        """Report that the rate is right again, where it is nearer to `fs` than to the wrong one."""
+        if self._reported_rate is None or abs(off) > abs(self._reported_rate / self._fs - 1) / 2:
             return
-        self._told_rate = None
+        self._reported_rate = None
         _log.warning(
             "%s: samples come at %g a second again, as %s%g says",
             self._name,

@@ -1,4 +1,4 @@
-"""Samples of a board on a serial port, through whatever becomes of its cable."""
+"""Samples of a board on a serial port, also after its cable was pulled."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SerialSamples(LineLink):
     gaps : int
         Gaps so far.
     lines : LineParser
-        Tells the names of the leads and how many lines were malformed.
+        Holds the names of the leads and the number of malformed lines.
 
     Raises
     ------

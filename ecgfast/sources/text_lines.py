@@ -1,4 +1,4 @@
-"""Lines of text, a sample each, as boards and pipes send them: numbers in, what is none counted."""
+"""Lines of text, a sample each, as boards and pipes send them; malformed lines are counted."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ __all__ = ["LineParser"]
 
 _log = logging.getLogger(__name__)
 
-# Lines after which clocks and counters are told from samples; seconds after which an ECG is told
-# from other signals (less than what is reported as silence); and the last moment for that.
+# Lines after which clocks and counters are distinguished from samples; seconds after which an
+# ECG is distinguished from other signals (less than what is reported as silence); and the last
+# moment for that.
 _CLOCK_LINES, _ECG_S, _GIVE_UP_S = 64, 2.4, 10.0
 
 # Lines of a head that are remembered for their names.
@@ -55,11 +56,11 @@ class LineParser:
     name : str
         What the lines come from, for messages.
     fs : float, optional
-        Sampling rate in Hz; without it only clocks and counters are told from leads.
+        Sampling rate in Hz; without it only clocks and counters are distinguished from leads.
     every : bool, default False
         Whether all fields but clocks and counters are leads, since the caller picks some.
     clock : callable, default `time.monotonic`
-        Seconds; tells when to report again.
+        Seconds; decides when to report again.
 
     Attributes
     ----------
@@ -100,8 +101,8 @@ class LineParser:
         self._rest = b""
         self._torn = False
         self._overlong = False
-        self._told = 0
-        self._tell_again = -np.inf
+        self._reported = 0
+        self._report_again = -np.inf
 
     def feed(self, piece: bytes) -> npt.NDArray[np.float32]:
         """Take the next bytes.
@@ -221,10 +222,10 @@ class LineParser:
             looks = {i: look_of(table[:, i], self._fs, least_s=_ECG_S) for i in open_}
             chosen = [i for i in open_ if looks[i] == "ecg"]
             if not chosen:
-                told = [i for i in open_ if looks[i] != "short"]
-                if told and seconds < _GIVE_UP_S and not last:
+                judged = [i for i in open_ if looks[i] != "short"]
+                if judged and seconds < _GIVE_UP_S and not last:
                     return False
-                if told and seconds >= _GIVE_UP_S:
+                if judged and seconds >= _GIVE_UP_S:
                     listed = "; ".join(
                         f"{names[i] or f'field {i}'} {ABOUT[looks[i]]}" for i in open_
                     )
@@ -281,10 +282,10 @@ class LineParser:
     def _report(self, words: str, fields: int) -> None:
         self.malformed += 1
         now = self._clock()
-        if now < self._tell_again:
+        if now < self._report_again:
             return
         what = f"has {fields} numbers, not {self._fields}" if fields else "is no line of numbers"
-        more = self.malformed - self._told - 1
+        more = self.malformed - self._reported - 1
         _log.warning(
             "%s, line %d: %r %s; counted as a missing sample%s",
             self.name,
@@ -293,8 +294,8 @@ class LineParser:
             what,
             f", as were {more} lines before it" if more else "",
         )
-        self._told = self.malformed
-        self._tell_again = now + _REPORT_S
+        self._reported = self.malformed
+        self._report_again = now + _REPORT_S
 
 
 def _place(column: int, why: dict[int, str]) -> int:

@@ -56,7 +56,7 @@ def test_what_is_decoded_is_what_was_encoded(
     assert [begin for begin, _ in blocks] == [10**9 + i for i in range(0, 777, 100)]
     found = np.concatenate([block for _, block in blocks])
     np.testing.assert_array_equal(np.isnan(found), np.isnan(points))
-    # Half a step of the scale, and what float32 can tell of the offset.
+    # Half a step of the scale, and the precision of the offset in float32.
     error = np.nanmax(np.abs(found.astype(float) - points.astype(float)))
     assert error <= 8 * gain / 60000 + 4e-7 * gain * abs(offset)
 

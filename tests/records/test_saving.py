@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -176,6 +177,33 @@ def test_a_full_disk_is_a_gap_and_a_warning(
     expected[2500 : 2500 + made.lost] = np.nan
     assert made.lost <= 5000 + 10 * FS
     np.testing.assert_allclose(whole, expected, atol=0.51e-4)
+
+
+def test_each_second_of_signal_is_synchronised_with_the_disk(
+    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def synced(number: int) -> None:
+        sizes.append(os.fstat(number).st_size)
+
+    made = saved(tmp_path / "a", [], now=clock)
+    monkeypatch.setattr(os, "fdatasync", synced, raising=False)
+    for chunk in np.array_split(ecg(5.0), 50):
+        made.write(chunk)
+    row = 4 * 2
+    assert sizes == [row * round(FS) * second for second in range(1, 6)]
+
+    def fails(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "fdatasync", fails, raising=False)
+        for chunk in np.split(ecg(2.0), 2):
+            made.write(chunk)
+    made.close()
+    assert caplog.text.count("recording_0000.dat: may not be on the disk (") == 1
+    assert len(read_record(tmp_path / "a" / "recording").signal) == 7 * FS
 
 
 def test_counts_of_a_converter_are_kept_whole(tmp_path: Path, clock: Clock) -> None:

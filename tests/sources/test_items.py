@@ -1,4 +1,4 @@
-"""What the items of an iterable are, told from the first of them."""
+"""What the items of an iterable are, decided from the first of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def together(source: Any, fs: float = FS, **more: Any) -> np.ndarray:
     return np.concatenate(rows).astype(np.float32)
 
 
-# ------------------------------------------------------------------ told apart
+# ------------------------------------------------------------------ distinguished
 
 
 @pytest.mark.parametrize("kind", [np.asarray, list, tuple])

@@ -191,6 +191,25 @@ def test_a_strap_that_goes_out_of_reach_is_connected_again(
     assert "is there again" in caplog.text
 
 
+def test_a_strap_that_cannot_be_connected_again_says_why_once(
+    strap: Strap, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures = ["no adapter\nfound"] * 3
+
+    def client(*args: Any, **options: Any) -> Any:
+        if strap.connected and failures:
+            raise RuntimeError(failures.pop())
+        return strap._client(*args, **options)
+
+    monkeypatch.setattr(sys.modules["bleak"], "BleakClient", client)
+    strap.connections = [[frame(0, range(FRAME))], [frame(4000, range(FRAME))]]
+    source = PolarSamples()
+    strap.played.wait(10)
+    all_of(source, 2 * FRAME)
+    assert not failures
+    assert caplog.text.count("not connected (no adapter found); trying again") == 1
+
+
 @pytest.mark.parametrize("held", [214, 4])
 def test_a_slow_reader_gets_what_is_held_and_each_sample_at_its_time(
     strap: Strap, monkeypatch: pytest.MonkeyPatch, held: int

@@ -1,4 +1,4 @@
-"""Samples that do not come as the sampling rate says: told within five seconds, once a change."""
+"""Samples that do not come as the sampling rate says: reported within 5 s, once a change."""
 
 from __future__ import annotations
 
