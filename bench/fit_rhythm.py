@@ -26,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from ecgfast import Beat, Classifier, Quality, RhythmStream, read_record
 from ecgfast.evaluation.ec57 import AAMI_OF_SYMBOL, is_beat
 from ecgfast.evaluation.episodes import rhythm_episodes
+from ecgfast.evaluation.false_alarms import strip_rhythms
 from ecgfast.evaluation.mitdb import PACED
 from ecgfast.evaluation.rhythm import record_events
 from ecgfast.rhythm.atrial import (
@@ -135,8 +136,7 @@ def collected(data: Path, classifier: Classifier) -> list[Rows]:
     for path in sorted((data / "mitdb").glob("*.hea")):
         if path.stem not in PACED:
             rows.append(from_mitdb(path.with_suffix(""), classifier))
-    for line in (data / "cinc2017" / "REFERENCE.csv").read_text("ascii").splitlines():
-        name, label = line.strip().split(",")[:2]
+    for name, label in strip_rhythms(data / "cinc2017").items():
         if label in "ANO":
             one = from_record(data / "cinc2017" / name, name, classifier)
             # Other rhythms are needed as negatives: irregular ones with P waves.

@@ -87,9 +87,10 @@ def text(result: dict[str, Any]) -> str:
     lines = [
         "# Models: size, latency, accuracy",
         "",
-        f"Made by `python bench/models.py` on {result['date']} with ecgfast {result['ecgfast']}, "
-        f"Python {where['python']} and {runtimes}, one thread on {where['cpu']}"
-        f" ({where['system'].split()[-1]}). None of it was measured on a Raspberry Pi.",
+        f"Latency: by `python bench/models.py` on {result['date']} with ecgfast "
+        f"{result['ecgfast']}, Python {where['python']} and {runtimes}, one thread on "
+        f"{where['cpu']} ({where['system'].split()[-1]}). It depends on a model's architecture, "
+        "not on its weights, which may be newer. None was measured on a Raspberry Pi.",
         "",
         "One beat: from window and features to the outputs, one interpreter call. Batched: per "
         "beat, 256 at a time. A star marks the fastest form that holds accuracy in each runtime: "

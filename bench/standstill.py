@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ecgfast import read_record
 from ecgfast.evaluation import flutter_intervals, is_beat
+from ecgfast.evaluation.false_alarms import strip_rhythms
 
 Signal = npt.NDArray[np.float32]
 
@@ -85,7 +86,6 @@ def noise_paths(data: Path) -> Iterator[tuple[str, Path]]:
     """Kind and path of recordings of noise: nstdb's two, and the noise class of cinc2017."""
     for name in ("bw", "ma"):
         yield f"nstdb {name}", data / "nstdb" / name
-    for line in (data / "cinc2017" / "REFERENCE.csv").read_text().splitlines():
-        name, label = line.split(",")[:2]
-        if label.strip() == "~":
+    for name, label in strip_rhythms(data / "cinc2017").items():
+        if label == "~":
             yield "cinc2017 noise class", data / "cinc2017" / name

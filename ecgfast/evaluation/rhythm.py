@@ -25,6 +25,7 @@ from .episodes import (
     score_episodes,
     score_rows,
 )
+from .false_alarms import strip_rhythms
 from .mitdb import DS2, PACED
 
 if TYPE_CHECKING:
@@ -253,11 +254,14 @@ def evaluate_strips(
     *,
     progress: Callable[[Sequence[str]], Iterable[str]] = iter,
 ) -> StripScores:
-    """Atrial fibrillation in the strips of cinc2017, each by a model that never saw it."""
-    labels = {}
-    for line in (folder / "REFERENCE.csv").read_text("ascii").splitlines():
-        name, label = line.strip().split(",")[:2]
-        labels[name] = label
+    """Atrial fibrillation in the strips of cinc2017, each by a model that never saw it.
+
+    Raises
+    ------
+    RecordError
+        If a strip or the list of rhythms is missing or damaged.
+    """
+    labels = strip_rhythms(folder)
     models = left_out_models()
     counts = dict.fromkeys(("A", "N", "O"), 0)
     called = dict(counts)

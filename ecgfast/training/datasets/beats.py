@@ -19,7 +19,13 @@ from ...records import Record, read_record
 from .examples import ExampleSet
 from .splits import PACED, patient_of
 
-__all__ = ["cut_reference_beats", "labelled_beats", "prepare_beats", "record_names"]
+__all__ = [
+    "cut_reference_beats",
+    "examples_of_batch",
+    "labelled_beats",
+    "prepare_beats",
+    "record_names",
+]
 
 
 def without_lookahead(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -136,13 +142,43 @@ def labelled_beats(record: Record, patient: str, *, window: WindowSpec | None = 
         If there are no annotations of beats.
     """
     batch, symbols = cut_reference_beats(record, window=window)
+    target = [AAMI_CLASSES.index(AAMI_OF_SYMBOL[s]) for s in symbols]
+    return examples_of_batch(batch, target, patient, record.name)
+
+
+def examples_of_batch(
+    batch: BeatBatch, target: npt.ArrayLike, patient: str, record: str, **columns: npt.ArrayLike
+) -> ExampleSet:
+    """Examples of the beats that were cut from one recording.
+
+    Parameters
+    ----------
+    batch : BeatBatch
+        Of n beats.
+    target : array_like of int, shape (n,)
+        Index of each beat's class in ``"NSVFQ"``.
+    patient, record : str
+        Whose recording it is, and its name.
+    **columns : array_like, shapes (n, ...)
+        Further columns.
+
+    Returns
+    -------
+    ExampleSet
+        As `labelled_beats` gives them.
+    """
     return ExampleSet(
         {"window": batch.windows, "features": batch.features},
-        np.array([AAMI_CLASSES.index(AAMI_OF_SYMBOL[s]) for s in symbols], dtype=np.int8),
+        np.asarray(target, dtype=np.int8),
         np.full(len(batch), patient),
-        np.full(len(batch), record.name),
+        np.full(len(batch), record),
         {"classes": list(AAMI_CLASSES)},
-        {"sample": batch.sample, "rr": batch.rr, "quality": batch.quality},
+        {
+            "sample": batch.sample,
+            "rr": batch.rr,
+            "quality": batch.quality,
+            **{name: np.asarray(values) for name, values in columns.items()},
+        },
     )
 
 

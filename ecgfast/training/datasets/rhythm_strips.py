@@ -18,6 +18,7 @@ from ...evaluation import AAMI_CLASSES
 from ...evaluation.false_alarms import FIBRILLATION, NORMAL, STRIPS, strip_rhythms
 from ...records import read_record
 from ...streaming.beat import Quality
+from .beats import examples_of_batch
 from .examples import ExampleSet
 
 __all__ = ["prepare_strip_beats"]
@@ -81,20 +82,16 @@ def prepare_strip_beats(
         taught = (batch.quality & int(_UNUSABLE)) == 0
         if rhythm == FIBRILLATION:
             taught &= own[:, width] < _WIDE
+        strip = f"{database}/{name}"
+        fibrillation = np.full(len(batch), rhythm == FIBRILLATION)
         parts.append(
-            ExampleSet(
-                {"window": batch.windows, "features": batch.features},
-                np.full(len(batch), _N, np.int8),
-                np.full(len(batch), f"{database}/{name}"),
-                np.full(len(batch), f"{database}/{name}"),
-                {"classes": list(AAMI_CLASSES)},
-                {
-                    "sample": batch.sample,
-                    "rr": batch.rr,
-                    "quality": batch.quality,
-                    "fibrillation": np.full(len(batch), rhythm == FIBRILLATION),
-                    "taught": taught,
-                },
+            examples_of_batch(
+                batch,
+                np.full(len(batch), _N),
+                strip,
+                strip,
+                fibrillation=fibrillation,
+                taught=taught,
             )
         )
     if not parts:
