@@ -75,6 +75,7 @@ from ecgfast.sources import *
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "generated/gallery",
+    "image_scrapers": ("matplotlib", "gallery_figures.scrape_figure"),
     "filename_pattern": r"\.py$",
     "abort_on_example_error": True,
     "within_subsection_order": "FileNameSortKey",

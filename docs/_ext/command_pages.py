@@ -59,7 +59,9 @@ when interrupted.
 
 def _page(parser: argparse.ArgumentParser, summary: str) -> str:
     formatter = parser._get_formatter()
-    usage = parser.format_usage().removeprefix("usage: ").rstrip()
+    # Lines that go on stand below the first one, without "usage: " before it.
+    usage = parser.format_usage().replace("\n" + " " * len("usage: "), "\n")
+    usage = usage.removeprefix("usage: ").rstrip()
     parts = [f"# {parser.prog}", f"{summary[0].upper()}{summary[1:]}."]
     parts += ["```{code-block} text", usage, "```", "", _paragraphs(parser.description or "")]
     for group in parser._action_groups:

@@ -66,8 +66,6 @@ def _index(cards: dict[str, ModelCard]) -> str:
         sizes = ", ".join(
             f"{form} {entry['bytes'] / 1e3:,.0f} kB" for form, entry in card.forms.items()
         )
-            f"{form} {entry['bytes'] / 1e3:,.0f} kB" for form, entry in card.forms.items()
-        )
         rows.append(
             f"| [{name}]({name}.md) | {escaped(card.description)} | {card.parameters:,} | {sizes} |"
         )
