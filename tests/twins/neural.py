@@ -112,6 +112,7 @@ class Neural:
         self.rr: list[np.float32] = []
         self.rr_ref, self.rr_var = C["RR_FIRST_S"], C["VAR_FIRST"]
         self.clarity = F(0)
+        self.passed_over = C["NONE_PASSED"]
         self.accepted = 0
         self.claims: list[int] = []
         self.early_hold = 0
@@ -119,6 +120,7 @@ class Neural:
         self.heights = [0 for _ in x.T]
         self.ended = False
         self.beats: list[int] = []
+        self.quality: list[int] = []
         self.reported_at: list[int] = []
 
     # ------------------------------------------------------------ from samples to odds
@@ -211,13 +213,31 @@ class Neural:
         size = max(x.max(), F(0)) - min(x.min(), F(0))
         return np.log(max(size, F(1e-30)))
 
+    def known_height(self, lead: int) -> np.float32 | None:
+        """Log of the height that complexes have; of the first beats also that of clear candidates."""
+        known = [self.height[lead]] if self.heights[lead] else []
+        if self.heights[lead] < C["HEIGHT_BEATS"]:
+            clear = [c.at for c in self.pending if c.odds >= C["HEIGHT_ODDS"]]
+            known += [self.height_of(lead, at) for at in clear if not self.fault[lead][at]]
+        return max(known, default=None)
+
     def shortfall(self, at: int) -> np.float32:
         total, n = F(0), 0
         for k in range(self.n_leads):
-            if self.heights[k] >= C["HEIGHT_BEATS"] and not self.fault[k][at]:
-                total += self.height[k] - self.height_of(k, at)
+            height = self.known_height(k)
+            if height is not None and not self.fault[k][at]:
+                total += height - self.height_of(k, at)
                 n += 1
         return total / F(n) if n else F(0)
+
+    def score(self, c: Candidate) -> np.float32:
+        cost = C["HEIGHT_COST"] * (self.shortfall(c.at) - C["HEIGHT_FROM"])
+        return min(c.odds + C["BIAS"] - min(max(cost, F(0)), C["HEIGHT_CAP"]), C["SCORE_MAX"])
+
+    def drop(self, c: Candidate) -> None:
+        """Remember the clearest of what was no beat until the next beat."""
+        self.passed_over = max(self.passed_over, c.odds)
+        self.pending.remove(c)
 
     def sample_of(self, at: int) -> int:
         return (at * self.cell + self.cell // 2) >> 32
@@ -237,14 +257,13 @@ class Neural:
             if len(self.pending) == C["NEURAL_PENDING"]:
                 if at < self.pending[0].at:
                     return False
-                del self.pending[0]
+                self.drop(self.pending[0])
             c = Candidate(at, odds, F(0), F(0))
             self.pending.append(c)
-        cost = C["HEIGHT_COST"] * (self.shortfall(at) - C["HEIGHT_FROM"])
         c.at, c.odds = at, odds
-        c.score = odds + C["BIAS"] - min(max(cost, F(0)), C["HEIGHT_CAP"])
-        c.score = min(c.score, C["SCORE_MAX"])
         self.pending.sort(key=lambda c: c.at)
+        for each in [c] if self.accepted >= C["HEIGHT_BEATS"] else self.pending:
+            each.score = self.score(each)
         return True
 
     def peak_here(self, p: Floats, at: int, known: int, least: np.float32) -> np.float32 | None:
@@ -346,7 +365,16 @@ class Neural:
 
     # ------------------------------------------------------------ what becomes of candidates
 
-    def report(self, c: Candidate) -> None:
+    def quality_of(self, c: Candidate, rr: np.float32) -> int:
+        """Bits of this method; those of the signal are the detector's."""
+        low, high = C["SHORT_FROM"] * self.rr_ref, C["LONG_FROM"] * self.rr_ref
+        least = C["DOUBTFUL_ODDS"] if low <= rr <= high else C["DOUBTFUL_OFF"]
+        doubtful = c.odds < least or self.passed_over > C["DOUBTFUL_PASSED"]
+        if self.accepted < C["LEARNING_BEATS"]:
+            return 32 * doubtful + 16
+        return 32 * doubtful + 8 * bool(self.clarity < C["NOISY_CLARITY"])
+
+    def report(self, c: Candidate, rr: np.float32) -> None:
         sample = self.sample_of(c.at)
         usable = [not fault[c.at] for fault in self.fault]
         odds = [values[c.at] for values in self.odds]
@@ -359,8 +387,11 @@ class Neural:
         if not self.beats or r > self.beats[-1]:
             self.beats.append(r)
             self.reported_at.append(self.count)
+            self.quality.append(self.quality_of(c, rr))
 
     def accept(self, c: Candidate) -> None:
+        for other in [other for other in self.pending if other.at < c.at]:
+            self.drop(other)
         if self.worth(c) >= 0:
             if self.last_clear is not None:
                 self.learn_rr(self.seconds(c.at - self.last_clear))
@@ -371,9 +402,12 @@ class Neural:
             rate = max(F(1) / F(1 + self.heights[k]), C["HEIGHT_RATE"])
             self.height[k] += rate * (self.height_of(k, c.at) - self.height[k])
             self.heights[k] += 1
-        self.clarity += C["CLARITY_RATE"] * (self.worth(c) - self.clarity)
+        rate = max(F(1) / F(1 + self.accepted), C["CLARITY_RATE"])
+        self.clarity += rate * (self.worth(c) - self.clarity)
+        rr = self.rr_ref if self.last is None else self.seconds(c.at - self.last)
         self.last = c.at
-        self.report(c)
+        self.report(c, rr)
+        self.passed_over = C["NONE_PASSED"]
         self.accepted += 1
         self.early_hold = max(self.early_hold - 1, 0)
         self.pending = [other for other in self.pending if other.at > c.at]
@@ -400,9 +434,10 @@ class Neural:
             if enough or (final and self.worth(c) > C["FINAL_ODDS"]):
                 self.accept(c)
             else:
-                self.pending.remove(c)
+                self.drop(c)
         expire = int(self.expire * F(HZ))
-        self.pending = [c for c in self.pending if c.at + expire > self.searched]
+        for c in [c for c in self.pending if c.at + expire <= self.searched]:
+            self.drop(c)
         if self.pending:
             self.wake = min(self.wake, self.pending[0].at + expire)
 

@@ -97,6 +97,7 @@ typedef struct neural_state {
     int32_t rr_count;
     float rr_ref, rr_var;          /* s, their median; mean deviation from it, relative */
     float clarity;                 /* running log-odds of accepted beats */
+    float passed_over;             /* largest log-odds since the last beat of what was none */
     int32_t accepted;              /* beats, up to a few */
     int64_t claims[NEURAL_CLAIMS]; /* cells where the early output was beyond doubt; -1 none */
     int32_t claim;                 /* the next of them to be written */
