@@ -25,6 +25,7 @@
 #define NEURAL_CELLS 512           /* cells kept of each lead: more than any decision looks back */
 #define NEURAL_RECENT 64           /* cells whose probabilities are kept: more than a candidate spans */
 #define NEURAL_PENDING 24          /* candidates that wait */
+#define NEURAL_HEIGHT_BEATS 3      /* beats until the running height of complexes is known */
 #define NEURAL_CLAIMS 4            /* early outputs that the late one has yet to confirm */
 #define NEURAL_INTERVALS 8         /* RR intervals that the rhythm is taken from */
 

@@ -22,8 +22,7 @@
 #define HEIGHT_COST 2.5f  /* for each log more: a P wave has a tenth */
 #define HEIGHT_CAP 3.0f   /* gains may change: what the network sees clearly stays a beat */
 #define HEIGHT_RATE 0.2f  /* over the last five beats */
-#define HEIGHT_BEATS 3    /* beats until the running height alone counts; before, also that of ... */
-#define HEIGHT_ODDS 4.5f  /* ... waiting candidates so clear: P waves of the first seconds stay small beside them */
+#define HEIGHT_ODDS 4.5f  /* of waiting candidates whose height counts too in the first beats: P waves stay small */
 
 /* Costs of an RR interval beside the reference. */
 #define SHORT_FROM 0.8f   /* of the reference: shorter ones are premature */
@@ -56,6 +55,7 @@
  * standstill are not. */
 #define NEED (-1.0f)
 #define CLARITY_RATE 0.2f /* over the last five beats */
+#define END_CELLS 4       /* cells before the end of a recording: half of a complex there is none */
 #define FINAL_ODDS (-0.5f) /* of the last candidate of a recording, which nothing follows */
 
 /* Quality bits of a beat. */
@@ -64,6 +64,9 @@
 #define DOUBTFUL_ODDS 4.0f /* below 55 to one ... */
 #define DOUBTFUL_OFF 5.5f  /* ... or 245 to one at an early or a late interval; */
 #define DOUBTFUL_PASSED (-3.0f) /* or a candidate above one to twenty since the last beat was none */
+/* Half of the beats are none where the last five were so unclear: those below are not told. */
+#define HIDE_CLARITY 0.5f
+#define HIDE_ODDS 2.0f
 #define NONE_PASSED (-20.0f)
 #define QUALITY_CELLS 18   /* on either side of a beat: P to T */
 
@@ -150,7 +153,7 @@ static int usable(const neural_lead *lead, int64_t at) {
 static int known_height(neural_state *s, const neural_lead *lead, float *height) {
     int known = lead->heights > 0;
     *height = lead->height;
-    if (lead->heights >= HEIGHT_BEATS) return 1;
+    if (lead->heights >= NEURAL_HEIGHT_BEATS) return 1;
     for (int i = 0; i < s->pending_count; i++) {
         const neural_candidate *c = &s->pending[i];
         if (c->odds < HEIGHT_ODDS || !usable(lead, c->at)) continue;
@@ -219,7 +222,7 @@ static int all_flicker(ecg_detector *d, neural_state *s, int64_t at) {
 
 /* A new candidate, or a better reading of one that waits. */
 static int add_candidate(ecg_detector *d, neural_state *s, int64_t at, float odds) {
-    if (at < 0 || (s->last >= 0 && at <= s->last + MERGE_CELLS) || (s->end >= 0 && at >= s->end)) return 0;
+    if (at < 0 || (s->last >= 0 && at <= s->last + MERGE_CELLS) || (s->end >= 0 && at >= s->end - END_CELLS)) return 0;
     if (all_flicker(d, s, at)) return 0;
     int i = 0;
     while (i < s->pending_count && s->pending[i].at < at - MERGE_CELLS) i++;
@@ -238,7 +241,7 @@ static int add_candidate(ecg_detector *d, neural_state *s, int64_t at, float odd
     neural_candidate *c = &s->pending[i];
     c->at = at;
     c->odds = odds;
-    if (s->accepted >= HEIGHT_BEATS) set_score(s, d->config.n_leads, c);
+    if (s->accepted >= NEURAL_HEIGHT_BEATS) set_score(s, d->config.n_leads, c);
     else
         for (int k = 0; k < s->pending_count; k++) set_score(s, d->config.n_leads, &s->pending[k]);
     return 1;
@@ -409,7 +412,8 @@ static void neural_accept(ecg_detector *d, neural_state *s, int index) {
     s->clarity += (share > CLARITY_RATE ? share : CLARITY_RATE) * (worth(&c) - s->clarity);
     const float rr = s->last >= 0 ? neural_seconds(c.at - s->last) : s->rr_ref;
     s->last = c.at;
-    neural_report(d, s, &c, rr);
+    const int hidden = s->accepted >= LEARNING_BEATS && s->clarity < HIDE_CLARITY && c.odds < HIDE_ODDS;
+    if (!hidden) neural_report(d, s, &c, rr);
     s->passed_over = NONE_PASSED;
     if (s->accepted < LEARNING_BEATS) s->accepted++;
     if (s->early_hold > 0) s->early_hold--;
