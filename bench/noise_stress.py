@@ -285,6 +285,10 @@ def markdown(result: dict[str, Any]) -> str:
             f"{counted['sensitivity']:.2f} / {counted['positive_predictivity']:.2f}"
         )
     lines = [
+        "# Detection in noise",
+        "",
+        "Made by `python bench/noise_stress.py recordings --markdown docs/noise_stress.md`.",
+        "",
         f"Se / +P in %, noisy stretches of records {', '.join(result['records'])} "
         "(118e: of the database's own)",
         "",

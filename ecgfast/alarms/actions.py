@@ -158,7 +158,9 @@ def message_of(alarm: Alarm) -> dict[str, Any]:
 
 
 def state_of(alarm: Alarm) -> str:
-    """``raised``, ``acknowledged``, ``ended`` or ``over``."""
+    """``raised``, ``acknowledged``, ``ended``, ``over`` or ``withdrawn``."""
+    if alarm.withdrawn:
+        return "withdrawn"
     if alarm.over:
         return "over"
     if alarm.acknowledged:

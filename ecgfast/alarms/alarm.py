@@ -1,4 +1,4 @@
-"""Events in, alarms out: raised, ended, acknowledged, over."""
+"""Events in, alarms out: raised, ended, acknowledged, over, withdrawn."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class Alarm:
         Events that it was raised by so far.
     rate : float
         Heart rate of its last event, beats per minute; NaN where it has none.
+    withdrawn : bool
+        Whether it was raised on suspicion, which a beat that was reported late disproved.
     """
 
     id: int
@@ -50,6 +52,7 @@ class Alarm:
     over: bool = False
     events: int = 1
     rate: float = float("nan")
+    withdrawn: bool = False
 
     @property
     def sounds(self) -> bool:
@@ -61,7 +64,7 @@ class Alarm:
         """One line for a person."""
         rate = f", {self.rate:.0f} per minute" if self.rate == self.rate else ""
         more = f", {self.events} times" if self.events > 1 else ""
-        state = "" if self.ended is None else ", ended"
+        state = "" if self.ended is None else ", withdrawn" if self.withdrawn else ", ended"
         return f"{self.kind.text}{rate}{more}{state}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,7 +80,8 @@ class Alarms:
     Each call returns what has changed. Events of one kind are one alarm while it lasts, and for
     `AlarmRule.again_after` seconds after its end: what comes and goes does not sound each time, and
     what was acknowledged stays silent. An alarm of a latching kind is shown until it is
-    acknowledged.
+    acknowledged. An alarm that was raised on suspicion only is withdrawn where no event follows:
+    it is over at once.
 
     Parameters
     ----------
@@ -98,6 +102,8 @@ class Alarms:
         self._shown: dict[EventKind, Alarm] = {}  # at most one of a kind
         # Events that have not ended; several leads may be off at once.
         self._lasting: dict[tuple[EventKind, int | None], Event] = {}
+        # The event that is suspected to last, and the alarm of its kind before that.
+        self._suspected: tuple[Event, Alarm | None] | None = None
         self._number = 0
         # A page acknowledges on another thread than the one that reads the source.
         self._lock = threading.Lock()
@@ -112,7 +118,9 @@ class Alarms:
                 reverse=True,
             )
 
-    def process(self, events: Iterable[Event], now: float) -> list[Alarm]:
+    def process(
+        self, events: Iterable[Event], now: float, suspected: Event | None = None
+    ) -> list[Alarm]:
         """Take the next events.
 
         Parameters
@@ -121,16 +129,19 @@ class Alarms:
             Of `RhythmStream`, ongoing ones too.
         now : float
             Seconds of signal so far.
+        suspected : Event, optional
+            `RhythmStream.suspected_asystole` after these events.
 
         Returns
         -------
         list of Alarm
-            Those that were raised, have ended, sound again, or are over.
+            Those that were raised, have ended, sound again, are over, or are withdrawn.
         """
         changed: list[Alarm] = []
         with self._lock:
             self._forget(now)
             for event in events:
+                self._confirm(event)
                 rule = self.settings.rules.get(event.kind)
                 place = (event.kind, event.lead)
                 counts = rule is not None and self._priority(event, rule) is not None
@@ -146,6 +157,7 @@ class Alarms:
                     self._end(event, rule, changed)
             for (kind, _), event in self._lasting.items():
                 self._look(event, self.settings.rules[kind], now, changed)
+            self._suspect(suspected, now, changed)
         return changed
 
     def acknowledge(self, alarm_id: int, now: float) -> list[Alarm]:
@@ -169,6 +181,43 @@ class Alarms:
                     self._shown[kind] = changed
                     return [changed]
         return []
+
+    def _confirm(self, event: Event) -> None:
+        """Forget a suspicion that this event confirms: its alarm is that of the event now."""
+        if self._suspected is None:
+            return
+        before = self._suspected[0]
+        if event.kind is before.kind and (event.ongoing or event.end > before.start):
+            self._suspected = None
+
+    def _suspect(self, event: Event | None, now: float, changed: list[Alarm]) -> None:
+        """Raise the alarm of a suspected event, or withdraw it."""
+        if event is None:
+            if self._suspected is not None:
+                self._withdraw(*self._suspected, now, changed)
+            self._suspected = None
+            return
+        rule, lasting = self.settings.rules.get(event.kind), (event.kind, event.lead)
+        if rule is None or lasting in self._lasting or self._priority(event, rule) is None:
+            return
+        if self._suspected is None:
+            self._suspected = event, self._shown.get(event.kind)
+        self._look(event, rule, now, changed)
+
+    def _withdraw(
+        self, event: Event, before: Alarm | None, now: float, changed: list[Alarm]
+    ) -> None:
+        alarm = self._shown.get(event.kind)
+        if alarm is None or alarm.ended is not None:
+            return
+        if before is None:
+            # The next one is a new alarm: somebody may have acknowledged this one.
+            del self._shown[event.kind]
+            changed.append(replace(alarm, ended=now, over=True, withdrawn=True))
+        else:
+            seen = before.acknowledged or alarm.acknowledged
+            self._shown[event.kind] = replace(before, acknowledged=seen, over=before.over or seen)
+            changed.append(self._shown[event.kind])
 
     def _priority(self, event: Event, rule: AlarmRule) -> str | None:
         if event.confidence < rule.min_confidence:

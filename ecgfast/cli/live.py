@@ -22,7 +22,7 @@ from .output import print_json
 from .stream import add_stream, kept, run_stream
 
 if TYPE_CHECKING:
-    from ..rhythm import Event
+    from ..rhythm import Event, RhythmStream
     from ..streaming import Beat, StreamingClassifier
 
 # Characters of a token that the user gives, at least.
@@ -86,6 +86,8 @@ def run(args: argparse.Namespace) -> None:
     def changed(alarm: Alarm) -> None:
         row = {"type": "alarm", **alarm.to_dict()}
         feed.publish(row)
+        if alarm.withdrawn:
+            feed.note(f"alarm withdrawn ({alarm.kind.text}): a beat was reported late")
         if args.json:
             print_json(row, indent=None)
             sys.stdout.flush()
@@ -114,7 +116,9 @@ class _Page:
         self._feed = feed
         self._name = name
 
-    def begin(self, live: LiveInput, labeller: StreamingClassifier) -> None:
+    def begin(
+        self, live: LiveInput, labeller: StreamingClassifier, rhythm: RhythmStream | None
+    ) -> None:
         """The source is open."""
         source = live.source
         name = source.name or ("standard input" if self._name == "-" else self._name)

@@ -21,7 +21,7 @@ from .live_input import LiveInput
 from .output import as_json, beat_row, print_json
 
 if TYPE_CHECKING:
-    from ..rhythm import Event
+    from ..rhythm import Event, RhythmStream
     from ..streaming import Beat, StreamingClassifier
 
 __all__ = ["AlarmSink", "LslSink", "SaveSink", "add_alarms", "add_lsl", "add_save"]
@@ -94,16 +94,21 @@ class AlarmSink:
         self._actions: list[ActionRunner] = []
         self._count = 0
         self._fs = 1.0
+        self._rhythm: RhythmStream | None = None
 
-    def begin(self, live: LiveInput, labeller: StreamingClassifier) -> None:
+    def begin(
+        self, live: LiveInput, labeller: StreamingClassifier, rhythm: RhythmStream | None
+    ) -> None:
         """The source is open."""
         self._fs = live.source.fs
+        self._rhythm = rhythm
         self._actions = open_actions(self._alarms.settings.actions)
 
     def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
         """The next samples, and what is known with them."""
         self._count += np.shape(chunk)[0]
-        self._report(self._alarms.process(events, self._count / self._fs))
+        suspected = None if self._rhythm is None else self._rhythm.suspected_asystole
+        self._report(self._alarms.process(events, self._count / self._fs, suspected))
 
     def acknowledge(self, alarm_id: int) -> None:
         """Somebody has seen an alarm; any thread may say so."""
@@ -141,7 +146,9 @@ class LslSink:
         self._name = name
         self._outlet: Any = None
 
-    def begin(self, live: LiveInput, labeller: StreamingClassifier) -> None:
+    def begin(
+        self, live: LiveInput, labeller: StreamingClassifier, rhythm: RhythmStream | None
+    ) -> None:
         """The source is open."""
         self._lsl = need("pylsl", "A Lab Streaming Layer stream", "lsl")
         self._stream = labeller.stream
@@ -182,7 +189,9 @@ class SaveSink:
         self._kept: RecordingFolder | None = None
         self._journal: _Journal | None = None
 
-    def begin(self, live: LiveInput, labeller: StreamingClassifier) -> None:
+    def begin(
+        self, live: LiveInput, labeller: StreamingClassifier, rhythm: RhythmStream | None
+    ) -> None:
         """The source is open."""
         source = live.source
         units = live.link.units if live.link is not None else ()

@@ -46,7 +46,7 @@ from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import Terminated
 
 if TYPE_CHECKING:
-    from ..rhythm import Event
+    from ..rhythm import Event, RhythmStream
     from ..streaming import StreamingClassifier
 
 __all__ = ["Sink", "add_stream", "configure", "kept", "run", "run_stream"]
@@ -120,8 +120,10 @@ def kept(args: argparse.Namespace) -> list[Sink]:
 class Sink(Protocol):
     """What else takes a stream, on the thread that reads the source: it must not wait."""
 
-    def begin(self, live: LiveInput, labeller: StreamingClassifier) -> None:
-        """The source is open."""
+    def begin(
+        self, live: LiveInput, labeller: StreamingClassifier, rhythm: RhythmStream | None
+    ) -> None:
+        """The source is open; there is no rhythm where the model gives no classes."""
 
     def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
         """The next samples, and the beats and rhythm events that are known with them."""
@@ -195,7 +197,7 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
         thresholds = args.alarms.thresholds if args.alarms is not None else None
         rhythm = rhythm_for(labeller, thresholds) if sinks or printed else None
         for sink in sinks:
-            sink.begin(live, labeller)
+            sink.begin(live, labeller, rhythm)
             stack.callback(sink.end)
         # What was loaded stays: a collection that looks through all of it holds a beat up 20 ms.
         gc.collect()

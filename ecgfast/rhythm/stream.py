@@ -159,6 +159,7 @@ class RhythmStream:
         self._sink = Sink(self.fs)
         self._signal = SignalBlocks(self.fs, n_leads)
         self._ended = False
+        self._suspected: Event | None = None
         low, high = Severity.LOW, Severity.HIGH
         rules = (
             RateRule(EventKind.BRADYCARDIA, low, bradycardia, bradycardia + 5.0, 8, sustained),
@@ -245,11 +246,12 @@ class RhythmStream:
         if samples is not None:
             samples = self._signal.checked(samples)
             self._scan.with_signal = True
-            pieces = self._signal.process(samples)
+            pieces = self._standstill.seen(self._signal.process(samples))
         self._scan.put_beats(
             [(one.sample, int(one.quality), _code(one.label, 0), one.probability) for one in beats]
         )
         self._work(pieces, self._delay)
+        self._suspect()
         return self._sink.take()
 
     @property
@@ -260,6 +262,23 @@ class RhythmStream:
         """
         scan = self._scan
         return (scan.longest_rr, scan.longest_rr_at) if scan.longest_rr > 0.0 else (nan, nan)
+
+    @property
+    def suspected_asystole(self) -> Event | None:
+        """An asystole that seems to last now, before it is certain; None where there is none.
+
+        `process` reports an asystole once no beat can still be reported in it, up to `delay` after
+        its threshold. This looks at the signal that has come since the last reported beat: half a
+        second after the threshold. It is no event yet: a beat that the detector reports late
+        disproves it. `ecgfast.alarms.Alarms` raises an alarm of it, and withdraws that.
+
+        Examples
+        --------
+        >>> from ecgfast import RhythmStream
+        >>> RhythmStream(360.0).suspected_asystole is None
+        True
+        """
+        return self._suspected
 
     @property
     def atrial_window(self) -> tuple[int, int]:
@@ -278,6 +297,7 @@ class RhythmStream:
         if self._ended:
             return []
         self._ended = True
+        self._suspected = None
         self._work(iter(()), 0)
         scan = self._scan
         end = max(self._signal.count, scan.last + 1)
@@ -351,6 +371,23 @@ class RhythmStream:
         if scan.noise_since >= 0:
             self._put_noise(scan.noise_since, max(scan.begin, scan.noise_since), ongoing=False)
         scan.lose()
+
+    def _suspect(self) -> None:
+        found = self._standstill.suspected()
+        if found is None:
+            self._suspected = None
+            return
+        begin, end = found
+        self._suspected = Event(
+            EventKind.ASYSTOLE,
+            begin,
+            end,
+            begin / self.fs,
+            end / self.fs,
+            Severity.HIGH,
+            self._standstill.confidence(begin, end),
+            ongoing=True,
+        )
 
     def _end_rates(self) -> None:
         for watch in self._rates:

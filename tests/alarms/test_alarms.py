@@ -139,27 +139,151 @@ class Beat:
         self.sample, self.label, self.quality, self.probability = sample, label, 0, 1.0
 
 
-@pytest.mark.parametrize("step", [25, 250])
-def test_an_asystole_is_raised_while_it_lasts(step: int) -> None:
-    """A made signal of spikes that stop; beats arrive 0.3 s after their R peak."""
-    fs, peaks = 250.0, list(range(200, 5000, 200))
-    rng = np.random.default_rng(1)
-    signal = rng.normal(0, 0.01, 10000).astype("f4")
+def test_an_alarm_on_suspicion_is_that_of_the_event_which_follows() -> None:
+    alarms = Alarms()
+    suspected = event("asystole", 10, 13.5, ongoing=True)
+    (raised,) = alarms.process([], 13.5, suspected)
+    assert seen([raised]) == [("asystole", "high", False, False, False)]
+    assert alarms.process([], 13.6, suspected) == []
+    assert alarms.process([event("asystole", 10, 13.25, ongoing=True)], 15.8) == []
+    assert alarms.process([], 16.0) == []
+    (ended,) = alarms.process([event("asystole", 10, 20)], 20.3)
+    assert (ended.id, ended.ended, ended.events) == (raised.id, 20.0, 1)
+    assert not ended.withdrawn
+    # A beat that ends it before it is certain confirms it as well.
+    (raised,) = alarms.process([], 93.5, event("asystole", 90, 93.5, ongoing=True))
+    (ended,) = alarms.process([event("asystole", 90, 93.8)], 94.1)
+    assert seen([ended]) == [("asystole", "high", True, False, False)]
+    assert ended.id == raised.id
+
+
+def test_an_alarm_on_suspicion_is_withdrawn_where_no_event_follows() -> None:
+    alarms = Alarms()
+    suspected = event("asystole", 10, 13.5, ongoing=True)
+    (raised,) = alarms.process([], 13.5, suspected)
+    alarms.acknowledge(raised.id, 13.6)
+    # Whatever else happens: another kind, or an event that ended before.
+    other = [event("pause", 7, 9), event("lead_off", 5, 6, "low", lead=0)]
+    (withdrawn,) = alarms.process(other, 13.9)
+    assert withdrawn.id == raised.id
+    assert withdrawn.withdrawn
+    assert withdrawn.over
+    assert withdrawn.text == "asystole, withdrawn"
+    assert alarms.shown == []
+    # What was acknowledged was none: the next one is another, and sounds.
+    (again,) = alarms.process([], 30.5, event("asystole", 27, 30.5, ongoing=True))
+    assert again.id != raised.id
+    assert again.sounds
+
+
+def test_a_withdrawn_suspicion_leaves_an_earlier_alarm_as_it_was() -> None:
+    alarms = Alarms()
+    alarms.process([event("asystole", 10, 13, ongoing=True)], 13.0)
+    (before,) = alarms.process([event("asystole", 10, 15)], 15.5)
+    (reopened,) = alarms.process([], 28.5, event("asystole", 25, 28.5, ongoing=True))
+    assert (reopened.id, reopened.events, reopened.ended) == (before.id, 2, None)
+    assert alarms.process([], 29.0) == [before]
+    assert alarms.shown == [before]
+    # Acknowledged meanwhile: the earlier one was on the same banner.
+    alarms.process([], 38.5, event("asystole", 35, 38.5, ongoing=True))
+    alarms.acknowledge(before.id, 38.6)
+    (after,) = alarms.process([], 39.0)
+    assert after.over
+    assert alarms.shown == []
+
+
+def test_a_kind_without_an_alarm_is_not_suspected() -> None:
+    alarms = Alarms(AlarmSettings({EventKind.PAUSE: AlarmRule("low")}))
+    assert alarms.process([], 13.5, event("asystole", 10, 13.5, ongoing=True)) == []
+    doubted = AlarmSettings({EventKind.ASYSTOLE: AlarmRule("high", min_confidence=0.5)})
+    doubtful = event("asystole", 10, 13.5, ongoing=True, confidence=0.4)
+    assert Alarms(doubted).process([], 13.5, doubtful) == []
+
+
+FS, PEAKS = 250.0, list(range(200, 5000, 200))
+
+
+def spikes(peaks: Iterable[int], height: float = 1.0) -> np.ndarray:
+    """40 s of slight noise, with a spike at each R peak."""
+    signal = np.random.default_rng(1).normal(0, 0.01, 10000).astype("f4")
     for peak in peaks:
-        signal[peak - 3 : peak + 4] += [0.1, 0.5, 1, 1.5, 1, 0.5, 0.1]
-    rhythm, alarms = RhythmStream(fs), Alarms()
-    raised: list[Alarm] = []
-    given = 0
+        signal[peak - 3 : peak + 4] += np.float32(height) * np.array(
+            [0.1, 0.5, 1, 1.5, 1, 0.5, 0.1], "f4"
+        )
+    return signal
+
+
+def alarms_of(
+    signal: np.ndarray, known: Iterable[tuple[int, int]], step: int
+) -> tuple[list[Alarm], list[Event]]:
+    """Alarms and events; each beat is given with its R peak and the sample that completes it."""
+    rhythm, alarms = RhythmStream(FS), Alarms()
+    waiting = sorted(known, key=lambda beat: beat[1])
+    changed: list[Alarm] = []
+    events: list[Event] = []
     for begin in range(0, len(signal), step):
         end = begin + step
-        beats = []
-        while given < len(peaks) and peaks[given] + 75 <= end:
-            beats.append(Beat(peaks[given]))
-            given += 1
-        raised += alarms.process(rhythm.process(beats, signal[begin:end]), end / fs)
-        if raised:
-            break
-    assert str(raised[0].kind) == "asystole"
-    assert raised[0].since == peaks[-1] / fs
-    # 3 s without a beat, 2.5 s in which a beat may still be reported, the rest of a block, a chunk.
-    assert raised[0].raised - raised[0].since <= 3.0 + 2.5 + 0.5 + step / fs
+        beats = [Beat(peak) for peak, at in waiting if begin < at <= end]
+        found = rhythm.process(beats, signal[begin:end])
+        events += found
+        changed += alarms.process(found, end / FS, rhythm.suspected_asystole)
+    events += rhythm.flush()
+    assert rhythm.suspected_asystole is None
+    return changed, events
+
+
+@pytest.mark.parametrize("step", [7, 25, 250])
+def test_an_asystole_is_raised_within_a_second_of_its_threshold(step: int) -> None:
+    """A made signal of spikes that stop; beats are reported 0.3 s after their R peak."""
+    changed, _ = alarms_of(spikes(PEAKS), [(peak, peak + 75) for peak in PEAKS], step)
+    raised = changed[0]
+    assert str(raised.kind) == "asystole"
+    assert raised.since == PEAKS[-1] / FS
+    # 3 s without a beat, 0.5 s in which one is usually reported, a block, and the chunk.
+    assert raised.raised - raised.since <= 3.0 + 0.5 + 0.25 + step / FS
+    assert len(changed) == 1  # the event that follows is the same alarm, which lasts
+
+
+def test_a_small_beat_reported_late_withdraws_the_alarm_of_an_asystole() -> None:
+    """No block is steep, as the last beat is small; it is reported two seconds after its R peak."""
+    late = PEAKS[-1] + round(2.5 * FS)
+    signal = spikes(PEAKS) + spikes([late], 0.3)
+    more = list(range(late + 500, 9500, 200))
+    signal += spikes(more)
+    known = [(peak, peak + 75) for peak in [*PEAKS, *more]] + [(late, late + 499)]
+    changed, events = alarms_of(signal, known, 25)
+    asystole = [alarm for alarm in changed if str(alarm.kind) == "asystole"]
+    assert [alarm.withdrawn for alarm in asystole] == [False, True]
+    assert not [one for one in events if one.kind == EventKind.ASYSTOLE]
+    assert asystole[1].ended == pytest.approx((late + 499) / FS, abs=0.11)
+
+
+@pytest.mark.parametrize("beat_s", [3.3, 3.6, 3.9, 5.0])
+def test_an_escape_beat_ends_the_alarm_and_withdraws_nothing(beat_s: float) -> None:
+    escape = PEAKS[-1] + round(beat_s * FS)
+    more = list(range(escape, 9500, 200))
+    known = [(peak, peak + 75) for peak in [*PEAKS, *more]]
+    changed, _ = alarms_of(spikes([*PEAKS, *more]), known, 25)
+    asystole = [alarm for alarm in changed if str(alarm.kind) == "asystole"]
+    assert seen(asystole) == [
+        ("asystole", "high", False, False, False),
+        ("asystole", "high", True, False, False),
+    ]
+    assert asystole[1].ended == escape / FS
+
+
+def test_an_asystole_in_which_the_lead_comes_off_stays_one_alarm() -> None:
+    signal = spikes(PEAKS)
+    off = PEAKS[-1] + round(3.9 * FS)
+    signal[off:] = np.nan
+    changed, _ = alarms_of(signal, [(peak, peak + 75) for peak in PEAKS], 25)
+    asystole = [alarm for alarm in changed if str(alarm.kind) == "asystole"]
+    assert [(a.withdrawn, a.ended is None) for a in asystole] == [(False, True), (False, False)]
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_lost_signal_is_no_asystole(value: float) -> None:
+    signal = spikes(PEAKS)
+    signal[PEAKS[-1] + 60 :] = value
+    changed, _ = alarms_of(signal, [(peak, peak + 75) for peak in PEAKS], 25)
+    assert "asystole" not in {str(alarm.kind) for alarm in changed}

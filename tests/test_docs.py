@@ -1,0 +1,63 @@
+"""What the documentation site has to hold, checked without building it (`.ci/docs` builds it)."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ecgfast.runtime import available_models
+
+DOCS = Path(__file__).parents[1] / "docs"
+pytestmark = pytest.mark.skipif(
+    not (DOCS / "conf.py").is_file(), reason="the docs are not in this checkout"
+)
+
+_TOCTREE = re.compile(r"```\{toctree\}\n(.*?)```", re.DOTALL)
+PUBLIC = (
+    *("ecgfast", "ecgfast.records", "ecgfast.sources", "ecgfast.runtime", "ecgfast.streaming"),
+    *("ecgfast.rhythm", "ecgfast.hrv", "ecgfast.alarms", "ecgfast.evaluation", "ecgfast.networks"),
+    *("ecgfast.reports", "ecgfast.live", "ecgfast.review", "ecgfast.archive"),
+)
+
+
+def pages() -> Iterator[Path]:
+    for path in DOCS.rglob("*.md"):
+        if not {"_build", "generated"} & set(path.relative_to(DOCS).parts):
+            yield path
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    reached = {"index"}
+    for path in pages():
+        for entries in _TOCTREE.findall(path.read_text("utf-8")):
+            for line in entries.splitlines():
+                if line and not line.startswith(":"):
+                    found = (path.parent / line).resolve().relative_to(DOCS.resolve())
+                    reached.add(found.as_posix())
+    assert {p.relative_to(DOCS).with_suffix("").as_posix() for p in pages()} <= reached
+
+
+def test_every_public_name_is_in_the_api_reference() -> None:
+    text = "\n".join(path.read_text("utf-8") for path in (DOCS / "api").glob("*.md"))
+    documented = {
+        name.rpartition(".")[2] for name in re.findall(r"\.\. .*:: (ecgfast[\w.]+)", text)
+    }
+    public = {name for module in PUBLIC for name in importlib.import_module(module).__all__}
+    assert public - documented == {"__version__", "hrv"}
+
+
+def test_every_database_of_a_model_has_its_licence() -> None:
+    page = (DOCS / "licences.md").read_text("utf-8")
+    for card in available_models().values():
+        for database in card.data["databases"]:
+            assert f"\n| `{database}` |" in page, f"{card.name}: no licence of {database}"
+
+
+def test_every_page_has_a_title() -> None:
+    for path in pages():
+        first = path.read_text("utf-8").splitlines()[0]
+        assert first.startswith(("# ", "```{include}")), path

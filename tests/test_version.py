@@ -1,0 +1,33 @@
+"""The version stands in one place; what cannot read it from there agrees."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import ecgfast
+
+HOME = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("CITATION.cff", r"^version: (.+)$"),
+        ("packaging/conda-forge/recipe.yaml", r"^  version: (\d.+)$"),
+    ],
+)
+def test_the_version_of_other_files_is_that_of_the_package(name: str, pattern: str) -> None:
+    path = HOME / name
+    if not path.is_file():
+        pytest.skip(f"{name} is not in this checkout")
+    assert re.findall(pattern, path.read_text("utf-8"), re.MULTILINE) == [ecgfast.__version__]
+
+
+def test_the_project_states_no_version_of_its_own() -> None:
+    tomllib = pytest.importorskip("tomllib")  # Python 3.11
+    project = tomllib.loads((HOME / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["setuptools"]["dynamic"] == {"version": {"attr": "ecgfast.__version__"}}
