@@ -64,6 +64,10 @@ class Link:
     #: It compares what arrives with `fs` itself.
     watches_rate = True
 
+    #: Whether what the device sends while nobody reads is kept for the reader, however long that
+    #: lasts: then a reader that pauses loses nothing, and its pause is no silence of the device.
+    keeps_all = False
+
     def __init__(
         self,
         name: str,
@@ -77,6 +81,8 @@ class Link:
         self.fs = check_fs(fs)
         self.lost = 0
         self.gaps = 0
+        #: Called several times a second while whoever iterates waits.
+        self.waits: Callable[[], None] | None = None
         self._clock = clock
         self._rate = RateWatch(name, self.fs, option=option, advice=advice, clock=clock)
         self._closed = False
@@ -114,6 +120,10 @@ class Link:
                     _log.warning("%s: samples again after a gap of %.1f s", self.name, seconds)
                 last, filled, silent, self._away = now, 0, False, False
                 yield chunk  # type: ignore[misc]
+                if self.keeps_all:
+                    last = self._clock()
+            elif self.waits is not None:
+                self.waits()
         self._hang_up()
 
     @property

@@ -162,6 +162,26 @@ def test_after_an_overflow_half_of_the_queue_must_be_free() -> None:
     assert last[1] == [60.0]
 
 
+def test_a_queue_calls_while_its_reader_waits() -> None:
+    called: list[int] = []
+    enough = threading.Event()
+
+    def chunks() -> Iterator[np.ndarray]:
+        yield np.zeros(10)
+        enough.wait(30)
+        yield np.ones(10)
+
+    def waits() -> None:
+        called.append(threading.get_ident())
+        if len(called) == 3:
+            enough.set()
+
+    queue = SampleQueue(chunks(), 100)
+    queue.waits = waits
+    assert len(np.concatenate(list(queue))) == 20
+    assert set(called) == {threading.get_ident()}  # on the thread that takes the samples
+
+
 def test_what_the_source_raises_arrives() -> None:
     def source() -> Iterator[Any]:
         yield np.zeros(5)
