@@ -9,6 +9,8 @@ cdef extern from "ecgfast.h" nogil:
     const int ECG_SNAPSHOT_EXTRA
     const int ECG_LEADS_MAX
     const double ECG_RATE_MAX
+    const double ECG_RATE_MAX_ANIMALS
+    const double ECG_FS_MIN
 
     ctypedef enum ecg_status:
         ECG_OK

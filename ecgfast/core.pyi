@@ -16,6 +16,9 @@ class _Recording(Protocol):
 FEATURE_NAMES: tuple[str, ...]
 WINDOW_KINDS: dict[str, int]
 METHODS: dict[str, int]
+FS_MIN: float
+RATE_MAX: float
+RATE_MAX_ANIMALS: float
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BeatBatch:
@@ -52,7 +55,7 @@ class QRSDetector:
         self,
         fs: float,
         *,
-        method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
+        method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
         max_delay: float | None = None,
         n_leads: int = 1,
         max_rate: float | None = None,
@@ -87,7 +90,7 @@ class BeatStream:
         fs: float,
         *,
         n_leads: int = 1,
-        method: Literal["neural", "adaptive", "pan-tompkins", "external", "given"] = "adaptive",
+        method: Literal["neural", "adaptive", "pan-tompkins", "external", "given"] = "neural",
         max_delay: float | None = None,
         lead: int = 0,
         lookahead: int = 0,

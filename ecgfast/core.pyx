@@ -47,6 +47,7 @@ cdef extern from *:
 FEATURE_NAMES = tuple(c.ecg_feature_name(i).decode() for i in range(c.ECG_FEATURES))
 WINDOW_KINDS = {"beat": c.ECG_WINDOW_BEAT, "cycle": c.ECG_WINDOW_CYCLE, "strip": c.ECG_WINDOW_STRIP}
 METHODS = {"neural": c.ECG_NEURAL, "adaptive": c.ECG_ADAPTIVE, "pan-tompkins": c.ECG_PAN_TOMPKINS}
+FS_MIN, RATE_MAX, RATE_MAX_ANIMALS = c.ECG_FS_MIN, c.ECG_RATE_MAX, c.ECG_RATE_MAX_ANIMALS
 cdef dict _ALL_METHODS = {**METHODS, "external": c.ECG_EXTERNAL}
 cdef dict _KIND_NAMES = {number: name for name, number in WINDOW_KINDS.items()}
 cdef dict _METHOD_NAMES = {number: name for name, number in _ALL_METHODS.items()}
@@ -536,7 +537,7 @@ cdef class QRSDetector(_Detecting):
 
     cdef object quality_
 
-    def __init__(self, fs, *, method="adaptive", max_delay=None, n_leads=1, max_rate=None, leads=None):
+    def __init__(self, fs, *, method="neural", max_delay=None, n_leads=1, max_rate=None, leads=None):
         cdef c.ecg_detector_config config
         cdef _Block block
         self.enter()
@@ -742,7 +743,7 @@ cdef class BeatStream(_Detecting):
     cdef size_t next_mark
     cdef int64_t last_mark
 
-    def __init__(self, fs, *, n_leads=1, method="adaptive", max_delay=None, lead=0, lookahead=0,
+    def __init__(self, fs, *, n_leads=1, method="neural", max_delay=None, lead=0, lookahead=0,
                  window=None, max_rate=None, leads=None):
         cdef c.ecg_detector_config detector
         cdef c.ecg_window_config config

@@ -7,6 +7,12 @@ import numpy as np
 from ecgfast import QRSDetector
 from ecgfast.records import synthetic_ecg
 
+BAD = ["missing", "flat", "clipped", "jump", "noise", "motion", "huge", "smaller", "larger"]
+"""What `spoil` does to a stretch."""
+
+RECORDINGS = [f"mitdb/{n}" for n in (100, 102, 103, 112, 113, 117, 118, 122, 123, 230, 234)]
+"""First leads with steady rhythms, for `spoil`."""
+
 
 def live(signal: np.ndarray, fs: float, size: int, **options: float) -> np.ndarray:
     leads = 1 if signal.ndim == 1 else signal.shape[1]
@@ -65,3 +71,50 @@ def no_signal(kind: str, fs: float) -> np.ndarray:
         "mains 60": np.sin(2 * np.pi * 60 * t) + 0.01 * rng.normal(size=n),
         "breath": np.sin(2 * np.pi * 0.3 * t),
     }[kind]
+
+
+def spoil(
+    clean: np.ndarray, kind: str, fs: float, a: int, b: int, seed: int
+) -> tuple[np.ndarray, int]:
+    """A signal with one bad stretch, noise of ten times the QRS complex say, and where it ends."""
+    signal = clean.astype(np.float64)
+    size = np.ptp(signal)
+    if kind == "missing":
+        signal[a:b] = np.nan
+    elif kind == "flat":
+        signal[a:b] = signal[a]
+    elif kind == "clipped":
+        signal[a:b] = 4 * size
+    elif kind == "noise":
+        signal[a:b] += np.random.default_rng(seed).normal(0, 3 * size, b - a)
+    elif kind == "motion":
+        signal[a:b] += 15 * size * np.sin(2 * np.pi * 3 * np.arange(b - a) / fs)
+    else:
+        if kind == "jump":
+            signal[a:] += 4 * size
+        elif kind == "huge":
+            signal[a : a + 2] = 1e30
+        elif kind == "smaller":
+            signal[a:] /= 10
+        elif kind == "larger":
+            signal[a:] *= 10
+        b = a
+    return signal, b
+
+
+def bad_stretch(
+    kind: str, fs: float, rate: float, seed: int, length: float
+) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """A minute with one bad stretch, the beats in it, and where the stretch begins and ends."""
+    record = synthetic_ecg(60, fs, heart_rate=rate, muscle=0.02, seed=seed)
+    begin = int(20.4 * fs)
+    signal, end = spoil(record.signal[:, 0], kind, fs, begin, begin + int(length * fs), seed)
+    assert record.annotations is not None
+    return signal, record.annotations.sample, (begin, end)
+
+
+def noisy_start(clean: np.ndarray, fs: float, seconds: float) -> np.ndarray:
+    """Noise of ten times the QRS complex before anything of the patient has been seen."""
+    signal, n = clean.astype(np.float64), int(seconds * fs)
+    signal[:n] += np.random.default_rng(5).normal(0, 3 * np.ptp(clean), n)
+    return signal

@@ -28,7 +28,7 @@ class Settings:
     form : str or None
         File of the model to run: "float32", "int8" or "fastest".
     lookahead : {0, 1}
-    method : {"adaptive", "neural", "pan-tompkins"}
+    method : {"neural", "adaptive", "pan-tompkins"}
     average_leads : bool
         As of `stream_classify`.
     fs : float or None
@@ -47,7 +47,7 @@ class Settings:
     model: str = "beats"
     form: str | None = None
     lookahead: int = 0
-    method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive"
+    method: Literal["neural", "adaptive", "pan-tompkins"] = "neural"
     average_leads: bool = False
     fs: float | None = None
     leads: Sequence[str | int] | str | int | None = None

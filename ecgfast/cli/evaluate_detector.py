@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         choices=("neural", "adaptive", "pan-tompkins"),
-        help="with --detector: method to score (default: adaptive)",
+        help="with --detector: method to score (default: neural)",
     )
     parser.add_argument(
         "--max-delay",
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
     check_detection(max_delay=args.max_delay)
     paths, left_out = annotated_records(args.detector, args.records)
     leads = args.leads or [0]
-    method: Method = args.method or "adaptive"
+    method: Method = args.method or "neural"
     name = f"ecgfast {method}"
     if args.max_delay is not None:
         name += f", at most {args.max_delay:g} s"

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..alarms import Alarm, AlarmSettings
 from ..live import LiveFeed, LiveServer
 from ..live.server import MAX_VIEWERS, PORT
@@ -115,6 +117,7 @@ class _Page:
     def __init__(self, feed: LiveFeed, name: str) -> None:
         self._feed = feed
         self._name = name
+        self._begun = False
 
     def begin(
         self, live: LiveInput, labeller: StreamingClassifier, rhythm: RhythmStream | None
@@ -122,13 +125,18 @@ class _Page:
         """The source is open."""
         source = live.source
         name = source.name or ("standard input" if self._name == "-" else self._name)
-        start = source.start.timestamp() if source.start is not None else None
         leads = [printable(lead) for lead in source.leads]
-        self._feed.begin(printable(name), source.fs, leads, start=start)
+        self._feed.begin(printable(name), source.fs, leads, time_of_day=live.time_of_day)
+        self._begun = True
 
     def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
         """The next samples, and what is known with them."""
         self._feed.take(chunk, beats, events)
+
+    def wait(self, now: float, events: Sequence[Event]) -> None:
+        """The begin or the end of a silence; the page itself shows how long it lasts."""
+        if self._begun and events:
+            self._feed.take(np.empty((0, 0)), (), events)
 
     def end(self) -> None:
         """The stream has ended."""

@@ -21,6 +21,7 @@ import numpy as np
 from ..errors import InputError
 from ..records import check_fs
 from ..records.record import find_lead
+from ..sources.clock import TimeOfDay
 from ..sources.link import Link
 from ..sources.live import LIVE_KINDS, LinkOptions, live_kind, open_link
 from ..sources.rate import RateWatch, watched
@@ -187,6 +188,11 @@ class LiveInput:
     link: Link | None = None
     queue: SampleQueue | None = None
 
+    def __post_init__(self) -> None:
+        start = self.source.start.timestamp() if self.source.start is not None else None
+        #: When samples were taken; whoever takes them reports their arrival to it.
+        self.time_of_day = TimeOfDay(self.source.fs, start, live=self.link is not None)
+
     def close(self) -> None:
         """Read nothing more."""
         for part in (self.queue, self.link):
@@ -203,28 +209,39 @@ class LiveInput:
         return "".join(f"; {text}" for text in found)
 
 
-def open_input(args: argparse.Namespace, stop: Stop) -> LiveInput | None:
-    """Open the source that the user named; None if the stream was ended before the first sample."""
+def open_input(
+    args: argparse.Namespace, stop: Stop, waits: Callable[[], None] = lambda: None
+) -> LiveInput | None:
+    """Open the source that the user named; None if the stream was ended before the first sample.
+
+    Whoever waits for samples calls `waits` several times a second, on the thread that takes them.
+    """
     lines = link = opened = None
     chunks: Iterable[Any]
+    live = args.source == "-" or live_kind(args.source) is not None
+    seconds = args.queue
+    if seconds is None:
+        seconds = _LIVE_QUEUE_S if live and args.source != "-" else 0.0
+    idle = _nothing if seconds else waits  # a queue reads on a thread of its own
     if args.source == "-":
         fs = check_fs(args.fs)
         lines = LineParser("standard input", fs=fs, every=args.leads is not None)
         watch = RateWatch(lines.name, fs, option="--fs ", advice="check what writes to it")
-        chunks = watched(_parsed(lines, stop), watch)
-    elif live_kind(args.source) is not None:
+        chunks = watched(_parsed(lines, stop, idle), watch)
+    elif live:
         options = LinkOptions(args.fs, args.baud, every=args.leads is not None, option="--fs ")
         chunks = link = open_link(args.source, options)
         fs = link.fs
+        link.waits = idle
         stop.closes(link.close)
     else:
         opened = open_source(args.source, args.fs, args.leads, follow=args.follow)
         fs = opened.fs
         chunks = _replayed(opened.chunks, fs, wait=args.pace == "real")
     queue = None
-    seconds = args.queue if args.queue is not None else _LIVE_QUEUE_S if link else 0.0
     if seconds:
         queue = SampleQueue(chunks, max(1, round(seconds * fs)))
+        queue.waits = waits
         chunks = queue
         stop.closes(queue.close)
     arriving = stop.until(chunks)
@@ -245,16 +262,20 @@ def open_input(args: argparse.Namespace, stop: Stop) -> LiveInput | None:
     return LiveInput(replace(source, leads=tuple(names[i] for i in columns)), lines, link, queue)
 
 
-def _parsed(lines: LineParser, stop: Stop) -> Iterator[Any]:
+def _nothing() -> None:
+    """Nobody watches this wait."""
+
+
+def _parsed(lines: LineParser, stop: Stop, waits: Callable[[], None]) -> Iterator[Any]:
     """Samples on standard input, as chunks of whatever has arrived."""
-    for piece in _standard_input(stop):
+    for piece in _standard_input(stop, waits):
         chunk = lines.feed(piece)
         if len(chunk):
             yield chunk
     yield lines.finish()
 
 
-def _standard_input(stop: Stop) -> Iterator[bytes]:
+def _standard_input(stop: Stop, waits: Callable[[], None]) -> Iterator[bytes]:
     if sys.stdin is None:
         raise InputError("standard input is closed: pipe samples into it")
     try:
@@ -264,8 +285,10 @@ def _standard_input(stop: Stop) -> Iterator[bytes]:
         yield from iter(lambda: sys.stdin.buffer.read1(_TAKE), b"")  # type: ignore[union-attr]
         return
     while not stop.stopped:
-        # Windows has no such wait: there the stop is seen when the next bytes come.
+        # Windows has no such wait: there the stop is seen when the next bytes come, and a silence
+        # where --queue reads on another thread.
         if os.name != "nt" and not select.select([number], [], [], _WAIT_S)[0]:
+            waits()
             continue
         try:
             piece = os.read(number, _TAKE)

@@ -91,7 +91,7 @@ class AlarmSink:
         self._alarms = Alarms(settings)
         self._as_lines = as_lines
         self._changed = changed or self._print
-        self._actions: list[ActionRunner] = []
+        self._actions: list[ActionRunner] | None = None
         self._count = 0
         self._fs = 1.0
         self._rhythm: RhythmStream | None = None
@@ -102,7 +102,7 @@ class AlarmSink:
         """The source is open."""
         self._fs = live.source.fs
         self._rhythm = rhythm
-        self._actions = open_actions(self._alarms.settings.actions)
+        self._open()
 
     def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
         """The next samples, and what is known with them."""
@@ -110,18 +110,28 @@ class AlarmSink:
         suspected = None if self._rhythm is None else self._rhythm.suspected_asystole
         self._report(self._alarms.process(events, self._count / self._fs, suspected))
 
+    def wait(self, now: float, events: Sequence[Event]) -> None:
+        """No sample comes: `now` seconds, those of the silence too."""
+        self._open()
+        self._report(self._alarms.process(events, now))
+
     def acknowledge(self, alarm_id: int) -> None:
         """Somebody has seen an alarm; any thread may say so."""
         self._report(self._alarms.acknowledge(alarm_id, self._count / self._fs))
 
     def end(self) -> None:
         """The stream has ended."""
-        for action in self._actions:
+        for action in self._actions or ():
             action.close()
+        self._actions = []
+
+    def _open(self) -> None:
+        if self._actions is None:
+            self._actions = open_actions(self._alarms.settings.actions)
 
     def _report(self, alarms: Sequence[Alarm]) -> None:
         for alarm in alarms:
-            for action in self._actions:
+            for action in self._actions or ():
                 action.alarm(alarm)
             self._changed(alarm)
 
@@ -159,6 +169,8 @@ class LslSink:
 
     def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
         """The next samples, and what is known with them."""
+        if self._outlet is None:
+            return
         now, fs = self._lsl.local_clock(), self._stream.fs
         rows = [(beat.sample, {"type": "beat", **beat_row(beat)}) for beat in beats]
         rows += [(event.start, {"type": "event", **event.to_dict()}) for event in events]
@@ -166,6 +178,10 @@ class LslSink:
             # The newest sample has just come.
             at = now - (self._stream.count - sample) / fs
             self._outlet.push_sample([json.dumps(as_json(row))], at)
+
+    def wait(self, now: float, events: Sequence[Event]) -> None:
+        """No sample comes."""
+        self.take((), (), events)
 
     def end(self) -> None:
         """The stream has ended."""
@@ -218,6 +234,11 @@ class SaveSink:
                 self._kept.mark(*mark)
         for event in events:
             self._kept.event(as_json(event.to_dict()))
+
+    def wait(self, now: float, events: Sequence[Event]) -> None:
+        """No sample comes; before the first one there is no folder to write it into."""
+        if self._kept is not None:
+            self.take((), (), events)
 
     def end(self) -> None:
         """The stream has ended."""

@@ -61,7 +61,7 @@ __all__ = [
 #: Model that labels beats where no other is named.
 DEFAULT_MODEL = "beats"
 
-Method: TypeAlias = Literal["adaptive", "neural", "pan-tompkins"]
+Method: TypeAlias = Literal["neural", "adaptive", "pan-tompkins"]
 
 #: What `add_decision` adds, as names of the parsed arguments.
 DECISION_OPTIONS = ("sensitivity", "positive_predictivity", "reject")
@@ -83,7 +83,7 @@ _ANNOTATORS = (
 _ANY_FS = 1000.0
 
 #: How R peaks are found, the default first.
-METHODS: tuple[Method, ...] = ("adaptive", "neural", "pan-tompkins")
+METHODS: tuple[Method, ...] = ("neural", "adaptive", "pan-tompkins")
 
 
 def example(command: str) -> str:
@@ -254,12 +254,10 @@ def add_method(parser: argparse.ArgumentParser, *, classes: bool) -> None:
         Whether the command labels beats too.
     """
     text = (
-        "how R peaks are found: adaptive (default) is the most accurate on MIT-BIH; neural holds "
-        "better on other hospitals' and devices' recordings, small complexes and pauses, in about "
-        "six times the time; pan-tompkins is the fastest"
+        "how R peaks are found: neural (default) is the most robust on recordings of other "
+        "hospitals and devices, small complexes, pacing and pauses; adaptive takes a sixth of the "
+        "time; pan-tompkins is the fastest"
     )
-    if classes:
-        text += "; the figures of the built-in models' classes are of adaptive"
     parser.add_argument("--method", choices=METHODS, default=METHODS[0], help=text)
 
 

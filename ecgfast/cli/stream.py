@@ -8,15 +8,19 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
 from ..reports.model_facts import operating_point_text
+from ..rhythm import Event, EventKind, Severity
 from ..runtime import Classifier
-from ..sources.clock import SampleClock
+from ..sources.clock import TimeOfDay
 from ..sources.live import live_kind
 from ..streaming import Beat
 from ..streaming.nothing import Beginning
@@ -46,10 +50,13 @@ from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import Terminated
 
 if TYPE_CHECKING:
-    from ..rhythm import Event, RhythmStream
+    from ..rhythm import RhythmStream
     from ..streaming import StreamingClassifier
 
 __all__ = ["Sink", "add_stream", "configure", "kept", "run", "run_stream"]
+
+# Seconds without a sample that are reported, as for a link that has been lost.
+_SILENT_S = 2.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -128,6 +135,12 @@ class Sink(Protocol):
     def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
         """The next samples, and the beats and rhythm events that are known with them."""
 
+    def wait(self, now: float, events: Sequence[Event]) -> None:
+        """No sample has come for two seconds; called several times a second, before `begin` too.
+
+        `now` counts the seconds of the silence in. Events are its begin or its end.
+        """
+
     def end(self) -> None:
         """The stream has ended."""
 
@@ -170,7 +183,11 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
     with ExitStack() as stack:
         stack.enter_context(warnings_shown())
         stack.enter_context(stop)
-        live = open_input(args, stop)
+        show = _Show(stop, printed=printed, as_lines=args.json, with_alarms=args.alarms is not None)
+        silence = _Silence(args.fs, [show, *sinks])
+        for sink in sinks:
+            stack.callback(sink.end)
+        live = open_input(args, stop, silence.waits)
         if live is None:  # interrupted before the first sample
             return ""
         stack.callback(live.close)
@@ -184,30 +201,20 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
             guard.report()
         for point in () if args.json else labeller.rule.operating_points:
             print(f"{operating_point_text(point)}, in cross-validation", file=sys.stderr)
-        clock = _TimeOfDay(live)
-        show = _Show(
-            labeller.classifier,
-            file,
-            stop,
-            clock,
-            printed=printed,
-            as_lines=args.json,
-            with_events=args.json or args.alarms is None,  # else alarms are printed instead
-        )
+        show.begin(labeller.classifier, file, live.time_of_day)
         thresholds = args.alarms.thresholds if args.alarms is not None else None
         rhythm = rhythm_for(labeller, thresholds) if sinks or printed else None
         for sink in sinks:
             sink.begin(live, labeller, rhythm)
-            stack.callback(sink.end)
         # What was loaded stays: a collection that looks through all of it holds a beat up 20 ms.
         gc.collect()
         gc.freeze()
         stack.callback(gc.unfreeze)
         beginning = Beginning(live.source.fs, live.source.leads)
         events: Sequence[Event]
-        for chunk in beginning.kept(live.source.chunks):
+        for chunk in silence.ended_by(beginning.kept(live.source.chunks), live):
             beats = labeller.process(chunk)
-            clock.arrived(labeller.stream.count)
+            live.time_of_day.arrived(labeller.stream.count)
             show.beats(beats)
             events = rhythm.process(beats, chunk) if rhythm is not None else ()
             show.events(events)
@@ -238,28 +245,67 @@ def _guard(args: argparse.Namespace) -> OutputGuard:
     return OutputGuard(inputs, force=args.force)
 
 
-class _TimeOfDay:
-    """Time of day of samples: by their arrival from a live source, by its header of a recording."""
+class _Silence:
+    """A source that gives nothing while it is waited for, as an event without missing samples.
 
-    def __init__(self, live: LiveInput) -> None:
+    Links that have given a sample fill a gap instead; a pipe may only be late, and before its first
+    sample nothing has a time.
+    """
+
+    def __init__(self, fs: float | None, takers: Sequence[_Show | Sink]) -> None:
+        self._fs = fs or 1.0
+        self._takers = takers
+        self._count = 0
+        self._filled = False  # whether silence comes as missing samples
+        self._since: float | None = None
+        self._event: Event | None = None
+
+    def waits(self) -> None:
+        """Somebody waits; called several times a second."""
+        if self._filled:
+            return
+        now = monotonic()
+        self._since = now if self._since is None else self._since
+        seconds = now - self._since
+        if seconds < _SILENT_S:
+            return
+        events = [] if self._event is not None else [self._made(seconds, ongoing=True)]
+        self._event = self._event or events[0]
+        self._tell(seconds, events)
+
+    def ended_by(self, chunks: Iterator[Any], live: LiveInput) -> Iterator[Any]:
+        """The chunks, each of which ends a silence."""
         self._fs = live.source.fs
-        self._start = live.source.start
-        self._clock = SampleClock(self._fs) if live.link is not None else None
+        self._filled = live.link is not None
+        for chunk in chunks:
+            self._end()
+            yield chunk
+            self._count += np.shape(chunk)[0]
+        self._end()
 
-    def arrived(self, count: int) -> None:
-        """Samples have arrived, `count` in all."""
-        if self._clock is not None:
-            self._clock.arrived(count)
+    def _end(self) -> None:
+        if self._event is not None and self._since is not None:
+            seconds = monotonic() - self._since
+            self._event = None
+            self._tell(seconds, [self._made(seconds, ongoing=False)])
+        self._since = None
 
-    def field(self, sample: int) -> dict[str, str]:
-        """Member ``at`` of a JSON row; none where the time is not known."""
-        if self._clock is not None:
-            at = datetime.fromtimestamp(self._clock.time_of(sample), timezone.utc).astimezone()
-        elif self._start is not None:
-            at = self._start + timedelta(seconds=sample / self._fs)
-        else:
-            return {}
-        return {"at": at.isoformat(timespec="milliseconds")}
+    def _made(self, seconds: float, *, ongoing: bool) -> Event:
+        begin = self._count / self._fs
+        return Event(
+            EventKind.GAP,
+            self._count,
+            self._count,
+            begin,
+            begin + seconds,
+            Severity.LOW,
+            1.0,
+            ongoing=ongoing,
+        )
+
+    def _tell(self, seconds: float, events: Sequence[Event]) -> None:
+        for taker in self._takers:
+            taker.wait(self._count / self._fs + seconds, events)
 
 
 class _Important:
@@ -286,25 +332,27 @@ class _Show:
 
     def __init__(
         self,
-        classifier: Classifier,
-        file: AnnotationFile | None,
         stop: Stop,
-        clock: _TimeOfDay,
         *,
         printed: bool,
         as_lines: bool,
-        with_events: bool,
+        with_alarms: bool,
     ) -> None:
         self.count = 0
         self._stop = stop
-        self._clock = clock
-        self._file = file
+        self._clock: TimeOfDay | None = None
+        self._file: AnnotationFile | None = None
         self._marker = Marker()
         self._printed = printed
         self._as_lines = as_lines
-        self._with_events = printed and with_events
+        # A person reads alarms instead of events.
+        self._with_events = printed and (as_lines or not with_alarms)
         self._important = _Important()
-        if printed and not as_lines:
+
+    def begin(self, classifier: Classifier, file: AnnotationFile | None, clock: TimeOfDay) -> None:
+        """The source is open."""
+        self._file, self._clock = file, clock
+        if self._printed and not self._as_lines:
             print(beat_heading(classifier), flush=True)
 
     def beats(self, beats: list[Beat]) -> None:
@@ -318,7 +366,7 @@ class _Show:
         with self._stop.terminal_may_be_gone():
             for beat in beats:
                 if self._as_lines:
-                    print_json(beat_row(beat) | self._clock.field(beat.sample), indent=None)
+                    print_json(beat_row(beat) | self._at(beat.sample), indent=None)
                 else:
                     print(beat_line(beat))
             sys.stdout.flush()
@@ -330,11 +378,22 @@ class _Show:
         with self._stop.terminal_may_be_gone():
             for event in events:
                 if self._as_lines:
-                    row = {"type": "event", **event.to_dict()} | self._clock.field(event.start)
+                    row = {"type": "event", **event.to_dict()} | self._at(event.start)
                     print_json(row, indent=None)
                 elif self._important.is_next(event):
                     print(event_line(event))
             sys.stdout.flush()
+
+    def wait(self, now: float, events: Sequence[Event]) -> None:
+        """Show the begin or the end of a silence."""
+        self.events(events)
+
+    def _at(self, sample: int) -> dict[str, str]:
+        """Member ``at`` of a JSON row; none where the time of day is not known."""
+        if self._clock is None or not self._clock.known:
+            return {}
+        at = datetime.fromtimestamp(self._clock.at(sample), timezone.utc).astimezone()
+        return {"at": at.isoformat(timespec="milliseconds")}
 
     def end(self) -> None:
         """Write what the end of the stream adds."""

@@ -241,7 +241,7 @@ def detected_probabilities(
             record.fs,
             n_leads=record.signal.shape[1],
             lead=lead,
-            method="adaptive" if given is None else "external",
+            method="neural" if given is None else "external",
             lookahead=lookahead,
             window=classifier.window,
         )

@@ -76,7 +76,7 @@ def report_times(
     signal: npt.ArrayLike,
     fs: float,
     *,
-    method: Method = "adaptive",
+    method: Method = "neural",
     max_delay: float | None = None,
 ) -> ReportedBeats:
     """Find R peaks in a stream, and the very sample at which each is reported.
@@ -211,7 +211,7 @@ class DetectorScores:
 Detect = Callable[[Record], ReportedBeats]
 
 
-def own_detector(method: Method = "adaptive", max_delay: float | None = None) -> Detect:
+def own_detector(method: Method = "neural", max_delay: float | None = None) -> Detect:
     """One of this package's detectors, live on all leads of a record.
 
     Parameters

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ..reports.page import quality_text
 from ..rhythm import Event, EventKind, Severity
-from ..sources.clock import SampleClock
+from ..sources.clock import TimeOfDay
 from .wire import Decimator, encode
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class LiveFeed:
     # ------------------------------------------------------------------- the thread of the signal
 
     def begin(
-        self, name: str, fs: float, leads: Sequence[str], *, start: float | None = None
+        self, name: str, fs: float, leads: Sequence[str], *, time_of_day: TimeOfDay | None = None
     ) -> None:
         """A source has been opened: its next sample is sample 0.
 
@@ -128,14 +128,14 @@ class LiveFeed:
         fs : float
             Sampling rate, Hz.
         leads : sequence of str
-        start : float, optional
-            When sample 0 was taken, in seconds since 1970; by default samples are taken to come
-            when they arrive.
+        time_of_day : TimeOfDay, optional
+            When samples were taken. The caller reports their arrival to it; by default samples are
+            taken to come when `take` is called.
         """
         with self._lock:
             self._events.clear()
             self._ended = None
-            self._start(name, fs, tuple(leads), start)
+            self._start(name, fs, tuple(leads), time_of_day)
 
     def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
         """Take the next samples, shape (n, n_leads), and what is known with them."""
@@ -148,10 +148,11 @@ class LiveFeed:
         else:
             points = samples
         with self._lock:
-            self._arrived = self._clock()
+            if len(samples):
+                self._arrived = self._clock()
             self._count += len(samples)
-            if self._time_of_day is not None and len(samples):
-                self._time_of_day.arrived(self._count)
+            if self._own_time is not None:
+                self._own_time.arrived(self._count)
             self._put(points)
             if beats:
                 self._take_beats(beats)
@@ -261,7 +262,7 @@ class LiveFeed:
     # ------------------------------------------------------------------------ all under the lock
 
     def _start(
-        self, name: str, fs: float, leads: tuple[str, ...], start: float | None = None
+        self, name: str, fs: float, leads: tuple[str, ...], given: TimeOfDay | None = None
     ) -> None:
         self._session = secrets.token_hex(8)
         self._name, self._fs, self._leads = name, fs, leads
@@ -274,8 +275,8 @@ class LiveFeed:
         self._points = self._fill = 0
         self._count = 0
         self._arrived = self._clock()
-        self._recorded = start
-        self._time_of_day = SampleClock(fs, now=self._wall_clock) if fs and start is None else None
+        self._own_time = TimeOfDay(fs, now=self._wall_clock) if fs and given is None else None
+        self._time_of_day = given or self._own_time
         self._beats: deque[dict[str, Any]] = deque()
         self._last_beats: deque[Beat] = deque(maxlen=_QUALITY_BEATS)
         self._trend: deque[list[Any]] = deque(maxlen=round(TREND_S / _POINT_S))
@@ -363,11 +364,7 @@ class LiveFeed:
 
     def _wall_of(self, sample: int) -> float:
         """Seconds since 1970 at which a sample was taken."""
-        if self._recorded is not None:
-            return self._recorded + sample / self._fs
-        if self._time_of_day is not None and self._count:
-            return self._time_of_day.time_of(sample)
-        return self._wall_clock()
+        return self._time_of_day.at(sample) if self._time_of_day else self._wall_clock()
 
     def _cut_strips(self, *, ended: bool = False) -> None:
         """Keep the strips that are whole, before the ring loses them."""

@@ -94,7 +94,7 @@ def make_report(
     annotation_file: str = "",
     model: str | os.PathLike[str] | Classifier = "beats",
     lookahead: int = 0,
-    method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
+    method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
     decision: Decision | None = None,
     average_leads: bool = False,
     title: str = "",

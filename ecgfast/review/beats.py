@@ -120,7 +120,7 @@ def collect_beats(
     source: RecordSource,
     classifier: Classifier,
     *,
-    method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
+    method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
     progress: Callable[[Iterable[FloatArray]], Iterable[FloatArray]] = iter,
 ) -> ReviewBeats:
     """Find the beats of a recording and describe each, block by block.
@@ -134,7 +134,7 @@ def collect_beats(
         An open recording.
     classifier : Classifier
         A model of beat classes.
-    method : {"adaptive", "neural", "pan-tompkins"}
+    method : {"neural", "adaptive", "pan-tompkins"}
         As for `QRSDetector`.
     progress : callable
         Wraps the blocks, to show how far it is.

@@ -113,7 +113,7 @@ class ReviewSession:
         groups: int = GROUPS,
         fs: float | None = None,
         leads: Sequence[str | int] | str | int | None = None,
-        method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
+        method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
         progress: Callable[[Iterable[FloatArray]], Iterable[FloatArray]] = iter,
     ) -> ReviewSession:
         """Begin the review of a recording, or resume the one that was begun.
@@ -132,7 +132,7 @@ class ReviewSession:
             Groups at most.
         fs, leads
             As for `open_record`.
-        method : {"adaptive", "neural", "pan-tompkins"}
+        method : {"neural", "adaptive", "pan-tompkins"}
             How R peaks are found.
         progress : callable
             Wraps the blocks of the recording, to show how far the reading is.
@@ -166,7 +166,7 @@ class ReviewSession:
         by: str | None = None,
         model: str | os.PathLike[str] | Classifier = "beats",
         groups: int = GROUPS,
-        method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
+        method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
         progress: Callable[[Iterable[FloatArray]], Iterable[FloatArray]] = iter,
     ) -> ReviewSession:
         """Begin or resume the review of an open recording; as `open`.

@@ -17,6 +17,9 @@ _PATTERN = 3
 _ALARM_BEATS = 5
 _ALARM_RATE = 100.0
 
+# The least severe first.
+_ORDER = tuple(Severity)
+
 # A longer interval ends a row: beats so far apart follow on no beat.
 _ROW_S = 3.0
 
@@ -42,6 +45,7 @@ class Ectopy:
             _Pattern(EventKind(f"{name}_trigeminy"), 2, sink),
         ]
         self._row: BeatsOf | None = None
+        self._reported = Severity.INFO  # of the run that lasts
         self._open_patterns = False
 
     @property
@@ -68,8 +72,12 @@ class Ectopy:
         if self._row is None:
             self._row = BeatsOf()
         self._row.add(beat.sample, beat.probability, trusted=beat.trusted)
-        if self._row.n == _RUN:
-            self._put_run(self._row, ongoing=True)
+        # Once it is a run, and whenever it is more severe: alarms must not wait for its end.
+        row = self._row
+        if row.n == _RUN or (
+            row.n > _RUN and _ORDER.index(self._severity(row)) > _ORDER.index(self._reported)
+        ):
+            self._put_run(row, ongoing=True)
 
     def end(self) -> None:
         """The stream has ended."""
@@ -100,16 +108,25 @@ class Ectopy:
             rate=row.rate(self._sink.fs),
         )
 
-    def _put_run(self, row: BeatsOf, *, ongoing: bool) -> None:
-        rate = row.rate(self._sink.fs)
-        severity = Severity.MEDIUM if self._label == "V" else Severity.LOW
-        if self._label == "V" and row.n >= _ALARM_BEATS and rate >= _ALARM_RATE:
-            severity = Severity.HIGH
-        if row.in_doubt:
-            severity = Severity.INFO
-        confidence = row.confidence
+    def _severity(self, run: BeatsOf) -> Severity:
+        if run.in_doubt:
+            return Severity.INFO
+        if self._label != "V":
+            return Severity.LOW
+        fast = run.n >= _ALARM_BEATS and run.rate(self._sink.fs) >= _ALARM_RATE
+        return Severity.HIGH if fast else Severity.MEDIUM
+
+    def _put_run(self, run: BeatsOf, *, ongoing: bool) -> None:
+        self._reported = self._severity(run)
         self._sink.put(
-            self._run, row.first, row.last, severity, confidence, row, rate=rate, ongoing=ongoing
+            self._run,
+            run.first,
+            run.last,
+            self._reported,
+            run.confidence,
+            run,
+            rate=run.rate(self._sink.fs),
+            ongoing=ongoing,
         )
 
 

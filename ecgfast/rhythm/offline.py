@@ -25,7 +25,7 @@ def events(
     lookahead: int = 0,
     leads: Leads | None = None,
     num_threads: int = 1,
-    method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
+    method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
     decision: Decision | None = None,
     ongoing: bool = False,
     **rules: Any,

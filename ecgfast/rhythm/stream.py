@@ -96,7 +96,8 @@ class RhythmStream:
     processed in pieces.
 
     Long events are reported twice: with ``ongoing=True`` once their rule is met, and again when
-    they have ended. `DEFINITIONS` lists the rule of each kind.
+    they have ended; a run that becomes more severe is also reported then. `DEFINITIONS` lists the
+    rule of each kind.
 
     Examples
     --------

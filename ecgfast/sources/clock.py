@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from math import isnan
 
 import numpy as np
 
-__all__ = ["SampleClock"]
+__all__ = ["SampleClock", "TimeOfDay"]
 
 # Samples are never early and often late: of each stretch of so many seconds the least late arrival
 # counts, and an hour of them says how fast the source's clock goes.
@@ -105,3 +106,56 @@ class SampleClock:
         self._offset = float((delays - self._slope * counts)[-_FOR_DRIFT:].min())
         late = [delay - self._at(count) for count, delay in stretch]
         self.jitter = float(np.median(late))
+
+
+class TimeOfDay:
+    """Time of day of the samples of one source: by its header, or by their arrival.
+
+    Parameters
+    ----------
+    fs : float
+        Nominal sampling rate, Hz.
+    start : float, optional
+        When sample 0 was taken, seconds since 1970, where the source states it.
+    live : bool, default True
+        Whether samples arrive as they are taken. A pipe may hold a file as well.
+    now : callable, default `time.time`
+        Seconds since 1970.
+
+    Attributes
+    ----------
+    known : bool
+        Whether the time is known, and not only that of an arrival.
+
+    Examples
+    --------
+    >>> TimeOfDay(250.0, 1000.0).at(500)
+    1002.0
+    """
+
+    def __init__(
+        self,
+        fs: float,
+        start: float | None = None,
+        *,
+        live: bool = True,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.known = live or start is not None
+        self._fs = fs
+        self._start = start
+        self._now = now
+        self._clock = SampleClock(fs, now=now) if start is None else None
+
+    def arrived(self, count: int) -> None:
+        """Samples have arrived: `count` in all, missing ones that were filled in too."""
+        if self._clock is not None and count:
+            self._clock.arrived(count)
+
+    def at(self, sample: int) -> float:
+        """When a sample was taken, seconds since 1970; before anything has arrived, now."""
+        if self._clock is None:
+            assert self._start is not None
+            return self._start + sample / self._fs
+        time_of = self._clock.time_of(sample)
+        return self._now() if isnan(time_of) else time_of

@@ -29,13 +29,17 @@ RETRY_S = 0.5
 # Seconds without a sample that count as a gap: more than any driver holds back.
 _SILENCE_S = 2.0
 
+# Seconds of samples that have to be missing for a gap where unreadable ones come.
+_MISSED_S = 1.0
+
 
 class Link:
     """Chunks of samples from a device that may go away and come back.
 
     The iterator ends only when it is closed. When the link is lost, or silent for two seconds, the
     lost time is filled with missing samples (NaN), as many as it has at `fs`, so that the time of
-    later beats stays right. Gaps are reported as warnings of the logger ``ecgfast``, and so is a
+    later beats stays right; so it is where all that comes are samples that could not be read, and
+    too few of them. Gaps are reported as warnings of the logger ``ecgfast``, and so is a
     device that is silent from the start or sends at another rate (see `RateWatch`).
 
     Parameters
@@ -64,6 +68,10 @@ class Link:
     #: It compares what arrives with `fs` itself.
     watches_rate = True
 
+    #: Whether what the device sends while nobody reads is kept for the reader, however long that
+    #: lasts: then a reader that pauses loses nothing, and its pause is no silence of the device.
+    keeps_all = False
+
     def __init__(
         self,
         name: str,
@@ -77,6 +85,8 @@ class Link:
         self.fs = check_fs(fs)
         self.lost = 0
         self.gaps = 0
+        #: Called several times a second while whoever iterates waits.
+        self.waits: Callable[[], None] | None = None
         self._clock = clock
         self._rate = RateWatch(name, self.fs, option=option, advice=advice, clock=clock)
         self._closed = False
@@ -98,22 +108,32 @@ class Link:
                 self._rate.restart()
             self._rate.take(arrived)
             now = self._clock()
+            readable = arrived > 0 and bool(np.isfinite(chunk).any())  # type: ignore[arg-type]
             if begun and (silent or self._away or now - last > _SILENCE_S):
                 # What arrived together was taken in a row: only the time before it is lost.
                 due = max(0, round((now - last) * self.fs) - filled - arrived)
-                if not silent:
+                if arrived and not (silent or self._away) and due < _MISSED_S * self.fs:
+                    due = 0  # unreadable samples, but all of them: late by no more than jitter
+                elif not silent:
                     silent = True
                     self.gaps += 1
                     _log.warning("%s: no samples; the time that passes counts as a gap", self.name)
                 yield from missing(due, (self._width(),))
                 filled += due
                 self.lost += due
-            if arrived:
+            if arrived and not readable and begun:
+                filled += arrived
+                yield chunk  # type: ignore[misc]
+            elif arrived:
                 if silent:
                     seconds = filled / self.fs
                     _log.warning("%s: samples again after a gap of %.1f s", self.name, seconds)
                 last, filled, silent, self._away = now, 0, False, False
                 yield chunk  # type: ignore[misc]
+                if self.keeps_all:
+                    last = self._clock()
+            elif self.waits is not None:
+                self.waits()
         self._hang_up()
 
     @property

@@ -72,6 +72,7 @@ class TcpSamples(LineLink):
     """
 
     opens_mid_line = False
+    keeps_all = True
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,8 @@ class SampleQueue:
         self.dropped = 0
         #: Whether the source itself warns of samples that come at another rate.
         self.watches_rate: bool = getattr(chunks, "watches_rate", False)
+        #: Called several times a second while whoever iterates waits, on that thread.
+        self.waits: Callable[[], None] | None = None
         self._chunks = chunks
         self._room = samples
         self._held = 0
@@ -104,9 +106,12 @@ class SampleQueue:
         self._ended = True
 
     def _next(self) -> tuple[int, Any] | None:
+        while not (self._ready or self._ended):
+            with self._changed:
+                come = self._ready or self._ended or self._changed.wait(_WAIT_S)
+            if not come and self.waits is not None:
+                self.waits()
         with self._changed:
-            while not self._ready and not self._ended:
-                self._changed.wait(_WAIT_S)
             if self._ready:
                 lost, chunk = self._ready.popleft()
                 self._held -= len(chunk)

@@ -18,7 +18,7 @@ def stream_beats(
     fs: float | None = None,
     *,
     leads: Leads | None = None,
-    method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
+    method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
     max_delay: float | None = None,
     lead: int = 0,
     lookahead: int = 0,
@@ -54,7 +54,7 @@ def stream_beats(
     Warns
     -----
     NoBeatsWarning
-        At the end of a source of five seconds or more without a beat.
+        At the end of a source of three seconds or more without a beat.
 
     Examples
     --------

@@ -96,7 +96,7 @@ class StreamingClassifier:
         n_leads: int = 1,
         average_leads: bool = False,
         lookahead: int = 0,
-        method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
+        method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
         decision: Decision | None = None,
         leads: int | None = None,
     ) -> None:
@@ -282,7 +282,7 @@ def stream_classify(
     leads: Leads | None = None,
     average_leads: bool = False,
     num_threads: int = 1,
-    method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
+    method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
     decision: Decision | None = None,
 ) -> Iterator[Beat]:
     """Label heartbeats while they happen.
@@ -310,8 +310,7 @@ def stream_classify(
     num_threads : int
         Threads of the TFLite interpreter.
     method : {"neural", "adaptive", "pan-tompkins"}
-        How R peaks are found; see `QRSDetector`. The figures of the built-in models' classes are
-        of ``"adaptive"``.
+        How R peaks are found; see `QRSDetector`.
     decision : Decision, optional
         How probabilities become labels: thresholds by sensitivity or positive predictivity, and
         what share of beats may be rejected; by default the most probable class is reported.
@@ -336,7 +335,7 @@ def stream_classify(
     Warns
     -----
     NoBeatsWarning
-        At the end of a source of five seconds or more without a beat; it says what to check.
+        At the end of a source of three seconds or more without a beat; it says what to check.
 
     Examples
     --------

@@ -33,7 +33,7 @@ def detect_qrs(
     fs: float | None = None,
     *,
     leads: Leads | None = None,
-    method: Literal["neural", "adaptive", "pan-tompkins"] = "adaptive",
+    method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
     max_delay: float | None = None,
     max_rate: float | None = None,
 ) -> npt.NDArray[np.int64]:
@@ -67,7 +67,7 @@ def detect_qrs(
     Warns
     -----
     NoBeatsWarning
-        If five seconds or more show no beat; it says what to check.
+        If three seconds or more show no beat; it says what to check.
 
     Examples
     --------

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from ..core import FS_MIN, RATE_MAX, RATE_MAX_ANIMALS, QRSDetector
 from ..errors import NoBeatsWarning
 from ..inputs import real_array
 from ..sources.chunks import ChunkSource
@@ -24,10 +25,14 @@ LOOK_S = 120.0
 _KEPT_S = 10.0
 
 # Shorter signals may well hold no beat that can be found.
-_SHORT_S = 5.0
+_SHORT_S = 3.0
 
 # Share of samples that are missing, or are the same value, from which this is the likely reason.
 _MOST = 0.9
+
+# R waves so many and so regular (median deviation of the RR intervals) are not made by noise.
+_WAVES = 6
+_IRREGULAR = 0.1
 
 # Different values with which a converter shows no QRS complex.
 _FEW = 4
@@ -105,7 +110,7 @@ def beats_of(source: ChunkSource, stream: _Stream[Beats_co]) -> Iterator[Beats_c
     Warns
     -----
     NoBeatsWarning
-        At the end of a source of five seconds or more without a beat.
+        At the end of a source of three seconds or more without a beat.
     """
     beginning = Beginning(source.fs, source.leads)
     found = False
@@ -159,9 +164,29 @@ def no_beats_text(
     ]
     if len(signal) < _SHORT_S * fs:
         seen.insert(0, f"the signal lasts {len(signal) / fs:.1f} s, which may be too short")
+    if not seen and (rate := _animal_rate(signal, fs)) is not None:
+        seen.append(
+            f"R waves come {rate:.0f} times a minute, as in a small animal: detect_qrs(..., "
+            "max_rate=900) and ecgfast detect --max-rate 900 find them"
+        )
     more = len(seen) - _LISTED
     told = "; ".join(seen[:_LISTED]) + (f"; and {more} more leads" if more > 0 else "")
     return f"{checks}. {told}" if told else checks
+
+
+def _animal_rate(signal: npt.NDArray[Any], fs: float) -> float | None:
+    """Beats a minute of a heart that is faster than a human's; None where there is none."""
+    most = min(RATE_MAX_ANIMALS, RATE_MAX * fs / FS_MIN)
+    if most <= RATE_MAX or not len(signal):
+        return None
+    detector = QRSDetector(fs, n_leads=signal.shape[1], max_rate=most)
+    rr = np.diff(np.concatenate([detector.process(signal), detector.flush()])) / fs
+    if len(rr) < _WAVES:
+        return None
+    middle = float(np.median(rr))
+    if np.median(np.abs(rr - middle)) > _IRREGULAR * middle or 60.0 / middle < RATE_MAX:
+        return None
+    return 60.0 / middle
 
 
 def _fault(values: npt.NDArray[Any]) -> str:

@@ -200,9 +200,9 @@ def test_changes_are_noticed(tmp_path: Path, save: Save, parts: Parts, capsys: C
     assert "4 of 5 done, 1 failed" in capsys.readouterr().out
     assert first.items() <= parts(out).items()
     # Another model or method
-    assert main([*argv, "--method", "neural"]) == 1
+    assert main([*argv, "--method", "adaptive"]) == 1
     err = capsys.readouterr().err
-    assert "method was 'adaptive' and is 'neural'" in err
+    assert "method was 'neural' and is 'adaptive'" in err
     assert "--mix" in err
     assert "--restart" in err
     # Other content, and one that is gone

@@ -426,8 +426,6 @@ def test_a_terminal_that_is_closed(record: Path, model: Path, tmp_path: Path) ->
     times = [float(line.split()[0][:-1]) for line in shown.decode().splitlines()[1:3]]
     marks = read_annotations(file).sample
     np.testing.assert_allclose(marks[:2] / 250.0, times, atol=6e-4)
-    # Beats that the detector still held come with the end of the stream.
-    assert len(marks) > 2
 
 
 @posix

@@ -73,7 +73,7 @@ def test_the_shell_completes(tmp_path: Path) -> None:
     assert {"detect", "demo"} <= {word.strip() for word in completed("ecgfast de", tmp_path)}
     assert [w.strip() for w in completed("ecgfast detect --met", tmp_path)] == ["--method"]
     offered = [w.strip() for w in completed("ecgfast classify x --method ", tmp_path)]
-    assert offered == ["adaptive", "neural", "pan-tompkins"]
+    assert offered == ["neural", "adaptive", "pan-tompkins"]
     (tmp_path / "night.csv").touch()
     assert [w.strip() for w in completed("ecgfast detect nig", tmp_path)] == ["night.csv"]
 

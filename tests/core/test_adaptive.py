@@ -8,7 +8,18 @@ import re
 import numpy as np
 import pytest
 from c_programs import CSRC
-from detector_signals import delays, found_near, live, no_signal, spoilt
+from detector_signals import (
+    BAD,
+    RECORDINGS,
+    bad_stretch,
+    delays,
+    found_near,
+    live,
+    no_signal,
+    noisy_start,
+    spoil,
+    spoilt,
+)
 from twins import adaptive as twin
 from twins import adaptive_constants
 
@@ -16,47 +27,11 @@ from ecgfast import QRSDetector, detect_qrs, read_record
 from ecgfast.evaluation import flutter_intervals, is_beat, score_detection
 from ecgfast.records import synthetic_ecg
 
-BAD = ["missing", "flat", "clipped", "jump", "noise", "motion", "huge", "smaller", "larger"]
+ADAPTIVE = {"method": "adaptive"}
 
 
-def spoil(
-    clean: np.ndarray, kind: str, fs: float, a: int, b: int, seed: int
-) -> tuple[np.ndarray, int]:
-    """A signal with one bad stretch, noise of ten times the QRS complex say, and where it ends."""
-    signal = clean.astype(np.float64)
-    size = np.ptp(signal)
-    if kind == "missing":
-        signal[a:b] = np.nan
-    elif kind == "flat":
-        signal[a:b] = signal[a]
-    elif kind == "clipped":
-        signal[a:b] = 4 * size
-    elif kind == "noise":
-        signal[a:b] += np.random.default_rng(seed).normal(0, 3 * size, b - a)
-    elif kind == "motion":
-        signal[a:b] += 15 * size * np.sin(2 * np.pi * 3 * np.arange(b - a) / fs)
-    else:
-        if kind == "jump":
-            signal[a:] += 4 * size
-        elif kind == "huge":
-            signal[a : a + 2] = 1e30
-        elif kind == "smaller":
-            signal[a:] /= 10
-        elif kind == "larger":
-            signal[a:] *= 10
-        b = a
-    return signal, b
-
-
-def bad_stretch(
-    kind: str, fs: float, rate: float, seed: int, length: float
-) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
-    """A minute with one bad stretch, the beats in it, and where the stretch begins and ends."""
-    record = synthetic_ecg(60, fs, heart_rate=rate, muscle=0.02, seed=seed)
-    begin = int(20.4 * fs)
-    signal, end = spoil(record.signal[:, 0], kind, fs, begin, begin + int(length * fs), seed)
-    assert record.annotations is not None
-    return signal, record.annotations.sample, (begin, end)
+def detect(signal: np.ndarray, fs: float, **options) -> np.ndarray:
+    return detect_qrs(signal, fs, method="adaptive", **options)
 
 
 # ---------------------------------------------------------------- the twin
@@ -82,7 +57,7 @@ def test_the_twin_has_the_constants_of_the_core() -> None:
 @pytest.mark.parametrize("fs", [100.0, 128.0, 250.0, 333.3, 360.0, 500.0, 1000.0])
 def test_agrees_with_the_twin(fs: float) -> None:
     for signal in (synthetic_ecg(20, fs, muscle=0.05, seed=2).signal[:, 0], spoilt(fs)):
-        found = detect_qrs(signal, fs)
+        found = detect(signal, fs)
         assert len(found) > 15
         assert np.array_equal(found, twin.detect(signal, fs))
 
@@ -90,21 +65,21 @@ def test_agrees_with_the_twin(fs: float) -> None:
 @pytest.mark.parametrize("max_delay", [0.35, 0.5, 1.0, 2.0])
 def test_agrees_with_the_twin_in_a_hurry(max_delay: float) -> None:
     signal = spoilt(360.0)
-    found = detect_qrs(signal, 360.0, max_delay=max_delay)
+    found = detect(signal, 360.0, max_delay=max_delay)
     assert np.array_equal(found, twin.detect(signal, 360.0, max_delay))
 
 
 @pytest.mark.parametrize("leads", [2, 3])
 def test_agrees_with_the_twin_on_several_leads(leads: int) -> None:
     signal = spoilt(250.0, leads)
-    assert np.array_equal(detect_qrs(signal, 250.0), twin.detect(signal, 250.0))
+    assert np.array_equal(detect(signal, 250.0), twin.detect(signal, 250.0))
 
 
 @pytest.mark.parametrize("kind", ["noise", "motion", "smaller", "larger"])
 def test_agrees_with_the_twin_after_a_bad_stretch(kind: str) -> None:
     signal, _, _ = bad_stretch(kind, 250.0, 75.0, 8, 5.0)
     for samples in (signal, np.stack([signal, -0.5 * signal], axis=1)):
-        found = detect_qrs(samples, 250.0)
+        found = detect(samples, 250.0)
         assert len(found) > 40
         assert np.array_equal(found, twin.detect(samples, 250.0))
 
@@ -117,7 +92,7 @@ def test_agrees_with_the_twin_after_a_bad_stretch_of_a_recording(name, record_pa
     for kind in ("noise", "motion"):
         signal, _ = spoil(clean[:, 0], kind, fs, int(20 * fs), int(26 * fs), 3)
         for samples in (signal, np.column_stack([signal, clean[:, 1]])):
-            assert np.array_equal(detect_qrs(samples, fs), twin.detect(samples, fs))
+            assert np.array_equal(detect(samples, fs), twin.detect(samples, fs))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +108,7 @@ def test_agrees_with_the_twin_after_a_bad_stretch_of_a_recording(name, record_pa
 def test_agrees_with_the_twin_on_a_recording(name, leads, record_path) -> None:
     record = read_record(record_path(name))
     signal = record.signal[: int(120 * record.fs), :leads]
-    found = detect_qrs(signal, record.fs)
+    found = detect(signal, record.fs)
     assert len(found) > len(signal) / record.fs * 0.8
     assert np.array_equal(found, twin.detect(signal, record.fs))
 
@@ -144,11 +119,11 @@ def test_agrees_with_the_twin_where_a_recording_begins_with_noise(name, record_p
     clean = record.signal[: int(40 * record.fs)]
     signal = noisy_start(clean[:, 0], record.fs, 6.2)
     signal[int(25 * record.fs) :] /= 8
-    found = detect_qrs(signal, record.fs)
+    found = detect(signal, record.fs)
     assert len(found) > 20
     assert np.array_equal(found, twin.detect(signal, record.fs))
     both = np.column_stack([signal, clean[:, 1]])
-    assert np.array_equal(detect_qrs(both, record.fs), twin.detect(both, record.fs))
+    assert np.array_equal(detect(both, record.fs), twin.detect(both, record.fs))
 
 
 # ---------------------------------------------------------------- the same however it comes
@@ -157,44 +132,44 @@ def test_agrees_with_the_twin_where_a_recording_begins_with_noise(name, record_p
 @pytest.mark.parametrize("fs", [128.0, 360.0, 499.31, 2000.0])
 def test_chunks_change_nothing(fs: float) -> None:
     signal = spoilt(fs)[: int(24 * fs)]
-    whole = detect_qrs(signal, fs)
+    whole = detect(signal, fs)
     assert len(whole) > 15
     for size in (1, 7, 360):
-        assert np.array_equal(live(signal, fs, size), whole)
+        assert np.array_equal(live(signal, fs, size, **ADAPTIVE), whole)
     both = spoilt(fs, 2)[: int(24 * fs)]
-    assert np.array_equal(live(both, fs, 7), detect_qrs(both, fs))
+    assert np.array_equal(live(both, fs, 7, **ADAPTIVE), detect(both, fs))
 
 
 def test_resumes_from_a_pickle() -> None:
     signal = spoilt(360.0)
-    detector = QRSDetector(360.0)
+    detector = QRSDetector(360.0, **ADAPTIVE)
     first = detector.process(signal[:5001])
     detector = pickle.loads(pickle.dumps(detector))
     found = np.concatenate([first, detector.process(signal[5001:]), detector.flush()])
-    assert np.array_equal(found, detect_qrs(signal, 360.0))
+    assert np.array_equal(found, detect(signal, 360.0))
 
 
 @pytest.mark.parametrize("gain", [1e-4, 0.37, 1e4, -1.0, -250.0])
 def test_gain_and_polarity_change_no_r_peak(gain: float) -> None:
     signal = spoilt(360.0)
-    assert np.array_equal(detect_qrs(signal * np.float32(gain), 360.0), detect_qrs(signal, 360.0))
+    assert np.array_equal(detect(signal * np.float32(gain), 360.0), detect(signal, 360.0))
 
 
 def test_offset_changes_no_r_peak() -> None:
     # In steps of 1/1024 mV, so that float32 holds the sum exactly.
     signal = np.round(synthetic_ecg(60, 360.0, wander=0.3, muscle=0.05).signal[:, 0] * 1024) / 1024
-    whole = detect_qrs(signal, 360.0)
+    whole = detect(signal, 360.0)
     assert len(whole) > 50
     for offset in (-300.0, 5.0, 1000.0):
-        assert np.array_equal(detect_qrs(signal + offset, 360.0), whole)
+        assert np.array_equal(detect(signal + offset, 360.0), whole)
 
 
 def test_gain_changes_no_r_peak_of_a_recording(record_path) -> None:
     record = read_record(record_path("mitdb/203"))
     signal = record.signal[: int(300 * record.fs), 0]
-    whole = detect_qrs(signal, record.fs)
+    whole = detect(signal, record.fs)
     for gain in (1e-4, -3.0, 1e4):
-        assert np.array_equal(detect_qrs(signal * np.float32(gain), record.fs), whole)
+        assert np.array_equal(detect(signal * np.float32(gain), record.fs), whole)
 
 
 # ---------------------------------------------------------------- bad input
@@ -209,7 +184,7 @@ def test_gain_changes_no_r_peak_of_a_recording(record_path) -> None:
     ],
 )
 def test_silence_in_silence_out(kind: str, fs: float) -> None:
-    assert len(detect_qrs(no_signal(kind, fs), fs)) == 0
+    assert len(detect(no_signal(kind, fs), fs)) == 0
 
 
 @pytest.mark.parametrize("kind", ["white", "walk", "muscle", "of the band"])
@@ -220,7 +195,7 @@ def test_noise_alone_has_no_beats(kind: str) -> None:
     for seed in range(24):
         white = np.random.default_rng(seed).normal(size=n)
         noise = np.fft.irfft(np.fft.rfft(white) * ((hz >= low) & (hz <= high)), n)
-        assert len(detect_qrs(np.cumsum(noise) if kind == "walk" else noise, fs)) == 0
+        assert len(detect(np.cumsum(noise) if kind == "walk" else noise, fs)) == 0
 
 
 @pytest.mark.parametrize("length", [4.0, 10.0])
@@ -233,14 +208,11 @@ def test_beats_come_back_within_two_seconds(
 ) -> None:
     fs = 360.0
     signal, reference, (begin, end) = bad_stretch(kind, fs, rate, seed, length)
-    found = detect_qrs(signal, fs)
+    found = detect(signal, fs)
     good = reference[(reference < begin - 0.2 * fs) | (reference > end + 2 * fs)]
     assert np.all(found_near(found, good, fs)[:-1])
     clean = (found > end + 2 * fs) | (found < begin - 0.2 * fs)
     assert np.all(found_near(reference, found[clean], fs))
-
-
-RECORDINGS = [f"mitdb/{n}" for n in (100, 102, 103, 112, 113, 117, 118, 122, 123, 230, 234)]
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
@@ -249,10 +221,10 @@ def test_beats_of_a_recording_come_back_within_two_seconds(kind, name, record_pa
     record = read_record(record_path(name), leads=0)
     fs, first = record.fs, int(600 * record.fs)
     clean = record.signal[first : first + int(60 * fs), 0]
-    usual = detect_qrs(clean, fs)
+    usual = detect(clean, fs)
     signal, end = spoil(clean, kind, fs, int(20 * fs), int(26 * fs), 3)
     good = usual[(usual > end + 2 * fs) & (usual < len(clean) - fs)]
-    assert np.all(found_near(detect_qrs(signal, fs), good, fs))
+    assert np.all(found_near(detect(signal, fs), good, fs))
 
 
 # Slow rhythms, and ectopic beats between the usual ones: two alike may lie two seconds apart.
@@ -268,22 +240,15 @@ def test_the_first_beats_of_a_slow_rhythm_are_told_late_rather_than_lost(
     record = read_record(record_path(name), leads=0)
     fs = record.fs
     clean = record.signal[int(begin * fs) : int((begin + 60) * fs), 0]
-    usual = detect_qrs(clean, fs)
+    usual = detect(clean, fs)
     signal, end = spoil(clean, kind, fs, int(20 * fs), int(26 * fs), 3)
     early = usual[(usual > end) & (usual <= end + 2 * fs)]
     # The one early beat of 124 after motion is as faint and as unlike the kept shape as P waves in
     # standstill, which must not be told: the first is the next one.
     if (name, kind) == ("mitdb/124", "motion"):
         early = usual[(usual > end) & (usual <= end + 3 * fs)]
-    assert np.any(found_near(detect_qrs(signal, fs), early, fs))
-    assert max(delays(signal, fs)) <= 2.5
-
-
-def noisy_start(clean: np.ndarray, fs: float, seconds: float) -> np.ndarray:
-    """Noise of ten times the QRS complex before anything of the patient has been seen."""
-    signal, n = clean.astype(np.float64), int(seconds * fs)
-    signal[:n] += np.random.default_rng(5).normal(0, 3 * np.ptp(clean), n)
-    return signal
+    assert np.any(found_near(detect(signal, fs), early, fs))
+    assert max(delays(signal, fs, **ADAPTIVE)) <= 2.5
 
 
 @pytest.mark.parametrize("seconds", [4.0, 5.5, 9.0])
@@ -293,7 +258,7 @@ def test_a_noisy_start_is_forgotten_within_two_seconds(seconds: float) -> None:
     reference = record.annotations.sample
     good = reference[reference > (seconds + 2) * fs]
     signal = noisy_start(record.signal[:, 0], fs, seconds)
-    assert np.all(found_near(detect_qrs(signal, fs), good, fs)[:-1])
+    assert np.all(found_near(detect(signal, fs), good, fs)[:-1])
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
@@ -301,9 +266,9 @@ def test_a_noisy_start_of_a_recording_is_forgotten(name, record_path) -> None:
     record = read_record(record_path(name), leads=0)
     fs, first = record.fs, int(600 * record.fs)
     clean = record.signal[first : first + int(30 * fs), 0]
-    usual = detect_qrs(clean, fs)
+    usual = detect(clean, fs)
     good = usual[(usual > 7.5 * fs) & (usual < len(clean) - fs)]
-    found = detect_qrs(noisy_start(clean, fs, 5.5), fs)
+    found = detect(noisy_start(clean, fs, 5.5), fs)
     assert np.all(found_near(found, good, fs))
     assert np.all(found > 5 * fs)
 
@@ -313,7 +278,7 @@ def test_recorded_noise_seldom_passes_for_beats(name: str, most: float, record_p
     noise = read_record(record_path(name))
     minutes = noise.n_samples / noise.fs / 60
     for lead in noise.signal.T:
-        assert len(detect_qrs(lead, noise.fs)) <= most * minutes
+        assert len(detect(lead, noise.fs)) <= most * minutes
 
 
 @pytest.mark.parametrize("mains", [50.0, 60.0])
@@ -321,7 +286,7 @@ def test_recorded_noise_seldom_passes_for_beats(name: str, most: float, record_p
 def test_mains_of_the_size_of_the_qrs_complex(mains: float, fs: float) -> None:
     record = synthetic_ecg(60, fs, muscle=0.02, seed=6)
     signal = record.signal[:, 0] + np.sin(2 * np.pi * mains * np.arange(len(record.signal)) / fs)
-    found, reference = detect_qrs(signal, fs), record.annotations.sample[1:-1]
+    found, reference = detect(signal, fs), record.annotations.sample[1:-1]
     assert np.all(found_near(found, reference, fs))
     assert abs(len(found) - len(reference)) <= 2
 
@@ -343,7 +308,7 @@ def test_a_lead_that_falls_off_takes_no_beat_with_it() -> None:
                 signal[stretch, lead] = np.nan
             else:
                 signal[stretch, lead] = rng.normal(0, 0.3, stretch.stop - stretch.start)
-            found = detect_qrs(signal, fs)
+            found = detect(signal, fs)
             assert np.count_nonzero(~found_near(found, reference, fs)) == 0, (lead, what)
             assert len(found) <= len(reference) + 3, (lead, what)
 
@@ -355,7 +320,7 @@ def test_a_lead_that_joins_late_is_used() -> None:
     signal[: int(20 * fs), 1] = np.nan
     signal[int(30 * fs) :, 0] = np.nan
     reference = record.annotations.sample[1:-1]
-    assert np.all(found_near(detect_qrs(signal, fs), reference, fs))
+    assert np.all(found_near(detect(signal, fs), reference, fs))
 
 
 # ---------------------------------------------------------------- delays
@@ -363,14 +328,14 @@ def test_a_lead_that_joins_late_is_used() -> None:
 
 def test_reports_in_time(record_path) -> None:
     quiet = read_record(record_path("mitdb/100")).signal[:21600, 0]
-    assert np.median(delays(quiet, 360.0)) <= 0.21
+    assert np.median(delays(quiet, 360.0, **ADAPTIVE)) <= 0.21
     record = read_record(record_path("mitdb/203"))
     signal = record.signal[: int(120 * record.fs), 0]
-    usual = delays(signal, record.fs)
+    usual = delays(signal, record.fs, **ADAPTIVE)
     assert max(usual[5:]) <= 1.4
     assert max(usual) <= 2.5
-    assert QRSDetector(record.fs).delay >= max(usual[5:]) * record.fs
-    hurried = delays(signal, record.fs, max_delay=0.5)
+    assert QRSDetector(record.fs, **ADAPTIVE).delay >= max(usual[5:]) * record.fs
+    hurried = delays(signal, record.fs, max_delay=0.5, **ADAPTIVE)
     assert max(hurried) <= 0.55
     assert len(hurried) > 0.95 * len(usual)
 
@@ -379,7 +344,7 @@ def test_first_beats_are_told_in_retrospect() -> None:
     record = synthetic_ecg(10, 360.0, muscle=0.02, seed=1)
     reference = record.annotations.sample
     inside = reference[(reference > 36) & (reference < 3500)]
-    assert np.all(found_near(detect_qrs(record.signal[:, 0], 360.0), inside, 360.0))
+    assert np.all(found_near(detect(record.signal[:, 0], 360.0), inside, 360.0))
 
 
 @pytest.mark.parametrize("rate", [38, 42, 46, 50, 60])
@@ -387,7 +352,7 @@ def test_slow_hearts_are_told_from_their_t_waves(rate: float) -> None:
     errors = beats = 0
     for seed in range(6):
         record = synthetic_ecg(30, 250.0, heart_rate=rate, muscle=0.02, seed=seed)
-        found, reference = detect_qrs(record.signal[:, 0], 250.0), record.annotations.sample
+        found, reference = detect(record.signal[:, 0], 250.0), record.annotations.sample
         errors += np.count_nonzero(~found_near(reference, found, 250.0))
         errors += np.count_nonzero(~found_near(found, reference[1:-1], 250.0))
         beats += len(reference)
@@ -417,7 +382,7 @@ def test_accuracy(name, record_path) -> None:
     beats = marks.sample[is_beat(marks.symbol)]
     score = score_detection(
         beats,
-        detect_qrs(record.signal[:, 0], record.fs),
+        detect(record.signal[:, 0], record.fs),
         record.fs,
         flutter=flutter_intervals(marks.sample, marks.symbol),
         start=0,
@@ -432,7 +397,7 @@ def test_a_second_lead_helps(record_path) -> None:
     marks = record.annotations
     beats = marks.sample[is_beat(marks.symbol)]
     one, two = (
-        score_detection(beats, detect_qrs(record.signal[:, :n], record.fs), record.fs, start=0)
+        score_detection(beats, detect(record.signal[:, :n], record.fs), record.fs, start=0)
         for n in (1, 2)
     )
     assert two.fn + two.fp <= 3

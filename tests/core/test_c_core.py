@@ -52,7 +52,7 @@ def test_the_example_prints_the_beats_of_the_stream(compiler: str, c_programs: C
     signal = record.signal[:, 0]
     text = "\n".join(repr(float(sample)) for sample in signal)
     done = subprocess.run([program, "360"], input=text, capture_output=True, text=True, check=True)
-    stream = BeatStream(360.0)
+    stream = BeatStream(360.0, method="adaptive")
     beats = BeatBatch.concatenate([stream.process(signal), stream.flush()])
     expected = [
         f"{r / 360.0:10.3f}  rr {rr:6.3f}  quality {quality:2d}  "

@@ -112,7 +112,7 @@ def test_given_peaks_out_of_order_between_chunks_too_late_or_beyond_the_end() ->
     stream.process(signal[2000:3000], [3100])
     with pytest.raises(InputError, match=r"3100 lies beyond the end of the signal at sample 3000"):
         stream.flush()
-    with pytest.raises(InputError, match="go with the method 'external', not with 'adaptive'"):
+    with pytest.raises(InputError, match="go with the method 'external', not with 'neural'"):
         BeatStream(FS).process(signal, marks)
 
 

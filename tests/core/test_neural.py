@@ -7,11 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from detector_signals import delays, found_near, live, no_signal, spoilt
+from detector_signals import (
+    BAD,
+    RECORDINGS,
+    bad_stretch,
+    delays,
+    found_near,
+    live,
+    no_signal,
+    noisy_start,
+    spoil,
+    spoilt,
+)
 from streams import refused_forgeries
 from twins import neural as twin
 
-from ecgfast import QRSDetector, detect_qrs, read_record
+from ecgfast import BeatBatch, BeatStream, QRSDetector, Quality, detect_qrs, read_record
 from ecgfast.evaluation import flutter_intervals, is_beat, score_detection
 from ecgfast.records import read_annotations, synthetic_ecg
 from ecgfast.training.qrs import c_source, grid
@@ -176,6 +187,97 @@ def test_silence_in_silence_out(kind: str, fs: float) -> None:
     assert len(detect(no_signal(kind, fs), fs)) == 0
 
 
+@pytest.mark.parametrize("length", [4.0, 10.0])
+@pytest.mark.parametrize(("rate", "seed"), [(52.0, 1), (75.0, 8), (140.0, 5)])
+@pytest.mark.parametrize("kind", [kind for kind in BAD if kind != "smaller"])
+def test_beats_come_back_within_two_seconds(
+    kind: str, rate: float, seed: int, length: float
+) -> None:
+    fs = 360.0
+    signal, reference, (begin, end) = bad_stretch(kind, fs, rate, seed, length)
+    found = detect(signal, fs)
+    good = reference[(reference < begin - 0.2 * fs) | (reference > end + 2 * fs)]
+    assert np.all(found_near(found, good, fs)[:-1])
+    clean = (found > end + 2 * fs) | (found < begin - 0.2 * fs)
+    assert np.all(found_near(reference, found[clean], fs))
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+@pytest.mark.parametrize("kind", ["noise", "motion", "larger", "a third"])
+def test_beats_of_a_recording_come_back_within_two_seconds(kind, name, record_path) -> None:
+    record = read_record(record_path(name), leads=0)
+    fs, first = record.fs, int(600 * record.fs)
+    clean = record.signal[first : first + int(60 * fs), 0]
+    usual = detect(clean, fs)
+    if kind == "a third":
+        end = int(20 * fs)
+        signal = np.concatenate([clean[:end], clean[end:] / 3])
+    else:
+        signal, end = spoil(clean, kind, fs, int(20 * fs), int(26 * fs), 3)
+    good = usual[(usual > end + 2 * fs) & (usual < len(clean) - fs)]
+    assert np.all(found_near(detect(signal, fs), good, fs))
+
+
+@pytest.mark.parametrize("seconds", [4.0, 5.5, 9.0])
+def test_a_noisy_start_is_forgotten(seconds: float) -> None:
+    fs = 250.0
+    record = synthetic_ecg(40, fs, muscle=0.02, seed=5)
+    reference = record.annotations.sample
+    good = reference[reference > (seconds + 5) * fs]
+    signal = noisy_start(record.signal[:, 0], fs, seconds)
+    assert np.all(found_near(detect(signal, fs), good, fs)[:-1])
+
+
+def qualities(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
+    stream = BeatStream(fs, **NEURAL)
+    beats = BeatBatch.concatenate([stream.process(signal), stream.flush()])
+    return beats.sample, beats.quality
+
+
+@pytest.mark.parametrize("kind", ["white", "walk", "of the band"])
+def test_beats_that_noise_makes_are_flagged(kind: str) -> None:
+    fs, n = 250.0, 300 * 250
+    noise = np.random.default_rng(3).normal(size=n)
+    if kind == "of the band":
+        hz = np.fft.rfftfreq(n, 1 / fs)
+        noise = np.fft.irfft(np.fft.rfft(noise) * ((hz >= 5) & (hz <= 25)), n)
+    _, quality = qualities(np.cumsum(noise) if kind == "walk" else noise, fs)
+    assert np.all(quality != 0)
+
+
+@pytest.mark.parametrize("name", ["nstdb/bw", "nstdb/ma"])
+def test_recorded_noise_has_no_beat_of_good_quality(name: str, record_path) -> None:
+    noise = read_record(record_path(name))
+    for lead in noise.signal.T:
+        sample, quality = qualities(lead, noise.fs)
+        assert len(sample) < 15 * noise.n_samples / noise.fs / 60
+        assert np.count_nonzero(quality == 0) <= 2
+
+
+def test_the_beat_after_one_that_was_passed_over_says_so() -> None:
+    fs = 250.0
+    record = synthetic_ecg(60, fs, muscle=0.01, seed=3)
+    signal, r = record.signal[:, 0].copy(), record.annotations.sample
+    at = int(r[30])
+    bump = np.hanning(int(0.1 * fs)) * 0.35 * np.ptp(signal)
+    signal[at + int(0.4 * fs) : at + int(0.4 * fs) + len(bump)] += bump
+    sample, quality = qualities(signal, fs)
+    near = (sample > at + 0.3 * fs) & (sample < r[32])
+    assert np.all(quality[near] & Quality.DOUBTFUL)
+    assert np.all(quality[(sample > r[7]) & (sample < at - fs)] == 0)
+
+
+def test_quality_agrees_with_the_twin() -> None:
+    own = Quality.NOISY | Quality.DOUBTFUL
+    for fs in (128.0, 360.0):
+        signal = spoilt(fs)
+        slow = twin.Neural(signal, fs)
+        slow.run()
+        sample, quality = qualities(signal, fs)
+        assert sample.tolist() == slow.beats
+        assert (quality & own).tolist() == [bits & own for bits in slow.quality]
+
+
 @pytest.mark.parametrize("n", [0, 1, 10, 62, 125, 250, 374])
 def test_short_recordings(n: int) -> None:
     record = synthetic_ecg(10, 250.0, seed=1)
@@ -214,30 +316,28 @@ def test_p_waves_of_a_standing_heart_are_no_beats(fs: float, seed: int) -> None:
     assert np.all(found_near(found, going, fs))
 
 
-# False beats and tolerance in seconds; the first seconds of the block hold two P waves.
+# Tolerance in seconds. The last reference beat of standstill_p_only lies after its end.
 MADE = {
-    "every_other_missing": (0, 0.08),
-    "heart_block_escape32": (2, 0.16),
-    "pacing_spikes_av": (0, 0.08),
-    "peaked_t": (0, 0.08),
-    "r_s_swap": (0, 0.08),
-    "rate240_halved": (0, 0.08),
-    "standstill_p_only": (0, 0.08),
-    "wide_qrs_none": (0, 0.16),
+    "every_other_missing": 0.08,
+    "heart_block_escape32": 0.16,
+    "pacing_spikes_av": 0.08,
+    "peaked_t": 0.08,
+    "r_s_swap": 0.08,
+    "rate240_halved": 0.08,
+    "standstill_p_only": 0.08,
+    "wide_qrs_none": 0.16,
 }
 
 
 @pytest.mark.parametrize("name", MADE)
 def test_made_signals(name: str) -> None:
-    most, tolerance = MADE[name]
+    tolerance = MADE[name]
     made = np.load(SIGNALS / f"{name}.npz")
     fs, reference = float(made["fs"]), made["r"]
     reference = reference[reference < len(made["signal"])]
     found = detect(made["signal"], fs)
     assert np.abs(found[:, None] - reference).min(axis=0).max() <= tolerance * fs
-    false = np.abs(reference[:, None] - found).min(axis=0) > tolerance * fs
-    assert np.count_nonzero(false) <= most
-    assert np.all(found[false] < 3 * fs)
+    assert np.abs(reference[:, None] - found).min(axis=0).max() <= tolerance * fs
 
 
 def test_r_stays_r_where_s_is_as_tall() -> None:

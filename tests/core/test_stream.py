@@ -106,7 +106,7 @@ def test_an_empty_chunk_changes_nothing() -> None:
         assert len(stream.process(empty)) == 0
     assert stream.count == 0
     batch = take(stream, [signal[:3000], [], signal[3000:]])
-    assert bits(batch) == whole("adaptive", 0, 1)[0]
+    assert bits(batch) == whole("neural", 0, 1)[0]
     empty = BeatStream(FS).process([])
     assert empty.windows.shape == (0, 72, 2)
     assert empty.features.shape == (0, len(FEATURE_NAMES))

@@ -15,6 +15,7 @@ from ecgfast import Beat, Classifier, Event, Quality, RhythmStream, StreamingCla
 from ecgfast.live.feed import LiveFeed
 from ecgfast.live.wire import decode
 from ecgfast.records import synthetic_ecg
+from ecgfast.sources.clock import TimeOfDay
 
 
 class Clock:
@@ -244,6 +245,7 @@ def test_the_state_in_words() -> None:
     assert state(feed)["quality"] == "no signal"
     assert state(feed)["silent"] == 0
     clock.now += 7.0
+    feed.take(np.empty((0, 0)), [], [])  # nothing is no sample
     assert state(feed)["silent"] == 7.0
     feed.take(signal, [], [])
     assert state(feed)["rate"] is None  # more than five seconds after the last beat
@@ -252,9 +254,21 @@ def test_the_state_in_words() -> None:
 
 def test_times_of_day_of_a_replayed_recording() -> None:
     feed = LiveFeed()
-    feed.begin("x", 250.0, ["I"], start=1000.0)
+    feed.begin("x", 250.0, ["I"], time_of_day=TimeOfDay(250.0, 1000.0))
     feed.take(np.zeros(2500), [], [])
     assert state(feed)["wall"] == 1010.0
+
+
+def test_the_time_of_day_that_the_stream_has_is_that_of_the_page() -> None:
+    """Its caller alone reports arrivals: one who arrives later would see all samples later."""
+    clock = Clock()
+    time_of_day = TimeOfDay(250.0, now=clock)
+    feed = LiveFeed(clock=clock, wall=clock)
+    feed.begin("x", 250.0, ["I"], time_of_day=time_of_day)
+    time_of_day.arrived(250)
+    clock.now += 3.0
+    feed.take(np.zeros(250), [], [])
+    assert state(feed)["wall"] == time_of_day.at(250) == 1000.0
 
 
 def test_samples_that_are_none_are_missing() -> None:

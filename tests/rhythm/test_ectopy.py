@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import isnan, nan
 
+import numpy as np
 import pytest
 
 from ecgfast import Beat, Event, EventKind, Quality, RhythmStream
@@ -60,7 +61,8 @@ def test_onset_end_length_and_rate(
     assert event.beats == tuple(samples[i] for i, one in enumerate(labels) if one == label)
     assert event.confidence == pytest.approx(0.9)
     lasting = kind in ("run", "bigeminy", "trigeminy")
-    assert sum(one.kind == name and one.ongoing for one in events) == lasting
+    more_severe = kind == "run" and label == "V" and n >= 5  # at 100 per minute and more
+    assert sum(one.kind == name and one.ongoing for one in events) == lasting + more_severe
     others = {one.kind for one in events if one.kind != name}
     singles = EventKind(f"{NAMES[label]}_ectopic")
     assert others <= ({singles} if kind.endswith("geminy") else set())
@@ -76,6 +78,26 @@ def test_severity_of_ventricular_runs() -> None:
     assert severity(4, 0.5) == "medium"
     assert severity(5, 0.7) == "medium"  # 86 per minute
     assert severity(5, 0.5) == "high"
+
+
+def test_a_run_that_becomes_more_severe_is_reported_while_it_lasts() -> None:
+    def severities(qualities: list[Quality], within: float) -> list[tuple[str, int, bool]]:
+        n = len(qualities)
+        labels = "N" * 8 + "V" * n
+        at = np.cumsum([0.8] * 8 + [within] * n)
+        beats = [
+            Beat(round(t * FS), t, label, 0.9, {label: 0.9}, nan, nan, quality)
+            for t, label, quality in zip(at, labels, [Quality(0)] * 8 + qualities, strict=True)
+        ]
+        rhythm = RhythmStream(FS)
+        runs = [e for e in rhythm.process(beats) if e.kind == "ventricular_run"]
+        return [(str(run.severity), run.n_beats, run.ongoing) for run in runs]
+
+    good, bad = Quality(0), Quality.NOISY
+    assert severities([good] * 20, 0.4) == [("medium", 3, True), ("high", 5, True)]
+    assert severities([good] * 20, 0.7) == [("medium", 3, True)]  # 86 per minute
+    # Two of three beats are in doubt at first.
+    assert severities([bad, bad, *[good] * 3], 0.7) == [("info", 3, True), ("medium", 4, True)]
 
 
 def test_the_longest_and_the_fastest_run() -> None:

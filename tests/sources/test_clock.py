@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgfast.sources.clock import SampleClock
+from ecgfast.sources.clock import SampleClock, TimeOfDay
 
 FS = 250.0
 BEGIN = 1_790_000_000.0
@@ -51,3 +51,18 @@ def test_a_clock_that_is_set_is_followed() -> None:
 
 def test_nothing_has_arrived() -> None:
     assert np.isnan(SampleClock(FS).time_of(3))
+
+
+def test_the_time_of_day_is_by_the_header_or_by_arrival() -> None:
+    now = [BEGIN]
+    header = TimeOfDay(FS, 1000.0, now=lambda: now[0])
+    header.arrived(100_000)
+    assert (header.at(round(10 * FS)), header.known) == (1010.0, True)
+    board, pipe = (TimeOfDay(FS, live=live, now=lambda: now[0]) for live in (True, False))
+    assert board.at(0) == BEGIN  # nothing has arrived: now
+    for clock in (board, pipe):
+        clock.arrived(0)
+        now[0] = BEGIN + 2.0
+        clock.arrived(round(FS))
+    assert board.at(0) == pipe.at(0) == BEGIN + 1.0
+    assert (board.known, pipe.known) == (True, False)

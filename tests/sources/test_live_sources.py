@@ -24,6 +24,7 @@ from ecgfast import Record, stream_classify
 from ecgfast.errors import InputError, MissingExtraError
 from ecgfast.records import read_annotations, synthetic_ecg
 from ecgfast.records.annotation_file import AnnotationFile
+from ecgfast.sources.link import LineLink
 from ecgfast.sources.queue import missing
 from ecgfast.sources.text_lines import LineParser
 from ecgfast.streaming import SampleQueue, SerialSamples
@@ -160,6 +161,70 @@ def test_after_an_overflow_half_of_the_queue_must_be_free() -> None:
     assert last is not None
     assert last[0] == 3
     assert last[1] == [60.0]
+
+
+class Made(LineLink):
+    """A link that gives pieces of bytes in made time."""
+
+    opens_mid_line = False
+
+    def __init__(self, pieces: Iterable[tuple[float, bytes]]) -> None:
+        self.now = 0.0
+        super().__init__("made", 100.0, option="fs=", advice="", clock=lambda: self.now)
+        self._pieces = iter(pieces)
+        self._device = self
+
+    def _take(self) -> bytes:
+        self.now, piece = next(self._pieces, (self.now, b""))
+        if not piece:
+            self._closed = True
+        return piece
+
+    def _hang_up(self) -> None:
+        pass
+
+
+def test_bytes_that_are_no_samples_are_a_gap_of_their_time() -> None:
+    """Ten seconds at a wrong baud rate: few lines, none readable; later beats keep their time."""
+    noise = [(1.0 + 0.1 * i, b"\xff" * 9 + b"\n" * (i % 5 == 0)) for i in range(1, 101)]
+    source = Made([(1.0, b"0.5\n" * 100), *noise, (11.1, b"\n" + b"0.25\n" * 10)])
+    found = np.concatenate(list(source))[:, 0]
+    assert len(found) == pytest.approx(11.1 * 100, abs=2)
+    assert np.isfinite(found).sum() == 110
+    assert source.gaps == 1
+
+
+def test_samples_that_are_missing_one_by_one_are_no_gap(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A board that sends a sign for each sample while an electrode is off loses no time."""
+    off = [(1.0 + 0.1 * i, b"!\n" * (10 + (-1) ** i)) for i in range(1, 101)]
+    source = Made([(1.0, b"0.5\n" * 100), *off, (11.1, b"0.25\n" * 10)])
+    found = np.concatenate(list(source))[:, 0]
+    assert len(found) == 1110
+    assert np.isfinite(found).sum() == 110
+    assert (source.gaps, source.lost) == (0, 0)
+    assert "no samples" not in caplog.text
+
+
+def test_a_queue_calls_while_its_reader_waits() -> None:
+    called: list[int] = []
+    enough = threading.Event()
+
+    def chunks() -> Iterator[np.ndarray]:
+        yield np.zeros(10)
+        enough.wait(30)
+        yield np.ones(10)
+
+    def waits() -> None:
+        called.append(threading.get_ident())
+        if len(called) == 3:
+            enough.set()
+
+    queue = SampleQueue(chunks(), 100)
+    queue.waits = waits
+    assert len(np.concatenate(list(queue))) == 20
+    assert set(called) == {threading.get_ident()}  # on the thread that takes the samples
 
 
 def test_what_the_source_raises_arrives() -> None:

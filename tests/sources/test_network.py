@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -97,6 +98,27 @@ def test_a_connection_that_is_lost_is_made_again_and_the_time_counted(
     assert source.lost == len(found) - 4 == pytest.approx(100 * seconds, abs=60)
     assert source.troubles() == (f"samples lost in gaps: {source.lost} in 1",)
     assert "went away (Connection reset by peer)" in caplog.text
+    link.close()
+
+
+def test_a_reader_that_pauses_makes_no_gap_of_what_waits(server: Server) -> None:
+    """Half a megabyte waits in the connection, a read takes 64 KB: nothing is lost."""
+    now = [0.0]
+    source = TcpSamples(server.address, 250, clock=lambda: now[0])
+    link = server.client()
+    sent = threading.Thread(
+        target=link.sendall, args=("".join(f"{i}.0\n" for i in range(80_000)).encode(),)
+    )
+    sent.start()
+    found: list[np.ndarray] = []
+    for chunk in source:
+        found.append(chunk)
+        if chunk[-1, 0] == 79_999:
+            break
+        now[0] += 60.0  # the reader is busy
+    sent.join()
+    np.testing.assert_array_equal(np.concatenate(found)[:, 0], np.arange(80_000))
+    assert (source.gaps, source.lost) == (0, 0)
     link.close()
 
 

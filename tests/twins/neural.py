@@ -1,8 +1,8 @@
 """The neural detector, slowly: cells, network and decision written from their description.
 
 Constants and weights are read from the C sources, so that only the steps are written twice. Cells
-and network are computed for the whole signal at once; decisions are taken step by step, with no
-more than the samples that the core has then.
+are computed for the whole signal at once; scale, network and decisions step by step, with no more
+than the samples that the core has then.
 """
 
 from __future__ import annotations
@@ -35,12 +35,17 @@ def defines(name: str) -> dict[str, np.float32 | int]:
     return found
 
 
-C = {**defines("neural.h"), **defines("neural.c"), **defines("neural_decision.c")}
+FILES = ("neural.h", "neural.c", "neural_input.c", "neural_decision.c")
+C = {name: value for file in FILES for name, value in defines(file).items()}
 HZ, STRIDE = C["NEURAL_HZ"], C["NEURAL_STRIDE"]
 EARLY, LATE = C["NEURAL_EARLY"], C["NEURAL_LATE"]
 SUM, HOLD, MERGE = C["SUM_CELLS"], C["HOLD_CELLS"], C["MERGE_CELLS"]
 PAD = (LATE + 1) * STRIDE + 24
-START_CELLS = C["NEURAL_START"] * C["NEURAL_BLOCK"]
+BLOCK, WINDOW = C["NEURAL_BLOCK"], C["NEURAL_WINDOW"]
+START_CELLS = C["NEURAL_START"] * BLOCK
+SMALLEST = F(C["SMALLEST"])
+SEEN_STEPS = 80
+"""More steps than an output knows of."""
 
 
 def weights() -> dict[str, Floats]:
@@ -83,17 +88,20 @@ class Neural:
         self.cell = floor(fs / HZ * 2**32 + 0.5)
         self.end = self.whole_cells(self.samples)
         self.total = max(self.end + PAD, START_CELLS) if self.end else 0
-        self.clean, self.cells, self.fault, outputs = [], [], [], []
+        self.clean, self.means, self.cells, self.fault = [], [], [], []
         self.refiners: list[Refiner] = []
         for column in x.T:
             clean, _ = cleaned(column, fs)
             self.clean.append(clean)
             self.refiners.append(Refiner(fs))
-            self.cells.append(self.filtered(clean))
+            self.means.append(self.cell_means(clean))
+            self.cells.append(np.zeros(self.total, np.float32))
             self.fault.append(self.faults(column, clean))
-            outputs.append(self.outputs(self.cells[-1]))
-        self.early, self.late_p = self.joined(outputs)
-        self.lead_outputs = outputs
+        self.weights = weights()
+        self.seen_cells = 0
+        self.scale = [SMALLEST for _ in x.T]
+        self.inputs = [np.zeros((self.total, 2), np.float32) for _ in x.T]
+        self.early, self.late_p = np.zeros((2, self.total), np.float32)
         self.odds = [np.zeros(self.total, np.float32) for _ in x.T]
 
         lag = F((LATE + 1) * STRIDE + SUM + HOLD + 1) / F(HZ)
@@ -112,6 +120,7 @@ class Neural:
         self.rr: list[np.float32] = []
         self.rr_ref, self.rr_var = C["RR_FIRST_S"], C["VAR_FIRST"]
         self.clarity = F(0)
+        self.passed_over = C["NONE_PASSED"]
         self.accepted = 0
         self.claims: list[int] = []
         self.early_hold = 0
@@ -119,6 +128,7 @@ class Neural:
         self.heights = [0 for _ in x.T]
         self.ended = False
         self.beats: list[int] = []
+        self.quality: list[int] = []
         self.reported_at: list[int] = []
 
     # ------------------------------------------------------------ from samples to odds
@@ -126,12 +136,30 @@ class Neural:
     def whole_cells(self, samples: int) -> int:
         return (samples << 32) // self.cell
 
-    def filtered(self, clean: Floats) -> Floats:
-        """High-passed cells; after the end the last whole one is repeated."""
+    def cell_means(self, clean: Floats) -> Floats:
+        """Cells; after the end the last whole one is repeated."""
         if not self.end:
             return np.zeros(0, np.float32)
         cells = grid.grid_cells(clean, self.cell * HZ / 2**32)[: self.end]
-        return grid.high_pass(np.pad(cells, (0, self.total - self.end), mode="edge"))
+        return np.pad(cells, (0, self.total - self.end), mode="edge")
+
+    def take_cells(self, known: int) -> None:
+        """High-pass the cells that are whole now."""
+        for at in range(self.seen_cells, known):
+            for k, (means, cells) in enumerate(zip(self.means, self.cells, strict=True)):
+                before = cells[at - 1] if at else F(0)
+                step = means[at] - means[at - 1] if at else F(0)
+                with np.errstate(over="ignore"):
+                    cells[at] = C["HIGH_PASS"] * before + step
+                known_height = self.heights[k] >= C["NEURAL_HEIGHT_BEATS"]
+                if known_height and abs(cells[at]) > C["NEURAL_ABSURD"] * np.exp(self.height[k]):
+                    cells[at] = 0
+                    self.fault[k][at] = True
+        self.seen_cells = known
+
+    def peak(self, lead: int, first: int, last: int) -> np.float32:
+        """Largest of some blocks."""
+        return np.abs(self.cells[lead][max(first, 0) * BLOCK : last * BLOCK]).max()
 
     def faults(self, column: Floats, clean: Floats) -> npt.NDArray[np.bool_]:
         """A sample speaks for the cell that is open when it comes."""
@@ -140,42 +168,58 @@ class Neural:
             out[min(self.whole_cells(int(i)), self.total)] = True
         return out
 
-    def outputs(self, cells: Floats) -> Floats:
-        """Log-odds by a lead: a row of each step."""
-        if not self.total:
-            return np.zeros((0, 8), np.float32)
-        return forward.log_odds(weights(), self.inputs(cells))
+    def scale_up_to(self, lead: int, last: int) -> np.float32:
+        """Second largest of the maxima of the last windows; the larger of the first two."""
+        ends = range(last + 1, max(last + 1 - C["NEURAL_PEAKS"], 0), -WINDOW)
+        tops = sorted(self.peak(lead, end - WINDOW, end) for end in ends)
+        return max(tops[-2] if len(tops) > 2 else tops[-1], SMALLEST)
 
-    @staticmethod
-    def inputs(cells: Floats) -> Floats:
-        scale, size = grid.running_scale(cells), np.abs(cells)
-        soft, enlarge = F(0.5), F(6)
-        plain = cells / (scale + soft * size)
-        enlarged = enlarge * cells / (scale + enlarge * size)
-        return np.stack([plain, enlarged], -1)
+    def set_scale(self, lead: int, block: int) -> None:
+        if block < C["NEURAL_START"]:
+            self.scale[lead] = self.scale_up_to(lead, C["NEURAL_START"] - 1)
+            return
+        scale = max(self.scale_up_to(lead, block - 1), C["NEURAL_FALL"] * self.scale[lead])
+        if self.heights[lead] >= C["NEURAL_HEIGHT_BEATS"]:
+            most = C["NEURAL_ABOVE"] * np.exp(self.height[lead])
+            if self.peak(lead, block - WINDOW, block) <= most:
+                scale = min(scale, most)
+        self.scale[lead] = max(scale, SMALLEST)
 
-    def joined(self, outputs: list[Floats]) -> tuple[Floats, Floats]:
-        """Probabilities of every cell by the early and the late output, over all usable leads."""
+    def step_outputs(self, lead: int) -> Floats:
+        """Log-odds by a lead of the step that is taken now."""
+        first = self.steps * STRIDE
+        for at in range(first, first + STRIDE):
+            if at % BLOCK == 0:
+                self.set_scale(lead, at // BLOCK)
+            x, scale = self.cells[lead][at], self.scale[lead]
+            bend, enlarge = C["NEURAL_BEND"], C["ENLARGE"]
+            self.inputs[lead][at] = (
+                x / (scale + bend * abs(x)),
+                enlarge * x / (scale + enlarge * abs(x)),
+            )
+        seen = self.inputs[lead][max(first - SEEN_STEPS * STRIDE, 0) : first + STRIDE]
+        return forward.log_odds(self.weights, seen)[-1]
+
+    def take_outputs(self, outputs: list[Floats]) -> None:
+        """Probabilities of the cells that a step tells of, over all usable leads."""
         join, top = C["JOIN"], C["ODDS_MAX"]
-        both = np.full((2, self.total), C["NO_SIGNAL"], np.float32)
-        for kind, ahead in enumerate((EARLY, LATE)):
-            for cell in range(self.total):
-                step = cell // STRIDE + ahead
-                if step >= len(outputs[0]):
-                    break
-                column = kind * STRIDE + cell % STRIDE
-                rows = zip(outputs, self.fault, strict=True)
-                shown = [row[step, column] for row, fault in rows if not fault[cell]]
-                if not shown:
-                    continue
-                if self.n_leads == 1:
-                    both[kind, cell] = shown[0]
-                else:
-                    mean = sum((np.exp(join * min(o, top)) for o in shown), F(0)) / F(len(shown))
-                    both[kind, cell] = np.log(mean + F(1e-9)) / join
-        with np.errstate(over="ignore"):
-            early, late = F(1) / (F(1) + np.exp(-both))
-        return early, late
+        for column in range(2 * STRIDE):
+            cell = (self.steps - (EARLY, LATE)[column // STRIDE]) * STRIDE + column % STRIDE
+            if cell < 0:
+                continue
+            shown = []
+            for k, row in enumerate(outputs):
+                if not self.fault[k][cell]:
+                    self.odds[k][cell] = row[column]
+                    shown.append(row[column])
+            odds = C["NO_SIGNAL"]
+            if shown and self.n_leads == 1:
+                odds = shown[0]
+            elif shown:
+                mean = sum((np.exp(join * min(o, top)) for o in shown), F(0)) / F(len(shown))
+                odds = np.log(mean + F(1e-9)) / join
+            with np.errstate(over="ignore"):
+                (self.early, self.late_p)[column // STRIDE][cell] = F(1) / (F(1) + np.exp(-odds))
 
     # ------------------------------------------------------------ candidates
 
@@ -211,13 +255,31 @@ class Neural:
         size = max(x.max(), F(0)) - min(x.min(), F(0))
         return np.log(max(size, F(1e-30)))
 
+    def known_height(self, lead: int) -> np.float32 | None:
+        """Log of the height that complexes have; at first also that of clear candidates."""
+        known = [self.height[lead]] if self.heights[lead] else []
+        if self.heights[lead] < C["NEURAL_HEIGHT_BEATS"]:
+            clear = [c.at for c in self.pending if c.odds >= C["HEIGHT_ODDS"]]
+            known += [self.height_of(lead, at) for at in clear if not self.fault[lead][at]]
+        return max(known, default=None)
+
     def shortfall(self, at: int) -> np.float32:
         total, n = F(0), 0
         for k in range(self.n_leads):
-            if self.heights[k] >= C["HEIGHT_BEATS"] and not self.fault[k][at]:
-                total += self.height[k] - self.height_of(k, at)
+            height = self.known_height(k)
+            if height is not None and not self.fault[k][at]:
+                total += height - self.height_of(k, at)
                 n += 1
         return total / F(n) if n else F(0)
+
+    def score(self, c: Candidate) -> np.float32:
+        cost = C["HEIGHT_COST"] * (self.shortfall(c.at) - C["HEIGHT_FROM"])
+        return min(c.odds + C["BIAS"] - min(max(cost, F(0)), C["HEIGHT_CAP"]), C["SCORE_MAX"])
+
+    def drop(self, c: Candidate) -> None:
+        """Remember the clearest of what was no beat until the next beat."""
+        self.passed_over = max(self.passed_over, c.odds)
+        self.pending.remove(c)
 
     def sample_of(self, at: int) -> int:
         return (at * self.cell + self.cell // 2) >> 32
@@ -228,7 +290,8 @@ class Neural:
 
     def add(self, at: int, odds: np.float32) -> bool:
         after_last = self.last is not None and at <= self.last + MERGE
-        if at < 0 or after_last or (self.ended and at >= self.end) or self.flicker(at):
+        cut = self.ended and at >= self.end - C["END_CELLS"]
+        if at < 0 or after_last or cut or self.flicker(at):
             return False
         near = [c for c in self.pending if abs(c.at - at) <= MERGE]
         if near:
@@ -237,14 +300,13 @@ class Neural:
             if len(self.pending) == C["NEURAL_PENDING"]:
                 if at < self.pending[0].at:
                     return False
-                del self.pending[0]
+                self.drop(self.pending[0])
             c = Candidate(at, odds, F(0), F(0))
             self.pending.append(c)
-        cost = C["HEIGHT_COST"] * (self.shortfall(at) - C["HEIGHT_FROM"])
         c.at, c.odds = at, odds
-        c.score = odds + C["BIAS"] - min(max(cost, F(0)), C["HEIGHT_CAP"])
-        c.score = min(c.score, C["SCORE_MAX"])
         self.pending.sort(key=lambda c: c.at)
+        for each in [c] if self.accepted >= C["NEURAL_HEIGHT_BEATS"] else self.pending:
+            each.score = self.score(each)
         return True
 
     def peak_here(self, p: Floats, at: int, known: int, least: np.float32) -> np.float32 | None:
@@ -346,7 +408,16 @@ class Neural:
 
     # ------------------------------------------------------------ what becomes of candidates
 
-    def report(self, c: Candidate) -> None:
+    def quality_of(self, c: Candidate, rr: np.float32) -> int:
+        """Bits of this method; those of the signal are the detector's."""
+        low, high = C["SHORT_FROM"] * self.rr_ref, C["LONG_FROM"] * self.rr_ref
+        least = C["DOUBTFUL_ODDS"] if low <= rr <= high else C["DOUBTFUL_OFF"]
+        doubtful = c.odds < least or self.passed_over > C["DOUBTFUL_PASSED"]
+        if self.accepted < C["LEARNING_BEATS"]:
+            return 32 * doubtful + 16
+        return 32 * doubtful + 8 * bool(self.clarity < C["NOISY_CLARITY"])
+
+    def report(self, c: Candidate, rr: np.float32) -> None:
         sample = self.sample_of(c.at)
         usable = [not fault[c.at] for fault in self.fault]
         odds = [values[c.at] for values in self.odds]
@@ -359,8 +430,11 @@ class Neural:
         if not self.beats or r > self.beats[-1]:
             self.beats.append(r)
             self.reported_at.append(self.count)
+            self.quality.append(self.quality_of(c, rr))
 
     def accept(self, c: Candidate) -> None:
+        for other in [other for other in self.pending if other.at < c.at]:
+            self.drop(other)
         if self.worth(c) >= 0:
             if self.last_clear is not None:
                 self.learn_rr(self.seconds(c.at - self.last_clear))
@@ -371,9 +445,14 @@ class Neural:
             rate = max(F(1) / F(1 + self.heights[k]), C["HEIGHT_RATE"])
             self.height[k] += rate * (self.height_of(k, c.at) - self.height[k])
             self.heights[k] += 1
-        self.clarity += C["CLARITY_RATE"] * (self.worth(c) - self.clarity)
+        rate = max(F(1) / F(1 + self.accepted), C["CLARITY_RATE"])
+        self.clarity += rate * (self.worth(c) - self.clarity)
+        rr = self.rr_ref if self.last is None else self.seconds(c.at - self.last)
         self.last = c.at
-        self.report(c)
+        hidden = self.clarity < C["HIDE_CLARITY"] and c.odds < C["HIDE_ODDS"]
+        if not (hidden and self.accepted >= C["LEARNING_BEATS"]):
+            self.report(c, rr)
+        self.passed_over = C["NONE_PASSED"]
         self.accepted += 1
         self.early_hold = max(self.early_hold - 1, 0)
         self.pending = [other for other in self.pending if other.at > c.at]
@@ -400,9 +479,10 @@ class Neural:
             if enough or (final and self.worth(c) > C["FINAL_ODDS"]):
                 self.accept(c)
             else:
-                self.pending.remove(c)
+                self.drop(c)
         expire = int(self.expire * F(HZ))
-        self.pending = [c for c in self.pending if c.at + expire > self.searched]
+        for c in [c for c in self.pending if c.at + expire <= self.searched]:
+            self.drop(c)
         if self.pending:
             self.wake = min(self.wake, self.pending[0].at + expire)
 
@@ -419,17 +499,13 @@ class Neural:
 
     def advance(self, cells: int) -> None:
         """At most two steps at a time; none before the scale of the start is known."""
+        self.take_cells(cells)
         if cells < START_CELLS:
             return
         for _ in range(C["STEPS_AT_ONCE"]):
             if (self.steps + 1) * STRIDE > cells:
                 return
-            for k, rows in enumerate(self.lead_outputs):
-                for column, output in enumerate(rows[self.steps]):
-                    ahead = (EARLY, LATE)[column // STRIDE]
-                    cell = (self.steps - ahead) * STRIDE + column % STRIDE
-                    if cell >= 0 and not self.fault[k][cell]:
-                        self.odds[k][cell] = output
+            self.take_outputs([self.step_outputs(k) for k in range(self.n_leads)])
             self.steps += 1
             self.decide()
 

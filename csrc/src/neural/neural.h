@@ -25,6 +25,7 @@
 #define NEURAL_CELLS 512           /* cells kept of each lead: more than any decision looks back */
 #define NEURAL_RECENT 64           /* cells whose probabilities are kept: more than a candidate spans */
 #define NEURAL_PENDING 24          /* candidates that wait */
+#define NEURAL_HEIGHT_BEATS 3      /* beats until the running height of complexes is known */
 #define NEURAL_CLAIMS 4            /* early outputs that the late one has yet to confirm */
 #define NEURAL_INTERVALS 8         /* RR intervals that the rhythm is taken from */
 
@@ -97,6 +98,7 @@ typedef struct neural_state {
     int32_t rr_count;
     float rr_ref, rr_var;          /* s, their median; mean deviation from it, relative */
     float clarity;                 /* running log-odds of accepted beats */
+    float passed_over;             /* largest log-odds since the last beat of what was none */
     int32_t accepted;              /* beats, up to a few */
     int64_t claims[NEURAL_CLAIMS]; /* cells where the early output was beyond doubt; -1 none */
     int32_t claim;                 /* the next of them to be written */

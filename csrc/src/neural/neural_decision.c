@@ -22,7 +22,7 @@
 #define HEIGHT_COST 2.5f  /* for each log more: a P wave has a tenth */
 #define HEIGHT_CAP 3.0f   /* gains may change: what the network sees clearly stays a beat */
 #define HEIGHT_RATE 0.2f  /* over the last five beats */
-#define HEIGHT_BEATS 3    /* beats until there is a running height */
+#define HEIGHT_ODDS 4.5f  /* of waiting candidates whose height counts too in the first beats: P waves stay small */
 
 /* Costs of an RR interval beside the reference. */
 #define SHORT_FROM 0.8f   /* of the reference: shorter ones are premature */
@@ -55,12 +55,19 @@
  * standstill are not. */
 #define NEED (-1.0f)
 #define CLARITY_RATE 0.2f /* over the last five beats */
+#define END_CELLS 4       /* cells before the end of a recording: half of a complex there is none */
 #define FINAL_ODDS (-0.5f) /* of the last candidate of a recording, which nothing follows */
 
 /* Quality bits of a beat. */
 #define LEARNING_BEATS 4
-#define NOISY_CLARITY 2.0f /* beats seven to one: noise of the size of the complex */
-#define DOUBTFUL_ODDS 1.0f /* below three to one */
+#define NOISY_CLARITY 3.3f /* of 4: several of the last five beats were not beyond doubt */
+#define DOUBTFUL_ODDS 4.0f /* below 55 to one ... */
+#define DOUBTFUL_OFF 5.5f  /* ... or 245 to one at an early or a late interval; */
+#define DOUBTFUL_PASSED (-3.0f) /* or a candidate above one to twenty since the last beat was none */
+/* Half of the beats are none where the last five were so unclear: those below are not told. */
+#define HIDE_CLARITY 0.5f
+#define HIDE_ODDS 2.0f
+#define NONE_PASSED (-20.0f)
 #define QUALITY_CELLS 18   /* on either side of a beat: P to T */
 
 #define LAG_LATE (NEURAL_LATE * NEURAL_STRIDE + NEURAL_STRIDE + SUM_CELLS + HOLD_CELLS + 1)
@@ -91,6 +98,7 @@ void ecg_neural_decision_init(neural_state *s, const ecg_detector_config *config
     for (int i = 0; i < NEURAL_CLAIMS; i++) s->claims[i] = -1;
     s->rr_ref = RR_FIRST_S;
     s->rr_var = VAR_FIRST;
+    s->passed_over = NONE_PASSED;
 }
 
 /* ------------------------------------------------------------------ candidates */
@@ -141,23 +149,56 @@ static int usable(const neural_lead *lead, int64_t at) {
     return !lead->fault[at % NEURAL_CELLS];
 }
 
+/* Log of the height that complexes have in a lead; 0 where none is known. */
+static int known_height(neural_state *s, const neural_lead *lead, float *height) {
+    int known = lead->heights > 0;
+    *height = lead->height;
+    if (lead->heights >= NEURAL_HEIGHT_BEATS) return 1;
+    for (int i = 0; i < s->pending_count; i++) {
+        const neural_candidate *c = &s->pending[i];
+        if (c->odds < HEIGHT_ODDS || !usable(lead, c->at)) continue;
+        const float here = height_of(lead, c->at);
+        if (!known || here > *height) *height = here;
+        known = 1;
+    }
+    return known;
+}
+
 /* How much smaller than usual a complex is, in logs, over the leads that show it. */
 static float shortfall(neural_state *s, int n_leads, int64_t at) {
     const neural_lead *lead = ecg_neural_leads(s);
-    float sum = 0.0f;
+    float sum = 0.0f, height;
     int n = 0;
     for (int l = 0; l < n_leads; l++, lead++)
-        if (lead->heights >= HEIGHT_BEATS && usable(lead, at)) {
-            sum += lead->height - height_of(lead, at);
+        if (usable(lead, at) && known_height(s, lead, &height)) {
+            sum += height - height_of(lead, at);
             n++;
         }
     return n > 0 ? sum / (float)n : 0.0f;
+}
+
+static void set_score(neural_state *s, int n_leads, neural_candidate *c) {
+    const float short_of = HEIGHT_COST * (shortfall(s, n_leads, c->at) - HEIGHT_FROM);
+    const float cost = short_of > HEIGHT_CAP ? HEIGHT_CAP : short_of > 0.0f ? short_of : 0.0f;
+    c->score = c->odds + BIAS - cost;
+    if (c->score > SCORE_MAX) c->score = SCORE_MAX;
+}
+
+/* The clearest of candidates that were no beats is remembered until the next beat. */
+static void pass_over(neural_state *s, int first, int count) {
+    for (int i = first; i < first + count; i++)
+        if (s->pending[i].odds > s->passed_over) s->passed_over = s->pending[i].odds;
 }
 
 static void remove_pending(neural_state *s, int first, int count) {
     s->pending_count -= count;
     memmove(s->pending + first, s->pending + first + count,
             (size_t)(s->pending_count - first) * sizeof *s->pending);
+}
+
+static void drop_pending(neural_state *s, int index) {
+    pass_over(s, index, 1);
+    remove_pending(s, index, 1);
 }
 
 /* The sample at the middle of a cell, counted back from now: products of days of cells do not fit 64 bits. */
@@ -181,7 +222,7 @@ static int all_flicker(ecg_detector *d, neural_state *s, int64_t at) {
 
 /* A new candidate, or a better reading of one that waits. */
 static int add_candidate(ecg_detector *d, neural_state *s, int64_t at, float odds) {
-    if (at < 0 || (s->last >= 0 && at <= s->last + MERGE_CELLS) || (s->end >= 0 && at >= s->end)) return 0;
+    if (at < 0 || (s->last >= 0 && at <= s->last + MERGE_CELLS) || (s->end >= 0 && at >= s->end - END_CELLS)) return 0;
     if (all_flicker(d, s, at)) return 0;
     int i = 0;
     while (i < s->pending_count && s->pending[i].at < at - MERGE_CELLS) i++;
@@ -191,19 +232,18 @@ static int add_candidate(ecg_detector *d, neural_state *s, int64_t at, float odd
     if (!known) {
         if (s->pending_count == NEURAL_PENDING) {
             if (i == 0) return 0;
-            remove_pending(s, 0, 1);
+            drop_pending(s, 0);
             i--;
         }
         memmove(s->pending + i + 1, s->pending + i, (size_t)(s->pending_count - i) * sizeof *s->pending);
         s->pending_count++;
     }
     neural_candidate *c = &s->pending[i];
-    const float short_of = HEIGHT_COST * (shortfall(s, d->config.n_leads, at) - HEIGHT_FROM);
-    const float cost = short_of > HEIGHT_CAP ? HEIGHT_CAP : short_of > 0.0f ? short_of : 0.0f;
     c->at = at;
     c->odds = odds;
-    c->score = odds + BIAS - cost;
-    if (c->score > SCORE_MAX) c->score = SCORE_MAX;
+    if (s->accepted >= NEURAL_HEIGHT_BEATS) set_score(s, d->config.n_leads, c);
+    else
+        for (int k = 0; k < s->pending_count; k++) set_score(s, d->config.n_leads, &s->pending[k]);
     return 1;
 }
 
@@ -327,14 +367,20 @@ static void neural_learn_rr(neural_state *s, float rr) {
 
 /* ------------------------------------------------------------------ what becomes of candidates */
 
-static void neural_report(ecg_detector *d, neural_state *s, const neural_candidate *c) {
+/* Not sure that this is a beat, or that none was missed before it. */
+static int doubtful(const neural_state *s, const neural_candidate *c, float rr) {
+    const int off = rr < SHORT_FROM * s->rr_ref || rr > LONG_FROM * s->rr_ref;
+    return c->odds < (off ? DOUBTFUL_OFF : DOUBTFUL_ODDS) || s->passed_over > DOUBTFUL_PASSED;
+}
+
+static void neural_report(ecg_detector *d, neural_state *s, const neural_candidate *c, float rr) {
     const int n_leads = d->config.n_leads;
     const neural_lead *lead = ecg_neural_leads(s);
     const int64_t sample = sample_of(d, s, c->at);
     const int64_t around = (QUALITY_CELLS * s->cell) >> 32;
     uint32_t quality = ~0u;
     for (int l = 0; l < n_leads; l++) quality &= ecg_quality_between(d, l, sample - around, sample + around);
-    if (c->odds < DOUBTFUL_ODDS) quality |= ECG_QUALITY_DOUBTFUL;
+    if (doubtful(s, c, rr)) quality |= ECG_QUALITY_DOUBTFUL;
     if (s->accepted < LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
     else if (s->clarity < NOISY_CLARITY) quality |= ECG_QUALITY_NOISY;
     /* The first lead gives the R peak, unless it does not show the complex. */
@@ -351,6 +397,7 @@ static void neural_report(ecg_detector *d, neural_state *s, const neural_candida
 static void neural_accept(ecg_detector *d, neural_state *s, int index) {
     const neural_candidate c = s->pending[index];
     neural_lead *lead = ecg_neural_leads(s);
+    pass_over(s, 0, index);
     if (worth(&c) >= 0.0f) {
         if (s->last_clear >= 0) neural_learn_rr(s, neural_seconds(c.at - s->last_clear));
         s->last_clear = c.at;
@@ -361,9 +408,13 @@ static void neural_accept(ecg_detector *d, neural_state *s, int index) {
         lead->height += (first > HEIGHT_RATE ? first : HEIGHT_RATE) * (height_of(lead, c.at) - lead->height);
         if (lead->heights < 1000) lead->heights++;
     }
-    s->clarity += CLARITY_RATE * (worth(&c) - s->clarity);
+    const float share = 1.0f / (float)(1 + s->accepted);
+    s->clarity += (share > CLARITY_RATE ? share : CLARITY_RATE) * (worth(&c) - s->clarity);
+    const float rr = s->last >= 0 ? neural_seconds(c.at - s->last) : s->rr_ref;
     s->last = c.at;
-    neural_report(d, s, &c);
+    const int hidden = s->accepted >= LEARNING_BEATS && s->clarity < HIDE_CLARITY && c.odds < HIDE_ODDS;
+    if (!hidden) neural_report(d, s, &c, rr);
+    s->passed_over = NONE_PASSED;
     if (s->accepted < LEARNING_BEATS) s->accepted++;
     if (s->early_hold > 0) s->early_hold--;
     remove_pending(s, 0, index + 1);
@@ -395,13 +446,13 @@ static void decide_pending(ecg_detector *d, neural_state *s, int final) {
             break;
         }
         if (!enough && !(final && worth(c) > FINAL_ODDS)) {
-            remove_pending(s, end, 1);
+            drop_pending(s, end);
             continue;
         }
         neural_accept(d, s, end);
     }
     const int64_t expire = (int64_t)(expire_s(d, s) * NEURAL_HZ);
-    while (s->pending_count > 0 && s->pending[0].at + expire <= s->searched) remove_pending(s, 0, 1);
+    while (s->pending_count > 0 && s->pending[0].at + expire <= s->searched) drop_pending(s, 0);
     if (s->pending_count > 0 && s->pending[0].at + expire < s->wake) s->wake = s->pending[0].at + expire;
 }
 
@@ -445,5 +496,5 @@ int ecg_neural_decision_valid(const neural_state *s) {
     for (int i = 0; i < NEURAL_INTERVALS; i++)
         if (!(s->rr[i] >= 0.0f && s->rr[i] < 1e9f)) return 0;
     return s->rr_ref >= RR_LEAST_S && s->rr_ref <= RR_MAX_S && s->rr_var >= 0.0f && s->rr_var <= 1.0f
-           && fabsf(s->clarity) < 1e3f;
+           && fabsf(s->clarity) < 1e3f && s->passed_over >= NONE_PASSED && s->passed_over < 10.0f;
 }

@@ -8,6 +8,11 @@
 /* Least ratio of the scale to that of the block before: 4 % a second, so that P waves do not grow into QRS
  * complexes while the heart stands still. */
 #define NEURAL_FALL 0.995f
+/* Most of the scale, times the height of the last beats, once nothing has been larger for a window: artefacts are
+ * forgotten as soon as they are over. */
+#define NEURAL_ABOVE 2.0f
+/* What is so many times the height of the last beats is no ECG: without it the high-pass would fade for long. */
+#define NEURAL_ABSURD 1e6f
 /* Deflections of twice the scale and more are bent, so that artefacts stay bounded. */
 #define NEURAL_BEND 0.5f
 /* The second input enlarges small deflections: QRS complexes beside tall T waves. */
@@ -39,6 +44,14 @@ static float scale_up_to(const neural_lead *lead, int64_t last) {
     return scale > SMALLEST ? scale : SMALLEST;
 }
 
+/* Largest of the last window, up to block `last`. */
+static float recent_peak(const neural_lead *lead, int64_t last) {
+    float top = 0.0f;
+    for (int64_t b = last; b > last - NEURAL_WINDOW; b--)
+        if (lead->peaks[b % NEURAL_PEAKS] > top) top = lead->peaks[b % NEURAL_PEAKS];
+    return top;
+}
+
 static void finish_cell(neural_state *s, neural_lead *lead, float mean) {
     if (!lead->whole) {
         lead->whole = 1;
@@ -46,6 +59,10 @@ static void finish_cell(neural_state *s, neural_lead *lead, float mean) {
     }
     lead->filtered = HIGH_PASS * lead->filtered + (mean - lead->cell);
     lead->cell = mean;
+    if (lead->heights >= NEURAL_HEIGHT_BEATS && fabsf(lead->filtered) > NEURAL_ABSURD * expf(lead->height)) {
+        lead->filtered = 0.0f;
+        lead->bad = 1;
+    }
     const float size = fabsf(lead->filtered);
     lead->cells[s->cells % NEURAL_CELLS] = lead->filtered;
     lead->fault[s->cells % NEURAL_CELLS] = (uint8_t)(lead->bad != 0);
@@ -105,6 +122,8 @@ void ecg_neural_see(neural_lead *lead, int64_t at, float *input) {
         } else {
             const float scale = scale_up_to(lead, block - 1), floor = NEURAL_FALL * lead->scale;
             lead->scale = scale > floor ? scale : floor;
+            const float most = lead->heights >= NEURAL_HEIGHT_BEATS ? NEURAL_ABOVE * expf(lead->height) : lead->scale;
+            if (lead->scale > most && recent_peak(lead, block - 1) <= most) lead->scale = most;
             if (!(lead->scale > SMALLEST)) lead->scale = SMALLEST;
         }
     }

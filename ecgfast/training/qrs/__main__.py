@@ -28,6 +28,12 @@ from .fit import fit_score
 from .recordings import load_noise, load_strips, pack
 
 
+def _command(made: dict[str, Any]) -> str:
+    """The command that made a file of weights."""
+    options = f"--steps {made['steps']} --seed {made['seed']} --workers {made['workers']}"
+    return f"python -m ecgfast.training.qrs --without {','.join(made['without'])} {options}"
+
+
 def main() -> None:
     """Train, or write trained weights as C."""
     parser = argparse.ArgumentParser(
@@ -46,7 +52,7 @@ def main() -> None:
     if args.to_c:
         with np.load(args.to_c) as file:
             weights = {name: file[name] for name in file.files if "." in name}
-            sys.stdout.write(weights_source(weights, "python -m ecgfast.training.qrs"))
+            sys.stdout.write(weights_source(weights, _command(json.loads(str(file["made"])))))
         return
     if args.data is None or args.output is None:
         parser.error("name the recordings (--data) and the file to write (--output)")
