@@ -1,9 +1,9 @@
 """Does a batch give what one beat at a time gives, bit for bit?
 
 ``python bench/batches.py RECORDINGS`` takes every beat that the stream finds in RECORDINGS/mitdb
-through each form of a model in each runtime, one by one and in batches of several sizes, and prints
-JSON: how many beats differ in any bit, and what a beat took. `Classifier.predict_proba` relies on
-it, and checks it on a few beats when it is first used on a machine.
+through each precision of a model in each runtime, one by one and in batches of several sizes, and
+prints JSON: how many beats differ in any bit, and what a beat took. `Classifier.predict_proba`
+relies on it, and checks it on a few beats when it is first used on a machine.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def beats_of(folder: Path, window: Any) -> BeatBatch:
     return BeatBatch.concatenate(parts)
 
 
-def compared(card: ModelCard, form: str, backend: str, beats: BeatBatch) -> dict[str, Any]:
-    """One form in one runtime."""
+def compared(card: ModelCard, precision: str, backend: str, beats: BeatBatch) -> dict[str, Any]:
+    """One precision in one runtime."""
     try:
-        model = Classifier(card.name, precision=form, backend=backend)
+        model = Classifier(card.name, precision=precision, backend=backend)
     except ModelError as error:
         return {"error": str(error)}
     given = [beats.windows, beats.features][: len(model.input_shapes)]
@@ -47,7 +47,7 @@ def compared(card: ModelCard, form: str, backend: str, beats: BeatBatch) -> dict
     singly = np.array([model.predict_one(*beat).copy() for beat in zip(*given, strict=True)])
     found: dict[str, Any] = {"one_beat_us": 1e6 * (perf_counter() - begin) / len(beats)}
     for size in _SIZES:
-        own = classifier._Session(card.file(form).read_bytes(), card.name, backend, 1, size)
+        own = classifier._Session(card.file(precision).read_bytes(), card.name, backend, 1, size)
         begin = perf_counter()
         batched = through(own, dict(zip(model.input_shapes, given, strict=True)), len(beats))
         found[f"batches of {size}"] = {
@@ -86,10 +86,11 @@ def main() -> None:
         "beats": len(beats),
         "machine": {name: where[name] for name in ("cpu", "system", "runtimes")},
         "forms": {
-            form: {
-                backend: compared(card, form, backend, beats) for backend in available_backends()
+            precision: {
+                backend: compared(card, precision, backend, beats)
+                for backend in available_backends()
             }
-            for form in card.forms
+            for precision in card.precisions
         },
     }
     print(json.dumps(result, indent=1))

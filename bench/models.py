@@ -1,8 +1,8 @@
-"""Every built-in model, in each form and runtime: size, latency and accuracy.
+"""Every built-in model, in each precision and runtime: size, latency and accuracy.
 
 ``python bench/models.py`` measures the interpreters of this machine on one thread, puts the figures
 of the models' cards beside them, and writes ``docs/models.json`` and ``docs/models.md``.
-``--cards`` also writes into each card which form is the fastest that holds accuracy in which
+``--cards`` also writes into each card which precision is the fastest that holds accuracy in which
 runtime (`Classifier(precision="fastest")`, ``--precision fastest``).
 """
 
@@ -23,8 +23,8 @@ from ecgfast.runtime import ModelCard, available_models
 DOCS = Path(__file__).parents[1] / "docs"
 
 RULE = (
-    "the lowest median of one beat among float32 and the forms that lose nowhere on the test set "
-    "more than half a point of accuracy or F1 (of all classes, or of V), or a hundredth of the "
+    "the lowest median of one beat among float32 and the precisions that lose nowhere on the test "
+    "set more than half a point of accuracy or F1 (of all classes, or of V), or a hundredth of the "
     "mean absolute error"
 )
 COMMAND = "python bench/models.py --cards"
@@ -33,19 +33,19 @@ _POINTS = ("accuracy", "F1", "V F1")
 _LOSS, _GROWTH = 0.005, 1.01
 
 
-def protocols(card: ModelCard, form: str) -> dict[str, dict[str, float]]:
-    """Figures on the test set of one form, by protocol."""
+def protocols(card: ModelCard, precision: str) -> dict[str, dict[str, float]]:
+    """Figures on the test set of one precision, by protocol."""
     found = {}
     for title, figures in card.metrics.items():
-        name, named = re.subn(rf",? ?\b{re.escape(form)}\b", "", title)
+        name, named = re.subn(rf",? ?\b{re.escape(precision)}\b", "", title)
         if named and isinstance(figures, dict):
             found[name] = {k: v for k, v in figures.items() if isinstance(v, (int, float))}
     return found
 
 
-def holds(card: ModelCard, form: str) -> bool:
-    """Whether a form is as accurate as float32, by `RULE`; it is not where nothing was measured."""
-    whole, own = protocols(card, "float32"), protocols(card, form)
+def holds(card: ModelCard, precision: str) -> bool:
+    """Whether a precision is as accurate as float32, by `RULE`; not where nothing was measured."""
+    whole, own = protocols(card, "float32"), protocols(card, precision)
     if not own or own.keys() != whole.keys():
         return False
     for protocol, figures in own.items():
@@ -63,13 +63,13 @@ def holds(card: ModelCard, form: str) -> bool:
 def fastest(card: ModelCard, measured: dict[str, Any], where: dict[str, Any]) -> dict[str, Any]:
     """What the card says of speed."""
     medians: dict[str, dict[str, float]] = {}
-    for form, entry in measured.items():
-        if form != "float32" and not holds(card, form):
+    for precision, entry in measured.items():
+        if precision != "float32" and not holds(card, precision):
             continue
         for runtime, figures in entry.items():
             if isinstance(figures, dict) and "one_beat_us" in figures:
                 p50 = round(figures["one_beat_us"]["p50"], 1)
-                medians.setdefault(runtime, {})[form] = p50
+                medians.setdefault(runtime, {})[precision] = p50
     return {
         "forms": {runtime: min(by, key=by.__getitem__) for runtime, by in medians.items()},
         "one_beat_us": medians,
@@ -93,22 +93,25 @@ def text(result: dict[str, Any]) -> str:
         "not on its weights, which may be newer. None was measured on a Raspberry Pi.",
         "",
         "One beat: from window and features to the outputs, one interpreter call. Batched: per "
-        "beat, 256 at a time. A star marks the fastest form that holds accuracy in each runtime: "
+        "beat, 256 at a time. A star marks the fastest precision that holds accuracy in each "
+        "runtime: "
         f"{RULE}.",
         "",
-        "| model | parameters | form | kB | runtime | one beat, median µs | p99 µs | batched µs |",
+        "| model | parameters | precision | kB | runtime "
+        "| one beat, median µs | p99 µs | batched µs |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, model in result["models"].items():
-        for form, entry in model["forms"].items():
+        for precision, entry in model["forms"].items():
             for runtime, figures in entry.items():
                 if runtime == "bytes":
                     continue
-                head = f"| {name} | {model['parameters']:,} | {form} | {entry['bytes'] / 1e3:.0f} "
+                size = f"{entry['bytes'] / 1e3:.0f}"
+                head = f"| {name} | {model['parameters']:,} | {precision} | {size} "
                 if "error" in figures:
                     lines.append(f"{head}| {runtime} | does not run | | |")
                     continue
-                star = " *" if model["fastest"]["forms"].get(runtime) == form else ""
+                star = " *" if model["fastest"]["forms"].get(runtime) == precision else ""
                 one = figures["one_beat_us"]
                 lines.append(
                     f"{head}| {runtime}{star} | {one['p50']:.0f} | {one['p99']:.0f} "
@@ -129,7 +132,7 @@ def text(result: dict[str, Any]) -> str:
             lines.append("Its card has no figures on a test set.")
             continue
         names = list(dict.fromkeys(n for row in model["accuracy"] for n in row["figures"]))
-        lines.append("| " + " | ".join(["protocol", "form", *names]) + " |")
+        lines.append("| " + " | ".join(["protocol", "precision", *names]) + " |")
         lines.append("| --- " * (2 + len(names)) + "|")
         for row in model["accuracy"]:
             cells = [f"{row['figures'][n]:.4g}" if n in row["figures"] else "" for n in names]
@@ -139,7 +142,9 @@ def text(result: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--cards", action="store_true", help="write the fastest forms into cards")
+    parser.add_argument(
+        "--cards", action="store_true", help="write the fastest precisions into cards"
+    )
     parser.add_argument("--output", type=Path, default=DOCS, help="folder (default: docs/)")
     args = parser.parse_args()
     before = machine.describe()
@@ -157,9 +162,9 @@ def main() -> None:
             "forms": measured,
             "fastest": card.fastest,
             "accuracy": [
-                {"protocol": protocol, "form": form, "figures": figures}
-                for form in card.forms
-                for protocol, figures in protocols(card, form).items()
+                {"protocol": protocol, "form": precision, "figures": figures}
+                for precision in card.precisions
+                for protocol, figures in protocols(card, precision).items()
             ],
         }
     after = machine.describe()

@@ -103,7 +103,10 @@ def version() -> str:
     from ecgfast.training.recipes.recipe import Recipe
 
     card = Classifier("beats").card
-    made_of = {"recipe": dataclasses.asdict(Recipe.load("beats")), "model": card and card.forms}
+    made_of = {
+        "recipe": dataclasses.asdict(Recipe.load("beats")),
+        "model": card and card.precisions,
+    }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -146,7 +149,7 @@ def train_halves(data: Path, cache: Path) -> None:
             recipe.name,
             representative=others.inputs,
             labels=others.target,
-            forms=("float32",),
+            precisions=("float32",),
             card=model_card(task, recipe, others, "bench/review_study.py"),
         )
     halves = [sorted(set(examples.record[fold == k].tolist())) for k in range(2)]

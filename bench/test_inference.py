@@ -1,4 +1,4 @@
-"""The built-in models: one beat and a batch, in each form and runtime."""
+"""The built-in models: one beat and a batch, in each precision and runtime."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from ecgfast import BeatBatch, BeatStream, Classifier, ModelError
 from ecgfast.records import Record
 from ecgfast.runtime import available_backends, available_models
 
-forms = pytest.mark.parametrize(
-    ("name", "form"),
+precisions = pytest.mark.parametrize(
+    ("name", "precision"),
     [
-        (name, form)
+        (name, precision)
         for name, card in available_models().items()
         if card.window is not None
-        for form in card.forms
+        for precision in card.precisions
     ],
 )
 backends = pytest.mark.parametrize("backend", available_backends())
 
 
-def opened(name: str, form: str, backend: str) -> Classifier:
+def opened(name: str, precision: str, backend: str) -> Classifier:
     try:
-        return Classifier(name, precision=form, backend=backend)
+        return Classifier(name, precision=precision, backend=backend)
     except ModelError as error:
         pytest.skip(str(error))
 
@@ -36,11 +36,11 @@ def beats_of(record: Record, classifier: Classifier) -> tuple[BeatBatch, Any]:
     return beats, beats.features if "features" in classifier.input_shapes else None
 
 
-@forms
+@precisions
 @backends
 @pytest.mark.benchmark(group="one beat")
-def test_one_beat(benchmark, record: Record, name: str, form: str, backend: str) -> None:
-    classifier = opened(name, form, backend)
+def test_one_beat(benchmark, record: Record, name: str, precision: str, backend: str) -> None:
+    classifier = opened(name, precision, backend)
     beats, features = beats_of(record, classifier)
     turn = cycle(range(len(beats)))
 
@@ -51,11 +51,11 @@ def test_one_beat(benchmark, record: Record, name: str, form: str, backend: str)
     benchmark(run)
 
 
-@forms
+@precisions
 @backends
 @pytest.mark.benchmark(group="256 beats")
-def test_batch(benchmark, record: Record, name: str, form: str, backend: str) -> None:
-    classifier = opened(name, form, backend)
+def test_batch(benchmark, record: Record, name: str, precision: str, backend: str) -> None:
+    classifier = opened(name, precision, backend)
     beats, features = beats_of(record, classifier)
     part = slice(0, 256)
     result = benchmark(

@@ -8,10 +8,12 @@ there.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 from typing import Any, TypeVar
 
-__all__ = ["RENAMED", "renamed", "renamed_argument", "warn_renamed"]
+__all__ = ["RENAMED", "old_field", "renamed", "renamed_argument", "warn_renamed"]
 
 T = TypeVar("T")
 
@@ -19,6 +21,7 @@ T = TypeVar("T")
 RENAMED = {
     "ecgfast.runtime.ModelWindow": ("ecgfast", "WindowSpec"),
     "ecgfast.streaming.BeatLabeller": ("ecgfast", "StreamingClassifier"),
+    "ecgfast.training.export.tflite.FORMS": ("ecgfast.training.export.tflite", "PRECISIONS"),
     "ecgfast.training.datasets.beats.BeatSet": (
         "ecgfast.training.datasets.examples",
         "ExampleSet",
@@ -78,6 +81,37 @@ def renamed_argument(
         return current
     warn_renamed(f"{where}({old}=)", f"{where}({new}=)", stacklevel=stacklevel + 1)
     return value
+
+
+def old_field(old: str, new: str) -> Callable[[type[T]], type[T]]:
+    """Return what has a data class take a field by its old name too, as a keyword.
+
+    Parameters
+    ----------
+    old, new : str
+        The field's names.
+
+    Returns
+    -------
+    callable
+        A decorator of the class.
+    """
+
+    def decorate(cls: type[T]) -> type[T]:
+        made: Callable[..., None] = cls.__init__
+
+        @wraps(made)
+        def init(self: T, *args: Any, **fields: Any) -> None:
+            if old in fields:
+                fields[new] = renamed_argument(
+                    cls.__name__, old, fields.pop(old), new, fields.get(new)
+                )
+            made(self, *args, **fields)
+
+        cls.__init__ = init  # type: ignore[method-assign, assignment]
+        return cls
+
+    return decorate
 
 
 def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:

@@ -80,8 +80,8 @@ def markdown(log: dict[str, Any], left_out: Sequence[str]) -> str:
             "## The same beats as x86-64",
             "",
             f"Records of mitdb: {', '.join(comparison['records'])}; {comparison['beats']} beats. "
-            "By detector or model, then what was compared (a model's output: form and runtime, of "
-            "some hundred beats spread over each record).",
+            "By detector or model, then what was compared (a model's output: precision and "
+            "runtime, of some hundred beats spread over each record).",
             "",
             *difference_table(comparison["arrays"]),
             "",
@@ -140,9 +140,9 @@ def markdown(log: dict[str, Any], left_out: Sequence[str]) -> str:
         ", ".join(log["bench"]["stages"])
         + "; models "
         + "; ".join(
-            f"{model} ({form}: {', '.join(told) if isinstance(told, list) else told})"
-            for model, forms in log["bench"]["models"].items()
-            for form, told in forms.items()
+            f"{model} ({precision}: {', '.join(told) if isinstance(told, list) else told})"
+            for model, precisions in log["bench"]["models"].items()
+            for precision, told in precisions.items()
         )
     )
     lines[-1] += "; beats labelled end to end: " + ", ".join(

@@ -23,8 +23,9 @@ def compare(ours: Path, theirs: Path) -> dict[str, Any]:
         ``records``, ``beats`` (of the adaptive detector); ``arrays``: by name, over all records,
         ``values``, how many ``differ`` in their bits, ``largest`` difference, and for outputs of
         models ``relative``, the largest against 1 or the value, and ``labels``, how many differ;
-        ``runtimes``: the same for a form's outputs from two runtimes on this machine; ``refused``:
-        outputs that only one of the machines has, since the other's runtime would crash.
+        ``runtimes``: the same for outputs of one precision from two runtimes on this machine;
+        ``refused``: outputs that only one of the machines has, since the other's runtime would
+        crash.
     """
     arrays: dict[str, dict[str, Any]] = {}
     runtimes: dict[str, dict[str, Any]] = {}
@@ -42,9 +43,9 @@ def compare(ours: Path, theirs: Path) -> dict[str, Any]:
                 entry = arrays.setdefault(key, {"values": 0, "differ": 0, "largest": 0.0})
                 add_difference(entry, own[key], other[key], output=is_output(key))
             for key, beside in pairwise(filter(is_output, own.files)):
-                form, _, runtime = key.rpartition("/")
-                if beside.rpartition("/")[0] == form:
-                    pair = f"{form}: {runtime}, {beside.rpartition('/')[2]}"
+                precision, _, runtime = key.rpartition("/")
+                if beside.rpartition("/")[0] == precision:
+                    pair = f"{precision}: {runtime}, {beside.rpartition('/')[2]}"
                     entry = runtimes.setdefault(pair, {"values": 0, "differ": 0, "largest": 0.0})
                     add_difference(entry, own[key], own[beside], output=True)
     return {
@@ -57,7 +58,7 @@ def compare(ours: Path, theirs: Path) -> dict[str, Any]:
 
 
 def is_output(key: str) -> bool:
-    """Whether an array of a trace is what a model gave: "model/form/runtime"."""
+    """Whether an array of a trace is what a model gave: "model/precision/runtime"."""
     return key.count("/") == 2
 
 

@@ -188,10 +188,12 @@ def bench(userland: Userland) -> dict[str, Any]:
         "stages": list(told["stages"]),
         "models": {
             model: {
-                form: sorted(set(entry) - {"bytes"}) if "error" not in entry else entry["error"]
-                for form, entry in forms.items()
+                precision: sorted(set(entry) - {"bytes"})
+                if "error" not in entry
+                else entry["error"]
+                for precision, entry in precisions.items()
             }
-            for model, forms in told["models"].items()
+            for model, precisions in told["models"].items()
         },
         "end_to_end": {name: entry.get("beats") for name, entry in told["end_to_end"].items()},
     }

@@ -3,8 +3,8 @@
     python scripts/trace_beats.py $ECGFAST_DATA/mitdb/100 $ECGFAST_DATA/mitdb/208 --out traces
 
 Each record gives NAME.npz: by detector what `BeatStream` gives (R peaks, RR intervals, windows,
-features, ...), and by model the windows and features that it takes and, by form and runtime, its
-outputs for some hundred beats spread over the recording, as "beats/float32/ai-edge-litert".
+features, ...), and by model the windows and features that it takes and, by precision and runtime,
+its outputs for some hundred beats spread over the recording, as "beats/float32/ai-edge-litert".
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ def traced(path: Path) -> dict[str, Any]:
         keep(method, beats(BeatStream(record.fs, n_leads=n_leads, method=method)))
     for name, card in available_models().items():
         kept = False
-        for form in card.forms:
+        for precision in card.precisions:
             for backend in available_backends():
                 try:
-                    classifier = Classifier(name, precision=form, backend=backend)
+                    classifier = Classifier(name, precision=precision, backend=backend)
                 except ModelError:
                     continue  # a runtime that would crash on it on this machine
                 if not kept:
@@ -70,7 +70,7 @@ def traced(path: Path) -> dict[str, Any]:
                 few = slice(None, None, max(1, len(batch) // _OUTPUTS))
                 features = batch.features[few] if "features" in classifier.input_shapes else None
                 outputs = classifier.predict_proba(batch.windows[few], features)
-                found[f"{name}/{form}/{backend}"] = outputs
+                found[f"{name}/{precision}/{backend}"] = outputs
     return found
 
 

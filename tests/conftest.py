@@ -8,9 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import pytest
-from model_files import Answer, toy_model
+# Before NumPy and TensorFlow are imported, here and in programs that tests start: on networks and
+# matrices so small, more threads than one only wait for each other.
+for _variable in (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+):
+    os.environ.setdefault(_variable, "1")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from model_files import Answer, toy_model  # noqa: E402
 
 
 @pytest.hookimpl(optionalhook=True)

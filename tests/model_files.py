@@ -179,7 +179,7 @@ def save_model(
         "task": "beats",
         "inputs": (InputSpec("window", (72, 2)), InputSpec("features", FEATURES)),
         "window": WindowSpec(*BeatStream(250.0).window),
-        "forms": {
+        "precisions": {
             "float32": {
                 "file": file.name,
                 "bytes": len(content),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import re
 import warnings
 from importlib import import_module
@@ -15,10 +17,11 @@ import ecgfast
 from ecgfast.deprecated import RENAMED
 from ecgfast.records import demo_record
 from ecgfast.rhythm import RhythmStream
-from ecgfast.runtime import Classifier
+from ecgfast.runtime import Classifier, ModelCard, available_models
 from ecgfast.runtime.decision import LabelRule
 from ecgfast.streaming import Beat, Quality, StreamingClassifier
 from ecgfast.training.datasets.examples import ExampleSet
+from ecgfast.training.export.tflite import export
 
 
 @pytest.mark.parametrize("old", sorted(RENAMED))
@@ -120,6 +123,38 @@ def test_the_old_names_of_a_window_and_of_a_number_of_leads() -> None:
     batch = ecgfast.BeatStream(250.0, n_leads=2).process(demo_record().signal)
     with pytest.warns(DeprecationWarning, match=r"use BeatBatch\.sample"):
         assert batch.r_sample is batch.sample
+
+
+def test_the_old_name_of_precisions() -> None:
+    card = available_models()["beats"]
+    with pytest.warns(DeprecationWarning, match=r"use ModelCard\.precisions") as seen:
+        assert card.forms is card.precisions
+    assert seen[0].filename == __file__
+    fields = {f.name: getattr(card, f.name) for f in dataclasses.fields(card)}
+    fields["forms"] = fields.pop("precisions")
+    with pytest.warns(
+        DeprecationWarning, match=r"ModelCard\(forms=\) is .*: use ModelCard\(precisions="
+    ) as seen:
+        assert ModelCard(**fields) == card
+    assert seen[0].filename == __file__
+    with (
+        pytest.warns(DeprecationWarning, match=r"use export\(precisions=") as seen,
+        pytest.raises(ecgfast.InputError, match="no precision 'int4'"),
+    ):
+        export("a.keras", ".", "a", representative={}, forms=("int4",), card=card)
+    assert seen[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dataclasses.replace(card, name="other")
+
+
+def test_a_card_calls_precisions_by_its_own_name(tmp_path: Path) -> None:
+    """A card of any version is read by any other."""
+    card = available_models()["beats"]
+    assert card.path is not None
+    card.save(tmp_path / "beats.json")
+    assert json.loads((tmp_path / "beats.json").read_text())["forms"] == card.precisions
+    assert (tmp_path / "beats.json").read_bytes() == card.path.read_bytes()
 
 
 def test_a_set_of_an_earlier_version(tmp_path: Path) -> None:

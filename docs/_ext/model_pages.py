@@ -64,7 +64,8 @@ def _index(cards: dict[str, ModelCard]) -> str:
     rows = []
     for name, card in cards.items():
         sizes = ", ".join(
-            f"{form} {entry['bytes'] / 1e3:,.0f} kB" for form, entry in card.forms.items()
+            f"{precision} {entry['bytes'] / 1e3:,.0f} kB"
+            for precision, entry in card.precisions.items()
         )
         rows.append(
             f"| [{name}]({name}.md) | {escaped(card.description)} | {card.parameters:,} | {sizes} |"
@@ -134,9 +135,9 @@ def _details(card: ModelCard) -> list[list[str]]:
         ["output", " ".join(card.classes) + (f", in {card.unit}" if card.unit else "")],
         ["needs the next RR interval", "yes" if card.lookahead else "no"],
     ]
-    for form, entry in card.forms.items():
-        rows.append([f"file, {form}", f"`{entry['file']}`, {entry['bytes']:,} bytes"])
-        rows.append([f"SHA-256, {form}", f"`{entry['sha256']}`"])
+    for precision, entry in card.precisions.items():
+        rows.append([f"file, {precision}", f"`{entry['file']}`, {entry['bytes']:,} bytes"])
+        rows.append([f"SHA-256, {precision}", f"`{entry['sha256']}`"])
     return [*rows, ["licence of the weights", "MIT"]]
 
 

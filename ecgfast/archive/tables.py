@@ -49,6 +49,8 @@ _COUNTED = (
     EventKind.EXTREME_TACHYCARDIA,
 )
 
+_COUNTED_COLUMNS = [(str(kind), f"{kind}_s") for kind in _COUNTED]
+
 #: Columns of each table: name, type (as `schema` spells it) and meaning.
 COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "records": (
@@ -340,9 +342,9 @@ def record_row(recording: str, found: Analysis, about: Mapping[str, Any]) -> dic
         row[f"{label}_longest_run"] = _of(counts["longest_run"], "beats") or 0
         for name in ("share", "per_hour", "couplets", "runs"):
             row[f"{label}_{name}"] = counts[name]
-    for kind in _COUNTED:
-        row[str(kind)] = rhythm[str(kind)]["count"]
-        row[f"{kind}_s"] = rhythm[str(kind)]["seconds"]
+    for name, seconds in _COUNTED_COLUMNS:
+        row[name] = rhythm[name]["count"]
+        row[seconds] = rhythm[name]["seconds"]
     return {name: _number(row[name]) for name, _, _ in COLUMNS["records"]}
 
 

@@ -66,7 +66,7 @@ class Effort:
 
     @property
     def seconds(self) -> float:
-        """What one-by-one or batched inference may take, in each form and runtime of a model."""
+        """What one-by-one or batched inference may take, in each precision and runtime."""
         return 0.1 if self.quick else 0.4
 
     @property
@@ -261,7 +261,7 @@ def _stage(
 
 
 def model(name: str, signal: Signal, effort: Effort, tell: Tell) -> dict[str, Any]:
-    """Measure one model in every form and on every runtime present.
+    """Measure one model in every precision and on every runtime present.
 
     Returns
     -------
@@ -274,24 +274,24 @@ def model(name: str, signal: Signal, effort: Effort, tell: Tell) -> dict[str, An
         If the model cannot be used at all.
     """
     given = Classifier(name)
-    # A .tflite file is one form; a name or a card stands for all of them.
+    # A .tflite file is one precision; a name or a card stands for all of them.
     one = given.card is None or name.endswith(".tflite")
-    forms = [None] if one or given.card is None else list(given.card.forms)
+    precisions = [None] if one or given.card is None else list(given.card.precisions)
     found: dict[str, Any] = {}
-    for form in forms:
+    for precision in precisions:
         entry: dict[str, Any] = {"bytes": None}
         for backend in available_backends():
-            tell(f"{name} {form or ''} on {backend}")
+            tell(f"{name} {precision or ''} on {backend}")
             try:
                 begin = perf_counter()
-                classifier = Classifier(name, backend=backend, precision=form)
+                classifier = Classifier(name, backend=backend, precision=precision)
                 load = perf_counter() - begin
             except EcgfastError as error:
                 entry[backend] = {"error": str(error)}
                 continue
             entry["bytes"] = classifier.path.stat().st_size
             entry[backend] = {"load_ms": 1e3 * load, **_inference(classifier, signal, effort)}
-        found[form or given.precision or "file"] = entry
+        found[precision or given.precision or "file"] = entry
     return found
 
 

@@ -68,35 +68,37 @@ def _models(models: dict[str, Any]) -> Table:
     rows = [
         [
             name,
-            form,
+            precision,
             runtime,
             f"{size / 1e3:.1f}" if size else "",
             *_points(figures["one_beat_us"]),
             f"{figures['batch_us_per_beat']:.1f}",
         ]
-        for name, form, runtime, size, figures in _runs(models)
+        for name, precision, runtime, size, figures in _runs(models)
         if "error" not in figures
     ]
     groups = [("", 4), ("beat, us", len(_POINTS)), ("", 1)]
-    return Table("", ["model", "form", "runtime", "kB", *_POINTS, "batch"], rows, groups, left=3)
+    return Table(
+        "", ["model", "precision", "runtime", "kB", *_POINTS, "batch"], rows, groups, left=3
+    )
 
 
 def _failures(models: dict[str, Any]) -> list[str]:
     """What a runtime says that cannot run a model."""
     return [
-        f"{name} {form}, {runtime}: {figures['error']}"
-        for name, form, runtime, _, figures in _runs(models)
+        f"{name} {precision}, {runtime}: {figures['error']}"
+        for name, precision, runtime, _, figures in _runs(models)
         if "error" in figures
     ]
 
 
 def _runs(models: dict[str, Any]) -> Iterator[tuple[str, str, str, int | None, dict[str, Any]]]:
-    """Name, form, runtime, bytes of the file, and figures of everything that ran."""
-    for name, forms in models.items():
-        for form, entry in forms.items():
+    """Name, precision, runtime, bytes of the file, and figures of everything that ran."""
+    for name, precisions in models.items():
+        for precision, entry in precisions.items():
             for runtime, figures in entry.items():
                 if runtime != "bytes":
-                    yield _short(name), form, runtime, entry["bytes"], figures
+                    yield _short(name), precision, runtime, entry["bytes"], figures
 
 
 def _end_to_end(runs: dict[str, Any]) -> Table:

@@ -99,7 +99,7 @@ def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
     )
     recipe = Recipe.load(args.recipe or card.name)
     folder = None if args.work is None else args.work / "scores"
-    metrics = load_task(recipe.task).score_forms(
+    metrics = load_task(recipe.task).score_precisions(
         card.path, data_folder(args), recipe, lambda line: None, folder=folder
     )
     headlines = {

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
         name,
         representative=examples.inputs,
         labels=examples.target if examples.labelled else None,
-        forms=precisions,
+        precisions=precisions,
         card=model_card(task, recipe, examples, command),
         seed=recipe.seed,
     )

@@ -62,8 +62,8 @@ def _facts(card: ModelCard) -> dict[str, Any]:
         "parameters": card.parameters,
         "lookahead": card.lookahead,
         "forms": {
-            form: {"file": str(card.file(form)), "bytes": entry["bytes"]}
-            for form, entry in card.forms.items()
+            precision: {"file": str(card.file(precision)), "bytes": entry["bytes"]}
+            for precision, entry in card.precisions.items()
         },
         "metrics": card.metrics,
         "limits": card.limits,
@@ -72,23 +72,25 @@ def _facts(card: ModelCard) -> dict[str, Any]:
 
 
 def _table(cards: Collection[ModelCard]) -> Table:
-    forms = list(dict.fromkeys(form for card in cards for form in card.forms))
+    precisions = list(dict.fromkeys(name for card in cards for name in card.precisions))
     rows = []
     for card in cards:
         sizes = (
-            f"{card.forms[form]['bytes'] / 1e3:,.0f}" if form in card.forms else "-"
-            for form in forms
+            f"{card.precisions[name]['bytes'] / 1e3:,.0f}" if name in card.precisions else "-"
+            for name in precisions
         )
         gives = " ".join(card.classes) + (f", {card.unit}" if card.unit else "")
         network = card.architecture.get("name", "unknown")
         rows.append([card.name, gives, network, f"{card.parameters:,}", *sizes])
-    columns = ["model", "gives", "network", "parameters", *(f"{form}, kB" for form in forms)]
+    columns = ["model", "gives", "network", "parameters", *(f"{name}, kB" for name in precisions)]
     return Table("", columns, rows, left=3)
 
 
 def _text(card: ModelCard) -> str:
     architecture = card.architecture.get("name", "unknown network")
-    sizes = ", ".join(f"{form} {entry['bytes'] / 1e3:.0f} kB" for form, entry in card.forms.items())
+    sizes = ", ".join(
+        f"{name} {entry['bytes'] / 1e3:.0f} kB" for name, entry in card.precisions.items()
+    )
     lines = [
         f"{card.name}: {card.description}",
         f"  network   {architecture}, {card.parameters:,} parameters, "

@@ -72,5 +72,5 @@ def run(args: argparse.Namespace) -> None:
     )
     guard.report()
     drawn = draw_run(work)
-    print(f"\n{card.path}: written, with {', '.join(card.forms)}")
+    print(f"\n{card.path}: written, with {', '.join(card.precisions)}")
     print(f"{work}: learning curves, scores and reports, {len(drawn)} pictures")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -293,9 +294,11 @@ def record_files(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def _of_header(header: Path, *, segments: bool) -> Iterator[Path]:
     try:
-        if not header.is_file() or header.stat().st_size > _HEADER_MAX:
+        facts = os.stat(header)  # noqa: PTH116 - an archive has a million of them
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _HEADER_MAX:
             return
-        text = header.read_text("utf-8", "replace")
+        with open(header, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            text = file.read()
     except OSError:
         return
     lines = [line.split() for line in text.splitlines() if line.strip() and line[:1] != "#"]

@@ -153,6 +153,8 @@ class Analysis:
 
     def _over_lost_signal(self) -> npt.NDArray[np.bool_]:
         """Which RR intervals reach over a stretch that cannot be read: beats may be missing."""
+        if not self.unreadable:
+            return np.zeros(max(len(self.time) - 1, 0), np.bool_)
         spans = np.array(self.unreadable).reshape(-1, 2)
         begun = np.searchsorted(spans[:, 0], self.time[1:])
         ended = np.searchsorted(spans[:, 1], self.time[:-1], side="right")
@@ -245,7 +247,9 @@ def analyse(
         return beats
 
     for chunk in progress(source.blocks(BLOCK_S)):
-        missing += int(np.isnan(chunk).all(axis=1).sum())
+        gone = np.isnan(chunk[:, 0])
+        if gone.any():  # only there can all leads be missing
+            missing += int(np.isnan(chunk[gone]).all(axis=1).sum())
         events += rhythm.process(take(labeller.process(chunk)), chunk)
     events += rhythm.process(take(labeller.flush()))
     events += rhythm.flush()

@@ -180,8 +180,8 @@ def open_interpreter(
         if name == "tflite-runtime" and machine() in _ARM64 and has_int8_layers(content):
             # Under emulation it ends the process, by the layers' widths and the size of a batch.
             reasons.append(
-                f"{name} can crash on aarch64 on int8 layers: use the form float32, or install "
-                "ai-edge-litert"
+                f"{name} can crash on aarch64 on int8 layers: use the precision float32, or "
+                "install ai-edge-litert"
             )
             continue
         refusal = None if trusted else try_model(content, origin, name)

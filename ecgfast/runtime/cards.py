@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .._files import write_whole
-from ..deprecated import warn_renamed
+from ..deprecated import old_field, warn_renamed
 from ..errors import ModelError
 from ..window import WindowSpec
 from .card_fields import LOOKAHEAD_LABELS, check_card, probabilities_heading
@@ -29,6 +29,9 @@ __all__ = [
 # Bytes: a card of all studies holds a tenth of a megabyte, the largest model five.
 _MOST_CARD, _MOST_MODEL = 16 << 20, 256 << 20
 
+# Names in the file, which stay as they were, by the names of fields that have changed.
+_OF_FILE = {"precisions": "forms"}
+
 
 @dataclass(frozen=True)
 class InputSpec:
@@ -44,6 +47,7 @@ class InputSpec:
     """Type that `Classifier` takes."""
 
 
+@old_field("forms", "precisions")
 @dataclass
 class ModelCard:
     """Everything to know about a trained model, kept as NAME.json beside its files.
@@ -73,8 +77,9 @@ class ModelCard:
     """Arguments of `ecgfast.networks.build`."""
     parameters: int = 0
     """Weights of the Keras model."""
-    forms: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By precision ("float32", "int8"...): file, bytes, sha256, operators, max_abs_difference."""
+    precisions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By name ("float32", "int8"...): file, bytes, sha256, operators, max_abs_difference. The file
+    calls them "forms"."""
     fastest: dict[str, Any] = field(default_factory=dict)
     """Fastest precision that holds accuracy, as ``bench/models.py`` measured it: "forms" (runtime
     to precision), "one_beat_us" (runtime to precision to median), "machine", "rule", "command"."""
@@ -114,7 +119,7 @@ class ModelCard:
             raise ModelError(f"{path}: not a model card ({error})") from None
         if not isinstance(given, dict):
             raise ModelError(f"{path}: not a model card (no JSON object)")
-        known = {f.name for f in dataclasses.fields(cls)} - {"path"}
+        known = {_OF_FILE.get(f.name, f.name) for f in dataclasses.fields(cls)} - {"path"}
         if unknown := sorted(given.keys() - known):
             raise ModelError(f"{path}: not a model card of this version (has {unknown[0]!r})")
         for name in ("name", "description", "task", "classes", "inputs"):
@@ -132,11 +137,13 @@ class ModelCard:
         )
         if given.get("window") is not None:
             given["window"] = _window(given["window"])
+        if "forms" in given:
+            given["precisions"] = given.pop("forms")
         return cls(**given, path=path)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the card as JSON, whole or not at all."""
-        content = dataclasses.asdict(self)
+        content = {_OF_FILE.get(k, k): x for k, x in dataclasses.asdict(self).items()}
         del content["path"]
         if self.window is not None:
             content["window"] = _window_of_card(self.window)
@@ -165,6 +172,12 @@ class ModelCard:
         )
         return told
 
+    @property
+    def forms(self) -> dict[str, dict[str, Any]]:
+        """Deprecated: `precisions`."""
+        warn_renamed("ModelCard.forms", "ModelCard.precisions")
+        return self.precisions
+
     def fastest_form(self, backend: str) -> str:
         """Deprecated: `fastest_precision`."""
         warn_renamed("ModelCard.fastest_form", "ModelCard.fastest_precision")
@@ -178,11 +191,11 @@ class ModelCard:
         ModelError
             The model has no such file.
         """
-        if precision not in self.forms:
-            has = ", ".join(self.forms) or "none"
+        if precision not in self.precisions:
+            has = ", ".join(self.precisions) or "none"
             raise ModelError(f"model {self.name} has no {precision!r} file (it has: {has})")
         folder = self.path.parent if self.path is not None else Path()
-        return folder / str(self.forms[precision]["file"])
+        return folder / str(self.precisions[precision]["file"])
 
 
 def _window(given: dict[str, Any]) -> WindowSpec:

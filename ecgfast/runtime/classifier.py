@@ -226,7 +226,7 @@ class Classifier:
         self._content = _read(self.path)
         origin = str(self.path)
         if self.card is not None and self.precision is not None:
-            _check_sum(self._content, self.path, self.card.forms[self.precision])
+            _check_sum(self._content, self.path, self.card.precisions[self.precision])
         # What the package brought has been tested; its checksum says that it is still that.
         built_in = self.precision is not None and self.path.parent == models_folder()
         if not built_in:
@@ -360,7 +360,7 @@ class Classifier:
     ) -> FloatArray:
         """Probabilities (or values) of many beats: those of `predict_one`.
 
-        Beats go through a batched form of the model where that is faster. Its first use checks
+        Beats go through a batched version of the model where that is faster. Its first use checks
         over 64 beats that it gives what one beat at a time gives, bit for bit; where a runtime's
         does not, none is used. On x86-64 no difference is known beyond that check; on aarch64 a
         float32 model's output may differ in its last bit, an int8 model's by one layer's rounding.
@@ -508,7 +508,7 @@ def _locate(
         for candidate in (path.with_suffix(".json"), beside):
             if candidate.is_file():
                 card = ModelCard.load(candidate)
-                for own, entry in card.forms.items():
+                for own, entry in card.precisions.items():
                     if entry.get("file") == path.name:
                         if precision not in (None, "fastest", own):
                             raise ModelError(f"{path}: is the {own} file, not {precision!r}")

@@ -328,7 +328,7 @@ def score_on_test(
     report: Report = print,
     folder: Path | None = None,
 ) -> ModelCard:
-    """Score every form of a converted model on the test part; write the figures into its card.
+    """Score every precision of a converted model on the test part; write the figures into its card.
 
     Parameters
     ----------
@@ -355,7 +355,7 @@ def score_on_test(
     """
     task = load_task(recipe.task)
     scores = None if folder is None else folder / "scores"
-    metrics = task.score_forms(card_path, data, recipe, report, folder=scores)
+    metrics = task.score_precisions(card_path, data, recipe, report, folder=scores)
     card = ModelCard.load(card_path)
     card.metrics = {**metrics, **{k: v for k, v in card.metrics.items() if k not in metrics}}
     card.save(card_path)

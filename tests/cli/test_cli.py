@@ -262,7 +262,7 @@ def test_models_lists_what_is_built_in(capsys: pytest.CaptureFixture[str]) -> No
     assert told.keys() == cards.keys()
     for name, card in cards.items():
         assert told[name]["parameters"] == card.parameters
-        assert told[name]["forms"].keys() == card.forms.keys()
+        assert told[name]["forms"].keys() == card.precisions.keys()
     assert main(["models"]) == 0
     text = capsys.readouterr().out
     rows = {line.split()[0]: line for line in text.splitlines() if line}

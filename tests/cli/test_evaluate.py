@@ -316,7 +316,7 @@ def model(tmp_path: Path) -> Path:
         classes=tuple("NSVFQ"),
         inputs=(InputSpec("window", (72, 2)), InputSpec("features", features)),
         window=WindowSpec(*BeatStream(FS).window),
-        forms={
+        precisions={
             "float32": {
                 "file": file.name,
                 "bytes": len(content),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -132,19 +134,39 @@ def test_the_example_sees_that_beats_cannot_be_written(example: Path) -> None:
     assert done.stderr == "standard output: beats cannot be written\n"
 
 
-@pytest.mark.parametrize("compiler", EACH_COMPILER)
-def test_the_core_compiles_as_one_file_without_large_frames(compiler: str, tmp_path) -> None:
-    if shutil.which(compiler) is None:
-        pytest.skip(f"no {compiler} here")
-    whole = tmp_path / "whole.c"
-    whole.write_text("".join(f'#include "{path}"\n' for path in SOURCES))
+def compiled(compiler: str, *what: str | Path) -> None:
+    """Compile something with the core; a warning is an error."""
     flags = [*STRICT, "-Wstrict-prototypes", "-Wmissing-prototypes", f"-I{CSRC / 'include'}"]
-    frames = ["-O3", f"-Wframe-larger-than={FRAME_MAX}", "-c", "-o", str(tmp_path / "whole.o")]
-    for what in ([*frames, str(whole)], ["-fsyntax-only", *map(str, SOURCES)]):
-        done = subprocess.run(
-            [compiler, *flags, *what], capture_output=True, text=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    done = subprocess.run(
+        [compiler, *flags, *map(str, what)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+@pytest.fixture(scope="module")
+def one_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Object file of the core as one file at -O3, without a large frame, by compiler."""
+    folder = tmp_path_factory.mktemp("one_file")
+    source = folder / "core.c"
+    source.write_text("".join(f'#include "{path}"\n' for path in SOURCES))
+
+    @cache
+    def build(compiler: str) -> Path:
+        if shutil.which(compiler) is None:
+            pytest.skip(f"no {compiler} here")
+        made = folder / f"{compiler}.o"
+        compiled(compiler, "-O3", f"-Wframe-larger-than={FRAME_MAX}", "-c", "-o", made, source)
+        return made
+
+    return build
+
+
+@pytest.mark.parametrize("compiler", EACH_COMPILER)
+def test_the_core_compiles_as_one_file_without_large_frames(
+    compiler: str, one_file: Callable[[str], Path]
+) -> None:
+    assert one_file(compiler).is_file()
+    compiled(compiler, "-fsyntax-only", *SOURCES)
 
 
 def test_the_core_knows_nothing_of_python_and_allocates_nothing() -> None:
@@ -155,13 +177,16 @@ def test_the_core_knows_nothing_of_python_and_allocates_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_both_compilers_give_the_same_bits(c_programs: CPrograms) -> None:
+def test_both_compilers_give_the_same_bits(
+    c_programs: CPrograms, one_file: Callable[[str], Path], tmp_path: Path
+) -> None:
     """And so does any optimisation: no fused multiply-add, no reordering of sums."""
     text = "\n".join(repr(float(s)) for s in np.nan_to_num(demo_record().signal[:8000, 1]))
     seen = set()
     for compiler in filter(shutil.which, COMPILERS):
-        for flags in (("-O0",), ("-O3", f"-Wframe-larger-than={FRAME_MAX}")):
-            program = c_programs.build(compiler, EXAMPLE, *flags)
+        optimised = tmp_path / compiler
+        compiled(compiler, "-O3", EXAMPLE, one_file(compiler), "-lm", "-o", optimised)
+        for program in (c_programs.build(compiler, EXAMPLE, "-O0"), optimised):
             env = {**os.environ, "LC_ALL": "C"}
             done = subprocess.run(
                 [program, "360"], input=text, capture_output=True, text=True, check=True, env=env

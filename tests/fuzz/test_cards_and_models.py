@@ -73,7 +73,7 @@ def load(tmp_path, text):
     assert ModelCard.load(path) == card
     card.fastest_precision("ai-edge-litert")
     card.probabilities(0)
-    for form in card.forms:
+    for form in card.precisions:
         assert card.file(form).parent == tmp_path
     assert all(isinstance(label, str) for label in card.classes)
 

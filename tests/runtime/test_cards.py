@@ -52,11 +52,11 @@ def test_built_in_models_by_name(toy_beats, monkeypatch):
 
 def test_every_built_in_model_is_whole():
     for name, card in available_models().items():
-        for form, entry in card.forms.items():
-            content = card.file(form).read_bytes()
+        for precision, entry in card.precisions.items():
+            content = card.file(precision).read_bytes()
             assert len(content) == entry["bytes"]
             check_model(content)
-            classifier = Classifier(name, precision=form)
+            classifier = Classifier(name, precision=precision)
             zeros = [np.zeros(shape) for shape in classifier.input_shapes.values()]
             assert np.isfinite(classifier.predict_one(*zeros)).all()
 
@@ -275,7 +275,7 @@ def test_the_fastest_form_is_the_cards(toy_beats, rng):
     folder, _ = toy_beats
     card = ModelCard.load(folder / "toy.json")
     (folder / "toy.int8.tflite").write_bytes((folder / "toy.tflite").read_bytes())
-    card.forms["int8"] = {**card.forms["float32"], "file": "toy.int8.tflite"}
+    card.precisions["int8"] = {**card.precisions["float32"], "file": "toy.int8.tflite"}
     card.fastest = {"forms": {available_backends()[0]: "int8", "tf.lite": "float32"}}
     card.save(folder / "toy.json")
     assert Classifier(folder / "toy.json", precision="fastest").precision == "int8"

@@ -82,16 +82,16 @@ def test_a_runtime_whose_batches_differ_is_used_beat_by_beat(toy_beats, rng, mon
     np.testing.assert_array_equal(out, singly)
 
 
-@pytest.mark.parametrize("form", ["float32", "int8"])
+@pytest.mark.parametrize("precision", ["float32", "int8"])
 @each_backend
-def test_batches_of_the_built_in_models_are_its_single_beats(rng, backend, form):
+def test_batches_of_the_built_in_models_are_its_single_beats(rng, backend, precision):
     """Bit for bit on x86-64; elsewhere a layer may round a batch otherwise, see `predict`."""
-    if (form, backend, platform.machine()) == ("int8", "tflite-runtime", "aarch64"):
+    if (precision, backend, platform.machine()) == ("int8", "tflite-runtime", "aarch64"):
         pytest.skip("int8 is refused there")
     for name, card in available_models().items():
-        if form not in card.forms:
+        if precision not in card.precisions:
             continue
-        classifier = Classifier(name, precision=form, backend=backend)
+        classifier = Classifier(name, precision=precision, backend=backend)
         given = [
             rng.standard_normal((70, *shape)).astype("f4")
             for shape in classifier.input_shapes.values()
@@ -101,8 +101,10 @@ def test_batches_of_the_built_in_models_are_its_single_beats(rng, backend, form)
             classifier.predict_proba(*given),
             platform.machine() not in ("x86_64", "AMD64"),
         )
-        if elsewhere and form == "int8":  # to the next integer, which layers after it make larger
-            most = 2 * card.forms[form]["max_abs_difference"]
+        if (
+            elsewhere and precision == "int8"
+        ):  # to the next integer, which layers after it make larger
+            most = 2 * card.precisions[precision]["max_abs_difference"]
             np.testing.assert_allclose(batch, singly, rtol=0, atol=most, err_msg=name)
         else:
             np.testing.assert_array_max_ulp(batch, np.array(singly), 4 if elsewhere else 0)
@@ -259,7 +261,7 @@ def test_a_strip_with_the_features_of_the_last_beats(tmp_path, rng, backend):
         output="value",
         inputs=(InputSpec("window", shapes[0]), InputSpec("features", shapes[1])),
         window=WindowSpec(125.0, 4, 2, "strip", 4),
-        forms={"float32": {"file": "m.tflite", "sha256": hashlib.sha256(content).hexdigest()}},
+        precisions={"float32": {"file": "m.tflite", "sha256": hashlib.sha256(content).hexdigest()}},
     ).save(tmp_path / "m.json")
     classifier = Classifier(tmp_path / "m.tflite", backend=backend)
     assert (classifier.output, classifier.classes) == ("value", ("maximum", "minimum"))

@@ -55,7 +55,7 @@ def write_model(folder: Path, name: str = "toy", *, window: WindowSpec = GRID, *
         classes=classes,
         inputs=(InputSpec("window", shape), *([InputSpec("features", width)] if features else [])),
         window=window,
-        forms={
+        precisions={
             "float32": {
                 "file": file.name,
                 "bytes": len(content),

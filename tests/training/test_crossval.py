@@ -236,7 +236,7 @@ def test_a_task_from_recipe_to_card_and_evaluation(
         content, _ = affine_model(np.random.default_rng(0), (POINTS, 1), None, 1)
         Path(out_dir).mkdir()
         (Path(out_dir) / f"{name}.tflite").write_bytes(content)
-        card.forms["float32"] = {
+        card.precisions["float32"] = {
             "file": f"{name}.tflite",
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),

@@ -14,8 +14,9 @@ from model_files import each_backend
 from ecgfast import networks
 from ecgfast.errors import InputError, ModelError
 from ecgfast.runtime import Classifier, InputSpec, ModelCard
+from ecgfast.training.export import _convert
 from ecgfast.training.export import tflite as exporting
-from ecgfast.training.export.tflite import FORMS, export
+from ecgfast.training.export.tflite import PRECISIONS, export
 from ecgfast.window import WindowSpec
 
 keras = pytest.importorskip("keras", reason="export needs Keras (extra train)")
@@ -52,11 +53,31 @@ def beats():
 
 
 @pytest.fixture(scope="module")
-def exported(beats, tmp_path_factory):
-    """A model of default size trained for seconds, and its files in every form."""
+def converted_here():
+    """Convert in this process, which has loaded TensorFlow: a process of its own takes 8 s for it.
+
+    `test_a_saved_linear_model_without_features` converts as users do.
+    """
+    run = subprocess.run
+
+    def here(command, **options):
+        if command[-2] != "convert":  # a runtime does not go well with TensorFlow
+            return run(command, **options)
+        _convert.main(command[-2:])
+        return subprocess.CompletedProcess(command, 0, stdout="", stderr="")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporting.subprocess, "run", here)
+        patch.setattr(exporting, "_CALIBRATIONS", (150, 50))  # two to choose from
+        yield
+
+
+@pytest.fixture(scope="module")
+def exported(beats, converted_here, tmp_path_factory):
+    """A small model trained for seconds, and its files in every precision."""
     given, label = beats
     keras.utils.set_random_seed(2)
-    model = networks.build("dual_branch", outputs=3)
+    model = networks.build("dual_branch", outputs=3, filters=(24, 32), lstm_steps=6)
     model.compile("adam", "sparse_categorical_crossentropy")
     model.fit(given, label, epochs=3, batch_size=32, verbose=0)
     folder = tmp_path_factory.mktemp("models")
@@ -66,16 +87,16 @@ def exported(beats, tmp_path_factory):
         "small",
         representative=given,
         labels=label,
-        forms=("int8", "float16", "dynamic"),
+        precisions=("int8", "float16", "dynamic"),
         card=_card(),
     )
     return model, folder, made
 
 
 @pytest.mark.slow
-def test_every_form_is_written_with_its_checksum(exported):
+def test_every_precision_is_written_with_its_checksum(exported):
     model, folder, made = exported
-    assert list(made) == list(FORMS)
+    assert list(made) == list(PRECISIONS)
     assert {path.name for path in folder.iterdir()} == {
         "small.tflite",
         "small.float16.tflite",
@@ -94,13 +115,13 @@ def test_every_form_is_written_with_its_checksum(exported):
     card = ModelCard.load(folder / "small.json")
     assert card.name == "small"
     assert card.parameters == model.count_params()
-    assert card.forms == made
+    assert card.precisions == made
     assert card.metrics == {"V F1": 0.5}
     assert "keras" in card.versions
 
 
 @pytest.mark.slow
-def test_forms_agree_with_keras(exported):
+def test_precisions_agree_with_keras(exported):
     made = exported[2]
     assert made["float32"]["max_abs_difference"] <= 1e-5
     assert made["float16"]["max_abs_difference"] <= 0.01
@@ -111,17 +132,17 @@ def test_forms_agree_with_keras(exported):
 
 @pytest.mark.slow
 @each_backend
-@pytest.mark.parametrize("form", FORMS)
-def test_what_was_reported_is_what_a_classifier_answers(exported, beats, form, backend):
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_what_was_reported_is_what_a_classifier_answers(exported, beats, precision, backend):
     """Beats other than those that were checked: half of each, half of its neighbour."""
     model, folder, made = exported
     given = {name: (values[1:] + values[:-1]) / 2 for name, values in beats[0].items()}
-    classifier = Classifier(folder / "small.json", precision=form, backend=backend)
-    assert made[form]["runtimes"][backend] == "ok"
+    classifier = Classifier(folder / "small.json", precision=precision, backend=backend)
+    assert made[precision]["runtimes"][backend] == "ok"
     assert classifier.classes == ("N", "S", "V")
     expected = model.predict(given, verbose=0)
     found = classifier.predict_proba(**{"windows": given["window"], "features": given["features"]})
-    limit = 1e-5 if form == "float32" else 2 * made[form]["max_abs_difference"] + 1e-3
+    limit = 1e-5 if precision == "float32" else 2 * made[precision]["max_abs_difference"] + 1e-3
     assert np.abs(found - expected).max() <= limit
     one = classifier.predict_one(given["window"][7], given["features"][7])
     assert np.abs(one - found[7]).max() <= 1e-6
@@ -149,7 +170,7 @@ def test_a_saved_linear_model_without_features(tmp_path):
         tmp_path / "out",
         "pressure",
         representative={"window": window},
-        forms=("float32",),
+        precisions=("float32",),
         card=_card(
             task="blood-pressure",
             classes=("minimum", "maximum"),
@@ -182,7 +203,9 @@ def _tiny(kind):
     ("kind", "expected"),
     [("flex", "converting to float32 failed"), ("nan", "float32 file.*NaN")],
 )
-def test_a_model_that_cannot_run_is_refused_and_nothing_is_written(tmp_path, kind, expected):
+def test_a_model_that_cannot_run_is_refused_and_nothing_is_written(
+    converted_here, tmp_path, kind, expected
+):
     window = np.random.default_rng(0).standard_normal((20, 6, 2))
     with pytest.raises(ModelError, match=expected) as caught:
         export(
@@ -213,7 +236,7 @@ def test_a_crash_of_the_converter_is_one_line(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"forms": ("int4",)}, "no form 'int4'"),
+        ({"precisions": ("int4",)}, "no precision 'int4'"),
         ({"representative": {"window": np.zeros((3, 6, 2))}}, "representative has .'window'."),
         ({"representative": {}}, "at least one"),
         ({"labels": [0, 1]}, r"labels has the shape \(2,\)"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +60,6 @@ def test_runs_from_top_to_bottom(
         pytest.skip("mitdb is not in ECGFAST_DATA")
     monkeypatch.setenv("ECGFAST_SHARE", SHARE)
     monkeypatch.setenv("ECGFAST_DATA", str(data_root.resolve()))
-    # More threads than that only wait for each other on networks so small.
-    for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        monkeypatch.setenv(variable, os.environ.get(variable, "1"))
     work = tmp_path / "work"
     work.mkdir()
     book = read(name)

@@ -108,11 +108,11 @@ def test_task_says_how_the_figures_were_made() -> None:
 def test_scores_are_written_for_pictures(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     shown, task, lines = examples(), load_task("blood-pressure"), []
     monkeypatch.setattr(blood_pressure, "out_of_fold", lambda recipe, given, *rest: given.target)
-    monkeypatch.setattr(blood_pressure, "_forms", lambda *given: {"forms": {}})
+    monkeypatch.setattr(blood_pressure, "_by_precision", lambda *given: {"forms": {}})
     monkeypatch.setattr(type(task), "training_set", lambda self, recipe, data: shown)
     recipe = dataclasses.replace(Recipe.load("blood-pressure"), folds=2)
     folder = tmp_path / "work" / "scores"
-    found = task.score_forms(tmp_path / "card", tmp_path, recipe, lines.append, folder=folder)
+    found = task.score_precisions(tmp_path / "card", tmp_path, recipe, lines.append, folder=folder)
     free, *_ = found["scores"]
     assert found[free["protocol"]]["maximum, model"]["MAE"] == 0.0
     assert json.loads((folder / "protocols" / "tables.json").read_text()) == found["scores"]

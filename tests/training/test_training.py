@@ -451,7 +451,7 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
         width = (len(FEATURE_NAMES),)
         content, _ = affine_model(np.random.default_rng(seed), (72, 2), width, 5)
         (Path(out_dir) / f"{name}.tflite").write_bytes(content)
-        card.forms["float32"] = form_of(f"{name}.tflite", content)
+        card.precisions["float32"] = form_of(f"{name}.tflite", content)
         card.save(Path(out_dir) / f"{name}.json")
 
     monkeypatch.setattr(exporting, "export", convert)
@@ -521,7 +521,7 @@ def test_test_scores_are_those_of_the_confusion(all_data: Path, tmp_path: Path) 
         classes=tuple(AAMI_CLASSES),
         inputs=(InputSpec("window", (72, 2)), InputSpec("features", (len(FEATURE_NAMES),))),
         window=WindowSpec(125.0, 44, 28),
-        forms={"float32": form_of("always-n.tflite", content)},
+        precisions={"float32": form_of("always-n.tflite", content)},
         metrics={"cross_validation": []},
     )
     card.save(tmp_path / "always-n.json")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +26,21 @@ Work = Callable[[str], dict[str, Any]]
 
 
 def main(arguments: list[str]) -> None:
-    """Do one job form by form; answers so far are in a file, so that a crash tells its form."""
+    """Do a job for each precision; answers so far are in a file, so that a crash tells where."""
     verb, path = arguments
     job = json.loads(Path(path).read_text(encoding="utf-8"))
     with np.load(job["beats"]) as stored:
         beats = {name: stored[name] for name in stored.files}
     work = _converting(job, beats) if verb == "convert" else _checking(job, beats)
     answers = {}
-    for form in job["forms"]:
+    for precision in job["precisions"]:
         try:
-            answers[form] = work(form)
+            answers[precision] = work(precision)
         except _RefusedError as refused:
-            answers[form] = {"problem": str(refused)}
+            answers[precision] = {"problem": str(refused)}
         except Exception as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            answers[form] = {"problem": f"{type(error).__name__}: {' '.join(lines[:2])}"}
+            answers[precision] = {"problem": f"{type(error).__name__}: {' '.join(lines[:2])}"}
         Path(job["answers"]).write_text(json.dumps(answers), encoding="utf-8")
 
 
@@ -48,7 +49,7 @@ class _RefusedError(Exception):
 
 
 def _converting(job: dict[str, Any], beats: Beats) -> Work:
-    """Write what Keras answers; return what writes one form."""
+    """Write what Keras answers; return what writes one precision."""
     import keras
     import tensorflow as tf
 
@@ -64,28 +65,31 @@ def _converting(job: dict[str, Any], beats: Beats) -> Work:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         return converter
 
+    @cache
+    def scaling() -> list[str]:
+        return _scaling(plain().convert(), "features")
+
     def convert(trial: str) -> dict[str, Any]:
-        form, _, count = trial.partition("-")
+        precision, _, count = trial.partition("-")
 
         def representative() -> Any:
             for i in job["calibration"][: int(count)]:
                 yield {name: values[i : i + 1] for name, values in feed.items()}
 
         converter = plain()
-        if form != "float32":
+        if precision != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if form == "float16":
+        if precision == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        if form in ("dynamic", "int8"):
+        if precision in ("dynamic", "int8"):
             # Per-channel dense weights need an operator version that tflite-runtime 2.14 lacks.
             converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-        if form == "int8":
+        if precision == "int8":
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.representative_dataset = representative
-        scaling = _scaling(plain().convert(), "features") if form == "int8" else []
-        if scaling:
+        if precision == "int8" and scaling():
             # Numbers of many sizes share one int8 scale at the input: they are scaled as floats.
-            kept = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=scaling)
+            kept = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=scaling())
             content = tf.lite.experimental.QuantizationDebugger(
                 converter=converter, debug_dataset=representative, debug_options=kept
             ).get_nondebug_quantized_model()
@@ -187,14 +191,14 @@ def _tidy(content: bytes, outputs: list[str]) -> tuple[bytes, dict[str, int]]:
 
 
 def _checking(job: dict[str, Any], beats: Beats) -> Work:
-    """Return what compares one form with Keras in one runtime, beat after beat and batched."""
+    """Return what compares one precision with Keras in one runtime, beat after beat and batched."""
     from ecgfast.runtime import Classifier
 
     reference = np.load(job["reference"])
     labels = _labels(reference)
 
-    def check(form: str) -> dict[str, Any]:
-        classifier = Classifier(Path(job["folder"]) / f"{form}.tflite", backend=job["backend"])
+    def check(precision: str) -> dict[str, Any]:
+        classifier = Classifier(Path(job["folder"]) / f"{precision}.tflite", backend=job["backend"])
         feed = {name: beats[name] for name in classifier.input_shapes}
         batched = classifier.predict_proba(feed["window"], feed.get("features"))
         singly = np.stack(

@@ -19,15 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._files import whole_file
+from ...deprecated import renamed, renamed_argument
 from ...errors import InputError, ModelError
 from ...extras import need_installed
 from ...processes import module_command
 from ...runtime.cards import ModelCard
 
-__all__ = ["FORMS", "export"]
+__all__ = ["PRECISIONS", "export"]
 
-#: Forms that `export` can write; float32 is always among them, and is the file NAME.tflite.
-FORMS = ("float32", "float16", "dynamic", "int8")
+#: Precisions that `export` can write; float32 is always among them, and is the file NAME.tflite.
+PRECISIONS = ("float32", "float16", "dynamic", "int8")
 
 #: How far the float32 file may be from Keras, in units of its output (or of its largest one).
 TOLERANCE = 1e-5
@@ -46,9 +47,10 @@ def export(
     *,
     representative: Mapping[str, npt.ArrayLike],
     labels: npt.ArrayLike | None = None,
-    forms: Sequence[str] = ("float32", "int8"),
+    precisions: Sequence[str] = ("float32", "int8"),
     card: ModelCard,
     seed: int = 0,
+    forms: Sequence[str] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Convert a model, check every file in every runtime present, and write files and card.
 
@@ -65,36 +67,39 @@ def export(
     out_dir : path
         Folder for the files; it is made.
     name : str
-        Stem of the files: NAME.tflite (float32), NAME.FORM.tflite, NAME.json (the card).
+        Stem of the files: NAME.tflite (float32), NAME.PRECISION.tflite, NAME.json (the card).
     representative : mapping of str to array_like, shapes (n, ...)
         Training beats by input name: at most 1000 are compared with Keras, and at most 500, 150
         or 50 of these set the ranges of int8, whichever keeps the most of Keras's labels.
     labels : array_like, shape (n,), optional
         Class of each of these beats; both choices are then balanced over classes.
-    forms : sequence of str, default ("float32", "int8")
-        Of `FORMS`; float32 is added if it is missing.
+    precisions : sequence of str, default ("float32", "int8")
+        Of `PRECISIONS`; float32 is added if it is missing.
     card : ModelCard
-        All but `name`, `forms`, `parameters` and library versions, which are filled in.
+        All but `name`, `precisions`, `parameters` and library versions, which are filled in.
     seed : int, default 0
         Seed of the choice of beats.
+    forms : sequence of str, optional
+        Deprecated: `precisions`.
 
     Returns
     -------
     dict of str to dict
-        By form: file, bytes, sha256, operators (name to count), max_abs_difference and same_label
-        (share of checked beats with Keras's label), dynamic_batch, and runtimes: for each one
-        present "ok" or why it cannot load the file. The card holds the same.
+        By precision: file, bytes, sha256, operators (name to count), max_abs_difference and
+        same_label (share of checked beats with Keras's label), dynamic_batch, and runtimes: for
+        each one present "ok" or why it cannot load the file. The card holds the same.
 
     Raises
     ------
     ModelError
         A conversion failed, or a file was refused.
     InputError
-        A form is unknown, or the representative beats do not fit.
+        A precision is unknown, or the representative beats do not fit.
     MissingExtraError
         TensorFlow is not installed.
     """
-    forms = _ordered(forms)
+    given = renamed_argument("export", "forms", forms, "precisions", precisions)
+    precisions = _ordered(given)
     need_installed(("tensorflow",), "Exporting a model", "train")
     beats, classes = _beats(representative, labels)
     expected = {spec.name for spec in card.inputs}
@@ -105,7 +110,7 @@ def export(
     generator = np.random.default_rng(seed)
     chosen = _balanced(classes, _CHECKED, generator)
     calibration = _balanced(classes[chosen], max(_CALIBRATIONS), generator)
-    trials = [trial for form in forms for trial in _trials(form)]
+    trials = [trial for precision in precisions for trial in _trials(precision)]
     out = Path(out_dir)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -141,16 +146,18 @@ def export(
         }
         largest = max(1.0, float(np.abs(np.load(reference)).max()))
         made: dict[str, dict[str, Any]] = {}
-        for form in forms:
+        for precision in precisions:
             judged = {
-                trial: _judged(name, form, {b: told[trial] for b, told in ran.items()}, largest)
-                for trial in _trials(form)
+                trial: _judged(name, precision, {b: x[trial] for b, x in ran.items()}, largest)
+                for trial in _trials(precision)
             }
             best = max(judged, key=lambda trial: judged[trial]["same_label"])
             content = (folder / f"{best}.tflite").read_bytes()
-            (folder / f"{form}.tflite").write_bytes(content)
-            made[form] = {
-                "file": f"{name}.tflite" if form == "float32" else f"{name}.{form}.tflite",
+            (folder / f"{precision}.tflite").write_bytes(content)
+            made[precision] = {
+                "file": f"{name}.tflite"
+                if precision == "float32"
+                else f"{name}.{precision}.tflite",
                 "bytes": len(content),
                 "sha256": hashlib.sha256(content).hexdigest(),
                 "operators": converted[best]["operators"],
@@ -160,24 +167,29 @@ def export(
             card,
             name=name,
             parameters=parameters,
-            forms=made,
+            precisions=made,
             versions={**card.versions, **_versions()},
             path=None,
         )
-        _write(out, {made[form]["file"]: folder / f"{form}.tflite" for form in made}, final)
+        sources = {entry["file"]: folder / f"{key}.tflite" for key, entry in made.items()}
+        _write(out, sources, final)
     return made
 
 
-def _ordered(forms: Sequence[str]) -> list[str]:
-    for form in forms:
-        if form not in FORMS:
-            raise InputError(f"no form {form!r}: choose of {', '.join(FORMS)}")
-    return [form for form in FORMS if form == "float32" or form in forms]
+def __getattr__(name: str) -> Any:
+    return renamed(__name__, name)
 
 
-def _trials(form: str) -> list[str]:
-    """Ways to convert to a form; the best is kept."""
-    return [f"int8-{count}" for count in _CALIBRATIONS] if form == "int8" else [form]
+def _ordered(precisions: Sequence[str]) -> list[str]:
+    for precision in precisions:
+        if precision not in PRECISIONS:
+            raise InputError(f"no precision {precision!r}: choose of {', '.join(PRECISIONS)}")
+    return [one for one in PRECISIONS if one == "float32" or one in precisions]
+
+
+def _trials(precision: str) -> list[str]:
+    """Ways to convert to a precision; the best is kept."""
+    return [f"int8-{count}" for count in _CALIBRATIONS] if precision == "int8" else [precision]
 
 
 def _beats(
@@ -225,9 +237,9 @@ def _saved(model: Any, folder: Path) -> Path:
 
 
 def _run(
-    verb: str, folder: Path, forms: Sequence[str], job: dict[str, Any]
+    verb: str, folder: Path, precisions: Sequence[str], job: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Run a job of `_convert` in a process of its own; answer, or "problem", by form."""
+    """Run a job of `_convert` in a process of its own; answer, or "problem", by precision."""
     file = folder / "answers.json"
     job = {
         **job,
@@ -243,10 +255,10 @@ def _run(
     }
     command = [*module_command(f"{__package__}._convert"), verb, str(folder / "job.json")]
     answers: dict[str, dict[str, Any]] = {}
-    left = list(forms)
+    left = list(precisions)
     while left:
         file.write_text("{}", encoding="utf-8")
-        (folder / "job.json").write_text(json.dumps({**job, "forms": left}), encoding="utf-8")
+        (folder / "job.json").write_text(json.dumps({**job, "precisions": left}), encoding="utf-8")
         try:
             done = subprocess.run(
                 command,
@@ -264,14 +276,14 @@ def _run(
         except subprocess.TimeoutExpired:
             problem = f"took more than {_TIME_LIMIT:.0f} s"
         answers.update(json.loads(file.read_text(encoding="utf-8")))
-        left = [form for form in left if form not in answers]
+        left = [one for one in left if one not in answers]
         if left:  # the process died over the first of these; the others still have their turn
             answers[left.pop(0)] = {"problem": problem}
     return answers
 
 
 def _judged(
-    name: str, form: str, answers: dict[str, dict[str, Any]], largest: float
+    name: str, precision: str, answers: dict[str, dict[str, Any]], largest: float
 ) -> dict[str, Any]:
     """What the card says of a file that the runtimes have run; or why it is refused."""
     passed = [answer for answer in answers.values() if "problem" not in answer]
@@ -282,14 +294,14 @@ def _judged(
     }
     for backend, problem in runtimes.items():
         if "NaN" in problem or "state from beat" in problem:
-            raise ModelError(f"{name}: the {form} file on {backend}: {problem}")
+            raise ModelError(f"{name}: the {precision} file on {backend}: {problem}")
         # A runtime that does not work at all says nothing about the file.
-        if form in ("float32", "float16") and "cannot load it" in problem:
-            raise ModelError(f"{name}: the {form} file must load in every runtime: {problem}")
+        if precision in ("float32", "float16") and "cannot load it" in problem:
+            raise ModelError(f"{name}: the {precision} file must load in every runtime: {problem}")
     if not passed:
-        raise ModelError(f"{name}: no runtime runs the {form} file: {runtimes}")
+        raise ModelError(f"{name}: no runtime runs the {precision} file: {runtimes}")
     difference = max(answer["max_abs_difference"] for answer in passed)
-    if form == "float32" and not difference <= TOLERANCE * largest:
+    if precision == "float32" and not difference <= TOLERANCE * largest:
         raise ModelError(
             f"{name}: the float32 file is {difference:.2g} away from Keras, more than "
             f"{TOLERANCE * largest:.0e}"

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..._types import Report
 from ...core import FEATURE_NAMES
+from ...deprecated import warn_renamed
 from ...errors import InputError
 from ...evaluation.classes import score_classes
 from ...runtime import Classifier, InputSpec, ModelCard
@@ -309,7 +310,7 @@ class Task(ABC):
         """
         return {}
 
-    def score_forms(
+    def score_precisions(
         self,
         card_path: Path,
         data: str | os.PathLike[str],
@@ -318,7 +319,7 @@ class Task(ABC):
         *,
         folder: Path | None = None,
     ) -> dict[str, Any]:
-        """Score every form of a converted model on the test part; called once, at the end.
+        """Score every precision of a converted model on the test part; called once, at the end.
 
         Parameters
         ----------
@@ -335,8 +336,8 @@ class Task(ABC):
         Returns
         -------
         dict
-            ``"HEADING, FORM"`` to figures, and under ``"scores"`` all there is to know: plain JSON
-            for ``card.metrics``.
+            ``"HEADING, PRECISION"`` to figures, and under ``"scores"`` all there is to know: plain
+            JSON for ``card.metrics``.
 
         Raises
         ------
@@ -346,18 +347,23 @@ class Task(ABC):
         headlines: dict[str, Any] = {}
         details = []
         test_sets = self.test_sets(recipe, data)
-        for form in ModelCard.load(card_path).forms:
-            classifier = Classifier(card_path, precision=form)
+        for precision in ModelCard.load(card_path).precisions:
+            classifier = Classifier(card_path, precision=precision)
             for heading, shown in test_sets.items():
                 for view, examples in self.views(shown).items():
-                    title = ", ".join(filter(None, (heading, view, form)))
+                    title = ", ".join(filter(None, (heading, view, precision)))
                     inputs = [examples.inputs[name] for name in classifier.input_shapes]
                     outputs = classifier.predict_proba(*inputs)
                     figures, score = self.score_part(title, examples, outputs, folder)
                     headlines[title] = figures
-                    details.append({"title": title, "form": form, **score})
+                    details.append({"title": title, "form": precision, **score})
                     report(f"{title}: " + ", ".join(f"{k} {v}" for k, v in figures.items()))
         return {**headlines, "scores": details}
+
+    def score_forms(self, *given: Any, **options: Any) -> dict[str, Any]:
+        """Deprecated: `score_precisions`."""
+        warn_renamed("Task.score_forms", "Task.score_precisions")
+        return self.score_precisions(*given, **options)
 
     def score_part(
         self,

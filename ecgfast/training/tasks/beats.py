@@ -200,7 +200,7 @@ class BeatTask(Task):
     def test_sets(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
     ) -> dict[str, ExampleSet]:
-        """Reference beats of DS2; `score_forms` scores end to end too."""
+        """Reference beats of DS2; `score_precisions` scores end to end too."""
         beats = prepare_beats(data, ("mitdb",), window=_window(recipe), progress=progress)
         return {"DS2": beats.of_records(f"mitdb/{name}" for name in DS2)}
 
@@ -349,7 +349,7 @@ class BeatTask(Task):
             },
         )
 
-    def score_forms(
+    def score_precisions(
         self,
         card_path: Path,
         data: str | os.PathLike[str],
@@ -358,23 +358,23 @@ class BeatTask(Task):
         *,
         folder: Path | None = None,
     ) -> dict[str, Any]:
-        """Every form on DS2, from reference beats and end to end, with and without waiting."""
+        """Every precision on DS2, from reference beats and end to end, with and without waiting."""
         metrics: dict[str, Any] = {}
         details: list[dict[str, Any]] = []
         false_alarms: list[dict[str, Any]] = []
         calls: list[dict[str, Any]] = []
-        for form in ModelCard.load(card_path).forms:
-            classifier = Classifier(card_path, precision=form)
+        for precision in ModelCard.load(card_path).precisions:
+            classifier = Classifier(card_path, precision=precision)
             for score in evaluate_beat_model(classifier, data, _TEST, progress=True):
-                title = f"DS2 {form}, {_title(score)}"
+                title = f"DS2 {precision}, {_title(score)}"
                 metrics[title] = _headline(score)
-                details.append({"form": form, **score.to_dict()})
+                details.append({"form": precision, **score.to_dict()})
                 if folder is not None:
                     write_score(folder, title, self.classes, score.scores().confusion)
                 report(f"\n{title}\n{score.scores().table()}")
             healthy, strips = evaluate_false_alarms(classifier, data)
-            false_alarms += [{"form": form, **one.to_dict()} for one in healthy]
-            calls += [{"form": form, **one.to_dict()} for one in strips]
+            false_alarms += [{"form": precision, **one.to_dict()} for one in healthy]
+            calls += [{"form": precision, **one.to_dict()} for one in strips]
         metrics |= {"false alarms per hour, nsrdb": false_alarms, "strips, cinc2017": calls}
         return {**metrics, "scores": details}
 

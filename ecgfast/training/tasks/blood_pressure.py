@@ -63,7 +63,7 @@ class PressureTask(Task):
     def test_sets(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
     ) -> dict[str, ExampleSet]:
-        """None: `score_forms` cross-validates."""
+        """None: `score_precisions` cross-validates."""
         return {}
 
     def folds(self, recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.int64]:
@@ -98,7 +98,7 @@ class PressureTask(Task):
             },
         )
 
-    def score_forms(
+    def score_precisions(
         self,
         card_path: Path,
         data: str | os.PathLike[str],
@@ -107,7 +107,7 @@ class PressureTask(Task):
         *,
         folder: Path | None = None,
     ) -> dict[str, Any]:
-        """Protocols by cross-validation, and how far the converted forms are from each other."""
+        """Protocols by cross-validation, and how far the converted files are from each other."""
         examples = self.training_set(recipe, data)
         # Apart from the scores that pictures are drawn of.
         protocols = folder and folder / "protocols"
@@ -126,7 +126,7 @@ class PressureTask(Task):
             text = "\n\n".join(score.table() for score in scores)
             write_whole(protocols / "tables.txt", f"{text}\n")
         headlines = {score.heading: _headline(score) for score in scores}
-        return {**headlines, **_forms(card_path, examples, report), "scores": details}
+        return {**headlines, **_by_precision(card_path, examples, report), "scores": details}
 
 
 def out_of_fold(
@@ -305,16 +305,16 @@ def _headline(score: PressureScores) -> dict[str, Any]:
     }
 
 
-def _forms(card_path: Path, examples: ExampleSet, report: Report) -> dict[str, Any]:
-    """Each form on all windows: trained on, so that only differences between forms count."""
+def _by_precision(card_path: Path, examples: ExampleSet, report: Report) -> dict[str, Any]:
+    """Each precision on all windows: trained on, so that only differences between them count."""
     found = {}
-    for form in ModelCard.load(card_path).forms:
-        classifier = Classifier(card_path, precision=form)
+    for precision in ModelCard.load(card_path).precisions:
+        classifier = Classifier(card_path, precision=precision)
         told = classifier.predict_proba(
             *(examples.inputs[name] for name in classifier.input_shapes)
         )
         mae = np.abs(told - examples.target).mean(axis=0, dtype=np.float64)
-        title = f"training windows, {form}"
+        title = f"training windows, {precision}"
         found[title] = {
             f"{name} MAE": round(float(value), 3) for name, value in zip(OUTPUTS, mae, strict=True)
         }

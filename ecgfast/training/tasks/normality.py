@@ -91,7 +91,7 @@ class NormalityTask(Task):
             split=_sides(recipe),
         )
 
-    def score_forms(
+    def score_precisions(
         self,
         card_path: Path,
         data: str | os.PathLike[str],
@@ -103,13 +103,13 @@ class NormalityTask(Task):
         """Strips and, by patient, whole recordings."""
         from ...runtime import Classifier
 
-        metrics = super().score_forms(card_path, data, recipe, report, folder=folder)
+        metrics = super().score_precisions(card_path, data, recipe, report, folder=folder)
         if _split(recipe) != _PATIENT:
             return metrics
         (strips,) = self.test_sets(recipe, data).values()
-        for form in ModelCard.load(card_path).forms:
-            said = Classifier(card_path, precision=form).predict_proba(**_named(strips))
-            metrics[f"by patient: DS2, whole recordings, {form}"] = _of_recordings(
+        for precision in ModelCard.load(card_path).precisions:
+            said = Classifier(card_path, precision=precision).predict_proba(**_named(strips))
+            metrics[f"by patient: DS2, whole recordings, {precision}"] = _of_recordings(
                 strips, given_labels(said)
             )
         return metrics
