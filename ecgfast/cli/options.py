@@ -428,7 +428,8 @@ def classifier_for(args: argparse.Namespace, *, needed: bool = True) -> Classifi
     MissingRuntimeError
         If no runtime is installed, and a model is `needed` or was chosen.
     """
-    from ..runtime.classifier import NO_MODEL, Classifier
+    from ..runtime import Classifier
+    from ..runtime.classifier import NO_MODEL
 
     try:
         return Classifier(args.model, precision=args.precision)
