@@ -6,10 +6,28 @@ profilers.
 
 import os
 import sys
+import sysconfig
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
+
+# Where ai-edge-litert has wheels; elsewhere the package installs without classes of beats.
+LITERT = (
+    "sys_platform == 'linux' and platform_machine == 'x86_64'",
+    "sys_platform == 'linux' and platform_machine == 'aarch64'",
+    "sys_platform == 'darwin' and platform_machine == 'arm64'",
+    "sys_platform == 'win32' and platform_machine == 'AMD64'",
+)
+TFLITE = "sys_platform == 'linux' and platform_machine == 'armv7l' and python_version < '3.12'"
+BASE = ["numpy>=1.24", "tabulate>=0.9", "tqdm>=4.60"]
+RUNTIMES = [
+    f"ai-edge-litert>=1.2; python_version < '3.15' and ({' or '.join(LITERT)})",
+    f"tflite-runtime>=2.14; {TFLITE}",
+]
+# What no marker of a requirement can tell: a C library, and an interpreter without the GIL.
+MUSL = "musl" in str(sysconfig.get_config_var("SOABI"))
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 CSRC = Path("csrc")
 SYMBOLS = os.environ.get("ECGFAST_SYMBOLS", "") not in ("", "0")
@@ -71,6 +89,7 @@ features = Extension(
 )
 
 setup(
+    install_requires=[*BASE, *([] if MUSL or FREE_THREADED else RUNTIMES)],
     packages=[*find_packages(include=["ecgfast", "ecgfast.*"]), "ecgfast.models"],
     ext_modules=cythonize([core, table, samples, scan, features], language_level=3),
 )

@@ -8,6 +8,7 @@ __all__ = [
     "EcgfastError",
     "InputError",
     "MissingExtraError",
+    "MissingRuntimeError",
     "ModelError",
     "NoBeatsWarning",
     "NotBuiltError",
@@ -69,6 +70,18 @@ class MissingExtraError(EcgfastError, ImportError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the extra {extra!r}: pip install 'ecgfast[{extra}]'")
+
+
+class MissingRuntimeError(MissingExtraError):
+    """No TFLite runtime is installed, as there is none for this system or this Python."""
+
+    def __init__(self) -> None:
+        EcgfastError.__init__(
+            self,
+            "no TFLite runtime is installed, which classes of beats need: `pip install "
+            "ai-edge-litert` or, where that has no files for this system and this Python, "
+            "`pip install tensorflow`; model='none' finds R peaks and rhythm without one",
+        )
 
 
 class NotBuiltError(EcgfastError, ImportError):

@@ -145,7 +145,9 @@ class _Classify:
         lines = [
             summary.text(),
             *([source.origin.text()] if source.origin is not None else []),
-            f"model       {args.model}{precision}, on {classifier.backend}",
+            f"model       {args.model}{precision}, on {classifier.backend}"
+            if classifier.classes
+            else "model       none",
             *(
                 f"decision    {operating_point_text(point)}, in cross-validation"
                 for point in points

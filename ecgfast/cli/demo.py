@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
     wall = perf_counter() - begin
     summary = tally.summary(record.name, record.fs, record.duration)
     facts = [
-        ("model", f"{args.model}, on {classifier.backend}"),
+        ("model", f"{args.model}, on {classifier.backend}" if classifier.classes else "none"),
         ("time", pace(record.duration, wall)),
     ]
 

@@ -106,6 +106,11 @@ class Analysis:
         """Beats, without flutter waves."""
         return int((~self.flutter).sum())
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether beats have classes: without a model they have none."""
+        return not len(self.label) or bool((self.label != "").any())
+
     def of(self, *kinds: EventKind) -> list[Event]:
         """Return the events of these kinds, in the order of their start."""
         if len(kinds) == 1:
@@ -168,7 +173,7 @@ class Analysis:
         """Return the NN intervals, without atrial fibrillation, flutter and noise."""
         return nn_from_arrays(
             self.time,
-            normal=self.label == "N",
+            normal=(self.label == "N") | (self.label == ""),
             good=self.good & ~self.flutter,
             exclude=[*self.spans(*_NOT_SINUS), *self.unreadable],
             duration=self.duration,
@@ -223,7 +228,8 @@ def analyse(
         labeller = AnnotatedBeats(labels, source.fs)
         rhythm = RhythmStream(source.fs, n_leads=n_leads)
     else:
-        check_classes(labels)
+        if labels.classes:  # without a model, what needs labels is not reported
+            check_classes(labels)
         labeller = StreamingClassifier(labels, source.fs, n_leads=n_leads, **options)
         rhythm = RhythmStream(source.fs, n_leads=n_leads, delay=labeller.stream.delay / source.fs)
     samples, quality = array("q"), array("L")

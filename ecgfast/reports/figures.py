@@ -90,7 +90,11 @@ def main_figures(found: Analysis) -> dict[str, Any]:
         "quality": _quality(found),
         "beats": _beats(found),
         "rate": _rate(found),
-        "ectopy": {label: _ectopy(found, label, name) for label, name in _ECTOPIC.items()},
+        # Without classes ectopy is not 0, but unknown.
+        "ectopy": {
+            label: _ectopy(found, label, name) if found.is_labelled else None
+            for label, name in _ECTOPIC.items()
+        },
         "rhythm": [_rhythm(found, kind) for kind in RHYTHM_KINDS],
     }
 
@@ -115,7 +119,7 @@ def _quality(found: Analysis) -> dict[str, Any]:
 
 def _beats(found: Analysis) -> dict[str, Any]:
     counts = Counter(found.label[~found.flutter].tolist())
-    by_class = dict.fromkeys("NSVFQ", 0) | dict(sorted(counts.items()))
+    by_class = dict.fromkeys("NSVFQ" if found.is_labelled else "", 0) | dict(sorted(counts.items()))
     return {
         "total": found.n_beats,
         "by_class": by_class,
@@ -285,10 +289,12 @@ def time_table(found: Analysis) -> list[dict[str, Any]]:
                 "mean": 60 * len(trusted) / float(trusted.sum()) if has_rate else math.nan,
                 "minimum": float(window.min()) if has_rate else math.nan,
                 "maximum": float(window.max()) if has_rate else math.nan,
-                "v": int((labels == "V").sum()),
-                "s": int((labels == "S").sum()),
+                "v": int((labels == "V").sum()) if found.is_labelled else None,
+                "s": int((labels == "S").sum()) if found.is_labelled else None,
                 **{
                     name: int(((starts >= begin) & (starts < end)).sum())
+                    if found.is_labelled or name == "pauses"
+                    else None
                     for name, starts in kinds.items()
                 },
                 "af_seconds": _overlap(fibrillation, begin, end),

@@ -22,7 +22,7 @@ class ModelFacts:
     Attributes
     ----------
     name, runtime : str
-        Of annotations the file's name, and nothing.
+        Of annotations the file's name, and nothing; empty where there is no model.
     labelled_from : str
         Which leads were labelled.
     rule : tuple of str
@@ -82,6 +82,8 @@ def model_facts(
     ModelFacts
     """
     card = classifier.card
+    if not classifier.classes:
+        return ModelFacts("", "", labelled_from)
     rule = tuple(operating_points) or ("Each beat gets its most probable class.",)
     form = f", {classifier.precision}" if classifier.precision else ""
     runtime = f"{classifier.backend}{form}"

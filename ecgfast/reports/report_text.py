@@ -87,6 +87,12 @@ def banners(found: Analysis, figures: Mapping[str, Any]) -> list[str]:
     texts = []
     rate, quality = figures["rate"], figures["quality"]
     rr, sound = found.rr()
+    if not found.is_labelled:
+        texts.append(
+            "Beats have no classes: they were found without a model. Ectopic beats are not counted "
+            "and are part of every figure below; rhythms that follow from classes were not looked "
+            "for."
+        )
     if not found.n_beats:
         texts.append(
             "No heartbeat was found in this recording: no heart rate or variability is reported."
@@ -138,6 +144,7 @@ def key_figures(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
                 percent(figures["ectopy"][label]["share"]),
             )
             for label in "VS"
+            if figures["ectopy"][label] is not None
         ),
         ("AF burden", percent(fibrillation["burden"]), "", length(af) if af else "none found"),
     ]
@@ -187,7 +194,9 @@ def class_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     total = figures["beats"]["total"]
     rows = []
     for label, count in figures["beats"]["by_class"].items():
-        if count or label in "NSV":
+        if label == "":
+            rows.append(("", "without a class", f"{count:,}", ""))
+        elif count or label in "NSV":
             share = percent(count / total) if total else NOTHING
             rows.append((label, CLASS_NAMES.get(label, ""), f"{count:,}", share))
     waves = figures["beats"]["flutter_waves"]
@@ -199,6 +208,8 @@ def class_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 def ectopy_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Rows of the table of ectopy: name, ventricular and supraventricular."""
     v, s = figures["ectopy"]["V"], figures["ectopy"]["S"]
+    if v is None:
+        return []
 
     def run(one: Mapping[str, Any] | None) -> str:
         if one is None:
@@ -260,7 +271,7 @@ def time_rows(found: Analysis, figures: Mapping[str, Any]) -> list[list[str]]:
                 row["clock"] if found.start is None else row["clock"].removesuffix(":00"),
                 f"{row['beats']:,}",
                 *(_plain(row[name]) for name in ("minimum", "mean", "maximum")),
-                *(f"{count:,}" if count else "·" for count in counts),
+                *(NOTHING if count is None else f"{count:,}" if count else "·" for count in counts),
                 *(
                     f"{row[name] / 60:.1f}" if row[name] else "·"
                     for name in ("af_seconds", "lost_seconds")

@@ -151,7 +151,8 @@ def collect_beats(
         If the recording has no beat.
     """
     window = classifier.window
-    if window is None or window.kind != "beat" or not set(classifier.classes) <= set(CLASS_NAMES):
+    classes = set(classifier.classes)
+    if window is None or window.kind != "beat" or not classes or not classes <= set(CLASS_NAMES):
         raise ModelError(
             f"{classifier.path}: does not label single beats with AAMI classes; a review needs a "
             "model that does, such as beats"

@@ -13,7 +13,7 @@ from platform import machine
 from tempfile import TemporaryFile
 from typing import Any
 
-from ..errors import MissingExtraError, ModelError
+from ..errors import MissingRuntimeError, ModelError
 from .flatbuffer import has_int8_layers
 from .forks import BUILDING
 from .trial import try_model
@@ -161,7 +161,7 @@ def open_interpreter(
     ------
     ModelError
         The name is unknown, the named runtime does not work, or none can load the model.
-    MissingExtraError
+    MissingRuntimeError
         No runtime is installed at all.
     """
     backend = backend or os.environ.get(VARIABLE) or None
@@ -204,5 +204,5 @@ def open_interpreter(
             continue
         return built, name
     if backend is None and not working and all("not installed" in text for text in reasons):
-        raise MissingExtraError("Running a model, as ai-edge-litert is not installed,", "tflite")
+        raise MissingRuntimeError
     raise ModelError(f"{origin}: {'; '.join(reasons)}")

@@ -20,9 +20,12 @@ from .cards import ModelCard, available_models, models_folder, read_model
 from .flatbuffer import check_model, refused_operators
 from .forks import BUILDING
 
-__all__ = ["Classifier"]
+__all__ = ["NO_MODEL", "Classifier"]
 
 FloatArray = npt.NDArray[np.float32]
+
+#: Name that stands for no model.
+NO_MODEL = "none"
 
 #: Beats of one batched call: larger batches no longer get faster.
 BATCH = 64
@@ -128,7 +131,8 @@ class Classifier:
     Parameters
     ----------
     model : str or path, default "beats"
-        Name of a built-in model (`available_models`), a .tflite file, or a card (.json).
+        Name of a built-in model (`available_models`), a .tflite file, or a card (.json). "none" is
+        no model: it needs no runtime, and beats get no label.
     num_threads : int, default 1
         Threads of the interpreter; more than one never helped models of this size.
     backend : {"ai-edge-litert", "tflite-runtime", "tf.lite"}, optional
@@ -194,6 +198,10 @@ class Classifier:
     """
 
     in_use: Exclusive
+
+    def __new__(cls, model: str | os.PathLike[str] = "beats", *_: Any, **__: Any) -> Classifier:
+        """Make a `Classifier`, or where `model` is "none" what labels nothing."""
+        return super().__new__(_NoModel if cls is Classifier and model == NO_MODEL else cls)
 
     @exclusive
     @BUILDING
@@ -440,6 +448,42 @@ class Classifier:
     def __repr__(self) -> str:
         precision = f", {self.precision}" if self.precision else ""
         return f"<Classifier {self.path.name}{precision} on {self.backend}>"
+
+
+class _NoModel(Classifier):
+    """What stands for a model where there is none: R peaks and rhythm without classes."""
+
+    @exclusive
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = NO_MODEL,
+        num_threads: int = 1,
+        *,
+        backend: str | None = None,
+        precision: str | None = None,
+        trusted: bool = False,
+        form: str | None = None,
+    ) -> None:
+        self.path, self.card, self.precision = Path(model), None, None
+        self.backend = NO_MODEL
+        self.classes = ()
+        self.output = "probability"
+        self.window = WindowSpec()
+        self.lookahead = 0
+        self.input_shapes = {"window": (self.window.before + self.window.after, 2)}
+        self.resizable = True
+
+    def predict_one(
+        self, window: npt.NDArray[Any], features: npt.NDArray[Any] | None = None
+    ) -> FloatArray:
+        """Say nothing of a beat: an empty array."""
+        return np.empty(0, np.float32)
+
+    def predict_proba(
+        self, windows: npt.ArrayLike, features: npt.ArrayLike | None = None
+    ) -> FloatArray:
+        """Say nothing of beats: an array of shape (n, 0)."""
+        return np.empty((len(np.asarray(windows)), 0), np.float32)
 
 
 def _locate(

@@ -40,12 +40,13 @@ class Beat:
         R peak, in seconds from the source's first sample.
     label : str
         AAMI ``N S V F Q``, or the model's own classes: the most probable one, unless a `Decision`
-        says otherwise; "?" where that rejects the beat; empty where the model gives numbers.
+        says otherwise; "?" where that rejects the beat; empty where the model gives numbers,
+        or there is none.
     probability : float
         Probability of `label`, 0 to 1, of a rejected beat that of the most probable class; NaN
-        where the model gives numbers.
+        where there is no label.
     probabilities : mapping of str to float
-        Probability of each class; empty where the model gives numbers.
+        Probability of each class; empty where there is no label.
     rr : float
         RR interval to the previous beat, in seconds; NaN on the first.
     heart_rate : float

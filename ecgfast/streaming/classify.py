@@ -257,6 +257,8 @@ class StreamingClassifier:
         if self.classifier.output == "value":
             values = dict(zip(classes, output.tolist(), strict=True))
             return {"label": "", "probability": nan, "probabilities": {}, "outputs": values}
+        if not classes:
+            return {"label": "", "probability": nan, "probabilities": {}}
         probabilities = class_probabilities(output, classes)
         self._uncorrected[sample] = probabilities
         if len(self._uncorrected) > _MOST_BEATS:
@@ -296,7 +298,8 @@ def stream_classify(
     fs : float, optional
         Sampling rate in Hz, 99.5 to 2010; needed only where the source does not carry it.
     model : str or path
-        A built-in model's name, or a .tflite file with its card beside it.
+        A built-in model's name, or a .tflite file with its card beside it; "none" finds beats and
+        labels none, and needs no TFLite runtime.
     lookahead : {0, 1}
         0 labels a beat as soon as its window is complete (R peak + 0.25 s); 1 waits for the next
         R peak (3 s at most) and uses that RR interval.

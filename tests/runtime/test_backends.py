@@ -96,13 +96,13 @@ def test_a_runtime_counts_only_once_it_has_built_an_interpreter(toy_beats, fresh
     assert "\n" not in str(caught.value)
 
 
-def test_no_runtime_at_all_names_the_extra(toy_beats, fresh, monkeypatch):
+def test_no_runtime_at_all_names_what_to_install(toy_beats, fresh, monkeypatch):
     def missing(name):
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(backends, "import_module", missing)
     assert available_backends() == ()
-    with pytest.raises(MissingExtraError, match=r"ecgfast\[tflite\]"):
+    with pytest.raises(MissingExtraError, match="pip install ai-edge-litert"):
         Classifier(toy_beats.folder / "toy.tflite")
     with pytest.raises(ModelError, match="ai-edge-litert is not installed"):
         Classifier(toy_beats.folder / "toy.tflite", backend="ai-edge-litert")
