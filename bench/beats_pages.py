@@ -2,7 +2,7 @@
 
     python bench/beats_pages.py $ECGFAST_DATA --folder docs
 
-Writes beats.md (figures with intervals, peers, calibration), beats-card.md (whom it was made from,
+Writes beats.md (intervals, other models, calibration), beats-card.md (whom it was made from,
 what it is for, where it fails) and their pictures. Figures come from the model's
 card, which `ecgfast train beats` wrote, and for the records one by one, and what thresholds reach
 on them, from its file.
@@ -130,7 +130,7 @@ def figures_page(
     leads: dict[str, list[BeatModelScores]],
     corrected: list[str],
 ) -> str:
-    """Figures, leads, corrections, peers and calibration."""
+    """Figures, leads, corrections, other models and calibration."""
     lines = [
         "# Beat classes of patients never seen",
         "",

@@ -20,7 +20,7 @@ from ..evaluation.detector import (
 from ..evaluation.ec57 import LEARNING_S, TOLERANCE_S, DetectionScore
 from ..records import Record, read_record
 from .evaluate_output import command_text, show_tables
-from .options import check_detection, lead_list_text, seconds
+from .options import add_old_option, check_detection, lead_list_text, seconds
 from .output import number_text, progress
 from .overwriting import record_files
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["OPTIONS", "add_options", "inputs", "run"]
 
 #: Options that only a detector has.
-OPTIONS = ("method", "max_delay", "start", "peers")
+OPTIONS = ("method", "max_delay", "start", "other_detectors")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -55,10 +55,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         f"{LEARNING_S:.0f} as in EC57)",
     )
     parser.add_argument(
-        "--peers",
+        "--other-detectors",
         action="store_true",
         help="with --detector: score the detectors of other installed packages too",
     )
+    add_old_option(parser, "--peers", "--other-detectors")
 
 
 def inputs(args: argparse.Namespace) -> list[Path]:
@@ -77,12 +78,12 @@ def run(args: argparse.Namespace) -> None:
         name += f", at most {args.max_delay:g} s"
     detectors = {name: own_detector(method, args.max_delay)}
     others: list[str] = []
-    if args.peers:
+    if args.other_detectors:
         from ..evaluation.other_detectors import as_detector, installed_detectors
 
         found = installed_detectors()
         others = list(found)
-        detectors |= {peer: as_detector(found[peer]) for peer in others}
+        detectors |= {other: as_detector(found[other]) for other in others}
     starts = sorted(set(args.start or (0.0, LEARNING_S)))
 
     def records() -> Iterator[Record]:
@@ -223,4 +224,4 @@ def _words(args: argparse.Namespace) -> list[str]:
     words += ["--max-delay", f"{args.max_delay:g}"] if args.max_delay is not None else []
     for start in args.start or ():
         words += ["--start", f"{start:g}"]
-    return [*words, *(["--peers"] if args.peers else [])]
+    return [*words, *(["--other-detectors"] if args.other_detectors else [])]

@@ -228,9 +228,8 @@ def add_old_option(parser: argparse.ArgumentParser, old: str, new: str) -> None:
             print(f"{parser.prog}: {old} is deprecated: use {new}", file=sys.stderr)
             super().__call__(parser, *args)
 
-    parser.add_argument(
-        old, action=_Old, dest=action.dest, choices=action.choices, help=argparse.SUPPRESS
-    )
+    choices: dict[str, Any] = {} if action.choices is None else {"choices": action.choices}
+    parser.add_argument(old, action=_Old, dest=action.dest, help=argparse.SUPPRESS, **choices)
 
 
 def add_lookahead(parser: argparse.ArgumentParser) -> None:

@@ -228,7 +228,7 @@ def test_others_stand_beside_and_may_fail(
     monkeypatch.setattr(
         other_detectors, "installed_detectors", lambda: {"perfect": perfect, "broken": broken}
     )
-    result = json.loads(run("--detector", folder, "--peers", "--start", 0, "--json"))
+    result = json.loads(run("--detector", folder, "--other-detectors", "--start", 0, "--json"))
     own, same, none = result["detectors"]
     assert same["detector"] == "perfect"
     assert same["counted"] == own["counted"]

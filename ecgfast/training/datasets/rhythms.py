@@ -41,7 +41,7 @@ _SHORTEST_SINUS, _FASTEST_CHANGE = 0.34, 3.5
 #: Beats before and after that must be normal, and the scatter of their intervals, for a beat to be
 #: moved; a slower rhythm than that leaves pauses that nobody has.
 _BEFORE, _AFTER, _SCATTER, _SLOWEST = 4, 2, 0.2, 1.5
-#: Beats at either end that are left as they are: the patient's habits are learnt from the first.
+#: Beats at either end that are left as they are: the patient's baseline is learnt from the first.
 _FIRST, _LAST = 20, 4
 #: Normal beats after an ectopic one that are taught with it.
 _RETURN = 8
