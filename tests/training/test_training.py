@@ -393,7 +393,7 @@ def test_changes_of_a_recipe() -> None:
         recipe.changed({"limits": []})
     with pytest.raises(InputError, match="recipe beats: int"):
         recipe.changed({"seed": {}})
-    with pytest.raises(InputError, match=r"recipe beats:.*'epoch'"):
+    with pytest.raises(InputError, match=r"recipe beats: .*'epoch'; did you mean 'epochs'"):
         recipe.changed({"schedule": {"epoch": 3}})
 
 
@@ -418,6 +418,9 @@ def test_recipes_that_cannot_be_read(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(InputError, match=r"tiny\.json: not a recipe"):
             Recipe.load(path)
+    path.write_text(json.dumps(misspelt))
+    with pytest.raises(InputError, match=r"no setting 'epocs'; did you mean 'epochs'\?"):
+        Recipe.load(path)
     path.write_text("[1, 2]")
     with pytest.raises(InputError, match=r"tiny\.json: not a recipe"):
         Recipe.load(path)

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,8 @@ class Recipe:
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: not a recipe ({error})") from None
         try:
+            _check_names(content, Recipe, "a recipe")
+            _check_names(content["schedule"], Schedule, "schedule")
             content["schedule"] = Schedule(**content["schedule"])
             for name in ("databases", "limits"):
                 content[name] = tuple(content.get(name, ()))
@@ -263,6 +266,7 @@ class Recipe:
         if unknown:
             raise InputError(f"recipe {self.name}: cannot change {min(unknown)!r}")
         try:
+            _check_names(change.get("schedule", {}), Schedule, "schedule")
             schedule = dataclasses.replace(self.schedule, **change.get("schedule", {}))
             seed = int(change.get("seed", self.seed))
         except (TypeError, ValueError, InputError) as error:
@@ -274,6 +278,16 @@ class Recipe:
             seed=seed,
             options={**self.options, **change.get("options", {})},
         )
+
+
+def _check_names(given: Mapping[str, Any], kind: type[Recipe | Schedule], what: str) -> None:
+    """Raise InputError for a setting that does not exist, with the one that is most like it."""
+    known = [one.name for one in dataclasses.fields(kind)]
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise InputError(f"{what} has no setting {name!r}; {hint}")
 
 
 def recipe_names() -> list[str]:
