@@ -118,6 +118,14 @@ def test_rules_say_which_events_count() -> None:
         ("pause", "low", False, False, False),
         ("pause", "low", True, False, False),
     ]
+    # A run whose beats are hardly labelled V raises none, until it is surer.
+    alarms = Alarms()
+    run = event("ventricular_run", 33, 35, "medium", ongoing=True, confidence=0.2)
+    assert alarms.process([run], 36.0) == []
+    sure = event("ventricular_run", 33, 38, "medium", ongoing=True, confidence=0.5)
+    assert seen(alarms.process([sure], 39.0)) == [
+        ("ventricular_run", "medium", False, False, False)
+    ]
     # Where the rule names no priority, an event without severity raises none.
     assert Alarms().process([event("ventricular_run", 1, 2, "info", ongoing=True)], 2.0) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import types
@@ -15,6 +16,9 @@ from ecgfast import annotate_archive
 
 pytest.importorskip("pyarrow")
 distributed = pytest.importorskip("distributed")
+
+if os.name != "posix":
+    pytest.skip("as the cluster's other tests", allow_module_level=True)
 
 PAGE = Path(__file__).parents[2] / "docs" / "archive.md"
 Save = Callable[..., Path]

@@ -123,7 +123,8 @@ def test_a_report_without_a_runtime_says_what_is_missing(tmp_path: Path) -> None
 def test_what_needs_labels_refuses_no_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("scipy")
+    for library in ("jinja2", "scipy", "starlette", "uvicorn"):
+        pytest.importorskip(library)
     assert main(["review", str(RECORD), "--model", "none", "--output", str(tmp_path)]) == 1
     assert "does not label" in capsys.readouterr().err
 
