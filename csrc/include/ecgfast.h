@@ -123,7 +123,7 @@ typedef enum ecg_quality {
     ECG_QUALITY_SATURATED = 4,  /* the converter was at its limit */
     ECG_QUALITY_NOISY = 8,      /* noise of the size of the QRS complex */
     ECG_QUALITY_LEARNING = 16,  /* too few beats seen for thresholds or templates */
-    ECG_QUALITY_DOUBTFUL = 32,  /* the detector was not sure that this is a beat */
+    ECG_QUALITY_DOUBTFUL = 32,  /* not sure that this is a beat, or (neural) that none was missed before it */
     ECG_QUALITY_FLUTTER = 64,   /* ventricular flutter or fibrillation: a wave, no beat (streams only) */
     ECG_QUALITY_RATE_LIMIT = 128 /* most of the last eight RR intervals are within 10 % of the shortest that can be
                                  * found (max_rate): beats may be missed */
