@@ -287,7 +287,7 @@ def test_wrong_use_is_said(tmp_path: Path, save: Save, capsys: Capture) -> None:
         (["--status", out, archive], 2, "archive does not go with --status"),
         ([archive, "--output", out, "--workers", "0"], 2, "no number of processes"),
         ([str(tmp_path / "none"), "--output", out], 1, "1 recordings failed"),
-        ([archive, "--output", out, "--model", "none"], 1, "no model 'none'"),
+        ([archive, "--output", out, "--model", "none"], 1, "model 'none' labels no beat"),
         ([archive, "--output", out, "--model", "blood-pressure"], 1, "AAMI"),
     ):
         assert main(["annotate", *argv]) == status, argv
