@@ -184,8 +184,8 @@ def check_classes(classifier: Classifier) -> None:
     """Raise ModelError unless a model gives the AAMI classes, V among them."""
     if not classifier.classes:
         raise ModelError(
-            f"model {str(classifier.path)!r} labels no beat: this needs a model of the AAMI classes, "
-            "such as beats"
+            f"model {str(classifier.path)!r} labels no beat: this needs a model of the AAMI "
+            "classes, such as beats"
         )
     if not set(classifier.classes) <= _AAMI or "V" not in classifier.classes:
         raise ModelError(
