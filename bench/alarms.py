@@ -25,6 +25,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -291,8 +292,7 @@ def in_real_time(scene: Scene, method: str) -> dict[str, Any]:
             try:
                 link, _ = listener.accept()
                 address = next(line for line in process.stderr if "the page" in line).split()[-1]
-                for pipe in (process.stderr,):
-                    threading.Thread(target=list, args=(pipe,), daemon=True).start()
+                threading.Thread(target=list, args=(process.stderr,), daemon=True).start()
                 printed: list[float] = []
                 threading.Thread(
                     target=_first_alarm, args=(process.stdout, scene.kind, printed), daemon=True
@@ -341,16 +341,6 @@ def _send(link: socket.socket, scene: Scene) -> float:
     return event
 
 
-class _Nothing:
-    """No browser is here."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing to close."""
-
-
 def _page(address: str, text: str) -> Any:
     """The page in a browser of the tests, which notes when it has a banner with this text."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -360,7 +350,7 @@ def _page(address: str, text: str) -> Any:
     try:
         page = Chromium(Path(tempfile.mkdtemp(prefix="ecgfast-alarms-")))
     except pytest.skip.Exception:
-        return _Nothing()
+        return nullcontext()  # no browser is here
     page.go(address)
     page.wait("!!(window.ecgfast && document.getElementById('alarms'))")
     page.value(

@@ -33,7 +33,7 @@ Lead = npt.NDArray[np.float64]
 Peaks = npt.NDArray[np.int64]
 Detector = Callable[[Lead, float, str], Peaks]
 
-METHODS = ("adaptive", "pan-tompkins")
+METHODS = ("neural", "adaptive", "pan-tompkins")
 RATES = (100.0, 128.0, 250.0, 360.0, 500.0, 1000.0, 2000.0)
 NOISES = ("white", "walk", "pink", "muscle", "band", "flicker 1", "flicker 2", "flicker 3")
 SEEDS = 24

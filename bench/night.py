@@ -287,7 +287,7 @@ class Night:
 
 
 def judged(night: Night, folder: Path) -> dict[str, Any]:
-    """What was lost, and what was told."""
+    """Samples that were lost, and events that were reported."""
     hours = int(night.hours)
     speed = FS * (1.0 + DRIFT)
     true = np.concatenate([(night.peaks + HOUR * i) / speed for i in range(hours)])

@@ -118,3 +118,14 @@ def noisy_start(clean: np.ndarray, fs: float, seconds: float) -> np.ndarray:
     signal, n = clean.astype(np.float64), int(seconds * fs)
     signal[:n] += np.random.default_rng(5).normal(0, 3 * np.ptp(clean), n)
     return signal
+
+
+def assert_beats_are_back(
+    found: np.ndarray, reference: np.ndarray, stretch: tuple[int, int], fs: float
+) -> None:
+    """Before a bad stretch and from two seconds after it: every beat, and no other."""
+    begin, end = stretch
+    good = reference[(reference < begin - 0.2 * fs) | (reference > end + 2 * fs)]
+    assert np.all(found_near(found, good, fs)[:-1])
+    clean = (found > end + 2 * fs) | (found < begin - 0.2 * fs)
+    assert np.all(found_near(reference, found[clean], fs))

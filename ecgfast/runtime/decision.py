@@ -151,7 +151,7 @@ class Decision:
 
     A level between two that the card has becomes the next stricter one, so that no less than what
     was asked for is promised, and no more rejected. Where thresholds of two classes are reached,
-    the more probable class is told. An int8 model reports probabilities in steps of 1/256:
+    the more probable class is reported. An int8 model reports probabilities in steps of 1/256:
     thresholds below a few of these steps are blunt there.
 
     Examples

@@ -64,10 +64,10 @@
 #define DOUBTFUL_ODDS 4.0f /* below 55 to one ... */
 #define DOUBTFUL_OFF 5.5f  /* ... or 245 to one at an early or a late interval; */
 #define DOUBTFUL_PASSED (-3.0f) /* or a candidate above one to twenty since the last beat was none */
-/* Half of the beats are none where the last five were so unclear: those below are not told. */
+/* Half of the beats are none where the last five were so unclear: those below are not reported. */
 #define HIDE_CLARITY 0.5f
 #define HIDE_ODDS 2.0f
-#define NONE_PASSED (-20.0f)
+#define NONE_PASSED (-20.0f) /* less than any odds */
 #define QUALITY_CELLS 18   /* on either side of a beat: P to T */
 
 #define LAG_LATE (NEURAL_LATE * NEURAL_STRIDE + NEURAL_STRIDE + SUM_CELLS + HOLD_CELLS + 1)
@@ -149,7 +149,7 @@ static int usable(const neural_lead *lead, int64_t at) {
     return !lead->fault[at % NEURAL_CELLS];
 }
 
-/* Log of the height that complexes have in a lead; 0 where none is known. */
+/* Tells whether it is known how tall complexes are in a lead, and writes the log of that. */
 static int known_height(neural_state *s, const neural_lead *lead, float *height) {
     int known = lead->heights > 0;
     *height = lead->height;
