@@ -171,7 +171,8 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     ]
     seen = sorted(set(names) & _learnt(classifier))
     if seen:
-        lines.insert(0, f"These records train this model, and are no test of it: {', '.join(seen)}.")
+        told = ", ".join(seen)
+        lines.insert(0, f"These records train this model, and are no test of it: {told}.")
     paced = sorted(set(names) & set(PACED))
     if paced:
         lines.append(f"AAMI EC57 leaves paced records out; these are paced: {', '.join(paced)}.")
