@@ -89,6 +89,8 @@ def spoil(
         signal[a:b] += np.random.default_rng(seed).normal(0, 3 * size, b - a)
     elif kind == "motion":
         signal[a:b] += 15 * size * np.sin(2 * np.pi * 3 * np.arange(b - a) / fs)
+    elif kind == "tremor":
+        signal[a:b] += 4 * size * np.sin(2 * np.pi * 4 * np.arange(b - a) / fs)
     else:
         if kind == "jump":
             signal[a:] += 4 * size

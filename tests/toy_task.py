@@ -60,6 +60,10 @@ class ToyTask(Task):
         )
 
 
+#: As a package of one's own would bring it.
+TASK = ToyTask()
+
+
 def toy_recipe(head: str = "sigmoid", outputs: int | None = None, **changes: Any) -> Recipe:
     """A recipe that trains in a second."""
     schedule = {"epochs": 3, "batch": 16, "learning_rate": 0.02, **changes.pop("schedule", {})}

@@ -28,9 +28,28 @@
                     ``core_share`` (of one core, 0 to 1, at live speed), ``first_beat_s`` (from
                     starting Python to the first label, the samples being there), ``import_ms``,
                     ``memory_bytes`` (most ever resident in that process)
+``yardstick_us``    what fixed work in Python and NumPy took that has nothing to do with ecgfast
+``rounds``          by place, such as ``stages / filter / ns_per_sample``: the figure of each round.
+                    In a round everything is measured once, so that what slows the machine for a
+                    while slows all alike
 ``cpu_share``       processor time over wall time while measuring; below 0.9 others took the core
 ``warnings``        what makes these figures doubtful
+``compared``        with ``--compare``, by place: the new figure over the old one
+``verdicts``        with ``--compare``, by place: ``ratio``, ``low`` and ``high`` of its 95 %
+                    interval, and ``verdict``, as described below
+``machine_verdict`` the same of the fixed work; null where there are no verdicts
 ==================  =================================================================
+
+``--compare OLD.json`` judges every figure that both results have rounds of. Its ratio is the median
+of all ratios of a new to an old round, with the 95 % interval that belongs to the rank test of Mann
+and Whitney. A figure is ``slower`` where the whole interval is above 1 + margin, ``faster`` where
+it is below 1 / (1 + margin), ``same`` where it lies between them, and else ``unclear``: measure
+again without --quick, on an idle machine. Where the machine itself is slower (or faster) on fixed
+work, a figure counts as slower (or faster) only as far as it goes beyond that. Results of another
+processor, signal or version without rounds get ratios and no verdicts.
+
+exit status: 0, also where nothing is slower; 3 with --compare where a figure is slower; 1 on a
+failure; 2 on wrong use.
 """
 
 from __future__ import annotations
@@ -44,15 +63,17 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..cli.errors import guarded
+from ..cli.errors import UsageError, guarded
 from ..cli.options import example
 from ..cli.output import as_json, print_json
 from ..errors import InputError
 
-__all__ = ["SCHEMA", "main"]
+__all__ = ["EXIT_SLOWER", "SCHEMA", "main"]
 
 #: Version of the JSON layout.
 SCHEMA = 1
+#: Exit status where a comparison finds a figure slower.
+EXIT_SLOWER = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status, as that of ``ecgfast``.
+        Exit status, as that of ``ecgfast``; 3 where a comparison finds a figure slower.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     return guarded(lambda: _run(given), "ecgfast-bench", debug="--debug" in given)
@@ -92,7 +113,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="a rougher answer in a few seconds")
     parser.add_argument("--json", action="store_true", help="print JSON, as described below")
-    parser.add_argument("--compare", type=Path, metavar="OLD.json", help="show ratios to this run")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="OLD.json",
+        help="say what is slower, faster and the same as in this run of --json, as described below",
+    )
+    parser.add_argument(
+        "--margin",
+        type=_percent,
+        metavar="PERCENT",
+        help="with --compare: a difference up to this is none (default: 5)",
+    )
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
     return parser
 
@@ -102,7 +134,10 @@ def _run(given: list[str]) -> int:
         args = _parser().parse_args(given)
     except SystemExit as done:  # argparse has said what is wrong, or given help
         return int(done.code or 0)
+    if args.margin is not None and not args.compare:
+        raise UsageError("--margin goes with --compare")
     from . import machine, measure, report
+    from .compare import MARGIN, compare
 
     old = _load(args.compare) if args.compare else None
     tell = _teller()
@@ -112,13 +147,7 @@ def _run(given: list[str]) -> int:
     effort = measure.Effort(quick=args.quick)
     when = datetime.now(timezone.utc).isoformat(timespec="seconds")
     models = args.model or measure.built_in()
-    with measure.cpu_share() as share:
-        stages = measure.stages(signal, effort, tell)
-        interpreters = {model: measure.model(model, signal, effort, tell) for model in models}
-        whole = {model: measure.live(model, signal, effort, tell) for model in models}
-    for i, model in enumerate(models):
-        tell(f"start-up with {model}")
-        whole[model] |= measure.start_up(model, signal, 1 if i else effort.starts)
+    found = measure.measure(signal, models, effort, tell)
     tell("")
     after = machine.describe()
     result = {
@@ -127,24 +156,39 @@ def _run(given: list[str]) -> int:
         "when": when,
         "machine": machine.joined(before, after),
         "signal": signal.facts(),
-        "stages": stages,
-        "models": interpreters,
-        "end_to_end": whole,
-        "cpu_share": share.value,
-        "warnings": machine.warnings(before, after, share.value),
+        "stages": found.stages,
+        "models": found.models,
+        "end_to_end": found.end_to_end,
+        "yardstick_us": found.yardstick_us,
+        "rounds": found.rounds,
+        "cpu_share": found.cpu_share,
+        "warnings": machine.warnings(before, after, found.cpu_share),
     }
     # What is printed and what is compared are the same numbers as a file would hold.
     result = json.loads(json.dumps(as_json(result)))
+    margin = MARGIN if args.margin is None else args.margin
+    comparison = None if old is None else compare(old, result, margin)
     if args.json:
-        if old is not None:
+        if old is not None and comparison is not None:
             result["compared"] = report.ratios(old, result)
+            result |= report.verdicts(comparison)
         print_json(result)
-        return 0
-    print(report.table(result))
-    if old is not None:
-        print()
-        print(report.comparison(old, result, str(args.compare)))
-    return 0
+    else:
+        print(report.table(result))
+        if old is not None and comparison is not None:
+            print()
+            print(report.comparison(old, result, str(args.compare), comparison, margin))
+    return EXIT_SLOWER if comparison is not None and comparison.slower else 0
+
+
+def _percent(text: str) -> float:
+    try:
+        value = float(text.removesuffix("%")) / 100.0
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value < 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to below 100 %")
+    return value
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..reports.table import Table
+from .compare import Comparison, Verdict
 
-__all__ = ["comparison", "ratios", "table"]
+__all__ = ["comparison", "ratios", "table", "verdicts"]
 
 _POINTS = ("p50", "p95", "p99", "max")
 
@@ -154,13 +155,82 @@ def ratios(old: dict[str, Any], new: dict[str, Any]) -> dict[str, float]:
     return found
 
 
-def comparison(old: dict[str, Any], new: dict[str, Any], name: str) -> str:
-    """The ratios that matter as text; below 1 is faster or smaller now."""
+def verdicts(compared: Comparison) -> dict[str, Any]:
+    """Verdicts as plain JSON, under the names that ``ecgfast-bench`` documents.
+
+    Parameters
+    ----------
+    compared : Comparison
+
+    Returns
+    -------
+    dict
+    """
+    of = compared.machine
+    return {
+        "verdicts": {place: _plain(verdict) for place, verdict in compared.verdicts.items()},
+        "machine_verdict": None if of is None else _plain(of),
+    }
+
+
+def _plain(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "ratio": verdict.ratio,
+        "low": verdict.low,
+        "high": verdict.high,
+        "verdict": verdict.word,
+    }
+
+
+def comparison(
+    old: dict[str, Any], new: dict[str, Any], name: str, compared: Comparison, margin: float
+) -> str:
+    """What is slower, faster and the same as text; ratios alone where there are no verdicts.
+
+    Parameters
+    ----------
+    old, new : dict
+        Results of ``ecgfast-bench``.
+    name : str
+        Of the old one.
+    compared : Comparison
+    margin : float
+        Share up to which a difference is none.
+
+    Returns
+    -------
+    str
+    """
     lines = [f"compared with {name} ({old.get('when')}): new over old, below 1 is better now"]
-    if old.get("machine", {}).get("cpu") != new["machine"]["cpu"]:
-        lines.append(f"another processor then: {old.get('machine', {}).get('cpu')}")
-    if old.get("signal") != new["signal"]:
-        lines.append("another signal then: times per beat and per sample still compare, roughly")
+    if compared.obstacle:
+        return "\n".join([*lines, compared.obstacle, *_ratio_lines(old, new)])
+    if compared.machine is not None:
+        lines.append(
+            f"the machine itself, on fixed work: {_told(compared.machine)}; a margin of "
+            f"{100 * margin:g} % counts as no difference"
+        )
+    found = compared.verdicts
+    order = ("slower", "unclear", "faster", "same")
+    lines += [
+        f"  {verdict.word:8}{_told(verdict, word=False)}  {place}"
+        for word in order
+        for place, verdict in found.items()
+        if verdict.word == word
+    ]
+    words = [verdict.word for verdict in found.values()]
+    lines.append(", ".join(f"{words.count(word)} {word}" for word in order))
+    if "unclear" in words:
+        lines.append("unclear: measure both again, without --quick, on an idle machine")
+    return "\n".join(lines)
+
+
+def _told(verdict: Verdict, *, word: bool = True) -> str:
+    text = f"{verdict.ratio:.2f} [{verdict.low:.2f}, {verdict.high:.2f}]"
+    return f"{verdict.word}, {text}" if word else text
+
+
+def _ratio_lines(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """The ratios that matter."""
     shown = {
         place: ratio
         for place, ratio in ratios(old, new).items()
@@ -168,9 +238,8 @@ def comparison(old: dict[str, Any], new: dict[str, Any], name: str) -> str:
         and not place.endswith("samples_per_s")
     }
     if not shown:
-        lines.append("nothing in common")
-    lines += [f"  {ratio:6.2f}  {place}" for place, ratio in shown.items()]
-    return "\n".join(lines)
+        return ["nothing in common"]
+    return [f"  {ratio:6.2f}  {place}" for place, ratio in shown.items()]
 
 
 def _leaves(value: Any, place: tuple[str, ...]) -> dict[tuple[str, ...], float]:

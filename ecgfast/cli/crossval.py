@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
+from .libraries import quiet_libraries
 from .options import add_data, add_json, data_folder, example
 from .output import print_json
 from .overwriting import PICTURE, OutputGuard, add_force, json_kind, output_option, text_kind
+from .settings import add_set, set_recipe
 
 if TYPE_CHECKING:
     from ..reports.table import Table
@@ -43,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("recipe", help="name of a built-in recipe, or a recipe's .json file")
     add_data(parser)
+    add_set(parser)
     parser.add_argument(
         "--protocol", metavar="HEADING", help="under this protocol of the recipe: another split"
     )
@@ -77,10 +80,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Compare the candidates."""
     import dataclasses
-    import os
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+    quiet_libraries()
     from .._files import write_whole
     from ..reports.training import candidates_figure, write_figure
     from ..training.recipes.recipe import Recipe
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
     from ..training.tasks import load_task
     from ..training.workflow import compare_candidates
 
-    recipe = Recipe.load(args.recipe)
+    recipe, _ = set_recipe(Recipe.load(args.recipe), (), args.set)
     if args.protocol is not None:
         if args.protocol not in recipe.protocols:
             known = "; ".join(recipe.protocols) or "none"
@@ -190,6 +191,8 @@ def _figures(
             words += [f"--{option}", str(value)]
     if args.candidates:
         words += ["--candidates", ",".join(args.candidates)]
+    for text in args.set:
+        words += ["--set", text]
     told = []
     for result in results:
         row = result.to_dict()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import RecordError
 from ..extras import need_installed
+from .libraries import quiet_libraries
 from .options import add_data, add_json, add_old_option, data_folder, example
 from .output import print_json
 from .overwriting import CARD, MODEL, OutputGuard, add_force
@@ -41,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Convert the model."""
+    quiet_libraries()
     from ..training.export.tflite import export
     from ..training.recipes.recipe import Recipe
     from ..training.tasks import load_task

@@ -5,18 +5,35 @@ Any backend of Keras 3 trains them; Keras is imported when one of the names is f
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtraError, ModelError
+from ..outside import load_outside
 
 if TYPE_CHECKING:
     from .layers import FastLSTM
     from .losses import HyperLoss
 
-__all__ = ["ARCHITECTURES", "FastLSTM", "HyperLoss", "build"]
+__all__ = [
+    "ARCHITECTURES",
+    "ENTRY_POINTS",
+    "FastLSTM",
+    "HyperLoss",
+    "build",
+    "check_fit",
+    "network",
+]
 
-#: Names that `build` takes.
+#: Names of the built-in networks.
 ARCHITECTURES = ("dual_branch", "custom_cnn", "cnn_bilstm", "td_cnn_lstm")
+#: Group of entry points by which other packages name networks of theirs.
+ENTRY_POINTS = "ecgfast.networks"
+
+# What goes in and comes out is said by the recipe; a network from outside may know it by itself.
+_SHARED = ("window", "features", "outputs", "head")
 
 
 def build(name: str, **options: Any) -> Any:
@@ -25,9 +42,12 @@ def build(name: str, **options: Any) -> Any:
     Parameters
     ----------
     name : str
-        One of `ARCHITECTURES`; `ecgfast.networks.architectures` describes each and its options.
+        One of `ARCHITECTURES`, which `ecgfast.networks.architectures` describes with their options;
+        or one from outside: ``"mypackage.parts:network"``, or the name of an entry point of the
+        group `ENTRY_POINTS`. That is a function which returns an uncompiled model of this form.
     **options
-        Sizes, head and so on, by keyword; each has a default.
+        Sizes, head and so on, by keyword; each has a default. A function from outside gets of
+        ``window``, ``features``, ``outputs`` and ``head`` those that it takes, and all others.
 
     Returns
     -------
@@ -38,17 +58,94 @@ def build(name: str, **options: Any) -> Any:
     Raises
     ------
     ModelError
-        There is no such architecture, or an option is unknown or out of range.
+        There is no such network or it cannot be imported, an option is unknown or out of range, or
+        a network from outside is of another form.
     MissingExtraError
         Keras or its backend is not installed.
     """
-    if name not in ARCHITECTURES:
-        raise ModelError(f"no architecture {name!r}: choose one of {', '.join(ARCHITECTURES)}")
-    module = _import("architectures")
+    function = network(name)
+    given = _taken(name, function, options)
     try:
-        return getattr(module, name)(**options)
+        model = function(**given)
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{name}: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"{name}: {(str(error).splitlines() or ['refused'])[0]}") from error
+    _import("checks").check_model(name, model)
+    return model
+
+
+def network(name: str) -> Callable[..., Any]:
+    """The function that builds a network.
+
+    Parameters
+    ----------
+    name : str
+        As for `build`.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    ModelError
+        There is none of that name, or it cannot be imported.
+    MissingExtraError
+        Keras or its backend is not installed.
+    """
+    module = _import("architectures")
+    if name in ARCHITECTURES:
+        found: Callable[..., Any] = getattr(module, name)
+        return found
+    function = load_outside(
+        name, what="network", group=ENTRY_POINTS, built_in=ARCHITECTURES, error=ModelError
+    )
+    if not callable(function):
+        raise ModelError(f"network {name!r}: is {type(function).__name__}, not a function")
+    outside: Callable[..., Any] = function
+    return outside
+
+
+def check_fit(
+    name: str, model: Any, inputs: Mapping[str, Any], outputs: Any, labelled: bool
+) -> None:
+    """Refuse a network whose inputs or outputs are not those of the examples.
+
+    Parameters
+    ----------
+    name : str
+        Of the network, for messages.
+    model : keras.Model
+    inputs : mapping of str to sequence of int
+        Shapes without the batch.
+    outputs : sequence of str
+        Names of the classes, or of the numbers.
+    labelled : bool
+        Whether they are classes.
+
+    Raises
+    ------
+    ModelError
+    """
+    _import("checks").check_examples(name, model, inputs, outputs, labelled=labelled)
+
+
+def _taken(name: str, function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options for a function; raise ModelError for one that it does not have."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # one without a signature takes what it is given
+        return dict(options)
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return dict(options)
+    given = {}
+    for option, value in options.items():
+        if option in parameters:
+            given[option] = value
+        elif name in ARCHITECTURES or option not in _SHARED:
+            near = get_close_matches(option, parameters, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(parameters)}"
+            raise ModelError(f"{name} has no option {option!r}; {hint}")
+    return given
 
 
 def _import(module: str) -> Any:

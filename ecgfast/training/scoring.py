@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -22,6 +24,7 @@ __all__ = [
     "plain",
     "score_outputs",
     "slug",
+    "write_curves",
     "write_json",
     "write_score",
 ]
@@ -160,6 +163,24 @@ def write_json(path: Path, content: Any) -> None:
     """
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     write_whole(path, text + "\n")
+
+
+def write_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Write learning curves as CSV, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    history : sequence of mapping
+        A row an epoch, as `fitting.fit.Fitted` has it: its names are the columns.
+    """
+    text = io.StringIO()
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in history:
+        writer.writerow([f"{row[name]:.7g}" if name in row else "" for name in columns])
+    write_whole(path, text.getvalue())
 
 
 def slug(name: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from .._files import write_whole
 from .._types import FloatArray, Report
 from ..errors import InputError
 from ..extras import need_installed
+from ..networks import build
 from ..runtime import ModelCard
 from .datasets.examples import ExampleSet
+from .datasets.same_recording import same_recordings
 from .fitting.batches import recorded_noise
 from .fitting.crossval import CandidateResult, choose, cross_validate, share_of, with_augmented
 from .recipes.recipe import Recipe
-from .scoring import slug, write_json
+from .scoring import slug, write_curves, write_json
 from .tasks import Task, load_task
 
 __all__ = ["compare_candidates", "model_card", "score_on_test", "train_model"]
@@ -68,8 +71,10 @@ def compare_candidates(
         If recordings or settings cannot be used.
     """
     need_installed(_FITTING, "Training a model", "train")
-    sets = _TrainingSets(load_task(recipe.task), data, progress)
+    task = load_task(recipe.task)
     changed = {name: recipe.changed(change) for name, change in candidates.items()}
+    _check(task, changed.values())
+    sets = _TrainingSets(task, data, progress)
     if epochs is not None:
         few = {"schedule": {"epochs": epochs}}
         changed = {name: candidate.changed(few) for name, candidate in changed.items()}
@@ -85,8 +90,10 @@ class _TrainingSets:
         data: str | os.PathLike[str],
         progress: bool,
         own: ExampleSet | None = None,
+        report: Report = print,
     ) -> None:
         self.task, self.data, self.progress, self.own = task, data, progress, own
+        self._report = report
         self._settings: tuple[Any, ...] | None = None
 
     def of(self, recipe: Recipe) -> tuple[ExampleSet, ExampleSet | None]:
@@ -98,11 +105,43 @@ class _TrainingSets:
                 recipe, self.data, self._examples, progress=self.progress
             )
             if self.own is not None:
-                own = self.task.own_examples(recipe, self._examples, self.own)
+                own = self._owned(recipe, self.task.own_examples(recipe, self._examples, self.own))
                 more = [] if self._augmented is None else [self._augmented]
                 self._augmented = ExampleSet.concatenate([*more, own])
             self._settings = settings
         return self._examples, self._augmented
+
+    def _owned(self, recipe: Recipe, own: ExampleSet) -> ExampleSet:
+        """One's own examples with the patients that the data sets have; none of the test part."""
+        for part in self.task.test_sets(recipe, self.data, progress=self.progress).values():
+            for name, tested in same_recordings(own, part).items():
+                raise InputError(
+                    f"recipe {recipe.name}: {name} of the examples of one's own is the recording "
+                    f"{tested}, which tests: export the reviews without it, or test on others "
+                    "(options.test)"
+                )
+        same = same_recordings(own, self._examples)
+        whose = dict(
+            zip(self._examples.record.tolist(), self._examples.patient.tolist(), strict=True)
+        )
+        patient = own.patient.astype(object)
+        for name, other in same.items():
+            self._report(f"{name} is {other}: both are held out together")
+            patient[own.record == name] = whose[other]
+        return dataclasses.replace(own, patient=patient.astype(str))
+
+
+def _check(task: Task, recipes: Iterable[Recipe]) -> None:
+    """Refuse settings that are not there before anything is read."""
+    built: list[dict[str, Any]] = []
+    for recipe in recipes:
+        task.check_options(recipe)
+        if recipe.architecture not in built:
+            options = dict(recipe.architecture)
+            if "name" not in options:
+                raise InputError(f"recipe {recipe.name}: architecture has no name of a network")
+            build(options.pop("name"), **options)
+            built.append(recipe.architecture)
 
 
 def _compare(
@@ -143,6 +182,7 @@ def train_model(
     *,
     command: str,
     own: Sequence[str | os.PathLike[str]] = (),
+    settings: Mapping[str, Any] | None = None,
     report: Report = print,
     progress: bool = False,
 ) -> ModelCard:
@@ -150,7 +190,8 @@ def train_model(
 
     Candidates are compared by cross-validation over training patients; the best is trained on all
     of them but its validation part, converted to TFLite and checked against Keras; the converted
-    files are scored once on the test part, and everything goes into the card.
+    files are scored once on the test part, and everything goes into the card. Learning curves lie
+    beside the model, as NAME.learning_curves.csv.
 
     Parameters
     ----------
@@ -167,6 +208,8 @@ def train_model(
     own : sequence of path
         Data sets of one's own (`ecgfast review --export`), that are learnt from beside the
         recipe's, and neither choose nor test.
+    settings : mapping of str to any, optional
+        What was changed of the recipe before (`recipes.settings.set_values`), for the card.
     report : callable
         Gets lines of progress.
     progress : bool
@@ -185,11 +228,14 @@ def train_model(
     from .export.tflite import export
 
     task = load_task(recipe.task)
+    candidates = {name: recipe.changed(change) for name, change in recipe.candidates.items()}
+    others = [recipe.changed(change) for change in recipe.protocols.values()]
+    _check(task, [recipe, *candidates.values(), *others])
+    read = [ExampleSet.load(path) for path in own]
     folder = Path(work)
     folder.mkdir(parents=True, exist_ok=True)
-    read = [ExampleSet.load(path) for path in own]
-    sets = _TrainingSets(task, data, progress, ExampleSet.concatenate(read) if read else None)
-    candidates = {name: recipe.changed(change) for name, change in recipe.candidates.items()}
+    whole = ExampleSet.concatenate(read) if read else None
+    sets = _TrainingSets(task, data, progress, whole, report)
     results = _compare(candidates, sets, folder / "crossval", report, 1.0, seed=recipe.seed)
     chosen, answers = recipe, {}
     if results:
@@ -200,11 +246,22 @@ def train_model(
     parts |= task.finish(model, chosen, examples, answers)
     _save(model, folder / "model.keras")
     card = model_card(task, chosen, examples, command)
-    if made:
+    if any(made.values()):
         card.data["made_examples"] = made
     if sets.own is not None:
         card.data["own_examples"] = sets.own.counts()
         card.data["own_recordings"] = sorted(set(sets.own.record.tolist()))
+        card.data["own_files"] = [Path(path).name for path in own]
+    if settings:
+        card.data["settings"] = dict(settings)
+    changes = [f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()]
+    changes += [f"examples of {Path(path).name}" for path in own]
+    if changes and card.limits == list(recipe.limits):
+        card.limits.insert(
+            0,
+            f"Not the recipe as it stands, but changed ({', '.join(changes)}): numbers in the "
+            "other limits are of models of the recipe itself.",
+        )
     card.metrics.update(parts)
     if results:
         card.metrics["cross_validation"] = [result.to_dict() for result in results]
@@ -212,6 +269,7 @@ def train_model(
         other = chosen.changed(change)
         report(f"protocol: {heading}")
         card.metrics[heading] = _protocol(sets, other, folder / slug(heading), report)
+    history = json.loads((folder / "learning_curves.json").read_text(encoding="utf-8"))
     export(
         model,
         output,
@@ -221,6 +279,7 @@ def train_model(
         card=card,
         seed=recipe.seed,
     )
+    write_curves(Path(output) / f"{recipe.name}.learning_curves.csv", history)
     return score_on_test(
         chosen,
         Path(output) / f"{recipe.name}.json",
@@ -281,6 +340,7 @@ def _trained(
         parts["validation part"],
         noise=_noise(task, recipe, examples, sets.data),
         checkpoint=folder / "checkpoint.npz",
+        curves=folder / "learning_curves.csv",
         report=report,
         progress=sets.progress,
     )
@@ -396,6 +456,6 @@ def model_card(task: Task, recipe: Recipe, examples: ExampleSet, command: str) -
         split=facts.split,
         seed=recipe.seed,
         command=command,
-        limits=list(recipe.limits),
+        limits=list(recipe.limits if facts.limits is None else facts.limits),
         metrics={"schedule": [dataclasses.asdict(recipe.schedule)]},
     )

@@ -13,6 +13,7 @@ import pytest
 from model_files import FEATURES, affine_model, save_model
 
 from ecgfast.benchmark import machine, main, report
+from ecgfast.benchmark.compare import compare, ratio_interval
 from ecgfast.records import Record, synthetic_ecg
 from ecgfast.runtime import available_backends
 
@@ -123,10 +124,125 @@ def test_a_run_on_a_recording_compared_with_an_old_one(
 def test_ratios_are_new_over_old(result: dict[str, Any]) -> None:
     twice = json.loads(json.dumps(result))
     twice["stages"]["filter"]["ns_per_sample"] *= 2
+    twice["signal"]["name"] = "another"
     ratios = report.ratios(result, twice)
     assert ratios["stages / filter / ns_per_sample"] == pytest.approx(2.0)
     assert ratios["stages / windower / ns_per_sample"] == pytest.approx(1.0)
-    assert "  2.00  stages / filter / ns_per_sample" in report.comparison(result, twice, "x")
+    compared = compare(result, twice)
+    text = report.comparison(result, twice, "x", compared, 0.05)
+    assert "  2.00  stages / filter / ns_per_sample" in text
+    assert "no verdicts: another signal then" in text
+    assert not compared.slower
+
+
+def test_every_figure_that_is_judged_has_rounds(result: dict[str, Any]) -> None:
+    rounds = dict(result["rounds"])
+    assert len(rounds.pop("yardstick_us")) == 5
+    flat = report.ratios(result, result)
+    for place, values in rounds.items():
+        assert place in flat, place
+        assert min(values) > 0
+        if not place.endswith("first_beat_s"):  # slow: once in a quick run
+            assert 4 <= len(values) <= 5
+            assert ratio_interval(values, values) is not None
+    assert {f"stages / {name} / ns_per_sample" for name in result["stages"]} <= rounds.keys()
+
+
+def noisy(result: dict[str, Any], seed: int, **factors: float) -> dict[str, Any]:
+    """A result whose rounds have 2 % of noise, and one disturbed round."""
+    rng = np.random.default_rng(seed)
+    rounds = {}
+    for place in result["rounds"]:
+        values = 100.0 * np.exp(0.02 * rng.standard_normal(7))
+        values[rng.integers(7)] *= 1.5
+        factor = next((f for name, f in factors.items() if f" {name} " in f" {place} "), 1.0)
+        rounds[place] = (factor * values).tolist()
+    return {**result, "rounds": rounds}
+
+
+def test_verdicts_are_of_what_is_beyond_the_noise(result: dict[str, Any]) -> None:
+    old = noisy(result, 1)
+    found = compare(old, noisy(result, 2, filter=1.3, windower=0.7))
+    words = {place: verdict.word for place, verdict in found.verdicts.items()}
+    assert words.pop("stages / filter / ns_per_sample") == "slower"
+    assert words.pop("stages / windower / ns_per_sample") == "faster"
+    assert not {"slower", "faster"} & set(words.values())
+    assert found.slower
+    verdict = found.verdicts["stages / filter / ns_per_sample"]
+    assert verdict.low < 1.3 < verdict.high
+    # No difference is one in any of many repetitions.
+    for seed in range(20):
+        assert not compare(old, noisy(result, 10 + seed)).slower
+    text = report.comparison(old, old, "x", found, 0.05)
+    assert text.index("slower  1.3") < text.index("faster  0.7")
+    assert "1 slower, " in text
+    told = json.loads(json.dumps(report.verdicts(found)))
+    assert told["verdicts"]["stages / filter / ns_per_sample"]["verdict"] == "slower"
+    assert told["machine_verdict"]["verdict"] in ("same", "unclear")
+
+
+def test_a_slower_machine_is_no_slower_program(result: dict[str, Any]) -> None:
+    old, new = noisy(result, 1), noisy(result, 2)
+    new["rounds"] = {place: [1.4 * x for x in of] for place, of in new["rounds"].items()}
+    found = compare(old, new)
+    assert found.machine is not None
+    assert found.machine.word == "slower"
+    assert {verdict.word for verdict in found.verdicts.values()} == {"unclear"}
+    at = "stages / filter / ns_per_sample"
+    new["rounds"][at] = [1.5 * x for x in new["rounds"][at]]
+    assert compare(old, new).verdicts[at].word == "slower"
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (5, 5), (7, 7), (5, 8)])
+def test_intervals_hold_what_they_promise(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(5)
+    inside = 0
+    for _ in range(300):
+        one, other = (np.exp(0.3 * rng.standard_normal(n)) for n in shape)
+        interval = ratio_interval(one.tolist(), (1.2 * other).tolist())
+        assert interval is not None
+        ratio, low, high = interval
+        assert low <= ratio <= high
+        inside += low <= 1.2 <= high
+    assert inside / 300 > 0.92
+
+
+def test_intervals_by_the_tables_of_mann_and_whitney() -> None:
+    # Critical value of U for 5 and 5 values, two-sided 5 %: 2, so that three are outside.
+    one = [2.0**i for i in range(5)]
+    every = sorted(b / a for a in one for b in one)
+    assert ratio_interval(one, one) == pytest.approx((1.0, every[2], every[-3]))
+    assert ratio_interval([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]) is None, "too few for 95 %"
+    assert ratio_interval([], [1.0]) is None
+    assert ratio_interval([0.0] * 5, [1.0] * 5) is None
+
+
+def test_a_figure_that_is_slower_ends_with_status_3(
+    result: dict[str, Any],
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from ecgfast.benchmark import measure
+
+    def measured(now: dict[str, Any]) -> measure.Measured:
+        names = ("stages", "models", "end_to_end", "yardstick_us", "rounds")
+        return measure.Measured(**{name: now[name] for name in names})
+
+    old = tmp_path / "old.json"
+    old.write_text(json.dumps(noisy(result, 1)))
+    for now, status in ((noisy(result, 2), 0), (noisy(result, 2, filter=1.3), 3)):
+        monkeypatch.setattr(measure, "measure", lambda *args, now=now: measured(now))
+        command = ["--quick", "--model", str(model), "--compare", str(old)]
+        assert main(command) == status
+        assert f"{status // 3} slower" in capsys.readouterr().out
+        assert main([*command, "--json"]) == status
+        assert json.loads(capsys.readouterr().out)["machine_verdict"]["ratio"] > 0.9
+        assert main([*command, "--margin", "50"]) == 0
+    assert main(["--margin", "5"]) == 2
+    assert main(["--compare", str(old), "--margin", "x"]) == 2
+    assert "--margin" in capsys.readouterr().err
 
 
 def test_a_pi_and_an_x86_tell_when_the_clock_was_held_down(

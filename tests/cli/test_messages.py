@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,3 +184,22 @@ def test_shares_spell_options_as_the_command_line_does(
         (["--reject", 3], "ecgfast: --reject: 3 is no share"),
     ):
         assert fails("classify", recording, "--fs", 250, *options, status=2).startswith(told)
+
+
+def test_libraries_report_errors_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from ecgfast.cli.libraries import quiet_libraries
+
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")  # what a user sets stays
+    quiet_libraries()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "1"
+    for level in (logging.WARNING, logging.ERROR):
+        logging.getLogger("tensorflow").log(level, "level %d", level)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        quiet_libraries()
+        for module in ("keras.src.layers", "kerasy", "ecgfast.cli"):
+            warnings.warn_explicit("old", UserWarning, "x.py", 1, module=module)
+    assert [str(one.message) for one in seen] == ["old", "old"]

@@ -214,7 +214,7 @@ def test_beats_come_back_within_two_seconds(
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-@pytest.mark.parametrize("kind", ["noise", "motion", "larger", "a third"])
+@pytest.mark.parametrize("kind", ["noise", "motion", "tremor", "larger", "a third"])
 def test_beats_of_a_recording_come_back_within_two_seconds(kind, name, record_path) -> None:
     record = read_record(record_path(name), leads=0)
     fs, first = record.fs, int(600 * record.fs)

@@ -312,3 +312,103 @@ def test_hyperloss_refuses(options, expected):
 def test_hyperloss_needs_targets_with_a_spread(targets, expected):
     with pytest.raises(ValueError, match=expected):
         networks.HyperLoss.from_targets(targets)
+
+
+# ---------------------------------------------------------------- networks from outside
+
+OWN = """
+import keras
+
+def _end(given, units, activation, name="probability", **options):
+    flat = keras.layers.Flatten()(given)
+    last = keras.layers.Dense(units, activation=activation, name=name, **options)
+    return keras.Model(given, last(flat))
+
+def small(window, outputs=5, *, width=4):
+    return _end(keras.Input(window, name="window"), outputs, "softmax")
+
+def no_model(): return 3
+def compiled():
+    model = small((72, 2))
+    model.compile("adam", "mse")
+    return model
+def signal(): return _end(keras.Input((72, 2), name="signal"), 5, "softmax")
+def classes(): return _end(keras.Input((72, 2), name="window"), 5, "softmax", "classes")
+def logits(): return _end(keras.Input((72, 2), name="window"), 5, None)
+def curved(): return _end(keras.Input((72, 2), name="window"), 2, "tanh", "value")
+def unbiased(): return _end(keras.Input((72, 2), name="window"), 5, "softmax", use_bias=False)
+def ragged():
+    given = keras.Input((72, 2), name="window")
+    return keras.Model(given, keras.layers.Dense(5, "softmax", name="probability")(given))
+def refused(): raise ValueError("two kernels, three widths")
+word = "small"
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A module in the working directory."""
+    (tmp_path / "my_networks.py").write_text(OWN)
+    (tmp_path / "my_broken.py").write_text("import no_such_library")
+    (tmp_path / "my_failure.py").write_text("1 / 0")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield "my_networks"
+    for name in ("my_networks", "my_broken", "my_failure"):
+        sys.modules.pop(name, None)
+
+
+def test_a_network_from_outside_is_built_with_what_it_takes(own):
+    recipe = {"window": [72, 2], "features": [8, 37], "outputs": 5, "head": "softmax"}
+    model = networks.build(f"{own}:small", **recipe, width=8)
+    assert [tensor.name for tensor in model.inputs] == ["window"]
+    assert model.output_shape == (None, 5)
+    networks.check_fit("x", model, {"window": (72, 2), "features": (37,)}, "NSVFQ", True)
+    for inputs, outputs, labelled, problem in (
+        ({"window": (187, 1)}, "NSVFQ", True, r"'window' takes \(72, 2\), .*\(187, 1\)"),
+        ({"features": (37,)}, "NSVFQ", True, "an input 'window'; the examples have features"),
+        ({"window": (72, 2)}, "NV", True, "has 5 outputs; the examples have 2: N, V"),
+        ({"window": (72, 2)}, "NSVFQ", False, "does not fit targets that are numbers"),
+    ):
+        with pytest.raises(ModelError, match=problem):
+            networks.check_fit("x", model, inputs, outputs, labelled)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "problem"),
+    [
+        ("custom_cn", {}, "no network 'custom_cn': did you mean 'custom_cnn'"),
+        ("my_networks:small", {"wide": 3}, "has no option 'wide'; did you mean 'width'"),
+        ("my_networks:smalle", {}, r"my_networks\.py has no 'smalle'; did you mean 'small'"),
+        ("my_networks:", {}, "give module:name"),
+        ("../my_networks:small", {}, "give module:name"),
+        ("my_none:small", {}, "no module 'my_none' is installed or in "),
+        ("my_broken:small", {}, "importing my_broken failed: .*no_such_library"),
+        ("my_failure:small", {}, "importing my_failure failed: ZeroDivisionError"),
+        ("my_networks:word", {}, "is str, not a function"),
+        ("my_networks:no_model", {}, "gives int, not a Keras model"),
+        ("my_networks:compiled", {}, "gives a compiled model"),
+        ("my_networks:signal", {}, r"inputs are \['signal'\]; name them 'window'"),
+        ("my_networks:classes", {}, r"outputs are \['classes'\]; end it with"),
+        ("my_networks:logits", {}, "has the activation linear; it is read as softmax"),
+        ("my_networks:curved", {}, "has the activation tanh; it is read as linear"),
+        ("my_networks:unbiased", {}, "has no bias"),
+        ("my_networks:ragged", {}, r"of shape \(None, 72, 5\)"),
+        ("my_networks:refused", {}, "two kernels, three widths"),
+    ],
+)
+def test_networks_from_outside_that_do_not_fit(own, name, options, problem):
+    with pytest.raises(ModelError, match=problem):
+        networks.build(name, **options)
+
+
+def test_a_network_by_an_entry_point(own, monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    from ecgfast import outside
+
+    point = EntryPoint("tiny", f"{own}:small", networks.ENTRY_POINTS)
+    monkeypatch.setattr(outside, "entry_points", lambda group: [point] * (group == point.group))
+    assert networks.build("tiny", window=(72, 2)).output_shape == (None, 5)
+    with pytest.raises(ModelError, match="no network 'tinny': did you mean 'tiny'"):
+        networks.build("tinny")

@@ -82,7 +82,7 @@ def examples_of(patients: list[str]) -> ExampleSet:
         np.array(patients),
         np.array(patients),
         {"classes": list("NSVFQ")},
-        {"rr": np.ones(n)},
+        {"rr": np.ones(n), "sample": np.arange(n)},
     )
 
 

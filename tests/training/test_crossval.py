@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from ecgfast.training import workflow
 from ecgfast.training.fitting.crossval import CandidateResult, difference, mean_figures, share_of
 from ecgfast.training.recipes.recipe import Recipe
 from ecgfast.training.recipes.studies import STUDIES, study
+from ecgfast.training.tasks import load_task
 
 
 def test_a_share_keeps_every_patient_and_class() -> None:
@@ -149,14 +151,48 @@ def test_crossval_compares_and_reads_back(toy: ToyTask, tmp_path, capsys) -> Non
     assert "no candidate 'tall': there are plain; wide net" in capsys.readouterr().err
 
 
-def test_crossval_under_a_protocol(toy: ToyTask, tmp_path, capsys) -> None:
+OWN = """
+import keras
+
+def small(window, *, width=3):
+    given = keras.Input(window, name="window")
+    x = keras.layers.Dense(width, activation="relu")(keras.layers.Flatten()(given))
+    return keras.Model(given, keras.layers.Dense(1, activation="sigmoid", name="probability")(x))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("beat", "no task 'beat': did you mean 'beats'"),
+        ("toy_task:ToyTask", "is the class ToyTask, not an object of a subclass"),
+        ("toy_task:POINTS", "is int, not an object"),
+        ("toy_task:TSK", "has no 'TSK'; did you mean 'TASK'"),
+        ("no_such_module:TASK", "no module 'no_such_module' is installed or in"),
+    ],
+)
+def test_tasks_from_outside_that_are_none(name: str, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        load_task(name)
+
+
+def test_crossval_under_a_protocol_of_a_task_and_network_from_outside(
+    tmp_path, capsys, monkeypatch
+) -> None:
     pytest.importorskip("keras", reason="training needs Keras (extra train)")
+    (tmp_path / "own_network.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     path = save_recipe(tmp_path, protocols={"short": {"schedule": {"epochs": 1}}})
     command = ["crossval", str(path), "--data", str(tmp_path), "--work", str(tmp_path / "work")]
+    command += ["--set", "task=toy_task:TASK", "--set", "architecture.name=own_network:small"]
+    command += ["--set", "architecture.width=4"]
     assert main([*command, "--protocol", "short", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["epochs"] == 1
+    assert [row["parameters"] for row in told["candidates"]] == [4 * (POINTS + 1) + 5]
     assert "--protocol short" in told["command"]
+    assert "--set architecture.name=own_network:small" in told["command"]
     assert "protocol 'short'" in (tmp_path / "work" / "candidates.md").read_text()
     assert main([*command, "--protocol", "long"]) == 2
     assert "no protocol 'long': there are short" in capsys.readouterr().err
@@ -248,6 +284,7 @@ def test_a_task_from_recipe_to_card_and_evaluation(
     work, models = tmp_path / "work", tmp_path / "models"
     command = ["train", str(path), "--data", str(tmp_path), "--work", str(work)]
     assert main([*command, "--output", str(models)]) == 0
+    assert capsys.readouterr().err == ""
     card = ModelCard.load(models / "toy.json")
     parts = ("training part", "validation part", "other patients, float32")
     for part in parts:

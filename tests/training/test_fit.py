@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from toy_task import POINTS, toy_examples, toy_recipe, toy_values
 
-from ecgfast import InputError, RecordError
+from ecgfast import InputError, ModelError, RecordError
 from ecgfast.core import FEATURE_NAMES
 from ecgfast.training.datasets.examples import ExampleSet
 from ecgfast.training.fitting.batches import Batches, class_weights, recorded_noise
@@ -459,12 +459,13 @@ def test_classes_are_learned(fitting, head, loss) -> None:
     ("recipe", "problem"),
     [
         (toy_recipe(schedule={"loss": "mse"}), "'mse' does not go with this head"),
-        (toy_recipe("linear", 2), "'value' of 2 does not fit targets of shape"),
+        (toy_recipe("linear", 2), "'value' does not fit targets that are classes"),
+        (toy_recipe("softmax", 3), "has 3 outputs; the examples have 2: N, V"),
         (toy_recipe(schedule={"loss": "focal", "loss_options": {"x": 1}}), "loss 'focal'"),
     ],
 )
 def test_losses_and_heads_that_do_not_go_together(fitting, recipe, problem) -> None:
-    with pytest.raises(InputError, match=problem):
+    with pytest.raises((InputError, ModelError), match=problem):
         fitting.fit(recipe, toy_examples())
 
 

@@ -31,8 +31,9 @@ from ecgfast.training.datasets.examples import ExampleSet
 from ecgfast.training.datasets.splits import DS1, DS2, PACED, patient_folds, patient_of
 from ecgfast.training.fitting.crossval import CandidateResult, choose
 from ecgfast.training.recipes.recipe import Recipe, recipe_names
+from ecgfast.training.tasks import load_task
 from ecgfast.training.tasks.beats import of_training_patients
-from ecgfast.training.workflow import compare_candidates, score_on_test
+from ecgfast.training.workflow import score_on_test
 
 
 def write_record(folder: Path, name: str, *, seconds: float = 15.0, seed: int = 0) -> Record:
@@ -438,6 +439,45 @@ def all_data(tmp_path_factory) -> Path:
     return root
 
 
+def renamed(beats: ExampleSet, name: str) -> ExampleSet:
+    """The same beats as a reviewed recording has them."""
+    names = np.full(len(beats), name)
+    return dataclasses.replace(beats, patient=names, record=names)
+
+
+def test_reviews_of_a_recording_that_tests_are_refused(all_data, tmp_path, capsys) -> None:
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
+    from ecgfast.cli import main
+
+    beats = prepare_beats(all_data).of_records([f"mitdb/{DS2[0]}"])
+    for rows in (slice(None), slice(5, 8)):  # all of it, and three answers
+        renamed(beats.only(np.arange(len(beats))[rows]), "reviewed/x").save(tmp_path / "own.npz")
+        command = ["train", str(tiny_recipe(tmp_path)), "--data", str(all_data)]
+        command += ["--work", str(tmp_path / "work"), "--output", str(tmp_path / "models")]
+        assert main([*command, "--examples", str(tmp_path / "own.npz")]) == 1
+        told = capsys.readouterr().err
+        assert f"reviewed/x of the examples of one's own is the recording mitdb/{DS2[0]}" in told
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_test_part_of_one_s_own(all_data) -> None:
+    task = load_task("beats")
+    options = {"history": 1, "test": ["mitdb/202", "mitdb/100"]}
+    recipe = dataclasses.replace(Recipe.load("beats"), databases=("mitdb",), options=options)
+    examples = task.training_set(recipe, all_data)
+    assert "mitdb/201" not in examples.record, "201 and 202 are one person"
+    assert "mitdb/103" in examples.record, "of DS2, which does not test now"
+    facts = task.facts(recipe, examples)
+    assert facts.split["test"] == ["mitdb/202", "mitdb/100"]
+    assert facts.split["patients on both sides"] == "none"
+    ((heading, tested),) = task.test_sets(recipe, all_data).items()
+    assert heading == "test records"
+    assert not set(tested.patient) & set(examples.patient)
+    for test, problem in (([], "names no recording"), (["mitdb"], "leave no annotated beats")):
+        with pytest.raises(InputError, match=problem):
+            task.training_set(recipe.changed({"options": {"test": test}}), all_data)
+
+
 def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkeypatch) -> None:
     """Everything but the conversion, which has tests of its own."""
     pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
@@ -450,7 +490,7 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
 
     def convert(model, out_dir, name, *, representative, labels, card, seed) -> None:
         given.update(model=model, windows=representative["window"], labels=labels)
-        Path(out_dir).mkdir()
+        Path(out_dir).mkdir(exist_ok=True)
         width = (len(FEATURE_NAMES),)
         content, _ = affine_model(np.random.default_rng(seed), (72, 2), width, 5)
         (Path(out_dir) / f"{name}.tflite").write_bytes(content)
@@ -458,11 +498,21 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
         card.save(Path(out_dir) / f"{name}.json")
 
     monkeypatch.setattr(exporting, "export", convert)
-    command = ["train", str(tiny_recipe(tmp_path)), "--data", str(all_data)]
+    # Reviewed: a recording of somebody else, and one that trains under another name.
+    write_record(tmp_path / "other", "mine", seed=99)
+    answered = [
+        renamed(prepare_beats(tmp_path, ["other"]), "reviewed/mine"),
+        renamed(prepare_beats(all_data).of_records(["mitdb/101"]), "reviewed/x"),
+    ]
+    ExampleSet.concatenate(answered).save(tmp_path / "answered.npz")
+    command = ["train", str(tiny_recipe(tmp_path)), "--data", str(all_data), "--set", "seed=3"]
     command += ["--output", str(tmp_path / "models"), "--work", str(tmp_path / "work")]
-    assert main(command) == 0
-    told = capsys.readouterr().out
+    assert main([*command, "--examples", str(tmp_path / "answered.npz")]) == 0
+    told, warned = capsys.readouterr()
+    assert warned == ""
     assert "training examples of 3 patients" in told
+    assert "reviewed/x is mitdb/101: both are held out together" in told
+    assert f"{sum(len(part) for part in answered)} of one's own, for training alone" in told
     assert "chosen: as it is" in told
     assert told.count("macro F1") == 4
 
@@ -473,6 +523,12 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
     card = ModelCard.load(tmp_path / "models" / "beats.json")
     assert card.split["training"] == ["mitdb/101", "mitdb/106", "mitdb/201"]
     assert card.split["test"] == [f"mitdb/{name}" for name in DS2]
+    assert card.seed == 3
+    assert card.data["settings"] == {"seed": 3}
+    assert card.data["own_files"] == ["answered.npz"]
+    assert card.data["own_recordings"] == ["reviewed/mine", "reviewed/x"]
+    assert card.limits[0].startswith("Not the recipe as it stands, but changed (seed=3, examples")
+    assert card.command.endswith("--set seed=3 --examples answered.npz")
     assert [(row["beats"], row["lookahead"]) for row in card.metrics["scores"]] == [
         ("reference", 0),
         ("reference", 1),
@@ -490,6 +546,10 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
     work = tmp_path / "work"
     curves = json.loads((work / "learning_curves.json").read_text())
     assert [row["epoch"] for row in curves] == [1]
+    beside = (tmp_path / "models" / "beats.learning_curves.csv").read_text()
+    assert beside == (work / "learning_curves.csv").read_text()
+    assert beside == f"{','.join(curves[0])}\n{','.join(f'{x:.7g}' for x in curves[0].values())}\n"
+    assert (work / "crossval" / "as-it-is" / "fold-2.csv").read_text().startswith("epoch,")
     assert json.loads((work / "metrics.json").read_text()) == card.metrics
     score = work / "scores" / "ds2-float32-reference-beats-label-with-the-beat"
     confusion = json.loads(score.with_suffix(".json").read_text())["confusion"]
@@ -499,15 +559,16 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
         assert picture.read_bytes().startswith(b"\x89PNG")
 
     # A fold that is finished is read back, a damaged one is named.
-    recipe, folds = Recipe.load(tmp_path / "tiny.json"), work / "crossval"
-    lines: list[str] = []
-    (again,) = compare_candidates(recipe, recipe.candidates, all_data, folds, lines.append)
-    assert [line.split(":")[1].split()[0] for line in lines] == ["criterion"]  # none is trained
-    told = {**again.to_dict(), "seconds": None}
-    assert told == {**card.metrics["cross_validation"][0], "seconds": None}
-    (folds / "as-it-is" / "fold-1.npz").write_text("{")
-    with pytest.raises(InputError, match=r"damaged .*; delete it and run again"):
-        compare_candidates(recipe, recipe.candidates, all_data, folds, lines.append)
+    command += ["--examples", str(tmp_path / "answered.npz")]
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert "fold 1" not in told
+    assert "continues after epoch 1" in told
+    again = ModelCard.load(path)
+    assert again.metrics["cross_validation"] == card.metrics["cross_validation"]
+    (work / "crossval" / "as-it-is" / "fold-1.npz").write_text("{")
+    assert main(command) == 1
+    assert "; delete it and run again" in capsys.readouterr().err
 
 
 def test_test_scores_are_those_of_the_confusion(all_data: Path, tmp_path: Path) -> None:

@@ -432,6 +432,14 @@ class Neural:
             self.reported_at.append(self.count)
             self.quality.append(self.quality_of(c, rr))
 
+    def learn_height(self, lead: int, c: Candidate) -> None:
+        """Beats that are not clear lower the height of a lead and never raise it."""
+        excess = self.height_of(lead, c.at) - self.height[lead]
+        clear = c.odds >= C["HEIGHT_CLEAR"] and self.odds[lead][c.at] > 0
+        if self.heights[lead] < C["NEURAL_HEIGHT_BEATS"] or excess <= 0 or clear:
+            self.height[lead] += max(F(1) / F(1 + self.heights[lead]), C["HEIGHT_RATE"]) * excess
+            self.heights[lead] += 1
+
     def accept(self, c: Candidate) -> None:
         for other in [other for other in self.pending if other.at < c.at]:
             self.drop(other)
@@ -440,11 +448,8 @@ class Neural:
                 self.learn_rr(self.seconds(c.at - self.last_clear))
             self.last_clear = c.at
         for k in range(self.n_leads):
-            if self.fault[k][c.at]:
-                continue
-            rate = max(F(1) / F(1 + self.heights[k]), C["HEIGHT_RATE"])
-            self.height[k] += rate * (self.height_of(k, c.at) - self.height[k])
-            self.heights[k] += 1
+            if not self.fault[k][c.at]:
+                self.learn_height(k, c)
         rate = max(F(1) / F(1 + self.accepted), C["CLARITY_RATE"])
         self.clarity += rate * (self.worth(c) - self.clarity)
         rr = self.rr_ref if self.last is None else self.seconds(c.at - self.last)

@@ -22,6 +22,7 @@
 #define HEIGHT_COST 2.5f  /* for each log more: a P wave has a tenth */
 #define HEIGHT_CAP 3.0f   /* gains may change: what the network sees clearly stays a beat */
 #define HEIGHT_RATE 0.2f  /* over the last five beats */
+#define HEIGHT_CLEAR 4.0f /* beats below lower the running height and never raise it: artefacts are tall */
 #define HEIGHT_ODDS 4.5f  /* of waiting candidates whose height counts too in the first beats: P waves stay small */
 
 /* Costs of an RR interval beside the reference. */
@@ -394,6 +395,14 @@ static void neural_report(ecg_detector *d, neural_state *s, const neural_candida
     ecg_detector_report(d, ecg_refine(d, shown, sample), expf(c->odds), quality);
 }
 
+static void learn_height(neural_lead *lead, const neural_candidate *c) {
+    const float excess = height_of(lead, c->at) - lead->height, share = 1.0f / (float)(1 + lead->heights);
+    const int clear = c->odds >= HEIGHT_CLEAR && lead->odds[c->at % NEURAL_CELLS] > 0.0f;
+    if (lead->heights >= NEURAL_HEIGHT_BEATS && excess > 0.0f && !clear) return;
+    lead->height += (share > HEIGHT_RATE ? share : HEIGHT_RATE) * excess;
+    if (lead->heights < 1000) lead->heights++;
+}
+
 static void neural_accept(ecg_detector *d, neural_state *s, int index) {
     const neural_candidate c = s->pending[index];
     neural_lead *lead = ecg_neural_leads(s);
@@ -402,12 +411,8 @@ static void neural_accept(ecg_detector *d, neural_state *s, int index) {
         if (s->last_clear >= 0) neural_learn_rr(s, neural_seconds(c.at - s->last_clear));
         s->last_clear = c.at;
     }
-    for (int l = 0; l < d->config.n_leads; l++, lead++) {
-        if (!usable(lead, c.at)) continue;
-        const float first = 1.0f / (float)(1 + lead->heights);
-        lead->height += (first > HEIGHT_RATE ? first : HEIGHT_RATE) * (height_of(lead, c.at) - lead->height);
-        if (lead->heights < 1000) lead->heights++;
-    }
+    for (int l = 0; l < d->config.n_leads; l++, lead++)
+        if (usable(lead, c.at)) learn_height(lead, &c);
     const float share = 1.0f / (float)(1 + s->accepted);
     s->clarity += (share > CLARITY_RATE ? share : CLARITY_RATE) * (worth(&c) - s->clarity);
     const float rr = s->last >= 0 ? neural_seconds(c.at - s->last) : s->rr_ref;

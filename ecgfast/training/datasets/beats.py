@@ -17,14 +17,13 @@ from ...errors import RecordError
 from ...evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, is_beat
 from ...records import Record, read_record
 from .examples import ExampleSet
-from .splits import PACED, patient_of
+from .splits import PACED, patient_of, record_names
 
 __all__ = [
     "cut_reference_beats",
     "examples_of_batch",
     "labelled_beats",
     "prepare_beats",
-    "record_names",
 ]
 
 
@@ -46,35 +45,6 @@ def without_lookahead(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float
     own = known if known.ndim == 2 else known[:, -1]
     own[:, [FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")]] = 0.0
     return known
-
-
-def record_names(data: str | os.PathLike[str], database: str) -> list[str]:
-    """Names of a database's recordings that are there, in order.
-
-    Parameters
-    ----------
-    data : path
-        Folder that holds the databases.
-    database : str
-        Folder of one, such as ``"mitdb"``.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    RecordError
-        If the folder is missing or holds no recording.
-    """
-    folder = Path(data) / database
-    names = sorted(path.stem for path in folder.glob("*.hea"))
-    if not names:
-        raise RecordError(
-            f"{folder}: no WFDB records there; give the folder that holds {database}/ with --data "
-            f"or ECGFAST_DATA (ecgfast prepare --download {database} --data DIR fetches them)"
-        )
-    return names
 
 
 def cut_reference_beats(

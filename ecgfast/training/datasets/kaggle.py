@@ -19,9 +19,9 @@ from ...core import BeatBatch, WindowSpec
 from ...errors import InputError, RecordError
 from ...evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL
 from ...records import read_record
-from .beats import cut_reference_beats, record_names
+from .beats import cut_reference_beats
 from .examples import ExampleSet
-from .splits import patient_of
+from .splits import patient_of, record_names
 
 __all__ = [
     "CYCLE",

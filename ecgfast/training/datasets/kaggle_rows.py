@@ -18,8 +18,8 @@ from ..._types import FloatArray
 from ...errors import RecordError
 from ...evaluation import is_beat
 from ...records import read_record
-from .beats import record_names
 from .examples import ExampleSet
+from .splits import record_names
 
 __all__ = ["FOUND", "FoundRows", "compare_rows", "find_rows", "shown_points"]
 

@@ -19,9 +19,8 @@ from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ...errors import InputError, RecordError
 from ...extras import need
 from ...records import read_record
-from .beats import record_names
 from .examples import ExampleSet
-from .splits import patient_folds
+from .splits import patient_folds, record_names
 
 __all__ = [
     "OUTPUTS",

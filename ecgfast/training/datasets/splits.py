@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import InputError
+from ...errors import InputError, RecordError
 from ...evaluation.mitdb import DS1, DS2, PACED
 
-__all__ = ["DS1", "DS2", "PACED", "patient_folds", "patient_of"]
+__all__ = [
+    "DS1",
+    "DS2",
+    "PACED",
+    "named_records",
+    "patient_folds",
+    "patient_of",
+    "record_names",
+]
 
 _SAME_PERSON = {("mitdb", "202"): "201"}
 
@@ -29,6 +40,71 @@ def patient_of(database: str, record: str) -> str:
         ``"mitdb/201"`` for that one: records 201 and 202 are one person.
     """
     return f"{database}/{_SAME_PERSON.get((database, record), record)}"
+
+
+def record_names(data: str | os.PathLike[str], database: str) -> list[str]:
+    """Names of a database's recordings that are there, in order.
+
+    Parameters
+    ----------
+    data : path
+        Folder that holds the databases.
+    database : str
+        Folder of one, such as ``"mitdb"``.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    RecordError
+        If the folder is missing or holds no recording.
+    """
+    folder = Path(data) / database
+    names = sorted(path.stem for path in folder.glob("*.hea"))
+    if not names:
+        raise RecordError(
+            f"{folder}: no WFDB records there; give the folder that holds {database}/ with --data "
+            f"or ECGFAST_DATA (ecgfast prepare --download {database} --data DIR fetches them)"
+        )
+    return names
+
+
+def named_records(data: str | os.PathLike[str], given: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Recordings by name, and all those of a database; paced MIT-BIH records are left out.
+
+    Parameters
+    ----------
+    data : path
+        Folder that holds the databases.
+    given : sequence of str
+        Such as ``["mitdb/100", "svdb"]``.
+
+    Returns
+    -------
+    list of (database, record, patient)
+        In order, each once.
+
+    Raises
+    ------
+    InputError
+        If a recording is not there; the message names the one that is most like it.
+    RecordError
+        If a database is not there.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for text in given:
+        database, _, name = str(text).partition("/")
+        there = record_names(data, database)
+        if name and name not in there:
+            near = get_close_matches(name, there, n=1)
+            hint = f"did you mean {database}/{near[0]}?" if near else f"there is {there[0]}"
+            raise InputError(f"{text}: no such recording in {Path(data) / database}; {hint}")
+        for one in [name] if name else there:
+            if name or not (database == "mitdb" and one in PACED):
+                found[database, one] = patient_of(database, one)
+    return [(database, one, patient) for (database, one), patient in found.items()]
 
 
 def patient_folds(

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
-from ...errors import RecordError
+from ...errors import InputError, RecordError
 from ...evaluation import AAMI_OF_SYMBOL, is_beat
-from ...records import Annotations, read_record
+from ...records import Annotations, Record, read_record
 from .examples import ExampleSet
+from .label_files import LabelledRecord
 from .splits import patient_of
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "STRIP",
     "STRIP_TEXT",
     "abnormal_share",
+    "prepare_labelled_strips",
     "prepare_strips",
     "strip_labels",
 ]
@@ -123,21 +125,11 @@ def prepare_strips(
         record = read_record(Path(data) / name, leads=lead)
         if record.annotations is None or not is_beat(record.annotations.symbol).any():
             raise RecordError(f"{name}: no annotated beats (.atr) beside the recording")
-        stream = BeatStream(record.fs, window=window)
-        signal = np.ascontiguousarray(record.signal[:, 0])
-        batch = BeatBatch.concatenate([stream.process(signal), stream.flush()])
-        of_step = (batch.sample // round(step * record.fs)).astype(np.int64)
-        kept = np.flatnonzero(np.append(np.diff(of_step) > 0, True)[: len(batch)])
-        # The first ten seconds are not a whole strip.
-        kept = kept[batch.sample[kept] >= window.before / window.grid_fs * record.fs]
-        first = batch.sample[kept] - round(window.before / window.grid_fs * record.fs)
-        last = batch.sample[kept] + round(window.after / window.grid_fs * record.fs)
+        batch, first, last = _cut(record, step, window)
         labels.append(strip_labels(record.annotations, first, last))
-        parts.append(
-            BeatBatch(*(getattr(batch, column)[kept] for column in BeatBatch.__dataclass_fields__))
-        )
+        parts.append(batch)
         database, _, short = name.partition("/")
-        owners += [(patient_of(database, short), name, lead)] * len(kept)
+        owners += [(patient_of(database, short), name, lead)] * len(batch)
     batch = BeatBatch.concatenate(parts)
     patient, record_of, lead_of = (np.array(column) for column in zip(*owners, strict=True))
     beats, rhythm = (np.concatenate(column) for column in zip(*labels, strict=True))
@@ -160,6 +152,105 @@ def prepare_strips(
             "beats": beats,
             "rhythm": rhythm,
             "lead": lead_of.astype(np.int8),
+        },
+    )
+
+
+def _cut(
+    record: Record, step: float, window: WindowSpec
+) -> tuple[BeatBatch, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The last beat's strip of each step of a recording, with its first and last sample."""
+    stream = BeatStream(record.fs, window=window)
+    signal = np.ascontiguousarray(record.signal[:, 0])
+    batch = BeatBatch.concatenate([stream.process(signal), stream.flush()])
+    of_step = (batch.sample // round(step * record.fs)).astype(np.int64)
+    kept = np.flatnonzero(np.append(np.diff(of_step) > 0, True)[: len(batch)])
+    # The first ten seconds are not a whole strip.
+    kept = kept[batch.sample[kept] >= window.before / window.grid_fs * record.fs]
+    first = batch.sample[kept] - round(window.before / window.grid_fs * record.fs)
+    last = batch.sample[kept] + round(window.after / window.grid_fs * record.fs)
+    chosen = BeatBatch(*(getattr(batch, column)[kept] for column in BeatBatch.__dataclass_fields__))
+    return chosen, first, last
+
+
+def prepare_labelled_strips(
+    data: str | os.PathLike[str],
+    records: Sequence[LabelledRecord],
+    *,
+    file: str | os.PathLike[str],
+    step: float = 10.0,
+    leads: Sequence[int] = (0,),
+    window: WindowSpec = STRIP,
+    progress: bool = False,
+) -> ExampleSet:
+    """Cut strips of recordings that a file labels; see `label_files.read_labels`.
+
+    Parameters
+    ----------
+    data : path
+        Folder below which the recordings are, in any format that is read.
+    records : sequence of LabelledRecord
+    file : path
+        Where the labels are from, for messages.
+    step, leads, window, progress
+        As in `prepare_strips`.
+
+    Returns
+    -------
+    ExampleSet
+        As `prepare_strips` gives them, without the columns ``beats`` and ``rhythm``. Strips that
+        no label covers are left out; ``about["without_label"]`` counts them.
+
+    Raises
+    ------
+    InputError
+        If a recording is not there or ends before an interval begins; the message names the line.
+    RecordError
+        If a recording is damaged.
+    """
+    from tqdm import tqdm
+
+    parts: list[ExampleSet] = []
+    without = 0
+    wanted = [(record, lead) for record in records for lead in leads]
+    for of, lead in tqdm(wanted, desc="strips", unit="lead", disable=None if progress else True):
+        try:
+            record = read_record(Path(data) / of.name, leads=lead)
+        except (RecordError, InputError) as error:
+            raise type(error)(f"{file}, line {of.line}: {error}") from None
+        end = len(record.signal) / record.fs
+        for part in of.intervals:
+            if part.start >= end:
+                raise InputError(
+                    f"{file}, line {part.line}: {part.start:g} s is after the end of {of.name}, "
+                    f"which is {end:.1f} s long"
+                )
+        batch, first, last = _cut(record, step, window)
+        target = of.labels(first / record.fs, last / record.fs)
+        told = target >= 0
+        without += int((~told).sum())
+        n = len(batch)
+        strips = ExampleSet(
+            {"window": batch.windows, "features": batch.features},
+            target,
+            np.full(n, of.patient),
+            np.full(n, of.name),
+            {"classes": list(CLASSES)},
+            {"sample": batch.sample, "lead": np.full(n, lead, np.int8)},
+        )
+        parts.append(strips.only(told))
+    return ExampleSet.concatenate(
+        parts,
+        {
+            "classes": list(CLASSES),
+            "rule": f"labels of {Path(file).name}: abnormal where an abnormal part reaches into "
+            "the strip, normal where all of it is",
+            "records": [of.name for of in records],
+            "step_s": step,
+            "leads": list(leads),
+            "window": list(window),
+            "features": list(FEATURE_NAMES),
+            "without_label": without,
         },
     )
 

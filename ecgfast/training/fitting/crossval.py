@@ -131,7 +131,8 @@ def cross_validate(
     noise : sequence of ndarray of float32, each of shape (m,)
         Recorded noise for a schedule that adds some.
     folder : Path, optional
-        Where finished folds are kept, and from where they are read back after a break.
+        Where finished folds are kept, and from where they are read back after a break; the learning
+        curves of each are there as CSV.
     report : callable
         Gets a line after each fold.
     progress : bool
@@ -171,6 +172,7 @@ def cross_validate(
                 seed=recipe.seed + k,
                 noise=noise,
                 checkpoint=half_done,
+                curves=None if kept is None else kept / f"fold-{k + 1}.csv",
                 progress=progress,
             )
             outputs = {

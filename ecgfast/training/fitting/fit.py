@@ -23,10 +23,11 @@ from ... import __version__
 from ..._files import whole_file
 from ..._types import FloatArray, Report
 from ...errors import InputError
-from ...networks import HyperLoss, build
+from ...networks import HyperLoss, build, check_fit
 from ...networks.conditioning import settle_norms, widen_sigmoids
 from ..datasets.examples import ExampleSet
 from ..recipes.recipe import Recipe, Schedule
+from ..scoring import write_curves
 from .batches import Batches
 
 __all__ = ["Fitted", "fingerprint", "fit", "predict"]
@@ -78,6 +79,7 @@ def fit(
     seed: int | None = None,
     noise: Sequence[FloatArray] = (),
     checkpoint: Path | None = None,
+    curves: Path | None = None,
     report: Report = lambda line: None,
     progress: bool = False,
 ) -> Fitted:
@@ -101,6 +103,8 @@ def fit(
         Recorded noise (`augment.recorded_noise`) for a schedule that adds some.
     checkpoint : Path, optional
         File for the state after each epoch. One of other settings or examples is not used.
+    curves : Path, optional
+        CSV file of `Fitted.history`, written anew, whole, after each epoch.
     report : callable
         Gets a line after each epoch.
     progress : bool
@@ -115,6 +119,8 @@ def fit(
     InputError
         If the schedule stops by a validation part that is not there, or loss and head do not go
         together.
+    ModelError
+        If the network does not fit the examples.
     """
     seed = recipe.seed if seed is None else seed
     schedule = recipe.schedule
@@ -124,7 +130,10 @@ def fit(
         raise InputError(f"recipe {recipe.name}: stop_patience needs a validation part")
     keras.utils.set_random_seed(seed)
     options = dict(recipe.architecture)
-    model = build(options.pop("name"), **options)
+    name = options.pop("name")
+    model = build(name, **options)
+    shapes = {key: values.shape[1:] for key, values in examples.inputs.items()}
+    check_fit(name, model, shapes, examples.classes, examples.labelled)
     scale = _Scale(model, examples)
     targets = scale.targets(examples, schedule.label_smoothing)
     batches = Batches(examples, targets, schedule, seed, noise)
@@ -138,6 +147,8 @@ def fit(
     resumed = len(state.history)
     if resumed:
         report(f"continues after epoch {resumed}, from {checkpoint}")
+        if curves is not None:
+            write_curves(curves, state.history)
     steps = len(batches)
     with tqdm(
         total=steps * schedule.epochs,
@@ -179,6 +190,8 @@ def fit(
                     row |= {f"validation {name}": value for name, value in _plain(seen).items()}
                 state.end_epoch(row, schedule)
             state.save()
+            if curves is not None:
+                write_curves(curves, state.history)
             bar.set_postfix({k: f"{v:.4f}" for k, v in row.items() if k.endswith("loss")})
             report(", ".join(f"{k} {v:.4g}" for k, v in row.items()))
     if schedule.stop_patience:
@@ -189,7 +202,7 @@ def fit(
     scale.fold_into(model)
     widen_sigmoids(model)
     # Without loss, metrics and optimizer, which another program could not load.
-    bare = build(recipe.architecture["name"], **options)
+    bare = build(name, **options)
     bare.set_weights(model.get_weights())
     return Fitted(bare, state.history, resumed)
 
@@ -252,13 +265,6 @@ class _Scale:
     def __init__(self, model: Any, examples: ExampleSet) -> None:
         self.outputs = int(model.output_shape[-1])
         self.linear = model.output_names[0] == "value"
-        if self.linear == examples.labelled or (
-            self.linear and examples.target.shape[1] != self.outputs
-        ):
-            raise InputError(
-                f"the network's output {model.output_names[0]!r} of {self.outputs} does not fit "
-                f"targets of shape {examples.target.shape}: choose another head or outputs"
-            )
         if self.linear:
             self.mean = examples.target.mean(axis=0, dtype=np.float64)
             self.deviation = examples.target.std(axis=0, dtype=np.float64)

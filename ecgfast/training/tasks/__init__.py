@@ -11,11 +11,14 @@ from __future__ import annotations
 import importlib
 
 from ...errors import InputError
+from ...outside import load_outside
 from .base import CardFacts, Task, given_inputs
 
-__all__ = ["TASKS", "CardFacts", "Task", "given_inputs", "load_task"]
+__all__ = ["ENTRY_POINTS", "TASKS", "CardFacts", "Task", "given_inputs", "load_task"]
 
-#: Names that `Recipe.task` may have.
+#: Group of entry points by which other packages name tasks of theirs.
+ENTRY_POINTS = "ecgfast.tasks"
+#: Names of the built-in tasks.
 TASKS = ("beats", "blood-pressure", "kaggle", "kaggle-normality", "normality")
 
 
@@ -25,7 +28,8 @@ def load_task(name: str) -> Task:
     Parameters
     ----------
     name : str
-        ``Recipe.task``.
+        ``Recipe.task``: one of `TASKS`; or one from outside, ``"mypackage.parts:TASK"`` or the name
+        of an entry point of the group `ENTRY_POINTS`, which is a `Task`.
 
     Returns
     -------
@@ -34,9 +38,21 @@ def load_task(name: str) -> Task:
     Raises
     ------
     InputError
-        If there is none of that name.
+        If there is none of that name, or it cannot be imported.
     """
     if name not in TASKS:
-        raise InputError(f"no task {name!r}: there are {', '.join(TASKS)}")
+        found = load_outside(
+            name, what="task", group=ENTRY_POINTS, built_in=TASKS, error=InputError
+        )
+        if not isinstance(found, Task):
+            raise InputError(
+                f"task {name!r}: is {_kind(found)}, not an object of a subclass of "
+                "ecgfast.training.tasks.Task"
+            )
+        return found
     task: Task = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").TASK
     return task
+
+
+def _kind(found: object) -> str:
+    return f"the class {found.__name__}" if isinstance(found, type) else type(found).__name__

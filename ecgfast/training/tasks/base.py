@@ -6,8 +6,9 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,8 @@ class CardFacts:
         Data sets and what was kept of them, with counts of what each rule dropped.
     split : dict
         Which patients trained, chose and tested, and whether any stands on two sides.
+    limits : tuple of str, optional
+        What the model cannot do, in place of what the recipe says of it.
     """
 
     inputs: tuple[InputSpec, ...]
@@ -52,6 +55,7 @@ class CardFacts:
     lookahead: int = 0
     data: dict[str, Any] = field(default_factory=dict)
     split: dict[str, Any] = field(default_factory=dict)
+    limits: tuple[str, ...] | None = None
 
 
 def given_inputs(examples: ExampleSet, window: str) -> tuple[InputSpec, ...]:
@@ -94,6 +98,9 @@ class Task(ABC):
         Unit of an output "value", such as "mmHg".
     criterion_name : str
         What `criterion` is, in a few words.
+    option_types : dict of str to type, optional
+        Names that ``recipe.options`` may have, and the type of each: `str`, `int`, `float`, `list`
+        or `dict`. None takes any.
     """
 
     name: str
@@ -101,6 +108,39 @@ class Task(ABC):
     output: str = "probability"
     unit: str = ""
     criterion_name: str = "F1"
+    option_types: ClassVar[Mapping[str, type] | None] = None
+
+    def check_options(self, recipe: Recipe) -> None:
+        """Refuse options of a recipe that this task does not have, or of another type.
+
+        Parameters
+        ----------
+        recipe : Recipe
+
+        Raises
+        ------
+        InputError
+            The message names the option that is most like an unknown one.
+        """
+        if self.option_types is None:
+            return
+        for name, value in recipe.options.items():
+            if name not in self.option_types:
+                near = get_close_matches(name, self.option_types, n=1)
+                hint = (
+                    f"did you mean {near[0]!r}?"
+                    if near
+                    else "there are " + ", ".join(self.option_types)
+                )
+                raise InputError(
+                    f"recipe {recipe.name}: task {self.name!r} has no option {name!r}; {hint}"
+                )
+            kind = self.option_types[name]
+            taken = (int, float) if kind is float else kind
+            if not isinstance(value, taken) or isinstance(value, bool):
+                raise InputError(
+                    f"recipe {recipe.name}: option {name!r} is {_KINDS[kind]}, not {value!r}"
+                )
 
     @abstractmethod
     def training_set(
@@ -402,6 +442,15 @@ class Task(ABC):
                 outputs=outputs,
             )
         return plain(self.figures(examples, outputs)), score
+
+
+_KINDS: dict[type, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    list: 'a list, such as ["a", "b"]',
+    dict: 'an object, such as {"a": 1}',
+}
 
 
 def _strata(examples: ExampleSet) -> npt.NDArray[Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,7 @@ from ..datasets.rhythm_augmentation import (
     prepare_cold_starts,
 )
 from ..datasets.rhythm_strips import prepare_strip_beats
-from ..datasets.splits import DS2, patient_folds, patient_of
+from ..datasets.splits import DS2, named_records, patient_folds, patient_of
 from ..fitting.calibration import fit_calibration
 from ..recipes.recipe import Recipe
 from ..scoring import given_labels, plain, score_outputs, write_score
@@ -97,12 +97,17 @@ def _databases(examples: ExampleSet) -> npt.NDArray[np.int64]:
     return index
 
 
-def of_training_patients(beats: ExampleSet) -> ExampleSet:
-    """All beats of a set but those of the test records.
+def of_training_patients(
+    beats: ExampleSet, test: Sequence[tuple[str, str, str]] | None = None
+) -> ExampleSet:
+    """All beats of a set but those of the test part.
 
     Parameters
     ----------
     beats : ExampleSet
+    test : sequence of (database, record, patient), optional
+        The test part: no beat of its patients is left. By default DS2, of which one patient is
+        known to be in DS1 too.
 
     Returns
     -------
@@ -113,27 +118,49 @@ def of_training_patients(beats: ExampleSet) -> ExampleSet:
     InputError
         If none is left.
     """
-    test = {f"{database}/{name}" for database, name, _ in _TEST}
-    kept = beats.only(np.array([record not in test for record in beats.record.tolist()]))
-    if not len(kept):
-        raise InputError("the data set holds no training records: prepare it with DS1's")
-    return kept
+    if test is None:
+        kept = beats.only(~np.isin(beats.record, [f"{base}/{name}" for base, name, _ in _TEST]))
+        if not len(kept):
+            raise InputError("the data set holds no training records: prepare it with DS1's")
+        return kept
+    return beats.only(~np.isin(beats.patient, [patient for _, _, patient in test]))
+
+
+def _test_part(recipe: Recipe, data: str | os.PathLike[str]) -> list[tuple[str, str, str]]:
+    """Recordings that test, and whose they are: DS2, or those that the recipe names."""
+    named = recipe.options.get("test")
+    if named is None:
+        return _TEST
+    if not named:
+        raise InputError(f"recipe {recipe.name}: options.test names no recording")
+    return named_records(data, named)
 
 
 class BeatTask(Task):
     """DS1, and all of any other database of the recipe, train and choose; DS2 tests.
 
-    Options of the recipe: ``history`` (beats whose features a network sees, 1 by default),
-    ``patient_weight_power`` (see `patient_weights`), ``shares`` (by database, the mean weight of
-    its beats, 1 by default), ``made`` (kinds of rhythms that are made from recorded ones, or "cold
-    starts", and the weight of their beats; see `ecgfast.training.datasets.rhythms`), and in
-    comparisons ``left_out`` (databases that are scored and not learnt from) and ``without`` (what
-    is zero: names of features, "window", or "features" for all).
+    Options of the recipe: ``test`` (recordings that test in place of DS2, such as ``["mitdb/100",
+    "mine"]``, a database standing for all its recordings; all others of the recipe's databases
+    train, but none of a patient who tests), ``history`` (beats whose features a network sees, 1 by
+    default), ``patient_weight_power`` (see `patient_weights`), ``shares`` (by database, the mean
+    weight of its beats, 1 by default), ``made`` (kinds of rhythms that are made from recorded ones,
+    or "cold starts", and the weight of their beats; see `ecgfast.training.datasets.rhythms`), and
+    in comparisons ``left_out`` (databases that are scored and not learnt from) and ``without``
+    (what is zero: names of features, "window", or "features" for all).
 
     Beats of the database cinc2017 have no reference labels: they are those of strips of normal
     rhythm and of atrial fibrillation, all N (see `prepare_strip_beats`).
     """
 
+    option_types: ClassVar[Mapping[str, type]] = {
+        "test": list,
+        "history": int,
+        "patient_weight_power": float,
+        "shares": dict,
+        "made": dict,
+        "left_out": list,
+        "without": list,
+    }
     name = "beats"
     classes = tuple(AAMI_CLASSES)
     criterion_name = "mean F1 of S and V, less false S and V"
@@ -141,8 +168,9 @@ class BeatTask(Task):
     def training_set(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
     ) -> ExampleSet:
-        """Beats of the recipe's databases but DS2, with the next RR interval."""
+        """Beats of the recipe's databases but the test part, with the next RR interval."""
         window = _window(recipe)
+        own_test = None if recipe.options.get("test") is None else _test_part(recipe, data)
         parts: list[ExampleSet] = []
         about: dict[str, Any] = {}
         for i, database in enumerate(recipe.databases):
@@ -150,13 +178,20 @@ class BeatTask(Task):
                 beats = prepare_strip_beats(data, window=window, progress=progress)
             else:
                 beats = prepare_beats(data, (database,), window=window, progress=progress)
-                beats = of_training_patients(beats)
+                beats = of_training_patients(beats, own_test)
+                if not len(beats):
+                    continue  # all of it tests
                 about = {**beats.about, "left_out": about.get("left_out", [])}
                 about["left_out"] = about["left_out"] + beats.about["left_out"]
             share = float(recipe.options.get("shares", {}).get(database, 1.0))
             if database in recipe.options.get("left_out", ()):
                 share = 0.0
             parts.append(_weighted(recipe, beats, share, i))
+        if not about:
+            raise InputError(
+                f"recipe {recipe.name}: databases and test leave no annotated beats to train on"
+            )
+        about["test"] = [f"{base}/{name}" for base, name, _ in _test_part(recipe, data)]
         return ExampleSet.concatenate(parts, {**about, "databases": list(recipe.databases)})
 
     def augmented(
@@ -200,9 +235,12 @@ class BeatTask(Task):
     def test_sets(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
     ) -> dict[str, ExampleSet]:
-        """Reference beats of DS2; `score_precisions` scores end to end too."""
-        beats = prepare_beats(data, ("mitdb",), window=_window(recipe), progress=progress)
-        return {"DS2": beats.of_records(f"mitdb/{name}" for name in DS2)}
+        """Reference beats of the test part; `score_precisions` scores end to end too."""
+        test = _test_part(recipe, data)
+        databases = list(dict.fromkeys(database for database, _, _ in test))
+        beats = prepare_beats(data, databases, window=_window(recipe), progress=progress)
+        names = [f"{database}/{name}" for database, name, _ in test]
+        return {_heading(recipe): beats.of_records(names)}
 
     def views(self, examples: ExampleSet) -> dict[str, ExampleSet]:
         """Labelled with the beat, and one beat later, when the next RR interval is known."""
@@ -344,8 +382,10 @@ class BeatTask(Task):
             split={
                 "training": records,
                 "choice": f"{recipe.folds}-fold cross-validation over training patients",
-                "test": [f"{database}/{name}" for database, name, _ in _TEST],
-                "patients on both sides": "one: mitdb 201 and 202, the split's known flaw",
+                "test": examples.about["test"],
+                "patients on both sides": "one: mitdb 201 and 202, the split's known flaw"
+                if recipe.options.get("test") is None
+                else "none",
             },
         )
 
@@ -358,15 +398,16 @@ class BeatTask(Task):
         *,
         folder: Path | None = None,
     ) -> dict[str, Any]:
-        """Every precision on DS2, from reference beats and end to end, with and without waiting."""
+        """Every precision, from reference beats and end to end, with and without waiting."""
+        test, part = _test_part(recipe, data), _heading(recipe)
         metrics: dict[str, Any] = {}
         details: list[dict[str, Any]] = []
         false_alarms: list[dict[str, Any]] = []
         calls: list[dict[str, Any]] = []
         for precision in ModelCard.load(card_path).precisions:
             classifier = Classifier(card_path, precision=precision)
-            for score in evaluate_beat_model(classifier, data, _TEST, progress=True):
-                title = f"DS2 {precision}, {_title(score)}"
+            for score in evaluate_beat_model(classifier, data, test, progress=True):
+                title = f"{part} {precision}, {_title(score)}"
                 metrics[title] = _headline(score)
                 details.append({"form": precision, **score.to_dict()})
                 if folder is not None:
@@ -377,6 +418,11 @@ class BeatTask(Task):
             calls += [{"form": precision, **one.to_dict()} for one in strips]
         metrics |= {"false alarms per hour, nsrdb": false_alarms, "strips, cinc2017": calls}
         return {**metrics, "scores": details}
+
+
+def _heading(recipe: Recipe) -> str:
+    """What the figures of the test part are called."""
+    return "DS2" if recipe.options.get("test") is None else "test records"
 
 
 def _annotated(recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.bool_]:
@@ -442,6 +488,7 @@ def _weighted(
     weight = share * patient_weights(examples.target, examples.patient, power)
     n, whose = len(examples), np.unique(examples.record, return_inverse=True)[1]
     columns = {
+        "sample": examples.columns["sample"],
         "weight": (weight * examples.columns.get("taught", np.ones(n))).astype(np.float32),
         "rr": examples.columns["rr"],
         "database": np.full(n, database, np.int8),
@@ -462,13 +509,14 @@ def _title(score: BeatModelScores) -> str:
 
 def _headline(score: BeatModelScores) -> dict[str, float]:
     total, without = score.scores(), score.scores(without=("mitdb/232",))
+    with_232 = "mitdb/232" in score.records
     figures = {
         "N sensitivity": total.sensitivity("N"),
         "V sensitivity": total.sensitivity("V"),
         "V positive predictivity": total.positive_predictivity("V"),
         "V F1": total.f1("V"),
         "S F1": total.f1("S"),
-        "S F1 without record 232": without.f1("S"),
+        **({"S F1 without record 232": without.f1("S")} if with_232 else {}),
         "accuracy": total.accuracy,
     }
     # A model that never says V has no positive predictivity to tell.

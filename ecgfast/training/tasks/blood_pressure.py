@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,12 @@ class PressureTask(Task):
     There is no test part: with some fifty groups of recordings one would be noise.
     """
 
+    option_types: ClassVar[Mapping[str, type]] = {
+        "step_s": float,
+        "fold_seed": int,
+        "calibration_s": float,
+        "seeds": int,
+    }
     name = "blood-pressure"
     classes = OUTPUTS
     output = "value"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,13 @@ class KaggleTask(Task):
     MIT-BIH's recordings; ``"database": "ptbdb"`` takes PTB Diagnostic. Without test files a fifth
     of each class, or of the patients, is the test part.
     """
+
+    option_types: ClassVar[Mapping[str, type]] = {
+        "split": str,
+        "train_files": list,
+        "test_files": list,
+        "database": str,
+    }
 
     def __init__(
         self,

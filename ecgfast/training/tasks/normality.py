@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +18,16 @@ from ...runtime import ModelCard
 from ...window import WindowSpec
 from ..datasets.examples import ExampleSet
 from ..datasets.kaggle import random_part
-from ..datasets.splits import DS1, DS2
-from ..datasets.strips import CLASSES, RECORDING_SHARE, STRIP_TEXT, abnormal_share, prepare_strips
+from ..datasets.label_files import LabelledRecord, read_labels
+from ..datasets.splits import DS1, DS2, named_records, patient_folds
+from ..datasets.strips import (
+    CLASSES,
+    RECORDING_SHARE,
+    STRIP_TEXT,
+    abnormal_share,
+    prepare_labelled_strips,
+    prepare_strips,
+)
 from ..recipes.recipe import Recipe
 from ..scoring import given_labels
 from .base import CardFacts, Task, given_inputs
@@ -29,22 +40,31 @@ _TEST_SHARE = 0.2
 
 
 _RANDOM, _PATIENT = "random", "patient"
-_HEADINGS = {
-    _RANDOM: "random by strip (overlapping strips of one patient on both sides)",
-    _PATIENT: "by patient: DS2, a strip each ten seconds",
-}
+_RANDOM_HEADING = "random by strip (overlapping strips of one patient on both sides)"
 
 
 class NormalityTask(Task):
-    """Strips of MIT-BIH.
+    """Strips of MIT-BIH, of other annotated databases, or of recordings with labels of one's own.
 
     Notes
     -----
     ``recipe.options``: ``"step_s"``, seconds from one training strip to the next; ``"leads"``, the
     columns of each recording that training strips are cut from, each by itself (the first, if
-    nothing is said); and ``"split"``: ``"patient"`` (DS1 trains, DS2 tests, on first leads) or
-    ``"random"`` (a fifth of all strips tests).
+    nothing is said); ``"split"``: ``"patient"`` (DS1 trains, DS2 tests, on first leads) or
+    ``"random"`` (a fifth of all strips tests); ``"test"``: recordings that test in place of DS2,
+    such as ``["mitdb/100", "mine"]``, while all others of the recipe's databases train, but none of
+    a patient who tests; and ``"labels"``: a CSV file of `label_files.read_labels`, whose recordings
+    take the place of the databases. Of these ``"test"`` names those that test; without it a fifth
+    of the patients does.
     """
+
+    option_types: ClassVar[Mapping[str, type]] = {
+        "step_s": float,
+        "leads": list,
+        "split": str,
+        "test": list,
+        "labels": str,
+    }
 
     name = "normality"
     classes = CLASSES
@@ -54,21 +74,28 @@ class NormalityTask(Task):
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
     ) -> ExampleSet:
         """The training part, a strip each ``recipe.options["step_s"]`` seconds."""
+        parts = _parts(recipe, data)
         if _split(recipe) == _PATIENT:
-            return _strips(recipe, data, DS1, progress)
-        strips = _strips(recipe, data, DS1 + DS2, progress)
+            strips = parts.strips(parts.training, progress)
+            if len(set(strips.target.tolist())) < len(CLASSES):
+                raise InputError(
+                    f"recipe {recipe.name}: the training part has strips of one class alone, "
+                    f"{strips.counts()}: label recordings of both, or choose another test part"
+                )
+            return strips
+        strips = parts.strips(parts.training + parts.test, progress)
         return strips.only(~random_part(strips.target, _TEST_SHARE, recipe.seed))
 
     def test_sets(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
     ) -> dict[str, ExampleSet]:
         """The test part; by patient the strips do not overlap."""
-        split = _split(recipe)
-        if split == _PATIENT:
-            strips = prepare_strips(data, _records(DS2), step=_TEST_STEP_S, progress=progress)
-            return {_HEADINGS[split]: strips}
-        strips = _strips(recipe, data, DS1 + DS2, progress)
-        return {_HEADINGS[split]: strips.only(random_part(strips.target, _TEST_SHARE, recipe.seed))}
+        parts = _parts(recipe, data)
+        if _split(recipe) == _PATIENT:
+            strips = parts.strips(parts.test, progress, test=True)
+            return {f"by patient: {parts.heading}, a strip each ten seconds": strips}
+        strips = parts.strips(parts.training + parts.test, progress)
+        return {_RANDOM_HEADING: strips.only(random_part(strips.target, _TEST_SHARE, recipe.seed))}
 
     def figures(self, examples: ExampleSet, outputs: npt.NDArray[np.float32]) -> dict[str, float]:
         """Those of any task, over the first of the recipe's leads: the others only train."""
@@ -77,18 +104,23 @@ class NormalityTask(Task):
 
     def facts(self, recipe: Recipe, examples: ExampleSet) -> CardFacts:
         """What the card says."""
+        about = examples.about
         return CardFacts(
             inputs=given_inputs(examples, STRIP_TEXT),
-            window=WindowSpec(*examples.about["window"]),
+            window=WindowSpec(*about["window"]),
             data={
-                "databases": ["mitdb"],
-                "rule": examples.about["rule"],
+                "databases": about["databases"],
+                "rule": about["rule"],
                 "recordings": f"abnormal from {100 * RECORDING_SHARE:g} % of abnormal strips on",
                 "training_strips": examples.counts(),
+                **{name: about[name] for name in ("without_label",) if name in about},
                 "lead": _which_leads(recipe),
                 "r_peaks": "our own detections",
             },
-            split=_sides(recipe),
+            split={"protocol": _RANDOM_HEADING, "patients on both sides": "all"}
+            if _split(recipe) == _RANDOM
+            else about["split"],
+            limits=_limits(recipe, examples) if recipe.options.get("labels") else None,
         )
 
     def score_precisions(
@@ -109,7 +141,8 @@ class NormalityTask(Task):
         (strips,) = self.test_sets(recipe, data).values()
         for precision in ModelCard.load(card_path).precisions:
             said = Classifier(card_path, precision=precision).predict_proba(**_named(strips))
-            metrics[f"by patient: DS2, whole recordings, {precision}"] = _of_recordings(
+            heading = _parts(recipe, data).heading
+            metrics[f"by patient: {heading}, whole recordings, {precision}"] = _of_recordings(
                 strips, given_labels(said)
             )
         return metrics
@@ -117,8 +150,8 @@ class NormalityTask(Task):
 
 def _split(recipe: Recipe) -> str:
     split = str(recipe.options.get("split", _PATIENT))
-    if split not in _HEADINGS:
-        raise InputError(f"recipe {recipe.name}: split {split!r} is not {' or '.join(_HEADINGS)}")
+    if split not in (_RANDOM, _PATIENT):
+        raise InputError(f"recipe {recipe.name}: split {split!r} is not {_RANDOM} or {_PATIENT}")
     return split
 
 
@@ -135,26 +168,118 @@ def _which_leads(recipe: Recipe) -> str:
     return which
 
 
-def _sides(recipe: Recipe) -> dict[str, Any]:
-    """Who is on which side."""
-    if _split(recipe) == _RANDOM:
-        return {"protocol": _HEADINGS[_RANDOM], "patients on both sides": "all"}
-    return {
-        "training": _records(DS1),
-        "test": _records(DS2),
-        "patients on both sides": "one: mitdb 201 and 202, the split's known flaw",
-    }
+def _limits(recipe: Recipe, examples: ExampleSet) -> tuple[str, ...]:
+    """What a model of one's own labels cannot do."""
+    whose = len(set(examples.patient.tolist()))
+    return (
+        f"Trained on recordings of {whose} patients and the labels of "
+        f"{Path(recipe.options['labels']).name}: other leads, devices and patients may do worse.",
+        "Not a medical device; not for diagnosis or alarm.",
+    )
 
 
-def _strips(
-    recipe: Recipe, data: str | os.PathLike[str], names: tuple[str, ...], progress: bool
-) -> ExampleSet:
-    step, leads = float(recipe.options["step_s"]), _leads(recipe)
-    return prepare_strips(data, _records(names), step=step, leads=leads, progress=progress)
+@dataclass(frozen=True)
+class _Parts:
+    """Which recordings train and which test.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    data : path
+    training, test : list of str
+        By name.
+    heading : str
+        What figures of the test part are called.
+    shared : str
+        Who is on both sides.
+    labels : dict of str to LabelledRecord
+        By name; empty where the recordings' own annotations tell.
+    """
+
+    recipe: Recipe
+    data: str | os.PathLike[str]
+    training: list[str]
+    test: list[str]
+    heading: str
+    shared: str = "none"
+    labels: Mapping[str, LabelledRecord] = field(default_factory=dict)
+
+    def strips(self, names: Sequence[str], progress: bool, *, test: bool = False) -> ExampleSet:
+        """Strips of some recordings; those that test are of the first lead and do not overlap."""
+        options, leads = self.recipe.options, _leads(self.recipe)
+        cut: dict[str, Any] = {
+            "step": _TEST_STEP_S if test else float(options.get("step_s", _TEST_STEP_S)),
+            "leads": leads[:1] if test else leads,
+            "progress": progress,
+        }
+        if self.labels:
+            told = [self.labels[name] for name in names]
+            strips = prepare_labelled_strips(self.data, told, file=options["labels"], **cut)
+        else:
+            strips = prepare_strips(self.data, names, **cut)
+        strips.about["databases"] = (
+            [Path(options["labels"]).name] if self.labels else list(self.recipe.databases)
+        )
+        strips.about["split"] = {
+            "training": self.training,
+            "test": self.test,
+            "patients on both sides": self.shared,
+        }
+        return strips
 
 
-def _records(names: tuple[str, ...]) -> list[str]:
-    return [f"mitdb/{name}" for name in names]
+def _parts(recipe: Recipe, data: str | os.PathLike[str]) -> _Parts:
+    test = recipe.options.get("test")
+    if recipe.options.get("labels"):
+        return _labelled_parts(recipe, data, test)
+    if test is None:
+        if set(recipe.databases) != {"mitdb"}:
+            raise InputError(
+                f"recipe {recipe.name}: of databases other than mitdb, options.test has to name "
+                "the recordings that test"
+            )
+        training, testing = ([f"mitdb/{name}" for name in part] for part in (DS1, DS2))
+        flaw = "one: mitdb 201 and 202, the split's known flaw"
+        return _Parts(recipe, data, training, testing, "DS2", flaw)
+    tests = named_records(data, test)
+    whose = {patient for _, _, patient in tests}
+    training = [
+        f"{database}/{name}"
+        for database, name, patient in named_records(data, recipe.databases)
+        if patient not in whose
+    ]
+    testing = [f"{database}/{name}" for database, name, _ in tests]
+    if not training or not testing:
+        raise InputError(f"recipe {recipe.name}: databases and test leave nothing to train or test")
+    return _Parts(recipe, data, training, testing, "test recordings")
+
+
+def _labelled_parts(
+    recipe: Recipe, data: str | os.PathLike[str], test: Sequence[str] | None
+) -> _Parts:
+    """The recordings of a label file: those of a patient stand on one side."""
+    file = recipe.options["labels"]
+    labels = {of.name: of for of in read_labels(file)}
+    names = list(labels)
+    patients = np.array([labels[name].patient for name in names])
+    if test is None:
+        count = len(set(patients.tolist()))
+        if count < 2:
+            raise InputError(f"{file}: labels one patient alone; another one has to test")
+        kinds = [labels[name].abnormal for name in names]
+        testing = patient_folds(patients, kinds, min(5, count), recipe.seed) == 0
+    else:
+        for name in test:
+            if name not in labels:
+                near = get_close_matches(str(name), names, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise InputError(f"recipe {recipe.name}: test {name!r} is not in {file}{hint}")
+        testing = np.isin(patients, [labels[name].patient for name in test])
+    tests = [name for name, held in zip(names, testing, strict=True) if held]
+    trains = [name for name in names if name not in tests]
+    if not trains or not tests:
+        raise InputError(f"recipe {recipe.name}: {file} and test leave nothing to train or test")
+    return _Parts(recipe, data, trains, tests, "test recordings", labels=labels)
 
 
 def _named(examples: ExampleSet) -> dict[str, Any]:

@@ -1,0 +1,30 @@
+"""Silence of the libraries behind a training: what a user can do nothing about is not shown."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+
+__all__ = ["quiet_libraries"]
+
+# Loggers of the libraries, and the packages whose warnings are about their own calls.
+_LOGGERS = ("tensorflow", "absl", "h5py")
+_PACKAGES = ("keras", "tensorflow", "ai_edge_litert", "tflite_runtime", "h5py", "sklearn")
+
+
+def quiet_libraries() -> None:
+    """Let libraries report errors alone; call it before they are imported."""
+    # TensorFlow logs the machine's devices, unless it is told not to before its import.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        # A filter stays where the library sets the level of its logger as it is imported.
+        if _is_error not in logger.filters:
+            logger.addFilter(_is_error)
+    for name in _PACKAGES:
+        warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR

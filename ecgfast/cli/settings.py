@@ -1,0 +1,71 @@
+"""``--set KEY=VALUE``: settings of a recipe on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from .errors import UsageError
+
+if TYPE_CHECKING:
+    from ..training.recipes.recipe import Recipe
+
+__all__ = ["add_set", "set_recipe"]
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Add ``--set``."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting in place of the recipe's, by its dotted name: schedule.epochs=3, seed=8, "
+        "architecture.dropout=0.2, options.test=mitdb/100,mitdb/101, candidates={}; may be given "
+        "again; what a candidate or a protocol sets itself stays",
+    )
+
+
+def set_recipe(
+    recipe: Recipe, implied: Sequence[str], given: Sequence[str]
+) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe with what other options imply and with what ``--set`` gives.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    implied, given : sequence of str
+        As `recipes.settings.set_values` takes them.
+
+    Returns
+    -------
+    recipe : Recipe
+    values : dict
+        What was set, by key.
+
+    Raises
+    ------
+    UsageError
+        If there is no such setting, or its value is of another type.
+    """
+    from ..training.recipes.settings import conflicts, set_values
+    from ..training.tasks import load_task
+
+    try:
+        # Which options there are depends on the task, which may be set too.
+        task = [text for text in given if text.partition("=")[0].strip() == "task"]
+        of = load_task(set_values(recipe, task)[0].task)
+        types = of.option_types
+        if any(text.startswith("options.labels=") for text in implied) and not (
+            types is None or "labels" in types
+        ):
+            raise UsageError(f"--labels: task {of.name!r} takes no file of labels; normality does")
+        changed, values = set_values(recipe, [*implied, *given], option_types=types)
+    except InputError as error:
+        raise UsageError(f"--set: {error}") from None
+    for line in conflicts(changed, values):
+        print(f"ecgfast: {line}", file=sys.stderr)
+    return changed, values

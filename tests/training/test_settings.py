@@ -1,0 +1,167 @@
+"""Settings of a recipe as text, as `--set` takes them, and the options that a task has."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecgfast import InputError, RecordError
+from ecgfast.cli import main
+from ecgfast.training.datasets.splits import named_records
+from ecgfast.training.recipes.recipe import Recipe, recipe_names
+from ecgfast.training.recipes.settings import conflicts, set_values
+from ecgfast.training.tasks import load_task
+
+BEATS = Recipe.load("beats")
+TYPES = load_task("beats").option_types
+
+
+def setting(text: str, recipe: Recipe = BEATS) -> Recipe:
+    return set_values(recipe, [text], option_types=load_task(recipe.task).option_types)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("seed=8", 8),
+        ("name=mine", "mine"),
+        ("folds = 3", 3),
+        ("description=2 of 3", "2 of 3"),
+        ("schedule.epochs=3", 3),
+        ("schedule.learning_rate=2", 2.0),
+        ("schedule.keep_zeros=true", True),
+        ("schedule.noise_records=bw, em", ("bw", "em")),
+        ('databases=["mitdb", "svdb"]', ("mitdb", "svdb")),
+        ("databases=", ()),
+        ("candidates={}", {}),
+        ("architecture.dropout=0.25", 0.25),
+        ("architecture.filters=[8, 8]", [8, 8]),
+        ("architecture.pooling=max", "max"),
+        ("options.made.exertion=0.5", 0.5),
+        ("options.test=mitdb/100,svdb", ["mitdb/100", "svdb"]),
+        ("options.left_out=nsrdb", ["nsrdb"]),
+    ],
+)
+def test_a_setting_has_the_type_of_what_it_takes_the_place_of(text: str, value: Any) -> None:
+    found: Any = setting(text)
+    for name in text.partition("=")[0].strip().split("."):
+        found = found[name] if isinstance(found, dict) else getattr(found, name)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_all_else_stays_and_the_recipe_itself_too() -> None:
+    before = dataclasses.asdict(BEATS)
+    changed = dataclasses.asdict(setting("options.made.exertion=0.5"))
+    assert before == dataclasses.asdict(Recipe.load("beats"))
+    assert changed["options"]["made"] == {**before["options"]["made"], "exertion": 0.5}
+    assert changed["schedule"] == before["schedule"]
+    _, values = set_values(BEATS, ["seed=8", "schedule.epochs=3"])
+    assert values == {"seed": 8, "schedule.epochs": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("seed", "'seed' is no KEY=VALUE"),
+        ("=3", "no KEY=VALUE"),
+        ("schedule.=3", "no KEY=VALUE"),
+        ("epochs=3", "no setting 'epochs'; did you mean 'schedule.epochs'"),
+        ("schedule.epocs=3", "'schedule.epocs'; did you mean 'schedule.epochs'"),
+        ("scheduler.epochs=3", "did you mean 'schedule.epochs'"),
+        ("schedule=3", "no setting 'schedule'"),
+        ("options.histories=3", "did you mean 'options.history'"),
+        ("zzz=3", "there are name, description, "),
+        ("seed=1.5", "seed: '1.5' is no whole number"),
+        ("schedule.learning_rate=fast", "schedule.learning_rate: 'fast' is no number"),
+        ("schedule.learning_rate=nan", "is no number"),
+        ("schedule.keep_zeros=yes", "'yes' is neither true nor false"),
+        ("schedule.epochs=0", "schedule.epochs: epochs and batch must be at least 1"),
+        ("schedule.epochs.more=1", "'more' is not within a single value"),
+        ("databases=[1]", "is no list of names"),
+        ("candidates=3", "'3' is no JSON object"),
+        ("options.history.x=1", "'history' holds 8, and no settings"),
+    ],
+)
+def test_settings_that_are_none(text: str, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        setting(text)
+
+
+def test_another_network_has_options_of_its_own() -> None:
+    texts = ["architecture.kernel=3", "architecture.name=custom_cnn"]
+    recipe, _ = set_values(BEATS, texts)
+    assert recipe.architecture == {
+        "name": "custom_cnn",
+        "window": [72, 2],
+        "features": [8, 37],
+        "outputs": 5,
+        "head": "softmax",
+        "kernel": 3,  # of the new network, wherever it stands
+    }
+
+
+def test_what_keeps_a_value_of_its_own_is_named() -> None:
+    recipe = Recipe.load("normality")
+    (line,) = conflicts(recipe, ["schedule.epochs", "seed", "architecture.kernel"])
+    assert "protocol 'random by strip' keeps its own schedule.epochs, 24" in line
+    recipe = setting("protocols.random by strip.schedule.epochs=2", recipe)
+    assert recipe.protocols["random by strip"]["schedule"]["epochs"] == 2
+    assert recipe.protocols["random by strip"]["architecture"]["dropout"] == 0.2
+
+
+def test_built_in_recipes_have_options_that_their_tasks_know() -> None:
+    for name in recipe_names():
+        recipe = Recipe.load(name)
+        for change in ({}, *recipe.protocols.values(), *recipe.comparisons.values()):
+            load_task(recipe.task).check_options(recipe.changed(change))
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"histories": 8}, "task 'beats' has no option 'histories'; did you mean 'history'"),
+        ({"zzz": 8}, "no option 'zzz'; there are test, history"),
+        ({"history": "8"}, "option 'history' is a whole number, not '8'"),
+        ({"history": True}, "not True"),
+        ({"patient_weight_power": "x"}, "is a number, not 'x'"),
+        ({"test": "mitdb/100"}, "option 'test' is a list, such as"),
+        ({"made": []}, "is an object"),
+    ],
+)
+def test_options_that_a_task_does_not_have(options: dict[str, Any], problem: str) -> None:
+    recipe = dataclasses.replace(BEATS, options=options)
+    with pytest.raises(InputError, match=problem):
+        load_task("beats").check_options(recipe)
+
+
+def test_recordings_and_databases_by_name(tmp_path: Path) -> None:
+    for name in ("mitdb/100", "mitdb/102", "mitdb/202", "mine/ab"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.hea").touch()
+    assert named_records(tmp_path, ["mine", "mitdb", "mine/ab"]) == [
+        ("mine", "ab", "mine/ab"),
+        ("mitdb", "100", "mitdb/100"),  # 102 is paced
+        ("mitdb", "202", "mitdb/201"),
+    ]
+    with pytest.raises(InputError, match=r"mitdb/10: no such recording .* mean mitdb/10"):
+        named_records(tmp_path, ["mitdb/10"])
+    with pytest.raises(RecordError, match="no WFDB records there"):
+        named_records(tmp_path, ["none"])
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--set", "epochs=3"], "--set: a recipe has no setting 'epochs'; did you mean"),
+        (["--labels", "x.csv"], "--labels: task 'beats' takes no file of labels; normality does"),
+    ],
+)
+def test_wrong_settings_end_a_command(
+    options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "beats", "--data", str(tmp_path), *options]) == 2
+    assert told in capsys.readouterr().err
