@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from _pytest.mark import ParameterSet
 
 
-def slow_cases(*cases: object) -> list[ParameterSet]:
+def slow_cases(*cases: object) -> list[Any]:
     """Parameters of a test, marked slow: other cases of it take the same paths."""
     return [
         pytest.param(*case if isinstance(case, tuple) else (case,), marks=pytest.mark.slow)
