@@ -98,7 +98,7 @@ def has_workers_or_ended(run: subprocess.Popen[bytes]) -> Callable[[], bool]:
     return lambda: bool(children(run.pid)) or run.poll() is not None
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are found in /proc")
 def test_killed_at_four_moments(
     archive: Path, undisturbed: dict[str, bytes], parts: Parts, tmp_path: Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from slow import slow_cases
+from thorough import thorough_cases
 from twins import beat_features as twin
 from twins.beat_window import cut
 from twins.lead import cleaned
@@ -102,7 +102,7 @@ def test_agrees_with_the_twin_on_another_grid() -> None:
     [
         ("excerpts/mitdb/208", 0, 60),
         ("excerpts/svdb/881", 0, 60),
-        *slow_cases(
+        *thorough_cases(
             ("mitdb/200", 100, 90),
             ("mitdb/207", 1500, 60),
             ("mitdb/114", 20, 60),

@@ -42,17 +42,17 @@ LOW = ("-DECG_LEADS_MAX=1", "-DECG_FS_MAX=500", "-DECG_WINDOW_MAX=128", "-DECG_S
     "flags",
     [
         pytest.param((), id="whole"),
-        pytest.param(LOW, marks=pytest.mark.slow, id="low limits"),
+        pytest.param(LOW, marks=pytest.mark.thorough, id="low limits"),
         pytest.param(
             (*LOW, "-DECG_WITH_ADAPTIVE=0", "-DECG_WITH_NEURAL=0", "-DECG_WITH_EXTERNAL=0"),
             id="pan-tompkins alone",
         ),
         pytest.param(
-            ("-DECG_WITH_PAN_TOMPKINS=0",), marks=pytest.mark.slow, id="without pan-tompkins"
+            ("-DECG_WITH_PAN_TOMPKINS=0",), marks=pytest.mark.thorough, id="without pan-tompkins"
         ),
         pytest.param(
             ("-DECG_WITH_EXTERNAL=0", "-m32", "-msse2", "-mfpmath=sse"),
-            marks=pytest.mark.slow,
+            marks=pytest.mark.thorough,
             id="32 bits",
         ),
     ],
@@ -75,7 +75,7 @@ def test_the_firmware_example_counts_the_rate(c_programs: CPrograms) -> None:
     assert lines.count("75 beats a minute, signal poor") <= 4, "only the first beats"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_cmake_builds_installs_and_is_found(tmp_path) -> None:
     cmake = shutil.which("cmake")
     if cmake is None or subprocess.run([cmake], check=False, capture_output=True).returncode:

@@ -20,8 +20,8 @@ from detector_signals import (
     spoil,
     spoilt,
 )
-from slow import slow_cases
 from streams import refused_forgeries
+from thorough import thorough_cases
 from twins import neural as twin
 
 from ecgfast import BeatBatch, BeatStream, QRSDetector, Quality, detect_qrs, read_record
@@ -47,7 +47,7 @@ def detect(signal: np.ndarray, fs: float, **options) -> np.ndarray:
     [
         *((fs, 1) for fs in (100.0, 128.0, 250.0, 360.0, 500.0, 1000.0)),
         (128.0, 3),
-        *slow_cases((100.0, 3), (250.0, 3), (360.0, 3), (500.0, 3), (1000.0, 3)),
+        *thorough_cases((100.0, 3), (250.0, 3), (360.0, 3), (500.0, 3), (1000.0, 3)),
     ],
 )
 def test_agrees_with_the_twin(fs: float, leads: int) -> None:
@@ -62,7 +62,7 @@ def test_agrees_with_the_twin(fs: float, leads: int) -> None:
     ("max_delay", "leads"),
     [
         *((0.35, 1), (0.5, 1), (1.0, 1), (2.0, 1), (0.5, 2)),
-        *slow_cases((0.35, 2), (1.0, 2), (2.0, 2)),
+        *thorough_cases((0.35, 2), (1.0, 2), (2.0, 2)),
     ],
 )
 def test_agrees_with_the_twin_in_a_hurry(max_delay: float, leads: int) -> None:
@@ -88,7 +88,7 @@ def test_agrees_with_the_twin_on_noise(kind: str) -> None:
     assert np.array_equal(detect(signal, 250.0), twin.detect(signal, 250.0))
 
 
-@pytest.mark.parametrize("name", ["excerpts/mitdb/208", *slow_cases("mitdb/207")])
+@pytest.mark.parametrize("name", ["excerpts/mitdb/208", *thorough_cases("mitdb/207")])
 def test_agrees_with_the_twin_on_a_recording(name: str, record_path) -> None:
     record = read_record(record_path(name))
     signal = record.signal[: int(60 * record.fs), :2]

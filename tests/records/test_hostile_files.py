@@ -128,29 +128,32 @@ def test_the_message_spells_the_option_as_the_caller_does(
     assert "follow=" not in told
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "r.dat",
-        "r.atr",
-        "a.csv",
-        "a.txt",
-        "a.npz",
-        "a.npy",
-        "a.edf",
-        "a.mat",
-        "a.ecg",
-        "a.csv.gz",
-        "r.hea",
-    ],
-)
-def test_pipes_are_refused_without_waiting(tmp_path: Path, name: str) -> None:
-    header(tmp_path, "r 1 360 0", "r.dat 16 200 16 0 0 0 0 MLII")
-    (tmp_path / name).unlink(missing_ok=True)
-    os.mkfifo(tmp_path / name)
-    path = tmp_path / ("r.hea" if name.startswith("r.") else name)
-    (line,) = read_limited(path, seconds=10)
-    assert "is a pipe or a device" in line
+PIPES = [
+    "r.dat",
+    "r.atr",
+    "a.csv",
+    "a.txt",
+    "a.npz",
+    "a.npy",
+    "a.edf",
+    "a.mat",
+    "a.ecg",
+    "a.csv.gz",
+]
+PIPES += ["r.hea"]
+
+
+def test_pipes_are_refused_without_waiting(tmp_path: Path) -> None:
+    paths = []
+    for name in PIPES:
+        folder = tmp_path / f"pipe {name}"
+        folder.mkdir()
+        header(folder, "r 1 360 0", "r.dat 16 200 16 0 0 0 0 MLII")
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+        paths.append(folder / ("r.hea" if name.startswith("r.") else name))
+    for name, line in zip(PIPES, read_limited(*paths, seconds=10), strict=True):
+        assert "is a pipe or a device" in line, name
 
 
 def test_devices_and_odd_names(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pytest
-from slow import slow_cases
+from thorough import thorough_cases
 
 from ecgfast import Beat, Event, Quality, RhythmStream, events
 from ecgfast.records import synthetic_ecg
@@ -80,7 +80,7 @@ def test_rates_are_of_intervals_in_a_good_signal() -> None:
     assert "heart rate" not in noise.summary("x", FS, 15.0).text()
 
 
-@pytest.mark.parametrize("days", [2, *slow_cases(7)])
+@pytest.mark.parametrize("days", [2, *thorough_cases(7)])
 def test_days_take_no_more_memory_than_one(days: int) -> None:
     """A made RR sequence: sinus rhythm with ectopic beats, fibrillation, pauses."""
     rng = np.random.default_rng(7)

@@ -21,7 +21,7 @@ from model_files import (
     model_file,
     save_model,
 )
-from slow import slow_cases
+from thorough import thorough_cases
 
 from ecgfast.errors import ModelError
 from ecgfast.runtime import Classifier, available_models, classifier, trial
@@ -63,7 +63,7 @@ def tries(monkeypatch) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("step", [3, *slow_cases(1)])  # of four bytes of a number, any
+@pytest.mark.parametrize("step", [3, *thorough_cases(1)])  # of four bytes of a number, any
 def test_every_byte_of_a_model_may_be_anything(toy, step):
     passed, places = 0, range(0, len(toy), step)
     for at in places:
