@@ -134,7 +134,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     from ..evaluation import evaluate_beat_model, evaluate_false_alarms
     from ..evaluation.beat_model import PUBLISHED
     from ..reports.table import Table
-    from ..training.datasets.splits import DS1, DS2, PACED, patient_of
+    from ..training.datasets.splits import DS2, PACED, patient_of
     from .beat_tables import (
         DATABASE,
         class_tables,
@@ -169,9 +169,10 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         "With detected beats, a beat that was not found counts as missed in its class, and a false "
         "detection against the class that it was given.",
     ]
-    seen = sorted(set(names) & set(DS1))
+    seen = sorted(set(names) & _learnt(classifier))
     if seen:
-        lines.append(f"DS1 trains the built-in models: {', '.join(seen)} are no test of them.")
+        told = ", ".join(seen)
+        lines.insert(0, f"These records train this model, and are no test of it: {told}.")
     paced = sorted(set(names) & set(PACED))
     if paced:
         lines.append(f"AAMI EC57 leaves paced records out; these are paced: {', '.join(paced)}.")
@@ -235,6 +236,17 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         "probabilities": probabilities,
     }
     show_tables(args, title, lines, tables, figures)
+
+
+def _learnt(classifier: Classifier) -> set[str]:
+    """Records of mitdb that train a model: those of its card, DS1 where it does not say."""
+    from ..training.datasets.splits import DS1
+    from .beat_tables import DATABASE
+
+    split = {} if classifier.card is None else classifier.card.split
+    told = [str(name).partition("/") for name in split.get("training", ())]
+    learnt = {name for database, _, name in told if database == DATABASE}
+    return learnt or set(DS1)
 
 
 def _apart(classifier: Classifier, healthy: bool, strips: bool) -> list[str]:

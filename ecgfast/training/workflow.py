@@ -279,6 +279,7 @@ def train_model(
         card=card,
         seed=recipe.seed,
     )
+    Path(output).mkdir(parents=True, exist_ok=True)
     write_curves(Path(output) / f"{recipe.name}.learning_curves.csv", history)
     return score_on_test(
         chosen,

@@ -446,6 +446,7 @@ def test_what_is_not_there_is_named_and_what_was_learnt_from_is_no_test(
     card.save(card_path)
     shutil.rmtree(with_healthy / "cinc2017")
     out = run(model, "--data", with_healthy)
+    assert "no test of it: 101" not in out, "it is not scored here"
     assert "no cinc2017 in the data folder" in out
     assert "nsrdb is in the training of this model, and no test of it" in out
     assert "Healthy people (nsrdb, 1 recordings" in out
@@ -461,7 +462,7 @@ def test_model_on_training_and_paced_records_says_so(
         text = path.read_bytes().replace(b"100", b"101") if path.suffix == ".hea" else None
         path.with_stem("101").write_bytes(text or path.read_bytes())
     out = run(model, "--data", data, "--records", "101,102")
-    assert "101 are no test" in out
+    assert "train this model, and are no test of it: 101" in out
     assert "these are paced: 102" in out
 
 
