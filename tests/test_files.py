@@ -292,6 +292,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from ecgfast.errors import EcgfastError
+sys.dont_write_bytecode = True  # which Python would cut short without a word
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 path = Path(sys.argv[1])
 """

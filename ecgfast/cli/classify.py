@@ -15,7 +15,7 @@ import numpy as np
 from ..records import write_annotations, write_csv, write_json
 from ..records.writers import BEAT_FIELDS
 from ..reports.beat_marks import Mark, Marker
-from ..reports.model_facts import operating_point_text
+from ..reports.model_facts import labelled_from_text, operating_point_text
 from ..reports.summary import NOT_A_DEVICE
 from ..runtime.decision import REJECTED
 from ..sources.chunks import BLOCK_S
@@ -148,6 +148,11 @@ class _Classify:
             f"model       {args.model}{precision}, on {classifier.backend}"
             if classifier.classes
             else "model       none",
+            *(
+                [f"labelled    from {labelled_from_text(source.leads, args.average_leads)}"]
+                if classifier.classes
+                else []
+            ),
             *(
                 f"decision    {operating_point_text(point)}, in cross-validation"
                 for point in points

@@ -38,6 +38,13 @@ def number_text(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}" if math.isfinite(value) else "-"
 
 
+# What needs no ECG, by its name on the card of a model of numbers, and in words.
+_WITHOUT_ECG = {
+    "training median": "by one number for everyone",
+    "last calibration held": "by holding the last calibration",
+}
+
+
 def caution_texts(classifier: Classifier, summary: Summary) -> list[str]:
     """What keeps a summary's numbers from being believed.
 
@@ -60,9 +67,10 @@ def caution_texts(classifier: Classifier, summary: Summary) -> list[str]:
                 continue
             errors = [
                 f"{name} {figures[f'{name}, model']['MAE']:.1f} {card.unit} "
-                f"({figures[f'{name}, training median']['MAE']:.1f} by one number for everyone)"
+                f"({figures[f'{name}, {baseline}']['MAE']:.1f} {without_ecg})"
                 for name in card.classes
-                if {f"{name}, model", f"{name}, training median"} <= figures.keys()
+                for baseline, without_ecg in _WITHOUT_ECG.items()
+                if {f"{name}, model", f"{name}, {baseline}"} <= figures.keys()
             ]
             if errors:
                 texts.append(f"mean absolute error, {heading}: {', '.join(errors)}")

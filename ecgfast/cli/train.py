@@ -7,6 +7,7 @@ import json
 import shlex
 from pathlib import Path
 
+from .errors import UsageError
 from .libraries import quiet_libraries
 from .options import add_data, data_folder, example
 from .overwriting import CARD, CURVES, MODEL, RUN_FILE, OutputGuard, add_force
@@ -26,7 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = example(
         "ecgfast train beats --data recordings --output models\n"
         "  ecgfast train beats --set name=mine --set schedule.epochs=3 --examples answered.npz\n"
-        "  ecgfast train normality --labels labels.csv --data holter --set name=mine"
+        "  ecgfast train normality --labels labels.csv --data holter --set name=mine\n"
+        "  ecgfast train blood-pressure --person monday.hea tuesday.hea --output mine"
     )
     parser.add_argument("recipe", help="name of a built-in recipe, or a recipe's .json file")
     add_data(parser)
@@ -50,6 +52,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "learnt from beside the recipe's, and neither choose nor test",
     )
     parser.add_argument(
+        "--person",
+        type=Path,
+        nargs="+",
+        metavar="RECORDING",
+        help="with blood-pressure: a model of one person, from recordings of an ECG and of the "
+        "arterial pressure (a signal named ABP, mmHg), the earliest first; the first part trains, "
+        "the later part tests; --data is not needed",
+    )
+    parser.add_argument(
         "--output", type=Path, default=Path("models"), help="folder for the model (default: models)"
     )
     parser.add_argument(
@@ -67,12 +78,22 @@ def run(args: argparse.Namespace) -> None:
     from ..training.recipes.recipe import Recipe
     from ..training.workflow import train_model
 
-    recipe, settings = set_recipe(Recipe.load(args.recipe), _settings(args), args.set)
+    recipe = Recipe.load(args.recipe)
+    if args.person is not None:
+        from ..training.tasks.personal_blood_pressure import personal_recipe
+
+        if args.examples:
+            raise UsageError("--person takes no --examples: they are beats, without a pressure")
+        recipe = personal_recipe(recipe, args.person)
+    recipe, settings = set_recipe(recipe, _settings(args), args.set)
     if args.labels is not None:
         settings["options.labels"] = args.labels.name
-    work = args.work or Path("runs") / recipe.name
+    # A model of one person reads nothing else.
+    data = Path() if args.person is not None else data_folder(args)
+    inputs = [data] if args.person is None else args.person
     labels = [] if args.labels is None else [args.labels]
-    guard = OutputGuard([args.recipe, data_folder(args), *args.examples, *labels], force=args.force)
+    work = args.work or Path("runs") / recipe.name
+    guard = OutputGuard([args.recipe, *inputs, *args.examples, *labels], force=args.force)
     for name in (f"{recipe.name}.tflite", f"{recipe.name}.int8.tflite"):
         guard.check(args.output / name, MODEL)
     guard.check(args.output / f"{recipe.name}.json", CARD)
@@ -81,7 +102,7 @@ def run(args: argparse.Namespace) -> None:
         guard.check(work / name, RUN_FILE, "--work", quiet=True)
     card = train_model(
         recipe,
-        data_folder(args),
+        data,
         args.output,
         work,
         command=_command(args),
@@ -105,9 +126,12 @@ def _settings(args: argparse.Namespace) -> list[str]:
 
 def _command(args: argparse.Namespace) -> str:
     """The command, with the names of folders and files only."""
-    words = ["ecgfast", "train", args.recipe, "--data", "DATA"]
+    words = ["ecgfast", "train", args.recipe]
+    words += ["--data", "DATA"] if args.person is None else []
     for text in args.set:
         words += ["--set", text]
     words += ["--labels", args.labels.name] if args.labels else []
-    words += ["--examples", *(path.name for path in args.examples)] if args.examples else []
+    for option in ("person", "examples"):
+        paths = getattr(args, option)
+        words += [f"--{option}", *(path.name for path in paths)] if paths else []
     return shlex.join(words)

@@ -13,6 +13,7 @@ from tabulate import tabulate
 from ..errors import InputError
 
 __all__ = [
+    "MOVED",
     "Agreement",
     "Calibration",
     "Gain",
@@ -28,6 +29,8 @@ Floats = npt.NDArray[np.float64]
 # Share of windows within 5, 10 and 15 mmHg that each grade needs (British Hypertension Society).
 _WITHIN = (5.0, 10.0, 15.0)
 _GRADES = {"A": (0.60, 0.85, 0.95), "B": (0.50, 0.75, 0.90), "C": (0.40, 0.65, 0.85)}
+MOVED = (5.0, 10.0)
+"""mmHg by which minimum and maximum must be off a usual or known value to have moved."""
 # Mean error and standard deviation that ISO 81060-2 allows, mmHg.
 _ISO_MEAN, _ISO_SD = 5.0, 8.0
 
@@ -331,6 +334,24 @@ class PressureScores:
             "records": len(np.unique(self.record)),
             "groups": len(np.unique(self.group)),
             **{output: self._of(i) for i, output in enumerate(self.outputs)},
+        }
+
+    def headline(self) -> dict[str, Any]:
+        """Error, spread and gain of each of `told`, for a model's card.
+
+        Returns
+        -------
+        dict
+        """
+        facts = self.to_dict()
+        return {
+            f"{output}, {name}": {
+                "ME ± SD": f"{told['ME']:+.2f} ± {told['SD']:.2f}",
+                "MAE": told["MAE"],
+                **({"gain": told["gain"]} if "gain" in told else {}),
+            }
+            for output in self.outputs
+            for name, told in facts[output].items()
         }
 
     def _of(self, i: int) -> dict[str, Any]:

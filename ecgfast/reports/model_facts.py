@@ -103,6 +103,25 @@ def model_facts(
     return ModelFacts(card.name, runtime, labelled_from, rule, scores, tuple(card.limits))
 
 
+def labelled_from_text(leads: Sequence[str], average: bool) -> str:
+    """Which leads a recording's labels come from, in words.
+
+    Parameters
+    ----------
+    leads : sequence of str
+        Those that were read; all of them find the beats.
+    average : bool
+        Whether what the model says of each is averaged.
+
+    Returns
+    -------
+    str
+    """
+    if average and len(leads) > 1:
+        return f"leads {', '.join(leads[:-1])} and {leads[-1]}, averaged"
+    return f"lead {leads[0]}"
+
+
 def annotation_facts(file: str) -> ModelFacts:
     """What a page says of labels that were read from an annotation file.
 

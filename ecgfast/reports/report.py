@@ -17,7 +17,13 @@ from ..records.record import FloatArray
 from ..runtime.decision import Decision
 from .analysis import Analysis, analyse
 from .figures import figures
-from .model_facts import ModelFacts, annotation_facts, model_facts, operating_point_text
+from .model_facts import (
+    ModelFacts,
+    annotation_facts,
+    labelled_from_text,
+    model_facts,
+    operating_point_text,
+)
 from .pdf import write_pdf
 from .recording_report import recording_report
 
@@ -235,11 +241,10 @@ def _labelled(
         average_leads=average_leads,
         **options,
     )
-    several = average_leads and len(source.leads) > 1
     return found, model_facts(
         classifier,
         lookahead=lookahead,
-        labelled_from="all leads, averaged" if several else f"lead {source.leads[0]}",
+        labelled_from=labelled_from_text(source.leads, average_leads),
         operating_points=[
             f"Asked for: {operating_point_text(point)}, in cross-validation."
             for point in decision.rule(classifier, lookahead).operating_points

@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 
 __all__ = ["mean_over_leads"]
 
+# Quality bits GAP and FLAT, of the lead whose window it is: its electrode is off.
+_OFF = 1 | 2
+
 
 def mean_over_leads(
     classifier: Classifier, batches: Sequence[BeatBatch]
 ) -> npt.NDArray[np.float32]:
-    """Mean of what a model says of the same beats in each lead; a flat lead says nothing.
+    """Mean of what a model says of the same beats in each lead; a lead that is off says nothing.
+
+    A lead is off for a beat whose window is flat, or around which it did not move or has samples
+    that are missing. Where all are, all are averaged.
 
     Parameters
     ----------
@@ -39,7 +45,9 @@ def mean_over_leads(
     )
     if len(batches) == 1:
         return np.asarray(outputs[0], np.float32)
-    shows = np.stack([np.ptp(b.windows[..., 0], axis=1) > 0 for b in batches])
+    shows = np.stack(
+        [(np.ptp(b.windows[..., 0], axis=1) > 0) & (b.quality & _OFF == 0) for b in batches]
+    )
     shows |= ~shows.any(axis=0)
     mean = (outputs * shows[..., np.newaxis]).sum(axis=0) / shows.sum(axis=0)[:, np.newaxis]
     return np.asarray(mean, np.float32)

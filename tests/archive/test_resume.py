@@ -98,6 +98,7 @@ def has_workers_or_ended(run: subprocess.Popen[bytes]) -> Callable[[], bool]:
     return lambda: bool(children(run.pid)) or run.poll() is not None
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are found in /proc")
 def test_killed_at_four_moments(
     archive: Path, undisturbed: dict[str, bytes], parts: Parts, tmp_path: Path
@@ -152,6 +153,7 @@ def test_interrupted_it_keeps_what_is_complete(
 LIMIT = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+sys.dont_write_bytecode = True  # which Python would cut short without a word
 resource.setrlimit(resource.RLIMIT_FSIZE, (15_000, 15_000))
 """
 

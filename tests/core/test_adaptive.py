@@ -21,6 +21,7 @@ from detector_signals import (
     spoil,
     spoilt,
 )
+from thorough import thorough_cases
 from twins import adaptive as twin
 from twins import adaptive_constants
 
@@ -85,7 +86,9 @@ def test_agrees_with_the_twin_after_a_bad_stretch(kind: str) -> None:
         assert np.array_equal(found, twin.detect(samples, 250.0))
 
 
-@pytest.mark.parametrize("name", ["mitdb/119", "mitdb/124", "mitdb/208", "mitdb/231"])
+@pytest.mark.parametrize(
+    "name", ["mitdb/208", *thorough_cases("mitdb/119", "mitdb/124", "mitdb/231")]
+)
 def test_agrees_with_the_twin_after_a_bad_stretch_of_a_recording(name, record_path) -> None:
     record = read_record(record_path(name))
     fs = record.fs
@@ -102,7 +105,7 @@ def test_agrees_with_the_twin_after_a_bad_stretch_of_a_recording(name, record_pa
         "excerpts/mitdb/208",
         "excerpts/nstdb/118e06",
         "excerpts/svdb/881",
-        *("mitdb/108", "mitdb/203", "mitdb/207", "mitdb/232", "svdb/865"),
+        *thorough_cases("mitdb/108", "mitdb/203", "mitdb/207", "mitdb/232", "svdb/865"),
     ],
 )
 @pytest.mark.parametrize("leads", [1, 2])
@@ -114,7 +117,9 @@ def test_agrees_with_the_twin_on_a_recording(name, leads, record_path) -> None:
     assert np.array_equal(found, twin.detect(signal, record.fs))
 
 
-@pytest.mark.parametrize("name", ["mitdb/100", "mitdb/105", "mitdb/119", "mitdb/208"])
+@pytest.mark.parametrize(
+    "name", ["mitdb/208", *thorough_cases("mitdb/100", "mitdb/105", "mitdb/119")]
+)
 def test_agrees_with_the_twin_where_a_recording_begins_with_noise(name, record_path) -> None:
     record = read_record(record_path(name))
     clean = record.signal[: int(40 * record.fs)]

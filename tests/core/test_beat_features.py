@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from thorough import thorough_cases
 from twins import beat_features as twin
 from twins.beat_window import cut
 from twins.lead import cleaned
@@ -101,11 +102,13 @@ def test_agrees_with_the_twin_on_another_grid() -> None:
     [
         ("excerpts/mitdb/208", 0, 60),
         ("excerpts/svdb/881", 0, 60),
-        ("mitdb/200", 100, 90),
-        ("mitdb/207", 1500, 60),
-        ("mitdb/114", 20, 60),
-        ("mitdb/232", 60, 60),
-        ("svdb/800", 0, 90),
+        *thorough_cases(
+            ("mitdb/200", 100, 90),
+            ("mitdb/207", 1500, 60),
+            ("mitdb/114", 20, 60),
+            ("mitdb/232", 60, 60),
+            ("svdb/800", 0, 90),
+        ),
     ],
 )
 def test_agrees_with_the_twin_on_recordings(name, start, seconds, record_path) -> None:

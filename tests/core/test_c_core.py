@@ -24,6 +24,7 @@ EXAMPLE = CSRC / "examples" / "stream_samples.c"
 pytestmark = pytest.mark.skipif(not CSRC.is_dir(), reason="csrc/ is not beside tests/")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("compiler", EACH_COMPILER)
 def test_every_function_under_address_and_undefined_sanitizers(
     compiler: str, c_programs: CPrograms
@@ -34,6 +35,7 @@ def test_every_function_under_address_and_undefined_sanitizers(
     assert done.stdout == "the core holds\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("compiler", EACH_COMPILER)
 def test_streams_in_threads_under_the_thread_sanitizer(
     compiler: str, c_programs: CPrograms
@@ -70,6 +72,7 @@ def test_the_example_prints_the_beats_of_the_stream(compiler: str, c_programs: C
     assert "sampling rate outside 99.5..2010 Hz" in wrong.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("compiler", EACH_COMPILER)
 def test_first_seconds_without_a_path_read_no_value_that_is_not_there(
     compiler: str, c_programs: CPrograms
@@ -161,6 +164,7 @@ def one_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return build
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("compiler", EACH_COMPILER)
 def test_the_core_compiles_as_one_file_without_large_frames(
     compiler: str, one_file: Callable[[str], Path]

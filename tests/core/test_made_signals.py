@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 from made_signals import QRS, Made, P, T, found_of, made, waves
+from thorough import thorough_cases
 from twins import adaptive as twin_adaptive
 from twins import pan_tompkins as twin_pan_tompkins
 
@@ -36,7 +37,7 @@ def scattered(kind: str, fs: float, gain: float, seed: int) -> Made:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("fs", [250.0, 360.0, 500.0, 1000.0])
+@pytest.mark.parametrize("fs", [250.0, 500.0, *thorough_cases(360.0, 1000.0)])
 @pytest.mark.parametrize("kind", ["every other", "15 %"])
 def test_scattered_missing_samples_are_bridged(kind: str, fs: float, method: str) -> None:
     for seed, gain in enumerate((1.0, -1.0, 1e3)):
@@ -74,7 +75,7 @@ def equal_r_and_s(fs: float, tip: float, period: float, gain: float, seed: int) 
     return Made(gain * x, np.round(at * fs).astype(np.int64))
 
 
-@pytest.mark.parametrize("fs", [250.0, 500.0])
+@pytest.mark.parametrize("fs", [250.0, *thorough_cases(500.0)])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("tip", "period"), [(0.12, 4.4), (0.05, 2.0), (0.15, 7.3)])
 def test_r_peaks_stay_on_one_of_two_equal_deflections(tip, period, method, fs) -> None:
@@ -219,7 +220,7 @@ def test_max_rate_on_the_command_line(tmp_path, capsys) -> None:
 # ---------------------------------------------------------------- fast rates
 
 
-@pytest.mark.parametrize("fs", [250.0, 360.0, 500.0])
+@pytest.mark.parametrize("fs", [250.0, *thorough_cases(360.0, 500.0)])
 @pytest.mark.parametrize("rate", [210.0, 240.0, 270.0, 295.0])
 def test_every_beat_of_a_fast_rhythm(rate: float, fs: float) -> None:
     narrow = [(height, 0.85 * off, 0.85 * width) for height, off, width in QRS]

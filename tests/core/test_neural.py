@@ -21,6 +21,7 @@ from detector_signals import (
     spoilt,
 )
 from streams import refused_forgeries
+from thorough import thorough_cases
 from twins import neural as twin
 
 from ecgfast import BeatBatch, BeatStream, QRSDetector, Quality, detect_qrs, read_record
@@ -39,8 +40,16 @@ def detect(signal: np.ndarray, fs: float, **options) -> np.ndarray:
 # ---------------------------------------------------------------- the twin
 
 
-@pytest.mark.parametrize("leads", [1, 3])
-@pytest.mark.parametrize("fs", [100.0, 128.0, 250.0, 360.0, 500.0, 1000.0])
+# Leads are joined once they are on the grid, where no sampling rate is left: one rate has three of
+# them by default.
+@pytest.mark.parametrize(
+    ("fs", "leads"),
+    [
+        *((fs, 1) for fs in (100.0, 128.0, 250.0, 360.0, 500.0, 1000.0)),
+        (128.0, 3),
+        *thorough_cases((100.0, 3), (250.0, 3), (360.0, 3), (500.0, 3), (1000.0, 3)),
+    ],
+)
 def test_agrees_with_the_twin(fs: float, leads: int) -> None:
     clean = synthetic_ecg(20, fs, muscle=0.05, seed=2).signal[:, :1]
     for signal in (np.repeat(clean, leads, axis=1), spoilt(fs, leads)):
@@ -49,8 +58,13 @@ def test_agrees_with_the_twin(fs: float, leads: int) -> None:
         assert np.array_equal(found, twin.detect(signal, fs))
 
 
-@pytest.mark.parametrize("max_delay", [0.35, 0.5, 1.0, 2.0])
-@pytest.mark.parametrize("leads", [1, 2])
+@pytest.mark.parametrize(
+    ("max_delay", "leads"),
+    [
+        *((0.35, 1), (0.5, 1), (1.0, 1), (2.0, 1), (0.5, 2)),
+        *thorough_cases((0.35, 2), (1.0, 2), (2.0, 2)),
+    ],
+)
 def test_agrees_with_the_twin_in_a_hurry(max_delay: float, leads: int) -> None:
     signal = spoilt(360.0, leads)
     found = detect(signal, 360.0, max_delay=max_delay)
@@ -74,7 +88,7 @@ def test_agrees_with_the_twin_on_noise(kind: str) -> None:
     assert np.array_equal(detect(signal, 250.0), twin.detect(signal, 250.0))
 
 
-@pytest.mark.parametrize("name", ["excerpts/mitdb/208", "mitdb/207"])
+@pytest.mark.parametrize("name", ["excerpts/mitdb/208", *thorough_cases("mitdb/207")])
 def test_agrees_with_the_twin_on_a_recording(name: str, record_path) -> None:
     record = read_record(record_path(name))
     signal = record.signal[: int(60 * record.fs), :2]

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from thorough import thorough_cases
 from twins import pan_tompkins as twin
 
 from ecgfast import QRSDetector, detect_qrs, read_record
@@ -137,7 +138,7 @@ def test_noise_alone_has_hardly_any_beats(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["noise", "start", "louder", "fainter", "huge"])
-@pytest.mark.parametrize("number", [100, 103, 112, 117, 118, 122, 123, 230])
+@pytest.mark.parametrize("number", [100, 117, 118, 230, *thorough_cases(103, 112, 122, 123)])
 def test_beats_of_a_recording_come_back_within_two_seconds(kind, number, record_path) -> None:
     record = read_record(record_path(f"mitdb/{number}"), leads=0)
     fs, first = record.fs, int(600 * record.fs)

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from model_files import SMALL_RUNTIMES  # noqa: F401  (before TensorFlow, see there)
+from thorough import thorough_cases
 
 from ecgfast import networks
 from ecgfast.errors import ModelError
@@ -229,7 +230,7 @@ def test_a_model_survives_saving(tmp_path, rng):
     assert again.loss.get_config() == model.loss.get_config()
 
 
-@pytest.mark.parametrize("branches", ["conv", "lstm"])
+@pytest.mark.parametrize("branches", ["conv", *thorough_cases("lstm")])
 def test_each_branch_learns_a_shape(rng, branches):
     """A bump up or down, at any place: nothing else tells the two classes apart."""
     label = rng.integers(0, 2, 400)
@@ -240,14 +241,10 @@ def test_each_branch_learns_a_shape(rng, branches):
     model = networks.build(
         "dual_branch", outputs=2, branches=branches, filters=(8, 8), lstm_units=8, dense=(8,)
     )
-    model.compile(
-        keras.optimizers.Adam(0.01),
-        "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     given = {"window": window, "features": features}
     model.fit(given, label, epochs=10, batch_size=32, verbose=0)
-    assert model.evaluate(given, label, verbose=0)[1] > 0.95
+    assert np.mean(outputs(model, given).argmax(axis=1) == label) > 0.95
 
 
 # The hyperloss, against numbers worked out by hand.

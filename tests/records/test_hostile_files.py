@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import gzip
-import io
 import os
 import struct
 import sys
@@ -39,31 +38,44 @@ def header(folder: Path, *lines: str, samples: int = 1500) -> Path:
     return folder / "r.hea"
 
 
-@pytest.mark.parametrize(
-    ("lines", "says"),
-    [
-        (
-            ["r 1 360 1000", "r.dat 212:1200000000 500 12 0 0 0 0 I"],
-            "shifts signal 0 by 1200000000",
-        ),
-        (["r 1 360 1000", "r.dat 16x100000000 500 12 0 0 0 0 I"], "truncated"),
-        (["r 1 360 100000000000", "r.dat 16 500 12 0 0 0 0 I"], "truncated"),
-        (["r 1 360 100000000000", "~ 0 500 12 0 0 0 0 I"], "says that"),
-        (["r/2 1 360 0", "~ 100000000000", "~ 5"], "no segment with samples"),
-        (["r/2 1 360 0", "~ 100000000000", "s 5"], "missing"),
-        (["r/99999999 1 360 0", "~ 5"], "99999999 segments"),
-        (["r 40000000 360 0", "r.dat 16 500 12 0 0 0 0 I"], "40000000 signals"),
-        (["r 1 360 100", "r.dat 16+9999999999999999 500 12 0 0 0 0 I"], "truncated"),
-        (["r 1 360 100", "r.dat 99 500 12 0 0 0 0 I"], "signal format 99"),
-        (["r 1 360 100", "r.dat 16 1e999 12 0 0 0 0 I"], "no WFDB signal line"),
-        (["r 1 nan 100", "r.dat 16 200 12 0 0 0 0 I"], "no WFDB record line"),
-        (["r 1 360\0 100", "r.dat 16 200 12 0 0 0 0 I"], "binary data"),
-        (["r 1 360 100", "r\0.dat 16 200 12 0 0 0 0 I"], "binary data"),
-        (["r 1 360 " + "9" * 5000, "r.dat 16 200 12 0 0 0 0 I"], "r.hea"),
-    ],
-)
-def test_headers_that_promise_too_much(tmp_path: Path, lines: list[str], says: str) -> None:
-    refused(header(tmp_path, *lines), says)
+PROMISES = [
+    (
+        ["r 1 360 1000", "r.dat 212:1200000000 500 12 0 0 0 0 I"],
+        "shifts signal 0 by 1200000000",
+    ),
+    (["r 1 360 1000", "r.dat 16x100000000 500 12 0 0 0 0 I"], "truncated"),
+    (["r 1 360 100000000000", "r.dat 16 500 12 0 0 0 0 I"], "truncated"),
+    (["r 1 360 100000000000", "~ 0 500 12 0 0 0 0 I"], "says that"),
+    (["r/2 1 360 0", "~ 100000000000", "~ 5"], "no segment with samples"),
+    (["r/2 1 360 0", "~ 100000000000", "s 5"], "missing"),
+    (["r/99999999 1 360 0", "~ 5"], "99999999 segments"),
+    (["r 40000000 360 0", "r.dat 16 500 12 0 0 0 0 I"], "40000000 signals"),
+    (["r 1 360 100", "r.dat 16+9999999999999999 500 12 0 0 0 0 I"], "truncated"),
+    (["r 1 360 100", "r.dat 99 500 12 0 0 0 0 I"], "signal format 99"),
+    (["r 1 360 100", "r.dat 16 1e999 12 0 0 0 0 I"], "no WFDB signal line"),
+    (["r 1 nan 100", "r.dat 16 200 12 0 0 0 0 I"], "no WFDB record line"),
+    (["r 1 360\0 100", "r.dat 16 200 12 0 0 0 0 I"], "binary data"),
+    (["r 1 360 100", "r\0.dat 16 200 12 0 0 0 0 I"], "binary data"),
+    (["r 1 360 " + "9" * 5000, "r.dat 16 200 12 0 0 0 0 I"], "r.hea"),
+]
+
+
+@pytest.fixture(scope="module")
+def promises(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What is said of each of `PROMISES`: one process reads them all."""
+    folder = tmp_path_factory.mktemp("promises")
+    paths = []
+    for k, (lines, _) in enumerate(PROMISES):
+        (folder / str(k)).mkdir()
+        paths.append(header(folder / str(k), *lines))
+    return read_limited(*paths)
+
+
+@pytest.mark.parametrize("k", range(len(PROMISES)))
+def test_headers_that_promise_too_much(k: int, promises: list[str]) -> None:
+    assert promises[k].startswith("refused")
+    assert PROMISES[k][1] in promises[k]
+    assert f"/{k}/" in promises[k]
 
 
 def test_segments_cannot_make_days_of_nothing(tmp_path: Path) -> None:
@@ -116,29 +128,32 @@ def test_the_message_spells_the_option_as_the_caller_does(
     assert "follow=" not in told
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "r.dat",
-        "r.atr",
-        "a.csv",
-        "a.txt",
-        "a.npz",
-        "a.npy",
-        "a.edf",
-        "a.mat",
-        "a.ecg",
-        "a.csv.gz",
-        "r.hea",
-    ],
-)
-def test_pipes_are_refused_without_waiting(tmp_path: Path, name: str) -> None:
-    header(tmp_path, "r 1 360 0", "r.dat 16 200 16 0 0 0 0 MLII")
-    (tmp_path / name).unlink(missing_ok=True)
-    os.mkfifo(tmp_path / name)
-    path = tmp_path / ("r.hea" if name.startswith("r.") else name)
-    (line,) = read_limited(path, seconds=10)
-    assert "is a pipe or a device" in line
+PIPES = [
+    "r.dat",
+    "r.atr",
+    "a.csv",
+    "a.txt",
+    "a.npz",
+    "a.npy",
+    "a.edf",
+    "a.mat",
+    "a.ecg",
+    "a.csv.gz",
+]
+PIPES += ["r.hea"]
+
+
+def test_pipes_are_refused_without_waiting(tmp_path: Path) -> None:
+    paths = []
+    for name in PIPES:
+        folder = tmp_path / f"pipe {name}"
+        folder.mkdir()
+        header(folder, "r 1 360 0", "r.dat 16 200 16 0 0 0 0 MLII")
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+        paths.append(folder / ("r.hea" if name.startswith("r.") else name))
+    for name, line in zip(PIPES, read_limited(*paths, seconds=10), strict=True):
+        assert "is a pipe or a device" in line, name
 
 
 def test_devices_and_odd_names(tmp_path: Path) -> None:
@@ -206,34 +221,42 @@ def npy(shape: str, dtype: str = "<f4", body: bytes = b"") -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + body
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        npy("(99999999999,)"),
-        npy("(999999999999999999999,)"),
-        npy("(-5,)"),
-        npy("(4, 5, 6)", body=bytes(480)),
-        npy("(100,)", "|O", bytes(800)),
-        npy("(100,)", "<c8", bytes(800)),
-        npy("(100,)", "|V8", bytes(800)),
-        npy("(100,)", "<U9999999", bytes(800)),
-        npy("(0, 5)"),
-        npy("(5, 0)"),
-        npy("()", body=bytes(4)),
-        npy("((((((1,),),),),),)"),
-        npy("[" * 900 + "]" * 900),
-        npy("__import__('os').abort()"),
-        b"\x93NUMPY\x09\x09" + bytes(100),
-        b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + bytes(100),
-    ],
-)
-def test_damaged_arrays(tmp_path: Path, data: bytes) -> None:
-    (tmp_path / "a.npy").write_bytes(data)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("signal.npy", data)
-    (tmp_path / "b.npz").write_bytes(buffer.getvalue())
-    for line in read_limited(tmp_path / "a.npy", tmp_path / "b.npz"):
+ARRAYS = [
+    npy("(99999999999,)"),
+    npy("(999999999999999999999,)"),
+    npy("(-5,)"),
+    npy("(4, 5, 6)", body=bytes(480)),
+    npy("(100,)", "|O", bytes(800)),
+    npy("(100,)", "<c8", bytes(800)),
+    npy("(100,)", "|V8", bytes(800)),
+    npy("(100,)", "<U9999999", bytes(800)),
+    npy("(0, 5)"),
+    npy("(5, 0)"),
+    npy("()", body=bytes(4)),
+    npy("((((((1,),),),),),)"),
+    npy("[" * 900 + "]" * 900),
+    npy("__import__('os').abort()"),
+    b"\x93NUMPY\x09\x09" + bytes(100),
+    b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + bytes(100),
+]
+
+
+@pytest.fixture(scope="module")
+def damaged_arrays(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What is said of each of `ARRAYS`, as a file and in an archive: one process reads them all."""
+    folder = tmp_path_factory.mktemp("arrays")
+    paths = []
+    for k, data in enumerate(ARRAYS):
+        paths += [folder / f"{k}.npy", folder / f"{k}.npz"]
+        paths[-2].write_bytes(data)
+        with zipfile.ZipFile(paths[-1], "w") as archive:
+            archive.writestr("signal.npy", data)
+    return read_limited(*paths)
+
+
+@pytest.mark.parametrize("k", range(len(ARRAYS)))
+def test_damaged_arrays(k: int, damaged_arrays: list[str]) -> None:
+    for line in damaged_arrays[2 * k : 2 * k + 2]:
         assert line.startswith("refused")
         assert "unexpected" not in line
 

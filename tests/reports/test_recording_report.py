@@ -555,11 +555,14 @@ def weasyprint_or_skip() -> None:
 
 
 def test_page_is_printed_to_pdf_and_replaced_only_if_ours(
-    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weasyprint_or_skip()
+    record = demo_record()
+    signal = record.signal[: int(20 * record.fs)]
+    np.savez(tmp_path / "demo.npz", signal=signal, fs=record.fs)
     out = tmp_path / "demo.html"
-    command = ["report", str(demo), "--output", str(out), "--pdf"]
+    command = ["report", str(tmp_path / "demo.npz"), "--output", str(out), "--pdf"]
     assert main(command) == 0
     assert (tmp_path / "demo.pdf").read_bytes().startswith(b"%PDF-")
     assert main(command) == 0

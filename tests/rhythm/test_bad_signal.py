@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pytest
+from thorough import thorough_cases
 
 from ecgfast import Beat, Event, Quality, RhythmStream, events
 from ecgfast.records import synthetic_ecg
@@ -79,11 +80,12 @@ def test_rates_are_of_intervals_in_a_good_signal() -> None:
     assert "heart rate" not in noise.summary("x", FS, 15.0).text()
 
 
-def test_seven_days_take_no_more_memory_than_one() -> None:
-    """A made RR sequence of a week: sinus rhythm with ectopic beats, fibrillation, pauses."""
+@pytest.mark.parametrize("days", [2, *thorough_cases(7)])
+def test_days_take_no_more_memory_than_one(days: int) -> None:
+    """A made RR sequence: sinus rhythm with ectopic beats, fibrillation, pauses."""
     rng = np.random.default_rng(7)
     rhythm, tally, sizes, at = RhythmStream(FS), RhythmTally(), [], 0
-    for day in range(7):
+    for day in range(days):
         for hour in range(24):
             rr = rng.normal(0.9, 0.02, 4000)
             if hour == 3:

@@ -218,6 +218,27 @@ def test_a_lead_that_is_flat_or_missing_says_nothing(model: str) -> None:
         assert averaged == exactly(stream_classify(signal, FS, model=model))
 
 
+def test_a_lead_whose_electrode_is_off_says_nothing_of_those_beats(toy: Path) -> None:
+    signal = demo_record().signal.copy()
+    classifier = Classifier(toy)
+    # Missing; and flat, with a step at the edges that a window still shows.
+    for nothing in (math.nan, 1.5):
+        signal[20 * 360 : 25 * 360, 1] = nothing
+        batches = []
+        for lead in (0, 1):
+            stream = BeatStream(FS, n_leads=2, lead=lead, window=classifier.window)
+            batches.append(BeatBatch.concatenate([stream.process(signal), stream.flush()]))
+        first = classifier.predict_proba(batches[0].windows, batches[0].features)
+        averaged = stream_classify(signal, FS, model=toy, average_leads=True)
+        alone = [
+            np.array_equal(told, list(beat.probabilities.values()))
+            for told, beat in zip(first, averaged, strict=True)
+        ]
+        off = batches[1].quality & (Quality.GAP | Quality.FLAT) > 0
+        assert 5 <= off.sum() < len(off) / 2
+        assert alone == off.tolist()
+
+
 def live(signal: np.ndarray, step: int, given: list[int]) -> Iterator[np.ndarray]:
     """A device that notes how far it has come."""
     for begin in range(0, len(signal), step):

@@ -56,7 +56,7 @@ def beats():
 def converted_here():
     """Convert in this process, which has loaded TensorFlow: a process of its own takes 8 s for it.
 
-    `test_a_saved_linear_model_without_features` converts as users do.
+    `test_a_saved_linear_model_of_a_network_and_a_layer_from_outside` converts as users do.
     """
     run = subprocess.run
 
@@ -155,11 +155,29 @@ def test_inputs_and_output_keep_their_plain_names(exported):
     assert [d["name"] for d in interpreter.get_output_details()] == ["probability"]
 
 
-def test_a_saved_linear_model_without_features(tmp_path):
+OWN = """
+import keras
+
+@keras.saving.register_keras_serializable("own")
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return 2.0 * x
+
+def linear(window, outputs):
+    given = keras.Input(window, name="window")
+    x = keras.layers.Conv1D(4, 5, activation="relu")(Doubled()(given))
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    return keras.Model(given, keras.layers.Dense(outputs, name="value")(x))
+"""
+
+
+def test_a_saved_linear_model_of_a_network_and_a_layer_from_outside(tmp_path, monkeypatch):
     rng = np.random.default_rng(5)
-    model = networks.build(
-        "dual_branch", window=(50, 1), features=0, head="linear", filters=(4, 4), lstm_units=4
-    )
+    (tmp_path / "own_layers.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    architecture = {"name": "own_layers:linear", "window": (50, 1), "outputs": 2}
+    model = networks.build(**architecture)
     model.get_layer("value").set_weights(
         [w * 50 + 100 for w in model.get_layer("value").get_weights()]
     )
@@ -177,6 +195,7 @@ def test_a_saved_linear_model_without_features(tmp_path):
             inputs=(InputSpec("window", (50, 1)),),
             output="value",
             window=None,
+            architecture=architecture,
         ),
     )
     assert list(made) == ["float32"]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from hashlib import sha256
+
 import numpy as np
 import pytest
+from model_files import affine_model
 
 from ecgfast.core import FEATURE_NAMES, WindowSpec
 from ecgfast.errors import InputError, RecordError
@@ -15,16 +19,23 @@ from ecgfast.evaluation.pressure import (
     gain_over,
 )
 from ecgfast.records import synthetic_ecg
+from ecgfast.runtime import ModelCard
 from ecgfast.training.datasets.pressure import (
     REASONS,
     RULES,
+    STRIP,
     dropped_table,
     find_pulses,
     label_window,
     low_passed,
+    prepare_person,
     prepare_pressure,
     record_groups,
 )
+from ecgfast.training.recipes.recipe import Recipe
+from ecgfast.training.tasks import load_task
+from ecgfast.training.tasks.personal_blood_pressure import HEADING, personal_recipe
+from ecgfast.training.workflow import model_card
 
 pytest.importorskip("scipy")
 
@@ -198,11 +209,11 @@ def test_neighbouring_numbers_are_one_group() -> None:
         record_groups(["bp/left"])
 
 
-def write_records(folder, names: list[str], spoilt: str = "") -> None:
+def write_records(folder, names: list[str], spoilt: str = "", seconds=60.0, began=None) -> None:
     """WFDB records of an ECG and of a pressure that follows its R peaks."""
     wfdb = pytest.importorskip("wfdb")
     for i, name in enumerate(names):
-        record = synthetic_ecg(60.0, FS, leads=("MLII",), seed=i)
+        record = synthetic_ecg(seconds, FS, leads=("MLII",), seed=i)
         arterial = np.full(record.n_samples + 400, 60.0 + i)
         for p in record.annotations.sample:
             arterial[p + DELAY : p + DELAY + 150] = pulse(60 + i, 110 + 2 * i, 150)
@@ -217,6 +228,7 @@ def write_records(folder, names: list[str], spoilt: str = "") -> None:
             p_signal=signal.astype(float),
             fmt=["16", "16"],
             write_dir=str(folder),
+            base_datetime=began and began[i],
         )
 
 
@@ -261,6 +273,90 @@ def test_data_set_needs_pressure(tmp_path) -> None:
             rules=RULES._replace(beats=100),
             window=WindowSpec(125.0, 1222, 28, "strip", 16),
         )
+
+
+def test_recordings_of_one_person_are_in_the_order_of_time(tmp_path) -> None:
+    days = [datetime(2026, 1, 2), datetime(2026, 1, 1)]
+    write_records(tmp_path, ["tuesday", "monday"], began=days)
+    made = prepare_person([tmp_path / "monday", tmp_path / "tuesday"])
+    assert made.columns["order"].tolist() == sorted(made.columns["order"].tolist())
+    assert made.record[0] == "monday"
+    assert made.record[-1] == "tuesday"
+    alone = prepare_person([tmp_path / "tuesday"])
+    assert made.only(made.record == "tuesday").target.tobytes() == alone.target.tobytes()
+    with pytest.raises(InputError, match="monday: began before a recording given before"):
+        prepare_person([tmp_path / "tuesday", tmp_path / "monday"])
+    with pytest.raises(InputError, match="monday: two recordings have this name"):
+        prepare_person([tmp_path / "monday.hea", tmp_path / "monday"])
+
+
+def test_the_command_makes_a_model_of_one_person(tmp_path, monkeypatch, capsys) -> None:
+    pytest.importorskip("matplotlib")
+    from ecgfast.cli import main
+    from ecgfast.training import workflow
+
+    calls = []
+
+    def made(recipe, data, output, work, *, command, **options):
+        calls.append((recipe, command))
+        return ModelCard("toy", "A toy.", "blood-pressure", (), ())
+
+    monkeypatch.setattr(workflow, "train_model", made)
+    days = [str(tmp_path / day) for day in ("monday.hea", "tuesday.hea")]
+    work = ["--output", str(tmp_path / "mine"), "--work", str(tmp_path / "work")]
+    # No folder of recordings is needed.
+    monkeypatch.delenv("ECGFAST_DATA", raising=False)
+    assert main(["train", "blood-pressure", "--person", *days, *work]) == 0
+    ((recipe, command),) = calls
+    assert command == "ecgfast train blood-pressure --person monday.hea tuesday.hea"
+    assert (recipe.name, recipe.task) == ("blood-pressure-personal", "personal-blood-pressure")
+    assert recipe.options["recordings"] == days
+    assert (recipe.candidates, recipe.protocols) == ({}, {})
+    assert main(["train", "beats", "--person", days[0], *work]) == 1
+    assert "recipe beats: makes no model of one person" in capsys.readouterr().err
+    assert main(["train", "blood-pressure", "--person", days[0], "--examples", "x.npz"]) == 2
+    assert "--person takes no --examples" in capsys.readouterr().err
+
+
+def test_a_model_of_one_person_states_what_it_is_worth_later(tmp_path, capsys, rng) -> None:
+    from ecgfast.cli import main
+
+    write_records(tmp_path, ["monday", "tuesday"], seconds=75.0)
+    days = [str(tmp_path / day) for day in ("monday", "tuesday")]
+    recipe = personal_recipe(Recipe.load("blood-pressure"), days)
+    shapes = (STRIP.before + STRIP.after, 1), (STRIP.history, len(FEATURE_NAMES))
+    content, answer = affine_model(rng, *shapes, 2)
+    (tmp_path / "mine.tflite").write_bytes(content)
+    files = {"float32": {"file": "mine.tflite", "sha256": sha256(content).hexdigest()}}
+    task = load_task(recipe.task)
+    shown = task.training_set(recipe, tmp_path)
+    card = model_card(task, recipe, shown, "by hand")
+    card.precisions = files
+    card.save(tmp_path / "mine.json")
+    assert card.data["recordings"] == ["monday", "tuesday"]
+
+    lines: list[str] = []
+    metrics = task.score_precisions(tmp_path / "mine.json", tmp_path, recipe, lines.append)
+    later = task.test_sets(recipe, tmp_path)[HEADING]
+    assert set(later.record) == {"tuesday"}
+    told = answer(later.inputs["window"], later.inputs["features"].reshape(len(later), -1))
+    error = np.abs(told - later.target).mean(axis=0)
+    figures = metrics[HEADING]
+    assert figures["minimum, model"]["MAE"] == pytest.approx(error[0], abs=0.01)
+    # Monday's maximum is 110, tuesday's 112, with whose first windows the training ends.
+    assert figures["maximum, the person's training mean"]["MAE"] > 1.0
+    assert figures["maximum, last calibration held"]["MAE"] < 0.5
+    assert HEADING in "\n".join(lines)
+
+    card.metrics.update(metrics)
+    card.save(tmp_path / "mine.json")
+    out = ["--output", str(tmp_path / "tuesday.csv")]
+    assert main(["classify", days[1], "--model", str(tmp_path / "mine.json"), *out]) == 0
+    held = figures["minimum, last calibration held"]["MAE"]
+    assert (
+        f"mean absolute error, {HEADING}: minimum {error[0]:.1f} mmHg "
+        f"({held:.1f} by holding the last calibration), maximum "
+    ) in capsys.readouterr().out
 
 
 def test_agreement_against_hand_computed_values() -> None:

@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 
 from ecgfast.core import FEATURE_NAMES
+from ecgfast.errors import InputError
 from ecgfast.training.datasets.examples import ExampleSet
 from ecgfast.training.datasets.pressure import STRIP
 from ecgfast.training.recipes.recipe import Recipe
 from ecgfast.training.tasks import blood_pressure, load_task
+from ecgfast.training.tasks.personal_blood_pressure import (
+    parts_in_time,
+    personal_recipe,
+    personal_scores,
+)
 
 RR = FEATURE_NAMES.index("rr")
 
@@ -89,6 +95,47 @@ def test_protocols_stand_beside_what_needs_no_ecg(monkeypatch: pytest.MonkeyPatc
     name = "the recording's training mean, no ECG"
     assert mixed.to_dict()["maximum"][name]["MAE"] == pytest.approx(0.0)
     assert "both sides" in mixed.heading
+
+
+def one_person() -> ExampleSet:
+    """Two recordings of one person, of 24 windows each; the minimum rises by 1 mmHg a window."""
+    shown = examples().only(np.arange(48))
+    shown.target[:] = np.column_stack([50.0 + np.arange(48), np.repeat([100.0, 140.0], 24)])
+    return dataclasses.replace(
+        shown, columns={**shown.columns, "order": np.repeat([0, 1], 24).astype(np.int64)}
+    )
+
+
+def test_a_persons_later_windows_share_no_sample_with_the_training() -> None:
+    shown = one_person()
+    train, test = parts_in_time(shown, 0.25)
+    assert np.flatnonzero(train).tolist() == list(range(12))
+    # The last that trains ends 0.224 s after R at 67 s; one begins 9.776 s before its R, here 77 s.
+    assert np.flatnonzero(test)[0] == 13
+    assert test[13:].all()
+    # The recording after begins anew.
+    train, test = parts_in_time(shown, 0.5)
+    assert np.flatnonzero(test).tolist() == list(range(24, 48))
+    with pytest.raises(InputError, match="43 to train and 4 later ones to test"):
+        parts_in_time(shown, 0.9)
+
+
+def test_a_persons_model_stands_beside_what_needs_no_ecg() -> None:
+    shown = one_person()
+    recipe = personal_recipe(Recipe.load("blood-pressure"), ["a", "b"])
+    train, test = parts_in_time(shown, 0.5)
+    told = np.tile([90.0, 130.0], (24, 1))
+    facts = personal_scores(recipe, shown, train, test, told).to_dict()
+    # Minima of 50 to 73 train, those of 74 to 97 are told, at 85.5 on average.
+    assert facts["minimum"]["the person's training mean"]["ME"] == pytest.approx(61.5 - 85.5)
+    assert facts["minimum"]["the person's training median"]["ME"] == pytest.approx(61.5 - 85.5)
+    # Twelve windows end in the last minute of training: 62 to 73.
+    assert facts["minimum"]["last calibration held"]["ME"] == pytest.approx(67.5 - 85.5)
+    assert facts["maximum"]["last calibration held"]["MAE"] == pytest.approx(40.0)
+    assert facts["maximum"]["model"]["MAE"] == pytest.approx(10.0)
+    assert facts["maximum"]["model"]["gain"]["mmHg"] == pytest.approx(30.0)
+    with pytest.raises(InputError, match="recipe beats: makes no model of one person"):
+        personal_recipe(Recipe.load("beats"), ["a"])
 
 
 def test_task_says_how_the_figures_were_made() -> None:

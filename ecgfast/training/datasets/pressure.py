@@ -5,10 +5,12 @@ Pressure is no input: it is looked at only to make labels, and to reject those t
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +35,7 @@ __all__ = [
     "find_pulses",
     "label_window",
     "low_passed",
+    "prepare_person",
     "prepare_pressure",
     "record_groups",
 ]
@@ -406,26 +409,98 @@ def prepare_pressure(
         parts.append(
             _strips_of(Path(data) / database / name, f"{database}/{name}", window, step, rules)
         )
+    examples = _example_set(parts, Path(data) / database, window, step, rules)
+    group = record_groups(examples.record)
+    fold = patient_folds(group, np.zeros(len(group), np.int8), folds, seed)
+    dealt = {n: int(fold[examples.record == n][0]) for n in np.unique(examples.record).tolist()}
+    about = {**examples.about, "database": database, "folds": dealt}
+    columns = {**examples.columns, "fold": fold}
+    return dataclasses.replace(examples, patient=group, about=about, columns=columns)
+
+
+def prepare_person(
+    recordings: Sequence[str | os.PathLike[str]],
+    *,
+    window: WindowSpec = STRIP,
+    step: float = 5.0,
+    rules: PressureRules = RULES,
+    progress: bool = False,
+) -> ExampleSet:
+    """Cut the strips of one person's recordings, as `prepare_pressure` cuts them.
+
+    Parameters
+    ----------
+    recordings : sequence of path
+        The earliest first; each with an ECG and a signal named ABP in mmHg.
+    window : WindowSpec
+        Of form "strip".
+    step : float
+        Seconds from strip to strip, about.
+    rules : PressureRules
+    progress : bool
+        Show a progress bar on a terminal.
+
+    Returns
+    -------
+    ExampleSet
+        Inputs and target as of `prepare_pressure`, in the order of time; columns "time" (s in its
+        recording) and "order" (of its recording).
+
+    Raises
+    ------
+    RecordError
+        If a recording is missing, damaged or without such signals.
+    InputError
+        If the rules leave nothing, recordings have one name, or they state that a later one began
+        first.
+    """
+    from tqdm import tqdm
+
+    names = [Path(one).stem for one in recordings]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"{twice[0]}: two recordings have this name")
+    parts: list[_Strips] = []
+    for path, name in tqdm(
+        list(zip(recordings, names, strict=True)),
+        desc="pressure",
+        unit="record",
+        disable=None if progress else True,
+    ):
+        part = _strips_of(Path(path), name, window, step, rules)
+        began = [one.start for one in (*parts, part) if one.start is not None]
+        if part.start is not None and part.start < max(began):
+            raise InputError(f"{path}: began before a recording given before it; sort them by time")
+        parts.append(part)
+    examples = _example_set(parts, ", ".join(map(str, recordings)), window, step, rules)
+    order = np.array([names.index(name) for name in examples.record.tolist()], np.int64)
+    person = np.full(len(examples), "the person", dtype=np.str_)
+    return dataclasses.replace(
+        examples, patient=person, columns={**examples.columns, "order": order}
+    )
+
+
+def _example_set(
+    parts: list[_Strips], where: object, window: WindowSpec, step: float, rules: PressureRules
+) -> ExampleSet:
+    """Strips of recordings together; each recording is a patient."""
     windows = sum(part.seen for part in parts)
     first = sum((part.first for part in parts), Counter[str]())
     fired = sum((part.fired for part in parts), Counter[str]())
     kept = [part for part in parts if len(part.target)]
     if not kept:
-        raise InputError(f"{Path(data) / database}: the rules leave none of {windows} windows")
+        raise InputError(f"{where}: the rules leave none of {windows} windows")
     record = np.array([part.record for part in kept for _ in part.target], dtype=np.str_)
-    group = record_groups(record)
-    fold = patient_folds(group, np.zeros(len(group), np.int8), folds, seed)
     return ExampleSet(
         {
             "window": np.concatenate([part.windows for part in kept]),
             "features": np.concatenate([part.features for part in kept]),
         },
         np.concatenate([part.target for part in kept]),
-        group,
+        record,
         record,
         {
             "classes": list(OUTPUTS),
-            "database": database,
             "window": list(window),
             "features": list(FEATURE_NAMES),
             "step_s": step,
@@ -433,9 +508,8 @@ def prepare_pressure(
             "records": len(parts),
             "rules": {key: text.format(**rules._asdict()) for key, text in REASONS.items()},
             "dropped": {key: {"first": first[key], "any": fired[key]} for key in REASONS},
-            "folds": {name: int(fold[record == name][0]) for name in np.unique(record).tolist()},
         },
-        {"time": np.concatenate([part.time for part in kept]), "fold": fold},
+        {"time": np.concatenate([part.time for part in kept])},
     )
 
 
@@ -474,6 +548,7 @@ class _Strips(NamedTuple):
     seen: int
     first: Counter[str]
     fired: Counter[str]
+    start: datetime | None
 
 
 def _strips_of(
@@ -512,4 +587,5 @@ def _strips_of(
         len(last),
         first,
         fired,
+        record.start.replace(tzinfo=None) if record.start else None,
     )

@@ -55,6 +55,10 @@ def _converting(job: dict[str, Any], beats: Beats) -> Work:
 
     import ecgfast.networks.layers
     import ecgfast.networks.losses  # noqa: F401  (both: names that saved models refer to)
+    from ecgfast.networks import ARCHITECTURES, network
+
+    if job.get("network") and job["network"] not in ARCHITECTURES:
+        network(job["network"])  # its module registers layers of its own
 
     model = keras.saving.load_model(job["model"], compile=False)
     feed = {tensor.name: beats[tensor.name] for tensor in model.inputs}

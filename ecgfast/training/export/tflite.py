@@ -131,6 +131,7 @@ def export(
                 "model": str(source),
                 "reference": str(reference),
                 "calibration": calibration.tolist(),
+                "network": card.architecture.get("name", ""),
             },
         )
         for trial, answer in converted.items():

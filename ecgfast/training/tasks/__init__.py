@@ -19,7 +19,14 @@ __all__ = ["ENTRY_POINTS", "TASKS", "CardFacts", "Task", "given_inputs", "load_t
 #: Group of entry points by which other packages name tasks of theirs.
 ENTRY_POINTS = "ecgfast.tasks"
 #: Names of the built-in tasks.
-TASKS = ("beats", "blood-pressure", "kaggle", "kaggle-normality", "normality")
+TASKS = (
+    "beats",
+    "blood-pressure",
+    "kaggle",
+    "kaggle-normality",
+    "normality",
+    "personal-blood-pressure",
+)
 
 
 def load_task(name: str) -> Task:

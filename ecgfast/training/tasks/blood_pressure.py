@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..._files import write_whole
 from ..._types import Report
 from ...core import FEATURE_NAMES
-from ...evaluation.pressure import PressureScores, calibrate, damped_changes
+from ...evaluation.pressure import MOVED, PressureScores, calibrate, damped_changes
 from ...runtime import Classifier, ModelCard
 from ...window import WindowSpec
 from ..datasets.examples import ExampleSet
@@ -28,8 +28,6 @@ __all__ = ["TASK", "PressureTask", "score_protocols"]
 
 Floats = npt.NDArray[np.float64]
 
-# mmHg by which minimum and maximum must be off a recording's usual or known value to have moved.
-_MOVED = (5.0, 10.0)
 # Of the features' "rr": it is centred there, s; and how many of the last beats give the heart rate.
 _RR_CENTRE, _RATE_BEATS = 0.8, 10
 _RR = FEATURE_NAMES.index("rr")
@@ -46,6 +44,7 @@ class PressureTask(Task):
         "fold_seed": int,
         "calibration_s": float,
         "seeds": int,
+        "person": dict,
     }
     name = "blood-pressure"
     classes = OUTPUTS
@@ -131,7 +130,7 @@ class PressureTask(Task):
             write_json(protocols / "tables.json", details)
             text = "\n\n".join(score.table() for score in scores)
             write_whole(protocols / "tables.txt", f"{text}\n")
-        headlines = {score.heading: _headline(score) for score in scores}
+        headlines = {score.heading: score.headline() for score in scores}
         return {**headlines, **_by_precision(card_path, examples, report), "scores": details}
 
 
@@ -239,7 +238,7 @@ def _scores(heading: str, examples: ExampleSet, told: dict[str, Floats]) -> Pres
         told,
         examples.patient,
         examples.record,
-        np.abs(examples.target - _usual(examples)) >= _MOVED,
+        np.abs(examples.target - _usual(examples)) >= MOVED,
     )
 
 
@@ -288,7 +287,7 @@ def _calibrated(recipe: Recipe, examples: ExampleSet, told: Floats) -> PressureS
     scores = _scores(
         f"calibrated on the first {seconds:g} s", rows, {"calibration held": held, **changes}
     )
-    return dataclasses.replace(scores, moved=np.abs(rows.target - held) >= _MOVED)
+    return dataclasses.replace(scores, moved=np.abs(rows.target - held) >= MOVED)
 
 
 def _heart_rate(examples: ExampleSet) -> Floats:
@@ -296,19 +295,6 @@ def _heart_rate(examples: ExampleSet) -> Floats:
     rr = examples.inputs["features"][:, -_RATE_BEATS:, _RR].astype(np.float64) + _RR_CENTRE
     rate: Floats = 60.0 / np.median(rr, axis=1)
     return rate
-
-
-def _headline(score: PressureScores) -> dict[str, Any]:
-    facts = score.to_dict()
-    return {
-        f"{output}, {name}": {
-            "ME ± SD": f"{told['ME']:+.2f} ± {told['SD']:.2f}",
-            "MAE": told["MAE"],
-            **({"gain": told["gain"]} if "gain" in told else {}),
-        }
-        for output in score.outputs
-        for name, told in facts[output].items()
-    }
 
 
 def _by_precision(card_path: Path, examples: ExampleSet, report: Report) -> dict[str, Any]:
