@@ -11,6 +11,7 @@ from pathlib import Path
 import model_files  # noqa: F401  (before TensorFlow, see there)
 import numpy as np
 import pytest
+from thorough import thorough_cases
 from toy_task import POINTS, toy_examples, toy_recipe, toy_values
 
 from ecgfast import InputError, ModelError, RecordError
@@ -296,7 +297,8 @@ class BrokenOff(Exception):  # noqa: N818
 AVERAGING = {**STOPPING, "weight_average": 0.9}
 
 
-@pytest.mark.parametrize("schedule", [STEADY, STOPPING, AVERAGING])
+# The last one stops, and averages as well.
+@pytest.mark.parametrize("schedule", [STEADY, *thorough_cases(STOPPING), AVERAGING])
 def test_a_broken_off_training_ends_with_the_same_weights(fitting, tmp_path, schedule) -> None:
     recipe = toy_recipe(schedule=schedule)
     examples, watched = toy_examples(), toy_examples(60, seed=1)
@@ -411,7 +413,7 @@ def test_the_running_average_of_the_weights_is_kept(fitting) -> None:
     ("loss", "options"),
     [
         ("huber", {"delta": 1.0}),
-        ("hyperloss", {"threshold": 1.5}),
+        *thorough_cases(("hyperloss", {"threshold": 1.5})),
         ("hyperloss", {"outlier": "target", "deviations": 2.0}),
     ],
 )
