@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from thorough import thorough_cases
 
 from ecgfast import (
     BeatBatch,
@@ -156,8 +157,13 @@ def stamped(ecg: Record, unit: float, jitter: float = 0.0) -> Iterator[tuple[flo
         yield (i / FS + jitter * rng.uniform(-0.3, 0.3) / FS) / unit + 1e3, float(value)
 
 
-@pytest.mark.parametrize("unit", [1.0, 1e-3, 1e-6, 1e-9])
-@pytest.mark.parametrize("jitter", [0.0, 1.0])
+@pytest.mark.parametrize(
+    ("unit", "jitter"),
+    [
+        *((1.0, 0.0), (1e-3, 1.0), (1e-6, 0.0), (1e-9, 1.0)),
+        *thorough_cases((1.0, 1.0), (1e-3, 0.0), (1e-6, 1.0), (1e-9, 0.0)),
+    ],
+)
 def test_times_beside_values(ecg: Record, unit: float, jitter: float) -> None:
     np.testing.assert_array_equal(together(stamped(ecg, unit, jitter)), ecg.signal[:, :1])
     np.testing.assert_array_equal(together(list(stamped(ecg, unit))), ecg.signal[:, :1])
