@@ -228,7 +228,7 @@ def run_test_file(userland: Userland, name: str, limit: float, kept: Path) -> di
     try:
         userland.run(
             *("/venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "0"),
-            *(f"--junitxml=/share/{fresh.name}", *left_out, f"tests/{name}"),
+            *("-m", "not slow", f"--junitxml=/share/{fresh.name}", *left_out, f"tests/{name}"),
             cwd="/share/source",
             limit=limit,
             log=kept / f"{file}.log",
