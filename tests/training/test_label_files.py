@@ -146,3 +146,9 @@ def test_one_patient_alone_cannot_test(data: Path, tmp_path: Path) -> None:
     file = written(tmp_path, WHOLE + "a.npz,normal\n")
     with pytest.raises(InputError, match="labels one patient alone"):
         load_task("normality").training_set(own_recipe(file), data)
+
+
+def test_patients_who_cannot_be_shared_out_are_told(data: Path, tmp_path: Path) -> None:
+    file = written(tmp_path, WHOLE + "a.npz,normal\nb.npz,abnormal\n")
+    with pytest.raises(InputError, match=r"2 patients cannot be shared out; label more, or name"):
+        load_task("normality").training_set(own_recipe(file), data)

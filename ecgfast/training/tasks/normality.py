@@ -268,6 +268,11 @@ def _labelled_parts(
             raise InputError(f"{file}: labels one patient alone; another one has to test")
         kinds = [labels[name].abnormal for name in names]
         testing = patient_folds(patients, kinds, min(5, count), recipe.seed) == 0
+        if testing.all() or not testing.any():
+            raise InputError(
+                f"{file}: its {count} patients cannot be shared out; label more, or name the "
+                "recordings that test (--set options.test=...)"
+            )
     else:
         for name in test:
             if name not in labels:
