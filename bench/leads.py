@@ -30,7 +30,8 @@ from ecgfast.evaluation.classes import from_matrix
 from ecgfast.evaluation.ec57 import class_confusion, flutter_intervals
 from ecgfast.evaluation.mitdb import DS1
 from ecgfast.records import read_annotations, read_record
-from ecgfast.training.datasets.beats import record_names, without_lookahead
+from ecgfast.training.datasets.beats import without_lookahead
+from ecgfast.training.datasets.splits import record_names
 from ecgfast.training.fitting.calibration import Calibration, fit_calibration
 
 Floats = npt.NDArray[np.float64]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from .printable import printable
 
 __all__ = [
@@ -15,6 +18,7 @@ __all__ = [
     "RecordError",
     "StateError",
     "is_not_built",
+    "name_hint",
 ]
 
 # The compiled modules of this package.
@@ -112,3 +116,30 @@ def is_not_built(error: BaseException) -> bool:
 
 class NoBeatsWarning(UserWarning):
     """A signal in which no beat was found; the message says what to check."""
+
+
+def name_hint(name: str, known: Iterable[str]) -> str:
+    """What a message says of a name that there is not.
+
+    Parameters
+    ----------
+    name : str
+        As it was given.
+    known : iterable of str
+        Names that there are.
+
+    Returns
+    -------
+    str
+        The known name that is most like it, or all of them.
+
+    Examples
+    --------
+    >>> name_hint("epocs", ["epochs", "batch"])
+    "did you mean 'epochs'?"
+    >>> name_hint("x", ["epochs", "batch"])
+    'there are epochs, batch'
+    """
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"

@@ -10,6 +10,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from .errors import name_hint
+
 __all__ = ["load_outside"]
 
 
@@ -51,9 +53,7 @@ def load_outside(
     known = {point.name: point for point in entry_points(group=group)}
     if name not in known:
         names = [*built_in, *known]
-        near = get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]!r}" if near else f"there are {', '.join(names)}"
-        raise error(f"no {what} {name!r}: {hint}; one of your own is given as module:name")
+        raise error(f"no {what} {name!r}: {name_hint(name, names)} (one of your own: module:name)")
     try:
         return known[name].load()
     except Exception as problem:

@@ -58,7 +58,7 @@ class Effort:
 
     @property
     def rounds(self) -> int:
-        """Rounds of all measurements; the median counts, and rounds tell how certain it is."""
+        """Rounds in which everything is measured; a figure is the median of its rounds."""
         return 5 if self.quick else 7
 
     @property

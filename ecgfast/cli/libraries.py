@@ -15,7 +15,7 @@ _PACKAGES = ("keras", "tensorflow", "ai_edge_litert", "tflite_runtime", "h5py", 
 
 def quiet_libraries() -> None:
     """Let libraries report errors alone; call it before they are imported."""
-    # TensorFlow logs the machine's devices, unless it is told not to before its import.
+    # Set before its import, this keeps TensorFlow from logging the devices of the machine.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in _LOGGERS:
         logger = logging.getLogger(name)

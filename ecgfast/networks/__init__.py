@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MissingExtraError, ModelError
+from ..errors import MissingExtraError, ModelError, name_hint
 from ..outside import load_outside
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ __all__ = [
     "FastLSTM",
     "HyperLoss",
     "build",
-    "check_fit",
     "network",
 ]
 
@@ -32,8 +30,8 @@ ARCHITECTURES = ("dual_branch", "custom_cnn", "cnn_bilstm", "td_cnn_lstm")
 #: Group of entry points by which other packages name networks of theirs.
 ENTRY_POINTS = "ecgfast.networks"
 
-# What goes in and comes out is said by the recipe; a network from outside may know it by itself.
-_SHARED = ("window", "features", "outputs", "head")
+#: Options that say what goes in and comes out; a network from outside may know that by itself.
+SHARED_OPTIONS = ("window", "features", "outputs", "head")
 
 
 def build(name: str, **options: Any) -> Any:
@@ -105,30 +103,6 @@ def network(name: str) -> Callable[..., Any]:
     return outside
 
 
-def check_fit(
-    name: str, model: Any, inputs: Mapping[str, Any], outputs: Any, labelled: bool
-) -> None:
-    """Refuse a network whose inputs or outputs are not those of the examples.
-
-    Parameters
-    ----------
-    name : str
-        Of the network, for messages.
-    model : keras.Model
-    inputs : mapping of str to sequence of int
-        Shapes without the batch.
-    outputs : sequence of str
-        Names of the classes, or of the numbers.
-    labelled : bool
-        Whether they are classes.
-
-    Raises
-    ------
-    ModelError
-    """
-    _import("checks").check_examples(name, model, inputs, outputs, labelled=labelled)
-
-
 def _taken(name: str, function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """The options for a function; raise ModelError for one that it does not have."""
     try:
@@ -141,10 +115,8 @@ def _taken(name: str, function: Callable[..., Any], options: Mapping[str, Any]) 
     for option, value in options.items():
         if option in parameters:
             given[option] = value
-        elif name in ARCHITECTURES or option not in _SHARED:
-            near = get_close_matches(option, parameters, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(parameters)}"
-            raise ModelError(f"{name} has no option {option!r}; {hint}")
+        elif name in ARCHITECTURES or option not in SHARED_OPTIONS:
+            raise ModelError(f"{name} has no option {option!r}; {name_hint(option, parameters)}")
     return given
 
 

@@ -48,7 +48,7 @@ class StreamingClassifier:
         Leads in each chunk; all serve the detection, the first is classified.
     average_leads : bool
         Classify each lead, and average what the model says; ``docs/beats-leads.md`` of the sources
-        tells what a second lead buys. A lead that is off around a beat is left out.
+        compares it with one lead. A lead that is off around a beat is left out.
     lookahead : {0, 1}
         1 waits for the next RR interval, which the model then uses.
     method : {"neural", "adaptive", "pan-tompkins"}

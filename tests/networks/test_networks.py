@@ -359,11 +359,13 @@ def own(tmp_path, monkeypatch):
 
 
 def test_a_network_from_outside_is_built_with_what_it_takes(own):
+    from ecgfast.networks.checks import check_examples
+
     recipe = {"window": [72, 2], "features": [8, 37], "outputs": 5, "head": "softmax"}
     model = networks.build(f"{own}:small", **recipe, width=8)
     assert [tensor.name for tensor in model.inputs] == ["window"]
     assert model.output_shape == (None, 5)
-    networks.check_fit("x", model, {"window": (72, 2), "features": (37,)}, "NSVFQ", True)
+    check_examples("x", model, {"window": (72, 2), "features": (37,)}, "NSVFQ", labelled=True)
     for inputs, outputs, labelled, problem in (
         ({"window": (187, 1)}, "NSVFQ", True, r"'window' takes \(72, 2\), .*\(187, 1\)"),
         ({"features": (37,)}, "NSVFQ", True, "an input 'window'; the examples have features"),
@@ -371,7 +373,7 @@ def test_a_network_from_outside_is_built_with_what_it_takes(own):
         ({"window": (72, 2)}, "NSVFQ", False, "does not fit targets that are numbers"),
     ):
         with pytest.raises(ModelError, match=problem):
-            networks.check_fit("x", model, inputs, outputs, labelled)
+            check_examples("x", model, inputs, outputs, labelled=labelled)
 
 
 @pytest.mark.parametrize(

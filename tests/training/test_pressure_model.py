@@ -126,7 +126,7 @@ def test_a_persons_model_stands_beside_what_needs_no_ecg() -> None:
     train, test = parts_in_time(shown, 0.5)
     told = np.tile([90.0, 130.0], (24, 1))
     facts = personal_scores(recipe, shown, train, test, told).to_dict()
-    # Minima of 50 to 73 train, those of 74 to 97 are told, at 85.5 on average.
+    # Minima of 50 to 73 train (61.5 on average), those of 74 to 97 test (85.5).
     assert facts["minimum"]["the person's training mean"]["ME"] == pytest.approx(61.5 - 85.5)
     assert facts["minimum"]["the person's training median"]["ME"] == pytest.approx(61.5 - 85.5)
     # Twelve windows end in the last minute of training: 62 to 73.

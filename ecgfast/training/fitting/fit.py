@@ -23,7 +23,8 @@ from ... import __version__
 from ..._files import whole_file
 from ..._types import FloatArray, Report
 from ...errors import InputError
-from ...networks import HyperLoss, build, check_fit
+from ...networks import HyperLoss, build
+from ...networks.checks import check_examples
 from ...networks.conditioning import settle_norms, widen_sigmoids
 from ..datasets.examples import ExampleSet
 from ..recipes.recipe import Recipe, Schedule
@@ -133,7 +134,7 @@ def fit(
     name = options.pop("name")
     model = build(name, **options)
     shapes = {key: values.shape[1:] for key, values in examples.inputs.items()}
-    check_fit(name, model, shapes, examples.classes, examples.labelled)
+    check_examples(name, model, shapes, examples.classes, labelled=examples.labelled)
     scale = _Scale(model, examples)
     targets = scale.targets(examples, schedule.label_smoothing)
     batches = Batches(examples, targets, schedule, seed, noise)

@@ -7,12 +7,11 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError
+from ...errors import InputError, name_hint
 
 __all__ = ["LOSSES", "Recipe", "Schedule", "recipe_names"]
 
@@ -285,9 +284,7 @@ def _check_names(given: Mapping[str, Any], kind: type[Recipe | Schedule], what: 
     known = [one.name for one in dataclasses.fields(kind)]
     for name in given:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-            raise InputError(f"{what} has no setting {name!r}; {hint}")
+            raise InputError(f"{what} has no setting {name!r}; {name_hint(name, known)}")
 
 
 def recipe_names() -> list[str]:

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any, get_type_hints
 
 from ...errors import InputError
+from ...networks import SHARED_OPTIONS
 from .recipe import Recipe, Schedule
 
 __all__ = ["conflicts", "set_values"]
@@ -18,8 +19,6 @@ __all__ = ["conflicts", "set_values"]
 # Settings whose value says what the recipe compares, not how it trains.
 _CHANGES = ("candidates", "protocols")
 _NETWORK = "architecture.name"
-# Options that networks share: what goes in and comes out.
-_SHARED = ("window", "features", "outputs", "head")
 
 
 def set_values(
@@ -125,7 +124,7 @@ def _changed(
         return dataclasses.replace(recipe, schedule=schedule), value
     value, whole = _read(key, text, types[first], getattr(recipe, first), rest)
     if key == _NETWORK and value != recipe.architecture.get("name"):
-        kept = {k: v for k, v in recipe.architecture.items() if k in _SHARED}
+        kept = {k: v for k, v in recipe.architecture.items() if k in SHARED_OPTIONS}
         whole = {"name": value, **kept}
     return dataclasses.replace(recipe, **{first: whole}), value
 
@@ -153,7 +152,7 @@ def _read(key: str, text: str, kind: Any, present: Any, inner: Sequence[str]) ->
 
 
 def _json(text: str) -> Any:
-    """What JSON makes of it; else the text itself."""
+    """The value of a JSON text; the text itself where it is not JSON."""
     try:
         return json.loads(text, parse_constant=_refused)
     except ValueError:

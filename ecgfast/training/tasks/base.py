@@ -6,7 +6,6 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from ..._types import Report
 from ...core import FEATURE_NAMES
 from ...deprecated import warn_renamed
-from ...errors import InputError
+from ...errors import InputError, name_hint
 from ...evaluation.classes import score_classes
 from ...runtime import Classifier, InputSpec, ModelCard
 from ...window import WindowSpec
@@ -126,14 +125,9 @@ class Task(ABC):
             return
         for name, value in recipe.options.items():
             if name not in self.option_types:
-                near = get_close_matches(name, self.option_types, n=1)
-                hint = (
-                    f"did you mean {near[0]!r}?"
-                    if near
-                    else "there are " + ", ".join(self.option_types)
-                )
                 raise InputError(
-                    f"recipe {recipe.name}: task {self.name!r} has no option {name!r}; {hint}"
+                    f"recipe {recipe.name}: task {self.name!r} has no option {name!r}; "
+                    f"{name_hint(name, self.option_types)}"
                 )
             kind = self.option_types[name]
             taken = (int, float) if kind is float else kind

@@ -130,6 +130,7 @@ class PersonalPressureTask(Task):
         "step_s": float,
         "calibration_s": float,
     }
+    # The card's: such a model is read and shown as that of everyone is.
     name = "blood-pressure"
     classes = OUTPUTS
     output = "value"
