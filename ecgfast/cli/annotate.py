@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import EcgfastError
 from ..reports.summary import NOT_A_DEVICE, length
 from .errors import SomeFailedError, UsageError, failure_line
+from .libraries import quiet_dask
 from .many import is_result
 from .options import (
     add_json,
@@ -137,6 +138,8 @@ def run(args: argparse.Namespace) -> None:
     given = [*args.archive, *_listed(args.list)]
     if not given:
         raise UsageError("ARCHIVE is missing: give a folder, a pattern, recordings or --list")
+    if args.scheduler is not None:
+        quiet_dask()
     begin = perf_counter()
     bar = _Bar()
     try:

@@ -1,4 +1,4 @@
-"""Silence of the libraries behind a training: what a user can do nothing about is not shown."""
+"""Silence of the libraries behind a command: what a user can do nothing about is not shown."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import logging
 import os
 import warnings
 
-__all__ = ["quiet_libraries"]
+__all__ = ["quiet_dask", "quiet_libraries"]
 
 # Loggers of the libraries, and the packages whose warnings are about their own calls.
 _LOGGERS = ("tensorflow", "absl", "h5py")
+_DASK_LOGGERS = ("distributed", "distributed.client", "tornado.application", "asyncio")
 _PACKAGES = ("keras", "tensorflow", "ai_edge_litert", "tflite_runtime", "h5py", "sklearn")
 
 
@@ -24,6 +25,19 @@ def quiet_libraries() -> None:
             logger.addFilter(_is_error)
     for name in _PACKAGES:
         warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
+
+
+def quiet_dask() -> None:
+    """Keep Dask's tracebacks of a lost scheduler off the terminal: one line of ours tells of it.
+
+    Call it before ``distributed`` is imported. Where the user configured Dask's log, that stays.
+    """
+    try:
+        import dask
+    except ImportError:  # told where the cluster is needed
+        return
+    if not any(dask.config.get(key, None) for key in ("logging", "logging-file-config")):
+        dask.config.set({"logging": dict.fromkeys(_DASK_LOGGERS, "critical")})
 
 
 def _is_error(record: logging.LogRecord) -> bool:

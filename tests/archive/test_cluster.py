@@ -140,6 +140,23 @@ def test_a_scheduler_that_does_not_answer_is_said(archive: Path, tmp_path: Path)
         annotate_archive(archive, tmp_path / "out", scheduler="tcp://127.0.0.1:9")
 
 
+@pytest.mark.parametrize("level", [None, "info"])
+def test_dask_logs_no_error_unless_its_log_was_asked_for(level: str | None) -> None:
+    """A client that loses its scheduler logs tracebacks; the command tells of it itself."""
+    code = (
+        "from ecgfast.cli.libraries import quiet_dask; quiet_dask()\n"
+        "import logging, distributed\n"
+        "for name in ('distributed.client', 'distributed.core', 'tornado.application'):\n"
+        "    logging.getLogger(name).error('lost', exc_info=OSError('x'))\n"
+    )
+    asked = {} if level is None else {"DASK_LOGGING__DISTRIBUTED": level}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env={**QUIET, **asked}, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert ("lost" in run.stderr) == (level is not None)
+
+
 @pytest.mark.slow
 def test_killed_at_twenty_moments(
     archive: Path, local: dict[str, bytes], parts: Parts, tmp_path: Path, cluster: Processes
