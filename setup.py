@@ -47,9 +47,22 @@ else:
     if sys.platform.startswith("linux"):
         LINK = ["-Wl,-z,relro,-z,now", *(() if SYMBOLS else ("-Wl,--strip-all",))]
 
+# Networks are a module of their own: streams need none, and the core is large enough.
+NETWORK = sorted(str(path) for path in CSRC.glob("src/network/*.c"))
+STREAMS = sorted({str(path) for path in CSRC.glob("src/**/*.c")}.difference(NETWORK))
+
 core = Extension(
     "ecgfast.core",
-    ["ecgfast/core.pyx", *sorted(str(path) for path in CSRC.glob("src/**/*.c"))],
+    ["ecgfast/core.pyx", *STREAMS],
+    include_dirs=[str(CSRC / "include")],
+    depends=sorted(str(path) for path in CSRC.rglob("*.h")),
+    extra_compile_args=COMPILE,
+    extra_link_args=LINK,
+)
+
+network = Extension(
+    "ecgfast.runtime._network",
+    ["ecgfast/runtime/_network.pyx", *NETWORK, str(CSRC / "src" / "common" / "status.c")],
     include_dirs=[str(CSRC / "include")],
     depends=sorted(str(path) for path in CSRC.rglob("*.h")),
     extra_compile_args=COMPILE,
@@ -91,5 +104,5 @@ features = Extension(
 setup(
     install_requires=[*BASE, *([] if MUSL or FREE_THREADED else RUNTIMES)],
     packages=[*find_packages(include=["ecgfast", "ecgfast.*"]), "ecgfast.models"],
-    ext_modules=cythonize([core, table, samples, scan, features], language_level=3),
+    ext_modules=cythonize([core, network, table, samples, scan, features], language_level=3),
 )

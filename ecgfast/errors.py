@@ -28,6 +28,7 @@ _COMPILED = (
     "ecgfast.records._table",
     "ecgfast.rhythm._features",
     "ecgfast.rhythm._scan",
+    "ecgfast.runtime._network",
 )
 
 
