@@ -116,7 +116,9 @@ cdef class Network:
     Raises
     ------
     ValueError
-        The file is damaged, or needs an operator that the core does not have; the message says which.
+        The file is damaged.
+    NotImplementedError
+        It needs an operator that the core does not have; the message says which.
     StateError
         By `run`, while another call runs the network.
     """
@@ -154,7 +156,8 @@ cdef class Network:
             at = ""
             if report.operator_index >= 0:
                 at = f" (operator {report.operator_index}, of kind {report.operator_code})"
-            raise ValueError(ecg_status_text(status).decode() + at)
+            kind = NotImplementedError if status == ECG_ERROR_OPERATOR else ValueError
+            raise kind(ecg_status_text(status).decode() + at)
         self.rows = rows
         self.block = block
         self.inputs = self._tensors(network, True)

@@ -139,7 +139,7 @@ def test_an_operator_that_it_does_not_have_is_named() -> None:
     dense, other = (bytes([code, 0, 0, 0, 1, 0, 0, 0, code, 0, 0, 0]) for code in (9, 8))
     changed = content.replace(dense, other)
     assert changed != content
-    with pytest.raises(ValueError, match=r"not supported here \(operator 2, of kind 8\)"):
+    with pytest.raises(NotImplementedError, match=r"not supported here \(operator 2, of kind 8\)"):
         Network(changed)
 
 
@@ -164,7 +164,7 @@ for k in range(300):
         damaged[draw.randrange(len(damaged) if k % 2 else 12_000)] = draw.randrange(256)
     try:
         network = Network(bytes(damaged))
-    except ValueError:
+    except (ValueError, NotImplementedError):
         continue
     network.run()
     ran += 1
