@@ -437,6 +437,7 @@ def labeller_for(
     classifier: Classifier | None = None,
     average_leads: bool = False,
     method: Method = METHODS[0],
+    max_delay: float | None = None,
 ) -> StreamingClassifier:
     """The stream and model that ``--model``, ``--precision`` and ``--lookahead`` ask for.
 
@@ -454,6 +455,7 @@ def labeller_for(
         average_leads=average_leads,
         lookahead=args.lookahead,
         method=method,
+        max_delay=max_delay,
         decision=decision,
     )
 
