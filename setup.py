@@ -12,7 +12,7 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
 
-# Where ai-edge-litert has wheels; elsewhere the package installs without classes of beats.
+# Where ai-edge-litert has wheels; elsewhere the core runs the models.
 LITERT = (
     "sys_platform == 'linux' and platform_machine == 'x86_64'",
     "sys_platform == 'linux' and platform_machine == 'aarch64'",
