@@ -12,7 +12,7 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
 
-# Where ai-edge-litert has wheels; elsewhere the package installs without classes of beats.
+# Where ai-edge-litert has wheels; elsewhere the core runs the models.
 LITERT = (
     "sys_platform == 'linux' and platform_machine == 'x86_64'",
     "sys_platform == 'linux' and platform_machine == 'aarch64'",
@@ -47,9 +47,22 @@ else:
     if sys.platform.startswith("linux"):
         LINK = ["-Wl,-z,relro,-z,now", *(() if SYMBOLS else ("-Wl,--strip-all",))]
 
+# Networks are a module of their own: streams need none, and the core is large enough.
+NETWORK = sorted(str(path) for path in CSRC.glob("src/network/*.c"))
+STREAMS = sorted({str(path) for path in CSRC.glob("src/**/*.c")}.difference(NETWORK))
+
 core = Extension(
     "ecgfast.core",
-    ["ecgfast/core.pyx", *sorted(str(path) for path in CSRC.glob("src/**/*.c"))],
+    ["ecgfast/core.pyx", *STREAMS],
+    include_dirs=[str(CSRC / "include")],
+    depends=sorted(str(path) for path in CSRC.rglob("*.h")),
+    extra_compile_args=COMPILE,
+    extra_link_args=LINK,
+)
+
+network = Extension(
+    "ecgfast.runtime._network",
+    ["ecgfast/runtime/_network.pyx", *NETWORK, str(CSRC / "src" / "common" / "status.c")],
     include_dirs=[str(CSRC / "include")],
     depends=sorted(str(path) for path in CSRC.rglob("*.h")),
     extra_compile_args=COMPILE,
@@ -73,6 +86,7 @@ SHARED = "ecgfast._cyutility"
 
 extensions = [
     core,
+    network,
     compiled("ecgfast.records._table"),  # the text reader's inner loop
     compiled("ecgfast.records._samples"),  # stored samples as physical values
     compiled("ecgfast.rhythm._scan"),  # blocks and beats that no rhythm rule has to see
@@ -84,6 +98,4 @@ setup(
     install_requires=[*BASE, *([] if MUSL or FREE_THREADED else RUNTIMES)],
     packages=[*find_packages(include=["ecgfast", "ecgfast.*"]), "ecgfast.models"],
     ext_modules=cythonize(extensions, language_level=3, shared_utility_qualified_name=SHARED),
-    # Extensions side by side: the sources of one are compiled one after another.
-    options={"build_ext": {"parallel": os.cpu_count() or 1}} if sys.platform != "win32" else {},
 )

@@ -59,6 +59,7 @@ def main(folder: Path) -> None:
         "pyproject.toml",
         "LICENSE",
         "README.md",
+        "ecgfast/busy.pxd",
         "ecgfast/ccore.pxd",
     }
     sources |= extensions

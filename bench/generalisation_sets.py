@@ -42,22 +42,22 @@ class Set:
 
 
 SETS = {
-    "ludb": Set("LUDB, single leads of 10 s", "ludb", "fold", "≥ 99.88"),
-    "ludb12": Set("LUDB, 12 leads together", "ludb", "fold", "100"),
+    "ludb": Set("LUDB, single leads of 10 s", "ludb", "fold_a", "≥ 99.88"),
+    "ludb12": Set("LUDB, 12 leads together", "ludb", "fold_a", "100"),
     "cpsc2019": Set("CPSC2019, noisy strips of 10 s", "cpsc2019", "ship", "≥ 95"),
-    "svdb": Set("svdb", "svdb", "nosvdb", "≥ 99.93"),
-    "qtdb": Set("QTDB", "qtdb", "noqtdb", "≥ 99.98"),
-    "nstdb": Set("nstdb", "nstdb", "fold", "≥ 96"),
-    "ds1": Set("mitdb, DS1 and paced", "mitdb", "fold", ""),
+    "svdb": Set("svdb", "svdb", "fold_b", "≥ 99.93"),
+    "qtdb": Set("QTDB", "qtdb", "fold_b", "≥ 99.98"),
+    "nstdb": Set("nstdb", "nstdb", "fold_a", "≥ 96"),
+    "ds1": Set("mitdb, DS1 and paced", "mitdb", "fold_a", ""),
     "ds2": Set("mitdb, DS2", "mitdb", "ship", ""),
-    "mitdb": Set("mitdb, all 48", "mitdb", "fold, ship", "≥ 99.92"),
+    "mitdb": Set("mitdb, all 48", "mitdb", "fold_a, ship", "≥ 99.92"),
     "nsrdb": Set("nsrdb, first 30 min", "nsrdb", "ship", "", seen=True),
 }
 PARTS_OF = {"ds1": "mitdb", "ds2": "mitdb", "ludb12": "ludb"}
 """Sets that come with another one."""
 QUALITY_SETS = ("ludb", "cpsc2019", "svdb", "qtdb", "nstdb", "ds2")
 HALVES = ("ds1", "ds2")
-NOISE_WEIGHTS = {"nstdb bw": "fold", "nstdb ma": "fold", "cinc2017 noise class": "ship"}
+NOISE_WEIGHTS = {"nstdb bw": "fold_a", "nstdb ma": "fold_a", "cinc2017 noise class": "ship"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,7 @@ from .options import (
     add_labelling,
     add_strict,
     check_annotator,
+    check_detection,
     decision_for,
     example,
     labeller_for,
@@ -53,7 +54,10 @@ if TYPE_CHECKING:
     from ..rhythm import RhythmStream
     from ..streaming import StreamingClassifier
 
-__all__ = ["Sink", "add_stream", "configure", "kept", "run", "run_stream"]
+__all__ = ["ALARM_DELAY_S", "Sink", "add_stream", "configure", "kept", "run", "run_stream"]
+
+#: Seconds from an R peak until alarms know of the beat: a run is raised 1 s after its third beat.
+ALARM_DELAY_S = 0.9
 
 # Seconds without a sample that are reported, as for a link that has been lost.
 _SILENT_S = 2.0
@@ -97,6 +101,13 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
     add_alarms(parser)
     add_lsl(parser)
     add_labelling(parser)
+    parser.add_argument(
+        "--max-delay",
+        type=float,
+        metavar="S",
+        help="know each beat at most this long after its R peak; doubtful ones are then decided on "
+        f"less of what follows (default: {ALARM_DELAY_S} with alarms, else up to 1.7)",
+    )
     add_strict(parser)
     parser.add_argument(
         "--json",
@@ -171,9 +182,17 @@ def run_stream(
         warn_nothing(nothing, strict=args.strict)
 
 
+def _max_delay(args: argparse.Namespace) -> float | None:
+    if args.max_delay is None and args.alarms is not None:
+        return ALARM_DELAY_S
+    given: float | None = args.max_delay
+    return given
+
+
 def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed: bool) -> str:
     """Do the work; returns what to check, if no beat came of a signal that is long enough."""
     check_input(args)
+    check_detection(max_delay=args.max_delay)
     guard = _guard(args)
     if args.output is not None:
         guard.check_input(args.output)
@@ -192,7 +211,12 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
             return ""
         stack.callback(live.close)
         labeller = labeller_for(
-            live.source, args, decision, average_leads=args.average_leads, method=args.method
+            live.source,
+            args,
+            decision,
+            average_leads=args.average_leads,
+            method=args.method,
+            max_delay=_max_delay(args),
         )
         file = None
         if args.output is not None:

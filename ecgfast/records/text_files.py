@@ -76,8 +76,13 @@ class _Text:
         self._unfinished = b""  # a line whose labels the end of a piece may cut in two
         self.start = self._converted(first)
         # Arduino's plotter takes "ECG:512,Resp:3": names before each number.
-        first_line = next((x for x in self.start.splitlines()[:64] if x[:1] not in b"#%"), b"")
-        self._labelled = bool(LABELLED.fullmatch(first_line.strip()))
+        # A line of a head, such as "Gain: 200", looks like one of them; those below it do not.
+        lines = [
+            x.strip() for x in self.start.splitlines()[:256] if x.strip() and x[:1] not in b"#%"
+        ]
+        first_line = lines[0] if lines else b""
+        labelled = [x for x in lines if LABELLED.fullmatch(x)]
+        self._labelled = first_line in labelled and 2 * len(labelled) > len(lines)
         if self._labelled:
             names = b",".join(LABEL.findall(first_line)).replace(b":", b"")
             self.start = names + b"\n" + self._unlabelled(self.start)

@@ -17,7 +17,16 @@ from ..errors import RecordError
 from .choosing import role_of
 from .units import is_unit, to_millivolt, to_seconds
 
-__all__ = ["LABEL", "LABELLED", "Head", "cells_of", "encoding_of", "read_head", "split_unit"]
+__all__ = [
+    "LABEL",
+    "LABELLED",
+    "RATE_LINE",
+    "Head",
+    "cells_of",
+    "encoding_of",
+    "read_head",
+    "split_unit",
+]
 
 # Columns of a table, and lines that its form is found from.
 _MOST_COLUMNS, _LINES = 1024, 400
@@ -71,6 +80,8 @@ _RATE = re.compile(
     r"(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)\s*(khz|ksps)?",
     re.IGNORECASE,
 )
+#: A line that gives a rate, and no sample of a channel with a name.
+RATE_LINE = re.compile(rb"[#%\s]*" + _RATE_WORD.encode() + rb"[^\d\n:=]{0,30}[:=]", re.IGNORECASE)
 _STATED_RATE = re.compile(_RATE_WORD + r"\s*[=:]+\s*([^,;\s]+)", re.IGNORECASE)
 _INTERVAL = re.compile(
     r"(?:sampl\w*[ _-]*)?(?:interval|period)\w*\s*(?:[(\[](\w+)[)\]])?\s*[:=,;\t ]+\s*"

@@ -20,6 +20,7 @@ ORDER: int
 R_ON_T: int
 EPISODE: int
 RATES: int
+FLAT_BLOCKS: int
 STEEP: float
 WINDOW: int
 

@@ -11,8 +11,8 @@ from libc.string cimport memcpy
 import numpy as np
 
 __all__ = [
-    "ASYSTOLE_BEGAN", "ASYSTOLE_ENDED", "BEAT", "BLOCKS", "DONE", "EPISODE", "FLAT", "INTERVAL",
-    "LEADS", "LOST", "LOST_SIGNAL", "NOISE_BEGAN", "NOISE_ENDED", "ORDER", "RATES", "R_ON_T",
+    "ASYSTOLE_BEGAN", "ASYSTOLE_ENDED", "BEAT", "BLOCKS", "DONE", "EPISODE", "FLAT", "FLAT_BLOCKS",
+    "INTERVAL", "LEADS", "LOST", "LOST_SIGNAL", "NOISE_BEGAN", "NOISE_ENDED", "ORDER", "RATES", "R_ON_T",
     "STEEP", "USABLE", "WINDOW", "Scan", "block_figures",
 ]
 
@@ -28,6 +28,9 @@ R_ON_T, EPISODE, RATES = 4, 8, 16
 
 # From this share of a QRS complex's steepness on, a block may hide a beat, or be one.
 STEEP = 0.5
+
+# Flat blocks in a row, 1 s, of a lead that is off or has no signal. Fewer are a coarse converter between beats.
+FLAT_BLOCKS = 4
 
 # Beats of a window of atrial fibrillation.
 WINDOW = 48
@@ -80,6 +83,7 @@ cdef enum:
 
     # With fewer trusted beats among the last eight, the absence of beats means nothing.
     TRUSTED_BEATS = 4
+    C_FLAT_BLOCKS = 4
     # Steep blocks in a row that end an asystole: 1 s. One or two may be the next beat.
     STEEP_BLOCKS = 4
 
@@ -484,6 +488,7 @@ cdef class Scan:
         at = (self.next - 1) % KEPT
         for lead in range(self.leads):
             usable = usable or self._state[at, lead] == C_USABLE
+        usable = usable or self._briefly_flat()
         if self._phase == 1:
             self._phase = 2
             if not usable:
@@ -523,10 +528,27 @@ cdef class Scan:
             &self._slow[at, 0, 0], &self._new_slow[self._block, 0, 0],
             sizeof(float) * self._points * self.leads,
         )
-        self._steep[at] = steepness
         self.begin = self.next * self.size
         self.next += 1
         self.end = self.next * self.size
+        self._steep[at] = 0.0 if self._briefly_flat() else steepness
+
+    cdef bint _briefly_flat(self) noexcept nogil:
+        """Whether the newest block, and less than a second of blocks, show no change in any lead."""
+        cdef int lead, i, at
+        cdef bint flat
+        for i in range(C_FLAT_BLOCKS):
+            if self.next - 1 - i < 0:
+                return i > 0
+            at = (self.next - 1 - i) % KEPT
+            flat = False
+            for lead in range(self.leads):
+                if self._state[at, lead] == C_USABLE:
+                    return i > 0
+                flat = flat or self._state[at, lead] == C_FLAT
+            if not flat:
+                return i > 0
+        return False
 
     cdef void _learn(self, long long sample) noexcept nogil:
         """Learn the size of a complex; the blocks around its R peak have been taken."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from ._scan import Scan
+from ._scan import FLAT_BLOCKS, Scan
 from .blocks import FLAT, LOST, USABLE
 from .episode import Sink
 from .event import EventKind, Severity
 
 __all__ = ["LeadWatch"]
-
-# Flat blocks in a row that make an event: 1 s.
-_FLAT_BLOCKS = 4
 
 
 class LeadWatch:
@@ -46,7 +43,7 @@ class LeadWatch:
         if state == LOST and self._kind is None:
             self._kind = EventKind.GAP
             self._put((index + 1) * scan.size, ongoing=True)
-        elif state == FLAT and self._kind is None and index + 1 - self._since >= _FLAT_BLOCKS:
+        elif state == FLAT and self._kind is None and index + 1 - self._since >= FLAT_BLOCKS:
             usual, qrs = scan.usual_level(self._lead), scan.qrs(self._lead)
             away = usual is not None and abs(level - usual) > qrs > 0.0
             self._kind = EventKind.LEAD_OFF if away else EventKind.FLAT_LINE

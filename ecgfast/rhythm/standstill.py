@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from ._scan import STEEP, Scan
-from .blocks import USABLE, Blocks
+from ._scan import FLAT_BLOCKS, STEEP, Scan
+from .blocks import FLAT, USABLE, Blocks
 from .episode import BEATS_KEPT, BeatsOf, Sink
 from .event import EventKind, Severity
 
@@ -89,12 +89,14 @@ class Standstill:
         # From the first block behind the T wave of the last beat.
         skipped = max(0, -(-(last + round(_AFTER_R_S * scan.fs) - first) // scan.size))
         usable = self._state[skipped:] == USABLE
-        if not usable.any(axis=1).all():
+        flat = ~usable.any(axis=1) & (self._state[skipped:] == FLAT).any(axis=1)
+        if not (usable.any(axis=1) | flat).all() or _longest(flat) >= FLAT_BLOCKS:
             return None
         sizes = np.array([scan.qrs(lead) for lead in range(scan.leads)])
         comparable = usable & (sizes > 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.where(comparable, self._activity[skipped:] / sizes, np.inf).min(axis=1)
+        share[flat] = 0.0
         steep = np.flatnonzero(share >= STEEP)
         since = first + (skipped + int(steep[-1]) + 1) * scan.size if len(steep) else last
         return since if end - since >= self._quiet else None
@@ -154,3 +156,9 @@ class Standstill:
         confidence = self.confidence(last, sample)
         self._sink.put(kind, last, sample, severity, confidence, BeatsOf(last, sample))
         return True
+
+
+def _longest(flags: npt.NDArray[np.bool_]) -> int:
+    """Longest run of True."""
+    edges = np.flatnonzero(np.diff(flags, prepend=False, append=False))
+    return int((edges[1::2] - edges[::2]).max(initial=0))

@@ -14,7 +14,7 @@ from ..errors import EcgfastError, InputError
 from ..records._table import TIME, parse_rows
 from ..records.choosing import ABOUT, look_of, role_of
 from ..records.clocks import count_for, read_clock
-from ..records.text_head import LABEL, LABELLED, cells_of, split_unit
+from ..records.text_head import LABEL, LABELLED, RATE_LINE, cells_of, split_unit
 
 __all__ = ["LineParser"]
 
@@ -166,7 +166,9 @@ class LineParser:
         return chosen.astype(np.float32)
 
     def _take(self, text: bytes, rows: list[list[float]]) -> None:
-        row = _numbers(text)
+        # "Sampling rate: 250" before the first sample is none itself.
+        about = not self._fields and RATE_LINE.match(text) and len(LABEL.findall(text)) == 1
+        row = [] if about else _numbers(text)
         if row and not self._fields and LABELLED.fullmatch(text):
             labels = [label[:-1].strip().decode() for label in LABEL.findall(text)]
             self._head.append(",".join(labels))

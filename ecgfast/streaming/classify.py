@@ -53,6 +53,9 @@ class StreamingClassifier:
         1 waits for the next RR interval, which the model then uses.
     method : {"neural", "adaptive", "pan-tompkins"}
         How R peaks are found; see `QRSDetector`.
+    max_delay : float, optional
+        Longest time from an R peak to its report in seconds, at least 0.35: for alarms. Doubtful
+        beats are then decided on less of what follows.
     decision : Decision, optional
         How probabilities become labels; by default the most probable class is reported.
 
@@ -97,6 +100,7 @@ class StreamingClassifier:
         average_leads: bool = False,
         lookahead: int = 0,
         method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
+        max_delay: float | None = None,
         decision: Decision | None = None,
         leads: int | None = None,
     ) -> None:
@@ -124,6 +128,7 @@ class StreamingClassifier:
                 n_leads=n_leads,
                 lead=lead,
                 method=method,
+                max_delay=max_delay,
                 lookahead=lookahead,
                 window=classifier.window,
             )
@@ -283,6 +288,7 @@ def stream_classify(
     average_leads: bool = False,
     num_threads: int = 1,
     method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
+    max_delay: float | None = None,
     decision: Decision | None = None,
 ) -> Iterator[Beat]:
     """Label heartbeats while they happen.
@@ -299,7 +305,7 @@ def stream_classify(
         Sampling rate in Hz, 99.5 to 2010; needed only where the source does not carry it.
     model : str or path
         A built-in model's name, or a .tflite file with its card beside it; "none" finds beats and
-        labels none, and needs no TFLite runtime.
+        labels none.
     lookahead : {0, 1}
         0 labels a beat as soon as its window is complete (R peak + 0.25 s); 1 waits for the next
         R peak (3 s at most) and uses that RR interval.
@@ -311,6 +317,9 @@ def stream_classify(
         Threads of the TFLite interpreter.
     method : {"neural", "adaptive", "pan-tompkins"}
         How R peaks are found; see `QRSDetector`.
+    max_delay : float, optional
+        Longest time from an R peak to its report in seconds, at least 0.35: for alarms. Doubtful
+        beats are then decided on less of what follows.
     decision : Decision, optional
         How probabilities become labels: thresholds by sensitivity or positive predictivity, and
         what share of beats may be rejected; by default the most probable class is reported.
@@ -329,8 +338,8 @@ def stream_classify(
         If the recording cannot be read.
     ModelError
         If the model cannot be used.
-    MissingExtraError
-        If no TFLite runtime is installed.
+    MissingRuntimeError
+        If the model needs a TFLite runtime, and none is installed.
 
     Warns
     -----
@@ -353,6 +362,7 @@ def stream_classify(
         average_leads=average_leads,
         lookahead=lookahead,
         method=method,
+        max_delay=max_delay,
         decision=decision,
     )
     return chain.from_iterable(beats_of(opened, labeller))

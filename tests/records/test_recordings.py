@@ -188,6 +188,8 @@ FORMS: dict[str, list[str]] = {
     "a column of labels": ["time,ecg,label", *rows(SECONDS, MV, ["N", "", ""] * (N // 3))],
     "sensors without names": rows(SECONDS, SLOW, NOISE, MV),
     "the plotter's names": [f"time:{4 * i},ECG:{x}" for i, x in enumerate(MV)],
+    "a head of numbers with names": ["Gain: 200", "Sampling rate: 250", "ECG (mV)", *MV],
+    "one line of head": ["Sampling rate: 250", *MV],
     "a line of JSON each": [json.dumps({"time": 4 * i, "ecg": float(x)}) for i, x in enumerate(MV)],
     "packets in JSON": [json.dumps(PACKETS)],
 }

@@ -78,9 +78,24 @@ def test_a_pause_is_the_interval_between_its_two_beats() -> None:
     assert of(found(beats), "pause")
 
 
-def test_an_asystole_is_reported_while_it_lasts() -> None:
+@pytest.mark.parametrize("flat_s", [0.3, 0.9])
+def test_a_signal_that_does_not_move_for_less_than_a_second_can_show_a_pause(flat_s: float) -> None:
+    """A coarse converter gives equal samples between beats; a lead that is off does so longer."""
+    beats = with_pause(2.5)
+    x = signal_of(beats, 40.0)
+    begin = round((of(found(beats, x), "pause")[0].start_time + 1.0) * FS)
+    x[begin : begin + round(flat_s * FS)] = 0.0
+    assert len(of(found(beats, x), "pause")) == 1
+    x[begin : begin + round(1.3 * FS)] = 0.0
+    assert not of(found(beats, x), "pause")
+
+
+@pytest.mark.parametrize("resolution", [None, 0.045])
+def test_an_asystole_is_reported_while_it_lasts(resolution: float | None) -> None:
     beats = with_pause(15.0)
     x = signal_of(beats, 40.0)
+    if resolution is not None:
+        x = np.round(x / resolution).astype(np.float32) * np.float32(resolution)
     rhythm = RhythmStream(FS)
     last = max(one.sample for one in beats if one.time < 21)
     till = last + round(6.0 * FS)

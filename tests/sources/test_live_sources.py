@@ -104,6 +104,14 @@ def test_a_line_that_was_torn_is_no_sample() -> None:
     assert parser.malformed == 0
 
 
+def test_a_rate_before_the_first_sample_is_no_sample() -> None:
+    parser = LineParser("board")
+    np.testing.assert_array_equal(
+        parser.feed(b"Sampling rate: 250\nECG: 512\nECG: 513\n")[:, 0], [512, 513]
+    )
+    assert (parser.names, parser.malformed) == (("ECG",), 0)
+
+
 # The queue.
 
 
