@@ -15,6 +15,7 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport int64_t, uint32_t, uintptr_t
 
 cimport ecgfast.ccore as c
+from ecgfast.busy cimport ecg_use_begin, ecg_use_end, ecg_use_flag
 
 from dataclasses import dataclass
 from operator import index
@@ -25,24 +26,6 @@ from ecgfast.deprecated import renamed_argument, warn_renamed
 from ecgfast.errors import InputError, StateError
 from ecgfast.inputs import looks_transposed, real_array, real_number, samples_of, single_precision
 from ecgfast.window import WindowSpec
-
-cdef extern from *:
-    """
-    /* Taken by an atomic exchange: right with the GIL and without. */
-    #if defined(_MSC_VER)
-    #include <intrin.h>
-    typedef volatile long ecg_use_flag;
-    static int ecg_use_begin(ecg_use_flag *flag) { return _InterlockedExchange(flag, 1) == 0; }
-    static void ecg_use_end(ecg_use_flag *flag) { _InterlockedExchange(flag, 0); }
-    #else
-    typedef int ecg_use_flag;
-    static int ecg_use_begin(ecg_use_flag *flag) { return !__atomic_exchange_n(flag, 1, __ATOMIC_ACQUIRE); }
-    static void ecg_use_end(ecg_use_flag *flag) { __atomic_store_n(flag, 0, __ATOMIC_RELEASE); }
-    #endif
-    """
-    ctypedef int ecg_use_flag
-    bint ecg_use_begin(ecg_use_flag *flag) nogil
-    void ecg_use_end(ecg_use_flag *flag) nogil
 
 FEATURE_NAMES = tuple(c.ecg_feature_name(i).decode() for i in range(c.ECG_FEATURES))
 WINDOW_KINDS = {"beat": c.ECG_WINDOW_BEAT, "cycle": c.ECG_WINDOW_CYCLE, "strip": c.ECG_WINDOW_STRIP}

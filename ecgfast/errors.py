@@ -23,11 +23,13 @@ __all__ = [
 
 # The compiled modules of this package.
 _COMPILED = (
+    "ecgfast._cyutility",  # what the others share
     "ecgfast.core",
     "ecgfast.records._samples",
     "ecgfast.records._table",
     "ecgfast.rhythm._features",
     "ecgfast.rhythm._scan",
+    "ecgfast.runtime._network",
 )
 
 
@@ -77,14 +79,22 @@ class MissingExtraError(EcgfastError, ImportError):
 
 
 class MissingRuntimeError(MissingExtraError):
-    """No TFLite runtime is installed, as there is none for this system or this Python."""
+    """A model needs a TFLite runtime, and none is installed.
 
-    def __init__(self) -> None:
+    Built-in models need none: ecgfast runs them itself where there is no runtime.
+
+    Parameters
+    ----------
+    why : str
+        What this package cannot do with the model on its own, with the name of its file.
+    """
+
+    def __init__(self, why: str) -> None:
         EcgfastError.__init__(
             self,
-            "no TFLite runtime is installed, which classes of beats need: `pip install "
-            "ai-edge-litert` or, where that has no files for this system and this Python, "
-            "`pip install tensorflow`; model='none' finds R peaks and rhythm without one",
+            f"{why}, and no TFLite runtime is installed: `pip install ai-edge-litert` or, where "
+            "that has no files for this system and this Python, `pip install tensorflow`; "
+            "model='none' finds R peaks and rhythm without a model",
         )
 
 

@@ -32,6 +32,9 @@ CORE = ROOT / "csrc" / "src"
 # An emulated processor without double precision is some hundred times slower.
 EXERCISE = ("-DEXERCISE_RATES=128", "-DEXERCISE_FS=128", "-DEXERCISE_LEADS=4")
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
+MODELS = ROOT / "models"
+EXAMPLE = ROOT / "csrc" / "examples" / "label_beats.c"
+PRECISIONS = {"int8": "beats.int8.tflite", "float32": "beats.tflite"}
 METHODS = {
     "ECG_PAN_TOMPKINS": "Pan-Tompkins",
     "ECG_ADAPTIVE": "adaptive",
@@ -128,6 +131,18 @@ def tested(build: Build) -> None:
         if said.strip() != expected:
             sys.exit(f"{build.board.name}, {name}: {said}")
         print(f"{build.board.name}: {said}", end="", flush=True)
+    as_numbers(MODELS / PRECISIONS["int8"], build.folder / "beats_model.inc")
+    said = build.emulated(build.program(EXAMPLE, f"-I{build.folder}"), limit=1800)
+    labels = [line.split()[2] for line in said.splitlines()]
+    # Every eighth beat of the example's signal is ventricular.
+    if labels.count("V") != 9 or labels.count("N") != len(labels) - 9 or len(labels) < 70:
+        sys.exit(f"{build.board.name}, {EXAMPLE.name}: {said}")
+    print(f"{build.board.name}: the example labels beats", flush=True)
+
+
+def as_numbers(model: Path, target: Path) -> None:
+    """A file's bytes as C numbers, as `xxd -i` writes them."""
+    target.write_text(", ".join(map(str, model.read_bytes())), encoding="ascii")
 
 
 def weight(program: Path) -> int:
@@ -166,6 +181,33 @@ def measured(build: Build) -> list[Row]:
     return rows
 
 
+def networks(build: Build) -> list[Row]:
+    """Rows of the table of networks for one board."""
+    source = HERE / "network.c"
+    rows: list[Row] = []
+    empty = weight(build.program(HERE / "flash.c", specs="nosys"))
+    code = weight(build.program(source, "-DWEIGHT", specs="nosys")) - empty
+    for precision, name in PRECISIONS.items():
+        numbers = build.folder / f"{name}.inc"
+        as_numbers(MODELS / name, numbers)
+        tick = f"-DTICK_NS={build.board.tick_ns}"
+        program = build.program(source, tick, f'-DMODEL="{numbers}"')
+        told = json.loads(build.emulated(program, "-icount", "shift=0"))
+        rows.append(
+            (
+                build.board.name,
+                "`beats`",
+                precision,
+                f"{code / 1024:.1f}",
+                f"{(MODELS / name).stat().st_size / 1024:.1f}",
+                f"{told['bytes'] / 1024:.1f}",
+                f"{told['stack'] / 1024:.1f}",
+                f"{told['run']:,}",
+            )
+        )
+    return rows
+
+
 HEAD = """# The C core on Cortex-M
 
 Made by `python scripts/cortex_m.py`, which also runs the core's tests `exercise_build.c` and, on
@@ -188,12 +230,33 @@ COLUMNS = (
 )
 
 
-def page(rows: Sequence[Row]) -> str:
+NETWORKS = """
+## Networks
+
+The same model files as on other machines, run from flash by `ecg_network_run`: **code** is that of
+all operators, **RAM** the network's block (plan and tensors). A beat takes one run. The example
+`csrc/examples/label_beats.c` labels beats on both boards here, from samples to classes; it takes a
+stream with windows (above) beside the network.
+
+"""
+NETWORK_COLUMNS = (
+    *("processor", "model", "precision", "code, KB", "model, KB", "RAM, KB", "stack, KB"),
+    "instructions a beat",
+)
+
+
+def page(rows: Sequence[Row], of_networks: Sequence[Row]) -> str:
     """The page as Markdown."""
     version = run(CC, "--version").splitlines()[0]
     number = re.search(r"\d+\.\d+\.\d+", version)
     head = HEAD.format(compiler=f"GCC {number[0] if number else version}")
-    return head + table(COLUMNS, ("---", "---", "---", *["---:"] * 5), rows)
+    alignment = ("---", "---", "---", *["---:"] * 5)
+    return (
+        head
+        + table(COLUMNS, alignment, rows)
+        + NETWORKS
+        + table(NETWORK_COLUMNS, alignment, of_networks)
+    )
 
 
 def main() -> int:
@@ -204,19 +267,21 @@ def main() -> int:
     args = parser.parse_args()
     if not installed(CC, QEMU):
         return 2
-    rows = []
+    rows, of_networks = [], []
     for board in BOARDS:
         with tempfile.TemporaryDirectory() as folder:
             build = Build(board, Path(folder))
             tested(build)
             if not args.tests:
+                of_networks += networks(build)
                 rows += measured(build)
     if args.check:
-        found = differences(PAGE, rows, 3, dict(enumerate(COLUMNS[3:], 3)))
+        names = {k: f"{COLUMNS[k]} ({NETWORK_COLUMNS[k]})" for k in range(3, len(COLUMNS))}
+        found = differences(PAGE, [*rows, *of_networks], 3, names)
         print("\n".join(found) or f"as {PAGE.name} says")
         return 1 if found else 0
     if not args.tests:
-        PAGE.write_text(page(rows), encoding="utf-8")
+        PAGE.write_text(page(rows, of_networks), encoding="utf-8")
         print(f"written: {PAGE.relative_to(ROOT)}")
     return 0
 

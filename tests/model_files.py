@@ -23,7 +23,7 @@ FEATURES = (len(FEATURE_NAMES),)
 
 # The runtimes on trial. tflite-runtime works in one process with TensorFlow if it comes first, so
 # that tests which import TensorFlow import this before.
-SMALL_RUNTIMES = ("ai-edge-litert", "tflite-runtime")
+SMALL_RUNTIMES = ("ai-edge-litert", "tflite-runtime", "ecgfast")
 _usable = available_backends()
 each_backend = pytest.mark.parametrize(
     "backend",

@@ -1,10 +1,10 @@
 /*
- * ecgfast: streaming band-pass filter, QRS detection, R-peak refinement and beat windowing.
+ * ecgfast: streaming band-pass filter, QRS detection, R-peak refinement, beat windowing and networks that label beats.
  *
  * Plain C11, no dependency but the C standard library. Every state lives in memory that the caller
  * owns: ask for its size, hand in a block, process samples, take the beats. Nothing is allocated,
  * nothing is global, the work per sample is bounded, and the result is the same bits however the
- * input is cut into chunks. A state holds no pointers, so that a copy of its bytes is a snapshot.
+ * input is cut into chunks. A state of these streams holds no pointers, so that a copy of its bytes is a snapshot.
  *
  * Work: bounded for each sample, whatever the signal; docs/work_per_sample.md has the most that was found for each
  * method, rate and window. What takes longer is spread: at most one beat is worked on at a sample, and a long window
@@ -76,7 +76,9 @@ typedef enum ecg_status {
     ECG_ERROR_ORDER = -9,       /* an R peak announced out of order or too far back */
     ECG_ERROR_CONFIG = -10,     /* a snapshot of a state with another configuration */
     ECG_ERROR_RATE = -11,       /* max_rate outside ECG_RATE_MAX..ECG_RATE_MAX_ANIMALS or not finite */
-    ECG_ERROR_KEEP = -12        /* keep negative, beyond ECG_KEEP_MAX_S or not finite */
+    ECG_ERROR_KEEP = -12,       /* keep negative, beyond ECG_KEEP_MAX_S or not finite */
+    ECG_ERROR_MODEL = -13,      /* bytes are no TensorFlow Lite file, damaged or not aligned to ECG_ALIGNMENT */
+    ECG_ERROR_OPERATOR = -14    /* a model needs an operator, a type or a size that networks here do not have */
 } ecg_status;
 
 /* One English line for a status; never NULL. */
@@ -229,6 +231,54 @@ int64_t ecg_stream_count(const ecg_stream *stream);
 int64_t ecg_stream_delay(const ecg_stream *stream);
 /* Short name of feature `index`; NULL out of range. */
 const char *ecg_feature_name(int index);
+
+/* ------------------------------------------------------------------ networks --------------- */
+
+/* Runs TensorFlow Lite files of the operators that the models of this project are made of, in float32 or int8: ADD,
+ * CONCATENATION, CONV_2D, DEQUANTIZE, EXPAND_DIMS, FULLY_CONNECTED, LOGISTIC, MAX_POOL_2D, MEAN, MUL, PACK, QUANTIZE,
+ * REDUCE_MAX, RESHAPE, SOFTMAX, SPLIT, SPLIT_V, STRIDED_SLICE, TANH, UNPACK. int8 gives the bits of TensorFlow Lite's
+ * reference kernels, float32 the same bits on every machine, within 1e-5 of theirs. The file is read in place and not
+ * trusted: what is damaged is refused, and nothing outside it is read. */
+#define ECG_TENSOR_AXES_MAX 4
+#define ECG_NETWORK_INPUTS_MAX 4 /* and outputs */
+
+typedef enum ecg_tensor_type {
+    ECG_TENSOR_FLOAT32 = 0,
+    ECG_TENSOR_INT8 = 9         /* a value is (x - zero) * scale */
+} ecg_tensor_type;
+
+/* An input or output of a network. */
+typedef struct ecg_tensor {
+    void *data;                 /* in the network's block: write inputs here, read outputs */
+    const char *name;           /* in the model; no zero ends it */
+    size_t name_length;
+    size_t count;               /* elements */
+    int32_t type;               /* ecg_tensor_type */
+    int32_t n_axes;
+    int32_t shape[ECG_TENSOR_AXES_MAX];
+    float scale;
+    int32_t zero;
+} ecg_tensor;
+
+typedef struct ecg_network_report {
+    size_t bytes;               /* that the block has to have, as far as is known */
+    int32_t operator_index;     /* which the error is about, from 0 on; -1: none */
+    int32_t operator_code;      /* of TensorFlow Lite's schema */
+} ecg_network_report;
+
+typedef struct ecg_network ecg_network;
+
+/* Plans the model into a block aligned to ECG_ALIGNMENT. Model and block must stay where they are, and the model as it is, as
+ * long as the network is used: it holds pointers, and is no state of a snapshot. A block that is too small (NULL and 0
+ * bytes to begin with) gives ECG_ERROR_MEMORY and in the report a size: that of the plan at first, with such a block that
+ * of the whole. `report` may be NULL. */
+int ecg_network_init(ecg_network *network, size_t bytes, const void *model, size_t model_bytes,
+                     ecg_network_report *report);
+/* NULL out of range. */
+const ecg_tensor *ecg_network_input(const ecg_network *network, int index);
+const ecg_tensor *ecg_network_output(const ecg_network *network, int index);
+/* From the inputs' data, which stay, to the outputs'; nothing else is kept from run to run. */
+void ecg_network_run(ecg_network *network);
 
 /* ------------------------------------------------------------------ snapshots -------------- */
 

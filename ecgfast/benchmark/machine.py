@@ -16,6 +16,7 @@ _RUNTIMES = {
     "ai-edge-litert": "ai-edge-litert",
     "tflite-runtime": "tflite-runtime",
     "tf.lite": "tensorflow",
+    "ecgfast": "ecgfast",
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ..errors import InputError, MissingRuntimeError
+from ..errors import InputError
 from ..runtime.decision import REJECTED, Decision
 from .errors import UsageError
 
@@ -201,7 +201,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_MODEL,
         metavar="NAME|FILE",
         help="a built-in model (see `ecgfast models`) or a .tflite file with its card beside it; "
-        f"none labels no beats, and needs no TFLite runtime (default: {DEFAULT_MODEL})",
+        f"none labels no beats (default: {DEFAULT_MODEL})",
     )
     parser.add_argument(
         "--precision",
@@ -410,38 +410,23 @@ def add_records(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def classifier_for(args: argparse.Namespace, *, needed: bool = True) -> Classifier:
+def classifier_for(args: argparse.Namespace) -> Classifier:
     """The model that ``--model`` and ``--precision`` ask for.
 
     Parameters
     ----------
     args : argparse.Namespace
-    needed : bool
-        Without labels the command is of no use. Otherwise no model stands in for the default one
-        where no TFLite runtime is installed, and standard error says so.
 
     Raises
     ------
     ModelError
         If it cannot be used.
     MissingRuntimeError
-        If no runtime is installed, and a model is `needed` or was chosen.
+        If it needs a runtime, and none is installed.
     """
     from ..runtime import Classifier
-    from ..runtime.classifier import NO_MODEL
 
-    try:
-        return Classifier(args.model, precision=args.precision)
-    except MissingRuntimeError:
-        if needed or args.model != DEFAULT_MODEL:
-            raise
-        print(
-            "ecgfast: no TFLite runtime is installed: beats get no class, and ectopic beats are "
-            "not counted. `pip install ai-edge-litert`, where that has files for this system and "
-            "this Python, or `pip install tensorflow` brings one",
-            file=sys.stderr,
-        )
-        return Classifier(NO_MODEL)
+    return Classifier(args.model, precision=args.precision)
 
 
 def labeller_for(
@@ -464,7 +449,7 @@ def labeller_for(
     from ..streaming import StreamingClassifier
 
     return StreamingClassifier(
-        classifier_for(args, needed=False) if classifier is None else classifier,
+        classifier_for(args) if classifier is None else classifier,
         source.fs,
         n_leads=len(source.leads),
         average_leads=average_leads,

@@ -148,7 +148,7 @@ class _Report:
         )
         if args.annotator is None:
             if self._classifier is None:
-                self._classifier = classifier_for(args, needed=False)
+                self._classifier = classifier_for(args)
             labels: dict[str, Any] = {
                 "model": self._classifier,
                 "lookahead": args.lookahead,

@@ -54,8 +54,8 @@ def events(
         If the recording cannot be read.
     ModelError
         If the model cannot be used.
-    MissingExtraError
-        If no TFLite runtime is installed.
+    MissingRuntimeError
+        If the model needs a TFLite runtime, and none is installed.
 
     Examples
     --------

@@ -20,8 +20,12 @@ from .trial import try_model
 
 __all__ = ["BACKENDS", "available_backends", "chosen_backend", "open_interpreter"]
 
-#: Runtimes in the order tried: the maintained one, its small predecessor, all of TensorFlow.
-BACKENDS = ("ai-edge-litert", "tflite-runtime", "tf.lite")
+#: Runtimes in the order tried: the maintained one, its small predecessor, all of TensorFlow; and
+#: the C core, which is always there, has the operators of the built-in models, and is slower.
+BACKENDS = ("ai-edge-litert", "tflite-runtime", "tf.lite", "ecgfast")
+
+# The small ones, which are always looked for; the one that is no other package.
+_SMALL, _OWN = BACKENDS[:2], BACKENDS[-1]
 
 #: Environment variable that names the runtime to use.
 VARIABLE = "ECGFAST_RUNTIME"
@@ -55,6 +59,10 @@ def _probe(name: str) -> Any:
 
 
 def _build_once(name: str) -> Any:
+    if name == _OWN:
+        from .own_interpreter import OwnInterpreter
+
+        return OwnInterpreter
     try:
         if name == "ai-edge-litert":
             interpreter = import_module("ai_edge_litert.interpreter").Interpreter
@@ -108,21 +116,20 @@ def _quiet() -> Iterator[None]:
 
 
 def available_backends() -> tuple[str, ...]:
-    """Names of the runtimes that work here, best first.
+    """Names of the runtimes that work here, best first; the last one is ecgfast's own.
 
-    TensorFlow is tried only where it is already imported or nothing else works, as importing it
-    takes seconds.
+    TensorFlow is tried only where it is already imported or there is no smaller one, as importing
+    it takes seconds.
     """
-    small = tuple(name for name in BACKENDS[:2] if not isinstance(_probe(name), str))
-    if ("tensorflow" in sys.modules or not small) and not isinstance(_probe("tf.lite"), str):
-        return (*small, "tf.lite")
-    return small
+    found = [name for name in _SMALL if not isinstance(_probe(name), str)]
+    if ("tensorflow" in sys.modules or not found) and not isinstance(_probe("tf.lite"), str):
+        found.append("tf.lite")
+    return (*found, _OWN)
 
 
-def chosen_backend(backend: str | None = None) -> str | None:
-    """The runtime that `open_interpreter` tries first; None where none works."""
-    named = backend or os.environ.get(VARIABLE) or None
-    return named or next(iter(available_backends()), None)
+def chosen_backend(backend: str | None = None) -> str:
+    """The runtime that `open_interpreter` tries first."""
+    return backend or os.environ.get(VARIABLE) or available_backends()[0]
 
 
 def open_interpreter(
@@ -144,7 +151,7 @@ def open_interpreter(
         What to call the model in messages: its file.
     backend : str, optional
         One of `BACKENDS`, and no other is tried; else the environment variable ECGFAST_RUNTIME,
-        else each of `BACKENDS` in turn.
+        else each of `BACKENDS` in turn, ecgfast's own where no other works.
     num_threads : int, default 1
         Threads of the interpreter.
     batch : int, optional
@@ -162,7 +169,7 @@ def open_interpreter(
     ModelError
         The name is unknown, the named runtime does not work, or none can load the model.
     MissingRuntimeError
-        No runtime is installed at all.
+        The model has operators that ecgfast does not have itself, and no runtime is installed.
     """
     backend = backend or os.environ.get(VARIABLE) or None
     if backend is not None and backend not in BACKENDS:
@@ -170,7 +177,7 @@ def open_interpreter(
     reasons = []
     working = False
     for name in BACKENDS if backend is None else (backend,):
-        if name == "tf.lite" and backend is None and working:
+        if name not in _SMALL and backend is None and working:
             break  # importing TensorFlow would take seconds, to meet the same damaged file
         interpreter = _probe(name)
         if isinstance(interpreter, str):
@@ -184,7 +191,8 @@ def open_interpreter(
                 "install ai-edge-litert"
             )
             continue
-        refusal = None if trusted else try_model(content, origin, name)
+        # What reads nothing beyond the file, and takes limited time and memory, need not be tried.
+        refusal = None if trusted or name == _OWN else try_model(content, origin, name)
         if refusal is not None and refusal.loaded:
             raise ModelError(f"{origin}: {refusal.reason}")
         if refusal is not None:
@@ -201,8 +209,12 @@ def open_interpreter(
                 built.allocate_tensors()
         except (ValueError, RuntimeError, TypeError, SystemError) as error:
             reasons.append(f"{name} cannot load it ({_first_line(error)})")
+            if (
+                isinstance(error, NotImplementedError)
+                and backend is None
+                and all("not installed" in text for text in reasons[:-1])
+            ):
+                raise MissingRuntimeError(f"{origin}: {reasons[-1]}") from None
             continue
         return built, name
-    if backend is None and not working and all("not installed" in text for text in reasons):
-        raise MissingRuntimeError
     raise ModelError(f"{origin}: {'; '.join(reasons)}")

@@ -135,9 +135,10 @@ class Classifier:
         no model: it needs no runtime, and beats get no label.
     num_threads : int, default 1
         Threads of the interpreter; more than one never helped models of this size.
-    backend : {"ai-edge-litert", "tflite-runtime", "tf.lite"}, optional
+    backend : {"ai-edge-litert", "tflite-runtime", "tf.lite", "ecgfast"}, optional
         Runtime to use; by default that named by the environment variable ECGFAST_RUNTIME, else
-        the first that works and can load the model.
+        the first that works and can load the model. "ecgfast" is part of this package, runs the
+        built-in models and those of the same operators, and stands in where there is no other.
     precision : str, optional
         Which file of a model with a card to run: "float32" (default), "int8" and whatever else
         the card lists, or "fastest", which the card names for the runtime. A .tflite file is its
@@ -180,8 +181,8 @@ class Classifier:
         The model is unknown, or its file is missing, damaged, not what its card says (checksum,
         inputs, window, classes), holds custom operators, keeps state from beat to beat, or no
         runtime can load it.
-    MissingExtraError
-        No TFLite runtime is installed.
+    MissingRuntimeError
+        The model has operators that ecgfast does not have, and no TFLite runtime is installed.
     StateError
         Another thread uses the classifier: raised at once, by every method.
 

@@ -305,7 +305,7 @@ def stream_classify(
         Sampling rate in Hz, 99.5 to 2010; needed only where the source does not carry it.
     model : str or path
         A built-in model's name, or a .tflite file with its card beside it; "none" finds beats and
-        labels none, and needs no TFLite runtime.
+        labels none.
     lookahead : {0, 1}
         0 labels a beat as soon as its window is complete (R peak + 0.25 s); 1 waits for the next
         R peak (3 s at most) and uses that RR interval.
@@ -338,8 +338,8 @@ def stream_classify(
         If the recording cannot be read.
     ModelError
         If the model cannot be used.
-    MissingExtraError
-        If no TFLite runtime is installed.
+    MissingRuntimeError
+        If the model needs a TFLite runtime, and none is installed.
 
     Warns
     -----

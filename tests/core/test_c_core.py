@@ -19,6 +19,7 @@ from ecgfast.records import demo_record
 HERE = Path(__file__).parents[1]
 # Bytes of a stack frame at most: a small device has a few thousand for everything.
 FRAME_MAX = 2048
+MODELS = HERE.parent / "models"
 EXAMPLE = CSRC / "examples" / "stream_samples.c"
 
 pytestmark = pytest.mark.skipif(not CSRC.is_dir(), reason="csrc/ is not beside tests/")
@@ -33,6 +34,19 @@ def test_every_function_under_address_and_undefined_sanitizers(
     done = subprocess.run([program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "the core holds\n"
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("compiler", EACH_COMPILER)
+def test_damaged_models_under_address_and_undefined_sanitizers(
+    compiler: str, c_programs: CPrograms
+) -> None:
+    models = [MODELS / name for name in ("beats.tflite", "beats.int8.tflite")]
+    if not all(model.is_file() for model in models):
+        pytest.skip("models/ is not beside tests/")
+    program = c_programs.build(compiler, HERE / "c" / "exercise_network.c", *SANITIZED)
+    done = subprocess.run([program, *models], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "the networks hold\n"), done.stderr
 
 
 @pytest.mark.thorough

@@ -75,6 +75,21 @@ def test_the_firmware_example_counts_the_rate(c_programs: CPrograms) -> None:
     assert lines.count("75 beats a minute, signal poor") <= 4, "only the first beats"
 
 
+def test_the_example_with_a_network_labels_early_wide_beats(
+    tmp_path: Path, c_programs: CPrograms
+) -> None:
+    model = ROOT / "models" / "beats.int8.tflite"
+    if not model.is_file():
+        pytest.skip("models/ is not beside tests/")
+    source = tmp_path / "label_beats.c"  # beside its model
+    source.write_text((CSRC / "examples" / source.name).read_text("utf-8"), encoding="utf-8")
+    (tmp_path / "beats_model.inc").write_text(", ".join(map(str, model.read_bytes())))
+    lines = [line.split() for line in run(c_programs.build("gcc", source, "-O0")).splitlines()]
+    early = [float(time) for time, _, label, *_ in lines if label == "V"]
+    assert early == pytest.approx([5.496 + 6.4 * k for k in range(9)])
+    assert [line[2] for line in lines].count("N") == len(lines) - 9 > 60
+
+
 @pytest.mark.thorough
 def test_cmake_builds_installs_and_is_found(tmp_path) -> None:
     cmake = shutil.which("cmake")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from model_files import each_backend
+from model_files import TOY_FEATURES, TOY_WINDOW, affine_model, each_backend
 
-from ecgfast.errors import MissingExtraError, ModelError
+from ecgfast.errors import MissingRuntimeError, ModelError
 from ecgfast.runtime import (
     BACKENDS,
     Classifier,
@@ -90,22 +91,49 @@ def test_a_runtime_counts_only_once_it_has_built_an_interpreter(toy_beats, fresh
     module = type(sys)("broken")
     module.Interpreter = _FailsWhenBuilt
     monkeypatch.setattr(backends, "import_module", lambda name: module)
-    assert available_backends() == ()
+    assert available_backends() == ("ecgfast",)
     with pytest.raises(ModelError, match="tflite-runtime is installed and does not work") as caught:
         Classifier(toy_beats.folder / "toy.tflite", backend="tflite-runtime")
     assert "\n" not in str(caught.value)
 
 
-def test_no_runtime_at_all_names_what_to_install(toy_beats, fresh, monkeypatch):
+@pytest.fixture
+def alone(fresh, monkeypatch):
+    """No runtime of others is installed."""
+
     def missing(name):
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(backends, "import_module", missing)
-    assert available_backends() == ()
-    with pytest.raises(MissingExtraError, match="pip install ai-edge-litert"):
-        Classifier(toy_beats.folder / "toy.tflite")
+
+
+def test_without_a_runtime_the_core_runs_the_model(toy_beats, alone, rng):
+    assert available_backends() == ("ecgfast",)
+    model = toy_beats.folder / "toy.tflite"
+    classifier = Classifier(model)
+    assert classifier.backend == "ecgfast"
+    windows = rng.standard_normal((70, *TOY_WINDOW)).astype("f4")
+    features = rng.standard_normal((70, *TOY_FEATURES)).astype("f4")
+    found = classifier.predict_proba(windows, features)
+    np.testing.assert_allclose(found, toy_beats.answer(windows, features), atol=1e-5)
+    assert Classifier("beats", precision="fastest").precision == "float32"
     with pytest.raises(ModelError, match="ai-edge-litert is not installed"):
-        Classifier(toy_beats.folder / "toy.tflite", backend="ai-edge-litert")
+        Classifier(model, backend="ai-edge-litert")
+
+
+def test_an_operator_that_the_core_lacks_names_what_to_install(tmp_path, alone, rng):
+    content, _ = affine_model(rng, TOY_WINDOW, TOY_FEATURES, 5)
+    dense, transpose = (bytes([code, 0, 0, 0, 1, 0, 0, 0, code, 0, 0, 0]) for code in (9, 39))
+    model = tmp_path / "other.tflite"
+    model.write_bytes(content.replace(dense, transpose))
+    with pytest.raises(MissingRuntimeError) as caught:
+        Classifier(model)
+    assert str(caught.value).startswith(f"{model}: ecgfast cannot load it")
+    for part in ("(operator 2, TRANSPOSE)", "pip install ai-edge-litert", "model='none'"):
+        assert part in str(caught.value)
+    assert isinstance(caught.value, ImportError)
+    with pytest.raises(ModelError, match=r"ecgfast cannot load it .*TRANSPOSE"):
+        Classifier(model, backend="ecgfast")
 
 
 def test_the_next_runtime_is_tried(toy_beats, fresh, monkeypatch):

@@ -20,6 +20,8 @@ const char *ecg_status_text(int status) {
     case ECG_ERROR_ORDER: return "R peaks announced out of order, too late or too many ahead";
     case ECG_ERROR_CONFIG: return "snapshot of another configuration";
     case ECG_ERROR_KEEP: return "keep is negative, above 60 s or not a number";
+    case ECG_ERROR_MODEL: return "bytes are no TensorFlow Lite model, damaged or not aligned";
+    case ECG_ERROR_OPERATOR: return "the model needs an operator, a type or a size that is not supported here";
     default: return "unknown status";
     }
 }
