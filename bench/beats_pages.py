@@ -183,11 +183,9 @@ def figures_page(
         "Five folds by patient over DS1, svdb, nsrdb and strips, reference beats; each beat "
         "labelled by a network that had not seen its patient, calibrated over all folds. The "
         "recipe was chosen on these folds too, so these figures are optimistic. How much of a "
-        "difference is chance, other seeds show: [seeds](beats-seeds.md), by "
-        "`ecgfast crossval beats --study seeds`. That page is of the recipe before this one, "
-        "which gave S F1 69, 45 and 49 on DS2 with three seeds; this one gives S F1 48 and 41 "
-        "with two (53.6 and 53.0 without 232) and V F1 94.2 and 96.6. A difference of pooled S F1 "
-        "on DS2 below about twenty points is within chance.",
+        "difference is chance: [the model from three seeds](beats-spread.md). The recipe before "
+        "this one gave S F1 69, 45 and 49 on DS2 with three seeds ([its folds](beats-seeds.md)): "
+        "a difference of pooled S F1 on DS2 below about twenty points is within chance.",
         "",
         *class_rows(validated(card)),
         "",
