@@ -23,6 +23,7 @@ __all__ = [
 
 # The compiled modules of this package.
 _COMPILED = (
+    "ecgfast._cyutility",  # what the others share
     "ecgfast.core",
     "ecgfast.records._samples",
     "ecgfast.records._table",

@@ -15,7 +15,7 @@ HOME = Path(ecgfast.__file__).parent
 #: What every room may import.
 FOUNDATION = {
     *("_files", "_types", "errors", "extras", "printable", "processes", "exclusive", "deprecated"),
-    *("outside", "web"),
+    *("outside", "web", "_progress"),
 }
 
 #: What each room may import besides.

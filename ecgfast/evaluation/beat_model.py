@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .._progress import progress_bar
 from ..core import BeatBatch, BeatStream
 from ..errors import ModelError, RecordError
 from ..records import Record, read_record
@@ -176,15 +177,11 @@ def evaluate_beat_model(
     RecordError
         If a recording is missing or damaged.
     """
-    from tqdm import tqdm
-
     if classifier.classes != tuple(AAMI_CLASSES) or classifier.window is None:
         raise ModelError(f"{classifier.path}: gives {classifier.classes}, not the AAMI classes")
     points = [("reference", 0), ("reference", 1), ("detected", 0), ("detected", 1)]
     found: dict[tuple[str, int], list[_Answers]] = {point: [] for point in points}
-    for database, name, _ in tqdm(
-        records, desc="evaluate", unit="record", disable=None if progress else True
-    ):
+    for database, name, _ in progress_bar(records, "evaluate", "record", show=progress):
         record = read_record(Path(data) / database / name, leads=leads)
         for beats, ahead in points:
             answer = _from_reference if beats == "reference" else end_to_end

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .._progress import progress_bar
 from ..errors import RecordError
 from ..records import read_record
 from .beat_model import detected_probabilities, end_to_end
@@ -272,11 +273,9 @@ def evaluate_healthy(
     RecordError
         If a recording is missing or damaged.
     """
-    from tqdm import tqdm
-
     hours: list[float] = []
     false: dict[str, list[int]] = {label: [] for label in ECTOPIC}
-    for name in tqdm(records, desc=database, unit="record", disable=None if progress else True):
+    for name in progress_bar(records, database, "record", show=progress):
         record = read_record(Path(data) / database / name, leads=leads)
         matrix = end_to_end(classifier, record, lookahead).matrix
         hours.append(record.n_samples / record.fs / 3600.0)
@@ -320,15 +319,11 @@ def evaluate_strip_beats(
     RecordError
         If a strip or the list of rhythms is missing or damaged.
     """
-    from tqdm import tqdm
-
     folder = Path(data) / STRIPS
     kinds = {FIBRILLATION: "fibrillation", NORMAL: "normal"}
     labels: dict[str, list[npt.NDArray[np.int64]]] = {rhythm: [] for rhythm in kinds}
     firsts: dict[str, list[npt.NDArray[np.bool_]]] = {rhythm: [] for rhythm in kinds}
-    for name, rhythm in tqdm(
-        strip_rhythms(folder).items(), desc=STRIPS, unit="strip", disable=None if progress else True
-    ):
+    for name, rhythm in progress_bar(strip_rhythms(folder).items(), STRIPS, "strip", show=progress):
         if rhythm not in kinds:
             continue
         record = read_record(folder / name, leads=0)

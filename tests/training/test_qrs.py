@@ -105,10 +105,20 @@ def test_network_and_plain_numpy_agree_and_weights_survive_c(strip: Strip) -> No
 def test_training_lowers_the_loss_and_repeats(packed: Path) -> None:
     pytest.importorskip("keras")
     from ecgfast.training.qrs.fit import fit_score
+    from ecgfast.training.qrs.network import Shape
 
     def train() -> tuple[dict[str, np.ndarray], list[float]]:
         lines: list[str] = []
-        made = fit_score(packed, steps=400, batch=4, seed=3, workers=2, report=lines.append)
+        made = fit_score(
+            packed,
+            shape=Shape(dilations=(1, 4)),
+            steps=60,
+            batch=4,
+            seed=3,
+            workers=2,
+            report_every=30,
+            report=lines.append,
+        )
         return made, [float(line.split()[-1]) for line in lines]
 
     (first, losses), (second, _) = train(), train()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,20 @@ def recorded() -> tuple[Record, np.ndarray, np.ndarray, np.ndarray]:
     rr = np.diff(marks.sample, prepend=0) / FS
     rr[0] = np.nan
     return record, marks.sample, rr, np.where(marks.symbol == "V", V, N)
+
+
+@pytest.fixture(scope="module")
+def few_records(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with three real recordings of the training part and one of the test part."""
+    few = tmp_path_factory.mktemp("few")
+    (few / "mitdb").mkdir()
+    for name in ("101", "209", "223", "100"):
+        files = [*(data_root / "mitdb").glob(f"{name}.*")]
+        if not files:
+            pytest.skip(f"mitdb/{name} is not in ECGFAST_DATA")
+        for file in files:
+            shutil.copy(file, few / "mitdb")
+    return few
 
 
 def as_it_was(before: np.ndarray, label: np.ndarray, **changes) -> Rhythm:
@@ -295,7 +310,7 @@ def test_a_network_learns_from_what_is_made_of_its_own_patients_alone(monkeypatc
 
 
 def test_augmented_beats_of_the_model_come_from_training_patients_and_weigh_as_the_recipe_says(
-    data_root: Path,
+    few_records: Path,
 ) -> None:
     from ecgfast.training.datasets.splits import DS2
     from ecgfast.training.recipes.recipe import Recipe
@@ -305,10 +320,11 @@ def test_augmented_beats_of_the_model_come_from_training_patients_and_weigh_as_t
         {"options": {"made": {"fibrillation": 0.5, "premature beats": 0.25}, "history": 2}}
     )
     recipe = dataclasses.replace(recipe, databases=("mitdb",))
-    examples = TASK.training_set(recipe, data_root)
-    made = TASK.augmented(recipe, data_root, examples)
+    examples = TASK.training_set(recipe, few_records)
+    made = TASK.augmented(recipe, few_records, examples)
     assert made is not None
     assert set(made.patient) <= set(examples.patient)
+    assert set(examples.record) == {"mitdb/101", "mitdb/209", "mitdb/223"}
     assert not {record.split(", ")[0] for record in made.record} & {f"mitdb/{n}" for n in DS2}
     assert made.inputs["features"].shape[1:] == examples.inputs["features"].shape[1:]
     weight = made.columns["weight"]
@@ -316,7 +332,7 @@ def test_augmented_beats_of_the_model_come_from_training_patients_and_weigh_as_t
     assert weight[kinds == "fibrillation"].mean() == pytest.approx(0.5, rel=1e-4)
     early = (kinds == "premature beats") & (made.target == S)
     assert weight[early].mean() == pytest.approx(0.25, rel=1e-4)
-    assert TASK.augmented(recipe.changed({"options": {"made": {}}}), data_root, examples) is None
+    assert TASK.augmented(recipe.changed({"options": {"made": {}}}), few_records, examples) is None
 
 
 def test_a_database_that_is_left_out_weighs_nothing_and_strips_are_n(data_root: Path) -> None:
@@ -353,7 +369,7 @@ def test_a_database_that_is_left_out_weighs_nothing_and_strips_are_n(data_root: 
     assert told["fibrillation called S"] == told["normal strips called V"] == 0
 
 
-def test_what_a_comparison_leaves_out_is_zero_in_recorded_and_made_beats(data_root: Path) -> None:
+def test_what_a_comparison_leaves_out_is_zero_in_recorded_and_made_beats(few_records: Path) -> None:
     from ecgfast.training.recipes.recipe import Recipe
     from ecgfast.training.tasks.beats import TASK
 
@@ -361,8 +377,8 @@ def test_what_a_comparison_leaves_out_is_zero_in_recorded_and_made_beats(data_ro
         {"options": {"made": {"tachycardia": 1.0}, "without": ["window", "rr_ratio"], "history": 1}}
     )
     recipe = dataclasses.replace(recipe, databases=("mitdb",))
-    examples = TASK.training_set(recipe, data_root)
-    made = TASK.augmented(recipe, data_root, examples)
+    examples = TASK.training_set(recipe, few_records)
+    made = TASK.augmented(recipe, few_records, examples)
     assert made is not None
     for shown in (examples, made):
         assert not shown.inputs["window"].any()

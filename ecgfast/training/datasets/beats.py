@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._progress import progress_bar
 from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ...deprecated import renamed
 from ...errors import RecordError
@@ -185,8 +186,6 @@ def prepare_beats(
     RecordError
         If a recording is missing or damaged.
     """
-    from tqdm import tqdm
-
     grid = window or WindowSpec()
     todo = [
         (database, name)
@@ -195,9 +194,7 @@ def prepare_beats(
         if not (database == "mitdb" and name in PACED)
     ]
     parts = []
-    for database, name in tqdm(
-        todo, desc="beats", unit="record", disable=None if progress else True
-    ):
+    for database, name in progress_bar(todo, "beats", "record", show=progress):
         record = read_record(Path(data) / database / name, leads=lead)
         record = dataclasses.replace(record, name=f"{database}/{name}")
         parts.append(labelled_beats(record, patient_of(database, name), window=grid))

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..._progress import progress_bar
 from ...core import BeatBatch, WindowSpec
 from ...errors import InputError, RecordError
 from ...evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL
@@ -82,14 +83,12 @@ def prepare_kaggle(
     The last beat of every recording is left out, since it has no RR interval to be cut by: with
     that the totals are the published ones.
     """
-    from tqdm import tqdm
-
     names = record_names(data, "mitdb")
     parts: list[BeatBatch] = []
     labels: list[int] = []
     patients: list[str] = []
     records: list[str] = []
-    for name in tqdm(names, desc="beats", unit="record", disable=None if progress else True):
+    for name in progress_bar(names, "beats", "record", show=progress):
         record = read_record(Path(data) / "mitdb" / name, leads=0)
         batch, symbols = cut_reference_beats(record, window=window)
         last = len(symbols) - 1

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._progress import progress_bar
 from ..._types import FloatArray
 from ...errors import RecordError
 from ...evaluation import is_beat
@@ -98,8 +99,6 @@ def find_rows(
     RecordError
         If a recording is missing or damaged.
     """
-    from tqdm import tqdm
-
     flat = rows.reshape(len(rows), -1)
     shown = np.maximum(shown_points(rows), 2)
     at = np.arange(flat.shape[1]) * step
@@ -108,7 +107,7 @@ def find_rows(
     beat = np.zeros(len(rows), np.int64)
     correlation = np.full(len(rows), -1.0)
     names = record_names(data, "mitdb")
-    for name in tqdm(names, desc="look-up", unit="record", disable=None if progress else True):
+    for name in progress_bar(names, "look-up", "record", show=progress):
         recording = read_record(Path(data) / "mitdb" / name, leads=0)
         marks = recording.annotations
         if marks is None:

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..._files import whole_file, write_whole
+from ..._progress import progress_bar
 from ...errors import InputError, RecordError
 from ...extras import need
 
@@ -97,8 +98,6 @@ def download_database(
         written.
     """
     pooch = need("pooch", "A download", "download")
-    from tqdm import tqdm
-
     name, _, version = database.partition("/")
     if not _NAME.fullmatch(database):
         raise InputError(f"{database!r} is no database: give a name such as mitdb or mitdb/1.0.0")
@@ -125,9 +124,7 @@ def download_database(
                 retry_if_failed=1,
             )
             fetched = 0
-            for file, wanted in tqdm(
-                sums.items(), desc=name, unit="file", disable=None if progress else True
-            ):
+            for file, wanted in progress_bar(sums.items(), name, "file", show=progress):
                 fetched += _ensure(remote_files, file, folder, wanted, replace=replace)
     except OSError as error:
         raise RecordError(f"{folder}: cannot be written ({error.strerror or error})") from None

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..._progress import progress_bar
 from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ...errors import InputError, RecordError
 from ...extras import need
@@ -401,11 +402,9 @@ def prepare_pressure(
     InputError
         If the rules leave nothing, or fewer groups than folds.
     """
-    from tqdm import tqdm
-
     parts: list[_Strips] = []
     names = record_names(data, database)
-    for name in tqdm(names, desc="pressure", unit="record", disable=None if progress else True):
+    for name in progress_bar(names, "pressure", "record", show=progress):
         parts.append(
             _strips_of(Path(data) / database / name, f"{database}/{name}", window, step, rules)
         )
@@ -454,18 +453,13 @@ def prepare_person(
         If the rules leave nothing, recordings have one name, or they state that a later one began
         first.
     """
-    from tqdm import tqdm
-
     names = [Path(one).stem for one in recordings]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise InputError(f"{twice[0]}: two recordings have this name")
     parts: list[_Strips] = []
-    for path, name in tqdm(
-        list(zip(recordings, names, strict=True)),
-        desc="pressure",
-        unit="record",
-        disable=None if progress else True,
+    for path, name in progress_bar(
+        list(zip(recordings, names, strict=True)), "pressure", "record", show=progress
     ):
         part = _strips_of(Path(path), name, window, step, rules)
         began = [one.start for one in (*parts, part) if one.start is not None]

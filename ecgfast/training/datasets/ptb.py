@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..._progress import progress_bar
 from ...core import BeatBatch, BeatStream, WindowSpec
 from ...errors import RecordError
 from ...records import read_record
@@ -63,8 +64,6 @@ def prepare_ptb(
     RecordError
         If there is no such database, a recording is damaged, or none has a label.
     """
-    from tqdm import tqdm
-
     headers = sorted((Path(data) / "ptbdb").glob("*/*.hea"))
     if not headers:
         raise RecordError(
@@ -76,7 +75,7 @@ def prepare_ptb(
     patients: list[str] = []
     records: list[str] = []
     left_out: Counter[str] = Counter()
-    for header in tqdm(headers, desc="beats", unit="record", disable=None if progress else True):
+    for header in progress_bar(headers, "beats", "record", show=progress):
         record = read_record(header.with_suffix(""), leads=lead)
         reason = _reason(record.comments)
         label = _CLASS_OF.get(reason)

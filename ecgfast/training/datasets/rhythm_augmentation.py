@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..._progress import progress_bar
 from ...core import WindowSpec
 from ...evaluation import AAMI_CLASSES, is_beat
 from ...records import Annotations, Record, read_record
@@ -73,10 +74,8 @@ def prepare_augmented_beats(
     RecordError, InputError
         If a recording is missing or damaged, or a kind is unknown.
     """
-    from tqdm import tqdm
-
     parts = []
-    for name in tqdm(records, desc=kind, unit="record", disable=None if progress else True):
+    for name in progress_bar(records, kind, "record", show=progress):
         record, rhythm = make_record(data, name, kind, seed=seed, lead=lead)
         beats = labelled_beats(record, patient_of(*name.split("/", 1)), window=window)
         generator = _generator(seed, f"which of {record.name}")
@@ -130,10 +129,8 @@ def prepare_cold_starts(
     RecordError
         If a recording is missing or damaged.
     """
-    from tqdm import tqdm
-
     parts = []
-    for name in tqdm(records, desc=COLD_STARTS, unit="record", disable=None if progress else True):
+    for name in progress_bar(records, COLD_STARTS, "record", show=progress):
         record = read_record(Path(data) / name, leads=lead)
         marks = record.annotations
         title = f"{name}, {COLD_STARTS}"

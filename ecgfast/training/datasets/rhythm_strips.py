@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..._progress import progress_bar
 from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ...errors import RecordError
 from ...evaluation import AAMI_CLASSES
@@ -62,16 +63,12 @@ def prepare_strip_beats(
     RecordError
         If a strip or the list of rhythms is missing or damaged.
     """
-    from tqdm import tqdm
-
     folder = Path(data) / database
     rhythms = {n: r for n, r in strip_rhythms(folder).items() if r in (NORMAL, FIBRILLATION)}
     width = FEATURE_NAMES.index("qrs_width_ratio")
     grid = window or WindowSpec()
     parts = []
-    for name, rhythm in tqdm(
-        rhythms.items(), desc="strips", unit="strip", disable=None if progress else True
-    ):
+    for name, rhythm in progress_bar(rhythms.items(), "strips", "strip", show=progress):
         record = read_record(folder / name, leads=0)
         stream = BeatStream(record.fs, lookahead=1, window=grid)
         signal = np.ascontiguousarray(record.signal[:, 0])

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..._progress import progress_bar
 from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ...errors import InputError, RecordError
 from ...evaluation import AAMI_OF_SYMBOL, is_beat
@@ -115,13 +116,11 @@ def prepare_strips(
     RecordError
         If a recording is missing or damaged, or has no annotations.
     """
-    from tqdm import tqdm
-
     parts: list[BeatBatch] = []
     labels: list[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]] = []
     owners: list[tuple[str, str, int]] = []
     wanted = [(name, lead) for name in records for lead in leads]
-    for name, lead in tqdm(wanted, desc="strips", unit="lead", disable=None if progress else True):
+    for name, lead in progress_bar(wanted, "strips", "lead", show=progress):
         record = read_record(Path(data) / name, leads=lead)
         if record.annotations is None or not is_beat(record.annotations.symbol).any():
             raise RecordError(f"{name}: no annotated beats (.atr) beside the recording")
@@ -208,12 +207,10 @@ def prepare_labelled_strips(
     RecordError
         If a recording is damaged.
     """
-    from tqdm import tqdm
-
     parts: list[ExampleSet] = []
     without = 0
     wanted = [(record, lead) for record in records for lead in leads]
-    for of, lead in tqdm(wanted, desc="strips", unit="lead", disable=None if progress else True):
+    for of, lead in progress_bar(wanted, "strips", "lead", show=progress):
         try:
             record = read_record(Path(data) / of.name, leads=lead)
         except (RecordError, InputError) as error:

@@ -78,6 +78,7 @@ def fit_score(
     rate: float = 3e-3,
     seed: int = 1,
     workers: int = 1,
+    report_every: int = 200,
     report: Callable[[str], None] = print,
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Train the score.
@@ -101,8 +102,10 @@ def fit_score(
         Of the first weights and of all windows.
     workers : int
         Processes that make windows; another number makes other windows.
+    report_every : int
+        Steps between two lines of progress.
     report : callable
-        Takes a line of progress every 200 steps.
+        Takes a line of progress.
 
     Returns
     -------
@@ -127,8 +130,8 @@ def fit_score(
         if part > 0.67 and step % 10 == 0:
             now = model.get_weights()
             mean = now if not mean else [a + 0.02 * (b - a) for a, b in zip(mean, now, strict=True)]
-        if (step + 1) % 200 == 0:
-            report(f"{step + 1} of {steps} steps, loss {np.mean(losses[-200:]):.4f}")
+        if (step + 1) % report_every == 0:
+            report(f"{step + 1} of {steps} steps, loss {np.mean(losses[-report_every:]):.4f}")
     source.close()
     if mean:
         model.set_weights(mean)
