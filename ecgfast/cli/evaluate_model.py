@@ -147,38 +147,43 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     decision = decision_for(args)
     for ahead in range(len(LOOKAHEAD_LABELS)):
         decision.rule(classifier, ahead)  # what is not offered is said before the work
-    names = args.records or list(DS2)
+    chosen = [(DATABASE, name) for name in args.records or ()] or _test_part(classifier)
+    databases = ", ".join(dict.fromkeys(database for database, _ in chosen))
+    of_mitdb = [name for database, name in chosen if database == DATABASE]
+    # By their plain names where all are of mitdb, as --records takes them.
+    names = of_mitdb if databases == DATABASE else ["/".join(one) for one in chosen]
     leads: Any = args.leads or [0]
     several = leads == "all" or len(leads) > 1
     folder = data_folder(args)
     scores = evaluate_beat_model(
         classifier,
         folder,
-        [(DATABASE, name, patient_of(DATABASE, name)) for name in names],
+        [(database, name, patient_of(database, name)) for database, name in chosen],
         leads=None if leads == "all" else leads,
         progress=sys.stderr.isatty(),
     )
     split = "DS2" if set(names) == set(DS2) else "records " + ", ".join(names)
-    if "202" in names:
+    if shared := "202" in of_mitdb and (DATABASE, "201") in _learnt(classifier):
         split += " (202 is the person of 201 in DS1)"
     lines = [
-        f"{DATABASE} {split}; AAMI classes, beats of N S V F Q by their WFDB codes; "
+        f"{databases} {split}; AAMI classes, beats of N S V F Q by their WFDB codes; "
         f"{lead_list_text(leads)}{', mean of their probabilities' if several else ''}. "
         "Se: share of the class's beats that were called so, +P: share of the beats called so that "
         "are of the class, in %. In brackets 95 % intervals: bootstrap over patients, 2000 draws.",
         "With detected beats, a beat that was not found counts as missed in its class, and a false "
         "detection against the class that it was given.",
     ]
-    seen = sorted(set(names) & _learnt(classifier))
+    learnt = _learnt(classifier)
+    seen = [name for name, one in zip(names, chosen, strict=True) if one in learnt]
     if seen:
-        told = ", ".join(seen)
+        told = ", ".join(sorted(seen))
         lines.insert(0, f"These records train this model, and are no test of it: {told}.")
-    paced = sorted(set(names) & set(PACED))
+    paced = sorted(set(of_mitdb) & set(PACED))
     if paced:
         lines.append(f"AAMI EC57 leaves paced records out; these are paced: {', '.join(paced)}.")
     name = args.model if classifier.card is None else classifier.card.name
     precision = "" if classifier.precision is None else f" ({classifier.precision})"
-    title = f"Beat classes of {name}{precision} on {DATABASE} {split}"
+    title = f"Beat classes of {name}{precision} on {databases} {split}"
     tables = [table for score in scores for table in class_tables(score)]
     tables.append(patient_table(scores))
     healthy: list[FalseAlarms] = []
@@ -223,9 +228,9 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     about = {
         "model": name,
         "form": classifier.precision,
-        "database": DATABASE,
+        "database": databases,
         "records": names,
-        "patients_on_both_sides": "202 is the person of 201 in DS1" if "202" in names else "none",
+        "patients_on_both_sides": "202 is the person of 201 in DS1" if shared else "none",
         "command": command_text(_words(args), args),
     }
     figures = {
@@ -238,15 +243,29 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     show_tables(args, title, lines, tables, figures)
 
 
-def _learnt(classifier: Classifier) -> set[str]:
-    """Records of mitdb that train a model: those of its card, DS1 where it does not say."""
+def _card_records(classifier: Classifier, part: str) -> list[tuple[str, str]]:
+    """Database and name of the records of a part ("training", "test") of a model's card."""
+    split = {} if classifier.card is None else classifier.card.split
+    given = split.get(part, ())
+    told = [str(name).partition("/") for name in ([given] if isinstance(given, str) else given)]
+    return [(database, name) for database, slash, name in told if slash]
+
+
+def _test_part(classifier: Classifier) -> list[tuple[str, str]]:
+    """Records that test a model: those of its card, DS2 where it does not say."""
+    from ..training.datasets.splits import DS2
+    from .beat_tables import DATABASE
+
+    return _card_records(classifier, "test") or [(DATABASE, name) for name in DS2]
+
+
+def _learnt(classifier: Classifier) -> set[tuple[str, str]]:
+    """Records that train a model: those of its card, DS1 of mitdb where it does not say."""
     from ..training.datasets.splits import DS1
     from .beat_tables import DATABASE
 
-    split = {} if classifier.card is None else classifier.card.split
-    told = [str(name).partition("/") for name in split.get("training", ())]
-    learnt = {name for database, _, name in told if database == DATABASE}
-    return learnt or set(DS1)
+    told = _card_records(classifier, "training")
+    return set(told or [(DATABASE, name) for name in DS1])
 
 
 def _apart(classifier: Classifier, healthy: bool, strips: bool) -> list[str]:

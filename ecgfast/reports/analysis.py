@@ -18,7 +18,7 @@ from ..records import Annotations, RecordSource
 from ..records.record import FloatArray
 from ..rhythm import Event, EventKind, RhythmStream
 from ..sources.chunks import BLOCK_S
-from ..streaming import Beat, StreamingClassifier
+from ..streaming import Beat, Quality, StreamingClassifier
 from .annotated import AnnotatedBeats
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ __all__ = ["RATE_BEATS", "Analysis", "analyse", "check_classes"]
 #: RR intervals over which the lowest and the highest rate are taken.
 RATE_BEATS = 8
 
-# Quality bits: gap, flat, saturated, noisy; flutter waves; a rate at the detector's limit.
-_BAD = 1 | 2 | 4 | 8 | 128
-_FLUTTER = 64
+# Bits of a beat that no rate or interval is taken from; flutter waves are counted apart.
+_BAD = int(Quality.GAP | Quality.FLAT | Quality.SATURATED | Quality.NOISY | Quality.RATE_LIMIT)
+_FLUTTER = int(Quality.FLUTTER)
 
 # A longer RR interval is no rate: it is a pause, or beats were missed.
 _LONGEST_RR_S = 3.0

@@ -13,6 +13,7 @@ from typing import Any
 from ..records.writers import BeatLike
 from ..rhythm import Event, EventKind, RhythmSummary, RhythmTally
 from ..runtime.decision import REJECTED
+from ..streaming.beat import Quality
 
 __all__ = [
     "CLASS_NAMES",
@@ -41,12 +42,12 @@ CLASS_NAMES = {
 
 # Quality bits of a bad signal: not "learning", which every start sets, nor "doubtful", which tells
 # that the detector waited for context, as it does at ectopic beats in a clean signal.
-_BAD = 1 | 2 | 4 | 8
+_BAD = int(Quality.GAP | Quality.FLAT | Quality.SATURATED | Quality.NOISY)
 
 #: Label of runs that are ventricular flutter or fibrillation: waves, and no beats.
 FLUTTER = "flutter"
 
-_FLUTTER_BIT = 64
+_FLUTTER_BIT = int(Quality.FLUTTER)
 
 # Minutes from which on a length is given in days.
 _DAYS_MIN = 72 * 60

@@ -13,7 +13,7 @@ from platform import machine
 from tempfile import TemporaryFile
 from typing import Any
 
-from ..errors import MissingRuntimeError, ModelError
+from ..errors import MissingRuntimeError, ModelError, NotBuiltError, is_not_built
 from .flatbuffer import has_int8_layers
 from .forks import BUILDING
 from .trial import try_model
@@ -60,8 +60,12 @@ def _probe(name: str) -> Any:
 
 def _build_once(name: str) -> Any:
     if name == _OWN:
-        from .own_interpreter import OwnInterpreter
-
+        try:
+            from .own_interpreter import OwnInterpreter
+        except ImportError as error:
+            if is_not_built(error):
+                raise NotBuiltError from None
+            raise
         return OwnInterpreter
     try:
         if name == "ai-edge-litert":

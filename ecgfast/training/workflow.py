@@ -233,7 +233,6 @@ def train_model(
     _check(task, [recipe, *candidates.values(), *others])
     read = [ExampleSet.load(path) for path in own]
     folder = Path(work)
-    folder.mkdir(parents=True, exist_ok=True)
     whole = ExampleSet.concatenate(read) if read else None
     sets = _TrainingSets(task, data, progress, whole, report)
     results = _compare(candidates, sets, folder / "crossval", report, 1.0, seed=recipe.seed)
@@ -319,7 +318,6 @@ def _trained(
     """Network, training set, counts of augmented examples, figures of both parts."""
     from .fitting.fit import fit, predict
 
-    folder.mkdir(parents=True, exist_ok=True)
     task = sets.task
     examples, augmented = sets.of(recipe)
     report(
@@ -335,11 +333,13 @@ def _trained(
         report(f"{sum(counts.values())} made from them, for training alone: {counts}")
     watched = task.validation(recipe, examples)
     parts = {"training part": examples.only(~watched), "validation part": examples.only(watched)}
+    noise = _noise(task, recipe, examples, sets.data)
+    folder.mkdir(parents=True, exist_ok=True)  # what is refused before leaves none
     fitted = fit(
         recipe,
         with_augmented(parts["training part"], augmented, examples),
         parts["validation part"],
-        noise=_noise(task, recipe, examples, sets.data),
+        noise=noise,
         checkpoint=folder / "checkpoint.npz",
         curves=folder / "learning_curves.csv",
         report=report,

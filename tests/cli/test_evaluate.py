@@ -453,6 +453,28 @@ def test_what_is_not_there_is_named_and_what_was_learnt_from_is_no_test(
     assert "Strips of" not in out
 
 
+def test_the_test_part_of_a_card_is_scored(
+    model: Path, with_healthy: Path, run: Callable[..., str]
+) -> None:
+    card_path = model.with_suffix(".json")
+    card = ModelCard.load(card_path)
+    card.split = {"training": ["mitdb/101", "nsrdb/n1"], "test": ["mitdb/202", "nsrdb/n1"]}
+    card.save(card_path)
+    result = json.loads(run(model, "--data", with_healthy, "--json"))
+    assert result["database"] == "mitdb, nsrdb"
+    assert result["records"] == ["mitdb/202", "nsrdb/n1"]
+    assert result["patients_on_both_sides"] == "none"
+    expected = evaluate_beat_model(
+        Classifier(model),
+        with_healthy,
+        [("mitdb", "202", "mitdb/201"), ("nsrdb", "n1", "nsrdb/n1")],
+    )
+    assert result["scores"] == json.loads(json.dumps([score.to_dict() for score in expected]))
+    out = run(model, "--data", with_healthy)
+    assert "on mitdb, nsrdb records mitdb/202, nsrdb/n1" in out
+    assert "train this model, and are no test of it: nsrdb/n1." in out
+
+
 def test_model_on_training_and_paced_records_says_so(
     model: Path, data: Path, run: Callable[..., str]
 ) -> None:

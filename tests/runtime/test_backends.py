@@ -121,6 +121,15 @@ def test_without_a_runtime_the_core_runs_the_model(toy_beats, alone, rng):
         Classifier(model, backend="ai-edge-litert")
 
 
+def test_networks_that_were_not_built_are_told_so():
+    code = (
+        "import sys; sys.modules['ecgfast.runtime._network'] = None\n"
+        "from ecgfast import Classifier; Classifier(backend='ecgfast')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "NotBuiltError: the compiled core of ecgfast is not here" in done.stderr
+
+
 def test_an_operator_that_the_core_lacks_names_what_to_install(tmp_path, alone, rng):
     content, _ = affine_model(rng, TOY_WINDOW, TOY_FEATURES, 5)
     dense, transpose = (bytes([code, 0, 0, 0, 1, 0, 0, 0, code, 0, 0, 0]) for code in (9, 39))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from limited import run_limited
 from model_files import affine_model
+from twins import network as twin
 
 from ecgfast import BeatStream
 from ecgfast.errors import StateError
@@ -20,6 +21,8 @@ from ecgfast.runtime._network import Network
 MODELS = sorted(
     (name, precision) for name, card in available_models().items() for precision in card.precisions
 )
+# The fuzzer's first models: each operator alone, in each type.
+SMALL = sorted((Path(__file__).parents[1] / "fuzz" / "corpus" / "network").iterdir())
 EXCERPTS = Path(__file__).parents[1] / "excerpts" / "mitdb"
 # Runs of TensorFlow Lite's reference kernels, which take some milliseconds with these models.
 SLOW = {"beats-cnn-bilstm": 20, "beats-custom-cnn": 20, "normality-td-lstm": 6}
@@ -101,6 +104,40 @@ def test_every_model_answers_as_the_reference_kernels(name: str, precision: str)
         np.testing.assert_array_equal(found, expected)
     else:
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "precision"), MODELS)
+def test_every_model_answers_as_its_twin(name: str, precision: str) -> None:
+    content, beats = content_of(name, precision), beats_of(name, 4)
+    found = answers(content, beats)
+    names = [plain_name(tensor.name) for tensor in Network(content).inputs]
+    keys = names if len(names) > 1 else ["window"]
+    for k, row in enumerate(found):
+        (expected,) = twin.run(content, [beats[key][k : k + 1] for key in keys])
+        if precision == "int8":
+            np.testing.assert_array_equal(row, expected[0])
+        else:
+            np.testing.assert_allclose(row, expected[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: path.name)
+def test_each_operator_alone_answers_as_its_twin(path: Path) -> None:
+    content, rng = path.read_bytes(), np.random.default_rng(3)
+    network = Network(content)
+    for _ in range(20):
+        for tensor in network.inputs:
+            values = rng.standard_normal(tensor.array.shape) * rng.choice([0.3, 3.0])
+            if tensor.array.dtype == np.int8:
+                values = np.clip(np.rint(values * 30), -128, 127)
+            tensor.array[...] = values
+        network.run()
+        expected = twin.run(content, [tensor.array for tensor in network.inputs])
+        for tensor, other in zip(network.outputs, expected, strict=True):
+            assert (tensor.array.dtype, tensor.array.shape) == (other.dtype, other.shape)
+            if other.dtype == np.int8:
+                np.testing.assert_array_equal(tensor.array, other)
+            else:
+                np.testing.assert_allclose(tensor.array, other, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])

@@ -231,6 +231,17 @@ def test_augmented_examples_are_learnt_from_and_counted_but_not_watched_or_score
     assert not np.char.endswith(watched.record, ", made").any()
 
 
+def test_a_training_that_is_refused_leaves_no_folder(toy: ToyTask, tmp_path, capsys) -> None:
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
+    path = save_recipe(tmp_path)
+    command = ["train", str(path), "--data", str(tmp_path), "--output", str(tmp_path / "models")]
+    # Recorded noise needs a time grid, which the toy has not: known when the examples are cut.
+    command += ["--set", "schedule.recorded_noise=0.1", "--set", 'schedule.noise_records=["ma"]']
+    assert main([*command, "--work", str(tmp_path / "runs" / "toy")]) != 0
+    assert "recorded_noise needs windows on a time grid" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.slow
 def test_candidates_and_training_share_examples_that_were_cut_once(
     toy: ToyTask, tmp_path, monkeypatch

@@ -4,6 +4,12 @@
 
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
+
+/* Eight bytes with their signs in 16 bits: each byte twice, and down again. */
+static __m128i eight_bytes(const int8_t *p) {
+    const __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)p);
+    return _mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
+}
 #endif
 
 /* The high 32 bits of 2 a b, rounded. */
@@ -100,26 +106,45 @@ void ecg_int8_unary(const ecg_network *network, const ecg_step_unary *step) {
     for (uint32_t i = 0; i < step->count; i++) out[i] = table[in[i] + 128];
 }
 
-/* At most 65535 products of 9 and 8 bits: they fit 32 bits, in any order. */
-static int32_t products(const int8_t *x, int32_t offset, const int8_t *w, size_t n) {
-    int32_t sum = 0;
+/* Adds (x + offset) . w to `sums` for `rows` <= 4 rows of weights, `stride` apart. At most 65535 products of 9 and 8 bits:
+ * they fit 32 bits, in any order. */
+static void add_products_int8(const int8_t *x, int32_t offset, const int8_t *w, size_t stride, int rows, size_t n,
+                              int32_t sums[4]) {
+    if (rows < 4) {
+        for (int k = 0; k < rows; k++, w += stride)
+            for (size_t i = 0; i < n; i++) sums[k] += (x[i] + offset) * w[i];
+        return;
+    }
+    const int8_t *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
     size_t i = 0;
 #if defined(__SSE2__) || defined(_M_X64)
     const __m128i added = _mm_set1_epi16((short)offset);
-    __m128i sums = _mm_setzero_si128();
+    __m128i a = _mm_setzero_si128(), b = a, c = a, d = a;
     for (; i + 8 <= n; i += 8) {
-        const __m128i u = _mm_loadl_epi64((const __m128i *)(const void *)(x + i));
-        const __m128i v = _mm_loadl_epi64((const __m128i *)(const void *)(w + i));
-        /* Each byte twice, and down again: its sign in 16 bits. */
-        const __m128i wide = _mm_add_epi16(_mm_srai_epi16(_mm_unpacklo_epi8(u, u), 8), added);
-        sums = _mm_add_epi32(sums, _mm_madd_epi16(wide, _mm_srai_epi16(_mm_unpacklo_epi8(v, v), 8)));
+        const __m128i v = _mm_add_epi16(eight_bytes(x + i), added);
+        a = _mm_add_epi32(a, _mm_madd_epi16(v, eight_bytes(w + i)));
+        b = _mm_add_epi32(b, _mm_madd_epi16(v, eight_bytes(w1 + i)));
+        c = _mm_add_epi32(c, _mm_madd_epi16(v, eight_bytes(w2 + i)));
+        d = _mm_add_epi32(d, _mm_madd_epi16(v, eight_bytes(w3 + i)));
     }
-    int32_t lane[4];
-    _mm_storeu_si128((__m128i *)(void *)lane, sums);
-    sum = lane[0] + lane[1] + lane[2] + lane[3];
+    /* Four sums of four lanes each, by a transposition. */
+    const __m128i ab = _mm_add_epi32(_mm_unpacklo_epi32(a, b), _mm_unpackhi_epi32(a, b));
+    const __m128i cd = _mm_add_epi32(_mm_unpacklo_epi32(c, d), _mm_unpackhi_epi32(c, d));
+    const __m128i all = _mm_add_epi32(_mm_unpacklo_epi64(ab, cd), _mm_unpackhi_epi64(ab, cd));
+    _mm_storeu_si128((__m128i *)(void *)sums, _mm_add_epi32(all, _mm_loadu_si128((const __m128i *)(const void *)sums)));
 #endif
-    for (; i < n; i++) sum += (int16_t)(x[i] + offset) * (int16_t)w[i];
-    return sum;
+    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    for (; i < n; i++) {
+        const int32_t v = x[i] + offset;
+        s0 += v * w[i];
+        s1 += v * w1[i];
+        s2 += v * w2[i];
+        s3 += v * w3[i];
+    }
+    sums[0] += s0;
+    sums[1] += s1;
+    sums[2] += s2;
+    sums[3] += s3;
 }
 
 static int8_t layer_output(const ecg_step_layer *step, int32_t k, int32_t sum, const int32_t *bias) {
@@ -137,8 +162,12 @@ void ecg_int8_dense(const ecg_network *network, const ecg_step_layer *step) {
     int8_t *out = ecg_network_to(network, step->out);
     const size_t n = (size_t)step->inputs;
     for (int32_t row = 0; row < step->rows; row++, in += n)
-        for (int32_t k = 0; k < step->outputs; k++)
-            *out++ = layer_output(step, k, products(in, step->offset_in, weights + (size_t)k * n, n), bias);
+        for (int32_t k = 0; k < step->outputs; k += 4) {
+            const int rows = step->outputs - k < 4 ? step->outputs - k : 4;
+            int32_t sums[4] = {0, 0, 0, 0};
+            add_products_int8(in, step->offset_in, weights + (size_t)k * n, n, rows, n, sums);
+            for (int j = 0; j < rows; j++) *out++ = layer_output(step, k + j, sums[j], bias);
+        }
 }
 
 void ecg_int8_conv(const ecg_network *network, const ecg_step_layer *step) {
@@ -154,16 +183,17 @@ void ecg_int8_conv(const ecg_network *network, const ecg_step_layer *step) {
                 const int32_t y = oy * step->stride_y - step->pad_y, x = ox * step->stride_x - step->pad_x;
                 const int32_t first = x < 0 ? -x : 0;
                 const int32_t end = step->width - x < step->kernel_width ? step->width - x : step->kernel_width;
-                for (int32_t k = 0; k < step->outputs; k++) {
-                    int32_t sum = 0;
+                for (int32_t k = 0; k < step->outputs; k += 4) {
+                    const int rows = step->outputs - k < 4 ? step->outputs - k : 4;
+                    int32_t sums[4] = {0, 0, 0, 0};
                     for (int32_t ky = 0; ky < step->kernel_height && first < end; ky++) {
                         if (y + ky < 0 || y + ky >= step->height) continue;
-                        sum += products(in + ((size_t)(y + ky) * (size_t)step->width + (size_t)(x + first)) * channels,
-                                        step->offset_in,
-                                        weights + (size_t)k * per_output + (size_t)ky * tap_row + (size_t)first * channels,
-                                        (size_t)(end - first) * channels);
+                        add_products_int8(
+                            in + ((size_t)(y + ky) * (size_t)step->width + (size_t)(x + first)) * channels, step->offset_in,
+                            weights + (size_t)k * per_output + (size_t)ky * tap_row + (size_t)first * channels, per_output,
+                            rows, (size_t)(end - first) * channels, sums);
                     }
-                    *out++ = layer_output(step, k, sum, bias);
+                    for (int j = 0; j < rows; j++) *out++ = layer_output(step, k + j, sums[j], bias);
                 }
             }
 }

@@ -5,7 +5,7 @@
 /* Work on any file is bounded: more than ten times what the largest built-in model takes. */
 #define TENSORS_MAX 16384
 #define ARENA_MAX (1u << 26)      /* bytes */
-#define WORK_MAX ((uint64_t)1 << 30) /* multiplications or copies for one run */
+#define WORK_MAX ((uint64_t)1 << 27) /* multiplications or copies for one run */
 #define TAPS_MAX 65535            /* products in a sum of int8: it fits 32 bits */
 #define ANSWERS_MAX 255           /* of an int8 softmax: their sum fits its format */
 
