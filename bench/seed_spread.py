@@ -76,8 +76,8 @@ def main() -> None:
     args = parser.parse_args()
     read = [json.loads(path.read_text("utf-8")) for path in args.card]
     cards = {card["seed"]: card["metrics"] for card in sorted(read, key=lambda card: card["seed"])}
-    if len(cards) < 3:
-        parser.error(f"{len(cards)} seeds: give the cards of three at least")
+    if len(cards) < 2:
+        parser.error(f"{len(cards)} seed: give the cards of several")
     seeds = ", ".join(map(str, cards))
     text = f"""\
 # The model `beats` from several seeds
