@@ -137,8 +137,13 @@ def test_what_was_reported_is_what_a_classifier_answers(exported, beats, precisi
     """Beats other than those that were checked: half of each, half of its neighbour."""
     model, folder, made = exported
     given = {name: (values[1:] + values[:-1]) / 2 for name, values in beats[0].items()}
+    if backend == "ecgfast" and precision in ("float16", "dynamic"):
+        with pytest.raises(ModelError, match="not supported here"):
+            Classifier(folder / "small.json", precision=precision, backend=backend)
+        return
     classifier = Classifier(folder / "small.json", precision=precision, backend=backend)
-    assert made[precision]["runtimes"][backend] == "ok"
+    if backend != "ecgfast":  # an export asks the runtimes of TFLite
+        assert made[precision]["runtimes"][backend] == "ok"
     assert classifier.classes == ("N", "S", "V")
     expected = model.predict(given, verbose=0)
     found = classifier.predict_proba(**{"windows": given["window"], "features": given["features"]})

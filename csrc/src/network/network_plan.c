@@ -166,6 +166,10 @@ static const tensor *input(plan *p, uint32_t i, int type, int other_type) {
         return NULL;
     }
     const uint32_t index = index_of(p, p->inputs, i);
+    if (index < p->tensor_tables.count && p->tensors[index].type == UINT8_MAX) {
+        fail(p, ECG_ERROR_OPERATOR);
+        return NULL;
+    }
     if (index >= p->tensor_tables.count || p->tensors[index].place == PLACE_NONE || !p->tensors[index].count) {
         fail(p, ECG_ERROR_MODEL);
         return NULL;
