@@ -183,7 +183,7 @@ def figures_page(
         "Five folds by patient over DS1, svdb, nsrdb and strips, reference beats; each beat "
         "labelled by a network that had not seen its patient, calibrated over all folds. The "
         "recipe was chosen on these folds too, so these figures are optimistic. How much of a "
-        "difference is chance: [the model from three seeds](beats-spread.md). The recipe before "
+        "difference is chance: [the model from other seeds](beats-spread.md). The recipe before "
         "this one gave S F1 69, 45 and 49 on DS2 with three seeds ([its folds](beats-seeds.md)): "
         "a difference of pooled S F1 on DS2 below about twenty points is within chance.",
         "",
