@@ -30,8 +30,8 @@ _LEFT_OUT = "people left out of training, cross-validation, label with the beat"
 
 Metrics = dict[str, Any]
 
-#: What is told, in the order of the page: under which heading of a card, its name there, whether it
-#: is a share that is told in %, digits.
+#: Rows of the page: title to heading and name of the figure in a card, whether it is a share, which
+#: the page has in %, and decimal places.
 FIGURES: dict[str, tuple[str, str, bool, int]] = {
     "DS2, detected beats: V F1, %": (_DETECTED, "V F1", True, 1),
     "DS2, detected beats: S F1, %": (_DETECTED, "S F1", True, 1),
@@ -51,7 +51,7 @@ FIGURES: dict[str, tuple[str, str, bool, int]] = {
 
 
 def values(cards: dict[int, Metrics], title: str) -> list[float]:
-    """A figure of each card, as it is told."""
+    """A figure of each card, shares in %."""
     heading, name, share, _ = FIGURES[title]
     return [metrics[heading][name] * (100.0 if share else 1.0) for metrics in cards.values()]
 

@@ -163,7 +163,9 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         progress=sys.stderr.isatty(),
     )
     split = "DS2" if set(names) == set(DS2) else "records " + ", ".join(names)
-    if shared := "202" in of_mitdb and (DATABASE, "201") in _learnt(classifier):
+    learnt = _learnt(classifier)
+    shared = "202" in of_mitdb and (DATABASE, "201") in learnt
+    if shared:
         split += " (202 is the person of 201 in DS1)"
     lines = [
         f"{databases} {split}; AAMI classes, beats of N S V F Q by their WFDB codes; "
@@ -173,7 +175,6 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         "With detected beats, a beat that was not found counts as missed in its class, and a false "
         "detection against the class that it was given.",
     ]
-    learnt = _learnt(classifier)
     seen = [name for name, one in zip(names, chosen, strict=True) if one in learnt]
     if seen:
         told = ", ".join(sorted(seen))

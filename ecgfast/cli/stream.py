@@ -105,8 +105,8 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
         "--max-delay",
         type=float,
         metavar="S",
-        help="know each beat at most this long after its R peak; doubtful ones are then decided on "
-        f"less of what follows (default: {ALARM_DELAY_S} with alarms, else up to 1.7)",
+        help="report each beat at most this long after its R peak; doubtful ones are then decided "
+        f"on less of what follows (default: {ALARM_DELAY_S} with alarms, else as --method needs)",
     )
     add_strict(parser)
     parser.add_argument(

@@ -89,8 +89,9 @@ class Standstill:
         # From the first block behind the T wave of the last beat.
         skipped = max(0, -(-(last + round(_AFTER_R_S * scan.fs) - first) // scan.size))
         usable = self._state[skipped:] == USABLE
-        flat = ~usable.any(axis=1) & (self._state[skipped:] == FLAT).any(axis=1)
-        if not (usable.any(axis=1) | flat).all() or _longest(flat) >= FLAT_BLOCKS:
+        shown = usable.any(axis=1)
+        flat = ~shown & (self._state[skipped:] == FLAT).any(axis=1)
+        if not (shown | flat).all() or _longest(flat) >= FLAT_BLOCKS:
             return None
         sizes = np.array([scan.qrs(lead) for lead in range(scan.leads)])
         comparable = usable & (sizes > 0.0)

@@ -174,7 +174,7 @@ void ecg_float_softmax(const ecg_network *network, const ecg_step_softmax *step)
 
 /* A positive real number as multiplier / 2^31 * 2^shift, as TensorFlow Lite rounds it. */
 void ecg_int8_multiplier(double real, int32_t *multiplier, int32_t *shift);
-/* What LOGISTIC or TANH makes of each int8, from -128 on. */
+/* Results of LOGISTIC or TANH for the int8 inputs -128 to 127, in this order. */
 void ecg_int8_table(int kind, float scale_in, int32_t zero_in, float scale_out, int32_t zero_out, int8_t table[256]);
 void ecg_int8_binary(const ecg_network *network, const ecg_step_binary *step);
 void ecg_int8_unary(const ecg_network *network, const ecg_step_unary *step);
