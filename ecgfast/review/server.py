@@ -417,18 +417,26 @@ def serve(
     listener : socket
         As of `listen`.
     ready : callable
-        Given the address, which holds the token.
+        Given the address, which holds the token, once the server answers.
 
     Raises
     ------
     MissingExtraError
         If Starlette or Uvicorn is not installed.
     """
-    uvicorn = need("uvicorn", "The page of a review", "review")
+    need("uvicorn", "The page of a review", "review")
+    import uvicorn
+
     port = listener.getsockname()[1]
     app = ReviewApp(session, source, hosts=[f"{name}:{port}" for name in (LOOPBACK, "localhost")])
-    ready(page_url(LOOPBACK, port, app.token))
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            # Told only now: an interruption that follows is the server's, wherever it hits.
+            ready(page_url(LOOPBACK, port, app.token))
+
     config = uvicorn.Config(
         app.asgi, log_level="warning", access_log=False, server_header=False, lifespan="off"
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -56,9 +57,12 @@ class Processes:
             "--no-dashboard", "--scheduler-file", str(file),
         )  # fmt: skip
         end = time.monotonic() + 120
-        while not file.exists() and time.monotonic() < end:
+        while True:  # the file is there before it is whole
+            with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+                self.address = json.loads(file.read_text())["address"]
+                return
+            assert time.monotonic() < end, (self.folder / "log").read_text()
             time.sleep(0.05)
-        self.address = json.loads(file.read_text())["address"]
 
     def start_worker(self, *, nanny: bool = False) -> None:
         self.workers.append(
