@@ -24,6 +24,7 @@ from ecgfast import (
     Quality,
     Record,
     RecordError,
+    StreamingClassifier,
     detect_qrs,
     read_record,
     stream_classify,
@@ -208,6 +209,49 @@ def test_what_the_model_says_of_each_lead_is_averaged(toy: Path, lookahead: int)
     pieces = (record.signal[i : i + 7] for i in range(0, record.n_samples, 7))
     again = stream_classify(pieces, FS, model=toy, average_leads=True, lookahead=lookahead)
     assert exactly(again) == exactly(beats)
+
+
+def test_two_leads_are_labelled_by_default(toy: Path) -> None:
+    record = demo_record()
+    two = exactly(stream_classify(record, model=toy))
+    first = exactly(stream_classify(record, model=toy, average_leads=False))
+    assert two == exactly(stream_classify(record, model=toy, average_leads=True)) != first
+    # Of three, the first two; all three find the beats.
+    signal = np.column_stack([record.signal, record.signal[:, 1] - record.signal[:, 0]])
+    classifier = Classifier(toy)
+    told = []
+    for lead in range(3):
+        stream = BeatStream(FS, n_leads=3, lead=lead, window=classifier.window)
+        batch = BeatBatch.concatenate([stream.process(signal), stream.flush()])
+        told.append(classifier.predict_proba(batch.windows, batch.features))
+    for average_leads, n in ((None, 2), (True, 3), (False, 1)):
+        labeller = StreamingClassifier(classifier, FS, n_leads=3, average_leads=average_leads)
+        assert labeller.n_labelled == n
+        beats = list(stream_classify(signal, FS, model=toy, average_leads=average_leads))
+        mean = np.array([list(beat.probabilities.values()) for beat in beats])
+        np.testing.assert_allclose(mean, np.mean(told[:n], axis=0), rtol=1e-6)
+    # One lead: the same bits, whatever is asked for.
+    alone = [
+        exactly(stream_classify(record, model=toy, leads=0, average_leads=average_leads))
+        for average_leads in (None, True, False)
+    ]
+    assert alone[0] == alone[1] == alone[2]
+
+
+@pytest.mark.parametrize("model", ["normality", "blood-pressure", "beats-custom-cnn", "none"])
+def test_only_models_of_beats_label_two_leads_by_default(model: str) -> None:
+    if model not in (*available_models(), "none"):
+        pytest.skip(f"no built-in model {model!r}")
+    classifier = Classifier(model)
+    for average_leads, n in ((None, 1), (True, 2), (False, 1)):
+        labeller = StreamingClassifier(
+            classifier,
+            FS,
+            n_leads=2,
+            average_leads=average_leads,
+            lookahead=classifier.lookahead,
+        )
+        assert labeller.n_labelled == (0 if model == "none" else n)
 
 
 def test_a_lead_that_is_flat_or_missing_says_nothing(model: str) -> None:
