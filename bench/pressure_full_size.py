@@ -1,4 +1,4 @@
-"""What the dual-branch network tells of blood pressure at the size of published work, and its worth.
+"""What the dual-branch network tells of blood pressure at the size of published work.
 
 The recipe of `blood-pressure` is small, as cross-validation by recording chose. Published networks
 have hundreds of thousands of weights, and most are tested on windows of the recordings that they
@@ -63,8 +63,8 @@ Written by `python bench/pressure_full_size.py $ECGFAST_DATA --json docs/blood_p
 The recipe of `blood-pressure` has {small:,} weights, because cross-validation by recording gave
 larger networks nothing. Published networks have hundreds of thousands, and most are tested on
 windows of the recordings that they were trained on. This page shows the same dual-branch network
-with {full:,} weights, seed {seed}, {epochs} epochs, under both protocols: {windows:,} windows of ten
-seconds (every five, so that neighbours share half of their signal) of {records} recordings, in
+with {full:,} weights, seed {seed}, {epochs} epochs, under both protocols: {windows:,} windows of
+ten seconds (every five, so that neighbours share half of their signal) of {records} recordings, in
 {folds}-fold cross-validation, mmHg.
 
 ## Windows of one recording on both sides

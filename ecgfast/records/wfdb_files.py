@@ -38,8 +38,8 @@ MAY_GROW = "the last segment may have grown since"
 # there: a header of a few bytes must not make days of nothing.
 _MISSING_PER_PRESENT = 1000
 
-# Tables of the values of all 65,536 digits that are kept, 256 KB each: signals of one gain share one,
-# and so do the recordings of an archive.
+# Tables of the values of all 65,536 digits that are kept, 256 KB each: signals of one gain share
+# one, and so do the recordings of an archive.
 _TABLED = 64
 
 
