@@ -165,7 +165,7 @@ def probabilities(
     def cut(samples: npt.NDArray[Any], marks: Any = None, **options: Any) -> BeatBatch:
         method = "neural" if marks is None else "external"
         stream = BeatStream(fs, method=method, lookahead=1, window=classifier.window, **options)
-        return BeatBatch.concatenate([stream.process(samples, marks), stream.flush()])
+        return stream.finish(samples, marks)
 
     for lead in (0, 1):
         one, both = np.ascontiguousarray(signal[:, lead]), {"n_leads": 2, "lead": lead}

@@ -16,7 +16,6 @@ from model_files import affine_model
 
 from ecgfast import (
     Beat,
-    BeatBatch,
     BeatStream,
     Classifier,
     InputError,
@@ -98,7 +97,7 @@ def test_beats_are_those_of_stream_and_classifier(model: str, short: Record) -> 
     beats = list(stream_classify(short, model=model))
     classifier = Classifier(model)
     stream = BeatStream(FS, window=classifier.window)
-    batch = BeatBatch.concatenate([stream.process(short.signal), stream.flush()])
+    batch = stream.finish(short.signal)
     assert len(beats) == len(batch) > 15
     for i, beat in enumerate(beats):
         assert isinstance(beat, Beat)
@@ -200,7 +199,7 @@ def test_what_the_model_says_of_each_lead_is_averaged(toy: Path, lookahead: int)
     told = []
     for lead in (0, 1):
         stream = BeatStream(FS, n_leads=2, lead=lead, lookahead=lookahead, window=classifier.window)
-        batch = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
+        batch = stream.finish(record.signal)
         assert batch.sample.tolist() == [beat.sample for beat in beats]
         told.append(classifier.predict_proba(batch.windows, batch.features))
     assert not np.array_equal(*told)
@@ -221,8 +220,7 @@ def test_two_leads_are_labelled_by_default(toy: Path) -> None:
     classifier = Classifier(toy)
     told = []
     for lead in range(3):
-        stream = BeatStream(FS, n_leads=3, lead=lead, window=classifier.window)
-        batch = BeatBatch.concatenate([stream.process(signal), stream.flush()])
+        batch = BeatStream(FS, n_leads=3, lead=lead, window=classifier.window).finish(signal)
         told.append(classifier.predict_proba(batch.windows, batch.features))
     for average_leads, n in ((None, 2), (True, 3), (False, 1)):
         labeller = StreamingClassifier(classifier, FS, n_leads=3, average_leads=average_leads)
@@ -271,7 +269,7 @@ def test_a_lead_whose_electrode_is_off_says_nothing_of_those_beats(toy: Path) ->
         batches = []
         for lead in (0, 1):
             stream = BeatStream(FS, n_leads=2, lead=lead, window=classifier.window)
-            batches.append(BeatBatch.concatenate([stream.process(signal), stream.flush()]))
+            batches.append(stream.finish(signal))
         first = classifier.predict_proba(batches[0].windows, batches[0].features)
         averaged = stream_classify(signal, FS, model=toy, average_leads=True)
         alone = [
@@ -325,7 +323,7 @@ def test_a_model_with_another_window_or_without_features(short: Record, tmp_path
     model = write_model(tmp_path, window=WindowSpec(250.0, 80, 40), with_features=False)
     beats = list(stream_classify(short, model=model))
     stream = BeatStream(FS, window=(250.0, 80, 40))
-    batch = BeatBatch.concatenate([stream.process(short.signal), stream.flush()])
+    batch = stream.finish(short.signal)
     classifier = Classifier(model)
     for beat, window in zip(beats, batch.windows, strict=True):
         assert list(beat.probabilities.values()) == classifier.predict_one(window).tolist()
@@ -337,7 +335,7 @@ def test_a_model_of_strips_that_gives_numbers(short: Record, tmp_path: Path) -> 
     model = write_model(tmp_path, window=window, classes=names, outputs=2, output="value")
     beats = list(stream_classify(short, model=model))
     stream, classifier = BeatStream(FS, window=window), Classifier(model)
-    batch = BeatBatch.concatenate([stream.process(short.signal), stream.flush()])
+    batch = stream.finish(short.signal)
     assert len(beats) == len(batch) > 15
     for i, beat in enumerate(beats):
         given = classifier.predict_one(batch.windows[i], batch.features[i])
@@ -351,7 +349,7 @@ def test_one_probability_stands_for_two_classes(short: Record, tmp_path: Path) -
     window = WindowSpec(125.0, 0, 187, "cycle")
     model = write_model(tmp_path, window=window, classes=("normal", "abnormal"), outputs=1)
     stream, classifier = BeatStream(FS, window=window), Classifier(model)
-    batch = BeatBatch.concatenate([stream.process(short.signal), stream.flush()])
+    batch = stream.finish(short.signal)
     for i, beat in enumerate(stream_classify(short, model=model)):
         given = float(classifier.predict_one(batch.windows[i], batch.features[i])[0])
         assert beat.probabilities == {"normal": 1.0 - given, "abnormal": given}
