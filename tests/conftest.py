@@ -35,8 +35,8 @@ TOGETHER = {
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Workers of ``pytest -n auto``: each may load TensorFlow, which takes 1 GB."""
-    return min(os.cpu_count() or 1, 4)
+    """Workers of ``pytest -n auto``: one more than processors, as live sources are waited for."""
+    return min((os.cpu_count() or 1) + 1, 4)
 
 
 @pytest.hookimpl(optionalhook=True)
