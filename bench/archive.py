@@ -3,13 +3,16 @@
 ``python bench/archive.py`` makes 10-second recordings of 12 leads at 500 Hz and joined ones of 24
 hours (two leads, 250 Hz) in a temporary folder, and takes
 
-1. CPU time of each stage of a batch in one process, each stage's own without those within it, and
-   the highest memory of the process (Linux);
-2. whole runs with one worker and with two: CPU time of all processes, and wall time.
+1. of a few of them, CPU time of each stage of a batch in one process, each stage's own without
+   those within it, and the highest memory of the process (Linux);
+2. with ``--runs``, whole runs over the few with one worker and with two, and over all with two: CPU
+   time of all processes, wall time, and the highest memory of a process.
 
 It prints Markdown tables and writes ``--output`` (JSON). Wall times are worth something on an idle
-machine only; CPU times hardly depend on what else runs. ``--strips 100000 --long 100`` are the
-figures for a machine of one's own; the defaults take some minutes.
+machine only; CPU times hardly depend on what else runs. The defaults take some minutes; those of
+the documentation took 25 on two idle cores, and 12 GB of disk::
+
+    python bench/archive.py --strips 100000 --few-strips 10000 --long 100 --few-long 10 --runs
 """
 
 from __future__ import annotations
@@ -74,6 +77,14 @@ def make_long(folder: Path, number: int, hours: float) -> None:
     for i in range(number):
         parts = [np.roll(counts, 997 * (i + k), axis=0) for k in range(int(np.ceil(hours)))]
         write_record(folder / f"{i:04}", np.concatenate(parts)[:n], 250.0, _LEADS[:2])
+
+
+def make(kind: str, folder: Path, number: int, hours: float) -> None:
+    """Make recordings of one of the two kinds."""
+    if kind == "strips":
+        make_strips(folder, number)
+    else:
+        make_long(folder, number, hours)
 
 
 class Stages:
@@ -204,16 +215,19 @@ def whole_run(folder: Path, workers: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as out:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         begin = perf_counter()
-        command = ["annotate", str(folder), "--output", out, "--workers", str(workers)]
-        subprocess.run(
-            [sys.executable, "-m", "ecgfast", *command], check=True, stdout=subprocess.DEVNULL
+        command = ["annotate", str(folder), "--output", out, "--workers", str(workers), "--json"]
+        done = subprocess.run(
+            [sys.executable, "-m", "ecgfast", *command], check=True, stdout=subprocess.PIPE
         )
         wall = perf_counter() - begin
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "workers": workers,
+        "recordings": json.loads(done.stdout)["done"],
         "wall_s": wall,
         "cpu_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        # Of the largest process of this run or of an earlier one.
+        "memory_mb": after.ru_maxrss / 1024,
     }
 
 
@@ -244,11 +258,23 @@ def report(found: dict[str, Any]) -> str:
             f"{told['memory_before_mb']:.0f} MB before, at most {told['memory_mb']:.0f} MB.",
             "",
         ]
-        for run in told.get("runs", ()):
-            lines.append(
-                f"`--workers {run['workers']}`: {run['cpu_s']:.1f} s of CPU, {run['wall_s']:.1f} s"
-            )
-        lines.append("")
+        runs = told.get("runs", ())
+        if runs:
+            hours = told["hours"] / n
+            lines += [
+                "| workers | recordings | wall, s | CPU, s | recordings/s | h of ECG/s | memory |",
+                "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+            ]
+            for run in runs:
+                speed = run["recordings"] / run["wall_s"]
+                lines.append(
+                    f"| {run['workers']} | {run['recordings']:,} | {run['wall_s']:,.1f} "
+                    f"| {run['cpu_s']:,.1f} | {speed:,.2f} | {speed * hours:,.2f} "
+                    f"| {run['memory_mb']:.0f} MB |"
+                )
+            one, two = runs[0], runs[1]
+            share = one["wall_s"] / two["wall_s"] / 2
+            lines += ["", f"Two workers do {100 * share:.0f} % of twice what one does.", ""]
     return "\n".join(lines)
 
 
@@ -257,6 +283,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--strips", type=int, default=2000, metavar="N")
     parser.add_argument("--long", type=int, default=2, metavar="N")
+    parser.add_argument("--few-strips", type=int, metavar="N", help="as --strips by default")
+    parser.add_argument("--few-long", type=int, metavar="N", help="as --long by default")
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--runs", action="store_true", help="whole runs with one and two workers")
     parser.add_argument("--output", type=Path, metavar="FILE.json")
@@ -272,19 +300,23 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory(prefix="ecgfast-bench-") as home:
         for kind in _KINDS:
-            folder = Path(home) / kind
-            if kind == "strips" and args.strips:
-                make_strips(folder, args.strips)
-            elif kind == "long" and args.long:
-                make_long(folder, args.long, args.hours)
-            else:
+            every = args.strips if kind == "strips" else args.long
+            few = args.few_strips if kind == "strips" else args.few_long
+            if not every:
                 continue
+            folder, whole = Path(home) / kind, Path(home) / f"{kind}-all"
+            make(kind, folder, every if few is None else min(few, every), args.hours)
             command = [sys.executable, __file__, "--stages-of", str(folder)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             found[kind] = json.loads(done.stdout.splitlines()[-1])
             if args.runs:
                 found[kind]["runs"] = [whole_run(folder, workers) for workers in (1, 2)]
-            shutil.rmtree(folder)
+                if few is not None:
+                    shutil.rmtree(folder)
+                    make(kind, whole, every, args.hours)
+                    found[kind]["runs"].append(whole_run(whole, 2))
+            for made in (folder, whole):
+                shutil.rmtree(made, ignore_errors=True)
     print(report(found))
     if args.output is not None:
         args.output.write_text(json.dumps(found, indent=2) + "\n")

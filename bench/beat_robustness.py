@@ -28,7 +28,6 @@ import numpy.typing as npt
 from noise_stress import add_noise, noisy_stretches
 
 from ecgfast import BeatStream
-from ecgfast.core import BeatBatch
 from ecgfast.evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, confusion_matrix, is_beat
 from ecgfast.evaluation.classes import from_matrix
 from ecgfast.records import Annotations, Record, read_record
@@ -114,7 +113,7 @@ def confusions(classifier: Classifier, record: Record, noisy_only: bool) -> dict
     for ahead in _LOOKAHEADS:
         window = classifier.window
         stream = BeatStream(record.fs, method="external", lookahead=ahead, window=window)
-        batch = BeatBatch.concatenate([stream.process(record.signal[:, 0], sample), stream.flush()])
+        batch = stream.finish(record.signal[:, 0], sample)
         given = classifier.predict_proba(batch.windows, batch.features).argmax(axis=1)
         found[ahead] = confusion_matrix(actual[counted], given[counted], len(AAMI_CLASSES))
     return found

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecgfast import BeatBatch, BeatStream, Classifier
+from ecgfast import BeatStream, Classifier
 from ecgfast.benchmark.measure import percentiles
 from ecgfast.records import synthetic_ecg
 from ecgfast.streaming import StreamingClassifier
@@ -59,7 +59,7 @@ def through_command(
 ) -> dict[str, float | None]:
     """Lines in, JSON lines out, of the command in a process of its own."""
     stream = BeatStream(_FS, window=Classifier(model).window)
-    beats = BeatBatch.concatenate([stream.process(signal), stream.flush()])
+    beats = stream.finish(signal)
     completed_by = dict(zip(beats.sample.tolist(), (beats.known_at - 1).tolist(), strict=True))
     ours, theirs = os.openpty() if serial else (-1, -1)
     if serial:

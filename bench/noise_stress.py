@@ -178,7 +178,7 @@ def live(method: Method) -> tuple[Detect, Callable[[], BeatBatch]]:
 
     def detect(record: Record) -> ReportedBeats:
         stream = BeatStream(record.fs, method=method)
-        batch = BeatBatch.concatenate([stream.process(record.signal[:, 0]), stream.flush()])
+        batch = stream.finish(record.signal[:, 0])
         last[:] = [batch]
         return ReportedBeats(batch.sample)
 

@@ -32,7 +32,7 @@ def opened(name: str, precision: str, backend: str) -> Classifier:
 
 def beats_of(record: Record, classifier: Classifier) -> tuple[BeatBatch, Any]:
     stream = BeatStream(record.fs, n_leads=record.signal.shape[1], window=classifier.window)
-    beats = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
+    beats = stream.finish(record.signal)
     return beats, beats.features if "features" in classifier.input_shapes else None
 
 

@@ -867,6 +867,40 @@ cdef class BeatStream(_Detecting):
                 parts = parts or []
                 parts.append(self._batch(found))
 
+    def finish(self, chunk, r_peaks=None):
+        """Takes the last samples, or all there are, and ends the stream.
+
+        Parameters
+        ----------
+        chunk, r_peaks
+            As in `process`.
+
+        Returns
+        -------
+        BeatBatch
+            What `process` and then `flush` return.
+
+        Raises
+        ------
+        InputError, StateError
+            As by these.
+
+        Examples
+        --------
+        >>> from ecgfast import BeatStream
+        >>> from ecgfast.records import demo_record
+        >>> record = demo_record()
+        >>> batch = BeatStream(record.fs, n_leads=record.signal.shape[1]).finish(record.signal)
+        >>> len(batch)
+        73
+        """
+        self.begin()
+        try:
+            self.check_open(self.ended)
+            return BeatBatch.concatenate([self.cut(chunk, r_peaks), self.rest()])
+        finally:
+            self.end()
+
     def flush(self):
         """Ends the stream.
 

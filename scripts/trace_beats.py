@@ -41,7 +41,7 @@ def traced(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def beats(stream: BeatStream) -> BeatBatch:
-        return BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
+        return stream.finish(record.signal)
 
     def keep(name: str, batch: BeatBatch) -> None:
         found.update({f"{name}/{f.name}": getattr(batch, f.name) for f in fields(batch)})

@@ -14,7 +14,7 @@ from ..runtime.decision import Decision
 __all__ = ["LAYOUT", "Made", "Settings"]
 
 #: Version of the tables' columns: results of another one do not go into the same tables.
-LAYOUT = 1
+LAYOUT = 2
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Settings:
         File of the model to run: "float32", "int8" or "fastest".
     lookahead : {0, 1}
     method : {"neural", "adaptive", "pan-tompkins"}
-    average_leads : bool
+    average_leads : bool or None
         As of `stream_classify`.
     fs : float or None
         Sampling rate in Hz of files that carry none.
@@ -48,7 +48,7 @@ class Settings:
     form: str | None = None
     lookahead: int = 0
     method: Literal["neural", "adaptive", "pan-tompkins"] = "neural"
-    average_leads: bool = False
+    average_leads: bool | None = None
     fs: float | None = None
     leads: Sequence[str | int] | str | int | None = None
     follow: bool = False

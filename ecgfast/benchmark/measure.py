@@ -164,7 +164,7 @@ def signal_for(record: str | None, fs: float | None, *, quick: bool) -> Signal:
         end = min(source.n_samples, round(_LONGEST_S * source.fs))
         name, rate, values = Path(source.name).name, source.fs, source.fetch(0, end)
     stream = BeatStream(rate, n_leads=values.shape[1])
-    beats = BeatBatch.concatenate([stream.process(values), stream.flush()])
+    beats = stream.finish(values)
     if len(beats) < 2:
         raise InputError(f"{name}: holds {len(beats)} beats; give a recording with more")
     return Signal(name, rate, np.ascontiguousarray(values, np.float32), beats)
@@ -487,7 +487,7 @@ def _inputs(classifier: Classifier, signal: Signal) -> list[npt.NDArray[np.float
             for shape in classifier.input_shapes.values()
         ]
     stream = BeatStream(signal.fs, n_leads=signal.values.shape[1], window=classifier.window)
-    beats = BeatBatch.concatenate([stream.process(signal.values), stream.flush()])
+    beats = stream.finish(signal.values)
     return [beats.windows, beats.features][: len(classifier.input_shapes)]
 
 

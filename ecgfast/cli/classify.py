@@ -110,6 +110,7 @@ class _Classify:
             average_leads=args.average_leads,
             method=args.method,
         )
+        labelled = source.leads[: labeller.n_labelled]
         tally = tally_for(classifier)
         blocks = math.ceil((source.n_samples or 0) / source.fs / BLOCK_S) or None
         chunks = progress(source.chunks, total=blocks, what=what, unit="block", bar=bar)
@@ -119,7 +120,8 @@ class _Classify:
             "record": name,
             "fs": source.fs,
             "leads": list(source.leads),
-            "average_leads": args.average_leads,
+            "average_leads": labeller.n_labelled > 1,
+            "labelled_leads": list(labelled),
             "model": str(args.model),
             "form": classifier.precision,
             "runtime": classifier.backend,
@@ -148,11 +150,7 @@ class _Classify:
             f"model       {args.model}{precision}, on {classifier.backend}"
             if classifier.classes
             else "model       none",
-            *(
-                [f"labelled    from {labelled_from_text(source.leads, args.average_leads)}"]
-                if classifier.classes
-                else []
-            ),
+            *([f"labelled    from {labelled_from_text(labelled)}"] if labelled else []),
             *(
                 f"decision    {operating_point_text(point)}, in cross-validation"
                 for point in points

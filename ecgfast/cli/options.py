@@ -104,7 +104,7 @@ def add_signal(parser: argparse.ArgumentParser) -> None:
         type=lead_list,
         metavar="NAME,...",
         help="leads to use, by name or column from 0 (default: every ECG lead); all serve the "
-        "detection, the first is classified",
+        "detection, the first two are classified",
     )
     parser.add_argument(
         "--follow",
@@ -121,11 +121,12 @@ def add_strict(parser: argparse.ArgumentParser) -> None:
 
 
 def add_average_leads(parser: argparse.ArgumentParser) -> None:
-    """Add ``--average-leads``."""
+    """Add ``--average-leads`` and ``--no-average-leads``."""
     parser.add_argument(
         "--average-leads",
-        action="store_true",
-        help="classify each lead, not only the first, and average what the model says",
+        action=argparse.BooleanOptionalAction,
+        help="classify every lead and average what the model says; --no-average-leads classifies "
+        "the first alone (default: the first two, where there are two and the model labels beats)",
     )
 
 
@@ -435,7 +436,7 @@ def labeller_for(
     decision: Decision | None = None,
     *,
     classifier: Classifier | None = None,
-    average_leads: bool = False,
+    average_leads: bool | None = None,
     method: Method = METHODS[0],
     max_delay: float | None = None,
 ) -> StreamingClassifier:

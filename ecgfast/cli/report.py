@@ -101,11 +101,11 @@ def run(args: argparse.Namespace) -> None:
     if args.pdf:
         need("weasyprint", "A PDF report", "pdf")
     if args.annotator is not None:
-        refuse_options(
-            args,
-            (*DECISION_OPTIONS, "precision", "lookahead", "average_leads"),
-            f"goes with a model, and --annotator {args.annotator} reads the labels",
-        )
+        why = f"goes with a model, and --annotator {args.annotator} reads the labels"
+        options = (*DECISION_OPTIONS, "precision", "lookahead", "average_leads")
+        refuse_options(args, options, why)
+        if args.average_leads is False:
+            raise UsageError(f"--no-average-leads {why}")
     found = find_recordings(args.record, is_output=is_result)
     if not found.recordings:
         raise RecordError("; ".join(f"{name}: {why}" for name, why in found.problems))

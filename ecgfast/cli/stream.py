@@ -17,7 +17,7 @@ import numpy as np
 
 from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
-from ..reports.model_facts import operating_point_text
+from ..reports.model_facts import labelled_from_text, operating_point_text
 from ..rhythm import Event, EventKind, Severity
 from ..runtime import Classifier
 from ..sources.clock import TimeOfDay
@@ -254,8 +254,10 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
         troubles = live.troubles()
         if troubles or not args.json:
             seconds = labeller.stream.count / live.source.fs
+            labelled = live.source.leads[: labeller.n_labelled]
+            how = f", labelled from {labelled_from_text(labelled)}" if len(labelled) > 1 else ""
             with stop.terminal_may_be_gone():
-                print(f"{show.count} beats in {seconds:.1f} s{troubles}", file=sys.stderr)
+                print(f"{show.count} beats in {seconds:.1f} s{how}{troubles}", file=sys.stderr)
         if show.count or not beginning.is_long:
             return ""
         return beginning.text(rate_option="--fs", leads_option="--leads")

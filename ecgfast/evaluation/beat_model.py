@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._progress import progress_bar
-from ..core import BeatBatch, BeatStream
+from ..core import BeatStream
 from ..errors import ModelError, RecordError
 from ..records import Record, read_record
 from .classes import ClassScores, confusion_matrix, from_matrix, patient_intervals
@@ -242,9 +242,7 @@ def detected_probabilities(
             lookahead=lookahead,
             window=classifier.window,
         )
-        batches.append(
-            BeatBatch.concatenate([stream.process(record.signal, given), stream.flush()])
-        )
+        batches.append(stream.finish(record.signal, given))
     return batches[0].sample, mean_over_leads(classifier, batches)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ MAY_GROW = "the last segment may have grown since"
 # there: a header of a few bytes must not make days of nothing.
 _MISSING_PER_PRESENT = 1000
 
-# At most this many signals get a table of the values of all 65,536 digits: each takes 256 KB.
+# Tables of the values of all 65,536 digits that are kept, 256 KB each: signals of one gain share
+# one, and so do the recordings of an archive.
 _TABLED = 64
 
 
@@ -138,7 +140,6 @@ def _open_one(path: Path, header: Header, follow: bool) -> _Part:
         )
     n_frames = header.n_samples or min(held, default=0)
     signals = header.signals
-    values_of: dict[int, npt.NDArray[np.float32]] = {}
 
     def read(start: int, stop: int, columns: Sequence[int]) -> Values:
         per = signals[columns[0]].per_frame
@@ -162,16 +163,14 @@ def _open_one(path: Path, header: Header, follow: bool) -> _Part:
             digits = tables[key][:, at : at + per]
             missing = (last - first - (end - begin)) * per
             if digits.dtype == np.int16 and not missing and len(columns) <= _TABLED:
-                if i not in values_of:
-                    every = np.arange(-32768, 32768, dtype=np.int16)
-                    values_of[i] = _physical(every, signal, file.missing).astype(np.float32)
+                values = _values(signal.gain, signal.baseline, file.missing)
                 if per == 1:
-                    look_up(digits, values_of[i], out[:, target])
+                    look_up(digits, values, out[:, target])
                     continue
                 value = np.empty(digits.size, np.float32)
-                look_up(digits, values_of[i], value)
+                look_up(digits, values, value)
             else:
-                value = _physical(digits.reshape(-1), signal, file.missing)
+                value = _physical(digits.reshape(-1), signal.gain, signal.baseline, file.missing)
                 if missing:
                     value = np.concatenate([value, np.full(missing, np.nan)])
             out[:, target] = value[start - first * per : stop - first * per]
@@ -180,12 +179,21 @@ def _open_one(path: Path, header: Header, follow: bool) -> _Part:
     return _Part(signals, n_frames, read)
 
 
+@lru_cache(maxsize=_TABLED)
+def _values(gain: float, baseline: int, missing: int | None) -> npt.NDArray[np.float32]:
+    """Return the value of every digit of 16 bits, from -32768 on."""
+    every = np.arange(-32768, 32768, dtype=np.int16)
+    values = _physical(every, gain, baseline, missing).astype(np.float32)
+    values.flags.writeable = False
+    return values
+
+
 def _physical(
-    digits: IntArray, signal: Signal, missing: int | None
+    digits: IntArray, gain: float, baseline: int, missing: int | None
 ) -> npt.NDArray[np.floating[Any]]:
     """Return the values of stored samples."""
     # Double precision, as the wfdb package computes it: the same bits come out.
-    value = (digits.astype(np.float64) - signal.baseline) / signal.gain
+    value = (digits.astype(np.float64) - baseline) / gain
     if missing is not None:
         value[digits == missing] = np.nan
     return value

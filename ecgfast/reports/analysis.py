@@ -61,6 +61,8 @@ class Analysis:
     duration : float
         Seconds.
     leads, units : tuple of str
+    labelled_leads : tuple of str
+        Leads that the model labelled; empty where labels are annotations, or there are none.
     start : datetime or None
         When the first sample was taken; where only its time of day is known, on any date.
     sample : ndarray of int64, shape (n,)
@@ -100,6 +102,7 @@ class Analysis:
     fetch: Callable[[int, int], FloatArray] = field(repr=False)
     unreadable: list[tuple[float, float]] = field(default_factory=list)
     notes: tuple[str, ...] = ()
+    labelled_leads: tuple[str, ...] = ()
 
     @property
     def n_beats(self) -> int:
@@ -229,6 +232,7 @@ def analyse(
     """
     n_leads = len(source.leads)
     labeller: StreamingClassifier | AnnotatedBeats
+    labelled = 0
     if isinstance(labels, Annotations):
         labeller = AnnotatedBeats(labels, source.fs)
         rhythm = RhythmStream(source.fs, n_leads=n_leads)
@@ -236,6 +240,7 @@ def analyse(
         if labels.classes:  # without a model, what needs labels is not reported
             check_classes(labels)
         labeller = StreamingClassifier(labels, source.fs, n_leads=n_leads, **options)
+        labelled = labeller.n_labelled
         rhythm = RhythmStream(source.fs, n_leads=n_leads, delay=labeller.stream.delay / source.fs)
     samples, quality = array("q"), array("L")
     names: list[str] = []
@@ -278,6 +283,7 @@ def analyse(
         lost=0.0,
         fetch=source.fetch,
         notes=() if source.origin is None else source.origin.notes,
+        labelled_leads=source.leads[:labelled],
     )
     for begin, end in found.spans(*_LOST):
         a, b = np.searchsorted(found.time, (begin, end))

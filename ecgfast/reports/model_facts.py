@@ -103,21 +103,19 @@ def model_facts(
     return ModelFacts(card.name, runtime, labelled_from, rule, scores, tuple(card.limits))
 
 
-def labelled_from_text(leads: Sequence[str], average: bool) -> str:
+def labelled_from_text(leads: Sequence[str]) -> str:
     """Which leads a recording's labels come from, in words.
 
     Parameters
     ----------
     leads : sequence of str
-        Those that were read; all of them find the beats.
-    average : bool
-        Whether what the model says of each is averaged.
+        Those that the model labelled.
 
     Returns
     -------
     str
     """
-    if average and len(leads) > 1:
+    if len(leads) > 1:
         return f"leads {', '.join(leads[:-1])} and {leads[-1]}, averaged"
     return f"lead {leads[0]}"
 

@@ -102,7 +102,7 @@ def make_report(
     lookahead: int = 0,
     method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
     decision: Decision | None = None,
-    average_leads: bool = False,
+    average_leads: bool | None = None,
     title: str = "",
     minutes: bool = False,
     full: bool = False,
@@ -228,7 +228,7 @@ def _labelled(
     *,
     lookahead: int,
     decision: Decision,
-    average_leads: bool,
+    average_leads: bool | None,
     **options: Any,
 ) -> tuple[Analysis, ModelFacts]:
     """The beats as a model labels them, and what the page says of the model."""
@@ -244,7 +244,7 @@ def _labelled(
     return found, model_facts(
         classifier,
         lookahead=lookahead,
-        labelled_from=labelled_from_text(source.leads, average_leads),
+        labelled_from=labelled_from_text(found.labelled_leads or source.leads[:1]),
         operating_points=[
             f"Asked for: {operating_point_text(point)}, in cross-validation."
             for point in decision.rule(classifier, lookahead).operating_points

@@ -24,6 +24,7 @@ def events(
     model: str | os.PathLike[str] = "beats",
     lookahead: int = 0,
     leads: Leads | None = None,
+    average_leads: bool | None = None,
     num_threads: int = 1,
     method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
     decision: Decision | None = None,
@@ -34,7 +35,7 @@ def events(
 
     Parameters
     ----------
-    source, fs, model, lookahead, leads, num_threads, method, decision
+    source, fs, model, lookahead, leads, average_leads, num_threads, method, decision
         As for `stream_classify`.
     ongoing : bool
         Also report events when they begin; otherwise each comes once, when it has ended.
@@ -71,6 +72,7 @@ def events(
         Classifier(model, num_threads),
         opened.fs,
         n_leads=n_leads,
+        average_leads=average_leads,
         lookahead=lookahead,
         method=method,
         decision=decision,

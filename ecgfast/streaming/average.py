@@ -12,10 +12,40 @@ if TYPE_CHECKING:
     from ..core import BeatBatch
     from ..runtime import Classifier
 
-__all__ = ["mean_over_leads"]
+__all__ = ["LEADS_LABELLED", "labelled_leads", "mean_over_leads"]
+
+#: Leads that are labelled where the caller does not say which: each costs what the first one does,
+#: and more than two were never compared.
+LEADS_LABELLED = 2
 
 # Quality bits GAP and FLAT, of the lead whose window it is: its electrode is off.
 _OFF = 1 | 2
+
+
+def labelled_leads(classifier: Classifier, n_leads: int, average_leads: bool | None) -> int:
+    """How many of the first leads of a stream a model labels.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    n_leads : int
+        Leads of the stream.
+    average_leads : bool or None
+        True for all of them, False for the first; None for the first two, where the model labels
+        single beats with classes: what the mean is worth to others is not known.
+
+    Returns
+    -------
+    int
+        0 without a model.
+    """
+    if not classifier.classes:
+        return 0
+    if average_leads is not None:
+        return n_leads if average_leads else 1
+    window = classifier.window
+    beats = classifier.output != "value" and window is not None and window.kind == "beat"
+    return min(n_leads, LEADS_LABELLED) if beats else 1
 
 
 def mean_over_leads(

@@ -21,7 +21,7 @@ from ..inputs import samples_of
 from ..runtime.corrections import Corrections
 from ..runtime.decision import Decision, class_probabilities
 from ..sources.chunks import Leads, Source, open_source
-from .average import mean_over_leads
+from .average import labelled_leads, mean_over_leads
 from .beat import Beat, Quality
 from .nothing import beats_of
 
@@ -45,10 +45,12 @@ class StreamingClassifier:
     fs : float
         Sampling rate, 99.5 to 2010 Hz.
     n_leads : int
-        Leads in each chunk; all serve the detection, the first is classified.
-    average_leads : bool
-        Classify each lead, and average what the model says; ``docs/beats-leads.md`` of the sources
-        compares it with one lead. A lead that is off around a beat is left out.
+        Leads in each chunk; all serve the detection.
+    average_leads : bool, optional
+        Which of them are classified: False the first one, True each of them, and what the model
+        says is averaged. By default the first two, where there are two and the model labels beats;
+        ``docs/beats-leads.md`` of the sources compares that with one lead. A lead that is off
+        around a beat is left out. Each further lead costs as much as the first one.
     lookahead : {0, 1}
         1 waits for the next RR interval, which the model then uses.
     method : {"neural", "adaptive", "pan-tompkins"}
@@ -63,6 +65,8 @@ class StreamingClassifier:
     ----------
     classifier : Classifier
     stream : BeatStream
+    n_labelled : int
+        Leads that are classified: the first ones; 0 without a model.
     rule : LabelRule
         What `decision` came to with this model.
     corrections : Corrections or None
@@ -97,7 +101,7 @@ class StreamingClassifier:
         fs: float,
         *,
         n_leads: int = 1,
-        average_leads: bool = False,
+        average_leads: bool | None = None,
         lookahead: int = 0,
         method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
         max_delay: float | None = None,
@@ -121,9 +125,9 @@ class StreamingClassifier:
             )
         self.classifier = classifier
         self.rule = (decision or Decision()).rule(classifier, lookahead)
-        # The core cuts the windows of one lead: each lead's stream finds the same R peaks anew.
-        self._streams = [
-            BeatStream(
+
+        def stream(lead: int) -> BeatStream:
+            return BeatStream(
                 fs,
                 n_leads=n_leads,
                 lead=lead,
@@ -132,9 +136,11 @@ class StreamingClassifier:
                 lookahead=lookahead,
                 window=classifier.window,
             )
-            for lead in range(n_leads if average_leads else 1)
-        ]
-        self.stream = self._streams[0]
+
+        self.stream = stream(0)
+        self.n_labelled = labelled_leads(classifier, self.stream.n_leads, average_leads)
+        # The core cuts the windows of one lead: each lead's stream finds the same R peaks anew.
+        self._streams = [self.stream, *map(stream, range(1, self.n_labelled))]
         self._recent_rr: deque[float] = deque(maxlen=_RATE_BEATS)
         self._with_features = "features" in classifier.input_shapes
         self._uncorrected: dict[int, list[float]] = {}
@@ -285,7 +291,7 @@ def stream_classify(
     model: str | os.PathLike[str] = "beats",
     lookahead: int = 0,
     leads: Leads | None = None,
-    average_leads: bool = False,
+    average_leads: bool | None = None,
     num_threads: int = 1,
     method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
     max_delay: float | None = None,
@@ -310,9 +316,9 @@ def stream_classify(
         0 labels a beat as soon as its window is complete (R peak + 0.25 s); 1 waits for the next
         R peak (3 s at most) and uses that RR interval.
     leads : str, int or sequence of them, optional
-        Which leads to use; all serve the detection, the first is classified.
-    average_leads : bool
-        Classify each of them, and average what the model says; see `StreamingClassifier`.
+        Which leads to use; all serve the detection, the first two are classified.
+    average_leads : bool, optional
+        False classifies the first lead alone, True each of them; see `StreamingClassifier`.
     num_threads : int
         Threads of the TFLite interpreter.
     method : {"neural", "adaptive", "pan-tompkins"}

@@ -120,6 +120,7 @@ def test_the_rows_are_what_the_stream_says(run: Path) -> None:
     assert record["beats"] == len(beats)
     assert record["v"] == sum(beat.label == "V" for beat in beats)
     assert (record["fs"], record["duration"]) == (250.0, 12.0)
+    assert record["labelled_leads"] == record["leads"][:2]
     assert record["version"] == ecgfast.__version__
     marks = read_annotations(results / "annotations" / "b" / "2.ecg")
     assert marks.sample.tolist() == [beat.sample for beat in beats]

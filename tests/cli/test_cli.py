@@ -192,16 +192,26 @@ def test_the_method_of_detection_is_chosen(
 def test_classify_averages_over_leads(
     recording: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    args = ["classify", str(recording), "--fs", "250", "--model", str(model), "--json"]
-    assert main([*args, "--average-leads"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["average_leads"]
+    args = ["classify", str(recording), "--fs", "250", "--model", str(model)]
     averaged, first = (
         Counter(b.label for b in stream_classify(recording, 250.0, model=model, average_leads=a))
         for a in (True, False)
     )
     assert averaged != first
-    assert {label: n for label, n in told["summary"]["by_class"].items() if n} == averaged
+    for options, expected, leads, words in (
+        ([], averaged, ["MLII", "V1"], "leads MLII and V1, averaged"),
+        (["--average-leads"], averaged, ["MLII", "V1"], "leads MLII and V1, averaged"),
+        (["--no-average-leads"], first, ["MLII"], "lead MLII"),
+        (["--leads", "MLII"], None, ["MLII"], "lead MLII"),
+    ):
+        assert main([*args, *options, "--force", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["average_leads"], told["labelled_leads"]) == (len(leads) > 1, leads)
+        if expected is not None:
+            by_class = {label: n for label, n in told["summary"]["by_class"].items() if n}
+            assert by_class == expected
+        assert main([*args, *options, "--force"]) == 0
+        assert f"labelled    from {words}\n" in capsys.readouterr().out
 
 
 def test_classify_a_real_record(

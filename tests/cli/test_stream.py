@@ -53,6 +53,12 @@ def test_stream_from_standard_input_equals_stream_classify(
     assert sum("  event  " not in line for line in out.splitlines()) == len(alone) + 1
     assert err == f"{len(alone)} beats in 40.0 s\n"
 
+    stdin_of(monkeypatch, recording.read_text())
+    assert main(["stream", "-", *args]) == 0
+    said = capsys.readouterr().err
+    how = "labelled from leads MLII and V1, averaged"
+    assert said == f"{len(expected)} beats in 40.0 s, {how}\n"
+
 
 def test_stream_replays_a_recording(
     recording: Path, model: Path, capsys: pytest.CaptureFixture[str]

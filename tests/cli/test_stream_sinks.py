@@ -78,7 +78,9 @@ def test_alarms_are_reported_and_everything_is_saved(
     assert "".join(marks.symbol) == "".join(beat["label"] for beat in beats)
     events = [json.loads(line) for line in (folder / "recording.events").read_text().splitlines()]
     assert {"asystole", "lead_off"} <= {event["kind"] for event in events}
-    assert (folder / "recording.journal").read_text().count("begins at sample 0: -") == 1
+    journal = (folder / "recording.journal").read_text()
+    assert journal.count("begins at sample 0: -") == 1
+    assert journal.count("beats are labelled from lead ") == 1
 
 
 def test_the_file_says_what_is_an_alarm_and_what_it_does(

@@ -7,7 +7,7 @@ import pytest
 from streams import METHODS, bits, noisy_signal, take
 from twins import lead as twin_lead
 
-from ecgfast import BeatBatch, BeatStream, detect_qrs
+from ecgfast import BeatStream, detect_qrs
 from ecgfast.records import demo_record, synthetic_ecg
 from ecgfast.streaming import Quality
 
@@ -186,7 +186,7 @@ def test_saturation_agrees_with_the_twin_and_is_found_again_after_a_spike(fs: fl
     signal[int(31.0 * fs)] = -4.0
     marks = np.arange(int(fs), len(signal) - int(fs), int(0.5 * fs))
     stream = BeatStream(fs, method="external")
-    batch = BeatBatch.concatenate([stream.process(signal, marks), stream.flush()])
+    batch = stream.finish(signal, marks)
     expected = twin_lead.saturated(signal, fs)
     around = int(0.25 * fs)
     for r, quality in zip(batch.sample, batch.quality, strict=True):

@@ -19,7 +19,7 @@ from ecgfast.records import read_annotations, synthetic_ecg
 
 def streamed(signal: npt.NDArray[np.float32], fs: float) -> BeatBatch:
     stream = BeatStream(fs)
-    return BeatBatch.concatenate([stream.process(signal), stream.flush()])
+    return stream.finish(signal)
 
 
 def leakage(signal: npt.NDArray[np.float32], fs: float) -> float:

@@ -42,6 +42,19 @@ def test_reset_makes_a_new_stream(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_finish_is_process_and_flush(method: str) -> None:
+    signal = noisy_signal(2)
+    expected, _ = whole(method, 1, 2)
+    stream = BeatStream(FS, n_leads=2, method=method, lookahead=1)
+    batches = [stream.process(signal[:1000]), stream.finish(signal[1000:])]
+    assert bits(BeatBatch.concatenate(batches)) == expected
+    with pytest.raises(StateError, match="ended"):
+        stream.finish(signal)
+    stream.reset()
+    assert bits(stream.finish(signal)) == expected
+
+
+@pytest.mark.parametrize("method", METHODS)
 @given(at=st.integers(0, 24 * int(FS)), cut=st.integers(1, 500))
 @settings(max_examples=15, deadline=None)
 def test_a_stream_pickled_midway_goes_on_exactly(method: str, at: int, cut: int) -> None:
@@ -214,7 +227,7 @@ def test_what_was_never_initialised_says_so(kind) -> None:
 
     def touch(name: str) -> None:
         value = getattr(bare, name)
-        value(*([np.zeros(4)] if name == "process" else []))
+        value(*([np.zeros(4)] if name in ("process", "finish") else []))
 
     for name in names:
         with pytest.raises(StateError, match=f"this {kind.__name__} was never initialised"):

@@ -438,6 +438,9 @@ def test_labels_of_an_annotation_file_are_those_of_the_page(
     assert "sensitivity" not in page.text
     assert main([*command, "--reject", "0.1"]) == 2
     assert "--reject goes with a model" in capsys.readouterr().err
+    for option in ("--average-leads", "--no-average-leads"):
+        assert main([*command, option]) == 2
+        assert f"{option} goes with a model" in capsys.readouterr().err
     assert main([*command[:3], "qrs"]) == 1
     assert "there is no annotation file night.qrs beside it" in capsys.readouterr().err
 

@@ -75,11 +75,17 @@ def test_wrong_use() -> None:
 
 
 @pytest.mark.skipif("beats" not in available_models(), reason="no built-in model 'beats'")
-def test_a_stream_learns_from_its_beats_and_goes_on_after_a_break() -> None:
+@pytest.mark.parametrize("n_leads", [1, 2])
+def test_a_stream_learns_from_its_beats_and_goes_on_after_a_break(n_leads: int) -> None:
     record = synthetic_ecg(60.0, 250.0, supraventricular=0.1, seed=2)
-    signal, half = record.signal[:, 0], 30 * 250
+    signal, half = record.signal[:, :n_leads], 30 * 250
     classifier = Classifier("beats", precision="float32")
-    plain, other = (StreamingClassifier(classifier, record.fs) for _ in range(2))
+
+    def labeller() -> StreamingClassifier:
+        return StreamingClassifier(classifier, record.fs, n_leads=n_leads)
+
+    plain, other = labeller(), labeller()
+    assert plain.n_labelled == n_leads
     before = plain.process(signal[:half])
     assert [repr(b) for b in other.process(signal[:half])] == [repr(b) for b in before]
     for beat in before[:10]:
@@ -91,13 +97,13 @@ def test_a_stream_learns_from_its_beats_and_goes_on_after_a_break() -> None:
         assert sum(now.probabilities.values()) == pytest.approx(1.0)
         assert now.label == max(now.probabilities, key=now.probabilities.__getitem__)
 
-    resumed = StreamingClassifier(classifier, record.fs)
+    resumed = labeller()
     for beat in resumed.process(signal[:half])[:10]:
         resumed.correct(beat, "S")
     resumed.corrections = pickle.loads(pickle.dumps(resumed.corrections))
     assert [repr(b) for b in resumed.process(signal[half:])] == [repr(b) for b in corrected]
 
     with pytest.raises(InputError, match="no beat at sample"):
-        StreamingClassifier(classifier, record.fs).correct(before[0], "S")
+        labeller().correct(before[0], "S")
     other.reset()
     assert [repr(b) for b in other.process(signal[:half])] == [repr(b) for b in before]

@@ -14,7 +14,6 @@ import pytest
 from model_files import FEATURES, affine_model, save_model
 
 from ecgfast import (
-    BeatBatch,
     BeatStream,
     Classifier,
     Decision,
@@ -185,7 +184,7 @@ def test_streamed_batched_and_single_beats_get_the_same_labels(
 
     classifier = Classifier(model)
     stream = BeatStream(360.0, lookahead=lookahead, window=classifier.window)
-    batch = BeatBatch.concatenate([stream.process(ecg.signal), stream.flush()])
+    batch = stream.finish(ecg.signal)
     rule = wanted.rule(classifier, lookahead)
     assert rule.labels(classifier.predict_proba(batch.windows, batch.features)) == labels
     assert [

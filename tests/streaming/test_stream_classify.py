@@ -16,7 +16,6 @@ from model_files import affine_model
 
 from ecgfast import (
     Beat,
-    BeatBatch,
     BeatStream,
     Classifier,
     InputError,
@@ -24,6 +23,7 @@ from ecgfast import (
     Quality,
     Record,
     RecordError,
+    StreamingClassifier,
     detect_qrs,
     read_record,
     stream_classify,
@@ -97,7 +97,7 @@ def test_beats_are_those_of_stream_and_classifier(model: str, short: Record) -> 
     beats = list(stream_classify(short, model=model))
     classifier = Classifier(model)
     stream = BeatStream(FS, window=classifier.window)
-    batch = BeatBatch.concatenate([stream.process(short.signal), stream.flush()])
+    batch = stream.finish(short.signal)
     assert len(beats) == len(batch) > 15
     for i, beat in enumerate(beats):
         assert isinstance(beat, Beat)
@@ -199,7 +199,7 @@ def test_what_the_model_says_of_each_lead_is_averaged(toy: Path, lookahead: int)
     told = []
     for lead in (0, 1):
         stream = BeatStream(FS, n_leads=2, lead=lead, lookahead=lookahead, window=classifier.window)
-        batch = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
+        batch = stream.finish(record.signal)
         assert batch.sample.tolist() == [beat.sample for beat in beats]
         told.append(classifier.predict_proba(batch.windows, batch.features))
     assert not np.array_equal(*told)
@@ -208,6 +208,48 @@ def test_what_the_model_says_of_each_lead_is_averaged(toy: Path, lookahead: int)
     pieces = (record.signal[i : i + 7] for i in range(0, record.n_samples, 7))
     again = stream_classify(pieces, FS, model=toy, average_leads=True, lookahead=lookahead)
     assert exactly(again) == exactly(beats)
+
+
+def test_two_leads_are_labelled_by_default(toy: Path) -> None:
+    record = demo_record()
+    two = exactly(stream_classify(record, model=toy))
+    first = exactly(stream_classify(record, model=toy, average_leads=False))
+    assert two == exactly(stream_classify(record, model=toy, average_leads=True)) != first
+    # Of three, the first two; all three find the beats.
+    signal = np.column_stack([record.signal, record.signal[:, 1] - record.signal[:, 0]])
+    classifier = Classifier(toy)
+    told = []
+    for lead in range(3):
+        batch = BeatStream(FS, n_leads=3, lead=lead, window=classifier.window).finish(signal)
+        told.append(classifier.predict_proba(batch.windows, batch.features))
+    for average_leads, n in ((None, 2), (True, 3), (False, 1)):
+        labeller = StreamingClassifier(classifier, FS, n_leads=3, average_leads=average_leads)
+        assert labeller.n_labelled == n
+        beats = list(stream_classify(signal, FS, model=toy, average_leads=average_leads))
+        mean = np.array([list(beat.probabilities.values()) for beat in beats])
+        np.testing.assert_allclose(mean, np.mean(told[:n], axis=0), rtol=1e-6)
+    # One lead: the same bits, whatever is asked for.
+    alone = [
+        exactly(stream_classify(record, model=toy, leads=0, average_leads=average_leads))
+        for average_leads in (None, True, False)
+    ]
+    assert alone[0] == alone[1] == alone[2]
+
+
+@pytest.mark.parametrize("model", ["normality", "blood-pressure", "beats-custom-cnn", "none"])
+def test_only_models_of_beats_label_two_leads_by_default(model: str) -> None:
+    if model not in (*available_models(), "none"):
+        pytest.skip(f"no built-in model {model!r}")
+    classifier = Classifier(model)
+    for average_leads, n in ((None, 1), (True, 2), (False, 1)):
+        labeller = StreamingClassifier(
+            classifier,
+            FS,
+            n_leads=2,
+            average_leads=average_leads,
+            lookahead=classifier.lookahead,
+        )
+        assert labeller.n_labelled == (0 if model == "none" else n)
 
 
 def test_a_lead_that_is_flat_or_missing_says_nothing(model: str) -> None:
@@ -227,7 +269,7 @@ def test_a_lead_whose_electrode_is_off_says_nothing_of_those_beats(toy: Path) ->
         batches = []
         for lead in (0, 1):
             stream = BeatStream(FS, n_leads=2, lead=lead, window=classifier.window)
-            batches.append(BeatBatch.concatenate([stream.process(signal), stream.flush()]))
+            batches.append(stream.finish(signal))
         first = classifier.predict_proba(batches[0].windows, batches[0].features)
         averaged = stream_classify(signal, FS, model=toy, average_leads=True)
         alone = [
@@ -281,7 +323,7 @@ def test_a_model_with_another_window_or_without_features(short: Record, tmp_path
     model = write_model(tmp_path, window=WindowSpec(250.0, 80, 40), with_features=False)
     beats = list(stream_classify(short, model=model))
     stream = BeatStream(FS, window=(250.0, 80, 40))
-    batch = BeatBatch.concatenate([stream.process(short.signal), stream.flush()])
+    batch = stream.finish(short.signal)
     classifier = Classifier(model)
     for beat, window in zip(beats, batch.windows, strict=True):
         assert list(beat.probabilities.values()) == classifier.predict_one(window).tolist()
@@ -293,7 +335,7 @@ def test_a_model_of_strips_that_gives_numbers(short: Record, tmp_path: Path) -> 
     model = write_model(tmp_path, window=window, classes=names, outputs=2, output="value")
     beats = list(stream_classify(short, model=model))
     stream, classifier = BeatStream(FS, window=window), Classifier(model)
-    batch = BeatBatch.concatenate([stream.process(short.signal), stream.flush()])
+    batch = stream.finish(short.signal)
     assert len(beats) == len(batch) > 15
     for i, beat in enumerate(beats):
         given = classifier.predict_one(batch.windows[i], batch.features[i])
@@ -307,7 +349,7 @@ def test_one_probability_stands_for_two_classes(short: Record, tmp_path: Path) -
     window = WindowSpec(125.0, 0, 187, "cycle")
     model = write_model(tmp_path, window=window, classes=("normal", "abnormal"), outputs=1)
     stream, classifier = BeatStream(FS, window=window), Classifier(model)
-    batch = BeatBatch.concatenate([stream.process(short.signal), stream.flush()])
+    batch = stream.finish(short.signal)
     for i, beat in enumerate(stream_classify(short, model=model)):
         given = float(classifier.predict_one(batch.windows[i], batch.features[i])[0])
         assert beat.probabilities == {"normal": 1.0 - given, "abnormal": given}

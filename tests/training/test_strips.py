@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgfast import BeatBatch, BeatStream, InputError, RecordError, read_record
+from ecgfast import BeatStream, InputError, RecordError, read_record
 from ecgfast.records import Annotations
 from ecgfast.training.datasets.examples import ExampleSet
 from ecgfast.training.datasets.strips import STRIP, abnormal_share, prepare_strips, strip_labels
@@ -42,7 +42,7 @@ def test_strips_are_those_of_a_live_stream(record_path) -> None:
     strips = prepare_strips(data, ["mitdb/201"], step=10.0)
     record = read_record(record_path("mitdb/201"))
     stream = BeatStream(record.fs, window=STRIP)
-    batch = BeatBatch.concatenate([stream.process(record.signal[:, 0]), stream.flush()])
+    batch = stream.finish(record.signal[:, 0])
     rows = np.searchsorted(batch.sample, strips.columns["sample"])
     assert np.array_equal(batch.windows[rows], strips.inputs["window"])
     assert np.array_equal(batch.features[rows], strips.inputs["features"])

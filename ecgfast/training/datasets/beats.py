@@ -83,7 +83,7 @@ def cut_reference_beats(
     sample, symbol = sample[inside], symbol[inside]
     stream = BeatStream(record.fs, method="external", lookahead=1, window=window)
     signal = np.ascontiguousarray(record.signal[:, lead])
-    batch = BeatBatch.concatenate([stream.process(signal, sample), stream.flush()])
+    batch = stream.finish(signal, sample)
     return batch, symbol
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._progress import progress_bar
-from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
+from ...core import FEATURE_NAMES, BeatStream, WindowSpec
 from ...errors import InputError, RecordError
 from ...extras import need
 from ...records import read_record
@@ -554,7 +554,7 @@ def _strips_of(
         raise RecordError(f"{path}: ECG and ABP differ in sampling rate; resample one of them")
     fs, ecg = record.fs, np.ascontiguousarray(record.signal[:, 0])
     stream = BeatStream(fs, window=window)
-    beats = BeatBatch.concatenate([stream.process(ecg), stream.flush()])
+    beats = stream.finish(ecg)
     start = beats.sample - round(window.before / window.grid_fs * fs)
     stop = beats.sample + round(window.after / window.grid_fs * fs)
     inside = np.flatnonzero((start >= 0) & (stop <= len(ecg)))

@@ -84,7 +84,7 @@ def prepare_ptb(
             continue
         stream = BeatStream(record.fs, window=window)
         signal = np.ascontiguousarray(record.signal[:, 0])
-        batch = BeatBatch.concatenate([stream.process(signal), stream.flush()])
+        batch = stream.finish(signal)
         kept = max(len(batch) - 1, 0)
         parts.append(batch)
         labels += [NORMALITY.index(label)] * kept

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..._progress import progress_bar
-from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
+from ...core import FEATURE_NAMES, BeatStream, WindowSpec
 from ...errors import RecordError
 from ...evaluation import AAMI_CLASSES
 from ...evaluation.false_alarms import FIBRILLATION, NORMAL, STRIPS, strip_rhythms
@@ -72,7 +72,7 @@ def prepare_strip_beats(
         record = read_record(folder / name, leads=0)
         stream = BeatStream(record.fs, lookahead=1, window=grid)
         signal = np.ascontiguousarray(record.signal[:, 0])
-        batch = BeatBatch.concatenate([stream.process(signal), stream.flush()])
+        batch = stream.finish(signal)
         if not len(batch):
             continue
         own = batch.features if batch.features.ndim == 2 else batch.features[:, -1]

@@ -161,7 +161,7 @@ def _cut(
     """The last beat's strip of each step of a recording, with its first and last sample."""
     stream = BeatStream(record.fs, window=window)
     signal = np.ascontiguousarray(record.signal[:, 0])
-    batch = BeatBatch.concatenate([stream.process(signal), stream.flush()])
+    batch = stream.finish(signal)
     of_step = (batch.sample // round(step * record.fs)).astype(np.int64)
     kept = np.flatnonzero(np.append(np.diff(of_step) > 0, True)[: len(batch)])
     # The first ten seconds are not a whole strip.

@@ -24,7 +24,15 @@ from ..recipes.recipe import Recipe
 from ..scoring import slug, write_json, write_score
 from .base import CardFacts, Task, given_inputs
 
-__all__ = ["TASK", "PressureTask", "score_protocols"]
+__all__ = [
+    "TASK",
+    "PressureTask",
+    "out_of_fold",
+    "score_protocols",
+    "scores_by_group",
+    "scores_by_window",
+    "window_folds",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -204,30 +212,65 @@ def score_protocols(
     for i in range(int(recipe.options["seeds"])):
         name = "model" if not i else f"model, seed {i + 1}"
         by_group[name] = told(f"{name}, by group", fold, recipe.seed + 100 * i)
-    mixed = np.random.default_rng(recipe.seed).permutation(len(examples)) % recipe.folds
-    by_window = told("model, by window", mixed, recipe.seed)
+    by_window = told("model, by window", window_folds(recipe, examples), recipe.seed)
     return [
-        _scores(
-            "calibration-free, by group of recordings",
-            examples,
-            {
-                "training mean": _means(examples.target, fold),
-                "training median": _means(examples.target, fold, of=np.median),
-                **by_group,
-            },
-        ),
+        scores_by_group(examples, by_group),
         _calibrated(recipe, examples, by_group["model"]),
-        _scores(
-            "windows of one recording on both sides (measures recognising the recording)",
-            examples,
-            {
-                "the recording's training mean, no ECG": _means(
-                    examples.target, mixed, examples.record
-                ),
-                "model": by_window,
-            },
-        ),
+        scores_by_window(recipe, examples, {"model": by_window}),
     ]
+
+
+def window_folds(recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.int64]:
+    """Folds with windows of one recording on both sides, shape (n,)."""
+    return np.random.default_rng(recipe.seed).permutation(len(examples)) % recipe.folds
+
+
+def scores_by_group(examples: ExampleSet, told: Mapping[str, Floats]) -> PressureScores:
+    """Score what networks told of groups of recordings that they had not seen.
+
+    Parameters
+    ----------
+    examples : ExampleSet
+        From `prepare_pressure`.
+    told : mapping of str to ndarray, shape (n, 2)
+        mmHg, by name of the network; from `out_of_fold` with the folds of `examples`.
+
+    Returns
+    -------
+    PressureScores
+        Beside mean and median of the other folds.
+    """
+    fold = examples.columns["fold"]
+    known = {
+        "training mean": _means(examples.target, fold),
+        "training median": _means(examples.target, fold, of=np.median),
+    }
+    return _scores("calibration-free, by group of recordings", examples, {**known, **told})
+
+
+def scores_by_window(
+    recipe: Recipe, examples: ExampleSet, told: Mapping[str, Floats]
+) -> PressureScores:
+    """Score what networks told of windows whose recordings they had seen.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    examples : ExampleSet
+    told : mapping of str to ndarray, shape (n, 2)
+        mmHg, by name of the network; from `out_of_fold` with `window_folds`.
+
+    Returns
+    -------
+    PressureScores
+        Beside the mean of the recording's other windows, which needs no ECG.
+    """
+    known = _means(examples.target, window_folds(recipe, examples), examples.record)
+    return _scores(
+        "windows of one recording on both sides (measures recognising the recording)",
+        examples,
+        {"the recording's training mean, no ECG": known, **told},
+    )
 
 
 def _scores(heading: str, examples: ExampleSet, told: dict[str, Floats]) -> PressureScores:
