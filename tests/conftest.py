@@ -25,20 +25,37 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from model_files import Answer, toy_model  # noqa: E402
 
+# Tests that one worker runs, so that what they share is made once: TensorFlow's import, the objects
+# of the core. The first is the longest.
+TOGETHER = {
+    "Keras": ("tests/training/", "tests/networks/"),
+    "C": ("tests/core/test_c_core.py", "tests/core/test_c_library.py"),
+}
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Workers of ``pytest -n auto``: each may load TensorFlow, which takes 1 GB."""
-    return min(os.cpu_count() or 1, 4)
+    """Workers of ``pytest -n auto``: one more than processors, as live sources are waited for."""
+    return min((os.cpu_count() or 1) + 1, 4)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """The tests of a file run in one worker, as they share fixtures, and in their usual order."""
+    """The tests of a file, or of files that belong together, run in one worker in their order."""
     from xdist.scheduler import LoadFileScheduling
 
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return next((name for name, of in TOGETHER.items() if file.startswith(of)), file)
+
     config.option.loadscopereorder = False
-    return LoadFileScheduling(config, log)
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no worker ends alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith(TOGETHER["Keras"]))
 
 
 @pytest.fixture(scope="session", autouse=True)

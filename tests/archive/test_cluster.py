@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from lazily import Lazily
 
 from ecgfast import StateError, annotate_archive
 from ecgfast.cli import main
 
 pytest.importorskip("pyarrow")
-pytest.importorskip("distributed")
+Lazily("distributed", "the cluster needs Dask (extra archive)")
 if os.name != "posix":
     pytest.skip("signals of POSIX", allow_module_level=True)
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lazily import Lazily
 
 from ecgfast import annotate_archive
 
 pytest.importorskip("pyarrow")
-distributed = pytest.importorskip("distributed")
+distributed = Lazily("distributed", "the cluster needs Dask (extra archive)")
 
 if os.name != "posix":
     pytest.skip("as the cluster's other tests", allow_module_level=True)
@@ -32,19 +33,22 @@ SERVICES = {
 }
 
 
-class Local(distributed.LocalCluster):  # type: ignore[misc, name-defined]
+def local(allowed: set[str]) -> type:
     """Stands for a service's cluster: it takes the same arguments, and has one worker here."""
 
-    allowed: set[str]
+    class Local(distributed.LocalCluster):  # type: ignore[misc, name-defined]
+        def __init__(self, **asked: Any) -> None:
+            assert set(asked) <= allowed
+            super().__init__(
+                n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+            )
 
-    def __init__(self, **asked: Any) -> None:
-        assert set(asked) <= self.allowed
-        super().__init__(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0")
+        def scale(self, n: int = 0, jobs: int = 0) -> None:
+            """A service starts machines, which here are there."""
+            if not jobs:
+                super().scale(n)
 
-    def scale(self, n: int = 0, jobs: int = 0) -> None:
-        """A service starts machines, which here are there."""
-        if not jobs:
-            super().scale(n)
+    return Local
 
 
 def snippet(service: str) -> str:
@@ -64,11 +68,10 @@ def test_the_example_gives_the_tables_of_a_local_run(
         save(archive / f"{i:03}", turn=i)
     annotate_archive(archive, tmp_path / "local", workers=1)
     name, allowed = SERVICES[service]
-    made = type(service, (Local,), {"allowed": allowed})
     modules = [".".join(name.split(".")[: i + 1]) for i in range(name.count(".") + 1)]
     for module in modules:
         monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
-    setattr(sys.modules[name], service, made)
+    setattr(sys.modules[name], service, local(allowed))
     code = snippet(service)
     for there, here in (
         ("/data/ecg", archive), ("s3://bucket/ecg", archive),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lazily import Lazily
 from record_files import write_wfdb
 
 from ecgfast.cli import main
@@ -218,7 +219,7 @@ def test_every_command_is_refused_before_it_works(
     args: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     if args[0] == "export" or "--work" in args:  # asks for its extra first
-        pytest.importorskip("keras")
+        Lazily("keras", "the extra train is not installed")
     monkeypatch.chdir(tmp_path)
     for name in ("mine", "mine.keras", "models/beats.json", "models/beats.tflite", "stem.md"):
         Path(name).parent.mkdir(exist_ok=True)
@@ -442,15 +443,18 @@ def test_beats_live_through_a_pipe(record: Path, model: Path, tmp_path: Path) ->
 
 
 @posix
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
-def test_a_command_that_is_ended_leaves_no_draft(
-    record: Path, model: Path, name: str, tmp_path: Path
-) -> None:
+def test_a_command_that_is_ended_leaves_no_draft(record: Path, model: Path, tmp_path: Path) -> None:
     """The output is a pipe that nobody reads any more: the command waits, and is ended there."""
-    os.mkfifo(tmp_path / "p.csv")
-    with command("classify", record, "--model", model, "--output", tmp_path / "p.csv") as process:
-        time.sleep(3)
-        process.send_signal(getattr(signal, name))
-        out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (128 + getattr(signal, name), b"", b"")
+    waiting = {}
+    for name in ("SIGTERM", "SIGHUP", "SIGINT"):  # at once: they all wait
+        output = tmp_path / f"{name}.csv"
+        os.mkfifo(output)
+        waiting[name] = command("classify", record, "--model", model, "--output", output)
+    time.sleep(3)
+    for name, process in waiting.items():
+        with process:
+            process.send_signal(getattr(signal, name))
+            out, err = process.communicate(timeout=60)
+        status = 128 + getattr(signal, name)
+        assert (process.returncode, out, err) == (status, b"", b""), name
     assert not list(tmp_path.glob(".*"))

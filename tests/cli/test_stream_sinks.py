@@ -103,52 +103,57 @@ def test_the_file_says_what_is_an_alarm_and_what_it_does(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pipe cannot be waited for there")
-@pytest.mark.parametrize("queue", ["0", "5"])
-def test_a_silent_source_is_an_alarm_before_its_first_sample_too(
-    queue: str, tmp_path: Path
-) -> None:
+def test_a_silent_source_is_an_alarm_before_its_first_sample_too(tmp_path: Path) -> None:
+    """Without a queue and with one: both at once, as most of it is waiting."""
     settings = tmp_path / "alarms.toml"
     settings.write_text("[alarms.gap]\nafter = 2.5\n")
-    command = [
-        *(sys.executable, "-m", "ecgfast", "stream", "-", "--fs", "250", "--json"),
-        *("--queue", queue, "--alarms", str(settings), "--save", str(tmp_path / "night")),
+    started = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "ecgfast", "stream", "-", "--fs", "250", "--json"),
+                *("--queue", queue, "--alarms", str(settings), "--save", str(tmp_path / queue)),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for queue in ("0", "5")
     ]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
+
+    def seen(process: subprocess.Popen[str]) -> list[tuple[Any, ...]]:
+        """The begin of a silence, and its alarm."""
         assert process.stdout is not None
+        rows = [json.loads(process.stdout.readline()) for _ in range(2)]
+        return [(r["type"], r["kind"], r.get("ongoing", r.get("ended") is None)) for r in rows]
 
-        def seen() -> list[tuple[Any, ...]]:
-            """The begin of a silence, and its alarm."""
-            assert process.stdout is not None
-            rows = [json.loads(process.stdout.readline()) for _ in range(2)]
-            return [(r["type"], r["kind"], r.get("ongoing", r.get("ended") is None)) for r in rows]
-
-        begun = [("event", "gap", True), ("alarm", "gap", True)]
-        ended = [("event", "gap", False), ("alarm", "gap", False)]
-        try:
-            assert seen() == begun
-            process.stdin.write("0.5\n" * 500)
-            process.stdin.flush()
-            assert seen() == ended
-            assert seen() == begun
-            process.stdin.write("0.5\n")
-            process.stdin.flush()
-            assert seen() == ended
-            process.stdin.close()
-            assert process.wait(60) == 0
-        finally:
-            process.kill()
-    saved = [json.loads(row) for row in (tmp_path / "night/recording.events").open()]
-    gaps = [row for row in saved if row["kind"] == "gap"]
-    assert [(row["start"], row["ongoing"]) for row in gaps] == [
-        (0, False),  # before the first sample there was no folder to write its begin into
-        (500, True),
-        (500, False),
-    ]
-    assert gaps[2]["end_time"] - gaps[2]["start_time"] > 2.5
-    assert len(read_record(tmp_path / "night/recording").signal) == 501  # no sample was missing
+    begun = [("event", "gap", True), ("alarm", "gap", True)]
+    ended = [("event", "gap", False), ("alarm", "gap", False)]
+    try:
+        for samples in (500, 1):
+            for process in started:
+                assert seen(process) == begun
+                assert process.stdin is not None
+                process.stdin.write("0.5\n" * samples)
+                process.stdin.flush()
+                assert seen(process) == ended
+                if samples == 1:
+                    process.stdin.close()
+        assert [process.wait(60) for process in started] == [0, 0]
+    finally:
+        for process in started:
+            with process:
+                process.kill()
+    for queue in ("0", "5"):
+        saved = [json.loads(row) for row in (tmp_path / queue / "recording.events").open()]
+        gaps = [row for row in saved if row["kind"] == "gap"]
+        assert [(row["start"], row["ongoing"]) for row in gaps] == [
+            (0, False),  # before the first sample there was no folder to write its begin into
+            (500, True),
+            (500, False),
+        ]
+        assert gaps[2]["end_time"] - gaps[2]["start_time"] > 2.5
+        assert len(read_record(tmp_path / queue / "recording").signal) == 501  # none was missing
 
 
 def test_wrong_settings_are_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

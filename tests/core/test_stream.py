@@ -180,7 +180,7 @@ def test_streams_in_threads_give_the_results_of_one() -> None:
 
 @pytest.mark.parametrize("make", [BeatStream, QRSDetector])
 def test_other_threads_run_while_samples_are_processed(make) -> None:
-    signal = np.tile(np.nan_to_num(noisy_signal()[:, 0], posinf=0), 600)
+    signal = np.tile(np.nan_to_num(noisy_signal()[:, 0], posinf=0), 150)
     stream = make(FS)
     started, ended = threading.Event(), threading.Event()
 

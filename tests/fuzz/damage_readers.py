@@ -1,7 +1,8 @@
-"""Damages recordings and reads them: KIND SECONDS FOLDER NAME...; run by test_readers.py."""
+"""Damages recordings and reads them: SECONDS FOLDER KIND=NAME,NAME...; run by test_readers.py."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import importlib.util
 import json
@@ -147,7 +148,7 @@ def late(*_: object) -> None:
 
 
 def main() -> None:
-    kind, seconds, seeds, *names = sys.argv[1:]
+    seconds, seeds, *cases = sys.argv[1:]
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("error")  # none may reach the user
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -156,12 +157,24 @@ def main() -> None:
     for file in Path(seeds).iterdir():
         shutil.copyfile(file, folder / file.name)
     make_seeds(folder)
-    if kind in ("scp", "xml", "dicom"):
+    kinds = [case.partition("=")[0] for case in cases]
+    if {"scp", "xml", "dicom"} & {*kinds}:
         make_clinical(folder)
-    if kind in ("parquet", "hdf5", "sound"):
+    if {"parquet", "hdf5", "sound"} & {*kinds}:
         make_columns(folder)
+    try:
+        for case in cases:
+            kind, _, names = case.partition("=")
+            print(f"{kind}: ", end="", flush=True)
+            try_damage(kind, float(seconds), folder, names.split(","))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def try_damage(kind: str, seconds: float, folder: Path, names: list[str]) -> None:
+    """Damage files of one kind for so many seconds."""
     content = {name: (folder / name).read_bytes() for name in names}
-    end, longest, count = time.monotonic() + float(seconds), 0.0, 0
+    end, longest, count = time.monotonic() + seconds, 0.0, 0
 
     @settings(
         max_examples=10**7,
@@ -190,13 +203,9 @@ def main() -> None:
             (folder / name).write_bytes(content[name])
         longest = max(longest, time.process_time() - begin)
 
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         run()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    print(f"{kind}: {count} examples, the longest {longest:.2f} s")
+    print(f"{count} examples, the longest {longest:.2f} s")
 
 
 if __name__ == "__main__":

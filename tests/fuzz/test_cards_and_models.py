@@ -19,7 +19,7 @@ from ecgfast.runtime import ModelCard, available_models
 from ecgfast.runtime.flatbuffer import check_model, has_int8_layers, refused_operators
 
 some = settings(
-    max_examples=int(os.environ.get("ECGFAST_FUZZ", "50")),
+    max_examples=int(os.environ.get("ECGFAST_FUZZ", "25")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

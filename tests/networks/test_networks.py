@@ -7,14 +7,15 @@ import sys
 
 import numpy as np
 import pytest
+from lazily import Lazily
 from model_files import SMALL_RUNTIMES  # noqa: F401  (before TensorFlow, see there)
 from thorough import thorough_cases
 
 from ecgfast import networks
 from ecgfast.errors import ModelError
 
-keras = pytest.importorskip("keras", reason="networks need Keras (extra train)")
-pytest.importorskip("tensorflow", reason="networks are tested on TensorFlow (extra train)")
+keras = Lazily("keras", "networks need Keras (extra train)")
+Lazily("tensorflow", "networks are tested on TensorFlow (extra train)")
 
 
 @pytest.fixture

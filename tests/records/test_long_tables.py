@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from limited import run_limited
+from thorough import thorough_cases
 
 from ecgfast.records.clocks import Stamps, read_clock
 
@@ -86,9 +87,9 @@ def test_a_counter_is_no_clock() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux has it")
-@pytest.mark.parametrize("gap", [0, 5000])
+@pytest.mark.parametrize("gap", [5000, *thorough_cases(0)])
 def test_text_takes_the_memory_of_its_samples(tmp_path: Path, gap: int) -> None:
-    n = 1_500_000
+    n = 800_000
     values = (np.round(np.sin(np.arange(n) / 40), 3) + (np.arange(n) % 200 == 0)).tolist()
     rows = (f"{(k + gap * (k > 9999)) * 4},{v:.3f},{-v:.3f}" for k, v in enumerate(values))
     (tmp_path / "a.csv").write_text("time (ms),I,II\n" + "\n".join(rows))

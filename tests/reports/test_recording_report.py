@@ -24,7 +24,7 @@ from ecgfast.reports.choosing import chosen_strips
 from ecgfast.reports.figures import figures
 from ecgfast.reports.model_facts import model_facts
 from ecgfast.reports.recording_report import index_page, recording_report
-from ecgfast.reports.report_pictures import full_disclosure, trend_picture
+from ecgfast.reports.report_pictures import FULL_S, full_disclosure, trend_picture
 from ecgfast.reports.report_text import NOTHING
 from ecgfast.reports.svg import trace
 
@@ -496,7 +496,9 @@ def test_a_report_in_one_call_is_that_of_the_command_and_shows_itself(
         make_report(read_record(demo), annotator="cor")
 
 
-def test_full_disclosure_has_one_gain_and_says_what_it_leaves_out(classifier: Classifier) -> None:
+def test_full_disclosure_has_one_gain_and_says_what_it_leaves_out(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fetch(a: int, b: int) -> np.ndarray:
         signal = np.zeros((b - a, 1), np.float32)
         signal[np.arange(a, b) % 90 == 0] = 1.0
@@ -513,9 +515,12 @@ def test_full_disclosure_has_one_gain_and_says_what_it_leaves_out(classifier: Cl
         curve = re.findall(r' d="(M[^"]*l[^"]*)"', str(picture))[0]
         highest.append(max(int(dy) for _, dy in re.findall(r"(\d+)[ -](\d+)", curve.split("l")[1])))
     assert highest[2] == pytest.approx(highest[0] / 2, abs=1)  # not scaled up to its row
-    long = made(times, fetch=fetch, duration=38 * 3600.0)
+    assert FULL_S == 36 * 3600.0
+    for module in ("report_pictures", "recording_report"):  # as if it were two hours
+        monkeypatch.setattr(f"ecgfast.reports.{module}.FULL_S", 2 * 3600.0)
+    long = made(times, fetch=fetch, duration=4 * 3600.0)
     page = report_of(long, classifier, full=True)
-    assert page.count('<div class="row">') == 36 * 60
+    assert page.count('<div class="row">') == 2 * 60
     assert "Only the first 36 hours are shown; 2 h 0 min are left out." in page
 
 

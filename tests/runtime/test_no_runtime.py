@@ -96,7 +96,7 @@ def test_commands_without_a_runtime(tmp_path: Path) -> None:
     with peaks.open() as file:
         assert len(list(csv.DictReader(file))) > 90
 
-    for command in (("demo", "--output", tmp_path / "demo"), ("stream", RECORD)):
+    for command in (("demo", "--output", tmp_path / "demo"), ("stream", RECORD, "--pace", "fast")):
         done = without_runtime(*command)
         assert done.returncode == 0, done.stderr
         assert "runtime" not in done.stderr

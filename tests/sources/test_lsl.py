@@ -183,7 +183,7 @@ def test_a_stream_that_ends_is_found_again(lsl: Any, caplog: pytest.LogCaptureFi
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_beats_and_events_go_out_as_markers(lsl: Any, tmp_path: Path) -> None:
-    record = synthetic_ecg(20.0, 250.0, ventricular=0.2, seed=4)
+    record = synthetic_ecg(9.0, 250.0, ventricular=0.2, seed=4)
     np.savez(tmp_path / "a.npz", signal=record.signal[:, :1], fs=250.0, leads=["MLII"])
     name = f"markers {uuid.uuid4().hex}"
     command = ["stream", str(tmp_path / "a.npz"), "--json", "--lsl", name]

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from lazily import Lazily
 from model_files import each_backend
 
 from ecgfast import networks
@@ -19,8 +20,8 @@ from ecgfast.training.export import tflite as exporting
 from ecgfast.training.export.tflite import PRECISIONS, export
 from ecgfast.window import WindowSpec
 
-keras = pytest.importorskip("keras", reason="export needs Keras (extra train)")
-pytest.importorskip("tensorflow", reason="export needs TensorFlow (extra train)")
+keras = Lazily("keras", "export needs Keras (extra train)")
+Lazily("tensorflow", "export needs TensorFlow (extra train)")
 
 COUNT = 600
 

@@ -296,11 +296,11 @@ class BrokenOff(Exception):  # noqa: N818
     """What ends a run in the middle."""
 
 
-AVERAGING = {**STOPPING, "weight_average": 0.9}
+# Everything at once: what is drawn, what stops and what is averaged.
+AVERAGING = {**STEADY, **STOPPING, "weight_average": 0.9}
 
 
-# The last one stops, and averages as well.
-@pytest.mark.parametrize("schedule", [STEADY, *thorough_cases(STOPPING), AVERAGING])
+@pytest.mark.parametrize("schedule", [*thorough_cases(STEADY, STOPPING), AVERAGING])
 def test_a_broken_off_training_ends_with_the_same_weights(
     fitting, tmp_path, schedule, monkeypatch
 ) -> None:
@@ -418,8 +418,7 @@ def test_the_running_average_of_the_weights_is_kept(fitting, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("loss", "options"),
     [
-        ("huber", {"delta": 1.0}),
-        *thorough_cases(("hyperloss", {"threshold": 1.5})),
+        *thorough_cases(("huber", {"delta": 1.0}), ("hyperloss", {"threshold": 1.5})),
         ("hyperloss", {"outlier": "target", "deviations": 2.0}),
     ],
 )
@@ -460,7 +459,7 @@ def test_a_row_of_the_history_is_of_all_batches_of_its_epoch_and_keras_alone_loa
     assert np.array_equal(fitting.predict(again, examples), fitting.predict(fitted.model, examples))
 
 
-@pytest.mark.parametrize(("head", "loss"), [("sigmoid", "focal"), ("softmax", "")])
+@pytest.mark.parametrize(("head", "loss"), [*thorough_cases(("sigmoid", "focal")), ("softmax", "")])
 def test_classes_are_learned(fitting, head, loss) -> None:
     examples = toy_examples()
     outputs = 2 if head == "softmax" else None

@@ -112,11 +112,11 @@ def test_training_lowers_the_loss_and_repeats(packed: Path) -> None:
         made = fit_score(
             packed,
             shape=Shape(dilations=(1, 4)),
-            steps=60,
+            steps=30,
             batch=4,
             seed=3,
             workers=2,
-            report_every=30,
+            report_every=15,
             report=lines.append,
         )
         return made, [float(line.split()[-1]) for line in lines]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import butter, group_delay
+import scipy
 
 
 def design(fs: float, low: float, high: float) -> tuple[npt.NDArray, npt.NDArray]:
     """Numerator and denominator of the fourth-order Butterworth band-pass."""
-    return butter(2, [low, high], btype="bandpass", fs=fs)
+    return scipy.signal.butter(2, [low, high], btype="bandpass", fs=fs)
 
 
 def delay(fs: float, low: float, high: float) -> float:
     """Group delay in samples where the band's centre comes to lie on the warped axis."""
     centre = 2 * np.arctan(np.sqrt(np.tan(np.pi * low / fs) * np.tan(np.pi * high / fs)))
-    return float(group_delay(design(fs, low, high), [centre])[1][0])
+    return float(scipy.signal.group_delay(design(fs, low, high), [centre])[1][0])
 
 
 def filtered(signal: npt.ArrayLike, fs: float, low: float, high: float) -> npt.NDArray[np.float64]:

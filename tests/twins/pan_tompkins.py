@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.signal import butter, group_delay, lfilter
+import scipy
 
 from .lead import cleaned
 from .rpeak import Refiner, flickers
@@ -192,13 +192,13 @@ def detected(signal: np.ndarray, fs: float, max_delay: float | None = None) -> n
     group = 1 if fs < 320 else math.floor(fs / 160)
     rate = fs / group
     steps = len(clean) // group
-    _, poles, _ = butter(2, [5.0, 15.0], "bandpass", fs=rate, output="zpk")
+    _, poles, _ = scipy.signal.butter(2, [5.0, 15.0], "bandpass", fs=rate, output="zpk")
     coefficients = np.real(np.poly(poles))
     sums = clean[: steps * group].astype(float).reshape(-1, group).sum(axis=1)
-    band = lfilter(np.poly([1, 1, -1, -1]), coefficients, sums)
+    band = scipy.signal.lfilter(np.poly([1, 1, -1, -1]), coefficients, sums)
     low, high = (math.tan(math.pi * f / rate) for f in (5.0, 15.0))
     centre = 2 * math.atan(math.sqrt(low * high))
-    lag = float(group_delay((np.poly([1, 1, -1, -1]), coefficients), [centre])[1][0])
+    lag = float(scipy.signal.group_delay((np.poly([1, 1, -1, -1]), coefficients), [centre])[1][0])
     delay = math.floor(lag * group + 0.5 * (group - 1) + 0.5)
     block, lookback = nearest(0.172 / BLOCKS, rate), nearest(0.018, rate)
     width, hold = BLOCKS * block, nearest(0.2, rate)
@@ -269,7 +269,10 @@ def detected(signal: np.ndarray, fs: float, max_delay: float | None = None) -> n
             if started and d.energies[-1] > 1e10 * d.levels.signal**2:  # at rest again
                 d.energies[-BLOCKS:] = [0.0] * BLOCKS
                 moves = (sums - np.concatenate([np.zeros(2), sums])[:steps])[i + 1 :]
-                band[: i + 1], band[i + 1 :] = 0, lfilter([1, 0, -1], coefficients, moves)
+                band[: i + 1], band[i + 1 :] = (
+                    0,
+                    scipy.signal.lfilter([1, 0, -1], coefficients, moves),
+                )
                 squared = (band - np.concatenate([np.zeros(lookback), band])[:steps]) ** 2
                 integral[i + 1 :] = [
                     squared[max(0, k + 1 - width) : k + 1].sum() for k in range(i + 1, steps)
