@@ -256,11 +256,11 @@ def test_a_recording_of_many_days_is_begun_first(tmp_path: Path) -> None:
 
 
 def test_a_hundred_thousand_files_in_a_folder(tmp_path: Path) -> None:
-    """Found, looked at and cut; a tenth of that here, so that it takes a second."""
-    for i in range(10_000):
+    """Found, looked at and cut; a thirtieth of that here, so that it takes no second."""
+    for i in range(3000):
         (tmp_path / f"{i}.csv").write_bytes(b"1\n" * 8)
     found = look([str(tmp_path)], tmp_path / "out").found
-    assert len(found) == 10_000
+    assert len(found) == 3000
     batches = list(cut(found))
     assert max(len(batch.items) for batch in batches) <= 1000
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from lazily import Lazily
+from thorough import thorough_cases
 
 from ecgfast import annotate_archive
 
@@ -59,7 +60,7 @@ def snippet(service: str) -> str:
     return code
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", ["SLURMCluster", *thorough_cases("KubeCluster", "Cluster")])
 def test_the_example_gives_the_tables_of_a_local_run(
     service: str, save: Save, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

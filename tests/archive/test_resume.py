@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from thorough import thorough_cases
 
 from ecgfast import InputError, StateError, annotate_archive
 from ecgfast.archive import archive_status
@@ -158,7 +159,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (15_000, 15_000))
 """
 
 
-@pytest.mark.parametrize("of", ["run", "worker"])
+@pytest.mark.parametrize("of", ["run", *thorough_cases("worker")])
 def test_on_a_full_disk_it_ends_with_a_line_and_continues(
     of: str,
     archive: Path,

@@ -77,7 +77,7 @@ def test_agrees_with_the_twin_on_several_leads(leads: int) -> None:
     assert np.array_equal(detect(signal, 250.0), twin.detect(signal, 250.0))
 
 
-@pytest.mark.parametrize("kind", ["noise", "motion", "smaller", "larger"])
+@pytest.mark.parametrize("kind", ["noise", "smaller", *thorough_cases("motion", "larger")])
 def test_agrees_with_the_twin_after_a_bad_stretch(kind: str) -> None:
     signal, _, _ = bad_stretch(kind, 250.0, 75.0, 8, 5.0)
     for samples in (signal, np.stack([signal, -0.5 * signal], axis=1)):

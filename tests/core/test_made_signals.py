@@ -249,7 +249,7 @@ def standstill(fs: float, rate: float, height: float, gain: float, seed: int) ->
     return Made(gain * (x + 0.01 * rng.standard_normal(len(x))), np.round(beats * fs).astype(int))
 
 
-@pytest.mark.parametrize("fs", [250.0, 360.0, 500.0])
+@pytest.mark.parametrize("fs", [250.0, *thorough_cases(360.0, 500.0)])
 def test_p_waves_are_no_beats_where_qrs_complexes_stop(fs: float) -> None:
     for seed, (rate, height, gain) in enumerate(
         ((60.0, 0.1, 1.0), (75.0, 0.15, -1.0), (90.0, 0.18, 100.0))

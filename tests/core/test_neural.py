@@ -45,8 +45,8 @@ def detect(signal: np.ndarray, fs: float, **options) -> np.ndarray:
 @pytest.mark.parametrize(
     ("fs", "leads"),
     [
-        *((100.0, 1), (250.0, 1), (1000.0, 1), (128.0, 3)),
-        *thorough_cases((128.0, 1), (360.0, 1), (500.0, 1)),
+        *((100.0, 1), (250.0, 1), (128.0, 3)),
+        *thorough_cases((128.0, 1), (360.0, 1), (500.0, 1), (1000.0, 1)),
         *thorough_cases((100.0, 3), (250.0, 3), (360.0, 3), (500.0, 3), (1000.0, 3)),
     ],
 )
@@ -61,8 +61,8 @@ def test_agrees_with_the_twin(fs: float, leads: int) -> None:
 @pytest.mark.parametrize(
     ("max_delay", "leads"),
     [
-        *((0.35, 1), (0.5, 2), (2.0, 1)),
-        *thorough_cases((0.5, 1), (1.0, 1), (0.35, 2), (1.0, 2), (2.0, 2)),
+        *((0.35, 1), (0.5, 2)),
+        *thorough_cases((2.0, 1), (0.5, 1), (1.0, 1), (0.35, 2), (1.0, 2), (2.0, 2)),
     ],
 )
 def test_agrees_with_the_twin_in_a_hurry(max_delay: float, leads: int) -> None:
@@ -82,7 +82,7 @@ def test_reports_when_the_twin_does() -> None:
     assert counts == sorted(set(online))
 
 
-@pytest.mark.parametrize("kind", ["white", "walk", "dither", "zero", "missing"])
+@pytest.mark.parametrize("kind", ["white", "missing", *thorough_cases("walk", "dither", "zero")])
 def test_agrees_with_the_twin_on_noise(kind: str) -> None:
     signal = no_signal(kind, 250.0)[: 30 * 250]
     assert np.array_equal(detect(signal, 250.0), twin.detect(signal, 250.0))

@@ -50,7 +50,7 @@ def test_agrees_with_the_twin(fs: float) -> None:
         assert np.array_equal(found, twin.detected(signal, fs))
 
 
-@pytest.mark.parametrize("max_delay", [0.35, 0.5, 1.0])
+@pytest.mark.parametrize("max_delay", [0.35, *thorough_cases(0.5, 1.0)])
 def test_agrees_with_the_twin_in_a_hurry(max_delay: float) -> None:
     signal = spoilt(360.0)
     found = detect_qrs(signal, 360.0, method=METHOD, max_delay=max_delay)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from lazily import Lazily
 from model_files import SMALL_RUNTIMES  # noqa: F401  (before TensorFlow, see there)
-from thorough import thorough_cases
 
 from ecgfast import networks
 from ecgfast.errors import ModelError
@@ -231,7 +230,8 @@ def test_a_model_survives_saving(tmp_path, rng):
     assert again.loss.get_config() == model.loss.get_config()
 
 
-@pytest.mark.parametrize("branches", ["conv", *thorough_cases("lstm")])
+@pytest.mark.thorough
+@pytest.mark.parametrize("branches", ["conv", "lstm"])
 def test_each_branch_learns_a_shape(rng, branches):
     """A bump up or down, at any place: nothing else tells the two classes apart."""
     label = rng.integers(0, 2, 400)

@@ -29,9 +29,9 @@ FS = 360.0
 
 @pytest.fixture(scope="module")
 def ecg() -> Record:
-    """Forty seconds of two leads."""
+    """Half a minute of two leads."""
     whole = demo_record()
-    return Record(whole.signal[: 40 * 360].copy(), whole.fs, whole.leads)
+    return Record(whole.signal[: 30 * 360].copy(), whole.fs, whole.leads)
 
 
 def together(source: Any, fs: float = FS, **more: Any) -> np.ndarray:
@@ -224,7 +224,7 @@ def test_a_column_of_times_is_no_lead(ecg: Record) -> None:
 def test_detection_understands_every_source(ecg: Record) -> None:
     expected = detect_qrs(ecg).tolist()
     lead = detect_qrs(ecg, leads="MLII").tolist()
-    assert len(expected) > 40
+    assert len(expected) > 30
     rows = [(i / FS, *row) for i, row in enumerate(ecg.signal.tolist())]
     sources: dict[str, tuple[Any, list[int]]] = {
         "array": (ecg.signal, expected),

@@ -119,6 +119,7 @@ def save_recipe(folder: Path, **changes) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_crossval_compares_and_reads_back(toy: ToyTask, tmp_path, capsys) -> None:
     pytest.importorskip("keras", reason="training needs Keras (extra train)")
     path = save_recipe(
@@ -198,6 +199,7 @@ def test_crossval_under_a_protocol_of_a_task_and_network_from_outside(
     assert "no protocol 'long': there are short" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_augmented_examples_are_learnt_from_and_counted_but_not_watched_or_scored(
     toy: ToyTask, tmp_path, monkeypatch
 ) -> None:

@@ -398,6 +398,7 @@ def test_a_rate_falls_when_learning_stalls_and_the_best_epoch_is_taken(fitting) 
     assert losses[-1] > 1.2 * min(losses), "the last epoch is always as good as the best"
 
 
+@pytest.mark.thorough
 def test_the_running_average_of_the_weights_is_kept(fitting, tmp_path) -> None:
     examples, schedule = toy_examples(), {"optimizer": "adam", "epochs": 3, "learning_rate": 0.03}
     file, after = tmp_path / "checkpoint.npz", []

@@ -171,6 +171,7 @@ def test_scores_are_written_for_pictures(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert draw_run(tmp_path / "work")
 
 
+@pytest.mark.thorough
 def test_network_has_two_branches_and_tells_mmhg() -> None:
     pytest.importorskip("tensorflow")
     from ecgfast.networks import build

@@ -101,6 +101,7 @@ def test_network_and_plain_numpy_agree_and_weights_survive_c(strip: Strip) -> No
     assert all(np.array_equal(back[name], weights[name]) for name in weights)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(os.name != "posix", reason="starts processes that make windows")
 def test_training_lowers_the_loss_and_repeats(packed: Path) -> None:
     pytest.importorskip("keras")

@@ -355,7 +355,7 @@ def tiny_recipe(folder: Path, **changes) -> Path:
     recipe = dataclasses.asdict(Recipe.load("beats"))
     recipe["architecture"] |= {
         "features": len(FEATURE_NAMES),
-        "branches": "both",
+        "branches": "conv",
         "filters": [4, 4],
         "lstm_filters": 4,
         "lstm_units": 4,
