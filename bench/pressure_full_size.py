@@ -7,7 +7,7 @@ were trained on. Here the same network is trained at such a size under both prot
     python bench/pressure_full_size.py $ECGFAST_DATA --json docs/blood_pressure_size.json \\
         --page docs/blood_pressure_size.md
 
-Some 45 minutes of one core. Networks are kept below ``--cache``, from which a broken-off run
+Half an hour of one core. Networks are kept below ``--cache``, from which a broken-off run
 continues. The size was set beforehand; nothing was chosen by these figures.
 """
 
@@ -42,7 +42,7 @@ FULL = {
         "branch_dropout": 0.0,
     },
     "schedule": {
-        "epochs": 15,
+        "epochs": 8,
         "batch": 64,
         "learning_rate": 1e-3,
         "weight_decay": 0.0,
