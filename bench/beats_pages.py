@@ -161,7 +161,7 @@ def figures_page(
         "## One lead and two",
         "",
         "The same test with the same network (float32), which was trained on first leads only: "
-        "applied to the second lead, and the mean of its probabilities on both leads, as "
+        "applied to the second lead, and the mean of its log-odds on both leads, as "
         "recordings with two leads are labelled by default (`--no-average-leads` labels the first "
         "alone; here `ecgfast evaluate beats --leads 0,1`). R peaks are detected on the leads "
         "named.",

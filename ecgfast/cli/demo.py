@@ -10,6 +10,7 @@ from time import perf_counter
 from ..errors import InputError
 from ..records import demo_record
 from ..reports import NOT_A_DEVICE, strip_figure, strip_svg, write_page, write_strip
+from ..reports.model_facts import labelled_from_text
 from ..streaming import open_source
 from .options import (
     add_json,
@@ -71,8 +72,10 @@ def run(args: argparse.Namespace) -> None:
     beats = list(counted_beats(source.chunks, labeller, tally))
     wall = perf_counter() - begin
     summary = tally.summary(record.name, record.fs, record.duration)
+    labelled = record.leads[: labeller.n_labelled]
     facts = [
         ("model", f"{args.model}, on {classifier.backend}" if classifier.classes else "none"),
+        *([("labelled", f"from {labelled_from_text(labelled)}")] if labelled else []),
         ("time", pace(record.duration, wall)),
     ]
 

@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=lead_list_or_all,
         metavar="NAME,...",
         help="leads to detect on, by name or column from 0, or all (default: 0); with a model of "
-        "beats, each is labelled and the probabilities are averaged",
+        "beats, each is labelled and the log-odds are averaged",
     )
     parser.add_argument(
         "--records", type=name_list, default=[], metavar="NAME,...", help="these records only"

@@ -169,7 +169,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         split += " (202 is the person of 201 in DS1)"
     lines = [
         f"{databases} {split}; AAMI classes, beats of N S V F Q by their WFDB codes; "
-        f"{lead_list_text(leads)}{', mean of their probabilities' if several else ''}. "
+        f"{lead_list_text(leads)}{', mean of their log-odds' if several else ''}. "
         "Se: share of the class's beats that were called so, +P: share of the beats called so that "
         "are of the class, in %. In brackets 95 % intervals: bootstrap over patients, 2000 draws.",
         "With detected beats, a beat that was not found counts as missed in its class, and a false "

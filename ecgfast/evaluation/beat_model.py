@@ -161,7 +161,7 @@ def evaluate_beat_model(
         Which recordings, and whose they are.
     leads : sequence of int or str, optional
         Columns or names of the leads; None takes all. Beats are detected on all of them together,
-        each lead's window is labelled, and the probabilities are averaged.
+        each lead's window is labelled, and the log-odds are averaged.
     progress : bool
         Show a progress bar on a terminal.
 

@@ -126,7 +126,7 @@ def collect_beats(
     """Find the beats of a recording and describe each, block by block.
 
     Beats are detected on all leads together; the window of each of the first three leads is
-    labelled with the RR interval before and after it, and the probabilities are averaged.
+    labelled with the RR interval before and after it, and the log-odds are averaged.
 
     Parameters
     ----------

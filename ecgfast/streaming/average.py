@@ -18,6 +18,9 @@ __all__ = ["LEADS_LABELLED", "labelled_leads", "mean_over_leads"]
 #: and more than two were never compared.
 LEADS_LABELLED = 2
 
+# Smaller probabilities of one lead are no surer: an int8 model knows steps of 1/256.
+_LEAST = 1e-3
+
 # Quality bits GAP and FLAT, of the lead whose window it is: its electrode is off.
 _OFF = 1 | 2
 
@@ -53,8 +56,10 @@ def mean_over_leads(
 ) -> npt.NDArray[np.float32]:
     """Mean of what a model says of the same beats in each lead; a lead that is off says nothing.
 
-    A lead is off for a beat whose window is flat, or around which it did not move or has samples
-    that are missing. Where all are, all are averaged.
+    Of probabilities the log-odds are averaged: a beat reaches a low threshold where the leads
+    together are as sure of it as one alone would have to be, and not where one of them is. A lead
+    is off for a beat whose window is flat, or around which it did not move or has samples that are
+    missing. Where all are, all are averaged; where one shows the beat, its answer is the mean.
 
     Parameters
     ----------
@@ -79,5 +84,23 @@ def mean_over_leads(
         [(np.ptp(b.windows[..., 0], axis=1) > 0) & (b.quality & _OFF == 0) for b in batches]
     )
     shows |= ~shows.any(axis=0)
-    mean = (outputs * shows[..., np.newaxis]).sum(axis=0) / shows.sum(axis=0)[:, np.newaxis]
-    return np.asarray(mean, np.float32)
+    share = (shows / shows.sum(axis=0))[..., np.newaxis]
+    if classifier.output == "value":
+        return np.asarray((outputs * share).sum(axis=0), np.float32)
+    mean = np.asarray(_mean_of_log_odds(outputs, share), np.float32)
+    alone = shows.sum(axis=0) == 1
+    mean[alone] = outputs[shows.argmax(axis=0)[alone], alone]
+    return mean
+
+
+def _mean_of_log_odds(
+    outputs: npt.NDArray[np.float32], share: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Probabilities of those of each lead, shape (n, outputs); one output is of two classes."""
+    probability = outputs.astype(np.float64)
+    if outputs.shape[-1] == 1:
+        probability = np.concatenate([1.0 - probability, probability], axis=-1)
+    mean = (np.log(np.maximum(probability, _LEAST)) * share).sum(axis=0)
+    odds = np.exp(mean - mean.max(axis=1, keepdims=True))
+    found: npt.NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
+    return found[:, -outputs.shape[-1] :]

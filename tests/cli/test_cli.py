@@ -249,6 +249,7 @@ def test_demo_writes_picture_and_report(
     out = capsys.readouterr().out
     assert "McSharry" in out
     assert "no figure of accuracy comes from it" in out
+    assert "labelled    from leads MLII and V1, averaged\n" in out
     assert sorted(path.name for path in folder.iterdir()) == ["demo.html", "demo.png"]
     assert (folder / "demo.png").read_bytes().startswith(b"\x89PNG")
     page = (folder / "demo.html").read_text(encoding="utf-8")

@@ -481,6 +481,11 @@ def test_a_report_in_one_call_is_that_of_the_command_and_shows_itself(
     assert report.html == (tmp_path / "c.html").read_text("utf-8")
     assert report.figures["beats"] == told["beats"]
     assert report.figures["model"]["name"] == "beats"
+    assert report.figures["model"]["labelled_from"] == "leads MLII and V1, averaged"
+    assert ") from leads MLII and V1, averaged." in report.html
+    alone = make_report(demo, average_leads=False)
+    assert alone.figures["model"]["labelled_from"] == "lead MLII"
+    assert alone.analysis.labelled_leads == ("MLII",)
     report.save(tmp_path / "p.html")
     assert (tmp_path / "p.html").read_text("utf-8") == report.html
     assert f"{told['beats']['total']:,} beats" in repr(report)
