@@ -118,13 +118,14 @@ class Stages:
     def watch(self) -> None:
         """Time what a batch consists of."""
         import ecgfast.streaming.classify as streaming
+        import ecgfast.streaming.lead_windows as windows
         from ecgfast import rhythm, runtime
         from ecgfast.archive import batches, classify
         from ecgfast.records import RecordSource
 
         stages = self
 
-        class Stream(streaming.BeatStream):  # type: ignore[misc]
+        class Stream(windows.BeatStream):  # type: ignore[misc]
             def __init__(self, *args: Any, **more: Any) -> None:
                 stages.timed("detection", super().__init__)(*args, **more)
 
@@ -134,7 +135,7 @@ class Stages:
             def flush(self, *args: Any, **more: Any) -> Any:
                 return stages.timed("detection", super().flush)(*args, **more)
 
-        streaming.BeatStream = Stream  # type: ignore[misc]
+        windows.BeatStream = Stream  # type: ignore[misc]
         blocks = RecordSource.blocks
 
         def read(source: RecordSource, seconds: float) -> Iterator[Any]:

@@ -75,6 +75,7 @@ cdef extern from "ecgfast.h" nogil:
         int32_t lookahead
         int32_t kind
         int32_t history
+        int32_t leads
 
     ctypedef enum ecg_window_kind:
         ECG_WINDOW_BEAT

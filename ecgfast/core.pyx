@@ -48,7 +48,7 @@ _GOOD.flags.writeable = False
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BeatBatch:
-    """Beats with the inputs of a model, one row each.
+    """Beats with the inputs of a model, one row each; of several leads, one row for each lead of each.
 
     Attributes
     ----------
@@ -102,6 +102,24 @@ class BeatBatch:
             np.concatenate([getattr(batch, name) for batch in batches])
             for name in cls.__dataclass_fields__
         ))
+
+    def by_lead(self, n_windows):
+        """The rows of each lead, of a stream that cuts the windows of several.
+
+        Parameters
+        ----------
+        n_windows : int
+            As the stream has it.
+
+        Returns
+        -------
+        list of BeatBatch
+            As many, with views of these arrays.
+        """
+        return [
+            BeatBatch(*(getattr(self, name)[lead::n_windows] for name in self.__dataclass_fields__))
+            for lead in range(n_windows)
+        ]
 
 
 cdef class _Block:
@@ -691,7 +709,11 @@ cdef class BeatStream(_Detecting):
     max_delay : float, optional
         As for `QRSDetector`.
     lead : int
-        The lead that the windows show.
+        The lead that the windows show, or the first of them.
+    n_windows : int
+        How many leads' windows are cut: with more than one, each beat has so many rows, lead after lead
+        (`BeatBatch.by_lead` parts them), which are those of a stream for each lead. For windows of the
+        kind "beat" alone.
     lookahead : {0, 1}
         1 waits for the next RR interval, which then is among the features.
     window : WindowSpec, optional
@@ -723,10 +745,10 @@ cdef class BeatStream(_Detecting):
     cdef c.ecg_window_config config
     cdef c.ecg_beat beats[ROWS]
     cdef object window_rows, feature_rows, nothing, marks
-    cdef size_t next_mark
+    cdef size_t next_mark, n_rows, capacity
     cdef int64_t last_mark
 
-    def __init__(self, fs, *, n_leads=1, method="neural", max_delay=None, lead=0, lookahead=0,
+    def __init__(self, fs, *, n_leads=1, method="neural", max_delay=None, lead=0, n_windows=1, lookahead=0,
                  window=None, max_rate=None, leads=None):
         cdef c.ecg_detector_config detector
         cdef c.ecg_window_config config
@@ -744,10 +766,13 @@ cdef class BeatStream(_Detecting):
             config.lookahead = _whole(lookahead, "lookahead")
             config.kind = WINDOW_KINDS[spec.kind]
             config.history = spec.history - 1
+            config.leads = _whole(n_windows, "n_windows")
+            if config.leads < 1:
+                raise InputError(f"n_windows must be at least 1, got {n_windows}")
             status = c.ecg_stream_check(&detector, &config)
             if status != c.ECG_OK:
                 raise InputError(f"{c.ecg_status_text(status).decode()}: lead={lead} of {n_leads}, "
-                                 f"window={spec}, lookahead={lookahead}")
+                                 f"n_windows={n_windows}, window={spec}, lookahead={lookahead}")
             block = _Block(c.ecg_stream_size(&detector, &config))
             _check(c.ecg_stream_init(<c.ecg_stream *>block.at, block.size, &detector, &config))
             shape = (ROWS, spec.before + spec.after, c.ecg_window_channels(&config))
@@ -755,6 +780,7 @@ cdef class BeatStream(_Detecting):
             features = np.empty((ROWS, spec.history, len(FEATURE_NAMES)), dtype=np.float32)
             self.detector, self.config, self.block = detector, config, block
             self.window_rows, self.feature_rows = windows, features
+            self.n_rows, self.capacity = <size_t>config.leads, ROWS // <size_t>config.leads
             self.nothing = self._batch(0)
             self.delay_ = c.ecg_stream_delay(<c.ecg_stream *>block.at)
             self.begin_anew()
@@ -777,9 +803,15 @@ cdef class BeatStream(_Detecting):
 
     @property
     def lead(self):
-        """The lead that the windows show."""
+        """The lead that the windows show, or the first of them."""
         self.check_ready()
         return self.config.lead
+
+    @property
+    def n_windows(self):
+        """Leads, from `lead` on, that the windows show."""
+        self.check_ready()
+        return self.config.leads
 
     @property
     def lookahead(self):
@@ -856,9 +888,9 @@ cdef class BeatStream(_Detecting):
                 self._announce_until(c.ecg_stream_count(stream) + <int64_t>(until - done))
             with nogil:
                 done += c.ecg_stream_process(stream, samples.at + done * n_leads, until - done,
-                                             self.beats, &windows[0, 0, 0], &features[0, 0, 0], ROWS,
-                                             &found)
-            if done == samples.n and found < ROWS:
+                                             self.beats, &windows[0, 0, 0], &features[0, 0, 0],
+                                             self.capacity, &found)
+            if done == samples.n and found < self.capacity:
                 if parts is None:
                     return self._batch(found) if found else self.nothing
                 parts.append(self._batch(found))
@@ -930,10 +962,11 @@ cdef class BeatStream(_Detecting):
                              f"the signal at sample {c.ecg_stream_count(stream)}")
         cdef float[:, :, ::1] windows = self.window_rows
         cdef float[:, :, ::1] features = self.feature_rows
-        cdef size_t found = ROWS
+        cdef size_t found = self.capacity
         parts = []
-        while found == ROWS:
-            found = c.ecg_stream_flush(stream, self.beats, &windows[0, 0, 0], &features[0, 0, 0], ROWS)
+        while found == self.capacity:
+            found = c.ecg_stream_flush(stream, self.beats, &windows[0, 0, 0], &features[0, 0, 0],
+                                       self.capacity)
             parts.append(self._batch(found))
         self.ended = True
         return BeatBatch.concatenate(parts)
@@ -967,7 +1000,8 @@ cdef class BeatStream(_Detecting):
                                  "processed")
             self.last_mark = marks[self.next_mark - 1]
 
-    cdef object _batch(self, size_t n):
+    cdef object _batch(self, size_t found):
+        cdef size_t n = found * self.n_rows
         sample, known_at = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
         rr, quality = np.empty(n, dtype=np.float64), np.empty(n, dtype=np.uint32)
         cdef int64_t[::1] r_out = sample, known_out = known_at
@@ -986,7 +1020,7 @@ cdef class BeatStream(_Detecting):
         self.begin()
         try:
             settings = dict(n_leads=self.n_leads, method=self.method, max_delay=self.max_delay, lead=self.lead,
-                            lookahead=self.lookahead, window=tuple(self.window),
+                            n_windows=self.n_windows, lookahead=self.lookahead, window=tuple(self.window),
                             max_rate=self.detector.max_rate or None)
             waiting = self.marks[self.next_mark:].tolist()
             arguments = (self.fs, settings, self.block.save(), waiting, self.last_mark)

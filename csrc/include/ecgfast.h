@@ -28,7 +28,7 @@ extern "C" {
 #define ECG_VERSION_MAJOR 0
 #define ECG_VERSION_MINOR 1
 #define ECG_VERSION_PATCH 0
-#define ECG_STATE_VERSION 9     /* of the layout of states; a snapshot of another version is refused */
+#define ECG_STATE_VERSION 10    /* of the layout of states; a snapshot of another version is refused */
 
 /* Limits that a build may lower, with the same -D for the library and for what uses it: what is refused, and
  * what some arrays are sized for (a state block takes no more than its configuration needs). */
@@ -189,10 +189,11 @@ typedef struct ecg_window_config {
     double grid_fs;             /* Hz, time grid of the model */
     int32_t before;             /* grid points before the R peak */
     int32_t after;              /* grid points from the R peak on, the R peak included */
-    int32_t lead;               /* which lead the windows show */
+    int32_t lead;               /* the first lead that windows show */
     int32_t lookahead;          /* 0: beat by itself; 1: wait for the next RR interval */
     int32_t kind;               /* ecg_window_kind */
     int32_t history;            /* earlier beats whose features come before this one's in a row */
+    int32_t leads;              /* how many leads windows show, of ECG_WINDOW_BEAT alone; 0 is 1 */
 } ecg_window_config;
 
 /* Channels of each point of a window: ECG_CHANNELS or 1. */
@@ -212,9 +213,9 @@ size_t ecg_stream_size(const ecg_detector_config *detector, const ecg_window_con
 int ecg_stream_check(const ecg_detector_config *detector, const ecg_window_config *window);
 int ecg_stream_init(ecg_stream *stream, size_t bytes, const ecg_detector_config *detector,
                     const ecg_window_config *window);
-/* As ecg_detector_process. For each beat one row in each array: `windows` holds
- * capacity * (before + after) * ecg_window_channels floats, `features`
- * capacity * (history + 1) * ECG_FEATURES. Of the beats before, oldest first, the next RR interval is known;
+/* As ecg_detector_process. For each beat one row of each lead that is shown in each array, lead after lead: `beats`
+ * holds capacity * leads, `windows` capacity * leads * (before + after) * ecg_window_channels floats, `features`
+ * capacity * leads * (history + 1) * ECG_FEATURES. The rows of a beat differ in `quality`. Of the beats before, oldest first, the next RR interval is known;
  * features of beats before the first are zero. */
 size_t ecg_stream_process(ecg_stream *stream, const float *samples, size_t n,
                           ecg_beat *beats, float *windows, float *features,

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .._progress import progress_bar
-from ..core import BeatStream
 from ..errors import ModelError, RecordError
 from ..records import Record, read_record
 from .classes import ClassScores, confusion_matrix, from_matrix, patient_intervals
@@ -231,18 +230,19 @@ def detected_probabilities(
     outputs : ndarray of float32, shape (n, classes)
     """
     from ..streaming.average import mean_over_leads
+    from ..streaming.lead_windows import LeadWindows
 
-    batches = []
-    for lead in range(record.signal.shape[1]):
-        stream = BeatStream(
-            record.fs,
-            n_leads=record.signal.shape[1],
-            lead=lead,
-            method="neural" if given is None else "external",
-            lookahead=lookahead,
-            window=classifier.window,
-        )
-        batches.append(stream.finish(record.signal, given))
+    n_leads = record.signal.shape[1]
+    assert classifier.window is not None
+    leads = LeadWindows(
+        record.fs,
+        n_leads,
+        n_leads=n_leads,
+        method="neural" if given is None else "external",
+        lookahead=lookahead,
+        window=classifier.window,
+    )
+    batches = leads.finish(record.signal, given)
     return batches[0].sample, mean_over_leads(classifier, batches)
 
 

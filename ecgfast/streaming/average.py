@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,11 +45,13 @@ def labelled_leads(classifier: Classifier, n_leads: int, average_leads: bool | N
     """
     if not classifier.classes:
         return 0
+    if average_leads is False or not isinstance(n_leads, Integral):  # which `BeatStream` refuses
+        return 1
     if average_leads is not None:
-        return n_leads if average_leads else 1
+        return int(n_leads)
     window = classifier.window
     beats = classifier.output != "value" and window is not None and window.kind == "beat"
-    return min(n_leads, LEADS_LABELLED) if beats else 1
+    return int(min(n_leads, LEADS_LABELLED)) if beats else 1
 
 
 def mean_over_leads(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..core import BeatBatch, BeatStream
+from ..core import BeatBatch
 from ..deprecated import renamed_argument
 from ..errors import InputError, ModelError
 from ..exclusive import Exclusive, exclusive
@@ -23,6 +23,7 @@ from ..runtime.decision import Decision, class_probabilities
 from ..sources.chunks import Leads, Source, open_source
 from .average import labelled_leads, mean_over_leads
 from .beat import Beat, Quality
+from .lead_windows import LeadWindows
 from .nothing import beats_of
 
 if TYPE_CHECKING:
@@ -126,21 +127,17 @@ class StreamingClassifier:
         self.classifier = classifier
         self.rule = (decision or Decision()).rule(classifier, lookahead)
 
-        def stream(lead: int) -> BeatStream:
-            return BeatStream(
-                fs,
-                n_leads=n_leads,
-                lead=lead,
-                method=method,
-                max_delay=max_delay,
-                lookahead=lookahead,
-                window=classifier.window,
-            )
-
-        self.stream = stream(0)
-        self.n_labelled = labelled_leads(classifier, self.stream.n_leads, average_leads)
-        # The core cuts the windows of one lead: each lead's stream finds the same R peaks anew.
-        self._streams = [self.stream, *map(stream, range(1, self.n_labelled))]
+        self.n_labelled = labelled_leads(classifier, n_leads, average_leads)
+        self._leads = LeadWindows(
+            fs,
+            max(1, self.n_labelled),
+            n_leads=n_leads,
+            method=method,
+            max_delay=max_delay,
+            lookahead=lookahead,
+            window=classifier.window,
+        )
+        self.stream = self._leads.first
         self._recent_rr: deque[float] = deque(maxlen=_RATE_BEATS)
         self._with_features = "features" in classifier.input_shapes
         self._uncorrected: dict[int, list[float]] = {}
@@ -171,7 +168,7 @@ class StreamingClassifier:
         """
         samples = samples_of(chunk, self.stream.n_leads, self.stream.fs)
         with self.classifier.in_use:
-            return self._label([stream.process(samples) for stream in self._streams])
+            return self._label(self._leads.process(samples))
 
     @exclusive
     def flush(self) -> list[Beat]:
@@ -184,7 +181,7 @@ class StreamingClassifier:
             ended already.
         """
         with self.classifier.in_use:
-            return self._label([stream.flush() for stream in self._streams])
+            return self._label(self._leads.flush())
 
     @exclusive
     def correct(self, beat: Beat, label: str) -> None:
@@ -230,8 +227,7 @@ class StreamingClassifier:
     @exclusive
     def reset(self) -> None:
         """Forget the past, corrections too: the next sample is sample 0."""
-        for stream in self._streams:
-            stream.reset()
+        self._leads.reset()
         self._recent_rr.clear()
         self._uncorrected.clear()
         if self.corrections is not None:

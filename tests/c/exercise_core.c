@@ -385,6 +385,58 @@ static void exercise_streams(void) {
         }
 }
 
+/* One beat of a stream that was given one more sample, or ended. */
+typedef struct lead_row {
+    ecg_beat beat[2];
+    float window[2 * 72 * ECG_CHANNELS], features[2 * 4 * ECG_FEATURES];
+} lead_row;
+
+static size_t next_beat(ecg_stream *s, const float *sample, lead_row *to) {
+    size_t found;
+    memset(to, 0, sizeof *to);
+    if (!sample) return ecg_stream_flush(s, to->beat, to->window, to->features, 1);
+    assert(ecg_stream_process(s, sample, 1, to->beat, to->window, to->features, 1, &found) == 1);
+    return found;
+}
+
+/* Windows of two leads are those of a stream for each lead, at the same sample. */
+static void exercise_leads(void) {
+    for (int method = ECG_PAN_TOMPKINS; method <= ECG_NEURAL; method++) {
+        const ecg_detector_config config = {.fs = EXERCISE_FS, .n_leads = 3, .method = method};
+        const ecg_window_config both = {.grid_fs = 125, .before = 44, .after = 28, .lead = 1, .leads = 2, .history = 3,
+                                        .lookahead = method % 2};
+        const size_t n = (size_t)(25 * config.fs);
+        float *samples = signal_of(config.fs, config.n_leads, n, 1.0, CLEAN);
+        ecg_stream *streams[3];
+        for (int k = 0; k < 3; k++) {
+            ecg_window_config window = both;
+            if (k > 0) window.leads = 0, window.lead = k;
+            const size_t bytes = ecg_stream_size(&config, &window);
+            streams[k] = block(bytes);
+            assert(ecg_stream_init(streams[k], bytes, &config, &window) == ECG_OK);
+        }
+        lead_row row[3];
+        size_t total = 0, found = 0;
+        for (size_t i = 0; i < n || found; i++) {
+            const float *sample = i < n ? samples + 3 * i : NULL;
+            found = next_beat(streams[0], sample, &row[0]);
+            for (int k = 1; k < 3; k++) {
+                const float *window = row[0].window + (k - 1) * 72 * ECG_CHANNELS;
+                const float *features = row[0].features + (k - 1) * 4 * ECG_FEATURES;
+                assert(next_beat(streams[k], sample, &row[k]) == found);
+                if (!found) continue;
+                assert(memcmp(&row[0].beat[k - 1], &row[k].beat[0], sizeof(ecg_beat)) == 0);
+                assert(memcmp(window, row[k].window, 72 * ECG_CHANNELS * sizeof(float)) == 0);
+                assert(memcmp(features, row[k].features, 4 * ECG_FEATURES * sizeof(float)) == 0);
+            }
+            total += found;
+        }
+        assert(total > 24 || method == ECG_EXTERNAL);
+        for (int k = 0; k < 3; k++) free(streams[k]);
+        free(samples);
+    }
+}
+
 /* ---------------------------------------------------------------- wrong use */
 
 static void exercise_errors(void) {
@@ -429,6 +481,14 @@ static void exercise_errors(void) {
     window.lead = 2;
     assert(ecg_stream_check(&good, &window) == ECG_ERROR_LEADS);
     window.lead = 1;
+    static const int32_t shown[] = {INT32_MIN, -1, 2, INT32_MAX};
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        window.leads = shown[i];
+        assert(ecg_stream_check(&good, &window) == ECG_ERROR_LEADS && ecg_stream_size(&good, &window) == 0);
+    }
+    window.leads = 0;
+    const ecg_window_config cycles = {.grid_fs = 125, .after = 187, .kind = ECG_WINDOW_CYCLE, .leads = 2};
+    assert(ecg_stream_check(&good, &cycles) == ECG_ERROR_LEADS);
 
     size_t bytes = ecg_stream_size(&good, &window), own = ecg_detector_size(&good);
     char *memory = block(bytes + ECG_ALIGNMENT);
@@ -503,6 +563,7 @@ int main(void) {
         exercise_detector(EXERCISE_FS, 1, method, FLT_MAX, NOISE, 0.0);
     }
     exercise_streams();
+    exercise_leads();
     puts("the core holds");
     return 0;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import FS, METHODS, bits, noisy_signal, peaks, take, whole
 
-from ecgfast import BeatBatch, BeatStream, QRSDetector, detect_qrs, read_record
+from ecgfast import BeatBatch, BeatStream, InputError, QRSDetector, detect_qrs, read_record
 from ecgfast.core import FEATURE_NAMES
 from ecgfast.records import synthetic_ecg
+from ecgfast.window import WindowSpec
 
 # ---------------------------------------------------------------- chunking
 
@@ -48,6 +50,43 @@ def test_beats_are_the_same_bits_one_sample_at_a_time(method, lookahead, n_leads
     assert stream.count == len(signal)
     batch = BeatBatch.concatenate([*batches, stream.flush()])
     assert bits(batch) == expected
+
+
+@pytest.mark.parametrize("history", [1, 8])
+@pytest.mark.parametrize("lookahead", [0, 1])
+@pytest.mark.parametrize("method", METHODS)
+@given(cuts=random_cuts, at=st.integers(0, 40))
+@settings(max_examples=8, deadline=None)
+def test_several_leads_are_cut_at_once_as_each_is_alone(
+    method, lookahead, history, cuts, at
+) -> None:
+    signal = noisy_signal(3)
+    options = {"n_leads": 3, "method": method, "lookahead": lookahead}
+    options["window"] = WindowSpec(125.0, 44, 28, "beat", history)
+    alone = [
+        bits(take(BeatStream(FS, lead=lead, **options), np.split(signal, cuts))) for lead in (1, 2)
+    ]
+    stream = BeatStream(FS, lead=1, n_windows=2, **options)
+    batches = []
+    for i, piece in enumerate(np.split(signal, cuts)):
+        batches.append(stream.process(piece))
+        if i == at:
+            stream = pickle.loads(pickle.dumps(stream))
+    parted = BeatBatch.concatenate([*batches, stream.flush()]).by_lead(2)
+    assert len(parted[0]) > 20
+    assert [bits(one) for one in parted] == alone
+
+
+@pytest.mark.parametrize(
+    ("n_windows", "kind", "why"),
+    [(0, "beat", "at least 1"), (3, "beat", "n_windows=3"), (2, "cycle", "n_windows=2")],
+)
+def test_windows_of_leads_that_are_not_there_are_refused(n_windows, kind, why) -> None:
+    window = WindowSpec(125.0, 0 if kind == "cycle" else 44, 28, kind)
+    with pytest.raises(InputError, match=why):
+        BeatStream(FS, n_leads=2, n_windows=n_windows, window=window)
+    with pytest.raises(InputError, match="n_windows=2"):
+        BeatStream(FS, n_leads=2, lead=1, n_windows=2)
 
 
 @pytest.mark.parametrize("n_leads", [1, 3])

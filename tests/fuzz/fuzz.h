@@ -83,6 +83,7 @@ static inline ecg_window_config window_of(bytes *in) {
         config.after = 14;
         config.grid_fs = 62.5;
     }
+    if (kind & 64) config.leads = 1 + (kind >> 7);
     if (kind & 16) {
         config.grid_fs = kind & 32 ? double_of(in) : 50.0 + (double)number_of(in, 2) * (950.0 / 65535.0);
         config.before = (int32_t)(int16_t)number_of(in, 2);
@@ -92,6 +93,7 @@ static inline ecg_window_config window_of(bytes *in) {
         config.history = (int32_t)number_of(in, 4);
         config.lead = (int32_t)number_of(in, 4);
         config.kind = (int32_t)number_of(in, 4);
+        config.leads = (int32_t)number_of(in, 4);
     }
     return config;
 }
@@ -158,9 +160,9 @@ static inline void append_qrs(record *to, const ecg_qrs *beats, size_t n) {
     }
 }
 
-/* Rows of a stream's output. */
+/* Rows of a stream's output: `per` for each beat. */
 typedef struct rows {
-    size_t capacity, window, features;
+    size_t capacity, per, window, features;
     ecg_beat *beats;
     float *windows, *feature_rows;
 } rows;
@@ -169,9 +171,10 @@ static inline rows rows_of(const ecg_window_config *config, size_t capacity) {
     rows r = {.capacity = capacity};
     r.window = (size_t)(config->before + config->after) * (size_t)ecg_window_channels(config);
     r.features = (size_t)(config->history + 1) * ECG_FEATURES;
-    r.beats = malloc(capacity * sizeof *r.beats);
-    r.windows = malloc(capacity * r.window * sizeof(float));
-    r.feature_rows = malloc(capacity * r.features * sizeof(float));
+    r.per = config->leads > 1 ? (size_t)config->leads : 1;
+    r.beats = malloc(capacity * r.per * sizeof *r.beats);
+    r.windows = malloc(capacity * r.per * r.window * sizeof(float));
+    r.feature_rows = malloc(capacity * r.per * r.features * sizeof(float));
     CHECK(r.beats && r.windows && r.feature_rows);
     return r;
 }
@@ -183,7 +186,8 @@ static inline void free_rows(rows *r) {
 }
 
 static inline void append_rows(record *to, const rows *r, size_t n) {
-    for (size_t i = 0; i < n; i++, to->beats++) {
+    to->beats += n;
+    for (size_t i = 0; i < n * r->per; i++) {
         const ecg_beat *b = &r->beats[i];
         append(to, &b->sample, sizeof b->sample);
         append(to, &b->known_at, sizeof b->known_at);
@@ -191,21 +195,22 @@ static inline void append_rows(record *to, const rows *r, size_t n) {
         append(to, &b->quality, sizeof b->quality);
         append(to, &b->strength, sizeof b->strength);
     }
-    append(to, r->windows, n * r->window * sizeof(float));
-    append(to, r->feature_rows, n * r->features * sizeof(float));
+    append(to, r->windows, n * r->per * r->window * sizeof(float));
+    append(to, r->feature_rows, n * r->per * r->features * sizeof(float));
 }
 
 /* What holds for the output of any signal of `n` samples. */
 static inline void check_rows(const rows *r, size_t found, int64_t n) {
     CHECK(found <= r->capacity);
-    for (size_t i = 0; i < found; i++) {
+    for (size_t i = 0; i < found * r->per; i++) {
         const ecg_beat *b = &r->beats[i];
         CHECK(b->sample >= 0 && b->sample < n && b->known_at <= n && b->known_at > b->sample);
         CHECK(b->quality < 256 && !isinf(b->rr));
-        CHECK(i == 0 || b->sample > r->beats[i - 1].sample);
+        CHECK(i < r->per || b->sample > r->beats[i - r->per].sample);
+        CHECK(i % r->per == 0 || b->sample == r->beats[i - 1].sample);
     }
-    for (size_t i = 0; i < found * r->window; i++) CHECK(isfinite(r->windows[i]));
-    for (size_t i = 0; i < found * r->features; i++) CHECK(isfinite(r->feature_rows[i]));
+    for (size_t i = 0; i < found * r->per * r->window; i++) CHECK(isfinite(r->windows[i]));
+    for (size_t i = 0; i < found * r->per * r->features; i++) CHECK(isfinite(r->feature_rows[i]));
 }
 
 #endif /* ECGFAST_FUZZ_H */

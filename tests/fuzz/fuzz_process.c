@@ -38,9 +38,9 @@ static void stream(const ecg_detector_config *config, const ecg_window_config *w
         check_rows(&r, found, (int64_t)done);
         for (size_t i = 0; i < found; i++) {
             rows one = r;
-            one.beats += i;
-            one.windows += i * r.window;
-            one.feature_rows += i * r.features;
+            one.beats += i * r.per;
+            one.windows += i * r.per * r.window;
+            one.feature_rows += i * r.per * r.features;
             append_rows(out, &one, 1);
         }
     }

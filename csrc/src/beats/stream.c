@@ -34,14 +34,23 @@ typedef struct finished_beat {
     float features[ECG_FEATURES];
 } finished_beat;
 
-/* Byte offsets from the block's start of the parts behind the struct. */
+/* A lead that windows show; its parts lie behind it. */
+typedef struct shown_lead {
+    finished_beat held;
+    float rr_level;            /* of the last beat put out */
+    int32_t fluttering;        /* was the last beat part of a flutter */
+} shown_lead;
+
+/* Byte offsets of the parts behind the struct, from the block's start. */
 typedef struct stream_places {
     size_t beat_at, window_at; /* time grids of features and window (ecg_window) */
+    size_t shape_at;           /* scratch space: the window of a beat */
+    size_t leads_at;           /* shown_lead of each lead, and what it has, ... */
+    size_t lead_bytes;         /* ... in so many bytes; from a lead's start: */
     size_t held_at;            /* window of the held beat: all but that of a beat put out at once */
     size_t past_at;            /* features of the last beats put out, a ring of `history` rows */
     size_t features_at;        /* ecg_features_state */
     size_t points_at;          /* the ECG around the held beat, as far as it is cut */
-    size_t shape_at;           /* scratch space: the window of a beat */
     size_t detector_at;
 } stream_places;
 
@@ -57,24 +66,24 @@ struct ecg_stream {
     int64_t last_r;            /* of the last beat cut; negative before the first */
     uint32_t pending_head, pending_tail;
     ecg_qrs pending[STREAM_PENDING];
-    int32_t fluttering;        /* was the last beat part of a flutter */
     int32_t stage;             /* of the held beat */
     int32_t cut;               /* grid points of this stage that are cut */
     int32_t filled;            /* points of the window that the beat fills */
     int64_t due;               /* samples from which on the next part may be cut */
-    finished_beat held;
     int64_t put;               /* beats put out */
-    float rr_level;            /* of the last one put out */
 };
 
 static ecg_window *grid_of(ecg_stream *s, size_t at) {
     return (ecg_window *)((char *)s + at);
 }
-static float *floats_of(ecg_stream *s, size_t at) {
-    return (float *)((char *)s + at);
+static shown_lead *lead_of(const ecg_stream *s, int32_t l) {
+    return (shown_lead *)((char *)(uintptr_t)s + s->at.leads_at + (size_t)l * s->at.lead_bytes);
 }
-static ecg_features_state *features_of(const ecg_stream *s) {
-    return (ecg_features_state *)((char *)(uintptr_t)s + s->at.features_at);
+static float *floats_of(shown_lead *lead, size_t at) {
+    return (float *)((char *)lead + at);
+}
+static ecg_features_state *features_of(const ecg_stream *s, int32_t l) {
+    return (ecg_features_state *)((char *)lead_of(s, l) + s->at.features_at);
 }
 static ecg_detector *detector_of(const ecg_stream *s) {
     return (ecg_detector *)((char *)(uintptr_t)s + s->at.detector_at);
@@ -83,8 +92,14 @@ static ecg_detector *detector_of(const ecg_stream *s) {
 int ecg_stream_check(const ecg_detector_config *detector, const ecg_window_config *window) {
     int status = ecg_detector_check(detector);
     if (status != ECG_OK) return status;
-    if (window->lead < 0 || window->lead >= detector->n_leads) return ECG_ERROR_LEADS;
+    if (window->lead < 0 || window->lead >= detector->n_leads || window->leads < 0
+        || window->leads > detector->n_leads - window->lead || (window->leads > 1 && window->kind != ECG_WINDOW_BEAT))
+        return ECG_ERROR_LEADS;
     return ecg_window_kind_check(window) ? ECG_OK : ECG_ERROR_WINDOW;
+}
+
+static int32_t shown_leads(const ecg_window_config *config) {
+    return config->leads > 1 ? config->leads : 1;
 }
 
 static size_t window_floats(const ecg_window_config *config) {
@@ -113,13 +128,15 @@ static size_t lay_out(stream_places *s, const ecg_detector_config *detector, con
     s->beat_at = ecg_round_up(sizeof(ecg_stream));
     s->window_at = window->kind == ECG_WINDOW_BEAT ? s->beat_at
                                                  : s->beat_at + ecg_window_size(detector->fs, &beat);
-    s->held_at = s->window_at + ecg_window_size(detector->fs, window);
+    s->shape_at = s->window_at + ecg_window_size(detector->fs, window);
+    s->leads_at =
+        s->shape_at + (window->kind == ECG_WINDOW_BEAT ? 0 : ecg_round_up(window_floats(&beat) * sizeof(float)));
+    s->held_at = ecg_round_up(sizeof(shown_lead));
     s->past_at = s->held_at + held_bytes(window);
     s->features_at = s->past_at + ecg_round_up((size_t)window->history * ECG_FEATURES * sizeof(float));
     s->points_at = s->features_at + ecg_features_size(&beat);
-    s->shape_at = s->points_at + ecg_round_up((size_t)(beat.before + beat.after) * sizeof(float));
-    s->detector_at =
-        s->shape_at + (window->kind == ECG_WINDOW_BEAT ? 0 : ecg_round_up(window_floats(&beat) * sizeof(float)));
+    s->lead_bytes = s->points_at + ecg_round_up((size_t)(beat.before + beat.after) * sizeof(float));
+    s->detector_at = s->leads_at + (size_t)shown_leads(window) * s->lead_bytes;
     return s->detector_at + ecg_detector_bytes(&config);
 }
 
@@ -130,6 +147,18 @@ size_t ecg_stream_size(const ecg_detector_config *detector, const ecg_window_con
     return lay_out(&places, &on_clock, window);
 }
 
+/* Field by field: snapshots compare the bytes, and those of padding stay zero. */
+static void copy_config(ecg_window_config *to, const ecg_window_config *from) {
+    to->grid_fs = from->grid_fs;
+    to->before = from->before;
+    to->after = from->after;
+    to->lead = from->lead;
+    to->lookahead = from->lookahead;
+    to->kind = from->kind;
+    to->history = from->history;
+    to->leads = shown_leads(from);
+}
+
 /* `detector` is on the stages' clock. */
 static int stream_begin(ecg_stream *s, size_t bytes, const ecg_detector_config *detector, const ecg_window_config *window) {
     stream_places places;
@@ -137,13 +166,13 @@ static int stream_begin(ecg_stream *s, size_t bytes, const ecg_detector_config *
     if (!s || bytes < needed || (uintptr_t)s % ECG_ALIGNMENT) return ECG_ERROR_MEMORY;
     memset(s, 0, needed);
     s->header = (ecg_header){ECG_KIND_STREAM, ECG_STATE_VERSION, needed};
-    s->config = *window;
+    copy_config(&s->config, window);
     s->last_r = -1;
     s->at = places;
     const ecg_window_config beat = ecg_window_beat_grid(window);
     ecg_window_init(grid_of(s, s->at.beat_at), detector->fs, &beat);
     if (window->kind != ECG_WINDOW_BEAT) ecg_window_init(grid_of(s, s->at.window_at), detector->fs, window);
-    ecg_features_init(features_of(s), &beat);
+    for (int32_t l = 0; l < shown_leads(window); l++) ecg_features_init(features_of(s, l), &beat);
     s->beat_reach = ecg_window_reach(grid_of(s, s->at.beat_at));
     s->reach = ecg_window_reach(grid_of(s, s->at.window_at));
     if (s->reach < s->beat_reach) s->reach = s->beat_reach;
@@ -171,41 +200,57 @@ typedef struct outlet {
     size_t capacity, found;
 } outlet;
 
-static float *next_window(const ecg_stream *s, const outlet *out) {
-    return out->windows + out->found * window_floats(&s->config);
+/* Row of a lead for the next beat. */
+static size_t next_row(const ecg_stream *s, const outlet *out, int32_t l) {
+    return out->found * (size_t)shown_leads(&s->config) + (size_t)l;
 }
 
-/* Puts out a beat whose window is in its row already. */
-static void put_out(ecg_stream *s, const finished_beat *done, outlet *out) {
+static float *next_window(const ecg_stream *s, const outlet *out, int32_t l) {
+    return out->windows + next_row(s, out, l) * window_floats(&s->config);
+}
+
+/* Puts out what a lead has of a beat whose window is in its row already. */
+static void put_out_lead(ecg_stream *s, int32_t l, const outlet *out) {
+    shown_lead *lead = lead_of(s, l);
+    const finished_beat *done = &lead->held;
+    const size_t at = next_row(s, out, l);
     int64_t past = s->config.history;
-    float *row = out->features + out->found * (size_t)(past + 1) * ECG_FEATURES;
-    float *rows = floats_of(s, s->at.past_at);
-    out->beats[out->found] = done->beat;
-    out->beats[out->found].known_at = detector_of(s)->count;
+    float *row = out->features + at * (size_t)(past + 1) * ECG_FEATURES;
+    float *rows = floats_of(lead, s->at.past_at);
+    out->beats[at] = done->beat;
+    out->beats[at].known_at = detector_of(s)->count;
     for (int64_t k = s->put - past; k < s->put; k++, row += ECG_FEATURES) {
         if (k < 0) memset(row, 0, sizeof done->features);
         else memcpy(row, rows + k % past * ECG_FEATURES, sizeof done->features);
     }
     memcpy(row, done->features, sizeof done->features);
     if (past) memcpy(rows + s->put % past * ECG_FEATURES, done->features, sizeof done->features);
-    s->rr_level = done->rr_level;
-    s->put++;
-    out->found++;
+    lead->rr_level = done->rr_level;
 }
 
 /* The RR interval after the last beat put out is known now. */
-static void complete_past(ecg_stream *s, double rr) {
+static void complete_past(ecg_stream *s, int32_t l, double rr) {
     int64_t past = s->config.history;
     if (!past || !s->put) return;
-    ecg_features_look_ahead(floats_of(s, s->at.past_at) + (s->put - 1) % past * ECG_FEATURES, s->rr_level,
+    shown_lead *lead = lead_of(s, l);
+    ecg_features_look_ahead(floats_of(lead, s->at.past_at) + (s->put - 1) % past * ECG_FEATURES, lead->rr_level,
                             rr < LOOKAHEAD_MAX_S ? rr : LOOKAHEAD_MAX_S);
 }
 
 static void release_held(ecg_stream *s, outlet *out) {
-    if (held_bytes(&s->config))
-        memcpy(next_window(s, out), floats_of(s, s->at.held_at), window_floats(&s->config) * sizeof(float));
-    put_out(s, &s->held, out);
+    const size_t held = held_bytes(&s->config) ? window_floats(&s->config) * sizeof(float) : 0;
+    for (int32_t l = 0; l < shown_leads(&s->config); l++) {
+        if (held) memcpy(next_window(s, out, l), floats_of(lead_of(s, l), s->at.held_at), held);
+        put_out_lead(s, l, out);
+    }
+    s->put++;
+    out->found++;
     s->stage = STAGE_NONE;
+}
+
+/* R peak of the held beat. */
+static int64_t held_sample(const ecg_stream *s) {
+    return lead_of(s, 0)->held.beat.sample;
 }
 
 /* Seconds on the stages' clock from the last beat cut to this R peak; NaN before the first. */
@@ -216,7 +261,7 @@ static double interval_to(const ecg_stream *s, int64_t sample) {
 /* Points of the window that this beat fills. */
 static int32_t points_of(const ecg_stream *s, double rr) {
     if (s->config.kind == ECG_WINDOW_CYCLE)
-        return ecg_window_cycle_points(&s->config, ecg_features_rr_level(features_of(s), rr));
+        return ecg_window_cycle_points(&s->config, ecg_features_rr_level(features_of(s, 0), rr));
     return s->config.before + s->config.after;
 }
 
@@ -228,30 +273,38 @@ static int64_t reach_of_first(ecg_stream *s) {
     return reach > s->beat_reach ? reach : s->beat_reach;
 }
 
+/* What a lead shows of the signal around the held beat, before any of it is cut. */
+static void begin_lead(ecg_stream *s, int32_t l, const ecg_qrs *qrs, double rr) {
+    ecg_detector *d = detector_of(s);
+    shown_lead *lead = lead_of(s, l);
+    const double fs = d->config.fs;
+    const int64_t around = (int64_t)(QUALITY_S * fs), after = qrs->sample + (int64_t)(FLUTTER_AFTER_S * fs);
+    const int32_t number = s->config.lead + l;
+    uint32_t quality = qrs->quality | ecg_quality_between(d, number, qrs->sample - around, qrs->sample + around);
+    if (features_of(s, l)->beats < STREAM_LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
+    const float leakage = ecg_flutter_leakage(d, number, after < d->count ? after : d->count - 1);
+    lead->fluttering = leakage < (lead->fluttering ? FLUTTER_ENDS : FLUTTER_BEGINS);
+    if (lead->fluttering) quality |= ECG_QUALITY_FLUTTER;
+    lead->held = (finished_beat){.beat = {qrs->sample, 0, rr * ecg_clock(&d->config), quality, qrs->strength}};
+}
+
 /* The first pending R peak becomes the held beat, of which nothing is cut yet. */
 static void begin_first(ecg_stream *s) {
-    ecg_detector *d = detector_of(s);
     const ecg_qrs qrs = s->pending[s->pending_head++ % STREAM_PENDING];
-    const double fs = d->config.fs, rr = interval_to(s, qrs.sample);
-    int64_t around = (int64_t)(QUALITY_S * fs);
-    uint32_t quality = qrs.quality | ecg_quality_between(d, s->config.lead, qrs.sample - around,
-                                                         qrs.sample + around);
-    if (features_of(s)->beats < STREAM_LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
-    int64_t after = qrs.sample + (int64_t)(FLUTTER_AFTER_S * fs);
-    float leakage = ecg_flutter_leakage(d, s->config.lead, after < d->count ? after : d->count - 1);
-    s->fluttering = leakage < (s->fluttering ? FLUTTER_ENDS : FLUTTER_BEGINS);
-    if (s->fluttering) quality |= ECG_QUALITY_FLUTTER;
-    s->held = (finished_beat){.beat = {qrs.sample, 0, rr * ecg_clock(&d->config), quality, qrs.strength}};
+    const double rr = interval_to(s, qrs.sample);
+    for (int32_t l = 0; l < shown_leads(&s->config); l++) begin_lead(s, l, &qrs, rr);
     s->filled = points_of(s, rr);
     s->stage = STAGE_BEAT;
     s->cut = 0;
 }
 
-/* Cuts the next part of a stage's `points`; returns 1 when all are cut. */
-static int cut_part(ecg_stream *s, const ecg_window *grid, int32_t points, float *to) {
+/* Cuts the next part of a stage's `points`, of each lead to the same place of its own; returns 1 when all are cut. */
+static int cut_part(ecg_stream *s, const ecg_window *grid, int32_t points, size_t to) {
     int32_t end = s->cut + ecg_window_part(grid);
     if (end > points) end = points;
-    ecg_window_cut(grid, detector_of(s), s->config.lead, s->held.beat.sample, s->cut, end, to);
+    for (int32_t l = 0; l < shown_leads(&s->config); l++)
+        ecg_window_cut(grid, detector_of(s), s->config.lead + l, held_sample(s), s->cut, end,
+                       floats_of(lead_of(s, l), to));
     s->cut = end;
     return end == points;
 }
@@ -261,20 +314,26 @@ static void complete_held(ecg_stream *s, outlet *out) {
     else release_held(s, out);
 }
 
+/* Features and shape of the held beat in a lead, whose ECG is cut. */
+static void take_lead(ecg_stream *s, int32_t l, double rr, const outlet *out) {
+    shown_lead *lead = lead_of(s, l);
+    float *points = floats_of(lead, s->at.points_at), *window = (float *)((char *)s + s->at.shape_at);
+    if (s->config.kind == ECG_WINDOW_BEAT)
+        window = s->config.lookahead ? floats_of(lead, s->at.held_at) : next_window(s, out, l);
+    ecg_window_level(points, grid_of(s, s->at.beat_at)->points);
+    lead->held.rr_level = ecg_features_take(features_of(s, l), points, rr, window, lead->held.features);
+    complete_past(s, l, rr);
+}
+
 /* What one sample adds to the held beat. */
 static void make_part(ecg_stream *s, outlet *out) {
-    float *held = floats_of(s, s->at.held_at);
     s->due = detector_of(s)->count + 1;
     if (s->stage == STAGE_BEAT) {
         const ecg_window *grid = grid_of(s, s->at.beat_at);
-        const double rr = interval_to(s, s->held.beat.sample);
-        float *points = floats_of(s, s->at.points_at), *window = floats_of(s, s->at.shape_at);
-        if (!cut_part(s, grid, grid->points, points)) return;
-        if (s->config.kind == ECG_WINDOW_BEAT) window = s->config.lookahead ? held : next_window(s, out);
-        ecg_window_level(points, grid->points);
-        s->held.rr_level = ecg_features_take(features_of(s), points, rr, window, s->held.features);
-        s->last_r = s->held.beat.sample;
-        complete_past(s, rr);
+        const double rr = interval_to(s, held_sample(s));
+        if (!cut_part(s, grid, grid->points, s->at.points_at)) return;
+        for (int32_t l = 0; l < shown_leads(&s->config); l++) take_lead(s, l, rr, out);
+        s->last_r = held_sample(s);
         if (s->config.kind == ECG_WINDOW_BEAT) {
             complete_held(s, out);
         } else {
@@ -283,9 +342,11 @@ static void make_part(ecg_stream *s, outlet *out) {
         }
     } else {
         const ecg_window *grid = grid_of(s, s->at.window_at);
-        if (!cut_part(s, grid, s->filled, held)) return;
+        const ecg_features_state *features = features_of(s, 0);
+        float *held = floats_of(lead_of(s, 0), s->at.held_at);
+        if (!cut_part(s, grid, s->filled, s->at.held_at)) return;
         if (s->config.kind == ECG_WINDOW_CYCLE) ecg_window_cycle(held, s->filled, grid->points);
-        else ecg_window_strip(held, s->filled, features_of(s)->unit, features_of(s)->orientation);
+        else ecg_window_strip(held, s->filled, features->unit, features->orientation);
         complete_held(s, out);
     }
 }
@@ -299,12 +360,13 @@ static int settle(ecg_stream *s, outlet *out) {
     ecg_detector *d = detector_of(s);
     const int full = s->pending_tail - s->pending_head == STREAM_PENDING;
     if (s->stage == STAGE_HELD) {
-        int64_t waited = d->count - s->held.beat.sample;
-        if (!pending(s) && waited < s->patience) return 0;
-        int64_t next = pending(s) ? s->pending[s->pending_head % STREAM_PENDING].sample
-                                  : s->held.beat.sample + s->patience;
-        ecg_features_look_ahead(s->held.features, s->held.rr_level,
-                                (double)(next - s->held.beat.sample) / d->config.fs);
+        const int64_t sample = held_sample(s);
+        if (!pending(s) && d->count - sample < s->patience) return 0;
+        int64_t next = pending(s) ? s->pending[s->pending_head % STREAM_PENDING].sample : sample + s->patience;
+        for (int32_t l = 0; l < shown_leads(&s->config); l++) {
+            finished_beat *held = &lead_of(s, l)->held;
+            ecg_features_look_ahead(held->features, held->rr_level, (double)(next - sample) / d->config.fs);
+        }
         release_held(s, out);
         return 1;
     }
@@ -323,7 +385,7 @@ static int64_t samples_to_wait(ecg_stream *s) {
     const ecg_detector *d = detector_of(s);
     int64_t until = INT64_MAX;
     if (s->stage == STAGE_HELD) {
-        until = s->held.beat.sample + s->patience;
+        until = held_sample(s) + s->patience;
     } else if (is_cutting(s)) {
         until = s->due;
     } else if (pending(s)) {
@@ -407,32 +469,42 @@ int ecg_stream_same(ecg_stream *s, const unsigned char *saved) {
     /* Sizes and places are those of both configurations: the detector's comes next, where it must be. */
     const int status = ecg_detector_same(detector_of(s), saved + s->at.detector_at);
     if (status != ECG_OK) return status;
-    const size_t regions = s->at.features_at + offsetof(ecg_features_state, regions);
-    const int same = memcmp(s, saved, offsetof(ecg_stream, last_r)) == 0
-                     && memcmp(&features_of(s)->regions, saved + regions, sizeof(ecg_regions)) == 0
-                     && memcmp(grid_of(s, s->at.beat_at), saved + s->at.beat_at, s->at.held_at - s->at.beat_at) == 0;
+    int same = memcmp(s, saved, offsetof(ecg_stream, last_r)) == 0
+               && memcmp(grid_of(s, s->at.beat_at), saved + s->at.beat_at, s->at.shape_at - s->at.beat_at) == 0;
+    for (int32_t l = 0; l < shown_leads(&s->config); l++) {
+        const size_t regions = s->at.leads_at + (size_t)l * s->at.lead_bytes + s->at.features_at
+                               + offsetof(ecg_features_state, regions);
+        same &= memcmp(&features_of(s, l)->regions, saved + regions, sizeof(ecg_regions)) == 0;
+    }
     return same ? ECG_OK : ECG_ERROR_SNAPSHOT;
+}
+
+static int lead_valid(ecg_stream *s, int32_t l) {
+    shown_lead *lead = lead_of(s, l);
+    const ecg_beat *held = &lead->held.beat;
+    return ecg_within(lead->fluttering, 0, 1) && isfinite(held->strength) && held->sample == held_sample(s)
+           && ecg_all_finite(floats_of(lead, s->at.points_at), (size_t)grid_of(s, s->at.beat_at)->points)
+           && isfinite(lead->held.rr_level) && ecg_all_finite(lead->held.features, ECG_FEATURES)
+           && isfinite(lead->rr_level)
+           && ecg_all_finite(floats_of(lead, s->at.held_at), held_bytes(&s->config) / sizeof(float))
+           && ecg_all_finite(floats_of(lead, s->at.past_at), (size_t)s->config.history * ECG_FEATURES)
+           && ecg_features_valid(features_of(s, l));
 }
 
 int ecg_stream_valid(ecg_stream *s) {
     ecg_detector *d = detector_of(s);
-    const ecg_beat *held = &s->held.beat;
-    const int32_t beat_points = grid_of(s, s->at.beat_at)->points;
-    const int32_t points = s->stage == STAGE_WINDOW ? s->filled : beat_points;
+    const int32_t points = s->stage == STAGE_WINDOW ? s->filled : grid_of(s, s->at.beat_at)->points;
     const int last = s->config.lookahead ? STAGE_HELD : s->config.kind == ECG_WINDOW_BEAT ? STAGE_BEAT : STAGE_WINDOW;
+    for (int32_t l = 0; l < shown_leads(&s->config); l++)
+        if (!lead_valid(s, l)) return 0;
     return ecg_detector_valid(d) && ecg_within(s->last_r, -1, d->count - 1)
            && ecg_qrs_valid(s->pending, s->pending_head, s->pending_tail, STREAM_PENDING, d->count)
-           && ecg_within(s->fluttering, 0, 1) && ecg_within(s->stage, STAGE_NONE, last)
+           && ecg_within(s->stage, STAGE_NONE, last)
            && !(s->stage == STAGE_WINDOW && s->config.kind == ECG_WINDOW_BEAT)
            && ecg_within(s->filled, 0, s->config.before + s->config.after)
            && (!is_cutting(s) || ecg_within(s->cut, 0, points - 1)) && ecg_within(s->due, 0, d->count + 1)
-           && (s->stage == STAGE_NONE || ecg_within(held->sample, 0, d->count - 1)) && isfinite(held->strength)
-           && ecg_all_finite(floats_of(s, s->at.points_at), (size_t)beat_points)
-           && isfinite(s->held.rr_level) && ecg_all_finite(s->held.features, ECG_FEATURES)
-           && ecg_within(s->put, 0, ECG_COUNT_MAX) && isfinite(s->rr_level)
-           && ecg_all_finite(floats_of(s, s->at.held_at), held_bytes(&s->config) / sizeof(float))
-           && ecg_all_finite(floats_of(s, s->at.past_at), (size_t)s->config.history * ECG_FEATURES)
-           && ecg_features_valid(features_of(s));
+           && (s->stage == STAGE_NONE || ecg_within(held_sample(s), 0, d->count - 1))
+           && ecg_within(s->put, 0, ECG_COUNT_MAX);
 }
 
 void ecg_stream_restart(ecg_stream *s) {
