@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LEADS_LABELLED", "labelled_leads", "mean_over_leads"]
 
-#: Leads that are labelled where the caller does not say which: each costs what the first one does,
-#: and more than two were never compared.
+#: Leads that are labelled where the caller does not say which: more than two were never compared.
 LEADS_LABELLED = 2
 
 # Smaller probabilities of one lead are no surer: an int8 model knows steps of 1/256.

@@ -51,7 +51,7 @@ class StreamingClassifier:
         Which of them are classified: False the first one, True each of them, and what the model
         says is averaged. By default the first two, where there are two and the model labels beats;
         ``docs/beats-leads.md`` of the sources compares that with one lead. A lead that is off
-        around a beat is left out. Each further lead costs as much as the first one.
+        around a beat is left out. Each further lead costs its windows and an inference.
     lookahead : {0, 1}
         1 waits for the next RR interval, which the model then uses.
     method : {"neural", "adaptive", "pan-tompkins"}

@@ -21,19 +21,24 @@ Save = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def save(ecg: Record) -> Save:
-    """Write a recording: a WFDB record, or a .csv file; `turn` makes one differ from another."""
+    """Write a recording: a WFDB record, or a .csv file; `turn` makes one differ from another.
 
-    def save(path: Path, turn: int = 0, repeat: int = 1) -> Path:
+    With `beside`, columns that are no ECG: bytes that cost no labelling.
+    """
+
+    def save(path: Path, turn: int = 0, repeat: int = 1, beside: int = 0) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         signal = np.tile(np.roll(ecg.signal, 31 * turn, axis=0), (repeat, 1))
         if path.suffix == ".csv":
             path.write_text("# fs=250\nECG\n" + "\n".join(f"{x:.4f}" for x in signal[:, 0]))
             return path
         counts = np.round(signal * 200).astype("<i2")
+        counts = np.pad(counts, ((0, 0), (0, beside)))
         path.with_name(f"{path.name}.dat").write_bytes(counts.tobytes())
-        line = f"{path.name}.dat 16 200 16 0 0 0 0"
+        names = ["MLII", "V1", *["RESP"] * beside]
+        lines = [f"{path.name}.dat 16 200 16 0 0 0 0 {name}" for name in names]
         path.with_name(f"{path.name}.hea").write_text(
-            f"{path.name} 2 250 {len(counts)}\n{line} MLII\n{line} V1\n"
+            "\n".join([f"{path.name} {len(names)} 250 {len(counts)}", *lines, ""])
         )
         return path
 

@@ -33,10 +33,10 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory, save: Save) -> Path:
-    """Sixteen recordings of 216 s in several batches, a longer one, and a bad one."""
+    """Sixteen recordings in several batches, one that takes longer, and a bad one."""
     folder = tmp_path_factory.mktemp("archive")
     for i in range(16):
-        save(folder / f"{i:02}", i, repeat=18)
+        save(folder / f"{i:02}", i, repeat=6, beside=4)
     save(folder / "long", repeat=100)
     save(folder / "bad").with_name("bad.dat").write_bytes(b"short")
     return folder

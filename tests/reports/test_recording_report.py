@@ -622,7 +622,7 @@ def test_a_day_takes_little_memory(tmp_path: Path) -> None:
     code = """
 import sys
 from ecgfast.cli import main
-status = main(["report", sys.argv[1], "--output", sys.argv[2]])
+status = main(["report", sys.argv[1], "--output", sys.argv[2], "--method", "adaptive"])
 print(status, peak_mb())
 """
     out = tmp_path / "day.html"
