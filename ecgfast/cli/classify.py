@@ -88,7 +88,7 @@ class _Classify:
     def _names(self) -> tuple[str, ...]:
         classifier = self._loaded()
         names = classifier.classes
-        return (*names, REJECTED) if self._args.reject and classifier.output == "class" else names
+        return (*names, REJECTED) if self._args.reject and classifier.output != "value" else names
 
     def _loaded(self) -> Classifier:
         if self._classifier is None:

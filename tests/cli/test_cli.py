@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import csv
 import dataclasses
 import json
 import os
@@ -227,6 +228,24 @@ def test_classify_a_real_record(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_beats_that_are_rejected_have_a_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    excerpts = Path(__file__).parents[1] / "excerpts" / "mitdb"
+    if not excerpts.is_dir():
+        pytest.skip("the excerpts are not in this checkout")
+    records = [str(excerpts / name) for name in ("208", "210")]
+    assert main(["classify", *records, "--reject", "0.02", "--output", str(tmp_path)]) == 0
+    head, row = capsys.readouterr().out.splitlines()[:2]
+    assert head.split()[3:9] == ["N", "S", "V", "F", "Q", "?"]
+    with (tmp_path / "summary.csv").open() as file:
+        rejected = next(csv.DictReader(file))["?"]
+    assert int(rejected) > 0
+    assert (
+        row.split()[9] == rejected
+    )  # after the name, the length with its unit, beats, and classes
+
+
 def test_a_reader_that_goes_away_is_no_error(recording: Path, model: Path) -> None:
     command = [sys.executable, "-m", "ecgfast", "stream", str(recording), "--fs", "250"]
     command += ["--pace", "fast", "--json", "--model", str(model)]
