@@ -1,6 +1,6 @@
 """How much of the figures of the model `beats` is chance: the same training from several seeds.
 
-    for seed in 7 8; do
+    for seed in 7 8 9; do
         ecgfast train beats --data DATA --set seed=$seed --output runs/$seed --work runs/$seed/work
     done
     python bench/seed_spread.py runs/*/beats.json
