@@ -68,6 +68,7 @@ def test_every_public_name_resolves() -> None:
         assert getattr(ecgfast, name).__doc__
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("module", ["core", "records._samples", "records._table"])
 def test_a_module_that_was_not_built_is_no_fault_of_the_recording(
     module: str, tmp_path: Path

@@ -255,6 +255,7 @@ def test_a_recording_of_many_days_is_begun_first(tmp_path: Path) -> None:
     assert first == [["2"], ["4"], ["0", "1"], ["3", "5"]]
 
 
+@pytest.mark.thorough
 def test_a_hundred_thousand_files_in_a_folder(tmp_path: Path) -> None:
     """Found, looked at and cut; a thirtieth of that here, so that it takes no second."""
     for i in range(3000):

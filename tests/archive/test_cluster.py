@@ -145,6 +145,7 @@ def test_a_scheduler_that_does_not_answer_is_said(archive: Path, tmp_path: Path)
         annotate_archive(archive, tmp_path / "out", scheduler="tcp://127.0.0.1:9")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("level", [None, "info"])
 def test_dask_logs_no_error_unless_its_log_was_asked_for(level: str | None) -> None:
     """A client that loses its scheduler logs tracebacks; the command tells of it itself."""

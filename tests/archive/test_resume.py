@@ -125,6 +125,7 @@ def test_killed_at_four_moments(
     assert not list(out.rglob("*.part"))
 
 
+@pytest.mark.thorough
 def test_interrupted_it_keeps_what_is_complete(
     archive: Path, undisturbed: dict[str, bytes], parts: Parts, tmp_path: Path
 ) -> None:
@@ -159,6 +160,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (15_000, 15_000))
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("of", ["run", *thorough_cases("worker")])
 def test_on_a_full_disk_it_ends_with_a_line_and_continues(
     of: str,
@@ -270,6 +272,7 @@ sys.addaudithook(watch)
 """
 
 
+@pytest.mark.thorough
 def test_a_recording_that_kills_or_hangs_its_worker_harms_no_other(
     tmp_path: Path, save: Save, hook: Hook
 ) -> None:

@@ -238,6 +238,7 @@ def test_others_stand_beside_and_may_fail(
     assert lengths == [((round(45 * FS),), np.float64)] * 2
 
 
+@pytest.mark.thorough
 def test_installed_detectors_find_the_beats(ecg: Record) -> None:
     found = {
         name: as_detector(peer) for name, peer in other_detectors.installed_detectors().items()

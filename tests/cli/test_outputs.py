@@ -186,6 +186,7 @@ def test_nothing_is_lost_with_an_empty_file(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.thorough
 def test_demo_replaces_its_own_files_only(
     tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], refused: Refused
 ) -> None:
@@ -360,6 +361,7 @@ def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     assert int(done.stdout) > 2
 
 
+@pytest.mark.thorough
 @posix
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_standard_output(record: Path, tmp_path: Path) -> None:
@@ -369,6 +371,7 @@ def test_a_full_standard_output(record: Path, tmp_path: Path) -> None:
         assert "No space left on device" in done.stderr
 
 
+@pytest.mark.thorough
 @posix
 def test_a_reader_that_goes_away(record: Path, tmp_path: Path) -> None:
     for line in ("ecgfast stream a --pace fast", "ecgfast models --json", "ecgfast stream --help"):
@@ -380,6 +383,7 @@ def test_a_reader_that_goes_away(record: Path, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.thorough
 @posix
 @pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 0)])
 def test_what_was_live_on_disk_is_complete(

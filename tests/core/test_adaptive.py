@@ -77,6 +77,7 @@ def test_agrees_with_the_twin_on_several_leads(leads: int) -> None:
     assert np.array_equal(detect(signal, 250.0), twin.detect(signal, 250.0))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["noise", "smaller", *thorough_cases("motion", "larger")])
 def test_agrees_with_the_twin_after_a_bad_stretch(kind: str) -> None:
     signal, _, _ = bad_stretch(kind, 250.0, 75.0, 8, 5.0)
@@ -99,6 +100,7 @@ def test_agrees_with_the_twin_after_a_bad_stretch_of_a_recording(name, record_pa
             assert np.array_equal(detect(samples, fs), twin.detect(samples, fs))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name",
     [
@@ -204,6 +206,7 @@ def test_noise_alone_has_no_beats(kind: str) -> None:
         assert len(detect(np.cumsum(noise) if kind == "walk" else noise, fs)) == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("length", [4.0, 10.0])
 @pytest.mark.parametrize(
     ("rate", "seed"), [(52.0, 1), (60.0, 2), (75.0, 8), (110.0, 4), (140.0, 5)]

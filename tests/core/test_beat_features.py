@@ -121,6 +121,7 @@ def test_agrees_with_the_twin_on_recordings(name, start, seconds, record_path) -
     compare(record.signal[first:last, 0], record.fs, marks, lookahead=1)
 
 
+@pytest.mark.thorough
 def test_more_than_the_memory_of_shares_and_templates() -> None:
     """Past the 128 beats that shares remember, the 64 of the RR average and the 24 of templates."""
     record = synthetic_ecg(150, 128.0, heart_rate=90, ventricular=0.1, muscle=0.05, seed=4)

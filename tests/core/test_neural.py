@@ -58,6 +58,7 @@ def test_agrees_with_the_twin(fs: float, leads: int) -> None:
         assert np.array_equal(found, twin.detect(signal, fs))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("max_delay", "leads"),
     [
@@ -82,6 +83,7 @@ def test_reports_when_the_twin_does() -> None:
     assert counts == sorted(set(online))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["white", "missing", *thorough_cases("walk", "dither", "zero")])
 def test_agrees_with_the_twin_on_noise(kind: str) -> None:
     signal = no_signal(kind, 250.0)[: 30 * 250]

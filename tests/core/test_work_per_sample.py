@@ -41,6 +41,7 @@ def test_at_most_one_window_is_cut_at_a_sample(method: str, lookahead: int) -> N
     assert (batch.known_at[at_once:] > batch.known_at[:-at_once]).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("window", FORMS)
 @pytest.mark.parametrize("lookahead", [0, 1])
 def test_parts_of_a_window_are_the_same_bits_for_any_chunking(window, lookahead: int) -> None:

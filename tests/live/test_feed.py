@@ -133,6 +133,7 @@ def test_a_reader_that_missed_too_much_gets_nothing_but_a_new_snapshot() -> None
     assert (hello["source"], hello["leads"], hello["events"]) == ("b", ["x", "y"], [])
 
 
+@pytest.mark.thorough
 def test_memory_is_bounded() -> None:
     feed = LiveFeed()
     feed.begin("night", 250.0, ["x"])

@@ -261,6 +261,7 @@ def test_damaged_arrays(k: int, damaged_arrays: list[str]) -> None:
         assert "unexpected" not in line
 
 
+@pytest.mark.thorough
 def test_archives_that_unpack_to_too_much(tmp_path: Path) -> None:
     with zipfile.ZipFile(
         tmp_path / "many.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1

@@ -86,6 +86,7 @@ def test_a_counter_is_no_clock() -> None:
     assert read_clock(Stamps(np.arange(300_000.0)), None, "a", "n")[0] is None
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux has it")
 @pytest.mark.parametrize("gap", [5000, *thorough_cases(0)])
 def test_text_takes_the_memory_of_its_samples(tmp_path: Path, gap: int) -> None:

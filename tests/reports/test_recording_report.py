@@ -567,6 +567,7 @@ def weasyprint_or_skip() -> None:
         pytest.skip(f"WeasyPrint cannot be imported: {error}")
 
 
+@pytest.mark.thorough
 def test_page_is_printed_to_pdf_and_replaced_only_if_ours(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

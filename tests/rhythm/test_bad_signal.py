@@ -80,6 +80,7 @@ def test_rates_are_of_intervals_in_a_good_signal() -> None:
     assert "heart rate" not in noise.summary("x", FS, 15.0).text()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("days", [2, *thorough_cases(7)])
 def test_days_take_no_more_memory_than_one(days: int) -> None:
     """A made RR sequence: sinus rhythm with ectopic beats, fibrillation, pauses."""

@@ -82,6 +82,7 @@ def test_a_runtime_whose_batches_differ_is_used_beat_by_beat(toy_beats, rng, mon
     np.testing.assert_array_equal(out, singly)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 @each_backend
 def test_batches_of_the_built_in_models_are_its_single_beats(rng, backend, precision):

@@ -52,6 +52,7 @@ def test_a_level_that_is_wrong_for_a_patient_is_mended(rng: np.random.Generator)
     assert right.mean() > 0.99
 
 
+@pytest.mark.thorough
 def test_one_sided_answers_do_not_run_away() -> None:
     corrections = Corrections(CLASSES)
     for _ in range(3 * MOST_CORRECTIONS):

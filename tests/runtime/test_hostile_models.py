@@ -63,6 +63,7 @@ def tries(monkeypatch) -> list[str]:
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", [3, *thorough_cases(1)])  # of four bytes of a number, any
 def test_every_byte_of_a_model_may_be_anything(toy, step):
     passed, places = 0, range(0, len(toy), step)
@@ -92,6 +93,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(os.name == "nt", reason="limits are those of POSIX systems")
 @pytest.mark.parametrize("source", ["toy", "int8"])
 def test_mutants_that_pass_the_check_crash_a_child_at_most(toy, tmp_path, source):

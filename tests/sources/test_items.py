@@ -52,6 +52,7 @@ def test_chunks_of_one_lead(ecg: Record, kind: Callable[[Any], Any], size: int) 
     np.testing.assert_array_equal(together(chunks)[:, 0], lead)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", [np.asarray, list, tuple])
 def test_samples_of_several_leads(ecg: Record, kind: Callable[[Any], Any]) -> None:
     np.testing.assert_array_equal(together(kind(row) for row in ecg.signal), ecg.signal)
@@ -221,6 +222,7 @@ def test_a_column_of_times_is_no_lead(ecg: Record) -> None:
 # ------------------------------------------------------------------ the same everywhere
 
 
+@pytest.mark.thorough
 def test_detection_understands_every_source(ecg: Record) -> None:
     expected = detect_qrs(ecg).tolist()
     lead = detect_qrs(ecg, leads="MLII").tolist()

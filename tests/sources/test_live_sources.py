@@ -553,6 +553,7 @@ def test_a_stream_ends_cleanly_before_any_sample(
     assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
 
 
+@pytest.mark.thorough
 @posix
 @pytest.mark.parametrize("queue", [0, 3600])
 def test_a_slow_reader_loses_no_beat(

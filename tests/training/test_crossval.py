@@ -82,6 +82,7 @@ def test_no_weights_is_offered_where_the_recipe_balances(
     assert ("no weights" in study("balancing", recipe)) is offered
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", STUDIES)
 def test_studies_change_what_they_say(name: str) -> None:
     pytest.importorskip("keras", reason="networks need Keras (extra train)")
@@ -177,6 +178,7 @@ def test_tasks_from_outside_that_are_none(name: str, problem: str) -> None:
         load_task(name)
 
 
+@pytest.mark.thorough
 def test_crossval_under_a_protocol_of_a_task_and_network_from_outside(
     tmp_path, capsys, monkeypatch
 ) -> None:
@@ -271,6 +273,7 @@ def test_candidates_and_training_share_examples_that_were_cut_once(
     assert len(cards[0].metrics["cross_validation"]) == 2
 
 
+@pytest.mark.thorough
 def test_a_task_from_recipe_to_card_and_evaluation(
     toy: ToyTask,
     tmp_path,

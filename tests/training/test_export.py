@@ -177,6 +177,7 @@ def linear(window, outputs):
 """
 
 
+@pytest.mark.thorough
 def test_a_saved_linear_model_of_a_network_and_a_layer_from_outside(tmp_path, monkeypatch):
     rng = np.random.default_rng(5)
     (tmp_path / "own_layers.py").write_text(OWN)
@@ -224,6 +225,7 @@ def _tiny(kind):
     return keras.Model(given, keras.layers.Dense(3, activation="softmax")(x))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [("flex", "converting to float32 failed"), ("nan", "float32 file.*NaN")],

@@ -300,6 +300,7 @@ class BrokenOff(Exception):  # noqa: N818
 AVERAGING = {**STEADY, **STOPPING, "weight_average": 0.9}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("schedule", [*thorough_cases(STEADY, STOPPING), AVERAGING])
 def test_a_broken_off_training_ends_with_the_same_weights(
     fitting, tmp_path, schedule, monkeypatch
@@ -376,6 +377,7 @@ def test_a_damaged_checkpoint_is_named(fitting, tmp_path) -> None:
         fitting.fit(toy_recipe(), toy_examples(), checkpoint=file)
 
 
+@pytest.mark.thorough
 def test_a_rate_falls_when_learning_stalls_and_the_best_epoch_is_taken(fitting) -> None:
     schedule = {**STOPPING, "epochs": 12, "learning_rate": 0.4, "stop_patience": 4}
     examples, watched = toy_examples(), toy_examples(60, seed=1)
@@ -435,6 +437,7 @@ def test_numbers_are_told_in_their_own_unit(fitting, loss, options) -> None:
     assert set(fitted.history[0]) == {"epoch", "learning rate", "loss", "mae"}
 
 
+@pytest.mark.thorough
 def test_a_row_of_the_history_is_of_all_batches_of_its_epoch_and_keras_alone_loads_the_network(
     fitting, monkeypatch, tmp_path
 ) -> None:

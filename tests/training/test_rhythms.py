@@ -281,6 +281,7 @@ def test_augmented_beats_of_a_real_recording(record_path: Callable[[str], Path],
     )
 
 
+@pytest.mark.thorough
 def test_a_network_learns_from_what_is_made_of_its_own_patients_alone(monkeypatch) -> None:
     pytest.importorskip("keras", reason="training needs Keras (extra train)")
     from toy_task import ToyTask, toy_examples, toy_recipe
