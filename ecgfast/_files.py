@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from .errors import EcgfastError, InputError
 
-__all__ = ["descriptor_of", "open_through", "whole_file", "write_whole"]
+__all__ = ["descriptor_of", "is_draft", "open_through", "whole_file", "write_whole"]
 
 # An opened descriptor of this process by name: opening it anew would lose its position.
 _DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|(stdin|stdout|stderr))|/proc/(?:self|\d+)/fd/(\d+)")
@@ -22,6 +22,10 @@ _STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
 
 # As many links as the kernel follows.
 _LINKS = 40
+
+# Letters of a file's name in that of its draft; a draft's name, or that of SQLite's journal of it.
+_NAME_MAX = 40
+_DRAFT = re.compile(r"\.(.{1,40})\.[0-9a-f]{8,16}\.part(?:-journal)?")
 
 
 @contextlib.contextmanager
@@ -69,7 +73,7 @@ def whole_file(
     try:
         try:
             before = _present(target)
-            draft = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")
+            draft = target.with_name(f".{target.name[:_NAME_MAX]}.{secrets.token_hex(8)}.part")
             number = _created(draft, before)
         except OSError as problem:
             raise _not_written(shown, problem, error, "; check the folder") from None
@@ -90,6 +94,23 @@ def whole_file(
                 draft.unlink()
         raise
     _sync_folder(target.parent)
+
+
+def is_draft(path: Path, of: str = "") -> bool:
+    """Whether a file is a draft of `whole_file`, or of the database that is made as one.
+
+    Parameters
+    ----------
+    path : Path
+    of : str
+        Name of the file whose draft it is; any by default.
+
+    Returns
+    -------
+    bool
+    """
+    found = _DRAFT.fullmatch(path.name)
+    return found is not None and (not of or found[1] == of[:_NAME_MAX])
 
 
 def write_whole(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .._files import write_whole
+from .._files import is_draft, write_whole
 from ..errors import InputError, StateError
 from .batches import ANNOTATIONS, MARK, Outcome, part_files
 from .classify import Facts
@@ -479,12 +479,21 @@ class Manifest:
     def sweep(self) -> None:
         """Remove files of batches that there are no longer, and drafts of runs that were killed."""
         kept = {Path(path).name for part in self.parts() for path in part_files(part).values()}
-        for table in TABLES:
-            for file in (self.folder / table).glob("*"):
-                ours = file.suffix in (".parquet", ".part")
-                if ours and file.name not in kept:
-                    with suppress(OSError):
-                        file.unlink()
+        left = [
+            file
+            for table in TABLES
+            for file in (self.folder / table).glob("*")
+            if file.suffix == ".parquet" and file.name not in kept
+        ]
+        for table in (*TABLES, Path(FAILURES).parent):
+            left += filter(is_draft, (self.folder / table).glob(".*"))
+        left += filter(is_draft, (self.folder / ANNOTATIONS).rglob(".*"))
+        # Beside these, the folder may hold what is not ours.
+        for name in (MARK, _FILE):
+            left += [file for file in self.folder.glob(".*") if is_draft(file, name)]
+        for file in left:
+            with suppress(OSError):
+                file.unlink()
 
 
 def is_running(folder: Path) -> bool:

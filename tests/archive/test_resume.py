@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from thorough import thorough_cases
 
 from ecgfast import InputError, StateError, annotate_archive
+from ecgfast._files import whole_file
 from ecgfast.archive import archive_status
 from ecgfast.archive.manifest import Manifest
 from ecgfast.cli import main
@@ -188,6 +190,38 @@ def test_on_a_full_disk_it_ends_with_a_line_and_continues(
     monkeypatch.delenv("PYTHONPATH", raising=False)
     annotate_archive(archive, out, annotations=True)
     assert parts(out) == undisturbed
+
+
+def drafts_of(path: Path) -> list[Path]:
+    """The drafts that a writer leaves who is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = set(path.parent.iterdir())
+    with suppress(ZeroDivisionError), whole_file(path):
+        left = set(path.parent.iterdir()) - before
+        raise ZeroDivisionError
+    for file in left:
+        file.write_bytes(b"half")
+    return list(left)
+
+
+def test_what_a_killed_run_began_is_removed_and_nothing_else(tmp_path: Path, save: Save) -> None:
+    save(tmp_path / "archive" / "one", 1)
+    out = tmp_path / "out"
+    annotate_archive(tmp_path / "archive", out, annotations=True)
+    ours = ["archive.json", "manifest.sqlite", "failures/failures.parquet", "annotations/a/b.ecg"]
+    drafts = [file for name in ours for file in drafts_of(out / name)]
+    drafts += drafts_of(next((out / "beats").glob("*.parquet")))
+    journals = [file.with_name(f"{file.name}-journal") for file in drafts if "sqlite" in file.name]
+    for file in journals:
+        file.write_bytes(b"half")
+    theirs = [out / ".notes.part", out / "mine" / ".x.0123456789abcdef.part", *drafts_of(out / "x")]
+    for file in theirs:
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"theirs")
+    assert (len(drafts), len(journals)) == (5, 1)
+    annotate_archive(tmp_path / "archive", out, annotations=True)
+    assert [file.name for file in [*drafts, *journals] if file.exists()] == []
+    assert all(file.exists() for file in theirs)
 
 
 def test_changes_are_noticed(tmp_path: Path, save: Save, parts: Parts, capsys: Capture) -> None:
