@@ -218,7 +218,10 @@ def whole_run(folder: Path, workers: int) -> dict[str, float]:
         begin = perf_counter()
         command = ["annotate", str(folder), "--output", out, "--workers", str(workers), "--json"]
         done = subprocess.run(
-            [sys.executable, "-m", "ecgfast", *command], check=True, stdout=subprocess.PIPE
+            [sys.executable, "-m", "ecgfast", *command],
+            check=True,
+            stdout=subprocess.PIPE,
+            cwd=folder.parent,  # not this checkout, whose package may not be built
         )
         wall = perf_counter() - begin
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
