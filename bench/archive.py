@@ -10,9 +10,9 @@ hours (two leads, 250 Hz) in a temporary folder, and takes
 
 It prints Markdown tables and writes ``--output`` (JSON). Wall times are worth something on an idle
 machine only; CPU times hardly depend on what else runs. The defaults take some minutes; those of
-the documentation took 25 on two idle cores, and 12 GB of disk::
+the documentation took 31 on two idle cores, and 12 GB of disk::
 
-    python bench/archive.py --strips 100000 --few-strips 10000 --long 100 --few-long 10 --runs
+    python bench/archive.py --strips 100000 --few-strips 2000 --long 40 --few-long 4 --runs
 """
 
 from __future__ import annotations
