@@ -85,6 +85,11 @@ the maximum under such a protocol.
 """
 
 
+def name_of(weights: int) -> str:
+    """What the tables call a network."""
+    return f"{weights:,} weights"
+
+
 def rows(scores: PressureScores) -> Table:
     """Errors of everything that was compared, one row each."""
     facts = scores.to_dict()
@@ -123,21 +128,21 @@ def compared(
     """Scores by window and by group, and the facts of the page."""
     examples = TASK.training_set(recipe, data, progress=True)
     recipes = {"small": recipe, "full": recipe.changed(FULL)}
-    names = {}
+    weights = {}
     told: dict[str, dict[str, npt.NDArray[np.float64]]] = {"window": {}, "group": {}}
     folds = {"window": window_folds(recipe, examples), "group": examples.columns["fold"]}
     cache.mkdir(parents=True, exist_ok=True)
     for size, one in recipes.items():
-        weights = networks.build(**one.architecture).count_params()
-        names[size] = f"{weights:,} weights"
+        weights[size] = int(networks.build(**one.architecture).count_params())
+        name = name_of(weights[size])
         for protocol, fold in folds.items():
             kept = cache / f"{size}-{protocol}"
             outputs = out_of_fold(one, examples, fold, one.seed, kept)
-            told[protocol][names[size]] = outputs
+            told[protocol][name] = outputs
             error = np.abs(outputs - examples.target).mean(axis=0).round(2).tolist()
-            print(f"{names[size]}, by {protocol}: MAE {error} mmHg", flush=True)
+            print(f"{name}, by {protocol}: MAE {error} mmHg", flush=True)
     facts = {
-        "names": names,
+        "weights": weights,
         "seed": recipe.seed,
         "epochs": FULL["schedule"]["epochs"],
         "windows": len(examples),
@@ -161,16 +166,16 @@ def main() -> None:
     args = parser.parse_args()
     by_window, by_group, facts = compared(Recipe.load("blood-pressure"), args.data, args.cache)
     found = {"by_window": by_window.to_dict(), "by_group": by_group.to_dict(), **facts}
-    small, full = facts["names"].values()
+    small, full = facts["weights"].values()
     text = _PAGE.format(
         **facts,
-        small=int(small.split()[0].replace(",", "")),
-        full=int(full.split()[0].replace(",", "")),
+        small=small,
+        full=full,
         by_window=rows(by_window).markdown(),
         by_group=rows(by_group).markdown(),
         miao_minimum=MIAO["minimum"],
         miao_maximum=MIAO["maximum"],
-        verdict=verdict(found["by_window"], found["by_group"], small, full),
+        verdict=verdict(found["by_window"], found["by_group"], name_of(small), name_of(full)),
     )
     print(text)
     if args.json is not None:

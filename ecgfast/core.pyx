@@ -735,11 +735,11 @@ cdef class BeatStream(_Detecting):
 
     Examples
     --------
-    >>> from ecgfast import BeatBatch, BeatStream
+    >>> from ecgfast import BeatStream
     >>> from ecgfast.records import demo_record
     >>> record = demo_record()
     >>> stream = BeatStream(record.fs, n_leads=record.signal.shape[1])
-    >>> beats = BeatBatch.concatenate([stream.process(record.signal), stream.flush()])
+    >>> beats = [*stream.process(record.signal).sample, *stream.flush().sample]
     """
 
     cdef c.ecg_window_config config

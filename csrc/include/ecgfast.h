@@ -215,8 +215,8 @@ int ecg_stream_init(ecg_stream *stream, size_t bytes, const ecg_detector_config 
                     const ecg_window_config *window);
 /* As ecg_detector_process. For each beat one row of each lead that is shown in each array, lead after lead: `beats`
  * holds capacity * leads, `windows` capacity * leads * (before + after) * ecg_window_channels floats, `features`
- * capacity * leads * (history + 1) * ECG_FEATURES. The rows of a beat differ in `quality`. Of the beats before, oldest first, the next RR interval is known;
- * features of beats before the first are zero. */
+ * capacity * leads * (history + 1) * ECG_FEATURES. The rows of a beat differ in `quality`. Of the beats before,
+ * oldest first, the next RR interval is known; features of beats before the first are zero. */
 size_t ecg_stream_process(ecg_stream *stream, const float *samples, size_t n,
                           ecg_beat *beats, float *windows, float *features,
                           size_t capacity, size_t *found);
