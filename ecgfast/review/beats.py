@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..core import BeatBatch, BeatStream
+from ..core import BeatBatch
 from ..errors import InputError, ModelError
 from ..records import RecordSource
 from ..records.record import FloatArray
 from ..reports.summary import CLASS_NAMES
 from ..sources.chunks import BLOCK_S
-from ..streaming.average import mean_over_leads
+from ..streaming.average import mean_over_leads, quality_over_leads
+from ..streaming.lead_windows import LeadWindows
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
@@ -159,11 +160,9 @@ def collect_beats(
         )
     n_leads = len(source.leads)
     described = min(n_leads, _LEADS)
-    # The core cuts the windows of one lead: each lead's stream finds the same R peaks anew.
-    streams = [
-        BeatStream(source.fs, n_leads=n_leads, lead=lead, method=method, lookahead=1, window=window)
-        for lead in range(described)
-    ]
+    streams = LeadWindows(
+        source.fs, described, window=window, n_leads=n_leads, method=method, lookahead=1
+    )
     parts: list[tuple[npt.NDArray[Any], ...]] = []
 
     def take(batches: list[BeatBatch]) -> None:
@@ -171,11 +170,12 @@ def collect_beats(
         if len(first):
             shapes = np.concatenate([batch.windows[..., 0] for batch in batches], axis=1)
             outputs = mean_over_leads(classifier, batches)
-            parts.append((first.sample, first.quality.astype(np.int64), shapes, outputs))
+            quality = quality_over_leads(batches).astype(np.int64)
+            parts.append((first.sample, quality, shapes, outputs))
 
     for chunk in progress(source.blocks(BLOCK_S)):
-        take([stream.process(chunk) for stream in streams])
-    take([stream.flush() for stream in streams])
+        take(streams.process(chunk))
+    take(streams.flush())
     if not parts:
         raise InputError(f"{source.name}: no beat was found, there is nothing to review")
     sample, quality, shapes, outputs = (

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..core import BeatBatch
     from ..runtime import Classifier
 
-__all__ = ["LEADS_LABELLED", "labelled_leads", "mean_over_leads"]
+__all__ = ["LEADS_LABELLED", "labelled_leads", "mean_over_leads", "quality_over_leads"]
 
 #: Leads that are labelled where the caller does not say which: more than two were never compared.
 LEADS_LABELLED = 2
@@ -21,8 +21,8 @@ LEADS_LABELLED = 2
 # Smaller probabilities of one lead are no surer: an int8 model knows steps of 1/256.
 _LEAST = 1e-3
 
-# Quality bits GAP and FLAT, of the lead whose window it is: its electrode is off.
-_OFF = 1 | 2
+# Quality bits of the lead whose window it is: GAP and FLAT, its electrode is off; SATURATED.
+_OFF, _SATURATED = 1 | 2, 4
 
 
 def labelled_leads(classifier: Classifier, n_leads: int, average_leads: bool | None) -> int:
@@ -93,6 +93,29 @@ def mean_over_leads(
     alone = shows.sum(axis=0) == 1
     mean[alone] = outputs[shows.argmax(axis=0)[alone], alone]
     return mean
+
+
+def quality_over_leads(batches: Sequence[BeatBatch]) -> npt.NDArray[np.uint32]:
+    """Quality bits of beats that are labelled from several leads.
+
+    A lead that is off, or has missing samples, is left out while another one shows the beat. A
+    converter at its limit counts where all of the others have it, every other bit where one has it.
+
+    Parameters
+    ----------
+    batches : sequence of BeatBatch
+        The same n beats, cut from one lead each.
+
+    Returns
+    -------
+    ndarray of uint32, shape (n,)
+    """
+    bits = np.stack([batch.quality for batch in batches])
+    off = (bits & _OFF) > 0
+    seen = ~off | off.all(axis=0)
+    either = np.bitwise_or.reduce(np.where(seen, bits, 0))
+    limit = ((bits & _SATURATED > 0) | ~seen).all(axis=0)
+    return np.asarray(np.where(limit, either, either & ~np.uint32(_SATURATED)), np.uint32)
 
 
 def _mean_of_log_odds(

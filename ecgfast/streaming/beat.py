@@ -52,7 +52,8 @@ class Beat:
     heart_rate : float
         Beats a minute: 60 over the median of the last eight RR intervals; NaN on the first beat.
     quality : Quality
-        What was wrong with the signal around the beat.
+        What was wrong with the signal around the beat. Of several leads that are labelled, one
+        that is off is left out while another one shows the beat.
     outputs : mapping of str to float
         Numbers that the model gives, by name and in the unit of its card, such as ``"maximum"`` and
         ``"minimum"`` pressure in mmHg; empty where it gives classes.

@@ -21,7 +21,7 @@ from ..inputs import samples_of
 from ..runtime.corrections import Corrections
 from ..runtime.decision import Decision, class_probabilities
 from ..sources.chunks import Leads, Source, open_source
-from .average import labelled_leads, mean_over_leads
+from .average import labelled_leads, mean_over_leads, quality_over_leads
 from .beat import Beat, Quality
 from .lead_windows import LeadWindows
 from .nothing import beats_of
@@ -239,12 +239,19 @@ class StreamingClassifier:
             return []
         if len(batches) == len(batch) == 1:
             row = batch.features[0] if self._with_features else None
-            return [self._beat(batch, 0, self.classifier.predict_one(batch.windows[0], row))]
+            output = self.classifier.predict_one(batch.windows[0], row)
+            return [self._beat(batch, 0, output, batch.quality)]
         # The same bits as one by one: a label does not depend on which beats came with it.
-        outputs = mean_over_leads(self.classifier, batches)
-        return [self._beat(batch, i, output) for i, output in enumerate(outputs)]
+        outputs, quality = mean_over_leads(self.classifier, batches), quality_over_leads(batches)
+        return [self._beat(batch, i, output, quality) for i, output in enumerate(outputs)]
 
-    def _beat(self, batch: BeatBatch, i: int, output: npt.NDArray[np.float32]) -> Beat:
+    def _beat(
+        self,
+        batch: BeatBatch,
+        i: int,
+        output: npt.NDArray[np.float32],
+        quality: npt.NDArray[np.uint32],
+    ) -> Beat:
         rr = float(batch.rr[i])
         if isfinite(rr):
             self._recent_rr.append(rr)
@@ -254,7 +261,7 @@ class StreamingClassifier:
             time=sample / self.stream.fs,
             rr=rr,
             heart_rate=60.0 / median(self._recent_rr) if self._recent_rr else float("nan"),
-            quality=Quality(int(batch.quality[i])),
+            quality=Quality(int(quality[i])),
             **self._told(output, sample),
         )
 

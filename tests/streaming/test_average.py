@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecgfast import Quality
-from ecgfast.streaming.average import mean_over_leads
+from ecgfast import Classifier, Quality, StreamingClassifier
+from ecgfast.records import demo_record
+from ecgfast.streaming.average import mean_over_leads, quality_over_leads
 
 
 def mean(*leads: list[list[float]], output: str = "probability", quality: Any = None) -> np.ndarray:
@@ -59,3 +60,38 @@ def test_a_beat_that_one_lead_shows_has_the_bits_of_that_lead(output: str) -> No
     both = mean(first.tolist(), second.tolist(), output=output)
     np.testing.assert_array_equal(found[~alone], both[~alone])
     assert 5 < alone.sum() < 35
+
+
+def test_quality_of_a_lead_counts_where_no_other_shows_the_beat() -> None:
+    flat, saturated, noisy, learning = 2, 4, 8, 16
+    rows = {
+        (flat, 0): 0,
+        (0, flat): 0,
+        (flat, 1): flat | 1,
+        (flat, flat): flat,
+        (flat | noisy, noisy): noisy,
+        (flat | learning, 0): 0,
+        (saturated, 0): 0,
+        (saturated | learning, saturated): saturated | learning,
+        (flat, saturated): saturated,
+        (0, saturated): 0,
+        (0, learning): learning,
+    }
+    batches = [
+        SimpleNamespace(quality=np.array(bits, np.uint32)) for bits in zip(*rows, strict=True)
+    ]
+    found = quality_over_leads(batches)  # type: ignore[arg-type]
+    assert found.tolist() == list(rows.values())
+
+
+@pytest.mark.parametrize("lead", [0, 1])
+def test_a_lead_that_came_off_spoils_no_beat_that_the_other_shows(lead: int) -> None:
+    record = demo_record()
+    signal = np.repeat(record.signal[:, :1], 2, axis=1)
+    off = slice(round(20 * record.fs), round(40 * record.fs))
+    signal[off, lead] = signal[off.start, lead]
+    labeller = StreamingClassifier(Classifier(), record.fs, n_leads=2)
+    beats = [*labeller.process(signal), *labeller.flush()]
+    inside = [beat for beat in beats if 22 < beat.time < 38]
+    assert len(inside) > 10
+    assert not any(beat.quality & (Quality.FLAT | Quality.GAP) for beat in inside)
