@@ -140,7 +140,7 @@ class _Classify:
 
         duration = (source.n_samples or 0) / source.fs
         start = source.start or source.start_time
-        summary = tally.summary(name, source.fs, duration, start)
+        summary = tally.summary(name, source.fs, duration, start, source.leads)
         cautions = caution_texts(classifier, summary)
         wall = perf_counter() - begin
         precision = f", {classifier.precision}" if classifier.precision else ""

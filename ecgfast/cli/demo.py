@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
     tally = tally_for(classifier)
     beats = list(counted_beats(source.chunks, labeller, tally))
     wall = perf_counter() - begin
-    summary = tally.summary(record.name, record.fs, record.duration)
+    summary = tally.summary(record.name, record.fs, record.duration, leads=record.leads)
     labelled = record.leads[: labeller.n_labelled]
     facts = [
         ("model", f"{args.model}, on {classifier.backend}" if classifier.classes else "none"),

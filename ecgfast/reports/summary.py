@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from statistics import median
@@ -151,6 +151,8 @@ class Summary:
         The rhythm events, where they were looked for.
     start : datetime, time or None
         When the first sample was taken, or its time of day alone, where that is known.
+    leads : tuple of str
+        Names of the leads, where they are known.
     """
 
     name: str
@@ -170,6 +172,7 @@ class Summary:
     rhythm: RhythmSummary | None = None
     start: datetime | time | None = None
     run_counts: dict[str, RunCount] = field(default_factory=dict)
+    leads: tuple[str, ...] = ()
 
     @property
     def n_runs(self) -> int:
@@ -285,6 +288,8 @@ class Summary:
             text = f"{length(event.duration)}, {text}"
         if math.isfinite(event.rate):
             text += f", {event.rate:.0f} a minute"
+        if event.lead is not None and len(self.leads) > 1:
+            text += f", lead {self.leads[event.lead]}"
         return text
 
     def _ectopy(self) -> str:
@@ -428,7 +433,12 @@ class Tally:
         self._longest_rr = longest_rr
 
     def summary(
-        self, name: str, fs: float, duration: float, start: datetime | time | None = None
+        self,
+        name: str,
+        fs: float,
+        duration: float,
+        start: datetime | time | None = None,
+        leads: Sequence[str] = (),
     ) -> Summary:
         """What was counted so far.
 
@@ -442,6 +452,8 @@ class Tally:
             Seconds of signal.
         start : datetime or time, optional
             When the first sample was taken.
+        leads : sequence of str
+            Names of the leads, for events of one lead.
 
         Returns
         -------
@@ -451,6 +463,7 @@ class Tally:
         last = self._open_run()
         return Summary(
             name=name,
+            leads=tuple(leads),
             fs=fs,
             duration=duration,
             beats=self._beats,

@@ -166,6 +166,16 @@ def test_the_summary_of_classify_has_events_and_clock_times() -> None:
     assert row["rhythm"]["counts"]["pause"] == 1
 
 
+def test_the_summary_names_the_lead_that_came_off() -> None:
+    tally = Tally(("N", "V"))
+    tally.events([Event("lead_off", 0, 500, 0.0, 2.0, "low", lead=1)], (math.nan, math.nan))
+    assert (
+        "lead off: 2.0 s, at 0:00, lead V1"
+        in tally.summary("x", FS, 60.0, leads=("II", "V1")).text()
+    )
+    assert "lead off: 2.0 s, at 0:00" in tally.summary("x", FS, 60.0).text()
+
+
 def test_gaps_and_burden_are_in_the_summary() -> None:
     tally = Tally(("N", "S", "V", "F", "Q"))
     gaps = [Event("gap", 250 * i, 250 * i + 125, 1.0 * i, i + 0.5, "low") for i in range(20)]
