@@ -21,6 +21,7 @@ from ..errors import EcgfastError
 from .batches import Task, check_made, run_batch
 from .classify import Annotator
 from .settings import Settings
+from .tables import without_pandas
 
 __all__ = ["receive", "send"]
 
@@ -64,6 +65,7 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     faulthandler.enable()
+    without_pandas()
     tasks: queue.Queue[tuple[Settings, int, Task]] = queue.Queue()
 
     def listen() -> None:

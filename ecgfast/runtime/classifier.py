@@ -517,6 +517,9 @@ def _locate(
         if precision not in (None, "fastest"):
             raise ModelError(f"{path}: has no card that lists it, so no {precision!r} file")
         return path, None, None
+    built_in = models_folder() / f"{text}.json"
+    if built_in.is_file():  # the other cards are not read for it
+        return of_card(ModelCard.load(built_in))
     models = available_models()
     if text not in models:
         has = ", ".join(models) or f"none, {models_folder()} is empty"

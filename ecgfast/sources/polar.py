@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import queue
 import threading
@@ -248,9 +247,13 @@ class PolarSamples(Link):
         self._thread.join(timeout=_ANSWER_S)
 
     def _run(self) -> None:
+        import asyncio  # late: every command imports this module
+
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
+        import asyncio
+
         first = True
         reported = ""
         while not self._closed:
@@ -294,6 +297,8 @@ class PolarSamples(Link):
 
     async def _listen(self, strap: Any, *, first: bool) -> None:
         """Take frames until the strap is gone or the source is closed."""
+        import asyncio
+
         gone = asyncio.Event()
         answers: asyncio.Queue[bytes] = asyncio.Queue()
         async with self._bleak.BleakClient(

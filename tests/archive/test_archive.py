@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -339,3 +341,15 @@ def test_an_archive_elsewhere(tmp_path: Path, save: Save, parts: Parts) -> None:
     memory.rm("/elsewhere", recursive=True)
     with pytest.raises(ecgfast.InputError, match="here and elsewhere"):
         look([root, str(tmp_path)], tmp_path / "out")
+
+
+def test_a_worker_does_without_pandas() -> None:
+    code = (
+        "import sys\n"
+        "from ecgfast.archive.tables import row_table, schema, without_pandas\n"
+        "without_pandas()\n"
+        "row_table('failures', [dict.fromkeys(schema('failures').names)])\n"
+        "print('pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"
