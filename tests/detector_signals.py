@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
+from shared_ecgs import synthetic_ecg
 
 from ecgfast import QRSDetector
-from ecgfast.records import synthetic_ecg
 
 BAD = ["missing", "flat", "clipped", "jump", "noise", "motion", "huge", "smaller", "larger"]
 """What `spoil` does to a stretch."""
@@ -29,6 +31,7 @@ def delays(signal: np.ndarray, fs: float, **options: float) -> np.ndarray:
     return np.array(found)
 
 
+@cache
 def spoilt(fs: float, leads: int = 1) -> np.ndarray:
     """Half a minute with everything that a real lead does."""
     columns = [
@@ -48,7 +51,9 @@ def spoilt(fs: float, leads: int = 1) -> np.ndarray:
     signal[part(26, 27), 0] = np.clip(signal[part(26, 27), 0] * 20, -5, 5)
     signal[part(30, 36), 0] += 2
     signal[int(33 * fs), 0] = np.inf
-    return signal[:, 0].copy() if leads == 1 else signal
+    signal = signal[:, 0].copy() if leads == 1 else signal
+    signal.flags.writeable = False
+    return signal
 
 
 def found_near(found: np.ndarray, reference: np.ndarray, fs: float) -> np.ndarray:

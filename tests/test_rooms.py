@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -85,6 +86,7 @@ FILES = {
 }
 
 
+@cache
 def imported(name: str, *, late: bool) -> set[str]:
     """Modules of the package that a module imports; `late` adds imports within functions."""
     path = FILES[name]

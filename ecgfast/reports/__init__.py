@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .page import write_page
-from .strip import strip_figure, write_strip
 from .summary import NOT_A_DEVICE, Run, Summary, Tally
-from .vector import strip_svg
 
 if TYPE_CHECKING:
+    from .page import write_page
     from .report import Report, make_report
+    from .strip import strip_figure, write_strip
+    from .vector import strip_svg
 
 __all__ = [
     "NOT_A_DEVICE",
@@ -25,11 +26,18 @@ __all__ = [
     "write_strip",
 ]
 
+# Late: every command imports this package, and few make a page, a picture or a report.
+_HOME_OF = {
+    "Report": "report",
+    "make_report": "report",
+    "strip_figure": "strip",
+    "strip_svg": "vector",
+    "write_page": "page",
+    "write_strip": "strip",
+}
+
 
 def __getattr__(name: str) -> Any:
-    # Late: every command imports this package, and few make a report.
-    if name in ("Report", "make_report"):
-        from . import report
-
-        return getattr(report, name)
+    if name in _HOME_OF:
+        return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

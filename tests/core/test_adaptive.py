@@ -21,13 +21,13 @@ from detector_signals import (
     spoil,
     spoilt,
 )
+from shared_ecgs import synthetic_ecg
 from thorough import thorough_cases
 from twins import adaptive as twin
 from twins import adaptive_constants
 
 from ecgfast import QRSDetector, detect_qrs, read_record
 from ecgfast.evaluation import flutter_intervals, is_beat, score_detection
-from ecgfast.records import synthetic_ecg
 
 ADAPTIVE = {"method": "adaptive"}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from shared_ecgs import demo_record, synthetic_ecg
 from streams import METHODS, bits, noisy_signal, take
 from twins import lead as twin_lead
 
 from ecgfast import BeatStream, detect_qrs
-from ecgfast.records import demo_record, synthetic_ecg
 from ecgfast.streaming import Quality
 
 # ---------------------------------------------------------------- gain, offset, polarity

@@ -7,10 +7,10 @@ import pytest
 import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared_ecgs import demo_record, synthetic_ecg
 from twins import bandpass as twin
 
 from ecgfast import BandpassFilter, InputError
-from ecgfast.records import demo_record, synthetic_ecg
 
 RATES = (100.0, 128.0, 250.0, 360.0, 499.31, 1000.0, 2000.0)
 

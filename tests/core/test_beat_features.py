@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from shared_ecgs import demo_record, synthetic_ecg
 from thorough import thorough_cases
 from twins import beat_features as twin
 from twins.beat_window import cut
@@ -11,7 +12,6 @@ from twins.lead import cleaned
 
 from ecgfast import BeatBatch, BeatStream, WindowSpec, read_record
 from ecgfast.core import FEATURE_NAMES
-from ecgfast.records import demo_record, synthetic_ecg
 
 PATIENCE_S = 3.0
 GRID = WindowSpec()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from shared_ecgs import synthetic_ecg
 from twins import beat_window as twin
 from twins.lead import cleaned
 
 from ecgfast import BeatStream, InputError, WindowSpec, read_record
-from ecgfast.records import synthetic_ecg
 
 RATES = (100.0, 128.0, 360.0, 499.31, 2000.0)
 GRID = WindowSpec()

@@ -21,9 +21,9 @@ from c_programs import (
     STRICT,
     CPrograms,
 )
+from shared_ecgs import demo_record
 
 from ecgfast import BeatBatch, BeatStream
-from ecgfast.records import demo_record
 
 HERE = Path(__file__).parents[1]
 # Bytes of a stack frame at most: a small device has a few thousand for everything.

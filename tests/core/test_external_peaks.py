@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared_ecgs import synthetic_ecg
 from streams import FS, bits
 
 from ecgfast import BeatBatch, BeatStream, InputError
-from ecgfast.records import synthetic_ecg
 
 
 def given_stream(**more) -> tuple[BeatStream, np.ndarray, np.ndarray]:

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from shared_ecgs import synthetic_ecg
 
 from ecgfast import BeatBatch, BeatStream, QRSDetector, Quality, detect_qrs, read_record
 from ecgfast.cli import main
 from ecgfast.evaluation import flutter_intervals
-from ecgfast.records import read_annotations, synthetic_ecg
+from ecgfast.records import read_annotations
 
 
 def streamed(signal: npt.NDArray[np.float32], fs: float) -> BeatBatch:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shared_ecgs import synthetic_ecg
 
 from ecgfast import BeatStream
-from ecgfast.records import open_record, synthetic_ecg
+from ecgfast.records import open_record
 
 LOOPS = 24
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,14 @@ from detector_signals import (
     spoil,
     spoilt,
 )
+from shared_ecgs import synthetic_ecg
 from streams import refused_forgeries
 from thorough import thorough_cases
 from twins import neural as twin
 
 from ecgfast import BeatBatch, BeatStream, QRSDetector, Quality, detect_qrs, read_record
 from ecgfast.evaluation import flutter_intervals, is_beat, score_detection
-from ecgfast.records import read_annotations, synthetic_ecg
+from ecgfast.records import read_annotations
 from ecgfast.training.qrs import c_source, grid
 
 NEURAL = {"method": "neural"}
@@ -35,6 +37,14 @@ SIGNALS = Path(__file__).parent.parent / "signals"
 
 def detect(signal: np.ndarray, fs: float, **options) -> np.ndarray:
     return detect_qrs(signal, fs, method="neural", **options)
+
+
+@cache
+def slow_run(fs: float, leads: int = 1) -> twin.Neural:
+    """The twin at the end of the spoilt signal."""
+    slow = twin.Neural(spoilt(fs, leads), fs)
+    slow.run()
+    return slow
 
 
 # ---------------------------------------------------------------- the twin
@@ -52,10 +62,12 @@ def detect(signal: np.ndarray, fs: float, **options) -> np.ndarray:
 )
 def test_agrees_with_the_twin(fs: float, leads: int) -> None:
     clean = synthetic_ecg(20, fs, muscle=0.05, seed=2).signal[:, :1]
-    for signal in (np.repeat(clean, leads, axis=1), spoilt(fs, leads)):
+    clean = np.repeat(clean, leads, axis=1)
+    expected = ((clean, twin.detect(clean, fs)), (spoilt(fs, leads), slow_run(fs, leads).beats))
+    for signal, beats in expected:
         found = detect(signal, fs)
         assert len(found) > 15
-        assert np.array_equal(found, twin.detect(signal, fs))
+        assert np.array_equal(found, beats)
 
 
 @pytest.mark.thorough
@@ -75,9 +87,7 @@ def test_agrees_with_the_twin_in_a_hurry(max_delay: float, leads: int) -> None:
 
 def test_reports_when_the_twin_does() -> None:
     signal = spoilt(250.0)
-    slow = twin.Neural(signal, 250.0)
-    slow.run()
-    online = [at for at in slow.reported_at if at < len(signal)]
+    online = [at for at in slow_run(250.0).reported_at if at < len(signal)]
     detector = QRSDetector(250.0, **NEURAL)
     counts = [i + 1 for i, x in enumerate(signal) if len(detector.process([x]))]
     assert counts == sorted(set(online))
@@ -282,11 +292,9 @@ def test_the_beat_after_one_that_was_passed_over_says_so() -> None:
 
 def test_quality_agrees_with_the_twin() -> None:
     own = Quality.NOISY | Quality.DOUBTFUL
-    for fs in (128.0, 360.0):
-        signal = spoilt(fs)
-        slow = twin.Neural(signal, fs)
-        slow.run()
-        sample, quality = qualities(signal, fs)
+    for fs in (100.0, 250.0):
+        slow = slow_run(fs)
+        sample, quality = qualities(spoilt(fs), fs)
         assert sample.tolist() == slow.beats
         assert (quality & own).tolist() == [bits & own for bits in slow.quality]
 

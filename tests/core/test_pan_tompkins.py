@@ -6,12 +6,12 @@ import pickle
 
 import numpy as np
 import pytest
+from shared_ecgs import synthetic_ecg
 from thorough import thorough_cases
 from twins import pan_tompkins as twin
 
 from ecgfast import QRSDetector, detect_qrs, read_record
 from ecgfast.evaluation import flutter_intervals, is_beat, match_beats, score_detection
-from ecgfast.records import synthetic_ecg
 
 METHOD = "pan-tompkins"
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared_ecgs import synthetic_ecg
 from streams import FS, METHODS, bits, noisy_signal, peaks, take, whole
 
 from ecgfast import BeatBatch, BeatStream, InputError, QRSDetector, detect_qrs, read_record
 from ecgfast.core import FEATURE_NAMES
-from ecgfast.records import synthetic_ecg
 from ecgfast.window import WindowSpec
 
 # ---------------------------------------------------------------- chunking

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from shared_ecgs import demo_record
 from streams import FS, bits, noisy_signal, take
 
 from ecgfast import (
@@ -16,7 +17,7 @@ from ecgfast import (
     detect_qrs,
     stream_classify,
 )
-from ecgfast.records import check_fs, demo_record
+from ecgfast.records import check_fs
 
 
 def test_other_types_and_layouts_give_the_same_beats() -> None:

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from shared_ecgs import synthetic_ecg
 from thorough import thorough_cases
 from twins import beat_window as twin
 from twins import window_kinds
@@ -13,7 +14,6 @@ from twins.lead import cleaned
 
 from ecgfast import BeatBatch, BeatStream, InputError, WindowSpec, read_record
 from ecgfast.core import FEATURE_NAMES
-from ecgfast.records import synthetic_ecg
 
 CYCLE = WindowSpec(125.0, 0, 187, "cycle")
 STRIP = WindowSpec(125.0, 1222, 28, "strip", 16)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shared_ecgs import synthetic_ecg
 from streams import METHODS
 from twins import beat_window as twin
 from twins.lead import cleaned
 
 from ecgfast import BeatBatch, BeatStream, WindowSpec
-from ecgfast.records import synthetic_ecg
 
 LONGEST = WindowSpec(190.0, 1948, 100, "strip")
 FORMS = (

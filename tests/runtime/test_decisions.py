@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from model_files import FEATURES, affine_model, save_model
+from shared_ecgs import demo_record
 
 from ecgfast import (
     BeatStream,
@@ -24,7 +25,7 @@ from ecgfast import (
 )
 from ecgfast.cli import main
 from ecgfast.evaluation import BeatModelScores, evaluate_decision, evaluate_probabilities
-from ecgfast.records import demo_record, read_annotations
+from ecgfast.records import read_annotations
 from ecgfast.reports import Tally
 from ecgfast.runtime import available_models
 from ecgfast.runtime.cards import LOOKAHEAD_LABELS, probabilities_heading

@@ -18,9 +18,8 @@ from ecgfast.records import open_record
 from ecgfast.runtime import available_models
 from ecgfast.runtime._network import Network
 
-MODELS = sorted(
-    (name, precision) for name, card in available_models().items() for precision in card.precisions
-)
+CARDS = available_models()
+MODELS = sorted((name, precision) for name, card in CARDS.items() for precision in card.precisions)
 # The fuzzer's first models: each operator alone, in each type.
 SMALL = sorted((Path(__file__).parents[1] / "fuzz" / "corpus" / "network").iterdir())
 EXCERPTS = Path(__file__).parents[1] / "excerpts" / "mitdb"
@@ -31,12 +30,12 @@ Beats = dict[str, npt.NDArray[np.float32]]
 
 
 def content_of(name: str, precision: str) -> bytes:
-    return available_models()[name].file(precision).read_bytes()
+    return CARDS[name].file(precision).read_bytes()
 
 
 def beats_of(name: str, most: int) -> Beats:
     """Windows and features of real beats, then as many of noise of several sizes."""
-    card = available_models()[name]
+    card = CARDS[name]
     shapes = {spec.name: spec.shape for spec in card.inputs}
     found: dict[str, list[npt.NDArray[np.float32]]] = {key: [] for key in shapes}
     if card.window is not None:
@@ -210,7 +209,7 @@ print(ran)
 
 
 def test_damaged_models_are_refused_or_run() -> None:
-    done = run_limited(DAMAGED, available_models()["beats"].file("int8"), seconds=60)
+    done = run_limited(DAMAGED, CARDS["beats"].file("int8"), seconds=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) > 30, "some changes are only other weights"
 

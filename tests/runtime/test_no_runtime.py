@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shared_ecgs import demo_record
 
 from ecgfast import (
     Classifier,
@@ -21,7 +22,6 @@ from ecgfast import (
     stream_classify,
 )
 from ecgfast.cli import main
-from ecgfast.records import demo_record
 from ecgfast.reports import make_report
 from ecgfast.runtime import available_backends
 

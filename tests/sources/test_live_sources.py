@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from model_files import FEATURES, affine_model, save_model
+from thorough import thorough_cases
 
 import ecgfast
 from ecgfast import Record, stream_classify
@@ -538,8 +539,13 @@ def test_a_board_is_labelled_live_and_its_file_outlives_a_crash(
 
 
 @posix
-@pytest.mark.parametrize(("number", "status"), [("SIGINT", 0), ("SIGTERM", 143), ("SIGHUP", 129)])
-@pytest.mark.parametrize("queue", [0, 5])
+@pytest.mark.parametrize(
+    ("queue", "number", "status"),
+    [
+        *((0, "SIGINT", 0), (0, "SIGTERM", 143), (5, "SIGINT", 0), (5, "SIGHUP", 129)),
+        *thorough_cases((0, "SIGHUP", 129), (5, "SIGTERM", 143)),
+    ],
+)
 def test_a_stream_ends_cleanly_before_any_sample(
     queue: int, number: str, status: int, started: Callable[..., Any]
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from model_files import affine_model
+from shared_ecgs import demo_record
 
 from ecgfast import (
     Beat,
@@ -29,7 +30,7 @@ from ecgfast import (
     stream_classify,
 )
 from ecgfast.core import FEATURE_NAMES
-from ecgfast.records import demo_record, open_record
+from ecgfast.records import open_record
 from ecgfast.runtime import InputSpec, ModelCard, available_models
 from ecgfast.streaming import open_source
 from ecgfast.window import WindowSpec
