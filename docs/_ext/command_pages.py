@@ -11,7 +11,7 @@ from written import escaped, write_pages
 
 from ecgfast import benchmark
 from ecgfast.cli import COMMANDS
-from ecgfast.cli.parser import HelpFormatter, Parser
+from ecgfast.cli.parser import HelpFormatter, Parser, hanging
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -94,11 +94,15 @@ def _argument(action: argparse.Action, formatter: Any) -> str:
 def _paragraphs(text: str) -> str:
     """Paragraphs as text; those with indented lines as they are."""
     return "\n\n".join(
-        f"```{{code-block}} text\n{part}\n```"
+        f"```{{code-block}} text\n{_rows(part)}\n```"
         if any(line.startswith(" ") for line in part.splitlines())
         else escaped(" ".join(part.split()))
         for part in text.strip("\n").split("\n\n")
     )
+
+
+def _rows(part: str) -> str:
+    return "\n".join(hanging(line, 98) for line in part.splitlines())
 
 
 def _epilog(text: str) -> str:

@@ -56,6 +56,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -66,6 +67,7 @@ from .. import __version__
 from ..cli.errors import UsageError, guarded
 from ..cli.options import example
 from ..cli.output import as_json, print_json
+from ..cli.parser import HelpFormatter, Parser, complete
 from ..errors import InputError
 
 __all__ = ["EXIT_SLOWER", "SCHEMA", "main"]
@@ -93,14 +95,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return guarded(lambda: _run(given), "ecgfast-bench", debug="--debug" in given)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="ecgfast-bench",
         description="Measure each stage and the whole way from samples to labels on this machine.",
         epilog=example("ecgfast-bench --json > pi4.json; ecgfast-bench --compare pi4.json")
         + "\n\n"
-        + str(__doc__).partition("\n\n")[2],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        + _layout(str(__doc__).partition("\n\n")[2]),
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"ecgfast {__version__}")
     parser.add_argument("--record", metavar="PATH", help="measure on this recording")
@@ -129,9 +131,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _layout(text: str) -> str:
+    """The table of the docstring as the list of terms that help wraps."""
+    text = re.sub(r"^=.*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\n {8,}(?=\S)", " ", text)  # a row that goes on
+    row = re.compile(r"^``(\w+)``\s+(.*)", re.MULTILINE)
+    return row.sub(lambda found: f"  {found[1]:<17}{found[2]}", text).replace("``", "")
+
+
 def _run(given: list[str]) -> int:
+    parser = _parser()
+    if complete(parser, (), lambda _: None):
+        return 0
     try:
-        args = _parser().parse_args(given)
+        args = parser.parse_args(given)
     except SystemExit as done:  # argparse has said what is wrong, or given help
         return int(done.code or 0)
     if args.margin is not None and not args.compare:

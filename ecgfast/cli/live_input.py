@@ -8,11 +8,12 @@ import os
 import select
 import signal
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from itertools import chain
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -64,10 +65,7 @@ def input_kinds() -> str:
         *((kind.syntax, kind.about) for kind in LIVE_KINDS),
         ("RECORDING", "replayed at its own pace"),
     ]
-    return "\n".join(
-        textwrap.fill(about, 98, initial_indent=f"  {syntax:<17}", subsequent_indent=" " * 19)
-        for syntax, about in sources
-    )
+    return "\n".join(f"  {syntax:<17}{about}" for syntax, about in sources)
 
 
 def add_input(parser: argparse.ArgumentParser) -> None:
@@ -101,9 +99,14 @@ def check_input(args: argparse.Namespace) -> None:
     Raises
     ------
     UsageError
-        If the source needs ``--fs``, or ``--queue`` is no time.
+        If the source needs ``--fs``, is a misspelt live source, or ``--queue`` is no time.
     """
     kind = live_kind(args.source)
+    if kind is None and args.source != "-" and not Path(args.source).exists():
+        scheme, colon, rest = args.source.partition(":")
+        near = get_close_matches(scheme, [known.scheme for known in LIVE_KINDS], n=1)
+        if colon and near:
+            raise UsageError(f"no live source {args.source!r}; did you mean {near[0]}:{rest}?")
     what = "standard input" if args.source == "-" else kind.what if kind else ""
     if what and args.fs is None and not (kind and kind.knows_rate):
         raise UsageError(f"{what} carries no sampling rate: give --fs HZ")

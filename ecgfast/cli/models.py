@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from ..errors import ModelError
+from ..errors import ModelError, name_hint
 from ..reports.table import Table
 from ..runtime import ModelCard, available_models
 from .options import add_json, example
@@ -29,9 +29,8 @@ def run(args: argparse.Namespace) -> None:
     cards = available_models()
     if args.name is not None:
         if args.name not in cards:
-            raise ModelError(
-                f"no built-in model {args.name!r}: choose one of {', '.join(cards) or 'none'}"
-            )
+            hint = name_hint(args.name, cards) if cards else "there are none"
+            raise ModelError(f"no built-in model {args.name!r}; {hint}")
         cards = {args.name: cards[args.name]}
     if args.json:
         print_json({name: _facts(card) for name, card in cards.items()})

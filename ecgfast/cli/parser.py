@@ -5,31 +5,50 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import textwrap
 from collections.abc import Callable, Container, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from ..extras import need
 
-__all__ = ["HelpFormatter", "Parser", "complete"]
+__all__ = ["HelpFormatter", "Parser", "complete", "hanging"]
 
 # What the shell's completion says of itself, and of the line so far.
 _COMPLETING, _LINE = "_ARGCOMPLETE", "COMP_LINE"
+
+_TERM = re.compile(r"( +\S+(?: \S+)*? {2,})(\S.*)")
 
 _CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Wraps paragraphs of descriptions; those with indented lines stay as they are."""
+    """Wraps paragraphs of descriptions and lists of terms; commands stay on their lines."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = text.strip("\n").split("\n\n")
         return "\n\n".join(
-            super(HelpFormatter, self)._fill_text(paragraph, width, indent)
+            "\n".join(hanging(line, width) for line in paragraph.splitlines())
             if re.search(r"^ ", paragraph, re.MULTILINE)
             else argparse.HelpFormatter._fill_text(self, paragraph, width, indent)
             for paragraph in paragraphs
         )
+
+
+def hanging(line: str, width: int) -> str:
+    """Wrap an indented line of a term and, two spaces or more after it, what it means.
+
+    Examples
+    --------
+    >>> print(hanging("  udp:PORT  datagrams of such lines", 28))
+      udp:PORT  datagrams of
+                such lines
+    """
+    row = _TERM.fullmatch(line)
+    if row is None:
+        return line
+    below = " " * len(row[1])
+    return textwrap.fill(row[2], width, initial_indent=row[1], subsequent_indent=below)
 
 
 class Parser(argparse.ArgumentParser):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..deprecated import renamed_argument, warn_renamed
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, name_hint
 from ..exclusive import Exclusive, exclusive
 from ..window import WindowSpec
 from .backends import chosen_backend, open_interpreter
@@ -522,8 +522,8 @@ def _locate(
         return of_card(ModelCard.load(built_in))
     models = available_models()
     if text not in models:
-        has = ", ".join(models) or f"none, {models_folder()} is empty"
-        raise ModelError(f"no model {text!r}: neither a .tflite file nor built in ({has})")
+        hint = name_hint(text, models) if models else f"{models_folder()} is empty"
+        raise ModelError(f"no model {text!r}: neither a .tflite file nor built in; {hint}")
     return of_card(models[text])
 
 

@@ -306,12 +306,19 @@ def test_models_lists_what_is_built_in(capsys: pytest.CaptureFixture[str]) -> No
         assert "no built-in models" in text
 
 
+def test_a_misspelt_source_gets_a_suggestion(fails: Callable[..., str]) -> None:
+    assert "did you mean polar:H10?" in fails("stream", "polr:H10", status=2)
+    assert "did you mean serial:COM3?" in fails("live", "serail:COM3", "--fs", "250", status=2)
+    assert "no such recording" in fails("stream", "night:2.edf")
+
+
 def test_models_shows_one(fails: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
     if not available_models():
         pytest.skip("no built-in models in this installation")
     assert main(["models", "beats", "--json"]) == 0
     assert list(json.loads(capsys.readouterr().out)) == ["beats"]
-    assert "no built-in model 'beets': choose one of" in fails("models", "beets")
+    assert "no built-in model 'beets'; did you mean 'beats'?" in fails("models", "beets")
+    assert "no built-in model 'x'; there are " in fails("models", "x")
 
 
 def test_classify_with_a_model_that_gives_numbers(

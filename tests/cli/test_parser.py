@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ecgfast import benchmark
 from ecgfast.cli import COMMANDS, main
 
 
@@ -47,6 +48,25 @@ def test_help_wraps(
     assert main([name, "--help"]) == 0
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "ecgfast-bench"])
+def test_help_fits_a_narrow_terminal(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    run = benchmark.main if name == "ecgfast-bench" else main
+    assert run(["--help"] if name == "ecgfast-bench" else [name, "--help"]) == 0
+    text = capsys.readouterr().out
+    rest = text.partition("\n\n")[2]
+    # A command stays on its line, to be copied; choices have no place to break.
+    wide = [line for line in rest.splitlines() if len(line) > 60 and "{" not in line]
+    assert all("ecgfast" in line.split() or "ecgfast-bench" in line.split() for line in wide), wide
+
+
+def test_the_benchmark_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert benchmark.main(["--comapre", "old.json"]) == 2
+    assert capsys.readouterr().err.rstrip().endswith("did you mean --compare?")
 
 
 def completed(line: str, tmp_path: Path) -> list[str]:

@@ -399,7 +399,7 @@ def test_changes_of_a_recipe() -> None:
 
 
 def test_recipes_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cakes: no such recipe; there are .*beats"):
+    with pytest.raises(InputError, match=r"cakes: no such recipe, .*; there are .*beats"):
         Recipe.load("cakes")
     with pytest.raises(InputError, match=r"none\.json: no such recipe"):
         Recipe.load(tmp_path / "none.json")

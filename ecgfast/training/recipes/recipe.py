@@ -228,8 +228,7 @@ class Recipe:
             content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError(
-                f"{text}: no such recipe; there are {', '.join(recipe_names())}, "
-                "or give the path of a .json file"
+                f"{text}: no such recipe, nor a .json file; {name_hint(text, recipe_names())}"
             ) from None
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: not a recipe ({error})") from None
