@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
-from .libraries import quiet_libraries
+from .libraries import import_keras, quiet_libraries
 from .options import add_data, add_json, data_folder, example
 from .output import print_json
 from .overwriting import PICTURE, OutputGuard, add_force, json_kind, output_option, text_kind
@@ -111,6 +111,7 @@ def run(args: argparse.Namespace) -> None:
     guard = OutputGuard([args.recipe, data_folder(args)], force=args.force)
     for extension, kind in _KINDS.items():
         guard.check(stem.with_name(f"{stem.name}{extension}"), kind, output_option(args))
+    import_keras()
     results = compare_candidates(
         recipe,
         {name: everything[name] for name in chosen},

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from importlib import import_module
+from importlib.util import find_spec
 
-__all__ = ["quiet_dask", "quiet_libraries"]
+__all__ = ["import_keras", "quiet_dask", "quiet_libraries"]
 
 # Loggers of the libraries, and the packages whose warnings are about their own calls.
 _LOGGERS = ("tensorflow", "absl", "h5py")
@@ -25,6 +27,19 @@ def quiet_libraries() -> None:
             logger.addFilter(_is_error)
     for name in _PACKAGES:
         warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
+
+
+def import_keras() -> None:
+    """Import Keras, and TensorFlow with it, where it is installed, before who needs it does.
+
+    TensorFlow's C++ code logs the options of this machine before it has read how much to log.
+    """
+    if find_spec("keras") is None:  # told where it is needed
+        return
+    from ..runtime.backends import quiet_runtime
+
+    with quiet_runtime():
+        import_module("keras")
 
 
 def quiet_dask() -> None:

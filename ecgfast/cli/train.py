@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 
 from .errors import UsageError
-from .libraries import quiet_libraries
+from .libraries import import_keras, quiet_libraries
 from .options import add_data, data_folder, example
 from .overwriting import CARD, CURVES, MODEL, RUN_FILE, OutputGuard, add_force
 from .settings import add_set, set_recipe
@@ -100,6 +100,7 @@ def run(args: argparse.Namespace) -> None:
     guard.check(args.output / f"{recipe.name}.learning_curves.csv", CURVES)
     for name in ("checkpoint.npz", "model.keras", "learning_curves.json", "metrics.json"):
         guard.check(work / name, RUN_FILE, "--work", quiet=True)
+    import_keras()
     card = train_model(
         recipe,
         data,

@@ -18,7 +18,7 @@ from .flatbuffer import has_int8_layers
 from .forks import BUILDING
 from .trial import try_model
 
-__all__ = ["BACKENDS", "available_backends", "chosen_backend", "open_interpreter"]
+__all__ = ["BACKENDS", "available_backends", "chosen_backend", "open_interpreter", "quiet_runtime"]
 
 #: Runtimes in the order tried: the maintained one, its small predecessor, all of TensorFlow; and
 #: the C core, which is always there, has the operators of the built-in models, and is slower.
@@ -79,7 +79,7 @@ def _build_once(name: str) -> Any:
     except Exception as error:
         return f"fails to import ({_first_line(error)})"
     try:
-        with _quiet():
+        with quiet_runtime():
             interpreter(model_content=_SMALLEST_MODEL, num_threads=1).allocate_tensors()
     except Exception as error:  # tflite-runtime under numpy 2 raises SystemError only here
         return f"is installed and does not work ({_first_line(error)})"
@@ -92,8 +92,8 @@ def _first_line(error: BaseException) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Drop what a runtime writes to standard error while it builds; failures raise anyway.
+def quiet_runtime() -> Iterator[None]:
+    """Drop what a runtime writes to standard error while it loads or builds; failures raise anyway.
 
     Standard error is the whole process's: what other threads write meanwhile is passed on after.
     """
@@ -203,7 +203,7 @@ def open_interpreter(
             reasons.append(refusal.reason)
             continue
         try:
-            with BUILDING, _quiet():
+            with BUILDING, quiet_runtime():
                 built = interpreter(model_content=content, num_threads=num_threads)
                 if batch is not None:
                     for detail in built.get_input_details():

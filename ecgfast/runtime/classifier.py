@@ -420,14 +420,18 @@ class Classifier:
     def _batched(self) -> _Session | None:
         """An interpreter for batches; None where the file or the runtime allows none."""
         if self._many is None and self.resizable:
-            many = _Session(
-                self._content,
-                str(self.path),
-                self.backend,
-                self._threads,
-                BATCH,
-                trusted=self._trusted,
-            )
+            try:
+                many = _Session(
+                    self._content,
+                    str(self.path),
+                    self.backend,
+                    self._threads,
+                    BATCH,
+                    trusted=self._trusted,
+                )
+            except ModelError:  # a runtime learns some shapes only as it runs: beat by beat then
+                self.resizable = False
+                return None
             generator = np.random.default_rng(1)
             for buffer in many.buffers.values():
                 buffer[...] = generator.standard_normal(buffer.shape)

@@ -40,14 +40,14 @@ def test_a_runtime_can_be_chosen_and_read(toy_beats, monkeypatch, backend):
 BUILDING = """
 import os, sys, threading
 from ecgfast.runtime import Classifier
-from ecgfast.runtime.backends import _quiet
+from ecgfast.runtime.backends import quiet_runtime
 done = threading.Event()
 def talk():
     for i in range(2000):
         sys.stderr.write(f"ecgfast: line {i}\\n")  # in one piece, as logging does
     done.set()
 talker = threading.Thread(target=talk)
-with _quiet():
+with quiet_runtime():
     talker.start()
     os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\n")
     os.write(2, b"Error in cpuinfo: failed to parse the list of possible processors\\n")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -210,6 +211,29 @@ def test_a_saved_linear_model_of_a_network_and_a_layer_from_outside(tmp_path, mo
     expected = model.predict(window, verbose=0)
     assert np.abs(expected).max() > 10
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.thorough
+def test_the_network_of_the_documentation_converts(beats, converted_here, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "new-network.md").read_text("utf-8")
+    (tmp_path / "my_networks.py").write_text(page.partition("```python\n")[2].partition("```")[0])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    given, _ = beats
+    architecture = {"name": "my_networks:small", "window": (72, 2), "features": (32,), "width": 4}
+    model = networks.build(**architecture, outputs=3)
+    model.save(tmp_path / "mine.keras")
+    export(
+        tmp_path / "mine.keras",
+        tmp_path,
+        "mine",
+        representative=given,
+        precisions=("float32",),
+        card=_card(architecture=architecture),
+    )
+    classifier = Classifier(tmp_path / "mine.tflite")
+    found = classifier.predict_proba(given["window"], given["features"])
+    np.testing.assert_allclose(found, model.predict(given, verbose=0), atol=1e-5)
 
 
 def _tiny(kind):
