@@ -58,7 +58,7 @@ class Rows:
     rr, p : list of ndarray
         Features; NaN where P waves are not available.
     spans : list of (int, int)
-        First and last R peak of each window.
+        First and last R peak of the beats that each window is scored for.
     target : ndarray of float64
         1 for atrial fibrillation, 0 for none, NaN for windows that are not used.
     """
@@ -71,13 +71,13 @@ class Rows:
     target: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     stream: RhythmStream | None = None
 
-    def probability(self, rr: Floats, p: Floats | None) -> float:
-        """Store the features; 0.3 is below every threshold and makes the stream ask often."""
+    def log_odds(self, rr: Floats, p: Floats | None) -> float:
+        """Store the features; the odds are below every threshold: no episode begins."""
         assert self.stream is not None
         self.rr.append(rr)
         self.p.append(np.full(len(P_FEATURES), np.nan) if p is None else p)
         self.spans.append(self.stream.atrial_window)
-        return 0.3
+        return -9.0
 
 
 def from_record(path: Path, patient: str, classifier: Classifier) -> Rows:

@@ -169,7 +169,8 @@ class _Report:
             progress=_blocks(source, what) if bar else iter,
             **labels,
         )
-        return _Page(made.figures, made.html, perf_counter() - begin)
+        told = made.figures if args.json else made.summary
+        return _Page(told, made.html, perf_counter() - begin)
 
 
 def _blocks(

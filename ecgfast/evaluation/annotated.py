@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -17,7 +18,7 @@ __all__ = ["annotated_beats"]
 _WAVE, _REJECTED = "!", "rejected"
 
 
-def annotated_beats(annotations: Annotations, fs: float) -> list[Beat]:
+def annotated_beats(annotations: Annotations, fs: float) -> Iterator[Beat]:
     """Make beats of annotations: WFDB codes as AAMI classes, waves of flutter, no other marks.
 
     Parameters
@@ -26,30 +27,26 @@ def annotated_beats(annotations: Annotations, fs: float) -> list[Beat]:
     fs : float
         Samples a second that they count in.
 
-    Returns
-    -------
-    list of Beat
+    Yields
+    ------
+    Beat
         In order; of several marks on one sample the first.
     """
-    beats: list[Beat] = []
     last = -1
-    for i in np.argsort(annotations.sample, kind="stable").tolist():
+    for i in np.argsort(annotations.sample, kind="stable"):
         symbol, sample = str(annotations.symbol[i]), int(annotations.sample[i])
         if sample <= last or not (symbol == _WAVE or symbol in AAMI_OF_SYMBOL):
             continue
         rejected = symbol == "Q" and annotations.aux[i] == _REJECTED
-        rr = (sample - last) / fs if beats else math.nan
-        beats.append(
-            Beat(
-                sample=sample,
-                time=sample / fs,
-                label=REJECTED if rejected else AAMI_OF_SYMBOL.get(symbol, ""),
-                probability=math.nan,
-                probabilities={},
-                rr=rr,
-                heart_rate=60 / rr,
-                quality=Quality.FLUTTER if symbol == _WAVE else Quality.GOOD,
-            )
+        rr = (sample - last) / fs if last >= 0 else math.nan
+        yield Beat(
+            sample=sample,
+            time=sample / fs,
+            label=REJECTED if rejected else AAMI_OF_SYMBOL.get(symbol, ""),
+            probability=math.nan,
+            probabilities={},
+            rr=rr,
+            heart_rate=60 / rr,
+            quality=Quality.FLUTTER if symbol == _WAVE else Quality.GOOD,
         )
         last = sample
-    return beats

@@ -54,7 +54,7 @@ __all__ = [
 STRIP_S = 8.0
 
 #: Its probability in a strip, where no earlier or later window can confirm it.
-STRIP_PROBABILITY = 0.4
+STRIP_PROBABILITY = 0.25
 
 #: Kinds that are alarms of high priority where the event's severity says so.
 _CRITICAL = (

@@ -259,13 +259,19 @@ def nn_from_arrays(
 def _is_steady(interval: FloatArray, max_change: float) -> BoolArray:
     """Which intervals are close to the mean of those around them."""
     n = len(interval)
-    index = np.arange(n)
-    first = np.maximum(0, index - _NEIGHBOURS)
-    last = np.minimum(n, index + _NEIGHBOURS + 1)
-    neighbours = last - first - 1
     if n <= _FEWEST_NEIGHBOURS:
         return np.ones(n, np.bool_)
-    total = np.concatenate(([0.0], np.cumsum(interval)))
-    mean = (total[last] - total[first] - interval) / neighbours
-    steady: BoolArray = np.abs(interval - mean) <= max_change * mean
+    # Of a week there are 700,000: what can be is done in place.
+    index = np.arange(n, dtype=np.int32)
+    first = np.maximum(0, index - _NEIGHBOURS)
+    last = np.minimum(n, index + _NEIGHBOURS + 1)
+    total = np.zeros(n + 1)
+    np.cumsum(interval, out=total[1:])
+    mean: FloatArray = total[last]
+    mean -= total[first]
+    mean -= interval
+    mean /= last - first - 1
+    change = np.abs(interval - mean)
+    mean *= max_change
+    steady: BoolArray = change <= mean
     return steady

@@ -27,8 +27,9 @@ class AnnotatedBeats:
 
     def __init__(self, annotations: Annotations, fs: float) -> None:
         self._beats = annotated_beats(annotations, fs)
+        self._next = next(self._beats, None)
         self._late = math.ceil(_REPORTED_S * fs)
-        self._next = self._count = 0
+        self._count = 0
 
     def process(self, chunk: Any) -> list[Beat]:
         """Return the beats whose samples have come with this chunk."""
@@ -40,7 +41,8 @@ class AnnotatedBeats:
         return self._until(self._count)
 
     def _until(self, sample: int) -> list[Beat]:
-        begin = self._next
-        while self._next < len(self._beats) and self._beats[self._next].sample < sample:
-            self._next += 1
-        return self._beats[begin : self._next]
+        beats = []
+        while self._next is not None and self._next.sample < sample:
+            beats.append(self._next)
+            self._next = next(self._beats, None)
+        return beats

@@ -18,8 +18,10 @@ __all__ = [
     "STANDSTILL",
     "figures",
     "main_figures",
+    "page_figures",
     "table_step",
     "time_table",
+    "with_events",
 ]
 
 #: Kinds of the rhythm table, the gravest first.
@@ -42,7 +44,7 @@ _FEWEST_RR = 8
 
 
 def figures(found: Analysis) -> dict[str, Any]:
-    """Compute every figure of a report.
+    """Compute every figure of a report, and list all events.
 
     Parameters
     ----------
@@ -53,6 +55,32 @@ def figures(found: Analysis) -> dict[str, Any]:
     -------
     dict
         Plain numbers, texts, lists and dicts; NaN where something is not defined.
+    """
+    return with_events(found, page_figures(found))
+
+
+def with_events(found: Analysis, shown: dict[str, Any]) -> dict[str, Any]:
+    """Put all events, which take more memory than all else, before the notes of `page_figures`."""
+    result: dict[str, Any] = {}
+    for name, value in shown.items():
+        if name == "notes":
+            result["events"] = [_event(found, event) for event in found.events]
+        result[name] = value
+    return result
+
+
+def page_figures(found: Analysis) -> dict[str, Any]:
+    """Compute the figures that the page of a report shows: all but the list of events.
+
+    Parameters
+    ----------
+    found : Analysis
+        As `analyse` makes it.
+
+    Returns
+    -------
+    dict
+        As `figures`.
     """
     nn = found.nn_intervals()
     measures = hrv.measures(nn)
@@ -68,7 +96,6 @@ def figures(found: Analysis) -> dict[str, Any]:
         "hrv_five_minutes": [
             {**_when(found, row.start), **row.to_dict()} for row in hrv.five_minute_table(nn)
         ],
-        "events": [_event(found, event) for event in found.events],
         "notes": list(found.notes),
     }
 

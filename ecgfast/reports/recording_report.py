@@ -56,7 +56,7 @@ def recording_report(
     found : Analysis
         As `analyse` makes it.
     figures : mapping
-        As `figures` makes it.
+        As `page_figures` makes it.
     model : ModelFacts
         What labelled the beats.
     title : str
@@ -94,7 +94,7 @@ def recording_report(
         step=step_name(found),
         pictures=rr_pictures(found),
         hrv=hrv_section(figures),
-        events=event_list(found, figures),
+        events=event_list(found),
         strips=strips,
         minutes=minutes,
         disclosure=list(full_disclosure(found)) if full else [],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +17,7 @@ from ..records.reading import annotation_file as find_annotation_file
 from ..records.record import FloatArray
 from ..runtime.decision import Decision
 from .analysis import Analysis, analyse
-from .figures import figures
+from .figures import page_figures, with_events
 from .model_facts import (
     ModelFacts,
     annotation_facts,
@@ -42,17 +43,22 @@ class Report:
 
     Attributes
     ----------
-    figures : dict
-        Every figure and event: what ``ecgfast report --json`` prints.
+    summary : dict
+        Every figure, without the list of events.
     html : str
         The page, which needs no other file and no network.
     analysis : Analysis
         The beats as columns, and the events.
     """
 
-    figures: dict[str, Any]
+    summary: dict[str, Any]
     html: str = field(repr=False)
     analysis: Analysis = field(repr=False)
+
+    @cached_property
+    def figures(self) -> dict[str, Any]:
+        """Every figure and event: what ``ecgfast report --json`` prints."""
+        return with_events(self.analysis, self.summary)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the page as HTML, or with the extension ``.pdf`` as PDF (extra ``pdf``).
@@ -76,7 +82,7 @@ class Report:
             write_whole(file, self.html)
 
     def __repr__(self) -> str:
-        beats = self.figures["beats"]["total"]
+        beats = self.summary["beats"]["total"]
         return (
             f"Report({self.analysis.name!r}, {beats:,} beats, {len(self.analysis.events):,} events)"
         )
@@ -175,7 +181,7 @@ def make_report(
             decision=decision or Decision(),
             average_leads=average_leads,
         )
-    result = figures(found)
+    result = page_figures(found)
     html = recording_report(found, result, facts, title=title, minutes=minutes, full=full)
     result["model"] = None if facts.annotated else facts.to_dict()
     result["annotations"] = facts.name if facts.annotated else None

@@ -127,7 +127,10 @@ def rr_pictures(found: Analysis) -> list[Any]:
     rr, sound = found.rr()
     if sound.sum() < 8:
         return []
-    nn = np.isin(found.time[1:], found.nn_intervals().time)
+    normal, time = found.nn_intervals().time, found.time[1:]
+    place = np.searchsorted(normal, time)  # np.isin sorts copies of both
+    nn = place < len(normal)
+    nn[nn] = normal[place[nn]] == time[nn]
     both = sound[1:] & sound[:-1]
     return [
         _safe(svg.rr_histogram(rr[sound & nn], rr[sound & ~nn])),

@@ -331,21 +331,21 @@ def hrv_section(figures: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def event_list(found: Analysis, figures: Mapping[str, Any]) -> dict[str, Any]:
+def event_list(found: Analysis) -> dict[str, Any]:
     """Rows of the list of events, those that would be an alarm of high or medium priority."""
-    listed = [event for event in figures["events"] if event["severity"] in _SEVERITIES]
-    listed.sort(key=lambda event: (_SEVERITIES.index(event["severity"]), event["start"]))
+    listed = [event for event in found.events if event.severity in _SEVERITIES]
+    listed.sort(key=lambda event: (_SEVERITIES.index(event.severity), event.start))
     shown = listed[: _LISTED + _FOLDED]
     rows = [
         (
-            event["clock"],
-            found.clock(event["end_time"]),
-            EventKind(event["kind"]).text,
-            length(event["end_time"] - event["start_time"]),
-            _plain(event["rate"]),
-            f"{event['n_beats']:,}" if event["n_beats"] else "",
-            f"{event['confidence']:.2f}",
-            event["severity"],
+            found.clock(event.start_time),
+            found.clock(event.end_time),
+            event.kind.text,
+            length(event.duration),
+            _plain(event.rate),
+            f"{event.n_beats:,}" if event.n_beats else "",
+            f"{event.confidence:.2f}",
+            str(event.severity),
         )
         for event in shown
     ]
@@ -353,5 +353,5 @@ def event_list(found: Analysis, figures: Mapping[str, Any]) -> dict[str, Any]:
         "rows": rows[:_LISTED],
         "folded": rows[_LISTED:],
         "more": len(listed) - len(shown),
-        "all": len(figures["events"]),
+        "all": len(found.events),
     }

@@ -172,7 +172,7 @@ class ReviewApp:
         )
 
     def _report(self, _: Any) -> Any:
-        from ..reports.figures import figures
+        from ..reports.figures import page_figures
         from ..reports.model_facts import annotation_facts
         from ..reports.recording_report import recording_report
 
@@ -180,7 +180,7 @@ class ReviewApp:
             with self._lock:
                 found = self._analysis()
             html = recording_report(
-                found, figures(found), annotation_facts(self._reviewed()), title=""
+                found, page_figures(found), annotation_facts(self._reviewed()), title=""
             )
         except EcgfastError as error:
             return self._plain(str(error), 500)

@@ -33,7 +33,7 @@ STEEP = 0.5
 FLAT_BLOCKS = 4
 
 # Beats of a window of atrial fibrillation.
-WINDOW = 48
+WINDOW = 16
 
 cdef enum:
     # States and codes as above.
@@ -79,7 +79,7 @@ cdef enum:
     # Rules of rates, and the most RR intervals of one.
     MOST_RULES = 8
     RECENT = 32
-    C_WINDOW = 48
+    C_WINDOW = 16
 
     # With fewer trusted beats among the last eight, the absence of beats means nothing.
     TRUSTED_BEATS = 4
@@ -95,10 +95,10 @@ cdef enum:
     # Noise begins with fewer readable beats than this among the last eight, and ends with more.
     NOISE_SOUND = 3
 
-    # Beats between two scores of atrial fibrillation at first and after a regular rhythm.
-    FIRST = 24
+    # Beats between two scores of atrial fibrillation; the first is of a full window.
+    EVERY = 4
     # Fewest RR intervals from which it is scored, and intervals in ms that are unequal.
-    MIN_RR = 10
+    MIN_RR = 6
     UNEQUAL_MS = 30
 
 cdef double C_STEEP = 0.5
@@ -296,6 +296,9 @@ cdef class Scan:
     cdef int _waves_end, _n_waves
     cdef bint _ventricular
     cdef public int fresh, every, episode
+    # The stretch of beats without lost signal: its first R peak, its beats, and those whose rhythm was regular
+    # and has not been scored.
+    cdef readonly long long stretch_start, stretch_beats, regular
 
     def __init__(
         self, double fs, int leads, int size, int group, double pause, double asystole, rates,
@@ -316,7 +319,7 @@ cdef class Scan:
         self._p_leads = min(leads, p_leads)
         self.asystole_since = self.noise_since = self.last = self._stood_last = -1
         self.longest_rr_at = NAN
-        self.every = FIRST
+        self.every = C_WINDOW
         self.n_rates = len(rates)
         if self.n_rates > MOST_RULES:
             raise ValueError(f"at most {MOST_RULES} rules of rates")
@@ -383,7 +386,8 @@ cdef class Scan:
             self._wave_before, self._unlearned, self.lost, self._quality, self.longest_rr,
             self.longest_rr_at, self._n_recent, self._n_intervals, self._code_before,
             self._window_end, self.n_window, self.sound, self._waves_end, self._n_waves,
-            self._ventricular, self.fresh, self.every, self.episode,
+            self._ventricular, self.fresh, self.every, self.episode, self.stretch_start,
+            self.stretch_beats, self.regular,
         )
         waiting = tuple([one[self._block:] for one in self._waiting])
         return Scan, self._made_with, (numbers, waiting, self._arrays)
@@ -397,7 +401,8 @@ cdef class Scan:
             self._wave_before, self._unlearned, self.lost, self._quality, self.longest_rr,
             self.longest_rr_at, self._n_recent, self._n_intervals, self._code_before,
             self._window_end, self.n_window, self.sound, self._waves_end, self._n_waves,
-            self._ventricular, self.fresh, self.every, self.episode,
+            self._ventricular, self.fresh, self.every, self.episode, self.stretch_start,
+            self.stretch_beats, self.regular,
         ) = numbers
         self._block = 0
         self._attach()
@@ -780,7 +785,10 @@ cdef class Scan:
         if self.n_window == C_WINDOW:
             self.sound -= self._window_sound[at - C_WINDOW]
         else:
+            if not self.n_window:
+                self.stretch_start, self.stretch_beats, self.regular = self.sample, 0, 0
             self.n_window += 1
+        self.stretch_beats += 1
         self._window[at] = self.sample
         self._window_ms[at] = 0
         if joined and not (ventricular or self._ventricular) and self.rr < RR_MAX_S:
@@ -795,7 +803,8 @@ cdef class Scan:
             if self.episode or self._irregular():
                 self.flags |= C_EPISODE
             else:
-                self.fresh, self.every = 0, FIRST
+                self.regular += self.fresh if self._readable() else 0
+                self.fresh, self.every = 0, EVERY
 
     def clear_window(self):
         """No beat follows on the last one of the window."""
@@ -812,7 +821,7 @@ cdef class Scan:
 
     cdef void _clear_window(self) noexcept nogil:
         self.n_window = self._n_waves = self.sound = self.fresh = 0
-        self.every = FIRST
+        self.every = C_WINDOW
 
     cdef void _push_wave(self, bint shown) noexcept nogil:
         """Store the slow signal around the R peak before; not shown where some is missing."""
@@ -956,14 +965,25 @@ cdef class Scan:
         return np.asarray(self._waves)[begin : self._waves_end][shown]
 
     @property
+    def is_readable(self):
+        """Whether the window shows a rhythm: enough certain beats, and enough intervals."""
+        return self._readable()
+
+    @property
     def is_irregular(self):
-        """Whether the window is worth a score: readable, long enough, and not regular."""
+        """Whether the window is worth a score: readable, and not regular."""
         return self._irregular()
+
+    cdef bint _readable(self) noexcept nogil:
+        cdef int at, n = 0
+        for at in range(self._window_end - self.n_window, self._window_end):
+            n += self._window_ms[at] > 0
+        return n >= MIN_RR and self.sound >= TRUSTED_SHARE * self.n_window
 
     cdef bint _irregular(self) noexcept nogil:
         cdef int at, n = 0, unequal = 0
         cdef long long ms, before = 0
-        if self.sound < TRUSTED_SHARE * self.n_window:
+        if not self._readable():
             return False
         for at in range(self._window_end - self.n_window, self._window_end):
             ms = self._window_ms[at]
@@ -972,7 +992,7 @@ cdef class Scan:
                     unequal += 1
                 before = ms
                 n += 1
-        return n >= MIN_RR and unequal >= UNEQUAL_MIN * (n - 1)
+        return unequal >= UNEQUAL_MIN * (n - 1)
 
 
 cdef double _ranked(const double *values, int n, int rank) noexcept nogil:

@@ -1,4 +1,4 @@
-"""Probability of atrial fibrillation: a small model on RR intervals and P waves.
+"""Odds of atrial fibrillation: a small model on RR intervals and P waves.
 
 The features are those of published detectors that use RR intervals alone (spread and successive
 differences, the map of Lian et al. 2011, sample entropy as Lake and Moorman 2011 use it, the count
@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from math import exp, log, nan, sqrt
+from math import log, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 #: Fewest RR intervals of a window from which it is scored.
-MIN_RR = 10
+MIN_RR = 6
 
 RR_FEATURES = (
     "log_n", "log_rr", "rmssd", "sd", "diff_10", "diff_25", "diff_50", "diff_75", "range_80",
@@ -228,13 +228,12 @@ class AtrialModel:
     with_p: Floats
     without_p: Floats
 
-    def probability(self, rr: Floats, p: Floats | None) -> float:
-        """Probability of atrial fibrillation, 0 to 1."""
+    def log_odds(self, rr: Floats, p: Floats | None) -> float:
+        """Logarithm of the odds of atrial fibrillation."""
         x, weights = expanded_rr(rr), self.without_p
         if p is not None and np.isfinite(p).all():
             x, weights = np.concatenate([x, expanded_p(p)]), self.with_p
-        z = float(x @ weights[:-1]) + float(weights[-1])
-        return 1.0 / (1.0 + exp(-max(-50.0, min(50.0, z))))
+        return float(x @ weights[:-1]) + float(weights[-1])
 
     @classmethod
     def from_dict(cls, weights: dict[str, Any]) -> AtrialModel:

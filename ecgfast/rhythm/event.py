@@ -83,7 +83,7 @@ class Event:
         Beats that the event rests on.
     beats : tuple of int
         Their R peaks in samples; of more than 64 the first and the last 32, of atrial fibrillation
-        the last 48 at most.
+        those around its start and its end.
     rate : float
         Mean heart rate in it, beats per minute; NaN where it has none.
     lead : int or None
@@ -198,10 +198,10 @@ DEFINITIONS: dict[EventKind, Definition] = {
         "Lown and Wolf, Circulation 44:130, 1971 (grade 5); ratio: " + _OWN,
     ),
     EventKind.ATRIAL_FIBRILLATION: Definition(
-        "irregular RR intervals without repeating P waves, as the model of `ecgfast.rhythm` scores "
-        "them, for 30 s; the end is placed at the middle of the first window scored as regular, so "
-        "that a reported episode can be shorter",
-        "ESC guideline on atrial fibrillation, 2020 (30 s); statistic: " + _OWN,
+        "irregular RR intervals without repeating P waves, for 30 s: a model scores windows of 16 "
+        "beats; an episode begins and ends where the cumulative sum of the log odds does",
+        "ESC guideline on atrial fibrillation, 2020 (30 s); cumulative sum: Page, Biometrika "
+        "41:100, 1954; statistic: " + _OWN,
     ),
     EventKind.VENTRICULAR_FLUTTER: Definition(
         "3 s or more of detections that are waves of ventricular flutter or fibrillation",

@@ -79,9 +79,9 @@ class RhythmStream:
     irregular : float
         Seconds that atrial fibrillation has to last (30).
     irregular_probability : float
-        Probability at which an episode of it begins (0.7), at most 1; it ends 0.2 lower.
+        Probability of a beat from which on it counts for an episode of it (0.7), at most 1.
     atrial : AtrialModel, optional
-        Gives the probability of atrial fibrillation; the built-in model by default.
+        Gives the odds of atrial fibrillation; the built-in model by default.
 
     Raises
     ------
@@ -283,7 +283,7 @@ class RhythmStream:
 
     @property
     def atrial_window(self) -> tuple[int, int]:
-        """R peaks of the first and last beat of the window scored for atrial fibrillation."""
+        """R peaks of the first and last beat that the last score of atrial fibrillation is for."""
         return self._irregular.window
 
     @exclusive

@@ -1,0 +1,101 @@
+"""Atrial fibrillation: where its episodes begin and end."""
+
+from __future__ import annotations
+
+from math import nan
+
+import numpy as np
+import pytest
+
+from ecgfast import Beat, Event, InputError, Quality, RhythmStream
+
+FS = 250.0
+
+
+def beats_of(
+    *parts: tuple[bool, float], noisy: tuple[float, float] = (0.0, 0.0), gap: float = 0.0
+) -> list[Beat]:
+    """Beats without a signal: parts, irregular or not, and how many seconds each lasts."""
+    rng = np.random.default_rng(5)
+    beats, at, end = [], 0.5, 0.0
+    for irregular, seconds in parts:
+        end += seconds
+        while at < end:
+            quality = Quality.NOISY if noisy[0] <= at < noisy[1] else Quality.GOOD
+            beats.append(Beat(round(at * FS), at, "N", 0.9, {"N": 0.9}, nan, nan, quality))
+            at += rng.uniform(0.4, 1.1) if irregular else 0.8 + rng.normal(0.0, 0.01)
+        at += gap
+    return beats
+
+
+def episodes(beats: list[Beat], **rules: float) -> list[Event]:
+    rhythm = RhythmStream(FS, **rules)
+    events = [*rhythm.process(beats), *rhythm.flush()]
+    return [one for one in events if one.kind == "atrial_fibrillation" and not one.ongoing]
+
+
+def test_an_episode_begins_and_ends_where_the_rhythm_changes() -> None:
+    beats = beats_of((False, 60.0), (True, 90.0), (False, 60.0))
+    (one,) = episodes(beats)
+    assert one.start_time == pytest.approx(60.0, abs=8.0)
+    assert one.end_time == pytest.approx(150.0, abs=8.0)
+    inside = [beat.sample for beat in beats if one.start <= beat.sample <= one.end]
+    assert one.n_beats == len(inside)
+    assert one.beats[0] == inside[0]
+    assert one.beats[-1] == inside[-1]
+    assert set(one.beats) <= set(inside)
+
+
+def test_an_episode_is_reported_while_it_lasts() -> None:
+    beats = beats_of((False, 60.0), (True, 60.0))
+    rhythm = RhythmStream(FS)
+    at = next(beat.time for beat in beats if rhythm.process([beat]))
+    assert 80.0 < at < 105.0
+
+
+@pytest.mark.parametrize("parts", [[(False, 200.0)], [(False, 60.0), (True, 15.0), (False, 60.0)]])
+def test_no_episode(parts: list[tuple[bool, float]]) -> None:
+    assert not episodes(beats_of(*parts))
+
+
+def test_a_regular_rhythm_between_two_episodes_separates_them() -> None:
+    found = episodes(beats_of((True, 60.0), (False, 60.0), (True, 60.0)))
+    assert [round(one.start_time / 60.0) for one in found] == [0, 2]
+
+
+def test_signal_that_cannot_be_read_does_not_end_an_episode() -> None:
+    (one,) = episodes(beats_of((True, 180.0), noisy=(80.0, 110.0)))
+    assert one.duration > 170.0
+
+
+def test_signal_that_cannot_be_read_begins_no_episode() -> None:
+    beats = beats_of((True, 180.0), noisy=(0.0, 180.0))
+    assert not episodes(beats)
+    assert not episodes(beats, irregular_probability=0.3, irregular=8.0)
+
+
+def test_lost_signal_ends_an_episode() -> None:
+    beats = beats_of((True, 60.0), (True, 60.0), gap=10.0)
+    first = next(i for i, beat in enumerate(beats) if beat.time > 60.0)
+    marked = Beat(
+        beats[first].sample, beats[first].time, "N", 0.9, {"N": 0.9}, nan, nan, Quality.GAP
+    )
+    found = episodes([*beats[:first], marked, *beats[first + 1 :]])
+    assert [round(one.start_time / 60.0) for one in found] == [0, 1]
+
+
+@pytest.mark.parametrize(("irregular", "n"), [(True, 1), (False, 0)])
+def test_a_stretch_too_short_for_a_decision_is_judged_as_a_whole(irregular: bool, n: int) -> None:
+    beats = beats_of((irregular, 12.0))
+    found = episodes(beats, irregular=8.0, irregular_probability=0.3)
+    assert len(found) == n
+    for one in found:
+        assert (one.start, one.end) == (beats[0].sample, beats[-1].sample)
+        assert one.n_beats == len(beats)
+        assert 0.3 <= one.confidence <= 1.0
+
+
+def test_a_probability_of_one_finds_nothing_and_more_is_refused() -> None:
+    assert not episodes(beats_of((True, 180.0)), irregular_probability=1.0)
+    with pytest.raises(InputError, match="irregular_probability"):
+        RhythmStream(FS, irregular_probability=1.1)
