@@ -29,6 +29,9 @@ _OVERSAMPLING = 2
 # highest that is used: both keep the error below 1e-3 of the total power.
 _SPREAD = 6
 _SPARE = 4
+# Intervals that are spread at a time, and points of a grid that are transformed at once: a day's.
+_AT_ONCE = 1 << 15
+_ONE_TRANSFORM = 1 << 20
 
 _RESAMPLED_HZ = 4.0
 # Segments of Welch's method: half of a short recording, five minutes of a long one.
@@ -159,6 +162,7 @@ def lomb_scargle(nn: NNIntervals) -> tuple[FloatArray, FloatArray]:
     size = 1 << (size - 1).bit_length()
     # Sums of value * exp(2 pi i f t), and of exp(2 pi i 2f t), at every frequency.
     h = _sums(value, time * step * size, size, count)
+    del value
     w = _sums(np.ones(n), 2 * time * step * size, size, count)
 
     # Scargle's phase, which makes the two sums below orthogonal.
@@ -169,6 +173,7 @@ def lomb_scargle(nn: NNIntervals) -> tuple[FloatArray, FloatArray]:
     sin = np.copysign(np.sqrt(np.maximum(0.0, (1 - cos2) / 2)), sin2)
     cc = (n + length) / 2
     ss = np.maximum(n - cc, 1e-12 * n)
+    del w, length, cos2, sin2
     even = (h.real * cos + h.imag * sin) ** 2 / cc
     odd = (h.imag * cos - h.real * sin) ** 2 / ss
     # Scargle's power is (even + odd) / 2; twice that over n times the covered time is a density.
@@ -177,18 +182,36 @@ def lomb_scargle(nn: NNIntervals) -> tuple[FloatArray, FloatArray]:
 
 def _sums(value: FloatArray, place: FloatArray, size: int, count: int) -> FloatArray:
     """Sums of value * exp(2 pi i k place / size) for k from 1 to `count`, through a grid."""
-    # Lagrange's weights spread each value over the points around its place.
-    first = np.floor(place).astype(np.int64) - _SPREAD // 2 + 1
-    offset = place - first
-    grid = np.zeros(size)
+    grid = _on_grid(value, place, size)
+    if size <= _ONE_TRANSFORM:
+        return np.conj(np.fft.rfft(grid)[1 : count + 1])
+    # In four parts, every fourth point each: one transform of a week takes 100 MB.
+    sums = np.zeros(count, np.complex128)
+    turn = -2j * np.pi / size * np.arange(1, count + 1)
+    for part in range(4):
+        sums += np.exp(part * turn) * np.fft.rfft(grid[part::4])[1 : count + 1]
+    return np.conj(sums, out=sums)
+
+
+def _on_grid(value: FloatArray, place: FloatArray, size: int) -> FloatArray:
+    """Values at places between the points of a grid, spread over the points around them."""
+    # Lagrange's weights spread each value over the points around its place; in pieces, as a week
+    # has 700,000 values.
+    grid, one = np.zeros(size), np.empty(size)
     for j in range(_SPREAD):
-        weight = np.ones_like(value)
-        for i in range(_SPREAD):
-            if i != j:
-                weight *= (offset - i) / (j - i)
-        grid += np.bincount((first + j) % size, value * weight, minlength=size)
-    # A copy: the others of a week's frequencies take 32 MB.
-    return np.conj(np.fft.rfft(grid)[1 : count + 1])
+        one[:] = 0.0
+        for begin in range(0, len(value), _AT_ONCE):
+            piece = place[begin : begin + _AT_ONCE]
+            first = np.floor(piece).astype(np.int64) - _SPREAD // 2 + 1
+            offset = piece - first
+            weight = np.ones_like(piece)
+            for i in range(_SPREAD):
+                if i != j:
+                    weight *= (offset - i) / (j - i)
+            weight *= value[begin : begin + _AT_ONCE]
+            np.add.at(one, (first + j) % size, weight)
+        grid += one
+    return grid
 
 
 def welch(nn: NNIntervals) -> tuple[FloatArray, FloatArray]:

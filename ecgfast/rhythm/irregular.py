@@ -141,14 +141,14 @@ class Irregular:
             change = min(0.0, change)
         probability = 1.0 / (1.0 + exp(-odds)) if odds > -50.0 else 0.0
         self._total += change * (last - first)
-        sign = -1.0 if self._inside else 1.0
-        if self._sum <= 0.0:
+        step = (last - first) * (-change if self._inside else change)
+        if self._sum <= 0.0 < step:
             self._candidate(first)
         self._trust_since = (
             self._trust_since[0] + probability * (last - first),
             self._trust_since[1] + last - first,
         )
-        self._sum = max(0.0, self._sum + sign * change * (last - first))
+        self._sum = max(0.0, self._sum + step)
         if not self._sum and not self._inside:
             scan.episode = 0
         elif self._sum > _ENOUGH:
