@@ -9,9 +9,12 @@ weights from whose training that set was left out (`--weights`: a folder with NA
 one .npz file whose arrays are called NAME/ARRAY; see `bench/qrs_weights`). They are compiled into
 a copy of the core, which needs a C compiler.
 
-`--only` runs some parts (table, standstill, noise) or sets (such as ludb) and leaves the others in
-the JSON file as they were; without a name it writes the page anew from the file. Sets that are not
-below DATA are left out. Of other packages sleepecg takes part, where it is installed.
+Each folder below that of the weights holds weights of the same trainings from another seed; their
+`neural` is counted on all sets too.
+
+`--only` runs some parts (table, standstill, noise, seeds) or sets (such as ludb) and leaves the
+others in the JSON file as they were; without a name it writes the page anew from the file. Sets
+that are not below DATA are left out. Of other packages sleepecg takes part, where it is installed.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from generalisation_page import (
     noise_lines,
     page,
     quality_lines,
+    seed_lines,
     standstill_lines,
     table_lines,
 )
@@ -63,6 +67,8 @@ from ecgfast.records import read_record
 OTHERS = "sleepecg"
 ALARM_S = 3.0
 PROCESSES = 2
+Job = tuple[str, str, Path]
+"""Part, set or kind, and file."""
 
 
 def _other(detector: OtherDetector, case: Case) -> Found:
@@ -83,13 +89,14 @@ class Bench:
     data: Path
     cores: dict[str, WeightedDetector]
     others: dict[str, OtherDetector]
+    methods: tuple[str, ...] = METHODS
 
     def table(self, key: str, path: Path) -> list[dict[str, Any]]:
         """Counts of all detectors on one file."""
         rows = []
         for case in cases(key, path):
             core = self.cores[SETS[case.key].weights]
-            for method in METHODS:
+            for method in self.methods:
                 found = core.found(case.signal, case.fs, method)
                 row: dict[str, Any] = {"set": case.key, "record": case.name, "method": method}
                 counted = count(case, found)
@@ -149,7 +156,7 @@ _BENCHES: list[Bench] = []
 """Filled before the processes fork: a compiled core cannot be sent to one."""
 
 
-def _work(job: tuple[str, str, Path]) -> tuple[str, str, list[dict[str, Any]]]:
+def _work(job: Job) -> tuple[str, str, list[dict[str, Any]]]:
     part, key, path = job
     run: Callable[[str, Path], list[dict[str, Any]]] = getattr(_BENCHES[-1], part)
     return part, key, run(key, path)
@@ -171,7 +178,7 @@ def read_weights(where: Path) -> dict[str, dict[str, npt.NDArray[np.float32]]]:
     return dict(found)
 
 
-def jobs(data: Path, only: set[str] | None) -> list[tuple[str, str, Path]]:
+def jobs(data: Path, only: set[str] | None) -> list[Job]:
     """What to run: part, set or kind, file."""
     found = []
     for key, chosen in SETS.items():
@@ -253,7 +260,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="where failures are drawn")
     parser.add_argument("--only", nargs="*", metavar="PART")
     chosen = parser.parse_args(arguments)
-    known = {"table", "standstill", "noise", *SETS} - set(PARTS_OF)
+    known = {"table", "standstill", "noise", "seeds", *SETS} - set(PARTS_OF)
     if unknown := set(chosen.only or ()) - known:
         parser.error(f"--only {' '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}")
     if chosen.pictures and not chosen.pictures.is_dir():
@@ -261,32 +268,48 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return chosen
 
 
-def main() -> None:
-    one_thread()
-    chosen = parse()
-    found: dict[str, Any] = {"table": {}, "standstill": {}, "noise": {}}
-    if chosen.only is not None and chosen.json and chosen.json.exists():
-        found |= json.loads(chosen.json.read_text())
-    work = jobs(chosen.data, None if chosen.only is None else set(chosen.only))
-    cores, available = {}, read_weights(chosen.weights)
-    for name in sorted({name for job in work for name in weights_for(*job)}):
-        if name not in available:
-            raise SystemExit(f"--weights {chosen.weights}: no weights called {name}")
-        note(f"compiling the core with the weights {name}")
-        cores[name] = WeightedDetector(available[name])
-    others = {k: call for k, call in installed_detectors().items() if k.startswith(OTHERS)}
-    bench = Bench(chosen.data, cores, others)
+def compiled(weights: Path, names: set[str]) -> dict[str, WeightedDetector]:
+    """Cores with the weights of these names."""
+    available = read_weights(weights)
+    for name in sorted(names - set(available)):
+        raise SystemExit(f"--weights {weights}: no weights called {name}")
+    note(f"compiling the core with the weights {', '.join(sorted(names))}")
+    return {name: WeightedDetector(available[name]) for name in sorted(names)}
+
+
+def run(bench: Bench, work: list[Job]) -> list[tuple[str, str, list[dict[str, Any]]]]:
+    """Rows of all jobs, in two processes."""
     _BENCHES.append(bench)
     results = []
     with multiprocessing.get_context("fork").Pool(PROCESSES) as pool:
         for result in pool.imap(_work, work):
             results.append(result)
             note(f"{len(results)} of {len(work)}: {result[0]} {result[1]}")
+    return results
+
+
+def main() -> None:
+    one_thread()
+    chosen = parse()
+    found: dict[str, Any] = {"table": {}, "standstill": {}, "noise": {}, "seeds": {}}
+    if chosen.only is not None and chosen.json and chosen.json.exists():
+        found |= json.loads(chosen.json.read_text())
+    work = jobs(chosen.data, None if chosen.only is None else set(chosen.only))
+    cores = compiled(chosen.weights, {name for job in work for name in weights_for(*job)})
+    others = {k: call for k, call in installed_detectors().items() if k.startswith(OTHERS)}
+    results = run(Bench(chosen.data, cores, others), work)
     for part, entries in summarise(results).items():
         found[part] |= entries
+    if chosen.only is None or "seeds" in chosen.only:
+        work = jobs(chosen.data, {"table"})
+        names = {name for job in work for name in weights_for(*job)}
+        for folder in sorted(path for path in chosen.weights.glob("seed*") if path.is_dir()):
+            other = Bench(chosen.data, compiled(folder, names), {}, ("neural",))
+            found["seeds"][folder.name] = summarise(run(other, work))["table"]
     print("\n".join(table_lines(found["table"])))
     for lines in (quality_lines, delay_lines):
         print("\n".join(lines(found["table"])))
+    print("\n".join(seed_lines(found["table"], found["seeds"])))
     print("\n".join(standstill_lines(found["standstill"])))
     print("\n".join(noise_lines(found["noise"])))
     if chosen.json:

@@ -61,6 +61,16 @@ def table_lines(found: dict[str, Any]) -> list[str]:
     return _grid(["set", "records", "beats", "weights of `neural`", *names, "aim"], rows)
 
 
+def seed_lines(found: dict[str, Any], seeds: dict[str, Any]) -> list[str]:
+    """F1 of the learned method with weights from other seeds."""
+    rows = [
+        [SETS[key].title, *(_score(key, one[key]["neural"]) for one in (found, *seeds.values()))]
+        for key in SETS
+        if key in found and all(key in one for one in seeds.values())
+    ]
+    return _grid(["set", "seed 1", *(name.replace("seed", "seed ") for name in seeds)], rows)
+
+
 def worst_lines(found: dict[str, Any]) -> list[str]:
     """Recordings with the most mistakes of the learned method."""
     rows = [
@@ -143,6 +153,7 @@ def page(found: dict[str, Any]) -> str:
     """The page: the text of `generalisation.md.in` with the tables in their places."""
     tables = {
         "TABLE": table_lines(found["table"]),
+        "SEEDS": seed_lines(found["table"], found.get("seeds", {})),
         "WORST": worst_lines(found["table"]),
         "QUALITY": quality_lines(found["table"]),
         "DELAYS": delay_lines(found["table"]),
