@@ -9,8 +9,8 @@ weights from whose training that set was left out (`--weights`: a folder with NA
 one .npz file whose arrays are called NAME/ARRAY; see `bench/qrs_weights`). They are compiled into
 a copy of the core, which needs a C compiler.
 
-Each folder below that of the weights holds weights of the same trainings from another seed; their
-`neural` is counted on all sets too.
+Folders `seed*` below that of the weights hold weights of the same trainings from another seed; with
+them `neural` is counted on the sets that they did not see.
 
 `--only` runs some parts (table, standstill, noise, seeds) or sets (such as ludb) and leaves the
 others in the JSON file as they were; without a name it writes the page anew from the file. Sets
@@ -301,10 +301,11 @@ def main() -> None:
     for part, entries in summarise(results).items():
         found[part] |= entries
     if chosen.only is None or "seeds" in chosen.only:
-        work = jobs(chosen.data, {"table"})
-        names = {name for job in work for name in weights_for(*job)}
+        every = jobs(chosen.data, {"table"})
         for folder in sorted(path for path in chosen.weights.glob("seed*") if path.is_dir()):
-            other = Bench(chosen.data, compiled(folder, names), {}, ("neural",))
+            there = set(read_weights(folder))
+            work = [job for job in every if weights_for(*job) <= there]
+            other = Bench(chosen.data, compiled(folder, there), {}, ("neural",))
             found["seeds"][folder.name] = summarise(run(other, work))["table"]
     print("\n".join(table_lines(found["table"])))
     for lines in (quality_lines, delay_lines):
