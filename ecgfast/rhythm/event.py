@@ -199,7 +199,8 @@ DEFINITIONS: dict[EventKind, Definition] = {
     ),
     EventKind.ATRIAL_FIBRILLATION: Definition(
         "irregular RR intervals without repeating P waves, for 30 s: a model scores windows of 16 "
-        "beats; an episode begins and ends where the cumulative sum of the log odds does",
+        "beats; an episode begins and ends where the cumulative sum of the log odds does, so that "
+        "one can be shorter in the end",
         "ESC guideline on atrial fibrillation, 2020 (30 s); cumulative sum: Page, Biometrika "
         "41:100, 1954; statistic: " + _OWN,
     ),
