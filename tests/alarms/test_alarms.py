@@ -190,8 +190,9 @@ def test_a_withdrawn_suspicion_leaves_an_earlier_alarm_as_it_was() -> None:
     (before,) = alarms.process([event("asystole", 10, 15)], 15.5)
     (reopened,) = alarms.process([], 28.5, event("asystole", 25, 28.5, ongoing=True))
     assert (reopened.id, reopened.events, reopened.ended) == (before.id, 2, None)
-    assert alarms.process([], 29.0) == [before]
-    assert alarms.shown == [before]
+    # As text: a rate that is NaN equals none, since Python 3.13 in a data class too.
+    assert repr(alarms.process([], 29.0)) == repr([before])
+    assert repr(alarms.shown) == repr([before])
     # Acknowledged meanwhile: the earlier one was on the same banner.
     alarms.process([], 38.5, event("asystole", 35, 38.5, ongoing=True))
     alarms.acknowledge(before.id, 38.6)
