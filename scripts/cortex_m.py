@@ -30,7 +30,10 @@ CC, QEMU = "arm-none-eabi-gcc", "qemu-system-arm"
 OPTIONS = ("-std=c11", "-O2", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections")
 CORE = ROOT / "csrc" / "src"
 # An emulated processor without double precision is some hundred times slower.
-EXERCISE = ("-DEXERCISE_RATES=128", "-DEXERCISE_FS=128", "-DEXERCISE_LEADS=4")
+EXERCISE = (
+    *("-DEXERCISE_RATES=128", "-DEXERCISE_FS=128", "-DEXERCISE_LEADS=4"),
+    *("-DEXERCISE_GAINS=-1e4,1e25", "-DEXERCISE_WINDOWS=CLEAN"),
+)
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 MODELS = ROOT / "models"
 EXAMPLE = ROOT / "csrc" / "examples" / "label_beats.c"
@@ -211,9 +214,10 @@ def networks(build: Build) -> list[Row]:
 HEAD = """# The C core on Cortex-M
 
 Made by `python scripts/cortex_m.py`, which also runs the core's tests `exercise_build.c` and, on
-the M33, `exercise_core.c` (at 128 Hz) of `tests/c` on emulated boards (QEMU's mps2-an386 and
-mps2-an505). One lead at 250 Hz, a sample at a time; beat windows of 72 points with features.
-Compiled with {compiler}, `-O2 -ffp-contract=off`, for a floating-point unit of single precision.
+the M33, `exercise_core.c` (at 128 Hz, two gains) of `tests/c` on emulated boards (QEMU's
+mps2-an386 and mps2-an505). One lead at 250 Hz, a sample at a time; beat windows of 72 points with
+features. Compiled with {compiler}, `-O2 -ffp-contract=off`, for a floating-point unit of single
+precision.
 
 - **Flash**: code and constants beyond an empty program, of a build with that method alone, linked
   with `--gc-sections`; what the core needs of the C library and of

@@ -22,6 +22,12 @@
 #ifndef EXERCISE_FS /* Hz, of what is exercised at one rate */
 #define EXERCISE_FS 360
 #endif
+#ifndef EXERCISE_GAINS /* of streams of two leads; within 1e-4..1e4 of beats, beyond it of noise */
+#define EXERCISE_GAINS 1e-4, 1e4, -1e4, 1e-30, 1e25
+#endif
+#ifndef EXERCISE_WINDOWS /* signals that each kind of window but the first is cut of */
+#define EXERCISE_WINDOWS CLEAN, NOISE
+#endif
 
 static uint64_t random_state = 88172645463325252ull;
 
@@ -373,15 +379,17 @@ static void exercise_streams(void) {
             }
     for (size_t g = 1; g < sizeof grids / sizeof *grids; g++)
         for (int method = ECG_PAN_TOMPKINS; method <= ECG_NEURAL; method++) {
+            static const spoilt kinds[] = {EXERCISE_WINDOWS};
             ecg_detector_config config = {.fs = EXERCISE_FS, .n_leads = 1, .method = method};
-            exercise_stream(&config, &grids[g], 1.0, CLEAN);
-            exercise_stream(&config, &grids[g], 1.0, NOISE);
+            for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+                exercise_stream(&config, &grids[g], 1.0, kinds[k]);
         }
-    static const double gains[] = {1e-4, 1e4, -1e4, 1e-30, 1e25};
+    static const double gains[] = {EXERCISE_GAINS};
     for (size_t k = 0; k < sizeof gains / sizeof *gains; k++)
         for (int method = ECG_PAN_TOMPKINS; method <= ECG_NEURAL; method++) {
             ecg_detector_config config = {.fs = EXERCISE_FS, .n_leads = 2, .method = method};
-            exercise_stream(&config, &grids[0], gains[k], k < 3 ? CLEAN : NOISE);
+            const int beyond = fabs(gains[k]) < 1e-4 || fabs(gains[k]) > 1e4;
+            exercise_stream(&config, &grids[0], gains[k], beyond ? NOISE : CLEAN);
         }
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,25 @@ def _converting(job: dict[str, Any], beats: Beats) -> Work:
     feed = {tensor.name: beats[tensor.name] for tensor in model.inputs}
     np.save(job["reference"], np.asarray(model.predict(feed, batch_size=256, verbose=0)))
 
+    @cache
+    def saved() -> str:
+        """A SavedModel: the converter would write it anew for each precision."""
+        folder = str(Path(job["folder"]) / "saved_model")
+        archive = keras.export.ExportArchive()
+        archive.track(model)
+        signature = [tf.TensorSpec(x.shape, x.dtype, x.name) for x in model.inputs]
+        archive.add_endpoint(
+            "serve",
+            partial(model.__call__, training=False),
+            [signature] if len(signature) > 1 else signature,
+        )
+        archive.write_out(folder, verbose=False)
+        return folder
+
     def plain() -> Any:
-        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            saved(), signature_keys=["serving_default"]
+        )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         return converter
 
