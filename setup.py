@@ -97,5 +97,11 @@ extensions = [
 setup(
     install_requires=[*BASE, *([] if MUSL or FREE_THREADED else RUNTIMES)],
     packages=[*find_packages(include=["ecgfast", "ecgfast.*"]), "ecgfast.models"],
-    ext_modules=cythonize(extensions, language_level=3, shared_utility_qualified_name=SHARED),
+    ext_modules=cythonize(
+        extensions,
+        language_level=3,
+        # Every class with a state refuses a second thread by an atomic flag (ecgfast/busy.pxd).
+        compiler_directives={"freethreading_compatible": True},
+        shared_utility_qualified_name=SHARED,
+    ),
 )

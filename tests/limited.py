@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 _LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_AS, ({memory}, {memory}))
+import resource, sys, sysconfig
+# The allocator of a free-threaded Python reserves a GiB of addresses at once.
+addresses = {memory} + ((2 << 30) if sysconfig.get_config_var("Py_GIL_DISABLED") else 0)
+resource.setrlimit(resource.RLIMIT_AS, (addresses, addresses))
 resource.setrlimit(resource.RLIMIT_CPU, ({seconds}, {seconds}))
 
 def peak_mb():
