@@ -356,9 +356,9 @@ def classify_record(
             "events": event_table(found.events),
         }
         for table, kind in parts.items():
-            one = tables[table].drop_columns(["recording"]).combine_chunks()
-            values = one.to_struct_array()
-            values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+            one = tables[table].drop_columns(["recording"])
+            columns = [column.combine_chunks() for column in one.columns]
+            values = pa.StructArray.from_arrays(columns, fields=list(one.schema))
             ends = np.array([0, one.num_rows], np.int32)
             lists[table] = pa.ListArray.from_arrays(ends, values.cast(kind.value_type))
     rows = rows.rename_columns([{"beats": "n_beats"}.get(c, c) for c in rows.column_names])

@@ -52,12 +52,13 @@ class Table:
         return self._printed("pipe", self.columns)
 
     def _printed(self, style: str, heads: Sequence[str]) -> str:
+        sides = ["left" if i < self.left else "right" for i in range(len(heads))]
         return tabulate(
             self.rows,
             heads,
             tablefmt=style,
             disable_numparse=True,
-            colalign=["left" if i < self.left else "right" for i in range(len(heads))],
+            colalign=sides if self.rows else None,  # tabulate 0.9 aligns no columns without rows
         )
 
 

@@ -105,7 +105,13 @@ def test_events_are_shaded_on_each_lead_and_named(record: Record) -> None:
     ]
     figure = record.plot([], iter(found), start=2)
     for axis in figure.axes:
-        spans = sorted((patch.get_x(), patch.get_width()) for patch in axis.patches)
+        # Rectangles; polygons before matplotlib 3.9.
+        shapes = [patch.get_patch_transform() for patch in axis.patches]
+        boxes = [
+            patch.get_path().get_extents(shape)
+            for patch, shape in zip(axis.patches, shapes, strict=True)
+        ]
+        spans = sorted((box.x0, box.width) for box in boxes)
         assert spans[0] == pytest.approx((3.0, 67.0))
         assert 4.9 <= spans[1][0] < 5 < sum(spans[1]) <= 5.1  # a beat has a width that is seen
         assert len(spans) == 2
