@@ -156,7 +156,7 @@ def arrow(part: str = "") -> Any:
 
 
 def without_pandas() -> None:
-    """Have pyarrow not import pandas in this process, to ask of each value whether it is its.
+    """Keep pyarrow from importing pandas in this process, which it does to recognise its values.
 
     For a process whose tables become no DataFrames: it saves half a second and 60 MB.
     """

@@ -134,7 +134,7 @@ def _parser() -> Parser:
 def _layout(text: str) -> str:
     """The table of the docstring as the list of terms that help wraps."""
     text = re.sub(r"^=.*\n", "", text, flags=re.MULTILINE)
-    text = re.sub(r"\n {8,}(?=\S)", " ", text)  # a row that goes on
+    text = re.sub(r"\n {8,}(?=\S)", " ", text)  # a row of several lines
     row = re.compile(r"^``(\w+)``\s+(.*)", re.MULTILINE)
     return row.sub(lambda found: f"  {found[1]:<17}{found[2]}", text).replace("``", "")
 

@@ -30,11 +30,11 @@ def quiet_libraries() -> None:
 
 
 def import_keras() -> None:
-    """Import Keras, and TensorFlow with it, where it is installed, before who needs it does.
+    """Import Keras, and TensorFlow with it, where it is installed, without the lines that it logs.
 
     TensorFlow's C++ code logs the options of this machine before it has read how much to log.
     """
-    if find_spec("keras") is None:  # told where it is needed
+    if find_spec("keras") is None:  # who needs it says which extra is missing
         return
     from ..runtime.backends import quiet_runtime
 

@@ -99,7 +99,7 @@ def check_input(args: argparse.Namespace) -> None:
     Raises
     ------
     UsageError
-        If the source needs ``--fs``, is a misspelt live source, or ``--queue`` is no time.
+        If the source needs ``--fs`` or is a misspelt live source, or ``--queue`` is not a time.
     """
     kind = live_kind(args.source)
     if kind is None and args.source != "-" and not Path(args.source).exists():

@@ -60,7 +60,7 @@ def figures(found: Analysis) -> dict[str, Any]:
 
 
 def with_events(found: Analysis, shown: dict[str, Any]) -> dict[str, Any]:
-    """Put all events, which take more memory than all else, before the notes of `page_figures`."""
+    """Add the list of all events, the largest part, before the notes of `page_figures`."""
     result: dict[str, Any] = {}
     for name, value in shown.items():
         if name == "notes":

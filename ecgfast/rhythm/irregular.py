@@ -15,7 +15,7 @@ __all__ = ["Irregular", "Scorer"]
 # Beats between two scores after the first, which is of a full window.
 _EVERY = 4
 
-# Beats at the end of a window about which a later window says more.
+# Beats at the end of a window that it does not score: in a later window they are nearer the middle.
 _AHEAD = (WINDOW - _EVERY) // 2
 
 # Fewest beats of a stretch of signal that are scored.
@@ -57,7 +57,7 @@ class Irregular:
     lasting : float
         Shortest episode in seconds.
     probability : float
-        Probability of a beat from which on it counts for an episode.
+        A window of higher probability is evidence for an episode, of lower against it.
     model : Scorer, optional
         The built-in one by default.
 

@@ -79,7 +79,7 @@ class RhythmStream:
     irregular : float
         Seconds that atrial fibrillation has to last (30).
     irregular_probability : float
-        Probability of a beat from which on it counts for an episode of it (0.7), at most 1.
+        Probability above which a window of beats is evidence for an episode of it (0.7), at most 1.
     atrial : AtrialModel, optional
         Gives the odds of atrial fibrillation; the built-in model by default.
 
