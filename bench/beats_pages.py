@@ -56,7 +56,8 @@ LEFT_OUT = (
     "with half of the patients in training and the other half labelled from both leads, S F1 of "
     "svdb was 67.9 and 70.5 (first leads alone, two seeds: 62.9 and 65.5) and V F1 88.7 and 89.3 "
     "(90.3 and 91.1), S F1 of mitdb's DS1 54.9 and 56.2 (59.6 and 55.9); false V per hour of the "
-    "healthy were 30 and 27 on average (3.8 and 4.0).",
+    "healthy were 30 and 27 on average (3.8 and 4.0). By a script by hand, with `bench/leads.py`; "
+    "no option of the recipe does it.",
     "Twice as wide a network, half as wide a one, half as many passes.",
     "Boosted trees on the same features: lower S F1 on svdb than the network.",
     "The mean of three networks of other seeds: better than one of them on average, but three "
