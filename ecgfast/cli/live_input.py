@@ -207,6 +207,8 @@ class LiveInput:
         found = list(self.link.troubles()) if self.link is not None else []
         if self.lines is not None and self.lines.malformed:
             found.append(f"malformed lines: {self.lines.malformed}")
+        if self.lines is not None and self.lines.lost:
+            found.append(f"samples lost on the way: {self.lines.lost} in {self.lines.gaps}")
         if self.queue is not None and self.queue.dropped:
             found.append(f"samples dropped by the full queue: {self.queue.dropped}")
         return "".join(f"; {text}" for text in found)
@@ -259,8 +261,9 @@ def open_input(
     names = link.names if link is not None else lines.names if lines is not None else ()
     if len(names) != np.shape(first)[1]:
         return LiveInput(open_source(chain([first], arriving), fs, args.leads), lines, link, queue)
-    wanted = names if args.leads is None else args.leads
-    columns = [find_lead(lead, names, name) for lead in wanted]
+    # By place where none are asked for: two leads may have one name.
+    asked = range(len(names)) if args.leads is None else args.leads
+    columns = [find_lead(lead, names, name) for lead in asked]
     source = open_source(chain([first], arriving), fs, columns)
     return LiveInput(replace(source, leads=tuple(names[i] for i in columns)), lines, link, queue)
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..errors import RecordError
 from .units import to_seconds
 
-__all__ = ["Clock", "Stamps", "count_for", "read_clock", "start_of", "unit_of_clock"]
+__all__ = ["WRAPS", "Clock", "Stamps", "count_for", "read_clock", "start_of", "unit_of_clock"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,8 +36,8 @@ _MOST_ODD, _NEAR = 4096, 256
 _BLOCK = 1 << 17
 _SCALES = (1.0, 1e3, 1e6, 1e1, 1e2, 1e4, 1e5, 1e7, 1e8, 1e9)
 
-# What clocks wrap at, in their own counts; a time of day wraps at midnight.
-_WRAPS = (1 << 16, 1 << 24, 1 << 32)
+#: What clocks wrap at, in their own counts; a time of day wraps at midnight.
+WRAPS = (1 << 16, 1 << 24, 1 << 32)
 
 _UNITS = ((1.0, "seconds"), (1e-3, "milliseconds"), (1e-6, "microseconds"), (1e-9, "nanoseconds"))
 _NAME_UNIT = re.compile(
@@ -402,7 +402,7 @@ def _unwrap(t: Floats, count: float | None) -> None:
     falls = np.flatnonzero(np.diff(t) < 0)
     if not len(falls) or len(falls) > 1000:
         return
-    wraps = [float(w) for w in _WRAPS]
+    wraps = [float(w) for w in WRAPS]
     if count is not None:
         wraps.append(86_400.0 / count)
     usual = float(np.median(np.abs(np.diff(t))))

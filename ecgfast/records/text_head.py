@@ -22,6 +22,7 @@ __all__ = [
     "LABELLED",
     "RATE_LINE",
     "Head",
+    "are_units",
     "cells_of",
     "encoding_of",
     "read_head",
@@ -400,9 +401,7 @@ def _understand(head: Head, lines: list[str], name: str) -> None:
             f"{name}: line {head.first + 1} has {len(head.kinds)} columns where {len(cells)} are "
             "named; correct the names or the lines"
         )
-    units_at = next(
-        (i for i in reversed(named) if _are_units(_row(plain[i], head.separator))), None
-    )
+    units_at = next((i for i in reversed(named) if are_units(_row(plain[i], head.separator))), None)
     names_at = next((i for i in reversed(named) if i != units_at), None)
     if names_at is not None:
         for c, cell in enumerate(_row(plain[names_at], head.separator)):
@@ -439,7 +438,7 @@ def _are_names(cells: list[str], head: Head, line: str, *, last: bool) -> bool:
     return not setting or role_of(cells[0])[0] in ("clock", "counter")
 
 
-def _are_units(cells: list[str]) -> bool:
+def are_units(cells: list[str]) -> bool:
     """Whether a line gives units: most of its cells are some, and the rest are as short."""
     told = [cell.strip("()[] ") for cell in cells if cell.strip("()[] ")]
     known = [cell for cell in told if is_unit(cell)]

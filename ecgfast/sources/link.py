@@ -96,11 +96,14 @@ class Link:
         """Yield samples as they arrive, shape (k, n_leads), until `close`."""
         last = self._clock()
         filled = 0  # missing samples since `last`
+        counted = 0  # of them, those that nothing came for
         silent = False
         while not self._closed:
             begun = self._width() > 0  # before the first sample nothing can be missing
             self._rate.wait()
             chunk = self._read()
+            if chunk is not None and counted:
+                chunk = self._without_counted(chunk, counted)
             arrived = 0 if chunk is None else len(chunk)
             if not begun:
                 self._rate.check()
@@ -120,6 +123,7 @@ class Link:
                     _log.warning("%s: no samples; the time that passes counts as a gap", self.name)
                 yield from missing(due, (self._width(),))
                 filled += due
+                counted += due
                 self.lost += due
             if arrived and not readable and begun:
                 filled += arrived
@@ -128,13 +132,28 @@ class Link:
                 if silent:
                     seconds = filled / self.fs
                     _log.warning("%s: samples again after a gap of %.1f s", self.name, seconds)
-                last, filled, silent, self._away = now, 0, False, False
+                last, filled, counted, silent, self._away = now, 0, 0, False, False
                 yield chunk  # type: ignore[misc]
                 if self.keeps_all:
                     last = self._clock()
             elif self.waits is not None:
                 self.waits()
         self._hang_up()
+
+    def _without_counted(
+        self, chunk: npt.NDArray[np.float32], counted: int
+    ) -> npt.NDArray[np.float32]:
+        """Leave out the missing samples at the begin of a chunk that the silence has given already.
+
+        A device with time stamps of its own knows of them too.
+        """
+        there = np.isfinite(chunk).any(axis=1)
+        if not there.any():
+            return chunk
+        twice = min(int(there.argmax()), counted)
+        self.lost -= twice
+        self.gaps -= twice > 0
+        return chunk[twice:]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -227,7 +246,13 @@ class LineLink(Link):
         try:
             if self._device is not None:
                 piece = self._take()
-                return self.lines.feed(piece) if piece else None
+                if not piece:
+                    return None
+                lost, gaps = self.lines.lost, self.lines.gaps
+                samples = self.lines.feed(piece)
+                self.lost += self.lines.lost - lost
+                self.gaps += self.lines.gaps - gaps
+                return samples
             self._device = self._open()
             _log.warning("%s: is there again", self.name)
         except (OSError, TypeError) as error:  # pyserial raises TypeError on a port closed under it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from math import ceil
 from time import monotonic
 
 import numpy as np
@@ -14,7 +15,8 @@ from ..errors import EcgfastError, InputError
 from ..records._table import TIME, parse_rows
 from ..records.choosing import ABOUT, look_of, role_of
 from ..records.clocks import count_for, read_clock
-from ..records.text_head import LABEL, LABELLED, RATE_LINE, cells_of, split_unit
+from ..records.text_head import LABEL, LABELLED, RATE_LINE, are_units, cells_of, split_unit
+from .line_clock import LineClock
 
 __all__ = ["LineParser"]
 
@@ -49,7 +51,8 @@ class LineParser:
 
     Which fields are leads is decided as for a file (`ecgfast.records.choosing`), over the first
     lines, which are held back for it: none with one field, 64 where names or clocks decide, else
-    2.4 seconds.
+    2.4 seconds. Where one of them is a clock or a counter and it leaps, samples were lost on the
+    way: as many missing ones take their place (see `LineClock`).
 
     Parameters
     ----------
@@ -94,7 +97,9 @@ class LineParser:
         self._fields = 0
         self._head: list[str] = []
         self._held: list[list[float]] = []
+        self._wanted = _CLOCK_LINES  # lines on which to decide next
         self._columns: list[int] | None = None
+        self._stamped: tuple[int, LineClock] | None = None  # the field of times or counts
         self.lines = 0
         self.malformed = 0
         self._clock = clock
@@ -102,7 +107,17 @@ class LineParser:
         self._torn = False
         self._overlong = False
         self._reported = 0
-        self._report_again = -np.inf
+        self._report_again = self._lost_again = -np.inf
+
+    @property
+    def lost(self) -> int:
+        """Samples that were lost on the way, by the clock or the counter in the lines."""
+        return self._stamped[1].lost if self._stamped is not None else 0
+
+    @property
+    def gaps(self) -> int:
+        """Times that some were."""
+        return self._stamped[1].gaps if self._stamped is not None else 0
 
     def feed(self, piece: bytes) -> npt.NDArray[np.float32]:
         """Take the next bytes.
@@ -145,6 +160,8 @@ class LineParser:
         """
         self._rest = b""
         self._torn = mid_line
+        if self._stamped is not None:
+            self._stamped[1].forget()
 
     def _samples(self, lines: list[bytes], *, last: bool = False) -> npt.NDArray[np.float32]:
         rows: list[list[float]] = []
@@ -163,7 +180,15 @@ class LineParser:
             rows, self._held = self._held, []
         table = np.array(rows, np.float64).reshape(len(rows), self._fields)
         chosen = table if self._columns is None else table[:, self._columns]
-        return chosen.astype(np.float32)
+        samples = chosen.astype(np.float32)
+        if self._stamped is None:
+            return samples
+        column, clock = self._stamped
+        before = clock.lost
+        filled = clock.fill(table[:, column], samples, last=last)
+        if clock.lost > before:
+            self._report_lost(clock.lost)
+        return filled
 
     def _take(self, text: bytes, rows: list[list[float]]) -> None:
         # "Sampling rate: 250" before the first sample is none itself.
@@ -178,25 +203,35 @@ class LineParser:
             return
         words = text[:_LONGEST].decode("utf-8", "replace")
         if not row and not self._fields and len(self._head) < _HEAD_LINES:
-            self._head.append(words)
+            self._head.append(words.lstrip("\ufeff"))
             return
         if self._fields:
             rows.append([np.nan] * self._fields)
         self._report(words, len(row))
 
     def _decide(self, *, last: bool) -> bool:
-        """Decide which fields are leads, if what has come is enough; `width` and `names` say so."""
-        n, held = self._fields, len(self._held)
+        """Decide which fields are leads, if what has come is enough; `width` and `names` say so.
+
+        Always on the same numbers of first lines, so that how they come together changes nothing.
+        """
+        if self._fields == 1:
+            return self._choose([0], self._names_of(1)[0], {})
+        while len(self._held) >= self._wanted:
+            if self._decide_on(self._held[: self._wanted], last=False):
+                return True
+            fs = self._fs or 0.0
+            self._wanted = max(self._wanted + ceil(fs), ceil(_ECG_S * fs))
+        return last and self._decide_on(self._held, last=True)
+
+    def _decide_on(self, lines: list[list[float]], *, last: bool) -> bool:
+        n, held = self._fields, len(lines)
         names, units = self._names_of(n)
-        if n == 1:
-            return self._choose([0], names, {})
-        if held < _CLOCK_LINES and not last:
-            return False
-        table = np.array(self._held, np.float64)
+        table = np.array(lines, np.float64)
         why: dict[int, str] = {}
         ecg: list[int] = []
         open_: list[int] = []
         clocks: list[int] = []
+        counters: list[int] = []
         for i in range(n):
             role, reason = role_of(names[i], units[i]) if names[i] else ("unclear", "")
             look = look_of(table[:, i], None)
@@ -206,6 +241,7 @@ class LineParser:
                 clocks.append(i)
                 why[i] = "a clock"
             elif look == "counter" or role == "counter":
+                counters.append(i)
                 why[i] = "a counter"
             elif role == "other" and not self._every:
                 why[i] = reason
@@ -239,19 +275,34 @@ class LineParser:
             why.update({i: ABOUT[looks[i]] for i in open_ if i not in chosen})
         if clocks and self._fs:
             self._compare(table[:, clocks[0]], names[clocks[0]])
+        for i in (*clocks, *counters) if self._fs else ():
+            clock = LineClock(table[:, i], self._fs or 0.0, self.name)
+            if i not in chosen and clock.usable:
+                self._stamped = i, clock
+                break
         why.update({i: "not named as an ECG" for i in open_ if i not in chosen and i not in why})
         return self._choose(chosen, names, why)
 
     def _names_of(self, n: int) -> tuple[list[str], list[str]]:
         """Return names and units of the fields, empty where no line of the head gives them."""
+        stated = [""] * n
         for line in reversed(self._head):
             plain = line.lstrip("#%; ")
             for separator in (",", ";", "\t", None):
                 cells = cells_of(plain, separator)
-                if len(cells) == n and (n > 1 or separator is None or len(plain) < 40):
-                    pairs = [split_unit(cell) for cell in cells]
-                    return [name for name, _ in pairs], [unit for _, unit in pairs]
-        return [""] * n, [""] * n
+                if len(cells) == n + 1 and not cells[-1]:
+                    cells = cells[:-1]
+                if len(cells) != n or not (n > 1 or separator is None or len(plain) < 40):
+                    continue
+                if n > 1 and are_units(cells):
+                    stated = [cell.strip("()[] ") for cell in cells]
+                    break
+                pairs = [split_unit(cell) for cell in cells]
+                return (
+                    [name for name, _ in pairs],
+                    [unit or other for (_, unit), other in zip(pairs, stated, strict=True)],
+                )
+        return [""] * n, stated
 
     def _choose(self, chosen: list[int], names: list[str], why: dict[int, str]) -> bool:
         self.width = len(chosen)
@@ -281,6 +332,18 @@ class LineParser:
                 label or "in the lines", clock.fs, self._fs,
             )  # fmt: skip
 
+    def _report_lost(self, lost: int) -> None:
+        now = self._clock()
+        if now < self._lost_again:
+            return
+        _log.warning(
+            "%s: samples lost on the way, by the clock or counter in the lines, count as missing: "
+            "%d so far",
+            self.name,
+            lost,
+        )
+        self._lost_again = now + _REPORT_S
+
     def _report(self, words: str, fields: int) -> None:
         self.malformed += 1
         now = self._clock()
@@ -305,6 +368,9 @@ def _place(column: int, why: dict[int, str]) -> int:
     return column - sum(i < column and why[i] in ("a clock", "a counter") for i in why)
 
 
+# Digits on both sides of each comma.
+_COMMA_BETWEEN = re.compile(rb"\A(?:[^,]|(?<=\d),(?=\d))*\Z")
+
 _TIME_SIGNS = re.compile(rb"\d[:/-]\d")
 
 
@@ -312,8 +378,10 @@ def _numbers(text: bytes) -> list[float]:
     """Return the fields of a line as numbers, times in seconds; nothing if one is neither."""
     plain = text
     if b"," in text:
-        # Beside semicolons a comma is a decimal mark.
-        plain = text.replace(b",", b"." if b";" in text else b" ")
+        # Beside semicolons, or between digits beside tabs, a comma is a decimal mark.
+        mark = b";" in text or (b"\t" in text and _COMMA_BETWEEN.search(text))
+        text = text.replace(b",", b".") if mark else text
+        plain = text if mark else text.replace(b",", b" ")
     try:
         return [float(field) for field in plain.replace(b";", b" ").split()]
     except ValueError:

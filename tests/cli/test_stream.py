@@ -183,3 +183,18 @@ def test_a_stream_without_a_beat_is_a_warning_and_with_strict_a_status(
     assert main([*args, "--strict"]) == 3
     stdin_of(monkeypatch, "0.5\n" * 300)  # too short for one
     assert main([*args, "--strict"]) == 0
+
+
+def test_two_leads_of_one_name_are_two_leads(
+    model: Path,
+    ecg: Record,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The first one was read twice."""
+    signal = np.stack([ecg.signal[:, 0] * 0.0, ecg.signal[:, 0]], axis=1)
+    stdin_of(monkeypatch, "ECG,ECG\n" + "".join(f"{a:.4f},{b:.4f}\n" for a, b in signal))
+    assert main(["stream", "-", "--fs", "250", "--model", str(model), "--json"]) == 0
+    found = [row["sample"] for row in beat_rows(capsys.readouterr().out)]
+    rounded = np.round(signal.astype(np.float64), 4).astype(np.float32)
+    assert found == [beat.sample for beat in stream_classify(rounded, 250.0, model=model)]
