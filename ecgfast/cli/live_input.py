@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import InputError
 from ..records import check_fs
 from ..records.record import find_lead
-from ..sources.clock import TimeOfDay
+from ..sources.clock import TimeOfDay, seconds_of
 from ..sources.link import Link
 from ..sources.live import LIVE_KINDS, LinkOptions, live_kind, open_link
 from ..sources.rate import RateWatch, watched
@@ -192,7 +192,7 @@ class LiveInput:
     queue: SampleQueue | None = None
 
     def __post_init__(self) -> None:
-        start = self.source.start.timestamp() if self.source.start is not None else None
+        start = seconds_of(self.source.start) if self.source.start is not None else None
         #: When samples were taken; whoever takes them reports their arrival to it.
         self.time_of_day = TimeOfDay(self.source.fs, start, live=self.link is not None)
 

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timezone
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
@@ -416,10 +415,8 @@ class _Show:
 
     def _at(self, sample: int) -> dict[str, str]:
         """Member ``at`` of a JSON row; none where the time of day is not known."""
-        if self._clock is None or not self._clock.known:
-            return {}
-        at = datetime.fromtimestamp(self._clock.at(sample), timezone.utc).astimezone()
-        return {"at": at.isoformat(timespec="milliseconds")}
+        at = self._clock.moment(sample) if self._clock is not None else None
+        return {} if at is None else {"at": at.isoformat(timespec="milliseconds")}
 
     def end(self) -> None:
         """Write what the end of the stream adds."""

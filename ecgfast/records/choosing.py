@@ -199,7 +199,8 @@ def role_of(name: str, unit: str = "", *, about_ecg: bool = False) -> tuple[str,
             return "clock", "a clock by its name"
     if (to_seconds(label) is not None or label.lower() == "t") and kind != "volt":
         return "clock", "a clock by its name"
-    for word in (*words, *(re.sub(r"\d+$", "", word) for word in words)):
+    # A name in one piece first: "SpO2" has no electrode O2 in it.
+    for word in (label.lower(), *words, *(re.sub(r"\d+$", "", word) for word in words)):
         if word in _OTHER:
             return "other", f"{_OTHER[word]} by its name"
     if (

@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,16 @@ import numpy.typing as npt
 from ..errors import RecordError
 from .units import to_seconds
 
-__all__ = ["WRAPS", "Clock", "Stamps", "count_for", "read_clock", "start_of", "unit_of_clock"]
+__all__ = [
+    "WRAPS",
+    "Clock",
+    "Stamps",
+    "count_for",
+    "moment_of",
+    "read_clock",
+    "start_of",
+    "unit_of_clock",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -176,11 +185,16 @@ def count_for(stamps: Floats, fs: float) -> float | None:
 
 
 def start_of(first: float) -> datetime | None:
-    """Return the moment of a stamp in seconds, if it counts from 1970 (1980 to 2100)."""
-    if not 315e6 < first < 4.1e9:
+    """Return the moment of a stamp in seconds, if it counts from 1970 (1980 to 2100), in UTC."""
+    return moment_of(first) if 315e6 < first < 4.1e9 else None
+
+
+def moment_of(seconds: float) -> datetime | None:
+    """Return the moment so many seconds after the begin of 1970; None if no calendar has it."""
+    try:
+        return datetime(1970, 1, 1) + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):  # NaN too
         return None
-    at = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=first)
-    return at.replace(tzinfo=None)
 
 
 def read_clock(

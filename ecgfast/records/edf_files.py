@@ -85,6 +85,12 @@ def open_edf(path: Path) -> Opened:
             f"{per_record // width} samples and {max(0, present)} are present; export or fetch the "
             "file again"
         )
+    said: list[str] = []
+    if 0 <= n_records < present:
+        said.append(
+            f"only the {n_records} data records that the header counts are read: the file holds "
+            f"{present}"
+        )
     n_records = max(0, present if n_records < 0 else n_records)
     data = [s for s in signals if s.label not in _ANNOTATIONS]
     notes_in = [s for s in signals if s.label in _ANNOTATIONS]
@@ -102,7 +108,6 @@ def open_edf(path: Path) -> Opened:
 
     onsets, notes = _annotations(records, notes_in, n_records, per_record, width)
     origin = onsets[0] if len(onsets) and math.isfinite(onsets[0]) else 0.0
-    said: list[str] = []
     # Where each data record begins, in units of one record's duration.
     slots = np.arange(n_records, dtype=np.float64) * duration
     if "+D" in reserved and len(onsets) == n_records and n_records:
@@ -110,6 +115,15 @@ def open_edf(path: Path) -> Opened:
         lost = float(slots[-1] - duration * (n_records - 1))
         if lost > 0:
             said.append(f"gaps of {lost:.2f} s in all (EDF+D) filled with missing samples")
+    elif "+D" in reserved:
+        said.append("calls itself discontinuous (EDF+D) and has no times: gaps are not known")
+    elif n_records and len(onsets) == n_records:
+        lost = float(onsets[-1] - origin) - duration * (n_records - 1)
+        if lost > max(1.0, duration):
+            said.append(
+                f"its times leave gaps of {lost:.2f} s in all, but it calls itself continuous "
+                "(EDF+C): they are not used"
+            )
     length = float(slots[-1] + duration) if n_records else 0.0
     columns = []
     for s in data:
@@ -122,7 +136,7 @@ def open_edf(path: Path) -> Opened:
         places = (
             np.rint(slots * (per / duration)).astype(np.int64)
             if duration
-            else slots.astype(np.int64)
+            else np.arange(n_records, dtype=np.int64) * per
         )
         first = max(0, int(np.searchsorted(places, start, "right")) - 1)
         last = int(np.searchsorted(places, stop, "left"))

@@ -76,9 +76,12 @@ def _table(path: Path, file: Any) -> Table:
             fs_from=where,
         )
     )
+    dated = [k for k, i in enumerate(kinds) if pyarrow.types.is_timestamp(schema.field(i).type)]
     for batch in file.iter_batches(batch_size=_AT_ONCE, columns=[names[i] for i in kinds]):
         if batch.schema.names != [names[i] for i in kinds]:
             raise RecordError(f"{path}: has several columns of one name; name each differently")
+        if not table.rows:
+            table.head.zones = {k: _zone_s(batch.column(k)) for k in dated}
         table.add([_numbers(pyarrow, batch.column(k)) for k in range(len(kinds))])
     if table.rows != rows:
         raise RecordError(f"{path}: promises {rows} rows and has {table.rows}; save it again")
@@ -93,6 +96,18 @@ def _numbers(pyarrow: Any, column: Any) -> npt.NDArray[np.float64]:
         column = column.cast(pyarrow.int64())
     values = column.to_numpy(zero_copy_only=False).astype(np.float64)
     return np.asarray(values / count if count != 1.0 else values, np.float64)
+
+
+def _zone_s(column: Any) -> float | None:
+    """Seconds that a clock is ahead of UTC at its first time; None where it has no zone."""
+    if column.type.tz is None:
+        return None
+    try:
+        first = next((value.as_py() for value in column if value.is_valid), None)
+    except (ValueError, LookupError, ModuleNotFoundError):  # no such zone here
+        return 0.0
+    offset = first.utcoffset() if first is not None else None
+    return offset.total_seconds() if offset is not None else 0.0
 
 
 def _rate_of(metadata: dict[bytes, bytes]) -> tuple[float | None, str]:

@@ -192,7 +192,8 @@ class Record:
     leads : tuple of str
         One name a lead; ``ECG1``, ``ECG2``, ... where none are given.
     start : datetime or None
-        When the first sample was taken.
+        When the first sample was taken, by the clock that wrote the file and without its zone; UTC
+        where times count from 1970 (`origin` says so).
     start_time : time or None
         Time of day of the first sample; some files state it without a date.
     annotations : Annotations or None

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..errors import RecordError
 from .choosing import look_of, role_of
-from .clocks import Clock, Stamps, count_for, read_clock, start_of, unit_of_clock
+from .clocks import Clock, Stamps, count_for, moment_of, read_clock, unit_of_clock
 from .opened import Column, Opened, Values
 from .text_head import Head
 
@@ -20,6 +20,9 @@ __all__ = ["LOOKED", "Table", "open_table"]
 
 #: Rows in which a column is looked at for a clock or a counter.
 LOOKED = 4096
+
+# Rows after which a column that rises by one is a counter, whatever its name.
+_COUNTED = 64
 
 # A rate of the head and one of the clock are the same up to this share.
 _SAME = 0.05
@@ -128,6 +131,8 @@ def open_table(path: Path, kind: str, table: Table, given: float | None) -> Open
             roles.append("clock")
         elif kind_of == "words":
             roles.append("words, no numbers")
+        elif len(head.kinds) > 1 and role == "ecg" and _counts(table.part(i, 0, LOOKED)):
+            roles.append("counter")  # an index that somebody called I
         elif role == "ecg" or (len(head.kinds) == 1 and role != "clock"):
             roles.append("")
         elif role == "clock":
@@ -163,6 +168,11 @@ def open_table(path: Path, kind: str, table: Table, given: float | None) -> Open
         comments=tuple(head.comments[:64]),
         notes=(*notes, *table.notes),
     )
+
+
+def _counts(values: npt.NDArray[Any]) -> bool:
+    """Whether a column rises by one from row to row, as no lead does."""
+    return len(values) >= _COUNTED and bool(np.all(np.diff(values) == 1))
 
 
 def _clock_or_counter(table: Table, column: int, role: str, look: str, name: str) -> str:
@@ -213,6 +223,7 @@ def _time(
     stated = head.fs
     found: list[tuple[float, Clock, str]] = []
     troubles: list[RecordError] = []
+    unused = ""
     expected = given if given is not None else stated
     for i in [i for i, role in enumerate(roles) if role == "clock"]:
         label = head.names[i] or ("first column" if i == 0 else f"column {i}")
@@ -229,9 +240,13 @@ def _time(
             clock, first, _ = read_clock(stamps, count, str(path), label, rows)
         except RecordError as error:
             troubles.append(error)
+            unused = (
+                f"the clock {label!r} does not climb evenly and is not used: gaps are not known"
+            )
             continue
-        timed = head.kinds[i] == "time" and len(first_rows)
-        start = start or first or (start_of(float(first_rows[0])) if timed else None)
+        if start is None:
+            start, said = _start(head, i, first_rows, first)
+            notes += [said] if said and head.start is None else []
         if clock is not None:
             # The finest clock is the most accurate: others repeat stamps, or round them.
             fineness = float(len(np.unique(first_rows[:LOOKED])))
@@ -240,6 +255,8 @@ def _time(
     if best is None:
         if troubles and expected is None:
             raise troubles[0]
+        if troubles:
+            notes.append(unused)
         return None, stated, head.fs_from, start, notes
     _, clock, fs_from = best
     if stated is not None and abs(clock.fs - stated) > _SAME * stated:
@@ -258,6 +275,24 @@ def _time(
             )
     notes += clock.notes
     return clock, clock.fs, fs_from, start, notes
+
+
+def _start(
+    head: Head, column: int, stamps: npt.NDArray[np.float64], counted: datetime | None
+) -> tuple[datetime | None, str]:
+    """When a recording began, by the clock that wrote the file; and what to say of it."""
+    if head.kinds[column] != "time":
+        label = repr(head.names[column]) if head.names[column] else "the clock"
+        said = f"times of day are UTC: {label} counts from 1970"
+        return counted, said if counted else ""
+    if column not in head.zones:  # times of a day, or elapsed ones
+        return None, ""
+    zone = head.zones[column]
+    known = stamps[np.isfinite(stamps)]
+    start = moment_of(float(known[0]) + (zone or 0.0)) if len(known) else None
+    if head.unsure_date:
+        return start, f"dates such as {head.unsure_date} are read with the month first"
+    return start, "times of day are UTC, as the file's" if zone == 0.0 else ""
 
 
 def _repeats(stamps: npt.NDArray[np.float64]) -> bool:

@@ -280,6 +280,8 @@ def _open_json(path: Path, stream: _Text) -> Opened:
         if clock is not None:
             fs_from = f"the clock {k!r}"
             notes += clock.notes
+            if start is not None:
+                notes.append(f"times of day are UTC: {k!r} counts from 1970")
             break
     fs = clock.fs if clock is not None else rate
 

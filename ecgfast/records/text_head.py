@@ -60,6 +60,9 @@ _DATE_AFTER = _DATE.replace(r"\1", r"\2")  # its separator is the second group o
 _TIME = re.compile(
     rf"\[?(?:{_DATE}(?:[T ]{_CLOCK}{_ZONE})?|{_CLOCK}(?: {_DATE_AFTER})?)\]?", re.ASCII
 )
+_DATED = re.compile(
+    rf"\[?(?:{_DATE}(?:[T ]{_CLOCK}(?P<zone>{_ZONE}))?|{_CLOCK} {_DATE_AFTER})", re.ASCII
+)
 _SEPARATORS: tuple[tuple[str | None, str], ...] = (
     ("\t", "."), (";", "."), (",", "."), ("|", "."), (None, "."),
     ("\t", ","), (";", ","), ("|", ","), (None, ","), (",", ","),
@@ -134,6 +137,11 @@ class Head:
         When the recording began.
     day_first : bool
         Whether dates have their day before the month.
+    unsure_date : str
+        A date whose day and month may be either, where nothing in the file decides; else empty.
+    zones : dict of int to float or None
+        Columns of dates, and by how many seconds their clock is ahead of UTC; None where they do
+        not say.
     about_ecg : bool
         Whether the head says that this is an ECG.
     comments : list of str
@@ -150,6 +158,8 @@ class Head:
     fs_from: str = ""
     start: datetime | None = None
     day_first: bool = False
+    unsure_date: str = ""
+    zones: dict[int, float | None] = field(default_factory=dict)
     about_ecg: bool = False
     comments: list[str] = field(default_factory=list)
 
@@ -343,8 +353,13 @@ def read_head(text: str, whole: bool, name: str) -> Head:
         form.separator, form.decimal, form.kinds, [""] * form.width, [""] * form.width, first
     )
     _understand(head, [line for _, line in above], name)
-    dates = [cells_of(line, form.separator) for line in body]
-    head.day_first = _day_first(dates)
+    rows = [cells_of(line, form.separator) for line in body]
+    head.day_first, head.unsure_date = _day_first(rows)
+    begin = next(cells_of(line, form.separator) for i, line in filled if i >= first)
+    for column, cell in enumerate(begin[: form.width]):
+        dated = _DATED.match(cell) if form.kinds[column] == "time" else None
+        if dated:
+            head.zones[column] = _zone_s(dated["zone"] or "")
     return head
 
 
@@ -564,13 +579,28 @@ def _walk(value: Any, depth: int) -> list[tuple[str, Any]]:
     return found
 
 
-def _day_first(rows: list[list[str]]) -> bool:
-    """Whether dates like 3/4/2024 have their day first: dots, WFDB's after a time, days over 12."""
+def _day_first(rows: list[list[str]]) -> tuple[bool, str]:
+    """Whether dates like 3/4/2024 have their day first, and one of them if that is not clear.
+
+    Dots, a time before the date as in WFDB, and days over 12 tell.
+    """
+    unsure = ""
     for row in rows:
         for cell in row:
-            found = re.match(r"\[?([\d:.,]+ )?(\d{1,2})([-/.])(\d{1,2})\3(\d{4})", cell)
-            if found and (found[1] or int(found[2]) > 12 or found[3] == "."):
-                return True
-            if found and int(found[4]) > 12:
-                return False
-    return False
+            found = re.match(r"\[?([\d:.,]+ )?((\d{1,2})([-/.])(\d{1,2})\4\d{4})", cell)
+            if found and (found[1] or int(found[3]) > 12 or found[4] == "."):
+                return True, ""
+            if found and int(found[5]) > 12:
+                return False, ""
+            if found and found[3] != found[5]:
+                unsure = unsure or found[2]
+    return False, unsure
+
+
+def _zone_s(text: str) -> float | None:
+    """Seconds that a clock is ahead of UTC, by the end of its times; None where they do not say."""
+    found = re.fullmatch(r"([+-])(\d\d):?(\d\d)", text.strip())
+    if found is None:
+        return 0.0 if text.strip() else None
+    seconds = 3600.0 * int(found[2]) + 60.0 * int(found[3])
+    return -seconds if found[1] == "-" else seconds

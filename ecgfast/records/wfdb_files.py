@@ -73,7 +73,20 @@ def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
         annotations=annotations,
         annotation_fs=header.fs,
         comments=header.comments,
+        notes=(*_assumed(header, part.signals), *part.notes),
     )
+
+
+def _assumed(header: Header, signals: tuple[Signal, ...]) -> list[str]:
+    """What the header leaves open, and the WFDB format says of it."""
+    notes = []
+    if not header.states_rate:
+        notes.append(f"no sampling rate is stated: {header.fs:g} Hz is assumed, as WFDB does")
+    names = [signal.label for signal in signals if not signal.states_gain]
+    if names:
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        notes.append(f"no gain is stated for {shown}: 200 per mV is assumed, as WFDB does")
+    return notes
 
 
 # ---------------------------------------------------------------- signal files
@@ -86,6 +99,7 @@ class _Part:
     signals: tuple[Signal, ...]
     n_frames: int
     read: Callable[[int, int, Sequence[int]], Values]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +130,7 @@ def _open_one(path: Path, header: Header, follow: bool) -> _Part:
         grouped.setdefault(signal.file, []).append(i)
     files: dict[int, _SignalFile] = {}
     held: list[int] = []
+    notes = []
     for name, members in grouped.items():
         if name in ("~", "-") or header.signals[members[0]].format == 0:
             continue
@@ -126,6 +141,13 @@ def _open_one(path: Path, header: Header, follow: bool) -> _Part:
             raise RecordError(
                 f"{file.path}: truncated: the header promises {header.n_samples} samples a lead "
                 f"and {file.n_frames} are present; fetch the file again, or correct the header"
+            )
+        most = max(header.signals[i].skew for i in members)
+        beyond = file.n_frames - header.n_samples - most
+        if header.n_samples and beyond > header.fs:
+            notes.append(
+                f"only the {header.n_samples} samples that the header counts are read: "
+                f"{file.path.name} holds {beyond / header.fs:.1f} s more"
             )
         for i in members:
             if header.signals[i].skew > file.n_frames:
@@ -176,7 +198,7 @@ def _open_one(path: Path, header: Header, follow: bool) -> _Part:
             out[:, target] = value[start - first * per : stop - first * per]
         return out
 
-    return _Part(signals, n_frames, read)
+    return _Part(signals, n_frames, read, tuple(notes))
 
 
 @lru_cache(maxsize=_TABLED)

@@ -35,6 +35,7 @@ class Signal:
     units: str
     initial: int
     label: str
+    states_gain: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Header:
     signals: tuple[Signal, ...]
     segments: tuple[tuple[str, int], ...]
     comments: tuple[str, ...]
+    states_rate: bool = True
 
 
 def read_header(path: Path) -> Header:
@@ -78,8 +80,8 @@ def read_header(path: Path) -> Header:
             raise ValueError
     except (IndexError, ValueError):
         raise RecordError(
-            f"{path}: line {number} is no WFDB record line (name, signals, rate, samples): "
-            f"{line[:60]!r}"
+            f"{path}: line {number} is no WFDB record line (name without blanks, signals, rate, "
+            f"samples): {line[:60]!r}; correct it"
         ) from None
     for what, count, most in (
         ("signals", n_signals, _MOST_SIGNALS),
@@ -111,6 +113,7 @@ def read_header(path: Path) -> Header:
         tuple(signals),
         tuple(segments),
         tuple(filter(None, comments)),
+        states_rate=len(fields) > 2,
     )
 
 
@@ -134,6 +137,7 @@ def _parse_signal(path: Path, number: int, line: str, index: int) -> Signal:
             units=gain[3] or "mV",
             initial=int(fields[5][:20]) if len(fields) > 5 else 0,
             label=fields[8] if len(fields) > 8 else f"signal {index}",
+            states_gain=bool(float(gain[1] or 0)),
         )
         if not math.isfinite(signal.gain):
             raise ValueError

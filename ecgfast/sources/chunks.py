@@ -171,6 +171,11 @@ def open_source(
 
 
 def _open_iterable(source: Any, fs: float, leads: Leads | None, *, watch: bool) -> ChunkSource:
+    if isinstance(source, (bytes, bytearray)):
+        raise InputError(
+            f"cannot read samples from {type(source).__name__}: say what the bytes are, such as "
+            "np.frombuffer(data, np.int16) for 16-bit samples"
+        )
     try:
         items = iter(source)
     except TypeError:

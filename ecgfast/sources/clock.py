@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from math import isnan
 
 import numpy as np
 
-__all__ = ["SampleClock", "TimeOfDay"]
+__all__ = ["SampleClock", "TimeOfDay", "seconds_of"]
 
 # Samples are never early and often late: of each stretch of so many seconds the least late arrival
 # counts, and an hour of them says how fast the source's clock goes.
@@ -21,8 +22,21 @@ _FOR_DRIFT = 6
 # A quartz is off by less; what is off by more is a wrong sampling rate, which `RateWatch` reports.
 _MOST_DRIFT = 0.01
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
 # A delay that grows by so much at once is a gap that was not counted, or a clock that was set.
 _STEP_S = 5.0
+
+
+def seconds_of(start: datetime) -> float | None:
+    """Seconds from 1970 to a moment; without a zone, of this machine's. None if it has none such.
+
+    Recordings without a date are given years such as 1 and 1900.
+    """
+    try:
+        return start.timestamp()
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 class SampleClock:
@@ -151,6 +165,15 @@ class TimeOfDay:
         """Samples have arrived: `count` in all, missing ones that were filled in too."""
         if self._clock is not None and count:
             self._clock.arrived(count)
+
+    def moment(self, sample: int) -> datetime | None:
+        """When a sample was taken, in the zone of this machine; None where that is not known."""
+        if not self.known:
+            return None
+        try:
+            return (_EPOCH + timedelta(seconds=self.at(sample))).astimezone()
+        except (OverflowError, ValueError, OSError):  # beyond what the system's calendar has
+            return None
 
     def at(self, sample: int) -> float:
         """When a sample was taken, seconds since 1970; before anything has arrived, now."""

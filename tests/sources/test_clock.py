@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 
-from ecgfast.sources.clock import SampleClock, TimeOfDay
+from ecgfast.sources.clock import SampleClock, TimeOfDay, seconds_of
 
 FS = 250.0
 BEGIN = 1_790_000_000.0
@@ -66,3 +68,16 @@ def test_the_time_of_day_is_by_the_header_or_by_arrival() -> None:
         clock.arrived(round(FS))
     assert board.at(0) == pipe.at(0) == BEGIN + 1.0
     assert (board.known, pipe.known) == (True, False)
+
+
+@pytest.mark.parametrize("year", [1, 2, 1899, 1950, 2026, 9999])
+def test_any_year_of_a_header_has_a_time_of_day_or_none(year: int) -> None:
+    """Recordings without a date are given such years; their beats have none then."""
+    start = seconds_of(datetime(year, 1, 1))
+    clock = TimeOfDay(FS, start, live=False)
+    at = clock.moment(round(10 * FS))
+    if 1900 < year < 3000:
+        assert at is not None
+        assert at.replace(tzinfo=None) == datetime(year, 1, 1, 0, 0, 10)
+    elif at is not None:
+        assert at.second == 10

@@ -1,0 +1,220 @@
+"""What a reader has to assume, or leaves out, is said; and when a recording began."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from record_files import ecg
+
+from ecgfast.errors import InputError
+from ecgfast.records import Record, read_record
+
+FS, N = 250, 2000
+LEAD = ecg(N, 1, FS)[:, 0]
+
+
+def table(folder: Path, head: str, stamps: list[str], separator: str = ",") -> Record:
+    path = folder / "a.csv"
+    rows = [f"{stamp}{separator}{value:.4f}" for stamp, value in zip(stamps, LEAD, strict=True)]
+    path.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    return read_record(path)
+
+
+def dates(form: str, begin: datetime) -> list[str]:
+    times = [begin + timedelta(milliseconds=4 * i) for i in range(N)]
+    return [f"{t.strftime(form)}.{t.microsecond // 1000:03d}" for t in times]
+
+
+def notes(record: Record) -> str:
+    assert record.origin is not None
+    return "; ".join(record.origin.notes)
+
+
+ISO = "%Y-%m-%dT%H:%M:%S"
+
+
+@pytest.mark.parametrize(
+    ("begin", "zone", "said"),
+    [
+        (datetime(2026, 3, 29, 0, 30), "", ""),
+        (datetime(2026, 3, 29, 0, 30), "+01:00", ""),
+        (datetime(2026, 3, 29, 23, 30), "-0530", ""),
+        (datetime(2026, 3, 29, 0, 30), "Z", "times of day are UTC, as the file's"),
+        (datetime(1950, 2, 1, 10, 0), "", ""),
+        (datetime(1969, 12, 31, 23, 59, 58), "+01:00", ""),
+        (datetime(2150, 2, 1, 10, 0), "", ""),  # dates that were shifted to hide them
+    ],
+)
+def test_a_recording_begins_when_its_own_clock_says(
+    begin: datetime, zone: str, said: str, tmp_path: Path
+) -> None:
+    record = table(tmp_path, "time,ECG", [stamp + zone for stamp in dates(ISO, begin)])
+    assert (record.start, record.fs, len(record.signal)) == (begin, FS, N)
+    assert notes(record) == said
+
+
+def test_times_that_count_from_1970_are_utc_and_said_to_be(tmp_path: Path) -> None:
+    record = table(tmp_path, "timestamp,ECG", [f"{1_700_000_000 + i / FS:.3f}" for i in range(N)])
+    assert record.start == datetime(2023, 11, 14, 22, 13, 20)
+    assert notes(record) == "times of day are UTC: 'timestamp' counts from 1970"
+
+
+@pytest.mark.parametrize(
+    ("form", "begin", "read", "said"),
+    [
+        ("%d/%m/%Y %H:%M:%S", datetime(2026, 3, 14), datetime(2026, 3, 14), ""),
+        ("%m/%d/%Y %H:%M:%S", datetime(2026, 3, 14), datetime(2026, 3, 14), ""),
+        ("%d.%m.%Y %H:%M:%S", datetime(2026, 3, 4), datetime(2026, 3, 4), ""),
+        ("%d/%m/%Y %H:%M:%S", datetime(2026, 4, 4), datetime(2026, 4, 4), ""),
+        (
+            "%d/%m/%Y %H:%M:%S",
+            datetime(2026, 3, 4),
+            datetime(2026, 4, 3),
+            "dates such as 04/03/2026 are read with the month first",
+        ),
+    ],
+)
+def test_a_date_that_may_be_two_is_said(
+    form: str, begin: datetime, read: datetime, said: str, tmp_path: Path
+) -> None:
+    record = table(tmp_path, "Date;ECG", dates(form, begin), ";")
+    assert (record.start, notes(record)) == (read, said)
+
+
+def test_times_of_parquet_keep_their_zone(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    pandas = pytest.importorskip("pandas")
+    path = tmp_path / "a.parquet"
+    times = pandas.date_range("2026-03-29T00:30:00", periods=N, freq="4ms", tz="Europe/Berlin")
+    pandas.DataFrame({"time": times, "ECG": LEAD}).to_parquet(path)
+    assert read_record(path).start == datetime(2026, 3, 29, 0, 30)
+
+
+def test_a_clock_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+    stamps = [f"{i / FS:.3f}" for i in range(N)][::-1]
+    with pytest.raises(Exception, match="does not climb evenly"):
+        table(tmp_path, "time,ECG", stamps)
+    record = read_record(tmp_path / "a.csv", fs=FS)
+    assert notes(record) == (
+        "the clock 'time' does not climb evenly and is not used: gaps are not known"
+    )
+
+
+def test_an_index_is_no_lead_i(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"{i},{value:.4f}" for i, value in enumerate(LEAD)]
+    path.write_text("\n".join(["I,II", *rows]) + "\n")
+    record = read_record(path, fs=FS)
+    assert record.leads == ("II",)
+    assert record.origin is not None
+    assert record.origin.left_out == (("I", "a counter"),)
+
+
+def test_a_pulse_oximeter_is_no_eeg(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"{i / FS:.3f},{value:.4f},98" for i, value in enumerate(LEAD)]
+    path.write_text("\n".join(["time,ECG,SpO2", *rows]) + "\n")
+    origin = read_record(path).origin
+    assert origin is not None
+    assert dict(origin.left_out)["SpO2"] == "an oxygen saturation by its name"
+
+
+# WFDB.
+
+
+def wfdb(folder: Path, record_line: str, gain: str = "200/mV") -> Record:
+    np.round(LEAD * 200).astype("<i2").tofile(folder / "a.dat")
+    (folder / "a.hea").write_text(f"{record_line}\na.dat 16 {gain} 16 0 0 0 0 II\n")
+    return read_record(folder / "a")
+
+
+@pytest.mark.parametrize(
+    ("line", "gain", "said"),
+    [
+        (f"a 1 250 {N}", "200/mV", ""),
+        (f"a 1 250 {N}", "0", "no gain is stated for II: 200 per mV is assumed, as WFDB does"),
+        ("a 1", "200/mV", "no sampling rate is stated: 250 Hz is assumed, as WFDB does"),
+        (
+            f"a 1 250 {N - 500}",
+            "200/mV",
+            f"only the {N - 500} samples that the header counts are read: a.dat holds 2.0 s more",
+        ),
+        (f"a 1 250 {N - 100}", "200/mV", ""),  # the last block of a disk
+    ],
+)
+def test_what_a_header_leaves_open_is_said(line: str, gain: str, said: str, tmp_path: Path) -> None:
+    assert notes(wfdb(tmp_path, line, gain)) == said
+
+
+# EDF.
+
+
+def edf(
+    path: Path,
+    *,
+    kind: str = "",
+    counted: int | None = None,
+    duration: str = "1",
+    onset: Callable[[int], float] | None = None,
+) -> Path:
+    """Write eight records of one second, with the onset of each where there is one."""
+    n, signals = N // FS, 1 if onset is None else 2
+
+    def fields(values: list[object], width: int) -> bytes:
+        return "".join(str(value).ljust(width) for value in values[:signals]).encode()
+
+    head = f"{'0':8}{'X':80}{'':80}04.03.2610.00.00{256 * (signals + 1):<8}{kind:44}"
+    head += f"{n if counted is None else counted:<8}{duration:8}{signals:<4}"
+    body = [
+        head.encode(), fields(["ECG II", "EDF Annotations"], 16), b" " * 80 * signals,
+        fields(["mV", ""], 8), fields([-5, -1], 8), fields([5, 1], 8), fields([-32768] * 2, 8),
+        fields([32767] * 2, 8), b" " * 80 * signals, fields([FS, 30], 8), b" " * 32 * signals,
+    ]  # fmt: skip
+    for i in range(n):
+        digits = np.round((LEAD[i * FS : (i + 1) * FS] + 5) / 10 * 65535 - 32768)
+        body.append(digits.clip(-32768, 32767).astype("<i2").tobytes())
+        if onset is not None:
+            body.append(f"+{onset(i):g}\x14\x14\0".encode().ljust(60, b"\0"))
+    path.write_bytes(b"".join(body))
+    return path
+
+
+def test_records_beyond_those_that_a_header_counts_are_said(tmp_path: Path) -> None:
+    record = read_record(edf(tmp_path / "a.edf", counted=6))
+    assert len(record.signal) == 6 * FS
+    assert (
+        notes(record) == "only the 6 data records that the header counts are read: the file holds 8"
+    )
+    assert notes(read_record(edf(tmp_path / "a.edf"))) == ""
+
+
+def test_a_continuous_file_whose_times_leap_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.edf"
+    record = read_record(edf(path, kind="EDF+C", onset=lambda i: i if i < 4 else i + 15))
+    assert len(record.signal) == N
+    assert notes(record).startswith("its times leave gaps of 15.00 s in all, but it calls itself")
+    assert notes(read_record(edf(path, kind="EDF+C", onset=lambda i: i))) == ""
+
+
+def test_a_discontinuous_file_without_times_is_said(tmp_path: Path) -> None:
+    record = read_record(edf(tmp_path / "a.edf", kind="EDF+D"))
+    assert notes(record).startswith("calls itself discontinuous (EDF+D) and has no times")
+
+
+def test_records_of_no_duration_follow_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.edf"
+    expected = read_record(edf(path)).signal
+    np.testing.assert_array_equal(read_record(edf(path, duration="0"), fs=FS).signal, expected)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_bytes_are_no_samples(kind: type) -> None:
+    from ecgfast import detect_qrs, stream_classify
+
+    for read in (detect_qrs, stream_classify):
+        with pytest.raises(InputError, match=r"say what the bytes are, such as np\.frombuffer"):
+            list(read(kind(range(256)) * 20, FS))
