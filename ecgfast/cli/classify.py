@@ -141,7 +141,7 @@ class _Classify:
         duration = (source.n_samples or 0) / source.fs
         start = source.start or source.start_time
         summary = tally.summary(name, source.fs, duration, start, source.leads)
-        cautions = caution_texts(classifier, summary)
+        cautions = caution_texts(classifier, summary, labelled)
         wall = perf_counter() - begin
         precision = f", {classifier.precision}" if classifier.precision else ""
         lines = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ _WITHOUT_ECG = {
 }
 
 
-def caution_texts(classifier: Classifier, summary: Summary) -> list[str]:
+def caution_texts(
+    classifier: Classifier, summary: Summary, labelled: Sequence[str] = ()
+) -> list[str]:
     """What keeps a summary's numbers from being believed.
 
     Parameters
@@ -53,13 +55,21 @@ def caution_texts(classifier: Classifier, summary: Summary) -> list[str]:
     classifier : Classifier
         With the card that states its errors.
     summary : Summary
+    labelled : sequence of str
+        Leads that were labelled.
 
     Returns
     -------
     list of str
-        The errors of numbers, and that counts of S mean nothing in atrial fibrillation.
+        The errors of numbers, that labelled leads are off, and that counts of S mean nothing in
+        atrial fibrillation.
     """
+    from ..reports.model_facts import labelled_off_text
+
     texts = []
+    off = labelled_off_text(labelled, summary.without_signal)
+    if off:
+        texts.append(off)
     card = classifier.card
     if card is not None and summary.values:
         for heading, figures in card.metrics.items():

@@ -18,7 +18,6 @@ from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
 from ..reports.model_facts import labelled_from_text, operating_point_text
 from ..rhythm import Event, EventKind, Severity
-from ..runtime import Classifier
 from ..sources.clock import TimeOfDay
 from ..sources.live import live_kind
 from ..streaming import Beat
@@ -111,7 +110,8 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print a JSON object per line: a beat, or with type=event a rhythm event of any "
+        help="print a JSON object per line: first, with type=stream, the leads, those that are "
+        "labelled, and the model; then a beat, or with type=event a rhythm event of any "
         "severity, when it is established (ongoing=true) and when it has ended",
     )
 
@@ -224,7 +224,7 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
             guard.report()
         for point in () if args.json else labeller.rule.operating_points:
             print(f"{operating_point_text(point)}, in cross-validation", file=sys.stderr)
-        show.begin(labeller.classifier, file, live.time_of_day)
+        show.begin(labeller, file, live.time_of_day, _about(args, live, labeller))
         thresholds = args.alarms.thresholds if args.alarms is not None else None
         rhythm = rhythm_for(labeller, thresholds) if sinks or printed else None
         for sink in sinks:
@@ -260,6 +260,28 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
         if show.count or not beginning.is_long:
             return ""
         return beginning.text(rate_option="--fs", leads_option="--leads")
+
+
+def _about(
+    args: argparse.Namespace, live: LiveInput, labeller: StreamingClassifier
+) -> dict[str, Any]:
+    """What the beats come from and how they are labelled, under the names of `ecgfast classify`."""
+    source = live.source
+    points = labeller.rule.operating_points
+    return {
+        "record": source.name or args.source,
+        "fs": source.fs,
+        "leads": list(source.leads),
+        "average_leads": labeller.n_labelled > 1,
+        "labelled_leads": list(source.leads[: labeller.n_labelled]),
+        "model": str(args.model),
+        "form": labeller.classifier.precision,
+        "runtime": labeller.classifier.backend,
+        "lookahead": args.lookahead,
+        "method": args.method,
+        **({"source": source.origin.to_dict()} if source.origin else {}),
+        **({"decision": list(points)} if points else {}),
+    }
 
 
 def _guard(args: argparse.Namespace) -> OutputGuard:
@@ -374,11 +396,23 @@ class _Show:
         self._with_events = printed and (as_lines or not with_alarms)
         self._important = _Important()
 
-    def begin(self, classifier: Classifier, file: AnnotationFile | None, clock: TimeOfDay) -> None:
+    def begin(
+        self,
+        labeller: StreamingClassifier,
+        file: AnnotationFile | None,
+        clock: TimeOfDay,
+        about: dict[str, Any],
+    ) -> None:
         """The source is open."""
         self._file, self._clock = file, clock
-        if self._printed and not self._as_lines:
-            print(beat_heading(classifier), flush=True)
+        if not self._printed:
+            return
+        with self._stop.terminal_may_be_gone():
+            if self._as_lines:
+                print_json({"type": "stream", **about} | self._at(0), indent=None)
+            else:
+                print(beat_heading(labeller.classifier))
+            sys.stdout.flush()
 
     def beats(self, beats: list[Beat]) -> None:
         """Keep and show the next beats."""

@@ -20,6 +20,7 @@ from ..rhythm import Event, EventKind, RhythmStream
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, Quality, StreamingClassifier
 from .annotated import AnnotatedBeats
+from .summary import OFF
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
@@ -36,8 +37,9 @@ _FLUTTER = int(Quality.FLUTTER)
 # A longer RR interval is no rate: it is a pause, or beats were missed.
 _LONGEST_RR_S = 3.0
 
-#: Events in which no rate is taken.
-_LOST = (EventKind.NOISE, EventKind.GAP)
+#: Events in which no rate is taken: of all leads, and of one where every lead is off.
+_LOST = (EventKind.NOISE,)
+_OFF = (EventKind.GAP, EventKind.LEAD_OFF, EventKind.FLAT_LINE)
 #: Events in which no interval comes from the sinus node.
 _NOT_SINUS = (
     EventKind.ATRIAL_FIBRILLATION,
@@ -84,6 +86,8 @@ class Analysis:
         As of `RecordSource`.
     notes : tuple of str
         What reading the file assumed.
+    without_signal : float
+        Share of beats, 0 to 1, at which every lead that was labelled was off.
     """
 
     name: str
@@ -103,6 +107,7 @@ class Analysis:
     unreadable: list[tuple[float, float]] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     labelled_leads: tuple[str, ...] = ()
+    without_signal: float = 0.0
 
     @property
     def n_beats(self) -> int:
@@ -163,6 +168,13 @@ class Analysis:
         ended = np.searchsorted(spans[:, 1], self.time[:-1], side="right")
         over: npt.NDArray[np.bool_] = begun > ended
         return over
+
+    def is_unreadable(self) -> npt.NDArray[np.bool_]:
+        """Return which beats lie in a stretch that cannot be read."""
+        within = np.zeros(len(self.time), np.bool_)
+        for begin, end in self.unreadable:
+            within[slice(*np.searchsorted(self.time, (begin, end)))] = True
+        return within
 
     def rates(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return the rate over eight trusted RR intervals, and the time in their middle."""
@@ -284,11 +296,10 @@ def analyse(
         fetch=source.fetch,
         notes=() if source.origin is None else source.origin.notes,
         labelled_leads=source.leads[:labelled],
+        without_signal=float((bits & OFF > 0).mean()) if len(bits) else 0.0,
     )
-    for begin, end in found.spans(*_LOST):
-        a, b = np.searchsorted(found.time, (begin, end))
-        found.good[a:b] = False
     found.unreadable = _joined([*found.spans(*_LOST), *_dark(found)])
+    found.good &= ~found.is_unreadable()
     found.lost = max(sum(b - a for a, b in found.unreadable), missing / source.fs)
     return found
 
@@ -301,11 +312,13 @@ def _start(source: RecordSource) -> datetime | None:
 
 
 def _dark(found: Analysis) -> list[tuple[float, float]]:
-    """Stretches in which every lead stands still: a lead alone may be off while others show."""
-    still = found.of(EventKind.LEAD_OFF, EventKind.FLAT_LINE)
+    """Stretches in which every lead is off: a lead alone may be while others show."""
+    still = found.of(*_OFF)
     edges: list[tuple[float, int]] = []
     for lead in range(len(found.leads)):
-        for begin, end in _union([event for event in still if event.lead == lead], found.duration):
+        for begin, end in _union(
+            [event for event in still if event.lead in (lead, None)], found.duration
+        ):
             edges += [(begin, 1), (end, -1)]
     dark, count, since = [], 0, 0.0
     for at, step in sorted(edges):

@@ -126,6 +126,9 @@ def main_figures(found: Analysis) -> dict[str, Any]:
     }
 
 
+# Hours of readable signal from which beats per hour are given.
+_LEAST_HOURS = 5.0 / 3600
+
 _ECTOPIC = {"V": "ventricular", "S": "supraventricular"}
 
 
@@ -186,11 +189,13 @@ def _ectopy(found: Analysis, label: str, name: str) -> dict[str, Any]:
         for what in ("ectopic", "couplet", "run", "bigeminy", "trigeminy")
     }
     runs = kinds["run"]
-    hours = max(found.duration - found.lost, 1.0) / 3600
+    # Beats of the time that could be read, over it: the others may be noise.
+    hours = (found.duration - found.lost) / 3600
+    readable = ~found.flutter & ~found.is_unreadable() & (found.label == label)
     result: dict[str, Any] = {
         "beats": total,
         "share": _share(total, found.n_beats),
-        "per_hour": total / hours,
+        "per_hour": int(readable.sum()) / hours if hours >= _LEAST_HOURS else math.nan,
         "single": len(kinds["ectopic"]),
         "couplets": len(kinds["couplet"]),
         "runs": len(runs),

@@ -120,6 +120,35 @@ def labelled_from_text(leads: Sequence[str]) -> str:
     return f"lead {leads[0]}"
 
 
+# Share of beats at which every labelled lead is off, from which labels are not to be believed.
+_MOSTLY_OFF = 0.5
+
+
+def labelled_off_text(leads: Sequence[str], share: float) -> str:
+    """What to say where the labelled leads are off at most beats; nothing where they are not.
+
+    Parameters
+    ----------
+    leads : sequence of str
+        Those that the model labelled.
+    share : float
+        Share of beats, 0 to 1, at which every one of them is off.
+
+    Returns
+    -------
+    str
+    """
+    if not leads or share < _MOSTLY_OFF:
+        return ""
+    names = (
+        f"leads {', '.join(leads[:-1])} and {leads[-1]}" if len(leads) > 1 else f"lead {leads[0]}"
+    )
+    return (
+        f"at {100 * share:.0f} % of the beats there is no signal in {names}, from which they are "
+        "labelled: these labels mean nothing; choose other leads with --leads"
+    )
+
+
 def annotation_facts(file: str) -> ModelFacts:
     """What a page says of labels that were read from an annotation file.
 

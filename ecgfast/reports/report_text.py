@@ -9,6 +9,7 @@ from typing import Any
 from ..rhythm import DEFINITIONS, EventKind
 from .analysis import Analysis
 from .figures import STANDSTILL, table_step
+from .model_facts import labelled_off_text
 from .summary import CLASS_NAMES, length
 
 __all__ = [
@@ -112,6 +113,9 @@ def banners(found: Analysis, figures: Mapping[str, Any]) -> list[str]:
             f"{percent(quality['lost_share'])} of the recording, "
             f"{length(quality['lost_seconds'])}, cannot be read: samples are missing, or noise."
         )
+    off = labelled_off_text(found.labelled_leads, found.without_signal)
+    if off:
+        texts.append(f"{off[0].upper()}{off[1:]}.")
     if 0 < found.duration < _SHORT_S:
         texts.append(
             "This recording is shorter than a minute: burdens, shares and variability mean little."

@@ -19,6 +19,7 @@ __all__ = [
     "CLASS_NAMES",
     "FLUTTER",
     "NOT_A_DEVICE",
+    "OFF",
     "Run",
     "Summary",
     "Tally",
@@ -46,6 +47,9 @@ _BAD = int(Quality.GAP | Quality.FLAT | Quality.SATURATED | Quality.NOISY)
 
 #: Label of runs that are ventricular flutter or fibrillation: waves, and no beats.
 FLUTTER = "flutter"
+
+#: Quality bits of a beat at which every labelled lead is off.
+OFF = int(Quality.GAP | Quality.FLAT)
 
 _FLUTTER_BIT = int(Quality.FLUTTER)
 
@@ -153,6 +157,8 @@ class Summary:
         When the first sample was taken, or its time of day alone, where that is known.
     leads : tuple of str
         Names of the leads, where they are known.
+    without_signal : float
+        Share of beats, 0 to 1, at which every lead that was labelled was off.
     """
 
     name: str
@@ -173,6 +179,7 @@ class Summary:
     start: datetime | time | None = None
     run_counts: dict[str, RunCount] = field(default_factory=dict)
     leads: tuple[str, ...] = ()
+    without_signal: float = 0.0
 
     @property
     def n_runs(self) -> int:
@@ -335,6 +342,7 @@ class Tally:
         self._beats = 0
         self._flutter = 0
         self._bad = 0
+        self._off = 0
         self._rr_sum = 0.0
         self._rr_count = 0
         self._recent_rr: deque[float] = deque(maxlen=_RATE_BEATS)
@@ -364,6 +372,7 @@ class Tally:
         self._flutter += flutter
         self._beats += not flutter
         self._bad += is_doubtful(beat) and not flutter
+        self._off += bool(int(beat.quality) & OFF) and not flutter
         broken = not beat.rr <= _GAP_S  # NaN too
         good = not (flutter or is_doubtful(beat))
         self._add_interval(beat.rr, readable=good and self._good and not broken)
@@ -482,6 +491,7 @@ class Tally:
                 else {**self._run_counts, last.label: self._counted(last)}
             ),
             bad_quality=self._bad / self._beats if self._beats else 0.0,
+            without_signal=self._off / self._beats if self._beats else 0.0,
             values={
                 name: {"mean": total / self._valued, "least": least, "greatest": greatest}
                 for name, (total, least, greatest) in self._values.items()

@@ -25,7 +25,7 @@ class KindTally:
     ----------
     count : int
     seconds : float
-        How long they last together.
+        How long they last together; of one lead, overlaps count once.
     first, longest : Event
     fastest : Event or None
         The one with the highest rate, of those that have one.
@@ -110,6 +110,7 @@ class RhythmTally:
 
     def __init__(self) -> None:
         self._kinds: dict[EventKind, KindTally] = {}
+        self._until: dict[tuple[EventKind, int | None], float] = {}
         self._listed: list[Event] = []
 
     def add(self, events: Iterable[Event]) -> None:
@@ -120,9 +121,14 @@ class RhythmTally:
 
     def _add(self, event: Event) -> None:
         before = self._kinds.get(event.kind)
+        # Where an episode begins before the one before it has ended, the time counts once.
+        key = (event.kind, event.lead)
+        begin = max(event.start_time, self._until.get(key, event.start_time))
+        seconds = max(0.0, event.end_time - begin)
+        self._until[key] = max(event.end_time, begin)
         fast = event if math.isfinite(event.rate) else None
         if before is None:
-            self._kinds[event.kind] = KindTally(1, event.duration, event, event, fast)
+            self._kinds[event.kind] = KindTally(1, seconds, event, event, fast)
         else:
             longest, fastest = before.longest, before.fastest
             if (event.n_beats, event.duration) > (longest.n_beats, longest.duration):
@@ -131,7 +137,7 @@ class RhythmTally:
                 fastest = fast
             self._kinds[event.kind] = KindTally(
                 before.count + 1,
-                before.seconds + event.duration,
+                before.seconds + seconds,
                 before.first,
                 longest,
                 fastest,

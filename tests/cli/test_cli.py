@@ -21,8 +21,8 @@ import ecgfast
 from ecgfast import Classifier, detect_qrs, stream_classify
 from ecgfast.cli import COMMANDS, main
 from ecgfast.cli.output import caution_texts
-from ecgfast.records import Record, read_annotations
-from ecgfast.reports import Tally
+from ecgfast.records import Record, read_annotations, synthetic_ecg
+from ecgfast.reports import Tally, make_report
 from ecgfast.rhythm import RhythmSummary
 from ecgfast.runtime import ModelCard, available_models
 
@@ -367,6 +367,25 @@ def test_a_model_of_numbers_states_its_error_beside_them(
     assert f"\ncaution     {caution}\n" in capsys.readouterr().out
     assert main([*args, "--output", "beats.json", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["cautions"] == [caution]
+
+
+@pytest.mark.parametrize("off", [(), ("I",), ("I", "II")])
+def test_labels_of_leads_that_are_off_carry_a_caution(
+    off: tuple[str, ...], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beats are found in the other leads; what is labelled shows none of them."""
+    ecg = synthetic_ecg(40.0, 250.0, seed=4).signal[:, 0]
+    names = ("I", "II", "V1")
+    columns = [np.zeros_like(ecg) if name in off else ecg for name in names]
+    path = tmp_path / "three.npz"
+    np.savez(path, signal=np.stack(columns, axis=1), fs=250.0, leads=names, units="mV")
+    args = [str(path), "--model", str(model), "--json"]
+    assert main(["classify", *args, "--output", str(tmp_path / "a.csv")]) == 0
+    cautions = json.loads(capsys.readouterr().out).get("cautions", [])
+    said = "there is no signal in leads I and II, from which they are labelled"
+    assert [said in text for text in cautions] == ([True] if len(off) == 2 else [])
+    page = make_report(path, model=model).html
+    assert (said in page) == (len(off) == 2)
 
 
 def test_s_counts_of_a_fibrillation_carry_a_caution(model: Path) -> None:

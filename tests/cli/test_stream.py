@@ -198,3 +198,21 @@ def test_two_leads_of_one_name_are_two_leads(
     found = [row["sample"] for row in beat_rows(capsys.readouterr().out)]
     rounded = np.round(signal.astype(np.float64), 4).astype(np.float32)
     assert found == [beat.sample for beat in stream_classify(rounded, 250.0, model=model)]
+
+
+@pytest.mark.parametrize("more", [[], ["--no-average-leads"], ["--leads", "V1"]])
+def test_the_first_line_says_what_classify_says(
+    more: list[str],
+    recording: Path,
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    args = [str(recording), "--fs", "250", "--model", str(model), "--json", *more]
+    assert main(["stream", *args, "--pace", "fast"]) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert main(["classify", *args, "--output", str(tmp_path / "a.csv")]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert first.pop("type") == "stream"
+    assert first == {name: told[name] for name in first}
+    assert {"fs", "leads", "labelled_leads", "model", "method"} <= first.keys()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +39,8 @@ def stream(lines: str, *arguments: str) -> list[str]:
 
 
 def test_json_has_each_event_at_its_start_and_at_its_end(standing_still: str) -> None:
-    rows: list[dict[str, Any]] = [json.loads(line) for line in stream(standing_still, "--json")]
+    first, *rows = [json.loads(line) for line in stream(standing_still, "--json")]
+    assert first["type"] == "stream"
     events = [row for row in rows if row.get("type") == "event"]
     assert all("label" in row for row in rows if row not in events)
     began, ended = [row for row in events if row["kind"] == "asystole"]

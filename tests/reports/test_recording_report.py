@@ -365,19 +365,50 @@ def test_twenty_gaps_are_lost_and_make_no_pause(tmp_path: Path, classifier: Clas
     assert not any(row["count"] for row in told["rhythm"] if row["kind"] in ("pause", "asystole"))
 
 
-def test_a_lead_that_is_off_alone_loses_nothing(classifier: Classifier, tmp_path: Path) -> None:
+@pytest.mark.parametrize("off", [0.0, math.nan])
+def test_a_lead_that_is_off_alone_loses_nothing(
+    off: float, classifier: Classifier, tmp_path: Path
+) -> None:
+    """Flat, or with missing samples: in the other one every beat is seen."""
     record = demo_record()
     signal = np.tile(record.signal, (4, 1))
     half = len(signal) // 2
     lost = {}
     for name, columns in (("one", [1]), ("both", [0, 1])):
         changed = signal.copy()
-        changed[half : half + int(20 * record.fs), columns] = 0.0
+        changed[half : half + int(20 * record.fs), columns] = off
         path = tmp_path / f"{name}.npz"
         np.savez(path, signal=changed, fs=record.fs, leads=np.array(["MLII", "V1"]))
         lost[name] = figures(analyse(open_record(path), classifier))["quality"]["lost_seconds"]
     assert lost["one"] < 5
     assert lost["both"] > 15
+
+
+def test_a_lead_without_a_sample_leaves_a_report_of_the_other(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    record = demo_record()
+    signal = np.tile(record.signal, (2, 1))
+    signal[:, 1] = np.nan
+    path = tmp_path / "one.npz"
+    np.savez(path, signal=signal, fs=record.fs, leads=np.array(["MLII", "V1"]))
+    told = figures(analyse(open_record(path), classifier))
+    assert told["quality"]["lost_share"] < 0.1
+    assert 40 < told["rate"]["minimum"]["rate"] < told["rate"]["maximum"]["rate"] < 150
+    assert told["quality"]["events"]["gap"]["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("lost", "per_hour"), [(0.0, 3600 * 175 / 140), (70.0, 3600 * 35 / 70), (138.0, math.nan)]
+)
+def test_beats_per_hour_are_those_of_the_time_that_could_be_read(
+    lost: float, per_hour: float
+) -> None:
+    """Nothing but V in the first half, which noise may be; one beat in four in the second."""
+    time = [0.25 + 0.5 * i for i in range(280)]
+    labels = "V" * 140 + "NVNN" * 35
+    beats = made(time, labels, duration=140.0, lost=lost, unreadable=[(0.0, lost)])
+    assert figures(beats)["ectopy"]["V"]["per_hour"] == pytest.approx(per_hour, nan_ok=True)
 
 
 def test_several_recordings_have_an_index(

@@ -137,3 +137,12 @@ def test_r_on_t_is_a_ventricular_beat_within_the_qt_interval() -> None:
 )
 def test_no_r_on_t(labels: str, rr: list[float]) -> None:
     assert not [one for one in found(labels, rr)[1] if one.kind == "r_on_t"]
+
+
+def test_episodes_that_overlap_count_their_time_once() -> None:
+    tally = RhythmTally()
+    kind = EventKind.TACHYCARDIA
+    for begin, end in ((10.0, 70.0), (67.0, 100.0), (200.0, 210.0)):
+        tally.add([Event(kind, round(begin * FS), round(end * FS), begin, end)])
+    (found,) = tally.summary(300.0).kinds.values()
+    assert (found.count, found.seconds) == (3, pytest.approx(100.0))
