@@ -483,9 +483,9 @@ def started(model: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 
 def beats_in(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """The beats among lines of JSON, which hold rhythm events too."""
+    """The beats among lines of JSON, which hold other things too."""
     rows = (json.loads(line) for line in lines if line)
-    return (row for row in rows if row.get("type") != "event")
+    return (row for row in rows if "label" in row)
 
 
 def lines_of(process: subprocess.Popen[bytes], count: int) -> list[dict[str, Any]]:
