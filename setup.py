@@ -89,6 +89,7 @@ extensions = [
     network,
     compiled("ecgfast.records._table"),  # the text reader's inner loop
     compiled("ecgfast.records._samples"),  # stored samples as physical values
+    compiled("ecgfast.rhythm._beat_window"),  # the beats from which fibrillation is scored
     compiled("ecgfast.rhythm._scan"),  # blocks and beats that no rhythm rule has to see
     compiled("ecgfast.rhythm._features"),  # statistics of a window of RR intervals and P waves
     Extension(SHARED, [], extra_compile_args=COMPILE, extra_link_args=LINK),

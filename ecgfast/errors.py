@@ -27,6 +27,7 @@ _COMPILED = (
     "ecgfast.core",
     "ecgfast.records._samples",
     "ecgfast.records._table",
+    "ecgfast.rhythm._beat_window",
     "ecgfast.rhythm._features",
     "ecgfast.rhythm._scan",
     "ecgfast.runtime._network",

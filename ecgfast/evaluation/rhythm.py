@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..records import Record, read_record
 from ..rhythm import Event, EventKind, RhythmStream, Severity
-from ..rhythm.atrial import AtrialModel, left_out_models
+from ..rhythm.atrial import AtrialModel, left_out_models, stored_settings
 from ..streaming import Beat, Quality, StreamingClassifier
 from .annotated import annotated_beats
 from .ec57 import TOLERANCE_S, is_beat
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ..runtime import Classifier
 
 __all__ = [
-    "STRIP_PROBABILITY",
     "STRIP_S",
     "AlarmScore",
     "FibrillationScores",
@@ -52,9 +51,6 @@ __all__ = [
 
 #: Seconds that atrial fibrillation has to last in a strip: many last ten seconds.
 STRIP_S = 8.0
-
-#: Its probability in a strip, where no earlier or later window can confirm it.
-STRIP_PROBABILITY = 0.25
 
 #: Kinds that are alarms of high priority where the event's severity says so.
 _CRITICAL = (
@@ -270,7 +266,7 @@ def evaluate_strips(
         rhythm = RhythmStream(
             record.fs,
             irregular=STRIP_S,
-            irregular_probability=STRIP_PROBABILITY,
+            irregular_probability=stored_settings().strip_probability,
             atrial=_model_without(record, models),
         )
         _, events = record_events(record, classifier, rhythm=rhythm)

@@ -5,15 +5,17 @@ Nearly all blocks and beats change counters and rings only. They are handled her
 the rules, in Python, are called for the others. No algorithm of the C core is here.
 """
 
-from libc.math cimport INFINITY, NAN, fabsf, isfinite, rint, sqrt
+from libc.math cimport INFINITY, NAN, fabsf, isfinite, sqrt
 from libc.string cimport memcpy
 
 import numpy as np
 
+from ._beat_window cimport BeatWindow
+
 __all__ = [
     "ASYSTOLE_BEGAN", "ASYSTOLE_ENDED", "BEAT", "BLOCKS", "DONE", "EPISODE", "FLAT", "FLAT_BLOCKS",
     "INTERVAL", "LEADS", "LOST", "LOST_SIGNAL", "NOISE_BEGAN", "NOISE_ENDED", "ORDER", "RATES", "R_ON_T",
-    "STEEP", "USABLE", "WINDOW", "Scan", "block_figures",
+    "STEEP", "USABLE", "Scan", "block_figures",
 ]
 
 # States of a lead in a block.
@@ -31,9 +33,6 @@ STEEP = 0.5
 
 # Flat blocks in a row, 1 s, of a lead that is off or has no signal. Fewer are a coarse converter between beats.
 FLAT_BLOCKS = 4
-
-# Beats of a window of atrial fibrillation.
-WINDOW = 16
 
 cdef enum:
     # States and codes as above.
@@ -79,7 +78,6 @@ cdef enum:
     # Rules of rates, and the most RR intervals of one.
     MOST_RULES = 8
     RECENT = 32
-    C_WINDOW = 16
 
     # With fewer trusted beats among the last eight, the absence of beats means nothing.
     TRUSTED_BEATS = 4
@@ -95,12 +93,6 @@ cdef enum:
     # Noise begins with fewer readable beats than this among the last eight, and ends with more.
     NOISE_SOUND = 3
 
-    # Beats between two scores of atrial fibrillation; the first is of a full window.
-    EVERY = 4
-    # Fewest RR intervals from which it is scored, and intervals in ms that are unequal.
-    MIN_RR = 6
-    UNEQUAL_MS = 30
-
 cdef double C_STEEP = 0.5
 # The steepness between the beats below which noise has ended.
 cdef double NOISE_ENDS = 0.35
@@ -114,10 +106,6 @@ cdef double P_WAVE_AFTER_S = 1.2
 # Seconds after an R peak in which its T wave moves the signal, and before one in which it begins.
 cdef double AFTER_R_S = 0.45
 cdef double BEFORE_R_S = 0.1
-# A longer interval is a pause, and no feature of atrial fibrillation.
-cdef double RR_MAX_S = 2.5
-# A rhythm is regular if a smaller share of intervals differs by 30 ms from the one before.
-cdef double UNEQUAL_MIN = 0.2
 # Share of the beats that have to be trusted.
 cdef double TRUSTED_SHARE = 0.5
 # Bazett: QT = QTc * sqrt(RR), with a usual QTc in s; R-on-T below this share of it (Engel 1978).
@@ -201,8 +189,8 @@ cdef class Scan:
     rates : sequence of (bool, float, float, int)
         For each rule of rates: whether it is a low rate, beats per minute at which its event begins
         and ends, and RR intervals of the mean.
-    p_leads, p_before, p_after : int
-        Leads in which P waves are sought, and points of the slow signal stored before and after R.
+    window : BeatWindow
+        Of atrial fibrillation.
 
     Attributes
     ----------
@@ -283,30 +271,15 @@ cdef class Scan:
     cdef double[::1] _intervals
     cdef long long _n_intervals
     cdef int _code_before
-    # Atrial fibrillation: twice the window, so that it is always one piece.
-    cdef readonly int p_before
-    cdef int _p_points, _p_leads
-    cdef long long[::1] _window
-    cdef long long[::1] _window_ms
-    cdef signed char[::1] _window_sound
-    cdef int _window_end
-    cdef readonly int n_window, sound
-    cdef float[:, :, ::1] _waves
-    cdef signed char[::1] _wave_shown
-    cdef int _waves_end, _n_waves
-    cdef bint _ventricular
-    cdef public int fresh, every, episode
-    # The stretch of beats without lost signal: its first R peak, its beats, and those whose rhythm was regular
-    # and has not been scored.
-    cdef readonly long long stretch_start, stretch_beats, regular
+    # Atrial fibrillation.
+    cdef readonly BeatWindow window
 
     def __init__(
         self, double fs, int leads, int size, int group, double pause, double asystole, rates,
-        int p_leads, int p_before, int p_after,
+        BeatWindow window not None,
     ):
-        self._made_with = (
-            fs, leads, size, group, pause, asystole, tuple(rates), p_leads, p_before, p_after
-        )
+        self._made_with = (fs, leads, size, group, pause, asystole, tuple(rates), window)
+        self.window = window
         self.fs = fs
         self.leads, self.size, self.group = leads, size, group
         self._points = size // group
@@ -315,11 +288,8 @@ cdef class Scan:
         self._pause, self._asystole_samples = pause, asystole * fs
         self._p_wave_after = P_WAVE_AFTER_S * fs
         self._no_beats = NO_BEATS_S * fs
-        self.p_before, self._p_points = p_before, p_before + p_after
-        self._p_leads = min(leads, p_leads)
         self.asystole_since = self.noise_since = self.last = self._stood_last = -1
         self.longest_rr_at = NAN
-        self.every = C_WINDOW
         self.n_rates = len(rates)
         if self.n_rates > MOST_RULES:
             raise ValueError(f"at most {MOST_RULES} rules of rates")
@@ -345,11 +315,6 @@ cdef class Scan:
             "recent": np.zeros(RECENT, np.int64),
             "recent_trusted": np.zeros(RECENT, np.int8),
             "intervals": np.zeros(INTERVALS),
-            "window": np.zeros(2 * C_WINDOW, np.int64),
-            "window_ms": np.zeros(2 * C_WINDOW, np.int64),
-            "window_sound": np.zeros(2 * C_WINDOW, np.int8),
-            "waves": np.zeros((2 * C_WINDOW, self._p_points, self._p_leads), np.float32),
-            "wave_shown": np.zeros(2 * C_WINDOW, np.int8),
         }
         self._waiting = (
             np.empty((0, leads), np.int8),
@@ -372,9 +337,6 @@ cdef class Scan:
         self._of_rate, self._low = a["of_rate"], a["low"]
         self._recent, self._recent_trusted = a["recent"], a["recent_trusted"]
         self._intervals = a["intervals"]
-        self._window, self._window_ms = a["window"], a["window_ms"]
-        self._window_sound = a["window_sound"]
-        self._waves, self._wave_shown = a["waves"], a["wave_shown"]
         self._new_state, self._new_activity, self._new_level, self._new_slow = self._waiting
         self._n_waiting = len(self._waiting[0])
 
@@ -385,9 +347,6 @@ cdef class Scan:
             self._unsound_marks, self.trusted, self._unsound, self._n_marked, self._open, self.last,
             self._wave_before, self._unlearned, self.lost, self._quality, self.longest_rr,
             self.longest_rr_at, self._n_recent, self._n_intervals, self._code_before,
-            self._window_end, self.n_window, self.sound, self._waves_end, self._n_waves,
-            self._ventricular, self.fresh, self.every, self.episode, self.stretch_start,
-            self.stretch_beats, self.regular,
         )
         waiting = tuple([one[self._block:] for one in self._waiting])
         return Scan, self._made_with, (numbers, waiting, self._arrays)
@@ -400,9 +359,6 @@ cdef class Scan:
             self._unsound_marks, self.trusted, self._unsound, self._n_marked, self._open, self.last,
             self._wave_before, self._unlearned, self.lost, self._quality, self.longest_rr,
             self.longest_rr_at, self._n_recent, self._n_intervals, self._code_before,
-            self._window_end, self.n_window, self.sound, self._waves_end, self._n_waves,
-            self._ventricular, self.fresh, self.every, self.episode, self.stretch_start,
-            self.stretch_beats, self.regular,
         ) = numbers
         self._block = 0
         self._attach()
@@ -770,45 +726,10 @@ cdef class Scan:
 
     cdef void _push_window(self, bint joined) noexcept nogil:
         cdef bint ventricular = self.code == V or self.code == FUSION or self.code == WAVE
-        cdef int at
-        if self.n_window:
-            if not joined:
-                self._clear_window()
-            elif self.next:
-                self._push_wave(not self._ventricular)
-        if self._window_end == 2 * C_WINDOW:
-            memcpy(&self._window[0], &self._window[C_WINDOW], C_WINDOW * sizeof(long long))
-            memcpy(&self._window_ms[0], &self._window_ms[C_WINDOW], C_WINDOW * sizeof(long long))
-            memcpy(&self._window_sound[0], &self._window_sound[C_WINDOW], C_WINDOW)
-            self._window_end = C_WINDOW
-        at = self._window_end
-        if self.n_window == C_WINDOW:
-            self.sound -= self._window_sound[at - C_WINDOW]
-        else:
-            if not self.n_window:
-                self.stretch_start, self.stretch_beats, self.regular = self.sample, 0, 0
-            self.n_window += 1
-        self.stretch_beats += 1
-        self._window[at] = self.sample
-        self._window_ms[at] = 0
-        if joined and not (ventricular or self._ventricular) and self.rr < RR_MAX_S:
-            self._window_ms[at] = <long long>rint(1000.0 * self.rr)
-        self._window_sound[at] = self.beat_sound
-        self._window_end += 1
-        self.sound += self.beat_sound
-        self._ventricular = ventricular
-        self.fresh += 1
-        self.episode += self.episode > 0
-        if self.fresh >= self.every:
-            if self.episode or self._irregular():
-                self.flags |= C_EPISODE
-            else:
-                self.regular += self.fresh if self._readable() else 0
-                self.fresh, self.every = 0, EVERY
-
-    def clear_window(self):
-        """No beat follows on the last one of the window."""
-        self._clear_window()
+        if joined and self.window.n_beats and self.next:
+            self.window.push_wave(self._slow, self.next, self.before)
+        if self.window.push(self.sample, self.rr, ventricular, self.beat_sound, joined):
+            self.flags |= C_EPISODE
 
     def end_rates(self):
         """No beat follows on the last one of the rates, and no rule of rates has anything open."""
@@ -818,37 +739,6 @@ cdef class Scan:
     def set_open(self, int bit, bint is_open):
         """A rule, by its bit of `flags`, has something open and sees every beat, or not."""
         self._open = self._open | bit if is_open else self._open & ~bit
-
-    cdef void _clear_window(self) noexcept nogil:
-        self.n_window = self._n_waves = self.sound = self.fresh = 0
-        self.every = C_WINDOW
-
-    cdef void _push_wave(self, bint shown) noexcept nogil:
-        """Store the slow signal around the R peak before; not shown where some is missing."""
-        cdef long long first = self.before // self.group - self.p_before, point
-        cdef int at, i, lead, block
-        if self._waves_end == 2 * C_WINDOW:
-            memcpy(
-                &self._waves[0, 0, 0], &self._waves[C_WINDOW, 0, 0],
-                C_WINDOW * self._p_points * self._p_leads * sizeof(float),
-            )
-            memcpy(&self._wave_shown[0], &self._wave_shown[C_WINDOW], C_WINDOW)
-            self._waves_end = C_WINDOW
-        at = self._waves_end
-        shown = (
-            shown and first >= 0 and first // self._points >= self.next - KEPT
-            and (first + self._p_points - 1) // self._points < self.next
-        )
-        if shown:
-            for i in range(self._p_points):
-                point = first + i
-                block = point // self._points % KEPT
-                for lead in range(self._p_leads):
-                    self._waves[at, i, lead] = self._slow[block, point % self._points, lead]
-                    shown = shown and isfinite(self._waves[at, i, lead])
-        self._wave_shown[at] = shown
-        self._waves_end += 1
-        self._n_waves = min(self._n_waves + 1, C_WINDOW)
 
     # ------------------------------------------------------------------------ what rules look at
 
@@ -942,57 +832,6 @@ cdef class Scan:
             if self._steep[block % KEPT] < INFINITY:
                 most = max(most, self._steep[block % KEPT])
         return most
-
-    @property
-    def window(self):
-        """R peaks of the window of atrial fibrillation, a copy."""
-        return np.asarray(self._window)[self._window_end - self.n_window : self._window_end].copy()
-
-    def intervals(self):
-        """RR intervals of the window in ms, without those that are no features."""
-        ms = np.asarray(self._window_ms)[self._window_end - self.n_window : self._window_end]
-        return ms[ms > 0]
-
-    def stretches(self):
-        """The slow signal around the R peaks of the window, of those that show P waves.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, points, n_leads)
-        """
-        cdef int begin = self._waves_end - self._n_waves
-        shown = np.asarray(self._wave_shown)[begin : self._waves_end] != 0
-        return np.asarray(self._waves)[begin : self._waves_end][shown]
-
-    @property
-    def is_readable(self):
-        """Whether the window shows a rhythm: enough certain beats, and enough intervals."""
-        return self._readable()
-
-    @property
-    def is_irregular(self):
-        """Whether the window is worth a score: readable, and not regular."""
-        return self._irregular()
-
-    cdef bint _readable(self) noexcept nogil:
-        cdef int at, n = 0
-        for at in range(self._window_end - self.n_window, self._window_end):
-            n += self._window_ms[at] > 0
-        return n >= MIN_RR and self.sound >= TRUSTED_SHARE * self.n_window
-
-    cdef bint _irregular(self) noexcept nogil:
-        cdef int at, n = 0, unequal = 0
-        cdef long long ms, before = 0
-        if not self._readable():
-            return False
-        for at in range(self._window_end - self.n_window, self._window_end):
-            ms = self._window_ms[at]
-            if ms:
-                if n and (ms - before > UNEQUAL_MS or before - ms > UNEQUAL_MS):
-                    unequal += 1
-                before = ms
-                n += 1
-        return unequal >= UNEQUAL_MIN * (n - 1)
 
 
 cdef double _ranked(const double *values, int n, int rank) noexcept nogil:

@@ -4,7 +4,8 @@ The features are those of published detectors that use RR intervals alone (sprea
 differences, the map of Lian et al. 2011, sample entropy as Lake and Moorman 2011 use it, the count
 of unequal pairs of Petrenas et al. 2015), and the similarity of the signal before QRS complexes:
 P waves repeat, fibrillation waves do not. A logistic regression on piecewise linear functions of
-the features combines them; ``python bench/fit_rhythm.py`` fits it.
+the features combines them; ``python bench/fit_rhythm.py`` fits it, with the settings that
+``python bench/choose_fibrillation.py`` chose.
 """
 
 from __future__ import annotations
@@ -14,29 +15,33 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from math import log, nan, sqrt
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from ._beat_window import BeatWindow
 from ._features import median_height, rr_statistics, similarity_ranks, wave_statistics
-from ._scan import WINDOW
 
 __all__ = [
     "FEATURES",
     "MIN_RR",
     "P_FEATURES",
     "P_LEADS",
+    "REGULAR",
     "RR_FEATURES",
-    "WINDOW",
     "AtrialModel",
+    "AtrialSettings",
     "PWaves",
+    "Scorer",
+    "WindowOdds",
     "default_model",
     "expanded_p",
     "expanded_rr",
     "left_out_models",
     "p_features",
     "rr_features",
+    "stored_settings",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -62,7 +67,7 @@ def rr_features(rr: npt.NDArray[np.int64]) -> Floats:
     Parameters
     ----------
     rr : ndarray of int64, shape (n,)
-        Intervals between beats that are not ventricular, in ms, `MIN_RR` to `WINDOW` of them.
+        Intervals between beats that are not ventricular, in ms, `MIN_RR` to 48 of them.
 
     Returns
     -------
@@ -215,6 +220,29 @@ def expanded_p(p: Floats) -> Floats:
     return x
 
 
+@dataclass(frozen=True)
+class AtrialSettings:
+    """How windows of beats become episodes of atrial fibrillation.
+
+    Attributes
+    ----------
+    window : int
+        Beats of a window.
+    probability : float
+        A window of higher probability is evidence for an episode, of lower against it.
+    begins, ends : float
+        An episode begins or ends once the log odds, summed over beats, exceed this.
+    strip_probability : float
+        `probability` in a strip of some seconds, where no other window can confirm it.
+    """
+
+    window: int
+    probability: float
+    begins: float
+    ends: float
+    strip_probability: float
+
+
 @dataclass(frozen=True, eq=False)
 class AtrialModel:
     """Two logistic regressions: on RR intervals and P waves, and on RR intervals alone.
@@ -223,26 +251,69 @@ class AtrialModel:
     ----------
     with_p, without_p : ndarray of float64
         Weights of `expanded_rr`, then (in `with_p`) of `expanded_p`, then the constant.
+    settings : AtrialSettings
+        With which it was chosen.
     """
 
     with_p: Floats
     without_p: Floats
+    settings: AtrialSettings
 
-    def log_odds(self, rr: Floats, p: Floats | None) -> float:
-        """Logarithm of the odds of atrial fibrillation."""
+    def log_odds(self, rr: Floats, p: Floats) -> float:
+        """Logarithm of the odds of atrial fibrillation; `p` is NaN without P waves."""
         x, weights = expanded_rr(rr), self.without_p
-        if p is not None and np.isfinite(p).all():
+        if np.isfinite(p).all():
             x, weights = np.concatenate([x, expanded_p(p)]), self.with_p
         return float(x @ weights[:-1]) + float(weights[-1])
 
     @classmethod
-    def from_dict(cls, weights: dict[str, Any]) -> AtrialModel:
+    def from_dict(cls, weights: dict[str, Any], settings: AtrialSettings) -> AtrialModel:
         """The model that `to_dict` wrote."""
-        return cls(np.array(weights["with_p"]), np.array(weights["without_p"]))
+        return cls(np.array(weights["with_p"]), np.array(weights["without_p"]), settings)
 
     def to_dict(self) -> dict[str, Any]:
         """The weights as lists, ready for JSON."""
         return {"with_p": self.with_p.tolist(), "without_p": self.without_p.tolist()}
+
+
+class Scorer(Protocol):
+    """Gives the log odds of atrial fibrillation, as `AtrialModel` does."""
+
+    @property
+    def settings(self) -> AtrialSettings:
+        """How windows become episodes."""
+
+    def log_odds(self, rr: Floats, p: Floats) -> float:
+        """Logarithm of the odds, from `rr_features` and `p_features`."""
+
+
+#: Log odds of a regular rhythm.
+REGULAR = -6.0
+
+
+class WindowOdds:
+    """Log odds of atrial fibrillation of a window of beats.
+
+    Parameters
+    ----------
+    window : BeatWindow
+    p_waves : PWaves
+    model : Scorer
+    """
+
+    def __init__(self, window: BeatWindow, p_waves: PWaves, model: Scorer) -> None:
+        self._window = window
+        self._p_waves = p_waves
+        self._model = model
+
+    def __call__(self) -> float:
+        """The log odds now; 0, which is even odds, where the window cannot be read."""
+        window = self._window
+        if not window.is_irregular:
+            return REGULAR if window.is_readable else 0.0
+        return self._model.log_odds(
+            rr_features(window.intervals()), self._p_waves.features(window.stretches())
+        )
 
 
 @cache
@@ -253,15 +324,22 @@ def _stored() -> dict[str, Any]:
 
 
 @cache
+def stored_settings() -> AtrialSettings:
+    """The settings that were chosen for the stored models."""
+    return AtrialSettings(**_stored()["settings"])
+
+
+@cache
 def default_model() -> AtrialModel:
     """The model fitted to all recordings."""
-    return AtrialModel.from_dict(_stored()["model"])
+    return AtrialModel.from_dict(_stored()["model"], stored_settings())
 
 
 def left_out_models() -> dict[str, AtrialModel]:
     """For each recording that the model was fitted to, a model that never saw its patient."""
     stored = _stored()
-    models = [AtrialModel.from_dict(fold["model"]) for fold in stored["folds"]]
+    settings = stored_settings()
+    models = [AtrialModel.from_dict(fold["model"], settings) for fold in stored["folds"]]
     return {
         name: model
         for fold, model in zip(stored["folds"], models, strict=True)

@@ -2,40 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import exp, inf, log
 from typing import Protocol
 
-from ._scan import WINDOW, Scan
-from .atrial import Floats, PWaves, default_model, rr_features
+import numpy as np
+import numpy.typing as npt
+
+from ._beat_window import EVERY
+from .atrial import AtrialSettings
 from .episode import BeatsOf, Sink
 from .event import EventKind, Severity
 
-__all__ = ["Irregular", "Scorer"]
-
-# Beats between two scores after the first, which is of a full window.
-_EVERY = 4
-
-# Beats at the end of a window that it does not score: in a later window they are nearer the middle.
-_AHEAD = (WINDOW - _EVERY) // 2
-
-# Fewest beats of a stretch of signal that are scored.
-_FEWEST = WINDOW // 2
-
-# An episode begins and ends once the log odds, summed over beats, exceed this.
-_ENOUGH = 64.0
+__all__ = ["Irregular", "Window"]
 
 # One window counts at most so much: evidence has to repeat.
 _MOST = 4.0
 
-# Log odds of a regular rhythm.
-_REGULAR = -6.0
 
+class Window(Protocol):
+    """What `Irregular` needs of a `BeatWindow`."""
 
-class Scorer(Protocol):
-    """Gives the log odds of atrial fibrillation, as `AtrialModel` does."""
+    fresh: int
+    every: int
+    episode: int
 
-    def log_odds(self, rr: Floats, p: Floats | None) -> float:
-        """Logarithm of the odds, from `rr_features` and `p_features`."""
+    @property
+    def size(self) -> int:
+        """Beats of a full window."""
+
+    @property
+    def n_beats(self) -> int:
+        """Beats of the window now."""
+
+    @property
+    def samples(self) -> npt.NDArray[np.int64]:
+        """Their R peaks."""
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it shows a rhythm."""
+
+    @property
+    def stretch_start(self) -> int:
+        """First R peak without lost signal up to now."""
+
+    @property
+    def stretch_beats(self) -> int:
+        """Beats since then."""
+
+    @property
+    def regular(self) -> int:
+        """Those of them whose rhythm was regular and has not been scored."""
+
+    def clear(self) -> None:
+        """No beat follows on the last one."""
 
 
 class Irregular:
@@ -51,15 +72,13 @@ class Irregular:
     Parameters
     ----------
     sink : Sink
-    scan : Scan
-        Stores the beats of the window and the signal around them.
-    p_waves : PWaves
+    window : Window
+        The last beats.
+    odds : callable
+        Gives the log odds of atrial fibrillation of the window now.
+    settings : AtrialSettings
     lasting : float
         Shortest episode in seconds.
-    probability : float
-        A window of higher probability is evidence for an episode, of lower against it.
-    model : Scorer, optional
-        The built-in one by default.
 
     References
     ----------
@@ -69,18 +88,23 @@ class Irregular:
     def __init__(
         self,
         sink: Sink,
-        scan: Scan,
-        p_waves: PWaves,
+        window: Window,
+        odds: Callable[[], float],
+        settings: AtrialSettings,
         lasting: float,
-        probability: float,
-        model: Scorer | None = None,
     ) -> None:
         self._sink = sink
-        self._scan = scan
-        self._p_waves = p_waves
+        self._window = window
+        self._odds = odds
         self._lasting = lasting * sink.fs
+        probability = settings.probability
         self._threshold = log(probability / (1.0 - probability)) if probability < 1.0 else inf
-        self._model = default_model() if model is None else model
+        self._begins, self._ends = settings.begins, settings.ends
+        # Beats at the end of a window that it is not scored for: in a later one they are nearer the
+        # middle.
+        self._ahead = (window.size - EVERY) // 2
+        # Fewest beats of a stretch of signal that are scored.
+        self._fewest = window.size // 2
         self._judged = (0, 0)
         self._clear()
 
@@ -92,7 +116,7 @@ class Irregular:
 
     def _begin_again(self) -> None:
         """Nothing points to an episode."""
-        self._scan.episode = 0
+        self._window.episode = 0
         self._inside = self._reported = False
         self._sum = 0.0
         # Where the episode began, and where it may have ended: R peak, and the beats up to it.
@@ -108,36 +132,41 @@ class Irregular:
         """R peaks of the first and the last beat that the last score is for."""
         return self._judged
 
+    @property
+    def evidence(self) -> float:
+        """The cumulative sum now, for the begin of an episode, or its end within one."""
+        return self._sum
+
     def end(self) -> None:
         """No beat follows on the last one: signal was lost, or the stream has ended."""
-        scan = self._scan
-        if not scan.n_window:
+        window = self._window
+        if not window.n_beats:
             return
-        if scan.n_window >= _FEWEST:
+        if window.n_beats >= self._fewest:
             self._score(ended=True)
-        last = int(scan.window[-1])
+        last = int(window.samples[-1])
         if self._inside:
             self._mark_end(last, 0)
             self._close()
-        elif not self._found and self._total - _MOST * scan.regular > 0.0:
+        elif not self._found and self._total - _MOST * window.regular > 0.0:
             self._judge_whole(last)
-        scan.clear_window()
+        window.clear()
         self._clear()
 
     def look(self) -> None:
         """Score the window."""
         self._score(ended=False)
-        self._scan.fresh, self._scan.every = 0, _EVERY
+        self._window.fresh, self._window.every = 0, EVERY
 
     def _score(self, *, ended: bool) -> None:
-        scan = self._scan
+        window = self._window
         # Beats of the window that the score is for: the first, and the one after the last.
-        n, window = scan.n_window, scan.window
-        first, last = max(0, n - _AHEAD - scan.fresh), n if ended else n - _AHEAD
-        self._judged = int(window[first]), int(window[last - 1])
-        odds = self._log_odds()
+        n, samples = window.n_beats, window.samples
+        first, last = max(0, n - self._ahead - window.fresh), n if ended else n - self._ahead
+        self._judged = int(samples[first]), int(samples[last - 1])
+        odds = self._odds()
         change = max(-_MOST, min(_MOST, odds - self._threshold))
-        if not scan.is_readable:
+        if not window.is_readable:
             change = min(0.0, change)
         probability = 1.0 / (1.0 + exp(-odds)) if odds > -50.0 else 0.0
         self._total += change * (last - first)
@@ -150,8 +179,8 @@ class Irregular:
         )
         self._sum = max(0.0, self._sum + step)
         if not self._sum and not self._inside:
-            scan.episode = 0
-        elif self._sum > _ENOUGH:
+            window.episode = 0
+        elif self._sum > (self._ends if self._inside else self._begins):
             if self._inside:
                 self._close()
                 return
@@ -161,39 +190,29 @@ class Irregular:
             now = self._judged[1]
             if now - self._start >= self._lasting:
                 self._reported = True
-                self._put(now, scan.episode - (scan.n_window - last), self._head, ongoing=True)
+                self._put(now, window.episode - (n - last), self._head, ongoing=True)
 
     def _candidate(self, first: int) -> None:
         """An episode begins or ends at this beat of the window, if what follows confirms it."""
-        window = self._scan.window
-        at = int(window[first])
-        n_after = len(window) - first - 1
+        samples = self._window.samples
+        at = int(samples[first])
+        n_after = len(samples) - first - 1
         if self._inside:
             self._mark_end(at, n_after)
         else:
             self._begin_again()
-            self._start, self._scan.episode = at, n_after + 1
-            self._head = window[first:].tolist()
+            self._start, self._window.episode = at, n_after + 1
+            self._head = samples[first:].tolist()
 
     def _mark_end(self, at: int, n_after: int) -> None:
         self._end = at
-        self._n_beats = self._scan.episode - n_after
-        self._tail = [one for one in self._scan.window.tolist() if one <= at]
+        self._n_beats = self._window.episode - n_after
+        self._tail = [one for one in self._window.samples.tolist() if one <= at]
         self._trust = (
             self._trust[0] + self._trust_since[0],
             self._trust[1] + self._trust_since[1],
         )
         self._trust_since = (0.0, 0)
-
-    def _log_odds(self) -> float:
-        """Of the window; 0, which is even odds, where it cannot be read."""
-        scan = self._scan
-        if not scan.is_irregular:
-            return _REGULAR if scan.is_readable else 0.0
-        return self._model.log_odds(
-            rr_features(scan.intervals()),
-            self._p_waves.features(scan.stretches()) if scan.next else None,
-        )
 
     def _close(self) -> None:
         if self._reported or self._end - self._start >= self._lasting:
@@ -203,10 +222,10 @@ class Irregular:
         self._begin_again()
 
     def _judge_whole(self, last: int) -> None:
-        scan = self._scan
-        n = scan.stretch_beats
-        self._start, self._end, self._n_beats = scan.stretch_start, last, n
-        self._tail = scan.window.tolist()
+        window = self._window
+        n = window.stretch_beats
+        self._start, self._end, self._n_beats = window.stretch_start, last, n
+        self._tail = window.samples.tolist()
         self._trust = n / (1.0 + exp(-self._threshold - self._total / n)), n
         self._close()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from math import isfinite, nan
 from typing import Any
 
 from ..deprecated import renamed_argument, warn_renamed
 from ..errors import InputError, StateError
 from ..exclusive import Exclusive, exclusive
+from ._beat_window import BeatWindow
 from ._scan import (
     ASYSTOLE_BEGAN,
     ASYSTOLE_ENDED,
@@ -26,13 +28,13 @@ from ._scan import (
     RATES,
     Scan,
 )
-from .atrial import P_LEADS, PWaves
+from .atrial import P_LEADS, PWaves, Scorer, WindowOdds, default_model
 from .blocks import Blocks, SignalBlocks
 from .ectopy import Ectopy, ROnT
 from .episode import BeatLike, BeatNow, Part, Sink
 from .event import Event, EventKind, Severity
 from .flutter import FlutterWatch
-from .irregular import Irregular, Scorer
+from .irregular import Irregular
 from .leads import LeadWatch
 from .rates import RateRule, RateWatch
 from .standstill import Standstill
@@ -78,8 +80,9 @@ class RhythmStream:
         Seconds that bradycardia or tachycardia has to last (30).
     irregular : float
         Seconds that atrial fibrillation has to last (30).
-    irregular_probability : float
-        Probability above which a window of beats is evidence for an episode of it (0.7), at most 1.
+    irregular_probability : float, optional
+        Probability above which a window of beats is evidence for an episode of it, at most 1; by
+        default that with which the model was chosen.
     atrial : AtrialModel, optional
         Gives the odds of atrial fibrillation; the built-in model by default.
 
@@ -125,24 +128,28 @@ class RhythmStream:
         extreme_tachycardia: float = 140.0,
         sustained: float = 30.0,
         irregular: float = 30.0,
-        irregular_probability: float = 0.7,
+        irregular_probability: float | None = None,
         atrial: Scorer | None = None,
         leads: int | None = None,
     ) -> None:
         n_leads = renamed_argument("RhythmStream", "leads", leads, "n_leads", n_leads, stacklevel=4)
+        model = default_model() if atrial is None else atrial
+        settings = model.settings
+        if irregular_probability is not None:
+            settings = replace(settings, probability=irregular_probability)
         given = {
             "fs": fs, "delay": delay, "pause": pause, "asystole": asystole,
             "bradycardia": bradycardia, "tachycardia": tachycardia,
             "extreme_bradycardia": extreme_bradycardia, "extreme_tachycardia": extreme_tachycardia,
             "sustained": sustained, "irregular": irregular,
-            "irregular_probability": irregular_probability,
+            "irregular_probability": settings.probability,
         }  # fmt: skip
         for name, value in given.items():
             if not (isfinite(value) and value > 0):
                 raise InputError(f"{name} must be a number above 0, got {value!r}")
-        if irregular_probability > 1.0:
+        if settings.probability > 1.0:
             raise InputError(
-                f"irregular_probability must be at most 1, got {irregular_probability!r}"
+                f"irregular_probability must be at most 1, got {settings.probability!r}"
             )
         if n_leads < 1:
             raise InputError(f"n_leads must be 1 or more, got {n_leads!r}")
@@ -182,6 +189,9 @@ class RhythmStream:
         )
         size, group = self._signal.size, self._signal.group
         p_waves = PWaves(self.fs / group)
+        window = BeatWindow(
+            settings.window, min(n_leads, P_LEADS), p_waves.before, p_waves.after, group
+        )
         scan = self._scan = Scan(
             self.fs,
             n_leads,
@@ -190,9 +200,7 @@ class RhythmStream:
             pause,
             asystole,
             [(rule.is_low, rule.begins, rule.ends, rule.intervals) for rule in rules],
-            P_LEADS,
-            p_waves.before,
-            p_waves.after,
+            window,
         )
         self._lead_watches = [
             LeadWatch(i, scan, self._sink, only=n_leads == 1) for i in range(n_leads)
@@ -202,7 +210,7 @@ class RhythmStream:
         self._rates = [RateWatch(rule, i, scan, self._sink) for i, rule in enumerate(rules)]
         self._flutter = FlutterWatch(self._sink)
         self._irregular = Irregular(
-            self._sink, scan, p_waves, irregular, irregular_probability, atrial
+            self._sink, window, WindowOdds(window, p_waves, model), settings, irregular
         )
         self._standstill = Standstill(self._sink, scan, pause, asystole)
 

@@ -1,0 +1,124 @@
+"""The command that chooses the settings of atrial fibrillation, and what it chose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from test_irregular import FS, beats_of, episodes
+
+from ecgfast.rhythm.atrial import default_model, stored_settings
+
+BENCH = Path(__file__).parents[2] / "bench"
+PARTS = {
+    "begins and ends": [(False, 60.0), (True, 90.0), (False, 60.0)],
+    "two episodes": [(True, 60.0), (False, 60.0), (True, 60.0)],
+    "a short one": [(True, 12.0)],
+    "none": [(False, 90.0)],
+}
+
+pytestmark = pytest.mark.skipif(not BENCH.is_dir(), reason="bench/ is not in this checkout")
+
+
+@pytest.fixture
+def choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    pytest.importorskip("sklearn")
+    pytest.importorskip("wfdb")
+    monkeypatch.syspath_prepend(str(BENCH))
+    import choose_fibrillation
+
+    yield choose_fibrillation
+
+
+def recorded(parts: list[tuple[bool, float]], **how: Any) -> Any:
+    """The windows of these beats."""
+    import fibrillation_windows as windows
+
+    source = windows.Source("made", "made", "nsrdb_rr", beats_of(*parts, **how), None, FS)
+    return source.windows(stored_settings())
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize(("lasting", "probability"), [(30.0, 0.7), (8.0, 0.3)])
+@pytest.mark.parametrize("noisy", [(0.0, 0.0), (80.0, 110.0)])
+def test_the_episodes_compared_are_those_of_the_stream(
+    choice: ModuleType,
+    name: str,
+    lasting: float,
+    probability: float,
+    noisy: tuple[float, float],
+) -> None:
+    recording = recorded(PARTS[name], noisy=noisy)
+    odds = choice.Cut.of([recording], stored_settings().window).idle[0]
+    for k, rr, p in zip(recording.scored, recording.rr, recording.p, strict=True):
+        odds[k] = default_model().log_odds(rr, p)
+    replay = choice.Replay(recording, stored_settings().window)
+    found = replay.episodes(odds, replace(stored_settings(), probability=probability), lasting)
+    rules = {"irregular": lasting, "irregular_probability": probability}
+    expected = episodes(beats_of(*PARTS[name], noisy=noisy), **rules)
+    assert found.tolist() == [[one.start, one.end] for one in expected]
+
+
+def test_a_sum_that_is_not_reached_gives_what_no_limit_gives(choice: ModuleType) -> None:
+    recording = recorded(PARTS["two episodes"])
+    odds = choice.Cut.of([recording], stored_settings().window).idle[0]
+    for k in recording.scored:
+        odds[k] = 2.0
+    replay = choice.Replay(recording, stored_settings().window)
+    free = replace(stored_settings(), begins=inf, ends=inf)
+    without_limit, peak = replay.episodes(odds, free, 8.0), replay.peak
+    above = replace(free, begins=peak, ends=16.0)
+    assert 16.0 < peak < inf
+    assert replay.episodes(odds, above, 8.0).tolist() == without_limit.tolist()
+    below = replace(free, begins=peak - 1.0, ends=16.0)
+    assert replay.episodes(odds, below, 8.0).tolist() != without_limit.tolist()
+
+
+def test_the_choice_is_the_highest_and_then_the_first(choice: ModuleType) -> None:
+    comparison = choice.Comparison.empty([["a"], ["b"]])
+    comparison.durations[..., :2], comparison.strips[..., :2] = 100.0, 10.0
+    assert comparison.best() == (0,) * len(choice.GRID)
+    # Better with the last window, penalty and probability, for every other setting.
+    comparison.durations[0, :, -1, -1, -1, :, :, 2] = 90.0
+    best = dict(zip(choice.GRID, comparison.best(), strict=True))
+    for name, at in best.items():
+        last = name in ("window", "strength", "probability")
+        assert at == (len(choice.GRID[name]) - 1 if last else 0)
+
+
+def test_nested_figures_come_from_folds_that_chose_nothing(choice: ModuleType) -> None:
+    comparison = choice.Comparison.empty([["a"], ["b"]])
+    comparison.durations[..., :2], comparison.strips[...] = 100.0, 1.0
+    # The first window is right in fold a alone, the last one in fold b alone.
+    comparison.durations[0, 0, 0, ..., 2] = comparison.durations[0, 1, -1, ..., 2] = 100.0
+    comparison.durations[1, 1, -1, ..., 2] = comparison.durations[2, 0, 0, ..., 2] = 100.0
+    nested = comparison.nested()
+    assert nested["duration_sensitivity"] == 0.0
+    windows = [one["window"] for one in nested["chosen"]]
+    assert windows == [choice.GRID["window"][-1], choice.GRID["window"][0]]
+
+
+def test_no_fold_has_two_patients_with_fibrillation(choice: ModuleType) -> None:
+    import fibrillation_windows as windows
+
+    some = [
+        windows.Recording(str(i), str(i), "mitdb", FS, target=np.array([float(i in (0, 1))]))
+        for i in range(12)
+    ]
+    folds = choice.folds(some)
+    assert sorted(name for part in folds for name in part) == sorted(str(i) for i in range(12))
+    assert sum({"0", "1"} <= set(part) for part in folds) == 0
+
+
+def test_the_settings_in_use_are_those_chosen() -> None:
+    stored = json.loads((BENCH / "fibrillation_choice.json").read_text("utf-8"))
+    chosen = {name: value for name, value in stored["chosen"].items() if name != "strength"}
+    assert chosen == {name: getattr(stored_settings(), name) for name in chosen}
+    assert {*stored["grid"]} == {*chosen, "strength"}
