@@ -100,6 +100,16 @@ def f1(counts: Counts) -> Counts:
     return 2.0 * counts[..., 2] / np.maximum(total, 1e-9)
 
 
+class _Watched(Irregular):
+    """The rule for episodes, and the highest sum that it met."""
+
+    peak = 0.0
+
+    def _score(self, *, ended: bool) -> None:
+        super()._score(ended=ended)
+        self.peak = max(self.peak, self._sum)
+
+
 class Replay:
     """The windows of a recording once more: a `BeatWindow` for the rule of episodes."""
 
@@ -110,7 +120,7 @@ class Replay:
         self.every = EVERY
         self.fresh = self.episode = self.regular = 0
         self.peak = 0.0
-        """The highest evidence that was met in `episodes`."""
+        """The highest sum that the last `episodes` met."""
         # The next look at which a rule outside an episode may do something, and the regular beats
         # that have passed before each.
         n = len(looks)
@@ -135,8 +145,8 @@ class Replay:
     def episodes(self, odds: Sequence[float], settings: AtrialSettings, lasting: float) -> Spans:
         """The episodes that these log odds of each look give."""
         sink = Sink(self._recording.fs)
-        rule = Irregular(sink, self, lambda: odds[self._k], settings, lasting)
-        k, self.regular, self.peak = 0, 0, 0.0
+        rule = _Watched(sink, self, lambda: odds[self._k], settings, lasting)
+        k, self.regular = 0, 0
         while k < len(self._looks):
             if not self.episode:
                 due = self._next[k]
@@ -152,8 +162,8 @@ class Replay:
                 self.regular = 0
             else:
                 rule.look()
-            self.peak = max(self.peak, rule.evidence)
             k += 1
+        self.peak = rule.peak
         spans = [(one.start, one.end) for one in sink.take() if not one.ongoing]
         return np.asarray(spans, np.int64).reshape(-1, 2)
 

@@ -21,7 +21,9 @@ from ecgfast.evaluation.mitdb import PACED
 from ecgfast.records import Record
 from ecgfast.rhythm._beat_window import EVERY, BeatWindow
 from ecgfast.rhythm.atrial import (
+    P_FEATURES,
     REGULAR,
+    RR_FEATURES,
     AtrialModel,
     AtrialSettings,
     Floats,
@@ -320,8 +322,8 @@ class Inputs:
         """The windows of these recordings."""
         clear = [np.isfinite(one.target) for one in recordings]
         return cls(
-            expanded_rr(np.array([rr for one in recordings for rr in one.rr])),
-            expanded_p(np.array([p for one in recordings for p in one.p])),
+            expanded_rr(_rows([one.rr for one in recordings], len(RR_FEATURES))),
+            expanded_p(_rows([one.p for one in recordings], len(P_FEATURES))),
             np.concatenate([one.target for one in recordings]),
             np.concatenate([np.full(len(one), max(1, one.sum()) ** -0.5) for one in clear]),
             np.cumsum([0, *(len(one) for one in clear)]),
@@ -349,6 +351,10 @@ class Inputs:
         shown = np.isfinite(p).all(axis=1)
         out[shown] = rr[shown] @ model.with_p[:n] + p[shown] @ model.with_p[n:-1] + model.with_p[-1]
         return out
+
+
+def _rows(parts: Sequence[list[Floats]], n: int) -> Floats:
+    return np.array([row for part in parts for row in part], np.float64).reshape(-1, n)
 
 
 def _weights(x: Floats, y: Floats, w: Floats, strength: float) -> Floats:

@@ -131,6 +131,7 @@ def _fibrillation_table(scores: Sequence[FibrillationScores]) -> Table:
     for one in scores:
         for what, records in (
             ("fibrillation; flutter set aside", one.records),
+            ("fibrillation; flutter, ventricular rhythms in it set aside", one.ventricular_apart),
             ("fibrillation and flutter", one.with_flutter),
         ):
             total = EpisodeScore.total(records)

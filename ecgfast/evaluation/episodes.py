@@ -20,8 +20,10 @@ import numpy.typing as npt
 
 __all__ = [
     "ROWS",
+    "VENTRICULAR_RHYTHMS",
     "EpisodeScore",
     "RowScore",
+    "interruptions",
     "rhythm_episodes",
     "rows_of",
     "score_episodes",
@@ -32,6 +34,10 @@ Spans = npt.NDArray[np.int64]
 
 #: Kinds of rows of ventricular beats, with the least and the largest number of beats.
 ROWS = {"couplet": (2, 2), "short run": (3, 5), "long run": (6, None)}
+
+
+#: Rhythms of the ventricles in the annotations of mitdb: what the atria do meanwhile is not said.
+VENTRICULAR_RHYTHMS = ("(B", "(T", "(VT", "(IVR")
 
 
 def _percent(part: float, whole: float) -> float:
@@ -123,6 +129,53 @@ def rhythm_episodes(
     -------
     ndarray of int64, shape (k, 2)
     """
+    spans = [
+        (begin, till) for begin, till, text in _rhythms(sample, symbols, texts, end) if text == code
+    ]
+    return np.asarray(spans, np.int64).reshape(-1, 2)
+
+
+def interruptions(
+    sample: npt.ArrayLike,
+    symbols: Sequence[str],
+    texts: Sequence[str],
+    end: int,
+    code: str,
+    by: Sequence[str] = VENTRICULAR_RHYTHMS,
+) -> Spans:
+    """Stretches of other rhythms that interrupt a rhythm: it stands before them and after them.
+
+    The annotations have one rhythm at a time. While a ventricular rhythm lasts within atrial
+    fibrillation, the atria still fibrillate.
+
+    Parameters
+    ----------
+    sample, symbols, texts, end, code
+        As in `rhythm_episodes`.
+    by : sequence of str
+        The texts of the other rhythms.
+
+    Returns
+    -------
+    ndarray of int64, shape (k, 2)
+    """
+    spans: list[tuple[int, int]] = []
+    open_spans: list[tuple[int, int]] | None = None
+    for begin, till, text in _rhythms(sample, symbols, texts, end):
+        if text == code:
+            spans += open_spans or []
+            open_spans = []
+        elif text not in by:
+            open_spans = None
+        elif open_spans is not None:
+            open_spans.append((begin, till))
+    return np.asarray(spans, np.int64).reshape(-1, 2)
+
+
+def _rhythms(
+    sample: npt.ArrayLike, symbols: Sequence[str], texts: Sequence[str], end: int
+) -> list[tuple[int, int, str]]:
+    """First sample, the one after the last, and text of each rhythm."""
     at = np.asarray(sample, np.int64).tolist()
     changes = [
         (begin, str(text).strip("\x00 "))
@@ -130,10 +183,7 @@ def rhythm_episodes(
         if symbol == "+" and str(text).startswith("(")
     ]
     ends = [begin for begin, _ in changes[1:]] + [end]
-    spans = [
-        (begin, till) for (begin, text), till in zip(changes, ends, strict=True) if text == code
-    ]
-    return np.asarray(spans, np.int64).reshape(-1, 2)
+    return [(begin, till, text) for (begin, text), till in zip(changes, ends, strict=True)]
 
 
 def _mask(spans: Spans, end: int) -> npt.NDArray[np.bool_]:

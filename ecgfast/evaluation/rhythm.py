@@ -20,6 +20,7 @@ from .ec57 import TOLERANCE_S, is_beat
 from .episodes import (
     EpisodeScore,
     RowScore,
+    interruptions,
     rhythm_episodes,
     rows_of,
     score_episodes,
@@ -122,11 +123,14 @@ class FibrillationScores:
         Stretches of atrial flutter count on neither side.
     with_flutter : tuple of EpisodeScore
         Atrial flutter counts as fibrillation, on both sides.
+    ventricular_apart : tuple of EpisodeScore
+        As `records`, and ventricular rhythms that interrupt fibrillation count on neither side.
     """
 
     name: str
     records: tuple[EpisodeScore, ...]
     with_flutter: tuple[EpisodeScore, ...]
+    ventricular_apart: tuple[EpisodeScore, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything under plain names."""
@@ -134,6 +138,7 @@ class FibrillationScores:
             "name": self.name,
             "all": EpisodeScore.total(self.records).to_dict(),
             "with_flutter": EpisodeScore.total(self.with_flutter).to_dict(),
+            "ventricular_apart": EpisodeScore.total(self.ventricular_apart).to_dict(),
             "records": [one.to_dict() for one in self.records],
         }
 
@@ -176,7 +181,7 @@ def evaluate_fibrillation(
         ecgfast first, then `others` in their order.
     """
     names = ["ecgfast", *(others or {})]
-    scores: dict[str, list[tuple[EpisodeScore, EpisodeScore]]] = {name: [] for name in names}
+    scores: dict[str, list[tuple[EpisodeScore, ...]]] = {name: [] for name in names}
     models = left_out_models()
     paths = [path.with_suffix("") for path in sorted(folder.glob("*.hea"))]
     for path in progress([path for path in paths if path.name not in PACED]):
@@ -194,21 +199,21 @@ def evaluate_fibrillation(
         found = {"ecgfast": np.asarray(spans, np.int64).reshape(-1, 2)}
         at = np.asarray([beat.sample for beat in beats], np.int64)
         found |= {name: finder(at, fs) for name, finder in (others or {}).items()}
-        fibrillation, flutter = (
-            rhythm_episodes(marks.sample, list(marks.symbol), list(marks.aux), end, code)
-            for code in ("(AFIB", "(AFL")
-        )
+        annotated = marks.sample, list(marks.symbol), list(marks.aux), end
+        fibrillation, flutter = (rhythm_episodes(*annotated, code) for code in ("(AFIB", "(AFL"))
+        apart = np.concatenate([flutter, interruptions(*annotated, "(AFIB")])
         both = np.concatenate([fibrillation, flutter])
         for name, test in found.items():
             scores[name].append(
                 (
                     score_episodes(fibrillation, test, fs, end, record=path.name, apart=flutter),
                     score_episodes(both, test, fs, end, record=path.name),
+                    score_episodes(fibrillation, test, fs, end, record=path.name, apart=apart),
                 )
             )
     return [
-        FibrillationScores(name, tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
-        for name, pairs in scores.items()
+        FibrillationScores(name, *(tuple(some) for some in zip(*counted, strict=True)))
+        for name, counted in scores.items()
     ]
 
 

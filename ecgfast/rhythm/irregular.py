@@ -132,11 +132,6 @@ class Irregular:
         """R peaks of the first and the last beat that the last score is for."""
         return self._judged
 
-    @property
-    def evidence(self) -> float:
-        """The cumulative sum now, for the begin of an episode, or its end within one."""
-        return self._sum
-
     def end(self) -> None:
         """No beat follows on the last one: signal was lost, or the stream has ended."""
         window = self._window

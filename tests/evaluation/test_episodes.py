@@ -7,6 +7,7 @@ import pytest
 
 from ecgfast.evaluation.episodes import (
     EpisodeScore,
+    interruptions,
     rhythm_episodes,
     rows_of,
     score_episodes,
@@ -41,6 +42,14 @@ def test_rhythms_last_until_the_next() -> None:
     )
     assert found.tolist() == [[100, 200]]
     assert rhythm_episodes([5], ["+"], ["(AFIB"], 300, "(AFIB").tolist() == [[5, 300]]
+
+
+def test_interruptions_stand_between_two_episodes_of_a_rhythm() -> None:
+    # Bigeminy and a run within fibrillation; trigeminy between it and sinus rhythm; one alone.
+    texts = ["(AFIB", "(B", "(VT", "(AFIB", "(T", "(N", "(T", "(AFIB", "(N", "(B"]
+    at = [10 * i for i in range(len(texts))]
+    found = interruptions(at, ["+"] * len(texts), texts, 100, "(AFIB")
+    assert found.tolist() == [[10, 20], [20, 30]]
 
 
 def test_rows_count_by_kind() -> None:

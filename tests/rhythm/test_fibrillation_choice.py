@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_irregular import FS, beats_of, episodes
+from irregular_beats import FS, beats_of, episodes
 
 from ecgfast.rhythm.atrial import default_model, stored_settings
 
@@ -28,13 +27,13 @@ pytestmark = pytest.mark.skipif(not BENCH.is_dir(), reason="bench/ is not in thi
 
 
 @pytest.fixture
-def choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def choice(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     pytest.importorskip("sklearn")
     pytest.importorskip("wfdb")
     monkeypatch.syspath_prepend(str(BENCH))
     import choose_fibrillation
 
-    yield choose_fibrillation
+    return choose_fibrillation
 
 
 def recorded(parts: list[tuple[bool, float]], **how: Any) -> Any:
