@@ -14,12 +14,7 @@ from ..reports.summary import NOT_A_DEVICE, length
 from .errors import SomeFailedError, UsageError, failure_line
 from .libraries import quiet_dask
 from .many import is_result
-from .options import (
-    add_json,
-    add_labelling,
-    example,
-    refuse_options,
-)
+from .options import add_json, add_labelling, example, refuse_options
 from .output import notice, pace, print_json
 
 if TYPE_CHECKING:

@@ -20,21 +20,11 @@ from ..reports.summary import NOT_A_DEVICE
 from ..runtime.decision import REJECTED
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, open_source
+from .labelling import classifier_for, counted_beats, decision_for, labeller_for
 from .many import Place, Result, run_each
-from .options import (
-    add_json,
-    add_labelling,
-    add_output,
-    add_records,
-    add_strict,
-    classifier_for,
-    counted_beats,
-    decision_for,
-    example,
-    labeller_for,
-    make_folder,
-)
+from .options import add_json, add_labelling, add_records, add_strict, example
 from .output import caution_texts, number_text, pace, progress, tally_for
+from .output_path import add_output, make_folder
 from .overwriting import ANNOTATIONS, FileKind, add_force, csv_kind, json_kind, model_files
 
 if TYPE_CHECKING:

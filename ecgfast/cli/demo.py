@@ -12,14 +12,8 @@ from ..records import demo_record
 from ..reports import NOT_A_DEVICE, strip_figure, strip_svg, write_page, write_strip
 from ..reports.model_facts import labelled_from_text
 from ..streaming import open_source
-from .options import (
-    add_json,
-    add_lookahead,
-    add_model,
-    counted_beats,
-    example,
-    labeller_for,
-)
+from .labelling import counted_beats, labeller_for
+from .options import add_json, add_lookahead, add_model, example
 from .output import beat_heading, beat_line, beat_row, pace, print_json, tally_for
 from .overwriting import PAGE, PICTURE, OutputGuard, add_force, model_files
 

@@ -18,19 +18,11 @@ from ..core import BeatBatch, BeatStream
 from ..records import open_record, write_annotations
 from ..reports.summary import length
 from ..streaming.beat import Quality
+from .labelling import check_detection
 from .many import Place, Result, run_each
-from .options import (
-    add_json,
-    add_method,
-    add_output,
-    add_records,
-    add_signal,
-    add_strict,
-    check_detection,
-    example,
-    make_folder,
-)
+from .options import add_json, add_method, add_records, add_signal, add_strict, example
 from .output import number_text, pace, progress
+from .output_path import add_output, make_folder
 from .overwriting import ANNOTATIONS, FileKind, add_force, csv_kind, json_kind
 
 _FIELDS = ("sample", "time", "rr", "quality")

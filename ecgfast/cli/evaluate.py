@@ -9,13 +9,7 @@ from pathlib import Path
 from ..extras import need_installed
 from . import evaluate_detector, evaluate_model, evaluate_rhythm
 from .errors import UsageError
-from .options import (
-    add_json,
-    example,
-    lead_list_or_all,
-    name_list,
-    refuse_options,
-)
+from .options import add_json, example, lead_list_or_all, name_list, refuse_options
 from .overwriting import PAGE, SCORE, OutputGuard, add_force
 
 

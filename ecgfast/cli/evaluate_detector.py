@@ -20,7 +20,8 @@ from ..evaluation.detector import (
 from ..evaluation.ec57 import LEARNING_S, TOLERANCE_S, DetectionScore
 from ..records import Record, read_record
 from .evaluate_output import command_text, show_tables
-from .options import add_old_option, check_detection, lead_list_text, seconds
+from .labelling import check_detection
+from .options import add_old_option, lead_list_text, seconds
 from .output import number_text, progress
 from .overwriting import record_files
 

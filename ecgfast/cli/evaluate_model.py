@@ -13,12 +13,12 @@ from ..errors import ModelError
 from ..runtime.cards import LOOKAHEAD_LABELS
 from ..runtime.decision import Decision
 from .evaluate_output import command_text, show_tables
+from .labelling import decision_for
 from .options import (
     DECISION_OPTIONS,
     add_decision,
     add_old_option,
     data_folder,
-    decision_for,
     lead_list_text,
     refuse_options,
 )

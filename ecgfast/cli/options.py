@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they stand for."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -6,19 +6,12 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from ..errors import InputError
-from ..runtime.decision import REJECTED, Decision
+from ..runtime.decision import REJECTED
 from .errors import UsageError
-
-if TYPE_CHECKING:
-    from ..reports import Tally
-    from ..rhythm import RhythmStream
-    from ..runtime import Classifier
-    from ..streaming import Beat, ChunkSource, StreamingClassifier
 
 __all__ = [
     "DECISION_OPTIONS",
@@ -33,28 +26,16 @@ __all__ = [
     "add_method",
     "add_model",
     "add_old_option",
-    "add_output",
     "add_records",
     "add_signal",
     "add_strict",
-    "check_annotator",
-    "check_detection",
-    "classifier_for",
     "data_folder",
-    "decision_for",
     "example",
-    "extension",
-    "file_stem",
-    "is_or_will_be_folder",
-    "labeller_for",
     "lead_list",
     "lead_list_or_all",
     "lead_list_text",
-    "make_folder",
     "name_list",
-    "output_file",
     "refuse_options",
-    "rhythm_for",
     "seconds",
 ]
 
@@ -65,22 +46,6 @@ Method: TypeAlias = Literal["neural", "adaptive", "pan-tompkins"]
 
 #: What `add_decision` adds, as names of the parsed arguments.
 DECISION_OPTIONS = ("sensitivity", "positive_predictivity", "reject")
-
-# Extensions that name a format.
-_FORMAT_OF = {".csv": "csv", ".json": "json"}
-
-_FORMATS = ("atr", "csv", "json")
-
-# Bytes of a file name that is made up, at most: systems take 255.
-_NAME_MAX = 200
-
-# Extensions that WFDB programs and databases give to annotation files of beats.
-_ANNOTATORS = (
-    ".ann .ari .atr .beat .beats .ecg .eqrs .gqrs .jqrs .man .qrs .qrsc .reviewed .wqrs .xqrs"
-)
-
-# A sampling rate, Hz, within the detector's limits at every highest heart rate that it takes.
-_ANY_FS = 1000.0
 
 #: How R peaks are found, the default first.
 METHODS: tuple[Method, ...] = ("neural", "adaptive", "pan-tompkins")
@@ -261,29 +226,6 @@ def add_method(parser: argparse.ArgumentParser, *, classes: bool) -> None:
     parser.add_argument("--method", choices=METHODS, default=METHODS[0], help=text)
 
 
-def check_detection(*, max_delay: float | None = None, max_rate: float | None = None) -> None:
-    """Refuse values of ``--max-delay`` and ``--max-rate`` that fit no recording.
-
-    Parameters
-    ----------
-    max_delay : float, optional
-        Seconds from an R peak to its report.
-    max_rate : float, optional
-        Highest heart rate, beats a minute.
-
-    Raises
-    ------
-    UsageError
-        If the detector does not take them.
-    """
-    from ..core import QRSDetector
-
-    try:
-        QRSDetector(_ANY_FS, max_delay=max_delay, max_rate=max_rate)
-    except InputError as error:
-        raise UsageError(str(error)) from None
-
-
 def add_labelling(parser: argparse.ArgumentParser) -> None:
     """Add what decides how the beats of a signal are found and labelled."""
     add_model(parser)
@@ -332,65 +274,6 @@ def _levels(text: str) -> dict[str, float]:
     return levels
 
 
-def decision_for(args: argparse.Namespace) -> Decision:
-    """What ``--sensitivity``, ``--positive-predictivity`` and ``--reject`` ask for.
-
-    Raises
-    ------
-    UsageError
-        If a figure is no share, or a class is given twice.
-    """
-    try:
-        return Decision(args.sensitivity, args.positive_predictivity, args.reject)
-    except InputError as error:
-        text = str(error)
-        for option in DECISION_OPTIONS:
-            words = option.replace("_", " ")
-            if text.startswith(words):
-                text = f"--{option.replace('_', '-')}{text.removeprefix(words)}"
-        raise UsageError(text) from None
-
-
-class _Output(argparse.Action):
-    """Stores a path, and whether it was written as a folder, with a separator at its end."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        separators = tuple(filter(None, (os.sep, os.altsep)))
-        setattr(namespace, self.dest, Path(values).expanduser())
-        namespace.output_is_folder = values.endswith(separators)
-
-
-def add_output(parser: argparse.ArgumentParser, annotator: str) -> None:
-    """Add ``--output`` and ``--format``.
-
-    Parameters
-    ----------
-    parser : ArgumentParser
-    annotator : str
-        Extension of a WFDB annotation file whose name is made up.
-    """
-    parser.set_defaults(output_is_folder=False)
-    parser.add_argument(
-        "--output",
-        action=_Output,
-        metavar="PATH",
-        help=f"file to write (.csv, .json, or an annotation file such as .{annotator}), or a "
-        f"folder to write RECORD.{annotator} into; folders are made (default: the current folder); "
-        "with /dev/stdout the summary goes to standard error",
-    )
-    parser.add_argument(
-        "--format",
-        choices=_FORMATS,
-        help="atr is a WFDB annotation file (default: by the extension of --output, else atr)",
-    )
-
-
 def add_records(parser: argparse.ArgumentParser) -> None:
     """Add the recordings, one or several, and ``--summary``."""
     parser.add_argument(
@@ -408,198 +291,6 @@ def add_records(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="with several recordings: the table of all of them, .csv or .json (default: "
         "summary.csv beside their files)",
-    )
-
-
-def classifier_for(args: argparse.Namespace) -> Classifier:
-    """The model that ``--model`` and ``--precision`` ask for.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-
-    Raises
-    ------
-    ModelError
-        If it cannot be used.
-    MissingRuntimeError
-        If it needs a runtime, and none is installed.
-    """
-    from ..runtime import Classifier
-
-    return Classifier(args.model, precision=args.precision)
-
-
-def labeller_for(
-    source: ChunkSource,
-    args: argparse.Namespace,
-    decision: Decision | None = None,
-    *,
-    classifier: Classifier | None = None,
-    average_leads: bool | None = None,
-    method: Method = METHODS[0],
-    max_delay: float | None = None,
-) -> StreamingClassifier:
-    """The stream and model that ``--model``, ``--precision`` and ``--lookahead`` ask for.
-
-    Raises
-    ------
-    ModelError
-        If the model cannot be used.
-    """
-    from ..streaming import StreamingClassifier
-
-    return StreamingClassifier(
-        classifier_for(args) if classifier is None else classifier,
-        source.fs,
-        n_leads=len(source.leads),
-        average_leads=average_leads,
-        lookahead=args.lookahead,
-        method=method,
-        max_delay=max_delay,
-        decision=decision,
-    )
-
-
-def rhythm_for(
-    labeller: StreamingClassifier, thresholds: Mapping[str, Any] | None = None
-) -> RhythmStream | None:
-    """What finds the rhythm events of a labelled stream; None where the model gives no classes."""
-    from ..rhythm import RhythmStream
-
-    if labeller.classifier.output == "value":
-        return None
-    stream = labeller.stream
-    return RhythmStream(
-        stream.fs, n_leads=stream.n_leads, delay=stream.delay / stream.fs, **(thresholds or {})
-    )
-
-
-def counted_beats(
-    chunks: Iterable[Any], labeller: StreamingClassifier, tally: Tally
-) -> Iterator[Beat]:
-    """The beats as they come, each counted, and the rhythm events among them; none is kept."""
-    rhythm = rhythm_for(labeller)
-    for chunk in chunks:
-        beats = labeller.process(chunk)
-        tally.add(beats)
-        if rhythm is not None:
-            tally.events(rhythm.process(beats, chunk), rhythm.longest_rr)
-        yield from beats
-    beats = labeller.flush()
-    tally.add(beats)
-    if rhythm is not None:
-        tally.events([*rhythm.process(beats), *rhythm.flush()], rhythm.longest_rr)
-    yield from beats
-
-
-def output_file(
-    output: Path | None,
-    file_format: str | None,
-    name: str,
-    annotator: str,
-    *,
-    is_folder: bool = False,
-) -> tuple[Path, str]:
-    """Where to write, and in which format.
-
-    Parameters
-    ----------
-    output : path or None
-        What the user gave: a file, a folder, or nothing for the current folder. What is not there
-        and has no extension is a folder to be made.
-    file_format : {"atr", "csv", "json"} or None
-        What the user gave; None goes by the file's extension.
-    name : str
-        The recording's name, for a file name that is made up.
-    annotator : str
-        Extension of a WFDB annotation file whose name is made up.
-    is_folder : bool
-        Whether the user wrote a separator at the end.
-
-    Returns
-    -------
-    path, str
-        The file and its format.
-
-    Raises
-    ------
-    UsageError
-        If extension and format contradict each other, or the extension names no format.
-    """
-    if output is None or is_folder or is_or_will_be_folder(output):
-        file_format = file_format or "atr"
-        return (
-            output or Path()
-        ) / f"{file_stem(name)}.{extension(file_format, annotator)}", file_format
-    by_name = _FORMAT_OF.get(output.suffix.lower())
-    if file_format == "atr" and by_name is not None:
-        raise UsageError(f"--output {output}: {output.suffix} is no extension for --format atr")
-    file_format = file_format or by_name
-    if file_format is None:
-        others = ", .csv or .json (--format atr takes any other extension of letters)"
-        check_annotator(output, annotator, others)
-        file_format = "atr"
-    elif file_format == "atr" and not output.suffix[1:].isalpha():
-        raise UsageError(
-            f"--output {output}: an annotation file needs an extension of letters, such as "
-            f".{annotator}"
-        )
-    return output, file_format
-
-
-def is_or_will_be_folder(path: Path) -> bool:
-    """Whether an output is a folder, or is to be made as one: a new name without extension."""
-    return path.is_dir() or not (path.suffix or os.path.lexists(path))
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of an output, with those above it.
-
-    Raises
-    ------
-    InputError
-        If it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made ({error.strerror}); check --output") from None
-
-
-def file_stem(name: str) -> str:
-    """A recording's name as one of a file that every system takes."""
-    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
-    return stem.encode()[:_NAME_MAX].decode(errors="ignore") or "record"
-
-
-def extension(file_format: str, annotator: str) -> str:
-    """Extension of a file whose name is made up."""
-    return annotator if file_format == "atr" else file_format
-
-
-def check_annotator(output: Path, annotator: str, others: str = "") -> None:
-    """Refuse a file that an annotation file would not be expected in.
-
-    Parameters
-    ----------
-    output : Path
-    annotator : str
-        A usual extension, for the message.
-    others : str
-        What else the command writes, for the message.
-
-    Raises
-    ------
-    UsageError
-        If its extension is no usual name of an annotator.
-    """
-    if output.suffix.lower() in _ANNOTATORS.split():
-        return
-    what = output.suffix or output.name
-    raise UsageError(
-        f"--output {output}: {what} names no output of this command; give an annotation file such "
-        f"as {output.stem or 'record'}.{annotator}{others}"
     )
 
 

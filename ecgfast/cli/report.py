@@ -21,21 +21,11 @@ from ..records.record import FloatArray
 from ..reports.summary import NOT_A_DEVICE, length
 from ..sources.chunks import BLOCK_S
 from .errors import SomeFailedError, UsageError, failure_line, report_nothing
+from .labelling import classifier_for, decision_for
 from .many import is_result
-from .options import (
-    DECISION_OPTIONS,
-    add_json,
-    add_labelling,
-    add_strict,
-    classifier_for,
-    decision_for,
-    example,
-    file_stem,
-    is_or_will_be_folder,
-    make_folder,
-    refuse_options,
-)
+from .options import DECISION_OPTIONS, add_json, add_labelling, add_strict, example, refuse_options
 from .output import notice, pace, print_json, progress
+from .output_path import file_stem, is_or_will_be_folder, make_folder
 from .overwriting import PAGE, PDF, OutputGuard, add_force, model_files, output_option
 
 if TYPE_CHECKING:

@@ -18,16 +18,10 @@ from ..records.record import FloatArray
 from ..reports.summary import NOT_A_DEVICE
 from ..sources.chunks import BLOCK_S
 from .errors import UsageError
-from .options import (
-    add_json,
-    add_method,
-    add_model,
-    add_signal,
-    classifier_for,
-    example,
-    make_folder,
-)
+from .labelling import classifier_for
+from .options import add_json, add_method, add_model, add_signal, example
 from .output import notice, print_json, progress
+from .output_path import make_folder
 from .overwriting import DATA_SET, OutputGuard, add_force, model_files, record_files
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from ..sources.live import live_kind
 from ..streaming import Beat
 from ..streaming.nothing import Beginning
 from .errors import warn_nothing
+from .labelling import check_detection, decision_for, labeller_for, rhythm_for
 from .live_input import (
     LiveInput,
     Stop,
@@ -33,18 +34,9 @@ from .live_input import (
     warnings_shown,
 )
 from .live_sinks import AlarmSink, LslSink, SaveSink, add_alarms, add_lsl, add_save
-from .options import (
-    add_labelling,
-    add_strict,
-    check_annotator,
-    check_detection,
-    decision_for,
-    example,
-    labeller_for,
-    make_folder,
-    rhythm_for,
-)
+from .options import add_labelling, add_strict, example
 from .output import beat_heading, beat_line, beat_row, event_line, print_json
+from .output_path import check_annotator, make_folder
 from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import Terminated
 

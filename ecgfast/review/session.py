@@ -16,8 +16,9 @@ from ..records import RecordSource, open_record
 from ..records.record import FloatArray
 from .actions import Action
 from .beats import ReviewBeats, collect_beats
+from .expectation import Expectation
 from .files import ReviewFiles, review_files
-from .grouping import GROUPS, Group, Question, distances, examples_of, group_beats, halve
+from .grouping import GROUPS, Group, Question, examples_of, group_beats, halve
 from .marks import NOT_A_BEAT, write_marks
 
 if TYPE_CHECKING:
@@ -27,16 +28,6 @@ __all__ = ["ReviewSession"]
 
 #: Group of flutter waves: they are no beats, and nobody is asked about them.
 WAVES = -1
-
-# A model is overconfident on kinds of beats that it was not trained on: before a question is ranked
-# by its probabilities, they are raised to this power and normalized.
-_FLATTEN = 0.7
-
-# How far an answer reaches in the space of `describe`, and by how many log-odds it moves beats.
-_REACH, _STRENGTH = 0.8, 4.0
-
-# Probabilities are clipped here before their logarithm.
-_LEAST = 1e-4
 
 _LONGEST_NAME = 40
 
@@ -404,14 +395,12 @@ class ReviewSession:
     def _replay(self) -> None:
         """Begin from what the model said, and do every action again."""
         self.group = self._begun.copy()
-        self._log_odds = np.log(np.clip(self.beats.probabilities.astype(np.float64), _LEAST, 1.0))
+        self._expectation = Expectation(self.beats)
         self._of_group: dict[int, Action] = {}
         self._of_beat: dict[int, Action] = {}
         self._index = {sample: i for i, sample in enumerate(self.beats.sample.tolist())}
         if any(action.kind == "second pass" for action in self._actions):
-            real = self._begun >= 0
-            means = _means(self.beats.probabilities[real].astype(np.float64), self._begun[real])
-            self._log_odds[real] = np.log(np.clip(means, _LEAST, 1.0))[self._begun[real]]
+            self._expectation.pool(self._begun)
         for i, action in enumerate(self._actions):
             if not any(later.replaces(action) for later in self._actions[i + 1 :]):
                 self._apply(action)
@@ -421,28 +410,11 @@ class ReviewSession:
         if action.kind == "split":
             self.group[index] = self.n_groups
         elif action.kind == "group" and action.group is not None:
-            self._spread(self.members(action.group), action.label)
+            if action.label != NOT_A_BEAT:
+                self._expectation.answer(self.members(action.group), action.label)
             self._of_group[action.group] = action
         elif action.kind == "beats":
             self._of_beat.update(dict.fromkeys(index, action))
-
-    def _spread(self, members: npt.NDArray[np.int64], label: str) -> None:
-        """Move what is expected of beats that resemble those of a group."""
-        if label == NOT_A_BEAT or not len(members):
-            return
-        said = np.zeros(len(self.beats.classes))
-        said[self.beats.classes.index(label)] = 1.0
-        surprise = said - self._expected()[members].mean(axis=0)
-        described = self.beats.described
-        centre = described[members].mean(axis=0)
-        near = np.exp(-distances(described, centre) / (2 * _REACH**2))
-        self._log_odds += _STRENGTH * near[:, np.newaxis] * surprise
-
-    def _expected(self) -> npt.NDArray[np.float64]:
-        """Probabilities of each beat with what the answers changed."""
-        shares = np.exp(self._log_odds - self._log_odds.max(axis=1, keepdims=True))
-        found: npt.NDArray[np.float64] = shares / shares.sum(axis=1, keepdims=True)
-        return found
 
     # ------------------------------------------------------------------ labels out
 
@@ -459,7 +431,7 @@ class ReviewSession:
         return found
 
     def _codes(self) -> npt.NDArray[np.int64]:
-        codes: npt.NDArray[np.int64] = self._log_odds.argmax(axis=1)
+        codes = self._expectation.most_probable()
         for number, action in self._of_group.items():
             codes[self.group == number] = self._code(action.label)
         for i, action in self._of_beat.items():
@@ -533,7 +505,7 @@ class ReviewSession:
         -------
         list of Group
         """
-        codes, expected = self._codes(), self._expected()
+        codes, expected = self._codes(), self._expectation.probabilities()
         return [self._described(number, codes, expected) for number in range(self.n_groups)]
 
     def group_of(self, number: int) -> Group:
@@ -553,7 +525,7 @@ class ReviewSession:
             If there is no such group.
         """
         self._check_group(number)
-        return self._described(number, self._codes(), self._expected())
+        return self._described(number, self._codes(), self._expectation.probabilities())
 
     def _described(
         self, number: int, codes: npt.NDArray[np.int64], expected: npt.NDArray[np.float64]
@@ -589,8 +561,8 @@ class ReviewSession:
         -------
         list of Question
         """
-        expected, codes = self._expected(), self._codes()
-        worth = self._worth(expected, codes)
+        expected, codes = self._expectation.probabilities(), self._codes()
+        worth = self._expectation.worth(self.group, codes, self.n_groups)
         order = np.argsort(-worth, kind="stable")
         asked = [int(number) for number in order if int(number) not in self._of_group]
         return [
@@ -616,30 +588,6 @@ class ReviewSession:
             Their indices.
         """
         return examples_of(self.beats.described, self.members(group), count)
-
-    def _worth(
-        self, expected: npt.NDArray[np.float64], codes: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.float64]:
-        """How many labels an answer about each group is expected to change."""
-        number = self.n_groups
-        real = self.group >= 0
-        own, flat = self.group[real], expected[real] ** _FLATTEN
-        flat /= flat.sum(axis=1, keepdims=True)
-        chance = _means(flat, own, number)
-        labels = np.zeros((number, len(self.beats.classes) + 1))
-        np.add.at(labels, (own, codes[real]), 1.0)
-        others = labels.sum(axis=1, keepdims=True) - labels[:, :-1]
-        found: npt.NDArray[np.float64] = (chance * others).sum(axis=1)
-        return found
-
-
-def _means(
-    values: npt.NDArray[np.float64], own: npt.NDArray[np.int64], number: int = 0
-) -> npt.NDArray[np.float64]:
-    """Mean of the rows of each group."""
-    counts = np.bincount(own, minlength=number)
-    sums = [np.bincount(own, column, minlength=number) for column in values.T]
-    return np.column_stack(sums) / np.maximum(counts, 1)[:, np.newaxis]
 
 
 def _median(values: npt.NDArray[np.floating]) -> float:
