@@ -93,6 +93,7 @@ def imported(name: str, *, late: bool) -> set[str]:
     if path.suffix == ".pyx":  # no Python syntax: the few imports are found by their lines
         lines = [line for line in path.read_text("utf-8").splitlines() if "import" in line]
         text = "\n".join(line for line in lines if line.startswith("from ."))
+        text = text.replace(" cimport ", " import ")
     else:
         text = path.read_text("utf-8")
     tree = ast.parse(text)

@@ -1,0 +1,259 @@
+"""The figures of a report: right, and no rate from noise."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_pages import FS, made, open_source_of
+
+from ecgfast import Annotations, Classifier, Event, EventKind, detect_qrs
+from ecgfast.records import demo_record, open_record
+from ecgfast.reports.analysis import Analysis, analyse
+from ecgfast.reports.choosing import chosen_strips
+from ecgfast.reports.figures import figures
+from ecgfast.reports.report_pictures import trend_picture
+from ecgfast.reports.svg import trace
+
+pytest.importorskip("jinja2")
+
+
+def test_rates_and_their_times() -> None:
+    times = [0.0]
+    for rr in [1.0] * 60 + [0.5] * 60 + [1.5] * 30 + [1.0] * 60:
+        times.append(times[-1] + rr)
+    rate = figures(made(times))["rate"]
+    assert rate["minimum"]["rate"] == pytest.approx(40)
+    assert rate["maximum"]["rate"] == pytest.approx(120)
+    assert 60 < rate["maximum"]["time"] < 90 < rate["minimum"]["time"] < 135
+    assert rate["mean"] == pytest.approx(60 * 210 / (times[-1]))
+    assert rate["longest_rr"]["seconds"] == pytest.approx(1.5)
+
+
+def test_each_event_says_when_what_how_grave_how_sure_and_on_which_beats(
+    found: Analysis, classifier: Classifier
+) -> None:
+    told = figures(found)
+    peaks = set(found.sample.tolist())
+    assert told["events"]
+    for event in told["events"]:
+        assert event["start_time"] <= event["end_time"]
+        assert 0 <= event["confidence"] <= 1
+        assert event["severity"] in ("info", "low", "medium", "high")
+        assert len(event["beats"]) == min(event["n_beats"], 64)
+        assert peaks.issuperset(event["beats"])
+
+
+def test_the_line_of_the_trend_lies_within_its_band() -> None:
+    rr = [0.6] * 40 + [1.9] + [0.6] * 40
+    picture = str(trend_picture(made(np.cumsum([0.0, *rr]).tolist(), duration=60.0)))
+    band = re.findall(r'<path d="M([^"]*)z" fill="#cfe0ef"', picture)
+    line = re.findall(r'<path d="M([^"]*)" fill="none" stroke="#1f5f99"', picture)
+
+    def heights(path: str) -> list[float]:
+        return [float(point.split()[1]) for point in path.split("L")]
+
+    low, high = min(map(min, map(heights, band))), max(map(max, map(heights, band)))
+    for part in line:
+        assert all(low - 0.02 <= y <= high + 0.02 for y in heights(part.removesuffix("h.4")))
+
+
+def test_the_typical_strip_has_little_noise() -> None:
+    rng = np.random.default_rng(1)
+    noise = 0.2 * rng.standard_normal((int(400 * FS), 1)).astype(np.float32)
+    noise[: int(200 * FS)] *= 0.05
+    signal = noise + np.sin(np.arange(len(noise)) / FS * 2 * np.pi / 0.8)[:, None]
+    times = [0.5 + 0.8 * i for i in range(490)]
+    beats = made(times, duration=400.0, fetch=lambda a, b: signal[a:b].astype(np.float32))
+    typical = chosen_strips(beats)[0]
+    assert typical.kind == "typical rhythm"
+    assert typical.begin < 195
+
+
+def test_no_rate_over_a_gap_or_from_bad_beats() -> None:
+    times = [0.8 * i for i in range(20)] + [100 + 0.8 * i for i in range(20)]
+    told = figures(made(times))
+    assert told["rate"]["minimum"]["rate"] == pytest.approx(75)
+    assert told["rate"]["longest_rr"]["seconds"] == pytest.approx(0.8)
+    bad = made(times, good=np.zeros(40, bool))
+    told = figures(bad)
+    assert math.isnan(told["rate"]["mean"])
+    assert told["rate"]["minimum"] is None
+    assert all(math.isnan(row["mean"]) for row in told["table"])
+    assert told["hrv"]["nn_intervals"] == 0
+
+
+def test_clock_of_the_day_and_rows_that_begin_at_full_hours() -> None:
+    start = datetime(2020, 1, 1, 22, 40)
+    times = np.arange(0.5, 4 * 3600 + 1800, 0.8).tolist()
+    day = made(times, start=start, duration=4 * 3600 + 1800)
+    table = figures(day)["table"]
+    assert [row["clock"] for row in table] == [
+        "22:40:00", "23:00:00", "00:00:00", "01:00:00", "02:00:00", "03:00:00",
+    ]  # fmt: skip
+    assert table[0]["seconds"] == pytest.approx(1200)
+    assert sum(row["beats"] for row in table) == len(times)
+    week = replace(day, duration=7 * 86400.0)
+    assert week.clock(86400) == "day 2, 22:40:00"
+    ticks = re.findall(r">(day \d|\d\d:\d\d)</text>", str(trend_picture(week)))
+    assert ticks == [f"day {i}" for i in range(2, 9)]  # not seven times 00:00
+    assert made(times).clock(3725) == "1:02:05"
+
+
+def test_strips_of_an_event_name_why_they_are_shown() -> None:
+    def run(start: float, beats: int, rate: float) -> Event:
+        end = start + (beats - 1) * 60 / rate
+        return Event(
+            EventKind.VENTRICULAR_RUN, round(start * FS), round(end * FS), start, end,
+            n_beats=beats, rate=rate,
+        )  # fmt: skip
+
+    events = [run(20, 4, 130), run(40, 12, 120), run(60, 3, 190), run(80, 4, 135), run(99, 4, 128)]
+    beats = made([0.5 + 0.8 * i for i in range(150)], events=events)
+    shown = {strip.begin: strip for strip in chosen_strips(beats) if strip.event}
+    roles = {round(strip.event.start_time): strip.role for strip in shown.values() if strip.event}
+    assert roles[20].startswith("first")
+    assert roles[40] == "longest"
+    assert roles[60] == "fastest"
+    assert "most typical" in " ".join(roles.values())
+    assert all(0 <= begin <= beats.duration for begin in shown)
+
+
+def test_a_trace_keeps_the_extremes_and_breaks_where_samples_are_missing() -> None:
+    values = np.zeros(1000)
+    values[501] = 7.0
+    values[700:800] = np.nan
+    path = trace(values, 50.0)
+    assert path.count("M") == 2
+    points = [int(y) for y in re.findall(r"-?\d+", path)]
+    assert -140 in points  # 7 mm upwards in twentieths
+
+
+def test_burden_and_rows_agree_with_what_could_be_read() -> None:
+    def event(kind: EventKind, start: float, end: float) -> Event:
+        return Event(kind, round(start * FS), round(end * FS), start, end)
+
+    events = [
+        event(EventKind.ATRIAL_FIBRILLATION, 0, 60),
+        event(EventKind.VENTRICULAR_FLUTTER, 60, 90),
+        event(EventKind.NOISE, 30, 50),
+        event(EventKind.GAP, 40, 70),
+    ]
+    beats = made(
+        [0.5 + 0.8 * i for i in range(160)],
+        duration=140.0, events=events, lost=40.0, unreadable=[(30.0, 70.0)],
+    )  # fmt: skip
+    told = figures(beats)
+    burden = {row["kind"]: row["burden"] for row in told["rhythm"]}
+    assert burden["atrial_fibrillation"] == pytest.approx(30 / 100)
+    assert burden["ventricular_flutter"] == pytest.approx(20 / 100)
+    assert [row["lost_seconds"] for row in told["table"]] == pytest.approx([30, 10, 0])
+    assert [row["af_seconds"] for row in told["table"]] == pytest.approx([60, 0, 0])
+
+
+def test_a_file_that_is_flat_in_all_leads_is_lost_in_its_rows_too(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    signal = np.tile(demo_record().signal, (4, 1))
+    signal[len(signal) // 2 :][: int(20 * FS)] = 0.0
+    np.savez(tmp_path / "flat.npz", signal=signal, fs=FS, leads=np.array(["MLII", "V1"]))
+    told = figures(analyse(open_record(tmp_path / "flat.npz"), classifier))
+    rows = sum(row["lost_seconds"] for row in told["table"])
+    assert rows == pytest.approx(told["quality"]["lost_seconds"], abs=0.1)
+    assert rows > 15
+
+
+def test_twenty_gaps_are_lost_and_make_no_pause(tmp_path: Path, classifier: Classifier) -> None:
+    record = demo_record()
+    signal = np.tile(record.signal, (math.ceil(400 / record.duration), 1))[: int(400 * record.fs)]
+    for i in range(20):
+        begin = int((15 + 18 * i) * record.fs)
+        signal[begin : begin + int(5 * record.fs)] = np.nan
+    path = tmp_path / "gaps.npz"
+    np.savez(path, signal=signal, fs=record.fs, leads=np.array(["MLII", "V1"]))
+    told = figures(analyse(open_record(path), classifier))
+    assert told["quality"]["lost_seconds"] >= 99
+    assert told["rate"]["longest_rr"]["seconds"] < 2
+    assert 40 < told["rate"]["minimum"]["rate"] < told["rate"]["maximum"]["rate"] < 150
+    assert not any(row["count"] for row in told["rhythm"] if row["kind"] in ("pause", "asystole"))
+
+
+@pytest.mark.parametrize("off", [0.0, math.nan])
+def test_a_lead_that_is_off_alone_loses_nothing(
+    off: float, classifier: Classifier, tmp_path: Path
+) -> None:
+    """Flat, or with missing samples: in the other one every beat is seen."""
+    record = demo_record()
+    signal = np.tile(record.signal, (4, 1))
+    half = len(signal) // 2
+    lost = {}
+    for name, columns in (("one", [1]), ("both", [0, 1])):
+        changed = signal.copy()
+        changed[half : half + int(20 * record.fs), columns] = off
+        path = tmp_path / f"{name}.npz"
+        np.savez(path, signal=changed, fs=record.fs, leads=np.array(["MLII", "V1"]))
+        lost[name] = figures(analyse(open_record(path), classifier))["quality"]["lost_seconds"]
+    assert lost["one"] < 5
+    assert lost["both"] > 15
+
+
+def test_a_lead_without_a_sample_leaves_a_report_of_the_other(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    record = demo_record()
+    signal = np.tile(record.signal, (2, 1))
+    signal[:, 1] = np.nan
+    path = tmp_path / "one.npz"
+    np.savez(path, signal=signal, fs=record.fs, leads=np.array(["MLII", "V1"]))
+    told = figures(analyse(open_record(path), classifier))
+    assert told["quality"]["lost_share"] < 0.1
+    assert 40 < told["rate"]["minimum"]["rate"] < told["rate"]["maximum"]["rate"] < 150
+    assert told["quality"]["events"]["gap"]["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("lost", "per_hour"), [(0.0, 3600 * 175 / 140), (70.0, 3600 * 35 / 70), (138.0, math.nan)]
+)
+def test_beats_per_hour_are_those_of_the_time_that_could_be_read(
+    lost: float, per_hour: float
+) -> None:
+    """Nothing but V in the first half, which noise may be; one beat in four in the second."""
+    time = [0.25 + 0.5 * i for i in range(280)]
+    labels = "V" * 140 + "NVNN" * 35
+    beats = made(time, labels, duration=140.0, lost=lost, unreadable=[(0.0, lost)])
+    assert figures(beats)["ectopy"]["V"]["per_hour"] == pytest.approx(per_hour, nan_ok=True)
+
+
+def test_waves_of_flutter_and_rejected_beats_of_a_file_are_no_beats_and_no_class(
+    classifier: Classifier,
+) -> None:
+    marks = Annotations(
+        np.array([100, 400, 400, 500, 600, 700, 900]),
+        np.array(["N", "[", "!", "!", "!", "]", "Q"]),
+        np.array(["", "", "", "", "", "", "rejected"]),
+    )
+    found = analyse(open_source_of(np.zeros((1000, 2), np.float32), FS), marks)
+    assert found.n_beats == 2
+    assert found.label[~found.flutter].tolist() == ["N", "?"]
+    assert found.flutter.sum() == 3
+
+
+def test_no_rate_over_a_gap_between_annotated_beats() -> None:
+    record = demo_record()
+    signal = np.tile(record.signal, (6, 1))
+    fs, n = record.fs, len(record.signal)
+    peaks = detect_qrs(signal, fs)
+    gap = (3 * n, 3 * n + int(2.4 * fs))
+    signal[slice(*gap)] = np.nan
+    peaks = peaks[(peaks < gap[0]) | (peaks >= gap[1])]
+    source = open_source_of(signal, fs)
+    found = analyse(source, Annotations(peaks, np.full(len(peaks), "N")))
+    assert found.n_beats == len(peaks)
+    rate = figures(found)["rate"]
+    assert rate["longest_rr"]["seconds"] < 1.5
+    assert rate["minimum"]["rate"] > 55
