@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,11 +152,13 @@ def _fibrillation_records(scores: FibrillationScores) -> Table:
             *(number_text(x, 0) for x in (one.reference_s, one.test_s, one.both_s)),
             str(one.episodes),
             str(one.test_episodes),
+            *(number_text(x, 0) for x in astuple(false)),
         ]
-        for one in scores.records
+        for one, false in zip(scores.records, scores.false_times, strict=True)
         if one.reference_s or one.test_s
     ]
     columns = ["record", "reference, s", "found, s", "both, s", "episodes", "found"]
+    columns += ["false: early, s", "late", "ventricular rhythm within", "other within", "alone"]
     return Table("Atrial fibrillation, record by record; flutter set aside", columns, rows)
 
 

@@ -22,7 +22,9 @@ __all__ = [
     "ROWS",
     "VENTRICULAR_RHYTHMS",
     "EpisodeScore",
+    "FalseTime",
     "RowScore",
+    "false_time",
     "interruptions",
     "rhythm_episodes",
     "rows_of",
@@ -246,6 +248,66 @@ def score_episodes(
         len(shown[1]),
         _overlapping(shown[1], real),
     )
+
+
+@dataclass(frozen=True)
+class FalseTime:
+    """Where the test marks an episode and the reference does not, in seconds.
+
+    Attributes
+    ----------
+    early, late : float
+        Before the first and after the last episode of the reference that a test episode overlaps.
+    ventricular : float
+        Between two of them, in ventricular rhythms that interrupt the rhythm.
+    between : float
+        Between two of them, in other rhythms.
+    alone : float
+        In test episodes that overlap none.
+    """
+
+    early: float
+    late: float
+    ventricular: float
+    between: float
+    alone: float
+
+
+def false_time(
+    reference: Spans, test: Spans, fs: float, end: int, *, ventricular: Spans, apart: Spans
+) -> FalseTime:
+    """Where the false time of one record lies.
+
+    Parameters
+    ----------
+    reference, test, fs, end
+        As for `score_episodes`.
+    ventricular : ndarray of int, shape (k, 2)
+        `interruptions` of the reference.
+    apart : ndarray of int, shape (k, 2)
+        Stretches that do not count.
+
+    Returns
+    -------
+    FalseTime
+    """
+    real = _mask(reference, end)
+    false = ~real & ~_mask(apart, end)
+    in_ventricular = _mask(ventricular, end)
+    seconds = dict.fromkeys(("early", "late", "ventricular", "between", "alone"), 0.0)
+    for start, stop in test.tolist():
+        inside = np.flatnonzero(real[start:stop])
+        if not len(inside):
+            seconds["alone"] += float(false[start:stop].sum()) / fs
+            continue
+        first, last = start + int(inside[0]), start + int(inside[-1])
+        middle = false[first:last]
+        by_ventricles = float((middle & in_ventricular[first:last]).sum()) / fs
+        seconds["early"] += float(false[start:first].sum()) / fs
+        seconds["late"] += float(false[last:stop].sum()) / fs
+        seconds["ventricular"] += by_ventricles
+        seconds["between"] += float(middle.sum()) / fs - by_ventricles
+    return FalseTime(**seconds)
 
 
 def rows_of(sample: Sequence[int], labels: Sequence[str], label: str = "V") -> list[list[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,9 @@ from .annotated import annotated_beats
 from .ec57 import TOLERANCE_S, is_beat
 from .episodes import (
     EpisodeScore,
+    FalseTime,
     RowScore,
+    false_time,
     interruptions,
     rhythm_episodes,
     rows_of,
@@ -125,12 +127,15 @@ class FibrillationScores:
         Atrial flutter counts as fibrillation, on both sides.
     ventricular_apart : tuple of EpisodeScore
         As `records`, and ventricular rhythms that interrupt fibrillation count on neither side.
+    false_times : tuple of FalseTime
+        Where the false time of `records` lies.
     """
 
     name: str
     records: tuple[EpisodeScore, ...]
     with_flutter: tuple[EpisodeScore, ...]
     ventricular_apart: tuple[EpisodeScore, ...]
+    false_times: tuple[FalseTime, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything under plain names."""
@@ -139,7 +144,10 @@ class FibrillationScores:
             "all": EpisodeScore.total(self.records).to_dict(),
             "with_flutter": EpisodeScore.total(self.with_flutter).to_dict(),
             "ventricular_apart": EpisodeScore.total(self.ventricular_apart).to_dict(),
-            "records": [one.to_dict() for one in self.records],
+            "records": [
+                {**one.to_dict(), "false_time": asdict(false)}
+                for one, false in zip(self.records, self.false_times, strict=True)
+            ],
         }
 
 
@@ -181,7 +189,7 @@ def evaluate_fibrillation(
         ecgfast first, then `others` in their order.
     """
     names = ["ecgfast", *(others or {})]
-    scores: dict[str, list[tuple[EpisodeScore, ...]]] = {name: [] for name in names}
+    scores: dict[str, list[tuple[Any, ...]]] = {name: [] for name in names}
     models = left_out_models()
     paths = [path.with_suffix("") for path in sorted(folder.glob("*.hea"))]
     for path in progress([path for path in paths if path.name not in PACED]):
@@ -201,7 +209,8 @@ def evaluate_fibrillation(
         found |= {name: finder(at, fs) for name, finder in (others or {}).items()}
         annotated = marks.sample, list(marks.symbol), list(marks.aux), end
         fibrillation, flutter = (rhythm_episodes(*annotated, code) for code in ("(AFIB", "(AFL"))
-        apart = np.concatenate([flutter, interruptions(*annotated, "(AFIB")])
+        ventricular = interruptions(*annotated, "(AFIB")
+        apart = np.concatenate([flutter, ventricular])
         both = np.concatenate([fibrillation, flutter])
         for name, test in found.items():
             scores[name].append(
@@ -209,6 +218,7 @@ def evaluate_fibrillation(
                     score_episodes(fibrillation, test, fs, end, record=path.name, apart=flutter),
                     score_episodes(both, test, fs, end, record=path.name),
                     score_episodes(fibrillation, test, fs, end, record=path.name, apart=apart),
+                    false_time(fibrillation, test, fs, end, ventricular=ventricular, apart=flutter),
                 )
             )
     return [

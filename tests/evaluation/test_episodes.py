@@ -7,6 +7,8 @@ import pytest
 
 from ecgfast.evaluation.episodes import (
     EpisodeScore,
+    FalseTime,
+    false_time,
     interruptions,
     rhythm_episodes,
     rows_of,
@@ -50,6 +52,14 @@ def test_interruptions_stand_between_two_episodes_of_a_rhythm() -> None:
     at = [10 * i for i in range(len(texts))]
     found = interruptions(at, ["+"] * len(texts), texts, 100, "(AFIB")
     assert found.tolist() == [[10, 20], [20, 30]]
+
+
+def test_false_time_is_early_late_within_or_alone() -> None:
+    found = false_time(
+        spans((100, 200), (240, 300)), spans((90, 330), (400, 450)), 10.0, 500,
+        ventricular=spans((200, 220)), apart=spans((230, 240), (440, 500)),
+    )  # fmt: skip
+    assert found == FalseTime(early=1.0, late=3.0, ventricular=2.0, between=1.0, alone=4.0)
 
 
 def test_rows_count_by_kind() -> None:

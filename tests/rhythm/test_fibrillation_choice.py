@@ -85,7 +85,7 @@ def test_the_choice_is_the_highest_and_then_the_first(choice: ModuleType) -> Non
     comparison.durations[..., :2], comparison.strips[..., :2] = 100.0, 10.0
     assert comparison.best() == (0,) * len(choice.GRID)
     # Better with the last window, penalty and probability, for every other setting.
-    comparison.durations[0, :, -1, -1, -1, :, :, 2] = 90.0
+    comparison.durations[0, :, -1, -1, -1, :, :, 2] = 98.0
     best = dict(zip(choice.GRID, comparison.best(), strict=True))
     for name, at in best.items():
         last = name in ("window", "strength", "probability")
@@ -95,6 +95,7 @@ def test_the_choice_is_the_highest_and_then_the_first(choice: ModuleType) -> Non
 def test_nested_figures_come_from_folds_that_chose_nothing(choice: ModuleType) -> None:
     comparison = choice.Comparison.empty([["a"], ["b"]])
     comparison.durations[..., :2], comparison.strips[...] = 100.0, 1.0
+    comparison.durations[1, 0] = comparison.durations[2, 1] = 0.0
     # The first window is right in fold a alone, the last one in fold b alone.
     comparison.durations[0, 0, 0, ..., 2] = comparison.durations[0, 1, -1, ..., 2] = 100.0
     comparison.durations[1, 1, -1, ..., 2] = comparison.durations[2, 0, 0, ..., 2] = 100.0
