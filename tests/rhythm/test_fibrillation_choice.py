@@ -105,6 +105,45 @@ def test_nested_figures_come_from_folds_that_chose_nothing(choice: ModuleType) -
     assert windows == [choice.GRID["window"][-1], choice.GRID["window"][0]]
 
 
+def test_what_is_clear_is_chosen_and_found_by_models_that_never_saw_it(
+    choice: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = stored_settings().window
+    small = {"window": (size,), "strength": (0.01,), "probability": (0.9999, 0.7)}
+    small |= {"strip_probability": (0.3,), "begins": (96, 64), "ends": (64,)}
+    monkeypatch.setattr(choice, "GRID", small)
+    some = []
+    for i in range(20):
+        is_strip = i >= 5
+        ill = bool(i % 2) if is_strip else i < 2
+        parts = [(ill, 20.0)] if is_strip else [(False, 60.0), (ill, 60.0), (False, 60.0)]
+        one = recorded(parts)
+        one.name = one.patient = str(i)
+        one.dataset, one.label = ("cinc2017", "NA"[ill]) if is_strip else ("mitdb", "")
+        one.n_samples = round(180 * FS)
+        if ill and not is_strip:
+            one.fibrillation = np.array([[60 * FS, 120 * FS]], np.int64)
+        one.p = [np.zeros_like(p) for p in one.p]
+        begins = np.array([span[0] for span in one.spans])
+        inside = (begins > 60 * FS) & (begins < 120 * FS)
+        one.target = np.full(len(begins), float(ill)) if is_strip else inside.astype(float)
+        some.append(one)
+    comparison = choice.compare(iter([(size, choice.Cut.of(some, size))]))
+    at = comparison.best()
+    assert choice.candidate(at).settings.probability == 0.7
+    figures = comparison.figures(at)
+    assert figures["duration_sensitivity"] > 90.0
+    assert figures["duration_predictivity"] > 80.0
+    assert figures["strips_f1"] == 1.0
+    # Each fold once alone, and once beside each other one.
+    reference = comparison.durations[:, :, 0, 0, 0, 0, 0, 0]
+    assert reference[0].sum() == 120.0
+    for outer in range(len(comparison.folds)):
+        assert reference[1 + outer, outer] == 0.0
+        others = np.delete(np.arange(len(comparison.folds)), outer)
+        assert reference[1 + outer, others].tolist() == reference[0, others].tolist()
+
+
 def test_no_fold_has_two_patients_with_fibrillation(choice: ModuleType) -> None:
     import fibrillation_windows as windows
 
