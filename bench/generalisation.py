@@ -12,9 +12,10 @@ a copy of the core, which needs a C compiler.
 Folders `seed*` below that of the weights hold weights of the same trainings from another seed; with
 them `neural` is counted on the sets that they did not see.
 
-`--only` runs some parts (table, standstill, noise, seeds) or sets (such as ludb) and leaves the
-others in the JSON file as they were; without a name it writes the page anew from the file. Sets
-that are not below DATA are left out. Of other packages sleepecg takes part, where it is installed.
+`--only` runs some parts (table, standstill, noise, pressure, seeds) or sets (such as ludb) and
+leaves the others in the JSON file as they were; without a name it writes the page anew from the
+file. Sets that are not below DATA are left out. Of other packages sleepecg takes part, where it is
+installed.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from generalisation_page import (
     delay_lines,
     noise_lines,
     page,
+    pressure_lines,
     quality_lines,
     seed_lines,
     standstill_lines,
@@ -48,6 +50,7 @@ from generalisation_sets import (
     METHODS,
     NOISE_WEIGHTS,
     PARTS_OF,
+    PRESSURE_WEIGHTS,
     SETS,
     Case,
     Numbers,
@@ -58,6 +61,7 @@ from generalisation_sets import (
     paths,
 )
 from other_weights import WeightedDetector
+from pressure_witness import count_pulses, witnessed
 from side_by_side import note, one_thread
 from standstill import longest_silence, noise_paths, standstills
 
@@ -72,9 +76,15 @@ Job = tuple[str, str, Path]
 
 
 def _other(detector: OtherDetector, case: Case) -> Found:
-    """Beats by another package; one that fails on a recording has missed its beats."""
+    """Beats by another package; one that fails on a recording has missed its beats.
+
+    Lines take the place of missing samples, which other packages do not know.
+    """
+    signal, at = case.signal.astype(np.float64), np.arange(len(case.signal))
+    there = np.isfinite(signal)
+    signal = np.interp(at, at[there], signal[there])
     try:
-        found = np.asarray(detector(case.signal.astype(np.float64), case.fs), np.float64).ravel()
+        found = np.asarray(detector(signal, case.fs), np.float64).ravel()
     except Exception as error:  # whatever another package raises
         print(f"{case.key} {case.name}: {type(error).__name__}: {error}", file=sys.stderr)
         found = np.empty(0)
@@ -151,6 +161,17 @@ class Bench:
             rows.append({**row, "counts": numbers})
         return rows
 
+    def pressure(self, kind: str, path: Path) -> list[dict[str, Any]]:
+        """Pulses of the arterial pressure without a beat of one recording."""
+        witness = witnessed(path)
+        case, core = witness.case, self.cores[PRESSURE_WEIGHTS]
+        found = {m: core.found(case.signal, case.fs, m) for m in self.methods}
+        found |= {name: _other(detector, case) for name, detector in self.others.items()}
+        return [
+            {"record": case.name, "method": method, "counts": count_pulses(witness, beats)}
+            for method, beats in found.items()
+        ]
+
 
 _BENCHES: list[Bench] = []
 """Filled before the processes fork: a compiled core cannot be sent to one."""
@@ -190,6 +211,9 @@ def jobs(data: Path, only: set[str] | None) -> list[Job]:
         found += [("standstill", "mitdb", path) for path in paths(data, "mitdb")]
     if only is None or "noise" in only:
         found += [("noise", kind, path) for kind, path in noise_paths(data)]
+    if only is None or "pressure" in only:
+        headers = sorted((data / "bp").glob("*.hea"))
+        found += [("pressure", "bp", path.with_suffix("")) for path in headers]
     return found
 
 
@@ -197,6 +221,8 @@ def weights_for(part: str, key: str, path: Path) -> set[str]:
     """Names of the weights that a job takes."""
     if part == "noise":
         return {NOISE_WEIGHTS[key]}
+    if part == "pressure":
+        return {PRESSURE_WEIGHTS}
     return {SETS[half_of(path) if key == "mitdb" else key].weights}
 
 
@@ -216,7 +242,7 @@ def summarise(results: list[tuple[str, str, list[dict[str, Any]]]]) -> dict[str,
             own = row.get("set", key)
             for group in {own, "mitdb"} if own in HALVES else {own}:
                 by[part, group, row["method"]].append(row)
-    found: dict[str, Any] = {"table": {}, "standstill": {}, "noise": {}}
+    found: dict[str, Any] = {"table": {}, "standstill": {}, "noise": {}, "pressure": {}}
     for (part, key, method), rows in sorted(by.items()):
         total = _sum(rows)
         entry: dict[str, Any] = {"records": len(rows), **total}
@@ -243,6 +269,17 @@ def summarise(results: list[tuple[str, str, list[dict[str, Any]]]]) -> dict[str,
             seconds = sum(row["counts"]["samples"] / row["fs"] for row in rows)
             entry["minutes"] = seconds / 60
             entry["weights"] = NOISE_WEIGHTS[key] if method == "neural" else None
+        elif part == "pressure":
+            shares = [
+                100 * row["counts"]["without_beat"] / row["counts"]["pulses"]
+                for row in rows
+                if row["counts"]["pulses"]
+            ]
+            entry["records"] = len(shares)
+            entry["records_over_5"] = sum(share > 5 for share in shares)
+            entry["median"] = float(np.median(shares))
+            most = sorted(rows, key=lambda row: -row["counts"]["without_beat"])[:6]
+            entry["worst"] = [{"record": row["record"], **row["counts"]} for row in most]
         found[part].setdefault(key, {})[method] = entry
     return found
 
@@ -260,7 +297,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="where failures are drawn")
     parser.add_argument("--only", nargs="*", metavar="PART")
     chosen = parser.parse_args(arguments)
-    known = {"table", "standstill", "noise", "seeds", *SETS} - set(PARTS_OF)
+    known = {"table", "standstill", "noise", "pressure", "seeds", *SETS} - set(PARTS_OF)
     if unknown := set(chosen.only or ()) - known:
         parser.error(f"--only {' '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}")
     if chosen.pictures and not chosen.pictures.is_dir():
@@ -291,7 +328,9 @@ def run(bench: Bench, work: list[Job]) -> list[tuple[str, str, list[dict[str, An
 def main() -> None:
     one_thread()
     chosen = parse()
-    found: dict[str, Any] = {"table": {}, "standstill": {}, "noise": {}, "seeds": {}}
+    found: dict[str, Any] = {
+        part: {} for part in ("table", "standstill", "noise", "pressure", "seeds")
+    }
     if chosen.only is not None and chosen.json and chosen.json.exists():
         found |= json.loads(chosen.json.read_text())
     work = jobs(chosen.data, None if chosen.only is None else set(chosen.only))
@@ -313,6 +352,7 @@ def main() -> None:
     print("\n".join(seed_lines(found["table"], found["seeds"])))
     print("\n".join(standstill_lines(found["standstill"])))
     print("\n".join(noise_lines(found["noise"])))
+    print("\n".join(pressure_lines(found["pressure"])))
     if chosen.json:
         chosen.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     if chosen.page:
@@ -324,6 +364,8 @@ def main() -> None:
                 row for part, of, rows in results if (part, of) == ("table", key) for row in rows
             ]
             pictures.draw(key, [row for row in rows if row["method"] == "neural"])
+        if witnesses := [row for part, _, rows in results if part == "pressure" for row in rows]:
+            pictures.draw_witness(witnesses)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from generalisation_sets import (
     LIMITED_S,
     METHODS,
     NOISE_WEIGHTS,
+    PRESSURE_WEIGHTS,
     QUALITY_SETS,
     SETS,
     Case,
@@ -20,6 +22,9 @@ from generalisation_sets import (
     f1,
 )
 from other_weights import WeightedDetector
+from pressure_witness import pulses_alone, witnessed
+
+from ecgfast import read_record
 
 Rows = list[dict[str, Any]]
 
@@ -39,8 +44,8 @@ def _score(key: str, entry: dict[str, Any] | None) -> str:
     return f"{score:.2f} ({entry['fn']}, {entry['fp']})"
 
 
-def _per_cent(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.1f}" if whole else "-"
+def _per_cent(part: float, whole: float, digits: int = 1) -> str:
+    return f"{100 * part / whole:.{digits}f}" if whole else "-"
 
 
 def table_lines(found: dict[str, Any]) -> list[str]:
@@ -147,6 +152,25 @@ def noise_lines(found: dict[str, Any]) -> list[str]:
     return _grid([*head, "not flagged, per minute"], rows)
 
 
+def pressure_lines(found: dict[str, Any]) -> list[str]:
+    """Pulses of arterial pressure as witnesses of beats."""
+    rows = []
+    entries = found.get("bp", {})
+    for method in dict.fromkeys(name for name in (*METHODS, *entries) if name in entries):
+        entry = entries[method]
+        pulses, missed = entry["pulses"], entry["without_beat"]
+        both = pulses + entry["beats"] - missed - entry["without_pulse"]
+        rows.append([f"{method} (ship)" if method == "neural" else method, str(entry["records"])])
+        rows[-1] += [str(pulses), _per_cent(pulses - missed, pulses, 2)]
+        rows[-1] += [_per_cent(entry["beats"] - entry["without_pulse"], entry["beats"], 2)]
+        rows[-1] += [_per_cent(both, pulses + entry["beats"], 2)]
+        rows[-1] += [f"{100 - entry['median']:.2f}", str(entry["records_over_5"])]
+        rows[-1] += [_per_cent(entry["unflagged"], missed) if method in METHODS else "-"]
+    head = ["method", "records", "pulses", "with a beat, %", "beats with a pulse, %", "both, %"]
+    head += ["with a beat, median record, %", "records below 95 %"]
+    return _grid([*head, "pulses without a beat, not flagged, %"], rows)
+
+
 TEMPLATE = Path(__file__).with_name("generalisation.md.in")
 
 
@@ -160,6 +184,7 @@ def page(found: dict[str, Any]) -> str:
         "DELAYS": delay_lines(found["table"]),
         "STANDSTILL": standstill_lines(found["standstill"]),
         "NOISE": noise_lines(found["noise"]),
+        "PRESSURE": pressure_lines(found["pressure"]),
     }
     text = TEMPLATE.read_text()
     for name, lines in tables.items():
@@ -173,6 +198,7 @@ PICTURES = {"ludb": 10.0, "mitdb": 12.0}
 UNFLAGGED = "svdb"
 """The set whose unflagged mistakes are all drawn."""
 AROUND_S = 3.0
+WITNESS_S = 15.0
 
 
 class Pictures:
@@ -200,6 +226,30 @@ class Pictures:
             self._most(key, rows, PICTURES[key])
         if key == UNFLAGGED and any(row["unflagged"] for row in rows):
             self._unflagged(key, rows)
+
+    def draw_witness(self, rows: Rows) -> None:
+        """The seconds in which most pulses of the arterial pressure have no beat."""
+        import matplotlib.pyplot as plt
+
+        rows = [row for row in rows if row["method"] == "neural"]
+        row = max(rows, key=lambda row: row["counts"]["without_beat"])
+        path = self._data / "bp" / row["record"]
+        witness, pressure = witnessed(path), read_record(path, leads="ABP")
+        case, core = witness.case, self._cores[PRESSURE_WEIGHTS]
+        found = core.found(case.signal, case.fs, "neural")
+        alone, length = pulses_alone(witness, found), WITNESS_S * case.fs
+        begin = max(alone, key=lambda at: ((alone >= at) & (alone < at + length)).sum())
+        first = int(max(0, min(begin - case.fs, len(case.signal) - length)))
+        last = int(first + length)
+        figure, (upper, lower) = plt.subplots(
+            2, 1, figsize=(11, 4.2), layout="constrained", sharex=True
+        )
+        _stretch(upper, replace(case, beats=np.empty(0, np.int64)), found, first, last)
+        upper.set(ylabel="mV", title=f"bp: {case.name}, beats of neural")
+        lower.plot(np.arange(first, last) / case.fs, pressure.signal[first:last, 0], lw=0.7)
+        lower.set(xlabel="s", ylabel="mmHg")
+        figure.savefig(self._folder / "generalisation-pressure.png", dpi=90)
+        plt.close(figure)
 
     def _case(self, key: str, record: str) -> tuple[Case, Found]:
         path = self._data / SETS[key].folder / record.split(maxsplit=1)[0]

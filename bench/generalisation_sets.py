@@ -59,6 +59,8 @@ QUALITY_SETS = ("ludb", "cpsc2019", "svdb", "qtdb", "nstdb", "ds2")
 HALVES = ("ds1", "ds2")
 NOISE_WEIGHTS = {"nstdb bw": "fold_a", "nstdb ma": "fold_a", "cinc2017 noise class": "ship"}
 
+PRESSURE_WEIGHTS = "ship"
+
 
 @dataclass(frozen=True, eq=False)
 class Case:
@@ -153,7 +155,7 @@ def _counted(case: Case, samples: Peaks) -> npt.NDArray[np.bool_]:
     return np.asarray(keep)
 
 
-def _warned_of(case: Case, found: Found, missed: Peaks) -> npt.NDArray[np.bool_]:
+def warned_of(case: Case, found: Found, missed: Peaks) -> npt.NDArray[np.bool_]:
     """Which missed beats a user is warned of: by a flag nearby, or by silence."""
     after = np.searchsorted(found.sample, missed)
     warned = np.zeros(len(missed), bool)
@@ -198,7 +200,7 @@ def count(case: Case, found: Found) -> Counted:
     in_span = _counted(case, beats)
     missed = beats[in_span & ~hit]
     learning = right & (found.quality[counts] == int(Quality.LEARNING))
-    missed_unflagged = missed[~_warned_of(case, found, missed)]
+    missed_unflagged = missed[~warned_of(case, found, missed)]
     false_unflagged = tests[~right & ~flagged]
     numbers = {
         "tp": int((in_span & hit).sum()),

@@ -251,6 +251,30 @@ def test_a_noisy_start_is_forgotten(seconds: float) -> None:
     assert np.all(found_near(detect(signal, fs), good, fs)[:-1])
 
 
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_a_jump_each_second_hides_hardly_a_beat_beside_it(seed: int) -> None:
+    fs, rng = 250.0, np.random.default_rng(seed)
+    record = synthetic_ecg(60, fs, muscle=0.02, seed=seed)
+    signal, reference = record.signal[:, 0].astype(np.float64), record.annotations.sample
+    jumps = (20 + np.cumsum(rng.uniform(0.8, 1.1, 20))) * fs
+    for at in jumps.astype(int):
+        size = rng.choice([-1, 1]) * rng.uniform(4, 8) * np.ptp(record.signal)
+        signal[at:] += size * np.exp(-np.arange(len(signal) - at) / (0.08 * fs))
+    beside = np.abs(reference[:, None] - jumps).min(axis=1) > 0.25 * fs
+    good = reference[beside & (reference > jumps[0]) & (reference < jumps[-1])]
+    assert len(good) >= 6
+    assert found_near(detect(signal, fs), good, fs).sum() >= len(good) - 1
+
+
+def test_artefacts_before_the_first_beats_do_not_pass_for_beats(record_path) -> None:
+    # The arterial pressure rises a quarter of a second after each of these beats. Spikes of up to
+    # 35 mV come at 1.6, 11.5 and 25.5 s.
+    record = read_record(record_path("bp/v224s"), leads=0)
+    beats = np.array([37.17, 37.92, 38.68, 39.43, 40.18]) * record.fs
+    found = detect(record.signal[: int(45 * record.fs), 0], record.fs)
+    assert np.all(found_near(found, beats, record.fs))
+
+
 def qualities(signal: np.ndarray, fs: float) -> tuple[np.ndarray, np.ndarray]:
     stream = BeatStream(fs, **NEURAL)
     beats = BeatBatch.concatenate([stream.process(signal), stream.flush()])

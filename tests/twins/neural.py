@@ -178,11 +178,11 @@ class Neural:
         if block < C["NEURAL_START"]:
             self.scale[lead] = self.scale_up_to(lead, C["NEURAL_START"] - 1)
             return
-        scale = max(self.scale_up_to(lead, block - 1), C["NEURAL_FALL"] * self.scale[lead])
-        if self.heights[lead] >= C["NEURAL_HEIGHT_BEATS"]:
-            most = C["NEURAL_ABOVE"] * np.exp(self.height[lead])
-            if self.peak(lead, block - WINDOW, block) <= most:
-                scale = min(scale, most)
+        known = self.heights[lead] >= C["NEURAL_HEIGHT_BEATS"]
+        fall = C["NEURAL_FALL" if known else "NEURAL_FALL_FIRST"]
+        scale = max(self.scale_up_to(lead, block - 1), fall * self.scale[lead])
+        if known:
+            scale = min(scale, C["NEURAL_ABOVE"] * np.exp(self.height[lead]))
         self.scale[lead] = max(scale, SMALLEST)
 
     def step_outputs(self, lead: int) -> Floats:
@@ -432,11 +432,17 @@ class Neural:
             self.reported_at.append(self.count)
             self.quality.append(self.quality_of(c, rr))
 
-    def learn_height(self, lead: int, c: Candidate) -> None:
-        """Beats that are not clear lower the height of a lead and never raise it."""
+    def learn_height(self, lead: int, c: Candidate, alone: bool) -> None:
+        """Beats that are not clear, or follow no other, lower the height and never raise it.
+
+        As long as it rests on few beats, one that follows no other takes their place.
+        """
+        known = self.heights[lead] >= C["NEURAL_HEIGHT_BEATS"]
+        if alone and not known:
+            self.heights[lead] = 0
         excess = self.height_of(lead, c.at) - self.height[lead]
         clear = c.odds >= C["HEIGHT_CLEAR"] and self.odds[lead][c.at] > 0
-        if self.heights[lead] < C["NEURAL_HEIGHT_BEATS"] or excess <= 0 or clear:
+        if not known or excess <= 0 or (clear and not alone):
             self.height[lead] += max(F(1) / F(1 + self.heights[lead]), C["HEIGHT_RATE"]) * excess
             self.heights[lead] += 1
 
@@ -447,9 +453,10 @@ class Neural:
             if self.last_clear is not None:
                 self.learn_rr(self.seconds(c.at - self.last_clear))
             self.last_clear = c.at
+        alone = self.last is not None and self.seconds(c.at - self.last) > C["RR_MAX_S"]
         for k in range(self.n_leads):
             if not self.fault[k][c.at]:
-                self.learn_height(k, c)
+                self.learn_height(k, c, alone)
         rate = max(F(1) / F(1 + self.accepted), C["CLARITY_RATE"])
         self.clarity += rate * (self.worth(c) - self.clarity)
         rr = self.rr_ref if self.last is None else self.seconds(c.at - self.last)

@@ -395,10 +395,14 @@ static void neural_report(ecg_detector *d, neural_state *s, const neural_candida
     ecg_detector_report(d, ecg_refine(d, shown, sample), expf(c->odds), quality);
 }
 
-static void learn_height(neural_lead *lead, const neural_candidate *c) {
+/* A beat that comes long after the one before, `alone`, may be an artefact, and so may that one: the height of
+ * few beats is learned anew from it, and that of more is not raised. */
+static void learn_height(neural_lead *lead, const neural_candidate *c, int alone) {
+    const int known = lead->heights >= NEURAL_HEIGHT_BEATS;
+    if (alone && !known) lead->heights = 0;
     const float excess = height_of(lead, c->at) - lead->height, share = 1.0f / (float)(1 + lead->heights);
     const int clear = c->odds >= HEIGHT_CLEAR && lead->odds[c->at % NEURAL_CELLS] > 0.0f;
-    if (lead->heights >= NEURAL_HEIGHT_BEATS && excess > 0.0f && !clear) return;
+    if (known && excess > 0.0f && (alone || !clear)) return;
     lead->height += (share > HEIGHT_RATE ? share : HEIGHT_RATE) * excess;
     if (lead->heights < 1000) lead->heights++;
 }
@@ -411,8 +415,9 @@ static void neural_accept(ecg_detector *d, neural_state *s, int index) {
         if (s->last_clear >= 0) neural_learn_rr(s, neural_seconds(c.at - s->last_clear));
         s->last_clear = c.at;
     }
+    const int alone = s->last >= 0 && neural_seconds(c.at - s->last) > RR_MAX_S;
     for (int l = 0; l < d->config.n_leads; l++, lead++)
-        if (usable(lead, c.at)) learn_height(lead, &c);
+        if (usable(lead, c.at)) learn_height(lead, &c, alone);
     const float share = 1.0f / (float)(1 + s->accepted);
     s->clarity += (share > CLARITY_RATE ? share : CLARITY_RATE) * (worth(&c) - s->clarity);
     const float rr = s->last >= 0 ? neural_seconds(c.at - s->last) : s->rr_ref;

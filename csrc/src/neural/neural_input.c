@@ -5,11 +5,12 @@
 
 /* Pole of the first-order high-pass: 0.6 Hz, so that the baseline goes and the T wave stays. */
 #define HIGH_PASS 0.97f
-/* Least ratio of the scale to that of the block before: 4 % a second, so that P waves do not grow into QRS
- * complexes while the heart stands still. */
+/* Least ratio of the scale to that of the block before, once it is known how tall beats are: 4 % a second, so
+ * that P waves do not grow into QRS complexes while the heart stands still. */
 #define NEURAL_FALL 0.995f
-/* Most of the scale, times the height of the last beats, once nothing has been larger for a window: artefacts are
- * forgotten as soon as they are over. */
+/* Before: to a half in a second. */
+#define NEURAL_FALL_FIRST 0.915f
+/* Most of the scale then, times the height of the last beats: artefacts, even one a second, do not hide them. */
 #define NEURAL_ABOVE 2.0f
 /* What is so many times the height of the last beats is no ECG: without it the high-pass would fade for long. */
 #define NEURAL_ABSURD 1e6f
@@ -42,14 +43,6 @@ static float scale_up_to(const neural_lead *lead, int64_t last) {
     }
     const float scale = windows > 2 ? second : first;
     return scale > SMALLEST ? scale : SMALLEST;
-}
-
-/* Largest of the last window, up to block `last`. */
-static float recent_peak(const neural_lead *lead, int64_t last) {
-    float top = 0.0f;
-    for (int64_t b = last; b > last - NEURAL_WINDOW; b--)
-        if (lead->peaks[b % NEURAL_PEAKS] > top) top = lead->peaks[b % NEURAL_PEAKS];
-    return top;
 }
 
 static void finish_cell(neural_state *s, neural_lead *lead, float mean) {
@@ -120,10 +113,12 @@ void ecg_neural_see(neural_lead *lead, int64_t at, float *input) {
         if (block < NEURAL_START) {
             lead->scale = scale_up_to(lead, NEURAL_START - 1);
         } else {
-            const float scale = scale_up_to(lead, block - 1), floor = NEURAL_FALL * lead->scale;
+            const int known = lead->heights >= NEURAL_HEIGHT_BEATS;
+            const float scale = scale_up_to(lead, block - 1);
+            const float floor = (known ? NEURAL_FALL : NEURAL_FALL_FIRST) * lead->scale;
+            const float most = known ? NEURAL_ABOVE * expf(lead->height) : INFINITY;
             lead->scale = scale > floor ? scale : floor;
-            const float most = lead->heights >= NEURAL_HEIGHT_BEATS ? NEURAL_ABOVE * expf(lead->height) : lead->scale;
-            if (lead->scale > most && recent_peak(lead, block - 1) <= most) lead->scale = most;
+            if (lead->scale > most) lead->scale = most;
             if (!(lead->scale > SMALLEST)) lead->scale = SMALLEST;
         }
     }
