@@ -10,7 +10,8 @@ Writes ``docs/alarms.json`` and the tables of ``docs/alarms.md``, for each detec
 - delays in real time, one of each: a server sends a recording over TCP to ``ecgfast live``; from
   the sample of the event to the alarm on standard output, and to its banner in a headless Chromium
   (where one is installed);
-- alarms on recordings that should have none: nsrdb, and nstdb's noise alone and on top of mitdb.
+- alarms on recordings that should have none: nsrdb, and nstdb's noise alone and on top of mitdb;
+- alarms in intensive care (bp), and which of them the arterial pressure contradicts.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pressure_alarms import before_monitor, contradicted
+from pressure_witness import witnessed
 from standstill import standstills
 
 from ecgfast import Classifier, Event, RhythmStream, StreamingClassifier, read_record
@@ -230,6 +233,28 @@ def false_alarms(data: Path, model: Classifier, method: str) -> dict[str, Any]:
     return found
 
 
+def intensive_care(data: Path, model: Classifier, method: str) -> dict[str, Any]:
+    """Alarms of the heart of each kind, those that pressure can judge, and contradicts."""
+    seconds, kinds = 0.0, dict[str, Counter[str]]()
+    for path in records(data / "bp"):
+        witness = witnessed(path)
+        signal, fs = witness.case.signal, witness.case.fs
+        seconds += len(signal) / fs
+        changes = alarms_of(signal, fs, model, method, SINGLE).changes
+        for alarm in {a.id: a for a in changes}.values():
+            if alarm.withdrawn or alarm.kind in ("noise", *_OF_SIGNAL):
+                continue
+            verdict, counts = (
+                contradicted(witness, alarm),
+                kinds.setdefault(str(alarm.kind), Counter()),
+            )
+            counts["alarms"] += 1
+            counts["judged"] += verdict is not None
+            counts["contradicted"] += verdict is True
+            counts["before_monitor"] += before_monitor(alarm)
+    return {"hours": round(seconds / 3600, 2), "kinds": {k: dict(kinds[k]) for k in sorted(kinds)}}
+
+
 # ---------------------------------------------------------------------------------- in real time
 
 
@@ -424,7 +449,22 @@ def tables(result: dict[str, Any]) -> str:
         *("recordings", "detector", "hours", "alarms of the heart per hour", "which"),
         *("noise, lead or gap", "withdrawn"),
     ]
-    return f"{delays}\n\n{Table('', heads, rows, left=2).markdown()}\n"
+    return f"{delays}\n\n{Table('', heads, rows, left=2).markdown()}\n\n{_care(result)}\n"
+
+
+def _care(result: dict[str, Any]) -> str:
+    """The table of intensive care."""
+    found = {m: one["intensive_care"] for m, one in result["detectors"].items()}
+    kinds = sorted({kind for one in found.values() for kind in one["kinds"]})
+    rows = []
+    for kind in kinds:
+        for method, one in found.items():
+            counts = Counter(one["kinds"].get(kind, {}))
+            judged = f"{counts['contradicted']} of {counts['judged']}" if counts["judged"] else "-"
+            rows.append([kind.replace("_", " "), method, str(counts["alarms"]), judged])
+            rows[-1].append(str(counts["before_monitor"]))
+    heads = ["alarm", "detector", "raised", "contradicted by the pressure", "within 20 s before"]
+    return Table("", heads, rows, left=2).markdown()
 
 
 _OF_SIGNAL = ("lead_off", "flat_line", "gap")
@@ -438,7 +478,7 @@ def main() -> None:
     """Measure, and write the figures and the tables."""
     docs = Path(__file__).parents[1] / "docs"
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder that holds mitdb/, nsrdb/ and nstdb/")
+    parser.add_argument("data", type=Path, help="folder that holds mitdb/, nsrdb/, nstdb/ and bp/")
     parser.add_argument("--method", choices=METHODS, action="append", help="default: both")
     parser.add_argument("--json", type=Path, default=docs / "alarms.json")
     parser.add_argument("--page", type=Path, default=docs / "alarms.md")
@@ -462,6 +502,7 @@ def main() -> None:
             "delays": delays,
             "real_time": real,
             "false_alarms": false_alarms(args.data, model, method),
+            "intensive_care": intensive_care(args.data, model, method),
         }
         args.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     text = args.page.read_text("utf-8")
