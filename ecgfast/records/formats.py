@@ -186,6 +186,32 @@ def header_of(path: Path) -> Path | None:
     return replaced if replaced != path and replaced.is_file() else None
 
 
+def existing_file(path: Path) -> Path:
+    """Return the file that a recording begins with.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or a WFDB record without ``.hea``.
+
+    Returns
+    -------
+    Path
+        The WFDB header, or `path` itself.
+
+    Raises
+    ------
+    RecordError
+        If it is not there; the message names a file whose name only adds an extension.
+    """
+    file = header_of(path) or path
+    if not file.exists():
+        beside = sorted(path.parent.glob(f"{_glob_escape(path.name)}.*")) if path.name else []
+        hint = f"did you mean {beside[0].name}?" if beside else "check the path"
+        raise RecordError(f"{path}: no such recording; {hint}")
+    return file
+
+
 def open_file(path: Path, *, fs: float | None, follow: bool) -> Opened:
     """Open a recording's file with the reader of its format.
 
@@ -209,11 +235,7 @@ def open_file(path: Path, *, fs: float | None, follow: bool) -> Opened:
     MissingExtraError
         If a package that reads it is not installed.
     """
-    file = header_of(path) or path
-    if not file.exists():
-        beside = sorted(path.parent.glob(f"{_glob_escape(path.name)}.*")) if path.name else []
-        hint = f"did you mean {beside[0].name}?" if beside else "check the path"
-        raise RecordError(f"{path}: no such recording; {hint}")
+    file = existing_file(path)
     check_regular(file)
     found = _format_of(file)
     module, _, name = found.reader.partition(":")

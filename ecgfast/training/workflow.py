@@ -231,6 +231,8 @@ def train_model(
     candidates = {name: recipe.changed(change) for name, change in recipe.candidates.items()}
     others = [recipe.changed(change) for change in recipe.protocols.values()]
     _check(task, [recipe, *candidates.values(), *others])
+    for each in (recipe, *candidates.values(), *others):
+        task.check_data(each, data)
     read = [ExampleSet.load(path) for path in own]
     folder = Path(work)
     whole = ExampleSet.concatenate(read) if read else None

@@ -13,7 +13,7 @@ import pytest
 from model_files import affine_model  # before TensorFlow, see there
 from toy_task import POINTS, ToyTask, toy_examples, toy_fixture, toy_recipe  # noqa: F401
 
-from ecgfast import InputError, networks
+from ecgfast import InputError, RecordError, networks
 from ecgfast.cli import main
 from ecgfast.runtime import ModelCard
 from ecgfast.training import workflow
@@ -244,6 +244,23 @@ def test_a_training_that_is_refused_leaves_no_folder(toy: ToyTask, tmp_path, cap
     assert main([*command, "--work", str(tmp_path / "runs" / "toy")]) != 0
     assert "recorded_noise needs windows on a time grid" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+def test_missing_recordings_end_a_training_before_it_cuts_examples(
+    toy: ToyTask, tmp_path, monkeypatch, capsys
+) -> None:
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
+
+    def lacks(recipe: Recipe, data) -> None:
+        if recipe.options.get("n") == 40:
+            raise RecordError(f"{data}: lacks toy/3")
+
+    monkeypatch.setattr(toy, "check_data", lacks)
+    monkeypatch.setattr(toy, "training_set", lambda *args, **options: pytest.fail("is cut"))
+    path = save_recipe(tmp_path, protocols={"few": {"options": {"n": 40}}})
+    command = ["train", str(path), "--data", str(tmp_path), "--output", str(tmp_path / "models")]
+    assert main([*command, "--work", str(tmp_path / "work")]) == 1
+    assert "lacks toy/3" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -150,5 +150,29 @@ def test_one_patient_alone_cannot_test(data: Path, tmp_path: Path) -> None:
 
 def test_patients_who_cannot_be_shared_out_are_told(data: Path, tmp_path: Path) -> None:
     file = written(tmp_path, WHOLE + "a.npz,normal\nb.npz,abnormal\n")
-    with pytest.raises(InputError, match=r"2 patients cannot be shared out; label more, or name"):
+    with pytest.raises(InputError, match=r"labels 2 patients, too few .*; label more, or name"):
         load_task("normality").training_set(own_recipe(file), data)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("a.npz,normal\nz.npz,abnormal\n", r"line 3: .*z\.npz: no such recording"),
+        ("a.npz,normal\nb,abnormal\n", r"line 3: .*/b: no such recording; did you mean b\.npz\?"),
+        (
+            "y.npz,normal\na.npz,normal\nz.npz,abnormal\n",
+            r"no such recordings as 2 of its 3: y\.npz \(line 2\), z\.npz \(line 4\);",
+        ),
+        ("".join(f"{i},normal\n" for i in range(9)), r"4 \(line 6\) and 4 more;"),
+    ],
+)
+def test_missing_recordings_are_named_before_any_is_read(
+    data: Path, tmp_path: Path, rows: str, told: str
+) -> None:
+    """Not that patients are too few, which may be true as well and is not the cause."""
+    recipe = own_recipe(written(tmp_path, WHOLE + rows))
+    with pytest.raises(RecordError, match=rf"labels\.csv.*{told}") as raised:
+        load_task("normality").check_data(recipe, data)
+    assert "column record is a path below" in str(raised.value)
+    with pytest.raises(RecordError, match=told):
+        load_task("normality").training_set(recipe, data)

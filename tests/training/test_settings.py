@@ -10,7 +10,7 @@ import pytest
 
 from ecgfast import InputError, RecordError
 from ecgfast.cli import main
-from ecgfast.training.datasets.splits import named_records
+from ecgfast.training.datasets.splits import DS1, DS2, named_records
 from ecgfast.training.recipes.recipe import Recipe, recipe_names
 from ecgfast.training.recipes.settings import conflicts, set_values
 from ecgfast.training.tasks import load_task
@@ -151,6 +151,35 @@ def test_recordings_and_databases_by_name(tmp_path: Path) -> None:
         named_records(tmp_path, ["mitdb/10"])
     with pytest.raises(RecordError, match="no WFDB records there"):
         named_records(tmp_path, ["none"])
+
+
+@pytest.mark.parametrize("name", ["beats", "normality", "beats-custom-cnn"])
+def test_a_missing_test_recording_is_named_before_training(tmp_path: Path, name: str) -> None:
+    """All that trains is there: the end of a long training is too late to say it."""
+    recipe = Recipe.load(name)
+    if name == "beats-custom-cnn":  # its protocol by patient
+        (change, *_) = recipe.protocols.values()
+        recipe = recipe.changed(change)
+        assert recipe.options["split"] == "patient"
+    recipe = dataclasses.replace(recipe, databases=("mitdb",))
+    folder = tmp_path / "mitdb"
+    folder.mkdir()
+    for one in (*DS1, *DS2):
+        (folder / f"{one}.hea").touch()
+    load_task(recipe.task).check_data(recipe, tmp_path)
+    (folder / "232.hea").unlink()
+    (folder / "100.hea").unlink()
+    told = r"lacks mitdb/100, mitdb/232 of the test part, DS2; .*--data.* --download mitdb"
+    with pytest.raises(RecordError, match=told):
+        load_task(recipe.task).check_data(recipe, tmp_path)
+
+
+def test_a_missing_database_is_named_before_the_first_is_read(tmp_path: Path) -> None:
+    (tmp_path / "mitdb").mkdir()
+    (tmp_path / "mitdb" / "100.hea").write_text("damaged", encoding="utf-8")
+    recipe = dataclasses.replace(BEATS, databases=("mitdb", "svdb"))
+    with pytest.raises(RecordError, match="svdb: no WFDB records there"):
+        load_task("beats").check_data(recipe, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ __all__ = [
     "DS1",
     "DS2",
     "PACED",
+    "check_records",
+    "listed",
     "named_records",
     "patient_folds",
     "patient_of",
@@ -69,6 +71,49 @@ def record_names(data: str | os.PathLike[str], database: str) -> list[str]:
             f"or ECGFAST_DATA (ecgfast prepare --download {database} --data DIR fetches them)"
         )
     return names
+
+
+def check_records(data: str | os.PathLike[str], names: Sequence[str], part: str) -> None:
+    """Check that WFDB records are there, before hours of work need the first that is not.
+
+    Parameters
+    ----------
+    data : path
+        Folder that holds the databases.
+    names : sequence of str
+        Such as ``["mitdb/100"]``.
+    part : str
+        What they are of, for the message.
+
+    Raises
+    ------
+    RecordError
+        If any is missing; the message names them.
+    """
+    missing = [name for name in names if not (Path(data) / f"{name}.hea").is_file()]
+    if missing:
+        fetch = " ".join(dict.fromkeys(name.partition("/")[0] for name in missing))
+        raise RecordError(
+            f"{data}: lacks {listed(missing)} of {part}; give the folder that holds "
+            f"{'it' if len(missing) == 1 else 'them'} with --data or ECGFAST_DATA (ecgfast prepare "
+            f"--download {fetch} --data DIR fetches the database)"
+        )
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names for a message: the first few, and how many more there are.
+
+    Parameters
+    ----------
+    names : sequence of str
+    most : int
+
+    Returns
+    -------
+    str
+    """
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def named_records(data: str | os.PathLike[str], given: Sequence[str]) -> list[tuple[str, str, str]]:

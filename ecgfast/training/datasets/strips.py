@@ -20,9 +20,11 @@ from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ...errors import InputError, RecordError
 from ...evaluation import AAMI_OF_SYMBOL, is_beat
 from ...records import Annotations, Record, read_record
+from ...records.files import path_of
+from ...records.formats import existing_file
 from .examples import ExampleSet
 from .label_files import LabelledRecord
-from .splits import patient_of
+from .splits import listed, patient_of
 
 __all__ = [
     "CLASSES",
@@ -30,6 +32,7 @@ __all__ = [
     "STRIP",
     "STRIP_TEXT",
     "abnormal_share",
+    "check_labelled",
     "prepare_labelled_strips",
     "prepare_strips",
     "strip_labels",
@@ -170,6 +173,48 @@ def _cut(
     last = batch.sample[kept] + round(window.after / window.grid_fs * record.fs)
     chosen = BeatBatch(*(getattr(batch, column)[kept] for column in BeatBatch.__dataclass_fields__))
     return chosen, first, last
+
+
+def check_labelled(
+    data: str | os.PathLike[str],
+    records: Sequence[LabelledRecord],
+    *,
+    file: str | os.PathLike[str],
+) -> None:
+    """Check that the recordings that a file labels are there, before any is read.
+
+    Parameters
+    ----------
+    data : path
+        Folder below which the recordings are.
+    records : sequence of LabelledRecord
+    file : path
+        Where the labels are from, for messages.
+
+    Raises
+    ------
+    RecordError
+        If any is missing; the message names the recordings and their lines.
+    """
+    missing: list[tuple[LabelledRecord, RecordError]] = []
+    for of in records:
+        try:
+            existing_file(path_of(Path(data) / of.name))
+        except RecordError as error:
+            missing.append((of, error))
+    if not missing:
+        return
+    what_to_do = (
+        f"column record is a path below {data}: correct it, or give the folder that holds the "
+        "recordings with --data or ECGFAST_DATA"
+    )
+    if len(missing) == 1:
+        ((of, problem),) = missing
+        raise RecordError(f"{file}, line {of.line}: {problem}; {what_to_do}")
+    names = listed([f"{of.name} (line {of.line})" for of, _ in missing])
+    raise RecordError(
+        f"{file}: no such recordings as {len(missing)} of its {len(records)}: {names}; {what_to_do}"
+    )
 
 
 def prepare_labelled_strips(

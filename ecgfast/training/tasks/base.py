@@ -136,6 +136,24 @@ class Task(ABC):
                     f"recipe {recipe.name}: option {name!r} is {_KINDS[kind]}, not {value!r}"
                 )
 
+    def check_data(self, recipe: Recipe, data: str | os.PathLike[str]) -> None:  # noqa: B027
+        """Refuse data that lack what a training reads, of the test part too, before it is read.
+
+        Nothing is checked unless a task does: what is missing is then reported when it is read,
+        for the test part at the end.
+
+        Parameters
+        ----------
+        recipe : Recipe
+        data : path
+            Folder that holds the databases.
+
+        Raises
+        ------
+        RecordError, InputError
+            The message names what is missing.
+        """
+
     @abstractmethod
     def training_set(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False

@@ -23,7 +23,7 @@ from ...evaluation import (
     evaluate_false_alarms,
     score_classes,
 )
-from ...evaluation.false_alarms import ECTOPIC, HEALTHY, STRIPS
+from ...evaluation.false_alarms import ECTOPIC, HEALTHY, STRIPS, strip_rhythms
 from ...evaluation.reliability import coverage_curve, operating_points, reliability
 from ...runtime import Classifier, ModelCard
 from ...runtime.cards import LOOKAHEAD_LABELS, probabilities_heading
@@ -35,7 +35,14 @@ from ..datasets.rhythm_augmentation import (
     prepare_cold_starts,
 )
 from ..datasets.rhythm_strips import prepare_strip_beats
-from ..datasets.splits import DS2, named_records, patient_folds, patient_of
+from ..datasets.splits import (
+    DS2,
+    check_records,
+    named_records,
+    patient_folds,
+    patient_of,
+    record_names,
+)
 from ..fitting.calibration import fit_calibration
 from ..recipes.recipe import Recipe
 from ..scoring import given_labels, plain, score_outputs, write_score
@@ -164,6 +171,15 @@ class BeatTask(Task):
     name = "beats"
     classes = tuple(AAMI_CLASSES)
     criterion_name = "mean F1 of S and V, less false S and V"
+
+    def check_data(self, recipe: Recipe, data: str | os.PathLike[str]) -> None:
+        """Refuse data that lack a database that trains, or a recording that tests."""
+        for database in recipe.databases:
+            record_names(data, database)
+            if database == STRIPS:
+                strip_rhythms(Path(data) / database)
+        test = [f"{database}/{name}" for database, name, _ in _test_part(recipe, data)]
+        check_records(data, test, f"the test part, {_heading(recipe)}")
 
     def training_set(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False

@@ -10,20 +10,21 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import InputError
+from ...errors import InputError, RecordError
 from ...evaluation import AAMI_CLASSES
 from ...runtime import InputSpec
 from ...window import WindowSpec
 from ..datasets.examples import ExampleSet
 from ..datasets.kaggle import prepare_kaggle, random_part, random_test, read_kaggle_files
 from ..datasets.ptb import prepare_ptb
-from ..datasets.splits import DS1, DS2, PACED, patient_folds
+from ..datasets.splits import DS1, DS2, PACED, check_records, patient_folds
 from ..recipes.recipe import Recipe
 from .base import CardFacts, Task
 
 __all__ = ["TASK", "KaggleTask"]
 
 _RANDOM, _PATIENT = "random", "patient"
+_FILES = ("train_files", "test_files")
 _HEADINGS = {
     _RANDOM: "random by beat (beats of one patient on both sides)",
     _PATIENT: "by patient",
@@ -64,6 +65,19 @@ class KaggleTask(Task):
         relabelled: Callable[[ExampleSet], ExampleSet] = lambda examples: examples,
     ) -> None:
         self.name, self.classes, self._relabelled = name, classes, relabelled
+
+    def check_data(self, recipe: Recipe, data: str | os.PathLike[str]) -> None:
+        """Refuse data that lack one of Kaggle's files, or a recording of DS1 or DS2."""
+        for option in _FILES:
+            for name in recipe.options.get(option, ()):
+                if not (Path(data) / name).is_file():
+                    raise RecordError(
+                        f"{Path(data) / name}: no such file (options.{option}); Kaggle's heartbeat "
+                        "set has it"
+                    )
+        if _kind(recipe) == _PATIENT and not {"database", *_FILES} & set(recipe.options):
+            for part, names in (("training part, DS1", DS1), ("test part, DS2", DS2)):
+                check_records(data, [f"mitdb/{name}" for name in names], f"the {part}")
 
     def training_set(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False

@@ -19,12 +19,13 @@ from ...window import WindowSpec
 from ..datasets.examples import ExampleSet
 from ..datasets.kaggle import random_part
 from ..datasets.label_files import LabelledRecord, read_labels
-from ..datasets.splits import DS1, DS2, named_records, patient_folds
+from ..datasets.splits import DS1, DS2, check_records, named_records, patient_folds
 from ..datasets.strips import (
     CLASSES,
     RECORDING_SHARE,
     STRIP_TEXT,
     abnormal_share,
+    check_labelled,
     prepare_labelled_strips,
     prepare_strips,
 )
@@ -69,6 +70,13 @@ class NormalityTask(Task):
     name = "normality"
     classes = CLASSES
     criterion_name = "F1 of first leads"
+
+    def check_data(self, recipe: Recipe, data: str | os.PathLike[str]) -> None:
+        """Refuse data that lack a recording which trains or tests."""
+        parts = _parts(recipe, data)
+        if not parts.labels:
+            check_records(data, parts.training, "the training part")
+            check_records(data, parts.test, f"the test part, {parts.heading}")
 
     def training_set(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
@@ -260,6 +268,7 @@ def _labelled_parts(
     """The recordings of a label file: those of a patient stand on one side."""
     file = recipe.options["labels"]
     labels = {of.name: of for of in read_labels(file)}
+    check_labelled(data, list(labels.values()), file=file)
     names = list(labels)
     patients = np.array([labels[name].patient for name in names])
     if test is None:
@@ -270,8 +279,8 @@ def _labelled_parts(
         testing = patient_folds(patients, kinds, min(5, count), recipe.seed) == 0
         if testing.all() or not testing.any():
             raise InputError(
-                f"{file}: its {count} patients cannot be shared out; label more, or name the "
-                "recordings that test (--set options.test=...)"
+                f"{file}: labels {count} patients, too few to train on some and test on others; "
+                "label more, or name the recordings that test (--set options.test=...)"
             )
     else:
         for name in test:
