@@ -64,6 +64,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..cli.completion import complete_by, models
 from ..cli.errors import UsageError, guarded
 from ..cli.options import example
 from ..cli.output import as_json, print_json
@@ -107,12 +108,13 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"ecgfast {__version__}")
     parser.add_argument("--record", metavar="PATH", help="measure on this recording")
     parser.add_argument("--fs", type=float, metavar="HZ", help="its rate, where it carries none")
-    parser.add_argument(
+    model = parser.add_argument(
         "--model",
         action="append",
         metavar="NAME|FILE",
         help="measure this model only; may be repeated (default: every built-in one)",
     )
+    complete_by(model, models, ".tflite", ".json")
     parser.add_argument("--quick", action="store_true", help="a rougher answer in a few seconds")
     parser.add_argument("--json", action="store_true", help="print JSON, as described below")
     parser.add_argument(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .completion import complete_by, recipes
 from .errors import UsageError
 from .libraries import import_keras, quiet_libraries
 from .options import add_data, add_json, data_folder, example
@@ -43,7 +44,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = example(
         "ecgfast crossval beats --study balancing --data recordings --share 0.3 --epochs 5"
     )
-    parser.add_argument("recipe", help="name of a built-in recipe, or a recipe's .json file")
+    recipe = parser.add_argument(
+        "recipe", help="name of a built-in recipe, or a recipe's .json file"
+    )
+    complete_by(recipe, recipes, ".json")
     add_data(parser)
     add_set(parser)
     parser.add_argument(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..extras import need_installed
 from . import evaluate_detector, evaluate_model, evaluate_rhythm
+from .completion import complete_by, models
 from .errors import UsageError
 from .options import add_json, example, lead_list_or_all, name_list, refuse_options
 from .overwriting import PAGE, SCORE, OutputGuard, add_force
@@ -30,9 +31,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "  ecgfast evaluate beats --data recordings --sensitivity V=0.95\n"
         "  ecgfast evaluate rhythm --data recordings --json"
     )
-    parser.add_argument(
+    model = parser.add_argument(
         "model", nargs="?", help="a built-in model, a .tflite file, a card, or rhythm"
     )
+    complete_by(model, lambda line: [*models(line), evaluate_rhythm.NAME], ".tflite", ".json")
     parser.add_argument(
         "--detector", type=Path, metavar="DIR", help="folder of annotated WFDB records, or one"
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ModelError
 from ..runtime.cards import LOOKAHEAD_LABELS
 from ..runtime.decision import Decision
+from .completion import complete_by, precisions, recipes
 from .evaluate_output import command_text, show_tables
 from .labelling import decision_for
 from .options import (
@@ -43,9 +44,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="with MODEL: folder that holds mitdb/, and nsrdb/ and cinc2017/ for false S and V per "
         "hour (default: ECGFAST_DATA)",
     )
-    parser.add_argument(
+    recipe = parser.add_argument(
         "--recipe", help="with MODEL: what it was trained by (default: the recipe of its name)"
     )
+    complete_by(recipe, recipes, ".json")
     parser.add_argument(
         "--work",
         type=Path,
@@ -53,9 +55,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="with MODEL: write confusion matrices, classification reports and curves into "
         "DIR/scores, as JSON, text and pictures",
     )
-    parser.add_argument(
+    precision = parser.add_argument(
         "--precision", help="with MODEL: precision to score, such as int8 (default: float32)"
     )
+    complete_by(precision, precisions)
     add_old_option(parser, "--form", "--precision")
     add_decision(parser)
 

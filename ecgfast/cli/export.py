@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import RecordError
 from ..extras import need_installed
+from .completion import complete_by, recipes
 from .libraries import quiet_libraries
 from .options import add_data, add_json, add_old_option, data_folder, example
 from .output import print_json
@@ -25,7 +26,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "ecgfast export runs/beats/model.keras --recipe beats --data recordings --output mine"
     )
     parser.add_argument("model", type=Path, help="the .keras file that `ecgfast train` saved")
-    parser.add_argument("--recipe", default="beats", help="what it was trained by (default: beats)")
+    recipe = parser.add_argument(
+        "--recipe", default="beats", help="what it was trained by (default: beats)"
+    )
+    complete_by(recipe, recipes, ".json")
     add_data(parser)
     parser.add_argument("--name", help="name of the files (default: the recipe's)")
     parser.add_argument(

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import ModelError, name_hint
 from ..reports.table import Table
 from ..runtime import ModelCard, available_models
+from .completion import complete_by, models
 from .options import add_json, example
 from .output import print_json
 
@@ -20,7 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "List the built-in models; with NAME, show what one is for, its figures and its limits."
     )
     parser.epilog = example("ecgfast models beats")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="show this model in detail")
+    name = parser.add_argument("name", nargs="?", metavar="NAME", help="show this model in detail")
+    complete_by(name, models)
     add_json(parser, "the cards' main facts")
 
 

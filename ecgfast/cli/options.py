@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ..runtime.decision import REJECTED
+from .completion import complete_by, models, precisions
 from .errors import UsageError
 
 __all__ = [
@@ -162,18 +163,20 @@ def refuse_options(args: argparse.Namespace, options: Sequence[str], why: str) -
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add ``--model`` and ``--precision``."""
-    parser.add_argument(
+    model = parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
         metavar="NAME|FILE",
         help="a built-in model (see `ecgfast models`) or a .tflite file with its card beside it; "
         f"none labels no beats (default: {DEFAULT_MODEL})",
     )
-    parser.add_argument(
+    complete_by(model, lambda line: [*models(line), "none"], ".tflite", ".json")
+    precision = parser.add_argument(
         "--precision",
         help="file of the model to run: float32, int8, or fastest, which the model's card names "
         "for the runtime in use (default: float32)",
     )
+    complete_by(precision, precisions)
     add_old_option(parser, "--form", "--precision")
 
 

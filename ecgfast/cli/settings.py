@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from .completion import complete_by, settings
 from .errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ __all__ = ["add_set", "set_recipe"]
 
 def add_set(parser: argparse.ArgumentParser) -> None:
     """Add ``--set``."""
-    parser.add_argument(
+    keys = parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -27,6 +28,7 @@ def add_set(parser: argparse.ArgumentParser) -> None:
         "architecture.dropout=0.2, options.test=mitdb/100,mitdb/101, candidates={}; may be given "
         "again; what a candidate or a protocol sets itself stays",
     )
+    complete_by(keys, settings)
 
 
 def set_recipe(

@@ -7,6 +7,7 @@ import json
 import shlex
 from pathlib import Path
 
+from .completion import complete_by, recipes
 from .errors import UsageError
 from .libraries import import_keras, quiet_libraries
 from .options import add_data, data_folder, example
@@ -30,7 +31,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "  ecgfast train normality --labels labels.csv --data holter --set name=mine\n"
         "  ecgfast train blood-pressure --person monday.hea tuesday.hea --output mine"
     )
-    parser.add_argument("recipe", help="name of a built-in recipe, or a recipe's .json file")
+    recipe = parser.add_argument(
+        "recipe", help="name of a built-in recipe, or a recipe's .json file"
+    )
+    complete_by(recipe, recipes, ".json")
     add_data(parser)
     add_set(parser)
     parser.add_argument(

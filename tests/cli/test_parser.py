@@ -98,6 +98,31 @@ def test_the_shell_completes(tmp_path: Path) -> None:
     assert [w.strip() for w in completed("ecgfast detect nig", tmp_path)] == ["night.csv"]
 
 
+_WITH_B = ("beats", "beats-cnn-bilstm", "beats-custom-cnn", "blood-pressure")
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("ecgfast classify x --model b", [*_WITH_B, "box.json", "box.tflite"]),
+        ("ecgfast classify x --precision ", ["float32", "int8", "fastest"]),
+        ("ecgfast models norm", ["normality", "normality-td-lstm"]),
+        ("ecgfast evaluate rh", ["rhythm"]),
+        ("ecgfast train b", [*_WITH_B, "box.json"]),
+        ("ecgfast crossval norm", ["normality", "normality-td-lstm"]),
+        ("ecgfast export x.keras --recipe norm", ["normality", "normality-td-lstm"]),
+        ("ecgfast train beats --set schedule.epo", ["schedule.epochs="]),
+        ("ecgfast train normality --set options.st", ["options.step_s="]),
+        ("ecgfast train none --set sche", []),
+    ],
+)
+def test_the_shell_completes_names(tmp_path: Path, line: str, offered: list[str]) -> None:
+    pytest.importorskip("argcomplete")
+    for name in ("box.tflite", "box.json", "box.csv"):
+        (tmp_path / name).touch()
+    assert sorted({word.strip() for word in completed(line, tmp_path)} - {""}) == sorted(offered)
+
+
 def test_completion_names_its_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

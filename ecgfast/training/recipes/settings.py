@@ -14,7 +14,7 @@ from ...errors import InputError
 from ...networks import SHARED_OPTIONS
 from .recipe import Recipe, Schedule
 
-__all__ = ["conflicts", "set_values"]
+__all__ = ["conflicts", "set_values", "setting_names"]
 
 # Settings whose value says what the recipe compares, not how it trains.
 _CHANGES = ("candidates", "protocols")
@@ -66,6 +66,28 @@ def set_values(
     for key in sorted(given, key=lambda key: key != _NETWORK):
         recipe, values[key] = _changed(recipe, key.split("."), given[key], option_types)
     return recipe, values
+
+
+def setting_names(recipe: Recipe, option_types: Mapping[str, type] | None = None) -> list[str]:
+    """Keys of a recipe, dotted, as `set_values` takes them.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    option_types : mapping of str to type, optional
+        As in `set_values`.
+
+    Returns
+    -------
+    list of str
+    """
+    options = recipe.options if option_types is None else option_types
+    return [
+        *(f.name for f in dataclasses.fields(Recipe) if f.name != "schedule"),
+        *(f"schedule.{f.name}" for f in dataclasses.fields(Schedule)),
+        *(f"architecture.{name}" for name in recipe.architecture),
+        *(f"options.{name}" for name in options),
+    ]
 
 
 def conflicts(recipe: Recipe, keys: Iterable[str]) -> list[str]:
@@ -204,10 +226,7 @@ _VALUES: dict[Any, Any] = {
 
 def _unknown(recipe: Recipe, key: str, options: Mapping[str, type] | None) -> InputError:
     """The error for a key that no recipe has, with the key that is most like it."""
-    known = [f.name for f in dataclasses.fields(Recipe) if f.name != "schedule"]
-    known += [f"schedule.{f.name}" for f in dataclasses.fields(Schedule)]
-    known += [f"architecture.{name}" for name in recipe.architecture]
-    known += [f"options.{name}" for name in (recipe.options if options is None else options)]
+    known = setting_names(recipe, options)
     last = {name.rpartition(".")[2]: name for name in known}
     near = get_close_matches(key, known, n=1) or [
         last[name] for name in get_close_matches(key.rpartition(".")[2], last, n=1)
