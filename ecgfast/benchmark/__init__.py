@@ -38,6 +38,8 @@
 ``verdicts``        with ``--compare``, by place: ``ratio``, ``low`` and ``high`` of its 95 %
                     interval, and ``verdict``, as described below
 ``machine_verdict`` the same of the fixed work; null where there are no verdicts
+``changed``         with ``--compare``: what of ``ecgfast``, processor, system and libraries
+                    differs, each as it was then and is now
 ==================  =================================================================
 
 ``--compare OLD.json`` judges every figure that both results have rounds of. Its ratio is the median
@@ -45,8 +47,9 @@ of all ratios of a new to an old round, with the 95 % interval that belongs to t
 and Whitney. A figure is ``slower`` where the whole interval is above 1 + margin, ``faster`` where
 it is below 1 / (1 + margin), ``same`` where it lies between them, and else ``unclear``: measure
 again without --quick, on an idle machine. Where the machine itself is slower (or faster) on fixed
-work, a figure counts as slower (or faster) only as far as it goes beyond that. Results of another
-processor, signal or version without rounds get ratios and no verdicts.
+work, a figure counts as slower (or faster) only as far as it goes beyond that; and where others
+took the core (``cpu_share`` below 0.9), only beyond what the lost share may explain. Results of
+another processor, signal or version without rounds get ratios and no verdicts.
 
 exit status: 0, also where nothing is slower; 3 with --compare where a figure is slower; 1 on a
 failure; 2 on wrong use.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from .machine import BUSY
 
 __all__ = ["MARGIN", "YARDSTICK", "Comparison", "Verdict", "compare", "ratio_interval"]
 
@@ -15,6 +17,7 @@ MARGIN = 0.05
 YARDSTICK = "yardstick_us"
 
 _LEVEL = 0.95
+_OF_MACHINE = ("cpu", "board", "cores", "governor", "system", "python", "numpy")
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,17 @@ class Comparison:
         On the fixed work: whether the machine itself is slower or faster now.
     obstacle : str
         Why there are no verdicts; empty where there are.
+    changed : dict of str to (str, str)
+        What else was different then and now, such as the version of NumPy.
+    shares : (float, float)
+        Processor time over wall time then and now; below `BUSY` others took the core.
     """
 
     verdicts: dict[str, Verdict]
     machine: Verdict | None = None
     obstacle: str = ""
+    changed: dict[str, tuple[str, str]] = field(default_factory=dict)
+    shares: tuple[float, float] = (1.0, 1.0)
 
     @property
     def slower(self) -> bool:
@@ -74,16 +83,21 @@ def compare(old: dict[str, Any], new: dict[str, Any], margin: float = MARGIN) ->
         A figure is slower where the whole interval of its ratio is above ``1 + margin``, faster
         where it is below ``1 / (1 + margin)``, the same where it is between these. Where the
         machine itself is slower or faster by the same rule, a figure is so only if it still is
-        after division by what the machine is.
+        after division by what the machine is. Where others took the core from a measurement, its
+        times may be too long by as much: a figure is slower or faster only if it still is then.
     """
+    changed = _changed(old, new)
     if old.get("machine", {}).get("cpu") != new["machine"]["cpu"]:
-        return Comparison({}, obstacle="no verdicts: another processor then")
+        return Comparison({}, obstacle="no verdicts: another processor then", changed=changed)
     if old.get("signal") != new["signal"]:
-        return Comparison({}, obstacle="no verdicts: another signal then")
+        return Comparison({}, obstacle="no verdicts: another signal then", changed=changed)
     before, now = old.get("rounds", {}), new["rounds"]
     if not before:
-        return Comparison({}, obstacle="no verdicts: that result has no rounds; measure it anew")
+        obstacle = "no verdicts: that result has no rounds; measure it anew"
+        return Comparison({}, obstacle=obstacle, changed=changed)
     machine = _verdict(before.get(YARDSTICK, ()), now[YARDSTICK], margin)
+    shares = float(old.get("cpu_share", 1.0)), float(new.get("cpu_share", 1.0))
+    then, at_present = (share if share < BUSY else 1.0 for share in shares)
     found = {}
     for place, values in now.items():
         if place == YARDSTICK or place not in before:
@@ -91,12 +105,34 @@ def compare(old: dict[str, Any], new: dict[str, Any], margin: float = MARGIN) ->
         verdict = _verdict(before[place], values, margin)
         if verdict is None:
             continue
-        if machine is not None and machine.word == verdict.word in ("slower", "faster"):
-            own = _word(verdict.low / machine.high, verdict.high / machine.low, margin)
-            if own != verdict.word:
+        if verdict.word in ("slower", "faster"):
+            low, high = verdict.low * at_present, verdict.high / then
+            if machine is not None and machine.word == verdict.word:
+                low, high = low / machine.high, high / machine.low
+            if _word(low, high, margin) != verdict.word:
                 verdict = Verdict(verdict.ratio, verdict.low, verdict.high, "unclear")
         found[place] = verdict
-    return Comparison(found, machine)
+    return Comparison(found, machine, changed=changed, shares=shares)
+
+
+def _changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """What is different of the package, the processor, the system and the libraries."""
+    before, now = old.get("machine", {}), new["machine"]
+    pairs = [("ecgfast", old.get("ecgfast"), new.get("ecgfast"))]
+    pairs += [(name, before.get(name), now.get(name)) for name in _OF_MACHINE]
+    pairs += _versions(before.get("runtimes"), now.get("runtimes"))
+    return {
+        name: (str(one or "unknown"), str(other or "unknown"))
+        for name, one, other in pairs
+        if one != other
+    }
+
+
+def _versions(old: Any, new: Any) -> list[tuple[str, Any, Any]]:
+    then, now = old or {}, new or {}
+    # The core's own interpreter has the version of the package.
+    names = [name for name in dict.fromkeys((*then, *now)) if name != "ecgfast"]
+    return [(name, then.get(name, "none"), now.get(name, "none")) for name in names]
 
 
 def _verdict(old: Sequence[float], new: Sequence[float], margin: float) -> Verdict | None:

@@ -9,7 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["describe", "joined", "warnings"]
+__all__ = ["BUSY", "describe", "joined", "warnings"]
+
+#: Processor time over wall time below which others took the core from a measurement.
+BUSY = 0.9
 
 _SYS = Path("/sys")
 _RUNTIMES = {
@@ -67,7 +70,7 @@ def joined(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
 def warnings(before: dict[str, Any], after: dict[str, Any], cpu_share: float) -> list[str]:
     """What makes figures doubtful: a busy machine, a clock held down."""
     found = []
-    if cpu_share < 0.9:
+    if cpu_share < BUSY:
         found.append(
             f"the machine was busy: only {100 * cpu_share:.0f} % of a core came to the "
             "measurement; run it again on an idle machine"

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..reports.table import Table
 from .compare import Comparison, Verdict
+from .machine import BUSY
 
 __all__ = ["comparison", "ratios", "table", "verdicts"]
 
@@ -170,6 +171,7 @@ def verdicts(compared: Comparison) -> dict[str, Any]:
     return {
         "verdicts": {place: _plain(verdict) for place, verdict in compared.verdicts.items()},
         "machine_verdict": None if of is None else _plain(of),
+        "changed": {what: list(versions) for what, versions in compared.changed.items()},
     }
 
 
@@ -202,12 +204,19 @@ def comparison(
     str
     """
     lines = [f"compared with {name} ({old.get('when')}): new over old, below 1 is better now"]
+    lines += [f"  {what}: {then} then, {now} now" for what, (then, now) in compared.changed.items()]
     if compared.obstacle:
         return "\n".join([*lines, compared.obstacle, *_ratio_lines(old, new)])
     if compared.machine is not None:
         lines.append(
             f"the machine itself, on fixed work: {_told(compared.machine)}; a margin of "
             f"{100 * margin:g} % counts as no difference"
+        )
+    then, now = compared.shares
+    if min(then, now) < BUSY:
+        lines.append(
+            f"others took the core: {100 * then:.0f} % of it came to the measurement then, "
+            f"{100 * now:.0f} % now; what that may explain is unclear"
         )
     found = compared.verdicts
     order = ("slower", "unclear", "faster", "same")

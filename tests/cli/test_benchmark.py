@@ -160,7 +160,7 @@ def noisy(result: dict[str, Any], seed: int, **factors: float) -> dict[str, Any]
         values[rng.integers(7)] *= 1.5
         factor = next((f for name, f in factors.items() if f" {name} " in f" {place} "), 1.0)
         rounds[place] = (factor * values).tolist()
-    return {**result, "rounds": rounds}
+    return {**result, "rounds": rounds, "cpu_share": 1.0}
 
 
 def test_verdicts_are_of_what_is_beyond_the_noise(result: dict[str, Any]) -> None:
@@ -194,6 +194,44 @@ def test_a_slower_machine_is_no_slower_program(result: dict[str, Any]) -> None:
     at = "stages / filter / ns_per_sample"
     new["rounds"][at] = [1.5 * x for x in new["rounds"][at]]
     assert compare(old, new).verdicts[at].word == "slower"
+
+
+def test_what_others_work_may_explain_is_no_verdict(result: dict[str, Any]) -> None:
+    """Two runs of one build on a busy machine differ by more than the rounds' own noise."""
+    quiet, half = noisy(result, 1), {**noisy(result, 2, filter=1.8, windower=0.45)}
+    filtered, windowed = (f"stages / {name} / ns_per_sample" for name in ("filter", "windower"))
+    for then, now, words in (
+        (1.0, 0.95, ("slower", "faster")),
+        (1.0, 0.5, ("unclear", "faster")),  # this run was held up: what is slower may be the same
+        (0.4, 1.0, ("slower", "unclear")),  # that run was
+        (0.4, 0.5, ("unclear", "unclear")),
+    ):
+        found = compare({**quiet, "cpu_share": then}, {**half, "cpu_share": now})
+        assert (found.verdicts[filtered].word, found.verdicts[windowed].word) == words
+        text = report.comparison(quiet, half, "x", found, 0.05)
+        told = f"{100 * then:.0f} % of it came to the measurement then, {100 * now:.0f} % now"
+        assert (told in text) == (min(then, now) < 0.9)
+    larger = {**noisy(result, 2, filter=3.0), "cpu_share": 0.5}
+    assert compare(quiet, larger).verdicts[filtered].word == "slower"
+
+
+def test_other_machines_and_versions_are_told(result: dict[str, Any]) -> None:
+    old = json.loads(json.dumps(noisy(result, 1)))
+    assert compare(old, old).changed == {}
+    old["ecgfast"] = "0.0.9"
+    old["machine"] |= {"numpy": "1.24.0", "runtimes": {"tflite-runtime": "2.14.0"}}
+    found = compare(old, noisy(result, 2))
+    assert found.verdicts
+    assert not found.slower
+    text = report.comparison(old, result, "x", found, 0.05)
+    assert f"  numpy: 1.24.0 then, {np.__version__} now" in text
+    assert "  ecgfast: 0.0.9 then, " in text
+    assert "  tflite-runtime: 2.14.0 then, none now" in text
+    assert report.verdicts(found)["changed"]["numpy"] == ["1.24.0", np.__version__]
+    old["machine"]["cpu"] = "Cortex-A72"
+    text = report.comparison(old, result, "x", compare(old, noisy(result, 2)), 0.05)
+    assert "  cpu: Cortex-A72 then, " in text
+    assert "no verdicts: another processor then" in text
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (5, 5), (7, 7), (5, 8)])
