@@ -56,10 +56,11 @@ def set_recipe(
     from ..training.recipes.settings import conflicts, set_values
     from ..training.tasks import load_task
 
+    # Which options there are depends on the task, which may be set too.
+    task = [text for text in given if text.partition("=")[0].strip() == "task"]
+    of = None if task else load_task(recipe.task)
     try:
-        # Which options there are depends on the task, which may be set too.
-        task = [text for text in given if text.partition("=")[0].strip() == "task"]
-        of = load_task(set_values(recipe, task)[0].task)
+        of = of or load_task(set_values(recipe, task)[0].task)
         types = of.option_types
         if any(text.startswith("options.labels=") for text in implied) and not (
             types is None or "labels" in types

@@ -204,8 +204,8 @@ def check_classes(classifier: Classifier) -> None:
         )
     if not set(classifier.classes) <= _AAMI or "V" not in classifier.classes:
         raise ModelError(
-            f"{classifier.path}: its outputs are {', '.join(classifier.classes)}: a report needs a "
-            "model of the AAMI classes, such as beats"
+            f"{classifier.path}: its outputs are {', '.join(classifier.classes)}: reports and runs "
+            "over archives need a model of the AAMI classes, such as beats"
         )
 
 

@@ -114,10 +114,15 @@ class StreamingClassifier:
         )
         if lookahead not in (0, 1):
             raise InputError(f"lookahead must be 0 or 1 beats, got {lookahead!r}")
-        if classifier.window is None:
+        if classifier.window is None and classifier.card is None:
             raise ModelError(
                 f"{classifier.path}: has no card that tells its beat window; "
                 "put NAME.json, as `ecgfast export` writes it, beside it"
+            )
+        if classifier.window is None:
+            raise ModelError(
+                f"{classifier.path}: its card tells no beat window: it does not run beat by beat; "
+                "use it with Classifier, or give its task's CardFacts a window and train again"
             )
         if lookahead < classifier.lookahead:
             raise ModelError(

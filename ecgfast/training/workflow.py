@@ -22,7 +22,7 @@ from .fitting.batches import recorded_noise
 from .fitting.crossval import CandidateResult, choose, cross_validate, share_of, with_augmented
 from .recipes.recipe import Recipe
 from .scoring import slug, write_curves, write_json
-from .tasks import Task, load_task
+from .tasks import Task, checked_examples, checked_facts, checked_test_sets, load_task
 
 __all__ = ["compare_candidates", "model_card", "score_on_test", "train_model"]
 
@@ -100,7 +100,8 @@ class _TrainingSets:
         """Training set of a recipe, and what is only learnt from: augmented, and one's own."""
         settings = recipe.options, recipe.seed, recipe.folds
         if self._settings != settings:
-            self._examples = self.task.training_set(recipe, self.data, progress=self.progress)
+            found = self.task.training_set(recipe, self.data, progress=self.progress)
+            self._examples = checked_examples(self.task, "training set", found)
             self._augmented = self.task.augmented(
                 recipe, self.data, self._examples, progress=self.progress
             )
@@ -113,7 +114,8 @@ class _TrainingSets:
 
     def _owned(self, recipe: Recipe, own: ExampleSet) -> ExampleSet:
         """One's own examples with the patients that the data sets have; none of the test part."""
-        for part in self.task.test_sets(recipe, self.data, progress=self.progress).values():
+        tests = checked_test_sets(self.task, recipe, self.data, progress=self.progress)
+        for part in tests.values():
             for name, tested in same_recordings(own, part).items():
                 raise InputError(
                     f"recipe {recipe.name}: {name} of the examples of one's own is the recording "
@@ -326,6 +328,7 @@ def _trained(
         f"{len(examples)} training examples of {len(set(examples.patient.tolist()))} patients: "
         f"{examples.counts()}"
     )
+    checked_facts(task, recipe, examples)  # the end of a long training is too late to refuse them
     counts = {} if augmented is None else augmented.counts()
     if sets.own is not None:
         own = sets.own.counts()
@@ -371,7 +374,8 @@ def _protocol(
     task = sets.task
     model, examples, _, metrics = _trained(sets, recipe, folder, report)
     details: list[Any] = [{"split": task.facts(recipe, examples).split}]
-    for heading, shown in task.test_sets(recipe, sets.data, progress=sets.progress).items():
+    tests = checked_test_sets(task, recipe, sets.data, progress=sets.progress)
+    for heading, shown in tests.items():
         for view, part in task.views(shown).items():
             title = ", ".join(filter(None, (heading, view)))
             outputs = predict(model, part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -437,6 +438,11 @@ def test_models_that_cannot_be_used(toy: Path, short: Record, tmp_path: Path) ->
     (tmp_path / "bare.tflite").write_bytes(toy.read_bytes())
     with pytest.raises(ModelError, match=r"bare\.tflite: has no card"):
         stream_classify(short, model=tmp_path / "bare.tflite")
+    unseen = write_model(tmp_path, "unseen")
+    card = json.loads(unseen.with_suffix(".json").read_text("utf-8"))
+    unseen.with_suffix(".json").write_text(json.dumps({**card, "window": None}), "utf-8")
+    with pytest.raises(ModelError, match=r"unseen\.tflite: its card tells no beat window"):
+        stream_classify(short, model=unseen)
     later = write_model(tmp_path, "later", lookahead=1)
     with pytest.raises(ModelError, match="needs the next RR interval: use lookahead=1"):
         stream_classify(short, model=later)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from ecgfast.training import workflow
 from ecgfast.training.fitting.crossval import CandidateResult, difference, mean_figures, share_of
 from ecgfast.training.recipes.recipe import Recipe
 from ecgfast.training.recipes.studies import STUDIES, study
-from ecgfast.training.tasks import load_task
+from ecgfast.training.tasks import CardFacts, checked_test_sets, load_task
 
 
 def test_a_share_keeps_every_patient_and_class() -> None:
@@ -261,6 +262,43 @@ def test_missing_recordings_end_a_training_before_it_cuts_examples(
     command = ["train", str(path), "--data", str(tmp_path), "--output", str(tmp_path / "models")]
     assert main([*command, "--work", str(tmp_path / "work")]) == 1
     assert "lacks toy/3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("method", "gives", "told"),
+    [
+        ("training_set", None, "its training set is of type NoneType; .* an .*ExampleSet"),
+        ("facts", {"window": 1}, "facts gives dict; it has to give a CardFacts"),
+        ("facts", CardFacts((), split={"test": {1}}), r"CardFacts\.split holds what JSON does not"),
+    ],
+)
+def test_what_a_task_gives_wrongly_is_refused_before_training(
+    toy: ToyTask, tmp_path, monkeypatch, capsys, method, gives, told
+) -> None:
+    """A task may be a stranger's: no traceback, and not after the epochs."""
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
+    from ecgfast.training.fitting import fit as fitting
+
+    monkeypatch.setattr(fitting, "fit", lambda *args, **options: pytest.fail("trains"))
+    monkeypatch.setattr(toy, method, lambda *args, **options: gives)
+    command = ["train", str(save_recipe(tmp_path)), "--data", str(tmp_path)]
+    command += ["--output", str(tmp_path / "models"), "--work", str(tmp_path / "work")]
+    assert main(command) == 1
+    assert re.search(rf"task 'normality': {told}", capsys.readouterr().err)
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("gives", "told"),
+    [
+        ({"DS2": None}, "its test set 'DS2' is of type NoneType"),
+        (None, "test_sets gives NoneType; it has to give a dict"),
+    ],
+)
+def test_test_sets_that_are_none_are_named(toy: ToyTask, monkeypatch, gives, told) -> None:
+    monkeypatch.setattr(toy, "test_sets", lambda *args, **options: gives)
+    with pytest.raises(InputError, match=told):
+        checked_test_sets(toy, toy_recipe(), "data")
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,11 @@ from lazily import Lazily
 from model_files import each_backend
 
 from ecgfast import networks
+from ecgfast.cli import main
 from ecgfast.errors import InputError, ModelError
+from ecgfast.records import synthetic_ecg
 from ecgfast.runtime import Classifier, InputSpec, ModelCard
+from ecgfast.training.datasets.splits import PACED
 from ecgfast.training.export import _convert
 from ecgfast.training.export import tflite as exporting
 from ecgfast.training.export.tflite import PRECISIONS, export
@@ -234,6 +238,32 @@ def test_the_network_of_the_documentation_converts(beats, converted_here, tmp_pa
     classifier = Classifier(tmp_path / "mine.tflite")
     found = classifier.predict_proba(given["window"], given["features"])
     np.testing.assert_allclose(found, model.predict(given, verbose=0), atol=1e-5)
+
+
+@pytest.mark.thorough
+def test_the_task_of_the_documentation_trains_and_labels_beats(tmp_path, monkeypatch, capsys):
+    wfdb = pytest.importorskip("wfdb")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "new-network.md").read_text("utf-8")
+    blocks = re.findall(r"```(?:python\n# (my_\w+\.py)|json)\n(.*?)```", page, re.DOTALL)
+    for name, text in blocks:
+        (tmp_path / (name or "paced.json")).write_text(text, "utf-8")
+    names = re.findall(r'"mitdb/(\d+)"', dict(blocks)["my_tasks.py"])
+    (tmp_path / "recordings" / "mitdb").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "recordings" / "mitdb")
+    for seed, name in enumerate(names):  # of the paced ones every beat is
+        made = synthetic_ecg(40.0, 360.0, seed=seed)
+        at = made.annotations.sample
+        wfdb.wrsamp(
+            name, 360, ["mV"] * 2, list(made.leads), made.signal.astype(float), fmt=["16"] * 2
+        )
+        wfdb.wrann(name, "atr", at, ["/" if name in PACED else "N"] * len(at))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    command = ["train", "paced.json", "--data", "recordings", "--output", "mine"]
+    assert main([*command, "--set", "schedule.epochs=1"]) == 0
+    command = ["classify", f"recordings/mitdb/{names[0]}", "--model", "mine/paced.json"]
+    assert main([*command, "--output", "x.csv"]) == 0
+    assert {row.split(",")[2] for row in Path("x.csv").read_text().split()[1:]} <= {"own", "paced"}
 
 
 def _tiny(kind):

@@ -84,6 +84,9 @@ def test_sets_that_do_not_hold_together() -> None:
             examples.with_inputs(window=wrong)
     with pytest.raises(InputError, match="not int64 of shape"):
         dataclasses.replace(examples, target=np.zeros(20, np.int64))
+    for about in ({}, {"classes": "NV"}, {"classes": [0, 1]}):
+        with pytest.raises(InputError, match=r'about\["classes"\] has to list the names'):
+            dataclasses.replace(examples, about=about)
 
 
 def test_files_that_hold_no_examples(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,15 @@ def test_wrong_settings_end_a_command(
 ) -> None:
     assert main(["train", "beats", "--data", str(tmp_path), *options]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_recipe_s_own_task_is_no_fault_of_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({**dataclasses.asdict(BEATS), "task": "beast"}), "utf-8")
+    assert main(["train", str(path), "--data", str(tmp_path), "--set", "seed=3"]) == 1
+    assert capsys.readouterr().err.startswith("ecgfast: no task 'beast': did you mean 'beats'?")
+    assert main(["train", "beats", "--data", str(tmp_path), "--set", "task=beast"]) == 2
+    assert "--set: no task 'beast'" in capsys.readouterr().err

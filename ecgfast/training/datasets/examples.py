@@ -52,7 +52,8 @@ class ExampleSet:
     Raises
     ------
     InputError
-        If rows differ in number, or inputs or targets are not of the types above or not finite.
+        If rows differ in number, inputs or targets are not of the types above or not finite, or
+        ``about`` names no classes.
     """
 
     inputs: dict[str, npt.NDArray[np.float32]]
@@ -63,6 +64,11 @@ class ExampleSet:
     columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        names = self.about.get("classes")
+        if not isinstance(names, (list, tuple)) or not all(isinstance(one, str) for one in names):
+            raise InputError(
+                'example set: about["classes"] has to list the names of the classes or outputs'
+            )
         n = len(self.target)
         for name, values in self._arrays().items():
             if len(values) != n:

@@ -12,9 +12,26 @@ import importlib
 
 from ...errors import InputError
 from ...outside import load_outside
-from .base import CardFacts, Task, given_inputs
+from .base import (
+    CardFacts,
+    Task,
+    checked_examples,
+    checked_facts,
+    checked_test_sets,
+    given_inputs,
+)
 
-__all__ = ["ENTRY_POINTS", "TASKS", "CardFacts", "Task", "given_inputs", "load_task"]
+__all__ = [
+    "ENTRY_POINTS",
+    "TASKS",
+    "CardFacts",
+    "Task",
+    "checked_examples",
+    "checked_facts",
+    "checked_test_sets",
+    "given_inputs",
+    "load_task",
+]
 
 #: Group of entry points by which other packages name tasks of theirs.
 ENTRY_POINTS = "ecgfast.tasks"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -26,7 +27,14 @@ from ..scoring import given_labels, plain, score_outputs, write_score
 if TYPE_CHECKING:
     from ..recipes.recipe import Recipe
 
-__all__ = ["CardFacts", "Task", "given_inputs"]
+__all__ = [
+    "CardFacts",
+    "Task",
+    "checked_examples",
+    "checked_facts",
+    "checked_test_sets",
+    "given_inputs",
+]
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,93 @@ def given_inputs(examples: ExampleSet, window: str) -> tuple[InputSpec, ...]:
         InputSpec(name, values.shape[1:], meanings[name])
         for name, values in examples.inputs.items()
     )
+
+
+def checked_examples(task: Task, what: str, found: Any) -> ExampleSet:
+    """What a task's method gave, if it is a set of examples.
+
+    Parameters
+    ----------
+    task : Task
+    what : str
+        What it should be, for the message: "training set".
+    found : any
+
+    Returns
+    -------
+    ExampleSet
+
+    Raises
+    ------
+    InputError
+        If it is something else: a task may be another package's.
+    """
+    if not isinstance(found, ExampleSet):
+        raise InputError(
+            f"task {task.name!r}: its {what} is of type {type(found).__name__}; it has to be an "
+            "ecgfast.training.datasets.examples.ExampleSet"
+        )
+    return found
+
+
+def checked_test_sets(
+    task: Task, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
+) -> dict[str, ExampleSet]:
+    """The test sets of a task, each if it is a set of examples.
+
+    Parameters
+    ----------
+    task, recipe, data, progress
+        As `Task.test_sets` takes them.
+
+    Returns
+    -------
+    dict of str to ExampleSet
+
+    Raises
+    ------
+    InputError
+        If there is anything else.
+    """
+    found = task.test_sets(recipe, data, progress=progress)
+    if not isinstance(found, Mapping):
+        raise InputError(
+            f"task {task.name!r}: test_sets gives {type(found).__name__}; it has to give a dict "
+            "of ExampleSet by heading"
+        )
+    return {name: checked_examples(task, f"test set {name!r}", one) for name, one in found.items()}
+
+
+def checked_facts(task: Task, recipe: Recipe, examples: ExampleSet) -> CardFacts:
+    """What the card of a task's model will say, if a card can hold it.
+
+    Parameters
+    ----------
+    task, recipe, examples
+        As `Task.facts` takes them.
+
+    Returns
+    -------
+    CardFacts
+
+    Raises
+    ------
+    InputError
+        If it is something else, or holds what JSON does not.
+    """
+    found = task.facts(recipe, examples)
+    if not isinstance(found, CardFacts):
+        raise InputError(
+            f"task {task.name!r}: facts gives {type(found).__name__}; it has to give a CardFacts"
+        )
+    for name in ("data", "split"):
+        try:
+            json.dumps(getattr(found, name), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"task {task.name!r}: CardFacts.{name} holds what JSON does not ({error})"
+            ) from None
+    return found
 
 
 class Task(ABC):
@@ -398,7 +493,7 @@ class Task(ABC):
         """
         headlines: dict[str, Any] = {}
         details = []
-        test_sets = self.test_sets(recipe, data)
+        test_sets = checked_test_sets(self, recipe, data)
         for precision in ModelCard.load(card_path).precisions:
             classifier = Classifier(card_path, precision=precision)
             for heading, shown in test_sets.items():
