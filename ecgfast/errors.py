@@ -73,10 +73,18 @@ class MissingExtraError(EcgfastError, ImportError):
         What was asked for, as a noun phrase.
     extra : str
         The extra of this package that brings it.
+    problem : str, optional
+        Why it does not import, where it is installed.
     """
 
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs the extra {extra!r}: pip install 'ecgfast[{extra}]'")
+    def __init__(self, what: str, extra: str, problem: str = "") -> None:
+        advice = f"pip install 'ecgfast[{extra}]'"
+        if problem:
+            advice = (
+                f"it is installed, but {problem}; install what that lacks (a shared library with "
+                "the system's own packages)"
+            )
+        super().__init__(f"{what} needs the extra {extra!r}: {advice}")
 
 
 class MissingRuntimeError(MissingExtraError):

@@ -44,7 +44,8 @@ def need(module: str, what: str, extra: str) -> ModuleType:
     except (ImportError, OSError) as error:  # a shared library that it needs is not there
         reason = " ".join(str(error).split())
         package = module.partition(".")[0]
-        raise MissingExtraError(f"{what} ({package} fails to import: {reason})", extra) from None
+        problem = f"{package} fails to import: {reason}"
+        raise MissingExtraError(what, extra, problem) from None
 
 
 def need_installed(packages: tuple[str, ...], what: str, extra: str) -> None:

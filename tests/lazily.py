@@ -29,3 +29,20 @@ class Lazily:
         if attribute.startswith("_"):  # pytest looks for marks in whatever a module holds
             raise AttributeError(attribute)
         return getattr(importlib.import_module(self._name), attribute)
+
+
+def working(name: str) -> Any:
+    """A module; the test skips where it, or a shared library that it needs, is not there.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    module
+    """
+    try:
+        return importlib.import_module(name)
+    except (ImportError, OSError) as error:
+        pytest.skip(f"{name} does not work here: {error}")

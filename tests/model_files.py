@@ -34,6 +34,10 @@ each_backend = pytest.mark.parametrize(
         for name in SMALL_RUNTIMES
     ],
 )
+#: Tests of what only a TFLite runtime does: the core's own networks need no trial.
+needs_runtime = pytest.mark.skipif(
+    set(_usable) <= {"ecgfast"}, reason="no TFLite runtime works here"
+)
 
 # Of TensorFlow Lite's schema, version 3.
 FLOAT32, INT32, INT8 = 0, 2, 9

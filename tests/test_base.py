@@ -98,8 +98,9 @@ def test_a_library_that_cannot_be_imported_says_why(
     with pytest.raises(ecgfast.MissingExtraError) as caught:
         need("broken_library.part", "x.dat: FLAC", "formats")
     assert str(caught.value) == (
-        "x.dat: FLAC (broken_library fails to import: libsndfile.so: not found) "
-        "needs the extra 'formats': pip install 'ecgfast[formats]'"
+        "x.dat: FLAC needs the extra 'formats': it is installed, but broken_library fails to "
+        "import: libsndfile.so: not found; install what that lacks (a shared library with the "
+        "system's own packages)"
     )
     need_installed(("numpy", "broken_library"), "Training", "train")  # nothing is imported
     with pytest.raises(ecgfast.MissingExtraError, match=r"^Training \(no_such\) needs the extra"):

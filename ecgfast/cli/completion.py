@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..errors import EcgfastError
+from ..extras import need
 
 __all__ = ["complete_by", "models", "precisions", "recipes", "settings"]
 
@@ -28,13 +29,12 @@ def complete_by(action: argparse.Action, names: Names, *extensions: str) -> None
     """
 
     def completer(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-        from argcomplete.completers import FilesCompleter
-
+        completers = need("argcomplete.completers", "Completion by the shell", "completion")
         try:
             found = list(names(parsed_args))
         except EcgfastError:  # a half-typed line is no reason to write over it
             found = []
-        return found + (FilesCompleter(extensions)(prefix) if extensions else [])
+        return found + (completers.FilesCompleter(extensions)(prefix) if extensions else [])
 
     action.completer = completer  # type: ignore[attr-defined]  # where argcomplete looks for it
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_files import affine_model
+from model_files import affine_model, needs_runtime
 
 import ecgfast
 from ecgfast import detect_qrs
@@ -165,6 +165,7 @@ def test_what_no_recording_could_be_worked_through_with_is_wrong_use(
         assert f"argument --fs: {rate} is no sampling rate in Hz" in capsys.readouterr().err
 
 
+@needs_runtime
 def test_a_model_that_cannot_be_tried_first(
     recording: Path, model: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lazily import working
 from limited import read_limited
 from record_files import ecg
 
@@ -182,7 +183,7 @@ def test_of_several_rates_the_first_of_the_list_counts() -> None:
     ],
 )
 def test_sound(tmp_path: Path, kind: str, subtype: str, scale: int) -> None:
-    soundfile = pytest.importorskip("soundfile")
+    soundfile = working("soundfile")
     x = ecg() / 2
     path = tmp_path / ("a.flac" if kind == "FLAC" else "a.wav")
     if scale:
@@ -199,7 +200,7 @@ def test_sound(tmp_path: Path, kind: str, subtype: str, scale: int) -> None:
 
 
 def test_sound_of_a_sound_card(tmp_path: Path) -> None:
-    soundfile = pytest.importorskip("soundfile")
+    soundfile = working("soundfile")
     fs = 44_100
     slow = ecg(5000)[:, 0]
     x = np.interp(np.arange(20 * fs) / fs, np.arange(5000) / 250, slow)
@@ -214,7 +215,7 @@ def test_sound_of_a_sound_card(tmp_path: Path) -> None:
 
 
 def test_sound_that_cannot_be_used(tmp_path: Path) -> None:
-    soundfile = pytest.importorskip("soundfile")
+    soundfile = working("soundfile")
     path = tmp_path / "a.wav"
     soundfile.write(path, ecg() / 4, 8000, subtype="ULAW")
     with pytest.raises(RecordError, match="ULAW, which keeps no exact samples"):

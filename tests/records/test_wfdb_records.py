@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lazily import working
 from record_files import wave, write_wfdb
 
 from ecgfast.errors import InputError, RecordError
@@ -162,6 +163,7 @@ def test_open_length_is_taken_from_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fmt", ["310", "311", "8", "516"])
 def test_rare_formats_match_wfdb(tmp_path: Path, fmt: str) -> None:
     wfdb = pytest.importorskip("wfdb")
+    working("soundfile")
     path = write_wfdb(tmp_path, "made", wave(1998), "516")
     if fmt != "516":
         raw = np.random.default_rng(2).integers(0, 256, 1998 * 2 // 3 * 4, np.uint8)
@@ -272,6 +274,7 @@ def test_truncated_record_says_promised_and_present(tmp_path: Path) -> None:
 
 def test_truncated_compressed_record(tmp_path: Path) -> None:
     pytest.importorskip("wfdb")
+    working("soundfile")
     path = write_wfdb(tmp_path, "made", wave(), "516")
     dat = path.with_suffix(".dat")
     dat.write_bytes(dat.read_bytes()[:300])

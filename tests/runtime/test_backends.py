@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from model_files import TOY_FEATURES, TOY_WINDOW, affine_model, each_backend
+from model_files import TOY_FEATURES, TOY_WINDOW, affine_model, each_backend, needs_runtime
 
 from ecgfast.errors import MissingRuntimeError, ModelError
 from ecgfast.runtime import (
@@ -145,6 +145,7 @@ def test_an_operator_that_the_core_lacks_names_what_to_install(tmp_path, alone, 
         Classifier(model, backend="ecgfast")
 
 
+@needs_runtime
 def test_the_next_runtime_is_tried(toy_beats, fresh, monkeypatch):
     working = backends._probe(BACKENDS[0])
 

@@ -19,6 +19,7 @@ from model_files import (
     TOY_WINDOW,
     affine_model,
     model_file,
+    needs_runtime,
     save_model,
 )
 from thorough import thorough_cases
@@ -169,6 +170,7 @@ def test_what_does_not_add_up_is_named(change, told):
         check_model(_dense(**change))
 
 
+@needs_runtime
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
 def test_a_tensor_that_grows_where_it_runs_is_refused(tmp_path, tries):
     """The file says one number; the runtime would make 400 MB of it, and 26 GB of a batch."""
@@ -201,6 +203,7 @@ except ValueError as error:
     assert float(done.stdout.split()[-1]) < 100
 
 
+@needs_runtime
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals that end a process")
 def test_a_runtime_that_dies_takes_a_child_with_it_only(toy, tmp_path, monkeypatch, tries):
     code = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
@@ -212,6 +215,7 @@ def test_a_runtime_that_dies_takes_a_child_with_it_only(toy, tmp_path, monkeypat
     assert tries == ["m.tflite"]
 
 
+@needs_runtime
 def test_a_model_that_does_not_end_is_given_up(toy, tmp_path, monkeypatch, tries):
     code = "import time; time.sleep(60)"
     monkeypatch.setattr(trial, "module_command", lambda _: [sys.executable, "-c", code])
@@ -221,6 +225,7 @@ def test_a_model_that_does_not_end_is_given_up(toy, tmp_path, monkeypatch, tries
         Classifier(tmp_path / "m.tflite")
 
 
+@needs_runtime
 def test_built_in_models_and_trusted_ones_are_opened_at_once(toy, tmp_path, tries, monkeypatch):
     checked = []
     monkeypatch.setattr(classifier, "check_model", checked.append)
