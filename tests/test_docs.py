@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from ecgfast.records import demo_record
 from ecgfast.runtime import available_models
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -61,3 +63,20 @@ def test_every_page_has_a_title() -> None:
     for path in pages():
         first = path.read_text("utf-8").splitlines()[0]
         assert first.startswith(("# ", "```{include}")), path
+
+
+def test_what_the_guide_prints_for_python_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its blocks, in order, on the synthetic recording: but for those that need a device."""
+    monkeypatch.chdir(tmp_path)
+    record = demo_record()
+    np.savez("208.npz", signal=record.signal, fs=record.fs, leads=np.array(record.leads))
+    names = {"record": record, "chunks": [record.signal[:, 0]]}
+    text = (DOCS / "guide.md").read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    run = [block for block in blocks if "read_from_device" not in block and "plot(" not in block]
+    assert len(run) >= 4
+    for block in run:
+        exec(block.replace("mitdb/208", "208.npz"), names)
+    assert names["probabilities"].shape == (len(names["batch"]), 5)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from ..errors import InputError, RecordError
 from ..printable import printable
+from ..runtime.classifier import names_a_file
 from .batches import Outcome, Task, annotation_file, encode_table, write_files
 from .classify import Annotator
 from .guard import Guard, Limits, StoppedError
@@ -185,7 +186,7 @@ def annotate_archive(
     texts = [os.fspath(one) for one in given]
     folder = Path(output).expanduser()
     chosen = Settings(**settings)
-    if os.path.exists(chosen.model):  # noqa: PTH110 - as text
+    if names_a_file(chosen.model):
         # A file, which a worker elsewhere finds by its whole path alone.
         chosen = replace(chosen, model=os.path.abspath(chosen.model))  # noqa: PTH100
     made = Made.by(chosen, Annotator(chosen).model_sha256)

@@ -218,8 +218,10 @@ def model_files(model: str | os.PathLike[str]) -> Iterator[Path]:
     ------
     Path
     """
+    from ..runtime.classifier import names_a_file
+
     path = Path(model)
-    if path.is_file() or path.suffix in (".tflite", ".json"):
+    if names_a_file(model):
         stem = path.name.partition(".")[0]
         yield path
         yield path.with_name(f"{stem}.json")

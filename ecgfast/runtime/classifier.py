@@ -20,7 +20,7 @@ from .cards import ModelCard, available_models, models_folder, read_model
 from .flatbuffer import check_model, refused_operators
 from .forks import BUILDING
 
-__all__ = ["NO_MODEL", "Classifier"]
+__all__ = ["NO_MODEL", "Classifier", "names_a_file"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -193,9 +193,12 @@ class Classifier:
 
     Examples
     --------
-    >>> from ecgfast import Classifier
-    >>> classifier = Classifier()                                   # doctest: +SKIP
-    >>> probabilities = classifier.predict_proba(batch.windows, batch.features)  # doctest: +SKIP
+    >>> from ecgfast import BeatStream, Classifier
+    >>> from ecgfast.records import demo_record
+    >>> classifier, record = Classifier(), demo_record()
+    >>> batch = BeatStream(record.fs, window=classifier.window).process(record.lead(0))
+    >>> classifier.predict_proba(batch.windows, batch.features).shape
+    (73, 5)
     """
 
     in_use: Exclusive
@@ -394,7 +397,10 @@ class Classifier:
             if array.shape != (count, *self.input_shapes[name]):
                 label = "windows" if name == "window" else name
                 shape = ", ".join(str(n) for n in self.input_shapes[name])
-                raise InputError(f"{label} has the shape {array.shape}, not ({count}, {shape})")
+                raise InputError(
+                    f"{label} has the shape {array.shape}, not ({count}, {shape}); "
+                    "BeatStream(fs, window=classifier.window) cuts what this model takes"
+                )
         out = np.empty((count, self._one.result.shape[1]), np.float32)
         start = 0
         many = self._batched() if count > _FEW else None
@@ -491,6 +497,12 @@ class _NoModel(Classifier):
         return np.empty((len(np.asarray(windows)), 0), np.float32)
 
 
+def names_a_file(model: str | os.PathLike[str]) -> bool:
+    """Whether a model is named by its file: a plain name is built in, whatever lies here."""
+    path = Path(os.fspath(model))
+    return path.suffix in (".json", ".tflite") or len(path.parts) > 1
+
+
 def _locate(
     model: str | os.PathLike[str], precision: str | None, backend: str | None
 ) -> tuple[Path, ModelCard | None, str | None]:
@@ -508,7 +520,7 @@ def _locate(
 
     if path.suffix == ".json":
         return of_card(ModelCard.load(path))
-    if path.suffix == ".tflite" or len(path.parts) > 1:
+    if names_a_file(path):
         beside = path.with_name(path.name.partition(".")[0] + ".json")
         for candidate in (path.with_suffix(".json"), beside):
             if candidate.is_file():

@@ -311,6 +311,16 @@ def test_recordings_of_a_list(tmp_path: Path, save: Save, capsys: Capture) -> No
     assert [row["recording"] for row in table(tmp_path / "out", "records")] == ["1", "3"]
 
 
+def test_a_folder_named_as_a_model_is_not_taken_for_one(
+    tmp_path: Path, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as labels that `ecgfast classify --output beats` wrote."""
+    save(tmp_path / "a" / "1")
+    (tmp_path / "beats").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert annotate_archive("a", "out", workers=1).counts.done == 1
+
+
 def test_an_archive_elsewhere(tmp_path: Path, save: Save, parts: Parts) -> None:
     """Addresses of fsspec: the same tables as of the same files here."""
     fsspec = pytest.importorskip("fsspec")
