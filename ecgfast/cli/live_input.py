@@ -257,7 +257,13 @@ def open_input(
     if first is None:
         if stop.stopped:
             return None
-        raise InputError(f"{name} ended before it gave a sample")
+        none = f"{name} ended before it gave a sample"
+        if lines is not None and lines.lines:
+            none += (
+                f": none of its {lines.lines} lines holds numbers; give a sample a line as text "
+                "(of a compressed file gunzip -c FILE | ecgfast ..., of a recording its path)"
+            )
+        raise InputError(none)
     names = link.names if link is not None else lines.names if lines is not None else ()
     if len(names) != np.shape(first)[1]:
         return LiveInput(open_source(chain([first], arriving), fs, args.leads), lines, link, queue)

@@ -7,15 +7,48 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..errors import RecordError
 from ..records import Annotations
 from ..runtime.decision import REJECTED
 from ..streaming import Beat, Quality
-from .ec57 import AAMI_OF_SYMBOL
+from .ec57 import AAMI_OF_SYMBOL, is_beat
 
-__all__ = ["annotated_beats"]
+__all__ = ["annotated_beats", "check_annotations"]
 
 # A wave of ventricular flutter, and the text of a beat that a `Decision` gave no class.
 _WAVE, _REJECTED = "!", "rejected"
+
+
+# Seconds beyond a recording's end in which its last beats may be marked.
+_BEYOND_S = 1.0
+
+
+def check_annotations(annotations: Annotations, n_samples: int, fs: float, name: str) -> None:
+    """Refuse annotations of another recording: their beats go on after the end of this one.
+
+    Parameters
+    ----------
+    annotations : Annotations
+    n_samples : int
+        Samples a lead of the recording.
+    fs : float
+        Its sampling rate, Hz.
+    name : str
+        Its name, for the message.
+
+    Raises
+    ------
+    RecordError
+        If a beat is marked more than a second after the recording's end.
+    """
+    beats = annotations.sample[is_beat(annotations.symbol)]
+    last = int(beats.max(initial=0))
+    if last > n_samples + _BEYOND_S * fs:
+        raise RecordError(
+            f"{name}: its annotations mark {int((beats >= n_samples).sum())} of {len(beats)} beats "
+            f"after its end (until {last / fs:.1f} s; it lasts {n_samples / fs:.1f} s): they are "
+            "of another recording, or of one that was cut; give those that belong to it"
+        )
 
 
 def annotated_beats(annotations: Annotations, fs: float) -> Iterator[Beat]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from .._progress import progress_bar
 from ..errors import ModelError, RecordError
 from ..records import Record, read_record
+from .annotated import check_annotations
 from .classes import ClassScores, confusion_matrix, from_matrix, patient_intervals
 from .ec57 import AAMI_CLASSES, AAMI_OF_SYMBOL, class_confusion, flutter_intervals, is_beat
 
@@ -250,6 +251,7 @@ def _reference(record: Record) -> tuple[npt.NDArray[np.int64], list[str]]:
     marks = record.annotations
     if marks is None:
         raise RecordError(f"{record.name}: no reference annotations (.atr) beside it")
+    check_annotations(marks, record.n_samples, record.fs, record.name)
     chosen = is_beat(marks.symbol) & (marks.sample >= 0) & (marks.sample < record.n_samples)
     return marks.sample[chosen], [AAMI_OF_SYMBOL[s] for s in marks.symbol[chosen]]
 

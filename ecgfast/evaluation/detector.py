@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..core import QRSDetector
 from ..errors import InputError, RecordError
 from ..records import Record
+from .annotated import check_annotations
 from .ec57 import (
     LEARNING_S,
     DetectionScore,
@@ -269,6 +270,7 @@ def evaluate_detector(
         marks = record.annotations
         if marks is None:
             raise RecordError(f"{record.name}: no reference annotations (.atr) beside it")
+        check_annotations(marks, record.n_samples, record.fs, record.name)
         beats = marks.sample[is_beat(marks.symbol)]
         flutter = flutter_intervals(marks.sample, marks.symbol.tolist())
         for name, detect in detectors.items():

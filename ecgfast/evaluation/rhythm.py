@@ -15,7 +15,7 @@ from ..records import Record, read_record
 from ..rhythm import Event, EventKind, RhythmStream, Severity
 from ..rhythm.atrial import AtrialModel, left_out_models, stored_settings
 from ..streaming import Beat, Quality, StreamingClassifier
-from .annotated import annotated_beats
+from .annotated import annotated_beats, check_annotations
 from .ec57 import TOLERANCE_S, is_beat
 from .episodes import (
     EpisodeScore,
@@ -78,6 +78,7 @@ def reference_beats(record: Record) -> list[Beat]:
     marks = record.annotations
     if marks is None:
         raise InputError(f"{record.name}: has no reference annotations")
+    check_annotations(marks, record.n_samples, record.fs, record.name)
     return [beat for beat in annotated_beats(marks, record.fs) if beat.quality == Quality.GOOD]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ModelError
+from ..evaluation.annotated import check_annotations
 from ..hrv import NNIntervals, nn_from_arrays
 from ..records import Annotations, RecordSource
 from ..records.record import FloatArray
@@ -246,6 +247,7 @@ def analyse(
     labeller: StreamingClassifier | AnnotatedBeats
     labelled = 0
     if isinstance(labels, Annotations):
+        check_annotations(labels, source.n_samples, source.fs, source.name)
         labeller = AnnotatedBeats(labels, source.fs)
         rhythm = RhythmStream(source.fs, n_leads=n_leads)
     else:

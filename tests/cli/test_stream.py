@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import subprocess
@@ -216,3 +217,12 @@ def test_the_first_line_says_what_classify_says(
     assert first.pop("type") == "stream"
     assert first == {name: told[name] for name in first}
     assert {"fs", "leads", "labelled_leads", "model", "method"} <= first.keys()
+
+
+def test_what_holds_no_lines_of_numbers_is_refused_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, fails: Callable[..., str]
+) -> None:
+    packed = io.TextIOWrapper(io.BytesIO(gzip.compress(b"0.125\n" * 999, mtime=0)))
+    monkeypatch.setattr(sys, "stdin", packed)
+    told = fails("stream", "-", "--fs", "250")
+    assert "holds numbers; give a sample a line as text (of a compressed file gunzip" in told

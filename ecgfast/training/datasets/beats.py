@@ -16,6 +16,7 @@ from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ...deprecated import renamed
 from ...errors import RecordError
 from ...evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, is_beat
+from ...evaluation.annotated import check_annotations
 from ...records import Record, read_record
 from .examples import ExampleSet
 from .splits import PACED, patient_of, record_names
@@ -78,6 +79,7 @@ def cut_reference_beats(
     beats = is_beat(marks.symbol) if marks is not None else np.zeros(0, dtype=bool)
     if marks is None or not beats.any():
         raise RecordError(f"{record.name}: no annotated beats (.atr) beside the recording")
+    check_annotations(marks, record.n_samples, record.fs, record.name)
     sample, symbol = marks.sample[beats], marks.symbol[beats]
     inside = (sample >= 0) & (sample < len(record.signal))
     sample, symbol = sample[inside], symbol[inside]
