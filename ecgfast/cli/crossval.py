@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from ..reports.table import Table
     from ..training.fitting.crossval import CandidateResult
     from ..training.recipes.recipe import Recipe
+    from ..training.tasks.base import Task
 
 
 _KINDS = {
@@ -126,11 +129,13 @@ def run(args: argparse.Namespace) -> None:
         epochs=args.epochs,
         progress=sys.stderr.isatty(),
     )
-    criterion = load_task(recipe.task).criterion_name
-    table = _table(results, criterion)
+    task = load_task(recipe.task)
+    criterion = task.criterion_name
+    tables = [_leading_table(results, task), _fold_table(results)]
     figures = _figures(args, recipe, results, criterion)
+    lines = _lines(recipe, figures, task.leading_text)
     write_json(stem.with_name(f"{stem.name}.json"), figures)
-    write_whole(stem.with_name(f"{stem.name}.md"), _page(recipe, figures, table, stem.name))
+    write_whole(stem.with_name(f"{stem.name}.md"), _page(lines, figures, tables, stem.name))
     write_figure(
         stem.with_name(f"{stem.name}.png"),
         candidates_figure(
@@ -145,8 +150,10 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print_json(figures)
         return
-    print("\n".join(_lines(recipe, figures)))
-    print(f"\n{table.text()}\n\nwritten     {stem}.json, .md, .png")
+    print("\n".join(lines))
+    for table in tables:
+        print(f"\n{table.text()}")
+    print(f"\nwritten     {stem}.json, .md, .png")
 
 
 def _chosen(everything: dict[str, Any], wanted: list[str] | None) -> list[str]:
@@ -161,26 +168,74 @@ def _chosen(everything: dict[str, Any], wanted: list[str] | None) -> list[str]:
     return found
 
 
-def _table(results: list[CandidateResult], criterion: str) -> Table:
-    from ..reports.table import Table
-    from ..training.fitting.crossval import difference, mean_figures
+def verdict(results: list[CandidateResult]) -> str:
+    """What the criterion shows, as a sentence."""
+    from ..training.fitting.crossval import difference
 
-    names = list(mean_figures(results[0]))
-    rows = []
-    for i, result in enumerate(results):
-        low, high = result.interval
-        row = [
-            result.name,
-            f"{result.parameters:,}",
-            f"{result.criterion:.4f} [{low:.4f}, {high:.4f}]",
-            "" if not i else "{:+.4f} [{:+.4f}, {:+.4f}]".format(*difference(result, results[0])),
-        ]
-        means = mean_figures(result)
-        row += ["{:.3f} ± {:.3f}".format(*means[n]) if n in means else "-" for n in names]
-        row.append(f"{sum(fold['seconds'] for fold in result.folds):,.0f}")
-        rows.append(row)
-    columns = ["candidate", "parameters", f"{criterion} [95 %]", "against the first [95 %]"]
-    return Table("", [*columns, *names, "seconds"], rows)
+    first, others = results[0], results[1:]
+    if not others:
+        return f"One candidate, {first.name!r}: nothing is compared."
+    shown: dict[str, list[str]] = {"better": [], "worse": []}
+    for result in others:
+        change, low, high = difference(result, first)
+        if low > 0 or high < 0:
+            shown["better" if low > 0 else "worse"].append(f"{result.name} ({change:+.3f})")
+    if not any(shown.values()):
+        return (
+            f"Nothing was shown: for every candidate the 95 % interval of the criterion's "
+            f"difference from {first.name!r} contains 0."
+        )
+    told = [f"{word}: {', '.join(names)}" for word, names in shown.items() if names]
+    left = len(others) - sum(map(len, shown.values()))
+    rest = f" Of the other {left} nothing was shown: their intervals contain 0." if left else ""
+    return f"By the criterion, against {first.name!r}, {'; '.join(told)}.{rest}"
+
+
+def _leading_table(results: list[CandidateResult], task: Task) -> Table:
+    """The criterion and what a user would choose by, of all folds together; a column each."""
+    from ..reports.table import Table
+    from ..training.fitting.crossval import difference
+
+    first = results[0]
+    cells = [_cell(of.criterion, difference(of, first), of is first, 3) for of in results]
+    rows = [["criterion", *cells]]
+    for name in first.leading:
+        scale, unit = (100, "%") if task.is_share(name) else (1, task.unit)
+        cells = []
+        for result in results:
+            change = [scale * number for number in difference(result, first, name)]
+            cells.append(_cell(scale * result.leading[name], change, result is first, 1))
+        rows.append([f"{name}, {unit}" if unit else name, *cells])
+    return Table("", ["", *(result.name for result in results)], rows)
+
+
+def _cell(value: float, change: Sequence[float], is_first: bool, digits: int) -> str:
+    """A figure and its difference from the first candidate's; a star where that excludes 0."""
+    if not math.isfinite(value):
+        return "-"
+    text = f"{value:.{digits}f}"
+    if is_first:
+        return text
+    difference, low, high = (f"{number:+.{digits}f}" for number in change)
+    star = " *" if change[1] > 0 or change[2] < 0 else ""
+    return f"{text} ({difference} [{low}, {high}]{star})"
+
+
+def _fold_table(results: list[CandidateResult]) -> Table:
+    """All figures: mean and standard deviation over the folds; a column for each candidate."""
+    from ..reports.table import Table
+    from ..training.fitting.crossval import mean_figures
+
+    means = [mean_figures(result) for result in results]
+    rows = [
+        [name, *("{:.3f} ± {:.3f}".format(*of[name]) if name in of else "-" for of in means)]
+        for name in means[0]
+    ]
+    rows += [
+        ["parameters", *(f"{result.parameters:,}" for result in results)],
+        ["seconds", *(f"{sum(fold['seconds'] for fold in of.folds):,.0f}" for of in results)],
+    ]
+    return Table("", ["", *(result.name for result in results)], rows)
 
 
 def _figures(
@@ -206,10 +261,16 @@ def _figures(
             for name, pair in mean_figures(result).items()
         }
         row["against_the_first"] = [round(x, 4) for x in difference(result, results[0])]
+        row["leading_against_the_first"] = {
+            name: [_json_number(x) for x in difference(result, results[0], name)]
+            for name in result.leading
+        }
         told.append(row)
     return {
         "recipe": recipe.name,
         "protocol": args.protocol,
+        "study": args.study,
+        "verdict": verdict(results),
         "criterion": criterion,
         "folds": recipe.folds,
         "share": args.share,
@@ -220,21 +281,38 @@ def _figures(
     }
 
 
-def _lines(recipe: Recipe, figures: dict[str, Any]) -> list[str]:
+def _json_number(value: float) -> float | None:
+    return round(value, 4) if math.isfinite(value) else None
+
+
+def _lines(recipe: Recipe, figures: dict[str, Any], leading_text: str) -> list[str]:
+    """What the reader must know, the verdict first."""
     of = f", protocol {figures['protocol']!r}" if figures["protocol"] else ""
-    return [
+    share = "" if figures["share"] == 1 else f", a share of {figures['share']:g} of each patient's"
+    lines = [
+        figures["verdict"],
         f"{recipe.name}{of}: {figures['folds']}-fold cross-validation of the training part, "
-        f"{figures['examples']:,} examples, epochs: {figures['epochs']}",
-        f"{figures['criterion']} of all folds together, with 95 % intervals from drawing patients; "
-        "the difference is paired, on the same draws. The other figures: mean ± standard deviation "
-        "over the folds, averaged over the ways of showing the examples.",
+        f"{figures['examples']:,} examples{share}, epochs: {figures['epochs']}. "
+        f"Criterion: {figures['criterion']}; larger is better. Figures of all folds together, in "
+        "parentheses the difference from the first candidate with its 95 % interval: patients are "
+        "drawn with replacement, the same for both. A star: the interval excludes 0, as about one "
+        "in twenty does by chance.",
     ]
+    return [*lines, leading_text] if leading_text else lines
 
 
-def _page(recipe: Recipe, figures: dict[str, Any], table: Table, stem: str) -> str:
-    """The table as Markdown."""
-    lines = [f"# Candidates of {recipe.name}, side by side", "", *_lines(recipe, figures)]
-    lines += ["", f"Made by: `{figures['command']}`", ""]
-    return "\n".join(
-        [*lines, table.markdown(), "", f"![The criterion of each fold]({stem}.png)", ""]
-    )
+def _page(lines: list[str], figures: dict[str, Any], tables: list[Table], stem: str) -> str:
+    """The tables as Markdown."""
+    of = f": {figures['study']}" if figures["study"] else ""
+    parts = [
+        f"# Candidates of {figures['recipe']}{of}",
+        lines[0],
+        f"Made by: `{figures['command']}`",
+        *lines[1:],
+        tables[0].markdown(),
+        "All figures: mean ± standard deviation over the folds, averaged over the ways of showing "
+        "the examples.",
+        tables[1].markdown(),
+        f"![The criterion of each fold]({stem}.png)",
+    ]
+    return "\n\n".join(parts) + "\n"

@@ -21,7 +21,10 @@ from .ec57 import AAMI_CLASSES, AAMI_OF_SYMBOL, class_confusion, flutter_interva
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["PUBLISHED", "BeatModelScores", "evaluate_beat_model"]
+__all__ = ["ENOUGH", "PUBLISHED", "BeatModelScores", "evaluate_beat_model", "f1_of_each"]
+
+#: Beats of a class from which a patient's F1 of it says something.
+ENOUGH = 10
 
 #: Published figures of patients never seen: whose, F1 or sensitivity and positive predictivity in
 #: %, and on what.
@@ -79,7 +82,7 @@ class BeatModelScores:
         kept = [name not in without for name in self.records]
         return from_matrix(self.matrices[kept].sum(axis=0), AAMI_CLASSES)
 
-    def f1_of_patients(self, label: str, least: int = 10) -> npt.NDArray[np.float64]:
+    def f1_of_patients(self, label: str, least: int = ENOUGH) -> npt.NDArray[np.float64]:
         """F1 of a class in each patient who has some beats of it.
 
         Parameters
@@ -92,9 +95,7 @@ class BeatModelScores:
         -------
         ndarray of float64, shape (patients,)
         """
-        rows = [from_matrix(matrix, AAMI_CLASSES) for matrix in self._patient_matrices()]
-        i = AAMI_CLASSES.index(label)
-        return np.array([one.f1(label) for one in rows if sum(one.confusion[i]) >= least])
+        return f1_of_each(self._patient_matrices(), label, least)
 
     def _patient_matrices(self) -> npt.NDArray[np.int64]:
         names = sorted(set(self.patients))
@@ -126,6 +127,30 @@ class BeatModelScores:
             "intervals_95": self.intervals(),
             "f1_by_patient": {label: _spread(self.f1_of_patients(label)) for label in ("S", "V")},
         }
+
+
+def f1_of_each(
+    matrices: npt.NDArray[np.int64], label: str, least: int = ENOUGH
+) -> npt.NDArray[np.float64]:
+    """F1 of a class in each confusion matrix that has some beats of it.
+
+    Parameters
+    ----------
+    matrices : ndarray of int64, shape (n, k, k)
+        Of patients or recordings; k is 5 or 6.
+    label : str
+    least : int
+        Beats of the class from which one counts.
+
+    Returns
+    -------
+    ndarray of float64, at most n
+    """
+    i = AAMI_CLASSES.index(label)
+    there, called = matrices[:, i].sum(axis=1), matrices[:, :, i].sum(axis=1)
+    enough = there >= least
+    f1: npt.NDArray[np.float64] = 2 * matrices[enough, i, i] / (there + called)[enough]
+    return f1
 
 
 def _spread(values: npt.NDArray[np.float64]) -> dict[str, Any]:

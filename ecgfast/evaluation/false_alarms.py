@@ -36,6 +36,7 @@ __all__ = [
     "evaluate_false_alarms",
     "evaluate_healthy",
     "evaluate_strip_beats",
+    "false_alarms_of",
     "strip_rhythms",
 ]
 
@@ -88,6 +89,25 @@ class FalseAlarms:
         rates: npt.NDArray[np.float64] = np.array(self.false[label]) / np.array(self.hours)
         return rates
 
+    def spread(self, label: str) -> dict[str, float]:
+        """False beats of a class per hour over the recordings: "median", "mean" and "worst".
+
+        Parameters
+        ----------
+        label : str
+            "S" or "V".
+
+        Returns
+        -------
+        dict
+        """
+        rates = self.per_hour(label)
+        return {
+            "median": float(np.median(rates)),
+            "mean": float(rates.mean()),
+            "worst": float(rates.max()),
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON.
 
@@ -98,12 +118,9 @@ class FalseAlarms:
         """
         told: dict[str, Any] = {"lookahead": self.lookahead, "records": len(self.records)}
         for label in self.false:
-            rates = self.per_hour(label)
             told[label] = {
-                "median": round(float(np.median(rates)), 2),
-                "mean": round(float(rates.mean()), 2),
-                "worst": round(float(rates.max()), 2),
-                "worst record": self.records[int(rates.argmax())],
+                **{name: round(rate, 2) for name, rate in self.spread(label).items()},
+                "worst record": self.records[int(self.per_hour(label).argmax())],
             }
         return told
 
@@ -274,20 +291,43 @@ def evaluate_healthy(
         If a recording is missing or damaged.
     """
     hours: list[float] = []
-    false: dict[str, list[int]] = {label: [] for label in ECTOPIC}
+    matrices: list[npt.NDArray[np.int64]] = []
     for name in progress_bar(records, database, "record", show=progress):
         record = read_record(Path(data) / database / name, leads=leads)
-        matrix = end_to_end(classifier, record, lookahead).matrix
+        matrices.append(end_to_end(classifier, record, lookahead).matrix)
         hours.append(record.n_samples / record.fs / 3600.0)
-        for label in ECTOPIC:
-            i = AAMI_CLASSES.index(label)
-            false[label].append(int(matrix[:, i].sum() - matrix[i, i]))
-    return FalseAlarms(
-        lookahead,
-        tuple(f"{database}/{name}" for name in records),
-        tuple(hours),
-        {label: tuple(counts) for label, counts in false.items()},
-    )
+    names = [f"{database}/{name}" for name in records]
+    return false_alarms_of(names, hours, np.stack(matrices), lookahead)
+
+
+def false_alarms_of(
+    records: Sequence[str],
+    hours: Sequence[float],
+    matrices: npt.NDArray[np.int64],
+    lookahead: int = 0,
+) -> FalseAlarms:
+    """False S and V of recordings whose confusion is known.
+
+    Parameters
+    ----------
+    records : sequence of str
+        Their names.
+    hours : sequence of float
+        Their lengths.
+    matrices : ndarray of int64, shape (records, k, k)
+        Their confusion; k is 5, or 6 with missed and false beats.
+    lookahead : {0, 1}
+        Whether the next RR interval was shown.
+
+    Returns
+    -------
+    FalseAlarms
+    """
+    false = {}
+    for label in ECTOPIC:
+        i = AAMI_CLASSES.index(label)
+        false[label] = tuple((matrices[:, :, i].sum(axis=1) - matrices[:, i, i]).tolist())
+    return FalseAlarms(lookahead, tuple(records), tuple(hours), false)
 
 
 def evaluate_strip_beats(

@@ -98,6 +98,26 @@ def test_databases_count_alike_in_the_choice() -> None:
     assert task.criterion({"one": figures}) == pytest.approx((0 + 1 + 1 + 1) / 4)
 
 
+def test_what_a_user_chooses_by_comes_first() -> None:
+    from ecgfast.training.tasks.beats import BeatTask
+
+    task = BeatTask()
+    target = [0, 1, 2] + [0] * 10 + [1] * 10 + [2] * 9
+    examples = _examples(["mitdb/101"] * 3 + ["svdb/800"] * 29, target)
+    examples.about["databases"] = ["mitdb", "nsrdb"]  # svdb/800 as if it were a healthy person's
+    given = [0, 1, 2] + [0] * 5 + [2] * 5 + [1] * 10 + [2] * 9
+    figures = task.figures(examples, np.eye(5, dtype=np.float32)[given])
+    names = task.leading(figures)
+    assert {n for n in names if task.is_share(n)} < set(figures)
+    assert figures["nsrdb false V per hour, worst"] == pytest.approx(5 * 3600 / (29 * 0.8))
+    assert not task.is_share("nsrdb false V per hour, worst")
+    rates = [f"nsrdb false {c} per hour, {x}" for c in "SV" for x in ("median", "mean", "worst")]
+    assert [name for name in names if "per hour" in name] == rates
+    assert "mitdb S by patient" in names
+    assert np.isnan(figures["mitdb S by patient"])  # one beat of S says nothing
+    assert not {"accuracy", "F1", "N Se"} & set(names)
+
+
 def test_calibration_is_learnt_from_the_answers_of_cross_validation() -> None:
     keras = pytest.importorskip("keras", reason="networks need Keras (extra train)")
     from ecgfast.training.recipes.recipe import Recipe

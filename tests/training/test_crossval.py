@@ -16,9 +16,16 @@ from toy_task import POINTS, ToyTask, toy_examples, toy_fixture, toy_recipe  # n
 
 from ecgfast import InputError, RecordError, networks
 from ecgfast.cli import main
+from ecgfast.cli.crossval import verdict
 from ecgfast.runtime import ModelCard
 from ecgfast.training import workflow
-from ecgfast.training.fitting.crossval import CandidateResult, difference, mean_figures, share_of
+from ecgfast.training.fitting.crossval import (
+    CandidateResult,
+    _draws,
+    difference,
+    mean_figures,
+    share_of,
+)
 from ecgfast.training.recipes.recipe import Recipe
 from ecgfast.training.recipes.studies import STUDIES, study
 from ecgfast.training.tasks import CardFacts, checked_test_sets, load_task
@@ -37,7 +44,9 @@ def test_a_share_keeps_every_patient_and_class() -> None:
             share_of(examples, wrong, 0)
 
 
-def result(name: str, folds: tuple[float, ...], draws: tuple[float, ...]) -> CandidateResult:
+def result(
+    name: str, folds: tuple[float, ...], draws: tuple[float, ...], f1: float = 0.5
+) -> CandidateResult:
     rows = tuple(
         {
             "criterion": x,
@@ -48,8 +57,9 @@ def result(name: str, folds: tuple[float, ...], draws: tuple[float, ...]) -> Can
         }
         for x in folds
     )
-    figures = {"one": {"F1": 0.5}, "two": {"F1": float("nan")}}
-    return CandidateResult(name, 10, float(np.mean(folds)), figures, rows, draws)
+    figures = {"one": {"F1": f1}, "two": {"F1": float("nan"), "rate": 2.0}}
+    drawn = {"F1": tuple(np.linspace(f1, f1 + 0.1, 101).tolist())}
+    return CandidateResult(name, 10, float(np.mean(folds)), figures, rows, draws, drawn)
 
 
 def test_spreads_and_paired_differences_by_hand() -> None:
@@ -63,7 +73,40 @@ def test_spreads_and_paired_differences_by_hand() -> None:
     assert difference(one, other) == pytest.approx((0.1, 0.1, 0.1))
     plain = json.loads(json.dumps(one.to_dict(), allow_nan=False))
     assert plain["fold_criterion"] == [0.4, 0.6]
-    assert plain["two"] == {"F1": None}
+    assert plain["two"] == {"F1": None, "rate": 2.0}
+    assert plain["leading"] == {"F1": None}
+    low, high = difference(result("better", (0.5,), (), 0.7), one, "F1")[1:]
+    assert (low, high) == pytest.approx((0.2, 0.2))
+
+
+def test_the_verdict_says_what_was_shown_and_what_was_not() -> None:
+    level = tuple(np.linspace(0, 1, 101).tolist())
+    first = result("as it is", (0.5,), level)
+    chance = result("chance", (0.6,), level[::-1])
+    worse = result("worse", (0.2,), tuple(x - 0.3 for x in level))
+    better = result("better", (0.9,), tuple(x + 0.4 for x in level))
+    assert verdict([first]).startswith("One candidate")
+    assert verdict([first, chance]).startswith("Nothing was shown")
+    told = verdict([first, chance, worse, better])
+    assert "better: better (+0.400); worse: worse (-0.300)." in told
+    assert "Of the other 1 nothing was shown" in told
+    assert "Of the other" not in verdict([first, worse])
+
+
+def test_a_patient_who_is_drawn_twice_counts_as_two_recordings() -> None:
+    class Recordings(ToyTask):
+        def figures(self, examples, outputs):
+            counts = np.unique(examples.columns["recording"], return_counts=True)[1]
+            return {"F1": 0.0, "recall": float(len(counts)), "precision": float(counts.max())}
+
+    examples = toy_examples(80, patients=8)
+    recording = np.unique(examples.patient, return_inverse=True)[1]
+    examples = dataclasses.replace(examples, columns={"recording": recording})
+    outputs = {"": np.zeros((80, 1), np.float32)}
+    criteria, drawn = _draws(Recordings(), examples, outputs, ["recall", "precision"], 0)
+    assert len(criteria) == len(drawn["recall"]) > 100
+    assert set(drawn["recall"]) == {8.0}
+    assert set(drawn["precision"]) == {10.0}
 
 
 @pytest.mark.parametrize(
@@ -140,8 +183,15 @@ def test_crossval_compares_and_reads_back(toy: ToyTask, tmp_path, capsys) -> Non
     assert low <= told["candidates"][1]["criterion"] <= high
     assert out.err.count("fold") == 4
     page = (tmp_path / "table.md").read_text()
-    assert "| wide net " in page
-    assert told["command"] in page
+    lines = [line for line in page.split("\n\n") if line]
+    assert lines[:2] == ["# Candidates of toy", told["verdict"]]
+    assert told["command"] in lines[2]
+    # What a user chooses by comes before accuracy, with the difference from the first candidate.
+    table = page[page.index("| criterion") :]
+    assert table.index("| F1, %") < table.index("| precision, %") < table.index("| accuracy")
+    change = told["candidates"][1]["leading_against_the_first"]["F1"]
+    value = told["candidates"][1]["leading"]["F1"]
+    assert f"{100 * value:.1f} ({100 * change[0]:+.1f} [" in page.split("| F1, %")[1].split("\n")[0]
     assert (tmp_path / "table.png").read_bytes().startswith(b"\x89PNG")
 
     # Once more: finished folds are read, and figures are the same.

@@ -54,6 +54,8 @@ class CandidateResult:
         For each fold: "criterion", "figures", "examples", "epochs", "seconds" and "history".
     draws : tuple of float
         The criterion over patients drawn with replacement, the same patients for every candidate.
+    drawn : dict of str to tuple of float
+        Of the figures of `Task.leading`, the mean over the views on the same draws.
     outputs : dict of str to ndarray of float32, shape (n, outputs)
         By view, what networks that had not seen its patient made of each example.
     """
@@ -64,7 +66,13 @@ class CandidateResult:
     figures: Figures
     folds: tuple[dict[str, Any], ...]
     draws: tuple[float, ...] = ()
+    drawn: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
     outputs: Mapping[str, FloatArray] = dataclasses.field(default_factory=dict)
+
+    @property
+    def leading(self) -> dict[str, float]:
+        """The figures of `drawn` over the examples of all folds together, mean of the views."""
+        return {name: _mean_of_views(self.figures, name) for name in self.drawn}
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -86,10 +94,15 @@ class CandidateResult:
                 "interval_95": list(self.interval),
                 "fold_criterion": [fold["criterion"] for fold in self.folds],
                 "seconds": sum(fold["seconds"] for fold in self.folds),
+                "leading": self.leading,
                 **{view or "figures": figures for view, figures in self.figures.items()},
             }
         )
         return plain
+
+
+def _mean_of_views(figures: Figures, name: str) -> float:
+    return float(np.mean([of.get(name, np.nan) for of in figures.values()]))
 
 
 def _plain(value: Any) -> Any:
@@ -212,7 +225,7 @@ def cross_validate(
         task.criterion(figures),
         figures,
         tuple(rows),
-        _draws(task, examples, pooled, recipe.seed),
+        *_draws(task, examples, pooled, task.leading(next(iter(figures.values()))), recipe.seed),
         pooled,
     )
 
@@ -248,21 +261,33 @@ def _bare(task: Task, examples: ExampleSet) -> list[tuple[str, ExampleSet]]:
 
 
 def _draws(
-    task: Task, examples: ExampleSet, pooled: Mapping[str, FloatArray], seed: int
-) -> tuple[float, ...]:
-    """The criterion over patients drawn with replacement."""
+    task: Task,
+    examples: ExampleSet,
+    pooled: Mapping[str, FloatArray],
+    leading: Sequence[str],
+    seed: int,
+) -> tuple[tuple[float, ...], dict[str, tuple[float, ...]]]:
+    """The criterion and the leading figures over patients drawn with replacement."""
     bare = dataclasses.replace(examples, inputs={})
     _, whose = np.unique(examples.patient, return_inverse=True)
     rows = np.split(np.argsort(whose, kind="stable"), np.cumsum(np.bincount(whose))[:-1])
     generator = np.random.default_rng(seed)
-    found = []
+    criteria: list[float] = []
+    drawn: dict[str, list[float]] = {name: [] for name in leading}
     for _ in range(_DRAWS):
-        drawn = np.concatenate([rows[i] for i in generator.integers(len(rows), size=len(rows))])
-        some = bare.only(drawn)
-        found.append(
-            task.criterion({view: task.figures(some, out[drawn]) for view, out in pooled.items()})
-        )
-    return tuple(found)
+        patients = generator.integers(len(rows), size=len(rows)).tolist()
+        chosen = np.concatenate([rows[i] for i in patients])
+        some = bare.only(chosen)
+        if "recording" in some.columns:
+            # A patient who is drawn twice counts as two, in figures of recordings too.
+            turn = np.repeat(np.arange(len(patients)), [len(rows[i]) for i in patients])
+            apart = some.columns["recording"].astype(np.int64) * len(patients) + turn
+            some = dataclasses.replace(some, columns={**some.columns, "recording": apart})
+        figures = {view: task.figures(some, out[chosen]) for view, out in pooled.items()}
+        criteria.append(task.criterion(figures))
+        for name, values in drawn.items():
+            values.append(_mean_of_views(figures, name))
+    return tuple(criteria), {name: tuple(values) for name, values in drawn.items()}
 
 
 def _interval(draws: Sequence[float]) -> tuple[float, float]:
@@ -273,21 +298,28 @@ def _interval(draws: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def difference(one: CandidateResult, other: CandidateResult) -> tuple[float, float, float]:
-    """How much better the criterion of one candidate is than another's.
+def difference(
+    one: CandidateResult, other: CandidateResult, figure: str | None = None
+) -> tuple[float, float, float]:
+    """How much the criterion, or another figure, of one candidate is above another's.
 
     Parameters
     ----------
     one, other : CandidateResult
         Of the same examples.
+    figure : str, optional
+        One of `CandidateResult.leading`, in place of the criterion.
 
     Returns
     -------
     difference, low, high : float
         And its 95 % interval over patients, both candidates judged on the same draws.
     """
-    low, high = _interval(np.subtract(one.draws, other.draws).tolist())
-    return one.criterion - other.criterion, low, high
+    if figure is None:
+        low, high = _interval(np.subtract(one.draws, other.draws).tolist())
+        return one.criterion - other.criterion, low, high
+    low, high = _interval(np.subtract(one.drawn[figure], other.drawn[figure]).tolist())
+    return one.leading[figure] - other.leading[figure], low, high
 
 
 def choose(results: Sequence[CandidateResult]) -> CandidateResult:

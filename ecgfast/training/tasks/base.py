@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -192,6 +192,8 @@ class Task(ABC):
         Unit of an output "value", such as "mmHg".
     criterion_name : str
         What `criterion` is, in a few words.
+    leading_text : str
+        What the figures of `leading` are, as a sentence or two.
     option_types : dict of str to type, optional
         Names that ``recipe.options`` may have, and the type of each: `str`, `int`, `float`, `list`
         or `dict`. None takes any.
@@ -202,6 +204,7 @@ class Task(ABC):
     output: str = "probability"
     unit: str = ""
     criterion_name: str = "F1"
+    leading_text: str = ""
     option_types: ClassVar[Mapping[str, type] | None] = None
 
     def check_options(self, recipe: Recipe) -> None:
@@ -429,6 +432,30 @@ class Task(ABC):
         return -float(
             np.mean([of[f"{name} MAE"] for of in figures.values() for name in self.classes])
         )
+
+    def leading(self, names: Iterable[str]) -> list[str]:
+        """Names of the figures that a user would choose a model by, first in any comparison.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Of what `figures` gave.
+
+        Returns
+        -------
+        list of str
+            F1 of each class where there are several; or of the second class F1, recall and
+            precision; or the mean absolute error of each output.
+        """
+        known = list(names)
+        if self.output != "probability":
+            return [name for name in known if name.endswith(" MAE")]
+        of_classes = [name for name in known if name.endswith(" F1")]
+        return of_classes or [name for name in ("F1", "recall", "precision") if name in known]
+
+    def is_share(self, name: str) -> bool:
+        """Whether a figure is a share of 1, which tables have in %; else it is in its own unit."""
+        return self.output == "probability"
 
     def finish(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -23,7 +23,15 @@ from ...evaluation import (
     evaluate_false_alarms,
     score_classes,
 )
-from ...evaluation.false_alarms import ECTOPIC, HEALTHY, STRIPS, strip_rhythms
+from ...evaluation.beat_model import ENOUGH, f1_of_each
+from ...evaluation.classes import from_matrix
+from ...evaluation.false_alarms import (
+    ECTOPIC,
+    HEALTHY,
+    STRIPS,
+    false_alarms_of,
+    strip_rhythms,
+)
 from ...evaluation.reliability import coverage_curve, operating_points, reliability
 from ...runtime import Classifier, ModelCard
 from ...runtime.cards import LOOKAHEAD_LABELS, probabilities_heading
@@ -58,8 +66,6 @@ _MOST_S = "svdb/865"
 # Operating points that patients of other recordings did not keep: on the other half of svdb, in no
 # training, sensitivities of S of 80, 90 and 95 % became 64, 80 and 90.
 _NOT_KEPT = ("S", "sensitivity")
-# Beats of a class from which a patient's F1 of it says something.
-_ENOUGH = 10
 # Beats of one class below which a patient's weight grows no more.
 _FEW = 50
 
@@ -171,6 +177,11 @@ class BeatTask(Task):
     name = "beats"
     classes = tuple(AAMI_CLASSES)
     criterion_name = "mean F1 of S and V, less false S and V"
+    leading_text = (
+        f"By patient: the median F1 over those with {ENOUGH} beats of the class. False S and V "
+        f"per hour: over healthy people ({HEALTHY}). Called S or V: of all beats of strips "
+        f"({STRIPS}) of atrial fibrillation."
+    )
 
     def check_data(self, recipe: Recipe, data: str | os.PathLike[str]) -> None:
         """Refuse data that lack a database that trains, or a recording that tests."""
@@ -283,13 +294,13 @@ class BeatTask(Task):
         told = super().figures(marked, outputs[~strips])
         told["N Se"] = score_classes(examples.target, labels, self.classes).sensitivity("N")
         for name, part in parts.items():
-            beats = _Beats(examples, labels, part)
+            matrices, hours = _by_recording(examples, labels, part)
             if name == HEALTHY:
-                told |= beats.false_alarms(name)
+                told |= _false_alarms(name, matrices, hours)
             elif len(parts) > 1:
-                scores = score_classes(beats.target, beats.label, self.classes)
+                scores = from_matrix(matrices.sum(axis=0), self.classes)
                 told |= {f"{name} {c} F1": scores.f1(c) for c in _STEERING}
-                told |= beats.by_patient(name)
+                told |= _by_patient(name, matrices)
         if strips.any():
             fibrillation = examples.columns["fibrillation"]
             for what, kind in (("fibrillation", fibrillation), ("normal strips", ~fibrillation)):
@@ -315,6 +326,24 @@ class BeatTask(Task):
                 gain -= 10 * float(np.nan_to_num(of.get(f"{HEALTHY} called {c}", 0.0)))
             found.append(gain)
         return float(np.nanmean(found))
+
+    def leading(self, names: Iterable[str]) -> list[str]:
+        """F1 of S and V by patient, false ones per hour of the healthy, and in fibrillation.
+
+        F1 of all beats of S and V where there is one database with them.
+        """
+        known = list(names)
+        by_patient = [name for name in known if name.endswith(" by patient")]
+        false = [
+            name
+            for name in known
+            if " per hour, " in name or name.startswith("fibrillation called")
+        ]
+        return (by_patient or [f"{c} F1" for c in _STEERING]) + false
+
+    def is_share(self, name: str) -> bool:
+        """All but the figures per hour."""
+        return " per hour, " not in name
 
     def finish(
         self,
@@ -448,47 +477,38 @@ def _annotated(recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.bool_]:
     return np.isin(examples.columns["database"], told)
 
 
-class _Beats:
-    """Beats of one database, recording by recording."""
+def _by_recording(
+    examples: ExampleSet, labels: npt.NDArray[np.int64], part: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Confusion of the beats of a database in each recording, (n, 5, 5), and its hours, (n,)."""
+    _, whose = np.unique(examples.columns["recording"][part], return_inverse=True)
+    n, k = int(whose.max()) + 1, len(AAMI_CLASSES)
+    cell = (whose * k + examples.target[part]) * k + labels[part]
+    rr = np.nan_to_num(examples.columns["rr"][part].astype(np.float64))
+    hours = np.maximum(np.bincount(whose, rr), 1.0) / 3600.0
+    return np.bincount(cell, minlength=n * k * k).reshape(n, k, k).astype(np.int64), hours
 
-    def __init__(
-        self,
-        examples: ExampleSet,
-        labels: npt.NDArray[np.int64],
-        part: npt.NDArray[np.bool_],
-    ) -> None:
-        self.target, self.label = examples.target[part], labels[part]
-        _, self._whose = np.unique(examples.columns["recording"][part], return_inverse=True)
-        self._rr = np.nan_to_num(examples.columns["rr"][part].astype(np.float64))
 
-    def _of(self, which: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        """Number of some beats in each recording."""
-        return np.bincount(self._whose, which).astype(np.float64)
+def _false_alarms(
+    name: str, matrices: npt.NDArray[np.int64], hours: npt.NDArray[np.float64]
+) -> dict[str, float]:
+    """False S and V per hour of each recording of a database, and per beat."""
+    alarms = false_alarms_of([name] * len(hours), hours.tolist(), matrices)
+    told = {}
+    for c, false in alarms.false.items():
+        told[f"{name} called {c}"] = sum(false) / int(matrices.sum())
+        for figure, rate in alarms.spread(c).items():
+            told[f"{name} false {c} per hour, {figure}"] = rate
+    return told
 
-    def false_alarms(self, name: str) -> dict[str, float]:
-        """False S and V per hour of each recording, and per beat."""
-        hours = np.maximum(np.bincount(self._whose, self._rr), 1.0) / 3600.0
-        told = {}
-        for c in _STEERING:
-            index = AAMI_CLASSES.index(c)
-            false = (self.label == index) & (self.target != index)
-            rates = self._of(false) / hours
-            told[f"{name} called {c}"] = float(false.mean())
-            for figure, of in (("median", np.median), ("mean", np.mean), ("worst", np.max)):
-                told[f"{name} false {c} per hour, {figure}"] = float(of(rates))
-        return told
 
-    def by_patient(self, name: str) -> dict[str, float]:
-        """Median F1 of S and V over the recordings that have some."""
-        told = {}
-        for c in _STEERING:
-            index = AAMI_CLASSES.index(c)
-            is_one, called = self.target == index, self.label == index
-            have, gave, right = (self._of(x) for x in (is_one, called, is_one & called))
-            enough = have >= _ENOUGH
-            f1 = 2 * right[enough] / (have[enough] + gave[enough])
-            told[f"{name} {c} by patient"] = float(np.median(f1)) if len(f1) else np.nan
-        return told
+def _by_patient(name: str, matrices: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Median F1 of S and V over the recordings of a database that have some."""
+    each = {c: f1_of_each(matrices, c) for c in _STEERING}
+    return {
+        f"{name} {c} by patient": float(np.median(f1)) if len(f1) else np.nan
+        for c, f1 in each.items()
+    }
 
 
 def _weighted(

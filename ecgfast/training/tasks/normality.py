@@ -70,6 +70,10 @@ class NormalityTask(Task):
     name = "normality"
     classes = CLASSES
     criterion_name = "F1 of first leads"
+    leading_text = (
+        "Of abnormal strips of first leads: F1, recall (the share of them that is found) and "
+        "precision (the share of those called abnormal that are)."
+    )
 
     def check_data(self, recipe: Recipe, data: str | os.PathLike[str]) -> None:
         """Refuse data that lack a recording which trains or tests."""
