@@ -59,6 +59,11 @@ class PressureTask(Task):
     output = "value"
     unit = "mmHg"
     criterion_name = "minus the mean of both MAE, mmHg"
+    leading_text = (
+        "MAE: mean absolute error in windows of recordings that did not train; smaller is better. "
+        "To be compared with telling everyone the training median, which needs no ECG "
+        "(docs/blood_pressure.txt)."
+    )
 
     def training_set(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
