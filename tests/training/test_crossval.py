@@ -19,6 +19,7 @@ from ecgfast.cli import main
 from ecgfast.cli.crossval import verdict
 from ecgfast.runtime import ModelCard
 from ecgfast.training import workflow
+from ecgfast.training.fitting.batches import Batches
 from ecgfast.training.fitting.crossval import (
     CandidateResult,
     _draws,
@@ -124,6 +125,23 @@ def test_no_weights_is_offered_where_the_recipe_balances(
     pytest.importorskip("keras", reason="networks need Keras (extra train)")
     recipe = Recipe.load("beats").changed({"schedule": schedule})
     assert ("no weights" in study("balancing", recipe)) is offered
+
+
+def test_balanced_classes_weigh_alike_whatever_the_recipe_leaves_out_of_the_largest() -> None:
+    pytest.importorskip("keras", reason="networks need Keras (extra train)")
+    recipe = Recipe.load("beats")
+    assert recipe.schedule.largest_class_weight > 1
+    examples = toy_examples(3000, classes="NVS")
+    targets = np.eye(3, dtype=np.float32)[examples.target]
+    for name in ("full weights", "resampling"):
+        balanced = recipe.changed(study("balancing", recipe)[name])
+        batches = Batches(examples, targets, balanced.schedule, seed=0)
+        batches.draw()
+        total = np.zeros(3)
+        for k in range(len(batches)):
+            _, target, weight = batches[k]
+            total += (target * weight[:, np.newaxis]).sum(axis=0)
+        assert total / total.sum() == pytest.approx(np.full(3, 1 / 3), abs=0.05), name
 
 
 @pytest.mark.thorough

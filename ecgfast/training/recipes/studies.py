@@ -65,29 +65,22 @@ def _balancing(recipe: Recipe) -> dict[str, Change]:
     changes: dict[str, Change] = {}
     if balanced:
         changes["no weights"] = {"schedule": {"balancing": "none"}}
+    # Where a recipe makes up for what it leaves out of the largest class by weight, that would be
+    # weighed once more.
+    plain: Change = {"largest_class_weight": 1.0} if schedule.largest_class_weight != 1 else {}
+    mild = {"balancing": "weights", "class_weight_power": 0.2, "class_weight_limit": 1.5}
+    full = {"balancing": "weights", "class_weight_power": 1.0, "class_weight_limit": 1000.0}
     changes |= {
-        "mild weights": {
-            "schedule": {
-                "balancing": "weights",
-                "class_weight_power": 0.2,
-                "class_weight_limit": 1.5,
-            }
-        },
-        "full weights": {
-            "schedule": {
-                "balancing": "weights",
-                "class_weight_power": 1.0,
-                "class_weight_limit": 1000.0,
-            }
-        },
-        "resampling": {"schedule": {"balancing": "resampling"}},
+        "mild weights": {"schedule": {**mild, **plain}},
+        "full weights": {"schedule": {**full, **plain}},
+        "resampling": {"schedule": {"balancing": "resampling", **plain}},
         "focal loss": {"schedule": {"balancing": "none", "loss": "focal"}},
         # In the window's unit: a beat is about one QRS high, a cycle goes from 0 to 1.
         "recorded noise": {"schedule": {"recorded_noise": 0.1}},
     }
     if schedule.largest_class_share < 1:
         changes["no weights and all of the largest class"] = {
-            "schedule": {"balancing": "none", "largest_class_share": 1.0}
+            "schedule": {"balancing": "none", "largest_class_share": 1.0, **plain}
         }
     else:
         changes["an eighth of the largest class"] = {"schedule": {"largest_class_share": 0.125}}
