@@ -151,6 +151,25 @@ def test_calibration_is_learnt_from_the_answers_of_cross_validation() -> None:
     assert (alone["patients"], alone["examples"]) == (1, 1000)
 
 
+def test_candidates_are_compared_as_calibrated() -> None:
+    pytest.importorskip("scipy", reason="calibration needs scipy (extra train)")
+    from ecgfast.training.recipes.recipe import Recipe
+    from ecgfast.training.tasks.beats import BeatTask
+
+    rng = np.random.default_rng(3)
+    target = rng.choice(3, 6000, p=[0.9, 0.05, 0.05])
+    records = np.array(["mitdb/101", "svdb/800", "mitdb/103", "svdb/865"])[np.arange(6000) % 4]
+    examples = _examples(records.tolist(), target.tolist())
+    logits = 4.0 * np.eye(5)[target] + rng.normal(0, 1.5, (6000, 5))
+    # As after training with class weights: rare classes are said far too often.
+    weighed = {"with": _softmax(logits + np.array([0, 3, 3, 0, 0])).astype(np.float32)}
+    task, recipe = BeatTask(), Recipe.load("beats")
+    before = task.figures(examples, weighed["with"])
+    after = task.figures(examples, task.calibrated(recipe, examples, weighed)["with"])
+    assert before["S F1"] < 0.6
+    assert after["S F1"] > before["S F1"] + 0.2
+
+
 def test_a_published_model_leaves_no_feature_out() -> None:
     import dataclasses
 

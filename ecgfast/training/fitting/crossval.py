@@ -57,7 +57,8 @@ class CandidateResult:
     drawn : dict of str to tuple of float
         Of the figures of `Task.leading`, the mean over the views on the same draws.
     outputs : dict of str to ndarray of float32, shape (n, outputs)
-        By view, what networks that had not seen its patient made of each example.
+        By view, what networks that had not seen its patient made of each example; figures are of
+        these after `Task.calibrated`.
     """
 
     name: str
@@ -202,30 +203,26 @@ def cross_validate(
             if half_done is not None:
                 half_done.unlink(missing_ok=True)
         parameters = numbers.pop("parameters")
-        figures = {
-            view: task.figures(shown, outputs[view]) for view, shown in task.views(held).items()
-        }
-        rows.append(
-            {
-                "criterion": task.criterion(figures),
-                "figures": figures,
-                "examples": len(held),
-                **numbers,
-            }
-        )
+        rows.append({"examples": len(held), **numbers})
         for view, answers in outputs.items():
             whole = pooled.setdefault(view, np.empty((len(examples), answers.shape[1]), np.float32))
             whole[fold == k] = answers
         if finished is None:
-            report(f"{name}: fold {k + 1} of {recipe.folds}, {rows[-1]['criterion']:.4f}")
-    figures = {view: task.figures(shown, pooled[view]) for view, shown in _bare(task, examples)}
+            report(f"{name}: fold {k + 1} of {recipe.folds}")
+    bare = dataclasses.replace(examples, inputs={})
+    calibrated = task.calibrated(recipe, bare, pooled)
+    for k, row in enumerate(rows):
+        held = bare.only(fold == k)
+        of_fold = {view: task.figures(held, of[fold == k]) for view, of in calibrated.items()}
+        row |= {"criterion": task.criterion(of_fold), "figures": of_fold}
+    figures = {view: task.figures(bare, of) for view, of in calibrated.items()}
     return CandidateResult(
         name,
         parameters,
         task.criterion(figures),
         figures,
         tuple(rows),
-        *_draws(task, examples, pooled, task.leading(next(iter(figures.values()))), recipe.seed),
+        *_draws(task, bare, calibrated, task.leading(next(iter(figures.values()))), recipe.seed),
         pooled,
     )
 
@@ -254,22 +251,15 @@ def with_augmented(
     return ExampleSet.concatenate([examples, augmented.only(~held)])
 
 
-def _bare(task: Task, examples: ExampleSet) -> list[tuple[str, ExampleSet]]:
-    """The views, without the inputs that figures do not need."""
-    bare = dataclasses.replace(examples, inputs={})
-    return [(view, bare) for view in task.views(examples.only([0]))]
-
-
 def _draws(
     task: Task,
-    examples: ExampleSet,
-    pooled: Mapping[str, FloatArray],
+    bare: ExampleSet,
+    answers: Mapping[str, FloatArray],
     leading: Sequence[str],
     seed: int,
 ) -> tuple[tuple[float, ...], dict[str, tuple[float, ...]]]:
     """The criterion and the leading figures over patients drawn with replacement."""
-    bare = dataclasses.replace(examples, inputs={})
-    _, whose = np.unique(examples.patient, return_inverse=True)
+    _, whose = np.unique(bare.patient, return_inverse=True)
     rows = np.split(np.argsort(whose, kind="stable"), np.cumsum(np.bincount(whose))[:-1])
     generator = np.random.default_rng(seed)
     criteria: list[float] = []
@@ -283,7 +273,7 @@ def _draws(
             turn = np.repeat(np.arange(len(patients)), [len(rows[i]) for i in patients])
             apart = some.columns["recording"].astype(np.int64) * len(patients) + turn
             some = dataclasses.replace(some, columns={**some.columns, "recording": apart})
-        figures = {view: task.figures(some, out[chosen]) for view, out in pooled.items()}
+        figures = {view: task.figures(some, out[chosen]) for view, out in answers.items()}
         criteria.append(task.criterion(figures))
         for name, values in drawn.items():
             values.append(_mean_of_views(figures, name))

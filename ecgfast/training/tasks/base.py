@@ -433,6 +433,31 @@ class Task(ABC):
             np.mean([of[f"{name} MAE"] for of in figures.values() for name in self.classes])
         )
 
+    def calibrated(
+        self,
+        recipe: Recipe,
+        examples: ExampleSet,
+        outputs: Mapping[str, npt.NDArray[np.float32]],
+    ) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Outputs of cross-validation as `finish` would calibrate them; as they are by default.
+
+        Candidates are compared as they would be published: a class weight that calibration takes
+        back is no difference.
+
+        Parameters
+        ----------
+        recipe : Recipe
+        examples : ExampleSet
+            Training set, of n rows.
+        outputs : mapping of str to ndarray of float32, shape (n, outputs)
+            By view, of networks that had not seen an example's patient.
+
+        Returns
+        -------
+        mapping of str to ndarray of float32, shape (n, outputs)
+        """
+        return outputs
+
     def leading(self, names: Iterable[str]) -> list[str]:
         """Names of the figures that a user would choose a model by, first in any comparison.
 

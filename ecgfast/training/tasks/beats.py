@@ -51,7 +51,7 @@ from ..datasets.splits import (
     patient_of,
     record_names,
 )
-from ..fitting.calibration import fit_calibration
+from ..fitting.calibration import Calibration, fit_calibration
 from ..recipes.recipe import Recipe
 from ..scoring import given_labels, plain, score_outputs, write_score
 from .base import CardFacts, Task, given_inputs
@@ -180,7 +180,7 @@ class BeatTask(Task):
     leading_text = (
         f"By patient: the median F1 over those with {ENOUGH} beats of the class. False S and V "
         f"per hour: over healthy people ({HEALTHY}). Called S or V: of all beats of strips "
-        f"({STRIPS}) of atrial fibrillation."
+        f"({STRIPS}) of atrial fibrillation. Each candidate is calibrated as a model is."
     )
 
     def check_data(self, recipe: Recipe, data: str | os.PathLike[str]) -> None:
@@ -327,6 +327,16 @@ class BeatTask(Task):
             found.append(gain)
         return float(np.nanmean(found))
 
+    def calibrated(
+        self,
+        recipe: Recipe,
+        examples: ExampleSet,
+        outputs: Mapping[str, npt.NDArray[np.float32]],
+    ) -> Mapping[str, npt.NDArray[np.float32]]:
+        """By the answers themselves, as `finish` does."""
+        calibration = _calibration(recipe, examples, outputs)
+        return {view: calibration(of).astype(np.float32) for view, of in outputs.items()}
+
     def leading(self, names: Iterable[str]) -> list[str]:
         """F1 of S and V by patient, false ones per hour of the healthy, and in fibrillation.
 
@@ -358,14 +368,10 @@ class BeatTask(Task):
         # Only beats with reference labels, of what was learnt, tell what a probability is worth.
         told_of, whole = _annotated(recipe, examples), dataclasses.replace(examples, inputs={})
         all_answers = answers
+        calibration = _calibration(recipe, whole, answers)
+        calibration.fold_into(model)
         examples = whole.only(told_of)
         answers = {view: outputs[told_of] for view, outputs in answers.items()}
-        of = _databases(examples)
-        weight = np.tile(1.0 / np.bincount(of)[of], len(answers))
-        target = np.tile(examples.target, len(answers))
-        pooled = np.concatenate(list(answers.values()))
-        calibration = fit_calibration(pooled, target, weight)
-        calibration.fold_into(model)
         told: dict[str, Any] = {"calibration": dataclasses.asdict(calibration)}
         for view, outputs in all_answers.items():
             figures = self.figures(whole, calibration(outputs).astype(np.float32))
@@ -463,6 +469,19 @@ class BeatTask(Task):
             calls += [{"form": precision, **one.to_dict()} for one in strips]
         metrics |= {"false alarms per hour, nsrdb": false_alarms, "strips, cinc2017": calls}
         return {**metrics, "scores": details}
+
+
+def _calibration(
+    recipe: Recipe, examples: ExampleSet, answers: Mapping[str, npt.NDArray[np.float32]]
+) -> Calibration:
+    """Fitted to beats with reference labels, of what was learnt; all databases count alike."""
+    told_of = _annotated(recipe, examples)
+    of = _databases(examples)[told_of]
+    return fit_calibration(
+        np.concatenate([outputs[told_of] for outputs in answers.values()]),
+        np.tile(examples.target[told_of], len(answers)),
+        np.tile(1.0 / np.bincount(of)[of], len(answers)),
+    )
 
 
 def _heading(recipe: Recipe) -> str:
