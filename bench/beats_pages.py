@@ -392,8 +392,7 @@ def made_section(card: ModelCard) -> list[str]:
         "and without them: S F1 changed by -0.1 points [-2.1, 1.7] and V F1 by +0.2 [-1.2, 1.4]; "
         "beats of fibrillation called S fell from 14.8 to 11.2 %; regular fast sinus rhythm was "
         "called S more often, so exertion and healthy people were added. "
-        "[Inputs](beats-inputs.md) and [seeds](beats-seeds.md) are of that recipe; "
-        "[balancing](beats-balancing.md) and [size](beats-size.md) are of it without made rhythms.",
+        "[Inputs](beats-inputs.md) compares the recipe in use with and without all of them.",
         "",
         "![What is made of a recording](made-rhythms.png)",
         "",
