@@ -176,18 +176,20 @@ def verdict(results: list[CandidateResult]) -> str:
     if not others:
         return f"One candidate, {first.name!r}: nothing is compared."
     shown: dict[str, list[str]] = {"better": [], "worse": []}
+    left = []
     for result in others:
         change, low, high = difference(result, first)
         if low > 0 or high < 0:
             shown["better" if low > 0 else "worse"].append(f"{result.name} ({change:+.3f})")
-    if not any(shown.values()):
+        else:
+            left.append(result.name)
+    if len(left) == len(others):
         return (
-            f"Nothing was shown: for every candidate the 95 % interval of the criterion's "
+            "Nothing was shown: for every candidate the 95 % interval of the criterion's "
             f"difference from {first.name!r} contains 0."
         )
     told = [f"{word}: {', '.join(names)}" for word, names in shown.items() if names]
-    left = len(others) - sum(map(len, shown.values()))
-    rest = f" Of the other {left} nothing was shown: their intervals contain 0." if left else ""
+    rest = f" Not shown to differ (the interval contains 0): {', '.join(left)}." if left else ""
     return f"By the criterion, against {first.name!r}, {'; '.join(told)}.{rest}"
 
 
