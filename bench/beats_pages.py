@@ -47,9 +47,9 @@ LEFT_OUT = (
     "fewer beats of tachycardia found.",
     "Weights that make all classes alike: worse, once calibrated too. Mild weights, resampling and "
     "the focal loss: nothing was shown ([side by side](beats-balancing.md)).",
-    "With the recipe before (no nsrdb, no cinc2017), by five folds: the window alone (F1 of S and V "
-    "-0.24 [-0.29, -0.16]) and the features alone (-0.025 [-0.048, -0.008]) were worse; without P "
-    "waves, without the patient's baseline and with mixed pairs of beats nothing was shown.",
+    "With the recipe before (no nsrdb, no cinc2017), by five folds: the window alone (F1 of S and "
+    "V -0.24 [-0.29, -0.16]) and the features alone (-0.025 [-0.048, -0.008]) were worse; without "
+    "P waves, without the patient's baseline and with mixed pairs of beats nothing was shown.",
     "A balanced part of the training beats: an eighth of the normal ones in each pass, classes "
     "weighted mildly, as in early models. The items below were tried with it and without made "
     "rhythms.",
