@@ -144,9 +144,11 @@ def beat_line(beat: Beat) -> str:
     return line.rstrip()
 
 
-def event_line(event: Event) -> str:
-    """A rhythm event as a line among those of `beat_line`."""
-    text = f"{event.kind.text}{'' if event.lead is None else f', lead {event.lead + 1}'}"
+def event_line(event: Event, leads: Sequence[str] = ()) -> str:
+    """A rhythm event as a line among those of `beat_line`; of one lead with its name."""
+    text = event.kind.text
+    if event.lead is not None:
+        text += f", lead {leads[event.lead] if event.lead < len(leads) else event.lead + 1}"
     if event.ongoing:
         text += ", ongoing"
     elif event.duration > 0.0:

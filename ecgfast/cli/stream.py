@@ -382,6 +382,7 @@ class _Show:
         self._clock: TimeOfDay | None = None
         self._file: AnnotationFile | None = None
         self._marker = Marker()
+        self._leads: Sequence[str] = ()
         self._printed = printed
         self._as_lines = as_lines
         # A person reads alarms instead of events.
@@ -397,6 +398,7 @@ class _Show:
     ) -> None:
         """The source is open."""
         self._file, self._clock = file, clock
+        self._leads = about["leads"]
         if not self._printed:
             return
         with self._stop.terminal_may_be_gone():
@@ -432,7 +434,7 @@ class _Show:
                     row = {"type": "event", **event.to_dict()} | self._at(event.start)
                     print_json(row, indent=None)
                 elif self._important.is_next(event):
-                    print(event_line(event))
+                    print(event_line(event, self._leads))
             sys.stdout.flush()
 
     def wait(self, now: float, events: Sequence[Event]) -> None:

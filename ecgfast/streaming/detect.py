@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..core import QRSDetector
 from ..errors import InputError, NoBeatsWarning
 from ..inputs import looks_transposed, real_array
-from ..records import Record, RecordSource
+from ..records import Record, RecordSource, check_fs
 from ..sources.chunks import (
     CLOCK_IN_COLUMN,
     Leads,
@@ -81,7 +81,7 @@ def detect_qrs(
         array = _as_samples(signal)
         if fs is None:
             raise InputError("fs is needed: the signal carries no sampling rate (give it in Hz)")
-        rate, names = fs, tuple(f"ECG{i + 1}" for i in range(array.shape[1]))
+        rate, names = check_fs(fs), tuple(f"ECG{i + 1}" for i in range(array.shape[1]))
         columns = lead_columns(leads, names)
         names = tuple(names[column] for column in columns)
         chunks = (array if leads is None else array[:, columns],)

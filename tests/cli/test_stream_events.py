@@ -9,9 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from ecgfast import Event
+from ecgfast.cli.output import event_line
 from ecgfast.cli.stream import _Important
 from ecgfast.records import synthetic_ecg
+from ecgfast.rhythm import Event, EventKind, Severity
 
 FS = 250.0
 
@@ -67,3 +68,9 @@ def test_an_event_is_shown_again_only_when_it_has_become_more_important() -> Non
     assert not important.is_next(Event(*run, "medium"))
     assert not important.is_next(Event("gap", 250, 750, 1.0, 3.0, "low"))
     assert important.is_next(Event("pause", 250, 750, 1.0, 3.0, "medium"))
+
+
+def test_an_event_of_a_lead_names_it() -> None:
+    event = Event(EventKind.LEAD_OFF, 250, 750, 1.0, 3.0, Severity.MEDIUM, 1.0, lead=0)
+    assert event_line(event, ("MLII",)) == "   1.000s  event  medium  lead off, lead MLII, 2.0 s"
+    assert "lead off, lead 1, 2.0 s" in event_line(event)
