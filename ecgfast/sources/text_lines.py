@@ -371,6 +371,9 @@ def _place(column: int, why: dict[int, str]) -> int:
 # Digits on both sides of each comma.
 _COMMA_BETWEEN = re.compile(rb"\A(?:[^,]|(?<=\d),(?=\d))*\Z")
 
+# Dates with dots have their day first.
+_DOTTED_DATE = re.compile(rb"\b\d{1,2}\.\d{1,2}\.\d{4}\b")
+
 _TIME_SIGNS = re.compile(rb"\d[:/-]\d")
 
 
@@ -397,9 +400,11 @@ def _numbers(text: bytes) -> list[float]:
             row.append(float(cell))
         except ValueError:
             out = np.empty((1, 1))
+            day_first = _DOTTED_DATE.search(cell) is not None
             done = parse_rows(
-                cell.strip(), 0 if b" " not in cell.strip() else 1, 46, _ONE_TIME, out, True
-            )
+                cell.strip(), 0 if b" " not in cell.strip() else 1, 46, _ONE_TIME, out, True,
+                day_first=day_first,
+            )  # fmt: skip
             if not done[0] or np.isnan(out[0, 0]):
                 return []
             row.append(float(out[0, 0]))

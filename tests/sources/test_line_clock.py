@@ -217,3 +217,16 @@ def test_how_lines_come_together_changes_nothing() -> None:
     one, many = parsed(lines_), parsed(lines_, step=100)
     np.testing.assert_array_equal(one[0], many[0])
     assert one[1].left_out == many[1].left_out
+
+
+def test_a_date_with_dots_passes_midnight(caplog: pytest.LogCaptureFixture) -> None:
+    """The fourth of March is followed by the fifth, and not by another month."""
+    days = [("04", 86_398.0 + i / 250) if i < 500 else ("05", (i - 500) / 250) for i in range(N)]
+    stamps = [
+        f"{day}.03.2026 {int(s) // 3600:02d}:{int(s) // 60 % 60:02d}:{s % 60:06.3f}"
+        for day, s in days
+    ]
+    signal, parser = parsed(f"{s};{v}" for s, v in zip(stamps, VALUES, strict=True))
+    assert (len(signal), parser.lost) == (N, 0)
+    assert "clock leaps" not in caplog.text
+    assert "goes back" not in caplog.text
