@@ -10,7 +10,7 @@
 #define NEURAL_FALL 0.995f
 /* Before: to a half in a second. */
 #define NEURAL_FALL_FIRST 0.915f
-/* Most of the scale then, times the height of the last beats: artefacts, even one a second, do not hide them. */
+/* Largest scale then, in heights of the last beats: artefacts, even one a second, do not hide the beats beside them. */
 #define NEURAL_ABOVE 2.0f
 /* What is so many times the height of the last beats is no ECG: without it the high-pass would fade for long. */
 #define NEURAL_ABSURD 1e6f
