@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from statistics import median
 from typing import Any
 
 from ..records.writers import BeatLike
@@ -62,7 +61,7 @@ _RUN = 3
 # Runs that a summary holds at most: the longest.
 _RUNS_MAX = 100
 
-# Intervals over which the heart rate is smoothed.
+# RR intervals over which the lowest and the highest rate are taken, as in reports and archives.
 _RATE_BEATS = 8
 
 # A longer RR interval is a gap in the signal or in the detection: it ends a run, and is no rate.
@@ -137,7 +136,7 @@ class Summary:
         60 over the mean RR interval, beats per minute; NaN where there is none. Intervals count
         whose two beats stand in a good signal.
     rate_min, rate_max : float
-        Least and greatest smoothed heart rate (median of eight such intervals in a row).
+        Least and greatest heart rate over eight such intervals in a row.
     couplets : int
         Pairs of V, exactly two in a row.
     runs : tuple of Run
@@ -211,7 +210,7 @@ class Summary:
         if math.isfinite(self.rate_mean):
             rate = f"{self.rate_mean:.0f} a minute on average"
             if math.isfinite(self.rate_min):
-                rate += f", smoothed {self.rate_min:.0f} to {self.rate_max:.0f}"
+                rate += f", {self.rate_min:.0f} to {self.rate_max:.0f} over eight beats"
             lines.append(("heart rate", rate))
         if "V" in self.by_class:
             lines.append(("ectopy", self._ectopy()))
@@ -399,7 +398,7 @@ class Tally:
             self._rr_count += 1
             recent.append(rr)
             if len(recent) == _RATE_BEATS:
-                rate = 60.0 / median(recent)
+                rate = 60.0 * _RATE_BEATS / sum(recent)
                 self._rate_min = min(self._rate_min, rate)
                 self._rate_max = max(self._rate_max, rate)
         else:
