@@ -18,9 +18,19 @@ from ecgfast.reports.analysis import Analysis, analyse
 from ecgfast.reports.choosing import chosen_strips
 from ecgfast.reports.figures import figures
 from ecgfast.reports.report_pictures import trend_picture
+from ecgfast.reports.summary import Tally
 from ecgfast.reports.svg import trace
 
 pytest.importorskip("jinja2")
+
+
+def test_a_report_and_classify_tell_the_same_rates(demo: Path, classifier: Classifier) -> None:
+    tally = Tally(classifier.classes)
+    rate = figures(analyse(open_record(demo), classifier, on_beats=tally.add))["rate"]
+    summary = tally.summary("demo", FS, 300.0)
+    told = rate["mean"], rate["minimum"]["rate"], rate["maximum"]["rate"]
+    assert told == pytest.approx((summary.rate_mean, summary.rate_min, summary.rate_max))
+    assert summary.rate_min < summary.rate_mean < summary.rate_max
 
 
 def test_rates_and_their_times() -> None:
