@@ -394,7 +394,8 @@ def test_what_was_live_on_disk_is_complete(
     args = ["stream", record, "--model", model, "--json", "--output", file]
     with command(*args) as process:
         assert process.stdout is not None
-        first = process.stdout.readline()
+        # What is streamed, then the first beat.
+        first = process.stdout.readline() + process.stdout.readline()
         process.send_signal(getattr(signal, name))
         assert process.stderr is not None
         rest, err = process.stdout.read(), process.stderr.read()

@@ -160,7 +160,8 @@ def test_live_stream_prints_at_once_and_ends_on_interrupt(model: Path, ecg: Reco
         assert process.stdout is not None
         process.stdin.write("".join(f"{value:.5f}\n" for value in ecg.signal[:2500, 0]))
         process.stdin.flush()
-        first = process.stdout.readline()  # while the input stays open
+        # What is streamed, then the first beat, while the input stays open.
+        first = process.stdout.readline() + process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0  # and not because its input ended
         out = process.stdout.read()
