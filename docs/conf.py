@@ -85,5 +85,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
     "plot_gallery": True,
+    # What a plotting call returns is not shown.
+    "capture_repr": ("_repr_html_",),
     "write_computation_times": False,
 }
