@@ -244,10 +244,8 @@ def intensive_care(data: Path, model: Classifier, method: str) -> dict[str, Any]
         for alarm in {a.id: a for a in changes}.values():
             if alarm.withdrawn or alarm.kind in ("noise", *_OF_SIGNAL):
                 continue
-            verdict, counts = (
-                contradicted(witness, alarm),
-                kinds.setdefault(str(alarm.kind), Counter()),
-            )
+            verdict = contradicted(witness, alarm)
+            counts = kinds.setdefault(str(alarm.kind), Counter())
             counts["alarms"] += 1
             counts["judged"] += verdict is not None
             counts["contradicted"] += verdict is True
@@ -449,11 +447,12 @@ def tables(result: dict[str, Any]) -> str:
         *("recordings", "detector", "hours", "alarms of the heart per hour", "which"),
         *("noise, lead or gap", "withdrawn"),
     ]
-    return f"{delays}\n\n{Table('', heads, rows, left=2).markdown()}\n\n{_care(result)}\n"
+    false = Table("", heads, rows, left=2).markdown()
+    return f"{delays}\n\n{false}\n\n{intensive_care_table(result)}\n"
 
 
-def _care(result: dict[str, Any]) -> str:
-    """The table of intensive care."""
+def intensive_care_table(result: dict[str, Any]) -> str:
+    """Alarms of each kind, and what the pressure says of them."""
     found = {m: one["intensive_care"] for m, one in result["detectors"].items()}
     kinds = sorted({kind for one in found.values() for kind in one["kinds"]})
     rows = []
@@ -463,7 +462,8 @@ def _care(result: dict[str, Any]) -> str:
             judged = f"{counts['contradicted']} of {counts['judged']}" if counts["judged"] else "-"
             rows.append([kind.replace("_", " "), method, str(counts["alarms"]), judged])
             rows[-1].append(str(counts["before_monitor"]))
-    heads = ["alarm", "detector", "raised", "contradicted by the pressure", "within 20 s before"]
+    heads = ["alarm", "detector", "raised", "contradicted by the pressure"]
+    heads.append("in the 20 s before the monitor's alarm")
     return Table("", heads, rows, left=2).markdown()
 
 

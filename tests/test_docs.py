@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,24 @@ def pages() -> Iterator[Path]:
     for path in DOCS.rglob("*.md"):
         if not {"_build", "generated"} & set(path.relative_to(DOCS).parts):
             yield path
+
+
+@pytest.mark.parametrize(
+    ("page", "module", "function"),
+    [
+        ("generalisation", "generalisation_page", "page"),
+        ("noise_stress", "noise_stress", "markdown"),
+        ("alarms", "alarms", "tables"),
+    ],
+)
+def test_a_page_of_figures_has_those_of_its_json_file(
+    page: str, module: str, function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page written from a template or a file that changed since is no longer what is measured."""
+    monkeypatch.syspath_prepend(str(DOCS.parent / "bench"))
+    figures = json.loads((DOCS / f"{page}.json").read_text("utf-8"))
+    written = getattr(importlib.import_module(module), function)(figures)
+    assert written.strip() in (DOCS / f"{page}.md").read_text("utf-8")
 
 
 def test_every_page_is_in_the_navigation() -> None:

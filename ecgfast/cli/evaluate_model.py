@@ -213,8 +213,8 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         )
     if classifier.card is not None and "cross_validation" in classifier.card.metrics:
         lines.append(
-            f"What each input and branch buys: ecgfast crossval {name} --data DATA, whose figures "
-            f"are in docs/{name}-inputs.md of the sources."
+            f"What its inputs and training data buy: ecgfast crossval {name} --data DATA, whose "
+            f"figures are in docs/{name}-inputs.md of the sources."
         )
     tables.append(Table("Published figures of others", ["by", "figures, in %", "on"], PUBLISHED))
     if args.work is not None:

@@ -21,15 +21,12 @@ from ..rhythm import Event, EventKind, RhythmStream
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, Quality, StreamingClassifier
 from .annotated import AnnotatedBeats
-from .summary import OFF
+from .summary import OFF, RATE_BEATS
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["RATE_BEATS", "Analysis", "analyse", "check_classes"]
-
-#: RR intervals over which the lowest and the highest rate are taken.
-RATE_BEATS = 8
+__all__ = ["Analysis", "analyse", "check_classes"]
 
 # Bits of a beat that no rate or interval is taken from; flutter waves are counted apart.
 _BAD = int(Quality.GAP | Quality.FLAT | Quality.SATURATED | Quality.NOISY | Quality.RATE_LIMIT)

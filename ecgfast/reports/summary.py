@@ -19,6 +19,7 @@ __all__ = [
     "FLUTTER",
     "NOT_A_DEVICE",
     "OFF",
+    "RATE_BEATS",
     "Run",
     "Summary",
     "Tally",
@@ -61,8 +62,8 @@ _RUN = 3
 # Runs that a summary holds at most: the longest.
 _RUNS_MAX = 100
 
-# RR intervals over which the lowest and the highest rate are taken, as in reports and archives.
-_RATE_BEATS = 8
+#: RR intervals over which the lowest and the highest rate are taken, as in reports and archives.
+RATE_BEATS = 8
 
 # A longer RR interval is a gap in the signal or in the detection: it ends a run, and is no rate.
 _GAP_S = 3.0
@@ -344,7 +345,7 @@ class Tally:
         self._off = 0
         self._rr_sum = 0.0
         self._rr_count = 0
-        self._recent_rr: deque[float] = deque(maxlen=_RATE_BEATS)
+        self._recent_rr: deque[float] = deque(maxlen=RATE_BEATS)
         self._good = False  # whether the signal around the beat before was
         self._rate_min = math.inf
         self._rate_max = -math.inf
@@ -397,8 +398,8 @@ class Tally:
             self._rr_sum += rr
             self._rr_count += 1
             recent.append(rr)
-            if len(recent) == _RATE_BEATS:
-                rate = 60.0 * _RATE_BEATS / sum(recent)
+            if len(recent) == RATE_BEATS:
+                rate = 60.0 * RATE_BEATS / sum(recent)
                 self._rate_min = min(self._rate_min, rate)
                 self._rate_max = max(self._rate_max, rate)
         else:
