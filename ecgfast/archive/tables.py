@@ -68,7 +68,11 @@ COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("fs", "float64", "sampling rate in Hz"),
         ("duration", "float64", "seconds"),
         ("leads", "words", "leads in use"),
-        ("labelled_leads", "words", "those that the model labelled: the mean of their log-odds"),
+        (
+            "labelled_leads",
+            "words",
+            "those that the model labelled, the first that carry a signal: mean of their log-odds",
+        ),
         ("beats", "int32", "beats, without flutter waves"),
         ("n", "int32", "beats labelled N"),
         ("s", "int32", "beats labelled S"),

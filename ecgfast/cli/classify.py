@@ -15,12 +15,19 @@ import numpy as np
 from ..records import write_annotations, write_csv, write_json
 from ..records.writers import BEAT_FIELDS
 from ..reports.beat_marks import Mark, Marker
-from ..reports.model_facts import labelled_from_text, operating_point_text
+from ..reports.model_facts import operating_point_text
 from ..reports.summary import NOT_A_DEVICE
 from ..runtime.decision import REJECTED
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, open_source
-from .labelling import classifier_for, counted_beats, decision_for, labeller_for
+from .labelling import (
+    classifier_for,
+    counted_beats,
+    decision_for,
+    labelled_from,
+    labelled_names,
+    labeller_for,
+)
 from .many import Place, Result, run_each
 from .options import add_json, add_labelling, add_records, add_strict, example
 from .output import caution_texts, number_text, pace, progress, tally_for
@@ -100,7 +107,7 @@ class _Classify:
             average_leads=args.average_leads,
             method=args.method,
         )
-        labelled = source.leads[: labeller.n_labelled]
+        names = labelled_names(source, labeller)
         tally = tally_for(classifier)
         blocks = math.ceil((source.n_samples or 0) / source.fs / BLOCK_S) or None
         chunks = progress(source.chunks, total=blocks, what=what, unit="block", bar=bar)
@@ -111,7 +118,7 @@ class _Classify:
             "fs": source.fs,
             "leads": list(source.leads),
             "average_leads": labeller.n_labelled > 1,
-            "labelled_leads": list(labelled),
+            **names,
             "model": str(args.model),
             "form": classifier.precision,
             "runtime": classifier.backend,
@@ -131,7 +138,7 @@ class _Classify:
         duration = (source.n_samples or 0) / source.fs
         start = source.start or source.start_time
         summary = tally.summary(name, source.fs, duration, start, source.leads)
-        cautions = caution_texts(classifier, summary, labelled)
+        cautions = caution_texts(classifier, summary, names["labelled_leads"])
         wall = perf_counter() - begin
         precision = f", {classifier.precision}" if classifier.precision else ""
         lines = [
@@ -140,7 +147,7 @@ class _Classify:
             f"model       {args.model}{precision}, on {classifier.backend}"
             if classifier.classes
             else "model       none",
-            *([f"labelled    from {labelled_from_text(labelled)}"] if labelled else []),
+            *([f"labelled    from {how}"] if (how := labelled_from(source, labeller)) else []),
             *(
                 f"decision    {operating_point_text(point)}, in cross-validation"
                 for point in points

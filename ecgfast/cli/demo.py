@@ -10,9 +10,8 @@ from time import perf_counter
 from ..errors import InputError
 from ..records import demo_record
 from ..reports import NOT_A_DEVICE, strip_figure, strip_svg, write_page, write_strip
-from ..reports.model_facts import labelled_from_text
 from ..streaming import open_source
-from .labelling import counted_beats, labeller_for
+from .labelling import counted_beats, labelled_from, labeller_for
 from .options import add_json, add_lookahead, add_model, example
 from .output import beat_heading, beat_line, beat_row, pace, print_json, tally_for
 from .overwriting import PAGE, PICTURE, OutputGuard, add_force, model_files
@@ -66,10 +65,9 @@ def run(args: argparse.Namespace) -> None:
     beats = list(counted_beats(source.chunks, labeller, tally))
     wall = perf_counter() - begin
     summary = tally.summary(record.name, record.fs, record.duration, leads=record.leads)
-    labelled = record.leads[: labeller.n_labelled]
     facts = [
         ("model", f"{args.model}, on {classifier.backend}" if classifier.classes else "none"),
-        *([("labelled", f"from {labelled_from_text(labelled)}")] if labelled else []),
+        *([("labelled", f"from {how}")] if (how := labelled_from(source, labeller)) else []),
         ("time", pace(record.duration, wall)),
     ]
 

@@ -22,6 +22,8 @@ __all__ = [
     "classifier_for",
     "counted_beats",
     "decision_for",
+    "labelled_from",
+    "labelled_names",
     "labeller_for",
     "rhythm_for",
 ]
@@ -109,9 +111,11 @@ def labeller_for(
         If the model cannot be used.
     """
     from ..streaming import StreamingClassifier
+    from ..streaming.lead_signal import leads_to_label
 
+    classifier = classifier_for(args) if classifier is None else classifier
     return StreamingClassifier(
-        classifier_for(args) if classifier is None else classifier,
+        classifier,
         source.fs,
         n_leads=len(source.leads),
         average_leads=average_leads,
@@ -119,7 +123,26 @@ def labeller_for(
         method=method,
         max_delay=max_delay,
         decision=decision,
+        label_leads=leads_to_label(source, classifier, average_leads),
     )
+
+
+def labelled_names(source: ChunkSource, labeller: StreamingClassifier) -> dict[str, Any]:
+    """Names of the leads that are labelled, and of those passed over for them, for JSON."""
+    over = [source.leads[lead] for lead in labeller.passed_over]
+    return {
+        "labelled_leads": [source.leads[lead] for lead in labeller.labelled],
+        **({"passed_over": over} if over else {}),
+    }
+
+
+def labelled_from(source: ChunkSource, labeller: StreamingClassifier) -> str:
+    """Which leads are labelled, in words; nothing without a model."""
+    from ..reports.model_facts import labelled_from_text
+
+    names = labelled_names(source, labeller)
+    labelled = names["labelled_leads"]
+    return labelled_from_text(labelled, names.get("passed_over", ())) if labelled else ""
 
 
 def rhythm_for(

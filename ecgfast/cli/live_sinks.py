@@ -17,7 +17,7 @@ from ..extras import need
 from ..records.saving import RecordingFolder
 from ..records.units import UNKNOWN, to_millivolt
 from ..reports.beat_marks import Marker
-from ..reports.model_facts import labelled_from_text
+from .labelling import labelled_from
 from .live_input import LiveInput
 from .output import as_json, beat_row, print_json
 
@@ -223,8 +223,7 @@ class SaveSink:
             source=self._source,
         )
         if labeller.n_labelled:
-            labelled = labelled_from_text(source.leads[: labeller.n_labelled])
-            self._kept.note(f"beats are labelled from {labelled}")
+            self._kept.note(f"beats are labelled from {labelled_from(source, labeller)}")
         self._journal = _Journal(self._kept)
         logging.getLogger("ecgfast").addHandler(self._journal)
 

@@ -16,14 +16,22 @@ import numpy as np
 
 from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
-from ..reports.model_facts import labelled_from_text, operating_point_text
+from ..reports.model_facts import labelled_off_text, operating_point_text
+from ..reports.summary import OFF
 from ..rhythm import Event, EventKind, Severity
 from ..sources.clock import TimeOfDay
 from ..sources.live import live_kind
 from ..streaming import Beat
 from ..streaming.nothing import Beginning
 from .errors import warn_nothing
-from .labelling import check_detection, decision_for, labeller_for, rhythm_for
+from .labelling import (
+    check_detection,
+    decision_for,
+    labelled_from,
+    labelled_names,
+    labeller_for,
+    rhythm_for,
+)
 from .live_input import (
     LiveInput,
     Stop,
@@ -35,7 +43,7 @@ from .live_input import (
 )
 from .live_sinks import AlarmSink, LslSink, SaveSink, add_alarms, add_lsl, add_save
 from .options import add_labelling, add_strict, example
-from .output import beat_heading, beat_line, beat_row, event_line, print_json
+from .output import beat_heading, beat_line, beat_row, event_line, notice, print_json
 from .output_path import check_annotator, make_folder
 from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import Terminated
@@ -245,10 +253,13 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
         troubles = live.troubles()
         if troubles or not args.json:
             seconds = labeller.stream.count / live.source.fs
-            labelled = live.source.leads[: labeller.n_labelled]
-            how = f", labelled from {labelled_from_text(labelled)}" if len(labelled) > 1 else ""
+            several = labeller.n_labelled > 1 or labeller.passed_over
+            how = f", labelled from {labelled_from(live.source, labeller)}" if several else ""
             with stop.terminal_may_be_gone():
                 print(f"{show.count} beats in {seconds:.1f} s{how}{troubles}", file=sys.stderr)
+        off = labelled_off_text(labelled_names(live.source, labeller)["labelled_leads"], show.off)
+        if off:
+            notice(f"ecgfast: {off}")
         if show.count or not beginning.is_long:
             return ""
         return beginning.text(rate_option="--fs", leads_option="--leads")
@@ -265,7 +276,7 @@ def _about(
         "fs": source.fs,
         "leads": list(source.leads),
         "average_leads": labeller.n_labelled > 1,
-        "labelled_leads": list(source.leads[: labeller.n_labelled]),
+        **labelled_names(source, labeller),
         "model": str(args.model),
         "form": labeller.classifier.precision,
         "runtime": labeller.classifier.backend,
@@ -378,6 +389,7 @@ class _Show:
         with_alarms: bool,
     ) -> None:
         self.count = 0
+        self._off = 0
         self._stop = stop
         self._clock: TimeOfDay | None = None
         self._file: AnnotationFile | None = None
@@ -408,12 +420,18 @@ class _Show:
                 print(beat_heading(labeller.classifier))
             sys.stdout.flush()
 
+    @property
+    def off(self) -> float:
+        """Share of the beats at which every labelled lead is off."""
+        return self._off / self.count if self.count else 0.0
+
     def beats(self, beats: list[Beat]) -> None:
         """Keep and show the next beats."""
         # All go into the file first: the file is complete even if nobody reads the output any more.
         for beat in beats:
             self._write(self._marker.marks(beat))
         self.count += len(beats)
+        self._off += sum(int(beat.quality) & OFF > 0 for beat in beats)
         if not beats or not self._printed:
             return
         with self._stop.terminal_may_be_gone():

@@ -262,7 +262,7 @@ def detected_probabilities(
     assert classifier.window is not None
     leads = LeadWindows(
         record.fs,
-        n_leads,
+        range(n_leads),
         n_leads=n_leads,
         method="neural" if given is None else "external",
         lookahead=lookahead,

@@ -20,6 +20,7 @@ from ..records.record import FloatArray
 from ..rhythm import Event, EventKind, RhythmStream
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, Quality, StreamingClassifier
+from ..streaming.lead_signal import best_leads, leads_to_label
 from .annotated import AnnotatedBeats
 from .summary import OFF, RATE_BEATS
 
@@ -63,6 +64,10 @@ class Analysis:
     leads, units : tuple of str
     labelled_leads : tuple of str
         Leads that the model labelled; empty where labels are annotations, or there are none.
+    passed_over : tuple of str
+        Leads that come before one of them and were not labelled: they carry hardly any signal.
+    first_lead : int
+        Column of the first lead that carries a signal: of pictures that show one lead.
     start : datetime or None
         When the first sample was taken; where only its time of day is known, on any date.
     sample : ndarray of int64, shape (n,)
@@ -105,6 +110,8 @@ class Analysis:
     unreadable: list[tuple[float, float]] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     labelled_leads: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
+    first_lead: int = 0
     without_signal: float = 0.0
 
     @property
@@ -242,16 +249,21 @@ def analyse(
     """
     n_leads = len(source.leads)
     labeller: StreamingClassifier | AnnotatedBeats
-    labelled = 0
+    labelled: tuple[int, ...] = ()
+    passed_over: tuple[int, ...] = ()
     if isinstance(labels, Annotations):
+        columns = best_leads(source, 1)
         check_annotations(labels, source.n_samples, source.fs, source.name)
         labeller = AnnotatedBeats(labels, source.fs)
         rhythm = RhythmStream(source.fs, n_leads=n_leads)
     else:
         if labels.classes:  # without a model, what needs labels is not reported
             check_classes(labels)
-        labeller = StreamingClassifier(labels, source.fs, n_leads=n_leads, **options)
-        labelled = labeller.n_labelled
+        columns = leads_to_label(source, labels, options.get("average_leads"))
+        labeller = StreamingClassifier(
+            labels, source.fs, n_leads=n_leads, label_leads=columns, **options
+        )
+        labelled, passed_over = labeller.labelled, labeller.passed_over
         rhythm = RhythmStream(source.fs, n_leads=n_leads, delay=labeller.stream.delay / source.fs)
     samples, quality = array("q"), array("L")
     names: list[str] = []
@@ -294,7 +306,9 @@ def analyse(
         lost=0.0,
         fetch=source.fetch,
         notes=() if source.origin is None else source.origin.notes,
-        labelled_leads=source.leads[:labelled],
+        labelled_leads=tuple(source.leads[lead] for lead in labelled),
+        passed_over=tuple(source.leads[lead] for lead in passed_over),
+        first_lead=columns[0],
         without_signal=float((bits & OFF > 0).mean()) if len(bits) else 0.0,
     )
     found.unreadable = _joined([*found.spans(*_LOST), *_dark(found)])

@@ -161,10 +161,10 @@ def _typical_place(found: Analysis, rates: FloatArray, middles: FloatArray) -> i
 
 
 def _roughness(found: Analysis, middle: float) -> float:
-    """How much of a strip's first lead goes up and down from sample to sample."""
+    """How much of a strip's first lead with a signal goes up and down from sample to sample."""
     begin = round(max(0.0, middle - STRIP_S / 2) * found.fs)
     end = min(begin + round(STRIP_S * found.fs), round(found.duration * found.fs))
-    lead = found.fetch(begin, end)[:, 0].astype(np.float64)
+    lead = found.fetch(begin, end)[:, found.first_lead].astype(np.float64)
     if len(lead) < 2 or not np.isfinite(lead).all():
         return math.inf
     reach = float(np.ptp(np.quantile(lead, (0.01, 0.99))))

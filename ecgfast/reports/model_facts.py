@@ -103,20 +103,30 @@ def model_facts(
     return ModelFacts(card.name, runtime, labelled_from, rule, scores, tuple(card.limits))
 
 
-def labelled_from_text(leads: Sequence[str]) -> str:
+def labelled_from_text(leads: Sequence[str], passed_over: Sequence[str] = ()) -> str:
     """Which leads a recording's labels come from, in words.
 
     Parameters
     ----------
     leads : sequence of str
         Those that the model labelled.
+    passed_over : sequence of str
+        Those that were left out since they carry hardly any signal.
 
     Returns
     -------
     str
     """
+    text = f"{_named(leads)}, averaged" if len(leads) > 1 else _named(leads)
+    if passed_over:
+        text += f" ({_named(passed_over)}: no signal, or hardly any)"
+    return text
+
+
+def _named(leads: Sequence[str]) -> str:
+    """Leads in words."""
     if len(leads) > 1:
-        return f"leads {', '.join(leads[:-1])} and {leads[-1]}, averaged"
+        return f"leads {', '.join(leads[:-1])} and {leads[-1]}"
     return f"lead {leads[0]}"
 
 
@@ -140,12 +150,9 @@ def labelled_off_text(leads: Sequence[str], share: float) -> str:
     """
     if not leads or share < _MOSTLY_OFF:
         return ""
-    names = (
-        f"leads {', '.join(leads[:-1])} and {leads[-1]}" if len(leads) > 1 else f"lead {leads[0]}"
-    )
     return (
-        f"at {100 * share:.0f} % of the beats there is no signal in {names}, from which they are "
-        "labelled: these labels mean nothing; choose other leads with --leads"
+        f"at {100 * share:.0f} % of the beats there is no signal in {_named(leads)}, from which "
+        "they are labelled: these labels mean nothing; choose other leads with --leads"
     )
 
 

@@ -250,7 +250,9 @@ def _labelled(
     return found, model_facts(
         classifier,
         lookahead=lookahead,
-        labelled_from=labelled_from_text(found.labelled_leads or source.leads[:1]),
+        labelled_from=labelled_from_text(
+            found.labelled_leads or source.leads[:1], found.passed_over
+        ),
         operating_points=[
             f"Asked for: {operating_point_text(point)}, in cross-validation."
             for point in decision.rule(classifier, lookahead).operating_points

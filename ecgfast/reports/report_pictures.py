@@ -191,7 +191,7 @@ def _row(
     span: tuple[float, float] | None = None,
     gain: float = 0.0,
 ) -> str:
-    """A minute of the first lead."""
+    """A minute of the first lead that carries a signal."""
     signal, begin = _signal(found, start, _MINUTE_S)
     a, b = np.searchsorted(found.time, (begin, begin + _MINUTE_S))
     marks = [
@@ -200,7 +200,7 @@ def _row(
         if found.label[i] != "N"
     ]
     return svg.minute(
-        signal[:, 0].astype(np.float64),
+        signal[:, found.first_lead].astype(np.float64),
         found.fs,
         marks=marks,
         span=span,
@@ -210,10 +210,11 @@ def _row(
 
 
 def full_disclosure(found: Analysis) -> Iterator[tuple[str, Any]]:
-    """Every minute of the first lead, all at one gain: when it begins, and its picture."""
+    """Every minute of one lead, all at one gain: when it begins, and its picture."""
     count = math.ceil(min(found.duration, FULL_S) / _MINUTE_S)
+    lead = found.first_lead
     gains = [
-        svg.minute_gain(_signal(found, i * _MINUTE_S, _MINUTE_S)[0][:, 0].astype(np.float64))
+        svg.minute_gain(_signal(found, i * _MINUTE_S, _MINUTE_S)[0][:, lead].astype(np.float64))
         for i in np.unique(np.linspace(0, count - 1, _GAINS).astype(np.int64)).tolist()
     ]
     gain = float(np.median(gains))

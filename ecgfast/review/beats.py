@@ -17,6 +17,7 @@ from ..records.record import FloatArray
 from ..reports.summary import CLASS_NAMES
 from ..sources.chunks import BLOCK_S
 from ..streaming.average import mean_over_leads, quality_over_leads
+from ..streaming.lead_signal import best_leads
 from ..streaming.lead_windows import LeadWindows
 
 if TYPE_CHECKING:
@@ -126,8 +127,8 @@ def collect_beats(
 ) -> ReviewBeats:
     """Find the beats of a recording and describe each, block by block.
 
-    Beats are detected on all leads together; the window of each of the first three leads is
-    labelled with the RR interval before and after it, and the log-odds are averaged.
+    Beats are detected on all leads together; the window of each of the first three leads that carry
+    a signal is labelled with the RR interval before and after it, and the log-odds are averaged.
 
     Parameters
     ----------
@@ -159,9 +160,10 @@ def collect_beats(
             "model that does, such as beats"
         )
     n_leads = len(source.leads)
-    described = min(n_leads, _LEADS)
+    leads = best_leads(source, _LEADS)
+    described = len(leads)
     streams = LeadWindows(
-        source.fs, described, window=window, n_leads=n_leads, method=method, lookahead=1
+        source.fs, leads, window=window, n_leads=n_leads, method=method, lookahead=1
     )
     parts: list[tuple[npt.NDArray[Any], ...]] = []
 

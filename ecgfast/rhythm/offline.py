@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..sources.chunks import Leads, Source, open_source
 from ..streaming import StreamingClassifier
+from ..streaming.lead_signal import leads_to_label
 from .event import Event
 from .stream import RhythmStream
 
@@ -68,14 +69,16 @@ def events(
 
     opened = open_source(source, fs, leads, watch=True)
     n_leads = len(opened.leads)
+    classifier = Classifier(model, num_threads)
     labeller = StreamingClassifier(
-        Classifier(model, num_threads),
+        classifier,
         opened.fs,
         n_leads=n_leads,
         average_leads=average_leads,
         lookahead=lookahead,
         method=method,
         decision=decision,
+        label_leads=leads_to_label(opened, classifier, average_leads),
     )
     rhythm = RhythmStream(
         opened.fs, n_leads=n_leads, delay=labeller.stream.delay / opened.fs, **rules

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, time
 from typing import Any, TypeAlias
 
@@ -68,6 +68,9 @@ class ChunkSource:
         When the first sample was taken, where that is known.
     start_time : time or None
         Its time of day; some files state it without a date.
+    fetch : callable or None
+        ``fetch(start, stop)`` gives samples of shape (stop - start, len(leads)) in any order; None
+        of a live source.
     """
 
     fs: float
@@ -78,6 +81,7 @@ class ChunkSource:
     origin: Origin | None = None
     start: datetime | None = None
     start_time: time | None = None
+    fetch: Callable[[int, int], Any] | None = field(default=None, repr=False)
 
 
 def open_source(
@@ -130,6 +134,7 @@ def open_source(
             opened.origin,
             opened.start,
             opened.start_time,
+            opened.fetch,
         )
     if isinstance(source, (Record, RecordSource)):
         if fs is not None and real_number(fs, "fs") != source.fs:
@@ -137,9 +142,10 @@ def open_source(
                 f"{source.name}: fs={fs:g} was given, but the recording says {source.fs:g} Hz: "
                 "leave fs out"
             )
-        blocks = (
-            _cut(source.signal, source.fs) if isinstance(source, Record) else source.blocks(BLOCK_S)
-        )
+        if isinstance(source, Record):
+            blocks, fetch = _cut(source.signal, source.fs), _piece(source.signal)
+        else:
+            blocks, fetch = source.blocks(BLOCK_S), source.fetch
         columns = lead_columns(leads, source.leads, source.name)
         names = tuple(source.leads[column] for column in columns)
         return ChunkSource(
@@ -151,6 +157,7 @@ def open_source(
             source.origin,
             source.start,
             source.start_time,
+            lambda start, stop: fetch(start, stop)[:, columns],
         )
     if fs is None:
         raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")
@@ -166,6 +173,7 @@ def open_source(
             tuple(names[column] for column in columns),
             _chosen(_cut(signal, rate), columns, len(names)),
             len(signal),
+            fetch=lambda start, stop: signal[start:stop, columns],
         )
     return _open_iterable(source, rate, leads, watch=watch)
 
@@ -245,6 +253,10 @@ def lead_columns(leads: Leads | None, names: tuple[str, ...], source: str = "") 
     if not columns:
         raise InputError("no lead was chosen: give at least one, or None for all")
     return columns
+
+
+def _piece(signal: npt.NDArray[np.float32]) -> Callable[[int, int], npt.NDArray[np.float32]]:
+    return lambda start, stop: signal[start:stop]
 
 
 def _cut(signal: npt.NDArray[np.float32], fs: float) -> Iterator[npt.NDArray[np.float32]]:

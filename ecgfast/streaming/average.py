@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..core import BeatBatch
     from ..runtime import Classifier
 
-__all__ = ["LEADS_LABELLED", "labelled_leads", "mean_over_leads", "quality_over_leads"]
+__all__ = ["LEADS_LABELLED", "mean_over_leads", "n_labelled_leads", "quality_over_leads"]
 
 #: Leads that are labelled where the caller does not say which: more than two were never compared.
 LEADS_LABELLED = 2
@@ -25,8 +25,8 @@ _LEAST = 1e-3
 _OFF, _SATURATED = 1 | 2, 4
 
 
-def labelled_leads(classifier: Classifier, n_leads: int, average_leads: bool | None) -> int:
-    """How many of the first leads of a stream a model labels.
+def n_labelled_leads(classifier: Classifier, n_leads: int, average_leads: bool | None) -> int:
+    """How many leads of a stream a model labels.
 
     Parameters
     ----------

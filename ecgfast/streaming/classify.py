@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from math import isfinite, nan
 from statistics import median
@@ -21,8 +21,9 @@ from ..inputs import samples_of
 from ..runtime.corrections import Corrections
 from ..runtime.decision import Decision, class_probabilities
 from ..sources.chunks import Leads, Source, open_source
-from .average import labelled_leads, mean_over_leads, quality_over_leads
+from .average import mean_over_leads, n_labelled_leads, quality_over_leads
 from .beat import Beat, Quality
+from .lead_signal import leads_to_label
 from .lead_windows import LeadWindows
 from .nothing import beats_of
 
@@ -61,13 +62,20 @@ class StreamingClassifier:
         beats are then decided on less of what follows.
     decision : Decision, optional
         How probabilities become labels; by default the most probable class is reported.
+    label_leads : sequence of int, optional
+        Columns of the leads that are classified, in place of the first ones: those that carry a
+        signal, where that is known before the stream begins.
 
     Attributes
     ----------
     classifier : Classifier
     stream : BeatStream
     n_labelled : int
-        Leads that are classified: the first ones; 0 without a model.
+        Leads that are classified; 0 without a model.
+    labelled : tuple of int
+        Their columns.
+    passed_over : tuple of int
+        Columns of the leads that would be classified but for `label_leads`.
     rule : LabelRule
         What `decision` came to with this model.
     corrections : Corrections or None
@@ -107,6 +115,7 @@ class StreamingClassifier:
         method: Literal["neural", "adaptive", "pan-tompkins"] = "neural",
         max_delay: float | None = None,
         decision: Decision | None = None,
+        label_leads: Sequence[int] | None = None,
         leads: int | None = None,
     ) -> None:
         n_leads = renamed_argument(
@@ -132,10 +141,16 @@ class StreamingClassifier:
         self.classifier = classifier
         self.rule = (decision or Decision()).rule(classifier, lookahead)
 
-        self.n_labelled = labelled_leads(classifier, n_leads, average_leads)
+        wanted = n_labelled_leads(classifier, n_leads, average_leads)
+        columns = tuple(range(max(1, wanted))) if label_leads is None else tuple(label_leads)
+        if not columns or len(set(columns)) < len(columns):
+            raise InputError(f"label_leads={label_leads!r}: give each lead's column once")
+        self.labelled = columns if wanted else ()
+        self.n_labelled = len(self.labelled)
+        self.passed_over = tuple(lead for lead in range(wanted) if lead not in columns)
         self._leads = LeadWindows(
             fs,
-            max(1, self.n_labelled),
+            columns,
             n_leads=n_leads,
             method=method,
             max_delay=max_delay,
@@ -324,7 +339,9 @@ def stream_classify(
         0 labels a beat as soon as its window is complete (R peak + 0.25 s); 1 waits for the next
         R peak (3 s at most) and uses that RR interval.
     leads : str, int or sequence of them, optional
-        Which leads to use; all serve the detection, the first two are classified.
+        Which leads to use; all serve the detection, the first two are classified. Of a stored
+        recording or an array those that carry no signal, or hardly any, are passed over; of a live
+        source that cannot be known.
     average_leads : bool, optional
         False classifies the first lead alone, True each of them; see `StreamingClassifier`.
     num_threads : int
@@ -369,8 +386,9 @@ def stream_classify(
     from ..runtime import Classifier
 
     opened = open_source(source, fs, leads, watch=True)
+    classifier = Classifier(model, num_threads)
     labeller = StreamingClassifier(
-        Classifier(model, num_threads),
+        classifier,
         opened.fs,
         n_leads=len(opened.leads),
         average_leads=average_leads,
@@ -378,5 +396,6 @@ def stream_classify(
         method=method,
         max_delay=max_delay,
         decision=decision,
+        label_leads=leads_to_label(opened, classifier, average_leads),
     )
     return chain.from_iterable(beats_of(opened, labeller))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core import BeatBatch, BeatStream
@@ -12,13 +12,13 @@ __all__ = ["LeadWindows"]
 
 
 class LeadWindows:
-    """Streams that cut the windows of the first leads.
+    """Streams that cut the windows of several leads.
 
     Parameters
     ----------
     fs : float
-    n : int
-        Leads whose windows are cut.
+    leads : sequence of int
+        Columns of the leads whose windows are cut.
     window : WindowSpec
     **options
         As of `BeatStream`.
@@ -26,15 +26,19 @@ class LeadWindows:
     Attributes
     ----------
     first : BeatStream
-        It cuts the first lead, and all of them where windows show single beats: of other windows
-        each lead has a stream of its own, which finds the R peaks anew.
+        It cuts the first of the leads, and all of them where windows show single beats and the
+        leads lie side by side: else each lead has a stream of its own, which finds the R peaks
+        anew.
     """
 
-    def __init__(self, fs: float, n: int, *, window: WindowSpec, **options: Any) -> None:
-        self._together = n if window.kind == "beat" else 1
+    def __init__(
+        self, fs: float, leads: Sequence[int], *, window: WindowSpec, **options: Any
+    ) -> None:
+        beside = list(leads) == list(range(leads[0], leads[0] + len(leads)))
+        self._together = len(leads) if beside and window.kind == "beat" else 1
         self._streams = [
             BeatStream(fs, lead=lead, n_windows=self._together, window=window, **options)
-            for lead in range(n // self._together)
+            for lead in leads[:: self._together]
         ]
         self.first = self._streams[0]
 

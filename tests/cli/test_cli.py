@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 from model_files import FEATURES, affine_model, save_model
 
 import ecgfast
-from ecgfast import Classifier, detect_qrs, stream_classify
+from ecgfast import Classifier, detect_qrs, read_record, stream_classify
 from ecgfast.cli import COMMANDS, main
 from ecgfast.cli.output import caution_texts
 from ecgfast.records import Record, read_annotations, synthetic_ecg
@@ -369,23 +370,63 @@ def test_a_model_of_numbers_states_its_error_beside_them(
     assert json.loads(capsys.readouterr().out)["cautions"] == [caution]
 
 
-@pytest.mark.parametrize("off", [(), ("I",), ("I", "II")])
-def test_labels_of_leads_that_are_off_carry_a_caution(
-    off: tuple[str, ...], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Beats are found in the other leads; what is labelled shows none of them."""
+def three_leads(path: Path, off: tuple[str, ...]) -> Path:
+    """A recording of which some leads are off from beginning to end."""
     ecg = synthetic_ecg(40.0, 250.0, seed=4).signal[:, 0]
     names = ("I", "II", "V1")
     columns = [np.zeros_like(ecg) if name in off else ecg for name in names]
-    path = tmp_path / "three.npz"
     np.savez(path, signal=np.stack(columns, axis=1), fs=250.0, leads=names, units="mV")
-    args = [str(path), "--model", str(model), "--json"]
-    assert main(["classify", *args, "--output", str(tmp_path / "a.csv")]) == 0
-    cautions = json.loads(capsys.readouterr().out).get("cautions", [])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("off", "labelled"), [((), ["I", "II"]), (("I",), ["II", "V1"]), (("I", "II"), ["V1"])]
+)
+def test_the_first_leads_that_carry_a_signal_are_labelled(
+    off: tuple[str, ...],
+    labelled: list[str],
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = three_leads(tmp_path / "three.npz", off)
+    args = ["--model", str(model)]
+    how = {
+        0: "leads I and II, averaged",
+        1: "leads II and V1, averaged (lead I: no signal, or hardly any)",
+        2: "lead V1 (leads I and II: no signal, or hardly any)",
+    }[len(off)]
+    assert main(["classify", str(path), *args, "--output", str(tmp_path / "a.csv")]) == 0
+    assert f"\nlabelled    from {how}\n" in capsys.readouterr().out
+    assert main(["classify", str(path), *args, "--json", "--output", str(tmp_path / "a.csv")]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["labelled_leads"] == labelled
+    assert tuple(told.get("passed_over", ())) == off
+    assert told["summary"]["bad_quality"] == 0
+    assert "cautions" not in told
+    assert main(["stream", str(path), *args, "--pace", "fast", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0]["labelled_leads"] == labelled
+    classified = [line for line in lines if "probability" in line]
+    assert len(classified) == told["summary"]["beats"]
+    assert not any(beat["quality"] & 3 for beat in classified)
+    report = make_report(path, model=model)
+    assert f"from {how}." in report.html
+    assert report.analysis.labelled_leads == tuple(labelled)
+    assert report.figures["rate"]["minimum"] is not None
+
+
+def test_a_live_source_whose_first_leads_are_off_carries_a_caution(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes later is not known: beats are found in the third lead, and labelled from none."""
+    record = read_record(three_leads(tmp_path / "three.npz", ("I", "II")))
+    rows = [",".join(f"{value:.3f}" for value in row) for row in record.signal.tolist()]
+    text = "\n".join(["I,II,V1", *rows, ""])
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert main(["stream", "-", "--fs", "250", "--model", str(model)]) == 0
     said = "there is no signal in leads I and II, from which they are labelled"
-    assert [said in text for text in cautions] == ([True] if len(off) == 2 else [])
-    page = make_report(path, model=model).html
-    assert (said in page) == (len(off) == 2)
+    assert said in capsys.readouterr().err
 
 
 def test_s_counts_of_a_fibrillation_carry_a_caution(model: Path) -> None:

@@ -34,6 +34,7 @@ from ecgfast.core import FEATURE_NAMES
 from ecgfast.records import open_record
 from ecgfast.runtime import InputSpec, ModelCard, available_models
 from ecgfast.streaming import open_source
+from ecgfast.streaming.lead_signal import leads_to_label
 from ecgfast.window import WindowSpec
 
 FS = 360.0
@@ -289,6 +290,49 @@ def test_a_lead_whose_electrode_is_off_says_nothing_of_those_beats(toy: Path) ->
         off = batches[1].quality & (Quality.GAP | Quality.FLAT) > 0
         assert 5 <= off.sum() < len(off) / 2
         assert alone == off.tolist()
+
+
+def test_stored_recordings_are_labelled_from_the_leads_that_carry_a_signal(toy: Path) -> None:
+    good = demo_record().signal
+    n = len(good)
+    flicker = 5.0 + np.arange(n) % 2 * 0.005  # a converter at its rail
+    late = np.where(np.arange(n) < 0.8 * n, np.nan, good[:, 0])
+    first, second = good[:, 0], good[:, 1]
+    classifier = Classifier(toy)
+    for leads, chosen in (
+        ((np.zeros(n), first, second), (1, 2)),
+        ((first, np.full(n, np.nan), second), (0, 2)),
+        ((flicker, np.zeros(n), second, first), (2, 3)),
+        ((late, first, second), (1, 2)),
+        ((late, first), (0, 1)),  # there is no better one
+        ((late, np.zeros(n), first), (0, 2)),
+    ):
+        signal = np.column_stack(leads).astype(np.float32)
+        assert leads_to_label(open_source(signal, FS), classifier, None) == chosen
+        told = []
+        for lead in chosen:
+            stream = BeatStream(FS, n_leads=len(leads), lead=lead, window=classifier.window)
+            told.append(stream.finish(signal))
+        beats = list(stream_classify(signal, FS, model=toy))
+        assert [beat.sample for beat in beats] == told[0].sample.tolist()
+        shows = np.array([batch.quality & 3 == 0 for batch in told])
+        both = shows.all(axis=0)
+        assert both.sum() >= 10
+        each = [classifier.predict_proba(batch.windows, batch.features) for batch in told]
+        mean = np.array([list(beat.probabilities.values()) for beat in beats])
+        np.testing.assert_allclose(mean[both], mean_of_log_odds(each)[both], rtol=1e-5)
+        labeller = StreamingClassifier(classifier, FS, n_leads=len(leads), label_leads=chosen)
+        assert labeller.labelled == chosen
+        pieces = [signal[i : i + 7] for i in range(0, n, 7)]
+        again = [*itertools.chain.from_iterable(map(labeller.process, pieces)), *labeller.flush()]
+        assert exactly(again) == exactly(beats)
+    # Nothing in any lead, and a live source: the first ones.
+    nothing = open_source(np.zeros((n, 3), np.float32), FS)
+    assert leads_to_label(nothing, classifier, None) == (0, 1)
+    arriving = open_source(iter([np.zeros((n, 3), np.float32)]), FS)
+    assert leads_to_label(arriving, classifier, None) == (0, 1)
+    with pytest.raises(InputError, match="label_leads"):
+        StreamingClassifier(classifier, FS, n_leads=3, label_leads=(1, 1))
 
 
 def live(signal: np.ndarray, step: int, given: list[int]) -> Iterator[np.ndarray]:

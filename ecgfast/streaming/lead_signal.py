@@ -1,0 +1,115 @@
+"""Which leads of a stored recording carry a signal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .average import n_labelled_leads
+
+if TYPE_CHECKING:
+    from ..runtime import Classifier
+
+__all__ = ["Stored", "best_leads", "leads_to_label"]
+
+# Places that are looked at, evenly spread, and the seconds of each: two hold a beat at 30 a minute.
+_PLACES, _PLACE_S = 64, 2.0
+
+# Values of a lead that is off, at most: a rail that flickers by one step has three.
+_FEW = 3
+
+# A lead is passed over for a later one that shows a signal at more than twice as many places.
+_HALF = 0.5
+
+
+class Stored(Protocol):
+    """A source whose samples can be had in any order: `RecordSource`, `ChunkSource`."""
+
+    @property
+    def fs(self) -> float:
+        """Sampling rate in Hz."""
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Names of the leads."""
+
+    @property
+    def n_samples(self) -> int | None:
+        """Samples a lead; None of a live source."""
+
+    @property
+    def fetch(self) -> Callable[[int, int], Any] | None:
+        """Gives samples of shape (stop - start, n_leads); None of a live source."""
+
+
+def best_leads(source: Stored, n: int) -> tuple[int, ...]:
+    """Choose the first leads that carry a signal.
+
+    A lead carries none where it is missing or has three values or fewer over two seconds. 64
+    places of the recording, evenly spread, are looked at: a lead that carries a signal at less than
+    half as many of them as the best one is taken only where no other is left, and one that carries
+    none is left out.
+
+    Parameters
+    ----------
+    source : Stored
+    n : int
+        How many, at most.
+
+    Returns
+    -------
+    tuple of int
+        Columns, in order; the first `n` of a live source, and where no lead carries a signal.
+    """
+    first = tuple(range(min(n, len(source.leads))))
+    if source.fetch is None or source.n_samples is None or len(source.leads) < 2:
+        return first
+    shown = _shown(source.fetch, source.n_samples, round(_PLACE_S * source.fs), len(source.leads))
+    if not shown.any():
+        return first
+    whole = np.flatnonzero(shown >= _HALF * shown.max())
+    part = np.flatnonzero((shown > 0) & (shown < _HALF * shown.max()))
+    return tuple(sorted(np.concatenate([whole, part])[:n].tolist()))
+
+
+def leads_to_label(
+    source: Stored, classifier: Classifier, average_leads: bool | None
+) -> tuple[int, ...]:
+    """Choose the leads that a model labels: the first ones that carry a signal, see `best_leads`.
+
+    Parameters
+    ----------
+    source : Stored
+    classifier : Classifier
+    average_leads : bool or None
+        As for `StreamingClassifier`.
+
+    Returns
+    -------
+    tuple of int
+        Columns, for ``StreamingClassifier(label_leads=...)``; without a model the lead whose
+        quality the beats carry.
+    """
+    return best_leads(
+        source, max(1, n_labelled_leads(classifier, len(source.leads), average_leads))
+    )
+
+
+def _shown(
+    fetch: Callable[[int, int], Any], n_samples: int, length: int, n_leads: int
+) -> npt.NDArray[np.int64]:
+    """At how many places each lead carries a signal."""
+    shown = np.zeros(n_leads, np.int64)
+    last = max(0, n_samples - length)
+    for start in np.unique(np.linspace(0, last, _PLACES).round().astype(int)).tolist():
+        values = np.asarray(fetch(start, min(start + length, n_samples)))
+        shown += np.array([_moves(values[:, lead]) for lead in range(n_leads)])
+    return shown
+
+
+def _moves(values: npt.NDArray[Any]) -> bool:
+    good = values[np.isfinite(values)]
+    return 2 * len(good) >= len(values) and len(np.unique(good)) > _FEW
