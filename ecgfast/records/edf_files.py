@@ -30,6 +30,9 @@ _ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
 # Seconds of missing samples for each that is there: a damaged onset must not make days of nothing.
 _MISSING_PER_PRESENT = 1000.0
 
+# Share of a data record by which times may be off: they are rounded.
+_LEEWAY = 0.01
+
 # Bytes of annotations read at a time.
 _AT_ONCE = 1 << 22
 
@@ -112,16 +115,20 @@ def open_edf(path: Path) -> Opened:
     slots = np.arange(n_records, dtype=np.float64) * duration
     if "+D" in reserved and len(onsets) == n_records and n_records:
         slots = _slots(path, onsets - origin, duration)
-        lost = float(slots[-1] - duration * (n_records - 1))
-        if lost > 0:
+        steps = np.diff(slots)
+        if over := _overlap(steps, slots, duration):
+            said.append(over)
+        lost = float((steps - duration).clip(min=0.0).sum())
+        if lost > _LEEWAY * duration:
             said.append(f"gaps of {lost:.2f} s in all (EDF+D) filled with missing samples")
     elif "+D" in reserved:
         said.append("calls itself discontinuous (EDF+D) and has no times: gaps are not known")
     elif n_records and len(onsets) == n_records:
         lost = float(onsets[-1] - origin) - duration * (n_records - 1)
-        if lost > max(1.0, duration):
+        if abs(lost) > max(1.0, duration):
+            what = "leave gaps of" if lost > 0 else "overlap by"
             said.append(
-                f"its times leave gaps of {lost:.2f} s in all, but it calls itself continuous "
+                f"its times {what} {abs(lost):.2f} s in all, but it calls itself continuous "
                 "(EDF+C): they are not used"
             )
     length = float(slots[-1] + duration) if n_records else 0.0
@@ -259,9 +266,17 @@ def _lists(part: bytes) -> list[tuple[float, list[str]]]:
 
 def _slots(path: Path, onsets: npt.NDArray[np.float64], duration: float) -> npt.NDArray[np.float64]:
     """Return the beginning of each data record of a discontinuous file, in seconds."""
-    if not np.isfinite(onsets).all() or (np.diff(onsets) < 0.5 * duration).any():
+    if not np.isfinite(onsets).all():
         raise RecordError(
-            f"{path}: its data records (EDF+D) lack times that rise; export it as EDF+C"
+            f"{path}: some of its data records (EDF+D) have no time; export it as EDF+C"
+        )
+    early = np.flatnonzero(np.diff(onsets) < 0.5 * duration)
+    if len(early):
+        k = int(early[0])
+        raise RecordError(
+            f"{path}: its data records (EDF+D) overlap: number {k + 2} begins at "
+            f"{onsets[k + 1]:.2f} s, the one before, of {duration:g} s, at {onsets[k]:.2f} s "
+            f"({len(early)} such in all); correct the times, or export it as EDF+C"
         )
     if onsets[-1] > _MISSING_PER_PRESENT * duration * len(onsets):
         raise RecordError(
@@ -270,7 +285,23 @@ def _slots(path: Path, onsets: npt.NDArray[np.float64], duration: float) -> npt.
         )
     # A record begins where the one before ends, but for gaps of more than a hundredth of one.
     drift = onsets - np.arange(len(onsets)) * duration
-    return onsets if np.abs(np.diff(drift)).max(initial=0.0) > 0.01 * duration else onsets - drift
+    steps = np.abs(np.diff(drift)).max(initial=0.0)
+    return onsets if steps > _LEEWAY * duration else onsets - drift
+
+
+def _overlap(
+    steps: npt.NDArray[np.float64], slots: npt.NDArray[np.float64], duration: float
+) -> str:
+    """What to say of data records that begin before the one before has ended."""
+    early = np.flatnonzero(steps < (1.0 - _LEEWAY) * duration)
+    if not len(early):
+        return ""
+    by = duration - steps[early]
+    return (
+        f"{len(early)} data records (EDF+D) begin before the one before has ended, the first at "
+        f"{slots[early[0] + 1]:.2f} s, {by[0]:.2f} s too early: the samples of "
+        f"{by.sum():.2f} s in all that they repeat are read from the later record"
+    )
 
 
 def _start(head: bytes) -> datetime | None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from record_files import ecg
 
-from ecgfast.errors import InputError
-from ecgfast.records import Record, read_record
+from ecgfast.errors import InputError, RecordError
+from ecgfast.records import Record, open_record, read_record
 
 FS, N = 250, 2000
 LEAD = ecg(N, 1, FS)[:, 0]
@@ -198,6 +198,35 @@ def test_a_continuous_file_whose_times_leap_is_said(tmp_path: Path) -> None:
     assert len(record.signal) == N
     assert notes(record).startswith("its times leave gaps of 15.00 s in all, but it calls itself")
     assert notes(read_record(edf(path, kind="EDF+C", onset=lambda i: i))) == ""
+
+
+def test_data_records_that_overlap_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.edf"
+    # A recorder's clock is set back by 0.4 s after the fifth second, and again after the sixth.
+    early = [0, 1, 2, 3, 4, 4.6, 5.2, 6.2]
+    record = read_record(edf(path, kind="EDF+D", onset=lambda i: early[i]))
+    assert notes(record) == (
+        "2 data records (EDF+D) begin before the one before has ended, the first at 4.60 s, 0.40 s "
+        "too early: the samples of 0.80 s in all that they repeat are read from the later record"
+    )
+    assert len(record.signal) == round(7.2 * FS)
+    np.testing.assert_allclose(record.signal[-FS:, 0], LEAD[-FS:], atol=2e-4)
+    blocks = np.concatenate(list(open_record(path).blocks(0.3)))
+    np.testing.assert_array_equal(blocks, record.signal)
+    # A gap that is as long as the overlap hides neither.
+    both = [0, 1, 2, 2.6, 3.6, 5, 6, 7]
+    said = notes(read_record(edf(path, kind="EDF+D", onset=lambda i: both[i])))
+    assert "the first at 2.60 s, 0.40 s too early" in said
+    assert "gaps of 0.40 s in all (EDF+D) filled with missing samples" in said
+    # Times that are rounded are no overlap.
+    assert not notes(read_record(edf(path, kind="EDF+D", onset=lambda i: i - 0.004 * (i % 2))))
+    back = [0, 1, 2, 3, 2.25, 3.25, 4.25, 5.25]
+    with pytest.raises(
+        RecordError, match=r"a\.edf: .* overlap: number 5 begins at 2\.25 s, .* at 3\.00 s"
+    ):
+        read_record(edf(path, kind="EDF+D", onset=lambda i: back[i]))
+    said = notes(read_record(edf(path, kind="EDF+C", onset=lambda i: back[i])))
+    assert said.startswith("its times overlap by 1.75 s in all, but it calls itself continuous")
 
 
 def test_a_discontinuous_file_without_times_is_said(tmp_path: Path) -> None:
