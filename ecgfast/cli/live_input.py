@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta, timezone
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
@@ -22,7 +23,7 @@ import numpy as np
 from ..errors import InputError
 from ..records import check_fs
 from ..records.record import find_lead
-from ..sources.clock import TimeOfDay, seconds_of
+from ..sources.clock import TimeOfDay
 from ..sources.link import Link
 from ..sources.live import LIVE_KINDS, LinkOptions, live_kind, open_link
 from ..sources.rate import RateWatch, watched
@@ -192,7 +193,9 @@ class LiveInput:
     queue: SampleQueue | None = None
 
     def __post_init__(self) -> None:
-        start = seconds_of(self.source.start) if self.source.start is not None else None
+        start, origin = self.source.start, self.source.origin
+        if start is not None and origin is not None and origin.utc_offset is not None:
+            start = start.replace(tzinfo=timezone(timedelta(seconds=origin.utc_offset)))
         #: When samples were taken; whoever takes them reports their arrival to it.
         self.time_of_day = TimeOfDay(self.source.fs, start, live=self.link is not None)
 

@@ -220,6 +220,8 @@ class LiveFeed:
                 "fs": self._fs,
                 "step": self._decimator.step,
                 "ring": RING_S,
+                "utc_offset": self._time_of_day.utc_offset if self._time_of_day else None,
+                "zone": self._time_of_day.zone if self._time_of_day else "",
                 "beats": list(self._beats),
                 "trend": list(self._trend),
                 "events": [shown.row for shown in self._events],

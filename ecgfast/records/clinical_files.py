@@ -205,6 +205,7 @@ def _opened(path: Path, kind: str, decoded: tuple[Any, list[str]]) -> Opened:
     filters = record.recording.acquisition.filters
     notes += filter_notes(filters.highpass, filters.lowpass)
     start = record.recording.date
+    offset = None if start is None else start.utcoffset()
 
     def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
         return np.stack([values[i][begin:end] for i in chosen], axis=1)
@@ -217,6 +218,7 @@ def _opened(path: Path, kind: str, decoded: tuple[Any, list[str]]) -> Opened:
         declared=True,
         about_ecg=True,
         start=None if start is None else start.replace(tzinfo=None),
+        utc_offset=None if offset is None else offset.total_seconds(),
         notes=tuple(notes),
     )
 

@@ -68,6 +68,8 @@ class Opened:
         Whether the file says of itself that it holds an ECG.
     start, start_time, comments
         As in `Record`.
+    utc_offset : float or None
+        Seconds that the clock of `start` is ahead of UTC; None where the file does not say.
     annotations : callable or None
         Gives the marks, counted in samples at a sampling rate.
     annotation_fs : float or None
@@ -86,6 +88,7 @@ class Opened:
     about_ecg: bool = False
     start: datetime | None = None
     start_time: time | None = None
+    utc_offset: float | None = None
     annotations: Callable[[float], Annotations | None] | None = None
     annotation_fs: float | None = None
     comments: tuple[str, ...] = ()

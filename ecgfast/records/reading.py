@@ -234,6 +234,7 @@ def _source(opened: Opened, choice: Choice, given: float | None) -> RecordSource
             fs=fs,
             fs_from="given by the caller" if found is None else opened.fs_from,
             notes=(*opened.notes, *map(printable, choice.notes)),
+            utc_offset=opened.utc_offset if opened.start is not None else None,
         ),
     )
 

@@ -141,6 +141,9 @@ class Origin:
         Where the sampling rate comes from.
     notes : tuple of str
         What was done to the samples, and what the user should check.
+    utc_offset : float or None
+        Seconds that the clock of the recording's start is ahead of UTC; None where the file does
+        not say.
     """
 
     file: str
@@ -151,6 +154,7 @@ class Origin:
     fs: float = float("nan")
     fs_from: str = ""
     notes: tuple[str, ...] = ()
+    utc_offset: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as a dict, for JSON."""
@@ -163,6 +167,7 @@ class Origin:
             "fs": self.fs,
             "fs_from": self.fs_from,
             "notes": list(self.notes),
+            "utc_offset": self.utc_offset,
         }
 
     def text(self) -> str:

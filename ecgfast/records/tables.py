@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ _COUNTED = 64
 
 # A rate of the head and one of the clock are the same up to this share.
 _SAME = 0.05
+
+_DAY_S = 86_400.0
 
 
 class Table:
@@ -145,6 +147,7 @@ def open_table(path: Path, kind: str, table: Table, given: float | None) -> Open
             else:
                 roles.append("" if role in ("unclear", "counter") else why)
     clock, fs, fs_from, start, notes = _time(path, head, table, roles, given)
+    offset = start.utcoffset() if start is not None and head.start is None else None
     n = table.rows if clock is None else clock.n_samples
     columns = tuple(
         Column(head.names[i], head.units[i], fs, n, roles[i]) for i in range(len(head.kinds))
@@ -164,7 +167,8 @@ def open_table(path: Path, kind: str, table: Table, given: float | None) -> Open
         read=read,
         fs_from=fs_from,
         about_ecg=head.about_ecg,
-        start=head.start or start,
+        start=head.start or (None if start is None else start.replace(tzinfo=None)),
+        utc_offset=None if offset is None else offset.total_seconds(),
         comments=tuple(head.comments[:64]),
         notes=(*notes, *table.notes),
     )
@@ -280,16 +284,21 @@ def _time(
 def _start(
     head: Head, column: int, stamps: npt.NDArray[np.float64], counted: datetime | None
 ) -> tuple[datetime | None, str]:
-    """When a recording began, by the clock that wrote the file; and what to say of it."""
+    """When a recording began, by the clock that wrote the file, with its zone if it has one.
+
+    The second is what to say of it.
+    """
     if head.kinds[column] != "time":
         label = repr(head.names[column]) if head.names[column] else "the clock"
         said = f"times of day are UTC: {label} counts from 1970"
-        return counted, said if counted else ""
+        return counted and counted.replace(tzinfo=timezone.utc), said if counted else ""
     if column not in head.zones:  # times of a day, or elapsed ones
         return None, ""
     zone = head.zones[column]
     known = stamps[np.isfinite(stamps)]
     start = moment_of(float(known[0]) + (zone or 0.0)) if len(known) else None
+    if start is not None and zone is not None and abs(zone) < _DAY_S:
+        start = start.replace(tzinfo=timezone(timedelta(seconds=zone)))
     if head.unsure_date:
         return start, f"dates such as {head.unsure_date} are read with the month first"
     return start, "times of day are UTC, as the file's" if zone == 0.0 else ""

@@ -308,6 +308,7 @@ def _open_json(path: Path, stream: _Text) -> Opened:
         fs_from=fs_from,
         about_ecg="ecg" in " ".join(names).lower(),
         start=start,
+        utc_offset=None if start is None else 0.0,
         notes=tuple(notes),
     )
 

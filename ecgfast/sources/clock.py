@@ -10,7 +10,7 @@ from math import isnan
 
 import numpy as np
 
-__all__ = ["SampleClock", "TimeOfDay", "seconds_of"]
+__all__ = ["SampleClock", "TimeOfDay"]
 
 # Samples are never early and often late: of each stretch of so many seconds the least late arrival
 # counts, and an hour of them says how fast the source's clock goes.
@@ -26,17 +26,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 # A delay that grows by so much at once is a gap that was not counted, or a clock that was set.
 _STEP_S = 5.0
-
-
-def seconds_of(start: datetime) -> float | None:
-    """Seconds from 1970 to a moment; without a zone, of this machine's. None if it has none such.
-
-    Recordings without a date are given years such as 1 and 1900.
-    """
-    try:
-        return start.timestamp()
-    except (OverflowError, ValueError, OSError):
-        return None
 
 
 class SampleClock:
@@ -129,8 +118,9 @@ class TimeOfDay:
     ----------
     fs : float
         Nominal sampling rate, Hz.
-    start : float, optional
-        When sample 0 was taken, seconds since 1970, where the source states it.
+    start : datetime, optional
+        When sample 0 was taken, where the source states it: by the clock of the recording, which is
+        not that of this machine; with a zone where that is known.
     live : bool, default True
         Whether samples arrive as they are taken. A pipe may hold a file as well.
     now : callable, default `time.time`
@@ -140,22 +130,34 @@ class TimeOfDay:
     ----------
     known : bool
         Whether the time is known, and not only that of an arrival.
+    utc_offset : float or None
+        Seconds that the recording's clock is ahead of UTC, 0 where its zone is not known; None
+        where times are of this machine.
+    zone : str
+        Name of the recording's zone, such as ``UTC`` or ``UTC+01:00``; empty where it is not known.
 
     Examples
     --------
-    >>> TimeOfDay(250.0, 1000.0).at(500)
-    1002.0
+    >>> from datetime import datetime
+    >>> night = TimeOfDay(250.0, datetime(2026, 3, 29, 22, 0))
+    >>> str(night.moment(500))
+    '2026-03-29 22:00:02'
     """
 
     def __init__(
         self,
         fs: float,
-        start: float | None = None,
+        start: datetime | None = None,
         *,
         live: bool = True,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.known = live or start is not None
+        self.utc_offset, self.zone = None, ""
+        if start is not None:
+            offset = start.utcoffset()
+            self.utc_offset = 0.0 if offset is None else offset.total_seconds()
+            self.zone = start.tzname() or "" if offset is not None else ""
         self._fs = fs
         self._start = start
         self._now = now
@@ -167,18 +169,28 @@ class TimeOfDay:
             self._clock.arrived(count)
 
     def moment(self, sample: int) -> datetime | None:
-        """When a sample was taken, in the zone of this machine; None where that is not known."""
+        """When a sample was taken; None where that is not known.
+
+        By the clock of the recording, where there is one, and without a zone where that is not
+        known; else in the zone of this machine.
+        """
         if not self.known:
             return None
         try:
+            if self._start is not None:
+                return self._start + timedelta(seconds=sample / self._fs)
             return (_EPOCH + timedelta(seconds=self.at(sample))).astimezone()
         except (OverflowError, ValueError, OSError):  # beyond what the system's calendar has
             return None
 
     def at(self, sample: int) -> float:
-        """When a sample was taken, seconds since 1970; before anything has arrived, now."""
+        """When a sample was taken, seconds since 1970; before anything has arrived, now.
+
+        A clock without a zone is taken for UTC: with `utc_offset` added its hands are right.
+        """
         if self._clock is None:
             assert self._start is not None
-            return self._start + sample / self._fs
+            start = self._start if self._start.tzinfo else self._start.replace(tzinfo=timezone.utc)
+            return (start - _EPOCH).total_seconds() + sample / self._fs
         time_of = self._clock.time_of(sample)
         return self._now() if isnan(time_of) else time_of

@@ -9,8 +9,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -414,6 +416,42 @@ def test_the_first_leads_that_carry_a_signal_are_labelled(
     assert f"from {how}." in report.html
     assert report.analysis.labelled_leads == tuple(labelled)
     assert report.figures["rate"]["minimum"] is not None
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="no zones of this machine to choose from")
+@pytest.mark.parametrize(
+    ("stamp", "at"),
+    [
+        (lambda seconds: f"{1_700_000_000 + seconds:.3f}", "2023-11-14T22:13:20.000+00:00"),
+        (lambda seconds: f"2026-03-08T01:30:{seconds:06.3f}", "2026-03-08T01:30:00.000"),
+        (lambda seconds: f"2026-03-08T01:30:{seconds:06.3f}Z", "2026-03-08T01:30:00.000+00:00"),
+    ],
+)
+def test_a_replayed_recording_has_the_times_of_its_own_clock(
+    stamp: Callable[[float], str],
+    at: str,
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And not those of the zone of whoever replays it."""
+    ecg = synthetic_ecg(20.0, 250.0, seed=4).signal[:, 0].tolist()
+    rows = [f"{stamp(i / 250)},{value:.4f}" for i, value in enumerate(ecg)]
+    path = tmp_path / "night.csv"
+    path.write_text("\n".join(["time,ECG", *rows, ""]))
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert main(["stream", str(path), "--model", str(model), "--pace", "fast", "--json"]) == 0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0]["at"] == at
+    first = next(line for line in lines if "probability" in line)
+    later = datetime.fromisoformat(first["at"]) - datetime.fromisoformat(at)
+    assert later.total_seconds() == pytest.approx(first["time"], abs=1e-3)
 
 
 def test_a_live_source_whose_first_leads_are_off_carries_a_caution(

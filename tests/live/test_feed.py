@@ -6,6 +6,7 @@ import base64
 import json
 import sys
 import threading
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,10 @@ def points_of(messages: list[str | bytes]) -> list[tuple[int, np.ndarray]]:
 
 def state(feed: LiveFeed) -> dict[str, Any]:
     return json.loads(feed.state())
+
+
+def hello(feed: LiveFeed) -> dict[str, Any]:
+    return texts(feed.snapshot()[0], "hello")[0]
 
 
 @pytest.mark.parametrize("n_leads", [1, 2])
@@ -255,9 +260,12 @@ def test_the_state_in_words() -> None:
 
 def test_times_of_day_of_a_replayed_recording() -> None:
     feed = LiveFeed()
-    feed.begin("x", 250.0, ["I"], time_of_day=TimeOfDay(250.0, 1000.0))
+    feed.begin("x", 250.0, ["I"], time_of_day=TimeOfDay(250.0, datetime(2026, 7, 1, 23)))
     feed.take(np.zeros(2500), [], [])
-    assert state(feed)["wall"] == 1010.0
+    told = hello(feed)
+    assert told["zone"] == ""
+    shown = datetime(1970, 1, 1) + timedelta(seconds=state(feed)["wall"] + told["utc_offset"])
+    assert shown == datetime(2026, 7, 1, 23, 0, 10)
 
 
 def test_the_time_of_day_that_the_stream_has_is_that_of_the_page() -> None:

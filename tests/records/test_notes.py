@@ -55,11 +55,16 @@ def test_a_recording_begins_when_its_own_clock_says(
     record = table(tmp_path, "time,ECG", [stamp + zone for stamp in dates(ISO, begin)])
     assert (record.start, record.fs, len(record.signal)) == (begin, FS, N)
     assert notes(record) == said
+    assert record.origin is not None
+    offset = {"": None, "+01:00": 3600.0, "-0530": -19800.0, "Z": 0.0}[zone]
+    assert record.origin.utc_offset == offset
 
 
 def test_times_that_count_from_1970_are_utc_and_said_to_be(tmp_path: Path) -> None:
     record = table(tmp_path, "timestamp,ECG", [f"{1_700_000_000 + i / FS:.3f}" for i in range(N)])
     assert record.start == datetime(2023, 11, 14, 22, 13, 20)
+    assert record.origin is not None
+    assert record.origin.utc_offset == 0.0
     assert notes(record) == "times of day are UTC: 'timestamp' counts from 1970"
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import time
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
 
-from ecgfast.sources.clock import SampleClock, TimeOfDay, seconds_of
+from ecgfast.sources.clock import SampleClock, TimeOfDay
 
 FS = 250.0
 BEGIN = 1_790_000_000.0
@@ -57,7 +58,7 @@ def test_nothing_has_arrived() -> None:
 
 def test_the_time_of_day_is_by_the_header_or_by_arrival() -> None:
     now = [BEGIN]
-    header = TimeOfDay(FS, 1000.0, now=lambda: now[0])
+    header = TimeOfDay(FS, datetime(1970, 1, 1, 0, 16, 40), now=lambda: now[0])
     header.arrived(100_000)
     assert (header.at(round(10 * FS)), header.known) == (1010.0, True)
     board, pipe = (TimeOfDay(FS, live=live, now=lambda: now[0]) for live in (True, False))
@@ -73,11 +74,27 @@ def test_the_time_of_day_is_by_the_header_or_by_arrival() -> None:
 @pytest.mark.parametrize("year", [1, 2, 1899, 1950, 2026, 9999])
 def test_any_year_of_a_header_has_a_time_of_day_or_none(year: int) -> None:
     """Recordings without a date are given such years; their beats have none then."""
-    start = seconds_of(datetime(year, 1, 1))
-    clock = TimeOfDay(FS, start, live=False)
-    at = clock.moment(round(10 * FS))
-    if 1900 < year < 3000:
-        assert at is not None
-        assert at.replace(tzinfo=None) == datetime(year, 1, 1, 0, 0, 10)
-    elif at is not None:
-        assert at.second == 10
+    clock = TimeOfDay(FS, datetime(year, 1, 1), live=False)
+    assert clock.moment(round(10 * FS)) == datetime(year, 1, 1, 0, 0, 10)
+    assert clock.moment(round(1e15)) is None  # beyond the calendar
+
+
+@pytest.mark.parametrize("machine", ["UTC", "America/New_York", "Australia/Lord_Howe"])
+def test_times_of_a_recording_are_by_its_clock_wherever_it_is_replayed(
+    machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(time, "tzset"):
+        pytest.skip("no zones of this machine to choose from")
+    monkeypatch.setenv("TZ", machine)
+    time.tzset()
+    try:
+        # Two hours from half an hour before clocks are set forward in New York.
+        night = TimeOfDay(1.0, datetime(2026, 3, 8, 1, 30), live=False)
+        assert str(night.moment(7200)) == "2026-03-08 03:30:00"
+        stated = TimeOfDay(1.0, datetime(2026, 3, 8, 1, 30, tzinfo=timezone(timedelta(hours=1))))
+        assert str(stated.moment(7200)) == "2026-03-08 03:30:00+01:00"
+        assert (stated.zone, stated.utc_offset) == ("UTC+01:00", 3600.0)
+        assert datetime.fromtimestamp(stated.at(7200), timezone.utc) == stated.moment(7200)
+    finally:
+        monkeypatch.undo()
+        time.tzset()

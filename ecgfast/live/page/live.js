@@ -17,7 +17,7 @@ const SOUNDS = { high: [5, 880, 4], medium: [3, 660, 8], low: [1, 520, 16] };
 const S = {
   session: null, source: "", leads: [], fs: 1, step: 1, rate: 1, size: 0,
   rings: [], head: 0, first: 0, beats: [], events: new Map(), trend: [], alarms: new Map(),
-  state: null, ended: null, clock: null,
+  state: null, ended: null, clock: null, offset: null, zone: "",
 };
 // What is shown: `at` is the point at the right edge.
 const view = { at: 0, paused: false, copy: null, speed: 25, gain: "auto", mmPerMv: 10, base: [], drawn: [] };
@@ -39,6 +39,8 @@ function hello(m) {
     layout();
   }
   S.source = m.source;
+  S.offset = m.utc_offset;
+  S.zone = m.zone;
   S.trend = m.trend;
   S.ended = m.ended;
   S.events = new Map(m.events.map((e) => [e.id, e]));
@@ -115,8 +117,13 @@ function setClock(m) {
   if (due > 0.5) S.clock = { sample: m.sample, wall: m.wall };
 }
 const wallOf = (sample) => S.clock.wall + (sample - S.clock.sample) / S.fs;
+// By the clock of a recording where one is replayed, else of this machine.
 function timeText(wall) {
-  return wall === null || !Number.isFinite(wall) ? "" : new Date(wall * 1000).toTimeString().slice(0, 8);
+  if (wall === null || !Number.isFinite(wall)) return "";
+  if (S.offset === null) return new Date(wall * 1000).toTimeString().slice(0, 8);
+  const date = new Date((wall + S.offset) * 1000);
+  return [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()]
+    .map((n) => String(n).padStart(2, "0")).join(":");
 }
 
 // --------------------------------------------------------------------------------- the connection
@@ -728,7 +735,7 @@ function frame(now) {
   lastFrame = now;
   move(seconds);
   draw();
-  if (S.clock) $("clock").textContent = timeText(wallOf(view.at * S.step));
+  if (S.clock) $("clock").textContent = `${timeText(wallOf(view.at * S.step))} ${S.zone}`;
   if (trendDue) { trendDue = false; drawTrend(); }
 }
 
