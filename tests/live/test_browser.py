@@ -115,6 +115,54 @@ def test_labels_stand_where_the_beats_are(browser: Chromium, record: Record) -> 
     assert browser.exceptions == 0, browser.log
 
 
+# How far the traces of the last eight seconds reach beyond their lanes, in pixels, and the gain.
+BEYOND = """
+(() => {
+  const { S, view, size } = ecgfast, begin = Math.max(0, S.head - Math.floor(7 * S.rate));
+  return [view.mmPerMv, Math.max(...S.leads.map((_, lead) => {
+    let most = 0;
+    for (let i = begin; i < S.head; i++) {
+      const v = S.rings[lead][i % S.size];
+      if (v === v) most = Math.max(most, Math.abs(v - view.base[lead]));
+    }
+    return most * view.mmPerMv * 96 / 25.4 - size.lane / 2;
+  }))];
+})()
+"""
+
+
+@pytest.mark.parametrize("wander", [0.0, 0.8, 1.5])
+def test_no_qrs_is_cut_where_the_baseline_wanders(browser: Chromium, wander: float) -> None:
+    made = synthetic_ecg(40, FS, leads=("MLII", "V1"), seed=4)
+    seconds = np.arange(len(made.signal)) / FS
+    waves = np.stack([np.sin(2 * np.pi * hz * seconds) for hz in (0.2, 0.23)], axis=1)
+    feed = LiveFeed()
+    feed.begin("made", FS, made.leads)
+    with LiveServer(feed, port=0) as server:
+        browser.screen(1280, 700)
+        browser.go(server.url)
+        signal = made.signal + wander * waves
+        signal[-900:-860, 0] += 30.0  # an artefact of 160 ms is none of them
+        feed.take(signal[:-750], [], [])
+        browser.wait("window.ecgfast && ecgfast.view.base.length === 2")
+        feed.take(signal[-750:], [], [])
+        time.sleep(2.0)
+        gain, beyond = browser.value(BEYOND)
+    assert gain == 10 if wander == 0.0 else gain >= 2
+    assert beyond > 10  # the artefact
+    feed = LiveFeed()
+    feed.begin("made", FS, made.leads)
+    with LiveServer(feed, port=0) as server:
+        browser.go(server.url)
+        feed.take(made.signal + wander * waves, [], [])
+        browser.wait("window.ecgfast && ecgfast.view.base.length === 2")
+        time.sleep(2.0)
+        clean, beyond = browser.value(BEYOND)
+    assert clean == gain
+    assert beyond <= 1.0
+    assert browser.exceptions == 0, browser.log
+
+
 def test_an_alarm_is_shown_without_waiting_for_samples_and_acknowledged(
     browser: Chromium,
 ) -> None:

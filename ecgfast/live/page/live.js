@@ -497,10 +497,11 @@ function layout() {
   draw();
 }
 
-// Typical level and height of a lead: medians over the last seconds, so that an artefact moves neither.
+// Typical level of a lead, its lowest and its highest point over the last seconds, as the baseline
+// wanders. Seconds with an artefact or a step, of three times the usual height, are left out.
 function levels(get, begin, end, rate) {
-  const second = Math.max(2, Math.round(rate)), middles = [], heights = [];
-  for (let from = end - second; from >= begin && middles.length < 8; from -= second) {
+  const second = Math.max(2, Math.round(rate)), found = [];
+  for (let from = end - second; from >= begin && found.length < 8; from -= second) {
     let low = Infinity, high = -Infinity, sum = 0, n = 0;
     for (let i = from; i < from + second; i++) {
       const v = get(i);
@@ -509,17 +510,30 @@ function levels(get, begin, end, rate) {
       if (v > high) high = v;
       sum += v; n++;
     }
-    if (n > second / 2) { middles.push(sum / n); heights.push(high - low); }
+    if (n > second / 2) found.push({ mean: sum / n, low, high });
   }
+  if (!found.length) return null;
   const median = (x) => x.sort((a, b) => a - b)[x.length >> 1];
-  return middles.length ? [median(middles), median(heights)] : null;
+  const middle = median(found.map((f) => f.mean)), most = 3 * median(found.map((f) => f.high - f.low));
+  const usual = found.filter((f) => f.high - f.low <= most && Math.abs(f.mean - middle) <= most);
+  const used = usual.length ? usual : found;
+  return {
+    middle, low: Math.min(...used.map((f) => f.low)), high: Math.max(...used.map((f) => f.high)),
+  };
+}
+
+// The level that stands in the middle of a lead's lane: moved where its highest or lowest points
+// would be cut.
+function inLane(level, found, lane, gain) {
+  const half = lane / 2 / (gain * MM), least = found.high - half, most = found.low + half;
+  return least <= most ? Math.min(most, Math.max(least, level)) : level;
 }
 
 function chosenGain(heights, lane, now) {
   if (view.gain !== "auto") return Number(view.gain);
   const most = Math.max(...heights), room = lane / MM;
   if (!(most > 0) || !Number.isFinite(most)) return now;
-  const fits = (gain) => gain * most <= 1.05 * room && gain * most >= 3;
+  const fits = (gain) => gain * most <= room && gain * most >= 3;
   if (fits(10)) return 10;
   if (fits(now)) return now;
   const exact = 0.7 * room / most, power = 10 ** Math.floor(Math.log10(exact));
@@ -621,15 +635,15 @@ function draw() {
   const get = S.leads.map((_, lead) => { const ring = source.rings[lead]; return (i) => ring[i % S.size]; });
   if (now - levelsAt > 500 || view.base.length !== S.leads.length) {
     levelsAt = now;
-    const heights = [];
-    S.leads.forEach((_, lead) => {
-      const found = levels(get[lead], Math.max(oldest, end - 8 * rate), end, rate);
-      if (!found) return;
-      heights.push(found[1]);
-      const old = view.base[lead], far = old === undefined || Math.abs(found[0] - old) * view.mmPerMv * MM > lane / 3;
-      view.base[lead] = far ? found[0] : old + 0.15 * (found[0] - old);
-    });
+    const found = S.leads.map((_, lead) => levels(get[lead], Math.max(oldest, end - 8 * rate), end, rate));
+    const heights = found.filter(Boolean).map((f) => f.high - f.low);
     if (heights.length) view.mmPerMv = chosenGain(heights, lane, view.mmPerMv);
+    found.forEach((f, lead) => {
+      if (!f) return;
+      const old = view.base[lead];
+      const far = old === undefined || Math.abs(f.middle - old) * view.mmPerMv * MM > lane / 3;
+      view.base[lead] = inLane(far ? f.middle : old + 0.15 * (f.middle - old), f, lane, view.mmPerMv);
+    });
     for (let lead = 0; lead < S.leads.length; lead++) {
       if (view.base[lead] === undefined) {
         let first = NaN;
@@ -684,19 +698,20 @@ function drawStrip(canvas, strip, signal) {
   const x = (i) => (i - strip.begin) / rate * 25 * MM;
   const gets = signal.map((values) => (i) => values[i - strip.begin]);
   const found = gets.map((get) => levels(get, strip.begin, strip.end, rate));
-  const heights = found.filter(Boolean).map((f) => f[1]);
+  const heights = found.filter(Boolean).map((f) => f.high - f.low);
   const gain = heights.length ? chosenGain(heights, 22 * MM, view.mmPerMv) : 10;
   // As high as the largest beat asks for, within reason.
   let most = 0;
   signal.forEach((values, lead) => {
-    if (found[lead]) for (const v of values) if (v === v) most = Math.max(most, Math.abs(v - found[lead][0]));
+    if (found[lead]) for (const v of values) if (v === v) most = Math.max(most, Math.abs(v - found[lead].middle));
   });
   const lane = MM * Math.max(22, Math.min(50, 200 / strip.leads.length, 2.1 * most * gain));
   const width = Math.max(60, n / rate * 25 * MM), height = TOP + strip.leads.length * lane;
   const context = sized(canvas, width, height);
   drawGrid(context, width, height);
   gets.forEach((get, lead) => {
-    drawLead(context, get, strip.begin, strip.end, x, TOP + (lead + 0.5) * lane, lane, found[lead] ? found[lead][0] : 0, gain * MM);
+    const base = found[lead] ? inLane(found[lead].middle, found[lead], lane, gain) : 0;
+    drawLead(context, get, strip.begin, strip.end, x, TOP + (lead + 0.5) * lane, lane, base, gain * MM);
   });
   drawLabels(context, strip.beats, strip.step, x, width);
   drawNames(context, strip.leads, lane);
