@@ -12,6 +12,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "MissingRuntimeError",
+    "MissingValuesWarning",
     "ModelError",
     "NoBeatsWarning",
     "NotBuiltError",
@@ -131,6 +132,10 @@ def is_not_built(error: BaseException) -> bool:
         True also for a module that was built from other sources or for another Python.
     """
     return isinstance(error, ImportError) and error.name in _COMPILED
+
+
+class MissingValuesWarning(UserWarning):
+    """A value of an array, such as -9999, that is taken for missing; the message names it."""
 
 
 class NoBeatsWarning(UserWarning):

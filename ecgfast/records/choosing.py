@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from ..core import BandpassFilter
 from ..errors import InputError, RecordError
+from .missing_codes import find_codes
 from .opened import Column, Opened
 from .record import FS_MAX, FS_MIN, find_lead
 from .units import to_seconds, unit_kind
@@ -234,6 +235,9 @@ def look_of(
     """
     x = np.asarray(values, np.float64)
     x = x[np.isfinite(x)]
+    finite = x[:, np.newaxis]
+    for code in find_codes(lambda a, b: finite[a:b], len(finite), 1, fs or FS_MIN)[0]:
+        x = x[x != code.value]
     if len(x) < 2 or x.min() == x.max():
         return "flat" if len(x) >= 2 else "short"
     steps = np.diff(x)

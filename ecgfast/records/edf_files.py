@@ -57,6 +57,12 @@ class _Signal:
         gain = (self.physical[1] - self.physical[0]) / (high - low)
         return gain, self.physical[0] - gain * low
 
+    def codes(self, width: int) -> tuple[float, ...]:
+        """Return the value of the lowest integer, where the header says that no sample has it."""
+        lowest = -(1 << 8 * width - 1)
+        gain, offset = self.scale
+        return (lowest * gain + offset,) if self.digital[0] > lowest else ()
+
 
 def open_edf(path: Path) -> Opened:
     """Open an EDF, EDF+, BDF or BDF+ file.
@@ -136,7 +142,7 @@ def open_edf(path: Path) -> Opened:
     for s in data:
         fs = s.samples / duration if duration and s.samples else None
         total = s.samples * n_records if fs is None else round(length * fs)
-        columns.append(Column(s.label, s.unit, fs, total))
+        columns.append(Column(s.label, s.unit, fs, total, codes=s.codes(width)))
 
     def read(start: int, stop: int, chosen: Sequence[int]) -> Values:
         per = data[chosen[0]].samples

@@ -35,6 +35,8 @@ class Column:
     role : str
         What the format itself says that the column is: ``clock``, ``ecg``, or a sensor that is no
         ECG; empty where only name, unit and values can tell.
+    codes : tuple of float
+        Values that the format gives no meaning but that of a missing sample.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Column:
     fs: float | None
     n_samples: int
     role: str = ""
+    codes: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +80,8 @@ class Opened:
         that is the sampling rate.
     notes : tuple of str
         What was done to the file's content in reading it, in words.
+    marks_missing : bool
+        Whether the format says which samples are missing, so that no value has to be taken for one.
     """
 
     path: Path
@@ -93,6 +98,7 @@ class Opened:
     annotation_fs: float | None = None
     comments: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    marks_missing: bool = False
 
 
 def filter_notes(high_pass: float | None, low_pass: float | None) -> list[str]:

@@ -14,7 +14,8 @@ from ..printable import printable
 from .choosing import Choice, Leads, choose
 from .files import damaged, named_file, path_of
 from .formats import header_of, open_file
-from .opened import Opened
+from .missing_codes import Code, code_text, find_codes, without_codes
+from .opened import Opened, Values
 from .record import Annotations, FloatArray, Origin, Record, RecordSource, check_fs
 from .resampling import resampled
 from .units import UNKNOWN, to_millivolt, unit_kind
@@ -59,7 +60,8 @@ def open_record(
         ``.fs``, ``.leads``, ``.n_samples``, ``.start``, ``.annotations``, ``.origin``;
         ``.blocks(seconds)`` yields the signal piece by piece, ``.read()`` returns a `Record`.
         WFDB, EDF, ISHNE and ``.npy`` files are never held in memory as a whole. A rate outside
-        100 to 2000 Hz is resampled, and `origin` says so.
+        100 to 2000 Hz is resampled, and `origin` says so, as of values that stand for missing
+        samples, such as -9999: for these, files of other formats than WFDB are looked through.
 
     Raises
     ------
@@ -196,11 +198,20 @@ def _source(opened: Opened, choice: Choice, given: float | None) -> RecordSource
     scaled = bool((wide != 1.0).any())
     columns = choice.columns
 
+    def stored(start: int, stop: int) -> Values:
+        values = opened.read(start, stop, columns)
+        if values.shape != (stop - start, len(columns)):
+            raise RecordError(f"{name}: became shorter while it was read; read it again")
+        return values
+
+    codes: list[list[Code]] = []
+    if not opened.marks_missing:
+        known = [column.codes for column in chosen]
+        codes = find_codes(stored, n_samples, len(columns), fs, known)
+
     def fetch(start: int, stop: int) -> FloatArray:
         with damaged(opened.path, f"samples {start} to {stop}"):
-            values = opened.read(start, stop, columns)
-            if values.shape != (stop - start, len(columns)):
-                raise RecordError(f"{name}: became shorter while it was read; read it again")
+            values = without_codes(stored(start, stop), codes)
             if scaled:
                 values = values * wide
             return np.ascontiguousarray(values, np.float32)
@@ -233,7 +244,15 @@ def _source(opened: Opened, choice: Choice, given: float | None) -> RecordSource
             left_out=tuple((printable(a), printable(b)) for a, b in choice.left_out),
             fs=fs,
             fs_from="given by the caller" if found is None else opened.fs_from,
-            notes=(*opened.notes, *map(printable, choice.notes)),
+            notes=(
+                *opened.notes,
+                *map(printable, choice.notes),
+                *(
+                    code_text(label, code)
+                    for label, found in zip(labels, codes, strict=False)
+                    for code in found
+                ),
+            ),
             utc_offset=opened.utc_offset if opened.start is not None else None,
         ),
     )

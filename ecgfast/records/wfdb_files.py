@@ -69,6 +69,7 @@ def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
         read=part.read,
         declared=True,
         start=header.start,
+        marks_missing=True,
         start_time=header.start_time,
         annotations=annotations,
         annotation_fs=header.fs,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .._files import write_whole
 from ..errors import InputError
 from ..records import Annotations, Record, RecordSource, open_record
+from ..records.missing_codes import cleaned
 from ..records.reading import annotation_file as find_annotation_file
 from ..records.record import FloatArray
 from ..runtime.decision import Decision
@@ -206,6 +207,8 @@ def _opened(
     if isinstance(recording, RecordSource):
         return recording
     signal = recording.signal
+    if recording.origin is None:  # readers of files have looked
+        signal = cleaned(signal, recording.fs, recording.leads, stacklevel=4)
     return RecordSource(
         recording.fs,
         recording.leads,

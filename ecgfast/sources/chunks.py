@@ -14,8 +14,10 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..inputs import looks_transposed, real_array, real_number, single_precision
 from ..records import Origin, Record, RecordSource, check_fs, open_record
+from ..records.missing_codes import cleaned
 from ..records.record import find_lead
 from .items import as_chunks, has_clock, shape_of, size_of
+from .live_codes import CodeWatch, watched_for_codes
 from .rate import RateWatch, watched
 
 __all__ = [
@@ -120,6 +122,11 @@ def open_source(
         If `fs` is missing or out of range, there is no such lead, or the source gives no samples.
     RecordError
         If a recording cannot be read.
+
+    Warns
+    -----
+    MissingValuesWarning
+        Where a value of an array, such as -9999, is taken for missing.
     """
     if isinstance(leads, (str, int)):
         leads = (leads,)
@@ -143,7 +150,10 @@ def open_source(
                 "leave fs out"
             )
         if isinstance(source, Record):
-            blocks, fetch = _cut(source.signal, source.fs), _piece(source.signal)
+            whole = source.signal
+            if source.origin is None:  # readers of files have looked
+                whole = cleaned(whole, source.fs, source.leads)
+            blocks, fetch = _cut(whole, source.fs), _piece(whole)
         else:
             blocks, fetch = source.blocks(BLOCK_S), source.fetch
         columns = lead_columns(leads, source.leads, source.name)
@@ -167,6 +177,7 @@ def open_source(
         if has_clock(signal):
             raise InputError(CLOCK_IN_COLUMN)
         names = tuple(f"ECG{i + 1}" for i in range(signal.shape[1]))
+        signal = cleaned(signal, rate, names)
         columns = lead_columns(leads, names)
         return ChunkSource(
             rate,
@@ -203,8 +214,9 @@ def _open_iterable(source: Any, fs: float, leads: Leads | None, *, watch: bool) 
     rows = found.rows
     names = tuple(f"ECG{i + 1}" for i in range(found.n_leads))
     columns = lead_columns(leads, names)
+    chunks = watched_for_codes(found.chunks, CodeWatch("the source", fs, found.n_leads))
     return ChunkSource(
-        fs, tuple(names[c] for c in columns), _chosen(found.chunks, columns, found.n_leads)
+        fs, tuple(names[c] for c in columns), _chosen(chunks, columns, found.n_leads)
     )
 
 

@@ -14,6 +14,7 @@ from ..core import QRSDetector
 from ..errors import InputError, NoBeatsWarning
 from ..inputs import looks_transposed, real_array
 from ..records import Record, RecordSource, check_fs
+from ..records.missing_codes import cleaned
 from ..sources.chunks import (
     CLOCK_IN_COLUMN,
     Leads,
@@ -68,6 +69,8 @@ def detect_qrs(
     -----
     NoBeatsWarning
         If three seconds or more show no beat; it says what to check.
+    MissingValuesWarning
+        If a value of an array, such as -9999, is taken for missing.
 
     Examples
     --------
@@ -82,6 +85,7 @@ def detect_qrs(
         if fs is None:
             raise InputError("fs is needed: the signal carries no sampling rate (give it in Hz)")
         rate, names = check_fs(fs), tuple(f"ECG{i + 1}" for i in range(array.shape[1]))
+        array = cleaned(array, rate, names)
         columns = lead_columns(leads, names)
         names = tuple(names[column] for column in columns)
         chunks = (array if leads is None else array[:, columns],)

@@ -1,0 +1,270 @@
+"""Values that stand for missing samples, such as -9999: found in stored signals, and said.
+
+Some programs and devices write a number where they have no sample. It is taken for one where it is
+the lowest or the highest value of a lead and lies farther from all others than these from each
+other: clipped waves reach a converter's limit over values in between, and nothing that was sampled
+jumps so far and back. In mitdb, svdb, nstdb, qtdb, ludb, nsrdb, cinc2017, cpsc2019 and bp the
+largest such distance of a value that repeats is 0.15 times the range of the others; but for one
+strip of cpsc2019, in which 32 single samples of the largest 16-bit number lie 4.7 times as far.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import MissingValuesWarning
+
+__all__ = [
+    "BEYOND",
+    "CODES",
+    "Code",
+    "cleaned",
+    "code_text",
+    "find_codes",
+    "is_code",
+    "without_codes",
+]
+
+Values = npt.NDArray[np.floating[Any]]
+
+# Distance of a code from all other values, over the range of these.
+_FAR = 1.0
+
+# Different values that the others have, at least: those of a flag or a flat lead say nothing.
+_DIFFERENT = 16
+
+# Samples of a value that no convention gives a meaning, at least, and seconds of a stretch of them,
+# at most: longer ones are a lead that is off, which has events of its own.
+_REPEATS, _RUN_S = 3, 0.25
+
+# Samples read at a time.
+_AT_ONCE = 1 << 18
+
+#: Values beyond any unit of a voltage.
+BEYOND = 1e15
+
+_WORDS = frozenset(
+    float(value)
+    for value in (-(1 << 15), -(1 << 31), (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32)
+)
+_NINES = frozenset(sign * (10.0**k - 1) for k in range(3, 16) for sign in (-1, 1))
+_POWERS = frozenset(sign * 10.0**k for k in range(5, 16) for sign in (-1, 1))
+#: Values that programs write for missing samples.
+CODES = _WORDS | _NINES | _POWERS
+
+
+@dataclass(frozen=True)
+class Code:
+    """A value that stands for missing samples.
+
+    Attributes
+    ----------
+    value : float
+        In the unit of the file.
+    samples : int
+        How many have it.
+    """
+
+    value: float
+    samples: int
+
+
+def is_code(value: float) -> bool:
+    """Return whether programs write a value for missing samples: -9999, -32768, 1e9, ...
+
+    Examples
+    --------
+    >>> [value for value in (-9999, 999.0, -32768, 32767, 1e9, 1000, 1e20) if is_code(value)]
+    [-9999, 999.0, -32768, 1000000000.0, 1e+20]
+    """
+    return value in CODES or BEYOND <= abs(value) < np.inf
+
+
+class _Extreme:
+    """The highest value of a column so far, how often it came, and the highest of the others."""
+
+    def __init__(self) -> None:
+        self.value, self.count, self.next = -np.inf, 0, -np.inf
+
+    def add(self, values: Values) -> None:
+        """Take the next values, of which at least one is finite and none infinite."""
+        top = float(np.fmax.reduce(values))
+        if top < self.value:
+            self.next = max(self.next, top)
+            return
+        equal = values == top
+        others = values[~equal & ~np.isnan(values)]
+        if top > self.value:
+            self.next, self.value, self.count = max(self.next, self.value), top, 0
+        self.count += int(equal.sum())
+        if len(others):
+            self.next = max(self.next, float(others.max()))
+
+
+def find_codes(
+    read: Callable[[int, int], Values],
+    n_samples: int,
+    n_columns: int,
+    fs: float,
+    known: Sequence[Collection[float]] = (),
+) -> list[list[Code]]:
+    """Find the values of each column that stand for missing samples.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(start, stop)`` returns values of shape (stop - start, n_columns).
+    n_samples, n_columns : int
+    fs : float
+        Sampling rate in Hz.
+    known : sequence of collections of float
+        For each column, values that the format itself gives no other meaning.
+
+    Returns
+    -------
+    list of list of Code
+        For each column: none, one, or the lowest and the highest value.
+    """
+    lows, highs = ([_Extreme() for _ in range(n_columns)] for _ in range(2))
+    for begin in range(0, n_samples, _AT_ONCE):
+        table = np.asarray(read(begin, min(begin + _AT_ONCE, n_samples)))
+        if table.dtype.kind != "f":
+            table = table.astype(np.float64)
+        if np.isinf(table).any():
+            table = np.where(np.isinf(table), np.nan, table)
+        for i, (low, high) in enumerate(zip(lows, highs, strict=True)):
+            values = np.ascontiguousarray(table[:, i])
+            if not np.isnan(np.fmax.reduce(values)):
+                low.add(-values)
+                high.add(values)
+
+    def column(i: int) -> Callable[[int, int], Values]:
+        return lambda begin, end: read(begin, end)[:, i]
+
+    return [
+        _codes_of(low, high, column(i), n_samples, fs, known[i] if known else ())
+        for i, (low, high) in enumerate(zip(lows, highs, strict=True))
+    ]
+
+
+def _codes_of(
+    low: _Extreme,
+    high: _Extreme,
+    read: Callable[[int, int], Values],
+    n_samples: int,
+    fs: float,
+    known: Collection[float],
+) -> list[Code]:
+    """The codes of one column, whose extremes are known."""
+    found: list[Code] = []
+    for end, sign in ((low, -1.0), (high, 1.0)):
+        value, other = sign * end.value, (high if end is low else low)
+        # The other end may be a code too: then the range is that of what lies between.
+        for far in (-other.value, -other.next):
+            if not (np.isfinite(end.next) and np.isfinite(far)) or end.next <= far:
+                continue
+            reach = end.next - far
+            if end.value - end.next < _FAR * reach:
+                continue
+            meant = value in known or is_code(round(value, 6))
+            if not meant and end.count < _REPEATS:
+                continue
+            if _is_scattered(read, n_samples, value, None if meant else _RUN_S * fs):
+                found.append(Code(value, end.count))
+            break
+    return found
+
+
+def _is_scattered(
+    read: Callable[[int, int], Values],
+    n_samples: int,
+    value: float,
+    longest: float | None,
+) -> bool:
+    """Whether the others have values enough, and no stretch of the value is longer than that."""
+    different: set[float] = set()
+    run = 0
+    for begin in range(0, n_samples, _AT_ONCE):
+        values = np.asarray(read(begin, min(begin + _AT_ONCE, n_samples)))
+        equal = values == value
+        if len(different) < _DIFFERENT:
+            others = values[~equal & np.isfinite(values)]
+            different.update(np.unique(others[:4096]).tolist())
+        if longest is None:
+            if len(different) >= _DIFFERENT:
+                return True
+            continue
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], equal, [False]))))
+        runs = edges[1::2] - edges[::2]
+        if len(runs) and equal[0]:
+            runs[0] += run
+        if len(runs) and runs.max() > longest:
+            return False
+        run = int(runs[-1]) if len(runs) and equal[-1] else 0
+    return len(different) >= _DIFFERENT
+
+
+def without_codes(values: Values, codes: Sequence[Sequence[Code]]) -> Values:
+    """Return values of shape (n, columns) with NaN for the codes of each column."""
+    out = values
+    for i, found in enumerate(codes):
+        for code in found:
+            equal = values[:, i] == code.value
+            if equal.any():
+                if out is values:
+                    out = np.array(values, np.result_type(values.dtype, np.float32))
+                out[equal, i] = np.nan
+    return out
+
+
+def cleaned(
+    signal: npt.NDArray[Any], fs: float, leads: Sequence[str], *, stacklevel: int = 3
+) -> npt.NDArray[Any]:
+    """Return an array's samples with NaN for values that stand for missing ones.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (n, n_leads)
+    fs : float
+        Sampling rate in Hz.
+    leads : sequence of str
+        Names, for the message.
+    stacklevel : int
+        As of `warnings.warn`.
+
+    Returns
+    -------
+    ndarray
+        The array itself where there are none.
+
+    Warns
+    -----
+    MissingValuesWarning
+        For each such value.
+    """
+    codes = find_codes(lambda start, stop: signal[start:stop], len(signal), signal.shape[1], fs)
+    for lead, found in zip(leads, codes, strict=True):
+        for code in found:
+            warnings.warn(code_text(lead, code), MissingValuesWarning, stacklevel=stacklevel)
+    return without_codes(signal, codes)
+
+
+def code_text(lead: str, code: Code) -> str:
+    """What to say of a code.
+
+    Examples
+    --------
+    >>> code_text("II", Code(-9999.0, 1234))
+    'lead II: the value -9999, of 1,234 samples, lies far from all others and is taken for missing'
+    """
+    samples = "1 sample" if code.samples == 1 else f"{code.samples:,} samples"
+    return (
+        f"lead {lead}: the value {code.value:.7g}, of {samples}, lies far from all others and is "
+        "taken for missing"
+    )
