@@ -18,6 +18,7 @@ from ..networks import build
 from ..runtime import ModelCard
 from .datasets.examples import ExampleSet
 from .datasets.same_recording import same_recordings
+from .datasets.splits import listed, missing_records
 from .fitting.batches import recorded_noise
 from .fitting.crossval import CandidateResult, choose, cross_validate, share_of, with_augmented
 from .recipes.recipe import Recipe
@@ -74,6 +75,7 @@ def compare_candidates(
     task = load_task(recipe.task)
     changed = {name: recipe.changed(change) for name, change in candidates.items()}
     _check(task, changed.values())
+    _say_missing(missing_records(data, recipe.databases), report)
     sets = _TrainingSets(task, data, progress)
     if epochs is not None:
         few = {"schedule": {"epochs": epochs}}
@@ -235,6 +237,8 @@ def train_model(
     _check(task, [recipe, *candidates.values(), *others])
     for each in (recipe, *candidates.values(), *others):
         task.check_data(each, data)
+    missing = missing_records(data, recipe.databases)
+    _say_missing(missing, report)
     read = [ExampleSet.load(path) for path in own]
     folder = Path(work)
     whole = ExampleSet.concatenate(read) if read else None
@@ -255,6 +259,8 @@ def train_model(
         card.data["own_examples"] = sets.own.counts()
         card.data["own_recordings"] = sorted(set(sets.own.record.tolist()))
         card.data["own_files"] = [Path(path).name for path in own]
+    if missing:
+        card.data["missing_records"] = missing
     if settings:
         card.data["settings"] = dict(settings)
     changes = [f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()]
@@ -291,6 +297,15 @@ def train_model(
         report=report,
         folder=folder,
     )
+
+
+def _say_missing(missing: Mapping[str, Sequence[str]], report: Report) -> None:
+    """Report the recordings that a database lacks: what is learnt or chosen lacks them too."""
+    for database, names in missing.items():
+        report(
+            f"caution: {database} lacks {len(names)} of its recordings, from which nothing is "
+            f"learnt: {listed(names)}"
+        )
 
 
 def _save(model: Any, path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ecgfast import InputError, RecordError
 from ecgfast.cli import main
-from ecgfast.training.datasets.splits import DS1, DS2, named_records
+from ecgfast.training.datasets.splits import DS1, DS2, missing_records, named_records
 from ecgfast.training.recipes.recipe import Recipe, recipe_names
 from ecgfast.training.recipes.settings import conflicts, set_values
 from ecgfast.training.tasks import load_task
@@ -173,6 +173,40 @@ def test_a_missing_test_recording_is_named_before_training(tmp_path: Path, name:
     told = r"lacks mitdb/100, mitdb/232 of the test part, DS2; .*--data.* --download mitdb"
     with pytest.raises(RecordError, match=told):
         load_task(recipe.task).check_data(recipe, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["beats", "normality", "beats-custom-cnn"])
+def test_a_missing_training_recording_is_named_before_training(tmp_path: Path, name: str) -> None:
+    """A model of a part of DS1 would carry the name and the limits of one of all of it."""
+    recipe = Recipe.load(name)
+    if name == "beats-custom-cnn":
+        (change, *_) = recipe.protocols.values()
+        recipe = recipe.changed(change)
+    recipe = dataclasses.replace(recipe, databases=("mitdb",))
+    folder = tmp_path / "mitdb"
+    folder.mkdir()
+    for one in (*DS1, *DS2):
+        if one not in ("101", "230"):
+            (folder / f"{one}.hea").touch()
+    told = r"lacks mitdb/101, mitdb/230 of the training part.*--download mitdb"
+    with pytest.raises(RecordError, match=told):
+        load_task(recipe.task).check_data(recipe, tmp_path)
+    if name == "beats":  # who names what tests, has chosen what trains
+        load_task("beats").check_data(
+            recipe.changed({"options": {"test": ["mitdb/100"]}}), tmp_path
+        )
+
+
+def test_recordings_that_a_database_lacks(tmp_path: Path) -> None:
+    for database, there in (("mitdb", DS1), ("svdb", ("800", "801")), ("mine", ("a",))):
+        (tmp_path / database).mkdir()
+        for one in there:
+            (tmp_path / database / f"{one}.hea").touch()
+    databases = ["mitdb", "svdb", "mine", "none"]
+    assert missing_records(tmp_path, databases) == {"mitdb": sorted(DS2)}
+    (tmp_path / "svdb" / "RECORDS").write_text("800\n801\n802\n", encoding="utf-8")
+    (tmp_path / "mitdb" / "RECORDS").write_text("101\n", encoding="utf-8")
+    assert missing_records(tmp_path, databases) == {"svdb": ["802"]}
 
 
 def test_a_missing_database_is_named_before_the_first_is_read(tmp_path: Path) -> None:

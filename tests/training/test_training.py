@@ -432,10 +432,11 @@ def test_recipes_that_cannot_be_read(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def all_data(tmp_path_factory) -> Path:
-    """Three records of DS1 and all of DS2."""
+    """All of DS1 and DS2, and a list of recordings that has one more."""
     root = tmp_path_factory.mktemp("all")
-    for seed, name in enumerate(("101", "106", "201", *DS2)):
+    for seed, name in enumerate((*DS1, *DS2)):
         write_record(root / "mitdb", name, seconds=12, seed=seed)
+    (root / "mitdb" / "RECORDS").write_text("\n".join([*DS1, *DS2, "999"]), encoding="utf-8")
     return root
 
 
@@ -510,7 +511,8 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
     assert main([*command, "--examples", str(tmp_path / "answered.npz")]) == 0
     told, warned = capsys.readouterr()
     assert warned == ""
-    assert "training examples of 3 patients" in told
+    assert "training examples of 22 patients" in told
+    assert "caution: mitdb lacks 1 of its recordings, from which nothing is learnt: 999" in told
     assert "reviewed/x is mitdb/101: both are held out together" in told
     assert f"{sum(len(part) for part in answered)} of one's own, for training alone" in told
     assert "chosen: as it is" in told
@@ -521,7 +523,8 @@ def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkey
     assert np.array_equal(given["labels"], beats.target)
     assert (None, 72, 2) in given["model"].input_shape
     card = ModelCard.load(tmp_path / "models" / "beats.json")
-    assert card.split["training"] == ["mitdb/101", "mitdb/106", "mitdb/201"]
+    assert card.split["training"] == [f"mitdb/{name}" for name in DS1]
+    assert card.data["missing_records"] == {"mitdb": ["999"]}
     assert card.split["test"] == [f"mitdb/{name}" for name in DS2]
     assert card.seed == 3
     assert card.data["settings"] == {"seed": 3}

@@ -19,6 +19,7 @@ __all__ = [
     "PACED",
     "check_records",
     "listed",
+    "missing_records",
     "named_records",
     "patient_folds",
     "patient_of",
@@ -98,6 +99,34 @@ def check_records(data: str | os.PathLike[str], names: Sequence[str], part: str)
             f"{'it' if len(missing) == 1 else 'them'} with --data or ECGFAST_DATA (ecgfast prepare "
             f"--download {fetch} --data DIR fetches the database)"
         )
+
+
+def missing_records(data: str | os.PathLike[str], databases: Sequence[str]) -> dict[str, list[str]]:
+    """Recordings that belong to a database and are not there: an unfinished download, say.
+
+    Parameters
+    ----------
+    data : path
+        Folder that holds the databases.
+    databases : sequence of str
+
+    Returns
+    -------
+    dict of str to list of str
+        By database, where any is missing: those that its file ``RECORDS`` names, as every database
+        of PhysioNet has one; of ``mitdb`` without it those of `DS1` and `DS2`.
+    """
+    found = {}
+    for database in databases:
+        folder = Path(data) / database
+        try:
+            names = (folder / "RECORDS").read_text(encoding="utf-8", errors="replace").split()
+        except OSError:
+            names = sorted({*DS1, *DS2}) if database == "mitdb" else []
+        missing = [name for name in names if not (folder / f"{name}.hea").is_file()]
+        if missing:
+            found[database] = missing
+    return found
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

@@ -44,6 +44,7 @@ from ..datasets.rhythm_augmentation import (
 )
 from ..datasets.rhythm_strips import prepare_strip_beats
 from ..datasets.splits import (
+    DS1,
     DS2,
     check_records,
     named_records,
@@ -184,11 +185,17 @@ class BeatTask(Task):
     )
 
     def check_data(self, recipe: Recipe, data: str | os.PathLike[str]) -> None:
-        """Refuse data that lack a database that trains, or a recording that tests."""
+        """Refuse data that lack a database or a recording of DS1 that trains, or one that tests.
+
+        Where the recipe names the recordings that test, all others that are there train.
+        """
         for database in recipe.databases:
             record_names(data, database)
             if database == STRIPS:
                 strip_rhythms(Path(data) / database)
+        if "mitdb" in recipe.databases and recipe.options.get("test") is None:
+            training = [f"mitdb/{name}" for name in DS1]
+            check_records(data, training, "the training part, DS1")
         test = [f"{database}/{name}" for database, name, _ in _test_part(recipe, data)]
         check_records(data, test, f"the test part, {_heading(recipe)}")
 
