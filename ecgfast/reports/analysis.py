@@ -22,23 +22,16 @@ from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, Quality, StreamingClassifier
 from ..streaming.lead_signal import best_leads, leads_to_label
 from .annotated import AnnotatedBeats
-from .summary import OFF, RATE_BEATS
+from .readable import UNFIT, covered, rates_of, trusted, unreadable, within
+from .summary import OFF
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
 __all__ = ["Analysis", "analyse", "check_classes"]
 
-# Bits of a beat that no rate or interval is taken from; flutter waves are counted apart.
-_BAD = int(Quality.GAP | Quality.FLAT | Quality.SATURATED | Quality.NOISY | Quality.RATE_LIMIT)
 _FLUTTER = int(Quality.FLUTTER)
 
-# A longer RR interval is no rate: it is a pause, or beats were missed.
-_LONGEST_RR_S = 3.0
-
-#: Events in which no rate is taken: of all leads, and of one where every lead is off.
-_LOST = (EventKind.NOISE,)
-_OFF = (EventKind.GAP, EventKind.LEAD_OFF, EventKind.FLAT_LINE)
 #: Events in which no interval comes from the sinus node.
 _NOT_SINUS = (
     EventKind.ATRIAL_FIBRILLATION,
@@ -146,7 +139,7 @@ class Analysis:
     def spans(self, *kinds: EventKind) -> list[tuple[float, float]]:
         """Return the stretches that events of these kinds cover together, in order."""
         events = self.of(*kinds)
-        return _union(events, self.duration) if events else []
+        return covered(events, self.duration) if events else []
 
     def clock(self, seconds: float) -> str:
         """Return a time in the recording: of the day where its start is known, else elapsed."""
@@ -161,33 +154,15 @@ class Analysis:
     def rr(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Return the RR intervals in seconds, and which of them can be trusted."""
         rr = np.diff(self.time)
-        sound = self.good & ~self.flutter
-        return rr, sound[1:] & sound[:-1] & (rr <= _LONGEST_RR_S) & ~self._over_lost_signal()
-
-    def _over_lost_signal(self) -> npt.NDArray[np.bool_]:
-        """Which RR intervals reach over a stretch that cannot be read: beats may be missing."""
-        if not self.unreadable:
-            return np.zeros(max(len(self.time) - 1, 0), np.bool_)
-        spans = np.array(self.unreadable).reshape(-1, 2)
-        begun = np.searchsorted(spans[:, 0], self.time[1:])
-        ended = np.searchsorted(spans[:, 1], self.time[:-1], side="right")
-        over: npt.NDArray[np.bool_] = begun > ended
-        return over
+        return rr, trusted(self.time, rr, self.good & ~self.flutter, self.unreadable)
 
     def is_unreadable(self) -> npt.NDArray[np.bool_]:
         """Return which beats lie in a stretch that cannot be read."""
-        within = np.zeros(len(self.time), np.bool_)
-        for begin, end in self.unreadable:
-            within[slice(*np.searchsorted(self.time, (begin, end)))] = True
-        return within
+        return within(self.time, self.unreadable)
 
     def rates(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return the rate over eight trusted RR intervals, and the time in their middle."""
-        _, sound = self.rr()
-        run = np.cumsum(np.concatenate(([0], sound)))
-        last = np.flatnonzero(run[RATE_BEATS:] - run[:-RATE_BEATS] == RATE_BEATS) + RATE_BEATS
-        spans = self.time[last] - self.time[last - RATE_BEATS]
-        return 60 * RATE_BEATS / spans, self.time[last] - spans / 2
+        return rates_of(self.time, self.rr()[1])
 
     def nn_intervals(self) -> NNIntervals:
         """Return the NN intervals, without atrial fibrillation, flutter and noise."""
@@ -300,7 +275,7 @@ def analyse(
         sample=sample,
         time=sample / source.fs,
         label=np.array(names, np.str_) if names else np.empty(0, "<U1"),
-        good=(bits & _BAD) == 0,
+        good=(bits & UNFIT) == 0,
         flutter=(bits & _FLUTTER) != 0,
         events=events,
         lost=0.0,
@@ -311,7 +286,7 @@ def analyse(
         first_lead=columns[0],
         without_signal=float((bits & OFF > 0).mean()) if len(bits) else 0.0,
     )
-    found.unreadable = _joined([*found.spans(*_LOST), *_dark(found)])
+    found.unreadable = unreadable(events, n_leads, found.duration)
     found.good &= ~found.is_unreadable()
     found.lost = max(sum(b - a for a, b in found.unreadable), missing / source.fs)
     return found
@@ -322,37 +297,3 @@ def _start(source: RecordSource) -> datetime | None:
     if source.start is None and source.start_time is not None:
         return datetime.combine(_ANY_DATE, source.start_time)
     return source.start
-
-
-def _dark(found: Analysis) -> list[tuple[float, float]]:
-    """Stretches in which every lead is off: a lead alone may be while others show."""
-    still = found.of(*_OFF)
-    edges: list[tuple[float, int]] = []
-    for lead in range(len(found.leads)):
-        for begin, end in _union(
-            [event for event in still if event.lead in (lead, None)], found.duration
-        ):
-            edges += [(begin, 1), (end, -1)]
-    dark, count, since = [], 0, 0.0
-    for at, step in sorted(edges):
-        if step < 0 and count == len(found.leads) and at > since:
-            dark.append((since, at))
-        count += step
-        since = at
-    return dark
-
-
-def _union(events: list[Event], duration: float) -> list[tuple[float, float]]:
-    """Stretches that the events cover together, in order, within the recording."""
-    return _joined((event.start_time, min(event.end_time, duration)) for event in events)
-
-
-def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Stretches in order, those that overlap as one."""
-    joined: list[tuple[float, float]] = []
-    for start, end in sorted(spans):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined

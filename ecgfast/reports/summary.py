@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+import numpy as np
+
 from ..records.writers import BeatLike
 from ..rhythm import Event, EventKind, RhythmSummary, RhythmTally
 from ..runtime.decision import REJECTED
 from ..streaming.beat import Quality
+from .readable import LOST, OFF_EVENTS, UNFIT, rates_of, trusted, unreadable
 
 __all__ = [
     "CLASS_NAMES",
     "FLUTTER",
     "NOT_A_DEVICE",
     "OFF",
-    "RATE_BEATS",
     "Run",
     "Summary",
     "Tally",
@@ -62,10 +64,7 @@ _RUN = 3
 # Runs that a summary holds at most: the longest.
 _RUNS_MAX = 100
 
-#: RR intervals over which the lowest and the highest rate are taken, as in reports and archives.
-RATE_BEATS = 8
-
-# A longer RR interval is a gap in the signal or in the detection: it ends a run, and is no rate.
+# A longer RR interval is a gap in the signal or in the detection: it ends a run.
 _GAP_S = 3.0
 
 
@@ -135,9 +134,10 @@ class Summary:
         some; empty where beats were not labelled.
     rate_mean : float
         60 over the mean RR interval, beats per minute; NaN where there is none. Intervals count
-        whose two beats stand in a good signal.
+        whose two beats stand in a good signal, and that reach over no stretch of `unreadable`.
     rate_min, rate_max : float
-        Least and greatest heart rate over eight such intervals in a row.
+        Least and greatest heart rate over eight such intervals in a row, as in reports and
+        archives.
     couplets : int
         Pairs of V, exactly two in a row.
     runs : tuple of Run
@@ -159,6 +159,9 @@ class Summary:
         Names of the leads, where they are known.
     without_signal : float
         Share of beats, 0 to 1, at which every lead that was labelled was off.
+    unreadable : float
+        Seconds in which no lead can be read, in noise or off, where rhythm events were looked for:
+        no rate is taken there.
     """
 
     name: str
@@ -180,6 +183,7 @@ class Summary:
     run_counts: dict[str, RunCount] = field(default_factory=dict)
     leads: tuple[str, ...] = ()
     without_signal: float = 0.0
+    unreadable: float = 0.0
 
     @property
     def n_runs(self) -> int:
@@ -232,7 +236,10 @@ class Summary:
             lines.append(("flutter", f"{found} {self._when(flutter.first)}: no beats there"))
         if self.rhythm is not None:
             lines += self._rhythm_lines(self.rhythm)
-        lines.append(("quality", f"{100 * self.bad_quality:.1f} % of beats in a bad signal"))
+        text = f"{100 * self.bad_quality:.1f} % of beats in a bad signal"
+        if self.unreadable:
+            text += f"; {length(self.unreadable)} cannot be read: no rate is taken there"
+        lines.append(("quality", text))
         return lines
 
     def _when(self, seconds: float) -> str:
@@ -315,7 +322,7 @@ class Summary:
 
 
 class Tally:
-    """Counts beats as they come, in constant memory.
+    """Counts beats as they come; 17 bytes of each are kept.
 
     Parameters
     ----------
@@ -343,12 +350,9 @@ class Tally:
         self._flutter = 0
         self._bad = 0
         self._off = 0
-        self._rr_sum = 0.0
-        self._rr_count = 0
-        self._recent_rr: deque[float] = deque(maxlen=RATE_BEATS)
-        self._good = False  # whether the signal around the beat before was
-        self._rate_min = math.inf
-        self._rate_max = -math.inf
+        self._time, self._rr = array("d"), array("d")  # R peak, and interval before it, in seconds
+        self._usable = bytearray()  # whether the signal around it is good
+        self._lost: list[Event] = []
         self._couplets = 0
         self._runs: list[Run] = []  # the longest, twice as many as are listed at most
         self._run_counts: dict[str, RunCount] = {}
@@ -374,9 +378,9 @@ class Tally:
         self._bad += is_doubtful(beat) and not flutter
         self._off += bool(int(beat.quality) & OFF) and not flutter
         broken = not beat.rr <= _GAP_S  # NaN too
-        good = not (flutter or is_doubtful(beat))
-        self._add_interval(beat.rr, readable=good and self._good and not broken)
-        self._good = good
+        self._time.append(beat.time)
+        self._rr.append(beat.rr)
+        self._usable.append(not (flutter or int(beat.quality) & UNFIT))
         for name, value in getattr(beat, "outputs", {}).items():
             total, least, greatest = self._values.get(name, (0.0, value, value))
             self._values[name] = [total + value, min(least, value), max(greatest, value)]
@@ -390,20 +394,6 @@ class Tally:
             n, start, _ = self._row
             self._row_label = label
             self._row = (n + 1, start if n else beat.time, beat.time)
-
-    def _add_interval(self, rr: float, *, readable: bool) -> None:
-        """Count an RR interval, where both its beats stand in a good signal."""
-        recent = self._recent_rr
-        if readable:
-            self._rr_sum += rr
-            self._rr_count += 1
-            recent.append(rr)
-            if len(recent) == RATE_BEATS:
-                rate = 60.0 * RATE_BEATS / sum(recent)
-                self._rate_min = min(self._rate_min, rate)
-                self._rate_max = max(self._rate_max, rate)
-        else:
-            recent.clear()
 
     def _end_row(self) -> None:
         run = self._open_run()
@@ -437,8 +427,10 @@ class Tally:
         longest_rr : (float, float)
             `RhythmStream.longest_rr` now.
         """
+        events = list(events)
         self._rhythm = self._rhythm or RhythmTally()
         self._rhythm.add(events)
+        self._lost += [e for e in events if not e.ongoing and e.kind in (*LOST, *OFF_EVENTS)]
         self._longest_rr = longest_rr
 
     def summary(
@@ -468,8 +460,9 @@ class Tally:
         -------
         Summary
         """
-        nan = float("nan")
         last = self._open_run()
+        spans = unreadable(self._lost, len(leads), duration)
+        mean, least, greatest = self._rates(spans)
         return Summary(
             name=name,
             leads=tuple(leads),
@@ -478,9 +471,9 @@ class Tally:
             beats=self._beats,
             flutter_waves=self._flutter,
             by_class=dict(self._by_class),
-            rate_mean=60.0 * self._rr_count / self._rr_sum if self._rr_count else nan,
-            rate_min=self._rate_min if math.isfinite(self._rate_min) else nan,
-            rate_max=self._rate_max if math.isfinite(self._rate_max) else nan,
+            rate_mean=mean,
+            rate_min=least,
+            rate_max=greatest,
             couplets=self._couplets + self._open_couplet(),
             runs=tuple(
                 sorted(_longest(self._runs if last is None else [*self._runs, last]), key=_start)
@@ -492,6 +485,7 @@ class Tally:
             ),
             bad_quality=self._bad / self._beats if self._beats else 0.0,
             without_signal=self._off / self._beats if self._beats else 0.0,
+            unreadable=sum(end - begin for begin, end in spans),
             values={
                 name: {"mean": total / self._valued, "least": least, "greatest": greatest}
                 for name, (total, least, greatest) in self._values.items()
@@ -504,6 +498,18 @@ class Tally:
             ),
             start=start,
         )
+
+    def _rates(self, spans: list[tuple[float, float]]) -> tuple[float, float, float]:
+        """Mean, lowest and highest rate; NaN where there is none."""
+        at, rr = np.array(self._time), np.array(self._rr)[1:]
+        sound = trusted(at, rr, np.array(self._usable, np.bool_), spans)
+        if not sound.any():
+            return math.nan, math.nan, math.nan
+        mean = 60.0 * int(sound.sum()) / float(rr[sound].sum())
+        rates, _ = rates_of(at, sound)
+        if not len(rates):
+            return mean, math.nan, math.nan
+        return mean, float(rates.min()), float(rates.max())
 
 
 def _start(run: Run) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import replace
@@ -13,7 +14,8 @@ import pytest
 from report_pages import FS, made, open_source_of
 
 from ecgfast import Annotations, Classifier, Event, EventKind, detect_qrs
-from ecgfast.records import demo_record, open_record
+from ecgfast.cli import main
+from ecgfast.records import demo_record, open_record, synthetic_ecg
 from ecgfast.reports.analysis import Analysis, analyse
 from ecgfast.reports.choosing import chosen_strips
 from ecgfast.reports.figures import figures
@@ -31,6 +33,31 @@ def test_a_report_and_classify_tell_the_same_rates(demo: Path, classifier: Class
     told = rate["mean"], rate["minimum"]["rate"], rate["maximum"]["rate"]
     assert told == pytest.approx((summary.rate_mean, summary.rate_min, summary.rate_max))
     assert summary.rate_min < summary.rate_mean < summary.rate_max
+
+
+def test_a_report_and_classify_leave_out_the_same_stretches(
+    classifier: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beats of noise and of a lead that is off are no rate, over which no interval reaches."""
+    record = synthetic_ecg(180, FS, seed=3)
+    signal = record.signal.copy()
+    rng = np.random.default_rng(0)
+    noise = slice(round(60 * FS), round(85 * FS))
+    signal[noise] += rng.normal(0, 2.0, signal[noise].shape)
+    signal[round(120 * FS) : round(140 * FS)] = 0.0
+    path = tmp_path / "bad.npz"
+    np.savez(path, signal=signal, fs=FS, units="mV")
+    args = ["--model", str(classifier.path), "--json"]
+    assert main(["classify", str(path), *args, "--output", str(tmp_path / "a.csv")]) == 0
+    told = json.loads(capsys.readouterr().out)["summary"]
+    found = analyse(open_record(path), classifier)
+    rate = figures(found)["rate"]
+    expected = rate["mean"], rate["minimum"]["rate"], rate["maximum"]["rate"]
+    assert (told["rate_mean"], told["rate_min"], told["rate_max"]) == pytest.approx(expected)
+    assert told["unreadable"] == pytest.approx(sum(b - a for a, b in found.unreadable))
+    assert 30 < told["unreadable"] < 60
+    assert main(["classify", str(path), *args[:2], "--output", str(tmp_path / "a.csv")]) == 0
+    assert "cannot be read: no rate is taken there" in capsys.readouterr().out
 
 
 def test_rates_and_their_times() -> None:
