@@ -69,7 +69,7 @@ def write_page(
     ]
     if picture:
         below = f"<figcaption>{escape(caption)}</figcaption>"
-        parts += [f"<h2>ECG</h2>\n<figure>\n{_scrolled(picture)}\n{below}\n</figure>"]
+        parts += [f"<h2>ECG</h2>\n<figure>\n{_scrolled(picture, 'scroll ecg')}\n{below}\n</figure>"]
     parts += [
         "<h2>Beats</h2>",
         _table(rows),
@@ -87,9 +87,9 @@ def _facts(lines: Sequence[tuple[str, str]]) -> str:
     return f'<table class="facts">\n{rows}\n</table>'
 
 
-def _scrolled(element: str) -> str:
+def _scrolled(element: str, kind: str = "scroll") -> str:
     """An element that scrolls by itself where the screen is narrower, and not the whole page."""
-    return f'<div class="scroll">\n{element}\n</div>'
+    return f'<div class="{kind}">\n{element}\n</div>'
 
 
 def _table(rows: Sequence[str]) -> str:

@@ -17,27 +17,48 @@ from .summary import NOT_A_DEVICE
 __all__ = ["page", "render"]
 
 _STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff;
+:root { color-scheme: light; --ink: #1c1c1c; --quiet: #555; --line: #ddd; --faint: #eee;
+        --rule: #bbb; --page: #fff; --note: #fff6e0; --note-edge: #c88a00; --shade: #0004; }
+@media screen and (prefers-color-scheme: dark) {
+  :root { color-scheme: dark; --ink: #e6ebef; --quiet: #9aa7b3; --line: #38434d; --faint: #262f37;
+          --rule: #56616b; --page: #0f1418; --note: #33290f; --note-edge: #c88a00; --shade: #fff5; }
+  td.label { filter: brightness(1.6); }
+  svg { background: #fff; }  /* an ECG stays on its paper, in the colours that it has in print */
+  a { color: #78b4e8; } a:visited { color: #b79be0; }
+}
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
        max-width: 72rem; margin: 2rem auto; padding: 0 1.5rem; }
 h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
-.note { background: #fff6e0; border-left: .3rem solid #c88a00; margin: 1rem 0;
+.note { background: var(--note); border-left: .3rem solid var(--note-edge); margin: 1rem 0;
         padding: .6rem 1rem; }
-img, svg { max-width: 100%; height: auto; border: 1px solid #ddd; }
+img, svg { max-width: 100%; height: auto; border: 1px solid var(--line); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .9rem .2rem 0; text-align: right; border-bottom: 1px solid #eee; }
-th { font-weight: 600; border-bottom: 2px solid #bbb; position: sticky; top: 0; background: #fff; }
+th, td { padding: .2rem .9rem .2rem 0; text-align: right; border-bottom: 1px solid var(--faint); }
+th { font-weight: 600; border-bottom: 2px solid var(--rule); position: sticky; top: 0;
+     background: var(--page); }
 th.group { text-align: center; }
 table.facts th, table.facts td { text-align: left; border: 0; position: static;
                                  vertical-align: top; white-space: pre-wrap; }
-table.facts th { font-weight: 400; color: #555; }
+table.facts th { font-weight: 400; color: var(--quiet); }
 td.label { font-weight: 700; text-align: center; } td.text, th.text { text-align: left; }
-figure { margin: 0; } figcaption { color: #555; font-size: .85rem; }
+figure { margin: 0; } figcaption { color: var(--quiet); font-size: .85rem; }
+@media screen {
+  /* What scrolls sideways has a shadow at the edge behind which there is more. */
+  .scroll { background:
+    linear-gradient(to right, var(--page) 40%, transparent) -2px 0 / 2.4rem 100% no-repeat local,
+    linear-gradient(to left, var(--page) 40%, transparent) calc(100% + 2px) 0 / 2.4rem 100%
+      no-repeat local,
+    linear-gradient(to right, var(--shade), transparent) 1px 0 / 1rem 100% no-repeat,
+    linear-gradient(to left, var(--shade), transparent) calc(100% - 1px) 0 / 1rem 100%
+      no-repeat; }
+  .ecg { --page: #fff; --shade: #0004; background-color: #fff; }
+  .ecg > svg { mix-blend-mode: multiply; }  /* the shadow shows through the paper */
+}
 @media screen and (max-width: 700px) {
   body { margin: 1rem auto; padding: 0 .9rem; }
   .scroll { overflow-x: auto; } .scroll > svg { width: 44rem; max-width: none; }
 }
-footer { margin: 2.5rem 0 1rem; color: #555; font-size: .85rem; }
+footer { margin: 2.5rem 0 1rem; color: var(--quiet); font-size: .85rem; }
 """
 
 

@@ -51,9 +51,13 @@ UNIT = 20  # steps in a millimetre of the whole numbers of a `trace`
 _BUCKET, _REPORT_BUCKET = 0.2, 0.25
 
 
-def _svg(width: float, height: float, parts: Sequence[str], label: str) -> str:
+def _svg(
+    width: float, height: float, parts: Sequence[str], label: str, *, chart: bool = True
+) -> str:
+    # A page may show charts in other colours where it is dark; paper stays paper.
+    kind = ' class="chart"' if chart else ""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg"{kind} viewBox="0 0 {width:g} {height:g}" '
         f'width="{width:g}mm" height="{height:g}mm" role="img" '
         f'aria-label="{escape(label, quote=True)}">{"".join(parts)}</svg>'
     )
@@ -225,7 +229,7 @@ def strip(
             middle = (x + beats[i - 1][0] * _SPEED) / 2
             rr = f"{1000 * (second - beats[i - 1][0]):.0f}"
             parts.append(_text(middle, 6.4, rr, size=2.3, anchor="middle"))
-    return _svg(WIDTH, height, parts, label), gain
+    return _svg(WIDTH, height, parts, label, chart=False), gain
 
 
 def minute_gain(signal: npt.NDArray[np.float64]) -> float:
@@ -287,7 +291,7 @@ def minute(
     for second, name in marks:
         x, colour = second * MINUTE_SPEED, CLASS_COLOURS.get(name, QUIET)
         parts.append(_rect(x - 0.3, 0, 0.6, 1.1, colour))
-    return _svg(WIDTH, height, parts, label)
+    return _svg(WIDTH, height, parts, label, chart=False)
 
 
 # ------------------------------------------------------------------------------------ graphs
