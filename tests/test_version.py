@@ -26,6 +26,16 @@ def test_the_version_of_other_files_is_that_of_the_package(name: str, pattern: s
     assert re.findall(pattern, path.read_text("utf-8"), re.MULTILINE) == [ecgfast.__version__]
 
 
+def test_the_changelog_begins_with_this_version_and_a_date_or_none_yet() -> None:
+    """As the release workflow wants it: a tag is refused while the section has no date."""
+    path = HOME / "CHANGELOG.md"
+    if not path.is_file():
+        pytest.skip("CHANGELOG.md is not in this checkout")
+    version, dated = re.findall(r"^## \[(.+)\] - (.+)$", path.read_text("utf-8"), re.MULTILINE)[0]
+    assert version == ecgfast.__version__
+    assert re.fullmatch(r"unreleased|\d{4}-\d\d-\d\d", dated)
+
+
 def test_the_project_states_no_version_of_its_own() -> None:
     tomllib = pytest.importorskip("tomllib")  # Python 3.11
     project = tomllib.loads((HOME / "pyproject.toml").read_text("utf-8"))
