@@ -64,6 +64,13 @@ class CodeWatch:
         if values.dtype.kind not in "fiu" or not values.size or values.size % n_leads:
             return chunk
         table = values.reshape(-1, n_leads)
+        lows, highs = table.min(axis=0).tolist(), table.max(axis=0).tolist()
+        if all(low > -_LEAST for low in lows) and all(high < _LEAST for high in highs):
+            # As in millivolts; a lead of which a sample is missing has neither.
+            self._low = list(map(min, self._low, lows))
+            self._high = list(map(max, self._high, highs))
+            self._seen = [seen + len(table) for seen in self._seen]
+            return chunk
         out: npt.NDArray[Any] | None = None
         for lead in range(n_leads):
             places = self._codes(lead, table[:, lead])

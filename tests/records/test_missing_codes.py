@@ -239,6 +239,21 @@ def test_live_codes_are_missing_and_said(
     assert last == f"the source: the value {code:.7g} was taken for missing at 700 samples"
 
 
+def test_a_live_lead_may_have_codes_beside_missing_samples(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    signal, places = with_code(-9999)
+    signal[places + 1, 0] = np.nan
+    gone = signal.copy()
+    gone[places, 0] = np.nan
+    beats = list(stream_classify(chunks(signal, 25), FS, model="none"))
+    assert [repr(b) for b in beats] == [
+        repr(b) for b in stream_classify(chunks(gone, 25), FS, model="none")
+    ]
+    count = int((signal == -9999).sum())
+    assert f"-9999 was taken for missing at {count} samples" in caplog.text
+
+
 def test_single_live_samples_and_a_start_without_any(caplog: pytest.LogCaptureFixture) -> None:
     signal = ecg()[:, 0]
     signal[:1000] = -9999
