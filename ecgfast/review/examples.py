@@ -11,7 +11,8 @@ import numpy.typing as npt
 from ..core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ..errors import InputError
 from ..evaluation import AAMI_CLASSES
-from ..records import open_record
+from ..records import RecordSource, open_record
+from ..streaming.lead_signal import best_leads
 from ..training.datasets.examples import ExampleSet
 from .files import review_files
 from .marks import NOT_A_BEAT
@@ -65,8 +66,9 @@ def reviewed_examples(
         name = f"{DATABASE}/{session.beats.name}"
         if name in parts:
             raise InputError(f"{path}: a recording of the name {session.beats.name} came before")
-        first = session.beats.leads[0]
-        lead = source.leads.index(first) if first in source.leads else 0
+        # The first lead of the review that carries a signal.
+        shown = [i for i in best_leads(source, len(source.leads)) if _reviewed(session, source, i)]
+        lead = shown[0] if shown else 0
         parts[name] = _of_one(session, source.read().signal[:, lead], name, window)
     kept = [part for part in parts.values() if len(part)]
     if not kept:
@@ -82,6 +84,10 @@ def reviewed_examples(
             "left_out": [],
         },
     )
+
+
+def _reviewed(session: ReviewSession, source: RecordSource, lead: int) -> bool:
+    return source.leads[lead] in session.beats.leads
 
 
 def _of_one(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..records import RecordSource
 from ..reports import svg
 from ..reports.paper import baseline
+from ..streaming.lead_signal import best_leads
 from .marks import NOT_A_BEAT
 from .session import ReviewSession
 
@@ -76,7 +77,7 @@ def overlay(source: RecordSource, samples: Sequence[int], labels: Sequence[str])
     time, rows = beat_rows(source, samples)
     return "".join(
         _one_lead(time, rows[:, :, lead], labels, source.leads[lead])
-        for lead in range(min(len(source.leads), _LEADS))
+        for lead in best_leads(source, _LEADS)
     )
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..records import RecordSource
 from ..reports.summary import CLASS_NAMES, clock
+from ..streaming.lead_signal import best_leads
 from .actions import Action
 from .grouping import Group, Question
 from .marks import NOT_A_BEAT
@@ -184,7 +185,7 @@ def _examples(session: ReviewSession, group: int, count: int = 24) -> str:
 
 
 def mean_beat(source: RecordSource, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Median of beats in the first lead, each from its own baseline.
+    """Median of beats in the first lead that carries a signal, each from its own baseline.
 
     Parameters
     ----------
@@ -199,9 +200,10 @@ def mean_beat(source: RecordSource, samples: npt.NDArray[np.int64]) -> npt.NDArr
     """
     before, after = round(_BEFORE_S * source.fs), round(_AFTER_S * source.fs)
     rows = np.full((len(samples), before + after), np.nan)
+    (lead,) = best_leads(source, 1)
     for row, sample in zip(rows, samples.tolist(), strict=True):
         start, stop = max(0, sample - before), min(source.n_samples, sample + after)
-        part = source.fetch(start, stop)[:, 0]
+        part = source.fetch(start, stop)[:, lead]
         row[start - sample + before : stop - sample + before] = part
     known = np.isfinite(rows).any(axis=1)
     rows = rows[known] - np.nanmedian(rows[known], axis=1, keepdims=True)

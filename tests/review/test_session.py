@@ -11,11 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgfast import InputError, ModelError, RecordError, StateError
-from ecgfast.records import open_record, read_annotations
+from ecgfast import (
+    Classifier,
+    InputError,
+    ModelError,
+    Quality,
+    RecordError,
+    StateError,
+    WindowSpec,
+)
+from ecgfast.records import open_record, read_annotations, synthetic_ecg
 from ecgfast.review import NOT_A_BEAT, ReviewBeats, ReviewSession, review_files
-from ecgfast.review.beats import describe, rr_ratios
+from ecgfast.review.beats import collect_beats, describe, rr_ratios
+from ecgfast.review.examples import reviewed_examples
 from ecgfast.review.grouping import examples_of, group_beats
+from ecgfast.review.pictures import overlay
+from ecgfast.review.terminal import mean_beat
 
 pytest.importorskip("scipy")
 
@@ -329,3 +340,26 @@ def test_a_model_of_no_beat_classes_is_refused(tmp_path: Path) -> None:
 def test_the_folder_of_the_recording_is_the_default() -> None:
     assert review_files("data/208").annotations == Path("data/208.reviewed")
     assert review_files("data/208.hea").answers == Path("data/208.review.json")
+
+
+def test_leads_that_are_off_are_not_reviewed(tmp_path: Path) -> None:
+    """Nor drawn, nor learnt from."""
+    made = synthetic_ecg(60, 250.0, ventricular=0.1, leads=("MLII", "V1"), seed=4)
+    signal = np.column_stack([np.zeros(len(made.signal)), made.signal])
+    path = tmp_path / "three.npz"
+    np.savez(path, signal=signal, fs=250.0, leads=["III", "II", "V1"], units="mV")
+    beats = collect_beats(open_record(path), Classifier("beats"))
+    alone = collect_beats(open_record(path, leads=["II", "V1"]), Classifier("beats"))
+    assert np.abs(beats.sample - alone.sample).max() <= 1
+    labels = [found.probabilities.argmax(axis=1) for found in (beats, alone)]
+    assert (labels[0] == labels[1]).mean() > 0.95
+    assert not (beats.quality & Quality.FLAT).any()
+    source = open_record(path)
+    drawn = overlay(source, beats.sample[:5].tolist(), ["N"] * 5)
+    assert [name in drawn for name in (">III<", ">II<", ">V1<")] == [False, True, True]
+    assert np.ptp(mean_beat(source, beats.sample)) > 0.5
+    session = ReviewSession.open(path, by="Ada")
+    session.answer(session.questions(1)[0].group.number, "V")
+    examples = reviewed_examples([path], window=WindowSpec())
+    assert len(examples)
+    assert (np.ptp(examples.inputs["window"][..., 0], axis=1) > 0).all()
