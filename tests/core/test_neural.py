@@ -362,6 +362,43 @@ def test_p_waves_of_a_standing_heart_are_no_beats(fs: float, seed: int) -> None:
     assert np.all(found_near(found, going, fs))
 
 
+def with_waves(
+    at_s: float, width_s: float, after_s: float, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """An ECG at 250 Hz with a wave of 0.45 of the QRS complexes beside each, and its R peaks."""
+    fs = 250.0
+    record = synthetic_ecg(40, fs, muscle=0.01, seed=seed)
+    signal, r = record.signal[:, 0].copy(), record.annotations.sample
+    time = np.arange(len(signal)) / fs
+    height = 0.45 * np.median([np.ptp(signal[max(at - 12, 0) : at + 12]) for at in r])
+    for beat in r[r > after_s * fs] / fs:
+        signal += height * np.exp(-0.5 * ((time - beat - at_s) / width_s) ** 2)
+    return signal, r
+
+
+@pytest.mark.parametrize("pr", [0.16, 0.2, 0.24])
+def test_sharp_p_waves_do_not_take_the_place_of_complexes(pr: float) -> None:
+    for seed in range(4):
+        signal, r = with_waves(-pr, 0.01, after_s=8.0, seed=seed)
+        found = detect(signal, 250.0)
+        assert np.all(found_near(r, found, 250.0))
+        assert np.all(found_near(found, r, 250.0))
+    signal = signal[:5000]
+    assert np.array_equal(detect(signal, 250.0), twin.detect(signal, 250.0))
+
+
+@pytest.mark.parametrize("cut", [0.06, 0.12])
+def test_a_t_wave_whose_complex_is_before_the_first_sample_is_no_beat(cut: float) -> None:
+    signal, r = with_waves(0.24, 0.03, after_s=0.0)
+    for beat in r[3:30:5]:
+        first = beat + int(cut * 250)
+        found = detect(signal[first : first + 2000], 250.0)
+        expected = r[r > first][: len(found)] - first
+        assert np.all(np.abs(found - expected) < 0.15 * 250)
+        assert len(found) > 5
+    assert np.array_equal(found, twin.detect(signal[first : first + 2000], 250.0))
+
+
 # Tolerance in seconds. The last reference beat of standstill_p_only lies after its end.
 MADE = {
     "every_other_missing": 0.08,

@@ -272,9 +272,17 @@ class Neural:
                 n += 1
         return total / F(n) if n else F(0)
 
+    def may_be_cut(self, c: Candidate) -> bool:
+        """Perhaps the T wave of a complex before the first sample."""
+        return self.last is None and c.at < C["START_CELLS"] and c.odds < C["HEIGHT_ODDS"]
+
     def score(self, c: Candidate) -> np.float32:
-        cost = C["HEIGHT_COST"] * (self.shortfall(c.at) - C["HEIGHT_FROM"])
-        return min(c.odds + C["BIAS"] - min(max(cost, F(0)), C["HEIGHT_CAP"]), C["SCORE_MAX"])
+        smaller = self.shortfall(c.at)
+        cost = C["HEIGHT_COST"] * (smaller - C["HEIGHT_FROM"])
+        cost = min(max(cost, F(0)), C["HEIGHT_CAP"])
+        if self.may_be_cut(c) and smaller > C["SMALLER"]:
+            cost = C["START_COST"]
+        return min(c.odds + C["BIAS"] - cost, C["SCORE_MAX"])
 
     def drop(self, c: Candidate) -> None:
         """Remember the clearest of what was no beat until the next beat."""
@@ -359,7 +367,7 @@ class Neural:
     def pair_cost(self, a: int, b: int) -> np.float32:
         rr = self.seconds(b - a)
         if rr < C["RR_MIN_S"]:
-            return F(1e3)
+            return C["NEVER"]
         ratio, soft = rr / self.rr_ref, F(1) / (F(1) + C["NEURAL_SOFT"] * self.rr_var)
         cost = F(0)
         if ratio < C["SHORT_FROM"]:
@@ -375,6 +383,35 @@ class Neural:
         cost = C["LONG_COST"] * late / (F(1) + C["NEURAL_SOFT"] * self.rr_var)
         return min(max(cost, F(0)), C["LONG_CAP"])
 
+    def misfit(self, at: int) -> np.float32:
+        """How far the interval up to a cell is from the reference, in logs."""
+        assert self.last is not None
+        return abs(np.log(self.seconds(at - self.last) / self.rr_ref))
+
+    def taller_by(self, a: int, b: int) -> np.float32:
+        """How much taller a complex is than another one, in logs, over the leads that show both."""
+        shown = [k for k, fault in enumerate(self.fault) if not fault[a] and not fault[b]]
+        total = F(0)
+        for k in shown:
+            total += self.height_of(k, b) - self.height_of(k, a)
+        return total / F(len(shown)) if shown else F(0)
+
+    def heights_unclear(self) -> bool:
+        return self.accepted >= C["LEARNING_BEATS"] and bool(self.clarity < C["P_WAVE_CLARITY"])
+
+    def is_p_wave(self, c: Candidate) -> bool:
+        """Whether a taller candidate follows within a PR interval, and fits the rhythm better."""
+        if self.heights_unclear():
+            return False
+        for other in self.pending:
+            pr = self.seconds(other.at - c.at)
+            if pr <= 0 or pr > C["P_WAVE_S"] or pr > C["P_WAVE_RR"] * self.rr_ref:
+                continue
+            fits = not self.rr or self.misfit(other.at) < self.misfit(c.at)
+            if other.odds >= C["NEED"] and fits and self.taller_by(c.at, other.at) > C["SMALLER"]:
+                return True
+        return False
+
     def path(self) -> list[Candidate]:
         """The best path through the candidates, first beat first."""
         best = F(0) if self.last is None else -self.open_cost(self.last)
@@ -386,7 +423,7 @@ class Neural:
                 through = other.value - self.pair_cost(other.at, c.at)
                 if through > value:
                     value, c.before = through, other
-            c.value = value + c.score
+            c.value = -C["NEVER"] if self.is_p_wave(c) else value + c.score
             if c.value - self.open_cost(c.at) > best:
                 best, end = c.value - self.open_cost(c.at), c
         found = []
@@ -469,9 +506,16 @@ class Neural:
         self.early_hold = max(self.early_hold - 1, 0)
         self.pending = [other for other in self.pending if other.at > c.at]
 
-    def due_at(self, at: int) -> int:
-        wait = min(max(C["WAIT_RR"] * self.rr_ref, C["WAIT_MIN_S"]), self.wait)
-        return at + int(wait * F(HZ))
+    def due_at(self, c: Candidate, clear: bool) -> int:
+        """Searched cell at which a candidate is decided; a clear one at once unless it is small."""
+        wait = max(C["WAIT_RR"] * self.rr_ref, C["WAIT_MIN_S"])
+        if self.may_be_cut(c):
+            wait = C["WAIT_MAX_S"]
+        elif clear:
+            if self.heights_unclear() or self.shortfall(c.at) <= C["SMALLER"]:
+                return 0
+            wait = C["P_WAVE_S"]
+        return c.at + int(min(wait, self.wait) * F(HZ))
 
     def decide_pending(self, final: bool) -> None:
         self.wake = 1 << 62
@@ -484,8 +528,8 @@ class Neural:
                 clear = rr > C["NEURAL_REFRACTORY_S"]
             else:
                 clear = c.score > C["CLEAR_SCORE"] and short < rr < long
-            due = self.due_at(c.at)
-            if not final and not clear and self.searched < due:
+            due = self.due_at(c, bool(clear))
+            if not final and self.searched < due:
                 self.wake = due
                 break
             if enough or (final and self.worth(c) > C["FINAL_ODDS"]):

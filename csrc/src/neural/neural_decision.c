@@ -25,6 +25,14 @@
 #define HEIGHT_CLEAR 4.0f /* beats below lower the running height and never raise it: artefacts are tall */
 #define HEIGHT_ODDS 4.5f  /* of waiting candidates whose height counts too in the first beats: P waves stay small */
 
+/* P and T waves that the network takes for complexes. */
+#define SMALLER 0.4f      /* logs: two thirds of the height of a complex at most */
+#define P_WAVE_S 0.30f    /* a smaller candidate so long before a complex is its P wave: the PR interval of a block ... */
+#define P_WAVE_RR 0.45f   /* ... but less than half of the RR reference: the complexes of a tachycardia are none */
+#define P_WAVE_CLARITY 2.0f /* log-odds of the last beats, below which that does not hold: noise */
+#define START_CELLS 56    /* a smaller candidate so early (0.45 s) is the T wave of a complex before the first sample */
+#define START_COST 10.0f  /* more than any score */
+
 /* Costs of an RR interval beside the reference. */
 #define SHORT_FROM 0.8f   /* of the reference: shorter ones are premature */
 #define SHORT_COST 2.0f   /* times the excess of reference over interval */
@@ -36,6 +44,7 @@
 #define REFRACTORY_COST 3.0f /* at 0.17 s */
 #define REFRACTORY_RAMP_S 0.13f /* ... the more the shorter */
 #define RR_MIN_S 0.19f    /* 315 a minute: no human ventricle follows faster */
+#define NEVER 1e3f        /* cost of what cannot be */
 #define RR_MAX_S 2.0f     /* 30 a minute */
 #define RR_LEAST_S 0.2f   /* 300 a minute, of the reference */
 #define RR_FIRST_S 0.8f   /* before any interval is known */
@@ -178,9 +187,15 @@ static float shortfall(neural_state *s, int n_leads, int64_t at) {
     return n > 0 ? sum / (float)n : 0.0f;
 }
 
+/* Perhaps the T wave of a complex before the first sample: what follows has to be seen. */
+static int may_be_cut(const neural_state *s, const neural_candidate *c) {
+    return s->last < 0 && c->at < START_CELLS && c->odds < HEIGHT_ODDS;
+}
+
 static void set_score(neural_state *s, int n_leads, neural_candidate *c) {
-    const float short_of = HEIGHT_COST * (shortfall(s, n_leads, c->at) - HEIGHT_FROM);
-    const float cost = short_of > HEIGHT_CAP ? HEIGHT_CAP : short_of > 0.0f ? short_of : 0.0f;
+    const float smaller = shortfall(s, n_leads, c->at), short_of = HEIGHT_COST * (smaller - HEIGHT_FROM);
+    float cost = short_of > HEIGHT_CAP ? HEIGHT_CAP : short_of > 0.0f ? short_of : 0.0f;
+    if (may_be_cut(s, c) && smaller > SMALLER) cost = START_COST;
     c->score = c->odds + BIAS - cost;
     if (c->score > SCORE_MAX) c->score = SCORE_MAX;
 }
@@ -296,7 +311,7 @@ static int neural_search(ecg_detector *d, neural_state *s, const float *p, int64
 static float neural_pair_cost(const neural_state *s, int64_t from, int64_t to) {
     const float rr = neural_seconds(to - from), ratio = rr / s->rr_ref, soft = 1.0f / (1.0f + NEURAL_SOFT * s->rr_var);
     float cost = 0.0f;
-    if (rr < RR_MIN_S) return 1e3f;
+    if (rr < RR_MIN_S) return NEVER;
     if (ratio < SHORT_FROM) {
         cost = SHORT_COST * (s->rr_ref / rr - 1.0f / SHORT_FROM) * soft;
     } else if (ratio > LONG_FROM) {
@@ -314,8 +329,45 @@ static float neural_open_cost(const neural_state *s, int64_t from) {
     return cost < 0.0f ? 0.0f : cost < LONG_CAP ? cost : LONG_CAP;
 }
 
+/* How far the interval from the last beat to cell `at` is from the reference, in logs. */
+static float neural_misfit(const neural_state *s, int64_t at) {
+    return fabsf(logf(neural_seconds(at - s->last) / s->rr_ref));
+}
+
+/* How much taller candidate b is than candidate a, in logs, over the leads that show both. */
+static float taller_by(const neural_lead *lead, int n_leads, int64_t a, int64_t b) {
+    float sum = 0.0f;
+    int n = 0;
+    for (int l = 0; l < n_leads; l++, lead++)
+        if (usable(lead, a) && usable(lead, b)) {
+            sum += height_of(lead, b) - height_of(lead, a);
+            n++;
+        }
+    return n > 0 ? sum / (float)n : 0.0f;
+}
+
+/* Do heights tell nothing, as in noise? */
+static int heights_unclear(const neural_state *s) {
+    return s->accepted >= LEARNING_BEATS && s->clarity < P_WAVE_CLARITY;
+}
+
+/* Does a taller candidate follow within a PR interval, and at an interval that fits better? To the network a narrow
+ * P wave before a wide or paced complex may look more like a complex than that. */
+static int is_p_wave(neural_state *s, int n_leads, int index) {
+    const neural_candidate *c = &s->pending[index];
+    if (heights_unclear(s)) return 0;
+    for (int i = index + 1; i < s->pending_count; i++) {
+        const neural_candidate *next = &s->pending[i];
+        const float pr = neural_seconds(next->at - c->at);
+        if (pr > P_WAVE_S || pr > P_WAVE_RR * s->rr_ref) break;
+        if (next->odds < NEED || (s->rr_count > 0 && neural_misfit(s, next->at) >= neural_misfit(s, c->at))) continue;
+        if (taller_by(ecg_neural_leads(s), n_leads, c->at, next->at) > SMALLER) return 1;
+    }
+    return 0;
+}
+
 /* Index of the last candidate of the best path; -1 where none is better. */
-static int neural_path_end(neural_state *s) {
+static int neural_path_end(neural_state *s, int n_leads) {
     int end = -1;
     float best = s->last >= 0 ? -neural_open_cost(s, s->last) : 0.0f;
     for (int i = 0; i < s->pending_count; i++) {
@@ -331,7 +383,7 @@ static int neural_path_end(neural_state *s) {
                 c->from = j;
             }
         }
-        c->value = value + c->score;
+        c->value = is_p_wave(s, n_leads, i) ? -NEVER : value + c->score;
         const float ended = c->value - neural_open_cost(s, c->at);
         if (ended > best) {
             best = ended;
@@ -430,17 +482,24 @@ static void neural_accept(ecg_detector *d, neural_state *s, int index) {
     remove_pending(s, 0, index + 1);
 }
 
-static int64_t due_at(const neural_state *s, int64_t at) {
+/* Searched cell at which a candidate is decided; a clear one at once unless it is small. */
+static int64_t due_at(neural_state *s, int n_leads, const neural_candidate *c, int clear) {
     float wait = WAIT_RR * s->rr_ref;
     if (wait < WAIT_MIN_S) wait = WAIT_MIN_S;
+    if (may_be_cut(s, c)) {
+        wait = WAIT_MAX_S;
+    } else if (clear) {
+        if (heights_unclear(s) || shortfall(s, n_leads, c->at) <= SMALLER) return 0;
+        wait = P_WAVE_S;
+    }
     if (wait > s->wait_s) wait = s->wait_s;
-    return at + (int64_t)(wait * NEURAL_HZ);
+    return c->at + (int64_t)(wait * NEURAL_HZ);
 }
 
 static void decide_pending(ecg_detector *d, neural_state *s, int final) {
     int end;
     s->wake = INT64_MAX;
-    while ((end = neural_path_end(s)) >= 0) {
+    while ((end = neural_path_end(s, d->config.n_leads)) >= 0) {
         int enough = 0;
         for (;; end = s->pending[end].from) {
             enough |= worth(&s->pending[end]) >= NEED;
@@ -450,8 +509,8 @@ static void decide_pending(ecg_detector *d, neural_state *s, int final) {
         const float rr = s->last >= 0 ? neural_seconds(c->at - s->last) : s->rr_ref;
         const int expected = rr > CLEAR_SHORT * s->rr_ref && rr < CLEAR_LONG * s->rr_ref;
         const int clear = c->score > CERTAIN_SCORE ? rr > NEURAL_REFRACTORY_S : c->score > CLEAR_SCORE && expected;
-        const int64_t due = due_at(s, c->at);
-        if (!final && !clear && s->searched < due) {
+        const int64_t due = due_at(s, d->config.n_leads, c, clear);
+        if (!final && s->searched < due) {
             s->wake = due;
             break;
         }
