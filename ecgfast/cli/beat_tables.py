@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..evaluation.false_alarms import ECTOPIC, HEALTHY, STRIPS
+from ..evaluation.false_alarms import ECTOPIC, HEALTHY, STRIPS, false_alarms_of
 from ..reports.table import Table
 from ..runtime.cards import LOOKAHEAD_LABELS
 from .output import number_text
@@ -18,6 +18,8 @@ __all__ = [
     "DATABASE",
     "class_tables",
     "false_alarm_tables",
+    "false_alarms_of_records",
+    "false_rate_table",
     "patient_table",
     "point_text",
     "probability_tables",
@@ -94,21 +96,7 @@ def false_alarm_tables(
 ) -> Iterator[Table]:
     """False S and V of healthy people per hour, and beats of strips called S and V."""
     if healthy:
-        rows = []
-        for one in healthy:
-            told = one.to_dict()
-            for label in one.false:
-                rates = [number_text(told[label][x], 1) for x in ("median", "mean", "worst")]
-                view = LOOKAHEAD_LABELS[one.lookahead]
-                rows.append([view, label, *rates, told[label]["worst record"]])
-        hours = number_text(sum(healthy[0].hours), 1)
-        yield Table(
-            f"Healthy people ({HEALTHY}, {len(healthy[0].records)} recordings, {hours} hours, "
-            "detected beats): false S and V per hour",
-            ["", "class", "median", "mean", "worst", "worst record"],
-            rows,
-            left=2,
-        )
+        yield _rate_table(f"Healthy people of {HEALTHY}", healthy)
     if strips:
         yield Table(
             f"Strips of {STRIPS}, detected beats, in %",
@@ -124,6 +112,38 @@ def false_alarm_tables(
             [_strip_row(one.to_dict()) for one in strips],
             left=2,
         )
+
+
+def false_alarms_of_records(scores: Sequence[BeatModelScores]) -> list[FalseAlarms]:
+    """False S and V of the records that are scored, from detected beats."""
+    return [
+        false_alarms_of(one.records, one.hours, one.matrices, one.lookahead)
+        for one in scores
+        if one.beats == "detected"
+    ]
+
+
+def false_rate_table(alarms: Sequence[FalseAlarms]) -> Table:
+    """False S and V per hour of the records that are scored."""
+    return _rate_table("The records above", alarms)
+
+
+def _rate_table(whose: str, alarms: Sequence[FalseAlarms]) -> Table:
+    rows = []
+    for one in alarms:
+        told = one.to_dict()
+        for label in one.false:
+            rates = [number_text(told[label][x], 1) for x in ("median", "mean", "worst")]
+            view = LOOKAHEAD_LABELS[one.lookahead]
+            rows.append([view, label, *rates, told[label]["worst record"]])
+    hours = number_text(sum(alarms[0].hours), 1)
+    return Table(
+        f"{whose} ({len(alarms[0].records)} recordings, {hours} hours, detected beats): "
+        "false S and V per hour",
+        ["", "class", "median", "mean", "worst", "worst record"],
+        rows,
+        left=2,
+    )
 
 
 def _strip_row(told: dict[str, Any]) -> list[str]:

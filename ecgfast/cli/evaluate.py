@@ -29,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = example(
         "ecgfast evaluate --detector recordings/mitdb --html detector.html\n"
         "  ecgfast evaluate beats --data recordings --sensitivity V=0.95\n"
+        "  ecgfast evaluate beats --data recordings --records mine --leads 0,1\n"
         "  ecgfast evaluate rhythm --data recordings --json"
     )
     model = parser.add_argument(
@@ -46,7 +47,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "beats, each is labelled and the log-odds are averaged",
     )
     parser.add_argument(
-        "--records", type=name_list, default=[], metavar="NAME,...", help="these records only"
+        "--records",
+        type=name_list,
+        default=[],
+        metavar="NAME,...",
+        help="these records only; with MODEL those of mitdb by name, others as DATABASE/NAME, or "
+        "DATABASE for all of them: folders in DIR of --data, such as your own annotated recordings",
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page of the tables")
     evaluate_detector.add_options(parser)

@@ -35,6 +35,10 @@ __all__ = ["OPTIONS", "add_options", "inputs", "run"]
 OPTIONS = ("data", "precision", "recipe", "work", *DECISION_OPTIONS)
 
 
+# Records of a whole database up to which a heading names each.
+_LISTED = 8
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `OPTIONS`."""
     parser.add_argument(
@@ -142,6 +146,8 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         DATABASE,
         class_tables,
         false_alarm_tables,
+        false_alarms_of_records,
+        false_rate_table,
         patient_table,
         point_text,
         probability_tables,
@@ -150,14 +156,14 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     decision = decision_for(args)
     for ahead in range(len(LOOKAHEAD_LABELS)):
         decision.rule(classifier, ahead)  # what is not offered is said before the work
-    chosen = [(DATABASE, name) for name in args.records or ()] or _test_part(classifier)
+    folder = data_folder(args)
+    chosen = _named(folder, args.records) if args.records else _test_part(classifier)
     databases = ", ".join(dict.fromkeys(database for database, _ in chosen))
     of_mitdb = [name for database, name in chosen if database == DATABASE]
     # By their plain names where all are of mitdb, as --records takes them.
     names = of_mitdb if databases == DATABASE else ["/".join(one) for one in chosen]
     leads: Any = args.leads or [0]
     several = leads == "all" or len(leads) > 1
-    folder = data_folder(args)
     scores = evaluate_beat_model(
         classifier,
         folder,
@@ -165,7 +171,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         leads=None if leads == "all" else leads,
         progress=sys.stderr.isatty(),
     )
-    split = "DS2" if set(names) == set(DS2) else "records " + ", ".join(names)
+    split = "DS2" if set(names) == set(DS2) else _listed(folder, names, chosen)
     learnt = _learnt(classifier)
     shared = "202" in of_mitdb and (DATABASE, "201") in learnt
     if shared:
@@ -190,6 +196,8 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     title = f"Beat classes of {name}{precision} on {databases} {split}"
     tables = [table for score in scores for table in class_tables(score)]
     tables.append(patient_table(scores))
+    false = false_alarms_of_records(scores)
+    tables.append(false_rate_table(false))
     healthy: list[FalseAlarms] = []
     strips: list[StripCalls] = []
     if not args.records:
@@ -240,6 +248,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     figures = {
         **about,
         "scores": [score.to_dict() for score in scores],
+        "false_alarms_of_records": [one.to_dict() for one in false],
         "false_alarms": [one.to_dict() for one in healthy],
         "strips": [one.to_dict() for one in strips],
         "probabilities": probabilities,
@@ -261,6 +270,35 @@ def _test_part(classifier: Classifier) -> list[tuple[str, str]]:
     from .beat_tables import DATABASE
 
     return _card_records(classifier, "test") or [(DATABASE, name) for name in DS2]
+
+
+def _named(data: Path, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Records that were asked for: of mitdb by plain names, DATABASE/NAME, or all of a database."""
+    from ..training.datasets.splits import named_records
+    from .beat_tables import DATABASE
+
+    found: list[tuple[str, str]] = []
+    for name in names:
+        plain = "/" not in name and (
+            (data / DATABASE / f"{name}.hea").exists() or not (data / name).is_dir()
+        )
+        if plain:
+            found.append((DATABASE, name))
+        else:
+            found += [(database, one) for database, one, _ in named_records(data, [name])]
+    return list(dict.fromkeys(found))
+
+
+def _listed(data: Path, names: Sequence[str], chosen: Sequence[tuple[str, str]]) -> str:
+    """The records by name; of one whole database, how many."""
+    from ..training.datasets.splits import record_names
+
+    databases = {database for database, _ in chosen}
+    if len(databases) == 1 and len(chosen) > _LISTED:
+        whole = record_names(data, *databases)
+        if sorted(name for _, name in chosen) == sorted(whole):
+            return f"all {len(chosen)} records"
+    return "records " + ", ".join(names)
 
 
 def _learnt(classifier: Classifier) -> set[tuple[str, str]]:

@@ -56,6 +56,8 @@ class BeatModelScores:
         Class of each of them.
     record : ndarray of int64, shape (n,)
         Recording of each of them.
+    hours : tuple of float
+        Length of each recording; none where it is not known.
     """
 
     beats: str
@@ -66,6 +68,7 @@ class BeatModelScores:
     outputs: npt.NDArray[np.float32]
     target: npt.NDArray[np.int64]
     record: npt.NDArray[np.int64]
+    hours: tuple[float, ...] = ()
 
     def scores(self, without: Sequence[str] = ()) -> ClassScores:
         """Gross scores over all recordings but some.
@@ -206,8 +209,10 @@ def evaluate_beat_model(
         raise ModelError(f"{classifier.path}: gives {classifier.classes}, not the AAMI classes")
     points = [("reference", 0), ("reference", 1), ("detected", 0), ("detected", 1)]
     found: dict[tuple[str, int], list[_Answers]] = {point: [] for point in points}
+    hours: list[float] = []
     for database, name, _ in progress_bar(records, "evaluate", "record", show=progress):
         record = read_record(Path(data) / database / name, leads=leads)
+        hours.append(record.n_samples / record.fs / 3600.0)
         for beats, ahead in points:
             answer = _from_reference if beats == "reference" else end_to_end
             found[beats, ahead].append(answer(classifier, record, ahead))
@@ -221,6 +226,7 @@ def evaluate_beat_model(
             np.concatenate([answers.outputs for answers in of]),
             np.concatenate([answers.target for answers in of]),
             np.repeat(np.arange(len(of)), [len(answers.target) for answers in of]),
+            tuple(hours),
         )
         for (beats, ahead), of in found.items()
     ]

@@ -379,8 +379,8 @@ def test_model_tables_tell_classes_intervals_and_confusion(
         Classifier(model), data, [("mitdb", "100", "mitdb/100"), ("mitdb", "202", "mitdb/201")]
     )[0]
     tables = out.split("\n\n")
-    # F1 by patient, what others published, and where the page is.
-    assert len(tables) == 1 + 2 * 4 + 3
+    # F1 by patient, false ones per hour, what others published, and where the page is.
+    assert len(tables) == 1 + 2 * 4 + 4
     assert "F1 by patient" in tables[9]
     assert tables[1].startswith("reference beats, label with the beat: accuracy ")
     row = next(line for line in tables[1].splitlines() if line.startswith("N "))
@@ -450,7 +450,7 @@ def test_what_is_not_there_is_named_and_what_was_learnt_from_is_no_test(
     assert "no test of it: 101" not in out, "it is not scored here"
     assert "no cinc2017 in the data folder" in out
     assert "nsrdb is in the training of this model, and no test of it" in out
-    assert "Healthy people (nsrdb, 1 recordings" in out
+    assert "Healthy people of nsrdb (1 recordings" in out
     assert "Strips of" not in out
 
 
@@ -474,6 +474,29 @@ def test_the_test_part_of_a_card_is_scored(
     out = run(model, "--data", with_healthy)
     assert "on mitdb, nsrdb records mitdb/202, nsrdb/n1" in out
     assert "train this model, and are no test of it: nsrdb/n1." in out
+
+
+def test_annotated_recordings_of_ones_own_are_scored(
+    model: Path, data: Path, ecg: Record, run: Callable[..., str], fails: Callable[..., str]
+) -> None:
+    assert ecg.annotations is not None
+    marks = list(zip(ecg.annotations.sample.tolist(), ecg.annotations.symbol.tolist(), strict=True))
+    for name in ("anna", "bert"):
+        save_record(data / "mine", name, ecg.signal, marks)
+    options = ("--data", data, "--json", "--records")
+    whole = json.loads(run(model, *options, "mine"))
+    assert whole["database"] == "mine"
+    assert whole["records"] == ["mine/anna", "mine/bert"]
+    assert whole["scores"] == json.loads(run(model, *options, "mine/anna,mine/bert"))["scores"]
+    mixed = json.loads(run(model, *options, "mine/bert,100"))
+    assert mixed["records"] == ["mine/bert", "mitdb/100"]
+    detected = whole["scores"][2]["confusion"]
+    false = sum(row[1] for row in detected) - detected[1][1]
+    hours = 2 * ecg.n_samples / ecg.fs / 3600
+    told = whole["false_alarms_of_records"][0]["S"]["mean"]
+    assert told == pytest.approx(false / hours, abs=0.01)
+    assert "on mine records mine/anna, mine/bert" in run(model, "--data", data, "--records", "mine")
+    assert "mine/ana" in fails(model, "--data", data, "--records", "mine/ana")
 
 
 def test_model_on_training_and_paced_records_says_so(
