@@ -17,7 +17,6 @@ from ecgfast.records.synthetic import synthetic_ecg
 from ecgfast.training.datasets.examples import ExampleSet
 from ecgfast.training.datasets.rhythm_augmentation import (
     prepare_augmented_beats,
-    prepare_cold_starts,
 )
 from ecgfast.training.datasets.rhythms import RHYTHMS, AtrialWaves, Rhythm, make_rhythm, retime
 
@@ -230,31 +229,6 @@ def test_t_waves_come_nearer_with_the_qt_interval(recorded, rng) -> None:
     assert (t_wave(signal) - begin) / (t_wave(x) - begin) == pytest.approx(0.8, abs=0.06)
     for r in normal:  # QRS complexes stay
         assert np.array_equal(signal[r - 10 : r + 20], x[r - 10 : r + 20])
-
-
-def test_cold_starts_know_nothing_of_the_patient(tmp_path: Path, recorded) -> None:
-    wfdb = pytest.importorskip("wfdb")
-    record = recorded[0]
-    wfdb.wrsamp(
-        "100", fs=FS, units=["mV"], sig_name=["MLII"], fmt=["16"], write_dir=str(tmp_path),
-        p_signal=record.signal[:, :1].astype(float),
-    )  # fmt: skip
-    marks = record.annotations
-    wfdb.wrann("100", "atr", marks.sample, symbol=marks.symbol, write_dir=str(tmp_path))
-    (tmp_path / "mitdb").mkdir()
-    for path in tmp_path.glob("100.*"):
-        path.rename(tmp_path / "mitdb" / path.name)
-    beats = prepare_cold_starts(tmp_path, ["mitdb/100"], seed=3, each=6)
-    assert set(beats.record) == {"mitdb/100, cold starts"}
-    assert set(beats.patient) == {"mitdb/100"}
-    known = beats.inputs["features"][:, FEATURE_NAMES.index("experience")]
-    assert (known == 0).sum() == 6  # the first beat of each start
-    assert known.max() < 1
-    assert {N, V} == set(beats.target.tolist())
-    again = prepare_cold_starts(tmp_path, ["mitdb/100"], seed=3, each=6)
-    assert np.array_equal(again.inputs["window"], beats.inputs["window"])
-    # Parts of 15 s hold no start of 20 s.
-    assert not len(prepare_cold_starts(tmp_path, ["mitdb/100"], seed=3, each=20))
 
 
 def test_augmented_beats_of_a_real_recording(record_path: Callable[[str], Path], data_root) -> None:

@@ -50,7 +50,7 @@ def without_lookahead(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float
 
 
 def cut_reference_beats(
-    record: Record, *, lead: int = 0, window: WindowSpec | None = None
+    record: Record, *, lead: int = 0, jointly: bool = False, window: WindowSpec | None = None
 ) -> tuple[BeatBatch, npt.NDArray[np.str_]]:
     """Cut the beats that a recording's reference annotations mark.
 
@@ -60,6 +60,9 @@ def cut_reference_beats(
         With annotations.
     lead : int
         Column of the lead.
+    jointly : bool
+        Refine R on all leads of the recording, as beats of several leads are cut live, and not on
+        this one alone.
     window : WindowSpec, optional
         The model's time grid.
 
@@ -83,14 +86,30 @@ def cut_reference_beats(
     sample, symbol = marks.sample[beats], marks.symbol[beats]
     inside = (sample >= 0) & (sample < len(record.signal))
     sample, symbol = sample[inside], symbol[inside]
-    stream = BeatStream(record.fs, method="external", lookahead=1, window=window)
-    signal = np.ascontiguousarray(record.signal[:, lead])
-    batch = stream.finish(signal, sample)
+    signal, leads = record.signal[:, [lead]], 1
+    if jointly:
+        signal, leads = record.signal, record.signal.shape[1]
+    stream = BeatStream(
+        record.fs,
+        method="external",
+        lookahead=1,
+        window=window,
+        n_leads=leads,
+        lead=lead if jointly else 0,
+    )
+    batch = stream.finish(np.ascontiguousarray(signal), sample)
     return batch, symbol
 
 
-def labelled_beats(record: Record, patient: str, *, window: WindowSpec | None = None) -> ExampleSet:
-    """Cut the annotated beats of a recording's first lead, with their AAMI classes.
+def labelled_beats(
+    record: Record,
+    patient: str,
+    *,
+    lead: int = 0,
+    jointly: bool = False,
+    window: WindowSpec | None = None,
+) -> ExampleSet:
+    """Cut the annotated beats of a recording's lead, with their AAMI classes.
 
     Parameters
     ----------
@@ -98,8 +117,8 @@ def labelled_beats(record: Record, patient: str, *, window: WindowSpec | None = 
         With annotations; its name goes into the set.
     patient : str
         Whose it is.
-    window : WindowSpec, optional
-        The model's time grid.
+    lead, jointly, window
+        As in `cut_reference_beats`.
 
     Returns
     -------
@@ -114,7 +133,7 @@ def labelled_beats(record: Record, patient: str, *, window: WindowSpec | None = 
     RecordError
         If there are no annotations of beats.
     """
-    batch, symbols = cut_reference_beats(record, window=window)
+    batch, symbols = cut_reference_beats(record, lead=lead, jointly=jointly, window=window)
     target = [AAMI_CLASSES.index(AAMI_OF_SYMBOL[s]) for s in symbols]
     return examples_of_batch(batch, target, patient, record.name)
 

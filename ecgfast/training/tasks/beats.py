@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -37,11 +37,8 @@ from ...runtime import Classifier, ModelCard
 from ...runtime.cards import LOOKAHEAD_LABELS, probabilities_heading
 from ..datasets.beats import prepare_beats, without_lookahead
 from ..datasets.examples import ExampleSet
-from ..datasets.rhythm_augmentation import (
-    COLD_STARTS,
-    prepare_augmented_beats,
-    prepare_cold_starts,
-)
+from ..datasets.other_leads import MIXED, SECOND, prepare_mixed_leads, prepare_second_leads
+from ..datasets.rhythm_augmentation import prepare_augmented_beats
 from ..datasets.rhythm_strips import prepare_strip_beats
 from ..datasets.splits import (
     DS1,
@@ -51,6 +48,12 @@ from ..datasets.splits import (
     patient_folds,
     patient_of,
     record_names,
+)
+from ..datasets.starts import (
+    COLD_STARTS,
+    NOISY_STARTS,
+    prepare_cold_starts,
+    prepare_noisy_starts,
 )
 from ..fitting.calibration import Calibration, fit_calibration
 from ..recipes.recipe import Recipe
@@ -69,6 +72,15 @@ _MOST_S = "svdb/865"
 _NOT_KEPT = ("S", "sensitivity")
 # Beats of one class below which a patient's weight grows no more.
 _FEW = 50
+
+
+# How what is made of recordings, beside rhythms, is prepared.
+_PREPARE: Mapping[str, Callable[..., ExampleSet]] = {
+    COLD_STARTS: prepare_cold_starts,
+    NOISY_STARTS: prepare_noisy_starts,
+    SECOND: prepare_second_leads,
+    MIXED: prepare_mixed_leads,
+}
 
 
 def patient_weights(
@@ -157,10 +169,11 @@ class BeatTask(Task):
     "mine"]``, a database standing for all its recordings; all others of the recipe's databases
     train, but none of a patient who tests), ``history`` (beats whose features a network sees, 1 by
     default), ``patient_weight_power`` (see `patient_weights`), ``shares`` (by database, the mean
-    weight of its beats, 1 by default), ``made`` (kinds of rhythms that are made from recorded ones,
-    or "cold starts", and the weight of their beats; see `ecgfast.training.datasets.rhythms`), and
-    in comparisons ``left_out`` (databases that are scored and not learnt from) and ``without``
-    (what is zero: names of features, "window", or "features" for all).
+    weight of its beats, 1 by default), ``made`` (what is made of recordings, and the weight of its
+    beats: kinds of rhythms, see `ecgfast.training.datasets.rhythms`, "cold starts", "noisy starts",
+    "second lead", "mixed leads"), and in comparisons ``left_out`` (databases that are scored and
+    not learnt from) and ``without`` (what is zero: names of features, "window", or "features" for
+    all).
 
     Beats of the database cinc2017 have no reference labels: they are those of strips of normal
     rhythm and of atrial fibrillation, all N (see `prepare_strip_beats`).
@@ -243,9 +256,7 @@ class BeatTask(Task):
             return None
         parts = []
         for kind, weight in recipe.options.get("made", {}).items():
-            prepare: Any = partial(prepare_augmented_beats, kind=kind)
-            if kind == COLD_STARTS:
-                prepare = prepare_cold_starts
+            prepare = _PREPARE.get(kind) or partial(prepare_augmented_beats, kind=kind)
             beats = prepare(
                 data, records, seed=recipe.seed, window=_window(recipe), progress=progress
             )
