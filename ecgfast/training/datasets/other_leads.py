@@ -78,10 +78,11 @@ def prepare_mixed_leads(
     records: Sequence[str],
     *,
     seed: int,
+    each: int = 2,
     window: WindowSpec | None = None,
     progress: bool = False,
 ) -> ExampleSet:
-    """Cut the annotated beats on a sum of the first two leads, in shares drawn at random.
+    """Cut the annotated beats on sums of the first two leads, in shares drawn at random.
 
     Parameters
     ----------
@@ -89,6 +90,8 @@ def prepare_mixed_leads(
         As in `prepare_second_leads`.
     seed : int
         What is drawn for one recording does not depend on the others.
+    each : int
+        Sums of each recording.
 
     Returns
     -------
@@ -104,13 +107,15 @@ def prepare_mixed_leads(
 
     def mixed(record: Record, name: str) -> ExampleSet:
         generator = random_for(seed, f"{name}, {MIXED}")
-        # From the first lead over the second to the first upside down: all directions but signs.
-        angle = generator.uniform(-0.5 * np.pi, np.pi)
         first, second = record.signal[:, 0], record.signal[:, 1]
-        sizes = _beat_size(first, record.fs), _beat_size(second, record.fs)
-        signal = np.cos(angle) * first + np.sin(angle) * (sizes[0] / sizes[1]) * second
-        one = Record(signal, record.fs, annotations=record.annotations, name=name)
-        return labelled_beats(one, _patient(name), window=window)
+        second = second * (_beat_size(first, record.fs) / _beat_size(second, record.fs))
+        parts = []
+        # Half a turn shows all directions: a lead upside down is the same to the core.
+        for angle in generator.uniform(0.0, np.pi, each):
+            signal = np.cos(angle) * first + np.sin(angle) * second
+            one = Record(signal, record.fs, annotations=record.annotations, name=name)
+            parts.append(labelled_beats(one, _patient(name), window=window))
+        return ExampleSet.concatenate(parts)
 
     return _each(data, records, MIXED, mixed, progress)
 
