@@ -39,6 +39,7 @@ def pages() -> Iterator[Path]:
         ("generalisation", "generalisation_page", "page"),
         ("noise_stress", "noise_stress", "markdown"),
         ("alarms", "alarms", "tables"),
+        ("beats-elsewhere", "beats_elsewhere", "page"),
     ],
 )
 def test_a_page_of_figures_has_those_of_its_json_file(
