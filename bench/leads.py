@@ -365,7 +365,7 @@ def page(figures: dict[str, Any]) -> str:
         "",
         "Ways to label the beats of recordings with two leads: DS1 of mitdb (22 records), svdb "
         "(39) and nsrdb (nine healthy people). Each record is labelled by a model of the recipe of "
-        "`beats` that was trained on the other half of the patients; DS2 was "
+        "`beats` that was trained on the other half of the patients, on first leads only; DS2 was "
         "not used. Beats are detected on both leads together by `neural`. F1 in %: of all beats, "
         "and the mean and the median over patients with ten beats of the class. False S and V per "
         "hour: median / mean / worst record. All but the one that is calibrated anew use the "
