@@ -10,13 +10,21 @@ static void sort(float *v, int n) {
     }
 }
 
+/* By counting, without branches on the values: which of two heights is larger is not predictable. */
 float adaptive_quantile(const float *values, int n, float q) {
-    float v[PENDING];
-    memcpy(v, values, (size_t)n * sizeof *v);
-    sort(v, n);
-    float p = q * (float)(n - 1);
-    int k = (int)p;
-    return k >= n - 1 ? v[n - 1] : v[k] + (p - (float)k) * (v[k + 1] - v[k]);
+    const float p = q * (float)(n - 1);
+    const int k = (int)p;
+    float ranked[PENDING + 1]; /* of equal values the first rank alone has one */
+    for (int i = 0; i <= n; i++) ranked[i] = -INFINITY;
+    for (int i = 0; i < n; i++) {
+        int below = 0;
+        for (int j = 0; j < n; j++) below += values[j] < values[i];
+        ranked[below] = values[i];
+    }
+    float at = ranked[0];
+    for (int i = 1; i <= k; i++) at = ranked[i] > at ? ranked[i] : at;
+    const float after = ranked[k + 1] > at ? ranked[k + 1] : at;
+    return at + (p - (float)k) * (after - at);
 }
 
 void adaptive_push(float *ring, int size, int32_t *count, float value) {
