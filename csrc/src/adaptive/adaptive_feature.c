@@ -131,34 +131,47 @@ void adaptive_feature_filter(adaptive_state *a, int n_leads, int steps) {
         for (int64_t k = at; k < at + steps; k += 4) filter_four(a, s->wave + k, s->energy + k, s->high + k);
 }
 
-/* Does any lead have a maximum one before `centre`? Notes it where it is the highest so far. */
-static inline int maximum(adaptive_state *a, int n_leads, int64_t centre) {
+/* The highest maximum of any lead one before each of the `n` centres from `centre` on; -1 where there is none. Without
+ * branches on the signal: where maxima lie is not predictable. */
+static void maxima(adaptive_state *a, int n_leads, int64_t centre, int n, float *peaks) {
     const adaptive_lead *s = adaptive_leads(a);
-    int found = 0;
+    const four none = four_all(-1.0f);
+    for (int i = 0; i < n; i += 4) four_store(peaks + i, none);
     for (int l = 0; l < n_leads; l++, s++) {
         const float *energy = s->energy + (centre - a->base);
-        if (!(energy[-1] > energy[-2] && energy[-1] >= energy[0])) continue;
-        float peak = energy[-1] * s->scale;
-        if ((a->peak_at < 0 || peak > a->peak) && centre > 0) {
-            a->peak = peak;
-            a->peak_at = centre - 1;
-            found = 1;
+        const four scale = four_all(s->scale);
+        four now = four_load(energy - 4), before = four_delay(four_load(energy - 8), now);
+        for (int i = 0; i < n; i += 4) {
+            const four next = four_load(energy + i), middle = four_delay(now, next), last = four_delay(before, middle);
+            const four peak = four_where(four_over(middle, last), four_mul(middle, scale), none);
+            four_store(peaks + i, four_max(four_where(four_over(next, middle), none, peak), four_load(peaks + i)));
+            now = next;
+            before = middle;
         }
     }
-    return found;
 }
 
 int adaptive_feature_search(adaptive_state *a, int n_leads, int64_t until) {
-    int64_t centre = a->index - a->centre, end = until - a->centre; /* of what is filtered */
-    int64_t due = a->peak_at < 0 ? INT64_MAX : a->peak_at + a->hold;
-    for (; centre < end; centre++) {
-        if (n_leads == 1 ? maximum(a, 1, centre) : maximum(a, n_leads, centre)) due = a->peak_at + a->hold;
-        if (centre >= due) {
-            a->index = centre + a->centre + 1;
-            return 1;
+    float peaks[ECG_AHEAD];
+    while (a->index < until) {
+        const int64_t centre = a->index - a->centre; /* of what is filtered */
+        const int n = until - a->index < ECG_AHEAD ? (int)(until - a->index) : ECG_AHEAD;
+        float highest = a->peak_at < 0 ? -1.0f : a->peak;
+        int64_t due = a->peak_at < 0 ? INT64_MAX : a->peak_at + a->hold;
+        maxima(a, n_leads, centre, n, peaks);
+        for (int i = 0; i < n; i++) {
+            if (peaks[i] > highest && centre + i > 0) {
+                highest = a->peak = peaks[i];
+                a->peak_at = centre + i - 1;
+                due = a->peak_at + a->hold;
+            }
+            if (centre + i >= due) {
+                a->index += i + 1;
+                return 1;
+            }
         }
+        a->index += n;
     }
-    a->index = until;
     return 0;
 }
 

@@ -20,6 +20,10 @@ static inline four four_delay(four before, four now) {
     return _mm_shuffle_ps(pair, now, _MM_SHUFFLE(2, 1, 2, 0));
 }
 static inline unsigned four_equal(four a, four b) { return (unsigned)_mm_movemask_ps(_mm_cmpeq_ps(a, b)); }
+static inline four four_over(four a, four b) { return _mm_cmpgt_ps(a, b); }
+static inline four four_where(four mask, four a, four b) {
+    return _mm_or_ps(_mm_and_ps(mask, a), _mm_andnot_ps(mask, b));
+}
 typedef __m128d pair;
 static inline pair pair_zero(void) { return _mm_setzero_pd(); }
 static inline pair pair_load(const double *p) { return _mm_loadu_pd(p); }
@@ -49,6 +53,8 @@ static inline unsigned four_equal(four a, four b) {
     uint32x2_t sum = vadd_u32(vget_low_u32(bits), vget_high_u32(bits));
     return vget_lane_u32(vpadd_u32(sum, sum), 0);
 }
+static inline four four_over(four a, four b) { return vreinterpretq_f32_u32(vcgtq_f32(a, b)); }
+static inline four four_where(four mask, four a, four b) { return vbslq_f32(vreinterpretq_u32_f32(mask), a, b); }
 #else
 #include <string.h>
 typedef struct four { float v[4]; } four;
@@ -86,6 +92,14 @@ static inline unsigned four_equal(four a, four b) {
     for (int j = 0; j < 4; j++) bits |= (unsigned)(a.v[j] == b.v[j]) << j;
     return bits;
 }
+static inline four four_over(four a, four b) {
+    for (int j = 0; j < 4; j++) a.v[j] = a.v[j] > b.v[j] ? 1.0f : 0.0f;
+    return a;
+}
+static inline four four_where(four mask, four a, four b) {
+    for (int j = 0; j < 4; j++) a.v[j] = mask.v[j] != 0.0f ? a.v[j] : b.v[j];
+    return a;
+}
 #endif
 
 #if defined(__aarch64__) && defined(__ARM_NEON)
@@ -106,6 +120,7 @@ static inline pair pair_add(pair a, pair b) { pair c = {{a.v[0] + b.v[0], a.v[1]
 static inline pair pair_mul(pair a, pair b) { pair c = {{a.v[0] * b.v[0], a.v[1] * b.v[1]}}; return c; }
 #endif
 
-/* four_delay: the last of `before`, then the first three of `now`. four_equal: one bit for each. */
+/* four_delay: the last of `before`, then the first three of `now`. four_equal: one bit for each.
+ * four_where: `a` where four_over(...) holds, `b` elsewhere. */
 
 #endif /* ECGFAST_SIMD4_H */
