@@ -29,9 +29,9 @@ static void adaptive_init(ecg_detector *d, void *state) {
     adaptive_enter(a, d->config.n_leads, ADAPTIVE_WAITS);
 }
 
-/* Decides on `steps` decimated samples, up to the first at which a beat is queued; returns how many.
+/* Decides on `steps` decimated samples, up to the one at which the beats that are wanted are queued; returns how many.
  * `first`: samples taken when the first is complete. */
-static int decide_steps(ecg_detector *d, adaptive_state *a, int steps, int64_t first) {
+static int decide_steps(ecg_detector *d, adaptive_state *a, int steps, int64_t first, size_t wanted) {
     int n_leads = d->config.n_leads;
     int64_t begun = a->index, end = begun + steps;
     while (a->index < end) {
@@ -43,7 +43,7 @@ static int decide_steps(ecg_detector *d, adaptive_state *a, int steps, int64_t f
         if (!complete && a->index < a->wake && !adaptive_learns_levels(a)) continue;
         d->count = first + (a->index - begun - 1) * a->decimation;
         adaptive_event(d, a, complete);
-        if (ecg_queue_filled(d)) break;
+        if (ecg_queue_length(d) >= wanted) break;
     }
     return (int)(a->index - begun);
 }
@@ -79,8 +79,9 @@ static void decimate(const adaptive_state *a, adaptive_lead *s, const float *x, 
     for (x += groups * a->decimation; x < end;) s->sum += *x++;
 }
 
-/* The front ends run a block ahead of the decisions; where a beat is reported within it, they go back. */
-static size_t adaptive_process(ecg_detector *d, void *state, const float *samples, size_t n) {
+/* The front ends run a block ahead of the decisions; where the last beat that is wanted is reported within it, they
+ * go back. */
+static size_t adaptive_process(ecg_detector *d, void *state, const float *samples, size_t n, size_t wanted) {
     adaptive_state *a = state;
     adaptive_lead *s = adaptive_leads(a);
     ecg_lead *leads = ecg_leads(d), *before = ecg_leads_before(d);
@@ -103,9 +104,9 @@ static size_t adaptive_process(ecg_detector *d, void *state, const float *sample
         a->open = (a->open + length) % a->decimation;
         if (steps > 0) {
             adaptive_feature_filter(a, count, steps);
-            int taken = decide_steps(d, a, steps, begun + first);
+            int taken = decide_steps(d, a, steps, begun + first, wanted);
             int used = first + (taken - 1) * a->decimation;
-            if (ecg_queue_filled(d) && used < length) {
+            if (ecg_queue_length(d) >= wanted && used < length) {
                 length = used;
                 a->open = 0;
                 memcpy(leads, before, (size_t)count * sizeof *leads);

@@ -115,7 +115,9 @@ size_t ecg_detector_process(ecg_detector *d, const float *samples, size_t n,
     size_t done = 0;
     *found = take_queued(d, beats, capacity);
     while (done < n && *found < capacity) {
-        done += ops->process(d, ecg_method_state(d), samples + done * (size_t)d->config.n_leads, n - done);
+        size_t wanted = capacity - *found;
+        if (wanted > ECG_QUEUE / 2) wanted = ECG_QUEUE / 2; /* what one sample adds has room */
+        done += ops->process(d, ecg_method_state(d), samples + done * (size_t)d->config.n_leads, n - done, wanted);
         *found += take_queued(d, beats + *found, capacity - *found);
     }
     return done;

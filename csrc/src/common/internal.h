@@ -174,6 +174,9 @@ static inline void *ecg_method_state(ecg_detector *d) {
 static inline int ecg_queue_filled(const ecg_detector *d) {
     return d->queue_head != d->queue_tail;
 }
+static inline size_t ecg_queue_length(const ecg_detector *d) {
+    return d->queue_tail - d->queue_head;
+}
 
 /* Takes one sample of every lead into front end and rings; clean[lead] gets the usable values.
  * Returns the quality bits that all leads share (a fault on one lead of several is no fault). */
@@ -215,13 +218,13 @@ static inline uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t fi
 /* flutter.c: how little of the last seconds up to sample `last` is one wave: from 0, a sine, to 1. */
 float ecg_flutter_leakage(ecg_detector *d, int lead, int64_t last);
 
-/* What a detection method provides. `process` loops over samples with ecg_detector_take and returns
- * how many it took: all, or fewer as soon as a beat is queued. */
+/* What a detection method provides. `process` takes samples with an empty queue and returns how many: all, or fewer
+ * once a beat is queued, and none beyond the one at which as many beats are queued as are `wanted`, at least one. */
 typedef struct ecg_method_ops {
     double memory_s; /* s of signal that it looks back at most, refinement included */
     size_t (*size)(const ecg_detector_config *config);
     void (*init)(ecg_detector *d, void *state);
-    size_t (*process)(ecg_detector *d, void *state, const float *samples, size_t n);
+    size_t (*process)(ecg_detector *d, void *state, const float *samples, size_t n, size_t wanted);
     void (*flush)(ecg_detector *d, void *state);
     int64_t (*delay)(const ecg_detector *d, const void *state); /* samples */
     /* Has `saved` the same parts that follow from the configuration? Not aligned. */

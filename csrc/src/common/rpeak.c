@@ -49,6 +49,17 @@ int ecg_r_choice_valid(const ecg_r_choice *c, double fs) {
            && ecg_within(c->misses, 0, MISSES_MAX);
 }
 
+/* The largest of `n` magnitudes: four at a time do not wait for each other. */
+static double largest(const double *x, size_t n) {
+    double top[4] = {0.0, 0.0, 0.0, 0.0};
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (size_t k = 0; k < 4; k++) top[k] = fabs(x[i + k]) > top[k] ? fabs(x[i + k]) : top[k];
+    for (; i < n; i++) top[0] = fabs(x[i]) > top[0] ? fabs(x[i]) : top[0];
+    for (size_t k = 1; k < 4; k++) top[0] = top[k] > top[0] ? top[k] : top[0];
+    return top[0];
+}
+
 static int is_maximum(const double *height, int i, int from) {
     return fabs(height[i + 1]) <= fabs(height[i]) && (i == from || fabs(height[i - 1]) <= fabs(height[i]));
 }
@@ -56,11 +67,10 @@ static int is_maximum(const double *height, int i, int from) {
 /* The deflection that is the R peak: the kept one where the complex has it, otherwise the first of the highest.
  * `mark`: index of the mark. With `learn` the choice follows. */
 static int choose(ecg_r_choice *c, const double *height, int from, int to, int mark, double fs, int learn) {
-    double top = 0.0;
-    for (int i = from; i <= to; i++) top = fabs(height[i]) > top ? fabs(height[i]) : top;
+    const double top = largest(height + from, (size_t)(to - from) + 1), least = KEEP_SHARE * top;
     int first = to, kept = -1;
     for (int i = from; i < to; i++) {
-        if (fabs(height[i]) < KEEP_SHARE * top || !is_maximum(height, i, from)) continue;
+        if (fabs(height[i]) < least || !is_maximum(height, i, from)) continue;
         if (first == to && fabs(height[i]) >= EARLY_SHARE * top) first = i;
         if ((height[i] < 0.0 ? -1 : 1) == c->sign && fabs(i - mark - c->offset) <= KEEP_S * fs
             && (kept < 0 || fabs(height[i]) > fabs(height[kept])))
@@ -79,6 +89,30 @@ static int choose(ecg_r_choice *c, const double *height, int from, int to, int m
     return first;
 }
 
+/* Running sums of `n` samples of a ring from `at` on: n + 1 of them. */
+static inline void add_up(double *sum, const float *ring, uint32_t mask, uint32_t at, size_t n) {
+    double total = sum[0] = 0.0;
+    size_t done = 0;
+    for (; done + 4 <= n; done += 4, at += 4) { /* four at a time wait for one sum only */
+        const double a = ring[at & mask], b = ring[(at + 1) & mask], c = ring[(at + 2) & mask], e = ring[(at + 3) & mask];
+        sum[done + 1] = total + a;
+        sum[done + 2] = total + (a + b);
+        sum[done + 3] = total + ((a + b) + c);
+        sum[done + 4] = total = total + ((a + b) + (c + e));
+    }
+    for (; done < n; done++, at++) sum[done + 1] = total = total + (double)ring[at & mask];
+}
+
+/* Differences of the means over `smooth` and `level` samples to either side, at `n` samples from `first` on, around
+ * which both are whole: a product does what a quotient does elsewhere. */
+static void whole_heights(const double *sum, double *restrict height, size_t first, size_t n, size_t smooth, size_t level) {
+    const double near = 1.0 / (double)(2 * smooth + 1), far = 1.0 / (double)(2 * level + 1);
+    const double *near_end = sum + first + smooth + 1, *near_begin = sum + first - smooth;
+    const double *far_end = sum + first + level + 1, *far_begin = sum + first - level;
+    for (size_t i = 0; i < n; i++)
+        height[i] = (near_end[i] - near_begin[i]) * near - (far_end[i] - far_begin[i]) * far;
+}
+
 static int64_t refine(ecg_detector *d, int lead, int64_t about, int learn) {
     const float *ring = ecg_ring(d, lead);
     const uint32_t mask = d->ring_mask;
@@ -94,30 +128,20 @@ static int64_t refine(ecg_detector *d, int lead, int64_t about, int learn) {
 
     const int n = (int)(last - first) + 1;
     double *sum = ecg_scratch(d), *height = sum + n + 1;
-    sum[0] = 0.0;
-    int done = 0;
-    for (; done + 4 <= n; done += 4) { /* four at a time wait for one sum only */
-        double a = ring[(uint32_t)(first + done) & mask], b = ring[(uint32_t)(first + done + 1) & mask];
-        double c = ring[(uint32_t)(first + done + 2) & mask], e = ring[(uint32_t)(first + done + 3) & mask];
-        sum[done + 1] = sum[done] + a;
-        sum[done + 2] = sum[done] + (a + b);
-        sum[done + 3] = sum[done] + ((a + b) + c);
-        sum[done + 4] = sum[done] + ((a + b) + (c + e));
-    }
-    for (; done < n; done++) sum[done + 1] = sum[done] + (double)ring[(uint32_t)(first + done) & mask];
+    const uint32_t at = (uint32_t)first & mask;
+    if ((uint32_t)n <= mask + 1u - at) add_up(sum, ring + at, UINT32_MAX, 0, (size_t)n);
+    else add_up(sum, ring, mask, at, (size_t)n); /* around the ring's end */
     int from = (int)(about - first) - search, to = (int)(about - first) + search;
     if (from < 0) from = 0;
     if (to > n - 1) to = n - 1;
     if (to < from) return about < first ? first : last;
 
-    /* Where both means are whole, a product does what a quotient does elsewhere. */
     const int whole_from = from > level ? from : level, whole_to = to < n - 1 - level ? to : n - 1 - level;
-    const double near = 1.0 / (2 * smooth + 1), far = 1.0 / (2 * level + 1);
+    const double near = 1.0 / (2 * smooth + 1);
+    if (whole_to >= whole_from)
+        whole_heights(sum, height + whole_from, (size_t)whole_from, (size_t)(whole_to - whole_from) + 1, (size_t)smooth, (size_t)level);
     for (int i = from; i <= to; i++) {
-        if (i == whole_from)
-            for (; i <= whole_to; i++)
-                height[i] = (sum[i + smooth + 1] - sum[i - smooth]) * near
-                            - (sum[i + level + 1] - sum[i - level]) * far;
+        if (i == whole_from && whole_to >= i) i = whole_to + 1;
         if (i > to) break;
         int a = i - smooth < 0 ? 0 : i - smooth, b = i + smooth + 1 > n ? n : i + smooth + 1;
         int l = i - level < 0 ? 0 : i - level, r = i + level + 1 > n ? n : i + level + 1;

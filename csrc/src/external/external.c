@@ -34,7 +34,8 @@ static void report_first(ecg_detector *d, external_state *g, int64_t last) {
     if (r < d->count) ecg_detector_report(d, r, 1.0f, 0);
 }
 
-static size_t external_process(ecg_detector *d, void *state, const float *samples, size_t n) {
+static size_t external_process(ecg_detector *d, void *state, const float *samples, size_t n, size_t wanted) {
+    (void)wanted; /* one is enough */
     external_state *g = state;
     float clean[ECG_LEADS_MAX];
     for (size_t i = 0; i < n; i++) {

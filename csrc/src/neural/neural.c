@@ -64,7 +64,8 @@ static void neural_advance(ecg_detector *d, neural_state *s, int most) {
     }
 }
 
-static size_t neural_process(ecg_detector *d, void *state, const float *samples, size_t n) {
+static size_t neural_process(ecg_detector *d, void *state, const float *samples, size_t n, size_t wanted) {
+    (void)wanted; /* one is enough */
     neural_state *s = state;
     const int n_leads = d->config.n_leads;
     float clean[ECG_LEADS_MAX];

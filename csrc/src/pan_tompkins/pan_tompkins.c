@@ -43,6 +43,9 @@
 /* Slopes count as this at most, so that the sum of their squares is never infinite (no unit: far above any gain). */
 #define STEEPEST 1e17f
 
+/* Steps of a block, at most: at twice RATE_MIN. */
+#define BLOCK_MAX 14
+
 static int32_t group_length(double fs) {
     return fs < 2.0 * RATE_MIN ? 1 : (int32_t)floor(fs / RATE_MIN);
 }
@@ -56,9 +59,11 @@ static int32_t history_length(double rate) {
     return (int32_t)ceil(0.5 * rate) + BLOCKS;
 }
 
-/* Buffers of twice the history: moving it to their start costs little, and small devices have little memory. */
+/* Buffers of twice the history: moving it to their start costs little, and small devices have little memory. At least
+ * one run of samples has room. */
 static int32_t buffer_length(double rate) {
-    return 2 * history_length(rate) + block_length(rate);
+    const int32_t history = history_length(rate), usual = 2 * history + block_length(rate);
+    return usual > history + ECG_AHEAD ? usual : history + ECG_AHEAD;
 }
 
 static size_t pt_size(const ecg_detector_config *config) {
@@ -112,180 +117,248 @@ static inline void pt_add_up(float *sums, const float *x, int32_t n, int32_t len
     }
 }
 
-/* Sums of groups of samples; `begun` samples of the first are in f->part. Returns how many were
- * completed. */
-static int32_t group_block(pt_lead *f, const float *in, float *out, int32_t n, int32_t group, int32_t begun) {
-    int32_t first = 0;
+static void come_to_rest(pt_filter *f) {
+    f->u1 = f->u2 = f->y1 = f->y2 = 0.0f;
+}
+
+/* Sums of groups of samples; `begun` samples of the first are in f->part. */
+static void sum_groups(pt_filter *f, const float *in, float *out, int32_t n, int32_t group, int32_t begun) {
     if (begun > 0) {
         for (; n > 0 && begun < group; n--, begun++) f->part += *in++;
-        if (begun < group) return 0;
-        out[first++] = f->part;
+        if (begun < group) return;
+        *out++ = f->part;
         f->part = 0.0f;
     }
     int32_t whole = n / group;
     switch (group) { /* the usual ones without a loop */
-    case 1: pt_add_up(out + first, in, whole, 1); break;
-    case 2: pt_add_up(out + first, in, whole, 2); break;
-    case 3: pt_add_up(out + first, in, whole, 3); break;
-    default: pt_add_up(out + first, in, whole, group);
+    case 1: pt_add_up(out, in, whole, 1); break;
+    case 2: pt_add_up(out, in, whole, 2); break;
+    case 3: pt_add_up(out, in, whole, 3); break;
+    default: pt_add_up(out, in, whole, group);
     }
     for (int32_t i = whole * group; i < n; i++) f->part += in[i];
-    return first + whole;
 }
 
-/* Band-pass of `n` steps in place. */
-static void filter_block(pt_lead *f, float *x_to_y, int32_t n) {
-    const float a1 = f->a1, a2 = f->a2, c1 = f->c1, c2 = f->c2;
-    float x1 = f->x1, x2 = f->x2, u1 = f->u1, u2 = f->u2, y1 = f->y1, y2 = f->y2;
-    for (int32_t i = 0; i < n; i++) {
-        /* What is known a sample ahead comes first: the loop waits for one product and one sum. */
-        float x = x_to_y[i], u = (x - x2 - a2 * u2) - a1 * u1, y = (u - u2 - c2 * y2) - c1 * y1;
-        x2 = x1;
-        x1 = x;
-        u2 = u1;
-        u1 = u;
-        y2 = y1;
-        y1 = y;
-        x_to_y[i] = y;
+/* Band-pass of `n` steps in place, and the squared slopes. The present block ends after `left` of them, each of the
+ * others after `block`. */
+static void filter(const pt_state *s, pt_lead *lead, float *restrict x_to_y, float *restrict squared, int32_t n, int32_t left) {
+    const float a1 = lead->a1, a2 = lead->a2, c1 = lead->c1, c2 = lead->c2;
+    const float *before = x_to_y - s->step;
+    pt_filter f = lead->filter;
+    for (ptrdiff_t i = 0, block = left; i < n; block = s->block) {
+        const int ends = block <= n - i;
+        const ptrdiff_t end = ends ? i + block : n;
+        for (; i < end; i++) {
+            /* What is known a sample ahead comes first: the loop waits for one product and one sum. */
+            const float x = x_to_y[i], u = (x - f.x2 - a2 * f.u2) - a1 * f.u1, y = (u - f.u2 - c2 * f.y2) - c1 * f.y1;
+            f.x2 = f.x1;
+            f.x1 = x;
+            f.u2 = f.u1;
+            f.u1 = u;
+            f.y2 = f.y1;
+            f.y1 = y;
+            x_to_y[i] = y;
+            const float slope = fabsf(y - before[i]), kept = slope < STEEPEST ? slope : STEEPEST;
+            squared[i] = kept * kept;
+        }
+        if (ends && fabsf(f.u1) + fabsf(f.u2) < REST && fabsf(f.y1) + fabsf(f.y2) < REST) come_to_rest(&f);
     }
-    f->x1 = x1;
-    f->x2 = x2;
-    f->u1 = u1;
-    f->u2 = u2;
-    f->y1 = y1;
-    f->y2 = y2;
+    lead->filter = f;
 }
 
-/* Looks for peaks of the integral in `n` steps from `count` on. */
-static void search(pt_state *s, pt_lead *f, const float *entering, int32_t n) {
-    pt_search q = f->search;
-    const float *leaving = entering - s->width;
-    const int64_t count = s->count, hold = s->hold;
+/* The integral of `n` steps, and the energy of the block. */
+static void integrate(pt_search *q, const float *entering, const float *leaving, float *integral, int32_t n) {
+    float sum = q->sum, block = q->block;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        sum += entering[i] - leaving[i];
+        block += entering[i];
+        integral[i] = sum;
+    }
+    q->sum = sum;
+    q->block = block;
+}
+
+/* Is no peak passed in `n` steps from `count` on, as in most blocks? At once for all: whether the integral rises at a
+ * step is not predictable. 0 also where it may be. */
+static int passes_none(pt_search *q, const float *integral, int32_t n, int64_t count, int64_t hold) {
+    if (!q->rising || count + n - q->peak_at > hold) return 0;
+    float peak = q->peak, margin = 0.0f;
+    ptrdiff_t at = (ptrdiff_t)(q->peak_at - count);
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const ptrdiff_t higher = integral[i] > peak;
+        at += (i - at) & -higher;
+        peak = integral[i] > peak ? integral[i] : peak;
+        const float above = integral[i] - FALL * peak;
+        margin = above < margin ? above : margin;
+    }
+    if (margin < 0.0f) return 0;
+    q->peak = peak;
+    q->peak_at = count + at;
+    return 1;
+}
+
+/* Looks for peaks of the integral in `n` steps from s->count on, in one block. */
+static void search(const pt_state *s, pt_lead *f, const float *squared, int32_t n) {
+    float integral[BLOCK_MAX];
+    pt_search *q = &f->search;
+    integrate(q, squared, squared - s->width, integral, n);
+    if (passes_none(q, integral, n, s->count, s->hold)) return;
     for (int32_t i = 0; i < n; i++) {
-        q.sum += entering[i] - leaving[i];
-        q.block += entering[i];
-        if (q.sum > q.peak) {
-            q.rising = 1;
-            q.peak = q.sum;
-            q.peak_at = count + i;
-        } else if (!q.rising) {
-            q.peak = q.sum;
-        } else if (q.sum < FALL * q.peak || count + i - q.peak_at >= hold) {
-            f->search = q;
-            pt_pass(f);
-            q = f->search;
+        if (integral[i] > q->peak) {
+            q->rising = 1;
+            q->peak = integral[i];
+            q->peak_at = s->count + i;
+        } else if (!q->rising) {
+            q->peak = integral[i];
+        } else if (integral[i] < FALL * q->peak || s->count + i - q->peak_at >= s->hold) {
+            pt_pass(f, integral[i]);
         }
     }
-    f->search = q;
-}
-
-/* All stages for the next `n` samples, which the front ends have put into the rings, up to the end of
- * a block. */
-static void advance(ecg_detector *d, pt_state *s, int32_t n) {
-    const int n_leads = d->config.n_leads;
-    const int32_t step = s->step, group = s->group, begun = s->block * group - s->left;
-    const int32_t steps = (begun % group + n) / group;
-    const size_t at = (size_t)(s->count - s->base);
-    const uint32_t now = (uint32_t)d->count & d->ring_mask;
-    for (int l = 0; l < n_leads; l++) {
-        float *band = pt_band(d, s, l) + at, *squared = pt_squared(d, s, l) + at;
-        pt_lead *f = &s->lead[l];
-        group_block(f, ecg_ring(d, l) + now, band, n, group, begun % group);
-        filter_block(f, band, steps);
-        for (int32_t i = 0; i < steps; i++) {
-            float slope = fabsf(band[i] - band[i - step]);
-            slope = slope < STEEPEST ? slope : STEEPEST;
-            squared[i] = slope * slope;
-        }
-        search(s, f, squared, steps);
-    }
-    s->count += steps;
-    s->left -= n;
-    d->count += n;
 }
 
 /* After an artefact beyond all measure the filters would ring for seconds. */
-static void come_to_rest(const ecg_detector *d, pt_state *s, int lead) {
+static int is_artefact(const pt_lead *f) {
+    return f->started && (double)f->search.block > ARTEFACT * ARTEFACT * f->signal * f->signal;
+}
+
+static int any_artefact(const ecg_detector *d, const pt_state *s) {
+    int any = 0;
+    for (int l = 0; l < d->config.n_leads; l++) any |= is_artefact(&s->lead[l]);
+    return any;
+}
+
+static void forget_artefact(const ecg_detector *d, pt_state *s, int lead) {
     pt_lead *f = &s->lead[lead];
     const size_t kept = (size_t)(s->count - s->base) - (size_t)s->history;
     memset(pt_band(d, s, lead) + kept, 0, (size_t)s->history * sizeof(float));
     memset(pt_squared(d, s, lead) + kept, 0, (size_t)s->history * sizeof(float));
     for (uint32_t i = 1; i <= BLOCKS; i++) f->energy[(s->blocks - i) % HISTORY] = 0.0f;
-    f->u1 = f->u2 = f->y1 = f->y2 = 0.0f;
+    come_to_rest(&f->filter);
     f->search = (pt_search){0};
     f->passed = 0;
 }
 
-static void end_block(ecg_detector *d, pt_state *s) {
+/* The filters are at its last sample; `rest`: where there is an artefact, they come to rest. */
+static void end_block(ecg_detector *d, pt_state *s, int rest) {
     const int n_leads = d->config.n_leads;
     s->left = s->block * s->group;
     s->blocks++;
     for (int l = 0; l < n_leads; l++) {
         pt_lead *f = &s->lead[l];
-        if (f->started && (double)f->search.block > ARTEFACT * ARTEFACT * f->signal * f->signal) come_to_rest(d, s, l);
+        if (rest && is_artefact(f)) forget_artefact(d, s, l);
         f->energy[(s->blocks - 1) % HISTORY] = f->search.block;
         if (f->begin == INT64_MAX && f->search.block > 0.0f)
             f->begin = d->count - s->block * s->group + s->first;
         f->search.block = 0.0f;
         float sum = 0.0f;
-        for (uint32_t i = s->blocks < BLOCKS ? s->blocks : BLOCKS; i >= 1; i--)
-            sum += f->energy[(s->blocks - i) % HISTORY];
+        for (uint32_t i = BLOCKS; i >= 1; i--) sum += f->energy[(s->blocks - i) % HISTORY]; /* 0 before the first */
         f->search.sum = sum;
-        if (fabsf(f->u1) + fabsf(f->u2) < REST && fabsf(f->y1) + fabsf(f->y2) < REST)
-            f->u1 = f->u2 = f->y1 = f->y2 = 0.0f;
         if (f->faults) f->fault_at = d->count;
         if (f->faults & (ECG_FLAG_LOST | ECG_QUALITY_FLAT)) f->idle += s->block * s->group;
         f->faults = 0;
     }
     pt_decide(d, s);
-    const int32_t used = (int32_t)(s->count - s->base);
-    if (used + s->block > s->length) {
-        for (int l = 0; l < 2 * n_leads; l++) {
-            float *b = pt_band(d, s, 0) + (size_t)l * (size_t)s->length;
-            memmove(b, b + used - s->history, (size_t)s->history * sizeof *b);
-        }
-        s->base = s->count - s->history;
-    }
 }
 
-/* The next `n` samples through all front ends into the rings; the quality bits that occurred. */
-static uint32_t pt_clean(ecg_detector *d, const float *samples, int32_t n) {
+/* Makes room in the buffers for a run of samples. */
+static void make_room(ecg_detector *d, pt_state *s) {
+    const int32_t used = (int32_t)(s->count - s->base);
+    if (used + ECG_AHEAD / s->group + 1 <= s->length) return;
+    for (int l = 0; l < 2 * d->config.n_leads; l++) {
+        float *b = pt_band(d, s, 0) + (size_t)l * (size_t)s->length;
+        memmove(b, b + used - s->history, (size_t)s->history * sizeof *b);
+    }
+    s->base = s->count - s->history;
+}
+
+/* The next `n` samples of all leads through front ends and filters; the quality bits that occurred. All that does not
+ * depend on decisions, and does not change the place in the stream. */
+static uint32_t run_ahead(ecg_detector *d, pt_state *s, const float *samples, int32_t n) {
     const int n_leads = d->config.n_leads;
+    const int32_t group = s->group, left = (s->left + group - 1) / group; /* steps of this block */
+    const int32_t begun = left * group - s->left, steps = (begun + n) / group;
     const uint32_t now = (uint32_t)d->count & d->ring_mask;
+    const size_t at = (size_t)(s->count - s->base);
     uint32_t any = 0;
-    for (int l = 0; l < n_leads; l++)
-        any |= ecg_lead_block(&ecg_leads(d)[l], samples + l, n_leads, n, ecg_ring(d, l) + now, ecg_flags(d, l) + now);
+    for (int l = 0; l < n_leads; l++) {
+        float *clean = ecg_ring(d, l) + now, *band = pt_band(d, s, l) + at;
+        any |= ecg_lead_block(&ecg_leads(d)[l], samples + l, n_leads, n, clean, ecg_flags(d, l) + now);
+        sum_groups(&s->lead[l].filter, clean, band, n, group, begun);
+        filter(s, &s->lead[l], band, pt_squared(d, s, l) + at, steps, left);
+    }
     return any;
 }
 
-/* The front ends run up to ECG_AHEAD samples ahead; where a beat is reported before, they go back. */
-static size_t pt_process(ecg_detector *d, void *state, const float *samples, size_t n) {
-    pt_state *s = state;
+/* The place in the stream. */
+typedef struct pt_place {
+    int64_t sample, step;
+    int32_t left;
+} pt_place;
+
+static pt_place place_of(const ecg_detector *d, const pt_state *s) {
+    return (pt_place){d->count, s->count, s->left};
+}
+
+static void go_to(ecg_detector *d, pt_state *s, pt_place place) {
+    d->count = place.sample;
+    s->count = place.step;
+    s->left = place.left;
+}
+
+/* Front ends and filters go back from the end of the run that began at `begin` to the present sample. */
+static void go_back(ecg_detector *d, pt_state *s, pt_place begin, const float *samples) {
     const int n_leads = d->config.n_leads;
-    ecg_lead *before = ecg_leads_before(d);
+    const pt_place now = place_of(d, s);
+    memcpy(ecg_leads(d), ecg_leads_before(d), (size_t)n_leads * sizeof(ecg_lead));
+    for (int l = 0; l < n_leads; l++) s->lead[l].filter = s->lead[l].before;
+    go_to(d, s, begin);
+    run_ahead(d, s, samples, (int32_t)(now.sample - begin.sample));
+    go_to(d, s, now);
+}
+
+/* At most ECG_AHEAD samples; returns how many it took. Front ends and filters run ahead of the decisions, and go back
+ * where the last beat that is wanted is reported before the end, or where the filters come to rest. */
+static int32_t run(ecg_detector *d, pt_state *s, const float *samples, int32_t n, size_t wanted) {
+    const int n_leads = d->config.n_leads;
+    const pt_place begin = place_of(d, s);
+    make_room(d, s);
+    memcpy(ecg_leads_before(d), ecg_leads(d), (size_t)n_leads * sizeof(ecg_lead));
+    for (int l = 0; l < n_leads; l++) s->lead[l].before = s->lead[l].filter;
+    const uint32_t faults = run_ahead(d, s, samples, n);
+    int32_t used = 0, left = (s->left + s->group - 1) / s->group; /* steps of this block */
+    int32_t steps = (left * s->group - s->left + n) / s->group;    /* of the run */
+    while (used < n) {
+        const int32_t length = s->left < n - used ? s->left : n - used, now = left < steps ? left : steps;
+        const size_t at = (size_t)(s->count - s->base);
+        for (int l = 0; l < n_leads; l++) search(s, &s->lead[l], pt_squared(d, s, l) + at, now);
+        s->count += now;
+        s->left -= length;
+        d->count += length;
+        used += length;
+        steps -= now;
+        left = s->block;
+        for (int l = 0; faults && l < n_leads; l++)
+            s->lead[l].faults |= ecg_flags_between(d, l, d->count - length, d->count - 1);
+        if (s->left > 0) continue;
+        const int rest = any_artefact(d, s), ends = used == n;
+        if (rest && !ends) go_back(d, s, begin, samples); /* to the state that comes to rest */
+        end_block(d, s, rest);
+        if (rest) break;
+        if (!ends && ecg_queue_length(d) >= wanted) {
+            go_back(d, s, begin, samples);
+            break;
+        }
+    }
+    return used;
+}
+
+static size_t pt_process(ecg_detector *d, void *state, const float *samples, size_t n, size_t wanted) {
     size_t done = 0;
     while (done < n && !ecg_queue_filled(d)) {
-        const float *in = samples + done * (size_t)n_leads;
         const uint32_t room = d->ring_mask + 1u - ((uint32_t)d->count & d->ring_mask);
-        int32_t ahead = n - done < ECG_AHEAD ? (int32_t)(n - done) : ECG_AHEAD, used = 0;
-        if ((uint32_t)ahead > room) ahead = (int32_t)room;
-        memcpy(before, ecg_leads(d), (size_t)n_leads * sizeof *before);
-        const uint32_t faults = pt_clean(d, in, ahead);
-        while (used < ahead && !ecg_queue_filled(d)) {
-            int32_t length = s->left < ahead - used ? s->left : ahead - used;
-            advance(d, s, length);
-            for (int l = 0; faults && l < n_leads; l++)
-                s->lead[l].faults |= ecg_flags_between(d, l, d->count - length, d->count - 1);
-            used += length;
-            if (s->left == 0) end_block(d, s);
-        }
-        if (used < ahead) {
-            memcpy(ecg_leads(d), before, (size_t)n_leads * sizeof *before);
-            d->count -= used;
-            pt_clean(d, in, used);
-            d->count += used;
-        }
-        done += (size_t)used;
+        int32_t length = n - done < ECG_AHEAD ? (int32_t)(n - done) : ECG_AHEAD;
+        if ((uint32_t)length > room) length = (int32_t)room;
+        done += (size_t)run(d, state, samples + done * (size_t)d->config.n_leads, length, wanted);
     }
     return done;
 }
@@ -293,7 +366,7 @@ static size_t pt_process(ecg_detector *d, void *state, const float *samples, siz
 static void pt_flush(ecg_detector *d, void *state) {
     pt_state *s = state;
     for (int l = 0; l < d->config.n_leads; l++) {
-        if (s->lead[l].search.rising) pt_pass(&s->lead[l]);
+        if (s->lead[l].search.rising) pt_pass(&s->lead[l], s->lead[l].search.sum);
         s->lead[l].begin = 0;
     }
     pt_decide(d, s);
@@ -309,14 +382,15 @@ static int pt_same(const ecg_detector *d, const void *state, const unsigned char
     int same = memcmp(s, saved, offsetof(pt_state, left)) == 0;
     for (size_t l = 0; l < (size_t)d->config.n_leads; l++) {
         const size_t at = offsetof(pt_state, lead) + l * sizeof(pt_lead);
-        same = same && memcmp(&s->lead[l], saved + at, offsetof(pt_lead, x1)) == 0;
+        same = same && memcmp(&s->lead[l], saved + at, offsetof(pt_lead, filter)) == 0;
     }
     return same;
 }
 
 static int pt_lead_valid(const ecg_detector *d, const pt_state *s, const pt_lead *f) {
-    const float values[] = {f->x1, f->x2,   f->u1,         f->u2,           f->y1,
-                            f->y2, f->part, f->search.sum, f->search.block, f->search.peak};
+    const pt_filter *q = &f->filter;
+    const float values[] = {q->x1, q->x2,   q->u1,         q->u2,           q->y1,
+                            q->y2, q->part, f->search.sum, f->search.block, f->search.peak};
     if (!ecg_all_finite(values, sizeof values / sizeof *values) || !isfinite(f->signal) || !isfinite(f->noise)
         || !ecg_all_finite(f->energy, HISTORY)
         || !ecg_within(f->passed, 0, PASSED) || !ecg_within(f->search.rising, 0, 1)
@@ -333,9 +407,8 @@ static int pt_valid(ecg_detector *d, void *state) {
     pt_state *s = state;
     const int n_leads = d->config.n_leads;
     const int64_t block = (int64_t)s->block * s->group, begun = d->count % block;
-    const int64_t before = s->count - s->base - begun / s->group; /* steps in the buffers when the block began */
     if (s->left != block - begun || s->blocks != (uint32_t)(d->count / block) || s->count != d->count / s->group
-        || !ecg_within(before, s->history, s->length - s->block) || !ecg_within(s->active_lead, 0, n_leads - 1)
+        || !ecg_within(s->count - s->base, s->history, s->length) || !ecg_within(s->active_lead, 0, n_leads - 1)
         || !ecg_within(s->reported, INT64_MIN / 4, d->count)
         || !ecg_all_finite(pt_band(d, s, 0), 2 * (size_t)n_leads * (size_t)s->length))
         return 0;

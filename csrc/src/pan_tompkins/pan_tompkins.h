@@ -49,13 +49,18 @@ typedef struct pt_found {
     int64_t at;
 } pt_found;
 
+/* Between the samples and the squared slope. */
+typedef struct pt_filter {
+    float x1, x2, u1, u2, y1, y2; /* the last two values of the band-pass */
+    float part;            /* sum of the samples of a group that is not complete */
+} pt_filter;
+
 /* One lead. */
 typedef struct pt_lead {
     /* Band-pass, two sections without the constant gain: u[n] = x[n] - x[n-2] - a2 u[n-2] - a1 u[n-1],
      * likewise y from u with c1 and c2. */
     float a1, a2, c1, c2;  /* from the configuration */
-    float x1, x2, u1, u2, y1, y2; /* the last two values */
-    float part;            /* sum of the samples of a group that is not complete */
+    pt_filter filter, before; /* as it is, and as it was before a run of samples */
     pt_search search;
     int32_t passed;
     pt_found found[PASSED]; /* peaks passed in the block that is being filled */
@@ -91,7 +96,7 @@ typedef struct pt_state {
     int32_t step;       /* steps: difference for the slope */
     int32_t hold;       /* steps */
     int32_t block;      /* steps a block */
-    int32_t history;    /* steps before the present one that a decision looks at */
+    int32_t history;    /* steps before the end of a block that a decision looks at */
     int32_t length;     /* steps that the buffers of band-passed signal and squared slope hold */
     int64_t pair;       /* steps: longest interval of two peaks that confirm each other */
     int64_t first;      /* samples: length of the first seconds, which are decided in retrospect */
@@ -126,11 +131,11 @@ static inline float *pt_squared(const ecg_detector *d, pt_state *s, int lead) {
     return pt_band(d, s, lead) + s->length;
 }
 
-/* A peak of the integral has been passed. */
-static inline void pt_pass(pt_lead *f) {
+/* A peak of the integral has been passed, which is now `integral`. */
+static inline void pt_pass(pt_lead *f, float integral) {
     if (f->passed < PASSED) f->found[f->passed++] = (pt_found){f->search.peak, f->search.peak_at};
     f->search.rising = 0;
-    f->search.peak = f->search.sum;
+    f->search.peak = integral;
 }
 
 /* pan_tompkins_decision.c */
