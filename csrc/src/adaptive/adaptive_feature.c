@@ -143,8 +143,9 @@ static void maxima(adaptive_state *a, int n_leads, int64_t centre, int n, float 
         four now = four_load(energy - 4), before = four_delay(four_load(energy - 8), now);
         for (int i = 0; i < n; i += 4) {
             const four next = four_load(energy + i), middle = four_delay(now, next), last = four_delay(before, middle);
-            const four peak = four_where(four_over(middle, last), four_mul(middle, scale), none);
-            four_store(peaks + i, four_max(four_where(four_over(next, middle), none, peak), four_load(peaks + i)));
+            const four rises = four_over(middle, last), falls = four_over(next, middle), others = four_load(peaks + i);
+            const four peak = four_where(falls, none, four_where(rises, four_mul(middle, scale), none));
+            four_store(peaks + i, four_where(four_over(peak, others), peak, others)); /* NaN is over nothing */
             now = next;
             before = middle;
         }
