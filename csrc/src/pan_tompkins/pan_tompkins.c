@@ -91,7 +91,7 @@ static void pt_init(ecg_detector *d, void *state) {
     }
     s->delay = (int32_t)floor(design.delay * s->group + 0.5 * (s->group - 1) + 0.5);
     s->block = block_length(rate);
-    s->left = s->block * s->group;
+    s->left = s->block;
     s->width = BLOCKS * s->block;
     s->step = (int32_t)pt_samples(SLOPE_S, rate);
     s->hold = (int32_t)pt_samples(HOLD_S, rate);
@@ -121,11 +121,11 @@ static void come_to_rest(pt_filter *f) {
     f->u1 = f->u2 = f->y1 = f->y2 = 0.0f;
 }
 
-/* Sums of groups of samples; `begun` samples of the first are in f->part. */
-static void sum_groups(pt_filter *f, const float *in, float *out, int32_t n, int32_t group, int32_t begun) {
-    if (begun > 0) {
-        for (; n > 0 && begun < group; n--, begun++) f->part += *in++;
-        if (begun < group) return;
+/* Sums of groups of samples; `open` samples of the first are in f->part. */
+static void sum_groups(pt_filter *f, const float *in, float *out, int32_t n, int32_t group, int32_t open) {
+    if (open > 0) {
+        for (; n > 0 && open < group; n--, open++) f->part += *in++;
+        if (open < group) return;
         *out++ = f->part;
         f->part = 0.0f;
     }
@@ -139,13 +139,13 @@ static void sum_groups(pt_filter *f, const float *in, float *out, int32_t n, int
     for (int32_t i = whole * group; i < n; i++) f->part += in[i];
 }
 
-/* Band-pass of `n` steps in place, and the squared slopes. The present block ends after `left` of them, each of the
- * others after `block`. */
-static void filter(const pt_state *s, pt_lead *lead, float *restrict x_to_y, float *restrict squared, int32_t n, int32_t left) {
+/* Band-pass of `n` steps in place, and the squared slopes; at the end of each block filters that have decayed come to
+ * rest. */
+static void filter(const pt_state *s, pt_lead *lead, float *restrict x_to_y, float *restrict squared, int32_t n) {
     const float a1 = lead->a1, a2 = lead->a2, c1 = lead->c1, c2 = lead->c2;
     const float *before = x_to_y - s->step;
     pt_filter f = lead->filter;
-    for (ptrdiff_t i = 0, block = left; i < n; block = s->block) {
+    for (ptrdiff_t i = 0, block = s->left; i < n; block = s->block) {
         const int ends = block <= n - i;
         const ptrdiff_t end = ends ? i + block : n;
         for (; i < end; i++) {
@@ -186,7 +186,7 @@ static int passes_none(pt_search *q, const float *integral, int32_t n, int64_t c
     ptrdiff_t at = (ptrdiff_t)(q->peak_at - count);
     for (ptrdiff_t i = 0; i < n; i++) {
         const ptrdiff_t higher = integral[i] > peak;
-        at += (i - at) & -higher;
+        at += (i - at) & -higher; /* i where it is higher */
         peak = integral[i] > peak ? integral[i] : peak;
         const float above = integral[i] - FALL * peak;
         margin = above < margin ? above : margin;
@@ -241,7 +241,7 @@ static void forget_artefact(const ecg_detector *d, pt_state *s, int lead) {
 /* The filters are at its last sample; `rest`: where there is an artefact, they come to rest. */
 static void end_block(ecg_detector *d, pt_state *s, int rest) {
     const int n_leads = d->config.n_leads;
-    s->left = s->block * s->group;
+    s->left = s->block;
     s->blocks++;
     for (int l = 0; l < n_leads; l++) {
         pt_lead *f = &s->lead[l];
@@ -260,10 +260,10 @@ static void end_block(ecg_detector *d, pt_state *s, int rest) {
     pt_decide(d, s);
 }
 
-/* Makes room in the buffers for a run of samples. */
-static void make_room(ecg_detector *d, pt_state *s) {
+/* Makes room in the buffers for `steps` more. */
+static void make_room(ecg_detector *d, pt_state *s, int32_t steps) {
     const int32_t used = (int32_t)(s->count - s->base);
-    if (used + ECG_AHEAD / s->group + 1 <= s->length) return;
+    if (used + steps <= s->length) return;
     for (int l = 0; l < 2 * d->config.n_leads; l++) {
         float *b = pt_band(d, s, 0) + (size_t)l * (size_t)s->length;
         memmove(b, b + used - s->history, (size_t)s->history * sizeof *b);
@@ -271,20 +271,18 @@ static void make_room(ecg_detector *d, pt_state *s) {
     s->base = s->count - s->history;
 }
 
-/* The next `n` samples of all leads through front ends and filters; the quality bits that occurred. All that does not
- * depend on decisions, and does not change the place in the stream. */
-static uint32_t run_ahead(ecg_detector *d, pt_state *s, const float *samples, int32_t n) {
+/* The next `n` samples of all leads, which complete `steps`, through front ends and filters; the quality bits that
+ * occurred. All that does not depend on decisions; the place in the stream stays. */
+static uint32_t run_ahead(ecg_detector *d, pt_state *s, const float *samples, int32_t n, int32_t steps) {
     const int n_leads = d->config.n_leads;
-    const int32_t group = s->group, left = (s->left + group - 1) / group; /* steps of this block */
-    const int32_t begun = left * group - s->left, steps = (begun + n) / group;
     const uint32_t now = (uint32_t)d->count & d->ring_mask;
     const size_t at = (size_t)(s->count - s->base);
     uint32_t any = 0;
     for (int l = 0; l < n_leads; l++) {
         float *clean = ecg_ring(d, l) + now, *band = pt_band(d, s, l) + at;
         any |= ecg_lead_block(&ecg_leads(d)[l], samples + l, n_leads, n, clean, ecg_flags(d, l) + now);
-        sum_groups(&s->lead[l].filter, clean, band, n, group, begun);
-        filter(s, &s->lead[l], band, pt_squared(d, s, l) + at, steps, left);
+        sum_groups(&s->lead[l].filter, clean, band, n, s->group, s->open);
+        filter(s, &s->lead[l], band, pt_squared(d, s, l) + at, steps);
     }
     return any;
 }
@@ -292,17 +290,18 @@ static uint32_t run_ahead(ecg_detector *d, pt_state *s, const float *samples, in
 /* The place in the stream. */
 typedef struct pt_place {
     int64_t sample, step;
-    int32_t left;
+    int32_t left, open;
 } pt_place;
 
 static pt_place place_of(const ecg_detector *d, const pt_state *s) {
-    return (pt_place){d->count, s->count, s->left};
+    return (pt_place){d->count, s->count, s->left, s->open};
 }
 
 static void go_to(ecg_detector *d, pt_state *s, pt_place place) {
     d->count = place.sample;
     s->count = place.step;
     s->left = place.left;
+    s->open = place.open;
 }
 
 /* Front ends and filters go back from the end of the run that began at `begin` to the present sample. */
@@ -312,7 +311,7 @@ static void go_back(ecg_detector *d, pt_state *s, pt_place begin, const float *s
     memcpy(ecg_leads(d), ecg_leads_before(d), (size_t)n_leads * sizeof(ecg_lead));
     for (int l = 0; l < n_leads; l++) s->lead[l].filter = s->lead[l].before;
     go_to(d, s, begin);
-    run_ahead(d, s, samples, (int32_t)(now.sample - begin.sample));
+    run_ahead(d, s, samples, (int32_t)(now.sample - begin.sample), (int32_t)(now.step - begin.step));
     go_to(d, s, now);
 }
 
@@ -321,22 +320,22 @@ static void go_back(ecg_detector *d, pt_state *s, pt_place begin, const float *s
 static int32_t run(ecg_detector *d, pt_state *s, const float *samples, int32_t n, size_t wanted) {
     const int n_leads = d->config.n_leads;
     const pt_place begin = place_of(d, s);
-    make_room(d, s);
+    int32_t used = 0, steps = (s->open + n) / s->group;
+    make_room(d, s, steps);
     memcpy(ecg_leads_before(d), ecg_leads(d), (size_t)n_leads * sizeof(ecg_lead));
     for (int l = 0; l < n_leads; l++) s->lead[l].before = s->lead[l].filter;
-    const uint32_t faults = run_ahead(d, s, samples, n);
-    int32_t used = 0, left = (s->left + s->group - 1) / s->group; /* steps of this block */
-    int32_t steps = (left * s->group - s->left + n) / s->group;    /* of the run */
+    const uint32_t faults = run_ahead(d, s, samples, n, steps);
     while (used < n) {
-        const int32_t length = s->left < n - used ? s->left : n - used, now = left < steps ? left : steps;
+        const int32_t now = s->left < steps ? s->left : steps; /* to the end of the block or of the run */
+        const int32_t length = s->left <= steps ? now * s->group - s->open : n - used;
         const size_t at = (size_t)(s->count - s->base);
         for (int l = 0; l < n_leads; l++) search(s, &s->lead[l], pt_squared(d, s, l) + at, now);
         s->count += now;
-        s->left -= length;
+        s->left -= now;
+        s->open += length - now * s->group;
         d->count += length;
         used += length;
         steps -= now;
-        left = s->block;
         for (int l = 0; faults && l < n_leads; l++)
             s->lead[l].faults |= ecg_flags_between(d, l, d->count - length, d->count - 1);
         if (s->left > 0) continue;
@@ -406,8 +405,8 @@ static int pt_lead_valid(const ecg_detector *d, const pt_state *s, const pt_lead
 static int pt_valid(ecg_detector *d, void *state) {
     pt_state *s = state;
     const int n_leads = d->config.n_leads;
-    const int64_t block = (int64_t)s->block * s->group, begun = d->count % block;
-    if (s->left != block - begun || s->blocks != (uint32_t)(d->count / block) || s->count != d->count / s->group
+    if (s->count != d->count / s->group || s->open != d->count % s->group
+        || s->left != s->block - s->count % s->block || s->blocks != (uint32_t)(s->count / s->block)
         || !ecg_within(s->count - s->base, s->history, s->length) || !ecg_within(s->active_lead, 0, n_leads - 1)
         || !ecg_within(s->reported, INT64_MIN / 4, d->count)
         || !ecg_all_finite(pt_band(d, s, 0), 2 * (size_t)n_leads * (size_t)s->length))

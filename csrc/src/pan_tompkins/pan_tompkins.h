@@ -103,7 +103,8 @@ typedef struct pt_state {
     int64_t oldest;     /* samples: longest age of a mark that search-back may report */
     int64_t limit;      /* samples: longest age of an R peak that may be reported; 0: no limit asked */
     /* of the stream */
-    int32_t left;       /* samples until the block is full */
+    int32_t left;       /* steps until the block is full */
+    int32_t open;       /* samples of the step that is not complete */
     int32_t active_lead; /* the lead that is reported */
     uint32_t blocks;    /* so far */
     int64_t count;      /* steps so far */
