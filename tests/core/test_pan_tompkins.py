@@ -100,6 +100,17 @@ def test_chunks_change_nothing(fs: float) -> None:
         assert np.array_equal(live(signal, fs, size), whole)
 
 
+@pytest.mark.parametrize("fs", [128.0, 360.0])
+def test_chunks_change_nothing_where_an_artefact_sets_the_filters_to_rest(fs: float) -> None:
+    signal = synthetic_ecg(40, fs, muscle=0.03, seed=4).signal[:, 0].copy()
+    for second in np.arange(5.0, 35.0, 1.37):
+        signal[int(second * fs)] = 1e12
+    whole = detect_qrs(signal, fs, method=METHOD)
+    assert len(whole) > 20
+    for size in (1, 7, 1000):
+        assert np.array_equal(live(signal, fs, size), whole)
+
+
 def test_a_pickle_goes_on_where_it_was() -> None:
     signal = spoilt(360.0)
     detector = QRSDetector(360.0, method=METHOD)
