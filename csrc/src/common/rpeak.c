@@ -94,7 +94,8 @@ static inline void add_up(double *sum, const float *ring, uint32_t mask, uint32_
     double total = sum[0] = 0.0;
     size_t done = 0;
     for (; done + 4 <= n; done += 4, at += 4) { /* four at a time wait for one sum only */
-        const double a = ring[at & mask], b = ring[(at + 1) & mask], c = ring[(at + 2) & mask], e = ring[(at + 3) & mask];
+        const double a = ring[at & mask], b = ring[(at + 1) & mask];
+        const double c = ring[(at + 2) & mask], e = ring[(at + 3) & mask];
         sum[done + 1] = total + a;
         sum[done + 2] = total + (a + b);
         sum[done + 3] = total + ((a + b) + c);
@@ -105,12 +106,21 @@ static inline void add_up(double *sum, const float *ring, uint32_t mask, uint32_
 
 /* Differences of the means over `smooth` and `level` samples to either side, at `n` samples from `first` on, around
  * which both are whole: a product does what a quotient does elsewhere. */
-static void whole_heights(const double *sum, double *restrict height, size_t first, size_t n, size_t smooth, size_t level) {
+static void whole_heights(const double *sum, double *restrict height, size_t first, size_t n, size_t smooth,
+                          size_t level) {
     const double near = 1.0 / (double)(2 * smooth + 1), far = 1.0 / (double)(2 * level + 1);
     const double *near_end = sum + first + smooth + 1, *near_begin = sum + first - smooth;
     const double *far_end = sum + first + level + 1, *far_begin = sum + first - level;
     for (size_t i = 0; i < n; i++)
         height[i] = (near_end[i] - near_begin[i]) * near - (far_end[i] - far_begin[i]) * far;
+}
+
+/* The same at one of the `n` samples, where a mean may be cut off; `near`: 1 / (2 smooth + 1). */
+static double edge_height(const double *sum, int n, int i, int smooth, int level, double near) {
+    const int a = i - smooth < 0 ? 0 : i - smooth, b = i + smooth + 1 > n ? n : i + smooth + 1;
+    const int l = i - level < 0 ? 0 : i - level, r = i + level + 1 > n ? n : i + level + 1;
+    const double short_mean = b - a == 2 * smooth + 1 ? (sum[b] - sum[a]) * near : (sum[b] - sum[a]) / (b - a);
+    return short_mean - (sum[r] - sum[l]) / (r - l);
 }
 
 static int64_t refine(ecg_detector *d, int lead, int64_t about, int learn) {
@@ -138,16 +148,12 @@ static int64_t refine(ecg_detector *d, int lead, int64_t about, int learn) {
 
     const int whole_from = from > level ? from : level, whole_to = to < n - 1 - level ? to : n - 1 - level;
     const double near = 1.0 / (2 * smooth + 1);
-    if (whole_to >= whole_from)
-        whole_heights(sum, height + whole_from, (size_t)whole_from, (size_t)(whole_to - whole_from) + 1, (size_t)smooth, (size_t)level);
-    for (int i = from; i <= to; i++) {
-        if (i == whole_from && whole_to >= i) i = whole_to + 1;
-        if (i > to) break;
-        int a = i - smooth < 0 ? 0 : i - smooth, b = i + smooth + 1 > n ? n : i + smooth + 1;
-        int l = i - level < 0 ? 0 : i - level, r = i + level + 1 > n ? n : i + level + 1;
-        double short_mean = b - a == 2 * smooth + 1 ? (sum[b] - sum[a]) * near : (sum[b] - sum[a]) / (b - a);
-        height[i] = short_mean - (sum[r] - sum[l]) / (r - l);
-    }
+    const int after = whole_to >= whole_from ? whole_to + 1 : whole_from;
+    for (int i = from; i < whole_from && i <= to; i++) height[i] = edge_height(sum, n, i, smooth, level, near);
+    if (after > whole_from)
+        whole_heights(sum, height + whole_from, (size_t)whole_from, (size_t)(after - whole_from), (size_t)smooth,
+                      (size_t)level);
+    for (int i = after; i <= to; i++) height[i] = edge_height(sum, n, i, smooth, level, near);
     return first + choose(&ecg_r_choices(d)[lead], height, from, to, (int)(about - first), fs, learn);
 }
 
