@@ -43,8 +43,8 @@ _DIFFERENT = 16
 # at most: longer ones are a lead that is off, which has events of its own.
 _REPEATS, _RUN_S = 3, 0.25
 
-# Samples read at a time.
-_AT_ONCE = 1 << 18
+# Samples read at a time, and how many of them are one that is looked at first.
+_AT_ONCE, _EACH = 1 << 18, 16
 
 #: Values beyond any unit of a voltage.
 BEYOND = 1e15
@@ -131,26 +131,60 @@ def find_codes(
     list of list of Code
         For each column: none, one, or the lowest and the highest value.
     """
-    lows, highs = ([_Extreme() for _ in range(n_columns)] for _ in range(2))
-    for begin in range(0, n_samples, _AT_ONCE):
-        table = np.asarray(read(begin, min(begin + _AT_ONCE, n_samples)))
-        if table.dtype.kind != "f":
-            table = table.astype(np.float64)
-        if np.isinf(table).any():
-            table = np.where(np.isinf(table), np.nan, table)
-        for i, (low, high) in enumerate(zip(lows, highs, strict=True)):
-            values = np.ascontiguousarray(table[:, i])
-            if not np.isnan(np.fmax.reduce(values)):
-                low.add(-values)
-                high.add(values)
 
     def column(i: int) -> Callable[[int, int], Values]:
         return lambda begin, end: read(begin, end)[:, i]
 
+    suspects = _suspects(read, n_samples, n_columns)
+    extremes = {i: (_Extreme(), _Extreme()) for i in suspects}
+    for begin in range(0, n_samples if suspects else 0, _AT_ONCE):
+        table = _block(read, begin, n_samples)
+        for i, (low, high) in extremes.items():
+            values = np.ascontiguousarray(table[:, i])
+            values = np.where(np.isinf(values), np.nan, values)
+            if not np.isnan(np.fmax.reduce(values)):
+                low.add(-values)
+                high.add(values)
     return [
-        _codes_of(low, high, column(i), n_samples, fs, known[i] if known else ())
-        for i, (low, high) in enumerate(zip(lows, highs, strict=True))
+        _codes_of(*extremes[i], column(i), n_samples, fs, known[i] if known else ())
+        if i in extremes
+        else []
+        for i in range(n_columns)
     ]
+
+
+def _block(read: Callable[[int, int], Values], begin: int, n_samples: int) -> Values:
+    """The next values of all columns."""
+    table = np.asarray(read(begin, min(begin + _AT_ONCE, n_samples)))
+    return table if table.dtype.kind == "f" else table.astype(np.float64)
+
+
+def _suspects(read: Callable[[int, int], Values], n_samples: int, n_columns: int) -> list[int]:
+    """Columns that may hold codes: all where these few values do not show that there is none.
+
+    Between two codes lie all other values. Of these a few are enough to see that the extremes are
+    nearer to them than they are apart, as in nearly every signal; more of them bring the extremes
+    nearer and take the others farther apart.
+    """
+    lows, highs = np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
+    some: list[list[Values]] = [[] for _ in range(n_columns)]
+    for begin in range(0, n_samples, _AT_ONCE):
+        table = _block(read, begin, n_samples)
+        for i in range(n_columns):
+            values = np.ascontiguousarray(table[:, i])
+            lows[i] = np.fmin(lows[i], np.fmin.reduce(values))
+            highs[i] = np.fmax(highs[i], np.fmax.reduce(values))
+            some[i].append(values[::_EACH])
+    suspects = []
+    for i, (low, high) in enumerate(zip(lows.tolist(), highs.tolist(), strict=True)):
+        values = np.concatenate([np.empty(0, np.float32), *some[i]])
+        others = values[(values > low) & (values < high)]
+        if len(others) and np.isfinite([low, high]).all():
+            lowest, highest = float(others.min()), float(others.max())
+            if max(lowest - low, high - highest) < _FAR * (highest - lowest):
+                continue
+        suspects.append(i)
+    return suspects
 
 
 def _codes_of(
