@@ -231,6 +231,7 @@ def figures_page(
         "",
         "`ecgfast crossval beats` compares [inputs](beats-inputs.md), and with `--study balancing` "
         "[ways of balancing the classes](beats-balancing.md). More: "
+        "[recordings that had no part in it](beats-elsewhere.md), "
         "[worse signals](beat_robustness.md), "
         "[card for a clinician](beats-card.md).",
         "",
