@@ -52,6 +52,14 @@ def test_a_page_of_figures_has_those_of_its_json_file(
     assert written.strip() in (DOCS / f"{page}.md").read_text("utf-8")
 
 
+def test_the_page_of_rhythm_has_the_words_of_its_template() -> None:
+    """What is written into the page alone is lost when it is made again."""
+    template = (DOCS.parent / "bench" / "rhythm.md.in").read_text("utf-8")
+    written = (DOCS / "rhythm.md").read_text("utf-8")
+    for words in re.split(r"\{[^{}\n]+\}", template):
+        assert words.strip() in written
+
+
 def test_every_page_is_in_the_navigation() -> None:
     reached = {"index"}
     for path in pages():
