@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -67,7 +67,12 @@ def best_leads(source: Stored, n: int) -> tuple[int, ...]:
     first = tuple(range(min(n, len(source.leads))))
     if source.fetch is None or source.n_samples is None or len(source.leads) < 2:
         return first
-    shown = _shown(source.fetch, source.n_samples, round(_PLACE_S * source.fs), len(source.leads))
+    places = list(_places(source.fetch, source.n_samples, round(_PLACE_S * source.fs)))
+    if all(_moves(values[:, lead]) for lead in first for values in places):
+        return first
+    shown = np.array(
+        [sum(_moves(values[:, lead]) for values in places) for lead in range(len(source.leads))]
+    )
     if not shown.any():
         return first
     whole = np.flatnonzero(shown >= _HALF * shown.max())
@@ -98,18 +103,22 @@ def leads_to_label(
     )
 
 
-def _shown(
-    fetch: Callable[[int, int], Any], n_samples: int, length: int, n_leads: int
-) -> npt.NDArray[np.int64]:
-    """At how many places each lead carries a signal."""
-    shown = np.zeros(n_leads, np.int64)
-    last = max(0, n_samples - length)
-    for start in np.unique(np.linspace(0, last, _PLACES).round().astype(int)).tolist():
-        values = np.asarray(fetch(start, min(start + length, n_samples)))
-        shown += np.array([_moves(values[:, lead]) for lead in range(n_leads)])
-    return shown
+def _places(
+    fetch: Callable[[int, int], Any], n_samples: int, length: int
+) -> Iterator[npt.NDArray[Any]]:
+    """Stretches of samples, evenly spread; of a recording that is shorter than all, each once."""
+    if n_samples <= _PLACES * length:
+        values = np.asarray(fetch(0, n_samples))
+        for start in range(0, max(1, n_samples - length + 1), length):
+            yield values[start : start + length]
+        return
+    for start in np.linspace(0, n_samples - length, _PLACES).round().astype(int).tolist():
+        yield np.asarray(fetch(start, start + length))
 
 
 def _moves(values: npt.NDArray[Any]) -> bool:
     good = values[np.isfinite(values)]
-    return 2 * len(good) >= len(values) and len(np.unique(good)) > _FEW
+    if 2 * len(good) < len(values):
+        return False
+    # A few samples tell of nearly every lead with a signal; only others are looked at whole.
+    return len(np.unique(good[:: len(good) // 32 + 1])) > _FEW or len(np.unique(good)) > _FEW
