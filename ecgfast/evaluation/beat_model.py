@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -212,6 +213,7 @@ def evaluate_beat_model(
     hours: list[float] = []
     for database, name, _ in progress_bar(records, "evaluate", "record", show=progress):
         record = read_record(Path(data) / database / name, leads=leads)
+        record = dataclasses.replace(record, name=f"{database}/{name}")
         hours.append(record.n_samples / record.fs / 3600.0)
         for beats, ahead in points:
             answer = _from_reference if beats == "reference" else end_to_end

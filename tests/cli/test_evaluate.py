@@ -497,6 +497,10 @@ def test_annotated_recordings_of_ones_own_are_scored(
     assert told == pytest.approx(false / hours, abs=0.01)
     assert "on mine records mine/anna, mine/bert" in run(model, "--data", data, "--records", "mine")
     assert "mine/ana" in fails(model, "--data", data, "--records", "mine/ana")
+    (data / "mine" / "bert.atr").unlink()
+    assert "mine/bert: no reference annotations" in fails(
+        model, "--data", data, "--records", "mine"
+    )
 
 
 def test_model_on_training_and_paced_records_says_so(
