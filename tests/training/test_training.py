@@ -378,6 +378,8 @@ def test_built_in_recipes_load() -> None:
         assert recipe.name == name
         for change in recipe.candidates.values():
             recipe.changed(change)
+        # Each can be named among others, as in ecgfast crossval --candidates a,b.
+        assert not any("," in name for name in (*recipe.candidates, *recipe.comparisons))
     beats = Recipe.load("beats")
     assert beats.architecture["features"] == [beats.options["history"], len(FEATURE_NAMES)]
     assert beats.limits
