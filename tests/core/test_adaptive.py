@@ -24,7 +24,7 @@ from detector_signals import (
 from shared_ecgs import synthetic_ecg
 from thorough import thorough_cases
 from twins import adaptive as twin
-from twins import adaptive_constants
+from twins.adaptive import constants as adaptive_constants
 
 from ecgfast import QRSDetector, read_record
 from ecgfast.evaluation import flutter_intervals, is_beat, score_detection
