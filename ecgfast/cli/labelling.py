@@ -168,10 +168,10 @@ def counted_beats(
         beats = labeller.process(chunk)
         tally.add(beats)
         if rhythm is not None:
-            tally.events(rhythm.process(beats, chunk), rhythm.longest_rr)
+            tally.events(rhythm.process(beats, chunk))
         yield from beats
     beats = labeller.flush()
     tally.add(beats)
     if rhythm is not None:
-        tally.events([*rhythm.process(beats), *rhythm.flush()], rhythm.longest_rr)
+        tally.events([*rhythm.process(beats), *rhythm.flush()])
     yield from beats

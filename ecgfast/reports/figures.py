@@ -12,10 +12,10 @@ import numpy.typing as npt
 from .. import hrv
 from ..rhythm import Event, EventKind
 from .analysis import Analysis
+from .readable import STANDSTILL, longest_rr
 
 __all__ = [
     "RHYTHM_KINDS",
-    "STANDSTILL",
     "figures",
     "main_figures",
     "page_figures",
@@ -36,8 +36,6 @@ RHYTHM_KINDS = (
     EventKind.BRADYCARDIA,
 )
 _LOST_KINDS = (EventKind.GAP, EventKind.LEAD_OFF, EventKind.FLAT_LINE, EventKind.NOISE)
-#: Kinds that are counted as pauses.
-STANDSTILL = (EventKind.PAUSE, EventKind.ASYSTOLE)
 
 # Trusted RR intervals from which on a rate is reported: those of one window of eight.
 _FEWEST_RR = 8
@@ -170,10 +168,9 @@ def _rate(found: Analysis) -> dict[str, Any]:
         result["mean"] = 60 * int(sound.sum()) / float(rr[sound].sum())
         for name, i in (("minimum", int(rates.argmin())), ("maximum", int(rates.argmax()))):
             result[name] = {"rate": float(rates[i]), **_when(found, float(times[i]))}
-        i = int(np.where(sound, rr, 0.0).argmax())
-        longest = (float(rr[i]), float(found.time[i]))
-        stops = [(event.duration, event.start_time) for event in found.of(*STANDSTILL)]
-        seconds, begin = max([longest, *stops])
+    longest = longest_rr(found.time, rr, sound, found.of(*STANDSTILL))
+    if longest is not None:
+        seconds, begin = longest
         result["longest_rr"] = {"seconds": seconds, **_when(found, begin)}
     return result
 

@@ -1,4 +1,4 @@
-"""Which RR intervals are taken for rates: not those of noise, or over a lost signal."""
+"""Which RR intervals count, for rates and as the longest: not those of noise or lost signal."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ __all__ = [
     "LOST",
     "OFF_EVENTS",
     "RATE_BEATS",
+    "STANDSTILL",
     "UNFIT",
     "covered",
     "joined",
+    "longest_rr",
     "rates_of",
     "trusted",
     "unreadable",
@@ -38,6 +40,9 @@ _LONGEST_RR_S = 3.0
 #: Events in which no rate is taken: of all leads, and of one where every lead is off.
 LOST = (EventKind.NOISE,)
 OFF_EVENTS = (EventKind.GAP, EventKind.LEAD_OFF, EventKind.FLAT_LINE)
+
+#: Kinds that are counted as pauses.
+STANDSTILL = (EventKind.PAUSE, EventKind.ASYSTOLE)
 
 
 def joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -135,3 +140,29 @@ def rates_of(time: Floats, sound: Bools) -> tuple[Floats, Floats]:
     last = np.flatnonzero(run[RATE_BEATS:] - run[:-RATE_BEATS] == RATE_BEATS) + RATE_BEATS
     spans = time[last] - time[last - RATE_BEATS]
     return 60 * RATE_BEATS / spans, time[last] - spans / 2
+
+
+def longest_rr(
+    time: Floats, rr: Floats, sound: Bools, stops: Iterable[Event]
+) -> tuple[float, float] | None:
+    """Return the longest trusted RR interval or standstill, and where it begins, in seconds.
+
+    Parameters
+    ----------
+    time, rr : ndarray of float64
+        As `trusted` takes them.
+    sound : ndarray of bool, shape (n - 1,)
+        What it returns.
+    stops : iterable of Event
+        Those of `STANDSTILL`: longer intervals than a rate is taken from count as one of these.
+
+    Returns
+    -------
+    (float, float) or None
+        None without a rate over eight intervals: single intervals may be of noise.
+    """
+    if not len(rates_of(time, sound)[0]):
+        return None
+    i = int(np.where(sound, rr, 0.0).argmax())
+    spans = [(float(rr[i]), float(time[i])), *((one.duration, one.start_time) for one in stops)]
+    return max(spans, key=lambda one: one[0])

@@ -13,8 +13,8 @@ from ..rhythm import EventKind
 from . import svg
 from .analysis import Analysis
 from .choosing import Shown
-from .figures import STANDSTILL
 from .paper import CLASS_COLOURS
+from .readable import STANDSTILL
 from .summary import length
 
 __all__ = ["FULL_S", "event_strip", "full_disclosure", "rr_pictures", "trend_picture"]

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..rhythm import DEFINITIONS, EventKind
 from .analysis import Analysis
-from .figures import STANDSTILL, table_step
+from .figures import table_step
 from .model_facts import labelled_off_text
+from .readable import STANDSTILL
 from .summary import CLASS_NAMES, length
 
 __all__ = [

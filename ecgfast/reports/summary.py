@@ -15,7 +15,18 @@ from ..records.writers import BeatLike
 from ..rhythm import Event, EventKind, RhythmSummary, RhythmTally
 from ..runtime.decision import REJECTED
 from ..streaming.beat import Quality
-from .readable import LOST, OFF_EVENTS, UNFIT, rates_of, trusted, unreadable
+from .readable import (
+    LOST,
+    OFF_EVENTS,
+    STANDSTILL,
+    UNFIT,
+    Bools,
+    Floats,
+    longest_rr,
+    rates_of,
+    trusted,
+    unreadable,
+)
 
 __all__ = [
     "CLASS_NAMES",
@@ -342,7 +353,7 @@ class Tally:
     def __init__(self, classes: tuple[str, ...] = (), *, unit: str = "") -> None:
         self._unit = unit
         self._rhythm: RhythmTally | None = None
-        self._longest_rr = (math.nan, math.nan)
+        self._longest_stop: Event | None = None
         self._values: dict[str, list[float]] = {}  # sum, least, greatest
         self._valued = 0
         self._by_class = dict.fromkeys(classes, 0)
@@ -418,20 +429,22 @@ class Tally:
             return None
         return Run(self._row_label, n, start, end, 60.0 * (n - 1) / (end - start))
 
-    def events(self, events: Iterable[Event], longest_rr: tuple[float, float]) -> None:
+    def events(self, events: Iterable[Event]) -> None:
         """Count the next rhythm events.
 
         Parameters
         ----------
         events : iterable of Event
-        longest_rr : (float, float)
-            `RhythmStream.longest_rr` now.
         """
         events = list(events)
         self._rhythm = self._rhythm or RhythmTally()
         self._rhythm.add(events)
         self._lost += [e for e in events if not e.ongoing and e.kind in (*LOST, *OFF_EVENTS)]
-        self._longest_rr = longest_rr
+        for one in events:
+            if one.kind in STANDSTILL and not one.ongoing:
+                longest = self._longest_stop
+                if longest is None or one.duration > longest.duration:
+                    self._longest_stop = one
 
     def summary(
         self,
@@ -462,7 +475,11 @@ class Tally:
         """
         last = self._open_run()
         spans = unreadable(self._lost, len(leads), duration)
-        mean, least, greatest = self._rates(spans)
+        at, rr = np.array(self._time), np.array(self._rr)[1:]
+        sound = trusted(at, rr, np.array(self._usable, np.bool_), spans)
+        mean, least, greatest = _rates(at, rr, sound)
+        stops = () if self._longest_stop is None else (self._longest_stop,)
+        longest = longest_rr(at, rr, sound, stops)
         return Summary(
             name=name,
             leads=tuple(leads),
@@ -492,24 +509,23 @@ class Tally:
             },
             unit=self._unit,
             rhythm=(
-                self._rhythm.summary(duration, longest_rr=self._longest_rr)
+                self._rhythm.summary(duration, longest_rr=longest or (math.nan, math.nan))
                 if self._rhythm
                 else None
             ),
             start=start,
         )
 
-    def _rates(self, spans: list[tuple[float, float]]) -> tuple[float, float, float]:
-        """Mean, lowest and highest rate; NaN where there is none."""
-        at, rr = np.array(self._time), np.array(self._rr)[1:]
-        sound = trusted(at, rr, np.array(self._usable, np.bool_), spans)
-        if not sound.any():
-            return math.nan, math.nan, math.nan
-        mean = 60.0 * int(sound.sum()) / float(rr[sound].sum())
-        rates, _ = rates_of(at, sound)
-        if not len(rates):
-            return mean, math.nan, math.nan
-        return mean, float(rates.min()), float(rates.max())
+
+def _rates(at: Floats, rr: Floats, sound: Bools) -> tuple[float, float, float]:
+    """Mean, lowest and highest rate; NaN where there is none."""
+    if not sound.any():
+        return math.nan, math.nan, math.nan
+    mean = 60.0 * int(sound.sum()) / float(rr[sound].sum())
+    rates, _ = rates_of(at, sound)
+    if not len(rates):
+        return mean, math.nan, math.nan
+    return mean, float(rates.min()), float(rates.max())
 
 
 def _start(run: Run) -> float:

@@ -257,7 +257,6 @@ cdef class Scan:
     cdef bint _wave_before, _unlearned
     cdef readonly bint lost
     cdef int _quality
-    cdef readonly double longest_rr, longest_rr_at
     # Rates.
     cdef readonly int n_rates
     cdef double[::1] _begins
@@ -289,7 +288,6 @@ cdef class Scan:
         self._p_wave_after = P_WAVE_AFTER_S * fs
         self._no_beats = NO_BEATS_S * fs
         self.asystole_since = self.noise_since = self.last = self._stood_last = -1
-        self.longest_rr_at = NAN
         self.n_rates = len(rates)
         if self.n_rates > MOST_RULES:
             raise ValueError(f"at most {MOST_RULES} rules of rates")
@@ -345,8 +343,8 @@ cdef class Scan:
             self.with_signal, self.next, self._stood_last, self._quiet_from, self.asystole_since,
             self._steep_blocks, self._signal_since, self.noise_since, self._trusted_marks,
             self._unsound_marks, self.trusted, self._unsound, self._n_marked, self._open, self.last,
-            self._wave_before, self._unlearned, self.lost, self._quality, self.longest_rr,
-            self.longest_rr_at, self._n_recent, self._n_intervals, self._code_before,
+            self._wave_before, self._unlearned, self.lost, self._quality,
+            self._n_recent, self._n_intervals, self._code_before,
         )
         waiting = tuple([one[self._block:] for one in self._waiting])
         return Scan, self._made_with, (numbers, waiting, self._arrays)
@@ -357,8 +355,8 @@ cdef class Scan:
             self.with_signal, self.next, self._stood_last, self._quiet_from, self.asystole_since,
             self._steep_blocks, self._signal_since, self.noise_since, self._trusted_marks,
             self._unsound_marks, self.trusted, self._unsound, self._n_marked, self._open, self.last,
-            self._wave_before, self._unlearned, self.lost, self._quality, self.longest_rr,
-            self.longest_rr_at, self._n_recent, self._n_intervals, self._code_before,
+            self._wave_before, self._unlearned, self.lost, self._quality,
+            self._n_recent, self._n_intervals, self._code_before,
         ) = numbers
         self._block = 0
         self._attach()
@@ -669,8 +667,6 @@ cdef class Scan:
             self.flags |= C_R_ON_T
         self._push_rates(joined)
         self._push_window(joined)
-        if joined and self.rr > self.longest_rr:
-            self.longest_rr, self.longest_rr_at = self.rr, self.before / self.fs
         self.last, self._wave_before, self.lost = self.sample, self.wave, False
         self._quality = self._beat_quality
         self._unlearned = self.beat_trusted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from math import isfinite, nan
+from math import isfinite
 from typing import Any
 
 from ..deprecated import renamed_argument, warn_renamed
@@ -262,15 +262,6 @@ class RhythmStream:
         self._work(pieces, self._delay)
         self._suspect()
         return self._sink.take()
-
-    @property
-    def longest_rr(self) -> tuple[float, float]:
-        """The longest RR interval so far, and where it begins, in seconds; NaN before there is one.
-
-        Intervals in which signal was lost, or beats may have been missed, do not count.
-        """
-        scan = self._scan
-        return (scan.longest_rr, scan.longest_rr_at) if scan.longest_rr > 0.0 else (nan, nan)
 
     @property
     def suspected_asystole(self) -> Event | None:

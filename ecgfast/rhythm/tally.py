@@ -158,7 +158,7 @@ class RhythmTally:
         duration : float
             Seconds of signal.
         longest_rr : (float, float)
-            The longest RR interval and where it begins, in s: `RhythmStream.longest_rr`.
+            The longest RR interval and where it begins, in s.
 
         Returns
         -------

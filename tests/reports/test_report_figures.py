@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from report_pages import FS, made, open_source_of
 
-from ecgfast import Annotations, Classifier, Event, EventKind, detect_qrs
+from ecgfast import Annotations, Beat, Classifier, Event, EventKind, Quality, detect_qrs
 from ecgfast.cli import main
 from ecgfast.records import demo_record, open_record, synthetic_ecg
 from ecgfast.reports.analysis import Analysis, analyse
@@ -38,7 +38,10 @@ def test_a_report_and_classify_tell_the_same_rates(demo: Path, classifier: Class
 def test_a_report_and_classify_leave_out_the_same_stretches(
     classifier: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Beats of noise and of a lead that is off are no rate, over which no interval reaches."""
+    """Beats of noise and of a lead that is off are no rate, over which no interval reaches.
+
+    The longest interval is the same, too: not that of noise.
+    """
     record = synthetic_ecg(180, FS, seed=3)
     signal = record.signal.copy()
     rng = np.random.default_rng(0)
@@ -54,10 +57,34 @@ def test_a_report_and_classify_leave_out_the_same_stretches(
     rate = figures(found)["rate"]
     expected = rate["mean"], rate["minimum"]["rate"], rate["maximum"]["rate"]
     assert (told["rate_mean"], told["rate_min"], told["rate_max"]) == pytest.approx(expected)
+    longest = rate["longest_rr"]
+    found_longest = told["rhythm"]["longest_rr"], told["rhythm"]["longest_rr_at"]
+    assert found_longest == pytest.approx((longest["seconds"], longest["time"]))
+    assert longest["seconds"] < 1.5
     assert told["unreadable"] == pytest.approx(sum(b - a for a, b in found.unreadable))
     assert 30 < told["unreadable"] < 60
     assert main(["classify", str(path), *args[:2], "--output", str(tmp_path / "a.csv")]) == 0
     assert "cannot be read: no rate is taken there" in capsys.readouterr().out
+
+
+def test_a_report_and_classify_tell_the_same_longest_interval() -> None:
+    """Not the 1.84 s of two beats in noise, but a pause there; without a pause, that of 1.1 s."""
+    steps = [0.8] * 20 + [1.1] + [0.8] * 20 + [1.84] * 3 + [0.8] * 20
+    times = np.cumsum(steps).tolist()
+    noisy = [step == 1.84 for step in steps]
+    pause = Event("pause", round(40 * FS), round(42.5 * FS), 40.0, 42.5)
+    for events, expected in (([], (1.1, times[19])), ([pause], (2.5, 40.0))):
+        tally = Tally(("N",))
+        for at, step, bad in zip(times, steps, noisy, strict=True):
+            quality = Quality.NOISY if bad else Quality.GOOD
+            tally.add([Beat(round(at * FS), at, "N", 0.9, {}, step, 60 / step, quality)])
+        tally.events(events)
+        rhythm = tally.summary("x", FS, times[-1]).rhythm
+        assert rhythm is not None
+        assert (rhythm.longest_rr, rhythm.longest_rr_at) == pytest.approx(expected)
+        rate = figures(made(times, good=~np.array(noisy), events=events))["rate"]
+        longest = rate["longest_rr"]
+        assert (longest["seconds"], longest["time"]) == pytest.approx(expected)
 
 
 def test_rates_and_their_times() -> None:

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from ecgfast import Beat, InputError, Quality
+from ecgfast import Beat, Event, InputError, Quality
 from ecgfast.records import demo_record
 from ecgfast.reports import Tally, strip_figure, strip_svg, write_page, write_strip
 from ecgfast.reports.summary import NOT_A_DEVICE, clock, length
@@ -104,7 +104,8 @@ def test_clock_times_of_a_summary(
 ) -> None:
     for at, words in ((3600.0, same), (10800.0, next_day)):
         tally = Tally()
-        tally.events([], (2.5, at))
+        tally.add(beats_of("N" * 10))
+        tally.events([Event("pause", round(at * FS), round((at + 2.5) * FS), at, at + 2.5)])
         lines = dict(tally.summary("night", FS, 86400.0, start).lines())
         assert lines["longest RR"] == f"2.50 s at {words}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import pickle
 from datetime import datetime
 from typing import NamedTuple
@@ -98,15 +97,14 @@ def test_days_take_no_more_memory_than_one(days: int) -> None:
             pairs = zip(samples.tolist(), labels.tolist(), strict=True)
             tally.add(rhythm.process([_Made(sample, label) for sample, label in pairs]))
         sizes.append(len(pickle.dumps((rhythm, tally))))
-        summary = tally.summary(at / FS, longest_rr=rhythm.longest_rr)
+        summary = tally.summary(at / FS)
         assert summary.count(EventKind.PAUSE) >= 40 * (day + 1)
         assert summary.count(EventKind.ATRIAL_FIBRILLATION) >= day + 1
     tally.add(rhythm.flush())
-    summary = tally.summary(at / FS, longest_rr=rhythm.longest_rr)
+    summary = tally.summary(at / FS)
     assert summary.burden == pytest.approx(1 / 24, rel=0.15)
     assert len(summary.listed) == 20
     assert summary.more == summary.total - 20
-    assert summary.longest_rr == pytest.approx(2.6)
     assert max(sizes) <= 1.1 * sizes[0]
 
 
@@ -151,7 +149,8 @@ def test_a_summary_lists_some_and_counts_all() -> None:
 def test_the_summary_of_classify_has_events_and_clock_times() -> None:
     tally = Tally(("N", "S", "V", "F", "Q"))
     pause = Event("pause", 250 * 3600, 250 * 3600 + 625, 3600.0, 3602.5, "medium", 1.0, 2)
-    tally.events([pause], (2.5, 3600.0))
+    tally.add([Beat(250 * i, 1.0 * i, "N", 0.9, {}, 1.0, 60.0, Quality(0)) for i in range(10)])
+    tally.events([pause])
     start = datetime(2026, 11, 28, 23, 30)
     text = tally.summary("x", FS, 7200.0, start).text()
     assert "longest RR  2.50 s at 1:00:00 (2026-11-29 00:30:00)" in text
@@ -168,7 +167,7 @@ def test_the_summary_of_classify_has_events_and_clock_times() -> None:
 
 def test_the_summary_names_the_lead_that_came_off() -> None:
     tally = Tally(("N", "V"))
-    tally.events([Event("lead_off", 0, 500, 0.0, 2.0, "low", lead=1)], (math.nan, math.nan))
+    tally.events([Event("lead_off", 0, 500, 0.0, 2.0, "low", lead=1)])
     assert (
         "lead off: 2.0 s, at 0:00, lead V1"
         in tally.summary("x", FS, 60.0, leads=("II", "V1")).text()
@@ -180,7 +179,7 @@ def test_gaps_and_burden_are_in_the_summary() -> None:
     tally = Tally(("N", "S", "V", "F", "Q"))
     gaps = [Event("gap", 250 * i, 250 * i + 125, 1.0 * i, i + 0.5, "low") for i in range(20)]
     fibrillation = Event("atrial_fibrillation", 0, 45000, 0.0, 180.0, "medium", 0.9, 200)
-    tally.events([*gaps, fibrillation], (math.nan, math.nan))
+    tally.events([*gaps, fibrillation])
     text = tally.summary("x", FS, 720.0).text()
     assert "gaps        20 gaps of a lead, 10.0 s in all" in text
     assert "AF burden   25.0 % of the time, 1 episode" in text
