@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..records.writers import BeatLike
+from ..streaming.beat import UNFIT, Quality
 
 __all__ = ["LIMITS", "NNIntervals", "nn_from_arrays", "nn_intervals"]
 
@@ -31,9 +32,8 @@ _FEWEST_NEIGHBOURS = 10
 # Labels of beats from the sinus node; beats that nobody labelled count too.
 _NORMAL = ("N", "")
 
-# Quality bits that make an R peak doubtful: gap, flat, saturated, noisy, flutter, rate limit. Not
-# "learning", which every start sets, nor "doubtful", which ectopic beats set in a clean signal.
-_BAD = 1 | 2 | 4 | 8 | 64 | 128
+# R peaks from which no interval is taken: those in a bad signal, and waves of flutter.
+_BAD = UNFIT | int(Quality.FLUTTER)
 
 # R times are sample numbers over a sampling rate: finer digits are rounding.
 _DIGITS = 9

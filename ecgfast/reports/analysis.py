@@ -20,9 +20,10 @@ from ..records.record import FloatArray
 from ..rhythm import Event, EventKind, RhythmStream
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, Quality, StreamingClassifier
+from ..streaming.beat import UNFIT
 from ..streaming.lead_signal import best_leads, leads_to_label
 from .annotated import AnnotatedBeats
-from .readable import UNFIT, covered, rates_of, trusted, unreadable, within
+from .readable import covered, rates_of, trusted, unreadable, within
 from .summary import OFF
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Analysis:
     lost : float
         Seconds in which no lead can be read: missing, flat or noise.
     unreadable : list of (float, float)
-        Where these are, in seconds from the start; gaps too short for an event are not listed.
+        Where these are, in seconds from the start; gaps too short for an event are bridged.
     fetch : callable
         As of `RecordSource`.
     notes : tuple of str
@@ -162,7 +163,7 @@ class Analysis:
 
     def rates(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return the rate over eight trusted RR intervals, and the time in their middle."""
-        return rates_of(self.time, self.rr()[1])
+        return rates_of(self.time, self.rr()[1], self.duration)
 
     def nn_intervals(self) -> NNIntervals:
         """Return the NN intervals, without atrial fibrillation, flutter and noise."""
@@ -243,7 +244,6 @@ def analyse(
     samples, quality = array("q"), array("L")
     names: list[str] = []
     events: list[Event] = []
-    missing = 0
 
     def take(beats: list[Beat]) -> list[Beat]:
         for beat in beats:
@@ -255,9 +255,6 @@ def analyse(
         return beats
 
     for chunk in progress(source.blocks(BLOCK_S)):
-        gone = np.isnan(chunk[:, 0])
-        if gone.any():  # only there can all leads be missing
-            missing += int(np.isnan(chunk[gone]).all(axis=1).sum())
         events += rhythm.process(take(labeller.process(chunk)), chunk)
     events += rhythm.process(take(labeller.flush()))
     events += rhythm.flush()
@@ -288,7 +285,7 @@ def analyse(
     )
     found.unreadable = unreadable(events, n_leads, found.duration)
     found.good &= ~found.is_unreadable()
-    found.lost = max(sum(b - a for a, b in found.unreadable), missing / source.fs)
+    found.lost = sum(b - a for a, b in found.unreadable)
     return found
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .. import hrv
 from ..rhythm import Event, EventKind
 from .analysis import Analysis
-from .readable import STANDSTILL, longest_rr
+from .readable import STANDSTILL, burden, longest_rr, overlap, rate_figures
 
 __all__ = [
     "RHYTHM_KINDS",
@@ -157,18 +157,17 @@ def _beats(found: Analysis) -> dict[str, Any]:
 
 def _rate(found: Analysis) -> dict[str, Any]:
     rr, sound = found.rr()
-    rates, times = found.rates()
+    mean, low, high = rate_figures(found.time, rr, sound, found.duration)
     result: dict[str, Any] = {
-        "mean": math.nan,
+        "mean": mean,
         "minimum": None,
         "maximum": None,
         "longest_rr": None,
     }
-    if len(rates):
-        result["mean"] = 60 * int(sound.sum()) / float(rr[sound].sum())
-        for name, i in (("minimum", int(rates.argmin())), ("maximum", int(rates.argmax()))):
-            result[name] = {"rate": float(rates[i]), **_when(found, float(times[i]))}
-    longest = longest_rr(found.time, rr, sound, found.of(*STANDSTILL))
+    if math.isfinite(mean):
+        for name, (rate, at) in (("minimum", low), ("maximum", high)):
+            result[name] = {"rate": rate, **_when(found, at)}
+    longest = longest_rr(found.time, rr, sound, found.of(*STANDSTILL), found.duration)
     if longest is not None:
         seconds, begin = longest
         result["longest_rr"] = {"seconds": seconds, **_when(found, begin)}
@@ -220,14 +219,13 @@ def _rhythm(found: Analysis, kind: EventKind) -> dict[str, Any]:
     events = found.of(kind)
     spans = found.spans(kind)
     seconds = float(sum(b - a for a, b in spans))
-    # A burden is a share of what could be read: an episode that spans noise counts without it.
-    unread = sum(_overlap(found.unreadable, *span) for span in spans)
-    analysed = max(found.duration - found.lost, 1e-9)
+    # Waves of flutter look like noise: where both were found, it is flutter.
+    lost = [] if kind is EventKind.VENTRICULAR_FLUTTER else found.unreadable
     result: dict[str, Any] = {
         "kind": str(kind),
         "count": len(events),
         "seconds": seconds,
-        "burden": min(1.0, (seconds - unread) / analysed),
+        "burden": burden(spans, lost, found.duration),
         "longest": None,
     }
     if events:
@@ -309,7 +307,7 @@ def time_table(found: Analysis) -> list[dict[str, Any]]:
         inside = slice(max(a - 1, 0), max(b - 1, 0))
         trusted = rr[inside][sound[inside]]
         window = rates[slice(*np.searchsorted(middles, (begin, end)))]
-        has_rate = len(trusted) >= _FEWEST_RR and len(window) > 0
+        has_rate = len(trusted) >= min(_FEWEST_RR, len(rr)) and len(window) > 0
         rows.append(
             {
                 **_when(found, begin),
@@ -326,13 +324,8 @@ def time_table(found: Analysis) -> list[dict[str, Any]]:
                     else None
                     for name, starts in kinds.items()
                 },
-                "af_seconds": _overlap(fibrillation, begin, end),
-                "lost_seconds": _overlap(found.unreadable, begin, end),
+                "af_seconds": overlap(fibrillation, begin, end),
+                "lost_seconds": overlap(found.unreadable, begin, end),
             }
         )
     return rows
-
-
-def _overlap(spans: list[tuple[float, float]], begin: float, end: float) -> float:
-    """Seconds of disjoint spans that lie between two times."""
-    return float(sum(max(0.0, min(b, end) - max(a, begin)) for a, b in spans))

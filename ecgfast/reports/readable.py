@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from ..rhythm import Event, EventKind
-from ..streaming.beat import Quality
 
 __all__ = [
     "LOST",
     "OFF_EVENTS",
     "RATE_BEATS",
     "STANDSTILL",
-    "UNFIT",
+    "burden",
     "covered",
     "joined",
     "longest_rr",
+    "overlap",
+    "rate_figures",
     "rates_of",
     "trusted",
     "unreadable",
@@ -28,11 +30,11 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-#: RR intervals over which the lowest and the highest rate are taken.
+#: RR intervals over which the lowest and the highest rate are taken. Of a strip of a few seconds
+#: that has fewer it is all of them: three at least, over half of it.
 RATE_BEATS = 8
-
-#: Bits of a beat that no rate or interval is taken from; flutter waves are counted apart.
-UNFIT = int(Quality.GAP | Quality.FLAT | Quality.SATURATED | Quality.NOISY | Quality.RATE_LIMIT)
+_FEWEST_RR = 3
+_LEAST_SHARE = 0.5
 
 # A longer RR interval is no rate: it is a pause, or beats were missed.
 _LONGEST_RR_S = 3.0
@@ -98,6 +100,37 @@ def _dark(off: Sequence[Event], n_leads: int, duration: float) -> list[tuple[flo
     return dark
 
 
+def burden(
+    spans: Sequence[tuple[float, float]], lost: Sequence[tuple[float, float]], duration: float
+) -> float:
+    """Return the share of the readable time that lies in some stretches, 0 to 1.
+
+    Parameters
+    ----------
+    spans : sequence of (float, float)
+        As of `covered`.
+    lost : sequence of (float, float)
+        As of `unreadable`: an episode that spans noise counts without it.
+    duration : float
+        Seconds of the recording.
+
+    Returns
+    -------
+    float
+        NaN for an empty recording.
+    """
+    if not duration > 0:
+        return math.nan
+    readable = max(duration - sum(end - begin for begin, end in lost), 1e-9)
+    inside = sum(end - begin - overlap(lost, begin, end) for begin, end in spans)
+    return float(min(1.0, max(0.0, inside) / readable))
+
+
+def overlap(spans: Iterable[tuple[float, float]], begin: float, end: float) -> float:
+    """Return the seconds of disjoint stretches that lie between two times."""
+    return float(sum(max(0.0, min(b, end) - max(a, begin)) for a, b in spans))
+
+
 def within(time: Floats, spans: Sequence[tuple[float, float]]) -> Bools:
     """Return which beats lie in one of the stretches."""
     found = np.zeros(len(time), np.bool_)
@@ -134,16 +167,58 @@ def trusted(time: Floats, rr: Floats, usable: Bools, spans: Sequence[tuple[float
     return found
 
 
-def rates_of(time: Floats, sound: Bools) -> tuple[Floats, Floats]:
-    """Return the rates over eight trusted RR intervals in a row, and the times in their middle."""
+def rates_of(time: Floats, sound: Bools, duration: float) -> tuple[Floats, Floats]:
+    """Return the rates over eight trusted RR intervals in a row, and the times in their middle.
+
+    Parameters
+    ----------
+    time, sound
+        As `trusted` takes and returns them.
+    duration : float
+        Seconds of the recording.
+    """
+    n = RATE_BEATS
+    if len(time) and time[-1] - time[0] >= _LEAST_SHARE * duration:
+        n = min(n, max(_FEWEST_RR, len(sound)))
     run = np.cumsum(np.concatenate(([0], sound)))
-    last = np.flatnonzero(run[RATE_BEATS:] - run[:-RATE_BEATS] == RATE_BEATS) + RATE_BEATS
-    spans = time[last] - time[last - RATE_BEATS]
-    return 60 * RATE_BEATS / spans, time[last] - spans / 2
+    last = np.flatnonzero(run[n:] - run[:-n] == n) + n
+    spans = time[last] - time[last - n]
+    return 60 * n / spans, time[last] - spans / 2
+
+
+def rate_figures(
+    time: Floats, rr: Floats, sound: Bools, duration: float
+) -> tuple[float, tuple[float, float], tuple[float, float]]:
+    """Return the mean rate, and the lowest and the highest one with the time of each.
+
+    Parameters
+    ----------
+    time, rr : ndarray of float64
+        As `trusted` takes them.
+    sound : ndarray of bool, shape (n - 1,)
+        What it returns.
+    duration : float
+        Seconds of the recording.
+
+    Returns
+    -------
+    (float, (float, float), (float, float))
+        Beats per minute and seconds; NaN where no rate can be taken: single intervals may be of
+        noise.
+    """
+    rates, middles = rates_of(time, sound, duration)
+    if not len(rates):
+        return math.nan, (math.nan, math.nan), (math.nan, math.nan)
+    low, high = int(rates.argmin()), int(rates.argmax())
+    return (
+        60.0 * int(sound.sum()) / float(rr[sound].sum()),
+        (float(rates[low]), float(middles[low])),
+        (float(rates[high]), float(middles[high])),
+    )
 
 
 def longest_rr(
-    time: Floats, rr: Floats, sound: Bools, stops: Iterable[Event]
+    time: Floats, rr: Floats, sound: Bools, stops: Iterable[Event], duration: float
 ) -> tuple[float, float] | None:
     """Return the longest trusted RR interval or standstill, and where it begins, in seconds.
 
@@ -155,13 +230,15 @@ def longest_rr(
         What it returns.
     stops : iterable of Event
         Those of `STANDSTILL`: longer intervals than a rate is taken from count as one of these.
+    duration : float
+        Seconds of the recording.
 
     Returns
     -------
     (float, float) or None
-        None without a rate over eight intervals: single intervals may be of noise.
+        None without a rate: single intervals may be of noise.
     """
-    if not len(rates_of(time, sound)[0]):
+    if not len(rates_of(time, sound, duration)[0]):
         return None
     i = int(np.where(sound, rr, 0.0).argmax())
     spans = [(float(rr[i]), float(time[i])), *((one.duration, one.start_time) for one in stops)]

@@ -134,7 +134,7 @@ def key_figures(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     if low is None:  # without a rate, counts of beats may be of noise
         return []
     return [
-        ("Mean rate", f"{rate['mean']:.0f}", "/min", ""),
+        ("Mean rate", f"{rate['mean']:.0f}", "/min", f"{figures['beats']['total']:,} beats"),
         *(
             (name, f"{one['rate']:.0f}", "/min", f"at {one['clock']}")
             for name, one in (("Minimum rate", low), ("Maximum rate", high))
@@ -231,7 +231,7 @@ def ectopy_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
     return [
         ("Beats", beats(v), beats(s)),
-        ("Per hour", _plain(v["per_hour"], 1), _plain(s["per_hour"], 1)),
+        ("Per hour of readable signal", _plain(v["per_hour"], 1), _plain(s["per_hour"], 1)),
         ("Single", f"{v['single']:,}", f"{s['single']:,}"),
         ("Couplets", f"{v['couplets']:,}", f"{s['couplets']:,}"),
         ("Runs of at least three", f"{v['runs']:,}", f"{s['runs']:,}"),

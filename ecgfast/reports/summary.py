@@ -14,18 +14,18 @@ import numpy as np
 from ..records.writers import BeatLike
 from ..rhythm import Event, EventKind, RhythmSummary, RhythmTally
 from ..runtime.decision import REJECTED
-from ..streaming.beat import Quality
+from ..streaming.beat import UNFIT, Quality
 from .readable import (
     LOST,
     OFF_EVENTS,
     STANDSTILL,
-    UNFIT,
-    Bools,
-    Floats,
+    burden,
+    covered,
     longest_rr,
-    rates_of,
+    rate_figures,
     trusted,
     unreadable,
+    within,
 )
 
 __all__ = [
@@ -54,10 +54,6 @@ CLASS_NAMES = {
     REJECTED: "rejected, not sure enough",
 }
 
-# Quality bits of a bad signal: not "learning", which every start sets, nor "doubtful", which tells
-# that the detector waited for context, as it does at ectopic beats in a clean signal.
-_BAD = int(Quality.GAP | Quality.FLAT | Quality.SATURATED | Quality.NOISY)
-
 #: Label of runs that are ventricular flutter or fibrillation: waves, and no beats.
 FLUTTER = "flutter"
 
@@ -71,6 +67,13 @@ _DAYS_MIN = 72 * 60
 
 # A run begins with three ectopic beats in a row (two are a couplet).
 _RUN = 3
+
+# What a run of each kind of event is called.
+_RUN_LABELS = {
+    EventKind.VENTRICULAR_RUN: "V",
+    EventKind.SUPRAVENTRICULAR_RUN: "S",
+    EventKind.VENTRICULAR_FLUTTER: FLUTTER,
+}
 
 # Runs that a summary holds at most: the longest.
 _RUNS_MAX = 100
@@ -92,7 +95,7 @@ class Run:
     start, end : float
         First and last R peak, in seconds from the start.
     heart_rate : float
-        Mean rate within the run, beats a minute.
+        Mean rate within the run, beats a minute; NaN of flutter, in which waves are missed.
     """
 
     label: str
@@ -147,17 +150,19 @@ class Summary:
         60 over the mean RR interval, beats per minute; NaN where there is none. Intervals count
         whose two beats stand in a good signal, and that reach over no stretch of `unreadable`.
     rate_min, rate_max : float
-        Least and greatest heart rate over eight such intervals in a row, as in reports and
-        archives.
+        Least and greatest heart rate over eight such intervals in a row (of a shorter strip over
+        all of them), as in reports and archives.
     couplets : int
-        Pairs of V, exactly two in a row.
+        Pairs of V, exactly two in a row. Couplets and runs are those of the rhythm events, where
+        these were looked for, as in reports; else of the beats as they follow each other.
     runs : tuple of Run
         Three and more V, or S, or flutter waves, in a row: the longest 100 at most, in order of
         time.
     run_counts : dict of str to RunCount
         All runs of each label that has some.
     bad_quality : float
-        Share of beats, 0 to 1, with a gap, a flat line, saturation or noise around them.
+        Share of beats, 0 to 1, with a gap, a flat line, saturation or noise around them, or
+        within a stretch that cannot be read.
     values : dict of str to dict
         Of a model that gives numbers: ``mean``, ``least`` and ``greatest`` of each.
     unit : str
@@ -173,6 +178,8 @@ class Summary:
     unreadable : float
         Seconds in which no lead can be read, in noise or off, where rhythm events were looked for:
         no rate is taken there.
+    rate_min_at, rate_max_at : float
+        Middle of the intervals with the least and the greatest rate, in seconds from the start.
     """
 
     name: str
@@ -195,6 +202,8 @@ class Summary:
     leads: tuple[str, ...] = ()
     without_signal: float = 0.0
     unreadable: float = 0.0
+    rate_min_at: float = math.nan
+    rate_max_at: float = math.nan
 
     @property
     def n_runs(self) -> int:
@@ -224,10 +233,13 @@ class Summary:
             text = "{mean:.1f} on average, {least:.1f} to {greatest:.1f}".format(**numbers)
             lines.append((f"  {name}", f"{text} {self.unit}".rstrip()))
         if math.isfinite(self.rate_mean):
-            rate = f"{self.rate_mean:.0f} a minute on average"
-            if math.isfinite(self.rate_min):
-                rate += f", {self.rate_min:.0f} to {self.rate_max:.0f} over eight beats"
-            lines.append(("heart rate", rate))
+            lines.append(("heart rate", f"{self.rate_mean:.0f} a minute on average"))
+            for name, rate, at in (
+                ("lowest", self.rate_min, self.rate_min_at),
+                ("highest", self.rate_max, self.rate_max_at),
+            ):
+                text = f"{rate:.0f} a minute at {self._when(at)}, over eight beats"
+                lines.append((f"  {name}", text))
         if "V" in self.by_class:
             lines.append(("ectopy", self._ectopy()))
             ectopic = [run for run in self.runs if run.label != FLUTTER]
@@ -238,13 +250,15 @@ class Summary:
             more = self._runs_of("V") + self._runs_of("S") - len(longest)
             if more:
                 lines.append(("  run", f"{_count(more, 'shorter one')} more"))
-        flutter = self.run_counts.get(FLUTTER)
-        if flutter:
-            found = (
-                f"{_count(flutter.count, 'stretch', 'es')}, {length(flutter.seconds)} in all, "
-                "the first at"
-            )
-            lines.append(("flutter", f"{found} {self._when(flutter.first)}: no beats there"))
+        if self.flutter_waves:
+            text = f"{_count(self.flutter_waves, 'wave')} of ventricular flutter, not beats"
+            flutter = self.run_counts.get(FLUTTER)
+            if flutter:
+                text += (
+                    f"; {_count(flutter.count, 'stretch', 'es')}, {length(flutter.seconds)} in "
+                    f"all, the first at {self._when(flutter.first)}"
+                )
+            lines.append(("flutter", text))
         if self.rhythm is not None:
             lines += self._rhythm_lines(self.rhythm)
         text = f"{100 * self.bad_quality:.1f} % of beats in a bad signal"
@@ -293,12 +307,11 @@ class Summary:
         for kind, tally in rhythm.kinds.items():
             # Single beats have no length: the first of them stays the longest.
             how = "longest" if tally.longest.duration > 0.0 else "first"
-            shown = {
-                how if tally.count > 1 else "": self._event_text(tally.longest),
-                "fastest": "",
-            }
-            if tally.fastest and tally.fastest is not tally.longest:
-                shown["fastest"] = self._event_text(tally.fastest)
+            shown = {how if tally.count > 1 else "": self._event_text(tally.longest)}
+            slow = kind in (EventKind.BRADYCARDIA, EventKind.EXTREME_BRADYCARDIA)
+            extreme = tally.slowest if slow else tally.fastest
+            if extreme and extreme is not tally.longest:
+                shown["slowest" if slow else "fastest"] = self._event_text(extreme)
             text = "; ".join(f"{how} {what}".strip() for how, what in shown.items() if what)
             more = tally.count - sum(bool(what) for what in shown.values())
             text += f"; {more:,} more" if more else ""
@@ -308,7 +321,8 @@ class Summary:
     def _event_text(self, event: Event) -> str:
         text = f"at {self._when(event.start_time)}"
         if event.n_beats > 2:
-            text = f"{event.n_beats:,} beats {text}"
+            what = "waves" if event.kind is EventKind.VENTRICULAR_FLUTTER else "beats"
+            text = f"{event.n_beats:,} {what} {text}"
         if event.duration >= 1.0:
             text = f"{length(event.duration)}, {text}"
         if math.isfinite(event.rate):
@@ -333,7 +347,7 @@ class Summary:
 
 
 class Tally:
-    """Counts beats as they come; 17 bytes of each are kept.
+    """Counts beats as they come; 10 bytes of each are kept.
 
     Parameters
     ----------
@@ -359,14 +373,14 @@ class Tally:
         self._by_class = dict.fromkeys(classes, 0)
         self._beats = 0
         self._flutter = 0
-        self._bad = 0
         self._off = 0
-        self._time, self._rr = array("d"), array("d")  # R peak, and interval before it, in seconds
+        self._time = array("d")  # R peak in seconds
         self._usable = bytearray()  # whether the signal around it is good
+        self._waves = bytearray()  # whether it is one of flutter
         self._lost: list[Event] = []
+        self._fibrillation: list[Event] = []
         self._couplets = 0
-        self._runs: list[Run] = []  # the longest, twice as many as are listed at most
-        self._run_counts: dict[str, RunCount] = {}
+        self._runs, self._event_runs = _Runs(), _Runs()
         # The ectopic beats in a row, at its end now: how many, and the first and last R peak in s.
         self._row = (0, 0.0, 0.0)
         self._row_label = ""
@@ -386,12 +400,11 @@ class Tally:
         flutter = is_flutter(beat)
         self._flutter += flutter
         self._beats += not flutter
-        self._bad += is_doubtful(beat) and not flutter
         self._off += bool(int(beat.quality) & OFF) and not flutter
         broken = not beat.rr <= _GAP_S  # NaN too
         self._time.append(beat.time)
-        self._rr.append(beat.rr)
-        self._usable.append(not (flutter or int(beat.quality) & UNFIT))
+        self._usable.append(not int(beat.quality) & UNFIT)
+        self._waves.append(flutter)
         for name, value in getattr(beat, "outputs", {}).items():
             total, least, greatest = self._values.get(name, (0.0, value, value))
             self._values[name] = [total + value, min(least, value), max(greatest, value)]
@@ -409,16 +422,10 @@ class Tally:
     def _end_row(self) -> None:
         run = self._open_run()
         if run is not None:
-            self._run_counts[run.label] = self._counted(run)
-            self._runs.append(run)
-            if len(self._runs) > 2 * _RUNS_MAX:
-                self._runs = _longest(self._runs)
+            self._runs = self._runs.plus(run)
         elif self._open_couplet():
             self._couplets += 1
         self._row, self._row_label = (0, 0.0, 0.0), ""
-
-    def _counted(self, run: Run) -> RunCount:
-        return self._run_counts.get(run.label, RunCount(0, 0.0, run.start)).plus(run)
 
     def _open_couplet(self) -> bool:
         return self._row_label == "V" and self._row[0] == _RUN - 1
@@ -439,12 +446,22 @@ class Tally:
         events = list(events)
         self._rhythm = self._rhythm or RhythmTally()
         self._rhythm.add(events)
-        self._lost += [e for e in events if not e.ongoing and e.kind in (*LOST, *OFF_EVENTS)]
         for one in events:
-            if one.kind in STANDSTILL and not one.ongoing:
+            if one.ongoing:
+                continue
+            if one.kind in (*LOST, *OFF_EVENTS):
+                self._lost.append(one)
+            elif one.kind is EventKind.ATRIAL_FIBRILLATION:
+                self._fibrillation.append(one)
+            elif one.kind in STANDSTILL:
                 longest = self._longest_stop
                 if longest is None or one.duration > longest.duration:
                     self._longest_stop = one
+            elif one.kind in _RUN_LABELS:
+                run = Run(
+                    _RUN_LABELS[one.kind], one.n_beats, one.start_time, one.end_time, one.rate
+                )
+                self._event_runs = self._event_runs.plus(run)
 
     def summary(
         self,
@@ -473,13 +490,25 @@ class Tally:
         -------
         Summary
         """
-        last = self._open_run()
-        spans = unreadable(self._lost, len(leads), duration)
-        at, rr = np.array(self._time), np.array(self._rr)[1:]
-        sound = trusted(at, rr, np.array(self._usable, np.bool_), spans)
-        mean, least, greatest = _rates(at, rr, sound)
+        lost = unreadable(self._lost, len(leads), duration)
+        at = np.array(self._time)
+        rr = np.diff(at)
+        usable, waves = (np.array(flags, np.bool_) for flags in (self._usable, self._waves))
+        sound = trusted(at, rr, usable & ~waves, lost)
+        mean, low, high = rate_figures(at, rr, sound, duration)
         stops = () if self._longest_stop is None else (self._longest_stop,)
-        longest = longest_rr(at, rr, sound, stops)
+        longest = longest_rr(at, rr, sound, stops, duration)
+        bad = int((~waves & (~usable | within(at, lost))).sum())
+        rhythm, runs = None, self._runs
+        couplets = self._couplets + self._open_couplet()
+        if self._rhythm is not None:
+            rhythm = replace(
+                self._rhythm.summary(duration, longest_rr=longest or (math.nan, math.nan)),
+                burden=burden(covered(self._fibrillation, duration), lost, duration),
+            )
+            runs, couplets = self._event_runs, rhythm.count(EventKind.VENTRICULAR_COUPLET)
+        elif (last := self._open_run()) is not None:
+            runs = runs.plus(last)
         return Summary(
             name=name,
             leads=tuple(leads),
@@ -489,56 +518,53 @@ class Tally:
             flutter_waves=self._flutter,
             by_class=dict(self._by_class),
             rate_mean=mean,
-            rate_min=least,
-            rate_max=greatest,
-            couplets=self._couplets + self._open_couplet(),
-            runs=tuple(
-                sorted(_longest(self._runs if last is None else [*self._runs, last]), key=_start)
-            ),
-            run_counts=(
-                dict(self._run_counts)
-                if last is None
-                else {**self._run_counts, last.label: self._counted(last)}
-            ),
-            bad_quality=self._bad / self._beats if self._beats else 0.0,
+            rate_min=low[0],
+            rate_max=high[0],
+            rate_min_at=low[1],
+            rate_max_at=high[1],
+            couplets=couplets,
+            runs=runs.listed(),
+            run_counts=dict(runs.counts),
+            bad_quality=bad / self._beats if self._beats else 0.0,
             without_signal=self._off / self._beats if self._beats else 0.0,
-            unreadable=sum(end - begin for begin, end in spans),
+            unreadable=float(sum(end - begin for begin, end in lost)),
             values={
                 name: {"mean": total / self._valued, "least": least, "greatest": greatest}
                 for name, (total, least, greatest) in self._values.items()
             },
             unit=self._unit,
-            rhythm=(
-                self._rhythm.summary(duration, longest_rr=longest or (math.nan, math.nan))
-                if self._rhythm
-                else None
-            ),
+            rhythm=rhythm,
             start=start,
         )
 
 
-def _rates(at: Floats, rr: Floats, sound: Bools) -> tuple[float, float, float]:
-    """Mean, lowest and highest rate; NaN where there is none."""
-    if not sound.any():
-        return math.nan, math.nan, math.nan
-    mean = 60.0 * int(sound.sum()) / float(rr[sound].sum())
-    rates, _ = rates_of(at, sound)
-    if not len(rates):
-        return mean, math.nan, math.nan
-    return mean, float(rates.min()), float(rates.max())
+@dataclass(frozen=True)
+class _Runs:
+    """The longest runs, and how many there are of each label."""
+
+    longest: tuple[Run, ...] = ()  # twice as many as are listed at most
+    counts: dict[str, RunCount] = field(default_factory=dict)
+
+    def plus(self, run: Run) -> _Runs:
+        """With a later run."""
+        longest = (*self.longest, run)
+        if len(longest) > 2 * _RUNS_MAX:
+            longest = _longest(longest)
+        before = self.counts.get(run.label, RunCount(0, 0.0, run.start))
+        return _Runs(longest, {**self.counts, run.label: before.plus(run)})
+
+    def listed(self) -> tuple[Run, ...]:
+        """The longest, in the order of time."""
+        return tuple(sorted(_longest(self.longest), key=lambda run: run.start))
 
 
-def _start(run: Run) -> float:
-    return run.start
-
-
-def _longest(runs: list[Run]) -> list[Run]:
-    return sorted(runs, key=lambda run: (-run.beats, run.start))[:_RUNS_MAX]
+def _longest(runs: Iterable[Run]) -> tuple[Run, ...]:
+    return tuple(sorted(runs, key=lambda run: (-run.beats, run.start))[:_RUNS_MAX])
 
 
 def is_doubtful(beat: BeatLike) -> bool:
     """Whether the signal around a beat was so bad that its label is in doubt."""
-    return bool(int(beat.quality) & _BAD)
+    return bool(int(beat.quality) & UNFIT)
 
 
 def is_flutter(beat: BeatLike) -> bool:
@@ -547,7 +573,7 @@ def is_flutter(beat: BeatLike) -> bool:
 
 
 def _count(n: int, what: str, plural: str = "s") -> str:
-    return f"{n or 'no'} {what}{'' if n == 1 else plural}"
+    return f"{format(n, ',') if n else 'no'} {what}{'' if n == 1 else plural}"
 
 
 def clock(seconds: float) -> str:

@@ -189,8 +189,12 @@ DEFINITIONS: dict[EventKind, Definition] = {
         "ACC/AHA/HRS guideline on supraventricular tachycardia, 2015; duration and hysteresis: "
         + _OWN,
     ),
-    EventKind.EXTREME_BRADYCARDIA: Definition("5 beats in a row below 40 per minute", _CINC),
-    EventKind.EXTREME_TACHYCARDIA: Definition("17 beats in a row above 140 per minute", _CINC),
+    EventKind.EXTREME_BRADYCARDIA: Definition(
+        "5 beats in a row below 40 per minute; ends above 45", _CINC
+    ),
+    EventKind.EXTREME_TACHYCARDIA: Definition(
+        "17 beats in a row above 140 per minute; ends below 135", _CINC
+    ),
     **_ectopy("V", "ventricular"),
     **_ectopy("S", "supraventricular"),
     EventKind.R_ON_T: Definition(

@@ -47,7 +47,7 @@ class FlutterWatch:
             self._waves, self._reported = BeatsOf(), False
 
     def _put(self, *, ongoing: bool) -> None:
-        waves = self._waves
+        waves = self._waves  # without a rate: not every wave is detected
         self._sink.put(
             EventKind.VENTRICULAR_FLUTTER,
             waves.first,
@@ -55,6 +55,5 @@ class FlutterWatch:
             Severity.HIGH,
             _CONFIDENCE,
             waves,
-            rate=waves.rate(self._sink.fs),
             ongoing=ongoing,
         )

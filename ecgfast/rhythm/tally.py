@@ -29,6 +29,8 @@ class KindTally:
     first, longest : Event
     fastest : Event or None
         The one with the highest rate, of those that have one.
+    slowest : Event or None
+        The one with the lowest.
     """
 
     count: int
@@ -36,6 +38,7 @@ class KindTally:
     first: Event
     longest: Event
     fastest: Event | None
+    slowest: Event | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything under plain names."""
@@ -45,6 +48,7 @@ class KindTally:
             "first": self.first.to_dict(),
             "longest": self.longest.to_dict(),
             "fastest": self.fastest.to_dict() if self.fastest else None,
+            "slowest": self.slowest.to_dict() if self.slowest else None,
         }
 
 
@@ -128,19 +132,22 @@ class RhythmTally:
         self._until[key] = max(event.end_time, begin)
         fast = event if math.isfinite(event.rate) else None
         if before is None:
-            self._kinds[event.kind] = KindTally(1, seconds, event, event, fast)
+            self._kinds[event.kind] = KindTally(1, seconds, event, event, fast, fast)
         else:
-            longest, fastest = before.longest, before.fastest
+            longest, fastest, slowest = before.longest, before.fastest, before.slowest
             if (event.n_beats, event.duration) > (longest.n_beats, longest.duration):
                 longest = event
             if fast and (fastest is None or fast.rate > fastest.rate):
                 fastest = fast
+            if fast and (slowest is None or fast.rate < slowest.rate):
+                slowest = fast
             self._kinds[event.kind] = KindTally(
                 before.count + 1,
                 before.seconds + seconds,
                 before.first,
                 longest,
                 fastest,
+                slowest,
             )
         if event.severity in (Severity.HIGH, Severity.MEDIUM):
             self._listed.append(event)

@@ -8,7 +8,7 @@ from enum import IntFlag
 
 from ..deprecated import warn_renamed
 
-__all__ = ["Beat", "Quality"]
+__all__ = ["UNFIT", "Beat", "Quality"]
 
 
 class Quality(IntFlag):
@@ -26,6 +26,12 @@ class Quality(IntFlag):
     DOUBTFUL = 32
     FLUTTER = 64
     RATE_LIMIT = 128
+
+
+#: Bits of a bad signal, in which no rate or interval is taken from a beat. Not `LEARNING`, which
+#: every start sets, nor `DOUBTFUL`, which ectopic beats set in a clean signal; waves of flutter are
+#: no beats and are counted apart.
+UNFIT = int(Quality.GAP | Quality.FLAT | Quality.SATURATED | Quality.NOISY | Quality.RATE_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,7 +215,8 @@ def test_burden_and_rows_agree_with_what_could_be_read() -> None:
     told = figures(beats)
     burden = {row["kind"]: row["burden"] for row in told["rhythm"]}
     assert burden["atrial_fibrillation"] == pytest.approx(30 / 100)
-    assert burden["ventricular_flutter"] == pytest.approx(20 / 100)
+    # Waves of flutter look like noise to the other rules: their share is of the whole recording.
+    assert burden["ventricular_flutter"] == pytest.approx(30 / 140)
     assert [row["lost_seconds"] for row in told["table"]] == pytest.approx([30, 10, 0])
     assert [row["af_seconds"] for row in told["table"]] == pytest.approx([60, 0, 0])
 
