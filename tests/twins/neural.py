@@ -35,7 +35,7 @@ def defines(name: str) -> dict[str, np.float32 | int]:
     return found
 
 
-FILES = ("neural.h", "neural.c", "neural_input.c", "neural_decision.c")
+FILES = ("neural.h", "neural.c", "neural_input.c", "neural_constants.h")
 C = {name: value for file in FILES for name, value in defines(file).items()}
 HZ, STRIDE = C["NEURAL_HZ"], C["NEURAL_STRIDE"]
 EARLY, LATE = C["NEURAL_EARLY"], C["NEURAL_LATE"]

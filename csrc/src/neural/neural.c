@@ -111,44 +111,5 @@ static int neural_same(const ecg_detector *d, const void *state, const unsigned 
     return memcmp(state, saved, offsetof(neural_state, left)) == 0;
 }
 
-/* Largest number of a network's memory, and of mV, that a stream can have: beyond, sums could overflow. */
-#define ACTIVITY_MAX 1e6f
-#define SIGNAL_MAX 1e33f
-
-static int all_below(const float *x, size_t n, float limit) {
-    for (size_t i = 0; i < n; i++)
-        if (!(fabsf(x[i]) < limit)) return 0;
-    return 1;
-}
-
-static int neural_lead_valid(const neural_lead *lead) {
-    const float values[6] = {lead->value, lead->sum, lead->cell, lead->filtered, lead->highest, lead->scale};
-    for (int i = 0; i < NEURAL_CELLS; i++)
-        if (lead->fault[i] > 1) return 0;
-    return all_below(values, 6, SIGNAL_MAX) && lead->scale > 0.0f && lead->highest >= 0.0f
-           && ecg_within(lead->whole, 0, 1) && ecg_within(lead->bad, 0, 1)
-           && all_below(lead->peaks, NEURAL_PEAKS, SIGNAL_MAX) && all_below(lead->cells, NEURAL_CELLS, SIGNAL_MAX)
-           && all_below(lead->input, NEURAL_STEM1_TAPS * NEURAL_INPUTS, ACTIVITY_MAX)
-           && all_below(lead->stem, NEURAL_STEM2_TAPS * NEURAL_STEM, ACTIVITY_MAX)
-           && all_below(lead->deep, NEURAL_MEMORY * NEURAL_WIDTH, ACTIVITY_MAX)
-           && all_below(lead->odds, NEURAL_CELLS, ACTIVITY_MAX) && all_below(&lead->height, 1, 1e3f)
-           && ecg_within(lead->heights, 0, 1000);
-}
-
-static int neural_valid(ecg_detector *d, void *state) {
-    neural_state *s = state;
-    const neural_lead *lead = ecg_neural_leads(s);
-    if (!ecg_within(s->left, 1, s->cell) || !ecg_within(s->cells, 0, ECG_COUNT_MAX)
-        || s->blocks != s->cells / NEURAL_BLOCK || !ecg_within(s->steps, 0, s->cells / NEURAL_STRIDE)
-        || !ecg_within(s->end, -1, s->cells) || (s->end >= 0 && s->cells - s->end > NEURAL_CELLS)
-        || s->cells - s->steps * NEURAL_STRIDE > NEURAL_CELLS / 2)
-        return 0;
-    for (int i = 0; i < NEURAL_RECENT; i++)
-        if (!(s->p_early[i] >= 0.0f && s->p_early[i] <= 1.0f && s->p_late[i] >= 0.0f && s->p_late[i] <= 1.0f)) return 0;
-    for (int l = 0; l < d->config.n_leads; l++)
-        if (!neural_lead_valid(&lead[l])) return 0;
-    return ecg_neural_decision_valid(s);
-}
-
 const ecg_method_ops ecg_neural_ops = {ECG_RING_S,   neural_size,  neural_init, neural_process, neural_flush,
-                                       neural_delay, neural_same,  neural_valid};
+                                       neural_delay, neural_same,  ecg_neural_valid};

@@ -1,5 +1,19 @@
 /* The method `neural`: a small causal network scores every cell of 8 ms, and the best path through the
- * candidates decides, as in the method `adaptive`. */
+ * candidates decides, as in the method `adaptive`. Its state, shared by its stages:
+ *
+ *   neural.c             samples in; the network's outputs of all leads joined
+ *   neural_input.c       samples to cells, their running scale
+ *   neural_network.c     one step of the network
+ *   neural_weights.c     its weights, made by a command
+ *   neural_candidates.c  cells where beats are expected, by the early and the late output
+ *   neural_heights.c     how tall complexes are
+ *   neural_rhythm.c      RR intervals and what they cost
+ *   neural_waves.c       P and T waves that look like complexes
+ *   neural_path.c        scores of candidates, the best path through them
+ *   neural_decision.c    which candidates are accepted, and when
+ *   neural_report.c      R peak and quality of a beat
+ *   neural_constants.h   every constant of the decision, with unit and reason
+ *   neural_snapshot.c    whether a restored state is one that a stream can have */
 #ifndef ECGFAST_NEURAL_H
 #define ECGFAST_NEURAL_H
 
@@ -124,13 +138,73 @@ void ecg_neural_see(neural_lead *lead, int64_t at, float *input);
 /* One step of a lead; `inputs`: of four cells. */
 void ecg_neural_step(neural_lead *lead, int64_t step, const float *inputs, float *outputs);
 
+/* neural_candidates.c */
+/* Adds what the outputs of the latest steps show; returns 1 where that is a new candidate, or a better reading. */
+int ecg_neural_search(ecg_detector *d, neural_state *s, const float *p, int64_t known);
+/* A complex beyond doubt by the early output is decided at once, as long as the late output has confirmed such ones. */
+int ecg_neural_search_early(ecg_detector *d, neural_state *s, int64_t known);
+/* The clearest of candidates that were no beats is remembered until the next beat. */
+void ecg_neural_pass_over(neural_state *s, int first, int count);
+/* Forgets pending candidates; `drop` passes over the one. */
+void ecg_neural_remove(neural_state *s, int first, int count);
+void ecg_neural_drop(neural_state *s, int index);
+/* The sample at the middle of a cell. */
+int64_t ecg_neural_sample(const ecg_detector *d, const neural_state *s, int64_t at);
+
+/* neural_heights.c */
+/* How much smaller than usual a complex is, in logs, over the leads that show it. */
+float ecg_neural_shortfall(neural_state *s, int n_leads, int64_t at);
+/* How much taller candidate b is than candidate a, in logs, over the leads that show both. */
+float ecg_neural_taller_by(const neural_lead *lead, int n_leads, int64_t a, int64_t b);
+/* Do heights tell nothing, as in noise? */
+int ecg_neural_heights_unclear(const neural_state *s);
+/* `alone`: the beat comes long after the one before. */
+void ecg_neural_learn_height(neural_lead *lead, const neural_candidate *c, int alone);
+
+/* neural_rhythm.c */
+void ecg_neural_learn_rr(neural_state *s, float rr);
+/* Of an RR interval. */
+float ecg_neural_pair_cost(const neural_state *s, int64_t from, int64_t to);
+/* Of having no beat from `from` up to now. */
+float ecg_neural_open_cost(const neural_state *s, int64_t from);
+/* How far the interval from the last beat to cell `at` is from the reference, in logs. */
+float ecg_neural_misfit(const neural_state *s, int64_t at);
+
+/* neural_waves.c */
+/* The complex of this T wave may lie before the first sample: what follows has to be seen. */
+int ecg_neural_may_be_t_wave(const neural_state *s, const neural_candidate *c);
+/* Does a taller candidate follow within a PR interval, and at an interval that fits better? */
+int ecg_neural_is_p_wave(neural_state *s, int n_leads, int index);
+
+/* neural_path.c */
+void ecg_neural_set_score(neural_state *s, int n_leads, neural_candidate *c);
+/* Log-odds with the height taken into account. */
+float ecg_neural_worth(const neural_candidate *c);
+/* Index of the last candidate of the best path; -1 where none is better. */
+int ecg_neural_path_end(neural_state *s, int n_leads);
+
+/* neural_report.c */
+/* `rr`: s since the beat before. */
+void ecg_neural_report(ecg_detector *d, neural_state *s, const neural_candidate *c, float rr);
+
 /* neural_decision.c */
 void ecg_neural_decision_init(neural_state *s, const ecg_detector_config *config);
 /* The outputs of the latest step are in `p_early` and `p_late`: finds candidates and decides. */
 void ecg_neural_decide(ecg_detector *d, neural_state *s, int final);
 /* Longest time from a candidate's cell to its report, s. */
 double ecg_neural_longest_s(const ecg_detector *d, const neural_state *s);
-int ecg_neural_decision_valid(const neural_state *s);
+
+/* neural_snapshot.c */
+int ecg_neural_valid(ecg_detector *d, void *state);
+
+static inline float ecg_neural_seconds(int64_t cells) {
+    return (float)cells / NEURAL_HZ;
+}
+
+/* Does a lead show anything at cell `at`? */
+static inline int ecg_neural_usable(const neural_lead *lead, int64_t at) {
+    return !lead->fault[at % NEURAL_CELLS];
+}
 
 /* Cells of which the early and the late output know after `steps` steps. */
 static inline int64_t ecg_neural_known(int64_t steps, int ahead) {
