@@ -25,6 +25,7 @@ from shared_ecgs import synthetic_ecg
 from streams import refused_forgeries
 from thorough import thorough_cases
 from twins import neural as twin
+from twins.neural.state import State
 
 from ecgfast import BeatBatch, BeatStream, QRSDetector, Quality, read_record
 from ecgfast.evaluation import flutter_intervals, is_beat, score_detection
@@ -41,11 +42,9 @@ def detect(signal: np.ndarray, fs: float, **options) -> np.ndarray:
 
 
 @cache
-def slow_run(fs: float, leads: int = 1) -> twin.Neural:
+def slow_run(fs: float, leads: int = 1) -> State:
     """The twin at the end of the spoilt signal."""
-    slow = twin.Neural(spoilt(fs, leads), fs)
-    slow.run()
-    return slow
+    return twin.run(spoilt(fs, leads), fs)
 
 
 # ---------------------------------------------------------------- the twin
