@@ -21,6 +21,9 @@ for _variable in (
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Programs that tests start buffer what they print, as those of users do.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from model_files import Answer, toy_model  # noqa: E402

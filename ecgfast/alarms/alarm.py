@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -38,6 +38,8 @@ class Alarm:
         Events that it was raised by so far.
     rate : float
         Heart rate of its last event, beats per minute; NaN where it has none.
+    leads : tuple of str
+        Leads that are off, flat or missing, of a stream with several; empty for other kinds.
     withdrawn : bool
         Whether it was raised on suspicion, which a beat that was reported late disproved.
     """
@@ -52,6 +54,7 @@ class Alarm:
     over: bool = False
     events: int = 1
     rate: float = float("nan")
+    leads: tuple[str, ...] = ()
     withdrawn: bool = False
 
     @property
@@ -63,15 +66,17 @@ class Alarm:
     def text(self) -> str:
         """One line for a person."""
         rate = f", {self.rate:.0f} per minute" if self.rate == self.rate else ""
+        leads = f" ({', '.join(self.leads)})" if self.leads else ""
         more = f", {self.events} times" if self.events > 1 else ""
         state = "" if self.ended is None else ", withdrawn" if self.withdrawn else ", ended"
-        return f"{self.kind.text}{rate}{more}{state}"
+        return f"{self.kind.text}{leads}{rate}{more}{state}"
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain types, ready for JSON, with the text."""
         row = asdict(self)
         rate = None if self.rate != self.rate else self.rate
-        return {**row, "kind": str(self.kind), "rate": rate, "text": self.text}
+        plain = {"kind": str(self.kind), "rate": rate, "leads": list(self.leads)}
+        return {**row, **plain, "text": self.text}
 
 
 class Alarms:
@@ -79,13 +84,15 @@ class Alarms:
 
     Each call returns what has changed. Events of one kind are one alarm while it lasts, and for
     `AlarmRule.again_after` seconds after its end: what comes and goes does not sound each time, and
-    what was acknowledged stays silent. An alarm of a latching kind is shown until it is
-    acknowledged. An alarm that was raised on suspicion only is withdrawn where no event follows:
-    it is over at once.
+    what was acknowledged stays silent, until it becomes more urgent or another lead is off, flat or
+    missing too. An alarm of a latching kind is shown until it is acknowledged. An alarm that was
+    raised on suspicion only is withdrawn where no event follows: it is over at once.
 
     Parameters
     ----------
     settings : AlarmSettings, optional
+    leads : sequence of str, optional
+        Names of the stream's leads: alarms of one of several leads then name it.
 
     Examples
     --------
@@ -97,8 +104,10 @@ class Alarms:
     [False]
     """
 
-    def __init__(self, settings: AlarmSettings | None = None) -> None:
+    def __init__(self, settings: AlarmSettings | None = None, leads: Sequence[str] = ()) -> None:
         self.settings = settings or AlarmSettings()
+        #: Names of the stream's leads.
+        self.leads = tuple(leads)
         self._shown: dict[EventKind, Alarm] = {}  # at most one of a kind
         # Events that have not ended; several leads may be off at once.
         self._lasting: dict[tuple[EventKind, int | None], Event] = {}
@@ -233,9 +242,12 @@ class Alarms:
         if priority is None:
             return
         kind, alarm = event.kind, self._shown.get(event.kind)
+        leads = self._leads_of(event, rule, now)
         if alarm is None:
             self._number += 1
-            alarm = Alarm(self._number, kind, priority, event.start_time, now, rate=event.rate)
+            alarm = Alarm(
+                self._number, kind, priority, event.start_time, now, rate=event.rate, leads=leads
+            )
         elif alarm.ended is not None and event.end_time > alarm.ended:
             # The same kind again: one that was acknowledged stays silent, one that is over sounds
             # again only if nobody has seen it.
@@ -244,15 +256,33 @@ class Alarms:
                 ended=None,
                 events=alarm.events + 1,
                 rate=event.rate,
+                leads=leads,
                 over=False,
                 priority=max(alarm.priority, priority, key=PRIORITIES.index),
             )
         elif PRIORITIES.index(priority) > PRIORITIES.index(alarm.priority):
-            alarm = replace(alarm, priority=priority, acknowledged=False, rate=event.rate)
+            alarm = replace(
+                alarm, priority=priority, acknowledged=False, rate=event.rate, leads=leads
+            )
+        elif event.ongoing and not set(leads) <= set(alarm.leads):
+            # Somebody who acknowledged that one lead is off does not know of the next one.
+            both = {*alarm.leads, *leads}
+            leads = tuple(name for name in self.leads if name in both)
+            alarm = replace(alarm, acknowledged=False, leads=leads)
         else:
             return
         self._shown[kind] = alarm
         changed.append(alarm)
+
+    def _leads_of(self, event: Event, rule: AlarmRule, now: float) -> tuple[str, ...]:
+        """Names of the leads for which events of this kind have lasted long enough."""
+        if event.lead is None or len(self.leads) < 2:
+            return ()
+        found = {event.lead}
+        for (kind, lead), other in self._lasting.items():
+            if kind is event.kind and lead is not None and now - other.start_time >= rule.after:
+                found.add(lead)
+        return tuple(name for lead, name in enumerate(self.leads) if lead in found)
 
     def _end(self, event: Event, rule: AlarmRule, changed: list[Alarm]) -> None:
         alarm = self._shown.get(event.kind)

@@ -20,7 +20,7 @@ from .errors import UsageError
 from .live_input import LiveInput, check_input, input_kinds
 from .live_sinks import AlarmSink
 from .options import example
-from .output import print_json
+from .output import print_row
 from .stream import add_stream, kept, run_stream
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ def run(args: argparse.Namespace) -> None:
         if alarm.withdrawn:
             feed.note(f"alarm withdrawn ({alarm.kind.text}): a beat was reported late")
         if args.json:
-            print_json(row, indent=None)
-            sys.stdout.flush()
+            print_row(row)
 
     args.alarms = args.alarms or AlarmSettings()
     alarms = AlarmSink(args.alarms, as_lines=args.json, changed=changed)
@@ -126,7 +125,13 @@ class _Page:
         source = live.source
         name = source.name or ("standard input" if self._name == "-" else self._name)
         leads = [printable(lead) for lead in source.leads]
-        self._feed.begin(printable(name), source.fs, leads, time_of_day=live.time_of_day)
+        self._feed.begin(
+            printable(name),
+            source.fs,
+            leads,
+            labelled=labeller.labelled,
+            time_of_day=live.time_of_day,
+        )
         self._begun = True
 
     def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:

@@ -23,11 +23,12 @@ import numpy as np
 from ..errors import InputError
 from ..records import check_fs
 from ..records.record import find_lead
+from ..records.saving import read_info
 from ..sources.clock import TimeOfDay
-from ..sources.link import Link
+from ..sources.link import LineLink, Link
 from ..sources.live import LIVE_KINDS, LinkOptions, live_kind, open_link
 from ..sources.rate import RateWatch, watched
-from ..sources.text_lines import LineParser
+from ..sources.text_lines import Fields, LineParser
 from ..streaming import ChunkSource, SampleQueue, open_source
 from .errors import UsageError
 from .process import AGAIN_S, Terminated, ending_signals
@@ -199,6 +200,12 @@ class LiveInput:
         #: When samples were taken; whoever takes them reports their arrival to it.
         self.time_of_day = TimeOfDay(self.source.fs, start, live=self.link is not None)
 
+    @property
+    def fields(self) -> Fields | None:
+        """Which fields of its lines are leads; None where it sends no lines."""
+        parser = self.link.lines if isinstance(self.link, LineLink) else self.lines
+        return None if parser is None else parser.fields
+
     def close(self) -> None:
         """Read nothing more."""
         for part in (self.queue, self.link):
@@ -231,9 +238,11 @@ def open_input(
     if seconds is None:
         seconds = _LIVE_QUEUE_S if live and args.source != "-" else 0.0
     idle = _nothing if seconds else waits  # a queue reads on a thread of its own
+    known = _known_fields(args)
     if args.source == "-":
         fs = check_fs(args.fs)
         lines = LineParser("standard input", fs=fs, every=args.leads is not None)
+        lines.known = known
         watch = RateWatch(lines.name, fs, option="--fs ", advice="check what writes to it")
         chunks = watched(_parsed(lines, stop, idle), watch)
     elif live:
@@ -241,6 +250,8 @@ def open_input(
         chunks = link = open_link(args.source, options)
         fs = link.fs
         link.waits = idle
+        if isinstance(link, LineLink):
+            link.lines.known = known
         stop.closes(link.close)
     else:
         opened = open_source(args.source, args.fs, args.leads, follow=args.follow)
@@ -275,6 +286,21 @@ def open_input(
     columns = [find_lead(lead, names, name) for lead in asked]
     source = open_source(chain([first], arriving), fs, columns)
     return LiveInput(replace(source, leads=tuple(names[i] for i in columns)), lines, link, queue)
+
+
+def _known_fields(args: argparse.Namespace) -> Fields | None:
+    """Which fields of the lines are leads, where ``--save`` continues a recording of such lines."""
+    if args.save is None or args.leads is not None:
+        return None
+    fields: Any = read_info(args.save).get("fields")
+    try:
+        of, columns, names = fields["of"], tuple(fields["columns"]), tuple(fields["names"])
+    except (KeyError, TypeError):
+        return None
+    named = len(names) in (0, len(columns)) and all(isinstance(name, str) for name in names)
+    if named and isinstance(of, int) and columns and set(columns) <= set(range(of)):
+        return Fields(of, columns, names)
+    return None
 
 
 def _nothing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,13 @@ import numpy as np
 from ..alarms import ActionRunner, Alarm, Alarms, AlarmSettings, open_actions, read_settings
 from ..errors import EcgfastError
 from ..extras import need
+from ..printable import printable
 from ..records.saving import RecordingFolder
 from ..records.units import UNKNOWN, to_millivolt
 from ..reports.beat_marks import Marker
 from .labelling import labelled_from
 from .live_input import LiveInput
-from .output import as_json, beat_row, print_json
+from .output import as_json, beat_row, print_row
 
 if TYPE_CHECKING:
     from ..rhythm import Event, RhythmStream
@@ -96,6 +98,9 @@ class AlarmSink:
         self._count = 0
         self._fs = 1.0
         self._rhythm: RhythmStream | None = None
+        # Changes are reported in the order in which they happen, though a page acknowledges on
+        # another thread.
+        self._lock = threading.Lock()
 
     def begin(
         self, live: LiveInput, labeller: StreamingClassifier, rhythm: RhythmStream | None
@@ -103,22 +108,27 @@ class AlarmSink:
         """The source is open."""
         self._fs = live.source.fs
         self._rhythm = rhythm
+        self._alarms.leads = tuple(printable(lead) for lead in live.source.leads)
         self._open()
 
     def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
         """The next samples, and what is known with them."""
         self._count += np.shape(chunk)[0]
         suspected = None if self._rhythm is None else self._rhythm.suspected_asystole
-        self._report(self._alarms.process(events, self._count / self._fs, suspected))
+        now = self._count / self._fs
+        with self._lock:
+            self._report(self._alarms.process(events, now, suspected))
 
     def wait(self, now: float, events: Sequence[Event]) -> None:
         """No sample comes: `now` seconds, those of the silence too."""
         self._open()
-        self._report(self._alarms.process(events, now))
+        with self._lock:
+            self._report(self._alarms.process(events, now))
 
     def acknowledge(self, alarm_id: int) -> None:
         """Somebody has seen an alarm; any thread may say so."""
-        self._report(self._alarms.acknowledge(alarm_id, self._count / self._fs))
+        with self._lock:
+            self._report(self._alarms.acknowledge(alarm_id, self._count / self._fs))
 
     def end(self) -> None:
         """The stream has ended."""
@@ -138,7 +148,7 @@ class AlarmSink:
 
     def _print(self, alarm: Alarm) -> None:
         if self._as_lines:
-            print_json({"type": "alarm", **alarm.to_dict()}, indent=None)
+            print_row({"type": "alarm", **alarm.to_dict()})
             return
         at, word = (alarm.raised, "ALARM") if alarm.ended is None else (alarm.ended, "alarm")
         print(f"{at:8.3f}s  {word}  {alarm.priority:<6}  {alarm.text}", flush=True)
@@ -215,12 +225,15 @@ class SaveSink:
         if source.origin is not None:
             known = (to_millivolt(unit) is not None for unit in source.origin.units)
             units = tuple("mV" if voltage else UNKNOWN for voltage in known)
+        fields = live.fields
+        chosen = fields is not None and len(fields.columns) == len(source.leads)
         self._kept = RecordingFolder(
             self._folder,
             source.fs,
             source.leads,
             units if len(units) == len(source.leads) else (),
             source=self._source,
+            about={"fields": fields._asdict()} if fields is not None and chosen else None,
         )
         if labeller.n_labelled:
             self._kept.note(f"beats are labelled from {labelled_from(source, labeller)}")

@@ -26,6 +26,7 @@ __all__ = [
     "number_text",
     "pace",
     "print_json",
+    "print_row",
     "progress",
     "tally_for",
 ]
@@ -182,6 +183,12 @@ def as_json(value: Any) -> Any:
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print `value` as JSON on standard output."""
     print(json.dumps(as_json(value), indent=indent, ensure_ascii=False, allow_nan=False))
+
+
+def print_row(value: Any) -> None:
+    """Print `value` as a line of JSON on standard output, for whoever reads it at once."""
+    print_json(value, indent=None)
+    sys.stdout.flush()
 
 
 def notice(text: str, *, file: TextIO | None = None) -> None:

@@ -43,7 +43,15 @@ from .live_input import (
 )
 from .live_sinks import AlarmSink, LslSink, SaveSink, add_alarms, add_lsl, add_save
 from .options import add_labelling, add_strict, example
-from .output import beat_heading, beat_line, beat_row, event_line, notice, print_json
+from .output import (
+    beat_heading,
+    beat_line,
+    beat_row,
+    event_line,
+    notice,
+    print_json,
+    print_row,
+)
 from .output_path import check_annotator, make_folder
 from .overwriting import LIVE, OutputGuard, add_force, model_files, record_files
 from .process import Terminated
@@ -415,7 +423,7 @@ class _Show:
             return
         with self._stop.terminal_may_be_gone():
             if self._as_lines:
-                print_json({"type": "stream", **about} | self._at(0), indent=None)
+                print_row({"type": "stream", **about} | self._at(0))
             else:
                 print(beat_heading(labeller.classifier))
             sys.stdout.flush()

@@ -118,7 +118,13 @@ class LiveFeed:
     # ------------------------------------------------------------------- the thread of the signal
 
     def begin(
-        self, name: str, fs: float, leads: Sequence[str], *, time_of_day: TimeOfDay | None = None
+        self,
+        name: str,
+        fs: float,
+        leads: Sequence[str],
+        *,
+        labelled: Sequence[int] = (),
+        time_of_day: TimeOfDay | None = None,
     ) -> None:
         """A source has been opened: its next sample is sample 0.
 
@@ -128,6 +134,9 @@ class LiveFeed:
         fs : float
             Sampling rate, Hz.
         leads : sequence of str
+        labelled : sequence of int
+            Columns of the leads that are labelled, `StreamingClassifier.labelled`: while all of
+            them are without a signal, pages say so. None: all leads.
         time_of_day : TimeOfDay, optional
             When samples were taken. The caller reports their arrival to it; by default samples are
             taken to come when `take` is called.
@@ -135,7 +144,7 @@ class LiveFeed:
         with self._lock:
             self._events.clear()
             self._ended = None
-            self._start(name, fs, tuple(leads), time_of_day)
+            self._start(name, fs, tuple(leads), time_of_day, tuple(labelled))
 
     def take(self, chunk: Any, beats: Sequence[Beat], events: Sequence[Event]) -> None:
         """Take the next samples, shape (n, n_leads), and what is known with them."""
@@ -264,10 +273,16 @@ class LiveFeed:
     # ------------------------------------------------------------------------ all under the lock
 
     def _start(
-        self, name: str, fs: float, leads: tuple[str, ...], given: TimeOfDay | None = None
+        self,
+        name: str,
+        fs: float,
+        leads: tuple[str, ...],
+        given: TimeOfDay | None = None,
+        labelled: tuple[int, ...] = (),
     ) -> None:
         self._session = secrets.token_hex(8)
         self._name, self._fs, self._leads = name, fs, leads
+        self._labelled = labelled or tuple(range(len(leads)))
         self._decimator = Decimator(fs, max(1, len(leads)))
         self._rate = fs / self._decimator.step
         self._capacity = max(1, round(RING_S * self._rate))
@@ -433,6 +448,7 @@ class LiveFeed:
             "rhythm": self._rhythm(),
             "quality": self._quality(),
             "leads": [self._lead(i) for i in range(len(self._leads))],
+            "unlabelled": self._unlabelled(),
             "silent": round(silent, 1) if silent >= _SILENT_S and self._ended is None else 0,
         }
 
@@ -462,6 +478,23 @@ class LiveFeed:
             return "good"
         words = [quality_text(quality).split(", ")[0] for quality in bad]
         return max(set(words), key=words.count)
+
+    def _unlabelled(self) -> str:
+        """That all labelled leads are without a signal, in words; empty while one has one."""
+        if not all(map(self._is_lost, self._labelled)) or not self._leads:
+            return ""
+        if all(map(self._is_lost, range(len(self._leads)))):
+            return "No lead has a signal: no beats are found"
+        names = " and ".join(self._leads[i] for i in self._labelled)
+        return f"No signal on {names}: labels of beats mean nothing"
+
+    def _is_lost(self, i: int) -> bool:
+        """Whether a lead has been without a signal for a second."""
+        if any(lead == i and EventKind(kind) in _OF_LEADS for kind, lead in self._open_events):
+            return True
+        n = max(2, round(_FLAT_S * self._rate))
+        values = self._slice(self._points - min(n, self._held), self._points)[:, i]
+        return len(values) == n and bool(np.isnan(values).all() or (values == values[0]).all())
 
     def _lead(self, i: int) -> str:
         """What is wrong with a lead, in words; empty if nothing."""

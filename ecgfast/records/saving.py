@@ -24,7 +24,7 @@ from .record import check_fs
 from .units import UNKNOWN
 from .wfdb_files import MAY_GROW
 
-__all__ = ["RecordingFolder"]
+__all__ = ["RecordingFolder", "read_info"]
 
 _log = logging.getLogger(__name__)
 
@@ -41,8 +41,27 @@ _MISSING, _LARGEST = -(2**31), 2**31 - 1
 # Steps to a unit: a tenth of a microvolt in mV; numbers as large as converters give them are whole.
 _FINE, _WHOLE, _LARGE = 10_000.0, 1.0, 20_000.0
 
-# Seconds between two parts of one recording, at most.
-_LONGEST_GAP_S = 7 * 86_400.0
+# Seconds between two parts of one recording, at most; and by which file systems and clocks differ.
+_LONGEST_GAP_S, _BACK_S = 7 * 86_400.0, 3.0
+
+
+def read_info(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """What ``recording.info`` of a folder says; empty where there is none, or it is damaged.
+
+    Parameters
+    ----------
+    folder : str or path
+
+    Returns
+    -------
+    dict
+        ``fs``, ``leads``, ``units``, ``start``, ``source``, and what `RecordingFolder` was told.
+    """
+    try:
+        found = json.loads((Path(folder).expanduser() / f"{_NAME}.info").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class RecordingFolder:
@@ -75,6 +94,8 @@ class RecordingFolder:
         What the samples come from, for the reader of the folder.
     extension : str, default "ecg"
         Of the annotation file.
+    about : mapping, optional
+        What else ``recording.info`` says of a new recording, ready for JSON; see `read_info`.
     now : callable, default `time.time`
         Seconds since 1970.
 
@@ -109,6 +130,7 @@ class RecordingFolder:
         *,
         source: str = "",
         extension: str = "ecg",
+        about: Mapping[str, Any] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.folder = Path(folder).expanduser()
@@ -129,16 +151,17 @@ class RecordingFolder:
         self._marks: AnnotationFile | None = None
         self._marks_path = self.folder / f"{_NAME}.{extension}"
         try:
-            self._begin(source)
+            self._begin(source, about or {})
         except OSError as error:
             raise InputError(f"{self.folder}: cannot be written ({_reason(error)})") from None
 
-    def _begin(self, source: str) -> None:
+    def _begin(self, source: str, more: Mapping[str, Any]) -> None:
         about = self.folder / f"{_NAME}.info"
         self.folder.mkdir(parents=True, exist_ok=True)
         begin = self._now()
+        late = ""
         if about.exists():
-            begin = self._continue(about)
+            begin, late = self._continue(about)
         elif any(self.folder.iterdir()):
             raise InputError(
                 f"{self.folder}: is not empty and holds no recording of ecgfast; name a new folder"
@@ -151,14 +174,18 @@ class RecordingFolder:
                 "units": self._units,
                 "start": at.isoformat(timespec="milliseconds"),
                 "source": source,
+                **more,
             }
             write_whole(about, json.dumps(facts, indent=2) + "\n")
         self._start = begin
         self._marks = AnnotationFile(self._marks_path, self.fs, append=True)
         self.note(f"begins at sample {self.offset}: {source}")
+        if late:
+            self.note(late)
+            _log.warning("%s: %s", self.folder, late)
 
-    def _continue(self, about: Path) -> float:
-        """Take up a recording where it ended; returns when it began."""
+    def _continue(self, about: Path) -> tuple[float, str]:
+        """Take up a recording where it ended; returns when it began, and what is not known."""
         try:
             facts = json.loads(about.read_bytes())
             same = (facts["fs"], tuple(facts["leads"])) == (self.fs, self._leads)
@@ -185,10 +212,16 @@ class RecordingFolder:
             raise InputError(
                 f"{self.folder}: ended {seconds / 86400:.0f} days ago; name a new folder"
             )
+        late = ""
         if self._segments:
             self._gap(round(max(0.0, seconds) * self.fs))
+            if seconds < -_BACK_S:  # a board without a battery for its clock
+                late = (
+                    f"the clock of this machine is {-seconds:.0f} s before the end of what was "
+                    "recorded: how long the gap was is not known, and later times of day are early"
+                )
         self.offset = sum(count for _, count in self._segments)
-        return begin
+        return begin, late
 
     def _with_known_gaps(self, files: list[tuple[str, int]]) -> list[tuple[str, int]]:
         """Put the gaps that the record's header knows of before the files that follow them."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from math import ceil
 from time import monotonic
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from ..records.clocks import count_for, read_clock
 from ..records.text_head import LABEL, LABELLED, RATE_LINE, are_units, cells_of, split_unit
 from .line_clock import LineClock
 
-__all__ = ["LineParser"]
+__all__ = ["Fields", "LineParser"]
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,24 @@ _LONGEST = 4096
 
 # Seconds between two reports on malformed lines: a broken cable must not fill the log.
 _REPORT_S = 10.0
+
+
+class Fields(NamedTuple):
+    """Which fields of a line are leads.
+
+    Attributes
+    ----------
+    of : int
+        Fields of a line.
+    columns : tuple of int
+        Those that are leads.
+    names : tuple of str
+        Names of these leads.
+    """
+
+    of: int
+    columns: tuple[int, ...]
+    names: tuple[str, ...]
 
 
 class LineParser:
@@ -78,6 +97,10 @@ class LineParser:
     malformed : int
         Lines that held no sample; each is reported as a warning of the logger ``ecgfast``,
         at most every ten seconds.
+    known : Fields or None
+        Which fields are leads, where a recording that is continued says so: then nothing is judged
+        of lines with as many fields, and a lead that is off just now stays one. Set it before the
+        first line.
     """
 
     def __init__(
@@ -100,6 +123,8 @@ class LineParser:
         self._wanted = _CLOCK_LINES  # lines on which to decide next
         self._columns: list[int] | None = None
         self._stamped: tuple[int, LineClock] | None = None  # the field of times or counts
+        self.known: Fields | None = None
+        self._constant: dict[int, float] = {}  # fields left out as they never changed
         self.lines = 0
         self.malformed = 0
         self._clock = clock
@@ -108,6 +133,12 @@ class LineParser:
         self._overlong = False
         self._reported = 0
         self._report_again = self._lost_again = -np.inf
+
+    @property
+    def fields(self) -> Fields:
+        """Which fields are leads, once that is decided."""
+        columns = range(self.width) if self._columns is None else self._columns
+        return Fields(self._fields, tuple(columns), self.names)
 
     @property
     def lost(self) -> int:
@@ -181,6 +212,8 @@ class LineParser:
         table = np.array(rows, np.float64).reshape(len(rows), self._fields)
         chosen = table if self._columns is None else table[:, self._columns]
         samples = chosen.astype(np.float32)
+        if self._constant:
+            self._watch_constant(table)
         if self._stamped is None:
             return samples
         column, clock = self._stamped
@@ -249,7 +282,13 @@ class LineParser:
                 open_.append(i)
         if len(why) == n:  # whatever it looks like, something has to be the signal
             why, open_ = {}, list(range(n))
-        if self._every:
+        known = self.known if self.known is not None and self.known.of == n else None
+        if known is not None:
+            chosen = list(known.columns)
+            why = {
+                i: why.get(i, "not in the recording so far") for i in range(n) if i not in chosen
+            }
+        elif self._every:
             chosen = sorted(ecg + open_)
         elif ecg or len(open_) == 1:
             chosen = ecg or open_
@@ -273,6 +312,8 @@ class LineParser:
                     )
                 chosen = open_
             why.update({i: ABOUT[looks[i]] for i in open_ if i not in chosen})
+            flat = [i for i in open_ if looks[i] == "flat" and i not in chosen]
+            self._constant = {i: float(np.nanmedian(table[:, i])) for i in flat}
         if clocks and self._fs:
             self._compare(table[:, clocks[0]], names[clocks[0]])
         for i in (*clocks, *counters) if self._fs else ():
@@ -282,6 +323,18 @@ class LineParser:
                 break
         why.update({i: "not named as an ECG" for i in open_ if i not in chosen and i not in why})
         return self._choose(chosen, names, why)
+
+    def _watch_constant(self, table: npt.NDArray[np.float64]) -> None:
+        """Report a field that was left out since it never changed, once it does."""
+        for i, value in list(self._constant.items()):
+            if (np.isfinite(table[:, i]) & (table[:, i] != value)).any():
+                del self._constant[i]
+                _log.warning(
+                    "%s: field %d changes now; it was left out since it never did. Begin the "
+                    "stream again if it is a lead that was off",
+                    self.name,
+                    i,
+                )
 
     def _names_of(self, n: int) -> tuple[list[str], list[str]]:
         """Return names and units of the fields, empty where no line of the head gives them."""
@@ -302,7 +355,11 @@ class LineParser:
                     [name for name, _ in pairs],
                     [unit or other for (_, unit), other in zip(pairs, stated, strict=True)],
                 )
-        return [""] * n, stated
+        names = [""] * n
+        if self.known is not None and self.known.of == n and self.known.names:
+            for i, name in zip(self.known.columns, self.known.names, strict=True):
+                names[i] = name
+        return names, stated
 
     def _choose(self, chosen: list[int], names: list[str], why: dict[int, str]) -> bool:
         self.width = len(chosen)

@@ -306,3 +306,33 @@ def test_lost_signal_is_no_asystole(value: float) -> None:
     signal[PEAKS[-1] + 60 :] = value
     changed, _ = alarms_of(signal, [(peak, peak + 75) for peak in PEAKS], 25)
     assert "asystole" not in {str(alarm.kind) for alarm in changed}
+
+
+def test_an_alarm_names_the_leads_that_are_off_and_sounds_again_for_another_one() -> None:
+    alarms = Alarms(leads=("I", "II", "V1"))
+    (first,) = alarms.process([event("lead_off", 10, 11, "low", ongoing=True, lead=1)], 12.5)
+    assert (first.leads, first.text) == (("II",), "lead off (II)")
+    assert first.to_dict()["leads"] == ["II"]
+    (seen_now,) = alarms.acknowledge(first.id, 13.0)
+    assert not seen_now.sounds
+    # The other one is off for two seconds before that is an alarm.
+    assert alarms.process([event("lead_off", 20, 21, "low", ongoing=True, lead=0)], 21.0) == []
+    (both,) = alarms.process([], 22.5)
+    assert (both.id, both.text, both.sounds) == (first.id, "lead off (I, II)", True)
+    alarms.acknowledge(first.id, 23.0)
+    # One of them comes back, and goes again: nothing new.
+    assert alarms.process([event("lead_off", 20, 30, "low", lead=0)], 30.0) == []
+    assert alarms.process([event("lead_off", 31, 32, "low", ongoing=True, lead=0)], 34.0) == []
+    ended = alarms.process(
+        [event("lead_off", 10, 40, "low", lead=1), event("lead_off", 31, 41, "low", lead=0)], 41.0
+    )
+    assert [alarm.over for alarm in ended] == [True]
+    # The next time it is the lead of that time.
+    again = alarms.process([event("lead_off", 50, 51, "low", ongoing=True, lead=2)], 53.0)
+    assert [alarm.text for alarm in again] == ["lead off (V1), 2 times"]
+
+
+def test_the_only_lead_is_not_named() -> None:
+    alarms = Alarms(leads=("ECG",))
+    (raised,) = alarms.process([event("lead_off", 10, 11, ongoing=True, lead=0)], 12.5)
+    assert (raised.leads, raised.text) == ((), "lead off")

@@ -173,3 +173,23 @@ def test_a_folder_of_another_recording_is_left_alone(
     assert main(["stream", "-", "--fs", "250", "--save", str(tmp_path)]) == 1
     assert "name a new folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_recording_continues_while_leads_are_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A board sends the names of its leads once, and was not started again with the program."""
+    ecg = synthetic_ecg(20.0, FS, muscle=0.01, seed=4).signal
+    on = np.column_stack([ecg, ecg[:, :1] - ecg[:, 1:], np.zeros(len(ecg))])  # the last one is none
+    off = on.copy()
+    off[:, :2] = 3.2
+    folder = tmp_path / "night"
+    for head, rows in (("I,II,V1,button\n", on), ("", off)):
+        lines = head + "".join(",".join(f"{value:.4f}" for value in row) + "\n" for row in rows)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+        assert main(["stream", "-", "--fs", "250", "--json", "--save", str(folder)]) == 0
+    assert "continue" not in capsys.readouterr().err
+    record = read_record(folder / "recording")
+    assert record.leads == ("I", "II", "V1")
+    np.testing.assert_allclose(record.signal[:5000], on[:, :3], atol=1.1e-4)
+    np.testing.assert_allclose(record.signal[-5000:], off[:, :3], atol=1.1e-4)

@@ -187,6 +187,24 @@ def test_an_alarm_is_shown_without_waiting_for_samples_and_acknowledged(
     assert browser.exceptions == 0, browser.log
 
 
+def test_a_banner_says_that_no_labelled_lead_has_a_signal(browser: Chromium) -> None:
+    feed = LiveFeed()
+    feed.begin("made", FS, ["I", "II", "V1"], labelled=(0, 1))
+    on = np.tile(np.sin(np.arange(500) / 5.0)[:, None], 3)
+    off = np.where([True, True, False], 3.0, on)
+    shown = "!document.getElementById('unlabelled').hidden"
+    with LiveServer(feed, port=0) as server:
+        browser.screen(390, 844, phone=True)
+        browser.go(server.url)
+        feed.take(off, [], [])
+        browser.wait(f"window.ecgfast && {shown}")
+        text = browser.value("document.getElementById('unlabelled').textContent")
+        assert text == "No signal on I and II: labels of beats mean nothing"
+        feed.take(on, [], [])
+        browser.wait(f"!({shown})")
+    assert browser.exceptions == 0, browser.log
+
+
 def test_it_reconnects_when_the_server_is_there_again(browser: Chromium, record: Record) -> None:
     with Replay(record, 10.0) as feed:
         with LiveServer(feed, port=0) as server:

@@ -360,3 +360,26 @@ def test_readers_do_not_hold_up_the_signal() -> None:
             reader.join()
         sys.setswitchinterval(interval)
     assert faults == []
+
+
+def test_it_says_so_while_no_labelled_lead_has_a_signal() -> None:
+    feed = LiveFeed()
+    feed.begin("made", 250.0, ["I", "II", "V1"], labelled=(0, 1))
+    moving = np.sin(np.arange(500) / 5.0)
+    on = np.stack([moving, moving, moving], 1)
+    feed.take(on, [], [])
+    assert state(feed)["unlabelled"] == ""
+    one_off = on.copy()
+    one_off[:, 0] = 3.0
+    feed.take(one_off, [], [])
+    assert state(feed)["unlabelled"] == ""
+    both_off = one_off.copy()
+    both_off[:, 1] = np.nan
+    feed.take(both_off[:100], [], [])
+    assert state(feed)["unlabelled"] == ""  # for less than a second
+    feed.take(both_off, [], [])
+    assert state(feed)["unlabelled"] == "No signal on I and II: labels of beats mean nothing"
+    feed.take(np.full((500, 3), 3.0), [], [])
+    assert state(feed)["unlabelled"] == "No lead has a signal: no beats are found"
+    feed.take(on, [], [])
+    assert state(feed)["unlabelled"] == ""

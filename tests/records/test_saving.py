@@ -247,3 +247,18 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a: cannot be written \(") as caught:
         RecordingFolder(tmp_path / "a", FS, ["II"])
     assert "\n" not in str(caught.value)
+
+
+def test_a_clock_that_is_behind_the_recording_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A board without a battery for its clock begins in the past after a power cut."""
+    with RecordingFolder(tmp_path / "night", 250.0, ["II"]) as kept:
+        kept.write(np.zeros(500))
+    ended = (tmp_path / "night" / "recording_0000.dat").stat().st_mtime
+    early = {"now": lambda: ended - 7200.0}
+    with RecordingFolder(tmp_path / "night", 250.0, ["II"], **early) as kept:
+        kept.write(np.zeros(500))
+        assert kept.offset == 500
+    assert "7200 s before the end of what was recorded" in caplog.text
+    assert "7200 s before the end" in (tmp_path / "night" / "recording.journal").read_text()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
+from ecgfast.records import synthetic_ecg
 from ecgfast.sources.link import LineLink, Link
 from ecgfast.sources.text_lines import LineParser
 
@@ -230,3 +231,18 @@ def test_a_date_with_dots_passes_midnight(caplog: pytest.LogCaptureFixture) -> N
     assert (len(signal), parser.lost) == (N, 0)
     assert "clock leaps" not in caplog.text
     assert "goes back" not in caplog.text
+
+
+def test_a_field_that_was_left_out_as_it_never_changed_is_reported_once_it_does(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    parser = LineParser("board", fs=FS)
+    ecg = synthetic_ecg(10.0, FS, muscle=0.01).signal[:, 0]
+    off = [f"{value:.4f},3.2\n".encode() for value in ecg]
+    parser.feed(b"".join(off))
+    assert parser.width == 1
+    assert "changes now" not in caplog.text
+    on = [f"{value:.4f},{value / 2:.4f}\n".encode() for value in ecg]
+    for line in on:
+        parser.feed(line)
+    assert caplog.text.count("field 1 changes now; it was left out since it never did") == 1

@@ -100,7 +100,7 @@ function take(m) {
     case "beats": addBeats(m.beats); break;
     case "event": putEvent(m); break;
     case "trend": S.trend.push(m.point); while (S.trend.length > 360) S.trend.shift(); trendDue = true; break;
-    case "state": S.state = m; setClock(m); showState(); break;
+    case "state": S.state = m; setClock(m); showState(); sound(); break;
     case "alarm": {
       if (m.over || (m.ended !== null && m.acknowledged)) S.alarms.delete(m.id); else S.alarms.set(m.id, m);
       showAlarms();
@@ -200,6 +200,7 @@ function showLink() {
   if (view.paused && text === "live") still = "";
   $("still").textContent = still;
   document.body.classList.toggle("offline", !link.ok);
+  showUnlabelled();
   // What is not known now is not shown.
   if (!link.ok || S.ended !== null) {
     for (const id of ["rate", "rhythm", "quality"]) words(id, "", false);
@@ -269,6 +270,15 @@ function showAlarms() {
   $("alarms").replaceChildren(...rows);
   layout();
   sound();
+}
+
+// Not an alarm, and not to be acknowledged: it is there while it is so.
+function showUnlabelled() {
+  const text = link.ok && S.ended === null && S.state && !S.state.silent ? S.state.unlabelled : "";
+  if ($("unlabelled").textContent === text) return;
+  $("unlabelled").textContent = text;
+  $("unlabelled").hidden = !text;
+  layout();
 }
 
 // A time may be stated as text, as seconds since 1970, or as seconds of the stream.
