@@ -219,6 +219,8 @@ class LiveInput:
             found.append(f"malformed lines: {self.lines.malformed}")
         if self.lines is not None and self.lines.lost:
             found.append(f"samples lost on the way: {self.lines.lost} in {self.lines.gaps}")
+        if self.lines is not None and self.lines.repeated:
+            found.append(f"lines that came twice or too late: {self.lines.repeated}")
         if self.queue is not None and self.queue.dropped:
             found.append(f"samples dropped by the full queue: {self.queue.dropped}")
         return "".join(f"; {text}" for text in found)

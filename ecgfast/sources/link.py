@@ -236,7 +236,9 @@ class LineLink(Link):
     def troubles(self) -> tuple[str, ...]:
         """What went wrong so far."""
         malformed = self.lines.malformed
-        own = (f"malformed lines: {malformed}",) if malformed else ()
+        own: tuple[str, ...] = (f"malformed lines: {malformed}",) if malformed else ()
+        if self.lines.repeated:
+            own += (f"lines that came twice or too late: {self.lines.repeated}",)
         return own + super().troubles()
 
     def _width(self) -> int:

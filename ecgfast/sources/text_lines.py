@@ -17,7 +17,7 @@ from ..records._table import TIME, parse_rows
 from ..records.choosing import ABOUT, look_of, role_of
 from ..records.clocks import count_for, read_clock
 from ..records.text_head import LABEL, LABELLED, RATE_LINE, are_units, cells_of, split_unit
-from .line_clock import LineClock
+from .line_clock import LineClock, lines_of_packet
 
 __all__ = ["Fields", "LineParser"]
 
@@ -27,6 +27,9 @@ _log = logging.getLogger(__name__)
 # ECG is distinguished from other signals (less than what is reported as silence); and the last
 # moment for that.
 _CLOCK_LINES, _ECG_S, _GIVE_UP_S = 64, 2.4, 10.0
+
+# Why a field of times or counts is no lead.
+_STAMPS = ("a clock", "a counter", "numbers of packets")
 
 # Lines of a head that are remembered for their names.
 _HEAD_LINES = 64
@@ -150,6 +153,11 @@ class LineParser:
         """Times that some were."""
         return self._stamped[1].gaps if self._stamped is not None else 0
 
+    @property
+    def repeated(self) -> int:
+        """Lines that came twice or too late, by the clock or counter in them, and were left out."""
+        return self._stamped[1].repeated if self._stamped is not None else 0
+
     def feed(self, piece: bytes) -> npt.NDArray[np.float32]:
         """Take the next bytes.
 
@@ -217,10 +225,16 @@ class LineParser:
         if self._stamped is None:
             return samples
         column, clock = self._stamped
-        before = clock.lost
+        lost, repeated = clock.lost, clock.repeated
         filled = clock.fill(table[:, column], samples, last=last)
-        if clock.lost > before:
+        if clock.lost > lost:
             self._report_lost(clock.lost)
+        if clock.repeated > repeated == 0:
+            _log.warning(
+                "%s: lines come twice or too late, by the clock or counter in them: they are left "
+                "out",
+                self.name,
+            )
         return filled
 
     def _take(self, text: bytes, rows: list[list[float]]) -> None:
@@ -270,6 +284,9 @@ class LineParser:
             look = look_of(table[:, i], None)
             if role == "ecg":
                 ecg.append(i)
+            elif role != "other" and lines_of_packet(table[:, i]):
+                counters.append(i)
+                why[i] = "numbers of packets"
             elif role == "clock" or (look == "clock" and held >= 8 and role != "other"):
                 clocks.append(i)
                 why[i] = "a clock"
@@ -422,7 +439,7 @@ class LineParser:
 
 def _place(column: int, why: dict[int, str]) -> int:
     """Return a field's number among those that are neither clock nor counter."""
-    return column - sum(i < column and why[i] in ("a clock", "a counter") for i in why)
+    return column - sum(i < column and why[i] in _STAMPS for i in why)
 
 
 # Digits on both sides of each comma.

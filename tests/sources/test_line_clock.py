@@ -246,3 +246,29 @@ def test_a_field_that_was_left_out_as_it_never_changed_is_reported_once_it_does(
     for line in on:
         parser.feed(line)
     assert caplog.text.count("field 1 changes now; it was left out since it never did") == 1
+
+
+@pytest.mark.parametrize("kind", [*STAMPS, "number of a packet"])
+@pytest.mark.parametrize("step", [None, 17])
+def test_lines_that_come_twice_or_too_late_are_left_out(kind: str, step: int | None) -> None:
+    """Datagrams of ten lines: on the way one is doubled, and one comes after the next."""
+    stamp = STAMPS.get(kind, lambda i: str(i // 10 % 256))
+    lines = [f"{stamp(i)},{VALUES[i]}" for i in range(N)]
+    packets = [lines[i : i + 10] for i in range(0, N, 10)]
+    late = [40, 70]
+    order = [*range(40), 41, 40, *range(42, 50), 49, *range(50, 70), 71, 70, *range(72, 100), 99]
+    signal, parser = parsed([line for k in order for line in packets[k]], step=step)
+    expected = VALUES.astype("f4")
+    for k in late:
+        expected[10 * k : 10 * k + 10] = np.nan
+    np.testing.assert_array_equal(signal, expected)
+    assert (parser.lost, parser.gaps, parser.repeated) == (20, 2, 40)
+
+
+@pytest.mark.parametrize("kind", STAMPS)
+def test_lines_of_a_lead_that_is_off_are_not_taken_for_ones_that_came_before(kind: str) -> None:
+    lost = [*range(300, 325), *range(600, 640)]
+    lines = [f"{STAMPS[kind](i)},3.2" for i in range(N) if i not in lost]
+    signal, parser = parsed(lines, step=17)
+    assert (len(signal), parser.lost, parser.repeated) == (N, len(lost), 0)
+    assert np.flatnonzero(np.isnan(signal)).tolist() == lost
