@@ -237,6 +237,8 @@ def _mqtt(options: Mapping[str, Any]) -> tuple[Callable[[Alarm], None], Callable
 
     def act(alarm: Alarm) -> None:
         sent = client.publish(topic, json.dumps(message_of(alarm)), qos=1)
+        if sent.rc == mqtt.MQTT_ERR_NO_CONN:
+            raise RuntimeError(f"no connection to {options['host']} now; it is sent when there is")
         sent.wait_for_publish(_PATIENCE_S)
         if not sent.is_published():
             raise RuntimeError(f"{options['host']} has not taken it yet; it is sent when it does")

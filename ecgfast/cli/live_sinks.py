@@ -93,7 +93,7 @@ class AlarmSink:
     ) -> None:
         self._alarms = Alarms(settings)
         self._as_lines = as_lines
-        self._changed = changed or self._print
+        self._changed = changed
         self._actions: list[ActionRunner] | None = None
         self._count = 0
         self._fs = 1.0
@@ -117,18 +117,19 @@ class AlarmSink:
         suspected = None if self._rhythm is None else self._rhythm.suspected_asystole
         now = self._count / self._fs
         with self._lock:
-            self._report(self._alarms.process(events, now, suspected))
+            self._report(self._alarms.process(events, now, suspected), now)
 
     def wait(self, now: float, events: Sequence[Event]) -> None:
         """No sample comes: `now` seconds, those of the silence too."""
         self._open()
         with self._lock:
-            self._report(self._alarms.process(events, now))
+            self._report(self._alarms.process(events, now), now)
 
     def acknowledge(self, alarm_id: int) -> None:
         """Somebody has seen an alarm; any thread may say so."""
         with self._lock:
-            self._report(self._alarms.acknowledge(alarm_id, self._count / self._fs))
+            now = self._count / self._fs
+            self._report(self._alarms.acknowledge(alarm_id, now), now)
 
     def end(self) -> None:
         """The stream has ended."""
@@ -140,17 +141,21 @@ class AlarmSink:
         if self._actions is None:
             self._actions = open_actions(self._alarms.settings.actions)
 
-    def _report(self, alarms: Sequence[Alarm]) -> None:
+    def _report(self, alarms: Sequence[Alarm], now: float) -> None:
         for alarm in alarms:
             for action in self._actions or ():
                 action.alarm(alarm)
-            self._changed(alarm)
+            if self._changed is not None:
+                self._changed(alarm)
+            else:
+                self._print(alarm, now)
 
-    def _print(self, alarm: Alarm) -> None:
+    def _print(self, alarm: Alarm, now: float) -> None:
         if self._as_lines:
             print_row({"type": "alarm", **alarm.to_dict()})
             return
-        at, word = (alarm.raised, "ALARM") if alarm.ended is None else (alarm.ended, "alarm")
+        # One that sounds again was raised before.
+        at, word = (now, "ALARM") if alarm.ended is None else (alarm.ended, "alarm")
         print(f"{at:8.3f}s  {word}  {alarm.priority:<6}  {alarm.text}", flush=True)
 
 

@@ -187,6 +187,22 @@ def test_an_alarm_is_shown_without_waiting_for_samples_and_acknowledged(
     assert browser.exceptions == 0, browser.log
 
 
+def test_an_alarm_that_was_there_first_has_a_time_of_day_and_waits_for_the_connection(
+    browser: Chromium,
+) -> None:
+    feed = LiveFeed()
+    feed.begin("made", FS, ["x"])
+    feed.take(np.zeros((round(4 * FS), 1)), [], [])
+    feed.publish(ALARM)
+    with LiveServer(feed, port=0) as server:
+        browser.go(server.url)
+        since = "document.querySelector('.alarm .when')?.textContent"
+        browser.wait(f"/^since \\d\\d:\\d\\d:\\d\\d$/.test({since})")
+        assert browser.value("document.querySelector('.alarm.high button').disabled") is False
+    browser.wait("document.querySelector('.alarm.high button').disabled")
+    assert browser.exceptions == 0, browser.log
+
+
 def test_a_banner_says_that_no_labelled_lead_has_a_signal(browser: Chromium) -> None:
     feed = LiveFeed()
     feed.begin("made", FS, ["I", "II", "V1"], labelled=(0, 1))

@@ -114,7 +114,9 @@ function take(m) {
 function setClock(m) {
   if (m.wall === null) return;
   const due = S.clock === null ? Infinity : Math.abs(wallOf(m.sample) - m.wall);
-  if (due > 0.5) S.clock = { sample: m.sample, wall: m.wall };
+  if (due <= 0.5) return;
+  S.clock = { sample: m.sample, wall: m.wall };
+  showAlarms();                  // their times of day
 }
 const wallOf = (sample) => S.clock.wall + (sample - S.clock.sample) / S.fs;
 // By the clock of a recording where one is replayed, else of this machine.
@@ -157,6 +159,7 @@ function connect() {
     link.lost = link.lost || new Date();
     link.reason = event.reason;
     showLink();
+    showAlarms();
     setTimeout(connect, link.wait);
     link.wait = Math.min(5000, link.wait * 1.5);
   };
@@ -262,6 +265,7 @@ function showAlarms() {
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = "Acknowledge";
+      button.disabled = !link.ok && a.id !== OWN;      // nobody would hear of it
       button.onclick = () => acknowledge(a);
       row.append(button);
     }
