@@ -150,6 +150,7 @@ class RecordingFolder:
         self._warned: set[str] = set()
         self._marks: AnnotationFile | None = None
         self._marks_path = self.folder / f"{_NAME}.{extension}"
+        self._marks_at = 0  # samples at which to try to open it again
         try:
             self._begin(source, about or {})
         except OSError as error:
@@ -178,7 +179,13 @@ class RecordingFolder:
             }
             write_whole(about, json.dumps(facts, indent=2) + "\n")
         self._start = begin
-        self._marks = AnnotationFile(self._marks_path, self.fs, append=True)
+        try:
+            self._marks = AnnotationFile(self._marks_path, self.fs, append=True)
+        except InputError as error:
+            # A restart on a full disk ends nothing either.
+            if not (self._segments and isinstance(error.__context__, OSError)):
+                raise
+            self._once("marks", f"{error}; beats are not saved until it can be")
         self.note(f"begins at sample {self.offset}: {source}")
         if late:
             self.note(late)
@@ -360,11 +367,15 @@ class RecordingFolder:
 
     def mark(self, sample: int, symbol: str, text: str = "") -> None:
         """Save a mark of the annotation file, `sample` counted in the source."""
-        if self._marks is not None:
-            try:
-                self._marks.write(self.offset + sample, symbol, text)
-            except InputError as error:
-                self._once("marks", str(error))
+        try:
+            if self._marks is None:
+                if self._count < self._marks_at:
+                    return
+                self._marks_at = self._count + round(_RETRY_S * self.fs)
+                self._marks = AnnotationFile(self._marks_path, self.fs, append=True)
+            self._marks.write(self.offset + sample, symbol, text)
+        except InputError as error:
+            self._once("marks", str(error))
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Save an event as a line of ``recording.events``; its samples count in the source.
@@ -386,7 +397,10 @@ class RecordingFolder:
         try:
             number = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             try:
-                os.write(number, f"{text}\n".encode())
+                data, end = f"{text}\n".encode(), os.fstat(number).st_size
+                if os.write(number, data) != len(data):
+                    os.ftruncate(number, end)  # a part would run into the next line
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(number)
         except OSError as error:

@@ -262,3 +262,34 @@ def test_a_clock_that_is_behind_the_recording_is_reported(
         assert kept.offset == 500
     assert "7200 s before the end of what was recorded" in caplog.text
     assert "7200 s before the end" in (tmp_path / "night" / "recording.journal").read_text()
+
+
+def test_a_recording_continues_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A service that is started again goes on watching, and saves once there is room."""
+    folder = tmp_path / "night"
+    with RecordingFolder(folder, FS, ["II"]) as kept:
+        kept.write(np.zeros(500))
+        kept.mark(100, "N")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as context:
+        context.setattr("ecgfast.records.saving.write_whole", full)
+        context.setattr("ecgfast.records.annotation_file.write_whole", full)
+        kept = RecordingFolder(folder, FS, ["II"])
+        kept.write(np.zeros(500))
+        kept.mark(100, "N")
+        kept.mark(200, "N")
+    assert "beats are not saved until it can be" in caplog.text
+    assert "the signal is not saved: the disk is full" in caplog.text
+    for _ in range(13):
+        kept.write(np.zeros(250))
+    kept.mark(3700, "V")
+    kept.close()
+    marks = read_annotations(folder / "recording.ecg")
+    assert (marks.sample - kept.offset).tolist() == [100 - kept.offset, 3700]
+    assert "saved again" in caplog.text
+    assert len(read_record(folder / "recording").signal) == kept.offset + 500 + 13 * 250
