@@ -10,6 +10,7 @@ from typing import Any
 from ..deprecated import renamed_argument, warn_renamed
 from ..errors import InputError, StateError
 from ..exclusive import Exclusive, exclusive
+from ..versioned import Versioned
 from ._beat_window import BeatWindow
 from ._scan import (
     ASYSTOLE_BEGAN,
@@ -53,7 +54,7 @@ _code = {label: code for code, label in enumerate(_LABELS)}.get
 _RARE = 1 | 2 | R_ON_T
 
 
-class RhythmStream:
+class RhythmStream(Versioned):
     """Rhythm events of one stream of labelled beats, live or offline.
 
     Pass each chunk of samples together with the beats that `StreamingClassifier` reported for it.
@@ -95,7 +96,8 @@ class RhythmStream:
     Notes
     -----
     Events depend on the beats and the samples, not on how these are split into calls. A stream can
-    be pickled between two calls and continues exactly. Memory is bounded: a large chunk is
+    be pickled between two calls and continues exactly, in the same version of ecgfast: a pickle of
+    another one is refused (`StateError`). Memory is bounded: a large chunk is
     processed in pieces.
 
     Long events are reported twice: with ``ongoing=True`` once their rule is met, and again when
@@ -213,9 +215,6 @@ class RhythmStream:
             self._sink, window, WindowOdds(window, p_waves, model), settings, irregular
         )
         self._standstill = Standstill(self._sink, scan, pause, asystole)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "in_use"}
 
     # ------------------------------------------------------------------------------- the stream
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ..versioned import Versioned
 
 __all__ = ["MOST_CORRECTIONS", "Corrections"]
 
@@ -22,7 +23,7 @@ _PRIOR = 2.0
 _STEPS, _SMALLEST = 25, 1e-7
 
 
-class Corrections:
+class Corrections(Versioned):
     """Offsets of a patient's class probabilities, from beats whose class somebody knows.
 
     Within a patient a model orders beats almost without error; the level differs between patients.

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from math import isfinite, nan
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -252,6 +252,12 @@ class StreamingClassifier:
         self._uncorrected.clear()
         if self.corrections is not None:
             self.corrections = Corrections(self.corrections.classes)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a StreamingClassifier holds a runtime and cannot be pickled or copied: pickle a "
+            "BeatStream instead, and label its batches with Classifier"
+        )
 
     def _label(self, batches: list[BeatBatch]) -> list[Beat]:
         batch = batches[0]

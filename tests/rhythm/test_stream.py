@@ -10,7 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ecgfast import Beat, Event, EventKind, InputError, Quality, RhythmStream, StateError
+from ecgfast import (
+    Beat,
+    Classifier,
+    Event,
+    EventKind,
+    InputError,
+    Quality,
+    RhythmStream,
+    StateError,
+    StreamingClassifier,
+)
+from ecgfast.runtime.corrections import Corrections
 
 FS = 250.0
 
@@ -194,3 +205,17 @@ def test_wrong_use_is_refused() -> None:
     assert rhythm.flush() == []
     with pytest.raises(StateError):
         rhythm.process([])
+
+
+def test_a_pickle_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as context:
+        context.setattr("ecgfast.versioned.__version__", "0.0.9")
+        saved = [pickle.dumps(made) for made in (RhythmStream(250.0), Corrections(("N", "V")))]
+    for content, name in zip(saved, ("RhythmStream", "Corrections"), strict=True):
+        with pytest.raises(StateError, match=f"this {name} was saved by ecgfast 0.0.9, and this"):
+            pickle.loads(content)
+
+
+def test_a_labeller_says_why_it_does_not_pickle() -> None:
+    with pytest.raises(TypeError, match="holds a runtime and cannot be pickled"):
+        pickle.dumps(StreamingClassifier(Classifier("beats"), 250.0))
