@@ -191,6 +191,11 @@ def _give_up_output() -> None:
     """Python flushes once more at exit, where nobody may read: let that go nowhere."""
     with suppress(OSError, ValueError):  # not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    try:
+        sys.stderr.flush()
+    except (AttributeError, OSError, ValueError):  # a terminal that is closed takes neither
+        with suppress(AttributeError, OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def failure_line(error: Exception) -> str:
