@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import ModelError
 from ..extras import need_installed
 from ..records import RecordSource, open_record
@@ -127,7 +125,7 @@ def run(args: argparse.Namespace) -> None:
         _serve(args, session, source)
     else:
         print(
-            f"{source.name}: {len(session.beats):,} beats in {session.n_groups} groups, "
+            f"{source.name}: {int((~session.waves).sum()):,} beats in {session.n_groups} groups, "
             f"{len(session.actions)} actions so far. ? lists the answers, q ends."
         )
         try:
@@ -137,10 +135,10 @@ def run(args: argparse.Namespace) -> None:
     labels = session.labels()
     told: dict[str, Any] = {
         "record": source.name,
-        "beats": len(session.beats),
+        "beats": int((~session.waves).sum()),
         "groups": session.n_groups,
         "answers": sum(action.kind in ("group", "beats") for action in session.actions),
-        "labels": _counts(labels),
+        "labels": session.counts(),
         "changed": int((labels != before).sum()),
         "output": [str(files.annotations), str(files.answers), str(files.beats)],
     }
@@ -190,11 +188,6 @@ def _serve(args: argparse.Namespace, session: ReviewSession, source: RecordSourc
 
     with listen(args.port) as listener, contextlib.suppress(KeyboardInterrupt):
         serve(session, source, listener, ready=ready)
-
-
-def _counts(labels: Any) -> dict[str, int]:
-    names, counts = np.unique(labels, return_counts=True)
-    return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
 
 def _blocks(source: RecordSource) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ __all__ = ["open_dicom"]
 # Bytes of a file, which is held in memory: a day of twelve leads at 500 Hz.
 _LARGEST = 1 << 30
 _MOST_CHANNELS = 256
+# Seconds east of Greenwich, at most, and milliseconds by which a group may begin late: a week.
+_FARTHEST_ZONE_S = 14 * 3600.0
+_LATEST_MS = 7 * 86400e3
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
@@ -94,13 +97,17 @@ def open_dicom(path: Path) -> Opened:
             out[:, target] = group.values(start, stop, channel)
         return out
 
+    start, zone = _start(dataset)
+    if start is not None and abs(longest.begin) < _LATEST_MS:
+        start += timedelta(milliseconds=longest.begin)
     return Opened(
         path=path,
         format="DICOM",
         columns=tuple(group.columns[i] for group, i in places),
         read=read,
         declared=True,
-        start=_start(dataset),
+        start=start,
+        utc_offset=zone,
         notes=tuple(notes),
     )
 
@@ -141,7 +148,7 @@ class _Group:
         if isinstance(padding, bytes) and len(padding) >= dtype.itemsize:
             self._padding = np.frombuffer(padding, dtype, 1)[0]
         self._scales = [_scale(definition) for definition in definitions]
-        self._begin = float(item.get("MultiplexGroupTimeOffset", None) or 0.0)
+        self.begin = float(item.get("MultiplexGroupTimeOffset", None) or 0.0)
         # A rhythm that was computed from other leads is marked as derived too: its label decides.
         self.derived = bool(_DERIVED.search(self.label)) or (
             str(item.get("WaveformOriginality", "")) == "DERIVED"
@@ -161,10 +168,10 @@ class _Group:
 
     def matches(self, other: _Group) -> bool:
         """Whether the samples of both belong to the same moments."""
-        return (self.fs, len(self._table), self._begin) == (
+        return (self.fs, len(self._table), self.begin) == (
             other.fs,
             len(other._table),
-            other._begin,
+            other.begin,
         )
 
     def values(self, start: int, stop: int, channel: int) -> Values:
@@ -214,17 +221,27 @@ def _common(definitions: list[Any], key: str) -> float | None:
     return values.pop() if len(values) == 1 else None
 
 
-def _start(dataset: Any) -> datetime | None:
-    """Return when the recording began, by the device's clock."""
+def _start(dataset: Any) -> tuple[datetime | None, float | None]:
+    """Return when the acquisition began, by the device's clock, and its zone in s east of UTC."""
     text = str(dataset.get("AcquisitionDateTime", "") or "")
     if not text:
         text = str(dataset.get("AcquisitionDate", "") or "")
         text += str(dataset.get("AcquisitionTime", "") or "") if text else ""
-    found = re.match(r"(\d{8})(\d{6})(?:\.(\d{1,6}))?", text)
+    found = re.match(r"(\d{12})(\d\d)?(?:\.(\d{1,6}))?\s*([+-]\d{4})?", text)
     if not found:
-        return None
+        return None, None
     try:
-        at = datetime.strptime(found[1] + found[2], "%Y%m%d%H%M%S")
+        at = datetime.strptime(found[1] + (found[2] or "00"), "%Y%m%d%H%M%S")
     except ValueError:
+        return None, None
+    zone = found[4] or str(dataset.get("TimezoneOffsetFromUTC", "") or "")
+    return at.replace(microsecond=int((found[3] or "0").ljust(6, "0"))), _zone(zone)
+
+
+def _zone(text: str) -> float | None:
+    """Return the seconds of an offset such as ``-0330``; None of what is none."""
+    found = re.fullmatch(r"([+-])(\d\d)([0-5]\d)", text.strip())
+    seconds = 0.0 if not found else 3600.0 * int(found[2]) + 60.0 * int(found[3])
+    if not found or seconds > _FARTHEST_ZONE_S:
         return None
-    return at.replace(microsecond=int((found[3] or "0").ljust(6, "0")))
+    return -seconds if found[1] == "-" else seconds

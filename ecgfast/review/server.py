@@ -201,7 +201,7 @@ class ReviewApp:
         order = [one.group.number for one in questions]
         worth = {one.group.number: one.worth for one in questions}
         done = [group for group in session.groups() if group.answer]
-        names, counts = np.unique(session.labels()[~session.waves], return_counts=True)
+        counts = session.counts()
         return {
             "record": session.beats.name,
             "by": session.by,
@@ -209,9 +209,9 @@ class ReviewApp:
             "leads": list(self.source.leads),
             "duration": self.source.duration,
             "start": self._start,
-            "beats": len(session.beats),
+            "beats": sum(counts.values()),
             "classes": {c: CLASS_NAMES.get(c, c) for c in session.beats.classes},
-            "counts": dict(zip(names.tolist(), counts.tolist(), strict=True)),
+            "counts": counts,
             "file": self._reviewed(),
             "order": order,
             "groups": [

@@ -471,6 +471,19 @@ class ReviewSession:
         waves[list(self._of_beat)] = False
         return waves
 
+    def counts(self) -> dict[str, int]:
+        """How many beats have each label now, without flutter waves.
+
+        Returns
+        -------
+        dict of str to int
+            The model's classes in its order, those that are found, and last what is no beat.
+        """
+        names, counts = np.unique(self.labels()[~self.waves], return_counts=True)
+        found = dict(zip(names.tolist(), counts.tolist(), strict=True))
+        order = [name for name in (*self.beats.classes, *found) if name in found]
+        return {name: found[name] for name in order}
+
     @property
     def actions(self) -> tuple[Action, ...]:
         """All that was done, in order; what was undone is not in it."""

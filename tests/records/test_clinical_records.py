@@ -100,6 +100,38 @@ def test_philips(tmp_path: Path) -> None:
     assert "lead III" not in record.origin.text()
 
 
+@pytest.mark.parametrize(
+    ("stated", "zone", "late", "start", "offset"),
+    [
+        ("20200304101112.5", "", 0, datetime(2020, 3, 4, 10, 11, 12, 500000), None),
+        ("20200304101112", "+0100", 0, datetime(2020, 3, 4, 10, 11, 12), 3600.0),
+        ("20200304101112-0330", "+0100", 0, datetime(2020, 3, 4, 10, 11, 12), -12600.0),
+        ("202003042359", "+0545", 90000, datetime(2020, 3, 5, 0, 0, 30), 20700.0),
+        ("20200304101112", "+9900", 1e15, datetime(2020, 3, 4, 10, 11, 12), None),
+        ("20203104", "+0100", 0, None, None),
+    ],
+)
+def test_dicom_begins_at_its_time_in_its_zone(
+    stated: str,
+    zone: str,
+    late: float,
+    start: datetime | None,
+    offset: float | None,
+    tmp_path: Path,
+) -> None:
+    """DICOM's zone stands behind the time or in (0008,0201); a group may begin later."""
+    path = dicom_file(tmp_path / "a.dcm", counts(), MultiplexGroupTimeOffset=late)
+    dataset = pydicom.dcmread(path)
+    dataset.AcquisitionDateTime = stated
+    if zone:
+        dataset.TimezoneOffsetFromUTC = zone
+    dataset.save_as(path)
+    source = open_record(path)
+    assert source.start == start
+    assert source.origin is not None
+    assert source.origin.utc_offset == offset
+
+
 def test_dicom(tmp_path: Path) -> None:
     check(dicom_file(tmp_path / "a.dcm", counts()), counts())
     path = dicom_file(tmp_path / "IM0001", counts())  # as scanners and archives name them

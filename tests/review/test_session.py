@@ -66,6 +66,14 @@ def made_beats(*, sure: float = 0.9, wrong: bool = True) -> ReviewBeats:
     )
 
 
+def test_flutter_waves_are_in_no_count() -> None:
+    beats = made_beats()
+    beats.quality[100:120] = Quality.FLUTTER
+    counts = ReviewSession(beats).counts()
+    assert sum(counts.values()) == 980
+    assert list(counts) == [label for label in CLASSES if label in counts]
+
+
 @pytest.fixture
 def session() -> ReviewSession:
     return ReviewSession(made_beats(), by="Ada")
