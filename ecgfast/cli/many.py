@@ -10,6 +10,7 @@ import math
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -192,6 +193,29 @@ def is_result(path: Path) -> bool:
 # ------------------------------------------------------------------ several recordings
 
 
+@contextmanager
+def told_if_interrupted(done: Callable[[], int], total: int, last: Path) -> Iterator[None]:
+    """Say on an interrupt what of several recordings is done, and what was not written.
+
+    Parameters
+    ----------
+    done : callable
+        How many recordings were worked through.
+    total : int
+        How many there are.
+    last : Path
+        What is written after all of them.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        notice(
+            f"ecgfast: interrupted: {done()} of {total} recordings are done, and what was written "
+            f"of them is whole; {last} was not written"
+        )
+        raise
+
+
 @dataclass
 class _Count:
     """What came of several recordings."""
@@ -258,29 +282,30 @@ def _run_several(args: argparse.Namespace, work: Work, found: Finding, inputs: l
     steps: Iterator[tuple[int, Path]] = enumerate(found.recordings)
     if one_bar:
         steps = progress(steps, total=len(names), what="recordings", unit="recording")
-    for i, path in steps:
+    with told_if_interrupted(lambda: len(count.rows) - len(found.problems), len(names), summary):
+        for i, path in steps:
 
-        def place(name: str, file: Path = files[i]) -> tuple[Path, str]:
-            count.replaced += guard.check(file, work.kinds[file_format], "output", quiet=True)
-            return file, file_format
+            def place(name: str, file: Path = files[i]) -> tuple[Path, str]:
+                count.replaced += guard.check(file, work.kinds[file_format], "output", quiet=True)
+                return file, file_format
 
-        try:
-            what = f"{i + 1}/{len(names)} {names[i]}"
-            result = work(path, place, what=what, bar=not one_bar)
-        except (BrokenPipeError, ModelError, NotBuiltError):  # the same for every recording
-            raise
-        except Exception as error:
-            line = failure_line(error)
-            count.fail(names[i], printable(str(path)), line)
-            if args.debug:
-                notice(traceback.format_exc())
-            notice(f"ecgfast: {line}" if names[i] in line else f"ecgfast: {names[i]}: {line}")
-            continue
-        count.add(names[i], printable(str(path)), result)
-        if as_lines:
-            shown = names[i] if len(names[i]) <= width else f"…{names[i][1 - width :]}"
-            cells = [shown.ljust(width), f"{length(result.duration):>10}", f"{result.beats:9,}"]
-            notice("  ".join([*cells, *result.cells]).rstrip(), file=sys.stdout)
+            try:
+                what = f"{i + 1}/{len(names)} {names[i]}"
+                result = work(path, place, what=what, bar=not one_bar)
+            except (BrokenPipeError, ModelError, NotBuiltError):  # the same for every recording
+                raise
+            except Exception as error:
+                line = failure_line(error)
+                count.fail(names[i], printable(str(path)), line)
+                if args.debug:
+                    notice(traceback.format_exc())
+                notice(f"ecgfast: {line}" if names[i] in line else f"ecgfast: {names[i]}: {line}")
+                continue
+            count.add(names[i], printable(str(path)), result)
+            if as_lines:
+                shown = names[i] if len(names[i]) <= width else f"…{names[i][1 - width :]}"
+                cells = [shown.ljust(width), f"{length(result.duration):>10}", f"{result.beats:9,}"]
+                notice("  ".join([*cells, *result.cells]).rstrip(), file=sys.stdout)
     _write_summary(summary, count, found)
     guard.report()
     if count.replaced:

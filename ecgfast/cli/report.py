@@ -22,7 +22,7 @@ from ..reports.summary import NOT_A_DEVICE, length
 from ..sources.chunks import BLOCK_S
 from .errors import SomeFailedError, UsageError, failure_line, report_nothing
 from .labelling import classifier_for, decision_for
-from .many import is_result
+from .many import is_result, told_if_interrupted
 from .options import DECISION_OPTIONS, add_json, add_labelling, add_strict, example, refuse_options
 from .output import notice, pace, print_json, progress
 from .output_path import file_stem, is_or_will_be_folder, make_folder
@@ -271,25 +271,26 @@ def _run_several(
     for row in rows:
         notice(f"ecgfast: {row['record']}: {row['error']}")
     begin, seconds = perf_counter(), 0.0
-    for i, path in enumerate(
-        progress(paths, total=len(paths), what="recordings", unit="recording")
-    ):
-        name = printable(names[i])
-        try:
-            _check(args, guard, files[i], quiet=True)
-            page = work(path, title=args.title, what=name, bar=False)
-            _write(args, guard, files[i], page)
-        except (BrokenPipeError, ModelError, NotBuiltError, UsageError):  # the same for all
-            raise
-        except Exception as error:
-            line = failure_line(error)
-            rows.append({"record": name, "error": line})
-            if args.debug:
-                notice(traceback.format_exc())
-            notice(f"ecgfast: {line}" if name in line else f"ecgfast: {name}: {line}")
-            continue
-        seconds += page.figures["duration"]
-        rows.append({**page.figures, "record": name, "file": files[i].name})
+    with told_if_interrupted(lambda: len(rows) - len(problems), len(paths), index):
+        for i, path in enumerate(
+            progress(paths, total=len(paths), what="recordings", unit="recording")
+        ):
+            name = printable(names[i])
+            try:
+                _check(args, guard, files[i], quiet=True)
+                page = work(path, title=args.title, what=name, bar=False)
+                _write(args, guard, files[i], page)
+            except (BrokenPipeError, ModelError, NotBuiltError, UsageError):  # the same for all
+                raise
+            except Exception as error:
+                line = failure_line(error)
+                rows.append({"record": name, "error": line})
+                if args.debug:
+                    notice(traceback.format_exc())
+                notice(f"ecgfast: {line}" if name in line else f"ecgfast: {name}: {line}")
+                continue
+            seconds += page.figures["duration"]
+            rows.append({**page.figures, "record": name, "file": files[i].name})
     _write_index(index, rows, args.title)
     guard.report()
     failed = sum("error" in row for row in rows)

@@ -44,6 +44,8 @@ def path_of(name: str | os.PathLike[str]) -> Path:
     RecordError
         If no file can have that name.
     """
+    if isinstance(name, str) and not name.strip():  # Path would take it for the current folder
+        raise RecordError("an empty name was given for a recording; name a file")
     try:
         path = Path(name).expanduser()
         path.exists()

@@ -206,6 +206,8 @@ def existing_file(path: Path) -> Path:
     """
     file = header_of(path) or path
     if not file.exists():
+        if file.is_symlink():
+            raise RecordError(f"{path}: is a link to {file.readlink()}, which is not there")
         beside = sorted(path.parent.glob(f"{_glob_escape(path.name)}.*")) if path.name else []
         hint = f"did you mean {beside[0].name}?" if beside else "check the path"
         raise RecordError(f"{path}: no such recording; {hint}")
@@ -237,6 +239,7 @@ def open_file(path: Path, *, fs: float | None, follow: bool) -> Opened:
     """
     file = existing_file(path)
     check_regular(file)
+    _refuse_web_page(file)
     found = _format_of(file)
     module, _, name = found.reader.partition(":")
     options = {"fs": fs, "follow": follow}
@@ -244,6 +247,17 @@ def open_file(path: Path, *, fs: float | None, follow: bool) -> Opened:
         read: Callable[..., Any] = getattr(import_module(module, __package__), name)
         opened: Opened = read(file, **{option: options[option] for option in found.options})
         return opened
+
+
+def _refuse_web_page(path: Path) -> None:
+    """Refuse what a server sends in place of a file, such as a page to log in or of an error."""
+    with open_regular(path) as file:
+        head = file.read(_HEAD).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        raise RecordError(
+            f"{path}: is a web page (HTML) and no recording; download the file again, and look at "
+            "the address in a browser first"
+        )
 
 
 def _format_of(path: Path) -> Format:

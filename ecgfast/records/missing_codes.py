@@ -43,6 +43,15 @@ _DIFFERENT = 16
 # at most: longer ones are a lead that is off, which has events of its own.
 _REPEATS, _RUN_S = 3, 0.25
 
+# Peaks that a converter clips come once a beat, as pacing spikes do: so many of them at least, and
+# this share of the seconds between them like RR intervals; or nearly all of them like RR intervals
+# and, where both chambers are paced, AV delays.
+_SPIKES, _SPIKE_SHARE, _HALF, _PAIR_SHARE = 4, 0.8, 0.45, 0.95
+_RR_S, _AV_S = (0.3, 2.0), (0.06, 0.3)
+
+# Stretches of a value of which the intervals are looked at.
+_MOST_INTERVALS = 10_000
+
 # Samples read at a time, and how many of them are one that is looked at first.
 _AT_ONCE, _EACH = 1 << 18, 16
 
@@ -209,7 +218,7 @@ def _codes_of(
             meant = value in known or is_code(round(value, 6))
             if not meant and end.count < _REPEATS:
                 continue
-            if _is_scattered(read, n_samples, value, None if meant else _RUN_S * fs):
+            if _is_scattered(read, n_samples, value, None if meant else fs):
                 found.append(Code(value, end.count))
             break
     return found
@@ -219,29 +228,48 @@ def _is_scattered(
     read: Callable[[int, int], Values],
     n_samples: int,
     value: float,
-    longest: float | None,
+    fs: float | None,
 ) -> bool:
-    """Whether the others have values enough, and no stretch of the value is longer than that."""
+    """Whether the others have values enough, and stretches of the value are short, unlike spikes.
+
+    Without `fs`, of a value that programs write for missing samples, stretches may be of any kind.
+    """
     different: set[float] = set()
     run = 0
+    begins: list[int] = []
     for begin in range(0, n_samples, _AT_ONCE):
         values = np.asarray(read(begin, min(begin + _AT_ONCE, n_samples)))
         equal = values == value
         if len(different) < _DIFFERENT:
             others = values[~equal & np.isfinite(values)]
             different.update(np.unique(others[:4096]).tolist())
-        if longest is None:
+        if fs is None:
             if len(different) >= _DIFFERENT:
                 return True
             continue
         edges = np.flatnonzero(np.diff(np.concatenate(([False], equal, [False]))))
         runs = edges[1::2] - edges[::2]
+        starts = edges[::2] + begin
         if len(runs) and equal[0]:
             runs[0] += run
-        if len(runs) and runs.max() > longest:
+            starts = starts[1:] if run else starts
+        if len(runs) and runs.max() > _RUN_S * fs:
             return False
+        if len(begins) < _MOST_INTERVALS:
+            begins += starts.tolist()
         run = int(runs[-1]) if len(runs) and equal[-1] else 0
-    return len(different) >= _DIFFERENT
+    return len(different) >= _DIFFERENT and (fs is None or not _beat_like(begins, fs))
+
+
+def _beat_like(begins: list[int], fs: float) -> bool:
+    """Whether most of these samples follow each other as heartbeats do."""
+    if len(begins) < _SPIKES:
+        return False
+    seconds = np.diff(begins) / fs
+    beats, delays = (
+        float(((seconds >= low) & (seconds < high)).mean()) for low, high in (_RR_S, _AV_S)
+    )
+    return beats >= _SPIKE_SHARE or (beats >= _HALF and beats + delays >= _PAIR_SHARE)
 
 
 def without_codes(values: Values, codes: Sequence[Sequence[Code]]) -> Values:

@@ -18,13 +18,16 @@ from .missing_codes import Code, code_text, find_codes, without_codes
 from .opened import Opened, Values
 from .record import Annotations, FloatArray, Origin, Record, RecordSource, check_fs
 from .resampling import resampled
-from .units import UNKNOWN, to_millivolt, unit_kind
+from .units import UNKNOWN, scale_notes, to_millivolt, unit_kind
 from .wfdb_annotations import read_annotations
 
 __all__ = ["annotation_file", "open_record", "read_record"]
 
 # Rates of recordings that are read: below the QRS complex is lost, above no ECG is sampled.
 _SLOWEST, _FASTEST = 50.0, 100_000.0
+
+# Seconds of the start that tell whether the values fit their unit.
+_PROBE_S = 10.0
 
 
 def open_record(
@@ -225,6 +228,12 @@ def _source(opened: Opened, choice: Choice, given: float | None) -> RecordSource
         for column, factor in zip(chosen, factors, strict=True)
     )
     labels = tuple(printable(choice.labels[i]) for i in choice.columns)
+    scales: list[str] = []
+    volts = [i for i, factor in enumerate(factors) if factor is not None]
+    if volts and not opened.marks_missing:  # WFDB states a gain for each lead
+        stated = [printable(chosen[i].unit) for i in volts]
+        probe = fetch(0, min(n_samples, round(_PROBE_S * fs)))[:, volts]
+        scales = scale_notes([labels[i] for i in volts], stated, probe, fs)
     return resampled(
         fetch,
         fs=fs,
@@ -252,6 +261,7 @@ def _source(opened: Opened, choice: Choice, given: float | None) -> RecordSource
                     for label, found in zip(labels, codes, strict=False)
                     for code in found
                 ),
+                *scales,
             ),
             utc_offset=opened.utc_offset if opened.start is not None else None,
         ),

@@ -119,7 +119,7 @@ def labelled_from_text(leads: Sequence[str], passed_over: Sequence[str] = ()) ->
     """
     text = f"{_named(leads)}, averaged" if len(leads) > 1 else _named(leads)
     if passed_over:
-        text += f" ({_named(passed_over)}: no signal, or hardly any)"
+        text += f" ({_named(passed_over)}: no signal, or hardly any, or mains hum)"
     return text
 
 

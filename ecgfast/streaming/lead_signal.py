@@ -24,6 +24,14 @@ _FEW = 3
 # A lead is passed over for a later one that shows a signal at more than twice as many places.
 _HALF = 0.5
 
+# An open lead picks up the mains: nearly all power lies at 50 or 60 Hz (Hz around either), and the
+# band of QRS complexes and T waves has less than this share of it. A sine is at most about three
+# times as high as its standard deviation, also with some wander; a QRS complex is higher.
+_MAINS_HZ, _AROUND_HZ = (50.0, 60.0), 1.5
+_HEART_HZ = (3.0, 40.0)
+_HEART_SHARE = 0.01
+_SINE_CREST = 4.5
+
 
 class Stored(Protocol):
     """A source whose samples can be had in any order: `RecordSource`, `ChunkSource`."""
@@ -48,7 +56,8 @@ class Stored(Protocol):
 def best_leads(source: Stored, n: int) -> tuple[int, ...]:
     """Choose the first leads that carry a signal.
 
-    A lead carries none where it is missing or has three values or fewer over two seconds. 64
+    A lead carries none where it is missing, has three values or fewer over two seconds, or is full
+    of mains hum and little else, as one whose electrode is off may be. 64
     places of the recording, evenly spread, are looked at: a lead that carries a signal at less than
     half as many of them as the best one is taken only where no other is left, and one that carries
     none is left out.
@@ -67,11 +76,12 @@ def best_leads(source: Stored, n: int) -> tuple[int, ...]:
     first = tuple(range(min(n, len(source.leads))))
     if source.fetch is None or source.n_samples is None or len(source.leads) < 2:
         return first
-    places = list(_places(source.fetch, source.n_samples, round(_PLACE_S * source.fs)))
-    if all(_moves(values[:, lead]) for lead in first for values in places):
+    fs = source.fs
+    places = list(_places(source.fetch, source.n_samples, round(_PLACE_S * fs)))
+    if all(_shows(values[:, lead], fs) for lead in first for values in places):
         return first
     shown = np.array(
-        [sum(_moves(values[:, lead]) for values in places) for lead in range(len(source.leads))]
+        [sum(_shows(values[:, lead], fs) for values in places) for lead in range(len(source.leads))]
     )
     if not shown.any():
         return first
@@ -114,6 +124,25 @@ def _places(
         return
     for start in np.linspace(0, n_samples - length, _PLACES).round().astype(int).tolist():
         yield np.asarray(fetch(start, start + length))
+
+
+def _shows(values: npt.NDArray[Any], fs: float) -> bool:
+    return _moves(values) and not _hums(values, fs)
+
+
+def _hums(values: npt.NDArray[Any], fs: float) -> bool:
+    """Whether the mains is nearly all that a lead shows."""
+    low, high = values.min(), values.max()
+    if not np.isfinite(high - low):
+        values = np.nan_to_num(values - np.nanmean(values), posinf=0.0, neginf=0.0)
+        low, high = values.min(), values.max()
+    if high - low > _SINE_CREST * values.std():
+        return False
+    power = np.abs(np.fft.rfft((values - values.mean()) * np.hanning(len(values)))) ** 2
+    hz = np.fft.rfftfreq(len(values), 1.0 / fs)
+    mains = sum(power[np.abs(hz - one) <= _AROUND_HZ].sum() for one in _MAINS_HZ)
+    heart = power[(hz >= _HEART_HZ[0]) & (hz <= _HEART_HZ[1])].sum()
+    return bool(heart < _HEART_SHARE * mains)
 
 
 def _moves(values: npt.NDArray[Any]) -> bool:

@@ -395,8 +395,8 @@ def test_the_first_leads_that_carry_a_signal_are_labelled(
     args = ["--model", str(model)]
     how = {
         0: "leads I and II, averaged",
-        1: "leads II and V1, averaged (lead I: no signal, or hardly any)",
-        2: "lead V1 (leads I and II: no signal, or hardly any)",
+        1: "leads II and V1, averaged (lead I: no signal, or hardly any, or mains hum)",
+        2: "lead V1 (leads I and II: no signal, or hardly any, or mains hum)",
     }[len(off)]
     assert main(["classify", str(path), *args, "--output", str(tmp_path / "a.csv")]) == 0
     assert f"\nlabelled    from {how}\n" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import os
 import shutil
@@ -332,3 +333,33 @@ def test_output_makes_its_folder(save: Save) -> None:
     ):
         assert main(["detect", "in/a", "--output", output]) == 0
         assert Path(file).is_file()
+
+
+@pytest.mark.parametrize("command", ["classify", "detect", "report"])
+def test_an_interrupt_among_several_says_what_is_done(
+    command: str,
+    recording: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if command == "report":
+        pytest.importorskip("jinja2")
+    for name in ("b.csv", "c.csv"):
+        (tmp_path / name).write_bytes(recording.read_bytes())
+    module = importlib.import_module(f"ecgfast.cli.{command}")
+    work = getattr(module, f"_{command.capitalize()}")
+    whole = work.__call__
+
+    def interrupted(self: Any, path: Path, *args: Any, **options: Any) -> Any:
+        if path.name == "c.csv":
+            raise KeyboardInterrupt
+        return whole(self, path, *args, **options)
+
+    monkeypatch.setattr(work, "__call__", interrupted)
+    assert main([command, "b.csv", "c.csv", "night.csv", "--fs", "250", "--output", "out"]) == 130
+    last = "index.html" if command == "report" else "summary.csv"
+    err = capsys.readouterr().err
+    assert "ecgfast: interrupted: 1 of 3 recordings are done, and what was written" in err
+    assert f"out/{last} was not written\n" in err
+    assert [path.stem for path in (tmp_path / "out").iterdir()] == ["b"]

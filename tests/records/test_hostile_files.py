@@ -18,6 +18,7 @@ from record_files import ecg, wave, write_wfdb
 from ecgfast.cli import main
 from ecgfast.errors import RecordError
 from ecgfast.records import open_record, read_annotations, read_record
+from ecgfast.records.finding import find_recordings
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are POSIX's")
 
@@ -380,3 +381,30 @@ def test_closed_standard_streams(tmp_path: Path) -> None:
         )
         assert "unexpected" not in done.stdout
         assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.edf", "a.hea", "a.xml", "a.npz", "a.html", "a"])
+def test_a_web_page_in_place_of_a_file_is_named_so(name: str, tmp_path: Path) -> None:
+    """What is saved where a server wants a login, or has moved the file."""
+    path = tmp_path / name
+    path.write_text("\ufeff\n<!DOCTYPE html>\n<html><title>Log in</title></html>\n", "utf-8")
+    with pytest.raises(RecordError, match=r"is a web page \(HTML\) and no recording; download"):
+        read_record(path)
+
+
+def test_a_link_to_nothing_is_named_so(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").symlink_to("moved.csv")
+    with pytest.raises(RecordError, match=r"a\.csv: is a link to moved\.csv, which is not there"):
+        read_record(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_not_the_current_folder(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unset variable of a shell script: `ecgfast classify "$RECORD"`."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text("II\n" + "1\n2\n3\n" * 500)
+    for read in (read_record, lambda path: find_recordings([path])):
+        with pytest.raises(RecordError, match="an empty name was given for a recording"):
+            read(name)

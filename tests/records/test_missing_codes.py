@@ -136,6 +136,29 @@ def digits(folder: Path, lowest: int, low: int) -> Path:
     return path
 
 
+@pytest.mark.parametrize("av_delay", [None, 0.16])
+def test_clipped_pacing_spikes_are_signal(av_delay: float | None, tmp_path: Path) -> None:
+    """One sample at the converter's limit before each beat, or before each P wave and beat."""
+    record = synthetic_ecg(60.0, FS, leads=("MLII", "V1"), seed=6)
+    signal = record.signal.astype(np.float64)
+    assert record.annotations is not None
+    spikes = record.annotations.sample - round(0.06 * FS)
+    if av_delay:
+        spikes = np.concatenate([spikes, spikes - round(av_delay * FS)])
+    spikes = spikes[spikes >= 0]
+    signal[spikes, 0] = 5.115
+    source = open_record(write(tmp_path, "csv", signal))
+    assert source.origin is not None
+    assert not source.origin.notes
+    assert np.isfinite(source.fetch(0, source.n_samples)).all()
+    # The same value at any time is one that stands for missing samples.
+    scattered = np.random.default_rng(3).choice(len(signal), len(spikes), replace=False)
+    signal[spikes, 0] = 0.0
+    signal[scattered, 0] = 5.115
+    missing = read_record(write(tmp_path, "csv", signal)).signal[:, 0]
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(missing)), np.sort(scattered))
+
+
 def test_codes_in_edf(tmp_path: Path) -> None:
     record = read_record(digits(tmp_path, -32768, -2000))
     assert np.isnan(record.signal).sum() == 320

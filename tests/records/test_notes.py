@@ -252,3 +252,39 @@ def test_bytes_are_no_samples(kind: type) -> None:
     for read in (detect_qrs, stream_classify):
         with pytest.raises(InputError, match=r"say what the bytes are, such as np\.frombuffer"):
             list(read(kind(range(256)) * 20, FS))
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor", "size"),
+    [
+        ("mV", 1.0, ""),
+        ("uV", 1000.0, ""),
+        ("V", 1e-3, ""),
+        ("mV", 1000.0, "large"),  # µV in truth
+        ("V", 1.0, "large"),
+        ("uV", 1.0, "small"),
+        ("mV", 1e-3, "small"),
+        ("adu", 1000.0, ""),
+        ("", 1000.0, ""),
+    ],
+)
+def test_a_unit_that_cannot_be_right_is_said(
+    unit: str, factor: float, size: str, tmp_path: Path
+) -> None:
+    head = f"time (s),II ({unit}),V5 ({unit})" if unit else "time (s),II,V5"
+    values = ecg(N, 2, FS) * factor
+    rows = [f"{i / FS:.3f},{a:.7g},{b:.7g}" for i, (a, b) in enumerate(values)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    told = notes(read_record(path))
+    assert ("check the unit" in told) == bool(size)
+    if size:
+        assert f"leads II, V5: the values are too {size} for an ECG in {unit}, " in told
+
+
+def test_a_lead_that_is_off_has_no_wrong_unit(tmp_path: Path) -> None:
+    """A rail that flickers by a microvolt, and electrodes that settle from 300 mV."""
+    at = np.arange(N) / FS
+    values = np.stack([1e-3 * (np.arange(N) % 3 == 0), LEAD + 300 * np.exp(-at / 3)], axis=1)
+    np.savez(tmp_path / "a.npz", signal=values, fs=FS, leads=["II", "V5"], units="mV")
+    assert "check the unit" not in notes(read_record(tmp_path / "a.npz"))

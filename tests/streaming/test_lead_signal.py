@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import pytest
 
 from ecgfast.records import Record, synthetic_ecg
 from ecgfast.records.record import RecordSource
@@ -50,3 +51,24 @@ def test_leads_without_a_signal_are_passed_over_at_any_length() -> None:
         signal[:, 2] = 0.0
         source, _ = counted(dataclasses.replace(record, signal=signal))
         assert best_leads(source, 2) == (0, 1)
+
+
+@pytest.mark.parametrize("fs", [128.0, 250.0, 360.0, 1000.0])
+@pytest.mark.parametrize("mains", [50.0, 60.0, 49.8])
+def test_an_open_lead_full_of_hum_is_passed_over(fs: float, mains: float) -> None:
+    """Hum that breathes, with wander and noise: what a lead off shows beside a mains cable."""
+    record = synthetic_ecg(60, fs, leads=("MLII", "V1"), seed=1)
+    rng = np.random.default_rng(2)
+    at = np.arange(record.n_samples) / fs
+    hum = (1.5 + 0.1 * np.sin(at)) * np.sin(2 * np.pi * mains * at + 0.3)
+    hum += 0.2 * np.sin(2 * np.pi * 0.2 * at) + 0.01 * rng.standard_normal(len(at))
+    signal = record.signal.copy()
+    signal[:, 0] = hum
+    source, _ = counted(dataclasses.replace(record, signal=signal))
+    assert best_leads(source, 1) == best_leads(source, 2) == (1,)
+    signal[:, 0] = record.signal[:, 0] + 0.3 * hum  # an ECG with strong hum is an ECG
+    source, _ = counted(dataclasses.replace(record, signal=signal))
+    assert best_leads(source, 2) == (0, 1)
+    signal[:] = hum[:, np.newaxis]  # nothing else is there
+    source, _ = counted(dataclasses.replace(record, signal=signal))
+    assert best_leads(source, 2) == (0, 1)
