@@ -11,6 +11,10 @@
  * is cut over several (a strip of ten seconds on a 62.5 Hz grid: 1 at 360 Hz, 5 at 2000 Hz). The end of a recording
  * (flush) decides all that waits and is not bounded so. No stack frame is larger than 2 KB.
  *
+ * Misuse is answered, not obeyed: a NULL pointer, a block that is too small, not aligned or not initialised gives
+ * ECG_ERROR_ARGUMENT or ECG_ERROR_MEMORY from a function that returns a status, and nothing (0 samples, 0 beats)
+ * from one that returns a number. A block must not be used by two threads at a time.
+ *
  * Units: samples in millivolts (any gain works: no threshold is absolute), times in seconds,
  * frequencies in hertz, positions as 64-bit counts of samples since the stream's first.
  */
@@ -78,7 +82,8 @@ typedef enum ecg_status {
     ECG_ERROR_RATE = -11,       /* max_rate outside ECG_RATE_MAX..ECG_RATE_MAX_ANIMALS or not finite */
     ECG_ERROR_KEEP = -12,       /* keep negative, beyond ECG_KEEP_MAX_S or not finite */
     ECG_ERROR_MODEL = -13,      /* bytes are no TensorFlow Lite file, damaged or not aligned to ECG_ALIGNMENT */
-    ECG_ERROR_OPERATOR = -14    /* a model needs an operator, a type or a size that networks here do not have */
+    ECG_ERROR_OPERATOR = -14,   /* a model needs an operator, a type or a size that networks here do not have */
+    ECG_ERROR_ARGUMENT = -15    /* a pointer is NULL, or a state was not initialised */
 } ecg_status;
 
 /* One English line for a status; never NULL. */
@@ -103,9 +108,12 @@ typedef struct ecg_bandpass {
     int32_t primed;             /* has a finite sample been seen */
 } ecg_bandpass;
 
+/* Designs the filter. `fs` in Hz, above 0 (ECG_ERROR_FS); `low` and `high` in Hz, 0 < low < high < fs / 2, and the
+ * band not so narrow that double precision cannot hold it (ECG_ERROR_BAND). */
 int ecg_bandpass_init(ecg_bandpass *filter, double fs, double low, double high);
+/* A new signal begins: the filter forgets what it has seen, and keeps its design. */
 void ecg_bandpass_reset(ecg_bandpass *filter);
-/* `in` and `out` may be the same. A sample that is not finite counts as a repetition of the last
+/* Filters `n` samples, in any unit, of one lead. `in` and `out` may be the same. A sample that is not finite counts as a repetition of the last
  * finite one: the output stays finite. */
 void ecg_bandpass_process(ecg_bandpass *filter, const float *in, float *out, size_t n);
 
@@ -157,10 +165,14 @@ typedef struct ecg_detector ecg_detector;
 /* Bytes that a detector with this configuration takes; 0 where the configuration is invalid
  * (ecg_detector_check says why). */
 size_t ecg_detector_size(const ecg_detector_config *config);
+/* Whether the configuration is valid: ECG_OK, or the first of ECG_ERROR_RATE, _FS, _LEADS, _METHOD, _DELAY, _KEEP. */
 int ecg_detector_check(const ecg_detector_config *config);
+/* Begins a detector in a block of `bytes` bytes, ecg_detector_size or more, aligned to ECG_ALIGNMENT (ECG_ERROR_MEMORY),
+ * whatever the block held: a new stream is begun the same way. Other errors as ecg_detector_check. */
 int ecg_detector_init(ecg_detector *detector, size_t bytes, const ecg_detector_config *config);
 /* Takes up to `n` samples (of `n_leads` values each), stops early when `capacity` beats are out.
- * Returns how many samples it took; *found says how many beats it wrote. */
+ * Returns how many samples it took; *found says how many beats it wrote. Call again with the rest: with a capacity
+ * of 1 or more that ends, as each call takes a sample or writes a beat. A sample that is not finite is a missing one. */
 size_t ecg_detector_process(ecg_detector *detector, const float *samples, size_t n,
                             ecg_qrs *beats, size_t capacity, size_t *found);
 /* The stream has ended: decides what is still pending. Returns the number of beats written;
@@ -168,6 +180,7 @@ size_t ecg_detector_process(ecg_detector *detector, const float *samples, size_t
 size_t ecg_detector_flush(ecg_detector *detector, ecg_qrs *beats, size_t capacity);
 /* Samples from an R peak to its report at most; the first, also after a bad stretch, may take 2.5 s. */
 int64_t ecg_detector_delay(const ecg_detector *detector);
+/* Samples (of `n_leads` values each) that were taken since the stream's begin. */
 int64_t ecg_detector_count(const ecg_detector *detector);
 
 /* ------------------------------------------------------------------ beats for a model ------ */
@@ -209,8 +222,12 @@ typedef struct ecg_beat {
 
 typedef struct ecg_stream ecg_stream;
 
+/* Bytes that a stream with these configurations takes; 0 where one is invalid (ecg_stream_check says why). */
 size_t ecg_stream_size(const ecg_detector_config *detector, const ecg_window_config *window);
+/* Whether both are valid: ECG_OK, an error as of ecg_detector_check, ECG_ERROR_LEADS where windows show leads that there
+ * are not, or several with another kind than ECG_WINDOW_BEAT, or ECG_ERROR_WINDOW. */
 int ecg_stream_check(const ecg_detector_config *detector, const ecg_window_config *window);
+/* As ecg_detector_init. */
 int ecg_stream_init(ecg_stream *stream, size_t bytes, const ecg_detector_config *detector,
                     const ecg_window_config *window);
 /* As ecg_detector_process. For each beat one row of each lead that is shown in each array, lead after lead: `beats`
@@ -220,12 +237,14 @@ int ecg_stream_init(ecg_stream *stream, size_t bytes, const ecg_detector_config 
 size_t ecg_stream_process(ecg_stream *stream, const float *samples, size_t n,
                           ecg_beat *beats, float *windows, float *features,
                           size_t capacity, size_t *found);
+/* As ecg_detector_flush, with rows as ecg_stream_process writes them. */
 size_t ecg_stream_flush(ecg_stream *stream, ecg_beat *beats, float *windows, float *features,
                         size_t capacity);
 /* ECG_EXTERNAL only: announces an R peak, in order, before the samples around it have been processed,
  * at most 64 ahead (ECG_ERROR_ORDER otherwise). The refinement on the ECG that moves a detected peak
- * moves this one. One beyond the end of the signal gives no beat. */
+ * moves this one. One beyond the end of the signal gives no beat. ECG_ERROR_METHOD with another method. */
 int ecg_stream_announce(ecg_stream *stream, int64_t sample);
+/* Samples (of `n_leads` values each) that were taken since the stream's begin. */
 int64_t ecg_stream_count(const ecg_stream *stream);
 /* Samples from an R peak to its complete window at most; the first ones may take longer, as above, and beats that are
  * reported together come out at one sample each. */
@@ -275,20 +294,23 @@ typedef struct ecg_network ecg_network;
  * of the whole. `report` may be NULL. */
 int ecg_network_init(ecg_network *network, size_t bytes, const void *model, size_t model_bytes,
                      ecg_network_report *report);
-/* NULL out of range. */
+/* The network's input `index`, from 0 on; NULL out of range. */
 const ecg_tensor *ecg_network_input(const ecg_network *network, int index);
+/* Its output `index`, likewise. */
 const ecg_tensor *ecg_network_output(const ecg_network *network, int index);
-/* From the inputs' data, which stay, to the outputs'; nothing else is kept from run to run. */
+/* From the inputs' data, which stay, to the outputs'; nothing else is kept from run to run. One whose initialisation
+ * failed, in a block of the report's first size at least, has no inputs and does nothing. */
 void ecg_network_run(ecg_network *network);
 
 /* ------------------------------------------------------------------ snapshots -------------- */
 
 /* Writes a copy of a detector or stream of `bytes` bytes with a checksum; `snapshot` takes
- * `bytes` + ECG_SNAPSHOT_EXTRA. */
+ * `bytes` + ECG_SNAPSHOT_EXTRA. `bytes` is what ecg_detector_size or ecg_stream_size gives. */
 #define ECG_SNAPSHOT_EXTRA 32
 void ecg_snapshot_save(const void *state, size_t bytes, void *snapshot);
 /* Restores it into `state`, a detector or stream of `bytes` bytes that was initialised with the configuration
- * that the snapshot was made with: ECG_ERROR_CONFIG where that is another one. The snapshot is not trusted
+ * that the snapshot was made with: ECG_ERROR_CONFIG where that is another one, ECG_ERROR_SNAPSHOT where it is damaged,
+ * of another kind or of another ECG_STATE_VERSION (begin a new stream then). The snapshot is not trusted
  * beyond its checksum, which anyone can compute: what follows from the configuration must be the same in both,
  * and every index, count, position and number in it must be one that a stream can have, so that the worst that
  * a forged snapshot does is other beats. Where it is refused, `state` is as before or as after its

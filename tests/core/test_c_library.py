@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from c_programs import CSRC, CPrograms
+from c_programs import CSRC, ONE_COMPILER, SANITIZED, CPrograms
 
 import ecgfast
 
@@ -66,6 +66,22 @@ def test_a_build_with_lower_limits_or_fewer_methods_holds(
     assert run(program) == "this build holds\n"
 
 
+@pytest.mark.parametrize("compiler", ONE_COMPILER)
+def test_misuse_is_answered(compiler: str, c_programs: CPrograms) -> None:
+    source = ROOT / "tests" / "c" / "exercise_misuse.c"
+    program = c_programs.build(compiler, source, *SANITIZED)
+    assert run(program) == "misuse is answered\n"
+
+
+def test_each_function_of_the_header_is_documented() -> None:
+    header = (CSRC / "include" / "ecgfast.h").read_text()
+    functions = re.findall(
+        r"(\*/|[^*]/|;|})\s*\n+(?:[a-z_0-9]+ )+\*?(?:const )?\*?(ecg_\w+)\(", header
+    )
+    assert len(functions) > 25
+    assert [name for before, name in functions if before != "*/"] == []
+
+
 def test_the_firmware_example_counts_the_rate(c_programs: CPrograms) -> None:
     # At -O0, as the test above has compiled the core: any optimisation gives the same bits.
     source = CSRC / "examples" / "static_memory.c"
@@ -104,6 +120,13 @@ def test_cmake_builds_installs_and_is_found(tmp_path) -> None:
     (pc,) = prefix.glob("**/ecgfast.pc")
     assert "-DECG_WITH_ADAPTIVE=0 -DECG_LEADS_MAX=2" in pc.read_text()
     assert f"Version: {ecgfast.__version__}\n" in pc.read_text()
+    if shutil.which("pkg-config"):
+        found = run(
+            "env", f"PKG_CONFIG_PATH={pc.parent}", "pkg-config", "--cflags", "--libs", "ecgfast"
+        )
+        example = CSRC / "examples" / "static_memory.c"
+        # Linked as it says, a static library too.
+        run("cc", example, *found.split(), "-o", tmp_path / "linked")
     user.mkdir()
     (user / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.16)\nproject(user C)\n"

@@ -33,6 +33,7 @@ static double gain_at(const ecg_bandpass *filter, double hz, double fs) {
 }
 
 int ecg_bandpass_init(ecg_bandpass *filter, double fs, double low, double high) {
+    if (!filter) return ECG_ERROR_ARGUMENT;
     memset(filter, 0, sizeof *filter);
     if (!(fs > 0.0) || !isfinite(fs)) return ECG_ERROR_FS;
     if (!(low > 0.0 && low < high && high < 0.5 * fs)) return ECG_ERROR_BAND;
@@ -77,12 +78,14 @@ int ecg_bandpass_init(ecg_bandpass *filter, double fs, double low, double high) 
 }
 
 void ecg_bandpass_reset(ecg_bandpass *filter) {
+    if (!filter) return;
     for (int k = 0; k < 2; k++) filter->section[k].s1 = filter->section[k].s2 = 0.0;
     filter->last = 0.0;
     filter->primed = 0;
 }
 
 void ecg_bandpass_process(ecg_bandpass *filter, const float *in, float *out, size_t n) {
+    if (!filter || !in || !out) return;
     /* Local copies keep the recursion in registers. */
     ecg_biquad p = filter->section[0], q = filter->section[1];
     double last = filter->last;

@@ -92,6 +92,7 @@ static ecg_detector *detector_of(const ecg_stream *s) {
 int ecg_stream_check(const ecg_detector_config *detector, const ecg_window_config *window) {
     int status = ecg_detector_check(detector);
     if (status != ECG_OK) return status;
+    if (!window) return ECG_ERROR_ARGUMENT;
     if (window->lead < 0 || window->lead >= detector->n_leads || window->leads < 0
         || window->leads > detector->n_leads - window->lead || (window->leads > 1 && window->kind != ECG_WINDOW_BEAT))
         return ECG_ERROR_LEADS;
@@ -397,6 +398,10 @@ static int64_t samples_to_wait(ecg_stream *s) {
 
 size_t ecg_stream_process(ecg_stream *s, const float *samples, size_t n, ecg_beat *beats,
                           float *windows, float *features, size_t capacity, size_t *found) {
+    if (found) *found = 0;
+    if (!found || !ecg_is_state(s, ECG_KIND_STREAM) || (!samples && n)
+        || (capacity && !(beats && windows && features)))
+        return 0;
     ecg_detector *d = detector_of(s);
     outlet out = {beats, windows, features, capacity, 0};
     size_t done = 0;
@@ -414,6 +419,7 @@ size_t ecg_stream_process(ecg_stream *s, const float *samples, size_t n, ecg_bea
 }
 
 size_t ecg_stream_flush(ecg_stream *s, ecg_beat *beats, float *windows, float *features, size_t capacity) {
+    if (!ecg_is_state(s, ECG_KIND_STREAM) || (capacity && !(beats && windows && features))) return 0;
     ecg_detector *d = detector_of(s);
     outlet out = {beats, windows, features, capacity, 0};
     while (out.found < capacity) {
@@ -436,6 +442,7 @@ size_t ecg_stream_flush(ecg_stream *s, ecg_beat *beats, float *windows, float *f
 
 int ecg_stream_announce(ecg_stream *s, int64_t sample) {
 #if ECG_WITH_EXTERNAL
+    if (!ecg_is_state(s, ECG_KIND_STREAM)) return ECG_ERROR_ARGUMENT;
     return ecg_external_announce(detector_of(s), sample);
 #else
     (void)s;
@@ -445,7 +452,7 @@ int ecg_stream_announce(ecg_stream *s, int64_t sample) {
 }
 
 int64_t ecg_stream_count(const ecg_stream *s) {
-    return detector_of(s)->count;
+    return ecg_is_state(s, ECG_KIND_STREAM) ? detector_of(s)->count : 0;
 }
 
 /* Samples at which a window is cut. */
@@ -455,6 +462,7 @@ static int64_t parts_of(const ecg_window *grid) {
 }
 
 int64_t ecg_stream_delay(const ecg_stream *s) {
+    if (!ecg_is_state(s, ECG_KIND_STREAM)) return 0;
     ecg_stream *state = (ecg_stream *)(uintptr_t)s;
     int64_t detected = ecg_detector_delay(detector_of(s)), cut = s->reach + 1;
     int64_t delay = (detected > cut ? detected : cut) + parts_of(grid_of(state, s->at.beat_at)) - 1;

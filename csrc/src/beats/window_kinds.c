@@ -17,6 +17,7 @@
 #define STRIP_LIMIT 5.0f
 
 int ecg_window_channels(const ecg_window_config *window) {
+    if (!window) return 0;
     return window->kind == ECG_WINDOW_BEAT ? ECG_CHANNELS : 1;
 }
 

@@ -45,6 +45,7 @@ ecg_detector_config ecg_detector_clock(const ecg_detector_config *config) {
 }
 
 int ecg_detector_check(const ecg_detector_config *as_given) {
+    if (!as_given) return ECG_ERROR_ARGUMENT;
     if (!(as_given->max_rate == 0.0 || (as_given->max_rate >= ECG_RATE_MAX && as_given->max_rate <= ECG_RATE_MAX_ANIMALS)))
         return ECG_ERROR_RATE;
     const ecg_detector_config on_clock = ecg_detector_clock(as_given), *config = &on_clock;
@@ -111,6 +112,8 @@ static size_t take_queued(ecg_detector *d, ecg_qrs *beats, size_t capacity) {
 
 size_t ecg_detector_process(ecg_detector *d, const float *samples, size_t n,
                             ecg_qrs *beats, size_t capacity, size_t *found) {
+    if (found) *found = 0;
+    if (!found || !ecg_is_state(d, ECG_KIND_DETECTOR) || (!samples && n) || (!beats && capacity)) return 0;
     const ecg_method_ops *ops = ops_of(d->config.method);
     size_t done = 0;
     *found = take_queued(d, beats, capacity);
@@ -124,6 +127,7 @@ size_t ecg_detector_process(ecg_detector *d, const float *samples, size_t n,
 }
 
 size_t ecg_detector_flush(ecg_detector *d, ecg_qrs *beats, size_t capacity) {
+    if (!ecg_is_state(d, ECG_KIND_DETECTOR) || (!beats && capacity)) return 0;
     if (!ecg_queue_filled(d)) ops_of(d->config.method)->flush(d, ecg_method_state(d));
     return take_queued(d, beats, capacity);
 }
@@ -144,11 +148,12 @@ void ecg_detector_report(ecg_detector *d, int64_t sample, float strength, uint32
 }
 
 int64_t ecg_detector_delay(const ecg_detector *d) {
+    if (!ecg_is_state(d, ECG_KIND_DETECTOR)) return 0;
     return ops_of(d->config.method)->delay(d, (const char *)d + d->method_at);
 }
 
 int64_t ecg_detector_count(const ecg_detector *d) {
-    return d->count;
+    return ecg_is_state(d, ECG_KIND_DETECTOR) ? d->count : 0;
 }
 
 /* ------------------------------------------------------------------ snapshots */

@@ -18,6 +18,12 @@ typedef struct ecg_header {
 #define ECG_KIND_DETECTOR 0x51525331u /* "QRS1" */
 #define ECG_KIND_STREAM 0x45434731u   /* "ECG1" */
 
+/* Whether a block holds an initialised state of this kind: what a caller hands in may be NULL, or too early. */
+static inline int ecg_is_state(const void *block, uint32_t kind) {
+    return block && (uintptr_t)block % ECG_ALIGNMENT == 0 && ((const ecg_header *)block)->kind == kind
+           && ((const ecg_header *)block)->version == ECG_STATE_VERSION;
+}
+
 /* What every `..._valid` below is made of: it says whether a restored state is one that a stream can have. */
 #define ECG_COUNT_MAX ((int64_t)1 << 60) /* samples: sums and differences of a few positions fit 64 bits */
 static inline int ecg_within(int64_t x, int64_t low, int64_t high) {

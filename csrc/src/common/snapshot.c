@@ -16,6 +16,7 @@ static uint64_t fnv1a(const unsigned char *bytes, size_t n) {
 }
 
 void ecg_snapshot_save(const void *state, size_t bytes, void *snapshot) {
+    if (!state || !snapshot) return;
     snapshot_head head = {SNAPSHOT_MAGIC, bytes, fnv1a(state, bytes), 0};
     memcpy(snapshot, &head, sizeof head);
     memcpy((char *)snapshot + sizeof head, state, bytes);
@@ -24,6 +25,8 @@ void ecg_snapshot_save(const void *state, size_t bytes, void *snapshot) {
 int ecg_snapshot_restore(void *state, size_t bytes, const void *snapshot, size_t snapshot_bytes) {
     snapshot_head head;
     ecg_header now, saved;
+    if (!snapshot || !(ecg_is_state(state, ECG_KIND_DETECTOR) || ecg_is_state(state, ECG_KIND_STREAM)))
+        return ECG_ERROR_ARGUMENT;
     const unsigned char *body = (const unsigned char *)snapshot + sizeof head;
     if (snapshot_bytes < sizeof head + sizeof saved) return ECG_ERROR_SNAPSHOT;
     memcpy(&head, snapshot, sizeof head);

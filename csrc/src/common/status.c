@@ -21,6 +21,7 @@ const char *ecg_status_text(int status) {
     case ECG_ERROR_CONFIG: return "snapshot of another configuration";
     case ECG_ERROR_KEEP: return "keep is negative, above 60 s or not a number";
     case ECG_ERROR_MODEL: return "bytes are no TensorFlow Lite model, damaged or not aligned";
+    case ECG_ERROR_ARGUMENT: return "a pointer is NULL, or the state was not initialised";
     case ECG_ERROR_OPERATOR: return "the model needs an operator, a type or a size that is not supported here";
     default: return "unknown status";
     }

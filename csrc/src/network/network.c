@@ -5,6 +5,9 @@ int ecg_network_init(ecg_network *network, size_t bytes, const void *model, size
                      ecg_network_report *report) {
     ecg_network_report own;
     const int status = ecg_network_plan(network, bytes, model, model_bytes, report ? report : &own);
+    /* One that could not be planned has no inputs and no steps, if somebody uses it all the same. */
+    if (status != ECG_OK && network && bytes >= sizeof *network && (uintptr_t)network % ECG_ALIGNMENT == 0)
+        memset(network, 0, sizeof *network);
     if (status == ECG_OK)
         for (int32_t i = 0; i < network->n_inputs; i++)
             memset(network->inputs[i].data, 0, network->inputs[i].count * (network->inputs[i].type == ECG_TENSOR_INT8 ? 1 : 4));
@@ -12,11 +15,11 @@ int ecg_network_init(ecg_network *network, size_t bytes, const void *model, size
 }
 
 const ecg_tensor *ecg_network_input(const ecg_network *network, int index) {
-    return index >= 0 && index < network->n_inputs ? &network->inputs[index] : NULL;
+    return network && index >= 0 && index < network->n_inputs ? &network->inputs[index] : NULL;
 }
 
 const ecg_tensor *ecg_network_output(const ecg_network *network, int index) {
-    return index >= 0 && index < network->n_outputs ? &network->outputs[index] : NULL;
+    return network && index >= 0 && index < network->n_outputs ? &network->outputs[index] : NULL;
 }
 
 static void run_move(const ecg_network *network, const ecg_step_move *step) {
@@ -48,6 +51,7 @@ static void run_slice(const ecg_network *network, const ecg_step_slice *step) {
 }
 
 void ecg_network_run(ecg_network *network) {
+    if (!network) return;
     const unsigned char *at = (const unsigned char *)network + network->first_step;
     for (uint32_t i = 0; i < network->n_steps; i++) {
         const void *body = at;
