@@ -84,6 +84,12 @@ def test_all_else_stays_and_the_recipe_itself_too() -> None:
         ("schedule.epochs.more=1", "'more' is not within a single value"),
         ("databases=[1]", "is no list of names"),
         ("candidates=3", "'3' is no JSON object"),
+        ("schedule.learning_rate=-1", "schedule.learning_rate: learning_rate -1 is not above 0"),
+        ("schedule.mixup=-1", "mixup -1 is not 0 or more"),
+        ("schedule.lookahead_share=2", "lookahead_share 2 is not from 0 to 1"),
+        ("folds=1", "folds 1 is below 2"),
+        ("seed=-1", "seed -1 is below 0"),
+        ("name=../mine", "name '../mine' cannot be that of files"),
         ("options.history.x=1", "'history' holds 8, and no settings"),
     ],
 )
@@ -131,12 +137,54 @@ def test_built_in_recipes_have_options_that_their_tasks_know() -> None:
         ({"patient_weight_power": "x"}, "is a number, not 'x'"),
         ({"test": "mitdb/100"}, "option 'test' is a list, such as"),
         ({"made": []}, "is an object"),
+        ({"made": {"tachicardia": 0.1}}, "'tachicardia', .* did you mean 'tachycardia'"),
+        ({"made": {"tachycardia": "0.1"}}, "the weight of 'tachycardia' is a number"),
+        ({"shares": {"cinc2071": 0.4}}, "'cinc2071', .* did you mean 'cinc2017'"),
+        ({"shares": {"svdb": -1}}, "a number from 0 on, not -1"),
+        ({"left_out": ["svbd"]}, "did you mean 'svdb'"),
+        ({"without": ["p_corelation"]}, "did you mean 'p_correlation'"),
+        ({"history": 0}, "options.history counts beats"),
     ],
 )
 def test_options_that_a_task_does_not_have(options: dict[str, Any], problem: str) -> None:
     recipe = dataclasses.replace(BEATS, options=options)
     with pytest.raises(InputError, match=problem):
         load_task("beats").check_options(recipe)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"seed": "7"}, "seed is a whole number, not '7'"),
+        ({"folds": 2.5}, "folds is a whole number, not 2.5"),
+        ({"databases": "mitdb"}, "databases is a list of names, not 'mitdb'"),
+        ({"candidates": []}, "candidates is an object of settings"),
+        ({"schedule": {"epochs": "6"}}, "epochs is a whole number, not '6'"),
+        ({"schedule": {"epochs": 6, "learning_rate": "0.1"}}, "learning_rate is a number"),
+        ({"schedule": {"epochs": 6, "noise_records": "bw"}}, "noise_records is a list of names"),
+        ({"schedule": {"epochs": 6, "keep_zeros": 1}}, "keep_zeros is true or false, not 1"),
+        ({"schedule": 6}, "schedule is an object of settings"),
+        ({"schedule": None}, "schedule is an object"),
+    ],
+)
+def test_a_recipe_s_file_with_a_wrong_type_says_which(
+    change: dict[str, Any], problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({**dataclasses.asdict(BEATS), **change}), "utf-8")
+    with pytest.raises(InputError, match=f"not a recipe \\({problem}"):
+        Recipe.load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("[]", "it is no JSON object"), ('{"name": "x"}', "it has no 'description'"), ("{", "Expect")],
+)
+def test_a_file_that_is_no_recipe_says_why(text: str, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(text, "utf-8")
+    with pytest.raises(InputError, match=f"not a recipe \\({problem}"):
+        Recipe.load(path)
 
 
 def test_recordings_and_databases_by_name(tmp_path: Path) -> None:

@@ -36,7 +36,6 @@ def prepare_second_leads(
     data: str | os.PathLike[str],
     records: Sequence[str],
     *,
-    seed: int = 0,
     window: WindowSpec | None = None,
     progress: bool = False,
 ) -> ExampleSet:
@@ -48,8 +47,6 @@ def prepare_second_leads(
         Folder that holds the databases.
     records : sequence of str
         Such as ``"mitdb/101"``, with annotations.
-    seed : int
-        Not used: nothing is drawn.
     window : WindowSpec, optional
         The model's time grid.
     progress : bool

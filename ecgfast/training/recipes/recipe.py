@@ -8,8 +8,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
+from math import inf, isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 from ...errors import InputError, name_hint
 
@@ -29,6 +30,21 @@ LOSSES = (
 )
 _OPTIMIZERS = ("adamw", "adam")
 _BALANCING = ("weights", "resampling", "none")
+
+# Settings of a schedule with limits.
+_RANGES = (
+    (("largest_class_share", "lookahead_share", "label_smoothing", "stretch"), 0.0, 1.0),
+    (
+        (
+            *("weight_decay", "plateau_patience", "stop_patience", "class_weight_power"),
+            *("gain_jitter", "window_noise", "feature_noise", "recorded_noise", "wander"),
+            *("shift", "mixup"),
+        ),
+        0.0,
+        inf,
+    ),
+)
+_ABOVE_ZERO = ("learning_rate", "plateau_factor", "class_weight_limit", "largest_class_weight")
 
 
 @dataclass(frozen=True)
@@ -135,7 +151,8 @@ class Schedule:
     mixup: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "noise_records", tuple(self.noise_records))
+        object.__setattr__(self, "noise_records", _listed(self.noise_records))
+        _check_types(self)
         for name, known in (
             ("optimizer", _OPTIMIZERS),
             ("loss", LOSSES),
@@ -146,8 +163,14 @@ class Schedule:
                 raise InputError(f"{name} {given!r} is unknown: give one of {', '.join(known)}")
         if self.epochs < 1 or self.batch < 1:
             raise InputError("epochs and batch must be at least 1")
-        if not self.largest_class_weight > 0:
-            raise InputError(f"largest_class_weight {self.largest_class_weight} is not above 0")
+        for names, low, high in _RANGES:
+            for name in names:
+                value = getattr(self, name)
+                if not low <= value <= high:
+                    raise InputError(f"{name} {value:g} is not {_range_text(low, high)}")
+        for name in _ABOVE_ZERO:
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} {getattr(self, name):g} is not above 0")
         if not 0 <= self.weight_average < 1:
             raise InputError(f"weight_average {self.weight_average} is not from 0 to below 1")
         if not 0 <= self.validation_share < 1:
@@ -203,6 +226,15 @@ class Recipe:
     protocols: dict[str, dict[str, Any]] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _check_types(self)
+        if not self.name or set(self.name) & set("/\\:\0"):
+            raise InputError(f"name {self.name!r} cannot be that of files")
+        if self.folds < 2:
+            raise InputError(f"folds {self.folds} is below 2: patients are held out in turn")
+        if self.seed < 0:
+            raise InputError(f"seed {self.seed} is below 0")
+
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str]) -> Recipe:
         """Read a built-in recipe by its name, or a file of one's own.
@@ -233,11 +265,19 @@ class Recipe:
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: not a recipe ({error})") from None
         try:
+            if not isinstance(content, dict):
+                raise InputError("it is no JSON object")
             _check_names(content, Recipe, "a recipe")
+            for one in dataclasses.fields(cls):
+                is_needed = (one.default, one.default_factory) == (dataclasses.MISSING,) * 2
+                if is_needed and one.name not in content:
+                    raise InputError(f"it has no {one.name!r}")
+            if not isinstance(content["schedule"], dict):
+                raise InputError("schedule is an object of settings")
             _check_names(content["schedule"], Schedule, "schedule")
             content["schedule"] = Schedule(**content["schedule"])
             for name in ("databases", "limits"):
-                content[name] = tuple(content.get(name, ()))
+                content[name] = _listed(content.get(name, ()))
             return cls(**content)
         except (AttributeError, KeyError, TypeError, InputError) as error:
             raise InputError(f"{path}: not a recipe ({error})") from None
@@ -266,7 +306,10 @@ class Recipe:
         try:
             _check_names(change.get("schedule", {}), Schedule, "schedule")
             schedule = dataclasses.replace(self.schedule, **change.get("schedule", {}))
-            seed = int(change.get("seed", self.seed))
+            seed = change.get("seed", self.seed)
+            for part in ("architecture", "options"):
+                if not isinstance(change.get(part, {}), Mapping):
+                    raise InputError(f"{part} is an object of settings, not {change[part]!r}")
         except (TypeError, ValueError, InputError) as error:
             raise InputError(f"recipe {self.name}: {error}") from None
         return dataclasses.replace(
@@ -276,6 +319,42 @@ class Recipe:
             seed=seed,
             options={**self.options, **change.get("options", {})},
         )
+
+
+# What a setting of each type is, for messages.
+_TYPES: Mapping[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    dict: "an object of settings",
+    tuple: "a list of names",
+    Schedule: "an object of settings",
+}
+
+
+def _listed(value: Any) -> Any:
+    """A list as a tuple; what is none as it is, to be refused by its type."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _check_types(made: Recipe | Schedule) -> None:
+    """Raise InputError for a setting of another type; whole numbers are numbers too."""
+    for name, kind in get_type_hints(type(made)).items():
+        value = getattr(made, name)
+        taken: type | tuple[type, ...] = get_origin(kind) or kind
+        if taken is float:
+            taken = (int, float)
+        right = isinstance(value, taken) and (taken is bool or not isinstance(value, bool))
+        if right and isinstance(value, float):
+            right = isfinite(value)
+        if not right:
+            text = _TYPES[get_origin(kind) or kind]
+            raise InputError(f"{name} is {text}, not {value!r}")
+
+
+def _range_text(low: float, high: float) -> str:
+    return f"{low:g} or more" if high == inf else f"from {low:g} to {high:g}"
 
 
 def _check_names(given: Mapping[str, Any], kind: type[Recipe | Schedule], what: str) -> None:

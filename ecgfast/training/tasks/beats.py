@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..._types import Report
 from ...core import FEATURE_NAMES, WindowSpec
-from ...errors import InputError
+from ...errors import InputError, name_hint
 from ...evaluation import (
     AAMI_CLASSES,
     BeatModelScores,
@@ -40,6 +40,7 @@ from ..datasets.examples import ExampleSet
 from ..datasets.other_leads import MIXED, SECOND, prepare_mixed_leads, prepare_second_leads
 from ..datasets.rhythm_augmentation import prepare_augmented_beats
 from ..datasets.rhythm_strips import prepare_strip_beats
+from ..datasets.rhythms import RHYTHMS
 from ..datasets.splits import (
     DS1,
     DS2,
@@ -70,15 +71,22 @@ _MOST_S = "svdb/865"
 # Operating points that patients of other recordings did not keep: on the other half of svdb, in no
 # training, sensitivities of S of 80, 90 and 95 % became 64, 80 and 90.
 _NOT_KEPT = ("S", "sensitivity")
+# Databases of the built-in recipe, whose options may stay where others train.
+_DATABASES = ("mitdb", "svdb", HEALTHY, STRIPS)
 # Beats of one class below which a patient's weight grows no more.
 _FEW = 50
+
+
+def _second_leads(*args: Any, seed: int, **settings: Any) -> ExampleSet:
+    """Second leads as they are: nothing of them is drawn."""
+    return prepare_second_leads(*args, **settings)
 
 
 # How what is made of recordings, beside rhythms, is prepared.
 _PREPARE: Mapping[str, Callable[..., ExampleSet]] = {
     COLD_STARTS: prepare_cold_starts,
     NOISY_STARTS: prepare_noisy_starts,
-    SECOND: prepare_second_leads,
+    SECOND: _second_leads,
     MIXED: prepare_mixed_leads,
 }
 
@@ -196,6 +204,37 @@ class BeatTask(Task):
         f"per hour: over healthy people ({HEALTHY}). Called S or V: of all beats of strips "
         f"({STRIPS}) of atrial fibrillation. Each candidate is calibrated as a model is."
     )
+
+    def check_options(self, recipe: Recipe) -> None:
+        """Refuse names of databases, features and kinds that there are not, and what is no weight.
+
+        A misspelt one would have no effect, or be found after an hour.
+        """
+        super().check_options(recipe)
+        options = recipe.options
+        known: dict[str, Sequence[str]] = {
+            "shares": (*recipe.databases, *_DATABASES),
+            "left_out": (*recipe.databases, *_DATABASES),
+            "made": (*RHYTHMS, *_PREPARE),
+            "without": ("window", "features", *FEATURE_NAMES),
+        }
+        for option, names in known.items():
+            for name in options.get(option, ()):
+                if name not in names:
+                    raise InputError(
+                        f"recipe {recipe.name}: options.{option} has {name!r}, which it cannot; "
+                        f"{name_hint(str(name), names)}"
+                    )
+        for option in ("shares", "made"):
+            for name, weight in options.get(option, {}).items():
+                is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+                if not is_number or not 0 <= weight < np.inf:
+                    raise InputError(
+                        f"recipe {recipe.name}: options.{option}: the weight of {name!r} is a "
+                        f"number from 0 on, not {weight!r}"
+                    )
+        if options.get("history", 1) < 1:
+            raise InputError(f"recipe {recipe.name}: options.history counts beats, 1 or more")
 
     def check_data(self, recipe: Recipe, data: str | os.PathLike[str]) -> None:
         """Refuse data that lack a database or a recording of DS1 that trains, or one that tests.
