@@ -19,7 +19,7 @@ from .batches import Outcome, Task, annotation_file, encode_table, write_files
 from .classify import Annotator
 from .guard import Guard, Limits, StoppedError
 from .manifest import FAILURES, LOG, Counts, Manifest, forget, is_running
-from .planning import Changes, Plan, changes, cut, look
+from .planning import Changes, Plan, changes, cut, look, of_shard
 from .settings import Made, Settings
 from .tables import arrow, row_table
 
@@ -108,6 +108,7 @@ def annotate_archive(
     timeout: float = Limits.seconds,
     memory: int = Limits.memory,
     batch: int | None = None,
+    shard: tuple[int, int] | None = None,
     watch: Watch | None = None,
     is_output: Callable[[Path], bool] | None = None,
     **settings: Any,
@@ -143,6 +144,9 @@ def annotate_archive(
     batch : int, optional
         Bytes of recordings that are classified together and share a file of each table; by default
         a 64th of all that is new, from 1 to 64 MB. A larger recording is alone.
+    shard : (int, int), optional
+        Which part of the archive to take, from 1 on, and of how many: (3, 16) is the third of 16.
+        Each part has an `output` of its own, and together they hold each recording once.
     watch : callable, optional
         Called with `Counts` and a text, empty or of what happened, after each batch.
     is_output : callable, optional
@@ -186,6 +190,8 @@ def annotate_archive(
     texts = [os.fspath(one) for one in given]
     folder = Path(output).expanduser()
     chosen = Settings(**settings)
+    if shard is not None and not 1 <= shard[0] <= shard[1]:
+        raise InputError(f"shard={shard[0]}/{shard[1]}: give which part, from 1 on, of how many")
     if names_a_file(chosen.model):
         # A file, which a worker elsewhere finds by its whole path alone.
         chosen = replace(chosen, model=os.path.abspath(chosen.model))  # noqa: PTH100
@@ -199,14 +205,22 @@ def annotate_archive(
                 f"{folder}: holds results made otherwise: {'; '.join(differ)}. Give mix=True to "
                 "go on with both, restart=True to begin anew, or another output="
             )
+        part = None if shard is None else list(shard)
+        if before is not None and (had := manifest.about("shard")) != part:
+            raise InputError(
+                f"{folder}: holds {_part_text(had)}, and this is {_part_text(part)}. Give each "
+                "part an output= of its own, or restart=True to begin anew"
+            )
         plan = look(texts, folder, is_output=is_output)
         known = manifest.known()
-        if not plan.found and not known:
+        somewhere = bool(plan.found)
+        plan = plan if shard is None else of_shard(plan, shard)
+        if not plan.found and not known and not (somewhere and shard is not None):
             raise RecordError("; ".join(f"{name}: {why}" for name, why in plan.problems))
         found = changes(plan, known, retry_failed=retry_failed)
         if (found.changed or found.gone) and not update:
             raise InputError(_changed(folder, found))
-        _plan(manifest, plan, found, made, batch)
+        _plan(manifest, plan, found, made, batch, part)
         manifest.sweep()
         log(manifest.counts(), _begun(found, plan))
         _run(manifest, chosen, made, log, scheduler, workers, Limits(timeout, memory))
@@ -277,7 +291,18 @@ def _begun(found: Changes, plan: Plan) -> str:
     return ", ".join(told)
 
 
-def _plan(manifest: Manifest, plan: Plan, found: Changes, made: Made, most: int | None) -> None:
+def _part_text(shard: list[int] | None) -> str:
+    return "the whole archive" if shard is None else f"part {shard[0]} of {shard[1]} of it"
+
+
+def _plan(
+    manifest: Manifest,
+    plan: Plan,
+    found: Changes,
+    made: Made,
+    most: int | None,
+    shard: list[int] | None,
+) -> None:
     """Take up what was found: new recordings and those tried again make further batches."""
     batches = [*cut(found.new, most=most), *cut(found.retried, most=most)]
     manifest.plan(
@@ -289,6 +314,7 @@ def _plan(manifest: Manifest, plan: Plan, found: Changes, made: Made, most: int 
         problems=plan.problems,
         made=made.to_dict(),
         left_out=plan.left_out,
+        shard=shard,
     )
     for name in found.gone:
         with suppress(OSError):

@@ -15,7 +15,7 @@ from .classify import Facts, checksum_of, facts_of
 from .manifest import Batch, Known, holds_results
 from .places import Item, find_remote, is_remote
 
-__all__ = ["Changes", "Plan", "changes", "cut", "look"]
+__all__ = ["Changes", "Plan", "changes", "cut", "look", "of_shard"]
 
 # A batch holds at most so many recordings and bytes; an archive that is small makes so many batches
 # that several workers share them evenly.
@@ -40,6 +40,33 @@ class Plan:
     found: list[tuple[Item, Facts]] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
     left_out: int = 0
+
+
+def of_shard(plan: Plan, shard: tuple[int, int]) -> Plan:
+    """The part of what was found that one job of several takes.
+
+    Parameters
+    ----------
+    plan : Plan
+    shard : (int, int)
+        Which one, from 1 on, of how many.
+
+    Returns
+    -------
+    Plan
+        By a checksum of each name, so that a recording stays in its part whatever else comes.
+    """
+    which, of = shard
+
+    def is_ours(name: str) -> bool:
+        number = int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:8], "big")
+        return number % of == which - 1
+
+    return Plan(
+        [one for one in plan.found if is_ours(one[0].name)],
+        [one for one in plan.problems if is_ours(one[0])],
+        plan.left_out if which == 1 else 0,
+    )
 
 
 @dataclass

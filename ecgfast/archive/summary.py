@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..reports.report_text import NOTHING
 from ..rhythm import EventKind
 from .batches import part_files
 from .engine import Status, archive_status
-from .manifest import Manifest
+from .manifest import Counts, Manifest
 from .tables import COLUMNS, arrow
 
 __all__ = ["Summary", "summarise", "write_summary"]
@@ -128,13 +129,15 @@ class Summary:
         }
 
 
-def summarise(folder: str | Path) -> Summary:
+def summarise(folder: str | Path, *more: str | Path) -> Summary:
     """Sum up the results in a folder, complete or not.
 
     Parameters
     ----------
     folder : path
         As given to `annotate_archive`.
+    *more : path
+        Further ones, of other parts of the archive (``shard``).
 
     Returns
     -------
@@ -143,16 +146,22 @@ def summarise(folder: str | Path) -> Summary:
     Raises
     ------
     InputError
-        If it holds no results, or none of a recording yet.
+        If it holds no results, or none of a recording yet; or folders were made otherwise than each
+        other, or hold the same recording.
     MissingExtraError
         If pyarrow is not installed.
     """
-    where = Path(folder).expanduser()
+    folders = [Path(one).expanduser() for one in (folder, *more)]
     pq = arrow("parquet")
-    with Manifest(where, write=False) as manifest:
-        parts = [where / part_files(part)["records"] for part in manifest.done_parts()]
-        events = [where / part_files(part)["events"] for part in manifest.done_parts()]
-    status = archive_status(where)
+    parts: list[Path] = []
+    events: list[Path] = []
+    for where in folders:
+        with Manifest(where, write=False) as manifest:
+            done = [part_files(part) for part in manifest.done_parts()]
+        parts += [where / files["records"] for files in done]
+        events += [where / files["events"] for files in done]
+    status = _together([archive_status(where) for where in folders])
+    where = status.folder
     if not status.counts.done:
         raise InputError(f"{where}: no recording has results yet; run `ecgfast annotate` first")
     pa = arrow()
@@ -172,6 +181,12 @@ def summarise(folder: str | Path) -> Summary:
         if name != "recording"
     }
     names = np.array(records["recording"].to_pylist(), dtype=object)
+    if len(folders) > 1 and len(set(names)) < len(names):
+        twice = next(name for name, n in Counter(names.tolist()).items() if n > 1)
+        raise InputError(
+            f"{printable(twice)}: is in more than one of the {len(folders)} folders; give folders "
+            "of different parts"
+        )
     return Summary(
         status=status,
         hours=float(columns["duration"].sum()) / 3600,
@@ -179,6 +194,24 @@ def summarise(folder: str | Path) -> Summary:
         distributions=[row for which in _DISTRIBUTIONS for row in _distribution(columns, *which)],
         quality=_worst(columns, names),
         critical=_critical(high.to_pylist()),
+    )
+
+
+def _together(each: Sequence[Status]) -> Status:
+    """The status of several folders as one."""
+    first = each[0]
+    for other in each[1:]:
+        if other.made != first.made:
+            raise InputError(
+                f"{other.folder}: was made otherwise than {first.folder}: sum them up one by one"
+            )
+    counts = [asdict(one.counts) for one in each]
+    return replace(
+        first,
+        counts=Counts(**{name: sum(one[name] for one in counts) for name in counts[0]}),
+        running=any(one.running for one in each),
+        failures=[failure for one in each for failure in one.failures],
+        left_out=sum(one.left_out for one in each),
     )
 
 

@@ -98,6 +98,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="size of the recordings that are classified together and share a file of each table "
         "(default: a 64th of the archive, from 1 to 64)",
     )
+    work.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="K/N",
+        help="take the K-th of N parts of the archive, for N jobs of a cluster; each has an "
+        "--output of its own, and `ecgfast summary` takes several",
+    )
     again = parser.add_argument_group("where --output has results of an earlier run")
     again.add_argument(
         "--retry-failed", action="store_true", help="try recordings again that failed"
@@ -150,6 +157,7 @@ def run(args: argparse.Namespace) -> None:
             timeout=args.timeout,
             memory=int(args.memory * _GIB),
             batch=None if args.batch is None else int(args.batch * _MIB),
+            shard=args.shard,
             watch=bar,
             is_output=is_result,
             model=args.model,
@@ -188,6 +196,13 @@ def _workers(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is no number of processes")
     return value
+
+
+def _shard(text: str) -> tuple[int, int]:
+    which, slash, of = text.partition("/")
+    if not (slash and which.isdecimal() and of.isdecimal() and 1 <= int(which) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text} is no part: give K/N, such as 3/16, K from 1 on")
+    return int(which), int(of)
 
 
 def _above_zero(text: str) -> float:

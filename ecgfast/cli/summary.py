@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..reports.summary import NOT_A_DEVICE, length
+from .errors import UsageError
 from .options import add_json, example
 from .output import print_json
 
@@ -20,8 +21,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "finding, distributions of rates and ectopy, worst quality, critical findings; as an HTML "
         "page and CSV tables. " + NOT_A_DEVICE
     )
-    parser.epilog = example("ecgfast summary results --output pages")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of `ecgfast annotate`")
+    parser.epilog = example(
+        "ecgfast summary results --output pages\n  ecgfast summary parts/* --output pages"
+    )
+    parser.add_argument(
+        "folders",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="folder of `ecgfast annotate`; several of them, of parts of an archive (--shard), "
+        "with --output",
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -35,8 +45,10 @@ def run(args: argparse.Namespace) -> None:
     """Write the summary, and print its first lines."""
     from ..archive.summary import summarise, write_summary
 
-    found = summarise(args.folder)
-    written = write_summary(args.folder, args.output, found=found)
+    if len(args.folders) > 1 and args.output is None:
+        raise UsageError("--output is missing: of several folders name where the summary goes")
+    found = summarise(*args.folders)
+    written = write_summary(args.folders[0], args.output, found=found)
     if args.json:
         told = {**found.tables(), "hours": found.hours, "status": found.status.to_dict()}
         print_json({**told, "output": [str(path) for path in written]})

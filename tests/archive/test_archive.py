@@ -311,6 +311,40 @@ def test_recordings_of_a_list(tmp_path: Path, save: Save, capsys: Capture) -> No
     assert [row["recording"] for row in table(tmp_path / "out", "records")] == ["1", "3"]
 
 
+def test_parts_of_an_archive_hold_each_recording_once(
+    tmp_path: Path, save: Save, capsys: Capture
+) -> None:
+    """As the jobs of an array take them, one of which finds nothing in its part."""
+    names = [str(save(tmp_path / "a" / f"x{i}", i).relative_to(tmp_path / "a")) for i in range(3)]
+    (tmp_path / "a" / "bad.csv").write_text("")
+    jobs = [tmp_path / f"part{k}" for k in range(1, 10)]
+    for k, job in enumerate(jobs, 1):
+        archive = ["annotate", str(tmp_path / "a"), "--workers", "1", "--output", str(job)]
+        assert main([*archive, "--shard", f"{k}/9"]) in (0, 1)
+    of_jobs = [[row["recording"] for row in table(job, "records")] for job in jobs]
+    assert sorted(name for of in of_jobs for name in of) == sorted(names)
+    assert [] in of_jobs
+    capsys.readouterr()
+    # A part in the folder of another one, and a recording that is in two of them.
+    for other in ([], ["--shard", "2/9"]):
+        assert main([*archive[:-1], str(jobs[0]), *other]) == 1
+        assert "holds part 1 of 9 of it, and this is" in capsys.readouterr().err
+    summary = ["summary", *map(str, jobs)]
+    assert main(summary) == 2
+    assert main([*summary, "--output", str(tmp_path / "summary")]) == 0
+    assert "recordings  3, 1 failed" in capsys.readouterr().out
+    some = str(next(job for job, of in zip(jobs, of_jobs, strict=True) if of))
+    assert main([*summary, some, "--output", str(tmp_path / "summary")]) == 1
+    assert "is in more than one of the 10 folders" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "-1/4"])
+def test_a_part_that_is_none(text: str, tmp_path: Path, capsys: Capture) -> None:
+    argv = ["annotate", str(tmp_path), "--output", str(tmp_path / "out"), f"--shard={text}"]
+    assert main(argv) == 2
+    assert f"{text} is no part: give K/N" in capsys.readouterr().err
+
+
 def test_a_folder_named_as_a_model_is_not_taken_for_one(
     tmp_path: Path, save: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
