@@ -11,7 +11,13 @@ import pytest
 
 from ecgfast import InputError, RecordError
 from ecgfast.cli import main
-from ecgfast.training.datasets.splits import DS1, DS2, missing_records, named_records
+from ecgfast.training.datasets.splits import (
+    DS1,
+    DS2,
+    missing_records,
+    named_records,
+    patient_folds,
+)
 from ecgfast.training.recipes.recipe import Recipe, recipe_names
 from ecgfast.training.recipes.settings import conflicts, set_values
 from ecgfast.training.tasks import load_task
@@ -289,3 +295,8 @@ def test_a_recipe_s_own_task_is_no_fault_of_set(
     assert capsys.readouterr().err.startswith("ecgfast: no task 'beast': did you mean 'beats'?")
     assert main(["train", "beats", "--data", str(tmp_path), "--set", "task=beast"]) == 2
     assert "--set: no task 'beast'" in capsys.readouterr().err
+
+
+def test_one_patient_alone_cannot_be_held_out() -> None:
+    with pytest.raises(InputError, match=r"are of one patient \(mine/anna\), and .* candidates={}"):
+        patient_folds(["mine/anna"] * 4, [0, 1, 0, 1], 2, 7)

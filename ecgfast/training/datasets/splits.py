@@ -217,6 +217,12 @@ def patient_folds(
     """
     unique, whose = np.unique(np.asarray(patients), return_inverse=True)
     kinds, kind = np.unique(np.asarray(labels), return_inverse=True)
+    if len(unique) < 2:
+        raise InputError(
+            f"all training recordings are of one patient ({', '.join(unique.tolist())}), and "
+            "cross-validation holds patients out: give recordings of two or more, or candidates={} "
+            "to train without it"
+        )
     if not 2 <= folds <= len(unique):
         raise InputError(f"{folds} folds of {len(unique)} patients: give 2 to {len(unique)}")
     counts = np.zeros((len(unique), len(kinds)))
