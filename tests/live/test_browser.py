@@ -251,6 +251,20 @@ def test_it_reconnects_when_the_server_is_there_again(browser: Chromium, record:
     assert browser.exceptions == 0, browser.log
 
 
+def test_a_server_with_another_token_says_so(browser: Chromium) -> None:
+    feed = LiveFeed()
+    feed.begin("made", FS, ["x"])
+    feed.take(np.zeros((round(4 * FS), 1)), [], [])
+    with LiveServer(feed, port=0, token="of the first server") as server:
+        port = int(server.url.rsplit(":", 1)[1].split("/")[0])
+        browser.go(server.url)
+        browser.wait("window.ecgfast && ecgfast.link.ok")
+    still = "document.getElementById('still').textContent"
+    with LiveServer(feed, port=port, token="of the second one"):
+        browser.wait(f"{still}.includes('open the address that the server printed')")
+    assert browser.exceptions == 0, browser.log
+
+
 def test_pause_and_scroll_back_and_a_strip(browser: Chromium, record: Record) -> None:
     with Replay(record, 70.0) as feed, LiveServer(feed, port=0) as server:
         browser.screen(390, 844, phone=True, dark=True)

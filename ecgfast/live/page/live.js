@@ -137,6 +137,8 @@ function connect() {
   socket.binaryType = "arraybuffer";
   link.socket = socket;
   link.heard = performance.now();
+  let opened = false;
+  socket.onopen = () => { opened = true; link.refused = ""; };
   socket.onmessage = (event) => {
     if (link.socket !== socket) return;
     link.heard = performance.now();
@@ -157,12 +159,22 @@ function connect() {
     link.socket = null;
     link.ok = false;
     link.lost = link.lost || new Date();
-    link.reason = event.reason;
+    link.reason = event.reason || link.refused || "";
+    if (!opened) whyRefused(query);
     showLink();
     showAlarms();
     setTimeout(connect, link.wait);
     link.wait = Math.min(5000, link.wait * 1.5);
   };
+}
+
+// A server that was started again may have another token; a refused socket does not say so.
+async function whyRefused(query) {
+  try {
+    const answer = await fetch(`strip/0${query}`);
+    if (answer.status === 403) link.refused = link.reason = (await answer.text()).trim();
+    showLink();
+  } catch { /* nobody is there */ }
 }
 
 setInterval(() => {
