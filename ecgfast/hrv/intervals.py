@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,14 @@ from ..errors import InputError
 from ..records.writers import BeatLike
 from ..streaming.beat import UNFIT, Quality
 
-__all__ = ["LIMITS", "NNIntervals", "nn_from_arrays", "nn_intervals"]
+__all__ = [
+    "LIMITS",
+    "NNIntervals",
+    "check_intervals",
+    "nn_from_arrays",
+    "nn_intervals",
+    "nn_of_times",
+]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -34,6 +41,9 @@ _NORMAL = ("N", "")
 
 # R peaks from which no interval is taken: those in a bad signal, and waves of flutter.
 _BAD = UNFIT | int(Quality.FLUTTER)
+
+# Of so many intervals a median above this is of no heart: the times are no seconds.
+_FEW, _NO_SECONDS = 5, 30.0
 
 # R times are sample numbers over a sampling rate: finer digits are rounding.
 _DIGITS = 9
@@ -116,7 +126,7 @@ class NNIntervals:
 
 
 def nn_intervals(
-    beats: Sequence[BeatLike],
+    beats: Iterable[BeatLike],
     *,
     exclude: Sequence[tuple[float, float]] = (),
     limits: tuple[float, float] = LIMITS,
@@ -132,8 +142,9 @@ def nn_intervals(
 
     Parameters
     ----------
-    beats : sequence of beats
-        With the attributes of `ecgfast.Beat`, in the order of time.
+    beats : iterable of beats
+        Such as what `stream_classify` yields: with the attributes of `ecgfast.Beat`, in the order
+        of time.
     exclude : sequence of (start, end)
         Stretches to leave out, in seconds from the start, such as atrial fibrillation, where no
         interval is from the sinus node.
@@ -152,7 +163,7 @@ def nn_intervals(
     Raises
     ------
     InputError
-        If the beats are not in order, or the limits are no range.
+        If these are no beats, they are not in order, or a setting is out of range.
 
     Examples
     --------
@@ -161,8 +172,14 @@ def nn_intervals(
     >>> print(nn.describe())                                       # doctest: +SKIP
     2,202 NN of 2,271 RR intervals (97.0 %); left out: ectopic 69
     """
+    beats = list(beats)
     n = len(beats)
-    return nn_from_arrays(
+    if n and not all(hasattr(beats[0], name) for name in ("time", "label", "quality")):
+        raise InputError(
+            f"beats are of {type(beats[0]).__name__}: give a list of those of stream_classify, or "
+            "R peaks in seconds to nn_from_arrays"
+        )
+    return nn_of_times(
         np.fromiter((beat.time for beat in beats), np.float64, n),
         normal=np.fromiter((beat.label in _NORMAL for beat in beats), np.bool_, n),
         good=np.fromiter((not int(beat.quality) & _BAD for beat in beats), np.bool_, n),
@@ -203,11 +220,45 @@ def nn_from_arrays(
     Raises
     ------
     InputError
-        If the times are not in order, the arrays differ in length, or the limits are no range.
+        If the times are not in order or no seconds, the arrays differ in length, or a setting is
+        out of range.
     """
-    peaks = np.asarray(time, np.float64)
+    try:
+        peaks = np.ma.filled(np.ma.asarray(time).astype(np.float64), np.nan)
+    except (TypeError, ValueError):
+        raise InputError("time must be numbers: give R peaks in seconds") from None
+    rr = np.diff(peaks) if peaks.ndim == 1 else np.empty(0)
+    if len(rr) >= _FEW and np.median(rr) > _NO_SECONDS:
+        raise InputError(
+            f"the median of the RR intervals would be {np.median(rr):,.0f} s: give R peaks in "
+            "seconds, sample numbers divided by the sampling rate or milliseconds by 1000"
+        )
+    return nn_of_times(
+        peaks,
+        normal=normal,
+        good=good,
+        exclude=exclude,
+        limits=limits,
+        max_change=max_change,
+        duration=duration,
+    )
+
+
+def nn_of_times(
+    peaks: FloatArray,
+    *,
+    normal: npt.ArrayLike | None,
+    good: npt.ArrayLike | None,
+    exclude: Sequence[tuple[float, float]] = (),
+    limits: tuple[float, float] = LIMITS,
+    max_change: float | None = _CHANGE,
+    duration: float | None = None,
+) -> NNIntervals:
+    """Find the NN intervals as `nn_from_arrays` does, of times that are known to be seconds."""
     if peaks.ndim != 1 or not np.isfinite(peaks).all():
-        raise InputError(f"time has shape {peaks.shape}: give R peaks in seconds, all finite")
+        raise InputError(
+            f"time has shape {peaks.shape}: give R peaks in seconds, in one dimension, all finite"
+        )
     sinus, clear = (
         np.ones(len(peaks), np.bool_) if flags is None else np.asarray(flags, np.bool_)
         for flags in (normal, good)
@@ -217,9 +268,17 @@ def nn_from_arrays(
             f"{len(peaks)} R peaks, {sinus.size} flags in normal and {clear.size} in good: "
             "give one of each a beat"
         )
-    shortest, longest = limits
+    try:
+        shortest, longest = limits
+    except TypeError:
+        shortest = longest = math.nan
     if not 0 <= shortest < longest:
         raise InputError(f"limits={limits}: give the shortest and the longest interval in seconds")
+    if max_change is not None and not max_change > 0:
+        raise InputError(f"max_change={max_change}: give a share above 0, such as 0.3, or None")
+    spans = np.asarray(exclude, np.float64)
+    if spans.size and (spans.ndim != 2 or spans.shape[1] != 2 or (spans[:, 0] > spans[:, 1]).any()):
+        raise InputError("exclude must be pairs of a start and a later end, in seconds")
     rr = np.diff(peaks).round(_DIGITS)
     if (rr < 0).any():
         raise InputError("the beats are not in the order of time: sort them first")
@@ -254,6 +313,15 @@ def nn_from_arrays(
         left_out,
         end_time if duration is None else duration,
     )
+
+
+def check_intervals(nn: object) -> None:
+    """Raise InputError for what are no NN intervals, such as an array of numbers."""
+    if not isinstance(nn, NNIntervals):
+        raise InputError(
+            f"nn is of {type(nn).__name__}: give NNIntervals, as nn_intervals makes them of beats "
+            "and nn_from_arrays of R peaks in seconds"
+        )
 
 
 def _is_steady(interval: FloatArray, max_change: float) -> BoolArray:

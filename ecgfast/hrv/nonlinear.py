@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .intervals import BoolArray, FloatArray, NNIntervals
+from .intervals import BoolArray, FloatArray, NNIntervals, check_intervals
 from .time_domain import deviation, segments
 from .values import Values
 
@@ -69,6 +69,7 @@ def nonlinear(nn: NNIntervals) -> Nonlinear:
     Pairs and templates never reach over an interval that was left out. Detrended fluctuation
     analysis joins what is left, which changes the exponents little (Chen et al. 2002).
     """
+    check_intervals(nn)
     ms = 1000 * nn.interval
     later = np.flatnonzero(nn.adjacent)
     sd1 = deviation((ms[later] - ms[later - 1]) / math.sqrt(2))

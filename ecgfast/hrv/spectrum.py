@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..extras import need
-from .intervals import FloatArray, NNIntervals
+from .intervals import FloatArray, NNIntervals, check_intervals
 from .values import Values
 
 __all__ = ["BANDS", "FrequencyDomain", "Method", "frequency_domain", "lomb_scargle", "welch"]
@@ -38,6 +38,8 @@ _RESAMPLED_HZ = 4.0
 _LONGEST_SEGMENT_S = 300.0
 # Resampling goes over a hole of some beats, not over more.
 _LONGEST_HOLE_S = 10.0
+# Power, ms², of intervals that differ by rounding alone: its parts say nothing.
+_ROUNDING = 1e-12
 # Below two cycles of the lowest LF frequency there is no spectrum.
 _SHORTEST_S = 50.0
 
@@ -116,9 +118,9 @@ def frequency_domain(nn: NNIntervals, method: Method = "lomb-scargle") -> Freque
         method,
         total=sum(value for value in power.values() if math.isfinite(value)),
         **power,
-        lf_nu=100 * power["lf"] / fast if fast else math.nan,
-        hf_nu=100 * power["hf"] / fast if fast else math.nan,
-        lf_hf=power["lf"] / power["hf"] if power["hf"] else math.nan,
+        lf_nu=100 * power["lf"] / fast if fast > _ROUNDING else math.nan,
+        hf_nu=100 * power["hf"] / fast if fast > _ROUNDING else math.nan,
+        lf_hf=power["lf"] / power["hf"] if power["hf"] > _ROUNDING else math.nan,
         alpha=_alpha(frequency, density) if long_enough and span >= 12 * 3600 else math.nan,
     )
 
@@ -148,6 +150,7 @@ def lomb_scargle(nn: NNIntervals) -> tuple[FloatArray, FloatArray]:
     W. H. Press and G. B. Rybicki: Fast algorithm for spectral analysis of unevenly sampled data.
     Astrophysical Journal 338 (1989) 277-280.
     """
+    check_intervals(nn)
     n = len(nn)
     covered = float(nn.interval.sum())
     if n < 4 or covered < _SHORTEST_S:
@@ -243,6 +246,7 @@ def welch(nn: NNIntervals) -> tuple[FloatArray, FloatArray]:
     """
     interpolate = need("scipy.interpolate", "Welch's method", "hrv")
     signal = need("scipy.signal", "Welch's method", "hrv")
+    check_intervals(nn)
     empty = np.empty(0), np.empty(0)
     if len(nn) < 4:
         return empty

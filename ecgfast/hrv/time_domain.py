@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .intervals import FloatArray, NNIntervals
+from .intervals import FloatArray, NNIntervals, check_intervals
 from .values import Values
 
 __all__ = ["SEGMENT_S", "TimeDomain", "segments", "time_domain"]
@@ -87,6 +87,7 @@ def time_domain(nn: NNIntervals) -> TimeDomain:
     Task Force of the European Society of Cardiology and the North American Society of Pacing and
     Electrophysiology: Heart rate variability. Circulation 93 (1996) 1043-1065.
     """
+    check_intervals(nn)
     ms = 1000 * nn.interval
     steps = 1000 * nn.differences
     parts = [1000 * part.interval for _, part in segments(nn)]
@@ -120,6 +121,7 @@ def segments(nn: NNIntervals, seconds: float = SEGMENT_S) -> Iterator[tuple[floa
     start, part : float, NNIntervals
         Where the segment starts, a multiple of `seconds`, and its intervals.
     """
+    check_intervals(nn)
     for i in np.unique(nn.time // seconds).tolist():
         part = nn.between(i * seconds, (i + 1) * seconds)
         if part.interval.sum() >= _COVERED * seconds:

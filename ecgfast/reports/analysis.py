@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from ..errors import ModelError
 from ..evaluation.annotated import check_annotations
-from ..hrv import NNIntervals, nn_from_arrays
+from ..hrv import NNIntervals
+from ..hrv.intervals import nn_of_times
 from ..records import Annotations, RecordSource
 from ..records.record import FloatArray
 from ..rhythm import Event, EventKind, RhythmStream
@@ -167,7 +168,7 @@ class Analysis:
 
     def nn_intervals(self) -> NNIntervals:
         """Return the NN intervals, without atrial fibrillation, flutter and noise."""
-        return nn_from_arrays(
+        return nn_of_times(
             self.time,
             normal=(self.label == "N") | (self.label == ""),
             good=self.good & ~self.flutter,

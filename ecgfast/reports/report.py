@@ -10,6 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy.typing as npt
+
 from .._files import write_whole
 from ..errors import InputError
 from ..records import Annotations, Record, RecordSource, open_record
@@ -17,6 +19,7 @@ from ..records.missing_codes import cleaned
 from ..records.reading import annotation_file as find_annotation_file
 from ..records.record import FloatArray
 from ..runtime.decision import Decision
+from ..sources.chunks import is_array, open_source
 from .analysis import Analysis, analyse
 from .figures import page_figures, with_events
 from .model_facts import (
@@ -62,7 +65,7 @@ class Report:
         return with_events(self.analysis, self.summary)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page as HTML, or with the extension ``.pdf`` as PDF (extra ``pdf``).
+        """Write the page as HTML (``.html``) or as PDF (``.pdf``, extra ``pdf``).
 
         Parameters
         ----------
@@ -72,15 +75,18 @@ class Report:
         Raises
         ------
         InputError
-            If the file cannot be written.
+            If the file cannot be written, or has another extension.
         MissingExtraError
             If a PDF is wanted and WeasyPrint is not installed.
         """
         file = Path(path)
-        if file.suffix.lower() == ".pdf":
+        kind = file.suffix.lower()
+        if kind == ".pdf":
             write_pdf(file, self.html)
-        else:
+        elif kind in (".html", ".htm"):
             write_whole(file, self.html)
+        else:
+            raise InputError(f"{file}: a report is saved as .html or .pdf; give such a name")
 
     def __repr__(self) -> str:
         beats = self.summary["beats"]["total"]
@@ -97,7 +103,7 @@ class Report:
 
 
 def make_report(
-    recording: str | os.PathLike[str] | Record | RecordSource,
+    recording: str | os.PathLike[str] | Record | RecordSource | npt.ArrayLike,
     *,
     fs: float | None = None,
     leads: Any = None,
@@ -119,9 +125,10 @@ def make_report(
 
     Parameters
     ----------
-    recording : path, Record or RecordSource
+    recording : path, Record, RecordSource or array
+        An array has the shape (n,) or (n, n_leads), in mV.
     fs, leads, follow
-        As for `open_record`; with a path.
+        As for `open_record`; with a path, or `fs` and `leads` with an array.
     annotator : str, optional
         Extension of the WFDB annotation file beside the recording whose beats and labels are taken
         instead of a model's, such as corrected ones; with a path.
@@ -190,7 +197,7 @@ def make_report(
 
 
 def _opened(
-    recording: str | os.PathLike[str] | Record | RecordSource,
+    recording: Any,
     fs: float | None,
     leads: Any,
     annotator: str | None,
@@ -199,6 +206,18 @@ def _opened(
 ) -> RecordSource:
     if isinstance(recording, (str, os.PathLike)):
         return open_record(recording, fs=fs, leads=leads, follow=follow, annotator=annotator)
+    if is_array(recording):
+        if annotator is not None:
+            raise InputError("annotator goes with a path: give annotations= with an array")
+        array = open_source(recording, fs, leads)
+        assert array.fetch is not None
+        assert array.n_samples is not None
+        return RecordSource(array.fs, array.leads, array.n_samples, array.fetch)
+    if not isinstance(recording, (Record, RecordSource)):
+        raise InputError(
+            f"cannot make a report of {type(recording).__name__}: give a path, a Record, a "
+            "RecordSource, or an array with fs="
+        )
     if fs is not None or leads is not None or annotator is not None:
         raise InputError(
             f"{recording.name or 'the recording'}: is open already: give fs, leads and annotator "

@@ -244,6 +244,20 @@ def test_an_hour_has_ultra_low_power_and_a_day_its_slope():
         (lambda: hrv.nn_from_arrays([0, NAN, 1]), "all finite"),
         (lambda: hrv.nn_from_arrays([0, 1, 2], normal=[True]), "give one of each a beat"),
         (lambda: hrv.nn_from_arrays([0, 1], limits=(2, 1)), "limits="),
+        (lambda: hrv.nn_from_arrays([0, 1], limits=None), "limits="),
+        (lambda: hrv.nn_from_arrays([0, 1], max_change=-1), "max_change=-1"),
+        (lambda: hrv.nn_from_arrays([0, 1], max_change=NAN), "max_change=nan"),
+        (lambda: hrv.nn_from_arrays([0, 1], exclude=[5]), "exclude must be pairs"),
+        (lambda: hrv.nn_from_arrays([0, 1], exclude=[(20, 10)]), "exclude must be pairs"),
+        (lambda: hrv.nn_from_arrays(["a", "b"]), "time must be numbers"),
+        (lambda: hrv.nn_from_arrays(np.arange(9) * 800), "milliseconds by 1000"),
+        (lambda: hrv.nn_from_arrays(np.ma.masked_equal(np.arange(9.0), 4)), "all finite"),
+        (lambda: hrv.nn_intervals([100, 400, 700]), "beats are of int: give a list of those"),
+        (lambda: hrv.measures(np.diff(np.arange(9))), "nn is of ndarray: give NNIntervals"),
+        (lambda: hrv.time_domain([0.8, 0.9]), "nn is of list: give NNIntervals"),
+        (lambda: hrv.nonlinear([0.8, 0.9]), "nn is of list: give NNIntervals"),
+        (lambda: hrv.welch([0.8, 0.9]), "nn is of list: give NNIntervals"),
+        (lambda: hrv.five_minute_table([0.8, 0.9]), "nn is of list: give NNIntervals"),
         (lambda: hrv.frequency_domain(hrv.nn_from_arrays([0, 1]), "fft"), "method='fft'"),
     ],
 )
@@ -258,3 +272,16 @@ def test_measures_show_themselves_as_a_table() -> None:
     for name, text in told.lines():
         assert f"<tr><td>{name}</td><td>{text}</td></tr>" in html
     assert "300 NN of 300" in html
+
+
+def test_equal_intervals_have_no_ratio_of_powers() -> None:
+    """Times of 0.8 s steps differ by rounding, of which a ratio of 3.7 came out."""
+    told = hrv.measures(hrv.nn_from_arrays(np.arange(300) * 0.8)).frequency
+    assert told.total == pytest.approx(0.0, abs=1e-12)
+    assert math.isnan(told.lf_hf)
+    assert math.isnan(told.lf_nu)
+
+
+def test_beats_may_come_from_a_generator() -> None:
+    beats = [Beat(i, 0.8 * i, "N", 0.9, {}, 0.8, 75.0, Quality(0)) for i in range(20)]
+    assert len(hrv.nn_intervals(beat for beat in beats)) == len(hrv.nn_intervals(beats)) == 19

@@ -250,3 +250,36 @@ def test_pdf_fetches_nothing() -> None:
 
     with pytest.raises(InputError, match="holds everything itself"):
         _fetch_nothing("http://example.org/x.png")
+
+
+def test_a_report_of_an_array_is_that_of_its_record() -> None:
+    record = demo_record()
+    of_record = make_report(record).figures
+    of_array = make_report(record.signal, fs=record.fs).figures
+    assert of_array["beats"] == of_record["beats"]
+    assert of_array["rate"] == of_record["rate"]
+    assert make_report(record.signal, fs=record.fs, leads="ECG2").analysis.leads == ("ECG2",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "told"),
+    [
+        ([np.zeros(500)], {}, "fs is needed"),
+        ([np.zeros(500)], {"fs": 250, "annotator": "atr"}, "annotator goes with a path"),
+        ([5], {}, "cannot make a report of int: give a path, a Record, a RecordSource, or an"),
+        ([{"II": [1, 2]}], {"fs": 250}, "cannot make a report of dict"),
+    ],
+)
+def test_what_no_report_can_be_made_of(arguments: list, options: dict, told: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(InputError, match=told):
+        make_report(*arguments, **options)
+
+
+def test_a_report_is_saved_as_what_its_name_says(tmp_path: Path) -> None:
+    report = make_report(demo_record())
+    for name in ("a.docx", "a", "a.png"):
+        with pytest.raises(InputError, match=r"a report is saved as \.html or \.pdf"):
+            report.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    report.save(tmp_path / "a.HTM")
+    assert (tmp_path / "a.HTM").read_text("utf-8") == report.html
