@@ -48,6 +48,13 @@ _SCALES = (1.0, 1e3, 1e6, 1e1, 1e2, 1e4, 1e5, 1e7, 1e8, 1e9)
 #: What clocks wrap at, in their own counts; a time of day wraps at midnight.
 WRAPS = (1 << 16, 1 << 24, 1 << 32)
 
+# Seconds of an hour by which a clock is changed, and how exactly; of a correction; such changes at
+# most; and samples that are compared, as a packet that came again is no clock that was set back.
+_HOUR_S, _HOUR_OFF_S = 3600.0, 0.5
+_LEAST_BACK_S, _MOST_BACK_S = 0.5, 120.0
+_MOST_CHANGES = 10
+_COMPARED = 4096
+
 _UNITS = ((1.0, "seconds"), (1e-3, "milliseconds"), (1e-6, "microseconds"), (1e-9, "nanoseconds"))
 _NAME_UNIT = re.compile(
     r"(?:^|[_\W])(milli\w*|micro\w*|nano\w*|sec\w*|msecs?|usecs?|ms|us|µs|ns|s)$"
@@ -203,13 +210,14 @@ def read_clock(
     name: str,
     label: str,
     rows: npt.NDArray[np.floating[Any]] | None = None,
+    samples: Callable[[int, int], npt.NDArray[Any]] | None = None,
 ) -> tuple[Clock | None, datetime | None, str]:
     """Find the sampling rate, the start and the gaps.
 
-    Stamps may be rounded, jitter, repeat within a packet, wrap, pass midnight, and leave out or
-    repeat packets. The rate is the median slope over about two seconds, refined by least squares
-    once gaps are known; a step counts as a gap only if the stamps after it stay late, so that a
-    packet which merely arrived late is none.
+    Stamps may be rounded, jitter, repeat within a packet, wrap, pass midnight, be set back by an
+    hour as summer time ends, and leave out or repeat packets. The rate is the median slope over
+    about two seconds, refined by least squares once gaps are known; a step counts as a gap only if
+    the stamps after it stay late, so that a packet which merely arrived late is none.
 
     Parameters
     ----------
@@ -220,7 +228,10 @@ def read_clock(
     name, label : str
         The file and the column, for messages.
     rows : ndarray, shape (n, columns), optional
-        The samples, by which a packet that was sent twice is recognised.
+        The samples, by which a packet that was sent twice under one stamp is recognised.
+    samples : callable, optional
+        ``samples(begin, end)`` returns the samples of these rows: they tell a packet that was sent
+        again from a clock that was set back.
 
     Returns
     -------
@@ -255,10 +266,11 @@ def read_clock(
         t[bad] = np.interp(np.flatnonzero(bad), np.flatnonzero(~bad), t[~bad])
     notes: list[str] = []
     _unwrap(t, count)
-    keep = _first_of_repeated(t, rows)
+    keep = _first_of_repeated(t, rows, samples)
     if keep is not None:
         notes.append(f"{int((~keep).sum())} samples that came twice are left out")
         t = t[keep]
+    _undo_set_back(t, count, label, notes)
     back = np.flatnonzero(np.diff(t) < 0)
     if len(back):
         if len(back) > 0.02 * len(t) or np.diff(t).min() < -0.05 * (t.max() - t.min()):
@@ -312,6 +324,12 @@ def _clock_from(
             f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {lost / fs:.2f} s in all filled "
             "with missing samples"
         )
+        hour = next((row for row, n in gaps if abs(n / fs - _HOUR_S) <= _HOUR_OFF_S), None)
+        if hour is not None:
+            notes.append(
+                f"the gap before sample {hour + 1} is of one hour: if the clock {label!r} was put "
+                "ahead for summer time, nothing is missing; then write its times in UTC"
+            )
     return Clock(fs, rows + lost, keep, spans, tuple(notes)), start, unit
 
 
@@ -430,8 +448,39 @@ def _unwrap(t: Floats, count: float | None) -> None:
                 break
 
 
+def _undo_set_back(t: Floats, count: float | None, label: str, notes: list[str]) -> None:
+    """Undo, in place, that the clock was set back, by an hour or a little, and say it.
+
+    After it the stamps go on with their usual steps, also where they pass the latest one before:
+    a packet that came late is left alone, and so is a clock that starts anew, as in two recordings
+    that were joined.
+    """
+    steps = np.diff(t)
+    usual = float(np.median(steps))
+    one = count or next((c for c, _ in _UNITS if _LOWEST <= 1 / (usual * c) <= _HIGHEST), 1.0)
+    for at in np.flatnonzero(steps < 0)[:_MOST_CHANGES].tolist():
+        back = (usual - float(steps[at])) * one
+        is_hour = abs(back - _HOUR_S) <= _HOUR_OFF_S
+        if not (is_hour or _LEAST_BACK_S <= back <= _MOST_BACK_S):
+            continue
+        if t[at + 1] <= t[0] + 1e3 * usual:
+            continue
+        passed = at + 1 + int(np.searchsorted(t[at + 1 :], t[at], side="right"))
+        if passed < len(t) and t[passed] - t[passed - 1] > 2 * usual:
+            continue
+        t[at + 1 :] += usual - float(steps[at])
+        how = "an hour" if is_hour else f"{back:.3g} s"
+        notes.append(
+            f"the clock {label!r} goes back by {how} at sample {at + 2}"
+            f"{', as at the end of summer time' if is_hour else ''}: the samples follow without a "
+            "gap, and times of day are those of the clock before"
+        )
+
+
 def _first_of_repeated(
-    t: Floats, rows: npt.NDArray[np.floating[Any]] | None
+    t: Floats,
+    rows: npt.NDArray[np.floating[Any]] | None,
+    samples: Callable[[int, int], npt.NDArray[Any]] | None,
 ) -> npt.NDArray[np.bool_] | None:
     """Return the rows that are left without packets that came twice; None if none did."""
     falls = np.flatnonzero(np.diff(t) < 0) + 1
@@ -442,8 +491,10 @@ def _first_of_repeated(
             behind = latest[begin - 1]
             after = np.flatnonzero(t[begin:] > behind)
             end = begin + int(after[0]) if len(after) else len(t)
-            # The same stamps again, not a clock that was set back.
-            if np.isin(t[begin:end], t[:begin]).all():
+            # The same stamps and samples again, not a clock that was set back.
+            if np.isin(t[begin:end], t[:begin]).all() and _same_samples(
+                samples, int(np.searchsorted(latest[:begin], t[begin])), begin, end
+            ):
                 keep[begin:end] = False
         if not keep.all():
             return keep
@@ -461,6 +512,16 @@ def _first_of_repeated(
         if np.array_equal(first, second, equal_nan=True):
             keep[begin + usual : begin + 2 * usual] = False
     return None if keep.all() else keep
+
+
+def _same_samples(
+    samples: Callable[[int, int], npt.NDArray[Any]] | None, first: int, begin: int, end: int
+) -> bool:
+    """Whether the rows from `begin` on are those from `first` on; true of what is not known."""
+    n = min(end - begin, begin - first, _COMPARED)
+    return samples is None or np.array_equal(
+        samples(first, first + n), samples(begin, begin + n), equal_nan=True
+    )
 
 
 def _usual_period(n: Floats, u: Floats) -> float:

@@ -240,8 +240,16 @@ def _time(
         signals = [c for c, role in enumerate(roles) if not role]
         if signals and len(signals) <= 16 and _repeats(first_rows):
             rows = np.stack([table.part(c, 0, table.rows) for c in signals], axis=1)
+
+        def samples(
+            begin: int, end: int, signals: list[int] = signals
+        ) -> npt.NDArray[np.floating[Any]]:
+            return np.stack([table.part(c, begin, end) for c in signals], axis=1)
+
         try:
-            clock, first, _ = read_clock(stamps, count, str(path), label, rows)
+            clock, first, _ = read_clock(
+                stamps, count, str(path), label, rows, samples if signals else None
+            )
         except RecordError as error:
             troubles.append(error)
             unused = (

@@ -12,6 +12,7 @@ from record_files import ecg
 
 from ecgfast.errors import InputError, RecordError
 from ecgfast.records import Record, open_record, read_record
+from ecgfast.records.clocks import read_clock
 
 FS, N = 250, 2000
 LEAD = ecg(N, 1, FS)[:, 0]
@@ -288,3 +289,45 @@ def test_a_lead_that_is_off_has_no_wrong_unit(tmp_path: Path) -> None:
     values = np.stack([1e-3 * (np.arange(N) % 3 == 0), LEAD + 300 * np.exp(-at / 3)], axis=1)
     np.savez(tmp_path / "a.npz", signal=values, fs=FS, leads=["II", "V5"], units="mV")
     assert "check the unit" not in notes(read_record(tmp_path / "a.npz"))
+
+
+@pytest.mark.parametrize(
+    ("at", "change", "said"),
+    [
+        (3900, -3600.0, "goes back by an hour at sample 15601, as at the end of summer time: the"),
+        (3900, -3599.8, "goes back by an hour at sample 15601, as at the end of summer time: the"),
+        (3900, -30.0, "goes back by 30 s at sample 15601: the samples follow without a gap"),
+        (3900, 3600.0, "the gap before sample 15601 is of one hour: if the clock 'time' was put"),
+        (3900, 0.0, ""),
+    ],
+)
+def test_a_clock_that_was_set_loses_no_sample(at: int, change: float, said: str) -> None:
+    """Its stamps come again, but with other samples: an hour of them was dropped as sent twice."""
+    fs = 4.0
+    t = 1.8e9 + np.arange(round(4200 * fs)) / fs
+    t[round(at * fs) :] += change
+    values = np.random.default_rng(1).standard_normal((len(t), 1))
+    clock, start, _ = read_clock(t, 1.0, "a.csv", "time", samples=lambda a, b: values[a:b])
+    assert clock is not None
+    assert clock.fs == pytest.approx(fs, rel=1e-6)
+    assert clock.keep is None
+    assert clock.n_samples == len(t) + (change > 0) * round(3600 * fs)
+    assert start == datetime(2027, 1, 15, 8, 0)
+    assert said in "; ".join(clock.notes)
+    assert bool(clock.notes) == bool(said)
+
+
+def test_packets_that_came_again_and_recordings_that_were_joined_are_no_set_clock() -> None:
+    t = np.arange(4000) / 100
+    values = np.random.default_rng(1).standard_normal((4000, 1))
+    again = np.concatenate([np.arange(3000), np.arange(2800, 4000)])
+    clock, _, _ = read_clock(
+        t[again], 1.0, "a.csv", "time", samples=lambda a, b: values[again][a:b]
+    )
+    assert clock is not None
+    assert clock.n_samples == 4000
+    assert clock.notes == ("200 samples that came twice are left out",)
+    joined = np.concatenate([t, t])
+    values = np.random.default_rng(2).standard_normal((8000, 1))
+    with pytest.raises(RecordError, match="does not climb evenly at sample 4001"):
+        read_clock(joined, 1.0, "a.csv", "time", samples=lambda a, b: values[a:b])
