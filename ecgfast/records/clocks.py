@@ -456,7 +456,9 @@ def _undo_set_back(t: Floats, count: float | None, label: str, notes: list[str])
     that were joined.
     """
     steps = np.diff(t)
-    usual = float(np.median(steps))
+    if not (steps < 0).any() or not (steps > 0).any():
+        return
+    usual = float(np.median(steps[steps > 0]))  # of a packet, whose samples have one stamp
     one = count or next((c for c, _ in _UNITS if _LOWEST <= 1 / (usual * c) <= _HIGHEST), 1.0)
     for at in np.flatnonzero(steps < 0)[:_MOST_CHANGES].tolist():
         back = (usual - float(steps[at])) * one
