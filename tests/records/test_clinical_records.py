@@ -205,7 +205,7 @@ def test_clinical_files_that_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(RecordError, match=says):
             read_record(tmp_path / name)
 
-    refused("a.xml", b"<html/>", "XML of another kind .*save2gdf")
+    refused("a.xml", b"<svg/>", "XML of another kind .*save2gdf")
     refused("a.xml", b"<RestingECG>", "no intact XML file")
     refused("a.xml", b"<RestingECG/>", "No rhythm waveform")
     refused("a.xml", b"no XML", "is no HL7 aECG, GE MUSE or Philips XML file")
