@@ -43,9 +43,6 @@
 /* Slopes count as this at most, so that the sum of their squares is never infinite (no unit: far above any gain). */
 #define STEEPEST 1e17f
 
-/* Steps of a block, at most: at twice RATE_MIN. */
-#define BLOCK_MAX 14
-
 static int32_t group_length(double fs) {
     return fs < 2.0 * RATE_MIN ? 1 : (int32_t)floor(fs / RATE_MIN);
 }
@@ -139,11 +136,24 @@ static void sum_groups(pt_filter *f, const float *in, float *out, int32_t n, int
     for (int32_t i = whole * group; i < n; i++) f->part += in[i];
 }
 
-/* Band-pass of `n` steps in place, and the squared slopes; at the end of each block filters that have decayed come to
- * rest. */
+/* The block is over: its energy is the newest of the window's, of which the running sum is made anew. */
+static float close_block(pt_filter *f) {
+    const float energy = f->block;
+    f->sum = ((f->energy[0] + f->energy[1]) + f->energy[2]) + energy;
+    f->energy[0] = f->energy[1];
+    f->energy[1] = f->energy[2];
+    f->energy[2] = energy;
+    f->block = 0.0f;
+    if (fabsf(f->u1) + fabsf(f->u2) < REST && fabsf(f->y1) + fabsf(f->y2) < REST) come_to_rest(f);
+    return energy;
+}
+
+/* Band-pass of `n` steps in place, their squared slopes, the integral at each, and the energy of each block that ends.
+ * All in one loop: the band-pass waits for its last values, the rest of the arithmetic has time while it does. */
 static void filter(const pt_state *s, pt_lead *lead, float *restrict x_to_y, float *restrict squared, int32_t n) {
     const float a1 = lead->a1, a2 = lead->a2, c1 = lead->c1, c2 = lead->c2;
-    const float *before = x_to_y - s->step;
+    const float *before = x_to_y - s->step, *leaving = squared - s->width;
+    float *restrict integral = lead->integral, *energy = lead->ended;
     pt_filter f = lead->filter;
     for (ptrdiff_t i = 0, block = s->left; i < n; block = s->block) {
         const int ends = block <= n - i;
@@ -158,72 +168,64 @@ static void filter(const pt_state *s, pt_lead *lead, float *restrict x_to_y, flo
             f.y2 = f.y1;
             f.y1 = y;
             x_to_y[i] = y;
-            const float slope = fabsf(y - before[i]), kept = slope < STEEPEST ? slope : STEEPEST;
-            squared[i] = kept * kept;
+            const float slope = fabsf(y - before[i]), kept = slope < STEEPEST ? slope : STEEPEST, entering = kept * kept;
+            squared[i] = entering;
+            f.sum += entering - leaving[i];
+            f.block += entering;
+            integral[i] = f.sum;
         }
-        if (ends && fabsf(f.u1) + fabsf(f.u2) < REST && fabsf(f.y1) + fabsf(f.y2) < REST) come_to_rest(&f);
+        if (ends) *energy++ = close_block(&f);
     }
     lead->filter = f;
 }
 
-/* The integral of `n` steps, and the energy of the block. */
-static void integrate(pt_search *q, const float *entering, const float *leaving, float *integral, int32_t n) {
-    float sum = q->sum, block = q->block;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        sum += entering[i] - leaving[i];
-        block += entering[i];
-        integral[i] = sum;
+/* From step `i` on, while the integral rises: up to the step after the one at which a peak is passed, or to `n`. */
+static int32_t search_peak(const pt_state *s, pt_lead *f, const float *integral, int32_t i, int32_t n) {
+    pt_search *q = &f->search;
+    int32_t at = (int32_t)(q->peak_at - s->count);
+    float peak = q->peak;
+    int passed = 0;
+    for (; i < n && !passed; i++) {
+        const float x = integral[i];
+        const int higher = x > peak;
+        passed = !higher & ((x < FALL * peak) | (i - at >= s->hold));
+        at = higher ? i : at;
+        peak = higher ? x : peak;
     }
-    q->sum = sum;
-    q->block = block;
+    q->peak = peak;
+    q->peak_at = s->count + at;
+    if (passed) pt_pass(f, integral[i - 1]);
+    return i;
 }
 
-/* Is no peak passed in `n` steps from `count` on, as in most blocks? At once for all: whether the integral rises at a
- * step is not predictable. 0 also where it may be. */
-static int passes_none(pt_search *q, const float *integral, int32_t n, int64_t count, int64_t hold) {
-    if (!q->rising || count + n - q->peak_at > hold) return 0;
-    float peak = q->peak, margin = 0.0f;
-    ptrdiff_t at = (ptrdiff_t)(q->peak_at - count);
-    for (ptrdiff_t i = 0; i < n; i++) {
-        const ptrdiff_t higher = integral[i] > peak;
-        at += (i - at) & -higher; /* i where it is higher */
-        peak = integral[i] > peak ? integral[i] : peak;
-        const float above = integral[i] - FALL * peak;
-        margin = above < margin ? above : margin;
+/* The same while it falls, up to the step after the one at which it rises. */
+static int32_t search_valley(const pt_state *s, pt_lead *f, const float *integral, int32_t i, int32_t n) {
+    pt_search *q = &f->search;
+    for (; i < n; i++) {
+        const float before = q->peak;
+        q->peak = integral[i];
+        if (!(integral[i] > before)) continue;
+        q->rising = 1;
+        q->peak_at = s->count + i;
+        return i + 1;
     }
-    if (margin < 0.0f) return 0;
-    q->peak = peak;
-    q->peak_at = count + at;
-    return 1;
+    return n;
 }
 
 /* Looks for peaks of the integral in `n` steps from s->count on, in one block. */
-static void search(const pt_state *s, pt_lead *f, const float *squared, int32_t n) {
-    float integral[BLOCK_MAX];
-    pt_search *q = &f->search;
-    integrate(q, squared, squared - s->width, integral, n);
-    if (passes_none(q, integral, n, s->count, s->hold)) return;
-    for (int32_t i = 0; i < n; i++) {
-        if (integral[i] > q->peak) {
-            q->rising = 1;
-            q->peak = integral[i];
-            q->peak_at = s->count + i;
-        } else if (!q->rising) {
-            q->peak = integral[i];
-        } else if (integral[i] < FALL * q->peak || s->count + i - q->peak_at >= s->hold) {
-            pt_pass(f, integral[i]);
-        }
-    }
+static void search(const pt_state *s, pt_lead *f, const float *integral, int32_t n) {
+    for (int32_t i = 0; i < n;)
+        i = f->search.rising ? search_peak(s, f, integral, i, n) : search_valley(s, f, integral, i, n);
 }
 
-/* After an artefact beyond all measure the filters would ring for seconds. */
-static int is_artefact(const pt_lead *f) {
-    return f->started && (double)f->search.block > ARTEFACT * ARTEFACT * f->signal * f->signal;
+/* After an artefact beyond all measure the filters would ring for seconds. `block`: of the run. */
+static int is_artefact(const pt_lead *f, int32_t block) {
+    return f->started && (double)f->ended[block] > ARTEFACT * ARTEFACT * f->signal * f->signal;
 }
 
-static int any_artefact(const ecg_detector *d, const pt_state *s) {
+static int any_artefact(const ecg_detector *d, const pt_state *s, int32_t block) {
     int any = 0;
-    for (int l = 0; l < d->config.n_leads; l++) any |= is_artefact(&s->lead[l]);
+    for (int l = 0; l < d->config.n_leads; l++) any |= is_artefact(&s->lead[l], block);
     return any;
 }
 
@@ -232,27 +234,29 @@ static void forget_artefact(const ecg_detector *d, pt_state *s, int lead) {
     const size_t kept = (size_t)(s->count - s->base) - (size_t)s->history;
     memset(pt_band(d, s, lead) + kept, 0, (size_t)s->history * sizeof(float));
     memset(pt_squared(d, s, lead) + kept, 0, (size_t)s->history * sizeof(float));
-    for (uint32_t i = 1; i <= BLOCKS; i++) f->energy[(s->blocks - i) % HISTORY] = 0.0f;
+    for (uint32_t i = 2; i <= BLOCKS; i++) f->energy[(s->blocks - i) % HISTORY] = 0.0f;
     come_to_rest(&f->filter);
+    f->filter.sum = f->filter.block = 0.0f;
+    memset(f->filter.energy, 0, sizeof f->filter.energy);
     f->search = (pt_search){0};
     f->passed = 0;
 }
 
-/* The filters are at its last sample; `rest`: where there is an artefact, they come to rest. */
-static void end_block(ecg_detector *d, pt_state *s, int rest) {
+/* The end of a block, the run's `block`-th. The filters are at its last sample; `rest`: where there is an artefact, they
+ * come to rest. */
+static void end_block(ecg_detector *d, pt_state *s, int32_t block, int rest) {
     const int n_leads = d->config.n_leads;
     s->left = s->block;
     s->blocks++;
     for (int l = 0; l < n_leads; l++) {
         pt_lead *f = &s->lead[l];
-        if (rest && is_artefact(f)) forget_artefact(d, s, l);
-        f->energy[(s->blocks - 1) % HISTORY] = f->search.block;
-        if (f->begin == INT64_MAX && f->search.block > 0.0f)
-            f->begin = d->count - s->block * s->group + s->first;
-        f->search.block = 0.0f;
-        float sum = 0.0f;
-        for (uint32_t i = BLOCKS; i >= 1; i--) sum += f->energy[(s->blocks - i) % HISTORY]; /* 0 before the first */
-        f->search.sum = sum;
+        float energy = f->ended[block];
+        if (rest && is_artefact(f, block)) {
+            forget_artefact(d, s, l);
+            energy = 0.0f;
+        }
+        f->energy[(s->blocks - 1) % HISTORY] = energy;
+        if (f->begin == INT64_MAX && energy > 0.0f) f->begin = d->count - s->block * s->group + s->first;
         if (f->faults) f->fault_at = d->count;
         if (f->faults & (ECG_FLAG_LOST | ECG_QUALITY_FLAT)) f->idle += s->block * s->group;
         f->faults = 0;
@@ -320,30 +324,33 @@ static void go_back(ecg_detector *d, pt_state *s, pt_place begin, const float *s
 static int32_t run(ecg_detector *d, pt_state *s, const float *samples, int32_t n, size_t wanted) {
     const int n_leads = d->config.n_leads;
     const pt_place begin = place_of(d, s);
-    int32_t used = 0, steps = (s->open + n) / s->group;
+    const int32_t steps = (s->open + n) / s->group;
+    int32_t used = 0, done = 0, block = 0; /* samples, steps, blocks */
     make_room(d, s, steps);
-    memcpy(ecg_leads_before(d), ecg_leads(d), (size_t)n_leads * sizeof(ecg_lead));
-    for (int l = 0; l < n_leads; l++) s->lead[l].before = s->lead[l].filter;
+    if (s->left * s->group - s->open < n) { /* else no block ends before the run does */
+        memcpy(ecg_leads_before(d), ecg_leads(d), (size_t)n_leads * sizeof(ecg_lead));
+        for (int l = 0; l < n_leads; l++) s->lead[l].before = s->lead[l].filter;
+    }
     const uint32_t faults = run_ahead(d, s, samples, n, steps);
     while (used < n) {
-        const int32_t now = s->left < steps ? s->left : steps; /* to the end of the block or of the run */
-        const int32_t length = s->left <= steps ? now * s->group - s->open : n - used;
-        const size_t at = (size_t)(s->count - s->base);
-        for (int l = 0; l < n_leads; l++) search(s, &s->lead[l], pt_squared(d, s, l) + at, now);
+        const int ends = s->left <= steps - done; /* a block */
+        const int32_t now = ends ? s->left : steps - done, length = ends ? now * s->group - s->open : n - used;
+        for (int l = 0; l < n_leads; l++) search(s, &s->lead[l], s->lead[l].integral + done, now);
         s->count += now;
         s->left -= now;
         s->open += length - now * s->group;
         d->count += length;
         used += length;
-        steps -= now;
+        done += now;
         for (int l = 0; faults && l < n_leads; l++)
             s->lead[l].faults |= ecg_flags_between(d, l, d->count - length, d->count - 1);
-        if (s->left > 0) continue;
-        const int rest = any_artefact(d, s), ends = used == n;
-        if (rest && !ends) go_back(d, s, begin, samples); /* to the state that comes to rest */
-        end_block(d, s, rest);
+        if (!ends) continue;
+        const int rest = any_artefact(d, s, block), last = used == n;
+        if (rest && !last) go_back(d, s, begin, samples); /* to the state that comes to rest */
+        end_block(d, s, block, rest);
+        block++;
         if (rest) break;
-        if (!ends && ecg_queue_length(d) >= wanted) {
+        if (!last && ecg_queue_length(d) >= wanted) {
             go_back(d, s, begin, samples);
             break;
         }
@@ -365,7 +372,7 @@ static size_t pt_process(ecg_detector *d, void *state, const float *samples, siz
 static void pt_flush(ecg_detector *d, void *state) {
     pt_state *s = state;
     for (int l = 0; l < d->config.n_leads; l++) {
-        if (s->lead[l].search.rising) pt_pass(&s->lead[l], s->lead[l].search.sum);
+        if (s->lead[l].search.rising) pt_pass(&s->lead[l], s->lead[l].filter.sum);
         s->lead[l].begin = 0;
     }
     pt_decide(d, s);
@@ -388,9 +395,9 @@ static int pt_same(const ecg_detector *d, const void *state, const unsigned char
 
 static int pt_lead_valid(const ecg_detector *d, const pt_state *s, const pt_lead *f) {
     const pt_filter *q = &f->filter;
-    const float values[] = {q->x1, q->x2,   q->u1,         q->u2,           q->y1,
-                            q->y2, q->part, f->search.sum, f->search.block, f->search.peak};
-    if (!ecg_all_finite(values, sizeof values / sizeof *values) || !isfinite(f->signal) || !isfinite(f->noise)
+    const float values[] = {q->x1, q->x2, q->u1, q->u2, q->y1, q->y2, q->part, q->sum, q->block, f->search.peak};
+    if (!ecg_all_finite(values, sizeof values / sizeof *values) || !ecg_all_finite(q->energy, BLOCKS - 1)
+        || !isfinite(f->signal) || !isfinite(f->noise)
         || !ecg_all_finite(f->energy, HISTORY)
         || !ecg_within(f->passed, 0, PASSED) || !ecg_within(f->search.rising, 0, 1)
         || (f->search.rising && !ecg_within(f->search.peak_at, s->count - s->hold, s->count - 1)))

@@ -14,6 +14,8 @@
 #define BLOCKS 4
 /* Blocks remembered to recognise noise: 2.75 s. */
 #define HISTORY 64
+/* Blocks that end in a run of samples, at most: they have four steps or more. */
+#define AHEAD_BLOCKS (ECG_AHEAD / 4)
 /* RR intervals in the running mean (paper). */
 #define RR_KEPT 8
 /* Peaks since the last beat that are remembered; with more, only noise is lost. */
@@ -37,8 +39,6 @@ typedef struct pt_beat {
 
 /* Peak search on the integral. */
 typedef struct pt_search {
-    float sum;        /* the moving-window integral */
-    float block;      /* energy of the block that is being filled */
     float peak;       /* highest value since the valley, or lowest since the peak */
     int64_t peak_at;  /* step of the highest value */
     int32_t rising;   /* a valley has been passed, the peak has not */
@@ -49,10 +49,13 @@ typedef struct pt_found {
     int64_t at;
 } pt_found;
 
-/* Between the samples and the squared slope. */
+/* Between the samples and the integral. */
 typedef struct pt_filter {
     float x1, x2, u1, u2, y1, y2; /* the last two values of the band-pass */
     float part;            /* sum of the samples of a group that is not complete */
+    float sum;             /* the moving-window integral */
+    float block;           /* energy of the block that is being filled */
+    float energy[BLOCKS - 1]; /* of those before it, oldest first */
 } pt_filter;
 
 /* One lead. */
@@ -86,6 +89,9 @@ typedef struct pt_lead {
     pt_found heights[HEIGHTS]; /* last peaks, amplitudes */
     pt_peak kept[PEAKS];    /* peaks since the last beat that are none so far */
     pt_beat recent[PT_RECENT]; /* last beats, reported if the lead becomes the active one */
+    /* of the run of samples; of no meaning between two calls */
+    float integral[ECG_AHEAD]; /* at each step */
+    float ended[AHEAD_BLOCKS]; /* energy of each block that ends */
 } pt_lead;
 
 typedef struct pt_state {

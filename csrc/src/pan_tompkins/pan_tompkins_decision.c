@@ -312,7 +312,10 @@ static void hurry(ecg_detector *d, pt_state *s, int lead) {
     if (!f->started || !f->search.rising) return;
     pt_peak p = examine(d, s, lead, f->search.peak, f->search.peak_at);
     int64_t r = ecg_refine_peek(d, lead, p.about), first = r < p.about ? r : p.about;
-    if (d->count + s->block * s->group - first > s->limit) pt_pass(f, f->search.sum);
+    if (d->count + s->block * s->group - first <= s->limit) return;
+    float sum = 0.0f;
+    for (uint32_t i = BLOCKS; i >= 1; i--) sum += f->energy[(s->blocks - i) % HISTORY]; /* 0 before the first */
+    pt_pass(f, sum);
 }
 
 /* The active lead changes when another lead is clearly steadier; what that one has found since the last
