@@ -13,6 +13,7 @@
  * Constants without a source were chosen on every second record of mitdb (100, 102, 104, ... in the
  * order of their names) and rounded; the others and svdb confirmed them. */
 #include "pan_tompkins.h"
+#include "../common/simd4.h"
 
 /* Hz: where the energy of a QRS complex stands out from P and T waves and from muscle (paper). */
 #define BAND_LOW 5.0
@@ -179,23 +180,37 @@ static void filter(const pt_state *s, pt_lead *lead, float *restrict x_to_y, flo
     lead->filter = f;
 }
 
+/* Which of the at most 32 `values` is the first that equals one of them. */
+static int32_t first_equal(const float *values, int32_t n, float one) {
+    static const uint8_t place[32] = {0,  1,  28, 2,  29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4,  8,
+                                      31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6,  11, 5,  10, 9};
+    const four all = four_all(one);
+    uint32_t equal = 0;
+    for (int32_t i = 0; i < n; i += 4) equal |= (uint32_t)four_equal(four_load(values + i), all) << i;
+    return place[((equal & (~equal + 1u)) * 0x077CB531u) >> 27]; /* de Bruijn: the lowest bit's place */
+}
+
 /* From step `i` on, while the integral rises: up to the step after the one at which a peak is passed, or to `n`. */
 static int32_t search_peak(const pt_state *s, pt_lead *f, const float *integral, int32_t i, int32_t n) {
     pt_search *q = &f->search;
-    int32_t at = (int32_t)(q->peak_at - s->count);
+    const int32_t begin = i, held = (int32_t)(q->peak_at - s->count) + s->hold, end = n < held ? n : held;
     float peak = q->peak;
-    int passed = 0;
-    for (; i < n && !passed; i++) {
+    for (; i < end; i++) {
         const float x = integral[i];
-        const int higher = x > peak;
-        passed = !higher & ((x < FALL * peak) | (i - at >= s->hold));
-        at = higher ? i : at;
-        peak = higher ? x : peak;
+        if (x < FALL * peak && !(x > peak)) break;
+        peak = x > peak ? x : peak;
     }
+    if (peak > q->peak) q->peak_at = s->count + begin + first_equal(integral + begin, i - begin, peak);
     q->peak = peak;
-    q->peak_at = s->count + at;
-    if (passed) pt_pass(f, integral[i - 1]);
-    return i;
+    if (i == n) return n;
+    const float x = integral[i];
+    if (x > peak) {
+        q->peak = x;
+        q->peak_at = s->count + i;
+    } else if (x < FALL * peak || s->count + i - q->peak_at >= s->hold) {
+        pt_pass(f, x);
+    }
+    return i + 1;
 }
 
 /* The same while it falls, up to the step after the one at which it rises. */

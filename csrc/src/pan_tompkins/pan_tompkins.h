@@ -90,7 +90,7 @@ typedef struct pt_lead {
     pt_peak kept[PEAKS];    /* peaks since the last beat that are none so far */
     pt_beat recent[PT_RECENT]; /* last beats, reported if the lead becomes the active one */
     /* of the run of samples; of no meaning between two calls */
-    float integral[ECG_AHEAD]; /* at each step */
+    float integral[ECG_AHEAD + 3]; /* at each step; read by fours */
     float ended[AHEAD_BLOCKS]; /* energy of each block that ends */
 } pt_lead;
 
