@@ -64,27 +64,46 @@ static int is_maximum(const double *height, int i, int from) {
     return fabs(height[i + 1]) <= fabs(height[i]) && (i == from || fabs(height[i - 1]) <= fabs(height[i]));
 }
 
-/* The deflection that is the R peak: the kept one where the complex has it, otherwise the first of the highest.
- * `mark`: index of the mark. With `learn` the choice follows. */
-static int choose(ecg_r_choice *c, const double *height, int from, int to, int mark, double fs, int learn) {
-    const double top = largest(height + from, (size_t)(to - from) + 1), least = KEEP_SHARE * top;
-    int first = to, kept = -1;
-    for (int i = from; i < to; i++) {
+/* The first of the deflections that have EARLY_SHARE of the highest; `to` where there is none. */
+static int first_deflection(const double *height, int from, int to, double top) {
+    const double least = EARLY_SHARE * top;
+    int i = from;
+    while (i < to && (fabs(height[i]) < least || !is_maximum(height, i, from))) i++;
+    return i;
+}
+
+/* The highest deflection of the kept direction and place; -1 where none has KEEP_SHARE of the highest of all. */
+static int kept_deflection(const ecg_r_choice *c, const double *height, int from, int to, int mark, double fs,
+                           double top) {
+    const double least = KEEP_SHARE * top, keep = KEEP_S * fs;
+    const int about = mark + (int)floor(c->offset), reach = (int)keep + 1;
+    const int begin = about - reach < from ? from : about - reach, end = about + reach + 2 > to ? to : about + reach + 2;
+    int kept = -1;
+    if (c->sign == 0) return -1;
+    for (int i = begin; i < end; i++) {
         if (fabs(height[i]) < least || !is_maximum(height, i, from)) continue;
-        if (first == to && fabs(height[i]) >= EARLY_SHARE * top) first = i;
-        if ((height[i] < 0.0 ? -1 : 1) == c->sign && fabs(i - mark - c->offset) <= KEEP_S * fs
+        if ((height[i] < 0.0 ? -1 : 1) == c->sign && fabs(i - mark - c->offset) <= keep
             && (kept < 0 || fabs(height[i]) > fabs(height[kept])))
             kept = i;
     }
-    if (!learn) return kept < 0 ? first : kept;
+    return kept;
+}
+
+/* The deflection that is the R peak: the kept one where the complex has it, otherwise the first of the highest.
+ * `mark`: index of the mark. With `learn` the choice follows. */
+static int choose(ecg_r_choice *c, const double *height, int from, int to, int mark, double fs, int learn) {
+    const double top = largest(height + from, (size_t)(to - from) + 1);
+    const int kept = kept_deflection(c, height, from, to, mark, fs, top);
+    if (!learn) return kept < 0 ? first_deflection(height, from, to, top) : kept;
     if (kept < 0) {
-        if (c->sign != 0 && ++c->misses < MISSES_MAX) return first;
+        if (c->sign != 0 && ++c->misses < MISSES_MAX) return first_deflection(height, from, to, top);
     } else {
         c->misses = 0;
         c->offset += OFFSET_RATE * (kept - mark - c->offset);
         c->surplus += OTHER_RATE * (log(top / fabs(height[kept])) - c->surplus);
         if (c->surplus < log(OTHER_SHARE)) return kept;
     }
+    const int first = first_deflection(height, from, to, top);
     *c = (ecg_r_choice){first - mark, 0.0, height[first] < 0.0 ? -1 : 1, 0};
     return first;
 }
@@ -113,6 +132,14 @@ static void whole_heights(const double *sum, double *restrict height, size_t fir
     const double *far_end = sum + first + level + 1, *far_begin = sum + first - level;
     for (size_t i = 0; i < n; i++)
         height[i] = (near_end[i] - near_begin[i]) * near - (far_end[i] - far_begin[i]) * far;
+}
+
+/* The same where the samples end, after `n` of them, within the long mean. */
+static void late_heights(const double *sum, double *restrict height, int first, int end, int n, int smooth, int level) {
+    const double near = 1.0 / (2 * smooth + 1), total = sum[n];
+    const double *near_end = sum + smooth + 1, *near_begin = sum - smooth, *far_begin = sum - level;
+    for (int i = first; i < end; i++)
+        height[i] = (near_end[i] - near_begin[i]) * near - (total - far_begin[i]) / (n - i + level);
 }
 
 /* The same at one of the `n` samples, where a mean may be cut off; `near`: 1 / (2 smooth + 1). */
@@ -153,7 +180,9 @@ static int64_t refine(ecg_detector *d, int lead, int64_t about, int learn) {
     if (after > whole_from)
         whole_heights(sum, height + whole_from, (size_t)whole_from, (size_t)(after - whole_from), (size_t)smooth,
                       (size_t)level);
-    for (int i = after; i <= to; i++) height[i] = edge_height(sum, n, i, smooth, level, near);
+    const int late = after > n - smooth ? after : to + 1 < n - smooth ? to + 1 : n - smooth;
+    late_heights(sum, height, after, late, n, smooth, level);
+    for (int i = late; i <= to; i++) height[i] = edge_height(sum, n, i, smooth, level, near);
     return first + choose(&ecg_r_choices(d)[lead], height, from, to, (int)(about - first), fs, learn);
 }
 
