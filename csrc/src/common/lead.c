@@ -122,12 +122,14 @@ static inline uint32_t piece(ecg_lead *lead, const float *samples, int stride, i
         bottom = bottom < x ? bottom : x;
         repeats |= (uint64_t)(x == before) << i;
     }
-    int begins = 0, ends = 0;
-    while (begins < n && repeats >> begins & 1) begins++;
-    if (!(sum == 0.0f && top <= 1e30f && bottom >= -1e30f) || lead->run + begins >= lead->clip_run
+    const int more = lead->clip_run - lead->run; /* repeats that would be too many */
+    int ends = 0;
+    if (!(sum == 0.0f && top <= 1e30f && bottom >= -1e30f) || more <= 0
+        || !(~repeats & (more < PIECE ? (UINT64_C(1) << more) - 1 : UINT64_MAX))
         || (repeats && has_run(repeats, lead->clip_run)))
         return one_by_one(lead, samples, stride, n, clean, flags); /* a gap, or perhaps a flat stretch */
-    memset(flags, 0, (size_t)n);
+    if (n == PIECE) memset(flags, 0, PIECE); /* a constant length needs no loop */
+    else memset(flags, 0, (size_t)n);
     while (ends < n && repeats >> (n - 1 - ends) & 1) ends++;
     lead->run = ends < n ? ends : lead->run + n;
     lead->last = clean[n - 1];

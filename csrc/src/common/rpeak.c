@@ -194,24 +194,34 @@ int64_t ecg_refine_peek(ecg_detector *d, int lead, int64_t about) {
     return refine(d, lead, about, 0);
 }
 
+/* Are no two of them equal? */
+static int all_differ(float a, float b, float c, float e) {
+    return (a != b) & (a != c) & (a != e) & (b != c) & (b != e) & (c != e);
+}
+
 int ecg_flickers(ecg_detector *d, int lead, int64_t about) {
     const float *ring = ecg_ring(d, lead);
-    const int64_t search = (int64_t)ceil(SEARCH_S * d->config.fs), oldest = d->count - (int64_t)d->ring_mask - 1;
+    const uint32_t mask = d->ring_mask;
+    const int64_t search = (int64_t)ceil(SEARCH_S * d->config.fs), oldest = d->count - (int64_t)mask - 1;
     int64_t first = about - search, last = about + search;
     if (first < oldest) first = oldest;
     if (first < 0) first = 0;
     if (last >= d->count) last = d->count - 1;
+    /* Four far apart show at once that it is an ECG, in most cases. */
+    const uint32_t at = (uint32_t)first, part = (uint32_t)(last - first) / 8;
+    if (last > first
+        && all_differ(ring[(at + part) & mask], ring[(at + 3 * part) & mask], ring[(at + 5 * part) & mask],
+                      ring[(at + 7 * part) & mask]))
+        return 0;
     float levels[3];
     int known = 0;
-    for (int64_t stride = search / 4 + 1;; stride = 1) { /* a few far apart show at once that it is an ECG */
-        for (int64_t i = first; i <= last; i += stride) {
-            const float x = ring[(uint32_t)i & d->ring_mask];
-            int k = 0;
-            while (k < known && levels[k] != x) k++;
-            if (k < known) continue;
-            if (known == 3) return 0;
-            levels[known++] = x;
-        }
-        if (stride == 1) return 1;
+    for (int64_t i = first; i <= last; i++) {
+        const float x = ring[(uint32_t)i & mask];
+        int k = 0;
+        while (k < known && levels[k] != x) k++;
+        if (k < known) continue;
+        if (known == 3) return 0;
+        levels[known++] = x;
     }
+    return 1;
 }

@@ -169,7 +169,8 @@ static void filter(const pt_state *s, pt_lead *lead, float *restrict x_to_y, flo
             f.y2 = f.y1;
             f.y1 = y;
             x_to_y[i] = y;
-            const float slope = fabsf(y - before[i]), kept = slope < STEEPEST ? slope : STEEPEST, entering = kept * kept;
+            const float slope = y - before[i], square = slope * slope;
+            const float entering = square < STEEPEST * STEEPEST ? square : STEEPEST * STEEPEST;
             squared[i] = entering;
             f.sum += entering - leaving[i];
             f.block += entering;

@@ -1,6 +1,7 @@
 /* Decisions of the Pan-Tompkins method: two adaptive thresholds, search-back, T-wave discrimination,
  * refractory period, noise, and which of several leads is reported. */
 #include "pan_tompkins.h"
+#include "../common/simd4.h"
 
 /* First threshold: noise level + this share of the distance to the signal level (paper: 0.25 of
  * energies). */
@@ -228,16 +229,27 @@ static void decide_start(ecg_detector *d, pt_state *s, pt_lead *f) {
     for (int i = 0; i < peaks; i++) decide(d, s, f, &first[i]);
 }
 
+/* The largest of `n` magnitudes. */
+static float largest_of(const float *x, int32_t n) {
+    four top = four_zero();
+    int32_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const four now = four_load(x + i);
+        top = four_max(top, four_max(now, four_sub(four_zero(), now)));
+    }
+    float tops[4], largest = 0.0f;
+    four_store(tops, top);
+    for (int32_t k = 0; k < 4; k++) largest = tops[k] > largest ? tops[k] : largest;
+    for (; i < n; i++) largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
+    return largest;
+}
+
 /* What lies under a peak of the integral. */
 static pt_peak examine(ecg_detector *d, pt_state *s, int lead, double integral, int64_t step) {
     const float *band = pt_band(d, s, lead), *squared = pt_squared(d, s, lead);
     const int32_t last = (int32_t)(step - s->base), first = last - s->width - s->step;
-    float highest = 0.0f, steepest = 0.0f;
-    for (int32_t i = first; i <= last; i++) {
-        float x = fabsf(band[i]);
-        highest = x > highest ? x : highest;
-        steepest = squared[i] > steepest ? squared[i] : steepest;
-    }
+    const float highest = largest_of(band + first, last - first + 1);
+    const float steepest = largest_of(squared + first, last - first + 1);
     int32_t at = first;
     while (at < last && fabsf(band[at]) < highest) at++;
     int64_t about = (s->base + at + 1) * s->group - 1 - s->delay;
