@@ -52,8 +52,8 @@ _RR_S, _AV_S = (0.3, 2.0), (0.06, 0.3)
 # Stretches of a value of which the intervals are looked at.
 _MOST_INTERVALS = 10_000
 
-# Samples read at a time, and how many of them are one that is looked at first.
-_AT_ONCE, _EACH = 1 << 18, 16
+# Samples read at a time; those of which the extremes are looked at first; then one in so many is.
+_AT_ONCE, _PIECE, _EACH = 1 << 18, 1 << 12, 16
 
 #: Values beyond any unit of a voltage.
 BEYOND = 1e15
@@ -175,25 +175,40 @@ def _suspects(read: Callable[[int, int], Values], n_samples: int, n_columns: int
     nearer to them than they are apart, as in nearly every signal; more of them bring the extremes
     nearer and take the others farther apart.
     """
-    lows, highs = np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
+    extremes: list[list[Values]] = [[] for _ in range(n_columns)]
     some: list[list[Values]] = [[] for _ in range(n_columns)]
     for begin in range(0, n_samples, _AT_ONCE):
         table = _block(read, begin, n_samples)
         for i in range(n_columns):
             values = np.ascontiguousarray(table[:, i])
-            lows[i] = np.fmin(lows[i], np.fmin.reduce(values))
-            highs[i] = np.fmax(highs[i], np.fmax.reduce(values))
+            extremes[i] += _extremes(values)
             some[i].append(values[::_EACH])
-    suspects = []
-    for i, (low, high) in enumerate(zip(lows.tolist(), highs.tolist(), strict=True)):
-        values = np.concatenate([np.empty(0, np.float32), *some[i]])
+    return [
+        i
+        for i in range(n_columns)
+        if not extremes[i] or not _are_near(np.concatenate(extremes[i]), some[i])
+    ]
+
+
+def _extremes(values: Values) -> list[Values]:
+    """The lowest and the highest value of each piece of them."""
+    begins = np.arange(0, len(values), _PIECE)
+    return [np.fmin.reduceat(values, begins), np.fmax.reduceat(values, begins)]
+
+
+def _are_near(extremes: Values, some: Sequence[Values]) -> bool:
+    """Whether lowest and highest are nearer to all others than these, as far as seen, are apart."""
+    low, high = float(np.fmin.reduce(extremes)), float(np.fmax.reduce(extremes))
+    if not np.isfinite([low, high]).all():
+        return False
+    for looked_at in ([extremes], some):
+        values = np.concatenate(looked_at)
         others = values[(values > low) & (values < high)]
-        if len(others) and np.isfinite([low, high]).all():
+        if len(others):
             lowest, highest = float(others.min()), float(others.max())
             if max(lowest - low, high - highest) < _FAR * (highest - lowest):
-                continue
-        suspects.append(i)
-    return suspects
+                return True
+    return False
 
 
 def _codes_of(
