@@ -84,9 +84,9 @@ static uint32_t one_by_one(ecg_lead *lead, const float *samples, int stride, int
 }
 
 static inline uint32_t piece(ecg_lead *lead, const float *samples, int stride, int n, float *clean, uint8_t *flags) {
-    const four offset = four_all(lead->offset), nothing = four_zero();
+    const four offset = four_all(lead->offset);
     four high = four_all(lead->high), low = four_all(lead->low), last = four_all(lead->last);
-    four none = nothing;    /* stays zero unless a sample is not finite */
+    four sums = four_zero(); /* stay finite unless a sample is not, or is out of all bounds */
     uint64_t repeats = 0;   /* bit i: sample i equals the one before */
     int i = 0;
     for (; i + 4 <= n; i += 4) {
@@ -99,17 +99,17 @@ static inline uint32_t piece(ecg_lead *lead, const float *samples, int stride, i
         }
         x = four_sub(x, offset);
         four_store(clean + i, x);
-        none = four_add(none, four_mul(x, nothing));
+        sums = four_add(sums, x);
         high = four_max(high, x);
         low = four_min(low, x);
         repeats |= (uint64_t)four_equal(x, four_delay(last, x)) << i;
         last = x;
     }
-    float odd[4], highs[4], lows[4], top = lead->high, bottom = lead->low;
-    four_store(odd, none);
+    float parts[4], highs[4], lows[4], top = lead->high, bottom = lead->low;
+    four_store(parts, sums);
     four_store(highs, high);
     four_store(lows, low);
-    float sum = (odd[0] + odd[1]) + (odd[2] + odd[3]);
+    float sum = (parts[0] + parts[1]) + (parts[2] + parts[3]);
     for (int k = 0; k < 4; k++) {
         top = top > highs[k] ? top : highs[k];
         bottom = bottom < lows[k] ? bottom : lows[k];
@@ -117,14 +117,14 @@ static inline uint32_t piece(ecg_lead *lead, const float *samples, int stride, i
     for (; i < n; i++) {
         float x = samples[i * stride] - lead->offset, before = i > 0 ? clean[i - 1] : lead->last;
         clean[i] = x;
-        sum += x * 0.0f;
+        sum += x;
         top = top > x ? top : x;
         bottom = bottom < x ? bottom : x;
         repeats |= (uint64_t)(x == before) << i;
     }
     const int more = lead->clip_run - lead->run; /* repeats that would be too many */
     int ends = 0;
-    if (!(sum == 0.0f && top <= 1e30f && bottom >= -1e30f) || more <= 0
+    if (!(isfinite(sum) && top <= 1e30f && bottom >= -1e30f) || more <= 0
         || !(~repeats & (more < PIECE ? (UINT64_C(1) << more) - 1 : UINT64_MAX))
         || (repeats && has_run(repeats, lead->clip_run)))
         return one_by_one(lead, samples, stride, n, clean, flags); /* a gap, or perhaps a flat stretch */

@@ -93,14 +93,29 @@ static int is_t_wave(const ecg_detector *d, const pt_lead *f, const pt_peak *p) 
     return (double)(p->about - f->last) < T_WAVE_S * d->config.fs && p->slope < SLOPE * f->last_slope;
 }
 
+/* The largest float that is not above `x`: floats that are above it are above `x`. */
+static float float_below(double x) {
+    const float near = (float)x;
+    return (double)near > x ? nextafterf(near, -INFINITY) : near;
+}
+
+static int count_above(const float *x, int n, float limit) {
+    const four limits = four_all(limit), one = four_all(1.0f), zero = four_zero();
+    four counts = zero;
+    int i = 0, count = 0;
+    for (; i + 4 <= n; i += 4) counts = four_add(counts, four_where(four_over(four_load(x + i), limits), one, zero));
+    float each[4];
+    four_store(each, counts);
+    for (int k = 0; k < 4; k++) count += (int)each[k];
+    for (; i < n; i++) count += x[i] > limit;
+    return count;
+}
+
 /* Share of the last blocks with more than `level` of a beat's mean block energy. */
 static double busy(const pt_state *s, const pt_lead *f, double level) {
     const double limit = level * f->signal * f->signal / BLOCKS;
     const int known = s->blocks < HISTORY ? (int)s->blocks : HISTORY;
-    int count = 0;
-    if (known < HISTORY_MIN) return 0.0;
-    for (int i = 0; i < known; i++) count += (double)f->energy[i] > limit;
-    return (double)count / known;
+    return known < HISTORY_MIN ? 0.0 : (double)count_above(f->energy, known, float_below(limit)) / known;
 }
 
 /* Could it be noise, as long as there is no evidence of beats? */
@@ -280,8 +295,8 @@ static pt_found look_anew(const ecg_detector *d, const pt_state *s, pt_lead *f, 
     /* Blocks that lie in neither window. */
     const int64_t first = other->at / s->block + 1, end = (found->at - s->width) / s->block;
     if (end - first < BLOCKS) return none;
-    const double limit = CALM_LEVEL * height * height / BLOCKS;
-    for (int64_t b = first; b < end; b++) quiet += (double)f->energy[b % HISTORY] <= limit;
+    const float limit = float_below(CALM_LEVEL * height * height / BLOCKS);
+    for (int64_t b = first; b < end; b++) quiet += f->energy[b % HISTORY] <= limit;
     if (3 * quiet < 2 * (end - first)) return none;
     f->signal = height;
     f->noise = low > 0 ? sum / low : 0.0;
