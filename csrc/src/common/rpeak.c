@@ -3,6 +3,7 @@
  * Height is the distance between a short mean (so that noise, mains and pacing spikes do not move
  * the peak) and a longer one around the same sample (so that baseline slope and the T wave count
  * little, and a sharp deflection counts more than a broad one). */
+#include "simd4.h"
 #include "internal.h"
 
 /* s searched on either side of the mark: a wide QRS complex and the mark's own error. */
@@ -49,15 +50,19 @@ int ecg_r_choice_valid(const ecg_r_choice *c, double fs) {
            && ecg_within(c->misses, 0, MISSES_MAX);
 }
 
-/* The largest of `n` magnitudes: four at a time do not wait for each other. */
+/* The largest of `n` magnitudes. */
 static double largest(const double *x, size_t n) {
-    double top[4] = {0.0, 0.0, 0.0, 0.0};
+    pair top = pair_zero(), other = top; /* two, which do not wait for each other */
+    double tops[2], largest = 0.0;
     size_t i = 0;
-    for (; i + 4 <= n; i += 4)
-        for (size_t k = 0; k < 4; k++) top[k] = fabs(x[i + k]) > top[k] ? fabs(x[i + k]) : top[k];
-    for (; i < n; i++) top[0] = fabs(x[i]) > top[0] ? fabs(x[i]) : top[0];
-    for (size_t k = 1; k < 4; k++) top[0] = top[k] > top[0] ? top[k] : top[0];
-    return top[0];
+    for (; i + 4 <= n; i += 4) {
+        top = pair_max(top, pair_abs(pair_load(x + i)));
+        other = pair_max(other, pair_abs(pair_load(x + i + 2)));
+    }
+    pair_store(tops, pair_max(top, other));
+    for (size_t k = 0; k < 2; k++) largest = tops[k] > largest ? tops[k] : largest;
+    for (; i < n; i++) largest = fabs(x[i]) > largest ? fabs(x[i]) : largest;
+    return largest;
 }
 
 static int is_maximum(const double *height, int i, int from) {
@@ -109,18 +114,25 @@ static int choose(ecg_r_choice *c, const double *height, int from, int to, int m
 }
 
 /* Running sums of `n` samples of a ring from `at` on: n + 1 of them. */
-static inline void add_up(double *sum, const float *ring, uint32_t mask, uint32_t at, size_t n) {
-    double total = sum[0] = 0.0;
+static void add_up(double *sum, const float *ring, uint32_t mask, uint32_t at, size_t n) {
+    const int around = n > mask + 1u - at; /* the ring's end */
+    pair total = pair_zero(); /* twice */
     size_t done = 0;
+    sum[0] = 0.0;
     for (; done + 4 <= n; done += 4, at += 4) { /* four at a time wait for one sum only */
-        const double a = ring[at & mask], b = ring[(at + 1) & mask];
-        const double c = ring[(at + 2) & mask], e = ring[(at + 3) & mask];
-        sum[done + 1] = total + a;
-        sum[done + 2] = total + (a + b);
-        sum[done + 3] = total + ((a + b) + c);
-        sum[done + 4] = total = total + ((a + b) + (c + e));
+        const float *x = ring + at;
+        float four[4];
+        if (around) {
+            for (uint32_t k = 0; k < 4; k++) four[k] = ring[(at + k) & mask];
+            x = four;
+        }
+        const pair two = pair_sums(pair_of_floats(x)), rest = pair_add(pair_last(two), pair_sums(pair_of_floats(x + 2)));
+        const pair after = pair_add(total, rest);
+        pair_store(sum + done + 1, pair_add(total, two));
+        pair_store(sum + done + 3, after);
+        total = pair_last(after);
     }
-    for (; done < n; done++, at++) sum[done + 1] = total = total + (double)ring[at & mask];
+    for (; done < n; done++, at++) sum[done + 1] = sum[done] + (double)ring[at & mask];
 }
 
 /* Differences of the means over `smooth` and `level` samples to either side, at `n` samples from `first` on, around
@@ -165,9 +177,7 @@ static int64_t refine(ecg_detector *d, int lead, int64_t about, int learn) {
 
     const int n = (int)(last - first) + 1;
     double *sum = ecg_scratch(d), *height = sum + n + 1;
-    const uint32_t at = (uint32_t)first & mask;
-    if ((uint32_t)n <= mask + 1u - at) add_up(sum, ring + at, UINT32_MAX, 0, (size_t)n);
-    else add_up(sum, ring, mask, at, (size_t)n); /* around the ring's end */
+    add_up(sum, ring, mask, (uint32_t)first & mask, (size_t)n);
     int from = (int)(about - first) - search, to = (int)(about - first) + search;
     if (from < 0) from = 0;
     if (to > n - 1) to = n - 1;

@@ -33,6 +33,10 @@ static inline pair pair_of_floats(const float *p) {
 }
 static inline pair pair_add(pair a, pair b) { return _mm_add_pd(a, b); }
 static inline pair pair_mul(pair a, pair b) { return _mm_mul_pd(a, b); }
+static inline pair pair_max(pair a, pair b) { return _mm_max_pd(a, b); }
+static inline pair pair_abs(pair a) { return _mm_andnot_pd(_mm_set1_pd(-0.0), a); }
+static inline pair pair_sums(pair a) { return _mm_add_pd(a, _mm_unpacklo_pd(_mm_setzero_pd(), a)); }
+static inline pair pair_last(pair a) { return _mm_unpackhi_pd(a, a); }
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 typedef float32x4_t four;
@@ -110,7 +114,12 @@ static inline void pair_store(double *p, pair a) { vst1q_f64(p, a); }
 static inline pair pair_of_floats(const float *p) { return vcvt_f64_f32(vld1_f32(p)); }
 static inline pair pair_add(pair a, pair b) { return vaddq_f64(a, b); }
 static inline pair pair_mul(pair a, pair b) { return vmulq_f64(a, b); }
+static inline pair pair_max(pair a, pair b) { return vmaxq_f64(a, b); }
+static inline pair pair_abs(pair a) { return vabsq_f64(a); }
+static inline pair pair_sums(pair a) { return vaddq_f64(a, vextq_f64(vdupq_n_f64(0.0), a, 1)); }
+static inline pair pair_last(pair a) { return vdupq_laneq_f64(a, 1); }
 #elif !defined(__SSE2__) && !defined(_M_X64)
+#include <math.h>
 typedef struct pair { double v[2]; } pair;
 static inline pair pair_zero(void) { pair a = {{0.0, 0.0}}; return a; }
 static inline pair pair_load(const double *p) { pair a = {{p[0], p[1]}}; return a; }
@@ -118,9 +127,17 @@ static inline void pair_store(double *p, pair a) { p[0] = a.v[0]; p[1] = a.v[1];
 static inline pair pair_of_floats(const float *p) { pair a = {{(double)p[0], (double)p[1]}}; return a; }
 static inline pair pair_add(pair a, pair b) { pair c = {{a.v[0] + b.v[0], a.v[1] + b.v[1]}}; return c; }
 static inline pair pair_mul(pair a, pair b) { pair c = {{a.v[0] * b.v[0], a.v[1] * b.v[1]}}; return c; }
+static inline pair pair_max(pair a, pair b) {
+    pair c = {{a.v[0] > b.v[0] ? a.v[0] : b.v[0], a.v[1] > b.v[1] ? a.v[1] : b.v[1]}};
+    return c;
+}
+static inline pair pair_abs(pair a) { pair b = {{fabs(a.v[0]), fabs(a.v[1])}}; return b; }
+static inline pair pair_sums(pair a) { pair b = {{a.v[0], a.v[0] + a.v[1]}}; return b; }
+static inline pair pair_last(pair a) { pair b = {{a.v[1], a.v[1]}}; return b; }
 #endif
 
-/* four_delay: the last of `before`, then the first three of `now`. four_equal: one bit for each.
+/* four_delay: the last of `before`, then the first three of `now`. pair_sums: of the first, which may lose a minus
+ * before zero, and of both. four_equal: one bit for each.
  * four_where: `a` where four_over(...) holds, `b` elsewhere. */
 
 #endif /* ECGFAST_SIMD4_H */
