@@ -74,42 +74,54 @@ void adaptive_feature_init(adaptive_state *a, double fs) {
     a->base = -RECENT; /* silence before the first sample */
 }
 
-/* Even and odd part of a filter for four samples at once; `x`: the first one's centre. */
-static inline void fold(const float (*even)[4], const float (*odd)[4], int half, const float *x, four *e, four *o) {
-#define TAP(j)                                                                                       \
-    {                                                                                                \
-        four n = four_load(newer + j), p = four_load(older - j);                                     \
-        e##j = four_add(e##j, four_mul(four_add(n, p), four_load_aligned(even[k + j])));             \
-        o##j = four_add(o##j, four_mul(four_sub(n, p), four_load_aligned(odd[k + j])));              \
-    }
-    four e0 = four_zero(), e1 = e0, e2 = e0, e3 = e0, o0 = e0, o1 = e0, o2 = e0, o3 = e0;
-    const float *newer = x + 1, *older = x - 1;
-    int k = 0;
-    for (; k + 4 <= half; k += 4, newer += 4, older -= 4) {
-        TAP(0)
-        TAP(1)
-        TAP(2)
-        TAP(3)
-    }
-    if (k < half) TAP(0)
-    if (k + 1 < half) TAP(1)
-    if (k + 2 < half) TAP(2)
-    *e = four_add(four_add(e0, e1), four_add(e2, e3));
-    *o = four_add(four_add(o0, o1), four_add(o2, o3));
-#undef TAP
+/* Even and odd part of one filter, taps k, k + 4, ... */
+typedef struct parts {
+    four even, odd;
+} parts;
+
+/* Both filters for four samples at once, as they look at the same ones. */
+typedef struct both {
+    parts low, high;
+} both;
+
+static inline parts parts_add(parts a, parts b) {
+    return (parts){four_add(a.even, b.even), four_add(a.odd, b.odd)};
+}
+
+static inline both both_add(both a, both b) {
+    return (both){parts_add(a.low, b.low), parts_add(a.high, b.high)};
+}
+
+/* Tap k of both; `x`: the first sample's centre. */
+static inline both tap(const adaptive_state *a, const float *x, int k) {
+    const four newer = four_load(x + 1 + k), older = four_load(x - 1 - k);
+    const four even = four_add(newer, older), odd = four_sub(newer, older);
+    return (both){
+        {four_mul(even, four_load_aligned(a->low_even[k])), four_mul(odd, four_load_aligned(a->low_odd[k]))},
+        {four_mul(even, four_load_aligned(a->high_even[k])), four_mul(odd, four_load_aligned(a->high_odd[k]))},
+    };
+}
+
+/* Taps k, k + 4, ... of both; k < 4 is below either's length. */
+static inline both fold(const adaptive_state *a, const float *x, int k) {
+    both sum = tap(a, x, k);
+    for (k += 4; k < a->high_half; k += 4) sum = both_add(sum, tap(a, x, k));
+    for (; k < a->low_half; k += 4) sum.low = parts_add(sum.low, tap(a, x, k).low);
+    return sum;
+}
+
+static inline four energy_of(parts filter, float centre, four middle) {
+    const four even = four_add(filter.even, four_mul(four_all(centre), middle));
+    return four_add(four_mul(even, even), four_mul(filter.odd, filter.odd));
 }
 
 /* Energy of both bands, *high of the upper one alone, at the four samples from `x` on. */
 static inline void filter_four(const adaptive_state *a, const float *x, float *energy, float *high) {
-    four middle = four_load(x), even, odd;
-    fold(a->high_even, a->high_odd, a->high_half, x, &even, &odd);
-    even = four_add(even, four_mul(four_all(a->high_centre), middle));
-    four upper = four_add(four_mul(even, even), four_mul(odd, odd));
-    fold(a->low_even, a->low_odd, a->low_half, x, &even, &odd);
-    even = four_add(even, four_mul(four_all(a->low_centre), middle));
-    four lower = four_add(four_mul(even, even), four_mul(odd, odd));
+    const both near = both_add(fold(a, x, 0), fold(a, x, 1)), far = both_add(fold(a, x, 2), fold(a, x, 3));
+    const both sum = both_add(near, far);
+    const four middle = four_load(x), upper = energy_of(sum.high, a->high_centre, middle);
     four_store(high, upper);
-    four_store(energy, four_add(lower, upper));
+    four_store(energy, four_add(energy_of(sum.low, a->low_centre, middle), upper));
 }
 
 void adaptive_feature_room(adaptive_state *a, int n_leads) {
