@@ -96,7 +96,7 @@ static size_t adaptive_process(ecg_detector *d, void *state, const float *sample
         const int first = a->decimation - a->open; /* samples that complete the first group */
         const int steps = length < first ? 0 : 1 + (length - first) / a->decimation;
         memcpy(before, leads, (size_t)count * sizeof *leads);
-        adaptive_feature_room(a, count);
+        adaptive_feature_room(a, count, steps);
         for (int l = 0; l < count; l++) {
             ecg_lead_block(&leads[l], in + l, count, length, ecg_ring(d, l) + at, ecg_flags(d, l) + at);
             decimate(a, &s[l], ecg_ring(d, l) + at, length);
@@ -129,7 +129,7 @@ static void adaptive_flush(ecg_detector *d, void *state) {
         a->end = a->index;
         /* The last values continue until the filters have seen the end. */
         int steps = a->centre + a->hold + 2;
-        adaptive_feature_room(a, d->config.n_leads);
+        adaptive_feature_room(a, d->config.n_leads, steps);
         for (int l = 0; l < d->config.n_leads; l++) {
             float *wave = s[l].wave + (a->index - a->base), last = ecg_leads(d)[l].last;
             wave[0] = s[l].sum + (float)(a->decimation - a->open) * last;

@@ -217,8 +217,8 @@ static inline int64_t adaptive_now(const adaptive_state *a) {
 void adaptive_feature_init(adaptive_state *a, double fs);
 /* Floats that a candidate's shape takes at this sampling rate. */
 int32_t adaptive_shape_room(double fs);
-/* Makes room in the lines for as many decimated samples as a block has. */
-void adaptive_feature_room(adaptive_state *a, int n_leads);
+/* Makes room in the lines for so many decimated samples more, at most ECG_AHEAD. */
+void adaptive_feature_room(adaptive_state *a, int n_leads, int steps);
 /* Filters `steps` decimated samples that lie in the leads' `wave` from `index` on. */
 void adaptive_feature_filter(adaptive_state *a, int n_leads, int steps);
 /* Takes the next of these, up to index `until`; 1 as soon as a candidate is complete (peak_at). */

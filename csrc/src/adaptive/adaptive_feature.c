@@ -124,9 +124,9 @@ static inline void filter_four(const adaptive_state *a, const float *x, float *e
     four_store(energy, four_add(energy_of(sum.low, a->low_centre, middle), upper));
 }
 
-void adaptive_feature_room(adaptive_state *a, int n_leads) {
+void adaptive_feature_room(adaptive_state *a, int n_leads, int steps) {
     size_t used = (size_t)(a->index - a->base);
-    if (used + ECG_AHEAD <= LINE - 4) return;
+    if (used + (size_t)steps <= LINE - 4) return;
     adaptive_lead *s = adaptive_leads(a);
     for (int l = 0; l < n_leads; l++, s++) {
         memmove(s->wave, s->wave + used - RECENT, RECENT * sizeof *s->wave);

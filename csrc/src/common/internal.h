@@ -140,7 +140,7 @@ struct ecg_detector {
 };
 
 /* Samples that front ends may run ahead of the decisions, and so overwrite in the rings. */
-#define ECG_AHEAD 64
+#define ECG_AHEAD 128
 
 /* Seconds of signal kept for beat windows: the longest wait for a decision, a window, and room. */
 #define ECG_RING_S 6.0
