@@ -75,50 +75,50 @@ void adaptive_feature_init(adaptive_state *a, double fs) {
 }
 
 /* Even and odd part of one filter, taps k, k + 4, ... */
-typedef struct parts {
+typedef struct filter_parts {
     four even, odd;
-} parts;
+} filter_parts;
 
 /* Both filters for four samples at once, as they look at the same ones. */
-typedef struct both {
-    parts low, high;
-} both;
+typedef struct both_filters {
+    filter_parts low, high;
+} both_filters;
 
-static inline parts parts_add(parts a, parts b) {
-    return (parts){four_add(a.even, b.even), four_add(a.odd, b.odd)};
+static inline filter_parts add_parts(filter_parts a, filter_parts b) {
+    return (filter_parts){four_add(a.even, b.even), four_add(a.odd, b.odd)};
 }
 
-static inline both both_add(both a, both b) {
-    return (both){parts_add(a.low, b.low), parts_add(a.high, b.high)};
+static inline both_filters add_filters(both_filters a, both_filters b) {
+    return (both_filters){add_parts(a.low, b.low), add_parts(a.high, b.high)};
 }
 
 /* Tap k of both; `x`: the first sample's centre. */
-static inline both tap(const adaptive_state *a, const float *x, int k) {
+static inline both_filters tap(const adaptive_state *a, const float *x, int k) {
     const four newer = four_load(x + 1 + k), older = four_load(x - 1 - k);
     const four even = four_add(newer, older), odd = four_sub(newer, older);
-    return (both){
+    return (both_filters){
         {four_mul(even, four_load_aligned(a->low_even[k])), four_mul(odd, four_load_aligned(a->low_odd[k]))},
         {four_mul(even, four_load_aligned(a->high_even[k])), four_mul(odd, four_load_aligned(a->high_odd[k]))},
     };
 }
 
 /* Taps k, k + 4, ... of both; k < 4 is below either's length. */
-static inline both fold(const adaptive_state *a, const float *x, int k) {
-    both sum = tap(a, x, k);
-    for (k += 4; k < a->high_half; k += 4) sum = both_add(sum, tap(a, x, k));
-    for (; k < a->low_half; k += 4) sum.low = parts_add(sum.low, tap(a, x, k).low);
+static inline both_filters fold(const adaptive_state *a, const float *x, int k) {
+    both_filters sum = tap(a, x, k);
+    for (k += 4; k < a->high_half; k += 4) sum = add_filters(sum, tap(a, x, k));
+    for (; k < a->low_half; k += 4) sum.low = add_parts(sum.low, tap(a, x, k).low);
     return sum;
 }
 
-static inline four energy_of(parts filter, float centre, four middle) {
+static inline four energy_of(filter_parts filter, float centre, four middle) {
     const four even = four_add(filter.even, four_mul(four_all(centre), middle));
     return four_add(four_mul(even, even), four_mul(filter.odd, filter.odd));
 }
 
 /* Energy of both bands, *high of the upper one alone, at the four samples from `x` on. */
 static inline void filter_four(const adaptive_state *a, const float *x, float *energy, float *high) {
-    const both near = both_add(fold(a, x, 0), fold(a, x, 1)), far = both_add(fold(a, x, 2), fold(a, x, 3));
-    const both sum = both_add(near, far);
+    const both_filters near = add_filters(fold(a, x, 0), fold(a, x, 1));
+    const both_filters far = add_filters(fold(a, x, 2), fold(a, x, 3)), sum = add_filters(near, far);
     const four middle = four_load(x), upper = energy_of(sum.high, a->high_centre, middle);
     four_store(high, upper);
     four_store(energy, four_add(energy_of(sum.low, a->low_centre, middle), upper));

@@ -121,10 +121,10 @@ static void add_up(double *sum, const float *ring, uint32_t mask, uint32_t at, s
     sum[0] = 0.0;
     for (; done + 4 <= n; done += 4, at += 4) { /* four at a time wait for one sum only */
         const float *x = ring + at;
-        float four[4];
+        float joined[4];
         if (around) {
-            for (uint32_t k = 0; k < 4; k++) four[k] = ring[(at + k) & mask];
-            x = four;
+            for (uint32_t k = 0; k < 4; k++) joined[k] = ring[(at + k) & mask];
+            x = joined;
         }
         const pair two = pair_sums(pair_of_floats(x)), rest = pair_add(pair_last(two), pair_sums(pair_of_floats(x + 2)));
         const pair after = pair_add(total, rest);
