@@ -207,7 +207,7 @@ def existing_file(path: Path) -> Path:
     file = header_of(path) or path
     if not file.exists():
         if file.is_symlink():
-            raise RecordError(f"{path}: is a link to {file.readlink()}, which is not there")
+            raise RecordError(f"{path}: is a link to {file.readlink().name}, which is not there")
         beside = sorted(path.parent.glob(f"{_glob_escape(path.name)}.*")) if path.name else []
         hint = f"did you mean {beside[0].name}?" if beside else "check the path"
         raise RecordError(f"{path}: no such recording; {hint}")

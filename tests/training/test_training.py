@@ -394,7 +394,7 @@ def test_changes_of_a_recipe() -> None:
     assert recipe.changed({"seed": 8}).seed == 8
     with pytest.raises(InputError, match="recipe beats: cannot change 'limits'"):
         recipe.changed({"limits": []})
-    with pytest.raises(InputError, match="recipe beats: int"):
+    with pytest.raises(InputError, match="recipe beats: seed is a whole number"):
         recipe.changed({"seed": {}})
     with pytest.raises(InputError, match=r"recipe beats: .*'epoch'; did you mean 'epochs'"):
         recipe.changed({"schedule": {"epoch": 3}})

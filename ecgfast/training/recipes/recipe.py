@@ -310,15 +310,15 @@ class Recipe:
             for part in ("architecture", "options"):
                 if not isinstance(change.get(part, {}), Mapping):
                     raise InputError(f"{part} is an object of settings, not {change[part]!r}")
+            return dataclasses.replace(
+                self,
+                architecture={**self.architecture, **change.get("architecture", {})},
+                schedule=schedule,
+                seed=seed,
+                options={**self.options, **change.get("options", {})},
+            )
         except (TypeError, ValueError, InputError) as error:
             raise InputError(f"recipe {self.name}: {error}") from None
-        return dataclasses.replace(
-            self,
-            architecture={**self.architecture, **change.get("architecture", {})},
-            schedule=schedule,
-            seed=seed,
-            options={**self.options, **change.get("options", {})},
-        )
 
 
 # What a setting of each type is, for messages.
