@@ -113,8 +113,8 @@ typedef struct ecg_bandpass {
 int ecg_bandpass_init(ecg_bandpass *filter, double fs, double low, double high);
 /* A new signal begins: the filter forgets what it has seen, and keeps its design. */
 void ecg_bandpass_reset(ecg_bandpass *filter);
-/* Filters `n` samples, in any unit, of one lead. `in` and `out` may be the same. A sample that is not finite counts as a repetition of the last
- * finite one: the output stays finite. */
+/* Filters `n` samples, in any unit, of one lead. `in` and `out` may be the same. A sample that is not finite counts as
+ * a repetition of the last finite one: the output stays finite. */
 void ecg_bandpass_process(ecg_bandpass *filter, const float *in, float *out, size_t n);
 
 /* ------------------------------------------------------------------ QRS detection ---------- */

@@ -55,7 +55,7 @@ def read_info(folder: str | os.PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``fs``, ``leads``, ``units``, ``start``, ``source``, and what `RecordingFolder` was told.
+        ``fs``, ``leads``, ``units``, ``start``, ``source``, and ``about`` of `RecordingFolder`.
     """
     try:
         found = json.loads((Path(folder).expanduser() / f"{_NAME}.info").read_bytes())

@@ -1,4 +1,4 @@
-/* What is told of a beat: its R peak and its quality. */
+/* The report of a beat: its R peak and its quality. */
 #include "neural.h"
 #include "neural_constants.h"
 

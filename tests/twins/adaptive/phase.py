@@ -84,7 +84,8 @@ def begin(a: State, index: int) -> bool:
     return a.trust > CONSTANT.start_trust and contrast(a, path) > least
 
 
-def decided(a: State, index: int) -> None:
+def decide_or_give_up(a: State, index: int) -> None:
+    """Decides what is due; without trust all is forgotten."""
     if not decide(a, index):
         give_up(a)
 
@@ -100,7 +101,7 @@ def on_candidate(a: State, index: int) -> None:
         enter(a, Phase.RUNS if begin(a, index) else Phase.WAITS)
     if a.decides:
         learn_first(a)
-        decided(a, index)
+        decide_or_give_up(a, index)
 
 
 def on_time(a: State, index: int) -> None:
@@ -111,7 +112,7 @@ def on_time(a: State, index: int) -> None:
             give_up(a)
             return
         enter(a, Phase.LEARNS)
-    decided(a, index)
+    decide_or_give_up(a, index)
 
 
 def on_sample(a: State, index: int, found: bool) -> None:
