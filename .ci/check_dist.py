@@ -43,10 +43,9 @@ def main(folder: Path) -> None:
     extensions = tracked("**/*.pyx", "ecgfast")
     wanted = {"ecgfast/_cyutility", *(name[:-4] for name in extensions)}  # setup.py: SHARED
     missing += sorted(f"{name} (compiled)" for name in wanted - compiled)
+    unwanted = (".pyx", ".pxd", ".pxi", ".c", ".h", ".pyc")
     strange = sorted(
-        name
-        for name in in_wheel
-        if not name.startswith("ecgfast") or name.endswith((".pyx", ".pxd", ".c", ".h", ".pyc"))
+        name for name in in_wheel if not name.startswith("ecgfast") or name.endswith(unwanted)
     )
 
     strange += [name for name in in_wheel if name.endswith(".so") and has_symbols(wheel, name)]
@@ -59,10 +58,8 @@ def main(folder: Path) -> None:
         "pyproject.toml",
         "LICENSE",
         "README.md",
-        "ecgfast/busy.pxd",
-        "ecgfast/ccore.pxd",
     }
-    sources |= extensions
+    sources |= extensions | tracked("**/*.px[di]", "ecgfast")
     sources |= (
         tracked("**/*.[ch]", "csrc") | tracked("**/*.py", "tests") | tracked("**/*.c", "tests")
     )

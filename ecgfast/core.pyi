@@ -1,10 +1,10 @@
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .beat_batch import BeatBatch as BeatBatch
 from .window import WindowSpec as WindowSpec
 
 class _Recording(Protocol):
@@ -19,21 +19,6 @@ METHODS: dict[str, int]
 FS_MIN: float
 RATE_MAX: float
 RATE_MAX_ANIMALS: float
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BeatBatch:
-    sample: NDArray[np.int64]
-    known_at: NDArray[np.int64]
-    rr: NDArray[np.float64]
-    windows: NDArray[np.float32]
-    features: NDArray[np.float32]
-    quality: NDArray[np.uint32]
-    def __len__(self) -> int: ...
-    @property
-    def r_sample(self) -> NDArray[np.int64]: ...
-    @classmethod
-    def concatenate(cls, batches: Iterable[BeatBatch]) -> BeatBatch: ...
-    def by_lead(self, n_windows: int) -> list[BeatBatch]: ...
 
 class BandpassFilter:
     def __init__(self, fs: float, low: float = 5.0, high: float = 15.0) -> None: ...

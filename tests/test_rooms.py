@@ -20,7 +20,7 @@ FOUNDATION = {
 }
 
 #: What each room may import besides.
-BASE = {"core", "inputs", "window"}
+BASE = {"beat_batch", "core", "inputs", "window"}
 RECORDS = BASE | {"records"}
 RUNTIME = {"runtime", "window"}
 SOURCES = RECORDS | {"sources"}
@@ -35,6 +35,7 @@ LIVE = REPORTS | {"live"}
 REVIEW = REPORTS | {"review"}
 ARCHIVE = REPORTS | {"archive"}
 MAY_IMPORT: dict[str, set[str]] = {
+    "beat_batch": {"beat_batch"},
     "core": BASE,
     "inputs": BASE,
     "window": {"window"},
