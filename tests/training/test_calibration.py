@@ -49,7 +49,7 @@ def test_a_model_with_it_folded_in_gives_calibrated_probabilities() -> None:
 
 
 def test_weights_by_patient() -> None:
-    from ecgfast.training.tasks.beats import patient_weights
+    from ecgfast.training.tasks.beat_examples import patient_weights
 
     labels = np.repeat([0, 0, 1, 1], [800, 200, 100, 400])
     patients = np.repeat(["a", "b", "a", "b"], [800, 200, 100, 400])

@@ -32,7 +32,7 @@ from ecgfast.training.datasets.splits import DS1, DS2, PACED, patient_folds, pat
 from ecgfast.training.fitting.crossval import CandidateResult, choose
 from ecgfast.training.recipes.recipe import Recipe, recipe_names
 from ecgfast.training.tasks import load_task
-from ecgfast.training.tasks.beats import of_training_patients
+from ecgfast.training.tasks.beat_examples import of_training_patients
 from ecgfast.training.workflow import score_on_test
 
 
