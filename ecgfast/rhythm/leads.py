@@ -34,21 +34,21 @@ class LeadWatch:
 
     def block(self) -> None:
         """Look at the last block, whose state is another one or for which an event is due."""
-        scan = self._scan
-        state, level = scan.lead(self._lead)
-        index = scan.next - 1
+        blocks = self._scan.blocks
+        state, level = blocks.lead(self._lead)
+        index = blocks.next - 1
         if state != self._state:
-            self.end(index * scan.size)
+            self.end(index * blocks.size)
             self._state, self._since = state, index
         if state == LOST and self._kind is None:
             self._kind = EventKind.GAP
-            self._put((index + 1) * scan.size, ongoing=True)
+            self._put((index + 1) * blocks.size, ongoing=True)
         elif state == FLAT and self._kind is None and index + 1 - self._since >= FLAT_BLOCKS:
-            usual, qrs = scan.usual_level(self._lead), scan.qrs(self._lead)
+            usual, qrs = blocks.usual_level(self._lead), blocks.qrs(self._lead)
             away = usual is not None and abs(level - usual) > qrs > 0.0
             self._kind = EventKind.LEAD_OFF if away else EventKind.FLAT_LINE
-            self._put((index + 1) * scan.size, ongoing=True)
-        scan.watched(self._lead, state, self._kind is None)
+            self._put((index + 1) * blocks.size, ongoing=True)
+        self._scan.watched(self._lead, state, self._kind is None)
 
     def end(self, sample: int) -> None:
         """The state has ended at this sample."""
@@ -61,7 +61,7 @@ class LeadWatch:
         assert self._kind is not None
         self._sink.put(
             self._kind,
-            self._since * self._scan.size,
+            self._since * self._scan.blocks.size,
             end,
             Severity.LOW if self._kind is EventKind.GAP else self._severity,
             1.0,

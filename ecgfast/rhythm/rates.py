@@ -75,7 +75,7 @@ class RateWatch:
         scan = self._scan
         if self._beats is None:
             self._beats = BeatsOf()
-            for sample, trusted in scan.recent(self._number):
+            for sample, trusted in scan.rates.recent(self._number):
                 self._beats.add(sample, 1.0, trusted=trusted)
         else:
             self._beats.add(scan.sample, 1.0, trusted=scan.beat_trusted)

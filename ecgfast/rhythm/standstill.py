@@ -43,9 +43,9 @@ class Standstill:
         self._pause, self._asystole = pause, asystole
         # The newest blocks: `Scan` takes them only once no beat can still be reported in them.
         self._quiet = (asystole + _USUAL_REPORT_S) * scan.fs
-        self._kept = int(self._quiet / scan.size) + 2
-        self._state: npt.NDArray[np.int8] = np.empty((0, scan.leads), np.int8)
-        self._activity: npt.NDArray[np.float32] = np.empty((0, scan.leads), np.float32)
+        self._kept = int(self._quiet / scan.blocks.size) + 2
+        self._state: npt.NDArray[np.int8] = np.empty((0, scan.blocks.leads), np.int8)
+        self._activity: npt.NDArray[np.float32] = np.empty((0, scan.blocks.leads), np.float32)
         self._end = 0
         self._suspected: tuple[int, int] | None = None  # its begin, and when it was suspected
 
@@ -55,7 +55,7 @@ class Standstill:
         for blocks in pieces:
             self._state = np.concatenate([self._state, blocks.state])[-kept:].copy()
             self._activity = np.concatenate([self._activity, blocks.activity])[-kept:].copy()
-            self._end += len(blocks.state) * self._scan.size
+            self._end += len(blocks.state) * self._scan.blocks.size
             yield blocks
 
     def suspected(self) -> tuple[int, int] | None:
@@ -68,7 +68,7 @@ class Standstill:
         scan = self._scan
         if self._suspected is not None:
             begin, at = self._suspected
-            judged = scan.asystole_since >= 0 or scan.next * scan.size >= at
+            judged = scan.asystole_since >= 0 or scan.blocks.next * scan.blocks.size >= at
             if not judged and scan.stood_last <= begin:
                 return begin, self._end
             self._suspected = None
@@ -83,29 +83,29 @@ class Standstill:
         last = scan.stood_last
         if last < 0 or end - last < self._quiet or scan.asystole_since >= 0:
             return None
-        if scan.trusted < _TRUSTED_BEATS:
+        if scan.trust.trusted < _TRUSTED_BEATS:
             return None
-        first = end - len(self._state) * scan.size
+        first = end - len(self._state) * scan.blocks.size
         # From the first block behind the T wave of the last beat.
-        skipped = max(0, -(-(last + round(_AFTER_R_S * scan.fs) - first) // scan.size))
+        skipped = max(0, -(-(last + round(_AFTER_R_S * scan.fs) - first) // scan.blocks.size))
         usable = self._state[skipped:] == USABLE
         shown = usable.any(axis=1)
         flat = ~shown & (self._state[skipped:] == FLAT).any(axis=1)
         if not (shown | flat).all() or _longest(flat) >= FLAT_BLOCKS:
             return None
-        sizes = np.array([scan.qrs(lead) for lead in range(scan.leads)])
+        sizes = np.array([scan.blocks.qrs(lead) for lead in range(scan.blocks.leads)])
         comparable = usable & (sizes > 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.where(comparable, self._activity[skipped:] / sizes, np.inf).min(axis=1)
         share[flat] = 0.0
         steep = np.flatnonzero(share >= STEEP)
-        since = first + (skipped + int(steep[-1]) + 1) * scan.size if len(steep) else last
+        since = first + (skipped + int(steep[-1]) + 1) * scan.blocks.size if len(steep) else last
         return since if end - since >= self._quiet else None
 
     def confidence(self, first: int, last: int) -> float:
         """Share of trusted beats, less where what lies between these samples is steep."""
         quiet = 1.0 - self._scan.between(first, last) / (2.0 * STEEP)
-        return self._scan.trusted / BEATS_KEPT * max(0.5, quiet)
+        return self._scan.trust.trusted / BEATS_KEPT * max(0.5, quiet)
 
     def beat(self) -> bool:
         """Judge the interval before a beat.
@@ -136,7 +136,7 @@ class Standstill:
         by_beat : bool
             Whether a beat is at its end.
         """
-        beats = [begin] if self._scan.is_recent(begin) else []
+        beats = [begin] if self._scan.trust.is_recent(begin) else []
         self._sink.put(
             EventKind.ASYSTOLE,
             begin,
@@ -149,7 +149,7 @@ class Standstill:
 
     def _interval(self, last: int, sample: int, rr: float) -> bool:
         scan = self._scan
-        if scan.trusted < _TRUSTED_BEATS or last < 0 or scan.between(last, sample) >= STEEP:
+        if scan.trust.trusted < _TRUSTED_BEATS or last < 0 or scan.between(last, sample) >= STEEP:
             return False
         kind, severity = EventKind.PAUSE, Severity.MEDIUM
         if rr >= self._asystole:

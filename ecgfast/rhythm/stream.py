@@ -428,7 +428,7 @@ class RhythmStream(Versioned):
         if flags >= RATES:
             for i, watch in enumerate(self._rates):
                 if flags & (RATES << i):
-                    watch.beat(beyond=bool(scan.beyond & (RATES << i)))
+                    watch.beat(beyond=bool(scan.rates.beyond & (RATES << i)))
                     scan.set_open(RATES << i, watch.is_open)
         if flags & EPISODE:
             self._irregular.look()

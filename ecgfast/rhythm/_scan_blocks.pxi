@@ -1,0 +1,257 @@
+# Blocks of signal: their figures, and the last of them.
+
+
+def block_figures(
+    const float[:, ::1] held,
+    int step,
+    int size,
+    int group,
+    signed char[:, ::1] state,
+    float[:, ::1] activity,
+    float[:, ::1] level,
+    float[:, :, ::1] slow,
+):
+    """State, activity and level of each lead in each block, and the slow signal.
+
+    Parameters
+    ----------
+    held : array of float32, shape (step + n * size, n_leads)
+        The samples of the blocks, after those that the first changes reach back to.
+    step, size, group : int
+        Samples of a change, of a block, and of a point of the slow signal.
+    state, activity, level : arrays of shape (n, n_leads)
+        Take the figures that `Block` describes.
+    slow : array of float32, shape (n, size // group, n_leads)
+    """
+    cdef Py_ssize_t n = state.shape[0], leads = state.shape[1], points = slow.shape[1]
+    cdef Py_ssize_t block, lead, point, i
+    cdef float x, low, high, change, most, total
+    cdef const float *at
+    cdef const float *earlier
+    cdef bint lost, missing
+    with nogil:
+        for block in range(n):
+            for lead in range(leads):
+                at = &held[step + block * size, lead]
+                earlier = &held[block * size, lead]
+                low = high = at[0]
+                missing = False
+                most = 0.0
+                for point in range(points):
+                    total = at[0]
+                    for i in range(group):
+                        x = at[0]
+                        if i:
+                            total += x
+                        missing |= x != x
+                        low = x if x < low else low
+                        high = x if x > high else high
+                        # The first change after a gap reaches back into the gap and is NaN.
+                        change = fabsf(x - earlier[0])
+                        most = change if change > most else most
+                        at += leads
+                        earlier += leads
+                    slow[block, point, lead] = total / <float>group
+                lost = missing or high > LARGEST or low < -LARGEST
+                state[block, lead] = C_LOST if lost else C_FLAT if low == high else C_USABLE
+                level[block, lead] = NAN if lost else held[step + (block + 1) * size - 1, lead]
+                if lost or low == high or not isfinite(most):
+                    most = 0.0
+                activity[block, lead] = most
+
+
+@cython.final
+cdef class StoredBlocks:
+    """The last 16 s of blocks, and the size of QRS complexes.
+
+    Parameters
+    ----------
+    leads : int
+    size, group : int
+        Samples of a block, and of a point of the slow signal.
+
+    Attributes
+    ----------
+    next : int
+        Number of the block that comes next.
+    """
+
+    cdef readonly int leads, size, group
+    cdef readonly long long next
+    cdef int _points
+    cdef object _arrays
+    cdef float[:, ::1] _activity
+    cdef float[:, ::1] _level
+    cdef signed char[:, ::1] _state
+    cdef double[::1] _steep
+    cdef float[:, :, ::1] _slow
+    cdef double[::1] _qrs
+    cdef double[:, ::1] _sizes
+    cdef long long[::1] _n_sizes
+
+    def __init__(self, int leads, int size, int group):
+        self.leads, self.size, self.group = leads, size, group
+        self._points = size // group
+        self._arrays = {
+            "activity": np.zeros((KEPT, leads), np.float32),
+            "level": np.zeros((KEPT, leads), np.float32),
+            "state": np.zeros((KEPT, leads), np.int8),
+            "steep": np.zeros(KEPT),
+            "slow": np.zeros((KEPT, self._points, leads), np.float32),
+            "qrs": np.zeros(leads),
+            "sizes": np.zeros((leads, SIZES)),
+            "n_sizes": np.zeros(leads, np.int64),
+        }
+        self._attach()
+
+    cdef _attach(self):
+        """Look into the arrays, which are what is pickled."""
+        a = self._arrays
+        self._activity, self._level, self._state = a["activity"], a["level"], a["state"]
+        self._steep, self._slow = a["steep"], a["slow"]
+        self._qrs, self._sizes, self._n_sizes = a["qrs"], a["sizes"], a["n_sizes"]
+
+    def __reduce__(self):
+        return StoredBlocks, (self.leads, self.size, self.group), (self.next, self._arrays)
+
+    def __setstate__(self, state):
+        self.next, self._arrays = state
+        self._attach()
+
+    cdef void push(
+        self, const signed char *state, const float *activity, const float *level, const float *slow,
+    ) noexcept nogil:
+        """Store a block. Its steepness is its change within 40 ms divided by that of a QRS complex,
+        the smallest of all leads: a beat shows in every lead, an artefact in one only."""
+        cdef int lead, at = self.next % KEPT
+        cdef double steepness = INFINITY
+        for lead in range(self.leads):
+            self._state[at, lead] = state[lead]
+            self._activity[at, lead] = activity[lead]
+            self._level[at, lead] = level[lead]
+            if (
+                state[lead] == C_USABLE and self._qrs[lead] > 0.0
+                and activity[lead] < steepness * self._qrs[lead]
+            ):
+                steepness = activity[lead] / self._qrs[lead]
+        memcpy(&self._slow[at, 0, 0], slow, sizeof(float) * self._points * self.leads)
+        self.next += 1
+        self._steep[at] = 0.0 if self.briefly_flat() else steepness
+
+    cdef double last_steepness(self) noexcept nogil:
+        return self._steep[(self.next - 1) % KEPT]
+
+    cdef bint usable(self) noexcept nogil:
+        """Whether a lead of the newest block is usable, or flat for less than a second."""
+        cdef int lead, at = (self.next - 1) % KEPT
+        for lead in range(self.leads):
+            if self._state[at, lead] == C_USABLE:
+                return True
+        return self.briefly_flat()
+
+    cdef bint briefly_flat(self) noexcept nogil:
+        """Whether the newest block, and less than a second of blocks, show no change in any lead."""
+        cdef int lead, i, at
+        cdef bint flat
+        for i in range(C_FLAT_BLOCKS):
+            if self.next - 1 - i < 0:
+                return i > 0
+            at = (self.next - 1 - i) % KEPT
+            flat = False
+            for lead in range(self.leads):
+                if self._state[at, lead] == C_USABLE:
+                    return i > 0
+                flat = flat or self._state[at, lead] == C_FLAT
+            if not flat:
+                return i > 0
+        return False
+
+    cdef void learn(self, long long sample) noexcept nogil:
+        """Learn the size of a complex; the blocks around its R peak have been taken."""
+        cdef long long first = max(sample // self.size - 1, self.next - KEPT, 0)
+        cdef long long last = min(sample // self.size + 1, self.next - 1), block
+        cdef int lead, n
+        cdef double size
+        if first > last:
+            return
+        for lead in range(self.leads):
+            size = 0.0
+            for block in range(first, last + 1):
+                size = max(size, <double>self._activity[block % KEPT, lead])
+            if size > 0.0:
+                self._sizes[lead, self._n_sizes[lead] % SIZES] = size
+                self._n_sizes[lead] += 1
+                n = min(self._n_sizes[lead], SIZES)
+                self._qrs[lead] = _ranked(&self._sizes[lead, 0], n, n // 2)
+
+    cdef double between_beats(self) noexcept nogil:
+        """Steepness that three quarters of the blocks of the last 5 s exceed; 0 where it is not known."""
+        cdef double[NOISE_BLOCKS] steep
+        cdef double level
+        cdef int i
+        if self.next < NOISE_BLOCKS:
+            return 0.0
+        for i in range(NOISE_BLOCKS):
+            steep[i] = self._steep[(self.next - 1 - i) % KEPT]
+        level = _ranked(steep, NOISE_BLOCKS, NOISE_RANK)
+        return 0.0 if level == INFINITY else level  # inf: no size of a beat to compare it with
+
+    cdef double steepness_at(self, long long sample) noexcept nogil:
+        """Steepness at an R peak, the greatest of all leads, or inf where none is known.
+
+        The block that holds the R peak and the one before it count.
+        """
+        cdef long long block = sample // self.size, one
+        cdef double most = -INFINITY
+        cdef int lead
+        for one in range(max(block - 1, self.next - KEPT, 0), min(block, self.next - 1) + 1):
+            for lead in range(self.leads):
+                if self._qrs[lead] > 0.0:
+                    most = max(most, self._activity[one % KEPT, lead] / self._qrs[lead])
+        return most if most >= 0.0 else INFINITY
+
+    def lead(self, int lead):
+        """State and level of a lead in the last block."""
+        cdef int at = (self.next - 1) % KEPT
+        return self._state[at, lead], <double>self._level[at, lead]
+
+    def qrs(self, int lead):
+        """Change of QRS complexes within 40 ms in a lead; 0 before it is known."""
+        return self._qrs[lead]
+
+    def usual_level(self, int lead):
+        """Mean level of a lead over the stored blocks in which it was usable, or None."""
+        cdef long long block
+        cdef double total = 0.0
+        cdef int n = 0
+        for block in range(max(self.next - KEPT, 0), self.next):
+            if self._state[block % KEPT, lead] == C_USABLE:
+                total += self._level[block % KEPT, lead]
+                n += 1
+        return total / n if n else None
+
+    cdef double between(self, long long first, long long last) noexcept nogil:
+        """Greatest steepness of the blocks between two samples.
+
+        Blocks without a usable lead do not count; 0 where no block counts.
+        """
+        cdef long long begin = max((first + self.size - 1) // self.size, 0)
+        cdef long long end = min(last // self.size, self.next), block
+        cdef double most = 0.0
+        for block in range(max(begin, self.next - KEPT), end):
+            if self._steep[block % KEPT] < INFINITY:
+                most = max(most, self._steep[block % KEPT])
+        return most
+
+
+cdef double _ranked(const double *values, int n, int rank) noexcept nogil:
+    """Item of this rank in ascending order, of 32 values at most."""
+    cdef double[32] ordered
+    cdef int i, j
+    for i in range(n):
+        j = i
+        while j and ordered[j - 1] > values[i]:
+            ordered[j] = ordered[j - 1]
+            j -= 1
+        ordered[j] = values[i]
+    return ordered[rank]
