@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +36,7 @@ from .overwriting import ANNOTATIONS, FileKind, add_force, csv_kind, json_kind, 
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
+    from ..streaming import ChunkSource, StreamingClassifier
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -107,26 +108,11 @@ class _Classify:
             average_leads=args.average_leads,
             method=args.method,
         )
-        names = labelled_names(source, labeller)
         tally = tally_for(classifier)
         blocks = math.ceil((source.n_samples or 0) / source.fs / BLOCK_S) or None
         chunks = progress(source.chunks, total=blocks, what=what, unit="block", bar=bar)
         beats = counted_beats(chunks, labeller, tally)
-        points = labeller.rule.operating_points
-        about = {
-            "record": name,
-            "fs": source.fs,
-            "leads": list(source.leads),
-            "average_leads": labeller.n_labelled > 1,
-            **names,
-            "model": str(args.model),
-            "form": classifier.precision,
-            "runtime": classifier.backend,
-            "lookahead": args.lookahead,
-            "method": args.method,
-            **({"source": source.origin.to_dict()} if source.origin else {}),
-            **({"decision": list(points)} if points else {}),
-        }
+        about = self._about(source, labeller, classifier, name)
         make_folder(file.parent)
         if file_format == "csv":
             write_csv(file, beats)
@@ -138,20 +124,11 @@ class _Classify:
         duration = (source.n_samples or 0) / source.fs
         start = source.start or source.start_time
         summary = tally.summary(name, source.fs, duration, start, source.leads)
-        cautions = caution_texts(classifier, summary, names["labelled_leads"])
+        cautions = caution_texts(classifier, summary, about["labelled_leads"])
         wall = perf_counter() - begin
-        precision = f", {classifier.precision}" if classifier.precision else ""
         lines = [
             summary.text(),
-            *([source.origin.text()] if source.origin is not None else []),
-            f"model       {args.model}{precision}, on {classifier.backend}"
-            if classifier.classes
-            else "model       none",
-            *([f"labelled    from {how}"] if (how := labelled_from(source, labeller)) else []),
-            *(
-                f"decision    {operating_point_text(point)}, in cross-validation"
-                for point in points
-            ),
+            *self._model_lines(source, labeller, classifier),
             *(f"caution     {text}" for text in cautions),
             f"time        {pace(duration, wall)}",
             f"written     {file}",
@@ -159,7 +136,7 @@ class _Classify:
         ]
         means = {name: numbers["mean"] for name, numbers in summary.values.items()}
         counts = {name: summary.by_class.get(name, 0) for name in self._names()}
-        told = [
+        shown = [
             number_text(means[name], 1) if name in means else f"{count:,}"
             for name, count in counts.items()
         ]
@@ -194,11 +171,53 @@ class _Classify:
                 "bad_quality": summary.bad_quality,
             },
             cells=[
-                *(f"{text:>{max(7, len(name))}}" for text, name in zip(told, counts, strict=True)),
+                *(f"{text:>{max(7, len(name))}}" for text, name in zip(shown, counts, strict=True)),
                 f"{number_text(summary.rate_mean, 0):>10}",
                 f"{100 * summary.bad_quality:9.1f} %",
             ],
         )
+
+    def _about(
+        self,
+        source: ChunkSource,
+        labeller: StreamingClassifier,
+        classifier: Classifier,
+        name: str,
+    ) -> dict[str, Any]:
+        """What was read and what labels it, for files of beats and for --json."""
+        args, points = self._args, labeller.rule.operating_points
+        return {
+            "record": name,
+            "fs": source.fs,
+            "leads": list(source.leads),
+            "average_leads": labeller.n_labelled > 1,
+            **labelled_names(source, labeller),
+            "model": str(args.model),
+            "form": classifier.precision,
+            "runtime": classifier.backend,
+            "lookahead": args.lookahead,
+            "method": args.method,
+            **({"source": source.origin.to_dict()} if source.origin else {}),
+            **({"decision": list(points)} if points else {}),
+        }
+
+    def _model_lines(
+        self, source: ChunkSource, labeller: StreamingClassifier, classifier: Classifier
+    ) -> list[str]:
+        """The same to read."""
+        precision = f", {classifier.precision}" if classifier.precision else ""
+        how = labelled_from(source, labeller)
+        return [
+            *([source.origin.text()] if source.origin is not None else []),
+            f"model       {self._args.model}{precision}, on {classifier.backend}"
+            if classifier.classes
+            else "model       none",
+            *([f"labelled    from {how}"] if how else []),
+            *(
+                f"decision    {operating_point_text(point)}, in cross-validation"
+                for point in labeller.rule.operating_points
+            ),
+        ]
 
 
 def _write_wfdb(file: Path, beats: Iterator[Beat], fs: float) -> None:

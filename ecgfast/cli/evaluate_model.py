@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,28 @@ __all__ = ["OPTIONS", "add_options", "inputs", "run"]
 #: Options that only a model has.
 OPTIONS = ("data", "precision", "recipe", "work", *DECISION_OPTIONS)
 
-
 # Records of a whole database up to which a heading names each.
 _LISTED = 8
+_SAME_PERSON = "202 is the person of 201 in DS1"
+_PROBABILITIES = (
+    "Probabilities, thresholds and rejections are of reference beats. Promised: by "
+    "cross-validation over the training patients, where thresholds come from. Reached: on "
+    "the records above. Each threshold alone, but for a decision asked for, whose "
+    "thresholds work together; the tables of classes count the most probable class. A "
+    "star: patients of other recordings did not keep what was promised."
+)
+
+
+@dataclass(frozen=True)
+class _Records:
+    """The records that are scored, as headings name them."""
+
+    databases: str
+    names: list[str]
+    split: str
+    shared: bool  # a person of the training part is among them
+    trained: str  # which of them train the model; "" for none
+    paced: str  # which of them are paced; "" for none
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -141,15 +161,13 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     from ..evaluation import evaluate_beat_model, evaluate_false_alarms
     from ..evaluation.beat_model import PUBLISHED
     from ..reports.table import Table
-    from ..training.datasets.splits import DS2, PACED, patient_of
+    from ..training.datasets.splits import patient_of
     from .beat_tables import (
-        DATABASE,
         class_tables,
         false_alarm_tables,
         false_alarms_of_records,
         false_rate_table,
         patient_table,
-        point_text,
         probability_tables,
     )
 
@@ -158,42 +176,22 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         decision.rule(classifier, ahead)  # what is not offered is said before the work
     folder = data_folder(args)
     chosen = _named(folder, args.records) if args.records else _test_part(classifier)
-    databases = ", ".join(dict.fromkeys(database for database, _ in chosen))
-    of_mitdb = [name for database, name in chosen if database == DATABASE]
-    # By their plain names where all are of mitdb, as --records takes them.
-    names = of_mitdb if databases == DATABASE else ["/".join(one) for one in chosen]
+    records = _described(folder, chosen, _learnt(classifier))
     leads: Any = args.leads or [0]
-    several = leads == "all" or len(leads) > 1
+    settings: dict[str, Any] = {
+        "leads": None if leads == "all" else leads,
+        "progress": sys.stderr.isatty(),
+    }
     scores = evaluate_beat_model(
         classifier,
         folder,
         [(database, name, patient_of(database, name)) for database, name in chosen],
-        leads=None if leads == "all" else leads,
-        progress=sys.stderr.isatty(),
+        **settings,
     )
-    split = "DS2" if set(names) == set(DS2) else _listed(folder, names, chosen)
-    learnt = _learnt(classifier)
-    shared = "202" in of_mitdb and (DATABASE, "201") in learnt
-    if shared:
-        split += " (202 is the person of 201 in DS1)"
-    lines = [
-        f"{databases} {split}; AAMI classes, beats of N S V F Q by their WFDB codes; "
-        f"{lead_list_text(leads)}{', mean of their log-odds' if several else ''}. "
-        "Se: share of the class's beats that were called so, +P: share of the beats called so that "
-        "are of the class, in %. In brackets 95 % intervals: bootstrap over patients, 2000 draws.",
-        "With detected beats, a beat that was not found counts as missed in its class, and a false "
-        "detection against the class that it was given.",
-    ]
-    seen = [name for name, one in zip(names, chosen, strict=True) if one in learnt]
-    if seen:
-        told = ", ".join(sorted(seen))
-        lines.insert(0, f"These records train this model, and are no test of it: {told}.")
-    paced = sorted(set(of_mitdb) & set(PACED))
-    if paced:
-        lines.append(f"AAMI EC57 leaves paced records out; these are paced: {', '.join(paced)}.")
+    lines = _legend(records, leads)
     name = args.model if classifier.card is None else classifier.card.name
     precision = "" if classifier.precision is None else f" ({classifier.precision})"
-    title = f"Beat classes of {name}{precision} on {databases} {split}"
+    title = f"Beat classes of {name}{precision} on {records.databases} {records.split}"
     tables = [table for score in scores for table in class_tables(score)]
     tables.append(patient_table(scores))
     false = false_alarms_of_records(scores)
@@ -201,24 +199,13 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     healthy: list[FalseAlarms] = []
     strips: list[StripCalls] = []
     if not args.records:
-        healthy, strips = evaluate_false_alarms(
-            classifier,
-            folder,
-            leads=None if leads == "all" else leads,
-            progress=sys.stderr.isatty(),
-        )
+        healthy, strips = evaluate_false_alarms(classifier, folder, **settings)
         tables += false_alarm_tables(healthy, strips)
         lines += _apart(classifier, bool(healthy), bool(strips))
     probabilities = _probabilities(classifier, scores, decision)
     if probabilities:
-        tables += [table for told in probabilities for table in probability_tables(told)]
-        lines.append(
-            "Probabilities, thresholds and rejections are of reference beats. Promised: by "
-            "cross-validation over the training patients, where thresholds come from. Reached: on "
-            "the records above. Each threshold alone, but for a decision asked for, whose "
-            "thresholds work together; the tables of classes count the most probable class. A "
-            "star: patients of other recordings did not keep what was promised."
-        )
+        tables += [table for one in probabilities for table in probability_tables(one)]
+        lines.append(_PROBABILITIES)
     if classifier.card is not None and "cross_validation" in classifier.card.metrics:
         lines.append(
             f"What its inputs and training data buy: ecgfast crossval {name} --data DATA, whose "
@@ -226,27 +213,14 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         )
     tables.append(Table("Published figures of others", ["by", "figures, in %", "on"], PUBLISHED))
     if args.work is not None:
-        from ..training.scoring import write_score
-
-        for score in scores:
-            total = score.scores()
-            write_score(
-                args.work / "scores",
-                f"{title}, {point_text(score)}",
-                total.classes,
-                total.confusion,
-            )
-        lines += _drawn(args.work / "scores")
-    about = {
+        lines += _write_scores(args.work / "scores", title, scores)
+    figures = {
         "model": name,
         "form": classifier.precision,
-        "database": databases,
-        "records": names,
-        "patients_on_both_sides": "202 is the person of 201 in DS1" if shared else "none",
+        "database": records.databases,
+        "records": records.names,
+        "patients_on_both_sides": _SAME_PERSON if records.shared else "none",
         "command": command_text(_words(args), args),
-    }
-    figures = {
-        **about,
         "scores": [score.to_dict() for score in scores],
         "false_alarms_of_records": [one.to_dict() for one in false],
         "false_alarms": [one.to_dict() for one in healthy],
@@ -254,6 +228,64 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         "probabilities": probabilities,
     }
     show_tables(args, title, lines, tables, figures)
+
+
+def _described(
+    folder: Path, chosen: Sequence[tuple[str, str]], learnt: set[tuple[str, str]]
+) -> _Records:
+    """Return how headings name the records, and what a reader has to know of them."""
+    from ..training.datasets.splits import DS2, PACED
+    from .beat_tables import DATABASE
+
+    databases = ", ".join(dict.fromkeys(database for database, _ in chosen))
+    of_mitdb = [name for database, name in chosen if database == DATABASE]
+    # By their plain names where all are of mitdb, as --records takes them.
+    names = of_mitdb if databases == DATABASE else ["/".join(one) for one in chosen]
+    split = "DS2" if set(names) == set(DS2) else _listed(folder, names, chosen)
+    shared = "202" in of_mitdb and (DATABASE, "201") in learnt
+    if shared:
+        split += f" ({_SAME_PERSON})"
+    seen = sorted(name for name, one in zip(names, chosen, strict=True) if one in learnt)
+    paced = sorted(set(of_mitdb) & set(PACED))
+    return _Records(
+        databases,
+        names,
+        split,
+        shared,
+        f"These records train this model, and are no test of it: {', '.join(seen)}."
+        if seen
+        else "",
+        f"AAMI EC57 leaves paced records out; these are paced: {', '.join(paced)}."
+        if paced
+        else "",
+    )
+
+
+def _legend(records: _Records, leads: Any) -> list[str]:
+    """What the tables count, above them."""
+    several = leads == "all" or len(leads) > 1
+    lines = [
+        records.trained,
+        f"{records.databases} {records.split}; AAMI classes, beats of N S V F Q by their WFDB "
+        f"codes; {lead_list_text(leads)}{', mean of their log-odds' if several else ''}. "
+        "Se: share of the class's beats that were called so, +P: share of the beats called so that "
+        "are of the class, in %. In brackets 95 % intervals: bootstrap over patients, 2000 draws.",
+        "With detected beats, a beat that was not found counts as missed in its class, and a false "
+        "detection against the class that it was given.",
+        records.paced,
+    ]
+    return [line for line in lines if line]
+
+
+def _write_scores(folder: Path, title: str, scores: Sequence[BeatModelScores]) -> list[str]:
+    """Write confusion matrices and pictures; the lines that say where."""
+    from ..training.scoring import write_score
+    from .beat_tables import point_text
+
+    for score in scores:
+        total = score.scores()
+        write_score(folder, f"{title}, {point_text(score)}", total.classes, total.confusion)
+    return _drawn(folder)
 
 
 def _card_records(classifier: Classifier, part: str) -> list[tuple[str, str]]:

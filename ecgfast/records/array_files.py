@@ -312,94 +312,114 @@ def _from_arrays(
 ) -> Opened:
     """Find signal, rate, names and units among named arrays and their attributes."""
     attributes = attributes or {}
-    folded = {name.lower(): name for name in arrays}
-    listed = ", ".join(sorted(arrays)[:20]) or "nothing"
-
-    def first(names: Sequence[str]) -> npt.NDArray[Any] | None:
-        return next((arrays[folded[n]] for n in names if n in folded), None)
-
-    def texts(names: Sequence[str]) -> list[str]:
-        found = first(names)
-        if found is None or found.dtype.kind not in "US" or found.size > 4096:
-            return []
-        return [
-            (item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)).strip()
-            for item in found.reshape(-1).tolist()
-        ]
-
-    fs = first(_RATE_NAMES)
-    rate: float | None = None
-    if fs is not None and fs.size == 1 and fs.dtype.kind in "fiu":
-        rate = float(fs.reshape(-1)[0])
     numeric = {name: a for name, a in arrays.items() if a.dtype.kind in "fiub" and a.size > 1}
+    listed = ", ".join(sorted(arrays)[:20]) or "nothing"
     signal = _signal_of(path, numeric, listed)
-    columns_2d: list[npt.NDArray[Any]]
     notes: tuple[str, ...] = ()
     if isinstance(signal, dict):
-        labels, columns_2d = list(signal), list(signal.values())
-        n = len(columns_2d[0])
+        labels, values = list(signal), list(signal.values())
+        keys = labels
     else:
-        flat = signal.reshape(-1) if signal.ndim == 2 and 1 in signal.shape else signal
-        n, leads, turned = _orient(path, flat.shape)
-        table = flat[:, np.newaxis] if flat.ndim == 1 else flat.T if turned else flat
-        if turned:
-            notes = ("transposed: leads by samples",)
-        columns_2d = [table[:, i] for i in range(leads)]
-        labels = texts(_LEAD_NAMES)
-        if labels and len(labels) != leads:
-            raise RecordError(
-                f"{path}: has {len(labels)} lead names for {leads} columns; save both alike"
-            )
-        labels = labels or [""] * leads
-        if leads == 1 and not labels[0]:
-            key = _key_of(signal, arrays)
-            labels = [key if role_of(key)[0] in ("ecg", "other") else ""]
-    units = texts(_UNIT_NAMES)
+        labels, values, turned = _leads_of(path, signal, arrays)
+        keys = [_key_of(signal, arrays)] * len(labels)
+        notes = ("transposed: leads by samples",) if turned else ()
+    units = _texts(arrays, _UNIT_NAMES)
     units = units * len(labels) if len(units) == 1 else units
-    keys = labels if isinstance(signal, dict) else [_key_of(signal, arrays)] * len(labels)
     if len(units) != len(labels):
-        own_attributes = [attributes.get(key, {}) for key in keys]
-        units = [str(found.get("units", found.get("unit", ""))) for found in own_attributes]
-    columns: list[tuple[str, str, str]] = []
-    fs_from = f"the array {folded[next(k for k in _RATE_NAMES if k in folded)]!r}" if rate else ""
-    if rate is None:
-        own = stated_rate(attributes.get(keys[0], {}))
-        rate, attribute = own if own[0] else stated_rate(attributes.get("", {}))
-        fs_from = f"the attribute {attribute!r}" if rate else ""
+        own = [attributes.get(key, {}) for key in keys]
+        units = [str(found.get("units", found.get("unit", ""))) for found in own]
+    n = len(values[0])
     clocks = [
         (name, a.reshape(-1))
         for name, a in numeric.items()
         if a.size == n and role_of(name)[0] == "clock"
     ]
-    for label, unit, values in zip(labels, units, columns_2d, strict=True):
-        look = look_of(values[:4096].astype(np.float64), None) if len(labels) > 1 else ""
-        role = (
-            ""
-            if label and role_of(label, unit)[0] == "ecg"
-            else look
-            if look in ("clock", "counter")
-            else ""
-        )
+    roles = []
+    for label, unit, column in zip(labels, units, values, strict=True):
+        role = _role(label, unit, column) if len(labels) > 1 else ""
         if role == "clock":
-            clocks.append((label or "first column", values))
-        columns.append((label, unit, role))
+            clocks.append((label or "first column", column))
+        roles.append(role)
+    rate, fs_from = _rate_of(arrays, attributes, keys[0])
     if rate is None and clocks:
         name, stamps = clocks[0]
-        rate = _rate(stamps, name, path)
-        fs_from = f"the clock {name!r}"
+        rate, fs_from = _rate(stamps, name, path), f"the clock {name!r}"
 
     def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
-        return np.stack([columns_2d[i][begin:end].astype(np.float64) for i in chosen], axis=1)
+        return np.stack([values[i][begin:end].astype(np.float64) for i in chosen], axis=1)
 
     return Opened(
         path=path,
         format=kind,
-        columns=tuple(Column(a, b, rate, n, role) for a, b, role in columns),
+        columns=tuple(
+            Column(label, unit, rate, n, role)
+            for label, unit, role in zip(labels, units, roles, strict=True)
+        ),
         read=read,
         fs_from=fs_from,
         notes=notes,
         declared=all(unit_kind(u) == "volt" for u in units),
     )
+
+
+def _named(
+    arrays: dict[str, npt.NDArray[Any]], names: Sequence[str]
+) -> tuple[str, npt.NDArray[Any] | None]:
+    """Return the first of the names that an array has, in any case, and the array."""
+    folded = {name.lower(): name for name in arrays}
+    found = next((folded[name] for name in names if name in folded), "")
+    return found, arrays[found] if found else None
+
+
+def _texts(arrays: dict[str, npt.NDArray[Any]], names: Sequence[str]) -> list[str]:
+    """Return the texts of the array of one of these names."""
+    _, found = _named(arrays, names)
+    if found is None or found.dtype.kind not in "US" or found.size > 4096:
+        return []
+    return [
+        (item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)).strip()
+        for item in found.reshape(-1).tolist()
+    ]
+
+
+def _leads_of(
+    path: Path, signal: npt.NDArray[Any], arrays: dict[str, npt.NDArray[Any]]
+) -> tuple[list[str], list[npt.NDArray[Any]], bool]:
+    """Return name and samples of each lead of an array, and whether it had to be transposed."""
+    flat = signal.reshape(-1) if signal.ndim == 2 and 1 in signal.shape else signal
+    _, leads, turned = _orient(path, flat.shape)
+    table = flat[:, np.newaxis] if flat.ndim == 1 else flat.T if turned else flat
+    labels = _texts(arrays, _LEAD_NAMES)
+    if labels and len(labels) != leads:
+        raise RecordError(
+            f"{path}: has {len(labels)} lead names for {leads} columns; save both alike"
+        )
+    labels = labels or [""] * leads
+    if leads == 1 and not labels[0]:
+        key = _key_of(signal, arrays)
+        labels = [key if role_of(key)[0] in ("ecg", "other") else ""]
+    return labels, [table[:, i] for i in range(leads)], turned
+
+
+def _role(label: str, unit: str, values: npt.NDArray[Any]) -> str:
+    """Return whether one of several columns is a clock or a counter; "" where it is neither."""
+    if label and role_of(label, unit)[0] == "ecg":
+        return ""
+    look = look_of(values[:4096].astype(np.float64), None)
+    return look if look in ("clock", "counter") else ""
+
+
+def _rate_of(
+    arrays: dict[str, npt.NDArray[Any]], attributes: dict[str, dict[str, Any]], key: str
+) -> tuple[float | None, str]:
+    """Return the sampling rate that an array or an attribute states, and which one does."""
+    name, fs = _named(arrays, _RATE_NAMES)
+    if fs is not None and fs.size == 1 and fs.dtype.kind in "fiu":
+        rate = float(fs.reshape(-1)[0])
+        return rate, f"the array {name!r}" if rate else ""
+    own = stated_rate(attributes.get(key, {}))
+    stated, attribute = own if own[0] else stated_rate(attributes.get("", {}))
+    return stated, f"the attribute {attribute!r}" if stated else ""
 
 
 def _key_of(signal: npt.NDArray[Any], arrays: dict[str, npt.NDArray[Any]]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -64,11 +64,87 @@ class _Signal:
         return (lowest * gain + offset,) if self.digital[0] > lowest else ()
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """The data records of a file: where they are, and which signals they hold."""
+
+    path: Path
+    head: bytes  # its first 256 bytes
+    width: int  # bytes of a sample
+    signals: list[_Signal]
+    duration: float  # of a data record, s
+    n_records: int
+
+    @property
+    def begin(self) -> int:
+        """Bytes before the first data record."""
+        return 256 * (len(self.signals) + 1)
+
+    @property
+    def per_record(self) -> int:
+        """Bytes of a data record."""
+        return sum(s.samples for s in self.signals) * self.width
+
+    @property
+    def reserved(self) -> str:
+        """What the header says of its variant: EDF+C, EDF+D, 24BIT, or nothing."""
+        return self.head[192:236].decode("latin-1")
+
+    def records(self, first: int, last: int) -> npt.NDArray[np.uint8]:
+        """Read some data records, one in each row."""
+        with open_regular(self.path) as file:
+            file.seek(self.begin + first * self.per_record)
+            raw = file.read((last - first) * self.per_record)
+        if len(raw) != (last - first) * self.per_record:
+            raise RecordError(
+                f"{self.path}: became shorter while it was read; read it when it is complete"
+            )
+        return np.frombuffer(raw, np.uint8).reshape(last - first, self.per_record)
+
+
 def open_edf(path: Path) -> Opened:
     """Open an EDF, EDF+, BDF or BDF+ file.
 
     EDF+ annotations become annotations of the symbol ``"`` (a note) with their text.
     """
+    layout, said = _layout(path)
+    data = [s for s in layout.signals if s.label not in _ANNOTATIONS]
+    notes_in = [s for s in layout.signals if s.label in _ANNOTATIONS]
+    onsets, notes = _annotations(layout, notes_in)
+    origin = onsets[0] if len(onsets) and math.isfinite(onsets[0]) else 0.0
+    begins, more = _begins(layout, onsets - origin)
+    duration, n_records = layout.duration, layout.n_records
+    length = float(begins[-1] + duration) if n_records else 0.0
+    columns = []
+    for s in data:
+        fs = s.samples / duration if duration and s.samples else None
+        total = s.samples * n_records if fs is None else round(length * fs)
+        columns.append(Column(s.label, s.unit, fs, total, codes=s.codes(layout.width)))
+
+    def read(start: int, stop: int, chosen: Sequence[int]) -> Values:
+        return _read(layout, [data[i] for i in chosen], begins, start, stop)
+
+    def annotations(fs: float) -> Annotations | None:
+        if not notes:
+            return None
+        at, text = zip(*sorted(notes), strict=True)
+        sample = np.rint((np.clip(at, -1e9, 1e9) - origin) * fs).astype(np.int64)
+        return Annotations(sample, np.full(len(at), '"'), np.array(text, np.str_))
+
+    is_plus = layout.reserved.startswith("EDF+")
+    return Opened(
+        path=path,
+        format="BDF" if layout.width == 3 else "EDF+" if is_plus else "EDF",
+        columns=tuple(columns),
+        read=read,
+        start=_start(layout.head),
+        annotations=annotations,
+        notes=(*said, *more),
+    )
+
+
+def _layout(path: Path) -> tuple[_Layout, list[str]]:
+    """Return what the header says, checked against the file's size, and remarks on it."""
     with open_regular(path) as file:
         head = file.read(256)
         if head[:8] not in (b"0       ", b"\xffBIOSEMI") or len(head) < 256:
@@ -84,110 +160,88 @@ def open_edf(path: Path) -> Opened:
         except (ValueError, IndexError):
             raise RecordError(f"{path}: the EDF header is damaged; export the file again") from None
         size = file.seek(0, 2)
-    begin = 256 * (n_signals + 1)
-    per_record = sum(s.samples for s in signals) * width
-    present = (size - begin) // max(1, per_record)
+    layout = _Layout(path, head, width, signals, duration, n_records)
+    present = (size - layout.begin) // max(1, layout.per_record)
     # A recorder that was cut off leaves -1: then what is there counts.
     if n_records > present:
         raise RecordError(
             f"{path}: truncated: the header promises {n_records} data records of "
-            f"{per_record // width} samples and {max(0, present)} are present; export or fetch the "
-            "file again"
+            f"{layout.per_record // width} samples and {max(0, present)} are present; export or "
+            "fetch the file again"
         )
-    said: list[str] = []
+    said = []
     if 0 <= n_records < present:
         said.append(
             f"only the {n_records} data records that the header counts are read: the file holds "
             f"{present}"
         )
-    n_records = max(0, present if n_records < 0 else n_records)
-    data = [s for s in signals if s.label not in _ANNOTATIONS]
-    notes_in = [s for s in signals if s.label in _ANNOTATIONS]
-    reserved = head[192:236].decode("latin-1")
+    return replace(layout, n_records=max(0, present if n_records < 0 else n_records)), said
 
-    def records(first: int, last: int) -> npt.NDArray[np.uint8]:
-        with open_regular(path) as file:
-            file.seek(begin + first * per_record)
-            raw = file.read((last - first) * per_record)
-        if len(raw) != (last - first) * per_record:
-            raise RecordError(
-                f"{path}: became shorter while it was read; read it when it is complete"
-            )
-        return np.frombuffer(raw, np.uint8).reshape(last - first, per_record)
 
-    onsets, notes = _annotations(records, notes_in, n_records, per_record, width)
-    origin = onsets[0] if len(onsets) and math.isfinite(onsets[0]) else 0.0
-    # Where each data record begins, in units of one record's duration.
-    slots = np.arange(n_records, dtype=np.float64) * duration
-    if "+D" in reserved and len(onsets) == n_records and n_records:
-        slots = _slots(path, onsets - origin, duration)
-        steps = np.diff(slots)
-        if over := _overlap(steps, slots, duration):
+def _begins(
+    layout: _Layout, onsets: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], list[str]]:
+    """Return where each data record begins, in seconds, and remarks on it.
+
+    `onsets` are the times that the records state, from the first on; without them they follow each
+    other without a gap.
+    """
+    n_records, duration = layout.n_records, layout.duration
+    begins = np.arange(n_records, dtype=np.float64) * duration
+    said: list[str] = []
+    if "+D" in layout.reserved and len(onsets) == n_records and n_records:
+        begins = _slots(layout.path, onsets, duration)
+        steps = np.diff(begins)
+        if over := _overlap(steps, begins, duration):
             said.append(over)
         lost = float((steps - duration).clip(min=0.0).sum())
         if lost > _LEEWAY * duration:
             said.append(f"gaps of {lost:.2f} s in all (EDF+D) filled with missing samples")
-    elif "+D" in reserved:
+    elif "+D" in layout.reserved:
         said.append("calls itself discontinuous (EDF+D) and has no times: gaps are not known")
     elif n_records and len(onsets) == n_records:
-        lost = float(onsets[-1] - origin) - duration * (n_records - 1)
+        lost = float(onsets[-1]) - duration * (n_records - 1)
         if abs(lost) > max(1.0, duration):
             what = "leave gaps of" if lost > 0 else "overlap by"
             said.append(
                 f"its times {what} {abs(lost):.2f} s in all, but it calls itself continuous "
                 "(EDF+C): they are not used"
             )
-    length = float(slots[-1] + duration) if n_records else 0.0
-    columns = []
-    for s in data:
-        fs = s.samples / duration if duration and s.samples else None
-        total = s.samples * n_records if fs is None else round(length * fs)
-        columns.append(Column(s.label, s.unit, fs, total, codes=s.codes(width)))
+    return begins, said
 
-    def read(start: int, stop: int, chosen: Sequence[int]) -> Values:
-        per = data[chosen[0]].samples
-        places = (
-            np.rint(slots * (per / duration)).astype(np.int64)
-            if duration
-            else np.arange(n_records, dtype=np.int64) * per
-        )
-        first = max(0, int(np.searchsorted(places, start, "right")) - 1)
-        last = int(np.searchsorted(places, stop, "left"))
-        out = np.full((stop - start, len(chosen)), np.nan, np.float64)
-        if last <= first:
-            return out
-        raw = records(first, last)
-        at = places[first:last]
-        for target, i in enumerate(chosen):
-            signal = data[i]
-            gain, offset = signal.scale
-            digits = _digits(raw[:, signal.at : signal.at + per * width], width).reshape(-1, per)
-            values = digits * gain + offset
-            # Runs of records without a gap between them are copied together.
-            breaks = np.flatnonzero(np.diff(at) != per) + 1
-            for run, where in zip(np.split(values, breaks), np.split(at, breaks), strict=True):
-                flat, position = run.reshape(-1), int(where[0])
-                a, b = max(start, position), min(stop, position + len(flat))
-                if b > a:
-                    out[a - start : b - start, target] = flat[a - position : b - position]
+
+def _read(
+    layout: _Layout,
+    signals: list[_Signal],
+    begins: npt.NDArray[np.float64],
+    start: int,
+    stop: int,
+) -> npt.NDArray[np.float64]:
+    """Return samples of signals of one rate, NaN in the gaps between data records."""
+    per, width = signals[0].samples, layout.width
+    if layout.duration:
+        places = np.rint(begins * (per / layout.duration)).astype(np.int64)
+    else:
+        places = np.arange(layout.n_records, dtype=np.int64) * per
+    first = max(0, int(np.searchsorted(places, start, "right")) - 1)
+    last = int(np.searchsorted(places, stop, "left"))
+    out = np.full((stop - start, len(signals)), np.nan, np.float64)
+    if last <= first:
         return out
-
-    def annotations(fs: float) -> Annotations | None:
-        if not notes:
-            return None
-        at, text = zip(*sorted(notes), strict=True)
-        sample = np.rint((np.clip(at, -1e9, 1e9) - origin) * fs).astype(np.int64)
-        return Annotations(sample, np.full(len(at), '"'), np.array(text, np.str_))
-
-    return Opened(
-        path=path,
-        format="BDF" if width == 3 else "EDF+" if reserved.startswith("EDF+") else "EDF",
-        columns=tuple(columns),
-        read=read,
-        start=_start(head),
-        annotations=annotations,
-        notes=tuple(said),
-    )
+    raw = layout.records(first, last)
+    at = places[first:last]
+    for target, signal in enumerate(signals):
+        gain, offset = signal.scale
+        digits = _digits(raw[:, signal.at : signal.at + per * width], width).reshape(-1, per)
+        values = digits * gain + offset
+        # Runs of records without a gap between them are copied together.
+        breaks = np.flatnonzero(np.diff(at) != per) + 1
+        for run, where in zip(np.split(values, breaks), np.split(at, breaks), strict=True):
+            flat, position = run.reshape(-1), int(where[0])
+            a, b = max(start, position), min(stop, position + len(flat))
+            if b > a:
+                out[a - start : b - start, target] = flat[a - position : b - position]
+    return out
 
 
 def _signals(fields: str, n: int, width: int) -> list[_Signal]:
@@ -238,17 +292,17 @@ def _digits(raw: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.signedinte
 
 
 def _annotations(
-    records: object, signals: list[_Signal], n_records: int, per_record: int, width: int
+    layout: _Layout, signals: list[_Signal]
 ) -> tuple[npt.NDArray[np.float64], list[tuple[float, str]]]:
     """Return each data record's onset in seconds, and the notes with theirs."""
-    onsets = np.full(n_records if signals else 0, np.nan)
+    onsets = np.full(layout.n_records if signals else 0, np.nan)
     notes: list[tuple[float, str]] = []
-    step = max(1, _AT_ONCE // max(1, per_record))
+    step = max(1, _AT_ONCE // max(1, layout.per_record))
     for first in range(0, len(onsets), step):
-        raw = records(first, min(first + step, n_records))  # type: ignore[operator]
+        raw = layout.records(first, min(first + step, layout.n_records))
         for row in range(len(raw)):
             for k, signal in enumerate(signals):
-                part = raw[row, signal.at : signal.at + signal.samples * width].tobytes()
+                part = raw[row, signal.at : signal.at + signal.samples * layout.width].tobytes()
                 for number, (onset, texts) in enumerate(_lists(part)):
                     if k == 0 and number == 0:
                         onsets[first + row] = onset

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import RecordError
 from ._table import NUMBER, SKIP, TIME, parse_rows
@@ -229,18 +230,38 @@ class _TextTable(Table):
 # ---------------------------------------------------------------- JSON
 
 
-def _open_json(path: Path, stream: _Text) -> Opened:
-    """Open a JSON file: arrays of numbers, or a list of objects with such in them."""
-    text = b"".join(stream.pieces())
+def _json_content(path: Path, text: bytes) -> Any:
+    """Parse a JSON file, also one with an object a line."""
     try:
-        content = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         try:  # an object a line
-            content = [json.loads(line) for line in text.splitlines() if line.strip()]
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
         except (ValueError, RecursionError):
             raise RecordError(
                 f"{path}: is no intact JSON file ({error}); export it again"
             ) from None
+
+
+def _placed(
+    series: Sequence[npt.NDArray[np.float64]], clock: Clock | None, begin: int, end: int
+) -> Values:
+    """Return a stretch of series where their clock has them; NaN in its gaps."""
+    out = np.full((end - begin, len(series)), np.nan)
+    spans = clock.spans if clock is not None else [(0, 0)]
+    ends = [row for row, _ in spans[1:]] + [len(series[0])]
+    for (row, place), stop in zip(spans, ends, strict=True):
+        a, b = max(begin, place), min(end, place + stop - row)
+        for target, values in enumerate(series):
+            if a < b:
+                out[a - begin : b - begin, target] = values[row + a - place : row + b - place]
+    return out
+
+
+def _open_json(path: Path, stream: _Text) -> Opened:
+    """Open a JSON file: arrays of numbers, or a list of objects with such in them."""
+    text = b"".join(stream.pieces())
+    content = _json_content(path, text)
     series: dict[str, list[float]] = {}
     single: dict[str, list[float]] = {}
     _collect(content, "", series, single, 0)
@@ -286,15 +307,7 @@ def _open_json(path: Path, stream: _Text) -> Opened:
     fs = clock.fs if clock is not None else rate
 
     def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
-        out = np.full((end - begin, len(chosen)), np.nan)
-        spans = clock.spans if clock is not None else [(0, 0)]
-        ends = [row for row, _ in spans[1:]] + [longest]
-        for (row, place), stop in zip(spans, ends, strict=True):
-            a, b = max(begin, place), min(end, place + stop - row)
-            for target, i in enumerate(chosen):
-                if a < b:
-                    out[a - begin : b - begin, target] = data[i][row + a - place : row + b - place]
-        return out
+        return _placed([data[i] for i in chosen], clock, begin, end)
 
     n = clock.n_samples if clock is not None else longest
     return Opened(

@@ -150,45 +150,22 @@ def fit(
         report(f"continues after epoch {resumed}, from {checkpoint}")
         if curves is not None:
             write_curves(curves, state.history)
-    steps = len(batches)
     with tqdm(
-        total=steps * schedule.epochs,
-        initial=steps * resumed,
+        total=len(batches) * schedule.epochs,
+        initial=len(batches) * resumed,
         desc="train",
         unit="step",
         disable=None if progress else True,
     ) as bar:
         while len(state.history) < schedule.epochs and not state.stopped(schedule):
-            # Step by step: Keras's own loop over a generator waits most of the time on its queue.
-            batches.draw()
-            told: list[dict[str, float]] = []
-            sizes: list[int] = []
-            for i in range(steps):
-                inputs, target, weight = batches[i]
-                sizes.append(len(target))
-                told.append(
-                    _plain(
-                        model.train_on_batch(inputs, target, sample_weight=weight, return_dict=True)
-                    )
-                )
-                bar.update()
-                bar.set_postfix(loss=f"{told[-1]['loss']:.4f}", refresh=False)
             row = {
                 "epoch": len(state.history) + 1,
                 "learning rate": float(model.optimizer.learning_rate),
-                # Keras begins its means anew with every batch.
-                **{k: float(np.average([m[k] for m in told], weights=sizes)) for k in told[0]},
+                **_train_epoch(model, batches, bar),
             }
             with _averaged(model, batches, schedule):
                 if validation is not None and len(validation):
-                    seen = model.evaluate(
-                        validation.inputs,
-                        scale.targets(validation, 0.0),
-                        batch_size=_PREDICT_BATCH,
-                        verbose=0,
-                        return_dict=True,
-                    )
-                    row |= {f"validation {name}": value for name, value in _plain(seen).items()}
+                    row |= _validation_losses(model, validation, scale)
                 state.end_epoch(row, schedule)
             state.save()
             if curves is not None:
@@ -206,6 +183,36 @@ def fit(
     bare = build(name, **options)
     bare.set_weights(model.get_weights())
     return Fitted(bare, state.history, resumed)
+
+
+def _train_epoch(model: Any, batches: Batches, bar: Any) -> dict[str, float]:
+    """Train on every batch once; mean loss and metrics."""
+    # Step by step: Keras's own loop over a generator waits most of the time on its queue.
+    batches.draw()
+    results: list[dict[str, float]] = []
+    sizes: list[int] = []
+    for i in range(len(batches)):
+        inputs, target, weight = batches[i]
+        sizes.append(len(target))
+        results.append(
+            _plain(model.train_on_batch(inputs, target, sample_weight=weight, return_dict=True))
+        )
+        bar.update()
+        bar.set_postfix(loss=f"{results[-1]['loss']:.4f}", refresh=False)
+    # Keras begins its means anew with every batch.
+    return {k: float(np.average([r[k] for r in results], weights=sizes)) for k in results[0]}
+
+
+def _validation_losses(model: Any, validation: ExampleSet, scale: _Scale) -> dict[str, float]:
+    """Loss and metrics on the validation part."""
+    results = model.evaluate(
+        validation.inputs,
+        scale.targets(validation, 0.0),
+        batch_size=_PREDICT_BATCH,
+        verbose=0,
+        return_dict=True,
+    )
+    return {f"validation {name}": value for name, value in _plain(results).items()}
 
 
 def predict(model: Any, examples: ExampleSet) -> FloatArray:
