@@ -58,7 +58,7 @@ class Features:
         if len(x) < 2:
             return 0.0
         dx, dy = x - x.mean(), y - y.mean()
-        if not (dx @ dx > 1e-9 * (x @ x) and dy @ dy > 1e-9 * (y @ y)):
+        if self.is_level(x) or self.is_level(y):
             return 0.0
         return float(dx @ dy / np.sqrt((dx @ dx) * (dy @ dy)))
 
@@ -90,8 +90,14 @@ class Features:
         return 2 * float(np.sqrt(np.average((at - mean) ** 2, weights=energy)))
 
     @staticmethod
+    def is_level(x: Array) -> bool:
+        """What is left without the mean may be rounding."""
+        return not (x.var() > 1e-9 * np.mean(x**2) and x.var() > 1e-10)
+
+    @staticmethod
     def spread(shape: Array, region: tuple[int, int]) -> float:
-        return float(np.std(shape[region[0] : region[1] + 1]))
+        x = shape[region[0] : region[1] + 1]
+        return 0.0 if Features.is_level(x) else float(np.std(x))
 
     # ------------------------------------------------------------ the features
 

@@ -22,6 +22,10 @@
 #define WINDOW_LIMIT 5.0f
 /* And for templates and features far beyond: what would overflow would stay in them. */
 #define SHAPE_LIMIT 1e6f
+/* A line is level where what is left without its mean may be rounding: this share of its energy, and this square of
+ * running QRS sizes at each point. */
+#define ROUNDING_SHARE 1e-9f
+#define ROUNDING_SQUARE 1e-10f
 /* Mean change of log RR that the steadiest rhythm is taken to have, and the limit of surprise. */
 #define RR_STEADY 0.04f
 #define SURPRISE_LIMIT 10.0f
@@ -99,6 +103,11 @@ static float median_of(const float *values, int32_t n) {
     return n % 2 ? sorted[n / 2] : 0.5f * (sorted[n / 2 - 1] + sorted[n / 2]);
 }
 
+/* Energy with and without the mean, of n points. */
+static int is_level(float energy, float varying, int32_t n) {
+    return !(varying > ROUNDING_SHARE * energy && varying > ROUNDING_SQUARE * (float)n);
+}
+
 /* Mean-removed correlation of a[first + lag ..] with b[first ..]; 0 where one of them is level. */
 float ecg_correlation(const float *a, const float *b, int32_t first, int32_t last, int32_t lag,
                          int32_t points) {
@@ -106,19 +115,23 @@ float ecg_correlation(const float *a, const float *b, int32_t first, int32_t las
     if (last + lag >= points) last = points - 1 - lag;
     int32_t n = last - first + 1;
     if (n < 2) return 0.0f;
-    double sa = 0, sb = 0, saa = 0, sbb = 0, sab = 0;
+    float mean_a = 0.0f, mean_b = 0.0f, aa = 0.0f, bb = 0.0f, va = 0.0f, vb = 0.0f, cov = 0.0f;
     for (int32_t i = first; i <= last; i++) {
-        double x = a[i + lag], y = b[i];
-        sa += x;
-        sb += y;
-        saa += x * x;
-        sbb += y * y;
-        sab += x * y;
+        mean_a += a[i + lag];
+        mean_b += b[i];
     }
-    double va = saa - sa * sa / n, vb = sbb - sb * sb / n, cov = sab - sa * sb / n;
-    /* Relative to the energy: rounding alone must not look like a shape. */
-    if (!(va > 1e-9 * saa && vb > 1e-9 * sbb)) return 0.0f;
-    return (float)(cov / sqrt(va * vb));
+    mean_a /= (float)n;
+    mean_b /= (float)n;
+    for (int32_t i = first; i <= last; i++) {
+        const float x = a[i + lag] - mean_a, y = b[i] - mean_b;
+        aa += a[i + lag] * a[i + lag];
+        bb += b[i] * b[i];
+        va += x * x;
+        vb += y * y;
+        cov += x * y;
+    }
+    if (is_level(aa, va, n) || is_level(bb, vb, n)) return 0.0f;
+    return cov / (sqrtf(va) * sqrtf(vb));
 }
 
 /* Root mean square of the difference over that of the template, both with their mean kept. */
@@ -126,13 +139,13 @@ static float difference(const float *a, const float *b, int32_t first, int32_t l
                         int32_t points, float reference) {
     if (first + lag < 0) first = -lag;
     if (last + lag >= points) last = points - 1 - lag;
-    double sum = 0.0;
+    float sum = 0.0f;
     for (int32_t i = first; i <= last; i++) {
-        double e = (double)a[i + lag] - b[i];
+        const float e = a[i + lag] - b[i];
         sum += e * e;
     }
     if (last < first || !(reference > 0.0f)) return 0.0f;
-    float value = (float)(sqrt(sum / (last - first + 1)) / reference);
+    const float value = sqrtf(sum / (float)(last - first + 1)) / reference;
     return value > 3.0f ? 3.0f : value;
 }
 
@@ -151,27 +164,32 @@ static extent extent_of(const float *shape, int32_t first, int32_t last) {
 
 /* Grid points over which the complex moves: twice the standard deviation of its slope's energy. */
 static float width_of(const float *shape, int32_t first, int32_t last) {
-    double s0 = 0, s1 = 0, s2 = 0;
+    float all = 0.0f, moment = 0.0f, spread = 0.0f;
     for (int32_t i = first + 1; i <= last; i++) {
-        double slope = (double)shape[i] - shape[i - 1], energy = slope * slope;
-        s0 += energy;
-        s1 += energy * i;
-        s2 += energy * i * (double)i;
+        const float slope = shape[i] - shape[i - 1], energy = slope * slope;
+        all += energy;
+        moment += energy * (float)(i - first);
     }
-    if (!(s0 > 0.0)) return 0.0f;
-    double variance = s2 / s0 - (s1 / s0) * (s1 / s0);
-    return variance > 0.0 ? (float)(2.0 * sqrt(variance)) : 0.0f;
+    if (!(all > 0.0f)) return 0.0f;
+    const float middle = moment / all;
+    for (int32_t i = first + 1; i <= last; i++) {
+        const float slope = shape[i] - shape[i - 1], away = (float)(i - first) - middle;
+        spread += slope * slope * (away * away);
+    }
+    return 2.0f * sqrtf(spread / all);
 }
 
 float ecg_spread_of(const float *shape, int32_t first, int32_t last) {
-    double s = 0, ss = 0;
-    int32_t n = last - first + 1;
+    const int32_t n = last - first + 1;
+    float mean = 0.0f, energy = 0.0f, varying = 0.0f;
+    for (int32_t i = first; i <= last; i++) mean += shape[i];
+    mean /= (float)n;
     for (int32_t i = first; i <= last; i++) {
-        s += shape[i];
-        ss += (double)shape[i] * shape[i];
+        const float away = shape[i] - mean;
+        energy += shape[i] * shape[i];
+        varying += away * away;
     }
-    double variance = ss / n - (s / n) * (s / n);
-    return variance > 0.0 ? (float)sqrt(variance) : 0.0f;
+    return is_level(energy, varying, n) ? 0.0f : sqrtf(varying / (float)n);
 }
 
 /* Median QRS size of the last beats, this one included: the unit of the windows. */

@@ -111,42 +111,37 @@ void ecg_window_level(float *out, int32_t points) {
 
 /* Samples `from` .. `from` + n - 1 relative to `centre`, so that a far level costs no digits; those before
  * `oldest` or after `newest` repeat the nearest one. */
-static void copy_samples(double *x, const float *ring, uint32_t mask, int64_t from, int32_t n, int64_t oldest,
+static void copy_samples(float *x, const float *ring, uint32_t mask, int64_t from, int32_t n, int64_t oldest,
                          int64_t newest, float centre) {
     int32_t i = 0;
-    for (; i < n && from + i < oldest; i++) x[i] = (double)(ring[(uint32_t)oldest & mask] - centre);
+    for (; i < n && from + i < oldest; i++) x[i] = ring[(uint32_t)oldest & mask] - centre;
     while (i < n && from + i <= newest) {
         const uint32_t at = (uint32_t)(from + i) & mask;
         int64_t length = newest - (from + i) + 1;
         if (length > n - i) length = n - i;
         if (length > (int64_t)(mask + 1u - at)) length = (int64_t)(mask + 1u - at);
-        for (int32_t j = 0; j < (int32_t)length; j++) x[i + j] = (double)(ring[at + (uint32_t)j] - centre);
+        for (int32_t j = 0; j < (int32_t)length; j++) x[i + j] = ring[at + (uint32_t)j] - centre;
         i += (int32_t)length;
     }
-    for (; i < n; i++) x[i] = (double)(ring[(uint32_t)newest & mask] - centre);
+    for (; i < n; i++) x[i] = ring[(uint32_t)newest & mask] - centre;
 }
 
-/* Four sums that wait for one another no more than they have to, in the same order everywhere. */
-static double weighted_sum(const float *weight, const double *x, int32_t n) {
-#define TAPS(sum, k) sum = pair_add(sum, pair_mul(pair_of_floats(weight + (k)), pair_load(x + (k))))
-    pair even = pair_zero(), odd = even;
+/* Sums that wait for one another no more than they have to, in the same order everywhere. */
+static float weighted_sum(const float *weight, const float *x, int32_t n) {
+#define TAPS(sum, k) sum = four_add(sum, four_mul(four_load(weight + (k)), four_load(x + (k))))
+    four even = four_zero(), odd = even;
     int32_t j = 0;
     for (; j + 8 <= n; j += 8) {
         TAPS(even, j);
-        TAPS(odd, j + 2);
-        TAPS(even, j + 4);
-        TAPS(odd, j + 6);
+        TAPS(odd, j + 4);
     }
     if (j + 4 <= n) {
         TAPS(even, j);
-        TAPS(odd, j + 2);
         j += 4;
     }
 #undef TAPS
-    double sums[2];
-    pair_store(sums, pair_add(even, odd));
-    double sum = sums[0] + sums[1];
-    for (; j < n; j++) sum += (double)weight[j] * x[j];
+    float sum = four_sum(four_add(even, odd));
+    for (; j < n; j++) sum += weight[j] * x[j];
     return sum;
 }
 
@@ -160,15 +155,16 @@ void ecg_window_cut(const ecg_window *window, ecg_detector *d, int lead, int64_t
     if (oldest < 0) oldest = 0;
     const int64_t middle = sample < oldest ? oldest : sample > newest ? newest : sample;
     const float centre = ring[(uint32_t)middle & mask];
-    double *x = ecg_scratch(d);
+    float *x = (float *)ecg_scratch(d);
+    const int32_t room = 2 * d->scratch_length; /* floats in the place of doubles */
     for (int32_t k = from; k < to;) { /* as many points at a time as the scratch space has samples for */
         const int32_t begin = first[k];
         int32_t end = k + 1;
-        while (end < to && first[end] + window->taps - begin <= d->scratch_length) end++;
+        while (end < to && first[end] + window->taps - begin <= room) end++;
         copy_samples(x, ring, mask, sample + begin, first[end - 1] + window->taps - begin, oldest, newest, centre);
         for (; k < end; k++) {
             const float *row = weight + (size_t)k * (size_t)window->taps;
-            out[k] = (float)weighted_sum(row, x + (first[k] - begin), window->taps);
+            out[k] = weighted_sum(row, x + (first[k] - begin), window->taps);
         }
     }
 }

@@ -11,41 +11,42 @@
 #define RATE 64.0
 #define POINTS_MAX 320 /* of 2.5 s below twice RATE */
 /* Period of the wave, s: 130 to 300 a minute, slower and faster ones are something else. */
-#define PERIOD_MIN 0.2
-#define PERIOD_MAX 0.45
+#define PERIOD_MIN 0.2f
+#define PERIOD_MAX 0.45f
 
 float ecg_flutter_leakage(ecg_detector *d, int lead, int64_t last) {
     const float *ring = ecg_ring(d, lead);
-    double fs = d->config.fs;
+    const double fs = d->config.fs;
     int32_t group = (int32_t)floor(fs / RATE);
     if (group < 1) group = 1;
     int32_t n = (int32_t)floor(SPAN_S * fs / group);
     int64_t first = last + 1 - (int64_t)n * group;
     if (n > POINTS_MAX || first < 0 || first < d->count - (int64_t)d->ring_mask - 1) return 1.0f;
 
+    const float start = ring[(uint32_t)first & d->ring_mask]; /* so that a far level costs no digits */
     float x[POINTS_MAX];
-    double sum = 0.0, size = 0.0, slope = 0.0;
+    float level = 0.0f, size = 0.0f, slope = 0.0f;
     for (int32_t i = 0; i < n; i++) {
-        float mean = 0.0f;
+        x[i] = 0.0f;
         for (int32_t j = 0; j < group; j++)
-            mean += ring[(uint32_t)(first + (int64_t)i * group + j) & d->ring_mask];
-        x[i] = mean;
-        sum += mean;
+            x[i] += ring[(uint32_t)(first + (int64_t)i * group + j) & d->ring_mask] - start;
+        level += x[i];
     }
-    float level = (float)(sum / n);
+    level /= (float)n;
     for (int32_t i = 0; i < n; i++) {
         x[i] -= level;
         size += fabsf(x[i]);
         if (i > 0) slope += fabsf(x[i] - x[i - 1]);
     }
-    if (!(slope > 0.0)) return 1.0f;
-    double period = 6.283185307179586 * size / slope; /* points, of a sine with this size and slope */
-    if (!(period >= PERIOD_MIN * fs / group && period <= PERIOD_MAX * fs / group)) return 1.0f;
-    int32_t half = (int32_t)floor(0.5 * period);
-    double left = 0.0, all = 0.0;
+    if (!(slope > 0.0f)) return 1.0f;
+    const float period = 6.2831853f * size / slope; /* points, of a sine with this size and slope */
+    const float second = (float)fs / (float)group;
+    if (!(period >= PERIOD_MIN * second && period <= PERIOD_MAX * second)) return 1.0f;
+    const int32_t half = (int32_t)(0.5f * period);
+    float left = 0.0f, all = 0.0f;
     for (int32_t i = half; i < n; i++) {
         left += fabsf(x[i] + x[i - half]);
         all += fabsf(x[i]) + fabsf(x[i - half]);
     }
-    return all > 0.0 ? (float)(left / all) : 1.0f;
+    return all > 0.0f ? left / all : 1.0f;
 }

@@ -24,15 +24,15 @@
 
 /* Root mean square of the difference of two P waves, each without its mean. */
 static float p_distance(const ecg_regions *r, const float *a, const float *b) {
-    double s = 0.0, ss = 0.0;
-    int32_t n = r->p_last - r->p_first + 1;
+    const float n = (float)(r->p_last - r->p_first + 1);
+    float mean = 0.0f, sum = 0.0f;
+    for (int32_t i = r->p_first; i <= r->p_last; i++) mean += a[i] - b[i];
+    mean /= n;
     for (int32_t i = r->p_first; i <= r->p_last; i++) {
-        double e = (double)a[i] - b[i];
-        s += e;
-        ss += e * e;
+        const float e = a[i] - b[i] - mean;
+        sum += e * e;
     }
-    double variance = ss / n - (s / n) * (s / n);
-    return variance > 0.0 ? (float)sqrt(variance) : 0.0f;
+    return sqrtf(sum / n);
 }
 
 void ecg_patient_baseline_features(const ecg_patient_baseline *h, ecg_p_waves p, const ecg_regions *r,

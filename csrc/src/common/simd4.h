@@ -19,6 +19,10 @@ static inline four four_delay(four before, four now) {
     four pair = _mm_shuffle_ps(before, now, _MM_SHUFFLE(0, 0, 3, 3));
     return _mm_shuffle_ps(pair, now, _MM_SHUFFLE(2, 1, 2, 0));
 }
+static inline float four_sum(four a) {
+    const four pairs = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_shuffle_ps(pairs, pairs, 1)));
+}
 static inline unsigned four_equal(four a, four b) { return (unsigned)_mm_movemask_ps(_mm_cmpeq_ps(a, b)); }
 static inline four four_over(four a, four b) { return _mm_cmpgt_ps(a, b); }
 static inline four four_where(four mask, four a, four b) {
@@ -51,6 +55,10 @@ static inline four four_max(four a, four b) { return vmaxq_f32(a, b); }
 static inline four four_min(four a, four b) { return vminq_f32(a, b); }
 static inline four four_all(float x) { return vdupq_n_f32(x); }
 static inline four four_delay(four before, four now) { return vextq_f32(before, now, 3); }
+static inline float four_sum(four a) {
+    const float32x2_t pairs = vadd_f32(vget_low_f32(a), vget_high_f32(a));
+    return vget_lane_f32(vpadd_f32(pairs, pairs), 0);
+}
 static inline unsigned four_equal(four a, four b) {
     const uint32_t weights[4] = {1, 2, 4, 8};
     uint32x4_t bits = vandq_u32(vceqq_f32(a, b), vld1q_u32(weights));
@@ -60,49 +68,38 @@ static inline unsigned four_equal(four a, four b) {
 static inline four four_over(four a, four b) { return vreinterpretq_f32_u32(vcgtq_f32(a, b)); }
 static inline four four_where(four mask, four a, four b) { return vbslq_f32(vreinterpretq_u32_f32(mask), a, b); }
 #else
-#include <string.h>
-typedef struct four { float v[4]; } four;
-static inline four four_zero(void) { four a = {{0.0f, 0.0f, 0.0f, 0.0f}}; return a; }
-static inline four four_load(const float *p) { four a; memcpy(a.v, p, sizeof a.v); return a; }
+typedef struct four { float a, b, c, d; } four; /* named, so that compilers keep them in registers */
+static inline four four_zero(void) { return (four){0.0f, 0.0f, 0.0f, 0.0f}; }
+static inline four four_load(const float *p) { return (four){p[0], p[1], p[2], p[3]}; }
 static inline four four_load_aligned(const float *p) { return four_load(p); }
-static inline void four_store(float *p, four a) { memcpy(p, a.v, sizeof a.v); }
-static inline four four_add(four a, four b) {
-    for (int j = 0; j < 4; j++) a.v[j] += b.v[j];
-    return a;
+static inline void four_store(float *p, four x) {
+    p[0] = x.a;
+    p[1] = x.b;
+    p[2] = x.c;
+    p[3] = x.d;
 }
-static inline four four_sub(four a, four b) {
-    for (int j = 0; j < 4; j++) a.v[j] -= b.v[j];
-    return a;
+static inline four four_add(four x, four y) { return (four){x.a + y.a, x.b + y.b, x.c + y.c, x.d + y.d}; }
+static inline four four_sub(four x, four y) { return (four){x.a - y.a, x.b - y.b, x.c - y.c, x.d - y.d}; }
+static inline four four_mul(four x, four y) { return (four){x.a * y.a, x.b * y.b, x.c * y.c, x.d * y.d}; }
+static inline four four_max(four x, four y) {
+    return (four){x.a > y.a ? x.a : y.a, x.b > y.b ? x.b : y.b, x.c > y.c ? x.c : y.c, x.d > y.d ? x.d : y.d};
 }
-static inline four four_mul(four a, four b) {
-    for (int j = 0; j < 4; j++) a.v[j] *= b.v[j];
-    return a;
+static inline four four_min(four x, four y) {
+    return (four){x.a < y.a ? x.a : y.a, x.b < y.b ? x.b : y.b, x.c < y.c ? x.c : y.c, x.d < y.d ? x.d : y.d};
 }
-static inline four four_max(four a, four b) {
-    for (int j = 0; j < 4; j++) a.v[j] = a.v[j] > b.v[j] ? a.v[j] : b.v[j];
-    return a;
+static inline four four_all(float x) { return (four){x, x, x, x}; }
+static inline four four_delay(four before, four now) { return (four){before.d, now.a, now.b, now.c}; }
+static inline float four_sum(four x) { return (x.a + x.c) + (x.b + x.d); }
+static inline unsigned four_equal(four x, four y) {
+    return (unsigned)(x.a == y.a) | (unsigned)(x.b == y.b) << 1 | (unsigned)(x.c == y.c) << 2
+           | (unsigned)(x.d == y.d) << 3;
 }
-static inline four four_min(four a, four b) {
-    for (int j = 0; j < 4; j++) a.v[j] = a.v[j] < b.v[j] ? a.v[j] : b.v[j];
-    return a;
+static inline four four_over(four x, four y) {
+    return (four){x.a > y.a ? 1.0f : 0.0f, x.b > y.b ? 1.0f : 0.0f, x.c > y.c ? 1.0f : 0.0f, x.d > y.d ? 1.0f : 0.0f};
 }
-static inline four four_all(float x) { four a = {{x, x, x, x}}; return a; }
-static inline four four_delay(four before, four now) {
-    four a = {{before.v[3], now.v[0], now.v[1], now.v[2]}};
-    return a;
-}
-static inline unsigned four_equal(four a, four b) {
-    unsigned bits = 0;
-    for (int j = 0; j < 4; j++) bits |= (unsigned)(a.v[j] == b.v[j]) << j;
-    return bits;
-}
-static inline four four_over(four a, four b) {
-    for (int j = 0; j < 4; j++) a.v[j] = a.v[j] > b.v[j] ? 1.0f : 0.0f;
-    return a;
-}
-static inline four four_where(four mask, four a, four b) {
-    for (int j = 0; j < 4; j++) a.v[j] = mask.v[j] != 0.0f ? a.v[j] : b.v[j];
-    return a;
+static inline four four_where(four mask, four x, four y) {
+    return (four){mask.a != 0.0f ? x.a : y.a, mask.b != 0.0f ? x.b : y.b, mask.c != 0.0f ? x.c : y.c,
+                  mask.d != 0.0f ? x.d : y.d};
 }
 #endif
 
@@ -136,8 +133,8 @@ static inline pair pair_sums(pair a) { pair b = {{a.v[0], a.v[0] + a.v[1]}}; ret
 static inline pair pair_last(pair a) { pair b = {{a.v[1], a.v[1]}}; return b; }
 #endif
 
-/* four_delay: the last of `before`, then the first three of `now`. pair_sums: of the first, which may lose a minus
- * before zero, and of both. four_equal: one bit for each.
- * four_where: `a` where four_over(...) holds, `b` elsewhere. */
+/* four_sum: first and third, and to that second and fourth. four_delay: the last of `before`, then the first three of
+ * `now`. four_equal: one bit for each. four_where: `a` where four_over(...) holds, `b` elsewhere.
+ * pair_sums: of the first, which may lose a minus before zero, and of both. */
 
 #endif /* ECGFAST_SIMD4_H */
