@@ -145,6 +145,19 @@ def test_a_flat_signal_has_no_shape() -> None:
     assert batch.rr[1:] == pytest.approx(np.diff(batch.sample) / 360.0)
 
 
+@pytest.mark.parametrize("level", [0.0, 0.3, -1.234567, 97.1])
+def test_a_level_line_has_no_p_wave_whatever_its_level(level: float) -> None:
+    marks = np.arange(300, 3300, 300)
+    signal = np.full(3600, level, np.float32)
+    for mark in marks:
+        signal[mark - 5 : mark + 6] += np.hanning(11).astype(np.float32)
+    batch = stream_beats(signal, 360.0, marks, 0, GRID)
+    table = dict(zip(FEATURE_NAMES, batch.features.T, strict=True))
+    for name in ("p_size", "p_level", "p_correlation", "t_correlation"):
+        assert not table[name].any(), name
+    assert table["qrs_correlation"][1:].min() > 0.999
+
+
 def test_features_say_what_their_names_say() -> None:
     record = synthetic_ecg(60, 360.0, ventricular=0.12, seed=9)
     marks = record.annotations

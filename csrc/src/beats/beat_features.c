@@ -2,6 +2,7 @@
  * templates of the patient. All are ratios, correlations or seconds: none depends on gain, offset or
  * polarity, and all are causal. */
 #include "beat_features.h"
+#include "../common/simd4.h"
 
 /* Correlation from which a beat belongs to a template, and the size ratio it must stay within. */
 #define JOIN_CORRELATION 0.85f
@@ -103,9 +104,18 @@ static float median_of(const float *values, int32_t n) {
     return n % 2 ? sorted[n / 2] : 0.5f * (sorted[n / 2 - 1] + sorted[n / 2]);
 }
 
-/* Energy with and without the mean, of n points. */
-static int is_level(float energy, float varying, int32_t n) {
-    return !(varying > ROUNDING_SHARE * energy && varying > ROUNDING_SQUARE * (float)n);
+static float mean_of(const float *x, int32_t n) {
+    four sums = four_zero();
+    int32_t i = 0;
+    for (; i + 4 <= n; i += 4) sums = four_add(sums, four_load(x + i));
+    float sum = four_sum(sums);
+    for (; i < n; i++) sum += x[i];
+    return sum / (float)n;
+}
+
+/* `varying`: the sum of squares of n points without their mean. */
+static int is_level(float varying, float mean, int32_t n) {
+    return !(varying > ROUNDING_SHARE * (varying + mean * mean * (float)n) && varying > ROUNDING_SQUARE * (float)n);
 }
 
 /* Mean-removed correlation of a[first + lag ..] with b[first ..]; 0 where one of them is level. */
@@ -113,25 +123,29 @@ float ecg_correlation(const float *a, const float *b, int32_t first, int32_t las
                          int32_t points) {
     if (first + lag < 0) first = -lag;
     if (last + lag >= points) last = points - 1 - lag;
-    int32_t n = last - first + 1;
+    const int32_t n = last - first + 1;
     if (n < 2) return 0.0f;
-    float mean_a = 0.0f, mean_b = 0.0f, aa = 0.0f, bb = 0.0f, va = 0.0f, vb = 0.0f, cov = 0.0f;
-    for (int32_t i = first; i <= last; i++) {
-        mean_a += a[i + lag];
-        mean_b += b[i];
+    a += first + lag;
+    b += first;
+    const float mean_a = mean_of(a, n), mean_b = mean_of(b, n);
+    const four means_a = four_all(mean_a), means_b = four_all(mean_b);
+    four squares_a = four_zero(), squares_b = squares_a, products = squares_a;
+    int32_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const four x = four_sub(four_load(a + i), means_a), y = four_sub(four_load(b + i), means_b);
+        squares_a = four_add(squares_a, four_mul(x, x));
+        squares_b = four_add(squares_b, four_mul(y, y));
+        products = four_add(products, four_mul(x, y));
     }
-    mean_a /= (float)n;
-    mean_b /= (float)n;
-    for (int32_t i = first; i <= last; i++) {
-        const float x = a[i + lag] - mean_a, y = b[i] - mean_b;
-        aa += a[i + lag] * a[i + lag];
-        bb += b[i] * b[i];
+    float va = four_sum(squares_a), vb = four_sum(squares_b), covariance = four_sum(products);
+    for (; i < n; i++) {
+        const float x = a[i] - mean_a, y = b[i] - mean_b;
         va += x * x;
         vb += y * y;
-        cov += x * y;
+        covariance += x * y;
     }
-    if (is_level(aa, va, n) || is_level(bb, vb, n)) return 0.0f;
-    return cov / (sqrtf(va) * sqrtf(vb));
+    if (is_level(va, mean_a, n) || is_level(vb, mean_b, n)) return 0.0f;
+    return covariance / (sqrtf(va) * sqrtf(vb));
 }
 
 /* Root mean square of the difference over that of the template, both with their mean kept. */
@@ -181,15 +195,10 @@ static float width_of(const float *shape, int32_t first, int32_t last) {
 
 float ecg_spread_of(const float *shape, int32_t first, int32_t last) {
     const int32_t n = last - first + 1;
-    float mean = 0.0f, energy = 0.0f, varying = 0.0f;
-    for (int32_t i = first; i <= last; i++) mean += shape[i];
-    mean /= (float)n;
-    for (int32_t i = first; i <= last; i++) {
-        const float away = shape[i] - mean;
-        energy += shape[i] * shape[i];
-        varying += away * away;
-    }
-    return is_level(energy, varying, n) ? 0.0f : sqrtf(varying / (float)n);
+    const float mean = mean_of(shape + first, n);
+    float varying = 0.0f;
+    for (int32_t i = first; i <= last; i++) varying += (shape[i] - mean) * (shape[i] - mean);
+    return is_level(varying, mean, n) ? 0.0f : sqrtf(varying / (float)n);
 }
 
 /* Median QRS size of the last beats, this one included: the unit of the windows. */
