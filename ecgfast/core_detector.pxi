@@ -56,7 +56,7 @@ cdef class QRSDetector(_Detecting):
     method : {"neural", "adaptive", "pan-tompkins"}
         ``"neural"`` scores the ECG with a small network and is the most robust: other hospitals,
         devices and leads, noise, pauses; ``"adaptive"`` compares candidates with the patient's own
-        levels and shape, in a sixth of the time;
+        levels and shape, in a tenth of the time;
         ``"pan-tompkins"`` is the algorithm of Pan and Tompkins (IEEE Trans. Biomed. Eng. 32(3), 1985),
         made streaming, and is the fastest.
     max_delay : float, optional
