@@ -80,22 +80,40 @@ def fastest(card: ModelCard, measured: dict[str, Any], where: dict[str, Any]) ->
     }
 
 
+def overview(name: str, model: dict[str, Any], runtime: str) -> str:
+    """A row: what a model is for, its size, and its time in one runtime."""
+    files = [model["forms"][precision] for precision in ("float32", "int8")]
+    sizes = " / ".join(f"{entry['bytes'] / 1e3:.0f}" for entry in files)
+    times = " / ".join(f"{entry[runtime]['one_beat_us']['p50']:.0f}" for entry in files)
+    return f"| [{name}](#{name}) | {model['description']} | {sizes} | {times} |"
+
+
 def text(result: dict[str, Any]) -> str:
     """The tables as Markdown."""
     where = result["machine"]
     runtimes = ", ".join(f"{name} {number}" for name, number in where["runtimes"].items())
+    first = next(iter(where["runtimes"]))
     lines = [
         "# Models: size, latency, accuracy",
         "",
-        f"Latency: by `python bench/models.py` on {result['date']} with ecgfast "
-        f"{result['ecgfast']}, Python {where['python']} and {runtimes}, one thread on "
-        f"{where['cpu']} ({where['system'].split()[-1]}). It depends on a model's architecture, "
-        "not on its weights, which may be newer. None was measured on a Raspberry Pi.",
+        "The built-in models, as float32 / int8; `ecgfast models NAME` shows a card. Times are of "
+        f"one beat, by {first}.",
         "",
-        "One beat: from window and features to the outputs, one interpreter call. Batched: per "
-        "beat, 256 at a time. A star marks the fastest precision that holds accuracy in each "
-        "runtime: "
-        f"{RULE}.",
+        "| model | for | kB | µs |",
+        "| --- | --- | --- | --- |",
+        *(overview(name, model, first) for name, model in result["models"].items()),
+        "",
+        "## Latency",
+        "",
+        f"By `python bench/models.py` on {result['date']} with ecgfast {result['ecgfast']}, Python "
+        f"{where['python']} and {runtimes}, one thread on {where['cpu']} "
+        f"({where['system'].split()[-1]}). It depends on a model's architecture, not on its "
+        "weights, which may be newer. None was measured on a Raspberry Pi.",
+        "",
+        "- One beat: from window and features to the outputs, one interpreter call.",
+        "- Batched: per beat, 256 at a time.",
+        "- A star marks the fastest precision that holds accuracy in each runtime "
+        f"(`--precision fastest`): {RULE}.",
         "",
         "| model | parameters | precision | kB | runtime "
         "| one beat, median µs | p99 µs | batched µs |",
@@ -132,7 +150,7 @@ def text(result: dict[str, Any]) -> str:
             lines.append("Its card has no figures on a test set.")
             continue
         names = list(dict.fromkeys(n for row in model["accuracy"] for n in row["figures"]))
-        lines.append("| " + " | ".join(["protocol", "precision", *names]) + " |")
+        lines.append("| " + " | ".join(["protocol", "model file", *names]) + " |")
         lines.append("| --- " * (2 + len(names)) + "|")
         for row in model["accuracy"]:
             cells = [f"{row['figures'][n]:.4g}" if n in row["figures"] else "" for n in names]

@@ -6,14 +6,14 @@ cdef enum:
 
 
 cdef class BeatStream(_Detecting):
-    """The fused path: samples in, beats with their model inputs out.
+    """Samples in, beats with their model inputs out.
 
     Parameters
     ----------
     fs : float
         Sampling rate, 99.5 to 2010 Hz.
     n_leads : int
-        Leads in each chunk; all serve the detection.
+        Leads in each chunk; R peaks are found on all of them.
     method : {"neural", "adaptive", "pan-tompkins", "external"}
         How R peaks are found; with ``"external"`` they come with the samples.
     max_delay : float, optional
@@ -21,9 +21,8 @@ cdef class BeatStream(_Detecting):
     lead : int
         The lead that the windows show, or the first of them.
     n_windows : int
-        How many leads' windows are cut: with more than one, each beat has so many rows, lead after lead
-        (`BeatBatch.by_lead` parts them), which are those of a stream for each lead. For windows of the
-        kind "beat" alone.
+        Leads of which windows are cut, from `lead` on. Each beat has a row for each of them
+        (`BeatBatch.by_lead` separates them). More than one only for windows of the kind "beat".
     lookahead : {0, 1}
         1 waits for the next RR interval, which then is among the features.
     window : WindowSpec, optional

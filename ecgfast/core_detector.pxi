@@ -54,19 +54,19 @@ cdef class QRSDetector(_Detecting):
     fs : float
         Sampling rate, 99.5 to 2010 Hz; fractional rates too.
     method : {"neural", "adaptive", "pan-tompkins"}
-        ``"neural"`` scores the ECG with a small network and is the most robust: other hospitals,
-        devices and leads, noise, pauses; ``"adaptive"`` compares candidates with the patient's own
-        levels and shape, in a tenth of the time;
-        ``"pan-tompkins"`` is the algorithm of Pan and Tompkins (IEEE Trans. Biomed. Eng. 32(3), 1985),
-        made streaming, and is the fastest.
+        ``"neural"`` scores the ECG with a small network and is the most robust on other hospitals,
+        devices and leads, and in noise and pauses. ``"adaptive"`` compares candidates with the
+        patient's own levels and shape, in a tenth of the time. ``"pan-tompkins"`` is the algorithm of
+        Pan and Tompkins (IEEE Trans. Biomed. Eng. 32(3), 1985) as a stream, and the fastest.
     max_delay : float, optional
         Seconds from an R peak to its report at most, at least 0.35.
     n_leads : int
         Leads in each chunk.
     max_rate : float, optional
-        Beats a minute that can be found, 300 to 900; 300, the most of a human heart, by default. For
-        small animals: all times of detection shrink by 300 / max_rate, so that a mouse's QRS complex at
-        600 a minute looks like a person's at 200; `fs` must be at least 99.5 Hz times max_rate / 300.
+        Highest heart rate that can be found, 300 (default; the limit of a human heart) to 900 beats
+        per minute, for small animals. All times of detection shrink by 300 / max_rate, and `fs` must be
+        at least 99.5 Hz times max_rate / 300. With 900 a mouse's QRS complex at 600 beats per minute
+        looks like a person's at 200.
         A rate within 10 % of `max_rate` sets quality bit 128: beats may be missed.
 
     Raises

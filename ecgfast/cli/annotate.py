@@ -44,21 +44,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "archive",
         nargs="*",
         metavar="ARCHIVE",
-        help="folder, which is searched with the folders in it, quoted pattern such as "
-        "'data/**/*.edf', or recordings; or addresses of these that fsspec knows, such as "
+        help="folder, which is searched with its subfolders, quoted pattern such as "
+        "'data/**/*.edf', or recordings; also as addresses that fsspec reads, such as "
         "s3://bucket/folder",
     )
     parser.add_argument(
         "--list",
         type=Path,
         metavar="FILE",
-        help="also take what this file names, one a line; - reads standard input",
+        help="also take the recordings that this file lists, one per line; - reads standard input",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="folder of the tables, made if it is not there"
+        "--output", type=Path, metavar="DIR", help="folder of the tables, made if missing"
     )
     parser.add_argument(
-        "--status", type=Path, metavar="DIR", help="print how far the results in DIR are, and end"
+        "--status",
+        type=Path,
+        metavar="DIR",
+        help="print the progress of the results in DIR, and exit",
     )
     parser.add_argument(
         "--annotations",
@@ -82,7 +85,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_above_zero,
         default=300.0,
         metavar="SECONDS",
-        help="time without a sign of life after which a recording is given up (default: 300)",
+        help="time without an answer of a worker after which its recording fails (default: 300)",
     )
     work.add_argument(
         "--memory",
@@ -106,13 +109,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output of its own, and `ecgfast summary` takes several",
     )
     again = parser.add_argument_group("where --output has results of an earlier run")
-    again.add_argument(
-        "--retry-failed", action="store_true", help="try recordings again that failed"
-    )
+    again.add_argument("--retry-failed", action="store_true", help="try failed recordings again")
     again.add_argument(
         "--update",
         action="store_true",
-        help="classify recordings again that changed, and forget those that are gone",
+        help="classify changed recordings again, and drop those that are gone",
     )
     again.add_argument(
         "--mix",
@@ -122,7 +123,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     again.add_argument("--restart", action="store_true", help="delete the results and begin anew")
     add_labelling(parser)
-    add_json(parser, "how far it is")
+    add_json(parser, "the progress")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -38,11 +38,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     parser.description = (
         "Compare candidates by cross-validation over the training part, by patient unless the "
-        "recipe's split is by beat: each is trained once a fold on the others and judged on that "
-        "fold; the test part is never read. Without "
-        "--study these are the candidates and comparisons of the recipe. Folds that are finished "
-        "are read back after a break.\n\nstudies:\n"
-        + "\n".join(f"  {name:10} {what}" for name, what in STUDIES.items())
+        "recipe's split is by beat. In each fold every candidate is trained on the other folds and "
+        "scored on this one; the test part is never read. Without --study the candidates are those "
+        "of the recipe. An interrupted run continues with the first fold that is not finished."
+        "\n\nstudies:\n" + "\n".join(f"  {name:10} {what}" for name, what in STUDIES.items())
     )
     parser.epilog = example(
         "ecgfast crossval beats --study balancing --data recordings --share 0.3 --epochs 5"
@@ -54,14 +53,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     add_set(parser)
     parser.add_argument(
-        "--protocol", metavar="HEADING", help="under this protocol of the recipe: another split"
+        "--protocol", metavar="HEADING", help="use this protocol of the recipe: another split"
     )
-    parser.add_argument("--study", choices=tuple(STUDIES), help="compare these instead")
+    parser.add_argument(
+        "--study", choices=tuple(STUDIES), help="compare the candidates of this study instead"
+    )
     parser.add_argument(
         "--candidates",
         type=lambda text: [name.strip() for name in text.split(",")],
         metavar="A,B",
-        help="these candidates only, each by its name or a part of it that no other has",
+        help="these candidates only, each by its name or a unique part of it",
     )
     parser.add_argument(
         "--share",
@@ -69,8 +70,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help="share of every patient's examples to use (default: 1)",
     )
-    parser.add_argument("--epochs", type=int, help="passes, instead of the recipe's")
-    parser.add_argument("--folds", type=int, help="folds, instead of the recipe's")
+    parser.add_argument("--epochs", type=int, help="passes over the data, in place of the recipe's")
+    parser.add_argument("--folds", type=int, help="folds, in place of the recipe's")
     parser.add_argument(
         "--work", type=Path, help="folder for finished folds (default: runs/NAME/crossval)"
     )

@@ -19,12 +19,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Score detections and labels against reference annotations, beat by beat as AAMI EC57 "
         "counts them. With --detector: the R peaks of every annotated WFDB record in a folder, as "
-        "reported live, and how late. With MODEL: the AAMI beat classes of a model on the test "
-        "records of its card (DS2 of mitdb where it names none), from reference beats and from "
-        "detected beats; of a model with another task or another form of window, the test part of "
-        "its recipe, each form of it. "
-        "With the word rhythm in the place of MODEL: pauses, atrial fibrillation, ventricular rows "
-        "and false alarms, on mitdb, cinc2017, nsrdb and nstdb."
+        "reported live, and their delay. With MODEL: the AAMI beat classes of a model on the test "
+        "records of its card (DS2 of mitdb if it names none), from reference beats and from "
+        "detected beats; for models of other tasks, the test part of the recipe. With the word "
+        "rhythm in place of MODEL: pauses, atrial fibrillation, ventricular rows and false alarms, "
+        "on mitdb, cinc2017, nsrdb and nstdb."
     )
     parser.epilog = example(
         "ecgfast evaluate --detector recordings/mitdb --html detector.html\n"

@@ -40,9 +40,9 @@ signal and leads, the last hour, events with their strips, and alarms. SOURCE is
 {input_kinds()}
 
 The address of the page is printed on standard error. The page is served to this machine only,
-unless --host says otherwise; then its address holds a token, without which nothing is shown.
-Everything else is as for `ecgfast stream`: Ctrl-C or the end of the source ends it. Alarms are on;
---alarms FILE says which, and what else they do. Beats are printed with --json only."""
+unless --host is given; then its address holds a token, without which nothing is shown. Everything
+else is as for `ecgfast stream`: Ctrl-C or the end of the source ends it. Alarms are on; --alarms
+FILE chooses which, and what they do. Beats are printed with --json only."""
     parser.epilog = example("ecgfast live serial:/dev/ttyUSB0 --fs 250 --save nights")
     add_stream(parser)
     parser.add_argument(
@@ -62,8 +62,8 @@ Everything else is as for `ecgfast stream`: Ctrl-C or the end of the source ends
     parser.add_argument(
         "--token",
         metavar="TEXT",
-        help="what the page's address must hold, for an address that stays the same (default: a "
-        "new one with every start where --host is given, else none)",
+        help="token of the page's address, so that the address stays the same (default: with "
+        "--host a new one at every start, else none)",
     )
     parser.add_argument(
         "--viewers",

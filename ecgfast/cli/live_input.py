@@ -77,7 +77,7 @@ def add_input(parser: argparse.ArgumentParser) -> None:
         "--pace",
         choices=("real", "fast"),
         default="real",
-        help="replay a recording as it was taken, or as fast as it goes (default: real)",
+        help="replay a recording in real time, or as fast as possible (default: real)",
     )
     parser.add_argument(
         "--baud",
@@ -90,8 +90,8 @@ def add_input(parser: argparse.ArgumentParser) -> None:
         "--queue",
         type=float,
         metavar="SECONDS",
-        help="read ahead into a queue of so many seconds, and drop what comes when it is full; 0 "
-        "reads only what is wanted (default: 60 for a live source, else 0)",
+        help="hold up to this many seconds of samples that wait, and drop what comes beyond it; "
+        "0 reads only when samples are needed (default: 60 for a live source, else 0)",
     )
 
 

@@ -50,8 +50,8 @@ def add_save(parser: argparse.ArgumentParser) -> None:
         "--save",
         type=Path,
         metavar="FOLDER",
-        help="save the signal as it comes (WFDB, a file an hour), with beats, events and a "
-        "journal; a folder that was begun is continued; read it as FOLDER/recording",
+        help="save the signal as it comes (WFDB, one file per hour), with beats, events and a "
+        "journal; an existing one is continued; read it as FOLDER/recording",
     )
 
 

@@ -63,26 +63,26 @@ def add_signal(parser: argparse.ArgumentParser) -> None:
         "--fs",
         type=sampling_rate,
         metavar="HZ",
-        help="sampling rate, where the source does not carry it",
+        help="sampling rate, if the source does not state it",
     )
     parser.add_argument(
         "--leads",
         type=lead_list,
         metavar="NAME,...",
-        help="leads to use, by name or column from 0 (default: every ECG lead); all serve the "
-        "detection, the first two are classified",
+        help="leads to use, by name or column from 0 (default: every ECG lead); R peaks are found "
+        "on all of them, the first two are classified",
     )
     parser.add_argument(
         "--follow",
         action="store_true",
-        help="read files outside the recording's folder, where its header names such",
+        help="also read files outside the recording's folder that its header names",
     )
 
 
 def add_strict(parser: argparse.ArgumentParser) -> None:
     """Add ``--strict``."""
     parser.add_argument(
-        "--strict", action="store_true", help="end with status 3 where no beat is found"
+        "--strict", action="store_true", help="exit with status 3 if no beat is found"
     )
 
 
@@ -91,8 +91,8 @@ def add_average_leads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--average-leads",
         action=argparse.BooleanOptionalAction,
-        help="classify every lead and average what the model says; --no-average-leads classifies "
-        "the first alone (default: the first two, where there are two and the model labels beats)",
+        help="classify every lead and average the results; --no-average-leads classifies the first "
+        "alone (default: average the first two, if there are two and the model labels beats)",
     )
 
 
@@ -223,7 +223,7 @@ def add_method(parser: argparse.ArgumentParser, *, classes: bool) -> None:
     """
     text = (
         "how R peaks are found: neural (default) is the most robust on recordings of other "
-        "hospitals and devices, small complexes, pacing and pauses; adaptive takes a sixth of the "
+        "hospitals and devices, small complexes, pacing and pauses; adaptive takes a tenth of the "
         "time; pan-tompkins is the fastest"
     )
     parser.add_argument("--method", choices=METHODS, default=METHODS[0], help=text)
@@ -242,8 +242,8 @@ def add_labelling(parser: argparse.ArgumentParser) -> None:
 def add_decision(parser: argparse.ArgumentParser) -> None:
     """Add ``--sensitivity``, ``--positive-predictivity`` and ``--reject``."""
     for by, what in (
-        ("sensitivity", "find this share of a class's beats"),
-        ("positive-predictivity", "have this share of the beats called so right"),
+        ("sensitivity", "share of a class's beats to find"),
+        ("positive-predictivity", "share of the beats labelled with a class that are right"),
     ):
         parser.add_argument(
             f"--{by}",
@@ -259,8 +259,8 @@ def add_decision(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="give at most this share of beats, the least sure ones, no class but the label "
-        f"{REJECTED}, likewise by cross-validation (default: 0)",
+        help=f"label at most this share of beats, the least certain ones, {REJECTED} instead of a "
+        "class; the threshold is likewise from cross-validation (default: 0)",
     )
 
 
@@ -284,9 +284,9 @@ def add_records(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="RECORD",
         help="WFDB record, or a file such as .edf, .csv or .npz; several of them; a folder, which "
-        "is searched with the folders in it; or a quoted pattern such as 'mitdb/2*' or "
-        "'data/**/*.edf'. With several recordings --output is a folder for a file of each, and a "
-        "recording that fails stops no other",
+        "is searched with its subfolders; or a quoted pattern such as 'mitdb/2*' or "
+        "'data/**/*.edf'. With several recordings --output is a folder with a file for each, and "
+        "one that fails does not stop the others",
     )
     parser.add_argument(
         "--summary",

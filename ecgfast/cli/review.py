@@ -30,11 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast review``."""
     parser.description = (
         "Check and correct the labels of a recording. Its beats are divided into groups by shape, "
-        "timing and what the model says; the group whose answer changes the most labels is asked "
-        "about first, and each answer labels a whole group and what resembles it. Every answer is "
-        "written at once: RECORD.reviewed holds the labels of all beats as WFDB annotations, "
-        "RECORD.review.json who said what. A review that was left continues where it was. "
-        + NOT_A_DEVICE
+        "timing and the model's probabilities. The group whose answer changes the most labels is "
+        "asked about first; each answer labels a whole group and the beats that resemble it. Every "
+        "answer is written at once: RECORD.reviewed holds the labels of all beats as WFDB "
+        "annotations, RECORD.review.json the answers. An interrupted review continues where it "
+        "was. " + NOT_A_DEVICE
     )
     parser.epilog = example(
         "ecgfast review mitdb/208\n"

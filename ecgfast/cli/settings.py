@@ -26,7 +26,7 @@ def add_set(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="a setting in place of the recipe's, by its dotted name: schedule.epochs=3, seed=8, "
         "architecture.dropout=0.2, options.test=mitdb/100,mitdb/101, candidates={}; may be given "
-        "again; what a candidate or a protocol sets itself stays",
+        "again; a candidate or a protocol that sets the same key keeps its own value",
     )
     complete_by(keys, settings)
 

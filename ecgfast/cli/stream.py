@@ -77,17 +77,15 @@ it begins; with --alarms, the alarms instead. SOURCE is one of
 
 {input_kinds()}
 
-Ctrl-C, SIGTERM, SIGHUP or the end of the input ends the stream: all that was sampled is
-labelled first (exit status 0; 143 after SIGTERM, 129 after SIGHUP). A line that is no sample counts
-as a missing one. A live source that goes away, or is silent for two seconds, is a gap:
-the time lost is counted in, so that later beats keep their time, and the source is opened
-again as soon as it is there. All of this is reported on standard error, and so are
-samples that do not come as --fs says, or not at all.
+Ctrl-C, SIGTERM, SIGHUP or the end of the input ends the stream, after all samples so far have been
+labelled (exit status 0; 143 after SIGTERM, 129 after SIGHUP). A line that is no sample counts as
+a missing sample. A live source that disconnects, or is silent for two seconds, is a gap: later
+beats keep their time, and the source is opened again as soon as possible. All of this is reported
+on standard error, and so are samples that do not arrive at the rate of --fs.
 
-A reader of the beats that is too slow holds up standard input and a replayed recording
-(back-pressure: nothing is lost); a live source cannot wait, so that up to a minute of
-samples is held, and what comes beyond it is dropped, counted, and counts as a gap.
---queue chooses otherwise."""
+If the reader of the beats is too slow, standard input and a replayed recording wait for it
+(back-pressure: nothing is lost). A live source cannot wait: up to a minute of samples is held, and
+what comes beyond it is dropped, counted, and is a gap. --queue changes this."""
     parser.epilog = example("ecgfast stream serial:/dev/ttyUSB0 --fs 250 --output night.ecg --json")
     add_stream(parser)
 
@@ -100,7 +98,7 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="also write the beats to this WFDB annotation file, such as night.ecg; it can be "
-        "read at any moment: each beat is in it when it is printed",
+        "read at any moment",
     )
     add_force(parser)
     add_save(parser)

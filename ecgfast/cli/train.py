@@ -18,7 +18,7 @@ from .settings import add_set, set_recipe
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast train``."""
     parser.description = (
-        "Make a model: compare the recipe's candidates by cross-validation over the training "
+        "Train a model: compare the recipe's candidates by cross-validation over the training "
         "patients, train the best on all of them, convert it to TFLite, check it against Keras, "
         "score it once on the test part, and write files and card. An interrupted run continues "
         "after the last epoch that it finished. Learning curves, confusion matrices and reports "
@@ -52,8 +52,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="data sets of `ecgfast review --export`: beats that reviewers answered, which are "
-        "learnt from beside the recipe's, and neither choose nor test",
+        help="data sets of `ecgfast review --export`: beats that reviewers labelled. They train "
+        "beside the recipe's, and are not used to choose or to test",
     )
     parser.add_argument(
         "--person",
@@ -68,7 +68,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, default=Path("models"), help="folder for the model (default: models)"
     )
     parser.add_argument(
-        "--work", type=Path, help="folder for what a later run can use again (default: runs/NAME)"
+        "--work",
+        type=Path,
+        help="folder for files that a later run can use again (default: runs/NAME)",
     )
     add_force(parser)
 

@@ -118,25 +118,24 @@ class LabelRule:
 class Decision:
     """How a user wants probabilities to become labels; by default the most probable class.
 
-    Thresholds are not chosen here but read from the model's card, where training wrote them: each
-    beat of the training patients was answered by a network that had not seen its patient
-    (cross-validation), from reference R peaks, and the answers were calibrated; for the model
-    `beats` these are patients of MIT-BIH (DS1) and of its Supraventricular Arrhythmia Database.
-    What a threshold promises holds for such patients, on average over their beats, for each option
-    alone. A single patient, another lead or another population can be far from it;
-    ``ecgfast evaluate`` shows what was reached on the test patients.
+    Thresholds are read from the model's card. They come from cross-validation: each beat of the
+    training patients was labelled by a network that had not seen its patient, from reference R
+    peaks, and calibrated; for the model `beats` these are patients of MIT-BIH (DS1) and of its
+    Supraventricular Arrhythmia Database. A threshold holds for such patients, on average over
+    their beats, and for each option alone. A single patient, another lead or another population
+    can be far from it; ``ecgfast evaluate`` shows the figures on the test patients.
 
     Parameters
     ----------
     sensitivity : dict of str to float
-        By class: call a beat so from the highest probability on that finds at least this share of
-        the class's beats, such as ``{"V": 0.95}``.
+        By class: share of its beats to find, such as ``{"V": 0.95}``. The threshold is the highest
+        one that finds at least this share.
     positive_predictivity : dict of str to float
-        By class: call a beat so from the lowest probability on at which at least this share of the
-        beats called so are of the class, such as ``{"S": 0.8}``.
+        By class: share of the beats labelled with it that are right, such as ``{"S": 0.8}``. The
+        threshold is the lowest one at which at least this share is right.
     reject : float
-        Share of beats, at most, that get no class but the label "?", the least sure ones (Chow,
-        1970). A class that has its own threshold is never rejected where it is reached.
+        Share of beats, at most, that are labelled "?" instead of a class: the least certain ones
+        (Chow, 1970). A beat that reaches the threshold of a class is never rejected.
 
     Raises
     ------
@@ -145,14 +144,13 @@ class Decision:
 
     Notes
     -----
-    Where the card says of a threshold that ``holds`` is false, patients of other recordings did
-    not keep its figure: sensitivities of S of the model `beats`. Levels that leave less than 20 %
-    of the other figure are not offered.
+    Where the card says that ``holds`` is false, a threshold did not keep its figure on patients of
+    other recordings: sensitivities of S of the model `beats`. Levels whose other figure is below
+    20 % are not offered.
 
-    A level between two that the card has becomes the next stricter one, so that no less than what
-    was asked for is promised, and no more rejected. Where thresholds of two classes are reached,
-    the more probable class is reported. An int8 model reports probabilities in steps of 1/256:
-    thresholds below a few of these steps are blunt there.
+    A level between two of the card becomes the next stricter one. Where thresholds of two classes
+    are reached, the more probable class is reported. An int8 model reports probabilities in steps
+    of 1/256: thresholds below a few of these steps are inexact.
 
     Examples
     --------

@@ -34,7 +34,7 @@ def stream_beats(
     fs : float, optional
         Sampling rate in Hz, 99.5 to 2010; needed only where the source does not carry it.
     leads : str, int or sequence of them, optional
-        Which leads to use, by name or column; all serve the detection.
+        Which leads to use, by name or column; R peaks are found on all of them together.
     method, max_delay, lead, lookahead, window, max_rate
         As for `BeatStream`.
 

@@ -47,10 +47,10 @@ class StreamingClassifier:
     fs : float
         Sampling rate, 99.5 to 2010 Hz.
     n_leads : int
-        Leads in each chunk; all serve the detection.
+        Leads in each chunk; R peaks are found on all of them.
     average_leads : bool, optional
-        Which of them are classified: False the first one, True each of them, and what the model
-        says is averaged. By default the first two, where there are two and the model labels beats;
+        Which of them are classified: False the first one, True each of them, and the results are
+        averaged. By default the first two, where there are two and the model labels beats;
         ``docs/beats-leads.md`` of the sources compares that with one lead. A lead that is off
         around a beat is left out. Each further lead costs its windows and an inference.
     lookahead : {0, 1}
@@ -345,9 +345,9 @@ def stream_classify(
         0 labels a beat as soon as its window is complete (R peak + 0.25 s); 1 waits for the next
         R peak (3 s at most) and uses that RR interval.
     leads : str, int or sequence of them, optional
-        Which leads to use; all serve the detection, the first two are classified. Of a stored
-        recording or an array those that carry no signal, or hardly any, are passed over; of a live
-        source that cannot be known.
+        Which leads to use; R peaks are found on all of them, the first two are classified. Leads of
+        a stored recording or an array that carry no signal, or hardly any, are passed over; of a
+        live source that cannot be known.
     average_leads : bool, optional
         False classifies the first lead alone, True each of them; see `StreamingClassifier`.
     num_threads : int

@@ -49,7 +49,7 @@ def detect_qrs(
     fs : float, optional
         Sampling rate, 99.5 to 2010 Hz; needed only where the signal does not carry it.
     leads : str, int or sequence of them, optional
-        Which leads to use, by name or column; all by default, and all serve the detection.
+        Which leads to use, by name or column (default: all); R peaks are found on all of them.
     method, max_delay, max_rate
         As for `QRSDetector`.
 
