@@ -150,6 +150,7 @@ class _Report:
             labels = {
                 "annotations": source.annotations,
                 "annotation_file": annotation_file(path, args.annotator).name,
+                "method": args.method,
             }
         made = make_report(
             source,
@@ -231,8 +232,8 @@ def _lines(told: dict[str, Any]) -> list[str]:
     if rate["minimum"] is not None:
         lines.append(
             f"heart rate  {rate['mean']:.0f} a minute on average, "
-            f"{rate['minimum']['rate']:.0f} at {rate['minimum']['clock']}, "
-            f"{rate['maximum']['rate']:.0f} at {rate['maximum']['clock']}"
+            f"lowest {rate['minimum']['rate']:.0f} at {rate['minimum']['clock']}, "
+            f"highest {rate['maximum']['rate']:.0f} at {rate['maximum']['clock']}"
         )
     else:
         lines.append("heart rate  none: no eight beats in a good signal")

@@ -465,7 +465,9 @@ def _undo_set_back(t: Floats, count: float | None, label: str, notes: list[str])
         is_hour = abs(back - _HOUR_S) <= _HOUR_OFF_S
         if not (is_hour or _LEAST_BACK_S <= back <= _MOST_BACK_S):
             continue
-        if t[at + 1] <= t[0] + 1e3 * usual:
+        # A clock that starts anew; an hour to the second is summer time, even in the first hour.
+        since = float(t[at + 1] - t[0])
+        if abs(since) <= 1e3 * usual or (since < 0 and not is_hour):
             continue
         passed = at + 1 + int(np.searchsorted(t[at + 1 :], t[at], side="right"))
         if passed < len(t) and t[passed] - t[passed - 1] > 2 * usual:

@@ -83,6 +83,7 @@ def _table(path: Path, file: Any) -> Table:
         if not table.rows:
             table.head.zones = {k: _zone_s(batch.column(k)) for k in dated}
         table.add([_numbers(pyarrow, batch.column(k)) for k in range(len(kinds))])
+    table.head.last_zones = {k: _zone_s(batch.column(k)[::-1]) for k in dated}
     if table.rows != rows:
         raise RecordError(f"{path}: promises {rows} rows and has {table.rows}; save it again")
     return table
@@ -99,7 +100,7 @@ def _numbers(pyarrow: Any, column: Any) -> npt.NDArray[np.float64]:
 
 
 def _zone_s(column: Any) -> float | None:
-    """Seconds that a clock is ahead of UTC at its first time; None where it has no zone."""
+    """Seconds that a clock is ahead of UTC at its first known time; None where it has no zone."""
     if column.type.tz is None:
         return None
     try:

@@ -307,9 +307,24 @@ def _start(
     start = moment_of(float(known[0]) + (zone or 0.0)) if len(known) else None
     if start is not None and zone is not None and abs(zone) < _DAY_S:
         start = start.replace(tzinfo=timezone(timedelta(seconds=zone)))
+    notes = []
     if head.unsure_date:
-        return start, f"dates such as {head.unsure_date} are read with the month first"
-    return start, "times of day are UTC, as the file's" if zone == 0.0 else ""
+        notes.append(f"dates such as {head.unsure_date} are read with the month first")
+    last = head.last_zones.get(column)
+    if zone is not None and last is not None and last != zone:
+        notes.append(
+            f"the zone of its clock changes from {_zone_text(zone)} to {_zone_text(last)}, as for "
+            "summer time: nothing is missing, and times of day are by the first one to the end"
+        )
+    elif zone == 0.0:
+        notes.append("times of day are UTC, as the file's")
+    return start, "; ".join(notes)
+
+
+def _zone_text(seconds: float) -> str:
+    """A zone as ``UTC+01:00``."""
+    hours, minutes = divmod(round(abs(seconds) / 60), 60)
+    return f"UTC{'-' if seconds < 0 else '+'}{hours:02}:{minutes:02}"
 
 
 def _repeats(stamps: npt.NDArray[np.float64]) -> bool:

@@ -20,7 +20,7 @@ from .clocks import Clock, count_for, read_clock, unit_of_clock
 from .files import open_regular
 from .opened import Column, Opened, Values
 from .tables import Table, open_table
-from .text_head import LABEL, LABELLED, Head, encoding_of, read_head
+from .text_head import LABEL, LABELLED, Head, encoding_of, read_head, zones_of
 
 __all__ = ["open_text"]
 
@@ -29,6 +29,9 @@ _HEAD, _PIECE, _UNPACKED = 1 << 18, 1 << 22, 1 << 33
 
 # Share of lines that may be no samples (they count as missing ones), and how many always may.
 _MALFORMED = 0.01
+
+# Bytes at the end of a text in which its last line stands.
+_LAST = 4096
 
 
 def open_text(path: Path, fs: float | None = None) -> Opened:
@@ -143,7 +146,7 @@ class _TextTable(Table):
         width = len(self.kinds)
         out = np.empty((max(64, (1 << 19) // width), width), np.float64)
         line = 1
-        rest = b""
+        rest = end_of_text = b""
         skip = self.head.first
         pieces = stream.pieces()
         piece: bytes | None = next(pieces)
@@ -182,9 +185,12 @@ class _TextTable(Table):
                 self._count(text[at:end], line, cells, cell, view[begin - used :], name)
                 at, line = end + 1, line + 1
             rest = text[at:]
+            end_of_text = (end_of_text + text)[-_LAST:]
             if len(rest) > 1 << 20:
                 raise RecordError(f"{name}: line {line} is endless; this is no table of samples")
             piece = following
+        last_line = end_of_text.rstrip().rpartition(b"\n")[2].decode("utf-8", "replace")
+        self.head.last_zones = zones_of(self.head, last_line)
         if (self.malformed and self.malformed > max(3, _MALFORMED * self.rows)) or (
             self.malformed and self.rows < 100
         ):

@@ -27,6 +27,7 @@ __all__ = [
     "encoding_of",
     "read_head",
     "split_unit",
+    "zones_of",
 ]
 
 # Columns of a table, and lines that its form is found from.
@@ -139,9 +140,9 @@ class Head:
         Whether dates have their day before the month.
     unsure_date : str
         A date whose day and month may be either, where nothing in the file decides; else empty.
-    zones : dict of int to float or None
-        Columns of dates, and by how many seconds their clock is ahead of UTC; None where they do
-        not say.
+    zones, last_zones : dict of int to float or None
+        Columns of dates, and by how many seconds their clock is ahead of UTC in the first and in
+        the last row; None where they do not say.
     about_ecg : bool
         Whether the head says that this is an ECG.
     comments : list of str
@@ -160,6 +161,7 @@ class Head:
     day_first: bool = False
     unsure_date: str = ""
     zones: dict[int, float | None] = field(default_factory=dict)
+    last_zones: dict[int, float | None] = field(default_factory=dict)
     about_ecg: bool = False
     comments: list[str] = field(default_factory=list)
 
@@ -356,11 +358,29 @@ def read_head(text: str, whole: bool, name: str) -> Head:
     rows = [cells_of(line, form.separator) for line in body]
     head.day_first, head.unsure_date = _day_first(rows)
     begin = next(cells_of(line, form.separator) for i, line in filled if i >= first)
-    for column, cell in enumerate(begin[: form.width]):
-        dated = _DATED.match(cell) if form.kinds[column] == "time" else None
-        if dated:
-            head.zones[column] = _zone_s(dated["zone"] or "")
+    head.zones = _zones(head, begin)
     return head
+
+
+def zones_of(head: Head, line: str) -> dict[int, float | None]:
+    """Return the zones of a line's dates by their columns, as `Head.zones` has those of the first.
+
+    Parameters
+    ----------
+    head : Head
+    line : str
+        A line of samples.
+    """
+    return _zones(head, cells_of(line, head.separator))
+
+
+def _zones(head: Head, cells: list[str]) -> dict[int, float | None]:
+    zones: dict[int, float | None] = {}
+    for column, cell in enumerate(cells[: len(head.kinds)]):
+        dated = _DATED.match(cell) if head.kinds[column] == "time" else None
+        if dated:
+            zones[column] = _zone_s(dated["zone"] or "")
+    return zones
 
 
 def _starts_with_number(line: str) -> bool:

@@ -21,8 +21,11 @@ from ..records.record import FloatArray
 from ..rhythm import Event, EventKind, RhythmStream
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, Quality, StreamingClassifier
+from ..streaming.average import LEADS_LABELLED
 from ..streaming.beat import UNFIT
 from ..streaming.lead_signal import best_leads, leads_to_label
+from ..streaming.lead_windows import LeadWindows
+from ..window import WindowSpec
 from .annotated import AnnotatedBeats
 from .readable import covered, rates_of, trusted, unreadable, within
 from .summary import OFF
@@ -206,13 +209,14 @@ def analyse(
     source : RecordSource
         An open recording.
     labels : Classifier or Annotations
-        A model of AAMI classes; or marks of beats, which then are neither looked for nor labelled.
+        A model of AAMI classes; or marks of beats, which then are not labelled, and looked for only
+        to know the quality of the signal around each.
     progress : callable
         Wraps the blocks, to show how far it is.
     on_beats : callable, optional
         Given the beats as they come, for what is not kept of them here.
     **options
-        Of `StreamingClassifier`, with a model: ``lookahead``, ``method``, ``decision``,
+        Of `StreamingClassifier`: ``method``; and with a model ``lookahead``, ``decision``,
         ``average_leads``.
 
     Returns
@@ -229,10 +233,11 @@ def analyse(
     labelled: tuple[int, ...] = ()
     passed_over: tuple[int, ...] = ()
     if isinstance(labels, Annotations):
-        columns = best_leads(source, 1)
+        columns = best_leads(source, LEADS_LABELLED)
         check_annotations(labels, source.n_samples, source.fs, source.name)
-        labeller = AnnotatedBeats(labels, source.fs)
-        rhythm = RhythmStream(source.fs, n_leads=n_leads)
+        detector = LeadWindows(source.fs, columns, window=WindowSpec(), n_leads=n_leads, **options)
+        labeller = AnnotatedBeats(labels, source.fs, detector)
+        rhythm = RhythmStream(source.fs, n_leads=n_leads, delay=labeller.delay)
     else:
         if labels.classes:  # without a model, what needs labels is not reported
             check_classes(labels)

@@ -181,7 +181,17 @@ def _of_rates(found: Analysis) -> list[Shown]:
         ("minimum rate", int(rates.argmin())),
         ("maximum rate", int(rates.argmax())),
     )
+    # In a short recording they are one stretch, which is shown once.
+    stretches: list[tuple[float, list[str], list[str]]] = []
+    for name, i in places:
+        begin, rate = _begin(found, middles[i], middles[i]), f"{rates[i]:.0f}"
+        near = next((one for one in stretches if abs(one[0] - begin) < STRIP_S / 2), None)
+        if near is None:
+            stretches.append((begin, [name], [rate]))
+        else:
+            near[1].append(name)
+            near[2].append(rate)
     return [
-        Shown(name, f"{rates[i]:.0f} per minute", _begin(found, middles[i], middles[i]))
-        for name, i in places
+        Shown(", ".join(names), f"{', '.join(dict.fromkeys(of))} per minute", begin)
+        for begin, names, of in stretches
     ]

@@ -139,7 +139,8 @@ def _quality(found: Analysis) -> dict[str, Any]:
         "beats_in_bad_signal": int((beats & ~found.good).sum()),
         "beats_in_bad_signal_share": _share(int((beats & ~found.good).sum()), int(beats.sum())),
         "events": {
-            str(kind): {"count": len(found.of(kind)), "seconds": found.seconds(kind)}
+            # Stretches, not events: of leads that go together there is one each.
+            str(kind): {"count": len(found.spans(kind)), "seconds": found.seconds(kind)}
             for kind in _LOST_KINDS
         },
     }

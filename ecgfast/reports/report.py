@@ -131,7 +131,8 @@ def make_report(
         As for `open_record`; with a path, or `fs` and `leads` with an array.
     annotator : str, optional
         Extension of the WFDB annotation file beside the recording whose beats and labels are taken
-        instead of a model's, such as corrected ones; with a path.
+        instead of a model's, such as corrected ones; with a path. The quality of the signal around
+        them is that of the beats that `method` finds.
     annotations : Annotations, optional
         Marks that are taken likewise.
     annotation_file : str
@@ -177,7 +178,7 @@ def make_report(
         annotations = source.annotations
         annotation_file = find_annotation_file(Path(str(recording)), annotator).name
     if annotations is not None:
-        found = analyse(source, annotations, progress=progress)
+        found = analyse(source, annotations, progress=progress, method=method)
         facts = annotation_facts(annotation_file)
     else:
         found, facts = _labelled(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -112,7 +113,8 @@ def banners(found: Analysis, figures: Mapping[str, Any]) -> list[str]:
     if quality["lost_share"] > _MUCH_LOST:
         texts.append(
             f"{percent(quality['lost_share'])} of the recording, "
-            f"{length(quality['lost_seconds'])}, cannot be read: samples are missing, or noise."
+            f"{length(quality['lost_seconds'])}, cannot be read: missing samples, flat lines or "
+            "noise."
         )
     off = labelled_off_text(found.labelled_leads, found.without_signal)
     if off:
@@ -169,6 +171,11 @@ def _plain(value: float | None, digits: int = 0) -> str:
     return f"{value:,.{digits}f}"
 
 
+def _unbroken(row: tuple[str, ...]) -> tuple[str, ...]:
+    """Texts of a row whose numbers stay with their units where a cell is narrow."""
+    return tuple(re.sub(r"(?<=\d) (?=[a-z%])", "\N{NO-BREAK SPACE}", text) for text in row)
+
+
 def quality_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Rows of the table of signal quality: name and text."""
     quality = figures["quality"]
@@ -210,7 +217,7 @@ def class_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def ectopy_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def ectopy_rows(figures: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Rows of the table of ectopy: name, ventricular and supraventricular."""
     v, s = figures["ectopy"]["V"], figures["ectopy"]["S"]
     if v is None:
@@ -229,7 +236,7 @@ def ectopy_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     def beats(one: Mapping[str, Any]) -> str:
         return f"{one['beats']:,} ({percent(one['share'])})"
 
-    return [
+    rows = [
         ("Beats", beats(v), beats(s)),
         ("Per hour of readable signal", _plain(v["per_hour"], 1), _plain(s["per_hour"], 1)),
         ("Single", f"{v['single']:,}", f"{s['single']:,}"),
@@ -241,6 +248,7 @@ def ectopy_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("Trigeminy", episodes(v, "trigeminy"), episodes(s, "trigeminy")),
         ("R-on-T", f"{v['r_on_t']:,}", ""),
     ]
+    return [_unbroken(row) for row in rows]
 
 
 def rhythm_rows(figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -251,16 +259,14 @@ def rhythm_rows(figures: Mapping[str, Any]) -> dict[str, Any]:
         if longest is None:
             absent.append(kind.text)
             continue
-        rows.append(
-            (
-                kind.text[0].upper() + kind.text[1:],
-                f"{row['count']:,}",
-                length(row["seconds"]),
-                "" if kind in STANDSTILL else percent(row["burden"]),
-                f"{length(longest['seconds'])} at {longest['clock']}",
-                DEFINITIONS[kind].rule.replace("`", ""),
-            )
+        cells = (
+            kind.text[0].upper() + kind.text[1:],
+            f"{row['count']:,}",
+            length(row["seconds"]),
+            "" if kind in STANDSTILL else percent(row["burden"]),
+            f"{length(longest['seconds'])} at {longest['clock']}",
         )
+        rows.append((*_unbroken(cells), DEFINITIONS[kind].rule.replace("`", "")))
     # Where no rate was found, a rhythm could not have been found either.
     looked = figures["rate"]["minimum"] is not None
     return {"rows": rows, "absent": ", ".join(absent) if looked else ""}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,44 @@ def test_a_recording_begins_when_its_own_clock_says(
     assert record.origin.utc_offset == offset
 
 
+BEFORE = datetime(2026, 3, 29, 0, 59, 58)
+CHANGE = (
+    "the zone of its clock changes from {} to {}, as for summer time: nothing is missing, and "
+    "times of day are by the first one to the end"
+)
+
+
+def changing(first: int, then: int, after: float = 2.0) -> list[str]:
+    """Stamps of one stretch of time whose clock has another zone after some seconds."""
+    stamps = []
+    for i in range(N):
+        zone = timezone(timedelta(hours=first if i / FS < after else then))
+        moment = BEFORE.replace(tzinfo=timezone.utc) + timedelta(seconds=i / FS)
+        stamps.append(moment.astimezone(zone).isoformat(timespec="milliseconds"))
+    return stamps
+
+
+@pytest.mark.parametrize("last_line", ["", "\n", "\n\n"])
+@pytest.mark.parametrize(("first", "then"), [(1, 2), (2, 1), (0, 1), (-5, -4)])
+def test_a_zone_that_changes_is_said_and_nothing_is_missing(
+    first: int, then: int, last_line: str, tmp_path: Path
+) -> None:
+    rows = [f"{stamp},{value}" for stamp, value in zip(changing(first, then), LEAD, strict=True)]
+    path = tmp_path / "a.csv"
+    path.write_text("time,ECG\n" + "\n".join(rows) + last_line)
+    record = read_record(path)
+    assert record.start == BEFORE + timedelta(hours=first)
+    assert len(record.signal) == N
+    assert notes(record) == CHANGE.format(f"UTC{first:+03}:00", f"UTC{then:+03}:00")
+
+
+def test_a_clock_set_back_in_its_first_hour_loses_no_sample(tmp_path: Path) -> None:
+    record = table(tmp_path, "time,ECG", [stamp[:-6] for stamp in changing(2, 1)])
+    assert len(record.signal) == N
+    assert record.start == BEFORE + timedelta(hours=2)
+    assert "goes back by an hour at sample 501, as at the end of summer time" in notes(record)
+
+
 def test_times_that_count_from_1970_are_utc_and_said_to_be(tmp_path: Path) -> None:
     record = table(tmp_path, "timestamp,ECG", [f"{1_700_000_000 + i / FS:.3f}" for i in range(N)])
     assert record.start == datetime(2023, 11, 14, 22, 13, 20)
@@ -97,7 +135,20 @@ def test_times_of_parquet_keep_their_zone(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     times = pandas.date_range("2026-03-29T00:30:00", periods=N, freq="4ms", tz="Europe/Berlin")
     pandas.DataFrame({"time": times, "ECG": LEAD}).to_parquet(path)
-    assert read_record(path).start == datetime(2026, 3, 29, 0, 30)
+    record = read_record(path)
+    assert record.start == datetime(2026, 3, 29, 0, 30)
+    assert notes(record) == ""
+
+
+def test_times_of_parquet_whose_zone_changes_say_so(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    pandas = pytest.importorskip("pandas")
+    path = tmp_path / "a.parquet"
+    times = pandas.date_range("2026-03-29T01:59:58", periods=N, freq="4ms", tz="Europe/Berlin")
+    pandas.DataFrame({"time": times, "ECG": LEAD}).to_parquet(path)
+    record = read_record(path)
+    assert (record.start, len(record.signal)) == (datetime(2026, 3, 29, 1, 59, 58), N)
+    assert notes(record) == CHANGE.format("UTC+01:00", "UTC+02:00")
 
 
 def test_a_clock_that_cannot_be_used_is_said(tmp_path: Path) -> None:

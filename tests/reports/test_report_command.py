@@ -136,9 +136,26 @@ def test_the_labels_that_classify_writes_make_the_same_report(
     assert main(["classify", str(path), "--output", str(tmp_path / "night.ecg")]) == 0
     capsys.readouterr()
     ours, theirs = make_report(path).figures, make_report(path, annotator="ecg").figures
-    for part in ("beats", "ectopy", "rhythm", "table"):
+    for part in ("quality", "rate", "beats", "ectopy", "rhythm", "table"):
         assert theirs[part] == ours[part], part
     assert theirs["annotations"] == "night.ecg"
+
+
+def test_a_report_of_labels_knows_what_cannot_be_read_as_the_models_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "night.npz"
+    signal = np.tile(demo_record().signal, (3, 1))
+    noise = np.random.default_rng(1).normal(0, 0.7, (int(30 * FS), 2))
+    signal[int(40 * FS) :][: len(noise)] += noise
+    np.savez(path, signal=signal, fs=FS, leads=np.array(["MLII", "V1"]))
+    assert main(["classify", str(path), "--output", str(tmp_path / "night.ecg")]) == 0
+    capsys.readouterr()
+    ours = make_report(path).figures["quality"]
+    theirs = make_report(path, annotator="ecg").figures["quality"]
+    assert ours["lost_seconds"] > 15
+    for name in ("lost_seconds", "beats_in_bad_signal"):
+        assert theirs[name] == pytest.approx(ours[name], rel=0.1), name
 
 
 def test_a_report_in_one_call_is_that_of_the_command_and_shows_itself(

@@ -243,9 +243,21 @@ def test_twenty_gaps_are_lost_and_make_no_pause(tmp_path: Path, classifier: Clas
     np.savez(path, signal=signal, fs=record.fs, leads=np.array(["MLII", "V1"]))
     told = figures(analyse(open_record(path), classifier))
     assert told["quality"]["lost_seconds"] >= 99
+    assert told["quality"]["events"]["gap"]["count"] == 20  # of both leads
     assert told["rate"]["longest_rr"]["seconds"] < 2
     assert 40 < told["rate"]["minimum"]["rate"] < told["rate"]["maximum"]["rate"] < 150
     assert not any(row["count"] for row in told["rhythm"] if row["kind"] in ("pause", "asystole"))
+
+
+@pytest.mark.parametrize(("seconds", "strips"), [(10, 1), (60, 3)])
+def test_rates_of_a_short_recording_share_a_strip(
+    seconds: int, strips: int, classifier: Classifier
+) -> None:
+    rr = np.linspace(0.7, 1.0, seconds)  # slower and slower
+    found = made(np.cumsum(rr).tolist(), duration=float(rr.sum()))
+    shown = [one for one in chosen_strips(found) if one.event is None]
+    assert len(shown) == strips
+    assert ", ".join(one.kind for one in shown) == "typical rhythm, minimum rate, maximum rate"
 
 
 @pytest.mark.parametrize("off", [0.0, math.nan])
