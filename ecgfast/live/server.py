@@ -50,6 +50,7 @@ _LONGEST = 1000
 _FILES = {
     "/": ("index.html", "text/html"),
     "/live.js": ("live.js", "text/javascript"),
+    "/tick.js": ("tick.js", "text/javascript"),
     "/live.css": ("live.css", "text/css"),
 }
 
@@ -208,7 +209,7 @@ def make_app(
         WebSocketRoute("/socket", socket),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
-    return Gate(app, token=token, loopback=loopback, public=("/live.js", "/live.css"))
+    return Gate(app, token=token, loopback=loopback, public=("/live.js", "/tick.js", "/live.css"))
 
 
 class _GarbageError(Exception):

@@ -251,6 +251,28 @@ def test_it_reconnects_when_the_server_is_there_again(browser: Chromium, record:
     assert browser.exceptions == 0, browser.log
 
 
+def test_a_page_whose_timers_stand_still_raises_its_alarm_and_reconnects(
+    browser: Chromium,
+) -> None:
+    """As in a tab that is hidden, whose timers browsers run once a minute."""
+    feed = LiveFeed()
+    feed.begin("made", FS, ["x"])
+    feed.take(np.zeros((round(4 * FS), 1)), [], [])
+    stop = "window.setInterval = window.setTimeout = () => 0"
+    script = browser.call("Page.addScriptToEvaluateOnNewDocument", source=stop)["identifier"]
+    try:
+        with LiveServer(feed, port=0) as server:
+            port = int(server.url.rsplit(":", 1)[1].strip("/"))
+            browser.go(server.url)
+            browser.wait("window.ecgfast && ecgfast.link.ok")
+        browser.wait("!!document.querySelector('.alarm.medium')", 30.0)
+        with LiveServer(feed, port=port):
+            browser.wait("ecgfast.link.ok && !document.querySelector('.alarm')", 30.0)
+    finally:
+        browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+    assert browser.exceptions == 0, browser.log
+
+
 def test_a_server_with_another_token_says_so(browser: Chromium) -> None:
     feed = LiveFeed()
     feed.begin("made", FS, ["x"])
