@@ -230,7 +230,9 @@ def test_it_reconnects_when_the_server_is_there_again(browser: Chromium, record:
         browser.wait("document.getElementById('link').textContent === 'reconnecting'")
         assert "No connection" in browser.value("document.getElementById('still').textContent")
         assert browser.value("document.getElementById('rate').textContent") == "\u2013"
+        assert browser.value("document.title") == "reconnecting \u00b7 made"
         browser.wait("!!document.querySelector('.alarm.medium')")  # nobody would hear an alarm
+        assert browser.value("document.title").startswith("\u26a0 No connection to ecgfast")
         head = browser.value("ecgfast.S.head")
         with LiveServer(feed, port=port):
             browser.wait(f"ecgfast.link.ok && ecgfast.S.head > {head} + 250")

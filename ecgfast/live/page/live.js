@@ -224,8 +224,9 @@ function showLink() {
   // What is not known now is not shown.
   if (!link.ok || S.ended !== null) {
     for (const id of ["rate", "rhythm", "quality"]) words(id, "", false);
-    $("leads").replaceChildren();
+    $("leads").textContent = "–";
   } else if (silent) words("rate", "", false);
+  showTitle();
 }
 
 // ------------------------------------------------------------------------------------- the words
@@ -248,9 +249,14 @@ function showState() {
     return row;
   });
   $("leads").replaceChildren(...rows);
-  const worst = alarmsNow()[0];
-  document.title = worst && !worst.acknowledged ? `⚠ ${worst.text}` : `${rate} · ${S.source || "ecgfast live"}`;
   showLink();
+}
+
+// All that is seen of a tab in the background.
+function showTitle() {
+  const worst = alarmsNow()[0], link = $("link").textContent;
+  const now = link === "live" ? $("rate").textContent : link;
+  document.title = worst && !worst.acknowledged ? `⚠ ${worst.text}` : `${now} · ${S.source || "ecgfast live"}`;
 }
 
 function span(kind, text) {
@@ -289,6 +295,7 @@ function showAlarms() {
     return row;
   });
   $("alarms").replaceChildren(...rows);
+  showTitle();
   layout();
   sound();
 }
