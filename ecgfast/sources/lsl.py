@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 # Seconds in which the stream has to be found, and its description to arrive.
 _SEARCH_S = 5.0
 
+# Seconds in which other streams that would do as well are heard of.
+_OTHERS_S = 1.0
+
 # Stamps of neighbouring samples that are further apart, in samples, have lost some between them;
 # senders that stamp chunks by their arrival are late by less.
 _LATE_S = 0.5
@@ -39,12 +42,12 @@ class LslSamples(Link):
 
     Which channels are leads is decided as for a file, by their labels and units
     (`ecgfast.records.choosing`); voltages become millivolts. A stream that ends is looked for
-    again; the time between is a gap (see `Link`).
+    again, no other of its type is taken; the time between is a gap (see `Link`).
 
     Parameters
     ----------
     stream : str, default ""
-        Name of the stream; by default the first one of type ECG.
+        Name of the stream; by default the one of type ECG.
     every : bool, default False
         Whether all channels are leads, since the caller picks some.
     clock : callable, default `time.monotonic`
@@ -64,8 +67,9 @@ class LslSamples(Link):
     Raises
     ------
     InputError
-        If there is no such stream within five seconds, it has no regular rate, or it is not clear
-        which channel is an ECG.
+        If there is no such stream within five seconds, or several, it has no regular rate or is
+        text, or it is not clear which channel is an ECG; by the iterator, if it comes back with
+        other channels or at another rate.
     MissingExtraError
         If pylsl is not installed.
 
@@ -88,34 +92,62 @@ class LslSamples(Link):
             self._lsl = need("pylsl", "A Lab Streaming Layer stream", "lsl")
         except RuntimeError as error:  # the Python part is there, the library that it loads is not
             raise InputError(f"lsl:{stream}: {' '.join(str(error).split())}") from None
-        self._wanted = stream
         name = f"lsl:{stream}"
-        self._inlet: Any = self._find(_SEARCH_S)
-        if self._inlet is None:
+        key, value = ("name", stream) if stream else ("type", "ECG")
+        found = self._resolve(key, value, _SEARCH_S)
+        if not found:
             what = f"named {stream!r}" if stream else "of type ECG"
             raise InputError(
                 f"{name}: no stream {what} within {_SEARCH_S:.0f} s; check its name, that it is "
                 "started, and that the firewall lets it through"
             )
+        found = self._resolve(key, value, _OTHERS_S, 2) or found
+        if len(found) > 1:
+            names = ", ".join(sorted(f"{s.name()!r} of {s.hostname()}" for s in found))
+            advice = "give them different names" if stream else "name one, such as lsl:NAME"
+            raise InputError(f"{name}: several streams would do: {names}; {advice}")
+        self._found = found[0]
+        self._inlet: Any = self._lsl.StreamInlet(self._found, recover=False)
         info = self._inlet.info(timeout=_SEARCH_S)
+        name = f"lsl:{info.name()}"
+        if info.channel_format() == self._lsl.cf_string:
+            raise InputError(f"{name}: is a stream of text; name one of numbers")
         rate = float(info.nominal_srate())
         if not rate > 0:
             raise InputError(f"{name}: has no regular sampling rate, so it is no ECG")
         super().__init__(
             name, rate, option="fs=", advice="check that the stream is sent", clock=clock
         )
+        self._described = _described(info)
         self._choose(info, every=every)
         self._begun = False
         self._stamp: float | None = None
 
-    def _find(self, seconds: float) -> Any:
+    def _resolve(self, key: str, value: str, seconds: float, least: int = 1) -> list[Any]:
+        """Find streams: as soon as there are so many, and after some seconds at most."""
         # Quotation marks end a name in the query: names that hold one are compared here.
-        key, value = ("name", self._wanted) if self._wanted else ("type", "ECG")
         if "'" in value:
-            found = [s for s in self._lsl.resolve_streams(seconds) if s.name() == value]
-        else:
-            found = self._lsl.resolve_byprop(key, value, 1, seconds)
-        return self._lsl.StreamInlet(found[0], recover=False) if found else None
+            return [s for s in self._lsl.resolve_streams(seconds) if s.name() == value]
+        return list(self._lsl.resolve_byprop(key, value, least, seconds))
+
+    def _find_again(self) -> Any:
+        """Connect to the stream once more; None where it is not there, or two would do."""
+        known = self._found
+        same = [
+            s
+            for s in self._resolve("name", known.name(), RETRY_S)
+            if (s.type(), s.hostname()) == (known.type(), known.hostname())
+        ]
+        same = [s for s in same if s.source_id() == known.source_id()] or same
+        if len(same) != 1:
+            return None
+        inlet = self._lsl.StreamInlet(same[0], recover=False)
+        if _described(inlet.info(timeout=_SEARCH_S)) != self._described:
+            raise InputError(
+                f"{self.name}: came back with other channels or at another rate; start again to "
+                "take it as it is now"
+            )
+        return inlet
 
     def _choose(self, info: Any, *, every: bool) -> None:
         n = info.channel_count()
@@ -163,12 +195,12 @@ class LslSamples(Link):
         return len(self._columns) if self._begun else 0
 
     def _read(self) -> npt.NDArray[np.float32] | None:
-        if self._inlet is None:
-            self._inlet = self._find(RETRY_S)
-            if self._inlet is None:
-                return None
-            _log.warning("%s: is there again", self.name)
         try:
+            if self._inlet is None:
+                self._inlet = self._find_again()
+                if self._inlet is None:
+                    return None
+                _log.warning("%s: is there again", self.name)
             samples, stamps = self._inlet.pull_chunk(timeout=WAIT_S, max_samples=1)
             if not stamps:
                 return None
@@ -178,6 +210,8 @@ class LslSamples(Link):
                 more, after = self._inlet.pull_chunk(timeout=0.0, max_samples=_MOST)
                 samples, stamps = [*samples, *more], [*stamps, *after]
                 full = len(after) == _MOST
+        except InputError:
+            raise
         except Exception as error:  # LostError, and what its library raises beside it
             _log.warning("%s: went away (%s); trying again", self.name, reason_of(error))
             self._away = True
@@ -186,8 +220,6 @@ class LslSamples(Link):
             sleep(RETRY_S)
             return None
         rows = np.array(samples, np.float32)
-        if rows.shape[1] <= max(self._columns):
-            raise InputError(f"{self.name}: the stream has other channels than before")
         self._begun = True
         return self._with_gaps(rows[:, self._columns] * self._to_mv, stamps)
 
@@ -213,6 +245,13 @@ class LslSamples(Link):
         if self._inlet is not None:
             self._inlet.close_stream()
             self._inlet = None
+
+
+def _described(info: Any) -> tuple[Any, ...]:
+    """What has to be the same for a stream to be the same."""
+    n = info.channel_count()
+    labels, units = info.get_channel_labels(), info.get_channel_units()
+    return info.nominal_srate(), n, _texts(labels, n), _texts(units, n)
 
 
 def _texts(values: list[str | None] | None, n: int) -> list[str]:

@@ -45,10 +45,14 @@ class Outlet:
         *,
         rate: float = 250.0,
         kind: str = "ECG",
+        name: str = "",
+        source: str = "",
+        format: str = "float32",
     ) -> None:
         self._lsl = lsl
-        self.name = f"test {uuid.uuid4().hex}"
-        info = lsl.StreamInfo(self.name, kind, len(labels), rate, "float32", self.name)
+        self.name = name or f"test {uuid.uuid4().hex}"
+        source = source or self.name
+        info = lsl.StreamInfo(self.name, kind, len(labels), rate, format, source)
         if any(labels):
             info.set_channel_labels(list(labels))
             info.set_channel_units(list(units))
@@ -165,11 +169,8 @@ def test_a_stream_that_ends_is_found_again(lsl: Any, caplog: pytest.LogCaptureFi
     while "went away" not in caplog.text:
         next(chunks)
         assert time.monotonic() - begin < 30
-    again = Outlet(lsl)
-    again.end()
-    again.name = name
-    info = lsl.StreamInfo(name, "ECG", 1, 250.0, "float32", name)
-    again._outlet = lsl.StreamOutlet(info)
+    another = Outlet(lsl, name=name, kind="EEG")
+    again = Outlet(lsl, name=name)
     while "is there again" not in caplog.text:
         next(chunks)
         assert time.monotonic() - begin < 60
@@ -177,8 +178,49 @@ def test_a_stream_that_ends_is_found_again(lsl: Any, caplog: pytest.LogCaptureFi
     for chunk in chunks:
         if not np.isnan(chunk).all():
             break
+    assert another.name == again.name
+    assert float(np.nanmax(chunk)) == 2.0
     assert source.gaps >= 1
     assert source.lost == pytest.approx(250 * (time.monotonic() - begin), rel=0.5)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"rate": 500.0}, {"labels": ("V1",)}, {"units": ("millivolts",)}]
+)
+def test_a_stream_that_comes_back_otherwise_is_refused(
+    lsl: Any, changed: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    outlet = Outlet(lsl)
+    source = LslSamples(outlet.name)
+    chunks = started(source)
+    outlet.send(0, [[1000]] * 10)
+    taken(chunks, lambda n: n == 10)
+    outlet.end()
+    begin = time.monotonic()
+    while "went away" not in caplog.text:
+        next(chunks)
+        assert time.monotonic() - begin < 30
+    again = Outlet(lsl, name=outlet.name, **changed)
+    with pytest.raises(InputError, match="came back with other channels or at another rate"):
+        for _ in chunks:
+            assert time.monotonic() - begin < 60
+    assert again.name == outlet.name
+
+
+def test_of_several_streams_none_is_guessed(lsl: Any) -> None:
+    first = Outlet(lsl, source="a")
+    second = Outlet(lsl, name=first.name, source="b")
+    with pytest.raises(InputError, match="several streams would do: .*give them different names"):
+        LslSamples(first.name)
+    with pytest.raises(InputError, match="several streams would do: .*name one, such as lsl:NAME"):
+        LslSamples()
+    assert first.name == second.name
+
+
+def test_a_stream_of_text_is_refused(lsl: Any) -> None:
+    outlet = Outlet(lsl, format="string")
+    with pytest.raises(InputError, match="is a stream of text"):
+        LslSamples(outlet.name)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
