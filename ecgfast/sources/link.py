@@ -29,6 +29,10 @@ RETRY_S = 0.5
 # Seconds without a sample that count as a gap: more than any driver holds back.
 _SILENCE_S = 2.0
 
+# A device's stamps may leap by as much more than the time that has passed, in seconds: samples that
+# came late, before those that are in time again. More is a clock that was set.
+_LATE_S = 5.0
+
 # Seconds of samples that have to be missing for a gap where unreadable ones come.
 _MISSED_S = 1.0
 
@@ -91,10 +95,11 @@ class Link:
         self._rate = RateWatch(name, self.fs, option=option, advice=advice, clock=clock)
         self._closed = False
         self._away = False
+        self._taken = clock()  # when samples came last
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
         """Yield samples as they arrive, shape (k, n_leads), until `close`."""
-        last = self._clock()
+        last = self._taken = self._clock()
         filled = 0  # missing samples since `last`
         counted = 0  # of them, those that nothing came for
         silent = False
@@ -111,6 +116,8 @@ class Link:
                 self._rate.restart()
             self._rate.take(arrived)
             now = self._clock()
+            if arrived:
+                self._taken = now
             readable = arrived > 0 and bool(np.isfinite(chunk).any())  # type: ignore[arg-type]
             if begun and (silent or self._away or now - last > _SILENCE_S):
                 # What arrived together was taken in a row: only the time before it is lost.
@@ -172,6 +179,17 @@ class Link:
     def troubles(self) -> tuple[str, ...]:
         """What went wrong so far, such as "samples lost in gaps: 130 in 1"."""
         return (f"samples lost in gaps: {self.lost} in {self.gaps}",) if self.gaps else ()
+
+    def _may_be_lost(self, seconds: float) -> bool:
+        """Whether so much can be missing where the device's stamps leap, or its clock was set."""
+        if seconds <= self._clock() - self._taken + _LATE_S:
+            return True
+        _log.warning(
+            "%s: its clock leaps by %.0f s in less time: it was set, and nothing counts as lost",
+            self.name,
+            seconds,
+        )
+        return False
 
     def _width(self) -> int:
         """Leads; zero before the first sample."""

@@ -30,9 +30,6 @@ _OTHERS_S = 1.0
 # senders that stamp chunks by their arrival are late by less.
 _LATE_S = 0.5
 
-# A stamp that leaps by more was set anew.
-_LONGEST_GAP_S = 600.0
-
 # Samples taken at a time, at most.
 _MOST = 4096
 
@@ -232,7 +229,9 @@ class LslSamples(Link):
         steps = np.diff(np.array([before, *stamps], np.float64)) - 1.0 / self.fs
         parts: list[npt.NDArray[np.float32]] = []
         begin = 0
-        for i in np.flatnonzero((steps > _LATE_S) & (steps < _LONGEST_GAP_S)):
+        for i in np.flatnonzero(steps > _LATE_S):
+            if not self._may_be_lost(float(steps[i])):
+                continue
             count = round(float(steps[i]) * self.fs)
             parts += [rows[begin:i], np.full((count, rows.shape[1]), np.nan, np.float32)]
             begin = int(i)

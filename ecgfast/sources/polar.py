@@ -44,9 +44,6 @@ _SEARCH_S, _CONNECT_S, _ANSWER_S = 15.0, 20.0, 5.0
 # a lost frame; frames hold 73 samples.
 _LATE = 8.0
 
-# Seconds that a stamp may leap: more is a strap whose clock was set.
-_LONGEST_GAP_S = 600.0
-
 # Frames that wait for a slow reader, at most: two minutes.
 _MOST_FRAMES = 214
 
@@ -113,7 +110,7 @@ class PolarSamples(Link):
     ----------
     device : str, default ""
         Address, or the beginning of the name, such as "Polar H10 12345678"; by default the first
-        strap that is found.
+        strap that is found. After a lost link no other one is taken.
     option : str, default "fs="
         How the caller gives the rate, for messages.
     clock : callable, default `time.monotonic`
@@ -235,7 +232,7 @@ class PolarSamples(Link):
         self._begun = True
         samples = frame.samples[:, np.newaxis]
         # After a lost link the time is counted by this machine's clock, in `Link`.
-        if self._away or not _LATE < late < _LONGEST_GAP_S * self.fs:
+        if self._away or late <= _LATE or not self._may_be_lost(late / self.fs):
             return samples
         count = round(late)
         self.lost += count
@@ -309,6 +306,9 @@ class PolarSamples(Link):
             await client.write_gatt_char(_CONTROL, _START, response=True)
             self._check(await asyncio.wait_for(answers.get(), _ANSWER_S))
             if first:
+                # The same strap later, though another one may be nearer then.
+                self._wanted = strap.address
+                self.name = f"polar:{strap.name or strap.address}"
                 self._opened.put(None)
             else:
                 _log.warning("%s: is there again", self.name)

@@ -191,6 +191,27 @@ def test_a_strap_that_goes_out_of_reach_is_connected_again(
     assert "is there again" in caplog.text
 
 
+def test_another_strap_is_not_taken_after_a_lost_link(
+    strap: Strap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strap.connections = [[frame(0, [1000] * FRAME)], [frame(200, [2000] * FRAME)]]
+    source = PolarSamples()
+    assert source.name == "polar:Polar H10 12345678"
+    strap.devices.insert(0, ("11:22", "Polar H10 87654321"))
+    all_of(source, 2 * FRAME)
+    assert strap.connected == ["AA:BB", "AA:BB"]
+
+
+def test_a_strap_whose_clock_is_set_has_lost_nothing(
+    strap: Strap, caplog: pytest.LogCaptureFixture
+) -> None:
+    later = round(30 * ECG_FS)
+    strap.connections = [[frame(0, [1000] * FRAME), frame(FRAME + later, [2000] * FRAME)]]
+    samples = all_of(PolarSamples(), 2 * FRAME)
+    np.testing.assert_allclose(samples, [1.0] * FRAME + [2.0] * FRAME)
+    assert "its clock leaps by 30 s in less time" in caplog.text
+
+
 def test_a_strap_that_cannot_be_connected_again_says_why_once(
     strap: Strap, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
