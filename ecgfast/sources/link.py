@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
+from math import inf
 from time import monotonic, sleep
 from typing import Any
 
@@ -95,7 +96,7 @@ class Link:
         self._rate = RateWatch(name, self.fs, option=option, advice=advice, clock=clock)
         self._closed = False
         self._away = False
-        self._taken = clock()  # when samples came last
+        self._taken = -inf  # when samples came last
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
         """Yield samples as they arrive, shape (k, n_leads), until `close`."""
