@@ -43,14 +43,13 @@ static float tanh_float(float x) {
     return x < 0.0f ? -y : y;
 }
 
-/* Adds x . w to `sums` for `rows` <= 4 rows of weights, `stride` apart. */
-#if defined(__SSE2__) || defined(_M_X64) || defined(__ARM_NEON)
 static float sum_of_lanes(four a) {
     float lane[4];
     four_store(lane, a);
     return (lane[0] + lane[1]) + (lane[2] + lane[3]);
 }
 
+/* Adds x . w to `sums` for `rows` <= 4 rows of weights, `stride` apart. */
 static void add_products(const float *x, const float *w, size_t stride, int rows, size_t n, float sums[4]) {
     size_t i = 0;
     if (rows == 4) {
@@ -78,23 +77,6 @@ static void add_products(const float *x, const float *w, size_t stride, int rows
     for (; i < n; i++)
         for (int k = 0; k < rows; k++) sums[k] += x[i] * w[(size_t)k * stride + i];
 }
-#else
-static void add_products(const float *x, const float *w, size_t stride, int rows, size_t n, float sums[4]) {
-    for (int k = 0; k < rows; k++, w += stride) {
-        float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
-        size_t i = 0;
-        for (; i + 4 <= n; i += 4) {
-            a += x[i] * w[i];
-            b += x[i + 1] * w[i + 1];
-            c += x[i + 2] * w[i + 2];
-            d += x[i + 3] * w[i + 3];
-        }
-        float sum = sums[k] + ((a + b) + (c + d));
-        for (; i < n; i++) sum += x[i] * w[i];
-        sums[k] = sum;
-    }
-}
-#endif
 
 void ecg_float_binary(const ecg_network *network, const ecg_step_binary *step) {
     const float *a = ecg_network_at(network, step->a), *b = ecg_network_at(network, step->b);

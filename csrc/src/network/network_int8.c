@@ -12,17 +12,16 @@ static __m128i eight_bytes(const int8_t *p) {
 }
 #endif
 
-/* The high 32 bits of 2 a b, rounded. */
+/* The high 32 bits of 2 a b, rounded, halves up. */
 static int32_t high_product(int32_t a, int32_t b) {
     if (a == INT32_MIN && b == INT32_MIN) return INT32_MAX;
-    const int64_t product = (int64_t)a * b;
-    return (int32_t)((product + (product < 0 ? 1 - (1 << 30) : 1 << 30)) / ((int64_t)1 << 31));
+    return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
 }
 
 /* x / 2^exponent, halves away from zero; the exponent is 0..31. */
 static int32_t halved(int32_t x, int32_t exponent) {
-    const int64_t mask = ((int64_t)1 << exponent) - 1, remainder = x & mask, threshold = (mask >> 1) + (x < 0);
-    return (int32_t)((int64_t)x >> exponent) + (remainder > threshold);
+    const int32_t mask = (int32_t)(((uint32_t)1 << exponent) - 1u), remainder = x & mask;
+    return (x >> exponent) + (remainder > (mask >> 1) + (x < 0));
 }
 
 static int32_t doubled(int32_t x, int32_t exponent) {
