@@ -128,6 +128,19 @@ cdef double _days(long long y, long long m, long long d) noexcept nogil:
     return <double>(era * 146097 + yoe * 365 + yoe // 4 - yoe // 100 + doy - 719468)
 
 
+cdef int _month(const unsigned char *p, Py_ssize_t n) noexcept nogil:
+    """The month that three letters begin, 1 to 12; 0 if they are no month's."""
+    cdef const char *names = b"janfebmaraprmayjunjulaugsepoctnovdec"
+    cdef int i
+    if n < 3:
+        return 0
+    for i in range(12):
+        if _lower(p[0]) == names[3 * i] and _lower(p[1]) == names[3 * i + 1] and (
+                _lower(p[2]) == names[3 * i + 2]):
+            return i + 1
+    return 0
+
+
 cdef int _time(const unsigned char *p, Py_ssize_t n, bint day_first, double *out) noexcept nogil:
     """Convert a time, a date, or both, to seconds (since 1970 with a date); 1 if it is one."""
     cdef long long[12] value
@@ -136,20 +149,31 @@ cdef int _time(const unsigned char *p, Py_ssize_t n, bint day_first, double *out
     cdef int groups = 0, i = 0, k
     cdef double fraction = 0, scale, seconds = 0, day = 0
     cdef bint timed = False, dated = False, after_noon = False, noon = False
-    cdef int frac_of = -1, zone_sign = 0
+    cdef int zone_sign = 0, month, named = -1
     cdef long long y, m, d, zone = 0
     cdef Py_ssize_t at = 0
     cdef unsigned char c
-    if n > 40:
+    if n > 64:
         return 0
     while at < n:
         c = p[at]
         if not _is_digit(c):
+            if c == 91 and groups:  # [Europe/Berlin]
+                n = at
+                break
+            month = _month(p + at, n - at) if named < 0 and groups < 2 else 0
+            if month:
+                at += 3
+                named = groups
+                value[groups], width[groups] = month, 2
+                sep[groups] = p[at] if at < n else 0
+                groups += 1
+                continue
             c = _lower(c)
             if c == 112 or c == 97:  # pm, am
                 noon = True
                 after_noon = c == 112
-            elif c not in (116, 122, 109, 32, 91, 93, 45, 43, 47, 46, 44, 58, 117, 99, 103):
+            elif c not in (116, 122, 109, 32, 91, 93, 45, 43, 47, 46, 44, 58, 95, 117, 99, 103):
                 return 0
             at += 1
             continue
@@ -162,7 +186,6 @@ cdef int _time(const unsigned char *p, Py_ssize_t n, bint day_first, double *out
                 fraction += scale * (p[at] - 48)
                 scale *= 0.1
                 at += 1
-            frac_of = groups - 1
             if at < n and p[at] in (43, 45) and at + 2 < n:
                 zone_sign = 1 if p[at] == 43 else -1
             sep[groups - 1] = p[at] if at < n else 0
@@ -180,6 +203,16 @@ cdef int _time(const unsigned char *p, Py_ssize_t n, bint day_first, double *out
             groups += 1
     if groups < 2:
         return 0
+    if width[0] == 8 and width[1] == 6 and groups <= 3 and sep[0] not in (46, 44):
+        # 20240506T235940.004
+        y, m, d = value[0] // 10000, value[0] // 100 % 100, value[0] % 100
+        if not (1 <= m <= 12 and 1 <= d <= 31) or value[1] // 100 % 100 > 59 or value[1] % 100 > 59:
+            return 0
+        if groups == 3:
+            fraction = value[2] / POWERS[width[2]]
+        seconds = value[1] // 10000 * 3600 + value[1] // 100 % 100 * 60 + value[1] % 100
+        out[0] = _days(y, m, d) * 86400.0 + seconds + fraction
+        return 1
     while i < groups:
         if sep[i] == 58 and not timed:
             k = 0
@@ -192,8 +225,11 @@ cdef int _time(const unsigned char *p, Py_ssize_t n, bint day_first, double *out
                 i += 1
                 if sep[i - 1] != 58:
                     break
-            if i and sep[i - 1] == 58:
-                return 0
+            if i and sep[i - 1] == 58:  # 23:59:40:004
+                if i >= groups or width[i] != 3 or fraction != 0 or sep[i] in (46, 44, 58):
+                    return 0
+                fraction = value[i] / 1000.0
+                i += 1
             timed = True
             # What follows a time after a sign, as +01:00, is its zone.
             if i < groups and dated and sep[i - 1] in (43, 45, 32) and width[i] in (2, 4):
@@ -204,6 +240,13 @@ cdef int _time(const unsigned char *p, Py_ssize_t n, bint day_first, double *out
                     if k > 10 and p[k] in (43, 45):
                         zone_sign = 1 if p[k] == 43 else -1
                 i = groups
+        elif not dated and i + 2 < groups and 0 <= named - i < 2:
+            y, m, d = value[i + 2], value[named], value[i + 1 if named == i else i]
+            if width[i + 2] != 4 or not 1 <= d <= 31:
+                return 0
+            day = _days(y, m, d)
+            dated = True
+            i += 3
         elif not dated and i + 2 < groups and sep[i] in (45, 47, 46) and sep[i + 1] == sep[i]:
             if width[i] == 4:
                 y, m, d = value[i], value[i + 1], value[i + 2]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..errors import RecordError
 from ..extras import need
 from .choosing import look_of, role_of
-from .clocks import read_clock, unit_of_clock
+from .clocks import count_for, read_clock, unit_of_clock
 from .files import open_regular
 from .hdf5_files import read_hdf5
 from .opened import Column, Opened, Values
@@ -41,8 +41,11 @@ _HDF5, _HDF5_AT = b"\x89HDF\r\n\x1a\n", 512
 # Stamps of a clock in an array that are read at once.
 _MOST_STAMPS = 1 << 26
 
-# Lines that a transposed array may have.
-_MOST_LEADS = 64
+# Lines that a transposed array may have, and samples of each of them at least: fewer are pieces.
+_MOST_LEADS, _LEAST_RATIO = 64, 10
+
+# A stated rate and that of a clock are the same up to this share.
+_SAME = 0.05
 
 _SIGNAL_NAMES = (
     "signal",
@@ -165,28 +168,50 @@ def _open_npy(path: Path) -> Opened:
         return out
 
     columns = _unnamed(read, n, leads)
-    fs = None
-    for i, column in enumerate(columns):
-        if column.role == "clock" and n <= _MOST_STAMPS:
-            fs = _rate(read(0, n, [i])[:, 0], "", path)
-            columns = tuple(replace(column, fs=fs) for column in columns)
-            break
-    return Opened(
+    opened = Opened(
         path=path,
         format="NumPy array",
-        fs_from="the clock in it",
         columns=columns,
         read=read,
         notes=("transposed: leads by samples",) if turned else (),
     )
+    clock = next((i for i, column in enumerate(columns) if column.role == "clock"), None)
+    if clock is None or n > _MOST_STAMPS:
+        return opened
+    return _timed(opened, read(0, n, [clock])[:, 0], "", None)
 
 
-def _rate(stamps: npt.NDArray[Any], name: str, path: Path) -> float | None:
-    """Return the rate of an even clock; None if it tells none, or has gaps."""
+def _timed(opened: Opened, stamps: npt.NDArray[Any], name: str, stated: float | None) -> Opened:
+    """Return what was opened with the rate and the gaps that a clock in it tells."""
     values = np.asarray(stamps, np.float64)
-    clock, _, _ = read_clock(values, unit_of_clock(name, ""), str(path), name or "first column")
-    whole = clock is not None and len(clock.spans) == 1 and clock.keep is None
-    return clock.fs if clock is not None and whole else None
+    count = unit_of_clock(name, "")
+    if count is None and stated is not None:
+        count = count_for(values, stated)
+    label = name or "first column"
+    clock, start, _ = read_clock(values, count, str(opened.path), label)
+    if clock is None:
+        return opened
+    if stated is not None and abs(clock.fs - stated) > _SAME * stated:
+        raise RecordError(
+            f"{opened.path}: {opened.fs_from} says {stated:g} Hz and the clock {label!r} "
+            f"{clock.fs:g} Hz; save one of them only"
+        )
+    notes = [*opened.notes, *clock.notes]
+    if start is not None:
+        notes.append(f"times of day are UTC: {label!r} counts from 1970")
+
+    def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
+        return clock.place(begin, end, lambda first, last: opened.read(first, last, chosen))
+
+    return replace(
+        opened,
+        columns=tuple(replace(c, fs=clock.fs, n_samples=clock.n_samples) for c in opened.columns),
+        read=read,
+        fs_from=f"the clock {name!r}" if name else "the clock in it",
+        start=start,
+        utc_offset=None if start is None else 0.0,
+        notes=tuple(notes),
+    )
 
 
 def _check_length(path: Path, data: bytes, expected: int) -> None:
@@ -206,7 +231,7 @@ def _orient(path: Path, shape: tuple[int, ...]) -> tuple[int, int, bool]:
     if len(shape) == 2 and min(shape) > 0:
         if shape[0] >= shape[1]:
             return shape[0], shape[1], False
-        if shape[0] <= _MOST_LEADS:
+        if shape[0] <= _MOST_LEADS and shape[1] >= _LEAST_RATIO * shape[0]:
             return shape[1], shape[0], True
     raise RecordError(f"{path}: has shape {shape}; save it as (samples,) or (samples, leads)")
 
@@ -312,6 +337,8 @@ def _from_arrays(
 ) -> Opened:
     """Find signal, rate, names and units among named arrays and their attributes."""
     attributes = attributes or {}
+    if {"data", "datastart", "dataend"} <= {name.lower() for name in arrays}:
+        return _from_arrays(path, kind, _channels_of_labchart(path, arrays))
     numeric = {name: a for name, a in arrays.items() if a.dtype.kind in "fiub" and a.size > 1}
     listed = ", ".join(sorted(arrays)[:20]) or "nothing"
     signal = _signal_of(path, numeric, listed)
@@ -341,14 +368,11 @@ def _from_arrays(
             clocks.append((label or "first column", column))
         roles.append(role)
     rate, fs_from = _rate_of(arrays, attributes, keys[0])
-    if rate is None and clocks:
-        name, stamps = clocks[0]
-        rate, fs_from = _rate(stamps, name, path), f"the clock {name!r}"
 
     def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
         return np.stack([values[i][begin:end].astype(np.float64) for i in chosen], axis=1)
 
-    return Opened(
+    opened = Opened(
         path=path,
         format=kind,
         columns=tuple(
@@ -360,6 +384,7 @@ def _from_arrays(
         notes=notes,
         declared=all(unit_kind(u) == "volt" for u in units),
     )
+    return _timed(opened, clocks[0][1], clocks[0][0], rate) if clocks else opened
 
 
 def _named(
@@ -417,9 +442,36 @@ def _rate_of(
     if fs is not None and fs.size == 1 and fs.dtype.kind in "fiu":
         rate = float(fs.reshape(-1)[0])
         return rate, f"the array {name!r}" if rate else ""
+    name, interval = _named(arrays, ("isi",))
+    if interval is not None and _texts(arrays, ("isi_units",)) == ["ms"]:  # AcqKnowledge
+        return 1000.0 / float(interval.reshape(-1)[0]), f"the array {name!r}"
     own = stated_rate(attributes.get(key, {}))
     stated, attribute = own if own[0] else stated_rate(attributes.get("", {}))
     return stated, f"the attribute {attribute!r}" if stated else ""
+
+
+def _channels_of_labchart(
+    path: Path, arrays: dict[str, npt.NDArray[Any]]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return an array a channel: LabChart saves them behind each other, with their places."""
+    data = arrays["data"].reshape(-1)
+    begins, ends = (
+        np.atleast_2d(arrays[key].T).T.astype(np.int64) for key in ("datastart", "dataend")
+    )
+    rates = np.atleast_2d(arrays.get("samplerate", np.zeros(0)).T).T.reshape(-1)
+    if begins.shape[1] != 1:
+        raise RecordError(f"{path}: holds {begins.shape[1]} blocks of LabChart; export each alone")
+    titles = [str(title).strip() for title in arrays.get("titles", np.empty(0)).reshape(-1)]
+    channels = {}
+    for i, (begin, end) in enumerate(zip(begins[:, 0].tolist(), ends[:, 0].tolist(), strict=True)):
+        if 1 <= begin <= end <= len(data):
+            name = titles[i] if i < len(titles) and titles[i] else f"channel {i + 1}"
+            channels[name] = data[begin - 1 : end]
+    if not channels:
+        raise RecordError(f"{path}: its channels lie outside its data; export it again")
+    if len(np.unique(rates)) > 1:
+        raise RecordError(f"{path}: its channels have several rates; export the ECG alone")
+    return channels | ({"fs": rates[:1]} if len(rates) else {})
 
 
 def _key_of(signal: npt.NDArray[Any], arrays: dict[str, npt.NDArray[Any]]) -> str:

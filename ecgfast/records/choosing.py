@@ -114,6 +114,8 @@ _CLOCKS = """
     unixtime localtime zeit uhrzeit zeitstempel temps tiempo tempo hora fecha datum ts
 """
 _CLOCK_WORDS = set(_CLOCKS.split())
+# What ends the name of an ECG's clock: "ecg_ms".
+_CLOCK_UNITS = {"ms", "us", "µs", "ns", "sec", "seconds", "milliseconds", "microseconds"}
 _COUNTERS = """
     sample samples index idx seq nseq sequence counter count packet packets frame row line number
     num no nr id #
@@ -183,10 +185,15 @@ def role_of(name: str, unit: str = "", *, about_ecg: bool = False) -> tuple[str,
     words = _words(label)
     if kind == "other":
         if to_seconds(unit) is not None or ":" in unit:
+            derived = next((word for word in words if _OTHER.get(word) == "a derived number"), "")
+            if derived:  # "RR-interval [ms]"
+                return "other", "a derived number by its name"
             return "clock", "a clock by its unit"
         return "other", f"measured in {unit}"
     # "EEG ECG" is what some sleep recorders call the ECG channel of their headbox.
     if _ECG_WORD.search(label):
+        if any(word in _CLOCK_WORDS or word in _CLOCK_UNITS for word in words):
+            return "clock", "a clock by its name"
         but = [word for word in words if _ECG_BUT.fullmatch(word) or _OTHER.get(word) in _FOREIGN]
         if but or (len(words) == 1 and _ECG_BUT.fullmatch(_ECG_WORD.sub("", words[0]) or "ecg")):
             return "other", "derived from an ECG, by its name"
@@ -249,6 +256,9 @@ def look_of(
         line = np.linspace(x[0], x[-1], len(x))
         if climbs and np.abs(x - line).max() <= 0.1 * (x[-1] - x[0]):
             return "clock"
+        # The same with gaps.
+        if steps.min() > 0 and len(x) >= 64 and np.mean(np.abs(steps - up) < 0.5 * up) > 0.9:
+            return "clock"
         # A counter steps by one and the same amount, or not, until it wraps.
         even = np.mean((steps == up) | (steps == 0))
         falls = steps[(steps != up) & (steps != 0)]
@@ -280,6 +290,10 @@ def look_of(
         return "smooth"
     return "unlike"
 
+
+# Values that tell RR intervals, and their correlation with the value before at most: in the first
+# 20 s of ECGs 0.9 and more from 250 Hz on (1st percentile of mitdb, nstdb, cinc2017 and qtdb).
+_LEAST_INTERVALS, _ROUGH = 30, 0.8
 
 # Columns that a message lists.
 _LISTED = 24
@@ -387,6 +401,12 @@ def _by_look(
     if (len(possible) == 1 and len(unclear) == 1) or (
         possible and all(looks[i] == "short" for i in possible)
     ):
+        if len(possible) == 1 and _like_intervals(_probe(opened, possible[0], fs)):
+            label = labels[possible[0]]
+            raise RecordError(
+                f"{opened.path}: its only signal, {label!r}, looks like a list of RR intervals in "
+                f"milliseconds; if it is an ECG nevertheless, say so with leads={label}"
+            )
         if any(looks[i] != "short" for i in possible):
             notes.append(
                 f"{labels[possible[0]]!r} {ABOUT[looks[possible[0]]]} in its first seconds: check "
@@ -409,6 +429,18 @@ def _by_look(
     raise RecordError(
         f"{opened.path}: no signal is marked as an ECG; pick one by name with leads=NAME: {listed}"
     )
+
+
+def _like_intervals(values: npt.NDArray[np.float64]) -> bool:
+    """Whether values could be times between beats in ms: their size, and no wave from one to next.
+
+    Samples of an ECG are close to the ones before, whatever their unit.
+    """
+    x = values[np.isfinite(values)]
+    if len(x) < _LEAST_INTERVALS or x.min() < 200 or x.max() > 3000 or x.min() == x.max():
+        return False
+    apart = x - x.mean()
+    return float(np.mean(apart[1:] * apart[:-1])) < _ROUGH * float(np.mean(apart**2))
 
 
 def _probe(opened: Opened, column: int, fs: float | None) -> npt.NDArray[np.float64]:

@@ -30,7 +30,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 # Sampling rates by which the unit of a clock is guessed where nothing names it.
-_LOWEST, _HIGHEST = 25.0, 5_000.0
+_LOWEST, _HIGHEST, _FASTEST = 25.0, 5_000.0, 100_000.0
 
 # Seconds of a gap that is filled with missing samples: a longer one parts two recordings.
 _LONGEST_GAP_S = 86_400.0
@@ -53,9 +53,22 @@ WRAPS = (1 << 16, 1 << 24, 1 << 32)
 _HOUR_S, _HOUR_OFF_S = 3600.0, 0.5
 _LEAST_BACK_S, _MOST_BACK_S = 0.5, 120.0
 _MOST_CHANGES = 10
+
+# Share of rows that come after a later one, at most, where packets came in another order.
+_MOST_LATE = 0.05
 _COMPARED = 4096
 
 _UNITS = ((1.0, "seconds"), (1e-3, "milliseconds"), (1e-6, "microseconds"), (1e-9, "nanoseconds"))
+_LONG_UNITS = ((1.0, "seconds"), (60.0, "minutes"), (3600.0, "hours"), (86_400.0, "days"))
+
+# Dates that spreadsheets and MATLAB count in days: 1954 to 2119, 1916 to 2190.
+_DAYS = ((20_000.0, 80_000.0), (700_000.0, 800_000.0))
+
+# Other counts, which a given rate has to meet closely.
+_TICKS = (0.1, 0.01, 1e-4, 1e-5)
+
+# Seconds by which hours, minutes and seconds in one number step over a minute, an hour, a day.
+_PACKED = (40.0, 4040.0, 764_040.0)
 _NAME_UNIT = re.compile(
     r"(?:^|[_\W])(milli\w*|micro\w*|nano\w*|sec\w*|msecs?|usecs?|ms|us|µs|ns|s)$"
 )
@@ -71,19 +84,44 @@ class Clock:
         Sampling rate in Hz.
     n_samples : int
         Samples of the recording, missing ones included.
-    keep : ndarray of bool, or None
-        Rows that are samples; None where all are. Repeated ones are none.
+    rows : ndarray of int, or None
+        Rows that are samples, in the order of their times; None where all are, as they stand.
     spans : list of (int, int)
-        For each stretch without a gap, its first row (of those kept) and its first sample.
+        For each stretch without a gap, its first row (of `rows`) and its first sample.
     notes : tuple of str
         What was found, in words.
     """
 
     fs: float
     n_samples: int
-    keep: npt.NDArray[np.bool_] | None
+    rows: npt.NDArray[np.intp] | None
     spans: list[tuple[int, int]]
     notes: tuple[str, ...]
+
+    def place(
+        self, begin: int, end: int, part: Callable[[int, int], npt.NDArray[Any]]
+    ) -> npt.NDArray[np.floating[Any]]:
+        """Return samples `begin` to `end` in the order of time, NaN in gaps.
+
+        ``part(first, last)`` returns rows of the file, of shape (n, columns).
+        """
+        if len(self.spans) == 1 and self.rows is None:
+            return part(begin, end)
+        out = np.full((end - begin, part(0, 0).shape[1]), np.nan)
+        last_row, last_place = self.spans[-1]
+        ends = [row for row, _ in self.spans[1:]] + [last_row + self.n_samples - last_place]
+        for (row, place), stop in zip(self.spans, ends, strict=True):
+            a, b = max(begin, place), min(end, place + stop - row)
+            if a >= b:
+                continue
+            first, last = row + a - place, row + b - place
+            if self.rows is None:
+                out[a - begin : b - begin] = part(first, last)
+            else:
+                rows = self.rows[first:last]
+                low = int(rows.min())
+                out[a - begin : b - begin] = part(low, int(rows.max()) + 1)[rows - low]
+        return out
 
 
 class Stamps:
@@ -185,10 +223,25 @@ def count_for(stamps: Floats, fs: float) -> float | None:
     if not len(steps) or not steps[steps > 0].size:
         return None
     mean = float(np.median(steps)) or float(steps[steps > 0].sum()) / len(steps)
-    for count in (1.0, 1e-3, 1e-6, 1e-9):
-        if 0.5 < mean * count * fs < 2.0:
-            return count
-    return None
+    usual = (count for count, _ in _UNITS + _LONG_UNITS[1:] if 0.5 < mean * count * fs < 2.0)
+    ticks = (count for count in _TICKS if 0.99 < mean * count * fs < 1.01)
+    return next(usual, next(ticks, None))
+
+
+def _refuse_packed(seconds: Floats, name: str, label: str) -> None:
+    """Raise if a clock writes hours, minutes and seconds in one number, such as 235959.9."""
+    steps = np.diff(seconds)
+    usual = float(np.median(steps))
+    over = np.flatnonzero(np.abs(steps[:, np.newaxis] - usual - np.array(_PACKED)).min(1) < 0.5)
+    if not len(over) or (seconds[over] % 100 < 59).any() or (seconds[over + 1] % 100 > 1).any():
+        return
+    if not (seconds % 100 < 60).all():
+        return
+    at = int(over[0])
+    raise RecordError(
+        f"{name}: the clock {label!r} holds hours, minutes and seconds in one number ("
+        f"{seconds[at]:.10g} is followed by {seconds[at + 1]:.10g}); write it as 23:59:59.996"
+    )
 
 
 def start_of(first: float) -> datetime | None:
@@ -215,9 +268,10 @@ def read_clock(
     """Find the sampling rate, the start and the gaps.
 
     Stamps may be rounded, jitter, repeat within a packet, wrap, pass midnight, be set back by an
-    hour as summer time ends, and leave out or repeat packets. The rate is the median slope over
-    about two seconds, refined by least squares once gaps are known; a step counts as a gap only if
-    the stamps after it stay late, so that a packet which merely arrived late is none.
+    hour as summer time ends, leave out or repeat packets, and come in another order. The rate is
+    the median slope over about two seconds, refined by least squares once gaps are known; a step
+    counts as a gap only if the stamps after it stay late, so that a packet which merely arrived
+    late is none.
 
     Parameters
     ----------
@@ -250,7 +304,7 @@ def read_clock(
     if isinstance(stamps, Stamps):
         even = _evenly_spaced(stamps)
         if even is not None:
-            return _clock_from_even(*even, count, label)
+            return _clock_from_even(*even, count, name, label)
         picked = _selected(stamps.blocks, len(stamps))
         if picked is not None:
             return _clock_from(*picked, 1.0, len(stamps), None, count, name, label, [])
@@ -262,14 +316,26 @@ def read_clock(
     bad = ~np.isfinite(t)
     if bad.mean() > 0.1:
         raise RecordError(f"{name}: the clock {label!r} lacks most of its times; remove the column")
-    if bad.any():  # as late as the one before
-        t[bad] = np.interp(np.flatnonzero(bad), np.flatnonzero(~bad), t[~bad])
     notes: list[str] = []
+    order: npt.NDArray[np.intp] | None = None
+    if bad.any():
+        empty = _without_samples(bad, samples)
+        _fill(t, bad)
+        if empty.any():  # a line of words between two samples
+            order = np.flatnonzero(~empty)
+            t, rows = t[order], None if rows is None else rows[order]
+            samples = None if samples is None else _of_rows(order, samples)
     _unwrap(t, count)
     keep = _first_of_repeated(t, rows, samples)
     if keep is not None:
         notes.append(f"{int((~keep).sum())} samples that came twice are left out")
         t = t[keep]
+        order = np.flatnonzero(keep) if order is None else order[keep]
+    late = _order_of(t)
+    if late is not None:
+        notes.append(f"rows are put in the order of the clock {label!r}")
+        t = t[late]
+        order = late if order is None else order[late]
     _undo_set_back(t, count, label, notes)
     back = np.flatnonzero(np.diff(t) < 0)
     if len(back):
@@ -286,7 +352,7 @@ def read_clock(
     n, u = picked or _stamps(t)
     # Samples of a packet, whose stamps are the same.
     packet = 1.0 if picked else len(t) / len(u)
-    return _clock_from(n, u, packet, len(t), keep, count, name, label, notes)
+    return _clock_from(n, u, packet, len(t), order, count, name, label, notes)
 
 
 def _clock_from(
@@ -294,7 +360,7 @@ def _clock_from(
     u: Floats,
     packet: float,
     rows: int,
-    keep: npt.NDArray[np.bool_] | None,
+    order: npt.NDArray[np.intp] | None,
     count: float | None,
     name: str,
     label: str,
@@ -303,8 +369,9 @@ def _clock_from(
     """Return what `read_clock` returns, from stamps `u` of the rows `n`, `packet` samples each."""
     if len(u) < 2 or not float(u[-1] - u[0]) > 0:
         return None, None, ""
-    count, unit = _count(n, u, count, label, notes)
-    start = start_of(float(u[0]) * count)
+    count, unit = _count(n, u, count, name, label, notes)
+    start = start_of(float(u[0]) * count) if count <= 1.0 else None
+    _refuse_packed(u * count, name, label)
     u = (u - u[0]) * count
     if not 0 < u[-1] < math.inf:
         return None, None, ""
@@ -330,20 +397,40 @@ def _clock_from(
                 f"the gap before sample {hour + 1} is of one hour: if the clock {label!r} was put "
                 "ahead for summer time, nothing is missing; then write its times in UTC"
             )
-    return Clock(fs, rows + lost, keep, spans, tuple(notes)), start, unit
+    return Clock(fs, rows + lost, order, spans, tuple(notes)), start, unit
 
 
 def _count(
-    n: Floats, u: Floats, count: float | None, label: str, notes: list[str]
+    n: Floats, u: Floats, count: float | None, name: str, label: str, notes: list[str]
 ) -> tuple[float, str]:
-    """Return the seconds that a count lasts, and its unit where that had to be guessed."""
+    """Return the seconds that a count lasts, and its unit where that had to be guessed.
+
+    Raises
+    ------
+    RecordError
+        If it may be seconds of a very fast converter or a longer unit.
+    """
     if count is not None:
         return count, ""
     # By the usual step: gaps and packets do not bend it.
     usual = _usual_period(n, u)
-    fitting = [
-        (c, u) for c, u in _UNITS if usual * c > 0 and _LOWEST <= 1 / (usual * c) <= _HIGHEST
-    ]
+    if not usual > 0:
+        return 1.0, "seconds"
+    fitting = [(c, unit) for c, unit in _UNITS if _LOWEST <= 1 / (usual * c) <= _HIGHEST]
+    if not fitting and 1 / usual > _HIGHEST:
+        fitting = [
+            (c, unit)
+            for c, unit in _LONG_UNITS
+            if _LOWEST <= 1 / (usual * c) <= (_HIGHEST if c > 1 else _FASTEST)
+        ]
+        if fitting and fitting[-1][1] == "days" and any(a < u[0] < b for a, b in _DAYS):
+            fitting = fitting[-1:]
+        if len(fitting) > 1:
+            told = " or ".join(f"{1 / (usual * c):.4g} Hz in {unit}" for c, unit in fitting)
+            raise RecordError(
+                f"{name}: nothing names the unit of the clock {label!r}: {told}; name it, such as "
+                f"'{label} (s)', or give the rate, such as fs=250"
+            )
     count, unit = fitting[0] if fitting else (1.0, "seconds")
     if count != 1.0:
         notes.append(f"{label!r} is taken to count {unit}: nothing names its unit")
@@ -380,18 +467,19 @@ def _evenly_spaced(stamps: Stamps) -> tuple[Floats, Floats, int] | None:
 
 
 def _clock_from_even(
-    chosen: Floats, first: Floats, n: int, count: float | None, label: str
+    chosen: Floats, first: Floats, n: int, count: float | None, name: str, label: str
 ) -> tuple[Clock | None, datetime | None, str]:
     """Return what `read_clock` returns, from the selection of `_evenly_spaced`."""
     every = n // 2048
     notes: list[str] = []
     if count is None and np.all(np.diff(first) == 1) and np.all(np.diff(chosen) == every):
         return None, None, ""  # it counts samples
-    count, unit = _count(*_stamps(first), count, label, notes)
+    count, unit = _count(*_stamps(first), count, name, label, notes)
     fs = _rate(np.arange(0, n, every).astype(np.float64), (chosen - chosen[0]) * count)
     if not fs < math.inf:
         return None, None, ""
-    return Clock(fs, n, None, [(0, 0)], tuple(notes)), start_of(float(first[0]) * count), unit
+    start = start_of(float(first[0]) * count) if count <= 1.0 else None
+    return Clock(fs, n, None, [(0, 0)], tuple(notes)), start, unit
 
 
 def _selected(blocks: Callable[[], Iterable[Floats]], total: int) -> tuple[Floats, Floats] | None:
@@ -429,6 +517,63 @@ def _selected(blocks: Callable[[], Iterable[Floats]], total: int) -> tuple[Float
     return rows.astype(np.float64), stamps
 
 
+def _without_samples(
+    bad: npt.NDArray[np.bool_], samples: Callable[[int, int], npt.NDArray[Any]] | None
+) -> npt.NDArray[np.bool_]:
+    """Return which of the rows without a stamp have no sample either."""
+    empty = np.zeros(len(bad), bool)
+    if samples is not None:
+        for begin in range(0, len(bad), _BLOCK):
+            end = min(begin + _BLOCK, len(bad))
+            if bad[begin:end].any():
+                empty[begin:end] = bad[begin:end] & np.isnan(samples(begin, end)).all(axis=1)
+    return empty
+
+
+def _of_rows(
+    order: npt.NDArray[np.intp], samples: Callable[[int, int], npt.NDArray[Any]]
+) -> Callable[[int, int], npt.NDArray[Any]]:
+    """Return `samples` of a selection of rows."""
+
+    def selected(begin: int, end: int) -> npt.NDArray[Any]:
+        rows = order[begin:end]
+        part: npt.NDArray[Any] = samples(int(rows[0]), int(rows[-1]) + 1)[rows - rows[0]]
+        return part
+
+    return selected
+
+
+def _fill(t: Floats, bad: npt.NDArray[np.bool_]) -> None:
+    """Give rows without a stamp one, in place, between their neighbours unless these fall."""
+    known = np.flatnonzero(~bad)
+    missing = np.flatnonzero(bad)
+    after = np.searchsorted(known, missing).clip(1, len(known) - 1)
+    falls = t[known[after]] < t[known[after - 1]]
+    filled = np.interp(missing, known, t[known])
+    t[missing] = np.where(falls, t[known[after - 1]], filled)
+
+
+def _order_of(t: Floats) -> npt.NDArray[np.intp] | None:
+    """Return the rows in the order of their stamps; None if they are, or the stamps do not tell.
+
+    They tell where the clock seldom goes back, every stamp stands in one place only, and no two are
+    closer than half of the usual step: neither clocks that jitter, wrap or count down nor two
+    recordings that were joined look like this.
+    """
+    steps = np.diff(t)
+    if not 0 < np.count_nonzero(steps < 0) <= _MOST_LATE * len(steps):
+        return None
+    edge = 0.1 * float(t.max() - t.min())
+    if t[0] > t.min() + edge or t[-1] < t.max() - edge:
+        return None  # it wraps
+    order = np.argsort(t, kind="stable")
+    stamps = np.unique(t)
+    apart = np.diff(stamps)
+    if len(stamps) != np.count_nonzero(steps) + 1 or apart.min() < 0.5 * np.median(apart):
+        return None
+    return order
+
+
 def _unwrap(t: Floats, count: float | None) -> None:
     """Undo, in place, what a counter of limited width and midnight do to the stamps."""
     falls = np.flatnonzero(np.diff(t) < 0)
@@ -436,7 +581,7 @@ def _unwrap(t: Floats, count: float | None) -> None:
         return
     wraps = [float(w) for w in WRAPS]
     if count is not None:
-        wraps.append(86_400.0 / count)
+        wraps += [86_400.0 / count, 3_600.0 / count]  # also of minutes and seconds alone
     usual = float(np.median(np.abs(np.diff(t))))
     for at in falls.tolist():
         before, after = t[at], t[at + 1]

@@ -49,11 +49,17 @@ class _Signal:
     at: int  # bytes before it in a data record
 
     @property
+    def scaled(self) -> bool:
+        """Whether the header gives a scale: two limits of each kind that differ."""
+        limits = (*self.physical, *self.digital)
+        return all(map(math.isfinite, limits)) and limits[0] != limits[1] and limits[2] != limits[3]
+
+    @property
     def scale(self) -> tuple[float, float]:
         """Return gain and offset from digital to physical values."""
+        if not self.scaled:
+            return 1.0, 0.0
         low, high = self.digital
-        if high == low or not all(map(math.isfinite, (*self.physical, low, high))):
-            return math.nan, math.nan
         gain = (self.physical[1] - self.physical[0]) / (high - low)
         return gain, self.physical[0] - gain * low
 
@@ -61,7 +67,7 @@ class _Signal:
         """Return the value of the lowest integer, where the header says that no sample has it."""
         lowest = -(1 << 8 * width - 1)
         gain, offset = self.scale
-        return (lowest * gain + offset,) if self.digital[0] > lowest else ()
+        return (lowest * gain + offset,) if self.scaled and self.digital[0] > lowest else ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,11 @@ def open_edf(path: Path) -> Opened:
     for s in data:
         fs = s.samples / duration if duration and s.samples else None
         total = s.samples * n_records if fs is None else round(length * fs)
-        columns.append(Column(s.label, s.unit, fs, total, codes=s.codes(layout.width)))
+        unit = s.unit if s.scaled else ""
+        columns.append(Column(s.label, unit, fs, total, codes=s.codes(layout.width)))
+    unscaled = [repr(s.label) for s in data if not s.scaled]
+    if unscaled:
+        said.append(f"the header gives no scale for {', '.join(unscaled)}: digital values are used")
 
     def read(start: int, stop: int, chosen: Sequence[int]) -> Values:
         return _read(layout, [data[i] for i in chosen], begins, start, stop)

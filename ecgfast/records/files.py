@@ -21,7 +21,23 @@ __all__ = [
     "open_regular",
     "path_of",
     "read_regular",
+    "true_format",
 ]
+
+# How files begin that people give another extension, and what to do.
+_BEGINS = (
+    (b"0       ", "an EDF file; rename it to .edf"),
+    (b"\xffBIOSEMI", "a BDF file; rename it to .bdf"),
+    (b"PK\x03\x04", "a zip archive or a workbook; unpack it, or save the sheet as CSV"),
+    (b"\x1f\x8b", "a file of gzip; unpack it with gunzip"),
+    (b"\x89HDF", "an HDF5 file; rename it to .h5"),
+    (b"PAR1", "a Parquet file; rename it to .parquet"),
+    (b"\x93NUMPY", "a NumPy file; rename it to .npy"),
+    (b"MATLAB 5.0", "a MATLAB file; rename it to .mat"),
+    (b"RIFF", "a WAV file; rename it to .wav"),
+    (b"%PDF", "a PDF file, which holds no samples; ask for the recording itself"),
+    (b"\xd0\xcf\x11\xe0", "an old workbook; save the sheet as CSV"),
+)
 
 # Bytes of a file that is read as a whole: a header, an annotation file.
 _WHOLE = 1 << 28
@@ -202,3 +218,24 @@ def damaged(path: Path, kind: str, advice: str = "export or fetch it again") -> 
             raise NotBuiltError from None
         text = " ".join(str(error).split())[:200] or type(error).__name__
         raise RecordError(f"{path}: cannot be read as {kind} ({text}); {advice}") from None
+
+
+def true_format(head: bytes) -> str:
+    """Return what to say of a file whose extension is wrong or unknown.
+
+    Parameters
+    ----------
+    head : bytes
+        Its beginning.
+
+    Returns
+    -------
+    str
+        What it begins like and what to do; to be put behind a message.
+    """
+    for begin, what in _BEGINS:
+        if head.startswith(begin):
+            return f", and begins like {what}"
+    if head and not any(c < 9 or 13 < c < 32 for c in head):
+        return ", and begins like text; rename it to .txt"
+    return "; rename it after its true format, or convert it to EDF or CSV"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RecordError
-from .files import check_regular, damaged, open_regular
+from .files import check_regular, damaged, open_regular, true_format
 from .opened import Opened
 
 __all__ = ["CONVERTERS", "FORMATS", "Format", "by_suffix", "header_of", "open_file"]
@@ -91,7 +91,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "text",
-        (".csv", ".tsv", ".txt", ".json", ".asc", ".log"),
+        (".csv", ".tsv", ".txt", ".json", ".asc", ".log", ".tab", ".prn"),
         ".text_files:open_text",
         "a text file of samples",
         options=("fs",),
@@ -145,6 +145,9 @@ CONVERTERS: Mapping[str, str] = {
         (".gdf .vhdr .eeg .cnt .set .mwf .mfer", _SAVE2GDF),
         (".acq", "convert it with bioread's acq2txt"),
         (".adicht", "export it from LabChart as text"),
+        (".zip .7z .rar .tar .tgz .bz2 .xz .zst", "unpack it first"),
+        (".pkl .pickle .joblib .pt", "they may run programs; save the array with numpy.save"),
+        (".db .sqlite .sqlite3", "export the table as CSV"),
         (".fit .gpx .tcx", "they hold heart rates and no ECG"),
         (".mp3 .m4a .ogg .aac .amr", "compression for the ear loses the ECG; ask for a WAV file"),
     )
@@ -277,10 +280,11 @@ def _format_of(path: Path) -> Format:
             return each
     if named is not None:
         raise RecordError(f"{path}: is no {named.name} file; check that it was exported as one")
-    if suffix in (".dat", ".atr"):
+    likely = true_format(head)
+    if suffix in (".dat", ".atr") and "rename it to" not in likely:
         raise RecordError(f"{path}: its WFDB header {path.stem}.hea is missing; put it beside it")
-    known = ", ".join(f"{each.name} ({', '.join(each.suffixes)})" for each in FORMATS)
-    raise RecordError(f"{path}: of an unknown format; known are {known}")
+    known = ", ".join(each.name for each in FORMATS)
+    raise RecordError(f"{path}: has no extension of a known format ({known}){likely}")
 
 
 def _glob_escape(name: str) -> str:

@@ -14,8 +14,8 @@ from ..extras import need
 from .files import open_regular
 from .opened import Opened
 from .stated_rates import stated_rate
-from .tables import Table, open_table
-from .text_head import Head, split_unit
+from .tables import LOOKED, Table, open_table
+from .text_head import Head, refuse_interleaved, split_unit
 
 __all__ = ["open_parquet"]
 
@@ -81,12 +81,22 @@ def _table(path: Path, file: Any) -> Table:
         if batch.schema.names != [names[i] for i in kinds]:
             raise RecordError(f"{path}: has several columns of one name; name each differently")
         if not table.rows:
+            _refuse_interleaved(path, file, schema)
             table.head.zones = {k: _zone_s(batch.column(k)) for k in dated}
         table.add([_numbers(pyarrow, batch.column(k)) for k in range(len(kinds))])
     table.head.last_zones = {k: _zone_s(batch.column(k)[::-1]) for k in dated}
     if table.rows != rows:
         raise RecordError(f"{path}: promises {rows} rows and has {table.rows}; save it again")
     return table
+
+
+def _refuse_interleaved(path: Path, file: Any, schema: Any) -> None:
+    """Raise if a column of words tells of each row which signal it belongs to."""
+    words = [field.name for field in schema if str(field.type) in ("string", "large_string")]
+    if words:
+        first = next(file.iter_batches(batch_size=LOOKED, columns=words))
+        for name, column in zip(first.schema.names, first.columns, strict=True):
+            refuse_interleaved([str(word) for word in column.to_pylist()], name, str(path))
 
 
 def _numbers(pyarrow: Any, column: Any) -> npt.NDArray[np.float64]:

@@ -13,7 +13,7 @@ __all__ = ["stated_rate"]
 # there counts.
 _NAMES = (
     "fs", "samplingrate", "samplerate", "samplingfrequency", "samplefrequency", "sfreq", "srate",
-    "fsamp", "hz",
+    "fsamp", "frequency", "hz",
 )  # fmt: skip
 
 
@@ -23,7 +23,7 @@ def stated_rate(properties: Mapping[str, Any]) -> tuple[float | None, str]:
     Parameters
     ----------
     properties : mapping of str
-        Numbers or text by name, such as ``{"Sampling Rate": "250"}``.
+        Numbers or text by name, such as ``{"Sampling Rate": "250 Hz"}``.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def stated_rate(properties: Mapping[str, Any]) -> tuple[float | None, str]:
         if name not in by_name:
             continue
         try:
-            fs = float(properties[by_name[name]])
+            fs = float(re.sub(r"\s*(?:hz|hertz)$", "", str(properties[by_name[name]]).lower()))
         except ValueError:
             continue
         if 0 < fs < math.inf:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from ..errors import RecordError
 from .choosing import look_of, role_of
 from .clocks import Clock, Stamps, count_for, moment_of, read_clock, unit_of_clock
 from .opened import Column, Opened, Values
-from .text_head import Head
+from .text_head import Head, refuse_interleaved
 
 __all__ = ["LOOKED", "Table", "open_table"]
 
@@ -23,6 +24,9 @@ LOOKED = 4096
 
 # Rows after which a column that rises by one is a counter, whatever its name.
 _COUNTED = 64
+
+# Columns by these names say which signal a row belongs to.
+_SIGNAL_COLUMNS = {"channel", "ch", "lead", "signal", "sensor", "type", "stream", "derivation"}
 
 # A rate of the head and one of the clock are the same up to this share.
 _SAME = 0.05
@@ -132,7 +136,8 @@ def open_table(path: Path, kind: str, table: Table, given: float | None) -> Open
         if kind_of == "time":
             roles.append("clock")
         elif kind_of == "words":
-            roles.append("words, no numbers")
+            shown = head.examples.get(i, "")
+            roles.append(f"words such as {shown!r}, no numbers" if shown else "words, no numbers")
         elif len(head.kinds) > 1 and role == "ecg" and _counts(table.part(i, 0, LOOKED)):
             roles.append("counter")  # an index that somebody called I
         elif role == "ecg" or (len(head.kinds) == 1 and role != "clock"):
@@ -146,24 +151,35 @@ def open_table(path: Path, kind: str, table: Table, given: float | None) -> Open
                 roles.append(_clock_or_counter(table, i, role, look, name))
             else:
                 roles.append("" if role in ("unclear", "counter") else why)
-    clock, fs, fs_from, start, notes = _time(path, head, table, roles, given)
+        if kind_of == "number" and head.names[i].strip().lower() in _SIGNAL_COLUMNS:
+            words = [f"{value:g}" for value in table.part(i, 0, LOOKED)]
+            refuse_interleaved(words, head.names[i], name)
+    clock, fs, fs_from, start, notes, own = _time(path, head, table, roles, given)
     offset = start.utcoffset() if start is not None and head.start is None else None
-    n = table.rows if clock is None else clock.n_samples
-    columns = tuple(
-        Column(head.names[i], head.units[i], fs, n, roles[i]) for i in range(len(head.kinds))
-    )
+    columns = []
+    for i in range(len(head.kinds)):
+        of = own.get(i, clock)
+        n = table.rows if of is None else of.n_samples
+        rate = own[i].fs if i in own else fs
+        columns.append(Column(head.names[i], head.units[i], rate, n, roles[i]))
+
+    def placed(begin: int, end: int, of: Clock | None, chosen: Sequence[int]) -> Values:
+        def part(first: int, last: int) -> Values:
+            return np.stack([table.part(i, first, last) for i in chosen], axis=1)
+
+        return part(begin, end) if of is None else of.place(begin, end, part)
 
     def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
-        if clock is None:
-            return np.stack([table.part(i, begin, end) for i in chosen], axis=1)
-        return _placed(table, clock, begin, end, chosen)
+        if not own:
+            return placed(begin, end, clock, chosen)
+        return np.hstack([placed(begin, end, own.get(i, clock), [i]) for i in chosen])
 
     if len(columns) == 1 and not head.names[0] and head.about_ecg:
-        columns = (Column("ECG", head.units[0], fs, n, "ecg"),)
+        columns = [replace(columns[0], name="ECG", role="ecg")]
     return Opened(
         path=path,
         format=kind,
-        columns=columns,
+        columns=tuple(columns),
         read=read,
         fs_from=fs_from,
         about_ecg=head.about_ecg,
@@ -193,45 +209,34 @@ def _clock_or_counter(table: Table, column: int, role: str, look: str, name: str
     return "counter" if clock is None else "clock"
 
 
-def _placed(
-    table: Table, clock: Clock, begin: int, end: int, chosen: Sequence[int]
-) -> npt.NDArray[np.floating[Any]]:
-    """Return samples at their places in time, NaN in gaps."""
-    if len(clock.spans) == 1 and clock.keep is None:
-        return np.stack([table.part(i, begin, end) for i in chosen], axis=1)
-    out = np.full((end - begin, len(chosen)), np.nan)
-    kept = None if clock.keep is None else np.flatnonzero(clock.keep)
-    n = table.rows if kept is None else len(kept)
-    ends = [row for row, _ in clock.spans[1:]] + [n]
-    for (row, place), stop in zip(clock.spans, ends, strict=True):
-        a, b = max(begin, place), min(end, place + stop - row)
-        if a >= b:
-            continue
-        first, last = row + a - place, row + b - place
-        for target, i in enumerate(chosen):
-            if kept is None:
-                values = table.part(i, first, last)
-            else:
-                rows = kept[first:last]
-                values = table.part(i, int(rows[0]), int(rows[-1]) + 1)[rows - rows[0]]
-            out[a - begin : b - begin, target] = values
-    return out
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """A clock of a table: its column, what it is called, and how many rows it has."""
+
+    column: int
+    label: str
+    clock: Clock
+    rows: int
+    fineness: int
 
 
 def _time(
     path: Path, head: Head, table: Table, roles: list[str], given: float | None
-) -> tuple[Clock | None, float | None, str, datetime | None, list[str]]:
-    """Find sampling rate, start and gaps from the head and the clocks."""
+) -> tuple[Clock | None, float | None, str, datetime | None, list[str], dict[int, Clock]]:
+    """Find sampling rate, start and gaps from the head and the clocks.
+
+    The last of what is returned holds the clocks of signals that have one of their own.
+    """
     start: datetime | None = None
     notes: list[str] = []
     stated = head.fs
-    found: list[tuple[float, Clock, str]] = []
+    found: list[_Found] = []
     troubles: list[RecordError] = []
     unused = ""
     expected = given if given is not None else stated
     for i in [i for i, role in enumerate(roles) if role == "clock"]:
         label = head.names[i] or ("first column" if i == 0 else f"column {i}")
-        stamps = table.stamps(i)
+        stamps = _stamps_of(table, i)
         first_rows = stamps.part(0, 100_000)
         count = 1.0 if head.kinds[i] == "time" else unit_of_clock(head.names[i], head.units[i])
         if count is None and expected is not None:
@@ -239,7 +244,7 @@ def _time(
         rows = None
         signals = [c for c, role in enumerate(roles) if not role]
         if signals and len(signals) <= 16 and _repeats(first_rows):
-            rows = np.stack([table.part(c, 0, table.rows) for c in signals], axis=1)
+            rows = np.stack([table.part(c, 0, len(stamps)) for c in signals], axis=1)
 
         def samples(
             begin: int, end: int, signals: list[int] = signals
@@ -261,16 +266,34 @@ def _time(
             notes += [said] if said and head.start is None else []
         if clock is not None:
             # The finest clock is the most accurate: others repeat stamps, or round them.
-            fineness = float(len(np.unique(first_rows[:LOOKED])))
-            found.append((fineness, clock, f"the clock {label!r}"))
-    best = max(found, key=lambda item: item[0], default=None)
-    if best is None:
-        if troubles and expected is None:
+            fineness = len(np.unique(first_rows[:LOOKED]))
+            found.append(_Found(i, label, clock, len(stamps), fineness))
+    if not found:
+        signal_named = any(name.strip().lower() in _SIGNAL_COLUMNS for name in head.names)
+        if troubles and (expected is None or signal_named):
             raise troubles[0]
         if troubles:
             notes.append(unused)
-        return None, stated, head.fs_from, start, notes
-    _, clock, fs_from = best
+        for i, example in head.examples.items():
+            if role_of(head.names[i])[0] == "clock":
+                said = f"the clock {head.names[i]!r} holds {example!r}, which is not understood"
+                if expected is None:
+                    raise RecordError(
+                        f"{path}: {said}; write times as 2024-05-06 07:08:09.004 or in seconds, or "
+                        "give the rate, such as fs=250"
+                    )
+                notes.append(f"{said}: gaps are not known")
+        return None, stated, head.fs_from, start, notes, {}
+    own = _side_by_side(found, roles)
+    best = max(found, key=lambda each: each.fineness)
+    fs_from = f"the clock {best.label!r}"
+    if own:
+        labels = {id(each.clock): each.label for each in found}
+        shown = [repr(labels[id(clock)]) for clock in dict.fromkeys(own.values())]
+        fs_from = f"the clocks {', '.join(shown)}, each of the columns after it"
+        notes += [note for clock in dict.fromkeys(own.values()) for note in clock.notes]
+        return best.clock, best.clock.fs, fs_from, start, notes, own
+    clock = best.clock
     if stated is not None and abs(clock.fs - stated) > _SAME * stated:
         if given is None:
             raise RecordError(
@@ -278,15 +301,38 @@ def _time(
                 "that is right, such as fs=" + f"{stated:g}"
             )
         if abs(given - stated) <= 0.01 * given:
-            return (
-                None,
-                stated,
-                head.fs_from,
-                start,
-                [f"{fs_from} says {clock.fs:g} Hz and is not used"],
-            )
+            said = f"{fs_from} says {clock.fs:g} Hz and is not used"
+            return None, stated, head.fs_from, start, [said], {}
     notes += clock.notes
-    return clock, clock.fs, fs_from, start, notes
+    return clock, clock.fs, fs_from, start, notes, {}
+
+
+def _stamps_of(table: Table, column: int) -> Stamps:
+    """Return the stamps of a clock up to its last one: a sensor may end before the others."""
+    stamps = table.stamps(column)
+    if len(stamps) and np.isfinite(stamps.part(len(stamps) - 1, len(stamps))[0]):
+        return stamps
+    values = stamps.part(0, len(stamps))
+    known = np.flatnonzero(np.isfinite(values))
+    return Stamps(values[: int(known[-1]) + 1 if len(known) else 0])
+
+
+def _side_by_side(found: list[_Found], roles: list[str]) -> dict[int, Clock]:
+    """Return the clock of each column where tables of several rates stand side by side.
+
+    There, columns stand after each clock, and the clocks differ in rate or length.
+    """
+    if len(found) < 2:
+        return {}
+    rates, rows = [each.clock.fs for each in found], [each.rows for each in found]
+    if max(rates) <= 1.01 * min(rates) and max(rows) == min(rows):
+        return {}
+    own: dict[int, Clock] = {}
+    for i, role in enumerate(roles):
+        before = [each for each in found if each.column < i]
+        if role != "clock" and before:
+            own[i] = before[-1].clock
+    return own if all(any(c is each.clock for c in own.values()) for each in found) else {}
 
 
 def _start(

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import RecordError
 from ._table import NUMBER, SKIP, TIME, parse_rows
-from .choosing import role_of
-from .clocks import Clock, count_for, read_clock, unit_of_clock
-from .files import open_regular
-from .opened import Column, Opened, Values
+from .files import open_regular, true_format
+from .json_files import open_json
+from .opened import Opened
 from .tables import Table, open_table
 from .text_head import LABEL, LABELLED, Head, encoding_of, read_head, zones_of
 
@@ -45,7 +42,7 @@ def open_text(path: Path, fs: float | None = None) -> Opened:
     with open_regular(path) as raw:
         stream = _Text(raw, path)
         if stream.start.lstrip()[:1] in (b"{", b"["):
-            return _open_json(path, stream)
+            return open_json(path, b"".join(stream.pieces()))
         head = read_head(
             stream.start[:_HEAD].decode("utf-8", "replace"), len(stream.start) < _HEAD, name
         )
@@ -69,7 +66,7 @@ class _Text:
         first = self._read(_HEAD)
         encoding = encoding_of(first)
         if encoding is None:
-            raise RecordError(f"{path}: is no text file; rename it after its true format")
+            raise RecordError(f"{path}: is no text file{true_format(first)}")
         self._decoder = (
             None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
         )
@@ -137,6 +134,7 @@ class _TextTable(Table):
         of = {"words": SKIP, "time": TIME}
         self.kinds = np.array([of.get(kind, NUMBER) for kind in head.kinds], np.int8)
         self.malformed = 0
+        self.repeated = False
         self.first_malformed = ""
 
     def take(self, stream: _Text, name: str) -> None:
@@ -198,10 +196,10 @@ class _TextTable(Table):
         if not self.rows:
             raise RecordError(f"{name}: holds a line of names and no samples; export it again")
         if self.malformed:
-            self.notes = [
+            self.notes.append(
                 f"{self.malformed} lines are no samples and count as missing "
                 f"({self.first_malformed})"
-            ]
+            )
 
     def _count(
         self,
@@ -213,6 +211,13 @@ class _TextTable(Table):
         name: str,
     ) -> None:
         """Count a line that is no sample as a missing one."""
+        if line.strip() in self.head.lines:
+            if not self.repeated:
+                self.notes.append(
+                    f"line {number} is one of the head again: what follows is taken to go on there"
+                )
+            self.repeated = True
+            return
         if not self.malformed:
             if cell[1]:
                 word = bytes(view[cell[0] : cell[1]]).decode("utf-8", "replace")[:40]
@@ -231,134 +236,3 @@ class _TextTable(Table):
         self.add(np.full((len(self.kinds), 1), np.nan))
         if self.malformed > max(100, 2 * _MALFORMED * self.rows):
             raise RecordError(f"{name}: {self.first_malformed}; correct or remove it")
-
-
-# ---------------------------------------------------------------- JSON
-
-
-def _json_content(path: Path, text: bytes) -> Any:
-    """Parse a JSON file, also one with an object a line."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        try:  # an object a line
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
-        except (ValueError, RecursionError):
-            raise RecordError(
-                f"{path}: is no intact JSON file ({error}); export it again"
-            ) from None
-
-
-def _placed(
-    series: Sequence[npt.NDArray[np.float64]], clock: Clock | None, begin: int, end: int
-) -> Values:
-    """Return a stretch of series where their clock has them; NaN in its gaps."""
-    out = np.full((end - begin, len(series)), np.nan)
-    spans = clock.spans if clock is not None else [(0, 0)]
-    ends = [row for row, _ in spans[1:]] + [len(series[0])]
-    for (row, place), stop in zip(spans, ends, strict=True):
-        a, b = max(begin, place), min(end, place + stop - row)
-        for target, values in enumerate(series):
-            if a < b:
-                out[a - begin : b - begin, target] = values[row + a - place : row + b - place]
-    return out
-
-
-def _open_json(path: Path, stream: _Text) -> Opened:
-    """Open a JSON file: arrays of numbers, or a list of objects with such in them."""
-    text = b"".join(stream.pieces())
-    content = _json_content(path, text)
-    series: dict[str, list[float]] = {}
-    single: dict[str, list[float]] = {}
-    _collect(content, "", series, single, 0)
-    del text
-    rate = next(
-        (
-            v[0]
-            for k, v in single.items()
-            if len(v) == 1 and k.rpartition(".")[2].lower().replace("_", "") in _JSON_RATES
-        ),
-        None,
-    )
-    # Where packets carry a stamp each, numbers that come once a packet are stamps.
-    signals = {k: v for k, v in series.items() if len(v) >= 3}
-    packets = {k: v for k, v in single.items() if len(v) >= 3}
-    if not signals:
-        signals, packets = packets, {}
-    if not signals:
-        raise RecordError(f"{path}: holds no array of samples; export it again, as CSV")
-    longest = max(len(v) for v in signals.values())
-    signals = {k: v for k, v in signals.items() if len(v) == longest}
-    names = list(signals)
-    data = [np.array(signals[k], np.float64) for k in names]
-    short = {k: k.rpartition(".")[2] for k in (*names, *packets)}
-    roles = [role_of(short[k])[0] for k in names]
-    notes: list[str] = []
-    start = None
-    fs_from = "the file's fields"
-    clocks = [(k, d) for k, d, r in zip(names, data, roles, strict=True) if r == "clock"]
-    for k, v in packets.items():
-        if role_of(short[k])[0] == "clock" and longest % len(v) == 0:
-            clocks.append((k, np.repeat(np.array(v, np.float64), longest // len(v))))
-    clock: Clock | None = None
-    for k, stamps in clocks:
-        count = unit_of_clock(short[k], "") or (None if rate is None else count_for(stamps, rate))
-        clock, start, _ = read_clock(stamps, count, str(path), k)
-        if clock is not None:
-            fs_from = f"the clock {k!r}"
-            notes += clock.notes
-            if start is not None:
-                notes.append(f"times of day are UTC: {k!r} counts from 1970")
-            break
-    fs = clock.fs if clock is not None else rate
-
-    def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
-        return _placed([data[i] for i in chosen], clock, begin, end)
-
-    n = clock.n_samples if clock is not None else longest
-    return Opened(
-        path=path,
-        format="JSON",
-        columns=tuple(
-            Column(short[k], "", fs, n, r if r == "clock" else "")
-            for k, r in zip(names, roles, strict=True)
-        ),
-        read=read,
-        fs_from=fs_from,
-        about_ecg="ecg" in " ".join(names).lower(),
-        start=start,
-        utc_offset=None if start is None else 0.0,
-        notes=tuple(notes),
-    )
-
-
-_JSON_RATES = {
-    "fs",
-    "samplingrate",
-    "samplerate",
-    "samplingfrequency",
-    "frequency",
-    "srate",
-    "sfreq",
-    "rate",
-    "hz",
-}
-
-
-def _collect(
-    value: Any, key: str, series: dict[str, list[float]], single: dict[str, list[float]], depth: int
-) -> None:
-    """Gather arrays of numbers by the path of keys that leads to them; those of a list join."""
-    if depth > 12:
-        return
-    if isinstance(value, dict):
-        for name, item in value.items():
-            _collect(item, f"{key}.{name}" if key else str(name), series, single, depth + 1)
-    elif isinstance(value, list):
-        if value and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in value):
-            series.setdefault(key or "signal", []).extend(map(float, value))
-        else:
-            for item in value:
-                _collect(item, key, series, single, depth + 1)
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        single.setdefault(key, []).append(float(value))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from ..errors import RecordError
@@ -26,7 +28,9 @@ __all__ = [
     "cells_of",
     "encoding_of",
     "read_head",
+    "refuse_interleaved",
     "split_unit",
+    "zone_of",
     "zones_of",
 ]
 
@@ -54,20 +58,30 @@ _MISSING = {
     "-inf",
     "+inf",
 }
-_DATE = r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}"
-_CLOCK = r"\d{1,4}:\d{1,2}(?::\d{1,2})?(?:[.,]\d{1,9})?(?: ?[apAP][mM])?"
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+_DATE = (
+    r"(?:\d{1,4}([-/.])\d{1,2}\1\d{1,4}"
+    rf"|\d{{1,2}}[-/. ]{_MONTH}[-/. ]\d{{4}}|{_MONTH} \d{{1,2}},? \d{{4}})"
+)
+# Milliseconds come after a point, a comma or a third colon.
+_CLOCK = r"\d{1,4}:\d{1,2}(?::\d{1,2}:\d{3}|(?::\d{1,2})?(?:[.,]\d{1,9})?)(?: ?[ap]m)?"
 _ZONE = r"(?:Z| ?(?:UTC|GMT)| ?[+-]\d\d:?\d\d)?"
-_DATE_AFTER = _DATE.replace(r"\1", r"\2")  # its separator is the second group of the pattern
-_TIME = re.compile(
-    rf"\[?(?:{_DATE}(?:[T ]{_CLOCK}{_ZONE})?|{_CLOCK}(?: {_DATE_AFTER})?)\]?", re.ASCII
+_DATE_AFTER = _DATE.replace(r"\1", r"\3")  # its separator is the third group of the pattern
+# Java adds the name of the zone in brackets; the short form has no marks within date and time.
+_WHEN = (
+    rf"(?:{_DATE}(?:[T _-]{_CLOCK}(?P<zone>{_ZONE}))?(?:\[[\w/+-]+\])?"
+    r"|\d{8}[T _-]\d{6}(?:[.,]\d{1,9})?Z?)"
 )
-_DATED = re.compile(
-    rf"\[?(?:{_DATE}(?:[T ]{_CLOCK}(?P<zone>{_ZONE}))?|{_CLOCK} {_DATE_AFTER})", re.ASCII
-)
+_TIME = re.compile(rf"\[?(?:{_WHEN}|{_CLOCK}(?: {_DATE_AFTER})?)\]?", re.ASCII | re.IGNORECASE)
+_DATED = re.compile(rf"\[?(?:{_WHEN}|{_CLOCK} {_DATE_AFTER})", re.ASCII | re.IGNORECASE)
+_LONGEST_TIME = 64
 _SEPARATORS: tuple[tuple[str | None, str], ...] = (
     ("\t", "."), (";", "."), (",", "."), ("|", "."), (None, "."),
     ("\t", ","), (";", ","), ("|", ","), (None, ","), (",", ","),
 )  # fmt: skip
+
+# Signals that a column names, row by row, and shares of rows that begin another one.
+_MOST_SIGNALS, _OFTEN = 64, 0.1
 
 #: A name before each number, as Arduino's plotter takes them, and a line of such.
 LABEL = re.compile(rb"[A-Za-z_][\w .%-]{0,40}:(?=\s*[-+.\d])")
@@ -93,12 +107,21 @@ _INTERVAL = re.compile(
     r"(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)\s*(\w+)?",
     re.IGNORECASE,
 )
-_BARE_RATE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:hz|hertz|sps|samples/s(?:ec)?)\b", re.IGNORECASE)
+_BARE_RATE = re.compile(
+    r"(\d+(?:[.,]\d+)?)\s*(?:hz|hertz|ヘルツ|赫兹|赫茲|헤르츠|sps|samples/s(?:ec(?:ond)?)?)\b",
+    re.IGNORECASE,
+)
+_PER_SAMPLE = re.compile(
+    r"(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)\s*(\w+)\s*(?:/|per )\s*sample\b", re.IGNORECASE
+)
 _NOT_RATE = re.compile(r"filter|notch|low|high|band|cut|mains|heart|pulse|bpm", re.IGNORECASE)
 _UNIT_LINE = re.compile(
     r"\b(?:units?|unit ?names?|einheit|unit[eé]s?)\b[\"']?\s*[:=,;\t]+\s*[\"']?([^\s,;\"']+)",
     re.IGNORECASE,
 )
+# A setting of one column whose value is a voltage is its unit, in whatever language.
+_VOLT_LINE = re.compile(r"[^\d\s,;:=][^\d,;:=]{0,40}[:=,;\t]\s*[\"']?([^\s,;\"']+)[\"']?[,;\s]*")
+_CHANNELS = re.compile(r"(\d{1,3}) channels?", re.IGNORECASE)
 _NAMES_LINE = re.compile(
     r"\b(?:labels?|channels?|leads?|columns?|channel ?titles?|kan[aä]le?)\b[\"']?"
     r"\s*[:=,;\t]+\s*(.+)",
@@ -143,10 +166,14 @@ class Head:
     zones, last_zones : dict of int to float or None
         Columns of dates, and by how many seconds their clock is ahead of UTC in the first and in
         the last row; None where they do not say.
+    examples : dict of int to str
+        A word of each column of words.
     about_ecg : bool
         Whether the head says that this is an ECG.
     comments : list of str
-        The head's lines.
+        The head's lines, without the marks before them.
+    lines : set of bytes
+        The head's lines as they are.
     """
 
     separator: str | None
@@ -162,8 +189,10 @@ class Head:
     unsure_date: str = ""
     zones: dict[int, float | None] = field(default_factory=dict)
     last_zones: dict[int, float | None] = field(default_factory=dict)
+    examples: dict[int, str] = field(default_factory=dict)
     about_ecg: bool = False
     comments: list[str] = field(default_factory=list)
+    lines: set[bytes] = field(default_factory=set)
 
 
 def encoding_of(data: bytes) -> str | None:
@@ -183,6 +212,7 @@ def encoding_of(data: bytes) -> str | None:
             return "utf-16-le"
         if even > 0.7 * half and odd < 0.1 * half:
             return "utf-16-be"
+    data = data.rstrip(b"\0")  # a logger that reserves space before it writes
     if any(c in data for c in (*range(9), 14, 15, 16, 127)):
         return None
     try:
@@ -219,7 +249,7 @@ def _kind(cell: str, decimal: str) -> str:
         return "number"
     if cell.lower() in _MISSING:
         return "missing"
-    return "time" if len(cell) <= 40 and _TIME.fullmatch(cell) else "words"
+    return "time" if len(cell) <= _LONGEST_TIME and _TIME.fullmatch(cell) else "words"
 
 
 def _row(line: str, separator: str | None) -> list[str]:
@@ -239,13 +269,19 @@ class _Form:
     score: tuple[float, ...]
 
 
-def _form(lines: list[str], separator: str | None, decimal: str) -> _Form | None:
+def _form(lines: list[str], separator: str | None, decimal: str, heads: list[str]) -> _Form | None:
     """Judge the lines of a body as a table of such cells; None if they are none."""
     # A last separator opens a cell that may be filled in other lines.
     rows = [cells_of(line, separator) for line in lines]
     widths = [len(row) for row in rows]
     width = max(set(widths), key=lambda w: (widths.count(w), w))
-    if width > 1 and all(not row[-1] for row in rows if len(row) == width):
+    named = (cells_of(line, separator) for line in heads)
+    if (
+        width > 1
+        and all(not row[-1] for row in rows if len(row) == width)
+        # A column with a name may be filled above, as of a sensor that ended before the others.
+        and not any(len(names) == width and names[-1] for names in named)
+    ):
         rows = [row[:-1] if len(row) == width and not row[-1] else row for row in rows]
         width -= 1
     fitting = [row for row in rows if len(row) == width]
@@ -269,7 +305,7 @@ def _form(lines: list[str], separator: str | None, decimal: str) -> _Form | None
 
 def _best_form(lines: list[str], heads: list[str]) -> _Form | None:
     """Return the form that fits the lines of a body best."""
-    forms = [form for s, d in _SEPARATORS if (form := _form(lines, s, d)) is not None]
+    forms = [form for s, d in _SEPARATORS if (form := _form(lines, s, d, heads)) is not None]
     if not forms:
         return None
     best = max(forms, key=lambda form: form.score)
@@ -288,12 +324,13 @@ def _decimal_commas(lines: list[str], heads: list[str]) -> bool:
         return False
     # Counts have no leading zeros and no minus before one.
     telling = any(len(b) > 1 and b[0] == "0" for _, b in pairs) or any(a == "-0" for a, _ in pairs)
+    last = cells_of(heads[-1], ",") if heads else []
     named = (
-        heads
-        and len(cells_of(heads[-1], ",")) == 2
+        len(last) == 2
         and not _SETTING.match(heads[-1].replace(",", " "))
+        and not (is_unit(last[1]) and not is_unit(last[0]))  # "Einheit,µV" is a setting
     )
-    return telling and not (named and not _NUMBER["."].fullmatch(cells_of(heads[-1], ",")[0]))
+    return telling and not (named and not _NUMBER["."].fullmatch(last[0]))
 
 
 def read_head(text: str, whole: bool, name: str) -> Head:
@@ -354,11 +391,19 @@ def read_head(text: str, whole: bool, name: str) -> Head:
     head = Head(
         form.separator, form.decimal, form.kinds, [""] * form.width, [""] * form.width, first
     )
-    _understand(head, [line for _, line in above], name)
     rows = [cells_of(line, form.separator) for line in body]
+    _understand(head, [line for _, line in above], name, counted=_counts(rows))
+    _refuse_interleaved(head, rows, name)
+    if _from_acqknowledge(head):
+        after = [(i, line) for i, line in filled if i >= first][:2]
+        if len(after) == 2 and _is_one_count(cells_of(after[0][1], form.separator)):
+            head.first = first = after[1][0]
     head.day_first, head.unsure_date = _day_first(rows)
     begin = next(cells_of(line, form.separator) for i, line in filled if i >= first)
     head.zones = _zones(head, begin)
+    for column, cell in enumerate(begin[: form.width]):
+        if form.kinds[column] == "words" and cell:
+            head.examples[column] = cell[:_LONGEST_TIME]
     return head
 
 
@@ -377,10 +422,63 @@ def zones_of(head: Head, line: str) -> dict[int, float | None]:
 def _zones(head: Head, cells: list[str]) -> dict[int, float | None]:
     zones: dict[int, float | None] = {}
     for column, cell in enumerate(cells[: len(head.kinds)]):
-        dated = _DATED.match(cell) if head.kinds[column] == "time" else None
-        if dated:
-            zones[column] = _zone_s(dated["zone"] or "")
+        if head.kinds[column] == "time" and _DATED.match(cell):
+            zones[column] = zone_of(cell)
     return zones
+
+
+def _counts(rows: list[list[str]]) -> bool:
+    """Whether the first cell of each row is the number of the row."""
+    cells = [row[0] for row in rows if row]
+    return (
+        len(cells) > 2
+        and all(cell.isdecimal() and len(cell) < 16 for cell in cells)
+        and all(int(b) - int(a) == 1 for a, b in pairwise(cells))
+    )
+
+
+def _refuse_interleaved(head: Head, rows: list[list[str]], name: str) -> None:
+    """Raise if a column of words tells of each row which signal it belongs to."""
+    for column, kind in enumerate(head.kinds):
+        if kind == "words":
+            words = [row[column] for row in rows if len(row) == len(head.kinds)]
+            refuse_interleaved(words, head.names[column] or f"column {column}", name)
+
+
+def refuse_interleaved(words: list[str], column: str, name: str) -> None:
+    """Raise if the words of a column, row by row, are the names of several signals.
+
+    A state or a label seldom changes; the name of a signal does from row to row.
+    """
+    different = sorted(set(words))
+    changes = sum(a != b for a, b in pairwise(words))
+    if not 2 <= len(different) <= _MOST_SIGNALS or "" in different:
+        return
+    if changes >= _OFTEN * (len(words) - 1):
+        listed = ", ".join(different[:4])
+        raise RecordError(
+            f"{name}: has a row for each sample of each signal, which {column!r} names ({listed}); "
+            "write a column for each signal"
+        )
+
+
+def _from_acqknowledge(head: Head) -> bool:
+    """Take names and units as AcqKnowledge lists them, two lines a channel; whether there are."""
+    at = next((i for i, line in enumerate(head.comments) if _CHANNELS.fullmatch(line)), None)
+    if at is None:
+        return False
+    channels = int(head.comments[at].split()[0])
+    listed = head.comments[at + 1 : at + 1 + 2 * channels]
+    if len(listed) < 2 * channels or not 0 <= len(head.kinds) - channels <= 1 or not channels:
+        return False
+    head.names[-channels:], head.units[-channels:] = listed[::2], listed[1::2]
+    return True
+
+
+def _is_one_count(cells: list[str]) -> bool:
+    """Whether a line gives the number of samples of each channel."""
+    told = {cell for cell in cells if cell}
+    return len(told) == 1 and told.pop().isdecimal()
 
 
 def _starts_with_number(line: str) -> bool:
@@ -410,10 +508,14 @@ def _first_line(filled: list[tuple[int, str]], form: _Form) -> int:
     return filled[0][0]
 
 
-def _understand(head: Head, lines: list[str], name: str) -> None:
-    """Take settings, names and units from the lines above the body."""
+def _understand(head: Head, lines: list[str], name: str, *, counted: bool) -> None:
+    """Take settings, names and units from the lines above the body.
+
+    `counted` says that the first column counts the lines.
+    """
     plain = [re.sub(r"^[#%;/!*\s]+", "", line).strip() for line in lines]
     head.comments = [line for line in plain if line]
+    head.lines = {line.encode() for line in lines}
     named: list[int] = []
     for i, line in enumerate(plain):
         if line.startswith("{"):
@@ -429,20 +531,28 @@ def _understand(head: Head, lines: list[str], name: str) -> None:
         head.about_ecg = True
     split = head.separator if len(head.kinds) > 1 else ","
     cells = _row(plain[-1], split) if plain else []
-    if len(cells) > len(head.kinds) and not named and all(
+    halved = 2 * len(cells) == len(head.kinds) > 2 and split == ","
+    if (len(cells) > len(head.kinds) or halved) and not named and all(
         role_of(cell)[0] in ("ecg", "clock") for cell in cells
     ) and not _NAMES_LINE.match(plain[-1]):  # fmt: skip
         raise RecordError(
             f"{name}: line {head.first + 1} has {len(head.kinds)} columns where {len(cells)} are "
             "named; correct the names or the lines"
+            + (", such as decimal commas between commas" if halved else "")
         )
     units_at = next((i for i in reversed(named) if are_units(_row(plain[i], head.separator))), None)
-    names_at = next((i for i in reversed(named) if i != units_at), None)
-    if names_at is not None:
-        for c, cell in enumerate(_row(plain[names_at], head.separator)):
+    rows = [_row(plain[i], head.separator) for i in reversed(named) if i != units_at]
+    if rows:
+        for c, cell in enumerate(max(rows, key=_known)):
             label, unit = split_unit(cell)
             head.names[c] = label
             head.units[c] = unit or head.units[c]
+    elif (
+        counted
+        and len(cells) == len(head.kinds) - 1
+        and _are_names(["", *cells], head, plain[-1], last=True)
+    ):  # R leaves out the name of the rows' numbers
+        head.names[1:], head.units[1:] = map(list, zip(*map(split_unit, cells), strict=True))
     if units_at is not None:
         for c, cell in enumerate(_row(plain[units_at], head.separator)):
             head.units[c] = cell.strip("()[] ") or head.units[c]
@@ -455,6 +565,11 @@ def _understand(head: Head, lines: list[str], name: str) -> None:
         }
         if len(bare) == 1:
             head.fs, head.fs_from = float(bare.pop().replace(",", ".")), "the file's head"
+
+
+def _known(names: Iterable[str]) -> int:
+    """Return how many of a line's names tell what their column is."""
+    return sum(role_of(split_unit(name)[0])[0] != "unclear" for name in names)
 
 
 def _are_names(cells: list[str], head: Head, line: str, *, last: bool) -> bool:
@@ -477,6 +592,8 @@ def are_units(cells: list[str]) -> bool:
     """Whether a line gives units: most of its cells are some, and the rest are as short."""
     told = [cell.strip("()[] ") for cell in cells if cell.strip("()[] ")]
     known = [cell for cell in told if is_unit(cell)]
+    if any(role_of(cell)[0] == "ecg" for cell in told if cell not in known):
+        return False
     return (
         2 * len(known) > len(told)
         and all(len(cell) <= 16 for cell in told)
@@ -506,9 +623,10 @@ def _settings(head: Head, line: str, raw: str, name: str) -> None:
             raise RecordError(
                 f"{name}: its comment says fs={stated[1][:40]}; write a number, # fs=360"
             )
-        elif (found := _INTERVAL.search(line)) is not None:
-            seconds = to_seconds(found[3] or found[1] or "s")
-            value = float(found[2].replace(",", "."))
+        elif (found := _INTERVAL.search(line) or _PER_SAMPLE.search(line)) is not None:
+            by_sample = found.re is _PER_SAMPLE
+            seconds = to_seconds(found[2] if by_sample else found[3] or found[1] or "s")
+            value = float(found[1 if by_sample else 2].replace(",", "."))
             if seconds and value > 0:
                 head.fs, head.fs_from = 1.0 / (seconds * value), "the file's head"
     found = _UNIT_LINE.search(line)
@@ -516,6 +634,10 @@ def _settings(head: Head, line: str, raw: str, name: str) -> None:
         several = _for_columns(line[found.start(1) :], head)
         units = several if several and all(map(is_unit, several)) else [found[1]] * len(head.kinds)
         head.units = [a or b for a, b in zip(head.units, units, strict=True)]
+    if len(head.kinds) == 1 and not head.units[0]:
+        found = _VOLT_LINE.fullmatch(line)
+        if found and to_millivolt(found[1]) is not None:
+            head.units = [found[1]]
     found = _NAMES_LINE.search(line)
     if found:
         cells = _for_columns(found[1], head)
@@ -607,7 +729,9 @@ def _day_first(rows: list[list[str]]) -> tuple[bool, str]:
     unsure = ""
     for row in rows:
         for cell in row:
-            found = re.match(r"\[?([\d:.,]+ )?((\d{1,2})([-/.])(\d{1,2})\4\d{4})", cell)
+            found = re.match(
+                r"\[?([\d:.,]+ )?((\d{1,2})([-/.])(\d{1,2})\4(?:\d{4}|\d\d)(?!\d))", cell
+            )
             if found and (found[1] or int(found[3]) > 12 or found[4] == "."):
                 return True, ""
             if found and int(found[5]) > 12:
@@ -615,6 +739,12 @@ def _day_first(rows: list[list[str]]) -> tuple[bool, str]:
             if found and found[3] != found[5]:
                 unsure = unsure or found[2]
     return False, unsure
+
+
+def zone_of(cell: str) -> float | None:
+    """Seconds that the clock of a date and time is ahead of UTC; None where it does not say."""
+    dated = _DATED.match(cell)
+    return _zone_s(dated["zone"] or "") if dated else None
 
 
 def _zone_s(text: str) -> float | None:

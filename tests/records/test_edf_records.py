@@ -69,3 +69,20 @@ def test_bad_edf(tmp_path: Path) -> None:
     path.write_bytes(whole[:252] + b"many" + whole[256:])
     with pytest.raises(RecordError, match="header is damaged"):
         read_record(path)
+
+
+@pytest.mark.parametrize("field", [0, 2])  # the physical, the digital limits
+def test_a_signal_without_a_scale_is_read_as_digital_values(tmp_path: Path, field: int) -> None:
+    path = write_edf(tmp_path, "three.edf")
+    scaled = read_record(path, leads="V5").signal[:, 0]
+    whole = bytearray(path.read_bytes())
+    n = int(whole[252:256])
+    names = [bytes(whole[256 + 16 * i : 272 + 16 * i]).strip() for i in range(n)]
+    low = 256 + n * (16 + 80 + 8 + 8 * field) + 8 * names.index(b"V5")
+    whole[low + 8 * n : low + 8 * n + 8] = whole[low : low + 8]
+    path.write_bytes(whole)
+    record = read_record(path, leads="V5")
+    assert record.units == ("unknown",)
+    assert record.origin is not None
+    assert record.origin.notes == ("the header gives no scale for 'V5': digital values are used",)
+    assert np.corrcoef(record.signal[:, 0], scaled)[0, 1] > 0.9999

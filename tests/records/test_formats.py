@@ -92,5 +92,8 @@ def test_what_is_wrong_with_a_file_names_its_format(made: Path) -> None:
     with pytest.raises(RecordError, match=r"a\.made: is no Made file"):
         open_record(made)
     made.with_suffix(".odd").write_bytes(b"none")
-    with pytest.raises(RecordError, match=r"known are WFDB \(\.hea\), .*, Made \(\.made\)$"):
+    with pytest.raises(
+        RecordError,
+        match=r"no extension of a known format \(WFDB, .*, Made\), and .* text; rename it to \.txt",
+    ):
         open_record(made.with_suffix(".odd"))

@@ -361,7 +361,7 @@ def test_a_clock_that_was_set_loses_no_sample(at: int, change: float, said: str)
     clock, start, _ = read_clock(t, 1.0, "a.csv", "time", samples=lambda a, b: values[a:b])
     assert clock is not None
     assert clock.fs == pytest.approx(fs, rel=1e-6)
-    assert clock.keep is None
+    assert clock.rows is None
     assert clock.n_samples == len(t) + (change > 0) * round(3600 * fs)
     assert start == datetime(2027, 1, 15, 8, 0)
     assert said in "; ".join(clock.notes)

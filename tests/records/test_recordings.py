@@ -110,11 +110,21 @@ def clock(form: str, cut: int | None = None) -> list[str]:
 
 
 def rows(*columns: list[str], separator: str = ",") -> list[str]:
-    return [separator.join(row) for row in zip(*columns, strict=True)]
+    return [separator.join(row) for row in zip(*columns, strict=False)]
 
 
 def commas(lines: list[str]) -> list[str]:
     return [line.replace(".", ",") for line in lines]
+
+
+def months(cells: list[str]) -> list[str]:
+    return [cell.replace("/05/", "-May-").replace("/", "-") for cell in cells]
+
+
+def dates(form: str) -> list[str]:
+    """A spreadsheet's days since 1899, or MATLAB's, of every sample."""
+    first = {"sheet": 45418.3, "matlab": 739378.3, "day": 0.3}[form]
+    return [repr(float(first + t / 86400)) for t in T]
 
 
 JSON_HEAD = json.dumps(
@@ -192,6 +202,86 @@ FORMS: dict[str, list[str]] = {
     "one line of head": ["Sampling rate: 250", *MV],
     "a line of JSON each": [json.dumps({"time": 4 * i, "ecg": float(x)}) for i, x in enumerate(MV)],
     "packets in JSON": [json.dumps(PACKETS)],
+    "a watch in Dutch": ["Samplefrequentie,250 hertz", "Afleiding,Afleiding I", "Eenheid,µV", *UV],
+    "a watch in Japanese": ["サンプルレート,250ヘルツ", "誘導,第I誘導", "単位,mV", *MV],
+    "a watch with decimal commas": [
+        "Abtastrate,250 Hertz",
+        "Ableitung,Ableitung I",
+        "Einheit,mV",
+        *commas(MV),
+    ],
+    "AcqKnowledge": [
+        "a.acq",
+        "4 msec/sample",
+        "2 channels",
+        "RSP",
+        "Volts",
+        "ECG",
+        "mV",
+        "min\tCH1\tCH2\t",
+        f"\t{N}\t{N}\t",
+        *rows([f"{t / 60:.8f}" for t in T], SLOW, MV, separator="\t"),
+    ],
+    "AcqKnowledge without a clock": [
+        "a.acq",
+        "250 samples/second",
+        "1 channels",
+        "ECG",
+        "mV",
+        "CH1",
+        str(N),
+        *MV,
+    ],
+    "R's numbers of rows": [
+        '"time" "ppg" "ecg"',
+        *(f'"{i + 1}" {row}' for i, row in enumerate(rows(SECONDS, SLOW, MV, separator=" "))),
+    ],
+    "types below the names": ["time,ECG", "double,double", *rows(SECONDS, MV)],
+    "calibration below the names": ["s,s", "Timestamp,ECG_LL-RA", "CAL,CAL", "ms,mV", *MILLIS],
+    "MATLAB's dates": ["Time,ECG", *rows(months(clock("%d/%m/%Y %H:%M:%S.%f")), MV)],
+    "months first, in words": [
+        "Time;ECG",
+        *rows(clock("%b %d, %Y %I:%M:%S.%f %p"), MV, separator=";"),
+    ],
+    "Java's zones": [
+        "Time,ECG",
+        *rows([f"{c}+02:00[Europe/Berlin]" for c in clock("%Y-%m-%dT%H:%M:%S.%f")], MV),
+    ],
+    "milliseconds after a colon": [
+        "Time,ECG",
+        *rows([f"{c[:8]}:{c[9:12]}" for c in clock("%H:%M:%S.%f")], MV),
+    ],
+    "ISO 8601 without marks": ["Time,ECG", *rows(clock("%Y%m%dT%H%M%S.%f"), MV)],
+    "a line between date and time": ["Time,ECG", *rows(clock("%Y/%m/%d-%H:%M:%S.%f"), MV)],
+    "minutes past the hour": ["Time,ECG", *rows(clock("%M:%S.%f", -5), MV)],
+    "a spreadsheet's days": ["Time,ECG", *rows(dates("sheet"), MV)],
+    "MATLAB's days": ["Time,ECG", *rows(dates("matlab"), MV)],
+    "parts of a day": ["Time,ECG", *rows(dates("day"), MV)],
+    "the ECG's own clock": ["ECG timestamp [ms],ECG", *MILLIS],
+    "a line of words": [
+        "time,ECG",
+        *rows(SECONDS, MV)[:500],
+        "EVENT: button",
+        *rows(SECONDS, MV)[500:],
+    ],
+    "the head again": ["time,ECG", *rows(SECONDS, MV)[:500], "time,ECG", *rows(SECONDS, MV)[500:]],
+    "packets in another order": [
+        "time,ECG",
+        *rows(SECONDS, MV)[:500],
+        *rows(SECONDS, MV)[520:540],
+        *rows(SECONDS, MV)[500:520],
+        *rows(SECONDS, MV)[540:],
+    ],
+    "an ECG beside a slower sensor": [
+        "ECG time,ECG,Acc time,Acc",
+        *rows(SECONDS[: N // 5], MV, [f"{i / 50:.2f}" for i in range(N // 5)], NOISE),
+        *(f"{row},," for row in rows(SECONDS, MV)[N // 5 :]),
+    ],
+    "an ECG beside a faster sensor": [
+        "time,Acc,time,ECG",
+        *rows([f"{i / 500:.3f}" for i in range(N)], NOISE, SECONDS, MV),
+        *rows([f"{i / 500:.3f}" for i in range(N, 2 * N)], NOISE, [""] * N, [""] * N),
+    ],
 }
 
 
@@ -200,6 +290,7 @@ def test_forms_of_text(tmp_path: Path, form: str) -> None:
     path = tmp_path / ("a.json" if "JSON" in form and "head" not in form else "a.csv")
     path.write_text("\n".join(FORMS[form]) + "\n")
     record = read_record(path)
+    assert len(record.leads) == 1
     assert record.fs == pytest.approx(FS, rel=2e-3)
     n = min(len(record.signal), N)
     assert abs(len(record.signal) - N) <= 16
@@ -279,6 +370,7 @@ def test_resampling_is_that_of_scipy(tmp_path: Path, fs: float, up: int, down: i
         (["time,Fp1,Fp2", *rows([f"{t:.3f}" for t in T], MV, MV)], "an EEG by its name"),
         (["time,heart_rate", *rows([f"{t:.3f}" for t in T], ["70"] * N)], "a derived number"),
         (["time,chest (g)", *rows([f"{t:.3f}" for t in T], MV)], "measured in g"),
+        (["time,RR-interval [ms]", *rows(SECONDS, ["812", "795"] * (N // 2))], "a derived number"),
         (["# Sample Rate: 500 Hz", "time (s),ecg", *rows([f"{t:.3f}" for t in T], MV)], "500 Hz"),
     ],
 )
@@ -290,6 +382,58 @@ def test_what_is_no_ecg_is_refused_until_it_is_named(
         read_record(tmp_path / "a.csv")
     if "500" not in says:
         assert read_record(tmp_path / "a.csv", leads=0).n_samples == N
+
+
+LONG = [f"{t},{name},{x}" for t, a, b in zip(SECONDS, MV, SLOW, strict=True)
+        for name, x in (("ECG", a), ("PPG", b))]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (["time,sensor,value", *LONG], "a row for each sample of each signal, which 'sensor' na"),
+        (
+            ["time,channel,value", *(x.replace("ECG", "1").replace("PPG", "2") for x in LONG)],
+            "which 'channel' names",
+        ),
+        (["time,ecg", *commas(rows(SECONDS, MV))], "4 columns where 2 are named"),
+        (
+            ["time,lead,ecg", *rows(SECONDS, ["I"] * N, MV), *rows(SECONDS, ["II"] * N, NOISE)],
+            "does not climb evenly",
+        ),
+        ([f"{800 + 40 * float(x):.0f}" for x in NOISE], "a list of RR intervals"),
+        (["Time,ECG", *rows([f"{70_800 + 100 * (int(t) // 60) + t % 60:.3f}" for t in T * 10], MV)],
+         "hours, minutes and seconds in one number"),
+        (["Time,ECG", *rows(clock("%a %b %d %H:%M:%S %Y"), MV)], "which is not understood"),
+        (["Time,ECG", *rows([f"{t / 60:.8f}" for t in T], MV)],
+         "1.5e\\+04 Hz in seconds or 250 Hz in minutes"),
+        (["time,ECG", *rows(SECONDS, MV), *rows(SECONDS, MV[::-1])], "split the file there"),
+    ],
+)  # fmt: skip
+def test_tables_that_may_mean_several_things_are_refused(
+    tmp_path: Path, lines: list[str], says: str
+) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with pytest.raises(RecordError, match=says):
+        read_record(tmp_path / "a.csv", fs=FS if "channel" in says or "RR" in says else None)
+
+
+def test_a_rate_tells_the_unit_of_a_clock(tmp_path: Path) -> None:
+    for lasts in (60, 0.0001):
+        lines = ["Time,ECG", *rows([f"{t / lasts:.8f}" for t in T], MV)]
+        (tmp_path / "a.csv").write_text("\n".join(lines))
+        record = read_record(tmp_path / "a.csv", fs=FS)
+        assert record.fs == FS
+        np.testing.assert_allclose(record.signal[:, 0], LEAD, atol=1e-3)
+
+
+def test_bytes_of_zero_after_the_last_line_are_no_samples(tmp_path: Path) -> None:
+    text = "\n".join(["time,ECG", *rows(SECONDS, MV)]).encode()
+    (tmp_path / "a.csv").write_bytes(text + b"\n" + bytes(4096))
+    assert read_record(tmp_path / "a.csv").n_samples == N
+    (tmp_path / "a.csv").write_bytes(text[:5000] + bytes(512) + text[5000:])
+    with pytest.raises(RecordError, match="is no text file"):
+        read_record(tmp_path / "a.csv")
 
 
 def save_mat(folder: Path, **arrays: object) -> Path:
@@ -326,6 +470,59 @@ def test_names_of_arrays(
     np.testing.assert_allclose(record.signal[:, 0], LEAD, atol=1e-5)
 
 
+@pytest.mark.parametrize("suffix", ["npy", "npz", "mat"])
+def test_gaps_of_a_clock_in_arrays(tmp_path: Path, suffix: str) -> None:
+    there = np.r_[0:1000, 1500:N]
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "npy":
+        np.save(path, np.stack([T, LEAD], axis=1)[there])
+    else:
+        save = save_npz if suffix == "npz" else save_mat
+        path = save(tmp_path, ecg=LEAD[there], t=T[there], fs=FS)
+    record = read_record(path)
+    assert record.fs == FS
+    assert np.isnan(record.signal[1000:1500]).all()
+    np.testing.assert_allclose(record.signal[there, 0], LEAD[there], atol=1e-5)
+    if suffix != "npy":
+        save(tmp_path, ecg=LEAD, t=2 * T, fs=FS)
+        with pytest.raises(RecordError, match="'fs' says 250 Hz and the clock 't' 125 Hz"):
+            read_record(path)
+
+
+def test_pieces_are_no_leads(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", LEAD.reshape(12, 250))
+    assert read_record(tmp_path / "a.npy", fs=FS, leads=0).n_samples == 250
+    np.save(tmp_path / "a.npy", LEAD[:2500].reshape(50, 50))
+    np.save(tmp_path / "b.npy", LEAD.reshape(30, 100))
+    with pytest.raises(RecordError, match=r"shape \(30, 100\)"):
+        read_record(tmp_path / "b.npy", fs=FS)
+
+
+def test_channels_of_labchart_and_acqknowledge(tmp_path: Path) -> None:
+    slow = np.sin(T)
+    labchart = {
+        "data": np.concatenate([slow, LEAD])[None],
+        "datastart": np.array([[1], [N + 1]]),
+        "dataend": np.array([[N], [2 * N]]),
+        "titles": np.array(["Breath ", "ECG    "]),
+        "samplerate": np.array([[250.0], [250.0]]),
+    }
+    record = read_record(save_mat(tmp_path, **labchart))
+    assert (record.fs, record.leads) == (250, ("ECG",))
+    np.testing.assert_allclose(record.signal[:, 0], LEAD, atol=1e-5)
+    labchart["samplerate"] = np.array([[25.0], [250.0]])
+    with pytest.raises(RecordError, match="several rates"):
+        read_record(save_mat(tmp_path, **labchart))
+    blocks = labchart | {"datastart": np.ones((2, 2)), "dataend": np.full((2, 2), 9)}
+    with pytest.raises(RecordError, match="2 blocks"):
+        read_record(save_mat(tmp_path, **blocks))
+    data = np.stack([slow, LEAD], axis=1)
+    record = read_record(
+        save_mat(tmp_path, data=data, isi=4.0, isi_units="ms", labels=np.array(["RSP", "ECG"]))
+    )
+    assert (record.fs, record.leads) == (250, ("ECG",))
+
+
 def test_structures_of_matlab(tmp_path: Path) -> None:
     record = read_record(save_mat(tmp_path, ECG={"data": LEAD, "fs": 250}))
     assert record.fs == 250
@@ -340,6 +537,8 @@ def test_structures_of_matlab(tmp_path: Path) -> None:
         ("a.nwb", "h5py"),
         ("a.mp3", "WAV"),
         ("a.pdf", "picture"),
+        ("a.zip", "unpack it"),
+        ("a.pkl", "numpy.save"),
     ],
 )
 def test_formats_that_are_not_read_name_a_converter(tmp_path: Path, name: str, says: str) -> None:

@@ -1,0 +1,471 @@
+"""Recordings in JSON: arrays, a list of leads, packets with stamps, an object or a pair a sample.
+
+No list of programs: numbers are gathered by the path of keys that leads to them, with what the
+objects around them say: a name, a unit, a sampling rate, a stamp. Arrays of one path and name are
+packets of one signal; those that the file names differently are different signals.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import RecordError
+from ._table import TIME, parse_rows
+from .choosing import look_of, role_of
+from .clocks import Clock, count_for, read_clock, unit_of_clock
+from .opened import Column, Opened, Values
+from .stated_rates import stated_rate
+from .text_head import split_unit, zone_of
+
+__all__ = ["open_json"]
+
+Floats = npt.NDArray[np.float64]
+
+# Levels of lists and objects, columns of a table of rows, rows of one for each column at least, the
+# longest text that is a time, and samples that tell a clock.
+_DEEPEST, _MOST_COLUMNS, _LEAST_RATIO, _LONGEST, _LOOKED = 12, 64, 10, 40, 4096
+
+# What an object calls itself, its unit, and the columns of the rows in it.
+_NAMES = ("name", "label", "lead", "channel", "signal", "sensor", "type")
+_UNITS = ("unit", "units")
+_COLUMNS = ("columns", "leads", "lead_names", "labels", "names", "channels", "ch_names", "sig_name")
+
+_HEART = re.compile("heart|pulse", re.IGNORECASE)
+_LIST = re.compile(r"[-+\d.eEUL,;\s\[\]]+", re.ASCII)
+
+# A stated rate and that of a clock are the same up to this share.
+_SAME = 0.05
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What the objects around some numbers say of them."""
+
+    path: tuple[str, ...] = ()
+    name: str = ""
+    unit: str = ""
+    fs: float | None = None
+    fs_of: int = 0  # the object that states the rate
+    stamp: float = math.nan
+    stamp_name: str = ""
+    is_text: bool = False  # of stamps: times as text, in seconds
+    zone: float | None = None
+    columns: tuple[str, ...] = ()
+
+
+@dataclass
+class _Signal:
+    """The numbers of one path and name, piece by piece."""
+
+    around: _Around
+    pieces: list[Floats] = field(default_factory=list)
+    stamps: list[float] = field(default_factory=list)
+    rates: set[int] = field(default_factory=set)  # objects that state a rate
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """Signals of one group have one clock."""
+        return (*self.around.path[:-1], "", self.around.name)
+
+    def label(self) -> tuple[str, str]:
+        """Return name and unit: by the key where that says what it is, else by what is around."""
+        key = self.around.path[-1] if self.around.path else "signal"
+        name, unit = split_unit("" if key.startswith("#") else key)
+        if role_of(name)[0] in ("unclear", "counter"):
+            above = [self.around.name, *reversed(self.around.path[:-1])]
+            known = (x for x in above if role_of(x)[0] in ("ecg", "other"))
+            name = next(known, self.around.name or name)
+        return name, unit or self.around.unit
+
+    def is_clock(self) -> bool:
+        """Whether these are stamps, by their name, or of rows without names by their values."""
+        name = self.label()[0]
+        if name:
+            return role_of(name)[0] == "clock"
+        return look_of(self.pieces[0][:_LOOKED], None) == "clock"
+
+
+def open_json(path: Path, text: bytes) -> Opened:
+    """Open a JSON file: one value, or an object a line.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    text : bytes
+        What is in it, in UTF-8.
+
+    Returns
+    -------
+    Opened
+
+    Raises
+    ------
+    RecordError
+        If it is damaged, holds no samples, or several recordings.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        try:  # an object a line
+            content = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except (ValueError, RecursionError):
+            raise RecordError(
+                f"{path}: is no intact JSON file ({error}); export it again"
+            ) from None
+    gathered = _Gathered(path)
+    gathered.walk(content, _Around(), 0)
+    signals = [s for s in gathered.signals.values() if sum(map(len, s.pieces)) >= 3]
+    if not signals:
+        raise RecordError(f"{path}: holds no array of samples; export it again, as CSV")
+    common = gathered.rates.pop() if len(gathered.rates) == 1 else None
+    return _opened(path, signals, common)
+
+
+class _Gathered:
+    """The signals in a JSON value.
+
+    Attributes
+    ----------
+    signals : dict
+        By path of keys, name and column.
+    rates : set of float
+        Sampling rates of objects that hold no signal: those of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.signals: dict[tuple[str, ...], _Signal] = {}
+        self.rates: set[float] = set()
+
+    def walk(self, value: Any, around: _Around, depth: int) -> bool:
+        """Gather the numbers in a value; return whether it holds any signal."""
+        if depth > _DEEPEST:
+            return False
+        if isinstance(value, dict):
+            return self._object(value, around, depth)
+        if not isinstance(value, list) or not value:
+            return False
+        numbers = _numbers(value)
+        if numbers is not None:
+            self._add(around, "", numbers)
+            return True
+        if around.path and role_of(around.path[-1])[0] == "clock":
+            moments = _moments(value)
+            if moments is not None:
+                self._add(_text_clock(around, value), "", moments)
+                return True
+        if all(isinstance(item, list) for item in value):
+            return self._rows(value, around, depth)
+        objects = [item for item in value if isinstance(item, dict)]
+        if len(objects) == len(value) and not any(map(_has_arrays, objects)):
+            return self._records(objects, around)
+        held = [self.walk(item, around, depth + 1) for item in value]
+        return any(held)
+
+    def _object(self, value: dict[str, Any], around: _Around, depth: int) -> bool:
+        inside = _inside(value, around)
+        held = False
+        for key, item in value.items():
+            below = replace(inside, path=(*inside.path, str(key)))
+            if isinstance(item, (dict, list)):
+                held |= self.walk(item, below, depth + 1)
+            elif isinstance(item, str) and (numbers := _listed(item)) is not None:
+                fs, factor, origin, unit = _sampled_data(value)
+                below = below if fs is None else replace(below, fs=fs, fs_of=id(value))
+                self._add(replace(below, unit=unit or below.unit), "", numbers * factor + origin)
+                held = True
+        if not held and inside.fs is not None and inside.fs_of == id(value):
+            self.rates.add(inside.fs)
+        return held
+
+    def _rows(self, value: list[list[Any]], around: _Around, depth: int) -> bool:
+        """Take a list of lists: a row a sample, a row a lead, or something else in each."""
+        width = len(value[0])
+        rows = [_numbers(row) if row else None for row in value]
+        if width == 0 or any(row is None or len(row) != width for row in rows):
+            held = [self.walk(item, around, depth + 1) for item in value]
+            return any(held)
+        table = np.array(rows, np.float64)
+        table = table.T if len(table) < width else table
+        n, columns = table.shape
+        if columns > _MOST_COLUMNS or n < _LEAST_RATIO * columns:
+            raise RecordError(
+                f"{self._path}: {'.'.join(around.path) or 'its list'} has {len(value)} rows of "
+                f"{width} numbers, which may be leads, samples or pieces; write an array a lead"
+            )
+        names = around.columns if len(around.columns) == columns else ()
+        for i in range(columns):
+            self._add(around, names[i] if names else f"#{i}", table[:, i])
+        return True
+
+    def _records(self, objects: list[dict[str, Any]], around: _Around) -> bool:
+        """Take a list of objects that hold no arrays: one a sample."""
+        for key in _NAMES:  # an object a sample and signal
+            kinds = {item.get(key) for item in objects}
+            if 2 <= len(kinds) <= _MOST_COLUMNS and all(isinstance(k, (str, int)) for k in kinds):
+                parts = [[item for item in objects if item[key] == kind] for kind in kinds]
+                held = [
+                    self._records(
+                        [{k: v for k, v in item.items() if k != key} for item in part],
+                        replace(around, name=str(part[0][key])),
+                    )
+                    for part in sorted(parts, key=lambda part: objects.index(part[0]))
+                ]
+                return any(held)
+        units = {item.get(key) for item in objects for key in _UNITS if key in item}
+        if len(units) == 1 and isinstance(unit := units.pop(), str):
+            around = replace(around, unit=unit)
+        return self._columns_of(objects, around)
+
+    def _columns_of(self, objects: list[dict[str, Any]], around: _Around) -> bool:
+        held = False
+        for key in list(dict.fromkeys(key for item in objects for key in item))[:_MOST_COLUMNS]:
+            values = [item.get(key) for item in objects]
+            inside = around
+            column = _numbers(values)
+            if column is None and role_of(key)[0] == "clock":
+                column = _moments(values)
+                inside = _text_clock(around, values)
+            if column is not None:
+                self._add(inside, key, column)
+                held = True
+        return held
+
+    def _add(self, around: _Around, column: str, values: Floats) -> None:
+        """Add numbers to the signal of their path, name and column."""
+        path = (*around.path, column) if column else around.path
+        signal = self.signals.setdefault(
+            (*path, "", around.name), _Signal(replace(around, path=path))
+        )
+        signal.pieces.append(values)
+        signal.stamps.append(around.stamp)
+        if around.fs is not None:
+            signal.rates.add(around.fs_of)
+
+
+def _has_arrays(value: dict[str, Any]) -> bool:
+    return any(
+        (isinstance(v, (dict, list)) and v) or (isinstance(v, str) and len(v) > _LONGEST)
+        for v in value.values()
+    )
+
+
+def _inside(value: dict[str, Any], around: _Around) -> _Around:
+    """Return what an object adds to what is known of the numbers in it."""
+    folded = {str(key).lower(): item for key, item in value.items()}
+    plain = {
+        str(k): v
+        for k, v in value.items()
+        if isinstance(v, (int, float, str)) and not isinstance(v, bool)
+    }
+    name = next((str(folded[k]) for k in _NAMES if isinstance(folded.get(k), (str, int))), "")
+    unit = next((folded[k] for k in _UNITS if isinstance(folded.get(k), str)), "")
+    columns = next((tuple(folded[k]) for k in _COLUMNS if _are_texts(folded.get(k))), ())
+    new = replace(
+        around,
+        name=name or around.name,
+        unit=unit or around.unit,
+        columns=columns or around.columns,
+    )
+    fs, _ = stated_rate(plain)
+    if fs is not None and not any(_HEART.search(key) for key in around.path):
+        new = replace(new, fs=fs, fs_of=id(value))
+    for key, item in plain.items():
+        moments = _moments([item]) if role_of(key)[0] == "clock" else None
+        if moments is not None:
+            return replace(_text_clock(new, [item]), stamp=float(moments[0]), stamp_name=key)
+    return new
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
+
+
+def _text_clock(around: _Around, stamps: Sequence[Any]) -> _Around:
+    """Return what is known with the zone of stamps that are text."""
+    first = next((item for item in stamps if isinstance(item, str)), None)
+    if first is None or _is_number(first):
+        return around
+    return replace(around, is_text=True, zone=zone_of(first))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(items: list[Any]) -> Floats | None:
+    """Return a list of numbers, of their text or of null (NaN); None if it is something else."""
+    known = [item for item in items if item is not None]
+    if not known or not isinstance(known[0], (int, float, str)):
+        return None
+    if any(isinstance(item, (bool, list, dict)) for item in known):
+        return None
+    try:
+        return np.array([math.nan if item is None else float(item) for item in items])
+    except (ValueError, OverflowError):
+        return None
+
+
+def _listed(text: str) -> Floats | None:
+    """Return the numbers of a long text such as ``"12 14 13"``; None if it is something else."""
+    if len(text) <= _LONGEST or not _LIST.fullmatch(text):
+        return None
+    words = re.split(r"[\s,;]+", text.strip("[] \n"))
+    # E, U and L are FHIR's signs of an error, and of values above and below the converter's.
+    numbers = _numbers([None if word in "EUL" else word for word in words])
+    return None if numbers is None or len(numbers) < 3 else numbers
+
+
+def _sampled_data(value: dict[str, Any]) -> tuple[float | None, float, float, str]:
+    """Return rate, factor, origin and unit of FHIR's ``SampledData``, where an object is one."""
+    period, origin = value.get("period"), value.get("origin")
+    if not isinstance(period, (int, float)) or period <= 0 or not isinstance(origin, dict):
+        return None, 1.0, 0.0, ""
+    factor, zero = value.get("factor", 1.0), origin.get("value", 0.0)
+    return 1000.0 / period, float(factor), float(zero), str(origin.get("unit", ""))
+
+
+def _moments(items: Sequence[Any]) -> Floats | None:
+    """Return stamps as numbers: times of text in seconds; None if there is something else."""
+    numbers = _numbers(list(items))
+    if numbers is not None:
+        return numbers
+    if not all(isinstance(item, str) and 0 < len(item) <= _LONGEST for item in items):
+        return None
+    text = "\n".join(items).encode()
+    out = np.empty((len(items), 1))
+    rows, *_ = parse_rows(text, 9, 46, np.array([TIME], np.int8), out, True)
+    return out[:, 0] if rows == len(items) else None
+
+
+@dataclass
+class _Timed:
+    """A signal as one array, with its clock."""
+
+    name: str
+    unit: str
+    values: Floats
+    fs: float | None
+    role: str
+    clock: Clock | None = None
+
+
+def _opened(path: Path, signals: list[_Signal], common: float | None) -> Opened:
+    """Join the pieces of each signal, and find their clocks."""
+    notes: list[str] = []
+    start: datetime | None = None
+    zone: float | None = None
+    fs_from = "the file's fields"
+    clocks: dict[tuple[str, ...], _Signal] = {}
+    for signal in signals:
+        if signal.is_clock():
+            clocks.setdefault(signal.group, signal)
+    timed: list[_Timed] = []
+    for signal in signals:
+        name, unit = signal.label()
+        values = np.concatenate(signal.pieces)
+        role = "clock" if signal.is_clock() else ""
+        fs = common if signal.around.fs is None else signal.around.fs
+        each = _Timed(name, unit, values, fs, role)
+        timed.append(each)
+        stamps, label, stamped = _stamps_of(path, signal, clocks, notes)
+        if role or stamps is None:
+            continue
+        count = 1.0 if stamped.is_text else unit_of_clock(label, "")
+        if count is None and fs is not None:
+            count = count_for(stamps, fs)
+        column = values[:, np.newaxis]
+        clock, first, _ = read_clock(stamps, count, str(path), label, samples=_part_of(column))
+        if clock is None:
+            continue
+        if fs is not None and abs(clock.fs - fs) > _SAME * fs:
+            raise RecordError(
+                f"{path}: its fields say {fs:g} Hz and the clock {label!r} {clock.fs:g} Hz; "
+                "correct one of them"
+            )
+        each.clock, each.fs = clock, clock.fs
+        fs_from = f"the clock {label!r}" if label else "the clock in it"
+        notes += [note for note in clock.notes if note not in notes]
+        if start is None and first is not None:
+            zone = stamped.zone if stamped.is_text else 0.0
+            start = first if not zone else first + timedelta(seconds=zone)
+            if not stamped.is_text:
+                notes.append(f"times of day are UTC: {label or 'the clock'!r} counts from 1970")
+    return Opened(
+        path=path,
+        format="JSON",
+        columns=tuple(
+            Column(
+                each.name,
+                each.unit,
+                each.fs,
+                len(each.values) if each.clock is None else each.clock.n_samples,
+                each.role,
+            )
+            for each in timed
+        ),
+        read=_reader(timed),
+        fs_from=fs_from,
+        about_ecg=any("ecg" in each.name.lower() for each in timed),
+        start=start,
+        utc_offset=None if start is None else zone,
+        notes=tuple(notes),
+    )
+
+
+def _stamps_of(
+    path: Path, signal: _Signal, clocks: dict[tuple[str, ...], _Signal], notes: list[str]
+) -> tuple[Floats | None, str, _Around]:
+    """Return a stamp for each sample of a signal, the name of the clock, and what is said of it."""
+    sizes = [len(piece) for piece in signal.pieces]
+    beside = clocks.get(signal.group)
+    if beside is None and len(clocks) == 1:  # of the whole file
+        beside = next(iter(clocks.values()))
+    if beside is not None and [len(piece) for piece in beside.pieces] == sizes:
+        return np.concatenate(beside.pieces), beside.label()[0], beside.around
+    if len(sizes) == 1:
+        return None, "", signal.around
+    if np.isfinite(signal.stamps).all():
+        return np.repeat(signal.stamps, sizes), signal.around.stamp_name, signal.around
+    name = signal.label()[0]
+    if len(signal.rates) > 1:
+        raise RecordError(
+            f"{path}: holds {len(sizes)} recordings of {name!r}, each with its own rate and "
+            "without a time; write a file each"
+        )
+    notes.append(f"{len(sizes)} arrays {name!r} are joined in their order: they have no times")
+    return None, "", signal.around
+
+
+def _part_of(column: Floats) -> Callable[[int, int], Floats]:
+    return lambda begin, end: column[begin:end]
+
+
+def _reader(timed: list[_Timed]) -> Callable[[int, int, Sequence[int]], Values]:
+    """Return what reads samples of the signals by their numbers."""
+
+    def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
+        out = np.full((end - begin, len(chosen)), np.nan)
+        for target, i in enumerate(chosen):
+            part = _part_of(timed[i].values[:, np.newaxis])
+            clock = timed[i].clock
+            values = part(begin, end) if clock is None else clock.place(begin, end, part)
+            out[: len(values), target] = values[:, 0]
+        return out
+
+    return read
