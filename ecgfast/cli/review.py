@@ -147,7 +147,8 @@ def run(args: argparse.Namespace) -> None:
         return
     counts = ", ".join(f"{label} {count:,}" for label, count in told["labels"].items())
     print(f"labels      {counts}")
-    print(f"written     {files.annotations}: {told['answers']} answers in {files.answers}")
+    answers = f"{told['answers']} answer{'' if told['answers'] == 1 else 's'}"
+    print(f"written     {files.annotations}: {answers} in {files.answers}")
     print(NOT_A_DEVICE)
 
 

@@ -153,8 +153,8 @@ class Analysis:
             return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
         moment = self.start + timedelta(seconds=seconds)
         days = (moment.date() - self.start.date()).days
-        later = f"day {days + 1}, " if self.duration > 86400 and days else ""
-        return f"{later}{moment:%H:%M:%S}"
+        day = f"day {days + 1}, " if self.duration > 86400 else ""
+        return f"{day}{moment:%H:%M:%S}"
 
     def rr(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Return the RR intervals in seconds, and which of them can be trusted."""

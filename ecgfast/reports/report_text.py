@@ -161,6 +161,10 @@ def percent(share: float) -> str:
     """A share from 0 to 1 in percent, with a decimal where a whole number hides something."""
     if not math.isfinite(share):
         return NOTHING
+    if 0.0 < share < 0.0005:
+        return "< 0.1 %"
+    if 0.9995 <= share < 1.0:
+        return "> 99.9 %"
     whole = share in (0.0, 1.0) or 0.0995 <= share <= 0.995
     return f"{100 * share:.0f} %" if whole else f"{100 * share:.1f} %"
 

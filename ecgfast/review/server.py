@@ -7,6 +7,7 @@ import math
 import secrets
 import socket
 import threading
+import zlib
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
@@ -43,6 +44,10 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+# What a window is told whose question was of labels that another window has changed.
+_CHANGED = "the labels were changed in another window: here they are; look again, and answer then"
 
 
 class ReviewApp:
@@ -154,6 +159,8 @@ class ReviewApp:
     def _answered(self, what: Callable[[Any], Any], told: Any) -> Any:
         try:
             with self._lock:
+                if told.get("seen", self._version()) != self._version():
+                    return self._json({"error": _CHANGED}, 409)
                 return self._json(what(told))
         except InputError as error:
             return self._json({"error": str(error)}, 400)
@@ -223,8 +230,13 @@ class ReviewApp:
                 for action in session.actions[::-1][:20]
             ],
             "answers": sum(action.kind in ("group", "beats") for action in session.actions),
+            "seen": self._version(),
             "not_a_device": NOT_A_DEVICE,
         }
+
+    def _version(self) -> int:
+        """Which answers there are, as a number."""
+        return zlib.crc32(repr(self.session.actions).encode())
 
     def _group(self, asked: dict[str, str]) -> dict[str, Any]:
         session = self.session

@@ -20,6 +20,7 @@ from ecgfast.reports.analysis import Analysis, analyse
 from ecgfast.reports.choosing import chosen_strips
 from ecgfast.reports.figures import figures
 from ecgfast.reports.report_pictures import trend_picture
+from ecgfast.reports.report_text import percent
 from ecgfast.reports.summary import Tally
 from ecgfast.reports.svg import trace
 
@@ -163,10 +164,18 @@ def test_clock_of_the_day_and_rows_that_begin_at_full_hours() -> None:
     assert table[0]["seconds"] == pytest.approx(1200)
     assert sum(row["beats"] for row in table) == len(times)
     week = replace(day, duration=7 * 86400.0)
+    assert week.clock(5) == "day 1, 22:40:05"
     assert week.clock(86400) == "day 2, 22:40:00"
     ticks = re.findall(r">(day \d|\d\d:\d\d)</text>", str(trend_picture(week)))
     assert ticks == [f"day {i}" for i in range(2, 9)]  # not seven times 00:00
     assert made(times).clock(3725) == "1:02:05"
+
+
+def test_a_share_of_few_or_nearly_all_is_not_rounded_away() -> None:
+    shares = (0.0, 1e-6, 0.004, 0.0996, 0.5, 0.99, 0.9999, 1.0)
+    assert [percent(share) for share in shares] == [
+        "0 %", "< 0.1 %", "0.4 %", "10 %", "50 %", "99 %", "> 99.9 %", "100 %",
+    ]  # fmt: skip
 
 
 def test_strips_of_an_event_name_why_they_are_shown() -> None:

@@ -77,6 +77,23 @@ def test_an_answer_is_on_the_disk_before_it_is_confirmed(page: Page, tmp_path: P
     assert page.post("/api/undo").json()["undone"] == ""
 
 
+def test_an_answer_to_labels_that_changed_since_is_not_taken(page: Page) -> None:
+    seen = page.get("/api/state").json()
+    first, second = seen["order"][:2]
+    told = page.post("/api/answer", {"group": first, "label": "V", "seen": seen["seen"]}).json()
+    for path, what in (
+        ("/api/answer", {"group": second, "label": "N"}),
+        ("/api/split", {"group": second}),
+        ("/api/undo", {}),
+        ("/api/second-pass", {}),
+    ):
+        late = page.post(path, {**what, "seen": seen["seen"]})
+        assert late.status_code == 409
+        assert "changed in another window" in late.json()["error"]
+    assert page.get("/api/state").json()["answers"] == 1
+    assert page.post("/api/undo", {"seen": told["seen"]}).json()["seen"] == seen["seen"]
+
+
 def test_groups_and_strips_are_drawn(page: Page) -> None:
     group = page.get("/api/group?number=0").json()
     assert group["svg"].count("<svg ") == 2  # leads
@@ -287,6 +304,32 @@ def test_a_review_in_the_browser(start: Started, tmp_path: Path) -> None:
         said(f"Taken back: S for group {second}.")
         assert members(second) != {"S"}
 
+        # An answer in another window: this one's is not taken, and it shows the labels.
+        told = {"group": second, "label": "F"}
+        browser.value(
+            "fetch('/api/answer', {method: 'POST', headers: {Authorization: 'Bearer ' + token,"
+            f" 'Content-Type': 'application/json'}}, body: {json.dumps(json.dumps(told))}"
+            "}).then((reply) => reply.status)"
+        )
+        browser.key("n")
+        said("changed in another window")
+        assert members(second) == {"F"}
+        assert browser.value("document.querySelector('.question .badge').textContent") == "F"
+        browser.key("u")
+        said(f"Taken back: F for group {second}.")
+
+        # On a phone the strip is as large as on paper, and shows the chosen beat.
+        browser.screen(390, 844, phone=True)
+        browser.value("act(() => showStrip(strip.begin + 3.6, strip.beats.at(-1).beat))")
+        assert browser.value("document.documentElement.scrollWidth") <= 390
+        wide, left = browser.value(
+            "[document.getElementById('strip').clientWidth,"
+            " document.querySelector('#strip .at').getBoundingClientRect().left]"
+        )
+        assert wide > 600
+        assert 0 < left < 390
+        browser.screen(1280, 900)
+
         # The chosen beat alone, then the next one on the strip.
         chosen = browser.value("beat.beat")
         browser.key("F", shift=True)
@@ -322,7 +365,8 @@ def test_a_review_in_the_browser(start: Started, tmp_path: Path) -> None:
         assert (tmp_path / "page.png").stat().st_size > 10_000
         sources = [url for url in browser.requests if not url.startswith("data:")]
         assert {urlsplit(url).hostname for url in sources} == {"127.0.0.1"}
-        assert [line for line in browser.log if "ERR_CONNECTION" not in line] == []
+        expected = ("ERR_CONNECTION", "409 (Conflict)")
+        assert [line for line in browser.log if not any(one in line for one in expected)] == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
