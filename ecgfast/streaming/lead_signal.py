@@ -13,10 +13,10 @@ from .average import n_labelled_leads
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["Stored", "best_leads", "leads_to_label"]
+__all__ = ["HUM_S", "Stored", "best_leads", "hums", "leads_to_label"]
 
 # Places that are looked at, evenly spread, and the seconds of each: two hold a beat at 30 a minute.
-_PLACES, _PLACE_S = 64, 2.0
+_PLACES, HUM_S = 64, 2.0
 
 # Values of a lead that is off, at most: a rail that flickers by one step has three.
 _FEW = 3
@@ -77,7 +77,7 @@ def best_leads(source: Stored, n: int) -> tuple[int, ...]:
     if source.fetch is None or source.n_samples is None or len(source.leads) < 2:
         return first
     fs = source.fs
-    places = list(_places(source.fetch, source.n_samples, round(_PLACE_S * fs)))
+    places = list(_places(source.fetch, source.n_samples, round(HUM_S * fs)))
     if all(_shows(values[:, lead], fs) for lead in first for values in places):
         return first
     shown = np.array(
@@ -127,11 +127,19 @@ def _places(
 
 
 def _shows(values: npt.NDArray[Any], fs: float) -> bool:
-    return _moves(values) and not _hums(values, fs)
+    return _moves(values) and not hums(values, fs)
 
 
-def _hums(values: npt.NDArray[Any], fs: float) -> bool:
-    """Whether the mains is nearly all that a lead shows."""
+def hums(values: npt.NDArray[Any], fs: float) -> bool:
+    """Whether the mains is nearly all that a lead shows.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        About two seconds.
+    fs : float
+        Sampling rate in Hz.
+    """
     low, high = values.min(), values.max()
     if not np.isfinite(high - low):
         values = np.nan_to_num(values - np.nanmean(values), posinf=0.0, neginf=0.0)

@@ -383,3 +383,19 @@ def test_it_says_so_while_no_labelled_lead_has_a_signal() -> None:
     assert state(feed)["unlabelled"] == "No lead has a signal: no beats are found"
     feed.take(on, [], [])
     assert state(feed)["unlabelled"] == ""
+
+
+@pytest.mark.parametrize("mains", [50.0, 60.0])
+@pytest.mark.parametrize("fs", [130.0, 250.0, 500.0, 1000.0])
+def test_a_lead_that_shows_nothing_but_the_mains_is_said_to(fs: float, mains: float) -> None:
+    feed = LiveFeed()
+    feed.begin("made", fs, ["I", "II"], labelled=(0,))
+    heart = synthetic_ecg(6.0, fs, seed=1).signal[:, 0]
+    hum = 0.3 * np.sin(2 * np.pi * mains / fs * np.arange(len(heart)))
+    feed.take(np.stack([heart + hum, heart], 1), [], [])
+    assert state(feed)["leads"] == ["", ""]
+    feed.take(np.stack([hum, heart], 1), [], [])
+    assert state(feed)["leads"] == ["mains hum", ""]
+    assert state(feed)["unlabelled"] == "No signal on I: labels of beats mean nothing"
+    feed.take(np.stack([heart + hum, heart], 1), [], [])
+    assert (state(feed)["leads"], state(feed)["unlabelled"]) == (["", ""], "")
