@@ -111,6 +111,8 @@ def run(args: argparse.Namespace) -> None:
         files[Path("etc/udev/rules.d") / f"70-{args.name}.rules"] = _RULE.format(
             name=args.name, vendor=vendor, product=product
         )
+    if args.root == Path("/"):
+        _check_reach([sys.executable, *command])
     if args.show:
         for path, text in files.items():
             print(f"# {args.root / path}\n{text}")
@@ -150,6 +152,22 @@ def _check(name: str, command: list[str]) -> None:
     parser.parse_args(command[1:])
     if "-" in command[1:]:
         raise UsageError("a service has no standard input: name another source than -")
+    for word in command[1:]:
+        if not Path(word).is_absolute() and Path(word).is_file():
+            raise UsageError(
+                f"{word}: a service runs in the folder /var/lib/{name}; give the whole path of the "
+                f"file, {Path(word).absolute()}"
+            )
+
+
+def _check_reach(words: list[str]) -> None:
+    """Refuse what lies in somebody's home, which a service does not see."""
+    for word in words:
+        if Path(word).is_absolute() and Path(word).parts[1:2] in (("home",), ("root",)):
+            raise UsageError(
+                f"{word}: a service does not see what is in /home and /root; have it elsewhere, "
+                "such as ecgfast in a virtual environment in /opt/ecgfast"
+            )
 
 
 def _exec_line(command: list[str]) -> str:

@@ -67,3 +67,23 @@ def test_wrong_use_is_seen_before_anything_is_written(
     assert main(["service", "--root", str(tmp_path), *args]) == 2
     assert told in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_files_that_a_service_would_not_find_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("")
+    args = ["service", "--print", "stream", "polar:", "--alarms", "mine.toml"]
+    assert main(args) == 2
+    assert f"give the whole path of the file, {tmp_path / 'mine.toml'}" in capsys.readouterr().err
+    monkeypatch.setattr("sys.executable", "/opt/ecgfast/bin/python")
+    args[-1] = str(tmp_path / "mine.toml")
+    assert main(args) == 0
+    assert main([*args, "--output", "/home/ada/night.ecg"]) == 2
+    assert "/home/ada/night.ecg: a service does not see" in capsys.readouterr().err
+    monkeypatch.setattr("sys.executable", "/home/ada/.venv/bin/python")
+    assert main(["service", "--print", "stream", "polar:"]) == 2
+    assert "/home/ada/.venv/bin/python: a service does not see what is in /home" in (
+        capsys.readouterr().err
+    )
