@@ -260,6 +260,7 @@ def test_a_page_whose_timers_stand_still_raises_its_alarm_and_reconnects(
     feed = LiveFeed()
     feed.begin("made", FS, ["x"])
     feed.take(np.zeros((round(4 * FS), 1)), [], [])
+    feed.publish({**ALARM, "acknowledged": True})
     stop = "window.setInterval = window.setTimeout = () => 0"
     script = browser.call("Page.addScriptToEvaluateOnNewDocument", source=stop)["identifier"]
     try:
@@ -268,8 +269,11 @@ def test_a_page_whose_timers_stand_still_raises_its_alarm_and_reconnects(
             browser.go(server.url)
             browser.wait("window.ecgfast && ecgfast.link.ok")
         browser.wait("!!document.querySelector('.alarm.medium')", 30.0)
+        # Before one that somebody has acknowledged, though that is more urgent.
+        assert browser.value("document.querySelector('.alarm').className") == "alarm medium"
+        assert browser.value("document.title").startswith("\u26a0 No connection to ecgfast")
         with LiveServer(feed, port=port):
-            browser.wait("ecgfast.link.ok && !document.querySelector('.alarm')", 30.0)
+            browser.wait("ecgfast.link.ok && !document.querySelector('.alarm.medium')", 30.0)
     finally:
         browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
     assert browser.exceptions == 0, browser.log

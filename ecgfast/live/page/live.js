@@ -268,8 +268,10 @@ function span(kind, text) {
 
 // ------------------------------------------------------------------------------------- the alarms
 
+// Those that nobody has acknowledged first, and of these the most urgent.
 function alarmsNow() {
-  return [...S.alarms.values()].sort((a, b) => (RANK[a.priority] ?? 3) - (RANK[b.priority] ?? 3));
+  const order = (a) => (a.acknowledged ? 10 : 0) + (RANK[a.priority] ?? 3);
+  return [...S.alarms.values()].sort((a, b) => order(a) - order(b));
 }
 
 function showAlarms() {
