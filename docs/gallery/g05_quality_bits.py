@@ -18,7 +18,7 @@ at = np.arange(len(signal)) / fs
 rng = np.random.default_rng(0)
 signal[(at > 10) & (at < 14) & (at % 0.5 < 0.08)] = np.nan  # samples are lost
 noisy = (at > 19) & (at < 24)
-signal[noisy] += rng.normal(0, 0.25, noisy.sum())
+signal[noisy] += rng.normal(0, 0.4, noisy.sum())
 loud = (at > 29) & (at < 35)
 signal[loud] = (3 * signal[loud]).clip(-1.5, 1.5)  # the gain is too high
 

@@ -341,6 +341,17 @@ def test_a_review_in_the_browser(start: Started, tmp_path: Path) -> None:
         said(": \u00d7.")
         assert read_annotations(labels).symbol[chosen + 1] == "|"
 
+        # By touch, without a key.
+        browser.key("ArrowRight")
+        browser.wait(f"beat.beat == {chosen + 2} && !busy")
+        browser.value("document.getElementById('alone').click()")
+        browser.value("document.querySelector('[data-label=Q]').click()")
+        said(": Q.")
+        assert read_annotations(labels).symbol[chosen + 2] == "Q"
+        browser.value("document.getElementById('alone').click()")
+        browser.key("u")
+        said("Taken back: Q for 1 beat.")
+
         # Search by time, by label, by event.
         for text, found in (("0:40", "strip.begin > 36"), ("f", "beat.label == 'F'")):
             browser.key("/")
