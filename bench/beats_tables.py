@@ -19,7 +19,7 @@ from ecgfast.runtime.corrections import Corrections
 ONE_PATIENT = "mitdb/232"
 #: Heading of the card's figures of cross-validation.
 LEFT_OUT_OF_TRAINING = "people left out of training, cross-validation"
-#: How many of the least sure beats of the first five minutes are corrected, patient by patient.
+#: How many of the least certain beats of the first five minutes are corrected, patient by patient.
 ANSWERS, FIRST_S = (0, 5, 10, 20), 300.0
 
 
@@ -231,7 +231,7 @@ def probability_section(told: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "Rejecting the least sure beats (`Decision(reject=...)`, `--reject`):",
+        "Rejecting the least certain beats (`Decision(reject=...)`, `--reject`):",
         "",
         *decision_rows(rejections, ("kept", "accuracy")),
         "",

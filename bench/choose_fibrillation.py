@@ -30,7 +30,7 @@ from fibrillation_windows import FOLDS, NONE, Inputs, Look, Recording, Spans, pa
 from ecgfast import Classifier
 from ecgfast.evaluation.episodes import score_episodes
 from ecgfast.evaluation.mitdb import DS2
-from ecgfast.evaluation.rhythm import STRIP_S
+from ecgfast.evaluation.rhythm_fibrillation import STRIP_S
 from ecgfast.reports.table import Table
 from ecgfast.rhythm._beat_window import EVERY
 from ecgfast.rhythm.atrial import REGULAR, AtrialSettings, stored_settings

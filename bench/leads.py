@@ -56,7 +56,7 @@ DRAWS = 2000
 
 
 @dataclass(frozen=True)
-class Told:
+class Labelled:
     """What models say of the beats of a record, and what they are.
 
     ``by[beats, cut, lead, lookahead]`` are probabilities; "off" in place of the lookahead says
@@ -100,27 +100,29 @@ def main() -> None:
     models = {path: Classifier(path) for path in sorted(set(held.values()))}
     names = {database: record_names(args.data, database) for database in DATABASES}
     names["mitdb"] = list(DS1)
-    told = [
-        told_of(f"{database}/{name}", args.data, models[held[f"{database}/{name}"]], args.cache)
+    records = [
+        labelled_record(
+            f"{database}/{name}", args.data, models[held[f"{database}/{name}"]], args.cache
+        )
         for database in DATABASES
         for name in names[database]
     ]
-    ways = forms(told)
+    ways = forms(records)
     figures: dict[str, Any] = {}
     for lookahead in (0, 1):
-        found = {form: matrices_of(told, way, lookahead) for form, way in ways.items()}
+        found = {form: matrices_of(records, way, lookahead) for form, way in ways.items()}
         first = patients_f1(found[FIRST])
         figures[f"lookahead {lookahead}"] = {
-            form: {**figures_of(told, of), **gains(first, patients_f1(of))}
+            form: {**figures_of(records, of), **gains(first, patients_f1(of))}
             for form, of in found.items()
         }
         compared = {form: ways[form] for form in COMPARED}
         figures[f"operating points, lookahead {lookahead}"] = operating_points_of(
-            told, compared, lookahead
+            records, compared, lookahead
         )
-        target = np.concatenate([one.target for one in told])
+        target = np.concatenate([one.target for one in records])
         for form, way in compared.items():
-            outputs = np.concatenate([way(one, "ref", lookahead) for one in told])
+            outputs = np.concatenate([way(one, "ref", lookahead) for one in records])
             error = reliability(outputs, target)["expected_calibration_error"]
             figures[f"lookahead {lookahead}"][form]["expected calibration error"] = error
     text = page(figures)
@@ -134,7 +136,7 @@ def main() -> None:
 # ------------------------------------------------------------------ what models say
 
 
-def told_of(name: str, data: Path, classifier: Classifier, cache: Path) -> Told:
+def labelled_record(name: str, data: Path, classifier: Classifier, cache: Path) -> Labelled:
     """What a model says of each lead of a record; read back where it is known."""
     marks = read_annotations(data / f"{name}.atr")
     record = read_record(data / name)
@@ -145,7 +147,7 @@ def told_of(name: str, data: Path, classifier: Classifier, cache: Path) -> Told:
         np.savez(file, **probabilities(record.signal, record.fs, reference, classifier))
     with np.load(file) as kept:
         by = dict(kept)
-    return Told(
+    return Labelled(
         name,
         record.fs,
         record.n_samples / record.fs / 3600.0,
@@ -196,12 +198,12 @@ def probabilities(
 # ------------------------------------------------------------------ ways to label
 
 #: Probabilities of a record's beats: of the record, "ref" or "", and the lookahead.
-Labeller = Callable[[Told, str, int], Floats]
+Labeller = Callable[[Labelled, str, int], Floats]
 
 
-def forms(told: list[Told]) -> dict[str, Labeller]:
+def forms(records: list[Labelled]) -> dict[str, Labeller]:
     """The ways, each calibrated as the model is: by first leads of patients never seen."""
-    first = calibrated(told, lambda one, beats, ahead: one.by[f"{beats}{JOINT}.0.{ahead}"])
+    first = calibrated(records, lambda one, beats, ahead: one.by[f"{beats}{JOINT}.0.{ahead}"])
 
     def of_lead(lead: int, cut: str) -> Labeller:
         return lambda one, beats, ahead: first(one.by[f"{beats}{cut}.{lead}.{ahead}"])
@@ -209,7 +211,7 @@ def forms(told: list[Told]) -> dict[str, Labeller]:
     def mean(
         cut: str, weights: tuple[float, float], *, log: bool = True, without: str = "off"
     ) -> Labeller:
-        def labeller(one: Told, beats: str, ahead: int) -> Floats:
+        def labeller(one: Labelled, beats: str, ahead: int) -> Floats:
             shows = np.stack([~one.by[f"{beats}{cut}.{lead}.{without}"] for lead in (0, 1)])
             shows |= ~shows.any(axis=0)
             share = shows * np.array(weights)[:, np.newaxis]
@@ -226,7 +228,7 @@ def forms(told: list[Told]) -> dict[str, Labeller]:
         return labeller
 
     plain = mean(JOINT, (1, 1))
-    anew = calibrated(told, plain)
+    anew = calibrated(records, plain)
     return {
         FIRST: of_lead(0, JOINT),
         "second lead": of_lead(1, JOINT),
@@ -240,10 +242,10 @@ def forms(told: list[Told]) -> dict[str, Labeller]:
     }
 
 
-def calibrated(told: list[Told], labeller: Labeller) -> Calibration:
+def calibrated(records: list[Labelled], labeller: Labeller) -> Calibration:
     """By reference beats of all records, with and without the next RR interval."""
-    beats = {d: sum(len(one.label) for one in told if one.database == d) for d in DATABASES}
-    rows = [(one, ahead) for one in told for ahead in (0, 1)]
+    beats = {d: sum(len(one.label) for one in records if one.database == d) for d in DATABASES}
+    rows = [(one, ahead) for one in records for ahead in (0, 1)]
     return fit_calibration(
         np.concatenate([labeller(one, "ref", ahead) for one, ahead in rows]),
         np.concatenate([one.target for one, _ in rows]),
@@ -254,10 +256,10 @@ def calibrated(told: list[Told], labeller: Labeller) -> Calibration:
 # ------------------------------------------------------------------ figures
 
 
-def matrices_of(told: list[Told], labeller: Labeller, lookahead: int) -> Matrices:
+def matrices_of(records: list[Labelled], labeller: Labeller, lookahead: int) -> Matrices:
     """Confusion of each record."""
     matrices = {}
-    for one in told:
+    for one in records:
         called = labeller(one, "", lookahead).argmax(axis=1)
         labels = [AAMI_CLASSES[i] for i in called]
         matrices[one.name] = class_confusion(
@@ -292,12 +294,12 @@ def gains(
 
 
 def operating_points_of(
-    told: list[Told], ways: dict[str, Labeller], lookahead: int
+    records: list[Labelled], ways: dict[str, Labeller], lookahead: int
 ) -> list[dict[str, Any]]:
     """What thresholds of the first lead, by reference beats of all records, reach in each way."""
-    target = np.concatenate([one.target for one in told])
+    target = np.concatenate([one.target for one in records])
     outputs = {
-        form: np.concatenate([way(one, "ref", lookahead) for one in told])
+        form: np.concatenate([way(one, "ref", lookahead) for one in records])
         for form, way in ways.items()
     }
     rows = []
@@ -316,14 +318,14 @@ def operating_points_of(
     return rows
 
 
-def figures_of(told: list[Told], matrices: Matrices) -> dict[str, Any]:
+def figures_of(records: list[Labelled], matrices: Matrices) -> dict[str, Any]:
     """F1, pooled and by patient, and false alarms per hour where there is none of a class."""
     found: dict[str, Any] = {}
     by_patient = patients_f1(matrices)
     for c in ECTOPIC:
         i = AAMI_CLASSES.index(c)
         for database in ("mitdb", "svdb"):
-            of = [matrices[one.name] for one in told if one.database == database]
+            of = [matrices[one.name] for one in records if one.database == database]
             pooled = from_matrix(np.sum(of, axis=0), AAMI_CLASSES).f1(c)
             found[f"{database} {c} F1"] = percent(pooled)
             found[f"{database} {c} F1, mean of patients"] = percent(by_patient[database, c].mean())
@@ -331,10 +333,10 @@ def figures_of(told: list[Told], matrices: Matrices) -> dict[str, Any]:
                 np.median(by_patient[database, c])
             )
         for where, chosen in (
-            ("nsrdb", [one for one in told if one.database == "nsrdb"]),
+            ("nsrdb", [one for one in records if one.database == "nsrdb"]),
             (
                 f"others without {c}",
-                [o for o in told if o.database != "nsrdb" and not matrices[o.name][i].sum()],
+                [o for o in records if o.database != "nsrdb" and not matrices[o.name][i].sum()],
             ),
         ):
             rate = np.array(

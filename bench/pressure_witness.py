@@ -16,7 +16,7 @@ from compiled_core import Found
 from generalisation_sets import Case, Numbers, Peaks, warned_of
 
 from ecgfast import read_record
-from ecgfast.training.datasets.pressure import find_pulses, label_window, low_passed
+from ecgfast.training.datasets.pressure_labels import find_pulses, label_window, low_passed
 
 BEFORE_S = (0.05, 0.75)
 """How long before the steepest rise of a pulse its R peak lies: the way from the heart to the

@@ -414,8 +414,8 @@ def summary_page(found: Summary) -> str:
     """
     from ..reports.recording_report import report_style
     from ..reports.shell import page, render
-    from ..reports.summary import length
     from ..reports.svg import bars
+    from ..reports.words import length
 
     safe = need("markupsafe", "An HTML report", "report").Markup
     counts = found.status.counts

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EcgfastError
-from ..reports.summary import NOT_A_DEVICE, length
+from ..reports.words import NOT_A_DEVICE, length
 from .errors import SomeFailedError, UsageError, failure_line
 from .libraries import quiet_dask
 from .many import is_result

@@ -16,7 +16,7 @@ from ..records import write_annotations, write_csv, write_json
 from ..records.writers import BEAT_FIELDS
 from ..reports.beat_marks import Mark, Marker
 from ..reports.model_facts import operating_point_text
-from ..reports.summary import NOT_A_DEVICE
+from ..reports.words import NOT_A_DEVICE
 from ..runtime.decision import REJECTED
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, open_source

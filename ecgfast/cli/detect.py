@@ -16,7 +16,7 @@ import numpy.typing as npt
 from .._files import whole_file, write_whole
 from ..core import BeatBatch, BeatStream
 from ..records import open_record, write_annotations
-from ..reports.summary import length
+from ..reports.words import length
 from ..streaming.beat import Quality
 from .labelling import check_detection
 from .many import Place, Result, run_each

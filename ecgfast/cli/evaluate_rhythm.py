@@ -17,7 +17,8 @@ from .output import number_text, progress
 
 if TYPE_CHECKING:
     from ..evaluation.episodes import EpisodeScore, RowScore
-    from ..evaluation.rhythm import AlarmScore, FibrillationScores, PauseScores, StripScores
+    from ..evaluation.rhythm_alarms import AlarmScore, PauseScores
+    from ..evaluation.rhythm_fibrillation import FibrillationScores, StripScores
     from ..reports.table import Table
 
 __all__ = ["NAME", "inputs", "run", "score"]
@@ -59,7 +60,7 @@ def score(data: Path) -> tuple[list[str], list[Table], dict[str, Any]]:
     UsageError
         If a database is not there.
     """
-    from ..evaluation import rhythm as scores
+    from ..evaluation import rhythm_alarms, rhythm_fibrillation, rhythm_rows
     from ..evaluation.other_rhythm import lian_2011, zhou_2014
     from ..runtime import Classifier
 
@@ -68,17 +69,21 @@ def score(data: Path) -> tuple[list[str], list[Table], dict[str, Any]]:
         raise UsageError(f"--data {data}: has no folder {', '.join(missing)}")
     classifier = Classifier("beats")
     mitdb, healthy = data / "mitdb", _records(data / "nsrdb")
-    fibrillation = scores.evaluate_fibrillation(
+    fibrillation = rhythm_fibrillation.evaluate_fibrillation(
         mitdb,
         classifier,
         others={"Lian 2011, RR only": lian_2011, "Zhou 2014, RR only": zhou_2014},
         progress=_bar("mitdb"),
     )
-    strips = scores.evaluate_strips(data / "cinc2017", classifier, progress=_bar("cinc2017"))
-    rows = scores.evaluate_rows(mitdb, classifier, progress=_bar("DS2"))
-    pauses = scores.evaluate_pauses([*healthy, mitdb / "100"], classifier, progress=_bar("pauses"))
-    people = scores.evaluate_alarms(map(read_record, healthy), classifier)
-    noise = scores.evaluate_alarms(scores.noise_recordings(data), classifier)
+    strips = rhythm_fibrillation.evaluate_strips(
+        data / "cinc2017", classifier, progress=_bar("cinc2017")
+    )
+    rows = rhythm_rows.evaluate_rows(mitdb, classifier, progress=_bar("DS2"))
+    pauses = rhythm_alarms.evaluate_pauses(
+        [*healthy, mitdb / "100"], classifier, progress=_bar("pauses")
+    )
+    people = rhythm_alarms.evaluate_alarms(map(read_record, healthy), classifier)
+    noise = rhythm_alarms.evaluate_alarms(rhythm_alarms.noise_recordings(data), classifier)
     lines = [
         "Episodes and rows of beats are counted as in ANSI/AAMI EC57. Beats are detected, and "
         "labelled by the model `beats`, unless a row says reference.",

@@ -21,7 +21,7 @@ from ..errors import ModelError, NotBuiltError, RecordError
 from ..printable import printable
 from ..records.finding import Finding, find_recordings, record_files
 from ..records.writers import no_formula
-from ..reports.summary import length
+from ..reports.words import length
 from .errors import SomeFailedError, UsageError, failure_line, report_nothing, warn_nothing
 from .output import as_json, notice, pace, print_json, progress
 from .output_path import extension, file_stem, is_or_will_be_folder, make_folder, output_file

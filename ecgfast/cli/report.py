@@ -18,7 +18,7 @@ from ..records import RecordSource, open_record
 from ..records.finding import find_recordings, record_files
 from ..records.reading import annotation_file
 from ..records.record import FloatArray
-from ..reports.summary import NOT_A_DEVICE, length
+from ..reports.words import NOT_A_DEVICE, length
 from ..sources.chunks import BLOCK_S
 from .errors import SomeFailedError, UsageError, failure_line, report_nothing
 from .labelling import classifier_for, decision_for

@@ -13,7 +13,7 @@ from ..errors import ModelError
 from ..extras import need_installed
 from ..records import RecordSource, open_record
 from ..records.record import FloatArray
-from ..reports.summary import NOT_A_DEVICE
+from ..reports.words import NOT_A_DEVICE
 from ..sources.chunks import BLOCK_S
 from .errors import UsageError
 from .labelling import classifier_for

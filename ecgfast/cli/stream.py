@@ -17,7 +17,7 @@ import numpy as np
 from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
 from ..reports.model_facts import labelled_off_text, operating_point_text
-from ..reports.summary import OFF
+from ..reports.tally import OFF
 from ..rhythm import Event, EventKind, Severity
 from ..sources.clock import TimeOfDay
 from ..sources.live import live_kind

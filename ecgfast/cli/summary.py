@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..reports.summary import NOT_A_DEVICE, length
+from ..reports.words import NOT_A_DEVICE, length
 from .errors import UsageError
 from .options import add_json, example
 from .output import print_json

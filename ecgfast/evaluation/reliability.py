@@ -72,7 +72,7 @@ def coverage_curve(
     *,
     patients: npt.ArrayLike | None = None,
 ) -> list[dict[str, Any]]:
-    """Accuracy of the beats that are kept where the least sure ones are rejected (Chow, 1970).
+    """Accuracy of the beats that are kept where the least certain ones are rejected (Chow, 1970).
 
     Parameters
     ----------

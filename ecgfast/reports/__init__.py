@@ -5,7 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .summary import NOT_A_DEVICE, Run, Summary, Tally
+from .summary import Run, Summary
+from .tally import Tally
+from .words import NOT_A_DEVICE
 
 if TYPE_CHECKING:
     from .page import write_page

@@ -28,7 +28,7 @@ from ..streaming.lead_windows import LeadWindows
 from ..window import WindowSpec
 from .annotated import AnnotatedBeats
 from .readable import covered, rates_of, trusted, unreadable, within
-from .summary import OFF
+from .tally import OFF
 
 if TYPE_CHECKING:
     from ..runtime import Classifier

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..runtime.decision import REJECTED
-from .summary import is_flutter
+from .tally import is_flutter
 
 if TYPE_CHECKING:
     from ..streaming import Beat

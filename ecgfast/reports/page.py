@@ -13,7 +13,8 @@ from ..records.writers import BeatLike
 from ..streaming.beat import Quality
 from .paper import CLASS_COLOURS
 from .shell import page
-from .summary import CLASS_NAMES, NOT_A_DEVICE, Summary
+from .summary import Summary
+from .words import CLASS_NAMES, NOT_A_DEVICE
 
 __all__ = ["quality_text", "write_page"]
 

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..records.record import check_fs
 from ..records.writers import BeatLike
-from .summary import CLASS_NAMES, clock, is_doubtful
+from .tally import is_doubtful
+from .words import CLASS_NAMES, clock
 
 __all__ = ["CLASS_COLOURS", "Entry", "Mark", "Row", "Strip", "baseline", "lay_out"]
 

@@ -30,7 +30,7 @@ from .report_text import (
     time_rows,
 )
 from .shell import page, render
-from .summary import CLASS_NAMES, length
+from .words import CLASS_NAMES, length
 
 __all__ = ["index_page", "recording_report", "report_style"]
 

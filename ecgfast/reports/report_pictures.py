@@ -15,7 +15,7 @@ from .analysis import Analysis
 from .choosing import Shown
 from .paper import CLASS_COLOURS
 from .readable import STANDSTILL
-from .summary import length
+from .words import length
 
 __all__ = ["FULL_S", "event_strip", "full_disclosure", "rr_pictures", "trend_picture"]
 

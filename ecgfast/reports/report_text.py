@@ -12,7 +12,7 @@ from .analysis import Analysis
 from .figures import table_step
 from .model_facts import labelled_off_text
 from .readable import STANDSTILL
-from .summary import CLASS_NAMES, length
+from .words import CLASS_NAMES, length
 
 __all__ = [
     "NOTHING",

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import __version__
 from ..extras import need
-from .summary import NOT_A_DEVICE
+from .words import NOT_A_DEVICE
 
 __all__ = ["page", "render"]
 

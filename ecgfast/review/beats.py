@@ -14,7 +14,7 @@ from ..core import BeatBatch
 from ..errors import InputError, ModelError
 from ..records import RecordSource
 from ..records.record import FloatArray
-from ..reports.summary import CLASS_NAMES
+from ..reports.words import CLASS_NAMES
 from ..sources.chunks import BLOCK_S
 from ..streaming.average import mean_over_leads, quality_over_leads
 from ..streaming.lead_signal import best_leads

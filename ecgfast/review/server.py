@@ -18,7 +18,7 @@ from ..errors import EcgfastError, InputError
 from ..extras import need
 from ..records import Annotations, RecordSource
 from ..reports.analysis import analyse
-from ..reports.summary import CLASS_NAMES, NOT_A_DEVICE
+from ..reports.words import CLASS_NAMES, NOT_A_DEVICE
 from ..rhythm import Event
 from ..web import Gate, make_token, page_url
 from .grouping import Group

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..records import RecordSource
-from ..reports.summary import CLASS_NAMES, clock
+from ..reports.words import CLASS_NAMES, clock
 from ..streaming.lead_signal import best_leads
 from .actions import Action
 from .grouping import Group, Question

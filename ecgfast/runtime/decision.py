@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REJECTED", "Decision", "LabelRule", "class_probabilities"]
 
-#: Label of a beat that no class is told of: not sure enough.
+#: Label of a beat that gets no class: too uncertain.
 REJECTED = "?"
 
 _SENSITIVITY, _PREDICTIVITY = "sensitivity", "positive predictivity"
@@ -60,7 +60,7 @@ class LabelRule:
 
         The most probable of the classes whose threshold is reached; where none is, the most
         probable of the classes without a threshold, or `REJECTED` with the highest probability of
-        all where that is not sure enough.
+        all where that is too uncertain.
 
         Parameters
         ----------

@@ -208,8 +208,8 @@ class StreamingClassifier:
         """Learn the class of a beat from somebody who knows it; later beats of the patient gain.
 
         One offset for each class is fitted anew (see `Corrections`). What gains most is to correct,
-        or to confirm, beats whose classes were least sure. Beats that were reported already stay as
-        they are.
+        or to confirm, beats whose classes were least certain. Beats that were reported already stay
+        as they are.
 
         Parameters
         ----------

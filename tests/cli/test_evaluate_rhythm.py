@@ -18,7 +18,8 @@ from ecgfast import Classifier, InputError
 from ecgfast.cli import main
 from ecgfast.evaluation.ec57 import is_beat
 from ecgfast.evaluation.mitdb import DS2, PACED
-from ecgfast.evaluation.rhythm import evaluate_fibrillation, evaluate_pauses
+from ecgfast.evaluation.rhythm_alarms import evaluate_pauses
+from ecgfast.evaluation.rhythm_fibrillation import evaluate_fibrillation
 from ecgfast.records import Record, read_record, synthetic_ecg, write_annotations
 
 EXCERPT = Path(__file__).parents[1] / "excerpts" / "mitdb" / "210"

@@ -11,7 +11,7 @@ from ecgfast import Classifier, Record
 from ecgfast.errors import RecordError
 from ecgfast.evaluation.beat_model import end_to_end
 from ecgfast.evaluation.detector import evaluate_detector, own_detector
-from ecgfast.evaluation.rhythm import reference_beats
+from ecgfast.evaluation.rhythm_events import reference_beats
 from ecgfast.records import Annotations, synthetic_ecg
 from ecgfast.reports import make_report
 from ecgfast.training.datasets.beats import labelled_beats

@@ -21,8 +21,8 @@ from ecgfast.reports.choosing import chosen_strips
 from ecgfast.reports.figures import figures
 from ecgfast.reports.report_pictures import trend_picture
 from ecgfast.reports.report_text import percent
-from ecgfast.reports.summary import Tally
 from ecgfast.reports.svg import trace
+from ecgfast.reports.tally import Tally
 
 pytest.importorskip("jinja2")
 

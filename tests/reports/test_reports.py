@@ -19,7 +19,7 @@ import pytest
 from ecgfast import Beat, Event, InputError, Quality
 from ecgfast.records import demo_record
 from ecgfast.reports import Tally, strip_figure, strip_svg, write_page, write_strip
-from ecgfast.reports.summary import NOT_A_DEVICE, clock, length
+from ecgfast.reports.words import NOT_A_DEVICE, clock, length
 
 FS = 100.0
 

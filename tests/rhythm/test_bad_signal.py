@@ -13,7 +13,7 @@ from thorough import thorough_cases
 
 from ecgfast import Beat, Event, Quality, RhythmStream, events
 from ecgfast.records import synthetic_ecg
-from ecgfast.reports.summary import Tally
+from ecgfast.reports.tally import Tally
 from ecgfast.rhythm import EventKind, RhythmTally
 
 FS = 250.0

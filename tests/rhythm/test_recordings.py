@@ -9,13 +9,8 @@ import pytest
 
 from ecgfast import Classifier, events, read_record
 from ecgfast.evaluation.episodes import rows_of, score_rows
-from ecgfast.evaluation.rhythm import (
-    critical_alarms,
-    evaluate_pauses,
-    noise_recordings,
-    record_events,
-    reference_beats,
-)
+from ecgfast.evaluation.rhythm_alarms import critical_alarms, evaluate_pauses, noise_recordings
+from ecgfast.evaluation.rhythm_events import record_events, reference_beats
 from ecgfast.rhythm import RhythmStream
 
 FindRecord = Callable[[str], Path]

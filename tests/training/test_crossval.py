@@ -23,6 +23,7 @@ from ecgfast.training.fitting.batches import Batches
 from ecgfast.training.fitting.crossval import (
     CandidateResult,
     _draws,
+    choose,
     difference,
     mean_figures,
     share_of,
@@ -443,3 +444,11 @@ def test_a_task_from_recipe_to_card_and_evaluation(
     assert (tmp_path / "again" / "scores" / "other-patients-float32.roc.png").exists()
     assert main(command) == 0
     assert "other patients, float32" in capsys.readouterr().out
+
+
+def test_the_best_candidate_is_chosen_and_the_smaller_of_equals() -> None:
+    def result(name: str, parameters: int, criterion: float) -> CandidateResult:
+        return CandidateResult(name, parameters, criterion, {"": {}}, ())
+
+    assert choose([result("a", 100, 0.5), result("b", 900, 0.6)]).name == "b"
+    assert choose([result("a", 900, 0.6), result("b", 100, 0.60001)]).name == "b"

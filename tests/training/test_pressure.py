@@ -21,16 +21,18 @@ from ecgfast.evaluation.pressure import (
 from ecgfast.records import synthetic_ecg
 from ecgfast.runtime import ModelCard
 from ecgfast.training.datasets.pressure import (
-    REASONS,
-    RULES,
     STRIP,
     dropped_table,
-    find_pulses,
-    label_window,
-    low_passed,
     prepare_person,
     prepare_pressure,
     record_groups,
+)
+from ecgfast.training.datasets.pressure_labels import (
+    REASONS,
+    RULES,
+    find_pulses,
+    label_window,
+    low_passed,
 )
 from ecgfast.training.recipes.recipe import Recipe
 from ecgfast.training.tasks import load_task

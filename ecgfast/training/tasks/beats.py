@@ -27,12 +27,7 @@ from ..datasets.rhythm_augmentation import prepare_augmented_beats
 from ..datasets.rhythm_strips import prepare_strip_beats
 from ..datasets.rhythms import RHYTHMS
 from ..datasets.splits import DS1, check_records, patient_folds, record_names
-from ..datasets.starts import (
-    COLD_STARTS,
-    NOISY_STARTS,
-    prepare_cold_starts,
-    prepare_noisy_starts,
-)
+from ..datasets.starts import COLD_STARTS, NOISY_STARTS, prepare_cold_starts, prepare_noisy_starts
 from ..recipes.recipe import Recipe
 from ..scoring import given_labels, plain, write_score
 from .base import CardFacts, Task, given_inputs
