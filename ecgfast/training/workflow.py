@@ -255,22 +255,9 @@ def train_model(
     card = model_card(task, chosen, examples, command)
     if any(made.values()):
         card.data["made_examples"] = made
-    if sets.own is not None:
-        card.data["own_examples"] = sets.own.counts()
-        card.data["own_recordings"] = sorted(set(sets.own.record.tolist()))
-        card.data["own_files"] = [Path(path).name for path in own]
     if missing:
         card.data["missing_records"] = missing
-    if settings:
-        card.data["settings"] = dict(settings)
-    changes = [f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()]
-    changes += [f"examples of {Path(path).name}" for path in own]
-    if changes and card.limits == list(recipe.limits):
-        card.limits.insert(
-            0,
-            f"Not the recipe as it stands, but changed ({', '.join(changes)}): numbers in the "
-            "other limits are of models of the recipe itself.",
-        )
+    _note_changes(card, recipe, settings or {}, own, sets.own)
     card.metrics.update(parts)
     if results:
         card.metrics["cross_validation"] = [result.to_dict() for result in results]
@@ -297,6 +284,30 @@ def train_model(
         report=report,
         folder=folder,
     )
+
+
+def _note_changes(
+    card: ModelCard,
+    recipe: Recipe,
+    settings: Mapping[str, Any],
+    files: Sequence[str | os.PathLike[str]],
+    own: ExampleSet | None,
+) -> None:
+    """Say in a card what was not as the recipe has it: settings, and examples of one's own."""
+    if own is not None:
+        card.data["own_examples"] = own.counts()
+        card.data["own_recordings"] = sorted(set(own.record.tolist()))
+        card.data["own_files"] = [Path(path).name for path in files]
+    if settings:
+        card.data["settings"] = dict(settings)
+    changes = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
+    changes += [f"examples of {Path(path).name}" for path in files]
+    if changes and card.limits == list(recipe.limits):
+        card.limits.insert(
+            0,
+            f"Not the recipe as it stands, but changed ({', '.join(changes)}): numbers in the "
+            "other limits are of models of the recipe itself.",
+        )
 
 
 def _say_missing(missing: Mapping[str, Sequence[str]], report: Report) -> None:

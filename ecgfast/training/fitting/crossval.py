@@ -156,7 +156,7 @@ def cross_validate(
     -------
     CandidateResult
     """
-    from .fit import fingerprint, fit, predict
+    from .fit import fingerprint
 
     name = name or recipe.name
     fold = task.folds(recipe, examples)
@@ -171,37 +171,24 @@ def cross_validate(
         file = None if kept is None else kept / f"fold-{k + 1}.npz"
         held = examples.only(fold == k)
         finished = None if file is None else _read_fold(file, settings)
-        numbers: dict[str, Any]
         if finished is not None:
             numbers, outputs = finished
         else:
             others = examples.only(fold != k)
             watched = task.validation(recipe, others)
-            started = time.monotonic()
-            half_done = None if kept is None else kept / f"fold-{k + 1}.checkpoint.npz"
-            fitted = fit(
+            numbers, outputs = _fit_fold(
                 recipe,
                 with_augmented(others.only(~watched), augmented, examples),
                 others.only(watched),
+                task.views(held),
+                noise,
+                None if kept is None else kept / f"fold-{k + 1}",
                 seed=recipe.seed + k,
-                noise=noise,
-                checkpoint=half_done,
-                curves=None if kept is None else kept / f"fold-{k + 1}.csv",
                 progress=progress,
             )
-            outputs = {
-                view: predict(fitted.model, shown) for view, shown in task.views(held).items()
-            }
-            numbers = {
-                "parameters": int(fitted.model.count_params()),
-                "epochs": len(fitted.history),
-                "seconds": time.monotonic() - started,
-                "history": fitted.history,
-            }
-            if file is not None:
+            if kept is not None and file is not None:
                 _write_fold(file, settings, numbers, outputs)
-            if half_done is not None:
-                half_done.unlink(missing_ok=True)
+                (kept / f"fold-{k + 1}.checkpoint.npz").unlink(missing_ok=True)
         parameters = numbers.pop("parameters")
         rows.append({"examples": len(held), **numbers})
         for view, answers in outputs.items():
@@ -398,6 +385,41 @@ def _write_fold(
             f"output.{i}": values for i, values in enumerate(outputs.values())
         }
         np.savez(out, about=np.array(about), **arrays)
+
+
+def _fit_fold(
+    recipe: Recipe,
+    training: ExampleSet,
+    watched: ExampleSet,
+    held: Mapping[str, ExampleSet],
+    noise: Sequence[FloatArray],
+    stem: Path | None,
+    *,
+    seed: int,
+    progress: bool,
+) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+    """Train on all folds but one, and answer this one's views; numbers of the training, outputs."""
+    from .fit import fit, predict
+
+    started = time.monotonic()
+    fitted = fit(
+        recipe,
+        training,
+        watched,
+        seed=seed,
+        noise=noise,
+        checkpoint=None if stem is None else stem.with_suffix(".checkpoint.npz"),
+        curves=None if stem is None else stem.with_suffix(".csv"),
+        progress=progress,
+    )
+    outputs = {view: predict(fitted.model, shown) for view, shown in held.items()}
+    numbers = {
+        "parameters": int(fitted.model.count_params()),
+        "epochs": len(fitted.history),
+        "seconds": time.monotonic() - started,
+        "history": fitted.history,
+    }
+    return numbers, outputs
 
 
 def _read_fold(
