@@ -1,0 +1,112 @@
+"""Lines of samples: cut anywhere, malformed, torn, and bytes that are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from ecgfast.sources.link import LineLink
+from ecgfast.sources.text_lines import LineParser
+
+
+def test_lines_cut_anywhere_give_the_same_samples() -> None:
+    text = b"MLII, V1\n0.1,0.2\r\n\n0.3;0.4\n-1e-3 5\nnan,2\n7,8"
+    whole = LineParser("x")
+    expected = np.concatenate([part for part in (whole.feed(text), whole.finish()) if len(part)])
+    np.testing.assert_array_equal(
+        expected, np.array([[0.1, 0.2], [0.3, 0.4], [-1e-3, 5], [np.nan, 2], [7, 8]], "f4")
+    )
+    assert (whole.names, whole.width, whole.malformed) == (("MLII", "V1"), 2, 0)
+    for step in (1, 3, 10):
+        parser = LineParser("x")
+        parts = [parser.feed(text[i : i + step]) for i in range(0, len(text), step)]
+        parts.append(parser.finish())
+        np.testing.assert_array_equal(np.concatenate([p for p in parts if len(p)]), expected)
+
+
+def test_a_malformed_line_is_a_missing_sample_counted_and_reported_now_and_then(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = 0.0
+    parser = LineParser("board", clock=lambda: now)
+    samples = parser.feed(b"1\n2\n!\n3\n4,5\n\xff\xfe\n6\n")
+    np.testing.assert_array_equal(samples[:, 0], [1, 2, np.nan, 3, np.nan, np.nan, 6])
+    assert parser.malformed == 3
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.startswith("board, line 3: '!' is no line of numbers")
+    now = 11.0
+    parser.feed(b"7,8\n")
+    assert "has 2 numbers, not 1" in caplog.records[1].getMessage()
+    assert "as were 2 lines before it" in caplog.records[1].getMessage()
+
+
+def test_a_stream_without_line_ends_takes_no_memory() -> None:
+    parser = LineParser("board")
+    parser.feed(b"1\n")
+    for _ in range(300):
+        assert len(parser.feed(b"\x80" * 1000)) <= 1
+    assert parser.malformed == 1
+    np.testing.assert_array_equal(parser.feed(b"\x80\n5\n")[:, 0], [5])
+
+
+def test_a_line_that_was_torn_is_no_sample() -> None:
+    parser = LineParser("board")
+    parser.tear()
+    np.testing.assert_array_equal(parser.feed(b"23\n524\n52")[:, 0], [524])
+    parser.tear()
+    np.testing.assert_array_equal(parser.feed(b"6\n527\n")[:, 0], [527])
+    assert parser.malformed == 0
+
+
+def test_a_rate_before_the_first_sample_is_no_sample() -> None:
+    parser = LineParser("board")
+    np.testing.assert_array_equal(
+        parser.feed(b"Sampling rate: 250\nECG: 512\nECG: 513\n")[:, 0], [512, 513]
+    )
+    assert (parser.names, parser.malformed) == (("ECG",), 0)
+
+
+class Made(LineLink):
+    """A link that gives pieces of bytes in made time."""
+
+    opens_mid_line = False
+
+    def __init__(self, pieces: Iterable[tuple[float, bytes]]) -> None:
+        self.now = 0.0
+        super().__init__("made", 100.0, option="fs=", advice="", clock=lambda: self.now)
+        self._pieces = iter(pieces)
+        self._device = self
+
+    def _take(self) -> bytes:
+        self.now, piece = next(self._pieces, (self.now, b""))
+        if not piece:
+            self._closed = True
+        return piece
+
+    def _hang_up(self) -> None:
+        pass
+
+
+def test_bytes_that_are_no_samples_are_a_gap_of_their_time() -> None:
+    """Ten seconds at a wrong baud rate: few lines, none readable; later beats keep their time."""
+    noise = [(1.0 + 0.1 * i, b"\xff" * 9 + b"\n" * (i % 5 == 0)) for i in range(1, 101)]
+    source = Made([(1.0, b"0.5\n" * 100), *noise, (11.1, b"\n" + b"0.25\n" * 10)])
+    found = np.concatenate(list(source))[:, 0]
+    assert len(found) == pytest.approx(11.1 * 100, abs=2)
+    assert np.isfinite(found).sum() == 110
+    assert source.gaps == 1
+
+
+def test_samples_that_are_missing_one_by_one_are_no_gap(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A board that sends a sign for each sample while an electrode is off loses no time."""
+    off = [(1.0 + 0.1 * i, b"!\n" * (10 + (-1) ** i)) for i in range(1, 101)]
+    source = Made([(1.0, b"0.5\n" * 100), *off, (11.1, b"0.25\n" * 10)])
+    found = np.concatenate(list(source))[:, 0]
+    assert len(found) == 1110
+    assert np.isfinite(found).sum() == 110
+    assert (source.gaps, source.lost) == (0, 0)
+    assert "no samples" not in caplog.text
