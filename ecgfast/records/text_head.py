@@ -108,7 +108,7 @@ _INTERVAL = re.compile(
     re.IGNORECASE,
 )
 _BARE_RATE = re.compile(
-    r"(\d+(?:[.,]\d+)?)\s*(?:hz|hertz|ヘルツ|赫兹|赫茲|헤르츠|sps|samples/s(?:ec(?:ond)?)?)\b",
+    r"(\d+(?:[.,]\d+)?)\s*(?:hz|hertz|ヘルツ|赫兹|赫茲|헤르츠|sps|samples/s(?:ec|econd)?)\b",
     re.IGNORECASE,
 )
 _PER_SAMPLE = re.compile(

@@ -146,22 +146,7 @@ class RhythmStream(Versioned):
             "sustained": sustained, "irregular": irregular,
             "irregular_probability": settings.probability,
         }  # fmt: skip
-        for name, value in given.items():
-            if not (isfinite(value) and value > 0):
-                raise InputError(f"{name} must be a number above 0, got {value!r}")
-        if settings.probability > 1.0:
-            raise InputError(
-                f"irregular_probability must be at most 1, got {settings.probability!r}"
-            )
-        if n_leads < 1:
-            raise InputError(f"n_leads must be 1 or more, got {n_leads!r}")
-        if pause > asystole:
-            raise InputError(f"pause={pause:g} must not be longer than asystole={asystole:g}")
-        if not extreme_bradycardia <= bradycardia < tachycardia <= extreme_tachycardia:
-            raise InputError(
-                "rates must ascend: extreme_bradycardia, bradycardia, tachycardia, "
-                "extreme_tachycardia"
-            )
+        _check(given, n_leads)
         self.fs = float(fs)
         self.n_leads = n_leads
         self._pause, self._asystole = pause, asystole
@@ -170,24 +155,8 @@ class RhythmStream(Versioned):
         self._signal = SignalBlocks(self.fs, n_leads)
         self._ended = False
         self._suspected: Event | None = None
-        low, high = Severity.LOW, Severity.HIGH
-        rules = (
-            RateRule(EventKind.BRADYCARDIA, low, bradycardia, bradycardia + 5.0, 8, sustained),
-            RateRule(EventKind.TACHYCARDIA, low, tachycardia, tachycardia - 5.0, 8, sustained),
-            RateRule(
-                EventKind.EXTREME_BRADYCARDIA,
-                high,
-                extreme_bradycardia,
-                extreme_bradycardia + 5.0,
-                4,
-            ),
-            RateRule(
-                EventKind.EXTREME_TACHYCARDIA,
-                high,
-                extreme_tachycardia,
-                extreme_tachycardia - 5.0,
-                16,
-            ),
+        rules = _rate_rules(
+            bradycardia, tachycardia, extreme_bradycardia, extreme_tachycardia, sustained
         )
         size, group = self._signal.size, self._signal.group
         p_waves = PWaves(self.fs / group)
@@ -444,3 +413,43 @@ class RhythmStream(Versioned):
             joined,
             scan.before,
         )
+
+
+def _check(given: dict[str, float], n_leads: int) -> None:
+    """Refuse numbers that go with no rule."""
+    for name, value in given.items():
+        if not (isfinite(value) and value > 0):
+            raise InputError(f"{name} must be a number above 0, got {value!r}")
+    if given["irregular_probability"] > 1.0:
+        raise InputError(
+            f"irregular_probability must be at most 1, got {given['irregular_probability']!r}"
+        )
+    if n_leads < 1:
+        raise InputError(f"n_leads must be 1 or more, got {n_leads!r}")
+    pause, asystole = given["pause"], given["asystole"]
+    if pause > asystole:
+        raise InputError(f"pause={pause:g} must not be longer than asystole={asystole:g}")
+    low, high = given["bradycardia"], given["tachycardia"]
+    if not given["extreme_bradycardia"] <= low < high <= given["extreme_tachycardia"]:
+        raise InputError(
+            "rates must ascend: extreme_bradycardia, bradycardia, tachycardia, extreme_tachycardia"
+        )
+
+
+def _rate_rules(
+    bradycardia: float,
+    tachycardia: float,
+    extreme_bradycardia: float,
+    extreme_tachycardia: float,
+    sustained: float,
+) -> tuple[RateRule, ...]:
+    """The rules of rates: each event ends 5 beats per minute on the other side of its limit."""
+    slow, fast = EventKind.BRADYCARDIA, EventKind.TACHYCARDIA
+    very_slow, very_fast = EventKind.EXTREME_BRADYCARDIA, EventKind.EXTREME_TACHYCARDIA
+    low, high = Severity.LOW, Severity.HIGH
+    return (
+        RateRule(slow, low, bradycardia, bradycardia + 5.0, 8, sustained),
+        RateRule(fast, low, tachycardia, tachycardia - 5.0, 8, sustained),
+        RateRule(very_slow, high, extreme_bradycardia, extreme_bradycardia + 5.0, 4),
+        RateRule(very_fast, high, extreme_tachycardia, extreme_tachycardia - 5.0, 16),
+    )

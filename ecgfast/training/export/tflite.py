@@ -148,21 +148,16 @@ def export(
         largest = max(1.0, float(np.abs(np.load(reference)).max()))
         made: dict[str, dict[str, Any]] = {}
         for precision in precisions:
-            judged = {
-                trial: _judged(name, precision, {b: x[trial] for b, x in ran.items()}, largest)
-                for trial in _trials(precision)
-            }
-            best = max(judged, key=lambda trial: judged[trial]["same_label"])
+            best, facts = _best(name, precision, ran, largest)
             content = (folder / f"{best}.tflite").read_bytes()
             (folder / f"{precision}.tflite").write_bytes(content)
+            plain = precision == "float32"
             made[precision] = {
-                "file": f"{name}.tflite"
-                if precision == "float32"
-                else f"{name}.{precision}.tflite",
+                "file": f"{name}.tflite" if plain else f"{name}.{precision}.tflite",
                 "bytes": len(content),
                 "sha256": hashlib.sha256(content).hexdigest(),
                 "operators": converted[best]["operators"],
-                **judged[best],
+                **facts,
             }
         final = dataclasses.replace(
             card,
@@ -281,6 +276,18 @@ def _run(
         if left:  # the process died over the first of these; the others still have their turn
             answers[left.pop(0)] = {"problem": problem}
     return answers
+
+
+def _best(
+    name: str, precision: str, ran: dict[str, dict[str, Any]], largest: float
+) -> tuple[str, dict[str, Any]]:
+    """Of the conversions of a precision the one that labels most like Keras, and its facts."""
+    judged = {
+        trial: _judged(name, precision, {b: x[trial] for b, x in ran.items()}, largest)
+        for trial in _trials(precision)
+    }
+    best = max(judged, key=lambda trial: judged[trial]["same_label"])
+    return best, judged[best]
 
 
 def _judged(
