@@ -105,7 +105,7 @@ class Irregular:
         self._ahead = (window.size - EVERY) // 2
         # Fewest beats of a stretch of signal that are scored.
         self._fewest = window.size // 2
-        self._judged = (0, 0)
+        self._judged = 0  # R peak of the last beat that was scored
         self._clear()
 
     def _clear(self) -> None:
@@ -126,11 +126,6 @@ class Irregular:
         self._n_beats = 0
         # Probabilities of its beats up to the possible end, and since then.
         self._trust = self._trust_since = (0.0, 0)
-
-    @property
-    def window(self) -> tuple[int, int]:
-        """R peaks of the first and the last beat that the last score is for."""
-        return self._judged
 
     def end(self) -> None:
         """No beat follows on the last one: signal was lost, or the stream has ended."""
@@ -158,7 +153,7 @@ class Irregular:
         # Beats of the window that the score is for: the first, and the one after the last.
         n, samples = window.n_beats, window.samples
         first, last = max(0, n - self._ahead - window.fresh), n if ended else n - self._ahead
-        self._judged = int(samples[first]), int(samples[last - 1])
+        self._judged = int(samples[last - 1])
         odds = self._odds()
         change = max(-_MOST, min(_MOST, odds - self._threshold))
         if not window.is_readable:
@@ -182,7 +177,7 @@ class Irregular:
             self._inside = self._found = True
             self._sum = 0.0
         if self._inside and not self._reported:
-            now = self._judged[1]
+            now = self._judged
             if now - self._start >= self._lasting:
                 self._reported = True
                 self._put(now, window.episode - (n - last), self._head, ongoing=True)

@@ -248,11 +248,6 @@ class RhythmStream(Versioned):
         """
         return self._suspected
 
-    @property
-    def atrial_window(self) -> tuple[int, int]:
-        """R peaks of the first and last beat that the last score of atrial fibrillation is for."""
-        return self._irregular.window
-
     @exclusive
     def flush(self) -> list[Event]:
         """End the stream.
