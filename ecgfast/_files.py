@@ -7,14 +7,22 @@ import os
 import re
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from io import BufferedWriter, FileIO
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import EcgfastError, InputError
+from .errors import EcgfastError, InputError, system_reason
 
-__all__ = ["descriptor_of", "is_draft", "open_through", "whole_file", "write_whole"]
+__all__ = [
+    "descriptor_of",
+    "is_draft",
+    "open_through",
+    "temporary_folder",
+    "whole_file",
+    "write_whole",
+]
 
 # An opened descriptor of this process by name: opening it anew would lose its position.
 _DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|(stdin|stdout|stderr))|/proc/(?:self|\d+)/fd/(\d+)")
@@ -136,6 +144,35 @@ def write_whole(
         file.write(data.encode() if isinstance(data, str) else data)
 
 
+@contextlib.contextmanager
+def temporary_folder(error: type[EcgfastError] = InputError) -> Iterator[Path]:
+    """Make a folder for files that are needed for a while, in the system's folder for such.
+
+    Parameters
+    ----------
+    error : type of EcgfastError
+        What is raised if the system refuses to write there.
+
+    Yields
+    ------
+    Path
+
+    Raises
+    ------
+    EcgfastError
+        Of the type `error`, which names that folder: libraries name no file where a disk is full.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="ecgfast-") as folder:
+            yield Path(folder)
+    except OSError as problem:
+        where = tempfile.tempdir or "the folder for temporary files"
+        raise error(
+            f"{where}: temporary files cannot be written ({system_reason(problem)}); TMPDIR names "
+            "another folder"
+        ) from None
+
+
 def descriptor_of(path: str | os.PathLike[str]) -> int | None:
     """Return the open descriptor that a path such as ``/dev/stdout`` stands for, links followed.
 
@@ -230,7 +267,7 @@ def _not_written(
 ) -> EcgfastError:
     if isinstance(problem, IsADirectoryError):
         return error(f"{path}: is a folder; give the name of a file to write")
-    return error(f"{path}: cannot be written ({problem.strerror or problem}){hint}")
+    return error(f"{path}: cannot be written ({system_reason(problem)}){hint}")
 
 
 def _present(target: Path) -> os.stat_result | None:

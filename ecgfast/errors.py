@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -20,6 +21,7 @@ __all__ = [
     "StateError",
     "is_not_built",
     "name_hint",
+    "system_reason",
 ]
 
 # The compiled modules of this package.
@@ -167,3 +169,19 @@ def name_hint(name: str, known: Iterable[str]) -> str:
     names = list(known)
     near = get_close_matches(name, names, n=1)
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+
+
+def system_reason(error: OSError) -> str:
+    """Why the system refused, in its own words, and what to do about a full disk.
+
+    Parameters
+    ----------
+    error : OSError
+
+    Returns
+    -------
+    str
+    """
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return f"{error.strerror}: make room there"
+    return error.strerror or str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 import ecgfast
-from ecgfast._files import descriptor_of, whole_file, write_whole
+from ecgfast._files import descriptor_of, temporary_folder, whole_file, write_whole
 from ecgfast.errors import InputError, ModelError, RecordError
 from ecgfast.records import read_annotations
 from ecgfast.records.annotation_file import AnnotationFile
@@ -136,7 +137,9 @@ def test_devices_are_written_through(tmp_path: Path) -> None:
     write_whole(os.devnull, "gone")
     assert Path(os.devnull).is_char_device()
     if Path("/dev/full").exists():
-        with pytest.raises(InputError, match=r"/dev/full: cannot be written \(No space left"):
+        with pytest.raises(
+            InputError, match=r"/dev/full: cannot be written \(No space left.*: make room there\)"
+        ):
             write_whole("/dev/full", "x" * 100_000)
         with pytest.raises(RecordError, match="No space left"):
             write_set("/dev/full", {}, {"x": np.zeros(10_000)})
@@ -396,3 +399,18 @@ def test_models_and_card_come_together_or_not_at_all(tmp_path: Path) -> None:
     (out / "m.json").rmdir()
     _write(out, {"m.tflite": source, "m.int8.tflite": source}, card)
     assert names(out) == ["m.int8.tflite", "m.json", "m.tflite"]
+
+
+def test_a_full_folder_for_temporary_files_is_named() -> None:
+    """Libraries that write there name no file."""
+
+    def fill() -> None:
+        with temporary_folder(RecordError) as folder:
+            (folder / "kept").write_bytes(b"a while")
+            folders.append(folder)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folders: list[Path] = []
+    with pytest.raises(RecordError, match=r"temporary files cannot .*make room there\); TMPDIR"):
+        fill()
+    assert not folders[0].exists()

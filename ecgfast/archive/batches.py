@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from .._files import write_whole
-from ..errors import InputError, StateError
+from ..errors import InputError, StateError, system_reason
 from ..records.record import FloatArray
 from ..records.wfdb_annotations import encode_annotations
 from ..reports.beat_marks import Marker
@@ -214,7 +214,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from None
+            raise InputError(f"{path.parent}: cannot be made ({system_reason(error)})") from None
         write_whole(path, content)
 
 

@@ -8,42 +8,24 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import pickle
 import queue
 import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
 
 from .. import __version__
 from ..errors import EcgfastError
 from .batches import Task, check_made, run_batch
 from .classify import Annotator
+from .messages import receive, send
 from .settings import Settings
 from .tables import without_pandas
 
-__all__ = ["receive", "send"]
+__all__ = ["main"]
 
 # A worker of a Dask cluster lives on when the run has ended; the memory of the model does not.
 _IDLE_S = 300.0
-
-
-def send(stream: IO[bytes], message: Any) -> None:
-    """Write one message."""
-    content = pickle.dumps(message)
-    stream.write(len(content).to_bytes(8, "little") + content)
-    stream.flush()
-
-
-def receive(stream: IO[bytes]) -> Any:
-    """Read one message; None at the end of the stream."""
-    head = stream.read(8)
-    if len(head) < 8:
-        return None
-    size = int.from_bytes(head, "little")
-    content = stream.read(size)
-    return pickle.loads(content) if len(content) == size else None
 
 
 def _limit(memory: int) -> None:

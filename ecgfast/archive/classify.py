@@ -186,6 +186,7 @@ class Annotator:
             "model": Path(settings.model).name,
             "model_sha256": self.model_sha256,
             "version": __version__,
+            "parameters": settings.parameters,
         }
 
     def __call__(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import InputError, RecordError
+from ..errors import InputError, RecordError, system_reason
 from ..printable import printable
 from ..runtime.classifier import names_a_file
 from .batches import Outcome, Task, annotation_file, encode_table, write_files
@@ -46,6 +46,8 @@ class Status:
         Recordings without results, and what could not be searched, with the reason.
     left_out : int
         Files of the archive that are no recording.
+    earlier : list of dict
+        Where results were made in several ways (``mix=True``), the ways before `made`.
     """
 
     folder: Path
@@ -54,6 +56,12 @@ class Status:
     made: dict[str, Any]
     failures: list[tuple[str, str]]
     left_out: int = 0
+    earlier: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def mixed(self) -> list[str]:
+        """How `made` differs from each of `earlier`."""
+        return ["; ".join(Made(**self.made).differences(one)) for one in self.earlier]
 
     @property
     def complete(self) -> bool:
@@ -70,6 +78,7 @@ class Status:
             "complete": self.complete,
             "left_out": self.left_out,
             "made": self.made,
+            "earlier": self.earlier,
             "failures": [{"recording": name, "reason": why} for name, why in self.failures],
         }
 
@@ -134,7 +143,7 @@ def annotate_archive(
         Classify recordings again that changed since, and forget those that are gone.
     mix : bool
         Go on although model, version or parameters differ from those of the results so far; the
-        table of records has model and version of each.
+        table of records has those of each.
     restart : bool
         Delete the results in `output` and begin anew.
     timeout : float
@@ -220,10 +229,11 @@ def annotate_archive(
         found = changes(plan, known, retry_failed=retry_failed)
         if (found.changed or found.gone) and not update:
             raise InputError(_changed(folder, found))
-        _plan(manifest, plan, found, made, batch, part)
+        _plan(manifest, plan, found, made, before, batch, part)
         manifest.sweep()
         log(manifest.counts(), _begun(found, plan))
         _run(manifest, chosen, made, log, scheduler, workers, Limits(timeout, memory))
+        manifest.sweep()  # what workers left that were killed
         _write_failures(manifest)
         counts = manifest.counts()
         log.line(f"ended: {counts.done} recordings done, {counts.failed} failed")
@@ -260,16 +270,17 @@ def _status(manifest: Manifest, *, running: bool) -> Status:
         manifest.about("made") or {},
         [(printable(name), why) for name, why in manifest.failures()],
         manifest.about("left_out") or 0,
+        manifest.about("earlier") or [],
     )
 
 
 def _changed(folder: Path, found: Changes) -> str:
     told = []
-    for names, what in ((found.changed, "changed since"), (found.gone, "are gone")):
+    for names, what in ((found.changed, "changed since"), (found.gone, "gone")):
         if names:
             shown = ", ".join(printable(name) for name in names[:_NAMED])
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            told.append(f"{len(names)} recordings with results {what} ({shown}{more})")
+            told.append(f"of the recordings with results {len(names)} {what} ({shown}{more})")
     return (
         f"{folder}: {'; '.join(told)}. Give update=True to follow the archive, restart=True to "
         "begin anew, or another output="
@@ -300,11 +311,16 @@ def _plan(
     plan: Plan,
     found: Changes,
     made: Made,
+    before: Mapping[str, Any] | None,
     most: int | None,
     shard: list[int] | None,
 ) -> None:
     """Take up what was found: new recordings and those tried again make further batches."""
     batches = [*cut(found.new, most=most), *cut(found.retried, most=most)]
+    work = batches or found.changed or found.gone or manifest.waiting()
+    earlier = manifest.about("earlier") or []
+    if before is not None and made.differences(before) and work and before not in earlier:
+        earlier.append(before)
     manifest.plan(
         batches,
         moved=found.moved,
@@ -312,7 +328,9 @@ def _plan(
         again=found.changed,
         gone=found.gone,
         problems=plan.problems,
-        made=made.to_dict(),
+        # A run that has nothing to do makes no results.
+        made=made.to_dict() if work or before is None else before,
+        earlier=earlier,
         left_out=plan.left_out,
         shard=shard,
     )
@@ -456,7 +474,7 @@ class _Log:
         try:
             self._file = self._path.open("a", encoding="utf-8", errors="replace")
         except OSError as error:
-            raise InputError(f"{self._path}: cannot be written ({error.strerror})") from None
+            raise InputError(f"{self._path}: cannot be written ({system_reason(error)})") from None
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: Any, _: Any) -> None:

@@ -16,7 +16,7 @@ from typing import IO, Any
 from ..errors import EcgfastError, InputError, ModelError, StateError
 from ..processes import module_command
 from .batches import Outcome, Task
-from .child import receive, send
+from .messages import receive, send
 from .settings import Settings
 
 __all__ = ["Guard", "Limits", "StoppedError"]

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .._files import is_draft, write_whole
-from ..errors import InputError, StateError
+from .._one_run import take_folder
+from ..errors import InputError, StateError, system_reason
 from .batches import ANNOTATIONS, MARK, Outcome, part_files
 from .classify import Facts
 from .places import Item
@@ -151,7 +152,7 @@ class Manifest:
     def __init__(self, folder: Path, *, write: bool) -> None:
         self.folder = folder
         self.identity = secrets.token_hex(16)
-        self._lock = _locked(folder) if write else None
+        self._lock = take_folder(folder, _LOCK) if write else None
         self._db: sqlite3.Connection | None = None
         self._counts: Counts | None = None  # of the one that writes
         try:
@@ -168,12 +169,20 @@ class Manifest:
                 f"{self.folder}: holds no results; give the folder that `ecgfast annotate` wrote"
             )
         with self._errors_named():
-            mode = "rw" if write else "ro"
-            where = f"{(self.folder / _FILE).absolute().as_uri()}?mode={mode}"
-            db = sqlite3.connect(where, uri=True, timeout=_WAIT_S, isolation_level=None)
-            self._db = db
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("SELECT count(*) FROM about").fetchone()
+            if not write:
+                with suppress(sqlite3.OperationalError):
+                    self._connect("ro")
+                    return
+            # Also what a run that was killed had begun to write is taken back by a writer alone.
+            self._connect("rw")
+
+    def _connect(self, mode: str) -> None:
+        if self._db is not None:
+            self._db.close()
+        where = f"{(self.folder / _FILE).absolute().as_uri()}?mode={mode}"
+        self._db = sqlite3.connect(where, uri=True, timeout=_WAIT_S, isolation_level=None)
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("SELECT count(*) FROM about").fetchone()
 
     def _make(self) -> None:
         """Make the database and the mark that it is here; whole, or not at all."""
@@ -222,12 +231,13 @@ class Manifest:
         except sqlite3.Error as error:
             path = self.folder / _FILE
             if isinstance(error, sqlite3.OperationalError):
-                raise InputError(f"{path}: cannot be used ({error}); start again") from None
+                first = "make room there, and " if "full" in str(error) else ""
+                raise InputError(f"{path}: cannot be used ({error}); {first}start again") from None
             raise InputError(
                 f"{path}: is damaged ({error}); delete the folder, or give another one"
             ) from None
         except OSError as error:
-            raise InputError(f"{self.folder}: cannot be written ({error.strerror})") from None
+            raise InputError(f"{self.folder}: cannot be written ({system_reason(error)})") from None
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -501,34 +511,12 @@ def is_running(folder: Path) -> bool:
     if not (folder / _LOCK).exists():
         return False
     try:
-        _locked(folder).close()
+        take_folder(folder, _LOCK).close()
     except StateError:
         return True
     except InputError:  # what may not be written here may not be locked either
         return False
     return False
-
-
-def _locked(folder: Path) -> sqlite3.Connection:
-    """Take the folder for this process: released when that ends, however it does."""
-    path = folder / _LOCK
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = sqlite3.connect(path, timeout=0.2, isolation_level=None, check_same_thread=False)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made ({error.strerror}); check output=") from None
-    except sqlite3.Error as error:
-        raise InputError(f"{path}: cannot be made ({error}); check output=") from None
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
-        lock.close()
-        if "locked" in str(error):
-            raise StateError(
-                f"{folder}: another run is at work on it; wait until it has ended"
-            ) from None
-        raise InputError(f"{path}: cannot be used ({error}); check output=") from None
-    return lock
 
 
 def forget(folder: Path) -> None:
@@ -549,7 +537,7 @@ def forget(folder: Path) -> None:
 
     if not (folder / MARK).is_file():
         return
-    lock = _locked(folder)
+    lock = take_folder(folder, _LOCK)
     try:
         (folder / _FILE).unlink(missing_ok=True)
         for name in (*TABLES, Path(FAILURES).parent.name, ANNOTATIONS):

@@ -77,7 +77,7 @@ class Changes:
     ----------
     new : list of (Item, Facts)
     retried : list of (Item, Facts)
-        Failed ones, if these are to be tried again.
+        Failed ones, if these are to be tried again; those that changed since are.
     moved : list of Item
         All known ones, where they lie now.
     seen : list of (str, Facts)
@@ -181,7 +181,7 @@ def changes(plan: Plan, known: dict[str, Known], *, retry_failed: bool) -> Chang
             continue
         told.moved.append(item)
         if before.status == "failed":
-            if retry_failed:
+            if retry_failed or facts != before.facts:
                 told.retried.append((item, facts))
         elif facts != before.facts:
             if before.status == "waiting" or _same(item, facts, before):

@@ -14,7 +14,7 @@ from ..runtime.decision import Decision
 __all__ = ["LAYOUT", "Made", "Settings"]
 
 #: Version of the tables' columns: results of another one do not go into the same tables.
-LAYOUT = 2
+LAYOUT = 3
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,17 @@ class Settings:
         """Everything as JSON holds it."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
+
+    @property
+    def parameters(self) -> str:
+        """What differs from the defaults, but for the model, as JSON."""
+        usual = Settings().to_dict()
+        told = {
+            name: value
+            for name, value in self.to_dict().items()
+            if name not in ("model", "annotations") and value != usual[name]
+        }
+        return json.dumps(told)
 
     @property
     def decision(self) -> Decision:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._files import write_whole
-from ..errors import InputError
+from ..errors import InputError, system_reason
 from ..extras import need
 from ..printable import printable
 from ..records.writers import no_formula
@@ -85,6 +85,7 @@ _COLUMNS = (
             *(name for name, _, _ in _FINDINGS),
             *(f"{name}_s" for name, _, _ in _FINDINGS if name in _TIMED),
             *(name for name, *_ in _DISTRIBUTIONS),
+            "sha256",
         )
     ),
 )
@@ -108,6 +109,8 @@ class Summary:
         Recordings of which much cannot be read or lies in noise, the worst first.
     critical : list of dict
         Events of high severity, the gravest kinds first, then by confidence.
+    duplicates : list of dict
+        Recordings whose files hold what those of an earlier one do, and which one: they count too.
     """
 
     status: Status
@@ -116,6 +119,7 @@ class Summary:
     distributions: list[dict[str, Any]]
     quality: list[dict[str, Any]]
     critical: list[dict[str, Any]]
+    duplicates: list[dict[str, Any]]
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
         """The tables by name, that of failures among them."""
@@ -125,6 +129,7 @@ class Summary:
             "distributions": self.distributions,
             "quality": self.quality,
             "critical": self.critical,
+            "duplicates": self.duplicates,
             "failures": failures,
         }
 
@@ -178,7 +183,7 @@ def summarise(folder: str | Path, *more: str | Path) -> Summary:
     columns: dict[str, Any] = {
         name: records[name].to_numpy().astype(np.float64)
         for name in records.column_names
-        if name != "recording"
+        if name not in ("recording", "sha256")
     }
     names = np.array(records["recording"].to_pylist(), dtype=object)
     if len(folders) > 1 and len(set(names)) < len(names):
@@ -194,6 +199,7 @@ def summarise(folder: str | Path, *more: str | Path) -> Summary:
         distributions=[row for which in _DISTRIBUTIONS for row in _distribution(columns, *which)],
         quality=_worst(columns, names),
         critical=_critical(high.to_pylist()),
+        duplicates=_duplicates(names.tolist(), records["sha256"].to_pylist()),
     )
 
 
@@ -210,7 +216,8 @@ def _together(each: Sequence[Status]) -> Status:
         first,
         counts=Counts(**{name: sum(one[name] for one in counts) for name in counts[0]}),
         running=any(one.running for one in each),
-        failures=[failure for one in each for failure in one.failures],
+        failures=sorted(failure for one in each for failure in one.failures),
+        earlier=[made for one in each for made in one.earlier],
         left_out=sum(one.left_out for one in each),
     )
 
@@ -299,6 +306,15 @@ def _worst(columns: dict[str, Column], names: npt.NDArray[Any]) -> list[dict[str
     ]
 
 
+def _duplicates(names: list[str], checksums: list[str]) -> list[dict[str, Any]]:
+    first: dict[str, str] = {}
+    return [
+        {"recording": name, "same_as": first[checksum]}
+        for name, checksum in sorted(zip(names, checksums, strict=True))
+        if first.setdefault(checksum, name) != name
+    ]
+
+
 def _critical(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rank = {name: i for i, (name, _, _) in enumerate(_FINDINGS)}
     events.sort(
@@ -360,7 +376,9 @@ def write_summary(
     try:
         where.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{where}: cannot be made ({error.strerror}); check output=") from None
+        raise InputError(
+            f"{where}: cannot be made ({system_reason(error)}); check output="
+        ) from None
     written = []
     for name, rows in found.tables().items():
         write_whole(where / f"{name}.csv", _csv(name, rows))
@@ -376,6 +394,7 @@ _HEADS = {
     "distributions": ("measure", "unit", "class", "recordings", "share", "shortest"),
     "quality": _QUALITY,
     "critical": _EVENT,
+    "duplicates": ("recording", "same_as"),
     "failures": ("recording", "reason"),
 }  # fmt: skip
 
@@ -474,6 +493,8 @@ def summary_page(found: Summary) -> str:
             for (kind, recording), events, longest in groups[:_LISTED]
         ],
         critical_more=max(0, len(groups) - _LISTED),
+        mixed=found.status.mixed,
+        duplicates=len(found.duplicates),
         failures=[
             (printable(name), why.removeprefix(f"{name}: "))
             for name, why in found.status.failures[:_LISTED]

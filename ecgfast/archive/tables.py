@@ -115,6 +115,7 @@ COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("model", "word", "model"),
         ("model_sha256", "word", "checksum of the model's file"),
         ("version", "word", "version of ecgfast"),
+        ("parameters", "word", "parameters other than the defaults, as JSON"),
     ),
     "beats": (
         ("recording", "text", "as in records"),

@@ -52,7 +52,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--list",
         type=Path,
         metavar="FILE",
-        help="also take the recordings that this file lists, one per line; - reads standard input",
+        help="also take the recordings that this file lists, one per line (or as find -print0 "
+        "writes them); - reads standard input",
     )
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="folder of the tables, made if missing"
@@ -221,9 +222,9 @@ def _listed(path: Path | None) -> list[str]:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise UsageError(f"--list {path}: cannot be read ({error.strerror})") from None
-    # Names of files are bytes; in a list of them only line ends part them.
-    lines = content.decode("utf-8", "surrogateescape").splitlines()
-    return [line for line in lines if line.strip()]
+    # Names of files are bytes: only line ends part them, or the zeros of `find -print0`.
+    lines = content.split(b"\0") if b"\0" in content else content.splitlines()
+    return [line.decode("utf-8", "surrogateescape") for line in lines if line.strip()]
 
 
 class _Bar:
@@ -287,6 +288,7 @@ def _print(status: Status, args: argparse.Namespace, *more: str) -> None:
         f"made with   {made.get('model')}, method {made.get('method')}, ecgfast "
         f"{status.made.get('version')}",
     ]
+    lines += [f"mixed with  earlier results: {text}" for text in status.mixed]
     if status.running:
         lines.append("running     yes, a run is at work on it")
     elif counts.waiting:

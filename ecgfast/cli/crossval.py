@@ -16,7 +16,7 @@ from .libraries import import_keras, quiet_libraries
 from .options import add_data, add_json, data_folder, example
 from .output import print_json
 from .overwriting import PICTURE, OutputGuard, add_force, json_kind, output_option, text_kind
-from .settings import add_set, set_recipe
+from .settings import add_labels, add_set, kept_if_interrupted, labels_settings, set_recipe
 
 if TYPE_CHECKING:
     from ..reports.table import Table
@@ -52,6 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     complete_by(recipe, recipes, ".json")
     add_data(parser)
     add_set(parser)
+    add_labels(parser)
     parser.add_argument(
         "--protocol", metavar="HEADING", help="use this protocol of the recipe: another split"
     )
@@ -98,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
     from ..training.tasks import load_task
     from ..training.workflow import compare_candidates
 
-    recipe, _ = set_recipe(Recipe.load(args.recipe), (), args.set)
+    recipe, _ = set_recipe(Recipe.load(args.recipe), labels_settings(args), args.set)
     if args.protocol is not None:
         if args.protocol not in recipe.protocols:
             known = "; ".join(recipe.protocols) or "none"
@@ -116,20 +117,22 @@ def run(args: argparse.Namespace) -> None:
     chosen = _chosen(everything, args.candidates)
     work = args.work or Path("runs") / recipe.name / "crossval"
     stem = args.output or work / (args.study or "candidates")
-    guard = OutputGuard([args.recipe, data_folder(args)], force=args.force)
+    labels = [] if args.labels is None else [args.labels]
+    guard = OutputGuard([args.recipe, data_folder(args), *labels], force=args.force)
     for extension, kind in _KINDS.items():
         guard.check(stem.with_name(f"{stem.name}{extension}"), kind, output_option(args))
     import_keras()
-    results = compare_candidates(
-        recipe,
-        {name: everything[name] for name in chosen},
-        data_folder(args),
-        work,
-        lambda line: print(line, file=sys.stderr, flush=True),
-        share=args.share,
-        epochs=args.epochs,
-        progress=sys.stderr.isatty(),
-    )
+    with kept_if_interrupted(work):
+        results = compare_candidates(
+            recipe,
+            {name: everything[name] for name in chosen},
+            data_folder(args),
+            work,
+            lambda line: print(line, file=sys.stderr, flush=True),
+            share=args.share,
+            epochs=args.epochs,
+            progress=sys.stderr.isatty(),
+        )
     task = load_task(recipe.task)
     criterion = task.criterion_name
     tables = [_leading_table(results, task), _fold_table(results)]
@@ -252,6 +255,8 @@ def _figures(
         value = getattr(args, option)
         if value is not None and not (option == "share" and value == 1):
             words += [f"--{option}", str(value)]
+    if args.labels is not None:
+        words += ["--labels", args.labels.name]
     if args.candidates:
         words += ["--candidates", ",".join(args.candidates)]
     for text in args.set:

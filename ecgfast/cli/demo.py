@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 
-from ..errors import InputError
+from ..errors import InputError, system_reason
 from ..records import demo_record
 from ..reports import NOT_A_DEVICE, strip_figure, strip_svg, write_page, write_strip
 from ..streaming import open_source
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
     try:
         args.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{args.output}: cannot be made ({error.strerror})") from None
+        raise InputError(f"{args.output}: cannot be made ({system_reason(error)})") from None
     lead = record.signal[:, 0]
     if picture is not None:
         note = f"{_CAPTION} {NOT_A_DEVICE}"

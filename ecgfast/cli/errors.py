@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import EcgfastError, NotBuiltError, is_not_built
+from ..errors import EcgfastError, NotBuiltError, is_not_built, system_reason
 from ..printable import PrintableStream
 from .process import Terminated, reserve_standard_streams, terminations
 
@@ -33,7 +33,7 @@ EXIT_FAILURE, EXIT_USAGE, EXIT_NOTHING, EXIT_SIGNAL, EXIT_PIPE = 1, 2, 3, 128, 1
 # Parameters that messages of the package name as Python spells them, and options spell otherwise.
 _NAMES = (
     "fs|leads|follow|method|model|lookahead|max_delay|max_rate|average_leads|"
-    "output|update|mix|restart|workers|scheduler"
+    "output|update|mix|restart|workers|scheduler|work"
 )
 _PARAMETER = re.compile(rf"\b({_NAMES})=(True\b)?('[^']*'|[^\s,;:)]+)?")
 # A call in Python, such as np.savez(path, fs=...), keeps the names of its parameters.
@@ -207,7 +207,7 @@ def failure_line(error: Exception) -> str:
         return _as_options(text)
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
+        return f"{where}{system_reason(error)}"
     return f"unexpected {type(error).__name__}: {text} (run again with --debug and report it)"
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
-from ..runtime.cards import LOOKAHEAD_LABELS
+from ..runtime.cards import LOOKAHEAD_LABELS, models_folder
 from ..runtime.decision import Decision
 from .completion import complete_by, precisions, recipes
+from .errors import UsageError
 from .evaluate_output import command_text, show_tables
 from .labelling import decision_for
 from .options import (
@@ -25,6 +26,7 @@ from .options import (
     refuse_options,
 )
 from .overwriting import model_files
+from .settings import add_set, set_recipe
 
 if TYPE_CHECKING:
     from ..evaluation import BeatModelScores, FalseAlarms, StripCalls
@@ -33,7 +35,12 @@ if TYPE_CHECKING:
 __all__ = ["OPTIONS", "add_options", "inputs", "run"]
 
 #: Options that only a model has.
-OPTIONS = ("data", "precision", "recipe", "work", *DECISION_OPTIONS)
+OPTIONS = ("data", "precision", "recipe", "set", "work", *DECISION_OPTIONS)
+
+
+# Built-in models of which a page of the sources says what their inputs are worth.
+_WITH_PAGE = ("beats",)
+_NO_TEST = "These records train this model, and are no test of it"
 
 # Records of a whole database up to which a heading names each.
 _LISTED = 8
@@ -72,6 +79,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--recipe", help="with MODEL: what it was trained by (default: the recipe of its name)"
     )
     complete_by(recipe, recipes, ".json")
+    add_set(parser)
     parser.add_argument(
         "--work",
         type=Path,
@@ -113,8 +121,8 @@ def run(args: argparse.Namespace) -> None:
 def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
     """Every precision of a model on the test part of its recipe."""
     from ..reports.table import Table
-    from ..training.recipes.recipe import Recipe
-    from ..training.tasks import load_task
+    from ..training.recipes.recipe import Recipe, recipe_names
+    from ..training.tasks import checked_test_sets, load_task
 
     card = classifier.card
     if card is None or card.path is None:
@@ -124,11 +132,15 @@ def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
         ("precision", "leads", "records", *DECISION_OPTIONS),
         f"goes with models of beats, not with {card.name}",
     )
-    recipe = Recipe.load(args.recipe or card.name)
+    if args.recipe is None and card.name not in recipe_names():
+        raise UsageError(
+            f"--recipe is missing: {card.name} is no built-in recipe. Name the one by which it was "
+            f"trained, and give --set as there ({card.command})"
+        )
+    recipe, _ = set_recipe(Recipe.load(args.recipe or card.name), (), args.set)
     folder = None if args.work is None else args.work / "scores"
-    metrics = load_task(recipe.task).score_precisions(
-        card.path, data_folder(args), recipe, lambda line: None, folder=folder
-    )
+    task, data = load_task(recipe.task), data_folder(args)
+    metrics = task.score_precisions(card.path, data, recipe, lambda line: None, folder=folder)
     headlines = {
         title: {name: x for name, x in figures.items() if isinstance(x, (int, float))}
         for title, figures in metrics.items()
@@ -142,6 +154,11 @@ def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
     title = f"{card.name} on the test part of its recipe"
     split = {k: ", ".join(v) if isinstance(v, list) else v for k, v in card.split.items()}
     lines = [*(f"{key}: {value}" for key, value in split.items()), *_drawn(folder)]
+    if args.recipe is not None or args.set:  # perhaps not what it was trained by
+        tests = checked_test_sets(task, recipe, data).values()
+        tested = {name for part in tests for name in part.record.tolist()}
+        if seen := sorted(tested & set(card.split.get("training", ()))):
+            lines.insert(0, f"{_NO_TEST}: {', '.join(seen)}.")
     about = {"model": card.name, "task": recipe.task, "command": command_text(_words(args), args)}
     show_tables(args, title, lines, [Table("", ["", *names], rows)], {**about, "metrics": metrics})
 
@@ -206,7 +223,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     if probabilities:
         tables += [table for one in probabilities for table in probability_tables(one)]
         lines.append(_PROBABILITIES)
-    if classifier.card is not None and "cross_validation" in classifier.card.metrics:
+    if name in _WITH_PAGE and classifier.path.parent == models_folder():
         lines.append(
             f"What its inputs and training data buy: ecgfast crossval {name} --data DATA, whose "
             f"figures are in docs/{name}-inputs.md of the sources."
@@ -252,9 +269,7 @@ def _described(
         names,
         split,
         shared,
-        f"These records train this model, and are no test of it: {', '.join(seen)}."
-        if seen
-        else "",
+        f"{_NO_TEST}: {', '.join(seen)}." if seen else "",
         f"AAMI EC57 leaves paced records out; these are paced: {', '.join(paced)}."
         if paced
         else "",
@@ -383,4 +398,5 @@ def _words(args: argparse.Namespace) -> list[str]:
     """The command's own options, as given."""
     words = [Path(args.model).name, "--data", "DATA"]
     words += ["--precision", args.precision] if args.precision else []
-    return [*words, *(["--recipe", Path(args.recipe).name] if args.recipe else [])]
+    words += ["--recipe", Path(args.recipe).name] if args.recipe else []
+    return [*words, *(word for text in args.set for word in ("--set", text))]

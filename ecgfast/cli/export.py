@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from .libraries import quiet_libraries
 from .options import add_data, add_json, add_old_option, data_folder, example
 from .output import print_json
 from .overwriting import CARD, MODEL, OutputGuard, add_force
+from .settings import add_set, set_recipe
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     complete_by(recipe, recipes, ".json")
     add_data(parser)
+    add_set(parser)
     parser.add_argument("--name", help="name of the files (default: the recipe's)")
     parser.add_argument(
         "--precision",
@@ -55,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     if not args.model.is_file():
         raise RecordError(f"{args.model}: no such Keras model; make it with `ecgfast train`")
     need_installed(("keras", "tensorflow"), "Exporting a model", "train")
-    recipe = Recipe.load(args.recipe)
+    recipe, settings = set_recipe(Recipe.load(args.recipe), (), args.set)
     name = args.name or recipe.name
     precisions = tuple(args.precision or ("float32", "int8"))
     guard = OutputGuard([args.model, args.recipe, data_folder(args)], force=args.force)
@@ -65,7 +68,11 @@ def run(args: argparse.Namespace) -> None:
     guard.check(args.output / f"{name}.json", CARD)
     task = load_task(recipe.task)
     examples = task.training_set(recipe, data_folder(args), progress=sys.stderr.isatty())
-    command = f"ecgfast export {args.model.name} --recipe {args.recipe} --data DATA"
+    words = ["ecgfast", "export", args.model.name, "--recipe", Path(args.recipe).name]
+    words += ["--data", "DATA", *(word for text in args.set for word in ("--set", text))]
+    card = model_card(task, recipe, examples, shlex.join(words))
+    if settings:
+        card.data["settings"] = settings
     made = export(
         args.model,
         args.output,
@@ -73,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
         representative=examples.inputs,
         labels=examples.target if examples.labelled else None,
         precisions=precisions,
-        card=model_card(task, recipe, examples, command),
+        card=card,
         seed=recipe.seed,
     )
     guard.report()

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import ModelError, name_hint
 from ..reports.table import Table
-from ..runtime import ModelCard, available_models
+from ..runtime import Classifier, ModelCard, available_models
+from ..runtime.classifier import names_a_file
 from .completion import complete_by, models
 from .options import add_json, example
 from .output import print_json
@@ -18,18 +19,29 @@ from .output import print_json
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ecgfast models``."""
     parser.description = (
-        "List the built-in models; with NAME, show what one is for, its figures and its limits."
+        "List the built-in models; with MODEL, show what one is for, its figures and its limits."
     )
-    parser.epilog = example("ecgfast models beats")
-    name = parser.add_argument("name", nargs="?", metavar="NAME", help="show this model in detail")
-    complete_by(name, models)
+    parser.epilog = example("ecgfast models beats\n  ecgfast models mine/beats.json")
+    name = parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="MODEL",
+        help="show this one in detail: a built-in model, a card, or a .tflite file with its card "
+        "beside it",
+    )
+    complete_by(name, models, ".tflite", ".json")
     add_json(parser, "the cards' main facts")
 
 
 def run(args: argparse.Namespace) -> None:
     """List the models, or show one."""
     cards = available_models()
-    if args.name is not None:
+    if args.name is not None and names_a_file(args.name):
+        card = Classifier(args.name).card
+        if card is None:
+            raise ModelError(f"{args.name}: has no card that says what it is for")
+        cards = {args.name: card}
+    elif args.name is not None:
         if args.name not in cards:
             hint = name_hint(args.name, cards) if cards else "there are none"
             raise ModelError(f"no built-in model {args.name!r}; {hint}")

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, system_reason
 from .errors import UsageError
 
 __all__ = [
@@ -145,7 +145,9 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be made ({error.strerror}); check --output") from None
+        raise InputError(
+            f"{folder}: cannot be made ({system_reason(error)}); check --output"
+        ) from None
 
 
 def file_stem(name: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .._files import write_whole
-from ..errors import InputError
+from ..errors import InputError, system_reason
 from .errors import UsageError
 from .options import example
 from .parser import Parser
@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> None:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{target.parent}: cannot be made ({error.strerror})") from None
+            raise InputError(f"{target.parent}: cannot be made ({system_reason(error)})") from None
         try:
             write_whole(target, text)
         except InputError as error:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .completion import complete_by, settings
 from .errors import UsageError
+from .output import notice
 
 if TYPE_CHECKING:
     from ..training.recipes.recipe import Recipe
 
-__all__ = ["add_set", "set_recipe"]
+__all__ = ["add_labels", "add_set", "kept_if_interrupted", "labels_settings", "set_recipe"]
 
 
 def add_set(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +33,46 @@ def add_set(parser: argparse.ArgumentParser) -> None:
         "again; a candidate or a protocol that sets the same key keeps its own value",
     )
     complete_by(keys, settings)
+
+
+def add_labels(parser: argparse.ArgumentParser) -> None:
+    """Add ``--labels``."""
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="normality: a CSV file, record,label or record,start_s,end_s,label (label: normal or "
+        "abnormal; record: as below --data); its recordings train and test in place of the "
+        "recipe's, a fifth of the patients tests unless options.test names recordings, and the "
+        "recipe's other protocols are left out",
+    )
+
+
+def labels_settings(args: argparse.Namespace) -> list[str]:
+    """What ``--labels`` sets; ``--set`` comes after it."""
+    if args.labels is None:
+        return []
+    return [f"options.labels={json.dumps(str(args.labels))}", "protocols={}"]
+
+
+@contextmanager
+def kept_if_interrupted(work: Path) -> Iterator[None]:
+    """Say where an interrupted training goes on, if it has begun.
+
+    Parameters
+    ----------
+    work : Path
+        Its work folder.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if work.is_dir():
+            notice(
+                "ecgfast: interrupted; finished folds and epochs are kept in "
+                f"{work}: the same command continues"
+            )
+        raise
 
 
 def set_recipe(

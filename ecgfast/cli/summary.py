@@ -72,5 +72,11 @@ def run(args: argparse.Namespace) -> None:
     ]
     lines.append(f"critical    {len(found.critical):,} events of high severity")
     lines.append(f"quality     {len(found.quality):,} recordings with a tenth or more that is bad")
+    lines += [f"mixed with  earlier results: {text}" for text in found.status.mixed]
+    if found.duplicates:
+        lines.append(
+            f"duplicates  {len(found.duplicates):,} recordings hold the same as another one, and "
+            "count each time: duplicates.csv"
+        )
     lines.append(f"written     {written[0]}")
     print("\n".join([*lines, NOT_A_DEVICE]))

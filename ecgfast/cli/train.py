@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from .errors import UsageError
 from .libraries import import_keras, quiet_libraries
 from .options import add_data, data_folder, example
 from .overwriting import CARD, CURVES, MODEL, RUN_FILE, OutputGuard, add_force
-from .settings import add_set, set_recipe
+from .settings import add_labels, add_set, kept_if_interrupted, labels_settings, set_recipe
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,15 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     complete_by(recipe, recipes, ".json")
     add_data(parser)
     add_set(parser)
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="FILE",
-        help="normality: a CSV file, record,label or record,start_s,end_s,label (label: normal or "
-        "abnormal; record: as below --data); its recordings train and test in place of the "
-        "recipe's, a fifth of the patients tests unless options.test names recordings, and the "
-        "recipe's other protocols are left out",
-    )
+    add_labels(parser)
     parser.add_argument(
         "--examples",
         type=Path,
@@ -91,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
         if args.examples:
             raise UsageError("--person takes no --examples: they are beats, without a pressure")
         recipe = personal_recipe(recipe, args.person)
-    recipe, settings = set_recipe(recipe, _settings(args), args.set)
+    recipe, settings = set_recipe(recipe, labels_settings(args), args.set)
     if args.labels is not None:
         settings["options.labels"] = args.labels.name
     # A model of one person reads nothing else.
@@ -107,28 +98,22 @@ def run(args: argparse.Namespace) -> None:
     for name in ("checkpoint.npz", "model.keras", "learning_curves.json", "metrics.json"):
         guard.check(work / name, RUN_FILE, "--work", quiet=True)
     import_keras()
-    card = train_model(
-        recipe,
-        data,
-        args.output,
-        work,
-        command=_command(args),
-        own=args.examples,
-        settings=settings,
-        report=lambda line: print(line, flush=True),
-        progress=sys.stderr.isatty(),
-    )
+    with kept_if_interrupted(work):
+        card = train_model(
+            recipe,
+            data,
+            args.output,
+            work,
+            command=_command(args),
+            own=args.examples,
+            settings=settings,
+            report=lambda line: print(line, flush=True),
+            progress=sys.stderr.isatty(),
+        )
     guard.report()
     drawn = draw_run(work)
     print(f"\n{card.path}: written, with {', '.join(card.precisions)}")
     print(f"{work}: learning curves, scores and reports, {len(drawn)} pictures")
-
-
-def _settings(args: argparse.Namespace) -> list[str]:
-    """What --labels sets; --set comes after it."""
-    if args.labels is None:
-        return []
-    return [f"options.labels={json.dumps(str(args.labels))}", "protocols={}"]
 
 
 def _command(args: argparse.Namespace) -> str:

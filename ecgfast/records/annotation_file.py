@@ -8,7 +8,7 @@ from io import FileIO
 from pathlib import Path
 
 from .._files import open_through, write_whole
-from ..errors import InputError
+from ..errors import InputError, system_reason
 from .record import check_fs
 from .wfdb_annotations import END, encode_mark, encode_start, read_annotations
 
@@ -93,7 +93,7 @@ class AnnotationFile:
                 "another; choose another name"
             ) from None
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror})") from None
+            raise InputError(f"{self.path}: cannot be written ({system_reason(error)})") from None
         try:
             self._put(start)
         except BaseException:
@@ -138,7 +138,7 @@ class AnnotationFile:
             raise
         except OSError as error:
             self._take_back()
-            raise InputError(f"{self.path}: cannot be written ({error.strerror})") from None
+            raise InputError(f"{self.path}: cannot be written ({system_reason(error)})") from None
         self._end += len(data)
         self._is_whole = True
 
@@ -171,7 +171,7 @@ class AnnotationFile:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror})") from None
+            raise InputError(f"{self.path}: cannot be written ({system_reason(error)})") from None
 
     def __enter__(self) -> AnnotationFile:
         return self

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
-from .._files import write_whole
+from .._files import temporary_folder, write_whole
+from .._one_run import take_folder
 from .._types import FloatArray, Report
 from ..errors import InputError
 from ..extras import need_installed
@@ -75,12 +78,18 @@ def compare_candidates(
     task = load_task(recipe.task)
     changed = {name: recipe.changed(change) for name, change in candidates.items()}
     _check(task, changed.values())
-    _say_missing(missing_records(data, recipe.databases), report)
+    _say_missing(missing_records(data, task.databases(recipe)), report)
     sets = _TrainingSets(task, data, progress)
     if epochs is not None:
         few = {"schedule": {"epochs": epochs}}
         changed = {name: candidate.changed(few) for name, candidate in changed.items()}
+    _check_examples(sets, next(iter(changed.values())))
     return _compare(changed, sets, folder, report, share, seed=recipe.seed)
+
+
+def _alone(folder: Path) -> closing[Connection]:
+    """Have no other training write into a work folder, in which each would read the other's."""
+    return closing(take_folder(folder, "training.lock", "training", "work="))
 
 
 class _TrainingSets:
@@ -148,6 +157,13 @@ def _check(task: Task, recipes: Iterable[Recipe]) -> None:
             built.append(recipe.architecture)
 
 
+def _check_examples(sets: _TrainingSets, recipe: Recipe) -> None:
+    """Refuse what can be refused before a work folder is made; the examples are cut once."""
+    examples, _ = sets.of(recipe)
+    checked_facts(sets.task, recipe, examples)
+    _noise(sets.task, recipe, examples, sets.data)
+
+
 def _compare(
     candidates: Mapping[str, Recipe],
     sets: _TrainingSets,
@@ -157,24 +173,27 @@ def _compare(
     *,
     seed: int,
 ) -> list[CandidateResult]:
-    results = []
-    for name, candidate in candidates.items():
-        examples, augmented = sets.of(candidate)
-        examples = share_of(examples, share, seed)
-        result = cross_validate(
-            sets.task,
-            candidate,
-            examples,
-            name,
-            augmented=None if augmented is None else share_of(augmented, share, seed),
-            noise=_noise(sets.task, candidate, examples, sets.data),
-            folder=folder,
-            report=report,
-            progress=sets.progress,
-        )
-        low, high = result.interval
-        report(f"{name}: criterion {result.criterion:.4f} [{low:.4f}, {high:.4f}]")
-        results.append(result)
+    results: list[CandidateResult] = []
+    if not candidates:
+        return results
+    with _alone(folder):
+        for name, candidate in candidates.items():
+            examples, augmented = sets.of(candidate)
+            examples = share_of(examples, share, seed)
+            result = cross_validate(
+                sets.task,
+                candidate,
+                examples,
+                name,
+                augmented=None if augmented is None else share_of(augmented, share, seed),
+                noise=_noise(sets.task, candidate, examples, sets.data),
+                folder=folder,
+                report=report,
+                progress=sets.progress,
+            )
+            low, high = result.interval
+            report(f"{name}: criterion {result.criterion:.4f} [{low:.4f}, {high:.4f}]")
+            results.append(result)
     return results
 
 
@@ -237,53 +256,71 @@ def train_model(
     _check(task, [recipe, *candidates.values(), *others])
     for each in (recipe, *candidates.values(), *others):
         task.check_data(each, data)
-    missing = missing_records(data, recipe.databases)
+    missing = missing_records(data, task.databases(recipe))
     _say_missing(missing, report)
     read = [ExampleSet.load(path) for path in own]
     folder = Path(work)
     whole = ExampleSet.concatenate(read) if read else None
     sets = _TrainingSets(task, data, progress, whole, report)
-    results = _compare(candidates, sets, folder / "crossval", report, 1.0, seed=recipe.seed)
-    chosen, answers = recipe, {}
-    if results:
-        best = choose(results)
-        chosen, answers = candidates[best.name], dict(best.outputs)
-        report(f"chosen: {best.name}")
-    model, examples, made, parts = _trained(sets, chosen, folder, report)
-    parts |= task.finish(model, chosen, examples, answers)
-    _save(model, folder / "model.keras")
-    card = model_card(task, chosen, examples, command)
-    if any(made.values()):
-        card.data["made_examples"] = made
-    if missing:
-        card.data["missing_records"] = missing
-    _note_changes(card, recipe, settings or {}, own, sets.own)
-    card.metrics.update(parts)
-    if results:
-        card.metrics["cross_validation"] = [result.to_dict() for result in results]
-    for heading, change in recipe.protocols.items():
-        other = chosen.changed(change)
-        report(f"protocol: {heading}")
-        card.metrics[heading] = _protocol(sets, other, folder / slug(heading), report)
-    history = json.loads((folder / "learning_curves.json").read_text(encoding="utf-8"))
-    export(
-        model,
-        output,
-        recipe.name,
-        representative=examples.inputs,
-        labels=examples.target if examples.labelled else None,
-        card=card,
-        seed=recipe.seed,
-    )
-    Path(output).mkdir(parents=True, exist_ok=True)
-    write_curves(Path(output) / f"{recipe.name}.learning_curves.csv", history)
-    return score_on_test(
-        chosen,
-        Path(output) / f"{recipe.name}.json",
-        data,
-        report=report,
-        folder=folder,
-    )
+    _check_examples(sets, next(iter(candidates.values()), recipe))
+    with _alone(folder):
+        _forget_scores(folder)
+        results = _compare(candidates, sets, folder / "crossval", report, 1.0, seed=recipe.seed)
+        chosen, answers = recipe, {}
+        if results:
+            best = choose(results)
+            chosen, answers = candidates[best.name], dict(best.outputs)
+            report(f"chosen: {best.name}")
+        model, examples, made, parts = _trained(sets, chosen, folder, report)
+        parts |= task.finish(model, chosen, examples, answers)
+        _save(model, folder / "model.keras")
+        card = model_card(task, chosen, examples, command)
+        if any(made.values()):
+            card.data["made_examples"] = made
+        if missing:
+            card.data["missing_records"] = missing
+        _note_changes(card, recipe, settings or {}, own, sets.own)
+        card.metrics.update(parts)
+        if results:
+            card.metrics["cross_validation"] = [result.to_dict() for result in results]
+        for heading, change in recipe.protocols.items():
+            other = chosen.changed(change)
+            report(f"protocol: {heading}")
+            card.metrics[heading] = _protocol(sets, other, folder / slug(heading), report)
+        history = json.loads((folder / "learning_curves.json").read_text(encoding="utf-8"))
+        export(
+            model,
+            output,
+            recipe.name,
+            representative=examples.inputs,
+            labels=examples.target if examples.labelled else None,
+            card=card,
+            seed=recipe.seed,
+        )
+        Path(output).mkdir(parents=True, exist_ok=True)
+        write_curves(Path(output) / f"{recipe.name}.learning_curves.csv", history)
+        return score_on_test(
+            chosen,
+            Path(output) / f"{recipe.name}.json",
+            data,
+            report=report,
+            folder=folder,
+        )
+
+
+def _forget_scores(folder: Path) -> None:
+    """Delete scores of an earlier training in a work folder, which are not those of the next one.
+
+    What an interrupted training continues with stays.
+    """
+    for checkpoint in (*folder.glob("checkpoint.npz"), *folder.glob("*/checkpoint.npz")):
+        part = checkpoint.parent
+        of_it = [part / "learning_curves.json", part / "learning_curves.png"]
+        for score in (part / "scores").glob("*.json"):
+            of_it += [score, score.with_suffix(".txt")]
+            of_it += score.parent.glob(f"{glob.escape(score.stem)}.*.png")
+        for path in of_it:
+            path.unlink(missing_ok=True)
 
 
 def _note_changes(
@@ -321,8 +358,8 @@ def _say_missing(missing: Mapping[str, Sequence[str]], report: Report) -> None:
 
 def _save(model: Any, path: Path) -> None:
     """Keep a Keras model, whole or not at all: Keras itself writes into the file that is there."""
-    with tempfile.TemporaryDirectory(prefix="ecgfast-train-") as scratch:
-        saved = Path(scratch) / path.name
+    with temporary_folder() as scratch:
+        saved = scratch / path.name
         model.save(saved)
         write_whole(path, saved.read_bytes())
 

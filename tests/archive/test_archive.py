@@ -24,6 +24,7 @@ from ecgfast.archive.places import Item, find_remote, local_copy
 from ecgfast.archive.planning import cut, look
 from ecgfast.archive.tables import COLUMNS, schema
 from ecgfast.cli import main
+from ecgfast.cli.annotate import _listed
 from ecgfast.records import read_annotations
 
 pq = pytest.importorskip("pyarrow.parquet")
@@ -309,6 +310,18 @@ def test_recordings_of_a_list(tmp_path: Path, save: Save, capsys: Capture) -> No
     assert main([*argv, "--workers", "1"]) == 0
     assert "2 of 2 done" in capsys.readouterr().out
     assert [row["recording"] for row in table(tmp_path / "out", "records")] == ["1", "3"]
+
+
+@posix
+def test_a_list_of_find_has_names_with_line_ends(tmp_path: Path, save: Save) -> None:
+    """Zeros part them, and what else some call a line end is none."""
+    names = ["one\ntwo.csv", "a\u2028b.csv", "plain.csv"]
+    for name in names:
+        save(tmp_path / "a" / name)
+    listed = tmp_path / "list"
+    for mark, of in (("\0", names), ("\n", names[1:])):
+        listed.write_text("".join(f"{tmp_path}/a/{name}{mark}" for name in of))
+        assert _listed(listed) == [f"{tmp_path}/a/{name}" for name in of]
 
 
 def test_parts_of_an_archive_hold_each_recording_once(

@@ -22,6 +22,7 @@ from ecgfast._files import whole_file
 from ecgfast.archive import archive_status
 from ecgfast.archive.manifest import Manifest
 from ecgfast.cli import main
+from ecgfast.processes import module_command
 
 pytest.importorskip("pyarrow")
 if os.name != "posix":
@@ -250,21 +251,54 @@ def test_changes_are_noticed(tmp_path: Path, save: Save, parts: Parts, capsys: C
         file.unlink()
     assert main(argv) == 1
     err = capsys.readouterr().err
-    assert (
-        "1 recordings with results changed since (0); 1 recordings with results are gone (1)"
-        in (err)
-    )
+    of = "of the recordings with results 1"
+    assert f"{of} changed since (0); {of} gone (1)" in err
     assert "--update" in err
     assert main([*argv, "--update"]) == 1
     assert "3 of 4 done, 1 failed" in capsys.readouterr().out
-    # The bad one is good now: that is seen when it is tried again.
+    # The bad one is good now: it has changed, and is tried again.
     save(folder / "bad.csv", 5)
-    assert main(argv) == 1
-    assert main([*argv, "--retry-failed"]) == 0
+    assert main(argv) == 0
     assert "4 of 4 done" in capsys.readouterr().out
     updated = rows(out)
     assert main([*argv, "--restart"]) == 0
     assert rows(out) == updated
+
+
+def test_a_failed_one_that_is_the_same_is_tried_when_it_is_asked_for(
+    tmp_path: Path, save: Save, capsys: Capture
+) -> None:
+    save(tmp_path / "a" / "1")
+    (tmp_path / "a" / "bad.csv").write_text("")
+    argv = ["annotate", str(tmp_path / "a"), "--output", str(tmp_path / "out"), "--workers", "1"]
+    for more in ([], [], ["--retry-failed"]):
+        assert main([*argv, *more]) == 1
+    begun = re.findall("begun: .*", (tmp_path / "out" / "log.txt").read_text())
+    assert ["tried again" in line for line in begun] == [False, False, True]
+
+
+def test_of_mixed_results_each_recording_says_what_it_was_made_with(
+    tmp_path: Path, save: Save, capsys: Capture
+) -> None:
+    folder, out = tmp_path / "a", tmp_path / "out"
+    save(folder / "1")
+    argv = ["annotate", str(folder), "--output", str(out), "--workers", "1"]
+    assert main(argv) == 0
+    # With nothing to do, nothing is made otherwise: the first settings stay those of the results.
+    assert main([*argv, "--method", "adaptive", "--mix"]) == 0
+    assert archive_status(out).mixed == []
+    assert main(argv) == 0
+    save(folder / "2", 2)
+    capsys.readouterr()
+    assert main([*argv, "--method", "adaptive", "--mix", "--reject", "0.05"]) == 0
+    told = "mixed with  earlier results: method was 'neural' and is 'adaptive'; reject was 0.0"
+    assert told in capsys.readouterr().out
+    pq = pytest.importorskip("pyarrow.parquet")
+    made = pq.read_table(out / "records", columns=["recording", "parameters"]).to_pylist()
+    assert {row["recording"]: row["parameters"] for row in made} == {
+        "1": "{}",
+        "2": '{"method": "adaptive", "reject": 0.05}',
+    }
 
 
 def rows(out: Path) -> list[Any]:
@@ -321,6 +355,55 @@ def test_a_recording_that_kills_or_hangs_its_worker_harms_no_other(
     assert reasons["hanging"] == "a worker gave no sign of life for 8 s at it"
     assert "memory" in reasons["greedy"]
     assert re.search(r"SIGSEGV\) at deadly: Fatal", (out / "log.txt").read_text())
+
+
+def test_a_worker_has_no_last_words_of_its_own() -> None:
+    """What stands in the log beside a worker that was killed is not about its start."""
+    ended = subprocess.run(
+        module_command("ecgfast.archive.child"), input=b"", capture_output=True, check=True
+    )
+    assert ended.stderr == b""
+
+
+def test_what_a_killed_worker_left_is_gone_when_the_run_ends(tmp_path: Path, save: Save) -> None:
+    save(tmp_path / "a" / "1")
+    out = tmp_path / "out"
+    left: list[Path] = []
+
+    def watch(counts: Any, text: str) -> None:
+        left.extend(drafts_of(out / "beats" / "000000-x.parquet"))
+
+    annotate_archive(tmp_path / "a", out, workers=1, watch=watch)
+    assert left
+    assert not any(file.exists() for file in left)
+
+
+HALF_WRITTEN = """
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA cache_size = 1")
+db.execute("BEGIN IMMEDIATE")
+db.executemany("INSERT INTO problems VALUES (?, ?)", [("x" * 500, "y")] * 500)
+os._exit(0)
+"""
+
+
+def test_the_status_of_a_run_that_was_killed_as_it_wrote(tmp_path: Path, save: Save) -> None:
+    save(tmp_path / "a" / "1")
+    out = tmp_path / "out"
+    annotate_archive(tmp_path / "a", out, workers=1)
+    before = archive_status(out)
+    file = out / "manifest.sqlite"
+    subprocess.run([sys.executable, "-c", HALF_WRITTEN, str(file)], check=True)
+    assert file.with_name("manifest.sqlite-journal").stat().st_size
+    assert archive_status(out) == before
+
+
+def test_a_full_disk_asks_for_room(tmp_path: Path) -> None:
+    with Manifest(tmp_path, write=True) as manifest:
+        manifest._connection.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(InputError, match=r"disk is full.*make room there, and start again"):
+            manifest.keep(made="x" * 100_000)
 
 
 def test_a_damaged_manifest_and_a_strange_folder_are_refused(tmp_path: Path, save: Save) -> None:

@@ -58,6 +58,7 @@ def test_its_figures_are_those_of_the_tables(results: Path) -> None:
     assert found.quality[0]["beats"] == 0
     assert found.hours == pytest.approx((4 * 12 + 9 * 12 + 10 + 30) / 3600, abs=0.01)
     assert [name for name, _ in found.status.failures] == ["bad.csv"]
+    assert found.duplicates == []
 
 
 def test_page_and_tables_are_written(results: Path, capsys: Capture, tmp_path: Path) -> None:
@@ -108,3 +109,22 @@ def test_the_interval_of_a_share() -> None:
     assert _wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
     assert _wilson(1, 29) == pytest.approx((0.0061, 0.1718), abs=1e-4)
     assert math.isnan(_wilson(0, 0)[0])
+
+
+def test_it_names_duplicates_and_mixed_settings(
+    tmp_path: Path, save: Save, capsys: Capture
+) -> None:
+    for i, name in enumerate(("b.csv", "c.csv")):
+        save(tmp_path / "a" / name, i)
+    annotate_archive(tmp_path / "a", tmp_path / "out", workers=1)
+    save(tmp_path / "a" / "d" / "a.csv", 0)
+    annotate_archive(tmp_path / "a", tmp_path / "out", workers=1, mix=True, method="adaptive")
+    assert main(["summary", str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    assert "duplicates  1 recordings hold the same as another one" in out
+    assert "mixed with  earlier results: method was 'neural' and is 'adaptive'" in out
+    folder = tmp_path / "out" / "summary"
+    assert (folder / "duplicates.csv").read_text() == "recording,same_as\nd/a.csv,b.csv\n"
+    page = (folder / "index.html").read_text("utf-8")
+    assert "1 recordings hold the same as another one" in page
+    assert "Some recordings were classified otherwise" in page

@@ -305,6 +305,78 @@ def test_augmented_examples_are_learnt_from_and_counted_but_not_watched_or_score
     assert not np.char.endswith(watched.record, ", made").any()
 
 
+@pytest.mark.thorough
+def test_folds_of_other_patients_or_settings_are_trained_again_and_said(
+    toy: ToyTask, tmp_path, monkeypatch, capsys
+) -> None:
+    pytest.importorskip("keras", reason="training needs Keras (extra train)")
+    path = save_recipe(tmp_path)
+    command = ["crossval", str(path), "--data", str(tmp_path), "--work", str(tmp_path / "work")]
+    assert main(command) == 0
+    assert "another training" not in capsys.readouterr().err
+    # The same examples and folds as large, of other patients: what was held out is another half.
+    examples = toy_examples()
+    other = np.roll(examples.patient, 1)
+    monkeypatch.setattr(
+        toy, "training_set", lambda *a, **o: dataclasses.replace(examples, patient=other)
+    )
+    assert main(command) == 0
+    told = capsys.readouterr().err
+    assert "fold-1.npz is of another training, and is replaced: other folds" in told
+    assert "fold 1 of 2" in told
+    assert main([*command, "--set", "seed=8"]) == 0
+    assert "is replaced: seed was 7 and is 8" in capsys.readouterr().err
+
+
+def test_two_trainings_do_not_share_a_work_folder(
+    toy: ToyTask, tmp_path, monkeypatch, capsys
+) -> None:
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
+    monkeypatch.chdir(tmp_path)
+    work = tmp_path / "work"
+    command = [str(save_recipe(tmp_path)), "--data", str(tmp_path), "--work", str(work)]
+    told = (
+        "work: another training is at work on it; wait until it has ended, or give another --work"
+    )
+    with workflow._alone(work):
+        for name in ("train", "crossval"):
+            assert main([name, *command]) == 1
+            assert told in capsys.readouterr().err
+    assert [path.name for path in work.iterdir()] == ["training.lock"]
+
+
+@pytest.mark.parametrize("name", ["train", "crossval"])
+def test_an_interrupted_training_says_what_is_kept(
+    toy: ToyTask, tmp_path, monkeypatch, capsys, name
+) -> None:
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
+    from ecgfast.training.fitting import fit as fitting
+
+    def interrupted(*args, **options) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "fit", interrupted)
+    monkeypatch.chdir(tmp_path)
+    assert main([name, str(save_recipe(tmp_path)), "--data", str(tmp_path), "--work", "w"]) == 130
+    told = "interrupted; finished folds and epochs are kept in w: the same command continues"
+    assert told in capsys.readouterr().err
+
+
+def test_scores_of_an_earlier_training_are_deleted_and_nothing_else(tmp_path) -> None:
+    kept = ["checkpoint.npz", "model.keras", "learning_curves.csv", "protocol/checkpoint.npz"]
+    kept += ["crossval/a/fold-1.npz", "notes/scores/mine.json", "scores/mine.txt"]
+    gone = ["learning_curves.json", "learning_curves.png", "protocol/learning_curves.json"]
+    gone += [f"scores/ds2{end}" for end in (".json", ".txt", ".roc.png")]
+    gone += ["protocol/scores/a.json"]
+    for name in (*kept, *gone):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    workflow._forget_scores(tmp_path)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert left == set(kept)
+
+
 def test_a_training_that_is_refused_leaves_no_folder(toy: ToyTask, tmp_path, capsys) -> None:
     pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
     path = save_recipe(tmp_path)
@@ -444,6 +516,17 @@ def test_a_task_from_recipe_to_card_and_evaluation(
     assert (tmp_path / "again" / "scores" / "other-patients-float32.roc.png").exists()
     assert main(command) == 0
     assert "other patients, float32" in capsys.readouterr().out
+
+    # Its name is that of no built-in recipe; and with other options its test part can be another.
+    assert main(["evaluate", str(models / "toy.json"), "--data", str(tmp_path)]) == 2
+    assert "toy is no built-in recipe. Name the one by which it was" in capsys.readouterr().err
+    trained = sorted(set(toy_examples().record.tolist()))
+    card.split["training"] = trained
+    card.save(models / "toy.json")
+    assert main([*command, "--set", "options.n=100"]) == 0
+    assert f"are no test of it: {', '.join(trained)}." in capsys.readouterr().out
+    assert main(["models", str(models / "toy.tflite")]) == 0
+    assert "figures   other patients, float32: accuracy" in capsys.readouterr().out
 
 
 def test_the_best_candidate_is_chosen_and_the_smaller_of_equals() -> None:

@@ -336,7 +336,23 @@ def test_a_broken_off_training_ends_with_the_same_weights(
     more: list[str] = []
     with pytest.raises(BrokenOff):
         fitting.fit(recipe, examples, watched, checkpoint=file, seed=8, report=more.append)
-    assert more == []
+    assert more == [f"{file} is of another training, and is replaced: seed was 7 and is 8"]
+
+
+def test_trainings_that_differ_say_in_what(fitting) -> None:
+    recipe = toy_recipe()
+    before = fitting.fingerprint(recipe, toy_examples(), None, 7)
+    assert fitting.difference_text(before, before) == ""
+    longer = recipe.changed({"schedule": {"epochs": 99}, "architecture": {"filters": [8]}})
+    now = fitting.fingerprint(longer, toy_examples(60), None, 8)
+    told = fitting.difference_text(before, now)
+    assert f"schedule.epochs was {recipe.schedule.epochs} and is 99" in told
+    assert "architecture.filters was" in told
+    assert "other examples; seed was 7 and is 8" in told
+    # Noise that is mixed in is learnt from too.
+    noise = [np.ones(100, np.float32)]
+    noisy = fitting.fingerprint(recipe, toy_examples(), None, 7, noise)
+    assert fitting.difference_text(before, noisy) == "other examples"
 
 
 KILLED = """

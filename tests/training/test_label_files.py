@@ -130,6 +130,7 @@ def test_no_patient_of_a_file_trains_and_tests(data: Path, tmp_path: Path) -> No
     facts = task.facts(recipe, training)
     assert facts.split["test"] == sorted(set(tested.record))
     assert facts.data["databases"] == ["labels.csv"]
+    assert task.databases(recipe) == ()  # of which none can lack recordings
     assert facts.limits is not None
     assert "labels.csv" in facts.limits[0]
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from ..._files import whole_file, write_whole
 from ..._progress import progress_bar
-from ...errors import InputError, RecordError
+from ...errors import InputError, RecordError, system_reason
 from ...extras import need
 
 __all__ = ["PHYSIONET", "Download", "download_database"]
@@ -127,7 +127,7 @@ def download_database(
             for file, wanted in progress_bar(sums.items(), name, "file", show=progress):
                 fetched += _ensure(remote_files, file, folder, wanted, replace=replace)
     except OSError as error:
-        raise RecordError(f"{folder}: cannot be written ({error.strerror or error})") from None
+        raise RecordError(f"{folder}: cannot be written ({system_reason(error)})") from None
     return Download(folder, version, len(sums), fetched)
 
 

@@ -66,7 +66,9 @@ def read_set(
             about = json.loads(str(file["about"]))
             arrays = {name: file[name] for name in file.files if name != "about"}
     except FileNotFoundError:
-        raise RecordError(f"{path}: no such data set; make it with `ecgfast prepare`") from None
+        raise RecordError(
+            f"{path}: no such data set; `ecgfast prepare` and `ecgfast review --export` make some"
+        ) from None
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise RecordError(f"{path}: not a data set of `ecgfast prepare` ({error})") from None
     if any(about.get(name) != value for name, value in version.items()):

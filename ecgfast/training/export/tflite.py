@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
@@ -18,9 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..._files import whole_file
+from ..._files import temporary_folder, whole_file
 from ...deprecated import renamed, renamed_argument
-from ...errors import InputError, ModelError
+from ...errors import InputError, ModelError, system_reason
 from ...extras import need_installed
 from ...processes import module_command
 from ...runtime.cards import ModelCard
@@ -115,10 +114,9 @@ def export(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ModelError(f"{out}: cannot be made ({error.strerror})") from None
+        raise ModelError(f"{out}: cannot be made ({system_reason(error)})") from None
 
-    with tempfile.TemporaryDirectory(prefix="ecgfast-export-") as scratch:
-        folder = Path(scratch)
+    with temporary_folder(ModelError) as folder:
         shown: dict[str, Any] = {name: values[chosen] for name, values in beats.items()}
         np.savez(folder / "beats.npz", **shown)
         source = _saved(model, folder)

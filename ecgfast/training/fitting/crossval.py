@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -160,7 +162,9 @@ def cross_validate(
 
     name = name or recipe.name
     fold = task.folds(recipe, examples)
-    settings = {**fingerprint(recipe, examples, augmented, recipe.seed), "folds": recipe.folds}
+    settings = fingerprint(recipe, examples, augmented, recipe.seed, noise)
+    # Also by whom they are divided: the same examples of other patients make other folds.
+    settings["folds"] = [recipe.folds, zlib.crc32(np.ascontiguousarray(fold).data)]
     pooled: dict[str, FloatArray] = {}
     rows: list[dict[str, Any]] = []
     parameters = 0
@@ -170,7 +174,11 @@ def cross_validate(
     for k in range(recipe.folds):
         file = None if kept is None else kept / f"fold-{k + 1}.npz"
         held = examples.only(fold == k)
-        finished = None if file is None else _read_fold(file, settings)
+        finished = None
+        if file is not None:
+            finished, other = _read_fold(file, settings)
+            if other:
+                report(f"{file} is of another training, and is replaced: {other}")
         if finished is not None:
             numbers, outputs = finished
         else:
@@ -184,6 +192,7 @@ def cross_validate(
                 noise,
                 None if kept is None else kept / f"fold-{k + 1}",
                 seed=recipe.seed + k,
+                begun=partial(_of_fold, report, f"{name}: fold {k + 1}"),
                 progress=progress,
             )
             if kept is not None and file is not None:
@@ -212,6 +221,10 @@ def cross_validate(
         *_draws(task, bare, calibrated, task.leading(next(iter(figures.values()))), recipe.seed),
         pooled,
     )
+
+
+def _of_fold(report: Report, fold: str, line: str) -> None:
+    report(f"{fold} {line}")
 
 
 def with_augmented(
@@ -396,6 +409,7 @@ def _fit_fold(
     stem: Path | None,
     *,
     seed: int,
+    begun: Report,
     progress: bool,
 ) -> tuple[dict[str, Any], dict[str, FloatArray]]:
     """Train on all folds but one, and answer this one's views; numbers of the training, outputs."""
@@ -410,6 +424,7 @@ def _fit_fold(
         noise=noise,
         checkpoint=None if stem is None else stem.with_suffix(".checkpoint.npz"),
         curves=None if stem is None else stem.with_suffix(".csv"),
+        begun=begun,
         progress=progress,
     )
     outputs = {view: predict(fitted.model, shown) for view, shown in held.items()}
@@ -424,16 +439,18 @@ def _fit_fold(
 
 def _read_fold(
     file: Path, settings: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, FloatArray]] | None:
-    """A finished fold of the same settings, if the file holds one."""
+) -> tuple[tuple[dict[str, Any], dict[str, FloatArray]] | None, str]:
+    """A finished fold of the same settings, if the file holds one; or how they differ."""
+    from .fit import difference_text
+
     if not file.exists():
-        return None
+        return None, ""
     try:
         with np.load(file, allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
-            if about["settings"] != settings:
-                return None
+            if other := difference_text(about["settings"], settings):
+                return None, other
             outputs = {view: stored[f"output.{i}"] for i, view in enumerate(about["views"])}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InputError(f"{file}: damaged ({error}); delete it and run again") from None
-    return about["numbers"], outputs
+    return (about["numbers"], outputs), ""

@@ -7,7 +7,7 @@ import importlib
 import json
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from ..recipes.recipe import Recipe, Schedule
 from ..scoring import write_curves
 from .batches import Batches
 
-__all__ = ["Fitted", "fingerprint", "fit", "predict"]
+__all__ = ["Fitted", "difference_text", "fingerprint", "fit", "predict"]
 
 # Steps over which the learning rate rises: the averages of batch normalisation must settle first.
 _WARM_UP = 200
@@ -82,6 +82,7 @@ def fit(
     checkpoint: Path | None = None,
     curves: Path | None = None,
     report: Report = lambda line: None,
+    begun: Report | None = None,
     progress: bool = False,
 ) -> Fitted:
     """Build and train a network.
@@ -103,11 +104,14 @@ def fit(
     noise : sequence of ndarray of float32, each of shape (m,)
         Recorded noise (`augment.recorded_noise`) for a schedule that adds some.
     checkpoint : Path, optional
-        File for the state after each epoch. One of other settings or examples is not used.
+        File for the state after each epoch. One of other settings or examples is not used, and
+        replaced.
     curves : Path, optional
         CSV file of `Fitted.history`, written anew, whole, after each epoch.
     report : callable
         Gets a line after each epoch.
+    begun : callable, optional
+        Gets a line where a checkpoint is continued, or is of another training; `report` by default.
     progress : bool
         Show a progress bar with the losses on a terminal.
 
@@ -144,10 +148,14 @@ def fit(
         metrics=["mae" if scale.linear else _accuracy(scale.outputs)],
     )
     model.optimizer.build(model.trainable_variables)
-    state = _State(model, batches, checkpoint, fingerprint(recipe, examples, validation, seed))
+    begun = report if begun is None else begun
+    settings = fingerprint(recipe, examples, validation, seed, noise)
+    state = _State(model, batches, checkpoint, settings)
     resumed = len(state.history)
     if resumed:
-        report(f"continues after epoch {resumed}, from {checkpoint}")
+        begun(f"continues after epoch {resumed}, from {checkpoint}")
+    elif state.other:
+        begun(f"{checkpoint} is of another training, and is replaced: {state.other}")
         if curves is not None:
             write_curves(curves, state.history)
     with tqdm(
@@ -234,7 +242,11 @@ def predict(model: Any, examples: ExampleSet) -> FloatArray:
 
 
 def fingerprint(
-    recipe: Recipe, examples: ExampleSet, validation: ExampleSet | None, seed: int
+    recipe: Recipe,
+    examples: ExampleSet,
+    validation: ExampleSet | None,
+    seed: int,
+    noise: Sequence[FloatArray] = (),
 ) -> dict[str, Any]:
     """What a training depends on, as plain JSON: equal for equal settings and examples.
 
@@ -243,12 +255,15 @@ def fingerprint(
     recipe : Recipe
     examples, validation : ExampleSet
     seed : int
+    noise : sequence of ndarray of float32, each of shape (m,)
 
     Returns
     -------
     dict
     """
     checksum = 0
+    for one in noise:
+        checksum = zlib.crc32(np.ascontiguousarray(one).data, checksum)
     for part in (examples, validation):
         if part is not None:
             weights = [values for name, values in part.columns.items() if name == "weight"]
@@ -265,6 +280,34 @@ def fingerprint(
     }
     plain: dict[str, Any] = json.loads(json.dumps(settings))
     return plain
+
+
+def difference_text(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Say in which settings two trainings differ.
+
+    Parameters
+    ----------
+    before, now : mapping
+        From `fingerprint`; what holds one more setting by name is looked into.
+
+    Returns
+    -------
+    str
+        Empty where they are equal.
+    """
+    told = []
+    for name in dict.fromkeys([*now, *before]):
+        old, new = before.get(name), now.get(name)
+        if old == new:
+            continue
+        if name in ("examples", "folds"):
+            told.append(f"other {name}")
+        elif isinstance(old, Mapping) and isinstance(new, Mapping):
+            keys = [key for key in dict.fromkeys([*new, *old]) if old.get(key) != new.get(key)]
+            told += [f"{name}.{key} was {old.get(key)} and is {new.get(key)}" for key in keys]
+        else:
+            told.append(f"{name} was {old} and is {new}")
+    return "; ".join(told)
 
 
 class _Scale:
@@ -371,6 +414,7 @@ class _State:
         self.history: list[dict[str, float]] = []
         self._best, self._waited, self._since_best = math.inf, 0, 0
         self._best_weights: list[npt.NDArray[Any]] = []
+        self.other = ""  # how the training differs of which the file is
         if file is not None:
             self._read(file)
 
@@ -436,15 +480,17 @@ class _State:
         variables = self._variables()
         kept = [arrays.get(f"variable.{i}") for i in range(len(variables))]
         lacking = keras.backend.backend() == "torch" and "torch" not in arrays
-        if (
+        self.other = difference_text(numbers["settings"], self._settings)
+        if not self.other and (
             lacking
-            or numbers["settings"] != self._settings
             or any(
                 old is None or old.shape != tuple(new.shape)
                 for old, new in zip(kept, variables, strict=True)
             )
         ):
-            return  # of another training, or of an older version
+            self.other = "other variables"
+        if self.other:
+            return
         for old, new in zip(kept, variables, strict=True):
             new.assign(old)
         self.history = numbers["history"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -233,6 +233,19 @@ class Task(ABC):
                 raise InputError(
                     f"recipe {recipe.name}: option {name!r} is {_KINDS[kind]}, not {value!r}"
                 )
+
+    def databases(self, recipe: Recipe) -> Sequence[str]:
+        """Databases below the data folder that a training reads: those of the recipe.
+
+        Parameters
+        ----------
+        recipe : Recipe
+
+        Returns
+        -------
+        sequence of str
+        """
+        return recipe.databases
 
     def check_data(self, recipe: Recipe, data: str | os.PathLike[str]) -> None:  # noqa: B027
         """Refuse data that lack what a training reads, of the test part too, before it is read.

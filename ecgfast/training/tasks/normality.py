@@ -75,6 +75,10 @@ class NormalityTask(Task):
         "precision (the share of those called abnormal that are)."
     )
 
+    def databases(self, recipe: Recipe) -> Sequence[str]:
+        """None where a file of labels names the recordings."""
+        return () if recipe.options.get("labels") else recipe.databases
+
     def check_data(self, recipe: Recipe, data: str | os.PathLike[str]) -> None:
         """Refuse data that lack a recording which trains or tests."""
         parts = _parts(recipe, data)
