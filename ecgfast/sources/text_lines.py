@@ -241,6 +241,9 @@ class LineParser:
         # "Sampling rate: 250" before the first sample is none itself.
         about = not self._fields and RATE_LINE.match(text) and len(LABEL.findall(text)) == 1
         row = [] if about else _numbers(text)
+        expected = self._fields or self._named(text)
+        if expected > 1 and len(row) != expected and not about:
+            row = _with_missing(text, expected) or row
         if row and not self._fields and LABELLED.fullmatch(text):
             labels = [label[:-1].strip().decode() for label in LABEL.findall(text)]
             self._head.append(",".join(labels))
@@ -255,6 +258,14 @@ class LineParser:
         if self._fields:
             rows.append([np.nan] * self._fields)
         self._report(words, len(row))
+
+    def _named(self, text: bytes) -> int:
+        """Fields that the last line of the head names, with the separator of this line."""
+        separator = next((s for s in _SEPARATORS if s in text), None)
+        if separator is None or not self._head:
+            return 0
+        cells = cells_of(self._head[-1].rstrip(separator.decode()), separator.decode())
+        return 0 if any(_numbers(cell.encode()) for cell in cells) else len(cells)
 
     def _decide(self, *, last: bool) -> bool:
         """Decide which fields are leads, if what has come is enough; `width` and `names` say so.
@@ -451,8 +462,39 @@ _DOTTED_DATE = re.compile(rb"\b\d{1,2}\.\d{1,2}\.\d{4}\b")
 _TIME_SIGNS = re.compile(rb"\d[:/-]\d")
 
 
+# What parts fields that may be blank, and what stands in those without a value.
+_SEPARATORS = (b"\t", b";", b",")
+_NO_VALUE = {b"", b"-", b"na", b"n/a", b"null", b"none"}
+
+_QUOTED = re.compile(rb'"([^"]*)"')
+
+
+def _unquoted(cell: re.Match[bytes]) -> bytes:
+    """Return a field without its quotes: a comma in it is the decimal mark, unless a point is."""
+    number: bytes = cell[1]
+    return number.replace(b",", b"" if b"." in number else b".")
+
+
+def _with_missing(text: bytes, n: int) -> list[float]:
+    """Return `n` fields of a line, NaN where one has no value; nothing if there are not as many."""
+    separator = next((s for s in _SEPARATORS if s in text), b",")
+    cells = text.split(separator)
+    if len(cells) != n:
+        return []
+    row: list[float] = []
+    for cell in cells:
+        plain = cell.strip() if separator == b"," else cell.strip().replace(b",", b".")
+        one = [np.nan] if plain.lower() in _NO_VALUE else _numbers(plain)
+        if len(one) != 1:
+            return []
+        row += one
+    return row if np.isfinite(row).any() else []
+
+
 def _numbers(text: bytes) -> list[float]:
     """Return the fields of a line as numbers, times in seconds; nothing if one is neither."""
+    if b'"' in text:
+        text = _QUOTED.sub(_unquoted, text)
     plain = text
     if b"," in text:
         # Beside semicolons, or between digits beside tabs, a comma is a decimal mark.

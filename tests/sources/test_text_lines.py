@@ -110,3 +110,32 @@ def test_samples_that_are_missing_one_by_one_are_no_gap(
     assert np.isfinite(found).sum() == 110
     assert (source.gaps, source.lost) == (0, 0)
     assert "no samples" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("time,ecg,acc\n0.000,{},0.5\n0.004,{},\n0.008,{},\n", ("ecg",)),
+        ("time,ecg,acc\n0.000,{},\n0.004,{},\n0.008,{},0.5\n", ("ecg",)),
+        ("time;acc;ecg\n0,000;;{}\n0,004;NA;{}\n0,008;-1,5;{}\n", ("ecg",)),
+        ('"time","ecg"\n"0.000","{}"\n"0.004","{}"\n"0.008","{}"\n', ("ecg",)),
+        ("n\tppg\tecg\n1\t\t{}\n2\t\t{}\n3\t7\t{}\n", ("ecg",)),
+    ],
+)
+def test_a_blank_field_is_a_missing_value_of_its_own(text: str, names: tuple[str, ...]) -> None:
+    parser = LineParser("board", fs=250.0)
+    parts = [parser.feed(text.format("11", "12", "13").encode()), parser.finish()]
+    assert np.concatenate([part for part in parts if len(part)])[:, 0].tolist() == [11, 12, 13]
+    assert parser.names == names
+    assert parser.malformed == 0
+
+
+def test_quoted_decimal_commas_and_ends_of_lines() -> None:
+    parser = LineParser("board")
+    assert parser.feed(b'"-0,25"\n"1,5"\n"2,048.5"\n').tolist() == [[-0.25], [1.5], [2048.5]]
+    parser = LineParser("board", fs=250.0)  # a line of words is no line of names
+    parser.feed(b"time,ecg,label\n0.000,11,N\n0.004,12,\n0.008,13,\n")
+    assert parser.finish()[:, -1].tolist() == [12, 13]
+    parser = LineParser("board", fs=250.0)
+    parser.feed(b"1,2,\n3,4,\n")
+    assert parser.finish().tolist() == [[1, 2], [3, 4]]  # a separator at the end opens no field
