@@ -185,9 +185,9 @@ def role_of(name: str, unit: str = "", *, about_ecg: bool = False) -> tuple[str,
     words = _words(label)
     if kind == "other":
         if to_seconds(unit) is not None or ":" in unit:
-            derived = next((word for word in words if _OTHER.get(word) == "a derived number"), "")
-            if derived:  # "RR-interval [ms]"
-                return "other", "a derived number by its name"
+            other = next((word for word in words if word in _OTHER), "")
+            if other and not _CLOCK_WORDS.intersection(words):  # "RR [ms]"; "EDA (uS)" is siemens
+                return "other", f"{_OTHER[other]} by its name"
             return "clock", "a clock by its unit"
         return "other", f"measured in {unit}"
     # "EEG ECG" is what some sleep recorders call the ECG channel of their headbox.

@@ -64,9 +64,6 @@ _LONG_UNITS = ((1.0, "seconds"), (60.0, "minutes"), (3600.0, "hours"), (86_400.0
 # Dates that spreadsheets and MATLAB count in days: 1954 to 2119, 1916 to 2190.
 _DAYS = ((20_000.0, 80_000.0), (700_000.0, 800_000.0))
 
-# Other counts, which a given rate has to meet closely.
-_TICKS = (0.1, 0.01, 1e-4, 1e-5)
-
 # Seconds by which hours, minutes and seconds in one number step over a minute, an hour, a day.
 _PACKED = (40.0, 4040.0, 764_040.0)
 _NAME_UNIT = re.compile(
@@ -224,8 +221,7 @@ def count_for(stamps: Floats, fs: float) -> float | None:
         return None
     mean = float(np.median(steps)) or float(steps[steps > 0].sum()) / len(steps)
     usual = (count for count, _ in _UNITS + _LONG_UNITS[1:] if 0.5 < mean * count * fs < 2.0)
-    ticks = (count for count in _TICKS if 0.99 < mean * count * fs < 1.01)
-    return next(usual, next(ticks, None))
+    return next(usual, None)
 
 
 def _refuse_packed(seconds: Floats, name: str, label: str) -> None:

@@ -211,24 +211,46 @@ class _Gathered:
 
     def _records(self, objects: list[dict[str, Any]], around: _Around) -> bool:
         """Take a list of objects that hold no arrays: one a sample."""
+        flat = [
+            {k: v for k, v in item.items() if not isinstance(v, (dict, list))} for item in objects
+        ]
         for key in _NAMES:  # an object a sample and signal
-            kinds = {item.get(key) for item in objects}
-            if 2 <= len(kinds) <= _MOST_COLUMNS and all(isinstance(k, (str, int)) for k in kinds):
-                parts = [[item for item in objects if item[key] == kind] for kind in kinds]
+            names = list(dict.fromkeys(item.get(key) for item in flat))
+            if 2 <= len(names) <= _MOST_COLUMNS and all(isinstance(n, (str, int)) for n in names):
                 held = [
                     self._records(
-                        [{k: v for k, v in item.items() if k != key} for item in part],
-                        replace(around, name=str(part[0][key])),
+                        [{k: v for k, v in item.items() if k != key} for item in flat
+                         if item[key] == name],
+                        replace(around, name=str(name)),
                     )
-                    for part in sorted(parts, key=lambda part: objects.index(part[0]))
-                ]
+                    for name in names
+                ]  # fmt: skip
                 return any(held)
-        units = {item.get(key) for item in objects for key in _UNITS if key in item}
+        units = {item[key] for item in flat for key in _UNITS if key in item}
         if len(units) == 1 and isinstance(unit := units.pop(), str):
             around = replace(around, unit=unit)
-        return self._columns_of(objects, around)
+        return self._of_sensors(flat, around)
+
+    def _of_sensors(self, objects: list[dict[str, Any]], around: _Around) -> bool:
+        """Take a list of objects, one a sample: of all signals, or of one sensor each."""
+        keys = {key for item in objects for key in item}
+        signals = {key for key in keys if role_of(key)[0] != "clock"}
+        sensors: list[set[str]] = []
+        for item in objects:
+            sensor = signals.intersection(item)
+            if sensor not in sensors and len(sensors) <= _MOST_COLUMNS:
+                sensors.append(sensor)
+        if len(sensors) > _MOST_COLUMNS or sum(map(len, sensors)) != len(signals):
+            sensors = [signals]
+        held = False
+        for sensor in sensors:
+            rows = [item for item in objects if signals.intersection(item) <= sensor]
+            name = ", ".join(sorted(sensor)) if len(sensors) > 1 else around.name
+            held |= self._columns_of(rows, replace(around, name=name))
+        return held
 
     def _columns_of(self, objects: list[dict[str, Any]], around: _Around) -> bool:
+        """Take a list of objects with numbers under the same keys."""
         held = False
         for key in list(dict.fromkeys(key for item in objects for key in item))[:_MOST_COLUMNS]:
             values = [item.get(key) for item in objects]

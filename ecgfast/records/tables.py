@@ -28,6 +28,9 @@ _COUNTED = 64
 # Columns by these names say which signal a row belongs to.
 _SIGNAL_COLUMNS = {"channel", "ch", "lead", "signal", "sensor", "type", "stream", "derivation"}
 
+# Share of rows from which on sensors have rows of their own, and of those that they share at most.
+_APART = 0.02
+
 # A rate of the head and one of the clock are the same up to this share.
 _SAME = 0.05
 
@@ -105,6 +108,51 @@ class Table:
         return Stamps(np.asarray(self.part(column, 0, self.rows), np.float64))
 
 
+class _Selected(Table):
+    """Some rows of a table."""
+
+    def __init__(self, table: Table, rows: npt.NDArray[np.intp]) -> None:
+        super().__init__(table.head)
+        self._table, self._rows = table, rows
+        self.rows = len(rows)
+        self.notes = [
+            *table.notes,
+            f"{table.rows - len(rows)} rows hold no ECG, but other sensors, and are left out",
+        ]
+
+    def part(self, column: int, begin: int, end: int) -> npt.NDArray[Any]:
+        """Return rows of one column."""
+        rows = self._rows[begin:end]
+        if not len(rows):
+            return np.empty(0, np.float32)
+        first = int(rows[0])
+        values: npt.NDArray[Any] = self._table.part(column, first, int(rows[-1]) + 1)
+        return values[rows - first]
+
+    def stamps(self, column: int) -> Stamps:
+        """Return a column in double precision, for a clock."""
+        return Stamps(np.asarray(self.part(column, 0, self.rows), np.float64))
+
+
+def _without_other_sensors(table: Table, roles: list[str], ecg: list[int]) -> Table:
+    """Return a table without the rows that sensors of another rate have for themselves."""
+    others = [
+        i
+        for i, kind in enumerate(table.head.kinds)
+        if i not in ecg and kind == "number" and roles[i] not in ("clock", "counter")
+    ]
+    if not ecg or not others or not np.isnan(table.part(ecg[0], 0, LOOKED)).any():
+        return table
+    has_ecg, has_other = (
+        np.logical_or.reduce([np.isfinite(table.part(i, 0, table.rows)) for i in columns])
+        for columns in (ecg, others)
+    )
+    apart = np.count_nonzero(has_other & ~has_ecg)
+    if apart < _APART * len(has_ecg) or np.count_nonzero(has_other & has_ecg) > _APART * apart:
+        return table
+    return _Selected(table, np.flatnonzero(has_ecg | ~has_other))
+
+
 def open_table(path: Path, kind: str, table: Table, given: float | None) -> Opened:
     """Separate the clocks of a table from its signals.
 
@@ -154,6 +202,8 @@ def open_table(path: Path, kind: str, table: Table, given: float | None) -> Open
         if kind_of == "number" and head.names[i].strip().lower() in _SIGNAL_COLUMNS:
             words = [f"{value:g}" for value in table.part(i, 0, LOOKED)]
             refuse_interleaved(words, head.names[i], name)
+    named = [i for i, name in enumerate(head.names) if role_of(name, head.units[i])[0] == "ecg"]
+    table = _without_other_sensors(table, roles, [i for i in named if not roles[i]])
     clock, fs, fs_from, start, notes, own = _time(path, head, table, roles, given)
     offset = start.utcoffset() if start is not None and head.start is None else None
     columns = []

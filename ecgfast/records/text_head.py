@@ -120,7 +120,7 @@ _UNIT_LINE = re.compile(
     re.IGNORECASE,
 )
 # A setting of one column whose value is a voltage is its unit, in whatever language.
-_VOLT_LINE = re.compile(r"[^\d\s,;:=][^\d,;:=]{0,40}[:=,;\t]\s*[\"']?([^\s,;\"']+)[\"']?[,;\s]*")
+_VOLT_LINE = re.compile(r"([^\d\s,;:=][^\d,;:=]{0,40})[:=,;\t]\s*[\"']?([^\s,;\"']+)[\"']?[,;\s]*")
 _CHANNELS = re.compile(r"(\d{1,3}) channels?", re.IGNORECASE)
 _NAMES_LINE = re.compile(
     r"\b(?:labels?|channels?|leads?|columns?|channel ?titles?|kan[aä]le?)\b[\"']?"
@@ -533,7 +533,7 @@ def _understand(head: Head, lines: list[str], name: str, *, counted: bool) -> No
     cells = _row(plain[-1], split) if plain else []
     halved = 2 * len(cells) == len(head.kinds) > 2 and split == ","
     if (len(cells) > len(head.kinds) or halved) and not named and all(
-        role_of(cell)[0] in ("ecg", "clock") for cell in cells
+        role_of(cell)[0] in ("ecg", "clock") and to_millivolt(cell) is None for cell in cells
     ) and not _NAMES_LINE.match(plain[-1]):  # fmt: skip
         raise RecordError(
             f"{name}: line {head.first + 1} has {len(head.kinds)} columns where {len(cells)} are "
@@ -636,8 +636,10 @@ def _settings(head: Head, line: str, raw: str, name: str) -> None:
         head.units = [a or b for a, b in zip(head.units, units, strict=True)]
     if len(head.kinds) == 1 and not head.units[0]:
         found = _VOLT_LINE.fullmatch(line)
-        if found and to_millivolt(found[1]) is not None:
-            head.units = [found[1]]
+        if found and to_millivolt(found[2]) is not None:
+            head.units = [found[2]]
+            if role_of(found[1])[0] == "ecg":  # "Lead I,mV"
+                head.names = [found[1]]
     found = _NAMES_LINE.search(line)
     if found:
         cells = _for_columns(found[1], head)

@@ -54,12 +54,18 @@ SHAPES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "a rate elsewhere": ({"device": {"sampling_frequency": FS}, "data": {"ecg": ONE}}, ("ecg",)),
     "pairs of time and value": ([[t, x] for t, x in zip(SECONDS, ONE, strict=True)], ("ECG1",)),
     "an object a sample": (
-        [{"time": t, "ecg": x, "hr": 72} for t, x in zip(SECONDS, ONE, strict=True)], ("ecg",)
+        [{"time": t, "ecg": x, "hr": 72, "tags": []} for t, x in zip(SECONDS, ONE, strict=True)], ("ecg",)
     ),
     "an object a sample of each signal": (
         [{"time": t, "type": kind, "value": x}
          for t, a, b in zip(SECONDS, ONE, WAVE, strict=False)
          for kind, x in (("ecg", a), ("ppg", b))],
+        ("ecg",),
+    ),
+    "an object a sample of each sensor": (
+        [x for i in range(0, N, 50)
+         for x in (*({"time": SECONDS[k], "ecg": ONE[k]} for k in range(i, i + 50)),
+                   *({"time": SECONDS[i + k], "acc": WAVE[i + k]} for k in range(10)))],
         ("ecg",),
     ),
     "times of text": ({"time": STAMPS, "ecg": ONE}, ("ecg",)),

@@ -210,6 +210,7 @@ FORMS: dict[str, list[str]] = {
         "Einheit,mV",
         *commas(MV),
     ],
+    "a lead and its unit": ["Frequency,250", "Mains,50", "Lead I,mV", *MV],
     "AcqKnowledge": [
         "a.acq",
         "4 msec/sample",
@@ -367,6 +368,7 @@ def test_resampling_is_that_of_scipy(tmp_path: Path, fs: float, up: int, down: i
         (["time,ppg", *rows([f"{t:.3f}" for t in T], SLOW)], "photoplethysmogram by its name"),
         (["time,value", *rows([f"{t:.3f}" for t in T], SLOW)], "is smooth and has no QRS"),
         (["time,x,y", *rows([f"{t:.3f}" for t in T], NOISE, NOISE)], "'x' has no clear QRS"),
+        (["time,EDA (uS)", *rows(SECONDS, SLOW)], "a skin conductance"),
         (["time,Fp1,Fp2", *rows([f"{t:.3f}" for t in T], MV, MV)], "an EEG by its name"),
         (["time,heart_rate", *rows([f"{t:.3f}" for t in T], ["70"] * N)], "a derived number"),
         (["time,chest (g)", *rows([f"{t:.3f}" for t in T], MV)], "measured in g"),
@@ -419,12 +421,29 @@ def test_tables_that_may_mean_several_things_are_refused(
 
 
 def test_a_rate_tells_the_unit_of_a_clock(tmp_path: Path) -> None:
-    for lasts in (60, 0.0001):
-        lines = ["Time,ECG", *rows([f"{t / lasts:.8f}" for t in T], MV)]
-        (tmp_path / "a.csv").write_text("\n".join(lines))
-        record = read_record(tmp_path / "a.csv", fs=FS)
-        assert record.fs == FS
-        np.testing.assert_allclose(record.signal[:, 0], LEAD, atol=1e-3)
+    lines = ["Time,ECG", *rows([f"{t / 60:.8f}" for t in T], MV)]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    record = read_record(tmp_path / "a.csv", fs=FS)
+    assert record.fs == FS
+    np.testing.assert_allclose(record.signal[:, 0], LEAD, atol=1e-3)
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_rows_of_other_sensors_are_no_samples(tmp_path: Path, timed: bool) -> None:
+    ecg_rows = [f"{t},{x}," for t, x in zip(SECONDS, MV, strict=True)]
+    lines = ["time,ecg,acc_x"]
+    for i in range(0, N, 50):  # packets of each
+        lines += ecg_rows[i : i + 50] + [
+            f"{i / FS + 0.01 * k:.3f},,{x}" for k, x in enumerate(NOISE[:20])
+        ]
+    if not timed:
+        lines = [line.partition(",")[2] for line in lines]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    record = read_record(tmp_path / "a.csv", fs=None if timed else FS)
+    assert (record.fs, record.leads) == (FS, ("ecg",))
+    np.testing.assert_allclose(record.signal[:, 0], LEAD, atol=1e-3)
+    assert record.origin is not None
+    assert "1200 rows hold no ECG" in " ".join(record.origin.notes)
 
 
 def test_bytes_of_zero_after_the_last_line_are_no_samples(tmp_path: Path) -> None:
