@@ -54,7 +54,8 @@ SHAPES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "a rate elsewhere": ({"device": {"sampling_frequency": FS}, "data": {"ecg": ONE}}, ("ecg",)),
     "pairs of time and value": ([[t, x] for t, x in zip(SECONDS, ONE, strict=True)], ("ECG1",)),
     "an object a sample": (
-        [{"time": t, "ecg": x, "hr": 72, "tags": []} for t, x in zip(SECONDS, ONE, strict=True)], ("ecg",)
+        [{"time": t, "ecg": x, "hr": 72, "tags": []} for t, x in zip(SECONDS, ONE, strict=True)],
+        ("ecg",),
     ),
     "an object a sample of each signal": (
         [{"time": t, "type": kind, "value": x}
