@@ -89,7 +89,7 @@ class LslSamples(Link):
             self._lsl = need("pylsl", "A Lab Streaming Layer stream", "lsl")
         except RuntimeError as error:  # the Python part is there, the library that it loads is not
             raise InputError(f"lsl:{stream}: {' '.join(str(error).split())}") from None
-        name = f"lsl:{stream}"
+        name = f"lsl:{stream}".removesuffix(":")
         key, value = ("name", stream) if stream else ("type", "ECG")
         found = self._resolve(key, value, _SEARCH_S)
         if not found:
@@ -106,6 +106,8 @@ class LslSamples(Link):
         self._found = found[0]
         self._inlet: Any = self._lsl.StreamInlet(self._found, recover=False)
         info = self._inlet.info(timeout=_SEARCH_S)
+        if not stream:  # whose ECG it is, nothing else says
+            _log.warning("%s: takes %r of %s", name, info.name(), info.hostname())
         name = f"lsl:{info.name()}"
         if info.channel_format() == self._lsl.cf_string:
             raise InputError(f"{name}: is a stream of text; name one of numbers")

@@ -147,7 +147,7 @@ class PolarSamples(Link):
     ) -> None:
         self._bleak = need("bleak", "A Bluetooth strap", "bluetooth")
         super().__init__(
-            f"polar:{device}",
+            f"polar:{device}".removesuffix(":"),
             ECG_FS,
             option=option,
             advice="wet the electrodes and wear the strap: it sends only while it feels skin",
@@ -307,6 +307,8 @@ class PolarSamples(Link):
             self._check(await asyncio.wait_for(answers.get(), _ANSWER_S))
             if first:
                 # The same strap later, though another one may be nearer then.
+                if not self._wanted:  # whose ECG it is, nothing else says
+                    _log.warning("%s: takes %s (%s)", self.name, strap.name, strap.address)
                 self._wanted = strap.address
                 self.name = f"polar:{strap.name or strap.address}"
                 self._opened.put(None)

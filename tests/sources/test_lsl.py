@@ -230,6 +230,20 @@ def test_of_several_streams_none_is_guessed(lsl: Any) -> None:
     assert first.name == second.name
 
 
+def test_the_one_stream_of_its_type_is_taken_and_named(
+    lsl: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    outlet = Outlet(lsl)
+
+    def only(_: object, key: str, value: str, *more: float) -> list[Any]:
+        assert (key, value) == ("type", "ECG")
+        return list(lsl.resolve_byprop("name", outlet.name, 1, 5.0))
+
+    monkeypatch.setattr(LslSamples, "_resolve", only)
+    assert LslSamples().name == f"lsl:{outlet.name}"
+    assert f"lsl: takes {outlet.name!r} of " in caplog.text
+
+
 def test_a_stream_of_text_is_refused(lsl: Any) -> None:
     outlet = Outlet(lsl, kept_as="string")
     with pytest.raises(InputError, match="is a stream of text"):

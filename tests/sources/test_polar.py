@@ -192,11 +192,12 @@ def test_a_strap_that_goes_out_of_reach_is_connected_again(
 
 
 def test_another_strap_is_not_taken_after_a_lost_link(
-    strap: Strap, monkeypatch: pytest.MonkeyPatch
+    strap: Strap, caplog: pytest.LogCaptureFixture
 ) -> None:
     strap.connections = [[frame(0, [1000] * FRAME)], [frame(200, [2000] * FRAME)]]
     source = PolarSamples()
     assert source.name == "polar:Polar H10 12345678"
+    assert "polar: takes Polar H10 12345678 (AA:BB)" in caplog.text
     strap.devices.insert(0, ("11:22", "Polar H10 87654321"))
     all_of(source, 2 * FRAME)
     assert strap.connected == ["AA:BB", "AA:BB"]
