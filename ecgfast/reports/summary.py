@@ -231,7 +231,9 @@ class Summary:
         gaps = rhythm.kinds.get(EventKind.GAP)
         text = "no gap"
         if gaps is not None:
-            text = f"{_count(gaps.count, 'gap')} of a lead, {length(gaps.seconds)} in all"
+            text = (
+                f"{_count(gaps.count, 'gap')} counted lead by lead, {length(gaps.seconds)} in all"
+            )
         lines.append(("gaps", text))
         if math.isfinite(rhythm.burden):
             episodes = rhythm.count(EventKind.ATRIAL_FIBRILLATION)

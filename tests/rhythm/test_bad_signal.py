@@ -181,7 +181,7 @@ def test_gaps_and_burden_are_in_the_summary() -> None:
     fibrillation = Event("atrial_fibrillation", 0, 45000, 0.0, 180.0, "medium", 0.9, 200)
     tally.events([*gaps, fibrillation])
     text = tally.summary("x", FS, 720.0).text()
-    assert "gaps        20 gaps of a lead, 10.0 s in all" in text
+    assert "gaps        20 gaps counted lead by lead, 10.0 s in all" in text
     assert "AF burden   25.0 % of the time, 1 episode" in text
     assert "events      21 of 2 kinds" in text
     assert "; 19 more" in text
