@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from math import inf, isnan
 
 import numpy as np
@@ -50,6 +51,8 @@ class LineClock:
         Sampling rate, Hz.
     name : str
         What the lines come from, for messages.
+    may_be_lost : callable
+        Whether so many seconds can be missing where the stamps leap, or the clock was set.
 
     Attributes
     ----------
@@ -64,7 +67,14 @@ class LineClock:
         had been counted as lost.
     """
 
-    def __init__(self, stamps: Floats, fs: float, name: str) -> None:
+    def __init__(
+        self,
+        stamps: Floats,
+        fs: float,
+        name: str,
+        may_be_lost: Callable[[float], bool] = lambda _: True,
+    ) -> None:
+        self._may_be_lost = may_be_lost
         self.lost = self.gaps = self.repeated = 0
         self._name, self._fs = name, fs
         self._before: float | None = None
@@ -167,7 +177,7 @@ class LineClock:
                             "%s: its clock leaps from %.10g to %.10g, %.0f s: that is not filled",
                             self._name, self._before, stamp, late / self._fs,
                         )  # fmt: skip
-                    else:
+                    elif self._may_be_lost(late / self._fs):
                         lost = round(late)
                         nothing = np.full((lost, rows.shape[1]), np.nan, np.float32)
                         self._remember(self._stamps_between(stamp, lost), nothing, filled=True)

@@ -238,7 +238,13 @@ class LineLink(Link):
         clock: Callable[[], float] = monotonic,
     ) -> None:
         super().__init__(name, fs, option=option, advice=advice, clock=clock)
-        self.lines = LineParser(name, fs=self.fs, every=every)
+        # What is kept for a reader may come faster than it was taken: a file that is sent.
+        self.lines = LineParser(
+            name,
+            fs=self.fs,
+            every=every,
+            may_be_lost=lambda seconds: self.keeps_all or self._may_be_lost(seconds),
+        )
         self._device: Any = None
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:

@@ -86,6 +86,8 @@ class LineParser:
         Whether all fields but clocks and counters are leads, since the caller picks some.
     clock : callable, default `time.monotonic`
         Seconds; decides when to report again.
+    may_be_lost : callable
+        Whether so many seconds can be missing where the clock of the lines leaps, or it was set.
 
     Attributes
     ----------
@@ -113,7 +115,9 @@ class LineParser:
         *,
         fs: float | None = None,
         every: bool = False,
+        may_be_lost: Callable[[float], bool] = lambda _: True,
     ) -> None:
+        self._may_be_lost = may_be_lost
         self.name = name
         self.names: tuple[str, ...] = ()
         self.width = 0
@@ -345,7 +349,7 @@ class LineParser:
         if clocks and self._fs:
             self._compare(table[:, clocks[0]], names[clocks[0]])
         for i in (*clocks, *counters) if self._fs else ():
-            clock = LineClock(table[:, i], self._fs or 0.0, self.name)
+            clock = LineClock(table[:, i], self._fs or 0.0, self.name, self._may_be_lost)
             if i not in chosen and clock.usable:
                 self._stamped = i, clock
                 break

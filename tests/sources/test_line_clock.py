@@ -149,6 +149,18 @@ def test_datagrams_that_are_lost_are_counted_as_lost() -> None:
     assert board.troubles() == ("samples lost in gaps: 10 in 1",)
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_clock_that_is_set_in_less_time_than_it_leaps_has_lost_nothing(
+    kept: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    board = Board([(1.0, lines(0, 100)), (1.1, lines(100, 110)), (1.3, lines(3100, 3110))])
+    board.keeps_all = kept  # a file that is sent over TCP passes faster than it was recorded
+    found = np.concatenate(list(board))[:, 0]
+    assert len(found) == (3110 if kept else 120)
+    assert board.lost == (2990 if kept else 0)
+    assert ("its clock leaps by 30 s in less time" in caplog.text) is not kept
+
+
 class Strap(Link):
     """A device that knows by its own stamps what was lost, as `PolarSamples`."""
 
