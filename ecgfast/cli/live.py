@@ -124,6 +124,8 @@ class _Page:
         """The source is open."""
         source = live.source
         name = source.name or ("standard input" if self._name == "-" else self._name)
+        if name.endswith(":") and live.link is not None:
+            name = live.link.name  # that of the strap or stream that was found
         leads = [printable(lead) for lead in source.leads]
         self._feed.begin(
             printable(name),

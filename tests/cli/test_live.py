@@ -9,12 +9,15 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ecgfast import stream_classify
 from ecgfast.cli import main
+from ecgfast.cli.live import _Page
+from ecgfast.live import LiveFeed
 
 NEEDED = "the extra 'live' is not installed"
 pytest.importorskip("uvicorn", reason=NEEDED)
@@ -34,6 +37,18 @@ def test_it_prints_and_labels_what_stream_does(capsys: pytest.CaptureFixture[str
     assert re.search(r"this machine only: http://127\.0\.0\.1:\d+/\n", err)
     assert main(["live", str(EXCERPT), "--port", "0", "--pace", "fast"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_the_page_names_the_strap_that_was_found() -> None:
+    feed = LiveFeed()
+    live = SimpleNamespace(
+        source=SimpleNamespace(name="", fs=130.0, leads=("ECG",)),
+        link=SimpleNamespace(name="polar:Polar H10 12345678"),
+        time_of_day=None,
+    )
+    for asked, shown in (("polar:", live.link.name), ("polar:AA:BB", "polar:AA:BB")):
+        _Page(feed, asked).begin(live, SimpleNamespace(labelled=(0,)), None)  # type: ignore[arg-type]
+        assert json.loads(feed.snapshot()[0][0])["source"] == shown
 
 
 def test_the_page_shows_what_comes_on_standard_input() -> None:
