@@ -1,9 +1,10 @@
 """How long ``ecgfast classify`` takes on half an hour and on a day, and how much memory.
 
 ``python bench/whole_recordings.py RECORDINGS`` joins the records of RECORDINGS/mitdb (two leads at
-360 Hz) into one of 24 hours, runs the command on it and on one record in processes of their own,
-each on one core, and prints JSON: ``wall_s`` and ``cpu_s`` of the whole process from its start to
-its end, ``memory_bytes`` (most ever resident), and the beats found.
+360 Hz) into one of 24 hours, runs the command on it, with both leads labelled and with the first,
+and on one record, in processes of their own, each on one core, and prints JSON: ``wall_s`` and
+``cpu_s`` of the whole process from its start to its end, ``memory_bytes`` (most ever resident), and
+the beats found.
 """
 
 from __future__ import annotations
@@ -56,10 +57,11 @@ def join(records: list[Path], seconds: float, target: Path) -> None:
     target.with_suffix(".hea").write_text("\n".join(lines) + "\n")
 
 
-def measure(record: Path, folder: Path, model: str) -> dict[str, Any]:
+def measure(record: Path, folder: Path, model: str, *options: str) -> dict[str, Any]:
     """Run the command in a process of its own."""
     output = folder / "beats.ecg"
     arguments = ["classify", str(record), "--model", model, "--output", str(output), "--json"]
+    arguments += ["--force", *options]
     command = [sys.executable, "-c", _COMMAND, *arguments]
     pin = ["taskset", "-c", str(max(os.sched_getaffinity(0)))] if sys.platform == "linux" else []
     before = os.times()
@@ -102,6 +104,9 @@ def main() -> None:
         runs = {
             "half an hour": measure(records[0], folder, args.model),
             f"{args.hours:g} hours": measure(joined, folder, args.model),
+            f"{args.hours:g} hours, first lead labelled": measure(
+                joined, folder, args.model, "--no-average-leads"
+            ),
         }
     print(json.dumps({"machine": platform.processor() or platform.machine(), **runs}, indent=2))
 
