@@ -108,3 +108,14 @@ def test_what_the_guide_prints_for_python_runs(
     for block in run:
         exec(block.replace("mitdb/208", "208.npz"), names)
     assert names["probabilities"].shape == (len(names["batch"]), 5)
+
+
+def test_the_first_screen_of_the_readme_has_the_commands_that_install_and_test() -> None:
+    first = (DOCS.parent / "README.md").read_text(encoding="utf-8").splitlines()[:32]
+    commands = [line for line in first if line.startswith("python3 -m venv")]
+    assert len(commands) == 2
+    install, test = commands
+    assert "pip install . &&" in install
+    assert "ecgfast demo" in install
+    assert test.endswith(".venv/bin/pytest -n auto")
+    assert test in (DOCS.parent / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
