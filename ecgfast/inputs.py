@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,27 @@ import numpy.typing as npt
 
 from .errors import InputError
 
-__all__ = ["looks_transposed", "real_array", "real_number", "samples_of", "single_precision"]
+__all__ = [
+    "check_offset",
+    "looks_transposed",
+    "real_array",
+    "real_number",
+    "samples_of",
+    "single_precision",
+    "table_names",
+]
 
 # Rows of numbers from which a first column that rises steadily is taken for times.
 _ROWS = 16
+
+# Columns that a message lists, at most.
+_SHOWN = 4
+
+# Steps of float32 that the range of a lead has to hold: 100 are less than 7 bits.
+_LEAST_STEPS = 100
+
+# The largest float32.
+_MOST = float(np.finfo(np.float32).max)
 
 
 def real_number(value: Any, name: str) -> float:
@@ -70,17 +87,24 @@ def real_array(values: Any, name: str = "") -> npt.NDArray[Any]:
         If rows differ in length, or the type is not a real number (complex, object, text, dates).
     """
     where = f"{name}: " if name else ""
+    needed = f"{where}samples must be real numbers in an array"
+    values = _numbers_of_table(values, needed)
     try:
         array = np.asanyarray(values)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"{where}samples must be real numbers in an array, all rows of one length"
-        ) from None
+    except (
+        Exception
+    ) as error:  # a tensor on a GPU, or one that has a gradient, raises what it likes
+        if hasattr(values, "__array__"):
+            raise InputError(
+                f"{needed}, and {type(values).__name__} cannot be read as one ({error}): pass a "
+                "NumPy array, such as tensor.detach().cpu().numpy()"
+            ) from None
+        raise InputError(f"{needed}, all rows of one length") from None
     if array.dtype.kind not in "fiub":
         has_dtype = hasattr(values, "dtype")
         got = f"an array of {array.dtype}" if has_dtype else type(values).__name__
         hint = ": convert it to float32, NaN where a sample is missing" if has_dtype else ""
-        raise InputError(f"{where}samples must be real numbers in an array, got {got}{hint}")
+        raise InputError(f"{needed}, got {got}{hint or _what_to_do(values)}")
     if isinstance(array, np.ma.MaskedArray):
         mask = np.ma.getmaskarray(array)
         kept = np.array(array.filled(0), copy=True)
@@ -88,6 +112,82 @@ def real_array(values: Any, name: str = "") -> npt.NDArray[Any]:
         plain[mask] = np.nan
         return plain
     return np.asarray(array)
+
+
+def _numbers_of_table(values: Any, needed: str) -> Any:
+    """Return the numbers of a pandas or polars table, or refuse the columns that hold none."""
+    if not hasattr(values, "__array__"):
+        return values
+    names, dtypes = getattr(values, "columns", None), getattr(values, "dtypes", None)
+    if names is None or dtypes is None:
+        return values
+    # A clock among floats would come out as a number of nanoseconds.
+    other = [
+        f"{name!r} holds {dtype}"
+        for name, dtype in zip(names, dtypes, strict=True)
+        if getattr(dtype, "kind", "") not in tuple("fiub")
+        and not (hasattr(dtype, "is_numeric") and dtype.is_numeric())
+    ]
+    if other:
+        raise InputError(
+            f"{needed}, and of the table's columns {', '.join(other[:_SHOWN])}: pick the leads, "
+            "such as table[['I', 'II']], or convert them to float32"
+        )
+    if hasattr(values, "to_numpy") and any(not isinstance(x, np.dtype) for x in dtypes):
+        # pandas' own types come out as objects otherwise.
+        return values.to_numpy(np.float64, na_value=np.nan) if hasattr(values, "iloc") else values
+    return values
+
+
+def _what_to_do(values: Any) -> str:
+    """What helps where something is no array of numbers."""
+    if isinstance(values, Mapping):
+        return ": pass np.column_stack(list(leads.values())), or the one entry that is the signal"
+    if isinstance(values, (list, tuple)):
+        odd = next(
+            (i for i, x in enumerate(values) if np.asarray(x, object).ndim == 0 and _is_odd(x)),
+            None,
+        )
+        if odd is not None:
+            return (
+                f" in which item {odd} is {reprlib.repr(values[odd])}: convert it to float, NaN "
+                "where a sample is missing"
+            )
+    if hasattr(values, "collect"):
+        return ": call its collect() first"
+    if hasattr(values, "p_signal"):
+        return ": pass its p_signal, with fs=record.fs"
+    if isinstance(values, Iterator):
+        return ": pass np.array(list(samples))"
+    return ""
+
+
+def _is_odd(item: Any) -> bool:
+    """Whether something is no real number."""
+    return not isinstance(item, (int, float, np.integer, np.floating, np.bool_))
+
+
+def table_names(table: Any) -> tuple[str, ...]:
+    """Return the names of a table's columns; none of what is no table, or has no names.
+
+    Parameters
+    ----------
+    table : object
+        Such as a DataFrame of pandas or polars, or a table of pyarrow.
+
+    Returns
+    -------
+    tuple of str
+    """
+    if not hasattr(table, "__array__"):
+        return ()
+    names = getattr(table, "column_names", None)
+    if names is None:
+        names = getattr(table, "columns", None)
+    if not isinstance(names, Iterable):
+        return ()
+    found = tuple(names)
+    return found if all(isinstance(name, str) for name in found) else ()
 
 
 def samples_of(chunk: Any, n_leads: int, fs: float) -> Any:
@@ -180,6 +280,33 @@ def single_precision(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
                 "of float32: subtract the offset first"
             )
     return single
+
+
+def check_offset(array: npt.NDArray[Any]) -> None:
+    """Refuse doubles on an offset so large that float32 would leave steps, or nothing, of a lead.
+
+    Parameters
+    ----------
+    array : ndarray, shape (n, n_leads)
+        A whole signal, as `real_array` returns it.
+
+    Raises
+    ------
+    InputError
+        If the range of a lead is less than 100 steps of float32.
+    """
+    if array.dtype.kind != "f" or array.dtype.itemsize <= 4:
+        return
+    for i in range(array.shape[1]):
+        lead = array[:, i]
+        low, high = np.fmin.reduce(lead, initial=np.inf), np.fmax.reduce(lead, initial=-np.inf)
+        if not -_MOST < low < high < _MOST:  # flat, missing, or a gap
+            continue
+        if high - low < _LEAST_STEPS * np.spacing(np.float32(max(-low, high))):
+            raise InputError(
+                f"column {i} of the signal lies from {low:.9g} to {high:.9g}: float32 holds hardly "
+                "anything of what is between: subtract the offset first, and leave out times"
+            )
 
 
 def looks_transposed(shape: tuple[int, ...]) -> bool:

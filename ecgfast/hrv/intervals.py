@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -172,6 +173,11 @@ def nn_intervals(
     >>> print(nn.describe())                                       # doctest: +SKIP
     2,202 NN of 2,271 RR intervals (97.0 %); left out: ectopic 69
     """
+    if not isinstance(beats, Iterable):
+        raise InputError(
+            f"beats is one {type(beats).__name__}: give a list of those of stream_classify, or R "
+            "peaks in seconds to nn_from_arrays"
+        )
     beats = list(beats)
     n = len(beats)
     if n and not all(hasattr(beats[0], name) for name in ("time", "label", "quality")):
@@ -260,8 +266,8 @@ def nn_of_times(
             f"time has shape {peaks.shape}: give R peaks in seconds, in one dimension, all finite"
         )
     sinus, clear = (
-        np.ones(len(peaks), np.bool_) if flags is None else np.asarray(flags, np.bool_)
-        for flags in (normal, good)
+        np.ones(len(peaks), np.bool_) if flags is None else _flags(flags, name)
+        for flags, name in ((normal, "normal"), (good, "good"))
     )
     if sinus.shape != peaks.shape or clear.shape != peaks.shape:
         raise InputError(
@@ -281,7 +287,10 @@ def nn_of_times(
         raise InputError("exclude must be pairs of a start and a later end, in seconds")
     rr = np.diff(peaks).round(_DIGITS)
     if (rr < 0).any():
-        raise InputError("the beats are not in the order of time: sort them first")
+        raise InputError(
+            "the beats are not in the order of time: sort them first, and of RR intervals give the "
+            "running sum, np.cumsum(rr)"
+        )
     excluded = np.zeros(len(rr), np.bool_)
     for start, end in exclude:
         excluded |= (peaks[1:] > start) & (peaks[:-1] < end)
@@ -313,6 +322,17 @@ def nn_of_times(
         left_out,
         end_time if duration is None else duration,
     )
+
+
+def _flags(values: npt.ArrayLike, name: str) -> BoolArray:
+    """Flags as an array; InputError for labels, of which each would be true."""
+    flags = np.asarray(values)
+    if flags.size and (flags.dtype.kind not in "biuf" or not np.isin(flags, (0, 1)).all()):
+        raise InputError(
+            f"{name} must be flags, True or False for each beat, got {reprlib.repr(values)}: of "
+            "labels give np.array(labels) == 'N'"
+        )
+    return flags.astype(np.bool_)
 
 
 def check_intervals(nn: object) -> None:

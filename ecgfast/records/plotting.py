@@ -225,7 +225,7 @@ def _marks(beats: Any) -> tuple[npt.NDArray[np.int64], list[str]]:
     if beats is None:
         return np.empty(0, np.int64), []
     if hasattr(beats, "symbol"):  # annotations
-        return beats.sample, beats.symbol.tolist()
+        return np.asarray(beats.sample, np.int64), [str(symbol) for symbol in beats.symbol]
     if hasattr(beats, "windows"):  # a batch of beats, with windows
         return np.asarray(beats.sample, np.int64), [""] * len(beats.sample)
     kept = list(beats) if isinstance(beats, Iterable) else [beats]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
@@ -11,7 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, RecordError
-from ..inputs import looks_transposed, real_array, real_number, single_precision
+from ..inputs import (
+    check_offset,
+    looks_transposed,
+    real_array,
+    real_number,
+    single_precision,
+    table_names,
+)
 from ..printable import printable
 
 if TYPE_CHECKING:
@@ -92,7 +100,7 @@ class Annotations:
     Raises
     ------
     InputError
-        If the three differ in length.
+        If the three differ in length, or samples are no whole numbers.
     """
 
     sample: npt.NDArray[np.int64]
@@ -100,7 +108,7 @@ class Annotations:
     aux: npt.NDArray[np.str_] = field(default_factory=lambda: np.empty(0, np.str_))
 
     def __post_init__(self) -> None:
-        sample = np.asarray(self.sample, np.int64).reshape(-1)
+        sample = _sample_numbers(self.sample)
         symbol = np.asarray(self.symbol, np.str_).reshape(-1)
         aux = np.asarray(self.aux, np.str_).reshape(-1)
         if not len(aux):
@@ -119,6 +127,26 @@ class Annotations:
 
     def __repr__(self) -> str:
         return f"Annotations({len(self)} marks)"
+
+
+def _sample_numbers(values: Any) -> npt.NDArray[np.int64]:
+    """Sample indices as int64; InputError for seconds, a mask, or what is no number."""
+    try:
+        given = np.asarray(values)
+        with np.errstate(invalid="ignore"):
+            found = given.astype(np.int64).reshape(-1)
+    except (TypeError, ValueError):
+        given, found = np.empty(0, object), np.empty(0, np.int64)
+    # An empty list is one of floats; float indices are those of pandas.
+    whole = given.dtype.kind in "iu" or (
+        given.dtype.kind == "f" and bool((given.reshape(-1) == found).all())
+    )
+    if not whole:
+        raise InputError(
+            f"the samples of annotations are {reprlib.repr(values)}: give sample indices, whole "
+            "numbers such as np.round(seconds * fs).astype(int)"
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -195,7 +223,8 @@ class Record:
     fs : float
         Sampling rate in Hz, 99.5 to 2010.
     leads : tuple of str
-        One name a lead; ``ECG1``, ``ECG2``, ... where none are given.
+        One name a lead; those of a DataFrame's columns, or ``ECG1``, ``ECG2``, ..., where none are
+        given.
     start : datetime or None
         When the first sample was taken, by the clock that wrote the file and without its zone; UTC
         where times count from 1970 (`origin` says so).
@@ -217,7 +246,7 @@ class Record:
     ------
     InputError
         If the signal is not numeric, has another shape or fewer than two samples, `fs` is out of
-        range, or the names do not match the leads.
+        range, the names do not match the leads, or `annotations` is something else.
     """
 
     signal: FloatArray
@@ -233,6 +262,7 @@ class Record:
 
     def __post_init__(self) -> None:
         where = f"{self.name}: " if self.name else ""
+        named = table_names(self.signal)
         raw = real_array(self.signal, self.name)
         if raw.ndim == 1:
             raw = raw[:, np.newaxis]
@@ -250,13 +280,15 @@ class Record:
             )
         if isinstance(self.leads, str):
             raise InputError(f"{where}leads is the text {self.leads!r}: give a sequence of names")
-        leads = tuple(self.leads) or tuple(f"ECG{i + 1}" for i in range(n_leads))
+        leads = tuple(self.leads) or named or tuple(f"ECG{i + 1}" for i in range(n_leads))
         units = tuple(self.units) or ("mV",) * n_leads
         if len(leads) != n_leads or len(units) != n_leads:
             raise InputError(
                 f"{where}{len(leads)} lead names and {len(units)} units for {n_leads} columns: "
                 "give one of each a column"
             )
+        _check_annotations(self.annotations, where)
+        check_offset(raw)
         object.__setattr__(self, "signal", single_precision(raw))
         object.__setattr__(self, "fs", check_fs(self.fs, self.name))
         object.__setattr__(self, "leads", tuple(printable(str(lead)) for lead in leads))
@@ -360,6 +392,17 @@ class Record:
 
     def __repr__(self) -> str:
         return _described("Record", self)
+
+
+def _check_annotations(annotations: object, where: str) -> None:
+    """Refuse what else may be meant by annotations."""
+    if annotations is None or isinstance(annotations, Annotations):
+        return
+    raise InputError(
+        f"{where}annotations is of {type(annotations).__name__}: give ecgfast.Annotations(sample, "
+        "symbol), of wfdb's Annotations(a.sample, a.symbol, a.aux_note), of detected beats "
+        "Annotations(peaks, ['N'] * len(peaks))"
+    )
 
 
 def _described(kind: str, record: Record | RecordSource) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -455,6 +455,12 @@ class Classifier:
         """Deprecated: `precision`."""
         warn_renamed("Classifier.form", "Classifier.precision")
         return self.precision
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Classifier holds a runtime and cannot be pickled or copied: make one in each "
+            f"process, as of {self.path.name}"
+        )
 
     def __repr__(self) -> str:
         precision = f", {self.precision}" if self.precision else ""

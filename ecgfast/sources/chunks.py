@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from typing import Any, TypeAlias
@@ -12,8 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
-from ..inputs import looks_transposed, real_array, real_number, single_precision
+from ..inputs import (
+    check_offset,
+    looks_transposed,
+    real_array,
+    real_number,
+    single_precision,
+    table_names,
+)
 from ..records import Origin, Record, RecordSource, check_fs, open_record
+from ..records.choosing import role_of
 from ..records.missing_codes import cleaned
 from ..records.record import find_lead
 from .items import as_chunks, has_clock, shape_of, size_of
@@ -41,6 +49,13 @@ CLOCK_IN_COLUMN = (
 
 # Items of a list that are looked at.
 _LOOK = 4096
+
+# Columns of a table that a message lists, at most.
+_LISTED = 4
+
+# Arrays of one length in a list may be the leads of a recording: so many at most, of so many
+# seconds at least.
+_MOST_LEADS, _LEAD_S = 16, 2.0
 
 #: Seconds of a stored signal that go down the path at a time: so many that their beats fill a batch
 #: of the model, so few that memory stays flat.
@@ -152,6 +167,8 @@ def open_source(
         if isinstance(source, Record):
             whole = source.signal
             if source.origin is None:  # readers of files have looked
+                if 0 in _table_leads(source.leads, leads, source.name) and has_clock(whole):
+                    raise InputError(CLOCK_IN_COLUMN)
                 whole = cleaned(whole, source.fs, source.leads)
             blocks, fetch = _cut(whole, source.fs), _piece(whole)
         else:
@@ -173,10 +190,13 @@ def open_source(
         raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")
     rate = check_fs(fs)
     if is_array(source):
+        names = table_names(source)
+        if names:
+            columns = _table_leads(names, leads)
+            names, source = tuple(names[i] for i in columns), _picked(source, columns)
+            leads = None
         signal = _as_signal(source)
-        if has_clock(signal):
-            raise InputError(CLOCK_IN_COLUMN)
-        names = tuple(f"ECG{i + 1}" for i in range(signal.shape[1]))
+        names = names or tuple(f"ECG{i + 1}" for i in range(signal.shape[1]))
         signal = cleaned(signal, rate, names)
         columns = lead_columns(leads, names)
         return ChunkSource(
@@ -189,11 +209,44 @@ def open_source(
     return _open_iterable(source, rate, leads, watch=watch)
 
 
+def _table_leads(names: tuple[str, ...], leads: Leads | None, title: str = "") -> list[int]:
+    """Columns of a table to read: those asked for, or all if none is something else by its name."""
+    if leads is not None:
+        return lead_columns(leads, names, title)
+    roles = [role_of(name) for name in names]
+    other = [
+        f"{name!r} is {why}"
+        for name, (role, why) in zip(names, roles, strict=True)
+        if role not in ("ecg", "unclear")
+    ]
+    if other:
+        kept = [name for name, (role, _) in zip(names, roles, strict=True) if role == "ecg"]
+        raise InputError(
+            f"{title}{': ' * bool(title)}of the columns, {', '.join(other[:_LISTED])}: choose the "
+            f"leads, such as leads={kept[:_LISTED] or ['II']}"
+        )
+    return list(range(len(names)))
+
+
+def _picked(table: Any, columns: list[int]) -> Any:
+    """Some columns of a table of pandas, polars or pyarrow."""
+    if hasattr(table, "iloc"):
+        return table.iloc[:, columns]
+    return table.select([table_names(table)[i] for i in columns])
+
+
 def _open_iterable(source: Any, fs: float, leads: Leads | None, *, watch: bool) -> ChunkSource:
     if isinstance(source, (bytes, bytearray)):
         raise InputError(
             f"cannot read samples from {type(source).__name__}: say what the bytes are, such as "
             "np.frombuffer(data, np.int16) for 16-bit samples"
+        )
+    if hasattr(source, "collect") or hasattr(source, "p_signal"):
+        real_array(source)  # a lazy table, and wfdb's Record: what to pass in its place
+    if isinstance(source, (Mapping, Set)):
+        raise InputError(
+            f"cannot read samples from {type(source).__name__}: pass the signal alone, such as "
+            "record['signal'] or np.column_stack(list(leads.values()))"
         )
     try:
         items = iter(source)
@@ -202,6 +255,8 @@ def _open_iterable(source: Any, fs: float, leads: Leads | None, *, watch: bool) 
             f"cannot read samples from {type(source).__name__}: give a path, a Record, an array "
             "or an iterable of samples or chunks"
         ) from None
+    if isinstance(source, (list, tuple)):
+        _refuse_leads(source, fs)
     several = leads is not None and any(
         lead not in (0, "ECG1") for lead in ((leads,) if isinstance(leads, (str, int)) else leads)
     )
@@ -218,6 +273,20 @@ def _open_iterable(source: Any, fs: float, leads: Leads | None, *, watch: bool) 
     return ChunkSource(
         fs, tuple(names[c] for c in columns), _chosen(chunks, columns, found.n_leads)
     )
+
+
+def _refuse_leads(parts: Sequence[Any], fs: float) -> None:
+    """Refuse a list of what may be leads, which would be read one after the other."""
+    shapes = {np.shape(part) for part in parts[: _MOST_LEADS + 1]}
+    if not 2 <= len(parts) <= _MOST_LEADS or len(shapes) > 1:
+        return
+    (shape,) = shapes
+    if len(shape) == 1 and shape[0] >= _LEAD_S * fs:
+        raise InputError(
+            f"{len(parts)} arrays of {shape[0]} samples may be {len(parts)} leads, or chunks of "
+            "one lead: pass np.column_stack(leads) in the first case, np.concatenate(chunks) in "
+            "the second"
+        )
 
 
 def is_array(source: Any) -> bool:
@@ -244,15 +313,17 @@ def _as_signal(source: Any) -> npt.NDArray[np.float32]:
     signal = real_array(source)
     if signal.ndim == 1:
         signal = signal[:, np.newaxis]
+    expected = f"the signal must have the shape (n,) or (n, n_leads), got {signal.shape}"
     if signal.ndim != 2 or signal.shape[1] == 0:
-        raise InputError(f"the signal must have the shape (n,) or (n, n_leads), got {signal.shape}")
+        raise InputError(expected)
+    if looks_transposed(signal.shape) and not (len(signal) == 1 and signal.size <= _MOST_LEADS):
+        raise InputError(f"{expected}: it looks transposed, pass signal.T")
     if len(signal) < 2:
         raise InputError(f"the signal holds {len(signal)} sample(s): give at least two")
-    if looks_transposed(signal.shape):
-        raise InputError(
-            f"the signal must have the shape (n,) or (n, n_leads), got {signal.shape}: "
-            "it looks transposed, pass signal.T"
-        )
+    # Times of day are lost in single precision.
+    if has_clock(signal):
+        raise InputError(CLOCK_IN_COLUMN)
+    check_offset(signal)
     return single_precision(signal)
 
 

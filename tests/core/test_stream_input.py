@@ -132,7 +132,7 @@ def test_words_for_a_rate_or_a_signal() -> None:
     with pytest.raises(InputError, match="the method 'external' is for BeatStream"):
         QRSDetector(FS, method="external")
     for signal, text in [
-        (5.0, r"got \(\)"),
+        (5.0, "cannot read samples from float"),
         (np.zeros((4, 2, 2)), r"got \(4, 2, 2\)"),
         (np.zeros((4, 0)), r"got \(4, 0\)"),
         ([[1, 2], [3]], "all rows of one length"),

@@ -285,3 +285,21 @@ def test_equal_intervals_have_no_ratio_of_powers() -> None:
 def test_beats_may_come_from_a_generator() -> None:
     beats = [Beat(i, 0.8 * i, "N", 0.9, {}, 0.8, 75.0, Quality(0)) for i in range(20)]
     assert len(hrv.nn_intervals(beat for beat in beats)) == len(hrv.nn_intervals(beats)) == 19
+
+
+def test_flags_are_no_labels() -> None:
+    times = np.arange(40.0)
+    labels = np.array(["N"] * 39 + ["V"])
+    assert hrv.nn_from_arrays(times, normal=labels == "N").left_out["ectopic"] == 1
+    assert hrv.nn_from_arrays(times, normal=[1] * 39 + [0]).left_out["ectopic"] == 1
+    for wrong in (labels, np.full(40, np.nan), list(range(40))):
+        with pytest.raises(InputError, match=r"normal must be flags.*np\.array\(labels\) == 'N'"):
+            hrv.nn_from_arrays(times, normal=wrong)
+
+
+def test_what_is_no_sequence_of_beats_says_what_to_give() -> None:
+    for wrong in (None, 5, object()):
+        with pytest.raises(InputError, match="give a list of those of stream_classify"):
+            hrv.nn_intervals(wrong)
+    with pytest.raises(InputError, match=r"of RR intervals give the running sum, np\.cumsum"):
+        hrv.nn_from_arrays([0.8, 0.82, 0.79, 0.81])

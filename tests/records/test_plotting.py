@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ def test_beats_of_every_form_are_marked(record: Record) -> None:
         "list": peaks.tolist(),
         "beats": [a_beat(int(p), x) for p, x in zip(peaks, labels, strict=True)],
         "annotations": Annotations(peaks, np.array(labels)),
+        "wfdb's annotations": SimpleNamespace(sample=peaks, symbol=labels),
         "batch": BeatBatch.concatenate(stream_beats(record)),
     }
     for name, beats in forms.items():

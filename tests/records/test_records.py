@@ -65,6 +65,17 @@ def test_annotations_need_equal_lengths() -> None:
         Annotations(np.array([1, 2]), np.array(["N"]))
 
 
+def test_annotations_are_sample_numbers() -> None:
+    peaks = np.array([100, 400, 700])
+    assert Annotations(peaks.astype(float), ["N"] * 3).sample.tolist() == peaks.tolist()
+    for wrong in (peaks / 360, peaks == 100, peaks.astype("M8[s]"), ["a"] * 3, [1, np.nan, 3]):
+        with pytest.raises(InputError, match="give sample indices, whole numbers"):
+            Annotations(wrong, ["N"] * 3)
+    for wrong in (peaks, [1, 2], "atr", {"ECG_R_Peaks": peaks}):
+        with pytest.raises(InputError, match=r"annotations is of .*give ecgfast\.Annotations"):
+            Record(np.zeros((1000, 1)), 360, annotations=wrong)
+
+
 def test_import_is_light() -> None:
     heavy = ("wfdb", "pandas", "matplotlib", "scipy", "edfio", "tensorflow")
     code = f"import sys, ecgfast.records; print([m for m in {heavy!r} if m in sys.modules])"

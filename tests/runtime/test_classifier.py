@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import pickle
 import platform
 import subprocess
 import sys
@@ -298,3 +300,10 @@ def test_a_model_with_other_inputs_is_refused(tmp_path, rng):
 def test_threads_must_be_one_at_least(toy_beats):
     with pytest.raises(InputError):
         Classifier(toy_beats.folder / "toy.tflite", 0)
+
+
+def test_a_copy_is_refused_with_what_to_do() -> None:
+    for model in (Classifier(), Classifier("none")):
+        for copied in (copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="cannot be pickled or copied: make one in each"):
+                copied(model)

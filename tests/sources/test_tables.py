@@ -1,0 +1,168 @@
+"""Signals as notebooks hold them: tables with named columns, tensors, lists of leads."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecgfast import QRSDetector, Record, StreamingClassifier, detect_qrs, events, stream_classify
+from ecgfast.errors import InputError
+from ecgfast.records import demo_record
+from ecgfast.runtime import Classifier
+
+FS = 360.0
+
+
+@pytest.fixture(scope="module")
+def ecg() -> np.ndarray:
+    return demo_record().signal[:7200]
+
+
+def everywhere(source: Any, leads: Any = None) -> list[list[int]]:
+    return [
+        detect_qrs(source, FS, leads=leads).tolist(),
+        [beat.sample for beat in stream_classify(source, FS, leads=leads, model="none")],
+    ]
+
+
+def tables(signal: np.ndarray, names: list[str], clock: Any = None) -> dict[str, Any]:
+    """The leads as tables of three libraries, behind a clock if there is one."""
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    arrow = pytest.importorskip("pyarrow")
+    columns = {"time": clock} if clock is not None else {}
+    columns |= {name: signal[:, i] for i, name in enumerate(names)}
+    return {
+        "pandas": pandas.DataFrame(columns),
+        "polars": polars.DataFrame(columns),
+        "pyarrow": arrow.table(columns),
+    }
+
+
+def test_leads_of_tables_have_their_names(ecg: np.ndarray) -> None:
+    both, second = detect_qrs(ecg, FS).tolist(), detect_qrs(ecg, FS, leads=[1]).tolist()
+    assert len(both) > 20
+    for name, table in tables(ecg, ["MLII", "V1"]).items():
+        assert everywhere(table) == [both] * 2, name
+        for leads in ("V1", ["v1"], 1):
+            assert everywhere(table, leads) == [second] * 2, name
+        assert Record(table, FS).leads == ("MLII", "V1"), name
+        assert Record(table, FS, ("a", "b")).leads == ("a", "b"), name
+        with pytest.raises(InputError, match="no lead 'V6'; there are 'MLII', 'V1'"):
+            detect_qrs(table, FS, leads="V6")
+
+
+@pytest.mark.parametrize("dates", [False, True])
+def test_a_clock_or_a_sensor_of_a_table_is_no_lead(ecg: np.ndarray, dates: bool) -> None:
+    expected = detect_qrs(ecg, FS).tolist()
+    seconds = np.arange(len(ecg)) / FS
+    clock = [datetime(2026, 1, 1) + timedelta(seconds=s) for s in seconds] if dates else seconds
+    for name, table in tables(ecg, ["MLII", "V1"], clock).items():
+        for call in (detect_qrs, stream_classify, events):
+            with pytest.raises(InputError, match=r"'time' is a clock.*leads=\['MLII', 'V1'\]"):
+                call(table, FS)
+        assert everywhere(table, ["MLII", "V1"]) == [expected] * 2, name
+        with pytest.raises(InputError, match=r"'time' is a clock|'time' holds|real numbers"):
+            detect_qrs(Record(table, FS))
+    for table in tables(np.column_stack([ecg, ecg[:, 0]]), ["MLII", "V1", "acc_x"]).values():
+        with pytest.raises(InputError, match=r"'acc_x' is .*leads=\['MLII', 'V1'\]"):
+            detect_qrs(table, FS)
+        with pytest.raises(InputError, match=r"'acc_x' is .*leads=\['MLII', 'V1'\]"):
+            detect_qrs(Record(table, FS))
+        assert detect_qrs(Record(table, FS), leads=[0, 1]).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", ["Float32", "Float64", "float32[pyarrow]"])
+def test_types_that_pandas_adds(ecg: np.ndarray, dtype: str) -> None:
+    table = tables(ecg, ["MLII", "V1"])["pandas"].astype(dtype)
+    table.iloc[40:43, 0] = None
+    missing = ecg.copy()
+    missing[40:43, 0] = np.nan
+    np.testing.assert_array_equal(Record(table, FS).signal, missing)
+    assert everywhere(table) == everywhere(missing)
+    assert len(QRSDetector(FS, n_leads=2).process(table)) > 20
+
+
+def test_columns_that_hold_no_numbers_are_named(ecg: np.ndarray) -> None:
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"MLII": ecg[:, 0], "other": ["N"] * len(ecg)})
+    for call in (lambda x: Record(x, FS), QRSDetector(FS, n_leads=2).process):
+        with pytest.raises(InputError, match=r"'other' holds (str|object): pick the leads"):
+            call(table)
+
+
+def test_times_that_single_precision_would_lose_are_a_clock(ecg: np.ndarray) -> None:
+    epoch = 1.78e9 + np.arange(len(ecg)) / FS
+    table = np.column_stack([epoch, ecg])
+    for call in (detect_qrs, stream_classify, events):
+        with pytest.raises(InputError, match="column 0 of the signal rises steadily"):
+            call(table, FS)
+    with pytest.raises(InputError, match=r"column 0 .*subtract the offset first, and leave out"):
+        Record(table, FS)
+
+
+def test_an_offset_that_leaves_nothing_of_the_ecg_is_refused(ecg: np.ndarray) -> None:
+    expected = detect_qrs(ecg, FS)
+    far = ecg.astype(np.float64) + 1e7
+    for call in (lambda x: detect_qrs(x, FS), lambda x: Record(x, FS)):
+        with pytest.raises(InputError, match=r"column 0 .* float32 .*subtract the offset"):
+            call(far)
+    assert np.abs(detect_qrs(far - 1e7, FS) - expected).max() <= 1
+    assert np.abs(detect_qrs(ecg.astype(np.float64) + 100, FS) - expected).max() <= 1
+    assert np.isnan(Record(np.full((9, 1), np.nan), FS).signal).all()
+
+
+class _Tensor:
+    """A tensor that cannot be read, as PyTorch's on a GPU or with a gradient."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __len__(self) -> int:
+        return 9
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [RuntimeError, TypeError])
+def test_a_tensor_that_cannot_be_read_says_why(error: type[Exception]) -> None:
+    tensor = _Tensor(error("can't convert cuda:0 device type tensor"))
+    labeller = StreamingClassifier(Classifier("none"), FS)
+    for call in (lambda x: detect_qrs(x, FS), lambda x: Record(x, FS), labeller.process):
+        with pytest.raises(InputError, match=r"cuda:0 device.*detach\(\)\.cpu\(\)\.numpy\(\)"):
+            call(tensor)
+
+
+def test_a_list_of_leads_is_not_read_as_one_lead(ecg: np.ndarray) -> None:
+    for leads in ([ecg[:, 0], ecg[:, 1]], (ecg[:, 0].copy(), ecg[:, 1].copy())):
+        for call in (detect_qrs, stream_classify, events):
+            with pytest.raises(InputError, match=r"2 leads, or chunks .*column_stack.*concatenate"):
+                call(leads, FS)
+    # Chunks as devices send them, and a last one that is shorter.
+    for size in (36, 5000):
+        parts = [ecg[i : i + size, 0] for i in range(0, len(ecg), size)]
+        assert detect_qrs(parts, FS).tolist() == detect_qrs(ecg[:, 0], FS).tolist()
+
+
+def test_what_is_no_signal_says_what_to_pass(ecg: np.ndarray) -> None:
+    polars = pytest.importorskip("polars")
+
+    class Foreign:
+        p_signal, fs = ecg, 360
+
+    for source, text in (
+        ({"MLII": ecg[:, 0]}, "column_stack"),
+        ({1.0, 2.0}, "cannot read samples from set"),
+        (Foreign(), r"pass its p_signal, with fs=record\.fs"),
+        (polars.DataFrame(ecg).lazy(), r"call its collect\(\) first"),
+        ([0.1, None, 0.2], "item 1 is None: convert it to float, NaN"),
+        (["0.1", "0.2"], r"item 0 is '0\.1': convert it to float"),
+    ):
+        for call in (detect_qrs, stream_classify):
+            with pytest.raises(InputError, match=text):
+                call(source, FS)
+    with pytest.raises(InputError, match=r"pass np\.array\(list\(samples\)\)"):
+        Record(iter(ecg), FS)
