@@ -82,11 +82,11 @@ _UNIT_NAMES = ("units", "unit", "sig_units")
 def open_array(path: Path) -> Opened:
     """Open a ``.npy``, ``.npz``, ``.mat`` or HDF5 file.
 
-    ``.npy`` holds an array (n,) or (n, n_leads); others such an array by the name ``signal`` or the
-    only one that is long, optionally with ``fs`` (Hz), ``leads`` (names) and ``units``, each also
-    by the other names that they usually have. One array a lead, and a transposed array, are
-    understood too. Blocks of a ``.npy`` file are read as they are asked for; the others are held
-    in memory.
+    ``.npy`` holds an array (n,) or (n, n_leads), or a table with named fields; others such an array
+    by the name ``signal`` or the only one that is long, optionally with ``fs`` (Hz), ``leads``
+    (names) and ``units``, each also by the other names that they usually have. One array a lead,
+    and a transposed array, are understood too. Blocks of a ``.npy`` file without fields are read as
+    they are asked for; the others are held in memory.
     """
     suffix = path.suffix.lower()
     if suffix == ".npy":
@@ -141,12 +141,19 @@ def _open_npy(path: Path) -> Opened:
         shape, fortran, dtype = _head(file, str(path))
         begin = file.tell()
         size = file.seek(0, 2) - begin
-    _check_numbers(path, dtype)
+    if dtype.names is None:
+        _check_numbers(path, dtype)
     if math.prod(shape) * dtype.itemsize > size:
         raise RecordError(
             f"{path}: truncated: shape {shape} needs {math.prod(shape) * dtype.itemsize} bytes and "
             f"{size} are present; save it again"
         )
+    if dtype.names is not None:
+        with open_regular(path) as file:
+            file.seek(begin)
+            data = file.read(math.prod(shape) * dtype.itemsize)
+        table = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+        return _from_arrays(path, "NumPy array", {"table": table})
     n, leads, turned = _orient(path, shape)
     # Whether the values of one column lie together.
     together = fortran != turned
@@ -337,6 +344,7 @@ def _from_arrays(
 ) -> Opened:
     """Find signal, rate, names and units among named arrays and their attributes."""
     attributes = attributes or {}
+    arrays, attributes = _without_fields(arrays, attributes)
     if {"data", "datastart", "dataend"} <= {name.lower() for name in arrays}:
         return _from_arrays(path, kind, _channels_of_labchart(path, arrays))
     numeric = {name: a for name, a in arrays.items() if a.dtype.kind in "fiub" and a.size > 1}
@@ -385,6 +393,20 @@ def _from_arrays(
         declared=all(unit_kind(u) == "volt" for u in units),
     )
     return _timed(opened, clocks[0][1], clocks[0][0], rate) if clocks else opened
+
+
+def _without_fields(
+    arrays: dict[str, npt.NDArray[Any]], attributes: dict[str, dict[str, Any]]
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, dict[str, Any]]]:
+    """Return tables (compound types) as an array for each field; the first of a name counts."""
+    plain = {name: a for name, a in arrays.items() if a.dtype.names is None}
+    about = dict(attributes)
+    for name, table in arrays.items():
+        for field in table.dtype.names or ():
+            if field not in plain:
+                plain[field] = table[field]
+                about[field] = attributes.get(name, {})
+    return plain, about
 
 
 def _named(

@@ -79,7 +79,7 @@ def _is_ishne(head: bytes) -> bool:
 
 #: Every format that is read; a new one is added here, and nowhere else.
 FORMATS: tuple[Format, ...] = (
-    Format("WFDB", (".hea",), ".wfdb_files:open_wfdb", "a WFDB record", options=("follow",)),
+    Format("WFDB", (".hea",), ".wfdb_files:open_wfdb", "a WFDB record", options=("fs", "follow")),
     Format("EDF or BDF", (".edf", ".bdf", ".rec"), ".edf_files:open_edf", "an EDF or BDF file"),
     Format(
         "ISHNE",

@@ -38,7 +38,8 @@ def read_hdf5(
     Returns
     -------
     arrays : dict
-        Numbers and texts by the last part of their name, the whole name where that is taken.
+        Numbers, texts and tables of numbers (compound types) by the last part of their name, the
+        whole name where that is taken.
     attributes : dict
         The attributes of each array; those of the file under the empty name.
 
@@ -65,7 +66,8 @@ def read_hdf5(
             return
         if node.is_virtual or node.external:
             raise RecordError(f"{path}: {name} lies in another file; copy it into this one")
-        if node.dtype.kind not in "fiubSO" or node.shape is None or not node.size:
+        table = node.dtype.names is not None
+        if (node.dtype.kind not in "fiubSO" and not table) or node.shape is None or not node.size:
             return
         size = node.size * node.dtype.itemsize
         if size > _MOST_RATIO * node.id.get_storage_size() + 4096:
@@ -80,7 +82,13 @@ def read_hdf5(
             if node.size <= _MOST_NODES and h5py.check_string_dtype(node.dtype):
                 arrays[key] = np.array(node.asstr(errors="replace")[()], dtype=np.str_)
             return
-        values = node[()]
+        if table and node.dtype.hasobject:  # texts of any length among them
+            numbers = [n for n in node.dtype.names if node.dtype[n].kind in "fiub"]
+            if not numbers:
+                return
+            values = node.fields(numbers)[()]
+        else:
+            values = node[()]
         attributes[key] = _attributes(node)
         if attributes[key].get("matlabclass") == "char":
             arrays[key] = np.array("".join(map(chr, values.reshape(-1)[:1000])))

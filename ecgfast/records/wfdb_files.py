@@ -9,7 +9,7 @@ trusts the header.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,16 @@ _MISSING_PER_PRESENT = 1000
 _TABLED = 64
 
 
-def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
-    """Open the WFDB record whose header is `path`; `follow` is as in `open_record`."""
+def open_wfdb(path: Path, *, fs: float | None = None, follow: bool = False) -> Opened:
+    """Open the WFDB record whose header is `path`; `fs` and `follow` are as in `open_record`."""
     header = read_header(path)
     part = (
         _open_segments(path, header, follow) if header.segments else _open_one(path, header, follow)
     )
+    if fs is not None and not header.states_rate:
+        # What is given stands in place of the 250 Hz that WFDB assumes; it counts samples.
+        most = max(signal.per_frame for signal in part.signals)
+        header = replace(header, fs=fs / most, states_rate=True)
 
     def annotations(fs: float) -> Annotations | None:
         """Read the reference annotations beside the header, counted in samples at `fs`."""
@@ -70,6 +74,7 @@ def open_wfdb(path: Path, *, follow: bool = False) -> Opened:
         declared=True,
         start=header.start,
         marks_missing=True,
+        fs_from="the file's header" if header.states_rate else "the default of WFDB",
         start_time=header.start_time,
         annotations=annotations,
         annotation_fs=header.fs,
@@ -332,7 +337,7 @@ def _open_segments(path: Path, header: Header, follow: bool) -> _Part:
                 ) from None
             if inner.segments:
                 raise RecordError(f"{file}: is a segment that has segments; fetch it again")
-            if inner.fs != header.fs:
+            if inner.states_rate and inner.fs != header.fs:
                 raise RecordError(
                     f"{file}: is sampled at {inner.fs:g} Hz in a record of {header.fs:g} Hz; "
                     "fetch it again"

@@ -137,7 +137,7 @@ def _parse_signal(path: Path, number: int, line: str, index: int) -> Signal:
             units=gain[3] or "mV",
             initial=int(fields[5][:20]) if len(fields) > 5 else 0,
             label=fields[8] if len(fields) > 8 else f"signal {index}",
-            states_gain=bool(float(gain[1] or 0)),
+            states_gain=len(fields) > 2 and bool(float(gain[1] or 0)),
         )
         if not math.isfinite(signal.gain):
             raise ValueError

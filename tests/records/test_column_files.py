@@ -121,6 +121,39 @@ def test_hdf5(tmp_path: Path) -> None:
     assert read_record(tmp_path / "c.h5", leads="b").leads == ("b",)
 
 
+def fields(signal: np.ndarray, clock: bool) -> np.ndarray:
+    """A table with a field for each lead, and perhaps a clock before them."""
+    names = ["time"] * clock + ["MLII", "V1"]
+    table = np.zeros(len(signal), [(n, "<f8" if n == "time" else ">f4") for n in names])
+    table["MLII"], table["V1"] = signal.T
+    if clock:
+        table["time"] = np.arange(len(signal)) / 250
+    return table
+
+
+@pytest.mark.parametrize("clock", [False, True])
+def test_tables_with_named_fields(tmp_path: Path, clock: bool) -> None:
+    h5py = working("h5py")
+    signal = ecg()
+    table = fields(signal, clock)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["run/table"] = table
+        file["run/table"].attrs["fs"] = 250.0
+    texts = np.zeros(len(table), [*table.dtype.descr, ("note", h5py.string_dtype())])
+    for name in table.dtype.names:
+        texts[name] = table[name]
+    texts["note"] = "N"
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["table"] = texts
+    np.save(tmp_path / "a.npy", table)
+    np.savez(tmp_path / "a.npz", table)
+    for name in ("a.h5", "b.h5", "a.npy", "a.npz"):
+        record = read_record(tmp_path / name, fs=None if clock or name == "a.h5" else 250)
+        assert record.leads == ("MLII", "V1"), name
+        assert record.fs == pytest.approx(250), name
+        np.testing.assert_allclose(record.signal, signal, atol=1e-6)
+
+
 def test_matlab_of_hdf5(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     x = ecg()

@@ -320,6 +320,26 @@ def test_header_that_is_none(tmp_path: Path, text: str, says: str) -> None:
     assert "r.hea" in str(caught.value)
 
 
+def test_a_rate_is_given_where_the_header_states_none(tmp_path: Path) -> None:
+    wfdb = pytest.importorskip("wfdb")
+    (tmp_path / "r.dat").write_bytes(np.arange(1200, dtype="<i2").tobytes())
+    (tmp_path / "r.hea").write_text("r 2\nr.dat 16x2\nr.dat 16x2 200 12 0 0 0 0 II\n")
+    wfdb.wrann("r", "atr", np.array([50, 100]), symbol=["N", "V"], write_dir=str(tmp_path))
+    assumed = read_record(tmp_path / "r")
+    assert assumed.fs == 500
+    text = assumed.origin.text()
+    assert "250 Hz is assumed" in text
+    assert "no gain is stated for signal 0: 200 per mV is assumed" in text
+    given = read_record(tmp_path / "r", fs=360)
+    assert given.fs == 360
+    assert "assumed, as WFDB" not in given.origin.text().replace("200 per mV is assumed", "")
+    np.testing.assert_array_equal(given.signal, assumed.signal)
+    # Marks count frames, of two samples each.
+    assert given.annotations.sample.tolist() == assumed.annotations.sample.tolist() == [100, 200]
+    (tmp_path / "m.hea").write_text("m/2 2\nr 300\nr 300\n")
+    assert read_record(tmp_path / "m", fs=360).fs == 360
+
+
 def test_rate_out_of_range_or_contradicted(tmp_path: Path) -> None:
     path = write_wfdb(tmp_path, "made", wave(), "16", fs=40)
     with pytest.raises(InputError, match="40 Hz"):
