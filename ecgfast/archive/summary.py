@@ -7,6 +7,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._files import write_whole
+from .._files import whole_file
 from ..errors import InputError, system_reason
 from ..extras import need
 from ..printable import printable
@@ -366,7 +367,8 @@ def write_summary(
     Raises
     ------
     InputError
-        If there are no results, or a file cannot be written.
+        If there are no results, or a file cannot be written; page and tables of an earlier summary
+        then stay as they were.
     MissingExtraError
         If pyarrow or Jinja2 is not installed.
     """
@@ -379,12 +381,14 @@ def write_summary(
         raise InputError(
             f"{where}: cannot be made ({system_reason(error)}); check output="
         ) from None
-    written = []
-    for name, rows in found.tables().items():
-        write_whole(where / f"{name}.csv", _csv(name, rows))
-        written.append(where / f"{name}.csv")
-    write_whole(where / "index.html", html)
-    return [where / "index.html", *written]
+    contents = {where / "index.html": html}
+    contents |= {where / f"{name}.csv": _csv(name, rows) for name, rows in found.tables().items()}
+    with ExitStack() as stack:
+        for path, text in contents.items():
+            file = stack.enter_context(whole_file(path))
+            file.write(text.encode())
+            file.flush()  # a full disk shows before the first file is in place
+    return list(contents)
 
 
 _HEADS = {

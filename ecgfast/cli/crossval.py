@@ -93,6 +93,7 @@ def run(args: argparse.Namespace) -> None:
     quiet_libraries()
     from .._files import write_whole
     from ..reports.training import candidates_figure, write_figure
+    from ..training.datasets.splits import missing_records
     from ..training.recipes.recipe import Recipe
     from ..training.recipes.studies import study
     from ..training.scoring import write_json
@@ -137,6 +138,8 @@ def run(args: argparse.Namespace) -> None:
     criterion = task.criterion_name
     tables = [_leading_table(results, task), _fold_table(results)]
     figures = _figures(args, recipe, results, criterion)
+    if missing := missing_records(data_folder(args), task.databases(recipe)):
+        figures["missing_records"] = missing
     lines = _lines(recipe, figures, task.leading_text)
     write_json(stem.with_name(f"{stem.name}.json"), figures)
     write_whole(stem.with_name(f"{stem.name}.md"), _page(lines, figures, tables, stem.name))
@@ -179,6 +182,8 @@ def verdict(results: list[CandidateResult]) -> str:
     first, others = results[0], results[1:]
     if not others:
         return f"One candidate, {first.name!r}: nothing is compared."
+    if not any(of.draws for of in results):
+        return "Nothing was shown: an interval of the criterion needs several patients."
     shown: dict[str, list[str]] = {"better": [], "worse": []}
     left = []
     for result in others:
@@ -223,6 +228,8 @@ def _cell(value: float, change: Sequence[float], is_first: bool, digits: int) ->
     if is_first:
         return text
     difference, low, high = (f"{number:+.{digits}f}" for number in change)
+    if not math.isfinite(change[1]):
+        return f"{text} ({difference})"
     star = " *" if change[1] > 0 or change[2] < 0 else ""
     return f"{text} ({difference} [{low}, {high}]{star})"
 
@@ -234,7 +241,7 @@ def _fold_table(results: list[CandidateResult]) -> Table:
 
     means = [mean_figures(result) for result in results]
     rows = [
-        [name, *("{:.3f} ± {:.3f}".format(*of[name]) if name in of else "-" for of in means)]
+        [name, *(_mean_cell(of.get(name), len(results[0].folds)) for of in means)]
         for name in means[0]
     ]
     rows += [
@@ -244,13 +251,22 @@ def _fold_table(results: list[CandidateResult]) -> Table:
     return Table("", ["", *(result.name for result in results)], rows)
 
 
+def _mean_cell(figure: tuple[float, float, int] | None, folds: int) -> str:
+    """Mean and standard deviation, and over how many folds where some lack the figure."""
+    if figure is None:
+        return "-"
+    mean, spread, defined = figure
+    deviation = f" ± {spread:.3f}" if defined > 1 else ""
+    return f"{mean:.3f}{deviation}" + (f" ({defined} of {folds} folds)" if defined < folds else "")
+
+
 def _figures(
     args: argparse.Namespace, recipe: Recipe, results: list[CandidateResult], criterion: str
 ) -> dict[str, Any]:
     """Everything as plain JSON."""
     from ..training.fitting.crossval import difference, mean_figures
 
-    words = ["ecgfast", "crossval", recipe.name, "--data", "DATA"]
+    words = ["ecgfast", "crossval", Path(args.recipe).name, "--data", "DATA"]
     for option in ("protocol", "study", "share", "epochs", "folds"):
         value = getattr(args, option)
         if value is not None and not (option == "share" and value == 1):
@@ -265,15 +281,16 @@ def _figures(
     for result in results:
         row = result.to_dict()
         row["mean_and_sd_over_folds"] = {
-            name: [round(number, 4) for number in pair]
-            for name, pair in mean_figures(result).items()
+            name: [round(mean, 4), round(spread, 4)]
+            for name, (mean, spread, _) in mean_figures(result).items()
         }
-        row["against_the_first"] = [round(x, 4) for x in difference(result, results[0])]
+        row["against_the_first"] = [_json_number(x) for x in difference(result, results[0])]
         row["leading_against_the_first"] = {
             name: [_json_number(x) for x in difference(result, results[0], name)]
             for name in result.leading
         }
         told.append(row)
+    in_folds = sum(fold["patients"] for fold in results[0].folds)
     return {
         "recipe": recipe.name,
         "protocol": args.protocol,
@@ -284,6 +301,8 @@ def _figures(
         "share": args.share,
         "epochs": args.epochs or recipe.schedule.epochs,
         "examples": sum(fold["examples"] for fold in results[0].folds),
+        "patients": results[0].patients,
+        "folds_by": "patient" if results[0].patients == in_folds else "example",
         "command": shlex.join(words),
         "candidates": told,
     }
@@ -295,16 +314,29 @@ def _json_number(value: float) -> float | None:
 
 def _lines(recipe: Recipe, figures: dict[str, Any], leading_text: str) -> list[str]:
     """What the reader must know, the verdict first."""
+    from ..training.datasets.splits import listed
+
     of = f", protocol {figures['protocol']!r}" if figures["protocol"] else ""
     share = "" if figures["share"] == 1 else f", a share of {figures['share']:g} of each patient's"
     lines = [
         figures["verdict"],
         f"{recipe.name}{of}: {figures['folds']}-fold cross-validation of the training part, "
-        f"{figures['examples']:,} examples{share}, epochs: {figures['epochs']}. "
+        f"{figures['examples']:,} examples{share}, patients: {figures['patients']:,}, epochs: "
+        f"{figures['epochs']}. "
         f"Criterion: {figures['criterion']}; larger is better. Figures of all folds together, in "
         "parentheses the difference from the first candidate with its 95 % interval: patients are "
         "drawn with replacement, the same for both. A star: the interval excludes 0, as about one "
         "in twenty does by chance.",
+    ]
+    if figures["folds_by"] == "example":
+        lines.append(
+            "The folds are by example: networks have seen other examples of the patients that they "
+            "are scored on, so the figures say nothing of new patients."
+        )
+    lines += [
+        f"Missing, so nothing is learnt from or scored on them: {len(names)} recordings of "
+        f"{database}: {listed(names)}."
+        for database, names in figures.get("missing_records", {}).items()
     ]
     return [*lines, leading_text] if leading_text else lines
 

@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _command(args: argparse.Namespace) -> str:
     """The command, with the names of folders and files only."""
-    words = ["ecgfast", "train", args.recipe]
+    words = ["ecgfast", "train", Path(args.recipe).name]
     words += ["--data", "DATA"] if args.person is None else []
     for text in args.set:
         words += ["--set", text]

@@ -178,7 +178,8 @@ def _compare(
         return results
     with _alone(folder):
         for name, candidate in candidates.items():
-            examples, augmented = sets.of(candidate)
+            # Candidates of other seeds are compared on the same examples, folds and draws.
+            examples, augmented = sets.of(dataclasses.replace(candidate, seed=seed))
             examples = share_of(examples, share, seed)
             result = cross_validate(
                 sets.task,
@@ -190,9 +191,10 @@ def _compare(
                 folder=folder,
                 report=report,
                 progress=sets.progress,
+                seed=seed,
             )
-            low, high = result.interval
-            report(f"{name}: criterion {result.criterion:.4f} [{low:.4f}, {high:.4f}]")
+            between = " [{:.4f}, {:.4f}]".format(*result.interval) if result.draws else ""
+            report(f"{name}: criterion {result.criterion:.4f}{between}")
             results.append(result)
     return results
 

@@ -82,6 +82,22 @@ def test_page_and_tables_are_written(results: Path, capsys: Capture, tmp_path: P
     assert (tmp_path / "s" / "index.html").read_text("utf-8") == page
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("full", ["distributions.csv", "failures.csv"])
+def test_a_full_disk_leaves_the_earlier_page_and_tables(
+    results: Path, tmp_path: Path, full: str
+) -> None:
+    written = write_summary(results, tmp_path)
+    for path in written:
+        path.write_text("earlier")
+    (tmp_path / full).unlink()
+    (tmp_path / full).symlink_to("/dev/full")
+    with pytest.raises(InputError, match="No space left"):
+        write_summary(results, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(x.name for x in written)
+    assert {x.read_text() for x in written if x.name != full} == {"earlier"}
+
+
 def test_events_of_a_recording_are_one_row_of_the_page() -> None:
     rows = [("asystole", "b", 5.0), ("asystole", "a", 3.0), ("asystole", "b", 7.0)]
     events = [

@@ -16,7 +16,7 @@ from toy_task import POINTS, ToyTask, toy_examples, toy_fixture, toy_recipe  # n
 
 from ecgfast import InputError, RecordError, networks
 from ecgfast.cli import main
-from ecgfast.cli.crossval import verdict
+from ecgfast.cli.crossval import _mean_cell, verdict
 from ecgfast.runtime import ModelCard
 from ecgfast.training import workflow
 from ecgfast.training.fitting.batches import Batches
@@ -66,8 +66,15 @@ def result(
 
 def test_spreads_and_paired_differences_by_hand() -> None:
     one = result("one", (0.4, 0.6), tuple(np.linspace(0, 1, 101)))
+    lacking = dataclasses.replace(
+        one, folds=(*one.folds, {**one.folds[0], "figures": {"one": {"F1": float("nan")}}})
+    )
+    assert mean_figures(lacking)["F1"] == pytest.approx((*mean_figures(one)["F1"][:2], 2))
+    assert _mean_cell(mean_figures(lacking)["F1"], 3) == "0.600 ± 0.141 (2 of 3 folds)"
+    assert _mean_cell((0.6, 0.0, 1), 2) == "0.600 (1 of 2 folds)"
     other = result("other", (0.3, 0.5), tuple(np.linspace(0, 1, 101) - 0.1))
-    mean, spread = mean_figures(one)["F1"]
+    mean, spread, folds = mean_figures(one)["F1"]
+    assert folds == 2
     assert mean == pytest.approx(0.6)
     assert spread == pytest.approx(np.std([0.5, 0.7], ddof=1))
     assert one.interval == pytest.approx((0.025, 0.975))
@@ -197,6 +204,9 @@ def test_crossval_compares_and_reads_back(toy: ToyTask, tmp_path, capsys) -> Non
     assert json.loads((tmp_path / "table.json").read_text()) == told
     assert [row["candidate"] for row in told["candidates"]] == ["plain", "wide net"]
     assert told["examples"] == 240
+    assert (told["patients"], told["folds_by"]) == (8, "patient")
+    assert "patients: 8" in (tmp_path / "table.md").read_text()
+    assert f"ecgfast crossval {path.name} " in told["command"]
     assert told["candidates"][0]["against_the_first"] == [0, 0, 0]
     low, high = told["candidates"][1]["interval_95"]
     assert low <= told["candidates"][1]["criterion"] <= high
@@ -221,6 +231,55 @@ def test_crossval_compares_and_reads_back(toy: ToyTask, tmp_path, capsys) -> Non
     assert row["criterion"] == told["candidates"][1]["criterion"]
     assert main([*command, "--candidates", "tall"]) == 2
     assert "no candidate 'tall': there are plain; wide net" in capsys.readouterr().err
+
+
+@pytest.mark.thorough
+def test_candidates_of_other_seeds_are_compared_on_the_same_folds_and_draws(
+    toy: ToyTask, tmp_path, monkeypatch
+) -> None:
+    pytest.importorskip("keras", reason="training needs Keras (extra train)")
+
+    def figures(examples, outputs):
+        return dict.fromkeys(("F1", "precision", "recall"), float(examples.target.mean()))
+
+    # What the figures say is of the examples alone, whatever the networks answer.
+    monkeypatch.setattr(toy, "figures", figures)
+    recipe = toy_recipe(folds=2, schedule={"epochs": 1})
+    seeds = {"the recipe": {}, "another": {"seed": recipe.seed + 100}}
+    one, other = workflow.compare_candidates(recipe, seeds, tmp_path, tmp_path / "work", print)
+    assert len(set(one.draws)) > 10
+    assert one.draws == other.draws
+    assert [f["criterion"] for f in one.folds] == [f["criterion"] for f in other.folds]
+    (view,) = one.outputs
+    assert not np.array_equal(one.outputs[view], other.outputs[view])
+
+
+@pytest.mark.thorough
+def test_crossval_says_that_folds_are_by_example_and_what_is_missing_and_one_patient_shows_nothing(
+    toy: ToyTask, tmp_path, monkeypatch, capsys
+) -> None:
+    pytest.importorskip("keras", reason="training needs Keras (extra train)")
+    (tmp_path / "mitdb").mkdir()
+    (tmp_path / "mitdb" / "RECORDS").write_text("100\n101\n102\n")
+    (tmp_path / "mitdb" / "100.hea").touch()
+    path = save_recipe(tmp_path, databases=("mitdb",), candidates={"a": {}, "b": {"seed": 9}})
+    whose = np.full(240, "toy/0")
+    monkeypatch.setattr(
+        toy, "training_set", lambda *a, **o: dataclasses.replace(toy_examples(), patient=whose)
+    )
+    monkeypatch.setattr(toy, "folds", lambda recipe, examples: np.arange(len(examples)) % 2)
+    command = ["crossval", str(path), "--data", str(tmp_path), "--work", str(tmp_path / "work")]
+    command += ["--set", "schedule.validation_share=0"]
+    assert main([*command, "--epochs", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["verdict"].startswith("Nothing was shown: an interval")
+    assert told["missing_records"] == {"mitdb": ["101", "102"]}
+    assert (told["patients"], told["folds_by"]) == (1, "example")
+    assert told["candidates"][1]["interval_95"] == [None, None]
+    page = (tmp_path / "work" / "candidates.md").read_text()
+    assert "2 recordings of mitdb: 101, 102." in page
+    assert "The folds are by example" in page
+    assert "nan" not in page
 
 
 OWN = """

@@ -53,14 +53,18 @@ class CandidateResult:
     figures : dict of str to dict
         `Task.figures` of the same, by view.
     folds : tuple of dict
-        For each fold: "criterion", "figures", "examples", "epochs", "seconds" and "history".
+        For each fold: "criterion", "figures", "examples", "patients", "epochs", "seconds" and
+        "history".
     draws : tuple of float
-        The criterion over patients drawn with replacement, the same patients for every candidate.
+        The criterion over patients drawn with replacement, the same patients for every candidate;
+        none of one patient.
     drawn : dict of str to tuple of float
         Of the figures of `Task.leading`, the mean over the views on the same draws.
     outputs : dict of str to ndarray of float32, shape (n, outputs)
         By view, what networks that had not seen its patient made of each example; figures are of
         these after `Task.calibrated`.
+    patients : int
+        Of all folds together; fewer than the sum over the folds where these are not by patient.
     """
 
     name: str
@@ -71,6 +75,7 @@ class CandidateResult:
     draws: tuple[float, ...] = ()
     drawn: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
     outputs: Mapping[str, FloatArray] = dataclasses.field(default_factory=dict)
+    patients: int = 0
 
     @property
     def leading(self) -> dict[str, float]:
@@ -129,6 +134,7 @@ def cross_validate(
     folder: Path | None = None,
     report: Report = lambda line: None,
     progress: bool = False,
+    seed: int | None = None,
 ) -> CandidateResult:
     """Train on all patients but a fold's, answer that fold's examples, for each fold.
 
@@ -153,6 +159,9 @@ def cross_validate(
         Gets a line after each fold.
     progress : bool
         Show a progress bar on a terminal.
+    seed : int, optional
+        Of the folds and of the draws of patients, the same for candidates that are compared; the
+        recipe's by default, which is also that of the networks.
 
     Returns
     -------
@@ -161,7 +170,8 @@ def cross_validate(
     from .fit import fingerprint
 
     name = name or recipe.name
-    fold = task.folds(recipe, examples)
+    divided = recipe if seed is None else dataclasses.replace(recipe, seed=seed)
+    fold = task.folds(divided, examples)
     settings = fingerprint(recipe, examples, augmented, recipe.seed, noise)
     # Also by whom they are divided: the same examples of other patients make other folds.
     settings["folds"] = [recipe.folds, zlib.crc32(np.ascontiguousarray(fold).data)]
@@ -183,7 +193,7 @@ def cross_validate(
             numbers, outputs = finished
         else:
             others = examples.only(fold != k)
-            watched = task.validation(recipe, others)
+            watched = task.validation(divided, others)
             numbers, outputs = _fit_fold(
                 recipe,
                 with_augmented(others.only(~watched), augmented, examples),
@@ -199,14 +209,15 @@ def cross_validate(
                 _write_fold(file, settings, numbers, outputs)
                 (kept / f"fold-{k + 1}.checkpoint.npz").unlink(missing_ok=True)
         parameters = numbers.pop("parameters")
-        rows.append({"examples": len(held), **numbers})
+        patients = len(set(held.patient.tolist()))
+        rows.append({"examples": len(held), "patients": patients, **numbers})
         for view, answers in outputs.items():
             whole = pooled.setdefault(view, np.empty((len(examples), answers.shape[1]), np.float32))
             whole[fold == k] = answers
         if finished is None:
             report(f"{name}: fold {k + 1} of {recipe.folds}")
     bare = dataclasses.replace(examples, inputs={})
-    calibrated = task.calibrated(recipe, bare, pooled)
+    calibrated = task.calibrated(divided, bare, pooled)
     for k, row in enumerate(rows):
         held = bare.only(fold == k)
         of_fold = {view: task.figures(held, of[fold == k]) for view, of in calibrated.items()}
@@ -218,8 +229,9 @@ def cross_validate(
         task.criterion(figures),
         figures,
         tuple(rows),
-        *_draws(task, bare, calibrated, task.leading(next(iter(figures.values()))), recipe.seed),
+        *_draws(task, bare, calibrated, task.leading(next(iter(figures.values()))), divided.seed),
         pooled,
+        len(set(bare.patient.tolist())),
     )
 
 
@@ -264,7 +276,8 @@ def _draws(
     generator = np.random.default_rng(seed)
     criteria: list[float] = []
     drawn: dict[str, list[float]] = {name: [] for name in leading}
-    for _ in range(_DRAWS):
+    # Of one patient every draw is the same, and would pass for certainty.
+    for _ in range(_DRAWS if len(rows) > 1 else 0):
         patients = generator.integers(len(rows), size=len(rows)).tolist()
         chosen = np.concatenate([rows[i] for i in patients])
         some = bare.only(chosen)
@@ -327,7 +340,7 @@ def choose(results: Sequence[CandidateResult]) -> CandidateResult:
     return max(results, key=lambda r: (round(r.criterion, 4), -r.parameters))
 
 
-def mean_figures(result: CandidateResult) -> dict[str, tuple[float, float]]:
+def mean_figures(result: CandidateResult) -> dict[str, tuple[float, float, int]]:
     """Mean and spread of each figure over the folds, averaged over the views.
 
     Parameters
@@ -336,8 +349,9 @@ def mean_figures(result: CandidateResult) -> dict[str, tuple[float, float]]:
 
     Returns
     -------
-    dict of str to (float, float)
-        Mean and standard deviation over the folds where the figure is defined.
+    dict of str to (float, float, int)
+        Mean and standard deviation over the folds where the figure is defined, and how many those
+        are.
     """
     found = {}
     for name in next(iter(result.figures.values())):
@@ -347,7 +361,7 @@ def mean_figures(result: CandidateResult) -> dict[str, tuple[float, float]]:
         values = values[np.isfinite(values)]
         if len(values):
             spread = values.std(ddof=1) if len(values) > 1 else 0.0
-            found[name] = (float(values.mean()), float(spread))
+            found[name] = (float(values.mean()), float(spread), len(values))
     return found
 
 
