@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ..inputs import real_number
 from ..records.writers import BeatLike
 from ..streaming.beat import UNFIT, Quality
 
@@ -275,16 +276,23 @@ def nn_of_times(
             "give one of each a beat"
         )
     try:
-        shortest, longest = limits
-    except TypeError:
+        shortest, longest = (real_number(limit, "limits") for limit in limits)
+    except (TypeError, ValueError):  # InputError is one
         shortest = longest = math.nan
     if not 0 <= shortest < longest:
         raise InputError(f"limits={limits}: give the shortest and the longest interval in seconds")
-    if max_change is not None and not max_change > 0:
+    if max_change is not None and not real_number(max_change, "max_change") > 0:
         raise InputError(f"max_change={max_change}: give a share above 0, such as 0.3, or None")
-    spans = np.asarray(exclude, np.float64)
-    if spans.size and (spans.ndim != 2 or spans.shape[1] != 2 or (spans[:, 0] > spans[:, 1]).any()):
-        raise InputError("exclude must be pairs of a start and a later end, in seconds")
+    try:
+        spans = np.asarray(exclude, np.float64)
+    except (TypeError, ValueError):
+        spans = np.full((1, 2), math.nan)
+    paired = spans.ndim == 2 and spans.shape[1] == 2 and bool((spans[:, 0] <= spans[:, 1]).all())
+    if (spans.size and not paired) or spans.shape == (1, 0):
+        raise InputError(
+            "exclude must be pairs of a start and a later end, in seconds, of events such as "
+            "[(event.start_time, event.end_time) for event in events]"
+        )
     rr = np.diff(peaks).round(_DIGITS)
     if (rr < 0).any():
         raise InputError(
@@ -292,7 +300,7 @@ def nn_of_times(
             "running sum, np.cumsum(rr)"
         )
     excluded = np.zeros(len(rr), np.bool_)
-    for start, end in exclude:
+    for start, end in spans:
         excluded |= (peaks[1:] > start) & (peaks[:-1] < end)
 
     kept = np.ones(len(rr), np.bool_)
@@ -314,6 +322,11 @@ def nn_of_times(
     follows = np.zeros(len(rr), np.bool_)
     follows[1:] = kept[1:] & kept[:-1]
     end_time = float(peaks[-1]) if len(peaks) else 0.0
+    if duration is not None and not real_number(duration, "duration") >= end_time:
+        raise InputError(
+            f"duration={duration:g} s is less than the {end_time:.3f} s of the last beat: give the "
+            "seconds of the whole recording"
+        )
     return NNIntervals(
         peaks[1:][kept],
         rr[kept],

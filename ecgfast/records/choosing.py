@@ -26,7 +26,7 @@ from ..core import BandpassFilter
 from ..errors import InputError, RecordError
 from .missing_codes import find_codes
 from .opened import Column, Opened
-from .record import FS_MAX, FS_MIN, find_lead
+from .record import FS_MAX, FS_MIN, find_lead, listed_leads
 from .units import to_seconds, unit_kind
 
 __all__ = ["ABOUT", "Choice", "Leads", "choose", "look_of", "role_of"]
@@ -346,7 +346,7 @@ def choose(opened: Opened, wanted: Leads, fs: float | None) -> Choice:
     notes: list[str] = []
     why = {i: reason for i, (_, reason) in enumerate(roles)}
     if wanted is not None:
-        asked = [wanted] if isinstance(wanted, (str, int)) else list(wanted)
+        asked = listed_leads(wanted)
         if not asked:
             raise InputError(f"{name}: an empty list of leads was asked for; name at least one")
         names = [labels[i] for i in signals]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..extras import need
+from ..inputs import real_number
 from ..printable import picture_text
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ def plot_leads(
         If matplotlib is not installed.
     """
     matplotlib = need("matplotlib.figure", "A plot of a recording", "plot")
-    wanted = _SECONDS if duration is None else duration
+    wanted = _SECONDS if duration is None else real_number(duration, "duration")
+    start = real_number(start, "start")
+    if not (np.isfinite(start) and np.isfinite(wanted)):
+        raise InputError(f"start={start}, duration={wanted}: give seconds, finite numbers")
     first = max(0, round(start * fs))
     last = min(len(signal), first + round(wanted * fs))
     if last - first < 2:

@@ -35,6 +35,7 @@ __all__ = [
     "RecordSource",
     "check_fs",
     "find_lead",
+    "listed_leads",
 ]
 
 FloatArray = npt.NDArray[np.float32]
@@ -371,7 +372,7 @@ class Record:
         """
         from .plotting import plot_leads
 
-        wanted = [leads] if isinstance(leads, (str, int)) else leads
+        wanted = None if leads is None else listed_leads(leads)
         columns = (
             list(range(len(self.leads)))
             if wanted is None
@@ -418,6 +419,18 @@ def _described(kind: str, record: Record | RecordSource) -> str:
     )
 
 
+def listed_leads(leads: Any) -> list[Any]:
+    """Return leads that were asked for as a list; InputError if that is neither one nor several."""
+    if isinstance(leads, (str, int, np.integer)):
+        return [leads]
+    try:
+        return list(leads)
+    except TypeError:
+        raise InputError(
+            f"leads is {leads!r}: give the name or the column of a lead, or a list of them"
+        ) from None
+
+
 def find_lead(which: str | int, leads: Sequence[str], name: str = "") -> int:
     """Return the column of lead `which` among `leads`; InputError lists them if it is not there."""
     if isinstance(which, str):
@@ -426,7 +439,11 @@ def find_lead(which: str | int, leads: Sequence[str], name: str = "") -> int:
         folded = [lead.casefold() for lead in leads]
         if which.casefold() in folded:
             return folded.index(which.casefold())
-    elif -len(leads) <= which < len(leads):
+    elif isinstance(which, (bool, np.bool_)):
+        raise InputError(
+            f"a lead is {which}: give names or columns, of a mask such as np.flatnonzero(mask)"
+        )
+    elif isinstance(which, (int, np.integer)) and -len(leads) <= which < len(leads):
         return int(which) % len(leads)
     where = f"{name}: " if name else ""
     raise InputError(f"{where}no lead {which!r}; there are {', '.join(map(repr, leads))}")
@@ -498,7 +515,7 @@ class RecordSource:
         InputError
             If `seconds` is not positive.
         """
-        if not 0 < seconds < float("inf"):
+        if not 0 < real_number(seconds, "seconds") < float("inf"):
             raise InputError(f"blocks of {seconds} s: give a positive length in seconds")
         step = max(1, round(seconds * self.fs))
         for begin in range(0, self.n_samples, step):

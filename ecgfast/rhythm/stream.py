@@ -219,14 +219,22 @@ class RhythmStream(Versioned):
         """
         if self._ended:
             raise StateError("the stream has ended: make a new RhythmStream")
+        try:
+            rows = [
+                (one.sample, int(one.quality), _code(one.label, 0), one.probability)
+                for one in beats
+            ]
+        except (AttributeError, TypeError) as error:
+            raise InputError(
+                f"beats is of {type(beats).__name__}: give a list of Beat, such as "
+                "StreamingClassifier.process returns"
+            ) from error
         pieces: Iterator[Blocks] = iter(())
         if samples is not None:
             samples = self._signal.checked(samples)
             self._scan.with_signal = True
             pieces = self._standstill.seen(self._signal.process(samples))
-        self._scan.put_beats(
-            [(one.sample, int(one.quality), _code(one.label, 0), one.probability) for one in beats]
-        )
+        self._scan.put_beats(rows)
         self._work(pieces, self._delay)
         self._suspect()
         return self._sink.take()

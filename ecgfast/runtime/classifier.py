@@ -513,6 +513,11 @@ def _locate(
     model: str | os.PathLike[str], precision: str | None, backend: str | None
 ) -> tuple[Path, ModelCard | None, str | None]:
     """File, card and precision for what the user named."""
+    if not isinstance(model, (str, os.PathLike)):
+        raise ModelError(
+            f"model is of {type(model).__name__}: give a model's name, such as 'beats', or the "
+            "path of its file; of a Classifier make StreamingClassifier(classifier, fs)"
+        )
     text = os.fspath(model)
     path = Path(text)
 

@@ -23,7 +23,7 @@ from ..inputs import (
 from ..records import Origin, Record, RecordSource, check_fs, open_record
 from ..records.choosing import role_of
 from ..records.missing_codes import cleaned
-from ..records.record import find_lead
+from ..records.record import find_lead, listed_leads
 from .items import as_chunks, has_clock, shape_of, size_of
 from .live_codes import CodeWatch, watched_for_codes
 from .rate import RateWatch, watched
@@ -143,8 +143,8 @@ def open_source(
     MissingValuesWarning
         Where a value of an array, such as -9999, is taken for missing.
     """
-    if isinstance(leads, (str, int)):
-        leads = (leads,)
+    if leads is not None:
+        leads = listed_leads(leads)
     if isinstance(source, (str, os.PathLike)):
         opened = open_record(source, fs=fs, leads=leads, follow=follow)
         return ChunkSource(
@@ -257,9 +257,7 @@ def _open_iterable(source: Any, fs: float, leads: Leads | None, *, watch: bool) 
         ) from None
     if isinstance(source, (list, tuple)):
         _refuse_leads(source, fs)
-    several = leads is not None and any(
-        lead not in (0, "ECG1") for lead in ((leads,) if isinstance(leads, (str, int)) else leads)
-    )
+    several = leads is not None and any(lead not in (0, "ECG1") for lead in listed_leads(leads))
     # Until it is known what an item is, one of a few numbers counts as one sample.
     rows = True
     if watch and not hasattr(source, "__len__") and not getattr(source, "watches_rate", False):
@@ -331,8 +329,7 @@ def lead_columns(leads: Leads | None, names: tuple[str, ...], source: str = "") 
     """Columns of the leads that were asked for; all of them for None."""
     if leads is None:
         return list(range(len(names)))
-    wanted = (leads,) if isinstance(leads, (str, int)) else leads
-    columns = [find_lead(lead, names, source) for lead in wanted]
+    columns = [find_lead(lead, names, source) for lead in listed_leads(leads)]
     if not columns:
         raise InputError("no lead was chosen: give at least one, or None for all")
     return columns

@@ -303,3 +303,24 @@ def test_what_is_no_sequence_of_beats_says_what_to_give() -> None:
             hrv.nn_intervals(wrong)
     with pytest.raises(InputError, match=r"of RR intervals give the running sum, np\.cumsum"):
         hrv.nn_from_arrays([0.8, 0.82, 0.79, 0.81])
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"duration": -5}, "less than the 39.000 s of the last beat"),
+        ({"duration": 5}, "less than the 39.000 s of the last beat"),
+        ({"duration": math.nan}, "of the last beat"),
+        ({"duration": "50"}, "duration must be a number"),
+        ({"exclude": "ab"}, r"exclude must be pairs.*event\.start_time"),
+        ({"exclude": [object()]}, r"exclude must be pairs.*event\.start_time"),
+        ({"exclude": [(math.nan, 2.0)]}, "exclude must be pairs"),
+        ({"limits": (1, 2, 3)}, "give the shortest and the longest"),
+        ({"limits": ("a", "b")}, "give the shortest and the longest"),
+        ({"max_change": "0.3"}, "max_change must be a number"),
+    ],
+)
+def test_settings_of_another_kind_are_refused(more: dict, text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        hrv.nn_from_arrays(np.arange(40.0), **more)
+    assert hrv.nn_from_arrays(np.arange(40.0), duration=np.float32(39)).duration == 39

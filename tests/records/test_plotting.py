@@ -151,3 +151,10 @@ def test_the_extra_is_named(record: Record, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"ecgfast\[plot\]"):
         record.plot()
+
+
+@pytest.mark.parametrize("seconds", ["5", float("nan"), None])
+def test_a_stretch_is_in_seconds(record: Record, seconds: Any) -> None:
+    pytest.importorskip("matplotlib")
+    with pytest.raises(InputError, match=r"start must be a number|finite numbers"):
+        record.plot(start=seconds)

@@ -8,8 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecgfast import QRSDetector, Record, StreamingClassifier, detect_qrs, events, stream_classify
-from ecgfast.errors import InputError
+from ecgfast import (
+    BeatStream,
+    QRSDetector,
+    Record,
+    RhythmStream,
+    StreamingClassifier,
+    detect_qrs,
+    events,
+    stream_classify,
+)
+from ecgfast.errors import InputError, ModelError
 from ecgfast.records import demo_record
 from ecgfast.runtime import Classifier
 
@@ -166,3 +175,33 @@ def test_what_is_no_signal_says_what_to_pass(ecg: np.ndarray) -> None:
                 call(source, FS)
     with pytest.raises(InputError, match=r"pass np\.array\(list\(samples\)\)"):
         Record(iter(ecg), FS)
+
+
+def test_leads_are_names_or_columns_and_no_mask(ecg: np.ndarray) -> None:
+    record = Record(ecg, FS, ("MLII", "V1"))
+    second = detect_qrs(ecg, FS, leads=[1]).tolist()
+    for source in (ecg, record):
+        for leads in (np.int64(1), np.array([1]), [np.int32(1)]):
+            assert everywhere(source, leads)[0] == second
+        for mask in ([True, False], np.array([False, True]), True):
+            with pytest.raises(InputError, match=r"a lead is (True|False): .*np\.flatnonzero"):
+                detect_qrs(source, FS, leads=mask)
+        for wrong in (1.0, slice(0, 1)):
+            with pytest.raises(InputError, match="give the name or the column of a lead"):
+                detect_qrs(source, FS, leads=wrong)
+        with pytest.raises(InputError, match="no lead None"):
+            detect_qrs(source, FS, leads=[None])
+
+
+def test_a_classifier_is_no_name_of_a_model(ecg: np.ndarray) -> None:
+    for model in (Classifier("none"), None, 3, b"beats"):
+        with pytest.raises(ModelError, match=r"model is of .*give a model's name"):
+            stream_classify(ecg, FS, model=model)
+
+
+def test_rhythm_is_found_of_beats_alone(ecg: np.ndarray) -> None:
+    peaks = detect_qrs(ecg, FS)
+    batches = BeatStream(FS, n_leads=2).process(ecg)
+    for wrong in (peaks, batches, None, "beats", Record(ecg, FS)):
+        with pytest.raises(InputError, match="give a list of Beat, such as"):
+            RhythmStream(FS).process(wrong)
