@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
 from .options import add_data, add_json, add_old_option, data_folder, example
-from .output import print_json
+from .output import notice, print_json
 from .overwriting import DATA_SET, OutputGuard, add_force, output_option
 
 if TYPE_CHECKING:
@@ -135,7 +135,16 @@ def _download(args: argparse.Namespace, name: str) -> dict[str, Any]:
 
 
 def _prepare(args: argparse.Namespace, dataset: str, output: Path) -> dict[str, Any]:
+    from ..training.datasets.splits import listed, missing_records
+
+    databases = _databases(args, dataset)
+    missing = missing_records(data_folder(args), databases) if databases else {}
     examples = _examples(args, dataset)
+    for database, names in missing.items():
+        notice(
+            f"ecgfast: {database} lacks {len(names)} of its recordings, which the data set lacks "
+            f"too: {listed(names)}"
+        )
     examples.save(output)
     facts: dict[str, Any] = {
         "file": str(output),
@@ -145,6 +154,7 @@ def _prepare(args: argparse.Namespace, dataset: str, output: Path) -> dict[str, 
     counts = ", ".join(f"{name} {count}" for name, count in facts["classes"].items())
     told = f"{output}: {len(examples)} {_kind(dataset)} ({counts})"
     if not args.csv:  # Kaggle's files do not tell whose beats they hold
+        facts["missing_records"] = missing
         facts["records"] = len(set(examples.record.tolist()))
         facts["patients"] = len(set(examples.patient.tolist()))
         told += f" of {facts['records']} records, {facts['patients']} patients"
@@ -166,12 +176,22 @@ def _kind(dataset: str) -> str:
     return {"strips": "strips", "pressure": "windows"}.get(dataset, "beats")
 
 
+def _databases(args: argparse.Namespace, dataset: str) -> tuple[str, ...]:
+    """Databases that a data set is cut from, each once."""
+    if args.csv:
+        return ()
+    if dataset == "beats":
+        return tuple(dict.fromkeys(args.database or ("mitdb",)))
+    return ({"ptb": "ptbdb", "pressure": "bp"}.get(dataset, "mitdb"),)
+
+
 def _examples(args: argparse.Namespace, dataset: str) -> Any:
     if dataset == "beats":
         from ..training.datasets.beats import prepare_beats
 
-        databases = tuple(args.database or ("mitdb",))
-        return prepare_beats(data_folder(args), databases, lead=args.lead or 0, progress=True)
+        return prepare_beats(
+            data_folder(args), _databases(args, dataset), lead=args.lead or 0, progress=True
+        )
 
     if dataset == "strips":
         from ..training.datasets.splits import DS1, DS2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from training_records import write_record
 
 from ecgfast import InputError, RecordError, WindowSpec, read_record
+from ecgfast.cli import main
 from ecgfast.core import FEATURE_NAMES
 from ecgfast.evaluation import AAMI_CLASSES
 from ecgfast.records import Record
@@ -127,3 +129,17 @@ def test_folders_and_records_that_cannot_be_prepared(data: Path, tmp_path) -> No
     (tmp_path / "x" / "100.atr").unlink()
     with pytest.raises(RecordError, match="100: no annotated beats"):
         prepare_beats(tmp_path, ["x"])
+
+
+def test_prepare_takes_a_database_once_and_says_which_recordings_it_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_record(tmp_path / "mine", "a")
+    (tmp_path / "mine" / "RECORDS").write_text("a\nb\n")
+    command = ["prepare", "--data", str(tmp_path), "--output", str(tmp_path / "set.npz"), "--json"]
+    assert main([*command, "--database", "mine"]) == 0
+    once = capsys.readouterr()
+    assert "mine lacks 1 of its recordings, which the data set lacks too: b" in once.err
+    assert json.loads(once.out)["missing_records"] == {"mine": ["b"]}
+    assert main([*command, *["--database", "mine"] * 2]) == 0
+    assert json.loads(capsys.readouterr().out)["beats"] == json.loads(once.out)["beats"]
