@@ -33,6 +33,7 @@ __all__ = [
     "Origin",
     "Record",
     "RecordSource",
+    "check_annotations",
     "check_fs",
     "find_lead",
     "listed_leads",
@@ -288,7 +289,7 @@ class Record:
                 f"{where}{len(leads)} lead names and {len(units)} units for {n_leads} columns: "
                 "give one of each a column"
             )
-        _check_annotations(self.annotations, where)
+        check_annotations(self.annotations, where)
         check_offset(raw)
         object.__setattr__(self, "signal", single_precision(raw))
         object.__setattr__(self, "fs", check_fs(self.fs, self.name))
@@ -395,7 +396,7 @@ class Record:
         return _described("Record", self)
 
 
-def _check_annotations(annotations: object, where: str) -> None:
+def check_annotations(annotations: object, where: str = "") -> None:
     """Refuse what else may be meant by annotations."""
     if annotations is None or isinstance(annotations, Annotations):
         return

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..records import Annotations, Record, RecordSource, open_record
 from ..records.missing_codes import cleaned
 from ..records.reading import annotation_file as find_annotation_file
-from ..records.record import FloatArray
+from ..records.record import FloatArray, check_annotations
 from ..runtime.decision import Decision
 from ..sources.chunks import is_array, open_source
 from .analysis import Analysis, analyse
@@ -172,6 +172,7 @@ def make_report(
     >>> report.figures["rate"]["minimum"]                     # doctest: +SKIP
     >>> report.save("208.html")                               # doctest: +SKIP
     """
+    check_annotations(annotations)
     source = _opened(recording, fs, leads, annotator, follow=follow)
     facts: ModelFacts
     if annotations is None and annotator is not None:

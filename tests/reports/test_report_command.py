@@ -12,7 +12,7 @@ import pytest
 from limited import run_limited
 from report_pages import FS, Page
 
-from ecgfast import Annotations, InputError, detect_qrs, read_record
+from ecgfast import Annotations, InputError, detect_qrs, read_record, stream_classify
 from ecgfast.cli import main
 from ecgfast.records import demo_record, write_annotations
 from ecgfast.reports import make_report
@@ -183,6 +183,9 @@ def test_a_report_in_one_call_is_that_of_the_command_and_shows_itself(
     marked = make_report(read_record(demo), annotations=marks)
     assert marked.figures["beats"]["total"] == 3
     assert "those of annotations" in marked.html
+    for other in (detect_qrs(demo), list(stream_classify(demo, model="none")), "atr"):
+        with pytest.raises(InputError, match=r"annotations is of .*give ecgfast\.Annotations"):
+            make_report(demo, annotations=other)
     with pytest.raises(InputError, match="is open already"):
         make_report(read_record(demo), annotator="cor")
 
