@@ -332,10 +332,11 @@ def stream_classify(
     ----------
     source : path, Record, array or iterable
         A recording's path (WFDB, EDF, BDF, CSV, NumPy); a `Record`; an array of shape (n,) or
-        (n, n_leads) in mV; or any iterable, such as a generator that reads a device, of single
-        numbers, of chunks (k,) of one lead or (k, n_leads), of one sample of each lead, or of
-        (time, value) pairs, whose gaps become missing samples. Where samples do not come as `fs`
-        says, or stop, the logger ``ecgfast`` warns.
+        (n, n_leads) in mV, or a DataFrame, whose columns are leads by name; or any iterable, such
+        as a generator that reads a device, of single numbers, of chunks (k,) of one lead or
+        (k, n_leads), of one sample of each lead, or of (time, value) pairs, whose gaps become
+        missing samples. Where samples do not come as `fs` says, or stop, the logger ``ecgfast``
+        warns.
     fs : float, optional
         Sampling rate in Hz, 99.5 to 2010; needed only where the source does not carry it.
     model : str or path

@@ -10,11 +10,7 @@ import numpy.typing as npt
 
 from ..core import QRSDetector
 from ..errors import NoBeatsWarning
-from ..sources.chunks import (
-    Leads,
-    Source,
-    open_source,
-)
+from ..sources.chunks import Leads, Source, open_source
 from .nothing import Beginning
 
 __all__ = ["detect_qrs"]
@@ -35,8 +31,9 @@ def detect_qrs(
     ----------
     signal : array_like, Record, path or iterable
         Samples of shape (n,) or (n, n_leads) in mV (any gain works), NaN or masked where one is
-        missing; a `Record`; a recording's path (WFDB, EDF, BDF, CSV, NumPy), which is read block
-        by block; or any iterable, as for `stream_classify`.
+        missing; a DataFrame, whose columns are leads by name; a `Record`; a recording's path
+        (WFDB, EDF, BDF, CSV, NumPy), which is read block by block; or any iterable, as for
+        `stream_classify`.
     fs : float, optional
         Sampling rate, 99.5 to 2010 Hz; needed only where the signal does not carry it.
     leads : str, int or sequence of them, optional
