@@ -282,6 +282,7 @@ def train_model(
         if missing:
             card.data["missing_records"] = missing
         _note_changes(card, recipe, settings or {}, own, sets.own)
+        _note_unseen(card, examples)
         card.metrics.update(parts)
         if results:
             card.metrics["cross_validation"] = [result.to_dict() for result in results]
@@ -346,6 +347,15 @@ def _note_changes(
             0,
             f"Not the recipe as it stands, but changed ({', '.join(changes)}): numbers in the "
             "other limits are of models of the recipe itself.",
+        )
+
+
+def _note_unseen(card: ModelCard, examples: ExampleSet) -> None:
+    """Say in a card which classes the training set has no example of."""
+    unseen = [name for name, count in examples.counts().items() if not count]
+    if examples.labelled and unseen:
+        card.limits.insert(
+            0, f"Trained without an example of {', '.join(unseen)}: it cannot recognise them."
         )
 
 

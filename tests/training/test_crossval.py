@@ -588,6 +588,16 @@ def test_a_task_from_recipe_to_card_and_evaluation(
     assert "figures   other patients, float32: accuracy" in capsys.readouterr().out
 
 
+def test_a_card_names_classes_that_no_training_example_has(toy: ToyTask) -> None:
+    examples = toy_examples()
+    card = workflow.model_card(toy, toy_recipe(limits=("Small.",)), examples, "")
+    workflow._note_unseen(card, examples)
+    assert card.limits == ["Small."]
+    workflow._note_unseen(card, examples.only(examples.target == 0))
+    assert card.limits[0] == "Trained without an example of V: it cannot recognise them."
+    assert card.limits[1:] == ["Small."]
+
+
 def test_the_best_candidate_is_chosen_and_the_smaller_of_equals() -> None:
     def result(name: str, parameters: int, criterion: float) -> CandidateResult:
         return CandidateResult(name, parameters, criterion, {"": {}}, ())
