@@ -206,6 +206,8 @@ def patient_intervals(
     table = np.asarray(matrices, np.int64)
     if table.ndim != 3 or not len(table):
         raise InputError("no patients to draw from")
+    if len(table) == 1:  # every draw is the same, and would pass for certainty
+        return {label: {} for label in classes}
     weights = _draws(len(table), draws, seed)
     drawn = np.einsum("dp,pij->dij", weights, table)
     tails = [50 * (1 - level), 50 * (1 + level)]
@@ -253,7 +255,7 @@ def share_interval(
     Returns
     -------
     list of float
-        Low and high; empty where there is no beat to tell of.
+        Low and high; empty where there is no beat to tell of, or one patient.
 
     Raises
     ------
@@ -265,6 +267,8 @@ def share_interval(
     if not len(whose) or not len(whose) == len(some) == len(every):
         raise InputError(f"{len(some)} beats of {len(every)}, of {len(whose)} patients' beats")
     counts = np.stack([np.bincount(whose, some), np.bincount(whose, every)], axis=1)
+    if len(counts) == 1:
+        return []
     drawn = _draws(len(counts), draws, seed) @ counts
     known = drawn[:, 1] > 0
     tails = [50 * (1 - level), 50 * (1 + level)]

@@ -196,7 +196,8 @@ def _intervals(
     """95 % intervals of shares over patients, where these are known."""
     if whose is None:
         return {}
-    return {"intervals_95": {name: share_interval(*of, whose) for name, of in shares.items()}}
+    found = {name: share_interval(*of, whose) for name, of in shares.items()}
+    return {"intervals_95": {name: interval for name, interval in found.items() if interval}}
 
 
 def _told(

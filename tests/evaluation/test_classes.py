@@ -97,6 +97,8 @@ def test_intervals_over_patients() -> None:
     assert low < narrow[0] < narrow[1] < high
     # A class that nobody has gets no interval.
     assert patient_intervals([[[5, 0], [0, 0]]], "NV")["V"] == {}
+    # Nor does one patient, of whom every draw is the same.
+    assert patient_intervals([[[5, 1], [2, 4]]], "NV") == {"N": {}, "V": {}}
     for nobody in ([], np.zeros((0, 2, 2)), [[1, 2], [3, 4]]):
         with pytest.raises(InputError, match="no patients to draw from"):
             patient_intervals(nobody, "NV")

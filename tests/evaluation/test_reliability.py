@@ -71,7 +71,7 @@ def test_intervals_are_over_patients() -> None:
     assert (kept["coverage"], kept["threshold"]) == (0.75, 0.7)
     assert kept["intervals_95"] == {"coverage": [0.5, 1], "accuracy": [0.5, 1]}
     alone = coverage_curve(_two([0.9, 0.8]), [0, 1], coverages=(1.0,), patients=["a", "a"])
-    assert alone[0]["intervals_95"] == {"coverage": [1, 1], "accuracy": [0.5, 0.5]}
+    assert alone[0]["intervals_95"] == {}  # nothing is known of others
 
 
 def test_a_level_that_costs_all_of_the_other_figure_is_not_offered() -> None:
@@ -87,7 +87,8 @@ def test_a_level_that_costs_all_of_the_other_figure_is_not_offered() -> None:
     ]  # fmt: skip
 
 
-def test_a_share_of_nothing_has_no_interval() -> None:
+def test_a_share_of_nothing_or_of_one_patient_has_no_interval() -> None:
+    assert share_interval([True, False], [True, True], [0, 0]) == []
     assert share_interval([False, False], [False, False], [0, 1]) == []
     with pytest.raises(InputError):
         share_interval([True], [True, True], [0, 0])
