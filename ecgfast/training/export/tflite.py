@@ -310,7 +310,8 @@ def _judged(
     if precision == "float32" and not difference <= TOLERANCE * largest:
         raise ModelError(
             f"{name}: the float32 file is {difference:.2g} away from Keras, more than "
-            f"{TOLERANCE * largest:.0e}"
+            f"{TOLERANCE * largest:.0e}: a network of few training steps may amplify rounding; "
+            "then train longer (schedule.epochs)"
         )
     return {
         "max_abs_difference": difference,
