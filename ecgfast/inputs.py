@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InputError
+from .errors import EcgfastError, InputError
 
 __all__ = [
     "check_offset",
@@ -91,9 +91,10 @@ def real_array(values: Any, name: str = "") -> npt.NDArray[Any]:
     values = _numbers_of_table(values, needed)
     try:
         array = np.asanyarray(values)
-    except (
-        Exception
-    ) as error:  # a tensor on a GPU, or one that has a gradient, raises what it likes
+    except EcgfastError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
+        # A tensor on a GPU, or one that has a gradient, raises any of these.
         if hasattr(values, "__array__"):
             raise InputError(
                 f"{needed}, and {type(values).__name__} cannot be read as one ({error}): pass a "

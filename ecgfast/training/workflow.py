@@ -354,8 +354,8 @@ def _note_unseen(card: ModelCard, examples: ExampleSet) -> None:
     """Say in a card which classes the training set has no example of."""
     unseen = [name for name, count in examples.counts().items() if not count]
     if examples.labelled and unseen:
-        card.limits.insert(
-            0, f"Trained without an example of {', '.join(unseen)}: it cannot recognise them."
+        card.limits.append(
+            f"Trained without an example of {', '.join(unseen)}: it cannot recognise them."
         )
 
 

@@ -158,7 +158,11 @@ def test_streams_without_beats_end_well(method: str) -> None:
     for n in (0, 1, 2, 100):
         stream = BeatStream(FS, method=method, lookahead=1)
         assert len(take(stream, [np.zeros(n, np.float32)])) == 0
-        assert len(detect_qrs(np.full(n, np.nan), FS, method=method)) == 0
+        if n < 2:  # no signal at all is a mistake of the caller
+            with pytest.raises(InputError, match=f"holds {n} sample"):
+                detect_qrs(np.full(n, np.nan), FS, method=method)
+        else:
+            assert len(detect_qrs(np.full(n, np.nan), FS, method=method)) == 0
     assert len(detect_qrs(np.zeros(5000), FS, method=method)) == 0
 
 
