@@ -46,7 +46,7 @@ _HEADERS = {
 }
 
 
-# What a window is told whose question was of labels that another window has changed.
+# The reply to an answer that was given to labels which another window has changed since.
 _CHANGED = "the labels were changed in another window: here they are; look again, and answer then"
 
 

@@ -105,11 +105,9 @@ static inline uint32_t piece(ecg_lead *lead, const float *samples, int stride, i
         repeats |= (uint64_t)four_equal(x, four_delay(last, x)) << i;
         last = x;
     }
-    float parts[4], highs[4], lows[4], top = lead->high, bottom = lead->low;
-    four_store(parts, sums);
+    float sum = four_sum(sums), highs[4], lows[4], top = lead->high, bottom = lead->low;
     four_store(highs, high);
     four_store(lows, low);
-    float sum = (parts[0] + parts[1]) + (parts[2] + parts[3]);
     for (int k = 0; k < 4; k++) {
         top = top > highs[k] ? top : highs[k];
         bottom = bottom < lows[k] ? bottom : lows[k];

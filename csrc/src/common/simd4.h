@@ -20,8 +20,8 @@ static inline four four_delay(four before, four now) {
     return _mm_shuffle_ps(pair, now, _MM_SHUFFLE(2, 1, 2, 0));
 }
 static inline float four_sum(four a) {
-    const four pairs = _mm_add_ps(a, _mm_movehl_ps(a, a));
-    return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_shuffle_ps(pairs, pairs, 1)));
+    const four pairs = _mm_add_ps(a, _mm_shuffle_ps(a, a, _MM_SHUFFLE(2, 3, 0, 1)));
+    return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_movehl_ps(pairs, pairs)));
 }
 static inline unsigned four_equal(four a, four b) { return (unsigned)_mm_movemask_ps(_mm_cmpeq_ps(a, b)); }
 static inline four four_over(four a, four b) { return _mm_cmpgt_ps(a, b); }
@@ -56,7 +56,7 @@ static inline four four_min(four a, four b) { return vminq_f32(a, b); }
 static inline four four_all(float x) { return vdupq_n_f32(x); }
 static inline four four_delay(four before, four now) { return vextq_f32(before, now, 3); }
 static inline float four_sum(four a) {
-    const float32x2_t pairs = vadd_f32(vget_low_f32(a), vget_high_f32(a));
+    const float32x2_t pairs = vpadd_f32(vget_low_f32(a), vget_high_f32(a));
     return vget_lane_f32(vpadd_f32(pairs, pairs), 0);
 }
 static inline unsigned four_equal(four a, four b) {
@@ -89,7 +89,7 @@ static inline four four_min(four x, four y) {
 }
 static inline four four_all(float x) { return (four){x, x, x, x}; }
 static inline four four_delay(four before, four now) { return (four){before.d, now.a, now.b, now.c}; }
-static inline float four_sum(four x) { return (x.a + x.c) + (x.b + x.d); }
+static inline float four_sum(four x) { return (x.a + x.b) + (x.c + x.d); }
 static inline unsigned four_equal(four x, four y) {
     return (unsigned)(x.a == y.a) | (unsigned)(x.b == y.b) << 1 | (unsigned)(x.c == y.c) << 2
            | (unsigned)(x.d == y.d) << 3;
@@ -133,7 +133,7 @@ static inline pair pair_sums(pair a) { pair b = {{a.v[0], a.v[0] + a.v[1]}}; ret
 static inline pair pair_last(pair a) { pair b = {{a.v[1], a.v[1]}}; return b; }
 #endif
 
-/* four_sum: first and third, and to that second and fourth. four_delay: the last of `before`, then the first three of
+/* four_sum: first and second, and to that third and fourth. four_delay: the last of `before`, then the first three of
  * `now`. four_equal: one bit for each. four_where: `a` where four_over(...) holds, `b` elsewhere.
  * pair_sums: of the first, which may lose a minus before zero, and of both. */
 

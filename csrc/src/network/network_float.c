@@ -43,12 +43,6 @@ static float tanh_float(float x) {
     return x < 0.0f ? -y : y;
 }
 
-static float sum_of_lanes(four a) {
-    float lane[4];
-    four_store(lane, a);
-    return (lane[0] + lane[1]) + (lane[2] + lane[3]);
-}
-
 /* Adds x . w to `sums` for `rows` <= 4 rows of weights, `stride` apart. */
 static void add_products(const float *x, const float *w, size_t stride, int rows, size_t n, float sums[4]) {
     size_t i = 0;
@@ -62,16 +56,16 @@ static void add_products(const float *x, const float *w, size_t stride, int rows
             c = four_add(c, four_mul(v, four_load(w2 + i)));
             d = four_add(d, four_mul(v, four_load(w3 + i)));
         }
-        sums[0] += sum_of_lanes(a);
-        sums[1] += sum_of_lanes(b);
-        sums[2] += sum_of_lanes(c);
-        sums[3] += sum_of_lanes(d);
+        sums[0] += four_sum(a);
+        sums[1] += four_sum(b);
+        sums[2] += four_sum(c);
+        sums[3] += four_sum(d);
     } else {
         for (int k = 0; k < rows; k++) {
             four a = four_zero();
             for (i = 0; i + 4 <= n; i += 4)
                 a = four_add(a, four_mul(four_load(x + i), four_load(w + (size_t)k * stride + i)));
-            sums[k] += sum_of_lanes(a);
+            sums[k] += four_sum(a);
         }
     }
     for (; i < n; i++)
