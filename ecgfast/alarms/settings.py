@@ -94,6 +94,7 @@ DEFAULT_RULES: dict[EventKind, AlarmRule] = {
     EventKind.ATRIAL_FIBRILLATION: AlarmRule("low"),
     EventKind.LEAD_OFF: AlarmRule("medium", after=2.0, latching=False),
     EventKind.FLAT_LINE: AlarmRule("medium", after=5.0, latching=False),
+    EventKind.MAINS_HUM: AlarmRule("medium", after=5.0, latching=False),
     EventKind.GAP: AlarmRule("medium", after=5.0, latching=False),
     EventKind.NOISE: AlarmRule("low", after=30.0, latching=False),
 }

@@ -19,7 +19,6 @@ import numpy.typing as npt
 from ..reports.page import quality_text
 from ..rhythm import Event, EventKind, Severity
 from ..sources.clock import TimeOfDay
-from ..streaming.lead_signal import HUM_S, hums
 from .wire import Decimator, encode
 
 if TYPE_CHECKING:
@@ -52,7 +51,12 @@ _QUALITY_BEATS, _FLAT_S = 8, 1.0
 _LARGEST = 1e30
 
 _ORDER = (Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO)
-_OF_LEADS = {EventKind.LEAD_OFF: "lead off", EventKind.FLAT_LINE: "flat", EventKind.GAP: "no data"}
+_OF_LEADS = {
+    EventKind.LEAD_OFF: "lead off",
+    EventKind.FLAT_LINE: "flat",
+    EventKind.MAINS_HUM: "mains hum",
+    EventKind.GAP: "no data",
+}
 
 
 class Cursor(NamedTuple):
@@ -495,14 +499,7 @@ class LiveFeed:
             return True
         n = max(2, round(_FLAT_S * self._rate))
         values = self._slice(self._points - min(n, self._held), self._points)[:, i]
-        lost = len(values) == n and bool(np.isnan(values).all() or (values == values[0]).all())
-        return lost or self._hums(i)
-
-    def _hums(self, i: int) -> bool:
-        """Whether a lead shows the mains and little else, as one whose electrode is off may."""
-        n = round(HUM_S * self._rate)
-        values = self._slice(self._points - min(n, self._held), self._points)[:, i]
-        return len(values) == n > 1 and bool(np.isfinite(values).all()) and hums(values, self._rate)
+        return len(values) == n and bool(np.isnan(values).all() or (values == values[0]).all())
 
     def _lead(self, i: int) -> str:
         """What is wrong with a lead, in words; empty if nothing."""
@@ -519,7 +516,7 @@ class LiveFeed:
             return "no data"
         if n >= round(_FLAT_S * self._rate) and (values == values[0]).all():
             return "flat"
-        return "mains hum" if self._hums(i) else ""
+        return ""
 
 
 def _beat_row(beat: Beat) -> dict[str, Any]:

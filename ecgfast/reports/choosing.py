@@ -42,6 +42,7 @@ _KINDS = {
     EventKind.BRADYCARDIA: 4,
     EventKind.LEAD_OFF: 1,
     EventKind.FLAT_LINE: 1,
+    EventKind.MAINS_HUM: 1,
     EventKind.NOISE: 1,
 }
 # Kinds of which the slowest is worth more than the fastest.

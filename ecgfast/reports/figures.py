@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .. import hrv
 from ..rhythm import Event, EventKind
 from .analysis import Analysis
-from .readable import STANDSTILL, burden, longest_rr, overlap, rate_figures
+from .readable import OFF_EVENTS, STANDSTILL, burden, longest_rr, overlap, rate_figures
 
 __all__ = [
     "RHYTHM_KINDS",
@@ -35,7 +35,7 @@ RHYTHM_KINDS = (
     EventKind.TACHYCARDIA,
     EventKind.BRADYCARDIA,
 )
-_LOST_KINDS = (EventKind.GAP, EventKind.LEAD_OFF, EventKind.FLAT_LINE, EventKind.NOISE)
+_LOST_KINDS = (*OFF_EVENTS, EventKind.NOISE)
 
 # Trusted RR intervals from which on a rate is reported: those of one window of eight.
 _FEWEST_RR = 8

@@ -41,7 +41,12 @@ _LONGEST_RR_S = 3.0
 
 #: Events in which no rate is taken: of all leads, and of one where every lead is off.
 LOST = (EventKind.NOISE,)
-OFF_EVENTS = (EventKind.GAP, EventKind.LEAD_OFF, EventKind.FLAT_LINE)
+OFF_EVENTS = (
+    EventKind.GAP,
+    EventKind.LEAD_OFF,
+    EventKind.FLAT_LINE,
+    EventKind.MAINS_HUM,
+)
 
 #: Kinds that are counted as pauses.
 STANDSTILL = (EventKind.PAUSE, EventKind.ASYSTOLE)

@@ -14,7 +14,7 @@ from . import svg
 from .analysis import Analysis
 from .choosing import Shown
 from .paper import CLASS_COLOURS
-from .readable import STANDSTILL
+from .readable import OFF_EVENTS, STANDSTILL
 from .words import length
 
 __all__ = ["FULL_S", "event_strip", "full_disclosure", "rr_pictures", "trend_picture"]
@@ -32,7 +32,7 @@ _MINUTE_S = 60.0
 _GAINS = 15
 
 _WAVES = (EventKind.VENTRICULAR_FLUTTER,)
-_BAD = (EventKind.NOISE, EventKind.GAP, EventKind.LEAD_OFF, EventKind.FLAT_LINE)
+_BAD = (EventKind.NOISE, *OFF_EVENTS)
 
 
 def _safe(text: str) -> Any:

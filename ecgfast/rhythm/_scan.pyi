@@ -8,6 +8,7 @@ from ._beat_window import BeatWindow
 USABLE: int
 LOST: int
 FLAT: int
+HUM: int
 DONE: int
 BLOCKS: int
 LEADS: int
@@ -35,6 +36,7 @@ def block_figures(
     level: npt.NDArray[np.float32],
     slow: npt.NDArray[np.float32],
 ) -> None: ...
+def crest(samples: npt.NDArray[np.float32], lead: int) -> float: ...
 
 class StoredBlocks:
     @property
@@ -122,6 +124,7 @@ class Scan:
         activity: npt.NDArray[np.float32],
         level: npt.NDArray[np.float32],
         slow: npt.NDArray[np.float32],
+        hum: npt.NDArray[np.bool_],
     ) -> None: ...
     def put_beats(self, beats: Sequence[tuple[int, int, int, float]]) -> None: ...
     def run(self, to: int, exhausted: bool) -> int: ...

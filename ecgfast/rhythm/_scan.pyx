@@ -16,11 +16,11 @@ from ._beat_window cimport BeatWindow
 __all__ = [
     "ASYSTOLE_BEGAN", "ASYSTOLE_ENDED", "BEAT", "BLOCKS", "DONE", "EPISODE", "FLAT", "FLAT_BLOCKS",
     "INTERVAL", "LEADS", "LOST", "LOST_SIGNAL", "NOISE_BEGAN", "NOISE_ENDED", "ORDER", "RATES", "R_ON_T",
-    "STEEP", "USABLE", "Scan", "block_figures",
+    "HUM", "STEEP", "USABLE", "Scan", "block_figures", "crest",
 ]
 
-# States of a lead in a block.
-USABLE, LOST, FLAT = 0, 1, 2
+# States of a lead in a block; one that hums counts as usable, as an asystole may show hum too.
+USABLE, LOST, FLAT, HUM = 0, 1, 2, 3
 
 # Why `Scan.run` returned.
 DONE, BLOCKS, LEADS, LOST_SIGNAL, ASYSTOLE_BEGAN, ASYSTOLE_ENDED, NOISE_BEGAN, NOISE_ENDED, \
@@ -40,6 +40,7 @@ cdef enum:
     C_USABLE = 0
     C_LOST = 1
     C_FLAT = 2
+    C_HUM = 3
     C_DONE = 0
     C_BLOCKS = 1
     C_LEADS = 2
@@ -168,6 +169,7 @@ cdef class Scan:
     cdef const float[:, ::1] _new_activity
     cdef const float[:, ::1] _new_level
     cdef const float[:, :, ::1] _new_slow
+    cdef const unsigned char[:, ::1] _new_hum
     cdef const long long[::1] _new_sample
     cdef const int[::1] _new_quality
     cdef const int[::1] _new_code
@@ -217,6 +219,7 @@ cdef class Scan:
             np.empty((0, leads), np.float32),
             np.empty((0, leads), np.float32),
             np.empty((0, size // group, leads), np.float32),
+            np.empty((0, leads), np.bool_),
         )
         self._attach()
         self.put_beats(())
@@ -224,7 +227,8 @@ cdef class Scan:
     cdef _attach(self):
         """Look into the arrays, which are what is pickled."""
         self._lead_state, self._lead_due = self._arrays
-        self._new_state, self._new_activity, self._new_level, self._new_slow = self._waiting
+        self._new_state, self._new_activity, self._new_level, self._new_slow, hum = self._waiting
+        self._new_hum = hum.view(np.uint8)
         self._n_waiting = len(self._waiting[0])
 
     def __reduce__(self):
@@ -250,9 +254,9 @@ cdef class Scan:
 
     # ------------------------------------------------------------------------------- the work
 
-    def put_blocks(self, state, activity, level, slow):
-        """Take the next blocks: the arrays of `block_figures`."""
-        fresh = (state, activity, level, slow)
+    def put_blocks(self, state, activity, level, slow, hum):
+        """Take the next blocks: the arrays of `block_figures`, and whether each lead hums."""
+        fresh = (state, activity, level, slow, hum)
         if self._block < self._n_waiting:
             fresh = tuple(
                 [
@@ -261,8 +265,7 @@ cdef class Scan:
                 ]
             )
         self._waiting, self._block = fresh, 0
-        self._new_state, self._new_activity, self._new_level, self._new_slow = fresh
-        self._n_waiting = len(fresh[0])
+        self._attach()
 
     def put_beats(self, beats):
         """Take the next beats, all before them have been processed: (sample, quality, label code,
@@ -325,7 +328,7 @@ cdef class Scan:
             self._push_block()
             self._phase = 1
             for lead in range(self.blocks.leads):
-                state = self._new_state[self._block, lead]
+                state = self.blocks.shown(lead)
                 watched = watched or state != self._lead_state[lead] or (
                     state != C_USABLE and self._lead_due[lead]
                 )
@@ -357,6 +360,7 @@ cdef class Scan:
         self.blocks.push(
             &self._new_state[self._block, 0], &self._new_activity[self._block, 0],
             &self._new_level[self._block, 0], &self._new_slow[self._block, 0, 0],
+            &self._new_hum[self._block, 0],
         )
         self.end = self.blocks.next * self.blocks.size
 
@@ -522,7 +526,7 @@ cdef class Scan:
 
     def needs_watch(self, int lead):
         """Whether the state of a lead has changed, or an event of it is due."""
-        cdef signed char state = self.blocks._state[(self.blocks.next - 1) % KEPT, lead]
+        cdef signed char state = self.blocks.shown(lead)
         return state != self._lead_state[lead] or (state != C_USABLE and self._lead_due[lead])
 
     def watched(self, int lead, signed char state, bint due):

@@ -60,6 +60,37 @@ def block_figures(
                 activity[block, lead] = most
 
 
+def crest(const float[:, ::1] samples, int lead):
+    """Height of a lead from its lowest to its highest sample, in standard deviations.
+
+    Parameters
+    ----------
+    samples : array of float32, shape (n, n_leads)
+    lead : int
+
+    Returns
+    -------
+    float
+        inf where all samples are equal, or one is missing.
+    """
+    cdef Py_ssize_t n = samples.shape[0], i
+    cdef float x, low = INFINITY, high = -INFINITY
+    cdef double total = 0.0, squares = 0.0, first, away
+    cdef bint lost = False
+    with nogil:
+        first = samples[0, lead]
+        for i in range(n):
+            x = samples[i, lead]
+            lost |= not (-LARGEST <= x <= LARGEST)
+            low = x if x < low else low
+            high = x if x > high else high
+            away = x - first
+            total += away
+            squares += away * away
+        squares -= total * total / n
+    return INFINITY if lost or squares <= 0.0 else (<double>high - low) / sqrt(squares / n)
+
+
 @cython.final
 cdef class StoredBlocks:
     """The last 16 s of blocks, and the size of QRS complexes.
@@ -83,6 +114,7 @@ cdef class StoredBlocks:
     cdef float[:, ::1] _activity
     cdef float[:, ::1] _level
     cdef signed char[:, ::1] _state
+    cdef unsigned char[::1] _hum
     cdef double[::1] _steep
     cdef float[:, :, ::1] _slow
     cdef double[::1] _qrs
@@ -96,6 +128,7 @@ cdef class StoredBlocks:
             "activity": np.zeros((KEPT, leads), np.float32),
             "level": np.zeros((KEPT, leads), np.float32),
             "state": np.zeros((KEPT, leads), np.int8),
+            "hum": np.zeros(leads, np.uint8),
             "steep": np.zeros(KEPT),
             "slow": np.zeros((KEPT, self._points, leads), np.float32),
             "qrs": np.zeros(leads),
@@ -108,6 +141,7 @@ cdef class StoredBlocks:
         """Look into the arrays, which are what is pickled."""
         a = self._arrays
         self._activity, self._level, self._state = a["activity"], a["level"], a["state"]
+        self._hum = a["hum"]
         self._steep, self._slow = a["steep"], a["slow"]
         self._qrs, self._sizes, self._n_sizes = a["qrs"], a["sizes"], a["n_sizes"]
 
@@ -120,6 +154,7 @@ cdef class StoredBlocks:
 
     cdef void push(
         self, const signed char *state, const float *activity, const float *level, const float *slow,
+        const unsigned char *hum,
     ) noexcept nogil:
         """Store a block. Its steepness is its change within 40 ms divided by that of a QRS complex,
         the smallest of all leads: a beat shows in every lead, an artefact in one only."""
@@ -129,6 +164,7 @@ cdef class StoredBlocks:
             self._state[at, lead] = state[lead]
             self._activity[at, lead] = activity[lead]
             self._level[at, lead] = level[lead]
+            self._hum[lead] = hum[lead]
             if (
                 state[lead] == C_USABLE and self._qrs[lead] > 0.0
                 and activity[lead] < steepness * self._qrs[lead]
@@ -137,6 +173,11 @@ cdef class StoredBlocks:
         memcpy(&self._slow[at, 0, 0], slow, sizeof(float) * self._points * self.leads)
         self.next += 1
         self._steep[at] = 0.0 if self.briefly_flat() else steepness
+
+    cdef signed char shown(self, int lead) noexcept nogil:
+        """State of a lead in the newest block, with hum told from other signal."""
+        cdef signed char state = self._state[(self.next - 1) % KEPT, lead]
+        return C_HUM if state == C_USABLE and self._hum[lead] else state
 
     cdef double last_steepness(self) noexcept nogil:
         return self._steep[(self.next - 1) % KEPT]
@@ -212,8 +253,7 @@ cdef class StoredBlocks:
 
     def lead(self, int lead):
         """State and level of a lead in the last block."""
-        cdef int at = (self.next - 1) % KEPT
-        return self._state[at, lead], <double>self._level[at, lead]
+        return self.shown(lead), <double>self._level[(self.next - 1) % KEPT, lead]
 
     def qrs(self, int lead):
         """Change of QRS complexes within 40 ms in a lead; 0 before it is known."""

@@ -9,15 +9,29 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
-from ._scan import FLAT, LOST, USABLE, block_figures
+from ..streaming.lead_signal import HUM_S, SINE_CREST, hums
+from ._scan import FLAT, HUM, LOST, USABLE, block_figures, crest
 
-__all__ = ["BLOCK_S", "FLAT", "LOST", "USABLE", "Blocks", "SignalBlocks"]
+__all__ = [
+    "BLOCK_S",
+    "FLAT",
+    "HUM",
+    "HUM_BLOCKS",
+    "HUM_EVERY",
+    "LOST",
+    "USABLE",
+    "Blocks",
+    "SignalBlocks",
+]
 
 #: About the sampling rate of the slow signal in Hz: atrial waves lie below 20 Hz.
 _SLOW_HZ = 100.0
 
 #: Seconds of a block: an eighth of the shortest pause.
 BLOCK_S = 0.25
+
+#: Blocks in which hum is looked for, and blocks after which it is looked for again.
+HUM_BLOCKS, HUM_EVERY = round(HUM_S / BLOCK_S), 4
 
 #: Seconds over which the signal's change is measured: large in a QRS complex, small in a T wave and
 #: in baseline wander.
@@ -38,6 +52,8 @@ class Blocks(NamedTuple):
     """The last sample; NaN where one is missing."""
     slow: npt.NDArray[np.float32]
     """The signal at about 100 Hz, shape (n, points, n_leads)."""
+    hum: npt.NDArray[np.bool_]
+    """Whether a lead showed the mains and little else in the two seconds looked at last."""
 
 
 class SignalBlocks:
@@ -64,10 +80,15 @@ class SignalBlocks:
         self.size = self.group * max(2, round(BLOCK_S * fs / self.group))
         self.n_leads = n_leads
         self.count = 0
+        self._fs = fs
         self._step = max(1, round(_STEP_S * fs))
         self._piece = max(1, round(_PIECE_S * fs))
         # The samples before the next block, which its changes reach back to, and those of it.
         self._held = np.full((self._step, n_leads), np.nan, np.float32)
+        # The blocks before the next one in which hum is looked for, and what was found last.
+        self._before = np.full(((HUM_BLOCKS - 1) * self.size, n_leads), np.nan, np.float32)
+        self._n_blocks = 0
+        self._hums = np.zeros(n_leads, np.bool_)
 
     def process(self, chunk: Any) -> Iterator[Blocks]:
         """Take the next samples, and yield the blocks that are complete, some at a time.
@@ -113,7 +134,25 @@ class SignalBlocks:
             np.empty((n, n_leads), np.float32),
             np.empty((n, n_leads), np.float32),
             np.empty((n, size // self.group, n_leads), np.float32),
+            np.empty((n, n_leads), np.bool_),
         )
-        block_figures(held, step, size, self.group, *blocks)
+        block_figures(held, step, size, self.group, *blocks[:-1])
+        self._find_hum(held[step : step + n * size], blocks.hum)
         self._held = held[n * size :].copy()
         return blocks
+
+    def _find_hum(self, samples: npt.NDArray[np.float32], found: npt.NDArray[np.bool_]) -> None:
+        """Fill in whether each lead hums in these blocks, which follow on those before."""
+        fs, size = self._fs, self.size
+        held = np.concatenate([self._before, samples])
+        for block in range(len(found)):
+            self._n_blocks += 1
+            if self._n_blocks % HUM_EVERY == 0:
+                window = held[block * size : (block + HUM_BLOCKS) * size]
+                for lead in range(self.n_leads):
+                    # Nearly all signals are higher than a sine, which costs little to see.
+                    self._hums[lead] = crest(window, lead) <= SINE_CREST and hums(
+                        window[:, lead].astype(np.float64), fs
+                    )
+            found[block] = self._hums
+        self._before = held[len(samples) :].copy()

@@ -37,6 +37,7 @@ class EventKind(str, Enum):
     VENTRICULAR_FLUTTER = "ventricular_flutter"
     LEAD_OFF = "lead_off"
     FLAT_LINE = "flat_line"
+    MAINS_HUM = "mains_hum"
     GAP = "gap"
     NOISE = "noise"
 
@@ -215,6 +216,11 @@ DEFINITIONS: dict[EventKind, Definition] = {
     EventKind.LEAD_OFF: Definition("a lead is constant for 1 s, away from its usual level", _OWN),
     EventKind.FLAT_LINE: Definition(
         "a lead is constant for 1 s at its usual level: lead off, or no heart signal", _OWN
+    ),
+    EventKind.MAINS_HUM: Definition(
+        "a lead shows the mains, 50 or 60 Hz, and little else for 2 s: lead off, or no heart "
+        "signal; an asystole is reported all the same",
+        _OWN,
     ),
     EventKind.GAP: Definition("samples are missing for 0.25 s or more", _OWN),
     EventKind.NOISE: Definition(

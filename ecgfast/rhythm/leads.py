@@ -1,9 +1,9 @@
-"""Leads that are off, flat or missing samples."""
+"""Leads that are off, flat, missing samples, or show mains hum alone."""
 
 from __future__ import annotations
 
 from ._scan import FLAT_BLOCKS, Scan
-from .blocks import FLAT, LOST, USABLE
+from .blocks import FLAT, HUM, HUM_BLOCKS, HUM_EVERY, LOST, USABLE
 from .episode import Sink
 from .event import EventKind, Severity
 
@@ -11,7 +11,7 @@ __all__ = ["LeadWatch"]
 
 
 class LeadWatch:
-    """Gaps and flat stretches of one lead.
+    """Gaps, flat stretches and hum of one lead.
 
     Parameters
     ----------
@@ -38,8 +38,12 @@ class LeadWatch:
         state, level = blocks.lead(self._lead)
         index = blocks.next - 1
         if state != self._state:
-            self.end(index * blocks.size)
-            self._state, self._since = state, index
+            # Hum is looked for in blocks that end here: it began with the first of them, and had
+            # ended, at the latest, when it was looked for before.
+            ended = HUM_EVERY - 1 if self._state == HUM and state == USABLE else 0
+            self.end((index - ended) * blocks.size)
+            began = HUM_BLOCKS - 1 if state == HUM else 0
+            self._state, self._since = state, max(index - began, self._since)
         if state == LOST and self._kind is None:
             self._kind = EventKind.GAP
             self._put((index + 1) * blocks.size, ongoing=True)
@@ -47,6 +51,9 @@ class LeadWatch:
             usual, qrs = blocks.usual_level(self._lead), blocks.qrs(self._lead)
             away = usual is not None and abs(level - usual) > qrs > 0.0
             self._kind = EventKind.LEAD_OFF if away else EventKind.FLAT_LINE
+            self._put((index + 1) * blocks.size, ongoing=True)
+        elif state == HUM and self._kind is None:
+            self._kind = EventKind.MAINS_HUM
             self._put((index + 1) * blocks.size, ongoing=True)
         self._scan.watched(self._lead, state, self._kind is None)
 

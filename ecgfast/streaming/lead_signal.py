@@ -13,7 +13,7 @@ from .average import n_labelled_leads
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["HUM_S", "Stored", "best_leads", "hums", "leads_to_label"]
+__all__ = ["HUM_S", "SINE_CREST", "Stored", "best_leads", "hums", "leads_to_label"]
 
 # Places that are looked at, evenly spread, and the seconds of each: two hold a beat at 30 a minute.
 _PLACES, HUM_S = 64, 2.0
@@ -30,7 +30,7 @@ _HALF = 0.5
 _MAINS_HZ, _AROUND_HZ = (50.0, 60.0), 1.5
 _HEART_HZ = (3.0, 40.0)
 _HEART_SHARE = 0.01
-_SINE_CREST = 4.5
+SINE_CREST = 4.5
 
 
 class Stored(Protocol):
@@ -144,7 +144,7 @@ def hums(values: npt.NDArray[Any], fs: float) -> bool:
     if not np.isfinite(high - low):
         values = np.nan_to_num(values - np.nanmean(values), posinf=0.0, neginf=0.0)
         low, high = values.min(), values.max()
-    if high - low > _SINE_CREST * values.std():
+    if high - low > SINE_CREST * values.std():
         return False
     power = np.abs(np.fft.rfft((values - values.mean()) * np.hanning(len(values)))) ** 2
     hz = np.fft.rfftfreq(len(values), 1.0 / fs)

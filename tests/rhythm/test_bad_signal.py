@@ -12,6 +12,7 @@ import pytest
 from thorough import thorough_cases
 
 from ecgfast import Beat, Event, Quality, RhythmStream, events
+from ecgfast.alarms import Alarms
 from ecgfast.records import synthetic_ecg
 from ecgfast.reports.tally import Tally
 from ecgfast.rhythm import EventKind, RhythmTally
@@ -46,6 +47,56 @@ def test_noise_has_no_rate() -> None:
 @pytest.mark.parametrize("level", [0.0, 2.5])
 def test_a_flat_line_is_a_flat_line(level: float) -> None:
     assert kinds(np.full(round(60 * FS), level, np.float32)) == {"flat_line"}
+
+
+def with_hum(fs: float, mains: float, height: float, leads: int) -> Signal:
+    """A minute whose first lead shows hum alone from 25 s to 45 s, with a gap of 4 s in it."""
+    signal = synthetic_ecg(60.0, fs, leads=("MLII", "V1")[:leads], seed=4).signal
+    at = np.arange(len(signal)) / fs
+    hum = height * (np.sin(2 * np.pi * mains * at) + 0.1 * np.sin(2 * np.pi * 0.2 * at))
+    signal[:, 0] += np.float32(0.1) * hum  # an ECG with hum in it is an ECG
+    signal[round(25 * fs) : round(45 * fs), 0] = hum[round(25 * fs) : round(45 * fs)]
+    signal[round(38 * fs) : round(42 * fs), 0] = np.nan
+    return signal
+
+
+@pytest.mark.parametrize("mains", [50.0, 60.0])
+@pytest.mark.parametrize("fs", [130.0, 250.0, 500.0, 1000.0])
+def test_a_lead_that_shows_the_mains_alone_is_an_event(fs: float, mains: float) -> None:
+    signal = with_hum(fs, mains, 2.0, 2)
+    first, second = [one for one in events(signal, fs) if one.kind == "mains_hum"]
+    for event, start, end in ((first, 25.0, 38.0), (second, 42.0, 45.0)):
+        assert (event.lead, event.severity, event.ongoing) == (0, "low", False)
+        assert abs(event.start_time - start) < 1.1
+        assert abs(event.end_time - end) < 1.1
+    (one, _) = [event for event in events(signal[:, :1], fs) if event.kind == "mains_hum"]
+    assert one.severity == "medium"  # there is no other lead
+
+
+def test_hum_that_lasts_is_reported_within_seconds_in_any_chunks_and_raises_an_alarm() -> None:
+    signal = with_hum(FS, 50.0, 2.0, 2)
+    told = {}
+    for size in (1, 77, len(signal)):
+        rhythm, alarms = RhythmStream(FS, n_leads=2), Alarms(leads=("MLII", "V1"))
+        reported, texts = [], []
+        for i in range(0, len(signal), size):
+            chunk = signal[i : i + size]
+            new = [one for one in rhythm.process([], chunk) if one.kind == "mains_hum"]
+            now = (i + len(chunk)) / FS
+            reported += [(one, now if size < 100 else None) for one in new]
+            texts += [alarm.text for alarm in alarms.process(new, now)]
+        told[size] = [one for one, _ in reported]
+        if size < 100:
+            begun = next(now for one, now in reported if one.ongoing)
+            assert begun < 25 + 2 + 1 + 2.5 + 1  # window, next look, late beats, chunk
+            assert texts[:2] == ["mains hum (MLII)", "mains hum (MLII), ended"]
+    assert told[1] == told[77] == told[len(signal)]
+
+
+def test_hum_hides_no_asystole() -> None:
+    """A heart that stands still under good electrodes shows nothing but a little hum, too."""
+    signal = with_hum(FS, 50.0, 0.05, 1)[: round(38 * FS)]
+    assert {"asystole", "mains_hum"} <= kinds(signal)
 
 
 def test_nothing_and_ten_seconds(clean: Signal) -> None:

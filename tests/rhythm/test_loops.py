@@ -10,6 +10,7 @@ import pytest
 from twins import rhythm_loops as twin
 
 from ecgfast import RhythmStream, StateError
+from ecgfast.rhythm._scan import crest
 from ecgfast.rhythm.atrial import MIN_RR, p_features, rr_features
 from ecgfast.rhythm.blocks import SignalBlocks
 
@@ -51,8 +52,21 @@ def test_figures_of_blocks(leads: int) -> None:
     expected = twin.block_figures(x, before, signal.size, signal.group)
     cuts = [0, 1, 50, 51, 5 * signal.size, 31 * signal.size + 3, len(x)]
     pieces = [one for a, b in itertools.pairwise(cuts) for one in signal.process(x[a:b])]
-    for field, right in zip(zip(*pieces, strict=True), expected, strict=True):
+    fields = list(zip(*pieces, strict=True))
+    assert not np.concatenate(fields.pop()).any()  # nothing hums
+    for field, right in zip(fields, expected, strict=True):
         np.testing.assert_array_equal(np.concatenate(field), right)
+
+
+def test_height_of_a_lead_in_standard_deviations() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (500, 6)).astype(np.float32)
+    x[:, 1] += 1e3
+    x[:, 2] = 7.5
+    x[9, 3], x[10, 4], x[0, 5] = np.nan, np.inf, 2e30
+    found = [crest(x, lead) for lead in range(6)]
+    assert found == pytest.approx([twin.crest(x, lead) for lead in range(6)], rel=1e-6)
+    assert found[2:] == [np.inf] * 4
 
 
 def test_a_stream_is_used_by_one_thread_at_a_time() -> None:

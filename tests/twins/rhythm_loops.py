@@ -120,3 +120,12 @@ def block_figures(
         total /= np.float32(group)
     level = np.where(lost, np.nan, x[:, :, -1])
     return state.T, activity.T, level.T, total.transpose(1, 2, 0)
+
+
+def crest(samples: npt.NDArray[np.float32], lead: int) -> float:
+    """Height of a lead in standard deviations; inf of a constant one or with a sample missing."""
+    x = samples[:, lead].astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        if not (np.abs(x) <= 1e30).all() or (x == x[0]).all():
+            return float("inf")
+    return float((x.max() - x.min()) / x.std())
