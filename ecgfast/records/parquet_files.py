@@ -12,10 +12,11 @@ import numpy.typing as npt
 from ..errors import RecordError
 from ..extras import need
 from .files import open_regular
+from .interleaved import refuse_interleaved
 from .opened import Opened
 from .stated_rates import stated_rate
 from .tables import LOOKED, Table, open_table
-from .text_head import Head, refuse_interleaved, split_unit
+from .text_head import Head, split_unit
 
 __all__ = ["open_parquet"]
 

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from ..errors import RecordError
 from .choosing import look_of, role_of
 from .clocks import Clock, Stamps, count_for, moment_of, read_clock, unit_of_clock
+from .interleaved import SIGNAL_COLUMNS, refuse_interleaved
 from .opened import Column, Opened, Values
-from .text_head import Head, refuse_interleaved
+from .text_head import Head
 
 __all__ = ["LOOKED", "Table", "open_table"]
 
@@ -24,9 +25,6 @@ LOOKED = 4096
 
 # Rows after which a column that rises by one is a counter, whatever its name.
 _COUNTED = 64
-
-# Columns by these names say which signal a row belongs to.
-_SIGNAL_COLUMNS = {"channel", "ch", "lead", "signal", "sensor", "type", "stream", "derivation"}
 
 # Share of rows from which on sensors have rows of their own, and of those that they share at most.
 _APART = 0.02
@@ -199,7 +197,7 @@ def open_table(path: Path, kind: str, table: Table, given: float | None) -> Open
                 roles.append(_clock_or_counter(table, i, role, look, name))
             else:
                 roles.append("" if role in ("unclear", "counter") else why)
-        if kind_of == "number" and head.names[i].strip().lower() in _SIGNAL_COLUMNS:
+        if kind_of == "number" and head.names[i].strip().lower() in SIGNAL_COLUMNS:
             words = [f"{value:g}" for value in table.part(i, 0, LOOKED)]
             refuse_interleaved(words, head.names[i], name)
     named = [i for i, name in enumerate(head.names) if role_of(name, head.units[i])[0] == "ecg"]
@@ -319,7 +317,7 @@ def _time(
             fineness = len(np.unique(first_rows[:LOOKED]))
             found.append(_Found(i, label, clock, len(stamps), fineness))
     if not found:
-        signal_named = any(name.strip().lower() in _SIGNAL_COLUMNS for name in head.names)
+        signal_named = any(name.strip().lower() in SIGNAL_COLUMNS for name in head.names)
         if troubles and (expected is None or signal_named):
             raise troubles[0]
         if troubles:

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import RecordError
 from .choosing import role_of
+from .interleaved import refuse_interleaved
 from .units import is_unit, to_millivolt, to_seconds
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
     "cells_of",
     "encoding_of",
     "read_head",
-    "refuse_interleaved",
     "split_unit",
     "zone_of",
     "zones_of",
@@ -79,9 +79,6 @@ _SEPARATORS: tuple[tuple[str | None, str], ...] = (
     ("\t", "."), (";", "."), (",", "."), ("|", "."), (None, "."),
     ("\t", ","), (";", ","), ("|", ","), (None, ","), (",", ","),
 )  # fmt: skip
-
-# Signals that a column names, row by row, and shares of rows that begin another one.
-_MOST_SIGNALS, _OFTEN = 64, 0.1
 
 #: A name before each number, as Arduino's plotter takes them, and a line of such.
 LABEL = re.compile(rb"[A-Za-z_][\w .%-]{0,40}:(?=\s*[-+.\d])")
@@ -443,23 +440,6 @@ def _refuse_interleaved(head: Head, rows: list[list[str]], name: str) -> None:
         if kind == "words":
             words = [row[column] for row in rows if len(row) == len(head.kinds)]
             refuse_interleaved(words, head.names[column] or f"column {column}", name)
-
-
-def refuse_interleaved(words: list[str], column: str, name: str) -> None:
-    """Raise if the words of a column, row by row, are the names of several signals.
-
-    A state or a label seldom changes; the name of a signal does from row to row.
-    """
-    different = sorted(set(words))
-    changes = sum(a != b for a, b in pairwise(words))
-    if not 2 <= len(different) <= _MOST_SIGNALS or "" in different:
-        return
-    if changes >= _OFTEN * (len(words) - 1):
-        listed = ", ".join(different[:4])
-        raise RecordError(
-            f"{name}: has a row for each sample of each signal, which {column!r} names ({listed}); "
-            "write a column for each signal"
-        )
 
 
 def _from_acqknowledge(head: Head) -> bool:

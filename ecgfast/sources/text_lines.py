@@ -16,6 +16,7 @@ from ..errors import EcgfastError, InputError
 from ..records._table import TIME, parse_rows
 from ..records.choosing import ABOUT, look_of, role_of
 from ..records.clocks import count_for, read_clock
+from ..records.interleaved import SIGNAL_COLUMNS, numbered_signals, signals_of
 from ..records.text_head import LABEL, LABELLED, RATE_LINE, are_units, cells_of, split_unit
 from .line_clock import LineClock, lines_of_packet
 
@@ -258,6 +259,8 @@ class LineParser:
         words = text[:_LONGEST].decode("utf-8", "replace")
         if not row and not self._fields and len(self._head) < _HEAD_LINES:
             self._head.append(words.lstrip("\ufeff"))
+            if len(self._head) == _HEAD_LINES:
+                self._refuse_named()
             return
         if self._fields:
             rows.append([np.nan] * self._fields)
@@ -289,6 +292,7 @@ class LineParser:
         n, held = self._fields, len(lines)
         names, units = self._names_of(n)
         table = np.array(lines, np.float64)
+        self._refuse_numbered(table, names)
         why: dict[int, str] = {}
         ecg: list[int] = []
         open_: list[int] = []
@@ -355,6 +359,39 @@ class LineParser:
                 break
         why.update({i: "not named as an ECG" for i in open_ if i not in chosen and i not in why})
         return self._choose(chosen, names, why)
+
+    def _refuse_named(self) -> None:
+        """Raise if words in the lines so far, none of numbers alone, name a signal for each."""
+        for separator in (",", ";", "\t", None):
+            rows = [cells_of(line, separator) for line in self._head[_HEAD_LINES // 2 :]]
+            n = len(rows[0])
+            if n < 2 or any(len(row) != n for row in rows):
+                continue
+            numbers = [[bool(_numbers(row[i].encode())) for row in rows] for i in range(n)]
+            if not any(all(one) for one in numbers):
+                continue
+            for i in range(n):
+                if not any(numbers[i]):
+                    self._refuse_signals(signals_of([row[i] for row in rows]), f"field {i}")
+
+    def _refuse_numbered(self, table: npt.NDArray[np.float64], names: list[str]) -> None:
+        """Raise if numbers in the first lines tell which signal each line is a sample of."""
+        if self.known is not None and self.known.of == table.shape[1]:
+            return
+        for i, name in enumerate(names):
+            if name.strip().lower() in SIGNAL_COLUMNS:
+                signals = signals_of([f"{value:g}" for value in table[:, i]])
+            else:
+                signals = [] if self._every else numbered_signals(table, i)
+            self._refuse_signals(signals, name or f"field {i}")
+
+    def _refuse_signals(self, signals: list[str], field: str) -> None:
+        if signals:
+            raise InputError(
+                f"{self.name}: has a line for each sample of each signal, which {field!r} names "
+                f"({', '.join(signals[:4])}); send a line for each time, with a field for each "
+                "signal"
+            )
 
     def _watch_constant(self, table: npt.NDArray[np.float64]) -> None:
         """Report a field that was left out since it never changed, once it does."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
+from ecgfast import InputError
+from ecgfast.records import synthetic_ecg
 from ecgfast.sources.link import LineLink
 from ecgfast.sources.text_lines import LineParser
 
@@ -139,3 +141,38 @@ def test_quoted_decimal_commas_and_ends_of_lines() -> None:
     parser = LineParser("board", fs=250.0)
     parser.feed(b"1,2,\n3,4,\n")
     assert parser.finish().tolist() == [[1, 2], [3, 4]]  # a separator at the end opens no field
+
+
+def lines_of(names: tuple[str, str], head: str, stamped: bool) -> bytes:
+    """Two seconds of two leads, a line for each sample of each."""
+    x = synthetic_ecg(2.0, 250.0, leads=("MLII", "V1"), seed=1).signal
+    rows = [
+        f"{f'{i / 250.0:.3f},' if stamped else ''}{name},{value:.4f}\n"
+        for i, sample in enumerate(x)
+        for name, value in zip(names, sample, strict=True)
+    ]
+    return (head + "".join(rows)).encode()
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+@pytest.mark.parametrize("head", [True, False])
+@pytest.mark.parametrize("names", [("1", "2"), ("0", "1"), ("7", "3"), ("I", "V1")])
+@pytest.mark.parametrize("fs", [None, 250.0, 500.0])
+def test_a_line_for_each_sample_of_each_lead_is_refused(
+    names: tuple[str, str], stamped: bool, head: bool, fs: float | None
+) -> None:
+    """Read as one lead they would be an ECG of twice the rate with a comb in it."""
+    words = ("time," if stamped else "") + "channel,value\n" if head else ""
+    parser = LineParser("dev", fs=fs)
+    says = f"dev: has a line for each sample of each signal, .* names .{min(names)}, {max(names)}.;"
+    with pytest.raises(InputError, match=says):
+        parser.feed(lines_of(names, words, stamped))
+
+
+@pytest.mark.parametrize("width", [2, 5])
+@pytest.mark.parametrize("n_leads", [1, 2])
+def test_a_small_counter_beside_leads_names_no_signals(width: int, n_leads: int) -> None:
+    x = synthetic_ecg(4.0, 250.0, leads=("MLII", "V1")[:n_leads], seed=1).signal
+    rows = [f"{i % width}," + ",".join(f"{v:.4f}" for v in row) for i, row in enumerate(x)]
+    samples = LineParser("dev", fs=250.0).feed("\n".join(rows).encode() + b"\n")
+    assert samples.shape == (len(x), n_leads)
