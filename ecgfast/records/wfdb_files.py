@@ -161,6 +161,7 @@ def _open_one(path: Path, header: Header, follow: bool) -> _Part:
                     f"{path}: shifts signal {i} by {header.signals[i].skew} samples and "
                     f"{file.n_frames} are present; correct the header"
                 )
+        _refuse_undescribed(path, header, file)
     if not held and header.n_samples > _MISSING_PER_PRESENT * header.fs:
         raise RecordError(
             f"{path}: says that {header.n_samples} samples are missing and has none; correct the "
@@ -266,6 +267,25 @@ def _signal_file(
             return layout.decode(data)[lead : lead + number]
 
     return _SignalFile(dat, layout.missing, begins, width, count // width, samples)
+
+
+def _refuse_undescribed(path: Path, header: Header, file: _SignalFile) -> None:
+    """Raise if a file holds just as many samples as more signals than the header describes would.
+
+    They would be read as one another's samples. Of less than a second it may be chance.
+    """
+    if header.n_samples < header.fs:
+        return
+    held, described = file.n_frames * file.width, file.width
+    fitting = round(held / header.n_samples)
+    # Up to a frame is cut off at the end, and formats of packed samples are filled up to two.
+    if fitting > described and -described < held - fitting * header.n_samples <= 2:
+        raise RecordError(
+            f"{path}: describes {described} {'signal' if described == 1 else 'signals'} of "
+            f"{header.n_samples} samples in {file.path.name}, which holds as many samples as "
+            f"{fitting} signals; give each signal a line in the header, or correct its number of "
+            "samples"
+        )
 
 
 def _differences(

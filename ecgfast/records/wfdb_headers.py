@@ -100,6 +100,8 @@ def read_header(path: Path) -> Header:
             f"{path}: the header promises {count} {what} and describes {len(lines) - 1}; "
             "fetch it again"
         )
+    if not n_segments:
+        _refuse_more_signals(path, n_signals, lines)
     signals, segments = [], []
     for i, (number, line) in enumerate(lines[1 : count + 1]):
         if n_segments:
@@ -115,6 +117,27 @@ def read_header(path: Path) -> Header:
         tuple(filter(None, comments)),
         states_rate=len(fields) > 2,
     )
+
+
+def _refuse_more_signals(path: Path, n_signals: int, lines: list[tuple[int, str]]) -> None:
+    """Raise if lines of signals follow that the record line does not count.
+
+    The samples of theirs in the signal file would be read as those of the others.
+    """
+    files = {line.split()[0] for _, line in lines[1 : n_signals + 1]}
+    others = [line.split() for _, line in lines[n_signals + 1 :]]
+    more = sum(
+        len(fields) > 1
+        and (fields[0] in files or fields[0].lower().endswith(".dat"))
+        and _FORMAT_FIELD.fullmatch(fields[1]) is not None
+        for fields in others
+    )
+    if more:
+        raise RecordError(
+            f"{path}: line {lines[0][0]} counts {n_signals} "
+            f"{'signal' if n_signals == 1 else 'signals'}, and {n_signals + more} are described; "
+            "correct the number"
+        )
 
 
 def _parse_signal(path: Path, number: int, line: str, index: int) -> Signal:

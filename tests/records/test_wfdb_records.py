@@ -297,6 +297,33 @@ def test_missing_parts_of_a_record(tmp_path: Path) -> None:
         read_record(path)
 
 
+@pytest.mark.parametrize("form", ["16", "212"])
+@pytest.mark.parametrize(("described", "held"), [(1, 2), (1, 3), (2, 3), (5, 12)])
+def test_a_header_that_describes_fewer_signals_than_its_file_holds_is_refused(
+    described: int, held: int, form: str, tmp_path: Path
+) -> None:
+    """Its samples would be those of several leads in turn."""
+    names = "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6".split()[:held]
+    path = write_wfdb(tmp_path, "made", np.resize(wave(), (1999, held)), form, sig_name=names)
+    header = path.with_suffix(".hea")
+    record, *signals = header.read_text().splitlines()
+    few = record.replace(f" {held} ", f" {described} ", 1)
+    says = (
+        rf"made\.hea: describes {described} signals? of 1999 samples in made\.dat, which holds as "
+        rf"many samples as {held} signals; give each signal a line in the header"
+    )
+    header.write_text("\n".join([few, *signals[:described]]))
+    with pytest.raises(RecordError, match=says):
+        read_record(path)
+    header.write_text("\n".join([few, *signals]))
+    with pytest.raises(
+        RecordError, match=f"counts {described} signals?, and {held} are described; correct the"
+    ):
+        read_record(path)
+    header.write_text("\n".join([record, *signals, "Age: 61", "# made.dat 16"]))
+    assert len(read_record(path).leads) == held
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
