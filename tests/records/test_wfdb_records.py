@@ -303,7 +303,7 @@ def test_a_header_that_describes_fewer_signals_than_its_file_holds_is_refused(
     described: int, held: int, form: str, tmp_path: Path
 ) -> None:
     """Its samples would be those of several leads in turn."""
-    names = "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6".split()[:held]
+    names = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"][:held]
     path = write_wfdb(tmp_path, "made", np.resize(wave(), (1999, held)), form, sig_name=names)
     header = path.with_suffix(".hea")
     record, *signals = header.read_text().splitlines()
