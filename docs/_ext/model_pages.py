@@ -212,13 +212,14 @@ def _errors(metrics: dict[str, Any]) -> Iterator[str]:
         shown = []
         for name, row in rows.items():
             gain = row.get("gain")
-            low, high = gain["interval_95"] if gain else (None, None)
+            interval = gain.get("interval_95") if gain else None
+            ends = f" [{interval[0]}, {interval[1]}]" if interval else ""
             shown.append(
                 [
                     escaped(name),
                     str(row.get("ME ± SD", "")),
                     str(row.get("MAE", "")),
-                    f"{gain['mmHg']} [{low}, {high}]" if gain else "",
+                    f"{gain['mmHg']}{ends}" if gain else "",
                 ]
             )
         yield f"**{escaped(title)}**:"

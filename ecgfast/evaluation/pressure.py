@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -124,8 +125,14 @@ class Gain(NamedTuple):
     mmhg: float
     low: float
     high: float
+    """End of its 95 % interval, as `low` is its begin; NaN where there is one group alone."""
     share: float
     """Of the other's mean absolute error."""
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there were several groups to draw from."""
+        return math.isfinite(self.low)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON.
@@ -134,9 +141,10 @@ class Gain(NamedTuple):
         -------
         dict
         """
+        interval = {"interval_95": [round(self.low, 3), round(self.high, 3)]}
         return {
             "mmHg": round(self.mmhg, 3),
-            "interval_95": [round(self.low, 3), round(self.high, 3)],
+            **(interval if self.has_interval else {}),
             "percent": round(100 * self.share, 2),
         }
 
@@ -164,7 +172,7 @@ def gain_over(
     Returns
     -------
     Gain
-        With a 95 % interval.
+        With a 95 % interval where there are several groups.
     """
     actual = np.asarray(measured, np.float64)
     other = np.abs(np.asarray(otherwise, np.float64) - actual)
@@ -172,9 +180,11 @@ def gain_over(
     _, whose = np.unique(np.asarray(groups), return_inverse=True)
     size = np.bincount(whose).astype(np.float64)
     total = np.bincount(whose, better)
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(len(size), np.full(len(size), 1 / len(size)), size=draws)
-    low, high = np.percentile((weights @ total) / (weights @ size), (2.5, 97.5))
+    low = high = math.nan  # of one group every draw is the same, and would pass for certainty
+    if len(size) > 1:
+        generator = np.random.default_rng(seed)
+        weights = generator.multinomial(len(size), np.full(len(size), 1 / len(size)), size=draws)
+        low, high = np.percentile((weights @ total) / (weights @ size), (2.5, 97.5))
     base = float(other.mean())
     return Gain(
         float(better.mean()), float(low), float(high), float(better.mean()) / base if base else 0.0
@@ -421,5 +431,5 @@ class PressureScores:
         if name == next(iter(self.told)):
             return [*cells, ""]
         gain = self.gain(name, i)
-        interval = f"[{gain.low:+.2f}, {gain.high:+.2f}]"
-        return [*cells, f"{gain.mmhg:+.2f} {interval} {100 * gain.share:+.1f} %"]
+        interval = f" [{gain.low:+.2f}, {gain.high:+.2f}]" if gain.has_interval else ""
+        return [*cells, f"{gain.mmhg:+.2f}{interval} {100 * gain.share:+.1f} %"]

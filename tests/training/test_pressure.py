@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime
 from hashlib import sha256
 
@@ -386,6 +387,12 @@ def test_gain_draws_whole_groups() -> None:
     assert found.share == pytest.approx((2 * 3 - 4) / 6 / 4)
     # Two groups drawn with replacement: both a, or both b, in a quarter of the draws each.
     assert (found.low, found.high) == pytest.approx((-1.0, 3.0))
+    assert found.to_dict()["interval_95"] == pytest.approx([-1.0, 3.0])
+
+
+def test_one_group_gives_no_interval() -> None:
+    found = gain_over(np.zeros(3), [1.0, 1, 1], np.full(3, 4.0), ["a"] * 3)
+    assert found.to_dict() == {"mmHg": 3.0, "percent": 75.0}
 
 
 def test_calibration_and_damped_changes() -> None:
@@ -426,7 +433,11 @@ def test_table_has_the_baseline_and_where_it_moved() -> None:
     assert "where_it_moved" not in facts["minimum"]["mean"]
     assert facts["minimum"]["model"]["gain"]["mmHg"] == pytest.approx(7.5 - 1)
     assert "gain" not in facts["minimum"]["mean"]
+    alone = dataclasses.replace(scores, group=np.array(["a"] * 4))
+    assert alone.to_dict()["minimum"]["model"]["gain"] == {"mmHg": 6.5, "percent": 86.67}
+    assert "+6.50 +86.7 %" in alone.table()
     text = scores.table()
+    assert "+6.50 [" in text
     assert "by record: 4 windows of 4 records in 2 groups" in text
     assert text.count("model") == 2
     assert "moved: 1 windows" in text
