@@ -24,7 +24,7 @@ import numpy as np
 from ecgfast.beat_batch import BeatBatch
 from ecgfast.deprecated import renamed_argument, warn_renamed
 from ecgfast.errors import InputError, StateError
-from ecgfast.inputs import looks_transposed, real_array, real_number, samples_of, single_precision
+from ecgfast.inputs import OffsetWatch, looks_transposed, real_array, real_number, samples_of, single_precision
 from ecgfast.window import WindowSpec
 
 FEATURE_NAMES = tuple(c.ecg_feature_name(i).decode() for i in range(c.ECG_FEATURES))

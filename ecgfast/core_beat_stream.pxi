@@ -107,8 +107,9 @@ cdef class BeatStream(_Detecting):
         finally:
             self.end()
 
-    cdef void begin_anew(self):
+    cdef int begin_anew(self) except -1:
         self.marks, self.next_mark, self.last_mark, self.ended = _EMPTY, 0, -1, False
+        self.watch = OffsetWatch(self.detector.fs, self.detector.n_leads)
 
     @property
     def lead(self):
@@ -183,7 +184,7 @@ cdef class BeatStream(_Detecting):
 
     cdef object cut(self, object chunk, object r_peaks):
         cdef _Samples samples = _Samples()
-        samples.take(chunk, self.detector.n_leads, self.detector.fs)
+        samples.take(chunk, self.detector.n_leads, self.detector.fs, self.watch)
         if r_peaks is not None:
             self._announce(r_peaks)
         cdef c.ecg_stream *stream = <c.ecg_stream *>self.block.at
@@ -278,6 +279,7 @@ cdef class BeatStream(_Detecting):
                                        self.capacity)
             parts.append(self._batch(found))
         self.ended = True
+        self.watch.end()
         return BeatBatch.concatenate(parts)
 
     cdef _announce(self, r_peaks):
@@ -332,17 +334,17 @@ cdef class BeatStream(_Detecting):
                             n_windows=self.n_windows, lookahead=self.lookahead, window=tuple(self.window),
                             max_rate=self.detector.max_rate or None)
             waiting = self.marks[self.next_mark:].tolist()
-            arguments = (self.fs, settings, self.block.save(), waiting, self.last_mark)
-            return _restore_stream, (*arguments, True) if self.ended else arguments
+            return _restore_stream, (self.fs, settings, self.block.save(), waiting, self.last_mark,
+                                     bool(self.ended), self.watch)
         finally:
             self.end()
 
 
-def _restore_stream(fs, settings, snapshot, waiting, last_mark, ended=False):
+def _restore_stream(fs, settings, snapshot, waiting, last_mark, ended, watch):
     cdef BeatStream stream = BeatStream(fs, **settings)
     stream.block.restore(snapshot)
     stream.last_mark = last_mark
     if len(waiting):
         stream._announce(waiting)
-    stream.ended = bool(ended)
+    stream.ended, stream.watch = bool(ended), watch
     return stream

@@ -8,6 +8,7 @@ cdef class _Detecting(_Exclusive):
     cdef c.ecg_detector_config detector
     cdef int64_t delay_
     cdef bint ended
+    cdef object watch  # OffsetWatch
 
     @property
     def fs(self):
@@ -107,6 +108,7 @@ cdef class QRSDetector(_Detecting):
             self.detector, self.block = config, block
             self.delay_ = c.ecg_detector_delay(<c.ecg_detector *>block.at)
             self.quality_, self.ended, self.ready = _GOOD, False, True
+            self.watch = OffsetWatch(config.fs, config.n_leads)
         finally:
             self.end()
 
@@ -116,6 +118,7 @@ cdef class QRSDetector(_Detecting):
         try:
             _check(c.ecg_detector_init(<c.ecg_detector *>self.block.at, self.block.size, &self.detector))
             self.quality_, self.ended = _GOOD, False
+            self.watch = OffsetWatch(self.detector.fs, self.detector.n_leads)
         finally:
             self.end()
 
@@ -176,7 +179,7 @@ cdef class QRSDetector(_Detecting):
 
     cdef object detected(self, object chunk):
         cdef _Samples samples = _Samples()
-        samples.take(chunk, self.detector.n_leads, self.detector.fs)
+        samples.take(chunk, self.detector.n_leads, self.detector.fs, self.watch)
         cdef c.ecg_detector *detector = <c.ecg_detector *>self.block.at
         cdef c.ecg_qrs beats[ROWS]
         cdef size_t done = 0, found = 0, n_leads = self.detector.n_leads
@@ -215,6 +218,7 @@ cdef class QRSDetector(_Detecting):
             if found:
                 peaks = self._add(peaks, beats, found)
         self.ended = True
+        self.watch.end()
         return peaks
 
     cdef object _add(self, object peaks, const c.ecg_qrs *beats, size_t n):
@@ -236,15 +240,15 @@ cdef class QRSDetector(_Detecting):
         self.begin()
         try:
             arguments = (self.fs, self.method, self.max_delay, self.n_leads, self.block.save(), bool(self.ended),
-                         self.detector.max_rate or None)
+                         self.detector.max_rate or None, self.watch)
             return _restore_detector, arguments
         finally:
             self.end()
 
 
-def _restore_detector(fs, method, max_delay, n_leads, snapshot, ended=False, max_rate=None):
+def _restore_detector(fs, method, max_delay, n_leads, snapshot, ended, max_rate, watch):
     cdef QRSDetector detector = QRSDetector(fs, method=method, max_delay=max_delay, n_leads=n_leads,
                                             max_rate=max_rate)
     detector.block.restore(snapshot)
-    detector.ended = bool(ended)
+    detector.ended, detector.watch = bool(ended), watch
     return detector

@@ -17,9 +17,9 @@ cdef class _Samples:
         """Do as many floats from `other` on touch these samples."""
         return other < self.at + self.n and self.at < other + self.n
 
-    cdef int take(self, object chunk, int n_leads, double fs) except -1:
+    cdef int take(self, object chunk, int n_leads, double fs, object watch=None) except -1:
         if not self.borrow(chunk, n_leads):
-            if not self.borrow(_converted(chunk, n_leads, fs), n_leads):
+            if not self.borrow(_converted(chunk, n_leads, fs, watch), n_leads):
                 raise InputError("cannot read the chunk as float32 samples")
         return 0
 
@@ -47,7 +47,7 @@ cdef class _Samples:
         return 1
 
 
-def _converted(chunk, n_leads, fs):
+def _converted(chunk, n_leads, fs, watch):
     """The chunk as float32 of shape (n, n_leads), or an error that says what is wrong with it."""
     array = real_array(samples_of(chunk, n_leads, fs))
     if array.ndim == 0 and n_leads == 1:
@@ -59,4 +59,6 @@ def _converted(chunk, n_leads, fs):
         turned = array.ndim == 2 and array.shape[0] == n_leads and looks_transposed(array.shape)
         hint = ": it looks transposed, pass signal.T" if turned else ""
         raise InputError(f"samples must have the shape {expected}, got {array.shape}{hint}")
+    if watch is not None:
+        watch.take(array)
     return single_precision(array)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from .errors import EcgfastError, InputError
 
 __all__ = [
+    "OffsetWatch",
     "check_offset",
     "looks_transposed",
     "real_array",
@@ -22,6 +24,8 @@ __all__ = [
     "table_names",
 ]
 
+_log = logging.getLogger("ecgfast")
+
 # Rows of numbers from which a first column that rises steadily is taken for times.
 _ROWS = 16
 
@@ -30,6 +34,9 @@ _SHOWN = 4
 
 # Steps of float32 that the range of a lead has to hold: 100 are less than 7 bits.
 _LEAST_STEPS = 100
+
+# Seconds of a stream in which that range is looked for.
+_WATCHED_S = 10.0
 
 # The largest float32.
 _MOST = float(np.finfo(np.float32).max)
@@ -298,16 +305,72 @@ def check_offset(array: npt.NDArray[Any]) -> None:
     """
     if array.dtype.kind != "f" or array.dtype.itemsize <= 4:
         return
-    for i in range(array.shape[1]):
-        lead = array[:, i]
-        low, high = np.fmin.reduce(lead, initial=np.inf), np.fmax.reduce(lead, initial=-np.inf)
+    lost = _lost_in_float32(*_ranges(array))
+    if lost:
+        raise InputError(f"{lost}: subtract the offset first, and leave out times")
+
+
+class OffsetWatch:
+    """Say it where doubles in a stream lie on an offset as `check_offset` refuses it.
+
+    The first ten seconds tell; later samples cost nothing. It is a warning of the logger
+    ``ecgfast``: a lead that is off may show as little, and come on later.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling rate in Hz.
+    n_leads : int
+    """
+
+    def __init__(self, fs: float, n_leads: int) -> None:
+        self._left = round(_WATCHED_S * fs)
+        self._low = np.full(n_leads, np.inf)
+        self._high = np.full(n_leads, -np.inf)
+
+    def take(self, array: npt.NDArray[Any]) -> None:
+        """Look at the next samples, shape (n, n_leads), before they become float32."""
+        if not self._left or array.dtype.kind != "f" or array.dtype.itemsize <= 4:
+            return
+        part = array[: self._left]
+        self._left -= len(part)
+        low, high = _ranges(part)
+        np.fmin(self._low, low, out=self._low)
+        np.fmax(self._high, high, out=self._high)
+        if not self._left:
+            self._say()
+
+    def end(self) -> None:
+        """The stream has ended."""
+        if self._left:
+            self._left = 0
+            self._say()
+
+    def _say(self) -> None:
+        lost = _lost_in_float32(self._low, self._high)
+        if lost:
+            _log.warning("%s: subtract the offset before the samples go into the stream", lost)
+
+
+def _ranges(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Lowest and highest value of each lead."""
+    return (
+        np.fmin.reduce(array, axis=0, initial=np.inf),
+        np.fmax.reduce(array, axis=0, initial=-np.inf),
+    )
+
+
+def _lost_in_float32(lows: npt.NDArray[Any], highs: npt.NDArray[Any]) -> str:
+    """Which lead float32 leaves hardly anything of, in words; empty where it is none."""
+    for i, (low, high) in enumerate(zip(lows.tolist(), highs.tolist(), strict=True)):
         if not -_MOST < low < high < _MOST:  # flat, missing, or a gap
             continue
         if high - low < _LEAST_STEPS * np.spacing(np.float32(max(-low, high))):
-            raise InputError(
+            return (
                 f"column {i} of the signal lies from {low:.9g} to {high:.9g}: float32 holds hardly "
-                "anything of what is between: subtract the offset first, and leave out times"
+                "anything of what is between"
             )
+    return ""
 
 
 def looks_transposed(shape: tuple[int, ...]) -> bool:

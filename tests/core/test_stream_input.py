@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from shared_ecgs import demo_record
@@ -47,6 +49,33 @@ def test_numbers_beyond_single_precision_are_a_gap() -> None:
     other = noisy_signal()[:, 0].copy()
     other[2000:2010] = np.nan
     assert bits(take(BeatStream(FS), [signal])) == bits(take(BeatStream(FS), [other]))
+
+
+@pytest.mark.parametrize("made", [QRSDetector, BeatStream])
+@pytest.mark.parametrize("seconds", [4.0, 12.0])
+def test_doubles_of_which_float32_leaves_nothing_are_said_once_however_they_come(
+    made: type[QRSDetector] | type[BeatStream], seconds: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    lead = demo_record().signal[: round(seconds * FS), 0].astype(np.float64)
+    signal = np.stack([lead, lead + 1e7], axis=1)
+    said = []
+    for size in (1, 97, len(signal)):
+        caplog.clear()
+        stream = made(FS, n_leads=2)
+        for i in range(0, len(signal), size):
+            stream.process(signal[i : i + size])
+            if size == 97:
+                stream = pickle.loads(pickle.dumps(stream))
+        stream.flush()
+        said.append(caplog.messages)
+    assert said[0] == said[1] == said[2]
+    (one,) = said[0]
+    assert one.startswith("column 1 of the signal lies from 9999999.")
+    assert one.endswith("subtract the offset before the samples go into the stream")
+    caplog.clear()
+    for chunk in (np.stack([lead, lead + 1e3], 1), signal.astype(np.float32), signal * [1, 0]):
+        made(FS, n_leads=2).process(chunk)
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize(

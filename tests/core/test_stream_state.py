@@ -157,7 +157,7 @@ def test_announced_peaks_of_a_pickled_stream_are_checked() -> None:
     stream.process(np.zeros(500), [100, 400, 700, 900])
     rebuild, arguments = stream.__reduce__()
     assert rebuild(*arguments).__reduce__() == (rebuild, arguments)
-    *rest, waiting, last = arguments
+    *rest, waiting, last, ended, watch = arguments
     assert (waiting, last) == ([700, 900], 400)
     for wrong, text in [
         ([900, 700], "at least 10 ms"),
@@ -166,7 +166,7 @@ def test_announced_peaks_of_a_pickled_stream_are_checked() -> None:
         ([700.5], "integers"),
     ]:
         with pytest.raises(InputError, match=text):
-            rebuild(*rest, wrong, last)
+            rebuild(*rest, wrong, last, ended, watch)
 
 
 @pytest.mark.parametrize("method", METHODS)

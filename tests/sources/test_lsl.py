@@ -66,6 +66,12 @@ class Outlet:
         for i, row in enumerate(rows):
             self._outlet.push_sample(list(row), self._begin + (first + i) / self._rate)
 
+    def offer(self, rows: Any) -> None:
+        """Samples of now, to whoever listens."""
+        for i, row in enumerate(rows):
+            at = self._lsl.local_clock() + (i - len(rows)) / self._rate
+            self._outlet.push_sample(list(row), at)
+
     def end(self) -> None:
         del self._outlet
 
@@ -172,30 +178,39 @@ def test_samples_that_wait_for_a_slow_reader_are_no_gap(
 
 
 def test_a_stream_that_ends_is_found_again(lsl: Any, caplog: pytest.LogCaptureFixture) -> None:
+    begin = time.monotonic()
     outlet = Outlet(lsl)
     source = LslSamples(outlet.name)
     chunks = started(source)
     outlet.send(0, [[1000]] * 10)
-    taken(chunks, lambda n: n == 10)
+    found = [taken(chunks, lambda n: n >= 10)]
     name = outlet.name
     outlet.end()
-    begin = time.monotonic()
-    while "went away" not in caplog.text:
-        next(chunks)
-        assert time.monotonic() - begin < 30
+
+    def until(done: Callable[[], bool]) -> None:
+        while not done():
+            found.append(next(chunks))
+            assert time.monotonic() - begin < 120  # it hangs
+
+    until(lambda: "went away" in caplog.text)
     another = Outlet(lsl, name=name, kind="EEG")
     again = Outlet(lsl, name=name)
-    while "is there again" not in caplog.text:
-        next(chunks)
-        assert time.monotonic() - begin < 60
-    again.send(0, [[2000]] * 5)
-    for chunk in chunks:
-        if not np.isnan(chunk).all():
-            break
+    until(lambda: "is there again" in caplog.text)
+
+    def arrived() -> bool:
+        # Sent until it has come: a machine that is busy may drop the link once more.
+        again.offer([[2000]] * 5)
+        return bool((found[-1] == 2.0).any())
+
+    until(arrived)
     assert another.name == again.name
-    assert float(np.nanmax(chunk)) == 2.0
+    samples = np.concatenate(found)[:, 0]
+    there = samples[np.isfinite(samples)]
+    assert set(there[:10]) == {1.0}
+    assert set(there[10:]) == {2.0}
     assert source.gaps >= 1
-    assert source.lost == pytest.approx(250 * (time.monotonic() - begin), rel=0.5)
+    assert source.lost == len(samples) - len(there)
+    assert 0 < source.lost < 250 * (time.monotonic() - begin)
 
 
 @pytest.mark.parametrize(
@@ -213,10 +228,10 @@ def test_a_stream_that_comes_back_otherwise_is_refused(
     begin = time.monotonic()
     while "went away" not in caplog.text:
         next(chunks)
-        assert time.monotonic() - begin < 30
+        assert time.monotonic() - begin < 120  # it hangs
     again = Outlet(lsl, name=outlet.name, **changed)
     with pytest.raises(InputError, match="came back with other channels or at another rate"):
-        taken(chunks, lambda _: time.monotonic() - begin > 60)
+        taken(chunks, lambda _: time.monotonic() - begin > 120)
     assert again.name == outlet.name
 
 

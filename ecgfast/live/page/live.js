@@ -950,4 +950,4 @@ connect();
 requestAnimationFrame(frame);
 
 // For tests and for the curious.
-window.ecgfast = { S, view, link, audio, size };
+window.ecgfast = { S, view, link, audio, size, draw };
