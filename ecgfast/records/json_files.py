@@ -25,7 +25,8 @@ from .choosing import look_of, role_of
 from .clocks import Clock, count_for, read_clock, unit_of_clock
 from .opened import Column, Opened, Values
 from .stated_rates import stated_rate
-from .text_head import split_unit, zone_of
+from .text_body import zone_of
+from .text_head import split_unit
 
 __all__ = ["open_json"]
 

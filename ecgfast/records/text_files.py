@@ -17,7 +17,8 @@ from .files import open_regular, true_format
 from .json_files import open_json
 from .opened import Opened
 from .tables import Table, open_table
-from .text_head import LABEL, LABELLED, Head, encoding_of, read_head, zones_of
+from .text_body import encoding_of
+from .text_head import LABEL, LABELLED, Head, read_head, zones_of
 
 __all__ = ["open_text"]
 

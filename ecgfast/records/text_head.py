@@ -1,8 +1,8 @@
-"""What the first lines of a text file say: encoding, separator, names, units, rate, start.
+"""What the first lines of a text file say: names, units, rate, start.
 
-No list of programs: every head is read by the same few rules. The body's form (separator, decimal
-mark, number of columns, which of them are numbers or times) is found first, from lines well below
-the head; the head is everything before the first line of that form.
+No list of programs: every head is read by the same few rules. The form of the body (`text_body`) is
+found first, from lines well below the head; the head is everything before the first line of that
+form.
 """
 
 from __future__ import annotations
@@ -12,12 +12,24 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 from ..errors import RecordError
 from .choosing import role_of
 from .interleaved import refuse_interleaved
+from .text_body import (
+    DATED,
+    LONGEST_TIME,
+    best_form,
+    cells_of,
+    counts_rows,
+    day_first_of,
+    first_line,
+    kind_of,
+    row_of,
+    starts_with_number,
+    zone_of,
+)
 from .units import is_unit, to_millivolt, to_seconds
 
 __all__ = [
@@ -26,59 +38,14 @@ __all__ = [
     "RATE_LINE",
     "Head",
     "are_units",
-    "cells_of",
-    "encoding_of",
     "read_head",
     "split_unit",
-    "zone_of",
     "zones_of",
 ]
 
-# Columns of a table, and lines that its form is found from.
-_MOST_COLUMNS, _LINES = 1024, 400
 
-_NUMBER = {
-    ".": re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII),
-    ",": re.compile(r"[+-]?(?:\d+,?\d*|,\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII),
-}
-_MISSING = {
-    "",
-    "-",
-    "!",
-    "?",
-    "--",
-    "nan",
-    "-nan",
-    "+nan",
-    "na",
-    "n/a",
-    "null",
-    "none",
-    "inf",
-    "-inf",
-    "+inf",
-}
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-_DATE = (
-    r"(?:\d{1,4}([-/.])\d{1,2}\1\d{1,4}"
-    rf"|\d{{1,2}}[-/. ]{_MONTH}[-/. ]\d{{4}}|{_MONTH} \d{{1,2}},? \d{{4}})"
-)
-# Milliseconds come after a point, a comma or a third colon.
-_CLOCK = r"\d{1,4}:\d{1,2}(?::\d{1,2}:\d{3}|(?::\d{1,2})?(?:[.,]\d{1,9})?)(?: ?[ap]m)?"
-_ZONE = r"(?:Z| ?(?:UTC|GMT)| ?[+-]\d\d:?\d\d)?"
-_DATE_AFTER = _DATE.replace(r"\1", r"\3")  # its separator is the third group of the pattern
-# Java adds the name of the zone in brackets; the short form has no marks within date and time.
-_WHEN = (
-    rf"(?:{_DATE}(?:[T _-]{_CLOCK}(?P<zone>{_ZONE}))?(?:\[[\w/+-]+\])?"
-    r"|\d{8}[T _-]\d{6}(?:[.,]\d{1,9})?Z?)"
-)
-_TIME = re.compile(rf"\[?(?:{_WHEN}|{_CLOCK}(?: {_DATE_AFTER})?)\]?", re.ASCII | re.IGNORECASE)
-_DATED = re.compile(rf"\[?(?:{_WHEN}|{_CLOCK} {_DATE_AFTER})", re.ASCII | re.IGNORECASE)
-_LONGEST_TIME = 64
-_SEPARATORS: tuple[tuple[str | None, str], ...] = (
-    ("\t", "."), (";", "."), (",", "."), ("|", "."), (None, "."),
-    ("\t", ","), (";", ","), ("|", ","), (None, ","), (",", ","),
-)  # fmt: skip
+# Lines that the form of the body is found from.
+_LINES = 400
 
 #: A name before each number, as Arduino's plotter takes them, and a line of such.
 LABEL = re.compile(rb"[A-Za-z_][\w .%-]{0,40}:(?=\s*[-+.\d])")
@@ -127,9 +94,6 @@ _NAMES_LINE = re.compile(
 _START_WORD = re.compile(r"date|time|start|record|begin|datum|zeit", re.IGNORECASE)
 _NOT_START = re.compile(r"birth|dob|geboren|export|elapsed|software|version", re.IGNORECASE)
 _MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6}))?)?")
-# Brackets keep a time and its date together.
-_BLANK_CELL = re.compile(r"\[[^\]]*\]|\S+")
-_SETTING = re.compile(r"^[^:=,;\t]{1,60}\s*(?::=|[:=]|[,;\t])")
 _BRACKETED = re.compile(r"(.*?)\s*[(\[]([^()\[\]]*)[)\]]\s*")
 _SUFFIX = re.compile(r"(.*?)[ _/]+(mv|uv|µv|μv|nv|volts?|microvolts?|millivolts?)", re.IGNORECASE)
 
@@ -192,144 +156,6 @@ class Head:
     lines: set[bytes] = field(default_factory=set)
 
 
-def encoding_of(data: bytes) -> str | None:
-    """Return the encoding of a text that begins with `data`; None if it is no text."""
-    for mark, name in (
-        (b"\xef\xbb\xbf", "utf-8-sig"),
-        (b"\xff\xfe", "utf-16"),
-        (b"\xfe\xff", "utf-16"),
-    ):
-        if data.startswith(mark):
-            return name
-    if len(data) >= 8:
-        # Without a mark: every other byte of digits and separators is zero.
-        even, odd = data[0:4096:2].count(0), data[1:4096:2].count(0)
-        half = min(len(data), 4096) // 2
-        if odd > 0.7 * half and even < 0.1 * half:
-            return "utf-16-le"
-        if even > 0.7 * half and odd < 0.1 * half:
-            return "utf-16-be"
-    data = data.rstrip(b"\0")  # a logger that reserves space before it writes
-    if any(c in data for c in (*range(9), 14, 15, 16, 127)):
-        return None
-    try:
-        data[:-4].decode("utf-8")  # the last character may be cut
-    except UnicodeDecodeError as error:
-        if error.end < len(data) - 8:
-            return "cp1252"
-    return "utf-8"
-
-
-def cells_of(line: str, separator: str | None) -> list[str]:
-    """Return the cells of a line, without blanks and quotes around them."""
-    if separator is None:
-        return [cell.strip("\"'") for cell in _BLANK_CELL.findall(line)]
-    cells: list[str] = []
-    rest = line.strip(" \r")
-    while True:
-        rest = rest.lstrip(" ")
-        quote = rest[:1] if rest[:1] in ("'", '"') else ""
-        close = rest.find(quote, 1) if quote else -1
-        if close > 0:
-            cells.append(rest[1:close].strip())
-            at = rest.find(separator, close)
-        else:
-            at = rest.find(separator)
-            cells.append((rest if at < 0 else rest[:at]).strip(" \t").strip("\"'"))
-        if at < 0:
-            return cells
-        rest = rest[at + 1 :]
-
-
-def _kind(cell: str, decimal: str) -> str:
-    if _NUMBER[decimal].fullmatch(cell):
-        return "number"
-    if cell.lower() in _MISSING:
-        return "missing"
-    return "time" if len(cell) <= _LONGEST_TIME and _TIME.fullmatch(cell) else "words"
-
-
-def _row(line: str, separator: str | None) -> list[str]:
-    """Return the cells of a line of the body, without the empty one that a last separator opens."""
-    cells = cells_of(line, separator)
-    return cells[:-1] if len(cells) > 1 and not cells[-1] and separator is not None else cells
-
-
-@dataclass
-class _Form:
-    """A separator and decimal mark with what the lines are under them."""
-
-    separator: str | None
-    decimal: str
-    width: int
-    kinds: list[str]
-    score: tuple[float, ...]
-
-
-def _form(lines: list[str], separator: str | None, decimal: str, heads: list[str]) -> _Form | None:
-    """Judge the lines of a body as a table of such cells; None if they are none."""
-    # A last separator opens a cell that may be filled in other lines.
-    rows = [cells_of(line, separator) for line in lines]
-    widths = [len(row) for row in rows]
-    width = max(set(widths), key=lambda w: (widths.count(w), w))
-    named = (cells_of(line, separator) for line in heads)
-    if (
-        width > 1
-        and all(not row[-1] for row in rows if len(row) == width)
-        # A column with a name may be filled above, as of a sensor that ended before the others.
-        and not any(len(names) == width and names[-1] for names in named)
-    ):
-        rows = [row[:-1] if len(row) == width and not row[-1] else row for row in rows]
-        width -= 1
-    fitting = [row for row in rows if len(row) == width]
-    if width > _MOST_COLUMNS or not fitting:
-        return None
-    kinds: list[str] = []
-    good = 0.0
-    for column in zip(*fitting, strict=True):
-        found = [_kind(cell, decimal) for cell in column]
-        told = [kind for kind in found if kind != "missing"]
-        kind = max(("number", "time", "words"), key=told.count) if told else "number"
-        # Words here and there are malformed lines; more of them, and it is a column of words.
-        share = told.count(kind) / len(told) if told else 1.0
-        kinds.append(kind if share >= 0.5 else "words")
-        good += share if kinds[-1] != "words" else 0.0
-    if "number" not in kinds:
-        return None
-    fits = len(fitting) / len(rows)
-    return _Form(separator, decimal, width, kinds, (round(fits * good / width, 3), width > 1))
-
-
-def _best_form(lines: list[str], heads: list[str]) -> _Form | None:
-    """Return the form that fits the lines of a body best."""
-    forms = [form for s, d in _SEPARATORS if (form := _form(lines, s, d, heads)) is not None]
-    if not forms:
-        return None
-    best = max(forms, key=lambda form: form.score)
-    if best.separator == "," and best.width == 2 and _decimal_commas(lines, heads):
-        return next((f for f in forms if f.decimal == "," and f.width == 1), best)
-    return best
-
-
-def _decimal_commas(lines: list[str], heads: list[str]) -> bool:
-    """Whether ``3,456`` is one number with a decimal comma, not two cells."""
-    pairs = [cells_of(line, ",") for line in lines]
-    pairs = [pair for pair in pairs if len(pair) == 2]
-    if not pairs or any(
-        not re.fullmatch(r"\d+", b) or not re.fullmatch(r"[+-]?\d+", a) for a, b in pairs
-    ):
-        return False
-    # Counts have no leading zeros and no minus before one.
-    telling = any(len(b) > 1 and b[0] == "0" for _, b in pairs) or any(a == "-0" for a, _ in pairs)
-    last = cells_of(heads[-1], ",") if heads else []
-    named = (
-        len(last) == 2
-        and not _SETTING.match(heads[-1].replace(",", " "))
-        and not (is_unit(last[1]) and not is_unit(last[0]))  # "Einheit,µV" is a setting
-    )
-    return telling and not (named and not _NUMBER["."].fullmatch(last[0]))
-
-
 def read_head(text: str, whole: bool, name: str) -> Head:
     """Understand the head of a text file.
 
@@ -365,17 +191,17 @@ def read_head(text: str, whole: bool, name: str) -> Head:
     # From the end of what is there, below any head: but not the last line, which may be cut.
     body = [line for _, line in (filled[:-1] if len(filled) > 8 else filled)][-_LINES:]
     body = body[len(body) // 4 :] if len(body) > 40 else body[-max(1, min(len(body), 8)) :]
-    numeric = [line for line in body if _starts_with_number(line)]
+    numeric = [line for line in body if starts_with_number(line)]
     if 2 * len(numeric) >= len(body):  # a short file's head is in what was taken
         body = numeric
-    heads = [line for _, line in filled[:64] if not _starts_with_number(line)]
-    form = _best_form(body, heads)
+    heads = [line for _, line in filled[:64] if not starts_with_number(line)]
+    form = best_form(body, heads)
     while form is None and len(body) > 1:
         body = body[len(body) // 2 :]
-        form = _best_form(body, heads)
+        form = best_form(body, heads)
     if form is None:
         first, cell = next(
-            ((i, line) for i, line in filled[1:] if not _starts_with_number(line)), filled[0]
+            ((i, line) for i, line in filled[1:] if not starts_with_number(line)), filled[0]
         )
         word = (cells_of(cell, None) or [""])[0][:40]
         if len(filled) == 1:
@@ -383,24 +209,24 @@ def read_head(text: str, whole: bool, name: str) -> Head:
         raise RecordError(
             f"{name}: line {first + 1}: {word!r} is not a number; this is no table of samples"
         )
-    first = _first_line(filled, form)
+    first = first_line(filled, form)
     above = [(i, line) for i, line in numbered if i < first and line.strip()]
     head = Head(
         form.separator, form.decimal, form.kinds, [""] * form.width, [""] * form.width, first
     )
     rows = [cells_of(line, form.separator) for line in body]
-    _understand(head, [line for _, line in above], name, counted=_counts(rows))
+    _understand(head, [line for _, line in above], name, counted=counts_rows(rows))
     _refuse_interleaved(head, rows, name)
     if _from_acqknowledge(head):
         after = [(i, line) for i, line in filled if i >= first][:2]
         if len(after) == 2 and _is_one_count(cells_of(after[0][1], form.separator)):
             head.first = first = after[1][0]
-    head.day_first, head.unsure_date = _day_first(rows)
+    head.day_first, head.unsure_date = day_first_of(rows)
     begin = next(cells_of(line, form.separator) for i, line in filled if i >= first)
     head.zones = _zones(head, begin)
     for column, cell in enumerate(begin[: form.width]):
         if form.kinds[column] == "words" and cell:
-            head.examples[column] = cell[:_LONGEST_TIME]
+            head.examples[column] = cell[:LONGEST_TIME]
     return head
 
 
@@ -419,19 +245,9 @@ def zones_of(head: Head, line: str) -> dict[int, float | None]:
 def _zones(head: Head, cells: list[str]) -> dict[int, float | None]:
     zones: dict[int, float | None] = {}
     for column, cell in enumerate(cells[: len(head.kinds)]):
-        if head.kinds[column] == "time" and _DATED.match(cell):
+        if head.kinds[column] == "time" and DATED.match(cell):
             zones[column] = zone_of(cell)
     return zones
-
-
-def _counts(rows: list[list[str]]) -> bool:
-    """Whether the first cell of each row is the number of the row."""
-    cells = [row[0] for row in rows if row]
-    return (
-        len(cells) > 2
-        and all(cell.isdecimal() and len(cell) < 16 for cell in cells)
-        and all(int(b) - int(a) == 1 for a, b in pairwise(cells))
-    )
 
 
 def _refuse_interleaved(head: Head, rows: list[list[str]], name: str) -> None:
@@ -461,33 +277,6 @@ def _is_one_count(cells: list[str]) -> bool:
     return len(told) == 1 and told.pop().isdecimal()
 
 
-def _starts_with_number(line: str) -> bool:
-    return bool(re.match(r"[\s\"'\[]*[+-]?[.,]?\d", line))
-
-
-def _fits(line: str, form: _Form) -> bool:
-    row = cells_of(line, form.separator)
-    if len(row) == form.width + 1 and not row[-1]:
-        row = row[:-1]
-    if len(row) != form.width:
-        return False
-    kinds = [_kind(cell, form.decimal) for cell in row]
-    return any(kind in ("number", "time") for kind in kinds) and all(
-        kind in (wanted, "missing") or wanted == "words"
-        for kind, wanted in zip(kinds, form.kinds, strict=True)
-    )
-
-
-def _first_line(filled: list[tuple[int, str]], form: _Form) -> int:
-    """Return the number of the first line of the body."""
-    fits = [_fits(line, form) for _, line in filled[:2000]]
-    for place, ok in enumerate(fits):
-        # One line of numbers may stand in a head, such as a count.
-        if ok and (place + 1 >= len(fits) or fits[place + 1] or form.width > 1):
-            return filled[place][0]
-    return filled[0][0]
-
-
 def _understand(head: Head, lines: list[str], name: str, *, counted: bool) -> None:
     """Take settings, names and units from the lines above the body.
 
@@ -502,7 +291,7 @@ def _understand(head: Head, lines: list[str], name: str, *, counted: bool) -> No
             _from_json(head, line)
             continue
         _settings(head, line, lines[i], name)
-        cells = _row(line, head.separator)
+        cells = row_of(line, head.separator)
         if len(cells) == len(head.kinds) and _are_names(
             cells, head, line, last=i == len(plain) - 1
         ):
@@ -510,7 +299,7 @@ def _understand(head: Head, lines: list[str], name: str, *, counted: bool) -> No
     if re.search(r"ecg|ekg|electrocardio", " ".join(plain), re.IGNORECASE):
         head.about_ecg = True
     split = head.separator if len(head.kinds) > 1 else ","
-    cells = _row(plain[-1], split) if plain else []
+    cells = row_of(plain[-1], split) if plain else []
     halved = 2 * len(cells) == len(head.kinds) > 2 and split == ","
     if (len(cells) > len(head.kinds) or halved) and not named and all(
         role_of(cell)[0] in ("ecg", "clock") and to_millivolt(cell) is None for cell in cells
@@ -520,8 +309,10 @@ def _understand(head: Head, lines: list[str], name: str, *, counted: bool) -> No
             "named; correct the names or the lines"
             + (", such as decimal commas between commas" if halved else "")
         )
-    units_at = next((i for i in reversed(named) if are_units(_row(plain[i], head.separator))), None)
-    rows = [_row(plain[i], head.separator) for i in reversed(named) if i != units_at]
+    units_at = next(
+        (i for i in reversed(named) if are_units(row_of(plain[i], head.separator))), None
+    )
+    rows = [row_of(plain[i], head.separator) for i in reversed(named) if i != units_at]
     if rows:
         for c, cell in enumerate(max(rows, key=_known)):
             label, unit = split_unit(cell)
@@ -534,7 +325,7 @@ def _understand(head: Head, lines: list[str], name: str, *, counted: bool) -> No
     ):  # R leaves out the name of the rows' numbers
         head.names[1:], head.units[1:] = map(list, zip(*map(split_unit, cells), strict=True))
     if units_at is not None:
-        for c, cell in enumerate(_row(plain[units_at], head.separator)):
+        for c, cell in enumerate(row_of(plain[units_at], head.separator)):
             head.units[c] = cell.strip("()[] ") or head.units[c]
     if head.fs is None:
         bare = {
@@ -555,7 +346,7 @@ def _known(names: Iterable[str]) -> int:
 def _are_names(cells: list[str], head: Head, line: str, *, last: bool) -> bool:
     """Whether a line above the body gives names or units of its columns."""
     told = [cell for cell in cells if cell]
-    if not told or any(_kind(cell, head.decimal) in ("number", "time") for cell in told):
+    if not told or any(kind_of(cell, head.decimal) in ("number", "time") for cell in told):
         return False
     if not any(c.isalpha() for c in line) or told[0].endswith(("=", ":")):
         return False
@@ -646,7 +437,7 @@ def _for_columns(text: str, head: Head) -> list[str]:
     """
     width = len(head.kinds)
     for separator in (head.separator, ",", ";", "\t", None):
-        cells = _row(text, separator)
+        cells = row_of(text, separator)
         if len(cells) == width:
             return cells
         if len(cells) == width - 1 > 0:
@@ -701,38 +492,3 @@ def _walk(value: Any, depth: int) -> list[tuple[str, Any]]:
             found.append((str(key), item))
             found += _walk(item, depth + 1)
     return found
-
-
-def _day_first(rows: list[list[str]]) -> tuple[bool, str]:
-    """Whether dates like 3/4/2024 have their day first, and one of them if that is not clear.
-
-    Dots, a time before the date as in WFDB, and days over 12 tell.
-    """
-    unsure = ""
-    for row in rows:
-        for cell in row:
-            found = re.match(
-                r"\[?([\d:.,]+ )?((\d{1,2})([-/.])(\d{1,2})\4(?:\d{4}|\d\d)(?!\d))", cell
-            )
-            if found and (found[1] or int(found[3]) > 12 or found[4] == "."):
-                return True, ""
-            if found and int(found[5]) > 12:
-                return False, ""
-            if found and found[3] != found[5]:
-                unsure = unsure or found[2]
-    return False, unsure
-
-
-def zone_of(cell: str) -> float | None:
-    """Seconds that the clock of a date and time is ahead of UTC; None where it does not say."""
-    dated = _DATED.match(cell)
-    return _zone_s(dated["zone"] or "") if dated else None
-
-
-def _zone_s(text: str) -> float | None:
-    """Seconds that a clock is ahead of UTC, by the end of its times; None where they do not say."""
-    found = re.fullmatch(r"([+-])(\d\d):?(\d\d)", text.strip())
-    if found is None:
-        return 0.0 if text.strip() else None
-    seconds = 3600.0 * int(found[2]) + 60.0 * int(found[3])
-    return -seconds if found[1] == "-" else seconds

@@ -17,7 +17,8 @@ from ..records._table import TIME, parse_rows
 from ..records.choosing import ABOUT, look_of, role_of
 from ..records.clocks import count_for, read_clock
 from ..records.interleaved import SIGNAL_COLUMNS, numbered_signals, signals_of
-from ..records.text_head import LABEL, LABELLED, RATE_LINE, are_units, cells_of, split_unit
+from ..records.text_body import cells_of
+from ..records.text_head import LABEL, LABELLED, RATE_LINE, are_units, split_unit
 from .line_clock import LineClock, lines_of_packet
 
 __all__ = ["Fields", "LineParser"]
