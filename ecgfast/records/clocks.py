@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,12 +13,22 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RecordError
+from .clock_order import (
+    HOUR_OFF_S,
+    HOUR_S,
+    fill,
+    first_of_repeated,
+    of_rows,
+    order_of,
+    undo_set_back,
+    unwrap,
+    without_samples,
+)
+from .time_stamps import BLOCK, HIGHEST_HZ, LOWEST_HZ, UNITS, Floats, Stamps
 from .units import to_seconds
 
 __all__ = [
-    "WRAPS",
     "Clock",
-    "Stamps",
     "count_for",
     "moment_of",
     "read_clock",
@@ -27,10 +36,9 @@ __all__ = [
     "unit_of_clock",
 ]
 
-Floats = npt.NDArray[np.float64]
 
-# Sampling rates by which the unit of a clock is guessed where nothing names it.
-_LOWEST, _HIGHEST, _FASTEST = 25.0, 5_000.0, 100_000.0
+# The sampling rate of a very fast converter, Hz.
+_FASTEST = 100_000.0
 
 # Seconds of a gap that is filled with missing samples: a longer one parts two recordings.
 _LONGEST_GAP_S = 86_400.0
@@ -41,24 +49,7 @@ _LONG = 4096
 # Selection from a long clock with gaps: unusual steps at most, and stamps kept on each side of one.
 _MOST_ODD, _NEAR = 4096, 256
 
-# Stamps packed together, and factors that make decimal stamps whole numbers.
-_BLOCK = 1 << 17
-_SCALES = (1.0, 1e3, 1e6, 1e1, 1e2, 1e4, 1e5, 1e7, 1e8, 1e9)
 
-#: What clocks wrap at, in their own counts; a time of day wraps at midnight.
-WRAPS = (1 << 16, 1 << 24, 1 << 32)
-
-# Seconds of an hour by which a clock is changed, and how exactly; of a correction; such changes at
-# most; and samples that are compared, as a packet that came again is no clock that was set back.
-_HOUR_S, _HOUR_OFF_S = 3600.0, 0.5
-_LEAST_BACK_S, _MOST_BACK_S = 0.5, 120.0
-_MOST_CHANGES = 10
-
-# Share of rows that come after a later one, at most, where packets came in another order.
-_MOST_LATE = 0.05
-_COMPARED = 4096
-
-_UNITS = ((1.0, "seconds"), (1e-3, "milliseconds"), (1e-6, "microseconds"), (1e-9, "nanoseconds"))
 _LONG_UNITS = ((1.0, "seconds"), (60.0, "minutes"), (3600.0, "hours"), (86_400.0, "days"))
 
 # Dates that spreadsheets and MATLAB count in days: 1954 to 2119, 1916 to 2190.
@@ -121,88 +112,6 @@ class Clock:
         return out
 
 
-class Stamps:
-    """Time stamps of a long recording, packed without loss into a few bits to 8 bytes each.
-
-    Stamps of a file are decimal numbers that rise by almost equal steps. A block of them is stored
-    as its first stamp, a scale and small integer steps, or as a single step where all are equal.
-
-    Parameters
-    ----------
-    stamps : ndarray, shape (n,), optional
-        The first stamps, in counts.
-    """
-
-    def __init__(self, stamps: Floats | None = None) -> None:
-        self._blocks: list[tuple[float, Any]] = []  # scale and steps; scale 0: not packed
-        self._begins: list[int] = []
-        self._scale = 1.0
-        self._n = 0
-        if stamps is not None:
-            for begin in range(0, len(stamps), _BLOCK):
-                self.append(np.asarray(stamps[begin : begin + _BLOCK], np.float64))
-
-    def __len__(self) -> int:
-        return self._n
-
-    def append(self, stamps: Floats) -> None:
-        """Add stamps; the array may be used again."""
-        self._begins.append(self._n)
-        self._n += len(stamps)
-        with np.errstate(all="ignore"):
-            for scale in (self._scale, *(s for s in _SCALES if s != self._scale)):
-                whole = np.rint(stamps * scale)
-                # False too where one is missing.
-                if (np.abs(whole) < 2**53).all() and np.array_equal(whole / scale, stamps):
-                    self._scale = scale
-                    self._blocks.append((scale, _packed(whole)))
-                    return
-        self._blocks.append((0.0, stamps.copy()))
-
-    def blocks(self) -> Iterator[Floats]:
-        """Yield the stamps in order, block by block."""
-        for i in range(len(self._blocks)):
-            yield self._block(i)
-
-    def part(self, begin: int, end: int) -> Floats:
-        """Return stamps `begin` to `end`."""
-        end = min(end, self._n)
-        out = np.empty(max(0, end - begin))
-        for i in range(max(0, bisect_right(self._begins, begin) - 1), len(self._blocks)):
-            at = self._begins[i]
-            if at >= end:
-                break
-            block = self._block(i)[max(0, begin - at) : end - at]
-            out[max(0, at - begin) :][: len(block)] = block
-        return out
-
-    def _block(self, i: int) -> Floats:
-        scale, held = self._blocks[i]
-        if scale == 0.0:
-            return np.asarray(held)
-        begin, steps, n = held
-        whole = np.empty(n)
-        whole[:1] = begin
-        if n > 1:
-            whole[1:] = steps
-            np.cumsum(whole, out=whole)
-        return whole / scale
-
-
-def _packed(whole: Floats) -> tuple[float, Any, int]:
-    """Return the first of whole numbers, the steps between them (one where all are equal), n."""
-    if len(whole) < 2:
-        return float(whole[0]) if len(whole) else 0.0, 0.0, len(whole)
-    steps = np.diff(whole)
-    low, high = float(steps.min()), float(steps.max())
-    if low == high:
-        return float(whole[0]), low, len(whole)
-    for kind in (np.int8, np.int16, np.int32):
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-            return float(whole[0]), steps.astype(kind), len(whole)
-    return float(whole[0]), steps, len(whole)
-
-
 def unit_of_clock(name: str, unit: str) -> float | None:
     """Return the seconds that one count of a clock lasts, where its name or unit says so."""
     stated = to_seconds(unit) if unit else None
@@ -220,7 +129,7 @@ def count_for(stamps: Floats, fs: float) -> float | None:
     if not len(steps) or not steps[steps > 0].size:
         return None
     mean = float(np.median(steps)) or float(steps[steps > 0].sum()) / len(steps)
-    usual = (count for count, _ in _UNITS + _LONG_UNITS[1:] if 0.5 < mean * count * fs < 2.0)
+    usual = (count for count, _ in UNITS + _LONG_UNITS[1:] if 0.5 < mean * count * fs < 2.0)
     return next(usual, None)
 
 
@@ -315,24 +224,24 @@ def read_clock(
     notes: list[str] = []
     order: npt.NDArray[np.intp] | None = None
     if bad.any():
-        empty = _without_samples(bad, samples)
-        _fill(t, bad)
+        empty = without_samples(bad, samples)
+        fill(t, bad)
         if empty.any():  # a line of words between two samples
             order = np.flatnonzero(~empty)
             t, rows = t[order], None if rows is None else rows[order]
-            samples = None if samples is None else _of_rows(order, samples)
-    _unwrap(t, count)
-    keep = _first_of_repeated(t, rows, samples)
+            samples = None if samples is None else of_rows(order, samples)
+    unwrap(t, count)
+    keep = first_of_repeated(t, rows, samples)
     if keep is not None:
         notes.append(f"{int((~keep).sum())} samples that came twice are left out")
         t = t[keep]
         order = np.flatnonzero(keep) if order is None else order[keep]
-    late = _order_of(t)
+    late = order_of(t)
     if late is not None:
         notes.append(f"rows are put in the order of the clock {label!r}")
         t = t[late]
         order = late if order is None else order[late]
-    _undo_set_back(t, count, label, notes)
+    undo_set_back(t, count, label, notes)
     back = np.flatnonzero(np.diff(t) < 0)
     if len(back):
         if len(back) > 0.02 * len(t) or np.diff(t).min() < -0.05 * (t.max() - t.min()):
@@ -344,7 +253,7 @@ def read_clock(
         t = np.maximum.accumulate(t)  # a little jitter
     if count is None and np.all(np.diff(t) == 1):
         return None, None, ""  # it counts samples
-    picked = _selected(lambda: (t[i : i + _BLOCK] for i in range(0, len(t), _BLOCK)), len(t))
+    picked = _selected(lambda: (t[i : i + BLOCK] for i in range(0, len(t), BLOCK)), len(t))
     n, u = picked or _stamps(t)
     # Samples of a packet, whose stamps are the same.
     packet = 1.0 if picked else len(t) / len(u)
@@ -387,7 +296,7 @@ def _clock_from(
             f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {lost / fs:.2f} s in all filled "
             "with missing samples"
         )
-        hour = next((row for row, n in gaps if abs(n / fs - _HOUR_S) <= _HOUR_OFF_S), None)
+        hour = next((row for row, n in gaps if abs(n / fs - HOUR_S) <= HOUR_OFF_S), None)
         if hour is not None:
             notes.append(
                 f"the gap before sample {hour + 1} is of one hour: if the clock {label!r} was put "
@@ -412,12 +321,12 @@ def _count(
     usual = _usual_period(n, u)
     if not usual > 0:
         return 1.0, "seconds"
-    fitting = [(c, unit) for c, unit in _UNITS if _LOWEST <= 1 / (usual * c) <= _HIGHEST]
-    if not fitting and 1 / usual > _HIGHEST:
+    fitting = [(c, unit) for c, unit in UNITS if LOWEST_HZ <= 1 / (usual * c) <= HIGHEST_HZ]
+    if not fitting and 1 / usual > HIGHEST_HZ:
         fitting = [
             (c, unit)
             for c, unit in _LONG_UNITS
-            if _LOWEST <= 1 / (usual * c) <= (_HIGHEST if c > 1 else _FASTEST)
+            if LOWEST_HZ <= 1 / (usual * c) <= (HIGHEST_HZ if c > 1 else _FASTEST)
         ]
         if fitting and fitting[-1][1] == "days" and any(a < u[0] < b for a, b in _DAYS):
             fitting = fitting[-1:]
@@ -484,7 +393,7 @@ def _selected(blocks: Callable[[], Iterable[Floats]], total: int) -> tuple[Float
     They are those around each unusual step, and about 65,536 at equal distances. None if the
     recording is short, the stamps do not rise throughout, or too many steps are unusual.
     """
-    if total <= 2 * _BLOCK:
+    if total <= 2 * BLOCK:
         return None
     usual, at, last, found = math.nan, 0, math.nan, 0
     odd: list[npt.NDArray[np.int64]] = []
@@ -511,162 +420,6 @@ def _selected(blocks: Callable[[], Iterable[Floats]], total: int) -> tuple[Float
         stamps[a:b] = block[rows[a:b] - at]
         at += len(block)
     return rows.astype(np.float64), stamps
-
-
-def _without_samples(
-    bad: npt.NDArray[np.bool_], samples: Callable[[int, int], npt.NDArray[Any]] | None
-) -> npt.NDArray[np.bool_]:
-    """Return which of the rows without a stamp have no sample either."""
-    empty = np.zeros(len(bad), bool)
-    if samples is not None:
-        for begin in range(0, len(bad), _BLOCK):
-            end = min(begin + _BLOCK, len(bad))
-            if bad[begin:end].any():
-                empty[begin:end] = bad[begin:end] & np.isnan(samples(begin, end)).all(axis=1)
-    return empty
-
-
-def _of_rows(
-    order: npt.NDArray[np.intp], samples: Callable[[int, int], npt.NDArray[Any]]
-) -> Callable[[int, int], npt.NDArray[Any]]:
-    """Return `samples` of a selection of rows."""
-
-    def selected(begin: int, end: int) -> npt.NDArray[Any]:
-        rows = order[begin:end]
-        part: npt.NDArray[Any] = samples(int(rows[0]), int(rows[-1]) + 1)[rows - rows[0]]
-        return part
-
-    return selected
-
-
-def _fill(t: Floats, bad: npt.NDArray[np.bool_]) -> None:
-    """Give rows without a stamp one, in place, between their neighbours unless these fall."""
-    known = np.flatnonzero(~bad)
-    missing = np.flatnonzero(bad)
-    after = np.searchsorted(known, missing).clip(1, len(known) - 1)
-    falls = t[known[after]] < t[known[after - 1]]
-    filled = np.interp(missing, known, t[known])
-    t[missing] = np.where(falls, t[known[after - 1]], filled)
-
-
-def _order_of(t: Floats) -> npt.NDArray[np.intp] | None:
-    """Return the rows in the order of their stamps; None if they are, or the stamps do not tell.
-
-    They tell where the clock seldom goes back, every stamp stands in one place only, and no two are
-    closer than half of the usual step: neither clocks that jitter, wrap or count down nor two
-    recordings that were joined look like this.
-    """
-    steps = np.diff(t)
-    if not 0 < np.count_nonzero(steps < 0) <= _MOST_LATE * len(steps):
-        return None
-    edge = 0.1 * float(t.max() - t.min())
-    if t[0] > t.min() + edge or t[-1] < t.max() - edge:
-        return None  # it wraps
-    order = np.argsort(t, kind="stable")
-    stamps = np.unique(t)
-    apart = np.diff(stamps)
-    if len(stamps) != np.count_nonzero(steps) + 1 or apart.min() < 0.5 * np.median(apart):
-        return None
-    return order
-
-
-def _unwrap(t: Floats, count: float | None) -> None:
-    """Undo, in place, what a counter of limited width and midnight do to the stamps."""
-    falls = np.flatnonzero(np.diff(t) < 0)
-    if not len(falls) or len(falls) > 1000:
-        return
-    wraps = [float(w) for w in WRAPS]
-    if count is not None:
-        wraps += [86_400.0 / count, 3_600.0 / count]  # also of minutes and seconds alone
-    usual = float(np.median(np.abs(np.diff(t))))
-    for at in falls.tolist():
-        before, after = t[at], t[at + 1]
-        for wrap in wraps:
-            # Close to the end before and to the beginning after it.
-            near = max(0.02 * wrap, 100 * usual)
-            if before < wrap + near and wrap - before < near and 0 <= after < near:
-                t[at + 1 :] += wrap
-                break
-
-
-def _undo_set_back(t: Floats, count: float | None, label: str, notes: list[str]) -> None:
-    """Undo, in place, that the clock was set back, by an hour or a little, and say it.
-
-    After it the stamps go on with their usual steps, also where they pass the latest one before:
-    a packet that came late is left alone, and so is a clock that starts anew, as in two recordings
-    that were joined.
-    """
-    steps = np.diff(t)
-    if not (steps < 0).any() or not (steps > 0).any():
-        return
-    usual = float(np.median(steps[steps > 0]))  # of a packet, whose samples have one stamp
-    one = count or next((c for c, _ in _UNITS if _LOWEST <= 1 / (usual * c) <= _HIGHEST), 1.0)
-    for at in np.flatnonzero(steps < 0)[:_MOST_CHANGES].tolist():
-        back = (usual - float(steps[at])) * one
-        is_hour = abs(back - _HOUR_S) <= _HOUR_OFF_S
-        if not (is_hour or _LEAST_BACK_S <= back <= _MOST_BACK_S):
-            continue
-        # A clock that starts anew; an hour to the second is summer time, even in the first hour.
-        since = float(t[at + 1] - t[0])
-        if abs(since) <= 1e3 * usual or (since < 0 and not is_hour):
-            continue
-        passed = at + 1 + int(np.searchsorted(t[at + 1 :], t[at], side="right"))
-        if passed < len(t) and t[passed] - t[passed - 1] > 2 * usual:
-            continue
-        t[at + 1 :] += usual - float(steps[at])
-        how = "an hour" if is_hour else f"{back:.3g} s"
-        notes.append(
-            f"the clock {label!r} goes back by {how} at sample {at + 2}"
-            f"{', as at the end of summer time' if is_hour else ''}: the samples follow without a "
-            "gap, and times of day are those of the clock before"
-        )
-
-
-def _first_of_repeated(
-    t: Floats,
-    rows: npt.NDArray[np.floating[Any]] | None,
-    samples: Callable[[int, int], npt.NDArray[Any]] | None,
-) -> npt.NDArray[np.bool_] | None:
-    """Return the rows that are left without packets that came twice; None if none did."""
-    falls = np.flatnonzero(np.diff(t) < 0) + 1
-    if len(falls) and len(falls) <= 10_000:
-        keep = np.ones(len(t), bool)
-        latest = np.maximum.accumulate(t)
-        for begin in falls.tolist():
-            behind = latest[begin - 1]
-            after = np.flatnonzero(t[begin:] > behind)
-            end = begin + int(after[0]) if len(after) else len(t)
-            # The same stamps and samples again, not a clock that was set back.
-            if np.isin(t[begin:end], t[:begin]).all() and _same_samples(
-                samples, int(np.searchsorted(latest[:begin], t[begin])), begin, end
-            ):
-                keep[begin:end] = False
-        if not keep.all():
-            return keep
-    if rows is None or len(t) < 16:
-        return None
-    edges = np.flatnonzero(np.diff(t) > 0) + 1
-    if len(edges) < 4 or len(edges) > len(t) // 3:
-        return None
-    begins = np.concatenate([[0], edges])
-    sizes = np.diff(np.concatenate([begins, [len(t)]]))
-    usual = int(np.median(sizes))
-    keep = np.ones(len(t), bool)
-    for begin in begins[sizes == 2 * usual].tolist():
-        first, second = rows[begin : begin + usual], rows[begin + usual : begin + 2 * usual]
-        if np.array_equal(first, second, equal_nan=True):
-            keep[begin + usual : begin + 2 * usual] = False
-    return None if keep.all() else keep
-
-
-def _same_samples(
-    samples: Callable[[int, int], npt.NDArray[Any]] | None, first: int, begin: int, end: int
-) -> bool:
-    """Whether the rows from `begin` on are those from `first` on; true of what is not known."""
-    n = min(end - begin, begin - first, _COMPARED)
-    return samples is None or np.array_equal(
-        samples(first, first + n), samples(begin, begin + n), equal_nan=True
-    )
 
 
 def _usual_period(n: Floats, u: Floats) -> float:
@@ -725,7 +478,7 @@ def _rate_and_gaps(
             lost[np.searchsorted(n, row) :] += missing
         n = n + lost
     fs = _rate(n, u)
-    if not _LOWEST / 10 <= fs <= 1e7 or abs(1 - fs * period) > 0.05:
+    if not LOWEST_HZ / 10 <= fs <= 1e7 or abs(1 - fs * period) > 0.05:
         raise RecordError(
             f"{name}: the clock {label!r} does not climb evenly (about {1 / period:.4g} samples a "
             "second); remove the column and give the rate, such as fs=250"

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from ..errors import RecordError
 from .choosing import look_of, role_of
-from .clocks import Clock, Stamps, count_for, moment_of, read_clock, unit_of_clock
+from .clocks import Clock, count_for, moment_of, read_clock, unit_of_clock
 from .interleaved import SIGNAL_COLUMNS, refuse_interleaved
 from .opened import Column, Opened, Values
 from .text_head import Head
+from .time_stamps import Stamps
 
 __all__ = ["LOOKED", "Table", "open_table"]
 

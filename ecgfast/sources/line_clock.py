@@ -10,7 +10,8 @@ from math import inf, isnan
 import numpy as np
 import numpy.typing as npt
 
-from ..records.clocks import WRAPS, count_for
+from ..records.clock_order import WRAPS
+from ..records.clocks import count_for
 
 __all__ = ["LineClock", "lines_of_packet"]
 

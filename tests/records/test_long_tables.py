@@ -10,7 +10,8 @@ import pytest
 from limited import run_limited
 from thorough import thorough_cases
 
-from ecgfast.records.clocks import Stamps, read_clock
+from ecgfast.records.clocks import read_clock
+from ecgfast.records.time_stamps import Stamps
 
 RNG = np.random.default_rng(5)
 CLOCKS = {
