@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,6 +81,14 @@ def toy_recipe(head: str = "sigmoid", outputs: int | None = None, **changes: Any
     if outputs is not None:
         architecture["outputs"] = outputs
     return Recipe("toy", "Is there a bump?", "toy", architecture, Schedule(**schedule), **changes)
+
+
+def save_recipe(folder: Path, **changes: Any) -> Path:
+    """Write a short training of it as a recipe."""
+    recipe = toy_recipe(folds=2, schedule={"epochs": 2, "validation_share": 0.25}, **changes)
+    path = folder / "toy.json"
+    path.write_text(json.dumps(dataclasses.asdict(recipe)))
+    return path
 
 
 @pytest.fixture(name="toy")
