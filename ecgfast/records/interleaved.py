@@ -10,7 +10,13 @@ import numpy.typing as npt
 
 from ..errors import RecordError
 
-__all__ = ["SIGNAL_COLUMNS", "numbered_signals", "refuse_interleaved", "signals_of"]
+__all__ = [
+    "SIGNAL_COLUMNS",
+    "numbered_signals",
+    "refuse_interleaved",
+    "refuse_numbered",
+    "signals_of",
+]
 
 #: Columns by these names say which signal a row belongs to.
 SIGNAL_COLUMNS = {"channel", "ch", "lead", "signal", "sensor", "type", "stream", "derivation"}
@@ -20,6 +26,9 @@ _MOST_SIGNALS, _OFTEN = 64, 0.1
 
 # Share of rows that repeat the one so many rows before, where signals come by turns.
 _BY_TURNS = 0.95
+
+# Mains, Hz, and how near the turns have to be to whole periods of it to repeat with it.
+_MAINS, _WHOLE = (50.0, 60.0), 0.05
 
 # Mean square of the steps from row to row, over that within each of the signals: above it they are
 # signals, as one signal moves less from row to row than over several rows.
@@ -40,15 +49,26 @@ def signals_of(words: Sequence[str]) -> list[str]:
 
 def refuse_interleaved(words: Sequence[str], column: str, name: str) -> None:
     """Raise if the words of a column, row by row, are the names of several signals."""
-    found = signals_of(words)
-    if found:
+    _refuse(signals_of(words), column, name)
+
+
+def refuse_numbered(table: npt.NDArray[np.float64], columns: Sequence[str], name: str) -> None:
+    """Raise if the numbers in a column, row by row, are those of several signals."""
+    for i, column in enumerate(columns):
+        _refuse(numbered_signals(table, i), column, name)
+
+
+def _refuse(signals: Sequence[str], column: str, name: str) -> None:
+    if signals:
         raise RecordError(
             f"{name}: has a row for each sample of each signal, which {column!r} names "
-            f"({', '.join(found[:4])}); write a column for each signal"
+            f"({', '.join(signals[:4])}); write a column for each signal"
         )
 
 
-def numbered_signals(table: npt.NDArray[np.float64], column: int) -> list[str]:
+def numbered_signals(
+    table: npt.NDArray[np.float64], column: int, fs: float | None = None
+) -> list[str]:
     """Return the numbers of the signals that a column without a name tells; empty where none.
 
     They come by turns, and another column holds several signals: a small counter beside one signal,
@@ -58,6 +78,8 @@ def numbered_signals(table: npt.NDArray[np.float64], column: int) -> list[str]:
     ----------
     table : ndarray, shape (n, columns)
     column : int
+    fs : float, optional
+        Rows a second, Hz, where that is known.
     """
     turn = table[:, column]
     different = np.unique(turn)
@@ -72,10 +94,28 @@ def numbered_signals(table: npt.NDArray[np.float64], column: int) -> list[str]:
         values = table[:, i]
         if i == column or (values[k:] == values[:-k]).mean() >= _BY_TURNS:
             continue
+        if fs is None or _repeats_with_mains(k, fs):
+            # Hum that repeats as the turns do is no offset of signals: what is left decides.
+            values = _without_turns(values, k)
         within = _mean_square(values[k:] - values[:-k])
         if within > 0 and _mean_square(np.diff(values)) > _STEPS * within:
             return [f"{number:g}" for number in different]
     return []
+
+
+def _without_turns(values: npt.NDArray[np.float64], k: int) -> npt.NDArray[np.float64]:
+    """The values without the mean of every `k`-th of them."""
+    out = values.copy()
+    for first in range(k):
+        turn = values[first::k]
+        good = turn[np.isfinite(turn)]
+        out[first::k] -= good.mean() if good.size else 0.0
+    return out
+
+
+def _repeats_with_mains(k: int, fs: float) -> bool:
+    periods = [mains * k / fs for mains in _MAINS]
+    return any(x > 0.5 and abs(x - round(x)) < _WHOLE for x in periods)
 
 
 def _mean_square(steps: npt.NDArray[np.float64]) -> float:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..errors import RecordError
 from .choosing import look_of, role_of
 from .clocks import Clock, count_for, moment_of, read_clock, unit_of_clock
-from .interleaved import SIGNAL_COLUMNS, refuse_interleaved
+from .interleaved import SIGNAL_COLUMNS, refuse_interleaved, refuse_numbered
 from .opened import Column, Opened, Values
 from .text_head import Head
 from .time_stamps import Stamps
@@ -201,6 +201,10 @@ def open_table(path: Path, kind: str, table: Table, given: float | None) -> Open
         if kind_of == "number" and head.names[i].strip().lower() in SIGNAL_COLUMNS:
             words = [f"{value:g}" for value in table.part(i, 0, LOOKED)]
             refuse_interleaved(words, head.names[i], name)
+    numbers = [i for i, kind_of in enumerate(head.kinds) if kind_of == "number"]
+    if len(numbers) > 1:
+        first = np.stack([table.part(i, 0, LOOKED) for i in numbers], axis=1)
+        refuse_numbered(first, [head.names[i] or f"column {i}" for i in numbers], name)
     named = [i for i, name in enumerate(head.names) if role_of(name, head.units[i])[0] == "ecg"]
     table = _without_other_sensors(table, roles, [i for i in named if not roles[i]])
     clock, fs, fs_from, start, notes, own = _time(path, head, table, roles, given)

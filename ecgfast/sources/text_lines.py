@@ -383,7 +383,7 @@ class LineParser:
             if name.strip().lower() in SIGNAL_COLUMNS:
                 signals = signals_of([f"{value:g}" for value in table[:, i]])
             else:
-                signals = [] if self._every else numbered_signals(table, i)
+                signals = [] if self._every else numbered_signals(table, i, self._fs)
             self._refuse_signals(signals, name or f"field {i}")
 
     def _refuse_signals(self, signals: list[str], field: str) -> None:

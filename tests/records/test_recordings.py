@@ -398,6 +398,10 @@ LONG = [f"{t},{name},{x}" for t, a, b in zip(SECONDS, MV, SLOW, strict=True)
             ["time,channel,value", *(x.replace("ECG", "1").replace("PPG", "2") for x in LONG)],
             "which 'channel' names",
         ),
+        (
+            [x.replace("ECG", "1").replace("PPG", "2") for x in LONG],
+            "a row for each sample of each signal, which 'column 1' names .1, 2.; write a column",
+        ),
         (["time,ecg", *commas(rows(SECONDS, MV))], "4 columns where 2 are named"),
         (
             ["time,lead,ecg", *rows(SECONDS, ["I"] * N, MV), *rows(SECONDS, ["II"] * N, NOISE)],
@@ -418,6 +422,18 @@ def test_tables_that_may_mean_several_things_are_refused(
     (tmp_path / "a.csv").write_text("\n".join(lines))
     with pytest.raises(RecordError, match=says):
         read_record(tmp_path / "a.csv", fs=FS if "channel" in says or "RR" in says else None)
+
+
+@pytest.mark.parametrize("hum", [0.0, 2.0])
+@pytest.mark.parametrize("width", [2, 5])
+def test_a_small_counter_beside_an_ecg_names_no_signals(
+    tmp_path: Path, width: int, hum: float
+) -> None:
+    """Also with hum that repeats as the counter does: 50 Hz every five samples."""
+    ecg = [f"{float(x) + hum * np.sin(2 * np.pi * 50.0 / FS * i):.4f}" for i, x in enumerate(MV)]
+    lines = ["time,n,ecg", *rows(SECONDS, [str(i % width) for i in range(N)], ecg)]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    assert read_record(tmp_path / "a.csv").n_samples == N
 
 
 def test_a_rate_tells_the_unit_of_a_clock(tmp_path: Path) -> None:

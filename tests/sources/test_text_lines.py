@@ -169,10 +169,15 @@ def test_a_line_for_each_sample_of_each_lead_is_refused(
         parser.feed(lines_of(names, words, stamped))
 
 
+@pytest.mark.parametrize("hum", [0.0, 0.2])
 @pytest.mark.parametrize("width", [2, 5])
 @pytest.mark.parametrize("n_leads", [1, 2])
-def test_a_small_counter_beside_leads_names_no_signals(width: int, n_leads: int) -> None:
+def test_a_small_counter_beside_leads_names_no_signals(
+    width: int, n_leads: int, hum: float
+) -> None:
+    """Also with hum that repeats as the counter does: 50 Hz every five samples."""
     x = synthetic_ecg(4.0, 250.0, leads=("MLII", "V1")[:n_leads], seed=1).signal
+    x = x + hum * np.sin(0.4 * np.pi * np.arange(len(x)))[:, np.newaxis]
     rows = [f"{i % width}," + ",".join(f"{v:.4f}" for v in row) for i, row in enumerate(x)]
     samples = LineParser("dev", fs=250.0).feed("\n".join(rows).encode() + b"\n")
     assert samples.shape == (len(x), n_leads)
