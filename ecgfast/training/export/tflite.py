@@ -30,6 +30,10 @@ __all__ = ["PRECISIONS", "export"]
 PRECISIONS = ("float32", "float16", "dynamic", "int8")
 
 #: How far the float32 file may be from Keras, in units of its output (or of its largest one).
+#: Trained networks keep well below it. After a few steps sigmoids before a batch normalisation use
+#: a sliver of their range: it subtracts their 0.5 and magnifies the rest, and the converter folds it
+#: into the sums of the next layer, in which large numbers then cancel. Such a file is further from
+#: the exact function than Keras is, and is refused, as its outputs differ from runtime to runtime.
 TOLERANCE = 1e-5
 
 _CHECKED = 1000  # beats compared with Keras
@@ -310,8 +314,8 @@ def _judged(
     if precision == "float32" and not difference <= TOLERANCE * largest:
         raise ModelError(
             f"{name}: the float32 file is {difference:.2g} away from Keras, more than "
-            f"{TOLERANCE * largest:.0e}: a network of few training steps may amplify rounding; "
-            "then train longer (schedule.epochs)"
+            f"{TOLERANCE * largest:.0e}: a network of few training steps magnifies rounding where "
+            "sigmoids come before a batch normalisation; train longer (schedule.epochs)"
         )
     return {
         "max_abs_difference": difference,
