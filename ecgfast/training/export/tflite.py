@@ -31,9 +31,9 @@ PRECISIONS = ("float32", "float16", "dynamic", "int8")
 
 #: How far the float32 file may be from Keras, in units of its output (or of its largest one).
 #: Trained networks keep well below it. After a few steps sigmoids before a batch normalisation use
-#: a sliver of their range: it subtracts their 0.5 and magnifies the rest, and the converter folds it
-#: into the sums of the next layer, in which large numbers then cancel. Such a file is further from
-#: the exact function than Keras is, and is refused, as its outputs differ from runtime to runtime.
+#: a sliver of their range: it subtracts their 0.5 and magnifies the rest, and the converter folds
+#: it into the sums of the next layer, in which large numbers then cancel. Such a file is further
+#: from the exact function than Keras, and is refused: its outputs differ from runtime to runtime.
 TOLERANCE = 1e-5
 
 _CHECKED = 1000  # beats compared with Keras
