@@ -105,7 +105,7 @@ def numbered_signals(
 
 def _without_turns(values: npt.NDArray[np.float64], k: int) -> npt.NDArray[np.float64]:
     """The values without the mean of every `k`-th of them."""
-    out = values.copy()
+    out = np.array(values)
     for first in range(k):
         turn = values[first::k]
         good = turn[np.isfinite(turn)]
