@@ -74,6 +74,28 @@ def test_agrees_with_the_twin(fs: float, lookahead: int) -> None:
     compare(record.signal[:, 0], fs, record.annotations.sample[1:-1], lookahead)
 
 
+@pytest.mark.parametrize(("before", "forgotten"), [(4, True), (7, True), (8, False)])
+def test_what_came_before_a_long_silence_at_the_start_is_forgotten(
+    before: int, forgotten: bool
+) -> None:
+    """Pulses of an electrode that is being put on: the patient comes after them."""
+    fs = 250.0
+    record = synthetic_ecg(30, fs, seed=3)
+    heart, beats = record.signal[:, 0], record.annotations.sample[1:-1]
+    pulses = np.zeros(round(22 * fs), np.float32)
+    at = np.arange(before) * round(0.5 * fs) + round(0.5 * fs)
+    for pulse in at:
+        pulses[pulse - 3 : pulse + 4] = -2.0
+    signal = np.concatenate([pulses, heart])
+    marks = np.concatenate([at, beats + len(pulses)])
+    compare(signal, fs, marks)
+    alone = stream_beats(heart, fs, beats, 0, GRID)
+    after = stream_beats(signal, fs, marks, 0, GRID)
+    late = slice(4, None)  # the level of the baseline settles in the first beats
+    same = np.allclose(after.features[before:][late], alone.features[late], atol=1e-3)
+    assert same is forgotten
+
+
 def test_agrees_with_the_twin_on_the_demo_recording() -> None:
     record = demo_record()
     for lead in (0, 1):

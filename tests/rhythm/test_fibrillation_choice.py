@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from irregular_beats import FS, beats_of, episodes
 
+from ecgfast.rhythm import DEFINITIONS, EventKind
 from ecgfast.rhythm.atrial import default_model, stored_settings
 
 BENCH = Path(__file__).parents[2] / "bench"
@@ -161,3 +162,8 @@ def test_the_settings_in_use_are_those_chosen() -> None:
     chosen = {name: value for name, value in stored["chosen"].items() if name != "strength"}
     assert chosen == {name: getattr(stored_settings(), name) for name in chosen}
     assert {*stored["grid"]} == {*chosen, "strength"}
+
+
+def test_the_definition_states_the_window_in_use() -> None:
+    rule = DEFINITIONS[EventKind.ATRIAL_FIBRILLATION].rule
+    assert f"windows of {stored_settings().window} beats" in rule

@@ -10,11 +10,11 @@ import pytest
 
 from ecgfast.records import synthetic_ecg
 from ecgfast.training.datasets.splits import DS2
-from ecgfast.training.qrs.augmentation import WindowMaker
 from ecgfast.training.qrs.c_source import read_weights, weights_source
 from ecgfast.training.qrs.forward import log_odds
 from ecgfast.training.qrs.grid import GRID_FS, grid_cells, network_input
 from ecgfast.training.qrs.recordings import Noise, Strip, in_training, pack, unpack
+from ecgfast.training.qrs.windows import WindowMaker
 
 SECONDS = 60
 

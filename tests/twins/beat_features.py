@@ -28,6 +28,8 @@ class Features:
     """One patient's running state."""
 
     def __init__(self, grid_fs: float = 125.0, before: int = 44, after: int = 28) -> None:
+        self.grid = (grid_fs, before, after)
+
         def point(seconds: float) -> int:
             return min(max(before + floor(seconds * grid_fs + 0.5), 0), before + after - 1)
 
@@ -166,6 +168,9 @@ class Features:
 
     def take(self, mv: Array, rr: float) -> tuple[Array, dict[str, float], float]:
         """A beat in mV and its RR interval; gives window, features and the RR level."""
+        if self.beats < 8 and rr > 10.0:
+            self.__init__(*self.grid)  # type: ignore[misc]
+            rr = float("nan")
         f, level = self.rhythm(rr)
         self.sizes = [*self.sizes, self.size(mv)][-9:]
         unit = float(np.median(self.sizes))

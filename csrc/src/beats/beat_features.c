@@ -32,6 +32,9 @@
 #define SURPRISE_LIMIT 10.0f
 /* Beats until templates and rhythm are settled. */
 #define EXPERIENCED 32.0f
+/* Fewer beats than this before so long a silence (s) were none: an electrode was being put on. */
+#define FIRST_BEATS 8
+#define FIRST_SILENCE_S 10.0
 
 static const char *const NAMES[ECG_FEATURES] = {
     "rr_ratio",        "rr_change",      "rr_ratio_long", "rr_before_ratio",
@@ -85,6 +88,13 @@ void ecg_features_init(ecg_features_state *state, const ecg_window_config *confi
     r->qrs_last = grid_point(config, 0.096); /* wide complexes widen after R */
     r->t_first = grid_point(config, 0.104);
     r->t_last = r->points - 1;
+    state->orientation = 1.0f;
+}
+
+static void forget(ecg_features_state *state) {
+    const ecg_regions regions = state->regions;
+    memset(state, 0, sizeof *state + ECG_CURVES * (size_t)regions.points * sizeof(float));
+    state->regions = regions;
     state->orientation = 1.0f;
 }
 
@@ -392,6 +402,10 @@ static void context_features(ecg_features_state *state, float *f) {
 float ecg_features_take(ecg_features_state *state, float *beat, double rr, float *window, float *features) {
     const ecg_regions *r = &state->regions;
     float rr_level;
+    if (state->beats < FIRST_BEATS && rr > FIRST_SILENCE_S) {
+        forget(state);
+        rr = NAN;
+    }
     rhythm_features(state, rr, features, &rr_level);
 
     float unit = running_size(state, qrs_size(r, beat));

@@ -6,8 +6,15 @@
 
 #define W NEURAL_WIDTH
 
-/* sums += x[0..n) times a matrix whose rows are 24 wide. */
-#define SUM24(sums, matrix, x, n)                                                      \
+_Static_assert(W == 24, "the sums below are six vectors of four");
+
+/* One sum for each channel, in registers, from the bias on. */
+#define BEGIN_SUMS(sums, bias)                                                         \
+    four sums##0 = four_load(bias), sums##1 = four_load((bias) + 4), sums##2 = four_load((bias) + 8), \
+         sums##3 = four_load((bias) + 12), sums##4 = four_load((bias) + 16), sums##5 = four_load((bias) + 20);
+
+/* sums += x[0..n) times a matrix with a column for each channel. */
+#define ADD_PRODUCTS(sums, matrix, x, n)                                               \
     for (int i_ = 0; i_ < (n); i_++) {                                                 \
         const four v_ = four_all((x)[i_]);                                             \
         const float *row_ = (matrix)[i_];                                              \
@@ -19,11 +26,8 @@
         sums##5 = four_add(sums##5, four_mul(v_, four_load(row_ + 20)));               \
     }
 
-#define BEGIN24(sums, bias)                                                            \
-    four sums##0 = four_load(bias), sums##1 = four_load((bias) + 4), sums##2 = four_load((bias) + 8), \
-         sums##3 = four_load((bias) + 12), sums##4 = four_load((bias) + 16), sums##5 = four_load((bias) + 20);
-
-#define END24(sums, out)                                                               \
+/* out = the sums, 0 where they are negative. */
+#define STORE_RELU(sums, out)                                                          \
     {                                                                                  \
         const four zero_ = four_zero();                                                \
         four_store((out), four_max(sums##0, zero_));                                   \
@@ -58,11 +62,11 @@ static void deep_layer(int k, float *memory, int64_t step, float *x) {
     float *oldest = memory + step % length * W;
     const float *middle = memory + (step + dilation) % length * W;
     float found[W];
-    BEGIN24(s, w->deep_bias[k])
-    SUM24(s, w->deep[k], oldest, W)
-    SUM24(s, w->deep[k] + W, middle, W)
-    SUM24(s, w->deep[k] + 2 * W, x, W)
-    END24(s, found)
+    BEGIN_SUMS(s, w->deep_bias[k])
+    ADD_PRODUCTS(s, w->deep[k], oldest, W)
+    ADD_PRODUCTS(s, w->deep[k] + W, middle, W)
+    ADD_PRODUCTS(s, w->deep[k] + 2 * W, x, W)
+    STORE_RELU(s, found)
     memcpy(oldest, x, W * sizeof *x);
     for (int i = 0; i < W; i += 4) four_store(x + i, four_add(four_load(x + i), four_load(found + i)));
 }
@@ -78,18 +82,18 @@ void ecg_neural_step(neural_lead *lead, int64_t step, const float *inputs, float
     }
     float x[W], hidden[W];
     {
-        BEGIN24(s, w->stem2_bias)
-        SUM24(s, w->stem2, lead->stem, NEURAL_STEM2_TAPS * NEURAL_STEM)
-        END24(s, x)
+        BEGIN_SUMS(s, w->stem2_bias)
+        ADD_PRODUCTS(s, w->stem2, lead->stem, NEURAL_STEM2_TAPS * NEURAL_STEM)
+        STORE_RELU(s, x)
     }
     float *memory = lead->deep;
     for (int k = 0; k < NEURAL_LAYERS; k++) {
         deep_layer(k, memory, step, x);
         memory += ((size_t)2 << k) * W;
     }
-    BEGIN24(h, w->hidden_bias)
-    SUM24(h, w->hidden, x, W)
-    END24(h, hidden)
+    BEGIN_SUMS(h, w->hidden_bias)
+    ADD_PRODUCTS(h, w->hidden, x, W)
+    STORE_RELU(h, hidden)
     four early = four_load(w->heads_bias), late = four_load(w->heads_bias + 4);
     for (int i = 0; i < W; i++) {
         const four v = four_all(hidden[i]);

@@ -8,13 +8,17 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from .grid import CHANNELS
+from .network import HEADS, STRIDE, Shape
+
 __all__ = ["read_weights", "weights_source"]
 
 Floats = npt.NDArray[np.float32]
 
 #: Members of `ecg_neural_weights` in order, with the layer they come from.
 _MEMBERS = ("stem1", "stem2", "deep", "hidden", "heads")
-_DILATIONS = (1, 2, 4, 8, 16)
+_SHAPE = Shape()
+_DILATIONS = _SHAPE.dilations
 
 
 def _rows(kernel: Floats) -> Floats:
@@ -70,12 +74,13 @@ def read_weights(source: str) -> dict[str, Floats]:
         As `weights_of`.
     """
     found: dict[str, Floats] = {}
-    shapes = {
-        "stem1": (10, 2, 12),
-        "stem2": (6, 12, 24),
-        "deep": (5, 3, 24, 24),
-        "hidden": (24, 24),
-        "heads": (24, 8),
+    stem, width = _SHAPE.stem, _SHAPE.width
+    shapes: dict[str, tuple[int, ...]] = {
+        "stem1": (10, CHANNELS, stem),
+        "stem2": (6, stem, width),
+        "deep": (len(_DILATIONS), 3, width, width),
+        "hidden": (width, width),
+        "heads": (width, STRIDE * len(HEADS)),
     }
     for name, shape in shapes.items():
         for kind, member, size in (

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .augmentation import WindowMaker, Windows
 from .network import HEADS, STRIDE, Shape, build, qrs_loss, weights_of
 from .recordings import in_training, unpack
+from .windows import WindowMaker, Windows
 
 __all__ = ["CELLS", "DEFAULT_SHAPE", "fit_score", "step_targets"]
 
