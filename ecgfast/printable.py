@@ -1,4 +1,4 @@
-"""Text from outside made safe to show: what a terminal would obey is written out instead."""
+"""Text to show: counts in words; from outside, what a terminal would obey is written out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import IO, Any
 
-__all__ = ["PrintableStream", "picture_text", "printable"]
+__all__ = ["PrintableStream", "counted", "picture_text", "printable"]
 
 # Control characters (C0, DEL, C1), marks that hide or turn text (zero-width, bidirectional, line
 # separators, tags), the byte-order mark, and bytes of a file name that are no text.
@@ -47,6 +47,24 @@ def printable(text: str) -> str:
     'II\\u001b[2J'
     """
     return text if text.isascii() and text.isprintable() else _UNSAFE.sub(_written_out, text)
+
+
+def counted(n: int, what: str, plural: str = "s") -> str:
+    """Return a count with its noun: "no beats", "1 beat", "2,000 beats".
+
+    Parameters
+    ----------
+    n : int
+    what : str
+        The noun for one.
+    plural : str
+        What is put at its end for other numbers.
+
+    Returns
+    -------
+    str
+    """
+    return f"{format(n, ',') if n else 'no'} {what}{'' if n == 1 else plural}"
 
 
 def picture_text(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..evaluation.false_alarms import ECTOPIC, HEALTHY, STRIPS, false_alarms_of
+from ..printable import counted
 from ..reports.table import Table
 from ..runtime.cards import LOOKAHEAD_LABELS
 from .output import number_text
@@ -138,7 +139,8 @@ def _rate_table(whose: str, alarms: Sequence[FalseAlarms]) -> Table:
             rows.append([view, label, *rates, told[label]["worst record"]])
     hours = number_text(sum(alarms[0].hours), 1)
     return Table(
-        f"{whose} ({len(alarms[0].records)} recordings, {hours} hours, detected beats): "
+        f"{whose} ({counted(len(alarms[0].records), 'recording')}, {hours} hours, detected "
+        "beats): "
         "false S and V per hour",
         ["", "class", "median", "mean", "worst", "worst record"],
         rows,

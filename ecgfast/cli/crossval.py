@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..printable import counted
 from .completion import complete_by, recipes
 from .errors import UsageError
 from .libraries import import_keras, quiet_libraries
@@ -334,8 +335,8 @@ def _lines(recipe: Recipe, figures: dict[str, Any], leading_text: str) -> list[s
             "are scored on, so the figures say nothing of new patients."
         )
     lines += [
-        f"Missing, so nothing is learnt from or scored on them: {len(names)} recordings of "
-        f"{database}: {listed(names)}."
+        "Missing, so nothing is learnt from or scored on them: "
+        f"{counted(len(names), 'recording')} of {database}: {listed(names)}."
         for database, names in figures.get("missing_records", {}).items()
     ]
     return [*lines, leading_text] if leading_text else lines

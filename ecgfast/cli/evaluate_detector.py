@@ -18,6 +18,7 @@ from ..evaluation.detector import (
     own_detector,
 )
 from ..evaluation.ec57 import LEARNING_S, TOLERANCE_S, DetectionScore
+from ..printable import counted
 from ..records import Record, read_record
 from .evaluate_output import command_text, show_tables
 from .labelling import check_detection
@@ -147,8 +148,8 @@ def _detector_lines(
         if score.failed:
             record, error = next(iter(score.failed.items()))
             lines.append(
-                f"{score.name} failed on {len(score.failed)} records, where all beats count as "
-                f"missed: first on {record} ({error})."
+                f"{score.name} failed on {counted(len(score.failed), 'record')}, where all beats "
+                f"count as missed: first on {record} ({error})."
             )
     return lines
 

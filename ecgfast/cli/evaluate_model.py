@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
+from ..printable import counted
 from ..runtime.cards import LOOKAHEAD_LABELS, models_folder
 from ..runtime.decision import Decision
 from .completion import complete_by, precisions, recipes
 from .errors import UsageError
 from .evaluate_output import command_text, show_tables
 from .labelling import decision_for
+from .libraries import import_keras, quiet_libraries
 from .options import (
     DECISION_OPTIONS,
     add_decision,
@@ -29,7 +31,9 @@ from .overwriting import model_files
 from .settings import add_set, set_recipe
 
 if TYPE_CHECKING:
+    from .._types import Report
     from ..evaluation import BeatModelScores, FalseAlarms, StripCalls
+    from ..reports.table import Table
     from ..runtime import Classifier
 
 __all__ = ["OPTIONS", "add_options", "inputs", "run"]
@@ -103,6 +107,7 @@ def inputs(args: argparse.Namespace) -> list[str | Path]:
 
 def run(args: argparse.Namespace) -> None:
     """Score a model on the test part of its recipe."""
+    quiet_libraries()
     from ..evaluation import AAMI_CLASSES
     from ..runtime import Classifier
 
@@ -120,7 +125,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
     """Every precision of a model on the test part of its recipe."""
-    from ..reports.table import Table
+    from ..training.datasets.splits import missing_records
     from ..training.recipes.recipe import Recipe, recipe_names
     from ..training.tasks import checked_test_sets, load_task
 
@@ -140,27 +145,110 @@ def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
     recipe, _ = set_recipe(Recipe.load(args.recipe or card.name), (), args.set)
     folder = None if args.work is None else args.work / "scores"
     task, data = load_task(recipe.task), data_folder(args)
-    metrics = task.score_precisions(card.path, data, recipe, lambda line: None, folder=folder)
-    headlines = {
-        title: {name: x for name, x in figures.items() if isinstance(x, (int, float))}
-        for title, figures in metrics.items()
-        if isinstance(figures, dict)
-    }
-    names = list(dict.fromkeys(name for figures in headlines.values() for name in figures))
-    rows = [
-        [title, *(f"{figures[name]:,.4g}" if name in figures else "-" for name in names)]
-        for title, figures in headlines.items()
-    ]
-    title = f"{card.name} on the test part of its recipe"
-    split = {k: ", ".join(v) if isinstance(v, list) else v for k, v in card.split.items()}
-    lines = [*(f"{key}: {value}" for key, value in split.items()), *_drawn(folder)]
+    if task.name != card.task:
+        raise UsageError(
+            f"--recipe {recipe.name}: makes models of {task.name}, and {card.name} is one of "
+            f"{card.task}"
+        )
+    report: Report = _ignore
+    if task.trains_to_score:
+        import_keras()
+        report = _report_progress
+    missing = missing_records(data, task.databases(recipe))
+    metrics = task.score_precisions(card.path, data, recipe, report, folder=folder)
+    part = "by cross-validation of its recipe" if task.trains_to_score else "on the test part"
+    title = f"{card.name} {part}" + ("" if task.trains_to_score else " of its recipe")
+    lines = [task.score_text] if task.score_text else []
+    if args.set and task.trains_to_score:
+        lines.append(f"Trained with {', '.join(args.set)}: not the recipe of this model.")
+    lines += [_missing_text(*one, card.split) for one in missing.items()]
+    lines += [f"{key}: {value}" for key, value in _short(card.split)] + _drawn(folder)
     if args.recipe is not None or args.set:  # perhaps not what it was trained by
         tests = checked_test_sets(task, recipe, data).values()
         tested = {name for part in tests for name in part.record.tolist()}
         if seen := sorted(tested & set(card.split.get("training", ()))):
             lines.insert(0, f"{_NO_TEST}: {', '.join(seen)}.")
-    about = {"model": card.name, "task": recipe.task, "command": command_text(_words(args), args)}
-    show_tables(args, title, lines, [Table("", ["", *names], rows)], {**about, "metrics": metrics})
+    about: dict[str, Any] = {
+        "model": card.name,
+        "task": recipe.task,
+        "command": command_text(_words(args), args),
+    }
+    if missing:
+        about["missing_records"] = missing
+    show_tables(args, title, lines, _headline_tables(metrics), {**about, "metrics": metrics})
+
+
+def _ignore(line: str) -> None:
+    """Take a line of progress, where there is no waiting for it."""
+
+
+def _report_progress(line: str) -> None:
+    """Print a line of progress; tables are printed at the end."""
+    if "\n" not in line:
+        print(line, file=sys.stderr, flush=True)
+
+
+def _missing_text(database: str, names: Sequence[str], split: Mapping[str, Any]) -> str:
+    """Say which recordings of a database are not there, and what that does to the figures."""
+    from ..training.datasets.splits import listed
+
+    text = f"Missing, so not scored: {counted(len(names), 'recording')} of {database}: "
+    text += f"{listed(names)}."
+    if split.get("patients on both sides") == "all":
+        text += (
+            " The split at random is another one without them: beats that train this model are "
+            "among those scored."
+        )
+    return text
+
+
+def _short(split: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The split of a card in lines that can be read: long lists cut, folds on the card alone."""
+    from ..training.datasets.splits import listed
+
+    for key, value in split.items():
+        if isinstance(value, list):
+            yield key, listed([str(one) for one in value], _LISTED)
+        elif not isinstance(value, dict):
+            yield key, str(value)
+
+
+def _headline_tables(metrics: Mapping[str, Any]) -> list[Table]:
+    """The figures of each part that was scored; of a part with several outputs a table each."""
+    parts = {title: part for title, part in metrics.items() if isinstance(part, dict)}
+    nested = {
+        title: {name: one for name, one in part.items() if isinstance(one, dict)}
+        for title, part in parts.items()
+    }
+    flat = {title: part for title, part in parts.items() if not nested[title]}
+    tables = [_figures_table(title, rows) for title, rows in nested.items() if rows]
+    return [*tables, *([_figures_table("", flat)] if flat or not tables else [])]
+
+
+def _figures_table(heading: str, rows: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Figures by name, a row for each of whose they are."""
+    from ..reports.table import Table
+
+    cells = {
+        title: {name: text for name, x in figures.items() if (text := _figure_text(x))}
+        for title, figures in rows.items()
+    }
+    names = list(dict.fromkeys(name for figures in cells.values() for name in figures))
+    return Table(
+        heading,
+        ["", *names],
+        [[title, *(figures.get(name, "-") for name in names)] for title, figures in cells.items()],
+    )
+
+
+def _figure_text(value: Any) -> str:
+    """A figure of a card in a cell; empty for what is none."""
+    if isinstance(value, dict) and "mmHg" in value:  # one group alone gives no interval
+        between = ", ".join(f"{x:+.2f}" for x in value.get("interval_95", ()))
+        return f"{value['mmHg']:+.2f}" + (f" [{between}]" if between else "")
+    if isinstance(value, (int, float)):
+        return f"{value:,.4g}"
+    return value if isinstance(value, str) else ""
 
 
 def _drawn(folder: Path | None) -> list[str]:
@@ -170,7 +258,7 @@ def _drawn(folder: Path | None) -> list[str]:
     from ..reports.training import draw_score
 
     pictures = [picture for path in sorted(folder.glob("*.json")) for picture in draw_score(path)]
-    return [f"Reports and {len(pictures)} pictures are in {folder}."]
+    return [f"Reports and {counted(len(pictures), 'picture')} are in {folder}."]
 
 
 def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
@@ -178,7 +266,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     from ..evaluation import evaluate_beat_model, evaluate_false_alarms
     from ..evaluation.beat_model import PUBLISHED
     from ..reports.table import Table
-    from ..training.datasets.splits import patient_of
+    from ..training.datasets.splits import check_records, patient_of
     from .beat_tables import (
         class_tables,
         false_alarm_tables,
@@ -188,11 +276,13 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         probability_tables,
     )
 
+    refuse_options(args, ("recipe", "set"), "does not go with a model of beats; give --records")
     decision = decision_for(args)
     for ahead in range(len(LOOKAHEAD_LABELS)):
         decision.rule(classifier, ahead)  # what is not offered is said before the work
     folder = data_folder(args)
     chosen = _named(folder, args.records) if args.records else _test_part(classifier)
+    check_records(folder, ["/".join(one) for one in chosen], "what is to be scored")
     records = _described(folder, chosen, _learnt(classifier))
     leads: Any = args.leads or [0]
     settings: dict[str, Any] = {

@@ -9,6 +9,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..printable import counted
 from ..records import read_record
 from .errors import UsageError
 from .evaluate_output import show_tables
@@ -59,14 +60,23 @@ def score(data: Path) -> tuple[list[str], list[Table], dict[str, Any]]:
     ------
     UsageError
         If a database is not there.
+    RecordError
+        If a database is empty, or a record is missing without which a table cannot be made.
     """
     from ..evaluation import rhythm_alarms, rhythm_fibrillation, rhythm_rows
+    from ..evaluation.mitdb import DS2
     from ..evaluation.other_rhythm import lian_2011, zhou_2014
+    from ..evaluation.rhythm_alarms import NOISE
     from ..runtime import Classifier
+    from ..training.datasets.splits import check_records, listed, missing_records, record_names
 
-    missing = [name for name in _NEEDED if not (data / name).is_dir()]
-    if missing:
-        raise UsageError(f"--data {data}: has no folder {', '.join(missing)}")
+    absent = [name for name in _NEEDED if not (data / name).is_dir()]
+    if absent:
+        raise UsageError(f"--data {data}: has no folder {', '.join(absent)}")
+    for name in _NEEDED:
+        record_names(data, name)
+    check_records(data, [f"mitdb/{name}" for name in ("100", *DS2)], "the records of rows")
+    check_records(data, ["mitdb/118", *NOISE], "the records of noise")
     classifier = Classifier("beats")
     mitdb, healthy = data / "mitdb", _records(data / "nsrdb")
     fibrillation = rhythm_fibrillation.evaluate_fibrillation(
@@ -91,6 +101,12 @@ def score(data: Path) -> tuple[list[str], list[Table], dict[str, Any]]:
         "patient, each strip of cinc2017 with one that never saw the strip (cinc2017 does not "
         "publish which strips are of one patient). Records with a pacemaker are left out.",
     ]
+    missing = missing_records(data, _NEEDED)
+    lines += [
+        f"Missing, so not scored: {counted(len(names), 'recording')} of {database}: "
+        f"{listed(names)}."
+        for database, names in missing.items()
+    ]
     tables = [
         _fibrillation_table(fibrillation),
         _fibrillation_records(fibrillation[0]),
@@ -108,6 +124,8 @@ def score(data: Path) -> tuple[list[str], list[Table], dict[str, Any]]:
         "healthy": [one.to_dict() for one in people],
         "noise": [one.to_dict() for one in noise],
     }
+    if missing:
+        figures["missing_records"] = missing
     return lines, tables, figures
 
 

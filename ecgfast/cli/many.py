@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from .._files import whole_file, write_whole
 from ..errors import ModelError, NotBuiltError, RecordError
-from ..printable import printable
+from ..printable import counted, printable
 from ..records.finding import Finding, find_recordings, record_files
 from ..records.writers import no_formula
 from ..reports.words import length
@@ -309,7 +309,8 @@ def _run_several(args: argparse.Namespace, work: Work, found: Finding, inputs: l
     _write_summary(summary, count, found)
     guard.report()
     if count.replaced:
-        notice(f"ecgfast: {count.replaced} files of earlier runs were replaced")
+        are = "was" if count.replaced == 1 else "were"
+        notice(f"ecgfast: {counted(count.replaced, 'file')} of earlier runs {are} replaced")
     _print_end(args, count, found, summary, perf_counter() - begin)
     _end(args, count, len(names) + len(found.problems))
 
@@ -400,7 +401,8 @@ def _print_end(
         return
     done = len(count.rows) - count.failed
     failed = f", {count.failed} failed" if count.failed else ""
-    print(f"\nrecordings  {done}{failed}, {count.beats:,} beats in {length(count.seconds)}")
+    beats = counted(count.beats, "beat")
+    print(f"\nrecordings  {done}{failed}, {beats} in {length(count.seconds)}")
     if found.left_out:
         shown = ", ".join(path.name for path, _ in found.left_out[:_NAMED])
         more = len(found.left_out) - _NAMED

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..printable import counted
 from .errors import UsageError
 from .options import add_data, add_json, add_old_option, data_folder, example
 from .output import notice, print_json
@@ -157,7 +158,9 @@ def _prepare(args: argparse.Namespace, dataset: str, output: Path) -> dict[str, 
         facts["missing_records"] = missing
         facts["records"] = len(set(examples.record.tolist()))
         facts["patients"] = len(set(examples.patient.tolist()))
-        told += f" of {facts['records']} records, {facts['patients']} patients"
+        told += (
+            f" of {counted(facts['records'], 'record')}, {counted(facts['patients'], 'patient')}"
+        )
     if not args.json:
         print(told)
     if dataset == "pressure":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
 from ..extras import need_installed
+from ..printable import counted
 from ..records import RecordSource, open_record
 from ..records.record import FloatArray
 from ..reports.words import NOT_A_DEVICE
@@ -170,7 +171,8 @@ def _export(args: argparse.Namespace) -> None:
         print_json({"beats": len(found), "labels": counts, "output": str(args.export)})
         return
     told = ", ".join(f"{label} {count:,}" for label, count in counts.items())
-    print(f"answered    {told}, in {len(set(found.record.tolist()))} recordings")
+    records = counted(len(set(found.record.tolist())), "recording")
+    print(f"answered    {told}, in {records}")
     print(f"written     {args.export}: for `ecgfast train beats --examples {args.export}`")
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ..printable import counted
 from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
 from ..reports.model_facts import labelled_off_text, operating_point_text
@@ -262,7 +263,8 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
             several = labeller.n_labelled > 1 or labeller.passed_over
             how = f", labelled from {labelled_from(live.source, labeller)}" if several else ""
             with stop.terminal_may_be_gone():
-                print(f"{show.count} beats in {seconds:.1f} s{how}{troubles}", file=sys.stderr)
+                found = counted(show.count, "beat")
+                print(f"{found} in {seconds:.1f} s{how}{troubles}", file=sys.stderr)
         off = labelled_off_text(labelled_names(live.source, labeller)["labelled_leads"], show.off)
         if off:
             notice(f"ecgfast: {off}")

@@ -6,6 +6,7 @@ import argparse
 import shlex
 from pathlib import Path
 
+from ..printable import counted
 from .completion import complete_by, recipes
 from .errors import UsageError
 from .libraries import import_keras, quiet_libraries
@@ -113,7 +114,7 @@ def run(args: argparse.Namespace) -> None:
     guard.report()
     drawn = draw_run(work)
     print(f"\n{card.path}: written, with {', '.join(card.precisions)}")
-    print(f"{work}: learning curves, scores and reports, {len(drawn)} pictures")
+    print(f"{work}: learning curves, scores and reports, {counted(len(drawn), 'picture')}")
 
 
 def _command(args: argparse.Namespace) -> str:

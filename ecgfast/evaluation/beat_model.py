@@ -286,6 +286,8 @@ def _reference(record: Record) -> tuple[npt.NDArray[np.int64], list[str]]:
         raise RecordError(f"{record.name}: no reference annotations (.atr) beside it")
     check_annotations(marks, record.n_samples, record.fs, record.name)
     chosen = is_beat(marks.symbol) & (marks.sample >= 0) & (marks.sample < record.n_samples)
+    if not chosen.any():
+        raise RecordError(f"{record.name}: its annotations mark no beat; give those of its beats")
     return marks.sample[chosen], [AAMI_OF_SYMBOL[s] for s in marks.symbol[chosen]]
 
 

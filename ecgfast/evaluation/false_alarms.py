@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._progress import progress_bar
-from ..errors import RecordError
+from ..errors import RecordError, system_reason
 from ..records import read_record
 from .beat_model import detected_probabilities, end_to_end
 from .ec57 import AAMI_CLASSES
@@ -203,7 +203,11 @@ def strip_rhythms(folder: str | os.PathLike[str]) -> dict[str, str]:
         with path.open(newline="", encoding="ascii") as file:
             return {row[0].strip(): row[1].strip() for row in csv.reader(file) if len(row) > 1}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RecordError(f"{path}: no list of strips and their rhythms ({error})") from None
+        why = system_reason(error) if isinstance(error, OSError) else str(error)
+        raise RecordError(
+            f"{path}: no list of strips and their rhythms ({why}); ecgfast prepare --download "
+            "cinc2017 --data DIR fetches it"
+        ) from None
 
 
 def evaluate_false_alarms(

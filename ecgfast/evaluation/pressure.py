@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tabulate import tabulate
 
 from ..errors import InputError
+from ..printable import counted
 
 __all__ = [
     "MOVED",
@@ -302,6 +303,12 @@ _COLUMNS = (
 )
 
 
+# Columns of the table that say something of standards, which are for many people.
+_OF_STANDARDS = ("BHS", "ISO")
+_NO_VALIDATION = "BHS and ISO: limits of the errors alone; a validation measures 85 people."
+_ONE_PERSON = "Of one person: it says nothing of anybody else; the standards are for 85 people."
+
+
 @dataclass(frozen=True, eq=False)
 class PressureScores:
     """A model and what needs no ECG, side by side on the same windows.
@@ -321,6 +328,9 @@ class PressureScores:
     record : ndarray of str, shape (n,)
     moved : ndarray of bool, shape (n, k)
         Windows where each pressure had really moved.
+    of_one_person : bool
+        Whether `group` holds stretches of one person's time. Grade and limits of the standards are
+        then left out: they are for 85 people.
     """
 
     heading: str
@@ -330,6 +340,7 @@ class PressureScores:
     group: npt.NDArray[np.str_]
     record: npt.NDArray[np.str_]
     moved: npt.NDArray[np.bool_]
+    of_one_person: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON.
@@ -368,14 +379,20 @@ class PressureScores:
         base = next(iter(self.told))
         found: dict[str, Any] = {}
         for name, told in self.told.items():
-            found[name] = agreement(self.measured[:, i], told[:, i]).to_dict()
+            found[name] = self._agreement(self.measured[:, i], told[:, i])
             if name != base:
                 found[name]["gain"] = self.gain(name, i).to_dict()
             moved = self.moved[:, i]
             if moved.any():
-                where_moved = agreement(self.measured[moved, i], told[moved, i])
-                found[name]["where_it_moved"] = where_moved.to_dict()
+                where_moved = self._agreement(self.measured[moved, i], told[moved, i])
+                found[name]["where_it_moved"] = where_moved
         return found
+
+    def _agreement(self, measured: Floats, told: Floats) -> dict[str, Any]:
+        facts = agreement(measured, told).to_dict()
+        if self.of_one_person:
+            del facts["BHS_grade"], facts["within_ISO_81060_2"]
+        return facts
 
     def gain(self, name: str, output: int) -> Gain:
         """Gain of one of `told` over the first of them.
@@ -402,18 +419,24 @@ class PressureScores:
         str
         """
         facts = self.to_dict()
+        groups = counted(facts["groups"], "minute" if self.of_one_person else "group")
         parts = [
-            f"{self.heading}: {facts['windows']} windows of {facts['records']} records in "
-            f"{facts['groups']} groups"
+            f"{self.heading}: {counted(facts['windows'], 'window')} of "
+            f"{counted(facts['records'], 'record')} in {groups}"
         ]
+        shown = [name for name in _COLUMNS if not (self.of_one_person and name in _OF_STANDARDS)]
         for i, output in enumerate(self.outputs):
-            rows = [[name, *self._cells(i, name)] for name in self.told]
-            heads = [output, *_COLUMNS]
-            align = ["left", *["right"] * len(_COLUMNS)]
-            parts += [
-                tabulate(rows, heads, "plain", disable_numparse=True, colalign=align),
-                f"moved: {int(self.moved[:, i].sum())} windows",
+            cells = [dict(zip(_COLUMNS, self._cells(i, name), strict=True)) for name in self.told]
+            rows = [
+                [name, *(row[column] for column in shown)]
+                for name, row in zip(self.told, cells, strict=True)
             ]
+            align = ["left", *["right"] * len(shown)]
+            parts += [
+                tabulate(rows, [output, *shown], "plain", disable_numparse=True, colalign=align),
+                f"moved: {counted(int(self.moved[:, i].sum()), 'window')}",
+            ]
+        parts.append(_ONE_PERSON if self.of_one_person else _NO_VALIDATION)
         return "\n".join(parts)
 
     def _cells(self, i: int, name: str) -> list[str]:

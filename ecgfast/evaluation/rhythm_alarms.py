@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..runtime import Classifier
 
 __all__ = [
+    "NOISE",
     "AlarmScore",
     "PauseScores",
     "critical_alarms",
@@ -40,6 +41,9 @@ _CRITICAL = (
 
 #: Seconds before an R peak in which its P wave lies; an inserted pause comes before it.
 _BEFORE_R_S = 0.24
+
+#: Recordings of noise alone, and the one whose noise `noise_recordings` takes off its ECG.
+NOISE = ("nstdb/bw", "nstdb/ma", "nstdb/118e_6")
 
 # nstdb adds noise from minute 5 on, in turns of two minutes with noise and two without.
 _EM_BEGIN_S, _EM_LENGTH_S = 300, 120
@@ -265,10 +269,11 @@ def noise_recordings(data: Path) -> Iterator[Record]:
 
     Electrode motion is the difference between 118e_6 and 118 in the minutes with noise.
     """
-    for name in ("bw", "ma"):
-        record = read_record(data / "nstdb" / name)
-        yield Record(record.signal, record.fs, record.leads, name=f"nstdb {name}")
-    noisy, clean = read_record(data / "nstdb" / "118e_6"), read_record(data / "mitdb" / "118")
+    *alone, motion_and_ecg = NOISE
+    for name in alone:
+        record = read_record(data / name)
+        yield Record(record.signal, record.fs, record.leads, name=name.replace("/", " "))
+    noisy, clean = read_record(data / motion_and_ecg), read_record(data / "mitdb" / "118")
     n, fs = min(noisy.n_samples, clean.n_samples), noisy.fs
     motion = noisy.signal[:n] - clean.signal[:n]
     begins = range(round(_EM_BEGIN_S * fs), n, round(2 * _EM_LENGTH_S * fs))

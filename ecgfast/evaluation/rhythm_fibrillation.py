@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, RecordError
 from ..records import Record, read_record
 from ..rhythm import EventKind, RhythmStream
 from ..rhythm.atrial import AtrialModel, left_out_models, stored_settings
@@ -123,7 +123,8 @@ def evaluate_fibrillation(
     for path in progress([path for path in paths if path.name not in PACED]):
         record = read_record(path)
         marks = record.annotations
-        assert marks is not None
+        if marks is None:
+            raise RecordError(f"{record.name}: no reference annotations (.atr) beside it")
         end, fs = record.n_samples, record.fs
         rhythm = RhythmStream(
             fs, n_leads=record.signal.shape[1], atrial=_model_without(record, models)

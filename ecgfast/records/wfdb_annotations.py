@@ -84,7 +84,7 @@ def decode_annotations(data: bytes, name: str) -> tuple[Annotations, float | Non
     # Text and long intervals span words that are no marks: step over them, the rest is uniform.
     payload = np.zeros(len(words), bool)
     texts: list[tuple[int, str]] = []
-    end, past = len(words), 0
+    end, past = -1, 0
     for at in np.flatnonzero((code == _SKIP) | (code == _AUX) | (words == 0)).tolist():
         if at < past:
             continue
@@ -102,6 +102,8 @@ def decode_annotations(data: bytes, name: str) -> tuple[Annotations, float | Non
         else:
             raw = words[at + 1 : past].tobytes()[: int(interval[at])]
             texts.append((at, raw.decode("latin-1").rstrip("\0")))
+    if end < 0 and len(data):
+        raise RecordError(f"{name}: truncated, the word that ends it is missing; fetch it again")
 
     is_mark = (code < _SKIP) & ~payload
     is_mark[end:] = False

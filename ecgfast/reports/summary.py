@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from ..printable import counted
 from ..rhythm import Event, EventKind, RhythmSummary
 from .words import CLASS_NAMES, clock, length
 
@@ -184,13 +185,13 @@ class Summary:
                 lines.append(("  run", f"{text}, {run.heart_rate:.0f} a minute"))
             more = self._runs_of("V") + self._runs_of("S") - len(longest)
             if more:
-                lines.append(("  run", f"{_count(more, 'shorter one')} more"))
+                lines.append(("  run", f"{counted(more, 'shorter one')} more"))
         if self.flutter_waves:
-            text = f"{_count(self.flutter_waves, 'wave')} of ventricular flutter, not beats"
+            text = f"{counted(self.flutter_waves, 'wave')} of ventricular flutter, not beats"
             flutter = self.run_counts.get(FLUTTER)
             if flutter:
                 text += (
-                    f"; {_count(flutter.count, 'stretch', 'es')}, {length(flutter.seconds)} in "
+                    f"; {counted(flutter.count, 'stretch', 'es')}, {length(flutter.seconds)} in "
                     f"all, the first at {self._when(flutter.first)}"
                 )
             lines.append(("flutter", text))
@@ -224,7 +225,7 @@ class Summary:
             at = self._when(rhythm.longest_rr_at)
             lines.append(("longest RR", f"{rhythm.longest_rr:.2f} s at {at}"))
         pauses = rhythm.count(EventKind.PAUSE, EventKind.ASYSTOLE)
-        text = _count(pauses, "pause")
+        text = counted(pauses, "pause")
         if rhythm.count(EventKind.ASYSTOLE):
             text += f", {rhythm.count(EventKind.ASYSTOLE)} of them as long as an asystole"
         lines.append(("pauses", text))
@@ -232,14 +233,14 @@ class Summary:
         text = "no gap"
         if gaps is not None:
             text = (
-                f"{_count(gaps.count, 'gap')} counted lead by lead, {length(gaps.seconds)} in all"
+                f"{counted(gaps.count, 'gap')} counted lead by lead, {length(gaps.seconds)} in all"
             )
         lines.append(("gaps", text))
         if math.isfinite(rhythm.burden):
             episodes = rhythm.count(EventKind.ATRIAL_FIBRILLATION)
-            text = f"{100 * rhythm.burden:.1f} % of the time, {_count(episodes, 'episode')}"
+            text = f"{100 * rhythm.burden:.1f} % of the time, {counted(episodes, 'episode')}"
             lines.append(("AF burden", text if episodes else "no episode of 30 s or more"))
-        kinds = f" of {_count(len(rhythm.kinds), 'kind')}" if rhythm.kinds else ""
+        kinds = f" of {counted(len(rhythm.kinds), 'kind')}" if rhythm.kinds else ""
         lines.append(("events", f"{rhythm.total:,}{kinds}" if kinds else "none"))
         for kind, tally in rhythm.kinds.items():
             # Single beats have no length: the first of them stays the longest.
@@ -270,9 +271,9 @@ class Summary:
 
     def _ectopy(self) -> str:
         return (
-            f"{_count(self.couplets, 'ventricular couplet')}, "
-            f"{_count(self._runs_of('V'), 'ventricular run')} and "
-            f"{_count(self._runs_of('S'), 'supraventricular run')} of three or more"
+            f"{counted(self.couplets, 'ventricular couplet')}, "
+            f"{counted(self._runs_of('V'), 'ventricular run')} and "
+            f"{counted(self._runs_of('S'), 'supraventricular run')} of three or more"
         )
 
     def _runs_of(self, label: str) -> int:
@@ -281,7 +282,3 @@ class Summary:
     def text(self) -> str:
         """The lines as text in two columns."""
         return "\n".join(f"{heading:<12}{text}" for heading, text in self.lines())
-
-
-def _count(n: int, what: str, plural: str = "s") -> str:
-    return f"{format(n, ',') if n else 'no'} {what}{'' if n == 1 else plural}"

@@ -18,6 +18,7 @@ from .._types import FloatArray, Report
 from ..errors import InputError
 from ..extras import need_installed
 from ..networks import build
+from ..printable import counted
 from ..runtime import ModelCard
 from .datasets.examples import ExampleSet
 from .datasets.same_recording import same_recordings
@@ -400,8 +401,9 @@ def _trained(
     task = sets.task
     examples, augmented = sets.of(recipe)
     report(
-        f"{len(examples)} training examples of {len(set(examples.patient.tolist()))} patients: "
-        f"{examples.counts()}"
+        f"{counted(len(examples), 'training example')} of "
+        f"{counted(len(set(examples.patient.tolist())), 'patient')}"
+        + (f": {examples.counts()}" if examples.labelled else "")
     )
     checked_facts(task, recipe, examples)  # the end of a long training is too late to refuse them
     counts = {} if augmented is None else augmented.counts()

@@ -450,7 +450,7 @@ def test_what_is_not_there_is_named_and_what_was_learnt_from_is_no_test(
     assert "no test of it: 101" not in out, "it is not scored here"
     assert "no cinc2017 in the data folder" in out
     assert "nsrdb is in the training of this model, and no test of it" in out
-    assert "Healthy people of nsrdb (1 recordings" in out
+    assert "Healthy people of nsrdb (1 recording," in out
     assert "Strips of" not in out
 
 
@@ -523,3 +523,103 @@ def test_model_without_recordings(
     assert "--data" in fails(model, status=2)
     assert "100" in fails(model, "--data", tmp_path, "--records", "100")
     assert "nothing.tflite" in fails(tmp_path / "nothing.tflite", "--data", tmp_path)
+
+
+def test_records_that_cannot_be_scored_are_named_before_the_work(
+    model: Path, data: Path, fails: Callable[..., str]
+) -> None:
+    missing = fails(model, "--data", data)
+    assert "lacks mitdb/103, mitdb/105" in missing
+    assert "ecgfast prepare --download mitdb" in missing
+    reference = data / "mitdb" / "100.atr"
+    whole = reference.read_bytes()
+    reference.write_bytes(whole[: len(whole) // 4 * 2])
+    assert "100.atr: truncated, the word that ends it is missing" in fails(
+        model, "--data", data, "--records", "100"
+    )
+    reference.write_bytes(b"")
+    assert "mitdb/100: its annotations mark no beat" in fails(
+        model, "--data", data, "--records", "100"
+    )
+
+
+def test_a_recipe_means_nothing_for_a_model_of_beats(
+    model: Path, data: Path, fails: Callable[..., str]
+) -> None:
+    given = (model, "--data", data, "--records", "100")
+    for option in (("--recipe", "beats"), ("--set", "seed=3")):
+        assert f"{option[0]} does not go with a model of beats" in fails(*given, *option, status=2)
+
+
+@pytest.fixture
+def pressures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cross-validation of pressure in place of the one that trains networks."""
+    from ecgfast.training.tasks import blood_pressure
+
+    def scored(self: Any, card: Any, data: Any, recipe: Any, report: Any, **others: Any) -> Any:
+        report("cross-validation: 20 networks are trained")
+        report("\na table: of 2 windows")
+        gain = {"mmHg": 0.25, "interval_95": [-0.12, 0.64], "percent": 2.4}
+        return {
+            "by group": {
+                "minimum, mean": {"ME ± SD": "-1.00 ± 2.00", "MAE": 10.39},
+                "minimum, model": {"ME ± SD": "+1.00 ± 2.00", "MAE": 10.15, "gain": gain},
+            },
+            "training windows, float32": {"minimum MAE": 9.5, "maximum MAE": 20.0},
+            "scores": [],
+        }
+
+    monkeypatch.setattr(blood_pressure.PressureTask, "score_precisions", scored)
+
+
+@pytest.mark.usefixtures("pressures")
+def test_figures_of_several_outputs_are_printed_with_what_they_are_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bp").mkdir()
+    (tmp_path / "bp" / "RECORDS").write_text("v1s\nv2l\n")
+    assert main(["evaluate", "blood-pressure", "--data", str(tmp_path), "--set", "seed=3"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "cross-validation: 20 networks are trained\n", "tables are printed once"
+    title, *lines = out.split("\n\n")[0].splitlines()
+    assert title == "blood-pressure by cross-validation of its recipe"
+    assert "No recording is kept aside as a test" in lines[0]
+    assert lines[1] == "Trained with seed=3: not the recipe of this model."
+    assert lines[2] == "Missing, so not scored: 2 recordings of bp: v1s, v2l."
+    assert "{" not in out
+    assert max(map(len, lines)) < 400, "94 recordings are not listed one by one"
+    table, files = (part.splitlines() for part in out.strip().split("\n\n")[1:])
+    assert table[0] == "by group"
+    assert [line.split()[-1] for line in table[2:]] == ["-", "+0.64]"]
+    assert table[3].split() == [
+        "minimum,",
+        "model",
+        "+1.00",
+        "±",
+        "2.00",
+        "10.15",
+        "+0.25",
+        "[-0.12,",
+        "+0.64]",
+    ]
+    assert files[-1].split() == ["training", "windows,", "float32", "9.5", "20"]
+
+
+def test_a_recipe_of_another_task_is_refused(tmp_path: Path, fails: Callable[..., str]) -> None:
+    error = fails("normality", "--data", tmp_path, "--recipe", "blood-pressure", status=2)
+    assert "--recipe blood-pressure: makes models of blood-pressure" in error
+    assert "normality is one of normality" in error
+
+
+def test_recordings_of_the_test_part_that_are_missing_are_named(
+    data: Path, fails: Callable[..., str]
+) -> None:
+    assert "lacks mitdb/103, mitdb/105" in fails("normality", "--data", data)
+
+
+def test_a_split_at_random_without_some_recordings_is_no_test(
+    data: Path, run: Callable[..., str]
+) -> None:
+    out = run("normality-td-lstm", "--data", data)
+    assert "Missing, so not scored: 42 recordings of mitdb: 101" in out
+    assert "beats that train this model are among those scored" in out

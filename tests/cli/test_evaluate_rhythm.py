@@ -14,12 +14,12 @@ import numpy.typing as npt
 import pytest
 from record_files import write_wfdb
 
-from ecgfast import Classifier, InputError
+from ecgfast import Classifier, InputError, RecordError
 from ecgfast.cli import main
 from ecgfast.evaluation.ec57 import is_beat
 from ecgfast.evaluation.mitdb import DS2, PACED
 from ecgfast.evaluation.rhythm_alarms import evaluate_pauses
-from ecgfast.evaluation.rhythm_fibrillation import evaluate_fibrillation
+from ecgfast.evaluation.rhythm_fibrillation import evaluate_fibrillation, evaluate_strips
 from ecgfast.records import Record, read_record, synthetic_ecg, write_annotations
 
 EXCERPT = Path(__file__).parents[1] / "excerpts" / "mitdb" / "210"
@@ -164,3 +164,40 @@ def test_missing_folders_and_unknown_records_are_named(
         evaluate_fibrillation(data / "nsrdb", Classifier("beats"))
     with pytest.raises(InputError, match="n1: 40 pauses need more than 460 s"):
         evaluate_pauses([data / "nsrdb" / "n1"], Classifier("beats"), each=40)
+
+
+def test_what_a_database_lacks_is_named_before_the_work(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("nsrdb", "nstdb", "cinc2017"):
+        (tmp_path / name).symlink_to(data / name)
+    (tmp_path / "mitdb").mkdir()
+    command = ["evaluate", "rhythm", "--data", str(tmp_path)]
+    assert main(command) == 1
+    assert "mitdb: no WFDB records there" in capsys.readouterr().err
+    for path in (data / "mitdb").iterdir():
+        if path.stem != "103":
+            (tmp_path / "mitdb" / path.name).symlink_to(path)
+    assert main(command) == 1
+    assert "lacks mitdb/103 of the records of rows" in capsys.readouterr().err
+    (tmp_path / "nstdb").unlink()
+    (tmp_path / "nstdb").mkdir()
+    for path in (data / "nstdb").glob("118*"):
+        (tmp_path / "nstdb" / path.name).symlink_to(path)
+    for path in (data / "mitdb").glob("103.*"):
+        (tmp_path / "mitdb" / path.name).symlink_to(path)
+    assert main(command) == 1
+    assert "lacks nstdb/bw, nstdb/ma of the records of noise" in capsys.readouterr().err
+
+
+def test_a_record_without_reference_and_a_missing_list_are_named(
+    data: Path, tmp_path: Path
+) -> None:
+    for path in (data / "mitdb").glob("103.[hd]*"):
+        (tmp_path / path.name).symlink_to(path)
+    with pytest.raises(RecordError, match="103: no reference annotations"):
+        evaluate_fibrillation(tmp_path, Classifier("beats"))
+    with pytest.raises(
+        RecordError, match=r"REFERENCE\.csv: no list .* prepare --download cinc2017"
+    ):
+        evaluate_strips(tmp_path, Classifier("beats"))

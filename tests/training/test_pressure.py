@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import datetime
 from hashlib import sha256
 
@@ -349,7 +350,10 @@ def test_a_model_of_one_person_states_what_it_is_worth_later(tmp_path, capsys, r
     # Monday's maximum is 110, tuesday's 112, with whose first windows the training ends.
     assert figures["maximum, the person's training mean"]["MAE"] > 1.0
     assert figures["maximum, last calibration held"]["MAE"] < 0.5
-    assert HEADING in "\n".join(lines)
+    table = "\n".join(lines)
+    assert HEADING in table
+    assert "ISO" not in table
+    assert "ISO" not in json.dumps(metrics)
 
     card.metrics.update(metrics)
     card.save(tmp_path / "mine.json")
@@ -440,4 +444,10 @@ def test_table_has_the_baseline_and_where_it_moved() -> None:
     assert "+6.50 [" in text
     assert "by record: 4 windows of 4 records in 2 groups" in text
     assert text.count("model") == 2
-    assert "moved: 1 windows" in text
+    assert "moved: 1 window\n" in text
+    assert "a validation measures 85 people" in text
+    assert facts["minimum"]["model"]["within_ISO_81060_2"] is True
+    alone = dataclasses.replace(scores, of_one_person=True)
+    assert not {"within_ISO_81060_2", "BHS_grade"} & set(alone.to_dict()["minimum"]["model"])
+    assert not {"BHS", "ISO"} & set(alone.table().splitlines()[1].split())
+    assert "85 people" in alone.table()

@@ -194,6 +194,10 @@ class Task(ABC):
         What `criterion` is, in a few words.
     leading_text : str
         What the figures of `leading` are, as a sentence or two.
+    trains_to_score : bool
+        Whether `score_precisions` trains networks: a task without a test part cross-validates.
+    score_text : str
+        What a reader of its figures has to know, as a sentence or two.
     option_types : dict of str to type, optional
         Names that ``recipe.options`` may have, and the type of each: `str`, `int`, `float`, `list`
         or `dict`. None takes any.
@@ -205,6 +209,8 @@ class Task(ABC):
     unit: str = ""
     criterion_name: str = "F1"
     leading_text: str = ""
+    trains_to_score: ClassVar[bool] = False
+    score_text: str = ""
     option_types: ClassVar[Mapping[str, type] | None] = None
 
     def check_options(self, recipe: Recipe) -> None:

@@ -221,10 +221,11 @@ class BeatTask(Task):
     ) -> dict[str, ExampleSet]:
         """Reference beats of the test part; `score_precisions` scores end to end too."""
         test = test_part(recipe, data)
+        tested = [f"{database}/{name}" for database, name, _ in test]
+        check_records(data, tested, f"the test part, {test_part_name(recipe)}")
         databases = list(dict.fromkeys(database for database, _, _ in test))
         beats = prepare_beats(data, databases, window=_window(recipe), progress=progress)
-        names = [f"{database}/{name}" for database, name, _ in test]
-        return {test_part_name(recipe): beats.of_records(names)}
+        return {test_part_name(recipe): beats.of_records(tested)}
 
     def views(self, examples: ExampleSet) -> dict[str, ExampleSet]:
         """Labelled with the beat, and one beat later, when the next RR interval is known."""

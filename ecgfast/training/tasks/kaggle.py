@@ -123,6 +123,7 @@ class KaggleTask(Task):
             part: [f"mitdb/{name}" for name in names]
             for part, names in (("all", DS1 + DS2), ("test", DS2))
         }
+        check_records(data, records["test"], "the test part, DS2")
         examples = self._relabelled(examples.only(np.isin(examples.record, records["all"])))
         return examples, np.isin(examples.record, records["test"])
 

@@ -108,6 +108,8 @@ class NormalityTask(Task):
         """The test part; by patient the strips do not overlap."""
         parts = _parts(recipe, data)
         if _split(recipe) == _PATIENT:
+            if not parts.labels:
+                check_records(data, parts.test, f"the test part, {parts.heading}")
             strips = parts.strips(parts.test, progress, test=True)
             return {f"by patient: {parts.heading}, a strip each ten seconds": strips}
         strips = parts.strips(parts.training + parts.test, progress)

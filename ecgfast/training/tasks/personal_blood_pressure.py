@@ -257,6 +257,7 @@ def personal_scores(
         np.array([f"{one}, {k}" for one, k in zip(rows.record.tolist(), stretch, strict=True)]),
         rows.record,
         np.abs(rows.target - held) >= MOVED,
+        of_one_person=True,
     )
 
 
