@@ -30,7 +30,15 @@ from .labelling import (
 )
 from .many import Place, Result, run_each
 from .options import add_json, add_labelling, add_records, add_strict, example
-from .output import caution_texts, number_text, pace, progress, tally_for
+from .output import (
+    caution_texts,
+    number_cautions,
+    number_facts,
+    number_text,
+    pace,
+    progress,
+    tally_for,
+)
 from .output_path import add_output, make_folder
 from .overwriting import ANNOTATIONS, FileKind, add_force, csv_kind, json_kind, model_files
 
@@ -82,6 +90,11 @@ class _Classify:
     def heads(self) -> tuple[str, ...]:
         """Headings of the printed table."""
         return (*(f"{name:>7}" for name in self._names()), "heart rate", "bad quality")
+
+    @property
+    def cautions(self) -> list[str]:
+        """Errors and limits of a model of numbers."""
+        return number_cautions(self._loaded())
 
     def _names(self) -> tuple[str, ...]:
         classifier = self._loaded()
@@ -197,6 +210,7 @@ class _Classify:
             "runtime": classifier.backend,
             "lookahead": args.lookahead,
             "method": args.method,
+            **number_facts(classifier),
             **({"source": source.origin.to_dict()} if source.origin else {}),
             **({"decision": list(points)} if points else {}),
         }

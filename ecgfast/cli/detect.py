@@ -80,6 +80,7 @@ class _Detect:
         "json": json_kind("a result of ecgfast detect", "record", "fs", "flutter", "beats"),
     }
     heads: Sequence[str] = ("heart rate", "flutter")
+    cautions: Sequence[str] = ()
 
     def __init__(self, args: argparse.Namespace) -> None:
         check_detection(max_delay=args.max_delay, max_rate=args.max_rate)

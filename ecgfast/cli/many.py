@@ -120,6 +120,10 @@ class Work(Protocol):
     def heads(self) -> Sequence[str]:
         """Headings of `Result.cells`, each as wide as its column."""
 
+    @property
+    def cautions(self) -> Sequence[str]:
+        """What keeps the figures of every recording from being believed."""
+
     def __call__(self, path: Path, place: Place, *, what: str, bar: bool) -> Result:
         """Work through one recording; `what` and `bar` are of its progress bar."""
 
@@ -311,7 +315,7 @@ def _run_several(args: argparse.Namespace, work: Work, found: Finding, inputs: l
     if count.replaced:
         are = "was" if count.replaced == 1 else "were"
         notice(f"ecgfast: {counted(count.replaced, 'file')} of earlier runs {are} replaced")
-    _print_end(args, count, found, summary, perf_counter() - begin)
+    _print_end(args, count, found, summary, perf_counter() - begin, work.cautions)
     _end(args, count, len(names) + len(found.problems))
 
 
@@ -394,10 +398,16 @@ def _told(count: _Count, found: Finding) -> dict[str, Any]:
 
 
 def _print_end(
-    args: argparse.Namespace, count: _Count, found: Finding, summary: Path, wall: float
+    args: argparse.Namespace,
+    count: _Count,
+    found: Finding,
+    summary: Path,
+    wall: float,
+    cautions: Sequence[str],
 ) -> None:
     if args.json:
-        print_json({**_told(count, found), "summary": str(summary), "wall_s": wall})
+        facts = {**_told(count, found), "summary": str(summary), "wall_s": wall}
+        print_json({**facts, **({"cautions": list(cautions)} if cautions else {})})
         return
     done = len(count.rows) - count.failed
     failed = f", {count.failed} failed" if count.failed else ""
@@ -408,6 +418,8 @@ def _print_end(
         more = len(found.left_out) - _NAMED
         print(f"left out    {shown}{f' and {more} more files' if more > 0 else ''}")
     print(f"time        {pace(count.seconds, wall)}")
+    for text in cautions:
+        print(f"caution     {text}")
     print(f"summary     {summary}")
 
 

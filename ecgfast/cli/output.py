@@ -23,6 +23,8 @@ __all__ = [
     "caution_texts",
     "event_line",
     "notice",
+    "number_cautions",
+    "number_facts",
     "number_text",
     "pace",
     "print_json",
@@ -71,21 +73,8 @@ def caution_texts(
     off = labelled_off_text(labelled, summary.without_signal)
     if off:
         texts.append(off)
-    card = classifier.card
-    if card is not None and summary.values:
-        for heading, figures in card.metrics.items():
-            if not isinstance(figures, dict):
-                continue
-            errors = [
-                f"{name} {figures[f'{name}, model']['MAE']:.1f} {card.unit} "
-                f"({figures[f'{name}, {baseline}']['MAE']:.1f} {without_ecg})"
-                for name in card.classes
-                for baseline, without_ecg in _WITHOUT_ECG.items()
-                if {f"{name}, model", f"{name}, {baseline}"} <= figures.keys()
-            ]
-            if errors:
-                texts.append(f"mean absolute error, {heading}: {', '.join(errors)}")
-                break
+    if summary.values:
+        texts += number_cautions(classifier)
     burden = summary.rhythm.burden if summary.rhythm is not None else math.nan
     called = summary.by_class.get("S", 0)
     if called and burden > 0:
@@ -94,6 +83,49 @@ def caution_texts(
             f"called S are false: the {called:,} S do not all count"
         )
     return texts
+
+
+def number_cautions(classifier: Classifier) -> list[str]:
+    """What keeps the numbers of a model from being believed; nothing for a model of classes.
+
+    Parameters
+    ----------
+    classifier : Classifier
+
+    Returns
+    -------
+    list of str
+        The errors that its card states, and its first limit.
+    """
+    card = classifier.card
+    if card is None or card.output != "value":
+        return []
+    limits = card.limits[:1]
+    for heading, figures in card.metrics.items():
+        if not isinstance(figures, dict):
+            continue
+        errors = [
+            f"{name} {figures[f'{name}, model']['MAE']:.1f} {card.unit} "
+            f"({figures[f'{name}, {baseline}']['MAE']:.1f} {without_ecg})"
+            for name in card.classes
+            for baseline, without_ecg in _WITHOUT_ECG.items()
+            if {f"{name}, model", f"{name}, {baseline}"} <= figures.keys()
+        ]
+        if errors:
+            return [f"mean absolute error, {heading}: {', '.join(errors)}", *limits]
+    return ["the card states no error of these numbers: nobody knows what they are worth", *limits]
+
+
+def number_facts(classifier: Classifier) -> dict[str, Any]:
+    """Unit, errors and limits of a model's numbers, for JSON; nothing for a model of classes."""
+    card = classifier.card
+    if card is None or card.output != "value":
+        return {}
+    return {
+        "unit": card.unit,
+        "cautions": number_cautions(classifier),
+        "limits": list(card.limits),
+    }
 
 
 def tally_for(classifier: Classifier) -> Tally:

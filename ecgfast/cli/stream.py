@@ -50,6 +50,8 @@ from .output import (
     beat_row,
     event_line,
     notice,
+    number_cautions,
+    number_facts,
     print_json,
     print_row,
 )
@@ -231,6 +233,8 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
             guard.report()
         for point in () if args.json else labeller.rule.operating_points:
             print(f"{operating_point_text(point)}, in cross-validation", file=sys.stderr)
+        for text in () if args.json else number_cautions(labeller.classifier):
+            notice(f"ecgfast: caution: {text}")
         show.begin(labeller, file, live.time_of_day, _about(args, live, labeller))
         thresholds = args.alarms.thresholds if args.alarms is not None else None
         rhythm = rhythm_for(labeller, thresholds) if sinks or printed else None
@@ -290,6 +294,7 @@ def _about(
         "runtime": labeller.classifier.backend,
         "lookahead": args.lookahead,
         "method": args.method,
+        **number_facts(labeller.classifier),
         **({"source": source.origin.to_dict()} if source.origin else {}),
         **({"decision": list(points)} if points else {}),
     }

@@ -360,16 +360,46 @@ def test_a_model_of_numbers_states_its_error_beside_them(
             ("maximum", "model", 21.8), ("maximum", "training median", 21.48),
         )
     }  # fmt: skip
+    card.limits = ["No better than chance.", "Not of children."]
     card.save(other.with_suffix(".json"))
-    args = ["classify", str(recording), "--fs", "250", "--model", str(other)]
+    model = ["--fs", "250", "--model", str(other)]
+    args = ["classify", str(recording), *model]
     assert main([*args, "--output", "beats.csv"]) == 0
     caution = (
         "mean absolute error, calibration-free: minimum 10.1 mmHg (10.3 by one number for "
         "everyone), maximum 21.8 mmHg (21.5 by one number for everyone)"
     )
-    assert f"\ncaution     {caution}\n" in capsys.readouterr().out
+    stated = f"\ncaution     {caution}\ncaution     No better than chance.\n"
+    assert stated in capsys.readouterr().out
+    cautions = [caution, "No better than chance."]
     assert main([*args, "--output", "beats.json", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["cautions"] == [caution]
+    assert json.loads(capsys.readouterr().out)["cautions"] == cautions
+    facts = {"unit": "mmHg", "cautions": cautions, "limits": card.limits}
+    assert facts.items() <= json.loads(Path("beats.json").read_text()).items()
+
+    copy = tmp_path / f"copy{recording.suffix}"
+    copy.write_bytes(recording.read_bytes())
+    several = ["classify", str(recording), str(copy), *model, "--output", "all/"]
+    assert main(several) == 0
+    assert stated in capsys.readouterr().out
+    assert main([*several, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cautions"] == cautions
+
+    assert main(["stream", str(recording), *model]) == 0
+    error = capsys.readouterr().err
+    assert [f"ecgfast: caution: {text}" for text in cautions] == error.splitlines()[:2]
+    assert main(["stream", str(recording), *model, "--json"]) == 0
+    assert facts.items() <= json.loads(capsys.readouterr().out.splitlines()[0]).items()
+
+
+def test_numbers_of_unknown_error_are_said_to_be_so(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, _ = affine_model(np.random.default_rng(18), (72, 2), FEATURES, 2)
+    other = save_model(tmp_path, "numbers", content, ("low", "high"), output="value", unit="mmHg")
+    args = ["classify", str(recording), "--fs", "250", "--model", str(other)]
+    assert main([*args, "--output", "beats.csv"]) == 0
+    assert "caution     the card states no error of these numbers" in capsys.readouterr().out
 
 
 def three_leads(path: Path, off: tuple[str, ...]) -> Path:
