@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 from .printable import printable
 
@@ -19,6 +20,7 @@ __all__ = [
     "NotBuiltError",
     "RecordError",
     "StateError",
+    "content_reason",
     "is_not_built",
     "name_hint",
     "system_reason",
@@ -49,6 +51,19 @@ class EcgfastError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By its message: a pool of processes waits for ever for an error that cannot be read back.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    kind: type[EcgfastError], args: tuple[Any, ...], attributes: dict[str, Any]
+) -> EcgfastError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
 
 
 class InputError(EcgfastError, ValueError):
@@ -169,6 +184,23 @@ def name_hint(name: str, known: Iterable[str]) -> str:
     names = list(known)
     near = get_close_matches(name, names, n=1)
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+
+
+def content_reason(error: Exception) -> str:
+    """Why what a file holds cannot be read, in words for a message.
+
+    Parameters
+    ----------
+    error : Exception
+        Of the system, of decoding text, or of a parser.
+
+    Returns
+    -------
+    str
+    """
+    if isinstance(error, OSError):
+        return system_reason(error)
+    return "it is no text" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def system_reason(error: OSError) -> str:

@@ -112,6 +112,10 @@ def real_array(values: Any, name: str = "") -> npt.NDArray[Any]:
         has_dtype = hasattr(values, "dtype")
         got = f"an array of {array.dtype}" if has_dtype else type(values).__name__
         hint = ": convert it to float32, NaN where a sample is missing" if has_dtype else ""
+        if array.dtype.names:
+            first, *more = (f"array[{name!r}]" for name in array.dtype.names)
+            several = f", or np.column_stack([{first}, {more[0]}])" if more else ""
+            hint = f": choose among its fields, such as {first}{several}"
         raise InputError(f"{needed}, got {got}{hint or _what_to_do(values)}")
     if isinstance(array, np.ma.MaskedArray):
         mask = np.ma.getmaskarray(array)
@@ -163,6 +167,8 @@ def _what_to_do(values: Any) -> str:
             )
     if hasattr(values, "collect"):
         return ": call its collect() first"
+    if hasattr(values, "__dlpack__"):
+        return ": pass np.from_dlpack(x), of a tensor in the main memory"
     if hasattr(values, "p_signal"):
         return ": pass its p_signal, with fs=record.fs"
     if isinstance(values, Iterator):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, content_reason
 from ..extras import need
 from ..records.files import read_regular
 from .alarm import Alarm
@@ -256,4 +256,4 @@ def _password(path: str | None) -> str | None:
     try:
         return read_regular(Path(path).expanduser(), 4096).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: the password cannot be read ({error})") from None
+        raise InputError(f"{path}: the password cannot be read ({content_reason(error)})") from None

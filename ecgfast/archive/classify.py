@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .. import __version__
-from ..errors import EcgfastError, ModelError, NotBuiltError, RecordError
+from ..errors import EcgfastError, InputError, ModelError, NotBuiltError, RecordError
 from ..printable import printable
 from ..records import open_record
 from ..records.finding import record_files
@@ -333,6 +333,11 @@ def classify_record(
     >>> table = classify_record("mitdb/208")                    # doctest: +SKIP
     >>> table["v_per_hour"][0].as_py()                          # doctest: +SKIP
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(
+            f"path must be the path of a recording, got {type(path).__name__}: samples in the "
+            "memory go to stream_classify"
+        )
     pa = arrow()
     annotator = _annotator(json.dumps(Settings(**settings).to_dict()))
     shown = os.fspath(path) if name is None else name

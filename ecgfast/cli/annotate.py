@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+import re
 import sys
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EcgfastError
+from ..errors import EcgfastError, RecordError
+from ..records.files import path_of
+from ..records.formats import header_of
 from ..reports.words import NOT_A_DEVICE, length
 from .errors import SomeFailedError, UsageError, failure_line
 from .libraries import quiet_dask
 from .many import is_result
 from .options import add_json, add_labelling, example, refuse_options
-from .output import notice, pace, print_json
+from .output import failed_text, notice, pace, print_json
 
 if TYPE_CHECKING:
     from ..archive import Status
@@ -142,6 +146,8 @@ def run(args: argparse.Namespace) -> None:
     given = [*args.archive, *_listed(args.list)]
     if not given:
         raise UsageError("ARCHIVE is missing: give a folder, a pattern, recordings or --list")
+    if all(_is_absent(text) for text in given):
+        raise RecordError(f"{given[0]}: no such folder or recording; check the path")
     if args.scheduler is not None:
         quiet_dask()
     begin = perf_counter()
@@ -186,11 +192,7 @@ def run(args: argparse.Namespace) -> None:
     missing = status.counts.failed + status.counts.problems
     if missing:
         every = status.counts.recordings + status.counts.problems
-        raise SomeFailedError(
-            f"{missing} of {every} recordings failed; the others were written"
-            if missing < every
-            else f"all {every} recordings failed"
-        )
+        raise SomeFailedError(failed_text(missing, every))
 
 
 def _workers(text: str) -> int:
@@ -214,6 +216,10 @@ def _above_zero(text: str) -> float:
     return value
 
 
+# Bytes that are in no name of a file, but in files of another kind.
+_NO_NAME = re.compile(rb"[\x01-\x08\x0e-\x1f\x7f]")
+
+
 def _listed(path: Path | None) -> list[str]:
     """The lines of ``--list``."""
     if path is None:
@@ -224,7 +230,17 @@ def _listed(path: Path | None) -> list[str]:
         raise UsageError(f"--list {path}: cannot be read ({error.strerror})") from None
     # Names of files are bytes: only line ends part them, or the zeros of `find -print0`.
     lines = content.split(b"\0") if b"\0" in content else content.splitlines()
+    if any(_NO_NAME.search(line) for line in lines):
+        raise UsageError(f"--list {path}: is no list of names, a line each: it is no text")
     return [line.decode("utf-8", "surrogateescape") for line in lines if line.strip()]
+
+
+def _is_absent(text: str) -> bool:
+    """Whether an argument names nothing that is there; patterns and addresses are looked up."""
+    from ..archive.places import is_remote
+
+    path = path_of(text)
+    return not (is_remote(text) or "*" in text or header_of(path) or os.path.lexists(path))
 
 
 class _Bar:

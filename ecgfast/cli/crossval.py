@@ -68,7 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--share",
-        type=float,
+        type=_share,
         default=1.0,
         help="share of every patient's examples to use (default: 1)",
     )
@@ -85,6 +85,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_force(parser)
     add_json(parser, "the table")
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share above 0, up to 1")
+    return value
 
 
 def run(args: argparse.Namespace) -> None:

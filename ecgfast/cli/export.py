@@ -7,7 +7,6 @@ import shlex
 import sys
 from pathlib import Path
 
-from ..errors import RecordError
 from ..extras import need_installed
 from .completion import complete_by, recipes
 from .libraries import quiet_libraries
@@ -50,13 +49,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Convert the model."""
     quiet_libraries()
-    from ..training.export.tflite import export
+    from ..training.export.tflite import check_keras_file, export
     from ..training.recipes.recipe import Recipe
     from ..training.tasks import load_task
     from ..training.workflow import model_card
 
-    if not args.model.is_file():
-        raise RecordError(f"{args.model}: no such Keras model; make it with `ecgfast train`")
+    check_keras_file(args.model)
     need_installed(("keras", "tensorflow"), "Exporting a model", "train")
     recipe, settings = set_recipe(Recipe.load(args.recipe), (), args.set)
     name = args.name or recipe.name

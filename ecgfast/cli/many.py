@@ -23,7 +23,7 @@ from ..records.finding import Finding, find_recordings, record_files
 from ..records.writers import no_formula
 from ..reports.words import length
 from .errors import SomeFailedError, UsageError, failure_line, report_nothing, warn_nothing
-from .output import as_json, notice, pace, print_json, progress
+from .output import as_json, failed_text, notice, pace, print_json, progress
 from .output_path import extension, file_stem, is_or_will_be_folder, make_folder, output_file
 from .overwriting import (
     ANNOTATIONS,
@@ -436,10 +436,6 @@ def _end(args: argparse.Namespace, count: _Count, total: int) -> None:
     if count.failed:
         if empty:
             notice(f"ecgfast: warning: {empty}")
-        raise SomeFailedError(
-            f"{count.failed} of {total} recordings failed; the others were written"
-            if count.failed < total
-            else f"all {total} recordings failed"
-        )
+        raise SomeFailedError(failed_text(count.failed, total))
     if empty:
         warn_nothing(empty, strict=args.strict)

@@ -22,6 +22,7 @@ __all__ = [
     "beat_row",
     "caution_texts",
     "event_line",
+    "failed_text",
     "notice",
     "number_cautions",
     "number_facts",
@@ -221,6 +222,13 @@ def print_row(value: Any) -> None:
     """Print `value` as a line of JSON on standard output, for whoever reads it at once."""
     print_json(value, indent=None)
     sys.stdout.flush()
+
+
+def failed_text(failed: int, total: int) -> str:
+    """How many recordings failed, in words."""
+    if failed < total:
+        return f"{failed} of {total} recordings failed; the others were written"
+    return f"all {total} recordings failed" if total > 1 else "the recording failed"
 
 
 def notice(text: str, *, file: TextIO | None = None) -> None:

@@ -63,6 +63,16 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(rest)}{self._options_like(unknown)}")
         return found, rest
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Convert as `ArgumentParser` does; its error would name the function that converts."""
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError as error:
+            if isinstance(error.__context__, (TypeError, ValueError)):
+                whole = "whole number" if action.type is int else "number"
+                raise argparse.ArgumentError(action, f"{arg_string!r} is no {whole}") from None
+            raise
+
     def error(self, message: str) -> NoReturn:
         """Print the usage and the error, and end with status 2."""
         choice = _CHOICE.search(message)

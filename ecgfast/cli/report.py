@@ -24,7 +24,7 @@ from .errors import SomeFailedError, UsageError, failure_line, report_nothing
 from .labelling import classifier_for, decision_for
 from .many import is_result, told_if_interrupted
 from .options import DECISION_OPTIONS, add_json, add_labelling, add_strict, example, refuse_options
-from .output import notice, pace, print_json, progress
+from .output import failed_text, notice, pace, print_json, progress
 from .output_path import file_stem, is_or_will_be_folder, make_folder
 from .overwriting import PAGE, PDF, OutputGuard, add_force, model_files, output_option
 
@@ -302,11 +302,7 @@ def _run_several(
         print(f"time        {pace(seconds, perf_counter() - begin)}")
         print(f"written     {index}\n{NOT_A_DEVICE}")
     if failed:
-        raise SomeFailedError(
-            f"{failed} of {len(rows)} recordings failed; the others were written"
-            if failed < len(rows)
-            else f"all {len(rows)} recordings failed"
-        )
+        raise SomeFailedError(failed_text(failed, len(rows)))
 
 
 def _files(names: list[str], folder: Path) -> list[Path]:

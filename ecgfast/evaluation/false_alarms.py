@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._progress import progress_bar
-from ..errors import RecordError, system_reason
+from ..errors import RecordError, content_reason
 from ..records import read_record
 from .beat_model import detected_probabilities, end_to_end
 from .ec57 import AAMI_CLASSES
@@ -203,10 +203,9 @@ def strip_rhythms(folder: str | os.PathLike[str]) -> dict[str, str]:
         with path.open(newline="", encoding="ascii") as file:
             return {row[0].strip(): row[1].strip() for row in csv.reader(file) if len(row) > 1}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = system_reason(error) if isinstance(error, OSError) else str(error)
         raise RecordError(
-            f"{path}: no list of strips and their rhythms ({why}); ecgfast prepare --download "
-            "cinc2017 --data DIR fetches it"
+            f"{path}: no list of strips and their rhythms ({content_reason(error)}); ecgfast "
+            "prepare --download cinc2017 --data DIR fetches it"
         ) from None
 
 

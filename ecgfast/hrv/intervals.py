@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from .._equality import NanEqual
 from ..errors import InputError
 from ..inputs import real_number
 from ..records.writers import BeatLike
@@ -52,7 +53,7 @@ _DIGITS = 9
 
 
 @dataclass(frozen=True, eq=False)
-class NNIntervals:
+class NNIntervals(NanEqual):
     """Intervals between adjacent normal beats, and what was left out.
 
     Attributes

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from .._equality import NanEqual
 from .intervals import NNIntervals
 from .nonlinear import Nonlinear, nonlinear
 from .spectrum import FrequencyDomain, Method, frequency_domain
@@ -17,7 +18,7 @@ __all__ = ["Measures", "Segment", "five_minute_table", "measures"]
 _MANY_S = 18 * 3600
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segment(Values):
     """One row of the five-minute table.
 
@@ -53,8 +54,8 @@ class Segment(Values):
     lf_hf: float
 
 
-@dataclass(frozen=True)
-class Measures:
+@dataclass(frozen=True, eq=False)
+class Measures(NanEqual):
     """All measures of one recording.
 
     Attributes

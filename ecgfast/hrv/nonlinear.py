@@ -27,7 +27,7 @@ _PAIRS = 1 << 22
 _ROUNDING = 1e-9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Nonlinear(Values):
     """Nonlinear measures; NaN where there are too few intervals.
 

@@ -44,7 +44,7 @@ _ROUNDING = 1e-12
 _SHORTEST_S = 50.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrequencyDomain(Values):
     """Power in the Task Force's bands; NaN where the recording is too short for a band.
 

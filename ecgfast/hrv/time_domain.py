@@ -27,7 +27,7 @@ _BINS = 128
 _EDGE = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TimeDomain(Values):
     """Measures in milliseconds, percent or without a unit; NaN where there are too few intervals.
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .._equality import NanEqual
+
 __all__ = ["Values"]
 
 
-@dataclass(frozen=True)
-class Values:
+@dataclass(frozen=True, eq=False)
+class Values(NanEqual):
     """Named numbers, of which those that are not defined are NaN."""
 
     def to_dict(self) -> dict[str, Any]:

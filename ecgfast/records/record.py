@@ -6,7 +6,7 @@ import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -492,6 +492,18 @@ class RecordSource:
 
     def __repr__(self) -> str:
         return _described("RecordSource", self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a RecordSource reads from its file and cannot be pickled: give each process the path, "
+            "for open_record(path), or pickle the Record of read()"
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RecordSource:
+        return self  # nothing of it changes
+
+    def __copy__(self) -> RecordSource:
+        return self
 
     @property
     def duration(self) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy.typing as npt
 
@@ -58,6 +58,18 @@ class Report:
     summary: dict[str, Any]
     html: str = field(repr=False)
     analysis: Analysis = field(repr=False)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Report reads from its recording and cannot be pickled: pickle its html and figures, "
+            "or save it as a page"
+        )
+
+    def __copy__(self) -> Report:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Report:
+        return self  # nothing of it changes
 
     @cached_property
     def figures(self) -> dict[str, Any]:

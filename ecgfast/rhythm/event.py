@@ -7,6 +7,8 @@ from enum import Enum
 from math import nan
 from typing import Any
 
+from .._equality import NanEqual
+
 __all__ = ["BEATS_MAX", "DEFINITIONS", "Definition", "Event", "EventKind", "Severity"]
 
 #: Most R peaks stored in an event; a longer event stores the first and the last half of so many.
@@ -62,8 +64,8 @@ class Severity(str, Enum):
         return self.value
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+@dataclass(frozen=True, slots=True, eq=False)
+class Event(NanEqual):
     """One rhythm event, or the report that one has begun.
 
     Attributes

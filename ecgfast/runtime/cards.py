@@ -13,7 +13,7 @@ from typing import Any
 
 from .._files import write_whole
 from ..deprecated import old_field, warn_renamed
-from ..errors import ModelError
+from ..errors import ModelError, content_reason
 from ..window import WindowSpec
 from .card_fields import LOOKAHEAD_LABELS, check_card, probabilities_heading
 
@@ -116,7 +116,7 @@ class ModelCard:
         except RecursionError:
             raise ModelError(f"{path}: not a model card (lists within lists without end)") from None
         except ValueError as error:
-            raise ModelError(f"{path}: not a model card ({error})") from None
+            raise ModelError(f"{path}: not a model card ({content_reason(error)})") from None
         if not isinstance(given, dict):
             raise ModelError(f"{path}: not a model card (no JSON object)")
         known = {_OF_FILE.get(f.name, f.name) for f in dataclasses.fields(cls)} - {"path"}

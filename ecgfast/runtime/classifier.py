@@ -550,6 +550,7 @@ def _locate(
     models = available_models()
     if text not in models:
         hint = name_hint(text, models) if models else f"{models_folder()} is empty"
+        hint = _of_keras(text) or hint
         raise ModelError(f"no model {text!r}: neither a .tflite file nor built in; {hint}")
     return of_card(models[text])
 
@@ -557,8 +558,17 @@ def _locate(
 def _read(path: Path) -> bytes:
     content = read_model(path)
     if content[4:8] != b"TFL3":
-        raise ModelError(f"{path}: not a TFLite model (a flatbuffer with the mark TFL3)")
+        hint = _of_keras(path)
+        raise ModelError(
+            f"{path}: not a TFLite model (a flatbuffer with the mark TFL3){hint and f'; {hint}'}"
+        )
     return content
+
+
+def _of_keras(path: str | Path) -> str:
+    """What to do with a file of Keras; empty for other names."""
+    of_keras = Path(path).suffix.lower() in (".keras", ".h5")
+    return "a Keras model is converted with `ecgfast export`" if of_keras else ""
 
 
 def _check_whole(content: bytes, path: Path) -> None:

@@ -186,6 +186,10 @@ def open_source(
             source.start_time,
             lambda start, stop: fetch(start, stop)[:, columns],
         )
+    if hasattr(source, "p_signal"):
+        raise InputError(
+            "cannot read samples from a Record of wfdb: pass its p_signal, fs=record.fs"
+        )
     if fs is None:
         raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")
     rate = check_fs(fs)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
 
+from .._equality import NanEqual
 from ..deprecated import warn_renamed
 
 __all__ = ["UNFIT", "Beat", "Quality"]
@@ -34,8 +35,8 @@ class Quality(IntFlag):
 UNFIT = int(Quality.GAP | Quality.FLAT | Quality.SATURATED | Quality.NOISY | Quality.RATE_LIMIT)
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+@dataclass(frozen=True, slots=True, eq=False)
+class Beat(NanEqual):
     """One labelled heartbeat.
 
     Attributes

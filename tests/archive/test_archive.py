@@ -291,7 +291,7 @@ def test_wrong_use_is_said(tmp_path: Path, save: Save, capsys: Capture) -> None:
         (["--status", out], 1, "holds no results"),
         (["--status", out, archive], 2, "archive does not go with --status"),
         ([archive, "--output", out, "--workers", "0"], 2, "no number of processes"),
-        ([str(tmp_path / "none"), "--output", out], 1, "1 recordings failed"),
+        ([str(tmp_path / "none"), "--output", out], 1, "none: no such folder or recording"),
         ([archive, "--output", out, "--model", "none"], 1, "model 'none' labels no beat"),
         ([archive, "--output", out, "--model", "blood-pressure"], 1, "AAMI"),
     ):
@@ -300,6 +300,13 @@ def test_wrong_use_is_said(tmp_path: Path, save: Save, capsys: Capture) -> None:
     (tmp_path / "empty").mkdir()
     assert main(["annotate", str(tmp_path / "empty"), "--output", f"{out}2"]) == 1
     assert "the folder is empty" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists(), "nothing is begun for a path that is not there"
+    (tmp_path / "binary").write_bytes(bytes(range(1, 256)))
+    assert main(["annotate", "--list", str(tmp_path / "binary"), "--output", out]) == 2
+    assert "binary: is no list of names" in capsys.readouterr().err
+    (tmp_path / "noise.csv").write_bytes(bytes(range(1, 256)))
+    assert main(["annotate", str(tmp_path / "noise.csv"), "--output", out, "--workers", "1"]) == 1
+    assert capsys.readouterr().err.endswith("ecgfast: the recording failed\n")
 
 
 def test_recordings_of_a_list(tmp_path: Path, save: Save, capsys: Capture) -> None:

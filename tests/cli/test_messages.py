@@ -204,3 +204,37 @@ def test_libraries_report_errors_alone(
         for module in ("keras.src.layers", "kerasy", "ecgfast.cli"):
             warnings.warn_explicit("old", UserWarning, "x.py", 1, module=module)
     assert [str(one.message) for one in seen] == ["old", "old"]
+
+
+BINARY = bytes(range(128, 256)) * 8
+
+
+def test_files_that_are_no_text_are_said_to_be_none(
+    recording: Path, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    for name in ("odd.json", "odd.csv", "odd.keras"):
+        (tmp_path / name).write_bytes(BINARY)
+    (tmp_path / "mitdb").mkdir()
+    kaggle = ["prepare", "--dataset", "kaggle", "--output", tmp_path / "rows.npz"]
+    for words in (
+        ["models", tmp_path / "odd.json"],
+        ["train", tmp_path / "odd.json"],
+        ["classify", recording, "--fs", 250, "--model", tmp_path / "odd.json"],
+        [*kaggle, "--csv", tmp_path / "odd.csv"],
+    ):
+        error = fails(*words)
+        assert "(it is no text)" in error
+        assert "codec" not in error
+    folder = fails(*kaggle, "--csv", tmp_path / "mitdb")
+    assert "mitdb: cannot be read (Is a directory)" in folder
+
+
+def test_a_model_of_keras_is_not_a_file_to_run_and_another_file_none_to_convert(
+    recording: Path, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorflow")
+    (tmp_path / "mine.keras").write_bytes(BINARY)
+    base = ["classify", recording, "--fs", 250, "--model"]
+    assert "converted with `ecgfast export`" in fails(*base, tmp_path / "mine.keras")
+    error = fails("export", tmp_path / "mine.keras", "--data", tmp_path)
+    assert "mine.keras: is no Keras model; give a .keras file" in error

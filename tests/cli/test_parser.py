@@ -130,3 +130,25 @@ def test_completion_names_its_extra(
     monkeypatch.setitem(sys.modules, "argcomplete", None)
     assert main([]) == 1
     assert "ecgfast[completion]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["detect", "x", "--max-rate", "fast"], "--max-rate: 'fast' is no number"),
+        (["detect", "x", "--fs", "fast"], "--fs: 'fast' is no number"),
+        (["detect", "x", "--fs", "-3"], "--fs: -3 is no sampling rate in Hz"),
+        (["live", "x", "--port", "1.5"], "--port: '1.5' is no whole number"),
+        (["annotate", "x", "--workers", "all"], "--workers: 'all' is no number"),
+        (["evaluate", "--start", "soon"], "--start: 'soon' is no number"),
+        (["crossval", "beats", "--share", "nan"], "--share: nan is no share above 0, up to 1"),
+        (["crossval", "beats", "--share", "2"], "--share: 2 is no share above 0, up to 1"),
+    ],
+)
+def test_what_is_no_number_is_said_without_names_of_functions(
+    args: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(args) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert "invalid" not in error

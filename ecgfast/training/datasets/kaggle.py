@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..._progress import progress_bar
 from ...core import BeatBatch, WindowSpec
-from ...errors import InputError, RecordError
+from ...errors import InputError, RecordError, content_reason
 from ...evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL
 from ...records import read_record
 from .beats import cut_reference_beats
@@ -279,7 +279,10 @@ def read_rows(
     except FileNotFoundError:
         raise RecordError(f"{path}: no such file; Kaggle's heartbeat set has it") from None
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path}: cannot be read ({error})") from None
+        raise RecordError(
+            f"{path}: cannot be read ({content_reason(error)}); give a .csv file of Kaggle's "
+            "heartbeat set"
+        ) from None
     except ValueError as error:
         # NumPy counts rows from 0 or 1, by the kind of error: look for the row ourselves.
         raise RecordError(f"{path}: {_first_bad(path) or error}") from None

@@ -222,12 +222,36 @@ def _balanced(
     return generator.permutation(first)
 
 
+# What .keras (a ZIP archive) and .h5 files begin with.
+_KERAS_FILES = (b"PK\x03\x04", b"\x89HDF")
+
+
+def check_keras_file(path: Path) -> None:
+    """Refuse what is no file of Keras, before TensorFlow is loaded for it.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    ModelError
+        If it is missing, or neither a ``.keras`` nor an ``.h5`` file by how it begins.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: no such Keras model; make it with `ecgfast train`")
+    with path.open("rb") as file:
+        if file.read(4) not in _KERAS_FILES:
+            raise ModelError(
+                f"{path}: is no Keras model; give a .keras file, as model.save() writes it"
+            )
+
+
 def _saved(model: Any, folder: Path) -> Path:
     """The model as a .keras file that the converter's process can read."""
     if isinstance(model, str | os.PathLike):
         path = Path(model)
-        if not path.is_file():
-            raise ModelError(f"{path}: no such Keras model")
+        check_keras_file(path)
         return path.absolute()
     path = folder / "model.keras"
     model.save(path)

@@ -12,7 +12,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-from ...errors import InputError, name_hint
+from ...errors import InputError, content_reason, name_hint
 
 __all__ = ["LOSSES", "Recipe", "Schedule", "recipe_names"]
 
@@ -263,7 +263,7 @@ class Recipe:
                 f"{text}: no such recipe, nor a .json file; {name_hint(text, recipe_names())}"
             ) from None
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not a recipe ({error})") from None
+            raise InputError(f"{path}: not a recipe ({content_reason(error)})") from None
         try:
             if not isinstance(content, dict):
                 raise InputError("it is no JSON object")
