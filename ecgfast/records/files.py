@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..errors import EcgfastError, NotBuiltError, RecordError, is_not_built
+from ..errors import EcgfastError, InputError, NotBuiltError, RecordError, is_not_built
 
 __all__ = [
     "check_regular",
@@ -59,9 +59,14 @@ def path_of(name: str | os.PathLike[str]) -> Path:
     ------
     RecordError
         If no file can have that name.
+    InputError
+        If it is no name at all, but samples or an object of another library.
     """
-    if isinstance(name, str) and not name.strip():  # Path would take it for the current folder
-        raise RecordError("an empty name was given for a recording; name a file")
+    if not isinstance(name, (str, os.PathLike)):
+        raise InputError(
+            f"the path of a recording is needed, got {type(name).__name__}: samples in the memory "
+            "are a Record(signal, fs=...)"
+        )
     try:
         path = Path(name).expanduser()
         path.exists()

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from .._files import write_whole
 from ..errors import InputError
+from ..inputs import foreign_hint
 from ..records import Annotations, Record, RecordSource, open_record
 from ..records.missing_codes import cleaned
 from ..records.reading import annotation_file as find_annotation_file
@@ -229,8 +230,11 @@ def _opened(
         return RecordSource(array.fs, array.leads, array.n_samples, array.fetch)
     if not isinstance(recording, (Record, RecordSource)):
         raise InputError(
-            f"cannot make a report of {type(recording).__name__}: give a path, a Record, a "
-            "RecordSource, or an array with fs="
+            f"cannot make a report of {type(recording).__name__}: "
+            + (
+                foreign_hint(recording)
+                or "give a path, a Record, a RecordSource, or an array with fs="
+            )
         )
     if fs is not None or leads is not None or annotator is not None:
         raise InputError(

@@ -14,10 +14,12 @@ import numpy.typing as npt
 from ..errors import InputError
 from ..inputs import (
     check_offset,
+    foreign_hint,
     looks_transposed,
     real_array,
     real_number,
     single_precision,
+    stated_rate,
     table_names,
 )
 from ..records import Origin, Record, RecordSource, check_fs, open_record
@@ -49,6 +51,9 @@ CLOCK_IN_COLUMN = (
 
 # Items of a list that are looked at.
 _LOOK = 4096
+
+# By how much the times of a table's rows may differ from the rate that is given.
+_RATE_SHARE = 0.01
 
 # Columns of a table that a message lists, at most.
 _LISTED = 4
@@ -186,14 +191,18 @@ def open_source(
             source.start_time,
             lambda start, stop: fetch(start, stop)[:, columns],
         )
-    if hasattr(source, "p_signal"):
-        raise InputError(
-            "cannot read samples from a Record of wfdb: pass its p_signal, fs=record.fs"
-        )
+    if hint := foreign_hint(source):
+        raise InputError(f"cannot read samples from {type(source).__name__}: {hint}")
     if fs is None:
         raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")
     rate = check_fs(fs)
     if is_array(source):
+        stated = stated_rate(source)
+        if stated and abs(stated - rate) > _RATE_SHARE * rate:
+            raise InputError(
+                f"fs={rate:g} was given, and the times of the rows are those of {stated:.6g} Hz: "
+                f"give fs={stated:.6g}, or the values alone, without these times"
+            )
         names = table_names(source)
         if names:
             columns = _table_leads(names, leads)
@@ -245,8 +254,8 @@ def _open_iterable(source: Any, fs: float, leads: Leads | None, *, watch: bool) 
             f"cannot read samples from {type(source).__name__}: say what the bytes are, such as "
             "np.frombuffer(data, np.int16) for 16-bit samples"
         )
-    if hasattr(source, "collect") or hasattr(source, "p_signal"):
-        real_array(source)  # a lazy table, and wfdb's Record: what to pass in its place
+    if hasattr(source, "collect"):
+        real_array(source)  # a lazy table: what to pass in its place
     if isinstance(source, (Mapping, Set)):
         raise InputError(
             f"cannot read samples from {type(source).__name__}: pass the signal alone, such as "

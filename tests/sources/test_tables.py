@@ -14,12 +14,13 @@ from ecgfast import (
     Record,
     RhythmStream,
     StreamingClassifier,
+    classify_record,
     detect_qrs,
     events,
     stream_classify,
 )
 from ecgfast.errors import InputError, ModelError
-from ecgfast.records import demo_record
+from ecgfast.records import demo_record, open_record, read_record
 from ecgfast.runtime import Classifier
 
 FS = 360.0
@@ -205,3 +206,88 @@ def test_rhythm_is_found_of_beats_alone(ecg: np.ndarray) -> None:
     for wrong in (peaks, batches, None, "beats", Record(ecg, FS)):
         with pytest.raises(InputError, match="give a list of Beat, such as"):
             RhythmStream(FS).process(wrong)
+
+
+@pytest.mark.parametrize("kind", ["dates", "zones", "lengths", "seconds", "xarray"])
+def test_times_of_rows_that_contradict_the_rate_are_said(ecg: np.ndarray, kind: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    lead = ecg[:, 0]
+    seconds = np.arange(len(lead)) / 250
+
+    class Coordinates(dict[str, Any]):
+        """As those of xarray."""
+
+    class Labelled:
+        """An array with times, as xarray's."""
+
+        def __init__(self) -> None:
+            time = type("Time", (), {"values": seconds})()
+            self.coords = Coordinates(time=time)
+
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+            return np.asarray(lead, dtype)
+
+    index = {
+        "dates": lambda: pandas.date_range("2024-01-01", periods=len(lead), freq="4ms"),
+        "zones": lambda: pandas.date_range("2024-01-01", periods=len(lead), freq="4ms", tz="UTC"),
+        "lengths": lambda: pandas.to_timedelta(seconds, unit="s"),
+        "seconds": lambda: seconds,
+    }
+    made = Labelled() if kind == "xarray" else pandas.Series(lead, index=index[kind]())
+    with pytest.raises(InputError, match="those of 250 Hz: give fs=250"):
+        detect_qrs(made, 360)
+    with pytest.raises(InputError, match="those of 250 Hz: give fs=250"):
+        next(iter(stream_classify(made, 360, model="none")))
+    np.testing.assert_array_equal(detect_qrs(made, 250), detect_qrs(lead, 250))
+
+
+def test_numbers_of_rows_that_may_be_no_seconds_state_no_rate(ecg: np.ndarray) -> None:
+    pandas = pytest.importorskip("pandas")
+    lead = ecg[:, 0]
+    for index in (range(len(lead)), np.arange(len(lead)) * 4.0, [*range(len(lead) - 1), None]):
+        table = pandas.Series(lead, index=index)
+        np.testing.assert_array_equal(detect_qrs(table, 360), detect_qrs(lead, 360))
+
+
+def test_objects_of_other_libraries_say_what_to_pass(ecg: np.ndarray) -> None:
+    class Raw:
+        """As of mne."""
+
+        def __init__(self) -> None:
+            self.info = {"sfreq": 360.0}
+
+        def get_data(self) -> np.ndarray:
+            return ecg.T
+
+        def __len__(self) -> int:
+            return len(ecg)
+
+        def __getitem__(self, item: Any) -> Any:
+            return ecg.T, None
+
+    class Tensor:
+        """Of a library whose tensors NumPy reads by DLPack alone."""
+
+        def __dlpack__(self, **given: Any) -> Any:
+            return ecg.__dlpack__(**given)
+
+    fields = np.zeros(5000, [("I", "f4"), ("II", "f4")])
+    for made, expected in (
+        (Raw(), r"pass 1e3 \* raw\.get_data\(\)\.T"),
+        (Tensor(), r"pass np\.from_dlpack\(x\)"),
+        (fields, r"its fields, such as array\['I'\], or np\.column_stack"),
+        (fields[["II"]], r"its fields, such as array\['II'\]$"),
+    ):
+        with pytest.raises(InputError, match=expected):
+            detect_qrs(made, 360)
+        with pytest.raises(InputError, match=expected):
+            next(iter(stream_classify(made, 360, model="none")))
+
+
+def test_functions_of_files_refuse_samples(ecg: np.ndarray) -> None:
+    for read in (read_record, open_record):
+        with pytest.raises(InputError, match=r"got ndarray: .* a Record\(signal, fs=\.\.\.\)"):
+            read(ecg)  # type: ignore[arg-type]
+    pytest.importorskip("pyarrow")
+    with pytest.raises(InputError, match=r"got ndarray: .* go to stream_classify"):
+        classify_record(ecg)  # type: ignore[arg-type]
