@@ -54,8 +54,8 @@ def run(args: argparse.Namespace) -> None:
     from ..training.tasks import load_task
     from ..training.workflow import model_card
 
-    check_keras_file(args.model)
     need_installed(("keras", "tensorflow"), "Exporting a model", "train")
+    check_keras_file(args.model)
     recipe, settings = set_recipe(Recipe.load(args.recipe), (), args.set)
     name = args.name or recipe.name
     precisions = tuple(args.precision or ("float32", "int8"))

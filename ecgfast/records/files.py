@@ -67,6 +67,8 @@ def path_of(name: str | os.PathLike[str]) -> Path:
             f"the path of a recording is needed, got {type(name).__name__}: samples in the memory "
             "are a Record(signal, fs=...)"
         )
+    if isinstance(name, str) and not name.strip():  # Path would take it for the current folder
+        raise RecordError("an empty name was given for a recording; name a file")
     try:
         path = Path(name).expanduser()
         path.exists()
