@@ -224,7 +224,7 @@ def test_every_command_is_refused_before_it_works(
     monkeypatch.chdir(tmp_path)
     for name in ("mine", "mine.keras", "models/beats.json", "models/beats.tflite", "stem.md"):
         Path(name).parent.mkdir(exist_ok=True)
-        Path(name).write_text("what somebody needs")
+        Path(name).write_bytes(b"PK\x03\x04, as files of Keras begin: what somebody needs")
     for name in ("run/model.keras", "judged/scores/own.json", "data/RECORDS"):
         Path(name).parent.mkdir(parents=True)
         Path(name).write_text("what somebody needs")

@@ -248,7 +248,6 @@ def test_integers_that_single_precision_cannot_hold_are_refused() -> None:
         np.zeros(9, complex),
         np.zeros(9, "M8[s]"),
         np.zeros(9, "m8[s]"),
-        np.zeros(9, [("a", "f4")]),
         np.ma.masked_array([None, 1.0]),
     ],
 )
@@ -256,6 +255,11 @@ def test_types_that_are_no_real_numbers(signal) -> None:
     for call in (BeatStream(FS).process, BandpassFilter(FS).process, lambda x: detect_qrs(x, FS)):
         with pytest.raises(InputError, match=r"real numbers in an array.*convert it to float32"):
             call(signal)
+
+
+def test_an_array_with_fields_says_which_to_choose() -> None:
+    with pytest.raises(InputError, match=r"choose among its fields, such as array\['a'\]"):
+        detect_qrs(np.zeros(9, [("a", "f4")]), FS)
 
 
 def test_a_transposed_array_is_recognised() -> None:

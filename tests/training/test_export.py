@@ -303,7 +303,7 @@ def test_a_model_that_cannot_run_is_refused_and_nothing_is_written(
 def test_a_crash_of_the_converter_is_one_line(tmp_path, monkeypatch):
     killed = subprocess.CompletedProcess([], -11, stdout="", stderr="Fatal\nerror")
     monkeypatch.setattr(exporting.subprocess, "run", lambda *_, **__: killed)
-    (tmp_path / "m.keras").write_bytes(b"")
+    (tmp_path / "m.keras").write_bytes(b"PK\x03\x04")
     with pytest.raises(ModelError, match=r"converting to float32 failed: crashed \(signal 11\)"):
         export(
             tmp_path / "m.keras",
