@@ -22,7 +22,6 @@ __all__ = [
     "real_number",
     "samples_of",
     "single_precision",
-    "stated_rate",
     "table_names",
 ]
 
@@ -39,10 +38,6 @@ _LEAST_STEPS = 100
 
 # Seconds of a stream in which that range is looked for.
 _WATCHED_S = 10.0
-
-# Times of rows that are looked at, and rates in Hz of plain numbers that are taken for seconds.
-_TIMES = 1000
-_LOWEST, _HIGHEST = 99.5, 2010.0
 
 # The largest float32.
 _MOST = float(np.finfo(np.float32).max)
@@ -199,36 +194,6 @@ def foreign_hint(source: Any) -> str:
     if hasattr(source, "__dlpack__") and not hasattr(source, "__array__"):
         return "pass np.from_dlpack(x), of a tensor in the main memory"
     return ""
-
-
-def stated_rate(source: Any) -> float:
-    """Return the sampling rate that the times of a table's rows state, in Hz.
-
-    Parameters
-    ----------
-    source : object
-        A Series or DataFrame of pandas with times as its index, or an array of xarray with times.
-
-    Returns
-    -------
-    float
-        0 where it has no times, or numbers that may be no seconds.
-    """
-    times = getattr(source, "index", None)
-    coordinates = getattr(source, "coords", None)
-    if isinstance(coordinates, Mapping) and "time" in coordinates:
-        times = coordinates["time"]
-    values = getattr(times, "values", None)
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "mMf" or len(values) < 2:
-        return 0.0
-    steps = np.diff(values[:_TIMES])
-    if steps.dtype.kind == "m":
-        steps = steps / np.timedelta64(1, "s")
-    step = float(np.median(steps))
-    if not step > 0:
-        return 0.0
-    likely = values.dtype.kind in "mM" or _LOWEST <= 1 / step <= _HIGHEST
-    return 1 / step if likely else 0.0
 
 
 def _is_odd(item: Any) -> bool:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from ..errors import RecordError
 from ..extras import need
+from ..printable import counted
 from ._samples import look_up
 from .files import damaged, named_file, open_regular
 from .opened import Column, Opened, Values
@@ -270,9 +271,10 @@ def _signal_file(
 
 
 def _refuse_undescribed(path: Path, header: Header, file: _SignalFile) -> None:
-    """Raise if a file holds just as many samples as more signals than the header describes would.
+    """Raise if a file holds exactly the samples of more signals than the header describes.
 
-    They would be read as one another's samples. Of less than a second it may be chance.
+    The samples of those left out would be read as samples of the others. In a file of less than a
+    second the number may agree by chance.
     """
     if header.n_samples < header.fs:
         return
@@ -281,10 +283,9 @@ def _refuse_undescribed(path: Path, header: Header, file: _SignalFile) -> None:
     # Up to a frame is cut off at the end, and formats of packed samples are filled up to two.
     if fitting > described and -described < held - fitting * header.n_samples <= 2:
         raise RecordError(
-            f"{path}: describes {described} {'signal' if described == 1 else 'signals'} of "
-            f"{header.n_samples} samples in {file.path.name}, which holds as many samples as "
-            f"{fitting} signals; give each signal a line in the header, or correct its number of "
-            "samples"
+            f"{path}: describes {counted(described, 'signal')} of {header.n_samples} samples in "
+            f"{file.path.name}, which holds as many samples as {fitting} signals; give each signal "
+            "a line in the header, or correct its number of samples"
         )
 
 

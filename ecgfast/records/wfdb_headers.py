@@ -9,6 +9,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 
 from ..errors import RecordError
+from ..printable import counted
 from .files import read_regular
 from .wfdb_layouts import COMPRESSED, LAYOUTS
 
@@ -122,7 +123,7 @@ def read_header(path: Path) -> Header:
 def _refuse_more_signals(path: Path, n_signals: int, lines: list[tuple[int, str]]) -> None:
     """Raise if lines of signals follow that the record line does not count.
 
-    The samples of theirs in the signal file would be read as those of the others.
+    Their samples in the signal file would be read as those of the others.
     """
     files = {line.split()[0] for _, line in lines[1 : n_signals + 1]}
     others = [line.split() for _, line in lines[n_signals + 1 :]]
@@ -134,9 +135,8 @@ def _refuse_more_signals(path: Path, n_signals: int, lines: list[tuple[int, str]
     )
     if more:
         raise RecordError(
-            f"{path}: line {lines[0][0]} counts {n_signals} "
-            f"{'signal' if n_signals == 1 else 'signals'}, and {n_signals + more} are described; "
-            "correct the number"
+            f"{path}: line {lines[0][0]} counts {counted(n_signals, 'signal')}, and "
+            f"{n_signals + more} are described; correct the number"
         )
 
 

@@ -19,16 +19,15 @@ from ..inputs import (
     real_array,
     real_number,
     single_precision,
-    stated_rate,
     table_names,
 )
 from ..records import Origin, Record, RecordSource, check_fs, open_record
-from ..records.choosing import role_of
 from ..records.missing_codes import cleaned
 from ..records.record import find_lead, listed_leads
 from .items import as_chunks, has_clock, shape_of, size_of
 from .live_codes import CodeWatch, watched_for_codes
 from .rate import RateWatch, watched
+from .tables import all_columns, rate_of_rows, some_columns
 
 __all__ = [
     "CLOCK_IN_COLUMN",
@@ -54,9 +53,6 @@ _LOOK = 4096
 
 # By how much the times of a table's rows may differ from the rate that is given.
 _RATE_SHARE = 0.01
-
-# Columns of a table that a message lists, at most.
-_LISTED = 4
 
 # Arrays of one length in a list may be the leads of a recording: so many at most, of so many
 # seconds at least.
@@ -172,7 +168,7 @@ def open_source(
         if isinstance(source, Record):
             whole = source.signal
             if source.origin is None:  # readers of files have looked
-                if 0 in _table_leads(source.leads, leads, source.name) and has_clock(whole):
+                if 0 in _columns(source.leads, leads, source.name) and has_clock(whole):
                     raise InputError(CLOCK_IN_COLUMN)
                 whole = cleaned(whole, source.fs, source.leads)
             blocks, fetch = _cut(whole, source.fs), _piece(whole)
@@ -197,7 +193,7 @@ def open_source(
         raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")
     rate = check_fs(fs)
     if is_array(source):
-        stated = stated_rate(source)
+        stated = rate_of_rows(source)
         if stated and abs(stated - rate) > _RATE_SHARE * rate:
             raise InputError(
                 f"fs={rate:g} was given, and the times of the rows are those of {stated:.6g} Hz: "
@@ -205,8 +201,8 @@ def open_source(
             )
         names = table_names(source)
         if names:
-            columns = _table_leads(names, leads)
-            names, source = tuple(names[i] for i in columns), _picked(source, columns)
+            columns = _columns(names, leads)
+            names, source = tuple(names[i] for i in columns), some_columns(source, columns)
             leads = None
         signal = _as_signal(source)
         names = names or tuple(f"ECG{i + 1}" for i in range(signal.shape[1]))
@@ -222,30 +218,11 @@ def open_source(
     return _open_iterable(source, rate, leads, watch=watch)
 
 
-def _table_leads(names: tuple[str, ...], leads: Leads | None, title: str = "") -> list[int]:
+def _columns(names: tuple[str, ...], leads: Leads | None, title: str = "") -> list[int]:
     """Columns of a table to read: those asked for, or all if none is something else by its name."""
-    if leads is not None:
-        return lead_columns(leads, names, title)
-    roles = [role_of(name) for name in names]
-    other = [
-        f"{name!r} is {why}"
-        for name, (role, why) in zip(names, roles, strict=True)
-        if role not in ("ecg", "unclear")
-    ]
-    if other:
-        kept = [name for name, (role, _) in zip(names, roles, strict=True) if role == "ecg"]
-        raise InputError(
-            f"{title}{': ' * bool(title)}of the columns, {', '.join(other[:_LISTED])}: choose the "
-            f"leads, such as leads={kept[:_LISTED] or ['II']}"
-        )
-    return list(range(len(names)))
-
-
-def _picked(table: Any, columns: list[int]) -> Any:
-    """Some columns of a table of pandas, polars or pyarrow."""
-    if hasattr(table, "iloc"):
-        return table.iloc[:, columns]
-    return table.select([table_names(table)[i] for i in columns])
+    if leads is None:
+        return all_columns(names, title)
+    return lead_columns(leads, names, title)
 
 
 def _open_iterable(source: Any, fs: float, leads: Leads | None, *, watch: bool) -> ChunkSource:

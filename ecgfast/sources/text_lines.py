@@ -376,7 +376,7 @@ class LineParser:
                     self._refuse_signals(signals_of([row[i] for row in rows]), f"field {i}")
 
     def _refuse_numbered(self, table: npt.NDArray[np.float64], names: list[str]) -> None:
-        """Raise if numbers in the first lines tell which signal each line is a sample of."""
+        """Raise if a field of the first lines holds the number of the signal, a sample a line."""
         if self.known is not None and self.known.of == table.shape[1]:
             return
         for i, name in enumerate(names):

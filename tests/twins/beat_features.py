@@ -28,8 +28,6 @@ class Features:
     """One patient's running state."""
 
     def __init__(self, grid_fs: float = 125.0, before: int = 44, after: int = 28) -> None:
-        self.grid = (grid_fs, before, after)
-
         def point(seconds: float) -> int:
             return min(max(before + floor(seconds * grid_fs + 0.5), 0), before + after - 1)
 
@@ -37,6 +35,10 @@ class Features:
         self.p = (point(-0.272), point(-0.072))
         self.qrs = (point(-0.080), point(0.096))
         self.t = (point(0.104), self.points - 1)
+        self.forget()
+
+    def forget(self) -> None:
+        """Nothing is known of the patient."""
         self.beats = 0
         self.rr: list[float] = []
         self.rr_long = 0.0
@@ -169,7 +171,7 @@ class Features:
     def take(self, mv: Array, rr: float) -> tuple[Array, dict[str, float], float]:
         """A beat in mV and its RR interval; gives window, features and the RR level."""
         if self.beats < 8 and rr > 10.0:
-            self.__init__(*self.grid)  # type: ignore[misc]
+            self.forget()
             rr = float("nan")
         f, level = self.rhythm(rr)
         self.sizes = [*self.sizes, self.size(mv)][-9:]

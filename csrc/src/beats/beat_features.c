@@ -60,9 +60,12 @@ static int32_t grid_point(const ecg_window_config *config, double seconds) {
     return point < 0 ? 0 : point > last ? last : point;
 }
 
+static size_t size_with(int32_t points) {
+    return ecg_round_up(sizeof(ecg_features_state) + ECG_CURVES * (size_t)points * sizeof(float));
+}
+
 size_t ecg_features_size(const ecg_window_config *config) {
-    const size_t points = (size_t)(config->before + config->after);
-    return ecg_round_up(sizeof(ecg_features_state) + ECG_CURVES * points * sizeof(float));
+    return size_with(config->before + config->after);
 }
 
 static float *curve(ecg_features_state *state, int which) {
@@ -78,8 +81,14 @@ static ecg_p_waves p_waves(ecg_features_state *state) {
     return (ecg_p_waves){curve(state, ECG_CURVE_LATE), curve(state, ECG_CURVE_EARLY)};
 }
 
+static void forget(ecg_features_state *state) {
+    const ecg_regions regions = state->regions;
+    memset(state, 0, size_with(regions.points));
+    state->regions = regions;
+    state->orientation = 1.0f;
+}
+
 void ecg_features_init(ecg_features_state *state, const ecg_window_config *config) {
-    memset(state, 0, ecg_features_size(config));
     ecg_regions *r = &state->regions;
     r->points = config->before + config->after;
     r->p_first = grid_point(config, -0.272); /* a PR interval of 0.2 s and half a P wave */
@@ -88,14 +97,7 @@ void ecg_features_init(ecg_features_state *state, const ecg_window_config *confi
     r->qrs_last = grid_point(config, 0.096); /* wide complexes widen after R */
     r->t_first = grid_point(config, 0.104);
     r->t_last = r->points - 1;
-    state->orientation = 1.0f;
-}
-
-static void forget(ecg_features_state *state) {
-    const ecg_regions regions = state->regions;
-    memset(state, 0, sizeof *state + ECG_CURVES * (size_t)regions.points * sizeof(float));
-    state->regions = regions;
-    state->orientation = 1.0f;
+    forget(state);
 }
 
 float ecg_limited_log(float ratio) {

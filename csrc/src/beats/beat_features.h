@@ -87,8 +87,8 @@ void ecg_features_init(ecg_features_state *state, const ecg_window_config *confi
 int ecg_features_valid(const ecg_features_state *state);
 /* Takes the beat `beat` (mV, level removed, made into the units of the output) with its RR interval
  * (s, NaN on the first). Writes the model's window (points x ECG_CHANNELS, interleaved) and its
- * features, then lets the beat into the running templates. Returns the RR level of the moment (s),
- * which the next interval is compared with. */
+ * features, then lets the beat into the running templates. A few first beats before a long silence
+ * are forgotten. Returns the RR level of the moment (s), which the next interval is compared with. */
 float ecg_features_take(ecg_features_state *state, float *beat, double rr, float *window, float *features);
 /* Median of the last RR intervals and of `rr` (s, left out where NaN), the one that ends now; 0 where
  * none is known. */
