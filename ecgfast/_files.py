@@ -16,6 +16,7 @@ from typing import IO, Any
 from .errors import EcgfastError, InputError, system_reason
 
 __all__ = [
+    "check_writable",
     "descriptor_of",
     "is_draft",
     "open_through",
@@ -81,7 +82,7 @@ def whole_file(
     try:
         try:
             before = _present(target)
-            draft = target.with_name(f".{target.name[:_NAME_MAX]}.{secrets.token_hex(8)}.part")
+            draft = _draft_of(target)
             number = _created(draft, before)
         except OSError as problem:
             raise _not_written(shown, problem, error, "; check the folder") from None
@@ -142,6 +143,53 @@ def write_whole(
     """
     with whole_file(path, error) as file:
         file.write(data.encode() if isinstance(data, str) else data)
+
+
+def check_writable(
+    path: str | os.PathLike[str], option: str = "", error: type[EcgfastError] = InputError
+) -> None:
+    """Raise where `whole_file` could not write, before the work whose result goes there.
+
+    An empty file is made beside it and removed, as permissions, access lists and read-only file
+    systems are all known to the system alone. Nothing is left: a folder that is missing counts as
+    one that the caller makes later.
+
+    Parameters
+    ----------
+    path : str or path
+        The file that is to be written.
+    option : str
+        What names it, such as ``--output``, for the message.
+    error : type of EcgfastError
+        What is raised if it cannot be written.
+
+    Raises
+    ------
+    EcgfastError
+        Of the type `error`: it is a folder or a block device, something above it is no folder, or
+        the nearest folder that is there takes no file.
+    """
+    shown = Path(path).expanduser()
+    name = f"{option} {shown}".strip()
+    if descriptor_of(shown) is not None:
+        return
+    target = Path(os.path.realpath(shown))
+    where = ""
+    try:
+        folder = next(above for above in target.parents if above.exists())
+        if not folder.is_dir():
+            raise error(f"{name}: {folder} is a file, not a folder; give another path")
+        if folder == target.parent:
+            before = _present(target)
+            if before is not None and not stat.S_ISREG(before.st_mode):
+                _check_special(before.st_mode)
+                return
+        where = f" in {folder}; give another path"
+        draft = _draft_of(folder / target.name)
+        os.close(_created(draft, None))
+        draft.unlink(missing_ok=True)
+    except OSError as problem:
+        raise _not_written(name, problem, error, where) from None
 
 
 @contextlib.contextmanager
@@ -225,13 +273,18 @@ def open_through(path: Path) -> int | None:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return None
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError
     if stat.S_ISREG(mode):
         return None
+    _check_special(mode)
+    return os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0))
+
+
+def _check_special(mode: int) -> None:
+    """Raise OSError for what is no regular file and takes no bytes."""
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError
     if stat.S_ISBLK(mode):
         raise OSError(0, "a block device holds a file system; write to a file in it")
-    return os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0))
 
 
 class _File(FileIO):
@@ -263,11 +316,15 @@ class _Writer(BufferedWriter):
 
 
 def _not_written(
-    path: Path, problem: OSError, error: type[EcgfastError], hint: str = ""
+    path: Path | str, problem: OSError, error: type[EcgfastError], hint: str = ""
 ) -> EcgfastError:
     if isinstance(problem, IsADirectoryError):
         return error(f"{path}: is a folder; give the name of a file to write")
     return error(f"{path}: cannot be written ({system_reason(problem)}){hint}")
+
+
+def _draft_of(target: Path) -> Path:
+    return target.with_name(f".{target.name[:_NAME_MAX]}.{secrets.token_hex(8)}.part")
 
 
 def _present(target: Path) -> os.stat_result | None:

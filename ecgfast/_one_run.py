@@ -6,6 +6,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from ._files import check_writable
 from .errors import InputError, StateError, system_reason
 
 __all__ = ["take_folder"]
@@ -39,6 +40,7 @@ def take_folder(
         If another process has it.
     """
     path = folder / name
+    check_writable(path, option)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = sqlite3.connect(path, timeout=0.2, isolation_level=None, check_same_thread=False)

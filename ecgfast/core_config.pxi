@@ -24,21 +24,26 @@ cdef c.ecg_detector_config _detector_config(fs, n_leads, method, max_delay, max_
     config.method = _ALL_METHODS[method]
     config.keep = 0.0
     config.max_rate = 0.0 if max_rate is None else real_number(max_rate, "max_rate")
+    # 0 stands for the default in the core alone.
+    if max_delay is not None and config.max_delay == 0.0:
+        config.max_delay = -1.0
     if max_rate is not None and config.max_rate == 0.0:
-        config.max_rate = -1.0  # 0 stands for the default in the core alone
+        config.max_rate = -1.0
     cdef int status = c.ecg_detector_check(&config)
     if status != c.ECG_OK:
         # Only what the status is about: the caller may not have given the others.
         given = {
             c.ECG_ERROR_FS: f"fs={config.fs:g}",
             c.ECG_ERROR_LEADS: f"n_leads={n_leads}",
-            c.ECG_ERROR_DELAY: f"max_delay={config.max_delay:g}",
+            c.ECG_ERROR_DELAY: f"max_delay={float(max_delay or 0):g}",
             c.ECG_ERROR_RATE: f"max_rate={float(max_rate or 0):g}",
         }.get(status, "")
-        moves = {c.ECG_ERROR_FS: "multiplies these limits", c.ECG_ERROR_DELAY: "divides this limit"}
+        moves = {c.ECG_ERROR_FS: "multiplies these limits", c.ECG_ERROR_DELAY: "divides these limits"}
         if config.max_rate not in (0.0, c.ECG_RATE_MAX) and status in moves:
             given += (f"; max_rate={config.max_rate:g} {moves[status]} by "
                       f"{config.max_rate / c.ECG_RATE_MAX:g}")
+        if status == c.ECG_ERROR_DELAY:
+            given += "; leave it out to wait as long as the method needs"
         raise InputError(f"{c.ecg_status_text(status).decode()}: {given}")
     return config
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from .printable import printable
@@ -23,6 +25,7 @@ __all__ = [
     "content_reason",
     "is_not_built",
     "name_hint",
+    "no_card",
     "system_reason",
 ]
 
@@ -201,6 +204,27 @@ def content_reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return system_reason(error)
     return "it is no text" if isinstance(error, UnicodeDecodeError) else str(error)
+
+
+def no_card(path: str | os.PathLike[str], unknown: str) -> ModelError:
+    """Return the error of a model without a card.
+
+    Parameters
+    ----------
+    path : path
+        The model's file.
+    unknown : str
+        What its card would say, such as "its beat window".
+
+    Returns
+    -------
+    ModelError
+    """
+    stem = Path(path).name.partition(".")[0]
+    return ModelError(
+        f"{path}: has no card that says {unknown}; put {stem}.json, as `ecgfast export` or "
+        "`ecgfast train` writes it, beside the file"
+    )
 
 
 def system_reason(error: OSError) -> str:

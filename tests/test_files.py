@@ -18,7 +18,13 @@ import numpy as np
 import pytest
 
 import ecgfast
-from ecgfast._files import descriptor_of, temporary_folder, whole_file, write_whole
+from ecgfast._files import (
+    check_writable,
+    descriptor_of,
+    temporary_folder,
+    whole_file,
+    write_whole,
+)
 from ecgfast.errors import InputError, ModelError, RecordError
 from ecgfast.records import read_annotations
 from ecgfast.records.annotation_file import AnnotationFile
@@ -175,6 +181,31 @@ def test_folders_and_missing_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"none.f: cannot be written \(No such file"):
         write_whole(tmp_path / "none" / "f", "x", ModelError)
     assert names(tmp_path) == []
+
+
+def test_what_cannot_be_written_is_known_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for given, told in (
+        (tmp_path, "--output .* is a folder; give the name of a file"),
+        (tmp_path / "file" / "f", "file is a file, not a folder; give another path"),
+        (tmp_path / "file" / "none" / "f", "file is a file, not a folder; give another path"),
+        (tmp_path / ("n" * 300), r"cannot be written \(File name too long\)"),
+    ):
+        with pytest.raises(InputError, match=told):
+            check_writable(given, "--output")
+    check_writable(tmp_path / "none" / "none" / "f")
+    check_writable(tmp_path / "file")
+    assert names(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_text() == "x"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that takes no file")
+def test_a_folder_that_takes_no_file_is_named_before_the_work() -> None:
+    for given in ("/proc/f", "/proc/none/f"):
+        with pytest.raises(ModelError, match=rf"--html {given}: cannot be written \(.* in /proc;"):
+            check_writable(given, "--html", ModelError)
+    check_writable("/dev/null")
+    check_writable("/dev/stdout")
 
 
 # Scratch files in temporary folders of their own.

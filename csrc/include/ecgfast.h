@@ -73,7 +73,7 @@ typedef enum ecg_status {
     ECG_ERROR_BAND = -2,        /* band edges not 0 < low < high < fs / 2, or beyond double precision */
     ECG_ERROR_LEADS = -3,       /* number of leads, or the chosen lead, out of range */
     ECG_ERROR_METHOD = -4,      /* unknown detection method */
-    ECG_ERROR_DELAY = -5,       /* max_delay negative, not finite or shorter than the method can do */
+    ECG_ERROR_DELAY = -5,       /* max_delay neither 0 nor from 0.35 to 1e6 s */
     ECG_ERROR_WINDOW = -6,      /* beat window empty, too long or on an impossible grid */
     ECG_ERROR_MEMORY = -7,      /* block too small or not aligned to ECG_ALIGNMENT */
     ECG_ERROR_SNAPSHOT = -8,    /* bytes are no snapshot of such a state, or damaged */

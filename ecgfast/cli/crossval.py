@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._files import check_writable
 from ..printable import counted
 from .completion import complete_by, recipes
 from .errors import UsageError
 from .libraries import import_keras, quiet_libraries
 from .options import add_data, add_json, data_folder, example
 from .output import print_json
+from .output_path import make_folder
 from .overwriting import PICTURE, OutputGuard, add_force, json_kind, output_option, text_kind
 from .settings import add_labels, add_set, kept_if_interrupted, labels_settings, set_recipe
 
@@ -130,6 +132,7 @@ def run(args: argparse.Namespace) -> None:
     guard = OutputGuard([args.recipe, data_folder(args), *labels], force=args.force)
     for extension, kind in _KINDS.items():
         guard.check(stem.with_name(f"{stem.name}{extension}"), kind, output_option(args))
+    check_writable(work / "fold.npz", "work" if args.work is None else "--work")
     import_keras()
     with kept_if_interrupted(work):
         results = compare_candidates(
@@ -149,6 +152,7 @@ def run(args: argparse.Namespace) -> None:
     if missing := missing_records(data_folder(args), task.databases(recipe)):
         figures["missing_records"] = missing
     lines = _lines(recipe, figures, task.leading_text)
+    make_folder(stem.parent)
     write_json(stem.with_name(f"{stem.name}.json"), figures)
     write_whole(stem.with_name(f"{stem.name}.md"), _page(lines, figures, tables, stem.name))
     write_figure(

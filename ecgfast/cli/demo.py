@@ -7,13 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 
-from ..errors import InputError, system_reason
 from ..records import demo_record
 from ..reports import NOT_A_DEVICE, strip_figure, strip_svg, write_page, write_strip
 from ..streaming import open_source
 from .labelling import counted_beats, labelled_from, labeller_for
 from .options import add_json, add_lookahead, add_model, example
 from .output import beat_heading, beat_line, beat_row, pace, print_json, tally_for
+from .output_path import make_folder
 from .overwriting import PAGE, PICTURE, OutputGuard, add_force, model_files
 
 _TITLE = "ecgfast demo: synthetic ECG"
@@ -71,10 +71,7 @@ def run(args: argparse.Namespace) -> None:
         ("time", pace(record.duration, wall)),
     ]
 
-    try:
-        args.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{args.output}: cannot be made ({system_reason(error)})") from None
+    make_folder(args.output)
     lead = record.signal[:, 0]
     if picture is not None:
         note = f"{_CAPTION} {NOT_A_DEVICE}"

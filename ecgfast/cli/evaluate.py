@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from .._files import check_writable
 from ..extras import need_installed
 from . import evaluate_detector, evaluate_model, evaluate_rhythm
 from .completion import complete_by, models
@@ -88,6 +89,7 @@ def _guard(args: argparse.Namespace, inputs: Sequence[str | Path]) -> OutputGuar
         guard.check(args.html, PAGE, "--html")
     if args.work is not None:
         need_installed(("matplotlib", "sklearn"), "--work", "train")
+        check_writable(args.work / "scores" / "beats.json", "--work")
         for path in sorted((args.work / "scores").glob("*.json")):
             guard.check(path, SCORE, "--work", quiet=True)
     return guard

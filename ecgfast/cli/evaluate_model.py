@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelError
+from ..errors import no_card
 from ..printable import counted
 from ..runtime.cards import LOOKAHEAD_LABELS, models_folder
 from ..runtime.decision import Decision
@@ -131,7 +131,7 @@ def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
 
     card = classifier.card
     if card is None or card.path is None:
-        raise ModelError(f"{classifier.path}: has no card that says what it is for")
+        raise no_card(classifier.path, "what it is for")
     refuse_options(
         args,
         ("precision", "leads", "records", *DECISION_OPTIONS),

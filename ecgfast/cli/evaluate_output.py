@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .options import DECISION_OPTIONS
 from .output import print_json
+from .output_path import make_folder
 
 if TYPE_CHECKING:
     from ..reports.table import Table
@@ -48,6 +49,7 @@ def show_tables(
     if args.html is not None:
         from ..reports.table import write_tables
 
+        make_folder(args.html.parent, "--html")
         write_tables(args.html, title, [*lines, f"Made by: {figures['command']}"], tables)
     if args.json:
         print_json(figures)

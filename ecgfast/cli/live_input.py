@@ -22,7 +22,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..records import check_fs
-from ..records.record import find_lead
+from ..records.record import find_leads
 from ..records.saving import read_info
 from ..sources.clock import TimeOfDay
 from ..sources.link import LineLink, Link
@@ -285,7 +285,7 @@ def open_input(
         return LiveInput(open_source(chain([first], arriving), fs, args.leads), lines, link, queue)
     # By place where none are asked for: two leads may have one name.
     asked = range(len(names)) if args.leads is None else args.leads
-    columns = [find_lead(lead, names, name) for lead in asked]
+    columns = find_leads(asked, names, name)
     source = open_source(chain([first], arriving), fs, columns)
     return LiveInput(replace(source, leads=tuple(names[i] for i in columns)), lines, link, queue)
 

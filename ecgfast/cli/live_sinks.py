@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._files import check_writable
 from ..alarms import ActionRunner, Alarm, Alarms, AlarmSettings, open_actions, read_settings
 from ..errors import EcgfastError
 from ..extras import need
 from ..printable import printable
-from ..records.saving import RecordingFolder
+from ..records.saving import RecordingFolder, read_info
 from ..records.units import UNKNOWN, to_millivolt
 from ..reports.beat_marks import Marker
 from .labelling import labelled_from
@@ -215,6 +216,8 @@ class SaveSink:
     """
 
     def __init__(self, folder: Path, source: str) -> None:
+        if not read_info(folder):  # one that is continued bears a full disk
+            check_writable(folder / "recording.info", "--save")
         self._folder = folder
         self._source = source
         self._marker = Marker()

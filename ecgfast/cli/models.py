@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from ..errors import ModelError, name_hint
+from ..errors import ModelError, name_hint, no_card
 from ..reports.table import Table
 from ..runtime import Classifier, ModelCard, available_models
 from ..runtime.classifier import names_a_file
@@ -37,10 +37,10 @@ def run(args: argparse.Namespace) -> None:
     """List the models, or show one."""
     cards = available_models()
     if args.name is not None and names_a_file(args.name):
-        card = Classifier(args.name).card
-        if card is None:
-            raise ModelError(f"{args.name}: has no card that says what it is for")
-        cards = {args.name: card}
+        classifier = Classifier(args.name)
+        if classifier.card is None:
+            raise no_card(classifier.path, "what it is for")
+        cards = {args.name: classifier.card}
     elif args.name is not None:
         if args.name not in cards:
             hint = name_hint(args.name, cards) if cards else "there are none"

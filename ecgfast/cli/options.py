@@ -109,6 +109,8 @@ def lead_list(text: str) -> list[str | int]:
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of leads such as MLII,V1 or 0,1")
+    if twice := next((part for i, part in enumerate(parts) if part in parts[:i]), None):
+        raise argparse.ArgumentTypeError(f"{text!r} has lead {twice} twice: give each lead once")
     return [int(part) if part.lstrip("-").isdecimal() else part for part in parts]
 
 

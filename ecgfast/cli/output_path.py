@@ -134,8 +134,14 @@ def is_or_will_be_folder(path: Path) -> bool:
     return path.is_dir() or not (path.suffix or os.path.lexists(path))
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, option: str = "--output") -> None:
     """Make the folder of an output, with those above it.
+
+    Parameters
+    ----------
+    folder : Path
+    option : str
+        The option that names it, for the message.
 
     Raises
     ------
@@ -143,10 +149,10 @@ def make_folder(folder: Path) -> None:
         If it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.expanduser().mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be made ({system_reason(error)}); check --output"
+            f"{folder}: cannot be made ({system_reason(error)}); check {option}"
         ) from None
 
 

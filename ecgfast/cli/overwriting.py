@@ -15,7 +15,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from .._files import descriptor_of
+from .._files import check_writable, descriptor_of
 from ..errors import EcgfastError
 from ..records.finding import record_files
 from ..records.wfdb_annotations import END, decode_annotations, encode_start
@@ -311,6 +311,8 @@ class OutputGuard:
     ) -> bool:
         """Refuse an output, or keep in mind what it replaces, for `report`.
 
+        Call it before the work: it also sees that the output can be written.
+
         Parameters
         ----------
         path : Path
@@ -332,11 +334,18 @@ class OutputGuard:
         UsageError
             If the file is an input, or is there and neither empty nor an earlier output of this
             kind, and ``--force`` was not given.
+        InputError
+            If it cannot be written.
         """
         path = path.expanduser()
         self.check_input(path, option)
+        replaces = self._replaces(path, kind, option, quiet=quiet)
+        check_writable(path, option)
+        return replaces
+
+    def _replaces(self, path: Path, kind: FileKind, option: str, *, quiet: bool) -> bool:
         identity = None if descriptor_of(path) is not None else _identity(path)
-        if identity is None:  # new, or written through; a folder is refused by the writer
+        if identity is None:  # new, or written through
             return False
         if identity in (_identity(1), _identity(2)):
             raise UsageError(

@@ -10,6 +10,7 @@ from ..printable import counted
 from .errors import UsageError
 from .options import add_data, add_json, add_old_option, data_folder, example
 from .output import notice, print_json
+from .output_path import make_folder
 from .overwriting import DATA_SET, OutputGuard, add_force, output_option
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def _prepare(args: argparse.Namespace, dataset: str, output: Path) -> dict[str, 
             f"ecgfast: {database} lacks {len(names)} of its recordings, which the data set lacks "
             f"too: {listed(names)}"
         )
+    make_folder(output.parent)
     examples.save(output)
     facts: dict[str, Any] = {
         "file": str(output),

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelError
+from .._files import check_writable
+from ..errors import ModelError, no_card
 from ..extras import need_installed
 from ..printable import counted
 from ..records import RecordSource, open_record
@@ -109,6 +110,8 @@ def run(args: argparse.Namespace) -> None:
         need_installed(("starlette", "uvicorn", "jinja2"), "The page of a review", "review")
     source = open_record(record, fs=args.fs, leads=args.leads, follow=args.follow)
     files = review_files(record, args.output)
+    for file in (files.annotations, files.answers, files.beats):
+        check_writable(file, "output" if args.output is None else "--output")
     if args.output is not None:
         make_folder(args.output)
     session = ReviewSession.of_source(
@@ -158,12 +161,15 @@ def _export(args: argparse.Namespace) -> None:
     from ..review.examples import reviewed_examples
 
     classifier = classifier_for(args)
+    if classifier.card is None:
+        raise no_card(classifier.path, "its beat window")
     if classifier.window is None:
-        raise ModelError(f"{classifier.path}: has no card that states its beat window")
+        raise ModelError(f"{classifier.path}: its card tells no beat window: name a model of beats")
     inputs = [file for record in args.record for file in record_files(record)]
     guard = OutputGuard([*inputs, *model_files(args.model)], force=args.force)
     guard.check(args.export, DATA_SET, "--export")
     found = reviewed_examples(args.record, window=classifier.window, folder=args.output)
+    make_folder(args.export.parent, "--export")
     found.save(args.export)
     guard.report()
     counts = found.counts()

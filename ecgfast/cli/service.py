@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from .._files import write_whole
-from ..errors import InputError, system_reason
+from .._files import check_writable, write_whole
+from ..errors import InputError
 from .errors import UsageError
 from .options import example
+from .output_path import make_folder
 from .parser import Parser
 
 _LIVE = ("stream", "live")
@@ -117,16 +118,15 @@ def run(args: argparse.Namespace) -> None:
         for path, text in files.items():
             print(f"# {args.root / path}\n{text}")
         return
-    for path, text in files.items():
-        target = args.root / path
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{target.parent}: cannot be made ({system_reason(error)})") from None
-        try:
-            write_whole(target, text)
-        except InputError as error:
-            raise InputError(f"{error}; run it with sudo, or look with --print") from None
+    targets = {args.root / path: text for path, text in files.items()}
+    try:
+        for target in targets:  # all of them, or none
+            check_writable(target)
+    except InputError as error:
+        raise InputError(f"{error}; run it with sudo, or look with --print") from None
+    for target, text in targets.items():
+        make_folder(target.parent, "--root")
+        write_whole(target, text)
         print(f"written     {target}")
     if args.root == Path("/"):
         _start(args.name, usb=args.usb is not None)

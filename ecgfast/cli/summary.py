@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .._files import check_writable
 from ..reports.words import NOT_A_DEVICE, length
 from .errors import UsageError
 from .options import add_json, example
 from .output import print_json
+from .overwriting import output_option
 
 # Findings that are printed, the most frequent first.
 _SHOWN = 8
@@ -47,6 +49,8 @@ def run(args: argparse.Namespace) -> None:
 
     if len(args.folders) > 1 and args.output is None:
         raise UsageError("--output is missing: of several folders name where the summary goes")
+    where = args.output or args.folders[0] / "summary"
+    check_writable(where / "index.html", output_option(args))
     found = summarise(*args.folders)
     written = write_summary(args.folders[0], args.output, found=found)
     if args.json:

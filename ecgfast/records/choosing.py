@@ -26,7 +26,7 @@ from ..core import BandpassFilter
 from ..errors import InputError, RecordError
 from .missing_codes import find_codes
 from .opened import Column, Opened
-from .record import FS_MAX, FS_MIN, find_lead, listed_leads
+from .record import FS_MAX, FS_MIN, find_leads
 from .units import to_seconds, unit_kind
 
 __all__ = ["ABOUT", "Choice", "Leads", "choose", "look_of", "role_of"]
@@ -331,7 +331,7 @@ def choose(opened: Opened, wanted: Leads, fs: float | None) -> Choice:
     Raises
     ------
     InputError
-        If a wanted lead is not there.
+        If a wanted lead is not there, or is asked for twice.
     RecordError
         If it is not clear which column is the ECG.
     """
@@ -346,11 +346,9 @@ def choose(opened: Opened, wanted: Leads, fs: float | None) -> Choice:
     notes: list[str] = []
     why = {i: reason for i, (_, reason) in enumerate(roles)}
     if wanted is not None:
-        asked = listed_leads(wanted)
-        if not asked:
+        chosen = [signals[i] for i in find_leads(wanted, [labels[i] for i in signals], name)]
+        if not chosen:
             raise InputError(f"{name}: an empty list of leads was asked for; name at least one")
-        names = [labels[i] for i in signals]
-        chosen = [signals[find_lead(which, names, name)] for which in asked]
         why = dict.fromkeys(range(len(columns)), "not asked for")
     else:
         chosen = [i for i, (role, _) in enumerate(roles) if role == "ecg"]

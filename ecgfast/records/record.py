@@ -36,6 +36,7 @@ __all__ = [
     "check_annotations",
     "check_fs",
     "find_lead",
+    "find_leads",
     "listed_leads",
 ]
 
@@ -373,11 +374,10 @@ class Record:
         """
         from .plotting import plot_leads
 
-        wanted = None if leads is None else listed_leads(leads)
         columns = (
             list(range(len(self.leads)))
-            if wanted is None
-            else [find_lead(lead, self.leads, self.name) for lead in wanted]
+            if leads is None
+            else find_leads(leads, self.leads, self.name)
         )
         if not columns:
             raise InputError("no lead was chosen: give at least one, or None for all")
@@ -448,6 +448,30 @@ def find_lead(which: str | int, leads: Sequence[str], name: str = "") -> int:
         return int(which) % len(leads)
     where = f"{name}: " if name else ""
     raise InputError(f"{where}no lead {which!r}; there are {', '.join(map(repr, leads))}")
+
+
+def find_leads(asked: Any, leads: Sequence[str], name: str = "") -> list[int]:
+    """Return the columns of leads that were asked for, as `find_lead`; none of them twice."""
+    found: dict[int, str | int] = {}
+    for which in listed_leads(asked):
+        column = find_lead(which, leads, name)
+        if column in found:
+            raise InputError(_twice(found[column], which, leads, column, name))
+        found[column] = which
+    return list(found)
+
+
+def _twice(first: str | int, again: str | int, leads: Sequence[str], column: int, name: str) -> str:
+    """Say that two of the leads that were asked for are one."""
+    where = f"{name}: " if name else ""
+    same = (
+        f"lead {again!r} is listed twice"
+        if first == again
+        else f"{first!r} and {again!r} are the same lead"
+    )
+    several = list(leads).count(leads[column]) > 1
+    hint = "; leads that share a name are chosen by column, from 0" if several else ""
+    return f"{where}{same}: give each lead once{hint}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

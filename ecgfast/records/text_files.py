@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import RecordError
 from ._table import NUMBER, SKIP, TIME, parse_rows
 from .files import open_regular, true_format
+from .interleaved import refuse_interleaved
 from .json_files import open_json
 from .opened import Opened
 from .tables import Table, open_table
@@ -86,6 +87,8 @@ class _Text:
         labelled = [x for x in lines if LABELLED.fullmatch(x)]
         self._labelled = first_line in labelled and 2 * len(labelled) > len(lines)
         if self._labelled:
+            words = [b",".join(LABEL.findall(x)).decode().replace(":", "") for x in labelled]
+            refuse_interleaved(words, "NAME:", str(path))
             names = b",".join(LABEL.findall(first_line)).replace(b":", b"")
             self.start = names + b"\n" + self._unlabelled(self.start)
         # Old programs end lines with a carriage return alone.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ModelError
+from ..errors import ModelError, no_card
 from ..evaluation.annotated import check_annotations
 from ..hrv import NNIntervals
 from ..hrv.intervals import nn_of_times
@@ -187,6 +187,8 @@ def check_classes(classifier: Classifier) -> None:
             f"model {str(classifier.path)!r} labels no beat: this needs a model of the AAMI "
             "classes, such as beats"
         )
+    if classifier.card is None:
+        raise no_card(classifier.path, "which classes its outputs are")
     if not set(classifier.classes) <= _AAMI or "V" not in classifier.classes:
         raise ModelError(
             f"{classifier.path}: its outputs are {', '.join(classifier.classes)}: reports and runs "

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..deprecated import renamed_argument, warn_renamed
-from ..errors import InputError, ModelError, name_hint
+from ..errors import InputError, ModelError, name_hint, no_card
 from ..exclusive import Exclusive, exclusive
 from ..window import WindowSpec
 from .backends import chosen_backend, open_interpreter
@@ -542,7 +542,7 @@ def _locate(
                             raise ModelError(f"{path}: is the {own} file, not {precision!r}")
                         return path, card, own
         if precision not in (None, "fastest"):
-            raise ModelError(f"{path}: has no card that lists it, so no {precision!r} file")
+            raise no_card(path, f"which file is {precision}")
         return path, None, None
     built_in = models_folder() / f"{text}.json"
     if built_in.is_file():  # the other cards are not read for it

@@ -23,7 +23,7 @@ from ..inputs import (
 )
 from ..records import Origin, Record, RecordSource, check_fs, open_record
 from ..records.missing_codes import cleaned
-from ..records.record import find_lead, listed_leads
+from ..records.record import find_leads, listed_leads
 from .items import as_chunks, has_clock, shape_of, size_of
 from .live_codes import CodeWatch, watched_for_codes
 from .rate import RateWatch, watched
@@ -319,7 +319,7 @@ def lead_columns(leads: Leads | None, names: tuple[str, ...], source: str = "") 
     """Columns of the leads that were asked for; all of them for None."""
     if leads is None:
         return list(range(len(names)))
-    columns = [find_lead(lead, names, source) for lead in listed_leads(leads)]
+    columns = find_leads(leads, names, source)
     if not columns:
         raise InputError("no lead was chosen: give at least one, or None for all")
     return columns

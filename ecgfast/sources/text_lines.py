@@ -39,6 +39,9 @@ _HEAD_LINES = 64
 # A clock and the rate that was given are the same up to this share, in the first lines.
 _SAME = 0.1
 
+# Names before the numbers of a line that are of signals; with more they count the lines.
+_MOST_NAMES = 16
+
 # Bytes of a line at most: a port at the wrong rate sends no line ends at all.
 _LONGEST = 4096
 
@@ -139,6 +142,8 @@ class LineParser:
         self._clock = clock
         self._rest = b""
         self._torn = False
+        self._labels: list[str] = []  # names before the numbers, as they came
+        self._labelled = 0  # lines with names
         self._overlong = False
         self._reported = 0
         self._report_again = self._lost_again = -np.inf
@@ -250,10 +255,13 @@ class LineParser:
         expected = self._fields or self._named(text)
         if expected > 1 and len(row) != expected and not about:
             row = _with_missing(text, expected) or row
-        if row and not self._fields and LABELLED.fullmatch(text):
-            labels = [label[:-1].strip().decode() for label in LABEL.findall(text)]
-            self._head.append(",".join(labels))
-        if row and len(row) == (self._fields or len(row)):
+        other = False
+        if row and b":" in text and LABELLED.fullmatch(text):
+            names = ",".join(label[:-1].strip().decode() for label in LABEL.findall(text))
+            if not self._fields:
+                self._head.append(names)
+            other = len(row) == (self._fields or len(row)) and self._is_of_another(names)
+        if row and len(row) == (self._fields or len(row)) and not other:
             self._fields = len(row)
             rows.append(row)
             return
@@ -265,7 +273,33 @@ class LineParser:
             return
         if self._fields:
             rows.append([np.nan] * self._fields)
-        self._report(words, len(row))
+        self._report(words, "is of another signal" if other else self._problem(len(row)))
+
+    def _is_of_another(self, names: str) -> bool:
+        """Whether names before the numbers are not those of the lines before: of another signal.
+
+        Raises
+        ------
+        InputError
+            If the first lines are of several signals by turns. One line before all others may be
+            a setting, such as "Gain: 6", and numbers in the names may count the lines.
+        """
+        self._labelled += 1
+        if len(self._labels) > _MOST_NAMES:
+            return False
+        last = self._labels[-1] if self._labels else names
+        early = self._labelled <= _HEAD_LINES
+        if names == last or (early and names not in self._labels):
+            self._labels = list(dict.fromkeys([*self._labels, names]))
+            return False
+        if early:
+            numbers = ",".join(f"{name}:0.1" for name in self._labels)
+            raise InputError(
+                f"{self.name}: lines of different signals come by turns "
+                f"({'; '.join(self._labels[:4])}); send a line for each time, with all of them, "
+                f"such as {numbers[:60]}"
+            )
+        return True
 
     def _named(self, text: bytes) -> int:
         """Fields that the last line of the head names, with the separator of this line."""
@@ -471,12 +505,14 @@ class LineParser:
         )
         self._lost_again = now + _REPORT_S
 
-    def _report(self, words: str, fields: int) -> None:
+    def _problem(self, fields: int) -> str:
+        return f"has {fields} numbers, not {self._fields}" if fields else "is no line of numbers"
+
+    def _report(self, words: str, what: str) -> None:
         self.malformed += 1
         now = self._clock()
         if now < self._report_again:
             return
-        what = f"has {fields} numbers, not {self._fields}" if fields else "is no line of numbers"
         more = self.malformed - self._reported - 1
         _log.warning(
             "%s, line %d: %r %s; counted as a missing sample%s",

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..core import BeatBatch
 from ..deprecated import renamed_argument
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, no_card
 from ..exclusive import Exclusive, exclusive
 from ..inputs import samples_of
 from ..runtime.corrections import Corrections
@@ -124,10 +124,7 @@ class StreamingClassifier:
         if lookahead not in (0, 1):
             raise InputError(f"lookahead must be 0 or 1 beats, got {lookahead!r}")
         if classifier.window is None and classifier.card is None:
-            raise ModelError(
-                f"{classifier.path}: has no card that tells its beat window; "
-                "put NAME.json, as `ecgfast export` writes it, beside it"
-            )
+            raise no_card(classifier.path, "its beat window")
         if classifier.window is None:
             raise ModelError(
                 f"{classifier.path}: its card tells no beat window: it does not run beat by beat; "

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from .._files import temporary_folder, write_whole
+from .._files import check_writable, temporary_folder, write_whole
 from .._one_run import take_folder
 from .._types import FloatArray, Report
 from ..errors import InputError
@@ -253,6 +253,7 @@ def train_model(
     need_installed((*_FITTING, "tensorflow"), "Training a model", "train")
     from .export.tflite import export
 
+    check_writable(Path(output) / f"{recipe.name}.json", "output=")
     task = load_task(recipe.task)
     candidates = {name: recipe.changed(change) for name, change in recipe.candidates.items()}
     others = [recipe.changed(change) for change in recipe.protocols.values()]

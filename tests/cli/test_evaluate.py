@@ -297,7 +297,9 @@ def test_wrong_use(folder: Path, fails: Callable[..., str]) -> None:
     assert "--precision" in fails("--detector", folder, "--precision", "int8", status=2)
     assert "--start" in fails("--detector", folder, "--start", "-1", status=2)
     assert "--records" in fails("--detector", folder, "--records", "r1,,r2", status=2)
-    assert "--max-delay is shorter" in fails("--detector", folder, "--max-delay", "0.01", status=2)
+    assert "--max-delay outside 0.35..1000000 s" in fails(
+        "--detector", folder, "--max-delay", "0.01", status=2
+    )
 
 
 # ---------------------------------------------------------------- beat classes

@@ -62,6 +62,42 @@ def test_bad_models_name_the_file(
     assert "no model 'nobody'" in fails(*base, "nobody")
 
 
+Fails = Callable[..., str]
+
+
+@pytest.mark.parametrize(
+    ("args", "unknown", "extras"),
+    [
+        (["classify", "night.csv"], "its beat window", ""),
+        (["report", "night.csv"], "which classes its outputs are", "jinja2"),
+        (["annotate", "night.csv", "--output", "results"], "which classes its", "pyarrow"),
+        (["review", "night.csv", "--export", "x.npz"], "its beat window", ""),
+    ],
+)
+def test_a_model_without_a_card_says_what_is_unknown(
+    args: list[str], unknown: str, extras: str, recording: Path, model: Path, fails: Fails
+) -> None:
+    if extras:
+        pytest.importorskip(extras)
+    bare = recording.with_name("bare.tflite")
+    bare.write_bytes(model.read_bytes())
+    rate = ["--fs", 250]
+    told = fails(*args, *rate, "--model", bare)
+    assert f"bare.tflite: has no card that says {unknown}" in told
+    assert "put bare.json, as `ecgfast export` or `ecgfast train` writes it, beside" in told
+
+
+def test_a_lead_that_is_listed_twice(
+    recording: Path, fails: Fails, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("detect", "classify", "report"):
+        args = [command, recording, "--fs", 250, "--leads"]
+        assert main([str(arg) for arg in [*args, "0,0"]]) == 2
+        assert "has lead 0 twice: give each lead once" in capsys.readouterr().err
+        told = fails(*args, "0,MLII")
+        assert "0 and 'MLII' are the same lead: give each lead once" in told
+
+
 def test_impossible_outputs_are_wrong_use(
     recording: Path, model: Path, fails: Callable[..., str]
 ) -> None:
@@ -123,14 +159,17 @@ def test_unexpected_errors_are_one_line_too(
 @pytest.mark.parametrize(
     ("options", "status", "told"),
     [
-        (["--max-delay", 0.1], 2, "--max-delay is shorter than 0.35 s"),
-        (["--max-delay", 0.1], 2, "or not a number: --max-delay 0.1\n"),
-        (["--max-delay", "nan"], 2, "or not a number: --max-delay nan\n"),
+        (["--max-delay", 0.1], 2, "--max-delay outside 0.35..1000000 s: --max-delay 0.1;"),
+        (["--max-delay", 0], 2, "--max-delay outside 0.35..1000000 s: --max-delay 0;"),
+        (["--max-delay", -1], 2, "--max-delay outside 0.35..1000000 s: --max-delay -1;"),
+        (["--max-delay", "nan"], 2, ": --max-delay nan; leave it out to wait as long as the"),
+        (["--max-delay", "inf"], 2, ": --max-delay inf; leave it out to wait as long as the"),
+        (["--max-delay", "1e99"], 2, ": --max-delay 1e+99; leave it out to wait as long as the"),
         (["--max-rate", 100], 2, "--max-rate outside 300..900 beats a minute: --max-rate 100\n"),
         (
             ["--max-rate", 600, "--max-delay", 0.1],
             2,
-            "--max-delay 0.1; --max-rate 600 divides this limit by 2\n",
+            "--max-delay 0.1; --max-rate 600 divides these limits by 2;",
         ),
         (["--fs", 5], 1, "--fs is 5 Hz"),
         (["--max-rate", 900], 1, ": --fs 250; --max-rate 900 multiplies these limits by 3\n"),
@@ -143,7 +182,7 @@ def test_messages_spell_options_as_the_command_line_does(
     err = fails("detect", recording, *given, status=status)
     assert told in err
     assert "=" not in err
-    with pytest.raises(ecgfast.InputError, match=r"max_delay=0\.1$"):
+    with pytest.raises(ecgfast.InputError, match=r"max_delay=0\.1; leave it out"):
         detect_qrs(np.zeros(900), 250.0, max_delay=0.1)
 
 
@@ -159,7 +198,7 @@ def test_what_no_recording_could_be_worked_through_with_is_wrong_use(
 ) -> None:
     # Said once, and not of each recording.
     assert main(["detect", str(recording), str(recording.parent), "--max-delay", "0.1"]) == 2
-    assert capsys.readouterr().err.count("--max-delay is shorter") == 1
+    assert capsys.readouterr().err.count("--max-delay outside 0.35..1000000 s") == 1
     for rate in ("0", "-250", "nan", "inf"):
         assert main(["detect", str(recording), f"--fs={rate}"]) == 2
         assert f"argument --fs: {rate} is no sampling rate in Hz" in capsys.readouterr().err

@@ -233,6 +233,55 @@ def test_every_command_is_refused_before_it_works(
     assert "is there already, and not known as" in told or "is read as input" in told
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["demo", "--output", "mine/x"],
+        ["detect", "a", "--output", "mine/x.csv"],
+        ["detect", "a", "a", "--output", "mine/x/"],
+        ["detect", "a", "a", "--output", "x", "--summary", "mine/x.csv"],
+        ["classify", "a", "--output", "mine/x.csv"],
+        ["stream", "a", "--output", "mine/x.ecg"],
+        ["stream", "a", "--save", "mine/x"],
+        ["report", "a", "--output", "mine/x.html"],
+        ["report", "a", "a", "--output", "mine/x"],
+        ["review", "a", "--terminal", "--output", "mine/x"],
+        ["review", "a", "--export", "mine/x.npz"],
+        ["annotate", "data", "--output", "mine/x"],
+        ["summary", "data", "--output", "mine/x"],
+        ["prepare", "--output", "mine/x.npz"],
+        ["prepare", "--csv", "mine", "--output", "mine/x.npz"],
+        ["train", "beats", "--output", "mine/x", "--work", "w"],
+        ["train", "beats", "--output", "x", "--work", "mine/x"],
+        ["crossval", "beats", "--output", "mine/x"],
+        ["crossval", "beats", "--output", "x", "--work", "mine/x"],
+        ["export", "mine.keras", "--output", "mine/x"],
+        ["evaluate", "beats", "--html", "mine/x.html"],
+        ["evaluate", "beats", "--work", "mine/x"],
+        ["evaluate", "--detector", "data", "--html", "mine/x.html"],
+        ["service", "--root", "mine/x", "stream", "udp:9000", "--fs", "250", "--save", "night"],
+    ],
+    ids=" ".join,
+)
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
+    args: list[str], record: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of these recordings, models and results can be worked on: the output is seen first."""
+    if args[0] in ("export", "train", "crossval") or "--work" in args:
+        Lazily("keras", "the extra train is not installed")
+    for name in ("mine", "mine.keras"):
+        Path(name).write_bytes(b"PK\x03\x04, as files of Keras begin: what somebody needs")
+    Path("data").mkdir()
+    Path("data/RECORDS").write_text("what somebody needs")
+    monkeypatch.setenv("ECGFAST_DATA", "data")
+    before = sorted(Path().rglob("*"))
+    told = refused(*args, status=1)
+    where = "mine" if args[0] in ("annotate", "service") else "mine/x"
+    assert where in told
+    assert "mine is a file, not a folder; give another path" in told
+    assert sorted(Path().rglob("*")) == before
+
+
 # ------------------------------------------------------------------ kinds
 
 

@@ -124,8 +124,9 @@ def test_sampling_rates_out_of_range(fs: float) -> None:
         ({"n_leads": "II"}, "leads must be a whole number, got 'II'"),
         ({"n_leads": 1.5}, "leads must be a whole number, got 1.5"),
         ({"n_leads": 10**12}, "n_leads=1000000000000 is out of range"),
-        ({"max_delay": 0.1}, r"max_delay is shorter than 0\.35 s.*max_delay=0\.1"),
-        ({"max_delay": float("nan")}, "max_delay is shorter"),
+        ({"max_delay": 0.1}, r"max_delay outside 0\.35\.\.1000000 s.*max_delay=0\.1"),
+        ({"max_delay": 0.0}, r"max_delay outside 0\.35\.\.1000000 s.*max_delay=0;"),
+        ({"max_delay": float("nan")}, r"max_delay outside 0\.35\.\.1000000 s"),
         ({"max_delay": "soon"}, "max_delay must be a number, got 'soon'"),
     ],
 )

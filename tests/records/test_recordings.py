@@ -582,6 +582,13 @@ def test_formats_that_are_not_read_name_a_converter(tmp_path: Path, name: str, s
         read_record(tmp_path / name)
 
 
+def test_lines_of_several_signals_by_turns_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "turns.txt"
+    path.write_text("".join(f"I:{x:.3f}\nII:{-x:.3f}\n" for x in np.sin(np.arange(900))))
+    with pytest.raises(RecordError, match=r"each signal, which 'NAME:' names \(I, II\); write"):
+        read_record(path, fs=250.0)
+
+
 def test_names_before_each_number_lose_no_sample_of_a_long_log(tmp_path: Path) -> None:
     counts = np.arange(60_000) * 37 % 1000
     path = tmp_path / "plotter.txt"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from record_files import save_npy, wave
 
+from ecgfast import detect_qrs
 from ecgfast.errors import InputError, RecordError
 from ecgfast.records import Annotations, Record, open_record, read_record
 
@@ -51,10 +52,18 @@ def test_record_refuses(signal: np.ndarray, fs: float, leads: tuple[str, ...], s
         Record(signal, fs, leads)
 
 
-def test_lead_that_is_not_there_lists_those_that_are() -> None:
+def test_leads_that_are_not_there_or_given_twice() -> None:
     record = Record(wave(), 360.0, ("MLII", "V5"), name="100")
     with pytest.raises(InputError, match=r"100: no lead 'V1'; there are 'MLII', 'V5'"):
         record.lead("V1")
+    for twice, told in (
+        ([0, 0], "lead 0 is listed twice"),
+        (["MLII", "V5", "mlii"], "'MLII' and 'mlii' are the same lead"),
+        ([0, "MLII"], "0 and 'MLII' are the same lead"),
+        ([1, -1], "1 and -1 are the same lead"),
+    ):
+        with pytest.raises(InputError, match=f"{told}: give each lead once$"):
+            detect_qrs(record, leads=twice)
     with pytest.raises(InputError, match="no lead 2"):
         record.lead(2)
 

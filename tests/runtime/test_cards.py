@@ -215,7 +215,7 @@ def test_a_form_that_is_not_the_files_own(toy_beats):
     with pytest.raises(ModelError, match="is the float32 file, not 'int8'"):
         Classifier(toy_beats.folder / "toy.tflite", precision="int8")
     (toy_beats.folder / "toy.json").unlink()
-    with pytest.raises(ModelError, match="no card that lists it"):
+    with pytest.raises(ModelError, match=r"no card that says which file is int8; put toy\.json"):
         Classifier(toy_beats.folder / "toy.tflite", precision="int8")
 
 

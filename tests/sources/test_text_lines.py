@@ -13,6 +13,34 @@ from ecgfast.sources.link import LineLink
 from ecgfast.sources.text_lines import LineParser
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"I:0.1", b"II:0.2"],
+        [b"I: 0.1", b"II: 0.2", b"V1: -0.3"],
+        [b"I:0.1,II:0.2", b"V1:0.3,V2:0.4"],
+    ],
+)
+def test_lines_of_several_signals_by_turns_are_refused(lines: list[bytes]) -> None:
+    """Read as one lead, they would be a mixture of all."""
+    with pytest.raises(InputError, match=r"by turns .*I.*; send a line for each time.*I.*:0\.1"):
+        LineParser("here", fs=250.0).feed(b"\n".join(lines * 3) + b"\n")
+
+
+def test_names_before_numbers_that_are_no_signals_by_turns() -> None:
+    """A setting first, a counter in the name, and a battery now and then."""
+    parser = LineParser("here", fs=250.0)
+    assert parser.feed(b"Gain: 6\nECG: 512\nECG: 513\n")[1:, 0].tolist() == [512, 513]
+    counted = b"".join(b"Sample %d: %d\n" % (i, i % 7) for i in range(300))
+    parser = LineParser("here", fs=250.0)
+    assert parser.feed(counted)[:, 0].tolist() == [i % 7 for i in range(300)]
+    parser = LineParser("here", fs=250.0)
+    found = parser.feed(b"ECG: 5\n" * 100 + b"Battery: 3.9\nECG: 6\n")[:, 0]
+    assert np.isnan(found[100])
+    assert found[[99, 101]].tolist() == [5, 6]
+    assert parser.malformed == 1
+
+
 def test_lines_cut_anywhere_give_the_same_samples() -> None:
     text = b"MLII, V1\n0.1,0.2\r\n\n0.3;0.4\n-1e-3 5\nnan,2\n7,8"
     whole = LineParser("x")

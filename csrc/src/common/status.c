@@ -12,7 +12,7 @@ const char *ecg_status_text(int status) {
         return "band edges are not 0 < low < high < fs / 2, or too close together for that sampling rate";
     case ECG_ERROR_LEADS: return "number of leads, or the chosen lead, out of range";
     case ECG_ERROR_METHOD: return "unknown detection method";
-    case ECG_ERROR_DELAY: return "max_delay is shorter than 0.35 s or not a number";
+    case ECG_ERROR_DELAY: return "max_delay outside 0.35..1000000 s";
     case ECG_ERROR_WINDOW: return "beat window empty, too long or on an impossible grid";
     case ECG_ERROR_MEMORY: return "memory block too small or not aligned";
     case ECG_ERROR_SNAPSHOT: return "bytes are no snapshot of this kind of state, or damaged";
