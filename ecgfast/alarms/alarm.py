@@ -12,6 +12,9 @@ from .settings import PRIORITIES, AlarmRule, AlarmSettings, priority_of
 
 __all__ = ["Alarm", "Alarms"]
 
+# Events of a lead that shows no heart.
+_NO_HEART = {EventKind.MAINS_HUM, EventKind.LEAD_OFF, EventKind.FLAT_LINE, EventKind.GAP}
+
 
 @dataclass(frozen=True)
 class Alarm:
@@ -42,6 +45,9 @@ class Alarm:
         Leads that are off, flat or missing, of a stream with several; empty for other kinds.
     withdrawn : bool
         Whether it was raised on suspicion, which a beat that was reported late disproved.
+    hum : bool
+        Whether an asystole was raised while no lead showed more than mains hum: the heart stands
+        still, or the electrodes are off.
     """
 
     id: int
@@ -56,6 +62,7 @@ class Alarm:
     rate: float = float("nan")
     leads: tuple[str, ...] = ()
     withdrawn: bool = False
+    hum: bool = False
 
     @property
     def sounds(self) -> bool:
@@ -69,7 +76,8 @@ class Alarm:
         leads = f" ({', '.join(self.leads)})" if self.leads else ""
         more = f", {self.events} times" if self.events > 1 else ""
         state = "" if self.ended is None else ", withdrawn" if self.withdrawn else ", ended"
-        return f"{self.kind.text}{leads}{rate}{more}{state}"
+        hum = " (only mains hum is seen: check the electrodes too)" if self.hum else ""
+        return f"{self.kind.text}{leads}{rate}{more}{hum}{state}"
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain types, ready for JSON, with the text."""
@@ -113,6 +121,7 @@ class Alarms:
         self._lasting: dict[tuple[EventKind, int | None], Event] = {}
         # The event that is suspected to last, and the alarm of its kind before that.
         self._suspected: tuple[Event, Alarm | None] | None = None
+        self._no_heart: dict[int, EventKind] = {}  # leads, and what they show now
         self._number = 0
         # A page acknowledges on another thread than the one that reads the source.
         self._lock = threading.Lock()
@@ -151,6 +160,7 @@ class Alarms:
             self._forget(now)
             for event in events:
                 self._confirm(event)
+                self._see(event)
                 rule = self.settings.rules.get(event.kind)
                 place = (event.kind, event.lead)
                 counts = rule is not None and self._priority(event, rule) is not None
@@ -167,6 +177,7 @@ class Alarms:
             for (kind, _), event in self._lasting.items():
                 self._look(event, self.settings.rules[kind], now, changed)
             self._suspect(suspected, now, changed)
+            self._say_hum(changed)
         return changed
 
     def acknowledge(self, alarm_id: int, now: float) -> list[Alarm]:
@@ -190,6 +201,31 @@ class Alarms:
                     self._shown[kind] = changed
                     return [changed]
         return []
+
+    def _see(self, event: Event) -> None:
+        """Remember whether a lead shows a heart."""
+        if event.lead is None or event.kind not in _NO_HEART:
+            return
+        if event.ongoing:
+            self._no_heart[event.lead] = event.kind
+        elif self._no_heart.get(event.lead) is event.kind:
+            del self._no_heart[event.lead]
+
+    def _say_hum(self, changed: list[Alarm]) -> None:
+        """Have an asystole say that the electrodes may be off, where there is hum alone.
+
+        It is no less urgent: hum alone is also what a heart that stands still shows.
+        """
+        alarm = self._shown.get(EventKind.ASYSTOLE)
+        if alarm is None or alarm.ended is not None or alarm.hum:
+            return
+        every = len(self._no_heart) >= max(1, len(self.leads))
+        if not every or EventKind.MAINS_HUM not in self._no_heart.values():
+            return
+        self._shown[alarm.kind] = alarm = replace(alarm, hum=True)
+        if changed and changed[-1].id == alarm.id:
+            changed.pop()
+        changed.append(alarm)
 
     def _confirm(self, event: Event) -> None:
         """Forget a suspicion that this event confirms: its alarm is that of the event now."""
@@ -258,6 +294,7 @@ class Alarms:
                 rate=event.rate,
                 leads=leads,
                 over=False,
+                hum=False,
                 priority=max(alarm.priority, priority, key=PRIORITIES.index),
             )
         elif PRIORITIES.index(priority) > PRIORITIES.index(alarm.priority):

@@ -241,6 +241,31 @@ def alarms_of(
     return changed, events
 
 
+@pytest.mark.parametrize("hum", [0.0, 0.2])
+def test_an_asystole_under_hum_alone_sounds_and_says_to_check_the_electrodes(hum: float) -> None:
+    signal = spikes(PEAKS)
+    at = np.arange(len(signal) - PEAKS[-1] - 100) / FS
+    signal[PEAKS[-1] + 100 :] += np.float32(hum) * np.sin(2 * np.pi * 50.0 * at)
+    changed, _ = alarms_of(signal, [(peak, peak + 75) for peak in PEAKS], 25)
+    asystoles = [alarm for alarm in changed if alarm.kind == "asystole"]
+    assert (asystoles[0].priority, asystoles[0].sounds) == ("high", True)
+    assert asystoles[0].raised - PEAKS[-1] / FS < 4.0
+    told = asystoles[-1].text
+    assert asystoles[-1].hum is (hum > 0)
+    assert ("(only mains hum is seen: check the electrodes too)" in told) is (hum > 0)
+
+
+def test_hum_on_one_of_two_leads_is_no_doubt_about_an_asystole() -> None:
+    asystole = Event("asystole", 1000, 2000, 4.0, 8.0, "high", ongoing=True)
+    hum = [Event("mains_hum", 1000, 2000, 4.0, 8.0, "low", lead=i, ongoing=True) for i in (0, 1)]
+    alarms = Alarms(leads=("I", "II"))
+    assert not alarms.process([asystole, hum[0]], 8.0)[0].hum
+    (seen,) = alarms.acknowledge(1, 8.5)
+    (changed,) = [one for one in alarms.process([hum[1]], 9.0) if one.kind == "asystole"]
+    assert changed.hum
+    assert changed.acknowledged is seen.acknowledged is True  # it does not sound again
+
+
 @pytest.mark.parametrize(("step", "resolution"), [(7, None), (25, None), (250, None), (25, 0.045)])
 def test_an_asystole_is_raised_within_a_second_of_its_threshold(
     step: int, resolution: float | None
