@@ -142,7 +142,8 @@ def write_whole(
         As from `whole_file`.
     """
     with whole_file(path, error) as file:
-        file.write(data.encode() if isinstance(data, str) else data)
+        # Bytes of an argument or a name that are no UTF-8 are written out, as in JSON.
+        file.write(data.encode(errors="backslashreplace") if isinstance(data, str) else data)
 
 
 def check_writable(

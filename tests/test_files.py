@@ -183,6 +183,12 @@ def test_folders_and_missing_folders_are_named(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_text_with_bytes_that_are_none_is_written_out(tmp_path: Path) -> None:
+    """A heading that was typed in another encoding ends no report."""
+    write_whole(tmp_path / "f", "Gr\udcf6\udcdfe \u00f6")
+    assert (tmp_path / "f").read_text("utf-8") == "Gr\\udcf6\\udcdfe \u00f6"
+
+
 def test_what_cannot_be_written_is_known_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for given, told in (

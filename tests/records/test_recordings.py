@@ -582,6 +582,16 @@ def test_formats_that_are_not_read_name_a_converter(tmp_path: Path, name: str, s
         read_record(tmp_path / name)
 
 
+def test_what_neurokit2_derives_from_an_ecg_is_no_lead(tmp_path: Path) -> None:
+    """The columns of its `ecg_process`, as `DataFrame.to_csv` writes them."""
+    marks = [f"ECG_{wave}_Peaks" for wave in "RPQST"] + ["ECG_R_Onsets", "ECG_T_Offsets"]
+    names = ["", "ECG_Raw", "ECG_Clean", "ECG_Rate", "ECG_Quality", *marks, "ECG_Phase_Atrial"]
+    path = tmp_path / "processed.csv"
+    lines = [f"{i},{x},{x},72.0,0.9,{'0,' * len(marks)}1.0" for i, x in enumerate(MV)]
+    path.write_text("\n".join([",".join(names), *lines]))
+    assert read_record(path, fs=250.0).leads == ("ECG_Raw", "ECG_Clean")
+
+
 def test_lines_of_several_signals_by_turns_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "turns.txt"
     path.write_text("".join(f"I:{x:.3f}\nII:{-x:.3f}\n" for x in np.sin(np.arange(900))))
