@@ -147,8 +147,9 @@ def _printable_output() -> Iterator[None]:
 
 
 def _guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
+    arrived: list[int] = []
     try:
-        with terminations():
+        with terminations(arrived):
             status = work()
             sys.stdout.flush()
         return status
@@ -163,6 +164,9 @@ def _guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
     except Exception as error:
         if debug:
             _say(traceback.format_exc())
+        if arrived and _is_unexpected(error):  # a library made that of the interrupt
+            _give_up_output()
+            return EXIT_SIGNAL + arrived[-1]
         where = "standard output: " if isinstance(error, OSError) and _output_fails() else ""
         _say(f"{program}: {where}{failure_line(error)}")
         if _output_fails():
@@ -170,6 +174,12 @@ def _guarded(work: Callable[[], int], program: str, *, debug: bool) -> int:
         if isinstance(error, NothingFoundError):
             return EXIT_NOTHING
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
+
+
+def _is_unexpected(error: Exception) -> bool:
+    """Whether nobody raised an error on purpose, or it is of an import."""
+    known = (EcgfastError, UsageError, NothingFoundError, SomeFailedError, OSError)
+    return isinstance(error, ImportError) or not isinstance(error, known)
 
 
 def _say(text: str) -> None:

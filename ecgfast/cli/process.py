@@ -39,8 +39,15 @@ def ending_signals() -> list[int]:
 
 
 @contextmanager
-def terminations() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP raise `Terminated`, so that temporary files are removed."""
+def terminations(arrived: list[int]) -> Iterator[None]:
+    """Have SIGTERM and SIGHUP raise `Terminated`, so that temporary files are removed.
+
+    Parameters
+    ----------
+    arrived : list of int
+        Gets the number of each signal that asked for an end, SIGINT too: libraries that are being
+        imported may turn the exception into another one.
+    """
     # Only the main thread may say so; elsewhere the caller's own handlers count.
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -50,9 +57,16 @@ def terminations() -> Iterator[None]:
     def end(number: int, _: Any) -> None:
         if not at or monotonic() - at[0] > AGAIN_S:
             at.append(monotonic())
+            arrived.append(number)
             raise Terminated(number)
 
+    def interrupt(number: int, _: Any) -> None:
+        arrived.append(number)
+        raise KeyboardInterrupt
+
     before = {number: signal.signal(number, end) for number in ending_signals()}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:

@@ -194,14 +194,12 @@ def role_of(name: str, unit: str = "", *, about_ecg: bool = False) -> tuple[str,
     if _ECG_WORD.search(label):
         if any(word in _CLOCK_WORDS or word in _CLOCK_UNITS for word in words):
             return "clock", "a clock by its name"
-        # The rest as one, too: "ECG_R_Peaks".
-        rest = " ".join(word for word in words if not _ECG_WORD.fullmatch(word))
-        but = [word for word in words if _ECG_BUT.fullmatch(word) or _OTHER.get(word) in _FOREIGN]
-        if (
-            but
-            or _ECG_BUT.fullmatch(rest)
-            or (len(words) == 1 and _ECG_BUT.fullmatch(_ECG_WORD.sub("", words[0]) or "ecg"))
-        ):
+        rest = [word for word in words if not _ECG_WORD.fullmatch(word)]
+        if len(words) == 1:
+            rest = [_ECG_WORD.sub("", words[0]) or "ecg"]
+        # One word that is none of an ECG, or all of them: "ECG_R_Peaks".
+        several = [" ".join(rest), *words]
+        if any(_ECG_BUT.fullmatch(one) or _OTHER.get(one) in _FOREIGN for one in several):
             return "other", "derived from an ECG, by its name"
         return "ecg", "an ECG by its name"
     if _LEAD_NAME.fullmatch(label) or _LEAD_WORD.fullmatch(label):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -147,6 +148,16 @@ def test_unexpected_errors_are_one_line_too(
         "ecgfast: unexpected ZeroDivisionError: division by zero "
         "(run again with --debug and report it)\n"
     )
+
+    def swallowed() -> None:
+        """As NumPy does it, interrupted while it is imported."""
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise ImportError("unlikely to be a NumPy issue")
+
+    monkeypatch.setattr(command, "available_models", swallowed)
+    assert main(["models"]) == 130
+    assert capsys.readouterr().err == ""
 
     def interrupted() -> None:
         raise KeyboardInterrupt
