@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -177,14 +178,16 @@ def check_writable(
     target = Path(os.path.realpath(shown))
     where = ""
     try:
-        folder = next(above for above in target.parents if above.exists())
-        if not folder.is_dir():
-            raise error(f"{name}: {folder} is a file, not a folder; give another path")
-        if folder == target.parent:
+        with contextlib.suppress(NotADirectoryError):  # said below
             before = _present(target)
             if before is not None and not stat.S_ISREG(before.st_mode):
                 _check_special(before.st_mode)
                 return
+        folder = next((above for above in target.parents if above.exists()), None)
+        if folder is None:
+            raise FileNotFoundError(errno.ENOENT, "no such drive")
+        if not folder.is_dir():
+            raise error(f"{name}: {folder} is a file, not a folder; give another path")
         where = f" in {folder}; give another path"
         draft = _draft_of(folder / target.name)
         os.close(_created(draft, None))

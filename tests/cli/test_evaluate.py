@@ -197,7 +197,7 @@ class Outside(HTMLParser):
 def test_page_stands_alone_and_says_the_same(
     folder: Path, tmp_path: Path, run: Callable[..., str]
 ) -> None:
-    page = tmp_path / "page.html"
+    page = tmp_path / "new" / "page.html"  # a missing folder is made
     out = run("--detector", folder, "--html", page)
     text = page.read_text()
     parser = Outside()

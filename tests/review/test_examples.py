@@ -48,7 +48,7 @@ def test_only_what_was_answered_is_in_the_set(reviews: Path) -> None:
 def test_the_command_writes_a_set_that_is_read_back(
     reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "answered.npz"
+    file = tmp_path / "new" / "answered.npz"  # a missing folder is made
     command = ["review", *map(str, RECORDS), "--output", str(reviews), "--export", str(file)]
     assert main([*command, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -136,7 +136,8 @@ def test_prepare_takes_a_database_once_and_says_which_recordings_it_lacks(
 ) -> None:
     write_record(tmp_path / "mine", "a")
     (tmp_path / "mine" / "RECORDS").write_text("a\nb\n")
-    command = ["prepare", "--data", str(tmp_path), "--output", str(tmp_path / "set.npz"), "--json"]
+    file = tmp_path / "new" / "set.npz"  # a missing folder is made
+    command = ["prepare", "--data", str(tmp_path), "--output", str(file), "--json"]
     assert main([*command, "--database", "mine"]) == 0
     once = capsys.readouterr()
     assert "mine lacks 1 of its recordings, which the data set lacks too: b" in once.err
