@@ -18,6 +18,7 @@ __all__ = [
     "check_regular",
     "damaged",
     "named_file",
+    "no_file",
     "open_regular",
     "path_of",
     "read_regular",
@@ -121,9 +122,14 @@ def _refuse_special(path: Path, mode: int) -> None:
         return
     if stat.S_ISDIR(mode):
         raise RecordError(f"{path}: is a folder; name one recording in it")
-    raise RecordError(
-        f"{path}: is a pipe or a device and no file; save the recording as a file first, or send "
-        "its samples to `ecgfast stream -`"
+    raise no_file(path, "is a pipe or a device and no file")
+
+
+def no_file(path: Path, why: str) -> RecordError:
+    """Return the error of what cannot be read from any place, as a recording must be."""
+    return RecordError(
+        f"{path}: {why}; save the recording as a file first, or send its samples to "
+        "`ecgfast stream -`"
     )
 
 

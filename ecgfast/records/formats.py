@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RecordError
-from .files import check_regular, damaged, open_regular, true_format
+from .files import check_regular, damaged, no_file, open_regular, true_format
 from .opened import Opened
 
 __all__ = ["CONVERTERS", "FORMATS", "Format", "by_suffix", "header_of", "open_file"]
@@ -211,6 +211,8 @@ def existing_file(path: Path) -> Path:
     if not file.exists():
         if file.is_symlink():
             raise RecordError(f"{path}: is a link to {file.readlink().name}, which is not there")
+        if str(path) == "-":
+            raise no_file(path, "standard input is no file")
         beside = sorted(path.parent.glob(f"{_glob_escape(path.name)}.*")) if path.name else []
         hint = f"did you mean {beside[0].name}?" if beside else "check the path"
         raise RecordError(f"{path}: no such recording; {hint}")

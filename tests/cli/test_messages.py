@@ -88,6 +88,13 @@ def test_a_model_without_a_card_says_what_is_unknown(
     assert "put bare.json, as `ecgfast export` or `ecgfast train` writes it, beside" in told
 
 
+def test_standard_input_is_no_recording(recording: Path, fails: Fails) -> None:
+    for command in ("detect", "classify"):
+        told = fails(command, "-", "--fs", 250)
+        assert "-: standard input is no file; save the recording as a file first" in told
+        assert "send its samples to `ecgfast stream -`" in told
+
+
 def test_a_lead_that_is_listed_twice(
     recording: Path, fails: Fails, capsys: pytest.CaptureFixture[str]
 ) -> None:
