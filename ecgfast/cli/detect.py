@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--max-delay",
         type=float,
         metavar="S",
-        help="report each beat at most this long after its R peak",
+        help="report each beat at most so many seconds after its R peak (0.35 or more)",
     )
     parser.add_argument(
         "--max-rate",

@@ -46,7 +46,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--max-delay",
         type=float,
         metavar="S",
-        help="with --detector: report each beat at most this long after its R peak",
+        help="with --detector: report each beat at most so many seconds after its R peak (0.35 or "
+        "more)",
     )
     parser.add_argument(
         "--start",

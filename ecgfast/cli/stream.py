@@ -112,8 +112,9 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
         "--max-delay",
         type=float,
         metavar="S",
-        help="report each beat at most this long after its R peak; doubtful ones are then decided "
-        f"on less of what follows (default: {ALARM_DELAY_S} with alarms, else as --method needs)",
+        help="report each beat at most so many seconds after its R peak (0.35 or more); doubtful "
+        f"ones are then decided on less of what follows (default: {ALARM_DELAY_S} with alarms, "
+        "else as --method needs)",
     )
     add_strict(parser)
     parser.add_argument(
