@@ -176,7 +176,8 @@ def no_beats_text(
 
 def _animal_rate(signal: npt.NDArray[Any], fs: float) -> float | None:
     """Beats a minute of a heart that is faster than a human's; None where there is none."""
-    most = min(RATE_MAX_ANIMALS, RATE_MAX * fs / FS_MIN)
+    # Whole: the quotient itself may be rounded up, and its rate limit to above `fs`.
+    most = min(RATE_MAX_ANIMALS, RATE_MAX * fs // FS_MIN)
     if most <= RATE_MAX or not len(signal):
         return None
     detector = QRSDetector(fs, n_leads=signal.shape[1], max_rate=most)

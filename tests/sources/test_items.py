@@ -284,3 +284,10 @@ def test_no_beat_is_a_warning_that_says_what_to_check() -> None:
         detect_qrs(np.tile([0.0, 1.0, 2.0], 3000), FS)
     with pytest.warns(NoBeatsWarning, match="ECG1 is flat"):
         assert not list(stream_beats(np.zeros(9000), FS))
+
+
+@pytest.mark.parametrize("fs", [99.5, 100.0, 175.0, 333.0, 1990.0])
+def test_no_beat_is_a_warning_at_any_rate(fs: float) -> None:
+    # At 175 Hz the fastest heart that can be looked for was a rounding error too fast: an error.
+    with pytest.warns(NoBeatsWarning, match="no beat was found"):
+        detect_qrs(np.sin(0.3 * np.arange(int(9 * fs)) / fs), fs)

@@ -23,7 +23,7 @@
 #define NEURAL_STRIDE 4            /* cells of one step of the deep layers: 31.25 steps a second */
 #define NEURAL_INPUTS 2
 #define NEURAL_STEM 12             /* channels at 62.5 Hz */
-#define NEURAL_WIDTH 24            /* channels at 31.25 Hz */
+#define NEURAL_WIDTH 28            /* channels at 31.25 Hz */
 #define NEURAL_STEM1_TAPS 10
 #define NEURAL_STEM2_TAPS 6
 #define NEURAL_DEEP_TAPS 3

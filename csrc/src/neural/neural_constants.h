@@ -75,7 +75,7 @@
 #define NOISY_CLARITY 3.3f /* of 4: several of the last five beats were not beyond doubt */
 #define DOUBTFUL_ODDS 4.0f /* below 55 to one ... */
 #define DOUBTFUL_OFF 5.5f  /* ... or 245 to one at an early or a late interval; */
-#define DOUBTFUL_PASSED (-3.0f) /* or a candidate above one to twenty since the last beat was none */
+#define DOUBTFUL_PASSED (-4.0f) /* or a candidate above one to fifty since the last beat was none */
 /* Half of the beats are none where the last five were so unclear: those below are not reported. */
 #define HIDE_CLARITY 0.5f
 #define HIDE_ODDS 2.0f

@@ -6,12 +6,13 @@
 
 #define W NEURAL_WIDTH
 
-_Static_assert(W == 24, "the sums below are six vectors of four");
+_Static_assert(W == 28, "the sums below are seven vectors of four");
 
 /* One sum for each channel, in registers, from the bias on. */
 #define BEGIN_SUMS(sums, bias)                                                         \
     four sums##0 = four_load(bias), sums##1 = four_load((bias) + 4), sums##2 = four_load((bias) + 8), \
-         sums##3 = four_load((bias) + 12), sums##4 = four_load((bias) + 16), sums##5 = four_load((bias) + 20);
+         sums##3 = four_load((bias) + 12), sums##4 = four_load((bias) + 16), sums##5 = four_load((bias) + 20), \
+         sums##6 = four_load((bias) + 24);
 
 /* sums += x[0..n) times a matrix with a column for each channel. */
 #define ADD_PRODUCTS(sums, matrix, x, n)                                               \
@@ -24,6 +25,7 @@ _Static_assert(W == 24, "the sums below are six vectors of four");
         sums##3 = four_add(sums##3, four_mul(v_, four_load(row_ + 12)));               \
         sums##4 = four_add(sums##4, four_mul(v_, four_load(row_ + 16)));               \
         sums##5 = four_add(sums##5, four_mul(v_, four_load(row_ + 20)));               \
+        sums##6 = four_add(sums##6, four_mul(v_, four_load(row_ + 24)));               \
     }
 
 /* out = the sums, 0 where they are negative. */
@@ -36,6 +38,7 @@ _Static_assert(W == 24, "the sums below are six vectors of four");
         four_store((out) + 12, four_max(sums##3, zero_));                              \
         four_store((out) + 16, four_max(sums##4, zero_));                              \
         four_store((out) + 20, four_max(sums##5, zero_));                              \
+        four_store((out) + 24, four_max(sums##6, zero_));                              \
     }
 
 /* The last ten cells are in `input`, oldest first. */

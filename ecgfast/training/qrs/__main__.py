@@ -43,7 +43,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="folder of the recordings")
     parser.add_argument("--without", default="mitdb:ds2", help="left out, separated by commas")
-    parser.add_argument("--steps", type=int, default=9000, help="of training")
+    parser.add_argument("--steps", type=int, default=14000, help="of training")
     parser.add_argument("--workers", type=int, default=2, help="processes that make windows")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, help="weights, .npz")

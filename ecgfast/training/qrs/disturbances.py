@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .draws import Draws, Floats, cells_in
+from .draws import Draws, Floats, bump, cells_in
 from .grid import GRID_FS
 from .hearts import pacing
 from .recordings import Noise
@@ -31,6 +31,19 @@ class Disturbances:
         self._draws = draws
         self._noises = noises
         self._n = cells
+
+    def motion(self, x: Floats) -> Floats:
+        """Electrode motion: lobes as wide as ventricular beats, no two alike; the beats go on."""
+        draws = self._draws
+        x = x.copy()
+        for _ in range(int(draws.rng.integers(1, 10))):
+            width, rise = cells_in(draws.between(0.08, 0.7)), draws.between(0.15, 0.85)
+            peak = min(max(round(rise * width), 1), width - 1)
+            first = int(draws.rng.integers(self._n))
+            part = x[first : first + width]
+            lobe = bump(width, peak, peak, width - 1 - peak)[1] ** draws.between(0.6, 2.0)
+            part += np.float32(draws.ratio(0.2, 3.0) * draws.polarity()) * lobe[: len(part)]
+        return x
 
     def noisy(self, x: Floats) -> Floats:
         """Recorded and coloured noise, of the amplifier, of the mains, wander of the baseline."""
@@ -98,7 +111,7 @@ class Disturbances:
             walk = np.cumsum(draws.rng.standard_normal(n)) / np.sqrt(n)
             x = x + (draws.ratio(0.3, 3.0) * walk).astype(np.float32)
         if draws.chance(0.3):
-            wave = np.sin(2 * np.pi * draws.ratio(0.2, 30.0) / GRID_FS * np.arange(n))
+            wave = np.sin(2 * np.pi * draws.ratio(0.2, 62.0) / GRID_FS * np.arange(n))
             x = x + (draws.ratio(0.3, 2.0) * wave).astype(np.float32)
         if draws.chance(0.2):
             x = pacing(draws, x, np.empty(0))

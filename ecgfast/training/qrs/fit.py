@@ -73,7 +73,7 @@ def fit_score(
     *,
     without: frozenset[str] = frozenset(),
     shape: Shape = DEFAULT_SHAPE,
-    steps: int = 9000,
+    steps: int = 14000,
     batch: int = 64,
     rate: float = 3e-3,
     seed: int = 1,

@@ -13,6 +13,7 @@ __all__ = [
     "pacing",
     "standstill",
     "tachycardia",
+    "ventricular",
     "waves_changed",
     "widened",
 ]
@@ -52,11 +53,69 @@ def widened(draws: Draws, x: Floats) -> Floats:
     return np.asarray(smooth * (np.std(x) / (np.std(smooth) + 1e-6)), np.float32)
 
 
+def ventricular(
+    draws: Draws, x: Floats, beats: npt.NDArray[np.float64]
+) -> tuple[Floats, npt.NDArray[np.float64]]:
+    """Ventricular beats of one focus: wide complexes, a T wave against them, no P wave.
+
+    All beats, now and then, or every second or third beat; early as a rule. Their flanks may be no
+    steeper than those of a T wave.
+    """
+    rng = draws.rng
+    coupling = draws.between(0.55, 1.0)
+    if draws.chance(0.25):
+        chosen, coupling = np.ones(len(beats), bool), 1.0
+    elif draws.chance(0.5):
+        chosen = rng.random(len(beats)) < draws.between(0.1, 0.4)
+    else:
+        chosen = np.arange(len(beats)) % int(rng.integers(2, 4)) == 1
+    y, moved = x.copy(), beats.copy()
+    wave, peak = _ventricular_wave(draws)
+    rr = np.diff(beats, prepend=beats[0] - np.median(np.diff(beats)))
+    for i in np.flatnonzero(chosen):
+        first, last = beats[i] - 0.22 * GRID_FS, beats[i] + min(0.5 * GRID_FS, 0.68 * rr[i])
+        if i + 1 < len(beats):
+            last = min(last, beats[i + 1] - 0.2 * GRID_FS)
+        first, last = max(int(first), 0), min(int(last), len(x) - 1)
+        at = round(beats[i] - max(rr[i] - max(coupling * rr[i], 0.3 * GRID_FS), 0.0))
+        begin = at - peak
+        if last - first < 2 or begin < 0 or begin + len(wave) > len(x):
+            continue
+        y[first : last + 1] = np.linspace(y[first], y[last], last - first + 1)
+        y[begin : begin + len(wave)] += wave * np.float32(rng.normal(1.0, 0.07))
+        moved[i] = at
+    return y, moved
+
+
+def _ventricular_wave(draws: Draws) -> tuple[Floats, int]:
+    """A wide complex with its T wave, in heights of the complexes, and where its R peak is."""
+    width, rise = cells_in(draws.between(0.12, 0.24)), draws.between(0.3, 0.7)
+    peak = max(2, round(rise * width))
+    up = 0.5 - 0.5 * np.cos(np.pi * np.arange(peak) / peak)
+    down = 0.5 + 0.5 * np.cos(np.pi * np.arange(width - peak) / max(width - peak, 1))
+    qrs = np.concatenate([up, down]) ** draws.between(0.7, 1.6)
+    if draws.chance(0.3):
+        qrs = np.minimum(qrs / draws.between(0.4, 0.9), 1.0)
+    if draws.chance(0.4):
+        notch, _ = bump(width, peak + draws.between(-0.3, 0.4) * width, 2, 2)
+        qrs[notch] *= draws.between(0.4, 0.9)
+    long = cells_in(draws.between(0.18, 0.36))
+    against = np.sin(np.pi * np.arange(1, long + 1) / (long + 1)) ** 2
+    st = np.zeros(cells_in(draws.between(0.0, 0.08)))
+    parts = [qrs, st, -draws.between(0.2, 0.9) * against]
+    height = draws.ratio(0.5, 2.2) * draws.polarity()
+    return (height * np.concatenate(parts)).astype(np.float32), peak
+
+
 def standstill(
     draws: Draws, x: Floats, beats: npt.NDArray[np.float64]
 ) -> tuple[Floats, npt.NDArray[np.float64]]:
-    """QRS complexes that stay away: for seconds, or one in two or three, P waves going on."""
+    """QRS complexes that stay away: for seconds, or one in two or three, P waves going on.
+
+    Those of the recording, or others with a rhythm of their own, as in third-degree block.
+    """
     x = x.copy()
+    apart = draws.chance(0.4)
     gone = np.zeros(len(beats), bool)
     if draws.chance(0.6):
         begin = draws.between(0, 0.8 * len(x))
@@ -66,17 +125,33 @@ def standstill(
     rr = float(np.median(np.diff(beats)))
     p = draws.ratio(1.0, 3.0) if draws.chance(0.5) else 1.0
     for beat in beats[gone]:
-        _erase(draws, x, float(beat), rr)
+        _erase(x, float(beat), rr, 0.25 if apart else draws.between(0.065, 0.095))
+        if apart:
+            continue
         early = min(0.17 * GRID_FS, 0.3 * rr)
         where, shape = bump(len(x), beat - early, 12, max(4.0, early - 6))
         level = np.float32(np.median(x[where])) if len(x[where]) else np.float32(0)
         x[where] += (p - 1.0) * shape * (x[where] - level)
+    if apart:
+        _p_waves(draws, x)
     return x, beats[~gone]
 
 
-def _erase(draws: Draws, x: Floats, beat: float, rr: float) -> None:
-    """Cut QRS and T out, P stays."""
-    first = int(beat - draws.between(0.065, 0.095) * GRID_FS)
+def _p_waves(draws: Draws, x: Floats) -> None:
+    """Add P waves that keep time, in heights of the complexes."""
+    period = draws.between(0.45, 1.3) * GRID_FS
+    height = draws.ratio(0.05, 0.4) * (1.0 if draws.chance(0.8) else -1.0)
+    before, after = cells_in(draws.between(0.03, 0.08)), cells_in(draws.between(0.03, 0.08))
+    at = draws.between(0.0, period)
+    while at < len(x):
+        where, shape = bump(len(x), at, before, after)
+        x[where] += np.float32(height * draws.rng.normal(1.0, 0.05)) * shape
+        at += period * float(draws.rng.normal(1.0, 0.02))
+
+
+def _erase(x: Floats, beat: float, rr: float, before: float) -> None:
+    """Cut QRS and T out, from so many seconds before the R peak on."""
+    first = int(beat - before * GRID_FS)
     last = int(beat + min(0.5 * GRID_FS, 0.68 * rr))
     first, last = max(first, 0), min(last, len(x) - 1)
     if last > first:

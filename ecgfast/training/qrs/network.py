@@ -34,7 +34,7 @@ class Shape:
     """
 
     stem: int = 12
-    width: int = 24
+    width: int = 28
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
 
 

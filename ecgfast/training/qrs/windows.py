@@ -15,7 +15,7 @@ import numpy.typing as npt
 from .disturbances import Disturbances
 from .draws import Draws, Floats
 from .grid import BLOCK, network_input
-from .hearts import flutter, pacing, standstill, tachycardia, waves_changed, widened
+from .hearts import flutter, pacing, standstill, tachycardia, ventricular, waves_changed, widened
 from .recordings import Noise, Strip
 
 __all__ = ["SHARES", "WindowMaker", "Windows"]
@@ -98,12 +98,16 @@ class WindowMaker:
             x = waves_changed(draws, x, beats)
         if draws.chance(0.12):
             x = widened(draws, x)
+        if draws.chance(0.10) and len(beats) > 2:
+            x, beats = ventricular(draws, x, beats)
         if draws.chance(0.28) and len(beats) > 2:
             x, beats = standstill(draws, x, beats)
         if draws.chance(0.08):
             x = flutter(draws, x)
         if draws.chance(0.14):
             x = pacing(draws, x, beats)
+        if draws.chance(0.10):
+            x = self._disturbances.motion(x)
         x = self._disturbances.noisy(x)
         x, weight = self._disturbances.device(x, weight)
         return x, *self._targets(beats, weight)
