@@ -43,7 +43,7 @@ static void step(ecg_detector *d, neural_state *s) {
             if (cell < 0 || lead->fault[cell % NEURAL_CELLS]) continue;
             sums[k] += n_leads == 1 ? outputs[k] : expf(JOIN * (outputs[k] < ODDS_MAX ? outputs[k] : ODDS_MAX));
             counts[k]++;
-            lead->odds[cell % NEURAL_CELLS] = outputs[k]; /* the late output corrects the early one */
+            lead->odds[cell % NEURAL_ODDS] = outputs[k]; /* the late output corrects the early one */
         }
     }
     for (int k = 0; k < NEURAL_OUTPUTS; k++) {

@@ -22,7 +22,7 @@ static int neural_lead_valid(const neural_lead *lead) {
            && all_below(lead->input, NEURAL_STEM1_TAPS * NEURAL_INPUTS, ACTIVITY_MAX)
            && all_below(lead->stem, NEURAL_STEM2_TAPS * NEURAL_STEM, ACTIVITY_MAX)
            && all_below(lead->deep, NEURAL_MEMORY * NEURAL_WIDTH, ACTIVITY_MAX)
-           && all_below(lead->odds, NEURAL_CELLS, ACTIVITY_MAX) && all_below(&lead->height, 1, 1e3f)
+           && all_below(lead->odds, NEURAL_ODDS, ACTIVITY_MAX) && all_below(&lead->height, 1, 1e3f)
            && ecg_within(lead->heights, 0, 1000);
 }
 
