@@ -239,3 +239,16 @@ def test_without_lookahead_the_next_interval_is_unknown_and_all_else_the_same() 
     assert np.array_equal(now.features[:, others], later.features[:, others])
     assert np.array_equal(now.windows, later.windows)
     assert (later.known_at > now.known_at)[:-1].all()
+
+
+def test_in_bigeminy_the_usual_shape_stays_that_of_the_conducted_beats(record_path) -> None:
+    # Noise had begun templates anew for the conducted beats of 200, until their halves were rarer than
+    # the ventricular beats.
+    record = read_record(record_path("mitdb/200"), leads=0)
+    marks = record.annotations
+    assert marks is not None
+    beats = stream_beats(record.signal[:, 0], record.fs, marks.sample[marks.is_beat], 0, GRID)
+    usual = beats.features[:, FEATURE_NAMES.index("own_dominant")] > 0.5
+    symbols = np.array(marks.symbol)[marks.is_beat]
+    assert np.mean(usual[symbols == "N"]) > 0.95
+    assert np.mean(usual[symbols == "V"]) < 0.1

@@ -135,9 +135,12 @@ class Features:
         scored = {k: self.best_lag(beat, self.templates[k].shape) for k in kept}
         own = max(kept, key=lambda k: scored[k][0])
         correlation, lag = scored[own]
-        sizes = sorted([self.size(beat), self.size(self.templates[own].shape)])
-        fits = correlation >= 0.85 and sizes[1] <= 1.6 * sizes[0]
+        fits = correlation >= 0.85 and self.alike_in_size(beat, self.templates[own].shape)
         return (own if fits else None), lag
+
+    def alike_in_size(self, a: Array, b: Array) -> bool:
+        low, high = sorted([self.size(a), self.size(b)])
+        return high <= 1.6 * low
 
     def learn(self, beat: Array, own: int | None, lag: int) -> None:
         if own is None:
@@ -152,10 +155,28 @@ class Features:
         for other in self.templates:
             other.share *= 1 - rate
         t.share += rate
+        self.merge(own)
         usual = self.standing(self.dominant)
         for k in range(len(self.templates)):
             if self.standing(k) > 1.25 * usual:
                 usual, self.dominant = self.standing(k), k
+
+    def merge(self, own: int) -> None:
+        """Of templates that have come to resemble that one, the one of more beats is kept."""
+        for k, other in enumerate(self.templates):
+            t = self.templates[own]
+            if k == own or not other.share > 0:
+                continue
+            if self.correlation(t.shape, other.shape, self.qrs) < 0.95:
+                continue
+            if not self.alike_in_size(t.shape, other.shape):
+                continue
+            keep, gone = (own, k) if t.count > other.count else (k, own)
+            self.templates[keep].share += self.templates[gone].share
+            self.templates[gone].share = self.templates[gone].count = 0
+            if self.dominant == gone:
+                self.dominant = keep
+            own = keep
 
     def standing(self, k: int) -> float:
         t = self.templates[k]

@@ -7,6 +7,8 @@
 /* Correlation from which a beat belongs to a template, and the size ratio it must stay within. */
 #define JOIN_CORRELATION 0.85f
 #define JOIN_SIZE_RATIO 1.6f
+/* Correlation from which two templates are one: beats in noise begin one anew for shapes that are known. */
+#define MERGE_CORRELATION 0.95f
 /* Beats over which a template forgets, and over which shares and the long RR average do. */
 #define TEMPLATE_MEMORY 24.0f
 #define SHARE_MEMORY 128.0f
@@ -284,12 +286,13 @@ static float qrs_size(const ecg_regions *r, const float *shape) {
     return e.high - e.low;
 }
 
+/* Are two shapes of these sizes near enough to be one. */
+static int alike_in_size(float a, float b) { return a <= JOIN_SIZE_RATIO * b && b <= JOIN_SIZE_RATIO * a; }
+
 /* Does the beat belong to the template it resembles most. */
 static int belongs(const ecg_features_state *state, const float *beat, int32_t nearest, float best) {
     if (nearest < 0 || best < JOIN_CORRELATION) return 0;
-    float size = qrs_size(&state->regions, beat);
-    float usual = qrs_size(&state->regions, shape_of(state, nearest));
-    return size <= JOIN_SIZE_RATIO * usual && usual <= JOIN_SIZE_RATIO * size;
+    return alike_in_size(qrs_size(&state->regions, beat), qrs_size(&state->regions, shape_of(state, nearest)));
 }
 
 /* How much a template stands for the patient's conducted beats: frequent, and narrow, since ventricular
@@ -298,6 +301,22 @@ static float standing(const ecg_features_state *state, int32_t k) {
     const float width = width_of(shape_of(state, k), state->regions.qrs_first, state->regions.qrs_last);
     const float share = state->templates[k].share;
     return share > 0.0f && width > 0.0f ? share / (width * width) : 0.0f;
+}
+
+/* Templates that have come to resemble `own` hold the same beats: the one of more beats is kept. */
+static void merge(ecg_features_state *state, int32_t own) {
+    const ecg_regions *r = &state->regions;
+    for (int32_t k = 0; k < ECG_TEMPLATES; k++) {
+        if (k == own || !(state->templates[k].share > 0.0f)) continue;
+        const float *a = shape_of(state, own);
+        if (ecg_correlation(a, shape_of(state, k), r->qrs_first, r->qrs_last, 0, r->points) < MERGE_CORRELATION) continue;
+        if (!alike_in_size(qrs_size(r, a), qrs_size(r, shape_of(state, k)))) continue;
+        int32_t keep = state->templates[own].count > state->templates[k].count ? own : k, gone = own + k - keep;
+        state->templates[keep].share += state->templates[gone].share;
+        state->templates[gone].share = state->templates[gone].count = 0.0f;
+        if (state->dominant == gone) state->dominant = keep;
+        own = keep;
+    }
 }
 
 /* Lets the beat into template `own`, or into a new one where `own` is negative. */
@@ -322,6 +341,7 @@ static void learn(ecg_features_state *state, const float *beat, int32_t own, int
     float beats = (float)state->beats + 1.0f, rate = 1.0f / (beats < SHARE_MEMORY ? beats : SHARE_MEMORY);
     for (int32_t k = 0; k < ECG_TEMPLATES; k++) state->templates[k].share *= 1.0f - rate;
     t->share += rate;
+    merge(state, own);
     float usual = standing(state, state->dominant);
     for (int32_t k = 0; k < ECG_TEMPLATES; k++) {
         float other = standing(state, k);
