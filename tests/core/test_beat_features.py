@@ -242,8 +242,8 @@ def test_without_lookahead_the_next_interval_is_unknown_and_all_else_the_same() 
 
 
 def test_in_bigeminy_the_usual_shape_stays_that_of_the_conducted_beats(record_path) -> None:
-    # Noise had begun templates anew for the conducted beats of 200, until their halves were rarer than
-    # the ventricular beats.
+    # Noise had begun templates anew for the conducted beats of 200, until the halves of these were
+    # rarer than the ventricular beats.
     record = read_record(record_path("mitdb/200"), leads=0)
     marks = record.annotations
     assert marks is not None
