@@ -158,7 +158,7 @@ def test_all_figures_of_a_bad_recording_agree(kind: str, tmp_path: Path, capsys:
     elif kind == "noise":
         signal[at : at + round(40 * fs)] += rng.normal(0, 1.5, (round(40 * fs), 2))
     else:
-        wave = np.sin(2 * np.pi * 4.0 * np.arange(round(30 * fs)) / fs)
+        wave = np.sin(2 * np.pi * 4.5 * np.arange(round(30 * fs)) / fs)
         signal[at : at + len(wave)] = wave[:, None]
     path = tmp_path / "made.npz"
     np.savez(path, signal=signal.astype(np.float32), fs=fs, leads=np.array(record.leads))
