@@ -163,7 +163,12 @@ def test_unexpected_errors_are_one_line_too(
         raise ImportError("unlikely to be a NumPy issue")
 
     monkeypatch.setattr(command, "available_models", swallowed)
-    assert main(["models"]) == 130
+    # What is started in the background ignores interrupts, the tests too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert main(["models"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err == ""
 
     def interrupted() -> None:

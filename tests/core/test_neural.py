@@ -492,3 +492,21 @@ def test_twelve_leads_together(name: str, record_path) -> None:
     assert np.all(found_near(found, beats, record.fs))
     inside = found[(found > beats[0] - 100) & (found < beats[-1] + 100)]
     assert len(inside) == len(beats)
+
+
+@pytest.mark.parametrize("seconds", [2.0, 10.0, 30.0])
+@pytest.mark.parametrize("phase", [0.2, 0.45, 0.8, 0.85])
+def test_p_and_t_waves_after_samples_that_are_missing_at_the_start_are_no_beats(
+    seconds: float, phase: float
+) -> None:
+    fs = 250.0
+    record = synthetic_ecg(20, fs, seed=4)
+    marks = record.annotations
+    assert marks is not None
+    r = marks.sample / fs
+    first = round((r[2] - phase * (r[2] - r[1])) * fs)
+    signal = record.signal[first:, 0]
+    missing = np.full(round(seconds * fs), np.nan)
+    found = detect(np.concatenate([missing, signal]), fs) - len(missing) + first
+    assert np.all(found_near(marks.sample, found, fs))
+    assert found_near(found, marks.sample[3:], fs).all()

@@ -173,7 +173,7 @@ float ecg_neural_misfit(const neural_state *s, int64_t at);
 
 /* neural_waves.c */
 /* The complex of this T wave may lie before the first sample: what follows has to be seen. */
-int ecg_neural_may_be_t_wave(const neural_state *s, const neural_candidate *c);
+int ecg_neural_may_be_t_wave(neural_state *s, int n_leads, const neural_candidate *c);
 /* Does a taller candidate follow within a PR interval, and at an interval that fits better? */
 int ecg_neural_is_p_wave(neural_state *s, int n_leads, int index);
 

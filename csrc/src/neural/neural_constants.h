@@ -32,7 +32,7 @@
 #define P_WAVE_S 0.30f    /* a smaller candidate so long before a complex is its P wave: the PR interval of a block ... */
 #define P_WAVE_RR 0.45f   /* ... but less than half of the RR reference: the complexes of a tachycardia are none */
 #define P_WAVE_CLARITY 2.0f /* log-odds of the last beats, below which that does not hold: noise */
-#define START_CELLS 56    /* a smaller candidate so early (0.45 s) is the T wave of a complex before the first sample */
+#define START_CELLS 56    /* a smaller candidate so early (0.45 s) after the first usable sample is the T wave of a complex before it */
 #define START_COST 10.0f  /* more than any score */
 
 /* Costs of an RR interval beside the reference. */

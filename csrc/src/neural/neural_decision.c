@@ -57,7 +57,7 @@ static void neural_accept(ecg_detector *d, neural_state *s, int index) {
 static int64_t due_at(neural_state *s, int n_leads, const neural_candidate *c, int clear) {
     float wait = WAIT_RR * s->rr_ref;
     if (wait < WAIT_MIN_S) wait = WAIT_MIN_S;
-    if (ecg_neural_may_be_t_wave(s, c)) {
+    if (ecg_neural_may_be_t_wave(s, n_leads, c)) {
         wait = WAIT_MAX_S;
     } else if (clear) {
         if (ecg_neural_heights_unclear(s) || ecg_neural_shortfall(s, n_leads, c->at) <= SMALLER) return 0;

@@ -32,12 +32,13 @@ void ecg_neural_input_init(neural_state *s, int n_leads, double fs) {
 static float scale_up_to(const neural_lead *lead, int64_t last) {
     float first = 0.0f, second = 0.0f;
     int windows = 0;
-    for (int64_t end = last; end >= 0 && windows < NEURAL_PEAKS / NEURAL_WINDOW; end -= NEURAL_WINDOW, windows++) {
+    for (int64_t end = last; end >= 0 && end > last - NEURAL_PEAKS; end -= NEURAL_WINDOW) {
         float top = 0.0f;
         for (int64_t b = end; b >= 0 && b > end - NEURAL_WINDOW; b--) {
             const float peak = lead->peaks[b % NEURAL_PEAKS];
             top = peak > top ? peak : top;
         }
+        windows += top > 0.0f; /* before the signal begins there is nothing */
         second = top > first ? first : top > second ? top : second;
         first = top > first ? top : first;
     }

@@ -5,7 +5,7 @@
 void ecg_neural_set_score(neural_state *s, int n_leads, neural_candidate *c) {
     const float smaller = ecg_neural_shortfall(s, n_leads, c->at), short_of = HEIGHT_COST * (smaller - HEIGHT_FROM);
     float cost = short_of > HEIGHT_CAP ? HEIGHT_CAP : short_of > 0.0f ? short_of : 0.0f;
-    if (ecg_neural_may_be_t_wave(s, c) && smaller > SMALLER) cost = START_COST;
+    if (ecg_neural_may_be_t_wave(s, n_leads, c) && smaller > SMALLER) cost = START_COST;
     c->score = c->odds + BIAS - cost;
     if (c->score > SCORE_MAX) c->score = SCORE_MAX;
 }

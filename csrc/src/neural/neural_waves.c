@@ -2,8 +2,19 @@
 #include "neural.h"
 #include "neural_constants.h"
 
-int ecg_neural_may_be_t_wave(const neural_state *s, const neural_candidate *c) {
-    return s->last < 0 && c->at < START_CELLS && c->odds < HEIGHT_ODDS;
+/* Did the signal of every lead begin so short a time before, with the recording or after missing samples. */
+static int begins_before(neural_state *s, int n_leads, int64_t at) {
+    const int64_t before = at - START_CELLS;
+    if (before < 0) return 1;
+    const neural_lead *lead = ecg_neural_leads(s);
+    for (int l = 0; l < n_leads; l++)
+        if (ecg_neural_usable(&lead[l], before)) return 0;
+    return 1;
+}
+
+int ecg_neural_may_be_t_wave(neural_state *s, int n_leads, const neural_candidate *c) {
+    /* After missing samples the scale is not known yet: any wave may look like a complex. */
+    return s->last < 0 && (c->odds < HEIGHT_ODDS || c->at >= START_CELLS) && begins_before(s, n_leads, c->at);
 }
 
 /* To the network a narrow P wave before a wide or paced complex may look more like a complex than that. */

@@ -70,7 +70,8 @@ def scale_up_to(s: State, lead: int, last: int) -> np.float32:
     """Second largest of the maxima of the last windows; the larger of the first two."""
     ends = range(last + 1, max(last + 1 - C["NEURAL_PEAKS"], 0), -WINDOW)
     tops = sorted(peak(s, lead, end - WINDOW, end) for end in ends)
-    return max(tops[-2] if len(tops) > 2 else tops[-1], SMALLEST)
+    shown = sum(top > 0 for top in tops)  # before the signal begins there is nothing
+    return max(tops[-2] if shown > 2 else tops[-1], SMALLEST)
 
 
 def set_scale(s: State, lead: int, block: int) -> None:

@@ -9,8 +9,11 @@ from .state import Candidate, State, seconds
 
 
 def may_be_t_wave(s: State, c: Candidate) -> bool:
-    """Perhaps the T wave of a complex before the first sample."""
-    return s.last is None and c.at < C["START_CELLS"] and c.odds < C["HEIGHT_ODDS"]
+    """Perhaps the T wave of a complex before the first sample of any lead."""
+    before = c.at - C["START_CELLS"]
+    begins = before < 0 or all(fault[before] for fault in s.fault)
+    unclear = c.odds < C["HEIGHT_ODDS"] or before >= 0
+    return s.last is None and unclear and begins
 
 
 def is_p_wave(s: State, c: Candidate) -> bool:
