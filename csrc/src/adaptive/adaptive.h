@@ -34,6 +34,7 @@ typedef struct adaptive_constants {
     float short_from, short_cost, long_from, long_cost, long_cap, soft;
     float refractory_s, refractory_cost, twin_similarity, twin_drop, twin_share;
     float t_gain, t_band_ratio, t_from, t_full_s, t_ramp_s;
+    float t_smooth_s, t_smooth, t_smooth_drop, t_smooth_cost;
     /* when to decide */
     float clear_score, clear_short, clear_long, clear_similarity, clear_drop;
     float wait_rr, wait_min_s, wait_max_s, linger_s, late_s, report_s;
@@ -259,6 +260,8 @@ void adaptive_learn_accepted(adaptive_state *a, int n_leads, uint32_t slot, cons
 void adaptive_learn_interval(adaptive_state *a, float rr);
 /* Cost of an interval that is still open: it will be at least so long. */
 float adaptive_open_cost(const adaptive_state *a, int64_t from, int64_t now);
+/* Is `c` the T wave of a beat of that band ratio, `rr` seconds before, as it has no quick part? */
+int adaptive_is_smooth_t(float band_ratio, const adaptive_candidate *c, float rr);
 /* Cost of `c` being the beat after one of that height and band ratio, `rr` seconds before. */
 float adaptive_pair_cost(const adaptive_state *a, float height, float band_ratio, const adaptive_candidate *c,
                          float rr);
@@ -277,8 +280,8 @@ int adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slo
 /* Slot of the last candidate on the best path, of the first one; -1 where no path is best. */
 int adaptive_path_end(adaptive_state *a, int n_leads);
 int adaptive_path_start(adaptive_state *a, int n_leads);
-/* How far the candidates of the path that ends at slot `end` stand out from those passed over, medians of either:
- * a heart is silent between beats, noise is not. */
+/* How far the candidates of the path that ends at slot `end` stand out from those passed over but tall T waves, medians
+ * of either: a heart is silent between beats, noise is not. */
 float adaptive_contrast(const adaptive_state *a, int end);
 
 /* adaptive_decision.c */

@@ -62,6 +62,10 @@ const adaptive_constants ecg_adaptive_constants = {
     .t_from = 1.0f,                   /* falls of less than e are left to the other rules */
     .t_full_s = 0.36f,                /* Pan and Tompkins: a T wave peaks within 360 ms ... */
     .t_ramp_s = 0.09f,                /* ... of the R peak, or a little later at slow rates */
+    .t_smooth_s = 0.34f,              /* a T wave as tall as the complex peaks so early; ventricular beats come later */
+    .t_smooth = 0.05f,                /* band ratio of a wave that is smooth ... */
+    .t_smooth_drop = 0.6f,            /* ... after one so much quicker: its T wave, however tall (hyperkalaemia) */
+    .t_smooth_cost = 2.5f,            /* more than any score */
 
     /* ---- when to decide: a clear candidate at once, a doubtful one in context */
     .clear_score = 0.3f,              /* over the threshold by a third */

@@ -90,13 +90,21 @@ int adaptive_path_start(adaptive_state *a, int n_leads) {
     return slot;
 }
 
+/* Does the T wave of the beat `before` stand out like a beat? */
+static int is_tall_t(const adaptive_state *a, const adaptive_candidate *before, const adaptive_candidate *c) {
+    return c->height > before->height - CONSTANT.start_contrast
+           && adaptive_is_smooth_t(before->band_ratio, c, adaptive_seconds(a, before->at, c->at));
+}
+
 float adaptive_contrast(const adaptive_state *a, int end) {
     float heights[2][PENDING];
     int counts[2] = {0, 0};
     for (uint32_t i = a->tail; i != a->head; i--) {
-        int slot = (int)((i - 1) % PENDING), on = slot == end;
-        if (on) end = a->pending[slot].from;
-        heights[on][counts[on]++] = a->pending[slot].height;
+        const int slot = (int)((i - 1) % PENDING), on = slot == end;
+        const adaptive_candidate *c = &a->pending[slot];
+        if (on) end = c->from; /* otherwise `end` is the beat before */
+        else if (end >= 0 && is_tall_t(a, &a->pending[end], c)) continue;
+        heights[on][counts[on]++] = c->height;
     }
     if (!counts[1]) return 0.0f; /* no path: nothing stands out */
     if (!counts[0]) return CONSTANT.trust_cap;

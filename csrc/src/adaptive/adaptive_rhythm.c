@@ -32,6 +32,11 @@ float adaptive_open_cost(const adaptive_state *a, int64_t from, int64_t now) {
     return open > a->rr_ref ? interval_cost(a, open) : 0.0f;
 }
 
+int adaptive_is_smooth_t(float band_ratio, const adaptive_candidate *c, float rr) {
+    return rr < CONSTANT.t_smooth_s && c->band_ratio < CONSTANT.t_smooth
+           && band_ratio - c->band_ratio > CONSTANT.t_smooth_drop;
+}
+
 float adaptive_pair_cost(const adaptive_state *a, float height, float band_ratio, const adaptive_candidate *c,
                          float rr) {
     const float fall = height - c->height + CONSTANT.t_band_ratio * (band_ratio - c->band_ratio);
@@ -42,6 +47,7 @@ float adaptive_pair_cost(const adaptive_state *a, float height, float band_ratio
         float drop = fall - CONSTANT.t_from;
         float ramp = 1.0f - (rr - CONSTANT.t_full_s) / CONSTANT.t_ramp_s;
         if (drop > 0.0f) cost += CONSTANT.t_gain * (ramp < 1.0f ? ramp : 1.0f) * drop;
+        if (adaptive_is_smooth_t(band_ratio, c, rr)) cost += CONSTANT.t_smooth_cost;
     }
     return cost;
 }

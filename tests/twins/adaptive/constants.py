@@ -77,6 +77,10 @@ CONSTANT = SimpleNamespace(
     t_from=1.0,
     t_full_s=0.36,
     t_ramp_s=0.09,
+    t_smooth_s=0.34,
+    t_smooth=0.05,
+    t_smooth_drop=0.6,
+    t_smooth_cost=2.5,
     # when to decide: a clear candidate at once, a doubtful one in context
     clear_score=0.3,
     clear_short=0.75,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .constants import CONSTANT
 from .levels import lowered
-from .rhythm import open_cost, pair_cost
+from .rhythm import is_smooth_t, open_cost, pair_cost
 from .shape import similarity_of
 from .state import Candidate, State, quantile
 
@@ -73,9 +73,20 @@ def best_path(a: State, index: int) -> list[Candidate]:
     return found
 
 
+def is_tall_t(a: State, before: Candidate, c: Candidate) -> bool:
+    """Whether it is the T wave of the beat `before` and stands out like a beat."""
+    tall = c.height > before.height - CONSTANT.start_contrast
+    return tall and is_smooth_t(before.band_ratio, c, a.seconds(before.at, c.at))
+
+
 def contrast(a: State, path: list[Candidate]) -> float:
     """How far the path's candidates stand out from the others, medians of either."""
-    others = [c.height for c in a.pending if not any(c is p for p in path)]
+    others, before = [], None
+    for c in a.pending:
+        if any(c is p for p in path):
+            before = c
+        elif before is None or not is_tall_t(a, before, c):
+            others.append(c.height)
     if not path:
         return 0.0
     if not others:

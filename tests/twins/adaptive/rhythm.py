@@ -32,6 +32,15 @@ def open_cost(a: State, since: int, index: int) -> float:
     return interval_cost(a, rr) if rr > a.rr_ref else 0.0
 
 
+def is_smooth_t(band_ratio: float, c: Candidate, rr: float) -> bool:
+    """Whether it is the T wave of a beat of that band ratio, as it has no quick part."""
+    return (
+        rr < CONSTANT.t_smooth_s
+        and c.band_ratio < CONSTANT.t_smooth
+        and band_ratio - c.band_ratio > CONSTANT.t_smooth_drop
+    )
+
+
 def pair_cost(a: State, height: float, band_ratio: float, c: Candidate, rr: float) -> float:
     cost = interval_cost(a, rr)
     fall = height - c.height + CONSTANT.t_band_ratio * (band_ratio - c.band_ratio)
@@ -42,4 +51,5 @@ def pair_cost(a: State, height: float, band_ratio: float, c: Candidate, rr: floa
         drop = fall - CONSTANT.t_from
         ramp = min(1.0, 1 - (rr - CONSTANT.t_full_s) / CONSTANT.t_ramp_s)
         cost += CONSTANT.t_gain * ramp * max(drop, 0.0)
+        cost += CONSTANT.t_smooth_cost * is_smooth_t(band_ratio, c, rr)
     return cost
