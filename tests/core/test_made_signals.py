@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from ecgfast.cli import main
 from ecgfast.streaming.beat import Quality
 
 METHODS = ("adaptive", "pan-tompkins")
+SIGNALS = Path(__file__).parent.parent / "signals"
 
 
 def twin(signal: np.ndarray, fs: float, method: str) -> np.ndarray:
@@ -282,3 +284,65 @@ def test_smooth_wide_complexes_are_found(width: float, fs: float) -> None:
         settled = np.round(at[at > 4] * fs).astype(int)
         assert found_of(found, settled, 0.16 * fs)[0] == len(settled)
         assert found_of(found, np.round(at * fs).astype(int), 0.16 * fs)[1] == 0
+
+
+# ---------------------------------------------------------------- tall T waves
+
+
+@pytest.mark.parametrize("fs", [250.0, *thorough_cases(360.0, 500.0)])
+@pytest.mark.parametrize("width", [0.075, 0.09])
+@pytest.mark.parametrize("height", [1.0, 1.6, 2.2])
+def test_tall_peaked_t_waves_are_no_beats(height: float, width: float, fs: float) -> None:
+    """Hyperkalaemia: T waves taller than R, so wide at half their height."""
+    for seed, (rate, gain, direction) in enumerate(((50, 1, 1), (70, -1, 1), (100, 1e2, -1))):
+        t_wave = (direction * height, 0.26 if rate > 90 else 0.28, width / 2.355)
+        signal, r = made(24, fs, rate, shape=(P, *QRS, t_wave), gain=gain, seed=seed)
+        found = detect_qrs(signal, fs, method="adaptive")
+        assert found_of(found, r, 0.08 * fs) == (len(r), 0)
+        assert np.array_equal(found, twin(signal, fs, "adaptive"))
+
+
+# ---------------------------------------------------------------- pacing spikes
+
+
+def paced(fs: float, rate: float, spike: float, chambers: str, gain: float, seed: int) -> Made:
+    """Spikes of `spike` mV and 2 ms at the most, 200 ms before R (A) and 50 ms (V)."""
+    signal, r = made(24, fs, rate, jitter=0.01, seed=seed)
+    width = max(1, int(0.002 * fs))
+    for before in [{"A": 0.2, "V": 0.05}[chamber] for chamber in chambers]:
+        for at in r - round(before * fs):
+            signal[at : at + width] += spike
+    return Made(gain * signal, r)
+
+
+@pytest.mark.parametrize("fs", [250.0, 500.0, *thorough_cases(360.0, 1000.0)])
+@pytest.mark.parametrize("chambers", ["A", "V", "AV"])
+@pytest.mark.parametrize("spike", [2.0, 8.0, -15.0])
+def test_pacing_spikes_are_no_beats(spike: float, chambers: str, fs: float) -> None:
+    for seed, (rate, gain) in enumerate(((60.0, 1.0), (85.0, -10.0))):
+        signal, r = paced(fs, rate, spike, chambers, gain, seed)
+        found = detect_qrs(signal, fs, method="adaptive")
+        assert found_of(found, r, 0.08 * fs) == (len(r), 0)
+        assert np.array_equal(found, twin(signal, fs, "adaptive"))
+        both = np.column_stack([signal, -0.5 * signal])
+        found = detect_qrs(both, fs, method="adaptive")
+        assert found_of(found, r, 0.08 * fs) == (len(r), 0)
+        assert np.array_equal(found, twin(both, fs, "adaptive"))
+
+
+def test_chunks_change_nothing_beside_pacing_spikes() -> None:
+    fs = 500.0
+    signal, _ = paced(fs, 70.0, 8.0, "AV", 1.0, 3)
+    whole = detect_qrs(signal, fs, method="adaptive")
+    for size in (1, 7, 130):
+        detector, parts = QRSDetector(fs, method="adaptive"), []
+        for k in range(0, len(signal), size):
+            parts.append(detector.process(signal[k : k + size]))
+        assert np.array_equal(np.concatenate([*parts, detector.flush()]), whole)
+
+
+@pytest.mark.parametrize("name", ["pacing_spikes_av", "peaked_t"])
+def test_signals_of_these_kinds(name: str) -> None:
+    case = np.load(SIGNALS / f"{name}.npz")
+    found = detect_qrs(case["signal"], float(case["fs"]), method="adaptive")
+    assert found_of(found, case["r"], 0.08 * float(case["fs"])) == (len(case["r"]), 0)

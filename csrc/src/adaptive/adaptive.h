@@ -2,6 +2,7 @@
  *
  *   adaptive.c              samples in, block by block
  *   adaptive_feature.c      decimation, two band filters, candidates (local maxima of the band energy)
+ *   adaptive_spikes.c       candidates that are pacing spikes
  *   adaptive_phase.c        phases: waiting, collecting the first seconds, learning, running
  *   adaptive_levels.c       levels of signal and noise, threshold, weights of the leads
  *   adaptive_shape.c        templates of the QRS complex, similarity of candidates
@@ -24,6 +25,7 @@
 typedef struct adaptive_constants {
     /* feature */
     float low_hz, high_hz, high_gain, hold_s, edge_s;
+    float spike_s, spike_bands, spike_faint, spike_share;
     /* levels */
     float mix, depth, cap, faint, quantile, noise_quantile, near_s, gap_from, gap_rate, gap_depth, start_s, learn_s;
     float first_excess, first_range, first_noise;
@@ -70,6 +72,8 @@ extern const adaptive_constants ecg_adaptive_constants;
 #define LAG_S 0.02         /* s by which shapes are moved to fit: the feature's jitter */
 #define LAG_MAX 5          /* points, at 240 Hz */
 #define MERGE_S 0.05f      /* s within which maxima of several leads are one candidate */
+#define HOLD_MAX 23        /* decimated samples, at 240 Hz */
+#define SPIKE_REACH 2      /* decimated samples on either side of a candidate that is a spike, in which the spike lies */
 #define LOG_TINY -70.0f    /* logarithm of no height at all */
 #define LOG_HUGE 80.0f     /* logarithm of more than a float's square holds */
 #define NOT_COMPARED -2.0f /* similarity of a candidate that was not compared yet */
@@ -126,6 +130,11 @@ typedef struct adaptive_lead {
     float scale;                    /* of energies, so that leads compare */
 } adaptive_lead;
 
+/* A lead's lines around a candidate, without spikes: energies from `hold` before it to `hold` after it. */
+typedef struct adaptive_lines {
+    float wave[2 * (HOLD_MAX + HALF_MAX) + 8], energy[2 * HOLD_MAX + 4], high[2 * HOLD_MAX + 4];
+} adaptive_lines;
+
 typedef struct adaptive_candidate {
     int64_t at;                     /* decimated index of the feature's maximum */
     float height, band_ratio, similarity; /* over the leads */
@@ -148,6 +157,7 @@ typedef struct adaptive_state {
     _Alignas(16) float high_even[HALF_MAX][4];
     _Alignas(16) float high_odd[HALF_MAX][4];
     int32_t hold, edge, merge, shape, lag; /* decimated samples */
+    int32_t spike;                  /* samples, not decimated, that no spike is longer than */
     int32_t shape_room;             /* floats for each candidate's shape */
     size_t shapes_at;               /* byte offset of float[leads][PENDING][shape_room] */
     float wait_s, expire_s, start_s; /* longest waits: for context, of any kind, of the first ones */
@@ -226,6 +236,17 @@ void adaptive_feature_filter(adaptive_state *a, int n_leads, int steps);
 int adaptive_feature_search(adaptive_state *a, int n_leads, int64_t until);
 /* Makes the candidate at peak_at pending; 0 where it is none after all. */
 int adaptive_feature_emit(ecg_detector *d, adaptive_state *a);
+
+/* Energies of `n` decimated samples from `wave` on; the arrays have room for fours. */
+void adaptive_feature_energies(const adaptive_state *a, const float *wave, int n, float *energy, float *high);
+
+/* adaptive_spikes.c */
+/* Is the candidate at decimated index `at` a pacing spike, in this lead? */
+int adaptive_is_spike(ecg_detector *d, const adaptive_state *a, int lead, int64_t at);
+void adaptive_lines_without_spikes(ecg_detector *d, const adaptive_state *a, int lead, int64_t at,
+                                   adaptive_lines *lines);
+/* The highest maximum around a spike without it, after the last candidate; -1 where there is none. */
+int64_t adaptive_beside_spike(ecg_detector *d, const adaptive_state *a, int n_leads, int64_t at);
 
 /* adaptive_phase.c */
 /* The only place where the phase changes. */

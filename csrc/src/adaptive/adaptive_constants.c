@@ -18,6 +18,12 @@ const adaptive_constants ecg_adaptive_constants = {
     .hold_s = 0.095f,                 /* a maximum unrivalled for so long is a candidate: half a wide complex */
     .edge_s = 0.05f,                  /* a complex cut by the recording's ends has neither shape nor R peak */
 
+    /* ---- pacing spikes */
+    .spike_s = 0.0045f,               /* longest spike: 2 ms or less of the pacemaker, and as much from the recorder */
+    .spike_bands = 7.5f,              /* energy of the upper over that of the lower band: a spike has 8 to 15, most QRS 2 to 7 */
+    .spike_faint = 0.02f,             /* of the signal level's energy: fainter candidates are no beats anyway */
+    .spike_share = 0.5f,              /* of the candidate's energy that the spike alone would have */
+
     /* ---- levels: thresholds lie between them */
     .mix = 0.53f,                     /* share of the way from noise to signal, in logs: nearly the geometric mean */
     .depth = 1.8f,                    /* but never below a sixth of the signal: P and T in a noise-free recording */

@@ -66,6 +66,7 @@ void adaptive_feature_init(adaptive_state *a, double fs) {
     if (a->high_half > a->low_half) a->high_half = a->low_half;
     a->hold = (int32_t)ceil(CONSTANT.hold_s * rate - 1e-3);
     a->edge = (int32_t)ceil(CONSTANT.edge_s * rate - 1e-3);
+    a->spike = (int32_t)ceil(CONSTANT.spike_s * fs - 1e-3);
     a->merge = samples_of(MERGE_S, rate, RECENT / 8);
     a->shape = points_of_shape(rate);
     a->lag = lag_of(rate);
@@ -143,6 +144,10 @@ void adaptive_feature_filter(adaptive_state *a, int n_leads, int steps) {
         for (int64_t k = at; k < at + steps; k += 4) filter_four(a, s->wave + k, s->energy + k, s->high + k);
 }
 
+void adaptive_feature_energies(const adaptive_state *a, const float *wave, int n, float *energy, float *high) {
+    for (int k = 0; k < n; k += 4) filter_four(a, wave + k, energy + k, high + k);
+}
+
 /* The highest maximum of any lead one before each of the `n` centres from `centre` on; -1 where there is none. Without
  * branches on the signal: where maxima lie is not predictable. */
 static void maxima(adaptive_state *a, int n_leads, int64_t centre, int n, float *peaks) {
@@ -205,30 +210,48 @@ static int faulty(ecg_detector *d, const adaptive_state *a, int lead, int64_t at
 }
 
 int adaptive_feature_emit(ecg_detector *d, adaptive_state *a) {
-    int n_leads = d->config.n_leads, good = 0;
+    int n_leads = d->config.n_leads, good = 0, spike = 0;
     int before = a->shape / 2 + a->lag, points = a->shape + 2 * a->lag;
     uint32_t slot = a->tail % PENDING;
     adaptive_candidate *c = &a->pending[slot];
     adaptive_lead *s = adaptive_leads(a);
-    c->at = a->peak_at;
+    const int64_t peak_at = a->peak_at;
+    int64_t at_most = a->end >= 0 ? a->end - a->edge : INT64_MAX;
     a->peak_at = -1;
-    if (c->at < a->edge || (a->end >= 0 && c->at >= a->end - a->edge)) return 0;
+    if (peak_at < a->edge || peak_at >= at_most) return 0;
+    for (int l = 0; l < n_leads; l++) spike |= adaptive_is_spike(d, a, l, peak_at);
+    c->at = spike ? adaptive_beside_spike(d, a, n_leads, peak_at) : peak_at;
+    if (c->at < 0 || c->at >= at_most) return 0;
     for (int l = 0; l < n_leads; l++, s++) {
-        int64_t at = c->at - a->base, first = at - a->merge, last = at + a->merge;
-        float energy = s->energy[at];
+        adaptive_lines lines;
+        const float *wave = s->wave, *energies = s->energy, *highs = s->high;
+        int64_t base = a->base, wave_base = a->base, first = c->at - a->merge, last = c->at + a->merge;
+        if (spike) {
+            adaptive_lines_without_spikes(d, a, l, peak_at, &lines);
+            wave = lines.wave;
+            energies = lines.energy;
+            highs = lines.high;
+            base = peak_at - a->hold;
+            wave_base = base - a->centre;
+            if (first < base) first = base;
+            if (last > peak_at + a->hold) last = peak_at + a->hold;
+        }
+        int64_t at = c->at;
+        float energy = energies[at - base];
         if (n_leads > 1)
-            for (int64_t k = first > -a->base ? first : -a->base; k <= last; k++)
-                if (s->energy[k] > energy) {
-                    energy = s->energy[k];
+            for (int64_t k = first > 0 ? first : 0; k <= last; k++)
+                if (energies[k - base] > energy) {
+                    energy = energies[k - base];
                     at = k;
                 }
-        float high = s->high[at], height = energy > 0.0f ? 0.5f * logf(energy) : LOG_TINY;
+        if (spike && at > peak_at + a->hold - 2) at = c->at; /* the shape has to lie in the lines */
+        float high = highs[at - base], height = energy > 0.0f ? 0.5f * logf(energy) : LOG_TINY;
         s->height[slot] = height > LOG_HUGE ? LOG_HUGE : height > LOG_TINY ? height : LOG_TINY;
         float ratio = energy > high && high > 0.0f ? high / (energy - high) : 1.0f;
         s->band_ratio[slot] = ratio > 0.0f ? 0.5f * logf(ratio) : LOG_TINY; /* 0: beyond what a float holds */
         s->similarity[slot] = NOT_COMPARED;
         s->lead_score[slot] = -1.0f;
-        memcpy(adaptive_shape(a, s, slot), s->wave + at - before, (size_t)points * sizeof(float));
+        memcpy(adaptive_shape(a, s, slot), wave + (at - wave_base) - before, (size_t)points * sizeof(float));
         s->faulty[slot] = (uint8_t)faulty(d, a, l, c->at);
         good += !s->faulty[slot];
         if (!s->faulty[slot] && (adaptive_learns_levels(a) || !s->seeded) && s->first_count < PENDING)

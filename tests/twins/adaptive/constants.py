@@ -19,6 +19,7 @@ SHAPE_MAX = 35
 LAG_S = 0.02
 LAG_MAX = 5
 MERGE_S = 0.05
+SPIKE_REACH = 2
 LOG_TINY = -70.0
 LOG_HUGE = 80.0
 TEMPLATE_BEATS = 8
@@ -35,6 +36,11 @@ CONSTANT = SimpleNamespace(
     high_gain=2.0,
     hold_s=0.095,
     edge_s=0.05,
+    # pacing spikes
+    spike_s=0.0045,
+    spike_bands=7.5,
+    spike_faint=0.02,
+    spike_share=0.5,
     # levels: thresholds lie between them
     mix=0.53,
     depth=1.8,

@@ -22,6 +22,7 @@ from .constants import (
     SHAPE_MAX,
     SHAPE_S,
 )
+from .spikes import Lines, beside_spike, is_spike, lines_without_spikes
 from .state import Candidate, Lead, Phase, State
 
 
@@ -65,6 +66,7 @@ def prepared(signal: npt.ArrayLike, fs: float, max_delay: float) -> State:
         centre=centre,
         hold=hold,
         edge=ceil(CONSTANT.edge_s * rate - 1e-3),
+        spike=ceil(CONSTANT.spike_s * fs - 1e-3),
         merge=floor(MERGE_S * rate + 0.5),
         half=min(floor(SHAPE_S * rate + 0.5), SHAPE_MAX // 2),
         lag=min(floor(LAG_S * rate + 0.5), LAG_MAX),
@@ -73,6 +75,8 @@ def prepared(signal: npt.ArrayLike, fs: float, max_delay: float) -> State:
         wait=min(CONSTANT.wait_max_s, longest),
         expire=min(CONSTANT.wait_max_s + CONSTANT.linger_s, longest),
         start=min(CONSTANT.start_s, longest),
+        low=low,
+        high=high,
         leads=leads,
     )
 
@@ -99,24 +103,38 @@ class Maxima:
         return found
 
 
-def emit(a: State, at: int, flushing: bool) -> bool:
-    """A new candidate, unless it is at an edge or no lead shows it."""
-    if at < a.edge or (flushing and at >= a.end - a.edge):
+def emit(a: State, peak_at: int, flushing: bool) -> bool:
+    """A new candidate, unless it is at an edge, nothing but a spike, or no lead shows it."""
+    last = a.end - a.edge if flushing else a.steps
+    if not a.edge <= peak_at < last:
+        return False
+    seen = min((peak_at + a.centre + a.hold + 1) * a.group, a.samples)
+    at: int | None = peak_at
+    spike = any(is_spike(a, s, peak_at, seen) for s in a.leads)
+    if spike:
+        at = beside_spike(a, peak_at, seen)
+    if at is None or at >= last:
         return False
     c = Candidate(at, [], [], [], [], [None] * len(a.leads), [-1.0] * len(a.leads))
     for s in a.leads:
+        lines, begin, end = Lines(s.wave, s.energy, s.high, 0), at - a.merge, at + a.merge
+        if spike:
+            lines = lines_without_spikes(a, s, peak_at, seen)
+            begin, end = max(begin, peak_at - a.hold), min(end, peak_at + a.hold)
         k = at
         if len(a.leads) > 1:
-            for near in range(max(at - a.merge, 0), at + a.merge + 1):
-                if s.energy[near] > s.energy[k]:
+            for near in range(max(begin, 0), end + 1):
+                if lines.energy[near - lines.base] > lines.energy[k - lines.base]:
                     k = near
-        energy, high = s.energy[k], s.high[k]
+        if spike and k > peak_at + a.hold - 2:
+            k = at
+        energy, high = lines.energy[k - lines.base], lines.high[k - lines.base]
         height = 0.5 * log(energy) if energy > 0 else LOG_TINY
         c.heights.append(min(max(height, LOG_TINY), LOG_HUGE))
         c.band_ratios.append(0.5 * log(high / (energy - high)) if energy > high > 0 else 0.0)
         reach = a.half + a.lag
-        index = np.arange(k - reach, k + reach + 1)
-        c.shapes.append(np.where(index >= 0, s.wave[np.maximum(index, 0)], 0.0))
+        index = np.arange(k - reach, k + reach + 1) - lines.base
+        c.shapes.append(np.where(index >= 0, lines.wave[np.maximum(index, 0)], 0.0))
         first = max((at - a.merge) * a.group, 0)
         nothing = s.nothing[first : min((at + a.merge + 1) * a.group, a.samples)]
         c.faulty.append(

@@ -93,6 +93,7 @@ class State:
     centre: int
     hold: int
     edge: int
+    spike: int
     merge: int
     half: int
     lag: int
@@ -101,6 +102,8 @@ class State:
     wait: float
     expire: float
     start: float
+    low: npt.NDArray[np.complex128]
+    high: npt.NDArray[np.complex128]
     leads: list[Lead]
     # phases
     phase: Phase = Phase.WAITS
