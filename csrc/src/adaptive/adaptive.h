@@ -105,6 +105,7 @@ typedef struct adaptive_lead {
     float similarity[PENDING];      /* with the running template, -1..1; NOT_COMPARED before */
     float lead_score[PENDING];      /* this lead's part of the score */
     uint8_t faulty[PENDING];        /* missing or flat around the candidate */
+    uint8_t lags[PENDING];          /* 1 + lag at which that similarity was found, with the templates as they are; 0 unknown */
     /* levels */
     float first[PENDING];           /* heights seen while learning */
     int32_t first_count;
@@ -241,7 +242,7 @@ int adaptive_feature_emit(ecg_detector *d, adaptive_state *a);
 void adaptive_feature_energies(const adaptive_state *a, const float *wave, int n, float *energy, float *high);
 
 /* adaptive_spikes.c */
-/* Is the candidate at decimated index `at` a pacing spike, in this lead? */
+/* Is the candidate at decimated index `at`, which has little in the lower band, a pacing spike in this lead? */
 int adaptive_is_spike(ecg_detector *d, const adaptive_state *a, int lead, int64_t at);
 void adaptive_lines_without_spikes(ecg_detector *d, const adaptive_state *a, int lead, int64_t at,
                                    adaptive_lines *lines);

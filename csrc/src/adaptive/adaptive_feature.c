@@ -209,55 +209,90 @@ static int faulty(ecg_detector *d, const adaptive_state *a, int lead, int64_t at
     return 4 * count > last - first;
 }
 
-int adaptive_feature_emit(ecg_detector *d, adaptive_state *a) {
-    int n_leads = d->config.n_leads, good = 0, spike = 0;
-    int before = a->shape / 2 + a->lag, points = a->shape + 2 * a->lag;
-    uint32_t slot = a->tail % PENDING;
-    adaptive_candidate *c = &a->pending[slot];
+/* A lead's lines at a candidate, and how far around it they hold maxima that are the same candidate. */
+typedef struct lead_view {
+    const float *wave, *energy, *high;
+    int32_t back, ahead;
+} lead_view;
+
+static inline int take_lead(ecg_detector *d, adaptive_state *a, int lead, uint32_t slot, lead_view view) {
+    adaptive_lead *s = &adaptive_leads(a)[lead];
+    const int before = a->shape / 2 + a->lag, points = a->shape + 2 * a->lag;
+    float energy = view.energy[0];
+    int at = 0;
+    if (d->config.n_leads > 1)
+        for (int k = -view.back; k <= view.ahead; k++)
+            if (view.energy[k] > energy) {
+                energy = view.energy[k];
+                at = k;
+            }
+    float high = view.high[at], height = energy > 0.0f ? 0.5f * logf(energy) : LOG_TINY;
+    s->height[slot] = height > LOG_HUGE ? LOG_HUGE : height > LOG_TINY ? height : LOG_TINY;
+    float ratio = energy > high && high > 0.0f ? high / (energy - high) : 1.0f;
+    s->band_ratio[slot] = ratio > 0.0f ? 0.5f * logf(ratio) : LOG_TINY; /* 0: beyond what a float holds */
+    s->similarity[slot] = NOT_COMPARED;
+    s->lead_score[slot] = -1.0f;
+    s->lags[slot] = 0;
+    memcpy(adaptive_shape(a, s, slot), view.wave + at - before, (size_t)points * sizeof(float));
+    s->faulty[slot] = (uint8_t)faulty(d, a, lead, a->pending[slot].at);
+    if (!s->faulty[slot] && (adaptive_learns_levels(a) || !s->seeded) && s->first_count < PENDING)
+        s->first[s->first_count++] = s->height[slot];
+    return !s->faulty[slot];
+}
+
+static inline int32_t nearest(int32_t reach, int64_t limit) {
+    return limit < reach ? (int32_t)limit : reach;
+}
+
+/* Each returns in how many leads something is there. */
+static int take_leads(ecg_detector *d, adaptive_state *a, uint32_t slot) {
     adaptive_lead *s = adaptive_leads(a);
-    const int64_t peak_at = a->peak_at;
-    int64_t at_most = a->end >= 0 ? a->end - a->edge : INT64_MAX;
-    a->peak_at = -1;
-    if (peak_at < a->edge || peak_at >= at_most) return 0;
-    for (int l = 0; l < n_leads; l++) spike |= adaptive_is_spike(d, a, l, peak_at);
-    c->at = spike ? adaptive_beside_spike(d, a, n_leads, peak_at) : peak_at;
-    if (c->at < 0 || c->at >= at_most) return 0;
-    for (int l = 0; l < n_leads; l++, s++) {
+    const int64_t at = a->pending[slot].at, k = at - a->base;
+    const int32_t back = nearest(a->merge, at);
+    int good = 0;
+    for (int l = 0; l < d->config.n_leads; l++, s++)
+        good += take_lead(d, a, l, slot, (lead_view){s->wave + k, s->energy + k, s->high + k, back, a->merge});
+    return good;
+}
+
+/* Beside the spike at `spike`, as far as the shape lies in the lines. */
+static int take_leads_beside_spike(ecg_detector *d, adaptive_state *a, uint32_t slot, int64_t spike) {
+    const int64_t at = a->pending[slot].at, k = at - spike + a->hold;
+    const int32_t back = nearest(a->merge, k - 1), ahead = nearest(a->merge, 2 * a->hold - 2 - k);
+    int good = 0;
+    for (int l = 0; l < d->config.n_leads; l++) {
         adaptive_lines lines;
-        const float *wave = s->wave, *energies = s->energy, *highs = s->high;
-        int64_t base = a->base, wave_base = a->base, first = c->at - a->merge, last = c->at + a->merge;
-        if (spike) {
-            adaptive_lines_without_spikes(d, a, l, peak_at, &lines);
-            wave = lines.wave;
-            energies = lines.energy;
-            highs = lines.high;
-            base = peak_at - a->hold;
-            wave_base = base - a->centre;
-            if (first < base) first = base;
-            if (last > peak_at + a->hold) last = peak_at + a->hold;
-        }
-        int64_t at = c->at;
-        float energy = energies[at - base];
-        if (n_leads > 1)
-            for (int64_t k = first > 0 ? first : 0; k <= last; k++)
-                if (energies[k - base] > energy) {
-                    energy = energies[k - base];
-                    at = k;
-                }
-        if (spike && at > peak_at + a->hold - 2) at = c->at; /* the shape has to lie in the lines */
-        float high = highs[at - base], height = energy > 0.0f ? 0.5f * logf(energy) : LOG_TINY;
-        s->height[slot] = height > LOG_HUGE ? LOG_HUGE : height > LOG_TINY ? height : LOG_TINY;
-        float ratio = energy > high && high > 0.0f ? high / (energy - high) : 1.0f;
-        s->band_ratio[slot] = ratio > 0.0f ? 0.5f * logf(ratio) : LOG_TINY; /* 0: beyond what a float holds */
-        s->similarity[slot] = NOT_COMPARED;
-        s->lead_score[slot] = -1.0f;
-        memcpy(adaptive_shape(a, s, slot), wave + (at - wave_base) - before, (size_t)points * sizeof(float));
-        s->faulty[slot] = (uint8_t)faulty(d, a, l, c->at);
-        good += !s->faulty[slot];
-        if (!s->faulty[slot] && (adaptive_learns_levels(a) || !s->seeded) && s->first_count < PENDING)
-            s->first[s->first_count++] = s->height[slot];
+        adaptive_lines_without_spikes(d, a, l, spike, &lines);
+        good += take_lead(d, a, l, slot,
+                          (lead_view){lines.wave + a->centre + k, lines.energy + k, lines.high + k, back, ahead});
     }
-    if (!good) return 0;
+    return good;
+}
+
+/* Has any lead so little in the lower band that it may be a spike, and is it one? */
+static int is_spike(ecg_detector *d, const adaptive_state *a, int64_t at) {
+    const adaptive_lead *s = adaptive_leads((adaptive_state *)(uintptr_t)a);
+    for (int l = 0; l < d->config.n_leads; l++, s++) {
+        const float energy = s->energy[at - a->base], high = s->high[at - a->base];
+        if (high > CONSTANT.spike_bands * (energy - high) && adaptive_is_spike(d, a, l, at)) return 1;
+    }
+    return 0;
+}
+
+int adaptive_feature_emit(ecg_detector *d, adaptive_state *a) {
+    const int64_t peak_at = a->peak_at, end = a->end >= 0 ? a->end - a->edge : INT64_MAX;
+    const uint32_t slot = a->tail % PENDING;
+    a->peak_at = -1;
+    if (peak_at < a->edge || peak_at >= end) return 0;
+    if (is_spike(d, a, peak_at)) {
+        const int64_t at = adaptive_beside_spike(d, a, d->config.n_leads, peak_at);
+        if (at < 0 || at >= end) return 0;
+        a->pending[slot].at = at;
+        if (!take_leads_beside_spike(d, a, slot, peak_at)) return 0;
+    } else {
+        a->pending[slot].at = peak_at;
+        if (!take_leads(d, a, slot)) return 0;
+    }
     a->tail++;
     return 1;
 }

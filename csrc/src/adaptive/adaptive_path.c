@@ -32,8 +32,11 @@ static void score(adaptive_state *a, int n_leads, uint32_t slot) {
         float lead_score = s->height[slot] - adaptive_threshold(s, gap, distrust);
         if (lead_score > CONSTANT.cap) lead_score = CONSTANT.cap;
         if (s->template_beats && lead_score > CONSTANT.faint) {
-            int lag;
-            if (s->similarity[slot] == NOT_COMPARED) s->similarity[slot] = adaptive_similarity(a, s, slot, &lag);
+            if (s->similarity[slot] == NOT_COMPARED) {
+                int lag = a->lag;
+                s->similarity[slot] = adaptive_similarity(a, s, slot, &lag);
+                s->lags[slot] = (uint8_t)(1 + lag);
+            }
             lead_score += CONSTANT.similarity_cost * (s->similarity[slot] - CONSTANT.similarity_from);
             similarity += w * s->similarity[slot];
             weights += w;

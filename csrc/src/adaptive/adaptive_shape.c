@@ -95,7 +95,8 @@ int adaptive_unit_shape(const adaptive_state *a, const adaptive_lead *s, uint32_
 
 int adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slot) {
     int n = a->shape, lag = a->lag;
-    if (s->template_beats) adaptive_similarity(a, s, slot, &lag);
+    if (s->template_beats && s->lags[slot]) lag = s->lags[slot] - 1;
+    else if (s->template_beats) adaptive_similarity(a, s, slot, &lag);
     float w[SHAPE_MAX];
     if (!adaptive_unit_shape(a, s, slot, lag, w)) return 0;
     blend(s->template, w, s->template_beats ? CONSTANT.template_gain : 1.0f, n);

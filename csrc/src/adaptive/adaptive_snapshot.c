@@ -1,7 +1,9 @@
 /* Is a restored state one that a stream can have? */
 #include "adaptive.h"
 
-static int adaptive_lead_valid(const adaptive_lead *s) {
+static int adaptive_lead_valid(const adaptive_state *a, const adaptive_lead *s) {
+    for (int i = 0; i < PENDING; i++)
+        if (s->lags[i] > 1 + 2 * a->lag) return 0;
     const float values[] = {s->sum,           s->signal,       s->noise,         s->slow_signal, s->slow_noise,
                             s->stored_signal, s->stored_noise, s->match_height,  s->last_height, s->last_band_ratio,
                             s->loss_accepted, s->loss_rejected, s->weight};
@@ -32,7 +34,7 @@ int adaptive_levels_valid(adaptive_state *a, int n_leads) {
         return 0;
     if (!ecg_all_finite(adaptive_shape(a, s, 0), (size_t)n_leads * PENDING * (size_t)a->shape_room)) return 0;
     for (int l = 0; l < n_leads; l++, s++)
-        if (!adaptive_lead_valid(s) || (s->stored_beats == STORED_BEATS && a->stored_rr < CONSTANT.rr_min_s)) return 0;
+        if (!adaptive_lead_valid(a, s) || (s->stored_beats == STORED_BEATS && a->stored_rr < CONSTANT.rr_min_s)) return 0;
     return 1;
 }
 

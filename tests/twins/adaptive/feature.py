@@ -120,14 +120,12 @@ def emit(a: State, peak_at: int, flushing: bool) -> bool:
         lines, begin, end = Lines(s.wave, s.energy, s.high, 0), at - a.merge, at + a.merge
         if spike:
             lines = lines_without_spikes(a, s, peak_at, seen)
-            begin, end = max(begin, peak_at - a.hold), min(end, peak_at + a.hold)
+            begin, end = max(begin, peak_at - a.hold + 1), min(end, peak_at + a.hold - 2)
         k = at
         if len(a.leads) > 1:
             for near in range(max(begin, 0), end + 1):
                 if lines.energy[near - lines.base] > lines.energy[k - lines.base]:
                     k = near
-        if spike and k > peak_at + a.hold - 2:
-            k = at
         energy, high = lines.energy[k - lines.base], lines.high[k - lines.base]
         height = 0.5 * log(energy) if energy > 0 else LOG_TINY
         c.heights.append(min(max(height, LOG_TINY), LOG_HUGE))

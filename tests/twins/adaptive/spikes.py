@@ -21,15 +21,14 @@ class Lines(NamedTuple):
     base: int
 
 
-def medians(a: State, s: Lead, at: npt.NDArray[np.int64], seen: int) -> tuple[Array, Array]:
-    """Decimated samples `at` without spikes, and how much was taken out at each."""
-    i = at[:, None] * a.group + np.arange(a.group)
+def medians(a: State, s: Lead, i: npt.NDArray[np.int64], seen: int) -> tuple[Array, Array]:
+    """Medians of samples `i` and those a spike's width around them, and what they differ by."""
     x = [
         np.where(k < 0, 0.0, s.clean[np.clip(k, 0, seen - 1)])
         for k in (i - a.spike, i, i + a.spike)
     ]
     middle = np.median(x, axis=0)
-    return middle.sum(1), np.abs(x[1] - middle).sum(1)
+    return middle, np.abs(x[1] - middle)
 
 
 def is_spike(a: State, s: Lead, at: int, seen: int) -> bool:
@@ -39,7 +38,8 @@ def is_spike(a: State, s: Lead, at: int, seen: int) -> bool:
     faint = CONSTANT.spike_faint * exp(2 * s.signal)
     if a.phase is Phase.RUNS and s.seeded and energy < faint:
         return False
-    around = np.arange(at - SPIKE_REACH, at + SPIKE_REACH + 1)
+    fours = -(-(2 * SPIKE_REACH + 1) * a.group // 4)
+    around = (at - SPIKE_REACH) * a.group + np.arange(4 * fours)
     taken = float(medians(a, s, around, seen)[1].sum())
     centres = [abs(taps[len(taps) // 2]) ** 2 for taps in (a.low, a.high)]
     return bool(sum(centres) * taken**2 > CONSTANT.spike_share * energy)
@@ -48,7 +48,8 @@ def is_spike(a: State, s: Lead, at: int, seen: int) -> bool:
 def lines_without_spikes(a: State, s: Lead, at: int, seen: int) -> Lines:
     """The lines from `hold` before `at` to `hold` after it; the wave reaches further."""
     reach = a.hold + a.centre
-    wave, _ = medians(a, s, np.arange(at - reach, at + reach + 1), seen)
+    samples = np.arange((at - reach) * a.group, (at + reach + 1) * a.group)
+    wave = medians(a, s, samples, seen)[0].reshape(-1, a.group).sum(1)
     low, high = (np.abs(np.convolve(wave, taps, "same")) ** 2 for taps in (a.low, a.high))
     return Lines(wave, low + high, high, at - reach)
 
