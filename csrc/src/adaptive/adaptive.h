@@ -37,6 +37,8 @@ typedef struct adaptive_constants {
     float refractory_s, refractory_cost, twin_similarity, twin_drop, twin_share;
     float t_gain, t_band_ratio, t_from, t_full_s, t_ramp_s;
     float t_smooth_s, t_smooth, t_smooth_drop, t_smooth_cost;
+    /* small waves between tall beats */
+    float small_s, small_drop, small_energy, small_bands, small_cost, small_follow;
     /* when to decide */
     float clear_score, clear_short, clear_long, clear_similarity, clear_drop;
     float wait_rr, wait_min_s, wait_max_s, linger_s, late_s, report_s;
@@ -103,6 +105,7 @@ typedef struct adaptive_lead {
     float height[PENDING];          /* log of the feature */
     float band_ratio[PENDING];      /* log of upper over lower band: low for T waves */
     float similarity[PENDING];      /* with the running template, -1..1; NOT_COMPARED before */
+    float shape_energy[PENDING];    /* of the shape, where it was compared */
     float lead_score[PENDING];      /* this lead's part of the score */
     uint8_t faulty[PENDING];        /* missing or flat around the candidate */
     uint8_t lags[PENDING];          /* 1 + lag at which that similarity was found, with the templates as they are; 0 unknown */
@@ -119,6 +122,8 @@ typedef struct adaptive_lead {
     float template[SHAPE_MAX];      /* running */
     float slow_template[SHAPE_MAX]; /* the same, slowly, from trusted beats */
     int32_t template_beats;         /* beats in it, up to a few */
+    float tall_height, tall_energy; /* of the latest tall beat: height, energy of its shape */
+    int64_t tall_at;                /* where it was */
     /* the patient */
     float stored_template[SHAPE_MAX]; /* running template and levels at the last typical beat while trust was high */
     float stored_signal, stored_noise;
@@ -289,12 +294,17 @@ float adaptive_pair_cost(const adaptive_state *a, float height, float band_ratio
                          float rr);
 
 /* adaptive_shape.c */
+/* The lag at which a shape fits a template best, and the shape's energy there. */
+typedef struct adaptive_fit {
+    int lag;
+    float energy;
+} adaptive_fit;
 /* Correlation with a template at the best lag, or with `other` (NULL for none) where that is higher. */
 float adaptive_correlation(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, const float *template,
-                           const float *other, int *lag);
-float adaptive_similarity(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int *lag);
-/* Shape of a candidate at a lag, with zero mean and unit energy; 0 where it has none. */
-int adaptive_unit_shape(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int lag, float *w);
+                           const float *other, adaptive_fit *fit);
+float adaptive_similarity(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, adaptive_fit *fit);
+/* Shape of a candidate at a lag, with zero mean and unit energy; returns its energy, 0 where it has none. */
+float adaptive_unit_shape(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int lag, float *w);
 /* 1 for a beat that shows what the patient looks like. */
 int adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slot);
 

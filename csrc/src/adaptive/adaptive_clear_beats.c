@@ -48,15 +48,15 @@ static int lead_shows_clear_beats(const adaptive_state *a, const adaptive_lead *
     if (shortest < CONSTANT.refractory_s || longest > CONSTANT.return_long * shortest) return 0;
 
     float w[SHAPE_MAX];
-    int lag;
+    adaptive_fit fit;
     if (!adaptive_unit_shape(a, s, order[high / 2], a->lag, w)) return 0;
     for (int k = 0; k < high; k++)
-        if (k != high / 2 && adaptive_correlation(a, s, order[k], w, NULL, &lag) < CONSTANT.clear_similarity) return 0;
+        if (k != high / 2 && adaptive_correlation(a, s, order[k], w, NULL, &fit) < CONSTANT.clear_similarity) return 0;
     /* In standstill P waves stand out, as similar as beats and far fainter: these need the patient's shape. */
     const int faint = *level < s->stored_signal - CONSTANT.return_lower;
     const float least = faint ? CONSTANT.return_similarity : CONSTANT.clear_beats_similarity;
     return s->stored_beats < STORED_BEATS
-           || adaptive_correlation(a, s, order[high / 2], s->stored_template, NULL, &lag) > least;
+           || adaptive_correlation(a, s, order[high / 2], s->stored_template, NULL, &fit) > least;
 }
 
 /* Are beats of that height too loud for the levels, or faint ones `missing`? */

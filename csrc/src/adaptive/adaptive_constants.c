@@ -19,7 +19,7 @@ const adaptive_constants ecg_adaptive_constants = {
     .edge_s = 0.05f,                  /* a complex cut by the recording's ends has neither shape nor R peak */
 
     /* ---- pacing spikes */
-    .spike_s = 0.0045f,               /* longest spike: 2 ms or less of the pacemaker, and as much from the recorder */
+    .spike_s = 0.0045f,               /* longest spike: 2 ms, and as much from the recorder; a sample has to be shorter */
     .spike_bands = 7.5f,              /* energy of the upper over that of the lower band: a spike has 8 to 15, most QRS 2 to 7 */
     .spike_faint = 0.02f,             /* of the signal level's energy: fainter candidates are no beats anyway */
     .spike_share = 0.5f,              /* of the candidate's energy that the spike alone would have */
@@ -72,6 +72,14 @@ const adaptive_constants ecg_adaptive_constants = {
     .t_smooth = 0.05f,                /* band ratio of a wave that is smooth ... */
     .t_smooth_drop = 0.6f,            /* ... after one so much quicker: its T wave, however tall (hyperkalaemia) */
     .t_smooth_cost = 2.5f,            /* more than any score */
+
+    /* ---- P waves beside a wide escape rhythm: small, slow waves between tall beats */
+    .small_s = 3.5f,                  /* since the last tall beat, or until it: 17 a minute */
+    .small_drop = 0.9f,               /* below its height: beats of several shapes differ less, ... */
+    .small_energy = 0.09f,            /* ... or in the energy of the whole shape: a ventricular beat is low, but large */
+    .small_bands = 0.35f,             /* band ratio of P waves and less; narrow complexes have more */
+    .small_cost = 2.0f,               /* as much as the highest score */
+    .small_follow = 0.5f,             /* a beat that is lower by no more than this is the new tall one */
 
     /* ---- when to decide: a clear candidate at once, a doubtful one in context */
     .clear_score = 0.3f,              /* over the threshold by a third */

@@ -66,7 +66,7 @@ void adaptive_feature_init(adaptive_state *a, double fs) {
     if (a->high_half > a->low_half) a->high_half = a->low_half;
     a->hold = (int32_t)ceil(CONSTANT.hold_s * rate - 1e-3);
     a->edge = (int32_t)ceil(CONSTANT.edge_s * rate - 1e-3);
-    a->spike = (int32_t)ceil(CONSTANT.spike_s * fs - 1e-3);
+    a->spike = CONSTANT.spike_s * fs < 1.0 ? 0 : (int32_t)ceil(CONSTANT.spike_s * fs - 1e-3);
     a->merge = samples_of(MERGE_S, rate, RECENT / 8);
     a->shape = points_of_shape(rate);
     a->lag = lag_of(rate);
@@ -215,7 +215,7 @@ typedef struct lead_view {
     int32_t back, ahead;
 } lead_view;
 
-static inline int take_lead(ecg_detector *d, adaptive_state *a, int lead, uint32_t slot, lead_view view) {
+static inline int candidate_lead(ecg_detector *d, adaptive_state *a, int lead, uint32_t slot, lead_view view) {
     adaptive_lead *s = &adaptive_leads(a)[lead];
     const int before = a->shape / 2 + a->lag, points = a->shape + 2 * a->lag;
     float energy = view.energy[0];
@@ -245,26 +245,26 @@ static inline int32_t nearest(int32_t reach, int64_t limit) {
 }
 
 /* Each returns in how many leads something is there. */
-static int take_leads(ecg_detector *d, adaptive_state *a, uint32_t slot) {
+static int candidate_leads(ecg_detector *d, adaptive_state *a, uint32_t slot) {
     adaptive_lead *s = adaptive_leads(a);
     const int64_t at = a->pending[slot].at, k = at - a->base;
     const int32_t back = nearest(a->merge, at);
     int good = 0;
     for (int l = 0; l < d->config.n_leads; l++, s++)
-        good += take_lead(d, a, l, slot, (lead_view){s->wave + k, s->energy + k, s->high + k, back, a->merge});
+        good += candidate_lead(d, a, l, slot, (lead_view){s->wave + k, s->energy + k, s->high + k, back, a->merge});
     return good;
 }
 
 /* Beside the spike at `spike`, as far as the shape lies in the lines. */
-static int take_leads_beside_spike(ecg_detector *d, adaptive_state *a, uint32_t slot, int64_t spike) {
+static int candidate_beside_spike(ecg_detector *d, adaptive_state *a, uint32_t slot, int64_t spike) {
     const int64_t at = a->pending[slot].at, k = at - spike + a->hold;
     const int32_t back = nearest(a->merge, k - 1), ahead = nearest(a->merge, 2 * a->hold - 2 - k);
     int good = 0;
     for (int l = 0; l < d->config.n_leads; l++) {
         adaptive_lines lines;
         adaptive_lines_without_spikes(d, a, l, spike, &lines);
-        good += take_lead(d, a, l, slot,
-                          (lead_view){lines.wave + a->centre + k, lines.energy + k, lines.high + k, back, ahead});
+        good += candidate_lead(d, a, l, slot,
+                               (lead_view){lines.wave + a->centre + k, lines.energy + k, lines.high + k, back, ahead});
     }
     return good;
 }
@@ -272,6 +272,7 @@ static int take_leads_beside_spike(ecg_detector *d, adaptive_state *a, uint32_t 
 /* Has any lead so little in the lower band that it may be a spike, and is it one? */
 static int is_spike(ecg_detector *d, const adaptive_state *a, int64_t at) {
     const adaptive_lead *s = adaptive_leads((adaptive_state *)(uintptr_t)a);
+    if (!a->spike) return 0;
     for (int l = 0; l < d->config.n_leads; l++, s++) {
         const float energy = s->energy[at - a->base], high = s->high[at - a->base];
         if (high > CONSTANT.spike_bands * (energy - high) && adaptive_is_spike(d, a, l, at)) return 1;
@@ -288,10 +289,10 @@ int adaptive_feature_emit(ecg_detector *d, adaptive_state *a) {
         const int64_t at = adaptive_beside_spike(d, a, d->config.n_leads, peak_at);
         if (at < 0 || at >= end) return 0;
         a->pending[slot].at = at;
-        if (!take_leads_beside_spike(d, a, slot, peak_at)) return 0;
+        if (!candidate_beside_spike(d, a, slot, peak_at)) return 0;
     } else {
         a->pending[slot].at = peak_at;
-        if (!take_leads(d, a, slot)) return 0;
+        if (!candidate_leads(d, a, slot)) return 0;
     }
     a->tail++;
     return 1;

@@ -5,6 +5,13 @@
  * period, search-back and T-wave rule at once. */
 #include "adaptive.h"
 
+/* Is it a small, slow wave beside a tall beat: a P wave in third-degree block? */
+static int is_small(const adaptive_state *a, const adaptive_lead *s, uint32_t slot) {
+    return s->band_ratio[slot] < CONSTANT.small_bands && s->height[slot] < s->tall_height - CONSTANT.small_drop
+           && s->shape_energy[slot] < CONSTANT.small_energy * s->tall_energy
+           && fabsf(adaptive_seconds(a, s->tall_at, a->pending[slot].at)) < CONSTANT.small_s;
+}
+
 /* Score of a candidate over the leads, and what the costs need of it. */
 static void score(adaptive_state *a, int n_leads, uint32_t slot) {
     adaptive_candidate *c = &a->pending[slot];
@@ -18,6 +25,7 @@ static void score(adaptive_state *a, int n_leads, uint32_t slot) {
         distrust = distrust < 0.0f ? 0.0f : distrust > 1.0f ? 1.0f : distrust;
     }
     float total = 0.0f, sum = 0.0f, similarity = 0.0f, weights = 0.0f;
+    int compared = 0, small = 0;
     c->height = c->band_ratio = 0.0f;
     for (int l = 0; l < n_leads; l++, s++) {
         float w = s->weight;
@@ -33,10 +41,13 @@ static void score(adaptive_state *a, int n_leads, uint32_t slot) {
         if (lead_score > CONSTANT.cap) lead_score = CONSTANT.cap;
         if (s->template_beats && lead_score > CONSTANT.faint) {
             if (s->similarity[slot] == NOT_COMPARED) {
-                int lag = a->lag;
-                s->similarity[slot] = adaptive_similarity(a, s, slot, &lag);
-                s->lags[slot] = (uint8_t)(1 + lag);
+                adaptive_fit fit = {a->lag, 0.0f};
+                s->similarity[slot] = adaptive_similarity(a, s, slot, &fit);
+                s->shape_energy[slot] = fit.energy;
+                s->lags[slot] = (uint8_t)(1 + fit.lag);
             }
+            compared++;
+            small += is_small(a, s, slot);
             lead_score += CONSTANT.similarity_cost * (s->similarity[slot] - CONSTANT.similarity_from);
             similarity += w * s->similarity[slot];
             weights += w;
@@ -47,6 +58,7 @@ static void score(adaptive_state *a, int n_leads, uint32_t slot) {
         total += w;
     }
     c->score = total > 0.0f ? sum / total : CONSTANT.faint;
+    if (small && small == compared) c->score -= CONSTANT.small_cost;
     c->similarity = weights > 0.0f ? similarity / weights : 0.0f;
 }
 

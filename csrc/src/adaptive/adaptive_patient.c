@@ -39,10 +39,11 @@ static void restore(adaptive_lead *s, float height) {
 int adaptive_matches_stored(adaptive_state *a, int n_leads, uint32_t slot) {
     const adaptive_lead *s = adaptive_leads(a);
     float similarity = 0.0f;
-    int compared = 0, lag;
+    int compared = 0;
+    adaptive_fit fit;
     for (int l = 0; l < n_leads; l++, s++) {
         if (s->stored_beats < STORED_BEATS || s->faulty[slot]) continue;
-        similarity += adaptive_correlation(a, s, slot, s->stored_template, NULL, &lag);
+        similarity += adaptive_correlation(a, s, slot, s->stored_template, NULL, &fit);
         compared++;
     }
     return compared && similarity >= CONSTANT.return_similarity * (float)compared;

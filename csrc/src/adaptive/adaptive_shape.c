@@ -34,7 +34,7 @@ static inline void add_up_lags(const float *shape, const float *template, const 
 
 /* Correlation with `template` at the best lag, or with `other` (NULL for none) where that is higher. */
 float adaptive_correlation(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, const float *template,
-                           const float *other, int *lag) {
+                           const float *other, adaptive_fit *fit) {
     const int n = a->shape;
     const float *shape = adaptive_shape(a, s, slot);
     lag_sums sums;
@@ -52,18 +52,19 @@ float adaptive_correlation(const adaptive_state *a, const adaptive_lead *s, uint
         if (energy > 0.0f && dot > best * sqrtf(energy)) {
             best = dot / sqrtf(energy);
             best_energy = energy;
-            *lag = shift;
+            fit->lag = shift;
         }
     }
+    fit->energy = best_energy < ENERGY_MAX ? best_energy : ENERGY_MAX;
     /* A tone outside the bands resembles itself, whatever lies in them. */
     float outside = CONSTANT.band_from * sqrtf(best_energy / (float)n), inside = expf(s->height[slot]);
     return inside < outside && best > 0.0f ? best * inside / outside : best;
 }
 
 /* With the running template; where trust is low, with the slow one if that is higher. */
-float adaptive_similarity(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int *lag) {
+float adaptive_similarity(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, adaptive_fit *fit) {
     const float *slow = a->recent < CONSTANT.distrust_from ? s->slow_template : NULL;
-    return adaptive_correlation(a, s, slot, s->template, slow, lag);
+    return adaptive_correlation(a, s, slot, s->template, slow, fit);
 }
 
 /* target += gain * (source - target), at unit energy again. */
@@ -77,7 +78,7 @@ static void blend(float *target, const float *source, float gain, int n) {
     for (int k = 0; k < n; k++) target[k] *= energy;
 }
 
-int adaptive_unit_shape(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int lag, float *w) {
+float adaptive_unit_shape(const adaptive_state *a, const adaptive_lead *s, uint32_t slot, int lag, float *w) {
     int n = a->shape;
     float mean = 0.0f, energy = 0.0f;
     memcpy(w, adaptive_shape(a, s, slot) + lag, (size_t)n * sizeof *w);
@@ -88,17 +89,31 @@ int adaptive_unit_shape(const adaptive_state *a, const adaptive_lead *s, uint32_
         energy += w[k] * w[k];
     }
     if (!(energy > 0.0f && energy < ENERGY_MAX)) return 0;
-    energy = 1.0f / sqrtf(energy);
-    for (int k = 0; k < n; k++) w[k] *= energy;
-    return 1;
+    const float scale = 1.0f / sqrtf(energy);
+    for (int k = 0; k < n; k++) w[k] *= scale;
+    return energy;
+}
+
+/* The latest tall beat: small waves are measured by it. */
+static void learn_tall(const adaptive_state *a, adaptive_lead *s, uint32_t slot, float energy) {
+    const int64_t at = a->pending[slot].at;
+    if (s->template_beats && s->height[slot] <= s->tall_height - CONSTANT.small_follow
+        && adaptive_seconds(a, s->tall_at, at) <= CONSTANT.small_s)
+        return;
+    s->tall_height = s->height[slot];
+    s->tall_energy = energy;
+    s->tall_at = at;
 }
 
 int adaptive_learn_shape(const adaptive_state *a, adaptive_lead *s, uint32_t slot) {
-    int n = a->shape, lag = a->lag;
-    if (s->template_beats && s->lags[slot]) lag = s->lags[slot] - 1;
-    else if (s->template_beats) adaptive_similarity(a, s, slot, &lag);
+    const int n = a->shape;
+    adaptive_fit fit = {a->lag, 0.0f};
+    if (s->template_beats && s->lags[slot]) fit.lag = s->lags[slot] - 1;
+    else if (s->template_beats) adaptive_similarity(a, s, slot, &fit);
     float w[SHAPE_MAX];
-    if (!adaptive_unit_shape(a, s, slot, lag, w)) return 0;
+    const float energy = adaptive_unit_shape(a, s, slot, fit.lag, w);
+    if (!(energy > 0.0f)) return 0;
+    learn_tall(a, s, slot, energy);
     blend(s->template, w, s->template_beats ? CONSTANT.template_gain : 1.0f, n);
     if (s->template_beats < TEMPLATE_BEATS) {
         s->template_beats++;

@@ -6,11 +6,11 @@ static int adaptive_lead_valid(const adaptive_state *a, const adaptive_lead *s) 
         if (s->lags[i] > 1 + 2 * a->lag) return 0;
     const float values[] = {s->sum,           s->signal,       s->noise,         s->slow_signal, s->slow_noise,
                             s->stored_signal, s->stored_noise, s->match_height,  s->last_height, s->last_band_ratio,
-                            s->loss_accepted, s->loss_rejected, s->weight};
+                            s->loss_accepted, s->loss_rejected, s->weight,        s->tall_height, s->tall_energy};
     return ecg_all_finite(values, sizeof values / sizeof *values) && ecg_all_finite(s->wave, LINE)
            && ecg_all_finite(s->height, PENDING) && ecg_all_finite(s->band_ratio, PENDING)
            && ecg_all_finite(s->similarity, PENDING) && ecg_all_finite(s->lead_score, PENDING)
-           && ecg_all_finite(s->first, PENDING)
+           && ecg_all_finite(s->first, PENDING) && ecg_all_finite(s->shape_energy, PENDING)
            && ecg_all_finite(s->signals, SIGNALS) && ecg_all_finite(s->noises, NOISES)
            && ecg_all_finite(s->template, SHAPE_MAX) && ecg_all_finite(s->slow_template, SHAPE_MAX)
            && ecg_all_finite(s->stored_template, SHAPE_MAX) && ecg_within(s->first_count, 0, PENDING)
@@ -34,7 +34,8 @@ int adaptive_levels_valid(adaptive_state *a, int n_leads) {
         return 0;
     if (!ecg_all_finite(adaptive_shape(a, s, 0), (size_t)n_leads * PENDING * (size_t)a->shape_room)) return 0;
     for (int l = 0; l < n_leads; l++, s++)
-        if (!adaptive_lead_valid(a, s) || (s->stored_beats == STORED_BEATS && a->stored_rr < CONSTANT.rr_min_s)) return 0;
+        if (!adaptive_lead_valid(a, s) || !ecg_within(s->tall_at, 0, a->index)
+            || (s->stored_beats == STORED_BEATS && a->stored_rr < CONSTANT.rr_min_s)) return 0;
     return 1;
 }
 

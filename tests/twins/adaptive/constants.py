@@ -87,6 +87,13 @@ CONSTANT = SimpleNamespace(
     t_smooth=0.05,
     t_smooth_drop=0.6,
     t_smooth_cost=2.5,
+    # P waves beside a wide escape rhythm: small, slow waves between tall beats
+    small_s=3.5,
+    small_drop=0.9,
+    small_energy=0.09,
+    small_bands=0.35,
+    small_cost=2.0,
+    small_follow=0.5,
     # when to decide: a clear candidate at once, a doubtful one in context
     clear_score=0.3,
     clear_short=0.75,

@@ -66,7 +66,7 @@ def prepared(signal: npt.ArrayLike, fs: float, max_delay: float) -> State:
         centre=centre,
         hold=hold,
         edge=ceil(CONSTANT.edge_s * rate - 1e-3),
-        spike=ceil(CONSTANT.spike_s * fs - 1e-3),
+        spike=ceil(CONSTANT.spike_s * fs - 1e-3) if CONSTANT.spike_s * fs >= 1 else 0,
         merge=floor(MERGE_S * rate + 0.5),
         half=min(floor(SHAPE_S * rate + 0.5), SHAPE_MAX // 2),
         lag=min(floor(LAG_S * rate + 0.5), LAG_MAX),
@@ -110,12 +110,13 @@ def emit(a: State, peak_at: int, flushing: bool) -> bool:
         return False
     seen = min((peak_at + a.centre + a.hold + 1) * a.group, a.samples)
     at: int | None = peak_at
-    spike = any(is_spike(a, s, peak_at, seen) for s in a.leads)
+    spike = a.spike > 0 and any(is_spike(a, s, peak_at, seen) for s in a.leads)
     if spike:
         at = beside_spike(a, peak_at, seen)
     if at is None or at >= last:
         return False
-    c = Candidate(at, [], [], [], [], [None] * len(a.leads), [-1.0] * len(a.leads))
+    n = len(a.leads)
+    c = Candidate(at, [], [], [], [], [None] * n, [0.0] * n, [-1.0] * n)
     for s in a.leads:
         lines, begin, end = Lines(s.wave, s.energy, s.high, 0), at - a.merge, at + a.merge
         if spike:

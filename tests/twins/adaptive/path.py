@@ -6,7 +6,17 @@ from .constants import CONSTANT
 from .levels import lowered
 from .rhythm import is_smooth_t, open_cost, pair_cost
 from .shape import similarity_of
-from .state import Candidate, State, quantile
+from .state import Candidate, Lead, State, quantile
+
+
+def is_small(a: State, s: Lead, c: Candidate, k: int) -> bool:
+    """Whether it is a small, slow wave beside a tall beat: a P wave in third-degree block."""
+    return (
+        c.band_ratios[k] < CONSTANT.small_bands
+        and c.heights[k] < s.tall_height - CONSTANT.small_drop
+        and c.energies[k] < CONSTANT.small_energy * s.tall_energy
+        and abs(a.seconds(s.tall_at, c.at)) < CONSTANT.small_s
+    )
 
 
 def score(a: State, c: Candidate) -> None:
@@ -18,6 +28,7 @@ def score(a: State, c: Candidate) -> None:
             distrust = CONSTANT.distrust_slope * (CONSTANT.distrust_from - a.recent)
             distrust = min(max(distrust, 0.0), 1.0)
     total = points = similarity = weights = c.height = c.band_ratio = 0.0
+    small: list[bool] = []
     for k, s in enumerate(a.leads):
         if not s.seeded:
             continue
@@ -34,8 +45,10 @@ def score(a: State, c: Candidate) -> None:
         if s.template_beats and lead_score > CONSTANT.faint:
             compared = c.similarities[k]
             if compared is None:
-                compared = c.similarities[k] = similarity_of(a, s, c, k)[0]
+                compared, _, c.energies[k] = similarity_of(a, s, c, k)
+                c.similarities[k] = compared
             lead_score += CONSTANT.similarity_cost * (compared - CONSTANT.similarity_from)
+            small.append(is_small(a, s, c, k))
             similarity += s.weight * compared
             weights += s.weight
         if len(a.leads) > 1:
@@ -44,6 +57,8 @@ def score(a: State, c: Candidate) -> None:
         points += s.weight * lead_score
         total += s.weight
     c.score = points / total if total else CONSTANT.faint
+    if small and all(small):
+        c.score -= CONSTANT.small_cost
     c.similarity = similarity / weights if weights else 0.0
 
 

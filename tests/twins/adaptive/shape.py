@@ -10,8 +10,8 @@ from .constants import CONSTANT, TEMPLATE_BEATS
 from .state import Array, Candidate, Lead, State
 
 
-def correlation(a: State, c: Candidate, index: int, templates: list[Array]) -> tuple[float, int]:
-    """With the best of the shapes at the best lag, less where most is off the bands."""
+def correlation(a: State, c: Candidate, index: int, templates: list[Array]) -> tuple[float, int, float]:
+    """With the best of the shapes, less where most is off the bands; the lag, the energy there."""
     n, best, where, amplitude = 2 * a.half + 1, -1.0, a.lag, 0.0
     shape = c.shapes[index]
     for shift in range(2 * a.lag + 1):
@@ -24,15 +24,23 @@ def correlation(a: State, c: Candidate, index: int, templates: list[Array]) -> t
     outside = CONSTANT.band_from * amplitude
     if best > 0 and inside < outside:
         best *= inside / outside
-    return best, where
+    return best, where, n * amplitude**2
 
 
-def similarity_of(a: State, s: Lead, c: Candidate, index: int) -> tuple[float, int]:
+def similarity_of(a: State, s: Lead, c: Candidate, index: int) -> tuple[float, int, float]:
     """With the running template, and where trust is low with the slow one."""
     assert s.template is not None
     assert s.slow_template is not None
     templates = [s.template, s.slow_template][: 2 if a.recent < CONSTANT.distrust_from else 1]
     return correlation(a, c, index, templates)
+
+
+def learn_tall(a: State, s: Lead, c: Candidate, index: int, energy: float) -> None:
+    """The latest tall beat: small waves are measured by it."""
+    lower = c.heights[index] <= s.tall_height - CONSTANT.small_follow
+    if s.template_beats and lower and a.seconds(s.tall_at, c.at) <= CONSTANT.small_s:
+        return
+    s.tall_height, s.tall_energy, s.tall_at = c.heights[index], energy, c.at
 
 
 def learn_shape(a: State, s: Lead, c: Candidate, index: int) -> bool:
@@ -43,6 +51,7 @@ def learn_shape(a: State, s: Lead, c: Candidate, index: int) -> bool:
     w = w - np.mean(w)
     if not np.sum(w * w) > 0:
         return False
+    learn_tall(a, s, c, index, float(np.sum(w * w)))
     w /= np.sqrt(np.sum(w * w))
     s.template = w if s.template is None else s.template + CONSTANT.template_gain * (w - s.template)
     s.template /= np.sqrt(np.sum(s.template**2))

@@ -37,6 +37,7 @@ class Candidate:
     shapes: list[Array]
     faulty: list[bool]
     similarities: list[float | None]
+    energies: list[float]
     lead_score: list[float]
     height: float = 0.0
     band_ratio: float = 0.0
@@ -69,6 +70,9 @@ class Lead:
     template: Array | None = None
     slow_template: Array | None = None
     template_beats: int = 0
+    tall_height: float = 0.0
+    tall_energy: float = 0.0
+    tall_at: int = 0
     stored_template: Array | None = None
     stored_signal: float = 0.0
     stored_noise: float = 0.0
