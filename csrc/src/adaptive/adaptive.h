@@ -251,8 +251,9 @@ void adaptive_feature_energies(const adaptive_state *a, const float *wave, int n
 int adaptive_is_spike(ecg_detector *d, const adaptive_state *a, int lead, int64_t at);
 void adaptive_lines_without_spikes(ecg_detector *d, const adaptive_state *a, int lead, int64_t at,
                                    adaptive_lines *lines);
-/* The highest maximum around a spike without it, after the last candidate; -1 where there is none. */
-int64_t adaptive_beside_spike(ecg_detector *d, const adaptive_state *a, int n_leads, int64_t at);
+/* The highest maximum around a spike without it, after the last candidate; -1 where there is none. `lines`: those of the
+ * last lead, then. */
+int64_t adaptive_beside_spike(ecg_detector *d, const adaptive_state *a, int64_t at, adaptive_lines *lines);
 
 /* adaptive_phase.c */
 /* The only place where the phase changes. */

@@ -255,14 +255,16 @@ static int candidate_leads(ecg_detector *d, adaptive_state *a, uint32_t slot) {
     return good;
 }
 
-/* Beside the spike at `spike`, as far as the shape lies in the lines. */
-static int candidate_beside_spike(ecg_detector *d, adaptive_state *a, uint32_t slot, int64_t spike) {
-    const int64_t at = a->pending[slot].at, k = at - spike + a->hold;
+/* Beside the spike at `spike`, as far as the shape lies in the lines; 0 where there is nothing. */
+static int candidate_beside_spike(ecg_detector *d, adaptive_state *a, uint32_t slot, int64_t spike, int64_t end) {
+    adaptive_lines lines;
+    const int64_t at = adaptive_beside_spike(d, a, spike, &lines), k = at - spike + a->hold;
+    if (at < 0 || at >= end) return 0;
+    a->pending[slot].at = at;
     const int32_t back = nearest(a->merge, k - 1), ahead = nearest(a->merge, 2 * a->hold - 2 - k);
     int good = 0;
     for (int l = 0; l < d->config.n_leads; l++) {
-        adaptive_lines lines;
-        adaptive_lines_without_spikes(d, a, l, spike, &lines);
+        if (d->config.n_leads > 1) adaptive_lines_without_spikes(d, a, l, spike, &lines);
         good += candidate_lead(d, a, l, slot,
                                (lead_view){lines.wave + a->centre + k, lines.energy + k, lines.high + k, back, ahead});
     }
@@ -286,10 +288,7 @@ int adaptive_feature_emit(ecg_detector *d, adaptive_state *a) {
     a->peak_at = -1;
     if (peak_at < a->edge || peak_at >= end) return 0;
     if (is_spike(d, a, peak_at)) {
-        const int64_t at = adaptive_beside_spike(d, a, d->config.n_leads, peak_at);
-        if (at < 0 || at >= end) return 0;
-        a->pending[slot].at = at;
-        if (!candidate_beside_spike(d, a, slot, peak_at)) return 0;
+        if (!candidate_beside_spike(d, a, slot, peak_at, end)) return 0;
     } else {
         a->pending[slot].at = peak_at;
         if (!candidate_leads(d, a, slot)) return 0;

@@ -11,18 +11,25 @@ static inline float middle_of(float a, float b, float c) {
     return most > low ? most : low;
 }
 
-/* Decimated sample `at` of the medians of each sample and those a spike's width before and after it. The signal goes
- * on level at either end. */
-static float without_spikes(ecg_detector *d, const adaptive_state *a, int lead, int64_t at) {
-    const float *ring = ecg_ring(d, lead);
-    const uint32_t mask = d->ring_mask;
-    const int64_t first = at * a->decimation, last = d->count - 1;
+/* Where sample `i` lies in the ring; the signal goes on level after its end. */
+static inline uint32_t place_of(const ecg_detector *d, int64_t i) {
+    return (uint32_t)(i < d->count ? i : d->count - 1) & d->ring_mask;
+}
+
+/* Decimated sample `at` of the medians of each sample and those a spike's width before and after it. */
+static inline float without_spikes(ecg_detector *d, const adaptive_state *a, const float *ring, int64_t at) {
+    const int64_t first = at * a->decimation, end = first + a->decimation;
     float sum = 0.0f;
-    for (int64_t i = first; i < first + a->decimation; i++) {
-        const int64_t before = i - a->spike, after = i + a->spike;
-        const float old = before < 0 ? 0.0f : ring[(uint32_t)(before < last ? before : last) & mask];
-        const float now = i < 0 ? 0.0f : ring[(uint32_t)(i < last ? i : last) & mask];
-        const float next = after < 0 ? 0.0f : ring[(uint32_t)(after < last ? after : last) & mask];
+    if (first >= a->spike && end + a->spike <= d->count) {
+        const uint32_t mask = d->ring_mask, width = (uint32_t)a->spike;
+        for (uint32_t i = (uint32_t)first; i != (uint32_t)end; i++)
+            sum += middle_of(ring[(i - width) & mask], ring[i & mask], ring[(i + width) & mask]);
+        return sum;
+    }
+    for (int64_t i = first; i < end; i++) { /* silence before the first sample */
+        const float old = i < a->spike ? 0.0f : ring[place_of(d, i - a->spike)];
+        const float now = i < 0 ? 0.0f : ring[place_of(d, i)];
+        const float next = i < -a->spike ? 0.0f : ring[place_of(d, i + a->spike)];
         sum += middle_of(old, now, next);
     }
     return sum;
@@ -32,17 +39,14 @@ static float without_spikes(ecg_detector *d, const adaptive_state *a, int lead, 
 static float spikes_near(ecg_detector *d, const adaptive_state *a, int lead, int64_t at) {
     const float *ring = ecg_ring(d, lead), *x;
     const uint32_t size = d->ring_mask + 1u, width = (uint32_t)a->spike;
-    const int64_t first = (at - SPIKE_REACH) * a->decimation - a->spike, last = d->count - 1;
+    const int64_t first = (at - SPIKE_REACH) * a->decimation - a->spike;
     const uint32_t n = (uint32_t)((2 * SPIKE_REACH + 1) * a->decimation + 3) & ~3u, length = n + 2 * width;
     const uint32_t begin = (uint32_t)first & d->ring_mask;
     float joined[NEAR_MAX];
-    if (first >= 0 && first + (int64_t)length - 1 <= last && begin + length <= size) {
+    if (first >= 0 && first + (int64_t)length <= d->count && begin + length <= size) {
         x = ring + begin;
     } else { /* the ring's end, or the signal's, where it goes on level */
-        for (uint32_t k = 0; k < length; k++) {
-            const int64_t i = first + k;
-            joined[k] = i < 0 ? 0.0f : ring[(uint32_t)(i < last ? i : last) & d->ring_mask];
-        }
+        for (uint32_t k = 0; k < length; k++) joined[k] = first + k < 0 ? 0.0f : ring[place_of(d, first + k)];
         x = joined;
     }
     four sum = four_zero();
@@ -65,24 +69,24 @@ int adaptive_is_spike(ecg_detector *d, const adaptive_state *a, int lead, int64_
 
 void adaptive_lines_without_spikes(ecg_detector *d, const adaptive_state *a, int lead, int64_t at,
                                    adaptive_lines *lines) {
+    const float *ring = ecg_ring(d, lead);
     const int reach = a->hold + a->centre, points = 2 * a->hold + 1;
     memset(lines->wave, 0, sizeof lines->wave);
-    for (int k = 0; k <= 2 * reach; k++) lines->wave[k] = without_spikes(d, a, lead, at - reach + k);
+    for (int k = 0; k <= 2 * reach; k++) lines->wave[k] = without_spikes(d, a, ring, at - reach + k);
     adaptive_feature_energies(a, lines->wave + a->centre, points, lines->energy, lines->high);
 }
 
-int64_t adaptive_beside_spike(ecg_detector *d, const adaptive_state *a, int n_leads, int64_t at) {
+int64_t adaptive_beside_spike(ecg_detector *d, const adaptive_state *a, int64_t at, adaptive_lines *lines) {
     const adaptive_lead *s = adaptive_leads((adaptive_state *)(uintptr_t)a);
     int64_t from = at - a->hold + 1, found = -1;
     float highest = 0.0f;
     if (a->tail > 0 && a->pending[(a->tail - 1) % PENDING].at + a->hold > from)
         from = a->pending[(a->tail - 1) % PENDING].at + a->hold;
     if (from < a->edge) from = a->edge;
-    for (int l = 0; l < n_leads; l++, s++) {
-        adaptive_lines lines;
-        adaptive_lines_without_spikes(d, a, l, at, &lines);
+    for (int l = 0; l < d->config.n_leads; l++, s++) {
+        adaptive_lines_without_spikes(d, a, l, at, lines);
         for (int64_t k = from; k < at + a->hold - 1; k++) {
-            const float *energy = lines.energy + (k - at + a->hold);
+            const float *energy = lines->energy + (k - at + a->hold);
             if (energy[0] > energy[-1] && energy[0] >= energy[1] && s->scale * energy[0] > highest) {
                 highest = s->scale * energy[0];
                 found = k;
