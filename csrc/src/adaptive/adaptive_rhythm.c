@@ -15,12 +15,16 @@ void adaptive_learn_interval(adaptive_state *a, float rr) {
     a->rr_var = sum / (float)n;
 }
 
+static inline float soft_of(const adaptive_state *a) {
+    return 1.0f / (1.0f + CONSTANT.soft * a->rr_var);
+}
+
 static float interval_cost(const adaptive_state *a, float rr) {
-    float soft = 1.0f / (1.0f + CONSTANT.soft * a->rr_var), cost = 0.0f;
+    float cost = 0.0f;
     float shortest = CONSTANT.short_from * a->rr_ref, longest = CONSTANT.long_from * a->rr_ref;
-    if (rr < shortest) cost += CONSTANT.short_cost * soft * (shortest / rr - 1.0f);
+    if (rr < shortest) cost += CONSTANT.short_cost * soft_of(a) * (shortest / rr - 1.0f);
     if (rr > longest) {
-        float late = CONSTANT.long_cost * soft * (rr / longest - 1.0f);
+        float late = CONSTANT.long_cost * soft_of(a) * (rr / longest - 1.0f);
         cost += late < CONSTANT.long_cap ? late : CONSTANT.long_cap;
     }
     if (rr < CONSTANT.refractory_s) cost += CONSTANT.refractory_cost * (CONSTANT.refractory_s / rr - 1.0f);

@@ -6,13 +6,13 @@
 /* Samples within the reach of a candidate and a spike's width around them, at the highest sampling rate. */
 #define NEAR_MAX ((2 * SPIKE_REACH + 1) * (ECG_FS_MAX / 120) + 2 * (ECG_FS_MAX / 200) + 8)
 
-static inline float middle_of(float a, float b, float c) {
+static inline float spike_middle(float a, float b, float c) {
     const float low = a < b ? a : b, high = a < b ? b : a, most = c < high ? c : high;
     return most > low ? most : low;
 }
 
 /* Where sample `i` lies in the ring; the signal goes on level after its end. */
-static inline uint32_t place_of(const ecg_detector *d, int64_t i) {
+static inline uint32_t spike_ring_place(const ecg_detector *d, int64_t i) {
     return (uint32_t)(i < d->count ? i : d->count - 1) & d->ring_mask;
 }
 
@@ -23,14 +23,14 @@ static inline float without_spikes(ecg_detector *d, const adaptive_state *a, con
     if (first >= a->spike && end + a->spike <= d->count) {
         const uint32_t mask = d->ring_mask, width = (uint32_t)a->spike;
         for (uint32_t i = (uint32_t)first; i != (uint32_t)end; i++)
-            sum += middle_of(ring[(i - width) & mask], ring[i & mask], ring[(i + width) & mask]);
+            sum += spike_middle(ring[(i - width) & mask], ring[i & mask], ring[(i + width) & mask]);
         return sum;
     }
     for (int64_t i = first; i < end; i++) { /* silence before the first sample */
-        const float old = i < a->spike ? 0.0f : ring[place_of(d, i - a->spike)];
-        const float now = i < 0 ? 0.0f : ring[place_of(d, i)];
-        const float next = i < -a->spike ? 0.0f : ring[place_of(d, i + a->spike)];
-        sum += middle_of(old, now, next);
+        const float old = i < a->spike ? 0.0f : ring[spike_ring_place(d, i - a->spike)];
+        const float now = i < 0 ? 0.0f : ring[spike_ring_place(d, i)];
+        const float next = i < -a->spike ? 0.0f : ring[spike_ring_place(d, i + a->spike)];
+        sum += spike_middle(old, now, next);
     }
     return sum;
 }
@@ -46,7 +46,7 @@ static float spikes_near(ecg_detector *d, const adaptive_state *a, int lead, int
     if (first >= 0 && first + (int64_t)length <= d->count && begin + length <= size) {
         x = ring + begin;
     } else { /* the ring's end, or the signal's, where it goes on level */
-        for (uint32_t k = 0; k < length; k++) joined[k] = first + k < 0 ? 0.0f : ring[place_of(d, first + k)];
+        for (uint32_t k = 0; k < length; k++) joined[k] = first + k < 0 ? 0.0f : ring[spike_ring_place(d, first + k)];
         x = joined;
     }
     four sum = four_zero();
