@@ -326,6 +326,7 @@ float adaptive_common_gap(adaptive_state *a, int n_leads);
 /* Starts trust from one path through the first candidates: its mean similarity over `beats` - 1 and its relative RR
  * variability. */
 void adaptive_trust_first(adaptive_state *a, int n_leads, float similarity, float var, int beats);
+/* After a beat, of which the templates have learned. */
 void adaptive_trust_next(adaptive_state *a, int n_leads, float similarity);
 /* Is trust enough for beats to be reported? */
 int adaptive_confident(adaptive_state *a, int n_leads);

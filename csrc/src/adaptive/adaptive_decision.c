@@ -53,7 +53,6 @@ static void adaptive_accept(ecg_detector *d, adaptive_state *a, uint32_t slot, i
     }
     adaptive_learn_accepted(a, n_leads, slot, around);
     adaptive_trust_next(a, n_leads, c->similarity);
-    for (int l = 0; l < n_leads; l++) memset(s[l].lags, 0, sizeof s->lags);
     if (a->accepted < ADAPTIVE_LEARNING_BEATS) a->accepted++;
     a->last_at = c->at;
     a->head++;

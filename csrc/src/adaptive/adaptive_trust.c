@@ -36,6 +36,8 @@ void adaptive_trust_next(adaptive_state *a, int n_leads, float similarity) {
     a->mean_similarity += CONSTANT.mean_similarity_rate * (similarity - a->mean_similarity);
     a->gap += rate * (gap - a->gap);
     a->recent += (rate > CONSTANT.recent_rate ? rate : CONSTANT.recent_rate) * (trust - a->recent);
+    adaptive_lead *s = adaptive_leads(a);
+    for (int l = 0; l < n_leads; l++, s++) memset(s->lags, 0, sizeof s->lags); /* templates or trust are others now */
 }
 
 int adaptive_confident(adaptive_state *a, int n_leads) {
