@@ -372,7 +372,7 @@ def test_p_waves_beside_an_escape_rhythm_are_no_beats(p_rate, rate, fs) -> None:
     ("name", "most"), [("heart_block_escape32", 2), ("pacing_spikes_av", 0), ("peaked_t", 0)]
 )
 def test_signals_of_these_kinds(name: str, most: int) -> None:
-    """In the block two T waves of the first three seconds, on which P waves lie, are still beats."""
+    """In the block two T waves of the first seconds, on which P waves lie, are still beats."""
     case = np.load(SIGNALS / f"{name}.npz")
     found = detect_qrs(case["signal"], float(case["fs"]), method="adaptive")
     hit, false = found_of(found, case["r"], 0.08 * float(case["fs"]))

@@ -10,7 +10,9 @@ from .constants import CONSTANT, TEMPLATE_BEATS
 from .state import Array, Candidate, Lead, State
 
 
-def correlation(a: State, c: Candidate, index: int, templates: list[Array]) -> tuple[float, int, float]:
+def correlation(
+    a: State, c: Candidate, index: int, templates: list[Array]
+) -> tuple[float, int, float]:
     """With the best of the shapes, less where most is off the bands; the lag, the energy there."""
     n, best, where, amplitude = 2 * a.half + 1, -1.0, a.lag, 0.0
     shape = c.shapes[index]
