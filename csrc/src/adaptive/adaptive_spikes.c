@@ -11,6 +11,10 @@ static inline float spike_middle(float a, float b, float c) {
     return most > low ? most : low;
 }
 
+static inline four spike_middles(four old, four now, four next) {
+    return four_max(four_min(old, next), four_min(four_max(old, next), now));
+}
+
 /* Where sample `i` lies in the ring; the signal goes on level after its end. */
 static inline uint32_t spike_ring_place(const ecg_detector *d, int64_t i) {
     return (uint32_t)(i < d->count ? i : d->count - 1) & d->ring_mask;
@@ -21,9 +25,18 @@ static inline float without_spikes(ecg_detector *d, const adaptive_state *a, con
     const int64_t first = at * a->decimation, end = first + a->decimation;
     float sum = 0.0f;
     if (first >= a->spike && end + a->spike <= d->count) {
-        const uint32_t mask = d->ring_mask, width = (uint32_t)a->spike;
-        for (uint32_t i = (uint32_t)first; i != (uint32_t)end; i++)
-            sum += spike_middle(ring[(i - width) & mask], ring[i & mask], ring[(i + width) & mask]);
+        const uint32_t mask = d->ring_mask, width = (uint32_t)a->spike, n = (uint32_t)(end - first);
+        const uint32_t begin = (uint32_t)(first - a->spike) & mask;
+        uint32_t i = 0;
+        if (begin + n + 2 * width <= mask + 1u)
+            for (const float *x = ring + begin; i + 4 <= n; i += 4) { /* medians by fours, added one by one */
+                float middle[4];
+                four_store(middle, spike_middles(four_load(x + i), four_load(x + i + width), four_load(x + i + 2 * width)));
+                for (int k = 0; k < 4; k++) sum += middle[k];
+            }
+        for (; i < n; i++)
+            sum += spike_middle(ring[(begin + i) & mask], ring[(begin + i + width) & mask],
+                                ring[(begin + i + 2 * width) & mask]);
         return sum;
     }
     for (int64_t i = first; i < end; i++) { /* silence before the first sample */
@@ -52,8 +65,7 @@ static float spikes_near(ecg_detector *d, const adaptive_state *a, int lead, int
     four sum = four_zero();
     for (uint32_t i = 0; i < n; i += 4) {
         const four old = four_load(x + i), now = four_load(x + i + width), next = four_load(x + i + 2 * width);
-        const four middle = four_max(four_min(old, next), four_min(four_max(old, next), now));
-        const four off = four_sub(now, middle);
+        const four off = four_sub(now, spike_middles(old, now, next));
         sum = four_add(sum, four_max(off, four_sub(four_zero(), off)));
     }
     return four_sum(sum);
