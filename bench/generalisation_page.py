@@ -67,7 +67,9 @@ def table_lines(found: dict[str, Any]) -> list[str]:
 
 
 def seed_lines(found: dict[str, Any], seeds: dict[str, Any]) -> list[str]:
-    """F1 of the learned method with weights from other seeds."""
+    """F1 of the learned method with weights from other seeds; nothing where there are none."""
+    if not seeds:
+        return []
     rows = [
         [SETS[key].title]
         + [_score(key, one.get(key, {}).get("neural")) for one in (found, *seeds.values())]

@@ -16,7 +16,7 @@ from ..runtime.cards import LOOKAHEAD_LABELS, models_folder
 from ..runtime.decision import Decision
 from .completion import complete_by, precisions, recipes
 from .errors import UsageError
-from .evaluate_output import command_text, show_tables
+from .evaluate_output import command_text, missing_text, show_tables
 from .labelling import decision_for
 from .libraries import import_keras, quiet_libraries
 from .options import (
@@ -156,8 +156,8 @@ def _score_task(args: argparse.Namespace, classifier: Classifier) -> None:
         report = _report_progress
     missing = missing_records(data, task.databases(recipe))
     metrics = task.score_precisions(card.path, data, recipe, report, folder=folder)
-    part = "by cross-validation of its recipe" if task.trains_to_score else "on the test part"
-    title = f"{card.name} {part}" + ("" if task.trains_to_score else " of its recipe")
+    part = "by cross-validation" if task.trains_to_score else "on the test part"
+    title = f"{card.name} {part} of its recipe"
     lines = [task.score_text] if task.score_text else []
     if args.set and task.trains_to_score:
         lines.append(f"Trained with {', '.join(args.set)}: not the recipe of this model.")
@@ -190,10 +190,7 @@ def _report_progress(line: str) -> None:
 
 def _missing_text(database: str, names: Sequence[str], split: Mapping[str, Any]) -> str:
     """Say which recordings of a database are not there, and what that does to the figures."""
-    from ..training.datasets.splits import listed
-
-    text = f"Missing, so not scored: {counted(len(names), 'recording')} of {database}: "
-    text += f"{listed(names)}."
+    text = missing_text(database, names)
     if split.get("patients on both sides") == "all":
         text += (
             " The split at random is another one without them: beats that train this model are "

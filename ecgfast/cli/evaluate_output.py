@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..printable import counted
 from .options import DECISION_OPTIONS
 from .output import print_json
 from .output_path import make_folder
@@ -14,7 +15,7 @@ from .output_path import make_folder
 if TYPE_CHECKING:
     from ..reports.table import Table
 
-__all__ = ["command_text", "show_tables"]
+__all__ = ["command_text", "missing_text", "show_tables"]
 
 
 def command_text(own: Sequence[str], args: argparse.Namespace) -> str:
@@ -36,6 +37,27 @@ def command_text(own: Sequence[str], args: argparse.Namespace) -> str:
             words += [f"--{option.replace('_', '-')}", str(text)]
     words += ["--records", ",".join(args.records)] if args.records else []
     return shlex.join(words)
+
+
+def missing_text(database: str, names: Sequence[str]) -> str:
+    """Say which recordings of a database are not there, and so not scored.
+
+    Parameters
+    ----------
+    database : str
+    names : sequence of str
+        Of the recordings.
+
+    Returns
+    -------
+    str
+    """
+    from ..training.datasets.splits import listed
+
+    return (
+        f"Missing, so not scored: {counted(len(names), 'recording')} of {database}: "
+        f"{listed(names)}."
+    )
 
 
 def show_tables(

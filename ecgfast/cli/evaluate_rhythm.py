@@ -9,10 +9,9 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..printable import counted
 from ..records import read_record
 from .errors import UsageError
-from .evaluate_output import show_tables
+from .evaluate_output import missing_text, show_tables
 from .options import data_folder
 from .output import number_text, progress
 
@@ -68,7 +67,7 @@ def score(data: Path) -> tuple[list[str], list[Table], dict[str, Any]]:
     from ..evaluation.other_rhythm import lian_2011, zhou_2014
     from ..evaluation.rhythm_alarms import NOISE
     from ..runtime import Classifier
-    from ..training.datasets.splits import check_records, listed, missing_records, record_names
+    from ..training.datasets.splits import check_records, missing_records, record_names
 
     absent = [name for name in _NEEDED if not (data / name).is_dir()]
     if absent:
@@ -102,11 +101,7 @@ def score(data: Path) -> tuple[list[str], list[Table], dict[str, Any]]:
         "publish which strips are of one patient). Records with a pacemaker are left out.",
     ]
     missing = missing_records(data, _NEEDED)
-    lines += [
-        f"Missing, so not scored: {counted(len(names), 'recording')} of {database}: "
-        f"{listed(names)}."
-        for database, names in missing.items()
-    ]
+    lines += [missing_text(*one) for one in missing.items()]
     tables = [
         _fibrillation_table(fibrillation),
         _fibrillation_records(fibrillation[0]),

@@ -14,9 +14,11 @@ from ecgfast.training.qrs.hearts import standstill, ventricular
 
 SEEDS = range(40)
 
+Heart = tuple[Floats, npt.NDArray[np.float64]]
+
 
 @pytest.fixture(scope="module")
-def heart() -> tuple[Floats, npt.NDArray[np.float64]]:
+def heart() -> Heart:
     """Ten seconds of a regular rhythm in heights of its complexes, and its beats."""
     record = synthetic_ecg(10, 250.0, seed=2)
     marks = record.annotations
@@ -34,26 +36,21 @@ def steepest(x: Floats, beat: float) -> float:
     return float(np.abs(np.diff(part)).max())
 
 
-def test_ventricular_beats_are_marked_where_their_wave_is(
-    heart: tuple[Floats, npt.NDArray[np.float64]],
-) -> None:
+def test_ventricular_beats_are_marked_where_their_wave_is(heart: Heart) -> None:
     x, beats = heart
     every = 0
     for seed in SEEDS:
         y, moved = ventricular(Draws(seed), x, beats)
-        changed = np.flatnonzero([not np.array_equal(p, q) for p, q in zip(x, y, strict=True)])
         assert len(moved) == len(beats)
         assert np.all(moved <= beats + 0.5)
         assert np.all(np.diff(moved) > 0.25 * GRID_FS)
         wide = [i for i, at in enumerate(moved) if y[int(at)] != x[int(at)]]
-        assert len(wide) > 0 or not len(changed)
+        assert len(wide) > 0 or np.array_equal(x, y)
         every += len(wide) >= len(beats) - 2
     assert 0.1 * len(SEEDS) < every < 0.6 * len(SEEDS)
 
 
-def test_a_standstill_leaves_no_complex_and_keeps_or_makes_p_waves(
-    heart: tuple[Floats, npt.NDArray[np.float64]],
-) -> None:
+def test_a_standstill_leaves_no_complex_and_keeps_or_makes_p_waves(heart: Heart) -> None:
     x, beats = heart
     apart = 0
     for seed in SEEDS:
@@ -71,9 +68,7 @@ def test_a_standstill_leaves_no_complex_and_keeps_or_makes_p_waves(
     assert 0.2 * len(SEEDS) < apart < 0.6 * len(SEEDS)
 
 
-def test_motion_is_as_tall_as_complexes_and_spares_most_of_the_window(
-    heart: tuple[Floats, npt.NDArray[np.float64]],
-) -> None:
+def test_motion_is_as_tall_as_complexes_and_spares_most_of_the_window(heart: Heart) -> None:
     x, _ = heart
     heights = []
     for seed in SEEDS:

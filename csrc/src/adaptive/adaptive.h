@@ -248,12 +248,13 @@ void adaptive_feature_energies(const adaptive_state *a, const float *wave, int n
 
 /* adaptive_spikes.c */
 /* Is the candidate at decimated index `at`, which has little in the lower band, a pacing spike in this lead? */
-int adaptive_is_spike(ecg_detector *d, const adaptive_state *a, int lead, int64_t at);
+int adaptive_is_spike(ecg_detector *d, adaptive_state *a, int lead, int64_t at);
+/* A lead's lines around decimated index `at`, made from the medians of its samples. */
 void adaptive_lines_without_spikes(ecg_detector *d, const adaptive_state *a, int lead, int64_t at,
                                    adaptive_lines *lines);
 /* The highest maximum around a spike without it, after the last candidate; -1 where there is none. `lines`: those of the
  * last lead, then. */
-int64_t adaptive_beside_spike(ecg_detector *d, const adaptive_state *a, int64_t at, adaptive_lines *lines);
+int64_t adaptive_beside_spike(ecg_detector *d, adaptive_state *a, int64_t at, adaptive_lines *lines);
 
 /* adaptive_phase.c */
 /* The only place where the phase changes. */

@@ -215,6 +215,7 @@ typedef struct lead_view {
     int32_t back, ahead;
 } lead_view;
 
+/* Fills what candidate `slot` is in one lead; 1 where the lead has a signal there. */
 static inline int candidate_lead(ecg_detector *d, adaptive_state *a, int lead, uint32_t slot, lead_view view) {
     adaptive_lead *s = &adaptive_leads(a)[lead];
     const int before = a->shape / 2 + a->lag, points = a->shape + 2 * a->lag;
@@ -240,28 +241,28 @@ static inline int candidate_lead(ecg_detector *d, adaptive_state *a, int lead, u
     return !s->faulty[slot];
 }
 
-static inline int32_t nearest(int32_t reach, int64_t limit) {
+static inline int32_t at_most(int64_t limit, int32_t reach) {
     return limit < reach ? (int32_t)limit : reach;
 }
 
-/* Each returns in how many leads something is there. */
+/* The same for all leads: returns how many have a signal there. */
 static int candidate_leads(ecg_detector *d, adaptive_state *a, uint32_t slot) {
     adaptive_lead *s = adaptive_leads(a);
     const int64_t at = a->pending[slot].at, k = at - a->base;
-    const int32_t back = nearest(a->merge, at);
+    const int32_t back = at_most(at, a->merge);
     int good = 0;
     for (int l = 0; l < d->config.n_leads; l++, s++)
         good += candidate_lead(d, a, l, slot, (lead_view){s->wave + k, s->energy + k, s->high + k, back, a->merge});
     return good;
 }
 
-/* Beside the spike at `spike`, as far as the shape lies in the lines; 0 where there is nothing. */
+/* The same for what lies beside the spike at `spike`, from the lines without it; 0 where there is nothing. */
 static int candidate_beside_spike(ecg_detector *d, adaptive_state *a, uint32_t slot, int64_t spike, int64_t end) {
     adaptive_lines lines;
     const int64_t at = adaptive_beside_spike(d, a, spike, &lines), k = at - spike + a->hold;
     if (at < 0 || at >= end) return 0;
     a->pending[slot].at = at;
-    const int32_t back = nearest(a->merge, k - 1), ahead = nearest(a->merge, 2 * a->hold - 2 - k);
+    const int32_t back = at_most(k - 1, a->merge), ahead = at_most(2 * a->hold - 2 - k, a->merge);
     int good = 0;
     for (int l = 0; l < d->config.n_leads; l++) {
         if (d->config.n_leads > 1) adaptive_lines_without_spikes(d, a, l, spike, &lines);
@@ -272,8 +273,8 @@ static int candidate_beside_spike(ecg_detector *d, adaptive_state *a, uint32_t s
 }
 
 /* Has any lead so little in the lower band that it may be a spike, and is it one? */
-static int is_spike(ecg_detector *d, const adaptive_state *a, int64_t at) {
-    const adaptive_lead *s = adaptive_leads((adaptive_state *)(uintptr_t)a);
+static int is_spike(ecg_detector *d, adaptive_state *a, int64_t at) {
+    const adaptive_lead *s = adaptive_leads(a);
     if (!a->spike) return 0;
     for (int l = 0; l < d->config.n_leads; l++, s++) {
         const float energy = s->energy[at - a->base], high = s->high[at - a->base];

@@ -15,7 +15,7 @@ static inline four spike_middles(four old, four now, four next) {
     return four_max(four_min(old, next), four_min(four_max(old, next), now));
 }
 
-/* Where sample `i` lies in the ring; the signal goes on level after its end. */
+/* Where sample `i` lies in the ring; after the end of the signal its last sample is repeated. */
 static inline uint32_t spike_ring_place(const ecg_detector *d, int64_t i) {
     return (uint32_t)(i < d->count ? i : d->count - 1) & d->ring_mask;
 }
@@ -58,7 +58,7 @@ static float spikes_near(ecg_detector *d, const adaptive_state *a, int lead, int
     float joined[NEAR_MAX];
     if (first >= 0 && first + (int64_t)length <= d->count && begin + length <= size) {
         x = ring + begin;
-    } else { /* the ring's end, or the signal's, where it goes on level */
+    } else { /* over the end of the ring, or of the signal, whose last sample is repeated */
         for (uint32_t k = 0; k < length; k++) joined[k] = first + k < 0 ? 0.0f : ring[spike_ring_place(d, first + k)];
         x = joined;
     }
@@ -71,8 +71,8 @@ static float spikes_near(ecg_detector *d, const adaptive_state *a, int lead, int
     return four_sum(sum);
 }
 
-int adaptive_is_spike(ecg_detector *d, const adaptive_state *a, int lead, int64_t at) {
-    const adaptive_lead *s = adaptive_leads((adaptive_state *)(uintptr_t)a) + lead;
+int adaptive_is_spike(ecg_detector *d, adaptive_state *a, int lead, int64_t at) {
+    const adaptive_lead *s = adaptive_leads(a) + lead;
     const float energy = s->energy[at - a->base], spikes = spikes_near(d, a, lead, at);
     const float gain = a->low_centre * a->low_centre + a->high_centre * a->high_centre;
     if (!(gain * spikes * spikes > CONSTANT.spike_share * energy)) return 0;
@@ -88,8 +88,8 @@ void adaptive_lines_without_spikes(ecg_detector *d, const adaptive_state *a, int
     adaptive_feature_energies(a, lines->wave + a->centre, points, lines->energy, lines->high);
 }
 
-int64_t adaptive_beside_spike(ecg_detector *d, const adaptive_state *a, int64_t at, adaptive_lines *lines) {
-    const adaptive_lead *s = adaptive_leads((adaptive_state *)(uintptr_t)a);
+int64_t adaptive_beside_spike(ecg_detector *d, adaptive_state *a, int64_t at, adaptive_lines *lines) {
+    const adaptive_lead *s = adaptive_leads(a);
     int64_t from = at - a->hold + 1, found = -1;
     float highest = 0.0f;
     if (a->tail > 0 && a->pending[(a->tail - 1) % PENDING].at + a->hold > from)
