@@ -306,7 +306,7 @@ def test_tall_peaked_t_waves_are_no_beats(height: float, width: float, fs: float
 
 
 def paced(fs: float, rate: float, spike: float, chambers: str, gain: float, seed: int) -> Made:
-    """Spikes of `spike` mV, at most 2 ms long: atrial (A) 0.2 s before R, ventricular (V) 0.05 s."""
+    """Spikes of `spike` mV, at most 2 ms: atrial (A) 200 ms before R, ventricular (V) 50 ms."""
     signal, r = made(24, fs, rate, jitter=0.01, seed=seed)
     width = max(1, int(0.002 * fs))
     for before in [{"A": 0.2, "V": 0.05}[chamber] for chamber in chambers]:
