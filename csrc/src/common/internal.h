@@ -116,7 +116,7 @@ typedef struct ecg_r_choice {
 } ecg_r_choice;
 
 /* The detector's frame: front ends, rings of the last seconds, beats waiting to be taken. */
-#define ECG_QUEUE 64 /* beats; more than can be decided at one sample */
+#define ECG_QUEUE 32 /* beats: more than a method decides at one sample, or at the end */
 
 struct ecg_detector {
     ecg_header header;

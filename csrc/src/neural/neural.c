@@ -10,6 +10,9 @@
 #define ODDS_MAX 30.0f
 /* The R peak may lie so long before the cell. */
 #define REFINED_S 0.12
+/* s of signal: what a candidate waits at most, or the first ones until the scale is known (1.8 s), and the 0.19 s before
+ * it that refinement takes. */
+#define NEURAL_MEMORY_S 2.0
 /* Cells after the end, so that the late output knows of the last ones and nothing tops them. */
 #define PAD_CELLS ((NEURAL_LATE + 1) * NEURAL_STRIDE + 24)
 
@@ -43,7 +46,7 @@ static void step(ecg_detector *d, neural_state *s) {
             if (cell < 0 || lead->fault[cell % NEURAL_CELLS]) continue;
             sums[k] += n_leads == 1 ? outputs[k] : expf(JOIN * (outputs[k] < ODDS_MAX ? outputs[k] : ODDS_MAX));
             counts[k]++;
-            lead->odds[cell % NEURAL_ODDS] = outputs[k]; /* the late output corrects the early one */
+            lead->odds[cell % NEURAL_CELLS] = outputs[k]; /* the late output corrects the early one */
         }
     }
     for (int k = 0; k < NEURAL_OUTPUTS; k++) {
@@ -111,5 +114,5 @@ static int neural_same(const ecg_detector *d, const void *state, const unsigned 
     return memcmp(state, saved, offsetof(neural_state, left)) == 0;
 }
 
-const ecg_method_ops ecg_neural_ops = {ECG_RING_S,   neural_size,  neural_init, neural_process, neural_flush,
-                                       neural_delay, neural_same,  ecg_neural_valid};
+const ecg_method_ops ecg_neural_ops = {NEURAL_MEMORY_S, neural_size,  neural_init, neural_process, neural_flush,
+                                       neural_delay,    neural_same,  ecg_neural_valid};

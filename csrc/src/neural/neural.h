@@ -36,8 +36,7 @@
 #define NEURAL_WINDOW 8            /* blocks of a window: about a second */
 #define NEURAL_PEAKS 48            /* blocks that the scale looks back: six windows */
 #define NEURAL_START 12            /* blocks that are held back until their scale is known: 1.5 s */
-#define NEURAL_CELLS 512           /* cells kept of each lead: more than any decision looks back */
-#define NEURAL_ODDS 256            /* cells whose log-odds are kept of each lead: more than a candidate waits */
+#define NEURAL_CELLS 256           /* cells kept of each lead: 1.6 s that a candidate waits at most, and 0.45 s before it */
 #define NEURAL_RECENT 64           /* cells whose probabilities are kept: more than a candidate spans */
 #define NEURAL_PENDING 24          /* candidates that wait */
 #define NEURAL_HEIGHT_BEATS 3      /* beats until the running height of complexes is known */
@@ -78,7 +77,7 @@ typedef struct neural_lead {
     float input[NEURAL_STEM1_TAPS * NEURAL_INPUTS];
     float stem[NEURAL_STEM2_TAPS * NEURAL_STEM];
     float deep[NEURAL_MEMORY * NEURAL_WIDTH];
-    float odds[NEURAL_ODDS];       /* log-odds of each cell by this lead */
+    float odds[NEURAL_CELLS];      /* log-odds of each cell by this lead */
     float height;                  /* log of the running size of accepted complexes */
     int32_t heights;               /* accepted complexes in it, up to a few */
 } neural_lead;

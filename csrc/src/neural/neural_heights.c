@@ -62,7 +62,7 @@ void ecg_neural_learn_height(neural_lead *lead, const neural_candidate *c, int a
     const int known = lead->heights >= NEURAL_HEIGHT_BEATS;
     if (alone && !known) lead->heights = 0;
     const float excess = height_of(lead, c->at) - lead->height, share = 1.0f / (float)(1 + lead->heights);
-    const int clear = c->odds >= HEIGHT_CLEAR && lead->odds[c->at % NEURAL_ODDS] > 0.0f;
+    const int clear = c->odds >= HEIGHT_CLEAR && lead->odds[c->at % NEURAL_CELLS] > 0.0f;
     if (known && excess > 0.0f && (alone || !clear)) return;
     lead->height += (share > HEIGHT_RATE ? share : HEIGHT_RATE) * excess;
     if (lead->heights < 1000) lead->heights++;

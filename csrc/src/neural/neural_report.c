@@ -20,11 +20,11 @@ void ecg_neural_report(ecg_detector *d, neural_state *s, const neural_candidate 
     else if (s->clarity < NOISY_CLARITY) quality |= ECG_QUALITY_NOISY;
     /* The first lead gives the R peak, unless it does not show the complex. */
     int shown = 0;
-    if (!ecg_neural_usable(&lead[0], c->at) || lead[0].odds[c->at % NEURAL_ODDS] < NEED)
+    if (!ecg_neural_usable(&lead[0], c->at) || lead[0].odds[c->at % NEURAL_CELLS] < NEED)
         for (int l = 1; l < n_leads; l++)
             if (ecg_neural_usable(&lead[l], c->at)
                 && (!ecg_neural_usable(&lead[shown], c->at)
-                    || lead[l].odds[c->at % NEURAL_ODDS] > lead[shown].odds[c->at % NEURAL_ODDS]))
+                    || lead[l].odds[c->at % NEURAL_CELLS] > lead[shown].odds[c->at % NEURAL_CELLS]))
                 shown = l;
     ecg_detector_report(d, ecg_refine(d, shown, sample), expf(c->odds), quality);
 }

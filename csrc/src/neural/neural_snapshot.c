@@ -22,7 +22,7 @@ static int neural_lead_valid(const neural_lead *lead) {
            && all_below(lead->input, NEURAL_STEM1_TAPS * NEURAL_INPUTS, ACTIVITY_MAX)
            && all_below(lead->stem, NEURAL_STEM2_TAPS * NEURAL_STEM, ACTIVITY_MAX)
            && all_below(lead->deep, NEURAL_MEMORY * NEURAL_WIDTH, ACTIVITY_MAX)
-           && all_below(lead->odds, NEURAL_ODDS, ACTIVITY_MAX) && all_below(&lead->height, 1, 1e3f)
+           && all_below(lead->odds, NEURAL_CELLS, ACTIVITY_MAX) && all_below(&lead->height, 1, 1e3f)
            && ecg_within(lead->heights, 0, 1000);
 }
 
@@ -47,7 +47,7 @@ static int decision_valid(const neural_state *s) {
     for (int i = 0; i < NEURAL_CLAIMS; i++)
         if (!ecg_within(s->claims[i], -1, s->searched_early)) return 0;
     /* No decision looks farther back than the cells that are kept. */
-    int64_t before = s->cells - NEURAL_CELLS / 2;
+    int64_t before = s->cells - NEURAL_CELLS;
     for (int i = 0; i < s->pending_count; i++) {
         const neural_candidate *c = &s->pending[i];
         if (!ecg_within(c->at, before < 0 ? 0 : before, (s->end < 0 ? s->cells : s->end) - 1)
@@ -67,7 +67,7 @@ int ecg_neural_valid(ecg_detector *d, void *state) {
     if (!ecg_within(s->left, 1, s->cell) || !ecg_within(s->cells, 0, ECG_COUNT_MAX)
         || s->blocks != s->cells / NEURAL_BLOCK || !ecg_within(s->steps, 0, s->cells / NEURAL_STRIDE)
         || !ecg_within(s->end, -1, s->cells) || (s->end >= 0 && s->cells - s->end > NEURAL_CELLS)
-        || s->cells - s->steps * NEURAL_STRIDE > NEURAL_CELLS / 2)
+        || s->cells - s->steps * NEURAL_STRIDE > NEURAL_CELLS)
         return 0;
     for (int i = 0; i < NEURAL_RECENT; i++)
         if (!(s->p_early[i] >= 0.0f && s->p_early[i] <= 1.0f && s->p_late[i] >= 0.0f && s->p_late[i] <= 1.0f)) return 0;
