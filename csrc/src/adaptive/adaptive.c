@@ -6,6 +6,8 @@
 
 /* s: refinement may find R so much before the feature's maximum (rpeak.c searches that far). */
 #define REFINE_S 0.12
+/* Maxima of the feature that are found at once: fours of decimated samples, few enough for a small stack. */
+#define MAXIMA 32
 
 static size_t adaptive_size(const ecg_detector_config *config) {
     const size_t n_leads = (size_t)config->n_leads, shape = (size_t)adaptive_shape_room(config->fs) * sizeof(float);
@@ -32,14 +34,23 @@ static void adaptive_init(ecg_detector *d, void *state) {
 /* Decides on `steps` decimated samples, up to the one at which the beats that are wanted are queued; returns how many.
  * `first`: samples taken when the first is complete. */
 static int decide_steps(ecg_detector *d, adaptive_state *a, int steps, int64_t first, size_t wanted) {
-    int n_leads = d->config.n_leads;
-    int64_t begun = a->index, end = begun + steps;
+    const int n_leads = d->config.n_leads;
+    const int64_t begun = a->index, end = begun + steps;
+    float peaks[MAXIMA];
+    int64_t from = begun, known = begun; /* index of the first of them, and after the last */
     while (a->index < end) {
         int64_t until = end;
         if (a->wake < until) until = a->wake;
         if (adaptive_learns_levels(a) && a->learn_until >= 0 && a->learn_until + 1 < until) until = a->learn_until + 1;
         if (until <= a->index) until = a->index + 1;
-        int complete = adaptive_feature_search(a, n_leads, until);
+        if (a->index == known || n_leads > 1) { /* decisions change the weights of several leads */
+            from = a->index;
+            known = n_leads > 1 ? until : end;
+            if (known > from + MAXIMA) known = from + MAXIMA;
+            adaptive_feature_maxima(a, n_leads, (int)(known - from), peaks);
+        }
+        if (until > known) until = known;
+        const int complete = adaptive_feature_search(a, peaks + (a->index - from), until);
         if (!complete && a->index < a->wake && !adaptive_learns_levels(a)) continue;
         d->count = first + (a->index - begun - 1) * a->decimation;
         adaptive_event(d, a, complete);
@@ -138,8 +149,11 @@ static void adaptive_flush(ecg_detector *d, void *state) {
         }
         a->open = 0;
         adaptive_feature_filter(a, d->config.n_leads, steps);
-        for (int k = 0; k < steps; k++)
-            adaptive_event(d, a, adaptive_feature_search(a, d->config.n_leads, a->index + 1));
+        for (int k = 0; k < steps; k++) {
+            float peak[4];
+            adaptive_feature_maxima(a, d->config.n_leads, 1, peak);
+            adaptive_event(d, a, adaptive_feature_search(a, peak, a->index + 1));
+        }
         adaptive_end(d, a);
     }
     if (adaptive_decides(a) && !ecg_queue_filled(d)) adaptive_decide(d, a, 1);

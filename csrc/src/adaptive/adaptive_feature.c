@@ -104,10 +104,10 @@ static inline both_filters tap(const adaptive_state *a, const float *x, int k) {
 }
 
 /* Taps k, k + 4, ... of both; k < 4 is below either's length. */
-static inline both_filters fold(const adaptive_state *a, const float *x, int k) {
+static inline both_filters fold(const adaptive_state *a, int low_half, int high_half, const float *x, int k) {
     both_filters sum = tap(a, x, k);
-    for (k += 4; k < a->high_half; k += 4) sum = add_filters(sum, tap(a, x, k));
-    for (; k < a->low_half; k += 4) sum.low = add_parts(sum.low, tap(a, x, k).low);
+    for (k += 4; k < high_half; k += 4) sum = add_filters(sum, tap(a, x, k));
+    for (; k < low_half; k += 4) sum.low = add_parts(sum.low, tap(a, x, k).low);
     return sum;
 }
 
@@ -117,9 +117,11 @@ static inline four energy_of(filter_parts filter, float centre, four middle) {
 }
 
 /* Energy of both bands, *high of the upper one alone, at the four samples from `x` on. */
-static inline void filter_four(const adaptive_state *a, const float *x, float *energy, float *high) {
-    const both_filters near = add_filters(fold(a, x, 0), fold(a, x, 1));
-    const both_filters far = add_filters(fold(a, x, 2), fold(a, x, 3)), sum = add_filters(near, far);
+static inline void filter_four(const adaptive_state *a, int low_half, int high_half, const float *x, float *energy,
+                               float *high) {
+    const both_filters near = add_filters(fold(a, low_half, high_half, x, 0), fold(a, low_half, high_half, x, 1));
+    const both_filters far = add_filters(fold(a, low_half, high_half, x, 2), fold(a, low_half, high_half, x, 3));
+    const both_filters sum = add_filters(near, far);
     const four middle = four_load(x), upper = energy_of(sum.high, a->high_centre, middle);
     four_store(high, upper);
     four_store(energy, four_add(energy_of(sum.low, a->low_centre, middle), upper));
@@ -138,20 +140,29 @@ void adaptive_feature_room(adaptive_state *a, int n_leads, int steps) {
 }
 
 void adaptive_feature_filter(adaptive_state *a, int n_leads, int steps) {
-    int64_t at = a->index - a->base - a->centre;
+    const int64_t at = a->index - a->base - a->centre;
     adaptive_lead *s = adaptive_leads(a);
     for (int l = 0; l < n_leads; l++, s++)
-        for (int64_t k = at; k < at + steps; k += 4) filter_four(a, s->wave + k, s->energy + k, s->high + k);
+        adaptive_feature_energies(a, s->wave + at, steps, s->energy + at, s->high + at);
+}
+
+static inline void filter_fours(const adaptive_state *a, int low_half, int high_half, const float *wave, int n,
+                                float *energy, float *high) {
+    for (int k = 0; k < n; k += 4) filter_four(a, low_half, high_half, wave + k, energy + k, high + k);
 }
 
 void adaptive_feature_energies(const adaptive_state *a, const float *wave, int n, float *energy, float *high) {
-    for (int k = 0; k < n; k += 4) filter_four(a, wave + k, energy + k, high + k);
+    const int low = a->low_half, upper = a->high_half;
+    /* The usual lengths are known to the compiler: at 120 Hz (of 360) and 125 Hz (of 250, 500 and 1000). */
+    if (low == 10 && upper == 6) filter_fours(a, 10, 6, wave, n, energy, high);
+    else if (low == 11 && upper == 6) filter_fours(a, 11, 6, wave, n, energy, high);
+    else filter_fours(a, low, upper, wave, n, energy, high);
 }
 
-/* The highest maximum of any lead one before each of the `n` centres from `centre` on; -1 where there is none. Without
- * branches on the signal: where maxima lie is not predictable. */
-static void maxima(adaptive_state *a, int n_leads, int64_t centre, int n, float *peaks) {
+/* Without branches on the signal: where maxima lie is not predictable. */
+void adaptive_feature_maxima(adaptive_state *a, int n_leads, int n, float *peaks) {
     const adaptive_lead *s = adaptive_leads(a);
+    const int64_t centre = a->index - a->centre; /* of what is filtered */
     const four none = four_all(-1.0f);
     for (int i = 0; i < n; i += 4) four_store(peaks + i, none);
     for (int l = 0; l < n_leads; l++, s++) {
@@ -169,27 +180,22 @@ static void maxima(adaptive_state *a, int n_leads, int64_t centre, int n, float 
     }
 }
 
-int adaptive_feature_search(adaptive_state *a, int n_leads, int64_t until) {
-    float peaks[ECG_AHEAD];
-    while (a->index < until) {
-        const int64_t centre = a->index - a->centre; /* of what is filtered */
-        const int n = until - a->index < ECG_AHEAD ? (int)(until - a->index) : ECG_AHEAD;
-        float highest = a->peak_at < 0 ? -1.0f : a->peak;
-        int64_t due = a->peak_at < 0 ? INT64_MAX : a->peak_at + a->hold;
-        maxima(a, n_leads, centre, n, peaks);
-        for (int i = 0; i < n; i++) {
-            if (peaks[i] > highest && centre + i > 0) {
-                highest = a->peak = peaks[i];
-                a->peak_at = centre + i - 1;
-                due = a->peak_at + a->hold;
-            }
-            if (centre + i >= due) {
-                a->index += i + 1;
-                return 1;
-            }
+int adaptive_feature_search(adaptive_state *a, const float *peaks, int64_t until) {
+    const int64_t centre = a->index - a->centre, n = until - a->index;
+    float highest = a->peak_at < 0 ? -1.0f : a->peak;
+    int64_t due = a->peak_at < 0 ? INT64_MAX : a->peak_at + a->hold - centre;
+    for (int64_t i = 0; i < n; i++) {
+        if (peaks[i] > highest && centre + i > 0) {
+            highest = a->peak = peaks[i];
+            a->peak_at = centre + i - 1;
+            due = i - 1 + a->hold;
         }
-        a->index += n;
+        if (i >= due) {
+            a->index += i + 1;
+            return 1;
+        }
     }
+    a->index = until;
     return 0;
 }
 

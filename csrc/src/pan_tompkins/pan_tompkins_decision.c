@@ -201,11 +201,16 @@ static void decide(ecg_detector *d, pt_state *s, pt_lead *f, const pt_peak *p) {
     }
 }
 
+/* Is the next beat overdue, as far as its peak would have been seen by now? */
+static int is_overdue(const ecg_detector *d, const pt_state *s, const pt_lead *f) {
+    const double seen_after = (double)(s->delay + s->width * s->group / 2);
+    return (double)d->count >= (double)f->last + SEARCH_RR * f->rr_mean + seen_after;
+}
+
 /* The highest remembered peak above the second threshold becomes a beat once the next beat is overdue,
  * as long as there is one. */
 static void search_back(ecg_detector *d, pt_state *s, pt_lead *f) {
-    const double seen_after = (double)(s->delay + s->width * s->group / 2);
-    while (f->started && f->peaks > 0 && (double)d->count >= (double)f->last + SEARCH_RR * f->rr_mean + seen_after) {
+    while (f->started && f->peaks > 0 && is_overdue(d, s, f)) {
         double signal = signal_at(d, f, d->count), limit = threshold(f, signal, SECOND);
         const pt_peak *best = NULL;
         for (int i = 0; i < f->peaks; i++) {
