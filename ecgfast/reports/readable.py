@@ -56,7 +56,7 @@ def joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     """Return stretches in order, those that overlap as one."""
     found: list[tuple[float, float]] = []
     for start, end in sorted(spans):
-        if found and start <= found[-1][1]:
+        if found and start < found[-1][1]:
             found[-1] = (found[-1][0], max(end, found[-1][1]))
         else:
             found.append((start, end))

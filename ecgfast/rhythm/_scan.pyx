@@ -183,6 +183,7 @@ cdef class Scan:
     cdef double _no_beats
     cdef long long _signal_since
     cdef readonly long long noise_since
+    cdef long long _noise_until
     # The beat now.
     cdef readonly long long sample, before
     cdef readonly int code, flags
@@ -234,8 +235,8 @@ cdef class Scan:
     def __reduce__(self):
         numbers = (
             self.with_signal, self._stood_last, self._quiet_from, self.asystole_since,
-            self._steep_blocks, self._signal_since, self.noise_since, self._open, self.last,
-            self._wave_before, self._unlearned, self.lost, self._quality,
+            self._steep_blocks, self._signal_since, self.noise_since, self._noise_until, self._open,
+            self.last, self._wave_before, self._unlearned, self.lost, self._quality,
         )
         waiting = tuple([one[self._block:] for one in self._waiting])
         parts = self.blocks, self.trust, self.rates, self._r_on_t
@@ -246,8 +247,8 @@ cdef class Scan:
         self.blocks, self.trust, self.rates, self._r_on_t = parts
         (
             self.with_signal, self._stood_last, self._quiet_from, self.asystole_since,
-            self._steep_blocks, self._signal_since, self.noise_since, self._open, self.last,
-            self._wave_before, self._unlearned, self.lost, self._quality,
+            self._steep_blocks, self._signal_since, self.noise_since, self._noise_until, self._open,
+            self.last, self._wave_before, self._unlearned, self.lost, self._quality,
         ) = numbers
         self._block = 0
         self._attach()
@@ -399,12 +400,15 @@ cdef class Scan:
         unsound = 0 if now - self._signal_since < self._no_beats else self.trust.unsound
         if self.noise_since < 0:
             if silent or level >= C_STEEP or unsound > MARKS - NOISE_SOUND:
-                self.noise_since = max(self._signal_since, now - NOISE_BLOCKS * self.blocks.size)
+                # Not before the end of the noise before, which has been reported.
+                self.noise_since = max(
+                    self._signal_since, self._noise_until, now - NOISE_BLOCKS * self.blocks.size
+                )
                 self.begin, self.end = self.noise_since, now
                 return C_NOISE_BEGAN
         elif not silent and level < NOISE_ENDS and unsound < MARKS - NOISE_SOUND:
             self.begin, self.end = self.noise_since, max(now, self.noise_since)
-            self.noise_since = -1
+            self._noise_until, self.noise_since = self.end, -1
             return C_NOISE_ENDED
         return C_DONE
 

@@ -61,6 +61,7 @@ class RateWatch:
         self._lasting = rule.lasting * sink.fs
         self._beats: BeatsOf | None = None
         self._reported = False
+        self._until = 0  # end of the last event, before which the next one cannot begin
 
     @property
     def is_open(self) -> bool:
@@ -76,7 +77,8 @@ class RateWatch:
         if self._beats is None:
             self._beats = BeatsOf()
             for sample, trusted in scan.rates.recent(self._number):
-                self._beats.add(sample, 1.0, trusted=trusted)
+                if sample >= self._until:
+                    self._beats.add(sample, 1.0, trusted=trusted)
         else:
             self._beats.add(scan.sample, 1.0, trusted=scan.beat_trusted)
         if not self._reported and self._beats.last - self._beats.first >= self._lasting:
@@ -87,6 +89,7 @@ class RateWatch:
         """The rate is no longer beyond its limit, or unknown."""
         if self._beats is not None and self._reported:
             self._put(self._beats, ongoing=False)
+            self._until = self._beats.last
         self._beats, self._reported = None, False
 
     def _put(self, beats: BeatsOf, *, ongoing: bool) -> None:

@@ -242,6 +242,14 @@ def test_a_file_that_is_flat_in_all_leads_is_lost_in_its_rows_too(
     assert rows > 15
 
 
+def test_noise_that_follows_on_noise_is_counted_as_it_is_listed() -> None:
+    times = ((10.0, 20.0), (20.0, 25.0), (40.0, 50.0))
+    events = [Event("noise", round(a * FS), round(b * FS), a, b) for a, b in times]
+    found = made(np.arange(0.5, 60.0, 0.8), "N" * 75, duration=60.0, events=events)
+    told = figures(found)["quality"]["events"]["noise"]
+    assert told == {"count": 3, "seconds": pytest.approx(25.0)}
+
+
 def test_twenty_gaps_are_lost_and_make_no_pause(tmp_path: Path, classifier: Classifier) -> None:
     record = demo_record()
     signal = np.tile(record.signal, (math.ceil(400 / record.duration), 1))[: int(400 * record.fs)]

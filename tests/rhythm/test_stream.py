@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from itertools import pairwise
 from math import nan
 
 import numpy as np
@@ -137,6 +138,38 @@ def test_events_do_not_depend_on_how_the_stream_is_cut(step: int) -> None:
         beats, x = beats[:40], x[: beats[39].sample + 500]
         whole = found(beats, x)
     assert repr(found(beats, x, step=step)) == repr(whole)
+
+
+@pytest.mark.parametrize("step", [None, 77, 3001])
+def test_noise_does_not_begin_before_the_noise_before_has_ended(step: int | None) -> None:
+    beats = beats_at(list(np.arange(0.5, 120.0, 0.8)))
+    x = signal_of(beats, 120.0)
+    rng = np.random.default_rng(5)
+    for begin in range(2000, len(x), 2000):  # 6 s of noise, 2 s without
+        x[begin : begin + 1500] += rng.normal(0.0, 0.6, 1500).astype(np.float32)[: len(x) - begin]
+    noise = of(found(beats, x, step=step), "noise")
+    assert any(one.end == after.start for one, after in pairwise(noise))
+    assert all(one.end <= after.start for one, after in pairwise(noise))
+
+
+@pytest.mark.parametrize(
+    ("kind", "rr"),
+    [
+        ("tachycardia", [0.55] * 120 + [0.8] * 5 + [0.4] * 120),
+        ("bradycardia", [1.4] * 40 + [0.85] * 5 + [1.4] * 40),
+        ("extreme_tachycardia", [0.4] * 20 + [0.7] * 3 + [0.35] * 20),
+        ("extreme_bradycardia", [1.7] * 6 + [0.9] * 2 + [1.9] * 6),
+    ],
+)
+def test_a_rate_does_not_begin_before_the_event_before_has_ended(
+    kind: str, rr: list[float]
+) -> None:
+    events = found(beats_at(list(np.cumsum(rr))))
+    first, second = of(events, kind)
+    assert first.end <= second.start
+    begun = [one.start for one in events if one.kind == kind and one.ongoing]
+    assert begun == [first.start, second.start]
+    assert second.beats[0] == second.start
 
 
 @pytest.mark.parametrize(
