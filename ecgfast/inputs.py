@@ -92,7 +92,8 @@ def real_array(values: Any, name: str = "") -> npt.NDArray[Any]:
     Raises
     ------
     InputError
-        If rows differ in length, or the type is not a real number (complex, object, text, dates).
+        If rows differ in length, or the type is not a real number (bool, complex, object, text,
+        dates).
     """
     where = f"{name}: " if name else ""
     needed = f"{where}samples must be real numbers in an array"
@@ -109,7 +110,12 @@ def real_array(values: Any, name: str = "") -> npt.NDArray[Any]:
                 "NumPy array, such as tensor.detach().cpu().numpy()"
             ) from None
         raise InputError(f"{needed}, all rows of one length") from None
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind == "b":
+        raise InputError(
+            f"{needed}, got {array.size} of type bool: a mask is no signal; pass the samples, such "
+            "as signal or signal[mask]"
+        )
+    if array.dtype.kind not in "fiu":
         has_dtype = hasattr(values, "dtype")
         got = f"an array of {array.dtype}" if has_dtype else type(values).__name__
         hint = ": convert it to float32, NaN where a sample is missing" if has_dtype else ""
@@ -138,7 +144,7 @@ def _numbers_of_table(values: Any, needed: str) -> Any:
     other = [
         f"{name!r} holds {dtype}"
         for name, dtype in zip(names, dtypes, strict=True)
-        if getattr(dtype, "kind", "") not in tuple("fiub")
+        if getattr(dtype, "kind", "") not in tuple("fiu")
         and not (hasattr(dtype, "is_numeric") and dtype.is_numeric())
     ]
     if other:
@@ -198,7 +204,7 @@ def foreign_hint(source: Any) -> str:
 
 def _is_odd(item: Any) -> bool:
     """Whether something is no real number."""
-    return not isinstance(item, (int, float, np.integer, np.floating, np.bool_))
+    return not isinstance(item, (int, float, np.integer, np.floating))
 
 
 def table_names(table: Any) -> tuple[str, ...]:

@@ -227,7 +227,7 @@ def _check_length(path: Path, data: bytes, expected: int) -> None:
 
 
 def _check_numbers(path: Path, dtype: np.dtype[Any]) -> None:
-    if dtype.kind not in "fiub":
+    if dtype.kind not in "fiu":
         raise RecordError(f"{path}: holds {dtype}, not real numbers; save the samples as numbers")
 
 
@@ -347,8 +347,8 @@ def _from_arrays(
     arrays, attributes = _without_fields(arrays, attributes)
     if {"data", "datastart", "dataend"} <= {name.lower() for name in arrays}:
         return _from_arrays(path, kind, _channels_of_labchart(path, arrays))
-    numeric = {name: a for name, a in arrays.items() if a.dtype.kind in "fiub" and a.size > 1}
-    listed = ", ".join(sorted(arrays)[:20]) or "nothing"
+    numeric = {name: a for name, a in arrays.items() if a.dtype.kind in "fiu" and a.size > 1}
+    listed = ", ".join(_described(name, arrays[name]) for name in sorted(arrays)[:20]) or "nothing"
     signal = _signal_of(path, numeric, listed)
     notes: tuple[str, ...] = ()
     if isinstance(signal, dict):
@@ -393,6 +393,11 @@ def _from_arrays(
         declared=all(unit_kind(u) == "volt" for u in units),
     )
     return _timed(opened, clocks[0][1], clocks[0][0], rate) if clocks else opened
+
+
+def _described(name: str, array: npt.NDArray[Any]) -> str:
+    """Name of an array, and its type where that is none of numbers or texts."""
+    return name if array.dtype.kind in "fiuUS" else f"{name} ({array.dtype})"
 
 
 def _without_fields(

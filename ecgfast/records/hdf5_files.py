@@ -83,7 +83,7 @@ def read_hdf5(
                 arrays[key] = np.array(node.asstr(errors="replace")[()], dtype=np.str_)
             return
         if table and node.dtype.hasobject:  # texts of any length among them
-            numbers = [n for n in node.dtype.names if node.dtype[n].kind in "fiub"]
+            numbers = [n for n in node.dtype.names if node.dtype[n].kind in "fiu"]
             if not numbers:
                 return
             values = node.fields(numbers)[()]

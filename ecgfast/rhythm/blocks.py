@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ..inputs import real_array
 from ..streaming.lead_signal import HUM_S, SINE_CREST, hums
 from ._scan import FLAT, HUM, LOST, USABLE, block_figures, crest
 
@@ -110,7 +111,7 @@ class SignalBlocks:
 
     def checked(self, chunk: Any) -> npt.NDArray[Any]:
         """The samples as an array of shape (n, n_leads)."""
-        samples = np.ma.filled(chunk, np.nan) if np.ma.isMaskedArray(chunk) else np.asarray(chunk)
+        samples = real_array(chunk)
         if samples.ndim < 2 and self.n_leads == 1:
             samples = samples.reshape(-1, 1)
         if samples.ndim != 2 or samples.shape[1] != self.n_leads:

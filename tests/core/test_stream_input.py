@@ -16,6 +16,7 @@ from ecgfast import (
     QRSDetector,
     Record,
     RecordError,
+    RhythmStream,
     detect_qrs,
     stream_classify,
 )
@@ -348,3 +349,15 @@ def test_out_may_overlap_the_chunk() -> None:
         chunk[:] = signal
         out = memory[3 + shift : 3 + shift + len(signal)]
         assert np.array_equal(BandpassFilter(FS).process(chunk, out), expected)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, np.ndarray.tolist, np.ma.masked_array, iter])
+def test_a_mask_is_no_signal(kind) -> None:
+    mask = np.arange(2000) % 200 == 0
+    calls = [lambda x: detect_qrs(x, FS), lambda x: list(stream_classify(x, FS))]
+    if kind is not iter:
+        calls += [BeatStream(FS).process, QRSDetector(FS).process, BandpassFilter(FS).process]
+        calls += [lambda x: Record(x, FS), lambda x: RhythmStream(FS).process([], x)]
+    for call in calls:
+        with pytest.raises(InputError, match=r"samples must be real numbers.*(mask|yield)"):
+            call(kind(mask))

@@ -34,6 +34,9 @@ def test_npz_carries_all(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", one=wave(), other=wave())
     with pytest.raises(RecordError, match="holds one, other, no 'signal'"):
         read_record(tmp_path / "b.npz", fs=360)
+    np.savez(tmp_path / "d.npz", signal=wave() > 0)
+    with pytest.raises(RecordError, match=r"holds signal \(bool\), no 'signal'"):
+        read_record(tmp_path / "d.npz", fs=360)
     np.savez(tmp_path / "c.npz", signal=wave(), leads=["one"])
     with pytest.raises(RecordError, match="1 lead names for 2 columns"):
         read_record(tmp_path / "c.npz", fs=360)
@@ -48,6 +51,7 @@ def test_npz_carries_all(tmp_path: Path) -> None:
         (np.zeros((900, 2)), "'ECG2' never changes"),
         (np.zeros((9, 2, 2)), "shape"),
         (np.array(["x", "y"]), "not real numbers"),
+        (np.arange(900) % 90 == 0, "holds bool, not real numbers"),
         (np.array([{}, {}], dtype=object), "plain numbers"),
     ],
 )
