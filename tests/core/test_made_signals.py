@@ -11,6 +11,7 @@ import pytest
 from made_signals import QRS, Made, P, T, found_of, made, waves
 from thorough import thorough_cases
 from twins import adaptive as twin_adaptive
+from twins import neural as twin_neural
 from twins import pan_tompkins as twin_pan_tompkins
 
 from ecgfast import BeatBatch, BeatStream, InputError, QRSDetector, detect_qrs
@@ -328,6 +329,22 @@ def test_pacing_spikes_are_no_beats(spike: float, chambers: str, fs: float) -> N
         found = detect_qrs(both, fs, method="adaptive")
         assert found_of(found, r, 0.08 * fs) == (len(r), 0)
         assert np.array_equal(found, twin(both, fs, "adaptive"))
+
+
+@pytest.mark.parametrize("fs", [250.0, 1000.0, *thorough_cases(500.0)])
+@pytest.mark.parametrize("spike", [8.0, -15.0])
+@pytest.mark.parametrize("method", ["neural", *METHODS])
+def test_the_r_peak_of_a_paced_beat_is_not_its_spike(method: str, spike: float, fs: float) -> None:
+    signal, r = paced(fs, 70.0, spike, "V", 1.0, 1)
+    found = detect_qrs(signal, fs, method=method)
+    assert found_of(found, r, 0.02 * fs) == (len(r), 0)
+    marked = BeatStream(fs, method="external")
+    given = marked.finish(signal, r - round(0.03 * fs)).sample
+    assert found_of(given, r, 0.02 * fs) == (len(r), 0)
+    if method != "neural":
+        assert np.array_equal(found, twin(signal, fs, method))
+    else:
+        assert np.array_equal(found, twin_neural.detect(signal, fs))
 
 
 def test_chunks_change_nothing_beside_pacing_spikes() -> None:

@@ -21,7 +21,7 @@ class Refiner:
     def refined(self, clean: np.ndarray, about: int, count: int, *, learn: bool = True) -> int:
         """The kept deflection where it has 70 % of the highest, otherwise the first with 95 %.
 
-        Heights are mean of 20 ms - mean of 140 ms.
+        Heights are mean of 20 ms - mean of 140 ms, without a pacing spike that is the highest.
         """
         fs = self.fs
         search, level = math.ceil(0.12 * fs), math.ceil(0.07 * fs)
@@ -31,13 +31,17 @@ class Refiner:
             return max(0, about)
         x = clean[first : last + 1].astype(float)
         low, high = max(0, about - search - first), min(about + search - first, len(x) - 1)
-        height = np.array(
-            [
-                x[max(0, i - smooth) : i + smooth + 1].mean()
-                - x[max(0, i - level) : i + level + 1].mean()
-                for i in range(low, high + 1)
-            ]
-        )
+        height = heights(x, low, high, smooth, level)
+        width = math.floor(0.0045 * fs + 1e-3)
+        if width:
+            quiet = without_spikes(x, width)
+            at = low + int(np.abs(height).argmax())
+            off = (x - quiet)[max(0, at - smooth) : at + smooth + 1]
+            rest = heights(quiet, low, high, smooth, level)
+            enough = 0.4 * np.abs(height).max() * (2 * smooth + 1)
+            top = np.abs(rest).max()
+            if abs(off.sum()) > enough and np.abs(off).max() > 6.0 * top > 0.0:
+                height = rest
         mark = about - first - low
         return first + low + self.choose(height, mark, learn)
 
@@ -75,6 +79,25 @@ class Refiner:
         self.sign = -1 if height[first] < 0 else 1
         self.offset, self.surplus, self.misses = first - mark, 0.0, 0
         return first
+
+
+def heights(x: np.ndarray, low: int, high: int, smooth: int, level: int) -> np.ndarray:
+    """Short mean less long mean around each sample from `low` to `high`."""
+    return np.array(
+        [
+            x[max(0, i - smooth) : i + smooth + 1].mean()
+            - x[max(0, i - level) : i + level + 1].mean()
+            for i in range(low, high + 1)
+        ]
+    )
+
+
+def without_spikes(x: np.ndarray, width: int) -> np.ndarray:
+    """Medians of each sample and those `width` before and after it; the ends as they are."""
+    quiet = x.copy()
+    if len(x) > 2 * width:
+        quiet[width:-width] = np.median([x[: -2 * width], x[width:-width], x[2 * width :]], axis=0)
+    return quiet
 
 
 def flickers(clean: np.ndarray, about: int, fs: float) -> bool:
