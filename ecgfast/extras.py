@@ -6,6 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
+from ._interrupts import interrupts_wait
 from .errors import MissingExtraError
 
 __all__ = ["need", "need_installed"]
@@ -38,7 +39,8 @@ def need(module: str, what: str, extra: str) -> ModuleType:
     3.0
     """
     try:
-        return import_module(module)
+        with interrupts_wait():
+            return import_module(module)
     except ModuleNotFoundError:
         raise MissingExtraError(what, extra) from None
     except (ImportError, OSError) as error:  # a shared library that it needs is not there

@@ -16,7 +16,7 @@ HOME = Path(ecgfast.__file__).parent
 #: What every room may import.
 FOUNDATION = {
     *("_files", "_types", "errors", "extras", "printable", "processes", "exclusive", "deprecated"),
-    *("outside", "versioned", "web", "_progress", "_one_run", "_equality"),
+    *("outside", "versioned", "web", "_progress", "_one_run", "_equality", "_interrupts"),
 }
 
 #: What each room may import besides.

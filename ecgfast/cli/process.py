@@ -17,6 +17,9 @@ __all__ = ["AGAIN_S", "Terminated", "ending_signals", "reserve_standard_streams"
 #: process and to its group.
 AGAIN_S = 0.3
 
+# Seconds after which an interrupt that Python dropped is raised once more.
+_LATER_S = 0.01
+
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM or SIGHUP: the command ends as on Ctrl-C, with the status of its own signal.
@@ -64,12 +67,27 @@ def terminations(arrived: list[int]) -> Iterator[None]:
         arrived.append(number)
         raise KeyboardInterrupt
 
+    hook = sys.unraisablehook
+
+    def unraisable(ignored: sys.UnraisableHookArgs) -> None:
+        """Python drops what is raised in a callback of its own, as of imports: ask once more."""
+        if not (arrived and isinstance(ignored.exc_value, KeyboardInterrupt)):
+            hook(ignored)
+            return
+        at.clear()
+        # From another thread, and later: here it would be raised in the same callback.
+        again = threading.Timer(_LATER_S, signal.raise_signal, (arrived[-1],))
+        again.daemon = True
+        again.start()
+
     before = {number: signal.signal(number, end) for number in ending_signals()}
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
+    sys.unraisablehook = unraisable
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -13,6 +13,7 @@ from platform import machine
 from tempfile import TemporaryFile
 from typing import Any
 
+from .._interrupts import interrupts_wait
 from ..errors import MissingRuntimeError, ModelError, NotBuiltError, is_not_built
 from .flatbuffer import has_int8_layers
 from .forks import BUILDING
@@ -52,7 +53,7 @@ def _probe(name: str) -> Any:
     # Its symbols and TensorFlow's clash: models then fail to load or crash the process.
     if name == "tflite-runtime" and "tensorflow" in sys.modules and name not in _found:
         return "cannot be loaded into a process that has imported TensorFlow"
-    with BUILDING:
+    with interrupts_wait(), BUILDING:
         if name not in _found:
             _found[name] = _build_once(name)
         return _found[name]
@@ -203,7 +204,7 @@ def open_interpreter(
             reasons.append(refusal.reason)
             continue
         try:
-            with BUILDING, quiet_runtime():
+            with interrupts_wait(), BUILDING, quiet_runtime():
                 built = interpreter(model_content=content, num_threads=num_threads)
                 if batch is not None:
                     for detail in built.get_input_details():

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -165,6 +166,24 @@ def test_unexpected_errors_are_one_line_too(
     monkeypatch.setattr(command, "available_models", swallowed)
     # What is started in the background ignores interrupts, the tests too.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert main(["models"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err == ""
+
+    def dropped() -> None:
+        """As Python does it in callbacks of its own, such as those of imports."""
+
+        class Last:
+            def __del__(self) -> None:
+                signal.raise_signal(signal.SIGINT)
+
+        Last()
+        threading.Event().wait(20)
+
+    monkeypatch.setattr(command, "available_models", dropped)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         assert main(["models"]) == 130
     finally:

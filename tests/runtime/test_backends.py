@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -171,3 +172,28 @@ def test_nothing_is_written_to_standard_error(toy_beats):
     code = f"from ecgfast import Classifier; Classifier({str(toy_beats.folder / 'toy.tflite')!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def test_an_interrupt_while_a_runtime_is_imported_is_no_failed_import(monkeypatch):
+    """Compiled libraries make an ImportError of it: the next runtime was then tried, for seconds."""
+    tried = []
+
+    def interrupted(name):
+        tried.append(name)
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("initialization failed") from None
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(backends, "_found", {})
+    monkeypatch.setattr(backends, "import_module", interrupted)
+    # What is started in the background ignores interrupts, the tests too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            available_backends()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(tried) == 1
