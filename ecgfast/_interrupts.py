@@ -1,4 +1,4 @@
-"""Ctrl-C while a compiled library is loaded: it waits, as the library would make another error of it."""
+"""Ctrl-C while a compiled library is loaded: it waits, as the library would make an error of it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ __all__ = ["interrupts_wait"]
 
 @contextmanager
 def interrupts_wait() -> Iterator[None]:
-    """Have SIGINT, SIGTERM and SIGHUP wait for the end of the block, where they are handled in Python.
+    """Have SIGINT, SIGTERM and SIGHUP wait for the end of the block.
 
-    Outside the main thread, which alone handles signals, nothing changes.
+    Only those that are handled in Python do: the others end the process at once. Outside the main
+    thread, which alone handles signals, nothing changes.
 
     Examples
     --------

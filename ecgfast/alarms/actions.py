@@ -231,11 +231,16 @@ def _mqtt(options: Mapping[str, Any]) -> tuple[Callable[[Alarm], None], Callable
     tls = options.get("tls", False)
     if tls:
         client.tls_set()
+    # Set once the first connection has been made, or has failed: an alarm of a stream that ends
+    # before would be lost otherwise.
+    answered = threading.Event()
+    client.on_connect = client.on_connect_fail = lambda *_: answered.set()
     # Until the broker is there messages wait; it is connected again whenever it was gone.
     client.connect_async(options["host"], options.get("port", 8883 if tls else 1883))
     client.loop_start()
 
     def act(alarm: Alarm) -> None:
+        answered.wait(_PATIENCE_S)
         sent = client.publish(topic, json.dumps(message_of(alarm)), qos=1)
         if sent.rc == mqtt.MQTT_ERR_NO_CONN:
             raise RuntimeError(f"no connection to {options['host']} now; it is sent when there is")

@@ -175,7 +175,7 @@ def test_nothing_is_written_to_standard_error(toy_beats):
 
 
 def test_an_interrupt_while_a_runtime_is_imported_is_no_failed_import(monkeypatch):
-    """Compiled libraries make an ImportError of it: the next runtime was then tried, for seconds."""
+    """Compiled libraries make an ImportError of it; the next runtime was then tried."""
     tried = []
 
     def interrupted(name):
