@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._progress import progress_bar
-from ..errors import ModelError, RecordError
+from ..errors import ModelError, RecordError, no_card
 from ..records import Record, read_record
 from .annotated import check_annotations
 from .classes import ClassScores, confusion_matrix, from_matrix, patient_intervals
@@ -206,6 +206,8 @@ def evaluate_beat_model(
     RecordError
         If a recording is missing or damaged.
     """
+    if classifier.classes and classifier.card is None:
+        raise no_card(classifier.path, "which classes its outputs are")
     if classifier.classes != tuple(AAMI_CLASSES) or classifier.window is None:
         raise ModelError(f"{classifier.path}: gives {classifier.classes}, not the AAMI classes")
     points = [("reference", 0), ("reference", 1), ("detected", 0), ("detected", 1)]

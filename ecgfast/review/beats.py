@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import BeatBatch
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, no_card
 from ..records import RecordSource
 from ..records.record import FloatArray
 from ..reports.words import CLASS_NAMES
@@ -154,6 +154,8 @@ def collect_beats(
     """
     window = classifier.window
     classes = set(classifier.classes)
+    if classes and classifier.card is None:
+        raise no_card(classifier.path, "which classes its outputs are")
     if window is None or window.kind != "beat" or not classes or not classes <= set(CLASS_NAMES):
         raise ModelError(
             f"{classifier.path}: does not label single beats with AAMI classes; a review needs a "
