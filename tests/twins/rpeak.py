@@ -37,11 +37,12 @@ class Refiner:
             quiet = without_spikes(x, width)
             at = low + int(np.abs(height).argmax())
             off = (x - quiet)[max(0, at - smooth) : at + smooth + 1]
-            rest = heights(quiet, low, high, smooth, level)
             enough = 0.4 * np.abs(height).max() * (2 * smooth + 1)
-            top = np.abs(rest).max()
-            if abs(off.sum()) > enough and np.abs(off).max() > 6.0 * top > 0.0:
-                height = rest
+            if (
+                abs(off.sum()) > enough
+                and np.abs(off).max() > 1.5 * np.ptp(quiet[low : high + 1]) > 0
+            ):
+                height = heights(quiet, low, high, smooth, level)
         mark = about - first - low
         return first + low + self.choose(height, mark, learn)
 
