@@ -27,7 +27,7 @@ from ..records.record import find_leads, listed_leads
 from .items import as_chunks, has_clock, shape_of, size_of
 from .live_codes import CodeWatch, watched_for_codes
 from .rate import RateWatch, watched
-from .tables import all_columns, rate_of_rows, some_columns
+from .tables import all_columns, check_rows, some_columns
 
 __all__ = [
     "CLOCK_IN_COLUMN",
@@ -50,9 +50,6 @@ CLOCK_IN_COLUMN = (
 
 # Items of a list that are looked at.
 _LOOK = 4096
-
-# By how much the times of a table's rows may differ from the rate that is given.
-_RATE_SHARE = 0.01
 
 # Arrays of one length in a list may be the leads of a recording: so many at most, of so many
 # seconds at least.
@@ -193,12 +190,7 @@ def open_source(
         raise InputError("fs is needed: the source carries no sampling rate (give it in Hz)")
     rate = check_fs(fs)
     if is_array(source):
-        stated = rate_of_rows(source)
-        if stated and abs(stated - rate) > _RATE_SHARE * rate:
-            raise InputError(
-                f"fs={rate:g} was given, and the times of the rows are those of {stated:.6g} Hz: "
-                f"give fs={stated:.6g}, or the values alone, without these times"
-            )
+        check_rows(source, rate)
         names = table_names(source)
         if names:
             columns = _columns(names, leads)

@@ -208,6 +208,26 @@ def test_rhythm_is_found_of_beats_alone(ecg: np.ndarray) -> None:
             RhythmStream(FS).process(wrong)
 
 
+@pytest.mark.parametrize("kind", ["dates", "seconds"])
+def test_rows_out_of_order_or_with_gaps_are_said(ecg: np.ndarray, kind: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    times = np.arange(len(ecg)) / FS
+    index = pandas.Timestamp("2024-12-31 23:59") + pandas.to_timedelta(times, unit="s")
+    table = pandas.Series(ecg[:, 0], index=index if kind == "dates" else times)
+    expected = detect_qrs(ecg[:, 0], FS)
+    assert np.array_equal(detect_qrs(table, FS), expected)
+    assert np.array_equal(detect_qrs(table[::-1].sort_index(), FS), expected)
+    for wrong in (table[::-1], table.sample(frac=1.0, random_state=0)):
+        with pytest.raises(InputError, match=r"times of the rows go back after row .*sort_index"):
+            detect_qrs(wrong, FS)
+    holes = pandas.concat([table[:1000], table[1720:]])
+    with pytest.raises(InputError, match=r"leap by 2 s after row 999: add rows of NaN"):
+        detect_qrs(holes, FS)
+    assert len(detect_qrs(holes.to_numpy(), FS))
+    late = table.set_axis(np.where(np.arange(len(table)) < 500, times, times + 0.2))  # a packet
+    assert np.array_equal(detect_qrs(late, FS), expected)
+
+
 @pytest.mark.parametrize("kind", ["dates", "zones", "lengths", "seconds", "xarray"])
 def test_times_of_rows_that_contradict_the_rate_are_said(ecg: np.ndarray, kind: str) -> None:
     pandas = pytest.importorskip("pandas")
