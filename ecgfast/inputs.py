@@ -6,6 +6,7 @@ import logging
 import os
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
+from inspect import iscoroutinefunction
 from typing import Any
 
 import numpy as np
@@ -197,6 +198,12 @@ def foreign_hint(source: Any) -> str:
         return "pass its p_signal, with fs=record.fs"
     if hasattr(source, "get_data") and hasattr(source, "info"):
         return "pass 1e3 * raw.get_data().T (in mV), with fs=raw.info['sfreq']"
+    if hasattr(source, "__aiter__"):
+        return "give each chunk that `async for` takes to StreamingClassifier.process"
+    if hasattr(source, "get") and hasattr(source, "put") and not hasattr(source, "__iter__"):
+        if iscoroutinefunction(source.get):
+            return "give each chunk that `await queue.get()` takes to StreamingClassifier.process"
+        return "give each chunk that queue.get() returns to StreamingClassifier.process"
     if hasattr(source, "__dlpack__") and not hasattr(source, "__array__"):
         return "pass np.from_dlpack(x), of a tensor in the main memory"
     return ""

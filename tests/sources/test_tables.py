@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import queue
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -192,6 +195,20 @@ def test_leads_are_names_or_columns_and_no_mask(ecg: np.ndarray) -> None:
                 detect_qrs(source, FS, leads=wrong)
         with pytest.raises(InputError, match="no lead None"):
             detect_qrs(source, FS, leads=[None])
+
+
+def test_queues_and_asynchronous_sources_say_how_they_are_read(ecg: np.ndarray) -> None:
+    async def chunks() -> AsyncIterator[np.ndarray]:
+        yield ecg
+
+    for source, says in (
+        (chunks(), "`async for` takes to StreamingClassifier"),
+        (asyncio.Queue(), r"await queue.get\(\)` takes to StreamingClassifier"),
+        (queue.Queue(), r"each chunk that queue.get\(\) returns to StreamingClassifier"),
+    ):
+        for call in (detect_qrs, stream_classify, lambda x, fs: BeatStream(fs).process(x)):
+            with pytest.raises(InputError, match=says):
+                call(source, FS)
 
 
 def test_a_classifier_is_no_name_of_a_model(ecg: np.ndarray) -> None:

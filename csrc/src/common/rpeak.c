@@ -195,8 +195,8 @@ static double without_spike(const float *ring, uint32_t mask, int64_t first, int
 
 /* Is a spike what is highest at `at`, where the mean deflects by `top`, and taller than all from `from` to `to` without
  * spikes? */
-static int is_spike(const float *ring, uint32_t mask, int64_t first, int n, int from, int to, int at, int smooth, int width,
-                    double top) {
+static int spike_stands_out(const float *ring, uint32_t mask, int64_t first, int n, int from, int to, int at, int smooth,
+                            int width, double top) {
     double total = 0.0, spike = 0.0, low = INFINITY, high = -INFINITY;
     for (int i = at - smooth < 0 ? 0 : at - smooth; i <= at + smooth && i < n; i++) {
         const double off = (double)ring[(uint32_t)(first + i) & mask] - without_spike(ring, mask, first, n, i, width);
@@ -238,7 +238,7 @@ static int64_t refine(ecg_detector *d, int lead, int64_t about, int learn) {
         const double top = largest(height + from, (size_t)(to - from) + 1);
         int at = from;
         while (at < to && fabs(height[at]) < top) at++;
-        if (is_spike(ring, mask, first, n, from, to, at, smooth, width, top)) {
+        if (spike_stands_out(ring, mask, first, n, from, to, at, smooth, width, top)) {
             for (int i = 0; i < n; i++) sum[i + 1] = sum[i] + without_spike(ring, mask, first, n, i, width);
             find_heights(sum, height, n, from, to, smooth, level);
         }
