@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -228,6 +229,11 @@ def _source(opened: Opened, choice: Choice, given: float | None) -> RecordSource
         for column, factor in zip(chosen, factors, strict=True)
     )
     labels = tuple(printable(choice.labels[i]) for i in choice.columns)
+    start, start_time = opened.start, opened.start_time
+    undated: list[str] = []
+    if start is not None and not _has_end(start, n_samples / fs):
+        undated = [f"no date: {start:%Y-%m-%d} is none of a recording"]
+        start, start_time = None, start.time()
     scales: list[str] = []
     volts = [i for i, factor in enumerate(factors) if factor is not None]
     if volts and not opened.marks_missing:  # WFDB states a gain for each lead
@@ -239,8 +245,8 @@ def _source(opened: Opened, choice: Choice, given: float | None) -> RecordSource
         fs=fs,
         n_samples=n_samples,
         leads=labels,
-        start=opened.start,
-        start_time=opened.start_time,
+        start=start,
+        start_time=start_time,
         annotations=opened.annotations,
         name=printable(opened.path.name.removesuffix(".gz").rpartition(".")[0] or opened.path.name),
         units=units,
@@ -255,6 +261,7 @@ def _source(opened: Opened, choice: Choice, given: float | None) -> RecordSource
             fs_from="given by the caller" if found is None else opened.fs_from,
             notes=(
                 *opened.notes,
+                *undated,
                 *map(printable, choice.notes),
                 *(
                     code_text(label, code)
@@ -263,9 +270,18 @@ def _source(opened: Opened, choice: Choice, given: float | None) -> RecordSource
                 ),
                 *scales,
             ),
-            utc_offset=opened.utc_offset if opened.start is not None else None,
+            utc_offset=opened.utc_offset if start is not None else None,
         ),
     )
+
+
+def _has_end(start: datetime, seconds: float) -> bool:
+    """Whether the calendar reaches beyond the end: some write 9999 for an unknown date."""
+    try:
+        start + timedelta(seconds=seconds, days=1)
+    except OverflowError:
+        return False
+    return True
 
 
 def _rate(given: float | None, found: float | None, name: str) -> float:

@@ -430,3 +430,17 @@ def test_truncated_annotations(tmp_path: Path) -> None:
         read_annotations(tmp_path / "r.atr")
     with pytest.raises(RecordError, match="cannot be read"):
         read_annotations(tmp_path / "none.atr")
+
+
+def test_a_date_at_the_end_of_the_calendar_is_none(tmp_path: Path) -> None:
+    """Some write it for an unknown one; the clock of what follows had no date."""
+    (tmp_path / "a.dat").write_bytes(np.arange(72000, dtype="<i2").tobytes())
+    for date, known in (("31/12/9999", False), ("31/12/2025", True), ("01/01/0001", True)):
+        (tmp_path / "a.hea").write_text(
+            f"a 1 360 72000 23:59:50 {date}\na.dat 16 200 16 0 0 0 0 MLII\n"
+        )
+        record = open_record(tmp_path / "a", leads="MLII")
+        assert (record.start is not None) == known
+        assert record.start_time == time(23, 59, 50)
+        notes = record.origin.notes if record.origin else ()
+        assert any("9999-12-31 is none of a recording" in note for note in notes) != known
