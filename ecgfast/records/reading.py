@@ -233,7 +233,8 @@ def _source(opened: Opened, choice: Choice, given: float | None) -> RecordSource
     undated: list[str] = []
     if start is not None and not _has_end(start, n_samples / fs):
         undated = [f"no date: {start:%Y-%m-%d} is none of a recording"]
-        start, start_time = None, start.time()
+        start_time = start.time()
+        start = None
     scales: list[str] = []
     volts = [i for i, factor in enumerate(factors) if factor is not None]
     if volts and not opened.marks_missing:  # WFDB states a gain for each lead
