@@ -30,8 +30,9 @@ _BY_TURNS = 0.95
 # Mains, Hz, and how near the turns have to be to whole periods of it to repeat with it.
 _MAINS, _WHOLE = (50.0, 60.0), 0.05
 
-# Mean square of the steps from row to row, over that within each of the signals: above it they are
-# signals, as one signal moves less from row to row than over several rows.
+# Mean square of the steps between rows fewer rows apart than the turns, over that within each of the
+# signals: above it for each such distance they are signals. One signal moves less from row to row
+# than over several rows, and what repeats earlier repeats by itself (an open input picks up a clock).
 _STEPS = 1.3
 
 
@@ -98,7 +99,8 @@ def numbered_signals(
             # Hum that repeats as the turns do is no offset of signals: what is left decides.
             values = _without_turns(values, k)
         within = _mean_square(values[k:] - values[:-k])
-        if within > 0 and _mean_square(np.diff(values)) > _STEPS * within:
+        between = (_mean_square(values[j:] - values[:-j]) for j in range(1, k))
+        if within > 0 and all(steps > _STEPS * within for steps in between):
             return [f"{number:g}" for number in different]
     return []
 

@@ -436,6 +436,16 @@ def test_a_small_counter_beside_an_ecg_names_no_signals(
     assert read_record(tmp_path / "a.csv").n_samples == N
 
 
+def test_a_counter_beside_an_open_input_names_no_signals(tmp_path: Path) -> None:
+    """As a BITalino records it: the input picks up a clock of four samples, now more, now less."""
+    off = np.random.default_rng(2).random(N) < 0.1
+    high = np.where(np.sin(np.arange(N) / 150) > 0, 3, 2)
+    picked_up = [str((0, 0, high[i], 0)[i % 4] + off[i]) for i in range(N)]
+    lines = ["n,ecg,A1", *rows([str(i % 16) for i in range(N)], MV, picked_up)]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    assert read_record(tmp_path / "a.csv", fs=FS).leads == ("ecg",)
+
+
 def test_a_rate_tells_the_unit_of_a_clock(tmp_path: Path) -> None:
     lines = ["Time,ECG", *rows([f"{t / 60:.8f}" for t in T], MV)]
     (tmp_path / "a.csv").write_text("\n".join(lines))
