@@ -60,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "writes them); - reads standard input",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="folder of the tables, made if missing"
+        "-o", "--output", type=Path, metavar="DIR", help="folder of the tables, made if missing"
     )
     parser.add_argument(
         "--status",

@@ -80,6 +80,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--work", type=Path, help="folder for finished folds (default: runs/NAME/crossval)"
     )
     parser.add_argument(
+        "-o",
         "--output",
         type=Path,
         metavar="STEM",

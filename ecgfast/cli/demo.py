@@ -36,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = example("ecgfast demo --output demo")
     parser.add_argument(
+        "-o",
         "--output",
         type=Path,
         default=Path(),

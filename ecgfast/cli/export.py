@@ -41,7 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="precision to write; may be given again (default: float32 and int8)",
     )
     add_old_option(parser, "--form", "--precision")
-    parser.add_argument("--output", type=Path, default=Path(), help="folder (default: this one)")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path(), help="folder (default: this one)"
+    )
     add_force(parser)
     add_json(parser, "what was written")
 

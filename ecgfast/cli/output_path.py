@@ -60,6 +60,7 @@ def add_output(parser: argparse.ArgumentParser, annotator: str) -> None:
     """
     parser.set_defaults(output_is_folder=False)
     parser.add_argument(
+        "-o",
         "--output",
         action=_Output,
         metavar="PATH",

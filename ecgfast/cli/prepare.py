@@ -76,7 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "(default: mitdb)",
     )
     parser.add_argument("--lead", type=int, help="of the data set beats: column (default: 0)")
-    parser.add_argument("--output", type=Path, help="file to write (default: DATASET.npz)")
+    parser.add_argument("-o", "--output", type=Path, help="file to write (default: DATASET.npz)")
     add_force(parser)
     add_json(parser, "the counts")
 

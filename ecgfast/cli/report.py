@@ -53,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         f"quoted pattern: then --output is a folder, and {_INDEX} in it lists all",
     )
     parser.add_argument(
+        "-o",
         "--output",
         type=Path,
         metavar="PATH",

@@ -64,6 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "gives, with the answers of earlier reviews",
     )
     parser.add_argument(
+        "-o",
         "--output",
         type=Path,
         metavar="DIR",

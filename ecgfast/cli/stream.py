@@ -97,6 +97,7 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
     """Add the options of a stream, for ``ecgfast stream`` and ``ecgfast live``."""
     add_input(parser)
     parser.add_argument(
+        "-o",
         "--output",
         type=Path,
         metavar="FILE",

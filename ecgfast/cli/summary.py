@@ -35,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "with --output",
     )
     parser.add_argument(
+        "-o",
         "--output",
         type=Path,
         metavar="DIR",

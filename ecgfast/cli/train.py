@@ -57,7 +57,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "the later part tests; --data is not needed",
     )
     parser.add_argument(
-        "--output", type=Path, default=Path("models"), help="folder for the model (default: models)"
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("models"),
+        help="folder for the model (default: models)",
     )
     parser.add_argument(
         "--work",

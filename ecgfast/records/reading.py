@@ -259,7 +259,7 @@ def _source(opened: Opened, choice: Choice, given: float | None) -> RecordSource
             units=tuple(printable(column.unit or "none stated") for column in chosen),
             left_out=tuple((printable(a), printable(b)) for a, b in choice.left_out),
             fs=fs,
-            fs_from="given by the caller" if found is None else opened.fs_from,
+            fs_from="the rate that was given" if found is None else opened.fs_from,
             notes=(
                 *opened.notes,
                 *undated,
