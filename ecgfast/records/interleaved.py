@@ -30,9 +30,9 @@ _BY_TURNS = 0.95
 # Mains, Hz, and how near the turns have to be to whole periods of it to repeat with it.
 _MAINS, _WHOLE = (50.0, 60.0), 0.05
 
-# Mean square of the steps between rows fewer rows apart than the turns, over that within each of the
-# signals: above it for each such distance they are signals. One signal moves less from row to row
-# than over several rows, and what repeats earlier repeats by itself (an open input picks up a clock).
+# Mean square of the steps between rows nearer than the turns are long, over that within each of the
+# signals: above it at every such distance they are signals. One signal moves less from row to row
+# than over several rows; what repeats earlier repeats by itself, as an open input picks up a clock.
 _STEPS = 1.3
 
 

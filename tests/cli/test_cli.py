@@ -124,7 +124,7 @@ def test_classify_writes_the_beats_of_stream_classify(
     np.testing.assert_array_equal(marks.sample, [beat.sample for beat in beats])
     assert marks.symbol == labels
 
-    assert main([*args, "--output", "beats.csv"]) == 0
+    assert main([*args, "-o", "beats.csv"]) == 0
     rows = list(csv.DictReader(Path("beats.csv").read_text().splitlines()))
     assert [row["label"] for row in rows] == labels
 

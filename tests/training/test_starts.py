@@ -13,14 +13,12 @@ from ecgfast.evaluation import AAMI_CLASSES
 from ecgfast.records import read_record
 from ecgfast.records.synthetic import synthetic_ecg
 from ecgfast.training.datasets.beats import labelled_beats
+from ecgfast.training.datasets.made_noise import IN_USE, KINDS, made_noise
+from ecgfast.training.datasets.noise import prepare_noisy_beats
 from ecgfast.training.datasets.other_leads import prepare_mixed_leads, prepare_second_leads
-from ecgfast.training.datasets.starts import (
-    made_noise,
-    prepare_cold_starts,
-    prepare_noisy_starts,
-)
+from ecgfast.training.datasets.starts import prepare_cold_starts, prepare_noisy_starts
 
-N, V = (AAMI_CLASSES.index(c) for c in "NV")
+N, V, Q = (AAMI_CLASSES.index(c) for c in "NVQ")
 FS = 250.0
 NAME = "mitdb/100"
 
@@ -93,6 +91,30 @@ def test_made_noise_is_of_every_kind_and_holds_detections() -> None:
     assert all(np.isfinite(noise).all() and noise.dtype == np.float32 for noise in noises)
     assert 0.1 < np.median([np.ptp(noise) for noise in noises]) < 10
     assert sum(len(QRSDetector(FS).process(noise)) for noise in noises) > 40
+    assert set(IN_USE) < set(KINDS)
+    assert all(len(made_noise(20, FS, generator, [kind])) == 20 for kind in KINDS)
+
+
+def test_beats_in_noise_are_the_detected_ones_with_their_classes(data: Path, ecg: Record) -> None:
+    beats = prepare_noisy_beats(data, [NAME], seed=5)
+    assert set(beats.record) == {f"{NAME}, noise"}
+    assert set(beats.patient) == {NAME}
+    sample, reference = beats.columns["sample"], ecg.annotations
+    assert (np.diff(sample) > 0).all()
+    assert reference is not None
+    apart = np.abs(sample[:, np.newaxis] - reference.sample)
+    own = apart.min(axis=1) <= 0.15 * FS
+    assert 50 < own.sum() < len(reference.sample), "beats far from noise are no examples"
+    symbols = reference.symbol[apart.argmin(axis=1)]
+    assert (beats.target[own] == [AAMI_CLASSES.index(s) for s in symbols[own]]).mean() > 0.99
+    # What is detected where there is no beat is no class of beats, and never far from one.
+    assert 0 < (~own).sum() < own.sum()
+    assert (beats.target[~own] == Q).all()
+    assert apart[~own].min(axis=1).max() <= 2 * FS
+    clean = labelled_beats(ecg, NAME)
+    assert not np.isin(beats.inputs["window"][:, 0, 0], clean.inputs["window"][:, 0, 0]).all()
+    again = prepare_noisy_beats(data, [NAME, "mitdb/101"], seed=5, most=20)
+    assert np.bincount(again.target[again.record == f"{NAME}, noise"]).max() == 20
 
 
 def test_second_leads_are_cut_as_live_beats_of_two_leads_are(data: Path, ecg: Record) -> None:

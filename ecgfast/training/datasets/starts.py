@@ -14,22 +14,20 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ..._progress import progress_bar
-from ..._types import FloatArray
 from ...core import QRSDetector, WindowSpec
 from ...evaluation import AAMI_CLASSES, is_beat
 from ...records import Annotations, Record, read_record
 from .beats import labelled_beats
 from .draws import random_for
 from .examples import ExampleSet
+from .made_noise import largest_waves, made_noise
 from .splits import patient_of
 
 __all__ = [
     "COLD_STARTS",
     "NOISY_STARTS",
-    "made_noise",
     "prepare_cold_starts",
     "prepare_noisy_starts",
 ]
@@ -43,8 +41,6 @@ _START_S, _AFTER_NOISE_S = 20.0, 60.0
 _NOISE_S, _APART_S = (4.0, 40.0), 0.2
 # Size of noise over that of the lead's largest waves.
 _NOISE_SIZE = (0.5, 3.0)
-# Share of a lead's samples that are nearer to its median than its largest waves.
-_LARGEST = 99.5
 
 
 def prepare_cold_starts(
@@ -141,79 +137,6 @@ def prepare_noisy_starts(
     )
 
 
-def made_noise(n: int, fs: float, generator: np.random.Generator) -> FloatArray:
-    """Noise of one kind, drawn at random: calibration, spikes, motion, muscle or knocks.
-
-    Parameters
-    ----------
-    n : int
-        Samples.
-    fs : float
-        Sampling rate, Hz.
-    generator : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of float32, shape (n,)
-        Of size 1 or so.
-    """
-    kind = int(generator.integers(len(_KINDS)))
-    made: FloatArray = _KINDS[kind](n, fs, generator).astype(np.float32)
-    return made
-
-
-# ------------------------------------------------------------------ kinds of noise
-
-_Noise = npt.NDArray[np.float64]
-
-
-def _calibration(n: int, fs: float, generator: np.random.Generator) -> _Noise:
-    """Square pulses at an even rate."""
-    phase = np.arange(n) / fs * generator.uniform(0.8, 2.5) % 1.0
-    return (phase < generator.uniform(0.1, 0.6)).astype(float)
-
-
-def _spikes(n: int, fs: float, generator: np.random.Generator) -> _Noise:
-    """Narrow pulses at an even rate, such as those of a pump."""
-    phase = np.arange(n) / fs * generator.uniform(1.0, 3.0) % 1.0
-    return np.exp(-(((phase - 0.5) / generator.uniform(0.01, 0.06)) ** 2))
-
-
-def _motion(n: int, fs: float, generator: np.random.Generator) -> _Noise:
-    """Brownian noise without its slow part."""
-    walk = np.cumsum(generator.standard_normal(n))
-    walk = walk - _smooth(walk, fs * generator.uniform(0.2, 1.0))
-    return 0.5 * walk / max(float(walk.std()), 1e-9)
-
-
-def _muscle(n: int, fs: float, generator: np.random.Generator) -> _Noise:
-    """White noise, smoothed over some milliseconds."""
-    noise = _smooth(generator.standard_normal(n), fs * generator.uniform(0.005, 0.04))
-    return 0.4 * noise / max(float(noise.std()), 1e-9)
-
-
-def _knocks(n: int, fs: float, generator: np.random.Generator) -> _Noise:
-    """Single waves of 30 ms and any size."""
-    noise = np.zeros(n)
-    at = generator.integers(0, n, int(n / fs * generator.uniform(0.3, 2.0)))
-    noise[at] = 2.0 * generator.standard_normal(len(at))
-    return np.convolve(noise, np.hanning(int(0.03 * fs) + 2), "same")
-
-
-def _smooth(x: _Noise, width: float) -> _Noise:
-    points = max(1, int(width))
-    return np.convolve(x, np.full(points, 1.0 / points), "same")
-
-
-_KINDS: tuple[Callable[[int, float, np.random.Generator], _Noise], ...] = (
-    _calibration,
-    _spikes,
-    _motion,
-    _muscle,
-    _knocks,
-)
-
-
 # ------------------------------------------------------------------ pieces of recordings
 
 #: What a piece of a recording becomes, and how many of its marks come before its own beats.
@@ -225,8 +148,7 @@ def _after_noise(piece: Record, generator: np.random.Generator) -> tuple[Record,
     assert piece.annotations is not None
     lead = piece.signal[:, 0]
     middle = float(np.nanmedian(lead))
-    size = float(np.nanpercentile(np.abs(lead - middle), _LARGEST))
-    size *= float(np.exp(generator.uniform(*np.log(_NOISE_SIZE))))
+    size = largest_waves(lead) * float(np.exp(generator.uniform(*np.log(_NOISE_SIZE))))
     n = int(generator.uniform(*_NOISE_S) * piece.fs)
     noise = middle + size * made_noise(n, piece.fs, generator)
     signal = np.concatenate([noise, lead]).astype(np.float32)

@@ -22,6 +22,7 @@ from ...runtime import Classifier, ModelCard
 from ...runtime.cards import LOOKAHEAD_LABELS
 from ..datasets.beats import prepare_beats, without_lookahead
 from ..datasets.examples import ExampleSet
+from ..datasets.noise import NOISE, prepare_noisy_beats
 from ..datasets.other_leads import MIXED, SECOND, prepare_mixed_leads, prepare_second_leads
 from ..datasets.rhythm_augmentation import prepare_augmented_beats
 from ..datasets.rhythm_strips import prepare_strip_beats
@@ -66,6 +67,7 @@ def _second_leads(*args: Any, seed: int, **settings: Any) -> ExampleSet:
 _PREPARE: Mapping[str, Callable[..., ExampleSet]] = {
     COLD_STARTS: prepare_cold_starts,
     NOISY_STARTS: prepare_noisy_starts,
+    NOISE: prepare_noisy_beats,
     SECOND: _second_leads,
     MIXED: prepare_mixed_leads,
 }
@@ -79,10 +81,10 @@ class BeatTask(Task):
     train, but none of a patient who tests), ``history`` (beats whose features a network sees, 1 by
     default), ``patient_weight_power`` (see `patient_weights`), ``shares`` (by database, the mean
     weight of its beats, 1 by default), ``made`` (what is made of recordings, and the weight of its
-    beats: kinds of rhythms, see `ecgfast.training.datasets.rhythms`, "cold starts", "noisy starts",
-    "second lead", "mixed leads"), and in comparisons ``left_out`` (databases that are scored and
-    not learnt from) and ``without`` (what is zero: names of features, "window", or "features" for
-    all).
+    beats: kinds of rhythms, see `ecgfast.training.datasets.rhythms`, "noise", "cold starts", "noisy
+    starts", "second lead", "mixed leads"), and in comparisons ``left_out`` (databases that are
+    scored and not learnt from) and ``without`` (what is zero: names of features, "window", or
+    "features" for all).
 
     Beats of the database cinc2017 have no reference labels: they are those of strips of normal
     rhythm and of atrial fibrillation, all N (see `prepare_strip_beats`).
