@@ -35,6 +35,15 @@ def test_weights_say_which_examples_count() -> None:
     assert found(shown)[0] == pytest.approx([0.25, 0.75], abs=1e-3)
 
 
+def test_a_class_with_few_examples_keeps_its_level() -> None:
+    shown = np.full((2000, 3), 1 / 3)
+    target = np.repeat([0, 1, 2], [1900, 95, 5])
+    assert fit_calibration(shown, target, np.ones(2000)).offset[2] == 0.0
+    many = fit_calibration(shown, np.repeat([0, 1, 2], [1800, 90, 110]), np.ones(2000))
+    assert many.offset[2] < -2.0
+    assert many.offset[1] == 0.0
+
+
 def test_a_model_with_it_folded_in_gives_calibrated_probabilities() -> None:
     keras = pytest.importorskip("keras", reason="networks need Keras (extra train)")
     inputs = keras.Input((3,), name="window")

@@ -12,8 +12,10 @@ from ...extras import need
 
 __all__ = ["Calibration", "fit_calibration"]
 
-# Offsets beyond this only say "never": a class of a handful of examples must not set them.
+# Offsets beyond this only say "never".
 _OFFSET_LIMIT = 6.0
+# Examples from which a class has an offset: how often a network should tell a rarer one is unknown.
+_ENOUGH = 100
 _SMALLEST = 1e-7
 
 
@@ -64,6 +66,7 @@ def fit_calibration(
     Returns
     -------
     Calibration
+        Of classes with fewer than 100 examples the offset is 0.
     """
     optimize = need("scipy.optimize", "Calibrating probabilities", "train")
     logits, labels = _log(probability), np.asarray(target, np.int64)
@@ -81,7 +84,9 @@ def fit_calibration(
         likely = np.maximum(found[np.arange(n), labels], _SMALLEST)
         return float(-(share * np.log(likely)).sum()), gradient
 
-    bounds = [(-2.0, 2.0)] + [(-_OFFSET_LIMIT, _OFFSET_LIMIT)] * (classes - 1)
+    known = np.bincount(labels, minlength=classes)[1:] >= _ENOUGH
+    limits = np.where(known, _OFFSET_LIMIT, 0.0)
+    bounds = [(-2.0, 2.0), *zip(-limits, limits, strict=True)]
     best = optimize.minimize(loss, np.zeros(classes), jac=True, method="L-BFGS-B", bounds=bounds).x
     return Calibration(float(np.exp(best[0])), (0.0, *(float(b) for b in best[1:])))
 
