@@ -59,6 +59,7 @@ cdef enum:
     S = 2
     FUSION = 3
     WAVE = 4
+    UNKNOWN = 5
     C_R_ON_T = 4
     C_EPISODE = 8
     C_RATES = 16
@@ -501,7 +502,8 @@ cdef class Scan:
         self._beat += 1
 
     cdef void _push_window(self, bint joined) noexcept nogil:
-        cdef bint ventricular = self.code == V or self.code == FUSION or self.code == WAVE
+        # What is of unknown class may be no beat: its intervals say nothing of the atria, either.
+        cdef bint ventricular = self.code != OTHER and self.code != S
         if joined and self.window.n_beats and self.blocks.next:
             self.window.push_wave(self.blocks._slow, self.blocks.next, self.before)
         if self.window.push(self.sample, self.rr, ventricular, self.beat_sound, joined):

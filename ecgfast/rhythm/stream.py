@@ -46,8 +46,8 @@ __all__ = ["RhythmStream"]
 # the core takes so long (ecgfast.h), else less.
 _REPORTED_S = 2.5
 
-# Labels by their codes in a `Scan`; the last is a wave of ventricular flutter, or no label.
-_LABELS = ("N", "V", "S", "F", "")
+# Labels by their codes in a `Scan`; the empty one is a wave of ventricular flutter, or no label.
+_LABELS = ("N", "V", "S", "F", "", "Q")
 _code = {label: code for code, label in enumerate(_LABELS)}.get
 
 # The beats that rows of ectopic beats, or R-on-T, have to see.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import nan
 
+import numpy as np
 import pytest
 from irregular_beats import FS, beats_of, episodes
 
@@ -69,6 +70,18 @@ def test_a_stretch_too_short_for_a_decision_is_judged_as_a_whole(irregular: bool
         assert (one.start, one.end) == (beats[0].sample, beats[-1].sample)
         assert one.n_beats == len(beats)
         assert 0.3 <= one.confidence <= 1.0
+
+
+@pytest.mark.parametrize(("label", "n"), [("N", 1), ("Q", 0)])
+def test_what_may_be_no_beat_makes_no_rhythm_irregular(label: str, n: int) -> None:
+    """A detection of unknown class between every third pair of beats, anywhere in it."""
+    rng = np.random.default_rng(3)
+    beats = beats_of((False, 180.0))
+    for i in range(len(beats) - 2, 0, -3):
+        at = round(beats[i].sample + rng.uniform(0.3, 0.7) * 0.8 * FS)
+        detection = Beat(at, at / FS, label, 0.9, {label: 0.9}, nan, nan, Quality.GOOD)
+        beats.insert(i + 1, detection)
+    assert len(episodes(beats)) == n
 
 
 def test_a_probability_of_one_finds_nothing_and_more_is_refused() -> None:
