@@ -60,6 +60,21 @@ def test_the_page_of_rhythm_has_the_words_of_its_template() -> None:
         assert words.strip() in written
 
 
+def test_the_page_of_models_is_of_the_models_that_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Models made anew have lost which precision is the fastest, and have other figures."""
+    monkeypatch.syspath_prepend(str(DOCS.parent / "bench"))
+    models = importlib.import_module("models")
+    stored = json.loads((DOCS / "models.json").read_text("utf-8"))["models"]
+    for name, card in available_models().items():
+        anew = f"{name}: run python bench/models.py --cards on an idle machine"
+        assert stored[name]["fastest"] == card.fastest, anew
+        figures = [row["figures"] for row in stored[name]["accuracy"]]
+        now = [figures for p in card.precisions for figures in models.protocols(card, p).values()]
+        assert figures == now, anew
+
+
 def test_every_page_is_in_the_navigation() -> None:
     reached = {"index"}
     for path in pages():
