@@ -15,7 +15,7 @@ CLASS_NAMES = {
     "S": "supraventricular ectopic",
     "V": "ventricular ectopic",
     "F": "fusion",
-    "Q": "unclassifiable",
+    "Q": "unclassifiable, or noise",
     REJECTED: "rejected, too uncertain",
 }
 
