@@ -2,6 +2,7 @@
 
 ``python bench/models.py`` measures the interpreters of this machine on one thread, puts the figures
 of the models' cards beside them, and writes ``docs/models.json`` and ``docs/models.md``.
+Install all runtimes first (``pip install '.[litert,tflite]'``): what is missing gets no figures.
 ``--cards`` also writes into each card which precision is the fastest that holds accuracy in which
 runtime (`Classifier(precision="fastest")`, ``--precision fastest``).
 """
