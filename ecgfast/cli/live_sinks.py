@@ -213,7 +213,14 @@ class SaveSink:
     folder : Path
     source : str
         The source's name.
+
+    Attributes
+    ----------
+    missing : str
+        After `end`: what the folder lacks and what to do; empty if the recording is whole.
     """
+
+    missing = ""
 
     def __init__(self, folder: Path, source: str) -> None:
         if not read_info(folder):  # one that is continued bears a full disk
@@ -273,6 +280,11 @@ class SaveSink:
         if self._journal is not None:
             logging.getLogger("ecgfast").removeHandler(self._journal)
         self._kept.close()
+        if self._kept.missing:
+            self.missing = (
+                f"--save {self._folder}: the recording is not whole, it lacks "
+                f"{self._kept.missing}; make room there before the next one"
+            )
 
 
 class _Journal(logging.Handler):

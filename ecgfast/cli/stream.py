@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ..errors import InputError
 from ..printable import counted
 from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
@@ -81,7 +82,8 @@ it begins; with --alarms, the alarms instead. SOURCE is one of
 {input_kinds()}
 
 Ctrl-C, SIGTERM, SIGHUP or the end of the input ends the stream, after all samples so far have been
-labelled (exit status 0; 143 after SIGTERM, 129 after SIGHUP). A line that is no sample counts as
+labelled (exit status 0; 143 after SIGTERM, 129 after SIGHUP; 1 if the disk did not take all that
+--save asks for). A line that is no sample counts as
 a missing sample. A live source that disconnects, or is silent for two seconds, is a gap: later
 beats keep their time, and the source is opened again as soon as possible. All of this is reported
 on standard error, and so are samples that do not arrive at the rate of --fs.
@@ -183,13 +185,27 @@ def run_stream(
     ------
     Terminated
         After SIGTERM or SIGHUP, once all that was sampled is labelled.
+    InputError
+        If the disk did not take all of what ``--save`` asks for, once the stream has ended.
     """
     stop = Stop()
-    nothing = _run(args, stop, sinks, printed=printed)
-    if stop.number not in (0, signal.SIGINT):  # Ctrl-C is the usual end of a stream
-        raise Terminated(stop.number)
+    try:
+        nothing = _run(args, stop, sinks, printed=printed)
+        if stop.number not in (0, signal.SIGINT):  # Ctrl-C is the usual end of a stream
+            raise Terminated(stop.number)
+    except BaseException:
+        for text in _missing(sinks):
+            notice(f"ecgfast: {text}")
+        raise
+    for text in _missing(sinks):
+        raise InputError(text)
     if nothing:
         warn_nothing(nothing, strict=args.strict)
+
+
+def _missing(sinks: Sequence[Sink]) -> list[str]:
+    """What saved recordings lack."""
+    return [sink.missing for sink in sinks if isinstance(sink, SaveSink) and sink.missing]
 
 
 def _max_delay(args: argparse.Namespace) -> float | None:

@@ -7,9 +7,11 @@ import json
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import numpy.typing as npt
 
 from .._files import write_whole
 from ..errors import InputError
+from ..printable import counted
 from .annotation_file import AnnotationFile
 from .record import check_fs
 from .units import UNKNOWN
@@ -78,7 +81,8 @@ class RecordingFolder:
     last signal file until now is a gap.
 
     A disk that is full, or fails, does not end the recording: it is reported as a warning of the
-    logger ``ecgfast``, tried again every ten seconds, and what could not be kept is a gap.
+    logger ``ecgfast``, tried again every ten seconds, and what could not be kept is a gap;
+    `missing` says what.
 
     Parameters
     ----------
@@ -107,6 +111,9 @@ class RecordingFolder:
         of the recording.
     lost : int
         Samples that the disk did not take.
+    missing : str
+        What the folder lacks of this part of the recording, such as ``"2500 samples (10.0 s) and
+        12 annotations"``; empty if it is whole. It is final after `close`.
 
     Raises
     ------
@@ -148,6 +155,8 @@ class RecordingFolder:
         self._retry_at = 0
         self._synced = 0
         self._warned: set[str] = set()
+        self._unsaved: Counter[str] = Counter()  # annotations, events, journal lines
+        self._unfinished: dict[str, str] = {}  # files that may not be complete, and why
         self._marks: AnnotationFile | None = None
         self._marks_path = self.folder / f"{_NAME}.{extension}"
         self._marks_at = 0  # samples at which to try to open it again
@@ -280,6 +289,7 @@ class RecordingFolder:
             try:
                 self._file.sync()
             except OSError as error:
+                self._unfinished[self._file.path.name] = _reason(error)
                 self._once("sync", f"{self._file.path}: may not be on the disk ({_reason(error)})")
 
     def _put(self, rows: npt.NDArray[np.float32], longest: int) -> int:
@@ -338,6 +348,7 @@ class RecordingFolder:
             file.header(ended=True)
             file.close()
         except (OSError, InputError) as error:
+            self._unfinished[file.path.name] = _reason(error)
             _log.warning("%s: %s", file.path, _reason(error))
         self._counted(file)
 
@@ -370,11 +381,13 @@ class RecordingFolder:
         try:
             if self._marks is None:
                 if self._count < self._marks_at:
+                    self._unsaved["annotation"] += 1
                     return
                 self._marks_at = self._count + round(_RETRY_S * self.fs)
                 self._marks = AnnotationFile(self._marks_path, self.fs, append=True)
             self._marks.write(self.offset + sample, symbol, text)
         except InputError as error:
+            self._unsaved["annotation"] += 1
             self._once("marks", str(error))
 
     def event(self, event: Mapping[str, Any]) -> None:
@@ -387,13 +400,14 @@ class RecordingFolder:
         for name in ("sample", "start", "end"):
             if isinstance(row.get(name), int):
                 row[name] += self.offset
-        self._line(f"{_NAME}.events", json.dumps({"at": self._stamp(), **row}))
+        self._line(f"{_NAME}.events", json.dumps({"at": self._stamp(), **row}), "event")
 
     def note(self, text: str) -> None:
         """Save a line of the journal, with its time."""
-        self._line(f"{_NAME}.journal", f"{self._stamp()} {' '.join(text.split())}")
+        line = f"{self._stamp()} {' '.join(text.split())}"
+        self._line(f"{_NAME}.journal", line, "journal line")
 
-    def _line(self, name: str, text: str) -> None:
+    def _line(self, name: str, text: str, what: str) -> None:
         try:
             number = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             try:
@@ -404,6 +418,7 @@ class RecordingFolder:
             finally:
                 os.close(number)
         except OSError as error:
+            self._unsaved[what] += 1
             self._once(name, f"{self.folder / name}: cannot be written ({error.strerror})")
 
     def _stamp(self) -> str:
@@ -415,16 +430,31 @@ class RecordingFolder:
             self._warned.add(what)
             _log.warning("%s", text)
 
+    @property
+    def missing(self) -> str:
+        """What the folder lacks of this part of the recording; empty if it is whole."""
+        parts = [counted(count, what) for what, count in self._unsaved.items()]
+        if self.lost:
+            parts.insert(0, f"{counted(self.lost, 'sample')} ({self.lost / self.fs:.1f} s)")
+        parts += [f"the end of {name} ({why})" for name, why in self._unfinished.items()]
+        return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
     def close(self) -> None:
-        """End the recording: every file is complete, on the disk itself."""
+        """End the recording: every file is complete, on the disk itself, or `missing` says why."""
         self._end_file()
-        try:
-            self._header(ended=True)
-            if self._marks is not None:
-                self._marks.close()
-        except (OSError, InputError) as error:
-            _log.warning("%s: %s", self.folder, _reason(error))
+        for name, end in (
+            (f"{_NAME}.hea", partial(self._header, ended=True)),
+            (self._marks_path.name, self._marks.close if self._marks is not None else None),
+        ):
+            try:
+                if end is not None:
+                    end()
+            except (OSError, InputError) as error:
+                self._unfinished[name] = _reason(error)
+                _log.warning("%s: %s", self.folder, _reason(error))
         self._marks = None
+        if self.missing:
+            self.note(f"not saved: {self.missing}")
         self.note(f"ends at sample {self.offset + self._count}")
 
     def __enter__(self) -> RecordingFolder:

@@ -7,9 +7,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,9 @@ ANNOTATOR = "reviewed"
 
 _FORMAT = "ecgfast review 1"
 _ARRAYS = ("sample", "probabilities", "described", "quality", "rr", "rr_next")
+# Byte of the file of beats that is locked on Windows, far beyond its end.
+_LOCKED = 1 << 30
+
 # Largest file of answers that is read: a day of beats answered one by one takes 15 MB.
 _MOST = 1 << 27
 
@@ -65,6 +71,30 @@ class ReviewFiles:
     def exist(self) -> bool:
         """Whether a review was begun."""
         return self.beats.exists()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Have other processes wait that write this review too, where the file system can.
+
+        Between looking whether the answers are still those that were read and writing new ones,
+        another review could write its own, which would be lost.
+        """
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # no folder yet, or a disk without locks
+                if sys.platform == "win32":
+                    import msvcrt
+
+                    number = os.open(self.beats, os.O_RDONLY)
+                    stack.callback(os.close, number)
+                    os.lseek(number, _LOCKED, os.SEEK_SET)
+                    msvcrt.locking(number, msvcrt.LK_LOCK, 1)
+                else:
+                    import fcntl
+
+                    number = os.open(self.beats.parent, os.O_RDONLY)
+                    stack.callback(os.close, number)
+                    fcntl.flock(number, fcntl.LOCK_EX)
+            yield
 
     def check_free(self) -> None:
         """Refuse to begin where a file of another origin has the name of one of ours.

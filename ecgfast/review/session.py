@@ -177,17 +177,28 @@ class ReviewSession:
         from ..runtime import Classifier
 
         if files is not None and files.exist():
-            session = cls.resume(source, files, by=by)
-            session._write_labels()  # a killed process may have left those before the last answer
-            return session
+            return cls._resumed(source, files, by=by)
         if files is not None:
             files.check_free()
         classifier = model if isinstance(model, Classifier) else Classifier(model)
         beats = collect_beats(source, classifier, method=method, progress=progress)
         session = cls(beats, files=files, by=by, groups=groups)
         if files is not None:
-            files.write_beats(beats, session._begun)
+            with files.alone():
+                begun = files.exist()  # by another process meanwhile, whose answers count
+                if not begun:
+                    files.write_beats(beats, session._begun)
+            if begun:
+                return cls._resumed(source, files, by=by)
             session._keep()
+        return session
+
+    @classmethod
+    def _resumed(cls, source: RecordSource, files: ReviewFiles, *, by: str | None) -> ReviewSession:
+        """A review that was begun, its labels as its answers have them."""
+        with files.alone():
+            session = cls.resume(source, files, by=by)
+            session._write_labels()  # a killed process may have left those before the last answer
         return session
 
     @classmethod
@@ -236,8 +247,9 @@ class ReviewSession:
         """Write answers and labels, the answers first: labels follow from them."""
         if self.files is not None:
             told = [action.to_dict() for action in self._actions]
-            self.files.write_answers(self.beats, self._begun, told)
-            self._write_labels()
+            with self.files.alone():
+                self.files.write_answers(self.beats, self._begun, told)
+                self._write_labels()
 
     def _write_labels(self) -> None:
         if self.files is not None:

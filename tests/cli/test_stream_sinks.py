@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,10 @@ import pytest
 
 from ecgfast import read_record
 from ecgfast.cli import main
+from ecgfast.errors import InputError
 from ecgfast.records import read_annotations, synthetic_ecg
+from ecgfast.records.annotation_file import AnnotationFile
+from ecgfast.records.saving import _SignalFile
 
 FS = 250.0
 
@@ -164,6 +169,45 @@ def test_wrong_settings_are_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixt
     settings.write_text("[alarms.asistole]\n")
     assert main(["stream", "-", "--fs", "250", "--alarms", str(settings)]) == 2
     assert "did you mean asystole?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "allowed", "lacks"),
+    [
+        (_SignalFile, "write", 1, " samples ("),
+        (_SignalFile, "header", 1, "the end of recording_0000.dat (No space left on device)"),
+        (AnnotationFile, "write", 3, " annotations"),
+    ],
+)
+def test_a_recording_that_is_not_whole_is_a_failure(
+    owner: type,
+    method: str,
+    allowed: int,
+    lacks: str,
+    standing_still: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The disk becomes full after a while; the beats go on, and the end says what is missing."""
+    real, calls = getattr(owner, method), count(1)
+
+    def full(*args: Any, **options: Any) -> Any:
+        if next(calls) <= allowed:
+            return real(*args, **options)
+        problem = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise problem if owner is _SignalFile else InputError("recording.ecg: disk full")
+
+    folder = tmp_path / "night"
+    monkeypatch.setattr(owner, method, full)
+    assert main(["stream", "-", "--fs", "250", "--json", "--save", str(folder)]) == 1
+    shown = capsys.readouterr()
+    beats, _ = lines_of(shown.out)
+    assert len(beats) > 40
+    last = shown.err.splitlines()[-1]
+    assert f"--save {folder}: the recording is not whole, it lacks " in last
+    assert lacks in last
+    assert "not saved: " in (folder / "recording.journal").read_text()
 
 
 def test_a_folder_of_another_recording_is_left_alone(

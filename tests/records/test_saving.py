@@ -171,6 +171,8 @@ def test_a_full_disk_is_a_gap_and_a_warning(
     for begin in range(7500, 15000, 250):
         made.write(signal_[begin : begin + 250])
     made.close()
+    assert made.missing == f"{made.lost:,} samples ({made.lost / FS:.1f} s)"
+    assert f"not saved: {made.missing}" in (tmp_path / "a" / "recording.journal").read_text()
     assert "saved again; " in caplog.text
     whole = read_record(tmp_path / "a" / "recording").signal
     expected = signal_.copy()
@@ -289,6 +291,7 @@ def test_a_recording_continues_on_a_full_disk(
         kept.write(np.zeros(250))
     kept.mark(3700, "V")
     kept.close()
+    assert kept.missing.endswith(" s) and 2 annotations")
     marks = read_annotations(folder / "recording.ecg")
     assert (marks.sample - kept.offset).tolist() == [100 - kept.offset, 3700]
     assert "saved again" in caplog.text

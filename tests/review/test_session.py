@@ -6,7 +6,9 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from ecgfast import (
     StateError,
     WindowSpec,
 )
+from ecgfast._files import write_whole
 from ecgfast.records import open_record, read_annotations, synthetic_ecg
 from ecgfast.review import NOT_A_BEAT, ReviewBeats, ReviewSession, review_files
 from ecgfast.review.beats import collect_beats, describe, rr_ratios
@@ -303,6 +306,49 @@ def test_two_reviews_at_once_do_not_overwrite_each_other(tmp_path: Path) -> None
         other.answer_beats([1], "S")
     assert other.actions == ()
     assert len(opened(tmp_path).actions) == 1
+
+
+def test_no_answer_is_lost_between_looking_and_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other review answers at the worst moment: while the first one is about to write."""
+    one, other = opened(tmp_path), opened(tmp_path)
+    refused: list[StateError] = []
+
+    def answer() -> None:
+        try:
+            other.answer_beats([1], "S")
+        except StateError as error:
+            refused.append(error)
+
+    second = threading.Thread(target=answer)
+
+    def late(*args: Any) -> None:
+        if not second.ident:
+            second.start()
+            second.join(0.3)
+        write_whole(*args)
+
+    monkeypatch.setattr("ecgfast.review.files.write_whole", late)
+    one.answer_beats([0], "V")
+    second.join()
+    assert len(refused) == 1
+    assert [action.label for action in opened(tmp_path).actions] == ["V"]
+
+
+def test_a_review_that_another_process_began_meanwhile_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*args: Any, **options: Any) -> ReviewBeats:
+        monkeypatch.undo()
+        opened(tmp_path).answer_beats([0], "V")
+        return collect_beats(*args, **options)
+
+    monkeypatch.setattr("ecgfast.review.session.collect_beats", slowly)
+    session = opened(tmp_path)
+    assert [action.label for action in session.actions] == ["V"]
+    session.answer_beats([1], "S")
+    assert len(opened(tmp_path).actions) == 2
 
 
 def test_files_of_another_origin_are_left_alone(tmp_path: Path) -> None:
