@@ -21,7 +21,7 @@ from .live_input import LiveInput, check_input, input_kinds
 from .live_sinks import AlarmSink
 from .options import example
 from .output import print_row
-from .stream import add_stream, kept, run_stream
+from .stream import Sink, add_stream, kept, run_stream
 
 if TYPE_CHECKING:
     from ..rhythm import Event, RhythmStream
@@ -106,8 +106,12 @@ def run(args: argparse.Namespace) -> None:
     )
     with server, _notes(feed):
         whose = "this machine only" if is_loopback(args.host) else "whoever has this address"
-        print(f"the page, for {whose}: {server.url}", file=sys.stderr, flush=True)
-        run_stream(args, [_Page(feed, args.source), alarms, *kept(args)], printed=args.json)
+
+        def ready() -> None:
+            print(f"the page, for {whose}: {server.url}", file=sys.stderr, flush=True)
+
+        sinks: list[Sink] = [_Page(feed, args.source), alarms, *kept(args)]
+        run_stream(args, sinks, printed=args.json, ready=ready)
 
 
 class _Page:

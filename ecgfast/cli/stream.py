@@ -6,7 +6,7 @@ import argparse
 import gc
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
@@ -24,10 +24,12 @@ from ..rhythm import Event, EventKind, Severity
 from ..sources.clock import TimeOfDay
 from ..sources.live import live_kind
 from ..streaming import Beat
+from ..streaming.classify import rule_of_beats
 from ..streaming.nothing import Beginning
 from .errors import warn_nothing
 from .labelling import (
     check_detection,
+    classifier_for,
     decision_for,
     labelled_from,
     labelled_names,
@@ -169,7 +171,11 @@ class Sink(Protocol):
 
 
 def run_stream(
-    args: argparse.Namespace, sinks: Sequence[Sink] = (), *, printed: bool = True
+    args: argparse.Namespace,
+    sinks: Sequence[Sink] = (),
+    *,
+    printed: bool = True,
+    ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Label a live source until it ends.
 
@@ -180,6 +186,8 @@ def run_stream(
     sinks : sequence of Sink
     printed : bool, default True
         Whether beats go to standard output.
+    ready : callable
+        Called once nothing is left to refuse, before the first sample is waited for.
 
     Raises
     ------
@@ -190,7 +198,7 @@ def run_stream(
     """
     stop = Stop()
     try:
-        nothing = _run(args, stop, sinks, printed=printed)
+        nothing = _run(args, stop, sinks, printed=printed, ready=ready)
         if stop.number not in (0, signal.SIGINT):  # Ctrl-C is the usual end of a stream
             raise Terminated(stop.number)
     except BaseException:
@@ -215,7 +223,14 @@ def _max_delay(args: argparse.Namespace) -> float | None:
     return given
 
 
-def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed: bool) -> str:
+def _run(
+    args: argparse.Namespace,
+    stop: Stop,
+    sinks: Sequence[Sink],
+    *,
+    printed: bool,
+    ready: Callable[[], None],
+) -> str:
     """Do the work; returns what to check, if no beat came of a signal that is long enough."""
     check_input(args)
     check_detection(max_delay=args.max_delay)
@@ -225,6 +240,9 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
         check_annotator(args.output, "ecg")
     replace = args.output is not None and guard.check(args.output, LIVE)
     decision = decision_for(args)
+    classifier = classifier_for(args)
+    rule_of_beats(classifier, args.lookahead, decision)
+    replayed = args.source != "-" and live_kind(args.source) is None
     with ExitStack() as stack:
         stack.enter_context(warnings_shown())
         stack.enter_context(stop)
@@ -232,7 +250,11 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
         silence = _Silence(args.fs, [show, *sinks])
         for sink in sinks:
             stack.callback(sink.end)
+        if not replayed:
+            ready()
         live = open_input(args, stop, silence.waits)
+        if replayed:
+            ready()
         if live is None:  # interrupted before the first sample
             return ""
         stack.callback(live.close)
@@ -240,6 +262,7 @@ def _run(args: argparse.Namespace, stop: Stop, sinks: Sequence[Sink], *, printed
             live.source,
             args,
             decision,
+            classifier=classifier,
             average_leads=args.average_leads,
             method=args.method,
             max_delay=_max_delay(args),

@@ -19,7 +19,7 @@ from ..errors import InputError, ModelError, no_card
 from ..exclusive import Exclusive, exclusive
 from ..inputs import samples_of
 from ..runtime.corrections import Corrections
-from ..runtime.decision import Decision, class_probabilities
+from ..runtime.decision import Decision, LabelRule, class_probabilities
 from ..sources.chunks import Leads, Source, open_source
 from .average import mean_over_leads, n_labelled_leads, quality_over_leads
 from .beat import Beat, Quality
@@ -30,11 +30,50 @@ from .nothing import beats_of
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["StreamingClassifier", "stream_classify"]
+__all__ = ["StreamingClassifier", "rule_of_beats", "stream_classify"]
 
 _RATE_BEATS = 8
 # Beats back to which one can be corrected: about an hour.
 _MOST_BEATS = 4096
+
+
+def rule_of_beats(
+    classifier: Classifier, lookahead: int = 0, decision: Decision | None = None
+) -> LabelRule:
+    """How the beats of a stream get their labels; refuses what cannot run on any stream.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    lookahead : {0, 1}
+    decision : Decision, optional
+        As for `StreamingClassifier`.
+
+    Returns
+    -------
+    LabelRule
+
+    Raises
+    ------
+    InputError
+        If `lookahead` is no number of beats.
+    ModelError
+        If the model does not run beat by beat, or not like this.
+    """
+    if lookahead not in (0, 1):
+        raise InputError(f"lookahead must be 0 or 1 beats, got {lookahead!r}")
+    if classifier.window is None and classifier.card is None:
+        raise no_card(classifier.path, "its beat window")
+    if classifier.window is None:
+        raise ModelError(
+            f"{classifier.path}: its card tells no beat window: it does not run beat by beat; "
+            "use it with Classifier, or give its task's CardFacts a window and train again"
+        )
+    if lookahead < classifier.lookahead:
+        raise ModelError(
+            f"{classifier.path}: needs the next RR interval: use lookahead={classifier.lookahead}"
+        )
+    return (decision or Decision()).rule(classifier, lookahead)
 
 
 class StreamingClassifier:
@@ -121,22 +160,9 @@ class StreamingClassifier:
         n_leads = renamed_argument(
             "StreamingClassifier", "leads", leads, "n_leads", n_leads, stacklevel=4
         )
-        if lookahead not in (0, 1):
-            raise InputError(f"lookahead must be 0 or 1 beats, got {lookahead!r}")
-        if classifier.window is None and classifier.card is None:
-            raise no_card(classifier.path, "its beat window")
-        if classifier.window is None:
-            raise ModelError(
-                f"{classifier.path}: its card tells no beat window: it does not run beat by beat; "
-                "use it with Classifier, or give its task's CardFacts a window and train again"
-            )
-        if lookahead < classifier.lookahead:
-            raise ModelError(
-                f"{classifier.path}: needs the next RR interval: "
-                f"use lookahead={classifier.lookahead}"
-            )
+        self.rule = rule_of_beats(classifier, lookahead, decision)
+        assert classifier.window is not None  # else it was refused
         self.classifier = classifier
-        self.rule = (decision or Decision()).rule(classifier, lookahead)
 
         wanted = n_labelled_leads(classifier, n_leads, average_leads)
         columns = tuple(range(max(1, wanted))) if label_leads is None else tuple(label_leads)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ecgfast import stream_classify
@@ -37,6 +40,28 @@ def test_it_prints_and_labels_what_stream_does(capsys: pytest.CaptureFixture[str
     assert re.search(r"this machine only: http://127\.0\.0\.1:\d+/\n", err)
     assert main(["live", str(EXCERPT), "--port", "0", "--pace", "fast"]) == 0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("source", ["-", "recording.npz"])
+def test_what_cannot_run_is_refused_before_the_address_is_printed(
+    source: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A model without a card, from a pipe that never gives a sample; a recording without an ECG."""
+    monkeypatch.chdir(tmp_path)
+    model = tmp_path / "own.tflite"
+    shutil.copy(Path(__file__).parents[2] / "models" / "beats.tflite", model)
+    np.savez(source, signal=np.zeros((500, 3)), fs=250.0)
+    reader, writer = os.pipe()
+    with open(reader) as stdin, open(writer, "w"):  # noqa: PTH123 - descriptors
+        monkeypatch.setattr(sys, "stdin", stdin)
+        options = ["--model", str(model)] if source == "-" else []
+        assert main(["live", source, "--fs", "250", "--port", "0", *options]) == 1
+    error = capsys.readouterr().err
+    assert ("has no card" if source == "-" else "no signal is marked as an ECG") in error
+    assert "http://" not in error
 
 
 def test_the_page_names_the_strap_that_was_found() -> None:

@@ -124,6 +124,7 @@ def test_sampling_rates_out_of_range(fs: float) -> None:
         ({"n_leads": 65}, "number of leads.*n_leads=65"),
         ({"n_leads": "II"}, "leads must be a whole number, got 'II'"),
         ({"n_leads": 1.5}, "leads must be a whole number, got 1.5"),
+        ({"n_leads": 300}, r"number of leads outside 1\.\.64, .*: n_leads=300"),
         ({"n_leads": 10**12}, "n_leads=1000000000000 is out of range"),
         ({"max_delay": 0.1}, r"max_delay outside 0\.35\.\.1000000 s.*max_delay=0\.1"),
         ({"max_delay": 0.0}, r"max_delay outside 0\.35\.\.1000000 s.*max_delay=0;"),
@@ -140,8 +141,8 @@ def test_parameters_that_cannot_be_used(make, more, text: str) -> None:
 @pytest.mark.parametrize(
     ("more", "text"),
     [
-        ({"lead": 1}, "chosen lead, out of range: lead=1 of 1"),
-        ({"lead": -1}, "chosen lead, out of range"),
+        ({"lead": 1}, "chosen lead out of range: lead=1 of 1"),
+        ({"lead": -1}, "chosen lead out of range"),
         ({"lead": "MLII"}, "lead must be a whole number, got 'MLII'"),
         ({"lookahead": 2}, "lookahead=2"),
         ({"lookahead": "1"}, "lookahead must be a whole number"),

@@ -10,7 +10,8 @@ const char *ecg_status_text(int status) {
     case ECG_ERROR_FS: return "sampling rate outside " TEXT(ECG_FS_MIN) ".." TEXT(ECG_FS_MAX) " Hz";
     case ECG_ERROR_BAND:
         return "band edges are not 0 < low < high < fs / 2, or too close together for that sampling rate";
-    case ECG_ERROR_LEADS: return "number of leads, or the chosen lead, out of range";
+    case ECG_ERROR_LEADS:
+        return "number of leads outside 1.." TEXT(ECG_LEADS_MAX) ", or the chosen lead out of range";
     case ECG_ERROR_METHOD: return "unknown detection method";
     case ECG_ERROR_DELAY: return "max_delay outside 0.35..1000000 s";
     case ECG_ERROR_WINDOW: return "beat window empty, too long or on an impossible grid";
