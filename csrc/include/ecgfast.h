@@ -83,7 +83,8 @@ typedef enum ecg_status {
     ECG_ERROR_KEEP = -12,       /* keep negative, beyond ECG_KEEP_MAX_S or not finite */
     ECG_ERROR_MODEL = -13,      /* bytes are no TensorFlow Lite file, damaged or not aligned to ECG_ALIGNMENT */
     ECG_ERROR_OPERATOR = -14,   /* a model needs an operator, a type or a size that networks here do not have */
-    ECG_ERROR_ARGUMENT = -15    /* a pointer is NULL, or a state was not initialised */
+    ECG_ERROR_ARGUMENT = -15,   /* a pointer is NULL, or a state was not initialised */
+    ECG_ERROR_VERSION = -16     /* a snapshot of another ECG_STATE_VERSION */
 } ecg_status;
 
 /* One English line for a status; never NULL. */
@@ -309,10 +310,10 @@ void ecg_network_run(ecg_network *network);
 #define ECG_SNAPSHOT_EXTRA 32
 void ecg_snapshot_save(const void *state, size_t bytes, void *snapshot);
 /* Restores it into `state`, a detector or stream of `bytes` bytes that was initialised with the configuration
- * that the snapshot was made with: ECG_ERROR_CONFIG where that is another one, ECG_ERROR_SNAPSHOT where it is damaged,
- * of another kind or of another ECG_STATE_VERSION (begin a new stream then). The snapshot is not trusted
- * beyond its checksum, which anyone can compute: what follows from the configuration must be the same in both,
- * and every index, count, position and number in it must be one that a stream can have, so that the worst that
+ * that the snapshot was made with: ECG_ERROR_CONFIG where that is another one, ECG_ERROR_SNAPSHOT where it is damaged
+ * or of another kind, ECG_ERROR_VERSION where it is of another ECG_STATE_VERSION (begin a new stream then). The
+ * snapshot is not trusted beyond its checksum, which anyone can compute: what follows from the configuration must be
+ * the same in both, and every index, count, position and number in it must be one that a stream can have, so that the worst that
  * a forged snapshot does is other beats. Where it is refused, `state` is as before or as after its
  * initialisation, never in between. */
 int ecg_snapshot_restore(void *state, size_t bytes, const void *snapshot, size_t snapshot_bytes);

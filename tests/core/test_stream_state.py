@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import struct
 
 import numpy as np
 import pytest
@@ -114,6 +115,23 @@ def test_damaged_snapshots_are_refused(make) -> None:
     # A detector's bytes are no stream's and the other way round.
     wrong = (QRSDetector if make is BeatStream else BeatStream)(FS).__reduce__()[1]
     refused(next(a for a in wrong if isinstance(a, bytes)))
+
+
+@pytest.mark.parametrize("make", [BeatStream, QRSDetector])
+@pytest.mark.parametrize("longer", [0, 64])
+def test_a_snapshot_of_another_version_is_refused_with_what_to_do(make, longer: int) -> None:
+    rebuild, arguments = make(FS).__reduce__()
+    at = next(i for i, a in enumerate(arguments) if isinstance(a, bytes))
+    state = bytearray(arguments[at][32:]) + bytes(longer)
+    kind, version = struct.unpack_from("<II", state)
+    struct.pack_into("<IIQ", state, 0, kind, version - 1, len(state))
+    checksum = 0xCBF29CE484222325
+    for byte in state:
+        checksum = (checksum ^ byte) * 0x100000001B3 % 2**64
+    head = arguments[at][:8] + struct.pack("<QQQ", len(state), checksum, 0)
+    changed = (*arguments[:at], head + bytes(state), *arguments[at + 1 :])
+    with pytest.raises(InputError, match=r"another version of ecgfast.*begin a new stream"):
+        rebuild(*changed)
 
 
 @pytest.mark.parametrize("method", [*METHODS, "external"])

@@ -33,9 +33,9 @@ int ecg_snapshot_restore(void *state, size_t bytes, const void *snapshot, size_t
     memcpy(&saved, body, sizeof saved);
     memcpy(&now, state, sizeof now);
     if (head.magic != SNAPSHOT_MAGIC || head.bytes != snapshot_bytes - sizeof head || saved.bytes != head.bytes
-        || saved.kind != now.kind || saved.version != now.version || now.bytes != bytes
-        || fnv1a(body, snapshot_bytes - sizeof head) != head.checksum)
+        || saved.kind != now.kind || now.bytes != bytes || fnv1a(body, snapshot_bytes - sizeof head) != head.checksum)
         return ECG_ERROR_SNAPSHOT;
+    if (saved.version != now.version) return ECG_ERROR_VERSION;
     if (saved.bytes != bytes) return ECG_ERROR_CONFIG; /* the size follows from the configuration */
     const int stream = now.kind == ECG_KIND_STREAM;
     const int status = stream ? ecg_stream_same(state, body) : ecg_detector_same(state, body);

@@ -17,6 +17,8 @@ const char *ecg_status_text(int status) {
     case ECG_ERROR_WINDOW: return "beat window empty, too long or on an impossible grid";
     case ECG_ERROR_MEMORY: return "memory block too small or not aligned";
     case ECG_ERROR_SNAPSHOT: return "bytes are no snapshot of this kind of state, or damaged";
+    case ECG_ERROR_VERSION:
+        return "snapshot of another version of ecgfast: restore it with that version, or begin a new stream";
     case ECG_ERROR_RATE: return "max_rate outside 300..900 beats a minute";
     case ECG_ERROR_ORDER: return "R peaks announced out of order, too late or too many ahead";
     case ECG_ERROR_CONFIG: return "snapshot of another configuration";
