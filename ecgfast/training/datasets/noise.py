@@ -26,7 +26,7 @@ from .examples import ExampleSet
 from .made_noise import IN_USE, largest_waves, made_noise
 from .splits import patient_of
 
-__all__ = ["NOISE", "prepare_noisy_beats"]
+__all__ = ["NOISE", "prepare_noisy_beats", "with_noise"]
 
 #: Name, beside those of `RHYTHMS`, of recordings with noise put on them.
 NOISE = "noise"
@@ -101,6 +101,29 @@ def prepare_noisy_beats(
     return ExampleSet.concatenate(parts, about)
 
 
+def with_noise(
+    lead: FloatArray, fs: float, generator: np.random.Generator
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Put made noise on a lead now and then.
+
+    Parameters
+    ----------
+    lead : ndarray of float32, shape (n,)
+    fs : float
+        Sampling rate, Hz.
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    lead : ndarray of float32, shape (n,)
+        Motion, muscle or knocks, for 0.4 to 15 s, of 0.08 to 2.5 times the lead's largest waves.
+    there : ndarray of bool, shape (n,)
+        Where noise is.
+    """
+    noise, there = _now_and_then(len(lead), fs, generator)
+    return (lead + largest_waves(lead) * noise).astype(np.float32), there
+
+
 def _beats_in_noise(
     record: Record, name: str, generator: np.random.Generator, window: WindowSpec | None
 ) -> tuple[ExampleSet, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
@@ -110,10 +133,9 @@ def _beats_in_noise(
     if marks is None or not beats.any():
         raise RecordError(f"{name}: no annotated beats (.atr) beside the recording")
     check_annotations(marks, record.n_samples, record.fs, name)
-    noise, there = _now_and_then(record.n_samples, record.fs, generator)
-    signal = record.signal[:, 0] + largest_waves(record.signal[:, 0]) * noise
+    signal, there = with_noise(record.signal[:, 0], record.fs, generator)
     stream = BeatStream(record.fs, lookahead=1, window=window)
-    batch = stream.finish(np.ascontiguousarray(signal, np.float32))
+    batch = stream.finish(signal)
     classes = [AAMI_CLASSES.index(AAMI_OF_SYMBOL[s]) for s in marks.symbol[beats]]
     pairs = match_beats(marks.sample[beats], batch.sample, _SAME_S * record.fs)
     kind = np.full(len(batch), -1)

@@ -19,11 +19,14 @@ from ..._progress import progress_bar
 from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ...errors import InputError, RecordError
 from ...evaluation import AAMI_OF_SYMBOL, is_beat
+from ...evaluation.false_alarms import FIBRILLATION, NORMAL, STRIPS, strip_rhythms
 from ...records import Annotations, Record, read_record
 from ...records.files import path_of
 from ...records.formats import existing_file
+from .draws import random_for
 from .examples import ExampleSet
 from .label_files import LabelledRecord
+from .noise import NOISE, with_noise
 from .splits import listed, patient_of
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "abnormal_share",
     "check_labelled",
     "prepare_labelled_strips",
+    "prepare_rhythm_strips",
     "prepare_strips",
     "strip_labels",
 ]
@@ -88,6 +92,7 @@ def prepare_strips(
     step: float = 10.0,
     leads: Sequence[int] = (0,),
     window: WindowSpec = STRIP,
+    noise_seed: int | None = None,
     progress: bool = False,
 ) -> ExampleSet:
     """Cut strips of annotated recordings; R peaks are our own detections, as they are live.
@@ -105,6 +110,9 @@ def prepare_strips(
         one lead.
     window : WindowSpec
         Of the form ``"strip"``.
+    noise_seed : int, optional
+        Put made noise on each lead now and then (`noise.with_noise`), drawn by this seed; records
+        are then named such as ``"mitdb/100, noise"``.
     progress : bool
         Show a progress bar on a terminal.
 
@@ -127,11 +135,18 @@ def prepare_strips(
         record = read_record(Path(data) / name, leads=lead)
         if record.annotations is None or not is_beat(record.annotations.symbol).any():
             raise RecordError(f"{name}: no annotated beats (.atr) beside the recording")
+        title = name
+        if noise_seed is not None:
+            title = f"{name}, {NOISE}"
+            generator = random_for(noise_seed, f"{title}, lead {lead}")
+            noisy, _ = with_noise(record.signal[:, 0], record.fs, generator)
+            record = Record(noisy, record.fs, record.leads, annotations=record.annotations)
+        assert record.annotations is not None
         batch, first, last = _cut(record, step, window)
         labels.append(strip_labels(record.annotations, first, last))
         parts.append(batch)
         database, _, short = name.partition("/")
-        owners += [(patient_of(database, short), name, lead)] * len(batch)
+        owners += [(patient_of(database, short), title, lead)] * len(batch)
     batch = BeatBatch.concatenate(parts)
     patient, record_of, lead_of = (np.array(column) for column in zip(*owners, strict=True))
     beats, rhythm = (np.concatenate(column) for column in zip(*labels, strict=True))
@@ -156,6 +171,57 @@ def prepare_strips(
             "lead": lead_of.astype(np.int8),
         },
     )
+
+
+def prepare_rhythm_strips(
+    data: str | os.PathLike[str],
+    *,
+    step: float = 10.0,
+    window: WindowSpec = STRIP,
+    progress: bool = False,
+) -> ExampleSet:
+    """Cut strips of the handheld recordings of cinc2017 with a normal rhythm or fibrillation.
+
+    Parameters
+    ----------
+    data : path
+        Folder that holds cinc2017.
+    step, window, progress
+        As in `prepare_strips`.
+
+    Returns
+    -------
+    ExampleSet
+        As `prepare_strips` gives them, normal or abnormal as the whole recording is said to be;
+        each recording is a patient of its own, as the database does not publish whose it is.
+
+    Raises
+    ------
+    RecordError
+        If a recording or the list of rhythms is missing or damaged.
+    """
+    folder = Path(data) / STRIPS
+    known = {n: r for n, r in strip_rhythms(folder).items() if r in (NORMAL, FIBRILLATION)}
+    parts = []
+    for name, rhythm in progress_bar(known.items(), "strips", "recording", show=progress):
+        batch, _, _ = _cut(read_record(folder / name, leads=0), step, window)
+        n, title = len(batch), f"{STRIPS}/{name}"
+        abnormal = np.full(n, rhythm == FIBRILLATION)
+        strips = ExampleSet(
+            {"window": batch.windows, "features": batch.features},
+            abnormal.astype(np.int8),
+            np.full(n, title),
+            np.full(n, title),
+            {"classes": list(CLASSES)},
+            {
+                "sample": batch.sample,
+                "beats": np.zeros(n, bool),
+                "rhythm": abnormal,
+                "lead": np.zeros(n, np.int8),
+            },
+        )
+        parts.append(strips)
+    return ExampleSet.concatenate(parts)
 
 
 def _cut(

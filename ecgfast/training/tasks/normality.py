@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..._types import Report
 from ...errors import InputError
+from ...evaluation.false_alarms import STRIPS, strip_rhythms
 from ...runtime import ModelCard
 from ...window import WindowSpec
 from ..datasets.examples import ExampleSet
@@ -27,6 +28,7 @@ from ..datasets.strips import (
     abnormal_share,
     check_labelled,
     prepare_labelled_strips,
+    prepare_rhythm_strips,
     prepare_strips,
 )
 from ..recipes.recipe import Recipe
@@ -51,8 +53,10 @@ class NormalityTask(Task):
     -----
     ``recipe.options``: ``"step_s"``, seconds from one training strip to the next; ``"leads"``, the
     columns of each recording that training strips are cut from, each by itself (the first, if
-    nothing is said); ``"split"``: ``"patient"`` (DS1 trains, DS2 tests, on first leads) or
-    ``"random"`` (a fifth of all strips tests); ``"test"``: recordings that test in place of DS2,
+    nothing is said); ``"split"``: ``"patient"`` (DS2 tests, on first leads; DS1 and all of any
+    other database of the recipe train) or ``"random"`` (a fifth of all strips of mitdb tests);
+    ``"noisy_step_s"``, seconds from one training strip to the next of copies of the recordings with
+    made noise (`noise.with_noise`; none, if nothing is said); ``"test"``: recordings that test in place of DS2,
     such as ``["mitdb/100", "mine"]``, while all others of the recipe's databases train, but none of
     a patient who tests; and ``"labels"``: a CSV file of `label_files.read_labels`, whose recordings
     take the place of the databases. Of these ``"test"`` names those that test; without it a fifth
@@ -65,6 +69,7 @@ class NormalityTask(Task):
         "split": str,
         "test": list,
         "labels": str,
+        "noisy_step_s": float,
     }
 
     name = "normality"
@@ -85,6 +90,8 @@ class NormalityTask(Task):
         if not parts.labels:
             check_records(data, parts.training, "the training part")
             check_records(data, parts.test, f"the test part, {parts.heading}")
+            if parts.with_handheld:
+                strip_rhythms(Path(data) / STRIPS)
 
     def training_set(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
@@ -92,7 +99,7 @@ class NormalityTask(Task):
         """The training part, a strip each ``recipe.options["step_s"]`` seconds."""
         parts = _parts(recipe, data)
         if _split(recipe) == _PATIENT:
-            strips = parts.strips(parts.training, progress)
+            strips = parts.training_strips(progress)
             if len(set(strips.target.tolist())) < len(CLASSES):
                 raise InputError(
                     f"recipe {recipe.name}: the training part has strips of one class alone, "
@@ -101,6 +108,23 @@ class NormalityTask(Task):
             return strips
         strips = parts.strips(parts.training + parts.test, progress)
         return strips.only(~random_part(strips.target, _TEST_SHARE, recipe.seed))
+
+    def augmented(
+        self,
+        recipe: Recipe,
+        data: str | os.PathLike[str],
+        examples: ExampleSet,
+        *,
+        progress: bool = False,
+    ) -> ExampleSet | None:
+        """Strips of copies of the annotated recordings with made noise, labelled as they are."""
+        step, parts = recipe.options.get("noisy_step_s"), _parts(recipe, data)
+        if step is None or parts.labels or _split(recipe) == _RANDOM:
+            return None
+        leads = _leads(recipe)
+        return prepare_strips(
+            data, parts.training, step=step, leads=leads, noise_seed=recipe.seed, progress=progress
+        )
 
     def test_sets(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
@@ -212,6 +236,8 @@ class _Parts:
         Who is on both sides.
     labels : dict of str to LabelledRecord
         By name; empty where the recordings' own annotations tell.
+    with_handheld : bool
+        Whether the handheld recordings of cinc2017 train too.
     """
 
     recipe: Recipe
@@ -221,6 +247,16 @@ class _Parts:
     heading: str
     shared: str = "none"
     labels: Mapping[str, LabelledRecord] = field(default_factory=dict)
+    with_handheld: bool = False
+
+    def training_strips(self, progress: bool) -> ExampleSet:
+        """All strips that train."""
+        strips = self.strips(self.training, progress)
+        if not self.with_handheld:
+            return strips
+        step = float(self.recipe.options.get("step_s", _TEST_STEP_S))
+        handheld = prepare_rhythm_strips(self.data, step=step, progress=progress)
+        return ExampleSet.concatenate([strips, handheld])
 
     def strips(self, names: Sequence[str], progress: bool, *, test: bool = False) -> ExampleSet:
         """Strips of some recordings; those that test are of the first lead and do not overlap."""
@@ -251,14 +287,17 @@ def _parts(recipe: Recipe, data: str | os.PathLike[str]) -> _Parts:
     if recipe.options.get("labels"):
         return _labelled_parts(recipe, data, test)
     if test is None:
-        if set(recipe.databases) != {"mitdb"}:
+        if "mitdb" not in recipe.databases:
             raise InputError(
                 f"recipe {recipe.name}: of databases other than mitdb, options.test has to name "
                 "the recordings that test"
             )
         training, testing = ([f"mitdb/{name}" for name in part] for part in (DS1, DS2))
+        others = [name for name in recipe.databases if name not in ("mitdb", STRIPS)]
+        training += [f"{database}/{name}" for database, name, _ in named_records(data, others)]
         flaw = "one: mitdb 201 and 202, the split's known flaw"
-        return _Parts(recipe, data, training, testing, "DS2", flaw)
+        handheld = STRIPS in recipe.databases
+        return _Parts(recipe, data, training, testing, "DS2", flaw, with_handheld=handheld)
     tests = named_records(data, test)
     whose = {patient for _, _, patient in tests}
     training = [
