@@ -53,14 +53,14 @@ class NormalityTask(Task):
     -----
     ``recipe.options``: ``"step_s"``, seconds from one training strip to the next; ``"leads"``, the
     columns of each recording that training strips are cut from, each by itself (the first, if
-    nothing is said); ``"split"``: ``"patient"`` (DS2 tests, on first leads; DS1 and all of any
-    other database of the recipe train) or ``"random"`` (a fifth of all strips of mitdb tests);
-    ``"noisy_step_s"``, seconds from one training strip to the next of copies of the recordings with
-    made noise (`noise.with_noise`; none, if nothing is said); ``"test"``: recordings that test in place of DS2,
-    such as ``["mitdb/100", "mine"]``, while all others of the recipe's databases train, but none of
-    a patient who tests; and ``"labels"``: a CSV file of `label_files.read_labels`, whose recordings
-    take the place of the databases. Of these ``"test"`` names those that test; without it a fifth
-    of the patients does.
+    nothing is said); ``"noisy_step_s"``, seconds from one training strip to the next of copies of
+    the recordings with made noise (`noise.with_noise`; none, if nothing is said); ``"split"``:
+    ``"patient"`` (DS2 tests, on first leads; DS1 and all of any other database of the recipe
+    train) or ``"random"`` (a fifth of all strips of mitdb tests); ``"test"``: recordings that test
+    in place of DS2, such as ``["mitdb/100", "mine"]``, while all others of the recipe's databases
+    train, but none of a patient who tests; and ``"labels"``: a CSV file of
+    `label_files.read_labels`, whose recordings take the place of the databases. Of these ``"test"``
+    names those that test; without it a fifth of the patients does.
     """
 
     option_types: ClassVar[Mapping[str, type]] = {
@@ -293,9 +293,11 @@ def _parts(recipe: Recipe, data: str | os.PathLike[str]) -> _Parts:
                 "the recordings that test"
             )
         training, testing = ([f"mitdb/{name}" for name in part] for part in (DS1, DS2))
+        flaw = "one: mitdb 201 and 202, the split's known flaw"
+        if _split(recipe) == _RANDOM:
+            return _Parts(recipe, data, training, testing, "DS2", flaw)
         others = [name for name in recipe.databases if name not in ("mitdb", STRIPS)]
         training += [f"{database}/{name}" for database, name, _ in named_records(data, others)]
-        flaw = "one: mitdb 201 and 202, the split's known flaw"
         handheld = STRIPS in recipe.databases
         return _Parts(recipe, data, training, testing, "DS2", flaw, with_handheld=handheld)
     tests = named_records(data, test)
