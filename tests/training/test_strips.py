@@ -7,11 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from training_records import write_record
 
 from ecgfast import BeatStream, InputError, RecordError, read_record
 from ecgfast.records import Annotations
 from ecgfast.training.datasets.examples import ExampleSet
-from ecgfast.training.datasets.strips import STRIP, abnormal_share, prepare_strips, strip_labels
+from ecgfast.training.datasets.splits import DS1, DS2
+from ecgfast.training.datasets.strips import (
+    STRIP,
+    abnormal_share,
+    prepare_rhythm_strips,
+    prepare_strips,
+    strip_labels,
+)
 from ecgfast.training.recipes.recipe import Recipe
 from ecgfast.training.tasks import normality
 
@@ -63,6 +71,31 @@ def test_strips_of_two_leads_are_those_of_each(record_path) -> None:
         assert np.array_equal(both.target[rows], one.target)
 
 
+def test_strips_in_made_noise_keep_their_labels(record_path) -> None:
+    data = Path(record_path("mitdb/201")).parent.parent
+    clean = prepare_strips(data, ["mitdb/201"])
+    noisy = prepare_strips(data, ["mitdb/201"], noise_seed=3)
+    assert set(noisy.record.tolist()) == {"mitdb/201, noise"}
+    assert set(noisy.patient.tolist()) == {"mitdb/201"}
+    assert abs(noisy.target.mean() - clean.target.mean()) < 0.03
+    n = min(len(noisy), len(clean))
+    same = (noisy.inputs["window"][:n] == clean.inputs["window"][:n]).all(axis=(1, 2))
+    assert same.mean() < 0.5
+    again = prepare_strips(data, ["mitdb/201"], noise_seed=3)
+    assert np.array_equal(noisy.inputs["window"], again.inputs["window"])
+
+
+def test_handheld_strips_are_as_their_recording_is_said_to_be(tmp_path: Path) -> None:
+    folder = tmp_path / "cinc2017"
+    for name in ("A1", "A2", "A3"):
+        write_record(folder, name, seconds=30.0)
+    (folder / "REFERENCE.csv").write_text("A1,N\nA2,A\nA3,O\n")
+    strips = prepare_rhythm_strips(tmp_path, step=5.0)
+    assert set(strips.record.tolist()) == {"cinc2017/A1", "cinc2017/A2"}, "A3 has another rhythm"
+    assert np.array_equal(strips.target == 1, strips.record == "cinc2017/A2")
+    assert 4 <= (strips.record == "cinc2017/A1").sum() <= 5
+
+
 def test_recordings_without_annotations_are_named(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="mitdb/1"):
         prepare_strips(tmp_path, ["mitdb/1"])
@@ -89,16 +122,28 @@ def test_the_task_keeps_patients_apart(monkeypatch: pytest.MonkeyPatch) -> None:
             {"classes": ["normal", "abnormal"], "step": step},
         )
 
+    def handheld(data: object, *, step: float, progress: bool) -> ExampleSet:
+        return made(data, ["cinc2017/A1"], step=step, progress=progress, leads=(0,))
+
     monkeypatch.setattr(normality, "prepare_strips", made)
-    monkeypatch.setattr(normality, "check_records", lambda *_: None)  # no recording is read
+    monkeypatch.setattr(normality, "prepare_rhythm_strips", handheld)
+    # No recording is read.
+    monkeypatch.setattr(normality, "check_records", lambda *_: None)
+    one = {"svdb": "800", "nsrdb": "16265"}
+    monkeypatch.setattr(
+        normality, "named_records", lambda _, names: [(d, one[d], f"{d}/{one[d]}") for d in names]
+    )
     recipe = Recipe.load("normality")
     train = normality.TASK.training_set(recipe, "data")
     ((heading, test),) = normality.TASK.test_sets(recipe, "data").items()
     assert "by patient" in heading
     assert not set(train.record.tolist()) & set(test.record.tolist())
+    others = {"svdb/800", "nsrdb/16265", "cinc2017/A1"}
+    assert set(train.record.tolist()) == {f"mitdb/{name}" for name in DS1} | others
+    assert set(test.record.tolist()) == {f"mitdb/{name}" for name in DS2}
     assert test.about["step"] == 10.0
     # The second lead helps to learn; what is told of the model is told of first leads.
-    assert leads_of == [(0, 1), (0,)]
+    assert leads_of == [(0, 1), (0,), (0,)]
     other = recipe.changed({"options": {"split": "random"}})
     train = normality.TASK.training_set(other, "data")
     ((heading, test),) = normality.TASK.test_sets(other, "data").items()
