@@ -129,7 +129,7 @@ def test_the_task_keeps_patients_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(normality, "prepare_rhythm_strips", handheld)
     # No recording is read.
     monkeypatch.setattr(normality, "check_records", lambda *_: None)
-    one = {"svdb": "800", "nsrdb": "16265"}
+    one = {"nsrdb": "16265"}
     monkeypatch.setattr(
         normality, "named_records", lambda _, names: [(d, one[d], f"{d}/{one[d]}") for d in names]
     )
@@ -138,7 +138,7 @@ def test_the_task_keeps_patients_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     ((heading, test),) = normality.TASK.test_sets(recipe, "data").items()
     assert "by patient" in heading
     assert not set(train.record.tolist()) & set(test.record.tolist())
-    others = {"svdb/800", "nsrdb/16265", "cinc2017/A1"}
+    others = {"nsrdb/16265", "cinc2017/A1"}
     assert set(train.record.tolist()) == {f"mitdb/{name}" for name in DS1} | others
     assert set(test.record.tolist()) == {f"mitdb/{name}" for name in DS2}
     assert test.about["step"] == 10.0
