@@ -286,6 +286,8 @@ def _parts(recipe: Recipe, data: str | os.PathLike[str]) -> _Parts:
     test = recipe.options.get("test")
     if recipe.options.get("labels"):
         return _labelled_parts(recipe, data, test)
+    annotated = [name for name in recipe.databases if name != STRIPS]
+    handheld = STRIPS in recipe.databases
     if test is None:
         if "mitdb" not in recipe.databases:
             raise InputError(
@@ -296,21 +298,20 @@ def _parts(recipe: Recipe, data: str | os.PathLike[str]) -> _Parts:
         flaw = "one: mitdb 201 and 202, the split's known flaw"
         if _split(recipe) == _RANDOM:
             return _Parts(recipe, data, training, testing, "DS2", flaw)
-        others = [name for name in recipe.databases if name not in ("mitdb", STRIPS)]
+        others = [name for name in annotated if name != "mitdb"]
         training += [f"{database}/{name}" for database, name, _ in named_records(data, others)]
-        handheld = STRIPS in recipe.databases
         return _Parts(recipe, data, training, testing, "DS2", flaw, with_handheld=handheld)
     tests = named_records(data, test)
     whose = {patient for _, _, patient in tests}
     training = [
         f"{database}/{name}"
-        for database, name, patient in named_records(data, recipe.databases)
+        for database, name, patient in named_records(data, annotated)
         if patient not in whose
     ]
     testing = [f"{database}/{name}" for database, name, _ in tests]
     if not training or not testing:
         raise InputError(f"recipe {recipe.name}: databases and test leave nothing to train or test")
-    return _Parts(recipe, data, training, testing, "test recordings")
+    return _Parts(recipe, data, training, testing, "test recordings", with_handheld=handheld)
 
 
 def _labelled_parts(
