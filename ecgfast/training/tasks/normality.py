@@ -130,7 +130,7 @@ class NormalityTask(Task):
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
     ) -> dict[str, ExampleSet]:
         """The test part; by patient the strips do not overlap."""
-        parts = _parts(recipe, data)
+        parts = _parts(recipe, data, training_too=False)
         if _split(recipe) == _PATIENT:
             if not parts.labels:
                 check_records(data, parts.test, f"the test part, {parts.heading}")
@@ -183,7 +183,7 @@ class NormalityTask(Task):
         (strips,) = self.test_sets(recipe, data).values()
         for precision in ModelCard.load(card_path).precisions:
             said = Classifier(card_path, precision=precision).predict_proba(**_named(strips))
-            heading = _parts(recipe, data).heading
+            heading = _parts(recipe, data, training_too=False).heading
             metrics[f"by patient: {heading}, whole recordings, {precision}"] = _of_recordings(
                 strips, given_labels(said)
             )
@@ -282,7 +282,8 @@ class _Parts:
         return strips
 
 
-def _parts(recipe: Recipe, data: str | os.PathLike[str]) -> _Parts:
+def _parts(recipe: Recipe, data: str | os.PathLike[str], *, training_too: bool = True) -> _Parts:
+    """Who trains and who tests; DS2 is found without the other databases that train."""
     test = recipe.options.get("test")
     if recipe.options.get("labels"):
         return _labelled_parts(recipe, data, test)
@@ -298,7 +299,7 @@ def _parts(recipe: Recipe, data: str | os.PathLike[str]) -> _Parts:
         flaw = "one: mitdb 201 and 202, the split's known flaw"
         if _split(recipe) == _RANDOM:
             return _Parts(recipe, data, training, testing, "DS2", flaw)
-        others = [name for name in annotated if name != "mitdb"]
+        others = [name for name in annotated if name != "mitdb"] if training_too else []
         training += [f"{database}/{name}" for database, name, _ in named_records(data, others)]
         return _Parts(recipe, data, training, testing, "DS2", flaw, with_handheld=handheld)
     tests = named_records(data, test)
