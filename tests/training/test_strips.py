@@ -16,7 +16,7 @@ from ecgfast.training.datasets.splits import DS1, DS2
 from ecgfast.training.datasets.strips import (
     STRIP,
     abnormal_share,
-    prepare_rhythm_strips,
+    prepare_handheld_strips,
     prepare_strips,
     strip_labels,
 )
@@ -90,7 +90,7 @@ def test_handheld_strips_are_as_their_recording_is_said_to_be(tmp_path: Path) ->
     for name in ("A1", "A2", "A3"):
         write_record(folder, name, seconds=30.0)
     (folder / "REFERENCE.csv").write_text("A1,N\nA2,A\nA3,O\n")
-    strips = prepare_rhythm_strips(tmp_path, step=5.0)
+    strips = prepare_handheld_strips(tmp_path, step=5.0)
     assert set(strips.record.tolist()) == {"cinc2017/A1", "cinc2017/A2"}, "A3 has another rhythm"
     assert np.array_equal(strips.target == 1, strips.record == "cinc2017/A2")
     assert 4 <= (strips.record == "cinc2017/A1").sum() <= 5
@@ -126,7 +126,7 @@ def test_the_task_keeps_patients_apart(monkeypatch: pytest.MonkeyPatch) -> None:
         return made(data, ["cinc2017/A1"], step=step, progress=progress, leads=(0,))
 
     monkeypatch.setattr(normality, "prepare_strips", made)
-    monkeypatch.setattr(normality, "prepare_rhythm_strips", handheld)
+    monkeypatch.setattr(normality, "prepare_handheld_strips", handheld)
     # No recording is read.
     monkeypatch.setattr(normality, "check_records", lambda *_: None)
     one = {"nsrdb": "16265"}

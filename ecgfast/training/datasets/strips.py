@@ -36,8 +36,8 @@ __all__ = [
     "STRIP_TEXT",
     "abnormal_share",
     "check_labelled",
+    "prepare_handheld_strips",
     "prepare_labelled_strips",
-    "prepare_rhythm_strips",
     "prepare_strips",
     "strip_labels",
 ]
@@ -173,7 +173,7 @@ def prepare_strips(
     )
 
 
-def prepare_rhythm_strips(
+def prepare_handheld_strips(
     data: str | os.PathLike[str],
     *,
     step: float = 10.0,

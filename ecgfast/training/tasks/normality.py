@@ -27,8 +27,8 @@ from ..datasets.strips import (
     STRIP_TEXT,
     abnormal_share,
     check_labelled,
+    prepare_handheld_strips,
     prepare_labelled_strips,
-    prepare_rhythm_strips,
     prepare_strips,
 )
 from ..recipes.recipe import Recipe
@@ -255,7 +255,7 @@ class _Parts:
         if not self.with_handheld:
             return strips
         step = float(self.recipe.options.get("step_s", _TEST_STEP_S))
-        handheld = prepare_rhythm_strips(self.data, step=step, progress=progress)
+        handheld = prepare_handheld_strips(self.data, step=step, progress=progress)
         return ExampleSet.concatenate([strips, handheld])
 
     def strips(self, names: Sequence[str], progress: bool, *, test: bool = False) -> ExampleSet:
