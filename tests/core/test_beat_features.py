@@ -157,6 +157,23 @@ def test_a_pause_counts_as_three_seconds() -> None:
     compare(record.signal[:, 0], 250.0, marks, lookahead=1)
 
 
+@pytest.mark.parametrize("minutes", [1, 60])
+def test_a_gap_says_nothing_of_the_rhythm_after_it(minutes: int) -> None:
+    """An average that had taken the gap for an interval made the beats after it look early."""
+    fs = 250
+    ecg = synthetic_ecg(60.0, float(fs), seed=1)
+    signal, marks = ecg.signal[:, 0], ecg.annotations.sample
+    gap, at = minutes * 60 * fs, 30 * fs
+    silence = np.full(gap, np.nan, np.float32)
+    parts = np.concatenate([signal[:at], silence, signal[at:]])
+    batch = stream_beats(parts, fs, np.where(marks < at, marks, marks + gap), 0, GRID)
+    whole = stream_beats(signal, fs, marks, 0, GRID)
+    after = np.flatnonzero(marks > at)[1:]
+    for name in ("rr_ratio", "rr_ratio_long", "rr_local", "home_ratio"):
+        i = FEATURE_NAMES.index(name)
+        np.testing.assert_allclose(batch.features[after, i], whole.features[after, i], atol=0.08)
+
+
 def test_a_flat_signal_has_no_shape() -> None:
     signal = np.zeros(3600, np.float32)
     batch = stream_beats(signal, 360.0, np.arange(300, 3300, 300), 1, GRID)

@@ -112,7 +112,7 @@ class Features:
             return f, 0.0
         recent = self.rr[-8:]
         if not recent:
-            level = self.rr_long = rr
+            level = rr
         else:
             level = float(np.median(recent))
             changes = [abs(limited_log(b / a)) for a, b in pairwise(recent)]
@@ -121,10 +121,12 @@ class Features:
             f["rr_ratio_long"] = limited_log(rr / self.rr_long)
             f["rr_before_ratio"] = limited_log(recent[-1] / level)
             f["rr_variability"] = float(np.mean(changes)) if changes else 0.0
-            self.rr_long += (rr - self.rr_long) / min(len(self.rr) + 1, 64)
         f["rr"] = min(rr, 2.0) - 0.8
         f["rr_local"] = min(level, 2.0) - 0.8
-        self.rr.append(rr)
+        if rr <= 3.0:  # a gap or a standstill says nothing of the rhythm around it
+            count = len(self.rr) + 1
+            self.rr_long = self.rr_long + (rr - self.rr_long) / min(count, 64) if recent else rr
+            self.rr.append(rr)
         return f, level
 
     def nearest(self, beat: Array) -> tuple[int | None, int]:

@@ -13,6 +13,8 @@
 #define TEMPLATE_MEMORY 24.0f
 #define SHARE_MEMORY 128.0f
 #define RR_MEMORY 64.0f
+/* Seconds: a longer interval is a gap or a standstill, which says nothing of the rhythm around it. */
+#define RR_SILENCE 3.0f
 /* A template becomes the dominant one when its share exceeds the old one's by this factor. */
 #define DOMINANT_FACTOR 1.25f
 /* The usual beat is turned over when its other deflection is larger by this factor. */
@@ -235,7 +237,6 @@ static void rhythm_features(ecg_features_state *state, double rr, float *f, floa
     int32_t n = state->rr_count < ECG_RR_RECENT ? state->rr_count : ECG_RR_RECENT;
     if (n == 0) {
         *rr_level = now;
-        state->rr_long = now;
     } else {
         float local = median_of(state->rr_recent, n);
         float before = state->rr_recent[(state->rr_count - 1) % ECG_RR_RECENT];
@@ -251,11 +252,12 @@ static void rhythm_features(ecg_features_state *state, double rr, float *f, floa
         f[ECG_F_RR_BEFORE_RATIO] = ecg_limited_log(before / local);
         f[ECG_F_RR_VARIABILITY] = n > 1 ? change / (float)(n - 1) : 0.0f;
         *rr_level = local;
-        float rate = 1.0f / (state->rr_count < RR_MEMORY ? (float)state->rr_count + 1.0f : RR_MEMORY);
-        state->rr_long += rate * (now - state->rr_long);
     }
     f[ECG_F_RR] = (now < 2.0f ? now : 2.0f) - 0.8f; /* centred on a rate of 75 a minute */
     f[ECG_F_RR_LOCAL] = (*rr_level < 2.0f ? *rr_level : 2.0f) - 0.8f;
+    if (now > RR_SILENCE) return;
+    float rate = 1.0f / (state->rr_count < RR_MEMORY ? (float)state->rr_count + 1.0f : RR_MEMORY);
+    state->rr_long = n == 0 ? now : state->rr_long + rate * (now - state->rr_long);
     state->rr_recent[state->rr_count % ECG_RR_RECENT] = now;
     state->rr_count++;
     if (state->rr_count >= 1 << 24) state->rr_count -= 1 << 23; /* a multiple of the ring: never overflows */
