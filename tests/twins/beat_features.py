@@ -123,7 +123,7 @@ class Features:
             f["rr_variability"] = float(np.mean(changes)) if changes else 0.0
         f["rr"] = min(rr, 2.0) - 0.8
         f["rr_local"] = min(level, 2.0) - 0.8
-        if rr <= 3.0:  # a gap or a standstill says nothing of the rhythm around it
+        if rr <= 10.0:  # a gap or a standstill says nothing of the rhythm after it
             count = len(self.rr) + 1
             self.rr_long = self.rr_long + (rr - self.rr_long) / min(count, 64) if recent else rr
             self.rr.append(rr)

@@ -13,8 +13,8 @@
 #define TEMPLATE_MEMORY 24.0f
 #define SHARE_MEMORY 128.0f
 #define RR_MEMORY 64.0f
-/* Seconds: a longer interval is a gap or a standstill, which says nothing of the rhythm around it. */
-#define RR_SILENCE 3.0f
+/* Seconds: a longer interval is a gap or a standstill, which says nothing of the rhythm after it. */
+#define RR_SILENCE 10.0f
 /* A template becomes the dominant one when its share exceeds the old one's by this factor. */
 #define DOMINANT_FACTOR 1.25f
 /* The usual beat is turned over when its other deflection is larger by this factor. */
