@@ -216,7 +216,7 @@ def test_silence_in_silence_out(kind: str, fs: float) -> None:
 
 @pytest.mark.parametrize("hz", [49.97, 50.0, 60.0, 60.02])
 def test_mains_hum_alone_gives_hardly_a_beat_and_none_unflagged(hz: float) -> None:
-    # Sampled at 100 to 130 Hz it comes and goes on the cells of 1/125 s; elsewhere it gives none.
+    # At 100 to 130 Hz hum beats with the network's grid of 125 Hz; at other rates it gives none.
     for fs in (100.0, 128.0, 130.0, 250.0, 256.0, 360.0, 500.0):
         t = np.arange(int(120 * fs)) / fs
         noise = 0.01 * np.random.default_rng(3).normal(size=len(t))

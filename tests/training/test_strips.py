@@ -165,6 +165,24 @@ def test_figures_are_of_first_leads() -> None:
     assert normality.TASK.figures(examples, outputs)["accuracy"] == 1.0
 
 
+def test_figures_are_told_for_each_database() -> None:
+    records = np.array(["mitdb/1", "mitdb/1", "nsrdb/2", "nsrdb/2"])
+    examples = ExampleSet(
+        {"window": np.zeros((4, 4, 1), np.float32)},
+        np.array([0, 1, 0, 0], np.int8),
+        records,
+        records,
+        {"classes": ["normal", "abnormal"], "leads": [0]},
+        {"lead": np.zeros(4, np.int8)},
+    )
+    figures = normality.TASK.figures(examples, np.array([[0.9], [0.9], [0.1], [0.6]], np.float32))
+    assert figures["mitdb abnormal found"] == figures["mitdb normal called abnormal"] == 1.0
+    assert figures["nsrdb normal called abnormal"] == 0.5
+    assert np.isnan(figures["nsrdb abnormal found"])
+    alone = normality.TASK.figures(examples.only(records == "mitdb/1"), np.ones((2, 1), np.float32))
+    assert not any(name.startswith("mitdb") for name in alone)
+
+
 def test_another_split_is_refused() -> None:
     recipe = Recipe.load("normality").changed({"options": {"split": "weekday"}})
     with pytest.raises(InputError, match="weekday"):

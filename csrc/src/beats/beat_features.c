@@ -13,8 +13,6 @@
 #define TEMPLATE_MEMORY 24.0f
 #define SHARE_MEMORY 128.0f
 #define RR_MEMORY 64.0f
-/* Seconds: a longer interval is a gap or a standstill, which says nothing of the rhythm after it. */
-#define RR_SILENCE 10.0f
 /* A template becomes the dominant one when its share exceeds the old one's by this factor. */
 #define DOMINANT_FACTOR 1.25f
 /* The usual beat is turned over when its other deflection is larger by this factor. */
@@ -36,9 +34,10 @@
 #define SURPRISE_LIMIT 10.0f
 /* Beats until templates and rhythm are settled. */
 #define EXPERIENCED 32.0f
-/* Fewer beats than this before so long a silence (s) were none: an electrode was being put on. */
+/* Seconds: a longer interval is a gap or a standstill, which says nothing of the rhythm after it. */
+#define SILENCE_S 10.0
+/* Fewer beats than this before such a silence were none: an electrode was being put on. */
 #define FIRST_BEATS 8
-#define FIRST_SILENCE_S 10.0
 
 static const char *const NAMES[ECG_FEATURES] = {
     "rr_ratio",        "rr_change",      "rr_ratio_long", "rr_before_ratio",
@@ -255,7 +254,7 @@ static void rhythm_features(ecg_features_state *state, double rr, float *f, floa
     }
     f[ECG_F_RR] = (now < 2.0f ? now : 2.0f) - 0.8f; /* centred on a rate of 75 a minute */
     f[ECG_F_RR_LOCAL] = (*rr_level < 2.0f ? *rr_level : 2.0f) - 0.8f;
-    if (now > RR_SILENCE) return;
+    if (rr > SILENCE_S) return;
     float rate = 1.0f / (state->rr_count < RR_MEMORY ? (float)state->rr_count + 1.0f : RR_MEMORY);
     state->rr_long = n == 0 ? now : state->rr_long + rate * (now - state->rr_long);
     state->rr_recent[state->rr_count % ECG_RR_RECENT] = now;
@@ -426,7 +425,7 @@ static void context_features(ecg_features_state *state, float *f) {
 float ecg_features_take(ecg_features_state *state, float *beat, double rr, float *window, float *features) {
     const ecg_regions *r = &state->regions;
     float rr_level;
-    if (state->beats < FIRST_BEATS && rr > FIRST_SILENCE_S) {
+    if (state->beats < FIRST_BEATS && rr > SILENCE_S) {
         forget(state);
         rr = NAN;
     }

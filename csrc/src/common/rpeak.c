@@ -31,7 +31,8 @@
 #define MISSES_MAX 8
 /* The kept place follows the marks within four beats. */
 #define OFFSET_RATE 0.25
-/* Longest pacing spike in s: 2 ms, and what a recorder makes of them. A sample has to be shorter. */
+/* Longest pacing spike, s: pulses last up to 2 ms, and filters of the recorder widen them. Where a sample lasts longer (below
+ * 222 Hz) none is looked for. */
 #define SPIKE_S 0.0045
 /* Where spikes make this share of the highest deflection ... */
 #define SPIKE_SHARE 0.4

@@ -26,6 +26,7 @@ __all__ = [
     "examples_of_batch",
     "labelled_beats",
     "prepare_beats",
+    "reference_beats",
 ]
 
 
@@ -47,6 +48,34 @@ def without_lookahead(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float
     own = known if known.ndim == 2 else known[:, -1]
     own[:, [FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")]] = 0.0
     return known
+
+
+def reference_beats(record: Record) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.str_]]:
+    """Beats that a recording's reference annotations mark.
+
+    Parameters
+    ----------
+    record : Record
+
+    Returns
+    -------
+    sample : ndarray of int64, shape (n,)
+    symbols : ndarray of str, shape (n,)
+        Their annotation codes.
+
+    Raises
+    ------
+    RecordError
+        If there are no annotations of beats, or they are not of this recording.
+    """
+    marks = record.annotations
+    beats = is_beat(marks.symbol) if marks is not None else np.zeros(0, dtype=bool)
+    if marks is None or not beats.any():
+        raise RecordError(f"{record.name}: no annotated beats (.atr) beside the recording")
+    check_annotations(marks, record.n_samples, record.fs, record.name)
+    sample, symbol = marks.sample[beats], marks.symbol[beats]
+    inside = (sample >= 0) & (sample < len(record.signal))
+    return sample[inside], symbol[inside]
 
 
 def cut_reference_beats(
@@ -78,14 +107,7 @@ def cut_reference_beats(
     RecordError
         If there are no annotations of beats.
     """
-    marks = record.annotations
-    beats = is_beat(marks.symbol) if marks is not None else np.zeros(0, dtype=bool)
-    if marks is None or not beats.any():
-        raise RecordError(f"{record.name}: no annotated beats (.atr) beside the recording")
-    check_annotations(marks, record.n_samples, record.fs, record.name)
-    sample, symbol = marks.sample[beats], marks.symbol[beats]
-    inside = (sample >= 0) & (sample < len(record.signal))
-    sample, symbol = sample[inside], symbol[inside]
+    sample, symbol = reference_beats(record)
     signal, leads = record.signal[:, [lead]], 1
     if jointly:
         signal, leads = record.signal, record.signal.shape[1]

@@ -1,7 +1,7 @@
 """Recordings with noise put on them now and then: to train on; nothing is scored on them.
 
-A model that never saw a beat in noise calls it ectopic, as it looks like none of the patient's, and
-so it does what a detector takes for a beat there.
+A beat in noise looks like none of the patient's other beats, and a detector finds beats in noise
+where there are none: a model that has seen neither calls both ectopic.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ import numpy.typing as npt
 from ..._progress import progress_bar
 from ..._types import FloatArray
 from ...core import BeatStream, WindowSpec
-from ...errors import RecordError
-from ...evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, is_beat, match_beats
-from ...evaluation.annotated import check_annotations
+from ...evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, match_beats
 from ...records import Record, read_record
-from .beats import examples_of_batch
+from .beats import examples_of_batch, reference_beats
 from .draws import random_for
 from .examples import ExampleSet
 from .made_noise import IN_USE, largest_waves, made_noise
@@ -128,21 +126,17 @@ def _beats_in_noise(
     record: Record, name: str, generator: np.random.Generator, window: WindowSpec | None
 ) -> tuple[ExampleSet, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Detected beats, the class of each (-1: no beat), and whether it is an example: near noise."""
-    marks = record.annotations
-    beats = is_beat(marks.symbol) if marks is not None else np.zeros(0, bool)
-    if marks is None or not beats.any():
-        raise RecordError(f"{name}: no annotated beats (.atr) beside the recording")
-    check_annotations(marks, record.n_samples, record.fs, name)
+    reference, symbols = reference_beats(record)
     signal, there = with_noise(record.signal[:, 0], record.fs, generator)
     stream = BeatStream(record.fs, lookahead=1, window=window)
     batch = stream.finish(signal)
-    classes = [AAMI_CLASSES.index(AAMI_OF_SYMBOL[s]) for s in marks.symbol[beats]]
-    pairs = match_beats(marks.sample[beats], batch.sample, _SAME_S * record.fs)
+    classes = [AAMI_CLASSES.index(AAMI_OF_SYMBOL[s]) for s in symbols]
+    pairs = match_beats(reference, batch.sample, _SAME_S * record.fs)
     kind = np.full(len(batch), -1)
     kind[pairs[:, 1]] = np.array(classes)[pairs[:, 0]]
     target = np.where(kind < 0, _UNKNOWN, kind)
     examples = examples_of_batch(batch, target, patient_of(*name.split("/", 1)), f"{name}, {NOISE}")
-    known = _any_near(marks.sample[beats], batch.sample, _KNOWN_S * record.fs)
+    known = _any_near(reference, batch.sample, _KNOWN_S * record.fs)
     near = _any_near(np.flatnonzero(there), batch.sample, _NEAR_S * record.fs)
     return examples, kind, near & (known | (kind >= 0))
 

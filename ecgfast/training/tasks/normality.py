@@ -140,9 +140,21 @@ class NormalityTask(Task):
         return {_RANDOM_HEADING: strips.only(random_part(strips.target, _TEST_SHARE, recipe.seed))}
 
     def figures(self, examples: ExampleSet, outputs: npt.NDArray[np.float32]) -> dict[str, float]:
-        """Those of any task, over the first of the recipe's leads: the others only train."""
+        """Those of any task, over the first of the recipe's leads: the others only train.
+
+        Where strips are of several databases, also for each the share of abnormal strips that are
+        found, and of normal ones that are called abnormal.
+        """
         first = examples.columns["lead"] == examples.about["leads"][0]
-        return super().figures(examples.only(first), outputs[first])
+        examples, outputs = examples.only(first), outputs[first]
+        figures = super().figures(examples, outputs)
+        called, abnormal = given_labels(outputs) == 1, examples.target == 1
+        base = np.array([str(name).partition("/")[0] for name in examples.record])
+        for database in np.unique(base) if len(set(base.tolist())) > 1 else ():
+            for what, of in (("abnormal found", abnormal), ("normal called abnormal", ~abnormal)):
+                part = called[of & (base == database)]
+                figures[f"{database} {what}"] = float(part.mean()) if len(part) else np.nan
+        return figures
 
     def facts(self, recipe: Recipe, examples: ExampleSet) -> CardFacts:
         """What the card says."""
