@@ -172,13 +172,14 @@ def test_figures_are_told_for_each_database() -> None:
         np.array([0, 1, 0, 0], np.int8),
         records,
         records,
-        {"classes": ["normal", "abnormal"], "leads": [0]},
+        {"classes": ["normal", "abnormal"], "leads": [0], "databases": ["mitdb", "nsrdb", "svdb"]},
         {"lead": np.zeros(4, np.int8)},
     )
     figures = normality.TASK.figures(examples, np.array([[0.9], [0.9], [0.1], [0.6]], np.float32))
     assert figures["mitdb abnormal found"] == figures["mitdb normal called abnormal"] == 1.0
     assert figures["nsrdb normal called abnormal"] == 0.5
     assert np.isnan(figures["nsrdb abnormal found"])
+    assert not any(name.startswith("svdb") for name in figures)
     alone = normality.TASK.figures(examples.only(records == "mitdb/1"), np.ones((2, 1), np.float32))
     assert not any(name.startswith("mitdb") for name in alone)
 

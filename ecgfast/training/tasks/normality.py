@@ -150,7 +150,8 @@ class NormalityTask(Task):
         figures = super().figures(examples, outputs)
         called, abnormal = given_labels(outputs) == 1, examples.target == 1
         base = np.array([str(name).partition("/")[0] for name in examples.record])
-        for database in np.unique(base) if len(set(base.tolist())) > 1 else ():
+        present = [name for name in examples.about.get("databases", ()) if (base == name).any()]
+        for database in present if len(present) > 1 else ():
             for what, of in (("abnormal found", abnormal), ("normal called abnormal", ~abnormal)):
                 part = called[of & (base == database)]
                 figures[f"{database} {what}"] = float(part.mean()) if len(part) else np.nan
