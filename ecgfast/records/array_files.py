@@ -21,6 +21,7 @@ from .clocks import count_for, read_clock, unit_of_clock
 from .files import open_regular
 from .hdf5_files import read_hdf5
 from .opened import Column, Opened, Values
+from .opensignals import start_of
 from .stated_rates import stated_rate
 from .units import unit_kind
 
@@ -391,6 +392,7 @@ def _from_arrays(
         fs_from=fs_from,
         notes=notes,
         declared=all(unit_kind(u) == "volt" for u in units),
+        start=start_of(attributes.get(keys[0], {})),
     )
     return _timed(opened, clocks[0][1], clocks[0][0], rate) if clocks else opened
 
@@ -511,16 +513,18 @@ def _signal_of(
 ) -> npt.NDArray[Any] | dict[str, npt.NDArray[Any]]:
     """Return the array that is the signal, or one array a lead."""
     by_name = {name.lower(): a for name, a in numeric.items()}
-    for name in _SIGNAL_NAMES[:5]:
-        if name in by_name:
-            return by_name[name]
     long = {name: a for name, a in numeric.items() if a.size >= 64 or len(numeric) == 1}
     ecg = {
         n: a.reshape(-1)
         for n, a in long.items()
         if max(a.shape) == a.size and role_of(n)[0] == "ecg"
     }
-    if ecg and len({len(a) for a in ecg.values()}) == 1:
+    several = bool(ecg) and len({len(a) for a in ecg.values()}) == 1
+    for name in _SIGNAL_NAMES[:5]:
+        # Beside "ECG" there may be "ECG CH2".
+        if name in by_name and not (several and len(ecg) > 1 and role_of(name)[0] == "ecg"):
+            return by_name[name]
+    if several:
         return ecg
     left = {n: a for n, a in long.items() if role_of(n)[0] not in ("clock", "other", "counter")}
     if len(left) == 1:
@@ -529,6 +533,8 @@ def _signal_of(
         if name in by_name and by_name[name].size >= 64:
             return by_name[name]
     # Single columns of one length: their values tell, or the user does.
+    # Other sensors alone are refused by what they are, which says how to read them nevertheless.
+    left = left or {n: a for n, a in long.items() if role_of(n)[0] == "other"}
     lines = {n: a.reshape(-1) for n, a in left.items() if max(a.shape) == a.size}
     if len(lines) == len(left) and len({len(a) for a in lines.values()}) == 1:
         return lines

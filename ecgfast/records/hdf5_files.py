@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..errors import RecordError
 from ..extras import need
 from .files import open_regular
+from .opensignals import channels_of, sensor_name
 
 __all__ = ["read_hdf5"]
 
@@ -54,6 +55,13 @@ def read_hdf5(
     arrays: dict[str, npt.NDArray[Any]] = {}
     attributes: dict[str, dict[str, Any]] = {}
     nodes, left = 0, _UNPACKED
+    listed: list[str] = []
+    channels: set[str] = set()
+
+    def list_name(name: str, node: Any) -> int | None:
+        if isinstance(node, h5py.Dataset):
+            listed.append(name)
+        return len(listed) if len(listed) > _MOST_NODES else None
 
     def take(name: str, node: Any) -> None:
         nonlocal nodes, left
@@ -63,6 +71,8 @@ def read_hdf5(
                 f"{path}: holds more than {_MOST_NODES} data sets; save one recording a file"
             )
         if not isinstance(node, h5py.Dataset) or name.startswith("#"):
+            return
+        if channels and name not in channels:
             return
         if node.is_virtual or node.external:
             raise RecordError(f"{path}: {name} lies in another file; copy it into this one")
@@ -76,8 +86,13 @@ def read_hdf5(
         chunk = math.prod(node.chunks) * node.dtype.itemsize if node.chunks else 0
         if left < 0 or chunk > _LARGEST_CHUNK:
             raise RecordError(f"{path}: unpacks to more than {_UNPACKED >> 30} GB; cut it in parts")
-        short = name.rpartition("/")[2]
-        key = name if short in arrays else short
+        about = _attributes(node)
+        short, label = name.rpartition("/")[2], str(about.get("label", ""))
+        if channels:
+            about |= _attributes(node.file[name.partition("/")[0]])
+            short = sensor_name(str(about.get("sensor", "")), label or short)
+        names = (short, f"{short} {label}", name) if channels else (short, name)
+        key = next((one for one in names if one not in arrays), name)
         if node.dtype.kind in "SO":
             if node.size <= _MOST_NODES and h5py.check_string_dtype(node.dtype):
                 arrays[key] = np.array(node.asstr(errors="replace")[()], dtype=np.str_)
@@ -89,14 +104,16 @@ def read_hdf5(
             values = node.fields(numbers)[()]
         else:
             values = node[()]
-        attributes[key] = _attributes(node)
-        if attributes[key].get("matlabclass") == "char":
+        attributes[key] = about
+        if about.get("matlabclass") == "char":
             arrays[key] = np.array("".join(map(chr, values.reshape(-1)[:1000])))
         else:
             arrays[key] = np.asarray(values)
 
     with open_regular(path) as raw, h5py.File(raw, "r") as file:
         attributes[""] = _attributes(file)
+        file.visititems(list_name)
+        channels = channels_of(listed)
         file.visititems(take)
     return arrays, attributes
 

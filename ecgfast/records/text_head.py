@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from ..errors import RecordError
+from . import opensignals
 from .choosing import role_of
 from .interleaved import refuse_interleaved
 from .text_body import (
@@ -446,14 +447,12 @@ def _for_columns(text: str, head: Head) -> list[str]:
 
 
 def _from_json(head: Head, line: str) -> None:
-    """Take names and rate from a JSON object in the head, such as OpenSignals writes."""
+    """Take names, rate and start from a JSON object in the head, such as OpenSignals writes."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
         return
     names: list[str] | None = None
-    labels: list[str] | None = None
-    sensors: list[str] | None = None
     for key, value in _walk(found, 0):
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             if (
@@ -462,26 +461,15 @@ def _from_json(head: Head, line: str) -> None:
                 and 0 < value < 1e6
             ):
                 head.fs, head.fs_from = float(value), "the file's head"
-        elif isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-            if len(value) == len(head.kinds):
-                names = names or value
-            elif "sensor" in key.lower():
-                sensors = value
-            elif "label" in key.lower() or "channel" in key.lower():
-                labels = value
-    if names is None:
-        return
-    head.names = [str(item) for item in names]
-    # Sensors belong to the columns with their labels, or to the last ones.
-    if sensors:
-        places = (
-            [names.index(label) for label in labels]
-            if labels and len(labels) == len(sensors) and set(labels) <= set(names)
-            else list(range(len(names) - len(sensors), len(names)))
-        )
-        for place, sensor in zip(places, sensors, strict=False):
-            if sensor.strip() and sensor.strip().upper() not in ("RAW", "CUSTOM"):
-                head.names[place] = sensor
+        elif isinstance(value, dict):
+            head.start = head.start or opensignals.start_of(value)
+        elif isinstance(value, list) and len(value) == len(head.kinds) and names is None:
+            names = value if all(isinstance(item, str) for item in value) else None
+    told = opensignals.column_names(found)
+    if len(told) == len(head.kinds):
+        names = told
+    if names is not None:
+        head.names = [str(item) for item in names]
 
 
 def _walk(value: Any, depth: int) -> list[tuple[str, Any]]:
