@@ -10,6 +10,7 @@ strip of cpsc2019, in which 32 single samples of the largest 16-bit number lie 4
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,9 @@ _REPEATS, _RUN_S = 3, 0.25
 # and, where both chambers are paced, AV delays.
 _SPIKES, _SPIKE_SHARE, _HALF, _PAIR_SHARE = 4, 0.8, 0.45, 0.95
 _RR_S, _AV_S = (0.3, 2.0), (0.06, 0.3)
+
+# A calibration pulse that a device draws: a level for so many seconds at least, between others.
+_PULSES, _LEVEL_S = 4, 0.04
 
 # Stretches of a value of which the intervals are looked at.
 _MOST_INTERVALS = 10_000
@@ -273,7 +277,28 @@ def _is_scattered(
         if len(begins) < _MOST_INTERVALS:
             begins += starts.tolist()
         run = int(runs[-1]) if len(runs) and equal[-1] else 0
-    return len(different) >= _DIFFERENT and (fs is None or not _beat_like(begins, fs))
+    return len(different) >= _DIFFERENT and (
+        fs is None or not (_beat_like(begins, fs) or _are_pulses(read, n_samples, begins, fs))
+    )
+
+
+def _are_pulses(
+    read: Callable[[int, int], Values], n_samples: int, begins: list[int], fs: float
+) -> bool:
+    """Whether these stretches are a drawn calibration: levels that follow on levels."""
+    level = max(3, round(_LEVEL_S * fs))
+    for begin in begins:
+        first = max(0, begin - level)
+        end = min(n_samples, begin + math.ceil(_RUN_S * fs) + level)
+        steps = np.diff(np.asarray(read(first, end)))
+        edges = np.flatnonzero(steps != 0) + first + 1
+        # Before it, in it and after it nothing moves, as far as the recording goes.
+        after = edges[edges > begin]
+        if not len(after) or edges[0] != begin or after[0] - begin < level:
+            return False
+        if len(after) > 1 and after[1] - after[0] < level:
+            return False
+    return len(begins) <= _PULSES
 
 
 def _beat_like(begins: list[int], fs: float) -> bool:

@@ -98,6 +98,14 @@ def test_philips(tmp_path: Path) -> None:
     signal[:, 2] = signal[:, 1] - signal[:, 0]
     record = read_record(philips_file(tmp_path / "b.xml", residuals(signal)))
     assert "lead III" not in record.origin.text()
+    # A calibration pulse, which is the same in all leads, is none of the patient's.
+    signal //= 4
+    signal[:, 2] = signal[:, 1] - signal[:, 0]
+    signal[-250:], signal[-150:-50] = 0, 200
+    record = read_record(philips_file(tmp_path / "c.xml", residuals(signal)))
+    assert "lead III" not in record.origin.text()
+    assert "taken for missing" not in record.origin.text()
+    np.testing.assert_allclose(record.signal[-150:-50], 1.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,22 @@ def test_any_value_that_is_far_and_comes_again_in_single_samples(tmp_path: Path)
     assert not np.isnan(record.signal).any()
 
 
+@pytest.mark.parametrize("pulses", [1, 3])
+def test_a_calibration_pulse_is_signal(pulses: int, tmp_path: Path) -> None:
+    """Electrocardiographs draw 1 mV for 0.2 s at the end: far above a small lead, and just once."""
+    signal = 0.2 * ecg()
+    for at in range(len(signal) - 500, len(signal) - 500 + 100 * pulses, 100):
+        signal[at : at + 100] = 0.0
+        signal[at + 25 : at + 75] = 1.0
+    record = read_record(write(tmp_path, "npz", signal))
+    assert not notes(record)
+    np.testing.assert_allclose(record.signal, signal, atol=1e-6)
+    # The same value in the midst of a moving signal is missing: a packet that was lost.
+    signal = 0.2 * ecg()
+    signal[4000:4050, 0] = 1.0
+    assert np.isnan(read_record(write(tmp_path, "npz", signal)).signal[4000:4050, 0]).all()
+
+
 def digits(folder: Path, lowest: int, low: int) -> Path:
     """An EDF file whose header says that samples are from `low` on; some are `lowest`."""
     values = np.round(ecg(8.0)[:, 0] * 1000).astype("<i2")
