@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -162,6 +163,8 @@ def _words(name: str) -> list[str]:
     return [word for word in re.split(r"[^\w#²]+|_", spaced.lower()) if word]
 
 
+# JSON names its columns in each of many thousand objects.
+@lru_cache(maxsize=4096)
 def role_of(name: str, unit: str = "", *, about_ecg: bool = False) -> tuple[str, str]:
     """Return what a column is by its name and unit.
 

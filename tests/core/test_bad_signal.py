@@ -91,6 +91,23 @@ def test_bad_stretches_are_told_by_quality(kind: str) -> None:
     assert np.isfinite(batch.features).all()
 
 
+@pytest.mark.parametrize("method", [*METHODS, "external"])
+def test_a_line_that_rests_between_beats_is_no_lead_that_is_off(method: str) -> None:
+    """Simulators, and converters with large steps, give the same value from T wave to P wave."""
+    record = synthetic_ecg(40, 250.0, heart_rate=60, seed=14)
+    signal = np.round(record.signal[:, :1] / 0.1) * np.float32(0.1)
+    marks = record.annotations.sample[1:-1]
+    given = {"r_peaks": marks} if method == "external" else {}
+    batch = take(BeatStream(250.0, method=method), [signal], **given)
+    assert len(batch) >= len(marks) - 1
+    assert not (batch.quality & Quality.FLAT).any()
+    signal[20 * 250 : 30 * 250] = signal[20 * 250]
+    batch = take(BeatStream(250.0, method="external"), [signal], r_peaks=marks)
+    flat = batch.quality & Quality.FLAT > 0
+    assert flat[(batch.sample > 20.6 * 250) & (batch.sample < 29.7 * 250)].all()
+    assert not flat[(batch.sample < 20 * 250) | (batch.sample > 30.3 * 250)].any()
+
+
 @pytest.mark.parametrize("seconds", [0.5, 4.0, 11.0])
 @pytest.mark.parametrize("kind", BAD)
 @pytest.mark.parametrize("method", METHODS)

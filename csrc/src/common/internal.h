@@ -66,6 +66,9 @@ typedef struct ecg_lead {
 
 /* Seconds without any change that make a lead flat; 16-bit converters dither far more often. */
 #define ECG_FLAT_S 0.3
+/* Percent of the samples around a beat at which a flat lead is a fault: half of them follow on a lead that was off.
+ * Between the beats of a simulator or of a coarse converter fewer are flat. */
+#define ECG_FLAT_PERCENT 48
 /* Seconds at an extreme of the recording that make it saturated; a QRS peak is never that blunt. */
 #define ECG_CLIP_S 0.02
 /* Seconds that extremes are kept for at least, and half of what they are at most: a single spike must not hide
@@ -214,12 +217,10 @@ int32_t ecg_refine_scratch(double fs); /* numbers of scratch space that it needs
 /* Do the samples within 0.12 s of `about` take three values at most: a converter's lowest bit, no ECG? */
 int ecg_flickers(ecg_detector *d, int lead, int64_t about);
 
-/* Quality bits of `lead` over samples first..last (both taken and still in the ring); the flags also have
- * ECG_FLAG_LOST. */
+/* What was said of `lead` over samples first..last (both taken and still in the ring), ECG_FLAG_LOST too; and the
+ * quality of a beat that stands there. */
 uint32_t ecg_flags_between(ecg_detector *d, int lead, int64_t first, int64_t last);
-static inline uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t last) {
-    return ecg_flags_between(d, lead, first, last) & ~ECG_FLAG_LOST;
-}
+uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t last);
 
 /* flutter.c: how little of the last seconds up to sample `last` is one wave: from 0, a sine, to 1. */
 float ecg_flutter_leakage(ecg_detector *d, int lead, int64_t last);

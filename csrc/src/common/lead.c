@@ -162,13 +162,27 @@ static uint32_t any_of(const uint8_t *flags, size_t n) {
     return any;
 }
 
+/* First and last sample of a stretch that are in the ring. */
+static int kept(const ecg_detector *d, int64_t *first, int64_t *last) {
+    int64_t oldest = d->count - (int64_t)d->ring_mask - 1;
+    if (*first < oldest) *first = oldest;
+    if (*first < 0) *first = 0;
+    if (*last >= d->count) *last = d->count - 1;
+    return *first <= *last;
+}
+
 uint32_t ecg_flags_between(ecg_detector *d, int lead, int64_t first, int64_t last) {
     const uint8_t *flags = ecg_flags(d, lead);
-    int64_t oldest = d->count - (int64_t)d->ring_mask - 1;
-    if (first < oldest) first = oldest;
-    if (first < 0) first = 0;
-    if (last >= d->count) last = d->count - 1;
-    if (last < first) return 0;
+    if (!kept(d, &first, &last)) return 0;
     size_t at = (uint32_t)first & d->ring_mask, n = (size_t)(last - first) + 1, room = d->ring_mask + 1u - at;
     return n <= room ? any_of(flags + at, n) : any_of(flags + at, room) | any_of(flags, n - room);
+}
+
+uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t last) {
+    uint32_t quality = ecg_flags_between(d, lead, first, last) & ~ECG_FLAG_LOST;
+    if (!(quality & ECG_QUALITY_FLAT) || !kept(d, &first, &last)) return quality;
+    const uint8_t *flags = ecg_flags(d, lead);
+    int64_t flat = 0;
+    for (int64_t i = first; i <= last; i++) flat += (flags[(uint32_t)i & d->ring_mask] & ECG_QUALITY_FLAT) != 0;
+    return 100 * flat < ECG_FLAT_PERCENT * (last - first + 1) ? quality & ~ECG_QUALITY_FLAT : quality;
 }
