@@ -30,6 +30,9 @@ _COUNTED = 64
 # Share of rows from which on sensors have rows of their own, and of those that they share at most.
 _APART = 0.02
 
+# Evenly spaced values that tell a sensor slower than the rows, at least.
+_EVEN_ROWS = 64
+
 # A rate of the head and one of the clock are the same up to this share.
 _SAME = 0.05
 
@@ -110,14 +113,11 @@ class Table:
 class _Selected(Table):
     """Some rows of a table."""
 
-    def __init__(self, table: Table, rows: npt.NDArray[np.intp]) -> None:
+    def __init__(self, table: Table, rows: npt.NDArray[np.intp], note: str) -> None:
         super().__init__(table.head)
         self._table, self._rows = table, rows
         self.rows = len(rows)
-        self.notes = [
-            *table.notes,
-            f"{table.rows - len(rows)} rows hold no ECG, but other sensors, and are left out",
-        ]
+        self.notes = [*table.notes, note]
 
     def part(self, column: int, begin: int, end: int) -> npt.NDArray[Any]:
         """Return rows of one column."""
@@ -146,10 +146,30 @@ def _without_other_sensors(table: Table, roles: list[str], ecg: list[int]) -> Ta
         np.logical_or.reduce([np.isfinite(table.part(i, 0, table.rows)) for i in columns])
         for columns in (ecg, others)
     )
+    every = _spacing(has_ecg)
+    if every > 1 and ("clock" in roles or table.head.fs is not None):
+        if table.head.fs is not None:  # that of the rows
+            table.head.fs /= every
+        first = int(np.argmax(has_ecg)) % every
+        note = f"the ECG stands in one of {every} rows: the others hold faster sensors alone"
+        return _Selected(table, np.arange(first, table.rows, every), note)
     apart = np.count_nonzero(has_other & ~has_ecg)
     if apart < _APART * len(has_ecg) or np.count_nonzero(has_other & has_ecg) > _APART * apart:
         return table
-    return _Selected(table, np.flatnonzero(has_ecg | ~has_other))
+    rows = np.flatnonzero(has_ecg | ~has_other)
+    note = f"{table.rows - len(rows)} rows hold no ECG, but other sensors, and are left out"
+    return _Selected(table, rows, note)
+
+
+def _spacing(filled: npt.NDArray[np.bool_]) -> int:
+    """Return how many rows apart values stand that are evenly spaced; 1 where they are not."""
+    at = np.flatnonzero(filled)
+    if len(at) < _EVEN_ROWS:
+        return 1
+    steps = np.diff(at)
+    every = int(np.median(steps))
+    # Missing samples are whole steps, too.
+    return every if every > 1 and not (steps % every).any() else 1
 
 
 def open_table(path: Path, kind: str, table: Table, given: float | None) -> Opened:

@@ -472,6 +472,26 @@ def test_rows_of_other_sensors_are_no_samples(tmp_path: Path, timed: bool) -> No
     assert "1200 rows hold no ECG" in " ".join(record.origin.notes)
 
 
+@pytest.mark.parametrize("timed", [True, False])
+def test_an_ecg_in_each_second_row_beside_a_faster_sensor(tmp_path: Path, timed: bool) -> None:
+    """As bioread's acq2txt writes channels of AcqKnowledge: half of the rows have no ECG."""
+    lines = ["time (s),EDA (microsiemens),ECG (mV)"]
+    for i in range(N):
+        value = "" if 500 <= i < 540 else f"{MV[i]}"  # and some have lost it
+        lines += [f"{i / FS:.4f},{NOISE[i]},{value}", f"{(i + 0.5) / FS:.4f},{NOISE[i]},"]
+    if not timed:
+        lines = [f"Sampling rate: {2 * FS} Hz", *(x.partition(",")[2] for x in lines)]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    record = read_record(tmp_path / "a.csv")
+    assert record.fs == pytest.approx(FS)
+    assert record.leads == ("ECG",)
+    missing = np.isnan(record.signal[:, 0])
+    assert np.flatnonzero(missing).tolist() == list(range(500, 540))
+    np.testing.assert_allclose(record.signal[~missing, 0], LEAD[~missing], atol=1e-3)
+    assert record.origin is not None
+    assert "the ECG stands in one of 2 rows" in record.origin.text()
+
+
 def test_bytes_of_zero_after_the_last_line_are_no_samples(tmp_path: Path) -> None:
     text = "\n".join(["time,ECG", *rows(SECONDS, MV)]).encode()
     (tmp_path / "a.csv").write_bytes(text + b"\n" + bytes(4096))
