@@ -88,6 +88,10 @@ def read_hdf5(
             raise RecordError(f"{path}: unpacks to more than {_UNPACKED >> 30} GB; cut it in parts")
         about = _attributes(node)
         short, label = name.rpartition("/")[2], str(about.get("label", ""))
+        scale = 1.0, 0.0
+        if "name" in about and re.fullmatch(r"channel_\d+", short):  # bioread's acq2hdf5
+            short = str(about["name"]) or short
+            scale = float(about.get("scale", 1.0)), float(about.get("offset", 0.0))
         if channels:
             about |= _attributes(node.file[name.partition("/")[0]])
             short = sensor_name(str(about.get("sensor", "")), label or short)
@@ -103,7 +107,7 @@ def read_hdf5(
                 return
             values = node.fields(numbers)[()]
         else:
-            values = node[()]
+            values = node[()] if scale == (1.0, 0.0) else node[()] * scale[0] + scale[1]
         attributes[key] = about
         if about.get("matlabclass") == "char":
             arrays[key] = np.array("".join(map(chr, values.reshape(-1)[:1000])))

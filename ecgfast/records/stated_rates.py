@@ -13,7 +13,7 @@ __all__ = ["stated_rate"]
 # there counts.
 _NAMES = (
     "fs", "samplingrate", "samplerate", "samplingfrequency", "samplefrequency", "sfreq", "srate",
-    "fsamp", "frequency", "hz",
+    "fsamp", "samplespersecond", "frequency", "hz",
 )  # fmt: skip
 
 

@@ -121,6 +121,27 @@ def test_hdf5(tmp_path: Path) -> None:
     assert read_record(tmp_path / "c.h5", leads="b").leads == ("b",)
 
 
+def test_hdf5_of_acqknowledge(tmp_path: Path) -> None:
+    """As bioread's acq2hdf5 writes it: channels by number, their names and rates beside them."""
+    h5py = working("h5py")
+    x = ecg()
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file.attrs["samples_per_second"] = 500.0
+        for i, (name, unit, rate, values) in enumerate(
+            [
+                ("EDA", "microsiemens", 500.0, np.sin(np.arange(4000) / 300)),
+                ("EKG - ERS100C", "mV", 250.0, np.round(x[:, 0] / 0.001 - 50).astype(np.int16)),
+            ]
+        ):
+            held = file.create_dataset(f"channels/channel_{i}", data=values)
+            held.attrs["name"], held.attrs["units"] = name, unit
+            held.attrs["samples_per_second"] = rate
+            held.attrs["scale"], held.attrs["offset"] = (0.001, 0.05) if i else (1.0, 0.0)
+    record = read_record(tmp_path / "a.hdf5")
+    assert (record.leads, record.fs, record.units) == (("EKG - ERS100C",), 250, ("mV",))
+    np.testing.assert_allclose(record.signal[:, 0], x[:, 0], atol=6e-4)
+
+
 def fields(signal: np.ndarray, clock: bool) -> np.ndarray:
     """A table with a field for each lead, and perhaps a clock before them."""
     names = ["time"] * clock + ["MLII", "V1"]
