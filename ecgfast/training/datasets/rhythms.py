@@ -38,6 +38,9 @@ _SHORTEST = 0.28
 #: fastest change of heart rate, in beats a minute each second. In whole days of nine healthy people
 #: (nsrdb) the rate changes by up to 24 beats a minute within ten beats, and it slows down by 39.
 _SHORTEST_SINUS, _FASTEST_CHANGE = 0.34, 3.5
+#: Sinus rhythm at rest: the longest mean interval, in seconds, and the natural logarithm of the longest
+#: interval of a breath over its shortest. Deep breathing gives young people ratios of 1.5 and more.
+_SLOWEST_REST, _DEEPEST = 1.35, 0.55
 #: Beats before and after that must be normal, and the scatter of their intervals, for a beat to be
 #: moved; a slower rhythm than that leaves pauses that nobody has.
 _BEFORE, _AFTER, _SCATTER, _SLOWEST = 4, 2, 0.2, 1.5
@@ -399,6 +402,37 @@ def _exertion(rr: _Floats, label: npt.NDArray[np.int64], generator: np.random.Ge
     return rhythm
 
 
+def _sinus_arrhythmia(
+    rr: _Floats, label: npt.NDArray[np.int64], generator: np.random.Generator
+) -> Rhythm:
+    """Sinus rhythm at rest that follows the breath deeply, as in the young and in sleep; N."""
+    rhythm, movable = _as_recorded(rr, label), _movable(rr, label)
+    for i, end in _episodes(movable, generator, (24, 400), least=16, apart=60):
+        usual = float(np.median(rr[i - 4 : i + 8]))
+        rest = max(usual, min(usual * generator.uniform(1.0, 1.5), _SLOWEST_REST))
+        depth, breath = generator.uniform(0.1, _DEEPEST), generator.uniform(2.5, 8.0)
+        inspiration, jitter = generator.uniform(0.2, 0.8), generator.uniform(0.003, 0.03)
+        # Breath by breath; the heart speeds up while air is drawn in, and slows down again.
+        phase, length, swing, wander = generator.random(), breath, depth, 0.0
+        p_follows = generator.uniform(-0.1, 0.4)
+        for k in range(i, end):
+            phase += float(rhythm.rr[k - 1]) / length
+            if phase >= 1:
+                phase %= 1.0
+                length = breath * generator.uniform(0.7, 1.3)
+                swing = min(depth * generator.uniform(0.6, 1.3), _DEEPEST)
+            drawn = phase / inspiration, (1 - phase) / (1 - inspiration)
+            slow = 0.5 - _ramp(min(drawn))
+            wander = 0.95 * wander + jitter * float(generator.standard_normal())
+            made = max(rest * np.exp(swing * slow + wander), _SHORTEST_SINUS)
+            rhythm.rr[k] = made
+            rhythm.p_gain[k] = 1 - p_follows * slow
+            # QT follows the mean of many intervals, not each of them.
+            rhythm.t_scale[k] = float(np.clip(np.cbrt(rest / usual), 0.7, 1.2))
+        rhythm.taught[i:end] = True
+    return rhythm
+
+
 def _ramp(share: float) -> float:
     """From 0 to 1 without a corner."""
     x = min(max(share, 0.0), 1.0)
@@ -413,6 +447,7 @@ RHYTHMS: dict[str, _Maker] = {
     "tachycardia": _tachycardia,
     "fibrillation": _fibrillation,
     "exertion": _exertion,
+    "sinus arrhythmia": _sinus_arrhythmia,
 }
 
 
@@ -425,7 +460,7 @@ def make_rhythm(
     ----------
     kind : str
         Of `RHYTHMS`: "premature beats" and "tachycardia" are S; "fibrillation" is N, as AAMI EC57
-        has it, and so is "exertion".
+        has it, and so are "exertion" and "sinus arrhythmia".
     rr : array_like of float, shape (n,)
         Seconds from the beat before; NaN on the first.
     label : array_like of int, shape (n,)
