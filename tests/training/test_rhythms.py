@@ -213,6 +213,36 @@ def test_exertion_is_gradual_sinus_rhythm_and_n(recorded) -> None:
     assert np.percentile(steepest, 90) < 45  # within ten beats; at once is what tachycardia does
 
 
+def test_sinus_arrhythmia_is_deep_smooth_and_n(recorded) -> None:
+    record, peaks, _, label = recorded
+    calm = np.concatenate([[np.nan], np.full(len(label) - 1, 0.8)])
+    all_normal = np.full(len(label), N)
+    depths, breaths = [], []
+    for seed in range(30):
+        rhythm = make_rhythm("sinus arrhythmia", calm, all_normal, np.random.default_rng(seed))
+        assert (rhythm.label == N).all()
+        assert rhythm.taught.any()
+        assert np.array_equal(rhythm.rr[~rhythm.taught][1:], calm[~rhythm.taught][1:])
+        made = rhythm.rr[rhythm.taught]
+        assert made.min() > 0.5
+        assert made.max() < 2.0
+        assert made.mean() > 0.75  # at rest: no faster than it was
+        breath = np.lib.stride_tricks.sliding_window_view(made, 8)
+        depths.append(np.median(breath.max(axis=1) / breath.min(axis=1)))
+        # Each breath takes beats, not one: what an ectopic beat and its pause would be.
+        turns = np.diff(np.sign(np.diff(made)))
+        breaths.append(2 * len(made) / max(1, np.count_nonzero(turns)))
+        # The P wave stays upright and the patient's own; QT follows the mean rate alone.
+        assert ((rhythm.p_gain > 0.7) & (rhythm.p_gain < 1.3)).all()
+        assert (rhythm.p_shift == 0).all()
+        signal, at = retime(record.signal[:, 0], FS, peaks, rhythm, np.random.default_rng(0))
+        assert len(at) == len(peaks)
+        assert np.isfinite(signal).all()
+    assert min(depths) < 1.2
+    assert max(depths) > 1.5
+    assert np.median(breaths) > 4
+
+
 def test_t_waves_come_nearer_with_the_qt_interval(recorded, rng) -> None:
     record, peaks, rr, label = recorded
     x = record.signal[:, 0].astype(float)

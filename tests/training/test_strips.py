@@ -10,7 +10,9 @@ import pytest
 from training_records import write_record
 
 from ecgfast import BeatStream, InputError, RecordError, read_record
+from ecgfast.core import FEATURE_NAMES
 from ecgfast.records import Annotations
+from ecgfast.training.datasets.breathing_strips import prepare_breathing_strips
 from ecgfast.training.datasets.examples import ExampleSet
 from ecgfast.training.datasets.splits import DS1, DS2
 from ecgfast.training.datasets.strips import (
@@ -188,3 +190,27 @@ def test_another_split_is_refused() -> None:
     recipe = Recipe.load("normality").changed({"options": {"split": "weekday"}})
     with pytest.raises(InputError, match="weekday"):
         normality.TASK.training_set(recipe, "data")
+
+
+def test_strips_that_follow_the_breath_are_normal_and_hold_made_intervals_alone(
+    record_path,
+) -> None:
+    data = Path(record_path("mitdb/101")).parent.parent
+    strips = prepare_breathing_strips(data, ["mitdb/101"], seed=3)
+    assert len(strips) > 20
+    assert not strips.target.any()
+    assert set(strips.record.tolist()) == {"mitdb/101, sinus arrhythmia"}
+    assert set(strips.patient.tolist()) == {"mitdb/101"}
+    again = prepare_breathing_strips(data, ["mitdb/101"], seed=3)
+    assert np.array_equal(again.inputs["window"], strips.inputs["window"])
+    other = prepare_breathing_strips(data, ["mitdb/101"], seed=4)
+    assert not np.array_equal(other.columns["sample"], strips.columns["sample"])
+    # Deeper than the recording's own rhythm.
+    rr = strips.inputs["features"][..., FEATURE_NAMES.index("rr")]
+    assert np.median(np.ptp(rr, axis=1)) > 0.15
+
+
+def test_no_strip_of_an_abnormal_rhythm_is_made_normal(record_path) -> None:
+    data = Path(record_path("mitdb/201")).parent.parent  # fibrillation for most of it
+    strips = prepare_breathing_strips(data, ["mitdb/201"], seed=3)
+    assert len(strips) < 40

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ..._progress import progress_bar
 from ...core import WindowSpec
@@ -102,7 +103,7 @@ def make_record(
     Returns
     -------
     record : Record
-        Of one lead, with the AAMI class of each beat as annotations.
+        Of one lead, with the AAMI class of each beat as annotations, and changes of rhythm.
     rhythm : Rhythm
         What was made of its beats.
 
@@ -122,6 +123,25 @@ def make_record(
     rr[0] = np.nan
     rhythm = make_rhythm(kind, rr, recorded.target[apart], generator)
     signal, at = retime(record.signal[:, 0], record.fs, peaks, rhythm, generator)
-    marks = Annotations(at, np.array(list(AAMI_CLASSES))[rhythm.label])
+    marks = _marks(record, peaks, at, np.array(list(AAMI_CLASSES))[rhythm.label])
     lead_signal = signal.astype(np.float32)[:, np.newaxis]
     return Record(lead_signal, record.fs, record.leads, annotations=marks, name=title), rhythm
+
+
+def _marks(
+    record: Record,
+    peaks: npt.NDArray[np.int64],
+    at: npt.NDArray[np.int64],
+    symbols: npt.NDArray[np.str_],
+) -> Annotations:
+    """Beats where they are now, and the recording's changes of rhythm between the same beats."""
+    known = record.annotations
+    assert known is not None  # its beats were labelled
+    change = known.symbol == "+"
+    sample = np.interp(known.sample[change], peaks, at).astype(np.int64)
+    order = np.argsort(np.concatenate([sample, at]), kind="stable")
+    return Annotations(
+        np.concatenate([sample, at])[order],
+        np.concatenate([known.symbol[change], symbols])[order],
+        aux=np.concatenate([known.aux[change], np.full(len(at), "")])[order],
+    )

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ...errors import InputError
 from ...evaluation import AAMI_CLASSES
 
-__all__ = ["RHYTHMS", "AtrialWaves", "Rhythm", "make_rhythm", "retime"]
+__all__ = ["RHYTHMS", "SINUS_ARRHYTHMIA", "AtrialWaves", "Rhythm", "make_rhythm", "retime"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -38,8 +38,8 @@ _SHORTEST = 0.28
 #: fastest change of heart rate, in beats a minute each second. In whole days of nine healthy people
 #: (nsrdb) the rate changes by up to 24 beats a minute within ten beats, and it slows down by 39.
 _SHORTEST_SINUS, _FASTEST_CHANGE = 0.34, 3.5
-#: Sinus rhythm at rest: the longest mean interval, in seconds, and the natural logarithm of the longest
-#: interval of a breath over its shortest. Deep breathing gives young people ratios of 1.5 and more.
+#: Sinus rhythm at rest: the longest mean interval, in seconds, and the natural logarithm of a
+#: breath's longest interval over its shortest: young people come to ratios of 1.5 and more.
 _SLOWEST_REST, _DEEPEST = 1.35, 0.55
 #: Beats before and after that must be normal, and the scatter of their intervals, for a beat to be
 #: moved; a slower rhythm than that leaves pauses that nobody has.
@@ -439,6 +439,9 @@ def _ramp(share: float) -> float:
     return x * x * (3 - 2 * x)
 
 
+#: Kind of rhythm, also of strips.
+SINUS_ARRHYTHMIA = "sinus arrhythmia"
+
 _Maker = Callable[[_Floats, npt.NDArray[np.int64], np.random.Generator], Rhythm]
 
 #: What can be made of a recording, by name.
@@ -447,7 +450,7 @@ RHYTHMS: dict[str, _Maker] = {
     "tachycardia": _tachycardia,
     "fibrillation": _fibrillation,
     "exertion": _exertion,
-    "sinus arrhythmia": _sinus_arrhythmia,
+    SINUS_ARRHYTHMIA: _sinus_arrhythmia,
 }
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "STRIP_TEXT",
     "abnormal_share",
     "check_labelled",
+    "cut_strips",
     "prepare_handheld_strips",
     "prepare_labelled_strips",
     "prepare_strips",
@@ -142,7 +143,7 @@ def prepare_strips(
             noisy, _ = with_noise(record.signal[:, 0], record.fs, generator)
             record = Record(noisy, record.fs, record.leads, annotations=record.annotations)
         assert record.annotations is not None
-        batch, first, last = _cut(record, step, window)
+        batch, first, last = cut_strips(record, step, window)
         labels.append(strip_labels(record.annotations, first, last))
         parts.append(batch)
         database, _, short = name.partition("/")
@@ -204,7 +205,7 @@ def prepare_handheld_strips(
     known = {n: r for n, r in strip_rhythms(folder).items() if r in (NORMAL, FIBRILLATION)}
     parts = []
     for name, rhythm in progress_bar(known.items(), "strips", "recording", show=progress):
-        batch, _, _ = _cut(read_record(folder / name, leads=0), step, window)
+        batch, _, _ = cut_strips(read_record(folder / name, leads=0), step, window)
         n, title = len(batch), f"{STRIPS}/{name}"
         abnormal = np.full(n, rhythm == FIBRILLATION)
         strips = ExampleSet(
@@ -224,10 +225,27 @@ def prepare_handheld_strips(
     return ExampleSet.concatenate(parts)
 
 
-def _cut(
+def cut_strips(
     record: Record, step: float, window: WindowSpec
 ) -> tuple[BeatBatch, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The last beat's strip of each step of a recording, with its first and last sample."""
+    """Cut the last beat's strip of each step of a recording.
+
+    Parameters
+    ----------
+    record : Record
+        Of one lead, or more, of which the first is cut.
+    step : float
+        Seconds.
+    window : WindowSpec
+        Of the form ``"strip"``.
+
+    Returns
+    -------
+    batch : BeatBatch
+        Of n strips, each with its last beat; R peaks are our own detections.
+    first, last : ndarray of int64, shape (n,)
+        First and last sample of each.
+    """
     stream = BeatStream(record.fs, window=window)
     signal = np.ascontiguousarray(record.signal[:, 0])
     batch = stream.finish(signal)
@@ -333,7 +351,7 @@ def prepare_labelled_strips(
                     f"{file}, line {part.line}: {part.start:g} s is after the end of {of.name}, "
                     f"which is {end:.1f} s long"
                 )
-        batch, first, last = _cut(record, step, window)
+        batch, first, last = cut_strips(record, step, window)
         target = of.labels(first / record.fs, last / record.fs)
         told = target >= 0
         without += int((~told).sum())

@@ -17,6 +17,7 @@ from ...errors import InputError
 from ...evaluation.false_alarms import STRIPS, strip_rhythms
 from ...runtime import ModelCard
 from ...window import WindowSpec
+from ..datasets.breathing_strips import prepare_breathing_strips
 from ..datasets.examples import ExampleSet
 from ..datasets.kaggle import random_part
 from ..datasets.label_files import LabelledRecord, read_labels
@@ -54,7 +55,9 @@ class NormalityTask(Task):
     ``recipe.options``: ``"step_s"``, seconds from one training strip to the next; ``"leads"``, the
     columns of each recording that training strips are cut from, each by itself (the first, if
     nothing is said); ``"noisy_step_s"``, seconds from one training strip to the next of copies of
-    the recordings with made noise (`noise.with_noise`; none, if nothing is said); ``"split"``:
+    the recordings with made noise (`noise.with_noise`; none, if nothing is said);
+    ``"breathing_step_s"``, seconds from one training strip to the next of copies with made sinus
+    arrhythmia (`prepare_breathing_strips`; none, if nothing is said); ``"split"``:
     ``"patient"`` (DS2 tests, on first leads; DS1 and all of any other database of the recipe
     train) or ``"random"`` (a fifth of all strips of mitdb tests); ``"test"``: recordings that test
     in place of DS2, such as ``["mitdb/100", "mine"]``, while all others of the recipe's databases
@@ -70,6 +73,7 @@ class NormalityTask(Task):
         "test": list,
         "labels": str,
         "noisy_step_s": float,
+        "breathing_step_s": float,
     }
 
     name = "normality"
@@ -117,14 +121,23 @@ class NormalityTask(Task):
         *,
         progress: bool = False,
     ) -> ExampleSet | None:
-        """Strips of copies of the annotated recordings with made noise, labelled as they are."""
-        step, parts = recipe.options.get("noisy_step_s"), _parts(recipe, data)
-        if step is None or parts.labels or _split(recipe) == _RANDOM:
+        """Strips of copies of the annotated recordings: with made noise, and breathing deeply."""
+        options, parts = recipe.options, _parts(recipe, data)
+        if parts.labels or _split(recipe) == _RANDOM:
             return None
-        leads = _leads(recipe)
-        return prepare_strips(
-            data, parts.training, step=step, leads=leads, noise_seed=recipe.seed, progress=progress
-        )
+        made = []
+        names, leads = parts.training, _leads(recipe)
+        if (step := options.get("noisy_step_s")) is not None:
+            noisy = prepare_strips(
+                data, names, step=step, leads=leads, noise_seed=recipe.seed, progress=progress
+            )
+            made.append(noisy)
+        if (step := options.get("breathing_step_s")) is not None:
+            breathing = prepare_breathing_strips(
+                data, names, step=step, leads=leads, seed=recipe.seed, progress=progress
+            )
+            made.append(breathing)
+        return ExampleSet.concatenate(made) if made else None
 
     def test_sets(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
