@@ -39,7 +39,7 @@ _SHORTEST = 0.28
 #: (nsrdb) the rate changes by up to 24 beats a minute within ten beats, and it slows down by 39.
 _SHORTEST_SINUS, _FASTEST_CHANGE = 0.34, 3.5
 #: Sinus rhythm at rest: the longest mean interval, in seconds, and the natural logarithm of a
-#: breath's longest interval over its shortest. Young people who breathe deeply come to 1.5 and more.
+#: breath's longest interval over its shortest: deep breaths of the young come to 1.5 and more.
 _SLOWEST_REST, _DEEPEST = 1.35, 0.55
 #: Beats before and after that must be normal, and the scatter of their intervals, for a beat to be
 #: moved; a slower rhythm than that leaves pauses that nobody has.
