@@ -15,10 +15,11 @@ from ecgfast.core import FEATURE_NAMES
 from ecgfast.evaluation import AAMI_CLASSES
 from ecgfast.records.synthetic import synthetic_ecg
 from ecgfast.training.datasets.examples import ExampleSet
+from ecgfast.training.datasets.retiming import AtrialWaves, Rhythm, retime
 from ecgfast.training.datasets.rhythm_augmentation import (
     prepare_augmented_beats,
 )
-from ecgfast.training.datasets.rhythms import RHYTHMS, AtrialWaves, Rhythm, make_rhythm, retime
+from ecgfast.training.datasets.rhythms import RHYTHMS, at_intervals, make_rhythm
 
 N, S, V = (AAMI_CLASSES.index(c) for c in "NSV")
 FS = 250.0
@@ -241,6 +242,25 @@ def test_sinus_arrhythmia_is_deep_smooth_and_n(recorded) -> None:
     assert min(depths) < 1.2
     assert max(depths) > 1.5
     assert np.median(breaths) > 4
+
+
+def test_beats_get_the_intervals_of_another_recording_in_their_order(recorded, rng) -> None:
+    _, _, _, label = recorded
+    calm = np.concatenate([[np.nan], np.full(len(label) - 1, 0.8)])
+    given = rng.uniform(0.7, 1.2, 400)
+    rhythm = at_intervals(calm, np.full(len(label), N), given, rng)
+    assert rhythm.taught.sum() > 50
+    moved = np.flatnonzero(rhythm.rr != calm)[1:]  # but for the first beat's, which is NaN
+    first, end = int(moved[0]), int(moved[np.append(np.diff(moved) > 1, True)][0]) + 1
+    at = int(np.flatnonzero(given == rhythm.rr[first])[0])
+    assert np.array_equal(rhythm.rr[first:end], given[at : at + end - first])
+    # Where the rate changes at once nothing is counted.
+    assert not rhythm.taught[first : first + 8].any()
+    assert rhythm.taught[first + 8 : end].all()
+    assert not rhythm.taught[np.setdiff1d(np.arange(len(calm)), moved)].any()
+    assert (rhythm.label == N).all()
+    with pytest.raises(InputError, match="299 intervals: give 300 or more"):
+        at_intervals(calm, np.full(len(label), N), given[:299], rng)
 
 
 def test_t_waves_come_nearer_with_the_qt_interval(recorded, rng) -> None:

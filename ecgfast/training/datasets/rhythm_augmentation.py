@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,14 @@ from ...records import Annotations, Record, read_record
 from .beats import labelled_beats
 from .draws import random_for
 from .examples import ExampleSet
-from .rhythms import Rhythm, make_rhythm, retime
+from .retiming import Rhythm, retime
+from .rhythms import make_rhythm
 from .splits import patient_of
 
-__all__ = ["make_record", "prepare_augmented_beats"]
+__all__ = ["DrawRhythm", "make_record", "prepare_augmented_beats", "retimed_record"]
+
+#: RR intervals, index of each beat's AAMI class, and a generator in; a rhythm of these beats out.
+DrawRhythm = Callable[[npt.NDArray[np.float64], npt.NDArray[np.int8], np.random.Generator], Rhythm]
 
 #: Seconds by which R peaks are apart at least: two marks of one beat are one.
 _APART = 0.1
@@ -112,6 +117,44 @@ def make_record(
     RecordError, InputError
         If the recording is missing or damaged, or the kind is unknown.
     """
+    return retimed_record(data, name, partial(make_rhythm, kind), kind, seed=seed, lead=lead)
+
+
+def retimed_record(
+    data: str | os.PathLike[str],
+    name: str,
+    draw: DrawRhythm,
+    kind: str,
+    *,
+    seed: int,
+    lead: int = 0,
+) -> tuple[Record, Rhythm]:
+    """Give the beats of one recording a rhythm.
+
+    Parameters
+    ----------
+    data : path
+        Folder that holds the databases.
+    name : str
+        Such as ``"mitdb/101"``, with annotations.
+    draw : callable
+        Gets RR intervals, classes and a generator, as `make_rhythm` does, and gives the rhythm.
+    kind : str
+        What it is called.
+    seed : int
+    lead : int
+        Column of the lead.
+
+    Returns
+    -------
+    record, rhythm
+        As `make_record` gives them.
+
+    Raises
+    ------
+    RecordError
+        If the recording is missing or damaged.
+    """
     record = read_record(Path(data) / name, leads=lead)
     title = f"{name}, {kind}"
     generator = random_for(seed, title)
@@ -121,7 +164,7 @@ def make_record(
     peaks = sample[apart]
     rr = np.diff(peaks, prepend=0) / record.fs
     rr[0] = np.nan
-    rhythm = make_rhythm(kind, rr, recorded.target[apart], generator)
+    rhythm = draw(rr, recorded.target[apart], generator)
     signal, at = retime(record.signal[:, 0], record.fs, peaks, rhythm, generator)
     marks = _marks(record, peaks, at, np.array(list(AAMI_CLASSES))[rhythm.label])
     lead_signal = signal.astype(np.float32)[:, np.newaxis]

@@ -1,37 +1,25 @@
 """Rhythms made from recorded beats: what a few dozen patients show too little of.
 
-A recording is cut between its R peaks and put together again at other RR intervals, with other P
-waves, so that every training patient has premature atrial beats, paroxysmal tachycardia, atrial
-fibrillation and flutter, and exertion. QRS complexes and T waves stay the patient's own.
+They let every training patient have premature atrial beats, paroxysmal tachycardia, atrial
+fibrillation and flutter, exertion and deep breaths. `retiming` puts the recording together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
 from ...evaluation import AAMI_CLASSES
+from .retiming import AtrialWaves, Rhythm
 
-__all__ = ["RHYTHMS", "SINUS_ARRHYTHMIA", "AtrialWaves", "Rhythm", "make_rhythm", "retime"]
+__all__ = ["RHYTHMS", "SINUS_ARRHYTHMIA", "at_intervals", "make_rhythm"]
 
 _Floats = npt.NDArray[np.float64]
 
-#: Seconds before R that move with the beat: PR interval, P wave, and a little of the level before.
-_BODY = 0.25
-#: Seconds after R where T waves end, two thirds of the interval at most: the rest stretches.
-_T_END = 0.36
-#: Seconds before R where the P wave begins and ends.
-_P_BEGIN, _P_END = 0.22, 0.06
-#: Seconds after R from where the QT interval changes with the rate.
-_QT_BEGIN = 0.1
-#: Seconds around R of the QRS complex, whose size is the unit of atrial waves.
-_QRS = 0.08
-#: Seconds over which atrial waves rise and fall.
-_FADE = 0.3
 #: The shortest interval that is made, in seconds: 214 beats a minute.
 _SHORTEST = 0.28
 #: Sinus rhythm of healthy people: the shortest interval that exertion comes to, in seconds, and the
@@ -46,188 +34,14 @@ _SLOWEST_REST, _DEEPEST = 1.35, 0.55
 _BEFORE, _AFTER, _SCATTER, _SLOWEST = 4, 2, 0.2, 1.5
 #: Beats at either end that are left as they are: the patient's baseline is learnt from the first.
 _FIRST, _LAST = 20, 4
+#: Beats of a stretch that gets the intervals of another recording, at most.
+_LONGEST_STRETCH = 300
+#: Beats of such a stretch at which the rate may have changed at once.
+_ONSET = 8
 #: Normal beats after an ectopic one that are taught with it.
 _RETURN = 8
 
 _N, _S = AAMI_CLASSES.index("N"), AAMI_CLASSES.index("S")
-
-
-@dataclass(frozen=True)
-class AtrialWaves:
-    """Flutter or fibrillation waves under the beats from one to another.
-
-    Attributes
-    ----------
-    first, last : int
-        Beats between whose R peaks the waves go on.
-    frequency : float
-        Hz.
-    wander : float
-        Standard deviation of the phase after one cycle, in radians: 0 for flutter.
-    size : float
-        Amplitude, in sizes of the usual QRS complex.
-    """
-
-    first: int
-    last: int
-    frequency: float
-    wander: float
-    size: float
-
-
-@dataclass(frozen=True, eq=False)
-class Rhythm:
-    """What is to become of a recording of n beats.
-
-    Attributes
-    ----------
-    rr : ndarray of float64, shape (n,)
-        Seconds from the beat before; NaN on the first.
-    p_gain, p_shift : ndarray of float64, shape (n,)
-        Factor of the patient's own P wave (1 leaves it, 0 takes it away, negative ones turn it
-        over), and seconds by which it comes later.
-    t_scale : ndarray of float64, shape (n,)
-        Factor of the QT interval of the beat before.
-    label : ndarray of int64, shape (n,)
-        Index of the AAMI class.
-    taught : ndarray of bool, shape (n,)
-        Beats that a network is to learn from.
-    waves : tuple of AtrialWaves
-    """
-
-    rr: _Floats
-    p_gain: _Floats
-    p_shift: _Floats
-    t_scale: _Floats
-    label: npt.NDArray[np.int64]
-    taught: npt.NDArray[np.bool_]
-    waves: tuple[AtrialWaves, ...] = ()
-
-
-def retime(
-    signal: npt.ArrayLike,
-    fs: float,
-    r_peaks: npt.ArrayLike,
-    rhythm: Rhythm,
-    generator: np.random.Generator,
-) -> tuple[_Floats, npt.NDArray[np.int64]]:
-    """Put a recording together at other intervals.
-
-    A longer interval stretches what lies between T and P wave; a shorter one fades from the beat
-    before into the P wave of the next, so that a P wave can lie on a T wave.
-
-    Parameters
-    ----------
-    signal : array_like of float, shape (m,)
-        One lead, mV.
-    fs : float
-        Hz.
-    r_peaks : array_like of int, shape (n,)
-        Ascending.
-    rhythm : Rhythm
-        Of n beats.
-    generator : Generator
-        Draws the phase of atrial waves.
-
-    Returns
-    -------
-    signal : ndarray of float64, shape (k,)
-    r_peaks : ndarray of int64, shape (n,)
-        Where the R peaks are now.
-
-    Raises
-    ------
-    InputError
-        If R peaks are not ascending samples of the signal, or not as many as the rhythm's, or an
-        interval of it is no interval.
-    """
-    x = np.asarray(signal, np.float64)
-    peaks = np.asarray(r_peaks, np.int64)
-    if len(peaks) != len(rhythm.rr) or not len(peaks):
-        raise InputError(f"{len(peaks)} R peaks for a rhythm of {len(rhythm.rr)} beats")
-    if peaks[0] < 0 or peaks[-1] >= len(x) or np.any(np.diff(peaks) < 1):
-        raise InputError("R peaks must be ascending samples of the signal")
-    if not np.all(rhythm.rr[1:] * fs >= 2):
-        raise InputError("every RR interval of a rhythm must be of two samples at least")
-    before = np.concatenate([[np.nan], np.diff(peaks) / fs])
-    kept = (rhythm.rr == before) & (rhythm.p_gain == 1) & (rhythm.p_shift == 0)
-    kept &= rhythm.t_scale == 1
-    pieces = [x[: peaks[0]]]
-    for i in range(1, len(peaks)):
-        begin, end = int(peaks[i - 1]), int(peaks[i])
-        piece = x[begin:end]
-        if not kept[i]:
-            length = round(float(rhythm.rr[i]) * fs)
-            own = _with_qt(piece, fs, float(rhythm.t_scale[i]))
-            piece = _interval(own, fs, 0, len(own), length)
-            piece = _with_p_wave(piece, x, fs, end, rhythm.p_gain[i], rhythm.p_shift[i])
-        pieces.append(piece)
-    at = np.cumsum([len(piece) for piece in pieces])
-    made = np.concatenate([*pieces, x[peaks[-1] :]])
-    width = round(_QRS * fs)
-    sizes = [np.ptp(x[max(0, r - width) : r + width]) for r in peaks.tolist()]
-    for waves in rhythm.waves:
-        begin, end = int(at[waves.first]), int(at[waves.last])
-        made[begin:end] += np.nanmedian(sizes) * _waves(waves, end - begin, fs, generator)
-    return made, at
-
-
-def _with_qt(piece: _Floats, fs: float, scale: float) -> _Floats:
-    """An interval, which begins at an R peak, with its T wave nearer or farther."""
-    first, last = int(_QT_BEGIN * fs), min(int(_T_END * fs), len(piece) * 2 // 3)
-    if scale == 1 or last - first < 3:
-        return piece
-    wave = piece[first:last]
-    at = np.linspace(0, len(wave) - 1, max(2, round(scale * len(wave))))
-    moved = np.interp(at, np.arange(len(wave)), wave)
-    return np.concatenate([piece[:first], moved, piece[last:]])
-
-
-def _interval(x: _Floats, fs: float, begin: int, end: int, length: int) -> _Floats:
-    """The signal from one R peak to the next, as so many samples."""
-    body = min(int(_BODY * fs), (end - begin) // 2, max(length * 2 // 3, 1))
-    if length >= end - begin:
-        kept = min(int(_T_END * fs), (end - body - begin) * 2 // 3)
-        level = x[begin + kept : end - body]
-        at = np.linspace(0, len(level) - 1, length - body - kept)
-        stretched = np.interp(at, np.arange(len(level)), level)
-        return np.concatenate([x[begin : begin + kept], stretched, x[end - body : end]])
-    fading = max(body - int(_P_END * fs), 1)
-    share = 0.5 + 0.5 * np.cos(np.pi * (np.arange(fading) + 0.5) / fading)
-    turn, rest = begin + length - body, end - body
-    faded = x[turn : turn + fading] * share + x[rest : rest + fading] * (1 - share)
-    return np.concatenate([x[begin:turn], faded, x[rest + fading : end]])
-
-
-def _with_p_wave(
-    piece: _Floats, x: _Floats, fs: float, r_peak: int, gain: float, shift: float
-) -> _Floats:
-    """An interval, which ends at the R peak, with the beat's own P wave scaled and moved."""
-    first, last = r_peak - int(_P_BEGIN * fs), r_peak - int(_P_END * fs)
-    if (gain == 1 and shift == 0) or first < 2 or last - first < 3:
-        return piece
-    ends = x[first - 2 : first + 1].mean(), x[last - 1 : last + 2].mean()
-    level = np.linspace(*ends, last - first)
-    turns = 2 * np.pi * (np.arange(last - first) + 0.5) / (last - first)
-    wave = (x[first:last] - level) * np.minimum(1.0, 1.0 - np.cos(turns))
-    changed: _Floats = piece.copy()
-    for factor, later in ((-1.0, 0), (gain, int(shift * fs))):
-        at = len(piece) - (r_peak - first) + later
-        low, high = max(at, 0), min(at + len(wave), len(piece))
-        if high > low:
-            changed[low:high] += factor * wave[low - at : high - at]
-    return changed
-
-
-def _waves(waves: AtrialWaves, n: int, fs: float, generator: np.random.Generator) -> _Floats:
-    """Atrial waves of n samples, which fade in and out: a saw tooth of three harmonics."""
-    t = np.arange(n) / fs
-    wander = np.cumsum(generator.standard_normal(n)) * np.sqrt(waves.frequency / fs)
-    phase = 2 * np.pi * waves.frequency * t + waves.wander * wander
-    second, third = generator.uniform(0, 2 * np.pi, 2)
-    tooth = np.sin(phase) + 0.4 * np.sin(2 * phase + second) + 0.2 * np.sin(3 * phase + third)
-    made: _Floats = waves.size * tooth * np.minimum(1.0, np.minimum(t, t[::-1]) / _FADE)
-    return made
 
 
 def _as_recorded(rr: _Floats, label: npt.NDArray[np.int64]) -> Rhythm:
@@ -394,10 +208,10 @@ def _exertion(rr: _Floats, label: npt.NDArray[np.int64], generator: np.random.Ge
             swing = 1 + depth / 2 / faster**2 * np.sin(phase) + wander
             made = max(base / faster * swing, _SHORTEST_SINUS)
             rhythm.rr[k], time = made, time + made
-            # The P wave grows, PR and QT shorten (Fridericia: by the cubic root of the interval).
+            # The P wave grows, PR and QT shorten.
             rhythm.p_gain[k] = min(1 + 0.5 * (faster - 1), 1.6)
             rhythm.p_shift[k] = min(0.02 * (faster - 1), 0.03)
-            rhythm.t_scale[k] = float(np.clip(np.cbrt(made / rr[k]), 0.7, 1.2))
+            rhythm.t_scale[k] = _qt_scale(made, rr[k])
         rhythm.taught[i:end] = True
     return rhythm
 
@@ -427,10 +241,15 @@ def _sinus_arrhythmia(
             made = max(rest * np.exp(swing * slow + wander), _SHORTEST_SINUS)
             rhythm.rr[k] = made
             rhythm.p_gain[k] = 1 - p_follows * slow
-            # QT follows the mean of many intervals, not each of them.
-            rhythm.t_scale[k] = float(np.clip(np.cbrt(rest / usual), 0.7, 1.2))
+        # QT follows the mean of many intervals, not each of them.
+        rhythm.t_scale[i:end] = _qt_scale(rest, usual)
         rhythm.taught[i:end] = True
     return rhythm
+
+
+def _qt_scale(interval: float, before: float) -> float:
+    """Factor of the QT interval at another RR interval: by its cubic root (Fridericia)."""
+    return float(np.clip(np.cbrt(interval / before), 0.7, 1.2))
 
 
 def _ramp(share: float) -> float:
@@ -482,3 +301,46 @@ def make_rhythm(
     if kind not in RHYTHMS:
         raise InputError(f"no rhythm {kind!r} can be made: there are {', '.join(RHYTHMS)}")
     return RHYTHMS[kind](np.asarray(rr, np.float64), np.asarray(label, np.int64), generator)
+
+
+def at_intervals(
+    rr: npt.ArrayLike,
+    label: npt.ArrayLike,
+    intervals: npt.ArrayLike,
+    generator: np.random.Generator,
+) -> Rhythm:
+    """Give stretches of normal beats the intervals of another recording.
+
+    Parameters
+    ----------
+    rr, label : array_like, shape (n,)
+        As in `make_rhythm`.
+    intervals : array_like of float, shape (m,)
+        Successive RR intervals of a sinus rhythm, seconds; m is 300 or more.
+    generator : Generator
+        Draws which beats get which of them.
+
+    Returns
+    -------
+    Rhythm
+        Its ``taught`` are the beats with such an interval, but for the first eight of a stretch:
+        where the rate changes at once, as no heart's does.
+
+    Raises
+    ------
+    InputError
+        If the intervals are too few.
+    """
+    before, given = np.asarray(rr, np.float64), np.asarray(intervals, np.float64)
+    if len(given) < _LONGEST_STRETCH:
+        raise InputError(f"{len(given)} intervals: give {_LONGEST_STRETCH} or more")
+    labels = np.asarray(label, np.int64)
+    rhythm = _as_recorded(before, labels)
+    lengths = _LONGEST_STRETCH // 5, _LONGEST_STRETCH
+    for i, end in _episodes(_movable(before, labels), generator, lengths, least=24, apart=40):
+        first = int(generator.integers(len(given) - (end - i) + 1))
+        rhythm.rr[i:end] = given[first : first + end - i]
+        mean = float(rhythm.rr[i:end].mean())
+        rhythm.t_scale[i:end] = _qt_scale(mean, float(np.median(before[i - 4 : i + 8])))
+        rhythm.taught[i + _ONSET : end] = True
+    return rhythm
