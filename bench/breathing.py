@@ -26,6 +26,7 @@ from ecgfast.evaluation import is_beat, match_beats
 from ecgfast.evaluation.false_alarms import ECTOPIC
 from ecgfast.records import read_annotations
 from ecgfast.reports.table import Table
+from ecgfast.training.datasets.beats import reference_beats
 from ecgfast.training.datasets.retiming import Rhythm
 from ecgfast.training.datasets.rhythm_augmentation import retimed_record
 from ecgfast.training.datasets.rhythms import at_intervals
@@ -136,7 +137,7 @@ def told(
 ) -> dict[str, Any]:
     """False S and V of some beats, all normal, those in fibrillation, and abnormal strips."""
     assert record.annotations is not None
-    at = record.annotations.sample[is_beat(record.annotations.symbol)]
+    at, _ = reference_beats(record)
     stream = StreamingClassifier(beats, record.fs)
     found = [*stream.process(record.signal), *stream.flush()]
     pairs = match_beats(at, [beat.sample for beat in found], SAME_S * record.fs)

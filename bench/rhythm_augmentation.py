@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ecgfast.evaluation import AAMI_CLASSES
+from ecgfast.training.datasets.beats import reference_beats
 from ecgfast.training.datasets.rhythm_augmentation import make_record
 from ecgfast.training.datasets.rhythms import RHYTHMS
 from ecgfast.training.recipes.recipe import Recipe
@@ -32,8 +33,7 @@ def main() -> None:
     figure, axes = plt.subplots(len(RHYTHMS), 1, figsize=(11, 2.1 * len(RHYTHMS)))
     for axis, kind in zip(axes, RHYTHMS, strict=True):
         record, rhythm = make_record(args.data, RECORD, kind, seed=seed)
-        assert record.annotations is not None
-        at = record.annotations.sample
+        at, _ = reference_beats(record)
         other = np.flatnonzero(rhythm.taught & (at > BEFORE * record.fs))[0]
         begin, end = at[other] + (np.array([-BEFORE, AFTER]) * record.fs).astype(int)
         signal = record.signal[:, 0]

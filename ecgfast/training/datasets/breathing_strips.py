@@ -9,7 +9,7 @@ import numpy as np
 
 from ..._progress import progress_bar
 from ...core import FEATURE_NAMES, WindowSpec
-from ...evaluation import is_beat
+from .beats import reference_beats
 from .examples import ExampleSet
 from .rhythm_augmentation import make_record
 from .rhythms import SINUS_ARRHYTHMIA
@@ -66,7 +66,7 @@ def prepare_breathing_strips(
         assert record.annotations is not None
         batch, first, last = cut_strips(record, step, window)
         _, abnormal = strip_labels(record.annotations, first, last)
-        at = record.annotations.sample[is_beat(record.annotations.symbol)]
+        at, _ = reference_beats(record)
         begin, end = np.searchsorted(at, first), np.searchsorted(at, last, "right")
         told = np.concatenate([[0], np.cumsum(rhythm.taught)])
         kept = (end > begin) & (told[end] - told[begin] == end - begin) & ~abnormal
