@@ -12,7 +12,7 @@ from .analysis import Analysis
 from .figures import table_step
 from .model_facts import labelled_off_text
 from .readable import STANDSTILL
-from .words import CLASS_NAMES, length
+from .words import CLASS_NAMES, LONG, LONG_S, length
 
 __all__ = [
     "NOTHING",
@@ -153,7 +153,9 @@ def key_figures(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
             for label in "VS"
             if figures["ectopy"][label] is not None
         ),
-        ("AF burden", percent(fibrillation["burden"]), "", length(af) if af else "none found"),
+        ("AF burden", NOTHING, "", f"needs {LONG_S:.0f} s")
+        if figures["duration"] < LONG_S and not af
+        else ("AF burden", percent(fibrillation["burden"]), "", length(af) if af else "none found"),
     ]
 
 
@@ -256,12 +258,16 @@ def ectopy_rows(figures: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def rhythm_rows(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """``rows`` of the kinds that were found, and ``absent``, the names of the others."""
-    rows, absent = [], []
+    """``rows`` of the kinds that were found, ``absent``, the names of the others.
+
+    ``too_short`` has the names of those that a recording as short as this cannot show.
+    """
+    rows, absent, too_short = [], [], []
+    short = figures["duration"] < LONG_S
     for row in figures["rhythm"]:
         kind, longest = EventKind(row["kind"]), row["longest"]
         if longest is None:
-            absent.append(kind.text)
+            (too_short if short and kind in LONG else absent).append(kind.text)
             continue
         cells = (
             kind.text[0].upper() + kind.text[1:],
@@ -273,7 +279,11 @@ def rhythm_rows(figures: Mapping[str, Any]) -> dict[str, Any]:
         rows.append((*_unbroken(cells), DEFINITIONS[kind].rule.replace("`", "")))
     # Where no rate was found, a rhythm could not have been found either.
     looked = figures["rate"]["minimum"] is not None
-    return {"rows": rows, "absent": ", ".join(absent) if looked else ""}
+    return {
+        "rows": rows,
+        "absent": ", ".join(absent) if looked else "",
+        "too_short": ", ".join(too_short) if looked else "",
+    }
 
 
 def time_rows(found: Analysis, figures: Mapping[str, Any]) -> list[list[str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..printable import counted
 from ..rhythm import Event, EventKind, RhythmSummary
-from .words import CLASS_NAMES, clock, length
+from .words import CLASS_NAMES, LONG_S, clock, length
 
 __all__ = ["FLUTTER", "Run", "RunCount", "Summary"]
 
@@ -239,7 +239,10 @@ class Summary:
         if math.isfinite(rhythm.burden):
             episodes = rhythm.count(EventKind.ATRIAL_FIBRILLATION)
             text = f"{100 * rhythm.burden:.1f} % of the time, {counted(episodes, 'episode')}"
-            lines.append(("AF burden", text if episodes else "no episode of 30 s or more"))
+            none = "no episode of 30 s or more"
+            if self.duration < LONG_S:
+                none = "not looked for: an episode is of 30 s or more"
+            lines.append(("AF burden", text if episodes else none))
         kinds = f" of {counted(len(rhythm.kinds), 'kind')}" if rhythm.kinds else ""
         lines.append(("events", f"{rhythm.total:,}{kinds}" if kinds else "none"))
         for kind, tally in rhythm.kinds.items():

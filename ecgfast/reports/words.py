@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ..rhythm import EventKind
 from ..runtime.decision import REJECTED
 
-__all__ = ["CLASS_NAMES", "NOT_A_DEVICE", "clock", "length"]
+__all__ = ["CLASS_NAMES", "LONG", "LONG_S", "NOT_A_DEVICE", "clock", "length"]
 
 
 NOT_A_DEVICE = "For research and education only. This is not a medical device."
@@ -18,6 +19,10 @@ CLASS_NAMES = {
     "Q": "unclassifiable, or noise",
     REJECTED: "rejected, too uncertain",
 }
+
+#: Rhythms that have to last so many seconds: a shorter recording cannot show them.
+LONG = frozenset({EventKind.ATRIAL_FIBRILLATION, EventKind.TACHYCARDIA, EventKind.BRADYCARDIA})
+LONG_S = 30.0
 
 # Minutes from which on a length is given in days.
 _DAYS_MIN = 72 * 60

@@ -80,6 +80,20 @@ def test_without_a_rate_nothing_is_said_of_ectopy_or_rhythm(classifier: Classifi
     assert "Looked for and not found" in Page(report_of(many, classifier)).text
 
 
+@pytest.mark.parametrize(("beats", "shown"), [(14, False), (60, True)])
+def test_a_strip_says_nothing_of_rhythms_that_last_longer(
+    beats: int, shown: bool, classifier: Classifier
+) -> None:
+    """Ten seconds of atrial fibrillation are no episode: "none found" would be a false comfort."""
+    found = made([0.5 + 0.8 * i for i in range(beats)], "N" * beats, duration=0.8 * beats + 1)
+    text = Page(report_of(found, classifier)).text
+    looked = text.partition("Looked for and not found: ")[2].partition(".")[0]
+    assert "asystole" in looked
+    assert ("atrial fibrillation" in looked) == shown
+    assert ("none found" in text) == shown
+    assert ("Not looked for, as they are of 30 s or more" in text) == (not shown)
+
+
 def test_full_disclosure_has_one_gain_and_says_what_it_leaves_out(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
