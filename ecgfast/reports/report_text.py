@@ -262,7 +262,9 @@ def rhythm_rows(figures: Mapping[str, Any]) -> dict[str, Any]:
 
     ``too_short`` has the names of those that a recording as short as this cannot show.
     """
-    rows, absent, too_short = [], [], []
+    rows = []
+    absent: list[str] = []
+    too_short: list[str] = []
     short = figures["duration"] < LONG_S
     for row in figures["rhythm"]:
         kind, longest = EventKind(row["kind"]), row["longest"]
