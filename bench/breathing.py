@@ -27,11 +27,12 @@ from ecgfast.evaluation.false_alarms import ECTOPIC
 from ecgfast.records import read_annotations
 from ecgfast.reports.table import Table
 from ecgfast.training.datasets.beats import reference_beats
+from ecgfast.training.datasets.breathing_strips import normal_strips
 from ecgfast.training.datasets.retiming import Rhythm
 from ecgfast.training.datasets.rhythm_augmentation import retimed_record
 from ecgfast.training.datasets.rhythms import at_intervals
 from ecgfast.training.datasets.splits import DS2
-from ecgfast.training.datasets.strips import STRIP, cut_strips, strip_labels
+from ecgfast.training.datasets.strips import STRIP
 from ecgfast.training.scoring import given_labels
 
 #: Beats of a stretch of a day, stretches of each day, and beats over which a breath is looked for.
@@ -136,7 +137,6 @@ def told(
     record: Record, among: npt.NDArray[np.bool_], beats: Classifier, normality: Classifier
 ) -> dict[str, Any]:
     """False S and V of some beats, all normal, those in fibrillation, and abnormal strips."""
-    assert record.annotations is not None
     at, _ = reference_beats(record)
     stream = StreamingClassifier(beats, record.fs)
     found = [*stream.process(record.signal), *stream.flush()]
@@ -148,12 +148,7 @@ def told(
     for event in events:
         if event.kind is EventKind.ATRIAL_FIBRILLATION:
             fibrillation |= (at >= event.start) & (at <= event.end)
-    batch, first, last = cut_strips(record, 10.0, STRIP)
-    before = np.concatenate([[0], np.cumsum(among)])
-    begin, end = np.searchsorted(at, first), np.searchsorted(at, last, "right")
-    whole = (end > begin) & (before[end] - before[begin] == end - begin)
-    _, other = strip_labels(record.annotations, first, last)
-    whole &= ~other
+    batch, whole = normal_strips(record, among, 10.0, STRIP)
     abnormal = given_labels(normality.predict_proba(batch.windows[whole], batch.features[whole]))
     return {
         "beats": int(among.sum()),
@@ -192,7 +187,8 @@ def page(figures: dict[str, Any]) -> str:
         f"{BREATH} intervals exceeds the shortest by a factor of {min(depths):.2f} to "
         f"{max(depths):.2f}. P waves, QRS complexes and T waves are those of the recording. "
         "DS2 and these intervals train no model; half an hour of the ECG of these nine people "
-        "trains both. The first lead; R peaks by `neural`; label with the beat. A beat is false "
+        "trains both, and that made sinus arrhythmia does was decided by training patients at such "
+        "intervals. The first lead; R peaks by `neural`; label with the beat. A beat is false "
         "where it is called S or V; a strip of ten seconds, of such beats alone, where "
         "`normality` calls it abnormal; fibrillation is what the rhythm events say.",
         "",

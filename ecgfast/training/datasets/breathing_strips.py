@@ -6,9 +6,11 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from ..._progress import progress_bar
-from ...core import FEATURE_NAMES, WindowSpec
+from ...core import FEATURE_NAMES, BeatBatch, WindowSpec
+from ...records import Record
 from .beats import reference_beats
 from .examples import ExampleSet
 from .rhythm_augmentation import make_record
@@ -16,7 +18,7 @@ from .rhythms import SINUS_ARRHYTHMIA
 from .splits import patient_of
 from .strips import CLASSES, STRIP, cut_strips, strip_labels
 
-__all__ = ["prepare_breathing_strips"]
+__all__ = ["normal_strips", "prepare_breathing_strips"]
 
 
 def prepare_breathing_strips(
@@ -63,13 +65,7 @@ def prepare_breathing_strips(
     wanted = [(name, lead) for name in records for lead in leads]
     for name, lead in progress_bar(wanted, SINUS_ARRHYTHMIA, "lead", show=progress):
         record, rhythm = make_record(data, name, SINUS_ARRHYTHMIA, seed=seed, lead=lead)
-        assert record.annotations is not None
-        batch, first, last = cut_strips(record, step, window)
-        _, abnormal = strip_labels(record.annotations, first, last)
-        at, _ = reference_beats(record)
-        begin, end = np.searchsorted(at, first), np.searchsorted(at, last, "right")
-        told = np.concatenate([[0], np.cumsum(rhythm.taught)])
-        kept = (end > begin) & (told[end] - told[begin] == end - begin) & ~abnormal
+        batch, kept = normal_strips(record, rhythm.taught, step, window)
         title, n = record.name, int(kept.sum())
         parts.append(
             ExampleSet(
@@ -89,3 +85,37 @@ def prepare_breathing_strips(
     return ExampleSet.concatenate(
         parts, {"classes": list(CLASSES), "features": list(FEATURE_NAMES)}
     )
+
+
+def normal_strips(
+    record: Record, among: npt.NDArray[np.bool_], step: float, window: WindowSpec
+) -> tuple[BeatBatch, npt.NDArray[np.bool_]]:
+    """Cut strips, and tell which hold certain normal beats alone, in a normal rhythm.
+
+    Parameters
+    ----------
+    record : Record
+        Of one lead, with annotations.
+    among : ndarray of bool, shape (n,)
+        Which of its n annotated beats those are.
+    step, window
+        As in `cut_strips`.
+
+    Returns
+    -------
+    batch : BeatBatch
+        Of m strips.
+    kept : ndarray of bool, shape (m,)
+
+    Raises
+    ------
+    RecordError
+        If there are no annotations of beats.
+    """
+    at, _ = reference_beats(record)
+    assert record.annotations is not None
+    batch, first, last = cut_strips(record, step, window)
+    _, abnormal = strip_labels(record.annotations, first, last)
+    begin, end = np.searchsorted(at, first), np.searchsorted(at, last, "right")
+    before = np.concatenate([[0], np.cumsum(among)])
+    return batch, (end > begin) & (before[end] - before[begin] == end - begin) & ~abnormal
