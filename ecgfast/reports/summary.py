@@ -11,9 +11,11 @@ from ..printable import counted
 from ..rhythm import Event, EventKind, RhythmSummary
 from .words import CLASS_NAMES, LONG_S, clock, length
 
-__all__ = ["FLUTTER", "Run", "RunCount", "Summary"]
+__all__ = ["ECTOPIC", "FLUTTER", "Run", "RunCount", "Summary"]
 
 
+#: Class of models that tell ectopic beats: without them nothing can be said of atrial fibrillation.
+ECTOPIC = "V"
 #: Label of runs that are ventricular flutter or fibrillation: waves, and no beats.
 FLUTTER = "flutter"
 
@@ -243,6 +245,10 @@ class Summary:
             if self.duration < LONG_S:
                 none = "not looked for: an episode is of 30 s or more"
             lines.append(("AF burden", text if episodes else none))
+        elif self.duration > 0 and ECTOPIC not in self.by_class:
+            lines.append(
+                ("AF burden", "not told: that needs a model of ectopic beats, as beats is")
+            )
         kinds = f" of {counted(len(rhythm.kinds), 'kind')}" if rhythm.kinds else ""
         lines.append(("events", f"{rhythm.total:,}{kinds}" if kinds else "none"))
         for kind, tally in rhythm.kinds.items():

@@ -26,7 +26,7 @@ from .readable import (
     unreadable,
     within,
 )
-from .summary import FLUTTER, Run, RunCount, Summary
+from .summary import ECTOPIC, FLUTTER, Run, RunCount, Summary
 
 __all__ = ["OFF", "Tally", "is_doubtful", "is_flutter"]
 
@@ -211,7 +211,9 @@ class Tally:
         if self._rhythm is not None:
             rhythm = replace(
                 self._rhythm.summary(duration, longest_rr=longest or (math.nan, math.nan)),
-                burden=burden(covered(self._fibrillation, duration), lost, duration),
+                burden=burden(covered(self._fibrillation, duration), lost, duration)
+                if ECTOPIC in self._by_class
+                else math.nan,
             )
             runs, couplets = self._event_runs, rhythm.count(EventKind.VENTRICULAR_COUPLET)
         elif (last := self._open_run()) is not None:

@@ -49,6 +49,9 @@ _REPORTED_S = 2.5
 # Labels by their codes in a `Scan`; the empty one is a wave of ventricular flutter, or no label.
 _LABELS = ("N", "V", "S", "F", "", "Q")
 _code = {label: code for code, label in enumerate(_LABELS)}.get
+# Any other label, such as "abnormal", does not tell ectopic beats, and is treated as Q is; but what
+# a decision rejected is treated as N.
+_OTHER, _REJECTED = _LABELS.index("Q"), "?"
 
 # The beats that rows of ectopic beats, or R-on-T, have to see.
 _RARE = 1 | 2 | R_ON_T
@@ -60,7 +63,9 @@ class RhythmStream(Versioned):
     Pass each chunk of samples together with the beats that `StreamingClassifier` reported for it.
     With the samples, lost signal, noise and asystole are distinguished, and an asystole is reported
     while it lasts. Beats alone, such as those of an annotation file, give no events of noise or
-    lost leads, and atrial fibrillation is then detected without P waves.
+    lost leads, and atrial fibrillation is then detected without P waves. It is looked for where
+    beats have AAMI classes alone: ectopic beats make a rhythm irregular too, and labels such as
+    "abnormal" do not tell them.
 
     Parameters
     ----------
@@ -221,7 +226,12 @@ class RhythmStream(Versioned):
             raise StateError("the stream has ended: make a new RhythmStream")
         try:
             rows = [
-                (one.sample, int(one.quality), _code(one.label, 0), one.probability)
+                (
+                    one.sample,
+                    int(one.quality),
+                    _code(one.label, 0 if one.label == _REJECTED else _OTHER),
+                    one.probability,
+                )
                 for one in beats
             ]
         except (AttributeError, TypeError) as error:

@@ -261,3 +261,13 @@ def test_a_tally_counts_all_runs_and_holds_the_longest() -> None:
     kept = [size - 10 * n for size, n in zip(sizes, counts, strict=True)]  # of beats for the rates
     assert max(kept) <= 2.1 * kept[0]
     assert "997 shorter ones more" in summary.text()
+
+
+def test_the_summary_says_where_fibrillation_cannot_be_told() -> None:
+    tally = Tally(("normal", "abnormal"))
+    tally.events([])
+    summary = tally.summary("x", FS, 720.0)
+    assert (
+        "AF burden   not told: that needs a model of ectopic beats, as beats is" in summary.text()
+    )
+    assert np.isnan(summary.to_dict()["rhythm"]["atrial_fibrillation_burden"])

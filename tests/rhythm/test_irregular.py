@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 
 import numpy as np
@@ -81,6 +82,13 @@ def test_what_may_be_no_beat_makes_no_rhythm_irregular(label: str, n: int) -> No
         at = round(beats[i].sample + rng.uniform(0.3, 0.7) * 0.8 * FS)
         detection = Beat(at, at / FS, label, 0.9, {label: 0.9}, nan, nan, Quality.GOOD)
         beats.insert(i + 1, detection)
+    assert len(episodes(beats)) == n
+
+
+@pytest.mark.parametrize(("label", "n"), [("N", 1), ("?", 1), ("normal", 0), ("abnormal", 0)])
+def test_labels_that_tell_no_ectopic_beats_tell_no_fibrillation(label: str, n: int) -> None:
+    """Ectopic beats make a rhythm irregular too: of record 208 half was called fibrillation."""
+    beats = [replace(beat, label=label) for beat in beats_of((False, 60.0), (True, 90.0))]
     assert len(episodes(beats)) == n
 
 
