@@ -10,9 +10,13 @@
 /* Hz: rate of the means that are compared; flutter has nothing above 10 Hz. */
 #define RATE 64.0
 #define POINTS_MAX 320 /* of 2.5 s below twice RATE */
-/* Period of the wave, s: 130 to 300 a minute, slower and faster ones are something else. */
-#define PERIOD_MIN 0.2f
+/* Period of the wave, s: 130 to 600 a minute, slower and faster ones are something else. */
+#define PERIOD_MIN 0.1f
 #define PERIOD_MAX 0.45f
+/* Waves faster than this may be noise, too: their leakage counts for more, so that what is 0.55 of slower ones is
+ * the stricter limit of Kuo and Dillman, 0.406. */
+#define PERIOD_FAST 0.2f
+#define FAST_WEIGHT (0.55f / 0.406f)
 
 float ecg_flutter_leakage(ecg_detector *d, int lead, int64_t last) {
     const float *ring = ecg_ring(d, lead);
@@ -48,5 +52,6 @@ float ecg_flutter_leakage(ecg_detector *d, int lead, int64_t last) {
         left += fabsf(x[i] + x[i - half]);
         all += fabsf(x[i]) + fabsf(x[i - half]);
     }
-    return all > 0.0f ? left / all : 1.0f;
+    if (!(all > 0.0f)) return 1.0f;
+    return left / all * (period < PERIOD_FAST * second ? FAST_WEIGHT : 1.0f);
 }
