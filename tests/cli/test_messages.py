@@ -231,7 +231,7 @@ def test_messages_spell_options_as_the_command_line_does(
 
 def test_python_in_a_message_stays_python(fails: Callable[..., str], tmp_path: Path) -> None:
     path = tmp_path / "night.npz"
-    np.savez(path, gps=np.zeros(900), quality=np.zeros(900))
+    np.savez(path, gps=np.zeros(900), quality=np.zeros(800))
     err = fails("detect", path, "--fs", 250)
     assert "save it with np.savez(path, signal=..., fs=..., leads=..., units=...)" in err
 
