@@ -215,7 +215,7 @@ def summary(rows: list[dict[str, Any]]) -> list[str]:
             [
                 title,
                 f"{beats:,}",
-                *(f"{hours_share(of, label):.1f}, {max(hourly[label]):.0f}" for label in ECTOPIC),
+                *(f"{per_hour(of, label):.1f}, {max(hourly[label]):.0f}" for label in ECTOPIC),
                 f"{100 * sum(row['fibrillation'] for row in of) / beats:.1f}",
                 f"{100 * sum(r['abnormal'] for r in of) / sum(r['strips'] for r in of):.1f}",
             ]
@@ -231,7 +231,7 @@ def summary(rows: list[dict[str, Any]]) -> list[str]:
     return Table("", columns, cells).markdown().splitlines()
 
 
-def hours_share(rows: list[dict[str, Any]], label: str) -> float:
+def per_hour(rows: list[dict[str, Any]], label: str) -> float:
     """Beats called so, per hour of all records."""
     return float(sum(row[label] for row in rows) / sum(row["hours"] for row in rows))
 

@@ -13,10 +13,10 @@
 /* Period of the wave, s: 130 to 600 a minute, slower and faster ones are something else. */
 #define PERIOD_MIN 0.1f
 #define PERIOD_MAX 0.45f
-/* Waves faster than this may be noise, too: their leakage counts for more, so that what is 0.55 of slower ones is
- * the stricter limit of Kuo and Dillman, 0.406. */
+/* Waves faster than this may be noise, too: their leakage counts for more, so that the limit is the
+ * stricter one of Kuo and Dillman, 0.406. */
 #define PERIOD_FAST 0.2f
-#define FAST_WEIGHT (0.55f / 0.406f)
+#define FAST_WEIGHT (ECG_FLUTTER_LEAKAGE / 0.406f)
 
 float ecg_flutter_leakage(ecg_detector *d, int lead, int64_t last) {
     const float *ring = ecg_ring(d, lead);

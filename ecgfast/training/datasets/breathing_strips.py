@@ -90,7 +90,7 @@ def prepare_breathing_strips(
 def normal_strips(
     record: Record, among: npt.NDArray[np.bool_], step: float, window: WindowSpec
 ) -> tuple[BeatBatch, npt.NDArray[np.bool_]]:
-    """Cut strips, and tell which hold certain normal beats alone, in a normal rhythm.
+    """Cut strips, and find those of a normal rhythm whose beats are all among given ones.
 
     Parameters
     ----------
