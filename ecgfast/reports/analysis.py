@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Analysis", "analyse", "check_classes"]
 
 _FLUTTER = int(Quality.FLUTTER)
+_SATURATED = int(Quality.SATURATED)
 
 #: Events in which no interval comes from the sinus node.
 _NOT_SINUS = (
@@ -89,6 +90,8 @@ class Analysis:
         What reading the file assumed.
     without_signal : float
         Share of beats, 0 to 1, at which every lead that was labelled was off.
+    saturated : int
+        Beats around which the converter was at its limit.
     """
 
     name: str
@@ -111,6 +114,7 @@ class Analysis:
     passed_over: tuple[str, ...] = ()
     first_lead: int = 0
     without_signal: float = 0.0
+    saturated: int = 0
 
     @property
     def n_beats(self) -> int:
@@ -290,6 +294,7 @@ def analyse(
         passed_over=tuple(source.leads[lead] for lead in passed_over),
         first_lead=columns[0],
         without_signal=float((bits & OFF > 0).mean()) if len(bits) else 0.0,
+        saturated=int(((bits & _SATURATED != 0) & (bits & _FLUTTER == 0)).sum()),
     )
     found.unreadable = unreadable(events, n_leads, found.duration)
     found.good &= ~found.is_unreadable()

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..rhythm import Event, EventKind
+from ..rhythm.event import by_length
 from .analysis import Analysis
 from .svg import STRIP_S
 
@@ -117,7 +118,7 @@ def _roles(kind: EventKind, events: list[Event]) -> list[tuple[str, Event]]:
     typical = ("most typical", _typical(events))
     if kind in _SHORT:
         return [first, typical]
-    roles = [first, ("longest", max(events, key=lambda event: event.duration))]
+    roles = [first, ("longest", max(events, key=by_length))]
     with_rate = [event for event in events if math.isfinite(event.rate)]
     if with_rate and kind is not EventKind.PAUSE:
         if kind in _SLOW:

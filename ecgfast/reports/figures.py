@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .. import hrv
 from ..rhythm import Event, EventKind
+from ..rhythm.event import by_length
 from .analysis import Analysis
 from .readable import OFF_EVENTS, STANDSTILL, burden, longest_rr, overlap, rate_figures
 
@@ -138,6 +139,7 @@ def _quality(found: Analysis) -> dict[str, Any]:
         "analysed_seconds": max(0.0, found.duration - found.lost),
         "beats_in_bad_signal": int((beats & ~found.good).sum()),
         "beats_in_bad_signal_share": _share(int((beats & ~found.good).sum()), int(beats.sum())),
+        "beats_saturated": found.saturated,
         "events": {
             # Stretches, not events: of leads that go together there is one each.
             str(kind): {"count": len(found.spans(kind)), "seconds": found.seconds(kind)}
@@ -207,7 +209,7 @@ def _ectopy(found: Analysis, label: str, name: str) -> dict[str, Any]:
     if label == "V":
         result["r_on_t"] = len(found.of(EventKind.R_ON_T))
     if runs:
-        longest = max(runs, key=lambda run: run.n_beats)
+        longest = max(runs, key=by_length)
         fastest = max(runs, key=lambda run: run.rate if math.isfinite(run.rate) else 0.0)
         for key, run in (("longest_run", longest), ("fastest_run", fastest)):
             result[key] = {
@@ -230,7 +232,7 @@ def _rhythm(found: Analysis, kind: EventKind) -> dict[str, Any]:
         "longest": None,
     }
     if events:
-        longest = max(events, key=lambda event: event.duration)
+        longest = max(events, key=by_length)
         result["longest"] = {
             "seconds": longest.duration,
             "rate": longest.rate,

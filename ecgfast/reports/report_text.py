@@ -200,6 +200,8 @@ def quality_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
             else "none",
         ),
     ]
+    if quality["beats_saturated"]:
+        rows.append(("Beats at the converter's limit", f"{quality['beats_saturated']:,}"))
     for kind, one in quality["events"].items():
         if one["count"]:
             text = f"{one['count']:,}, {length(one['seconds'])} in all"

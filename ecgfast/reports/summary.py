@@ -118,6 +118,8 @@ class Summary:
         no rate is taken there.
     rate_min_at, rate_max_at : float
         Middle of the intervals with the least and the greatest rate, in seconds from the start.
+    saturated : int
+        Beats around which the converter was at its limit.
     """
 
     name: str
@@ -142,6 +144,7 @@ class Summary:
     unreadable: float = 0.0
     rate_min_at: float = math.nan
     rate_max_at: float = math.nan
+    saturated: int = 0
 
     @property
     def n_runs(self) -> int:
@@ -203,6 +206,11 @@ class Summary:
         if self.unreadable:
             text += f"; {length(self.unreadable)} cannot be read: no rate is taken there"
         lines.append(("quality", text))
+        if self.saturated:
+            text = (
+                f"{counted(self.saturated, 'beat')} at the limit of the converter: lower the gain"
+            )
+            lines.append(("  saturated", text))
         return lines
 
     def _when(self, seconds: float) -> str:

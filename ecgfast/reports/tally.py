@@ -35,6 +35,7 @@ __all__ = ["OFF", "Tally", "is_doubtful", "is_flutter"]
 OFF = int(Quality.GAP | Quality.FLAT)
 
 _FLUTTER_BIT = int(Quality.FLUTTER)
+_SATURATED = int(Quality.SATURATED)
 
 # A run begins with three ectopic beats in a row (two are a couplet).
 _RUN = 3
@@ -81,6 +82,7 @@ class Tally:
         self._beats = 0
         self._flutter = 0
         self._off = 0
+        self._saturated = 0
         self._time = array("d")  # R peak in seconds
         self._usable = bytearray()  # whether the signal around it is good
         self._waves = bytearray()  # whether it is one of flutter
@@ -108,6 +110,7 @@ class Tally:
         self._flutter += flutter
         self._beats += not flutter
         self._off += bool(int(beat.quality) & OFF) and not flutter
+        self._saturated += bool(int(beat.quality) & _SATURATED) and not flutter
         broken = not beat.rr <= _GAP_S  # NaN too
         self._time.append(beat.time)
         self._usable.append(not int(beat.quality) & UNFIT)
@@ -236,6 +239,7 @@ class Tally:
             run_counts=dict(runs.counts),
             bad_quality=bad / self._beats if self._beats else 0.0,
             without_signal=self._off / self._beats if self._beats else 0.0,
+            saturated=self._saturated,
             unreadable=float(sum(end - begin for begin, end in lost)),
             values={
                 name: {"mean": total / self._valued, "least": least, "greatest": greatest}

@@ -18,7 +18,7 @@ from ..errors import EcgfastError, InputError
 from ..extras import need
 from ..records import Annotations, RecordSource
 from ..reports.analysis import analyse
-from ..reports.words import CLASS_NAMES, NOT_A_DEVICE
+from ..reports.words import CLASS_NAMES, NOT_A_DEVICE, length
 from ..rhythm import Event
 from ..web import Gate, make_token, page_url
 from .grouping import Group
@@ -89,6 +89,7 @@ class ReviewApp:
         self._start = (
             None if begun is None else begun.hour * 3600 + begun.minute * 60 + begun.second
         )
+        self._date = None if source.start is None else source.start.date().isoformat()
         self._lock = threading.Lock()
         self._found: tuple[tuple[Any, ...], Any] | None = None
         gets = {
@@ -216,6 +217,7 @@ class ReviewApp:
             "leads": list(self.source.leads),
             "duration": self.source.duration,
             "start": self._start,
+            "date": self._date,
             "beats": sum(counts.values()),
             "classes": {c: CLASS_NAMES.get(c, c) for c in session.beats.classes},
             "counts": counts,
@@ -299,7 +301,7 @@ class ReviewApp:
                     "kind": str(event.kind).replace("_", " "),
                     "time": event.start_time,
                     "clock": self._clock(event.start_time),
-                    "seconds": event.duration,
+                    "length": length(event.duration),
                     "severity": str(event.severity),
                 }
                 for event in _important(found.events)

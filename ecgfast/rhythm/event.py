@@ -9,7 +9,15 @@ from typing import Any
 
 from .._equality import NanEqual
 
-__all__ = ["BEATS_MAX", "DEFINITIONS", "Definition", "Event", "EventKind", "Severity"]
+__all__ = [
+    "BEATS_MAX",
+    "DEFINITIONS",
+    "Definition",
+    "Event",
+    "EventKind",
+    "Severity",
+    "by_length",
+]
 
 #: Most R peaks stored in an event; a longer event stores the first and the last half of so many.
 BEATS_MAX = 64
@@ -128,6 +136,37 @@ class Event(NanEqual):
         """All fields as plain types, ready for JSON; NaN stays NaN."""
         row = asdict(self)
         return {**row, "kind": str(self.kind), "severity": str(self.severity)}
+
+
+# Rows of beats, whose length is the number of their beats.
+_ROWS = frozenset(
+    EventKind(f"{chamber}_{row}")
+    for chamber in ("ventricular", "supraventricular")
+    for row in ("couplet", "run", "bigeminy", "trigeminy")
+)
+
+
+def by_length(event: Event) -> tuple[float, float]:
+    """Return what the longest of several events of a kind has most of.
+
+    Parameters
+    ----------
+    event : Event
+
+    Returns
+    -------
+    (float, float)
+        Beats and seconds of a row of ectopic beats, seconds and beats of everything else.
+
+    Examples
+    --------
+    >>> short = Event("tachycardia", 0, 18000, 0.0, 50.0, n_beats=120)
+    >>> long = Event("tachycardia", 36000, 57600, 100.0, 160.0, n_beats=110)
+    >>> max(short, long, key=by_length) is long
+    True
+    """
+    length = float(event.n_beats), event.duration
+    return length if event.kind in _ROWS else length[::-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .event import Event, EventKind, Severity
+from .event import Event, EventKind, Severity, by_length
 
 __all__ = ["KindTally", "RhythmSummary", "RhythmTally"]
 
@@ -27,6 +27,7 @@ class KindTally:
     seconds : float
         How long they last together; of one lead, overlaps count once.
     first, longest : Event
+        The longest by `by_length`.
     fastest : Event or None
         The one with the highest rate, of those that have one.
     slowest : Event or None
@@ -135,8 +136,7 @@ class RhythmTally:
             self._kinds[event.kind] = KindTally(1, seconds, event, event, fast, fast)
         else:
             longest, fastest, slowest = before.longest, before.fastest, before.slowest
-            if (event.n_beats, event.duration) > (longest.n_beats, longest.duration):
-                longest = event
+            longest = max(longest, event, key=by_length)
             if fast and (fastest is None or fast.rate > fastest.rate):
                 fastest = fast
             if fast and (slowest is None or fast.rate < slowest.rate):

@@ -67,6 +67,7 @@ def check_agreement(record: Path, folder: Path, capsys: CAPTURE, *options: str) 
     if summary["beats"]:
         same(summary["bad_quality"], quality["beats_in_bad_signal_share"])
     same(summary["unreadable"], quality["lost_seconds"])
+    same(summary["saturated"], quality["beats_saturated"])
 
     same(summary["couplets"], report["ectopy"]["V"]["couplets"])
     for label, one in report["ectopy"].items():
@@ -88,7 +89,9 @@ def check_agreement(record: Path, folder: Path, capsys: CAPTURE, *options: str) 
     for row in report["rhythm"]:
         same(row["count"], events[row["kind"]])
         if row["count"]:
-            same(rhythm["kinds"][row["kind"]]["seconds"], row["seconds"])
+            kind = rhythm["kinds"][row["kind"]]
+            same(kind["seconds"], row["seconds"])
+            same(kind["longest"]["start_time"], row["longest"]["time"])
             assert row["kind"] in ("pause", "asystole") or row["burden"] > 0
         if row["kind"] == "atrial_fibrillation":
             same(rhythm["atrial_fibrillation_burden"], row["burden"])
@@ -143,7 +146,9 @@ def test_all_figures_of_a_recording_agree(
     check_agreement(record_path(name), tmp_path, capsys)
 
 
-@pytest.mark.parametrize("kind", ["gap", "every third missing", "one lead off", "noise", "flutter"])
+@pytest.mark.parametrize(
+    "kind", ["gap", "every third missing", "one lead off", "noise", "flutter", "saturated"]
+)
 def test_all_figures_of_a_bad_recording_agree(kind: str, tmp_path: Path, capsys: CAPTURE) -> None:
     record = demo_record()
     fs, signal = record.fs, np.tile(record.signal, (3, 1))
@@ -155,6 +160,8 @@ def test_all_figures_of_a_bad_recording_agree(kind: str, tmp_path: Path, capsys:
         signal[at::3] = np.nan
     elif kind == "one lead off":
         signal[at:, 1] = 4.0
+    elif kind == "saturated":
+        signal = np.clip(signal, None, 0.3)
     elif kind == "noise":
         signal[at : at + round(40 * fs)] += rng.normal(0, 1.5, (round(40 * fs), 2))
     else:
@@ -163,6 +170,9 @@ def test_all_figures_of_a_bad_recording_agree(kind: str, tmp_path: Path, capsys:
     path = tmp_path / "made.npz"
     np.savez(path, signal=signal.astype(np.float32), fs=fs, leads=np.array(record.leads))
     report = check_agreement(path, tmp_path, capsys, "--leads", ",".join(record.leads))
+    assert (report["quality"]["beats_saturated"] > 10) == (kind == "saturated")
+    limit = "Beats at the converter" in (tmp_path / "page.html").read_text("utf-8")
+    assert limit == (kind == "saturated")
     if kind == "flutter":
         flutter = report["rhythm"][0]
         assert flutter["kind"] == "ventricular_flutter"

@@ -141,6 +141,17 @@ def test_a_bad_signal_has_no_heart_rate() -> None:
     assert "a minute on average" not in summary.text()
 
 
+def test_a_saturated_signal_is_called_that() -> None:
+    waves = Quality.FLUTTER | Quality.SATURATED
+    beats = beats_of("N" * 15, quality=Quality.SATURATED) + beats_of("N", quality=waves)
+    summary = summary_of(beats)
+    assert summary.saturated == 15
+    assert "saturated 15 beats at the limit of the converter: lower the gain" in re.sub(
+        " +", " ", summary.text()
+    )
+    assert "converter" not in summary_of(beats_of("N" * 15, quality=Quality.NOISY)).text()
+
+
 def test_learning_is_no_bad_quality() -> None:
     assert summary_of(beats_of("NNN", quality=Quality.LEARNING)).bad_quality == 0.0
 

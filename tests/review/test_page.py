@@ -246,7 +246,7 @@ def test_a_port_in_use_is_said() -> None:
 # ------------------------------------------------------------------ in a browser
 
 
-Started = Callable[[], tuple[subprocess.Popen[str], str]]
+Started = Callable[..., tuple[subprocess.Popen[str], str]]
 
 
 @pytest.fixture
@@ -255,8 +255,8 @@ def start(tmp_path: Path) -> Iterator[Started]:
     chromium_path()
     begun = []
 
-    def run() -> tuple[subprocess.Popen[str], str]:
-        command = [sys.executable, "-m", "ecgfast", "review", str(RECORD)]
+    def run(record: Path = RECORD) -> tuple[subprocess.Popen[str], str]:
+        command = [sys.executable, "-m", "ecgfast", "review", str(record)]
         command += ["--output", str(tmp_path), "--by", "Ada"]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -388,3 +388,39 @@ def test_interrupting_ends_the_review_with_its_summary(start: Started, tmp_path:
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "208.reviewed" in out
+
+
+def test_search_takes_what_summaries_and_reports_call_things(
+    start: Started, tmp_path: Path
+) -> None:
+    """A time with its day, as of the summary; AF; and ventricular runs, not the S ones."""
+    header = RECORD.with_suffix(".hea").read_text().splitlines()
+    header[0] += " 23:59:30 01/03/2026"
+    (tmp_path / "208.hea").write_text("\n".join(header))
+    (tmp_path / "208.dat").write_bytes(RECORD.with_suffix(".dat").read_bytes())
+    _, address = start(tmp_path / "208")
+    with Chromium(tmp_path / "profile") as browser:
+        browser.open(address)
+        browser.wait("document.querySelectorAll('#strip svg').length == 1")
+        made = [("supraventricular run", 10), ("ventricular run", 20), ("atrial fibrillation", 30)]
+        rows = [
+            {"kind": kind, "time": at, "clock": f"at {at}", "length": "2 min"} for kind, at in made
+        ]
+        browser.value(f"events = {json.dumps(rows)}, 0")
+        for text, said in (
+            ("2026-03-02 00:00:10", ""),
+            ("2026-03-01 12:00", "begins later than 2026-03-01 12:00"),
+            ("2026-03-03 00:00", "ends after 60 s"),
+            ("ventricular run", "ventricular run at at 20, 2 min"),
+            ("ventricular run", "ventricular run at at 20, 2 min"),
+            ("AF", "atrial fibrillation at at 30"),
+            ("svt", "supraventricular run at at 10"),
+        ):
+            browser.key("/")
+            browser.write(text)
+            browser.key("Enter")
+            shown = f"document.getElementById('said').textContent.includes({json.dumps(said)})"
+            browser.wait(f"{shown} && !busy && document.activeElement.tagName != 'INPUT'")
+            if not said:
+                assert browser.value("strip.begin") == pytest.approx(40 - 3.6, abs=0.5)
+        assert browser.log == []

@@ -114,6 +114,16 @@ def test_the_longest_and_the_fastest_run() -> None:
     assert (runs.fastest.start, runs.fastest.rate) == (samples[18], pytest.approx(150.0))
 
 
+@pytest.mark.parametrize("kind", ["tachycardia", "atrial_fibrillation", "ventricular_run"])
+def test_episodes_are_as_long_as_they_last_and_rows_as_their_beats(kind: str) -> None:
+    long = Event(kind, 0, 36000, 0.0, 100.0, n_beats=150, rate=90.0)
+    dense = Event(kind, 72000, 100800, 200.0, 280.0, n_beats=160, rate=120.0)
+    tally = RhythmTally()
+    tally.add([long, dense])
+    longest = tally.summary(600.0).kinds[EventKind(kind)].longest
+    assert longest is (dense if kind == "ventricular_run" else long)
+
+
 def test_r_on_t_is_a_ventricular_beat_within_the_qt_interval() -> None:
     # Bazett at 75 per minute: QT 0.358 s; R-on-T below 0.304 s.
     labels, early = "N" * 8 + "V" + "N" * 4, [0.8] * 8 + [0.28, 1.2] + [0.8] * 3
