@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import queue
+import shutil
 import subprocess
 import sys
 import threading
@@ -29,6 +30,9 @@ _WAITING = 100
 
 # Seconds that a command, a web server or a broker has.
 _PATIENCE_S = 10.0
+
+# Seconds between attempts to connect to a broker, at most: an alarm waits for the next one.
+_RECONNECT_S = 5
 
 # Seconds in which waiting alarms are still sent when the stream ends.
 _LAST_S = 5.0
@@ -116,7 +120,7 @@ def open_actions(settings: Iterable[ActionSettings]) -> list[ActionRunner]:
     Raises
     ------
     InputError
-        If an option has no meaning.
+        If the program of a command is not there, or a password cannot be read.
     MissingExtraError
         If the library for MQTT is not installed.
 
@@ -132,7 +136,8 @@ def open_actions(settings: Iterable[ActionSettings]) -> list[ActionRunner]:
 
     ``mqtt``: the alarm as JSON to ``topic`` (``ecgfast/alarms``) of the broker ``host``, ``port``
     (1883, with ``tls`` 8883), as ``username`` with the password in ``password_file``; delivered at
-    least once.
+    least once. A broker that refuses, does not answer or goes away is reported when it does so, and
+    connected again at most five seconds after it is back.
     """
     openers: dict[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]] = {
         "bell": _bell,
@@ -179,6 +184,11 @@ def _bell(_: Mapping[str, Any]) -> tuple[Callable[[Alarm], None]]:
 
 def _command(options: Mapping[str, Any]) -> tuple[Callable[[Alarm], None]]:
     parts: list[str] = options["command"]
+    if "{" not in parts[0] and shutil.which(parts[0]) is None:
+        raise InputError(
+            f"alarm action command: there is no program {parts[0]!r} here; install it, or correct "
+            "its name"
+        )
 
     def act(alarm: Alarm) -> None:
         message = message_of(alarm)
@@ -234,19 +244,44 @@ def _mqtt(options: Mapping[str, Any]) -> tuple[Callable[[Alarm], None], Callable
     # Set once the first connection has been made, or has failed: an alarm of a stream that ends
     # before would be lost otherwise.
     answered = threading.Event()
-    client.on_connect = client.on_connect_fail = lambda *_: answered.set()
-    # Until the broker is there messages wait; it is connected again whenever it was gone.
-    client.connect_async(options["host"], options.get("port", 8883 if tls else 1883))
+    host, port = options["host"], options.get("port", 8883 if tls else 1883)
+    said = ""
+
+    def say(text: str) -> None:
+        """Report how the link is, once: it is tried again every few seconds."""
+        nonlocal said
+        if text and text != said:
+            _log.warning("alarm action mqtt: %s", text)
+        said = text
+
+    def on_connect(_: object, __: object, ___: object, reason: Any, ____: object) -> None:
+        refused = f"{host} refuses the connection ({reason}); check username and password_file"
+        say(refused if reason.is_failure else "")
+        answered.set()
+
+    def on_connect_fail(*_: object) -> None:
+        say(f"{host}, port {port}, does not answer; it is tried again, and alarms wait for it")
+        answered.set()
+
+    def on_disconnect(_: object, __: object, ___: object, reason: Any, ____: object) -> None:
+        if reason.is_failure and not said:
+            say(f"the connection to {host} is lost; it is opened again, and alarms wait for it")
+
+    client.on_connect, client.on_connect_fail = on_connect, on_connect_fail
+    client.on_disconnect = on_disconnect
+    # Until the broker is there messages wait; it is connected again whenever it was gone, and soon.
+    client.reconnect_delay_set(1, _RECONNECT_S)
+    client.connect_async(host, port)
     client.loop_start()
 
     def act(alarm: Alarm) -> None:
         answered.wait(_PATIENCE_S)
         sent = client.publish(topic, json.dumps(message_of(alarm)), qos=1)
         if sent.rc == mqtt.MQTT_ERR_NO_CONN:
-            raise RuntimeError(f"no connection to {options['host']} now; it is sent when there is")
+            raise RuntimeError(f"no connection to {host} now; it is sent when there is")
         sent.wait_for_publish(_PATIENCE_S)
         if not sent.is_published():
-            raise RuntimeError(f"{options['host']} has not taken it yet; it is sent when it does")
+            raise RuntimeError(f"{host} has not taken it yet; it is sent when it does")
 
     def close() -> None:
         client.disconnect()

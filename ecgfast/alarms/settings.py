@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..errors import InputError
 from ..extras import need
@@ -255,10 +256,45 @@ def _action(where: str, value: Any) -> ActionSettings:
         raise InputError(
             f'{where}.command: give a list of texts, such as ["notify-send", "{{text}}"]'
         )
-    if kind == "webhook" and not value["url"].startswith(("http://", "https://")):
-        raise InputError(f"{where}.url is {value['url']!r}: it begins with https:// or http://")
+    if kind == "webhook":
+        _check_webhook(where, value)
+    if kind == "mqtt":
+        _check_mqtt(where, value)
     priority = _priority(f"{where}.priority", value.get("priority", "low"))
     return ActionSettings(kind, priority, {k: value[k] for k in options if k in value})
+
+
+def _check_webhook(where: str, value: Mapping[str, Any]) -> None:
+    url = value["url"]
+    if not url.startswith(("http://", "https://")):
+        raise InputError(f"{where}.url is {url!r}: it begins with https:// or http://")
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        named = False
+    if not named or not url.isprintable() or " " in url:
+        raise InputError(
+            f"{where}.url is {url!r}: no address; give one such as https://example.org/alarms"
+        )
+    for name, text in value.get("headers", {}).items():
+        if not isinstance(text, str) or not text.isprintable():
+            raise InputError(f"{where}.headers.{name} is {text!r}: give a text of one line")
+
+
+def _check_mqtt(where: str, value: Mapping[str, Any]) -> None:
+    host, topic, port = value["host"], value.get("topic", "-"), value.get("port", 1)
+    if not host or not host.isprintable() or any(mark in host for mark in " /"):
+        raise InputError(f"{where}.host is {host!r}: give a name or an address alone")
+    if isinstance(port, bool) or not 1 <= port <= 65535:
+        raise InputError(f"{where}.port is {port!r}: give a number from 1 to 65535")
+    if not topic or not topic.isprintable() or any(mark in topic for mark in "+#"):
+        raise InputError(
+            f"{where}.topic is {topic!r}: give the name of one topic, without + and #, such as "
+            "ward/bed-3"
+        )
+    if "password_file" in value and "username" not in value:
+        raise InputError(f"{where}.password_file: it needs username")
 
 
 def _priority(where: str, value: Any) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from ecgfast.alarms import ActionRunner, ActionSettings, Alarm, open_actions
-from ecgfast.errors import MissingExtraError
+from ecgfast.errors import InputError, MissingExtraError
 from ecgfast.rhythm import EventKind
 
 RAISED = Alarm(1, EventKind.ASYSTOLE, "high", 10.0, 13.0)
@@ -47,18 +47,24 @@ def test_a_command_gets_the_alarm(tmp_path: Path) -> None:
     assert json.loads("{" + message)["since"] == 10.0
 
 
-@pytest.mark.parametrize(
-    ("command", "told"),
-    [
-        ([sys.executable, "-c", "raise SystemExit('no room')"], "ended with 1: no room"),
-        (["no-such-program"], "No such file or directory"),
-    ],
-)
-def test_an_action_that_fails_is_reported_and_no_more(
-    command: list[str], told: str, caplog: pytest.LogCaptureFixture
+def test_an_action_that_fails_is_reported_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
+    did("command", command=[sys.executable, "-c", "raise SystemExit('no room')"])
+    assert "alarm action command: failed (" in caplog.text
+    assert "ended with 1: no room" in caplog.text
+
+
+def test_a_program_that_is_not_there_is_said_before_the_first_alarm(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    did("command", command=command)
-    assert f"alarm action command: failed ({told}" in caplog.text or told in caplog.text
+    with pytest.raises(InputError, match="there is no program 'no-such-program' here; install it"):
+        did("command", command=["no-such-program", "{text}"])
+    program = tmp_path / "gone"
+    program.symlink_to(sys.executable)
+    (runner,) = open_actions([ActionSettings("command", "low", {"command": [str(program)]})])
+    program.unlink()
+    runner.alarm(RAISED)
+    runner.close()
+    assert "No such file or directory" in caplog.text
 
 
 def test_only_what_is_urgent_enough() -> None:
@@ -230,6 +236,47 @@ def test_without_a_broker_the_stream_goes_on(caplog: pytest.LogCaptureFixture) -
     with caplog.at_level(logging.WARNING):
         did("mqtt", host="127.0.0.1", port=_free_port())
     assert "alarm action mqtt: failed (no connection to 127.0.0.1 now; it is sent" in caplog.text
+
+
+def until(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    for _ in range(1200):
+        if text in caplog.text:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"never reported: {text}; {caplog.text}")
+
+
+def test_a_broker_that_refuses_goes_or_never_answers_is_reported_before_an_alarm(
+    broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each once, though the connection is tried again and again."""
+
+    def opened(**options: Any) -> ActionRunner:
+        (runner,) = open_actions(
+            [ActionSettings("mqtt", "low", {"host": "127.0.0.1", "port": broker.port, **options})]
+        )
+        return runner
+
+    runner = opened()
+    runner.alarm(RAISED)  # the connection has been made once this is taken
+    while runner._waiting.qsize():
+        time.sleep(0.05)
+    broker.stop()
+    until(caplog, "alarm action mqtt: the connection to 127.0.0.1 is lost; it is opened again")
+    until(caplog, f"alarm action mqtt: 127.0.0.1, port {broker.port}, does not answer")
+    runner.close()
+    caplog.clear()
+
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(config.read_text().replace("anonymous true", "anonymous false"))
+    broker.start()
+    (tmp_path / "password").write_text("wrong\n")
+    runner = opened(username="ecgfast", password_file=str(tmp_path / "password"))
+    refused = "127.0.0.1 refuses the connection (Not authorized); check username and password_file"
+    until(caplog, refused)
+    time.sleep(2.5)  # two attempts more
+    assert caplog.text.count("alarm action mqtt") == 1
+    runner.close()
 
 
 def test_without_paho_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

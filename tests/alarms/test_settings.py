@@ -40,6 +40,9 @@ host = "broker"
 """
 
 
+MQTT = "[[actions]]\nkind = 'mqtt'\n"
+
+
 def settings(tmp_path: Path, text: str) -> AlarmSettings:
     path = tmp_path / "alarms.toml"
     path.write_text(text)
@@ -87,6 +90,20 @@ def test_what_the_file_says_counts_and_the_rest_is_as_by_default(tmp_path: Path)
         ("[[actions]]\nkind = 'command'\ncommand = 'rm'", "has another type"),
         ("[[actions]]\nkind = 'command'\ncommand = []", "give a list of texts"),
         ("[[actions]]\nkind = 'webhook'\nurl = 'file:///etc/passwd'", "it begins with https://"),
+        ("[[actions]]\nkind = 'webhook'\nurl = 'https://'", "no address; give one such as"),
+        ("[[actions]]\nkind = 'webhook'\nurl = 'http://a:b/'", "no address; give one such as"),
+        ("[[actions]]\nkind = 'webhook'\nurl = 'http://a b/'", "no address; give one such as"),
+        (
+            "[[actions]]\nkind = 'webhook'\nurl = 'http://a/'\nheaders = { Id = 3 }",
+            "headers.Id is 3: give a text of one line",
+        ),
+        (f"{MQTT}host = 'tcp://a'", "host is 'tcp://a': give a name or an address alone"),
+        (f"{MQTT}host = ''", "host is '': give a name"),
+        (f"{MQTT}host = 'a'\nport = 99999", "port is 99999: give a number from 1 to 65535"),
+        (f"{MQTT}host = 'a'\nport = true", "port is True: give a number from 1 to 65535"),
+        (f"{MQTT}host = 'a'\ntopic = ''", "topic is '': give the name of one topic"),
+        (f"{MQTT}host = 'a'\ntopic = 'ward/#'", "give the name of one topic, without"),
+        (f"{MQTT}host = 'a'\npassword_file = 'b'", "password_file: it needs username"),
         ("[thresholds\n", "is no TOML: "),
     ],
 )
