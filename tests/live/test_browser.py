@@ -170,6 +170,33 @@ def test_no_qrs_is_cut_where_the_baseline_wanders(browser: Chromium, wander: flo
     assert browser.exceptions == 0, browser.log
 
 
+@pytest.mark.parametrize("opened", ["before", "during"])
+def test_a_standstill_is_drawn_as_small_as_it_is(browser: Chromium, opened: str) -> None:
+    """The gain fitted itself to the noise of a standstill: 1000 mm/mV, and beats far beyond."""
+    made = synthetic_ecg(30, FS, leads=("MLII", "V1"), seed=4)
+    rng = np.random.default_rng(1)
+    still = rng.normal(0, 0.004, (round(9 * FS), 2)).astype(np.float32)
+    feed = LiveFeed(clock=lambda: 0.0)
+    feed.begin("made", FS, made.leads)
+    beats = StreamingClassifier(Classifier("beats"), FS, n_leads=2).process(made.signal)
+    feed.take(made.signal, beats, [])
+    with LiveServer(feed, port=0) as server:
+        browser.screen(1280, 700)
+        if opened == "before":
+            browser.go(server.url)
+            browser.wait("window.ecgfast && ecgfast.view.heights.length === 2")
+        feed.take(still, [], [])
+        if opened == "during":
+            browser.go(server.url)
+        n = len(made.signal) + len(still)
+        browser.wait(
+            f"window.ecgfast && ecgfast.view.at > {n - FS} && ecgfast.view.base.length == 2"
+        )
+        time.sleep(1.5)
+        assert browser.value("ecgfast.view.mmPerMv") == 10
+    assert browser.exceptions == 0, browser.log
+
+
 def test_an_alarm_is_shown_without_waiting_for_samples_and_acknowledged(
     browser: Chromium,
 ) -> None:

@@ -20,7 +20,7 @@ const S = {
   state: null, ended: null, clock: null, offset: null, zone: "",
 };
 // What is shown: `at` is the point at the right edge.
-const view = { at: 0, paused: false, copy: null, speed: 25, gain: "auto", mmPerMv: 10, base: [], drawn: [] };
+const view = { at: 0, paused: false, copy: null, speed: 25, gain: "auto", mmPerMv: 10, base: [], heights: [], drawn: [] };
 const link = { socket: null, ok: false, lost: null, heard: 0, wait: 500, due: Infinity, reason: "", frames: 0 };
 const OWN = "connection";        // the alarm that the page itself raises
 
@@ -33,7 +33,7 @@ function hello(m) {
     S.rate = S.fs / S.step;
     S.size = m.leads.length ? Math.ceil((m.ring + 2) * S.rate) : 0;
     S.rings = m.leads.map(() => new Float32Array(S.size).fill(NaN));
-    Object.assign(view, { at: 0, paused: false, copy: null, base: [] });
+    Object.assign(view, { at: 0, paused: false, copy: null, base: [], heights: [] });
     lag.length = 0;
     showPause();
     layout();
@@ -580,6 +580,36 @@ function chosenGain(heights, lane, now) {
   return power * (exact / power >= 5 ? 5 : exact / power >= 2 ? 2 : 1);
 }
 
+// Height of a lead, and no less than its beats had when there were some: a standstill, or a lead that
+// is off, is not drawn as large as beats are.
+function heightOf(lead, found) {
+  return Math.max(found ? found.high - found.low : 0, view.heights[lead] || 0);
+}
+
+function learnHeights(get, beats, oldest, end, rate) {
+  let at = end;
+  if (!isBeating(beats, end, rate)) {
+    // A page that is opened in a standstill takes the beats before it.
+    if (view.heights.length || !beats.length) return;
+    at = Math.min(end, Math.ceil(beats[beats.length - 1].sample / S.step + rate / 2));
+    if (!isBeating(beats, at, rate)) return;
+  }
+  get.forEach((one, lead) => {
+    const found = levels(one, Math.max(oldest, at - 8 * rate), at, rate);
+    if (found && found.high > found.low) view.heights[lead] = found.high - found.low;
+  });
+}
+
+// Whether there are beats in half of the last eight seconds.
+function isBeating(beats, end, rate) {
+  const seconds = new Set();
+  for (const b of beats) {
+    const ago = (end - b.sample / S.step) / rate;
+    if (ago >= 0 && ago < 8) seconds.add(Math.floor(ago));
+  }
+  return seconds.size >= 4;
+}
+
 // One lead's trace; `x` gives the place of a point. Missing samples break the line and are shaded.
 function drawLead(context, get, begin, end, x, middle, lane, base, pxPerMv) {
   const top = middle - lane / 2, limit = 0.75 * lane;
@@ -676,7 +706,8 @@ function draw() {
   if (now - levelsAt > 500 || view.base.length !== S.leads.length) {
     levelsAt = now;
     const found = S.leads.map((_, lead) => levels(get[lead], Math.max(oldest, end - 8 * rate), end, rate));
-    const heights = found.filter(Boolean).map((f) => f.high - f.low);
+    learnHeights(get, source.beats, oldest, end, rate);
+    const heights = found.map((f, lead) => heightOf(lead, f)).filter(Boolean);
     if (heights.length) view.mmPerMv = chosenGain(heights, lane, view.mmPerMv);
     found.forEach((f, lead) => {
       if (!f) return;
@@ -718,6 +749,10 @@ function drawTimes(x, begin, end, rate, height, width) {
   pen.font = "11px system-ui, sans-serif";
   pen.fillStyle = colours.quiet;
   pen.textAlign = "center";
+  const gain = view.mmPerMv, digits = gain >= 1 ? 4 : 2;
+  const unusual = gain > 100 || gain < 1 ? " (samples in mV?)" : "";
+  const scale = `${view.speed} mm/s  ${Number(gain.toPrecision(digits))} mm/mV${unusual}`;
+  const room = width - 34 - pen.measureText(scale).width;
   const every = view.speed < 20 ? 2 : 1;
   const offset = S.clock ? (wallOf(0) % 60 + 60) % 60 : 0;
   for (let second = Math.ceil(begin / rate + offset); second <= end / rate + offset; second++) {
@@ -725,12 +760,10 @@ function drawTimes(x, begin, end, rate, height, width) {
     const at = x((second - offset) * rate);
     pen.fillRect(at, height - BOTTOM, 1, 4);
     const wall = S.clock ? timeText(wallOf((second - offset) * S.fs) + 0.01) : `${second} s`;
-    if (at > 30 && at < width - 170) pen.fillText(wall, at, height - 4);
+    if (at > 30 && at < room) pen.fillText(wall, at, height - 4);
   }
-  const gain = view.mmPerMv, digits = gain >= 1 ? 4 : 2;
-  const unusual = gain > 100 || gain < 1 ? " (samples in mV?)" : "";
   pen.textAlign = "right";
-  pen.fillText(`${view.speed} mm/s  ${Number(gain.toPrecision(digits))} mm/mV${unusual}`, width - 4, height - 4);
+  pen.fillText(scale, width - 4, height - 4);
 }
 
 function drawStrip(canvas, strip, signal) {
@@ -738,7 +771,7 @@ function drawStrip(canvas, strip, signal) {
   const x = (i) => (i - strip.begin) / rate * 25 * MM;
   const gets = signal.map((values) => (i) => values[i - strip.begin]);
   const found = gets.map((get) => levels(get, strip.begin, strip.end, rate));
-  const heights = found.filter(Boolean).map((f) => f.high - f.low);
+  const heights = found.map((f, lead) => heightOf(lead, f)).filter(Boolean);
   const gain = heights.length ? chosenGain(heights, 22 * MM, view.mmPerMv) : 10;
   // As high as the largest beat asks for, within reason.
   let most = 0;
