@@ -18,6 +18,7 @@ __all__ = [
     "first_of_repeated",
     "of_rows",
     "order_of",
+    "stand_between",
     "undo_set_back",
     "unwrap",
     "without_samples",
@@ -50,6 +51,27 @@ def without_samples(
             if bad[begin:end].any():
                 empty[begin:end] = bad[begin:end] & np.isnan(samples(begin, end)).all(axis=1)
     return empty
+
+
+def stand_between(
+    t: Floats, bad: npt.NDArray[np.bool_], empty: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Return which empty rows are no samples: the stamps around them leave no time for them.
+
+    A remark between two samples takes no time; a sample that was damaged does.
+    """
+    known = np.flatnonzero(~bad)
+    rows = np.flatnonzero(empty)
+    after = np.searchsorted(known, rows)
+    inside = (after > 0) & (after < len(known))
+    before, following = known[after[inside] - 1], known[after[inside]]
+    near = np.diff(known) == 1
+    usual = float(np.median(np.diff(t[known])[near])) if near.any() else 0.0
+    remarks = empty.copy()
+    if usual > 0:
+        lasts = (t[following] - t[before]) / usual
+        remarks[rows[inside]] = lasts < following - before - 0.5
+    return remarks
 
 
 def of_rows(

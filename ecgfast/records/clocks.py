@@ -20,6 +20,7 @@ from .clock_order import (
     first_of_repeated,
     of_rows,
     order_of,
+    stand_between,
     undo_set_back,
     unwrap,
     without_samples,
@@ -224,10 +225,10 @@ def read_clock(
     notes: list[str] = []
     order: npt.NDArray[np.intp] | None = None
     if bad.any():
-        empty = without_samples(bad, samples)
+        remarks = stand_between(t, bad, without_samples(bad, samples))
         fill(t, bad)
-        if empty.any():  # a line of words between two samples
-            order = np.flatnonzero(~empty)
+        if remarks.any():
+            order = np.flatnonzero(~remarks)
             t, rows = t[order], None if rows is None else rows[order]
             samples = None if samples is None else of_rows(order, samples)
     unwrap(t, count)
@@ -360,10 +361,10 @@ def _evenly_spaced(stamps: Stamps) -> tuple[Floats, Floats, int] | None:
         steps = np.diff(block)
         if at:
             steps = np.append(steps, block[0] - last)
-        low = min(low, float(steps.min(initial=math.inf)))
-        high = max(high, float(steps.max(initial=-math.inf)))
-        if not (low > 0 and high < math.inf):
+        least, most = float(steps.min(initial=math.inf)), float(steps.max(initial=-math.inf))
+        if not (least > 0 and most < math.inf):  # False too where a stamp is missing
             return None
+        low, high = min(low, least), max(high, most)
         picked.append(block[-at % every :: every].copy())
         at, last = at + len(block), float(block[-1])
     chosen = np.concatenate(picked)

@@ -10,6 +10,7 @@ import pytest
 from limited import run_limited
 from thorough import thorough_cases
 
+from ecgfast.records import read_record
 from ecgfast.records.clocks import read_clock
 from ecgfast.records.time_stamps import Stamps
 
@@ -81,6 +82,30 @@ def test_gaps_of_a_long_recording_are_found_where_they_are(jitter: float) -> Non
         assert clock.n_samples == place[-1] + 1
         assert clock.rows is not None
         assert not np.isin(np.arange(250_000, 250_100), clock.rows).any()
+
+
+def test_a_missing_stamp_hides_no_gap() -> None:
+    """One stamp without a value had let gaps pass, or had taken the rate from a file."""
+    place = np.arange(20_000) + np.where(np.arange(20_000) > 12_000, 3600, 0)
+    for missing in ([5000], [5000, 5001, 9000], list(range(3000, 3050)), [0], [19_000]):
+        stamps = np.round(place / 360, 5)
+        stamps[missing] = np.nan
+        clock, _, _ = read_clock(Stamps(stamps), 1.0, "a", "time")
+        assert clock is not None
+        assert clock.fs == 360.0
+        assert clock.spans == [(0, 0), (12_001, 15_601)]
+
+
+def test_a_damaged_line_is_a_missing_sample_and_a_remark_is_none(tmp_path: Path) -> None:
+    lines = [f"{i / 250:.3f},{np.sin(i / 9):.3f}" for i in range(10_000)]
+    damaged = [*lines[:4000], "?+", "?+", *lines[4002:]]
+    remark = [*lines[:4000], "start of exercise", *lines[4000:]]
+    for name, rows, missing in (("a", damaged, 2), ("b", remark, 0)):
+        (tmp_path / f"{name}.csv").write_text("time (s),II\n" + "\n".join(rows))
+        record = read_record(tmp_path / f"{name}.csv")
+        assert (record.fs, len(record.signal)) == (250.0, 10_000)
+        assert np.isnan(record.signal).sum() == missing
+        assert "gap" not in record.origin.text()
 
 
 def test_a_counter_is_no_clock() -> None:
