@@ -67,7 +67,7 @@ def stand_between(
     before, following = known[after[inside] - 1], known[after[inside]]
     near = np.diff(known) == 1
     usual = float(np.median(np.diff(t[known])[near])) if near.any() else 0.0
-    remarks = empty.copy()
+    remarks: npt.NDArray[np.bool_] = empty.copy()
     if usual > 0:
         lasts = (t[following] - t[before]) / usual
         remarks[rows[inside]] = lasts < following - before - 0.5

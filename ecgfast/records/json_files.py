@@ -22,11 +22,13 @@ import numpy.typing as npt
 from ..errors import RecordError
 from ._table import TIME, parse_rows
 from .choosing import look_of, role_of
-from .clocks import Clock, count_for, read_clock, unit_of_clock
+from .clocks import Clock, count_for, read_clock, start_of, unit_of_clock
+from .fhir import begin_of, lead_name, sampled_data
 from .opened import Column, Opened, Values
 from .stated_rates import stated_rate
 from .text_body import zone_of
 from .text_head import split_unit
+from .time_stamps import UNITS
 
 __all__ = ["open_json"]
 
@@ -182,13 +184,30 @@ class _Gathered:
             if isinstance(item, (dict, list)):
                 held |= self.walk(item, below, depth + 1)
             elif isinstance(item, str) and (numbers := _listed(item)) is not None:
-                fs, factor, origin, unit = _sampled_data(value)
-                below = below if fs is None else replace(below, fs=fs, fs_of=id(value))
-                self._add(replace(below, unit=unit or below.unit), "", numbers * factor + origin)
+                self._listed(value, numbers, below)
                 held = True
         if not held and inside.fs is not None and inside.fs_of == id(value):
             self.rates.add(inside.fs)
         return held
+
+    def _listed(self, value: dict[str, Any], numbers: Floats, around: _Around) -> None:
+        """Take the numbers of a text, scaled if they are FHIR's; several may be of one time."""
+        told = sampled_data(value)
+        if told is None:
+            self._add(around, "", numbers)
+            return
+        around = replace(around, fs=told.fs, fs_of=id(value), unit=told.unit or around.unit)
+        numbers = numbers * told.factor + told.origin
+        if told.dimensions == 1:
+            self._add(around, "", numbers)
+            return
+        if told.dimensions > _MOST_COLUMNS or len(numbers) % told.dimensions:
+            raise RecordError(
+                f"{self._path}: has {len(numbers)} values in {told.dimensions} dimensions; export "
+                "it again"
+            )
+        for i, values in enumerate(numbers.reshape(-1, told.dimensions).T):
+            self._add(around, f"#{i}", values)
 
     def _rows(self, value: list[list[Any]], around: _Around, depth: int) -> bool:
         """Take a list of lists: a row a sample, a row a lead, or something else in each."""
@@ -293,6 +312,7 @@ def _inside(value: dict[str, Any], around: _Around) -> _Around:
         if isinstance(v, (int, float, str)) and not isinstance(v, bool)
     }
     name = next((str(folded[k]) for k in _NAMES if isinstance(folded.get(k), (str, int))), "")
+    name = name or lead_name(value)
     unit = next((folded[k] for k in _UNITS if isinstance(folded.get(k), str)), "")
     columns = next((tuple(folded[k]) for k in _COLUMNS if _are_texts(folded.get(k))), ())
     new = replace(
@@ -304,6 +324,8 @@ def _inside(value: dict[str, Any], around: _Around) -> _Around:
     fs, _ = stated_rate(plain)
     if fs is not None and not any(_HEART.search(key) for key in around.path):
         new = replace(new, fs=fs, fs_of=id(value))
+    if begin := begin_of(value):
+        plain["effectivePeriod time"] = begin
     for key, item in plain.items():
         moments = _moments([item]) if role_of(key)[0] == "clock" else None
         if moments is not None:
@@ -354,15 +376,6 @@ def _listed(text: str) -> Floats | None:
     return None if numbers is None or len(numbers) < 3 else numbers
 
 
-def _sampled_data(value: dict[str, Any]) -> tuple[float | None, float, float, str]:
-    """Return rate, factor, origin and unit of FHIR's ``SampledData``, where an object is one."""
-    period, origin = value.get("period"), value.get("origin")
-    if not isinstance(period, (int, float)) or period <= 0 or not isinstance(origin, dict):
-        return None, 1.0, 0.0, ""
-    factor, zero = value.get("factor", 1.0), origin.get("value", 0.0)
-    return 1000.0 / period, float(factor), float(zero), str(origin.get("unit", ""))
-
-
 def _moments(items: Sequence[Any]) -> Floats | None:
     """Return stamps as numbers: times of text in seconds; None if there is something else."""
     numbers = _numbers(list(items))
@@ -401,21 +414,41 @@ def _opened(path: Path, signals: list[_Signal], common: float | None) -> Opened:
     timed: list[_Timed] = []
     for signal in signals:
         name, unit = signal.label()
-        values = np.concatenate(signal.pieces)
         role = "clock" if signal.is_clock() else ""
         fs = common if signal.around.fs is None else signal.around.fs
-        each = _Timed(name, unit, values, fs, role)
-        timed.append(each)
+        timed.append(_Timed(name, unit, np.concatenate(signal.pieces), fs, role))
+    counts: dict[str, float] = {}  # what a clock counts in, as the fastest signal tells
+    most = max(len(each.values) for each in timed)
+    for i in sorted(range(len(timed)), key=lambda i: -len(timed[i].values)):
+        signal, each = signals[i], timed[i]
+        values, role, fs = each.values, each.role, each.fs
+        if start is None and not role:
+            start, zone = _begin_of(signal)
         stamps, label, stamped = _stamps_of(path, signal, clocks, notes)
         if role or stamps is None:
             continue
         count = 1.0 if stamped.is_text else unit_of_clock(label, "")
         if count is None and fs is not None:
             count = count_for(stamps, fs)
-        column = values[:, np.newaxis]
-        clock, first, _ = read_clock(stamps, count, str(path), label, samples=_part_of(column))
+        count = counts.get(label, count)
+        part = _part_of(values[:, np.newaxis])
+        try:
+            clock, first, counted = read_clock(stamps, count, str(path), label, samples=part)
+        except RecordError:
+            if label in counts and 4 * len(values) < most:
+                continue  # of a sensor too slow for an ECG
+            raise
+        if clock is not None and fs is not None and abs(clock.fs - fs) > _SAME * fs and count:
+            # Strips some time apart: a stamp is that of the first sample of each.
+            begins = [np.arange(len(piece)) / (fs * count) for piece in signal.pieces]
+            if len(stamps) == len(values) and len(begins) > 1:
+                stamps = stamps + np.concatenate(begins)
+                clock, first, counted = read_clock(stamps, count, str(path), label, samples=part)
         if clock is None:
             continue
+        guessed = next((seconds for seconds, unit in UNITS if unit == counted), None)
+        if guessed is not None:
+            counts[label] = guessed
         if fs is not None and abs(clock.fs - fs) > _SAME * fs:
             raise RecordError(
                 f"{path}: its fields say {fs:g} Hz and the clock {label!r} {clock.fs:g} Hz; "
@@ -451,6 +484,15 @@ def _opened(path: Path, signals: list[_Signal], common: float | None) -> Opened:
     )
 
 
+def _begin_of(signal: _Signal) -> tuple[datetime | None, float | None]:
+    """Return when a signal of one piece begins, as the objects around it say, and the zone."""
+    around = signal.around
+    if len(signal.pieces) != 1 or not around.is_text or not math.isfinite(around.stamp):
+        return None, None
+    start = start_of(around.stamp)
+    return (start and start + timedelta(seconds=around.zone or 0.0)), around.zone
+
+
 def _stamps_of(
     path: Path, signal: _Signal, clocks: dict[tuple[str, ...], _Signal], notes: list[str]
 ) -> tuple[Floats | None, str, _Around]:
@@ -464,6 +506,11 @@ def _stamps_of(
     if len(sizes) == 1:
         return None, "", signal.around
     if np.isfinite(signal.stamps).all():
+        if len(set(signal.stamps)) == 1:
+            raise RecordError(
+                f"{path}: holds {len(sizes)} arrays {signal.label()[0]!r} of one time, which may "
+                "be leads; name each, such as {'name': 'II', ...}"
+            )
         return np.repeat(signal.stamps, sizes), signal.around.stamp_name, signal.around
     name = signal.label()[0]
     if len(signal.rates) > 1:

@@ -19,8 +19,10 @@ __all__ = [
     "encoding_of",
     "first_line",
     "kind_of",
+    "may_be_grouped",
     "row_of",
     "starts_with_number",
+    "ungrouped",
     "zone_of",
 ]
 
@@ -30,6 +32,22 @@ _MOST_COLUMNS = 1024
 _NUMBER = {
     ".": re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII),
     ",": re.compile(r"[+-]?(?:\d+,?\d*|,\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII),
+}
+# Marks between thousands, which are no decimal marks: those of both kinds, and "1,005" alone, which
+# is a decimal number in some countries.
+_APART = " '\u2019\u00a0\u202f"
+_GROUPED = {
+    d: re.compile(
+        rf"[+-]?[1-9]\d{{0,2}}(?:(?:{m}\d{{3}})+{d}\d*|(?:{m}\d{{3}}){{2,}}"
+        rf"|(?:[{_APART}]\d{{3}})+(?:{d}\d*)?)",
+        re.ASCII,
+    )
+    for d, m in ((r"\.", ","), (",", r"\."))
+}
+_GROUPED["."] = _GROUPED.pop(r"\.")
+_MAY_BE_GROUPED = {
+    ".": re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII),
+    ",": re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}", re.ASCII),
 }
 _MISSING = {
     "",
@@ -127,11 +145,23 @@ def cells_of(line: str, separator: str | None) -> list[str]:
 
 def kind_of(cell: str, decimal: str) -> str:
     """Return what a cell is: ``number``, ``time``, ``missing`` or ``words``."""
-    if _NUMBER[decimal].fullmatch(cell):
+    if _NUMBER[decimal].fullmatch(cell) or _GROUPED[decimal].fullmatch(cell):
         return "number"
     if cell.lower() in _MISSING:
         return "missing"
     return "time" if len(cell) <= LONGEST_TIME and _TIME.fullmatch(cell) else "words"
+
+
+def may_be_grouped(cell: str, decimal: str) -> bool:
+    """Whether a cell may be a number of one mark between thousands, such as ``1,005``."""
+    return bool(_MAY_BE_GROUPED[decimal].fullmatch(cell))
+
+
+def ungrouped(cell: str, decimal: str) -> str:
+    """Return a number without marks between thousands; anything else as it is."""
+    if _GROUPED[decimal].fullmatch(cell) or may_be_grouped(cell, decimal):
+        return re.sub(rf"[{_APART}{'.,'.replace(decimal, '')}]", "", cell)
+    return cell
 
 
 def row_of(line: str, separator: str | None) -> list[str]:
@@ -191,9 +221,25 @@ def best_form(lines: list[str], heads: list[str]) -> Form | None:
     if not forms:
         return None
     best = max(forms, key=lambda form: form.score)
+    if best.decimal == ",":
+        best = next((f for f in forms if _apart_from(f, best, lines)), best)
     if best.separator == "," and best.width == 2 and _decimal_commas(lines, heads):
         return next((f for f in forms if f.decimal == "," and f.width == 1), best)
     return best
+
+
+def _apart_from(form: Form, best: Form, lines: list[str]) -> bool:
+    """Whether a form with points reads 998 and 1,005 where the best one has 998 and 1.005."""
+    if form.decimal != "." or (form.separator, form.width) != (best.separator, best.width):
+        return False
+    rows = [cells_of(line, form.separator) for line in lines]
+    for column in zip(*(row for row in rows if len(row) == form.width), strict=True):
+        commas = [cell for cell in column if "," in cell]
+        if commas and all(may_be_grouped(cell, ".") for cell in commas):
+            whole = [cell.lstrip("+-") for cell in column if "," not in cell]
+            if whole and all(map(str.isdecimal, whole)) and max(map(len, whole)) == 3:
+                return True
+    return False
 
 
 def _decimal_commas(lines: list[str], heads: list[str]) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import math
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import RecordError
 from ._table import NUMBER, SKIP, TIME, parse_rows
@@ -19,7 +21,8 @@ from .json_files import open_json
 from .opened import Opened
 from .tables import Table, open_table
 from .text_body import encoding_of
-from .text_head import LABEL, LABELLED, Head, read_head, zones_of
+from .text_head import LABEL, LABELLED, Head, head_again, read_head, zones_of
+from .text_odd_lines import key_of, samples_of
 
 __all__ = ["open_text"]
 
@@ -138,8 +141,15 @@ class _TextTable(Table):
         of = {"words": SKIP, "time": TIME}
         self.kinds = np.array([of.get(kind, NUMBER) for kind in head.kinds], np.int8)
         self.malformed = 0
-        self.repeated = False
         self.first_malformed = ""
+        self._keys = {key_of(line) for line in head.lines} - {b""}
+        # A head within the samples: its lines and where it begins; the blocks after such heads.
+        self._again: list[str] = []
+        self._again_at = self._blocks = 0
+        self._first_again = 0
+        # Lines that are odd by what is odd; the last stamp, and what is added to those of a block.
+        self._odd: dict[str, tuple[int, str]] = {}
+        self._last, self._later = -math.inf, 0.0
 
     def take(self, stream: _Text, name: str) -> None:
         """Parse all of the text."""
@@ -171,7 +181,7 @@ class _TextTable(Table):
                     view[at:], separator, decimal, self.kinds, out, following is None,
                     self.head.day_first,
                 )  # fmt: skip
-                self.add(out[:rows].T)
+                self._put(out[:rows], name)
                 begin = at + used
                 line += lines
                 at = begin
@@ -199,11 +209,75 @@ class _TextTable(Table):
             raise RecordError(f"{name}: {self.first_malformed}; correct or remove it")
         if not self.rows:
             raise RecordError(f"{name}: holds a line of names and no samples; export it again")
+        if self._blocks:
+            self.notes.append(
+                f"line {self._first_again} is one of the head again: "
+                + ("blocks are placed by the times in their heads" if self._later else
+                   "what follows is taken to go on there")
+            )  # fmt: skip
+        for odd, (count, example) in self._odd.items():
+            told = "1 line has" if count == 1 else f"{count} lines have"
+            self.notes.append(f"{told} {odd}, such as {example!r}")
         if self.malformed:
             self.notes.append(
                 f"{self.malformed} lines are no samples and count as missing "
                 f"({self.first_malformed})"
             )
+
+    def _put(self, rows: npt.NDArray[np.float64], name: str) -> None:
+        """Add rows; those after a head within the samples are its block."""
+        if not len(rows):
+            return
+        if self._again:
+            self._begin_block(rows, name)
+        if self.kinds[0] == NUMBER:
+            self._last = float(rows[-1, 0])
+            rows[:, 0] += self._later
+        self.add(rows.T)
+
+    def _begin_block(self, rows: npt.NDArray[np.float64], name: str) -> None:
+        """Understand a head within the samples: where its block begins.
+
+        Raises
+        ------
+        RecordError
+            If the block has another rate, or other columns.
+        """
+        again = head_again(self.head, self._again, f"{name}: line {self._again_at}")
+        self._again = []
+        self._blocks += 1
+        restarts = self.kinds[0] == NUMBER and not rows[0, 0] > self._last
+        if restarts and again.start is not None and self.head.start is not None:
+            later = (again.start - self.head.start).total_seconds()
+            step = float(rows[1, 0] - rows[0, 0]) if len(rows) > 1 else math.nan
+            # Only where the first column counts seconds.
+            if self.head.fs is not None and abs(step * self.head.fs - 1.0) < 0.1:
+                self._later = later
+
+    def _put_odd(self, line: bytes, number: int, name: str) -> bool:
+        """Add the samples of a line with a remark, or with marks between thousands."""
+        head = self.head
+        try:
+            found = samples_of(
+                line.decode("utf-8", "replace").rstrip("\r"),
+                head.separator, head.decimal, head.kinds,
+            )  # fmt: skip
+        except RecordError as error:
+            raise RecordError(f"{name}: line {number}: {error}") from None
+        if found is None:
+            return False
+        text, odd, example = found
+        row = np.empty((1, len(self.kinds)))
+        separator = ord(head.separator) if head.separator else 0
+        parsed, *_ = parse_rows(
+            text.encode(), separator, ord(head.decimal), self.kinds, row, True, head.day_first
+        )
+        if parsed != 1:
+            return False
+        self._put(row, name)
+        count, example = self._odd.get(odd, (0, example))
+        self._odd[odd] = (count + 1, example)
+        return True
 
     def _count(
         self,
@@ -215,12 +289,12 @@ class _TextTable(Table):
         name: str,
     ) -> None:
         """Count a line that is no sample as a missing one."""
-        if line.strip() in self.head.lines:
-            if not self.repeated:
-                self.notes.append(
-                    f"line {number} is one of the head again: what follows is taken to go on there"
-                )
-            self.repeated = True
+        if line.strip() in self.head.lines or key_of(line) in self._keys:
+            self._again_at = self._again_at if self._again else number
+            self._first_again = self._first_again or number
+            self._again.append(line.decode("utf-8", "replace").strip())
+            return
+        if self._put_odd(line, number, name):
             return
         if not self.malformed:
             if cell[1]:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..errors import RecordError
@@ -39,6 +39,7 @@ __all__ = [
     "RATE_LINE",
     "Head",
     "are_units",
+    "head_again",
     "read_head",
     "split_unit",
     "zones_of",
@@ -57,7 +58,7 @@ LABELLED = re.compile(
 _RATE_WORD = (
     r"(?:sampl\w*[ _-]*(?:rate|freq\w*|hz)|samplerate|\bfs\b|\bsrate\b|\bsfreq\b|\bfsamp\b"
     r"|(?<!heart )(?<!pulse )(?<!baud )(?<!bit )(?<!resp )\brate\b|\bfreq(?:uency)?\b|abtast\w*"
-    r"|fr[eé]quence\w*|frecuencia\w*)"
+    r"|fr[eé]quence\w*|frecuencia\w*|частота\w*)"
 )
 _RATE = re.compile(
     _RATE_WORD + r"[^\d\n:=,;\t]{0,30}[\"']?\s*[:=,;\t ]+\s*[\"'\[]?\s*"
@@ -73,7 +74,7 @@ _INTERVAL = re.compile(
     re.IGNORECASE,
 )
 _BARE_RATE = re.compile(
-    r"(\d+(?:[.,]\d+)?)\s*(?:hz|hertz|ヘルツ|赫兹|赫茲|헤르츠|sps|samples/s(?:ec|econd)?)\b",
+    r"(\d+(?:[.,]\d+)?)\s*(?:hz|hertz|гц|ヘルツ|赫兹|赫茲|헤르츠|sps|samples/s(?:ec|econd)?)\b",
     re.IGNORECASE,
 )
 _PER_SAMPLE = re.compile(
@@ -86,6 +87,8 @@ _UNIT_LINE = re.compile(
 )
 # A setting of one column whose value is a voltage is its unit, in whatever language.
 _VOLT_LINE = re.compile(r"([^\d\s,;:=][^\d,;:=]{0,40})[:=,;\t]\s*[\"']?([^\s,;\"']+)[\"']?[,;\s]*")
+# Of LabChart: the largest value of each channel with its unit.
+_RANGES = re.compile(r"range=\s*(.+)", re.IGNORECASE)
 _CHANNELS = re.compile(r"(\d{1,3}) channels?", re.IGNORECASE)
 _NAMES_LINE = re.compile(
     r"\b(?:labels?|channels?|leads?|columns?|channel ?titles?|kan[aä]le?)\b[\"']?"
@@ -94,8 +97,20 @@ _NAMES_LINE = re.compile(
 )
 _START_WORD = re.compile(r"date|time|start|record|begin|datum|zeit", re.IGNORECASE)
 _NOT_START = re.compile(r"birth|dob|geboren|export|elapsed|software|version", re.IGNORECASE)
-_MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6}))?)?")
+_TIME_OF_DAY = (
+    r"[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<part>\d{1,6}))?)?"
+    r"(?P<zone> ?[+-]\d\d:?\d\d|Z)?"
+)
+# A date with dots has its day first, one that begins with the year its month second.
+_MOMENTS = (
+    re.compile(r"(?P<year>\d{4})([-/])(?P<month>\d\d)\2(?P<day>\d\d)" + _TIME_OF_DAY),
+    re.compile(r"\b(?P<day>\d\d)\.(?P<month>\d\d)\.(?P<year>\d{4})" + _TIME_OF_DAY),
+)
+# Days since the end of 1899, as spreadsheets and LabChart count them: 1954 to 2119.
+_EXCEL_TIME = re.compile(r"exceldatetime\W*([2-7]\d{4}(?:[.,]\d+)?|[2-7][.,]\d+e\+?0*4)\b", re.I)
 _BRACKETED = re.compile(r"(.*?)\s*[(\[]([^()\[\]]*)[)\]]\s*")
+# A name and its unit with a link to what they are: "ECG_I [mV](/api/datatype/4113/)".
+_LINKED = re.compile(r"(.*\])\((?:/|https?:)[^()\s]*\)")
 _SUFFIX = re.compile(r"(.*?)[ _/]+(mv|uv|µv|μv|nv|volts?|microvolts?|millivolts?)", re.IGNORECASE)
 
 
@@ -231,6 +246,43 @@ def read_head(text: str, whole: bool, name: str) -> Head:
     return head
 
 
+def head_again(head: Head, lines: list[str], where: str) -> Head:
+    """Understand a head that stands within the samples, as before each block of a recording.
+
+    Parameters
+    ----------
+    head : Head
+        That of the file.
+    lines : list of str
+    where : str
+        The file and its line, for messages.
+
+    Returns
+    -------
+    Head
+
+    Raises
+    ------
+    RecordError
+        If its rate, names or units are not those of the file.
+    """
+    width = len(head.kinds)
+    again = Head(head.separator, head.decimal, head.kinds, [""] * width, [""] * width, 0)
+    _understand(again, lines, where, counted=False)
+    told = (
+        ("rate", head.fs, again.fs),
+        ("columns", head.names, again.names if any(again.names) else None),
+        ("units", head.units, again.units if any(again.units) else None),
+    )
+    for what, first, now in told:
+        if now is not None and now != first:
+            raise RecordError(
+                f"{where}: what follows has another {what}; split the file there" if what == "rate"
+                else f"{where}: what follows has other {what}; split the file there"
+            )  # fmt: skip
+    return again
+
+
 def zones_of(head: Head, line: str) -> dict[int, float | None]:
     """Return the zones of a line's dates by their columns, as `Head.zones` has those of the first.
 
@@ -297,6 +349,11 @@ def _understand(head: Head, lines: list[str], name: str, *, counted: bool) -> No
             cells, head, line, last=i == len(plain) - 1
         ):
             named.append(i)
+    if head.start is None:  # in whatever language: one time with its zone
+        moments = {
+            _moment_in(line, with_zone=True) for line in plain if not _NOT_START.search(line)
+        } - {None}
+        head.start = moments.pop() if len(moments) == 1 else None
     if re.search(r"ecg|ekg|electrocardio", " ".join(plain), re.IGNORECASE):
         head.about_ecg = True
     split = head.separator if len(head.kinds) > 1 else ","
@@ -328,6 +385,10 @@ def _understand(head: Head, lines: list[str], name: str, *, counted: bool) -> No
     if units_at is not None:
         for c, cell in enumerate(row_of(plain[units_at], head.separator)):
             head.units[c] = cell.strip("()[] ") or head.units[c]
+    ranges = next((found for line in plain if (found := _RANGES.match(line))), None)
+    if ranges and not any(head.units):
+        told = [cell.split() for cell in _for_columns(ranges[1], head)]
+        head.units = [c[1] if len(c) == 2 and is_unit(c[1]) else "" for c in told] or head.units
     if head.fs is None:
         bare = {
             found[1]
@@ -368,7 +429,7 @@ def are_units(cells: list[str]) -> bool:
         return False
     return (
         2 * len(known) > len(told)
-        and all(len(cell) <= 16 for cell in told)
+        and all(len(cell) <= 16 for cell in told if cell not in known)
         and any(
             to_millivolt(c) is not None or to_seconds(c) is not None or len(c) > 1 for c in known
         )
@@ -377,6 +438,8 @@ def are_units(cells: list[str]) -> bool:
 
 def split_unit(cell: str) -> tuple[str, str]:
     """Take the unit off a column's name: ``MLII (uV)``, ``ecg [mV]``, ``ECG_uV``."""
+    linked = _LINKED.fullmatch(cell.strip())
+    cell = linked[1] if linked else cell
     found = _BRACKETED.fullmatch(cell)
     if found and (is_unit(found[2]) or not found[2].isdigit()):
         return found[1], found[2]
@@ -421,14 +484,26 @@ def _settings(head: Head, line: str, raw: str, name: str) -> None:
             for c, cell in enumerate(cells):
                 head.names[c], unit = split_unit(cell.strip("\"' []"))
                 head.units[c] = unit or head.units[c]
-    moment = _MOMENT.search(line)
-    if moment and head.start is None and _START_WORD.search(line) and not _NOT_START.search(line):
-        year, month, day, hour, minute, second = (int(part or 0) for part in moment.groups()[:6])
-        try:
-            micro = int((moment[7] or "0").ljust(6, "0"))
-            head.start = datetime(year, month, day, hour, minute, second, micro)
-        except ValueError:
-            pass
+    if head.start is None and _START_WORD.search(line) and not _NOT_START.search(line):
+        head.start = _moment_in(line)
+
+
+def _moment_in(line: str, *, with_zone: bool = False) -> datetime | None:
+    """Return the date and time in a line of the head, by the clock that wrote it; None if none."""
+    days = _EXCEL_TIME.match(line)
+    if days:
+        count = float(days[1].replace(",", "."))
+        return datetime(1899, 12, 30) + timedelta(microseconds=round(count * 86_400e3) * 1000)
+    found = next((m for moment in _MOMENTS if (m := moment.search(line))), None)
+    if found is None or (with_zone and not found["zone"]):
+        return None
+    year, month, day = int(found["year"]), int(found["month"]), int(found["day"])
+    hour, minute, second = (int(found[name] or 0) for name in ("hour", "minute", "second"))
+    micro = int((found["part"] or "0").ljust(6, "0"))
+    try:
+        return datetime(year, month, day, hour, minute, second, micro)
+    except ValueError:
+        return None
 
 
 def _for_columns(text: str, head: Head) -> list[str]:

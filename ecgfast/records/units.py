@@ -19,6 +19,7 @@ _MILLIVOLT = {
     "mv": 1.0, "millivolt": 1.0, "millivolts": 1.0, "milli volt": 1.0,
     "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "mcv": 1e-3, "microvolt": 1e-3, "microvolts": 1e-3,
     "nv": 1e-6, "nanovolt": 1e-6, "nanovolts": 1e-6,
+    "в": 1e3, "мв": 1.0, "мкв": 1e-3, "нв": 1e-6,
 }  # fmt: skip
 
 # Steepest fiftieth of a lead's changes over 20 ms, in mV: 0.02 to 3 in the recordings of mitdb,
@@ -59,7 +60,11 @@ _OTHERS = {
     "us/cm", "usiemens", "µsiemens", "microsiemens", "ma", "ua", "hz", "lux", "db", "m", "cm", "mm",
 }  # fmt: skip
 
-_CLOCK = re.compile(r"(?:[hmsdy]+[:/.\- ])+[hmsdyf.]+|hh:mm:ss.*|mm:ss.*|iso ?8601", re.IGNORECASE)
+# A second in equal parts, as "s/256".
+_PARTS = re.compile(r"s(?:ec)?/([1-9]\d{0,8})")
+_CLOCK = re.compile(
+    r"(?:[hmsdy]+[:/.\- ])+[hmsdyf.]+0{0,6}|hh:mm:ss.*|mm:ss.*|iso ?8601", re.IGNORECASE
+)
 
 
 def _plain(unit: str) -> str:
@@ -117,7 +122,9 @@ def scale_notes(
 
 def to_seconds(unit: str) -> float | None:
     """Return the factor from `unit` to seconds, or None if it is no time."""
-    return _SECONDS.get(_plain(unit))
+    plain = _plain(unit)
+    parts = _PARTS.fullmatch(plain)
+    return 1.0 / int(parts[1]) if parts else _SECONDS.get(plain)
 
 
 def unit_kind(unit: str) -> str:
@@ -133,7 +140,7 @@ def is_unit(text: str) -> bool:
     plain = _plain(text)
     return (
         plain in _MILLIVOLT
-        or plain in _SECONDS
+        or to_seconds(plain) is not None
         or plain in _OTHERS
         or (plain in _NUMBERS and plain not in ("1", "unknown", "raw", "unit"))
         or bool(_CLOCK.fullmatch(plain))

@@ -128,6 +128,91 @@ def test_units_and_fhir(tmp_path: Path) -> None:
     np.testing.assert_allclose(record.signal[8:, 0], LEADS[8:, 0], atol=0.003)
 
 
+def sampled(values: Any, **more: Any) -> dict[str, Any]:
+    """FHIR's SampledData of values in mV."""
+    counts = " ".join(str(round(x / 0.005)) for x in values)
+    return {"origin": {"value": 0, "unit": "mV"}, "factor": 0.005, "data": counts} | more
+
+
+@pytest.mark.parametrize(
+    "rate", [{"period": 4}, {"interval": 4, "intervalUnit": "ms"}], ids=["release 4", "release 5"]
+)
+@pytest.mark.parametrize(
+    ("codes", "leads"),
+    [
+        ([{"text": "Lead I"}, {"text": "Lead II"}], ("Lead I", "Lead II")),
+        (
+            [{"coding": [{"code": "131329", "display": "MDC_ECG_ELEC_POTL_I"}]},
+             {"coding": [{"code": "131389", "display": "MDC_ECG_ELEC_POTL_III"}]}],
+            ("I", "III"),
+        ),
+        ([{"coding": [{"code": "131330"}]}, {"coding": [{"code": "131333"}]}], ("II", "V3")),
+    ],
+)  # fmt: skip
+def test_components_of_an_observation_are_leads(
+    tmp_path: Path, codes: list[Any], leads: tuple[str, ...], rate: dict[str, Any]
+) -> None:
+    """They had been joined one after the other, as one lead."""
+    two = [-x for x in ONE]
+    record = read(tmp_path, {
+        "resourceType": "Observation",
+        "effectiveDateTime": "2026-02-19T09:30:35+01:00",
+        "component": [
+            {"code": code, "valueSampledData": sampled(values, dimensions=1, **rate)}
+            for code, values in zip(codes, (ONE, two), strict=True)
+        ],
+    })  # fmt: skip
+    assert (record.fs, record.leads, record.units) == (FS, leads, ("mV", "mV"))
+    assert record.start == datetime(2026, 2, 19, 9, 30, 35)
+    np.testing.assert_allclose(record.signal, np.column_stack([ONE, two]), atol=0.003)
+
+
+def test_arrays_of_one_time_without_names_are_refused(tmp_path: Path) -> None:
+    component = {"code": {"text": "ECG"}, "valueSampledData": sampled(ONE, period=4)}
+    content = {"effectiveDateTime": "2026-02-19T09:30:35Z", "component": [component, component]}
+    with pytest.raises(RecordError, match="2 arrays 'ECG' of one time, which may be leads; name"):
+        read(tmp_path, content)
+
+
+def test_samples_of_several_leads_by_turns(tmp_path: Path) -> None:
+    both = np.column_stack([ONE, [-x for x in ONE]])
+    content = {"code": {"text": "ECG"}, "valueSampledData": sampled(
+        both.ravel(), period=4, dimensions=2)}  # fmt: skip
+    record = read(tmp_path, content)
+    assert record.fs == FS
+    np.testing.assert_allclose(record.signal, both, atol=0.003)
+    content["valueSampledData"]["dimensions"] = 7
+    with pytest.raises(RecordError, match="values in 7 dimensions"):
+        read(tmp_path, content)
+
+
+def test_strips_some_time_apart(tmp_path: Path) -> None:
+    strips = [
+        {"resource": {
+            "effectivePeriod": {"start": f"2026-02-19T09:{30 + k}:00Z"},
+            "code": {"text": "ECG"}, "valueSampledData": sampled(ONE, period=4)}}
+        for k in range(3)
+    ]  # fmt: skip
+    record = read(tmp_path, {"resourceType": "Bundle", "entry": strips})
+    assert record.fs == FS
+    assert record.start == datetime(2026, 2, 19, 9, 30)
+    for k in range(3):
+        begin = k * 60 * FS
+        np.testing.assert_allclose(record.signal[begin : begin + len(ONE), 0], ONE, atol=0.003)
+    assert np.isnan(record.signal[len(ONE) : 60 * FS]).all()
+
+
+def test_a_slow_signal_beside_the_ecg_guesses_no_other_unit(tmp_path: Path) -> None:
+    packets = [
+        {"time": 1_700_000_000_000 + 1000 * k, "ecg": ONE[k * FS : (k + 1) * FS], "rri": [800]}
+        for k in range(len(ONE) // FS)
+    ]
+    record = read(tmp_path, packets)
+    assert record.fs == FS
+    assert "milliseconds" in record.origin.text()
+    assert "microseconds" not in record.origin.text()
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
