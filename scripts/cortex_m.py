@@ -34,7 +34,7 @@ EXERCISE = (
     *("-DEXERCISE_RATES=128", "-DEXERCISE_FS=128", "-DEXERCISE_LEADS=4"),
     *("-DEXERCISE_GAINS=-1e4,1e25", "-DEXERCISE_WINDOWS=CLEAN"),
 )
-WARNINGS = ("-Wall", "-Wextra", "-Werror")
+WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 MODELS = ROOT / "models"
 EXAMPLE = ROOT / "csrc" / "examples" / "label_beats.c"
 PRECISIONS = {"int8": "beats.int8.tflite", "float32": "beats.tflite"}

@@ -20,7 +20,16 @@ EACH_COMPILER = [
 # With sanitizers the core runs under one of them, and the fuzzers under clang's.
 ONE_COMPILER = EACH_COMPILER[:1]
 SANITIZED = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-STRICT = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror", "-ffp-contract=off")
+STRICT = (
+    "-std=c11",
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Wshadow",
+    "-Wconversion",
+    "-Werror",
+    "-ffp-contract=off",
+)
 
 
 class CPrograms:

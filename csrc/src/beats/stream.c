@@ -517,5 +517,5 @@ int ecg_stream_valid(ecg_stream *s) {
 void ecg_stream_restart(ecg_stream *s) {
     const ecg_window_config window = s->config;
     ecg_detector_config detector = detector_of(s)->config;
-    stream_begin(s, s->header.bytes, &detector, &window);
+    stream_begin(s, (size_t)s->header.bytes, &detector, &window);
 }

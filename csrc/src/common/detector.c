@@ -196,5 +196,5 @@ int ecg_detector_valid(ecg_detector *d) {
 
 void ecg_detector_restart(ecg_detector *d) {
     const ecg_detector_config config = d->config;
-    ecg_detector_begin(d, d->header.bytes, &config);
+    ecg_detector_begin(d, (size_t)d->header.bytes, &config);
 }

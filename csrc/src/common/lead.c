@@ -184,5 +184,5 @@ uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t l
     const uint8_t *flags = ecg_flags(d, lead);
     int64_t flat = 0;
     for (int64_t i = first; i <= last; i++) flat += (flags[(uint32_t)i & d->ring_mask] & ECG_QUALITY_FLAT) != 0;
-    return 100 * flat < ECG_FLAT_PERCENT * (last - first + 1) ? quality & ~ECG_QUALITY_FLAT : quality;
+    return 100 * flat < ECG_FLAT_PERCENT * (last - first + 1) ? quality & ~(uint32_t)ECG_QUALITY_FLAT : quality;
 }
