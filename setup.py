@@ -70,11 +70,12 @@ network = Extension(
 )
 
 
-def compiled(name: str) -> Extension:
-    """Compiled loops beside the C core, which has no part in them."""
+def compiled(name: str, *sources: Path) -> Extension:
+    """Compiled loops beside the C core, of which they have these sources."""
     return Extension(
         name,
-        [f"{name.replace('.', '/')}.pyx"],
+        [f"{name.replace('.', '/')}.pyx", *map(str, sources)],
+        depends=[str(source.with_suffix(".h")) for source in sources],
         extra_compile_args=COMPILE,
         extra_link_args=LINK,
     )
@@ -90,7 +91,8 @@ extensions = [
     compiled("ecgfast.records._table"),  # the text reader's inner loop
     compiled("ecgfast.records._samples"),  # stored samples as physical values
     compiled("ecgfast.rhythm._beat_window"),  # the beats from which fibrillation is scored
-    compiled("ecgfast.rhythm._scan"),  # blocks and beats that no rhythm rule has to see
+    # blocks and beats that no rhythm rule has to see
+    compiled("ecgfast.rhythm._scan", CSRC / "src" / "beats" / "wave_leakage.c"),
     compiled("ecgfast.rhythm._features"),  # statistics of a window of RR intervals and P waves
     Extension(SHARED, [], extra_compile_args=COMPILE, extra_link_args=LINK),
 ]

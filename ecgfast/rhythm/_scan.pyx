@@ -2,7 +2,7 @@
 """Blocks of signal and beats in order of time, up to the next one that a rule has to see.
 
 Nearly all blocks and beats change counters and rings only. They are handled here, without the GIL;
-the rules, in Python, are called for the others. No algorithm of the C core is here.
+the rules, in Python, are called for the others. Of the C core it has the leakage of waves.
 """
 
 cimport cython
@@ -13,10 +13,17 @@ import numpy as np
 
 from ._beat_window cimport BeatWindow
 
+
+cdef extern from "../../csrc/src/beats/wave_leakage.h" nogil:
+    float ECG_FLUTTER_LEAKAGE
+    float ECG_FLUTTER_ENDS
+    float ecg_wave_leakage(float *x, int n, float rate)
+
+
 __all__ = [
     "ASYSTOLE_BEGAN", "ASYSTOLE_ENDED", "BEAT", "BLOCKS", "DONE", "EPISODE", "FLAT", "FLAT_BLOCKS",
     "INTERVAL", "LEADS", "LOST", "LOST_SIGNAL", "NOISE_BEGAN", "NOISE_ENDED", "ORDER", "RATES", "R_ON_T",
-    "HUM", "STEEP", "USABLE", "Scan", "block_figures", "crest",
+    "HUM", "STEEP", "USABLE", "WAVES_BEGAN", "WAVES_ENDED", "Scan", "block_figures", "crest",
 ]
 
 # States of a lead in a block; one that hums counts as usable, as an asystole may show hum too.
@@ -24,7 +31,7 @@ USABLE, LOST, FLAT, HUM = 0, 1, 2, 3
 
 # Why `Scan.run` returned.
 DONE, BLOCKS, LEADS, LOST_SIGNAL, ASYSTOLE_BEGAN, ASYSTOLE_ENDED, NOISE_BEGAN, NOISE_ENDED, \
-    INTERVAL, BEAT, ORDER = range(11)
+    INTERVAL, BEAT, ORDER, WAVES_BEGAN, WAVES_ENDED = range(13)
 
 # Bits of `Scan.flags`: a row of V, a row of S, an early V, the look for atrial fibrillation, rates.
 R_ON_T, EPISODE, RATES = 4, 8, 16
@@ -52,6 +59,8 @@ cdef enum:
     C_INTERVAL = 8
     C_BEAT = 9
     C_ORDER = 10
+    C_WAVES_BEGAN = 11
+    C_WAVES_ENDED = 12
 
     # Codes of labels: V and S are those of their bits in `flags`.
     OTHER = 0
@@ -93,12 +102,26 @@ cdef enum:
     NOISE_EVERY = 8
     NOISE_BLOCKS = 20
     NOISE_RANK = 5
+    # Waves of ventricular fibrillation are looked for every half second, in the last 2.5 s. They have to
+    # be seen twice.
+    WAVE_EVERY = 2
+    WAVE_BLOCKS = 10
+    WAVE_LOOKS = 2
+    WAVE_POINTS = 400  # 2.5 s below 150 Hz
+    # More certain beats than this among the waves are a rhythm.
+    WAVE_BEATS = 1
+    # So is a lead of which the third quietest block moves far less than the second steepest.
+    QUIET_RANK = 2
+    STEEP_RANK = 8
     # Noise begins with fewer readable beats than this among the last eight, and ends with more.
     NOISE_SOUND = 3
 
 cdef double C_STEEP = 0.5
 # The steepness between the beats below which noise has ended.
 cdef double NOISE_ENDS = 0.35
+# Waves below this mean share of a QRS complex's steepness are atrial ones, or an asystole.
+cdef double WAVE_STEEPNESS = 0.1
+cdef double QUIET_SHARE = 0.2
 # Seconds without a beat, and without an asystole, that are noise.
 cdef double NO_BEATS_S = 10.0
 # A doubtful detection below this share of a QRS complex's steepness, and so long after the last
@@ -185,6 +208,9 @@ cdef class Scan:
     cdef long long _signal_since
     cdef readonly long long noise_since
     cdef long long _noise_until
+    # Waves: since when, up to when, and how often in a row they have been seen.
+    cdef readonly long long waves_since, waves_until
+    cdef int _wave_looks
     # The beat now.
     cdef readonly long long sample, before
     cdef readonly int code, flags
@@ -215,6 +241,7 @@ cdef class Scan:
         self._p_wave_after = P_WAVE_AFTER_S * fs
         self._no_beats = NO_BEATS_S * fs
         self.asystole_since = self.noise_since = self.last = self._stood_last = -1
+        self.waves_since = self.waves_until = -1
         self._arrays = np.zeros(leads, np.int8), np.zeros(leads, np.int8)
         self._waiting = (
             np.empty((0, leads), np.int8),
@@ -238,6 +265,7 @@ cdef class Scan:
             self.with_signal, self._stood_last, self._quiet_from, self.asystole_since,
             self._steep_blocks, self._signal_since, self.noise_since, self._noise_until, self._open,
             self.last, self._wave_before, self._unlearned, self.lost, self._quality,
+            self.waves_since, self.waves_until, self._wave_looks,
         )
         waiting = tuple([one[self._block:] for one in self._waiting])
         parts = self.blocks, self.trust, self.rates, self._r_on_t
@@ -250,6 +278,7 @@ cdef class Scan:
             self.with_signal, self._stood_last, self._quiet_from, self.asystole_since,
             self._steep_blocks, self._signal_since, self.noise_since, self._noise_until, self._open,
             self.last, self._wave_before, self._unlearned, self.lost, self._quality,
+            self.waves_since, self.waves_until, self._wave_looks,
         ) = numbers
         self._block = 0
         self._attach()
@@ -350,6 +379,12 @@ cdef class Scan:
                 code = self._stand(self.blocks.last_steepness())
                 if code != C_DONE:
                     return code
+        if self._phase == 2:
+            self._phase = 3
+            if usable and self.blocks.next % WAVE_EVERY == 0:
+                code = self._look_for_waves()
+                if code != C_DONE:
+                    return code
         # The last step.
         if usable and self.blocks.next % NOISE_EVERY == 0:
             code = self._look_for_noise()
@@ -381,8 +416,11 @@ cdef class Scan:
                 return C_ASYSTOLE_ENDED
             return C_DONE
         self._steep_blocks = 0
+        if self.waves_since >= 0:
+            self._quiet_from = self.end
         if (
             self.asystole_since < 0
+            and not self._wave_looks
             and self.begin - self._quiet_from >= self._asystole_samples
             and self.trust.trusted >= TRUSTED_BEATS
             and steepness < C_STEEP
@@ -390,6 +428,47 @@ cdef class Scan:
             self.asystole_since = self.begin = self._quiet_from
             return C_ASYSTOLE_BEGAN
         return C_DONE
+
+    cdef bint _waves(self, float limit) noexcept nogil:
+        """Whether the signal of a lead is waves, while no other one shows beats, and next to none of the
+        detections are certain."""
+        cdef long long first = self.blocks.next - WAVE_BLOCKS
+        cdef int lead
+        if first < 0 or self.trust.certain_after(first * self.blocks.size) > WAVE_BEATS:
+            return False
+        for lead in range(self.blocks.leads):
+            if self.blocks.shows_beats(lead):
+                return False
+        for lead in range(self.blocks.leads):
+            if self.blocks.leakage(lead, self.fs) < limit:
+                return True
+        return False
+
+    cdef int _look_for_waves(self) noexcept nogil:
+        cdef long long now = self.blocks.next * self.blocks.size, begin
+        if self._waves(ECG_FLUTTER_LEAKAGE if self.waves_since < 0 else ECG_FLUTTER_ENDS):
+            self._wave_looks = min(self._wave_looks + 1, WAVE_LOOKS)
+            if self._wave_looks < WAVE_LOOKS:
+                return C_DONE
+            begin = now - (WAVE_BLOCKS + WAVE_EVERY) * self.blocks.size
+            begin = max(begin, self._signal_since, self.waves_until)
+            self.waves_until = now
+            if self.waves_since >= 0:
+                return C_DONE
+            self.waves_since = self.begin = begin
+            self.end = now
+            return C_WAVES_BEGAN
+        self._wave_looks = 0
+        if self.waves_since >= 0:
+            self.begin, self.end = self.waves_since, self.waves_until
+            self.waves_since = -1
+            return C_WAVES_ENDED
+        return C_DONE
+
+    def end_asystole(self):
+        """An asystole has ended with this block, in waves; the rule has reported it."""
+        self.asystole_since = -1
+        self._quiet_from = self.end
 
     cdef int _look_for_noise(self) noexcept nogil:
         cdef long long now = self.blocks.next * self.blocks.size, last = max(self.last, 0)
@@ -400,6 +479,8 @@ cdef class Scan:
         # A detector that has just begun to learn doubts everything.
         unsound = 0 if now - self._signal_since < self._no_beats else self.trust.unsound
         if self.noise_since < 0:
+            if self._wave_looks:
+                return C_DONE
             if silent or level >= C_STEEP or unsound > MARKS - NOISE_SOUND:
                 # Not before the end of the noise before, which has been reported.
                 self.noise_since = max(
@@ -418,7 +499,8 @@ cdef class Scan:
         self._lose()
 
     cdef void _lose(self) noexcept nogil:
-        self.asystole_since = self.noise_since = self._stood_last = -1
+        self.asystole_since = self.noise_since = self._stood_last = self.waves_since = -1
+        self._wave_looks = 0
         self._quiet_from = self._signal_since = self.blocks.next * self.blocks.size
         self._steep_blocks = 0
         self.lost = True
@@ -444,7 +526,8 @@ cdef class Scan:
             return C_DONE
         self.sample, self._beat_quality = sample, quality
         self.before = sample if self.last < 0 else self.last
-        self.wave = quality & FLUTTER != 0
+        self.beat_trusted = quality & ~HARMLESS == 0
+        self.wave = quality & FLUTTER != 0 or (self.waves_since >= 0 and not self.beat_trusted)
         self.code = WAVE if self.wave else code
         self.rr = NAN if self.last < 0 else (sample - self.last) / self.fs
         self.lost_before = self.lost
@@ -452,11 +535,11 @@ cdef class Scan:
             self.lost_before = (quality | self._quality) & GAP_OR_FLAT != 0
         self.joined = (
             self.last >= 0 and not self.lost_before and not self.wave and not self._wave_before
+            and self.waves_until <= self.last
         )
         self.probability = self._new_probability[self._beat]
         if not isfinite(self.probability):
             self.probability = 1.0
-        self.beat_trusted = quality & ~HARMLESS == 0
         self.beat_sound = not (
             quality & ~HARMLESS & ~DOUBTFUL
             or quality & (DOUBTFUL | LEARNING) == DOUBTFUL | LEARNING
@@ -472,7 +555,7 @@ cdef class Scan:
         self._mark()
 
     cdef void _mark(self) noexcept nogil:
-        self.trust.push(self.sample, self.beat_trusted, self.beat_sound)
+        self.trust.push(self.sample, self.beat_trusted, self.beat_sound, self.wave)
 
     def push_beat(self, bint joined):
         """Store the beat, and set `flags`.

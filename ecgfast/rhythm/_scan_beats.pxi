@@ -12,18 +12,28 @@ cdef class Trust:
 
     cdef readonly int trusted
     cdef int unsound
-    cdef unsigned int _trusted_bits, _unsound_bits
+    cdef unsigned int _trusted_bits, _unsound_bits, _wave_bits
     cdef long long[MARKS] _sample
     cdef long long _n
 
-    cdef void push(self, long long sample, bint trusted, bint sound) noexcept nogil:
+    cdef void push(self, long long sample, bint trusted, bint sound, bint wave) noexcept nogil:
         cdef unsigned int oldest = 1 << (MARKS - 1)
         self.trusted += trusted - (self._trusted_bits & oldest != 0)
         self.unsound += (not sound) - (self._unsound_bits & oldest != 0)
         self._trusted_bits = (self._trusted_bits << 1 | trusted) & (2 * oldest - 1)
         self._unsound_bits = (self._unsound_bits << 1 | (not sound)) & (2 * oldest - 1)
+        self._wave_bits = (self._wave_bits << 1 | wave) & (2 * oldest - 1)
         self._sample[self._n % MARKS] = sample
         self._n += 1
+
+    cdef int certain_after(self, long long sample) noexcept nogil:
+        """How many of the last eight beats after a sample are trusted, and no waves."""
+        cdef unsigned int certain = self._trusted_bits & ~self._wave_bits
+        cdef int i, found = 0
+        for i in range(min(self._n, MARKS)):
+            if self._sample[(self._n - 1 - i) % MARKS] > sample:
+                found += certain >> i & 1
+        return found
 
     def is_recent(self, long long sample):
         """Whether this is the R peak of one of the last eight beats."""
@@ -34,12 +44,16 @@ cdef class Trust:
         return False
 
     def __reduce__(self):
-        numbers = self.trusted, self.unsound, self._trusted_bits, self._unsound_bits, self._n
+        numbers = (
+            self.trusted, self.unsound, self._trusted_bits, self._unsound_bits, self._wave_bits, self._n
+        )
         return Trust, (), (numbers, list(self._sample))
 
     def __setstate__(self, state):
         numbers, samples = state
-        self.trusted, self.unsound, self._trusted_bits, self._unsound_bits, self._n = numbers
+        (
+            self.trusted, self.unsound, self._trusted_bits, self._unsound_bits, self._wave_bits, self._n
+        ) = numbers
         self._sample = samples
 
 

@@ -225,6 +225,39 @@ cdef class StoredBlocks:
                 n = min(self._n_sizes[lead], SIZES)
                 self._qrs[lead] = _ranked(&self._sizes[lead, 0], n, n // 2)
 
+    cdef float leakage(self, int lead, double fs) noexcept nogil:
+        """How little of a lead is one wave in the last blocks: 1 where one of them is not usable, or
+        where their changes are too small beside those of QRS complexes."""
+        cdef float[WAVE_POINTS] x
+        cdef double change = 0.0
+        cdef float start
+        cdef int i, point, at, n = 0
+        if self._points * WAVE_BLOCKS > WAVE_POINTS:
+            return 1.0
+        start = self._slow[(self.next - WAVE_BLOCKS) % KEPT, 0, lead]  # so that a far level costs no digits
+        for i in range(WAVE_BLOCKS):
+            at = (self.next - WAVE_BLOCKS + i) % KEPT
+            if self._state[at, lead] != C_USABLE:
+                return 1.0
+            change += self._activity[at, lead]
+            for point in range(self._points):
+                x[n] = self._slow[at, point, lead] - start
+                n += 1
+        if change < WAVE_STEEPNESS * WAVE_BLOCKS * self._qrs[lead]:
+            return 1.0
+        return ecg_wave_leakage(x, n, fs / self.group)
+
+    cdef bint shows_beats(self, int lead) noexcept nogil:
+        """Whether a lead shows steep complexes between quiet stretches in the last blocks."""
+        cdef double[WAVE_BLOCKS] change
+        cdef int i, at
+        for i in range(WAVE_BLOCKS):
+            at = (self.next - 1 - i) % KEPT
+            if self._state[at, lead] != C_USABLE:
+                return False
+            change[i] = self._activity[at, lead]
+        return _ranked(change, WAVE_BLOCKS, QUIET_RANK) < QUIET_SHARE * _ranked(change, WAVE_BLOCKS, STEEP_RANK)
+
     cdef double between_beats(self) noexcept nogil:
         """Steepness that three quarters of the blocks of the last 5 s exceed; 0 where it is not known."""
         cdef double[NOISE_BLOCKS] steep

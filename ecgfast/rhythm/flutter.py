@@ -15,7 +15,7 @@ _CONFIDENCE = 0.8
 
 
 class FlutterWatch:
-    """Stretches of detections that the core marks as waves, and no beats.
+    """Stretches of waves and no beats: detections that are waves, or a signal that is.
 
     Parameters
     ----------
@@ -25,35 +25,55 @@ class FlutterWatch:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._waves = BeatsOf()
+        self._first = self._last = -1
+        self._in_signal = False
         self._reported = False
 
     def beat(self, beat: BeatNow, *, wave: bool, lost: bool) -> None:
         """Take the next beat or wave; `lost` says that signal was lost before it."""
-        if self._waves.n and (lost or not wave):
+        if lost or not (wave or self._in_signal):
             self.end()
-        if not wave:
-            return
-        self._waves.add(beat.sample, 1.0, trusted=True)
-        if not self._reported:
-            self._reported = self._waves.last - self._waves.first >= _LASTING_S * self._sink.fs
-            if self._reported:
-                self._put(ongoing=True)
+        if wave:
+            self._waves.add(beat.sample, 1.0, trusted=True)
+            self._extend(beat.sample, beat.sample)
+
+    def waves_began(self, begin: int, end: int) -> None:
+        """The signal has been waves since a sample, and still is."""
+        self._in_signal = True
+        self._extend(begin, end)
+
+    def waves_ended(self, end: int) -> None:
+        """The signal was waves until a sample; detections may go on to be."""
+        self._in_signal = False
+        if self._first < 0:
+            return  # a lost signal has ended them
+        self._extend(end, end)
+        if not self._waves.n:
+            self.end()
 
     def end(self) -> None:
         """The waves have ended."""
         if self._reported:
             self._put(ongoing=False)
-        if self._waves.n:
-            self._waves, self._reported = BeatsOf(), False
+        if self._first >= 0:
+            self._waves, self._first, self._last, self._reported = BeatsOf(), -1, -1, False
+        self._in_signal = False
+
+    def _extend(self, begin: int, end: int) -> None:
+        """Waves between two samples belong to the event."""
+        self._first = begin if self._first < 0 else min(self._first, begin)
+        self._last = max(self._last, end)
+        if not self._reported and self._last - self._first >= _LASTING_S * self._sink.fs:
+            self._reported = True
+            self._put(ongoing=True)
 
     def _put(self, *, ongoing: bool) -> None:
-        waves = self._waves  # without a rate: not every wave is detected
-        self._sink.put(
+        self._sink.put(  # without a rate: not every wave is detected
             EventKind.VENTRICULAR_FLUTTER,
-            waves.first,
-            waves.last,
+            self._first,
+            self._last,
             Severity.HIGH,
             _CONFIDENCE,
-            waves,
+            self._waves,
             ongoing=ongoing,
         )

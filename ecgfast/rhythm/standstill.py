@@ -81,7 +81,7 @@ class Standstill:
         """Since when nothing can have been a beat, where that is long enough to be suspected."""
         scan, end = self._scan, self._end
         last = scan.stood_last
-        if last < 0 or end - last < self._quiet or scan.asystole_since >= 0:
+        if last < 0 or end - last < self._quiet or max(scan.asystole_since, scan.waves_since) >= 0:
             return None
         if scan.trust.trusted < _TRUSTED_BEATS:
             return None

@@ -27,6 +27,8 @@ from ._scan import (
     ORDER,
     R_ON_T,
     RATES,
+    WAVES_BEGAN,
+    WAVES_ENDED,
     Scan,
 )
 from .atrial import P_LEADS, PWaves, Scorer, WindowOdds, default_model
@@ -284,6 +286,8 @@ class RhythmStream(Versioned):
         end = max(self._signal.count, scan.last + 1)
         if scan.asystole_since >= 0:
             self._standstill.put(scan.asystole_since, end, ongoing=False)
+        if scan.waves_since >= 0:
+            self._flutter.waves_ended(scan.waves_until)
         parts: tuple[Part, ...] = (
             *self._ectopy,
             *self._rates,
@@ -329,7 +333,17 @@ class RhythmStream(Versioned):
                     watch.block()
         elif found == LOST_SIGNAL:
             self._lose()
+        elif found == WAVES_BEGAN:
+            if scan.asystole_since >= 0:
+                begin = max(scan.begin, scan.asystole_since)
+                self._standstill.put(scan.asystole_since, begin, ongoing=False)
+                scan.end_asystole()
+            self._flutter.waves_began(scan.begin, scan.end)
+        elif found == WAVES_ENDED:
+            self._flutter.waves_ended(scan.end)
         elif found in (ASYSTOLE_BEGAN, ASYSTOLE_ENDED):
+            if found == ASYSTOLE_BEGAN:
+                self._flutter.end()
             self._standstill.put(scan.begin, scan.end, ongoing=found == ASYSTOLE_BEGAN)
         elif found in (NOISE_BEGAN, NOISE_ENDED):
             self._put_noise(scan.begin, scan.end, ongoing=found == NOISE_BEGAN)
@@ -348,6 +362,8 @@ class RhythmStream(Versioned):
         if not scan.lost:
             self._end_rates()
             self._irregular.end()
+            if scan.waves_since >= 0:
+                self._flutter.waves_ended(scan.waves_until)
             self._flutter.end()
         if scan.noise_since >= 0:
             self._put_noise(scan.noise_since, max(scan.begin, scan.noise_since), ongoing=False)

@@ -22,7 +22,7 @@ LEADS_LABELLED = 2
 _LEAST = 1e-3
 
 # Quality bits of the lead whose window it is: GAP and FLAT, its electrode is off; SATURATED.
-_OFF, _SATURATED = 1 | 2, 4
+_OFF, _BY_ALL = np.uint32(1 | 2), np.uint32(4 | 64)
 
 
 def n_labelled_leads(classifier: Classifier, n_leads: int, average_leads: bool | None) -> int:
@@ -99,7 +99,8 @@ def quality_over_leads(batches: Sequence[BeatBatch]) -> npt.NDArray[np.uint32]:
     """Quality bits of beats that are labelled from several leads.
 
     A lead that is off, or has missing samples, is left out while another one shows the beat. A
-    converter at its limit counts where all of the others have it, every other bit where one has it.
+    converter at its limit, and a wave of flutter, count where all of the others have it, every
+    other bit where one has it.
 
     Parameters
     ----------
@@ -114,8 +115,8 @@ def quality_over_leads(batches: Sequence[BeatBatch]) -> npt.NDArray[np.uint32]:
     off = (bits & _OFF) > 0
     seen = ~off | off.all(axis=0)
     either = np.bitwise_or.reduce(np.where(seen, bits, 0))
-    limit = ((bits & _SATURATED > 0) | ~seen).all(axis=0)
-    return np.asarray(np.where(limit, either, either & ~np.uint32(_SATURATED)), np.uint32)
+    common = np.bitwise_and.reduce(np.where(seen, bits, _BY_ALL))
+    return np.asarray(either & ~_BY_ALL | common & _BY_ALL, np.uint32)
 
 
 def _mean_of_log_odds(

@@ -6,11 +6,13 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from shared_ecgs import synthetic_ecg
+from twins.wave_leakage import leakage
 
 from ecgfast import BeatBatch, BeatStream, QRSDetector, Quality, detect_qrs, read_record
 from ecgfast.cli import main
@@ -18,28 +20,12 @@ from ecgfast.evaluation import flutter_intervals
 from ecgfast.records import read_annotations
 
 
+Method = Literal["neural", "adaptive", "pan-tompkins"]
+
+
 def streamed(signal: npt.NDArray[np.float32], fs: float) -> BeatBatch:
     stream = BeatStream(fs)
     return stream.finish(signal)
-
-
-def leakage(signal: npt.NDArray[np.float32], fs: float) -> float:
-    """The twin: notch leakage of 2.5 s at the signal's own period (Kuo and Dillman, 1978).
-
-    That of waves of more than 300 a minute is weighted: 0.406 of them is 0.55.
-    """
-    group = max(1, int(fs // 64))
-    n = int(2.5 * fs / group)
-    x = signal[-n * group :].astype(float).reshape(n, group).sum(axis=1)
-    x -= x.mean()
-    period = 2 * np.pi * np.abs(x).sum() / np.abs(np.diff(x)).sum()
-    seconds = period * group / fs
-    if not 0.1 <= seconds <= 0.45:
-        return 1.0
-    half = int(period / 2)
-    early, late = x[:-half], x[half:]
-    leaked = float(np.abs(early + late).sum() / (np.abs(early) + np.abs(late)).sum())
-    return leaked * (0.55 / 0.406 if seconds < 0.2 else 1.0)
 
 
 def wave(fs: float, hz: float, seconds: float = 12.0) -> npt.NDArray[np.float32]:
@@ -59,6 +45,37 @@ def test_a_wave_after_a_normal_rhythm_is_flutter(fs: float, hz: float) -> None:
     flagged = (batch.quality & Quality.FLUTTER) > 0
     assert flagged[in_wave].all()
     assert not flagged[batch.sample < len(normal)].any()
+
+
+def made_signals(fs: float) -> dict[str, npt.NDArray[np.float32]]:
+    """A normal rhythm, then waves, beats with T waves of their size, an artefact, or noise."""
+    normal = synthetic_ecg(15.0, fs, seed=3).lead(0)
+    t = np.arange(int(12 * fs)) / fs
+    rng = np.random.default_rng(7)
+    tails = {f"wave of {hz} Hz": wave(fs, hz) for hz in (2.3, 3.1, 4.9, 5.2, 7.5, 9.5)}
+    for rate in (85, 100, 130):
+        at = t * rate / 60 % 1
+        tails[f"{rate} a minute"] = np.exp(-(((at - 0.2) / 0.07) ** 2)) + 0.7 * np.exp(
+            -(((at - 0.65) / 0.12) ** 2)
+        )
+    tails["burst"] = np.where((t > 3) & (t < 4.2), np.sin(2 * np.pi * 7 * t), 0.02 * rng.normal(size=len(t)))
+    slow = np.interp(t, np.arange(0, 13, 0.08), rng.normal(0, 1, 163))
+    tails["noise"] = slow
+    return {name: np.concatenate([normal, tail]).astype("f4") for name, tail in tails.items()}
+
+
+@pytest.mark.parametrize("method", ["neural", "adaptive", "pan-tompkins"])
+@pytest.mark.parametrize("fs", [128.0, 250.0, 360.0, 1000.0])
+def test_marks_are_those_of_the_twin(fs: float, method: Method) -> None:
+    for name, signal in made_signals(fs).items():
+        batch = BeatStream(fs, method=method).finish(signal)
+        marked, expected = False, []
+        for sample in batch.sample:
+            end = min(int(sample) + int(0.2 * fs), len(signal) - 1) + 1
+            of_wave = leakage(signal[:end], fs) if end >= 2.5 * fs else 1.0
+            marked = of_wave < (0.72 if marked else 0.55)
+            expected.append(marked)
+        assert ((batch.quality & Quality.FLUTTER) > 0).tolist() == expected, name
 
 
 def test_gain_offset_and_polarity_change_nothing() -> None:

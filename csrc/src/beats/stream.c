@@ -2,6 +2,7 @@
 #include "beat_features.h"
 #include "window_kinds.h"
 #include "beat_window.h"
+#include "wave_leakage.h"
 
 /* R peaks reported and still waiting for the samples after them: no heart beats so often in a window. */
 #define STREAM_PENDING 64
@@ -9,10 +10,6 @@
 #define QUALITY_S 0.25
 /* Beats until thresholds and templates have settled. */
 #define STREAM_LEARNING_BEATS 8
-/* Leakage above which flutter is over. With this and ECG_FLUTTER_LEAKAGE three in four detections in the flutter of
- * mitdb 207 get the bit, and of all others in mitdb and svdb only some of fast ventricular runs, and of noise on
- * second leads. */
-#define FLUTTER_ENDS 0.72f
 /* Seconds after R that still show what the beat is part of. */
 #define FLUTTER_AFTER_S 0.2
 /* Seconds that a beat waits for the next one at most: longer is a pause, however long. */
@@ -283,7 +280,7 @@ static void begin_lead(ecg_stream *s, int32_t l, const ecg_qrs *qrs, double rr) 
     uint32_t quality = qrs->quality | ecg_quality_between(d, number, qrs->sample - around, qrs->sample + around);
     if (features_of(s, l)->beats < STREAM_LEARNING_BEATS) quality |= ECG_QUALITY_LEARNING;
     const float leakage = ecg_flutter_leakage(d, number, after < d->count ? after : d->count - 1);
-    lead->fluttering = leakage < (lead->fluttering ? FLUTTER_ENDS : ECG_FLUTTER_LEAKAGE);
+    lead->fluttering = leakage < (lead->fluttering ? ECG_FLUTTER_ENDS : ECG_FLUTTER_LEAKAGE);
     if (lead->fluttering) quality |= ECG_QUALITY_FLUTTER;
     lead->held = (finished_beat){.beat = {qrs->sample, 0, rr * ecg_clock(&d->config), quality, qrs->strength}};
 }

@@ -223,7 +223,6 @@ uint32_t ecg_flags_between(ecg_detector *d, int lead, int64_t first, int64_t las
 uint32_t ecg_quality_between(ecg_detector *d, int lead, int64_t first, int64_t last);
 
 /* flutter.c: how little of the last seconds up to sample `last` is one wave: from 0, a sine, to 1. */
-#define ECG_FLUTTER_LEAKAGE 0.55f /* flutter begins below this */
 float ecg_flutter_leakage(ecg_detector *d, int lead, int64_t last);
 
 /* What a detection method provides. `process` takes samples with an empty queue and returns how many: all, or fewer
