@@ -251,7 +251,8 @@ DEFINITIONS: dict[EventKind, Definition] = {
         "41:100, 1954; statistic: " + _OWN,
     ),
     EventKind.VENTRICULAR_FLUTTER: Definition(
-        "3 s or more of detections that are waves of ventricular flutter or fibrillation",
+        "3 s or more of waves of ventricular flutter or fibrillation, 130 to 600 per minute and "
+        "nothing else: in the detections, or in the signal of a lead while no lead shows beats",
         "Kuo and Dillman, Computers in Cardiology, 1978 (the statistic of the core)",
     ),
     EventKind.LEAD_OFF: Definition("a lead is constant for 1 s, away from its usual level", _OWN),

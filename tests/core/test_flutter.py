@@ -19,7 +19,6 @@ from ecgfast.cli import main
 from ecgfast.evaluation import flutter_intervals
 from ecgfast.records import read_annotations
 
-
 Method = Literal["neural", "adaptive", "pan-tompkins"]
 
 
@@ -58,9 +57,9 @@ def made_signals(fs: float) -> dict[str, npt.NDArray[np.float32]]:
         tails[f"{rate} a minute"] = np.exp(-(((at - 0.2) / 0.07) ** 2)) + 0.7 * np.exp(
             -(((at - 0.65) / 0.12) ** 2)
         )
-    tails["burst"] = np.where((t > 3) & (t < 4.2), np.sin(2 * np.pi * 7 * t), 0.02 * rng.normal(size=len(t)))
-    slow = np.interp(t, np.arange(0, 13, 0.08), rng.normal(0, 1, 163))
-    tails["noise"] = slow
+    burst = np.where((t > 3) & (t < 4.2), np.sin(2 * np.pi * 7 * t), 0.0)
+    tails["burst"] = burst + 0.02 * rng.normal(size=len(t))
+    tails["noise"] = np.interp(t, np.arange(0, 13, 0.08), rng.normal(0, 1, 163))
     return {name: np.concatenate([normal, tail]).astype("f4") for name, tail in tails.items()}
 
 

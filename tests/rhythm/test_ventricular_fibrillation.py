@@ -1,4 +1,4 @@
-"""Ventricular fibrillation is found in the signal, whether or not the detector takes its waves for beats."""
+"""Ventricular fibrillation is found in the signal, whether or not its waves are detected."""
 
 from __future__ import annotations
 
