@@ -40,7 +40,7 @@ _XML = {
 }
 
 # Warnings of the decoder that become notes, at most.
-_MOST_NOTES = 6
+_MOST_NOTES, _LONGEST_NOTE = 6, 200
 
 
 def open_scp(path: Path) -> Opened:
@@ -172,7 +172,20 @@ def _decoded(path: Path, kind: str, module: str, parser: str) -> tuple[Any, list
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         record = getattr(decoder, parser)().parse(path)
-    return record, [" ".join(str(item.message).split())[:200] for item in caught]
+    return record, list(dict.fromkeys(_note(str(item.message)) for item in caught))
+
+
+def _note(warning: str) -> str:
+    """Return a warning of the decoder as a note of one short line."""
+    if "FirstSampleBaseline" in warning or "LeadOffsetFirstSample" in warning:
+        return (
+            "the file states an offset of each lead (FirstSampleBaseline), which is not added: "
+            "leads may lie too high or too low by a constant, which changes no beat"
+        )
+    words = " ".join(warning.split())
+    return (
+        words if len(words) <= _LONGEST_NOTE else words[:_LONGEST_NOTE].rpartition(" ")[0] + " ..."
+    )
 
 
 def _opened(path: Path, kind: str, decoded: tuple[Any, list[str]]) -> Opened:

@@ -185,6 +185,12 @@ def _layout(path: Path) -> tuple[_Layout, list[str]]:
             f"only the {n_records} data records that the header counts are read: the file holds "
             f"{present}"
         )
+    over = (size - layout.begin) % max(1, layout.per_record)
+    if n_records >= 0 and over:
+        said.append(
+            f"may be damaged: the file holds {over} bytes that belong to no data record, as after "
+            "a transfer that changes ends of lines; check the beats, or fetch it again"
+        )
     return replace(layout, n_records=max(0, present if n_records < 0 else n_records)), said
 
 

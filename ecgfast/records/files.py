@@ -40,6 +40,9 @@ _BEGINS = (
     (b"\xd0\xcf\x11\xe0", "an old workbook; save the sheet as CSV"),
 )
 
+# Bytes at the begin of a zip archive in which the name of its first file ends, if it is short.
+_ZIP_NAME = 64
+
 # Bytes of a file that is read as a whole: a header, an annotation file.
 _WHOLE = 1 << 28
 
@@ -246,6 +249,8 @@ def true_format(head: bytes) -> str:
     str
         What it begins like and what to do; to be put behind a message.
     """
+    if head.startswith(b"PK\x03\x04") and b".npy" in head[:_ZIP_NAME]:
+        return ", and begins like a file of NumPy arrays; rename it to .npz"
     for begin, what in _BEGINS:
         if head.startswith(begin):
             return f", and begins like {what}"

@@ -51,6 +51,11 @@ def open_ishne(path: Path) -> Opened:
             f"{path}: truncated: the header promises {promised} samples a lead and {present} are "
             "present; export or fetch it again"
         )
+    over = size - at - 2 * n_leads * promised if promised > 0 else 0
+    notes = [
+        f"only the {promised} samples a lead that the header counts are read: the file holds "
+        f"{over} bytes more, as after a transfer that changes ends of lines"
+    ] * (over > 0)
     # Nanovolts a count; a file without them says nothing of its unit.
     known = [r > 0 for r in resolution[:n_leads]]
     scale = np.array([r if ok else 1 for r, ok in zip(resolution, known, strict=False)], np.float64)
@@ -75,6 +80,7 @@ def open_ishne(path: Path) -> Opened:
         read=read,
         about_ecg=True,
         start=start,
+        notes=tuple(notes),
     )
 
 

@@ -39,6 +39,9 @@ MAY_GROW = "the last segment may have grown since"
 # there: a header of a few bytes must not make days of nothing.
 _MISSING_PER_PRESENT = 1000
 
+# Samples of a file up to which its checksums are looked at: three hours of two leads at 360 Hz.
+_CHECKED = 1 << 23
+
 # Tables of the values of all 65,536 digits that are kept, 256 KB each: signals of one gain share
 # one, and so do the recordings of an archive.
 _TABLED = 64
@@ -163,6 +166,7 @@ def _open_one(path: Path, header: Header, follow: bool) -> _Part:
                     f"{file.n_frames} are present; correct the header"
                 )
         _refuse_undescribed(path, header, file)
+        notes += _damage(header, file, members)
     if not held and header.n_samples > _MISSING_PER_PRESENT * header.fs:
         raise RecordError(
             f"{path}: says that {header.n_samples} samples are missing and has none; correct the "
@@ -287,6 +291,33 @@ def _refuse_undescribed(path: Path, header: Header, file: _SignalFile) -> None:
             f"{file.path.name}, which holds as many samples as {fitting} signals; give each signal "
             "a line in the header, or correct its number of samples"
         )
+
+
+def _damage(header: Header, file: _SignalFile, members: list[int]) -> list[str]:
+    """Return a note where the samples of a file are not those that its checksums are of.
+
+    Not checked are long files, which are read block by block, and those whose signals have
+    several rates or a skew.
+    """
+    signals = [header.signals[i] for i in members]
+    plain = file.width == len(members) and not any(signal.skew for signal in signals)
+    if not plain or not header.n_samples or header.n_samples * file.width > _CHECKED:
+        return []
+    if signals[0].format in COMPRESSED:  # FLAC has checksums of its own
+        return []
+    frames = file.frames(0, header.n_samples)
+    wrong = [
+        signal.label
+        for i, signal in enumerate(signals)
+        if signal.checksum and int(frames[:, i].sum(dtype=np.int64)) & 0xFFFF != signal.checksum
+    ]
+    if not wrong:
+        return []
+    shown = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
+    return [
+        f"{file.path.name} may be damaged: its samples do not have the checksum that the header "
+        f"states for {shown}; fetch it again"
+    ]
 
 
 def _differences(

@@ -35,6 +35,7 @@ class Signal:
     baseline: int
     units: str
     initial: int
+    checksum: int  # of 16 bits; 0 where the header states none, or one that was never set
     label: str
     states_gain: bool = True
 
@@ -159,6 +160,7 @@ def _parse_signal(path: Path, number: int, line: str, index: int) -> Signal:
             baseline=int(gain[2]) if gain[2] else zero,
             units=gain[3] or "mV",
             initial=int(fields[5][:20]) if len(fields) > 5 else 0,
+            checksum=_checksum(fields[6]) if len(fields) > 6 else 0,
             label=fields[8] if len(fields) > 8 else f"signal {index}",
             states_gain=len(fields) > 2 and bool(float(gain[1] or 0)),
         )
@@ -174,6 +176,14 @@ def _parse_signal(path: Path, number: int, line: str, index: int) -> Signal:
             "have; fetch it again"
         )
     return signal
+
+
+def _checksum(text: str) -> int:
+    """Return a checksum, 0 for what is none."""
+    try:
+        return int(text[:20]) & 0xFFFF
+    except ValueError:
+        return 0
 
 
 def _parse_segment(path: Path, number: int, line: str) -> tuple[str, int]:
