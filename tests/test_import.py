@@ -122,6 +122,13 @@ def test_types_are_installed() -> None:
     assert (folder / "core.pyi").is_file()
 
 
+def mypy_environment() -> dict[str, str]:
+    """mypy does not follow editable installs: they are shown to it."""
+    home = Path(ecgfast.__file__).parents[1]
+    shown = {} if home.name == "site-packages" else {"MYPYPATH": str(home)}
+    return {**os.environ, **shown}
+
+
 @pytest.mark.slow
 def test_stubs_agree_with_the_compiled_module(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
@@ -133,11 +140,6 @@ def test_stubs_agree_with_the_compiled_module(tmp_path: Path) -> None:
     )
     config = tmp_path / "mypy.ini"
     config.write_text("[mypy]\nignore_missing_imports = True\n")
-    # mypy does not follow editable installs: they are shown to it.
-    home = Path(ecgfast.__file__).parents[1]
-    env = (
-        dict(os.environ) if home.name == "site-packages" else {**os.environ, "MYPYPATH": str(home)}
-    )
     done = subprocess.run(
         [
             *(sys.executable, "-m", "mypy.stubtest", "ecgfast.core", "--concise"),
@@ -148,6 +150,41 @@ def test_stubs_agree_with_the_compiled_module(tmp_path: Path) -> None:
         text=True,
         check=False,
         cwd=tmp_path,
-        env=env,
+        env=mypy_environment(),
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+SCRIPT = """
+import numpy as np
+import numpy.typing as npt
+
+from ecgfast import Beat, Classifier, Decision, Quality, Record, RhythmStream, StreamingClassifier
+from ecgfast import detect_qrs, events, hrv, read_record, stream_classify, to_dataframe
+
+record = Record(np.zeros((900, 2)), 250, ["II", "V1"], units=["mV", "mV"])
+peaks: npt.NDArray[np.int64] = detect_qrs(read_record("208"), method="adaptive")
+careful = Decision({"V": 0.95}, reject=0.05)
+beats: list[Beat] = list(stream_classify(record, decision=careful, leads=["II"]))
+noisy = [beat.time for beat in beats if beat.quality & Quality.NOISY]
+names = [event.kind.text for event in events(record, model="none") if event.duration > 1]
+live = StreamingClassifier(Classifier("beats"), 250)
+rhythm = RhythmStream(250, delay=live.stream.delay / 250)
+found = rhythm.process(live.process(np.zeros(25)), np.zeros(25))
+print(hrv.measures(hrv.nn_intervals(beats)), to_dataframe(beats).shape, found[0].severity)
+"""
+
+
+@pytest.mark.slow
+def test_a_script_of_the_public_names_passes_a_strict_type_check(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "script.py"],
+        env=mypy_environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

@@ -263,6 +263,22 @@ class Record:
     origin: Origin | None = None
     start_time: time | None = None
 
+    if TYPE_CHECKING:  # what it takes and converts, beyond the types of what it holds
+
+        def __init__(
+            self,
+            signal: Any,
+            fs: float,
+            leads: Sequence[str] = (),
+            start: datetime | None = None,
+            annotations: Annotations | None = None,
+            name: str = "",
+            units: Sequence[str] = (),
+            comments: Sequence[str] = (),
+            origin: Origin | None = None,
+            start_time: time | None = None,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         where = f"{self.name}: " if self.name else ""
         named = table_names(self.signal)
@@ -281,8 +297,12 @@ class Record:
                 f"{where}the signal has shape {raw.shape}, fewer samples than leads: "
                 "it looks transposed, pass signal.T"
             )
-        if isinstance(self.leads, str):
-            raise InputError(f"{where}leads is the text {self.leads!r}: give a sequence of names")
+        for what, given in (("leads", self.leads), ("units", self.units)):
+            if given is None or isinstance(given, str):
+                raise InputError(
+                    f"{where}{what} is {given!r}: give a sequence, one for each lead, such as "
+                    f"{what}=[{given or 'II'!r}]"
+                )
         leads = tuple(self.leads) or named or tuple(f"ECG{i + 1}" for i in range(n_leads))
         units = tuple(self.units) or ("mV",) * n_leads
         if len(leads) != n_leads or len(units) != n_leads:
@@ -291,6 +311,14 @@ class Record:
                 "give one of each a column"
             )
         check_annotations(self.annotations, where)
+        # A missing pandas timestamp is a datetime, too, but not itself.
+        if self.start is not None and (
+            not isinstance(self.start, datetime) or self.start != self.start
+        ):
+            raise InputError(
+                f"{where}start is {self.start!r}: give a datetime, such as "
+                "datetime.fromisoformat('2026-03-01 23:59:30')"
+            )
         check_offset(raw)
         object.__setattr__(self, "signal", single_precision(raw))
         object.__setattr__(self, "fs", check_fs(self.fs, self.name))

@@ -219,8 +219,8 @@ class Classifier:
         trusted: bool = False,
         form: str | None = None,
     ) -> None:
-        if num_threads < 1:
-            raise InputError(f"num_threads must be at least 1, not {num_threads}")
+        if not isinstance(num_threads, (int, np.integer)) or num_threads < 1:
+            raise InputError(f"num_threads must be an integer of at least 1, not {num_threads!r}")
         precision = renamed_argument(
             "Classifier", "form", form, "precision", precision, stacklevel=5
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from ..deprecated import warn_renamed
@@ -114,6 +115,10 @@ class LabelRule:
         return self.operating_points
 
 
+def _shown(share: Any) -> str:
+    return f"{share:g}" if isinstance(share, Real) else repr(share)
+
+
 @dataclass(frozen=True)
 class Decision:
     """How a user wants probabilities to become labels; by default the most probable class.
@@ -171,15 +176,21 @@ class Decision:
 
     def __post_init__(self) -> None:
         for by, levels in self._levels():
+            if not isinstance(levels, Mapping):
+                raise InputError(
+                    f"{by} is {levels!r}: give a share by class, such as {{'V': 0.95}}"
+                )
             for label, level in levels.items():
-                if not 0 < level <= 1:
-                    raise InputError(f"{by} of {label}: {level:g} is no share above 0, up to 1")
+                if not (isinstance(level, Real) and 0 < level <= 1):
+                    raise InputError(
+                        f"{by} of {label}: {_shown(level)} is no share above 0, up to 1"
+                    )
         if both := self.sensitivity.keys() & self.positive_predictivity.keys():
             raise InputError(
                 f"class {sorted(both)[0]}: give a sensitivity or a positive predictivity, not both"
             )
-        if not 0 <= self.reject < 1:
-            raise InputError(f"reject: {self.reject:g} is no share from 0 up, below 1")
+        if not (isinstance(self.reject, Real) and 0 <= self.reject < 1):
+            raise InputError(f"reject: {_shown(self.reject)} is no share from 0 up, below 1")
 
     def _levels(self) -> tuple[tuple[str, Mapping[str, float]], ...]:
         return (_SENSITIVITY, self.sensitivity), (_PREDICTIVITY, self.positive_predictivity)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from math import isfinite, nan
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -60,8 +61,16 @@ def rule_of_beats(
     ModelError
         If the model does not run beat by beat, or not like this.
     """
-    if lookahead not in (0, 1):
+    if not isinstance(lookahead, (int, np.integer)) or lookahead not in (0, 1):
         raise InputError(f"lookahead must be 0 or 1 beats, got {lookahead!r}")
+    if isinstance(classifier, (str, Path)):
+        raise InputError(
+            f"classifier is {classifier!r}: give the model, Classifier({classifier!r})"
+        )
+    if decision is not None and not isinstance(decision, Decision):
+        raise InputError(
+            f"decision is {decision!r}: give a Decision, such as Decision(reject=0.05)"
+        )
     if classifier.window is None and classifier.card is None:
         raise no_card(classifier.path, "its beat window")
     if classifier.window is None:

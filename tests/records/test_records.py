@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,12 +45,31 @@ def test_record_converts_and_names() -> None:
         (np.zeros(50), float("nan"), (), "nan Hz"),
         (np.zeros(50), None, (), "None"),
         (np.zeros(50), 360, ("I", "II"), "2 lead names"),
-        (np.zeros((50, 2)), 360, "II", "sequence of names"),
+        (np.zeros((50, 2)), 360, "II", "give a sequence"),
     ],
 )
 def test_record_refuses(signal: np.ndarray, fs: float, leads: tuple[str, ...], says: str) -> None:
     with pytest.raises(InputError, match=says):
         Record(signal, fs, leads)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"leads": None}, "leads is None: give a sequence, one for each lead"),
+        (
+            {"leads": "II"},
+            r"leads is 'II': give a sequence, one for each lead, such as leads=\['II'",
+        ),
+        ({"units": "mV"}, r"units is 'mV': give a sequence, .* such as units=\['mV'\]"),
+        ({"start": "2026-03-01 23:59"}, "start is '2026-03-01 23:59': give a datetime"),
+        ({"start": np.datetime64("2026-03-01")}, "start is .*: give a datetime"),
+    ],
+)
+def test_what_describes_a_record_has_a_type(wrong: dict[str, Any], told: str) -> None:
+    """Two leads of the units "m" and "V" came of units="mV"."""
+    with pytest.raises(InputError, match=f"night: {told}"):
+        Record(np.zeros((100, 2)), 250.0, name="night", **wrong)
 
 
 def test_leads_that_are_not_there_or_given_twice() -> None:

@@ -163,6 +163,9 @@ def test_a_card_that_has_no_thresholds(tmp_path: Path) -> None:
         {"sensitivity": {"V": 0.9}, "positive_predictivity": {"V": 0.9}},
         {"reject": 1.0},
         {"reject": -0.1},
+        {"reject": "5 %"},
+        {"sensitivity": 0.95},
+        {"sensitivity": {"V": "0.95"}},
     ],
 )
 def test_impossible_wishes(wanted: dict) -> None:

@@ -434,6 +434,28 @@ def test_the_rate_is_needed_where_the_source_has_none(toy: Path, short: Record) 
             stream_classify(short.signal, fs, model=toy)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"decision": {"V": 0.95}}, "decision is .*: give a Decision, such as Decision\\("),
+        ({"decision": 0.95}, "decision is 0.95: give a Decision"),
+        ({"lookahead": np.array([0, 1])}, "lookahead must be 0 or 1 beats"),
+        ({"num_threads": "4"}, "num_threads must be an integer of at least 1, not '4'"),
+        ({"num_threads": 1.5}, "num_threads must be an integer of at least 1, not 1.5"),
+    ],
+)
+def test_parameters_of_the_wrong_type_are_said(
+    toy: Path, short: Record, wrong: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        stream_classify(short, model=toy, **wrong)
+
+
+def test_a_name_is_no_classifier(toy: Path) -> None:
+    with pytest.raises(InputError, match=r"give the model, Classifier\('beats'\)"):
+        StreamingClassifier("beats", FS)  # type: ignore[arg-type]
+
+
 def test_sources_that_give_nothing(toy: Path) -> None:
     with pytest.raises(InputError, match="the source ended before it gave a sample"):
         list(stream_classify(iter(()), FS, model=toy))
