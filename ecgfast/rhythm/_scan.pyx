@@ -471,7 +471,7 @@ cdef class Scan:
         self._quiet_from = self.end
 
     cdef int _look_for_noise(self) noexcept nogil:
-        cdef long long now = self.blocks.next * self.blocks.size, last = max(self.last, 0)
+        cdef long long now = self.blocks.next * self.blocks.size, last = max(self.last, self.waves_until, 0)
         cdef double level = self.blocks.between_beats()
         cdef bint silent
         cdef int unsound
@@ -479,12 +479,13 @@ cdef class Scan:
         # A detector that has just begun to learn doubts everything.
         unsound = 0 if now - self._signal_since < self._no_beats else self.trust.unsound
         if self.noise_since < 0:
-            if self._wave_looks:
+            if self._wave_looks or (self._wave_before and not silent):
                 return C_DONE
             if silent or level >= C_STEEP or unsound > MARKS - NOISE_SOUND:
-                # Not before the end of the noise before, which has been reported.
+                # Not before the end of the noise, or the waves, before, which have been reported.
                 self.noise_since = max(
-                    self._signal_since, self._noise_until, now - NOISE_BLOCKS * self.blocks.size
+                    self._signal_since, self._noise_until, self.waves_until,
+                    now - NOISE_BLOCKS * self.blocks.size,
                 )
                 self.begin, self.end = self.noise_since, now
                 return C_NOISE_BEGAN

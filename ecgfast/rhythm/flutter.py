@@ -26,6 +26,7 @@ class FlutterWatch:
         self._sink = sink
         self._waves = BeatsOf()
         self._first = self._last = -1
+        self._until = 0  # the end of the event before
         self._in_signal = False
         self._reported = False
 
@@ -56,11 +57,14 @@ class FlutterWatch:
         if self._reported:
             self._put(ongoing=False)
         if self._first >= 0:
+            if self._reported:
+                self._until = self._last
             self._waves, self._first, self._last, self._reported = BeatsOf(), -1, -1, False
         self._in_signal = False
 
     def _extend(self, begin: int, end: int) -> None:
-        """Waves between two samples belong to the event."""
+        """Waves between two samples belong to the event, but for those of the event before."""
+        begin, end = max(begin, self._until), max(end, self._until)
         self._first = begin if self._first < 0 else min(self._first, begin)
         self._last = max(self._last, end)
         if not self._reported and self._last - self._first >= _LASTING_S * self._sink.fs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -58,6 +59,19 @@ def test_made_fibrillation(method: Method, hz: float, height: float) -> None:
     # The same seconds are not called a standstill, too.
     for one in of(found, "asystole"):
         assert all(one.end <= other.start or one.start >= other.end for other in flutter)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("seed", range(6))
+def test_events_of_small_waves_do_not_overlap(method: Method, seed: int) -> None:
+    """Waves about as small as an asystole: one or the other at a time, and no noise beside."""
+    found = list(events(with_waves(fibrillation(3.5, 0.3, seed)), FS, method=method))
+    spans = sorted(
+        (one.start, one.end) for one in found if one.kind in ("ventricular_flutter", "asystole")
+    )
+    assert spans
+    for (_, last), (first, _) in pairwise(spans):
+        assert first >= last
 
 
 def test_it_is_reported_while_it_lasts() -> None:
