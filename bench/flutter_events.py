@@ -76,6 +76,12 @@ def fibrillation(fs: float, hz: float, height: float, seed: int) -> Signal:
     return np.asarray(0.5 * height * size * (np.sin(phase) + 0.3 * np.sin(2 * phase + 1)), "f4")
 
 
+def people_of(data: Path) -> list[Path]:
+    """The recordings into which fibrillation is put: mitdb 100, and healthy people."""
+    people = [data / "mitdb" / "100", *sorted((data / "nsrdb").glob("*.hea"))]
+    return [path.with_suffix("") for path in people]
+
+
 def with_fibrillation(path: Path) -> Iterator[tuple[Signal, float]]:
     """The first lead, each time with other waves in place of the same seconds."""
     record = read_record(path, leads=0)
@@ -148,8 +154,7 @@ def score(data: Path) -> tuple[list[Table], dict[str, Any]]:
         for method in METHODS
         for name, lead in LEADS.items()
     }
-    people = [data / "mitdb" / "100", *sorted((data / "nsrdb").glob("*.hea"))]
-    waves = [made([path.with_suffix("") for path in people], method) for method in METHODS]
+    waves = [made(people_of(data), method) for method in METHODS]
     others = elsewhere(data)
     tables = [
         Table(

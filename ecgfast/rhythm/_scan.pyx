@@ -102,11 +102,9 @@ cdef enum:
     NOISE_EVERY = 8
     NOISE_BLOCKS = 20
     NOISE_RANK = 5
-    # Waves of ventricular fibrillation are looked for every half second, in the last 2.5 s. They have to
-    # be seen twice.
+    # Waves of ventricular fibrillation are looked for every half second, in the last 2.5 s.
     WAVE_EVERY = 2
     WAVE_BLOCKS = 10
-    WAVE_LOOKS = 2
     WAVE_POINTS = 400  # 2.5 s below 150 Hz
     # More certain beats than this among the waves are a rhythm.
     WAVE_BEATS = 1
@@ -122,6 +120,8 @@ cdef double NOISE_ENDS = 0.35
 # Waves below this mean share of a QRS complex's steepness are atrial ones, or an asystole.
 cdef double WAVE_STEEPNESS = 0.1
 cdef double QUIET_SHARE = 0.2
+# Seconds that waves have to last.
+cdef double WAVES_S = 3.0
 # Seconds without a beat, and without an asystole, that are noise.
 cdef double NO_BEATS_S = 10.0
 # A doubtful detection below this share of a QRS complex's steepness, and so long after the last
@@ -208,9 +208,10 @@ cdef class Scan:
     cdef long long _signal_since
     cdef readonly long long noise_since
     cdef long long _noise_until
-    # Waves: since when, up to when, and how often in a row they have been seen.
+    # Waves: since when they last, up to when they have, and since when they are seen, if only just.
     cdef readonly long long waves_since, waves_until
-    cdef int _wave_looks
+    cdef long long _waves_from
+    cdef double _waves_samples
     # The beat now.
     cdef readonly long long sample, before
     cdef readonly int code, flags
@@ -241,7 +242,8 @@ cdef class Scan:
         self._p_wave_after = P_WAVE_AFTER_S * fs
         self._no_beats = NO_BEATS_S * fs
         self.asystole_since = self.noise_since = self.last = self._stood_last = -1
-        self.waves_since = self.waves_until = -1
+        self.waves_since = self.waves_until = self._waves_from = -1
+        self._waves_samples = WAVES_S * fs
         self._arrays = np.zeros(leads, np.int8), np.zeros(leads, np.int8)
         self._waiting = (
             np.empty((0, leads), np.int8),
@@ -265,7 +267,7 @@ cdef class Scan:
             self.with_signal, self._stood_last, self._quiet_from, self.asystole_since,
             self._steep_blocks, self._signal_since, self.noise_since, self._noise_until, self._open,
             self.last, self._wave_before, self._unlearned, self.lost, self._quality,
-            self.waves_since, self.waves_until, self._wave_looks,
+            self.waves_since, self.waves_until, self._waves_from,
         )
         waiting = tuple([one[self._block:] for one in self._waiting])
         parts = self.blocks, self.trust, self.rates, self._r_on_t
@@ -278,7 +280,7 @@ cdef class Scan:
             self.with_signal, self._stood_last, self._quiet_from, self.asystole_since,
             self._steep_blocks, self._signal_since, self.noise_since, self._noise_until, self._open,
             self.last, self._wave_before, self._unlearned, self.lost, self._quality,
-            self.waves_since, self.waves_until, self._wave_looks,
+            self.waves_since, self.waves_until, self._waves_from,
         ) = numbers
         self._block = 0
         self._attach()
@@ -420,7 +422,7 @@ cdef class Scan:
             self._quiet_from = self.end
         if (
             self.asystole_since < 0
-            and not self._wave_looks
+            and self._waves_from < 0
             and self.begin - self._quiet_from >= self._asystole_samples
             and self.trust.trusted >= TRUSTED_BEATS
             and steepness < C_STEEP
@@ -445,20 +447,20 @@ cdef class Scan:
         return False
 
     cdef int _look_for_waves(self) noexcept nogil:
-        cdef long long now = self.blocks.next * self.blocks.size, begin
+        cdef long long now = self.blocks.next * self.blocks.size
         if self._waves(ECG_FLUTTER_LEAKAGE if self.waves_since < 0 else ECG_FLUTTER_ENDS):
-            self._wave_looks = min(self._wave_looks + 1, WAVE_LOOKS)
-            if self._wave_looks < WAVE_LOOKS:
-                return C_DONE
-            begin = now - (WAVE_BLOCKS + WAVE_EVERY) * self.blocks.size
-            begin = max(begin, self._signal_since, self.waves_until)
-            self.waves_until = now
+            if self._waves_from < 0:
+                self._waves_from = max(
+                    now - WAVE_BLOCKS * self.blocks.size, self._signal_since, self.waves_until
+                )
             if self.waves_since >= 0:
-                return C_DONE
-            self.waves_since = self.begin = begin
-            self.end = now
-            return C_WAVES_BEGAN
-        self._wave_looks = 0
+                self.waves_until = now
+            elif now - self._waves_from >= self._waves_samples:
+                self.waves_since = self.begin = self._waves_from
+                self.waves_until = self.end = now
+                return C_WAVES_BEGAN
+            return C_DONE
+        self._waves_from = -1
         if self.waves_since >= 0:
             self.begin, self.end = self.waves_since, self.waves_until
             self.waves_since = -1
@@ -479,7 +481,7 @@ cdef class Scan:
         # A detector that has just begun to learn doubts everything.
         unsound = 0 if now - self._signal_since < self._no_beats else self.trust.unsound
         if self.noise_since < 0:
-            if self._wave_looks or (self._wave_before and not silent):
+            if self._waves_from >= 0 or (self._wave_before and not silent):
                 return C_DONE
             if silent or level >= C_STEEP or unsound > MARKS - NOISE_SOUND:
                 # Not before the end of the noise, or the waves, before, which have been reported.
@@ -500,8 +502,8 @@ cdef class Scan:
         self._lose()
 
     cdef void _lose(self) noexcept nogil:
-        self.asystole_since = self.noise_since = self._stood_last = self.waves_since = -1
-        self._wave_looks = 0
+        self.asystole_since = self.noise_since = self._stood_last = -1
+        self.waves_since = self._waves_from = -1
         self._quiet_from = self._signal_since = self.blocks.next * self.blocks.size
         self._steep_blocks = 0
         self.lost = True
