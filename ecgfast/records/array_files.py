@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -16,13 +17,14 @@ import numpy.typing as npt
 
 from ..errors import RecordError
 from ..extras import need
+from . import structures
 from .choosing import look_of, role_of
 from .clocks import count_for, read_clock, unit_of_clock
 from .files import open_regular
 from .hdf5_files import read_hdf5
 from .opened import Column, Opened, Values
 from .opensignals import start_of
-from .stated_rates import stated_rate
+from .stated_rates import INTERVALS, rate_of_interval, stated_rate
 from .units import unit_kind
 
 __all__ = ["open_array"]
@@ -32,6 +34,9 @@ _UNPACKED = 1 << 31
 
 # An element of a MATLAB 5 file that is compressed.
 _COMPRESSED = 15
+
+# Levels of MATLAB's structures that are looked through.
+_DEEPEST = 4
 
 # Deflate makes at most this of a byte.
 _MOST_RATIO = 1100
@@ -63,7 +68,8 @@ _SIGNAL_NAMES = (
 )
 _RATE_NAMES = (
     "fs", "sampling_rate", "samplingrate", "sample_rate", "samplerate", "srate", "sfreq", "sf",
-    "freq", "frequency", "sampling_frequency", "samplingfrequency", "rate", "fsamp", "hz",
+    "freq", "frequency", "sampling_frequency", "samplingfrequency", "rate", "fsamp", "fsample",
+    "hz",
 )  # fmt: skip
 _LEAD_NAMES = (
     "leads",
@@ -97,17 +103,21 @@ def open_array(path: Path) -> Opened:
     # MATLAB 7.3 puts 512 bytes of its own before it.
     if suffix != ".npz" and (head[:8] == _HDF5 or head[_HDF5_AT:] == _HDF5):
         kind = "MATLAB" if suffix == ".mat" else "HDF5"
-        return _from_arrays(path, kind, *read_hdf5(path, kind))
+        return _from_structures(path, kind, *read_hdf5(path, kind))
     if suffix not in (".npz", ".mat"):
         raise RecordError(f"{path}: is no HDF5 file; save it again")
     try:
-        arrays = _read_npz(path) if suffix == ".npz" else _read_mat(path)
+        if suffix == ".mat":
+            return _from_structures(path, "MATLAB", _read_mat(path))
+        arrays = _read_npz(path)
+    except RecordError:
+        raise
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, KeyError) as error:
         kind = "NumPy" if suffix == ".npz" else "MATLAB"
         raise RecordError(
             f"{path}: is no intact {kind} file of plain numbers ({error}); save it again"
         ) from None
-    return _from_arrays(path, "NumPy archive" if suffix == ".npz" else "MATLAB", arrays)
+    return _from_arrays(path, "NumPy archive", arrays)
 
 
 # ---------------------------------------------------------------- .npy
@@ -284,8 +294,8 @@ def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     return arrays
 
 
-def _read_mat(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Read the numeric arrays of a MATLAB file whose sizes are possible."""
+def _read_mat(path: Path) -> dict[structures.Path, npt.NDArray[Any]]:
+    """Read the numeric arrays of a MATLAB file whose sizes are possible, by their structures."""
     _check_unpacked(path)
     scipy_io = need("scipy.io", f"{path}: a MATLAB file", "formats")
     try:
@@ -295,23 +305,46 @@ def _read_mat(path: Path) -> dict[str, npt.NDArray[Any]]:
         loaded = scipy_io.loadmat(str(path), simplify_cells=True)
     except Exception as error:  # whatever the parser raises, the file is at fault
         raise ValueError(f"{type(error).__name__}: {error}"[:160]) from None
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    _flatten(loaded, arrays, 0)
+    arrays: dict[structures.Path, npt.NDArray[Any]] = {}
+    _gather(loaded, arrays, ())
     return arrays
 
 
-def _flatten(values: dict[str, Any], arrays: dict[str, npt.NDArray[Any]], depth: int) -> None:
-    """Gather the arrays of structures under their own names; the first of a name counts."""
+def _gather(
+    values: dict[str, Any],
+    arrays: dict[structures.Path, npt.NDArray[Any]],
+    around: structures.Path,
+) -> None:
+    """Gather the arrays of structures by the names that lead to them."""
     for name, value in values.items():
-        if isinstance(value, dict) and depth < 4:
-            _flatten(value, arrays, depth + 1)
-            if "data" in value and "data" in arrays and role_of(name)[0] == "ecg":
-                arrays.setdefault(name, arrays["data"])
+        if isinstance(value, dict) and len(around) < _DEEPEST:
+            _gather(value, arrays, (*around, name))
         elif not name.startswith("__"):
             found = np.asarray(value)
-            if found.dtype.kind == "O" and all(isinstance(v, str) for v in found.reshape(-1)):
+            members = found.reshape(-1).tolist() if found.dtype.kind == "O" else []
+            if members and all(isinstance(v, str) for v in members):
                 found = found.astype(np.str_)
-            arrays.setdefault(name, found)
+            if name == "chanlocs" and all(isinstance(v, dict) and "labels" in v for v in members):
+                # EEGLAB: a structure for each channel.
+                labels = np.array([str(v["labels"]) for v in members])
+                arrays.setdefault((*around, "labels"), labels)
+            key = (*around, name)
+            arrays[key] = found
+
+
+def _from_structures(
+    path: Path,
+    kind: str,
+    arrays: dict[structures.Path, npt.NDArray[Any]],
+    attributes: dict[structures.Path, dict[str, Any]] | None = None,
+) -> Opened:
+    """Find the signal in the structure or group that holds the ECG."""
+    attributes = attributes or {}
+    chosen, notes = structures.of_the_ecg(arrays)
+    about = {name: attributes.get(path, {}) for name, path in chosen.items()}
+    about[""] = attributes.get((), {})
+    opened = _from_arrays(path, kind, {name: arrays[at] for name, at in chosen.items()}, about)
+    return replace(opened, notes=(*opened.notes, *notes))
 
 
 def _check_unpacked(path: Path) -> None:
@@ -444,6 +477,9 @@ def _leads_of(
     _, leads, turned = _orient(path, flat.shape)
     table = flat[:, np.newaxis] if flat.ndim == 1 else flat.T if turned else flat
     labels = _texts(arrays, _LEAD_NAMES)
+    single = _texts(arrays, ("label",))  # of FieldTrip; elsewhere a diagnosis
+    if not labels and leads > 1 and len(single) == leads:
+        labels = single
     if labels and len(labels) != leads:
         raise RecordError(
             f"{path}: has {len(labels)} lead names for {leads} columns; save both alike"
@@ -474,6 +510,13 @@ def _rate_of(
     name, interval = _named(arrays, ("isi",))
     if interval is not None and _texts(arrays, ("isi_units",)) == ["ms"]:  # AcqKnowledge
         return 1000.0 / float(interval.reshape(-1)[0]), f"the array {name!r}"
+    folded = {re.sub(r"[ _-]", "", each.lower()): each for each in arrays}
+    for each in INTERVALS:
+        step = arrays.get(folded.get(each, ""))
+        if step is not None and step.size == 1 and step.dtype.kind in "fiu":
+            spaced = rate_of_interval(float(step.reshape(-1)[0]))
+            if spaced is not None:
+                return spaced, f"the array {folded[each]!r}"
     own = stated_rate(attributes.get(key, {}))
     stated, attribute = own if own[0] else stated_rate(attributes.get("", {}))
     return stated, f"the attribute {attribute!r}" if stated else ""

@@ -36,7 +36,8 @@ Leads = str | int | Sequence[str | int] | None
 
 # The usual names of limb, chest, modified, bipolar chest and Frank leads.
 _LEAD_NAME = re.compile(
-    r"(?:ecg|ekg)?[ _-]*(?:lead|ch(?:annel)?|derivation)?[ _-]*"
+    r"(?:ecg|ekg)?[ _-]*(?:lead|ch(?:annel)?|d[eé]rivation|ableitung|derivaci[oó]n|derivazione"
+    r"|deriva[cç][aã]o|afleiding|avledning|отведение|导联|導聯|導程|誘導|第)?[ _-]*"
     r"(?:(?:ml|d)?i{1,3}|[dl][1-3]|m?avr|m?avl|m?avf|m?v[1-9]?r?|mod[._ ]v[1-9]|v[1-6]-v[1-6]"
     r"|mcl[1-6]?|c[mcb]\d|v[xyz]|(?:la|ll|ra)-(?:la|ll|ra))",
     re.IGNORECASE,
@@ -44,7 +45,7 @@ _LEAD_NAME = re.compile(
 # Names of leads only beside the word: "Lead 1" is one, "1" is not.
 _LEAD_WORD = re.compile(r"(?:ecg|ekg|lead|derivation)[ _-]*[\dixyz]*", re.IGNORECASE)
 _FRANK = re.compile(r"[xyz]", re.IGNORECASE)
-_ECG_WORD = re.compile(r"ecg|ekg|electrocardio", re.IGNORECASE)
+_ECG_WORD = re.compile(r"ecg|ekg|ele[ck]trocardio|elektrokardio|экг|心电|心電|심전", re.IGNORECASE)
 # What devices derive from an ECG, or say of it.
 _ECG_BUT = re.compile(
     r"hr|rate|bpm|rr|ibi|quality|noise|time|stamp|status|event|label|flag|lead ?off|loff|r ?peaks?"
@@ -113,6 +114,7 @@ _FOREIGN = {
 _CLOCKS = """
     time times timestamp timestamps datetime date elapsed clock millis micros nanos epoch utc unix
     unixtime localtime zeit uhrzeit zeitstempel temps tiempo tempo hora fecha datum ts
+    время 时间 時間 시간
 """
 _CLOCK_WORDS = set(_CLOCKS.split())
 # What ends the name of an ECG's clock: "ecg_ms".

@@ -162,7 +162,7 @@ def _layout(path: Path) -> tuple[_Layout, list[str]]:
         width = 3 if head[0] == 0xFF else 2
         try:
             n_records, n_signals = int(head[236:244]), int(head[252:256])
-            duration = float(head[244:252])
+            duration = _number(head[244:252].decode("latin-1"))
             if not 0 <= n_signals <= _MOST_SIGNALS or not 0 <= duration < 1e6:
                 raise ValueError
             fields = file.read(256 * n_signals).decode("latin-1")

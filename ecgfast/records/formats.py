@@ -99,7 +99,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "NumPy, MATLAB or HDF5",
-        (".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf"),
+        (".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf", ".nwb"),
         ".array_files:open_array",
         "an array file",
         advice="save it again",
@@ -138,7 +138,6 @@ _SAVE2GDF = "convert it to EDF with BioSig's save2gdf"
 CONVERTERS: Mapping[str, str] = {
     suffix: advice
     for suffixes, advice in (
-        (".nwb", "export the column with h5py and numpy.savez"),
         (".feather .arrow", "export it with pandas.DataFrame.to_parquet"),
         (".xls .xlsx .ods", "save the sheet as CSV"),
         (".pdf .png .jpg .jpeg .tif .tiff .svg", _PICTURE),

@@ -14,6 +14,7 @@ from ..errors import RecordError
 from ..extras import need
 from .files import open_regular
 from .opensignals import channels_of, sensor_name
+from .structures import Path as Path_
 
 __all__ = ["read_hdf5"]
 
@@ -26,7 +27,7 @@ _MOST_NODES, _LARGEST_CHUNK = 10_000, 1 << 28
 
 def read_hdf5(
     path: Path, kind: str
-) -> tuple[dict[str, npt.NDArray[Any]], dict[str, dict[str, Any]]]:
+) -> tuple[dict[Path_, npt.NDArray[Any]], dict[Path_, dict[str, Any]]]:
     """Read the data sets of an HDF5 file that are plain arrays of its own.
 
     Parameters
@@ -39,10 +40,10 @@ def read_hdf5(
     Returns
     -------
     arrays : dict
-        Numbers, texts and tables of numbers (compound types) by the last part of their name, the
-        whole name where that is taken.
+        Numbers, texts and tables of numbers (compound types) by their groups and name. Channels
+        that a program names in attributes stand under that name alone.
     attributes : dict
-        The attributes of each array; those of the file under the empty name.
+        The attributes of each array; those of the file under no name.
 
     Raises
     ------
@@ -52,8 +53,8 @@ def read_hdf5(
         If h5py is not installed.
     """
     h5py = need("h5py", f"Reading {kind} files of HDF5 (h5py)", "formats")
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    attributes: dict[str, dict[str, Any]] = {}
+    arrays: dict[Path_, npt.NDArray[Any]] = {}
+    attributes: dict[Path_, dict[str, Any]] = {}
     nodes, left = 0, _UNPACKED
     listed: list[str] = []
     channels: set[str] = set()
@@ -86,17 +87,24 @@ def read_hdf5(
         chunk = math.prod(node.chunks) * node.dtype.itemsize if node.chunks else 0
         if left < 0 or chunk > _LARGEST_CHUNK:
             raise RecordError(f"{path}: unpacks to more than {_UNPACKED >> 30} GB; cut it in parts")
-        about = _attributes(node)
+        about = _around(node) | _attributes(node)
         short, label = name.rpartition("/")[2], str(about.get("label", ""))
-        scale = 1.0, 0.0
+        scale = float(about.get("scalefactor", 1.0)), float(about.get("addoffset", 0.0))  # netCDF
+        if "neurodatatype" in about and short == "data":  # a time series of NWB
+            short = name.split("/")[-2]
+            scale = float(about.get("conversion", 1.0)), float(about.get("offset", 0.0))
         if "name" in about and re.fullmatch(r"channel_\d+", short):  # bioread's acq2hdf5
             short = str(about["name"]) or short
             scale = float(about.get("scale", 1.0)), float(about.get("offset", 0.0))
         if channels:
             about |= _attributes(node.file[name.partition("/")[0]])
             short = sensor_name(str(about.get("sensor", "")), label or short)
-        names = (short, f"{short} {label}", name) if channels else (short, name)
-        key = next((one for one in names if one not in arrays), name)
+        whole = tuple(name.split("/"))
+        if channels:
+            names = [(short,), (f"{short} {label}",), whole]
+        else:
+            names = [whole] if short == whole[-1] else [(short,), whole]
+        key = next((one for one in names if one not in arrays), whole)
         if node.dtype.kind in "SO":
             if node.size <= _MOST_NODES and h5py.check_string_dtype(node.dtype):
                 arrays[key] = np.array(node.asstr(errors="replace")[()], dtype=np.str_)
@@ -115,11 +123,23 @@ def read_hdf5(
             arrays[key] = np.asarray(values)
 
     with open_regular(path) as raw, h5py.File(raw, "r") as file:
-        attributes[""] = _attributes(file)
+        attributes[()] = _attributes(file)
         file.visititems(list_name)
         channels = channels_of(listed)
         file.visititems(take)
     return arrays, attributes
+
+
+def _around(node: Any) -> dict[str, Any]:
+    """Return the attributes of the groups around a data set, and of NWB's time beside it."""
+    found: dict[str, Any] = {}
+    parts = node.name.strip("/").split("/")[:-1]
+    for depth in range(1, len(parts) + 1):
+        found |= _attributes(node.file["/".join(parts[:depth])])
+    if "neurodatatype" in found and "starting_time" in node.parent:
+        rate = _attributes(node.parent["starting_time"]).get("rate")
+        found |= {} if rate is None else {"samplingrate": rate}
+    return found
 
 
 def _attributes(node: Any) -> dict[str, Any]:

@@ -7,14 +7,27 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["stated_rate"]
+__all__ = ["INTERVALS", "rate_of_interval", "stated_rate"]
 
 # Names of properties that state it, without blanks, dashes and underscores. The first that is
 # there counts.
 _NAMES = (
     "fs", "samplingrate", "samplerate", "samplingfrequency", "samplefrequency", "sfreq", "srate",
-    "fsamp", "samplespersecond", "frequency", "hz",
+    "fsamp", "fsample", "samplespersecond", "frequency", "hz",
 )  # fmt: skip
+
+
+#: Names of properties that state the seconds between samples, likewise.
+INTERVALS = ("dt", "interval", "samplinginterval", "sampleinterval", "samplingperiod")
+
+# Rates by which an interval is one in seconds, Hz.
+_LOWEST, _HIGHEST = 25.0, 100_000.0
+
+
+def rate_of_interval(seconds: float) -> float | None:
+    """Return the sampling rate of so many seconds between samples; None if none has it."""
+    rate = 1.0 / seconds if seconds > 0 else 0.0
+    return rate if _LOWEST <= rate <= _HIGHEST else None
 
 
 def stated_rate(properties: Mapping[str, Any]) -> tuple[float | None, str]:
@@ -47,4 +60,8 @@ def stated_rate(properties: Mapping[str, Any]) -> tuple[float | None, str]:
             continue
         if 0 < fs < math.inf:
             return fs, by_name[name]
+    for name in INTERVALS:
+        value = properties.get(by_name.get(name, ""))
+        if isinstance(value, (int, float)) and (rate := rate_of_interval(value)) is not None:
+            return rate, by_name[name]
     return None, ""

@@ -91,7 +91,8 @@ _VOLT_LINE = re.compile(r"([^\d\s,;:=][^\d,;:=]{0,40})[:=,;\t]\s*[\"']?([^\s,;\"
 _RANGES = re.compile(r"range=\s*(.+)", re.IGNORECASE)
 _CHANNELS = re.compile(r"(\d{1,3}) channels?", re.IGNORECASE)
 _NAMES_LINE = re.compile(
-    r"\b(?:labels?|channels?|leads?|columns?|channel ?titles?|kan[aä]le?)\b[\"']?"
+    r"\b(?:labels?|channels?|leads?|columns?|channel ?titles?|kan[aä]le?|ableitung|d[eé]rivation"
+    r"|derivaci[oó]n|derivazione|deriva[cç][aã]o|afleiding|avledning|отведение|导联|導程|誘導)\b[\"']?"
     r"\s*[:=,;\t]+\s*(.+)",
     re.IGNORECASE,
 )

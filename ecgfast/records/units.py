@@ -14,13 +14,13 @@ __all__ = ["UNKNOWN", "is_unit", "scale_notes", "to_millivolt", "to_seconds", "u
 #: Unit of a lead whose file does not say what its numbers mean.
 UNKNOWN = "unknown"
 
+# Volts by what stands before them, as "uV", "micro volts" or "мкВ" in Cyrillic.
+_VOLTS = re.compile(r"(k|kilo|m|milli|u|µ|μ|micro|mc|n|nano)?[ -]?(?:v|volts?)|(м|мк|н)?в")
 _MILLIVOLT = {
-    "kv": 1e6, "v": 1e3, "volt": 1e3, "volts": 1e3,
-    "mv": 1.0, "millivolt": 1.0, "millivolts": 1.0, "milli volt": 1.0,
-    "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "mcv": 1e-3, "microvolt": 1e-3, "microvolts": 1e-3,
-    "nv": 1e-6, "nanovolt": 1e-6, "nanovolts": 1e-6,
-    "в": 1e3, "мв": 1.0, "мкв": 1e-3, "нв": 1e-6,
+    "k": 1e6, "": 1e3, "m": 1.0, "u": 1e-3, "µ": 1e-3, "μ": 1e-3, "n": 1e-6,
+    "м": 1.0, "н": 1e-6,
 }  # fmt: skip
+_PREFIX = {"kilo": "k", "milli": "m", "micro": "u", "mc": "u", "nano": "n", "мк": "u"}
 
 # Steepest fiftieth of a lead's changes over 20 ms, in mV: 0.02 to 3 in the recordings of mitdb,
 # svdb, nstdb, qtdb, ludb, nsrdb and bp. A unit that is a thousand times too large or too small
@@ -76,7 +76,11 @@ def to_millivolt(unit: str) -> float | None:
 
     Capital and small letters are not told apart, but for ``MV``, which nobody means.
     """
-    return _MILLIVOLT.get(_plain(unit))
+    found = _VOLTS.fullmatch(_plain(unit))
+    if found is None:
+        return None
+    prefix = found[1] or found[2] or ""
+    return _MILLIVOLT[_PREFIX.get(prefix, prefix)]
 
 
 def scale_notes(
@@ -130,7 +134,7 @@ def to_seconds(unit: str) -> float | None:
 def unit_kind(unit: str) -> str:
     """Return ``volt``, ``number`` (no unit, or a converter's counts) or ``other``."""
     plain = _plain(unit)
-    if plain in _MILLIVOLT:
+    if _VOLTS.fullmatch(plain):
         return "volt"
     return "number" if plain in _NUMBERS else "other"
 
@@ -139,7 +143,7 @@ def is_unit(text: str) -> bool:
     """Whether a cell in a table's head names a unit, or the form of a clock."""
     plain = _plain(text)
     return (
-        plain in _MILLIVOLT
+        bool(_VOLTS.fullmatch(plain))
         or to_seconds(plain) is not None
         or plain in _OTHERS
         or (plain in _NUMBERS and plain not in ("1", "unknown", "raw", "unit"))

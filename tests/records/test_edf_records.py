@@ -33,6 +33,18 @@ def write_edf(folder: Path, name: str = "a.edf", seconds: int = 8) -> Path:
     return folder / name
 
 
+def test_decimal_commas_in_a_header(tmp_path: Path) -> None:
+    """Some recorders write the numbers of their header as their country does."""
+    path = write_edf(tmp_path, "three.edf")
+    expected = read_record(path).signal
+    data = bytearray(path.read_bytes())
+    size = 256 * (1 + int(data[252:256]))
+    data[244:252] = b"1,0     "
+    data[256:size] = bytes(data[256:size]).replace(b".", b",")
+    path.write_bytes(data)
+    np.testing.assert_allclose(read_record(path).signal, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["three.edf", "three.bdf"])
 def test_edf(tmp_path: Path, name: str) -> None:
     path = write_edf(tmp_path, name)

@@ -599,7 +599,6 @@ def test_structures_of_matlab(tmp_path: Path) -> None:
     [
         ("a.xlsx", "CSV"),
         ("a.gdf", "save2gdf"),
-        ("a.nwb", "h5py"),
         ("a.mp3", "WAV"),
         ("a.pdf", "picture"),
         ("a.zip", "unpack it"),

@@ -11,6 +11,8 @@ from record_files import ecg
 
 from ecgfast.errors import RecordError
 from ecgfast.records import Record, read_record
+from ecgfast.records.choosing import role_of
+from ecgfast.records.units import to_millivolt, unit_kind
 
 FS = 250
 ECG = 1000 * ecg(fs=FS)  # in µV
@@ -125,3 +127,36 @@ def test_a_watch_in_another_language(tmp_path: Path) -> None:
     )
     assert (record.fs, record.units, record.start) == (FS, ("mV",), BEGIN)
     np.testing.assert_allclose(record.signal[:, 0], ECG[:, 0] / 1000, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("unit", "mv"),
+    [
+        ("uVolt", 1e-3),
+        ("Microv", 1e-3),
+        ("mVolts", 1.0),
+        ("milli V", 1.0),
+        ("kV", 1e6),
+        ("nV", 1e-6),
+    ],
+)
+def test_spellings_of_a_voltage(unit: str, mv: float) -> None:
+    assert to_millivolt(unit) == mv
+    assert unit_kind(unit) == "volt"
+
+
+@pytest.mark.parametrize("unit", ["vs", "ms", "m", "u", "n", "v/s", "uV/bit"])
+def test_no_voltage(unit: str) -> None:
+    assert to_millivolt(unit) is None
+
+
+def test_leads_are_known_by_their_names_in_other_languages() -> None:
+    for name in (
+        "Ableitung II",
+        "Dérivation I",
+        "Derivación III",
+        "Отведение V1",
+        "导联 aVR",
+        "心电",
+    ):
+        assert role_of(name)[0] == "ecg"
