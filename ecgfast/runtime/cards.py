@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import stat
@@ -31,6 +32,10 @@ _MOST_CARD, _MOST_MODEL = 16 << 20, 256 << 20
 
 # Names in the file, which stay as they were, by the names of fields that have changed.
 _OF_FILE = {"precisions": "forms"}
+
+# Contents of cards that were found sound: checking one takes as long as a minute of ECG does.
+_sound: set[bytes] = set()
+_MOST_SOUND = 64
 
 
 @dataclass(frozen=True)
@@ -125,12 +130,17 @@ class ModelCard:
         for name in ("name", "description", "task", "classes", "inputs"):
             if name not in given:
                 raise ModelError(f"{path}: the card lacks {name!r}")
-        try:
-            check_card(given)
-        except ValueError as error:
-            raise ModelError(
-                f"{path}: a damaged card: {error}; export the model again or correct it"
-            ) from None
+        digest = hashlib.sha256(content).digest()
+        if digest not in _sound:
+            try:
+                check_card(given)
+            except ValueError as error:
+                raise ModelError(
+                    f"{path}: a damaged card: {error}; export the model again or correct it"
+                ) from None
+            if len(_sound) >= _MOST_SOUND:
+                _sound.clear()
+            _sound.add(digest)
         given["classes"] = tuple(given["classes"])
         given["inputs"] = tuple(
             InputSpec(**{**spec, "shape": tuple(spec["shape"])}) for spec in given["inputs"]

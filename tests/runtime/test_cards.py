@@ -40,6 +40,23 @@ def test_a_card_is_read_as_it_was_written(toy_beats):
     assert [path.name for path in toy_beats.folder.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_card_is_checked_once_and_again_when_it_has_changed(toy_beats, monkeypatch):
+    path = toy_beats.folder / "toy.json"
+    checked = []
+    check = cards.check_card
+    monkeypatch.setattr(cards, "check_card", lambda given: checked.append(1) or check(given))
+    path.write_text(path.read_text().replace("toy", "new"))
+    first, again = ModelCard.load(path), ModelCard.load(path)
+    assert len(checked) == 1
+    first.metrics["mine"] = 1  # each has its own
+    assert "mine" not in again.metrics
+    damaged = json.loads(path.read_text())
+    path.write_text(json.dumps({**damaged, "classes": 3}))
+    for _ in range(2):
+        with pytest.raises(ModelError, match="a damaged card: classes"):
+            ModelCard.load(path)
+
+
 def test_built_in_models_by_name(toy_beats, monkeypatch):
     monkeypatch.setattr(cards, "models_folder", lambda: toy_beats.folder)
     assert list(available_models()) == ["toy"]
