@@ -30,9 +30,11 @@ WRAPS = (1 << 16, 1 << 24, 1 << 32)
 #: Seconds of an hour by which a clock is changed, and how exactly.
 HOUR_S, HOUR_OFF_S = 3600.0, 0.5
 
-# Seconds of a correction; changes of a clock at most; and samples that are compared, as a packet
+# Seconds of a correction, of which NTP makes those from 0.128 on at once; seconds before it in which a
+# late packet would be seen; changes of a clock at most; and samples that are compared, as a packet
 # that came again is no clock that was set back.
-_LEAST_BACK_S, _MOST_BACK_S = 0.5, 120.0
+_LEAST_BACK_S, _MOST_BACK_S = 0.1, 120.0
+_AHEAD_S = 5.0
 _MOST_CHANGES = 10
 _COMPARED = 4096
 
@@ -158,6 +160,8 @@ def undo_set_back(t: Floats, count: float | None, label: str, notes: list[str]) 
         since = float(t[at + 1] - t[0])
         if abs(since) <= 1e3 * usual or (since < 0 and not is_hour):
             continue
+        if not is_hour and _was_ahead(t[: at + 1], usual, usual - float(steps[at]), _AHEAD_S / one):
+            continue
         passed = at + 1 + int(np.searchsorted(t[at + 1 :], t[at], side="right"))
         if passed < len(t) and t[passed] - t[passed - 1] > 2 * usual:
             continue
@@ -168,6 +172,12 @@ def undo_set_back(t: Floats, count: float | None, label: str, notes: list[str]) 
             f"{', as at the end of summer time' if is_hour else ''}: the samples follow without a "
             "gap, and times of day are those of the clock before"
         )
+
+
+def _was_ahead(before: Floats, usual: float, back: float, within: float) -> bool:
+    """Whether a packet that arrived late had put the stamps ahead, which go back to where they were."""
+    recent = before[-max(2, round(within / usual)) :]
+    return bool((np.diff(recent) > usual + 0.5 * back).any())
 
 
 def first_of_repeated(

@@ -368,6 +368,30 @@ def test_a_clock_that_was_set_loses_no_sample(at: int, change: float, said: str)
     assert bool(clock.notes) == bool(said)
 
 
+@pytest.mark.parametrize("step", [-0.15, -0.35, -0.8])
+def test_a_clock_that_was_corrected_by_a_little_tells_the_rate(step: float) -> None:
+    """Of two minutes the rate was 0.4 % too high, and nothing was said."""
+    t = 1.8e9 + np.arange(120 * 128) / 128
+    t[7680:] += step
+    clock, _, _ = read_clock(t, 1.0, "a.csv", "time")
+    assert clock is not None
+    assert (clock.fs, clock.n_samples) == (pytest.approx(128, rel=1e-5), 120 * 128)
+    (note,) = clock.notes
+    assert note.startswith(f"the clock 'time' goes back by {-step:.3g} s at sample 7681: ")
+
+
+def test_a_packet_that_came_late_is_no_clock_that_was_corrected() -> None:
+    """Its stamps go back from the time of arrival: they overlap those of the packet after it."""
+    late = np.random.default_rng(3).exponential(0.004, 1200)
+    late[[200, 555, 901]] = (0.2, 0.45, 0.7)
+    at = np.repeat((np.arange(1200) + 1) * 0.1 + late, 25)
+    t = at - np.tile(np.arange(25)[::-1] / 250, 1200)
+    clock, _, _ = read_clock(t, 1.0, "a.csv", "time")
+    assert clock is not None
+    assert (clock.fs, clock.n_samples) == (pytest.approx(250, rel=1e-3), 30_000)
+    assert "goes back" not in "".join(clock.notes)
+
+
 def test_packets_that_came_again_and_recordings_that_were_joined_are_no_set_clock() -> None:
     t = np.arange(4000) / 100
     values = np.random.default_rng(1).standard_normal((4000, 1))
