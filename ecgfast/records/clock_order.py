@@ -30,9 +30,9 @@ WRAPS = (1 << 16, 1 << 24, 1 << 32)
 #: Seconds of an hour by which a clock is changed, and how exactly.
 HOUR_S, HOUR_OFF_S = 3600.0, 0.5
 
-# Seconds of a correction, of which NTP makes those from 0.128 on at once; seconds before it in which a
-# late packet would be seen; changes of a clock at most; and samples that are compared, as a packet
-# that came again is no clock that was set back.
+# Seconds of a correction, of which NTP makes those from 0.128 on at once; seconds before it in
+# which a late packet would be seen; changes of a clock at most; and samples that are compared, as a
+# packet that came again is no clock that was set back.
 _LEAST_BACK_S, _MOST_BACK_S = 0.1, 120.0
 _AHEAD_S = 5.0
 _MOST_CHANGES = 10
@@ -175,7 +175,7 @@ def undo_set_back(t: Floats, count: float | None, label: str, notes: list[str]) 
 
 
 def _was_ahead(before: Floats, usual: float, back: float, within: float) -> bool:
-    """Whether a packet that arrived late had put the stamps ahead, which go back to where they were."""
+    """Whether a late packet had put the stamps ahead: they return to where they were."""
     recent = before[-max(2, round(within / usual)) :]
     return bool((np.diff(recent) > usual + 0.5 * back).any())
 
