@@ -86,9 +86,14 @@ class _Signal:
         name, unit = split_unit("" if key.startswith("#") else key)
         if role_of(name)[0] in ("unclear", "counter"):
             above = [self.around.name, *reversed(self.around.path[:-1])]
-            known = (x for x in above if role_of(x)[0] in ("ecg", "other"))
+            # "body" is also what the answer of a server is in.
+            known = (x for x in above if role_of(x)[0] in ("ecg", "other") and x != "body")
             name = next(known, self.around.name or name)
         return name, unit or self.around.unit
+
+    def is_column(self) -> bool:
+        """Whether it is one of the columns of an array."""
+        return bool(self.around.path) and self.around.path[-1].startswith("#")
 
     def is_clock(self) -> bool:
         """Whether these are stamps, by their name, or of rows without names by their values."""
@@ -417,6 +422,7 @@ def _opened(path: Path, signals: list[_Signal], common: float | None) -> Opened:
         role = "clock" if signal.is_clock() else ""
         fs = common if signal.around.fs is None else signal.around.fs
         timed.append(_Timed(name, unit, np.concatenate(signal.pieces), fs, role))
+    _tell_apart(signals, timed)
     counts: dict[str, float] = {}  # what a clock counts in, as the fastest signal tells
     most = max(len(each.values) for each in timed)
     for i in sorted(range(len(timed)), key=lambda i: -len(timed[i].values)):
@@ -482,6 +488,18 @@ def _opened(path: Path, signals: list[_Signal], common: float | None) -> Opened:
         utc_offset=None if start is None else zone,
         notes=tuple(notes),
     )
+
+
+def _tell_apart(signals: list[_Signal], timed: list[_Timed]) -> None:
+    """Name ECGs of one name by where they stand: they may be of several people."""
+    for name in {each.name for each in timed if role_of(each.name)[0] == "ecg"}:
+        same = [i for i, each in enumerate(timed) if each.name == name]
+        # Columns of one array are leads.
+        places = {signals[i].around.path for i in same if not signals[i].is_column()}
+        if len(same) > 1 and len(places) == len(same):
+            for i in same:
+                timed[i].name = ".".join(signals[i].around.path)
+                timed[i].role = f"one of {len(same)} recordings of {name!r}"
 
 
 def _begin_of(signal: _Signal) -> tuple[datetime | None, float | None]:

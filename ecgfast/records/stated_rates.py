@@ -50,7 +50,14 @@ def stated_rate(properties: Mapping[str, Any]) -> tuple[float | None, str]:
     >>> stated_rate({"Sampling Rate": "250", "device": "X1"})
     (250.0, 'Sampling Rate')
     """
-    by_name = {re.sub(r"[ _-]", "", key.lower()): key for key in properties}
+    folded = {key: re.sub(r"[ _-]", "", key.lower()) for key in properties}
+    by_name = {name: key for key, name in folded.items()}
+    # "samplingFrequencyHz" is one of them, too.
+    by_name |= {
+        name.removesuffix("hz"): key
+        for key, name in folded.items()
+        if len(name) > 2 and name.removesuffix("hz") not in by_name
+    }
     for name in _NAMES:
         if name not in by_name:
             continue

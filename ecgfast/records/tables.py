@@ -336,6 +336,8 @@ def _time(
             continue
         if start is None:
             start, said = _start(head, i, first_rows, first)
+            if start is None and head.kinds[i] == "time":
+                start = _dated_beside(head, table, i, first_rows)
             notes += [said] if said and head.start is None else []
         if clock is not None:
             # The finest clock is the most accurate: others repeat stamps, or round them.
@@ -438,6 +440,19 @@ def _start(
     elif zone == 0.0:
         notes.append("times of day are UTC, as the file's")
     return start, "; ".join(notes)
+
+
+def _dated_beside(
+    head: Head, table: Table, column: int, stamps: npt.NDArray[np.float64]
+) -> datetime | None:
+    """When a recording began whose dates stand in one column and times of day in another."""
+    for i in head.zones:
+        dates = table.stamps(i).part(0, 1)
+        known = stamps[np.isfinite(stamps)]
+        dated = len(dates) > 0 and dates[0] % _DAY_S == 0
+        if i != column and dated and len(known) and 0 <= known[0] < _DAY_S:
+            return moment_of(float(dates[0] + known[0]))
+    return None
 
 
 def _zone_text(seconds: float) -> str:

@@ -32,6 +32,9 @@ _HEAD, _PIECE, _UNPACKED = 1 << 18, 1 << 22, 1 << 33
 # Share of lines that may be no samples (they count as missing ones), and how many always may.
 _MALFORMED = 0.01
 
+# The minus of typography, which programs write in Sweden, Norway and Finland.
+_MINUS = "\u2212"
+
 # Bytes at the end of a text in which its last line stands.
 _LAST = 4096
 
@@ -72,9 +75,8 @@ class _Text:
         encoding = encoding_of(first)
         if encoding is None:
             raise RecordError(f"{path}: is no text file{true_format(first)}")
-        self._decoder = (
-            None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
-        )
+        plain = encoding == "utf-8" and _MINUS.encode() not in first
+        self._decoder = None if plain else codecs.getincrementaldecoder(encoding)("replace")
         if encoding not in ("utf-8", "utf-8-sig"):
             self.note = (f"text in {encoding.upper()}",)
         self._taken = len(first)
@@ -107,7 +109,7 @@ class _Text:
 
     def _converted(self, piece: bytes) -> bytes:
         if self._decoder is not None:
-            piece = self._decoder.decode(piece).encode("utf-8", "replace")
+            piece = self._decoder.decode(piece).replace(_MINUS, "-").encode("utf-8", "replace")
         if self._only_cr:
             piece = piece.replace(b"\r", b"\n")
         return self._unlabelled(piece) if self._labelled else piece

@@ -49,6 +49,9 @@ __all__ = [
 # Lines that the form of the body is found from.
 _LINES = 400
 
+# Lines that may hold a lead each, and numbers in one of them at least.
+_MOST_LEADS, _LEAST_SAMPLES = 64, 256
+
 #: A name before each number, as Arduino's plotter takes them, and a line of such.
 LABEL = re.compile(rb"[A-Za-z_][\w .%-]{0,40}:(?=\s*[-+.\d])")
 LABELLED = re.compile(
@@ -205,6 +208,7 @@ def read_head(text: str, whole: bool, name: str) -> Head:
         raise RecordError(
             f"{name}: has lines of more than 65,536 characters; write a line a sample"
         )
+    _refuse_lines_of_leads([line for _, line in filled], name)
     # From the end of what is there, below any head: but not the last line, which may be cut.
     body = [line for _, line in (filled[:-1] if len(filled) > 8 else filled)][-_LINES:]
     body = body[len(body) // 4 :] if len(body) > 40 else body[-max(1, min(len(body), 8)) :]
@@ -282,6 +286,19 @@ def head_again(head: Head, lines: list[str], where: str) -> Head:
                 else f"{where}: what follows has other {what}; split the file there"
             )  # fmt: skip
     return again
+
+
+def _refuse_lines_of_leads(lines: list[str], name: str) -> None:
+    """Raise if each of a few lines holds the samples of a lead."""
+    if len(lines) <= _MOST_LEADS:
+        for line in lines:
+            cells = cells_of(line, next((c for c in "\t;," if c in line), None))
+            numbers = sum(kind_of(cell, ".") == "number" for cell in cells)
+            if numbers > max(_LEAST_SAMPLES, 0.9 * len(cells)):
+                raise RecordError(
+                    f"{name}: has a line of {numbers} numbers, as of the samples of a lead; "
+                    "write a line a sample and a column a lead"
+                )
 
 
 def zones_of(head: Head, line: str) -> dict[int, float | None]:

@@ -202,6 +202,31 @@ def test_strips_some_time_apart(tmp_path: Path) -> None:
     assert np.isnan(record.signal[len(ONE) : 60 * FS]).all()
 
 
+def test_signals_of_one_name_may_be_of_several_people(tmp_path: Path) -> None:
+    """They had been leads of one recording."""
+    content = {name: {"fs": FS, "ecg": ecg} for name, ecg in (("a", ONE), ("b", TWO))}
+    with pytest.raises(RecordError, match=r"'a.ecg' is one of 2 recordings of 'ecg'; 'b.ecg' is"):
+        read(tmp_path, content)
+    record = read_record(tmp_path / "a.json", leads=["b.ecg"])
+    np.testing.assert_allclose(record.signal[:, 0], TWO, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"ecgReadings": [{"startTime": "2022-09-28T17:12:30.222", "averageHeartRate": 70,
+                          "samplingFrequencyHz": "250", "waveformSamples": ONE}]},
+        {"status": 0, "body": {"sampling_frequency": 250, "signal": ONE}},
+        {"ecgReadings": {"sampleRate": 250, "lead": "LEAD_I", "values": ONE}},
+    ],
+    ids=["fitbit", "withings", "garmin"],
+)  # fmt: skip
+def test_what_services_of_watches_answer(tmp_path: Path, content: Any) -> None:
+    record = read(tmp_path, content)
+    assert record.fs == FS
+    np.testing.assert_allclose(record.signal[:, 0], ONE, atol=1e-5)
+
+
 def test_a_slow_signal_beside_the_ecg_guesses_no_other_unit(tmp_path: Path) -> None:
     packets = [
         {"time": 1_700_000_000_000 + 1000 * k, "ecg": ONE[k * FS : (k + 1) * FS], "rri": [800]}

@@ -160,3 +160,27 @@ def test_leads_are_known_by_their_names_in_other_languages() -> None:
         "心电",
     ):
         assert role_of(name)[0] == "ecg"
+
+
+def test_the_minus_of_typography(tmp_path: Path) -> None:
+    rows = (f"{i / FS:.3f};{v:.2f}".replace("-", "\u2212") for i, v in enumerate(ECG[:, 0]))
+    record = read(tmp_path, "time (s);ECG (uV)\n" + "\n".join(rows))
+    np.testing.assert_allclose(record.signal[:, 0], ECG[:, 0] / 1000, atol=1e-5)
+
+
+def test_dates_and_times_in_two_columns(tmp_path: Path) -> None:
+    moments = (BEGIN + timedelta(hours=9.8313, seconds=i / FS) for i in range(2000))
+    rows = (
+        f"{m:%d.%m.%Y};{m:%H:%M:%S}.{m.microsecond // 1000:03};{v:.2f}"
+        for m, v in zip(moments, ECG[:, 0], strict=True)
+    )
+    record = read(tmp_path, "Date;Time;ECG (uV)\n" + "\n".join(rows))
+    assert (record.fs, len(record.signal)) == (FS, 2000)
+    assert record.start == BEGIN + timedelta(hours=9.8313)
+
+
+@pytest.mark.parametrize("begin", ["", "II,"])
+def test_a_lead_in_a_line_is_named_so(tmp_path: Path, begin: str) -> None:
+    line = begin + ",".join(f"{v:.1f}" for v in ECG[:, 0])
+    with pytest.raises(RecordError, match="a line of 2000 numbers, as of the samples of a lead"):
+        read(tmp_path, f"{line}\n{line}\n")
