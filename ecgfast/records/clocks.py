@@ -294,7 +294,7 @@ def _clock_from(
                 f"{max(gaps, key=lambda g: g[1])[0] + 1}; split the file there"
             )
         notes.append(
-            f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {lost / fs:.2f} s in all filled "
+            f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {_length(lost / fs)} in all filled "
             "with missing samples"
         )
         hour = next((row for row, n in gaps if abs(n / fs - HOUR_S) <= HOUR_OFF_S), None)
@@ -304,6 +304,11 @@ def _clock_from(
                 "ahead for summer time, nothing is missing; then write its times in UTC"
             )
     return Clock(fs, rows + lost, order, spans, tuple(notes)), start, unit
+
+
+def _length(seconds: float) -> str:
+    """Return a duration in words: a sample or two are some milliseconds."""
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{1e3 * seconds:.1f} ms"
 
 
 def _count(

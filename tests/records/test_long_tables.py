@@ -84,6 +84,13 @@ def test_gaps_of_a_long_recording_are_found_where_they_are(jitter: float) -> Non
         assert not np.isin(np.arange(250_000, 250_100), clock.rows).any()
 
 
+def test_a_gap_of_a_sample_has_a_length() -> None:
+    place = np.arange(2000) + np.where(np.arange(2000) > 900, 2, 0)
+    clock, _, _ = read_clock(place / 250, 1.0, "a", "time")
+    assert clock is not None
+    assert clock.notes == ("1 gap of 8.0 ms in all filled with missing samples",)
+
+
 def test_a_missing_stamp_hides_no_gap() -> None:
     """One stamp without a value had let gaps pass, or had taken the rate from a file."""
     place = np.arange(20_000) + np.where(np.arange(20_000) > 12_000, 3600, 0)
