@@ -35,6 +35,9 @@ _MALFORMED = 0.01
 # The minus of typography, which programs write in Sweden, Norway and Finland.
 _MINUS = "\u2212"
 
+# Odd lines that are added together.
+_KEPT = 4096
+
 # Bytes at the end of a text in which its last line stands.
 _LAST = 4096
 
@@ -152,6 +155,8 @@ class _TextTable(Table):
         # Lines that are odd by what is odd; the last stamp, and what is added to those of a block.
         self._odd: dict[str, tuple[int, str]] = {}
         self._last, self._later = -math.inf, 0.0
+        # Odd lines, which are added some thousand at a time.
+        self._waiting: list[npt.NDArray[np.float64]] = []
 
     def take(self, stream: _Text, name: str) -> None:
         """Parse all of the text."""
@@ -193,7 +198,12 @@ class _TextTable(Table):
                     continue
                 end = text.find(b"\n", at)
                 end = len(text) if end < 0 else end
-                if following is None and end == len(text) and not cell[1] and self.rows:
+                if (
+                    following is None
+                    and end == len(text)
+                    and not cell[1]
+                    and (self.rows or self._waiting)
+                ):
                     at = end  # the last line was cut off while it was written
                     break
                 self._count(text[at:end], line, cells, cell, view[begin - used :], name)
@@ -203,6 +213,7 @@ class _TextTable(Table):
             if len(rest) > 1 << 20:
                 raise RecordError(f"{name}: line {line} is endless; this is no table of samples")
             piece = following
+        self._add_waiting(name)
         last_line = end_of_text.rstrip().rpartition(b"\n")[2].decode("utf-8", "replace")
         self.head.last_zones = zones_of(self.head, last_line)
         if (self.malformed and self.malformed > max(3, _MALFORMED * self.rows)) or (
@@ -230,6 +241,16 @@ class _TextTable(Table):
         """Add rows; those after a head within the samples are its block."""
         if not len(rows):
             return
+        self._add_waiting(name)
+        self._add(rows, name)
+
+    def _add_waiting(self, name: str) -> None:
+        """Add the odd lines that were kept."""
+        if self._waiting:
+            rows, self._waiting = np.concatenate(self._waiting), []
+            self._add(rows, name)
+
+    def _add(self, rows: npt.NDArray[np.float64], name: str) -> None:
         if self._again:
             self._begin_block(rows, name)
         if self.kinds[0] == NUMBER:
@@ -276,7 +297,9 @@ class _TextTable(Table):
         )
         if parsed != 1:
             return False
-        self._put(row, name)
+        self._waiting.append(row)
+        if len(self._waiting) >= _KEPT:
+            self._add_waiting(name)
         count, example = self._odd.get(odd, (0, example))
         self._odd[odd] = (count + 1, example)
         return True
@@ -292,12 +315,14 @@ class _TextTable(Table):
     ) -> None:
         """Count a line that is no sample as a missing one."""
         if line.strip() in self.head.lines or key_of(line) in self._keys:
+            self._add_waiting(name)
             self._again_at = self._again_at if self._again else number
             self._first_again = self._first_again or number
             self._again.append(line.decode("utf-8", "replace").strip())
             return
         if self._put_odd(line, number, name):
             return
+        self._add_waiting(name)
         if not self.malformed:
             if cell[1]:
                 word = bytes(view[cell[0] : cell[1]]).decode("utf-8", "replace")[:40]
