@@ -136,6 +136,8 @@ class SampleQueue:
                 self._changed.notify()
 
     def _take(self, chunk: npt.NDArray[Any]) -> None:
+        if not len(chunk):
+            return  # nothing comes, so that nothing is dropped
         limit = self._room // 2 if self._lost else self._room
         if self._held and self._held + len(chunk) > limit:
             if not self._lost:

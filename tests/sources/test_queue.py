@@ -132,3 +132,12 @@ def test_streams_in_threads_give_the_beats_of_one(ecg: Record, model: Path) -> N
     for thread in threads:
         thread.join()
     assert found == dict.fromkeys(range(6), expected)
+
+
+def test_a_chunk_without_samples_drops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A source may yield what is empty, also while more is held than the queue has room for."""
+    queue = SampleQueue([], 250)
+    queue._take(np.zeros(300))
+    queue._take(np.empty(0))
+    assert queue.dropped == 0
+    assert not caplog.records
