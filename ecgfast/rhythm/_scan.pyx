@@ -97,11 +97,11 @@ cdef enum:
     # Steep blocks in a row that end an asystole: 1 s. One or two may be the next beat.
     STEEP_BLOCKS = 4
 
-    # Noise is looked for every 2 s, in the last 5 s: the first quarter of their blocks by steepness
-    # lies between the beats.
+    # Noise is looked for every 2 s, in the blocks of the last 5 s that hold no certain beat: a quarter of
+    # them at least has no T wave. With fewer of them steepness tells nothing.
     NOISE_EVERY = 8
     NOISE_BLOCKS = 20
-    NOISE_RANK = 5
+    NOISE_LEAST = 4
     # Waves of ventricular fibrillation are looked for every half second, in the last 2.5 s.
     WAVE_EVERY = 2
     WAVE_BLOCKS = 10
@@ -132,6 +132,8 @@ cdef double P_WAVE_AFTER_S = 1.2
 # Seconds after an R peak in which its T wave moves the signal, and before one in which it begins.
 cdef double AFTER_R_S = 0.45
 cdef double BEFORE_R_S = 0.1
+# Seconds after an R peak in which its complex ends.
+cdef double COMPLEX_S = 0.15
 # Share of the beats that have to be trusted.
 cdef double TRUSTED_SHARE = 0.5
 # Bazett: QT = QTc * sqrt(RR), with a usual QTc in s; R-on-T below this share of it (Engel 1978).
@@ -183,7 +185,7 @@ cdef class Scan:
     cdef ROnT _r_on_t
     # The block now.
     cdef readonly long long begin, end
-    cdef long long _after_r, _before_r, _n_waiting, _block, _n_beats, _beat
+    cdef long long _after_r, _before_r, _complex, _n_waiting, _block, _n_beats, _beat
     cdef int _phase
     cdef object _made_with, _waiting, _arrays
     cdef signed char[::1] _lead_state
@@ -238,6 +240,7 @@ cdef class Scan:
         self.trust, self.rates, self._r_on_t = Trust(), Rates(fs, tuple(rates)), ROnT()
         self._after_r = round(AFTER_R_S * fs)
         self._before_r = round(BEFORE_R_S * fs)
+        self._complex = round(COMPLEX_S * fs)
         self._pause, self._asystole_samples = pause, asystole * fs
         self._p_wave_after = P_WAVE_AFTER_S * fs
         self._no_beats = NO_BEATS_S * fs
@@ -559,6 +562,8 @@ cdef class Scan:
 
     cdef void _mark(self) noexcept nogil:
         self.trust.push(self.sample, self.beat_trusted, self.beat_sound, self.wave)
+        if self.beat_sound and not self.wave:
+            self.blocks.hold_complex(self.sample - self._before_r, self.sample + self._complex)
 
     def push_beat(self, bint joined):
         """Store the beat, and set `flags`.

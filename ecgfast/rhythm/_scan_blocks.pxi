@@ -115,6 +115,9 @@ cdef class StoredBlocks:
     cdef float[:, ::1] _level
     cdef signed char[:, ::1] _state
     cdef unsigned char[::1] _hum
+    # Which blocks hold a complex, and the last sample of the newest complex.
+    cdef unsigned char[::1] _complex
+    cdef long long _complex_to
     cdef double[::1] _steep
     cdef float[:, :, ::1] _slow
     cdef double[::1] _qrs
@@ -124,11 +127,13 @@ cdef class StoredBlocks:
     def __init__(self, int leads, int size, int group):
         self.leads, self.size, self.group = leads, size, group
         self._points = size // group
+        self._complex_to = -1
         self._arrays = {
             "activity": np.zeros((KEPT, leads), np.float32),
             "level": np.zeros((KEPT, leads), np.float32),
             "state": np.zeros((KEPT, leads), np.int8),
             "hum": np.zeros(leads, np.uint8),
+            "complex": np.zeros(KEPT, np.uint8),
             "steep": np.zeros(KEPT),
             "slow": np.zeros((KEPT, self._points, leads), np.float32),
             "qrs": np.zeros(leads),
@@ -141,15 +146,16 @@ cdef class StoredBlocks:
         """Look into the arrays, which are what is pickled."""
         a = self._arrays
         self._activity, self._level, self._state = a["activity"], a["level"], a["state"]
-        self._hum = a["hum"]
+        self._hum, self._complex = a["hum"], a["complex"]
         self._steep, self._slow = a["steep"], a["slow"]
         self._qrs, self._sizes, self._n_sizes = a["qrs"], a["sizes"], a["n_sizes"]
 
     def __reduce__(self):
-        return StoredBlocks, (self.leads, self.size, self.group), (self.next, self._arrays)
+        numbers = self.next, self._complex_to
+        return StoredBlocks, (self.leads, self.size, self.group), (numbers, self._arrays)
 
     def __setstate__(self, state):
-        self.next, self._arrays = state
+        (self.next, self._complex_to), self._arrays = state
         self._attach()
 
     cdef void push(
@@ -170,6 +176,7 @@ cdef class StoredBlocks:
                 and activity[lead] < steepness * self._qrs[lead]
             ):
                 steepness = activity[lead] / self._qrs[lead]
+        self._complex[at] = self.next * self.size <= self._complex_to
         memcpy(&self._slow[at, 0, 0], slow, sizeof(float) * self._points * self.leads)
         self.next += 1
         self._steep[at] = 0.0 if self.briefly_flat() else steepness
@@ -258,17 +265,34 @@ cdef class StoredBlocks:
             change[i] = self._activity[at, lead]
         return _ranked(change, WAVE_BLOCKS, QUIET_RANK) < QUIET_SHARE * _ranked(change, WAVE_BLOCKS, STEEP_RANK)
 
+    cdef void hold_complex(self, long long first, long long last) noexcept nogil:
+        """There is a complex between two samples, of which the last blocks may still come."""
+        cdef long long block
+        for block in range(max(first // self.size, self.next - KEPT, 0), min(last // self.size + 1, self.next)):
+            self._complex[block % KEPT] = 1
+        self._complex_to = last
+
     cdef double between_beats(self) noexcept nogil:
-        """Steepness that three quarters of the blocks of the last 5 s exceed; 0 where it is not known."""
+        """Steepness that three quarters of the blocks of the last 5 s without a certain beat exceed.
+
+        0 where it is not known: at the start, where half of them are lost, and where nearly all hold the
+        complexes of a fast rhythm.
+        """
         cdef double[NOISE_BLOCKS] steep
-        cdef double level
-        cdef int i
+        cdef int i, at, usable = 0, n = 0
         if self.next < NOISE_BLOCKS:
             return 0.0
         for i in range(NOISE_BLOCKS):
-            steep[i] = self._steep[(self.next - 1 - i) % KEPT]
-        level = _ranked(steep, NOISE_BLOCKS, NOISE_RANK)
-        return 0.0 if level == INFINITY else level  # inf: no size of a beat to compare it with
+            at = (self.next - 1 - i) % KEPT
+            if self._steep[at] == INFINITY:  # lost, or without the size of a beat to compare it with
+                continue
+            usable += 1
+            if not self._complex[at]:
+                steep[n] = self._steep[at]
+                n += 1
+        if 2 * usable < NOISE_BLOCKS or n < NOISE_LEAST:
+            return 0.0
+        return _ranked(steep, n, n // 4)
 
     cdef double steepness_at(self, long long sample) noexcept nogil:
         """Steepness at an R peak, the greatest of all leads, or inf where none is known.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from ecgfast.rhythm import EventKind, RhythmTally
 
 FS = 250.0
 Signal = npt.NDArray[np.float32]
+Method = Literal["neural", "adaptive", "pan-tompkins"]
 
 #: Kinds that say something about the heart's rate.
 RATES = ("pause", "asystole", "bradycardia", "tachycardia", "extreme")
@@ -35,6 +36,27 @@ def kinds(signal: Signal) -> set[str]:
 @pytest.fixture(scope="module")
 def clean() -> Signal:
     return synthetic_ecg(150.0, FS, seed=4).signal[:, :1].astype(np.float32)
+
+
+@pytest.mark.parametrize("method", ["neural", "adaptive", "pan-tompkins"])
+@pytest.mark.parametrize("heart_rate", [110.0, 130.0, 150.0, 175.0, 200.0])
+@pytest.mark.parametrize("fs", [128.0, 250.0, 360.0])
+def test_a_fast_rhythm_is_no_noise(fs: float, heart_rate: float, method: Method) -> None:
+    """Most quarters of a second hold a complex then, and no beat is between them."""
+    slow = synthetic_ecg(30.0, fs, heart_rate=75.0, seed=2).lead(0)
+    fast = synthetic_ecg(50.0, fs, heart_rate=heart_rate, seed=3).lead(0)
+    for signal in (fast, np.concatenate([slow, fast])):
+        seen = list(events(signal, fs, method=method))
+        assert not [one for one in seen if one.kind == "noise"]
+        assert [one for one in seen if one.kind == "tachycardia"]
+
+
+@pytest.mark.parametrize("gap", [0.5, 2.0, 2.75, 5.0, 20.0])
+@pytest.mark.parametrize("begin", [60.0, 60.3, 60.6])
+def test_there_is_no_noise_after_a_gap(clean: Signal, gap: float, begin: float) -> None:
+    broken = clean.copy()
+    broken[int(begin * FS) : int((begin + gap) * FS)] = np.nan
+    assert EventKind.NOISE not in kinds(broken)
 
 
 def test_noise_has_no_rate() -> None:
