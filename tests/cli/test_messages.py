@@ -74,7 +74,7 @@ Fails = Callable[..., str]
         (["report", "night.csv"], "which classes its outputs are", "jinja2"),
         (["annotate", "night.csv", "--output", "results"], "which classes its", "pyarrow"),
         (["review", "night.csv", "--export", "x.npz"], "its beat window", ""),
-        (["review", "night.csv"], "which classes its outputs are", ""),
+        (["review", "night.csv"], "which classes its outputs are", "starlette"),
     ],
 )
 def test_a_model_without_a_card_says_what_is_unknown(

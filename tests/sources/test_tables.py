@@ -237,7 +237,7 @@ def test_rows_out_of_order_or_with_gaps_are_said(ecg: np.ndarray, kind: str) -> 
     for wrong in (table[::-1], table.sample(frac=1.0, random_state=0)):
         with pytest.raises(InputError, match=r"times of the rows go back after row .*sort_index"):
             detect_qrs(wrong, FS)
-    holes = pandas.concat([table[:1000], table[1720:]])
+    holes = pandas.concat([table.iloc[:1000], table.iloc[1720:]])
     with pytest.raises(InputError, match=r"leap by 2 s after row 999: add rows of NaN"):
         detect_qrs(holes, FS)
     assert len(detect_qrs(holes.to_numpy(), FS))
