@@ -185,6 +185,8 @@ def make_report(
     >>> report.figures["rate"]["minimum"]                     # doctest: +SKIP
     >>> report.save("208.html")                               # doctest: +SKIP
     """
+    from ..runtime.classifier import loaded
+
     check_annotations(annotations)
     source = _opened(recording, fs, leads, annotator, follow=follow)
     facts: ModelFacts
@@ -197,7 +199,7 @@ def make_report(
     else:
         found, facts = _labelled(
             source,
-            _classifier(model),
+            loaded(model),
             progress,
             lookahead=lookahead,
             method=method,
@@ -259,12 +261,6 @@ def _opened(
         recording.origin,
         recording.start_time,
     )
-
-
-def _classifier(model: str | os.PathLike[str] | Classifier) -> Classifier:
-    from ..runtime import Classifier
-
-    return model if isinstance(model, Classifier) else Classifier(model)
 
 
 def _labelled(

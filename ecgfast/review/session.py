@@ -174,13 +174,13 @@ class ReviewSession:
         -------
         ReviewSession
         """
-        from ..runtime import Classifier
+        from ..runtime.classifier import loaded
 
         if files is not None and files.exist():
             return cls._resumed(source, files, by=by)
         if files is not None:
             files.check_free()
-        classifier = model if isinstance(model, Classifier) else Classifier(model)
+        classifier = loaded(model)
         beats = collect_beats(source, classifier, method=method, progress=progress)
         session = cls(beats, files=files, by=by, groups=groups)
         if files is not None:

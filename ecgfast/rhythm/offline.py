@@ -13,6 +13,7 @@ from .event import Event
 from .stream import RhythmStream
 
 if TYPE_CHECKING:
+    from ..runtime import Classifier
     from ..runtime.decision import Decision
 
 __all__ = ["events"]
@@ -22,7 +23,7 @@ def events(
     source: Source,
     fs: float | None = None,
     *,
-    model: str | os.PathLike[str] = "beats",
+    model: str | os.PathLike[str] | Classifier = "beats",
     lookahead: int = 0,
     leads: Leads | None = None,
     average_leads: bool | None = None,
@@ -65,11 +66,11 @@ def events(
     >>> for event in events("mitdb/208"):                         # doctest: +SKIP
     ...     print(event.kind, event.start_time, event.duration)
     """
-    from ..runtime import Classifier
+    from ..runtime.classifier import loaded
 
     opened = open_source(source, fs, leads, watch=True)
     n_leads = len(opened.leads)
-    classifier = Classifier(model, num_threads)
+    classifier = loaded(model, num_threads)
     labeller = StreamingClassifier(
         classifier,
         opened.fs,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import isfinite
+from numbers import Integral, Real
 from typing import Any
 
 from ..deprecated import renamed_argument, warn_renamed
@@ -97,8 +98,8 @@ class RhythmStream(Versioned):
     Raises
     ------
     InputError
-        If a number is not above 0, `irregular_probability` is above 1, `pause` is longer than
-        `asystole`, or the four rates do not ascend.
+        If a number is none or not above 0, `irregular_probability` is above 1, `pause` is longer
+        than `asystole`, the four rates do not ascend, or `atrial` is no model.
 
     Notes
     -----
@@ -143,6 +144,8 @@ class RhythmStream(Versioned):
     ) -> None:
         n_leads = renamed_argument("RhythmStream", "leads", leads, "n_leads", n_leads, stacklevel=4)
         model = default_model() if atrial is None else atrial
+        if not hasattr(model, "settings"):
+            raise InputError(f"atrial is of {type(atrial).__name__}: give an AtrialModel")
         settings = model.settings
         if irregular_probability is not None:
             settings = replace(settings, probability=irregular_probability)
@@ -447,14 +450,14 @@ class RhythmStream(Versioned):
 def _check(given: dict[str, float], n_leads: int) -> None:
     """Refuse numbers that go with no rule."""
     for name, value in given.items():
-        if not (isfinite(value) and value > 0):
+        if not (isinstance(value, Real) and isfinite(value) and value > 0):
             raise InputError(f"{name} must be a number above 0, got {value!r}")
     if given["irregular_probability"] > 1.0:
         raise InputError(
             f"irregular_probability must be at most 1, got {given['irregular_probability']!r}"
         )
-    if n_leads < 1:
-        raise InputError(f"n_leads must be 1 or more, got {n_leads!r}")
+    if not isinstance(n_leads, Integral) or n_leads < 1:
+        raise InputError(f"n_leads must be an integer, 1 or more, got {n_leads!r}")
     pause, asystole = given["pause"], given["asystole"]
     if pause > asystole:
         raise InputError(f"pause={pause:g} must not be longer than asystole={asystole:g}")

@@ -20,7 +20,7 @@ from .cards import ModelCard, available_models, models_folder, read_model
 from .flatbuffer import check_model, refused_operators
 from .forks import BUILDING
 
-__all__ = ["NO_MODEL", "Classifier", "names_a_file"]
+__all__ = ["NO_MODEL", "Classifier", "loaded", "names_a_file"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -501,6 +501,11 @@ class _NoModel(Classifier):
     ) -> FloatArray:
         """Say nothing of beats: an array of shape (n, 0)."""
         return np.empty((len(np.asarray(windows)), 0), np.float32)
+
+
+def loaded(model: str | os.PathLike[str] | Classifier, num_threads: int = 1) -> Classifier:
+    """The model: a loaded one as it is, with its own threads, else by its name or file."""
+    return model if isinstance(model, Classifier) else Classifier(model, num_threads)
 
 
 def names_a_file(model: str | os.PathLike[str]) -> bool:

@@ -349,7 +349,7 @@ def stream_classify(
     source: Source,
     fs: float | None = None,
     *,
-    model: str | os.PathLike[str] = "beats",
+    model: str | os.PathLike[str] | Classifier = "beats",
     lookahead: int = 0,
     leads: Leads | None = None,
     average_leads: bool | None = None,
@@ -371,9 +371,9 @@ def stream_classify(
         warns.
     fs : float, optional
         Sampling rate in Hz, 99.5 to 2010; needed only where the source does not carry it.
-    model : str or path
+    model : str, path or Classifier
         A built-in model's name, or a .tflite file with its card beside it; "none" finds beats and
-        labels none.
+        labels none. A loaded model serves many sources, one at a time, with its own `num_threads`.
     lookahead : {0, 1}
         0 labels a beat as soon as its window is complete (R peak + 0.25 s); 1 waits for the next
         R peak (3 s at most) and uses that RR interval.
@@ -422,10 +422,10 @@ def stream_classify(
     >>> for beat in stream_classify("mitdb/208"):  # doctest: +SKIP
     ...     print(beat.time, beat.label, beat.probability, beat.rr)
     """
-    from ..runtime import Classifier
+    from ..runtime.classifier import loaded
 
     opened = open_source(source, fs, leads, watch=True)
-    classifier = Classifier(model, num_threads)
+    classifier = loaded(model, num_threads)
     labeller = StreamingClassifier(
         classifier,
         opened.fs,

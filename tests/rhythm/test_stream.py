@@ -229,6 +229,9 @@ def test_wrong_use_is_refused() -> None:
         RhythmStream(nan)
     with pytest.raises(InputError, match="irregular_probability must be at most 1"):
         RhythmStream(FS, irregular_probability=70.0)
+    for wrong in ({"fs": "360"}, {"pause": "2"}, {"n_leads": 1.5}, {"atrial": "model"}):
+        with pytest.raises(InputError, match=next(iter(wrong))):
+            RhythmStream(**{"fs": FS, **wrong})
     rhythm = RhythmStream(FS, n_leads=2)
     with pytest.raises(InputError, match="shape"):
         rhythm.process([], np.zeros(5))

@@ -27,6 +27,7 @@ from ecgfast import (
     RecordError,
     StreamingClassifier,
     detect_qrs,
+    events,
     read_record,
     stream_classify,
 )
@@ -135,6 +136,14 @@ def test_one_sample_at_a_time_of_a_recording(model, lookahead, record_path) -> N
     )
     assert exactly(single) == whole
     assert len(whole) > 60
+
+
+def test_a_loaded_model_serves_many_sources(model: str, short: Record) -> None:
+    classifier = Classifier(model)
+    expected = list(stream_classify(short, model=model))
+    for _ in range(2):
+        assert list(stream_classify(short, model=classifier)) == expected
+    assert list(events(short, model=classifier)) == list(events(short, model=model))
 
 
 def test_any_source_gives_the_same_beats(toy: Path, short: Record, tmp_path: Path) -> None:
