@@ -223,19 +223,25 @@ DEFINITIONS: dict[EventKind, Definition] = {
         "within 10 s)",
     ),
     EventKind.BRADYCARDIA: Definition(
-        "mean rate of 8 RR intervals below 50 per minute for 30 s; ends above 55",
+        "mean rate of 8 RR intervals below 50 per minute for 30 s; ends above 55; from the first "
+        "to the last interval below 55",
         "ACC/AHA/HRS guideline on bradycardia, 2018; duration and hysteresis: " + _OWN,
     ),
     EventKind.TACHYCARDIA: Definition(
-        "mean rate of 8 RR intervals above 100 per minute for 30 s; ends below 95",
+        "mean rate of 8 RR intervals above 100 per minute for 30 s; ends below 95; from the first "
+        "to the last interval above 95",
         "ACC/AHA/HRS guideline on supraventricular tachycardia, 2015; duration and hysteresis: "
         + _OWN,
     ),
     EventKind.EXTREME_BRADYCARDIA: Definition(
-        "5 beats in a row below 40 per minute; ends above 45", _CINC
+        "5 beats in a row below 40 per minute; ends above 45; from the first to the last interval "
+        "below 45",
+        _CINC,
     ),
     EventKind.EXTREME_TACHYCARDIA: Definition(
-        "17 beats in a row above 140 per minute; ends below 135", _CINC
+        "17 beats in a row above 140 per minute; ends below 135; from the first to the last "
+        "interval above 135",
+        _CINC,
     ),
     **_ectopy("V", "ventricular"),
     **_ectopy("S", "supraventricular"),

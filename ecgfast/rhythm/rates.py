@@ -39,9 +39,16 @@ class RateRule:
         """Whether low rates are the event."""
         return self.begins <= self.ends
 
+    def holds(self, rate: float) -> bool:
+        """Whether a rate belongs to an event that has begun."""
+        return rate < self.ends if self.is_low else rate > self.ends
+
 
 class RateWatch:
     """One `RateRule` on a stream of beats.
+
+    The mean of some intervals follows a rate late, so that an event begins with the first and ends
+    with the last interval that is itself beyond the limit at which it ends.
 
     Parameters
     ----------
@@ -60,6 +67,7 @@ class RateWatch:
         self._sink = sink
         self._lasting = rule.lasting * sink.fs
         self._beats: BeatsOf | None = None
+        self._waiting: list[tuple[int, bool]] = []  # since the last such interval
         self._reported = False
         self._until = 0  # end of the last event, before which the next one cannot begin
 
@@ -75,22 +83,44 @@ class RateWatch:
             return
         scan = self._scan
         if self._beats is None:
-            self._beats = BeatsOf()
-            for sample, trusted in scan.rates.recent(self._number):
-                if sample >= self._until:
-                    self._beats.add(sample, 1.0, trusted=trusted)
+            self._begin()
         else:
-            self._beats.add(scan.sample, 1.0, trusted=scan.beat_trusted)
-        if not self._reported and self._beats.last - self._beats.first >= self._lasting:
+            self._take(scan.sample, trusted=scan.beat_trusted, rr=scan.rr)
+        assert self._beats is not None
+        beats = self._beats
+        if not self._reported and beats.n > 1 and beats.last - beats.first >= self._lasting:
             self._reported = True
-            self._put(self._beats, ongoing=True)
+            self._put(beats, ongoing=True)
+
+    def _begin(self) -> None:
+        """The intervals of the mean are the first ones, but for those that belong to no event."""
+        self._beats, fs = BeatsOf(), self._sink.fs
+        recent = [one for one in self._scan.rates.recent(self._number) if one[0] >= self._until]
+        before: int | None = None
+        for sample, trusted in recent:
+            if before is None:
+                self._waiting = [(sample, trusted)]
+            else:
+                self._take(sample, trusted=trusted, rr=(sample - before) / fs)
+                if not self._beats.n:
+                    self._waiting = [(sample, trusted)]
+            before = sample
+
+    def _take(self, sample: int, *, trusted: bool, rr: float) -> None:
+        """The next beat: of the event, or only once another interval is."""
+        assert self._beats is not None
+        self._waiting.append((sample, trusted))
+        if self._rule.holds(60.0 / rr):
+            for at, is_trusted in self._waiting:
+                self._beats.add(at, 1.0, trusted=is_trusted)
+            self._waiting = []
 
     def end(self) -> None:
         """The rate is no longer beyond its limit, or unknown."""
         if self._beats is not None and self._reported:
             self._put(self._beats, ongoing=False)
             self._until = self._beats.last
-        self._beats, self._reported = None, False
+        self._beats, self._waiting, self._reported = None, [], False
 
     def _put(self, beats: BeatsOf, *, ongoing: bool) -> None:
         self._sink.put(

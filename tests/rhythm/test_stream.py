@@ -222,6 +222,27 @@ def test_rates_have_hysteresis_and_a_length() -> None:
     assert of(found(very), "extreme_tachycardia")[0].severity == "high"
 
 
+@pytest.mark.parametrize(
+    ("kind", "usual", "interval", "beats"),
+    [
+        ("extreme_tachycardia", 0.8, 0.35, 24),
+        ("tachycardia", 0.9, 0.5, 90),
+        ("extreme_bradycardia", 0.8, 1.7, 8),
+        ("bradycardia", 0.9, 1.4, 40),
+    ],
+)
+def test_a_rate_begins_and_ends_where_it_changes(
+    kind: str, usual: float, interval: float, beats: int
+) -> None:
+    """Not where the mean of many intervals does, which also made a rate of its own of both."""
+    intervals = np.array([usual] * 60 + [interval] * beats + [usual] * 60)
+    (one,) = of(found(beats_at(np.cumsum(intervals))), kind)
+    assert one.rate == pytest.approx(60.0 / interval, rel=0.001)
+    assert one.start_time == pytest.approx(60 * usual, abs=0.01)
+    assert one.duration == pytest.approx(beats * interval, abs=0.01)
+    assert one.n_beats == beats + 1
+
+
 def test_wrong_use_is_refused() -> None:
     with pytest.raises(InputError, match="pause"):
         RhythmStream(FS, pause=4.0)
