@@ -533,7 +533,7 @@ cdef class Scan:
         self.sample, self._beat_quality = sample, quality
         self.before = sample if self.last < 0 else self.last
         self.beat_trusted = quality & ~HARMLESS == 0
-        self.wave = quality & FLUTTER != 0 or (self.waves_since >= 0 and not self.beat_trusted)
+        self.wave = quality & FLUTTER != 0
         self.code = WAVE if self.wave else code
         self.rr = NAN if self.last < 0 else (sample - self.last) / self.fs
         self.lost_before = self.lost

@@ -49,7 +49,7 @@ static int lead_shows_clear_beats(const adaptive_state *a, const adaptive_lead *
 
     float w[SHAPE_MAX];
     adaptive_fit fit;
-    if (!adaptive_unit_shape(a, s, order[high / 2], a->lag, w)) return 0;
+    if (adaptive_unit_shape(a, s, order[high / 2], a->lag, w) == 0.0f) return 0;
     for (int k = 0; k < high; k++)
         if (k != high / 2 && adaptive_correlation(a, s, order[k], w, NULL, &fit) < CONSTANT.clear_similarity) return 0;
     /* In standstill P waves stand out, as similar as beats and far fainter: these need the patient's shape. */

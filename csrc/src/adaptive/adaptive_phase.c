@@ -35,7 +35,7 @@ static void start_over(adaptive_state *a, int n_leads) {
 }
 
 void adaptive_enter(adaptive_state *a, int n_leads, adaptive_phase phase) {
-    a->phase = phase;
+    a->phase = (int32_t)phase;
     if (phase == ADAPTIVE_WAITS) {
         start_over(a, n_leads);
         a->learn_until = -1;

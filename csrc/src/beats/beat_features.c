@@ -255,7 +255,7 @@ static void rhythm_features(ecg_features_state *state, double rr, float *f, floa
     f[ECG_F_RR] = (now < 2.0f ? now : 2.0f) - 0.8f; /* centred on a rate of 75 a minute */
     f[ECG_F_RR_LOCAL] = (*rr_level < 2.0f ? *rr_level : 2.0f) - 0.8f;
     if (rr > SILENCE_S) return;
-    float rate = 1.0f / (state->rr_count < RR_MEMORY ? (float)state->rr_count + 1.0f : RR_MEMORY);
+    float rate = 1.0f / ((float)state->rr_count < RR_MEMORY ? (float)state->rr_count + 1.0f : RR_MEMORY);
     state->rr_long = n == 0 ? now : state->rr_long + rate * (now - state->rr_long);
     state->rr_recent[state->rr_count % ECG_RR_RECENT] = now;
     state->rr_count++;
