@@ -521,7 +521,7 @@ def _locate(
     if not isinstance(model, (str, os.PathLike)):
         raise ModelError(
             f"model is of {type(model).__name__}: give a model's name, such as 'beats', or the "
-            "path of its file; of a Classifier make StreamingClassifier(classifier, fs)"
+            "path of its file"
         )
     text = os.fspath(model)
     path = Path(text)
