@@ -33,7 +33,7 @@ def definitions() -> str:
 
 def figures_of_text(tables: Sequence[Table]) -> dict[str, str]:
     """Figures of the tables that the text repeats, by the names that stand in it."""
-    fibrillation, strips, rows, flutter, made = (
+    fibrillation, strips, rows, flutter, made, elsewhere = (
         next(one for one in tables if one.heading.startswith(heading)).rows
         for heading in (
             "Atrial fibrillation on mitdb",
@@ -41,13 +41,17 @@ def figures_of_text(tables: Sequence[Table]) -> dict[str, str]:
             "Rows of ventricular beats",
             "Ventricular flutter of",
             "Made fibrillation",
+            "Ventricular flutter reported elsewhere",
         )
     )
     couplet, run = (
         next(row for row in rows if list(row[:2]) == ["detected", kind])
         for kind in ("couplet", "short run")
     )
+    others = [row for row in elsewhere if row[0] != "bp"]
     return {
+        "other_hours": f"{sum(float(row[1]) for row in others):.0f}",
+        "other_events": f"{sum(int(row[2]) for row in others)}",
         "fibrillation_se": fibrillation[0][3],
         "fibrillation_p": fibrillation[0][4],
         "strips_f1": strips[0][4],

@@ -294,7 +294,7 @@ def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     return arrays
 
 
-def _read_mat(path: Path) -> dict[structures.Path, npt.NDArray[Any]]:
+def _read_mat(path: Path) -> dict[structures.ArrayPath, npt.NDArray[Any]]:
     """Read the numeric arrays of a MATLAB file whose sizes are possible, by their structures."""
     _check_unpacked(path)
     scipy_io = need("scipy.io", f"{path}: a MATLAB file", "formats")
@@ -305,15 +305,15 @@ def _read_mat(path: Path) -> dict[structures.Path, npt.NDArray[Any]]:
         loaded = scipy_io.loadmat(str(path), simplify_cells=True)
     except Exception as error:  # whatever the parser raises, the file is at fault
         raise ValueError(f"{type(error).__name__}: {error}"[:160]) from None
-    arrays: dict[structures.Path, npt.NDArray[Any]] = {}
+    arrays: dict[structures.ArrayPath, npt.NDArray[Any]] = {}
     _gather(loaded, arrays, ())
     return arrays
 
 
 def _gather(
     values: dict[str, Any],
-    arrays: dict[structures.Path, npt.NDArray[Any]],
-    around: structures.Path,
+    arrays: dict[structures.ArrayPath, npt.NDArray[Any]],
+    around: structures.ArrayPath,
 ) -> None:
     """Gather the arrays of structures by the names that lead to them."""
     for name, value in values.items():
@@ -335,8 +335,8 @@ def _gather(
 def _from_structures(
     path: Path,
     kind: str,
-    arrays: dict[structures.Path, npt.NDArray[Any]],
-    attributes: dict[structures.Path, dict[str, Any]] | None = None,
+    arrays: dict[structures.ArrayPath, npt.NDArray[Any]],
+    attributes: dict[structures.ArrayPath, dict[str, Any]] | None = None,
 ) -> Opened:
     """Find the signal in the structure or group that holds the ECG."""
     attributes = attributes or {}

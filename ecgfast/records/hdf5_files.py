@@ -14,7 +14,7 @@ from ..errors import RecordError
 from ..extras import need
 from .files import open_regular
 from .opensignals import channels_of, sensor_name
-from .structures import Path as Path_
+from .structures import ArrayPath
 
 __all__ = ["read_hdf5"]
 
@@ -27,7 +27,7 @@ _MOST_NODES, _LARGEST_CHUNK = 10_000, 1 << 28
 
 def read_hdf5(
     path: Path, kind: str
-) -> tuple[dict[Path_, npt.NDArray[Any]], dict[Path_, dict[str, Any]]]:
+) -> tuple[dict[ArrayPath, npt.NDArray[Any]], dict[ArrayPath, dict[str, Any]]]:
     """Read the data sets of an HDF5 file that are plain arrays of its own.
 
     Parameters
@@ -53,8 +53,8 @@ def read_hdf5(
         If h5py is not installed.
     """
     h5py = need("h5py", f"Reading {kind} files of HDF5 (h5py)", "formats")
-    arrays: dict[Path_, npt.NDArray[Any]] = {}
-    attributes: dict[Path_, dict[str, Any]] = {}
+    arrays: dict[ArrayPath, npt.NDArray[Any]] = {}
+    attributes: dict[ArrayPath, dict[str, Any]] = {}
     nodes, left = 0, _UNPACKED
     listed: list[str] = []
     channels: set[str] = set()

@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from .choosing import role_of
 
-__all__ = ["Path", "of_the_ecg"]
+__all__ = ["ArrayPath", "of_the_ecg"]
 
 #: The names that lead to an array, from the file on.
-Path = tuple[str, ...]
-Arrays = Mapping[Path, npt.NDArray[Any]]
+ArrayPath = tuple[str, ...]
+Arrays = Mapping[ArrayPath, npt.NDArray[Any]]
 
 # Values that an array has at least that may be a signal.
 _LONG = 64
@@ -27,7 +27,7 @@ _LONG = 64
 _TITLES = ("title", "name", "label", "channel")
 
 
-def of_the_ecg(arrays: Arrays) -> tuple[dict[str, Path], list[str]]:
+def of_the_ecg(arrays: Arrays) -> tuple[dict[str, ArrayPath], list[str]]:
     """Choose the arrays of the structure that holds the ECG, and of those around it.
 
     Parameters
@@ -70,9 +70,11 @@ def of_the_ecg(arrays: Arrays) -> tuple[dict[str, Path], list[str]]:
     return _named(arrays, [first], holders), notes
 
 
-def _named(arrays: Arrays, chosen: Iterable[Path], holders: Iterable[Path] = ()) -> dict[str, Path]:
+def _named(
+    arrays: Arrays, chosen: Iterable[ArrayPath], holders: Iterable[ArrayPath] = ()
+) -> dict[str, ArrayPath]:
     """Return the arrays of a structure, of those around it, and of those without signals."""
-    found: dict[str, Path] = {}
+    found: dict[str, ArrayPath] = {}
     for holder in chosen:
         generic = _generic(arrays, holder)
         if generic is not None:
@@ -92,15 +94,15 @@ def _is_long(array: npt.NDArray[Any]) -> bool:
     return (array.dtype.kind in "fiu" or array.dtype.names is not None) and array.size >= _LONG
 
 
-def _members(arrays: Arrays, holder: Path) -> list[Path]:
+def _members(arrays: Arrays, holder: ArrayPath) -> list[ArrayPath]:
     return [path for path, a in arrays.items() if path[:-1] == holder and _is_long(a)]
 
 
-def _size(arrays: Arrays, holder: Path) -> int:
+def _size(arrays: Arrays, holder: ArrayPath) -> int:
     return max(arrays[path].size for path in _members(arrays, holder))
 
 
-def _title(arrays: Arrays, holder: Path) -> str:
+def _title(arrays: Arrays, holder: ArrayPath) -> str:
     """Return the name of a structure, or its title where the name tells nothing."""
     name = holder[-1] if holder else ""
     for key in _TITLES if role_of(name)[0] not in ("ecg", "other") else ():
@@ -112,7 +114,7 @@ def _title(arrays: Arrays, holder: Path) -> str:
     return name
 
 
-def _generic(arrays: Arrays, holder: Path) -> Path | None:
+def _generic(arrays: Arrays, holder: ArrayPath) -> ArrayPath | None:
     """Return the only signal of a structure that has the name, such as that of ``ECG.data``."""
     if not holder or role_of(_title(arrays, holder))[0] not in ("ecg", "other"):
         return None
@@ -123,7 +125,7 @@ def _generic(arrays: Arrays, holder: Path) -> Path | None:
     return signals[0] if array.dtype.names is None and max(array.shape) == array.size else None
 
 
-def _role(arrays: Arrays, holder: Path) -> str:
+def _role(arrays: Arrays, holder: ArrayPath) -> str:
     """Return whether a structure holds an ``ecg`` by names, an ``other`` signal, or ``unclear``."""
     named = {role_of(path[-1])[0] for path in _members(arrays, holder)}
     if "ecg" in named:

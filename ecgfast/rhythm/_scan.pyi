@@ -22,6 +22,7 @@ BEAT: int
 ORDER: int
 WAVES_BEGAN: int
 WAVES_ENDED: int
+WAVES_S: float
 R_ON_T: int
 EPISODE: int
 RATES: int

@@ -23,7 +23,8 @@ cdef extern from "../../csrc/src/beats/wave_leakage.h" nogil:
 __all__ = [
     "ASYSTOLE_BEGAN", "ASYSTOLE_ENDED", "BEAT", "BLOCKS", "DONE", "EPISODE", "FLAT", "FLAT_BLOCKS",
     "INTERVAL", "LEADS", "LOST", "LOST_SIGNAL", "NOISE_BEGAN", "NOISE_ENDED", "ORDER", "RATES", "R_ON_T",
-    "HUM", "STEEP", "USABLE", "WAVES_BEGAN", "WAVES_ENDED", "Scan", "block_figures", "crest",
+    "HUM", "STEEP", "USABLE", "WAVES_BEGAN", "WAVES_ENDED",
+    "WAVES_S", "Scan", "block_figures", "crest",
 ]
 
 # States of a lead in a block; one that hums counts as usable, as an asystole may show hum too.
@@ -38,6 +39,9 @@ R_ON_T, EPISODE, RATES = 4, 8, 16
 
 # From this share of a QRS complex's steepness on, a block may hide a beat, or be one.
 STEEP = 0.5
+
+# Seconds that waves of ventricular fibrillation have to last.
+WAVES_S = 3.0
 
 # Flat blocks in a row, 1 s, of a lead that is off or has no signal. Fewer are a coarse converter between beats.
 FLAT_BLOCKS = 4
@@ -97,7 +101,7 @@ cdef enum:
     # Steep blocks in a row that end an asystole: 1 s. One or two may be the next beat.
     STEEP_BLOCKS = 4
 
-    # Noise is looked for every 2 s, in the blocks of the last 5 s that hold no certain beat: a quarter of
+    # Noise is looked for every 2 s, in the blocks of the last 5 s that hold no readable beat: a quarter of
     # them at least has no T wave. With fewer of them steepness tells nothing.
     NOISE_EVERY = 8
     NOISE_BLOCKS = 20
@@ -119,9 +123,8 @@ cdef double C_STEEP = 0.5
 cdef double NOISE_ENDS = 0.35
 # Waves below this mean share of a QRS complex's steepness are atrial ones, or an asystole.
 cdef double WAVE_STEEPNESS = 0.1
+# The share of the steeper block below which that is far less.
 cdef double QUIET_SHARE = 0.2
-# Seconds that waves have to last.
-cdef double WAVES_S = 3.0
 # Seconds without a beat, and without an asystole, that are noise.
 cdef double NO_BEATS_S = 10.0
 # A doubtful detection below this share of a QRS complex's steepness, and so long after the last
@@ -174,7 +177,9 @@ cdef class Scan:
     trust : Trust
     rates : Rates
     begin, end : int
-        Samples between which an asystole, noise, or the next block lies.
+        Samples between which an asystole, noise, waves, or the next block lies.
+    waves_since, waves_until : int
+        Samples since which there are waves, -1 where there are none, and up to which the last were.
     """
 
     cdef public bint with_signal

@@ -273,7 +273,7 @@ cdef class StoredBlocks:
         self._complex_to = last
 
     cdef double between_beats(self) noexcept nogil:
-        """Steepness that three quarters of the blocks of the last 5 s without a certain beat exceed.
+        """Steepness that three quarters of the blocks of the last 5 s without a readable beat exceed.
 
         0 where it is not known: at the start, where half of them are lost, and where nearly all hold the
         complexes of a fast rhythm.

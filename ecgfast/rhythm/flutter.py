@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from ._scan import WAVES_S
 from .episode import BeatNow, BeatsOf, Sink
 from .event import EventKind, Severity
 
 __all__ = ["FlutterWatch"]
-
-# Shortest event in seconds; the core has seen 2.5 s of waves before it marks the first.
-_LASTING_S = 3.0
 
 # The core's mark comes from a threshold and has no probability.
 _CONFIDENCE = 0.8
@@ -67,7 +65,7 @@ class FlutterWatch:
         begin, end = max(begin, self._until), max(end, self._until)
         self._first = begin if self._first < 0 else min(self._first, begin)
         self._last = max(self._last, end)
-        if not self._reported and self._last - self._first >= _LASTING_S * self._sink.fs:
+        if not self._reported and self._last - self._first >= WAVES_S * self._sink.fs:
             self._reported = True
             self._put(ongoing=True)
 

@@ -98,7 +98,7 @@ class RhythmStream(Versioned):
     Raises
     ------
     InputError
-        If a number is none or not above 0, `irregular_probability` is above 1, `pause` is longer
+        If an argument is no number above 0, `irregular_probability` is above 1, `pause` is longer
         than `asystole`, the four rates do not ascend, or `atrial` is no model.
 
     Notes

@@ -71,7 +71,7 @@ def test_made_fibrillation(method: Method, hz: float, height: float) -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("seed", range(6))
 def test_events_of_small_waves_do_not_overlap(method: Method, seed: int) -> None:
-    """Waves about as small as an asystole: one or the other at a time, and no noise beside."""
+    """Waves about as small as those of an asystole: one or the other at a time."""
     found = list(events(with_waves(fibrillation(3.5, 0.3, seed)), FS, method=method))
     spans = sorted(
         (one.start, one.end) for one in found if one.kind in ("ventricular_flutter", "asystole")

@@ -2,7 +2,7 @@
 #include "../common/internal.h"
 #include "wave_leakage.h"
 
-/* Seconds looked at: eight to twelve waves. */
+/* Seconds looked at: five waves of the slowest flutter. */
 #define SPAN_S 2.5
 /* Hz: rate of the means that are compared; flutter has nothing above 10 Hz. */
 #define RATE 64.0
