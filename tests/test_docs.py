@@ -134,3 +134,14 @@ def test_the_first_screen_of_the_readme_has_the_commands_that_install_and_test()
     assert "ecgfast demo" in install
     assert test.endswith(".venv/bin/pytest -n auto")
     assert test in (DOCS.parent / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_guide_lists_every_extra() -> None:
+    """`archive` had been missing, and its command names it."""
+    text = (DOCS.parent / "pyproject.toml").read_text("utf-8")
+    (table,) = re.findall(r"^\[project\.optional-dependencies\]\n(.*?)^\[", text, re.M | re.S)
+    extras = set(re.findall(r"^([a-z]+) = \[", table, re.M))
+    guide = (DOCS / "guide.md").read_text("utf-8").partition("### Extras")[2]
+    listed = set(re.findall(r"`([a-z]+)`", guide.partition("\n### ")[0]))
+    # Of the site and of a second runtime; `edf` holds nothing.
+    assert extras - {"docs", "tflite", "edf"} <= listed

@@ -514,6 +514,12 @@ def names_a_file(model: str | os.PathLike[str]) -> bool:
     return path.suffix in (".json", ".tflite") or len(path.parts) > 1
 
 
+def _of_folder(path: Path) -> str:
+    """What to give in place of a folder of models."""
+    cards = sorted(path.glob("*.json")) if path.is_dir() else []
+    return f"it is a folder: give a file of it, such as {cards[0]}" if cards else ""
+
+
 def _locate(
     model: str | os.PathLike[str], precision: str | None, backend: str | None
 ) -> tuple[Path, ModelCard | None, str | None]:
@@ -537,6 +543,8 @@ def _locate(
     if path.suffix == ".json":
         return of_card(ModelCard.load(path))
     if names_a_file(path):
+        if folder := _of_folder(path):
+            raise ModelError(f"no model {text!r}: {folder}")
         beside = path.with_name(path.name.partition(".")[0] + ".json")
         for candidate in (path.with_suffix(".json"), beside):
             if candidate.is_file():
@@ -555,7 +563,7 @@ def _locate(
     models = available_models()
     if text not in models:
         hint = name_hint(text, models) if models else f"{models_folder()} is empty"
-        hint = _of_keras(text) or hint
+        hint = _of_keras(text) or _of_folder(path) or hint
         raise ModelError(f"no model {text!r}: neither a .tflite file nor built in; {hint}")
     return of_card(models[text])
 

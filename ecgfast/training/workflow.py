@@ -22,8 +22,8 @@ from ..printable import counted
 from ..runtime import ModelCard
 from .datasets.examples import ExampleSet
 from .datasets.same_recording import same_recordings
-from .datasets.splits import listed, missing_records
-from .fitting.batches import recorded_noise
+from .datasets.splits import check_records, listed, missing_records
+from .fitting.batches import NOISE_DATABASE, recorded_noise
 from .fitting.crossval import CandidateResult, choose, cross_validate, share_of, with_augmented
 from .recipes.recipe import Recipe
 from .scoring import slug, write_curves, write_json
@@ -84,7 +84,7 @@ def compare_candidates(
     if epochs is not None:
         few = {"schedule": {"epochs": epochs}}
         changed = {name: candidate.changed(few) for name, candidate in changed.items()}
-    _check_examples(sets, next(iter(changed.values())))
+    _check_examples(sets, list(changed.values()), report)
     return _compare(changed, sets, folder, report, share, seed=recipe.seed)
 
 
@@ -158,11 +158,31 @@ def _check(task: Task, recipes: Iterable[Recipe]) -> None:
             built.append(recipe.architecture)
 
 
-def _check_examples(sets: _TrainingSets, recipe: Recipe) -> None:
+def _check_examples(sets: _TrainingSets, recipes: Sequence[Recipe], report: Report) -> None:
     """Refuse what can be refused before a work folder is made; the examples are cut once."""
+    recipe = recipes[0]
     examples, _ = sets.of(recipe)
+    if examples.labelled:
+        _check_classes(recipe, examples.counts(), report)
     checked_facts(sets.task, recipe, examples)
     _noise(sets.task, recipe, examples, sets.data)
+    for other in recipes[1:]:
+        if other.schedule.recorded_noise:
+            noise = [f"{NOISE_DATABASE}/{name}" for name in other.schedule.noise_records]
+            check_records(sets.data, noise, "the recorded noise that the schedule adds")
+
+
+def _check_classes(recipe: Recipe, counts: Mapping[str, int], report: Report) -> None:
+    """Refuse examples of one class alone, and say which classes have none."""
+    seen = [name for name, count in counts.items() if count]
+    if len(seen) == 1:
+        raise InputError(
+            f"recipe {recipe.name}: all {counts[seen[0]]:,} training examples are {seen[0]}, and a "
+            "model needs two classes or more: check the labels, or choose another test part"
+        )
+    if len(seen) < len(counts):
+        unseen = ", ".join(name for name in counts if name not in seen)
+        report(f"caution: no training example of {unseen}: the model cannot recognise them")
 
 
 def _compare(
@@ -266,7 +286,7 @@ def train_model(
     folder = Path(work)
     whole = ExampleSet.concatenate(read) if read else None
     sets = _TrainingSets(task, data, progress, whole, report)
-    _check_examples(sets, next(iter(candidates.values()), recipe))
+    _check_examples(sets, [*candidates.values(), recipe, *others], report)
     with _alone(folder):
         _forget_scores(folder)
         results = _compare(candidates, sets, folder / "crossval", report, 1.0, seed=recipe.seed)

@@ -65,6 +65,8 @@ def test_built_in_models_by_name(toy_beats, monkeypatch):
         Classifier("other")
     with pytest.raises(ModelError, match=r"toy has no 'int8' file .it has: float32"):
         Classifier("toy", precision="int8")
+    with pytest.raises(ModelError, match=r"it is a folder: give a file of it.*toy\.json"):
+        Classifier(str(toy_beats.folder))
 
 
 def test_every_built_in_model_is_whole():

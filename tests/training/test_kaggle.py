@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from training_records import write_record
 
 from ecgfast.cli import main
 from ecgfast.core import WindowSpec
@@ -191,6 +193,47 @@ def test_splits_of_the_recipes(
     assert heading.startswith("by patient")
     assert set(train.record.tolist()) == {f"mitdb/{name}" for name in DS1}
     assert set(test.record.tolist()) == {f"mitdb/{name}" for name in DS2}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_databases_of_one_s_own_train_and_test(name: str, tmp_path: Path) -> None:
+    for seed in range(6):
+        write_record(tmp_path / "mine", f"p{seed}", seconds=30, seed=seed)
+    recipe = dataclasses.replace(Recipe.load(name), databases=("mine",))
+    task = load_task(recipe.task)
+    task.check_data(recipe, tmp_path)
+    train = task.training_set(recipe, tmp_path)
+    ((heading, test),) = task.test_sets(recipe, tmp_path).items()
+    assert "one patient on both sides" in heading
+    assert len(test) == pytest.approx(0.2 * (len(train) + len(test)), abs=2)
+    assert task.facts(recipe, train).data["databases"] == ["mine"]
+
+    by_patient = recipe.changed({"options": {"split": "patient"}})
+    train = task.training_set(by_patient, tmp_path)
+    ((heading, test),) = task.test_sets(by_patient, tmp_path).items()
+    assert heading == "by patient"
+    assert not set(train.patient) & set(test.patient)
+    assert set(train.record) | set(test.record) == {f"mine/p{i}" for i in range(6)}
+    assert task.facts(by_patient, train).split["test"] == sorted(set(test.record))
+
+    named = by_patient.changed({"options": {"test": ["mine/p2"]}})
+    task.check_data(named, tmp_path)
+    train = task.training_set(named, tmp_path)
+    ((_, test),) = task.test_sets(named, tmp_path).items()
+    assert set(test.record) == {"mine/p2"}
+    assert "mine/p2" not in train.record
+    assert task.facts(named, train).split["patients on both sides"] == "none"
+
+    for options, problem in (
+        ({"split": "random", "test": ["mine/p2"]}, "set options.split=patient too"),
+        ({"split": "patient", "test": ["mine"]}, "leave none to train or none to test"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            task.training_set(recipe.changed({"options": options}), tmp_path)
+    write_record(tmp_path / "other", "q", seed=1)
+    elsewhere = recipe.changed({"options": {"split": "patient", "test": ["other/q"]}})
+    with pytest.raises(InputError, match="other is not among its databases, mine"):
+        task.check_data(elsewhere, tmp_path)
 
 
 def test_tasks_take_kaggles_own_files(table: Callable[..., Path], tmp_path: Path) -> None:

@@ -107,6 +107,19 @@ def test_strips_are_cut_and_named_by_their_labels(data: Path, tmp_path: Path) ->
         prepare_labelled_strips(data, read_labels(file), file=file)
 
 
+def test_recordings_of_one_lead_train_with_those_of_two(data: Path, tmp_path: Path) -> None:
+    with np.load(data / "a.npz") as both:
+        signal = both["signal"]
+    np.savez(tmp_path / "one.npz", signal=signal[:, 0], fs=250.0)
+    np.savez(tmp_path / "two.npz", signal=signal, fs=250.0)
+    file = written(tmp_path, WHOLE + "one.npz,normal\ntwo.npz,abnormal\n")
+    strips = prepare_labelled_strips(tmp_path, read_labels(file), file=file, leads=(0, 1))
+    leads = {name: set(strips.columns["lead"][strips.record == name]) for name in strips.record}
+    assert leads == {"one.npz": {0}, "two.npz": {0, 1}}
+    with pytest.raises(InputError, match=r"line 2: .*one\.npz: no lead 1"):
+        prepare_labelled_strips(tmp_path, read_labels(file), file=file, leads=(1,))
+
+
 def own_recipe(file: Path, **options: object) -> Recipe:
     recipe = Recipe.load("normality")
     return dataclasses.replace(

@@ -12,7 +12,7 @@ import pytest
 from model_files import affine_model  # before TensorFlow, see there
 from training_records import tiny_recipe, write_record
 
-from ecgfast import InputError
+from ecgfast import InputError, RecordError
 from ecgfast.core import FEATURE_NAMES
 from ecgfast.evaluation import AAMI_CLASSES
 from ecgfast.training.datasets.beats import prepare_beats
@@ -61,6 +61,32 @@ def test_a_test_part_of_one_s_own(all_data) -> None:
     for test, problem in (([], "names no recording"), (["mitdb"], "leave no annotated beats")):
         with pytest.raises(InputError, match=problem):
             task.training_set(recipe.changed({"options": {"test": test}}), all_data)
+
+
+def test_a_card_says_whether_anything_was_compared(all_data) -> None:
+    task = load_task("beats")
+    recipe = dataclasses.replace(Recipe.load("beats"), databases=("mitdb",), options={"history": 1})
+    examples = task.training_set(recipe, all_data)
+    assert task.facts(recipe, examples).split["choice"].startswith("5-fold cross-validation")
+    alone = dataclasses.replace(recipe, candidates={})
+    assert task.facts(alone, examples).split["choice"].startswith("none")
+
+
+def test_own_recordings_without_a_test_part_are_told_how_to_name_one(tmp_path: Path) -> None:
+    for name in ("p1", "p2"):
+        write_record(tmp_path / "mine", name)
+    recipe = dataclasses.replace(Recipe.load("beats"), databases=("mine",), options={})
+    with pytest.raises(RecordError, match=r"lacks mitdb/100.*such as options\.test=mine/p2"):
+        load_task("beats").check_data(recipe, tmp_path)
+
+
+def test_a_folder_of_another_format_is_no_missing_download(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "p1.csv").write_text("time,ecg\n0,1\n")
+    with pytest.raises(RecordError, match=r"mine: no WFDB records \(\.hea\) there.*convert"):
+        prepare_beats(tmp_path, ["mine"])
+    with pytest.raises(RecordError, match="--download other"):
+        prepare_beats(tmp_path, ["other"])
 
 
 def test_a_tiny_model_from_recordings_to_card(all_data, tmp_path, capsys, monkeypatch) -> None:

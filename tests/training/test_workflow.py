@@ -137,6 +137,37 @@ def test_a_training_that_is_refused_leaves_no_folder(toy: ToyTask, tmp_path, cap
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("command", ["train", "crossval"])
+def test_examples_of_one_class_are_refused_and_missing_classes_named(
+    toy: ToyTask, tmp_path, capsys, monkeypatch, command: str
+) -> None:
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
+    whole = toy_examples(classes="NVF")
+    given = [whole.only(whole.target == 0)]
+    monkeypatch.setattr(toy, "training_set", lambda *args, **options: given[0])
+    monkeypatch.setattr(workflow, "_compare", lambda *args, **options: [])
+    monkeypatch.setattr(workflow, "_trained", lambda *args, **options: 1 / 0)
+    path = save_recipe(tmp_path, candidates={"as it is": {}})
+    words = [command, str(path), "--data", str(tmp_path), "--work", str(tmp_path / "work")]
+    assert main(words) == 1
+    assert "training examples are N, and a model needs two classes" in capsys.readouterr().err
+    given[0] = whole.only(whole.target < 2)
+    main(words)
+    told = capsys.readouterr()
+    assert "caution: no training example of F" in told.out + told.err
+
+
+def test_noise_that_a_later_candidate_needs_is_missed_before_the_first_is_trained(
+    toy: ToyTask, tmp_path, capsys, monkeypatch
+) -> None:
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow (extra train)")
+    monkeypatch.setattr(workflow, "_compare", lambda *args, **options: 1 / 0)
+    candidates = {"plain": {}, "noisy": {"schedule": {"recorded_noise": 0.1}}}
+    path = save_recipe(tmp_path, candidates=candidates)
+    assert main(["crossval", str(path), "--data", str(tmp_path)]) == 1
+    assert "lacks nstdb/bw, nstdb/ma of the recorded noise" in capsys.readouterr().err
+
+
 def test_missing_recordings_end_a_training_before_it_cuts_examples(
     toy: ToyTask, tmp_path, monkeypatch, capsys
 ) -> None:

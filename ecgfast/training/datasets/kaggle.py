@@ -7,6 +7,7 @@ to 0..1, filled up with zeros to 187 samples; classes after AAMI, paced beats am
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -54,14 +55,20 @@ _RULE = "a beat of AAMI class N is normal; one of S, V, F or Q is abnormal"
 
 
 def prepare_kaggle(
-    data: str | os.PathLike[str], *, window: WindowSpec = CYCLE, progress: bool = False
+    data: str | os.PathLike[str],
+    databases: Sequence[str] = ("mitdb",),
+    *,
+    window: WindowSpec = CYCLE,
+    progress: bool = False,
 ) -> ExampleSet:
-    """Cut the beats of all 48 MIT-BIH recordings as Kaggle's set has them, by the C core.
+    """Cut the beats of all recordings as Kaggle's set has those of MIT-BIH, by the C core.
 
     Parameters
     ----------
     data : path
-        Folder that holds ``mitdb``.
+        Folder that holds the databases as folders of WFDB records with ``.atr`` annotations.
+    databases : sequence of str
+        Names of those folders. Of the 48 recordings of ``mitdb`` come the beats of Kaggle's files.
     window : WindowSpec
         Another time grid, of the same form.
     progress : bool
@@ -76,26 +83,27 @@ def prepare_kaggle(
     Raises
     ------
     RecordError
-        If a recording is missing or damaged.
+        If a recording is missing or damaged, or has no annotated beats.
 
     Notes
     -----
     The last beat of every recording is left out, since it has no RR interval to be cut by: with
     that the totals are the published ones.
     """
-    names = record_names(data, "mitdb")
+    todo = [(database, name) for database in databases for name in record_names(data, database)]
     parts: list[BeatBatch] = []
     labels: list[int] = []
     patients: list[str] = []
     records: list[str] = []
-    for name in progress_bar(names, "beats", "record", show=progress):
-        record = read_record(Path(data) / "mitdb" / name, leads=0)
+    for database, name in progress_bar(todo, "beats", "record", show=progress):
+        record = read_record(Path(data) / database / name, leads=0)
+        record = dataclasses.replace(record, name=f"{database}/{name}")
         batch, symbols = cut_reference_beats(record, window=window)
         last = len(symbols) - 1
         parts.append(_without_last(batch))
         labels += [AAMI_CLASSES.index(AAMI_OF_SYMBOL[symbol]) for symbol in symbols[:last]]
-        patients += [patient_of("mitdb", name)] * last
-        records += [f"mitdb/{name}"] * last
+        patients += [patient_of(database, name)] * last
+        records += [f"{database}/{name}"] * last
     cut = BeatBatch.concatenate(parts)
     target = np.array(labels, np.int8)
     return ExampleSet(
@@ -105,7 +113,7 @@ def prepare_kaggle(
         np.array(records, np.str_),
         {
             "classes": list(AAMI_CLASSES),
-            "databases": ["mitdb"],
+            "databases": list(databases),
             "form": "Kachuee et al. 2018",
             "left_out": "the last beat of every recording",
             "window": list(window),

@@ -66,6 +66,11 @@ def record_names(data: str | os.PathLike[str], database: str) -> list[str]:
     """
     folder = Path(data) / database
     names = sorted(path.stem for path in folder.glob("*.hea"))
+    if not names and folder.is_dir() and any(folder.iterdir()):
+        raise RecordError(
+            f"{folder}: no WFDB records (.hea) there, and training reads no other format; convert "
+            "the recordings and their labels (docs/how-to/own-data.md shows how)"
+        )
     if not names:
         raise RecordError(
             f"{folder}: no WFDB records there; give the folder that holds {database}/ with --data "

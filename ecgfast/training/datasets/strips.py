@@ -108,7 +108,7 @@ def prepare_strips(
         Seconds: of each step the last beat's strip is kept; 10 gives strips that do not overlap.
     leads : sequence of int
         Columns of each recording: strips are cut from each lead by itself, as from a recording of
-        one lead.
+        one lead. A recording without one of them but the first gives none of it.
     window : WindowSpec
         Of the form ``"strip"``.
     noise_seed : int, optional
@@ -133,7 +133,10 @@ def prepare_strips(
     owners: list[tuple[str, str, int]] = []
     wanted = [(name, lead) for name in records for lead in leads]
     for name, lead in progress_bar(wanted, "strips", "lead", show=progress):
-        record = read_record(Path(data) / name, leads=lead)
+        found = _lead(Path(data) / name, lead, needed=lead == leads[0])
+        if found is None:
+            continue
+        record = found
         if record.annotations is None or not is_beat(record.annotations.symbol).any():
             raise RecordError(f"{name}: no annotated beats (.atr) beside the recording")
         title = name
@@ -223,6 +226,16 @@ def prepare_handheld_strips(
         )
         parts.append(strips)
     return ExampleSet.concatenate(parts)
+
+
+def _lead(path: Path, lead: int, *, needed: bool) -> Record | None:
+    """One lead of a recording; None where it has none of that number and need not."""
+    try:
+        return read_record(path, leads=lead)
+    except InputError:  # all else that it is raised for, the first lead would have met
+        if needed:
+            raise
+        return None
 
 
 def cut_strips(
@@ -341,9 +354,11 @@ def prepare_labelled_strips(
     wanted = [(record, lead) for record in records for lead in leads]
     for of, lead in progress_bar(wanted, "strips", "lead", show=progress):
         try:
-            record = read_record(Path(data) / of.name, leads=lead)
+            record = _lead(Path(data) / of.name, lead, needed=lead == leads[0])
         except (RecordError, InputError) as error:
             raise type(error)(f"{file}, line {of.line}: {error}") from None
+        if record is None:
+            continue
         end = len(record.signal) / record.fs
         for part in of.intervals:
             if part.start >= end:

@@ -18,7 +18,10 @@ from ...records import read_record
 from ..datasets.examples import ExampleSet
 from ..recipes.recipe import Schedule
 
-__all__ = ["Batches", "FloatArray", "class_weights", "recorded_noise"]
+__all__ = ["NOISE_DATABASE", "Batches", "FloatArray", "class_weights", "recorded_noise"]
+
+NOISE_DATABASE = "nstdb"
+"""Folder of the recorded noise, below the data folder."""
 
 _NEXT, _KNOWN = FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")
 
@@ -55,7 +58,7 @@ def recorded_noise(
     Parameters
     ----------
     data : path
-        Folder that holds ``nstdb``.
+        Folder that holds `NOISE_DATABASE`.
     names : sequence of str
         Such as ``("bw", "ma")``: baseline wander and muscle artefact.
     grid_fs : float
@@ -74,7 +77,7 @@ def recorded_noise(
     signal = need("scipy.signal", "Noise for training", "train")
     found: list[FloatArray] = []
     for name in names:
-        record = read_record(Path(data) / "nstdb" / name)
+        record = read_record(Path(data) / NOISE_DATABASE / name)
         step = Fraction(grid_fs / record.fs).limit_denominator(1000)
         for channel in record.signal.T:
             moved = signal.resample_poly(channel.astype(float), step.numerator, step.denominator)

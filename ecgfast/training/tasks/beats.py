@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..._types import Report
 from ...core import FEATURE_NAMES, WindowSpec
-from ...errors import InputError, name_hint
+from ...errors import InputError, RecordError, name_hint
 from ...evaluation import AAMI_CLASSES, evaluate_beat_model, evaluate_false_alarms, score_classes
 from ...evaluation.beat_model import ENOUGH
 from ...evaluation.false_alarms import HEALTHY, STRIPS, strip_rhythms
@@ -152,7 +152,15 @@ class BeatTask(Task):
             training = [f"mitdb/{name}" for name in DS1]
             check_records(data, training, "the training part, DS1")
         test = [f"{database}/{name}" for database, name, _ in test_part(recipe, data)]
-        check_records(data, test, f"the test part, {test_part_name(recipe)}")
+        try:
+            check_records(data, test, f"the test part, {test_part_name(recipe)}")
+        except RecordError as error:
+            if "mitdb" in recipe.databases:
+                raise
+            raise RecordError(
+                f"{error}; or name recordings of your own that test, such as options.test="
+                f"{recipe.databases[0]}/{record_names(data, recipe.databases[0])[-1]}"
+            ) from None
 
     def training_set(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
@@ -349,7 +357,9 @@ class BeatTask(Task):
             },
             split={
                 "training": records,
-                "choice": f"{recipe.folds}-fold cross-validation over training patients",
+                "choice": f"{recipe.folds}-fold cross-validation over training patients"
+                if recipe.candidates
+                else "none: the recipe has no candidates to compare",
                 "test": examples.about["test"],
                 "patients on both sides": "one: mitdb 201 and 202, the split's known flaw"
                 if recipe.options.get("test") is None

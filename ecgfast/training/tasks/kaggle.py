@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +18,15 @@ from ...window import WindowSpec
 from ..datasets.examples import ExampleSet
 from ..datasets.kaggle import prepare_kaggle, random_part, random_test, read_kaggle_files
 from ..datasets.ptb import prepare_ptb
-from ..datasets.splits import DS1, DS2, PACED, check_records, patient_folds
+from ..datasets.splits import (
+    DS1,
+    DS2,
+    PACED,
+    check_records,
+    named_records,
+    patient_folds,
+    record_names,
+)
 from ..recipes.recipe import Recipe
 from .base import CardFacts, Task
 
@@ -25,6 +34,7 @@ __all__ = ["TASK", "KaggleTask"]
 
 _RANDOM, _PATIENT = "random", "patient"
 _FILES = ("train_files", "test_files")
+_TEST_SHARE = 0.2
 _HEADINGS = {
     _RANDOM: "random by beat (beats of one patient on both sides)",
     _PATIENT: "by patient",
@@ -32,7 +42,7 @@ _HEADINGS = {
 
 
 class KaggleTask(Task):
-    """Beats of MIT-BIH, split as the recipe's options say.
+    """Beats of MIT-BIH or of one's own recordings, split as the recipe's options say.
 
     Parameters
     ----------
@@ -45,14 +55,18 @@ class KaggleTask(Task):
     Notes
     -----
     ``recipe.options``: ``"split"``, either ``"random"`` (by beat, as Kaggle's own) or
-    ``"patient"`` (of MIT-BIH DS1 trains, DS2 tests, paced recordings are left out).
-    ``"train_files"`` and ``"test_files"`` name Kaggle's own files in the data folder, in place of
-    MIT-BIH's recordings; ``"database": "ptbdb"`` takes PTB Diagnostic. Without test files a fifth
-    of each class, or of the patients, is the test part.
+    ``"patient"`` (of MIT-BIH DS1 trains, DS2 tests, paced recordings are left out; of other
+    databases all recordings train, or, where MIT-BIH is not among them, a fifth of the patients
+    tests). ``"test"``, of the split by patient: recordings that test in place of these, such as
+    ``["mine/p07"]``; no other recording of their patients trains. ``"train_files"`` and
+    ``"test_files"`` name Kaggle's own files in the data folder, in place of recordings;
+    ``"database": "ptbdb"`` takes PTB Diagnostic. Without test files a fifth of each class, or of
+    the patients, is the test part.
     """
 
     option_types: ClassVar[Mapping[str, type]] = {
         "split": str,
+        "test": list,
         "train_files": list,
         "test_files": list,
         "database": str,
@@ -75,7 +89,13 @@ class KaggleTask(Task):
                         f"{Path(data) / name}: no such file (options.{option}); Kaggle's heartbeat "
                         "set has it"
                     )
-        if _kind(recipe) == _PATIENT and not {"database", *_FILES} & set(recipe.options):
+        if not _of_databases(recipe):
+            return
+        for database in recipe.databases:
+            record_names(data, database)
+        if recipe.options.get("test") is not None:
+            _named_test(recipe, data)
+        elif _kind(recipe) == _PATIENT and "mitdb" in recipe.databases:
             for part, names in (("training part, DS1", DS1), ("test part, DS2", DS2)):
                 check_records(data, [f"mitdb/{name}" for name in names], f"the {part}")
 
@@ -93,8 +113,9 @@ class KaggleTask(Task):
     ) -> dict[str, ExampleSet]:
         """The test part."""
         heading = _HEADINGS[_kind(recipe)]
-        if heading == _HEADINGS[_PATIENT] and "database" not in recipe.options:
-            heading += ", DS1 trains, DS2 tests"
+        if heading == _HEADINGS[_PATIENT] and _ds2_tests(recipe):
+            alone = tuple(recipe.databases) == ("mitdb",)
+            heading += f", {'DS1 trains' if alone else 'DS1 and others train'}, DS2 tests"
         if recipe.options.get("test_files"):
             return {f"Kaggle's own split, {heading}": self._read(recipe, data, "test_files")}
         examples, test = self._split(recipe, data, progress)
@@ -107,25 +128,51 @@ class KaggleTask(Task):
         kind = _kind(recipe)
         if recipe.options.get("train_files"):
             examples = self._read(recipe, data, "train_files")
-            return examples, random_part(examples.target, 0.2, recipe.seed)
+            return examples, random_part(examples.target, _TEST_SHARE, recipe.seed)
         database = recipe.options.get("database", "mitdb")
         if database == "ptbdb":
             examples = self._checked(prepare_ptb(data, progress=progress), recipe, "ptbdb")
             if kind == _RANDOM:
-                return examples, random_part(examples.target, 0.2, recipe.seed)
+                return examples, random_part(examples.target, _TEST_SHARE, recipe.seed)
             return examples, patient_folds(examples.patient, examples.target, 5, recipe.seed) == 0
         if database != "mitdb":
             raise InputError(f"recipe {recipe.name}: database {database!r} is not mitdb or ptbdb")
-        examples = prepare_kaggle(data, progress=progress)
+        examples = prepare_kaggle(data, recipe.databases, progress=progress)
         if kind == _RANDOM:
-            return self._relabelled(examples), random_test(examples.target, recipe.seed)
-        records = {
-            part: [f"mitdb/{name}" for name in names]
-            for part, names in (("all", DS1 + DS2), ("test", DS2))
-        }
-        check_records(data, records["test"], "the test part, DS2")
-        examples = self._relabelled(examples.only(np.isin(examples.record, records["all"])))
-        return examples, np.isin(examples.record, records["test"])
+            if recipe.options.get("test") is not None:
+                raise InputError(
+                    f"recipe {recipe.name}: options.test names recordings, and the split is by "
+                    "beat: set options.split=patient too"
+                )
+            published = tuple(recipe.databases) == ("mitdb",)
+            drawn = random_test if published else partial(random_part, share=_TEST_SHARE)
+            return self._relabelled(examples), drawn(examples.target, seed=recipe.seed)
+        paced = [f"mitdb/{name}" for name in PACED]
+        examples = examples.only(~np.isin(examples.record, paced))
+        examples, test = self._by_patient(recipe, data, self._relabelled(examples))
+        examples.about["test"] = sorted(set(examples.record[test].tolist()))
+        if test.all() or not test.any():
+            raise InputError(
+                f"recipe {recipe.name}: databases and test leave none to train or none to test"
+            )
+        return examples, test
+
+    def _by_patient(
+        self, recipe: Recipe, data: str | os.PathLike[str], examples: ExampleSet
+    ) -> tuple[ExampleSet, npt.NDArray[np.bool_]]:
+        """The examples of a split by patient, and which of them test."""
+        if recipe.options.get("test") is not None:
+            named = _named_test(recipe, data)
+            tests = np.isin(examples.record, [f"{base}/{name}" for base, name, _ in named])
+            shared = np.isin(examples.patient, [patient for _, _, patient in named]) & ~tests
+            return examples.only(~shared), tests[~shared]
+        if "mitdb" in recipe.databases:
+            records = [f"mitdb/{name}" for name in DS2]
+            check_records(data, records, "the test part, DS2")
+            return examples, np.isin(examples.record, records)
+        whose = len(set(examples.patient.tolist()))
+        folds = patient_folds(examples.patient, examples.target, min(5, whose), recipe.seed)
+        return examples, folds == 0
 
     def _read(self, recipe: Recipe, data: str | os.PathLike[str], option: str) -> ExampleSet:
         if _kind(recipe) != _RANDOM:
@@ -177,10 +224,13 @@ class KaggleTask(Task):
         elif kind == _PATIENT:
             split |= {
                 "training": sorted(set(examples.record.tolist())),
-                "test": [f"mitdb/{name}" for name in DS2],
-                "left out": [f"mitdb/{name}" for name in PACED],
-                "patients on both sides": "one: mitdb 201 and 202, the split's known flaw",
+                "test": examples.about["test"],
+                "patients on both sides": "none",
             }
+            if "mitdb" in data["databases"]:
+                split["left out"] = [f"mitdb/{name}" for name in PACED]
+            if _ds2_tests(recipe):
+                split["patients on both sides"] = "one: mitdb 201 and 202, the split's known flaw"
         else:
             split["patients on both sides"] = "all"
         return CardFacts(
@@ -203,6 +253,29 @@ def _kind(recipe: Recipe) -> str:
     if kind not in _HEADINGS:
         raise InputError(f"recipe {recipe.name}: split {kind!r} is not {' or '.join(_HEADINGS)}")
     return kind
+
+
+def _of_databases(recipe: Recipe) -> bool:
+    """Whether the beats are of annotated recordings, and not of files of others' making."""
+    return not {"database", *_FILES} & set(recipe.options)
+
+
+def _ds2_tests(recipe: Recipe) -> bool:
+    """Whether the test part of the split by patient is DS2."""
+    named = recipe.options.get("test") is not None
+    return _of_databases(recipe) and "mitdb" in recipe.databases and not named
+
+
+def _named_test(recipe: Recipe, data: str | os.PathLike[str]) -> list[tuple[str, str, str]]:
+    """The recordings that the recipe has test, and whose they are."""
+    named = named_records(data, recipe.options["test"])
+    for database, name, _ in named:
+        if database not in recipe.databases:
+            raise InputError(
+                f"recipe {recipe.name}: {database}/{name} tests, and {database} is not among its "
+                f"databases, {', '.join(recipe.databases)}: add it to databases"
+            )
+    return named
 
 
 TASK = KaggleTask("beats", tuple(AAMI_CLASSES))
