@@ -105,7 +105,11 @@ COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {
                 (f"{kind}_s", "float64", f"seconds: {kind.text}"),
             )
         ),
-        ("af_burden", "float64", "share of the readable time in atrial fibrillation, 0 to 1"),
+        (
+            "af_burden",
+            "float64",
+            "share of the readable time in atrial fibrillation, 0 to 1; null below 30 s",
+        ),
         ("high", "int32", "events of high severity"),
         ("high_kinds", "words", "their kinds"),
         ("lost", "float64", "seconds in which no lead can be read"),

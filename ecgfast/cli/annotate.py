@@ -7,6 +7,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ..archive import Status
     from ..archive.manifest import Counts
 
-# Recordings without results that are printed; the table of failures has all.
+# Reasons of recordings without results that are printed; the table of failures has all.
 _SHOWN = 5
 
 _MIB, _GIB = 1 << 20, 1 << 30
@@ -187,8 +188,9 @@ def run(args: argparse.Namespace) -> None:
         raise
     finally:
         bar.close()
-    seconds = bar.seconds
-    _print(status, args, f"time        {pace(seconds, perf_counter() - begin)}")
+    wall = perf_counter() - begin
+    taken = pace(bar.seconds, wall) if bar.seconds else f"{wall:.2f} s, nothing new to label"
+    _print(status, args, f"time        {taken}")
     missing = status.counts.failed + status.counts.problems
     if missing:
         every = status.counts.recordings + status.counts.problems
@@ -311,10 +313,25 @@ def _print(status: Status, args: argparse.Namespace, *more: str) -> None:
         lines.append("running     no: start it again to continue")
     if status.left_out:
         lines.append(f"left out    {status.left_out:,} files that are no recordings")
-    for name, reason in status.failures[:_SHOWN]:
-        told = failure_line(EcgfastError(reason))
-        lines.append(f"failed      {told if name in told else f'{name}: {told}'}")
-    if len(status.failures) > _SHOWN:
-        lines.append(f"            and {len(status.failures) - _SHOWN:,} more, in failures/")
+    lines += _failure_lines(status.failures)
     lines += [*more, f"tables      {status.folder}", NOT_A_DEVICE]
     print("\n".join(lines))
+
+
+def _failure_lines(failures: Iterable[tuple[str, str]]) -> list[str]:
+    """Why recordings failed: a line for each reason, that of the most recordings first."""
+    of_reason: dict[str, list[str]] = {}
+    for name, reason in failures:
+        told = failure_line(EcgfastError(reason))
+        file, _, rest = told.partition(": ")
+        begins = Path(file).with_suffix("") == Path(name).with_suffix("")
+        of_reason.setdefault(rest if begins else told, []).append(file if begins else name)
+    groups = sorted(of_reason.items(), key=lambda one: -len(one[1]))
+    lines = []
+    for reason, files in groups[:_SHOWN]:
+        text = reason if files[0] in reason else f"{files[0]}: {reason}"
+        several = f"{len(files):,} recordings, such as " if len(files) > 1 else ""
+        lines.append(f"failed      {several}{text}")
+    if more := sum(len(files) for _, files in groups[_SHOWN:]):
+        lines.append(f"            and {more:,} more, in failures/")
+    return lines

@@ -17,6 +17,7 @@ from ..records.writers import BEAT_FIELDS
 from ..reports.beat_marks import Mark, Marker
 from ..reports.model_facts import operating_point_text
 from ..reports.words import NOT_A_DEVICE
+from ..rhythm import EventKind
 from ..runtime.decision import REJECTED
 from ..sources.chunks import BLOCK_S
 from ..streaming import Beat, open_source
@@ -43,6 +44,7 @@ from .output_path import add_output, make_folder
 from .overwriting import ANNOTATIONS, FileKind, add_force, csv_kind, json_kind, model_files
 
 if TYPE_CHECKING:
+    from ..reports.summary import Summary
     from ..runtime import Classifier
     from ..streaming import ChunkSource, StreamingClassifier
 
@@ -178,8 +180,7 @@ class _Classify:
                 "heart_rate": summary.rate_mean,
                 "heart_rate_min": summary.rate_min,
                 "heart_rate_max": summary.rate_max,
-                "couplets": summary.couplets,
-                "runs": summary.n_runs,
+                **_ectopy_counts(summary),
                 "flutter_waves": summary.flutter_waves,
                 "bad_quality": summary.bad_quality,
             },
@@ -232,6 +233,15 @@ class _Classify:
                 for point in labeller.rule.operating_points
             ),
         ]
+
+
+def _ectopy_counts(summary: Summary) -> dict[str, int]:
+    """Couplets and runs of V and of S, as the tables of an archive name them."""
+    rhythm = summary.rhythm
+    counts = {"v_couplets": summary.couplets}
+    if rhythm is not None:
+        counts["s_couplets"] = rhythm.count(EventKind.SUPRAVENTRICULAR_COUPLET)
+    return counts | {f"{label.lower()}_runs": summary.runs_of(label) for label in "VS"}
 
 
 def _write_wfdb(file: Path, beats: Iterator[Beat], fs: float) -> None:

@@ -14,6 +14,7 @@ from ..rhythm import Event, EventKind
 from ..rhythm.event import by_length
 from .analysis import Analysis
 from .readable import OFF_EVENTS, STANDSTILL, burden, longest_rr, overlap, rate_figures
+from .words import LONG, LONG_S
 
 __all__ = [
     "RHYTHM_KINDS",
@@ -228,7 +229,7 @@ def _rhythm(found: Analysis, kind: EventKind) -> dict[str, Any]:
         "kind": str(kind),
         "count": len(events),
         "seconds": seconds,
-        "burden": burden(spans, lost, found.duration),
+        "burden": burden(spans, lost, found.duration, LONG_S if kind in LONG else 0.0),
         "longest": None,
     }
     if events:

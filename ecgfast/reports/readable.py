@@ -106,7 +106,10 @@ def _dark(off: Sequence[Event], n_leads: int, duration: float) -> list[tuple[flo
 
 
 def burden(
-    spans: Sequence[tuple[float, float]], lost: Sequence[tuple[float, float]], duration: float
+    spans: Sequence[tuple[float, float]],
+    lost: Sequence[tuple[float, float]],
+    duration: float,
+    least: float = 0.0,
 ) -> float:
     """Return the share of the readable time that lies in some stretches, 0 to 1.
 
@@ -118,15 +121,19 @@ def burden(
         As of `unreadable`: an episode that spans noise counts without it.
     duration : float
         Seconds of the recording.
+    least : float
+        Seconds of the shortest episode.
 
     Returns
     -------
     float
-        NaN for an empty recording.
+        NaN where there is none and none could have been found: the recording is shorter than an
+        episode, or nothing of it can be read.
     """
-    if not duration > 0:
+    readable = duration - sum(end - begin for begin, end in lost)
+    if not duration > 0 or (not spans and (duration < least or readable < 1e-9)):
         return math.nan
-    readable = max(duration - sum(end - begin for begin, end in lost), 1e-9)
+    readable = max(readable, 1e-9)
     inside = sum(end - begin - overlap(lost, begin, end) for begin, end in spans)
     return float(min(1.0, max(0.0, inside) / readable))
 

@@ -188,7 +188,7 @@ class Summary:
             for run in sorted(longest, key=lambda run: run.start):
                 text = f"{run.beats} {run.label} at {self._when(run.start)}"
                 lines.append(("  run", f"{text}, {run.heart_rate:.0f} a minute"))
-            more = self._runs_of("V") + self._runs_of("S") - len(longest)
+            more = self.runs_of("V") + self.runs_of("S") - len(longest)
             if more:
                 lines.append(("  run", f"{counted(more, 'shorter one')} more"))
         if self.flutter_waves:
@@ -249,14 +249,14 @@ class Summary:
         if math.isfinite(rhythm.burden):
             episodes = rhythm.count(EventKind.ATRIAL_FIBRILLATION)
             text = f"{100 * rhythm.burden:.1f} % of the time, {counted(episodes, 'episode')}"
-            none = "no episode of 30 s or more"
-            if self.duration < LONG_S:
-                none = "not looked for: an episode is of 30 s or more"
-            lines.append(("AF burden", text if episodes else none))
-        elif self.duration > 0 and ECTOPIC not in self.by_class:
-            lines.append(
-                ("AF burden", "not told: that needs a model of ectopic beats, as beats is")
-            )
+            lines.append(("AF burden", text if episodes else "no episode of 30 s or more"))
+        elif self.duration > 0:
+            why = "not told: nothing can be read"
+            if ECTOPIC not in self.by_class:
+                why = "not told: that needs a model of ectopic beats, as beats is"
+            elif self.duration < LONG_S:
+                why = "not looked for: an episode is of 30 s or more"
+            lines.append(("AF burden", why))
         kinds = f" of {counted(len(rhythm.kinds), 'kind')}" if rhythm.kinds else ""
         lines.append(("events", f"{rhythm.total:,}{kinds}" if kinds else "none"))
         for kind, tally in rhythm.kinds.items():
@@ -289,11 +289,12 @@ class Summary:
     def _ectopy(self) -> str:
         return (
             f"{counted(self.couplets, 'ventricular couplet')}, "
-            f"{counted(self._runs_of('V'), 'ventricular run')} and "
-            f"{counted(self._runs_of('S'), 'supraventricular run')} of three or more"
+            f"{counted(self.runs_of('V'), 'ventricular run')} and "
+            f"{counted(self.runs_of('S'), 'supraventricular run')} of three or more"
         )
 
-    def _runs_of(self, label: str) -> int:
+    def runs_of(self, label: str) -> int:
+        """All runs of one label, also those that are not listed."""
         return self.run_counts[label].count if label in self.run_counts else 0
 
     def text(self) -> str:

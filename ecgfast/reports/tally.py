@@ -27,6 +27,7 @@ from .readable import (
     within,
 )
 from .summary import ECTOPIC, FLUTTER, Run, RunCount, Summary
+from .words import LONG_S
 
 __all__ = ["OFF", "Tally", "is_doubtful", "is_flutter"]
 
@@ -214,7 +215,7 @@ class Tally:
         if self._rhythm is not None:
             rhythm = replace(
                 self._rhythm.summary(duration, longest_rr=longest or (math.nan, math.nan)),
-                burden=burden(covered(self._fibrillation, duration), lost, duration)
+                burden=burden(covered(self._fibrillation, duration), lost, duration, LONG_S)
                 if ECTOPIC in self._by_class
                 else math.nan,
             )

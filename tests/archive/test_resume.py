@@ -277,6 +277,24 @@ def test_a_failed_one_that_is_the_same_is_tried_when_it_is_asked_for(
     assert ["tried again" in line for line in begun] == [False, False, True]
 
 
+def test_reasons_of_failures_are_grouped_and_a_run_without_work_says_so(
+    tmp_path: Path, save: Save, capsys: Capture
+) -> None:
+    folder = tmp_path / "a"
+    save(folder / "1")
+    (folder / "a.csv").write_text("")
+    for name in "bcd":
+        (folder / f"{name}.csv").write_text("0.1\n0.2\n" * 500)
+    argv = ["annotate", str(folder), "--output", str(tmp_path / "out"), "--workers", "1"]
+    assert main(argv) == 1
+    first, second = re.findall("failed      (.*)", capsys.readouterr().out)
+    assert first.startswith("3 recordings, such as b.csv: carries no sampling rate")
+    assert "--fs 360" in first
+    assert second.startswith("a.csv: holds no samples")
+    assert main(argv) == 1
+    assert re.search(r"time .* s, nothing new to label\n", capsys.readouterr().out)
+
+
 def test_of_mixed_results_each_recording_says_what_it_was_made_with(
     tmp_path: Path, save: Save, capsys: Capture
 ) -> None:

@@ -97,6 +97,16 @@ def check_agreement(record: Path, folder: Path, capsys: CAPTURE, *options: str) 
             same(rhythm["atrial_fibrillation_burden"], row["burden"])
             fibrillation = row["seconds"]
 
+    several = folder / "several"
+    command = ["classify", record, record.with_name("none"), "--output", several, *options]
+    assert main([*map(str, command)]) == 1
+    capsys.readouterr()
+    with (several / "summary.csv").open(newline="") as file:
+        row, _ = csv.DictReader(file)
+    for label, one in report["ectopy"].items():
+        for what in ("couplets", "runs"):
+            same(int(row[f"{label.lower()}_{what}"]), one[what])
+
     ectopy, rows = report["ectopy"], report["table"]
     for name, total in {
         "seconds": report["duration"],

@@ -230,8 +230,9 @@ def test_the_summary_of_classify_has_events_and_clock_times() -> None:
     assert "pauses      1 pause" in text
     assert "gaps        no gap" in text
     assert "AF burden   no episode of 30 s or more" in text
-    short = tally.summary("x", FS, 12.0, start).text()
-    assert "AF burden   not looked for: an episode is of 30 s or more" in short
+    short = tally.summary("x", FS, 12.0, start)
+    assert "AF burden   not looked for: an episode is of 30 s or more" in short.text()
+    assert np.isnan(short.rhythm.burden), "no share of what was not looked for"
     assert "events      1 of 1 kind" in text
     assert "pause: 2.5 s, at 1:00:00" in text
     row = tally.summary("x", FS, 7200.0, start).to_dict()

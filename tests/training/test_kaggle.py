@@ -223,6 +223,9 @@ def test_databases_of_one_s_own_train_and_test(name: str, tmp_path: Path) -> Non
     assert set(test.record) == {"mine/p2"}
     assert "mine/p2" not in train.record
     assert task.facts(named, train).split["patients on both sides"] == "none"
+    held = task.validation(named, train)  # a twentieth of five patients is one of them
+    share = recipe.schedule.validation_share
+    assert len(set(train.patient[held])) == 1, share
 
     for options, problem in (
         ({"split": "random", "test": ["mine/p2"]}, "set options.split=patient too"),

@@ -59,5 +59,7 @@ def test_a_rare_class_of_two_patients_stands_in_two_folds() -> None:
 
 @pytest.mark.parametrize("folds", [0, 1, 4])
 def test_folds_need_as_many_patients(folds: int) -> None:
-    with pytest.raises(InputError, match=f"{folds} folds of 3 patients: give 2 to 3"):
+    with pytest.raises(
+        InputError, match=f"{folds} folds of 3 patients: set folds to a number from 2 to 3"
+    ):
         patient_folds(["a", "b", "c"], [0, 1, 0], folds, seed=0)

@@ -229,7 +229,10 @@ def patient_folds(
             "to train without it"
         )
     if not 2 <= folds <= len(unique):
-        raise InputError(f"{folds} folds of {len(unique)} patients: give 2 to {len(unique)}")
+        raise InputError(
+            f"{folds} folds of {len(unique)} patients: set folds to a number from 2 to "
+            f"{len(unique)}"
+        )
     counts = np.zeros((len(unique), len(kinds)))
     np.add.at(counts, (whose, kind), 1)
     shares = counts / counts.sum(axis=0)

@@ -367,12 +367,14 @@ class Task(ABC):
     def validation(self, recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.bool_]:
         """Training examples held back to watch, and to stop by where the recipe says so, (n,).
 
-        ``recipe.schedule.validation_share`` of them, by patient; none where that is 0.
+        ``recipe.schedule.validation_share`` of them, by patient, and at least one patient; none
+        where that is 0.
         """
         share = recipe.schedule.validation_share
         if not share:
             return np.zeros(len(examples), dtype=bool)
-        parts = max(2, round(1 / share))
+        whose = len(set(examples.patient.tolist()))
+        parts = max(2, min(round(1 / share), whose))
         held: npt.NDArray[np.bool_] = (
             patient_folds(examples.patient, _strata(examples), parts, recipe.seed) == 0
         )
