@@ -374,9 +374,9 @@ def page(figures: dict[str, Any]) -> str:
         "calibration of first leads, as the model has it. A lead whose electrode is off around a "
         "beat is left out.",
         "",
-        "What it says. The mean of log-odds gains S and V on both databases, of all beats and of "
-        "the mean of patients. In the healthy false S fall, and there are hardly any false V "
-        "with one lead or both. So it is the default where there "
+        "What it says. The mean of log-odds gains V on both databases, of all beats and of the "
+        "mean of patients, and S but for all beats of mitdb one beat later. In the healthy false S "
+        "hardly change, and there are no false V with the first lead or both. So it is the default where there "
         "are two leads. The most probable class is as good by the mean of probabilities, which "
         "does not keep thresholds: a beat reaches a low one where one lead alone is sure. With the "
         "mean of log-odds thresholds of the first lead reach what was asked for, and probabilities "

@@ -145,3 +145,22 @@ def test_the_guide_lists_every_extra() -> None:
     listed = set(re.findall(r"`([a-z]+)`", guide.partition("\n### ")[0]))
     # Of the site and of a second runtime; `edf` holds nothing.
     assert extras - {"docs", "tflite", "edf"} <= listed
+
+
+def test_how_good_labels_are_is_what_the_card_says() -> None:
+    """Figures that no script writes had stayed those of an earlier model."""
+    metrics = available_models()["beats"].metrics
+    page = (DOCS / "concepts" / "labels.md").read_text("utf-8")
+    now, later = (
+        metrics[f"DS2 float32, own detections, label {when}"]
+        for when in ("with the beat", "one beat later")
+    )
+    for text in (
+        f"| N | sensitivity {100 * now['N sensitivity']:.1f} % |",
+        f"| V | sensitivity {100 * now['V sensitivity']:.1f} %, positive predictivity "
+        f"{100 * now['V positive predictivity']:.1f} %, F1 {100 * now['V F1']:.1f} %",
+        f"| S | F1 {100 * now['S F1']:.1f} % ({100 * now['S F1 without record 232']:.1f} %",
+        f"S F1 {100 * now['S F1']:.1f} → {100 * later['S F1']:.1f} %, "
+        f"V F1 {100 * now['V F1']:.1f} → {100 * later['V F1']:.1f} %",
+    ):
+        assert text in page

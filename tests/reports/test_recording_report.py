@@ -92,6 +92,10 @@ def test_a_strip_says_nothing_of_rhythms_that_last_longer(
     assert ("atrial fibrillation" in looked) == shown
     assert ("none found" in text) == shown
     assert ("Not looked for, as they are of 30 s or more" in text) == (not shown)
+    burden = {row["kind"]: row["burden"] for row in figures(found)["rhythm"]}
+    assert np.isfinite(burden["atrial_fibrillation"]) == shown
+    assert burden["ventricular_flutter"] == 0
+    assert "A pacemaker is not recognised" in text
 
 
 def test_full_disclosure_has_one_gain_and_says_what_it_leaves_out(
