@@ -332,14 +332,17 @@ def in_real_time(scene: Scene, method: str) -> dict[str, Any]:
             assert process.stdout is not None
             assert process.stderr is not None
             try:
-                link, _ = listener.accept()
-                address = next(line for line in process.stderr if "the page" in line).split()[-1]
+                link = _accepted(listener, process)
+                said = (line for line in process.stderr if "the page" in line)
+                address = next(said, "").split()[-1:]
+                if not address:
+                    raise SystemExit(f"{scene.kind}: ecgfast live ended before it had a page")
                 threading.Thread(target=list, args=(process.stderr,), daemon=True).start()
                 printed: list[float] = []
                 threading.Thread(
                     target=_first_alarm, args=(process.stdout, scene.kind, printed), daemon=True
                 ).start()
-                with _page(address, EventKind(scene.kind).text) as page:
+                with _page(address[0], EventKind(scene.kind).text) as page:
                     event = _send(link, scene)
                     until = monotonic() + 20.0
                     while not printed and monotonic() < until:
@@ -363,6 +366,20 @@ def in_real_time(scene: Scene, method: str) -> dict[str, Any]:
     if shown is not None:
         found["banner_s"] = round(shown - event, 2)
     return found
+
+
+def _accepted(listener: socket.socket, process: subprocess.Popen[str]) -> socket.socket:
+    """The connection of the command; ends this program with what it said if it ended itself."""
+    listener.settimeout(1.0)
+    until = monotonic() + 120.0
+    while monotonic() < until:
+        try:
+            return listener.accept()[0]
+        except TimeoutError:
+            if process.poll() is not None:
+                _, said = process.communicate()
+                raise SystemExit(f"ecgfast live ended: {said.strip()[-500:]}") from None
+    raise SystemExit("ecgfast live did not connect within two minutes; run this again")
 
 
 def _first_alarm(lines: Any, kind: str, printed: list[float]) -> None:

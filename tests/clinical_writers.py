@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -130,18 +132,25 @@ def _section(number: int, body: bytes, reserved: bytes = bytes(6)) -> bytes:
 
 
 def muse_file(
-    path: Path, signal: np.ndarray, *, unit: str = "MICROVOLTS", per_bit: str = "5", more: str = ""
+    path: Path,
+    signal: np.ndarray,
+    *,
+    unit: str = "MICROVOLTS",
+    per_bit: str = "5",
+    more: str = "",
+    checksum: Callable[[str, str, bytes], int] = lambda kind, lead, data: zlib.crc32(data),
 ) -> Path:
     """Write a GE MUSE file with a median beat before its rhythm, as MUSE does."""
 
     def waveform(kind: str, x: np.ndarray) -> str:
+        data = [x[:, i].astype("<i2").tobytes() for i in range(len(LEADS))]
         leads = "".join(
             f"<LeadData><LeadByteCountTotal>{2 * len(x)}</LeadByteCountTotal>"
             f"<LeadAmplitudeUnitsPerBit>{per_bit}</LeadAmplitudeUnitsPerBit>"
             f"<LeadAmplitudeUnits>{unit}</LeadAmplitudeUnits><LeadID>{name}</LeadID>"
             "<LeadSampleSize>2</LeadSampleSize>"
-            f"<WaveFormData>{base64.b64encode(x[:, i].astype('<i2').tobytes()).decode()}"
-            "</WaveFormData></LeadData>"
+            f"<LeadDataCRC32>{checksum(kind, name, data[i])}</LeadDataCRC32>"
+            f"<WaveFormData>{base64.b64encode(data[i]).decode()}</WaveFormData></LeadData>"
             for i, name in enumerate(LEADS)
         )
         return (

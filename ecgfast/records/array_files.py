@@ -25,6 +25,7 @@ from .hdf5_files import read_hdf5
 from .opened import Column, Opened, Values
 from .opensignals import start_of
 from .stated_rates import INTERVALS, rate_of_interval, stated_rate
+from .stated_scales import scale_note, unapplied_scale
 from .units import unit_kind
 
 __all__ = ["open_array"]
@@ -410,6 +411,12 @@ def _from_arrays(
             clocks.append((label or "first column", column))
         roles.append(role)
     rate, fs_from = _rate_of(arrays, attributes, keys[0])
+    beside = {name: a for name, a in arrays.items() if a.size in (1, len(labels))}
+    for i, (key, column) in enumerate(zip(keys, values, strict=True)):
+        gain = unapplied_scale(column, {**beside, **attributes.get(key, {})})
+        if gain:
+            units[i], note = "", scale_note(labels[i], gain)
+            notes = notes if note in notes else (*notes, note)
 
     def read(begin: int, end: int, chosen: Sequence[int]) -> Values:
         return np.stack([values[i][begin:end].astype(np.float64) for i in chosen], axis=1)

@@ -16,7 +16,7 @@ like, and the option that picks one.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,7 +30,7 @@ from .opened import Column, Opened
 from .record import FS_MAX, FS_MIN, find_leads
 from .units import to_seconds, unit_kind
 
-__all__ = ["ABOUT", "Choice", "Leads", "choose", "look_of", "role_of"]
+__all__ = ["ABOUT", "Choice", "Leads", "choose", "look_of", "role_of", "sensor_around"]
 
 Leads = str | int | Sequence[str | int] | None
 
@@ -227,6 +227,31 @@ def role_of(name: str, unit: str = "", *, about_ecg: bool = False) -> tuple[str,
     ):
         return "counter", "a counter by its name"
     return "unclear", ""
+
+
+def sensor_around(name: str, around: Iterable[str]) -> str:
+    """Return the nearest of the names around an array that says what it holds.
+
+    Parameters
+    ----------
+    name : str
+        Of the array.
+    around : iterable of str
+        Of the objects, structures or groups that hold it, from the nearest on.
+
+    Returns
+    -------
+    str
+        Empty if none does, or `name` says it itself. ``v`` is a value inside another sensor
+        (``ppg.v``), and lead V elsewhere.
+    """
+    own = role_of(name)[0]
+    value = name.lower() == "v"
+    if own not in ("unclear", "counter") and not value:
+        return ""
+    # "body" is also what the answer of a server is in.
+    found = next((x for x in around if role_of(x)[0] in ("ecg", "other") and x != "body"), "")
+    return "" if value and role_of(found)[0] != "other" else found
 
 
 def look_of(

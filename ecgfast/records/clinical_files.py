@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import struct
 import warnings
 from collections.abc import Sequence
@@ -39,6 +40,10 @@ _XML = {
     "restingecgdata": ("Philips XML", "sierra_xml", "SierraXMLParser"),
 }
 
+# How the decoder reports a lead of a MUSE file without its checksum, and the checksum in the file.
+_MISMATCH = re.compile(r"CRC32 mismatch in lead (.+) \((\w+)\)")
+_CHECKSUM = re.compile(rb"<LeadDataCRC32>\s*(\d+)", re.IGNORECASE)
+
 # Warnings of the decoder that become notes, at most.
 _MOST_NOTES, _LONGEST_NOTE = 6, 200
 
@@ -56,7 +61,8 @@ def open_scp(path: Path) -> Opened:
 def open_xml(path: Path) -> Opened:
     """Open an HL7 aECG, GE MUSE or Philips XML file."""
     scan = _Scan(path)
-    scan.take(read_regular(path, _LARGEST))
+    data = read_regular(path, _LARGEST)
+    scan.take(data)
     if scan.root not in _XML:
         known = ", ".join(name for name, _, _ in _XML.values())
         raise RecordError(
@@ -66,7 +72,8 @@ def open_xml(path: Path) -> Opened:
     kind, module, parser = _XML[scan.root]
     if scan.compressed:
         _check_unpacked(path, "".join(scan.waveform))
-    return _opened(path, kind, _decoded(path, kind, module, parser))
+    set_ = any(int(found) for found in _CHECKSUM.findall(data))  # zeros were never computed
+    return _opened(path, kind, _decoded(path, kind, module, parser, checksums=set_))
 
 
 class _Scan:
@@ -164,15 +171,29 @@ def _unpacked(chunk: bytes) -> int:
     return total
 
 
-def _decoded(path: Path, kind: str, module: str, parser: str) -> tuple[Any, list[str]]:
-    """Decode the file with ecgdatakit; return its record and its warnings."""
+def _decoded(
+    path: Path, kind: str, module: str, parser: str, *, checksums: bool = True
+) -> tuple[Any, list[str]]:
+    """Decode the file with ecgdatakit; return its record and its warnings as notes."""
     decoder = need(
         f"ecgdatakit.parsing.parsers.{module}", f"Reading {kind} (ecgdatakit)", "formats"
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         record = getattr(decoder, parser)().parse(path)
-    return record, list(dict.fromkeys(_note(str(item.message)) for item in caught))
+    failed = [item for item in caught if item.category.__name__ == "ChecksumWarning"]
+    others = [_note(str(item.message)) for item in caught if item not in failed]
+    damage = _damage_notes([str(item.message) for item in failed]) if checksums else []
+    return record, [*damage, *dict.fromkeys(others)]
+
+
+def _damage_notes(warned: list[str]) -> list[str]:
+    """Return a note for what the decoder found without its checksum; median beats are not read."""
+    found = [(text, _MISMATCH.match(text)) for text in warned]
+    leads = [each[1] for _, each in found if each and each[2] == "rhythm"]
+    places = [f"without its checksum (CRC-32): lead{'s' * (len(leads) > 1)} {', '.join(leads)}"]
+    places = places * bool(leads) + [text for text, each in found if not each]
+    return [f"may be damaged: {what}; check the beats, or export it again" for what in places]
 
 
 def _note(warning: str) -> str:

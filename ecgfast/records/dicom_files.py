@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -54,21 +55,30 @@ def open_dicom(path: Path) -> Opened:
     with open_regular(path) as file:
         if file.seek(0, 2) > _LARGEST:
             raise RecordError(f"{path}: is larger than {_LARGEST >> 30} GB; cut it in parts")
-        # A deflated file may unpack to anything: it is refused before it is unpacked.
-        meta = pydicom.filereader.read_file_meta_info(path)
-        syntax = str(meta.get("TransferSyntaxUID", ""))
-        if syntax == _DEFLATED:
-            raise RecordError(f"{path}: is deflated; write it anew with dcmtk's dcmconv +te")
-        file.seek(0)
-        dataset = pydicom.dcmread(file)
-    if "WaveformSequence" not in dataset or not len(dataset.WaveformSequence):
+        try:
+            # A deflated file may unpack to anything: it is refused before it is unpacked.
+            meta = pydicom.filereader.read_file_meta_info(path)
+            syntax = str(meta.get("TransferSyntaxUID", ""))
+            if syntax == _DEFLATED:
+                raise RecordError(f"{path}: is deflated; write it anew with dcmtk's dcmconv +te")
+            file.seek(0)
+            dataset = pydicom.dcmread(file)
+            sequence = dataset.get("WaveformSequence", None) or []
+        except (EOFError, OSError, struct.error) as error:
+            if getattr(error, "strerror", None):  # the system's
+                raise
+            raise RecordError(  # pydicom names places in the file
+                f"{path}: is a DICOM file that ends within an element, as after a broken transfer; "
+                "export or fetch it again"
+            ) from None
+    if not len(sequence):
         raise RecordError(
             f"{path}: is a DICOM file without waveforms, or cut short before them; export it "
             "again, or ask for the recording"
         )
     order = ">" if syntax == _BIG_ENDIAN else "<"
     try:
-        groups = [_Group(path, n, item, order) for n, item in enumerate(dataset.WaveformSequence)]
+        groups = [_Group(path, n, item, order) for n, item in enumerate(sequence)]
     except AttributeError as error:  # how pydicom reports an element that is not there
         raise RecordError(
             f"{path}: a waveform group lacks its {error.name}; export it again"

@@ -89,13 +89,14 @@ def read_hdf5(
             raise RecordError(f"{path}: unpacks to more than {_UNPACKED >> 30} GB; cut it in parts")
         about = _around(node) | _attributes(node)
         short, label = name.rpartition("/")[2], str(about.get("label", ""))
-        scale = float(about.get("scalefactor", 1.0)), float(about.get("addoffset", 0.0))  # netCDF
+        gain, offset = "scalefactor", "addoffset"  # netCDF
         if "neurodatatype" in about and short == "data":  # a time series of NWB
             short = name.split("/")[-2]
-            scale = float(about.get("conversion", 1.0)), float(about.get("offset", 0.0))
+            gain, offset = "conversion", "offset"
         if "name" in about and re.fullmatch(r"channel_\d+", short):  # bioread's acq2hdf5
             short = str(about["name"]) or short
-            scale = float(about.get("scale", 1.0)), float(about.get("offset", 0.0))
+            gain, offset = "scale", "offset"
+        scale = float(about.pop(gain, 1.0)), float(about.pop(offset, 0.0))
         if channels:
             about |= _attributes(node.file[name.partition("/")[0]])
             short = sensor_name(str(about.get("sensor", "")), label or short)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,11 +21,12 @@ import numpy.typing as npt
 
 from ..errors import RecordError
 from ._table import TIME, parse_rows
-from .choosing import look_of, role_of
+from .choosing import look_of, role_of, sensor_around
 from .clocks import Clock, count_for, read_clock, start_of, unit_of_clock
 from .fhir import begin_of, lead_name, sampled_data
 from .opened import Column, Opened, Values
 from .stated_rates import stated_rate
+from .stated_scales import scale_note, unapplied_scale
 from .text_body import zone_of
 from .text_head import split_unit
 from .time_stamps import UNITS
@@ -64,6 +65,7 @@ class _Around:
     is_text: bool = False  # of stamps: times as text, in seconds
     zone: float | None = None
     columns: tuple[str, ...] = ()
+    numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -84,12 +86,11 @@ class _Signal:
         """Return name and unit: by the key where that says what it is, else by what is around."""
         key = self.around.path[-1] if self.around.path else "signal"
         name, unit = split_unit("" if key.startswith("#") else key)
-        if role_of(name)[0] in ("unclear", "counter"):
-            above = [self.around.name, *reversed(self.around.path[:-1])]
-            # "body" is also what the answer of a server is in.
-            known = (x for x in above if role_of(x)[0] in ("ecg", "other") and x != "body")
-            name = next(known, self.around.name or name)
-        return name, unit or self.around.unit
+        above = [self.around.name, *reversed(self.around.path[:-1])]
+        found = sensor_around(name, above)
+        if not found and role_of(name)[0] in ("unclear", "counter"):
+            found = self.around.name
+        return found or name, unit or self.around.unit
 
     def is_column(self) -> bool:
         """Whether it is one of the columns of an array."""
@@ -325,6 +326,7 @@ def _inside(value: dict[str, Any], around: _Around) -> _Around:
         name=name or around.name,
         unit=unit or around.unit,
         columns=columns or around.columns,
+        numbers={**around.numbers, **{k: v for k, v in plain.items() if not isinstance(v, str)}},
     )
     fs, _ = stated_rate(plain)
     if fs is not None and not any(_HEART.search(key) for key in around.path):
@@ -421,7 +423,11 @@ def _opened(path: Path, signals: list[_Signal], common: float | None) -> Opened:
         name, unit = signal.label()
         role = "clock" if signal.is_clock() else ""
         fs = common if signal.around.fs is None else signal.around.fs
-        timed.append(_Timed(name, unit, np.concatenate(signal.pieces), fs, role))
+        values = np.concatenate(signal.pieces)
+        gain = "" if role else unapplied_scale(values, signal.around.numbers)
+        if gain and (note := scale_note(name, gain)) not in notes:
+            notes.append(note)
+        timed.append(_Timed(name, "" if gain else unit, values, fs, role))
     _tell_apart(signals, timed)
     counts: dict[str, float] = {}  # what a clock counts in, as the fastest signal tells
     most = max(len(each.values) for each in timed)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._files import write_whole
+from .._files import is_draft, write_whole
 from ..errors import InputError
 from ..printable import counted
 from .annotation_file import AnnotationFile
@@ -172,7 +172,7 @@ class RecordingFolder:
         late = ""
         if about.exists():
             begin, late = self._continue(about)
-        elif any(self.folder.iterdir()):
+        elif not all(is_draft(path, of=about.name) for path in self.folder.iterdir()):
             raise InputError(
                 f"{self.folder}: is not empty and holds no recording of ecgfast; name a new folder"
             )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .choosing import role_of
+from .choosing import role_of, sensor_around
 
 __all__ = ["ArrayPath", "of_the_ecg"]
 
@@ -82,12 +82,23 @@ def _named(
         for depth in range(len(holder), -1, -1):
             for path in arrays:
                 if path[:-1] == holder[:depth] and path != generic:
-                    found.setdefault(path[-1], path)
+                    found.setdefault(_short(arrays, path), path)
     skipped = set(holders)
     for path in arrays:
         if path[:-1] not in skipped and path not in found.values():
-            found.setdefault(path[-1], path)
+            found.setdefault(_short(arrays, path), path)
     return found
+
+
+def _short(arrays: Arrays, path: ArrayPath) -> str:
+    """Return the name of an array; with that of another sensor around a signal that may be its.
+
+    Arrays of several columns may name these: EEGLAB's recordings are all called EEG.
+    """
+    name, array = path[-1], arrays[path]
+    alone = _is_long(array) and max(array.shape) == array.size
+    sensor = sensor_around(name, reversed(path[:-1])) if alone else ""
+    return f"{sensor}.{name}" if sensor and role_of(sensor)[0] == "other" else name
 
 
 def _is_long(array: npt.NDArray[Any]) -> bool:
@@ -111,7 +122,7 @@ def _title(arrays: Arrays, holder: ArrayPath) -> str:
             text = str(np.asarray(told).reshape(-1)[0])
             if role_of(text)[0] in ("ecg", "other"):
                 return text
-    return name
+    return sensor_around(name, reversed(holder[:-1])) or name
 
 
 def _generic(arrays: Arrays, holder: ArrayPath) -> ArrayPath | None:
@@ -119,15 +130,17 @@ def _generic(arrays: Arrays, holder: ArrayPath) -> ArrayPath | None:
     if not holder or role_of(_title(arrays, holder))[0] not in ("ecg", "other"):
         return None
     signals = [path for path in _members(arrays, holder) if role_of(path[-1])[0] != "clock"]
-    if len(signals) != 1 or role_of(signals[0][-1])[0] in ("ecg", "other"):
+    if len(signals) != 1:
         return None
-    array = arrays[signals[0]]
+    name, array = signals[0][-1], arrays[signals[0]]
+    if role_of(name)[0] in ("ecg", "other") and not sensor_around(name, reversed(holder)):
+        return None
     return signals[0] if array.dtype.names is None and max(array.shape) == array.size else None
 
 
 def _role(arrays: Arrays, holder: ArrayPath) -> str:
     """Return whether a structure holds an ``ecg`` by names, an ``other`` signal, or ``unclear``."""
-    named = {role_of(path[-1])[0] for path in _members(arrays, holder)}
+    named = {role_of(_short(arrays, path))[0] for path in _members(arrays, holder)}
     if "ecg" in named:
         return "ecg"
     own = role_of(_title(arrays, holder))[0]

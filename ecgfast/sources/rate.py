@@ -28,6 +28,9 @@ _STEP_S, _AGREE_S = 0.25, 0.5
 _TOLERANCE, _JITTER_S = 0.05, 0.15
 # Both rates lie from 100 to 2000 Hz: what comes faster than that is a file that is read out.
 _REPLAYED = 25.0
+# Share of the time for which a live source that is too fast has to be waited for at least: samples
+# that wait for their reader come as fast as it works, also on a busy machine.
+_WAITED = 0.25
 # A rate that changes by more than this since it was reported is reported again.
 _CHANGE = 0.1
 
@@ -38,7 +41,8 @@ class RateWatch:
     Warnings of the logger ``ecgfast`` report three seconds without a sample, a rate that is off
     by more than 5 %, and their end: within five seconds for what is off by 10 % and more. Late
     samples are the source's only while somebody waits for them: a consumer that is slow is none of
-    its faults. What comes over 25 times too fast is taken for a file that is read out.
+    its faults. What comes over 25 times too fast, or is hardly ever waited for, is taken for a file
+    that is read out.
 
     Parameters
     ----------
@@ -136,6 +140,7 @@ class RateWatch:
         slack = _JITTER_S * self._fs
         due, due_waited = self._fs * seconds, self._fs * waited
         fast = count - due > _TOLERANCE * due + slack and count < _REPLAYED * due
+        fast = fast and waited > _WAITED * seconds
         slow = due_waited - count > _TOLERANCE * due_waited + slack
         if not (fast or slow):
             self._off = None

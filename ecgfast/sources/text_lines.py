@@ -221,7 +221,9 @@ class LineParser:
                 self._torn = False
                 continue
             text = line.strip()
-            if text:
+            if len(line) > _LONGEST:
+                self._take_overlong(text, rows)
+            elif text:
                 self._take(text, rows)
         if not self.width:
             self._held += rows
@@ -274,6 +276,16 @@ class LineParser:
         if self._fields:
             rows.append([np.nan] * self._fields)
         self._report(words, "is of another signal" if other else self._problem(len(row)))
+
+    def _take_overlong(self, text: bytes, rows: list[list[float]]) -> None:
+        """Pass over a line that is too long, wherever the pieces that it came in were cut."""
+        words = text[:_LONGEST].decode("utf-8", "replace")
+        what = f"is longer than {_LONGEST} bytes"
+        if self._fields:
+            rows.append([np.nan] * self._fields)
+            self._report(words, what)
+        else:
+            self._report(words, what, "passed over, with the names in it")
 
     def _is_of_another(self, names: str) -> bool:
         """Whether names before the numbers are not those of the lines before: of another signal.
@@ -508,18 +520,19 @@ class LineParser:
     def _problem(self, fields: int) -> str:
         return f"has {fields} numbers, not {self._fields}" if fields else "is no line of numbers"
 
-    def _report(self, words: str, what: str) -> None:
+    def _report(self, words: str, what: str, done: str = "counted as a missing sample") -> None:
         self.malformed += 1
         now = self._clock()
         if now < self._report_again:
             return
         more = self.malformed - self._reported - 1
         _log.warning(
-            "%s, line %d: %r %s; counted as a missing sample%s",
+            "%s, line %d: %r %s; %s%s",
             self.name,
             self.lines,
             words[:40],
             what,
+            done,
             f", as were {more} lines before it" if more else "",
         )
         self._reported = self.malformed

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import zlib
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -192,6 +194,48 @@ def test_dicom_of_pydicom() -> None:
 def test_dicom_that_lies(tmp_path: Path, changes: dict, says: str) -> None:
     with pytest.raises(RecordError, match=says):
         read_record(dicom_file(tmp_path / "a.dcm", counts(), **changes))
+
+
+def test_muse_leads_without_their_checksum_may_be_damaged(tmp_path: Path) -> None:
+    def notes(wrong: Callable[[str, str], bool]) -> list[str]:
+        def checksum(kind: str, lead: str, data: bytes) -> int:
+            return zlib.crc32(data) ^ wrong(kind, lead)
+
+        record = read_record(muse_file(tmp_path / "a.xml", counts(), checksum=checksum))
+        assert record.origin is not None
+        return [note for note in record.origin.notes if "damaged" in note or "CRC" in note]
+
+    assert notes(lambda *_: False) == []
+    assert notes(lambda kind, lead: (kind, lead) == ("Rhythm", "II")) == [
+        "may be damaged: without its checksum (CRC-32): lead II; check the beats, or export it "
+        "again"
+    ]
+    # Median beats are not read, and could hide what is said of the rhythm.
+    assert notes(lambda kind, lead: kind == "Median") == []
+    (note,) = notes(lambda *_: True)
+    assert "leads I, II, V1;" in note
+    # Some programs write a zero in place of a checksum.
+    path = muse_file(tmp_path / "b.xml", counts(), checksum=lambda *_: 0)
+    assert not any("damaged" in note for note in read_record(path).origin.notes)
+
+
+def test_scp_without_its_checksum_may_be_damaged(tmp_path: Path) -> None:
+    whole = bytearray(scp_file(tmp_path / "a.scp", counts()).read_bytes())
+    assert not any("damaged" in note for note in read_record(tmp_path / "a.scp").origin.notes)
+    whole[-100] ^= 1
+    (tmp_path / "a.scp").write_bytes(bytes(whole))
+    assert any("may be damaged: " in note for note in read_record(tmp_path / "a.scp").origin.notes)
+
+
+def test_a_cut_dicom_file_is_one_clear_line(tmp_path: Path) -> None:
+    """pydicom's own words name tags and places in the file."""
+    whole = dicom_file(tmp_path / "a.dcm", counts()).read_bytes()
+    for size in {*range(150, 1500, 7), *range(0, len(whole) - 8, 997)}:
+        (tmp_path / "a.dcm").write_bytes(whole[:size])
+        with pytest.raises(RecordError, match=r"a\.dcm: .*(export|check) ") as caught:
+            read_record(tmp_path / "a.dcm")
+        assert "tag" not in str(caught.value)
+        assert "buffer" not in str(caught.value)
 
 
 def test_dicom_that_lacks_an_element(tmp_path: Path) -> None:

@@ -244,6 +244,16 @@ def test_another_recording_is_never_mixed_in(tmp_path: Path, clock: Clock, what:
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_what_was_left_by_a_process_killed_at_the_start_is_in_nobodys_way(tmp_path: Path) -> None:
+    """The same command had been refused until the user looked for a hidden file."""
+    folder = tmp_path / "a"
+    folder.mkdir()
+    draft = folder / ".recording.info.0123456789abcdef.part"
+    draft.write_text("{")
+    saved(folder, [ecg(5.0)]).close()
+    assert len(read_record(folder / "recording").signal) == 5 * FS
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a file")
     with pytest.raises(InputError, match=r"a: cannot be written \(") as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from record_files import ecg
 
+from ecgfast.errors import RecordError
 from ecgfast.records import Record, read_record
 
 FS = 250
@@ -107,3 +109,23 @@ def test_seconds_between_samples_are_a_rate(tmp_path: Path, name: str) -> None:
     assert hdf5(tmp_path, {"ecg": ECG}, {"ecg": {name: 0.004}}).fs == FS
     if " " not in name:
         assert mat(tmp_path, ecg=ECG, **{name: 0.004}).fs == FS
+
+
+@pytest.mark.parametrize("sensor", ["ppg", "resp", "abp"])
+@pytest.mark.parametrize("name", ["v", "V", "data", "signal"])
+def test_another_sensor_alone_is_no_ecg_whatever_its_array_is_called(
+    tmp_path: Path, sensor: str, name: str
+) -> None:
+    """The v of ppg had been taken for lead V, and read as an ECG."""
+    pulse = {name: PULSE, "fs": 250.0}
+    for values in ({sensor: pulse}, {sensor: {"raw": pulse}}, {sensor: pulse | {"w": PULSE}}):
+        with pytest.raises(RecordError, match="no signal is marked as an ECG"):
+            mat(tmp_path, **values)
+        (tmp_path / "a.json").write_text(json.dumps(values, default=np.ndarray.tolist))
+        with pytest.raises(RecordError, match="no signal is marked as an ECG"):
+            read_record(tmp_path / "a.json")
+    with pytest.raises(RecordError, match="no signal is marked as an ECG"):
+        hdf5(tmp_path, {f"{sensor}/{name}": PULSE}, {sensor: {"fs": 250}})
+    both = mat(tmp_path, **{sensor: pulse, "ecg": {name: ECG, "fs": 250.0}})
+    assert is_the_ecg(both)
+    assert mat(tmp_path, monitor={"V": ECG, "fs": 250.0}).leads == ("V",)

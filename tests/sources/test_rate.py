@@ -141,6 +141,15 @@ def test_what_is_read_out_of_a_file_is_no_wrong_rate(source: Source) -> None:
     assert source.told() == []
 
 
+@pytest.mark.parametrize("factor", [1.2, 3.0, 10.0])
+def test_samples_that_wait_for_a_busy_reader_are_no_wrong_rate(
+    source: Source, factor: float
+) -> None:
+    """On a machine with other work, times of a recording in memory had been called wrong."""
+    source.send(20, factor * FS, work=0.09)
+    assert source.told() == []
+
+
 def test_an_iterator_that_stalls_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
     going_on = threading.Event()
 

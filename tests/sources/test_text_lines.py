@@ -56,6 +56,29 @@ def test_lines_cut_anywhere_give_the_same_samples() -> None:
         np.testing.assert_array_equal(np.concatenate([p for p in parts if len(p)]), expected)
 
 
+@pytest.mark.parametrize("step", [1000, 4096, 5000, 1 << 20])
+def test_a_line_that_is_too_long_is_said_wherever_it_was_cut(
+    step: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A head longer than 4,096 bytes had been passed over in silence, or cut within a name."""
+    head = ",".join(["II", "V1", *(f"channel {i} of a long head" for i in range(300))])
+    text = f"{head}\n".encode() + b"1,2\n3,4\n" + b"5," * 2500 + b"\n" + b"7,8\n"
+    now = 0.0
+    parser = LineParser("x", clock=lambda: now, every=True)
+    parts = []
+    for i in range(0, len(text), step):
+        parts.append(parser.feed(text[i : i + step]))
+        now += 11.0
+    parts.append(parser.finish())
+    found = np.concatenate([part for part in parts if len(part)])
+    np.testing.assert_array_equal(found, [[1, 2], [3, 4], [np.nan, np.nan], [7, 8]])
+    told = [record.getMessage() for record in caplog.records]
+    assert told[0].startswith("x, line 1: 'II,V1,channel 0")
+    assert told[0].endswith("is longer than 4096 bytes; passed over, with the names in it")
+    assert parser.names == ()
+    assert parser.malformed == 2
+
+
 def test_a_malformed_line_is_a_missing_sample_counted_and_reported_now_and_then(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
