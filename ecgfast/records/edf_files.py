@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RecordError
+from .byte_order import LOOKED, swapped_note
 from .files import open_regular
 from .opened import Column, Opened, Values
 from .record import Annotations
@@ -33,7 +34,7 @@ _MISSING_PER_PRESENT = 1000.0
 # Share of a data record by which times may be off: they are rounded.
 _LEEWAY = 0.01
 
-# Bytes of annotations read at a time.
+# Bytes of annotations, and of samples that tell the order of their bytes, read at a time.
 _AT_ONCE = 1 << 22
 
 
@@ -127,6 +128,7 @@ def open_edf(path: Path) -> Opened:
         total = s.samples * n_records if fs is None else round(length * fs)
         unit = s.unit if s.scaled else ""
         columns.append(Column(s.label, unit, fs, total, codes=s.codes(layout.width)))
+    said += swapped_note(_middle(layout, data), layout.width)
     unscaled = [repr(s.label) for s in data if not s.scaled]
     if unscaled:
         said.append(f"the header gives no scale for {', '.join(unscaled)}: digital values are used")
@@ -258,6 +260,20 @@ def _read(
             if b > a:
                 out[a - start : b - start, target] = flat[a - position : b - position]
     return out
+
+
+def _middle(
+    layout: _Layout, signals: list[_Signal]
+) -> Iterator[tuple[str, npt.NDArray[np.signedinteger[npt.NBitBase]]]]:
+    """Yield the label of each signal and digital values of it from the middle of the file."""
+    most = max((s.samples for s in signals), default=0)
+    if not most or not layout.n_records:
+        return
+    count = min(layout.n_records, -(-LOOKED // most), max(1, _AT_ONCE // layout.per_record))
+    begin = (layout.n_records - count) // 2
+    raw = layout.records(begin, begin + count)
+    for s in signals:
+        yield s.label, _digits(raw[:, s.at : s.at + s.samples * layout.width], layout.width)
 
 
 def _signals(fields: str, n: int, width: int) -> list[_Signal]:

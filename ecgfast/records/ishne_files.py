@@ -8,8 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import RecordError
+from .byte_order import LOOKED, swapped_note
 from .files import open_regular
 from .opened import Column, Opened, Values
 
@@ -62,13 +64,19 @@ def open_ishne(path: Path) -> Opened:
     names = [_LEADS[c] if 0 < c < len(_LEADS) else "" for c in codes[:n_leads]]
     n_samples = promised if promised > 0 else present
 
-    def read(start: int, stop: int, columns: Sequence[int]) -> Values:
+    def counts(start: int, stop: int) -> npt.NDArray[np.int16]:
         with open_regular(path) as file:
             file.seek(at + 2 * n_leads * start)
             data = file.read(2 * n_leads * (stop - start))
         table = np.frombuffer(data, "<i2", len(data) // (2 * n_leads) * n_leads)
+        return table.reshape(-1, n_leads)
+
+    def read(start: int, stop: int, columns: Sequence[int]) -> Values:
         picked = list(columns)
-        return table.reshape(-1, n_leads)[:, picked] * scale[picked]
+        return counts(start, stop)[:, picked] * scale[picked]
+
+    begin = max(0, n_samples - LOOKED) // 2
+    notes += swapped_note(zip(names, counts(begin, begin + LOOKED).T, strict=True), 2)
 
     return Opened(
         path=path,

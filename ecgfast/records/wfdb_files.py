@@ -21,6 +21,7 @@ from ..errors import RecordError
 from ..extras import need
 from ..printable import counted
 from ._samples import look_up
+from .byte_order import LOOKED, swapped_note
 from .files import damaged, named_file, open_regular
 from .opened import Column, Opened, Values
 from .record import Annotations
@@ -41,6 +42,9 @@ _MISSING_PER_PRESENT = 1000
 
 # Samples of a file up to which its checksums are looked at: three hours of two leads at 360 Hz.
 _CHECKED = 1 << 23
+
+# Formats that store each sample in bytes of its own: their number.
+_PLAIN = {16: 2, 61: 2, 24: 3, 32: 4}
 
 # Tables of the values of all 65,536 digits that are kept, 256 KB each: signals of one gain share
 # one, and so do the recordings of an archive.
@@ -166,7 +170,7 @@ def _open_one(path: Path, header: Header, follow: bool) -> _Part:
                     f"{file.n_frames} are present; correct the header"
                 )
         _refuse_undescribed(path, header, file)
-        notes += _damage(header, file, members)
+        notes += _damage(header, file, members) or _byte_order(header, file, members)
     if not held and header.n_samples > _MISSING_PER_PRESENT * header.fs:
         raise RecordError(
             f"{path}: says that {header.n_samples} samples are missing and has none; correct the "
@@ -318,6 +322,18 @@ def _damage(header: Header, file: _SignalFile, members: list[int]) -> list[str]:
         f"{file.path.name} may be damaged: its samples do not have the checksum that the header "
         f"states for {shown}; fetch it again"
     ]
+
+
+def _byte_order(header: Header, file: _SignalFile, members: list[int]) -> list[str]:
+    """Return a note where formats such as 16 and 61 seem to be mistaken for each other."""
+    width = _PLAIN.get(header.signals[members[0]].format, 0)
+    count = min(LOOKED, file.n_frames)
+    if not width or not count:
+        return []
+    begin = (file.n_frames - count) // 2
+    frames = file.frames(begin, begin + count)
+    leads = ((header.signals[i].label, frames[:, file.begins[i]]) for i in members)
+    return swapped_note(leads, width)
 
 
 def _differences(
