@@ -69,11 +69,14 @@ _OTHER_WORDS = {
         ppg pleth plethysmogram plethysmograph photoplethysmogram pulse bvp red ir
         infrared green
     """,
+    "a stomach": """
+        egg egg100c electrogastrogram
+    """,
     "an oxygen saturation": """
         spo2 sao2 osat o2sat oxygen saturation
     """,
     "a respiration": """
-        resp respiration respiratory breath breathing airflow flow thor thorax thoracic
+        resp rsp respiration respiratory breath breathing airflow flow thor thorax thoracic
         abd abdo abdomen abdominal nasal snore co2 etco2 capno impedance effort rip
         ribcage
     """,
@@ -89,7 +92,7 @@ _OTHER_WORDS = {
         eda gsr scr scl skin conductance electrodermal
     """,
     "a temperature": """
-        temp temperature thermistor
+        temp temperature thermistor skt
     """,
     "a derived number": """
         hr heartrate bpm rr rri ibi hrv rate pulserate

@@ -121,6 +121,13 @@ FORMATS: tuple[Format, ...] = (
         "a DICOM file",
         recognised=_is_dicom,
     ),
+    Format(
+        "AcqKnowledge",
+        (".acq",),
+        ".acq_files:open_acq",
+        "an AcqKnowledge file",
+        advice="copy it again, or export it from AcqKnowledge as text",
+    ),
     Format("SCP-ECG", (".scp",), ".clinical_files:open_scp", "an SCP-ECG file", recognised=_is_scp),
     Format(
         "HL7 aECG, GE MUSE or Philips XML",
@@ -142,7 +149,6 @@ CONVERTERS: Mapping[str, str] = {
         (".xls .xlsx .ods", "save the sheet as CSV"),
         (".pdf .png .jpg .jpeg .tif .tiff .svg", _PICTURE),
         (".gdf .vhdr .eeg .cnt .set .mwf .mfer", _SAVE2GDF),
-        (".acq", "convert it with bioread's acq2txt"),
         (".adicht", "export it from LabChart as text"),
         (".zip .7z .rar .tar .tgz .bz2 .xz .zst", "unpack it first"),
         (".pkl .pickle .joblib .pt", "they may run programs; save the array with numpy.save"),

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 import clinical_writers as clinical
+from acq_writer import write_acq
 
 from ecgfast.errors import EcgfastError
 from ecgfast.records import open_record, synthetic_ecg, write_annotations
@@ -162,6 +163,9 @@ def main() -> None:
         make_clinical(folder)
     if {"parquet", "hdf5", "sound"} & {*kinds}:
         make_columns(folder)
+    if "acq" in kinds:
+        write_acq(folder / "plain.acq", markers=((0, "Segment 1"), (2000, "a breath")))
+        write_acq(folder / "packed.acq", compressed=True)
     try:
         for case in cases:
             kind, _, names = case.partition("=")

@@ -35,6 +35,7 @@ CASES = {
     "parquet": ["made.parquet"],
     "hdf5": ["made.h5"],
     "sound": ["made.wav", "made.flac"],
+    "acq": ["plain.acq", "packed.acq"],
     "header": ["wf_lead_names.hea", "vl.hea", "vl_layout.hea", "vl_0001.hea", "cinc.hea"],
     "annotations": ["vl.atr"],
     "stream": ["stream_millis.txt", "columns_named.csv", "iso_time.csv"],
@@ -47,10 +48,11 @@ NEEDS = {
     "parquet": "pyarrow",
     "hdf5": "h5py",
     "sound": "soundfile",
+    "acq": "bioread",
 }
 
 # Most of what reads these is not ours.
-OTHERS = ("gzip", "mat", "scp", "xml", "dicom", "parquet", "hdf5", "sound")
+OTHERS = ("gzip", "mat", "scp", "xml", "dicom", "parquet", "hdf5", "sound", "acq")
 
 SCRIPT = Path(__file__).parent / "damage_readers.py"
 
