@@ -169,6 +169,42 @@ def muse_file(
     return path
 
 
+def cardiosoft_file(
+    path: Path,
+    signal: np.ndarray,
+    *,
+    strip: bool = True,
+    units: str = "uVperLsb",
+    promised: int | None = None,
+) -> Path:
+    """Write a GE CardioSoft file with a median beat before its strip and a full disclosure."""
+
+    def waves(x: np.ndarray) -> str:
+        head = (
+            f'<NumberOfLeads>{len(LEADS)}</NumberOfLeads><SampleRate units="Hz">500</SampleRate>'
+            f"<ChannelSampleCountTotal>{promised or len(x)}</ChannelSampleCountTotal>"
+            f'<Resolution units="{units}">5</Resolution>'
+        )
+        leads = "".join(
+            f'<WaveformData lead="{name}">\n\t\t{",".join(map(str, x[:, i]))},\n</WaveformData>'
+            for i, name in enumerate(LEADS)
+        )
+        return head + leads
+
+    fields = {"Hour": 10, "Minute": 11, "Second": 12, "Day": 4, "Month": 3, "Year": 2020}
+    path.write_text(
+        '<?xml version="1.0" encoding="ISO-8859-1" ?><CardiologyXML><ObservationDateTime>'
+        + "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+        + '</ObservationDateTime><FilterSetting><LowPass units="Hz">100</LowPass>'
+        + '<HighPass units="Hz">0.01</HighPass></FilterSetting><RestingECGMeasurements>'
+        + f"<MedianSamples>{waves(signal[:600] * 0 + 7)}</MedianSamples></RestingECGMeasurements>"
+        + (f"<StripData>{waves(signal)}</StripData>" if strip else "")
+        + "<FullDisclosure><FullDisclosureData>1,2,3</FullDisclosureData></FullDisclosure>"
+        + "</CardiologyXML>"
+    )
+    return path
+
+
 def aecg_file(path: Path, signal: np.ndarray, *, increment: str = "0.002", more: str = "") -> Path:
     """Write an HL7 annotated ECG with a representative beat."""
 

@@ -1,4 +1,4 @@
-"""Files of electrocardiographs: SCP-ECG, HL7 aECG, GE MUSE XML and Philips XML.
+"""Files of electrocardiographs: SCP-ECG, HL7 aECG, XML of GE and of Philips.
 
 The ecgdatakit package (extra ``formats``) decodes them. Each file is checked before it is decoded:
 one that would unpack to more than its format allows, or has too many or too deep elements, is
@@ -21,6 +21,7 @@ import numpy as np
 
 from ..errors import RecordError
 from ..extras import need
+from .cardiosoft_files import open_cardiosoft
 from .files import read_regular
 from .opened import Column, Opened, Values, filter_notes
 
@@ -44,6 +45,8 @@ _XML = {
 _MISMATCH = re.compile(r"CRC32 mismatch in lead (.+) \((\w+)\)")
 _CHECKSUM = re.compile(rb"<LeadDataCRC32>\s*(\d+)", re.IGNORECASE)
 
+_CARDIOSOFT = "cardiologyxml"  # which needs no decoder
+
 # Warnings of the decoder that become notes, at most.
 _MOST_NOTES, _LONGEST_NOTE = 6, 200
 
@@ -59,12 +62,14 @@ def open_scp(path: Path) -> Opened:
 
 
 def open_xml(path: Path) -> Opened:
-    """Open an HL7 aECG, GE MUSE or Philips XML file."""
+    """Open an HL7 aECG, GE MUSE, GE CardioSoft or Philips XML file."""
     scan = _Scan(path)
     data = read_regular(path, _LARGEST)
     scan.take(data)
+    if scan.root == _CARDIOSOFT:
+        return open_cardiosoft(path, data)
     if scan.root not in _XML:
-        known = ", ".join(name for name, _, _ in _XML.values())
+        known = ", ".join([*(name for name, _, _ in _XML.values()), "GE CardioSoft XML"])
         raise RecordError(
             f"{path}: is XML of another kind (<{scan.root[:40]}>); {known} are read; convert it "
             "with BioSig's save2gdf, or export the samples as CSV"

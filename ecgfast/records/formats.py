@@ -130,7 +130,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format("SCP-ECG", (".scp",), ".clinical_files:open_scp", "an SCP-ECG file", recognised=_is_scp),
     Format(
-        "HL7 aECG, GE MUSE or Philips XML",
+        "HL7 aECG, GE MUSE, GE CardioSoft or Philips XML",
         (".xml", ".aecg"),
         ".clinical_files:open_xml",
         "an XML file of an ECG",

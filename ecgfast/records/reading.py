@@ -46,7 +46,7 @@ def open_record(
     path : str or path
         A WFDB record (with or without ``.hea``), or a file of another format in
         `ecgfast.records.formats.FORMATS`: EDF and BDF, ISHNE, text, arrays, Parquet, sound, DICOM,
-        SCP-ECG, HL7 aECG, GE MUSE and Philips XML, AcqKnowledge. Some need the extra ``formats``,
+        SCP-ECG, HL7 aECG, XML of GE and Philips, AcqKnowledge. Some need the extra ``formats``,
         AcqKnowledge the extra ``biopac``.
     fs : float, optional
         Sampling rate in Hz; needed only where the file does not carry it.

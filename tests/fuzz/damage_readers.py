@@ -105,6 +105,7 @@ def make_clinical(folder: Path) -> None:
     clinical.scp_file(folder / "plain.scp", x)
     clinical.scp_file(folder / "packed.scp", x, huffman=True, order=2, beats=(beat, [100, 500]))
     clinical.muse_file(folder / "muse.xml", x)
+    clinical.cardiosoft_file(folder / "cardiosoft.xml", x)
     clinical.aecg_file(folder / "aecg.xml", x)
     clinical.philips_file(folder / "philips.xml", clinical.counts(800, n_leads=12))
     if importlib.util.find_spec("pydicom"):

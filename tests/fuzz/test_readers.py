@@ -30,7 +30,7 @@ CASES = {
     "bdf": ["made.bdf"],
     "ishne": ["ishne.ecg"],
     "scp": ["plain.scp", "packed.scp"],
-    "xml": ["muse.xml", "aecg.xml", "philips.xml"],
+    "xml": ["muse.xml", "cardiosoft.xml", "aecg.xml", "philips.xml"],
     "dicom": ["made.dcm"],
     "parquet": ["made.parquet"],
     "hdf5": ["made.h5"],

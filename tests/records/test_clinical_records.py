@@ -1,4 +1,4 @@
-"""Reading DICOM, SCP-ECG, HL7 aECG, GE MUSE and Philips XML."""
+"""Reading DICOM, SCP-ECG, HL7 aECG, and XML of GE and of Philips."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from clinical_writers import (
     aecg_file,
+    cardiosoft_file,
     counts,
     dicom_file,
     muse_file,
@@ -196,6 +197,46 @@ def test_dicom_that_lies(tmp_path: Path, changes: dict, says: str) -> None:
         read_record(dicom_file(tmp_path / "a.dcm", counts(), **changes))
 
 
+def test_cardiosoft(tmp_path: Path) -> None:
+    check(cardiosoft_file(tmp_path / "a.xml", counts()), counts())
+    record = read_record(tmp_path / "a.xml")
+    assert record.origin is not None
+    assert record.origin.notes == (
+        "the full disclosure beside the strip is not read",
+        "the device's filters pass what is above 0.01 Hz and below 100 Hz",
+    )
+    record = read_record(cardiosoft_file(tmp_path / "b.xml", counts(), units="adu"))
+    assert set(record.units) == {"unknown"}
+    np.testing.assert_array_equal(record.signal, counts())
+    assert any("'adu'" in note for note in record.origin.notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"strip": False}, "holds a full disclosure alone"),
+        ({"promised": 5001}, "lead I of its strip has 5000 samples, and 5001 are promised"),
+    ],
+)
+def test_cardiosoft_that_cannot_be_read(tmp_path: Path, changes: dict, says: str) -> None:
+    path = cardiosoft_file(tmp_path / "a.xml", counts(), **changes)
+    with pytest.raises(RecordError, match=says):
+        read_record(path)
+
+
+def test_cardiosoft_that_is_damaged(tmp_path: Path) -> None:
+    whole = cardiosoft_file(tmp_path / "a.xml", counts()).read_text()
+    for old, new, says in (
+        ('units="Hz">500', 'units="ms">500', "no sampling rate in Hz"),
+        ('units="Hz">500', 'units="Hz">fast', "SampleRate of its strip is 'fast'"),
+        ('lead="II"', 'lead="I"', "some of one name"),
+        ("\n\t\t", "\n\t\tx", "something that is no number"),
+    ):
+        (tmp_path / "a.xml").write_text(whole.replace(old, new))
+        with pytest.raises(RecordError, match=says):
+            read_record(tmp_path / "a.xml")
+
+
 def test_muse_leads_without_their_checksum_may_be_damaged(tmp_path: Path) -> None:
     def notes(wrong: Callable[[str, str], bool]) -> list[str]:
         def checksum(kind: str, lead: str, data: bytes) -> int:
@@ -260,7 +301,7 @@ def test_clinical_files_that_cannot_be_read(tmp_path: Path) -> None:
     refused("a.xml", b"<svg/>", "XML of another kind .*save2gdf")
     refused("a.xml", b"<RestingECG>", "no intact XML file")
     refused("a.xml", b"<RestingECG/>", "No rhythm waveform")
-    refused("a.xml", b"no XML", "is no HL7 aECG, GE MUSE or Philips XML file")
+    refused("a.xml", b"no XML", "is no HL7 aECG, GE MUSE, GE CardioSoft or Philips")
     refused("a.scp", b"\0" * 100, "is no SCP-ECG file")
     refused("a.dcm", b"\0" * 100, "is no DICOM file")
     whole = scp_file(tmp_path / "a.scp", counts()).read_bytes()
