@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgfast.records import demo_record
+from ecgfast.records import demo_record, read_record
 from ecgfast.runtime import available_models
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -123,6 +123,28 @@ def test_what_the_guide_prints_for_python_runs(
     for block in run:
         exec(block.replace("mitdb/208", "208.npz"), names)
     assert names["probabilities"].shape == (len(names["batch"]), 5)
+
+
+def test_what_the_how_to_prints_makes_a_record_to_train_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wfdb")
+    monkeypatch.chdir(tmp_path)
+    made = demo_record()
+    rows = [f"{i / made.fs},{a:.4f},{b:.4f}" for i, (a, b) in enumerate(made.signal)]
+    Path("p07.csv").write_text("time,CH1 (mV),CH2 (mV)\n" + "\n".join(rows))
+    assert made.annotations is not None
+    words = {"N": "normal", "A": "atrial", "V": "ventricular"}
+    beats = zip(made.annotations.sample, made.annotations.symbol, strict=True)
+    kept = [f"{sample},{words[symbol]}" for sample, symbol in beats if symbol in words]
+    Path("p07_beats.csv").write_text("sample,label\n" + "\n".join(kept))
+    text = (DOCS / "how-to" / "own-data.md").read_text("utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(block, {})
+    written = read_record("recordings/mine/p07")
+    np.testing.assert_allclose(written.signal, made.signal, atol=1e-3)
+    assert written.annotations is not None
+    assert len(written.annotations) == len(kept)
 
 
 def test_the_first_screen_of_the_readme_has_the_commands_that_install_and_test() -> None:

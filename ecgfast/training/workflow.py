@@ -31,6 +31,9 @@ from .tasks import Task, checked_examples, checked_facts, checked_test_sets, loa
 
 __all__ = ["compare_candidates", "model_card", "score_on_test", "train_model"]
 
+# Whose the limits of a recipe are, where other databases train.
+_OF_RECIPE = "Of the recipe's own model"
+
 # What a training uses sooner or later: its last step must not find that one is missing.
 _FITTING = ("keras", "matplotlib", "scipy", "sklearn")
 
@@ -365,6 +368,11 @@ def _note_changes(
     changes = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
     changes += [f"examples of {Path(path).name}" for path in files]
     if changes and card.limits == list(recipe.limits):
+        if "databases" in settings:  # "trained on 70 patients" is not said of this model
+            card.limits = [
+                limit if limit.startswith("Not a medical device") else f"{_OF_RECIPE}: {limit}"
+                for limit in card.limits
+            ]
         card.limits.insert(
             0,
             f"Not the recipe as it stands, but changed ({', '.join(changes)}): numbers in the "

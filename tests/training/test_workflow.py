@@ -309,6 +309,19 @@ def test_a_task_from_recipe_to_card_and_evaluation(
     assert "figures   other patients, float32: accuracy" in capsys.readouterr().out
 
 
+def test_limits_of_a_recipe_are_not_said_of_other_databases(toy: ToyTask) -> None:
+    limits = ("Trained on 70 patients.", "Not a medical device; not for diagnosis.")
+    recipe = toy_recipe(limits=limits)
+    for settings in ({"seed": 3}, {"databases": ["mine"]}):
+        card = workflow.model_card(toy, recipe, toy_examples(), "")
+        workflow._note_changes(card, recipe, settings, (), None)
+        first, *others = card.limits
+        assert first.startswith("Not the recipe as it stands")
+        own = others == list(limits)
+        assert own == ("seed" in settings)
+    assert others == [f"Of the recipe's own model: {limits[0]}", limits[1]]
+
+
 def test_a_card_names_classes_that_no_training_example_has(toy: ToyTask) -> None:
     examples = toy_examples()
     card = workflow.model_card(toy, toy_recipe(limits=("Small.",)), examples, "")
