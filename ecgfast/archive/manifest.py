@@ -198,9 +198,12 @@ class Manifest:
                 db = sqlite3.connect(draft, isolation_level=None)
                 try:
                     db.executescript(_LAYOUT)
-                finally:
                     db.close()
-                draft.replace(path)
+                    draft.replace(path)
+                except BaseException:
+                    db.close()
+                    draft.unlink(missing_ok=True)
+                    raise
         # Another id for each run: a worker of an earlier one that is still at work writes no more.
         mark = json.dumps({"what": "results of ecgfast annotate", "run": self.identity}) + "\n"
         write_whole(self.folder / MARK, mark)

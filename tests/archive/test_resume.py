@@ -417,6 +417,15 @@ def test_the_status_of_a_run_that_was_killed_as_it_wrote(tmp_path: Path, save: S
     assert archive_status(out) == before
 
 
+def test_a_manifest_that_cannot_be_made_leaves_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecgfast.archive.manifest._LAYOUT", "CREATE TABLE a (b); nonsense;")
+    with pytest.raises(InputError), Manifest(tmp_path / "out", write=True):
+        pass
+    assert not [path.name for path in (tmp_path / "out").iterdir() if "manifest.sqlite" in path.name]
+
+
 def test_a_full_disk_asks_for_room(tmp_path: Path) -> None:
     with Manifest(tmp_path, write=True) as manifest:
         manifest._connection.execute("PRAGMA max_page_count = 1")
