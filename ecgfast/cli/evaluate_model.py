@@ -265,6 +265,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     from ..reports.table import Table
     from ..training.datasets.splits import check_records, patient_of
     from .beat_tables import (
+        DATABASE,
         class_tables,
         false_alarm_tables,
         false_alarms_of_records,
@@ -315,7 +316,9 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
             f"What its inputs and training data buy: ecgfast crossval {name} --data DATA, whose "
             f"figures are in docs/{name}-inputs.md of the sources."
         )
-    tables.append(Table("Published figures of others", ["by", "figures, in %", "on"], PUBLISHED))
+    if records.databases == DATABASE:  # of others' recordings they are no measure
+        heads = ["by", "figures, in %", "on"]
+        tables.append(Table("Published figures of others", heads, PUBLISHED))
     if args.work is not None:
         lines += _write_scores(args.work / "scores", title, scores)
     figures = {

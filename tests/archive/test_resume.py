@@ -423,7 +423,9 @@ def test_a_manifest_that_cannot_be_made_leaves_no_draft(
     monkeypatch.setattr("ecgfast.archive.manifest._LAYOUT", "CREATE TABLE a (b); nonsense;")
     with pytest.raises(InputError), Manifest(tmp_path / "out", write=True):
         pass
-    assert not [path.name for path in (tmp_path / "out").iterdir() if "manifest.sqlite" in path.name]
+    assert not [
+        path.name for path in (tmp_path / "out").iterdir() if "manifest.sqlite" in path.name
+    ]
 
 
 def test_a_full_disk_asks_for_room(tmp_path: Path) -> None:

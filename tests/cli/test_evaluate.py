@@ -497,7 +497,9 @@ def test_annotated_recordings_of_ones_own_are_scored(
     hours = 2 * ecg.n_samples / ecg.fs / 3600
     told = whole["false_alarms_of_records"][0]["S"]["mean"]
     assert told == pytest.approx(false / hours, abs=0.01)
-    assert "on mine records mine/anna, mine/bert" in run(model, "--data", data, "--records", "mine")
+    out = run(model, "--data", data, "--records", "mine")
+    assert "on mine records mine/anna, mine/bert" in out
+    assert "Published figures of others" not in out, "they are of mitdb"
     assert "mine/ana" in fails(model, "--data", data, "--records", "mine/ana")
     (data / "mine" / "bert.atr").unlink()
     assert "mine/bert: no reference annotations" in fails(

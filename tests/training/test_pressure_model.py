@@ -138,6 +138,12 @@ def test_a_persons_model_stands_beside_what_needs_no_ecg() -> None:
         personal_recipe(Recipe.load("beats"), ["a"])
 
 
+def test_a_second_database_is_refused_and_not_left_out_in_silence() -> None:
+    recipe = dataclasses.replace(Recipe.load("blood-pressure"), databases=("bp", "mine"))
+    with pytest.raises(InputError, match="databases names bp, mine, and blood-pressure trains on"):
+        load_task("blood-pressure").check_options(recipe)
+
+
 def test_task_says_how_the_figures_were_made() -> None:
     task, recipe, shown = load_task("blood-pressure"), Recipe.load("blood-pressure"), examples()
     assert (task.classes, task.output, task.unit) == (("minimum", "maximum"), "value", "mmHg")

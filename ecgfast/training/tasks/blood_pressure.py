@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..._files import write_whole
 from ..._types import Report
 from ...core import FEATURE_NAMES
+from ...errors import InputError
 from ...evaluation.pressure import MOVED, PressureScores, calibrate, damped_changes
 from ...runtime import Classifier, ModelCard
 from ...window import WindowSpec
@@ -70,6 +71,15 @@ class PressureTask(Task):
         "and each is scored on recordings that it has not seen. The published model has seen all "
         "recordings; on training windows only the differences between precisions mean something."
     )
+
+    def check_options(self, recipe: Recipe) -> None:
+        """Refuse several databases too: recordings of one are neighbours by their numbers."""
+        super().check_options(recipe)
+        if len(recipe.databases) > 1:
+            raise InputError(
+                f"recipe {recipe.name}: databases names {', '.join(recipe.databases)}, and "
+                "blood-pressure trains on one: put the recordings into one folder"
+            )
 
     def training_set(
         self, recipe: Recipe, data: str | os.PathLike[str], *, progress: bool = False
