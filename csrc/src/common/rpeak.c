@@ -58,19 +58,28 @@ int ecg_r_choice_valid(const ecg_r_choice *c, double fs) {
            && ecg_within(c->misses, 0, MISSES_MAX);
 }
 
-/* The largest of `n` magnitudes. */
-static double largest(const double *x, size_t n) {
-    pair top = pair_zero(), other = top; /* two, which do not wait for each other */
-    double tops[2], largest = 0.0;
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        top = pair_max(top, pair_abs(pair_load(x + i)));
-        other = pair_max(other, pair_abs(pair_load(x + i + 2)));
+/* Where the largest magnitude is from `from` to `to`, the first of equal ones. */
+static int highest_of(const double *height, int from, int to) {
+    double top = -1.0;
+    int at = from, i = from;
+    for (; i + 7 <= to; i += 8) { /* eight at a time: which of them it is matters for the last ones only */
+        const double *x = height + i;
+        const pair low = pair_max(pair_abs(pair_load(x)), pair_abs(pair_load(x + 2)));
+        const pair high = pair_max(pair_abs(pair_load(x + 4)), pair_abs(pair_load(x + 6)));
+        double tops[2];
+        pair_store(tops, pair_max(low, high));
+        const double most = tops[0] > tops[1] ? tops[0] : tops[1];
+        if (!(most > top)) continue;
+        top = most;
+        at = i;
     }
-    pair_store(tops, pair_max(top, other));
-    for (size_t k = 0; k < 2; k++) largest = tops[k] > largest ? tops[k] : largest;
-    for (; i < n; i++) largest = fabs(x[i]) > largest ? fabs(x[i]) : largest;
-    return largest;
+    for (; i <= to; i++) {
+        if (!(fabs(height[i]) > top)) continue;
+        top = fabs(height[i]);
+        at = i;
+    }
+    while (fabs(height[at]) < top) at++;
+    return at;
 }
 
 static int is_maximum(const double *height, int i, int from) {
@@ -85,28 +94,33 @@ static int first_deflection(const double *height, int from, int to, double top) 
     return i;
 }
 
-/* The highest deflection of the kept direction and place; -1 where none has KEEP_SHARE of the highest of all. */
-static int kept_deflection(const ecg_r_choice *c, const double *height, int from, int to, int mark, double fs,
-                           double top) {
-    const double least = KEEP_SHARE * top, keep = KEEP_S * fs;
+/* Has the deflection at `i` the kept direction and place? */
+static int is_kept(const ecg_r_choice *c, const double *height, int i, int mark, double keep) {
+    return (height[i] < 0.0 ? -1 : 1) == c->sign && fabs(i - mark - c->offset) <= keep;
+}
+
+/* The highest deflection of the kept direction and place; -1 where none has KEEP_SHARE of the highest of all, which is
+ * at `highest`. */
+static int kept_deflection(const ecg_r_choice *c, const double *height, int from, int to, int highest, int mark,
+                           double fs) {
+    const double least = KEEP_SHARE * fabs(height[highest]), keep = KEEP_S * fs;
     const int about = mark + (int)floor(c->offset), reach = (int)keep + 1;
     const int begin = about - reach < from ? from : about - reach, end = about + reach + 2 > to ? to : about + reach + 2;
     int kept = -1;
     if (c->sign == 0) return -1;
+    if (highest < to && is_kept(c, height, highest, mark, keep)) return highest;
     for (int i = begin; i < end; i++) {
         if (fabs(height[i]) < least || !is_maximum(height, i, from)) continue;
-        if ((height[i] < 0.0 ? -1 : 1) == c->sign && fabs(i - mark - c->offset) <= keep
-            && (kept < 0 || fabs(height[i]) > fabs(height[kept])))
-            kept = i;
+        if (is_kept(c, height, i, mark, keep) && (kept < 0 || fabs(height[i]) > fabs(height[kept]))) kept = i;
     }
     return kept;
 }
 
 /* The deflection that is the R peak: the kept one where the complex has it, otherwise the first of the highest.
- * `mark`: index of the mark. With `learn` the choice follows. */
-static int choose(ecg_r_choice *c, const double *height, int from, int to, int mark, double fs, int learn) {
-    const double top = largest(height + from, (size_t)(to - from) + 1);
-    const int kept = kept_deflection(c, height, from, to, mark, fs, top);
+ * `highest`, `mark`: indices of the highest of all and of the mark. With `learn` the choice follows. */
+static int choose(ecg_r_choice *c, const double *height, int from, int to, int highest, int mark, double fs, int learn) {
+    const double top = fabs(height[highest]);
+    const int kept = kept_deflection(c, height, from, to, highest, mark, fs);
     if (!learn) return kept < 0 ? first_deflection(height, from, to, top) : kept;
     if (kept < 0) {
         if (c->sign != 0 && ++c->misses < MISSES_MAX) return first_deflection(height, from, to, top);
@@ -185,12 +199,12 @@ static void find_heights(const double *sum, double *restrict height, int n, int 
 }
 
 /* Sample `i` of `n` from `first` on, as the median of it and those `width` before and after it. */
-static double without_spike(const float *ring, uint32_t mask, int64_t first, int n, int i, int width) {
-    const double now = (double)ring[(uint32_t)(first + i) & mask];
+static float without_spike(const float *ring, uint32_t mask, int64_t first, int n, int i, int width) {
+    const float now = ring[(uint32_t)(first + i) & mask];
     if (i < width || i + width >= n) return now;
-    const double before = (double)ring[(uint32_t)(first + i - width) & mask];
-    const double after = (double)ring[(uint32_t)(first + i + width) & mask];
-    const double low = before < after ? before : after, high = before < after ? after : before;
+    const float before = ring[(uint32_t)(first + i - width) & mask];
+    const float after = ring[(uint32_t)(first + i + width) & mask];
+    const float low = before < after ? before : after, high = before < after ? after : before;
     return now < low ? low : now > high ? high : now;
 }
 
@@ -200,13 +214,14 @@ static int spike_stands_out(const float *ring, uint32_t mask, int64_t first, int
                             int width, double top) {
     double total = 0.0, spike = 0.0, low = INFINITY, high = -INFINITY;
     for (int i = at - smooth < 0 ? 0 : at - smooth; i <= at + smooth && i < n; i++) {
-        const double off = (double)ring[(uint32_t)(first + i) & mask] - without_spike(ring, mask, first, n, i, width);
+        const double with = (double)ring[(uint32_t)(first + i) & mask];
+        const double off = with - (double)without_spike(ring, mask, first, n, i, width);
         total += off;
         spike = fabs(off) > spike ? fabs(off) : spike;
     }
     if (!(fabs(total) > SPIKE_SHARE * top * (2 * smooth + 1))) return 0;
     for (int i = from; i <= to; i++) {
-        const double x = without_spike(ring, mask, first, n, i, width);
+        const double x = (double)without_spike(ring, mask, first, n, i, width);
         low = x < low ? x : low;
         high = x > high ? x : high;
     }
@@ -235,16 +250,13 @@ static int64_t refine(ecg_detector *d, int lead, int64_t about, int learn) {
     if (to < from) return about < first ? first : last;
 
     find_heights(sum, height, n, from, to, smooth, level);
-    if (width > 0) {
-        const double top = largest(height + from, (size_t)(to - from) + 1);
-        int at = from;
-        while (at < to && fabs(height[at]) < top) at++;
-        if (spike_stands_out(ring, mask, first, n, from, to, at, smooth, width, top)) {
-            for (int i = 0; i < n; i++) sum[i + 1] = sum[i] + without_spike(ring, mask, first, n, i, width);
-            find_heights(sum, height, n, from, to, smooth, level);
-        }
+    int at = highest_of(height, from, to);
+    if (width > 0 && spike_stands_out(ring, mask, first, n, from, to, at, smooth, width, fabs(height[at]))) {
+        for (int i = 0; i < n; i++) sum[i + 1] = sum[i] + (double)without_spike(ring, mask, first, n, i, width);
+        find_heights(sum, height, n, from, to, smooth, level);
+        at = highest_of(height, from, to);
     }
-    return first + choose(&ecg_r_choices(d)[lead], height, from, to, (int)(about - first), fs, learn);
+    return first + choose(&ecg_r_choices(d)[lead], height, from, to, at, (int)(about - first), fs, learn);
 }
 
 int64_t ecg_refine(ecg_detector *d, int lead, int64_t about) {
