@@ -149,100 +149,81 @@ static float close_block(pt_filter *f) {
     return energy;
 }
 
-/* Band-pass of `n` steps in place, their squared slopes, the integral at each, and the energy of each block that ends.
- * All in one loop: the band-pass waits for its last values, the rest of the arithmetic has time while it does. */
+/* Band-pass of `n` steps in place, their squared slopes, and the integral at each. All in one loop: the band-pass waits
+ * for its last values, the rest of the arithmetic has time while it does. */
 static void filter(const pt_state *s, pt_lead *lead, float *restrict x_to_y, float *restrict squared, int32_t n) {
     const float a1 = lead->a1, a2 = lead->a2, c1 = lead->c1, c2 = lead->c2;
     const float *before = x_to_y - s->step, *leaving = squared - s->width;
-    float *restrict integral = lead->integral, *energy = lead->ended;
+    float *restrict integral = lead->integral;
     pt_filter f = lead->filter;
-    for (ptrdiff_t i = 0, block = s->left; i < n; block = s->block) {
-        const int ends = block <= n - i;
-        const ptrdiff_t end = ends ? i + block : n;
-        for (; i < end; i++) {
-            /* What is known a sample ahead comes first: the loop waits for one product and one sum. */
-            const float x = x_to_y[i], u = (x - f.x2 - a2 * f.u2) - a1 * f.u1, y = (u - f.u2 - c2 * f.y2) - c1 * f.y1;
-            f.x2 = f.x1;
-            f.x1 = x;
-            f.u2 = f.u1;
-            f.u1 = u;
-            f.y2 = f.y1;
-            f.y1 = y;
-            x_to_y[i] = y;
-            const float slope = y - before[i], square = slope * slope;
-            const float entering = square < STEEPEST * STEEPEST ? square : STEEPEST * STEEPEST;
-            squared[i] = entering;
-            f.sum += entering - leaving[i];
-            f.block += entering;
-            integral[i] = f.sum;
-        }
-        if (ends) *energy++ = close_block(&f);
+    for (ptrdiff_t i = 0; i < n; i++) {
+        /* What is known a sample ahead comes first: the loop waits for one product and one sum. */
+        const float x = x_to_y[i], u = (x - f.x2 - a2 * f.u2) - a1 * f.u1, y = (u - f.u2 - c2 * f.y2) - c1 * f.y1;
+        f.x2 = f.x1;
+        f.x1 = x;
+        f.u2 = f.u1;
+        f.u1 = u;
+        f.y2 = f.y1;
+        f.y1 = y;
+        x_to_y[i] = y;
+        const float slope = y - before[i], square = slope * slope;
+        const float entering = square < STEEPEST * STEEPEST ? square : STEEPEST * STEEPEST;
+        squared[i] = entering;
+        f.sum += entering - leaving[i];
+        f.block += entering;
+        integral[i] = f.sum;
     }
     lead->filter = f;
 }
 
-/* Which of the at most 32 `values` is the first that equals one of them. */
-static int32_t first_equal(const float *values, int32_t n, float one) {
-    static const uint8_t place[32] = {0,  1,  28, 2,  29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4,  8,
-                                      31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6,  11, 5,  10, 9};
-    const four all = four_all(one);
-    uint32_t equal = 0;
-    for (int32_t i = 0; i < n; i += 4) equal |= (uint32_t)four_equal(four_load(values + i), all) << i;
-    return place[((equal & (~equal + 1u)) * 0x077CB531u) >> 27]; /* de Bruijn: the lowest bit's place */
-}
-
-/* From step `i` on, while the integral rises: up to the step after the one at which a peak is passed, or to `n`. */
-static int32_t search_peak(const pt_state *s, pt_lead *f, const float *integral, int32_t i, int32_t n) {
+/* From step `i` on, while the integral rises: up to the step after the one at which a peak is passed, or to `n`. Without
+ * a branch on what is higher, which is not predictable. Steps count from `first` on. */
+static int32_t search_peak(const pt_state *s, pt_lead *f, int64_t first, int32_t i, int32_t n) {
     pt_search *q = &f->search;
-    const int32_t begin = i, held = (int32_t)(q->peak_at - s->count) + s->hold, end = n < held ? n : held;
+    int32_t at = (int32_t)(q->peak_at - first);
+    const int32_t held = at + s->hold, end = n < held ? n : held;
     float peak = q->peak;
     for (; i < end; i++) {
-        const float x = integral[i];
+        const float x = f->integral[i];
         if (x < FALL * peak && !(x > peak)) break;
+        at = x > peak ? i : at;
         peak = x > peak ? x : peak;
     }
-    if (peak > q->peak) q->peak_at = s->count + begin + first_equal(integral + begin, i - begin, peak);
+    q->peak_at = first + at;
     q->peak = peak;
     if (i == n) return n;
-    const float x = integral[i];
+    const float x = f->integral[i];
     if (x > peak) {
         q->peak = x;
-        q->peak_at = s->count + i;
-    } else if (x < FALL * peak || s->count + i - q->peak_at >= s->hold) {
+        q->peak_at = first + i;
+    } else if (x < FALL * peak || i - at >= s->hold) {
         pt_pass(f, x);
     }
     return i + 1;
 }
 
 /* The same while it falls, up to the step after the one at which it rises. */
-static int32_t search_valley(const pt_state *s, pt_lead *f, const float *integral, int32_t i, int32_t n) {
+static int32_t search_valley(pt_lead *f, int64_t first, int32_t i, int32_t n) {
     pt_search *q = &f->search;
-    for (; i < n; i++) {
-        const float before = q->peak;
-        q->peak = integral[i];
-        if (!(integral[i] > before)) continue;
-        q->rising = 1;
-        q->peak_at = s->count + i;
-        return i + 1;
-    }
-    return n;
+    float lowest = q->peak;
+    for (; i < n && !(f->integral[i] > lowest); i++) lowest = f->integral[i];
+    q->peak = lowest;
+    if (i == n) return n;
+    q->peak = f->integral[i];
+    q->peak_at = first + i;
+    q->rising = 1;
+    return i + 1;
 }
 
-/* Looks for peaks of the integral in `n` steps from s->count on, in one block. */
-static void search(const pt_state *s, pt_lead *f, const float *integral, int32_t n) {
-    for (int32_t i = 0; i < n;)
-        i = f->search.rising ? search_peak(s, f, integral, i, n) : search_valley(s, f, integral, i, n);
+/* Looks for peaks of the integral in the last `n` steps, which lie in one block. */
+static void search(const pt_state *s, pt_lead *f, int32_t n) {
+    const int64_t first = s->count - n;
+    for (int32_t i = 0; i < n;) i = f->search.rising ? search_peak(s, f, first, i, n) : search_valley(f, first, i, n);
 }
 
-/* After an artefact beyond all measure the filters would ring for seconds. `block`: of the run. */
-static int is_artefact(const pt_lead *f, int32_t block) {
-    return f->started && (double)f->ended[block] > ARTEFACT * ARTEFACT * f->signal * f->signal;
-}
-
-static int any_artefact(const ecg_detector *d, const pt_state *s, int32_t block) {
-    int any = 0;
-    for (int l = 0; l < d->config.n_leads; l++) any |= is_artefact(&s->lead[l], block);
-    return any;
+/* After an artefact beyond all measure the filters would ring for seconds. */
+static int is_artefact(const pt_lead *f, float energy) {
+    return f->started && (double)energy > ARTEFACT * ARTEFACT * f->signal * f->signal;
 }
 
 static void forget_artefact(const ecg_detector *d, pt_state *s, int lead) {
@@ -258,26 +239,22 @@ static void forget_artefact(const ecg_detector *d, pt_state *s, int lead) {
     f->passed = 0;
 }
 
-/* The end of a block, the run's `block`-th. The filters are at its last sample; `rest`: where there is an artefact, they
- * come to rest. */
-static void end_block(ecg_detector *d, pt_state *s, int32_t block, int rest) {
-    const int n_leads = d->config.n_leads;
-    s->left = s->block;
-    s->blocks++;
-    for (int l = 0; l < n_leads; l++) {
-        pt_lead *f = &s->lead[l];
-        float energy = f->ended[block];
-        if (rest && is_artefact(f, block)) {
-            forget_artefact(d, s, l);
-            energy = 0.0f;
-        }
-        f->energy[(s->blocks - 1) % HISTORY] = energy;
-        if (f->begin == INT64_MAX && energy > 0.0f) f->begin = d->count - s->block * s->group + s->first;
-        if (f->faults) f->fault_at = d->count;
+/* The end of a block in one lead; whether there are peaks. */
+static int end_block(ecg_detector *d, pt_state *s, int lead) {
+    pt_lead *f = &s->lead[lead];
+    float energy = close_block(&f->filter);
+    if (is_artefact(f, energy)) {
+        forget_artefact(d, s, lead);
+        energy = 0.0f;
+    }
+    f->energy[(s->blocks - 1) % HISTORY] = energy;
+    if (f->begin == INT64_MAX && energy > 0.0f) f->begin = d->count - s->block * s->group + s->first;
+    if (f->faults) {
+        f->fault_at = d->count;
         if (f->faults & (ECG_FLAG_LOST | ECG_QUALITY_FLAT)) f->idle += s->block * s->group;
         f->faults = 0;
     }
-    pt_decide(d, s);
+    return f->passed > 0 || f->peaks > 0;
 }
 
 /* Makes room in the buffers for `steps` more. */
@@ -291,87 +268,64 @@ static void make_room(ecg_detector *d, pt_state *s, int32_t steps) {
     s->base = s->count - s->history;
 }
 
-/* The next `n` samples of all leads, which complete `steps`, through front ends and filters; the quality bits that
- * occurred. All that does not depend on decisions; the place in the stream stays. */
-static uint32_t run_ahead(ecg_detector *d, pt_state *s, const float *samples, int32_t n, int32_t steps) {
+/* Samples `first` and after, `n` of all leads, through the front ends into the rings; the quality bits that occurred. */
+static uint32_t take(ecg_detector *d, int64_t first, const float *samples, int32_t n) {
     const int n_leads = d->config.n_leads;
-    const uint32_t now = (uint32_t)d->count & d->ring_mask;
-    const size_t at = (size_t)(s->count - s->base);
+    const uint32_t at = (uint32_t)first & d->ring_mask;
     uint32_t any = 0;
-    for (int l = 0; l < n_leads; l++) {
-        float *clean = ecg_ring(d, l) + now, *band = pt_band(d, s, l) + at;
-        any |= ecg_lead_block(&ecg_leads(d)[l], samples + l, n_leads, n, clean, ecg_flags(d, l) + now);
-        sum_groups(&s->lead[l].filter, clean, band, n, s->group, s->open);
-        filter(s, &s->lead[l], band, pt_squared(d, s, l) + at, steps);
-    }
+    for (int l = 0; l < n_leads; l++)
+        any |= ecg_lead_block(&ecg_leads(d)[l], samples + l, n_leads, n, ecg_ring(d, l) + at, ecg_flags(d, l) + at);
     return any;
 }
 
-/* The place in the stream. */
-typedef struct pt_place {
-    int64_t sample, step;
-    int32_t left, open;
-} pt_place;
-
-static pt_place place_of(const ecg_detector *d, const pt_state *s) {
-    return (pt_place){d->count, s->count, s->left, s->open};
+/* The place in the stream is now `count`; `faults`: is there any among the samples taken. */
+static void go_on(ecg_detector *d, pt_state *s, int64_t count, uint32_t faults) {
+    const int64_t first = d->count;
+    d->count = count;
+    for (int l = 0; faults && l < d->config.n_leads; l++)
+        s->lead[l].faults |= ecg_flags_between(d, l, first, count - 1);
 }
 
-static void go_to(ecg_detector *d, pt_state *s, pt_place place) {
-    d->count = place.sample;
-    s->count = place.step;
-    s->left = place.left;
-    s->open = place.open;
-}
-
-/* Front ends and filters go back from the end of the run that began at `begin` to the present sample. */
-static void go_back(ecg_detector *d, pt_state *s, pt_place begin, const float *samples) {
-    const int n_leads = d->config.n_leads;
-    const pt_place now = place_of(d, s);
-    memcpy(ecg_leads(d), ecg_leads_before(d), (size_t)n_leads * sizeof(ecg_lead));
-    for (int l = 0; l < n_leads; l++) s->lead[l].filter = s->lead[l].before;
-    go_to(d, s, begin);
-    run_ahead(d, s, samples, (int32_t)(now.sample - begin.sample), (int32_t)(now.step - begin.step));
-    go_to(d, s, now);
-}
-
-/* At most ECG_AHEAD samples; returns how many it took. Front ends and filters run ahead of the decisions, and go back
- * where the last beat that is wanted is reported before the end, or where the filters come to rest. */
+/* At most ECG_AHEAD samples; returns how many it took. Front ends run ahead of the decisions, and go back where the last
+ * beat that is wanted is reported before the end. */
 static int32_t run(ecg_detector *d, pt_state *s, const float *samples, int32_t n, size_t wanted) {
     const int n_leads = d->config.n_leads;
-    const pt_place begin = place_of(d, s);
+    const int64_t begin = d->count;
     const int32_t steps = (s->open + n) / s->group;
-    int32_t used = 0, done = 0, block = 0; /* samples, steps, blocks */
     make_room(d, s, steps);
-    if (s->left * s->group - s->open < n) { /* else no block ends before the run does */
+    const size_t at = (size_t)(s->count - s->base);
+    if (s->left * s->group - s->open < n) /* else no block ends before the run does */
         memcpy(ecg_leads_before(d), ecg_leads(d), (size_t)n_leads * sizeof(ecg_lead));
-        for (int l = 0; l < n_leads; l++) s->lead[l].before = s->lead[l].filter;
-    }
-    const uint32_t faults = run_ahead(d, s, samples, n, steps);
-    while (used < n) {
+    const uint32_t faults = take(d, begin, samples, n);
+    for (int l = 0; l < n_leads; l++)
+        sum_groups(&s->lead[l].filter, ecg_ring(d, l) + ((uint32_t)begin & d->ring_mask), pt_band(d, s, l) + at, n,
+                   s->group, s->open);
+    s->open += n - steps * s->group;
+    for (int32_t done = 0, now; done < steps; done += now) {
         const int ends = s->left <= steps - done; /* a block */
-        const int32_t now = ends ? s->left : steps - done, length = ends ? now * s->group - s->open : n - used;
-        for (int l = 0; l < n_leads; l++) search(s, &s->lead[l], s->lead[l].integral + done, now);
+        now = ends ? s->left : steps - done;
         s->count += now;
-        s->left -= now;
-        s->open += length - now * s->group;
-        d->count += length;
-        used += length;
-        done += now;
-        for (int l = 0; faults && l < n_leads; l++)
-            s->lead[l].faults |= ecg_flags_between(d, l, d->count - length, d->count - 1);
-        if (!ends) continue;
-        const int rest = any_artefact(d, s, block), last = used == n;
-        if (rest && !last) go_back(d, s, begin, samples); /* to the state that comes to rest */
-        end_block(d, s, block, rest);
-        block++;
-        if (rest) break;
-        if (!last && ecg_queue_length(d) >= wanted) {
-            go_back(d, s, begin, samples);
-            break;
+        s->left = ends ? s->block : s->left - now;
+        s->blocks += (uint32_t)ends;
+        go_on(d, s, s->count * s->group, faults);
+        int undecided = n_leads > 1 || s->limit > 0; /* nothing else is in a lone lead without peaks */
+        for (int l = 0; l < n_leads; l++) {
+            float *band = pt_band(d, s, l) + at + done;
+            filter(s, &s->lead[l], band, band + s->length, now);
+            search(s, &s->lead[l], now);
+            if (ends) undecided |= end_block(d, s, l);
         }
+        if (!ends || !undecided) continue;
+        pt_decide(d, s);
+        if (d->count == begin + n || ecg_queue_length(d) < wanted) continue;
+        memcpy(ecg_leads(d), ecg_leads_before(d), (size_t)n_leads * sizeof(ecg_lead));
+        take(d, begin, samples, (int32_t)(d->count - begin));
+        for (int l = 0; l < n_leads; l++) s->lead[l].filter.part = 0.0f;
+        s->open = 0;
+        return (int32_t)(d->count - begin);
     }
-    return used;
+    go_on(d, s, begin + n, faults);
+    return n;
 }
 
 static size_t pt_process(ecg_detector *d, void *state, const float *samples, size_t n, size_t wanted) {

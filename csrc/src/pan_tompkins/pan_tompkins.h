@@ -14,8 +14,8 @@
 #define BLOCKS 4
 /* Blocks remembered to recognise noise: 2.75 s. */
 #define HISTORY 64
-/* Blocks that end in a run of samples, at most: they have four steps or more. */
-#define AHEAD_BLOCKS (ECG_AHEAD / 4)
+/* Steps of a block at most: 0.043 s at 320 Hz. */
+#define BLOCK_MAX 14
 /* RR intervals in the running mean (paper). */
 #define RR_KEPT 8
 /* Peaks since the last beat that are remembered; with more, only noise is lost. */
@@ -63,7 +63,7 @@ typedef struct pt_lead {
     /* Band-pass, two sections without the constant gain: u[n] = x[n] - x[n-2] - a2 u[n-2] - a1 u[n-1],
      * likewise y from u with c1 and c2. */
     float a1, a2, c1, c2;  /* from the configuration */
-    pt_filter filter, before; /* as it is, and as it was before a run of samples */
+    pt_filter filter;
     pt_search search;
     int32_t passed;
     pt_found found[PASSED]; /* peaks passed in the block that is being filled */
@@ -89,9 +89,7 @@ typedef struct pt_lead {
     pt_found heights[HEIGHTS]; /* last peaks, amplitudes */
     pt_peak kept[PEAKS];    /* peaks since the last beat that are none so far */
     pt_beat recent[PT_RECENT]; /* last beats, reported if the lead becomes the active one */
-    /* of the run of samples; of no meaning between two calls */
-    float integral[ECG_AHEAD + 3]; /* at each step; read by fours */
-    float ended[AHEAD_BLOCKS]; /* energy of each block that ends */
+    float integral[BLOCK_MAX]; /* at the last steps; of no meaning between two calls */
 } pt_lead;
 
 typedef struct pt_state {
