@@ -6,7 +6,7 @@
 
 /* s: refinement may find R so much before the feature's maximum (rpeak.c searches that far). */
 #define REFINE_S 0.12
-/* Maxima of the feature that are found at once: fours of decimated samples, few enough for a small stack. */
+/* Maxima of the feature that are found at once: fours of decimated samples, a bit each in a word. */
 #define MAXIMA 32
 
 static size_t adaptive_size(const ecg_detector_config *config) {
@@ -37,6 +37,7 @@ static int decide_steps(ecg_detector *d, adaptive_state *a, int steps, int64_t f
     const int n_leads = d->config.n_leads;
     const int64_t begun = a->index, end = begun + steps;
     float peaks[MAXIMA];
+    uint32_t maxima = 0;
     int64_t from = begun, known = begun; /* index of the first of them, and after the last */
     while (a->index < end) {
         int64_t until = end;
@@ -47,10 +48,11 @@ static int decide_steps(ecg_detector *d, adaptive_state *a, int steps, int64_t f
             from = a->index;
             known = n_leads > 1 ? until : end;
             if (known > from + MAXIMA) known = from + MAXIMA;
-            adaptive_feature_maxima(a, n_leads, (int)(known - from), peaks);
+            maxima = adaptive_feature_maxima(a, n_leads, (int)(known - from), peaks);
         }
         if (until > known) until = known;
-        const int complete = adaptive_feature_search(a, peaks + (a->index - from), until);
+        const int64_t done = a->index - from;
+        const int complete = adaptive_feature_search(a, peaks + done, maxima >> done, until);
         if (!complete && a->index < a->wake && !adaptive_learns_levels(a)) continue;
         d->count = first + (a->index - begun - 1) * a->decimation;
         adaptive_event(d, a, complete);
@@ -151,8 +153,8 @@ static void adaptive_flush(ecg_detector *d, void *state) {
         adaptive_feature_filter(a, d->config.n_leads, steps);
         for (int k = 0; k < steps; k++) {
             float peak[4];
-            adaptive_feature_maxima(a, d->config.n_leads, 1, peak);
-            adaptive_event(d, a, adaptive_feature_search(a, peak, a->index + 1));
+            const uint32_t maxima = adaptive_feature_maxima(a, d->config.n_leads, 1, peak);
+            adaptive_event(d, a, adaptive_feature_search(a, peak, maxima, a->index + 1));
         }
         adaptive_end(d, a);
     }

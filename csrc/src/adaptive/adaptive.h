@@ -238,11 +238,11 @@ int32_t adaptive_shape_room(double fs);
 void adaptive_feature_room(adaptive_state *a, int n_leads, int steps);
 /* Filters `steps` decimated samples that lie in the leads' `wave` from `index` on. */
 void adaptive_feature_filter(adaptive_state *a, int n_leads, int steps);
-/* The highest maximum of any lead one before each of the next `n` of these; -1 where there is none. `peaks` has room for
- * fours. */
-void adaptive_feature_maxima(adaptive_state *a, int n_leads, int n, float *peaks);
+/* The highest maximum of any lead one before each of the next `n` of these, 32 at most; -1 where there is none, a bit
+ * where there is one. `peaks` has room for fours. */
+uint32_t adaptive_feature_maxima(adaptive_state *a, int n_leads, int n, float *peaks);
 /* Takes them, up to index `until`, with their maxima; 1 as soon as a candidate is complete (peak_at). */
-int adaptive_feature_search(adaptive_state *a, const float *peaks, int64_t until);
+int adaptive_feature_search(adaptive_state *a, const float *peaks, uint32_t maxima, int64_t until);
 /* Makes the candidate at peak_at pending; 0 where it is none after all. */
 int adaptive_feature_emit(ecg_detector *d, adaptive_state *a);
 

@@ -160,10 +160,11 @@ void adaptive_feature_energies(const adaptive_state *a, const float *wave, int n
 }
 
 /* Without branches on the signal: where maxima lie is not predictable. */
-void adaptive_feature_maxima(adaptive_state *a, int n_leads, int n, float *peaks) {
+uint32_t adaptive_feature_maxima(adaptive_state *a, int n_leads, int n, float *peaks) {
     const adaptive_lead *s = adaptive_leads(a);
     const int64_t centre = a->index - a->centre; /* of what is filtered */
     const four none = four_all(-1.0f);
+    uint32_t maxima = 0;
     for (int i = 0; i < n; i += 4) four_store(peaks + i, none);
     for (int l = 0; l < n_leads; l++, s++) {
         const float *energy = s->energy + (centre - a->base);
@@ -173,30 +174,31 @@ void adaptive_feature_maxima(adaptive_state *a, int n_leads, int n, float *peaks
             const four next = four_load(energy + i), middle = four_delay(now, next), last = four_delay(before, middle);
             const four rises = four_over(middle, last), falls = four_over(next, middle), others = four_load(peaks + i);
             const four peak = four_where(falls, none, four_where(rises, four_mul(middle, scale), none));
-            four_store(peaks + i, four_where(four_over(peak, others), peak, others)); /* NaN is over nothing */
+            const four higher = four_over(peak, others); /* NaN is over nothing */
+            four_store(peaks + i, four_where(higher, peak, others));
+            maxima |= (uint32_t)four_bits(higher) << i;
             now = next;
             before = middle;
         }
     }
+    return maxima;
 }
 
-int adaptive_feature_search(adaptive_state *a, const float *peaks, int64_t until) {
+int adaptive_feature_search(adaptive_state *a, const float *peaks, uint32_t maxima, int64_t until) {
     const int64_t centre = a->index - a->centre, n = until - a->index;
     float highest = a->peak_at < 0 ? -1.0f : a->peak;
-    int64_t due = a->peak_at < 0 ? INT64_MAX : a->peak_at + a->hold - centre;
-    for (int64_t i = 0; i < n; i++) {
-        if (peaks[i] > highest && centre + i > 0) {
-            highest = a->peak = peaks[i];
-            a->peak_at = centre + i - 1;
-            due = i - 1 + a->hold;
-        }
-        if (i >= due) {
-            a->index += i + 1;
-            return 1;
-        }
+    int64_t due = a->peak_at < 0 ? n : a->peak_at + a->hold - centre;
+    if (due < 0) due = 0;
+    for (; maxima; maxima &= maxima - 1) {
+        const int64_t i = ecg_lowest_bit(maxima);
+        if (i >= n || i > due) break;
+        if (!(peaks[i] > highest && centre + i > 0)) continue;
+        highest = a->peak = peaks[i];
+        a->peak_at = centre + i - 1;
+        due = i - 1 + a->hold;
     }
-    a->index = until;
-    return 0;
+    a->index = due < n ? a->index + due + 1 : until;
+    return due < n;
 }
 
 /* Is a lead lost or flat over a quarter of the samples around decimated index `at`, or does it flicker

@@ -44,6 +44,13 @@ static inline size_t ecg_round_up(size_t bytes) {
     return (bytes + (ECG_ALIGNMENT - 1)) & ~(size_t)(ECG_ALIGNMENT - 1);
 }
 
+/* Which of the bits is the lowest; there is one. */
+static inline int ecg_lowest_bit(uint32_t bits) {
+    static const uint8_t place[32] = {0,  1,  28, 2,  29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4,  8,
+                                      31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6,  11, 5,  10, 9};
+    return place[((bits & (~bits + 1u)) * 0x077CB531u) >> 27]; /* de Bruijn */
+}
+
 /* Front end of one lead: replaces missing samples, takes the offset away, flags flat and clipped ones. */
 typedef struct ecg_lead {
     /* from the configuration */

@@ -150,16 +150,23 @@ uint32_t ecg_lead_block(ecg_lead *lead, const float *samples, int stride, int n,
     return all;
 }
 
+/* Bits that are set in any of `n` bytes. */
 static uint32_t any_of(const uint8_t *flags, size_t n) {
-    uint32_t any = 0;
-    for (; n >= 8; flags += 8, n -= 8) {
-        uint64_t eight;
-        memcpy(&eight, flags, 8);
-        if (eight)
-            for (int i = 0; i < 8; i++) any |= flags[i];
+    uint64_t any = 0, eight;
+    size_t i = 0;
+    if (n >= 8) {
+        for (; i + 8 < n; i += 8) {
+            memcpy(&eight, flags + i, 8);
+            any |= eight;
+        }
+        memcpy(&eight, flags + n - 8, 8); /* some of these for the second time */
+        any |= eight;
+        i = n;
     }
-    while (n > 0) any |= flags[--n];
-    return any;
+    for (; i < n; i++) any |= flags[i];
+    any |= any >> 32;
+    any |= any >> 16;
+    return (uint32_t)(any | any >> 8) & 0xffu;
 }
 
 /* First and last sample of a stretch that are in the ring. */

@@ -23,7 +23,8 @@ static inline float four_sum(four a) {
     const four pairs = _mm_add_ps(a, _mm_shuffle_ps(a, a, _MM_SHUFFLE(2, 3, 0, 1)));
     return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_movehl_ps(pairs, pairs)));
 }
-static inline unsigned four_equal(four a, four b) { return (unsigned)_mm_movemask_ps(_mm_cmpeq_ps(a, b)); }
+static inline unsigned four_bits(four mask) { return (unsigned)_mm_movemask_ps(mask); }
+static inline unsigned four_equal(four a, four b) { return four_bits(_mm_cmpeq_ps(a, b)); }
 static inline four four_over(four a, four b) { return _mm_cmpgt_ps(a, b); }
 static inline four four_where(four mask, four a, four b) {
     return _mm_or_ps(_mm_and_ps(mask, a), _mm_andnot_ps(mask, b));
@@ -59,12 +60,13 @@ static inline float four_sum(four a) {
     const float32x2_t pairs = vpadd_f32(vget_low_f32(a), vget_high_f32(a));
     return vget_lane_f32(vpadd_f32(pairs, pairs), 0);
 }
-static inline unsigned four_equal(four a, four b) {
+static inline unsigned four_bits(four mask) {
     const uint32_t weights[4] = {1, 2, 4, 8};
-    uint32x4_t bits = vandq_u32(vceqq_f32(a, b), vld1q_u32(weights));
+    uint32x4_t bits = vandq_u32(vreinterpretq_u32_f32(mask), vld1q_u32(weights));
     uint32x2_t sum = vadd_u32(vget_low_u32(bits), vget_high_u32(bits));
     return vget_lane_u32(vpadd_u32(sum, sum), 0);
 }
+static inline unsigned four_equal(four a, four b) { return four_bits(vreinterpretq_f32_u32(vceqq_f32(a, b))); }
 static inline four four_over(four a, four b) { return vreinterpretq_f32_u32(vcgtq_f32(a, b)); }
 static inline four four_where(four mask, four a, four b) { return vbslq_f32(vreinterpretq_u32_f32(mask), a, b); }
 #else
@@ -93,6 +95,10 @@ static inline float four_sum(four x) { return (x.a + x.b) + (x.c + x.d); }
 static inline unsigned four_equal(four x, four y) {
     return (unsigned)(x.a == y.a) | (unsigned)(x.b == y.b) << 1 | (unsigned)(x.c == y.c) << 2
            | (unsigned)(x.d == y.d) << 3;
+}
+static inline unsigned four_bits(four mask) {
+    return (unsigned)(mask.a != 0.0f) | (unsigned)(mask.b != 0.0f) << 1 | (unsigned)(mask.c != 0.0f) << 2
+           | (unsigned)(mask.d != 0.0f) << 3;
 }
 static inline four four_over(four x, four y) {
     return (four){x.a > y.a ? 1.0f : 0.0f, x.b > y.b ? 1.0f : 0.0f, x.c > y.c ? 1.0f : 0.0f, x.d > y.d ? 1.0f : 0.0f};
@@ -134,7 +140,7 @@ static inline pair pair_last(pair a) { pair b = {{a.v[1], a.v[1]}}; return b; }
 #endif
 
 /* four_sum: first and second, and to that third and fourth. four_delay: the last of `before`, then the first three of
- * `now`. four_equal: one bit for each. four_where: `a` where four_over(...) holds, `b` elsewhere.
+ * `now`. four_equal: one bit for each, as four_bits of four_over(...). four_where: `a` where that holds, `b` elsewhere.
  * pair_sums: of the first, which may lose a minus before zero, and of both. */
 
 #endif /* ECGFAST_SIMD4_H */
