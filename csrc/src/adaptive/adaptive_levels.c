@@ -1,5 +1,6 @@
 /* Levels of signal and noise in each lead, the threshold between them, and each lead's weight. */
 #include "adaptive.h"
+#include "../common/simd4.h"
 
 static void sort(float *v, int n) {
     for (int i = 1; i < n; i++) {
@@ -10,21 +11,32 @@ static void sort(float *v, int n) {
     }
 }
 
+static float highest_of(four values) {
+    float each[4], highest = -INFINITY;
+    four_store(each, values);
+    for (int k = 0; k < 4; k++) highest = each[k] > highest ? each[k] : highest;
+    return highest;
+}
+
 /* By counting, without branches on the values: which of two heights is larger is not predictable. */
 float adaptive_quantile(const float *values, int n, float q) {
     const float p = q * (float)(n - 1);
     const int k = (int)p;
-    float ranked[PENDING + 1]; /* of equal values the first rank alone has one */
-    for (int i = 0; i <= n; i++) ranked[i] = -INFINITY;
-    for (int i = 0; i < n; i++) {
-        int below = 0;
-        for (int j = 0; j < n; j++) below += values[j] < values[i];
-        ranked[below] = values[i];
+    const four none = four_all(-INFINITY), one = four_all(1.0f), zero = four_zero();
+    const four rank = four_all((float)k + 0.5f), next_rank = four_all((float)k + 1.5f);
+    float padded[PENDING]; /* to fours */
+    four_store(padded + (n - 1) / 4 * 4, none);
+    memcpy(padded, values, (size_t)n * sizeof *values);
+    four at_rank = none, at_next = none; /* the highest with so few below them */
+    for (int i = 0; i < n; i += 4) {
+        const four these = four_load(padded + i);
+        four below = zero;
+        for (int j = 0; j < n; j++) below = four_add(below, four_where(four_over(these, four_all(values[j])), one, zero));
+        at_rank = four_max(at_rank, four_where(four_over(rank, below), these, none));
+        at_next = four_max(at_next, four_where(four_over(next_rank, below), these, none));
     }
-    float at = ranked[0];
-    for (int i = 1; i <= k; i++) at = ranked[i] > at ? ranked[i] : at;
-    const float after = ranked[k + 1] > at ? ranked[k + 1] : at;
-    return at + (p - (float)k) * (after - at);
+    const float at = highest_of(at_rank);
+    return at + (p - (float)k) * (highest_of(at_next) - at);
 }
 
 void adaptive_push(float *ring, int size, int32_t *count, float value) {
