@@ -11,7 +11,7 @@ static void sort(float *v, int n) {
     }
 }
 
-static float highest_of(four values) {
+static float highest_value(four values) {
     float each[4], highest = -INFINITY;
     four_store(each, values);
     for (int k = 0; k < 4; k++) highest = each[k] > highest ? each[k] : highest;
@@ -35,8 +35,8 @@ float adaptive_quantile(const float *values, int n, float q) {
         at_rank = four_max(at_rank, four_where(four_over(rank, below), these, none));
         at_next = four_max(at_next, four_where(four_over(next_rank, below), these, none));
     }
-    const float at = highest_of(at_rank);
-    return at + (p - (float)k) * (highest_of(at_next) - at);
+    const float at = highest_value(at_rank);
+    return at + (p - (float)k) * (highest_value(at_next) - at);
 }
 
 void adaptive_push(float *ring, int size, int32_t *count, float value) {

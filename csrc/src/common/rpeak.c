@@ -59,7 +59,7 @@ int ecg_r_choice_valid(const ecg_r_choice *c, double fs) {
 }
 
 /* Where the largest magnitude is from `from` to `to`, the first of equal ones. */
-static int highest_of(const double *height, int from, int to) {
+static int highest_deflection(const double *height, int from, int to) {
     double top = -1.0;
     int at = from, i = from;
     for (; i + 7 <= to; i += 8) { /* eight at a time: which of them it is matters for the last ones only */
@@ -250,11 +250,11 @@ static int64_t refine(ecg_detector *d, int lead, int64_t about, int learn) {
     if (to < from) return about < first ? first : last;
 
     find_heights(sum, height, n, from, to, smooth, level);
-    int at = highest_of(height, from, to);
+    int at = highest_deflection(height, from, to);
     if (width > 0 && spike_stands_out(ring, mask, first, n, from, to, at, smooth, width, fabs(height[at]))) {
         for (int i = 0; i < n; i++) sum[i + 1] = sum[i] + (double)without_spike(ring, mask, first, n, i, width);
         find_heights(sum, height, n, from, to, smooth, level);
-        at = highest_of(height, from, to);
+        at = highest_deflection(height, from, to);
     }
     return first + choose(&ecg_r_choices(d)[lead], height, from, to, at, (int)(about - first), fs, learn);
 }
