@@ -93,7 +93,6 @@ extensions = [
     compiled("ecgfast.rhythm._beat_window"),  # the beats from which fibrillation is scored
     # blocks and beats that no rhythm rule has to see
     compiled("ecgfast.rhythm._scan", CSRC / "src" / "beats" / "wave_leakage.c"),
-    compiled("ecgfast.rhythm._features"),  # statistics of a window of RR intervals and P waves
     Extension(SHARED, [], extra_compile_args=COMPILE, extra_link_args=LINK),
 ]
 

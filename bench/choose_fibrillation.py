@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from fibrillation_windows import FOLDS, NONE, Inputs, Look, Recording, Spans, patients_of, sources
+from fibrillation_beats import FOLDS, NONE, Look, Recording, Spans, patients_of, sources
+from fibrillation_network import Examples
 
 from ecgfast import Classifier
 from ecgfast.evaluation.episodes import score_episodes
@@ -33,21 +34,19 @@ from ecgfast.evaluation.mitdb import DS2
 from ecgfast.evaluation.rhythm_fibrillation import STRIP_S
 from ecgfast.reports.table import Table
 from ecgfast.rhythm._beat_window import EVERY
-from ecgfast.rhythm.atrial import REGULAR, AtrialSettings, stored_settings
+from ecgfast.rhythm.atrial import AtrialSettings, stored_settings
 from ecgfast.rhythm.episode import Sink
 from ecgfast.rhythm.irregular import Irregular
 
 OUTPUT = Path(__file__).with_name("fibrillation_choice.json")
 
 GRID: dict[str, tuple[float, ...]] = {
-    "window": (12, 16, 20, 24, 32),
-    "strength": (0.003, 0.01, 0.03),
-    "probability": (0.9, 0.8, 0.7, 0.6, 0.5),
+    "probability": (0.7, 0.6, 0.5, 0.4, 0.3),
     "strip_probability": (0.4, 0.35, 0.3, 0.25, 0.2),
     "begins": (96, 64, 32),
     "ends": (16, 32, 64, 96),
 }
-"""What is compared, the preferred value first: `Candidate` says what each is.
+"""What is compared, the preferred value first: `AtrialSettings` says what each is.
 
 A beat adds at most 4 to a sum: at 60 beats a minute an episode of 30 s can reach 96, not 128.
 """
@@ -58,37 +57,8 @@ LASTING_S = 30.0
 Counts = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One combination.
-
-    Attributes
-    ----------
-    settings : AtrialSettings
-    strength : float
-        Inverse strength of the regression's penalty, scikit-learn's ``C``.
-    """
-
-    settings: AtrialSettings
-    strength: float
-
-    @classmethod
-    def from_dict(cls, values: dict[str, float]) -> Candidate:
-        """The combination that `to_dict` wrote."""
-        rest = {name: value for name, value in values.items() if name != "strength"}
-        return cls(AtrialSettings(**rest | {"window": int(values["window"])}), values["strength"])
-
-    def to_dict(self) -> dict[str, float]:
-        """All values, in the order of `GRID`."""
-        values = {**asdict(self.settings), "strength": self.strength}
-        return {name: values[name] for name in GRID}
-
-
 def criterion(durations: Counts, strips: Counts) -> Counts:
     """What is maximised: F1 by duration in recordings plus F1 of strips, to a thousandth.
-
-    The highest +P with a sensitivity of at least 97 % was tried in its place. It trusts the two
-    patients with fibrillation too much: its nested sensitivity was 45 %, that of this one 65 %.
 
     Parameters
     ----------
@@ -111,18 +81,17 @@ class _Watched(Irregular):
 
     peak = 0.0
 
-    def _score(self, *, ended: bool) -> None:
-        super()._score(ended=ended)
-        self.peak = max(self.peak, self._sum)
+    def _add(self, at: int, odds: float, change: float) -> None:
+        self.peak = max(self.peak, self._sum + change)
+        super()._add(at, odds, change)
 
 
 class Replay:
     """The windows of a recording once more: a `BeatWindow` for the rule of episodes."""
 
-    def __init__(self, recording: Recording, size: int) -> None:
-        self._recording = recording
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
         looks = self._looks = recording.looks
-        self.size = size
         self.every = EVERY
         self.fresh = self.episode = self.regular = 0
         self.peak = 0.0
@@ -148,10 +117,12 @@ class Replay:
     def clear(self) -> None:
         """No beat follows."""
 
-    def episodes(self, odds: Sequence[float], settings: AtrialSettings, lasting: float) -> Spans:
-        """The episodes that these log odds of each look give."""
-        sink = Sink(self._recording.fs)
-        rule = _Watched(sink, self, lambda: odds[self._k], settings, lasting)
+    def episodes(
+        self, odds: Sequence[Sequence[float]], settings: AtrialSettings, lasting: float
+    ) -> Spans:
+        """The episodes that these log odds of the beats of each look give."""
+        sink = Sink(self.recording.fs)
+        rule = _Watched(sink, self, lambda first, last: odds[self._k], settings, lasting)
         k, self.regular = 0, 0
         while k < len(self._looks):
             if not self.episode:
@@ -174,27 +145,6 @@ class Replay:
         return np.asarray(spans, np.int64).reshape(-1, 2)
 
 
-@dataclass
-class Cut:
-    """All recordings cut into windows of one size."""
-
-    recordings: list[Recording]
-    inputs: Inputs
-    replays: list[Replay]
-    idle: list[list[float]]
-    """Log odds of the looks that are not scored."""
-
-    @classmethod
-    def of(cls, recordings: list[Recording], size: int) -> Cut:
-        """From recordings cut so."""
-        return cls(
-            recordings,
-            Inputs.of(recordings),
-            [Replay(one, size) for one in recordings],
-            [[REGULAR if look.readable else 0.0 for look in one.looks] for one in recordings],
-        )
-
-
 def durations(recording: Recording, found: Spans) -> Counts:
     """Seconds of the reference, of the test, and of both; flutter is set aside."""
     one = score_episodes(
@@ -204,37 +154,32 @@ def durations(recording: Recording, found: Spans) -> Counts:
 
 
 def _score(
-    cut: Cut, chosen: Iterable[int], without: Sequence[str], base: AtrialSettings, strength: float
-) -> Iterator[tuple[int, str, Counts]]:
-    """Counts of recordings by a model without these patients, for all sums and probabilities."""
-    used = [one.patient not in without for one in cut.recordings]
-    model = cut.inputs.fitted(used, base, strength)
+    chosen: Iterable[int], replays: Sequence[Replay], odds: Sequence[list[list[float]]]
+) -> Iterator[tuple[str, Counts]]:
+    """Counts of recordings with these log odds, for all sums and probabilities."""
     sums = list(product(GRID["begins"], GRID["ends"]))
     for i in chosen:
-        one, replay = cut.recordings[i], cut.replays[i]
+        replay = replays[i]
+        one = replay.recording
         strip = one.dataset == "cinc2017"
         if one.dataset == "nsrdb_rr" or one.label == "O" or not one.looks:
             continue
-        odds = list(cut.idle[i])
-        for k, value in zip(one.scored, cut.inputs.log_odds(i, model).tolist(), strict=True):
-            odds[k] = value
         values = GRID["strip_probability" if strip else "probability"]
         out = np.zeros((len(values), len(sums), 3))
         none = None if strip else durations(one, NONE)
 
-        def counts(
-            settings: AtrialSettings, one=one, replay=replay, odds=odds, none=none
-        ) -> Counts:
+        def counts(settings: AtrialSettings, i=i, replay=replay, none=none) -> Counts:
+            one = replay.recording
             if none is None:
                 is_real = one.label == "A"
-                is_called = len(replay.episodes(odds, settings, STRIP_S)) > 0
+                is_called = len(replay.episodes(odds[i], settings, STRIP_S)) > 0
                 return np.array([is_real, is_called, is_real and is_called], float)
-            found = replay.episodes(odds, settings, LASTING_S)
+            found = replay.episodes(odds[i], settings, LASTING_S)
             return durations(one, found) if len(found) else none
 
         for p, value in enumerate(values):
             # Without a limit first: where it is not reached, all larger ones give the same.
-            free = replace(base, probability=value, begins=inf, ends=inf)
+            free = replace(stored_settings(), probability=value, begins=inf, ends=inf)
             without_limit, peak = counts(free), replay.peak
             for s, (begins, ends) in enumerate(sums):
                 reached = peak > begins
@@ -242,7 +187,7 @@ def _score(
                     counts(replace(free, begins=begins, ends=ends)) if reached else without_limit
                 )
         shape = (len(values), len(GRID["begins"]), len(GRID["ends"]), 3)
-        yield i, one.dataset, out.reshape(shape)
+        yield one.dataset, out.reshape(shape)
 
 
 @dataclass
@@ -253,7 +198,7 @@ class Comparison:
     ----------
     folds : list of list of str
         Patients.
-    durations, strips : ndarray, shape (1 + folds, folds, window, strength, probability, ..., 3)
+    durations, strips : ndarray, shape (1 + folds, folds, probability, begins, ends, 3)
         Of each fold (second axis), by models that saw neither it nor the fold of the first axis
         less one; at 0 it is left out alone.
     """
@@ -266,36 +211,17 @@ class Comparison:
     def empty(cls, parts: list[list[str]]) -> Comparison:
         """Nothing counted."""
         n = {name: len(values) for name, values in GRID.items()}
-        n_folds = len(parts)
-        head = (1 + n_folds, n_folds, n["window"], n["strength"])
-        tail = (n["begins"], n["ends"], 3)
+        head, tail = (1 + len(parts), len(parts)), (n["begins"], n["ends"], 3)
         return cls(
             parts,
             np.zeros((*head, n["probability"], *tail)),
             np.zeros((*head, n["strip_probability"], *tail)),
         )
 
-    def add(self, cut: Cut, window: int, strength: int) -> None:
-        """Count one size of window and one penalty."""
-        names = [one.patient for one in cut.recordings]
-        of = [[i for i, name in enumerate(names) if name in set(part)] for part in self.folds]
-        base = replace(stored_settings(), window=cut.replays[0].size)
-        n = len(self.folds)
-        for pair in [*((f,) for f in range(n)), *combinations(range(n), 2)]:
-            without = [name for f in pair for name in self.folds[f]]
-            for f in pair:
-                outer = next((g for g in pair if g != f), None)
-                row = 0 if outer is None else 1 + outer
-                for _, dataset, counts in _score(
-                    cut, of[f], without, base, GRID["strength"][strength]
-                ):
-                    into = self.strips if dataset == "cinc2017" else self.durations
-                    into[row, f, window, strength] += counts
-
     def _sums(self, row: int) -> tuple[Counts, Counts]:
         """Counts of all folds, with the axes of `GRID` and the counts."""
         durations, strips = self.durations[row].sum(axis=0), self.strips[row].sum(axis=0)
-        return durations[:, :, :, np.newaxis], strips[:, :, np.newaxis]
+        return durations[:, np.newaxis], strips[np.newaxis]
 
     def best(self, row: int = 0) -> tuple[int, ...]:
         """Where the criterion is highest."""
@@ -305,19 +231,19 @@ class Comparison:
     def figures(self, at: Sequence[int], fold: int | None = None) -> dict[str, float]:
         """Figures of a combination: by folds, or those of one fold."""
         parts = slice(None) if fold is None else slice(fold, fold + 1)
-        w, c, p, q, b, e = at
-        seconds = self.durations[0, parts, w, c, p, b, e].sum(axis=0)
-        strips = self.strips[0, parts, w, c, q, b, e].sum(axis=0)
+        p, q, b, e = at
+        seconds = self.durations[0, parts, p, b, e].sum(axis=0)
+        strips = self.strips[0, parts, q, b, e].sum(axis=0)
         return _figures(seconds, strips)
 
     def nested(self) -> dict[str, Any]:
         """Figures of each fold with the settings that the other folds choose, added up."""
         seconds, strips, chosen = np.zeros(3), np.zeros(3), []
         for fold in range(len(self.folds)):
-            at = w, c, p, q, b, e = self.best(1 + fold)
-            seconds += self.durations[0, fold, w, c, p, b, e]
-            strips += self.strips[0, fold, w, c, q, b, e]
-            chosen.append(candidate(at).to_dict())
+            at = p, q, b, e = self.best(1 + fold)
+            seconds += self.durations[0, fold, p, b, e]
+            strips += self.strips[0, fold, q, b, e]
+            chosen.append(asdict(settings_at(at)))
         return {**_figures(seconds, strips), "chosen": chosen}
 
     def rows(self) -> list[dict[str, Any]]:
@@ -343,10 +269,11 @@ def _figures(seconds: Counts, strips: Counts) -> dict[str, float]:
     }
 
 
-def candidate(at: Sequence[int]) -> Candidate:
-    """The combination at these places of the grid."""
-    values = {name: some[i] for (name, some), i in zip(GRID.items(), at, strict=True)}
-    return Candidate.from_dict(values)
+def settings_at(at: Sequence[int]) -> AtrialSettings:
+    """The settings at these places of the grid."""
+    return AtrialSettings(
+        **{name: some[i] for (name, some), i in zip(GRID.items(), at, strict=True)}
+    )
 
 
 def folds(recordings: Sequence[Recording]) -> list[list[str]]:
@@ -355,25 +282,28 @@ def folds(recordings: Sequence[Recording]) -> list[list[str]]:
     return [[*ill, *rest][i::FOLDS] for i in range(FOLDS)]
 
 
-def compare(cuts: Iterator[tuple[int, Cut]]) -> Comparison:
-    """Count all combinations; the folds are those of the first size."""
-    comparison: Comparison | None = None
-    for size, cut in cuts:
-        if comparison is None:
-            comparison = Comparison.empty(folds(cut.recordings))
-        for c, strength in enumerate(GRID["strength"]):
-            print(f"windows of {size} beats, strength {strength:g}", file=sys.stderr, flush=True)
-            comparison.add(cut, GRID["window"].index(size), c)
-    assert comparison is not None
+def compare(recordings: Sequence[Recording]) -> Comparison:
+    """Count all combinations."""
+    comparison = Comparison.empty(folds(recordings))
+    examples, replays = Examples(recordings), [Replay(one) for one in recordings]
+    n = len(comparison.folds)
+    members = [
+        [i for i, one in enumerate(recordings) if one.patient in set(part)]
+        for part in comparison.folds
+    ]
+    for pair in [*((f,) for f in range(n)), *combinations(range(n), 2)]:
+        print(f"without {' and '.join(str(f) for f in pair)} of {n} folds", file=sys.stderr)
+        without = {i for f in pair for i in members[f]}
+        used = [i not in without for i in range(len(recordings))]
+        model = examples.fitted(used, stored_settings())
+        odds = [one.odds(model) if i in without else [] for i, one in enumerate(recordings)]
+        for f in pair:
+            outer = next((g for g in pair if g != f), None)
+            row = 0 if outer is None else 1 + outer
+            for dataset, counts in _score(members[f], replays, odds):
+                into = comparison.strips if dataset == "cinc2017" else comparison.durations
+                into[row, f] += counts
     return comparison
-
-
-def cuts(data: Path, every: int) -> Iterator[tuple[int, Cut]]:
-    """The recordings cut into windows of each size."""
-    some = list(sources(data, Classifier("beats"), without=DS2, every=every))
-    for size in GRID["window"]:
-        settings = replace(stored_settings(), window=int(size))
-        yield int(size), Cut.of([one.windows(settings) for one in some], int(size))
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
@@ -398,7 +328,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
         )
     ]
     values = [
-        [name, f"{value:g}", "" if name not in result["in_use"] else f"{result['in_use'][name]:g}"]
+        [name, f"{value:g}", f"{result['in_use'][name]:g}"]
         for name, value in result["chosen"].items()
     ]
     return [
@@ -417,12 +347,13 @@ def main() -> None:
         "--every", type=int, default=1, help="take one strip, and one person, in so many"
     )
     args = parser.parse_args()
-    comparison = compare(cuts(args.data, args.every))
+    some = sources(args.data, Classifier("beats"), without=DS2, every=args.every)
+    comparison = compare([one.scored() for one in some])
     best = comparison.best()
     result = {
         "command": "python bench/choose_fibrillation.py recordings",
         "grid": GRID,
-        "chosen": candidate(best).to_dict(),
+        "chosen": asdict(settings_at(best)),
         "in_use": asdict(stored_settings()),
         "figures": comparison.figures(best),
         "nested": comparison.nested(),

@@ -12,6 +12,7 @@ from libc.string cimport memcpy
 import numpy as np
 
 from ._beat_window cimport BeatWindow
+from ._labels cimport FUSION, OTHER, S, UNKNOWN, V, WAVE
 
 
 cdef extern from "../../csrc/src/beats/wave_leakage.h" nogil:
@@ -66,13 +67,7 @@ cdef enum:
     C_WAVES_BEGAN = 11
     C_WAVES_ENDED = 12
 
-    # Codes of labels: V and S are those of their bits in `flags`.
-    OTHER = 0
-    V = 1
-    S = 2
-    FUSION = 3
-    WAVE = 4
-    UNKNOWN = 5
+    # Bits of `flags`, after those of V and S.
     C_R_ON_T = 4
     C_EPISODE = 8
     C_RATES = 16
@@ -598,11 +593,9 @@ cdef class Scan:
         self._beat += 1
 
     cdef void _push_window(self, bint joined) noexcept nogil:
-        # What is of unknown class may be no beat: its intervals say nothing of the atria, either.
-        cdef bint ventricular = self.code != OTHER and self.code != S
         if joined and self.window.n_beats and self.blocks.next:
             self.window.push_wave(self.blocks._slow, self.blocks.next, self.before)
-        if self.window.push(self.sample, self.rr, ventricular, self.beat_sound, joined):
+        if self.window.push(self.sample, self.rr, self.code, self.beat_sound, joined):
             self.flags |= C_EPISODE
 
     def end_rates(self):

@@ -1,279 +1,148 @@
-"""Odds of atrial fibrillation: a small model on RR intervals and P waves.
+"""Odds of atrial fibrillation at each beat: small networks on RR intervals and P waves.
 
-The features are those of published detectors that use RR intervals alone (spread and successive
-differences, the map of Lian et al. 2011, sample entropy as Lake and Moorman 2011 use it, the count
-of unequal pairs of Petrenas et al. 2015), and the similarity of the signal before QRS complexes:
-P waves repeat, fibrillation waves do not. A logistic regression on piecewise linear functions of
-the features combines them; ``python bench/fit_rhythm.py`` fits it, with the settings that
+Fibrillation has irregular RR intervals, and no P waves that repeat. `BeatWindow` gives each beat
+the changes of its RR interval, and how alike the signal before its QRS complex is to that of the
+beats before. Networks of dilated convolutions over the beats say how likely fibrillation is at
+each, from the beats around it; ``python bench/fit_rhythm.py`` fits them, with the settings that
 ``python bench/choose_fibrillation.py`` chose.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from math import log, nan, sqrt
+from importlib.resources import as_file, files
+from itertools import accumulate
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ._beat_window import BeatWindow
-from ._features import median_height, rr_statistics, similarity_ranks, wave_statistics
+from ._beat_window import CONTEXT, LAGS, N_INPUTS, BeatWindow
 
 __all__ = [
-    "FEATURES",
-    "MIN_RR",
-    "P_FEATURES",
+    "INPUTS",
     "P_LEADS",
     "REGULAR",
-    "RR_FEATURES",
     "AtrialModel",
     "AtrialSettings",
-    "PWaves",
+    "BeatOdds",
     "Scorer",
-    "WindowOdds",
     "default_model",
-    "expanded_p",
-    "expanded_rr",
     "left_out_models",
-    "p_features",
-    "rr_features",
+    "shapes",
     "stored_settings",
 ]
 
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32]
 
-#: Fewest RR intervals of a window from which it is scored.
-MIN_RR = 6
-
-RR_FEATURES = (
-    "log_n", "log_rr", "rmssd", "sd", "diff_10", "diff_25", "diff_50", "diff_75", "range_80",
-    "range_50", "map_cells", "rr_entropy", "sample_entropy", "turning_points",
-    *(f"unequal_{lag}" for lag in range(1, 9)), "unequal_least", "lag_median_least",
+#: What the network sees of each beat, in the order of `BeatWindow.inputs`.
+INPUTS = (
+    "beat", "usual_rr", "rr_known", "rr_beside_usual",
+    *(f"{name}_{lag}" for lag in (1, 2, 3) for name in ("rr_change", "rr_change_size")),
+    "sound", "premature", "ventricular", "p_shown", "p_of_two_leads",
+    *(f"p_{name}_similarity_{what}" for name in ("greatest", "least") for what in (*LAGS, "mean")),
+    "p_largest", "p_smallest",
 )  # fmt: skip
-P_FEATURES = ("p_coherence", "p_similarity", "p_similarity_25", "p_size", "p_energy")
-FEATURES = RR_FEATURES + P_FEATURES
-
-# The feature that `rr_statistics` leaves to NumPy.
-_ENTROPY = RR_FEATURES.index("rr_entropy")
-
-
-def rr_features(rr: npt.NDArray[np.int64]) -> Floats:
-    """Features of RR intervals, in the order of `RR_FEATURES`.
-
-    Parameters
-    ----------
-    rr : ndarray of int64, shape (n,)
-        Intervals between beats that are not ventricular, in ms, `MIN_RR` to 48 of them.
-
-    Returns
-    -------
-    ndarray of float64, shape (len(RR_FEATURES),)
-    """
-    out = np.empty(len(RR_FEATURES))
-    counts = rr_statistics(rr, out)
-    shares = counts / len(rr)
-    out[_ENTROPY] = -float(shares @ np.log2(shares)) / log(len(rr), 2)
-    return out
-
-
-def p_features(waves: npt.NDArray[np.float32], around: npt.NDArray[np.float32]) -> Floats:
-    """Features of the signal before QRS complexes, in the lead with the most similar P waves.
-
-    Parameters
-    ----------
-    waves : ndarray of float32, shape (n, n_leads, points)
-        Stretches, without their straight line.
-    around : ndarray of float32, shape (n, points, n_leads)
-        QRS complexes.
-
-    Returns
-    -------
-    ndarray of float64, shape (len(P_FEATURES),)
-        NaN with fewer than `MIN_RR` stretches.
-    """
-    n, points = len(waves), waves.shape[2]
-    best = np.full(len(P_FEATURES), nan)
-    if n < MIN_RR:
-        return best
-    x, norm = np.empty((n, points)), np.empty(n)
-    template, mean = np.empty(points), np.empty(points)
-    for lead in range(waves.shape[1]):
-        size = median_height(around[:, :, lead])
-        if not size > 0.0:
-            continue
-        power, median_norm, span = wave_statistics(waves[:, lead], x, norm, template, mean)
-        length = sqrt(template @ template)
-        middle, quarter = similarity_ranks(x @ template, norm, length, 1e-12 * size)
-        share = float(mean @ mean) / (power + 1e-12 * size**2)
-        one = (
-            (share * n - 1.0) / (n - 1.0),
-            middle,
-            quarter,
-            span / size,
-            median_norm / size / points**0.5,
-        )
-        if not best[1] >= one[1]:
-            best[:] = one
-    return best
-
-
-# Seconds before the R peak between which a P wave lies.
-_P_BEGINS_S, _P_ENDS_S = 0.26, 0.07
-# Points of the slow signal around the R peak that show the height of the QRS complex.
-_QRS_POINTS = 5
 
 #: Leads in which P waves are sought: the first ones.
 P_LEADS = 2
 
+#: Beats that a convolution joins, how far apart they are in each layer, and its outputs.
+KERNEL, DILATIONS, FILTERS = 5, (1, 2, 4), 16
 
-class PWaves:
-    """Where P waves lie in the slow signal around an R peak.
+#: Networks whose log odds are averaged: one alone depends on its random seed.
+NETWORKS = 3
 
-    Parameters
-    ----------
-    fs : float
-        Of the slow signal, in Hz.
-
-    Attributes
-    ----------
-    before, after : int
-        Points around the R peak that `features` needs.
-    """
-
-    def __init__(self, fs: float) -> None:
-        self.before = round(_P_BEGINS_S * fs)
-        self.after = _QRS_POINTS + 1
-        points = self.before - round(_P_ENDS_S * fs)
-        self._points = points
-        at = np.arange(points) - (points - 1) / 2.0
-        self._at = (at / np.sqrt(at @ at)).astype(np.float32)
-
-    def features(self, signal: npt.NDArray[np.float32]) -> Floats:
-        """`p_features` of the signal around QRS complexes; NaN where there are too few.
-
-        Parameters
-        ----------
-        signal : ndarray of float32, shape (n, before + after, n_leads)
-            Finite.
-        """
-        if len(signal) < MIN_RR:
-            return np.full(len(P_FEATURES), nan)
-        x = signal[:, : self._points].transpose(0, 2, 1)
-        x = x - x.mean(axis=2, keepdims=True)
-        x -= (x @ self._at)[:, :, np.newaxis] * self._at
-        return p_features(x, signal[:, self.before - _QRS_POINTS :])
-
-
-# Spreads are limited to this share of the median interval: larger ones come from pauses and ectopy.
-_SPREADS = slice(RR_FEATURES.index("rmssd"), RR_FEATURES.index("range_50") + 1)
-_SPREAD_MAX = 0.3
-
-# Knots of the piecewise linear functions: each adds the feature max(knot - value, 0).
-_RR_KNOTS = (
-    ("sample_entropy", (0.6, 1.0, 1.4)),
-    ("unequal_least", (0.3, 0.5, 0.65)),
-    ("rmssd", (0.08, 0.15, 0.22)),
-)
-_P_KNOTS = (
-    ("p_similarity", (0.4, 0.55, 0.7, 0.85)),
-    ("p_similarity_25", (0.0, 0.3, 0.6)),
-    ("p_coherence", (0.05, 0.15, 0.3, 0.5)),
-)
-
-
-def _knots(
-    knots: tuple[tuple[str, tuple[float, ...]], ...], names: tuple[str, ...]
-) -> tuple[npt.NDArray[np.intp], Floats]:
-    columns = [names.index(name) for name, at in knots for _ in at]
-    return np.array(columns, np.intp), np.array([value for _, at in knots for value in at])
-
-
-_RR_COLUMNS, _RR_AT = _knots(_RR_KNOTS, RR_FEATURES)
-_P_COLUMNS, _P_AT = _knots(_P_KNOTS, P_FEATURES)
-
-
-def expanded_rr(rr: Floats) -> Floats:
-    """Inputs of the regression from RR intervals: limited features, and those at the knots.
-
-    Parameters
-    ----------
-    rr : ndarray of float64, shape (..., len(RR_FEATURES))
-    """
-    n = len(RR_FEATURES)
-    x = np.empty((*rr.shape[:-1], n + len(_RR_AT)))
-    x[..., :n] = rr
-    np.minimum(x[..., _SPREADS], _SPREAD_MAX, out=x[..., _SPREADS])
-    np.maximum(_RR_AT - x[..., _RR_COLUMNS], 0.0, out=x[..., n:])
-    return x
-
-
-def expanded_p(p: Floats) -> Floats:
-    """Inputs of the regression from P waves: the features, and those at the knots."""
-    n = len(P_FEATURES)
-    x = np.empty((*p.shape[:-1], n + len(_P_AT)))
-    x[..., :n] = p
-    np.maximum(_P_AT - p[..., _P_COLUMNS], 0.0, out=x[..., n:])
-    return x
+assert len(INPUTS) == N_INPUTS
+assert sum(DILATIONS) * (KERNEL - 1) == 2 * CONTEXT
 
 
 @dataclass(frozen=True)
 class AtrialSettings:
-    """How windows of beats become episodes of atrial fibrillation.
+    """How the odds of beats become episodes of atrial fibrillation.
 
     Attributes
     ----------
-    window : int
-        Beats of a window.
     probability : float
-        A window of higher probability is evidence for an episode, of lower against it.
+        A beat of higher probability is evidence for an episode, of lower against it.
     begins, ends : float
         An episode begins or ends once the log odds, summed over beats, exceed this.
     strip_probability : float
-        `probability` in a strip of some seconds, where no other window can confirm it.
+        `probability` in a strip of some seconds, where no later beats can confirm it.
     """
 
-    window: int
     probability: float
     begins: float
     ends: float
     strip_probability: float
 
 
+def shapes() -> list[tuple[int, ...]]:
+    """Shapes of the weights: kernel and bias of each layer, the last one for the log odds."""
+    sizes = [N_INPUTS, *(FILTERS for _ in DILATIONS)]
+    layers = [[(KERNEL * n, FILTERS), (FILTERS,)] for n in sizes[:-1]]
+    return [shape for layer in layers for shape in layer] + [(FILTERS, 1), (1,)]
+
+
 @dataclass(frozen=True, eq=False)
 class AtrialModel:
-    """Two logistic regressions: on RR intervals and P waves, and on RR intervals alone.
+    """The networks, whose log odds are averaged.
 
     Attributes
     ----------
-    with_p, without_p : ndarray of float64
-        Weights of `expanded_rr`, then (in `with_p`) of `expanded_p`, then the constant.
+    weights : sequence of ndarray of float32
+        Of `shapes`, with an axis of networks before. The rows of a kernel are those of its first
+        beat, then those of the next.
     settings : AtrialSettings
         With which it was chosen.
     """
 
-    with_p: Floats
-    without_p: Floats
+    weights: Sequence[Floats]
     settings: AtrialSettings
 
-    def log_odds(self, rr: Floats, p: Floats) -> float:
-        """Logarithm of the odds of atrial fibrillation; `p` is NaN without P waves."""
-        x, weights = expanded_rr(rr), self.without_p
-        if np.isfinite(p).all():
-            x, weights = np.concatenate([x, expanded_p(p)]), self.with_p
-        return float(x @ weights[:-1]) + float(weights[-1])
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The stored model by its name: a pickled stream stays small."""
+        if self is default_model():
+            return default_model, ()
+        return AtrialModel, (self.weights, self.settings)
+
+    def log_odds(self, inputs: Floats) -> Floats:
+        """Logarithm of the odds of atrial fibrillation at each beat.
+
+        Parameters
+        ----------
+        inputs : ndarray of float32, shape (n + 2 * CONTEXT, len(INPUTS))
+            The n beats, and those before and after them; zeros where there is none.
+
+        Returns
+        -------
+        ndarray of float32, shape (n,)
+        """
+        x = inputs[np.newaxis]
+        for layer, step in enumerate(DILATIONS):
+            kernel, bias = self.weights[2 * layer : 2 * layer + 2]
+            n = x.shape[1] - step * (KERNEL - 1)
+            joined = np.concatenate([x[:, i * step : i * step + n] for i in range(KERNEL)], axis=2)
+            x = np.maximum(joined @ kernel + bias[:, np.newaxis], 0.0)
+        kernel, bias = self.weights[-2:]
+        out: Floats = ((x @ kernel)[:, :, 0] + bias).mean(axis=0)
+        return out
 
     @classmethod
-    def from_dict(cls, weights: dict[str, Any], settings: AtrialSettings) -> AtrialModel:
-        """The model that `to_dict` wrote."""
-        return cls(np.array(weights["with_p"]), np.array(weights["without_p"]), settings)
+    def from_flat(cls, flat: npt.ArrayLike, settings: AtrialSettings) -> AtrialModel:
+        """The model whose weights `flat` has written in a row for each network."""
+        rows = np.asarray(flat, np.float32)
+        sizes = [int(np.prod(shape)) for shape in shapes()]
+        parts = np.split(rows, list(accumulate(sizes))[:-1], axis=1)
+        pairs = zip(parts, shapes(), strict=True)
+        return cls([part.reshape(len(rows), *shape) for part, shape in pairs], settings)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The weights as lists, ready for JSON."""
-        return {"with_p": self.with_p.tolist(), "without_p": self.without_p.tolist()}
+    def flat(self) -> Floats:
+        """All weights, a row for each network."""
+        return np.concatenate([one.reshape(len(one), -1) for one in self.weights], axis=1)
 
 
 class Scorer(Protocol):
@@ -281,39 +150,36 @@ class Scorer(Protocol):
 
     @property
     def settings(self) -> AtrialSettings:
-        """How windows become episodes."""
+        """How the odds of beats become episodes."""
 
-    def log_odds(self, rr: Floats, p: Floats) -> float:
-        """Logarithm of the odds, from `rr_features` and `p_features`."""
+    def log_odds(self, inputs: Floats) -> Floats:
+        """Logarithm of the odds at each beat but `CONTEXT` at each end."""
 
 
 #: Log odds of a regular rhythm.
 REGULAR = -6.0
 
 
-class WindowOdds:
-    """Log odds of atrial fibrillation of a window of beats.
+class BeatOdds:
+    """Log odds of atrial fibrillation of beats of a window.
 
     Parameters
     ----------
     window : BeatWindow
-    p_waves : PWaves
     model : Scorer
     """
 
-    def __init__(self, window: BeatWindow, p_waves: PWaves, model: Scorer) -> None:
+    def __init__(self, window: BeatWindow, model: Scorer) -> None:
         self._window = window
-        self._p_waves = p_waves
         self._model = model
 
-    def __call__(self) -> float:
-        """The log odds now; 0, which is even odds, where the window cannot be read."""
+    def __call__(self, first: int, last: int) -> list[float]:
+        """Of these beats, counted in the window; 0, which is even odds, where it cannot be read."""
         window = self._window
         if not window.is_irregular:
-            return REGULAR if window.is_readable else 0.0
-        return self._model.log_odds(
-            rr_features(window.intervals()), self._p_waves.features(window.stretches())
-        )
+            return [REGULAR if window.is_readable else 0.0] * (last - first)
+        odds: list[float] = self._model.log_odds(window.inputs(first, last)).tolist()
+        return odds
 
 
 @cache
@@ -329,19 +195,25 @@ def stored_settings() -> AtrialSettings:
     return AtrialSettings(**_stored()["settings"])
 
 
+def _stored_weights() -> npt.NDArray[np.float16]:
+    """Weights of the stored models, a row for each network of each."""
+    with as_file(files(__package__).joinpath("atrial.npy")) as path:
+        weights: npt.NDArray[np.float16] = np.load(path)
+    return weights
+
+
 @cache
 def default_model() -> AtrialModel:
     """The model fitted to all recordings."""
-    return AtrialModel.from_dict(_stored()["model"], stored_settings())
+    return AtrialModel.from_flat(_stored_weights()[0], stored_settings())
 
 
 def left_out_models() -> dict[str, AtrialModel]:
     """For each recording that the model was fitted to, a model that never saw its patient."""
-    stored = _stored()
     settings = stored_settings()
-    models = [AtrialModel.from_dict(fold["model"], settings) for fold in stored["folds"]]
+    models = [AtrialModel.from_flat(flat, settings) for flat in _stored_weights()[1:]]
     return {
         name: model
-        for fold, model in zip(stored["folds"], models, strict=True)
-        for name in fold["records"]
+        for names, model in zip(_stored()["folds"], models, strict=True)
+        for name in names
     }

@@ -250,9 +250,9 @@ DEFINITIONS: dict[EventKind, Definition] = {
         "Lown and Wolf, Circulation 44:130, 1971 (grade 5); ratio: " + _OWN,
     ),
     EventKind.ATRIAL_FIBRILLATION: Definition(
-        "irregular RR intervals without repeating P waves, for 30 s: a model scores windows of 16 "
-        "beats; an episode begins and ends where the cumulative sum of the log odds does, so that "
-        "one can be shorter in the end",
+        "irregular RR intervals without repeating P waves, for 30 s: networks score each beat from "
+        "the 14 beats before and after; an episode begins and ends where the cumulative sum of "
+        "the log odds does, so that one can be shorter in the end",
         "ESC guideline on atrial fibrillation, 2020 (30 s); cumulative sum: Page, Biometrika "
         "41:100, 1954; statistic: " + _OWN,
     ),

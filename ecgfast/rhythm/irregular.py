@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import exp, inf, log
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ._beat_window import EVERY
+from ._beat_window import CONTEXT, EVERY
 from .atrial import AtrialSettings
 from .episode import BeatsOf, Sink
 from .event import EventKind, Severity
 
-__all__ = ["Irregular", "Window"]
+__all__ = ["Irregular", "Window", "unscored"]
 
-# One window counts at most so much: evidence has to repeat.
+# One beat counts at most so much: evidence has to repeat.
 _MOST = 4.0
+# Fewest beats of a stretch of signal that are scored.
+_FEWEST = 8
+# Beats at the end of a window that are scored with a later one, when those after them are known:
+# the last one has no P wave yet.
+_AHEAD = CONTEXT + 1
 
 
 class Window(Protocol):
@@ -26,10 +31,6 @@ class Window(Protocol):
     fresh: int
     every: int
     episode: int
-
-    @property
-    def size(self) -> int:
-        """Beats of a full window."""
 
     @property
     def n_beats(self) -> int:
@@ -59,15 +60,20 @@ class Window(Protocol):
         """No beat follows on the last one."""
 
 
+def unscored(window: Window, *, ended: bool) -> tuple[int, int]:
+    """The first beat of the window that is to be scored now, and the one after the last."""
+    n = window.n_beats
+    return max(0, n - _AHEAD - window.fresh), n if ended else n - _AHEAD
+
+
 class Irregular:
     """Episodes of irregular RR intervals.
 
-    Each window is scored for the beats in its middle. Outside an episode, the log odds of these
-    beats, less those of the threshold, are summed; a sum below 0 starts again from 0. Where it
-    exceeds a limit, an episode has begun at the beat from which on it was above 0. The end is found
-    likewise, with the opposite sign (a cumulative sum, Page 1954). A window that cannot be read
-    counts as even odds. A stretch of signal that ends before the sum was large enough is judged
-    as a whole.
+    Each beat is scored from those around it. Outside an episode, the log odds of beats, less those
+    of the threshold, are summed; a sum below 0 starts again from 0. Where it exceeds a limit, an
+    episode has begun at the beat from which on it was above 0. The end is found likewise, with the
+    opposite sign (a cumulative sum, Page 1954). Beats that cannot be read count as even odds. A
+    stretch of signal that ends before the sum was large enough is judged as a whole.
 
     Parameters
     ----------
@@ -75,7 +81,8 @@ class Irregular:
     window : Window
         The last beats.
     odds : callable
-        Gives the log odds of atrial fibrillation of the window now.
+        Gives the log odds of atrial fibrillation of beats of the window: from the first one on,
+        counted in the window, to before the last.
     settings : AtrialSettings
     lasting : float
         Shortest episode in seconds.
@@ -89,7 +96,7 @@ class Irregular:
         self,
         sink: Sink,
         window: Window,
-        odds: Callable[[], float],
+        odds: Callable[[int, int], Sequence[float]],
         settings: AtrialSettings,
         lasting: float,
     ) -> None:
@@ -100,12 +107,6 @@ class Irregular:
         probability = settings.probability
         self._threshold = log(probability / (1.0 - probability)) if probability < 1.0 else inf
         self._begins, self._ends = settings.begins, settings.ends
-        # Beats at the end of a window that it is not scored for: in a later one they are nearer the
-        # middle.
-        self._ahead = (window.size - EVERY) // 2
-        # Fewest beats of a stretch of signal that are scored.
-        self._fewest = window.size // 2
-        self._judged = 0  # R peak of the last beat that was scored
         self._clear()
 
     def _clear(self) -> None:
@@ -132,7 +133,7 @@ class Irregular:
         window = self._window
         if not window.n_beats:
             return
-        if window.n_beats >= self._fewest:
+        if window.n_beats >= _FEWEST:
             self._score(ended=True)
         last = int(window.samples[-1])
         if self._inside:
@@ -150,37 +151,34 @@ class Irregular:
 
     def _score(self, *, ended: bool) -> None:
         window = self._window
-        # Beats of the window that the score is for: the first, and the one after the last.
         n, samples = window.n_beats, window.samples
-        first, last = max(0, n - self._ahead - window.fresh), n if ended else n - self._ahead
-        self._judged = int(samples[last - 1])
-        odds = self._odds()
-        change = max(-_MOST, min(_MOST, odds - self._threshold))
-        if not window.is_readable:
-            change = min(0.0, change)
-        probability = 1.0 / (1.0 + exp(-odds)) if odds > -50.0 else 0.0
-        self._total += change * (last - first)
-        step = (last - first) * (-change if self._inside else change)
-        if self._sum <= 0.0 < step:
-            self._candidate(first)
-        self._trust_since = (
-            self._trust_since[0] + probability * (last - first),
-            self._trust_since[1] + last - first,
-        )
-        self._sum = max(0.0, self._sum + step)
+        first, last = unscored(window, ended=ended)
+        readable = window.is_readable
+        for at, odds in enumerate(self._odds(first, last), start=first):
+            change = max(-_MOST, min(_MOST, odds - self._threshold))
+            self._add(at, odds, change if readable else min(0.0, change))
         if not self._sum and not self._inside:
             window.episode = 0
-        elif self._sum > (self._ends if self._inside else self._begins):
+        now = int(samples[last - 1])
+        if self._inside and not self._reported and now - self._start >= self._lasting:
+            self._reported = True
+            self._put(now, window.episode - (n - last), self._head, ongoing=True)
+
+    def _add(self, at: int, odds: float, change: float) -> None:
+        """Sum the evidence of one beat of the window."""
+        self._total += change
+        step = -change if self._inside else change
+        if self._sum <= 0.0 < step:
+            self._candidate(at)
+        probability = 1.0 / (1.0 + exp(-odds)) if odds > -50.0 else 0.0
+        self._trust_since = (self._trust_since[0] + probability, self._trust_since[1] + 1)
+        self._sum = max(0.0, self._sum + step)
+        if self._sum > (self._ends if self._inside else self._begins):
             if self._inside:
                 self._close()
-                return
-            self._inside = self._found = True
-            self._sum = 0.0
-        if self._inside and not self._reported:
-            now = self._judged
-            if now - self._start >= self._lasting:
-                self._reported = True
-                self._put(now, window.episode - (n - last), self._head, ongoing=True)
+            else:
+                self._inside = self._found = True
+                self._sum = 0.0
 
     def _candidate(self, first: int) -> None:
         """An episode begins or ends at this beat of the window, if what follows confirms it."""

@@ -32,7 +32,7 @@ from ._scan import (
     WAVES_ENDED,
     Scan,
 )
-from .atrial import P_LEADS, PWaves, Scorer, WindowOdds, default_model
+from .atrial import P_LEADS, BeatOdds, Scorer, default_model
 from .blocks import Blocks, SignalBlocks
 from .ectopy import Ectopy, ROnT
 from .episode import BeatLike, BeatNow, Part, Sink
@@ -90,7 +90,7 @@ class RhythmStream(Versioned):
     irregular : float
         Seconds that atrial fibrillation has to last (30).
     irregular_probability : float, optional
-        Probability above which a window of beats is evidence for an episode of it, at most 1; by
+        Probability above which a beat is evidence for an episode of it, at most 1; by
         default that with which the model was chosen.
     atrial : AtrialModel, optional
         Gives the odds of atrial fibrillation; the built-in model by default.
@@ -169,10 +169,7 @@ class RhythmStream(Versioned):
             bradycardia, tachycardia, extreme_bradycardia, extreme_tachycardia, sustained
         )
         size, group = self._signal.size, self._signal.group
-        p_waves = PWaves(self.fs / group)
-        window = BeatWindow(
-            settings.window, min(n_leads, P_LEADS), p_waves.before, p_waves.after, group
-        )
+        window = BeatWindow(min(n_leads, P_LEADS), group, self.fs / group)
         scan = self._scan = Scan(
             self.fs,
             n_leads,
@@ -191,7 +188,7 @@ class RhythmStream(Versioned):
         self._rates = [RateWatch(rule, i, scan, self._sink) for i, rule in enumerate(rules)]
         self._flutter = FlutterWatch(self._sink)
         self._irregular = Irregular(
-            self._sink, window, WindowOdds(window, p_waves, model), settings, irregular
+            self._sink, window, BeatOdds(window, model), settings, irregular
         )
         self._standstill = Standstill(self._sink, scan, pause, asystole)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import inf
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +14,7 @@ import pytest
 from irregular_beats import FS, beats_of, episodes
 
 from ecgfast.rhythm import DEFINITIONS, EventKind
+from ecgfast.rhythm._beat_window import CONTEXT
 from ecgfast.rhythm.atrial import default_model, stored_settings
 
 BENCH = Path(__file__).parents[2] / "bench"
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.skipif(not BENCH.is_dir(), reason="bench/ is not in thi
 
 @pytest.fixture
 def choice(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    pytest.importorskip("sklearn")
+    pytest.importorskip("tensorflow")
     pytest.importorskip("wfdb")
     monkeypatch.syspath_prepend(str(BENCH))
     import choose_fibrillation
@@ -38,11 +39,11 @@ def choice(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def recorded(parts: list[tuple[bool, float]], **how: Any) -> Any:
-    """The windows of these beats."""
-    import fibrillation_windows as windows
+    """The beats that are scored."""
+    import fibrillation_beats
 
-    source = windows.Source("made", "made", "nsrdb_rr", beats_of(*parts, **how), None, FS)
-    return source.windows(stored_settings())
+    beats = beats_of(*parts, **how)
+    return fibrillation_beats.Source("made", "made", "nsrdb_rr", beats, None, FS).scored()
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -56,10 +57,8 @@ def test_the_episodes_compared_are_those_of_the_stream(
     noisy: tuple[float, float],
 ) -> None:
     recording = recorded(PARTS[name], noisy=noisy)
-    odds = choice.Cut.of([recording], stored_settings().window).idle[0]
-    for k, rr, p in zip(recording.scored, recording.rr, recording.p, strict=True):
-        odds[k] = default_model().log_odds(rr, p)
-    replay = choice.Replay(recording, stored_settings().window)
+    odds = recording.odds(default_model())
+    replay = choice.Replay(recording)
     found = replay.episodes(odds, replace(stored_settings(), probability=probability), lasting)
     rules = {"irregular": lasting, "irregular_probability": probability}
     expected = episodes(beats_of(*PARTS[name], noisy=noisy), **rules)
@@ -67,11 +66,9 @@ def test_the_episodes_compared_are_those_of_the_stream(
 
 
 def test_a_sum_that_is_not_reached_gives_what_no_limit_gives(choice: ModuleType) -> None:
-    recording = recorded(PARTS["two episodes"])
-    odds = choice.Cut.of([recording], stored_settings().window).idle[0]
-    for k in recording.scored:
-        odds[k] = 2.0
-    replay = choice.Replay(recording, stored_settings().window)
+    recording = recorded([(True, 60.0), (False, 120.0), (True, 60.0)])
+    odds = [[2.0 if look.irregular else -6.0] * (look.end - look.begin) for look in recording.looks]
+    replay = choice.Replay(recording)
     free = replace(stored_settings(), begins=inf, ends=inf)
     without_limit, peak = replay.episodes(odds, free, 8.0), replay.peak
     above = replace(free, begins=peak, ends=16.0)
@@ -85,34 +82,36 @@ def test_the_choice_is_the_highest_and_then_the_first(choice: ModuleType) -> Non
     comparison = choice.Comparison.empty([["a"], ["b"]])
     comparison.durations[..., :2], comparison.strips[..., :2] = 100.0, 10.0
     assert comparison.best() == (0,) * len(choice.GRID)
-    # Better with the last window, penalty and probability, for every other setting.
-    comparison.durations[0, :, -1, -1, -1, :, :, 2] = 98.0
+    # Better with the last probability, for every other setting.
+    comparison.durations[0, :, -1, :, :, 2] = 98.0
     best = dict(zip(choice.GRID, comparison.best(), strict=True))
     for name, at in best.items():
-        last = name in ("window", "strength", "probability")
-        assert at == (len(choice.GRID[name]) - 1 if last else 0)
+        assert at == (len(choice.GRID[name]) - 1 if name == "probability" else 0)
 
 
 def test_nested_figures_come_from_folds_that_chose_nothing(choice: ModuleType) -> None:
     comparison = choice.Comparison.empty([["a"], ["b"]])
     comparison.durations[..., :2], comparison.strips[...] = 100.0, 1.0
     comparison.durations[1, 0] = comparison.durations[2, 1] = 0.0
-    # The first window is right in fold a alone, the last one in fold b alone.
+    # The first probability is right in fold a alone, the last one in fold b alone.
     comparison.durations[0, 0, 0, ..., 2] = comparison.durations[0, 1, -1, ..., 2] = 100.0
     comparison.durations[1, 1, -1, ..., 2] = comparison.durations[2, 0, 0, ..., 2] = 100.0
     nested = comparison.nested()
     assert nested["duration_sensitivity"] == 0.0
-    windows = [one["window"] for one in nested["chosen"]]
-    assert windows == [choice.GRID["window"][-1], choice.GRID["window"][0]]
+    chosen = [one["probability"] for one in nested["chosen"]]
+    assert chosen == [choice.GRID["probability"][-1], choice.GRID["probability"][0]]
 
 
 def test_what_is_clear_is_chosen_and_found_by_models_that_never_saw_it(
     choice: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    size = stored_settings().window
-    small = {"window": (size,), "strength": (0.01,), "probability": (0.9999, 0.7)}
-    small |= {"strip_probability": (0.3,), "begins": (96, 64), "ends": (64,)}
-    monkeypatch.setattr(choice, "GRID", small)
+    import fibrillation_network
+
+    small = {"probability": (0.9999, 0.5), "strip_probability": (0.3,), "begins": (96, 64)}
+    monkeypatch.setattr(choice, "GRID", small | {"ends": (64,)})
+    monkeypatch.setattr(fibrillation_network, "NETWORKS", 1)
+    monkeypatch.setattr(fibrillation_network, "BATCH", 4)
+    monkeypatch.setattr(fibrillation_network, "EPOCHS", 12)
     some = []
     for i in range(20):
         is_strip = i >= 5
@@ -124,20 +123,18 @@ def test_what_is_clear_is_chosen_and_found_by_models_that_never_saw_it(
         one.n_samples = round(180 * FS)
         if ill and not is_strip:
             one.fibrillation = np.array([[60 * FS, 120 * FS]], np.int64)
-        one.p = [np.zeros_like(p) for p in one.p]
-        begins = np.array([span[0] for span in one.spans])
-        inside = (begins > 60 * FS) & (begins < 120 * FS)
-        one.target = np.full(len(begins), float(ill)) if is_strip else inside.astype(float)
+        inside = (one.samples > 60 * FS) & (one.samples < 120 * FS)
+        one.target = np.full(len(inside), float(ill)) if is_strip else (inside & ill).astype(float)
         some.append(one)
-    comparison = choice.compare(iter([(size, choice.Cut.of(some, size))]))
+    comparison = choice.compare(some)
     at = comparison.best()
-    assert choice.candidate(at).settings.probability == 0.7
+    assert choice.settings_at(at).probability == 0.5
     figures = comparison.figures(at)
     assert figures["duration_sensitivity"] > 90.0
     assert figures["duration_predictivity"] > 80.0
     assert figures["strips_f1"] == 1.0
     # Each fold once alone, and once beside each other one.
-    reference = comparison.durations[:, :, 0, 0, 0, 0, 0, 0]
+    reference = comparison.durations[:, :, 0, 0, 0, 0]
     assert reference[0].sum() == 120.0
     for outer in range(len(comparison.folds)):
         assert reference[1 + outer, outer] == 0.0
@@ -146,10 +143,10 @@ def test_what_is_clear_is_chosen_and_found_by_models_that_never_saw_it(
 
 
 def test_no_fold_has_two_patients_with_fibrillation(choice: ModuleType) -> None:
-    import fibrillation_windows as windows
+    import fibrillation_beats
 
     some = [
-        windows.Recording(str(i), str(i), "mitdb", FS, target=np.array([float(i in (0, 1))]))
+        fibrillation_beats.Recording(str(i), str(i), "mitdb", FS, target=np.array([float(i < 2)]))
         for i in range(12)
     ]
     folds = choice.folds(some)
@@ -159,11 +156,10 @@ def test_no_fold_has_two_patients_with_fibrillation(choice: ModuleType) -> None:
 
 def test_the_settings_in_use_are_those_chosen() -> None:
     stored = json.loads((BENCH / "fibrillation_choice.json").read_text("utf-8"))
-    chosen = {name: value for name, value in stored["chosen"].items() if name != "strength"}
-    assert chosen == {name: getattr(stored_settings(), name) for name in chosen}
-    assert {*stored["grid"]} == {*chosen, "strength"}
+    assert stored["chosen"] == asdict(stored_settings())
+    assert {*stored["grid"]} == {*stored["chosen"]}
 
 
-def test_the_definition_states_the_window_in_use() -> None:
+def test_the_definition_states_the_beats_in_use() -> None:
     rule = DEFINITIONS[EventKind.ATRIAL_FIBRILLATION].rule
-    assert f"windows of {stored_settings().window} beats" in rule
+    assert f"{CONTEXT} beats before and after" in rule

@@ -4,40 +4,69 @@ from __future__ import annotations
 
 import itertools
 import threading
+from math import nan
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from twins import rhythm_loops as twin
 
-from ecgfast import RhythmStream, StateError
+from ecgfast import Beat, Quality, RhythmStream, StateError
+from ecgfast.rhythm._beat_window import CONTEXT
 from ecgfast.rhythm._scan import crest
-from ecgfast.rhythm.atrial import MIN_RR, p_features, rr_features
+from ecgfast.rhythm.atrial import INPUTS, AtrialModel, default_model
 from ecgfast.rhythm.blocks import SignalBlocks
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_features_of_rr_intervals(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(MIN_RR, 49))
-    spread = rng.choice([1, 5, 40, 300])
-    rr = np.clip(rng.normal(800, spread, n), 200, 2499).round().astype(np.int64)
-    if seed % 3 == 0:
-        rr[rng.integers(0, n, n // 3)] = rr[0]
-    np.testing.assert_allclose(rr_features(rr), twin.rr_features(rr), rtol=1e-12)
+class Seen:
+    """A model of atrial fibrillation that keeps what it is shown."""
+
+    settings = default_model().settings
+
+    def __init__(self) -> None:
+        self.inputs: list[npt.NDArray[np.float32]] = []
+
+    def log_odds(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        self.inputs.append(inputs)
+        return np.zeros(len(inputs) - 2 * CONTEXT, np.float32)
 
 
-@pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("leads", [1, 2])
-def test_features_of_p_waves(seed: int, leads: int) -> None:
+@pytest.mark.parametrize("seed", range(4))
+def test_what_the_network_of_fibrillation_sees(seed: int, leads: int) -> None:
     rng = np.random.default_rng(seed)
-    n = int(rng.integers(MIN_RR - 1, 49))
-    wave = rng.normal(0, 0.1, (1, leads, 19))
-    waves = (wave + rng.normal(0, rng.choice([0.01, 0.1]), (n, leads, 19))).astype(np.float32)
-    around = rng.normal(0, 1, (n, 11, leads)).astype(np.float32)
-    if seed % 5 == 0:
-        around[:, :, 0] = 0.0  # a lead without a complex
-    expected = twin.p_features(waves, around)
-    np.testing.assert_allclose(p_features(waves, around), expected, rtol=1e-9, atol=1e-12)
+    fs, n = 250.0, 120
+    at = np.cumsum(rng.uniform(0.4, 1.15, n))
+    samples = np.round(fs * at).astype(int).tolist()
+    labels = "".join(rng.choice(list("NNNNNNNNNNNNSVFQ"), n))
+    sound = (rng.random(n) > 0.1).tolist()
+    x = rng.normal(0.0, 0.3, (samples[-1] + 500, leads)).astype(np.float32)
+    for sample in samples:
+        x[sample - 3 : sample + 4] += 1.0
+    beats = [
+        Beat(s, s / fs, one, 0.9, {one: 0.9}, nan, nan, Quality.GOOD if good else Quality.NOISY)
+        for s, one, good in zip(samples, labels, sound, strict=True)
+    ]
+    model = Seen()
+    rhythm = RhythmStream(fs, n_leads=leads, atrial=model)
+    rhythm.process(beats, x)
+    rhythm.flush()
+    expected = twin.beat_inputs(samples, labels, sound, x, fs, rhythm._signal.group)
+    expected = np.pad(expected, ((CONTEXT, CONTEXT), (0, 0)))
+    first = 0
+    for inputs in model.inputs:
+        np.testing.assert_allclose(inputs, expected[first : first + len(inputs)], atol=2e-5)
+        first += len(inputs) - 2 * CONTEXT
+    assert first == n
+
+
+def test_log_odds_of_the_network_of_fibrillation() -> None:
+    model = default_model()
+    inputs = np.random.default_rng(0).normal(0.0, 1.0, (50, len(INPUTS)))
+    expected = twin.log_odds(inputs, model.weights)
+    np.testing.assert_allclose(model.log_odds(inputs.astype(np.float32)), expected, atol=1e-4)
+    again = AtrialModel.from_flat(model.flat(), model.settings)
+    assert again.log_odds(inputs.astype(np.float32)).tolist() == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("leads", [1, 2, 3])

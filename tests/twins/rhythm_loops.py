@@ -2,101 +2,111 @@
 
 from __future__ import annotations
 
-from math import log, nan
+from collections.abc import Sequence
+from math import log
 
 import numpy as np
 import numpy.typing as npt
 
-from ecgfast.rhythm.atrial import MIN_RR, P_FEATURES
-
 Floats = npt.NDArray[np.float64]
 
-_UNEQUAL_MS = 30
-_CELL_MS = 25
-_LAGS = 8
-_SIMILAR = 0.05
+_LAGS = (1, 2, 3, 4, 6, 8)
+_KEPT = 8
 
 _USABLE, _LOST, _FLAT = 0, 1, 2
 
 
-def rr_features(rr: npt.NDArray[np.int64]) -> Floats:
-    """Features of RR intervals in ms."""
-    n = len(rr)
-    ordered = np.sort(rr)
-    median = float(ordered[n // 2])
-    x = rr / median
-    diff = np.diff(rr)
-    steps = np.sort(np.abs(diff)) / median
-    d = n - 1
+def beat_inputs(
+    samples: Sequence[int],
+    labels: str,
+    sound: Sequence[bool],
+    signal: npt.NDArray[np.float32],
+    fs: float,
+    group: int,
+) -> Floats:
+    """What the network of atrial fibrillation sees of each beat, P waves of the last one left out.
 
-    cells = len({*zip((rr[1:] // _CELL_MS).tolist(), (diff // _CELL_MS).tolist(), strict=True)})
-    counts = np.bincount((ordered - ordered[0]) // _CELL_MS)
-    shares = counts[counts > 0] / n
-    entropy = -float(shares @ np.log2(shares)) / log(n, 2)
-
-    similar = np.abs(rr[:, np.newaxis] - rr) < _SIMILAR * median
-    pairs = int(similar[:-1, :-1].sum()) - d
-    longer = int((similar[:-1, :-1] & similar[1:, 1:]).sum()) - d
-    sample_entropy = -log((longer + 2) / (pairs + 4))
-
-    turns = int((diff[:-1] * diff[1:] < 0).sum()) / max(1, d - 1)
-    lags = range(1, min(_LAGS, n - 2) + 1)
-    lagged = [np.abs(rr[lag:] - rr[:-lag]) for lag in lags]
-    unequal = [float(np.count_nonzero(one > _UNEQUAL_MS)) / len(one) for one in lagged]
-    unequal += [unequal[-1]] * (_LAGS - len(unequal))
-    medians = [float(np.partition(one, len(one) // 2)[len(one) // 2]) / median for one in lagged]
-    return np.array(
-        [
-            log(n),
-            log(median / 1000.0),
-            float(np.sqrt(np.mean(np.square(diff)))) / median,
-            float(x.std()),
-            steps[d // 10],
-            steps[d // 4],
-            steps[d // 2],
-            steps[3 * d // 4],
-            (ordered[n - 1 - n // 10] - ordered[n // 10]) / median,
-            (ordered[n - 1 - n // 4] - ordered[n // 4]) / median,
-            cells / d,
-            entropy,
-            sample_entropy,
-            turns,
-            *unequal,
-            min(unequal),
-            min(medians),
-        ]
-    )
+    `signal` is (n, 1 or 2 leads); ``Q`` is of unknown class.
+    """
+    slow = signal[: len(signal) // group * group].reshape(-1, group, signal.shape[1]).mean(axis=1)
+    waves = [_wave(slow, sample // group, fs / group) for sample in samples]
+    waves = [None if one in "VFQ" else w for one, w in zip(labels, waves, strict=True)]
+    waves[-1] = None
+    shown: list[float] = [0.0]
+    for i in range(1, len(samples)):
+        rr = round(1000.0 * min((samples[i] - samples[i - 1]) / fs, 3.0))
+        shown.append(0.0 if "Q" in labels[i - 1 : i + 1] else rr)
+    rows = []
+    for i, label in enumerate(labels):
+        known = np.sort([one for one in shown[max(0, i - 20) : i + 1] if one])
+        usual = known[len(known) // 2] if len(known) else 0.0
+        row = [1.0, log(usual / 800.0) if usual else 0.0, float(shown[i] > 0.0)]
+        row.append(_change(shown[i], usual))
+        for lag in (1, 2, 3):
+            change = _change(shown[i], shown[i - lag]) if i >= lag else 0.0
+            row += [change, abs(change)]
+        row += [float(sound[i]), float(label == "S"), float(label in "VF")]
+        rows.append(row + _p_inputs(waves[: i + 1]))
+    return np.array(rows)
 
 
-def p_features(waves: npt.NDArray[np.float32], around: npt.NDArray[np.float32]) -> Floats:
-    """Features of stretches (n, n_leads, points) before QRS complexes (n, points, n_leads)."""
-    sizes = around.max(axis=1) - around.min(axis=1)
-    n = len(waves)
-    best = np.full(len(P_FEATURES), nan)
-    if n < MIN_RR:
-        return best
-    for lead in range(waves.shape[1]):
-        size = float(np.sort(sizes[:, lead])[n // 2])
-        if not size > 0.0:
-            continue
-        x = waves[:, lead].astype(np.float64)
-        power = np.square(x).sum(axis=1)
-        norm = np.sqrt(power)
-        template = np.sort(x, axis=0)[n // 2]
-        length = float(np.sqrt(template @ template))
-        similarity = np.sort(x @ template / (norm * length + 1e-12 * size))
-        mean = x.mean(axis=0)
-        share = float(mean @ mean) / (float(power.mean()) + 1e-12 * size**2)
-        one = (
-            (share * n - 1.0) / (n - 1.0),
-            float(similarity[n // 2]),
-            float(similarity[n // 4]),
-            float(template.max() - template.min()) / size,
-            float(np.sort(norm)[n // 2]) / size / x.shape[1] ** 0.5,
-        )
-        if not best[1] >= one[1]:
-            best[:] = one
-    return best
+def _change(ms: float, before: float) -> float:
+    return float(np.clip(5.0 * log(ms / before), -4.0, 4.0)) if ms and before else 0.0
+
+
+def _wave(slow: npt.NDArray[np.float32], r: int, fs: float) -> tuple[Floats, Floats] | None:
+    """Shape of the P wave of each lead, of length 1, and its size beside the QRS complex."""
+    first = r - round(0.26 * fs)
+    if first < 0 or r + 6 > len(slow):
+        return None
+    x = slow[first : r - round(0.07 * fs)].astype(np.float64)
+    x = 0.5 * (x + np.concatenate([x[:1], x[:-1]]))
+    at = np.arange(len(x))
+    for lead in range(x.shape[1]):
+        x[:, lead] -= np.polyval(np.polyfit(at, x[:, lead], 1), at)
+    length = np.sqrt(np.square(x).sum(axis=0))
+    complexes = slow[r - 5 : r + 6].astype(np.float64)
+    height = complexes.max(axis=0) - complexes.min(axis=0)
+    return (x / length).T, length / np.sqrt(len(x)) / height
+
+
+def _p_inputs(waves: list[tuple[Floats, Floats] | None]) -> list[float]:
+    """Inputs from the P waves of the last of these beats."""
+    out = [0.0] * (2 + 2 * (len(_LAGS) + 1) + 2)
+    if waves[-1] is None:
+        return out
+    shape, size = waves[-1]
+    two = len(size) > 1
+    before = [waves[-1 - lag] if len(waves) > lag else None for lag in _LAGS]
+    kept = [one[0] for one in waves[-1 - _KEPT : -1] if one is not None]
+    others = [None if one is None else one[0] for one in before]
+    mean = np.sum(kept, axis=0) if len(kept) >= 3 else None
+    for k, other in enumerate([*others, mean]):
+        if other is not None:
+            alike = (shape * other).sum(axis=1) / np.sqrt(np.square(other).sum(axis=1))
+            out[2 + k] = float(alike.max())
+            out[2 + len(_LAGS) + 1 + k] = float(alike.min()) if two else 0.0
+    sizes = np.clip(np.log(size + 1e-3) + 3.0, -3.0, 3.0)
+    out[0], out[1] = 1.0, float(two)
+    out[-2], out[-1] = float(sizes.max()), float(sizes.min()) if two else 0.0
+    return out
+
+
+def log_odds(inputs: Floats, weights: Sequence[npt.NDArray[np.float32]]) -> Floats:
+    """Log odds of the beats but fourteen at each end: convolutions, beat by beat."""
+    networks = []
+    for network in range(len(weights[0])):
+        x = inputs
+        for layer, step in enumerate((1, 2, 4)):
+            kernel, bias = (one[network] for one in weights[2 * layer : 2 * layer + 2])
+            x = np.array(
+                [
+                    np.maximum(x[at : at + 4 * step + 1 : step].ravel() @ kernel + bias, 0.0)
+                    for at in range(len(x) - 4 * step)
+                ]
+            )
+        networks.append(x @ weights[-2][network][:, 0] + weights[-1][network])
+    return np.mean(networks, axis=0)
 
 
 def block_figures(

@@ -1,17 +1,15 @@
-"""The windows of beats from which the model of atrial fibrillation is fitted and chosen."""
+"""The beats from which the network of atrial fibrillation is fitted and chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import wfdb
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from ecgfast import Beat, Classifier, Quality, RhythmStream, StreamingClassifier, read_record
 from ecgfast.evaluation.ec57 import AAMI_OF_SYMBOL, is_beat
@@ -19,19 +17,9 @@ from ecgfast.evaluation.episodes import rhythm_episodes
 from ecgfast.evaluation.false_alarms import strip_rhythms
 from ecgfast.evaluation.mitdb import PACED
 from ecgfast.records import Record
-from ecgfast.rhythm._beat_window import EVERY, BeatWindow
-from ecgfast.rhythm.atrial import (
-    P_FEATURES,
-    REGULAR,
-    RR_FEATURES,
-    AtrialModel,
-    AtrialSettings,
-    Floats,
-    PWaves,
-    WindowOdds,
-    expanded_p,
-    expanded_rr,
-)
+from ecgfast.rhythm._beat_window import CONTEXT, EVERY, N_INPUTS, BeatWindow
+from ecgfast.rhythm.atrial import REGULAR, AtrialModel, AtrialSettings, Floats, shapes
+from ecgfast.rhythm.irregular import unscored
 from ecgfast.training.datasets.splits import patient_of
 
 FOLDS = 5
@@ -41,6 +29,12 @@ DAY_BEATS = 25000
 
 Spans = npt.NDArray[np.int64]
 NONE = np.empty((0, 2), np.int64)
+
+
+NO_MODEL = AtrialModel(
+    [np.zeros((1, *shape), np.float32) for shape in shapes()], AtrialSettings(0.5, 32.0, 32.0, 0.5)
+)
+"""For a stream that is to find nothing: its network is not asked."""
 
 
 @dataclass
@@ -53,6 +47,8 @@ class Look:
         R peaks.
     fresh : int
         Beats since the look before.
+    begin, end : int
+        The beats that it scores, among those of the recording that are scored.
     ended : bool
         Whether no beat follows.
     readable, irregular : bool
@@ -63,6 +59,8 @@ class Look:
 
     samples: npt.NDArray[np.int64]
     fresh: int
+    begin: int
+    end: int
     ended: bool
     readable: bool
     irregular: bool
@@ -83,14 +81,16 @@ class Recording:
     fibrillation, flutter : ndarray of int64, shape (k, 2)
         Episodes of the reference.
     looks : list of Look
-    scored : list of int
-        Which of them are irregular.
-    rr, p : list of ndarray
-        Features of these; NaN where P waves are not available.
-    spans : list of (int, int)
-        First and last R peak of the beats that each of these is scored for.
-    target : ndarray of float64
-        1 for atrial fibrillation, 0 for none, NaN for windows that train nothing.
+    inputs : ndarray of float32, shape (n, N_INPUTS)
+        Of all beats that are scored.
+    samples : ndarray of int64, shape (n,)
+        Their R peaks.
+    ends : list of int
+        The beats after the last of each stretch without lost signal.
+    irregular : ndarray of bool, shape (n,)
+        Whether the network is asked.
+    target : ndarray of float64, shape (n,)
+        1 for atrial fibrillation, 0 for none, NaN for flutter, which trains nothing.
     """
 
     name: str
@@ -102,31 +102,40 @@ class Recording:
     fibrillation: Spans = field(default_factory=NONE.copy)
     flutter: Spans = field(default_factory=NONE.copy)
     looks: list[Look] = field(default_factory=list)
-    scored: list[int] = field(default_factory=list)
-    rr: list[Floats] = field(default_factory=list)
-    p: list[Floats] = field(default_factory=list)
-    spans: list[tuple[int, int]] = field(default_factory=list)
+    inputs: Floats = field(default_factory=lambda: np.empty((0, N_INPUTS), np.float32))
+    samples: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    ends: list[int] = field(default_factory=list)
+    irregular: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     target: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
+    def stretches(self) -> Iterator[tuple[int, int]]:
+        """First beat, and the one after the last, of each stretch without lost signal."""
+        yield from itertools.pairwise([0, *self.ends])
 
-class _Features:
-    """A scorer that stores the features; what it says is not used."""
+    def padded(self) -> Iterator[Floats]:
+        """Inputs of each stretch, with the beats missing before and after it."""
+        for begin, end in self.stretches():
+            yield np.pad(self.inputs[begin:end], ((CONTEXT, CONTEXT), (0, 0)))
 
-    def __init__(self, settings: AtrialSettings, into: Recording) -> None:
-        self.settings = settings
-        self._into = into
-
-    def log_odds(self, rr: Floats, p: Floats) -> float:
-        self._into.rr.append(rr)
-        self._into.p.append(p)
-        return REGULAR
+    def odds(self, model: AtrialModel) -> list[list[float]]:
+        """Log odds of the beats of each look, as `BeatOdds` gives them."""
+        some = [model.log_odds(one) for one in self.padded()] if self.irregular.any() else []
+        every = np.concatenate(some) if some else np.zeros(len(self.inputs))
+        return [
+            every[look.begin : look.end].tolist() if look.irregular
+            else [REGULAR if look.readable else 0.0] * (look.end - look.begin)
+            for look in self.looks
+        ]  # fmt: skip
 
 
 class _Recorder:
     """Stands in place of `Irregular`: looks at every window, and stores it."""
 
-    def __init__(self, window: BeatWindow, odds: WindowOdds, into: Recording) -> None:
-        self._window, self._odds, self._into = window, odds, into
+    def __init__(self, window: BeatWindow, into: Recording) -> None:
+        self._window, self._into = window, into
+        self._inputs: list[Floats] = []
+        self._samples: list[npt.NDArray[np.int64]] = []
+        self._n = 0
         window.episode = 1  # as in an episode, every window is looked at
 
     def look(self) -> None:
@@ -137,35 +146,40 @@ class _Recorder:
     def end(self) -> None:
         if self._window.n_beats:
             self._store(ended=True)
+            self._into.ends.append(self._n)
             self._window.clear()
 
     def _store(self, *, ended: bool) -> None:
         window, into = self._window, self._into
-        n, samples = window.n_beats, window.samples
-        worth = window.is_irregular and (not ended or n >= window.size // 2)
-        if worth:
-            self._odds()
-            into.scored.append(len(into.looks))
-            ahead = (window.size - EVERY) // 2
-            first, last = max(0, n - ahead - window.fresh), n if ended else n - ahead
-            into.spans.append((int(samples[first]), int(samples[last - 1])))
+        samples = window.samples
+        first, last = unscored(window, ended=ended)
+        self._inputs.append(window.inputs(first, last)[CONTEXT : CONTEXT + last - first])
+        self._samples.append(samples[first:last])
+        begin, self._n = self._n, self._n + last - first
         into.looks.append(
             Look(
-                samples, window.fresh, ended, window.is_readable, worth,
-                (window.stretch_start, window.stretch_beats),
+                samples, window.fresh, begin, self._n, ended, window.is_readable,
+                window.is_irregular, (window.stretch_start, window.stretch_beats),
             )
         )  # fmt: skip
 
+    def finish(self) -> None:
+        """Put the beats of all looks into the recording."""
+        into = self._into
+        if self._inputs:
+            into.inputs, into.samples = np.concatenate(self._inputs), np.concatenate(self._samples)
+        into.irregular = np.zeros(self._n, bool)
+        for look in into.looks:
+            into.irregular[look.begin : look.end] = look.irregular
+
 
 class RecordingStream(RhythmStream):
-    """A stream that finds no episodes of fibrillation but stores the windows."""
+    """A stream that finds no episodes of fibrillation but stores the beats."""
 
-    def __init__(self, into: Recording, settings: AtrialSettings, n_leads: int = 1) -> None:
-        scorer = _Features(settings, into)
-        super().__init__(into.fs, n_leads=n_leads, atrial=scorer)
-        window = self._scan.window
-        odds = WindowOdds(window, PWaves(self.fs / self._signal.group), scorer)
-        self._irregular = _Recorder(window, odds, into)  # type: ignore[assignment]
+    def __init__(self, into: Recording, n_leads: int = 1) -> None:
+        super().__init__(into.fs, n_leads=n_leads, atrial=NO_MODEL)
+        self.recorder = _Recorder(self._scan.window, into)
+        self._irregular = self.recorder  # type: ignore[assignment]
 
 
 @dataclass
@@ -180,25 +194,26 @@ class Source:
     fs: float
     label: str = ""
 
-    def windows(self, settings: AtrialSettings) -> Recording:
-        """The windows of this size, with their targets."""
+    def scored(self) -> Recording:
+        """The beats that are scored, with their targets."""
         out = Recording(self.name, self.patient, self.dataset, self.fs, label=self.label)
         record = self.record
-        stream = RecordingStream(out, settings, 1 if record is None else record.signal.shape[1])
+        stream = RecordingStream(out, 1 if record is None else record.signal.shape[1])
         stream.process(self.beats, None if record is None else record.signal)
         stream.flush()
+        stream.recorder.finish()
+        # Other rhythms are needed as negatives: irregular ones with P waves.
+        out.target = np.full(len(out.inputs), float(self.label == "A"))
         if self.dataset == "mitdb":
             assert record is not None
             _annotated(out, record)
         else:
-            # Other rhythms are needed as negatives: irregular ones with P waves.
-            out.target = np.full(len(out.rr), float(self.label == "A"))
             out.n_samples = 0 if record is None else record.n_samples
         return out
 
 
 def _annotated(out: Recording, record: Record) -> None:
-    """Episodes, and targets: 1 with at least 90 % of fibrillation, 0 with at most 10 %."""
+    """Episodes, and targets."""
     marks = record.annotations
     assert marks is not None
     texts = [str(text) for text in marks.aux]
@@ -207,17 +222,9 @@ def _annotated(out: Recording, record: Record) -> None:
         rhythm_episodes(marks.sample, list(marks.symbol), texts, record.n_samples, code)
         for code in ("(AFIB", "(AFL")
     )
-
-    def share(spans: Spans, begin: int, end: int) -> float:
-        inside = (min(end, b) - max(begin, a) for a, b in spans.tolist())
-        return float(sum(max(0, one) for one in inside)) / (end - begin)
-
-    target = []
-    for begin, end in out.spans:
-        fibrillation, flutter = share(out.fibrillation, begin, end), share(out.flutter, begin, end)
-        clear = flutter <= 0.1 and not 0.1 < fibrillation < 0.9
-        target.append(float(fibrillation > 0.5) if clear else np.nan)
-    out.target = np.array(target)
+    for spans, value in ((out.fibrillation, 1.0), (out.flutter, np.nan)):
+        for begin, end in spans.tolist():
+            out.target[(out.samples >= begin) & (out.samples < end)] = value
 
 
 def _from_record(path: Path, dataset: str, patient: str, classifier: Classifier) -> Source:
@@ -295,73 +302,3 @@ def folds(recordings: Iterable[Recording]) -> list[list[str]]:
     """Patients of each fold: one of mitdb with fibrillation or flutter alone, others together."""
     ill, rest = patients_of(recordings)
     return [*([name] for name in ill), *(rest[i::FOLDS] for i in range(FOLDS))]
-
-
-@dataclass
-class Inputs:
-    """Inputs of the regression, of many recordings.
-
-    Attributes
-    ----------
-    rr, p : ndarray of float64, shape (n, ...)
-        `expanded_rr` and `expanded_p` of all scored windows.
-    target, weight : ndarray of float64, shape (n,)
-        A recording's weight is the root of its number of windows that have a target.
-    begin : ndarray of int, shape (recordings + 1,)
-        Where each recording begins.
-    """
-
-    rr: Floats
-    p: Floats
-    target: Floats
-    weight: Floats
-    begin: npt.NDArray[np.intp]
-
-    @classmethod
-    def of(cls, recordings: Sequence[Recording]) -> Inputs:
-        """The windows of these recordings."""
-        clear = [np.isfinite(one.target) for one in recordings]
-        return cls(
-            expanded_rr(_rows([one.rr for one in recordings], len(RR_FEATURES))),
-            expanded_p(_rows([one.p for one in recordings], len(P_FEATURES))),
-            np.concatenate([one.target for one in recordings]),
-            np.concatenate([np.full(len(one), max(1, one.sum()) ** -0.5) for one in clear]),
-            np.cumsum([0, *(len(one) for one in clear)]),
-        )
-
-    def fitted(
-        self, used: Sequence[bool], settings: AtrialSettings, strength: float
-    ) -> AtrialModel:
-        """Fit to some of the recordings; `strength` is the inverse one of the penalty."""
-        of_used = np.repeat(np.asarray(used, bool), np.diff(self.begin)) & np.isfinite(self.target)
-        shown = of_used & np.isfinite(self.p).all(axis=1)
-        both = np.concatenate([self.rr[shown], self.p[shown]], axis=1)
-        return AtrialModel(
-            _weights(both, self.target[shown], self.weight[shown], strength),
-            _weights(self.rr[of_used], self.target[of_used], self.weight[of_used], strength),
-            settings,
-        )
-
-    def log_odds(self, recording: int, model: AtrialModel) -> Floats:
-        """Of the scored windows of a recording, as `AtrialModel.log_odds` gives them."""
-        part = slice(self.begin[recording], self.begin[recording + 1])
-        rr, p = self.rr[part], self.p[part]
-        n = rr.shape[1]
-        out: Floats = rr @ model.without_p[:-1] + model.without_p[-1]
-        shown = np.isfinite(p).all(axis=1)
-        out[shown] = rr[shown] @ model.with_p[:n] + p[shown] @ model.with_p[n:-1] + model.with_p[-1]
-        return out
-
-
-def _rows(parts: Sequence[list[Floats]], n: int) -> Floats:
-    return np.array([row for part in parts for row in part], np.float64).reshape(-1, n)
-
-
-def _weights(x: Floats, y: Floats, w: Floats, strength: float) -> Floats:
-    regression = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100)
-    model: Pipeline = make_pipeline(StandardScaler(), regression)
-    model.fit(x, y, logisticregression__sample_weight=w)
-    scaler = model[0]
-    weights = regression.coef_[0] / scaler.scale_
-    constant = regression.intercept_[0] - float(weights @ scaler.mean_)
-    return np.round(np.append(weights, constant), 6)
