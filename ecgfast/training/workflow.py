@@ -6,6 +6,7 @@ import dataclasses
 import glob
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -164,9 +165,12 @@ def _check(task: Task, recipes: Iterable[Recipe]) -> None:
 def _check_examples(sets: _TrainingSets, recipes: Sequence[Recipe], report: Report) -> None:
     """Refuse what can be refused before a work folder is made; the examples are cut once."""
     recipe = recipes[0]
-    examples, _ = sets.of(recipe)
+    examples, augmented = sets.of(recipe)
     if examples.labelled:
-        _check_classes(recipe, examples.counts(), report)
+        counts = Counter(examples.counts())
+        if augmented is not None:
+            counts.update(augmented.counts())
+        _check_classes(recipe, counts, report)
     checked_facts(sets.task, recipe, examples)
     _noise(sets.task, recipe, examples, sets.data)
     for other in recipes[1:]:
@@ -307,7 +311,7 @@ def train_model(
         if missing:
             card.data["missing_records"] = missing
         _note_changes(card, recipe, settings or {}, own, sets.own)
-        _note_unseen(card, examples)
+        _note_unseen(card, examples, made)
         card.metrics.update(parts)
         if results:
             card.metrics["cross_validation"] = [result.to_dict() for result in results]
@@ -380,9 +384,9 @@ def _note_changes(
         )
 
 
-def _note_unseen(card: ModelCard, examples: ExampleSet) -> None:
-    """Say in a card which classes the training set has no example of."""
-    unseen = [name for name, count in examples.counts().items() if not count]
+def _note_unseen(card: ModelCard, examples: ExampleSet, made: Mapping[str, int]) -> None:
+    """Say in a card which classes had no example, neither in the training set nor made."""
+    unseen = [n for n, count in examples.counts().items() if not count and not made.get(n)]
     if examples.labelled and unseen:
         card.limits.append(
             f"Trained without an example of {', '.join(unseen)}: it cannot recognise them."

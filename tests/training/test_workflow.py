@@ -155,6 +155,12 @@ def test_examples_of_one_class_are_refused_and_missing_classes_named(
     main(words)
     told = capsys.readouterr()
     assert "caution: no training example of F" in told.out + told.err
+    given[0] = whole.only(whole.target == 0)
+    monkeypatch.setattr(toy, "augmented", lambda *args, **options: whole, raising=False)
+    main(words)
+    told = capsys.readouterr()
+    assert "two classes" not in told.out + told.err, "made ones are learnt from too"
+    assert "caution" not in told.out + told.err
 
 
 def test_noise_that_a_later_candidate_needs_is_missed_before_the_first_is_trained(
@@ -325,8 +331,11 @@ def test_limits_of_a_recipe_are_not_said_of_other_databases(toy: ToyTask) -> Non
 def test_a_card_names_classes_that_no_training_example_has(toy: ToyTask) -> None:
     examples = toy_examples()
     card = workflow.model_card(toy, toy_recipe(limits=("Small.",)), examples, "")
-    workflow._note_unseen(card, examples)
+    workflow._note_unseen(card, examples, {})
     assert card.limits == ["Small."]
-    workflow._note_unseen(card, examples.only(examples.target == 0))
+    normal = examples.only(examples.target == 0)
+    workflow._note_unseen(card, normal, {"N": 1, "V": 1})
+    assert card.limits == ["Small."], "made ones are learnt from too"
+    workflow._note_unseen(card, normal, {})
     unseen = "Trained without an example of V: it cannot recognise them."
     assert card.limits == ["Small.", unseen]
