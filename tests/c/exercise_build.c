@@ -84,7 +84,7 @@ static void check_method(int method, int present, size_t detector_most, size_t s
 
 int main(void) {
     check_refusals();
-    check_method(ECG_PAN_TOMPKINS, ECG_WITH_PAN_TOMPKINS, 13 * 1024, 29 * 1024);
+    check_method(ECG_PAN_TOMPKINS, ECG_WITH_PAN_TOMPKINS, 12 * 1024, 28 * 1024);
     check_method(ECG_ADAPTIVE, ECG_WITH_ADAPTIVE, 23 * 1024, 34 * 1024);
     check_method(ECG_NEURAL, ECG_WITH_NEURAL, 19 * 1024, 35 * 1024);
     check_method(ECG_EXTERNAL, ECG_WITH_EXTERNAL, 8 * 1024, 26 * 1024);
