@@ -139,6 +139,9 @@ _PROBE_S, _LEAST_S = 20.0, 3.0
 _BURST, _SHARE, _KURTOSIS = 10.0, 0.02, 4.5
 _SMOOTH_SHARE = 0.01
 
+# Seconds over which means are taken, and their share of all of what moves, in a drift.
+_DRIFT_S, _DRIFT_SHARE = 2.0, 0.9
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -427,6 +430,12 @@ def _by_look(
             why.update({i: "no voltage" for i, reason in why.items() if not reason})
             return volts
     looks = {i: look_of(_probe(opened, i, fs), columns[i].fs or fs) for i in unclear}
+    # An electrode that was just put on settles for seconds, by many times the height of a beat.
+    for i in (i for i in unclear if looks[i] == "smooth"):
+        rate = columns[i].fs or fs
+        if _drifts(_probe(opened, i, fs), rate or 250.0):
+            later = look_of(_probe(opened, i, fs, from_=0.5), rate)
+            looks[i] = later if later == "ecg" else "smooth"
     why.update({i: ABOUT[look] for i, look in looks.items()})
     alike = [i for i in unclear if looks[i] == "ecg"]
     if alike:
@@ -478,12 +487,24 @@ def _like_intervals(values: npt.NDArray[np.float64]) -> bool:
     return float(np.mean(apart[1:] * apart[:-1])) < _ROUGH * float(np.mean(apart**2))
 
 
-def _probe(opened: Opened, column: int, fs: float | None) -> npt.NDArray[np.float64]:
-    """Return the first seconds of a column that are mostly there."""
+def _drifts(values: npt.NDArray[np.float64], fs: float) -> bool:
+    """Whether hardly anything but a slow drift is in some seconds: no pulse wave, no breath."""
+    x = values[np.isfinite(values)]
+    width = round(_DRIFT_S * fs)
+    means = x[: len(x) // width * width].reshape(-1, width).mean(axis=1)
+    return len(means) > 2 and float(means.std()) > _DRIFT_SHARE * float(x.std())
+
+
+def _probe(
+    opened: Opened, column: int, fs: float | None, *, from_: float = 0.0
+) -> npt.NDArray[np.float64]:
+    """Return the first seconds of a column, or of a part of it, that are mostly there."""
     n = opened.columns[column].n_samples
     length = min(n, round(_PROBE_S * min(opened.columns[column].fs or fs or 250.0, 1e5)) + 1)
     part = np.empty(0)
     for share in (0.0, 0.25, 0.5, 0.75):
+        if share < from_:
+            continue
         begin = min(int(share * n), n - length)
         part = np.asarray(opened.read(begin, begin + length, [column]), np.float64)[:, 0]
         if np.isfinite(part).mean() > 0.5:

@@ -303,3 +303,16 @@ def test_the_message_names_the_extra(
     (tmp_path / name).write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(MissingExtraError, match=r"ecgfast\[formats\]"):
         read_record(tmp_path / name, fs=250)
+
+
+def test_an_ecg_whose_electrode_settles_is_one_by_what_comes_later(tmp_path: Path) -> None:
+    """A drift of many times the height of a beat at the start had made it a smooth wave."""
+    n, fs = 7500, 250
+    settling = 10 * np.exp(-np.arange(n) / (3 * fs))
+    pulse = 0.3 * np.sin(np.arange(n) / 35) + 0.1 * np.sin(np.arange(n) / 17)
+    np.savetxt(tmp_path / "ecg.csv", ecg(n, 1)[:, 0] + settling)
+    assert read_record(tmp_path / "ecg.csv", fs=fs).leads == ("ECG1",)
+    for name, other in (("pulse", pulse + settling), ("drift", settling)):
+        np.savetxt(tmp_path / f"{name}.csv", other)
+        with pytest.raises(RecordError, match="is smooth and has no QRS"):
+            read_record(tmp_path / f"{name}.csv", fs=fs)
