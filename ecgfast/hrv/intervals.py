@@ -42,8 +42,9 @@ _FEWEST_NEIGHBOURS = 10
 # Labels of beats from the sinus node; beats that nobody labelled count too.
 _NORMAL = ("N", "")
 
-# R peaks from which no interval is taken: those in a bad signal, and waves of flutter.
-_BAD = UNFIT | int(Quality.FLUTTER)
+# R peaks from which no interval is taken: those in a bad signal, waves of flutter, and those whose
+# tip is cut off, which have their place to some hundredths of a second.
+_BAD = UNFIT | int(Quality.FLUTTER | Quality.SATURATED)
 
 # Of so many intervals a median above this is of no heart: the times are no seconds.
 _FEW, _NO_SECONDS = 5, 30.0

@@ -77,8 +77,9 @@ cdef enum:
     LEARNING = 16
     DOUBTFUL = 32
     FLUTTER = 64
-    # Bits that do not lower trust: detector still learning, rate at its limit, flutter wave.
-    HARMLESS = 16 | 64 | 128
+    # Bits that do not lower trust: the tip of a complex cut off at the converter's limit, detector
+    # still learning, rate at its limit, flutter wave.
+    HARMLESS = 4 | 16 | 64 | 128
 
     # Blocks that are stored: 16 s, more than a pause for which no asystole has been reported.
     KEPT = 64

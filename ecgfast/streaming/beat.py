@@ -30,9 +30,9 @@ class Quality(IntFlag):
 
 
 #: Bits of a bad signal, in which no rate or interval is taken from a beat. Not `LEARNING`, which
-#: every start sets, nor `DOUBTFUL`, which ectopic beats set in a clean signal; waves of flutter are
-#: no beats and are counted apart.
-UNFIT = int(Quality.GAP | Quality.FLAT | Quality.SATURATED | Quality.NOISY | Quality.RATE_LIMIT)
+#: every start sets, nor `DOUBTFUL`, which ectopic beats set in a clean signal, nor `SATURATED`: a
+#: complex whose tip is cut off has its place; waves of flutter are no beats and are counted apart.
+UNFIT = int(Quality.GAP | Quality.FLAT | Quality.NOISY | Quality.RATE_LIMIT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,16 @@ import numpy.typing as npt
 import pytest
 from thorough import thorough_cases
 
-from ecgfast import Beat, Event, Quality, RhythmStream, events
+from ecgfast import (
+    Beat,
+    Classifier,
+    Event,
+    Quality,
+    RhythmStream,
+    StreamingClassifier,
+    detect_qrs,
+    events,
+)
 from ecgfast.alarms import Alarms
 from ecgfast.records import synthetic_ecg
 from ecgfast.reports.tally import Tally
@@ -49,6 +58,24 @@ def test_a_fast_rhythm_is_no_noise(fs: float, heart_rate: float, method: Method)
         seen = list(events(signal, fs, method=method))
         assert not [one for one in seen if one.kind == "noise"]
         assert [one for one in seen if one.kind == "tachycardia"]
+
+
+@pytest.mark.parametrize("rails", [(-1.5, 1.5), (-9.0, 1.5), (-0.5, 9.0)])
+def test_complexes_that_are_cut_off_are_no_noise(clean: Signal, rails: tuple[float, float]) -> None:
+    """Their place is known: a whole recording had been noise, and reports took no rates."""
+    cut = np.clip(8.0 * clean, *rails)
+    labeller = StreamingClassifier(Classifier("beats"), FS)
+    beats = [*labeller.process(cut), *labeller.flush()]
+    whole = list(detect_qrs(clean, FS))
+    assert len(beats) == len(whole)
+    assert sum(bool(one.quality & Quality.SATURATED) for one in beats) > 10
+    assert not kinds(cut)
+    tally = Tally(("N",))
+    tally.add(beats)
+    summary = tally.summary("x", FS, 150.0)
+    assert summary.saturated > 10
+    assert summary.bad_quality == 0
+    assert summary.rate_mean == pytest.approx(70.0, abs=2.0)
 
 
 @pytest.mark.parametrize("gap", [0.5, 2.0, 2.75, 5.0, 20.0])
