@@ -51,7 +51,7 @@ class Look:
         The beats that it scores, among those of the recording that are scored.
     ended : bool
         Whether no beat follows.
-    readable, irregular : bool
+    readable, irregular, interrupted : bool
         As `BeatWindow` says.
     stretch : (int, int)
         First R peak of the stretch of signal, and its beats up to now.
@@ -64,6 +64,7 @@ class Look:
     ended: bool
     readable: bool
     irregular: bool
+    interrupted: bool
     stretch: tuple[int, int]
 
 
@@ -159,7 +160,8 @@ class _Recorder:
         into.looks.append(
             Look(
                 samples, window.fresh, begin, self._n, ended, window.is_readable,
-                window.is_irregular, (window.stretch_start, window.stretch_beats),
+                window.is_irregular,
+                window.is_interrupted, (window.stretch_start, window.stretch_beats),
             )
         )  # fmt: skip
 
@@ -227,13 +229,19 @@ def _annotated(out: Recording, record: Record) -> None:
             out.target[(out.samples >= begin) & (out.samples < end)] = value
 
 
-def _from_record(path: Path, dataset: str, patient: str, classifier: Classifier) -> Source:
+def _from_record(
+    path: Path, dataset: str, patient: str, classifier: Classifier, *, each_lead: bool = False
+) -> Iterator[Source]:
+    """All leads together, then on request each by itself, with the labels that it gives."""
     record = read_record(path)
-    labeller = StreamingClassifier(
-        classifier, record.fs, n_leads=record.signal.shape[1], lookahead=classifier.lookahead
-    )
-    beats = [*labeller.process(record.signal), *labeller.flush()]
-    return Source(path.name, patient, dataset, beats, record, record.fs)
+    for lead in [None, *(record.leads if each_lead else [])]:
+        part = record if lead is None else read_record(path, leads=[lead])
+        labeller = StreamingClassifier(
+            classifier, record.fs, n_leads=part.signal.shape[1], lookahead=classifier.lookahead
+        )
+        beats = [*labeller.process(part.signal), *labeller.flush()]
+        name = path.name if lead is None else f"{path.name} {lead}"
+        yield Source(name, patient, dataset, beats, part, record.fs)
 
 
 def _from_day(path: Path) -> Source:
@@ -252,7 +260,7 @@ def _from_day(path: Path) -> Source:
 def sources(
     data: Path, classifier: Classifier, *, without: Sequence[str] = (), every: int = 1
 ) -> Iterable[Source]:
-    """The recordings, one after the other.
+    """The recordings, one after the other; those of mitdb and nsrdb also as each lead by itself.
 
     Parameters
     ----------
@@ -274,16 +282,20 @@ def sources(
     for path in sorted((data / "mitdb").glob("*.hea")):
         if path.stem not in (*PACED, *without):
             patient = patient_of("mitdb", path.stem)
-            yield _from_record(path.with_suffix(""), "mitdb", patient, classifier)
+            yield from _from_record(
+                path.with_suffix(""), "mitdb", patient, classifier, each_lead=True
+            )
     strips = [
         (name, kind) for name, kind in strip_rhythms(data / "cinc2017").items() if kind in "ANO"
     ]
     for name, label in strips[::every]:
-        one = _from_record(data / "cinc2017" / name, "cinc2017", name, classifier)
-        one.label = label
-        yield one
+        for one in _from_record(data / "cinc2017" / name, "cinc2017", name, classifier):
+            one.label = label
+            yield one
     for path in sorted((data / "nsrdb").glob("*.hea"))[::every]:
-        yield _from_record(path.with_suffix(""), "nsrdb", path.stem, classifier)
+        yield from _from_record(
+            path.with_suffix(""), "nsrdb", path.stem, classifier, each_lead=True
+        )
     yield from (_from_day(path.with_suffix("")) for path in days[::every])
 
 

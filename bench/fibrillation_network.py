@@ -25,7 +25,7 @@ from ecgfast.rhythm.atrial import (
 PIECE = 128
 """Beats of one example."""
 
-BATCH, EPOCHS, RATE = 32, 16, 3e-3
+BATCH, EPOCHS, RATE = 32, 10, 3e-3
 
 NOISE, DROPOUT, PENALTY = 0.1, 0.1, 1e-4
 """Noise added to the inputs, outputs of a layer left out, penalty of squared weights."""

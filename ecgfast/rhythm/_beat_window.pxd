@@ -17,7 +17,7 @@ cdef class BeatWindow:
     cdef signed char[:, ::1] _wave_shown
     cdef double[::1] _line
     cdef long long _n_waves
-    cdef bint _apart, _unknown
+    cdef bint _apart
     cdef public int fresh, every, episode
     cdef readonly long long stretch_start, stretch_beats, regular
 
@@ -26,7 +26,8 @@ cdef class BeatWindow:
         self, long long sample, double rr, int code, bint sound, bint joined
     ) noexcept nogil
     cdef void _put_rr(self, int at, int code) noexcept nogil
-    cdef double _usual_ms(self, int at) noexcept nogil
+    cdef double _usual_ms(self, int at, int most) noexcept nogil
+    cdef double _share_alike(self, int at) noexcept nogil
     cdef void push_wave(self, float[:, :, ::1] slow, long long blocks, long long sample) noexcept nogil
     cdef double _put_wave(
         self, float[:, :, ::1] slow, long long begin, int lead, int slot

@@ -21,7 +21,7 @@ cdef enum:
     # Waves that are kept, to be compared with later ones: more than the longest lag.
     KEPT = 9
     # Inputs that a beat has from RR intervals, and all of them.
-    RR_INPUTS = 13
+    RR_INPUTS = 14
     # Last RR intervals of which the median is the usual one.
     USUAL = 21
     C_INPUTS = RR_INPUTS + 2 + 2 * C_ALIKE + 2
@@ -44,12 +44,16 @@ cdef double P_BEGINS_S = 0.26, P_ENDS_S = 0.07
 cdef double RR_S = 0.8, CHANGE_UNIT = 0.2, CHANGE_MAX = 4.0
 # Longer intervals are given as this one.
 cdef double SHOWN_MAX_S = 3.0
+# Intervals are alike within this share.
+cdef double ALIKE = 0.05
 # The size of a P wave is the logarithm of its share of the QRS complex, beside that of a usual one.
 cdef double SIZE_LEAST = 1e-3, SIZE_USUAL = -3.0, SIZE_RANGE = 3.0
 # A longer interval is a pause, and no feature of atrial fibrillation.
 cdef double RR_MAX_S = 2.5
 # A rhythm is regular if a smaller share of intervals differs by 30 ms from the one before.
 cdef double UNEQUAL_MIN = 0.2
+# A rhythm that is only interrupted has this share of intervals like their median.
+cdef double INTERRUPTED = 0.6
 # Share of the beats that have to be sound.
 cdef double SOUND_SHARE = 0.5
 
@@ -118,7 +122,7 @@ cdef class BeatWindow:
 
     def __reduce__(self):
         numbers = (
-            self._end, self.n_beats, self._sound, self._n_waves, self._apart, self._unknown, self.fresh,
+            self._end, self.n_beats, self._sound, self._n_waves, self._apart, self.fresh,
             self.every, self.episode, self.stretch_start, self.stretch_beats, self.regular,
         )
         return BeatWindow, self._made_with, (numbers, self._arrays)
@@ -126,7 +130,7 @@ cdef class BeatWindow:
     def __setstate__(self, state):
         numbers, self._arrays = state
         (
-            self._end, self.n_beats, self._sound, self._n_waves, self._apart, self._unknown, self.fresh,
+            self._end, self.n_beats, self._sound, self._n_waves, self._apart, self.fresh,
             self.every, self.episode, self.stretch_start, self.stretch_beats, self.regular,
         ) = numbers
         self._attach()
@@ -161,17 +165,14 @@ cdef class BeatWindow:
         self.stretch_beats += 1
         self._sample[at] = sample
         self._ms[at] = self._shown_ms[at] = 0
-        if joined:
-            if not (apart or self._apart) and rr < RR_MAX_S:
-                self._ms[at] = <long long>rint(1000.0 * rr)
-            # What is of unknown class may be no beat.
-            if code != UNKNOWN and not self._unknown:
-                self._shown_ms[at] = <long long>rint(1000.0 * min(rr, SHOWN_MAX_S))
+        if joined and not (apart or self._apart):
+            self._shown_ms[at] = <long long>rint(1000.0 * min(rr, SHOWN_MAX_S))
+            self._ms[at] = self._shown_ms[at] if rr < RR_MAX_S else 0
         self._is_sound[at] = sound
         self._end += 1
         self._sound += sound
         self._put_rr(at, code)
-        self._apart, self._unknown = apart, code == UNKNOWN
+        self._apart = apart
         self.fresh += 1
         self.episode += self.episode > 0
         if self.fresh < self.every:
@@ -185,7 +186,7 @@ cdef class BeatWindow:
     cdef void _put_rr(self, int at, int code) noexcept nogil:
         """The inputs of the last beat that do not need its P wave."""
         cdef float[::1] x = self._inputs[at]
-        cdef double ms = self._shown_ms[at], usual = self._usual_ms(at), before
+        cdef double ms = self._shown_ms[at], usual = self._usual_ms(at, USUAL), before
         cdef int k
         memset(&x[0], 0, C_INPUTS * sizeof(float))
         x[0] = 1.0
@@ -194,21 +195,22 @@ cdef class BeatWindow:
         if ms > 0.0:
             x[2] = 1.0
             x[3] = change(ms, usual)
+            x[4] = self._share_alike(at)
         for k in range(3):
             before = self._shown_ms[at - 1 - k] if self.n_beats > 1 + k else 0
             if ms > 0.0 and before > 0.0:
-                x[4 + 2 * k] = change(ms, before)
-                x[5 + 2 * k] = fabs(x[4 + 2 * k])
-        x[10] = self._is_sound[at]
-        x[11] = code == S
-        x[12] = code != OTHER and code != S and code != UNKNOWN
+                x[5 + 2 * k] = change(ms, before)
+                x[6 + 2 * k] = fabs(x[5 + 2 * k])
+        x[11] = self._is_sound[at]
+        x[12] = code == S
+        x[13] = code != OTHER and code != S and code != UNKNOWN
 
-    cdef double _usual_ms(self, int at) noexcept nogil:
-        """Median of the last RR intervals, 0 without one."""
-        cdef long long[USUAL] ordered
+    cdef double _usual_ms(self, int at, int most) noexcept nogil:
+        """Median of the last RR intervals, at most so many, 0 without one."""
+        cdef long long[C_SIZE] ordered
         cdef long long one
         cdef int i, j, n = 0
-        for i in range(min(USUAL, self.n_beats)):
+        for i in range(min(most, self.n_beats)):
             one = self._shown_ms[at - i]
             if not one:
                 continue
@@ -219,6 +221,16 @@ cdef class BeatWindow:
             ordered[j] = one
             n += 1
         return <double>ordered[n // 2] if n else 0.0
+
+    cdef double _share_alike(self, int at) noexcept nogil:
+        """Share of the RR intervals before that are like the last one."""
+        cdef double ms = self._shown_ms[at], one
+        cdef int i, n = 0, alike = 0
+        for i in range(1, min(USUAL, self.n_beats)):
+            one = self._shown_ms[at - i]
+            n += one > 0.0
+            alike += one > 0.0 and fabs(one - ms) <= ALIKE * ms
+        return <double>alike / n if n else 0.0
 
     cdef void push_wave(self, float[:, :, ::1] slow, long long blocks, long long sample) noexcept nogil:
         """Compare the P wave of the last beat with earlier ones, now that its complex has passed.
@@ -374,6 +386,16 @@ cdef class BeatWindow:
     def is_irregular(self):
         """Whether it is worth a score: readable, and not regular."""
         return self._irregular()
+
+    @property
+    def is_interrupted(self):
+        """Whether most RR intervals are alike: a regular rhythm with premature beats or pauses."""
+        cdef double usual = self._usual_ms(self._end - 1, self.n_beats)
+        cdef int at, n = 0, alike = 0
+        for at in range(self._end - self.n_beats, self._end):
+            n += self._shown_ms[at] > 0
+            alike += self._shown_ms[at] > 0 and fabs(self._shown_ms[at] - usual) <= ALIKE * usual
+        return n >= MIN_RR and alike >= INTERRUPTED * n
 
     cdef bint _readable(self) noexcept nogil:
         cdef int at, n = 0

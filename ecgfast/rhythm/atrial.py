@@ -40,7 +40,7 @@ Floats = npt.NDArray[np.float32]
 
 #: What the network sees of each beat, in the order of `BeatWindow.inputs`.
 INPUTS = (
-    "beat", "usual_rr", "rr_known", "rr_beside_usual",
+    "beat", "usual_rr", "rr_known", "rr_beside_usual", "rr_share_alike",
     *(f"{name}_{lag}" for lag in (1, 2, 3) for name in ("rr_change", "rr_change_size")),
     "sound", "premature", "ventricular", "p_shown", "p_of_two_leads",
     *(f"p_{name}_similarity_{what}" for name in ("greatest", "least") for what in (*LAGS, "mean")),

@@ -45,6 +45,10 @@ class Window(Protocol):
         """Whether it shows a rhythm."""
 
     @property
+    def is_interrupted(self) -> bool:
+        """Whether it shows a regular rhythm with premature beats or pauses."""
+
+    @property
     def stretch_start(self) -> int:
         """First R peak without lost signal up to now."""
 
@@ -72,8 +76,9 @@ class Irregular:
     Each beat is scored from those around it. Outside an episode, the log odds of beats, less those
     of the threshold, are summed; a sum below 0 starts again from 0. Where it exceeds a limit, an
     episode has begun at the beat from which on it was above 0. The end is found likewise, with the
-    opposite sign (a cumulative sum, Page 1954). Beats that cannot be read count as even odds. A
-    stretch of signal that ends before the sum was large enough is judged as a whole.
+    opposite sign (a cumulative sum, Page 1954). Beats that cannot be read count as even odds, those
+    of a regular rhythm that is only interrupted as evidence against an episode. A stretch of signal
+    that ends before the sum was large enough is judged as a whole, by the log odds alone.
 
     Parameters
     ----------
@@ -153,10 +158,13 @@ class Irregular:
         window = self._window
         n, samples = window.n_beats, window.samples
         first, last = unscored(window, ended=ended)
-        readable = window.is_readable
+        readable, interrupted = window.is_readable, window.is_interrupted
         for at, odds in enumerate(self._odds(first, last), start=first):
             change = max(-_MOST, min(_MOST, odds - self._threshold))
-            self._add(at, odds, change if readable else min(0.0, change))
+            if not readable:
+                change = min(0.0, change)
+            self._total += change
+            self._add(at, odds, -_MOST if interrupted else change)
         if not self._sum and not self._inside:
             window.episode = 0
         now = int(samples[last - 1])
@@ -166,7 +174,6 @@ class Irregular:
 
     def _add(self, at: int, odds: float, change: float) -> None:
         """Sum the evidence of one beat of the window."""
-        self._total += change
         step = -change if self._inside else change
         if self._sum <= 0.0 < step:
             self._candidate(at)

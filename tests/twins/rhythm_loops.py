@@ -35,13 +35,16 @@ def beat_inputs(
     shown: list[float] = [0.0]
     for i in range(1, len(samples)):
         rr = round(1000.0 * min((samples[i] - samples[i - 1]) / fs, 3.0))
-        shown.append(0.0 if "Q" in labels[i - 1 : i + 1] else rr)
+        shown.append(0.0 if {*"VFQ"} & {*labels[i - 1 : i + 1]} else rr)
     rows = []
     for i, label in enumerate(labels):
         known = np.sort([one for one in shown[max(0, i - 20) : i + 1] if one])
         usual = known[len(known) // 2] if len(known) else 0.0
         row = [1.0, log(usual / 800.0) if usual else 0.0, float(shown[i] > 0.0)]
         row.append(_change(shown[i], usual))
+        earlier = np.array([one for one in shown[max(0, i - 20) : i] if one])
+        alike = np.abs(earlier - shown[i]) <= 0.05 * shown[i]
+        row.append(float(alike.mean()) if shown[i] and len(earlier) else 0.0)
         for lag in (1, 2, 3):
             change = _change(shown[i], shown[i - lag]) if i >= lag else 0.0
             row += [change, abs(change)]
