@@ -38,5 +38,6 @@ cdef class BeatWindow:
     cdef double _like(self, int slot, int lead, int lag) noexcept nogil
     cdef double _like_mean(self, int slot, int lead) noexcept nogil
     cdef void clear_beats(self) noexcept nogil
+    cdef bint _alike(self, double share) noexcept nogil
     cdef bint _readable(self) noexcept nogil
     cdef bint _irregular(self) noexcept nogil

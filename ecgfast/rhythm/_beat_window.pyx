@@ -52,8 +52,9 @@ cdef double SIZE_LEAST = 1e-3, SIZE_USUAL = -3.0, SIZE_RANGE = 3.0
 cdef double RR_MAX_S = 2.5
 # A rhythm is regular if a smaller share of intervals differs by 30 ms from the one before.
 cdef double UNEQUAL_MIN = 0.2
-# A rhythm that is only interrupted has this share of intervals like their median.
-cdef double INTERRUPTED = 0.6
+# A rhythm that is only interrupted, and one that is regular, have these shares of intervals like
+# their median.
+cdef double INTERRUPTED = 0.6, REGULAR = 0.8
 # Share of the beats that have to be sound.
 cdef double SOUND_SHARE = 0.5
 
@@ -390,12 +391,16 @@ cdef class BeatWindow:
     @property
     def is_interrupted(self):
         """Whether most RR intervals are alike: a regular rhythm with premature beats or pauses."""
+        return self._alike(INTERRUPTED)
+
+    cdef bint _alike(self, double share) noexcept nogil:
+        """Whether this share of the RR intervals is like their median."""
         cdef double usual = self._usual_ms(self._end - 1, self.n_beats)
         cdef int at, n = 0, alike = 0
         for at in range(self._end - self.n_beats, self._end):
             n += self._shown_ms[at] > 0
             alike += self._shown_ms[at] > 0 and fabs(self._shown_ms[at] - usual) <= ALIKE * usual
-        return n >= MIN_RR and alike >= INTERRUPTED * n
+        return n >= MIN_RR and alike >= share * n
 
     cdef bint _readable(self) noexcept nogil:
         cdef int at, n = 0
@@ -406,7 +411,7 @@ cdef class BeatWindow:
     cdef bint _irregular(self) noexcept nogil:
         cdef int at, n = 0, unequal = 0
         cdef long long ms, before = 0
-        if not self._readable():
+        if not self._readable() or self._alike(REGULAR):
             return False
         for at in range(self._end - self.n_beats, self._end):
             ms = self._ms[at]
