@@ -34,7 +34,7 @@ _MISSING_PER_PRESENT = 1000.0
 # Share of a data record by which times may be off: they are rounded.
 _LEEWAY = 0.01
 
-# Bytes of annotations, and of samples that tell the order of their bytes, read at a time.
+# Bytes that are read at a time: of annotations, and of the samples that show their byte order.
 _AT_ONCE = 1 << 22
 
 

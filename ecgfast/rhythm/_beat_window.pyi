@@ -5,7 +5,6 @@ CONTEXT: int
 EVERY: int
 LAGS: tuple[int, ...]
 N_INPUTS: int
-SIZE: int
 
 class BeatWindow:
     @property

@@ -8,7 +8,7 @@ from ._labels cimport OTHER, S, UNKNOWN
 
 import numpy as np
 
-__all__ = ["CONTEXT", "EVERY", "LAGS", "N_INPUTS", "SIZE", "BeatWindow"]
+__all__ = ["CONTEXT", "EVERY", "LAGS", "N_INPUTS", "BeatWindow"]
 
 cdef enum:
     C_EVERY = 4
@@ -32,8 +32,8 @@ cdef enum:
     UNEQUAL_MS = 30
 
 # Beats between two scores after the first, which is of a full window; beats before and after one
-# that its score rests on; beats of a window; inputs of a beat.
-EVERY, CONTEXT, SIZE, N_INPUTS = C_EVERY, C_CONTEXT, C_SIZE, C_INPUTS
+# that its score rests on; inputs of a beat.
+EVERY, CONTEXT, N_INPUTS = C_EVERY, C_CONTEXT, C_INPUTS
 # Beats between those whose P waves are compared.
 LAGS = (1, 2, 3, 4, 6, 8)
 cdef int[C_LAGS] C_LAG = LAGS
@@ -390,8 +390,8 @@ cdef class BeatWindow:
 
     @property
     def is_interrupted(self):
-        """Whether most RR intervals are alike: a regular rhythm with premature beats or pauses."""
-        return self._alike(INTERRUPTED)
+        """Whether it shows a regular rhythm with premature beats or pauses: most intervals alike."""
+        return self._readable() and self._alike(INTERRUPTED)
 
     cdef bint _alike(self, double share) noexcept nogil:
         """Whether this share of the RR intervals is like their median."""

@@ -46,6 +46,14 @@ def test_signal_that_cannot_be_read_does_not_end_an_episode() -> None:
     assert one.duration > 170.0
 
 
+def test_detections_in_noise_do_not_end_an_episode_by_their_regularity() -> None:
+    beats = beats_of((True, 90.0), (False, 60.0), (True, 90.0), noisy=(80.0, 160.0))
+    (one,) = episodes(beats)
+    assert one.duration > 225.0
+    sound = beats_of((True, 90.0), (False, 60.0), (True, 90.0))
+    assert len(episodes(sound)) == 2
+
+
 def test_signal_that_cannot_be_read_begins_no_episode() -> None:
     beats = beats_of((True, 180.0), noisy=(0.0, 180.0))
     assert not episodes(beats)
