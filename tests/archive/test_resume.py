@@ -128,12 +128,29 @@ def test_killed_at_four_moments(
     assert not list(out.rglob("*.part"))
 
 
+HELD_AT_LONG = """
+import time
+def watch(event, args):
+    if event == "open" and str(args[0]).endswith("long.dat"):
+        time.sleep(600)
+sys.addaudithook(watch)
+"""
+
+
 @pytest.mark.thorough
 def test_interrupted_it_keeps_what_is_complete(
-    archive: Path, undisturbed: dict[str, bytes], parts: Parts, tmp_path: Path
+    archive: Path,
+    undisturbed: dict[str, bytes],
+    parts: Parts,
+    tmp_path: Path,
+    hook: Hook,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """However fast the machine is, the run is at work when it is interrupted."""
     out = tmp_path / "out"
+    hook(HELD_AT_LONG)
     run = start(archive, out)
+    monkeypatch.delenv("PYTHONPATH")
     assert wait_for(lambda: done(out) >= 1)
     with pytest.raises(StateError, match="another run is at work"):
         annotate_archive(archive, out)
