@@ -1,6 +1,6 @@
-"""Write docs/rhythm.md: the definitions of rhythm events and their figures.
+"""Write docs/rhythm.md and .json: the definitions of rhythm events and their figures.
 
-    python bench/rhythm_page.py $ECGFAST_DATA --output docs/rhythm.md --json docs/rhythm.json
+    python bench/rhythm_page.py $ECGFAST_DATA
 
 The figures are those of ``ecgfast evaluate rhythm``, of ``flutter_events.py``, and of the choice of
 the settings that ``choose_fibrillation.py`` wrote; the text is ``rhythm.md.in`` beside this file.
@@ -72,8 +72,12 @@ def main() -> None:
     """Score, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder that holds mitdb/, nsrdb/, ...")
-    parser.add_argument("--output", type=Path, default=Path("docs/rhythm.md"))
-    parser.add_argument("--json", type=Path, help="also write all figures")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("docs/rhythm.md"),
+        help="page; its figures go into a .json file of the same name",
+    )
     args = parser.parse_args()
     lines, tables, figures = score(args.data)
     parts = [" ".join(lines)]
@@ -87,8 +91,8 @@ def main() -> None:
         assert f"{{{name}}}" in text, name
         text = text.replace(f"{{{name}}}", figure)
     args.output.write_text(text.replace("{figures}", "\n\n".join(parts)), "utf-8")
-    if args.json is not None:
-        args.json.write_text(json.dumps(as_json(figures), indent=1) + "\n", "utf-8")
+    figures_file = args.output.with_suffix(".json")
+    figures_file.write_text(json.dumps(as_json(figures), indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
