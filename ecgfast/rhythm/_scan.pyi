@@ -32,6 +32,7 @@ STEEP: float
 def block_figures(
     held: npt.NDArray[np.float32],
     step: int,
+    width: int,
     size: int,
     group: int,
     state: npt.NDArray[np.int8],

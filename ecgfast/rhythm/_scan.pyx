@@ -73,6 +73,7 @@ cdef enum:
     C_RATES = 16
 
     # Quality bits of `ecgfast.Quality`.
+    GAP = 1
     GAP_OR_FLAT = 1 | 2
     LEARNING = 16
     DOUBTFUL = 32
@@ -138,6 +139,9 @@ cdef double TRUSTED_SHARE = 0.5
 # Bazett: QT = QTc * sqrt(RR), with a usual QTc in s; R-on-T below this share of it (Engel 1978).
 cdef double QTC_S = 0.40
 cdef double R_ON_T_SHARE = 0.85
+# A block whose signal without spikes changes less than this share of it holds a spike, as of a pacemaker: of
+# white noise it is two thirds, and of the shortest complexes more.
+cdef float SPIKE_SHARE = 0.4
 # Samples that are larger are missing ones.
 cdef float LARGEST = 1e30
 
@@ -533,6 +537,10 @@ cdef class Scan:
             return C_DONE
         self.sample, self._beat_quality = sample, quality
         self.before = sample if self.last < 0 else self.last
+        if quality & DOUBTFUL and self._is_certain(sample):
+            quality &= ~DOUBTFUL
+        if quality & GAP and self.blocks.usable_at(sample):
+            quality &= ~GAP  # single samples are missing
         self.beat_trusted = quality & ~HARMLESS == 0
         self.wave = quality & FLUTTER != 0
         self.code = WAVE if self.wave else code
@@ -556,6 +564,18 @@ cdef class Scan:
         self._mark()
         self._push_beat(True)
         return C_BEAT if self.flags else C_DONE
+
+    cdef bint _is_certain(self, long long sample) noexcept nogil:
+        """Whether a doubtful beat long after the last one is as steep as a beat, and nothing between
+        them is steeper than a P wave."""
+        cdef double steepness = self.blocks.steepness_at(sample)
+        return (
+            self._stood_last >= 0
+            and sample - self._stood_last >= self._p_wave_after
+            and C_STEEP <= steepness < INFINITY
+            and self.blocks.between(self._stood_last + self._after_r, sample - self._before_r)
+            < P_WAVE_STEEPNESS
+        )
 
     def mark(self):
         """Count the trust in the beat, after the interval before it has been judged."""

@@ -4,6 +4,7 @@
 def block_figures(
     const float[:, ::1] held,
     int step,
+    int width,
     int size,
     int group,
     signed char[:, ::1] state,
@@ -15,28 +16,28 @@ def block_figures(
 
     Parameters
     ----------
-    held : array of float32, shape (step + n * size, n_leads)
+    held : array of float32, shape (step + 2 * width + n * size, n_leads)
         The samples of the blocks, after those that the first changes reach back to.
-    step, size, group : int
-        Samples of a change, of a block, and of a point of the slow signal.
+    step, width, size, group : int
+        Samples of a change, of the longest spike, of a block, and of a point of the slow signal.
     state, activity, level : arrays of shape (n, n_leads)
         Take the figures that `Block` describes.
     slow : array of float32, shape (n, size // group, n_leads)
     """
     cdef Py_ssize_t n = state.shape[0], leads = state.shape[1], points = slow.shape[1]
+    cdef Py_ssize_t first = step + 2 * width, back = step * leads, apart = width * leads
     cdef Py_ssize_t block, lead, point, i
-    cdef float x, low, high, change, most, total
+    cdef float x, low, high, change, most, calm, total
     cdef const float *at
     cdef const float *earlier
-    cdef bint lost, missing
+    cdef bint lost, missing, compared
     with nogil:
         for block in range(n):
             for lead in range(leads):
-                at = &held[step + block * size, lead]
-                earlier = &held[block * size, lead]
+                at = &held[first + block * size, lead]
                 low = high = at[0]
-                missing = False
-                most = 0.0
+                missing, compared = False, True
+                most = calm = 0.0
                 for point in range(points):
                     total = at[0]
                     for i in range(group):
@@ -47,17 +48,33 @@ def block_figures(
                         low = x if x < low else low
                         high = x if x > high else high
                         # The first change after a gap reaches back into the gap and is NaN.
+                        earlier = at - back
                         change = fabsf(x - earlier[0])
                         most = change if change > most else most
+                        if change >= 0.0:
+                            change = fabsf(_without_spike(at, apart) - _without_spike(earlier, apart))
+                            compared &= change >= 0.0
+                            calm = change if change > calm else calm
                         at += leads
-                        earlier += leads
                     slow[block, point, lead] = total / <float>group
                 lost = missing or high > LARGEST or low < -LARGEST
                 state[block, lead] = C_LOST if lost else C_FLAT if low == high else C_USABLE
-                level[block, lead] = NAN if lost else held[step + (block + 1) * size - 1, lead]
+                level[block, lead] = NAN if lost else held[first + (block + 1) * size - 1, lead]
                 if lost or low == high or not isfinite(most):
                     most = 0.0
+                elif compared and calm < SPIKE_SHARE * most:
+                    most = calm
                 activity[block, lead] = most
+
+
+cdef inline float _without_spike(const float *at, Py_ssize_t apart) noexcept nogil:
+    """Median of a sample and two before it, which no spike as long as they are apart changes; NaN
+    where one is missing."""
+    cdef float a = at[0], b = at[-apart], c = at[-2 * apart], low, high
+    if not a + b + c - (a + b + c) == 0.0:
+        return NAN
+    low, high = (a, b) if a < b else (b, a)
+    return low if c < low else high if c > high else c
 
 
 def crest(const float[:, ::1] samples, int lead):
@@ -196,6 +213,19 @@ cdef class StoredBlocks:
             if self._state[at, lead] == C_USABLE:
                 return True
         return self.briefly_flat()
+
+    cdef bint usable_at(self, long long sample) noexcept nogil:
+        """Whether a lead is usable in the block that holds a sample, and in the one before."""
+        cdef long long block = sample // self.size
+        cdef int lead
+        if block >= self.next or block <= self.next - KEPT:
+            return False
+        for lead in range(self.leads):
+            if self._state[block % KEPT, lead] == C_USABLE and (
+                block == 0 or self._state[(block - 1) % KEPT, lead] == C_USABLE
+            ):
+                return True
+        return False
 
     cdef bint briefly_flat(self) noexcept nogil:
         """Whether the newest block, and less than a second of blocks, show no change in any lead."""

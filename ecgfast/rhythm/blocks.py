@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,15 @@ HUM_BLOCKS, HUM_EVERY = round(HUM_S / BLOCK_S), 4
 #: in baseline wander.
 _STEP_S = 0.04
 
+#: Seconds of the longest spike of a pacemaker, as filters of recorders widen it.
+_SPIKE_S = 0.005
+
+#: Seconds of missing samples over which the last one stands for them, as scattered ones are.
+_BRIDGE_S = 0.04
+
+#: Samples that are larger are missing ones, as in `_scan`.
+_LARGEST = 1e30
+
 #: Seconds of signal that are processed at a time, so that memory does not grow with a chunk.
 _PIECE_S = 120.0
 
@@ -46,9 +56,10 @@ class Blocks(NamedTuple):
     """Successive blocks, arrays with a row for each block and an item for each lead."""
 
     state: npt.NDArray[np.int8]
-    """`USABLE`, `LOST` (a sample is missing) or `FLAT` (all samples are equal)."""
+    """`USABLE`, `LOST` (samples are missing for over 40 ms) or `FLAT` (all samples are equal)."""
     activity: npt.NDArray[np.float32]
-    """Largest change within 40 ms, in the signal's unit; 0 where it is not usable."""
+    """Largest change within 40 ms, in the signal's unit, without the spikes of a pacemaker; 0 where
+    it is not usable."""
     level: npt.NDArray[np.float32]
     """The last sample; NaN where one is missing."""
     slow: npt.NDArray[np.float32]
@@ -83,9 +94,14 @@ class SignalBlocks:
         self.count = 0
         self._fs = fs
         self._step = max(1, round(_STEP_S * fs))
+        self._spike = ceil(_SPIKE_S * fs)
+        self._bridge = ceil(_BRIDGE_S * fs)
         self._piece = max(1, round(_PIECE_S * fs))
         # The samples before the next block, which its changes reach back to, and those of it.
-        self._held = np.full((self._step, n_leads), np.nan, np.float32)
+        self._held = np.full((self._step + 2 * self._spike, n_leads), np.nan, np.float32)
+        # The last sample of each lead that was not missing, and those that were since.
+        self._last = np.full(n_leads, np.nan, np.float32)
+        self._missing = np.zeros(n_leads, np.int64)
         # The blocks before the next one in which hum is looked for, and what was found last.
         self._before = np.full(((HUM_BLOCKS - 1) * self.size, n_leads), np.nan, np.float32)
         self._n_blocks = 0
@@ -122,11 +138,13 @@ class SignalBlocks:
         return samples
 
     def _take(self, samples: npt.NDArray[Any]) -> Blocks | None:
-        step, size, n_leads = self._step, self.size, self.n_leads
+        size, n_leads = self.size, self.n_leads
         with np.errstate(over="ignore"):
             held = np.concatenate([self._held, samples], dtype=np.float32, casting="unsafe")
+        self._fill(held[len(self._held) :])
         self.count += len(samples)
-        n = (len(held) - step) // size
+        before = self._step + 2 * self._spike
+        n = (len(held) - before) // size
         if not n:
             self._held = held
             return None
@@ -137,10 +155,25 @@ class SignalBlocks:
             np.empty((n, size // self.group, n_leads), np.float32),
             np.empty((n, n_leads), np.bool_),
         )
-        block_figures(held, step, size, self.group, *blocks[:-1])
-        self._find_hum(held[step : step + n * size], blocks.hum)
+        block_figures(held, self._step, self._spike, size, self.group, *blocks[:-1])
+        self._find_hum(held[before : before + n * size], blocks.hum)
         self._held = held[n * size :].copy()
         return blocks
+
+    def _fill(self, samples: npt.NDArray[np.float32]) -> None:
+        """Let the last sample of a lead stand for those that are missing after it, for 40 ms."""
+        if not len(samples):
+            return
+        missing = ~(np.abs(samples) <= _LARGEST)
+        if not missing.any():
+            self._last, self._missing = samples[-1].copy(), np.zeros_like(self._missing)
+            return
+        at = np.arange(len(samples))[:, None]
+        last = np.maximum.accumulate(np.where(missing, -1, at), axis=0)
+        since = np.where(last < 0, at + 1 + self._missing, at - last)
+        known = np.where(last < 0, self._last, np.take_along_axis(samples, last.clip(0), axis=0))
+        np.copyto(samples, known, where=missing & (since <= self._bridge))
+        self._last, self._missing = known[-1].copy(), since[-1]
 
     def _find_hum(self, samples: npt.NDArray[np.float32], found: npt.NDArray[np.bool_]) -> None:
         """Fill in whether each lead hums in these blocks, which follow on those before."""

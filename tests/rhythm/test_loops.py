@@ -77,8 +77,14 @@ def test_figures_of_blocks(leads: int) -> None:
     for i, value in enumerate((np.nan, np.inf, -np.inf, 2e30, 0.5, 1e30)):
         x[(3 * i + 2) * signal.size : (3 * i + 3) * signal.size + 5 * (i % 3), i % leads] = value
     x[20 * signal.size + 7, 0] = np.nan  # one sample
-    before = np.full((round(0.04 * 360), leads), np.nan, np.float32)
-    expected = twin.block_figures(x, before, signal.size, signal.group)
+    for i in range(4):  # spikes of 1 to 4 samples, of which 360 Hz has two at most
+        quiet = slice((24 + 3 * i) * signal.size, (27 + 3 * i) * signal.size)
+        x[quiet] *= 0.05
+        x[(25 + 3 * i) * signal.size + 11 :][: i + 1] += 3.0
+    before = np.full((round(0.04 * 360) + 4, leads), np.nan, np.float32)
+    expected = twin.block_figures(twin.bridged(x, 15), before, 2, signal.size, signal.group)
+    assert np.all(expected[1][25] < 0.6)
+    assert np.all(expected[1][34] > 2.0)
     cuts = [0, 1, 50, 51, 5 * signal.size, 31 * signal.size + 3, len(x)]
     pieces = [one for a, b in itertools.pairwise(cuts) for one in signal.process(x[a:b])]
     fields = list(zip(*pieces, strict=True))

@@ -113,26 +113,53 @@ def log_odds(inputs: Floats, weights: Sequence[npt.NDArray[np.float32]]) -> Floa
 
 
 def block_figures(
-    samples: npt.NDArray[np.float32], before: npt.NDArray[np.float32], size: int, group: int
+    samples: npt.NDArray[np.float32],
+    before: npt.NDArray[np.float32],
+    width: int,
+    size: int,
+    group: int,
 ) -> tuple[npt.NDArray[np.generic], ...]:
-    """State, activity, level and slow signal of whole blocks of samples (n, n_leads)."""
-    step, n_leads = before.shape
+    """State, activity and level of each lead in each block, and the slow signal.
+
+    `before` are the samples (step + 2 * width, n_leads) that the first changes reach back to.
+    """
+    step, n_leads = len(before) - 2 * width, before.shape[1]
     n = len(samples) // size
     held = np.concatenate([before, samples[: n * size]]).T
-    x = held[:, step:].reshape(n_leads, n, size)
+    x = held[:, len(before) :].reshape(n_leads, n, size)
     with np.errstate(invalid="ignore", over="ignore"):
         lost = ~(np.abs(x) <= 1e30).all(axis=2)
         low, high = x.min(axis=2), x.max(axis=2)
-        change = np.abs(held[:, step:] - held[:, :-step]).reshape(x.shape)
+        change = np.abs(held[:, len(before) :] - held[:, 2 * width : -step]).reshape(x.shape)
         activity = np.fmax.reduce(change, axis=2)
         state = np.where(lost, _LOST, np.where(low == high, _FLAT, _USABLE))
         activity = np.where((state == _USABLE) & np.isfinite(activity), activity, 0.0)
+        three = np.stack([held[:, 2 * width :], held[:, width:-width], held[:, : -2 * width]])
+        calm = np.median(three, axis=0)
+        calm = np.abs(calm[:, step:] - calm[:, :-step]).reshape(x.shape)
+        compared = (np.isfinite(calm) | ~np.isfinite(change)).all(axis=2)
+        calm = np.fmax(np.fmax.reduce(calm, axis=2), 0)
+        activity = np.where(compared & (calm < np.float32(0.4) * activity), calm, activity)
         total = x[:, :, ::group].copy()
         for i in range(1, group):
             total += x[:, :, i::group]
         total /= np.float32(group)
     level = np.where(lost, np.nan, x[:, :, -1])
     return state.T, activity.T, level.T, total.transpose(1, 2, 0)
+
+
+def bridged(samples: npt.NDArray[np.float32], longest: int) -> npt.NDArray[np.float32]:
+    """The signal with the last sample of a lead in place of so many that are missing after it."""
+    out = samples.copy()
+    for lead in out.T:
+        last, missing = np.float32(np.nan), 0
+        for i, x in enumerate(lead):
+            missing = 0 if abs(x) <= 1e30 else missing + 1
+            if not missing:
+                last = x
+            elif missing <= longest:
+                lead[i] = last
+    return out
 
 
 def crest(samples: npt.NDArray[np.float32], lead: int) -> float:
