@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from ..errors import InputError
 from ..extras import need
 from ..records.files import read_regular
-from ..rhythm import EventKind, Severity
+from ..rhythm import EventKind, RhythmStream, Severity
 
 __all__ = [
     "PRIORITIES",
@@ -36,6 +36,9 @@ _THRESHOLDS = (
     "pause", "asystole", "bradycardia", "tachycardia", "extreme_bradycardia",
     "extreme_tachycardia", "sustained", "irregular", "irregular_probability",
 )  # fmt: skip
+
+# Whether thresholds go together depends on no sampling rate.
+_ANY_FS = 250.0
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,8 @@ def read_settings(path: str | os.PathLike[str]) -> AlarmSettings:
     else:
         tomllib = need("tomli", "A file of alarms", "alarms")
     try:
-        text = read_regular(Path(path).expanduser(), _MOST_BYTES).decode()
+        # Editors of Windows begin a file with a byte order mark.
+        text = read_regular(Path(path).expanduser(), _MOST_BYTES).decode("utf-8-sig")
         content: dict[str, Any] = tomllib.loads(text)
     except UnicodeDecodeError:
         raise InputError(f"{path}: is no text in UTF-8; save it as that") from None
@@ -173,6 +177,11 @@ def _settings(content: Mapping[str, Any]) -> AlarmSettings:
     for name, value in thresholds.items():
         if not _is_number(value) or value <= 0:
             raise InputError(f"thresholds.{name} is {value!r}: give a number above 0")
+    if thresholds:
+        try:
+            RhythmStream(_ANY_FS, **thresholds)
+        except InputError as error:
+            raise InputError(f"thresholds: {error}") from None
     rules = dict(DEFAULT_RULES)
     alarms = _table(content, "alarms")
     _known(alarms, tuple(str(kind) for kind in EventKind), "kind of event")
@@ -204,10 +213,14 @@ def _rule(where: str, value: Any, rule: AlarmRule) -> AlarmRule | None:
     for name in ("enabled", "latching"):
         if not isinstance(value.get(name, True), bool):
             raise InputError(f"{where}.{name} is {value[name]!r}: give true or false")
-    for name, most in (("after", math.inf), ("again_after", math.inf), ("min_confidence", 1.0)):
+    for name, most, wanted in (
+        ("after", math.inf, "seconds, 0 or more"),
+        ("again_after", math.inf, "seconds, 0 or more"),
+        ("min_confidence", 1.0, "a number from 0 to 1"),
+    ):
         number = value.get(name, 0)
         if not _is_number(number) or not 0 <= number <= most:
-            raise InputError(f"{where}.{name} is {number!r}: give a number from 0")
+            raise InputError(f"{where}.{name} is {number!r}: give {wanted}")
     if "priority" in value:
         _priority(f"{where}.priority", value["priority"])
     if not value.get("enabled", True):
@@ -222,7 +235,7 @@ def _rule(where: str, value: Any, rule: AlarmRule) -> AlarmRule | None:
 
 
 #: Options of each kind of action: name, type, and whether it is needed.
-ACTION_OPTIONS: dict[str, dict[str, tuple[type | tuple[type, ...], bool]]] = {
+ACTION_OPTIONS: dict[str, dict[str, tuple[type, bool]]] = {
     "bell": {},
     "command": {"command": (list, True)},
     "webhook": {"url": (str, True), "headers": (dict, False)},
@@ -234,6 +247,15 @@ ACTION_OPTIONS: dict[str, dict[str, tuple[type | tuple[type, ...], bool]]] = {
         "password_file": (str, False),
         "tls": (bool, False),
     },
+}
+
+# How a value of a type is written in TOML.
+_WRITTEN = {
+    bool: "true or false",
+    dict: 'a table, such as { Authorization = "Bearer ..." }',
+    int: "an integer, without quotation marks",
+    list: 'a list of texts, such as ["notify-send", "{text}"]',
+    str: "a text, in quotation marks",
 }
 
 
@@ -249,13 +271,11 @@ def _action(where: str, value: Any) -> ActionSettings:
         if needed and name not in value:
             raise InputError(f"{where} ({kind}) needs {name}")
         if name in value and not isinstance(value[name], wanted):
-            raise InputError(f"{where}.{name} is {value[name]!r}: it has another type")
+            raise InputError(f"{where}.{name} is {value[name]!r}: give {_WRITTEN[wanted]}")
     if kind == "command" and not (
         value["command"] and all(isinstance(part, str) for part in value["command"])
     ):
-        raise InputError(
-            f'{where}.command: give a list of texts, such as ["notify-send", "{{text}}"]'
-        )
+        raise InputError(f"{where}.command is {value['command']!r}: give {_WRITTEN[list]}")
     if kind == "webhook":
         _check_webhook(where, value)
     if kind == "mqtt":
@@ -286,6 +306,8 @@ def _check_mqtt(where: str, value: Mapping[str, Any]) -> None:
     host, topic, port = value["host"], value.get("topic", "-"), value.get("port", 1)
     if not host or not host.isprintable() or any(mark in host for mark in " /"):
         raise InputError(f"{where}.host is {host!r}: give a name or an address alone")
+    if host.count(":") == 1:  # an IPv6 address has more
+        raise InputError(f"{where}.host is {host!r}: give the name alone, and the port as port")
     if isinstance(port, bool) or not 1 <= port <= 65535:
         raise InputError(f"{where}.port is {port!r}: give a number from 1 to 65535")
     if not topic or not topic.isprintable() or any(mark in topic for mark in "+#"):

@@ -20,6 +20,7 @@ from ..printable import printable
 from ..records.saving import RecordingFolder, read_info
 from ..records.units import UNKNOWN, to_millivolt
 from ..reports.beat_marks import Marker
+from ..sources.live import live_kind
 from .labelling import labelled_from
 from .live_input import LiveInput
 from .output import as_json, beat_row, print_row
@@ -67,6 +68,8 @@ def add_lsl(parser: argparse.ArgumentParser) -> None:
 
 
 def _settings(text: str) -> AlarmSettings:
+    if text == "-" or live_kind(text) is not None:
+        raise argparse.ArgumentTypeError(f"{text} is a source: write it before --alarms")
     try:
         return read_settings(text)
     except EcgfastError as error:

@@ -458,11 +458,11 @@ def _check(given: dict[str, float], n_leads: int) -> None:
     pause, asystole = given["pause"], given["asystole"]
     if pause > asystole:
         raise InputError(f"pause={pause:g} must not be longer than asystole={asystole:g}")
-    low, high = given["bradycardia"], given["tachycardia"]
-    if not given["extreme_bradycardia"] <= low < high <= given["extreme_tachycardia"]:
-        raise InputError(
-            "rates must ascend: extreme_bradycardia, bradycardia, tachycardia, extreme_tachycardia"
-        )
+    names = ("extreme_bradycardia", "bradycardia", "tachycardia", "extreme_tachycardia")
+    lowest, low, high, highest = (given[name] for name in names)
+    if not lowest <= low < high <= highest:
+        rates = ", ".join(f"{name}={given[name]:g}" for name in names)
+        raise InputError(f"rates must ascend: {rates}")
 
 
 def _rate_rules(

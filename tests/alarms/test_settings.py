@@ -73,9 +73,10 @@ def test_what_the_file_says_counts_and_the_rest_is_as_by_default(tmp_path: Path)
             "[alarms.asystole]\naftr = 1",
             "'aftr' is no setting of alarms.asystole; did you mean after",
         ),
-        ("[alarms.asystole]\nafter = '5'", "alarms.asystole.after is '5': give a number from 0"),
-        ("[alarms.asystole]\nafter = -1", "give a number from 0"),
-        ("[alarms.asystole]\nafter = nan", "give a number from 0"),
+        ("[alarms.asystole]\nafter = '5'", "alarms.asystole.after is '5': give seconds, 0 or more"),
+        ("[alarms.asystole]\nafter = -1", "give seconds, 0 or more"),
+        ("[alarms.asystole]\nafter = nan", "give seconds, 0 or more"),
+        ("[alarms.asystole]\nmin_confidence = 1.5", "is 1.5: give a number from 0 to 1"),
         ("[alarms.asystole]\nlatching = 1", "latching is 1: give true or false"),
         ("[alarms.asystole]\npriority = 'urgent'", "give one of low, medium, high"),
         ("alarms = 3", r"alarms is no table: write \[alarms\]"),
@@ -83,11 +84,23 @@ def test_what_the_file_says_counts_and_the_rest_is_as_by_default(tmp_path: Path)
         ("[thresholds]\nasystol = 3", "'asystol' is no threshold; did you mean asystole?"),
         ("[thresholds]\nasystole = 0", "thresholds.asystole is 0: give a number above 0"),
         ("[thresholds]\nasystole = true", "give a number above 0"),
+        (
+            "[thresholds]\nasystole = 1.5",
+            "thresholds: pause=2 must not be longer than asystole=1.5",
+        ),
+        (
+            "[thresholds]\ntachycardia = 30",
+            "thresholds: rates must ascend: .*bradycardia=50, tachycardia=30, extreme_",
+        ),
+        ("[thresholds]\nirregular_probability = 2", "irregular_probability must be at most 1"),
         ("[[actions]]\nkind = 'email'", "is 'email': give one of bell, command, webhook, mqtt"),
         ("[actions]\nkind = 'bell'", r"actions is no list: begin each action with \[\[actions\]\]"),
         ("[[actions]]\nkind = 'mqtt'", r"actions\[0\] \(mqtt\) needs host"),
-        ("[[actions]]\nkind = 'mqtt'\nhost = 3", r"actions\[0\].host is 3: it has another type"),
-        ("[[actions]]\nkind = 'command'\ncommand = 'rm'", "has another type"),
+        ("[[actions]]\nkind = 'mqtt'\nhost = 3", r"actions\[0\].host is 3: give a text, in"),
+        (f"{MQTT}host = 'a'\nport = '1883'", "port is '1883': give an integer, without quotation"),
+        (f"{MQTT}host = 'a'\ntls = 'yes'", "tls is 'yes': give true or false"),
+        (f"{MQTT}host = 'a:1883'", "host is 'a:1883': give the name alone, and the port as port"),
+        ("[[actions]]\nkind = 'command'\ncommand = 'rm'", r"is 'rm': give a list of texts"),
         ("[[actions]]\nkind = 'command'\ncommand = []", "give a list of texts"),
         ("[[actions]]\nkind = 'webhook'\nurl = 'file:///etc/passwd'", "it begins with https://"),
         ("[[actions]]\nkind = 'webhook'\nurl = 'https://'", "no address; give one such as"),
@@ -120,3 +133,15 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="no text in UTF-8"):
         read_settings(tmp_path / "a.toml")
+
+
+def test_a_file_of_a_windows_editor_is_read(tmp_path: Path) -> None:
+    """Its byte order mark had been no TOML."""
+    path = tmp_path / "alarms.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + WHOLE.replace("\n", "\r\n").encode())
+    assert read_settings(path) == settings(tmp_path, WHOLE)
+
+
+def test_an_address_of_ipv6_is_a_host(tmp_path: Path) -> None:
+    (action,) = settings(tmp_path, f"{MQTT}host = '::1'").actions
+    assert action.options["host"] == "::1"

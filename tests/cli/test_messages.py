@@ -40,6 +40,14 @@ def test_bad_recordings_name_the_file(
         assert "'aVR'" in fails(*command, recording, "--fs", 250, "--leads", "aVR")
 
 
+def test_a_source_where_a_file_of_alarms_may_stand_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for source in ("-", "serial:/dev/ttyUSB0"):
+        assert main(["stream", "--alarms", source, "--fs", "250"]) == 2
+        assert f"--alarms: {source} is a source: write it before" in capsys.readouterr().err
+
+
 def test_a_truncated_record_leaves_no_output(
     record_path: Callable[[str], Path], fails: Callable[..., str], tmp_path: Path
 ) -> None:
