@@ -391,15 +391,21 @@ class RecordingFolder:
             self._once("marks", str(error))
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Save an event as a line of ``recording.events``; its samples count in the source.
+        """Save an event as a line of ``recording.events``.
 
-        ``at`` in the line is when it was written, so an event that is reported when it
-        is established and again when it has ended has the time of each report.
+        Its samples and seconds count in the source, those of the line in the recording. ``at`` in
+        the line is when it was written, so an event that is reported when it is established and
+        again when it has ended has the time of each report.
         """
         row = dict(event)
         for name in ("sample", "start", "end"):
             if isinstance(row.get(name), int):
                 row[name] += self.offset
+        for name in ("start_time", "end_time"):
+            if isinstance(row.get(name), float):
+                row[name] += self.offset / self.fs
+        if "beats" in row:
+            row["beats"] = [beat + self.offset for beat in row["beats"]]
         self._line(f"{_NAME}.events", json.dumps({"at": self._stamp(), **row}), "event")
 
     def note(self, text: str) -> None:

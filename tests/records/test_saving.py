@@ -19,6 +19,7 @@ from ecgfast.errors import InputError
 from ecgfast.records import read_annotations, synthetic_ecg
 from ecgfast.records.finding import find_recordings
 from ecgfast.records.saving import RecordingFolder
+from ecgfast.rhythm import Event
 
 FS = 250.0
 
@@ -134,6 +135,24 @@ for i in range(10**6):
     np.testing.assert_array_equal(whole[made.offset :], 1.0)
     marks = read_annotations(tmp_path / "a" / "recording.ecg")
     assert marks.sample[-1] == made.offset + 7
+
+
+def test_events_of_a_part_that_follows_count_in_the_recording(tmp_path: Path, clock: Clock) -> None:
+    """Their seconds and beats had counted in the part, their begin and end in the recording."""
+    event = Event(
+        "ventricular_couplet", 500, 700, 500 / FS, 700 / FS, "low", 0.9, n_beats=2, beats=(500, 700)
+    )
+    for _ in range(2):
+        with saved(tmp_path / "a", [ecg(10.0)], now=clock) as made:
+            made.event(event.to_dict())
+        clock.at += 20.0
+    rows = [json.loads(row) for row in (tmp_path / "a" / "recording.events").open()]
+    assert made.offset > 0
+    for row, offset in zip(rows, (0, made.offset), strict=True):
+        assert (row["start"], row["end"]) == (offset + 500, offset + 700)
+        assert row["start_time"] == pytest.approx(row["start"] / FS)
+        assert row["end_time"] == pytest.approx(row["end"] / FS)
+        assert row["beats"] == [row["start"], row["end"]]
 
 
 def test_a_part_that_follows_keeps_the_time(tmp_path: Path, clock: Clock) -> None:
