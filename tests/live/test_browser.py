@@ -221,6 +221,56 @@ def test_an_alarm_is_shown_without_waiting_for_samples_and_acknowledged(
     assert browser.exceptions == 0, browser.log
 
 
+def test_the_focus_stays_where_it_is_while_alarms_come_and_go(browser: Chromium) -> None:
+    """All rows were made anew at each change: a click or a key on one of them was lost."""
+    feed = LiveFeed(clock=lambda: 0.0)
+    feed.begin("made", FS, ["x"])
+    feed.take(np.zeros((round(4 * FS), 1)), [], [])
+    run = {**ALARM, "id": 2, "kind": "ventricular_run", "text": "ventricular run"}
+    focused = "document.activeElement.getAttribute('aria-label')"
+    rows = "[...document.querySelectorAll('.alarm')].map((row) => row.dataset.id)"
+    with LiveServer(feed, port=0) as server:
+        browser.go(server.url)
+        browser.wait("window.ecgfast && ecgfast.S.head > 0 && ecgfast.link.ok")
+        server.publish({**ALARM, "priority": "low"})
+        browser.wait("!!document.querySelector('.alarm button')")
+        browser.value("document.querySelector('.alarm button').focus()")
+        server.publish({**ALARM, "priority": "low", "ended": 9.0, "text": "asystole, ended"})
+        browser.wait("document.querySelector('.alarm b').textContent.endsWith('ended')")
+        server.publish(run)
+        browser.wait("document.querySelectorAll('.alarm').length === 2")
+        assert browser.value(rows) == ["2", "1"]  # the most urgent first
+        assert browser.value(focused) == "Acknowledge: asystole, ended"
+        browser.key("Enter")
+        browser.wait("document.querySelectorAll('.alarm').length === 1")
+        # Not on the next button: a key that is held would acknowledge all of them.
+        assert browser.value("document.activeElement.id") == "alarms"
+        assert feed.alarm(1) is None
+        assert feed.alarm(2) == run
+        server.publish({**run, "acknowledged": True})
+        browser.wait("!document.querySelector('.alarm button')")
+        server.publish(run)  # it sounds again
+        browser.wait("!!document.querySelector('.alarm button')")
+    assert browser.exceptions == 0, browser.log
+
+
+def test_the_page_fits_the_narrowest_phone(browser: Chromium) -> None:
+    feed = LiveFeed(clock=lambda: 0.0)
+    feed.begin("serial:/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0", FS, ["I", "II"])
+    feed.take(np.zeros((round(4 * FS), 2)), [], [])
+    feed.publish({**ALARM, "text": "extreme tachycardia (MLII, V1), 188 per minute, 12 times"})
+    with LiveServer(feed, port=0) as server:
+        browser.screen(320, 568, phone=True)
+        browser.go(server.url)
+        browser.wait("window.ecgfast && !!document.querySelector('.alarm button')")
+        # The longest that it may be.
+        browser.value("document.getElementById('sound').textContent = 'Turn sound on'")
+        assert browser.value("document.documentElement.scrollWidth") == 320
+        wide = "document.getElementById('theme').getBoundingClientRect().right"
+        assert browser.value(wide) <= 320
+    assert browser.exceptions == 0, browser.log
+
+
 def test_an_alarm_that_was_there_first_has_a_time_of_day_and_waits_for_the_connection(
     browser: Chromium,
 ) -> None:
@@ -333,7 +383,7 @@ def test_pause_and_scroll_back_and_a_strip(browser: Chromium, record: Record) ->
         browser.go(server.url)
         browser.wait("window.ecgfast && !!document.querySelector('#events button')")
         assert browser.value("document.documentElement.dataset.theme") == "dark"
-        assert browser.value("document.documentElement.scrollWidth <= window.innerWidth")
+        assert browser.value("document.documentElement.scrollWidth") == 390
         browser.wait("ecgfast.S.head > 65 * 250")
         browser.value("document.getElementById('pause').click()")
         at = browser.value("ecgfast.view.copy.head")  # what is drawn may be behind it
@@ -351,4 +401,11 @@ def test_pause_and_scroll_back_and_a_strip(browser: Chromium, record: Record) ->
         browser.value("document.querySelector('#events li:last-child button').click()")
         browser.wait("!!document.querySelector('#events .strip canvas')")
         assert browser.value("document.querySelector('#events .strip canvas').width") > 300
+        opened = "document.querySelector('#events [aria-expanded=true]').textContent"
+        text = browser.value(opened)
+        browser.value("ecgfast.link.socket.close()")  # the strip stays open
+        browser.wait("!ecgfast.link.ok")
+        browser.wait("ecgfast.link.ok")
+        assert browser.value(opened) == text
+        assert browser.value("!!document.querySelector('#events .strip canvas')")
     assert browser.exceptions == 0, browser.log

@@ -35,6 +35,8 @@ function hello(m) {
     S.rings = m.leads.map(() => new Float32Array(S.size).fill(NaN));
     Object.assign(view, { at: 0, paused: false, copy: null, base: [], heights: [] });
     lag.length = 0;
+    rows.clear();
+    $("events").replaceChildren();
     showPause();
     layout();
   }
@@ -215,24 +217,29 @@ function showLink() {
   } else if (silent) {
     text = "no data"; bad = true; still = `No data for ${Math.round(silent)} s`;
   }
-  $("link").textContent = text;
+  put("link", text);
   $("link").className = bad ? "bad" : "";
   if (view.paused && text === "live") still = "";
-  $("still").textContent = still;
+  put("still", still);
   document.body.classList.toggle("offline", !link.ok);
   showUnlabelled();
   // What is not known now is not shown.
   if (!link.ok || S.ended !== null) {
     for (const id of ["rate", "rhythm", "quality"]) words(id, "", false);
-    $("leads").textContent = "–";
+    put("leads", "–");
   } else if (silent) words("rate", "", false);
   showTitle();
 }
 
 // ------------------------------------------------------------------------------------- the words
 
+// A screen reader says what is written anew, though it is the same.
+function put(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
+
 function words(id, text, bad) {
-  $(id).textContent = text || "–";
+  put(id, text || "–");
   $(id).classList.toggle("bad", Boolean(bad));
 }
 
@@ -248,7 +255,8 @@ function showState() {
     row.append(span("", name), span("", what || "on"));
     return row;
   });
-  $("leads").replaceChildren(...rows);
+  const old = $("leads").children;
+  if (old.length !== rows.length || rows.some((row, i) => !row.isEqualNode(old[i]))) $("leads").replaceChildren(...rows);
   showLink();
 }
 
@@ -274,32 +282,53 @@ function alarmsNow() {
   return [...S.alarms.values()].sort((a, b) => order(a) - order(b));
 }
 
+const alarmRows = new Map();   // by id: { row, name, when, button }
+
+// A row stays the same element while its alarm is shown: a click or the focus on it is not lost,
+// and a screen reader says what is new alone.
 function showAlarms() {
-  const rows = alarmsNow().map((a) => {
-    const row = document.createElement("div");
-    row.className = `alarm ${RANK[a.priority] === undefined ? "low" : a.priority}${a.acknowledged ? " seen" : ""}`;
-    row.dataset.id = a.id;
-    const name = document.createElement("b");
-    name.textContent = a.text;
-    const parts = [];
-    if (a.since !== null && a.since !== undefined) parts.push(`since ${whenText(a.since)}`);
-    if (a.ended !== null && a.ended !== undefined) parts.push(`ended ${whenText(a.ended)}`);
-    if (a.acknowledged) parts.push("acknowledged");
-    row.append(name, span("when", parts.join(", ")));
-    if (!a.acknowledged) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = "Acknowledge";
-      button.disabled = !link.ok && a.id !== OWN;      // nobody would hear of it
-      button.onclick = () => acknowledge(a);
-      row.append(button);
-    }
-    return row;
+  const shown = alarmsNow(), place = $("alarms");
+  const hadFocus = place.contains(document.activeElement);
+  for (const [id, { row }] of alarmRows) {
+    if (!S.alarms.has(id)) { row.remove(); alarmRows.delete(id); }
+  }
+  shown.forEach((a, i) => {
+    if (!alarmRows.has(a.id)) alarmRows.set(a.id, newAlarmRow(a.id));
+    const { row } = fillAlarmRow(alarmRows.get(a.id), a);
+    if (place.children[i] !== row) place.insertBefore(row, place.children[i] || null);
   });
-  $("alarms").replaceChildren(...rows);
+  // Not on the next button: a key that is held would acknowledge all of them.
+  if (hadFocus && !place.contains(document.activeElement)) place.focus();
   showTitle();
   layout();
   sound();
+}
+
+function newAlarmRow(id) {
+  const row = document.createElement("div"), button = document.createElement("button");
+  const name = document.createElement("b"), when = span("when", "");
+  row.dataset.id = id;
+  button.type = "button";
+  button.textContent = "Acknowledge";
+  button.onclick = () => { if (S.alarms.has(id)) acknowledge(S.alarms.get(id)); };
+  row.append(name, when);
+  return { row, name, when, button };
+}
+
+function fillAlarmRow(found, a) {
+  const { row, name, when, button } = found;
+  row.className = `alarm ${RANK[a.priority] === undefined ? "low" : a.priority}${a.acknowledged ? " seen" : ""}`;
+  const parts = [];
+  if (a.since !== null && a.since !== undefined) parts.push(`since ${whenText(a.since)}`);
+  if (a.ended !== null && a.ended !== undefined) parts.push(`ended ${whenText(a.ended)}`);
+  if (a.acknowledged) parts.push("acknowledged");
+  if (name.textContent !== a.text) name.textContent = a.text;
+  if (when.textContent !== parts.join(", ")) when.textContent = parts.join(", ");
+  button.setAttribute("aria-label", `Acknowledge: ${a.text}`);
+  button.disabled = !link.ok && a.id !== OWN;      // nobody would hear of it
+  if (a.acknowledged) button.remove();
+  else if (button.parentNode !== row) row.append(button);
+  return found;
 }
 
 // Not an alarm, and not to be acknowledged: it is there while it is so.
@@ -403,8 +432,9 @@ function putEvent(e) {
 }
 
 function showEvents() {
-  rows.clear();
-  $("events").replaceChildren();
+  for (const [id, row] of rows) {
+    if (!S.events.has(id)) { row.item.remove(); rows.delete(id); }
+  }
   for (const e of S.events.values()) showEvent(e);
   counted();
 }
@@ -424,6 +454,7 @@ function showEvent(e) {
   if (!row) {
     const item = document.createElement("li"), button = document.createElement("button");
     button.type = "button";
+    button.setAttribute("aria-expanded", "false");
     button.onclick = () => toggleStrip(e.id);
     item.append(button);
     $("events").prepend(item);
@@ -445,6 +476,7 @@ function showEvent(e) {
 
 async function toggleStrip(id) {
   const row = rows.get(id);
+  row.button.setAttribute("aria-expanded", String(!row.strip));
   if (row.strip) { row.strip.remove(); row.strip = row.redraw = null; return; }
   const box = document.createElement("div");
   box.className = "strip";
@@ -461,6 +493,8 @@ async function toggleStrip(id) {
     const signal = strip.leads.map(() => new Float32Array(n).fill(NaN));
     decode(bytes.buffer, (begin, _, values) => values.forEach((v, lead) => signal[lead].set(v, begin - strip.begin)));
     const canvas = document.createElement("canvas");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", `Strip: ${row.button.querySelector(".what").textContent}`);
     box.replaceChildren(canvas);
     row.redraw = () => drawStrip(canvas, strip, signal);
     row.redraw();
