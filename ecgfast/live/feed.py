@@ -441,20 +441,24 @@ class LiveFeed:
 
     def _state(self) -> dict[str, Any]:
         silent = self._clock() - self._arrived
+        silent = round(silent, 1) if silent >= _SILENT_S and self._ended is None else 0
+        leads = ["no data" if silent else self._lead(i) for i in range(len(self._leads))]
         last = self._last_beats[-1] if self._last_beats else None
         rate = None
-        if last is not None and self._count - last.sample < _NO_RATE_S * self._fs:
+        near = _NO_RATE_S * self._fs
+        if last is not None and self._count - last.sample < near and not silent:
             rate = last.heart_rate
         return {
             "type": "state",
             "sample": self._count,
             "wall": self._wall_of(self._count),
             "rate": rate,
-            "rhythm": self._rhythm(),
-            "quality": self._quality(),
-            "leads": [self._lead(i) for i in range(len(self._leads))],
+            # What is not known now is not said: a pipe that gives nothing leaves its last state.
+            "rhythm": "" if silent else self._rhythm(),
+            "quality": self._quality(leads),
+            "leads": leads,
             "unlabelled": self._unlabelled(),
-            "silent": round(silent, 1) if silent >= _SILENT_S and self._ended is None else 0,
+            "silent": silent,
         }
 
     def _rhythm(self) -> str:
@@ -470,9 +474,8 @@ class LiveFeed:
             return ", ".join(row["text"] for row in open_now[:2])
         return "no event" if self._last_beats else "no beat yet"
 
-    def _quality(self) -> str:
-        states = [self._lead(i) for i in range(len(self._leads))]
-        if states and all(states):
+    def _quality(self, leads: Sequence[str]) -> str:
+        if leads and all(leads):
             return "no signal"
         if ("noise", None) in self._open_events:
             return "noise: beats may be wrong"

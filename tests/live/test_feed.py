@@ -252,7 +252,10 @@ def test_the_state_in_words() -> None:
     assert state(feed)["silent"] == 0
     clock.now += 7.0
     feed.take(np.empty((0, 0)), [], [])  # nothing is no sample
-    assert state(feed)["silent"] == 7.0
+    now = state(feed)
+    assert now["silent"] == 7.0
+    # Not what they were when the last sample came.
+    assert (now["rhythm"], now["quality"], now["leads"]) == ("", "no signal", ["no data"] * 2)
     feed.take(signal, [], [])
     assert state(feed)["rate"] is None  # more than five seconds after the last beat
     assert state(feed)["wall"] == 1.7e9
