@@ -57,9 +57,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="page whose table is replaced")
     args = parser.parse_args()
     rows = {name: measured(args.data / "mitdb" / name) for name in DS2}
-    # With few reference intervals left there is no truth to compare with.
-    used = [row for row in rows.values() if row["nn"]["reference"] >= 300]
-    text = f"{table(used)}\n\n{filters(used)}"
+    text = tables(rows)
     print(text)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n")
@@ -67,6 +65,13 @@ def main() -> None:
         before, rest = args.page.read_text().split(MARKS[0])
         after = rest.split(MARKS[1])[1]
         args.page.write_text(before + MARKS[0] + text + "\n" + MARKS[1] + after)
+
+
+def tables(rows: dict[str, dict[str, Any]]) -> str:
+    """What the page says of the measures of each record."""
+    # With few reference intervals left there is no truth to compare with.
+    used = [row for row in rows.values() if row["nn"]["reference"] >= 300]
+    return f"{table(used)}\n\n{filters(used)}"
 
 
 def measured(path: Path) -> dict[str, Any]:

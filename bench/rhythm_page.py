@@ -55,6 +55,7 @@ def figures_of_text(tables: Sequence[Table]) -> dict[str, str]:
         "fibrillation_se": fibrillation[0][3],
         "fibrillation_p": fibrillation[0][4],
         "strips_f1": strips[0][4],
+        "strips_other": f"{strips[0][6]} of {strips[0][5]}",
         "couplet_se": couplet[6],
         "couplet_p": couplet[7],
         "run_se": run[6],

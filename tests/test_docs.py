@@ -13,6 +13,7 @@ import pytest
 
 from ecgfast.records import demo_record, read_record
 from ecgfast.runtime import available_models
+from ecgfast.training.recipes.recipe import Recipe
 
 DOCS = Path(__file__).parents[1] / "docs"
 pytestmark = pytest.mark.skipif(
@@ -40,6 +41,11 @@ def pages() -> Iterator[Path]:
         ("noise_stress", "noise_stress", "markdown"),
         ("alarms", "alarms", "tables"),
         ("beats-elsewhere", "beats_elsewhere", "page"),
+        ("beat_robustness", "beat_robustness", "markdown"),
+        ("breathing", "breathing", "page"),
+        ("hrv", "hrv_ectopy", "tables"),
+        ("installs", "installs", "page"),
+        ("review", "review_study", "table"),
     ],
 )
 def test_a_page_of_figures_has_those_of_its_json_file(
@@ -186,3 +192,13 @@ def test_how_good_labels_are_is_what_the_card_says() -> None:
         f"V F1 {100 * now['V F1']:.1f} → {100 * later['V F1']:.1f} %",
     ):
         assert text in page
+
+
+def test_the_card_says_how_often_strips_that_no_network_had_seen_are_called_ectopic() -> None:
+    """It had said how often those of the training are, less than two thirds as often."""
+    card = available_models()["beats"]
+    figures = card.metrics["people left out of training, cross-validation, label with the beat"]
+    shares = (1 / figures[f"fibrillation called {c}"] for c in "SV")
+    (limit,) = (limit for limit in card.limits if limit.startswith("In atrial fibrillation"))
+    assert re.findall(r"one(?: beat)? in (\d+)", limit) == [f"{share:.0f}" for share in shares]
+    assert limit in Recipe.load("beats").limits
