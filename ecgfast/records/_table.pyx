@@ -33,19 +33,32 @@ cdef bint _missing(const unsigned char *p, Py_ssize_t n) noexcept nogil:
         return False
     if n == 1:
         return p[0] in (45, 33, 63)  # - ! ?
+    if n == 2 and p[0] == 45 and p[1] == 45:
+        return True  # --
     if p[0] in (43, 45):
         p += 1
         n -= 1
     a, b = _lower(p[0]), _lower(p[1]) if n > 1 else 0
     c, d = _lower(p[2]) if n > 2 else 0, _lower(p[3]) if n > 3 else 0
     if n == 2:
-        return (a == 110 and b == 97) or (a == 45 and b == 45)  # na, --
+        return a == 110 and b == 97  # na
     if n == 3:
         return (a == 110 and b == 97 and c == 110) or (a == 110 and b == 47 and c == 97) or (
             a == 105 and b == 110 and c == 102)  # nan, n/a, inf
     if n == 4:
         return a == 110 and ((b == 117 and c == 108 and d == 108) or (b == 111 and c == 110 and d == 101))
     return n == 8 and a == 105 and b == 110 and c == 102  # infinity
+
+
+cdef bint _spreadsheet_error(const unsigned char *p, Py_ssize_t n) noexcept nogil:
+    """Whether a line is one word such as #N/A, #NUM! or #NAME?: capitals, / or 0, and a mark."""
+    cdef Py_ssize_t i
+    if not 4 <= n <= 8 or not (p[n - 1] in (33, 63) or (n == 4 and p[2] == 47)):
+        return False
+    for i in range(1, n - 1):
+        if not (65 <= p[i] <= 90 or p[i] == 47 or p[i] == 48):
+            return False
+    return True
 
 
 cdef int _slow(const unsigned char *p, Py_ssize_t n, unsigned char decimal, double *out) except -2 with gil:
@@ -173,7 +186,9 @@ cdef int _time(const unsigned char *p, Py_ssize_t n, bint day_first, double *out
             if c == 112 or c == 97:  # pm, am
                 noon = True
                 after_noon = c == 112
-            elif c not in (116, 122, 109, 32, 91, 93, 45, 43, 47, 46, 44, 58, 95, 117, 99, 103):
+            # The last five: blanks that do not break, in UTF-8.
+            elif c not in (116, 122, 109, 32, 91, 93, 45, 43, 47, 46, 44, 58, 95, 117, 99, 103,
+                           194, 160, 226, 128, 175):
                 return 0
             at += 1
             continue
@@ -344,7 +359,8 @@ def parse_rows(
                     a += 1
                 while end > a and p[end - 1] in (9, 32):
                     end -= 1
-            if a == end or p[a] == 35 or p[a] == 37:  # blank, # or %
+            # Blank, # or %; but not an error of a spreadsheet, which is a sample.
+            if a == end or p[a] == 37 or (p[a] == 35 and not _spreadsheet_error(p + a, end - a)):
                 at = next_at
                 lines += 1
                 continue

@@ -380,6 +380,7 @@ def _from_arrays(
     """Find signal, rate, names and units among named arrays and their attributes."""
     attributes = attributes or {}
     arrays, attributes = _without_fields(arrays, attributes)
+    arrays = {name: _in_seconds(a) if a.dtype.kind in "Mm" else a for name, a in arrays.items()}
     if {"data", "datastart", "dataend"} <= {name.lower() for name in arrays}:
         return _from_arrays(path, kind, _channels_of_labchart(path, arrays))
     numeric = {name: a for name, a in arrays.items() if a.dtype.kind in "fiu" and a.size > 1}
@@ -435,6 +436,13 @@ def _from_arrays(
         start=start_of(attributes.get(keys[0], {})),
     )
     return _timed(opened, clocks[0][1], clocks[0][0], rate) if clocks else opened
+
+
+def _in_seconds(times: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return dates and durations of NumPy in seconds, since 1970 where they are dates."""
+    kind = "M8" if times.dtype.kind == "M" else "m8"
+    counts = times.astype(f"{kind}[us]").astype(np.int64)
+    return np.where(np.isnat(times), np.nan, counts / 1e6)
 
 
 def _described(name: str, array: npt.NDArray[Any]) -> str:
@@ -510,7 +518,11 @@ def _rate_of(
     arrays: dict[str, npt.NDArray[Any]], attributes: dict[str, dict[str, Any]], key: str
 ) -> tuple[float | None, str]:
     """Return the sampling rate that an array or an attribute states, and which one does."""
-    name, fs = _named(arrays, _RATE_NAMES)
+    # "ecg_fs" where other sensors have rates of their own.
+    own_names = [name for each in _RATE_NAMES for name in (f"{key}_{each}", f"{each}_{key}")]
+    name, fs = _named(arrays, [name.lower() for name in own_names] if key else [])
+    if fs is None:
+        name, fs = _named(arrays, _RATE_NAMES)
     if fs is not None and fs.size == 1 and fs.dtype.kind in "fiu":
         rate = float(fs.reshape(-1)[0])
         return rate, f"the array {name!r}" if rate else ""

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from ..core import BandpassFilter
 from ..errors import InputError, RecordError
+from .joined_leads import apart, successive
 from .missing_codes import find_codes
 from .opened import Column, Opened
 from .record import FS_MAX, FS_MIN, find_leads
@@ -48,7 +49,8 @@ _FRANK = re.compile(r"[xyz]", re.IGNORECASE)
 _ECG_WORD = re.compile(r"ecg|ekg|ele[ck]trocardio|elektrokardio|экг|心电|心電|심전", re.IGNORECASE)
 # What devices derive from an ECG, or say of it.
 _ECG_BUT = re.compile(
-    r"hr|rate|bpm|rr|ibi|quality|noise|time|stamp|status|event|label|flag|lead ?off|loff|r ?peaks?"
+    r"hr|rate|bpm|rr|ibi|quality|noise|time|stamp|status\d*|event|label|flag|lead ?off|loff"
+    r"|r ?peaks?"
     r"|interval|index|conf\w*|phase\w*|onsets?|offsets?|[pqst] peaks?|artifacts?|valid|seq\w*"
     r"|amplitude|temp",
     re.IGNORECASE,
@@ -392,6 +394,7 @@ def choose(opened: Opened, wanted: Leads, fs: float | None) -> Choice:
         why = dict.fromkeys(range(len(columns)), "not asked for")
     else:
         chosen = [i for i, (role, _) in enumerate(roles) if role == "ecg"]
+        _refuse_joined(opened, chosen or _unclear(roles), labels, fs)
         if chosen:
             why.update({i: "not named as an ECG" for i, reason in why.items() if not reason})
         else:
@@ -411,6 +414,42 @@ def _role(column: Column, opened: Opened) -> tuple[str, str]:
     return ("unclear", "") if role == "counter" else (role, why)
 
 
+def _unclear(roles: list[tuple[str, str]]) -> list[int]:
+    return [i for i, (role, _) in enumerate(roles) if role == "unclear"]
+
+
+def _refuse_joined(opened: Opened, leads: list[int], labels: list[str], fs: float | None) -> None:
+    """Raise if columns that may be leads are parts of one signal, or recordings of their own."""
+    columns = opened.columns
+    rates = {columns[i].fs or fs for i in leads}
+    if len(leads) < 2 or len(rates) > 1 or len({columns[i].n_samples for i in leads}) > 1:
+        return
+    rate = rates.pop()
+    begin, part = _probed(opened, leads[0], fs)
+    table = np.array(opened.read(begin, begin + len(part), leads), np.float64)
+    codes = find_codes(lambda a, b: table[a:b], len(table), len(leads), rate or FS_MIN)
+    for k, found in enumerate(codes):
+        table[np.isin(table[:, k], [code.value for code in found]), k] = np.nan
+    if successive(table):
+        raise RecordError(
+            f"{opened.path}: its {len(leads)} columns hold successive samples of one signal, a "
+            "packet in each row: write all samples in one column, in their order; if they are "
+            "leads nevertheless, name them with leads="
+        )
+    # Leads by their usual names are of one recording.
+    other = [k for k, i in enumerate(leads) if not _LEAD_NAME.fullmatch(labels[i].strip())]
+    if rate is not None and len(other) > 1:
+        alike = [k for k in other if look_of(table[:, k], rate) == "ecg"]
+        if apart(table[:, alike], rate):
+            told = ", ".join(repr(labels[leads[k]]) for k in alike[:4])
+            told += ", ..." * (len(alike) > 4)
+            raise RecordError(
+                f"{opened.path}: the beats of {told} lie at other times "
+                "in each: they are pieces or recordings of their own, not leads of one recording;"
+                " pick one with leads=, or write pieces below each other in one column"
+            )
+
+
 def _by_look(
     opened: Opened,
     roles: list[tuple[str, str]],
@@ -421,7 +460,7 @@ def _by_look(
 ) -> list[int]:
     """Return the leads of a file whose names do not tell them."""
     columns = opened.columns
-    unclear = [i for i, (role, _) in enumerate(roles) if role == "unclear"]
+    unclear = _unclear(roles)
     if opened.declared:
         volts = [i for i in unclear if unit_kind(columns[i].unit) == "volt"]
         if volts or not unclear:
@@ -499,9 +538,16 @@ def _probe(
     opened: Opened, column: int, fs: float | None, *, from_: float = 0.0
 ) -> npt.NDArray[np.float64]:
     """Return the first seconds of a column, or of a part of it, that are mostly there."""
+    return _probed(opened, column, fs, from_=from_)[1]
+
+
+def _probed(
+    opened: Opened, column: int, fs: float | None, *, from_: float = 0.0
+) -> tuple[int, npt.NDArray[np.float64]]:
+    """Return where these seconds begin, and their samples."""
     n = opened.columns[column].n_samples
     length = min(n, round(_PROBE_S * min(opened.columns[column].fs or fs or 250.0, 1e5)) + 1)
-    part = np.empty(0)
+    begin, part = 0, np.empty(0)
     for share in (0.0, 0.25, 0.5, 0.75):
         if share < from_:
             continue
@@ -509,4 +555,4 @@ def _probe(
         part = np.asarray(opened.read(begin, begin + length, [column]), np.float64)[:, 0]
         if np.isfinite(part).mean() > 0.5:
             break
-    return part
+    return begin, part

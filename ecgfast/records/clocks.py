@@ -34,6 +34,7 @@ __all__ = [
     "moment_of",
     "read_clock",
     "start_of",
+    "start_of_days",
     "unit_of_clock",
 ]
 
@@ -51,10 +52,18 @@ _LONG = 4096
 _MOST_ODD, _NEAR = 4096, 256
 
 
+# Packets of which one row each has a stamp: how many, and the share that are of one size.
+_LEAST_PACKETS, _OF_ONE_SIZE = 8, 0.9
+
+# Share of a packet's usual size below which the first one was cut by the begin of the recording.
+_CUT = 0.9
+
 _LONG_UNITS = ((1.0, "seconds"), (60.0, "minutes"), (3600.0, "hours"), (86_400.0, "days"))
 
 # Dates that spreadsheets and MATLAB count in days: 1954 to 2119, 1916 to 2190.
 _DAYS = ((20_000.0, 80_000.0), (700_000.0, 800_000.0))
+# The first day of 1970 in them.
+_DAYS_BEGIN = (25_569.0, 719_529.0)
 
 # Seconds by which hours, minutes and seconds in one number step over a minute, an hour, a day.
 _PACKED = (40.0, 4040.0, 764_040.0)
@@ -146,13 +155,22 @@ def _refuse_packed(seconds: Floats, name: str, label: str) -> None:
     at = int(over[0])
     raise RecordError(
         f"{name}: the clock {label!r} holds hours, minutes and seconds in one number ("
-        f"{seconds[at]:.10g} is followed by {seconds[at + 1]:.10g}); write it as 23:59:59.996"
+        f"{seconds[at]:.15g} is followed by {seconds[at + 1]:.15g}); write it as 23:59:59.996, or "
+        "as 2024-05-06 23:59:59.996"
     )
 
 
 def start_of(first: float) -> datetime | None:
     """Return the moment of a stamp in seconds, if it counts from 1970 (1980 to 2100), in UTC."""
     return moment_of(first) if 315e6 < first < 4.1e9 else None
+
+
+def start_of_days(first: float) -> datetime | None:
+    """Return the moment of a count of days, if spreadsheets or MATLAB count so; it has no zone."""
+    for (low, high), begin in zip(_DAYS, _DAYS_BEGIN, strict=True):
+        if low < first < high:
+            return moment_of(round((first - begin) * 86_400e3) / 1e3)
+    return None
 
 
 def moment_of(seconds: float) -> datetime | None:
@@ -220,7 +238,7 @@ def read_clock(
     if len(t) < 3:
         return None, None, ""
     bad = ~np.isfinite(t)
-    if bad.mean() > 0.1:
+    if bad.mean() > 0.1 and not _fill_packets(t, bad, samples):
         raise RecordError(f"{name}: the clock {label!r} lacks most of its times; remove the column")
     notes: list[str] = []
     order: npt.NDArray[np.intp] | None = None
@@ -259,6 +277,31 @@ def read_clock(
     # Samples of a packet, whose stamps are the same.
     packet = 1.0 if picked else len(t) / len(u)
     return _clock_from(n, u, packet, len(t), order, count, name, label, notes)
+
+
+def _fill_packets(
+    t: Floats, bad: npt.NDArray[np.bool_], samples: Callable[[int, int], npt.NDArray[Any]] | None
+) -> bool:
+    """Give each row the stamp of its packet, where one row of each packet has it.
+
+    Returns whether there are such packets, of one size in most places; `t` and `bad` change.
+    """
+    known = np.flatnonzero(~bad)
+    if len(known) < _LEAST_PACKETS or samples is None:
+        return False
+    sizes = np.diff(known)
+    usual = int(np.median(sizes))
+    if usual < 2 or np.mean(sizes == usual) < _OF_ONE_SIZE:
+        return False
+    if without_samples(bad, samples)[bad].mean() > 1 - _OF_ONE_SIZE:
+        return False
+    at = np.arange(len(t))
+    # The first row of a packet has its stamp, or the last one.
+    ends = known[0] > 0 and known[-1] == len(t) - 1
+    place = np.searchsorted(known, at, "left" if ends else "right") - (0 if ends else 1)
+    t[:] = t[known[place.clip(0, len(known) - 1)]]
+    bad[:] = False
+    return True
 
 
 def _clock_from(
@@ -449,6 +492,11 @@ def _rate_and_gaps(
     n: Floats, u: Floats, packet: float, rows: int, name: str, label: str
 ) -> tuple[float, list[tuple[int, int]]]:
     """Return the sampling rate, and the rows before which so many samples are missing."""
+    if len(u) > _LEAST_PACKETS and packet > 1.5:
+        sizes, steps = np.diff(n), np.diff(u)
+        # A packet that the begin of the recording cut: its stamp is that of lost samples.
+        if sizes[0] < _CUT * np.median(sizes) and steps[0] < 1.5 * np.median(steps):
+            n, u = n[1:], u[1:] - u[1]
     if _LONG < len(u) == rows:
         even, steps = float(u[-1]) / (rows - 1), np.diff(u)
         if steps.min() > 0.2 * even and steps.max() < 1.8 * even:

@@ -12,6 +12,7 @@ from ..errors import RecordError
 
 __all__ = [
     "SIGNAL_COLUMNS",
+    "mean_square",
     "numbered_signals",
     "refuse_interleaved",
     "refuse_numbered",
@@ -98,8 +99,8 @@ def numbered_signals(
         if fs is None or _repeats_with_mains(k, fs):
             # Hum that repeats as the turns do is no offset of signals: what is left decides.
             values = _without_turns(values, k)
-        within = _mean_square(values[k:] - values[:-k])
-        between = (_mean_square(values[j:] - values[:-j]) for j in range(1, k))
+        within = mean_square(values[k:] - values[:-k])
+        between = (mean_square(values[j:] - values[:-j]) for j in range(1, k))
         if within > 0 and all(steps > _STEPS * within for steps in between):
             return [f"{number:g}" for number in different]
     return []
@@ -120,6 +121,7 @@ def _repeats_with_mains(k: int, fs: float) -> bool:
     return any(x > 0.5 and abs(x - round(x)) < _WHOLE for x in periods)
 
 
-def _mean_square(steps: npt.NDArray[np.float64]) -> float:
+def mean_square(steps: npt.NDArray[np.float64]) -> float:
+    """Mean square of what is finite; 0 if nothing is."""
     good = steps[np.isfinite(steps)]
     return float(np.mean(good**2)) if good.size else 0.0

@@ -444,18 +444,20 @@ def _opened(path: Path, signals: list[_Signal], common: float | None) -> Opened:
             count = count_for(stamps, fs)
         count = counts.get(label, count)
         part = _part_of(values[:, np.newaxis])
+        # Strips some time apart: a stamp is that of the first sample of each.
+        strips = fs if count and len(signal.pieces) > 1 and len(stamps) == len(values) else None
         try:
             clock, first, counted = read_clock(stamps, count, str(path), label, samples=part)
         except RecordError:
             if label in counts and 4 * len(values) < most:
                 continue  # of a sensor too slow for an ECG
-            raise
-        if clock is not None and fs is not None and abs(clock.fs - fs) > _SAME * fs and count:
-            # Strips some time apart: a stamp is that of the first sample of each.
-            begins = [np.arange(len(piece)) / (fs * count) for piece in signal.pieces]
-            if len(stamps) == len(values) and len(begins) > 1:
-                stamps = stamps + np.concatenate(begins)
-                clock, first, counted = read_clock(stamps, count, str(path), label, samples=part)
+            if strips is None:
+                raise
+            clock = None
+        if strips and count and (clock is None or abs(clock.fs - strips) > _SAME * strips):
+            begins = [np.arange(len(piece)) / (strips * count) for piece in signal.pieces]
+            stamps = stamps + np.concatenate(begins)
+            clock, first, counted = read_clock(stamps, count, str(path), label, samples=part)
         if clock is None:
             continue
         guessed = next((seconds for seconds, unit in UNITS if unit == counted), None)

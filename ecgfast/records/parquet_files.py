@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..errors import RecordError
 from ..extras import need
+from .choosing import role_of
 from .files import open_regular
 from .interleaved import refuse_interleaved
 from .opened import Opened
@@ -62,6 +63,13 @@ def _table(path: Path, file: Any) -> Table:
         raise RecordError(
             f"{path}: has {rows} rows of {len(kinds)} columns of numbers, which is nothing or more "
             f"than {_UNPACKED >> 30} GB; cut it in parts"
+        )
+    ecg = [i for i, name in enumerate(names) if role_of(split_unit(name)[0])[0] == "ecg"]
+    if ecg and not set(ecg) & set(kinds):
+        field = schema.field(ecg[0])
+        raise RecordError(
+            f"{path}: the column {field.name!r} holds {field.type}, no numbers; save a column a "
+            "lead and a row a sample"
         )
     pairs = [split_unit(names[i]) for i in kinds]
     rate, where = _rate_of(schema.metadata or {})

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..errors import RecordError
 from .choosing import look_of, role_of
-from .clocks import Clock, count_for, moment_of, read_clock, unit_of_clock
+from .clocks import Clock, count_for, moment_of, read_clock, start_of_days, unit_of_clock
 from .interleaved import SIGNAL_COLUMNS, refuse_interleaved, refuse_numbered
 from .opened import Column, Opened, Values
 from .text_head import Head
@@ -257,7 +257,7 @@ def open_table(path: Path, kind: str, table: Table, given: float | None) -> Open
         fs_from=fs_from,
         about_ecg=head.about_ecg,
         start=head.start or (None if start is None else start.replace(tzinfo=None)),
-        utc_offset=None if offset is None else offset.total_seconds(),
+        utc_offset=head.utc_offset if offset is None else offset.total_seconds(),
         comments=tuple(head.comments[:64]),
         notes=(*notes, *table.notes),
     )
@@ -291,6 +291,7 @@ class _Found:
     clock: Clock
     rows: int
     fineness: int
+    unit_known: bool
 
 
 def _time(
@@ -325,7 +326,7 @@ def _time(
             return np.stack([table.part(c, begin, end) for c in signals], axis=1)
 
         try:
-            clock, first, _ = read_clock(
+            clock, first, unit = read_clock(
                 stamps, count, str(path), label, rows, samples if signals else None
             )
         except RecordError as error:
@@ -336,13 +337,15 @@ def _time(
             continue
         if start is None:
             start, said = _start(head, i, first_rows, first)
+            if start is None and (unit == "days" or count == _DAY_S):
+                start = start_of_days(float(first_rows[0]))
             if start is None and head.kinds[i] == "time":
                 start = _dated_beside(head, table, i, first_rows)
             notes += [said] if said and head.start is None else []
         if clock is not None:
             # The finest clock is the most accurate: others repeat stamps, or round them.
             fineness = len(np.unique(first_rows[:LOOKED]))
-            found.append(_Found(i, label, clock, len(stamps), fineness))
+            found.append(_Found(i, label, clock, len(stamps), fineness, count is not None))
     if not found:
         signal_named = any(name.strip().lower() in SIGNAL_COLUMNS for name in head.names)
         if troubles and (expected is None or signal_named):
@@ -360,7 +363,7 @@ def _time(
                 notes.append(f"{said}: gaps are not known")
         return None, stated, head.fs_from, start, notes, {}
     own = _side_by_side(found, roles)
-    best = max(found, key=lambda each: each.fineness)
+    best = _best(found)
     fs_from = f"the clock {best.label!r}"
     if own:
         labels = {id(each.clock): each.label for each in found}
@@ -382,6 +385,22 @@ def _time(
     return clock, clock.fs, fs_from, start, notes, {}
 
 
+def _best(found: list[_Found]) -> _Found:
+    """Return the clock to use: the finest one, unless it counts in an unknown unit.
+
+    Then it may count ticks of an oscillator, which another clock contradicts.
+    """
+    best = max(found, key=lambda each: each.fineness)
+    if best.unit_known:
+        return best
+    other = [
+        each
+        for each in found
+        if each.unit_known and abs(each.clock.fs - best.clock.fs) > _SAME * each.clock.fs
+    ]
+    return max(other, key=lambda each: each.fineness, default=best)
+
+
 def _stamps_of(table: Table, column: int) -> Stamps:
     """Return the stamps of a clock up to its last one: a sensor may end before the others."""
     stamps = table.stamps(column)
@@ -389,6 +408,8 @@ def _stamps_of(table: Table, column: int) -> Stamps:
         return stamps
     values = stamps.part(0, len(stamps))
     known = np.flatnonzero(np.isfinite(values))
+    if len(known) > 1 and len(values) - known[-1] <= np.median(np.diff(known)):
+        return stamps  # the rest of a packet that has one stamp
     return Stamps(values[: int(known[-1]) + 1 if len(known) else 0])
 
 

@@ -72,8 +72,10 @@ _DATE = (
     rf"|\d{{1,2}}[-/. ]{_MONTH}[-/. ]\d{{4}}|{_MONTH} \d{{1,2}},? \d{{4}})"
 )
 # Milliseconds come after a point, a comma or a third colon.
-_CLOCK = r"\d{1,4}:\d{1,2}(?::\d{1,2}:\d{3}|(?::\d{1,2})?(?:[.,]\d{1,9})?)(?: ?[ap]m)?"
-_ZONE = r"(?:Z| ?(?:UTC|GMT)| ?[+-]\d\d:?\d\d)?"
+_CLOCK = r"\d{1,4}:\d{1,2}(?::\d{1,2}:\d{3}|(?::\d{1,2})?(?:[.,]\d{1,9})?)"
+# As English, Spanish and Greek programs write it: "PM", "p. m.".
+_CLOCK += r"(?:[ \u00a0\u202f]?[ap]\.?[ \u00a0\u202f]?m\.?)?"
+_ZONE = r"(?:Z| ?(?:UTC|GMT)| ?[+-]\d\d(?::?\d\d)?)?"
 _DATE_AFTER = _DATE.replace(r"\1", r"\3")  # its separator is the third group of the pattern
 # Java adds the name of the zone in brackets; the short form has no marks within date and time.
 _WHEN = (
@@ -97,6 +99,8 @@ _SETTING = re.compile(r"^[^:=,;\t]{1,60}\s*(?::=|[:=]|[,;\t])")
 def encoding_of(data: bytes) -> str | None:
     """Return the encoding of a text that begins with `data`; None if it is no text."""
     for mark, name in (
+        (b"\xff\xfe\0\0", "utf-32"),
+        (b"\0\0\xfe\xff", "utf-32"),
         (b"\xef\xbb\xbf", "utf-8-sig"),
         (b"\xff\xfe", "utf-16"),
         (b"\xfe\xff", "utf-16"),
@@ -107,11 +111,15 @@ def encoding_of(data: bytes) -> str | None:
         # Without a mark: every other byte of digits and separators is zero.
         even, odd = data[0:4096:2].count(0), data[1:4096:2].count(0)
         half = min(len(data), 4096) // 2
+        if not (data[1:4096:4].strip(b"\0") or data[2:4096:4].strip(b"\0")):
+            # Three of four bytes are zero.
+            return "utf-32-le" if data[0] else "utf-32-be"
         if odd > 0.7 * half and even < 0.1 * half:
             return "utf-16-le"
         if even > 0.7 * half and odd < 0.1 * half:
             return "utf-16-be"
-    data = data.rstrip(b"\0")  # a logger that reserves space before it writes
+    # A logger that reserves space before it writes, or lost its power while it did.
+    data = re.sub(rb"\0{16,}|\0+$", b"", data)
     if any(c in data for c in (*range(9), 14, 15, 16, 127)):
         return None
     try:
@@ -327,8 +335,8 @@ def zone_of(cell: str) -> float | None:
 
 def _zone_s(text: str) -> float | None:
     """Seconds that a clock is ahead of UTC, by the end of its times; None where they do not say."""
-    found = re.fullmatch(r"([+-])(\d\d):?(\d\d)", text.strip())
+    found = re.fullmatch(r"([+-])(\d\d):?(\d\d)?", text.strip())
     if found is None:
         return 0.0 if text.strip() else None
-    seconds = 3600.0 * int(found[2]) + 60.0 * int(found[3])
+    seconds = 3600.0 * int(found[2]) + 60.0 * int(found[3] or 0)
     return -seconds if found[1] == "-" else seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import math
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,18 +23,23 @@ from .opened import Opened
 from .tables import Table, open_table
 from .text_body import encoding_of
 from .text_head import LABEL, LABELLED, Head, head_again, read_head, zones_of
-from .text_odd_lines import key_of, samples_of
+from .text_odd_lines import WORDS, key_of, samples_of
 
 __all__ = ["open_text"]
 
 # Bytes that the head is found in, bytes parsed at a time, and what a compressed file may unpack to.
 _HEAD, _PIECE, _UNPACKED = 1 << 18, 1 << 22, 1 << 33
 
-# Share of lines that may be no samples (they count as missing ones), and how many always may.
-_MALFORMED = 0.01
+# Share of lines that may be no samples (they count as missing ones), and the samples of a text in
+# which none may be.
+_MALFORMED, _FEW = 0.01, 100
 
-# The minus of typography, which programs write in Sweden, Norway and Finland.
-_MINUS = "\u2212"
+# The minus of typography, which programs write in Sweden, Norway and Finland, and dashes for it.
+_MINUS = dict.fromkeys(map(ord, "\u2212\u2013\ufe63\uff0d"), "-")
+_MINUS_BYTES = re.compile("|".join(map(chr, _MINUS)).encode())
+
+# What begins with a bracket and is no JSON: a time, as loggers write it.
+_TIME_FIRST = re.compile(rb"\s*\[\s*(?:[\d./-]+[ T])?\d{1,2}:\d\d")
 
 # Odd lines that are added together.
 _KEPT = 4096
@@ -52,7 +58,7 @@ def open_text(path: Path, fs: float | None = None) -> Opened:
     name = str(path)
     with open_regular(path) as raw:
         stream = _Text(raw, path)
-        if stream.start.lstrip()[:1] in (b"{", b"["):
+        if stream.start.lstrip()[:1] in (b"{", b"[") and not _TIME_FIRST.match(stream.start):
             return open_json(path, b"".join(stream.pieces()))
         head = read_head(
             stream.start[:_HEAD].decode("utf-8", "replace"), len(stream.start) < _HEAD, name
@@ -78,7 +84,7 @@ class _Text:
         encoding = encoding_of(first)
         if encoding is None:
             raise RecordError(f"{path}: is no text file{true_format(first)}")
-        plain = encoding == "utf-8" and _MINUS.encode() not in first
+        plain = encoding == "utf-8" and not _MINUS_BYTES.search(first)
         self._decoder = None if plain else codecs.getincrementaldecoder(encoding)("replace")
         if encoding not in ("utf-8", "utf-8-sig"):
             self.note = (f"text in {encoding.upper()}",)
@@ -112,7 +118,7 @@ class _Text:
 
     def _converted(self, piece: bytes) -> bytes:
         if self._decoder is not None:
-            piece = self._decoder.decode(piece).replace(_MINUS, "-").encode("utf-8", "replace")
+            piece = self._decoder.decode(piece).translate(_MINUS).encode("utf-8", "replace")
         if self._only_cr:
             piece = piece.replace(b"\r", b"\n")
         return self._unlabelled(piece) if self._labelled else piece
@@ -154,6 +160,7 @@ class _TextTable(Table):
         self._first_again = 0
         # Lines that are odd by what is odd; the last stamp, and what is added to those of a block.
         self._odd: dict[str, tuple[int, str]] = {}
+        self._first_word = ""
         self._last, self._later = -math.inf, 0.0
         # Odd lines, which are added some thousand at a time.
         self._waiting: list[npt.NDArray[np.float64]] = []
@@ -217,9 +224,11 @@ class _TextTable(Table):
         last_line = end_of_text.rstrip().rpartition(b"\n")[2].decode("utf-8", "replace")
         self.head.last_zones = zones_of(self.head, last_line)
         if (self.malformed and self.malformed > max(3, _MALFORMED * self.rows)) or (
-            self.malformed and self.rows < 100
+            self.malformed and self.rows < _FEW
         ):
             raise RecordError(f"{name}: {self.first_malformed}; correct or remove it")
+        if self._first_word and self.rows < _FEW:
+            raise RecordError(f"{name}: {self._first_word}; correct or remove it")
         if not self.rows:
             raise RecordError(f"{name}: holds a line of names and no samples; export it again")
         if self._blocks:
@@ -300,6 +309,8 @@ class _TextTable(Table):
         self._waiting.append(row)
         if len(self._waiting) >= _KEPT:
             self._add_waiting(name)
+        if odd == WORDS and not self._first_word:
+            self._first_word = f"line {number}: {example!r} is not a number"
         count, example = self._odd.get(odd, (0, example))
         self._odd[odd] = (count + 1, example)
         return True

@@ -49,6 +49,12 @@ __all__ = [
 # Lines that the form of the body is found from.
 _LINES = 400
 
+# A list of numbers in one cell, such as "[512, 513, ...]".
+_LISTED = re.compile(r"\[(?:\s*[-+]?[\d.]+(?:e[-+]?\d+)?\s*[,;\s]){8,}", re.IGNORECASE)
+
+# Rates that stand alone in a second line, Hz, and times since 1970 in the first, s.
+_ALONE_HZ, _SINCE_1970 = (1.0, 5000.0), (315e6, 4.1e9)
+
 # Lines that may hold a lead each, and numbers in one of them at least.
 _MOST_LEADS, _LEAST_SAMPLES = 64, 256
 
@@ -83,6 +89,8 @@ _BARE_RATE = re.compile(
 _PER_SAMPLE = re.compile(
     r"(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)\s*(\w+)\s*(?:/|per )\s*sample\b", re.IGNORECASE
 )
+# Spike2: when the samples begin, and seconds between them.
+_SPIKE2_START = re.compile(r"\"?START\"?[\t, ]+\"?[\d.]+\"?[\t, ]+\"?(\d+(?:\.\d+)?)\"?")
 _NOT_RATE = re.compile(r"filter|notch|low|high|band|cut|mains|heart|pulse|bpm", re.IGNORECASE)
 _UNIT_LINE = re.compile(
     r"\b(?:units?|unit ?names?|einheit|unit[eé]s?)\b[\"']?\s*[:=,;\t]+\s*[\"']?([^\s,;\"']+)",
@@ -115,6 +123,7 @@ _EXCEL_TIME = re.compile(r"exceldatetime\W*([2-7]\d{4}(?:[.,]\d+)?|[2-7][.,]\d+e
 _BRACKETED = re.compile(r"(.*?)\s*[(\[]([^()\[\]]*)[)\]]\s*")
 # A name and its unit with a link to what they are: "ECG_I [mV](/api/datatype/4113/)".
 _LINKED = re.compile(r"(.*\])\((?:/|https?:)[^()\s]*\)")
+_AFTER_COMMA = re.compile(r"([^,]+),\s*([^,\s]+)")
 _SUFFIX = re.compile(r"(.*?)[ _/]+(mv|uv|µv|μv|nv|volts?|microvolts?|millivolts?)", re.IGNORECASE)
 
 
@@ -140,6 +149,8 @@ class Head:
         Where it does.
     start : datetime or None
         When the recording began.
+    utc_offset : float or None
+        Seconds by which the clock of `start` is ahead of UTC; None where nothing says so.
     day_first : bool
         Whether dates have their day before the month.
     unsure_date : str
@@ -166,6 +177,7 @@ class Head:
     fs: float | None = None
     fs_from: str = ""
     start: datetime | None = None
+    utc_offset: float | None = None
     day_first: bool = False
     unsure_date: str = ""
     zones: dict[int, float | None] = field(default_factory=dict)
@@ -204,6 +216,12 @@ def read_head(text: str, whole: bool, name: str) -> Head:
     filled = [(i, line) for i, line in numbered if line.strip() and line[:1] not in ("#", "%")]
     if not filled:
         raise RecordError(f"{name}: holds no samples; export it again")
+    at, listed = next(((i, f) for i, x in filled[:64] if (f := _LISTED.search(x))), (0, None))
+    if listed is not None and not filled[0][1].startswith(("{", "[[")):
+        raise RecordError(
+            f"{name}: line {at + 1} holds a list of numbers in one cell, such as "
+            f"{listed[0][:24]}...: write a line for each sample, with a column for each lead"
+        )
     if len(filled[0][1]) > 1 << 16:
         raise RecordError(
             f"{name}: has lines of more than 65,536 characters; write a line a sample"
@@ -242,13 +260,36 @@ def read_head(text: str, whole: bool, name: str) -> Head:
         after = [(i, line) for i, line in filled if i >= first][:2]
         if len(after) == 2 and _is_one_count(cells_of(after[0][1], form.separator)):
             head.first = first = after[1][0]
+    if head.fs is None:
+        _take_rate_alone(head, filled)
     head.day_first, head.unsure_date = day_first_of(rows)
-    begin = next(cells_of(line, form.separator) for i, line in filled if i >= first)
+    begin = next(cells_of(line, form.separator) for i, line in filled if i >= head.first)
     head.zones = _zones(head, begin)
     for column, cell in enumerate(begin[: form.width]):
-        if form.kinds[column] == "words" and cell:
-            head.examples[column] = cell[:LONGEST_TIME]
+        if form.kinds[column] == "words":
+            cells = [cell, *(row[column] for row in rows if len(row) > column)]
+            told = [x for x in cells if x and kind_of(x, form.decimal) != "number"]
+            head.examples[column] = (told or [cell])[0][:LONGEST_TIME]
     return head
+
+
+def _take_rate_alone(head: Head, filled: list[tuple[int, str]]) -> None:
+    """Take a first line of times since 1970 and a second one of rates, as Empatica writes them."""
+    body = [(i, line) for i, line in filled if i >= head.first][:3]
+    rows = [cells_of(line, head.separator) for _, line in body]
+    if len(rows) < 3 or any(kind != "number" for kind in head.kinds):
+        return
+    try:
+        times, rates, values = ([float(x.replace(head.decimal, ".")) for x in row] for row in rows)
+    except ValueError:
+        return
+    (least, most), (from_, to) = _ALONE_HZ, _SINCE_1970
+    if len(set(times)) == len(set(rates)) == 1 and from_ < times[0] < to and (
+        least <= rates[0] <= most and max(map(abs, values)) < from_
+    ):  # fmt: skip
+        head.fs, head.fs_from, head.first = rates[0], "the file's second line", body[2][0]
+        head.start = datetime(1970, 1, 1) + timedelta(seconds=times[0])
+        head.utc_offset = 0.0
 
 
 def head_again(head: Head, lines: list[str], where: str) -> Head:
@@ -430,6 +471,9 @@ def _are_names(cells: list[str], head: Head, line: str, *, last: bool) -> bool:
         return False
     if not any(c.isalpha() for c in line) or told[0].endswith(("=", ":")):
         return False
+    if not last and all(re.fullmatch(r"[^:]+:\S.*", cell) for cell in told):
+        # Settings, such as "mode:DIO, clock div:1".
+        return any(role_of(split_unit(cell)[0])[0] == "ecg" for cell in told)
     if len(cells) > 2:
         return True
     if len(cells) == 1:
@@ -461,8 +505,8 @@ def split_unit(cell: str) -> tuple[str, str]:
     found = _BRACKETED.fullmatch(cell)
     if found and (is_unit(found[2]) or not found[2].isdigit()):
         return found[1], found[2]
-    found = _SUFFIX.fullmatch(cell)
-    return (found[1], found[2]) if found else (cell, "")
+    found = _SUFFIX.fullmatch(cell) or _AFTER_COMMA.fullmatch(cell)
+    return (found[1], found[2]) if found and is_unit(found[2]) else (cell, "")
 
 
 def _settings(head: Head, line: str, raw: str, name: str) -> None:
@@ -472,6 +516,9 @@ def _settings(head: Head, line: str, raw: str, name: str) -> None:
         if found and not _NOT_RATE.search(line[: found.start()]):
             factor = 1e3 if found[2] else 1.0
             head.fs, head.fs_from = factor * float(found[1].replace(",", ".")), "the file's head"
+        elif found := _SPIKE2_START.fullmatch(line):
+            if float(found[1]) > 0:
+                head.fs, head.fs_from = 1.0 / float(found[1]), "the file's head"
         elif raw.startswith("#") and (stated := _STATED_RATE.search(line)):
             raise RecordError(
                 f"{name}: its comment says fs={stated[1][:40]}; write a number, # fs=360"

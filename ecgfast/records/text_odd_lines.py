@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from ..errors import RecordError
 from .text_body import cells_of, kind_of, may_be_grouped, ungrouped
 
-__all__ = ["key_of", "samples_of"]
+__all__ = ["WORDS", "key_of", "samples_of"]
+
+#: What is odd in a line with words where samples should be.
+WORDS = "words in place of a sample"
+
+# Words in place of a sample: without a digit, an error of a spreadsheet, or what Windows prints.
+_IN_PLACE = re.compile(r"[^\d]{1,16}|#[A-Z/0!?]+|[-+]?1\.#[A-Z]+\d*", re.ASCII)
 
 _KEY = re.compile(rb"[#%\s\"']*([A-Za-z][\w ./()-]{0,40}?)[\s\"']*[=:]")
 
@@ -22,7 +28,9 @@ def key_of(line: bytes) -> bytes:
 def samples_of(
     line: str, separator: str | None, decimal: str, kinds: Sequence[str]
 ) -> tuple[str, str, str] | None:
-    """Return the samples of a line with a remark behind them, or with marks between thousands.
+    """Return the samples of a line that is not written as the others are.
+
+    It has a remark behind them, marks between thousands, or words in place of some samples.
 
     Parameters
     ----------
@@ -54,11 +62,19 @@ def samples_of(
     if len(cells) != len(kinds):
         return None
     # A decimal mark in the line tells that the other mark is none.
+    found = [kind_of(cell, decimal) for cell in cells]
+    # The first column is a clock in most tables: a word there begins a line of another kind.
+    may_lack = len(kinds) == 1 or (
+        (found[0] != "words" or kinds[0] == "words") and ("number" in found or "time" in found)
+    )
     certain = any(decimal in cell for cell in cells if kind_of(cell, decimal) == "number")
     for i, cell in enumerate(cells):
         if kinds[i] == "number" and kind_of(cell, decimal) == "words":
             if not may_be_grouped(cell, decimal):
-                return None
+                if not may_lack or not _IN_PLACE.fullmatch(cell):
+                    return None
+                cells[i], odd, example = "nan", WORDS, cell
+                continue
             if not certain:
                 raise RecordError(
                     f"{cell!r} may have a decimal mark or one between thousands; write numbers "

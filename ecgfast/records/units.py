@@ -15,12 +15,20 @@ __all__ = ["UNKNOWN", "is_unit", "scale_notes", "to_millivolt", "to_seconds", "u
 UNKNOWN = "unknown"
 
 # Volts by what stands before them, as "uV", "micro volts" or "мкВ" in Cyrillic.
-_VOLTS = re.compile(r"(k|kilo|m|milli|u|µ|μ|micro|mc|n|nano)?[ -]?(?:v|volts?)|(м|мк|н)?в")
+# A "µ" that was read in another encoding is one nevertheless: nothing else becomes these.
+_VOLTS = re.compile(
+    r"(k|kilo|m|milli|u|µ|μ|âµ|î¼|æ|\ufffd|\?|micro|mc|n|nano)?[ -]?(?:v|volts?)|(м|мк|н)?в"
+    r"|(毫|微|ミリ|マイクロ|밀리|마이크로)(?:伏特?|ボルト|볼트)"
+)
 _MILLIVOLT = {
     "k": 1e6, "": 1e3, "m": 1.0, "u": 1e-3, "µ": 1e-3, "μ": 1e-3, "n": 1e-6,
     "м": 1.0, "н": 1e-6,
 }  # fmt: skip
-_PREFIX = {"kilo": "k", "milli": "m", "micro": "u", "mc": "u", "nano": "n", "мк": "u"}
+_PREFIX = {
+    "kilo": "k", "milli": "m", "micro": "u", "mc": "u", "nano": "n", "мк": "u",
+    **dict.fromkeys(("âµ", "î¼", "æ", "\ufffd", "?", "微", "マイクロ", "마이크로"), "u"),
+    **dict.fromkeys(("毫", "ミリ", "밀리"), "m"),
+}  # fmt: skip
 
 # Steepest fiftieth of a lead's changes over 20 ms, in mV: 0.02 to 3 in the recordings of mitdb,
 # svdb, nstdb, qtdb, ludb, nsrdb and bp. A unit that is a thousand times too large or too small
@@ -36,7 +44,7 @@ _NUMBERS = {
     "", "nu", "n.u.", "adu", "adc", "au", "a.u.", "a.u", "arb", "arbitrary", "arbitrary units",
     "count", "counts", "lsb", "raw", "bit", "bits", "digit", "digits", "unit", "units", "unknown",
     "none", "n/a", "na", "-", "?", "1", "normalized", "normalised", "norm", "int", "integer",
-    "float", "dimensionless", "adc counts", "adc units",
+    "float", "dimensionless", "no_units", "no units", "adc counts", "adc units",
 }  # fmt: skip
 
 _SECONDS = {
@@ -48,6 +56,8 @@ _SECONDS = {
     "millisec": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3,
     "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "usec": 1e-6, "micros": 1e-6, "microsec": 1e-6,
     "microsecond": 1e-6, "microseconds": 1e-6,
+    "\u0441": 1.0, "сек": 1.0, "мс": 1e-3, "мкс": 1e-6, "秒": 1.0, "毫秒": 1e-3, "微秒": 1e-6,
+    "ミリ秒": 1e-3, "マイクロ秒": 1e-6, "초": 1.0, "밀리초": 1e-3,
     "ns": 1e-9, "nsec": 1e-9, "nanos": 1e-9, "nanosecond": 1e-9, "nanoseconds": 1e-9,
 }  # fmt: skip
 
@@ -79,7 +89,7 @@ def to_millivolt(unit: str) -> float | None:
     found = _VOLTS.fullmatch(_plain(unit))
     if found is None:
         return None
-    prefix = found[1] or found[2] or ""
+    prefix = found[1] or found[2] or found[3] or ""
     return _MILLIVOLT[_PREFIX.get(prefix, prefix)]
 
 

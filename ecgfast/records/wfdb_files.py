@@ -46,6 +46,13 @@ _CHECKED = 1 << 23
 # Formats that store each sample in bytes of its own: their number.
 _PLAIN = {16: 2, 61: 2, 24: 3, 32: 4}
 
+# Types of numbers in MATLAB files of version 4, and those of some formats.
+_MATLAB_4 = {
+    0: "64-bit floating-point", 1: "32-bit floating-point", 2: "32-bit", 3: "16-bit",
+    4: "unsigned 16-bit", 5: "8-bit",
+}  # fmt: skip
+_PLAIN_MATLAB = {16: "16-bit", 32: "32-bit", 80: "8-bit"}
+
 # Tables of the values of all 65,536 digits that are kept, 256 KB each: signals of one gain share
 # one, and so do the recordings of an archive.
 _TABLED = 64
@@ -254,11 +261,13 @@ def _signal_file(
         width += signal.per_frame
     try:
         with open_regular(dat) as file:
+            head = file.read(128)
             size = file.seek(0, 2) - first.offset
     except FileNotFoundError:
         raise RecordError(
             f"{dat}: missing, though {header.name} names it; put both files in one folder"
         ) from None
+    _refuse_other_matlab(header, dat, head, first)
     if first.format in COMPRESSED:
         return _compressed_file(header, dat, first, begins, width, parsed.n_samples)
     layout = LAYOUTS[first.format]
@@ -276,6 +285,30 @@ def _signal_file(
             return layout.decode(data)[lead : lead + number]
 
     return _SignalFile(dat, layout.missing, begins, width, count // width, samples)
+
+
+def _refuse_other_matlab(header: Path, dat: Path, head: bytes, first: Signal) -> None:
+    """Raise if a MATLAB file cannot hold such samples at the byte that the header names.
+
+    Headers name byte 24 of files of version 4, where an array of integers begins.
+    """
+    said = ""
+    if head.startswith(b"MATLAB") and first.offset < len(head):
+        said = "of a later version"
+    elif dat.suffix.lower() == ".mat" and len(head) >= 24:
+        kind, rows, columns, imaginary, length = np.frombuffer(head, "<i4", 5).tolist()
+        is_version_4 = 0 <= kind < 60 and min(rows, columns, length) > 0 and imaginary == 0
+        held = _MATLAB_4.get(kind // 10 % 10, "")
+        if is_version_4 and first.offset == 20 + length and held != _PLAIN_MATLAB.get(
+            first.format, held
+        ):  # fmt: skip
+            said = f"of {held} numbers"
+    if said:
+        raise RecordError(
+            f"{dat}: is a MATLAB file {said}, which does not hold the samples at byte "
+            f"{first.offset} as {header.name} says; save it with version 4 (-v4, format='4') and "
+            "integers of 16 bits, or read it without that header"
+        )
 
 
 def _refuse_undescribed(path: Path, header: Header, file: _SignalFile) -> None:

@@ -17,6 +17,7 @@ from ..records._table import TIME, parse_rows
 from ..records.choosing import ABOUT, look_of, role_of
 from ..records.clocks import count_for, read_clock
 from ..records.interleaved import SIGNAL_COLUMNS, numbered_signals, signals_of
+from ..records.joined_leads import successive
 from ..records.text_body import cells_of
 from ..records.text_head import LABEL, LABELLED, RATE_LINE, are_units, split_unit
 from .line_clock import LineClock, lines_of_packet
@@ -366,6 +367,13 @@ class LineParser:
         if len(why) == n:  # whatever it looks like, something has to be the signal
             why, open_ = {}, list(range(n))
         known = self.known if self.known is not None and self.known.of == n else None
+        likely = ecg or open_
+        if known is None and not self._every and successive(table[:, likely]):
+            raise InputError(
+                f"{self.name}: its {len(likely)} fields hold successive samples of one signal, a "
+                "packet in each line: send a line for each sample; if they are leads nevertheless, "
+                "name them with leads="
+            )
         if known is not None:
             chosen = list(known.columns)
             why = {

@@ -153,7 +153,7 @@ def test_signals_in_several_files_and_behind_an_offset(tmp_path: Path) -> None:
 
 
 def test_open_length_is_taken_from_the_file(tmp_path: Path) -> None:
-    (tmp_path / "r.dat").write_bytes(np.arange(600, dtype="<i2").tobytes())
+    (tmp_path / "r.dat").write_bytes(np.zeros(600, "<i2").tobytes())
     (tmp_path / "r.hea").write_text(
         "r 2 250\nr.dat 16 200 12 0 0 0 0 I\nr.dat 16 200 12 0 0 0 0 II\n"
     )
