@@ -9,6 +9,7 @@
  *   neural_heights.c     how tall complexes are
  *   neural_rhythm.c      RR intervals and what they cost
  *   neural_waves.c       P and T waves that look like complexes
+ *   neural_shape.c       the shape of the last beats: beats after a fall of the gain
  *   neural_path.c        scores of candidates, the best path through them
  *   neural_decision.c    which candidates are accepted, and when
  *   neural_report.c      R peak and quality of a beat
@@ -42,6 +43,7 @@
 #define NEURAL_HEIGHT_BEATS 3      /* beats until the running height of complexes is known */
 #define NEURAL_CLAIMS 4            /* early outputs that the late one has yet to confirm */
 #define NEURAL_INTERVALS 8         /* RR intervals that the rhythm is taken from */
+#define NEURAL_SHAPE 50            /* cells of the shape of a beat: 0.4 s */
 
 typedef struct ecg_neural_weights {
     float stem1[NEURAL_STEM1_TAPS * NEURAL_INPUTS][NEURAL_STEM];
@@ -80,6 +82,13 @@ typedef struct neural_lead {
     float odds[NEURAL_CELLS];      /* log-odds of each cell by this lead */
     float height;                  /* log of the running size of accepted complexes */
     int32_t heights;               /* accepted complexes in it, up to a few */
+    int32_t shapes, unlike;        /* beats in the shape, up to a few; beats of another shape in a row */
+    float shape[NEURAL_SHAPE];     /* running mean of accepted beats, from before R to behind T */
+    int64_t looked;                /* cell that is compared with it next, where beats are overdue */
+    float best, best_gain;         /* of the cells that look like it now, the one most like it: correlation, size */
+    int64_t best_at;
+    int64_t match;                 /* the last such cell */
+    float match_gain;
 } neural_lead;
 
 typedef struct neural_candidate {
@@ -114,6 +123,7 @@ typedef struct neural_state {
     float clarity;                 /* running log-odds of accepted beats */
     float passed_over;             /* largest log-odds since the last beat of what was none */
     int32_t accepted;              /* beats, up to a few */
+    int32_t halves;                /* accepted beats in a row that passed over one halfway, up to a few */
     int64_t claims[NEURAL_CLAIMS]; /* cells where the early output was beyond doubt; -1 none */
     int32_t claim;                 /* the next of them to be written */
     int32_t early_hold;            /* beats until the early output is believed again */
@@ -163,6 +173,8 @@ void ecg_neural_learn_height(neural_lead *lead, const neural_candidate *c, int a
 
 /* neural_rhythm.c */
 void ecg_neural_learn_rr(neural_state *s, float rr);
+/* Every interval was that of two beats. */
+void ecg_neural_halve_rr(neural_state *s);
 /* Of an RR interval. */
 float ecg_neural_pair_cost(const neural_state *s, int64_t from, int64_t to);
 /* Of having no beat from `from` up to now. */
@@ -175,6 +187,13 @@ float ecg_neural_misfit(const neural_state *s, int64_t at);
 int ecg_neural_may_be_t_wave(neural_state *s, int n_leads, const neural_candidate *c);
 /* Does a taller candidate follow within a PR interval, and at an interval that fits better? */
 int ecg_neural_is_p_wave(neural_state *s, int n_leads, int index);
+
+/* neural_shape.c */
+/* Learns the shape of an accepted beat around cell `at`. */
+void ecg_neural_learn_shape(const neural_state *s, neural_lead *lead, int64_t at);
+/* Where a beat is overdue and the shape of beats is seen twice, smaller than before, the gain has fallen: so do height
+ * and scale. */
+void ecg_neural_look_for_shape(neural_state *s, int n_leads);
 
 /* neural_path.c */
 void ecg_neural_set_score(neural_state *s, int n_leads, neural_candidate *c);

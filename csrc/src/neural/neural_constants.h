@@ -52,6 +52,27 @@
 #define RR_FIRST_S 0.8f   /* before any interval is known */
 #define VAR_FIRST 0.6f    /* any rhythm is possible */
 
+/* Every second beat of a very fast rhythm. */
+#define HALF_RR_S 0.55f   /* an interval shorter than that may hold one in its middle, ... */
+#define HALF_OFF 0.15f    /* ... as far from it, relative, */
+#define HALF_BEATS 3      /* and the rhythm is twice as fast after so many intervals that do */
+
+/* The shape of beats, which is found again where the gain has fallen. */
+#define SHAPE_BEFORE 8    /* cells before R ... */
+#define SHAPE_AFTER 42    /* ... and from it on: past the T wave, which P waves lack */
+#define SHAPE_BEATS 3     /* beats that make a shape */
+#define SHAPE_RATE 0.2f   /* over the last five beats */
+#define SHAPE_LEARNED 0.8f /* correlation below which a beat is another one, an ectopic beat or noise */
+#define SHAPE_UNLIKE 8    /* such beats in a row are the shape from now on */
+#define SHAPE_FROM 0.6f   /* of the RR reference after the last beat, from where on it is looked for */
+#define SHAPE_LIKE 0.95f  /* correlation of a beat */
+#define SHAPE_SMALLER 0.5f /* of the size before: less is seen without it */
+#define SHAPE_LEAST 0.02f /* ... and a smaller one is none */
+#define SHAPE_SHORT 0.75f /* of the RR reference, ... */
+#define SHAPE_LONG 2.6f  /* ... between which the interval of two lies */
+#define SHAPE_CHANGE 0.3f /* logs, by which their sizes differ at most */
+#define SHAPE_SMALLEST 1.17549435e-38f
+
 /* When to decide. */
 #define CLEAR_SCORE 3.0f  /* a candidate this clear at a plausible interval ... */
 #define CLEAR_SHORT 0.75f /* of the RR reference */

@@ -30,13 +30,35 @@ void ecg_neural_decision_init(neural_state *s, const ecg_detector_config *config
     s->passed_over = NONE_PASSED;
 }
 
+/* Was a candidate as clear and as tall as a beat passed over in the middle of a short interval? Beyond 280 a minute
+ * every second beat is better on the path, as long as the rhythm is not known to be so fast. */
+static int passed_half(neural_state *s, int n_leads, int index) {
+    const int64_t at = s->pending[index].at, rr = at - s->last;
+    if (s->last < 0 || ecg_neural_seconds(rr) > HALF_RR_S) return 0;
+    for (int i = 0; i < index; i++) {
+        const neural_candidate *c = &s->pending[i];
+        const float off = (float)(2 * (c->at - s->last) - rr) / (float)rr;
+        if (c->odds >= HEIGHT_ODDS && fabsf(off) <= HALF_OFF
+            && ecg_neural_taller_by(ecg_neural_leads(s), n_leads, c->at, at) <= SMALLER)
+            return 1;
+    }
+    return 0;
+}
+
 static void neural_accept(ecg_detector *d, neural_state *s, int index) {
     const neural_candidate c = s->pending[index];
     neural_lead *lead = ecg_neural_leads(s);
+    s->halves = passed_half(s, d->config.n_leads, index) ? s->halves + 1 : 0;
+    if (s->last >= 0 && s->last == s->last_clear && c.at - s->last >= SHAPE_AFTER)
+        for (int l = 0; l < d->config.n_leads; l++) ecg_neural_learn_shape(s, &lead[l], s->last);
     ecg_neural_pass_over(s, 0, index);
     if (ecg_neural_worth(&c) >= 0.0f) {
         if (s->last_clear >= 0) ecg_neural_learn_rr(s, ecg_neural_seconds(c.at - s->last_clear));
         s->last_clear = c.at;
+    }
+    if (s->halves >= HALF_BEATS) {
+        ecg_neural_halve_rr(s);
+        s->halves = 0;
     }
     const int alone = s->last >= 0 && ecg_neural_seconds(c.at - s->last) > RR_MAX_S;
     for (int l = 0; l < d->config.n_leads; l++, lead++)
@@ -102,4 +124,5 @@ void ecg_neural_decide(ecg_detector *d, neural_state *s, int final) {
     int found = ecg_neural_search(d, s, s->uses_late ? s->p_late : s->p_early, s->uses_late ? late : early);
     if (s->uses_late) found |= ecg_neural_search_early(d, s, early);
     if (found || final || s->searched >= s->wake) decide_pending(d, s, final);
+    ecg_neural_look_for_shape(s, d->config.n_leads);
 }

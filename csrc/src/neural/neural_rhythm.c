@@ -46,3 +46,8 @@ void ecg_neural_learn_rr(neural_state *s, float rr) {
     }
     s->rr_var = sum / (float)n;
 }
+
+void ecg_neural_halve_rr(neural_state *s) {
+    const float rr = 0.5f * s->rr[(s->rr_count + NEURAL_INTERVALS - 1) % NEURAL_INTERVALS];
+    for (int i = 0; i < NEURAL_INTERVALS; i++) ecg_neural_learn_rr(s, rr);
+}

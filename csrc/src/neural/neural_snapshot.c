@@ -26,6 +26,14 @@ static int neural_lead_valid(const neural_lead *lead) {
            && ecg_within(lead->heights, 0, 1000);
 }
 
+static int shape_valid(const neural_state *s, const neural_lead *lead) {
+    return ecg_within(lead->shapes, 0, SHAPE_BEATS) && ecg_within(lead->unlike, 0, SHAPE_UNLIKE - 1)
+           && all_below(lead->shape, NEURAL_SHAPE, SIGNAL_MAX) && ecg_within(lead->looked, 0, s->cells + NEURAL_CELLS)
+           && ecg_within(lead->best_at, 0, s->cells) && ecg_within(lead->match, -1, s->cells)
+           && lead->best >= 0.0f && lead->best < 2.0f && lead->best_gain >= 0.0f && lead->best_gain <= 1.0f
+           && lead->match_gain >= 0.0f && lead->match_gain <= 1.0f;
+}
+
 /* Each step is searched at once, as far as its output reaches. */
 static int64_t searched_of(const neural_state *s) {
     const int64_t at = ecg_neural_known(s->steps, s->uses_late ? NEURAL_LATE : NEURAL_EARLY) - SUM_CELLS - HOLD_CELLS;
@@ -42,7 +50,7 @@ static int decision_valid(const neural_state *s) {
         || !ecg_within(s->accepted, 0, LEARNING_BEATS) || s->searched != searched_of(s)
         || s->searched_early != searched_early_of(s) || !ecg_within(s->last, -1, s->cells)
         || !ecg_within(s->last_clear, -1, s->last) || s->wake < 0 || !ecg_within(s->claim, 0, NEURAL_CLAIMS - 1)
-        || !ecg_within(s->early_hold, 0, EARLY_BEATS))
+        || !ecg_within(s->early_hold, 0, EARLY_BEATS) || !ecg_within(s->halves, 0, HALF_BEATS - 1))
         return 0;
     for (int i = 0; i < NEURAL_CLAIMS; i++)
         if (!ecg_within(s->claims[i], -1, s->searched_early)) return 0;
@@ -72,6 +80,6 @@ int ecg_neural_valid(ecg_detector *d, void *state) {
     for (int i = 0; i < NEURAL_RECENT; i++)
         if (!(s->p_early[i] >= 0.0f && s->p_early[i] <= 1.0f && s->p_late[i] >= 0.0f && s->p_late[i] <= 1.0f)) return 0;
     for (int l = 0; l < d->config.n_leads; l++)
-        if (!neural_lead_valid(&lead[l])) return 0;
+        if (!neural_lead_valid(&lead[l]) || !shape_valid(s, &lead[l])) return 0;
     return decision_valid(s);
 }

@@ -4,21 +4,43 @@ from __future__ import annotations
 
 from .candidates import drop, search, search_early
 from .constants import EARLY, HZ, LATE, STRIDE, C, F
-from .heights import heights_unclear, learn_height, shortfall
+from .heights import heights_unclear, learn_height, shortfall, taller_by
 from .path import best_path, worth
 from .report import report
-from .rhythm import learn_rr
+from .rhythm import halve_rr, learn_rr
+from .shape import learn_shape, look_for_shape
 from .state import Candidate, State, seconds
 from .waves import may_be_t_wave
 
 
+def passed_half(s: State, c: Candidate) -> bool:
+    """Was a candidate as clear and as tall passed over in the middle of a short interval?"""
+    if s.last is None or seconds(c.at - s.last) > C["HALF_RR_S"]:
+        return False
+    rr = c.at - s.last
+    return any(
+        abs(F(2 * (other.at - s.last) - rr) / F(rr)) <= C["HALF_OFF"]
+        and other.odds >= C["HEIGHT_ODDS"]
+        and taller_by(s, other.at, c.at) <= C["SMALLER"]
+        for other in s.pending
+        if other.at < c.at
+    )
+
+
 def accept(s: State, c: Candidate) -> None:
+    s.halves = s.halves + 1 if passed_half(s, c) else 0
+    if s.last is not None and s.last == s.last_clear and c.at - s.last >= C["SHAPE_AFTER"]:
+        for k in range(s.n_leads):
+            learn_shape(s, k, s.last)
     for other in [other for other in s.pending if other.at < c.at]:
         drop(s, other)
     if worth(c) >= 0:
         if s.last_clear is not None:
             learn_rr(s, seconds(c.at - s.last_clear))
         s.last_clear = c.at
+    if s.halves >= C["HALF_BEATS"]:
+        halve_rr(s)
+        s.halves = 0
     alone = s.last is not None and seconds(c.at - s.last) > C["RR_MAX_S"]
     for k in range(s.n_leads):
         if not s.fault[k][c.at]:
@@ -82,3 +104,4 @@ def decide(s: State, final: bool = False) -> None:
         found |= search_early(s, early)
     if found or final or s.searched >= s.wake:
         decide_pending(s, final)
+    look_for_shape(s)

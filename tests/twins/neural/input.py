@@ -55,7 +55,9 @@ def take_cells(s: State, known: int) -> None:
 
 def peak(s: State, lead: int, first: int, last: int) -> np.float32:
     """Largest of some blocks."""
-    return np.abs(s.cells[lead][max(first, 0) * BLOCK : last * BLOCK]).max()
+    first = max(first, 0)
+    cells = np.abs(s.cells[lead][first * BLOCK : last * BLOCK])
+    return (cells.reshape(-1, BLOCK).max(axis=1) * s.gain[lead][first:last]).max()
 
 
 def faults(s: State, column: Floats, clean: Floats) -> npt.NDArray[np.bool_]:

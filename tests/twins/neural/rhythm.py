@@ -41,3 +41,9 @@ def learn_rr(s: State, rr: np.float32) -> None:
     s.rr_ref = min(max(middle, C["RR_LEAST_S"]), C["RR_MAX_S"])
     off = [min(abs(r / s.rr_ref - F(1)), F(1)) for r in s.rr]
     s.rr_var = sum(off, F(0)) / F(len(off))
+
+
+def halve_rr(s: State) -> None:
+    rr = F(0.5) * s.rr[-1]
+    for _ in range(C["NEURAL_INTERVALS"]):
+        learn_rr(s, rr)

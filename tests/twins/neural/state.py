@@ -11,6 +11,8 @@ import numpy.typing as npt
 from ..rpeak import Refiner
 from .constants import EARLY, HOLD, HZ, LATE, PAD, SMALLEST, START_CELLS, STRIDE, SUM, C, F, Floats
 
+ZERO = F(0)
+
 
 def seconds(cells: int) -> np.float32:
     return F(cells) / F(HZ)
@@ -25,6 +27,21 @@ class Candidate:
     score: np.float32
     value: np.float32
     before: Candidate | None = None
+
+
+@dataclass
+class Shape:
+    """The shape of a lead's last beats, and the cells that look like it."""
+
+    mean: Floats
+    beats: int = 0
+    unlike: int = 0
+    looked: int = 0
+    best: np.float32 = ZERO
+    best_gain: np.float32 = ZERO
+    best_at: int = 0
+    match: int = 0
+    match_gain: np.float32 = ZERO
 
 
 @dataclass
@@ -49,6 +66,7 @@ class State:
     claims: list[int] = field(default_factory=list)
     early_hold: int = 0
     accepted: int = 0
+    halves: int = 0
     last: int | None = None
     last_clear: int | None = None
     passed_over: np.float32 = C["NONE_PASSED"]
@@ -77,6 +95,9 @@ class State:
         self.height = [F(0) for _ in leads]
         self.clarity = F(0)
         self.heights = [0 for _ in leads]
+        self.shape = [Shape(np.zeros(C["NEURAL_SHAPE"], np.float32)) for _ in leads]
+        # What the maxima of the blocks are multiplied by since the gain fell.
+        self.gain = [np.ones(self.total // C["NEURAL_BLOCK"] + 1, np.float32) for _ in leads]
         lag = F((LATE + 1) * STRIDE + SUM + HOLD + 1) / F(HZ)
         early_lag = F((EARLY + 1) * STRIDE + SUM + HOLD + 1) / F(HZ)
         limit = F(self.max_delay)
