@@ -119,9 +119,16 @@ class FastLSTM(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
             if hidden is not None:
                 z = ops.add(z, ops.matmul(hidden, recurrent))
             sigmoid, candidate = ops.split(z, [3 * u], axis=-1)
-            gate_i, gate_f, gate_o = ops.split(ops.sigmoid(sigmoid), 3, axis=-1)
-            fresh = ops.multiply(gate_i, ops.tanh(candidate))
-            cell = fresh if cell is None else ops.add(ops.multiply(gate_f, cell), fresh)
+            gates = ops.sigmoid(sigmoid)
+            if cell is None:
+                # There is nothing to forget. A split into three of which one is not used would be
+                # left in float32 now and then by the converter to int8: two runs, two files.
+                gate_i, gate_o = gates[..., :u], gates[..., 2 * u :]
+                cell = ops.multiply(gate_i, ops.tanh(candidate))
+            else:
+                gate_i, gate_f, gate_o = ops.split(gates, 3, axis=-1)
+                fresh = ops.multiply(gate_i, ops.tanh(candidate))
+                cell = ops.add(ops.multiply(gate_f, cell), fresh)
             hidden = ops.multiply(gate_o, ops.tanh(cell))
             outputs.append(hidden)
         if not self.return_sequences:

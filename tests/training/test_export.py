@@ -127,6 +127,18 @@ def test_every_precision_is_written_with_its_checksum(exported):
 
 
 @pytest.mark.slow
+def test_nothing_is_computed_that_nothing_reads(exported):
+    """What nothing read was left in float32 in one int8 file of three: two runs, two files."""
+    schema = pytest.importorskip("tensorflow.lite.python.schema_py_generated")
+    _, folder, _ = exported
+    content = bytearray((folder / "small.tflite").read_bytes())
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0)).subgraphs[0]
+    read = {i for operator in graph.operators for i in operator.inputs} | set(graph.outputs)
+    made = {i for operator in graph.operators for i in operator.outputs}
+    assert made <= read
+
+
+@pytest.mark.slow
 def test_precisions_agree_with_keras(exported):
     made = exported[2]
     assert made["float32"]["max_abs_difference"] <= 1e-5
