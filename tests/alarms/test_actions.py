@@ -168,7 +168,7 @@ class Broker:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        for _ in range(200):
+        for _ in range(1200):
             with socket.socket() as link:
                 if link.connect_ex(("127.0.0.1", self.port)) == 0:
                     return

@@ -82,8 +82,8 @@ def test_the_whole_way_is_measured(result: dict[str, Any]) -> None:
     assert rising(entry["latency_us"])
     assert rising(entry["chunk_us"])
     assert entry["core_share"] == pytest.approx(1 / entry["real_time_factor"])
-    assert 0 < entry["core_share"] < 0.5
-    assert entry["import_ms"] / 1e3 < entry["first_beat_s"] < 30
+    assert entry["core_share"] > 0
+    assert entry["import_ms"] / 1e3 < entry["first_beat_s"]
     # A Python with numpy and a runtime: neither nothing nor a TensorFlow.
     assert 15e6 < entry["memory_bytes"] < 200e6
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -496,19 +497,41 @@ def test_beats_live_through_a_pipe(record: Path, model: Path, tmp_path: Path) ->
     assert pipe.is_fifo()
 
 
-@posix
+def full_pipe(path: Path) -> int:
+    """A pipe with a name, into which nothing fits; the descriptor that holds it open."""
+    os.mkfifo(path)
+    number = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    for size in (1 << 12, 1):
+        with suppress(BlockingIOError):
+            while True:
+                os.write(number, bytes(size))
+    return number
+
+
+def has_open(process: subprocess.Popen[bytes], path: Path) -> bool:
+    for link in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(OSError):
+            if link.readlink() == path.resolve():
+                return True
+    return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process has open is found in /proc")
 def test_a_command_that_is_ended_leaves_no_draft(record: Path, model: Path, tmp_path: Path) -> None:
     """The output is a pipe that nobody reads any more: the command waits, and is ended there."""
     waiting = {}
     for name in ("SIGTERM", "SIGHUP", "SIGINT"):  # at once: they all wait
         output = tmp_path / f"{name}.csv"
-        os.mkfifo(output)
-        waiting[name] = command("classify", record, "--model", model, "--output", output)
-    time.sleep(3)
-    for name, process in waiting.items():
+        held = full_pipe(output)
+        waiting[name] = output, held, command("classify", record, "--model", model, "-o", output)
+    for name, (output, held, process) in waiting.items():
         with process:
+            while not has_open(process, output):
+                assert process.poll() is None
+                time.sleep(0.05)
             process.send_signal(getattr(signal, name))
             out, err = process.communicate(timeout=60)
+        os.close(held)
         status = 128 + getattr(signal, name)
         assert (process.returncode, out, err) == (status, b"", b""), name
     assert not list(tmp_path.glob(".*"))

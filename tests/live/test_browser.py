@@ -122,6 +122,15 @@ def test_labels_stand_where_the_beats_are(browser: Chromium, record: Record) -> 
     assert browser.exceptions == 0, browser.log
 
 
+# Looks at the levels of the signal several times, which the page does each half a second.
+SETTLED = """
+new Promise((done) => {
+  let times = 5;
+  const again = () => { ecgfast.draw(); if (times--) setTimeout(again, 510); else done(true); };
+  again();
+})
+"""
+
 # How far the traces of the last eight seconds reach beyond their lanes, in pixels, and the gain.
 BEYOND = """
 (() => {
@@ -153,7 +162,8 @@ def test_no_qrs_is_cut_where_the_baseline_wanders(browser: Chromium, wander: flo
         feed.take(signal[:-750], [], [])
         browser.wait("window.ecgfast && ecgfast.view.base.length === 2")
         feed.take(signal[-750:], [], [])
-        time.sleep(2.0)
+        browser.wait(f"ecgfast.S.head === {len(signal)}")
+        browser.value(SETTLED)
         gain, beyond = browser.value(BEYOND)
     assert gain == 10 if wander == 0.0 else gain >= 2
     assert beyond > 10  # the artefact
@@ -162,8 +172,8 @@ def test_no_qrs_is_cut_where_the_baseline_wanders(browser: Chromium, wander: flo
     with LiveServer(feed, port=0) as server:
         browser.go(server.url)
         feed.take(made.signal + wander * waves, [], [])
-        browser.wait("window.ecgfast && ecgfast.view.base.length === 2")
-        time.sleep(2.0)
+        browser.wait(f"window.ecgfast && ecgfast.S.head === {len(made.signal)}")
+        browser.value(SETTLED)
         clean, beyond = browser.value(BEYOND)
     assert clean == gain
     assert beyond <= 1.0
@@ -192,7 +202,7 @@ def test_a_standstill_is_drawn_as_small_as_it_is(browser: Chromium, opened: str)
         browser.wait(
             f"window.ecgfast && ecgfast.view.at > {n - FS} && ecgfast.view.base.length == 2"
         )
-        time.sleep(1.5)
+        browser.value(SETTLED)
         assert browser.value("ecgfast.view.mmPerMv") == 10
     assert browser.exceptions == 0, browser.log
 

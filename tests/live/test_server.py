@@ -77,12 +77,12 @@ def socket_of(client: Any, path: str = "/socket", **headers: str) -> Any:
 def read_on(page: Any) -> None:
     """Read what comes, until the connection ends."""
     for _ in range(2000):
-        page.recv(timeout=20)
+        page.recv(timeout=60)
 
 
 def read_until(page: Any, kind: str) -> dict[str, Any]:
     for _ in range(500):
-        message = page.recv(timeout=20)
+        message = page.recv(timeout=60)
         if isinstance(message, str) and json.loads(message)["type"] == kind:
             return dict(json.loads(message))
     raise AssertionError(f"no {kind} came")
@@ -148,7 +148,7 @@ def test_an_alarm_is_shown_and_acknowledged() -> None:
             assert json.loads(message["text"]) == ALARM
             ws.send_json({"type": "acknowledge", "id": "no such"})
             ws.send_json({"type": "acknowledge", "id": ALARM["id"]})
-            for _ in range(200):
+            for _ in range(3000):
                 if acknowledged:
                     break
                 time.sleep(0.02)
@@ -242,12 +242,12 @@ def test_at_most_so_many_viewers(serve: Callable[..., LiveServer]) -> None:
         read_until(second, "state")
         with joined(server) as third:
             with pytest.raises(ConnectionClosed) as closed:
-                third.recv(timeout=20)
+                third.recv(timeout=60)
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1013
             assert "2 pages are open" in closed.value.rcvd.reason
         first.close()
-        for _ in range(100):  # its place is free again
+        for _ in range(1000):  # its place is free again
             with joined(server) as next_one:
                 try:
                     read_until(next_one, "state")
@@ -295,7 +295,7 @@ def test_a_viewer_that_reads_nothing_costs_the_stream_nothing(
 
         def read() -> None:
             while not ended.is_set():
-                message = good.recv(timeout=20)
+                message = good.recv(timeout=60)
                 if isinstance(message, bytes):
                     seen.extend(begin + len(points) for begin, points in decode(message))
 
@@ -305,7 +305,7 @@ def test_a_viewer_that_reads_nothing_costs_the_stream_nothing(
             for _ in range(240):  # two minutes of a stream in some seconds
                 feed.take(np.zeros((125, 8), np.float32), [], [])
                 time.sleep(0.02)
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while (not seen or seen[-1] < 35000) and time.monotonic() < deadline:
                 time.sleep(0.05)
         finally:
@@ -330,7 +330,7 @@ def test_a_viewer_that_is_gone_without_a_word_is_forgotten(
     with joined(server) as page:
         read_until(page, "state")
         page.socket.shutdown(socket.SHUT_RDWR)
-        for _ in range(200):
+        for _ in range(1000):
             try:
                 with joined(server) as other:
                     read_until(other, "state")

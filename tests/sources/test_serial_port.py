@@ -42,26 +42,29 @@ def test_a_port_that_goes_away_is_opened_again_and_the_time_counted(
 ) -> None:
     source = SerialSamples(str(board.port), 100)
     chunks = iter(source)
+    begin = time.monotonic()
     board.send(b"\n" + written([1, 2, 3]) + b"12.")  # a line that the cable cuts
     found = taken(chunks, lambda x: len(x) == 3)
-    begin = time.monotonic()
+    pulled = time.monotonic()
     board.pull()
     more = taken(chunks, lambda x: len(x) > 10)
     assert np.isnan(more).all()
+    plugged = time.monotonic()
     board.plug()
     # On this terminal nobody has read yet: wait until the source has it.
     while not any("is there again" in record.getMessage() for record in caplog.records):
         more = np.concatenate([more, taken(chunks, lambda x: True)])
     board.send(b"34\n" + written([4, 5]))
     more = np.concatenate([more, taken(chunks, lambda x: x[-1, 0] == 5)])
-    seconds = time.monotonic() - begin
+    end = time.monotonic()
     found = np.concatenate([found, more])[:, 0]
     np.testing.assert_array_equal(found[:3], [1, 2, 3])
     np.testing.assert_array_equal(found[-2:], [4, 5])
     assert np.isnan(found[3:-2]).all()
     assert source.gaps == 1
     assert source.lost == len(found) - 5
-    assert source.lost == pytest.approx(100 * seconds, abs=60)
+    # However late a busy machine reads: from the last sample before to the first one after.
+    assert 100 * (plugged - pulled) - 3 <= source.lost <= 100 * (end - begin) + 3
     told = [record.getMessage() for record in caplog.records]
     assert "went away" in told[0]
     assert any("samples again after a gap of" in text for text in told)
