@@ -157,7 +157,7 @@ def test_interrupted_it_keeps_what_is_complete(
     assert archive_status(out).running
     workers = children(run.pid)
     run.send_signal(signal.SIGINT)
-    _, err = run.communicate(timeout=60)
+    _, err = run.communicate(timeout=300)
     assert run.returncode == 130
     assert b"what is complete is kept" in err
     assert b"Traceback" not in err

@@ -85,22 +85,22 @@ def test_the_page_shows_what_comes_on_standard_input() -> None:
         assert process.stderr is not None
         try:
             url = process.stderr.readline().split()[-1]
-            page = urllib.request.urlopen(url, timeout=30).read().decode()
+            page = urllib.request.urlopen(url, timeout=300).read().decode()
             assert "ecgfast live" in page
             with client.connect(url.replace("http", "ws") + "socket", max_size=None) as socket:
-                first = json.loads(socket.recv(timeout=30))
+                first = json.loads(socket.recv(timeout=300))
                 assert (first["type"], first["leads"]) == ("hello", [])  # no sample yet
                 process.stdin.write("I,II\n" + "0.1,0.2\n" * 500)
                 process.stdin.flush()
                 message: Any = b""
                 while isinstance(message, bytes) or json.loads(message)["type"] != "hello":
-                    message = socket.recv(timeout=60)
+                    message = socket.recv(timeout=300)
                 hello = json.loads(message)
                 assert (hello["source"], hello["leads"]) == ("standard input", ["I", "II"])
                 process.send_signal(signal.SIGINT)
                 while isinstance(message, bytes) or json.loads(message)["type"] != "end":
-                    message = socket.recv(timeout=60)
-            assert process.wait(30) == 0
+                    message = socket.recv(timeout=300)
+            assert process.wait(300) == 0
         finally:
             process.kill()
 

@@ -476,7 +476,7 @@ def test_a_terminal_that_is_closed(record: Path, model: Path, tmp_path: Path) ->
         while shown.count(b"\n") < 3:  # a heading and two beats
             shown += os.read(ours, 1 << 12)
         os.close(ours)
-        assert process.wait(60) == 129
+        assert process.wait(300) == 129
     data = file.read_bytes()
     assert data.endswith(b"\0\0")
     times = [float(line.split()[0][:-1]) for line in shown.decode().splitlines()[1:3]]
@@ -490,7 +490,7 @@ def test_beats_live_through_a_pipe(record: Path, model: Path, tmp_path: Path) ->
     os.mkfifo(pipe)
     with command("stream", record, "--model", model, "--pace", "fast", "--output", pipe) as process:
         got.write_bytes(pipe.read_bytes())
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     lines = [line for line in out.splitlines() if b"  event  " not in line]
     assert len(read_annotations(got)) == len(lines) - 1
@@ -530,7 +530,7 @@ def test_a_command_that_is_ended_leaves_no_draft(record: Path, model: Path, tmp_
                 assert process.poll() is None
                 time.sleep(0.05)
             process.send_signal(getattr(signal, name))
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=300)
         os.close(held)
         status = 128 + getattr(signal, name)
         assert (process.returncode, out, err) == (status, b"", b""), name

@@ -83,7 +83,7 @@ def completed(line: str, tmp_path: Path) -> list[str]:
         "COMP_TYPE": "9",
     }
     subprocess.run(
-        [sys.executable, "-m", "ecgfast"], env=environment, cwd=tmp_path, check=True, timeout=60
+        [sys.executable, "-m", "ecgfast"], env=environment, cwd=tmp_path, check=True, timeout=300
     )
     return out.read_text().split("\n") if out.exists() else []
 

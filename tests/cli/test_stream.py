@@ -163,7 +163,7 @@ def test_live_stream_prints_at_once_and_ends_on_interrupt(model: Path, ecg: Reco
         # What is streamed, then the first beat, while the input stays open.
         first = process.stdout.readline() + process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0  # and not because its input ended
+        assert process.wait(300) == 0  # and not because its input ended
         out = process.stdout.read()
         assert process.stderr is not None
         assert process.stderr.read() == ""

@@ -147,7 +147,7 @@ def test_a_silent_source_is_an_alarm_before_its_first_sample_too(tmp_path: Path)
                 assert seen(process) == ended
                 if samples == 1:
                     process.stdin.close()
-        assert [process.wait(60) for process in started] == [0, 0]
+        assert [process.wait(300) for process in started] == [0, 0]
     finally:
         for process in started:
             with process:

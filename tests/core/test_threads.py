@@ -387,7 +387,7 @@ def test_no_mixture_of_calls_crashes_or_hangs(make: str, again: str) -> None:
         s.process(chunk)
         print(done[0] > 0)
         """,
-        60,
+        300,
     )
     assert out.strip() == "True"
 

@@ -385,7 +385,7 @@ def test_interrupting_ends_the_review_with_its_summary(start: Started, tmp_path:
     process, address = start()
     assert address.startswith("http://127.0.0.1:")
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     assert "208.reviewed" in out
 

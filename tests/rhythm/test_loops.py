@@ -111,11 +111,11 @@ def test_a_stream_is_used_by_one_thread_at_a_time() -> None:
     def hold() -> None:
         with rhythm.in_use:
             entered.set()
-            done.wait(10)
+            done.wait(300)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    entered.wait(10)
+    entered.wait(300)
     try:
         with pytest.raises(StateError, match="RhythmStream is in use by another thread"):
             rhythm.process([])

@@ -297,7 +297,7 @@ def test_beats_and_events_go_out_as_markers(lsl: Any, tmp_path: Path) -> None:
             if len(markers) > 30:
                 break
         process.stdin.close()
-        assert process.wait(60) == 0
+        assert process.wait(300) == 0
     rows = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
     printed = [(row["sample"], row["label"]) for row in rows if "label" in row]
     beats = [(marker["sample"], marker["label"]) for marker, _ in markers if "label" in marker]

@@ -239,7 +239,7 @@ def test_the_command_labels_a_board_over_tcp_as_the_recording_itself(server: Ser
         # The last beats come at the end of the stream.
         lines = [process.stdout.readline() for _ in range(len(expected) - 5)]
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=300)
     beats = [json.loads(line) for line in lines if b'"label"' in line]
     assert len(beats) > 20
     # Half a minute came at once: the last sample has just been taken.

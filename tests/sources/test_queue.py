@@ -34,7 +34,7 @@ def test_a_full_queue_counts_what_it_drops_and_keeps_the_time(
     def source() -> Iterator[Any]:
         for i, value in enumerate(chunks[:, 0]):
             if i == 1:
-                begun.wait(10)
+                begun.wait(300)
             yield np.full((1, *shape), value, "f4")
         raced.set()
 
@@ -43,7 +43,7 @@ def test_a_full_queue_counts_what_it_drops_and_keeps_the_time(
     for chunk in queue:
         if not begun.is_set():
             begun.set()
-            raced.wait(10)
+            raced.wait(300)
         taken.append(chunk)
     values = np.concatenate(taken).reshape(100, -1)[:, 0]
     np.testing.assert_array_equal(values[:11], np.arange(1, 12))
@@ -78,7 +78,7 @@ def test_a_queue_calls_while_its_reader_waits() -> None:
 
     def chunks() -> Iterator[np.ndarray]:
         yield np.zeros(10)
-        enough.wait(30)
+        enough.wait(300)
         yield np.ones(10)
 
     def waits() -> None:
