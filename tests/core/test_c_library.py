@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,34 @@ def test_the_example_with_a_network_labels_early_wide_beats(
     early = [float(time) for time, _, label, *_ in lines if label == "V"]
     assert early == pytest.approx([5.496 + 6.4 * k for k in range(9)])
     assert [line[2] for line in lines].count("N") == len(lines) - 9 > 60
+
+
+SIZES = """
+#include "ecgfast.h"
+#include <stdio.h>
+int main(void) {
+    const ecg_window_config window = {.grid_fs = 125.0, .before = 44, .after = 28};
+    const int methods[] = {ECG_PAN_TOMPKINS, ECG_ADAPTIVE, ECG_NEURAL};
+    for (int i = 0; i < 3; i++) {
+        const ecg_detector_config config = {.fs = 250.0, .n_leads = 1, .method = methods[i]};
+        printf("%.1f %.1f\\n", (double)ecg_detector_size(&config) / 1024.0,
+               (double)ecg_stream_size(&config, &window) / 1024.0);
+    }
+}
+"""
+
+
+@pytest.mark.skipif(sys.maxsize < 2**32, reason="the figures are of 64-bit machines")
+def test_the_readme_says_how_much_memory_a_method_takes(
+    tmp_path: Path, c_programs: CPrograms
+) -> None:
+    source = tmp_path / "sizes.c"
+    source.write_text(SIZES)
+    said = (CSRC / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(ECG_\w+)` \| ([\d.]+) KB \| ([\d.]+) KB \|$", said, re.MULTILINE)
+    assert [name for name, *_ in rows] == ["ECG_PAN_TOMPKINS", "ECG_ADAPTIVE", "ECG_NEURAL"]
+    sizes = run(c_programs.build("gcc", source, "-O0")).splitlines()
+    assert [f"{one} {both}" for _, one, both in rows] == sizes
 
 
 @pytest.mark.thorough
