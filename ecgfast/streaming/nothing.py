@@ -163,7 +163,7 @@ def no_beats_text(
         if (fault := _fault(values))
     ]
     if len(signal) < _SHORT_S * fs:
-        seen.insert(0, f"the signal lasts {len(signal) / fs:.1f} s, which may be too short")
+        seen.insert(0, f"The signal lasts {len(signal) / fs:.1f} s, which may be too short")
     if not seen and (rate := _animal_rate(signal, fs)) is not None:
         seen.append(
             f"R waves come {rate:.0f} times a minute, as in a small animal: detect_qrs(..., "
