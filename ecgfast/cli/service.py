@@ -14,6 +14,7 @@ from typing import NoReturn
 from .._files import check_writable, write_whole
 from ..errors import InputError
 from .errors import UsageError
+from .live_input import check_input
 from .options import example
 from .output_path import make_folder
 from .parser import Parser
@@ -149,9 +150,10 @@ def _check(name: str, command: list[str]) -> None:
     module = importlib.import_module(f"{__package__}.{command[0]}")
     parser = _Checked(prog=f"ecgfast {command[0]}", add_help=False)
     module.configure(parser)
-    parser.parse_args(command[1:])
+    live = parser.parse_args(command[1:])
     if "-" in command[1:]:
         raise UsageError("a service has no standard input: name another source than -")
+    check_input(live)
     for word in command[1:]:
         if not Path(word).is_absolute() and Path(word).is_file():
             raise UsageError(

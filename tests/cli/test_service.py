@@ -56,6 +56,8 @@ def test_print_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["detect", "100"], "name the command to run: stream or live"),
         (["stream"], "SOURCE"),
         (["stream", "udp:9000", "--fss", "250"], "did you mean --fs?"),
+        (["stream", "udp:9000"], "a UDP port carries no sampling rate: give --fs HZ"),
+        (["live", "seriel:/dev/ttyUSB0"], "did you mean serial:/dev/ttyUSB0?"),
         (["stream", "-", "--fs", "250"], "a service has no standard input"),
         (["--name", "../x", *COMMAND], "give letters, digits"),
         (["--usb", "1a86", *COMMAND], "as lsusb lists them"),
