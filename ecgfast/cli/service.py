@@ -154,6 +154,11 @@ def _check(name: str, command: list[str]) -> None:
     if "-" in command[1:]:
         raise UsageError("a service has no standard input: name another source than -")
     check_input(live)
+    if live.output is not None and not live.output.is_fifo():
+        raise UsageError(
+            f"--output {live.output}: a service is started again, and then the file is there "
+            "already; give --save FOLDER, which is continued"
+        )
     for word in command[1:]:
         if not Path(word).is_absolute() and Path(word).is_file():
             raise UsageError(

@@ -59,6 +59,7 @@ def test_print_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["stream", "udp:9000"], "a UDP port carries no sampling rate: give --fs HZ"),
         (["live", "seriel:/dev/ttyUSB0"], "did you mean serial:/dev/ttyUSB0?"),
         (["stream", "-", "--fs", "250"], "a service has no standard input"),
+        ([*COMMAND, "--output", "/srv/night.ecg"], "started again, and then the file is there"),
         (["--name", "../x", *COMMAND], "give letters, digits"),
         (["--usb", "1a86", *COMMAND], "as lsusb lists them"),
     ],
@@ -82,8 +83,8 @@ def test_files_that_a_service_would_not_find_are_refused(
     monkeypatch.setattr("sys.executable", "/opt/ecgfast/bin/python")
     args[-1] = str(tmp_path / "mine.toml")
     assert main(args) == 0
-    assert main([*args, "--output", "/home/ada/night.ecg"]) == 2
-    assert "/home/ada/night.ecg: a service does not see" in capsys.readouterr().err
+    assert main([*args, "--save", "/home/ada/night"]) == 2
+    assert "/home/ada/night: a service does not see" in capsys.readouterr().err
     monkeypatch.setattr("sys.executable", "/home/ada/.venv/bin/python")
     assert main(["service", "--print", "stream", "polar:"]) == 2
     assert "/home/ada/.venv/bin/python: a service does not see what is in /home" in (
