@@ -6,6 +6,9 @@
 
 /* s: refinement may find R so much before the feature's maximum (rpeak.c searches that far). */
 #define REFINE_S 0.12
+/* s of signal: what the first seconds (2.15 s) hold back, a filter, a decimated sample for each of their beats, and the
+ * 0.19 s before a beat that refinement takes. */
+#define ADAPTIVE_MEMORY_S 3.0
 /* Maxima of the feature that are found at once: fours of decimated samples, a bit each in a word. */
 #define MAXIMA 32
 
@@ -184,5 +187,5 @@ static int adaptive_valid(ecg_detector *d, void *state) {
     return adaptive_levels_valid(a, d->config.n_leads) && adaptive_decision_valid(a);
 }
 
-const ecg_method_ops ecg_adaptive_ops = {ECG_RING_S, adaptive_size,  adaptive_init, adaptive_process, adaptive_flush,
-                                         adaptive_delay, adaptive_same, adaptive_valid};
+const ecg_method_ops ecg_adaptive_ops = {ADAPTIVE_MEMORY_S, adaptive_size,  adaptive_init, adaptive_process, adaptive_flush,
+                                         adaptive_delay,    adaptive_same,  adaptive_valid};
