@@ -1,4 +1,6 @@
-"""Atrial fibrillation with whole databases left out: ``python bench/fibrillation_left_out.py recordings``.
+"""Atrial fibrillation with whole databases left out.
+
+``python bench/fibrillation_left_out.py recordings``
 
 The networks are fitted to all databases of `fibrillation_beats` but one, and find fibrillation in
 that one, with the settings in use. nsrdb and nsrdb_rr are the same people and count as one. Writes
@@ -83,11 +85,12 @@ def table(found: Mapping[str, Mapping[str, float]]) -> Table:
     counts = np.array(
         [strips["A_strips"], strips["A_called"] + strips["N_called"], strips["A_called"]]
     )
+    found_s, right_s = (100 * mitdb["both_s"] / mitdb[key] for key in ("reference_s", "test_s"))
     rows = [
         [
             "mitdb",
-            f"of the time of fibrillation {100 * mitdb['both_s'] / mitdb['reference_s']:.1f} % found, "
-            f"of the time reported {100 * mitdb['both_s'] / mitdb['test_s']:.1f} % right",
+            f"of the time of fibrillation {found_s:.1f} % found, of the time reported "
+            f"{right_s:.1f} % right",
         ],
         [
             "cinc2017",

@@ -33,7 +33,15 @@ NOISE, DROPOUT, PENALTY = 0.1, 0.1, 1e-4
 WITHOUT_P = 0.15
 """Share of the examples that are shown without P waves: beats may come without a signal."""
 
-FIRST_P = INPUTS.index("p_shown")
+TWO_LEADS = 0.3
+"""Share of the examples of one lead that are shown as of two: no strip of fibrillation has two,
+and what a network sees in two leads of healthy people alone it takes for health."""
+
+FIRST_P, OF_TWO_LEADS = INPUTS.index("p_shown"), INPUTS.index("p_of_two_leads")
+MOST, LEAST = (
+    [i for i, name in enumerate(INPUTS) if name.startswith(starts)]
+    for starts in (("p_greatest", "p_largest"), ("p_least", "p_smallest"))
+)
 
 
 class Examples:
@@ -99,10 +107,35 @@ class Examples:
             for at in range(0, len(order) - BATCH + 1, BATCH):
                 part = order[at : at + BATCH]
                 x = self.inputs[part]
+                pairs = rng.random(BATCH) < TWO_LEADS
+                x[pairs] = as_of_two_leads(x[pairs])
                 x[rng.random(BATCH) < WITHOUT_P, :, FIRST_P:] = 0.0
                 step(x, self.target[part], self.weight[part])
         weights: list[Floats] = network.get_weights()
         return weights
+
+
+def as_of_two_leads(x: Floats) -> Floats:
+    """Examples of one lead in which the P wave of the next beat is what a second lead shows.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (n, beats, inputs)
+
+    Returns
+    -------
+    ndarray of float32, shape (n, beats, inputs)
+        Beats that already are of two leads, or without a P wave here or there, are as they were.
+    """
+    after = np.zeros_like(x)
+    after[:, :-1] = x[:, 1:]
+    one = (x[..., OF_TWO_LEADS] == 0.0) & (x[..., FIRST_P] > 0.0) & (after[..., FIRST_P] > 0.0)
+    out, here, other = x.copy(), x[one], after[one]
+    here[:, LEAST] = np.minimum(here[:, MOST], other[:, MOST])
+    here[:, MOST] = np.maximum(here[:, MOST], other[:, MOST])
+    here[:, OF_TWO_LEADS] = 1.0
+    out[one] = here
+    return out
 
 
 def _untrained() -> Any:
