@@ -2,8 +2,9 @@
 
     python bench/rhythm_page.py $ECGFAST_DATA
 
-The figures are those of ``ecgfast evaluate rhythm``, of ``flutter_events.py``, and of the choice of
-the settings that ``choose_fibrillation.py`` wrote; the text is ``rhythm.md.in`` beside this file.
+The figures are those of ``ecgfast evaluate rhythm``, of ``flutter_events.py``, of the choice of the
+settings that ``choose_fibrillation.py`` wrote, and of the databases left out by
+``fibrillation_left_out.py``; the text is ``rhythm.md.in`` beside this file.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from choose_fibrillation import OUTPUT as CHOICE
 from choose_fibrillation import tables as choice_tables
+from fibrillation_left_out import OUTPUT as LEFT_OUT
+from fibrillation_left_out import table as left_out_table
 from flutter_events import score as score_flutter
 
 from ecgfast.cli.evaluate_rhythm import score
@@ -86,7 +89,12 @@ def main() -> None:
     parts += [f"### {table.heading}\n\n{table.markdown()}" for table in [*tables, *of_flutter]]
     _, chosen, compared = choice_tables(json.loads(CHOICE.read_text("utf-8")))
     text = WORDS.read_text("utf-8").replace("{definitions}", definitions())
-    for name, table in (("{choice}", chosen), ("{compared}", compared)):
+    left_out = left_out_table(json.loads(LEFT_OUT.read_text("utf-8"))["without"])
+    for name, table in (
+        ("{choice}", chosen),
+        ("{compared}", compared),
+        ("{left_out}", left_out),
+    ):
         text = text.replace(name, table.markdown())
     for name, figure in figures_of_text([*tables, *of_flutter]).items():
         assert f"{{{name}}}" in text, name
