@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -257,9 +257,7 @@ def _from_day(path: Path) -> Source:
     return Source(f"{path.name} day", path.name, "nsrdb_rr", beats, None, fs)
 
 
-def sources(
-    data: Path, classifier: Classifier, *, without: Sequence[str] = (), every: int = 1
-) -> Iterable[Source]:
+def sources(data: Path, classifier: Classifier, *, every: int = 1) -> Iterable[Source]:
     """The recordings, one after the other; those of mitdb and nsrdb also as each lead by itself.
 
     Parameters
@@ -268,8 +266,6 @@ def sources(
         Holds mitdb/, cinc2017/, nsrdb/ and nsrdb_rr/.
     classifier : Classifier
         Labels the beats.
-    without : sequence of str
-        Records of mitdb that are left out, beside those with a pacemaker.
     every : int, default 1
         Of the strips, and of the people of nsrdb, one in so many.
     """
@@ -280,7 +276,7 @@ def sources(
             "there, as PhysioNet publishes them"
         )
     for path in sorted((data / "mitdb").glob("*.hea")):
-        if path.stem not in (*PACED, *without):
+        if path.stem not in PACED:
             patient = patient_of("mitdb", path.stem)
             yield from _from_record(
                 path.with_suffix(""), "mitdb", patient, classifier, each_lead=True

@@ -20,6 +20,8 @@ __all__ = ["Irregular", "Window", "unscored"]
 _MOST = 4.0
 # Fewest beats of a stretch of signal that are scored.
 _FEWEST = 8
+# Longest stretch of signal that is judged as a whole: in a longer one a sum has had the time.
+_WHOLE_S = 120.0
 # Beats at the end of a window that are scored with a later one, when those after them are known:
 # the last one has no P wave yet.
 _AHEAD = CONTEXT + 1
@@ -77,8 +79,8 @@ class Irregular:
     of the threshold, are summed; a sum below 0 starts again from 0. Where it exceeds a limit, an
     episode has begun at the beat from which on it was above 0. The end is found likewise, with the
     opposite sign (a cumulative sum, Page 1954). Beats that cannot be read count as even odds, those
-    of a regular rhythm that is only interrupted as evidence against an episode. A stretch of signal
-    that ends before the sum was large enough is judged as a whole, by the log odds alone.
+    of a regular rhythm that is only interrupted as evidence against an episode. A short stretch of
+    signal that ends before the sum was large enough is judged as a whole, by the log odds alone.
 
     Parameters
     ----------
@@ -108,7 +110,7 @@ class Irregular:
         self._sink = sink
         self._window = window
         self._odds = odds
-        self._lasting = lasting * sink.fs
+        self._lasting, self._whole = lasting * sink.fs, _WHOLE_S * sink.fs
         probability = settings.probability
         self._threshold = log(probability / (1.0 - probability)) if probability < 1.0 else inf
         self._begins, self._ends = settings.begins, settings.ends
@@ -144,7 +146,11 @@ class Irregular:
         if self._inside:
             self._mark_end(last, 0)
             self._close()
-        elif not self._found and self._total - _MOST * window.regular > 0.0:
+        elif (
+            not self._found
+            and last - window.stretch_start <= self._whole
+            and self._total - _MOST * window.regular > 0.0
+        ):
             self._judge_whole(last)
         window.clear()
         self._clear()

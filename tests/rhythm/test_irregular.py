@@ -10,6 +10,10 @@ import pytest
 from irregular_beats import FS, beats_of, episodes
 
 from ecgfast import Beat, InputError, Quality, RhythmStream
+from ecgfast.rhythm._beat_window import CONTEXT, EVERY
+from ecgfast.rhythm.atrial import stored_settings
+from ecgfast.rhythm.episode import Sink
+from ecgfast.rhythm.irregular import Irregular
 
 
 def test_an_episode_begins_and_ends_where_the_rhythm_changes() -> None:
@@ -79,6 +83,37 @@ def test_a_stretch_too_short_for_a_decision_is_judged_as_a_whole(irregular: bool
         assert (one.start, one.end) == (beats[0].sample, beats[-1].sample)
         assert one.n_beats == len(beats)
         assert 0.3 <= one.confidence <= 1.0
+
+
+class Interrupted:
+    """The last beats of a stretch of so many, of a regular rhythm with pauses."""
+
+    every = EVERY
+    is_readable = is_interrupted = True
+    regular = 0
+
+    def __init__(self, beats: int) -> None:
+        self.n_beats = 2 * CONTEXT + EVERY + 1
+        self.fresh, self.episode = EVERY, 0
+        self.stretch_start, self.stretch_beats = 0, beats
+        self.samples = np.arange(beats - self.n_beats, beats) * round(FS)
+
+    def clear(self) -> None:
+        self.n_beats = 0
+
+
+@pytest.mark.parametrize(("seconds", "n"), [(60, 1), (1800, 0)])
+def test_half_an_hour_without_an_episode_is_not_judged_as_a_whole(seconds: int, n: int) -> None:
+    """Of record 232 all was, on V1 alone: each beat for itself pointed to it a little."""
+    sink = Sink(FS)
+    rule = Irregular(
+        sink, Interrupted(seconds), lambda first, last: [1.0] * (last - first),
+        stored_settings(), 30.0,
+    )  # fmt: skip
+    for _ in range(seconds // EVERY):
+        rule.look()
+    rule.end()
+    assert len(sink.take()) == n
 
 
 @pytest.mark.parametrize(("label", "n"), [("N", 1), ("Q", 0)])
