@@ -202,3 +202,30 @@ def test_the_card_says_how_often_strips_that_no_network_had_seen_are_called_ecto
     (limit,) = (limit for limit in card.limits if limit.startswith("In atrial fibrillation"))
     assert re.findall(r"one(?: beat)? in (\d+)", limit) == [f"{share:.0f}" for share in shares]
     assert limit in Recipe.load("beats").limits
+
+
+def test_the_figures_of_bad_signal_are_those_of_their_file() -> None:
+    """A method was said to report no beat in a kind of noise in which it reports some."""
+    found = json.loads((DOCS / "bad_signal.json").read_text("utf-8"))
+    page = re.sub(r"\s+", " ", (DOCS / "figures.md").read_text("utf-8"))
+    noise = found["adaptive"]["noise_beats_a_minute"]
+    silent = ("white", "pink", "walk")
+    assert not any(rate for kind in silent for rate in noise[kind].values())
+    flicker = max(120 * max(noise[f"flicker {n}"].values()) for n in (1, 2, 3))
+    assert 3.5 < flicker < 4.5
+    assert "no beat in two hours each of white and pink noise and a random walk" in page
+    assert "at most four in two hours of a converter's flicker" in page
+    after = {method: found[method]["after_bad_stretches"] for method in ("neural", "adaptive")}
+    for kind, words in (
+        ("motion", "after motion"),
+        ("drift", "after drift"),
+        ("saturated", "after saturation"),
+        ("fainter 10", "after a fall of the gain to a tenth"),
+        ("fainter 3", "to a third"),
+    ):
+        missed, of_adaptive = (after[method][kind]["missed"] for method in after)
+        assert f"{missed} ({of_adaptive}) {words}" in page
+    lost = {method: after[method]["motion"]["still lost"] for method in after}
+    limits = re.sub(r"\s+", " ", (DOCS / "concepts" / "detection.md").read_text("utf-8"))
+    assert f"in {lost['neural']} of 144 made stretches (`adaptive`: {lost['adaptive']})" in limits
+    assert f"after up to {after['neural']['fainter 10']['latest_s']:.0f} s." in limits
