@@ -51,6 +51,9 @@ _MOST_STAMPS = 1 << 26
 # Lines that a transposed array may have, and samples of each of them at least: fewer are pieces.
 _MOST_LEADS, _LEAST_RATIO = 64, 10
 
+# Columns of an array at most, and those that are looked at together.
+_MOST_COLUMNS, _AT_ONCE = 1024, 64
+
 # A stated rate and that of a clock are the same up to this share.
 _SAME = 0.05
 
@@ -257,13 +260,15 @@ def _orient(path: Path, shape: tuple[int, ...]) -> tuple[int, int, bool]:
 
 def _unnamed(read: Any, n: int, leads: int) -> tuple[Column, ...]:
     """Return the columns of an array without names: a clock or a counter among them is none."""
-    if leads > 4096:
+    if leads > _MOST_COLUMNS:
         raise RecordError(
             f"an array of {leads} columns is no recording; save it as (samples, leads)"
         )
     columns = []
     for i in range(leads):
-        look = look_of(read(0, min(n, 4096), [i])[:, 0], None) if leads > 1 and n else ""
+        if i % _AT_ONCE == 0:
+            first = read(0, min(n, 4096), range(i, min(i + _AT_ONCE, leads))) if n else None
+        look = look_of(first[:, i % _AT_ONCE], None) if leads > 1 and first is not None else ""
         columns.append(Column("", "", None, n, look if look in ("clock", "counter") else ""))
     return tuple(columns)
 

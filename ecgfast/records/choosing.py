@@ -424,6 +424,10 @@ def _refuse_joined(opened: Opened, leads: list[int], labels: list[str], fs: floa
     rates = {columns[i].fs or fs for i in leads}
     if len(leads) < 2 or len(rates) > 1 or len({columns[i].n_samples for i in leads}) > 1:
         return
+    # Leads by their usual names are of one recording; formats of their own keep them apart.
+    other = [k for k, i in enumerate(leads) if not _LEAD_NAME.fullmatch(labels[i].strip())]
+    if opened.declared and not other:
+        return
     rate = rates.pop()
     begin, part = _probed(opened, leads[0], fs)
     table = np.array(opened.read(begin, begin + len(part), leads), np.float64)
@@ -436,8 +440,6 @@ def _refuse_joined(opened: Opened, leads: list[int], labels: list[str], fs: floa
             "packet in each row: write all samples in one column, in their order; if they are "
             "leads nevertheless, name them with leads="
         )
-    # Leads by their usual names are of one recording.
-    other = [k for k, i in enumerate(leads) if not _LEAD_NAME.fullmatch(labels[i].strip())]
     if rate is not None and len(other) > 1:
         alike = [k for k in other if look_of(table[:, k], rate) == "ecg"]
         if apart(table[:, alike], rate):

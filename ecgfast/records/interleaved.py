@@ -25,6 +25,9 @@ SIGNAL_COLUMNS = {"channel", "ch", "lead", "signal", "sensor", "type", "stream",
 # Signals that a column names, row by row, and shares of rows that begin another one.
 _MOST_SIGNALS, _OFTEN = 64, 0.1
 
+# Rows up to which each may be of a signal of its own.
+_MOST_ALONE = 16
+
 # Share of rows that repeat the one so many rows before, where signals come by turns.
 _BY_TURNS = 0.95
 
@@ -46,6 +49,8 @@ def signals_of(words: Sequence[str]) -> list[str]:
     changes = sum(a != b for a, b in pairwise(words))
     if not 2 <= len(different) <= _MOST_SIGNALS or "" in different:
         return []
+    if len(different) == len(words) > _MOST_ALONE:
+        return []  # each row has its own
     return different if changes >= _OFTEN * (len(words) - 1) else []
 
 

@@ -22,7 +22,7 @@ from .json_files import open_json
 from .opened import Opened
 from .tables import Table, open_table
 from .text_body import encoding_of
-from .text_head import LABEL, LABELLED, Head, head_again, read_head, zones_of
+from .text_head import LABEL, LABELLED, Head, head_again, names_columns, read_head, zones_of
 from .text_odd_lines import WORDS, key_of, samples_of
 
 __all__ = ["open_text"]
@@ -38,8 +38,10 @@ _MALFORMED, _FEW = 0.01, 100
 _MINUS = dict.fromkeys(map(ord, "\u2212\u2013\ufe63\uff0d"), "-")
 _MINUS_BYTES = re.compile("|".join(map(chr, _MINUS)).encode())
 
-# What begins with a bracket and is no JSON: a time, as loggers write it.
-_TIME_FIRST = re.compile(rb"\s*\[\s*(?:[\d./-]+[ T])?\d{1,2}:\d\d")
+# How JSON begins; a time in brackets, as loggers write it, and "[Header]" are none.
+_JSON = re.compile(
+    rb"\s*(?:\{|\[(?!\s*(?:[\d./-]+[ T])?\d{1,2}:\d\d)\s*(?:[\[{\"\]\d.-]|null|NaN|\Z))"
+)
 
 # Odd lines that are added together.
 _KEPT = 4096
@@ -58,7 +60,7 @@ def open_text(path: Path, fs: float | None = None) -> Opened:
     name = str(path)
     with open_regular(path) as raw:
         stream = _Text(raw, path)
-        if stream.start.lstrip()[:1] in (b"{", b"[") and not _TIME_FIRST.match(stream.start):
+        if _JSON.match(stream.start):
             return open_json(path, b"".join(stream.pieces()))
         head = read_head(
             stream.start[:_HEAD].decode("utf-8", "replace"), len(stream.start) < _HEAD, name
@@ -329,6 +331,11 @@ class _TextTable(Table):
             self._add_waiting(name)
             self._again_at = self._again_at if self._again else number
             self._first_again = self._first_again or number
+            self._again.append(line.decode("utf-8", "replace").strip())
+            return
+        if names_columns(self.head, line.decode("utf-8", "replace")):
+            self._add_waiting(name)
+            self._again_at, self._first_again = number, self._first_again or number
             self._again.append(line.decode("utf-8", "replace").strip())
             return
         if self._put_odd(line, number, name):

@@ -40,6 +40,8 @@ __all__ = [
     "Head",
     "are_units",
     "head_again",
+    "names_columns",
+    "rate_in",
     "read_head",
     "split_unit",
     "zones_of",
@@ -48,6 +50,12 @@ __all__ = [
 
 # Lines that the form of the body is found from.
 _LINES = 400
+
+# Units of a rate that have a number in them: "[1/s]".
+_PER_SECOND = re.compile(r"[\[(]\s*(?:1\s*/\s*s\w*|s\s*\^?-1|samples?\s*/\s*s\w*)\s*[\])]")
+
+# The lowest rate that is one of samples, Hz.
+_LEAST_HZ = 25.0
 
 # A list of numbers in one cell, such as "[512, 513, ...]".
 _LISTED = re.compile(r"\[(?:\s*[-+]?[\d.]+(?:e[-+]?\d+)?\s*[,;\s]){8,}", re.IGNORECASE)
@@ -64,10 +72,13 @@ LABELLED = re.compile(
     rb"[A-Za-z_][\w .%-]{0,40}:\s*[-+.\deE]+(?:[,;\t ]+[A-Za-z_][\w .%-]{0,40}:\s*[-+.\deE]+)*"
 )
 
+# Quantifiers are bounded: a head of a megabyte must not take minutes.
 _RATE_WORD = (
-    r"(?:sampl\w*[ _-]*(?:rate|freq\w*|hz)|samplerate|\bfs\b|\bsrate\b|\bsfreq\b|\bfsamp\b"
-    r"|(?<!heart )(?<!pulse )(?<!baud )(?<!bit )(?<!resp )\brate\b|\bfreq(?:uency)?\b|abtast\w*"
-    r"|fr[eé]quence\w*|frecuencia\w*|частота\w*)"
+    r"(?:sampl\w{0,12}[ _-]{0,4}(?:rate|freq\w{0,12}|hz)|samplerate|\bfs\b|\bsrate\b|\bsfreq\b"
+    r"|\bfsamp\b"
+    r"|(?<!heart )(?<!pulse )(?<!baud )(?<!bit )(?<!resp )\brate\b|\bfreq(?:uency)?\b"
+    r"|abtast\w{0,12}|fr[eé]quence\w{0,12}|frecuencia\w{0,12}|частота\w{0,12}"
+    r"|sampling(?=\s*[:=])|[eé]chantillonnage|campionamento|muestreo|amostragem)"
 )
 _RATE = re.compile(
     _RATE_WORD + r"[^\d\n:=,;\t]{0,30}[\"']?\s*[:=,;\t ]+\s*[\"'\[]?\s*"
@@ -78,16 +89,20 @@ _RATE = re.compile(
 RATE_LINE = re.compile(rb"[#%\s]*" + _RATE_WORD.encode() + rb"[^\d\n:=]{0,30}[:=]", re.IGNORECASE)
 _STATED_RATE = re.compile(_RATE_WORD + r"\s*[=:]+\s*([^,;\s]+)", re.IGNORECASE)
 _INTERVAL = re.compile(
-    r"(?:sampl\w*[ _-]*)?(?:interval|period)\w*\s*(?:[(\[](\w+)[)\]])?\s*[:=,;\t ]+\s*"
+    r"(?:sampl\w{0,12}[ _-]{0,4})?(?:interval|period)\w{0,12}\s{0,4}"
+    r"(?:[(\[](\w{1,16})[)\]])?\s{0,4}[:=,;\t ]{1,24}\s{0,4}"
     r"(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)\s*(\w+)?",
     re.IGNORECASE,
 )
 _BARE_RATE = re.compile(
-    r"(\d+(?:[.,]\d+)?)\s*(?:hz|hertz|гц|ヘルツ|赫兹|赫茲|헤르츠|sps|samples/s(?:ec|econd)?)\b",
+    r"(?<!\d)(?<!\d[.,])(\d{1,9}(?:[.,]\d{1,20})?)\s{0,8}(?:hz|hertz|гц|ヘルツ|赫兹|赫茲|헤르츠|sps|sa/s"
+    r"|samples(?:/| per )s(?:ec|econd)?)\b",
     re.IGNORECASE,
 )
 _PER_SAMPLE = re.compile(
-    r"(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)\s*(\w+)\s*(?:/|per )\s*sample\b", re.IGNORECASE
+    r"(?<!\d)(?<!\d[.,])(\d{1,9}(?:[.,]\d{1,20})?(?:e[+-]?\d{1,3})?)\s{0,4}(\w{1,16})\s{0,4}"
+    r"(?:/|per )\s{0,4}sample\b",
+    re.IGNORECASE,
 )
 # Spike2: when the samples begin, and seconds between them.
 _SPIKE2_START = re.compile(r"\"?START\"?[\t, ]+\"?[\d.]+\"?[\t, ]+\"?(\d+(?:\.\d+)?)\"?")
@@ -147,6 +162,8 @@ class Head:
         Sampling rate in Hz that the head states.
     fs_from : str
         Where it does.
+    fs_sure : int
+        How surely it is that of the ECG, from 0 to 4; -1 where there can be no other.
     start : datetime or None
         When the recording began.
     utc_offset : float or None
@@ -176,6 +193,7 @@ class Head:
     first: int
     fs: float | None = None
     fs_from: str = ""
+    fs_sure: int = -1
     start: datetime | None = None
     utc_offset: float | None = None
     day_first: bool = False
@@ -509,15 +527,50 @@ def split_unit(cell: str) -> tuple[str, str]:
     return (found[1], found[2]) if found and is_unit(found[2]) else (cell, "")
 
 
+def names_columns(head: Head, line: str) -> bool:
+    """Whether a line within the samples names the columns anew, an ECG among them."""
+    cells = [cell for cell in row_of(line, head.separator) if cell]
+    if len(cells) != len(head.kinds) or any(kind_of(x, head.decimal) != "words" for x in cells):
+        return False
+    roles = [role_of(*split_unit(cell))[0] for cell in cells]
+    return len(cells) > 1 and ("ecg" in roles or ("clock" in roles and len(set(cells)) > 1))
+
+
+def rate_in(line: str) -> float | None:
+    """Return the sampling rate in Hz that a line of a head states; None if it states none."""
+    return _stated_rate(line)[0]
+
+
+def _stated_rate(line: str) -> tuple[float | None, int]:
+    """Return the rate that a line states, and how surely it is that of the samples of an ECG.
+
+    3 where the line says samples, 1 for a rate of whatever, one more where it says ECG, and 0 for
+    the rate of another sensor.
+    """
+    line = _PER_SECOND.sub("", line)
+    found = _RATE.search(line)
+    if found is None or _NOT_RATE.search(line[: found.start()]):
+        return None, 0
+    value = float(found[1].replace(",", "."))
+    if value < _LEAST_HZ and re.fullmatch(r"\d{1,3}[.,]\d{3}", found[1]):
+        value = float(re.sub("[.,]", "", found[1]))  # "1,000 Hz"
+    if re.match(r"\s*(?:mm|bpm|beats|1?/\s*min|per min)", line[found.end() :], re.IGNORECASE):
+        return None, 0  # the speed of paper, or of a heart
+    before = line[: found.start()]
+    role = role_of(before)[0] if before.strip() else "unclear"
+    sure = 1 if re.match(r"rate|freq", found[0], re.IGNORECASE) else 3
+    sure = 0 if role == "other" else sure + (role == "ecg")
+    return (1e3 if found[2] else 1.0) * value, sure
+
+
 def _settings(head: Head, line: str, raw: str, name: str) -> None:
     """Take a rate, a unit, names or a start from a line of the head."""
-    if head.fs is None:
-        found = _RATE.search(line)
-        if found and not _NOT_RATE.search(line[: found.start()]):
-            factor = 1e3 if found[2] else 1.0
-            head.fs, head.fs_from = factor * float(found[1].replace(",", ".")), "the file's head"
-        elif found := _SPIKE2_START.fullmatch(line):
-            if float(found[1]) > 0:
+    stated_fs, sure = _stated_rate(line)
+    if stated_fs is not None and (head.fs is None or sure > head.fs_sure > -1):
+        head.fs, head.fs_from, head.fs_sure = stated_fs, "the file's head", sure
+    elif head.fs is None and stated_fs is None:
+        if found := _SPIKE2_START.fullmatch(line):
+            if 1e-5 < float(found[1]) < 1.0:
                 head.fs, head.fs_from = 1.0 / float(found[1]), "the file's head"
         elif raw.startswith("#") and (stated := _STATED_RATE.search(line)):
             raise RecordError(

@@ -19,7 +19,7 @@ from ..records.clocks import count_for, read_clock
 from ..records.interleaved import SIGNAL_COLUMNS, numbered_signals, signals_of
 from ..records.joined_leads import successive
 from ..records.text_body import cells_of
-from ..records.text_head import LABEL, LABELLED, RATE_LINE, are_units, split_unit
+from ..records.text_head import LABEL, LABELLED, RATE_LINE, are_units, rate_in, split_unit
 from .line_clock import LineClock, lines_of_packet
 
 __all__ = ["Fields", "LineParser"]
@@ -39,6 +39,9 @@ _HEAD_LINES = 64
 
 # A clock and the rate that was given are the same up to this share, in the first lines.
 _SAME = 0.1
+
+# The same for a rate that stands before them.
+_SAME_STATED = 0.01
 
 # Names before the numbers of a line that are of signals; with more they count the lines.
 _MOST_NAMES = 16
@@ -252,12 +255,13 @@ class LineParser:
         return filled
 
     def _take(self, text: bytes, rows: list[list[float]]) -> None:
+        text = text.replace(_MINUS, b"-")
         # "Sampling rate: 250" before the first sample is none itself.
         about = not self._fields and RATE_LINE.match(text) and len(LABEL.findall(text)) == 1
         row = [] if about else _numbers(text)
         expected = self._fields or self._named(text)
         if expected > 1 and len(row) != expected and not about:
-            row = _with_missing(text, expected) or row
+            row = _with_missing(text, expected, words=self._fields > 0) or row
         other = False
         if row and b":" in text and LABELLED.fullmatch(text):
             names = ",".join(label[:-1].strip().decode() for label in LABEL.findall(text))
@@ -271,6 +275,7 @@ class LineParser:
         words = text[:_LONGEST].decode("utf-8", "replace")
         if not row and not self._fields and len(self._head) < _HEAD_LINES:
             self._head.append(words.lstrip("\ufeff"))
+            self._compare_rate(words)
             if len(self._head) == _HEAD_LINES:
                 self._refuse_named()
             return
@@ -417,6 +422,12 @@ class LineParser:
 
     def _refuse_named(self) -> None:
         """Raise if words in the lines so far, none of numbers alone, name a signal for each."""
+        objects = sum(_OBJECT.match(line) is not None for line in self._head)
+        if 2 * objects > len(self._head):
+            raise InputError(
+                f"{self.name}: its lines are JSON objects; send the numbers of each alone, such as "
+                "0.12,0.34, or store the lines in a file and read that"
+            )
         for separator in (",", ";", "\t", None):
             rows = [cells_of(line, separator) for line in self._head[_HEAD_LINES // 2 :]]
             n = len(rows[0])
@@ -513,6 +524,15 @@ class LineParser:
                 label or "in the lines", clock.fs, self._fs,
             )  # fmt: skip
 
+    def _compare_rate(self, line: str) -> None:
+        """Report a rate before the samples that contradicts the one which was given."""
+        stated = rate_in(line)
+        if stated and self._fs and abs(stated - self._fs) > _SAME_STATED * self._fs:
+            _log.warning(
+                "%s: its head says %g Hz, and %g Hz were given: check which is right",
+                self.name, stated, self._fs,
+            )  # fmt: skip
+
     def _report_lost(self, lost: int) -> None:
         now = self._clock()
         if now < self._lost_again:
@@ -565,6 +585,15 @@ _TIME_SIGNS = re.compile(rb"\d[:/-]\d")
 _SEPARATORS = (b"\t", b";", b",")
 _NO_VALUE = {b"", b"-", b"na", b"n/a", b"null", b"none"}
 
+# A word in place of a number, such as OFF.
+_WORD = re.compile(rb"[^\d]{1,16}")
+
+# The minus of typography, in UTF-8.
+_MINUS = "\u2212".encode()
+
+# How an object of JSON begins.
+_OBJECT = re.compile(r"\s*\{\s*\"")
+
 _QUOTED = re.compile(rb'"([^"]*)"')
 
 
@@ -574,8 +603,11 @@ def _unquoted(cell: re.Match[bytes]) -> bytes:
     return number.replace(b",", b"" if b"." in number else b".")
 
 
-def _with_missing(text: bytes, n: int) -> list[float]:
-    """Return `n` fields of a line, NaN where one has no value; nothing if there are not as many."""
+def _with_missing(text: bytes, n: int, *, words: bool) -> list[float]:
+    """Return `n` fields of a line, NaN where one has no value; nothing if there are not as many.
+
+    `words` says that fields other than the first may have words in place of a value.
+    """
     separator = next((s for s in _SEPARATORS if s in text), b",")
     cells = text.split(separator)
     if len(cells) != n:
@@ -583,7 +615,8 @@ def _with_missing(text: bytes, n: int) -> list[float]:
     row: list[float] = []
     for cell in cells:
         plain = cell.strip() if separator == b"," else cell.strip().replace(b",", b".")
-        one = [np.nan] if plain.lower() in _NO_VALUE else _numbers(plain)
+        lacks = plain.lower() in _NO_VALUE or (words and row and _WORD.fullmatch(plain))
+        one = [np.nan] if lacks else _numbers(plain)
         if len(one) != 1:
             return []
         row += one

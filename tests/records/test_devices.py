@@ -251,3 +251,40 @@ def test_a_parquet_column_of_lists_says_so(tmp_path: Path) -> None:
     table.to_parquet(tmp_path / "a.parquet")
     with pytest.raises(RecordError, match=r"the column 'ecg' holds list<.*>, no numbers"):
         read_record(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize(
+    ("lines", "fs"),
+    [
+        ("Frame rate,50\nECG rate,250", 250),
+        ("Resp sample rate,25\nECG sample rate,250", 250),
+        ("Display rate: 25 mm/s\nSample rate: 250", 250),
+        ("Update rate: 10\nSampling rate: 250", 250),
+        ("ECG rate: 72\nSampling rate: 250", 250),
+        ("Average ECG rate: 72 bpm\nfs: 250", 250),
+        ("Sample rate [1/s]: 250", 250),
+        ("Sampling Rate: 1,000 Hz", 1000),
+        ("Sampling Rate: 512,345 Hz", 512.345),
+        ("Sampling: 250", 250),
+        ("# 250 samples per second", 250),
+        ("Taux d'échantillonnage;250", 250),
+        ("Frequenza di campionamento: 250", 250),
+        ("Tasa de muestreo: 250", 250),
+        ("[Header]\nfs=250\n[Data]", 250),
+    ],
+)
+def test_the_rate_of_the_samples_among_others(tmp_path: Path, lines: str, fs: float) -> None:
+    record = read(tmp_path, f"{lines}\nECG", map(str, UV))
+    assert (record.fs, len(record.signal)) == (fs, len(UV))
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [("time (s),ECG (uV)", "other units"), ("time (s),RESP (mV)", "other columns")],
+)
+def test_other_names_within_the_samples_are_refused(tmp_path: Path, names: str, says: str) -> None:
+    """Microvolts had been read on as millivolts."""
+    rows = [f"{t:.3f},{v:.4f}" for t, v in zip(TIMES, SIGNAL, strict=True)]
+    rows.insert(3000, names)
+    with pytest.raises(RecordError, match=f"line 3002: what follows has {says}; split the file"):
+        read(tmp_path, "time (s),ECG (mV)", rows)

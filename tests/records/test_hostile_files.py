@@ -318,6 +318,31 @@ NO_RECORDINGS = [
 ]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sampl" * 12_000,
+        "1" * 60_000,
+        "[" + "1" * 60_000,
+        "freq" * 15_000,
+        "a:" * 30_000,
+        "[1 " * 9_000,
+    ],
+    ids=lambda line: line[:6],
+)
+def test_long_lines_of_a_head(tmp_path: Path, line: str) -> None:
+    """Patterns that go back and forth took minutes for them."""
+    (tmp_path / "a.csv").write_text(f"time,ecg\n{line}\n" + "0,1\n1,2\n" * 1000)
+    (told,) = read_limited(tmp_path / "a.csv", seconds=20)
+    assert told.startswith(("read", "refused"))
+
+
+def test_an_array_of_very_many_columns(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((4096, 4000), np.int8))
+    (told,) = read_limited(tmp_path / "a.npy", seconds=20)
+    assert "an array of 4000 columns is no recording" in told
+
+
 def test_text_that_is_no_recording(tmp_path: Path) -> None:
     paths = []
     for k, text in enumerate(NO_RECORDINGS):

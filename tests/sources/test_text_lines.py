@@ -232,3 +232,33 @@ def test_a_small_counter_beside_leads_names_no_signals(
     rows = [f"{i % width}," + ",".join(f"{v:.4f}" for v in row) for i, row in enumerate(x)]
     samples = LineParser("dev", fs=250.0).feed("\n".join(rows).encode() + b"\n")
     assert samples.shape == (len(x), n_leads)
+
+
+@pytest.mark.parametrize("word", ["OFF", "--", "#N/A", "lead off", "nan", ""])
+def test_a_word_in_place_of_a_number_costs_no_other_lead(word: str) -> None:
+    parser = LineParser("board", every=True, fs=250.0)
+    rows = [f"{i % 7},{word if 100 <= i < 200 else i % 5}\n" for i in range(700)]
+    samples = np.concatenate([parser.feed("".join(rows).encode()), parser.finish()])
+    assert parser.malformed == 0
+    assert np.isfinite(samples[:, 0]).all()
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(samples[:, 1])), np.arange(100, 200))
+
+
+def test_the_minus_of_typography_is_one() -> None:
+    parser = LineParser("board")
+    samples = parser.feed("0.5\n\u22120.25\n".encode())
+    np.testing.assert_array_equal(samples[:, 0], [0.5, -0.25])
+
+
+def test_a_rate_in_the_head_that_contradicts_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    for fs, line in ((250.0, "# fs=250"), (500.0, "Sampling rate: 500 Hz"), (250.0, "baud: 9600")):
+        LineParser("board", fs=fs).feed(f"{line}\n1\n2\n".encode())
+    assert not caplog.records
+    LineParser("board", fs=250.0).feed(b"# fs=500\n1\n2\n")
+    assert "its head says 500 Hz, and 250 Hz were given" in caplog.text
+
+
+def test_objects_of_json_are_refused_as_such() -> None:
+    lines = b"".join(b'{"t": %d, "ecg": %d}\n' % (4 * i, i % 9) for i in range(100))
+    with pytest.raises(InputError, match="its lines are JSON objects; send the numbers"):
+        LineParser("board", fs=250.0).feed(lines)
