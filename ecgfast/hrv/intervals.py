@@ -53,7 +53,7 @@ _FEW, _NO_SECONDS = 5, 30.0
 _DIGITS = 9
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NNIntervals(NanEqual):
     """Intervals between adjacent normal beats, and what was left out.
 
@@ -84,6 +84,9 @@ class NNIntervals(NanEqual):
 
     def __len__(self) -> int:
         return len(self.interval)
+
+    def __repr__(self) -> str:
+        return f"NNIntervals({self.describe()})"
 
     @property
     def nn_rr(self) -> float:

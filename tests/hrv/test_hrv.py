@@ -159,6 +159,7 @@ def test_both_intervals_at_an_ectopic_beat_are_out():
     assert nn.adjacent.tolist() == [False, True, False, True]
     assert_allclose(nn.differences, [0, 0], atol=1e-9)
     assert nn.describe() == "4 NN of 6 RR intervals (66.7 %); left out: ectopic 2"
+    assert repr(nn) == f"NNIntervals({nn.describe()})"  # not its arrays, in a notebook
 
 
 def test_each_reason_is_counted_once():
