@@ -16,10 +16,10 @@ __all__ = ["apart", "successive"]
 # Rows that tell whether columns follow each other, at least: fewer may do so by chance.
 _LEAST_ROWS = 256
 
-# Mean square of the step from the last column of a row to the first of the next: at most this share
-# of that from row to row, and of the size of the steps within a row. No 20 s of two leads or more of
-# mitdb, svdb, nsrdb, qtdb, ludb and nstdb are like that (234 recordings, at their begin and in their
-# middle), and all of 106 signals cut into rows of 2 to 10 samples; of 25, 103.
+# Mean square of the step from the last column of a row to the first of the next: at most this
+# share of that from row to row, and of the size of the steps within a row. No 20 s of two leads or
+# more of mitdb, svdb, nsrdb, qtdb, ludb and nstdb are like that (234 recordings, at their begin and
+# in their middle), and all of 106 signals cut into rows of 2 to 10 samples; of 25, 103.
 _JOINED, _SIZE = 0.65, 1.6
 
 # Correlation of the energy of beats in two columns: 0.37 and more between the leads of the
