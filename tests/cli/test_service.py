@@ -57,7 +57,7 @@ def test_print_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["stream"], "SOURCE"),
         (["stream", "udp:9000", "--fss", "250"], "did you mean --fs?"),
         (["stream", "udp:9000"], "a UDP port carries no sampling rate: give --fs HZ"),
-        (["live", "seriel:/dev/ttyUSB0"], "did you mean serial:/dev/ttyUSB0?"),
+        (["live", "seral:/dev/ttyUSB0"], "did you mean serial:/dev/ttyUSB0?"),
         (["stream", "-", "--fs", "250"], "a service has no standard input"),
         ([*COMMAND, "--output", "/srv/night.ecg"], "started again, and then the file is there"),
         (["--name", "../x", *COMMAND], "give letters, digits"),

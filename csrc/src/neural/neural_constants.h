@@ -65,6 +65,7 @@
 #define SHAPE_LEARNED 0.8f /* correlation below which a beat is another one, an ectopic beat or noise */
 #define SHAPE_UNLIKE 8    /* such beats in a row are the shape from now on */
 #define SHAPE_FROM 0.6f   /* of the RR reference after the last beat, from where on it is looked for */
+#define SHAPE_AT_ONCE 8   /* cells that one step compares, of which four are new: what is behind is caught up */
 #define SHAPE_LIKE 0.95f  /* correlation of a beat */
 #define SHAPE_SMALLER 0.5f /* of the size before: less is seen without it */
 #define SHAPE_LEAST 0.02f /* ... and a smaller one is none */

@@ -112,6 +112,7 @@ void ecg_neural_look_for_shape(neural_state *s, int n_leads) {
             lead->best = 0.0f;
         }
         if (lead->shapes < SHAPE_BEATS || lead->heights < NEURAL_HEIGHT_BEATS) continue;
-        for (; lead->looked + SHAPE_AFTER <= s->cells; lead->looked++) look(s, lead, lead->looked);
+        for (int i = 0; i < SHAPE_AT_ONCE && lead->looked + SHAPE_AFTER <= s->cells; i++, lead->looked++)
+            look(s, lead, lead->looked);
     }
 }

@@ -89,6 +89,7 @@ def look_for_shape(s: State) -> None:
             known.looked, known.best = first, F(0)
         if known.beats < C["SHAPE_BEATS"] or s.heights[k] < C["NEURAL_HEIGHT_BEATS"]:
             continue
-        while known.looked + C["SHAPE_AFTER"] <= s.seen_cells:
-            look(s, k, known.looked)
-            known.looked += 1
+        for _ in range(C["SHAPE_AT_ONCE"]):
+            if known.looked + C["SHAPE_AFTER"] <= s.seen_cells:
+                look(s, k, known.looked)
+                known.looked += 1
