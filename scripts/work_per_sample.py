@@ -70,8 +70,8 @@ What bounds the work at one sample, whatever the signal:
 - **`adaptive`**: at most 24 candidates wait, and at most one beat is accepted at each decimated
   sample (120 to 240 a second). The worst sample is the one that ends the first seconds, with the
   shapes of all candidates in all leads to compare: it grows in proportion to the leads.
-- **`neural`**: at most two steps of the network at a sample, in each lead; at most 24 candidates; while a
-  beat is overdue, at most eight cells a step and lead are compared with the shape of beats.
+- **`neural`**: at most two steps of the network at a sample, in each lead; at most 24 candidates;
+  while a beat is overdue, at most eight cells a step and lead compared with the shape of beats.
 - **Pan-Tompkins**: at most one beat, and at the end of the first seconds all beats of these.
 - **R peaks**: 0.34 s of samples are looked at for each.
 
