@@ -163,3 +163,22 @@ def test_the_settings_in_use_are_those_chosen() -> None:
 def test_the_definition_states_the_beats_in_use() -> None:
     rule = DEFINITIONS[EventKind.ATRIAL_FIBRILLATION].rule
     assert f"{CONTEXT} beats before and after" in rule
+
+
+def test_the_next_p_wave_stands_for_that_of_a_second_lead(choice: ModuleType) -> None:
+    from fibrillation_network import FIRST_P, LEAST, MOST, OF_TWO_LEADS, as_of_two_leads
+
+    from ecgfast.rhythm.atrial import INPUTS
+
+    rng = np.random.default_rng(1)
+    given = rng.uniform(-1.0, 1.0, (1, 4, len(INPUTS))).astype(np.float32)
+    given[..., FIRST_P], given[..., OF_TWO_LEADS], given[..., LEAST] = 1.0, 0.0, 0.0
+    given[0, 2, OF_TWO_LEADS] = 1.0  # of two leads already
+    shown = as_of_two_leads(given)
+    both = given[0, :2][:, MOST]
+    assert shown[0, 0, OF_TWO_LEADS] == 1.0
+    assert np.array_equal(shown[0, 0, MOST], both.max(axis=0))
+    assert np.array_equal(shown[0, 0, LEAST], both.min(axis=0))
+    assert np.array_equal(shown[0, 2:], given[0, 2:])  # no beat follows on the last one
+    others = [i for i in range(len(INPUTS)) if i not in (*MOST, *LEAST, OF_TWO_LEADS)]
+    assert np.array_equal(shown[..., others], given[..., others])
