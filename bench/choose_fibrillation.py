@@ -298,7 +298,7 @@ def folds(recordings: Sequence[Recording]) -> list[list[str]]:
 
 def _is_of_ds2(one: Recording) -> bool:
     """Whether a recording, or a lead of one, is of DS2."""
-    return one.dataset == "mitdb" and one.name.split()[0] in DS2
+    return one.dataset == "mitdb" and one.record in DS2
 
 
 def compare(recordings: Sequence[Recording]) -> Comparison:

@@ -109,6 +109,11 @@ class Recording:
     irregular: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     target: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
+    @property
+    def record(self) -> str:
+        """Name of the record, of which it may be one lead, or a day's beats."""
+        return self.name.partition(" ")[0]
+
     def stretches(self) -> Iterator[tuple[int, int]]:
         """First beat, and the one after the last, of each stretch without lost signal."""
         yield from itertools.pairwise([0, *self.ends])

@@ -62,7 +62,7 @@ def _recordings(left_out: Sequence[Recording], model: AtrialModel) -> dict[str, 
     """Seconds of the recordings, of the reference, of the test and of both, all leads together."""
     counts = np.zeros(4)
     for one in left_out:
-        if one.dataset != "nsrdb_rr" and " " not in one.name:
+        if one.name == one.record:
             spans = Replay(one).episodes(one.odds(model), model.settings, LASTING_S)
             counts += [one.n_samples / one.fs, *durations(one, spans)]
     return dict(zip(("seconds", "reference_s", "test_s", "both_s"), counts.tolist(), strict=True))

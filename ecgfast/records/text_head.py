@@ -18,6 +18,14 @@ from ..errors import RecordError
 from . import opensignals
 from .choosing import role_of
 from .interleaved import refuse_interleaved
+from .stated_rate import (
+    is_rate_word,
+    names_rate,
+    rate_alone,
+    rate_of_interval,
+    stated_rate,
+    unreadable_rate,
+)
 from .text_body import (
     DATED,
     LONGEST_TIME,
@@ -36,12 +44,10 @@ from .units import is_unit, to_millivolt, to_seconds
 __all__ = [
     "LABEL",
     "LABELLED",
-    "RATE_LINE",
     "Head",
     "are_units",
     "head_again",
     "names_columns",
-    "rate_in",
     "read_head",
     "split_unit",
     "zones_of",
@@ -50,12 +56,6 @@ __all__ = [
 
 # Lines that the form of the body is found from.
 _LINES = 400
-
-# Units of a rate that have a number in them: "[1/s]".
-_PER_SECOND = re.compile(r"[\[(]\s*(?:1\s*/\s*s\w*|s\s*\^?-1|samples?\s*/\s*s\w*)\s*[\])]")
-
-# The lowest rate that is one of samples, Hz.
-_LEAST_HZ = 25.0
 
 # A list of numbers in one cell, such as "[512, 513, ...]".
 _LISTED = re.compile(r"\[(?:\s*[-+]?[\d.]+(?:e[-+]?\d+)?\s*[,;\s]){8,}", re.IGNORECASE)
@@ -72,41 +72,6 @@ LABELLED = re.compile(
     rb"[A-Za-z_][\w .%-]{0,40}:\s*[-+.\deE]+(?:[,;\t ]+[A-Za-z_][\w .%-]{0,40}:\s*[-+.\deE]+)*"
 )
 
-# Quantifiers are bounded: a head of a megabyte must not take minutes.
-_RATE_WORD = (
-    r"(?:sampl\w{0,12}[ _-]{0,4}(?:rate|freq\w{0,12}|hz)|samplerate|\bfs\b|\bsrate\b|\bsfreq\b"
-    r"|\bfsamp\b"
-    r"|(?<!heart )(?<!pulse )(?<!baud )(?<!bit )(?<!resp )\brate\b|\bfreq(?:uency)?\b"
-    r"|abtast\w{0,12}|fr[eé]quence\w{0,12}|frecuencia\w{0,12}|частота\w{0,12}"
-    r"|sampling(?=\s*[:=])|[eé]chantillonnage|campionamento|muestreo|amostragem)"
-)
-_RATE = re.compile(
-    _RATE_WORD + r"[^\d\n:=,;\t]{0,30}[\"']?\s*[:=,;\t ]+\s*[\"'\[]?\s*"
-    r"(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)\s*(khz|ksps)?",
-    re.IGNORECASE,
-)
-#: A line that gives a rate, and no sample of a channel with a name.
-RATE_LINE = re.compile(rb"[#%\s]*" + _RATE_WORD.encode() + rb"[^\d\n:=]{0,30}[:=]", re.IGNORECASE)
-_STATED_RATE = re.compile(_RATE_WORD + r"\s*[=:]+\s*([^,;\s]+)", re.IGNORECASE)
-_INTERVAL = re.compile(
-    r"(?:sampl\w{0,12}[ _-]{0,4})?(?:interval|period)\w{0,12}\s{0,4}"
-    r"(?:[(\[](\w{1,16})[)\]])?\s{0,4}[:=,;\t ]{1,24}\s{0,4}"
-    r"(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)\s*(\w+)?",
-    re.IGNORECASE,
-)
-_BARE_RATE = re.compile(
-    r"(?<!\d)(?<!\d[.,])(\d{1,9}(?:[.,]\d{1,20})?)\s{0,8}(?:hz|hertz|гц|ヘルツ|赫兹|赫茲|헤르츠|sps|sa/s"
-    r"|samples(?:/| per )s(?:ec|econd)?)\b",
-    re.IGNORECASE,
-)
-_PER_SAMPLE = re.compile(
-    r"(?<!\d)(?<!\d[.,])(\d{1,9}(?:[.,]\d{1,20})?(?:e[+-]?\d{1,3})?)\s{0,4}(\w{1,16})\s{0,4}"
-    r"(?:/|per )\s{0,4}sample\b",
-    re.IGNORECASE,
-)
-# Spike2: when the samples begin, and seconds between them.
-_SPIKE2_START = re.compile(r"\"?START\"?[\t, ]+\"?[\d.]+\"?[\t, ]+\"?(\d+(?:\.\d+)?)\"?")
-_NOT_RATE = re.compile(r"filter|notch|low|high|band|cut|mains|heart|pulse|bpm", re.IGNORECASE)
 _UNIT_LINE = re.compile(
     r"\b(?:units?|unit ?names?|einheit|unit[eé]s?)\b[\"']?\s*[:=,;\t]+\s*[\"']?([^\s,;\"']+)",
     re.IGNORECASE,
@@ -467,14 +432,8 @@ def _understand(head: Head, lines: list[str], name: str, *, counted: bool) -> No
         told = [cell.split() for cell in _for_columns(ranges[1], head)]
         head.units = [c[1] if len(c) == 2 and is_unit(c[1]) else "" for c in told] or head.units
     if head.fs is None:
-        bare = {
-            found[1]
-            for line in plain
-            if not _NOT_RATE.search(line)
-            for found in _BARE_RATE.finditer(line)
-        }
-        if len(bare) == 1:
-            head.fs, head.fs_from = float(bare.pop().replace(",", ".")), "the file's head"
+        head.fs = rate_alone(plain)
+        head.fs_from = head.fs_from if head.fs is None else "the file's head"
 
 
 def _known(names: Iterable[str]) -> int:
@@ -497,7 +456,7 @@ def _are_names(cells: list[str], head: Head, line: str, *, last: bool) -> bool:
     if len(cells) == 1:
         return last and len(line) <= 40 and not re.search(r"[:=,;\t]", line)
     # Two cells may be a setting: "Unit,mV" says no more than that.
-    setting = _UNIT_LINE.match(line) or _NAMES_LINE.match(line) or _RATE.search(line)
+    setting = _UNIT_LINE.match(line) or _NAMES_LINE.match(line) or names_rate(line)
     return not setting or role_of(cells[0])[0] in ("clock", "counter")
 
 
@@ -536,52 +495,16 @@ def names_columns(head: Head, line: str) -> bool:
     return len(cells) > 1 and ("ecg" in roles or ("clock" in roles and len(set(cells)) > 1))
 
 
-def rate_in(line: str) -> float | None:
-    """Return the sampling rate in Hz that a line of a head states; None if it states none."""
-    return _stated_rate(line)[0]
-
-
-def _stated_rate(line: str) -> tuple[float | None, int]:
-    """Return the rate that a line states, and how surely it is that of the samples of an ECG.
-
-    3 where the line says samples, 1 for a rate of whatever, one more where it says ECG, and 0 for
-    the rate of another sensor.
-    """
-    line = _PER_SECOND.sub("", line)
-    found = _RATE.search(line)
-    if found is None or _NOT_RATE.search(line[: found.start()]):
-        return None, 0
-    value = float(found[1].replace(",", "."))
-    if value < _LEAST_HZ and re.fullmatch(r"\d{1,3}[.,]\d{3}", found[1]):
-        value = float(re.sub("[.,]", "", found[1]))  # "1,000 Hz"
-    if re.match(r"\s*(?:mm|bpm|beats|1?/\s*min|per min)", line[found.end() :], re.IGNORECASE):
-        return None, 0  # the speed of paper, or of a heart
-    before = line[: found.start()]
-    role = role_of(before)[0] if before.strip() else "unclear"
-    sure = 1 if re.match(r"rate|freq", found[0], re.IGNORECASE) else 3
-    sure = 0 if role == "other" else sure + (role == "ecg")
-    return (1e3 if found[2] else 1.0) * value, sure
-
-
 def _settings(head: Head, line: str, raw: str, name: str) -> None:
     """Take a rate, a unit, names or a start from a line of the head."""
-    stated_fs, sure = _stated_rate(line)
+    stated_fs, sure = stated_rate(line)
     if stated_fs is not None and (head.fs is None or sure > head.fs_sure > -1):
         head.fs, head.fs_from, head.fs_sure = stated_fs, "the file's head", sure
     elif head.fs is None and stated_fs is None:
-        if found := _SPIKE2_START.fullmatch(line):
-            if 1e-5 < float(found[1]) < 1.0:
-                head.fs, head.fs_from = 1.0 / float(found[1]), "the file's head"
-        elif raw.startswith("#") and (stated := _STATED_RATE.search(line)):
-            raise RecordError(
-                f"{name}: its comment says fs={stated[1][:40]}; write a number, # fs=360"
-            )
-        elif (found := _INTERVAL.search(line) or _PER_SAMPLE.search(line)) is not None:
-            by_sample = found.re is _PER_SAMPLE
-            seconds = to_seconds(found[2] if by_sample else found[3] or found[1] or "s")
-            value = float(found[1 if by_sample else 2].replace(",", "."))
-            if seconds and value > 0:
-                head.fs, head.fs_from = 1.0 / (seconds * value), "the file's head"
+        if raw.startswith("#") and (told := unreadable_rate(line)):
+            raise RecordError(f"{name}: its comment says fs={told[:40]}; write a number, # fs=360")
+        if fs := rate_of_interval(line):
+            head.fs, head.fs_from = fs, "the file's head"
     found = _UNIT_LINE.search(line)
     if found and is_unit(found[1]):
         several = _for_columns(line[found.start(1) :], head)
@@ -648,11 +571,7 @@ def _from_json(head: Head, line: str) -> None:
     names: list[str] | None = None
     for key, value in _walk(found, 0):
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            if (
-                re.fullmatch(_RATE_WORD, key.strip(), re.IGNORECASE)
-                and head.fs is None
-                and 0 < value < 1e6
-            ):
+            if is_rate_word(key) and head.fs is None and 0 < value < 1e6:
                 head.fs, head.fs_from = float(value), "the file's head"
         elif isinstance(value, dict):
             head.start = head.start or opensignals.start_of(value)

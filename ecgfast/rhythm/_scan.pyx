@@ -139,8 +139,8 @@ cdef double TRUSTED_SHARE = 0.5
 # Bazett: QT = QTc * sqrt(RR), with a usual QTc in s; R-on-T below this share of it (Engel 1978).
 cdef double QTC_S = 0.40
 cdef double R_ON_T_SHARE = 0.85
-# A block whose signal without spikes changes less than this share of it holds a spike, as of a pacemaker: of
-# white noise it is two thirds, and of the shortest complexes more.
+# A block holds a spike, as of a pacemaker, where without it the signal changes less than this share
+# of its change with it: in white noise that is two thirds, in the shortest complexes more.
 cdef float SPIKE_SHARE = 0.4
 # Samples that are larger are missing ones.
 cdef float LARGEST = 1e30

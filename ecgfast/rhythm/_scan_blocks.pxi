@@ -71,7 +71,7 @@ cdef inline float _without_spike(const float *at, Py_ssize_t apart) noexcept nog
     """Median of a sample and two before it, which no spike as long as they are apart changes; NaN
     where one is missing."""
     cdef float a = at[0], b = at[-apart], c = at[-2 * apart], low, high
-    if not a + b + c - (a + b + c) == 0.0:
+    if not isfinite(a + b + c):
         return NAN
     low, high = (a, b) if a < b else (b, a)
     return low if c < low else high if c > high else c

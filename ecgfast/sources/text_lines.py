@@ -18,8 +18,9 @@ from ..records.choosing import ABOUT, look_of, role_of
 from ..records.clocks import count_for, read_clock
 from ..records.interleaved import SIGNAL_COLUMNS, numbered_signals, signals_of
 from ..records.joined_leads import successive
+from ..records.stated_rate import RATE_LINE, rate_in
 from ..records.text_body import cells_of
-from ..records.text_head import LABEL, LABELLED, RATE_LINE, are_units, rate_in, split_unit
+from ..records.text_head import LABEL, LABELLED, are_units, split_unit
 from .line_clock import LineClock, lines_of_packet
 
 __all__ = ["Fields", "LineParser"]
