@@ -234,8 +234,7 @@ class LiveFeed:
                 "fs": self._fs,
                 "step": self._decimator.step,
                 "ring": RING_S,
-                "utc_offset": self._time_of_day.utc_offset if self._time_of_day else None,
-                "zone": self._time_of_day.zone if self._time_of_day else "",
+                **self._zone(),
                 "beats": list(self._beats),
                 "trend": list(self._trend),
                 "events": [shown.row for shown in self._events],
@@ -388,6 +387,14 @@ class LiveFeed:
         """Seconds since 1970 at which a sample was taken."""
         return self._time_of_day.at(sample) if self._time_of_day else self._wall_clock()
 
+    def _zone(self) -> dict[str, Any]:
+        """The zone of all times on pages: that of the files, whatever that of a browser is."""
+        known = self._time_of_day
+        return {
+            "utc_offset": known.utc_offset if known else None,
+            "zone": known.zone if known else "",
+        }
+
     def _cut_strips(self, *, ended: bool = False) -> None:
         """Keep the strips that are whole, before the ring loses them."""
         waiting = []
@@ -452,6 +459,7 @@ class LiveFeed:
             "type": "state",
             "sample": self._count,
             "wall": self._wall_of(self._count),
+            **self._zone(),
             "rate": rate,
             # What is not known now is not said: a pipe that gives nothing leaves its last state.
             "rhythm": "" if silent else self._rhythm(),

@@ -130,11 +130,6 @@ class TimeOfDay:
     ----------
     known : bool
         Whether the time is known, and not only that of an arrival.
-    utc_offset : float or None
-        Seconds that the recording's clock is ahead of UTC, 0 where its zone is not known; None
-        where times are of this machine.
-    zone : str
-        Name of the recording's zone, such as ``UTC`` or ``UTC+01:00``; empty where it is not known.
 
     Examples
     --------
@@ -153,15 +148,27 @@ class TimeOfDay:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.known = live or start is not None
-        self.utc_offset, self.zone = None, ""
-        if start is not None:
-            offset = start.utcoffset()
-            self.utc_offset = 0.0 if offset is None else offset.total_seconds()
-            self.zone = start.tzname() or "" if offset is not None else ""
         self._fs = fs
         self._start = start
         self._now = now
         self._clock = SampleClock(fs, now=now) if start is None else None
+
+    @property
+    def utc_offset(self) -> float:
+        """Seconds that the clock of `moment` is ahead of UTC; 0 where its zone is not known."""
+        return (self._offset() or timedelta()).total_seconds()
+
+    @property
+    def zone(self) -> str:
+        """Zone of `moment`, such as ``UTC`` or ``UTC+01:00``; empty where it is not known."""
+        offset = self._offset()
+        return "" if offset is None else str(timezone(offset))
+
+    def _offset(self) -> timedelta | None:
+        """Of the recording's clock where there is one, else of this machine's, as it is now."""
+        if self._start is not None:
+            return self._start.utcoffset()
+        return (_EPOCH + timedelta(seconds=self._now())).astimezone().utcoffset()
 
     def arrived(self, count: int) -> None:
         """Samples have arrived: `count` in all, missing ones that were filled in too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -120,6 +121,38 @@ def test_labels_stand_where_the_beats_are(browser: Chromium, record: Record) -> 
     for sample, _, x, highest in drawn:
         assert abs(x - highest) < 3.5, (sample, x, highest)  # pixels: 37 ms
     assert browser.exceptions == 0, browser.log
+
+
+def test_times_are_by_the_clock_of_the_files_whatever_the_zone_of_the_browser(
+    browser: Chromium,
+) -> None:
+    here = datetime.fromtimestamp(1.7e9).astimezone()
+    # The other side of the world, for any machine on which this runs.
+    behind = here.utcoffset() < timedelta(0)  # type: ignore[operator]
+    browser.call(
+        "Emulation.setTimezoneOverride", timezoneId="Asia/Tokyo" if behind else "Pacific/Honolulu"
+    )
+    feed = LiveFeed(clock=lambda: 0.0, wall=lambda: 1.7e9)
+    feed.begin("made", FS, ["I"])
+    feed.take(np.zeros((1000, 1)), [], [])
+    feed.note("a note")
+    feed.publish(ALARM)
+    clock = "document.getElementById('clock').textContent"
+    try:
+        with LiveServer(feed, port=0) as server:
+            browser.go(server.url)
+            browser.wait(f"window.ecgfast && {clock} !== ''")
+            # The picture is a little behind the newest sample.
+            browser.wait("ecgfast.S.head === 1000 && ecgfast.view.at > 200")
+            now, _, zone = browser.value(clock).partition(" ")
+            assert now.startswith(f"{here:%H:%M:}")
+            assert zone == str(timezone(here.utcoffset()))  # type: ignore[arg-type]
+            shown = browser.value("document.querySelector('#events .time').textContent")
+            assert shown == f"{here:%H:%M:%S}"
+            since = browser.value("document.querySelector('.alarm .when').textContent")
+            assert since == f"since {here - timedelta(seconds=0.5):%H:%M:%S}"
+    finally:
+        browser.call("Emulation.setTimezoneOverride", timezoneId="")
 
 
 # Looks at the levels of the signal several times, which the page does each half a second.

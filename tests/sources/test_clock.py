@@ -91,10 +91,18 @@ def test_times_of_a_recording_are_by_its_clock_wherever_it_is_replayed(
         # Two hours from half an hour before clocks are set forward in New York.
         night = TimeOfDay(1.0, datetime(2026, 3, 8, 1, 30), live=False)
         assert str(night.moment(7200)) == "2026-03-08 03:30:00"
+        assert (night.zone, night.utc_offset) == ("", 0.0)
         stated = TimeOfDay(1.0, datetime(2026, 3, 8, 1, 30, tzinfo=timezone(timedelta(hours=1))))
         assert str(stated.moment(7200)) == "2026-03-08 03:30:00+01:00"
         assert (stated.zone, stated.utc_offset) == ("UTC+01:00", 3600.0)
         assert datetime.fromtimestamp(stated.at(7200), timezone.utc) == stated.moment(7200)
+        # What is live is by this machine's clock, and its zone is stated.
+        live = TimeOfDay(1.0, now=lambda: BEGIN)
+        live.arrived(1)
+        moment = live.moment(1)
+        assert moment is not None
+        assert timedelta(seconds=live.utc_offset) == moment.utcoffset()
+        assert live.zone == str(timezone(timedelta(seconds=live.utc_offset)))
     finally:
         monkeypatch.undo()
         time.tzset()

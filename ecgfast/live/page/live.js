@@ -41,8 +41,7 @@ function hello(m) {
     layout();
   }
   S.source = m.source;
-  S.offset = m.utc_offset;
-  S.zone = m.zone;
+  Object.assign(S, { offset: m.utc_offset, zone: m.zone });
   S.trend = m.trend;
   S.ended = m.ended;
   S.events = new Map(m.events.map((e) => [e.id, e]));
@@ -114,6 +113,11 @@ function take(m) {
 
 // Time of day of a sample; arrival times jitter, so that only a real difference moves it.
 function setClock(m) {
+  if (m.utc_offset !== S.offset) {         // summer time begins or ends
+    Object.assign(S, { offset: m.utc_offset, zone: m.zone });
+    showEvents();
+    showAlarms();
+  }
   if (m.wall === null) return;
   const due = S.clock === null ? Infinity : Math.abs(wallOf(m.sample) - m.wall);
   if (due <= 0.5) return;
@@ -121,14 +125,18 @@ function setClock(m) {
   showAlarms();                  // their times of day
 }
 const wallOf = (sample) => S.clock.wall + (sample - S.clock.sample) / S.fs;
-// By the clock of a recording where one is replayed, else of this machine.
+// By the clock of a recording where one is replayed, else of the machine that writes the files: never
+// in the zone of this browser, unless nothing else is known.
 function timeText(wall) {
   if (wall === null || !Number.isFinite(wall)) return "";
-  if (S.offset === null) return new Date(wall * 1000).toTimeString().slice(0, 8);
+  if (S.offset === null) return browserText(new Date(wall * 1000));
   const date = new Date((wall + S.offset) * 1000);
   return [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()]
     .map((n) => String(n).padStart(2, "0")).join(":");
 }
+const browserText = (date) => date.toTimeString().slice(0, 8);
+// A connection is lost now, which a clock of unknown zone does not tell.
+const lostText = (date) => (S.zone ? timeText(date / 1000) : browserText(date));
 
 // --------------------------------------------------------------------------------- the connection
 
@@ -205,7 +213,7 @@ function showLink() {
   const silent = S.state ? S.state.silent : 0;
   let text = "live", bad = false, still = "";
   if (!link.ok) {
-    const since = link.lost ? ` since ${link.lost.toTimeString().slice(0, 8)}` : "";
+    const since = link.lost ? ` since ${lostText(link.lost)}` : "";
     text = link.lost ? "reconnecting" : "connecting";
     bad = Boolean(link.lost);
     if (S.ended !== null) { text = "ended"; still = S.ended; }
@@ -344,7 +352,7 @@ function showUnlabelled() {
 function whenText(value) {
   if (typeof value === "string") {
     const date = new Date(value);
-    return Number.isNaN(date.getTime()) ? value : date.toTimeString().slice(0, 8);
+    return Number.isNaN(date.getTime()) ? value : timeText(date / 1000);
   }
   if (typeof value !== "number") return "";
   if (value > 1e8) return timeText(value);
@@ -857,7 +865,7 @@ function frame(now) {
   lastFrame = now;
   move(seconds);
   draw();
-  if (S.clock) $("clock").textContent = `${timeText(wallOf(view.at * S.step))} ${S.zone}`;
+  if (S.clock) $("clock").textContent = `${timeText(wallOf(view.at * S.step))} ${S.zone || "(recording's clock)"}`;
   if (trendDue) { trendDue = false; drawTrend(); }
 }
 
