@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .actions import ActionRunner, open_actions
+from .actions import ActionRunner, check_actions, open_actions
 from .alarm import Alarm, Alarms
 from .settings import ActionSettings, AlarmRule, AlarmSettings, read_settings
 
@@ -13,6 +13,7 @@ __all__ = [
     "AlarmRule",
     "AlarmSettings",
     "Alarms",
+    "check_actions",
     "open_actions",
     "read_settings",
 ]

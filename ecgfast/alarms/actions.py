@@ -21,7 +21,7 @@ from ..records.files import read_regular
 from .alarm import Alarm
 from .settings import PRIORITIES, ActionSettings
 
-__all__ = ["ActionRunner", "open_actions"]
+__all__ = ["ActionRunner", "check_actions", "open_actions"]
 
 _log = logging.getLogger(__name__)
 
@@ -106,6 +106,36 @@ class ActionRunner:
         self._close()
 
 
+def check_actions(settings: Iterable[ActionSettings]) -> None:
+    """Refuse actions that could not be done, before a stream begins: nothing is run or connected.
+
+    Parameters
+    ----------
+    settings : iterable of ActionSettings
+
+    Raises
+    ------
+    InputError
+        If the program of a command is not there, or a password cannot be read.
+    MissingExtraError
+        If the library for MQTT is not installed.
+
+    Examples
+    --------
+    >>> check_actions([ActionSettings("command", options={"command": ["no-such", "{text}"]})])
+    Traceback (most recent call last):
+        ...
+    ecgfast.errors.InputError: alarm action command: there is no program 'no-such' here; install it,
+    or correct its name
+    """
+    for action in settings:
+        if action.kind == "command":
+            _check_program(action.options["command"][0])
+        elif action.kind == "mqtt":
+            _mqtt_library()
+            _password(action.options.get("password_file"))
+
+
 def open_actions(settings: Iterable[ActionSettings]) -> list[ActionRunner]:
     """Open the actions of a file of settings.
 
@@ -184,11 +214,7 @@ def _bell(_: Mapping[str, Any]) -> tuple[Callable[[Alarm], None]]:
 
 def _command(options: Mapping[str, Any]) -> tuple[Callable[[Alarm], None]]:
     parts: list[str] = options["command"]
-    if "{" not in parts[0] and shutil.which(parts[0]) is None:
-        raise InputError(
-            f"alarm action command: there is no program {parts[0]!r} here; install it, or correct "
-            "its name"
-        )
+    _check_program(parts[0])
 
     def act(alarm: Alarm) -> None:
         message = message_of(alarm)
@@ -215,6 +241,19 @@ def _command(options: Mapping[str, Any]) -> tuple[Callable[[Alarm], None]]:
     return (act,)
 
 
+def _check_program(program: str) -> None:
+    if "{" in program or shutil.which(program) is not None:
+        return
+    if Path(program).name != program and Path(program).is_file():
+        raise InputError(
+            f"alarm action command: {program} is no program that can be run; chmod +x makes it one"
+        )
+    raise InputError(
+        f"alarm action command: there is no program {program!r} here; install it, or correct its "
+        "name"
+    )
+
+
 def _webhook(options: Mapping[str, Any]) -> tuple[Callable[[Alarm], None]]:
     headers = {"Content-Type": "application/json", **options.get("headers", {})}
 
@@ -233,7 +272,7 @@ def _webhook(options: Mapping[str, Any]) -> tuple[Callable[[Alarm], None]]:
 
 
 def _mqtt(options: Mapping[str, Any]) -> tuple[Callable[[Alarm], None], Callable[[], None]]:
-    mqtt = need("paho.mqtt.client", "An alarm over MQTT", "alarms")
+    mqtt = _mqtt_library()
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
     topic = options.get("topic", "ecgfast/alarms")
     if "username" in options:
@@ -290,10 +329,16 @@ def _mqtt(options: Mapping[str, Any]) -> tuple[Callable[[Alarm], None], Callable
     return act, close
 
 
+def _mqtt_library() -> Any:
+    return need("paho.mqtt.client", "An alarm over MQTT", "alarms")
+
+
 def _password(path: str | None) -> str | None:
     if path is None:
         return None
     try:
         return read_regular(Path(path).expanduser(), 4096).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: the password cannot be read ({content_reason(error)})") from None
+        raise InputError(
+            f"alarm action mqtt: password_file {path} cannot be read ({content_reason(error)})"
+        ) from None

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._files import check_writable
-from ..alarms import ActionRunner, Alarm, Alarms, AlarmSettings, open_actions, read_settings
+from ..alarms import (
+    ActionRunner,
+    Alarm,
+    Alarms,
+    AlarmSettings,
+    check_actions,
+    open_actions,
+    read_settings,
+)
 from ..errors import EcgfastError
 from ..extras import need
 from ..printable import printable
@@ -86,6 +94,11 @@ class AlarmSink:
         Whether to print JSON.
     changed : callable, optional
         Takes each change of an alarm instead of standard output.
+
+    Raises
+    ------
+    EcgfastError
+        If an action could not be done: hours may pass until the first alarm.
     """
 
     def __init__(
@@ -95,6 +108,7 @@ class AlarmSink:
         as_lines: bool,
         changed: Callable[[Alarm], None] | None = None,
     ) -> None:
+        check_actions(settings.actions)
         self._alarms = Alarms(settings)
         self._as_lines = as_lines
         self._changed = changed

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .._files import check_writable, write_whole
+from ..alarms import AlarmSettings, check_actions
 from ..errors import InputError
 from .errors import UsageError
 from .live_input import check_input
@@ -20,6 +21,15 @@ from .output_path import make_folder
 from .parser import Parser
 
 _LIVE = ("stream", "live")
+
+# Serial ports are of this group, and the service is in it.
+_GROUP = "dialout"
+
+# Where somebody else's files are; the service has a /tmp of its own.
+_UNSEEN = ("home", "root", "tmp")
+
+# Ports below are root's.
+_FREE_PORT = 1024
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _USB = re.compile(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})")
@@ -33,7 +43,7 @@ StartLimitIntervalSec=0
 
 [Service]
 DynamicUser=yes
-SupplementaryGroups=dialout
+SupplementaryGroups={group}
 StateDirectory={name}
 WorkingDirectory=/var/lib/{name}
 ExecStart={command}
@@ -50,7 +60,7 @@ WantedBy=multi-user.target
 _RULE = """\
 # The board of {name}, under one name whatever else is plugged in.
 SUBSYSTEM=="tty", ATTRS{{idVendor}}=="{vendor}", ATTRS{{idProduct}}=="{product}", \\
-  SYMLINK+="{name}", GROUP="dialout"
+  SYMLINK+="{name}", GROUP="{group}"
 """
 
 
@@ -96,10 +106,14 @@ With --usb a udev rule gives a USB board the fixed name /dev/NAME; lsusb lists t
 def run(args: argparse.Namespace) -> None:
     """Write the files, and start the service."""
     command = args.live_command[1:] if args.live_command[:1] == ["--"] else args.live_command
-    _check(args.name, command)
+    live = _checked(args.name, command)
+    needed = _files_of_actions(live.alarms)
     files = {
         Path("etc/systemd/system") / f"{args.name}.service": _UNIT.format(
-            what=_plain(" ".join(command)), name=args.name, command=_exec_line(command)
+            what=_plain(" ".join(command)),
+            name=args.name,
+            group=_GROUP,
+            command=_exec_line(command),
         )
     }
     if args.usb is not None:
@@ -111,10 +125,12 @@ def run(args: argparse.Namespace) -> None:
             )
         vendor, product = (number.lower() for number in numbers.groups())
         files[Path("etc/udev/rules.d") / f"70-{args.name}.rules"] = _RULE.format(
-            name=args.name, vendor=vendor, product=product
+            name=args.name, vendor=vendor, product=product, group=_GROUP
         )
     if args.root == Path("/"):
-        _check_reach([sys.executable, *command])
+        _check_reach([sys.executable, *command, *needed])
+        if live.alarms is not None:
+            check_actions(live.alarms.actions)
     if args.show:
         for path, text in files.items():
             print(f"# {args.root / path}\n{text}")
@@ -141,8 +157,8 @@ class _Checked(Parser):
         raise UsageError(f"{self.prog}: {message}")
 
 
-def _check(name: str, command: list[str]) -> None:
-    """Refuse what would fail at the next start of the machine."""
+def _checked(name: str, command: list[str]) -> argparse.Namespace:
+    """Read the command's arguments; what would fail at the next start of the machine is refused."""
     if not _NAME.fullmatch(name):
         raise UsageError(f"--name {name!r}: give letters, digits, - and _ alone")
     if not command or command[0] not in _LIVE:
@@ -165,16 +181,75 @@ def _check(name: str, command: list[str]) -> None:
                 f"{word}: a service runs in the folder /var/lib/{name}; give the whole path of the "
                 f"file, {Path(word).absolute()}"
             )
+    own = Path("/var/lib") / name
+    if live.save is not None and live.save.is_absolute() and own not in live.save.parents:
+        raise UsageError(
+            f"--save {live.save}: a service can write into {own} alone; give a name, such as "
+            f"--save {live.save.name or 'recording'}, and it is saved there"
+        )
+    if 0 < getattr(live, "port", 0) < _FREE_PORT:
+        raise UsageError(
+            f"--port {live.port}: a service may not serve on ports below {_FREE_PORT}; give another"
+        )
+    return live
+
+
+def _files_of_actions(alarms: AlarmSettings | None) -> list[str]:
+    """Programs and passwords of alarm actions, by their whole paths."""
+    files: list[str] = []
+    for action in () if alarms is None else alarms.actions:
+        program = action.options.get("command", [""])[0]
+        named = (("command", program), ("password_file", action.options.get("password_file", "")))
+        for name, path in named:
+            if not path or (name == "command" and "/" not in path):  # found in PATH
+                continue
+            if not Path(path).is_absolute():
+                raise UsageError(
+                    f"--alarms: {name} {path}: a service runs in a folder of its own; give the "
+                    "whole path of the file"
+                )
+            files.append(path)
+    return files
 
 
 def _check_reach(words: list[str]) -> None:
-    """Refuse what lies in somebody's home, which a service does not see."""
-    for word in words:
-        if Path(word).is_absolute() and Path(word).parts[1:2] in (("home",), ("root",)):
+    """Refuse files that a service does not see, or that its user cannot read."""
+    for path in map(Path, words):
+        if not path.is_absolute():
+            continue
+        if path.parts[1] in _UNSEEN:
             raise UsageError(
-                f"{word}: a service does not see what is in /home and /root; have it elsewhere, "
-                "such as ecgfast in a virtual environment in /opt/ecgfast"
+                f"{path}: a service does not see what is in /{', /'.join(_UNSEEN)}; have it "
+                "elsewhere, such as ecgfast in a virtual environment in /opt/ecgfast"
             )
+        if path.is_file() and not _is_readable(path):
+            raise UsageError(
+                f"{path}: a service runs as a user of its own, who cannot read it; sudo chgrp "
+                f"{_GROUP} and sudo chmod g+r let this user, of the folders above it g+x"
+            )
+
+
+def _is_readable(path: Path) -> bool:
+    """Whether everybody, or the group of the service, may read a file."""
+    try:
+        import grp
+
+        group = grp.getgrnam(_GROUP).gr_gid
+    except (ImportError, KeyError):
+        group = -1
+
+    def allows(path: Path, rights: int) -> bool:
+        found = path.stat()
+        shift = 3 if found.st_gid == group else 0
+        return (found.st_mode >> shift) & rights == rights
+
+    target = path.resolve()
+    try:
+        return allows(target, 0o4) and all(
+            allows(above, 0o1) for above in {*path.parents, *target.parents}
+        )
+    except OSError:
+        return False
 
 
 def _exec_line(command: list[str]) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ecgfast.alarms import ActionRunner, ActionSettings, Alarm, open_actions
+from ecgfast.alarms import ActionRunner, ActionSettings, Alarm, check_actions, open_actions
 from ecgfast.errors import InputError, MissingExtraError
 from ecgfast.rhythm import EventKind
 
@@ -58,6 +58,12 @@ def test_a_program_that_is_not_there_is_said_before_the_first_alarm(
 ) -> None:
     with pytest.raises(InputError, match="there is no program 'no-such-program' here; install it"):
         did("command", command=["no-such-program", "{text}"])
+    with pytest.raises(InputError, match="there is no program 'no-such-program'"):
+        check_actions([ActionSettings("command", "low", {"command": ["no-such-program"]})])
+    script = tmp_path / "tell.sh"
+    script.write_text("#!/bin/sh\n")
+    with pytest.raises(InputError, match=r"tell\.sh is no program that can be run; chmod \+x"):
+        did("command", command=[str(script)])
     program = tmp_path / "gone"
     program.symlink_to(sys.executable)
     (runner,) = open_actions([ActionSettings("command", "low", {"command": [str(program)]})])
@@ -283,4 +289,13 @@ def test_without_paho_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("paho", "paho.mqtt", "paho.mqtt.client"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match=r"ecgfast\[alarms\]"):
+        check_actions([ActionSettings("mqtt", "low", {"host": "x"})])
+    with pytest.raises(MissingExtraError, match=r"ecgfast\[alarms\]"):
         open_actions([ActionSettings("mqtt", "low", {"host": "x"})])
+
+
+def test_a_password_that_cannot_be_read_is_said_before_the_first_alarm(tmp_path: Path) -> None:
+    pytest.importorskip("paho.mqtt.client")
+    options = {"host": "x", "username": "x", "password_file": str(tmp_path / "none")}
+    with pytest.raises(InputError, match=r"password_file .*none cannot be read"):
+        check_actions([ActionSettings("mqtt", "low", options)])

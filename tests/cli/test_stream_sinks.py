@@ -107,6 +107,23 @@ def test_the_file_says_what_is_an_alarm_and_what_it_does(
     assert out.read_text() == "asystole raised;asystole ended;"
 
 
+@pytest.mark.parametrize("command", ["stream", "live"])
+def test_an_action_that_cannot_be_done_is_refused_before_the_first_sample(
+    command: str,
+    standing_still: np.ndarray,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = tmp_path / "alarms.toml"
+    settings.write_text("[[actions]]\nkind = 'command'\ncommand = ['no-such-program', '{text}']\n")
+    assert main([command, "-", "--fs", "250", "--alarms", str(settings)]) == 1
+    out, err = capsys.readouterr()
+    assert "alarm action command: there is no program 'no-such-program' here" in err
+    assert "the page" not in err
+    assert not out
+    assert sys.stdin.buffer.read1(1)  # nothing has been taken of the source
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a pipe cannot be waited for there")
 def test_a_silent_source_is_an_alarm_before_its_first_sample_too(tmp_path: Path) -> None:
     """Without a queue and with one: both at once, as most of it is waiting."""
