@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import select
 import signal
 import sys
@@ -51,6 +52,9 @@ _STEP_S = 0.1
 
 # Seconds of samples that a live source's queue holds: a port's driver holds less than one.
 _LIVE_QUEUE_S = 60.0
+
+# How the names of serial ports begin on Linux (of udev rules too) and macOS.
+_PORTS = ("tty", "cu.", "rfcomm", "serial", "ecgfast")
 
 # Seconds that a wait for samples lasts before it looks whether the stream is to stop.
 _WAIT_S = 0.25
@@ -104,6 +108,8 @@ def check_input(args: argparse.Namespace) -> None:
         If the source needs ``--fs`` or is a misspelt live source, or ``--queue`` is not a time.
     """
     kind = live_kind(args.source)
+    if kind is None and _is_port(args.source):
+        raise UsageError(f"{args.source}: a serial port is named serial:{args.source}")
     if kind is None and args.source != "-" and not Path(args.source).exists():
         scheme, colon, rest = args.source.partition(":")
         near = get_close_matches(scheme, [known.scheme for known in LIVE_KINDS], n=1)
@@ -114,6 +120,14 @@ def check_input(args: argparse.Namespace) -> None:
         raise UsageError(f"{what} carries no sampling rate: give --fs HZ")
     if args.queue is not None and not 0 <= args.queue < float("inf"):
         raise UsageError(f"--queue {args.queue:g}: give seconds, or 0 for none")
+
+
+def _is_port(source: str) -> bool:
+    """Whether a source is the bare name of a serial port, whether or not it is there."""
+    path = Path(source)
+    if path.parent.parts[:2] != ("/", "dev"):
+        return re.fullmatch(r"(?i)com\d{1,3}", source) is not None and not path.exists()
+    return path.name.startswith(_PORTS) or "pts" in path.parts
 
 
 class Stop:

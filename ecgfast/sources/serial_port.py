@@ -79,6 +79,8 @@ class SerialSamples(LineLink):
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._serial = need("serial", "A serial port", "serial")
+        if not port:
+            raise InputError(f"no serial port is named: give one, such as serial:PORT; {_ports()}")
         self.port = port
         self.baud = baud
         super().__init__(
@@ -94,7 +96,7 @@ class SerialSamples(LineLink):
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{port}: cannot be opened ({reason_of(error)}); check the name, the cable and "
-                "that you may use it (on Linux: group dialout)"
+                f"that you may use it (on Linux: group dialout); {_ports()}"
             ) from None
 
     def _open(self) -> Any:
@@ -112,6 +114,12 @@ class SerialSamples(LineLink):
         if not piece:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return piece
+
+
+def _ports() -> str:
+    """The ports that there are, in words."""
+    found = need("serial.tools.list_ports", "A serial port", "serial").comports()
+    return f"this machine has {', '.join(sorted(port.device for port in found)) or 'none'}"
 
 
 def _file_number(device: Any) -> int | None:

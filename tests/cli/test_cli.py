@@ -312,6 +312,9 @@ def test_models_lists_what_is_built_in(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_misspelt_source_gets_a_suggestion(fails: Callable[..., str]) -> None:
     assert "did you mean polar:H10?" in fails("stream", "polr:H10", status=2)
     assert "did you mean serial:COM3?" in fails("live", "serail:COM3", "--fs", "250", status=2)
+    for port in ("/dev/ttyUSB0", "/dev/ttyACM7", "COM3", "/dev/cu.usbserial-14"):
+        told = fails("stream", port, "--fs", "250", status=2)
+        assert f"{port}: a serial port is named serial:{port}" in told
     assert "no such recording" in fails("stream", "night:2.edf")
 
 

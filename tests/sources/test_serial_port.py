@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def test_a_silent_port_is_a_gap(board: Board) -> None:
 
 
 def test_a_port_without_a_file_descriptor_is_read_through_pyserial() -> None:
-    pytest.importorskip("serial")
+    pytest.importorskip("serial.tools.list_ports")
     source = SerialSamples("loop://", 250)
     source._device.write(b"torn\n1\n2\n")
     found = taken(iter(source), lambda x: len(x) == 2)
@@ -107,8 +108,14 @@ def test_a_closed_source_ends(board: Board) -> None:
     assert list(source) == []
 
 
-def test_a_port_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    pytest.importorskip("serial")
+def test_a_port_that_is_not_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("serial.tools.list_ports")
+    made = SimpleNamespace(device="/dev/ttyACM7")
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [made])
+    with pytest.raises(InputError, match=r"no serial port is named: .*this machine has /dev/ttyACM7"):
+        SerialSamples("", 250)
     with pytest.raises(InputError, match=r"ttyNone: cannot be opened \(No such file") as caught:
         SerialSamples(str(tmp_path / "ttyNone"), 250)
     assert "\n" not in str(caught.value)
