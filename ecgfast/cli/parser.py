@@ -55,13 +55,25 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors name what was probably meant."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse as `ArgumentParser` does; options that are not known are errors here."""
+        """Parse as `ArgumentParser` does; what is not known is an error here."""
         found, rest = super().parse_known_args(args, namespace)
         # A command's own parser knows its options; the one above it would only say that none fits.
         unknown = [text for text in rest if text.startswith("-") and text != "--"]
-        if unknown and self._subparsers is None:
-            self.error(f"unrecognized arguments: {' '.join(rest)}{self._options_like(unknown)}")
+        if rest and self._subparsers is None:
+            meant = self._options_like(unknown) or self._apart(args or (), rest)
+            self.error(f"unrecognized arguments: {' '.join(rest)}{meant}")
         return found, rest
+
+    def _apart(self, args: Sequence[str], rest: Sequence[str]) -> str:
+        """Why a word that is no option was not taken: it follows a flag, or stands apart."""
+        if any(text.startswith("-") for text in rest):
+            return ""
+        before = args[args.index(rest[0]) - 1] if rest[0] in args[1:] else ""
+        option = self._option_string_actions.get(before)
+        if option is not None and option.nargs == 0:
+            return f"; {before} takes no value"
+        listed = any(not a.option_strings and a.nargs in ("+", "*") for a in self._actions)
+        return "; write all of them together, before the options" if listed else ""
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """Convert as `ArgumentParser` does; its error would name the function that converts."""

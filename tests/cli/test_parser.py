@@ -23,6 +23,12 @@ from ecgfast.cli import COMMANDS, main
         (["classify", "x", "--lead", "1", "--stirct"], "did you mean --strict?"),
         (["detect", "x", "--method", "neurl"], "did you mean neural?"),
         (["stream", "-", "--pace", "fats"], "did you mean fast?"),
+        (["report", "x", "-o", "y", "--pdf", "x.pdf"], "arguments: x.pdf; --pdf takes no value"),
+        (
+            ["detect", "x", "--fs", "9", "y"],
+            "arguments: y; write all of them together, before the options",
+        ),
+        (["stream", "-", "more"], "error: unrecognized arguments: more"),
     ],
 )
 def test_typing_errors_get_a_suggestion(
