@@ -36,6 +36,15 @@ class BeatBatch:
     quality : ndarray of uint32, shape (n,)
         Bits: 1 gap, 2 flat, 4 saturated, 8 noisy, 16 learning, 32 doubtful, 64 ventricular flutter
         or fibrillation, 128 a heart rate within 10 % of the highest that can be found; 0 is good.
+
+    Examples
+    --------
+    >>> from ecgfast import BeatStream, WindowSpec
+    >>> from ecgfast.records import demo_record
+    >>> record = demo_record()
+    >>> batch = BeatStream(record.fs, window=WindowSpec()).process(record.lead(0))
+    >>> batch.windows.shape[0] == len(batch)
+    True
     """
 
     sample: npt.NDArray[np.int64]

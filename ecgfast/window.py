@@ -36,6 +36,13 @@ class WindowSpec(_Fields):
     history : int
         Beats whose features a row holds, 1 to 64: this one last, the oldest first, zeros before
         the first beat. Of earlier beats the next RR interval is known.
+
+    Examples
+    --------
+    >>> from ecgfast import WindowSpec
+    >>> window = WindowSpec(grid_fs=100.0, before=25, after=50)
+    >>> (window.before + window.after) / window.grid_fs             # seconds
+    0.75
     """
 
     __slots__ = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -99,6 +100,19 @@ def test_every_public_name_is_in_the_api_reference() -> None:
     }
     public = {name for module in PUBLIC for name in importlib.import_module(module).__all__}
     assert public - documented == {"__version__", "hrv"}
+
+
+def test_every_public_function_has_an_example() -> None:
+    """`.ci/docs` runs them."""
+    public = {
+        f"{module}.{name}": getattr(importlib.import_module(module), name)
+        for module in PUBLIC
+        for name in importlib.import_module(module).__all__
+    }
+    functions = {name: one for name, one in public.items() if inspect.isfunction(one)}
+    assert len(functions) > 50
+    bare = [name for name, one in functions.items() if "\n>>> " not in (inspect.getdoc(one) or "")]
+    assert not bare
 
 
 def test_every_database_of_a_model_has_its_licence() -> None:

@@ -168,6 +168,11 @@ def open_actions(settings: Iterable[ActionSettings]) -> list[ActionRunner]:
     (1883, with ``tls`` 8883), as ``username`` with the password in ``password_file``; delivered at
     least once. A broker that refuses, does not answer or goes away is reported when it does so, and
     connected again at most five seconds after it is back.
+
+    Examples
+    --------
+    >>> from ecgfast.alarms import open_actions, read_settings
+    >>> runners = open_actions(read_settings("alarms.toml").actions)  # doctest: +SKIP
     """
     openers: dict[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]] = {
         "bell": _bell,

@@ -116,6 +116,12 @@ class AlarmSettings:
         Parameters of `RhythmStream`.
     actions : tuple of ActionSettings
         None by default: nothing is sent anywhere unless it is configured.
+
+    Examples
+    --------
+    >>> from ecgfast.alarms import AlarmSettings
+    >>> AlarmSettings().rules["asystole"].latching
+    True
     """
 
     rules: Mapping[EventKind, AlarmRule] = field(default_factory=lambda: dict(DEFAULT_RULES))

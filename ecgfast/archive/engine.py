@@ -256,6 +256,12 @@ def archive_status(output: str | os.PathLike[str]) -> Status:
     ------
     InputError
         If the folder holds no results.
+
+    Examples
+    --------
+    >>> from ecgfast.archive import archive_status
+    >>> status = archive_status("results/")                         # doctest: +SKIP
+    >>> status.counts.done                                          # doctest: +SKIP
     """
     folder = Path(output).expanduser()
     with Manifest(folder, write=False) as manifest:

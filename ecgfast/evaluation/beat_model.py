@@ -205,6 +205,15 @@ def evaluate_beat_model(
         If the model does not give AAMI classes.
     RecordError
         If a recording is missing or damaged.
+
+    Examples
+    --------
+    >>> from ecgfast import Classifier
+    >>> from ecgfast.evaluation import evaluate_beat_model
+    >>> records = [("mitdb", "100", "100"), ("mitdb", "208", "208")]
+    >>> scores = evaluate_beat_model(Classifier(), "recordings", records)  # doctest: +SKIP
+    >>> scores[0].beats, scores[0].matrices.shape                   # doctest: +SKIP
+    ('reference', (2, 5, 5))
     """
     if classifier.classes and classifier.card is None:
         raise no_card(classifier.path, "which classes its outputs are")

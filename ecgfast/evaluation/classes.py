@@ -134,6 +134,12 @@ def confusion_matrix(
     ------
     InputError
         If lengths differ or an index is out of range.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import confusion_matrix
+    >>> confusion_matrix([0, 0, 1], [0, 1, 1], classes=2).tolist()
+    [[1, 1], [0, 1]]
     """
     ref, got = np.asarray(reference, np.int64), np.asarray(given, np.int64)
     if ref.shape != got.shape or ref.ndim != 1:
@@ -163,6 +169,12 @@ def score_classes(
     ------
     InputError
         If lengths differ or an index is out of range.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import score_classes
+    >>> score_classes([0, 0, 1], [0, 1, 1], ["N", "V"]).confusion
+    ((1, 1), (0, 1))
     """
     return from_matrix(confusion_matrix(reference, given, len(classes)), classes)
 
@@ -202,6 +214,14 @@ def patient_intervals(
     ------
     InputError
         If there are no patients.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import patient_intervals
+    >>> matrices = [[[90, 10], [2, 8]], [[80, 0], [5, 15]], [[70, 3], [1, 9]]]
+    >>> low, high = patient_intervals(matrices, ["N", "V"])["V"]["sensitivity"]
+    >>> low < 32 / 40 < high
+    True
     """
     table = np.asarray(matrices, np.int64)
     if table.ndim != 3 or not len(table):
@@ -261,6 +281,13 @@ def share_interval(
     ------
     InputError
         If there are no beats at all, or lengths differ.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import share_interval
+    >>> right = [True, True, False, True, True, False]
+    >>> share_interval(right, [True] * 6, patient=[0, 0, 1, 1, 2, 2])
+    [0.5, 1.0]
     """
     whose = np.asarray(patient, np.int64)
     some, every = np.asarray(part, float), np.asarray(whole, float)

@@ -32,6 +32,13 @@ def usual_decisions(classifier: Classifier, lookahead: int) -> list[Decision]:
     Returns
     -------
     list of Decision
+
+    Examples
+    --------
+    >>> from ecgfast import Classifier
+    >>> from ecgfast.evaluation import usual_decisions
+    >>> usual_decisions(Classifier(), lookahead=0)[0].sensitivity
+    {'S': 0.8}
     """
     measured = {} if classifier.card is None else classifier.card.probabilities(lookahead)
     found = []
@@ -67,6 +74,14 @@ def evaluate_decision(
     ------
     ModelError
         If the model's card does not offer what is wanted.
+
+    Examples
+    --------
+    >>> from ecgfast import Classifier, Decision
+    >>> from ecgfast.evaluation import evaluate_beat_model, evaluate_decision
+    >>> classifier, records = Classifier(), [("mitdb", "208", "208")]
+    >>> score = evaluate_beat_model(classifier, "recordings", records)[0]  # doctest: +SKIP
+    >>> evaluate_decision(classifier, score, Decision(sensitivity={"V": 0.95}))  # doctest: +SKIP
     """
     rule = decision.rule(classifier, score.lookahead)
     told = np.array(rule.labels(score.outputs))
@@ -112,6 +127,14 @@ def evaluate_probabilities(classifier: Classifier, score: BeatModelScores) -> di
     dict
         "lookahead", "promised" and "reached" (`reliability`), and "decisions", rows of
         `evaluate_decision`; empty where the model's card has nothing of the kind.
+
+    Examples
+    --------
+    >>> from ecgfast import Classifier
+    >>> from ecgfast.evaluation import evaluate_beat_model, evaluate_probabilities
+    >>> classifier, records = Classifier(), [("mitdb", "208", "208")]
+    >>> score = evaluate_beat_model(classifier, "recordings", records)[0]  # doctest: +SKIP
+    >>> evaluate_probabilities(classifier, score)["reached"]        # doctest: +SKIP
     """
     promised = {} if classifier.card is None else classifier.card.probabilities(score.lookahead)
     if not promised:

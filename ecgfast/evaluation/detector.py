@@ -105,6 +105,15 @@ def report_times(
     A stream gives the same beats however it is cut. So one detector runs ahead chunk by chunk, and
     a second follows: through the same chunks where no beat came, and sample by sample where one
     did. That is as exact as single samples throughout, and four times faster.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import report_times
+    >>> from ecgfast.records import demo_record
+    >>> record = demo_record()
+    >>> found = report_times(record.signal, record.fs)
+    >>> bool((found.reported_at > found.sample[: len(found.reported_at)]).all())
+    True
     """
     data = np.asarray(signal, np.float32)
     n_leads = data.shape[1] if data.ndim == 2 else 1
@@ -224,6 +233,13 @@ def own_detector(method: Method = "neural", max_delay: float | None = None) -> D
     -------
     callable
         Takes a `Record`, returns `ReportedBeats`.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import own_detector
+    >>> from ecgfast.records import demo_record
+    >>> len(own_detector("pan-tompkins")(demo_record()).sample)
+    73
     """
     return lambda record: report_times(record.signal, record.fs, method=method, max_delay=max_delay)
 
@@ -259,6 +275,16 @@ def evaluate_detector(
         If a recording has no reference annotations.
     InputError
         If there is no recording.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import evaluate_detector, own_detector
+    >>> from ecgfast.records import demo_record
+    >>> detectors = {"neural": own_detector(), "adaptive": own_detector("adaptive")}
+    >>> for found in evaluate_detector(detectors, [demo_record()], starts=(0.0,)):
+    ...     print(found.name, found.totals[0.0].gross.fn, found.totals[0.0].gross.fp)
+    neural 0 0
+    adaptive 0 0
     """
     scores: dict[str, dict[float, list[DetectionScore]]] = {
         name: {float(start): [] for start in starts} for name in detectors
@@ -331,6 +357,13 @@ def annotated_records(
     ------
     RecordError
         If the folder or a wanted record is not there, or none is annotated.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import annotated_records
+    >>> records, left_out = annotated_records("mitdb")              # doctest: +SKIP
+    >>> records[0].name, left_out                                   # doctest: +SKIP
+    ('100', [])
     """
     where = Path(folder).expanduser()
     if where.is_dir():

@@ -76,6 +76,12 @@ def is_beat(symbols: Iterable[str]) -> npt.NDArray[np.bool_]:
     Returns
     -------
     ndarray of bool, shape (n,)
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import is_beat
+    >>> is_beat(["N", "+", "V", "~"]).tolist()
+    [True, False, True, False]
     """
     return np.fromiter((s in BEAT_SYMBOLS for s in symbols), dtype=bool)
 
@@ -94,6 +100,12 @@ def flutter_intervals(sample: npt.ArrayLike, symbols: Sequence[str]) -> npt.NDAr
     -------
     ndarray of int64, shape (k, 2)
         First and last sample of each stretch. One that never ends lasts to the largest int64.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import flutter_intervals
+    >>> flutter_intervals([100, 500, 900], ["N", "[", "]"]).tolist()
+    [[500, 900]]
     """
     stretches: list[tuple[int, int]] = []
     begin: int | None = None
@@ -150,6 +162,12 @@ def match_beats(
     InputError
         If positions are not whole numbers in one dimension, or decrease, or the tolerance is
         negative.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import match_beats
+    >>> match_beats([100, 400, 700], [103, 550, 699], tolerance=54).tolist()
+    [[0, 0], [2, 2]]
     """
     ref = _positions(reference, "reference").tolist()
     tst = _positions(test, "test").tolist()
@@ -351,6 +369,13 @@ def score_detection(
     ------
     InputError
         If positions or `fs` make no sense.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import score_detection
+    >>> found = score_detection([100, 400, 700], [103, 550, 699], fs=360.0, start=0.0)
+    >>> found.tp, found.fn, found.fp
+    (2, 1, 1)
     """
     if not (np.isfinite(fs) and fs > 0):
         raise InputError(f"sampling rate must be positive, not {fs}")
@@ -389,6 +414,13 @@ def total_scores(scores: Iterable[DetectionScore], name: str = "gross") -> Detec
     ------
     InputError
         If there is no score.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import score_detection, total_scores
+    >>> scores = [score_detection([100, 400], [102], 360.0, start=0.0, record=n) for n in "ab"]
+    >>> total_scores(scores).gross.fn
+    2
     """
     records = tuple(scores)
     if not records:
@@ -454,6 +486,12 @@ def class_confusion(
     ------
     InputError
         If positions, `fs` or a class make no sense, or lengths differ.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import class_confusion
+    >>> class_confusion([100, 400], "NV", [102, 401], "NN", fs=360.0, classes="NV").tolist()
+    [[1, 0, 0], [1, 0, 0], [0, 0, 0]]
     """
     if not (np.isfinite(fs) and fs > 0):
         raise InputError(f"sampling rate must be positive, not {fs}")

@@ -197,6 +197,12 @@ def strip_rhythms(folder: str | os.PathLike[str]) -> dict[str, str]:
     ------
     RecordError
         If the file cannot be read.
+
+    Examples
+    --------
+    >>> from ecgfast.evaluation import strip_rhythms
+    >>> strip_rhythms("recordings/cinc2017")["A00001"]              # doctest: +SKIP
+    'N'
     """
     path = Path(folder) / "REFERENCE.csv"
     try:
@@ -238,6 +244,13 @@ def evaluate_false_alarms(
     ------
     RecordError
         If a recording is damaged.
+
+    Examples
+    --------
+    >>> from ecgfast import Classifier
+    >>> from ecgfast.evaluation import evaluate_false_alarms
+    >>> healthy, strips = evaluate_false_alarms(Classifier(), "recordings")  # doctest: +SKIP
+    >>> [found.spread("V")["mean"] for found in healthy]            # doctest: +SKIP
     """
     folder = Path(data)
     names = sorted(path.stem for path in (folder / HEALTHY).glob("*.hea"))
@@ -292,6 +305,13 @@ def evaluate_healthy(
     ------
     RecordError
         If a recording is missing or damaged.
+
+    Examples
+    --------
+    >>> from ecgfast import Classifier
+    >>> from ecgfast.evaluation import evaluate_healthy
+    >>> found = evaluate_healthy(Classifier(), "recordings", ["16265"])  # doctest: +SKIP
+    >>> found.per_hour("V")                                         # doctest: +SKIP
     """
     hours: list[float] = []
     matrices: list[npt.NDArray[np.int64]] = []
@@ -361,6 +381,13 @@ def evaluate_strip_beats(
     ------
     RecordError
         If a strip or the list of rhythms is missing or damaged.
+
+    Examples
+    --------
+    >>> from ecgfast import Classifier
+    >>> from ecgfast.evaluation import evaluate_strip_beats
+    >>> fibrillation, normal = evaluate_strip_beats(Classifier(), "recordings")  # doctest: +SKIP
+    >>> normal.called["V"], normal.beats                            # doctest: +SKIP
     """
     folder = Path(data) / STRIPS
     kinds = {FIBRILLATION: "fibrillation", NORMAL: "normal"}

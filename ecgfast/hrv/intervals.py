@@ -234,6 +234,16 @@ def nn_from_arrays(
     InputError
         If the times are not in order or no seconds, the arrays differ in length, or a setting is
         out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgfast import hrv
+    >>> time = np.array([0.0, 0.8, 1.6, 2.1, 3.2, 4.0])
+    >>> labels = np.array(["N", "N", "N", "V", "N", "N"])
+    >>> nn = hrv.nn_from_arrays(time, normal=labels == "N")
+    >>> nn.interval.round(1).tolist(), nn.left_out["ectopic"]
+    ([0.8, 0.8, 0.8], 2)
     """
     try:
         peaks = np.ma.filled(np.ma.asarray(time).astype(np.float64), np.nan)

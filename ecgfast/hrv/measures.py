@@ -174,6 +174,14 @@ def five_minute_table(nn: NNIntervals, method: Method = "lomb-scargle") -> list[
     -------
     list of Segment
         Segments of which NN intervals cover less than half are left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgfast import hrv
+    >>> nn = hrv.nn_from_arrays(np.arange(901.0))
+    >>> [(row.start, row.heart_rate) for row in hrv.five_minute_table(nn)]
+    [(0.0, 60.0), (300.0, 60.0), (600.0, 60.0)]
     """
     rows = []
     for start, part in segments(nn):

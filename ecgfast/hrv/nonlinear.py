@@ -68,6 +68,15 @@ def nonlinear(nn: NNIntervals) -> Nonlinear:
     -----
     Pairs and templates never reach over an interval that was left out. Detrended fluctuation
     analysis joins what is left, which changes the exponents little (Chen et al. 2002).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgfast import hrv
+    >>> rr = 0.8 + 0.05 * np.sin(np.arange(400) / 3)
+    >>> found = hrv.nonlinear(hrv.nn_from_arrays(np.cumsum(rr)))
+    >>> round(found.sd1, 1), round(found.sd2, 1)
+    (8.3, 49.3)
     """
     check_intervals(nn)
     ms = 1000 * nn.interval
@@ -114,6 +123,15 @@ def sample_entropy(
     -------
     float
         NaN where no templates match.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgfast import hrv
+    >>> wave = np.sin(np.arange(1000) / 5)
+    >>> noise = np.random.default_rng(0).normal(size=1000)
+    >>> hrv.sample_entropy(wave) < hrv.sample_entropy(noise)
+    True
     """
     series = np.asarray(values, np.float64)
     follows: BoolArray = (
@@ -159,6 +177,14 @@ def dfa(values: npt.ArrayLike, shortest: int, longest: int) -> float:
     -------
     float
         Slope of log fluctuation over log window length; NaN of fewer than two longest windows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgfast import hrv
+    >>> noise = np.random.default_rng(0).normal(size=5000)
+    >>> round(hrv.dfa(noise, 16, 64), 1)                            # no correlation
+    0.5
     """
     series = np.asarray(values, np.float64)
     if len(series) < 2 * longest:

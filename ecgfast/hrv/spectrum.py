@@ -98,6 +98,16 @@ def frequency_domain(nn: NNIntervals, method: Method = "lomb-scargle") -> Freque
         If there is no such method.
     MissingExtraError
         If Welch's method is asked for and scipy is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgfast import hrv
+    >>> time = np.arange(600.0)
+    >>> time += 0.02 * np.sin(2 * np.pi * 0.25 * time)              # breathing, 0.25 Hz: HF
+    >>> found = hrv.frequency_domain(hrv.nn_from_arrays(time))
+    >>> found.hf > 100 * found.lf
+    True
     """
     if method not in ("lomb-scargle", "welch"):
         raise InputError(f"method={method!r}: there are 'lomb-scargle' and 'welch'")
@@ -149,6 +159,16 @@ def lomb_scargle(nn: NNIntervals) -> tuple[FloatArray, FloatArray]:
     ----------
     W. H. Press and G. B. Rybicki: Fast algorithm for spectral analysis of unevenly sampled data.
     Astrophysical Journal 338 (1989) 277-280.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgfast import hrv
+    >>> time = np.arange(600.0)
+    >>> time += 0.02 * np.sin(2 * np.pi * 0.1 * time)
+    >>> frequency, density = hrv.lomb_scargle(hrv.nn_from_arrays(time))
+    >>> round(float(frequency[density.argmax()]), 2)
+    0.1
     """
     check_intervals(nn)
     n = len(nn)
@@ -243,6 +263,16 @@ def welch(nn: NNIntervals) -> tuple[FloatArray, FloatArray]:
     minutes, or half of a shorter recording. Holes of up to ten seconds, such as an ectopic beat
     leaves, are interpolated; longer ones split the recording into stretches, whose
     spectra are averaged, weighted by length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgfast import hrv
+    >>> time = np.arange(600.0)
+    >>> time += 0.02 * np.sin(2 * np.pi * 0.1 * time)
+    >>> frequency, density = hrv.welch(hrv.nn_from_arrays(time))
+    >>> round(float(frequency[density.argmax()]), 2)
+    0.1
     """
     interpolate = need("scipy.interpolate", "Welch's method", "hrv")
     signal = need("scipy.signal", "Welch's method", "hrv")

@@ -86,6 +86,14 @@ def time_domain(nn: NNIntervals) -> TimeDomain:
     ----------
     Task Force of the European Society of Cardiology and the North American Society of Pacing and
     Electrophysiology: Heart rate variability. Circulation 93 (1996) 1043-1065.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgfast import hrv
+    >>> found = hrv.time_domain(hrv.nn_from_arrays(np.arange(0.0, 60.0, 0.8)))
+    >>> round(found.mean_nn), round(found.heart_rate)
+    (800, 75)
     """
     check_intervals(nn)
     ms = 1000 * nn.interval
@@ -120,6 +128,14 @@ def segments(nn: NNIntervals, seconds: float = SEGMENT_S) -> Iterator[tuple[floa
     ------
     start, part : float, NNIntervals
         Where the segment starts, a multiple of `seconds`, and its intervals.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgfast import hrv
+    >>> nn = hrv.nn_from_arrays(np.arange(601.0))
+    >>> [(start, len(part.interval)) for start, part in hrv.segments(nn)]
+    [(0.0, 299), (300.0, 300)]
     """
     check_intervals(nn)
     for i in np.unique(nn.time // seconds).tolist():

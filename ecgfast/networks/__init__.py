@@ -60,6 +60,13 @@ def build(name: str, **options: Any) -> Any:
         a network from outside is of another form.
     MissingExtraError
         Keras or its backend is not installed.
+
+    Examples
+    --------
+    >>> from ecgfast.networks import build
+    >>> model = build("dual_branch", window=(96, 2), features=(1, 20), outputs=5)
+    >>> model.output_shape
+    (None, 5)
     """
     function = network(name)
     given = _taken(name, function, options)
@@ -89,6 +96,12 @@ def network(name: str) -> Callable[..., Any]:
         There is none of that name, or it cannot be imported.
     MissingExtraError
         Keras or its backend is not installed.
+
+    Examples
+    --------
+    >>> from ecgfast.networks import network
+    >>> network("custom_cnn").__name__
+    'custom_cnn'
     """
     module = _import("architectures")
     if name in ARCHITECTURES:

@@ -45,6 +45,13 @@ class FastLSTM(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
     Notes
     -----
     Input is (batch, steps, channels) float, where steps must be known when the layer is built.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from ecgfast.networks import FastLSTM
+    >>> keras.Sequential([keras.Input((32, 4)), FastLSTM(8)]).output_shape
+    (None, 8)
     """
 
     def __init__(

@@ -51,6 +51,13 @@ class HyperLoss(keras.losses.Loss):  # type: ignore[misc, unused-ignore]
     ValueError
         `outlier` is neither of the two, `threshold` is not above zero, or a range is missing or
         empty.
+
+    Examples
+    --------
+    >>> from ecgfast.networks import HyperLoss
+    >>> loss = HyperLoss(threshold=1.0)
+    >>> round(float(loss([[0.0], [0.0]], [[0.5], [3.0]])), 3)       # mean of 0.5 ** 2 and 3
+    1.625
     """
 
     def __init__(

@@ -77,6 +77,13 @@ def open_record(
         If `fs` is needed, out of range or contradicts the file, or a lead is not there.
     MissingExtraError
         If the format needs a package that is not installed.
+
+    Examples
+    --------
+    >>> from ecgfast.records import open_record
+    >>> source = open_record("mitdb/208", leads="MLII")             # doctest: +SKIP
+    >>> source.fs, source.leads, source.n_samples                   # doctest: +SKIP
+    (360.0, ('MLII',), 650000)
     """
     if fs is not None:
         _check_given(fs)

@@ -73,6 +73,11 @@ def check_fs(fs: float, name: str = "") -> float:
     ------
     InputError
         If it is not a number from 99.5 to 2010 Hz.
+
+    Examples
+    --------
+    >>> check_fs(360)
+    360.0
     """
     where = f"{name}: " if name else ""
     try:
@@ -104,6 +109,13 @@ class Annotations:
     ------
     InputError
         If the three differ in length, or samples are no whole numbers.
+
+    Examples
+    --------
+    >>> from ecgfast import Annotations
+    >>> marks = Annotations(sample=[100, 390], symbol=["N", "V"])
+    >>> marks.sample[marks.symbol == "V"].tolist()
+    [390]
     """
 
     sample: npt.NDArray[np.int64]
@@ -250,6 +262,14 @@ class Record:
     InputError
         If the signal is not numeric, has another shape or fewer than two samples, `fs` is out of
         range, the names do not match the leads, or `annotations` is something else.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgfast import Record
+    >>> record = Record(np.zeros((2500, 2)), fs=250.0, leads=("I", "II"), name="p07")
+    >>> record.signal.shape, record.duration
+    ((2500, 2), 10.0)
     """
 
     signal: FloatArray
@@ -516,6 +536,13 @@ class RecordSource:
         Samples a lead.
     fetch : callable
         ``fetch(start, stop)`` returns float32 samples of shape (stop - start, leads) in mV.
+
+    Examples
+    --------
+    >>> from ecgfast.records import open_record
+    >>> source = open_record("mitdb/208")                          # doctest: +SKIP
+    >>> for block in source.blocks(60.0):                          # doctest: +SKIP
+    ...     print(block.shape)
     """
 
     fs: float

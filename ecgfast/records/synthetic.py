@@ -202,6 +202,12 @@ def synthetic_ecg(
     ----------
     McSharry PE, Clifford GD, Tarassenko L, Smith LA. A dynamical model for generating synthetic
     electrocardiogram signals. IEEE Trans Biomed Eng 50(3):289-294, 2003.
+
+    Examples
+    --------
+    >>> record = synthetic_ecg(10.0, 250.0, heart_rate=60.0, leads=("MLII",))
+    >>> record.signal.shape, record.annotations.symbol[:3].tolist()
+    ((2500, 1), ['N', 'N', 'N'])
     """
     fs = check_fs(fs)
     shown = tuple(leads)
@@ -251,6 +257,11 @@ def demo_record() -> Record:
     Record
         Made by `synthetic_ecg` with ventricular and atrial premature beats and some noise, the
         same each time; its name and comment say that it is synthetic.
+
+    Examples
+    --------
+    >>> demo_record()
+    Record('demo (synthetic)', 60.0 s at 360 Hz, leads MLII, V1 in mV, 73 annotations)
     """
     made = synthetic_ecg(
         60.0,

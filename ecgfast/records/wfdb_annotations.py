@@ -288,6 +288,11 @@ def read_annotations(
     ------
     RecordError
         If the file is missing or cut short.
+
+    Examples
+    --------
+    >>> marks = read_annotations("mitdb/208.atr", fs=360.0)         # doctest: +SKIP
+    >>> marks.sample[marks.symbol == "V"]                           # doctest: +SKIP
     """
     where = Path(path).expanduser()
     try:

@@ -92,6 +92,17 @@ def write_annotations(
     InputError
         If samples fall or are negative, lengths differ, a symbol has no code, the extension is
         none, or the file cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from ecgfast.records import read_annotations, write_annotations
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder, "208.ecg")
+    ...     write_annotations(file, [100, 390], ["N", "V"], 360.0)
+    ...     read_annotations(file).symbol.tolist()
+    ['N', 'V']
     """
     target = Path(path)
     if not target.suffix[1:].isalpha():
@@ -138,6 +149,12 @@ def write_csv(path: str | os.PathLike[str], beats: Iterable[BeatLike]) -> None:
     ------
     InputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> from ecgfast import stream_classify
+    >>> from ecgfast.records import write_csv
+    >>> write_csv("208.csv", stream_classify("mitdb/208"))          # doctest: +SKIP
     """
     with whole_file(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
@@ -173,6 +190,13 @@ def write_json(
     ------
     InputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> from ecgfast import stream_classify
+    >>> from ecgfast.records import write_json
+    >>> beats = stream_classify("mitdb/208")                        # doctest: +SKIP
+    >>> write_json("208.json", beats, about={"record": "208"})      # doctest: +SKIP
     """
     with whole_file(path) as file:
         head = json.dumps(dict(about or {}), allow_nan=False)[:-1]

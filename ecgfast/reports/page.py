@@ -59,6 +59,21 @@ def write_page(
     ------
     InputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from ecgfast import Classifier, stream_classify
+    >>> from ecgfast.records import demo_record
+    >>> from ecgfast.reports import Tally, write_page
+    >>> classifier, record = Classifier(), demo_record()
+    >>> beats = list(stream_classify(record, model=classifier))
+    >>> tally = Tally(classifier.classes)
+    >>> tally.add(beats)
+    >>> summary = tally.summary(record.name, record.fs, record.duration)
+    >>> with TemporaryDirectory() as folder:
+    ...     write_page(Path(folder, "page.html"), summary, beats)
     """
     each = iter(beats)
     rows = [_row(beat) for beat in islice(each, _ROWS)]

@@ -79,6 +79,14 @@ def strip_figure(
     ------
     InputError
         If the signal has another shape, or the stretch holds no sample.
+
+    Examples
+    --------
+    >>> from ecgfast.records import demo_record
+    >>> from ecgfast.reports import strip_figure
+    >>> record = demo_record()
+    >>> figure = strip_figure(record.lead("MLII"), record.fs, duration=10.0, lead="MLII")
+    >>> figure.savefig("strip.svg")                                 # doctest: +SKIP
     """
     matplotlib = need("matplotlib.figure", "A picture", "plot")
     strip = lay_out(signal, fs, beats, start=start, duration=duration, row=row)
@@ -122,6 +130,13 @@ def write_strip(path: str | os.PathLike[str], figure: Figure) -> None:
     ------
     InputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> from ecgfast.records import demo_record
+    >>> from ecgfast.reports import strip_figure, write_strip
+    >>> record = demo_record()
+    >>> write_strip("strip.png", strip_figure(record.lead("MLII"), record.fs))  # doctest: +SKIP
     """
     with whole_file(path) as file:
         figure.savefig(

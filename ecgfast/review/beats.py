@@ -151,6 +151,14 @@ def collect_beats(
         If the model gives no classes of beats.
     InputError
         If the recording has no beat.
+
+    Examples
+    --------
+    >>> from ecgfast import Classifier
+    >>> from ecgfast.records import open_record
+    >>> from ecgfast.review import collect_beats
+    >>> beats = collect_beats(open_record("mitdb/232"), Classifier())  # doctest: +SKIP
+    >>> len(beats)                                                  # doctest: +SKIP
     """
     window = classifier.window
     classes = set(classifier.classes)

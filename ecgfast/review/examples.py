@@ -55,6 +55,14 @@ def reviewed_examples(
         If a recording has no review, two have the same name, or nothing was answered in any.
     RecordError
         If a recording or its review cannot be read.
+
+    Examples
+    --------
+    >>> from ecgfast import Classifier
+    >>> from ecgfast.review import reviewed_examples
+    >>> window = Classifier("beats").window
+    >>> examples = reviewed_examples(["mitdb/232"], window=window)  # doctest: +SKIP
+    >>> len(examples)                                               # doctest: +SKIP
     """
     parts: dict[str, ExampleSet] = {}
     for path in records:

@@ -260,6 +260,12 @@ def review_files(
     Returns
     -------
     ReviewFiles
+
+    Examples
+    --------
+    >>> from ecgfast.review import review_files
+    >>> review_files("mitdb/232").answers.name
+    '232.review.json'
     """
     where = Path(path).expanduser()
     stem = where.stem if where.is_file() or where.suffix == ".hea" else where.name

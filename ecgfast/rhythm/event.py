@@ -24,7 +24,14 @@ BEATS_MAX = 64
 
 
 class EventKind(str, Enum):
-    """The kinds of rhythm events; `DEFINITIONS` says what each is."""
+    """The kinds of rhythm events; `DEFINITIONS` says what each is.
+
+    Examples
+    --------
+    >>> from ecgfast import EventKind
+    >>> EventKind("r_on_t").text, EventKind.PAUSE == "pause"
+    ('R-on-T', True)
+    """
 
     PAUSE = "pause"
     ASYSTOLE = "asystole"
@@ -61,7 +68,14 @@ class EventKind(str, Enum):
 
 
 class Severity(str, Enum):
-    """How urgent an event is: the alarm priorities of IEC 60601-1-8, and "info" for no alarm."""
+    """How urgent an event is: the alarm priorities of IEC 60601-1-8, and "info" for no alarm.
+
+    Examples
+    --------
+    >>> from ecgfast import Severity
+    >>> Severity("high") is Severity.HIGH
+    True
+    """
 
     INFO = "info"
     LOW = "low"

@@ -125,6 +125,12 @@ def available_backends() -> tuple[str, ...]:
 
     TensorFlow is tried only where it is already imported or there is no smaller one, as importing
     it takes seconds.
+
+    Examples
+    --------
+    >>> from ecgfast.runtime import available_backends
+    >>> available_backends()[-1]
+    'ecgfast'
     """
     found = [name for name in _SMALL if not isinstance(_probe(name), str)]
     if ("tensorflow" in sys.modules or not found) and not isinstance(_probe("tf.lite"), str):

@@ -279,6 +279,12 @@ def available_models() -> dict[str, ModelCard]:
     ------
     ModelError
         A card is damaged.
+
+    Examples
+    --------
+    >>> from ecgfast.runtime import available_models
+    >>> available_models()["beats"].classes
+    ('N', 'S', 'V', 'F', 'Q')
     """
     cards = (ModelCard.load(path) for path in sorted(models_folder().glob("*.json")))
     return {card.name: card for card in cards}

@@ -140,6 +140,14 @@ def open_source(
     -----
     MissingValuesWarning
         Where a value of an array, such as -9999, is taken for missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgfast.sources import open_source
+    >>> source = open_source(np.zeros((5000, 2)), fs=500.0)
+    >>> source.leads, source.n_samples
+    (('ECG1', 'ECG2'), 5000)
     """
     if leads is not None:
         leads = listed_leads(leads)

@@ -16,6 +16,12 @@ class Quality(IntFlag):
     """What was wrong with the signal around a beat; ``Quality.GOOD`` is nothing.
 
     The bits are those of ``ecg_quality`` in the C core.
+
+    Examples
+    --------
+    >>> from ecgfast import Quality
+    >>> Quality.NOISY in Quality(8 | 32)
+    True
     """
 
     GOOD = 0
@@ -64,6 +70,14 @@ class Beat(NanEqual):
     outputs : mapping of str to float
         Numbers that the model gives, by name and in the unit of its card, such as ``"maximum"`` and
         ``"minimum"`` pressure in mmHg; empty where it gives classes.
+
+    Examples
+    --------
+    >>> from ecgfast import stream_classify
+    >>> from ecgfast.records import demo_record
+    >>> beat = next(stream_classify(demo_record()))
+    >>> beat.label, beat.sample == round(beat.time * 360.0)
+    ('N', True)
     """
 
     sample: int

@@ -146,6 +146,19 @@ class StreamingClassifier:
     -----
     `flush` ends the stream: after it, `flush` returns nothing more, `process` raises `StateError`,
     and `reset` begins a new stream.
+
+    Examples
+    --------
+    >>> from ecgfast import Classifier, StreamingClassifier
+    >>> from ecgfast.records import demo_record
+    >>> record = demo_record()
+    >>> labeller = StreamingClassifier(Classifier(), record.fs)
+    >>> beats = []
+    >>> for begin in range(0, record.n_samples, 360):
+    ...     beats += labeller.process(record.signal[begin : begin + 360, 0])
+    >>> beats += labeller.flush()
+    >>> len(beats), beats[8].label
+    (73, 'V')
     """
 
     in_use: Exclusive
