@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_records(parser)
     add_signal(parser)
     add_strict(parser)
-    add_method(parser, classes=False)
+    add_method(parser)
     parser.add_argument(
         "--max-delay",
         type=float,

@@ -214,15 +214,8 @@ def add_lookahead(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_method(parser: argparse.ArgumentParser, *, classes: bool) -> None:
-    """Add ``--method``.
-
-    Parameters
-    ----------
-    parser : ArgumentParser
-    classes : bool
-        Whether the command labels beats too.
-    """
+def add_method(parser: argparse.ArgumentParser) -> None:
+    """Add ``--method``."""
     text = (
         "how R peaks are found: neural (default) is the most robust on recordings of other "
         "hospitals and devices, small complexes, pacing and pauses; adaptive takes a tenth of the "
@@ -236,7 +229,7 @@ def add_labelling(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_lookahead(parser)
     add_decision(parser)
-    add_method(parser, classes=True)
+    add_method(parser)
     add_signal(parser)
     add_average_leads(parser)
 

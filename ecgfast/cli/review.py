@@ -84,7 +84,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--browser", action="store_true", help="open the page in this machine's browser"
     )
     add_model(parser)
-    add_method(parser, classes=True)
+    add_method(parser)
     add_signal(parser)
     add_force(parser)
     add_json(parser, "the counts of labels")

@@ -72,7 +72,6 @@ def open_cardiosoft(path: Path, data: bytes) -> Opened:
         columns=tuple(Column(name, unit_of, rate, count) for name in names),
         read=read,
         declared=True,
-        about_ecg=True,
         start=_start(root),
         notes=tuple(notes),
     )

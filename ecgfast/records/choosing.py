@@ -175,15 +175,13 @@ def _words(name: str) -> list[str]:
 
 # JSON names its columns in each of many thousand objects.
 @lru_cache(maxsize=4096)
-def role_of(name: str, unit: str = "", *, about_ecg: bool = False) -> tuple[str, str]:
+def role_of(name: str, unit: str = "") -> tuple[str, str]:
     """Return what a column is by its name and unit.
 
     Parameters
     ----------
     name, unit : str
         As the file states them.
-    about_ecg : bool
-        Whether the file says of itself that it holds an ECG.
 
     Returns
     -------
@@ -409,7 +407,7 @@ def _role(column: Column, opened: Opened) -> tuple[str, str]:
     if column.role:
         role = column.role if column.role in ("ecg", "clock", "counter", "unclear") else "other"
         return role, {"clock": "a clock", "counter": "a counter"}.get(role, column.role)
-    role, why = role_of(column.name, column.unit, about_ecg=opened.about_ecg)
+    role, why = role_of(column.name, column.unit)
     # A name such as "Sample" is a counter's only if the values count: the reader saw that.
     return ("unclear", "") if role == "counter" else (role, why)
 

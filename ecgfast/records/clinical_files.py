@@ -255,7 +255,6 @@ def _opened(path: Path, kind: str, decoded: tuple[Any, list[str]]) -> Opened:
         columns=tuple(Column(c.name, c.unit, c.fs, n) for c in columns),
         read=read,
         declared=True,
-        about_ecg=True,
         start=None if start is None else start.replace(tzinfo=None),
         utc_offset=None if offset is None else offset.total_seconds(),
         notes=tuple(notes),

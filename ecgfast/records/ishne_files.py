@@ -86,7 +86,6 @@ def open_ishne(path: Path) -> Opened:
             for name, ok in zip(names, known, strict=True)
         ),
         read=read,
-        about_ecg=True,
         start=start,
         notes=tuple(notes),
     )

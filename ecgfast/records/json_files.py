@@ -491,7 +491,6 @@ def _opened(path: Path, signals: list[_Signal], common: float | None) -> Opened:
         ),
         read=_reader(timed),
         fs_from=fs_from,
-        about_ecg=any("ecg" in each.name.lower() for each in timed),
         start=start,
         utc_offset=None if start is None else zone,
         notes=tuple(notes),

@@ -67,8 +67,6 @@ class Opened:
     declared : bool
         Whether the format itself says that columns measured in volts are leads; else names, units
         and values have to tell.
-    about_ecg : bool
-        Whether the file says of itself that it holds an ECG.
     start, start_time, comments
         As in `Record`.
     utc_offset : float or None
@@ -90,7 +88,6 @@ class Opened:
     read: Callable[[int, int, Sequence[int]], Values] = field(repr=False)
     fs_from: str = "the file's header"
     declared: bool = False
-    about_ecg: bool = False
     start: datetime | None = None
     start_time: time | None = None
     utc_offset: float | None = None

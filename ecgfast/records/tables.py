@@ -255,7 +255,6 @@ def open_table(path: Path, kind: str, table: Table, given: float | None) -> Open
         columns=tuple(columns),
         read=read,
         fs_from=fs_from,
-        about_ecg=head.about_ecg,
         start=head.start or (None if start is None else start.replace(tzinfo=None)),
         utc_offset=head.utc_offset if offset is None else offset.total_seconds(),
         comments=tuple(head.comments[:64]),

@@ -155,7 +155,7 @@ class LslSamples(Link):
         names = [label or f"channel {i}" for i, label in enumerate(labels)]
         about_ecg = info.type().upper() in ("ECG", "EKG")
         found = [
-            role_of(label, unit, about_ecg=about_ecg) if label or unit else ("unclear", "")
+            role_of(label, unit) if label or unit else ("unclear", "")
             for label, unit in zip(labels, units, strict=True)
         ]
         roles = [role for role, _ in found]
