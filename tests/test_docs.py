@@ -6,13 +6,15 @@ import importlib
 import inspect
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ecgfast.records import demo_record, read_record
+from ecgfast.records import demo_record, read_record, write_annotations
 from ecgfast.runtime import available_models
 from ecgfast.training.recipes.recipe import Recipe
 
@@ -145,26 +147,45 @@ def test_what_the_guide_prints_for_python_runs(
     assert names["probabilities"].shape == (len(names["batch"]), 5)
 
 
-def test_what_the_how_to_prints_makes_a_record_to_train_on(
+def test_what_the_how_to_prints_makes_records_to_train_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("wfdb")
+    """Of a table of beats, of the notes of an EDF+ file, and of a review."""
+    edfio = pytest.importorskip("edfio")
     monkeypatch.chdir(tmp_path)
     made = demo_record()
     rows = [f"{i / made.fs},{a:.4f},{b:.4f}" for i, (a, b) in enumerate(made.signal)]
     Path("p07.csv").write_text("time,CH1 (mV),CH2 (mV)\n" + "\n".join(rows))
     assert made.annotations is not None
     words = {"N": "normal", "A": "atrial", "V": "ventricular"}
-    beats = zip(made.annotations.sample, made.annotations.symbol, strict=True)
-    kept = [f"{sample},{words[symbol]}" for sample, symbol in beats if symbol in words]
-    Path("p07_beats.csv").write_text("sample,label\n" + "\n".join(kept))
+    beats = zip(made.annotations.sample.tolist(), made.annotations.symbol, strict=True)
+    kept = [(sample, symbol) for sample, symbol in beats if symbol in words]
+    table = "\n".join(f"{sample},{words[symbol]}" for sample, symbol in kept)
+    Path("p07_beats.csv").write_text("sample,label\n" + table)
+    notes = [(sample / made.fs, words[symbol]) for sample, symbol in kept]
+    edfio.Edf(
+        [
+            edfio.EdfSignal(lead, made.fs, label=f"ECG {name}", physical_dimension="mV")
+            for lead, name in zip(made.signal.T, ("I", "II"), strict=True)
+        ],
+        annotations=[
+            edfio.EdfAnnotation(onset, None, text)
+            for onset, text in sorted([*notes, (1.0, "Lights off")])
+        ],
+    ).write("p08.edf")
+    shutil.copy("p08.edf", "p09.edf")
+    samples, symbols = zip(*kept, strict=True)
+    write_annotations("p09.reviewed", samples, symbols, made.fs)
     text = (DOCS / "how-to" / "own-data.md").read_text("utf-8")
-    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    exec(block, {})
-    written = read_record("recordings/mine/p07")
-    np.testing.assert_allclose(written.signal, made.signal, atol=1e-3)
-    assert written.annotations is not None
-    assert len(written.annotations) == len(kept)
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, names)
+    for name in ("p07", "p08", "p09"):
+        written = read_record(f"recordings/mine/{name}")
+        np.testing.assert_allclose(written.signal[: made.n_samples], made.signal, atol=1e-3)
+        assert written.annotations is not None
+        assert written.annotations.symbol.tolist() == list(symbols)
+        np.testing.assert_allclose(written.annotations.sample, samples, atol=1)
 
 
 def test_the_first_screen_of_the_readme_has_the_commands_that_install_and_test() -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import RecordError
-from ..records import Annotations
+from ..records import Annotations, Record
 from ..runtime.decision import REJECTED
 from ..streaming import Beat, Quality
 from .ec57 import AAMI_OF_SYMBOL, is_beat
 
-__all__ = ["annotated_beats", "check_annotations"]
+__all__ = ["annotated_beats", "check_annotations", "no_beats_marked"]
 
 # A wave of ventricular flutter, and the text of a beat that a `Decision` gave no class.
 _WAVE, _REJECTED = "!", "rejected"
 
+# What `ecgfast review` writes.
+_REVIEWED = ".reviewed"
 
 # Seconds beyond a recording's end in which its last beats may be marked.
 _BEYOND_S = 1.0
@@ -49,6 +52,29 @@ def check_annotations(annotations: Annotations, n_samples: int, fs: float, name:
             f"after its end (until {last / fs:.1f} s; it lasts {n_samples / fs:.1f} s): they are "
             "of another recording, or of one that was cut; give those that belong to it"
         )
+
+
+def no_beats_marked(record: Record) -> RecordError:
+    """Make the error of a recording whose reference annotations are missing or mark no beat.
+
+    Parameters
+    ----------
+    record : Record
+
+    Returns
+    -------
+    RecordError
+        It names labels of a review that lie beside the recording, as they have another extension.
+    """
+    if record.annotations is not None:
+        what = "its annotations mark no beat; give those of its beats"
+    else:
+        what = "no reference annotations (.atr) beside it"
+    path = Path(record.origin.file) if record.origin is not None else None
+    if path is not None and path.with_suffix(_REVIEWED).is_file():
+        reviewed, reference = path.with_suffix(_REVIEWED).name, path.with_suffix(".atr").name
+        what += f"; to take the labels of its review copy {reviewed} to {reference}"
+    return RecordError(f"{record.name}: {what}")
 
 
 def annotated_beats(annotations: Annotations, fs: float) -> Iterator[Beat]:

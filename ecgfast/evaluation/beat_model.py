@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .._progress import progress_bar
-from ..errors import ModelError, RecordError, no_card
+from ..errors import ModelError, no_card
 from ..records import Record, read_record
-from .annotated import check_annotations
+from .annotated import check_annotations, no_beats_marked
 from .classes import ClassScores, confusion_matrix, from_matrix, patient_intervals
 from .ec57 import AAMI_CLASSES, AAMI_OF_SYMBOL, class_confusion, flutter_intervals, is_beat
 
@@ -294,11 +294,11 @@ def detected_probabilities(
 def _reference(record: Record) -> tuple[npt.NDArray[np.int64], list[str]]:
     marks = record.annotations
     if marks is None:
-        raise RecordError(f"{record.name}: no reference annotations (.atr) beside it")
+        raise no_beats_marked(record)
     check_annotations(marks, record.n_samples, record.fs, record.name)
     chosen = is_beat(marks.symbol) & (marks.sample >= 0) & (marks.sample < record.n_samples)
     if not chosen.any():
-        raise RecordError(f"{record.name}: its annotations mark no beat; give those of its beats")
+        raise no_beats_marked(record)
     return marks.sample[chosen], [AAMI_OF_SYMBOL[s] for s in marks.symbol[chosen]]
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..core import QRSDetector
 from ..errors import InputError, RecordError
 from ..records import Record
-from .annotated import check_annotations
+from .annotated import check_annotations, no_beats_marked
 from .ec57 import (
     LEARNING_S,
     DetectionScore,
@@ -295,7 +295,7 @@ def evaluate_detector(
     for record in records:
         marks = record.annotations
         if marks is None:
-            raise RecordError(f"{record.name}: no reference annotations (.atr) beside it")
+            raise no_beats_marked(record)
         check_annotations(marks, record.n_samples, record.fs, record.name)
         beats = marks.sample[is_beat(marks.symbol)]
         flutter = flutter_intervals(marks.sample, marks.symbol.tolist())

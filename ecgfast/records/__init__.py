@@ -2,6 +2,7 @@
 
 from .reading import open_record, read_record
 from .record import Annotations, Origin, Record, RecordSource, check_fs
+from .record_writer import write_record
 from .synthetic import demo_record, synthetic_ecg
 from .wfdb_annotations import read_annotations
 from .writers import write_annotations, write_csv, write_json
@@ -20,4 +21,5 @@ __all__ = [
     "write_annotations",
     "write_csv",
     "write_json",
+    "write_record",
 ]

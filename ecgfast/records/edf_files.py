@@ -342,7 +342,7 @@ def _annotations(
     return onsets, notes
 
 
-_ONSET = re.compile(rb"([+-]\d{1,12}(?:\.\d{1,12})?)(?:\x15\d{0,12}(?:\.\d{0,12})?)?\x14")
+_ONSET = re.compile(rb"([+-]\d{1,12}(?:\.\d{1,30})?)(?:\x15\d{0,12}(?:\.\d{0,30})?)?\x14")
 
 
 def _lists(part: bytes) -> list[tuple[float, list[str]]]:

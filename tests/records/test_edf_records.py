@@ -27,7 +27,11 @@ def write_edf(folder: Path, name: str = "a.edf", seconds: int = 8) -> Path:
         signals[:3] if "three" in name else signals,
         starttime=datetime(2024, 5, 6, 7, 8, 9).time(),
         recording=edfio.Recording(startdate=datetime(2024, 5, 6).date()),
-        annotations=[edfio.EdfAnnotation(2.5, None, "palpitation")],
+        annotations=[
+            edfio.EdfAnnotation(2.5, None, "palpitation"),
+            # As many digits as a double has: libraries write them.
+            edfio.EdfAnnotation(3 + 1 / 3, 1 / 7, "extrasystole"),
+        ],
     )
     edf.write(folder / name)
     return folder / name
@@ -55,8 +59,8 @@ def test_edf(tmp_path: Path, name: str) -> None:
     truth = np.column_stack([wave(2048, 1), wave(2048, 1, 1)])
     np.testing.assert_allclose(record.signal, truth, atol=2e-4)
     assert record.annotations is not None
-    assert record.annotations.sample.tolist() == [640]
-    assert record.annotations.aux.tolist() == ["palpitation"]
+    assert record.annotations.sample.tolist() == [640, 853]
+    assert record.annotations.aux.tolist() == ["palpitation", "extrasystole"]
     blocks = np.concatenate(list(open_record(path).blocks(0.7)))
     np.testing.assert_array_equal(blocks, record.signal)
     assert read_record(path, leads="EEG Fpz-Cz").leads == ("EEG Fpz-Cz",)

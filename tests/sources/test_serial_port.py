@@ -114,7 +114,9 @@ def test_a_port_that_is_not_there_is_one_line(
     pytest.importorskip("serial.tools.list_ports")
     made = SimpleNamespace(device="/dev/ttyACM7")
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [made])
-    with pytest.raises(InputError, match=r"no serial port is named: .*this machine has /dev/ttyACM7"):
+    with pytest.raises(
+        InputError, match=r"no serial port is named: .*this machine has /dev/ttyACM7"
+    ):
         SerialSamples("", 250)
     with pytest.raises(InputError, match=r"ttyNone: cannot be opened \(No such file") as caught:
         SerialSamples(str(tmp_path / "ttyNone"), 250)

@@ -124,10 +124,13 @@ def test_folders_and_records_that_cannot_be_prepared(data: Path, tmp_path) -> No
     with pytest.raises(RecordError, match=r"nodb: no WFDB records there; give the folder"):
         prepare_beats(data, ["nodb"])
     record = write_record(tmp_path / "x", "100")
-    with pytest.raises(RecordError, match="no annotated beats"):
+    with pytest.raises(RecordError, match="no reference annotations"):
         cut_reference_beats(Record(record.signal, record.fs, record.leads, name="bare"))
     (tmp_path / "x" / "100.atr").unlink()
-    with pytest.raises(RecordError, match="100: no annotated beats"):
+    with pytest.raises(RecordError, match=r"100: no reference annotations \(.atr\) beside it$"):
+        prepare_beats(tmp_path, ["x"])
+    (tmp_path / "x" / "100.reviewed").write_bytes(b"")  # the labels of a review
+    with pytest.raises(RecordError, match=r"copy 100\.reviewed to 100\.atr$"):
         prepare_beats(tmp_path, ["x"])
 
 

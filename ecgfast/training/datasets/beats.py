@@ -14,9 +14,8 @@ import numpy.typing as npt
 from ..._progress import progress_bar
 from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ...deprecated import renamed
-from ...errors import RecordError
 from ...evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, is_beat
-from ...evaluation.annotated import check_annotations
+from ...evaluation.annotated import check_annotations, no_beats_marked
 from ...records import Record, read_record
 from .examples import ExampleSet
 from .splits import PACED, patient_of, record_names
@@ -71,7 +70,7 @@ def reference_beats(record: Record) -> tuple[npt.NDArray[np.int64], npt.NDArray[
     marks = record.annotations
     beats = is_beat(marks.symbol) if marks is not None else np.zeros(0, dtype=bool)
     if marks is None or not beats.any():
-        raise RecordError(f"{record.name}: no annotated beats (.atr) beside the recording")
+        raise no_beats_marked(record)
     check_annotations(marks, record.n_samples, record.fs, record.name)
     sample, symbol = marks.sample[beats], marks.symbol[beats]
     inside = (sample >= 0) & (sample < len(record.signal))

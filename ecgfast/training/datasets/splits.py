@@ -68,8 +68,9 @@ def record_names(data: str | os.PathLike[str], database: str) -> list[str]:
     names = sorted(path.stem for path in folder.glob("*.hea"))
     if not names and folder.is_dir() and any(folder.iterdir()):
         raise RecordError(
-            f"{folder}: no WFDB records (.hea) there, and training reads no other format; convert "
-            "the recordings and their labels (docs/how-to/own-data.md shows how)"
+            f"{folder}: no WFDB records (.hea) there, and training reads no other format; "
+            "ecgfast.records.write_record makes them of recordings and labels of other formats "
+            "(docs/how-to/own-data.md shows how)"
         )
     if not names:
         raise RecordError(

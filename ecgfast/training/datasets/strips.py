@@ -8,6 +8,7 @@ beat of another AAMI class than N, or any rhythm but normal sinus rhythm (``(N``
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..._progress import progress_bar
 from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ...errors import InputError, RecordError
 from ...evaluation import AAMI_OF_SYMBOL, is_beat
+from ...evaluation.annotated import no_beats_marked
 from ...evaluation.false_alarms import FIBRILLATION, NORMAL, STRIPS, strip_rhythms
 from ...records import Annotations, Record, read_record
 from ...records.files import path_of
@@ -138,7 +140,7 @@ def prepare_strips(
             continue
         record = found
         if record.annotations is None or not is_beat(record.annotations.symbol).any():
-            raise RecordError(f"{name}: no annotated beats (.atr) beside the recording")
+            raise no_beats_marked(dataclasses.replace(record, name=name))
         title = name
         if noise_seed is not None:
             title = f"{name}, {NOISE}"
