@@ -195,6 +195,7 @@ def _ectopy(found: Analysis, label: str, name: str) -> dict[str, Any]:
     result: dict[str, Any] = {
         "beats": total,
         "share": _share(total, found.n_beats),
+        "readable_beats": int(readable.sum()),
         "per_hour": int(readable.sum()) / hours if hours >= _LEAST_HOURS else math.nan,
         "single": len(kinds["ectopic"]),
         "couplets": len(kinds["couplet"]),

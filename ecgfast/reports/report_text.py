@@ -50,6 +50,9 @@ _FEW_RATES = 0.5
 # Columns of the table along the recording that are counts.
 _COUNTS = ("v", "v_couplets", "v_runs", "s", "s_couplets", "s_runs", "pauses")
 
+# Why intervals are left out of variability, where a reason's name says too little.
+_LEFT_OUT = {"excluded": "in atrial fibrillation, flutter or an unreadable stretch"}
+
 _HRV_NAMES = (
     ("Time domain", (
         ("mean_nn", "mean NN", "ms", 0), ("sdnn", "SDNN", "ms", 1), ("sdann", "SDANN", "ms", 1),
@@ -132,6 +135,8 @@ def key_figures(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     fibrillation = next(r for r in figures["rhythm"] if r["kind"] == EventKind.ATRIAL_FIBRILLATION)
     af = fibrillation["seconds"]
     pauses = sum(row["count"] for row in figures["rhythm"] if row["kind"] in map(str, STANDSTILL))
+    asystoles = next(r["count"] for r in figures["rhythm"] if r["kind"] == EventKind.ASYSTOLE)
+    still = f"of at least 2 s; asystoles: {asystoles:,}" if asystoles else "of at least 2 s"
     low, high, longest = rate["minimum"], rate["maximum"], rate["longest_rr"]
     if low is None:  # without a rate, counts of beats may be of noise
         return []
@@ -142,7 +147,7 @@ def key_figures(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
             for name, one in (("Minimum rate", low), ("Maximum rate", high))
         ),
         ("Longest RR", f"{longest['seconds']:.2f}", "s", f"at {longest['clock']}"),
-        ("Pauses", f"{pauses:,}", "", "of at least 2 s"),
+        ("Pauses", f"{pauses:,}", "", still),
         *(
             (
                 f"{label} beats",
@@ -244,12 +249,17 @@ def ectopy_rows(figures: Mapping[str, Any]) -> list[tuple[str, ...]]:
     def beats(one: Mapping[str, Any]) -> str:
         return f"{one['beats']:,} ({percent(one['share'])})"
 
+    def runs(one: Mapping[str, Any]) -> str:
+        inside = f" ({one['beats_in_runs']:,} beats)" if one["runs"] else ""
+        return f"{one['runs']:,}{inside}"
+
     rows = [
         ("Beats", beats(v), beats(s)),
-        ("Per hour of readable signal", _plain(v["per_hour"], 1), _plain(s["per_hour"], 1)),
+        ("In readable signal", *(f"{one['readable_beats']:,}" for one in (v, s))),
+        ("Of these per hour", _plain(v["per_hour"], 1), _plain(s["per_hour"], 1)),
         ("Single", f"{v['single']:,}", f"{s['single']:,}"),
         ("Couplets", f"{v['couplets']:,}", f"{s['couplets']:,}"),
-        ("Runs of at least three", f"{v['runs']:,}", f"{s['runs']:,}"),
+        ("Runs of at least three", runs(v), runs(s)),
         ("Longest run", run(v["longest_run"]), run(s["longest_run"])),
         ("Fastest run", run(v["fastest_run"]), run(s["fastest_run"])),
         ("Bigeminy", episodes(v, "bigeminy"), episodes(s, "bigeminy")),
@@ -332,11 +342,17 @@ def hrv_section(figures: Mapping[str, Any]) -> dict[str, Any]:
     ]
     enough = values["nn_intervals"] >= _FEWEST_NN
     few_rows = len(figures["hrv_five_minutes"]) <= _MOST_SEGMENTS
-    left_out = [f"{count:,} {reason}" for reason, count in values["left_out"].items() if count]
+    left_out = [
+        f"{count:,} {_LEFT_OUT.get(reason, reason)}"
+        for reason, count in values["left_out"].items()
+        if count
+    ]
+    waves = " and waves of flutter" if figures["beats"]["flutter_waves"] else ""
     return {
         "groups": [(name, rows) for name, rows in groups if rows] if enough else [],
         "few": not enough,
-        "intervals": f"{values['nn_intervals']:,} NN of {values['rr_intervals']:,} RR intervals",
+        "intervals": f"{values['nn_intervals']:,} NN intervals of {values['rr_intervals']:,} "
+        f"between beats{waves}",
         "left_out": ", ".join(left_out),
         "coverage": percent(values["coverage"]),
         "short": figures["duration"] < 300,

@@ -38,7 +38,8 @@ _SPEED = 25.0
 MINUTE_SPEED = 3.0
 
 INK, QUIET, LINE = "#16202a", "#5b6773", "#d9dfe5"
-BLUE, BAND, ORANGE = "#1f5f99", "#cfe0ef", "#c84a00"
+# The orange is lighter than the blue on paper printed in grey, too.
+BLUE, BAND, ORANGE = "#1f5f99", "#cfe0ef", "#f0953f"
 _FINE, _COARSE, _PAPER = "#f9e3dd", "#efc1b4", "#fffdfb"
 
 _GAINS = (20.0, 10.0, 5.0, 2.5, 1.25)  # mm/mV

@@ -229,7 +229,9 @@ def _ectopy(label: str, name: str) -> dict[EventKind, Definition]:
 #: Rule and source of each kind of event.
 DEFINITIONS: dict[EventKind, Definition] = {
     EventKind.PAUSE: Definition(
-        "RR interval of 2 s or more, in a signal good enough to show a beat", _HOLTER
+        "RR interval of 2 s or more, in a signal good enough to show a beat; one of 3 s or more is "
+        "an asystole",
+        _HOLTER,
     ),
     EventKind.ASYSTOLE: Definition(
         "3 s or more without a beat, in a signal good enough to show one; reported while it lasts",
@@ -248,13 +250,13 @@ DEFINITIONS: dict[EventKind, Definition] = {
         + _OWN,
     ),
     EventKind.EXTREME_BRADYCARDIA: Definition(
-        "5 beats in a row below 40 per minute; ends above 45; from the first to the last interval "
-        "below 45",
+        "mean rate of 4 RR intervals below 40 per minute; ends above 45; from the first to the "
+        "last interval below 45",
         _CINC,
     ),
     EventKind.EXTREME_TACHYCARDIA: Definition(
-        "17 beats in a row above 140 per minute; ends below 135; from the first to the last "
-        "interval above 135",
+        "mean rate of 16 RR intervals above 140 per minute; ends below 135; from the first to the "
+        "last interval above 135",
         _CINC,
     ),
     **_ectopy("V", "ventricular"),

@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 from report_pages import FS, made, open_source_of
 
-from ecgfast import Annotations, Beat, Classifier, Event, EventKind, Quality, detect_qrs
+from ecgfast import Annotations, Beat, Classifier, Event, EventKind, Quality, Severity, detect_qrs
 from ecgfast.cli import main
 from ecgfast.records import demo_record, open_record, synthetic_ecg
+from ecgfast.reports import svg
 from ecgfast.reports.analysis import Analysis, analyse
 from ecgfast.reports.choosing import chosen_strips
 from ecgfast.reports.figures import figures
+from ecgfast.reports.recording_report import report_style
 from ecgfast.reports.report_pictures import trend_picture
-from ecgfast.reports.report_text import percent
+from ecgfast.reports.report_text import ectopy_rows, key_figures, percent
 from ecgfast.reports.svg import trace
 from ecgfast.reports.tally import Tally
 
@@ -321,7 +323,58 @@ def test_beats_per_hour_are_those_of_the_time_that_could_be_read(
     time = [0.25 + 0.5 * i for i in range(280)]
     labels = "V" * 140 + "NVNN" * 35
     beats = made(time, labels, duration=140.0, lost=lost, unreadable=[(0.0, lost)])
-    assert figures(beats)["ectopy"]["V"]["per_hour"] == pytest.approx(per_hour, nan_ok=True)
+    told = figures(beats)
+    assert told["ectopy"]["V"]["per_hour"] == pytest.approx(per_hour, nan_ok=True)
+    rows = {name: text for name, text, _ in ectopy_rows(told)}
+    assert rows["In readable signal"] == {0.0: "175", 70.0: "35", 138.0: "1"}[lost]
+
+
+def test_the_figures_of_ectopy_on_the_page_add_up(classifier: Classifier, tmp_path: Path) -> None:
+    """Singles, couplets and beats in runs are all beats; those that count per hour are stated."""
+    record = synthetic_ecg(600, FS, ventricular=0.25, seed=4)
+    signal = record.signal.copy()
+    noise = slice(round(100 * FS), round(200 * FS))
+    signal[noise] += np.random.default_rng(0).normal(0, 1.0, signal[noise].shape)
+    path = tmp_path / "x.npz"
+    np.savez(path, signal=signal, fs=FS, units="mV")
+    told = figures(analyse(open_record(path), classifier))
+    v = told["ectopy"]["V"]
+    assert v["runs"] > 0
+    rows = {name: text for name, text, _ in ectopy_rows(told)}
+    number = {
+        name: int(re.match(r"[\d,]+", text)[0].replace(",", "")) for name, text in rows.items()
+    }  # type: ignore[index]
+    in_runs = int(re.search(r"\((\d+)\sbeats\)", rows["Runs of at least three"])[1])  # type: ignore[index]
+    assert number["Single"] + 2 * number["Couplets"] + in_runs == number["Beats"]
+    hours = told["quality"]["analysed_seconds"] / 3600
+    per_hour = float(rows["Of these per hour"].replace(",", ""))
+    assert per_hour == pytest.approx(number["In readable signal"] / hours, abs=0.06)
+
+
+def test_pauses_of_the_first_line_are_those_of_the_table() -> None:
+    beats = made([0.8 * i for i in range(200)], "N" * 200, duration=160.0)
+    still = replace(
+        beats,
+        events=[
+            Event(EventKind.PAUSE, 2500, 3125, 10.0, 12.5, Severity.MEDIUM, 1.0, n_beats=2),
+            Event(EventKind.ASYSTOLE, 5000, 5875, 20.0, 23.5, Severity.HIGH, 1.0, n_beats=2),
+        ],
+    )
+    told = figures(still)
+    (tile,) = [tile for tile in key_figures(told) if tile[0] == "Pauses"]
+    assert tile[1:] == ("2", "", "of at least 2 s; asystoles: 1")
+
+
+def test_the_colours_of_intervals_differ_in_a_grey_print_too() -> None:
+    def lightness(colour: str) -> float:
+        red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+        return (0.299 * red + 0.587 * green + 0.114 * blue) / 255
+
+    assert abs(lightness(svg.BLUE) - lightness(svg.ORANGE)) > 0.25
+    css = report_style()
+    for colour in (svg.BLUE, svg.ORANGE):  # the key below the pictures, and the dark page
+        assert f": {colour};" in css
+        assert f'[fill="{colour}"]' in css
 
 
 def test_waves_of_flutter_and_rejected_beats_of_a_file_are_no_beats_and_no_class(

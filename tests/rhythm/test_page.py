@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecgfast.rhythm import DEFINITIONS, EventKind
+from ecgfast.rhythm.stream import _rate_rules
 
 PAGE = Path(__file__).parents[2] / "docs" / "rhythm.md"
 
@@ -17,3 +18,14 @@ def test_the_page_has_the_rule_of_every_kind() -> None:
     rows = [tuple(cell.strip() for cell in cells[1:-1]) for cells in lines]
     rules = [row for row in rows if row and row[0].strip("`") in set(EventKind)]
     assert rules == [(f"`{kind}`", one.rule, one.source) for kind, one in DEFINITIONS.items()]
+
+
+def test_the_rules_of_rates_are_stated_as_they_work() -> None:
+    for rule in _rate_rules(50.0, 100.0, 40.0, 140.0, 30.0):
+        side, other = ("below", "above") if rule.is_low else ("above", "below")
+        text = DEFINITIONS[rule.kind].rule
+        begin = f"mean rate of {rule.intervals} RR intervals {side} {rule.begins:g} per minute"
+        assert text.startswith(begin)
+        assert f"ends {other} {rule.ends:g};" in text
+        assert text.endswith(f"interval {side} {rule.ends:g}")
+        assert ("for 30 s" in text) == (rule.lasting > 0)
