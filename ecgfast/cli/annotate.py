@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EcgfastError, RecordError
+from ..printable import counted
 from ..records.files import path_of
 from ..records.formats import header_of
 from ..reports.words import NOT_A_DEVICE, length
@@ -312,7 +313,7 @@ def _print(status: Status, args: argparse.Namespace, *more: str) -> None:
     elif counts.waiting:
         lines.append("running     no: start it again to continue")
     if status.left_out:
-        lines.append(f"left out    {status.left_out:,} files that are no recordings")
+        lines.append(f"left out    {counted(status.left_out, 'file')} of other kinds")
     lines += _failure_lines(status.failures)
     lines += [*more, f"tables      {status.folder}", NOT_A_DEVICE]
     print("\n".join(lines))

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from .._files import check_writable
+from ..printable import counted
 from ..reports.words import NOT_A_DEVICE, length
 from .errors import UsageError
 from .options import add_json, example
@@ -75,13 +76,15 @@ def run(args: argparse.Namespace) -> None:
         for row in common[:_SHOWN]
         if row["recordings"]
     ]
-    lines.append(f"critical    {len(found.critical):,} events of high severity")
-    lines.append(f"quality     {len(found.quality):,} recordings with a tenth or more that is bad")
+    lines.append(f"critical    {counted(len(found.critical), 'event')} of high severity")
+    lines.append(
+        f"quality     {counted(len(found.quality), 'recording')} with a tenth or more that is bad"
+    )
     lines += [f"mixed with  earlier results: {text}" for text in found.status.mixed]
     if found.duplicates:
         lines.append(
-            f"duplicates  {len(found.duplicates):,} recordings hold the same as another one, and "
-            "count each time: duplicates.csv"
+            f"duplicates  {counted(len(found.duplicates), 'recording')} with the same content as "
+            "another one, each of which counts: duplicates.csv"
         )
     lines.append(f"written     {written[0]}")
     print("\n".join([*lines, NOT_A_DEVICE]))

@@ -137,10 +137,10 @@ def test_it_names_duplicates_and_mixed_settings(
     annotate_archive(tmp_path / "a", tmp_path / "out", workers=1, mix=True, method="adaptive")
     assert main(["summary", str(tmp_path / "out")]) == 0
     out = capsys.readouterr().out
-    assert "duplicates  1 recordings hold the same as another one" in out
+    assert "duplicates  1 recording with the same content as another one" in out
     assert "mixed with  earlier results: method was 'neural' and is 'adaptive'" in out
     folder = tmp_path / "out" / "summary"
     assert (folder / "duplicates.csv").read_text() == "recording,same_as\nd/a.csv,b.csv\n"
     page = (folder / "index.html").read_text("utf-8")
-    assert "1 recordings hold the same as another one" in page
+    assert "1 recording with the same content as another one" in page
     assert "Some recordings were classified otherwise" in page
