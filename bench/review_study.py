@@ -5,8 +5,8 @@ answered with the class that most beats of the group have in the reference, then
 detected; what is counted is what ``ecgfast evaluate beats`` counts. mitdb's DS2 is labelled by the
 model `beats`, which never saw it. svdb and DS1 train that model: here each of their records is
 labelled by a model of the same recipe that was trained on the other half of the patients (two are
-trained, some minutes). Models, beats and groups are kept in ``--cache`` for the next run. Makes the
-table of ``docs/review.md``::
+trained, some minutes). Models are kept in ``--cache`` for the next run, beats and groups until any
+code of ecgfast changes. Makes the table of ``docs/review.md``::
 
     python bench/review_study.py $ECGFAST_DATA --json docs/review.json --page docs/review.md
 
@@ -23,12 +23,14 @@ import json
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache as cached
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+import ecgfast
 from ecgfast import Classifier
 from ecgfast.evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, is_beat
 from ecgfast.evaluation.classes import from_matrix
@@ -110,6 +112,17 @@ def version() -> str:
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
 
 
+@cached
+def code_version() -> str:
+    """What finds, groups and labels beats: all code of the package, the compiled core too."""
+    package = Path(ecgfast.__file__).parent
+    files = sorted(path for kind in ("*.py", "*.so", "*.pyd") for path in package.rglob(kind))
+    content = hashlib.sha256()
+    for path in files:
+        content.update(path.read_bytes())
+    return content.hexdigest()[:12]
+
+
 def held_out_models(data: Path, cache: Path) -> dict[str, Path]:
     """Card of the model for each training record: one that was trained on the other patients."""
     told = cache / "folds.json"
@@ -165,7 +178,9 @@ def session_of(
     """The review of a record before any answer; beats and groups are kept for the next run."""
     database, name = record
     source = open_record(data / database / name)
-    kept = ReviewFiles(cache, f"{database}-{name}")
+    folder = cache / code_version()
+    folder.mkdir(exist_ok=True)
+    kept = ReviewFiles(folder, f"{database}-{name}")
     if kept.exist():
         return ReviewSession(*kept.read_beats())
     card = held.get(f"{database}/{name}")

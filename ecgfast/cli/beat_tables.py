@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..evaluation.false_alarms import ECTOPIC, HEALTHY, STRIPS, false_alarms_of
@@ -21,6 +21,8 @@ __all__ = [
     "false_alarm_tables",
     "false_alarms_of_records",
     "false_rate_table",
+    "left_out_of_training",
+    "left_out_table",
     "patient_table",
     "point_text",
     "probability_tables",
@@ -30,6 +32,10 @@ __all__ = [
 DATABASE = "mitdb"
 # Three quarters of DS2's S beats are in this one record: the figures without it stand beside.
 _ONE_PATIENT = "232"
+# Figures of cross-validation on a card, each patient by a network that had not seen them, and which
+# of them a model is chosen by.
+_LEFT_OUT = "people left out of training, cross-validation"
+_CHOSEN_BY = (" by patient", " per hour, ", "fibrillation called ", "normal strips called ")
 # What stands side by side: of cross-validation, and of test beats.
 _BESIDE = ("promised", "reached")
 
@@ -90,6 +96,58 @@ def patient_table(scores: Sequence[BeatModelScores]) -> Table:
                 rows.append([point_text(score), label, count, *middle, f"[{quartiles}]", pooled])
     columns = ["", "class", "patients", "median", "mean", "quartiles", "pooled"]
     return Table("F1 by patient, of those with ten beats of the class, in %", columns, rows, left=2)
+
+
+def left_out_of_training(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """What a model is chosen by, of people left out of training, by when the label comes.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Of the model's card.
+
+    Returns
+    -------
+    dict of str to dict of str to float
+        Empty where the card has no such figures.
+    """
+    views = {view: metrics.get(f"{_LEFT_OUT}, {view}") for view in LOOKAHEAD_LABELS}
+    return {
+        view: {
+            name: float(figure)
+            for name, figure in told.items()
+            if any(part in name for part in _CHOSEN_BY) and isinstance(figure, (int, float))
+        }
+        for view, told in views.items()
+        if isinstance(told, dict)
+    }
+
+
+def left_out_table(views: Mapping[str, Mapping[str, float]]) -> Table:
+    """The figures of `left_out_of_training`, one row each."""
+    names = list(dict.fromkeys(name for told in views.values() for name in told))
+    rows = [[_figure_name(n), *(_figure(n, told) for told in views.values())] for n in names]
+    return Table(
+        "People left out of training, by cross-validation when the model was made (of its card): "
+        "each patient and strip by a network that had not seen them, reference beats (strips: "
+        "detected ones)",
+        ["", *views],
+        rows,
+    )
+
+
+def _figure_name(name: str) -> str:
+    """A figure of a card in words: F1 by patient, or false beats."""
+    database, _, rest = name.partition(" ")
+    if rest.endswith(" by patient"):
+        return f"{database}, F1 of {rest.removesuffix(' by patient')}, median of patients, %"
+    return name if " per hour, " in name else f"{name}, %"
+
+
+def _figure(name: str, told: Mapping[str, float]) -> str:
+    if name not in told:
+        return "-"
+    return number_text(told[name] * (1.0 if " per hour, " in name else 100.0), 1)
 
 
 def false_alarm_tables(

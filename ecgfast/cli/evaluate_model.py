@@ -270,6 +270,8 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         false_alarm_tables,
         false_alarms_of_records,
         false_rate_table,
+        left_out_of_training,
+        left_out_table,
         patient_table,
         probability_tables,
     )
@@ -303,7 +305,11 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
     tables.append(false_rate_table(false))
     healthy: list[FalseAlarms] = []
     strips: list[StripCalls] = []
+    left_out: dict[str, dict[str, float]] = {}
     if not args.records:
+        left_out = left_out_of_training({} if classifier.card is None else classifier.card.metrics)
+        if left_out:
+            tables.append(left_out_table(left_out))
         healthy, strips = evaluate_false_alarms(classifier, folder, **settings)
         tables += false_alarm_tables(healthy, strips)
         lines += _apart(classifier, bool(healthy), bool(strips))
@@ -313,8 +319,9 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         lines.append(_PROBABILITIES)
     if name in _WITH_PAGE and classifier.path.parent == models_folder():
         lines.append(
-            f"What its inputs and training data buy: ecgfast crossval {name} --data DATA, whose "
-            f"figures are in docs/{name}-inputs.md of the sources."
+            f"One seed of training is no result: docs/{name}-spread.md of the sources has three, "
+            f"docs/{name}-left-out.md whole databases left out of training, docs/{name}-inputs.md "
+            "what its inputs and training data buy."
         )
     if records.databases == DATABASE:  # of others' recordings they are no measure
         heads = ["by", "figures, in %", "on"]
@@ -332,6 +339,7 @@ def _score_beats(args: argparse.Namespace, classifier: Classifier) -> None:
         "false_alarms_of_records": [one.to_dict() for one in false],
         "false_alarms": [one.to_dict() for one in healthy],
         "strips": [one.to_dict() for one in strips],
+        "people_left_out_of_training": left_out,
         "probabilities": probabilities,
     }
     show_tables(args, title, lines, tables, figures)
@@ -465,7 +473,7 @@ def _apart(classifier: Classifier, healthy: bool, strips: bool) -> list[str]:
     for name in sorted({HEALTHY, STRIPS} & set(names)):
         lines.append(
             f"{name} is in the training of this model, and no test of it: its results for people "
-            "left out of training are on its card, by cross-validation."
+            "left out of training are of its card, by cross-validation."
         )
     return lines
 

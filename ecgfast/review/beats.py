@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ from ..sources.chunks import BLOCK_S
 from ..streaming.average import mean_over_leads, quality_over_leads
 from ..streaming.lead_signal import best_leads
 from ..streaming.lead_windows import LeadWindows
+from .levels import LevelMeter
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
@@ -81,6 +82,9 @@ class ReviewBeats:
         Quality bits.
     rr, rr_next : ndarray of float32, shape (n,)
         RR intervals before and after, over the local median; NaN where there is none.
+    levels : ndarray of float32, shape (seconds, leads)
+        The signal's level in each second, by which another recording is recognised; empty where it
+        is not known.
     """
 
     name: str
@@ -95,6 +99,7 @@ class ReviewBeats:
     quality: npt.NDArray[np.int64]
     rr: npt.NDArray[np.float32]
     rr_next: npt.NDArray[np.float32]
+    levels: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     def __len__(self) -> int:
         return len(self.sample)
@@ -185,7 +190,9 @@ def collect_beats(
             quality = quality_over_leads(batches).astype(np.int64)
             parts.append((first.sample, quality, shapes, outputs))
 
+    meter = LevelMeter(source.fs, n_leads)
     for chunk in progress(source.blocks(BLOCK_S)):
+        meter.process(chunk)
         take(streams.process(chunk))
     take(streams.flush())
     if not parts:
@@ -209,6 +216,7 @@ def collect_beats(
         quality=quality,
         rr=before,
         rr_next=after,
+        levels=meter.levels(),
     )
 
 

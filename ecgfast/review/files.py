@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._files import whole_file, write_whole
-from ..errors import RecordError, StateError
+from ..errors import RecordError, StateError, system_reason
 from .beats import ReviewBeats
 
 __all__ = ["ANNOTATOR", "ReviewFiles", "review_files"]
@@ -34,6 +35,20 @@ _FORMAT = "ecgfast review 1"
 _ARRAYS = ("sample", "probabilities", "described", "quality", "rr", "rr_next")
 # Byte of the file of beats that is locked on Windows, far beyond its end.
 _LOCKED = 1 << 30
+
+# What a damaged archive of arrays raises, wherever the damage is.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,  # another compression
+    RuntimeError,  # a password
+    BadZipFile,
+    zlib.error,
+)
 
 # Largest file of answers that is read: a day of beats answered one by one takes 15 MB.
 _MOST = 1 << 27
@@ -127,12 +142,18 @@ class ReviewFiles:
         plain = {
             field.name: getattr(beats, field.name)
             for field in fields(beats)
-            if field.name not in _ARRAYS
+            if field.name not in (*_ARRAYS, "levels")
         }
         arrays: dict[str, Any] = {name: getattr(beats, name) for name in _ARRAYS}
         about = json.dumps({"format": _FORMAT, **plain})
         with whole_file(self.beats, RecordError) as file:
-            np.savez_compressed(file, about=np.array(about), group=group.astype(np.int16), **arrays)
+            np.savez_compressed(
+                file,
+                about=np.array(about),
+                group=group.astype(np.int16),
+                levels=beats.levels,
+                **arrays,
+            )
 
     def read_beats(self) -> tuple[ReviewBeats, npt.NDArray[np.int64]]:
         """Read the beats and their groups.
@@ -152,22 +173,30 @@ class ReviewFiles:
                 about = json.loads(str(file["about"]))
                 arrays = {name: file[name] for name in _ARRAYS}
                 group = file["group"].astype(np.int64)
+                # A review that was begun before these were measured has none.
+                levels = file["levels"] if "levels" in file else np.empty((0, 0), np.float32)
             if about.pop("format") != _FORMAT:
                 raise ValueError("made by another version")
             about["leads"], about["classes"] = tuple(about["leads"]), tuple(about["classes"])
-            beats = ReviewBeats(**about, **arrays)
+            beats = ReviewBeats(**about, **arrays, levels=levels)
             if {len(values) for values in (*arrays.values(), group)} != {len(beats)}:
                 raise ValueError("columns of different lengths")
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+            if levels.size and levels.ndim != 2:
+                raise ValueError("levels of no table")
+        except _UNREADABLE as error:
             raise RecordError(
                 f"{self.beats}: no beats of a review ({error}); move it away to begin anew"
             ) from None
         return beats, group
 
-    def write_answers(
-        self, beats: ReviewBeats, group: npt.NDArray[np.int64], actions: list[dict[str, Any]]
+    def write(
+        self,
+        beats: ReviewBeats,
+        group: npt.NDArray[np.int64],
+        actions: list[dict[str, Any]],
+        annotations: bytes,
     ) -> None:
-        """Write what was answered.
+        """Write what was answered and the labels that follow: both, or neither.
 
         Parameters
         ----------
@@ -176,13 +205,15 @@ class ReviewFiles:
             As the review began.
         actions : list of dict
             Plain JSON, in order.
+        annotations : bytes
+            The labels of all beats, as a WFDB annotation file.
 
         Raises
         ------
         StateError
             If another review has written since this one read or wrote.
         RecordError
-            If the file cannot be written.
+            If the files cannot be written.
         """
         if self._on_disk() != self._seen:
             raise StateError(
@@ -190,9 +221,43 @@ class ReviewFiles:
                 "them and open the review again"
             )
         told = {"format": _FORMAT, **vars(_facts(beats, group)), "actions": actions}
-        data = json.dumps(told, indent=1, ensure_ascii=False).encode()
-        write_whole(self.answers, data, RecordError)
+        data = json.dumps(told, indent=1, ensure_ascii=False).encode(errors="backslashreplace")
+        # Both are on the disk before either gets its name, and the answers get theirs first: labels
+        # follow from them.
+        with (
+            whole_file(self.annotations, RecordError) as labels,
+            whole_file(self.answers, RecordError) as answers,
+        ):
+            try:
+                labels.write(annotations)
+                labels.flush()
+                os.fsync(labels.fileno())
+            except OSError as error:  # a disk that is found full late
+                raise RecordError(
+                    f"{self.annotations}: cannot be written ({system_reason(error)})"
+                ) from None
+            answers.write(data)
         self._seen = data
+
+    def write_labels(self, annotations: bytes) -> None:
+        """Write the labels that follow from the answers, where others are there.
+
+        Parameters
+        ----------
+        annotations : bytes
+            The labels of all beats, as a WFDB annotation file.
+
+        Raises
+        ------
+        RecordError
+            If the file cannot be written.
+        """
+        try:
+            if self.annotations.read_bytes() == annotations:
+                return
+        except OSError:
+            pass  # not there, or what writing will say
+        write_whole(self.annotations, annotations, RecordError)
 
     def read_answers(
         self, beats: ReviewBeats, group: npt.NDArray[np.int64]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ..records import write_annotations
+from ..records.wfdb_annotations import encode_annotations
 from .beats import ReviewBeats
 
-__all__ = ["NOT_A_BEAT", "marks_of", "write_marks"]
+__all__ = ["NOT_A_BEAT", "encoded_marks", "marks_of"]
 
 #: Label of what the detector took for a beat; the WFDB code of an artefact.
 NOT_A_BEAT = "|"
@@ -69,27 +68,23 @@ def marks_of(
     return samples, symbols, texts
 
 
-def write_marks(
-    path: Path,
+def encoded_marks(
     beats: ReviewBeats,
     labels: npt.NDArray[np.str_],
     reviewers: Sequence[str],
     *,
     waves: npt.NDArray[np.bool_],
-) -> None:
-    """Write the marks of all beats as an annotation file, whole or not at all.
+) -> bytes:
+    """Marks of all beats as a WFDB annotation file.
 
     Parameters
     ----------
-    path : Path
-        The file.
     beats, labels, reviewers, waves
         As for `marks_of`.
 
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
+    Returns
+    -------
+    bytes
     """
     samples, symbols, texts = marks_of(beats, labels, reviewers, waves=waves)
-    write_annotations(path, samples, symbols, beats.fs, aux=texts)
+    return encode_annotations(samples, symbols, beats.fs, texts)

@@ -14,12 +14,14 @@ import numpy.typing as npt
 from ..errors import InputError, RecordError
 from ..records import RecordSource, open_record
 from ..records.record import FloatArray
+from ..reports.words import clock
 from .actions import Action
 from .beats import ReviewBeats, collect_beats
 from .expectation import Expectation
 from .files import ReviewFiles, review_files
 from .grouping import GROUPS, Group, Question, examples_of, group_beats, halve
-from .marks import NOT_A_BEAT, write_marks
+from .levels import changed_second, levels_of
+from .marks import NOT_A_BEAT, encoded_marks
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
@@ -198,7 +200,8 @@ class ReviewSession:
         """A review that was begun, its labels as its answers have them."""
         with files.alone():
             session = cls.resume(source, files, by=by)
-            session._write_labels()  # a killed process may have left those before the last answer
+            # A killed process may have left those before the last answer.
+            files.write_labels(session._marks())
         return session
 
     @classmethod
@@ -231,35 +234,57 @@ class ReviewSession:
                 f"({beats.n_samples} samples at {beats.fs:g} Hz, here {source.n_samples} at "
                 f"{source.fs:g} Hz); move it away to begin anew"
             )
+        if beats.levels.size:
+            now = levels_of(source)
+            changed = changed_second(beats.levels, beats.leads, now, source.leads)
+            if changed is not None:
+                second, lead = changed
+                raise RecordError(
+                    f"{source.name}: is not the recording that this review is of: {lead} differs "
+                    f"from {clock(second)} on. Put the reviewed recording back, or move "
+                    f"{files.beats}, {files.answers.name} and {files.annotations.name} away to "
+                    "begin anew"
+                )
         session = cls(beats, group, files=files, by=by)
         told = files.read_answers(beats, group)
-        session._actions = [Action.from_dict(one, str(files.answers)) for one in told]
-        for action in session._actions:
-            if action.kind in ("group", "beats"):
-                try:
-                    session._checked(action.label)
-                except InputError as error:
-                    raise RecordError(f"{files.answers}: {error}") from None
+        actions = [Action.from_dict(one, str(files.answers)) for one in told]
+        session._check(actions, str(files.answers))
+        session._actions = actions
         session._replay()
         return session
 
+    def _check(self, actions: list[Action], name: str) -> None:
+        """Refuse answers about groups or beats that there are not, or of no label."""
+        n_groups, known = self.n_groups, set(self.beats.sample.tolist())
+        for number, action in enumerate(actions, 1):
+            try:
+                if action.kind in ("group", "beats"):
+                    self._checked(action.label)
+                if action.kind in ("group", "split") and not (
+                    action.group is not None and 0 <= action.group < n_groups
+                ):
+                    raise InputError(f"group {action.group}: there are groups 0 to {n_groups - 1}")
+                if action.kind in ("beats", "split") and not action.beats:
+                    raise InputError("names no beat")
+                missing = [sample for sample in action.beats if sample not in known]
+                if missing:
+                    raise InputError(f"there is no beat at sample {missing[0]}")
+            except InputError as error:
+                raise RecordError(
+                    f"{name}: answer {number} of {len(actions)}: {error}; restore the file, or "
+                    "move it away"
+                ) from None
+            n_groups += action.kind == "split"
+
     def _keep(self) -> None:
-        """Write answers and labels, the answers first: labels follow from them."""
+        """Write answers and labels."""
         if self.files is not None:
             told = [action.to_dict() for action in self._actions]
             with self.files.alone():
-                self.files.write_answers(self.beats, self._begun, told)
-                self._write_labels()
+                self.files.write(self.beats, self._begun, told, self._marks())
 
-    def _write_labels(self) -> None:
-        if self.files is not None:
-            write_marks(
-                self.files.annotations,
-                self.beats,
-                self.labels(),
-                self.reviewers(),
-                waves=self.waves,
-            )
+    def _marks(self) -> bytes:
+        return encoded_marks(self.beats, self.labels(), self.reviewers(), waves=self.waves)
 
     # ------------------------------------------------------------------ answers in
 

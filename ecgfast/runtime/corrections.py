@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from math import isfinite
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, StateError
 from ..versioned import Versioned
 
-__all__ = ["MOST_CORRECTIONS", "Corrections"]
+if TYPE_CHECKING:
+    from .classifier import Classifier
+
+__all__ = ["MOST_CORRECTIONS", "Corrections", "model_of"]
 
 #: Corrections that are kept: the last ones.
 MOST_CORRECTIONS = 256
@@ -35,6 +39,9 @@ class Corrections(Versioned):
     ----------
     classes : sequence of str
         The model's.
+    model : str
+        Which one, as `model_of` names it: the offsets are of its probabilities. "" where it is not
+        known.
 
     Examples
     --------
@@ -45,8 +52,10 @@ class Corrections(Versioned):
     0
     """
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.classes = tuple(classes)
+    model = ""
+
+    def __init__(self, classes: Sequence[str], model: str = "") -> None:
+        self.classes, self.model = tuple(classes), model
         if len(self.classes) < 2:
             raise InputError(f"corrections need two classes, not {', '.join(self.classes)}")
         self._known: deque[tuple[tuple[float, ...], int]] = deque(maxlen=MOST_CORRECTIONS)
@@ -95,6 +104,32 @@ class Corrections(Versioned):
         """
         return _softmax(_log(probabilities) + self.offsets)
 
+    def check_of(self, classes: Sequence[str], model: str) -> None:
+        """Refuse to correct another model: its probabilities have other levels.
+
+        Parameters
+        ----------
+        classes : sequence of str
+            That model's.
+        model : str
+            Which one it is.
+
+        Raises
+        ------
+        StateError
+            If these corrections are of another one.
+        """
+        if self.classes != tuple(classes):
+            raise StateError(
+                f"these corrections are of a model of {', '.join(self.classes)}, and this one has "
+                f"{', '.join(classes)}: begin new ones"
+            )
+        if self.model and model and self.model != model:
+            raise StateError(
+                f"these corrections are of the model {self.model}, and this one is {model}: load "
+                "that one, or begin new ones"
+            )
+
     def _fit(self) -> None:
         """Newton's method on the log posterior, which is concave."""
         logits = _log([shares for shares, _ in self._known])
@@ -112,6 +147,25 @@ class Corrections(Versioned):
             if np.abs(step).max() < 1e-9:
                 break
         self.offsets = offsets
+
+
+def model_of(classifier: Classifier) -> str:
+    """Name a model so that one trained anew under the same name is another.
+
+    Parameters
+    ----------
+    classifier : Classifier
+
+    Returns
+    -------
+    str
+        Its precisions are one model: their levels are alike.
+    """
+    card = classifier.card
+    if card is None:
+        return classifier.path.name
+    digests = [str(of.get("sha256", "")) for of in card.precisions.values()]
+    return f"{card.name} {min(digests, default='')[:12]}".strip()
 
 
 def _log(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -19,7 +19,7 @@ from ..deprecated import renamed_argument
 from ..errors import InputError, ModelError, no_card
 from ..exclusive import Exclusive, exclusive
 from ..inputs import samples_of
-from ..runtime.corrections import Corrections
+from ..runtime.corrections import Corrections, model_of
 from ..runtime.decision import Decision, LabelRule, class_probabilities
 from ..sources.chunks import Leads, Source, open_source
 from .average import mean_over_leads, n_labelled_leads, quality_over_leads
@@ -127,8 +127,8 @@ class StreamingClassifier:
     rule : LabelRule
         What `decision` came to with this model.
     corrections : Corrections or None
-        What `correct` has learnt of this patient; it can be pickled, and set to go on with it. None
-        for a model that gives numbers.
+        What `correct` has learnt of this patient; it can be pickled, and set to go on with it:
+        those of another model are refused. None for a model that gives numbers.
     in_use : Exclusive
         Held by each call, as is the classifier's: both before any sample is taken.
 
@@ -162,7 +162,6 @@ class StreamingClassifier:
     """
 
     in_use: Exclusive
-    corrections: Corrections | None
 
     @exclusive
     def __init__(
@@ -206,9 +205,23 @@ class StreamingClassifier:
         self._recent_rr: deque[float] = deque(maxlen=_RATE_BEATS)
         self._with_features = "features" in classifier.input_shapes
         self._uncorrected: dict[int, list[float]] = {}
-        self.corrections = None
+        self._corrections: Corrections | None = None
         if classifier.output != "value" and len(classifier.classes) > 1:
-            self.corrections = Corrections(classifier.classes)
+            self._corrections = Corrections(classifier.classes, model_of(classifier))
+
+    @property
+    def corrections(self) -> Corrections | None:
+        """What `correct` has learnt of this patient."""
+        return self._corrections
+
+    @corrections.setter
+    def corrections(self, learnt: Corrections) -> None:
+        if self._corrections is None:
+            raise InputError(f"{self.classifier.path}: gives numbers, no classes to correct")
+        if not isinstance(learnt, Corrections):
+            raise InputError(f"corrections is {learnt!r}: give those of another stream")
+        learnt.check_of(self.classifier.classes, model_of(self.classifier))
+        self._corrections = learnt
 
     @exclusive
     def process(self, chunk: Any) -> list[Beat]:
@@ -296,7 +309,7 @@ class StreamingClassifier:
         self._recent_rr.clear()
         self._uncorrected.clear()
         if self.corrections is not None:
-            self.corrections = Corrections(self.corrections.classes)
+            self._corrections = Corrections(self.corrections.classes, self.corrections.model)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

@@ -456,6 +456,41 @@ def test_what_is_not_there_is_named_and_what_was_learnt_from_is_no_test(
     assert "Strips of" not in out
 
 
+def test_people_left_out_of_training_stand_beside(
+    model: Path, with_healthy: Path, run: Callable[..., str]
+) -> None:
+    """What the model itself makes of its training people says little of new ones."""
+    card_path = model.with_suffix(".json")
+    card = ModelCard.load(card_path)
+    told = {
+        "accuracy": 0.97,
+        "svdb S by patient": 0.749,
+        "nsrdb false S per hour, worst": 2.001,
+        "fibrillation called S": 0.0236,
+    }
+    card.metrics = {
+        "people left out of training, cross-validation, label with the beat": told,
+        "people left out of training, cross-validation, label one beat later": {
+            "svdb S by patient": 0.5
+        },
+    }
+    card.save(card_path)
+    out = run(model, "--data", with_healthy)
+    (table,) = (part for part in out.split("\n\n") if part.startswith("People left out of"))
+    lines = [line.split() for line in table.splitlines()[2:]]
+    rows = {" ".join(words[:-2]): words[-2:] for words in lines}
+    assert rows == {
+        "svdb, F1 of S, median of patients, %": ["74.9", "50.0"],
+        "nsrdb false S per hour, worst": ["2.0", "-"],
+        "fibrillation called S, %": ["2.4", "-"],
+    }
+    result = json.loads(run(model, "--data", with_healthy, "--json"))
+    (first, _) = result["people_left_out_of_training"].values()
+    assert first["nsrdb false S per hour, worst"] == 2.001
+    # Of other records it says nothing.
+    assert "People left out" not in run(model, "--data", with_healthy, "--records", "100")
+
+
 def test_the_test_part_of_a_card_is_scored(
     model: Path, with_healthy: Path, run: Callable[..., str]
 ) -> None:

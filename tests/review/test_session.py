@@ -22,7 +22,7 @@ from ecgfast import (
     StateError,
     WindowSpec,
 )
-from ecgfast._files import write_whole
+from ecgfast._files import whole_file
 from ecgfast.records import open_record, read_annotations, synthetic_ecg
 from ecgfast.review import NOT_A_BEAT, ReviewBeats, ReviewSession, review_files
 from ecgfast.review.beats import collect_beats, describe, rr_ratios
@@ -323,13 +323,13 @@ def test_no_answer_is_lost_between_looking_and_writing(
 
     second = threading.Thread(target=answer)
 
-    def late(*args: Any) -> None:
+    def late(*args: Any) -> Any:
         if not second.ident:
             second.start()
             second.join(0.3)
-        write_whole(*args)
+        return whole_file(*args)
 
-    monkeypatch.setattr("ecgfast.review.files.write_whole", late)
+    monkeypatch.setattr("ecgfast.review.files.whole_file", late)
     one.answer_beats([0], "V")
     second.join()
     assert len(refused) == 1
@@ -375,6 +375,112 @@ def test_damaged_files_are_named(tmp_path: Path, damage: str) -> None:
         files.answers.write_text(json.dumps(told))
     with pytest.raises(RecordError, match=r"208\.review\."):
         opened(tmp_path)
+
+
+def test_a_byte_that_changed_in_the_beats_is_said(tmp_path: Path) -> None:
+    opened(tmp_path)
+    files = review_files(RECORD, tmp_path)
+    whole = files.beats.read_bytes()
+    named = 0
+    for at in range(0, len(whole), len(whole) // 80):
+        files.beats.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            files.read_beats()  # no other error than this one, and some bytes mean nothing
+        except RecordError as error:
+            named += str(files.beats) in str(error)
+    assert named > 40
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"kind": "group", "group": 999}, "answer 2 of 2: group 999: there are groups 0 to"),
+        ({"kind": "group", "group": -1}, "answer 2 of 2: group -1"),
+        ({"kind": "group", "group": None}, "answer 2 of 2: group None"),
+        ({"kind": "beats", "beats": [1]}, "answer 2 of 2: there is no beat at sample 1;"),
+        ({"kind": "beats", "beats": []}, "answer 2 of 2: names no beat"),
+        ({"kind": "split", "group": 999, "beats": [1]}, "answer 2 of 2: group 999"),
+    ],
+)
+def test_answers_about_what_there_is_not_are_refused(
+    tmp_path: Path, about: dict[str, Any], message: str
+) -> None:
+    session = opened(tmp_path)
+    session.answer_beats([0], "V")
+    files = review_files(RECORD, tmp_path)
+    told = json.loads(files.answers.read_text("utf-8"))
+    told["actions"].append({**told["actions"][0], **about})
+    files.answers.write_text(json.dumps(told))
+    with pytest.raises(RecordError, match=message):
+        opened(tmp_path)
+
+
+def test_an_answer_to_a_part_that_a_division_made_is_resumed(tmp_path: Path) -> None:
+    session = opened(tmp_path)
+    part = session.split(0)
+    session.answer(part, "V")
+    assert opened(tmp_path).actions == session.actions
+
+
+def recording(path: Path, signal: np.ndarray) -> Path:
+    np.savez(path, signal=signal, fs=FS, leads=["MLII", "V1"], units="mV")
+    return path
+
+
+def test_a_recording_that_changed_since_is_not_reviewed_on(tmp_path: Path) -> None:
+    """Labels would be of one signal, and the pictures and training beats of another."""
+    made = synthetic_ecg(90, FS, ventricular=0.1, leads=("MLII", "V1"), seed=4)
+    other = synthetic_ecg(90, FS, ventricular=0.1, leads=("MLII", "V1"), seed=5)
+    path = recording(tmp_path / "holter.npz", made.signal)
+    ReviewSession.open(path).answer(0, "N")
+    # The same signal, as another format rounds it, in another order of leads, one lead of it.
+    recording(path, np.round(made.signal / 0.005) * 0.005)
+    assert len(ReviewSession.open(path, leads=["V1", "MLII"]).actions) == 1
+    assert len(ReviewSession.open(path, leads="V1").actions) == 1
+    mixed = made.signal.copy()
+    mixed[round(70 * FS) :] = other.signal[round(70 * FS) :]
+    for changed, when in ((other.signal, "0:00"), (mixed, "1:10"), (made.signal * 2, "0:00")):
+        recording(path, changed)
+        with pytest.raises(RecordError, match=f"not the recording that .* differs from {when} on"):
+            ReviewSession.open(path)
+        with pytest.raises(RecordError, match="not the recording that this review is of"):
+            reviewed_examples([path], window=WindowSpec())
+
+
+def test_a_review_begun_before_signals_were_compared_is_resumed(tmp_path: Path) -> None:
+    opened(tmp_path).answer_beats([0], "V")
+    files = review_files(RECORD, tmp_path)
+    with np.load(files.beats) as file:
+        earlier = {name: file[name] for name in file.files if name != "levels"}
+    np.savez_compressed(files.beats, **earlier)
+    assert len(opened(tmp_path).actions) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of file sizes")
+def test_what_does_not_fit_on_the_disk_does_not_count(tmp_path: Path) -> None:
+    """Answers that fit beside labels that do not would count at the next start."""
+    import resource
+
+    session = opened(tmp_path, by="a" * 40)
+    session.answer(0, "V")
+    files = review_files(RECORD, tmp_path)
+    sizes = files.answers.stat().st_size, files.annotations.stat().st_size
+    assert sizes[0] < sizes[1]
+    session.undo()
+    before = files.answers.read_bytes(), files.annotations.read_bytes()
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (sum(sizes) // 2, usual[1]))
+    try:
+        with pytest.raises(RecordError, match=r"208\.reviewed: cannot be written"):
+            session.answer(0, "V")
+        # What is there can still be looked at.
+        assert opened(tmp_path).actions == ()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert session.actions == ()
+    assert (files.answers.read_bytes(), files.annotations.read_bytes()) == before
+    session.answer(0, "V")
+    assert len(opened(tmp_path).actions) == 1
 
 
 def test_a_review_of_another_recording_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from ecgfast import Classifier, InputError, StreamingClassifier
+from ecgfast import Classifier, InputError, StateError, StreamingClassifier
 from ecgfast.records import synthetic_ecg
 from ecgfast.runtime import available_models
 from ecgfast.runtime.corrections import MOST_CORRECTIONS, Corrections
@@ -108,3 +108,25 @@ def test_a_stream_learns_from_its_beats_and_goes_on_after_a_break(n_leads: int) 
         labeller().correct(before[0], "S")
     other.reset()
     assert [repr(b) for b in other.process(signal[:half])] == [repr(b) for b in before]
+
+
+@pytest.mark.parametrize(
+    ("learnt", "message"),
+    [
+        (Corrections(("N", "V")), "of a model of N, V, and this one has N, S, V, F, Q"),
+        (Corrections(CLASSES, "beats 000000000000"), "of the model beats 000000000000, and this"),
+    ],
+)
+def test_corrections_of_another_model_are_refused(learnt: Corrections, message: str) -> None:
+    """Its probabilities have other levels: offsets would make right labels wrong in silence."""
+    labeller = StreamingClassifier(Classifier("beats"), 250.0)
+    before = labeller.corrections
+    with pytest.raises(StateError, match=message):
+        labeller.corrections = learnt
+    with pytest.raises(InputError, match="corrections is None"):
+        labeller.corrections = None
+    assert labeller.corrections is before
+    int8 = StreamingClassifier(Classifier("beats", precision="int8"), 250.0)
+    int8.corrections = before  # of the same model
+    with pytest.raises(InputError, match="gives numbers, no classes"):
+        StreamingClassifier(Classifier("blood-pressure"), 250.0).corrections = before
