@@ -162,6 +162,50 @@ def _check(task: Task, recipes: Iterable[Recipe]) -> None:
             built.append(recipe.architecture)
 
 
+def own_examples(files: Sequence[str | os.PathLike[str]]) -> ExampleSet | None:
+    """Read files of one's own as one set.
+
+    Parameters
+    ----------
+    files : sequence of path
+        As `ecgfast review --export` writes them.
+
+    Returns
+    -------
+    ExampleSet or None
+        None without any.
+
+    Raises
+    ------
+    InputError
+        If they do not go together: other classes or windows, or a recording in two of them.
+    RecordError
+        If one cannot be read.
+    """
+    read = [ExampleSet.load(path) for path in files]
+    seen: dict[str, str | os.PathLike[str]] = {}
+    for path, part in zip(files, read, strict=True):
+        if _kind_of(part) != _kind_of(read[0]):
+            raise InputError(
+                f"{path}: its examples are of other classes or windows than those of {files[0]}; "
+                "export both with the same model (ecgfast review --export FILE --model M)"
+            )
+        for name in sorted(set(part.record.tolist())):
+            if name in seen:
+                raise InputError(
+                    f"{path}: {name} is in {seen[name]} too; export every recording once, under a "
+                    "name of its own"
+                )
+            seen[name] = path
+    return ExampleSet.concatenate(read) if read else None
+
+
+def _kind_of(examples: ExampleSet) -> tuple[Any, ...]:
+    """What sets must share to be one: classes, and the shape of each input."""
+    shapes = {name: values.shape[1:] for name, values in examples.inputs.items()}
+    return examples.classes, shapes, examples.about.get("features"), set(examples.columns)
+
+
 def _check_examples(sets: _TrainingSets, recipes: Sequence[Recipe], report: Report) -> None:
     """Refuse what can be refused before a work folder is made; the examples are cut once."""
     recipe = recipes[0]
@@ -289,9 +333,8 @@ def train_model(
         task.check_data(each, data)
     missing = missing_records(data, task.databases(recipe))
     _say_missing(missing, report)
-    read = [ExampleSet.load(path) for path in own]
+    whole = own_examples(own)
     folder = Path(work)
-    whole = ExampleSet.concatenate(read) if read else None
     sets = _TrainingSets(task, data, progress, whole, report)
     _check_examples(sets, [*candidates.values(), recipe, *others], report)
     with _alone(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ecgfast.training.datasets.examples import ExampleSet
 from ecgfast.training.fitting.crossval import with_augmented
 from ecgfast.training.recipes.recipe import Recipe
 from ecgfast.training.tasks import load_task
+from ecgfast.training.workflow import own_examples
 
 pytest.importorskip("scipy")
 
@@ -106,3 +108,26 @@ def test_beats_take_own_examples_of_their_own_windows() -> None:
         task.own_examples(recipe, whole, examples_of(["mitdb/101"]))
     with pytest.raises(InputError, match="takes no examples"):
         load_task("normality").own_examples(Recipe.load("normality"), whole, whole)
+
+
+def test_files_of_ones_own_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
+    other = examples_of(["reviewed/y"])
+    parts = {
+        "one": examples_of(["reviewed/x"]),
+        "short": other.with_inputs(window=other.inputs["window"][:, :40]),
+        "classes": dataclasses.replace(other, about={"classes": list("NVSFQ")}),
+        "same": examples_of(["reviewed/x", "reviewed/z"]),
+        "good": examples_of(["reviewed/y", "reviewed/z"]),
+    }
+    files = {name: tmp_path / f"{name}.npz" for name in parts}
+    for name, part in parts.items():
+        part.save(files[name])
+    for name in ("short", "classes"):
+        with pytest.raises(InputError, match=rf"{name}\.npz: .* of other classes or windows than"):
+            own_examples([files["one"], files[name]])
+    with pytest.raises(InputError, match=r"same\.npz: reviewed/x is in .*one\.npz too"):
+        own_examples([files["one"], files["same"]])
+    whole = own_examples([files["one"], files["good"]])
+    assert whole is not None
+    assert whole.record.tolist() == ["reviewed/x", "reviewed/y", "reviewed/z"]
+    assert own_examples([]) is None
