@@ -69,6 +69,7 @@ def caution_texts(
         atrial fibrillation.
     """
     from ..reports.model_facts import labelled_off_text
+    from ..reports.words import s_in_fibrillation
 
     texts = []
     off = labelled_off_text(labelled, summary.without_signal)
@@ -77,13 +78,8 @@ def caution_texts(
     if summary.values:
         texts += number_cautions(classifier)
     burden = summary.rhythm.burden if summary.rhythm is not None else math.nan
-    called = summary.by_class.get("S", 0)
-    if called and burden > 0:
-        texts.append(
-            f"{number_text(100 * burden, 1)} % of the time is atrial fibrillation, in which beats "
-            f"called S are false: the {called:,} S do not all count"
-        )
-    return texts
+    false = s_in_fibrillation(burden, summary.by_class.get("S", 0))
+    return [*texts, false] if false else texts
 
 
 def number_cautions(classifier: Classifier) -> list[str]:

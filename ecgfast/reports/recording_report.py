@@ -83,7 +83,7 @@ def recording_report(
         figures=figures,
         model=model,
         facts=facts_line(found),
-        banners=banners(found, figures),
+        banners=banners(found, figures, annotated=model.annotated),
         tiles=key_figures(figures),
         trend=trend_picture(found) if key_figures(figures) or found.flutter.any() else "",
         quality=quality_rows(figures),

@@ -12,7 +12,7 @@ from .analysis import Analysis
 from .figures import table_step
 from .model_facts import labelled_off_text
 from .readable import STANDSTILL
-from .words import CLASS_NAMES, LONG, LONG_S, length
+from .words import CLASS_NAMES, LONG, LONG_S, length, s_in_fibrillation
 
 __all__ = [
     "NOTHING",
@@ -88,8 +88,12 @@ def facts_line(found: Analysis) -> list[tuple[str, str]]:
     return [*rows, ("Start", f"{found.start:%H:%M:%S}"), ("Times", "of the day")]
 
 
-def banners(found: Analysis, figures: Mapping[str, Any]) -> list[str]:
-    """Warnings that stand first: no beats, no rate, much of the signal lost, a short recording."""
+def banners(found: Analysis, figures: Mapping[str, Any], *, annotated: bool = False) -> list[str]:
+    """Warnings that stand first: no beats, no rate, much of the signal lost, a short recording.
+
+    S beats of fibrillation are doubted where a model called them, not where labels were read from
+    a file (`annotated`).
+    """
     texts = []
     rate, quality = figures["rate"], figures["quality"]
     rr, sound = found.rr()
@@ -122,6 +126,11 @@ def banners(found: Analysis, figures: Mapping[str, Any]) -> list[str]:
     off = labelled_off_text(found.labelled_leads, found.without_signal)
     if off:
         texts.append(f"{off[0].upper()}{off[1:]}.")
+    supraventricular = figures["ectopy"]["S"]
+    if supraventricular is not None and not annotated:
+        burden = _rhythm_figures(figures, EventKind.ATRIAL_FIBRILLATION)["burden"]
+        false = s_in_fibrillation(burden, supraventricular["beats"])
+        texts += [f"{false}."] if false else []
     if 0 < found.duration < _SHORT_S:
         texts.append(
             "This recording is shorter than a minute: burdens, shares and variability mean little."
@@ -129,10 +138,15 @@ def banners(found: Analysis, figures: Mapping[str, Any]) -> list[str]:
     return texts
 
 
+def _rhythm_figures(figures: Mapping[str, Any], kind: EventKind) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = next(row for row in figures["rhythm"] if row["kind"] == kind)
+    return found
+
+
 def key_figures(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """Heading, figure, unit and a second line of the figures read first; none without a rate."""
     rate = figures["rate"]
-    fibrillation = next(r for r in figures["rhythm"] if r["kind"] == EventKind.ATRIAL_FIBRILLATION)
+    fibrillation = _rhythm_figures(figures, EventKind.ATRIAL_FIBRILLATION)
     af = fibrillation["seconds"]
     pauses = sum(row["count"] for row in figures["rhythm"] if row["kind"] in map(str, STANDSTILL))
     asystoles = next(r["count"] for r in figures["rhythm"] if r["kind"] == EventKind.ASYSTOLE)

@@ -28,6 +28,24 @@ LONG_S = 30.0
 _DAYS_MIN = 72 * 60
 
 
+def s_in_fibrillation(burden: float, called: int) -> str:
+    """Why counts of S are not believed in atrial fibrillation; empty where they may be.
+
+    Parameters
+    ----------
+    burden : float
+        Share of the time in atrial fibrillation, 0 to 1; NaN where it is not known.
+    called : int
+        Beats that a model called S.
+    """
+    if not (called and burden > 0):
+        return ""
+    return (
+        f"{100 * burden:.1f} % of the time is atrial fibrillation, in which beats called S are "
+        f"false: the {called:,} S do not all count"
+    )
+
+
 def clock(seconds: float) -> str:
     """A time in a recording, as ``0:05``, ``12:05`` or ``1:12:05``."""
     minutes, second = divmod(int(seconds), 60)

@@ -13,7 +13,8 @@ from ecgfast import Classifier, Event, EventKind
 from ecgfast.records import demo_record, open_record
 from ecgfast.reports.analysis import Analysis, analyse
 from ecgfast.reports.figures import figures
-from ecgfast.reports.recording_report import index_page
+from ecgfast.reports.model_facts import annotation_facts
+from ecgfast.reports.recording_report import index_page, recording_report
 from ecgfast.reports.report_pictures import FULL_S, full_disclosure
 from ecgfast.reports.report_text import NOTHING
 
@@ -78,6 +79,27 @@ def test_without_a_rate_nothing_is_said_of_ectopy_or_rhythm(classifier: Classifi
     assert "Detections" in page.text
     many = made([0.5 + 0.8 * i for i in range(60)], "N" * 60)
     assert "Looked for and not found" in Page(report_of(many, classifier)).text
+
+
+@pytest.mark.parametrize(
+    ("labels", "seconds", "told"),
+    [("NNSN", 60.0, True), ("NNNN", 60.0, False), ("NNSN", 0.0, False)],
+)
+def test_counts_of_s_in_fibrillation_are_doubted_where_a_model_made_them(
+    classifier: Classifier, labels: str, seconds: float, told: bool
+) -> None:
+    """A reviewer's S counts, and so does that of an annotation file."""
+    events = [
+        Event(EventKind.ATRIAL_FIBRILLATION, 0, round(seconds * FS), 0.0, seconds, "high", 90.0, 80)
+    ]  # type: ignore[arg-type]
+    found = made(
+        [0.5 + 0.8 * i for i in range(150)], (labels * 40)[:150], events=events if seconds else []
+    )
+    said = "of the time is atrial fibrillation, in which beats called S are false: the 37 S do not"
+    by_model = re.sub(r"\s+", " ", Page(report_of(found, classifier)).text)
+    assert (said in by_model) == told
+    by_hand = recording_report(found, figures(found), annotation_facts("208.reviewed"))
+    assert "called S are false" not in by_hand
 
 
 @pytest.mark.parametrize(("beats", "shown"), [(14, False), (60, True)])

@@ -329,9 +329,11 @@ def test_a_review_in_the_browser(start: Started, tmp_path: Path) -> None:
         assert wide > 600
         assert 0 < left < 390
         browser.value("act(() => showStrip(strip.begin + 3.6))")
-        assert 65 < browser.value(
-            "document.querySelector('#strip .at').getBoundingClientRect().left"
-        ) < 325, "it is not at the edge"
+        assert (
+            65
+            < browser.value("document.querySelector('#strip .at').getBoundingClientRect().left")
+            < 325
+        ), "it is not at the edge"
         # And a finger finds every button.
         browser.call("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=1)
         sides = (
