@@ -20,14 +20,19 @@ from beats_tables import (
     class_rows,
     corrected_rows,
     counted,
+    criterion_rows,
     ds2_rows,
     failures,
     false_rate_rows,
+    headline_rows,
     lead_rows,
     left_out_rows,
     patient_rows,
     percent,
     probability_section,
+    seed_figures,
+    size_rows,
+    spread_text,
     strip_rows,
     tested,
     validated,
@@ -39,6 +44,9 @@ from ecgfast.evaluation.false_alarms import HEALTHY
 from ecgfast.runtime import Classifier, ModelCard
 from ecgfast.runtime.cards import LOOKAHEAD_LABELS
 from ecgfast.training.datasets.splits import DS2, patient_of
+
+#: Where the figures of seeds and of databases left out are.
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def filled(page: str, parts: dict[str, str | list[str]]) -> str:
@@ -67,15 +75,19 @@ def figures_page(
     left_out = card.metrics[f"{LEFT_OUT_OF_TRAINING}, {LOOKAHEAD_LABELS[0]}"]
     surest = max(probabilities[0]["reached"]["bins"], key=lambda row: row["from"])
     sections = [line for found in probabilities for line in [*probability_section(found), ""]]
+    seeds = seed_figures(DOCS)
+    detected = tested(card)[f"float32, detected beats, {LOOKAHEAD_LABELS[0]}"]
     others = [f"| {who} | {what} | {where} |" for who, what, where in PUBLISHED]
     return filled(
         "beats.md",
         {
-            "SHORT": main_rows(card),
-            "FALSE_S": f"{left_out[f'{HEALTHY} false S per hour, mean']:.1f}",
-            "FALSE_V": f"{left_out[f'{HEALTHY} false V per hour, mean']:.1f}",
+            "SHORT": headline_rows(DOCS),
+            "N_SE": percent(detected["classes"]["N"]["sensitivity"]),
+            "PATIENT_S": percent(detected["f1_by_patient"]["S"]["median"]),
+            "FALSE_S": spread_text(seeds["healthy, false S per hour, mean"]),
+            "FALSE_V": spread_text(seeds["healthy, false V per hour, mean"]),
             "MEDIAN_S": f"{left_out[f'{HEALTHY} false S per hour, median']:.1f}",
-            "AF_S": percent(left_out["fibrillation called S"]),
+            "AF_S": spread_text(seeds["beats of fibrillation called S, %"]),
             "RIGHT": percent(surest["right"]),
             "TEST": ds2_rows(card),
             "PATIENTS": patient_rows(card),
@@ -98,6 +110,7 @@ def figures_page(
 
 def clinical_page(card: ModelCard, score: BeatModelScores) -> str:
     """The card."""
+    left_out = card.metrics[f"{LEFT_OUT_OF_TRAINING}, {LOOKAHEAD_LABELS[0]}"]
     return filled(
         "beats-card.md",
         {
@@ -106,6 +119,12 @@ def clinical_page(card: ModelCard, score: BeatModelScores) -> str:
             "TRAINING": counted(card.data["training_beats"]),
             "MADE": counted(card.data["made_examples"]),
             "TEST": main_rows(card),
+            "SEED": str(card.seed),
+            "WORST_S": f"{left_out[f'{HEALTHY} false S per hour, worst']:.0f}",
+            "WORST_V": f"{left_out[f'{HEALTHY} false V per hour, worst']:.0f}",
+            "CRITERION": criterion_rows(DOCS),
+            "MACHINE": card.fastest["machine"],
+            "SIZE": size_rows(card),
             "FALSE": false_rate_rows(card),
             "STRIPS": strip_rows(card),
             "FAILURES": failures(score),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
+from seed_spread import FIGURES, LEFT_OUT
 
 from ecgfast.evaluation import AAMI_CLASSES, BeatModelScores, is_beat
 from ecgfast.evaluation.classes import confusion_matrix, from_matrix
@@ -37,6 +40,77 @@ def with_interval(score: dict[str, Any], label: str, figure: str) -> str:
     """A figure and its 95 % interval over patients."""
     low, high = score["intervals_95"][label].get(figure, (None, None))
     return f"{percent(score['classes'][label][figure])} [{percent(low)}, {percent(high)}]"
+
+
+def headline_rows(docs: Path) -> list[str]:
+    """A table: the figures that a model is judged by first, over seeds; DS2 without one patient."""
+    kept = (
+        "DS2, detected beats: V F1, %",
+        "DS2, detected beats: S F1 without 232, %",
+        "svdb, V F1, median of patients, %",
+        "svdb, S F1, median of patients, %",
+        "healthy, false S per hour, mean",
+        "healthy, false V per hour, mean",
+        "beats of fibrillation called S, %",
+        "beats of fibrillation called V, %",
+    )
+    seeds = seed_figures(docs)
+    return _seed_table({title: seeds[title] for title in kept}, {})
+
+
+def criterion_rows(docs: Path) -> list[str]:
+    """A table: all figures over seeds, and with whole databases left out of training."""
+    told = json.loads((docs / "beats-left-out.json").read_text("utf-8"))
+    without: dict[str, float] = {}
+    for one in told["candidates"]:
+        databases = one["candidate"].removesuffix(" left out").split(" and ")
+        for title, (heading, name, share, _) in FIGURES.items():
+            of = "cinc2017" if name.startswith("fibrillation") else name.partition(" ")[0]
+            if heading == LEFT_OUT and of in databases:
+                without[title] = one[LOOKAHEAD_LABELS[0]][name] * (100.0 if share else 1.0)
+    return _seed_table(seed_figures(docs), without)
+
+
+def seed_figures(docs: Path) -> dict[str, dict[str, float]]:
+    """Figures of each seed by title, as `seed_spread.py` wrote them."""
+    found: dict[str, dict[str, float]] = json.loads((docs / "beats-spread.json").read_text("utf-8"))
+    return found
+
+
+def spread_text(figures: dict[str, float], digits: int = 1) -> str:
+    """Mean and standard deviation over seeds."""
+    values = list(figures.values())
+    return f"{mean(values):.{digits}f} ± {stdev(values):.{digits}f}"
+
+
+def _seed_table(figures: dict[str, dict[str, float]], without: dict[str, float]) -> list[str]:
+    seeds = next(iter(figures.values()))
+    columns = [
+        f"{len(seeds)} seeds, mean ± deviation",
+        f"this model (seed {next(iter(seeds))})",
+        *(["database left out, one seed"] if without else []),
+    ]
+    lines = [f"| | {' | '.join(columns)} |", f"| --- |{' --- |' * len(columns)}"]
+    for title, of in figures.items():
+        digits = FIGURES[title][-1]
+        cells = [spread_text(of, digits), f"{next(iter(of.values())):.{digits}f}"]
+        if without:
+            cells.append(f"{without[title]:.{digits}f}" if title in without else "-")
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return lines
+
+
+def size_rows(card: ModelCard) -> list[str]:
+    """A table: size and latency by precision; one beat on one core, medians, by runtime."""
+    told = card.fastest["one_beat_us"]
+    lines = [
+        f"| | size, kB | {' | '.join(f'one beat with {name}, µs' for name in told)} |",
+        f"| --- | --- |{' --- |' * len(told)}",
+    ]
+    for name, of in card.precisions.items():
+        times = [f"{one[name]:.0f}" if name in one else "-" for one in told.values()]
+        lines.append(f"| {name} | {of['bytes'] / 1000:.0f} | {' | '.join(times)} |")
+    return lines
 
 
 def class_rows(scores: dict[str, dict[str, Any]]) -> list[str]:

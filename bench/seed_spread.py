@@ -26,7 +26,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 _DETECTED = "DS2 float32, own detections, label with the beat"
 _REFERENCE = "DS2 float32, reference beats, label with the beat"
-_LEFT_OUT = "people left out of training, cross-validation, label with the beat"
+LEFT_OUT = "people left out of training, cross-validation, label with the beat"
 
 Metrics = dict[str, Any]
 
@@ -38,15 +38,15 @@ FIGURES: dict[str, tuple[str, str, bool, int]] = {
     "DS2, detected beats: S F1 without 232, %": (_DETECTED, "S F1 without record 232", True, 1),
     "DS2, reference beats: V F1, %": (_REFERENCE, "V F1", True, 1),
     "DS2, reference beats: S F1, %": (_REFERENCE, "S F1", True, 1),
-    "mitdb DS1, V F1, median of patients, %": (_LEFT_OUT, "mitdb V by patient", True, 1),
-    "mitdb DS1, S F1, median of patients, %": (_LEFT_OUT, "mitdb S by patient", True, 1),
-    "svdb, V F1, median of patients, %": (_LEFT_OUT, "svdb V by patient", True, 1),
-    "svdb, S F1, median of patients, %": (_LEFT_OUT, "svdb S by patient", True, 1),
-    "healthy, false S per hour, mean": (_LEFT_OUT, "nsrdb false S per hour, mean", False, 1),
-    "healthy, false S per hour, median": (_LEFT_OUT, "nsrdb false S per hour, median", False, 1),
-    "healthy, false V per hour, mean": (_LEFT_OUT, "nsrdb false V per hour, mean", False, 1),
-    "beats of fibrillation called S, %": (_LEFT_OUT, "fibrillation called S", True, 2),
-    "beats of fibrillation called V, %": (_LEFT_OUT, "fibrillation called V", True, 2),
+    "mitdb DS1, V F1, median of patients, %": (LEFT_OUT, "mitdb V by patient", True, 1),
+    "mitdb DS1, S F1, median of patients, %": (LEFT_OUT, "mitdb S by patient", True, 1),
+    "svdb, V F1, median of patients, %": (LEFT_OUT, "svdb V by patient", True, 1),
+    "svdb, S F1, median of patients, %": (LEFT_OUT, "svdb S by patient", True, 1),
+    "healthy, false S per hour, mean": (LEFT_OUT, "nsrdb false S per hour, mean", False, 1),
+    "healthy, false S per hour, median": (LEFT_OUT, "nsrdb false S per hour, median", False, 1),
+    "healthy, false V per hour, mean": (LEFT_OUT, "nsrdb false V per hour, mean", False, 1),
+    "beats of fibrillation called S, %": (LEFT_OUT, "fibrillation called S", True, 2),
+    "beats of fibrillation called V, %": (LEFT_OUT, "fibrillation called V", True, 2),
 }
 
 

@@ -229,6 +229,46 @@ def test_how_good_labels_are_is_what_the_card_says() -> None:
         assert text in page
 
 
+def test_headlines_are_means_over_seeds_and_the_card_has_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One seed had been the headline: by chance the best of three in false S."""
+    monkeypatch.syspath_prepend(str(DOCS.parent / "bench"))
+    tables = importlib.import_module("beats_tables")
+    page, card = (
+        (DOCS / f"{name}.md").read_text("utf-8").splitlines() for name in ("beats", "beats-card")
+    )
+    assert set(tables.headline_rows(DOCS)) <= set(page[:30]), "first of all"
+    assert not any("S F1, %" in line and "232" not in line for line in page[:20])
+    assert set(tables.criterion_rows(DOCS)) <= set(card)
+    assert set(tables.size_rows(available_models()["beats"])) <= set(card)
+    readme = (DOCS.parent / "README.md").read_text("utf-8")
+    seeds = tables.seed_figures(DOCS)
+    for title, model in (
+        ("DS2, detected beats: V F1, %", " % ({:.1f} %)"),
+        ("healthy, false S per hour, mean", " ({:.1f})"),
+        ("healthy, false V per hour, mean", " ({:.1f})"),
+    ):
+        assert tables.spread_text(seeds[title]) + model.format(seeds[title]["7"]) in readme
+
+
+def test_figures_of_databases_left_out_are_those_of_their_file() -> None:
+    (found,) = (
+        one
+        for one in json.loads((DOCS / "beats-left-out.json").read_text("utf-8"))["candidates"]
+        if one["candidate"] == "nsrdb and cinc2017 left out"
+    )
+    now = found["label with the beat"]
+    page = (DOCS / "figures.md").read_text("utf-8")
+    for label, unit in (("S", "{:g}, {:.1f}, {:g}"), ("V", "{:g}, {:.1f}, {:g}")):
+        rates = [now[f"nsrdb false {label} per hour, {x}"] for x in ("median", "mean", "worst")]
+        rates[0], rates[2] = round(rates[0], 1), round(rates[2], 1)
+        assert f"| {unit.format(*rates)} |" in page
+    for kind in ("fibrillation", "normal strips"):
+        shares = " / ".join(f"{100 * now[f'{kind} called {label}']:.1f}" for label in "SV")
+        assert f"| {shares} |" in page
+
+
 def test_the_card_says_how_often_strips_that_no_network_had_seen_are_called_ectopic() -> None:
     """It had said how often those of the training are, less than two thirds as often."""
     card = available_models()["beats"]
