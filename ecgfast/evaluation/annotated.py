@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import RecordError
 from ..records import Annotations, Record
+from ..records.wfdb_annotations import UNDEFINED
 from ..runtime.decision import REJECTED
 from ..streaming import Beat, Quality
 from .ec57 import AAMI_OF_SYMBOL, is_beat
@@ -27,7 +28,7 @@ _BEYOND_S = 1.0
 
 
 def check_annotations(annotations: Annotations, n_samples: int, fs: float, name: str) -> None:
-    """Refuse annotations of another recording: their beats go on after the end of this one.
+    """Refuse annotations of another recording, and marks that nobody knows the meaning of.
 
     Parameters
     ----------
@@ -42,8 +43,16 @@ def check_annotations(annotations: Annotations, n_samples: int, fs: float, name:
     Raises
     ------
     RecordError
-        If a beat is marked more than a second after the recording's end.
+        If a beat is marked more than a second after the recording's end, or a mark has a code that
+        neither WFDB nor its file defines: whether it is a beat is not known.
     """
+    unknown = annotations.sample[annotations.symbol == UNDEFINED]
+    if len(unknown):
+        raise RecordError(
+            f"{name}: {len(unknown)} of its annotations have a code that neither WFDB nor their "
+            f"file defines, the first at {unknown[0] / fs:.1f} s: whether they are beats is not "
+            "known; give them a code of WFDB, or remove them"
+        )
     beats = annotations.sample[is_beat(annotations.symbol)]
     last = int(beats.max(initial=0))
     if last > n_samples + _BEYOND_S * fs:

@@ -22,6 +22,7 @@ from .record import Annotations
 __all__ = [
     "CODES",
     "END",
+    "UNDEFINED",
     "decode_annotations",
     "encode_annotations",
     "encode_mark",
@@ -37,7 +38,9 @@ CODES: dict[str, int] = {
     "!": 31, "[": 32, "]": 33, "e": 34, "n": 35, "@": 36, "x": 37, "f": 38, "(": 39,
     ")": 40, "r": 41,
 }  # fmt: skip
-_SYMBOLS = np.full(64, " ", "<U1")
+#: Symbol of a mark whose code neither WFDB nor the file defines.
+UNDEFINED = " "
+_SYMBOLS = np.full(64, UNDEFINED, "<U1")
 for _symbol, _code in CODES.items():
     _SYMBOLS[_code] = _symbol
 

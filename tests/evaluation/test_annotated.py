@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +14,7 @@ from ecgfast.evaluation.beat_model import end_to_end
 from ecgfast.evaluation.detector import evaluate_detector, own_detector
 from ecgfast.evaluation.rhythm_events import reference_beats
 from ecgfast.records import Annotations, synthetic_ecg
+from ecgfast.records.wfdb_annotations import decode_annotations, encode_annotations
 from ecgfast.reports import make_report
 from ecgfast.training.datasets.beats import labelled_beats
 
@@ -42,3 +44,18 @@ def test_annotations_of_another_recording_are_refused(use: str) -> None:
         RecordError, match=r"mine: its annotations mark 1 of 20 beats after its end"
     ):
         USES[use](record(100.0))
+
+
+@pytest.mark.parametrize("use", USES)
+def test_marks_of_an_unknown_code_are_refused(use: str) -> None:
+    """They had been passed over: beats that were no beats then counted as missed, or as none."""
+    made = record(0.0)
+    marks = made.annotations
+    assert marks is not None
+    data = bytearray(encode_annotations(marks.sample, marks.symbol, FS))
+    at = data.rfind((1 << 10 | round(FS)).to_bytes(2, "little"))
+    data[at : at + 2] = (47 << 10 | round(FS)).to_bytes(2, "little")
+    read, _ = decode_annotations(bytes(data), "mine.atr")
+    made = dataclasses.replace(made, annotations=read)
+    with pytest.raises(RecordError, match=r"mine: 1 of its annotations have a code that neither"):
+        USES[use](made)
