@@ -23,10 +23,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ecgfast import Classifier, EventKind, Record, RhythmStream, StreamingClassifier
 from ecgfast.evaluation import is_beat, match_beats
+from ecgfast.evaluation.annotated import reference_beats
 from ecgfast.evaluation.false_alarms import ECTOPIC
 from ecgfast.records import read_annotations
 from ecgfast.reports.table import Table
-from ecgfast.training.datasets.beats import reference_beats
 from ecgfast.training.datasets.breathing_strips import normal_strips
 from ecgfast.training.datasets.retiming import Rhythm
 from ecgfast.training.datasets.rhythm_augmentation import retimed_record

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ecgfast.evaluation import AAMI_CLASSES
-from ecgfast.training.datasets.beats import reference_beats
+from ecgfast.evaluation.annotated import reference_beats
 from ecgfast.training.datasets.rhythm_augmentation import make_record
 from ecgfast.training.datasets.rhythms import RHYTHMS
 from ecgfast.training.recipes.recipe import Recipe

@@ -36,7 +36,6 @@ _COMPILED = (
     "ecgfast.records._samples",
     "ecgfast.records._table",
     "ecgfast.rhythm._beat_window",
-    "ecgfast.rhythm._features",
     "ecgfast.rhythm._scan",
     "ecgfast.runtime._network",
 )

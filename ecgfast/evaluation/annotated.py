@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import RecordError
 from ..records import Annotations, Record
@@ -15,7 +16,7 @@ from ..runtime.decision import REJECTED
 from ..streaming import Beat, Quality
 from .ec57 import AAMI_OF_SYMBOL, is_beat
 
-__all__ = ["annotated_beats", "check_annotations", "no_beats_marked"]
+__all__ = ["annotated_beats", "check_beat_annotations", "reference_annotations", "reference_beats"]
 
 # A wave of ventricular flutter, and the text of a beat that a `Decision` gave no class.
 _WAVE, _REJECTED = "!", "rejected"
@@ -27,7 +28,55 @@ _REVIEWED = ".reviewed"
 _BEYOND_S = 1.0
 
 
-def check_annotations(annotations: Annotations, n_samples: int, fs: float, name: str) -> None:
+def reference_annotations(record: Record) -> Annotations:
+    """Return the reference annotations of a recording.
+
+    Parameters
+    ----------
+    record : Record
+
+    Returns
+    -------
+    Annotations
+
+    Raises
+    ------
+    RecordError
+        If it has none, or they are of another recording.
+    """
+    marks = record.annotations
+    if marks is None:
+        raise _no_beats_marked(record)
+    check_beat_annotations(marks, record.n_samples, record.fs, record.name)
+    return marks
+
+
+def reference_beats(record: Record) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.str_]]:
+    """Beats that a recording's reference annotations mark.
+
+    Parameters
+    ----------
+    record : Record
+
+    Returns
+    -------
+    sample : ndarray of int64, shape (n,)
+    symbols : ndarray of str, shape (n,)
+        Their annotation codes.
+
+    Raises
+    ------
+    RecordError
+        If there are no annotations of beats, or they are not of this recording.
+    """
+    marks = reference_annotations(record)
+    chosen = is_beat(marks.symbol) & (marks.sample >= 0) & (marks.sample < record.n_samples)
+    if not chosen.any():
+        raise _no_beats_marked(record)
+    return marks.sample[chosen], marks.symbol[chosen]
+
+
+def check_beat_annotations(annotations: Annotations, n_samples: int, fs: float, name: str) -> None:
     """Refuse annotations of another recording, and marks that nobody knows the meaning of.
 
     Parameters
@@ -63,17 +112,10 @@ def check_annotations(annotations: Annotations, n_samples: int, fs: float, name:
         )
 
 
-def no_beats_marked(record: Record) -> RecordError:
-    """Make the error of a recording whose reference annotations are missing or mark no beat.
+def _no_beats_marked(record: Record) -> RecordError:
+    """The error of a recording whose reference annotations are missing or mark no beat.
 
-    Parameters
-    ----------
-    record : Record
-
-    Returns
-    -------
-    RecordError
-        It names labels of a review that lie beside the recording, as they have another extension.
+    It names labels of a review that lie beside the recording, as they have another extension.
     """
     if record.annotations is not None:
         what = "its annotations mark no beat; give those of its beats"
@@ -83,6 +125,8 @@ def no_beats_marked(record: Record) -> RecordError:
     if path is not None and path.with_suffix(_REVIEWED).is_file():
         reviewed, reference = path.with_suffix(_REVIEWED).name, path.with_suffix(".atr").name
         what += f"; to take the labels of its review copy {reviewed} to {reference}"
+    elif record.annotations is None:
+        what += "; put its .atr file there"
     return RecordError(f"{record.name}: {what}")
 
 

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from .._progress import progress_bar
 from ..errors import ModelError, no_card
 from ..records import Record, read_record
-from .annotated import check_annotations, no_beats_marked
+from .annotated import reference_annotations, reference_beats
 from .classes import ClassScores, confusion_matrix, from_matrix, patient_intervals
-from .ec57 import AAMI_CLASSES, AAMI_OF_SYMBOL, class_confusion, flutter_intervals, is_beat
+from .ec57 import AAMI_CLASSES, AAMI_OF_SYMBOL, class_confusion, flutter_intervals
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
@@ -291,20 +291,9 @@ def detected_probabilities(
     return batches[0].sample, mean_over_leads(classifier, batches)
 
 
-def _reference(record: Record) -> tuple[npt.NDArray[np.int64], list[str]]:
-    marks = record.annotations
-    if marks is None:
-        raise no_beats_marked(record)
-    check_annotations(marks, record.n_samples, record.fs, record.name)
-    chosen = is_beat(marks.symbol) & (marks.sample >= 0) & (marks.sample < record.n_samples)
-    if not chosen.any():
-        raise no_beats_marked(record)
-    return marks.sample[chosen], [AAMI_OF_SYMBOL[s] for s in marks.symbol[chosen]]
-
-
 def _from_reference(classifier: Classifier, record: Record, lookahead: int) -> _Answers:
-    samples, classes = _reference(record)
-    target = np.array([AAMI_CLASSES.index(c) for c in classes], np.int64)
+    samples, symbols = reference_beats(record)
+    target = np.array([AAMI_CLASSES.index(AAMI_OF_SYMBOL[s]) for s in symbols], np.int64)
     _, outputs = detected_probabilities(classifier, record, lookahead, samples)
     matrix = confusion_matrix(target, outputs.argmax(axis=1), len(AAMI_CLASSES))
     return _Answers(matrix, outputs, target)
@@ -325,11 +314,12 @@ def end_to_end(classifier: Classifier, record: Record, lookahead: int) -> _Answe
     NamedTuple
         ``matrix``, of shape (6, 6).
     """
-    samples, classes = _reference(record)
+    samples, symbols = reference_beats(record)
+    classes = [AAMI_OF_SYMBOL[s] for s in symbols]
     sample, outputs = detected_probabilities(classifier, record, lookahead)
     given = [AAMI_CLASSES[i] for i in outputs.argmax(axis=1)]
-    marks = record.annotations
-    flutter = flutter_intervals(marks.sample, marks.symbol.tolist()) if marks is not None else None
+    marks = reference_annotations(record)
+    flutter = flutter_intervals(marks.sample, marks.symbol.tolist())
     matrix = class_confusion(samples, classes, sample, given, record.fs, flutter=flutter)
     none = np.zeros(0, np.int64)
     return _Answers(matrix, np.zeros((0, len(AAMI_CLASSES)), np.float32), none)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..core import QRSDetector
 from ..errors import InputError, RecordError
 from ..records import Record
-from .annotated import check_annotations, no_beats_marked
+from .annotated import reference_annotations
 from .ec57 import (
     LEARNING_S,
     DetectionScore,
@@ -293,10 +293,7 @@ def evaluate_detector(
     pooled: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in detectors}
     failed: dict[str, dict[str, str]] = {name: {} for name in detectors}
     for record in records:
-        marks = record.annotations
-        if marks is None:
-            raise no_beats_marked(record)
-        check_annotations(marks, record.n_samples, record.fs, record.name)
+        marks = reference_annotations(record)
         beats = marks.sample[is_beat(marks.symbol)]
         flutter = flutter_intervals(marks.sample, marks.symbol.tolist())
         for name, detect in detectors.items():

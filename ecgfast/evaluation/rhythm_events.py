@@ -7,32 +7,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
 from ..records import Record
 from ..rhythm import Event, RhythmStream
 from ..streaming import Beat, Quality, StreamingClassifier
-from .annotated import annotated_beats, check_annotations
+from .annotated import annotated_beats, reference_annotations
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
 
-__all__ = ["record_events", "reference_beats"]
+__all__ = ["annotated_beats_of", "record_events"]
 
 Samples = npt.NDArray[np.float32]
 
 
-def reference_beats(record: Record) -> list[Beat]:
+def annotated_beats_of(record: Record) -> list[Beat]:
     """Reference beats of a record with their AAMI classes, in the form that a model reports.
 
     Raises
     ------
-    InputError
-        If the record has no reference annotations.
+    RecordError
+        If the record has no reference annotations, or those of another one.
     """
-    marks = record.annotations
-    if marks is None:
-        raise InputError(f"{record.name}: has no reference annotations")
-    check_annotations(marks, record.n_samples, record.fs, record.name)
+    marks = reference_annotations(record)
     return [beat for beat in annotated_beats(marks, record.fs) if beat.quality == Quality.GOOD]
 
 

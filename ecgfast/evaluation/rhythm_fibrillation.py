@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError, RecordError
+from ..errors import InputError
 from ..records import Record, read_record
 from ..rhythm import EventKind, RhythmStream
 from ..rhythm.atrial import AtrialModel, left_out_models, stored_settings
+from .annotated import reference_annotations
 from .episodes import (
     EpisodeScore,
     FalseTime,
@@ -122,9 +123,7 @@ def evaluate_fibrillation(
     paths = [path.with_suffix("") for path in sorted(folder.glob("*.hea"))]
     for path in progress([path for path in paths if path.name not in PACED]):
         record = read_record(path)
-        marks = record.annotations
-        if marks is None:
-            raise RecordError(f"{record.name}: no reference annotations (.atr) beside it")
+        marks = reference_annotations(record)
         end, fs = record.n_samples, record.fs
         rhythm = RhythmStream(
             fs, n_leads=record.signal.shape[1], atrial=_model_without(record, models)

@@ -11,7 +11,7 @@ from ..rhythm import Event, EventKind, RhythmStream
 from .ec57 import TOLERANCE_S
 from .episodes import RowScore, rows_of, score_rows
 from .mitdb import DS2
-from .rhythm_events import record_events, reference_beats
+from .rhythm_events import annotated_beats_of, record_events
 
 if TYPE_CHECKING:
     from ..runtime import Classifier
@@ -52,7 +52,7 @@ def evaluate_rows(
     scores: dict[str, list[list[RowScore]]] = {"reference": [], "detected": []}
     for name in progress(DS2):
         record = read_record(folder / name)
-        beats = reference_beats(record)
+        beats = annotated_beats_of(record)
         rows = rows_of([one.sample for one in beats], [one.label for one in beats])
         reference = [(row[0], row[-1], len(row)) for row in rows]
         rhythm = RhythmStream(record.fs)

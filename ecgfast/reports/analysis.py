@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ModelError, no_card
-from ..evaluation.annotated import check_annotations
+from ..evaluation.annotated import check_beat_annotations
 from ..hrv import NNIntervals
 from ..hrv.intervals import nn_of_times
 from ..records import Annotations, RecordSource
@@ -240,7 +240,7 @@ def analyse(
     passed_over: tuple[int, ...] = ()
     if isinstance(labels, Annotations):
         columns = best_leads(source, LEADS_LABELLED)
-        check_annotations(labels, source.n_samples, source.fs, source.name)
+        check_beat_annotations(labels, source.n_samples, source.fs, source.name)
         detector = LeadWindows(source.fs, columns, window=WindowSpec(), n_leads=n_leads, **options)
         labeller = AnnotatedBeats(labels, source.fs, detector)
         rhythm = RhythmStream(source.fs, n_leads=n_leads, delay=labeller.delay)

@@ -263,7 +263,7 @@ def test_without_reference_there_is_nothing_to_score(ecg: Record) -> None:
     from ecgfast.errors import InputError, RecordError
 
     bare = Record(ecg.signal, FS, name="bare")
-    with pytest.raises(RecordError, match=r"bare: no reference annotations"):
+    with pytest.raises(RecordError, match=r"bare: no reference annotations .* beside it; put"):
         evaluate_detector({"own": own_detector()}, [bare])
     with pytest.raises(InputError, match="no recording"):
         evaluate_detector({"own": own_detector()}, [])

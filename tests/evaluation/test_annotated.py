@@ -12,7 +12,7 @@ from ecgfast import Classifier, Record
 from ecgfast.errors import RecordError
 from ecgfast.evaluation.beat_model import end_to_end
 from ecgfast.evaluation.detector import evaluate_detector, own_detector
-from ecgfast.evaluation.rhythm_events import reference_beats
+from ecgfast.evaluation.rhythm_events import annotated_beats_of
 from ecgfast.records import Annotations, synthetic_ecg
 from ecgfast.records.wfdb_annotations import decode_annotations, encode_annotations
 from ecgfast.reports import make_report
@@ -23,7 +23,7 @@ FS = 250.0
 USES: dict[str, Callable[[Record], object]] = {
     "scores of a detector": lambda r: evaluate_detector({"own": own_detector("adaptive")}, [r]),
     "scores of a model": lambda r: end_to_end(Classifier("beats"), r, 0),
-    "scores of rhythm": reference_beats,
+    "scores of rhythm": annotated_beats_of,
     "training": lambda r: labelled_beats(r, "p"),
     "a report": lambda r: make_report(r, annotations=r.annotations, annotation_file="mine.atr"),
 }

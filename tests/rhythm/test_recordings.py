@@ -10,7 +10,7 @@ import pytest
 from ecgfast import Classifier, events, read_record
 from ecgfast.evaluation.episodes import rows_of, score_rows
 from ecgfast.evaluation.rhythm_alarms import critical_alarms, evaluate_pauses, noise_recordings
-from ecgfast.evaluation.rhythm_events import record_events, reference_beats
+from ecgfast.evaluation.rhythm_events import annotated_beats_of, record_events
 from ecgfast.rhythm import RhythmStream
 
 FindRecord = Callable[[str], Path]
@@ -48,9 +48,9 @@ def test_noise_alone_is_called_noise(
         assert critical_alarms(found) == [], record.name
 
 
-def test_rows_of_reference_beats_are_exact(record_path: FindRecord) -> None:
+def test_rows_of_annotated_beats_of_are_exact(record_path: FindRecord) -> None:
     record = read_record(record_path("mitdb/233"))
-    beats = reference_beats(record)
+    beats = annotated_beats_of(record)
     rows = rows_of([one.sample for one in beats], [one.label for one in beats])
     rhythm = RhythmStream(record.fs)
     found = [

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from ..._progress import progress_bar
 from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ...deprecated import renamed
-from ...evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, is_beat
-from ...evaluation.annotated import check_annotations, no_beats_marked
+from ...evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL
+from ...evaluation.annotated import reference_beats
 from ...records import Record, read_record
 from .examples import ExampleSet
 from .splits import PACED, patient_of, record_names
@@ -25,7 +25,6 @@ __all__ = [
     "examples_of_batch",
     "labelled_beats",
     "prepare_beats",
-    "reference_beats",
 ]
 
 
@@ -47,34 +46,6 @@ def without_lookahead(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float
     own = known if known.ndim == 2 else known[:, -1]
     own[:, [FEATURE_NAMES.index("rr_next"), FEATURE_NAMES.index("rr_next_known")]] = 0.0
     return known
-
-
-def reference_beats(record: Record) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.str_]]:
-    """Beats that a recording's reference annotations mark.
-
-    Parameters
-    ----------
-    record : Record
-
-    Returns
-    -------
-    sample : ndarray of int64, shape (n,)
-    symbols : ndarray of str, shape (n,)
-        Their annotation codes.
-
-    Raises
-    ------
-    RecordError
-        If there are no annotations of beats, or they are not of this recording.
-    """
-    marks = record.annotations
-    beats = is_beat(marks.symbol) if marks is not None else np.zeros(0, dtype=bool)
-    if marks is None or not beats.any():
-        raise no_beats_marked(record)
-    check_annotations(marks, record.n_samples, record.fs, record.name)
-    sample, symbol = marks.sample[beats], marks.symbol[beats]
-    inside = (sample >= 0) & (sample < len(record.signal))
-    return sample[inside], symbol[inside]
 
 
 def cut_reference_beats(

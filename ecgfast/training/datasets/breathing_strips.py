@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from ..._progress import progress_bar
 from ...core import FEATURE_NAMES, BeatBatch, WindowSpec
+from ...evaluation.annotated import reference_beats
 from ...records import Record
-from .beats import reference_beats
 from .examples import ExampleSet
 from .rhythm_augmentation import make_record
 from .rhythms import SINUS_ARRHYTHMIA

@@ -16,8 +16,7 @@ import numpy.typing as npt
 
 from ..._progress import progress_bar
 from ..._types import FloatArray
-from ...errors import RecordError
-from ...evaluation import is_beat
+from ...evaluation.annotated import reference_beats
 from ...records import read_record
 from .examples import ExampleSet
 from .splits import record_names
@@ -109,11 +108,8 @@ def find_rows(
     names = record_names(data, "mitdb")
     for name in progress_bar(names, "look-up", "record", show=progress):
         recording = read_record(Path(data) / "mitdb" / name, leads=0)
-        marks = recording.annotations
-        if marks is None:
-            raise RecordError(f"{recording.name}: no annotated beats (.atr) beside it")
         signal = recording.signal[:, 0].astype(np.float64)
-        sample = marks.sample[is_beat(marks.symbol)]
+        sample, _ = reference_beats(recording)
         points = np.interp(sample[:, np.newaxis] + at, np.arange(len(signal)), signal)
         likely = prefix @ _unit(points[:, :_PREFIX]).T
         best = np.argpartition(-likely, _CANDIDATES, axis=1)[:, :_CANDIDATES]

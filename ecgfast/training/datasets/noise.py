@@ -17,8 +17,9 @@ from ..._progress import progress_bar
 from ..._types import FloatArray
 from ...core import BeatStream, WindowSpec
 from ...evaluation import AAMI_CLASSES, AAMI_OF_SYMBOL, match_beats
+from ...evaluation.annotated import reference_beats
 from ...records import Record, read_record
-from .beats import examples_of_batch, reference_beats
+from .beats import examples_of_batch
 from .draws import random_for
 from .examples import ExampleSet
 from .made_noise import IN_USE, largest_waves, made_noise

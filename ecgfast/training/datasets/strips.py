@@ -8,9 +8,9 @@ beat of another AAMI class than N, or any rhythm but normal sinus rhythm (``(N``
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..._progress import progress_bar
 from ...core import FEATURE_NAMES, BeatBatch, BeatStream, WindowSpec
 from ...errors import InputError, RecordError
 from ...evaluation import AAMI_OF_SYMBOL, is_beat
-from ...evaluation.annotated import no_beats_marked
+from ...evaluation.annotated import reference_annotations, reference_beats
 from ...evaluation.false_alarms import FIBRILLATION, NORMAL, STRIPS, strip_rhythms
 from ...records import Annotations, Record, read_record
 from ...records.files import path_of
@@ -138,18 +138,16 @@ def prepare_strips(
         found = _lead(Path(data) / name, lead, needed=lead == leads[0])
         if found is None:
             continue
-        record = found
-        if record.annotations is None or not is_beat(record.annotations.symbol).any():
-            raise no_beats_marked(dataclasses.replace(record, name=name))
+        reference_beats(replace(found, name=name))  # refuses a recording without any
+        record, marks = found, reference_annotations(found)
         title = name
         if noise_seed is not None:
             title = f"{name}, {NOISE}"
             generator = random_for(noise_seed, f"{title}, lead {lead}")
             noisy, _ = with_noise(record.signal[:, 0], record.fs, generator)
-            record = Record(noisy, record.fs, record.leads, annotations=record.annotations)
-        assert record.annotations is not None
+            record = Record(noisy, record.fs, record.leads, annotations=marks)
         batch, first, last = cut_strips(record, step, window)
-        labels.append(strip_labels(record.annotations, first, last))
+        labels.append(strip_labels(marks, first, last))
         parts.append(batch)
         database, _, short = name.partition("/")
         owners += [(patient_of(database, short), title, lead)] * len(batch)
