@@ -94,11 +94,11 @@ def rows(scores: PressureScores) -> Table:
     """Errors of everything that was compared, one row each."""
     facts = scores.to_dict()
     table = []
-    for name in scores.told:
+    for name in scores.predicted:
         row = [name]
         for output in scores.outputs:
-            told = facts[output][name]
-            row += [f"{told['ME']:+.2f} ± {told['SD']:.2f}", f"{told['MAE']:.2f}"]
+            predicted = facts[output][name]
+            row += [f"{predicted['ME']:+.2f} ± {predicted['SD']:.2f}", f"{predicted['MAE']:.2f}"]
         table.append(row)
     heads = ["", "minimum, ME ± SD", "MAE", "maximum, ME ± SD", "MAE"]
     return Table("", heads, table)
@@ -129,7 +129,7 @@ def compared(
     examples = TASK.training_set(recipe, data, progress=True)
     recipes = {"small": recipe, "full": recipe.changed(FULL)}
     weights = {}
-    told: dict[str, dict[str, npt.NDArray[np.float64]]] = {"window": {}, "group": {}}
+    predicted: dict[str, dict[str, npt.NDArray[np.float64]]] = {"window": {}, "group": {}}
     folds = {"window": window_folds(recipe, examples), "group": examples.columns["fold"]}
     cache.mkdir(parents=True, exist_ok=True)
     for size, one in recipes.items():
@@ -138,7 +138,7 @@ def compared(
         for protocol, fold in folds.items():
             kept = cache / f"{size}-{protocol}"
             outputs = out_of_fold(one, examples, fold, one.seed, kept)
-            told[protocol][name] = outputs
+            predicted[protocol][name] = outputs
             error = np.abs(outputs - examples.target).mean(axis=0).round(2).tolist()
             print(f"{name}, by {protocol}: MAE {error} mmHg", flush=True)
     facts = {
@@ -150,8 +150,8 @@ def compared(
         "folds": recipe.folds,
     }
     return (
-        scores_by_window(recipe, examples, told["window"]),
-        scores_by_group(examples, told["group"]),
+        scores_by_window(recipe, examples, predicted["window"]),
+        scores_by_group(examples, predicted["group"]),
         facts,
     )
 

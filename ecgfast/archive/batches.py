@@ -238,8 +238,8 @@ def check_made(task: Task, annotator: Annotator, version: str) -> None:
 def _sees(task: Task) -> bool:
     """Whether the folder of results is here the one that it is where the run was begun."""
     try:
-        told = json.loads(Path(task.folder, MARK).read_text("utf-8"))
-        return bool(told["run"] == task.identity)
+        mark = json.loads(Path(task.folder, MARK).read_text("utf-8"))
+        return bool(mark["run"] == task.identity)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

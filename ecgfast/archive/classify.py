@@ -352,10 +352,10 @@ def classify_record(
         row = dict.fromkeys(schema("records").names)
         row["recording"] = printable(shown)
         rows = row_table("records", [row])
-        told: str | None = reason_of(error, path, shown)
+        problem: str | None = reason_of(error, path, shown)
         lists = {table: pa.array([None], kind) for table, kind in parts.items()}
     else:
-        rows, told = row_table("records", [found.row]), None
+        rows, problem = row_table("records", [found.row]), None
         lists = {}
         tables = {
             "beats": beat_table([(shown, found.beats)]),
@@ -368,7 +368,7 @@ def classify_record(
             ends = np.array([0, one.num_rows], np.int32)
             lists[table] = pa.ListArray.from_arrays(ends, values.cast(kind.value_type))
     rows = rows.rename_columns([{"beats": "n_beats"}.get(c, c) for c in rows.column_names])
-    rows = rows.append_column("error", pa.array([told], pa.string()))
+    rows = rows.append_column("error", pa.array([problem], pa.string()))
     for table, values in lists.items():
         rows = rows.append_column(table, values)
     return rows

@@ -281,20 +281,20 @@ def _status(manifest: Manifest, *, running: bool) -> Status:
 
 
 def _changed(folder: Path, found: Changes) -> str:
-    told = []
+    parts = []
     for names, what in ((found.changed, "changed since"), (found.gone, "gone")):
         if names:
             shown = ", ".join(printable(name) for name in names[:_NAMED])
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            told.append(f"of the recordings with results {len(names)} {what} ({shown}{more})")
+            parts.append(f"of the recordings with results {len(names)} {what} ({shown}{more})")
     return (
-        f"{folder}: {'; '.join(told)}. Give update=True to follow the archive, restart=True to "
+        f"{folder}: {'; '.join(parts)}. Give update=True to follow the archive, restart=True to "
         "begin anew, or another output="
     )
 
 
 def _begun(found: Changes, plan: Plan) -> str:
-    told = [f"begun: {len(plan.found)} recordings found"]
+    parts = [f"begun: {len(plan.found)} recordings found"]
     for number, what in (
         (len(found.new), "new"),
         (len(found.retried), "tried again"),
@@ -304,8 +304,8 @@ def _begun(found: Changes, plan: Plan) -> str:
         (len(plan.problems), "places that cannot be searched"),
     ):
         if number:
-            told.append(f"{number} {what}")
-    return ", ".join(told)
+            parts.append(f"{number} {what}")
+    return ", ".join(parts)
 
 
 def _part_text(shard: list[int] | None) -> str:
@@ -486,8 +486,8 @@ class _Log:
     def __exit__(self, kind: type[BaseException] | None, error: Any, _: Any) -> None:
         with suppress(OSError):  # a full disk, which the run itself has said
             if kind is not None:
-                told = "interrupted" if issubclass(kind, KeyboardInterrupt) else f"ended: {error}"
-                self.line(told)
+                ending = "interrupted" if issubclass(kind, KeyboardInterrupt) else f"ended: {error}"
+                self.line(ending)
             self._file.close()
 
     def line(self, text: str) -> None:

@@ -157,14 +157,14 @@ class Guard:
                 return self._death(at, f"gave no sign of life for {seconds} s")
             if message is None:
                 return self._death(at, "")
-            kind, told = message
+            kind, content = message
             if kind == "at":
-                at = at if told is None else told
+                at = at if content is None else content
             elif kind == "error":
-                name, text = told
+                name, text = content
                 raise _ERRORS.get(name, EcgfastError)(text)
             else:
-                outcome: Outcome = told
+                outcome: Outcome = content
                 return outcome
 
     def _start(self) -> None:

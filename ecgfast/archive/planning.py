@@ -171,25 +171,25 @@ def changes(plan: Plan, known: dict[str, Known], *, retry_failed: bool) -> Chang
     -------
     Changes
     """
-    told = Changes()
+    result = Changes()
     names = set()
     for item, facts in plan.found:
         names.add(item.name)
         before = known.get(item.name)
         if before is None:
-            told.new.append((item, facts))
+            result.new.append((item, facts))
             continue
-        told.moved.append(item)
+        result.moved.append(item)
         if before.status == "failed":
             if retry_failed or facts != before.facts:
-                told.retried.append((item, facts))
+                result.retried.append((item, facts))
         elif facts != before.facts:
             if before.status == "waiting" or _same(item, facts, before):
-                told.seen.append((item.name, facts))
+                result.seen.append((item.name, facts))
             else:
-                told.changed.append(item.name)
-    told.gone = [name for name in known if name not in names]
-    return told
+                result.changed.append(item.name)
+    result.gone = [name for name in known if name not in names]
+    return result
 
 
 def _same(item: Item, facts: Facts, before: Known) -> bool:

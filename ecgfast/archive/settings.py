@@ -69,12 +69,12 @@ class Settings:
     def parameters(self) -> str:
         """What differs from the defaults, but for the model, as JSON."""
         usual = Settings().to_dict()
-        told = {
+        content = {
             name: value
             for name, value in self.to_dict().items()
             if name not in ("model", "annotations") and value != usual[name]
         }
-        return json.dumps(told)
+        return json.dumps(content)
 
     @property
     def decision(self) -> Decision:
@@ -114,11 +114,11 @@ class Made:
 
     def differences(self, earlier: Mapping[str, Any]) -> list[str]:
         """Say what differs from what earlier results were made with, one line each."""
-        told = []
+        differences = []
         before = dict(earlier.get("settings", {}))
         for name, value in self.settings.items():
             if before.get(name) != value:
-                told.append(f"{name} was {before.get(name)!r} and is {value!r}")
+                differences.append(f"{name} was {before.get(name)!r} and is {value!r}")
         for name, text in (
             ("model_sha256", "checksum of the model"),
             ("version", "version of ecgfast"),
@@ -126,8 +126,8 @@ class Made:
         ):
             old, new = earlier.get(name), getattr(self, name)
             if old != new:
-                told.append(f"{text} was {_short(old)} and is {_short(new)}")
-        return told
+                differences.append(f"{text} was {_short(old)} and is {_short(new)}")
+        return differences
 
 
 def _short(value: Any) -> str:

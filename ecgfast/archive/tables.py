@@ -343,10 +343,10 @@ def record_row(recording: str, found: Analysis, about: Mapping[str, Any]) -> dic
     dict
         Values by column; None where something is not defined.
     """
-    told = main_figures(found)
-    beats, rate, quality = told["beats"], told["rate"], told["quality"]
-    ectopy = {name.lower(): counts for name, counts in told["ectopy"].items()}
-    rhythm = {row["kind"]: row for row in told["rhythm"]}
+    figures = main_figures(found)
+    beats, rate, quality = figures["beats"], figures["rate"], figures["quality"]
+    ectopy = {name.lower(): counts for name, counts in figures["ectopy"].items()}
+    rhythm = {row["kind"]: row for row in figures["rhythm"]}
     high = [event for event in found.events if event.severity is Severity.HIGH]
     by_class = beats["by_class"]
     row: dict[str, Any] = {

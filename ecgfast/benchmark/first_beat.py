@@ -43,12 +43,12 @@ def run(file: str, fs: float, model: str) -> None:
         classifier, fs, n_leads=signal.shape[1], lookahead=classifier.lookahead
     )
     step = max(1, round(0.1 * fs))
-    told = False
+    reported = False
     for a in range(0, len(signal), step):
-        if labeller.process(signal[a : a + step]) and not told:
-            told = True
+        if labeller.process(signal[a : a + step]) and not reported:
+            reported = True
             print("first", flush=True)
-    if told:
+    if reported:
         print(json.dumps({"import_ms": 1e3 * imported, "memory_bytes": most_resident()}))
 
 

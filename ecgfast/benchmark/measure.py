@@ -581,8 +581,8 @@ def _starts(name: str, signal: Signal, starts: int) -> list[dict[str, Any]]:
                 first = perf_counter() - begin
                 rest = process.stdout.read()
             if process.returncode or not rest.strip():
-                told = problem.read_text(encoding="utf-8", errors="replace").strip()
-                reason = told.splitlines()[-1] if told else "no beat was labelled"
+                output = problem.read_text(encoding="utf-8", errors="replace").strip()
+                reason = output.splitlines()[-1] if output else "no beat was labelled"
                 raise InputError(f"the start-up of {name} cannot be measured: {reason}")
             answers.append({**json.loads(rest), "first_beat_s": first})
     return answers

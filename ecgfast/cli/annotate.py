@@ -323,10 +323,10 @@ def _failure_lines(failures: Iterable[tuple[str, str]]) -> list[str]:
     """Why recordings failed: a line for each reason, that of the most recordings first."""
     of_reason: dict[str, list[str]] = {}
     for name, reason in failures:
-        told = failure_line(EcgfastError(reason))
-        file, _, rest = told.partition(": ")
+        line = failure_line(EcgfastError(reason))
+        file, _, rest = line.partition(": ")
         begins = Path(file).with_suffix("") == Path(name).with_suffix("")
-        of_reason.setdefault(rest if begins else told, []).append(file if begins else name)
+        of_reason.setdefault(rest if begins else line, []).append(file if begins else name)
     groups = sorted(of_reason.items(), key=lambda one: -len(one[1]))
     lines = []
     for reason, files in groups[:_SHOWN]:

@@ -87,12 +87,12 @@ def patient_table(scores: Sequence[BeatModelScores]) -> Table:
     """F1 of S and V patient by patient: pooled figures can be those of one patient."""
     rows = []
     for score in scores:
-        for label, told in score.to_dict()["f1_by_patient"].items():
-            if told["patients"]:
-                quartiles = ", ".join(number_text(100 * x, 1) for x in told["quartiles"])
-                middle = [number_text(100 * told[x], 1) for x in ("median", "mean")]
+        for label, facts in score.to_dict()["f1_by_patient"].items():
+            if facts["patients"]:
+                quartiles = ", ".join(number_text(100 * x, 1) for x in facts["quartiles"])
+                middle = [number_text(100 * facts[x], 1) for x in ("median", "mean")]
                 pooled = number_text(100 * score.scores().f1(label), 1)
-                count = str(told["patients"])
+                count = str(facts["patients"])
                 rows.append([point_text(score), label, count, *middle, f"[{quartiles}]", pooled])
     columns = ["", "class", "patients", "median", "mean", "quartiles", "pooled"]
     return Table("F1 by patient, of those with ten beats of the class, in %", columns, rows, left=2)
@@ -190,11 +190,11 @@ def false_rate_table(alarms: Sequence[FalseAlarms]) -> Table:
 def _rate_table(whose: str, alarms: Sequence[FalseAlarms]) -> Table:
     rows = []
     for one in alarms:
-        told = one.to_dict()
+        facts = one.to_dict()
         for label in one.false:
-            rates = [number_text(told[label][x], 1) for x in ("median", "mean", "worst")]
+            rates = [number_text(facts[label][x], 1) for x in ("median", "mean", "worst")]
             view = LOOKAHEAD_LABELS[one.lookahead]
-            rows.append([view, label, *rates, told[label]["worst record"]])
+            rows.append([view, label, *rates, facts[label]["worst record"]])
     hours = number_text(sum(alarms[0].hours), 1)
     return Table(
         f"{whose} ({counted(len(alarms[0].records), 'recording')}, {hours} hours, detected "
@@ -206,24 +206,24 @@ def _rate_table(whose: str, alarms: Sequence[FalseAlarms]) -> Table:
     )
 
 
-def _strip_row(told: dict[str, Any]) -> list[str]:
+def _strip_row(facts: dict[str, Any]) -> list[str]:
     figures = ("share", "share of the first three seconds", "share of strips with over a tenth")
-    shares = [_share(told[label][figure]) for figure in figures for label in ECTOPIC]
-    rhythm = "normal rhythm" if told["rhythm"] == "normal" else "atrial fibrillation"
-    counts = [f"{told['strips']:,}", f"{told['beats']:,}"]
-    return [LOOKAHEAD_LABELS[told["lookahead"]], rhythm, *counts, *shares]
+    shares = [_share(facts[label][figure]) for figure in figures for label in ECTOPIC]
+    rhythm = "normal rhythm" if facts["rhythm"] == "normal" else "atrial fibrillation"
+    counts = [f"{facts['strips']:,}", f"{facts['beats']:,}"]
+    return [LOOKAHEAD_LABELS[facts["lookahead"]], rhythm, *counts, *shares]
 
 
 def _share(value: float | None) -> str:
     return "-" if value is None else number_text(100 * value, 1)
 
 
-def probability_tables(told: dict[str, Any]) -> Iterator[Table]:
+def probability_tables(facts: dict[str, Any]) -> Iterator[Table]:
     """Calibration, and what thresholds and rejections reach."""
-    view = LOOKAHEAD_LABELS[told["lookahead"]]
-    yield from _decision_tables(f"the decision asked for, {view}", told.get("asked for", ()))
-    promised, reached = ({row["from"]: row for row in told[x]["bins"]} for x in _BESIDE)
-    errors = [number_text(100 * told[x]["expected_calibration_error"], 2) for x in _BESIDE]
+    view = LOOKAHEAD_LABELS[facts["lookahead"]]
+    yield from _decision_tables(f"the decision asked for, {view}", facts.get("asked for", ()))
+    promised, reached = ({row["from"]: row for row in facts[x]["bins"]} for x in _BESIDE)
+    errors = [number_text(100 * facts[x]["expected_calibration_error"], 2) for x in _BESIDE]
     rows = []
     for start in sorted(promised | reached):
         row = [f"{start:.1f} to {start + 0.1:.1f}"]
@@ -242,7 +242,7 @@ def probability_tables(told: dict[str, Any]) -> Iterator[Table]:
         rows,
         [("", 1), *((name, 3) for name in _BESIDE)],
     )
-    yield from _decision_tables(view, told["decisions"])
+    yield from _decision_tables(view, facts["decisions"])
 
 
 def _decision_tables(what: str, decided: Sequence[dict[str, Any]]) -> Iterator[Table]:

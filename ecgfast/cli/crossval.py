@@ -210,9 +210,9 @@ def verdict(results: list[CandidateResult]) -> str:
             "Nothing was shown: for every candidate the 95 % interval of the criterion's "
             f"difference from {first.name!r} contains 0."
         )
-    told = [f"{word}: {', '.join(names)}" for word, names in shown.items() if names]
+    clauses = [f"{word}: {', '.join(names)}" for word, names in shown.items() if names]
     rest = f" Not shown to differ (the interval contains 0): {', '.join(left)}." if left else ""
-    return f"By the criterion, against {first.name!r}, {'; '.join(told)}.{rest}"
+    return f"By the criterion, against {first.name!r}, {'; '.join(clauses)}.{rest}"
 
 
 def _leading_table(results: list[CandidateResult], task: Task) -> Table:
@@ -290,7 +290,7 @@ def _figures(
         words += ["--candidates", ",".join(args.candidates)]
     for text in args.set:
         words += ["--set", text]
-    told = []
+    rows = []
     for result in results:
         row = result.to_dict()
         row["mean_and_sd_over_folds"] = {
@@ -302,7 +302,7 @@ def _figures(
             name: [_json_number(x) for x in difference(result, results[0], name)]
             for name in result.leading
         }
-        told.append(row)
+        rows.append(row)
     in_folds = sum(fold["patients"] for fold in results[0].folds)
     return {
         "recipe": recipe.name,
@@ -317,7 +317,7 @@ def _figures(
         "patients": results[0].patients,
         "folds_by": "patient" if results[0].patients == in_folds else "example",
         "command": shlex.join(words),
-        "candidates": told,
+        "candidates": rows,
     }
 
 

@@ -405,8 +405,8 @@ def _card_records(classifier: Classifier, part: str) -> list[tuple[str, str]]:
     """Database and name of the records of a part ("training", "test") of a model's card."""
     split = {} if classifier.card is None else classifier.card.split
     given = split.get(part, ())
-    told = [str(name).partition("/") for name in ([given] if isinstance(given, str) else given)]
-    return [(database, name) for database, slash, name in told if slash]
+    parts = [str(name).partition("/") for name in ([given] if isinstance(given, str) else given)]
+    return [(database, name) for database, slash, name in parts if slash]
 
 
 def _test_part(classifier: Classifier) -> list[tuple[str, str]]:
@@ -451,8 +451,8 @@ def _learnt(classifier: Classifier) -> set[tuple[str, str]]:
     from ..training.datasets.splits import DS1
     from .beat_tables import DATABASE
 
-    told = _card_records(classifier, "training")
-    return set(told or [(DATABASE, name) for name in DS1])
+    records = _card_records(classifier, "training")
+    return set(records or [(DATABASE, name) for name in DS1])
 
 
 def _apart(classifier: Classifier, healthy: bool, strips: bool) -> list[str]:
@@ -486,9 +486,9 @@ def _probabilities(
 
     found = []
     for score in scores:
-        if score.beats == "reference" and (told := evaluate_probabilities(classifier, score)):
+        if score.beats == "reference" and (figures := evaluate_probabilities(classifier, score)):
             asked_for = evaluate_decision(classifier, score, decision)
-            found.append({**told, **({"asked for": asked_for} if asked_for else {})})
+            found.append({**figures, **({"asked for": asked_for} if asked_for else {})})
     return found
 
 

@@ -369,8 +369,8 @@ def _folder_name(part: str) -> str:
 def _write_summary(path: Path, count: _Count, found: Finding) -> None:
     make_folder(path.parent)
     if path.suffix.lower() == ".json":
-        told = json.dumps(as_json(_told(count, found)), indent=2, ensure_ascii=False)
-        write_whole(path, f"{told}\n")
+        content = json.dumps(as_json(_told(count, found)), indent=2, ensure_ascii=False)
+        write_whole(path, f"{content}\n")
         return
     middle = dict.fromkeys(key for row in count.rows for key in row if key not in (*_FIRST, *_LAST))
     with whole_file(path) as file:

@@ -153,12 +153,12 @@ def beat_row(beat: Beat) -> dict[str, Any]:
 def beat_heading(classifier: Classifier) -> str:
     """The heading of the columns of `beat_line`, for the beats of this model."""
     if classifier.card is not None and classifier.card.output == "value":
-        told = "  ".join(f"{name:>8}" for name in classifier.classes)
+        labels = "  ".join(f"{name:>8}" for name in classifier.classes)
     elif not classifier.classes:
-        told = ""
+        labels = ""
     else:
-        told = f"{'class':^{_width(classifier.classes)}}  probability"
-    return f"     time  {told}     RR   rate  signal"
+        labels = f"{'class':^{_width(classifier.classes)}}  probability"
+    return f"     time  {labels}     RR   rate  signal"
 
 
 def beat_line(beat: Beat) -> str:
@@ -167,10 +167,10 @@ def beat_line(beat: Beat) -> str:
 
     rr = f"{beat.rr:5.3f} s" if math.isfinite(beat.rr) else ""
     rate = f"{beat.heart_rate:3.0f}" if math.isfinite(beat.heart_rate) else ""
-    told = "  ".join(f"{value:{max(len(name), 8)}.1f}" for name, value in beat.outputs.items())
+    values = "  ".join(f"{value:{max(len(name), 8)}.1f}" for name, value in beat.outputs.items())
     if beat.probabilities:
-        told = f"{beat.label:^{_width(beat.probabilities)}}  {100 * beat.probability:9.1f} %"
-    line = f"{beat.time:8.3f}s  {told}  {rr:>7}  {rate:>4}  {quality_text(beat.quality)}"
+        values = f"{beat.label:^{_width(beat.probabilities)}}  {100 * beat.probability:9.1f} %"
+    line = f"{beat.time:8.3f}s  {values}  {rr:>7}  {rate:>4}  {quality_text(beat.quality)}"
     return line.rstrip()
 
 

@@ -155,16 +155,16 @@ def _prepare(args: argparse.Namespace, dataset: str, output: Path) -> dict[str, 
         "classes": examples.counts(),
     }
     counts = ", ".join(f"{name} {count}" for name, count in facts["classes"].items())
-    told = f"{output}: {len(examples)} {_kind(dataset)} ({counts})"
+    text = f"{output}: {len(examples)} {_kind(dataset)} ({counts})"
     if not args.csv:  # Kaggle's files do not tell whose beats they hold
         facts["missing_records"] = missing
         facts["records"] = len(set(examples.record.tolist()))
         facts["patients"] = len(set(examples.patient.tolist()))
-        told += (
+        text += (
             f" of {counted(facts['records'], 'record')}, {counted(facts['patients'], 'patient')}"
         )
     if not args.json:
-        print(told)
+        print(text)
     if dataset == "pressure":
         from ..training.datasets.pressure import dropped_table
 

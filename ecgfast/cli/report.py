@@ -161,8 +161,8 @@ class _Report:
             progress=_blocks(source, what) if bar else iter,
             **labels,
         )
-        told = made.figures if args.json else made.summary
-        return _Page(told, made.html, perf_counter() - begin)
+        figures = made.figures if args.json else made.summary
+        return _Page(figures, made.html, perf_counter() - begin)
 
 
 def _blocks(
@@ -212,23 +212,23 @@ def _run_one(args: argparse.Namespace, work: _Report, path: Path) -> None:
     _check(args, guard, file)
     page = work(path, title=args.title, what=path.name, bar=True)
     written = _write(args, guard, file, page)
-    told = page.figures
+    figures = page.figures
     if args.json:
-        print_json({**told, "wall_s": page.wall, "output": [str(one) for one in written]})
+        print_json({**figures, "wall_s": page.wall, "output": [str(one) for one in written]})
     else:
-        print("\n".join(_lines(told)))
-        print(f"time        {pace(told['duration'], page.wall)}")
+        print("\n".join(_lines(figures)))
+        print(f"time        {pace(figures['duration'], page.wall)}")
         print(f"written     {', '.join(map(str, written))}")
         print(NOT_A_DEVICE)
     report_nothing(page.beats, path, args)
 
 
-def _lines(told: dict[str, Any]) -> list[str]:
+def _lines(figures: dict[str, Any]) -> list[str]:
     """The figures that are read first."""
-    rate = told["rate"]
+    rate = figures["rate"]
     lines = [
-        f"recording   {told['record']}, {length(told['duration'])} at {told['fs']:g} Hz",
-        f"beats       {told['beats']['total']:,}",
+        f"recording   {figures['record']}, {length(figures['duration'])} at {figures['fs']:g} Hz",
+        f"beats       {figures['beats']['total']:,}",
     ]
     if rate["minimum"] is not None:
         lines.append(
@@ -238,12 +238,12 @@ def _lines(told: dict[str, Any]) -> list[str]:
         )
     else:
         lines.append("heart rate  none: no eight beats in a good signal")
-    for row in told["rhythm"]:
+    for row in figures["rhythm"]:
         if row["count"]:
             name = row["kind"].replace("_", " ")
             lines.append(f"  {name}: {row['count']:,}, {length(row['seconds'])} in all")
-    if told["quality"]["lost_seconds"]:
-        lines.append(f"lost        {length(told['quality']['lost_seconds'])} cannot be read")
+    if figures["quality"]["lost_seconds"]:
+        lines.append(f"lost        {length(figures['quality']['lost_seconds'])} cannot be read")
     return lines
 
 

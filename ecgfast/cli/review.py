@@ -138,7 +138,7 @@ def run(args: argparse.Namespace) -> None:
         except KeyboardInterrupt:
             print()
     labels = session.labels()
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "record": source.name,
         "beats": int((~session.waves).sum()),
         "groups": session.n_groups,
@@ -148,11 +148,11 @@ def run(args: argparse.Namespace) -> None:
         "output": [str(files.annotations), str(files.answers), str(files.beats)],
     }
     if args.json:
-        print_json(told)
+        print_json(facts)
         return
-    counts = ", ".join(f"{label} {count:,}" for label, count in told["labels"].items())
+    counts = ", ".join(f"{label} {count:,}" for label, count in facts["labels"].items())
     print(f"labels      {counts}")
-    answers = f"{told['answers']} answer{'' if told['answers'] == 1 else 's'}"
+    answers = f"{facts['answers']} answer{'' if facts['answers'] == 1 else 's'}"
     print(f"written     {files.annotations}: {answers} in {files.answers}")
     print(NOT_A_DEVICE)
 
@@ -177,9 +177,9 @@ def _export(args: argparse.Namespace) -> None:
     if args.json:
         print_json({"beats": len(found), "labels": counts, "output": str(args.export)})
         return
-    told = ", ".join(f"{label} {count:,}" for label, count in counts.items())
+    labels = ", ".join(f"{label} {count:,}" for label, count in counts.items())
     records = counted(len(set(found.record.tolist())), "recording")
-    print(f"answered    {told}, in {records}")
+    print(f"answered    {labels}, in {records}")
     print(f"written     {args.export}: for `ecgfast train beats --examples {args.export}`")
 
 

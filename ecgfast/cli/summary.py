@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> None:
     found = summarise(*args.folders)
     written = write_summary(args.folders[0], args.output, found=found)
     if args.json:
-        told = {**found.tables(), "hours": found.hours, "status": found.status.to_dict()}
-        print_json({**told, "output": [str(path) for path in written]})
+        content = {**found.tables(), "hours": found.hours, "status": found.status.to_dict()}
+        print_json({**content, "output": [str(path) for path in written]})
         return
     counts = found.status.counts
     more = [

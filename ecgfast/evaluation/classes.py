@@ -143,10 +143,13 @@ def confusion_matrix(
     """
     ref, got = np.asarray(reference, np.int64), np.asarray(given, np.int64)
     if ref.shape != got.shape or ref.ndim != 1:
-        raise InputError(f"{ref.shape} reference classes against {got.shape} given ones")
+        raise InputError(
+            f"reference has the shape {ref.shape} and given {got.shape}: give the class index of "
+            "each beat in both, shape (n,)"
+        )
     both = np.concatenate([ref, got])
     if len(both) and (both.min() < 0 or both.max() >= classes):
-        raise InputError(f"a class index is outside 0..{classes - 1}")
+        raise InputError(f"class indices must be 0 to {classes - 1}: give indices into classes")
     return np.bincount(ref * classes + got, minlength=classes * classes).reshape(classes, classes)
 
 
@@ -225,7 +228,10 @@ def patient_intervals(
     """
     table = np.asarray(matrices, np.int64)
     if table.ndim != 3 or not len(table):
-        raise InputError("no patients to draw from")
+        raise InputError(
+            f"matrices has the shape {table.shape}: give one confusion matrix a patient, "
+            "(patients, k, k)"
+        )
     if len(table) == 1:  # every draw is the same, and would pass for certainty
         return {label: {} for label in classes}
     weights = _draws(len(table), draws, seed)
@@ -292,7 +298,10 @@ def share_interval(
     whose = np.asarray(patient, np.int64)
     some, every = np.asarray(part, float), np.asarray(whole, float)
     if not len(whose) or not len(whose) == len(some) == len(every):
-        raise InputError(f"{len(some)} beats of {len(every)}, of {len(whose)} patients' beats")
+        raise InputError(
+            f"part, whole and patient have {len(some)}, {len(every)} and {len(whose)} entries: "
+            "give one of each a beat"
+        )
     counts = np.stack([np.bincount(whose, some), np.bincount(whose, every)], axis=1)
     if len(counts) == 1:
         return []

@@ -84,17 +84,17 @@ def evaluate_decision(
     >>> evaluate_decision(classifier, score, Decision(sensitivity={"V": 0.95}))  # doctest: +SKIP
     """
     rule = decision.rule(classifier, score.lookahead)
-    told = np.array(rule.labels(score.outputs))
+    labels = np.array(rule.labels(score.outputs))
     actual = np.array(classifier.classes)[score.target]
     patient = np.unique(score.patients, return_inverse=True)[1][score.record]
     rows = []
     for point in rule.operating_points:
         if point["by"] == "reject":
-            kept = told != REJECTED
+            kept = labels != REJECTED
             every = np.ones(len(kept), bool)
-            shares = {"coverage": (kept, every), "accuracy": (kept & (told == actual), kept)}
+            shares = {"coverage": (kept, every), "accuracy": (kept & (labels == actual), kept)}
         else:
-            called, of_class = told == point["class"], actual == point["class"]
+            called, of_class = labels == point["class"], actual == point["class"]
             shares = {
                 "sensitivity": (called & of_class, of_class),
                 "positive_predictivity": (called & of_class, called),

@@ -378,7 +378,7 @@ def score_detection(
     (2, 1, 1)
     """
     if not (np.isfinite(fs) and fs > 0):
-        raise InputError(f"sampling rate must be positive, not {fs}")
+        raise InputError(f"fs={fs}: give a sampling rate above 0, in Hz")
     ref, tst = _positions(reference, "reference"), _positions(test, "test")
     pairs, missed, false = _matched(ref, tst, tolerance * fs, start * fs, flutter)
     error = (tst[pairs[:, 1]] - ref[pairs[:, 0]]) * (1e3 / fs)
@@ -494,15 +494,19 @@ def class_confusion(
     [[1, 0, 0], [1, 0, 0], [0, 0, 0]]
     """
     if not (np.isfinite(fs) and fs > 0):
-        raise InputError(f"sampling rate must be positive, not {fs}")
+        raise InputError(f"fs={fs}: give a sampling rate above 0, in Hz")
     ref, tst = _positions(reference, "reference"), _positions(test, "test")
     index = {letter: i for i, letter in enumerate(classes)}
     for position, labels, name in ((ref, reference_class, "reference"), (tst, test_class, "test")):
         if len(position) != len(labels):
-            raise InputError(f"{name}: {len(position)} beats but {len(labels)} classes")
+            raise InputError(
+                f"{name}: {len(position)} beats but {len(labels)} classes: give one a beat"
+            )
         unknown = set(labels) - set(classes)
         if unknown:
-            raise InputError(f"{name}: class {min(unknown)!r} is none of {classes}")
+            raise InputError(
+                f"{name}: class {min(unknown)!r} is none of {classes}: map it, or give classes="
+            )
     pairs, missed, false = _matched(ref, tst, tolerance * fs, start * fs, flutter)
     table = np.zeros((len(classes) + 1, len(classes) + 1), np.int64)
     for i, j in pairs.tolist():

@@ -116,13 +116,13 @@ class FalseAlarms:
         dict
             By class "median", "mean" and "worst" per hour, and the record of the worst.
         """
-        told: dict[str, Any] = {"lookahead": self.lookahead, "records": len(self.records)}
+        row: dict[str, Any] = {"lookahead": self.lookahead, "records": len(self.records)}
         for label in self.false:
-            told[label] = {
+            row[label] = {
                 **{name: round(rate, 2) for name, rate in self.spread(label).items()},
                 "worst record": self.records[int(self.per_hour(label).argmax())],
             }
-        return told
+        return row
 
 
 @dataclass(frozen=True)
@@ -161,19 +161,19 @@ class StripCalls:
             Counts, and by class "share" of beats, "share of the first three seconds" and "share of
             strips with over a tenth".
         """
-        told: dict[str, Any] = {
+        row: dict[str, Any] = {
             "rhythm": self.rhythm,
             "lookahead": self.lookahead,
             "strips": self.strips,
             "beats": self.beats,
         }
         for label, called in self.called.items():
-            told[label] = {
+            row[label] = {
                 "share": _share(called, self.beats),
                 "share of the first three seconds": _share(self.called_first[label], self.first),
                 "share of strips with over a tenth": _share(self.many[label], self.strips),
             }
-        return told
+        return row
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -1,4 +1,4 @@
-"""How good told pressures are: against limits of standards, and against what needs no ECG."""
+"""How good predicted pressures are: against limits of standards, and against what needs no ECG."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _ISO_MEAN, _ISO_SD = 5.0, 8.0
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far told pressures are from measured ones.
+    """How far predicted pressures are from measured ones.
 
     Attributes
     ----------
     windows : int
     mean_error, deviation : float
-        Mean and standard deviation of told minus measured, mmHg.
+        Mean and standard deviation of predicted minus measured, mmHg.
     mae : float
         Mean absolute error, mmHg.
     within : tuple of float
@@ -89,12 +89,12 @@ class Agreement:
         }
 
 
-def agreement(measured: npt.ArrayLike, told: npt.ArrayLike) -> Agreement:
-    """Compare told with measured pressures.
+def agreement(measured: npt.ArrayLike, predicted: npt.ArrayLike) -> Agreement:
+    """Compare predicted with measured pressures.
 
     Parameters
     ----------
-    measured, told : array_like, shape (n,)
+    measured, predicted : array_like, shape (n,)
         mmHg.
 
     Returns
@@ -106,9 +106,12 @@ def agreement(measured: npt.ArrayLike, told: npt.ArrayLike) -> Agreement:
     InputError
         If there is nothing to compare, or lengths differ.
     """
-    actual, given = np.asarray(measured, np.float64), np.asarray(told, np.float64)
+    actual, given = np.asarray(measured, np.float64), np.asarray(predicted, np.float64)
     if actual.shape != given.shape or actual.ndim != 1 or not len(actual):
-        raise InputError(f"measured pressures of shape {actual.shape}, told {given.shape}")
+        raise InputError(
+            f"measured has the shape {actual.shape} and predicted {given.shape}: give both of "
+            "shape (n,), for the same windows"
+        )
     error = given - actual
     within = [float((np.abs(error) <= limit).mean()) for limit in _WITHIN]
     return Agreement(
@@ -152,18 +155,18 @@ class Gain(NamedTuple):
 
 def gain_over(
     measured: npt.ArrayLike,
-    told: npt.ArrayLike,
+    predicted: npt.ArrayLike,
     otherwise: npt.ArrayLike,
     groups: npt.ArrayLike,
     *,
     draws: int = 2000,
     seed: int = 0,
 ) -> Gain:
-    """Gain in mean absolute error over what is told otherwise, with its interval over groups.
+    """Gain in mean absolute error over other predictions, with its interval over groups.
 
     Parameters
     ----------
-    measured, told, otherwise : array_like, shape (n,)
+    measured, predicted, otherwise : array_like, shape (n,)
         mmHg.
     groups : array_like of str, shape (n,)
         What is drawn with replacement as a whole (bootstrap; Efron, 1979).
@@ -177,7 +180,7 @@ def gain_over(
     """
     actual = np.asarray(measured, np.float64)
     other = np.abs(np.asarray(otherwise, np.float64) - actual)
-    better = other - np.abs(np.asarray(told, np.float64) - actual)
+    better = other - np.abs(np.asarray(predicted, np.float64) - actual)
     _, whose = np.unique(np.asarray(groups), return_inverse=True)
     size = np.bincount(whose).astype(np.float64)
     total = np.bincount(whose, better)
@@ -260,7 +263,7 @@ def damped_changes(
     damping: float = 0.5,
     limit: float = 2.0,
 ) -> Floats:
-    """Change of pressure since the calibration, told by the change of something else.
+    """Change of pressure since the calibration, predicted from the change of something else.
 
     Least squares through zero, its slope damped, found on the other folds alone: what one group of
     patients does is a weak guide to the next.
@@ -285,7 +288,7 @@ def damped_changes(
     actual, folds = np.asarray(measured, np.float64), np.asarray(fold)
     of = np.asarray(change, np.float64)
     of = np.broadcast_to(of if of.ndim == 2 else of[:, np.newaxis], actual.shape)
-    told = np.zeros_like(actual)
+    predicted = np.zeros_like(actual)
     for k in np.unique(folds):
         other, own = folds != k, folds == k
         size = np.sqrt(np.mean(of[other] ** 2, axis=0))
@@ -293,8 +296,8 @@ def damped_changes(
         known = np.clip(of[other] / size, -limit, limit)
         power = np.sum(known**2, axis=0)
         slope = np.sum(known * actual[other], axis=0) / np.where(power == 0, 1.0, power)
-        told[own] = damping * slope * np.clip(of[own] / size, -limit, limit)
-    return told
+        predicted[own] = damping * slope * np.clip(of[own] / size, -limit, limit)
+    return predicted
 
 
 _COLUMNS = (
@@ -321,7 +324,7 @@ class PressureScores:
         Names of the k numbers, such as "minimum" and "maximum".
     measured : ndarray, shape (n, k)
         mmHg.
-    told : dict of str to ndarray, shapes (n, k)
+    predicted : dict of str to ndarray, shapes (n, k)
         By name; the first is the baseline that gains are over.
     group : ndarray of str, shape (n,)
         Of perhaps one patient.
@@ -336,7 +339,7 @@ class PressureScores:
     heading: str
     outputs: tuple[str, ...]
     measured: Floats
-    told: Mapping[str, Floats]
+    predicted: Mapping[str, Floats]
     group: npt.NDArray[np.str_]
     record: npt.NDArray[np.str_]
     moved: npt.NDArray[np.bool_]
@@ -358,7 +361,7 @@ class PressureScores:
         }
 
     def headline(self) -> dict[str, Any]:
-        """Error, spread and gain of each of `told`, for a model's card.
+        """Error, spread and gain of each of `predicted`, for a model's card.
 
         Returns
         -------
@@ -367,35 +370,35 @@ class PressureScores:
         facts = self.to_dict()
         return {
             f"{output}, {name}": {
-                "ME ± SD": f"{told['ME']:+.2f} ± {told['SD']:.2f}",
-                "MAE": told["MAE"],
-                **({"gain": told["gain"]} if "gain" in told else {}),
+                "ME ± SD": f"{predicted['ME']:+.2f} ± {predicted['SD']:.2f}",
+                "MAE": predicted["MAE"],
+                **({"gain": predicted["gain"]} if "gain" in predicted else {}),
             }
             for output in self.outputs
-            for name, told in facts[output].items()
+            for name, predicted in facts[output].items()
         }
 
     def _of(self, i: int) -> dict[str, Any]:
-        base = next(iter(self.told))
+        base = next(iter(self.predicted))
         found: dict[str, Any] = {}
-        for name, told in self.told.items():
-            found[name] = self._agreement(self.measured[:, i], told[:, i])
+        for name, predicted in self.predicted.items():
+            found[name] = self._agreement(self.measured[:, i], predicted[:, i])
             if name != base:
                 found[name]["gain"] = self.gain(name, i).to_dict()
             moved = self.moved[:, i]
             if moved.any():
-                where_moved = self._agreement(self.measured[moved, i], told[moved, i])
+                where_moved = self._agreement(self.measured[moved, i], predicted[moved, i])
                 found[name]["where_it_moved"] = where_moved
         return found
 
-    def _agreement(self, measured: Floats, told: Floats) -> dict[str, Any]:
-        facts = agreement(measured, told).to_dict()
+    def _agreement(self, measured: Floats, predicted: Floats) -> dict[str, Any]:
+        facts = agreement(measured, predicted).to_dict()
         if self.of_one_person:
             del facts["BHS_grade"], facts["within_ISO_81060_2"]
         return facts
 
     def gain(self, name: str, output: int) -> Gain:
-        """Gain of one of `told` over the first of them.
+        """Gain of one of `predicted` over the first of them.
 
         Parameters
         ----------
@@ -407,9 +410,11 @@ class PressureScores:
         -------
         Gain
         """
-        base = next(iter(self.told.values()))
-        told = self.told[name]
-        return gain_over(self.measured[:, output], told[:, output], base[:, output], self.group)
+        base = next(iter(self.predicted.values()))
+        predicted = self.predicted[name]
+        return gain_over(
+            self.measured[:, output], predicted[:, output], base[:, output], self.group
+        )
 
     def table(self) -> str:
         """The figures as lines of text, mmHg.
@@ -426,10 +431,12 @@ class PressureScores:
         ]
         shown = [name for name in _COLUMNS if not (self.of_one_person and name in _OF_STANDARDS)]
         for i, output in enumerate(self.outputs):
-            cells = [dict(zip(_COLUMNS, self._cells(i, name), strict=True)) for name in self.told]
+            cells = [
+                dict(zip(_COLUMNS, self._cells(i, name), strict=True)) for name in self.predicted
+            ]
             rows = [
                 [name, *(row[column] for column in shown)]
-                for name, row in zip(self.told, cells, strict=True)
+                for name, row in zip(self.predicted, cells, strict=True)
             ]
             align = ["left", *["right"] * len(shown)]
             parts += [
@@ -441,17 +448,21 @@ class PressureScores:
 
     def _cells(self, i: int, name: str) -> list[str]:
         """What stands under `_COLUMNS`."""
-        measured, told, moved = self.measured[:, i], self.told[name][:, i], self.moved[:, i]
-        found = agreement(measured, told)
+        measured, predicted, moved = (
+            self.measured[:, i],
+            self.predicted[name][:, i],
+            self.moved[:, i],
+        )
+        found = agreement(measured, predicted)
         cells = [
             f"{found.mean_error:+.2f} ± {found.deviation:.2f}",
             f"{found.mae:.2f}",
             *(f"{100 * share:.0f}" for share in found.within),
             found.grade,
             "yes" if found.within_iso else "no",
-            f"{agreement(measured[moved], told[moved]).mae:.2f}" if moved.any() else "-",
+            f"{agreement(measured[moved], predicted[moved]).mae:.2f}" if moved.any() else "-",
         ]
-        if name == next(iter(self.told)):
+        if name == next(iter(self.predicted)):
             return [*cells, ""]
         gain = self.gain(name, i)
         interval = f" [{gain.low:+.2f}, {gain.high:+.2f}]" if gain.has_interval else ""

@@ -151,7 +151,11 @@ def operating_points(
     """
     score, of_class = np.asarray(probability, np.float64), np.asarray(positive, bool)
     if score.shape != of_class.shape or not of_class.any():
-        raise InputError("no beat of the class to set a threshold by")
+        raise InputError(
+            f"probability has the shape {score.shape} and positive {of_class.shape}, "
+            f"{int(of_class.sum())} of them True: give one of each a beat, at least one of the "
+            "class"
+        )
     whose = _index(patients)
     order = np.argsort(-score, kind="stable")
     found = np.cumsum(of_class[order])
@@ -206,5 +210,8 @@ def _told(
     """How sure each class was given, and whether it was right."""
     shares, truth = np.asarray(probability, np.float64), np.asarray(target, np.int64)
     if shares.ndim != 2 or len(shares) != len(truth) or not len(truth):
-        raise InputError(f"probabilities of shape {shares.shape} for {truth.shape} beats")
+        raise InputError(
+            f"probability has the shape {shares.shape} and target {truth.shape}: give "
+            "(n, classes) and (n,), one row a beat"
+        )
     return shares.max(axis=1), shares.argmax(axis=1) == truth

@@ -81,7 +81,9 @@ class FastLSTM(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
         """Make the weights: kernel (channels, 4 u), recurrent (u, 4 u), bias (4 u)."""
         steps, channels = input_shape[1], input_shape[2]
         if steps is None or channels is None:
-            raise ValueError("FastLSTM needs a known number of steps and channels")
+            raise ValueError(
+                "FastLSTM needs a known number of steps and channels: give them to keras.Input"
+            )
         u = self.units
         self.kernel = self.add_weight(
             name="kernel",

@@ -82,7 +82,9 @@ class HyperLoss(keras.losses.Loss):  # type: ignore[misc, unused-ignore]
         self.upper: float | list[float] | None = None
         if outlier == "target":
             if lower is None or upper is None:
-                raise ValueError("outlier='target' needs lower and upper")
+                raise ValueError(
+                    "outlier='target' needs lower and upper: give both, or use from_targets"
+                )
             self.lower = np.asarray(lower, np.float64).tolist()
             self.upper = np.asarray(upper, np.float64).tolist()
             if not np.all(np.asarray(self.lower) < np.asarray(self.upper)):

@@ -220,8 +220,8 @@ class ReviewFiles:
                 f"{self.answers}: was changed by another review of this recording; close one of "
                 "them and open the review again"
             )
-        told = {"format": _FORMAT, **vars(_facts(beats, group)), "actions": actions}
-        data = json.dumps(told, indent=1, ensure_ascii=False).encode(errors="backslashreplace")
+        content = {"format": _FORMAT, **vars(_facts(beats, group)), "actions": actions}
+        data = json.dumps(content, indent=1, ensure_ascii=False).encode(errors="backslashreplace")
         # Both are on the disk before either gets its name, and the answers get theirs first: labels
         # follow from them.
         with (
@@ -283,15 +283,15 @@ class ReviewFiles:
         if data is None:
             return []
         try:
-            told = json.loads(data)
-            actions = told["actions"]
-            if told["format"] != _FORMAT or not all(isinstance(one, dict) for one in actions):
+            content = json.loads(data)
+            actions = content["actions"]
+            if content["format"] != _FORMAT or not all(isinstance(one, dict) for one in actions):
                 raise ValueError("made by another version")
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RecordError(
                 f"{self.answers}: no answers of a review ({error}); restore it, or move it away"
             ) from None
-        if told.get("digest") != _facts(beats, group).digest:
+        if content.get("digest") != _facts(beats, group).digest:
             raise RecordError(
                 f"{self.answers}: belongs to other beats than {self.beats.name}; put the two that "
                 "belong together side by side"

@@ -148,21 +148,21 @@ class ReviewApp:
                 if len(body) > _MOST_BODY:
                     return self._plain("the request is too large", 413)
             try:
-                told = json.loads(body or b"{}")
+                message = json.loads(body or b"{}")
             except (ValueError, RecursionError):
-                told = None
-            if not isinstance(told, dict):
+                message = None
+            if not isinstance(message, dict):
                 return self._plain("the request is no JSON object", 400)
-            return await threads.run_in_threadpool(self._answered, what, told)
+            return await threads.run_in_threadpool(self._answered, what, message)
 
         return endpoint
 
-    def _answered(self, what: Callable[[Any], Any], told: Any) -> Any:
+    def _answered(self, what: Callable[[Any], Any], message: Any) -> Any:
         try:
             with self._lock:
-                if told.get("seen", self._version()) != self._version():
+                if message.get("seen", self._version()) != self._version():
                     return self._json({"error": _CHANGED}, 409)
-                return self._json(what(told))
+                return self._json(what(message))
         except InputError as error:
             return self._json({"error": str(error)}, 400)
         except EcgfastError as error:
@@ -324,20 +324,20 @@ class ReviewApp:
 
     # ------------------------------------------------------------------ what is changed
 
-    def _answer(self, told: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
         before = self.session.labels()
-        label = str(told.get("label", ""))
-        if "beats" in told:
-            beats = told["beats"]
+        label = str(message.get("label", ""))
+        if "beats" in message:
+            beats = message["beats"]
             if not isinstance(beats, list) or not all(type(one) is int for one in beats):
                 raise InputError("beats: give a list of indices")
             self.session.answer_beats(beats, label)
         else:
-            self.session.answer(_whole(told, "group"), label)
+            self.session.answer(_whole(message, "group"), label)
         return {"changed": int((self.session.labels() != before).sum()), **self._state({})}
 
-    def _split(self, told: dict[str, Any]) -> dict[str, Any]:
-        return {"part": self.session.split(_whole(told, "group")), **self._state({})}
+    def _split(self, message: dict[str, Any]) -> dict[str, Any]:
+        return {"part": self.session.split(_whole(message, "group")), **self._state({})}
 
     def _undo(self, _: dict[str, Any]) -> dict[str, Any]:
         undone = self.session.undo()
@@ -367,9 +367,9 @@ def _seconds(asked: dict[str, str], name: str) -> float:
     return value
 
 
-def _whole(told: dict[str, Any], name: str) -> int:
+def _whole(message: dict[str, Any], name: str) -> int:
     try:
-        return int(told[name])
+        return int(message[name])
     except (KeyError, TypeError, ValueError, OverflowError):  # JSON has numbers as 1e999
         raise InputError(f"{name}: give the number of a group") from None
 

@@ -246,8 +246,8 @@ class ReviewSession:
                     "begin anew"
                 )
         session = cls(beats, group, files=files, by=by)
-        told = files.read_answers(beats, group)
-        actions = [Action.from_dict(one, str(files.answers)) for one in told]
+        rows = files.read_answers(beats, group)
+        actions = [Action.from_dict(one, str(files.answers)) for one in rows]
         session._check(actions, str(files.answers))
         session._actions = actions
         session._replay()
@@ -279,9 +279,9 @@ class ReviewSession:
     def _keep(self) -> None:
         """Write answers and labels."""
         if self.files is not None:
-            told = [action.to_dict() for action in self._actions]
+            rows = [action.to_dict() for action in self._actions]
             with self.files.alone():
-                self.files.write(self.beats, self._begun, told, self._marks())
+                self.files.write(self.beats, self._begun, rows, self._marks())
 
     def _marks(self) -> bytes:
         return encoded_marks(self.beats, self.labels(), self.reviewers(), waves=self.waves)
@@ -487,14 +487,14 @@ class ReviewSession:
             The name, with the group where the answer was of a whole one; empty where the label is
             the model's.
         """
-        told = [""] * len(self.beats)
+        names = [""] * len(self.beats)
         for number, action in self._of_group.items():
             text = f"{action.by}, group {number}"
             for i in self.members(number).tolist():
-                told[i] = text
+                names[i] = text
         for i, action in self._of_beat.items():
-            told[i] = action.by
-        return told
+            names[i] = action.by
+        return names
 
     @property
     def single_answers(self) -> frozenset[int]:

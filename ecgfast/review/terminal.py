@@ -178,10 +178,10 @@ def _text(session: ReviewSession, source: RecordSource, question: Question) -> s
 def _examples(session: ReviewSession, group: int, count: int = 24) -> str:
     """Times of beats of a group, from the most to the least typical."""
     labels = session.labels()
-    told = [
+    examples = [
         f"{clock(float(session.beats.time[i]))} {labels[i]}" for i in session.examples(group, count)
     ]
-    return "for example: " + ", ".join(told)
+    return "for example: " + ", ".join(examples)
 
 
 def mean_beat(source: RecordSource, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

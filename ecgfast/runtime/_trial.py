@@ -69,14 +69,14 @@ def _run(content: bytes, origin: str, backend: str) -> dict[str, Any] | None:
 def main() -> None:
     """Take a model from standard input and tell how it went."""
     # Runtimes print: what is told stays alone on standard output.
-    told = os.dup(1)
+    reply = os.dup(1)
     os.dup2(2, 1)
     head = json.loads(sys.stdin.buffer.readline())
     content = sys.stdin.buffer.read()
     _probe(head["backend"])  # what the runtime itself takes is not the model's
     _limit()
     outcome = _run(content, **head)
-    os.write(told, json.dumps(outcome).encode())
+    os.write(reply, json.dumps(outcome).encode())
     # Past the runtime's own end, where a file that passed could still do harm.
     os._exit(0)
 

@@ -200,7 +200,7 @@ def _metrics(value: Any, field: str) -> None:
     )
     shares = {"coverage": _number, "accuracy": _number}
     kept = _object({"threshold": _number, **shares}, {"intervals_95": _intervals(*shares)})
-    told = _object(
+    check_figures = _object(
         {},
         {
             "bins": _list_of(_object_of(_anything)),
@@ -211,7 +211,7 @@ def _metrics(value: Any, field: str) -> None:
     )
     for view in LOOKAHEAD_LABELS:
         if (heading := probabilities_heading(view)) in value:
-            told(value[heading], f"{field}.{heading}")
+            check_figures(value[heading], f"{field}.{heading}")
 
 
 def _intervals(*names: str) -> Check:

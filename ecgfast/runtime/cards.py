@@ -177,10 +177,10 @@ class ModelCard:
             "bins" and "expected_calibration_error", "coverage", and "operating points" by class,
             as `ecgfast.evaluation.reliability` makes them; empty where the card has none.
         """
-        told: dict[str, Any] = self.metrics.get(
+        figures: dict[str, Any] = self.metrics.get(
             probabilities_heading(LOOKAHEAD_LABELS[lookahead]), {}
         )
-        return told
+        return figures
 
     @property
     def forms(self) -> dict[str, dict[str, Any]]:

@@ -76,10 +76,10 @@ def _try(content: bytes, origin: str, backend: str) -> Refusal | None:
     if done.returncode < 0:
         return Refusal(f"{backend} dies of it ({_signal_name(-done.returncode)})")
     try:
-        told = json.loads(done.stdout)
-        if told is None:
+        reply = json.loads(done.stdout)
+        if reply is None:
             return None
-        return Refusal(str(told["reason"]), bool(told["loaded"]))
+        return Refusal(str(reply["reason"]), bool(reply["loaded"]))
     except (ValueError, TypeError, KeyError):
         last = ": ".join(done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:])
         return Refusal(f"{backend} dies of it (exit status {done.returncode}) {last}".rstrip())

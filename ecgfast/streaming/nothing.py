@@ -170,8 +170,8 @@ def no_beats_text(
             "max_rate=900) and ecgfast detect --max-rate 900 find them"
         )
     more = len(seen) - _LISTED
-    told = "; ".join(seen[:_LISTED]) + (f"; and {more} more leads" if more > 0 else "")
-    return f"{checks}. {told}" if told else checks
+    leads_text = "; ".join(seen[:_LISTED]) + (f"; and {more} more leads" if more > 0 else "")
+    return f"{checks}. {leads_text}" if leads_text else checks
 
 
 def _animal_rate(signal: npt.NDArray[Any], fs: float) -> float | None:

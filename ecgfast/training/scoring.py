@@ -133,15 +133,15 @@ def write_score(
     matrix = np.array(rows, np.int64)
     if matrix.size:
         metrics = need("sklearn.metrics", "A classification report", "train")
-        told = np.indices(matrix.shape).reshape(2, -1).repeat(matrix.ravel(), axis=1)
+        pairs = np.indices(matrix.shape).reshape(2, -1).repeat(matrix.ravel(), axis=1)
         options: dict[str, Any] = {
             "labels": np.arange(len(classes)),
             "target_names": list(classes),
             "zero_division": 0,
         }
         content["confusion"] = [list(map(int, row)) for row in np.asarray(confusion)]
-        content["report"] = metrics.classification_report(*told, output_dict=True, **options)
-        content["report_text"] = metrics.classification_report(*told, digits=4, **options)
+        content["report"] = metrics.classification_report(*pairs, output_dict=True, **options)
+        content["report_text"] = metrics.classification_report(*pairs, digits=4, **options)
     given = np.asarray(outputs, np.float64)
     if outputs is not None and (not matrix.size or given.shape[1] == 1):
         content["target"] = np.asarray(target, np.float64).round(6).tolist()

@@ -73,11 +73,11 @@ def test_missed_and_false_beats_count_against_the_classes() -> None:
 
 
 def test_classes_that_cannot_be_counted() -> None:
-    with pytest.raises(InputError, match=r"\(3,\) reference classes against \(2,\) given"):
+    with pytest.raises(InputError, match=r"reference has the shape \(3,\) and given \(2,\): give"):
         confusion_matrix([0, 1, 2], [0, 1], 3)
-    with pytest.raises(InputError, match=r"outside 0\.\.2"):
+    with pytest.raises(InputError, match="class indices must be 0 to 2"):
         confusion_matrix([0, 3], [0, 1], 3)
-    with pytest.raises(InputError, match=r"outside 0\.\.2"):
+    with pytest.raises(InputError, match="class indices must be 0 to 2"):
         confusion_matrix([0, 1], [0, -1], 3)
     assert np.isnan(score_classes([], [], "NV").accuracy)
 
@@ -100,5 +100,5 @@ def test_intervals_over_patients() -> None:
     # Nor does one patient, of whom every draw is the same.
     assert patient_intervals([[[5, 1], [2, 4]]], "NV") == {"N": {}, "V": {}}
     for nobody in ([], np.zeros((0, 2, 2)), [[1, 2], [3, 4]]):
-        with pytest.raises(InputError, match="no patients to draw from"):
+        with pytest.raises(InputError, match="give one confusion matrix a patient"):
             patient_intervals(nobody, "NV")

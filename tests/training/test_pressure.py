@@ -343,8 +343,8 @@ def test_a_model_of_one_person_states_what_it_is_worth_later(tmp_path, capsys, r
     metrics = task.score_precisions(tmp_path / "mine.json", tmp_path, recipe, lines.append)
     later = task.test_sets(recipe, tmp_path)[HEADING]
     assert set(later.record) == {"tuesday"}
-    told = answer(later.inputs["window"], later.inputs["features"].reshape(len(later), -1))
-    error = np.abs(told - later.target).mean(axis=0)
+    predicted = answer(later.inputs["window"], later.inputs["features"].reshape(len(later), -1))
+    error = np.abs(predicted - later.target).mean(axis=0)
     figures = metrics[HEADING]
     assert figures["minimum, model"]["MAE"] == pytest.approx(error[0], abs=0.01)
     # Monday's maximum is 110, tuesday's 112, with whose first windows the training ends.
@@ -385,8 +385,8 @@ def test_agreement_against_hand_computed_values() -> None:
 def test_gain_draws_whole_groups() -> None:
     measured = np.zeros(6)
     # Group a: better by 3 in both windows. Group b: worse by 1 in all four.
-    told, other = np.array([1.0, 1, 5, 5, 5, 5]), np.full(6, 4.0)
-    found = gain_over(measured, told, other, ["a", "a", "b", "b", "b", "b"])
+    predicted, other = np.array([1.0, 1, 5, 5, 5, 5]), np.full(6, 4.0)
+    found = gain_over(measured, predicted, other, ["a", "a", "b", "b", "b", "b"])
     assert found.mmhg == pytest.approx((2 * 3 - 4) / 6)
     assert found.share == pytest.approx((2 * 3 - 4) / 6 / 4)
     # Two groups drawn with replacement: both a, or both b, in a quarter of the draws each.
@@ -411,12 +411,12 @@ def test_calibration_and_damped_changes() -> None:
     change = np.array([1.0, -1, 1, -1, 0, 1, -1])
     fold = np.array([0, 0, 0, 0, 1, 1, 1])
     measured = np.column_stack([2 * change, -change])
-    told = damped_changes(change, measured, fold, damping=0.5)
-    np.testing.assert_allclose(told, np.column_stack([change, -0.5 * change]))
+    predicted = damped_changes(change, measured, fold, damping=0.5)
+    np.testing.assert_allclose(predicted, np.column_stack([change, -0.5 * change]))
     # What is learnt of fold 0 comes from fold 1 alone.
     measured[fold == 0] *= -7
-    told = damped_changes(change, measured, fold)
-    np.testing.assert_allclose(told[fold == 0, 0], change[fold == 0])
+    predicted = damped_changes(change, measured, fold)
+    np.testing.assert_allclose(predicted[fold == 0, 0], change[fold == 0])
 
 
 def test_table_has_the_baseline_and_where_it_moved() -> None:

@@ -56,11 +56,11 @@ def test_protocols_stand_beside_what_needs_no_ecg(monkeypatch: pytest.MonkeyPatc
     shown = examples()
     seen = []
 
-    def told(recipe, given, fold, seed, checkpoint):
+    def predicted(recipe, given, fold, seed, checkpoint):
         seen.append((fold, seed))
         return given.target + 3.0
 
-    monkeypatch.setattr(blood_pressure, "out_of_fold", told)
+    monkeypatch.setattr(blood_pressure, "out_of_fold", predicted)
     recipe = dataclasses.replace(Recipe.load("blood-pressure"), folds=2)
     recipe = recipe.changed({"options": {"seeds": 2}})
     lines: list[str] = []
@@ -76,7 +76,7 @@ def test_protocols_stand_beside_what_needs_no_ecg(monkeypatch: pytest.MonkeyPatc
     fold = seen[2][0]
     assert all(len(set(fold[shown.record == name])) == 2 for name in set(shown.record))
 
-    # Maxima are 100 and 120 in fold 0, 140 and 160 in fold 1: each is told the other's mean.
+    # Maxima are 100 and 120 in fold 0, 140 and 160 in fold 1: each gets the other's mean.
     facts = free.to_dict()["maximum"]
     assert facts["training mean"]["MAE"] == pytest.approx(40.0)
     assert facts["training median"]["MAE"] == pytest.approx(40.0)
@@ -84,7 +84,7 @@ def test_protocols_stand_beside_what_needs_no_ecg(monkeypatch: pytest.MonkeyPatc
     assert facts["model"]["gain"]["mmHg"] == pytest.approx(37.0)
     assert "model, seed 2" in facts
 
-    # The first minute holds windows that end at 12, 17, ..., 57 s; told are those from 70 s on.
+    # The first minute holds windows that end at 12, 17, ..., 57 s: from 70 s on they are predicted.
     facts = calibrated.to_dict()
     assert facts["windows"] == 4 * np.sum(shown.columns["time"][:24] >= 70)
     held = facts["minimum"]["calibration held"]["MAE"]
@@ -124,8 +124,8 @@ def test_a_persons_model_stands_beside_what_needs_no_ecg() -> None:
     shown = one_person()
     recipe = personal_recipe(Recipe.load("blood-pressure"), ["a", "b"])
     train, test = parts_in_time(shown, 0.5)
-    told = np.tile([90.0, 130.0], (24, 1))
-    facts = personal_scores(recipe, shown, train, test, told).to_dict()
+    predicted = np.tile([90.0, 130.0], (24, 1))
+    facts = personal_scores(recipe, shown, train, test, predicted).to_dict()
     # Minima of 50 to 73 train (61.5 on average), those of 74 to 97 test (85.5).
     assert facts["minimum"]["the person's training mean"]["ME"] == pytest.approx(61.5 - 85.5)
     assert facts["minimum"]["the person's training median"]["ME"] == pytest.approx(61.5 - 85.5)
@@ -199,6 +199,6 @@ def test_network_has_two_branches_and_tells_mmhg() -> None:
             "schedule": {"epochs": 2, "batch": 32},
         }
     )
-    told = predict(fit(recipe, shown).model, shown)
+    predicted = predict(fit(recipe, shown).model, shown)
     # Not standardised: near the mean of the targets, 65 and 130 mmHg.
-    assert np.abs(told.mean(axis=0) - shown.target.mean(axis=0)).max() < 20
+    assert np.abs(predicted.mean(axis=0) - shown.target.mean(axis=0)).max() < 20

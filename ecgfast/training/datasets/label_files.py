@@ -194,9 +194,9 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
             continue
         near = get_close_matches(name, [one for one in header if one not in _COLUMNS], n=1)
         if near or name != "patient":
-            told = f"has {near[0]!r}" if near else f"has {', '.join(header) or 'nothing'}"
+            has = f"has {near[0]!r}" if near else f"has {', '.join(header) or 'nothing'}"
             raise InputError(
-                f"{path}, line 1: no column {name!r} ({told}); the header is record,label or "
+                f"{path}, line 1: no column {name!r} ({has}); the header is record,label or "
                 "record,start_s,end_s,label, each with patient if you like"
             )
 
@@ -224,8 +224,8 @@ def _joined(path: Path, name: str, rows: Sequence[_Row]) -> LabelledRecord:
     """The rows of one recording as one."""
     patients = {row.patient for row in rows}
     if len(patients) > 1:
-        told = " and ".join(repr(one) for one in sorted(patients))
-        raise InputError(f"{path}, line {rows[-1].line}: {name} is of patients {told}")
+        listed = " and ".join(repr(one) for one in sorted(patients))
+        raise InputError(f"{path}, line {rows[-1].line}: {name} is of patients {listed}")
     whole = [row for row in rows if row.times is None]
     if len(whole) > 1:
         raise InputError(

@@ -368,8 +368,8 @@ def prepare_labelled_strips(
                 )
         batch, first, last = cut_strips(record, step, window)
         target = of.labels(first / record.fs, last / record.fs)
-        told = target >= 0
-        without += int((~told).sum())
+        has_label = target >= 0
+        without += int((~has_label).sum())
         n = len(batch)
         strips = ExampleSet(
             {"window": batch.windows, "features": batch.features},
@@ -379,7 +379,7 @@ def prepare_labelled_strips(
             {"classes": list(CLASSES)},
             {"sample": batch.sample, "lead": np.full(n, lead, np.int8)},
         )
-        parts.append(strips.only(told))
+        parts.append(strips.only(has_label))
     return ExampleSet.concatenate(
         parts,
         {

@@ -295,19 +295,21 @@ def difference_text(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     str
         Empty where they are equal.
     """
-    told = []
+    differences = []
     for name in dict.fromkeys([*now, *before]):
         old, new = before.get(name), now.get(name)
         if old == new:
             continue
         if name in ("examples", "folds"):
-            told.append(f"other {name}")
+            differences.append(f"other {name}")
         elif isinstance(old, Mapping) and isinstance(new, Mapping):
             keys = [key for key in dict.fromkeys([*new, *old]) if old.get(key) != new.get(key)]
-            told += [f"{name}.{key} was {old.get(key)} and is {new.get(key)}" for key in keys]
+            differences += [
+                f"{name}.{key} was {old.get(key)} and is {new.get(key)}" for key in keys
+            ]
         else:
-            told.append(f"{name} was {old} and is {new}")
-    return "; ".join(told)
+            differences.append(f"{name} was {old} and is {new}")
+    return "; ".join(differences)
 
 
 class _Scale:
@@ -400,8 +402,8 @@ def _loss(schedule: Schedule, scale: _Scale, targets: FloatArray) -> Any:
         raise InputError(f"loss {name!r}: {str(error).splitlines()[0]}") from None
 
 
-def _plain(told: dict[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in told.items()}
+def _plain(logs: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in logs.items()}
 
 
 class _State:

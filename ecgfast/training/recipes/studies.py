@@ -119,7 +119,7 @@ def _size(recipe: Recipe) -> dict[str, Change]:
 def _loss(recipe: Recipe) -> dict[str, Change]:
     if recipe.architecture.get("head") != "linear":
         raise InputError(f"recipe {recipe.name}: the study of losses needs a linear head")
-    told: dict[str, tuple[str, dict[str, Any]]] = {
+    losses: dict[str, tuple[str, dict[str, Any]]] = {
         "MSE": ("mse", {}),
         "MAE": ("mae", {}),
         "Huber from 1 SD": ("huber", {"delta": 1.0}),
@@ -132,7 +132,7 @@ def _loss(recipe: Recipe) -> dict[str, Change]:
     }
     return {
         name: {"schedule": {"loss": loss, "loss_options": options}}
-        for name, (loss, options) in told.items()
+        for name, (loss, options) in losses.items()
     }
 
 

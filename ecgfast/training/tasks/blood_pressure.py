@@ -151,10 +151,10 @@ class PressureTask(Task):
         details = [score.to_dict() for score in scores]
         if folder is not None and protocols is not None:
             for score in scores:
-                told = score.told.get("model")
-                if told is not None:
+                predicted = score.predicted.get("model")
+                if predicted is not None:
                     write_score(
-                        folder, score.heading, OUTPUTS, (), target=score.measured, outputs=told
+                        folder, score.heading, OUTPUTS, (), target=score.measured, outputs=predicted
                     )
             write_json(protocols / "tables.json", details)
             text = "\n\n".join(score.table() for score in scores)
@@ -190,12 +190,12 @@ def out_of_fold(
     """
     from ..fitting.fit import fit, predict
 
-    told = np.empty(examples.target.shape)
+    predicted = np.empty(examples.target.shape)
     for k in np.unique(fold).tolist():
         kept = checkpoint and checkpoint.with_name(f"{checkpoint.name}-fold-{k + 1}.npz")
         model = fit(recipe, examples.only(fold != k), seed=seed + k, checkpoint=kept).model
-        told[fold == k] = predict(model, examples.only(fold == k))
-    return told
+        predicted[fold == k] = predict(model, examples.only(fold == k))
+    return predicted
 
 
 def score_protocols(
@@ -223,7 +223,7 @@ def score_protocols(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
 
-    def told(name: str, of: npt.NDArray[np.int64], seed: int) -> Floats:
+    def predicted(name: str, of: npt.NDArray[np.int64], seed: int) -> Floats:
         checkpoint = folder and folder / slug(name)
         outputs = out_of_fold(recipe, examples, of, seed, checkpoint)
         report(f"cross-validated: {name}")
@@ -234,8 +234,8 @@ def score_protocols(
     report(f"cross-validation: {(seeds + 1) * len(np.unique(fold))} networks are trained")
     for i in range(seeds):
         name = "model" if not i else f"model, seed {i + 1}"
-        by_group[name] = told(f"{name}, by group", fold, recipe.seed + 100 * i)
-    by_window = told("model, by window", window_folds(recipe, examples), recipe.seed)
+        by_group[name] = predicted(f"{name}, by group", fold, recipe.seed + 100 * i)
+    by_window = predicted("model, by window", window_folds(recipe, examples), recipe.seed)
     return [
         scores_by_group(examples, by_group),
         _calibrated(recipe, examples, by_group["model"]),
@@ -248,14 +248,14 @@ def window_folds(recipe: Recipe, examples: ExampleSet) -> npt.NDArray[np.int64]:
     return np.random.default_rng(recipe.seed).permutation(len(examples)) % recipe.folds
 
 
-def scores_by_group(examples: ExampleSet, told: Mapping[str, Floats]) -> PressureScores:
-    """Score what networks told of groups of recordings that they had not seen.
+def scores_by_group(examples: ExampleSet, predicted: Mapping[str, Floats]) -> PressureScores:
+    """Score what networks predicted for groups of recordings that they had not seen.
 
     Parameters
     ----------
     examples : ExampleSet
         From `prepare_pressure`.
-    told : mapping of str to ndarray, shape (n, 2)
+    predicted : mapping of str to ndarray, shape (n, 2)
         mmHg, by name of the network; from `out_of_fold` with the folds of `examples`.
 
     Returns
@@ -268,19 +268,19 @@ def scores_by_group(examples: ExampleSet, told: Mapping[str, Floats]) -> Pressur
         "training mean": _means(examples.target, fold),
         "training median": _means(examples.target, fold, of=np.median),
     }
-    return _scores("calibration-free, by group of recordings", examples, {**known, **told})
+    return _scores("calibration-free, by group of recordings", examples, {**known, **predicted})
 
 
 def scores_by_window(
-    recipe: Recipe, examples: ExampleSet, told: Mapping[str, Floats]
+    recipe: Recipe, examples: ExampleSet, predicted: Mapping[str, Floats]
 ) -> PressureScores:
-    """Score what networks told of windows whose recordings they had seen.
+    """Score what networks predicted for windows whose recordings they had seen.
 
     Parameters
     ----------
     recipe : Recipe
     examples : ExampleSet
-    told : mapping of str to ndarray, shape (n, 2)
+    predicted : mapping of str to ndarray, shape (n, 2)
         mmHg, by name of the network; from `out_of_fold` with `window_folds`.
 
     Returns
@@ -292,16 +292,16 @@ def scores_by_window(
     return _scores(
         "windows of one recording on both sides (measures recognising the recording)",
         examples,
-        {"the recording's training mean, no ECG": known, **told},
+        {"the recording's training mean, no ECG": known, **predicted},
     )
 
 
-def _scores(heading: str, examples: ExampleSet, told: dict[str, Floats]) -> PressureScores:
+def _scores(heading: str, examples: ExampleSet, predicted: dict[str, Floats]) -> PressureScores:
     return PressureScores(
         heading,
         OUTPUTS,
         examples.target.astype(np.float64),
-        told,
+        predicted,
         examples.patient,
         examples.record,
         np.abs(examples.target - _usual(examples)) >= MOVED,
@@ -326,17 +326,17 @@ def _means(
 ) -> Floats:
     """Mean target over the other folds; given `record`, over their windows of the same one."""
     known = target.astype(np.float64)
-    told = np.empty(target.shape)
+    predicted = np.empty(target.shape)
     for k in np.unique(fold):
-        told[fold == k] = of(known[fold != k], axis=0)
+        predicted[fold == k] = of(known[fold != k], axis=0)
         for name in np.unique(record[fold == k]) if record is not None else ():
             there = (record == name) & (fold != k)
             if there.any():
-                told[(record == name) & (fold == k)] = of(known[there], axis=0)
-    return told
+                predicted[(record == name) & (fold == k)] = of(known[there], axis=0)
+    return predicted
 
 
-def _calibrated(recipe: Recipe, examples: ExampleSet, told: Floats) -> PressureScores:
+def _calibrated(recipe: Recipe, examples: ExampleSet, predicted: Floats) -> PressureScores:
     """The first minute of each recording known: its pressure held, and changes added to it."""
     seconds = float(recipe.options["calibration_s"])
     where = examples.record, examples.columns["time"]
@@ -346,7 +346,7 @@ def _calibrated(recipe: Recipe, examples: ExampleSet, told: Floats) -> PressureS
     changes = {}
     for name, values in (
         ("held, and change of heart rate", _heart_rate(examples)[:, np.newaxis]),
-        ("held, and change of the model", told),
+        ("held, and change of the model", predicted),
     ):
         change = (values - calibrate(values, *where, seconds=seconds).start)[known.later]
         changes[name] = held + damped_changes(change, rows.target - held, fold)
@@ -368,10 +368,10 @@ def _by_precision(card_path: Path, examples: ExampleSet, report: Report) -> dict
     found = {}
     for precision in ModelCard.load(card_path).precisions:
         classifier = Classifier(card_path, precision=precision)
-        told = classifier.predict_proba(
+        predicted = classifier.predict_proba(
             *(examples.inputs[name] for name in classifier.input_shapes)
         )
-        mae = np.abs(told - examples.target).mean(axis=0, dtype=np.float64)
+        mae = np.abs(predicted - examples.target).mean(axis=0, dtype=np.float64)
         title = f"training windows, {precision}"
         found[title] = {
             f"{name} MAE": round(float(value), 3) for name, value in zip(OUTPUTS, mae, strict=True)

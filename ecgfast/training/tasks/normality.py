@@ -293,8 +293,8 @@ class _Parts:
             "progress": progress,
         }
         if self.labels:
-            told = [self.labels[name] for name in names]
-            strips = prepare_labelled_strips(self.data, told, file=options["labels"], **cut)
+            labelled = [self.labels[name] for name in names]
+            strips = prepare_labelled_strips(self.data, labelled, file=options["labels"], **cut)
         else:
             strips = prepare_strips(self.data, names, **cut)
         strips.about["databases"] = (

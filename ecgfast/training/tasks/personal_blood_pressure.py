@@ -190,9 +190,11 @@ class PersonalPressureTask(Task):
         for precision in ModelCard.load(card_path).precisions:
             classifier = Classifier(card_path, precision=precision)
             shown = examples.only(test).inputs
-            told = classifier.predict_proba(*(shown[name] for name in classifier.input_shapes))
+            predicted = classifier.predict_proba(*(shown[name] for name in classifier.input_shapes))
             heading = HEADING if not metrics else f"{HEADING}, {precision}"
-            score = personal_scores(recipe, examples, train, test, told.astype(np.float64), heading)
+            score = personal_scores(
+                recipe, examples, train, test, predicted.astype(np.float64), heading
+            )
             metrics[heading] = score.headline()
             details.append({"form": precision, **score.to_dict()})
             if folder is not None:
@@ -202,7 +204,7 @@ class PersonalPressureTask(Task):
                     OUTPUTS,
                     (),
                     target=score.measured,
-                    outputs=score.told["model"],
+                    outputs=score.predicted["model"],
                 )
             report(f"\n{score.table()}")
         return {**metrics, "scores": details}
@@ -213,7 +215,7 @@ def personal_scores(
     examples: ExampleSet,
     train: npt.NDArray[np.bool_],
     test: npt.NDArray[np.bool_],
-    told: Floats,
+    predicted: Floats,
     heading: str = HEADING,
 ) -> PressureScores:
     """What a model tells of the later windows, beside what the first part tells without an ECG.
@@ -226,7 +228,7 @@ def personal_scores(
     examples : ExampleSet
         Of n rows.
     train, test : ndarray of bool, shape (n,)
-    told : ndarray of float64, shape (m, 2)
+    predicted : ndarray of float64, shape (m, 2)
         Of the m test windows, mmHg.
     heading : str
 
@@ -241,7 +243,7 @@ def personal_scores(
     held = np.median(known[ending & (order[train] == order[last])], axis=0)
 
     def always(value: npt.NDArray[Any]) -> Floats:
-        return np.broadcast_to(value, told.shape)
+        return np.broadcast_to(value, predicted.shape)
 
     stretch = (rows.columns["time"] // _STRETCH_S).astype(np.int64).tolist()
     return PressureScores(
@@ -252,7 +254,7 @@ def personal_scores(
             "last calibration held": always(held),
             "the person's training mean": always(known.mean(axis=0)),
             "the person's training median": always(np.median(known, axis=0)),
-            "model": told,
+            "model": predicted,
         },
         np.array([f"{one}, {k}" for one, k in zip(rows.record.tolist(), stretch, strict=True)]),
         rows.record,
