@@ -147,6 +147,29 @@ def test_what_the_guide_prints_for_python_runs(
     assert names["probabilities"].shape == (len(names["batch"]), 5)
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        *("../README", "index", "hrv", "rhythm", "concepts/labels", "concepts/quality"),
+        *("how-to/my-file", "how-to/holter"),
+    ],
+)
+def test_what_other_pages_print_for_python_runs(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the synthetic recording, under the names that they give."""
+    for module in ("pandas", "jinja2"):
+        pytest.importorskip(module)
+    monkeypatch.chdir(tmp_path)
+    record = demo_record()
+    np.savez("made.npz", signal=record.signal, fs=record.fs, leads=np.array(record.leads))
+    names: dict[str, Any] = {"chunks": [record.signal[:, :1]]}
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / f"{page}.md").read_text("utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(re.sub(r"mitdb/\d+|walk\.csv|holter\.edf", "made.npz", block), names)
+
+
 def test_what_the_how_to_prints_makes_records_to_train_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
