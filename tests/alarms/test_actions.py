@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 import socket
 import subprocess
@@ -45,6 +46,18 @@ def test_a_command_gets_the_alarm(tmp_path: Path) -> None:
     words, _, message = out.read_text().partition("{")
     assert words == "asystole high raised asystole $HOME;`ls`"
     assert json.loads("{" + message)["since"] == 10.0
+
+
+def test_the_page_shows_the_message_that_is_sent(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "alarms.md"
+    if not page.is_file():
+        pytest.skip("the docs are not in this checkout")
+    (shown,) = re.findall(r"```json\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    out = tmp_path / "out"
+    code = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())"
+    alarm = Alarm(1, EventKind.ASYSTOLE, "high", 754.2, 757.3)
+    did("command", alarm, command=[sys.executable, "-c", code, str(out)])
+    assert json.loads(out.read_text()) == json.loads(shown)
 
 
 def test_an_action_that_fails_is_reported_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
