@@ -224,8 +224,9 @@ def _check_reach(words: list[str]) -> None:
             )
         if path.is_file() and not _is_readable(path):
             raise UsageError(
-                f"{path}: a service runs as a user of its own, who cannot read it; sudo chgrp "
-                f"{_GROUP} and sudo chmod g+r let this user, of the folders above it g+x"
+                f"{path}: a service runs as a user of its own, who cannot read it; sudo chmod o+rX "
+                "it and the folders above it, or, where not everybody may read it, sudo chgrp "
+                f"{_GROUP} and sudo chmod g+rX"
             )
 
 
