@@ -40,8 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         default=Path(),
-        metavar="DIR",
-        help="folder for the files, made if missing (default: the current folder)",
+        metavar="PATH",
+        help="page to write (.html), or a folder for the files, made if missing (default: the "
+        "current folder)",
     )
     add_force(parser)
     add_model(parser)
@@ -51,8 +52,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Label the built-in recording, print the beats, and draw them."""
-    page = args.output / "demo.html"
-    picture = args.output / "demo.png" if find_spec("matplotlib") else None
+    page = args.output
+    if page.suffix != ".html" or page.is_dir():
+        page /= "demo.html"
+    picture = page.with_suffix(".png") if find_spec("matplotlib") else None
     guard = OutputGuard(model_files(args.model), force=args.force)
     guard.check(page, PAGE)
     if picture is not None:
@@ -72,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         ("time", pace(record.duration, wall)),
     ]
 
-    make_folder(args.output)
+    make_folder(page.parent)
     lead = record.signal[:, 0]
     if picture is not None:
         note = f"{_CAPTION} {NOT_A_DEVICE}"

@@ -277,6 +277,11 @@ def test_demo_writes_picture_and_report(
     assert "McSharry" in page
     assert "not a medical device" in page
 
+    named = tmp_path / "mine" / "page.html"
+    assert main(["demo", "--output", str(named), "--model", str(model)]) == 0
+    assert sorted(path.name for path in named.parent.iterdir()) == ["page.html", "page.png"]
+    capsys.readouterr()
+
     assert main(["demo", "--output", str(folder), "--model", str(model), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert "McSharry" in told["origin"]
