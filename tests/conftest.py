@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 # Before NumPy and TensorFlow are imported, here and in programs that tests start: on networks and
 # matrices so small, more threads than one only wait for each other.
@@ -27,6 +27,9 @@ os.environ.pop("PYTHONUNBUFFERED", None)
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from model_files import Answer, toy_model  # noqa: E402
+
+if TYPE_CHECKING:
+    from chromium import Chromium
 
 # Tests that one worker runs, so that what they share is made once: TensorFlow's import, the objects
 # of the core. The first is the longest.
@@ -74,6 +77,14 @@ def signals_are_heard() -> Iterator[None]:
     yield
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    from chromium import Chromium  # needs fcntl: not on Windows
+
+    with Chromium(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
 
 
 def real_recordings() -> Path:

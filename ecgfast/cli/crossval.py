@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from .._files import check_writable
 from ..printable import counted
-from .completion import complete_by, recipes
 from .errors import UsageError
 from .libraries import import_keras, quiet_libraries
-from .options import add_data, add_json, data_folder, example
+from .options import add_json, data_folder, example
 from .output import print_json
 from .output_path import make_folder
 from .overwriting import PICTURE, OutputGuard, add_force, json_kind, output_option, text_kind
-from .settings import add_labels, add_set, kept_if_interrupted, labels_settings, set_recipe
+from .settings import add_recipe, kept_if_interrupted, labels_settings, set_recipe
 
 if TYPE_CHECKING:
     from ..reports.table import Table
@@ -49,13 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = example(
         "ecgfast crossval beats --study balancing --data recordings --share 0.3 --epochs 5"
     )
-    recipe = parser.add_argument(
-        "recipe", help="name of a built-in recipe, or a recipe's .json file"
-    )
-    complete_by(recipe, recipes, ".json")
-    add_data(parser)
-    add_set(parser)
-    add_labels(parser)
+    add_recipe(parser)
     parser.add_argument(
         "--protocol", metavar="HEADING", help="use this protocol of the recipe: another split"
     )

@@ -1,4 +1,4 @@
-"""``--set KEY=VALUE``: settings of a recipe on the command line."""
+"""A recipe on the command line, and its settings: ``--set KEY=VALUE``, ``--labels``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .completion import complete_by, settings
+from .completion import complete_by, recipes, settings
 from .errors import UsageError
+from .options import add_data
 from .output import notice
 
 if TYPE_CHECKING:
     from ..training.recipes.recipe import Recipe
 
-__all__ = ["add_labels", "add_set", "kept_if_interrupted", "labels_settings", "set_recipe"]
+__all__ = ["add_recipe", "add_set", "kept_if_interrupted", "labels_settings", "set_recipe"]
 
 
 def add_set(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +36,14 @@ def add_set(parser: argparse.ArgumentParser) -> None:
     complete_by(keys, settings)
 
 
-def add_labels(parser: argparse.ArgumentParser) -> None:
-    """Add ``--labels``."""
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Add the recipe, and what it is trained with: ``--data``, ``--set`` and ``--labels``."""
+    recipe = parser.add_argument(
+        "recipe", help="name of a built-in recipe, or a recipe's .json file"
+    )
+    complete_by(recipe, recipes, ".json")
+    add_data(parser)
+    add_set(parser)
     parser.add_argument(
         "--labels",
         type=Path,

@@ -7,12 +7,11 @@ import shlex
 from pathlib import Path
 
 from ..printable import counted
-from .completion import complete_by, recipes
 from .errors import UsageError
 from .libraries import import_keras, quiet_libraries
-from .options import add_data, data_folder, example
+from .options import data_folder, example
 from .overwriting import CARD, CURVES, MODEL, RUN_FILE, OutputGuard, add_force
-from .settings import add_labels, add_set, kept_if_interrupted, labels_settings, set_recipe
+from .settings import add_recipe, kept_if_interrupted, labels_settings, set_recipe
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "  ecgfast train normality --labels labels.csv --data holter --set name=mine\n"
         "  ecgfast train blood-pressure --person monday.hea tuesday.hea --output mine"
     )
-    recipe = parser.add_argument(
-        "recipe", help="name of a built-in recipe, or a recipe's .json file"
-    )
-    complete_by(recipe, recipes, ".json")
-    add_data(parser)
-    add_set(parser)
-    add_labels(parser)
+    add_recipe(parser)
     parser.add_argument(
         "--examples",
         type=Path,

@@ -10,19 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_files import FEATURES, affine_model, save_model
 
 from ecgfast.benchmark import machine, main, report
 from ecgfast.benchmark.compare import compare, ratio_interval
 from ecgfast.benchmark.measure import Effort
 from ecgfast.records import Record, synthetic_ecg
 from ecgfast.runtime import available_backends
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    content, _ = affine_model(np.random.default_rng(23), (72, 2), FEATURES, 5)
-    return save_model(tmp_path_factory.mktemp("model"), "arbitrary", content, tuple("NSVFQ"))
 
 
 @pytest.fixture(scope="module")

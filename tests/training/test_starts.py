@@ -13,10 +13,10 @@ from ecgfast.evaluation import AAMI_CLASSES
 from ecgfast.records import read_record
 from ecgfast.records.synthetic import synthetic_ecg
 from ecgfast.training.datasets.beats import labelled_beats
-from ecgfast.training.datasets.made_noise import IN_USE, KINDS, made_noise
 from ecgfast.training.datasets.noise import prepare_noisy_beats
 from ecgfast.training.datasets.other_leads import prepare_mixed_leads, prepare_second_leads
 from ecgfast.training.datasets.starts import prepare_cold_starts, prepare_noisy_starts
+from ecgfast.training.datasets.synthetic_noise import IN_USE, KINDS, synthetic_noise
 
 N, V, Q = (AAMI_CLASSES.index(c) for c in "NVQ")
 FS = 250.0
@@ -87,12 +87,12 @@ def test_after_noise_the_first_beats_are_not_the_usual_ones(data: Path, ecg: Rec
 
 def test_made_noise_is_of_every_kind_and_holds_detections() -> None:
     generator = np.random.default_rng(1)
-    noises = [made_noise(2500, FS, generator) for _ in range(40)]
+    noises = [synthetic_noise(2500, FS, generator) for _ in range(40)]
     assert all(np.isfinite(noise).all() and noise.dtype == np.float32 for noise in noises)
     assert 0.1 < np.median([np.ptp(noise) for noise in noises]) < 10
     assert sum(len(QRSDetector(FS).process(noise)) for noise in noises) > 40
     assert set(IN_USE) < set(KINDS)
-    assert all(len(made_noise(20, FS, generator, [kind])) == 20 for kind in KINDS)
+    assert all(len(synthetic_noise(20, FS, generator, [kind])) == 20 for kind in KINDS)
 
 
 def test_beats_in_noise_are_the_detected_ones_with_their_classes(data: Path, ecg: Record) -> None:

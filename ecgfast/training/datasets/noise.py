@@ -22,8 +22,8 @@ from ...records import Record, read_record
 from .beats import examples_of_batch
 from .draws import random_for
 from .examples import ExampleSet
-from .made_noise import IN_USE, largest_waves, made_noise
 from .splits import patient_of
+from .synthetic_noise import IN_USE, largest_waves, synthetic_noise
 
 __all__ = ["NOISE", "prepare_noisy_beats", "with_noise"]
 
@@ -161,7 +161,7 @@ def _now_and_then(
         place = np.arange(length)
         edges = np.minimum(1.0, np.minimum(place + 1, length - place) / (_RISE_S * fs))
         size = _between(_SIZE, generator)
-        made = made_noise(length, fs, generator, IN_USE)
+        made = synthetic_noise(length, fs, generator, IN_USE)
         noise[first : first + length] = size * edges * made
         there[first : first + length] = True
         first += length + round(_between(_BETWEEN_S, generator) * fs)

@@ -22,8 +22,8 @@ from ...records import Annotations, Record, read_record
 from .beats import labelled_beats
 from .draws import random_for
 from .examples import ExampleSet
-from .made_noise import largest_waves, made_noise
 from .splits import patient_of
+from .synthetic_noise import largest_waves, synthetic_noise
 
 __all__ = [
     "COLD_STARTS",
@@ -150,7 +150,7 @@ def _after_noise(piece: Record, generator: np.random.Generator) -> tuple[Record,
     middle = float(np.nanmedian(lead))
     size = largest_waves(lead) * float(np.exp(generator.uniform(*np.log(_NOISE_SIZE))))
     n = int(generator.uniform(*_NOISE_S) * piece.fs)
-    noise = middle + size * made_noise(n, piece.fs, generator)
+    noise = middle + size * synthetic_noise(n, piece.fs, generator)
     signal = np.concatenate([noise, lead]).astype(np.float32)
     detector = QRSDetector(piece.fs)
     found = np.concatenate([detector.process(signal), detector.flush()])

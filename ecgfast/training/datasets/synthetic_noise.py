@@ -1,4 +1,4 @@
-"""Noise made at random, as devices and moving people add it to an ECG."""
+"""Synthetic noise, as devices and moving people add it to an ECG."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..._types import FloatArray
 
-__all__ = ["IN_USE", "KINDS", "largest_waves", "made_noise"]
+__all__ = ["IN_USE", "KINDS", "largest_waves", "synthetic_noise"]
 
 # Share of a lead's samples that are nearer to its median than its largest waves.
 _LARGEST = 99.5
@@ -33,7 +33,7 @@ def largest_waves(lead: npt.NDArray[np.floating]) -> float:
     return float(np.nanpercentile(np.abs(lead - np.nanmedian(lead)), _LARGEST))
 
 
-def made_noise(
+def synthetic_noise(
     n: int, fs: float, generator: np.random.Generator, kinds: Sequence[str] | None = None
 ) -> FloatArray:
     """Noise of one kind, drawn at random.
