@@ -303,6 +303,10 @@ def _time(
     start: datetime | None = None
     notes: list[str] = []
     stated = head.fs
+    both = [stated, head.fs_other] if stated is not None and head.fs_other is not None else []
+    if both:  # the caller or a clock decides
+        near = [fs for fs in both if given is not None and abs(given - fs) <= _SAME * fs]
+        stated = near[0] if near else None
     found: list[_Found] = []
     troubles: list[RecordError] = []
     unused = ""
@@ -360,6 +364,11 @@ def _time(
                         "give the rate, such as fs=250"
                     )
                 notes.append(f"{said}: gaps are not known")
+        if both and given is None:
+            raise RecordError(
+                f"{path}: its head says {both[0]:g} Hz and {both[1]:g} Hz; give the rate that is "
+                f"right, such as fs={both[1]:g}"
+            )
         return None, stated, head.fs_from, start, notes, {}
     own = _side_by_side(found, roles)
     best = _best(found)

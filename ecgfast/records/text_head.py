@@ -19,6 +19,7 @@ from . import opensignals
 from .choosing import role_of
 from .interleaved import refuse_interleaved
 from .stated_rate import (
+    LEAST_HZ,
     is_rate_word,
     names_rate,
     rate_alone,
@@ -62,6 +63,9 @@ _LISTED = re.compile(r"\[(?:\s*[-+]?[\d.]+(?:e[-+]?\d+)?\s*[,;\s]){8,}", re.IGNO
 
 # Rates that stand alone in a second line, Hz, and times since 1970 in the first, s.
 _ALONE_HZ, _SINCE_1970 = (1.0, 5000.0), (315e6, 4.1e9)
+
+# Rates of a head are the same up to this share.
+_SAME_RATE = 0.01
 
 # Lines that may hold a lead each, and numbers in one of them at least.
 _MOST_LEADS, _LEAST_SAMPLES = 64, 256
@@ -128,7 +132,9 @@ class Head:
     fs_from : str
         Where it does.
     fs_sure : int
-        How surely it is that of the ECG, from 0 to 4; -1 where there can be no other.
+        How surely it is that of the ECG, from 0 to 5; -1 where there can be no other.
+    fs_other : float or None
+        Another rate that the head states as surely.
     start : datetime or None
         When the recording began.
     utc_offset : float or None
@@ -159,6 +165,7 @@ class Head:
     fs: float | None = None
     fs_from: str = ""
     fs_sure: int = -1
+    fs_other: float | None = None
     start: datetime | None = None
     utc_offset: float | None = None
     day_first: bool = False
@@ -498,13 +505,18 @@ def names_columns(head: Head, line: str) -> bool:
 def _settings(head: Head, line: str, raw: str, name: str) -> None:
     """Take a rate, a unit, names or a start from a line of the head."""
     stated_fs, sure = stated_rate(line)
-    if stated_fs is not None and (head.fs is None or sure > head.fs_sure > -1):
-        head.fs, head.fs_from, head.fs_sure = stated_fs, "the file's head", sure
-    elif head.fs is None and stated_fs is None:
-        if raw.startswith("#") and (told := unreadable_rate(line)):
-            raise RecordError(f"{name}: its comment says fs={told[:40]}; write a number, # fs=360")
-        if fs := rate_of_interval(line):
-            head.fs, head.fs_from = fs, "the file's head"
+    if stated_fs is None and (spaced := rate_of_interval(line)):
+        of_samples = "sampl" in line.lower()
+        if of_samples or spaced >= LEAST_HZ:
+            stated_fs, sure = spaced, 3 if of_samples else 1
+    if stated_fs is not None and sure > 0:
+        if head.fs is None or sure > head.fs_sure > -1:
+            head.fs, head.fs_from, head.fs_sure = stated_fs, "the file's head", sure
+            head.fs_other = None
+        elif sure == head.fs_sure and abs(stated_fs - head.fs) > _SAME_RATE * head.fs:
+            head.fs_other = stated_fs
+    elif head.fs is None and raw.startswith("#") and (told := unreadable_rate(line)):
+        raise RecordError(f"{name}: its comment says fs={told[:40]}; write a number, # fs=360")
     found = _UNIT_LINE.search(line)
     if found and is_unit(found[1]):
         several = _for_columns(line[found.start(1) :], head)
