@@ -154,6 +154,27 @@ cdef int _month(const unsigned char *p, Py_ssize_t n) noexcept nogil:
     return 0
 
 
+cdef Py_ssize_t _after_days(const unsigned char *p, Py_ssize_t n, long long *days) noexcept nogil:
+    """Return where what follows "3 days" or "1 day," begins, and the days; 0 if there is none."""
+    cdef Py_ssize_t at = 0
+    days[0] = 0
+    while at < n and at < 6 and _is_digit(p[at]):
+        days[0] = days[0] * 10 + (p[at] - 48)
+        at += 1
+    if not at or n - at < 6 or p[at] != 32:
+        return 0
+    if _lower(p[at + 1]) != 100 or _lower(p[at + 2]) != 97 or _lower(p[at + 3]) != 121:
+        return 0
+    at += 4
+    if at < n and _lower(p[at]) == 115:
+        at += 1
+    if at < n and p[at] == 44:
+        at += 1
+    while at < n and p[at] == 32:
+        at += 1
+    return at
+
+
 cdef int _time(const unsigned char *p, Py_ssize_t n, bint day_first, double *out) noexcept nogil:
     """Convert a time, a date, or both, to seconds (since 1970 with a date); 1 if it is one."""
     cdef long long[12] value
@@ -168,6 +189,12 @@ cdef int _time(const unsigned char *p, Py_ssize_t n, bint day_first, double *out
     cdef unsigned char c
     if n > 64:
         return 0
+    at = _after_days(p, n, &m)
+    if at:  # a time difference, as pandas and Python write it: 0 days 00:00:00.004
+        if not (at < n and _is_digit(p[at])) or not _time(p + at, n - at, False, out):
+            return 0
+        out[0] += 86400.0 * m
+        return 1
     while at < n:
         c = p[at]
         if not _is_digit(c):

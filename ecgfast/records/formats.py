@@ -91,7 +91,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "text",
-        (".csv", ".tsv", ".txt", ".json", ".asc", ".log", ".tab", ".prn"),
+        (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".asc", ".log", ".tab", ".prn"),
         ".text_files:open_text",
         "a text file of samples",
         options=("fs",),

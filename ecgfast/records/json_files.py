@@ -7,7 +7,6 @@ packets of one signal; those that the file names differently are different signa
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from ._table import TIME, parse_rows
 from .choosing import look_of, role_of, sensor_around
 from .clocks import Clock, count_for, read_clock, start_of, unit_of_clock
 from .fhir import begin_of, lead_name, sampled_data
+from .json_content import content_of, lost_packets
 from .opened import Column, Opened, Values
 from .stated_rates import stated_rate
 from .stated_scales import scale_note, unapplied_scale
@@ -42,7 +42,13 @@ _DEEPEST, _MOST_COLUMNS, _LEAST_RATIO, _LONGEST, _LOOKED = 12, 64, 10, 40, 4096
 # What an object calls itself, its unit, and the columns of the rows in it.
 _NAMES = ("name", "label", "lead", "channel", "signal", "sensor", "type")
 _UNITS = ("unit", "units")
-_COLUMNS = ("columns", "leads", "lead_names", "labels", "names", "channels", "ch_names", "sig_name")
+_COLUMNS = (
+    "columns", "leads", "lead_names", "leadnames", "labels", "names", "channels", "ch_names",
+    "channel_names", "channelnames", "sig_name",
+)  # fmt: skip
+
+# Members of an object that are samples, at least.
+_LEAST_KEYED = 64
 
 _HEART = re.compile("heart|pulse", re.IGNORECASE)
 _LIST = re.compile(r"[-+\d.eEUL,;\s\[\]]+", re.ASCII)
@@ -62,6 +68,8 @@ class _Around:
     fs_of: int = 0  # the object that states the rate
     stamp: float = math.nan
     stamp_name: str = ""
+    count: float = math.nan
+    counter: str = ""
     is_text: bool = False  # of stamps: times as text, in seconds
     zone: float | None = None
     columns: tuple[str, ...] = ()
@@ -75,7 +83,13 @@ class _Signal:
     around: _Around
     pieces: list[Floats] = field(default_factory=list)
     stamps: list[float] = field(default_factory=list)
+    counts: list[float] = field(default_factory=list)
     rates: set[int] = field(default_factory=set)  # objects that state a rate
+
+    @property
+    def counter(self) -> str:
+        """What the packets' counter is called."""
+        return self.around.counter
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -124,21 +138,16 @@ def open_json(path: Path, text: bytes) -> Opened:
         If it is damaged, holds no samples, or several recordings.
     """
     try:
-        content = json.loads(text)
+        content, notes = content_of(text)
     except (ValueError, RecursionError) as error:
-        try:  # an object a line
-            content = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except (ValueError, RecursionError):
-            raise RecordError(
-                f"{path}: is no intact JSON file ({error}); export it again"
-            ) from None
+        raise RecordError(f"{path}: is no intact JSON file ({error}); export it again") from None
     gathered = _Gathered(path)
     gathered.walk(content, _Around(), 0)
     signals = [s for s in gathered.signals.values() if sum(map(len, s.pieces)) >= 3]
     if not signals:
         raise RecordError(f"{path}: holds no array of samples; export it again, as CSV")
     common = gathered.rates.pop() if len(gathered.rates) == 1 else None
-    return _opened(path, signals, common)
+    return _opened(path, signals, common, notes)
 
 
 class _Gathered:
@@ -184,6 +193,9 @@ class _Gathered:
 
     def _object(self, value: dict[str, Any], around: _Around, depth: int) -> bool:
         inside = _inside(value, around)
+        if (held := self._keyed(value, inside)) is not None:
+            return held
+        self._indexed(value, inside)
         held = False
         for key, item in value.items():
             below = replace(inside, path=(*inside.path, str(key)))
@@ -195,6 +207,40 @@ class _Gathered:
         if not held and inside.fs is not None and inside.fs_of == id(value):
             self.rates.add(inside.fs)
         return held
+
+    def _keyed(self, value: dict[str, Any], around: _Around) -> bool | None:
+        """Take an object with a member a sample, as pandas and Firebase write them; None if not."""
+        if len(value) < _LEAST_KEYED:
+            return None
+        keys, items = list(value), list(value.values())
+        moments = _moments(keys)
+        index = moments is not None and np.array_equal(moments, np.arange(len(keys)))
+        if all(isinstance(item, dict) for item in items) and not any(map(_has_arrays, items)):
+            if moments is not None and not index and not any(
+                role_of(key)[0] == "clock" for key in items[0]
+            ):  # fmt: skip
+                items = [{"time": key, **item} for key, item in zip(keys, items, strict=True)]
+            return self._records(items, around)
+        numbers = None if moments is None else _numbers(items)
+        if moments is None or numbers is None:
+            return None
+        if index:
+            self._add(around, "", numbers)
+        else:
+            self._add(around, "value", numbers)
+            self._add(_text_clock(around, keys), "time", moments)
+        return True
+
+    def _indexed(self, value: dict[str, Any], around: _Around) -> None:
+        """Take the times that pandas writes beside rows."""
+        index, data = value.get("index"), value.get("data")
+        if not (isinstance(index, list) and isinstance(data, list) and "columns" in value):
+            return
+        if len(index) == len(data) and _listed_rows(data):
+            moments = _moments(index)
+            if moments is not None and not np.array_equal(moments, np.arange(len(index))):
+                below = replace(_text_clock(around, index), path=(*around.path, "data"))
+                self._add(below, "time", moments)
 
     def _listed(self, value: dict[str, Any], numbers: Floats, around: _Around) -> None:
         """Take the numbers of a text, scaled if they are FHIR's; several may be of one time."""
@@ -298,8 +344,13 @@ class _Gathered:
         )
         signal.pieces.append(values)
         signal.stamps.append(around.stamp)
+        signal.counts.append(around.count)
         if around.fs is not None:
             signal.rates.add(around.fs_of)
+
+
+def _listed_rows(data: list[Any]) -> bool:
+    return bool(data) and all(isinstance(row, list) for row in data)
 
 
 def _has_arrays(value: dict[str, Any]) -> bool:
@@ -331,6 +382,9 @@ def _inside(value: dict[str, Any], around: _Around) -> _Around:
     fs, _ = stated_rate(plain)
     if fs is not None and not any(_HEART.search(key) for key in around.path):
         new = replace(new, fs=fs, fs_of=id(value))
+    for key, item in plain.items():
+        if isinstance(item, int) and role_of(key)[0] == "counter":
+            new = replace(new, count=float(item), counter=key)
     if begin := begin_of(value):
         plain["effectivePeriod time"] = begin
     for key, item in plain.items():
@@ -408,9 +462,8 @@ class _Timed:
     clock: Clock | None = None
 
 
-def _opened(path: Path, signals: list[_Signal], common: float | None) -> Opened:
-    """Join the pieces of each signal, and find their clocks."""
-    notes: list[str] = []
+def _opened(path: Path, signals: list[_Signal], common: float | None, notes: list[str]) -> Opened:
+    """Join the pieces of each signal, and find their clocks; what to say is added to `notes`."""
     start: datetime | None = None
     zone: float | None = None
     fs_from = "the file's fields"
@@ -424,6 +477,8 @@ def _opened(path: Path, signals: list[_Signal], common: float | None) -> Opened:
         role = "clock" if signal.is_clock() else ""
         fs = common if signal.around.fs is None else signal.around.fs
         values = np.concatenate(signal.pieces)
+        if not role and not clocks and not np.isfinite(signal.stamps).all():
+            values = _with_lost(signal, values, notes)
         gain = "" if role else unapplied_scale(values, signal.around.numbers)
         if gain and (note := scale_note(name, gain)) not in notes:
             notes.append(note)
@@ -447,7 +502,9 @@ def _opened(path: Path, signals: list[_Signal], common: float | None) -> Opened:
         # Strips some time apart: a stamp is that of the first sample of each.
         strips = fs if count and len(signal.pieces) > 1 and len(stamps) == len(values) else None
         try:
-            clock, first, counted = read_clock(stamps, count, str(path), label, samples=part)
+            clock, first, counted = read_clock(
+                stamps, count, str(path), label, values[:, np.newaxis], part
+            )
         except RecordError:
             if label in counts and 4 * len(values) < most:
                 continue  # of a sensor too slow for an ECG
@@ -545,6 +602,22 @@ def _stamps_of(
         )
     notes.append(f"{len(sizes)} arrays {name!r} are joined in their order: they have no times")
     return None, "", signal.around
+
+
+def _with_lost(signal: _Signal, values: Floats, notes: list[str]) -> Floats:
+    """Return the samples of packets with those that are lost by the packets' counter."""
+    told = lost_packets(signal.counts, [len(piece) for piece in signal.pieces])
+    if told is None:
+        return values
+    lost, size = told
+    notes.append(
+        f"{int(lost.sum())} packets of {size} samples are missing by their counter "
+        f"{signal.counter!r}"
+    )
+    filled: list[Floats] = []
+    for piece, n in zip(signal.pieces, lost.tolist(), strict=True):
+        filled += [np.full(n * size, np.nan), piece]
+    return np.concatenate(filled)
 
 
 def _part_of(column: Floats) -> Callable[[int, int], Floats]:

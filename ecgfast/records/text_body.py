@@ -82,7 +82,11 @@ _WHEN = (
     rf"(?:{_DATE}(?:[T _-]{_CLOCK}(?P<zone>{_ZONE}))?(?:\[[\w/+-]+\])?"
     r"|\d{8}[T _-]\d{6}(?:[.,]\d{1,9})?Z?)"
 )
-_TIME = re.compile(rf"\[?(?:{_WHEN}|{_CLOCK}(?: {_DATE_AFTER})?)\]?", re.ASCII | re.IGNORECASE)
+# A time difference of pandas and of Python begins with its days: "0 days 00:00:00.004".
+_SINCE = r"\d{1,6} days?,? +\d{1,2}:\d\d:\d\d(?:\.\d{1,9})?"
+_TIME = re.compile(
+    rf"\[?(?:{_WHEN}|{_CLOCK}(?: {_DATE_AFTER})?|{_SINCE})\]?", re.ASCII | re.IGNORECASE
+)
 #: A date, or one with its time.
 DATED = re.compile(rf"\[?(?:{_WHEN}|{_CLOCK} {_DATE_AFTER})", re.ASCII | re.IGNORECASE)
 #: Characters of a time, at most.
