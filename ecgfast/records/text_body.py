@@ -184,13 +184,17 @@ def row_of(line: str, separator: str | None) -> list[str]:
 
 @dataclass
 class Form:
-    """A separator and decimal mark with what the lines are under them."""
+    """A separator and decimal mark with what the lines are under them.
+
+    `empty` holds the columns in which no line that was looked at has anything.
+    """
 
     separator: str | None
     decimal: str
     width: int
     kinds: list[str]
     score: tuple[float, ...]
+    empty: frozenset[int] = frozenset()
 
 
 def _form(lines: list[str], separator: str | None, decimal: str, heads: list[str]) -> Form | None:
@@ -212,10 +216,13 @@ def _form(lines: list[str], separator: str | None, decimal: str, heads: list[str
     if width > _MOST_COLUMNS or not fitting:
         return None
     kinds: list[str] = []
+    empty: set[int] = set()
     good = 0.0
     for column in zip(*fitting, strict=True):
         found = [kind_of(cell, decimal) for cell in column]
         told = [kind for kind in found if kind != "missing"]
+        if not any(column):
+            empty.add(len(kinds))
         kind = max(("number", "time", "words"), key=told.count) if told else "number"
         # Words here and there are malformed lines; more of them, and it is a column of words.
         share = told.count(kind) / len(told) if told else 1.0
@@ -224,7 +231,8 @@ def _form(lines: list[str], separator: str | None, decimal: str, heads: list[str
     if "number" not in kinds:
         return None
     fits = len(fitting) / len(rows)
-    return Form(separator, decimal, width, kinds, (round(fits * good / width, 3), width > 1))
+    score = (round(fits * good / width, 3), width > 1)
+    return Form(separator, decimal, width, kinds, score, frozenset(empty))
 
 
 def best_form(lines: list[str], heads: list[str]) -> Form | None:

@@ -40,6 +40,7 @@ from .text_body import (
     starts_with_number,
     zone_of,
 )
+from .text_first import first_sample
 from .units import is_unit, to_millivolt, to_seconds
 
 __all__ = [
@@ -238,13 +239,14 @@ def read_head(text: str, whole: bool, name: str) -> Head:
         raise RecordError(
             f"{name}: line {first + 1}: {word!r} is not a number; this is no table of samples"
         )
-    first = first_line(filled, form)
+    first, beside = first_sample(filled, first_line(filled, form), form)
     above = [(i, line) for i, line in numbered if i < first and line.strip()]
     head = Head(
         form.separator, form.decimal, form.kinds, [""] * form.width, [""] * form.width, first
     )
     rows = [cells_of(line, form.separator) for line in body]
-    _understand(head, [line for _, line in above], name, counted=counts_rows(rows))
+    told = [*(line for _, line in above), *beside]
+    _understand(head, told, name, counted=counts_rows(rows))
     _refuse_interleaved(head, rows, name)
     if _from_acqknowledge(head):
         after = [(i, line) for i, line in filled if i >= first][:2]
@@ -521,6 +523,9 @@ def _settings(head: Head, line: str, raw: str, name: str) -> None:
     if found and is_unit(found[1]):
         several = _for_columns(line[found.start(1) :], head)
         units = several if several and all(map(is_unit, several)) else [found[1]] * len(head.kinds)
+        alone = len([unit for unit in units if unit]) == 1 or units is not several
+        if alone and len(units) > 1 and to_seconds(found[1]) is not None:
+            units = [""] * len(units)  # "Horizontal Units,s" of an oscilloscope: of its clock
         head.units = [a or b for a, b in zip(head.units, units, strict=True)]
     if len(head.kinds) == 1 and not head.units[0]:
         found = _VOLT_LINE.fullmatch(line)
