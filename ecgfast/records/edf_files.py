@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +127,8 @@ def open_edf(path: Path) -> Opened:
         fs = s.samples / duration if duration and s.samples else None
         total = s.samples * n_records if fs is None else round(length * fs)
         unit = s.unit if s.scaled else ""
-        columns.append(Column(s.label, unit, fs, total, codes=s.codes(layout.width)))
+        role = "" if s.samples else "without samples"
+        columns.append(Column(s.label, unit, fs, total, role, s.codes(layout.width)))
     said += swapped_note(_middle(layout, data), layout.width)
     unscaled = [repr(s.label) for s in data if not s.scaled]
     if unscaled:
@@ -143,13 +144,16 @@ def open_edf(path: Path) -> Opened:
         sample = np.rint((np.clip(at, -1e9, 1e9) - origin) * fs).astype(np.int64)
         return Annotations(sample, np.full(len(at), '"'), np.array(text, np.str_))
 
+    start = _start(layout.head)
+    if start is not None and 0.0 < origin < 1.0:  # of EDF+: the header has whole seconds
+        start += timedelta(seconds=origin)
     is_plus = layout.reserved.startswith("EDF+")
     return Opened(
         path=path,
         format="BDF" if layout.width == 3 else "EDF+" if is_plus else "EDF",
         columns=tuple(columns),
         read=read,
-        start=_start(layout.head),
+        start=start,
         annotations=annotations,
         notes=(*said, *more),
     )
@@ -182,6 +186,9 @@ def _layout(path: Path) -> tuple[_Layout, list[str]]:
             "fetch the file again"
         )
     said = []
+    if n_records == 0 < present:
+        said.append(f"the header counts no data records: the {present} that are there are read")
+        n_records = present
     if 0 <= n_records < present:
         said.append(
             f"only the {n_records} data records that the header counts are read: the file holds "
@@ -276,12 +283,16 @@ def _middle(
         yield s.label, _digits(raw[:, s.at : s.at + s.samples * layout.width], layout.width)
 
 
+# Some recorders fill the fields of a header with zero bytes.
+_PAD = "\0 \t\r\n"
+
+
 def _signals(fields: str, n: int, width: int) -> list[_Signal]:
     """Parse the header's block of signals: each field of all signals, then the next field."""
     widths = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
     columns, at = [], 0
     for size in widths:
-        columns.append([fields[at + i * size : at + (i + 1) * size].strip() for i in range(n)])
+        columns.append([fields[at + i * size : at + (i + 1) * size].strip(_PAD) for i in range(n)])
         at += n * size
     if len(fields) < at:
         raise ValueError

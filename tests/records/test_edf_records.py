@@ -102,3 +102,45 @@ def test_a_signal_without_a_scale_is_read_as_digital_values(tmp_path: Path, fiel
     assert record.origin is not None
     assert record.origin.notes == ("the header gives no scale for 'V5': digital values are used",)
     assert np.corrcoef(record.signal[:, 0], scaled)[0, 1] > 0.9999
+
+
+def test_a_header_filled_with_zero_bytes(tmp_path: Path) -> None:
+    path = write_edf(tmp_path, "three.edf")
+    expected = read_record(path)
+    data = bytearray(path.read_bytes())
+    end = 256 * (int(data[252:256]) + 1)
+    data[256:end] = data[256:end].replace(b"  ", b"\0\0")
+    path.write_bytes(data)
+    found = read_record(path)
+    assert (found.leads, found.units) == (expected.leads, expected.units)
+    np.testing.assert_array_equal(found.signal, expected.signal)
+
+
+def test_a_signal_without_samples_is_left_out(tmp_path: Path) -> None:
+    """It ended with an error of the inside."""
+    path = write_edf(tmp_path, "three.edf")
+    data = bytearray(path.read_bytes())
+    n = int(data[252:256])
+    begin, size = 256 * (n + 1), 2 * 256
+    counts = 256 + 216 * n  # of the samples in a data record
+    data[counts + 8 : counts + 16] = b"0       "  # of V5
+    per_record = (len(data) - begin) // 8
+    body = b"".join(
+        bytes(data[at : at + size] + data[at + 2 * size : at + per_record])
+        for at in range(begin, len(data), per_record)
+    )
+    path.write_bytes(bytes(data[:begin]) + body)
+    record = read_record(path)
+    assert record.leads == ("ECG II",)
+    assert "without samples" in record.origin.text()
+
+
+def test_a_recorder_that_counts_no_data_records(tmp_path: Path) -> None:
+    path = write_edf(tmp_path, "three.edf")
+    expected = read_record(path)
+    data = bytearray(path.read_bytes())
+    data[236:244] = b"0       "
+    path.write_bytes(data)
+    found = read_record(path)
+    np.testing.assert_array_equal(found.signal, expected.signal)
+    assert "counts no data records" in found.origin.text()
