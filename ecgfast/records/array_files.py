@@ -75,6 +75,10 @@ _RATE_NAMES = (
     "freq", "frequency", "sampling_frequency", "samplingfrequency", "rate", "fsamp", "fsample",
     "hz",
 )  # fmt: skip
+# Those that can be of nothing but samples.
+_SAMPLING_RATE_NAMES = tuple(
+    name for name in _RATE_NAMES if name not in ("sf", "freq", "frequency", "rate", "hz")
+)
 _LEAD_NAMES = (
     "leads",
     "lead_names",
@@ -530,6 +534,7 @@ def _rate_of(
         name, fs = _named(arrays, _RATE_NAMES)
     if fs is not None and fs.size == 1 and fs.dtype.kind in "fiu":
         rate = float(fs.reshape(-1)[0])
+        _refuse_other_rate(arrays, name, rate)
         return rate, f"the array {name!r}" if rate else ""
     name, interval = _named(arrays, ("isi",))
     if interval is not None and _texts(arrays, ("isi_units",)) == ["ms"]:  # AcqKnowledge
@@ -544,6 +549,21 @@ def _rate_of(
     own = stated_rate(attributes.get(key, {}))
     stated, attribute = own if own[0] else stated_rate(attributes.get("", {}))
     return stated, f"the attribute {attribute!r}" if stated else ""
+
+
+def _refuse_other_rate(arrays: dict[str, npt.NDArray[Any]], name: str, rate: float) -> None:
+    """Raise if another array states another sampling rate."""
+    folded = {each.lower(): each for each in arrays}
+    for other in (folded[each] for each in _SAMPLING_RATE_NAMES if each in folded):
+        value = arrays[other]
+        if name.lower() not in _SAMPLING_RATE_NAMES or value.size != 1:
+            continue
+        if value.dtype.kind in "fiu" and rate > 0:
+            second = float(value.reshape(-1)[0])
+            if second > 0 and abs(second - rate) > 0.01 * rate:
+                raise ValueError(
+                    f"{name!r} says {rate:g} Hz and {other!r} {second:g} Hz; correct one of them"
+                )
 
 
 def _channels_of_labchart(

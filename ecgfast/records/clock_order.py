@@ -83,7 +83,8 @@ def of_rows(
 
     def selected(begin: int, end: int) -> npt.NDArray[Any]:
         rows = order[begin:end]
-        part: npt.NDArray[Any] = samples(int(rows[0]), int(rows[-1]) + 1)[rows - rows[0]]
+        low = int(rows.min())
+        part: npt.NDArray[Any] = samples(low, int(rows.max()) + 1)[rows - low]
         return part
 
     return selected

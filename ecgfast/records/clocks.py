@@ -65,6 +65,9 @@ _DAYS = ((20_000.0, 80_000.0), (700_000.0, 800_000.0))
 # The first day of 1970 in them.
 _DAYS_BEGIN = (25_569.0, 719_529.0)
 
+# Ticks of Windows: since the year 1 (.NET) and since 1601, in 1980 and 2100.
+_TICK_S, _TICKS = 1e-7, ((6.245e17, 6.626e17), (1.196e17, 1.577e17))
+
 # Seconds by which hours, minutes and seconds in one number step over a minute, an hour, a day.
 _PACKED = (40.0, 4040.0, 764_040.0)
 _NAME_UNIT = re.compile(
@@ -249,6 +252,12 @@ def read_clock(
             order = np.flatnonzero(~remarks)
             t, rows = t[order], None if rows is None else rows[order]
             samples = None if samples is None else of_rows(order, samples)
+    if _newest_first(t, count):
+        notes.append(f"rows are reversed: the clock {label!r} begins with the newest one")
+        t = t[::-1].copy()
+        order = np.arange(len(t))[::-1] if order is None else order[::-1]
+        rows = None if rows is None else rows[::-1]
+        samples = None if samples is None else of_rows(order, samples)
     unwrap(t, count)
     keep = first_of_repeated(t, rows, samples)
     if keep is not None:
@@ -277,6 +286,16 @@ def read_clock(
     # Samples of a packet, whose stamps are the same.
     packet = 1.0 if picked else len(t) / len(u)
     return _clock_from(n, u, packet, len(t), order, count, name, label, notes)
+
+
+def _newest_first(t: Floats, count: float | None) -> bool:
+    """Whether stamps since 1970 fall throughout, as of logs whose newest line comes first.
+
+    A count that falls and has no date may be the time that is left.
+    """
+    counts = [count] if count is not None else [each for each, _ in UNITS]
+    dated = any(start_of(float(t[-1]) * each) is not None for each in counts)
+    return dated and bool((np.diff(t) <= 0).all()) and bool(t[0] > t[-1])
 
 
 def _fill_packets(
@@ -371,6 +390,8 @@ def _count(
     if not usual > 0:
         return 1.0, "seconds"
     fitting = [(c, unit) for c, unit in UNITS if LOWEST_HZ <= 1 / (usual * c) <= HIGHEST_HZ]
+    if any(a < u[0] < b for a, b in _TICKS) and LOWEST_HZ <= 1 / (usual * _TICK_S) <= HIGHEST_HZ:
+        fitting = [(_TICK_S, "ticks of 100 ns")]
     if not fitting and 1 / usual > HIGHEST_HZ:
         fitting = [
             (c, unit)

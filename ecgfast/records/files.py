@@ -181,7 +181,7 @@ def named_file(header: Path, name: str, *, follow: bool) -> Path:
     """
     if "\0" in name or not name.strip():
         raise RecordError(f"{header}: names a file {name!r}, which is no name; fetch it again")
-    path = header.parent / name
+    path = _as_written(header.parent, name)
     if follow:
         return path
     absolute = PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive
@@ -194,6 +194,18 @@ def named_file(header: Path, name: str, *, follow: bool) -> Path:
             "with follow=True"
         )
     return path
+
+
+def _as_written(folder: Path, name: str) -> Path:
+    """Return the path of a file; one that Windows takes for the same, if there is only that."""
+    path = folder / name
+    if path.exists():
+        return path
+    path = folder / name.replace("\\", "/")
+    if path.exists() or not path.parent.is_dir():
+        return path
+    same = [each for each in path.parent.iterdir() if each.name.lower() == path.name.lower()]
+    return same[0] if len(same) == 1 else path
 
 
 @contextmanager

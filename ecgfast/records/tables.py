@@ -339,7 +339,9 @@ def _time(
             )
             continue
         if start is None:
-            start, said = _start(head, i, first_rows, first)
+            newest = clock is not None and clock.rows is not None and clock.rows[0] > clock.rows[-1]
+            begin = stamps.part(len(stamps) - 1, len(stamps)) if newest else first_rows
+            start, said = _start(head, i, begin, first)
             if start is None and (unit == "days" or count == _DAY_S):
                 start = start_of_days(float(first_rows[0]))
             if start is None and head.kinds[i] == "time":
