@@ -30,7 +30,7 @@ def test_json_has_the_figures_of_the_page(
     assert f"all {told['beats']['total']:,}" in text
     assert f"Minimum rate {told['rate']['minimum']['rate']:.0f} /min" in text
     assert f"at {told['rate']['maximum']['clock']}" in text
-    assert f"{told['hrv']['nn_intervals']:,} NN of" in text
+    assert f"{told['hrv']['nn_intervals']:,} NN intervals of" in text
     assert told["model"]["name"] == "beats"
     assert told["ectopy"]["V"]["beats"] == told["beats"]["by_class"]["V"] > 0
     assert sum(row["beats"] for row in told["table"]) == told["beats"]["total"]
