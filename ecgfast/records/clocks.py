@@ -541,12 +541,14 @@ def _rate_and_gaps(
     suspects = np.flatnonzero(steps > least)
     if len(suspects) > max(64, len(u) // 8):
         suspects = suspects[:0]  # it is the stamps that jitter
+    since = 0  # the end of the last gap: stamps before it are earlier by its length
     for at in suspects.tolist():
-        before = late[max(0, at - window + 1) : at + 1].min()
+        before = late[max(since, at - window + 1) : at + 1].min()
         after = late[at + 1 : at + 1 + window].min()
         missing = round(float(after - before) / period)
         if missing >= 1 and after - before > max(least, 0.5 * steps[at]):
             gaps.append((int(n[at + 1]), missing))
+            since = at + 1
     if gaps:
         lost = np.zeros(len(u))
         for row, missing in gaps:

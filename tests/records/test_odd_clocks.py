@@ -68,3 +68,25 @@ def test_two_rates_in_an_archive_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", ecg=X, fs=500, sampling_rate=250)
     with pytest.raises(RecordError, match="'fs' says 500 Hz and 'sampling_rate' 250 Hz"):
         read_record(tmp_path / "a.npz")
+
+
+def test_gaps_within_a_second_count_once_each(tmp_path: Path) -> None:
+    """The second one was counted with the first, and the rate came out as 252 Hz."""
+    kept = np.ones(N, bool)
+    for begin, end in ((1000, 1050), (1150, 1200), (1230, 1260)):
+        kept[begin:end] = False
+    rows = [f"{i / 250:.3f},{X[i]}" for i in np.flatnonzero(kept)]
+    (tmp_path / "a.csv").write_text("time,ecg\n" + "\n".join(rows) + "\n")
+    record = read_record(tmp_path / "a.csv")
+    assert record.fs == 250.0
+    np.testing.assert_array_equal(np.isnan(record.signal[:, 0]), ~kept)
+
+
+def test_a_line_that_was_torn_where_a_block_is_lost(tmp_path: Path) -> None:
+    rows = [f"{i / 250:.3f},{x}" for i, x in enumerate(X)]
+    rows[1000:1292] = ["torn"]
+    (tmp_path / "a.csv").write_text("time,ecg\n" + "\n".join(rows) + "\n")
+    record = read_record(tmp_path / "a.csv")
+    assert record.fs == 250.0
+    assert len(record.signal) == N
+    np.testing.assert_allclose(record.signal[1292:, 0], X[1292:], atol=1e-6)
