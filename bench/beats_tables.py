@@ -64,7 +64,8 @@ def criterion_rows(docs: Path) -> list[str]:
     without: dict[str, float] = {}
     for one in told["candidates"]:
         databases = one["candidate"].removesuffix(" left out").split(" and ")
-        for title, (heading, name, share, _) in FIGURES.items():
+        for title, (path, share, _) in FIGURES.items():
+            heading, name = path[0], path[-1]
             of = "cinc2017" if name.startswith("fibrillation") else name.partition(" ")[0]
             if heading == LEFT_OUT and of in databases:
                 without[title] = one[LOOKAHEAD_LABELS[0]][name] * (100.0 if share else 1.0)

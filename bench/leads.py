@@ -374,9 +374,8 @@ def page(figures: dict[str, Any]) -> str:
         "calibration of first leads, as the model has it. A lead whose electrode is off around a "
         "beat is left out.",
         "",
-        "What it says. The mean of log-odds gains V on both databases, of all beats and of the "
-        "mean of patients, and S but for all beats of mitdb with the beat, where it is the "
-        "same. In the healthy false S hardly change, and there are no false V with the first "
+        "What it says. The mean of log-odds gains S and V on both databases, of all beats and of "
+        "the mean of patients. In the healthy false S hardly change, and there are no false V with the first "
         "lead or both. So it is the default where there are two leads. The most probable class "
         "is as good by the mean of probabilities, which does not keep thresholds: a beat "
         "reaches a low one where one lead alone is sure. With the mean of log-odds thresholds "
@@ -384,7 +383,7 @@ def page(figures: dict[str, Any]) -> str:
         "as the first lead's, without a calibration of its own; that one gains S by patient, "
         "and costs false S in the healthy. Where the first lead counts twice, less is gained. "
         "Windows that are cut around each lead's own R peak gain as much V on svdb, and less S "
-        "and V of all beats on mitdb. Leads that the converter clips are too rare to tell. One "
+        "on mitdb. Leads that the converter clips are too rare to tell. One "
         "seed: two networks, of half the patients each.",
         "",
         "More leads were not compared: no database with three or more is at hand. By default the "

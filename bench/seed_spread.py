@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -27,33 +29,43 @@ DOCS = Path(__file__).parents[1] / "docs"
 _DETECTED = "DS2 float32, own detections, label with the beat"
 _REFERENCE = "DS2 float32, reference beats, label with the beat"
 LEFT_OUT = "people left out of training, cross-validation, label with the beat"
+_POOLED = "cross-validation, calibrated, {}, label with the beat"
 
 Metrics = dict[str, Any]
 
-#: Rows of the page: title to heading and name of the figure in a card, whether it is a share, which
-#: the page has in %, and decimal places.
-FIGURES: dict[str, tuple[str, str, bool, int]] = {
-    "DS2, detected beats: V F1, %": (_DETECTED, "V F1", True, 1),
-    "DS2, detected beats: S F1, %": (_DETECTED, "S F1", True, 1),
-    "DS2, detected beats: S F1 without 232, %": (_DETECTED, "S F1 without record 232", True, 1),
-    "DS2, reference beats: V F1, %": (_REFERENCE, "V F1", True, 1),
-    "DS2, reference beats: S F1, %": (_REFERENCE, "S F1", True, 1),
-    "mitdb DS1, V F1, median of patients, %": (LEFT_OUT, "mitdb V by patient", True, 1),
-    "mitdb DS1, S F1, median of patients, %": (LEFT_OUT, "mitdb S by patient", True, 1),
-    "svdb, V F1, median of patients, %": (LEFT_OUT, "svdb V by patient", True, 1),
-    "svdb, S F1, median of patients, %": (LEFT_OUT, "svdb S by patient", True, 1),
-    "healthy, false S per hour, mean": (LEFT_OUT, "nsrdb false S per hour, mean", False, 1),
-    "healthy, false S per hour, median": (LEFT_OUT, "nsrdb false S per hour, median", False, 1),
-    "healthy, false V per hour, mean": (LEFT_OUT, "nsrdb false V per hour, mean", False, 1),
-    "beats of fibrillation called S, %": (LEFT_OUT, "fibrillation called S", True, 2),
-    "beats of fibrillation called V, %": (LEFT_OUT, "fibrillation called V", True, 2),
+#: Rows of the page: title to where in a card's metrics it stands, whether it is a share, which the
+#: page has in %, and decimal places.
+FIGURES: dict[str, tuple[tuple[str, ...], bool, int]] = {
+    "DS2, detected beats: V F1, %": ((_DETECTED, "V F1"), True, 1),
+    "DS2, detected beats: S F1, %": ((_DETECTED, "S F1"), True, 1),
+    "DS2, detected beats: S F1 without 232, %": ((_DETECTED, "S F1 without record 232"), True, 1),
+    "DS2, reference beats: V F1, %": ((_REFERENCE, "V F1"), True, 1),
+    "DS2, reference beats: S F1, %": ((_REFERENCE, "S F1"), True, 1),
+    "mitdb DS1, V F1, %": ((_POOLED.format("mitdb"), "classes", "V", "f1"), True, 1),
+    "mitdb DS1, S F1, %": ((_POOLED.format("mitdb"), "classes", "S", "f1"), True, 1),
+    "svdb, V F1, %": ((_POOLED.format("svdb"), "classes", "V", "f1"), True, 1),
+    "svdb, S F1, %": ((_POOLED.format("svdb"), "classes", "S", "f1"), True, 1),
+    "svdb, S F1 without 865, %": (
+        (_POOLED.format("svdb without record 865"), "classes", "S", "f1"),
+        True,
+        1,
+    ),
+    "mitdb DS1, V F1, median of patients, %": ((LEFT_OUT, "mitdb V by patient"), True, 1),
+    "mitdb DS1, S F1, median of patients, %": ((LEFT_OUT, "mitdb S by patient"), True, 1),
+    "svdb, V F1, median of patients, %": ((LEFT_OUT, "svdb V by patient"), True, 1),
+    "svdb, S F1, median of patients, %": ((LEFT_OUT, "svdb S by patient"), True, 1),
+    "healthy, false S per hour, mean": ((LEFT_OUT, "nsrdb false S per hour, mean"), False, 1),
+    "healthy, false S per hour, median": ((LEFT_OUT, "nsrdb false S per hour, median"), False, 1),
+    "healthy, false V per hour, mean": ((LEFT_OUT, "nsrdb false V per hour, mean"), False, 1),
+    "beats of fibrillation called S, %": ((LEFT_OUT, "fibrillation called S"), True, 2),
+    "beats of fibrillation called V, %": ((LEFT_OUT, "fibrillation called V"), True, 2),
 }
 
 
 def values(cards: dict[int, Metrics], title: str) -> list[float]:
     """A figure of each card, shares in %."""
-    heading, name, share, _ = FIGURES[title]
-    return [metrics[heading][name] * (100.0 if share else 1.0) for metrics in cards.values()]
+    path, share, _ = FIGURES[title]
+    return [reduce(getitem, path, card) * (100.0 if share else 1.0) for card in cards.values()]
 
 
 def table(cards: dict[int, Metrics]) -> Table:
@@ -87,7 +99,8 @@ seeds {seeds}; {Recipe.load("beats").seed} was set beforehand and is the model's
 beat. DS2: 22 records of mitdb in no training; three in four of their S beats are one patient's,
 232. The other rows: each patient, healthy person or strip by the network of cross-validation that
 had not seen it, reference beats (strips: detected ones). The recipe was chosen on these folds, so
-those rows are optimistic.
+those rows are optimistic. A quarter of the S beats of svdb are 865's, a tachycardia of twelve
+minutes that looks like a sinus rhythm: a seed finds it or does not.
 
 {table(cards).markdown()}
 """

@@ -20,7 +20,7 @@
 
 /* What the model's card (models/beats.json) says of its inputs. */
 #define POINTS 72
-#define BEATS 8 /* whose features it sees: the last one and those before */
+#define BEATS 16 /* whose features it sees: the last one and those before */
 static const char *const classes[] = {"N", "S", "V", "F", "Q"};
 static const ecg_detector_config detector = {.fs = FS, .n_leads = 1, .method = ECG_ADAPTIVE};
 static const ecg_window_config window_config = {.grid_fs = 125.0, .before = 44, .after = 28, .history = BEATS - 1};
@@ -30,7 +30,7 @@ static alignas(ECG_ALIGNMENT) const unsigned char model[] = {
 };
 
 /* What init asks for on a 64-bit host, rounded up; a smaller block is refused. 32 bits take a little less. */
-static alignas(ECG_ALIGNMENT) unsigned char stream_memory[48 * 1024], network_memory[32 * 1024];
+static alignas(ECG_ALIGNMENT) unsigned char stream_memory[48 * 1024], network_memory[56 * 1024];
 static float window[POINTS * ECG_CHANNELS], features[BEATS * ECG_FEATURES];
 
 /* The converter's next sample; any unit will do. */

@@ -96,7 +96,7 @@ def test_all_else_stays_and_the_recipe_itself_too() -> None:
         ("folds=1", "folds 1 is below 2"),
         ("seed=-1", "seed -1 is below 0"),
         ("name=../mine", "name '../mine' cannot be that of files"),
-        ("options.history.x=1", "'history' holds 8, and no settings"),
+        ("options.history.x=1", "'history' holds 16, and no settings"),
     ],
 )
 def test_settings_that_are_none(text: str, problem: str) -> None:
@@ -110,7 +110,7 @@ def test_another_network_has_options_of_its_own() -> None:
     assert recipe.architecture == {
         "name": "custom_cnn",
         "window": [72, 2],
-        "features": [8, 37],
+        "features": BEATS.architecture["features"],
         "outputs": 5,
         "head": "softmax",
         "kernel": 3,  # of the new network, wherever it stands
