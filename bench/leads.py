@@ -375,8 +375,8 @@ def page(figures: dict[str, Any]) -> str:
         "beat is left out.",
         "",
         "What it says. The mean of log-odds gains S and V on both databases, of all beats and of "
-        "the mean of patients. In the healthy false S hardly change, and there are no false V with the first "
-        "lead or both. So it is the default where there are two leads. The most probable class "
+        "the mean of patients. In the healthy false S hardly change, and there are no false V with "
+        "the first lead or both. So it is the default where there are two leads. The most probable class "
         "is as good by the mean of probabilities, which does not keep thresholds: a beat "
         "reaches a low one where one lead alone is sure. With the mean of log-odds thresholds "
         "of the first lead reach what was asked for, and probabilities are as well calibrated "
