@@ -375,16 +375,16 @@ def page(figures: dict[str, Any]) -> str:
         "beat is left out.",
         "",
         "What it says. The mean of log-odds gains S and V on both databases, of all beats and of "
-        "the mean of patients. In the healthy false S hardly change, and there are no false V with "
-        "the first lead or both. So it is the default where there are two leads. The most probable class "
-        "is as good by the mean of probabilities, which does not keep thresholds: a beat "
-        "reaches a low one where one lead alone is sure. With the mean of log-odds thresholds "
-        "of the first lead reach what was asked for, and probabilities are as well calibrated "
-        "as the first lead's, without a calibration of its own; that one gains S by patient, "
-        "and costs false S in the healthy. Where the first lead counts twice, less is gained. "
-        "Windows that are cut around each lead's own R peak gain as much V on svdb, and less S "
-        "on mitdb. Leads that the converter clips are too rare to tell. One "
-        "seed: two networks, of half the patients each.",
+        "the mean of patients. In the healthy false S hardly change, and there are no false V "
+        "with the first lead or both. So it is the default where there are two leads. The most "
+        "probable class is as good by the mean of probabilities, which does not keep thresholds: "
+        "a beat reaches a low one where one lead alone is sure. With the mean of log-odds "
+        "thresholds of the first lead reach what was asked for, and probabilities are as well "
+        "calibrated as the first lead's, without a calibration of its own; that one gains S by "
+        "patient, and costs false S in the healthy. Where the first lead counts twice, less is "
+        "gained. Windows that are cut around each lead's own R peak gain as much V on svdb, and "
+        "less S on mitdb. Leads that the converter clips are too rare to tell. One seed: two "
+        "networks, of half the patients each.",
         "",
         "More leads were not compared: no database with three or more is at hand. By default the "
         "first two of a stream are labelled, so that a strip of twelve leads costs two inferences.",
