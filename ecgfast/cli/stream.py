@@ -19,6 +19,7 @@ from ..printable import counted
 from ..records.annotation_file import AnnotationFile
 from ..reports.beat_marks import Mark, Marker
 from ..reports.model_facts import labelled_off_text, operating_point_text
+from ..reports.readable import OFF_EVENTS
 from ..reports.tally import OFF
 from ..rhythm import Event, EventKind, Severity
 from ..sources.clock import TimeOfDay
@@ -444,6 +445,7 @@ class _Show:
     ) -> None:
         self.count = 0
         self._off = 0
+        self._lost = False  # whether a lead has been off: scattered missing samples are bridged
         self._stop = stop
         self._clock: TimeOfDay | None = None
         self._file: AnnotationFile | None = None
@@ -477,7 +479,7 @@ class _Show:
     @property
     def off(self) -> float:
         """Share of the beats at which every labelled lead is off."""
-        return self._off / self.count if self.count else 0.0
+        return self._off / self.count if self.count and self._lost else 0.0
 
     def beats(self, beats: list[Beat]) -> None:
         """Keep and show the next beats."""
@@ -498,6 +500,7 @@ class _Show:
 
     def events(self, events: Sequence[Event]) -> None:
         """Show the next rhythm events: all as JSON, else a line for each important one."""
+        self._lost |= any(event.kind in OFF_EVENTS for event in events)
         if not events or not self._with_events:
             return
         with self._stop.terminal_may_be_gone():

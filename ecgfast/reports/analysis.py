@@ -27,7 +27,7 @@ from ..streaming.lead_signal import best_leads, leads_to_label
 from ..streaming.lead_windows import LeadWindows
 from ..window import WindowSpec
 from .annotated import AnnotatedBeats
-from .readable import covered, rates_of, trusted, unreadable, within
+from .readable import bridged, covered, rates_of, trusted, unreadable, within
 from .tally import OFF
 
 if TYPE_CHECKING:
@@ -272,8 +272,8 @@ def analyse(
     events += rhythm.flush()
     events = sorted((e for e in events if not e.ongoing), key=lambda e: (e.start, e.end))
 
-    bits = np.array(quality, np.int64)
     sample = np.array(samples, np.int64)
+    bits = bridged(sample / source.fs, np.array(quality, np.int64), events)
     found = Analysis(
         name=source.name,
         fs=source.fs,

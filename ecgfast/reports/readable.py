@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..rhythm import Event, EventKind
+from ..streaming.beat import Quality
 
 __all__ = [
     "LOST",
     "OFF_EVENTS",
     "RATE_BEATS",
     "STANDSTILL",
+    "bridged",
     "burden",
     "covered",
     "joined",
@@ -47,6 +49,9 @@ OFF_EVENTS = (
     EventKind.FLAT_LINE,
     EventKind.MAINS_HUM,
 )
+
+# Samples that are missing so many seconds from a beat may set its bit of a gap.
+_GAP_REACH_S = 0.75
 
 #: Kinds that are counted as pauses.
 STANDSTILL = (EventKind.PAUSE, EventKind.ASYSTOLE)
@@ -103,6 +108,30 @@ def _dark(off: Sequence[Event], n_leads: int, duration: float) -> list[tuple[flo
         count += step
         since = at
     return dark
+
+
+def bridged(
+    time: Floats, bits: npt.NDArray[np.integer], events: Iterable[Event]
+) -> npt.NDArray[np.int64]:
+    """Return the quality bits of beats, without that of a gap where no event is a gap.
+
+    Detection bridges scattered missing samples, and so do the rules of rhythm: around such beats
+    the signal is good.
+
+    Parameters
+    ----------
+    time : ndarray of float64, shape (n,)
+        R peaks in seconds.
+    bits : ndarray of int, shape (n,)
+    events : iterable of Event
+        All, or those that are gaps.
+    """
+    gaps = joined(
+        (event.start_time - _GAP_REACH_S, event.end_time + _GAP_REACH_S)
+        for event in events
+        if event.kind is EventKind.GAP
+    )
+    return np.where(within(time, gaps), bits, bits & ~int(Quality.GAP))
 
 
 def burden(

@@ -18,6 +18,7 @@ from .readable import (
     LOST,
     OFF_EVENTS,
     STANDSTILL,
+    bridged,
     burden,
     covered,
     longest_rr,
@@ -56,7 +57,7 @@ _GAP_S = 3.0
 
 
 class Tally:
-    """Counts beats as they come; 10 bytes of each are kept.
+    """Counts beats as they come; 9 bytes of each are kept.
 
     Parameters
     ----------
@@ -82,11 +83,9 @@ class Tally:
         self._by_class = dict.fromkeys(classes, 0)
         self._beats = 0
         self._flutter = 0
-        self._off = 0
         self._saturated = 0
         self._time = array("d")  # R peak in seconds
-        self._usable = bytearray()  # whether the signal around it is good
-        self._waves = bytearray()  # whether it is one of flutter
+        self._quality = bytearray()
         self._lost: list[Event] = []
         self._fibrillation: list[Event] = []
         self._couplets = 0
@@ -110,12 +109,10 @@ class Tally:
         flutter = is_flutter(beat)
         self._flutter += flutter
         self._beats += not flutter
-        self._off += bool(int(beat.quality) & OFF) and not flutter
         self._saturated += bool(int(beat.quality) & _SATURATED) and not flutter
         broken = not beat.rr <= _GAP_S  # NaN too
         self._time.append(beat.time)
-        self._usable.append(not int(beat.quality) & UNFIT)
-        self._waves.append(flutter)
+        self._quality.append(int(beat.quality) & 0xFF)
         for name, value in getattr(beat, "outputs", {}).items():
             total, least, greatest = self._values.get(name, (0.0, value, value))
             self._values[name] = [total + value, min(least, value), max(greatest, value)]
@@ -204,7 +201,11 @@ class Tally:
         lost = unreadable(self._lost, len(leads), duration)
         at = np.array(self._time)
         rr = np.diff(at)
-        usable, waves = (np.array(flags, np.bool_) for flags in (self._usable, self._waves))
+        bits = np.frombuffer(self._quality, np.uint8).astype(np.int64)
+        if self._rhythm is not None:
+            bits = bridged(at, bits, self._lost)
+        usable, waves = (bits & UNFIT) == 0, (bits & _FLUTTER_BIT) != 0
+        off = int((~waves & (bits & OFF != 0)).sum())
         sound = trusted(at, rr, usable & ~waves, lost)
         mean, low, high = rate_figures(at, rr, sound, duration)
         stops = () if self._longest_stop is None else (self._longest_stop,)
@@ -239,7 +240,7 @@ class Tally:
             runs=runs.listed(),
             run_counts=dict(runs.counts),
             bad_quality=bad / self._beats if self._beats else 0.0,
-            without_signal=self._off / self._beats if self._beats else 0.0,
+            without_signal=off / self._beats if self._beats else 0.0,
             saturated=self._saturated,
             unreadable=float(sum(end - begin for begin, end in lost)),
             values={

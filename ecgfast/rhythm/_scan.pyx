@@ -491,6 +491,9 @@ cdef class Scan:
         if self.noise_since < 0:
             if self._waves_from >= 0 or (self._wave_before and not silent):
                 return C_DONE
+            # Waves are as steep as noise, and no noise where they have just ended.
+            if now - max(self.waves_until, self.trust.last_wave()) < NOISE_BLOCKS * self.blocks.size:
+                level = 0.0
             if silent or level >= C_STEEP or unsound > MARKS - NOISE_SOUND:
                 # Not before the end of the noise, or the waves, before, which have been reported.
                 self.noise_since = max(

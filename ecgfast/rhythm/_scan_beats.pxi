@@ -35,6 +35,14 @@ cdef class Trust:
                 found += certain >> i & 1
         return found
 
+    cdef long long last_wave(self) noexcept nogil:
+        """R peak of the newest wave of ventricular flutter among the last eight beats, or -1."""
+        cdef int i
+        for i in range(min(self._n, MARKS)):
+            if self._wave_bits >> i & 1:
+                return self._sample[(self._n - 1 - i) % MARKS]
+        return -1
+
     def is_recent(self, long long sample):
         """Whether this is the R peak of one of the last eight beats."""
         cdef int i

@@ -239,8 +239,8 @@ DEFINITIONS: dict[EventKind, Definition] = {
         "within 10 s)",
     ),
     EventKind.BRADYCARDIA: Definition(
-        "mean rate of 8 RR intervals below 50 per minute for 30 s; ends above 55; from the first "
-        "to the last interval below 55",
+        "mean rate of 8 RR intervals below 50 per minute for 30 s, four of them below 55; ends "
+        "above 55; from the first to the last interval below 55",
         "ACC/AHA/HRS guideline on bradycardia, 2018; duration and hysteresis: " + _OWN,
     ),
     EventKind.TACHYCARDIA: Definition(
@@ -250,8 +250,8 @@ DEFINITIONS: dict[EventKind, Definition] = {
         + _OWN,
     ),
     EventKind.EXTREME_BRADYCARDIA: Definition(
-        "mean rate of 4 RR intervals below 40 per minute; ends above 45; from the first to the "
-        "last interval below 45",
+        "mean rate of 4 RR intervals below 40 per minute, two of them below 45; ends above 45; "
+        "from the first to the last interval below 45",
         _CINC,
     ),
     EventKind.EXTREME_TACHYCARDIA: Definition(

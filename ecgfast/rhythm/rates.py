@@ -88,7 +88,9 @@ class RateWatch:
             self._take(scan.sample, trusted=scan.beat_trusted, rr=scan.rr)
         assert self._beats is not None
         beats = self._beats
-        if not self._reported and beats.n > 1 and beats.last - beats.first >= self._lasting:
+        # A pause alone lowers the mean, and is no slow rate.
+        fewest = self._rule.intervals // 2 + 1 if self._rule.is_low else 2
+        if not self._reported and beats.n >= fewest and beats.last - beats.first >= self._lasting:
             self._reported = True
             self._put(beats, ongoing=True)
 

@@ -187,7 +187,13 @@ class LineParser:
         ndarray of float32, shape (k, n_leads)
             The samples whose lines are complete now.
         """
-        *lines, rest = (self._rest + piece).split(b"\n")
+        text = self._rest + piece
+        # Some instruments end lines with a carriage return alone; the last may be half of an end.
+        half = text[-1:] if text.endswith(b"\r") else b""
+        if b"\r" in text:
+            text = text.removesuffix(half).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, rest = text.split(b"\n")
+        rest += half
         if lines and self._overlong:
             del lines[0]  # its beginning has been counted
             self._overlong = False

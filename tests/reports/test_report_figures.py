@@ -38,6 +38,32 @@ def test_a_report_and_classify_tell_the_same_rates(demo: Path, classifier: Class
     assert summary.rate_min < summary.rate_mean < summary.rate_max
 
 
+def test_scattered_missing_samples_are_a_signal_in_words_and_figures(
+    classifier: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All beats are found, and yet there was "no signal", no rate and labels that mean nothing."""
+    record = synthetic_ecg(60, FS, seed=3)
+    signal = record.signal[:, :1].copy()
+    signal[1::2] = np.nan
+    path = tmp_path / "bridged.npz"
+    np.savez(path, signal=signal, fs=FS, units="mV")
+    model = ["--model", str(classifier.path)]
+    assert main(["classify", str(path), *model, "--output", str(tmp_path / "a.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "no signal" not in said
+    assert re.search(r"heart rate +70 a minute", said)
+    assert re.search(r"quality +0.0 % of beats in a bad signal", said)
+    found = analyse(open_record(path), classifier)
+    assert found.good.all()
+    assert found.without_signal == 0.0
+    signal[round(20 * FS) : round(24 * FS)] = np.nan
+    np.savez(path, signal=signal, fs=FS, units="mV")
+    found = analyse(open_record(path), classifier)
+    near = (found.time > 19.5) & (found.time < 24.5)
+    assert not found.good[near].any()  # a gap is one, also among scattered missing samples
+    assert found.good[~near].mean() > 0.9
+
+
 def test_a_report_and_classify_leave_out_the_same_stretches(
     classifier: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -105,5 +105,19 @@ def test_single_missing_samples_are_no_gap_and_hide_no_event(fs: float, kind: st
         )
 
 
+@pytest.mark.parametrize("rate", [250.0, *thorough_cases(220.0, 235.0)])
+@pytest.mark.parametrize("fs", [250.0, *thorough_cases(128.0, 360.0)])
+def test_there_is_no_noise_after_a_fast_ventricular_tachycardia(fs: float, rate: float) -> None:
+    """The waves in the seconds before were as steep as noise; the beats that follow are clean."""
+    wide = ((-0.16, -0.065, 0.02), (1.7, 0.0, 0.03), (-0.42, 0.075, 0.03), (-0.46, 0.3, 0.07))
+    fast = np.arange(29.8, 45.0, 60.0 / rate)
+    slow = np.concatenate([np.arange(0.5, 29.5, 0.8), np.arange(45.4, 79.0, 0.8)])
+    x = waves(slow, (P, *QRS, T), fs, 80.0) + waves(fast, wide, fs, 80.0)
+    x += 0.008 * np.random.default_rng(1).standard_normal(len(x))
+    found = list(events(x, fs))
+    assert kinds_of(found) & {"ventricular_flutter", "ventricular_run"}
+    assert "noise" not in kinds_of(found)
+
+
 def kinds_of(found: list[Event]) -> set[str]:
     return {str(one.kind) for one in found}

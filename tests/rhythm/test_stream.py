@@ -243,6 +243,17 @@ def test_a_rate_begins_and_ends_where_it_changes(
     assert one.n_beats == beats + 1
 
 
+@pytest.mark.parametrize("pause", [4.4, 15.0, 45.0])
+def test_a_single_pause_is_no_slow_rate(pause: float) -> None:
+    """Its mean with the intervals beside it had been: "extreme bradycardia, 4 a minute"."""
+    events = found(beats_at(np.cumsum([0.8] * 25 + [pause] + [0.8] * 25)))
+    assert of(events, "asystole")
+    assert not of(events, "extreme_bradycardia")
+    assert not of(events, "bradycardia")
+    twice = [0.8] * 20 + [2.6, 2.6] + [0.8] * 20
+    assert of(found(beats_at(np.cumsum(twice))), "extreme_bradycardia")
+
+
 def test_wrong_use_is_refused() -> None:
     with pytest.raises(InputError, match="pause"):
         RhythmStream(FS, pause=4.0)

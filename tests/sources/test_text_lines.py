@@ -56,6 +56,19 @@ def test_lines_cut_anywhere_give_the_same_samples() -> None:
         np.testing.assert_array_equal(np.concatenate([p for p in parts if len(p)]), expected)
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 100])
+def test_lines_end_as_the_instrument_ends_them(end: bytes, step: int) -> None:
+    """Lines that a carriage return alone ends had been one line that was too long."""
+    text = end.join([b"MLII", b"0.1", b"0.2", b"x", b"0.3", b""])
+    parser = LineParser("x")
+    parts = [parser.feed(text[i : i + step]) for i in range(0, len(text), step)]
+    parts.append(parser.finish())
+    samples = np.concatenate([part for part in parts if len(part)])
+    np.testing.assert_array_equal(samples[:, 0], np.array([0.1, 0.2, np.nan, 0.3], np.float32))
+    assert (parser.names, parser.malformed, parser.lines) == (("MLII",), 1, 5)
+
+
 @pytest.mark.parametrize("step", [1000, 4096, 5000, 1 << 20])
 def test_a_line_that_is_too_long_is_said_wherever_it_was_cut(
     step: int, caplog: pytest.LogCaptureFixture
