@@ -32,7 +32,7 @@ extern "C" {
 #define ECG_VERSION_MAJOR 0
 #define ECG_VERSION_MINOR 1
 #define ECG_VERSION_PATCH 0
-#define ECG_STATE_VERSION 16    /* of the layout of states; a snapshot of another version is refused */
+#define ECG_STATE_VERSION 17    /* of the layout of states; a snapshot of another version is refused */
 
 /* Limits that a build may lower, with the same -D for the library and for what uses it: what is refused, and
  * what some arrays are sized for (a state block takes no more than its configuration needs). */

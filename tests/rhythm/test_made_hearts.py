@@ -119,5 +119,19 @@ def test_there_is_no_noise_after_a_fast_ventricular_tachycardia(fs: float, rate:
     assert "noise" not in kinds_of(found)
 
 
+@pytest.mark.parametrize("kind", ["open", "hum"])
+def test_a_lead_that_shows_nothing_hides_no_rhythm_of_the_other(kind: str) -> None:
+    """All of the recording had been noise, and a report took no rate."""
+    fs, rng = 250.0, np.random.default_rng(4)
+    beats = np.concatenate([np.arange(0.5, 40.0, 0.8), np.arange(44.0, 90.0, 0.45)])
+    shown = waves(beats, (P, *QRS, T), fs, 90.0)
+    other = np.sin(2 * np.pi * 50 * np.arange(len(shown)) / fs) if kind == "hum" else 0.0 * shown
+    signal = np.stack([other, shown], axis=1)
+    signal += 0.002 * rng.standard_normal(signal.shape)
+    kinds = kinds_of(list(events(signal, fs)))
+    assert kinds >= {"asystole", "tachycardia"}
+    assert "noise" not in kinds
+
+
 def kinds_of(found: list[Event]) -> set[str]:
     return {str(one.kind) for one in found}

@@ -5,6 +5,13 @@
 #define STEPS_AT_ONCE 2
 /* Leads are joined by a mean of exp(JOIN * odds): one that shows a complex counts more than one that does not. */
 #define JOIN 0.25f
+/* A lead is silent where no cell of the last seconds had these log-odds: leads of mitdb, svdb and nsrdb have more in most
+ * seconds, noise, hum and an open input less. Beside a lead that showed several complexes as clear as this in that time it
+ * does not count; noise alone does not show them. */
+#define SILENT 1.0f
+#define CLEAR 2.5f
+#define LISTEN_S 10
+#define APART_S 0.25f
 /* Log-odds of cells in which no lead is usable. */
 #define NO_SIGNAL (-15.0f)
 #define ODDS_MAX 30.0f
@@ -30,30 +37,60 @@ static float probability(float odds) {
     return 1.0f / (1.0f + expf(-odds));
 }
 
+typedef struct lead_sum {
+    float odds;                    /* of exp(JOIN * odds); of one lead alone its log-odds */
+    int leads;
+} lead_sum;
+
+/* Remembers what the late output, of the cells from `first` on, shows of a lead. */
+static void listen(neural_lead *lead, int64_t first, const float *late) {
+    for (int k = 0; k < NEURAL_STRIDE; k++) {
+        const int64_t at = first + k;
+        if (at < 0 || !ecg_neural_usable(lead, at) || late[k] < SILENT) continue;
+        lead->heard = at;
+        const int64_t last = lead->clear[NEURAL_CLEAR - 1];
+        if (late[k] < CLEAR || (last >= 0 && ecg_neural_seconds(at - last) < APART_S)) continue;
+        memmove(lead->clear, lead->clear + 1, (NEURAL_CLEAR - 1) * sizeof lead->clear[0]);
+        lead->clear[NEURAL_CLEAR - 1] = at;
+    }
+}
+
+static int lately(const neural_state *s, int64_t at) {
+    return at >= 0 && s->steps * NEURAL_STRIDE - at <= LISTEN_S * NEURAL_HZ;
+}
+
 /* One step: the outputs of all leads that show anything, joined, as probabilities. */
 static void step(ecg_detector *d, neural_state *s) {
     const int n_leads = d->config.n_leads;
     const int64_t first = s->steps * NEURAL_STRIDE;
     const int64_t cells[2] = {first - NEURAL_EARLY * NEURAL_STRIDE, first - NEURAL_LATE * NEURAL_STRIDE};
-    float sums[NEURAL_OUTPUTS] = {0.0f}, inputs[NEURAL_STRIDE * NEURAL_INPUTS], outputs[NEURAL_OUTPUTS];
-    int counts[NEURAL_OUTPUTS] = {0};
+    float inputs[NEURAL_STRIDE * NEURAL_INPUTS], outputs[NEURAL_OUTPUTS];
+    lead_sum sums[NEURAL_OUTPUTS][2] = {{{0.0f, 0}}}; /* of all leads, and of those that are not silent */
+    int shows = 0; /* does a lead show beats */
     neural_lead *lead = ecg_neural_leads(s);
     for (int l = 0; l < n_leads; l++, lead++) {
         for (int k = 0; k < NEURAL_STRIDE; k++) ecg_neural_see(lead, first + k, inputs + k * NEURAL_INPUTS);
         ecg_neural_step(lead, s->steps, inputs, outputs);
+        listen(lead, cells[1], outputs + NEURAL_STRIDE);
+        shows |= lately(s, lead->clear[0]);
+        const int loud = lately(s, lead->heard);
         for (int k = 0; k < NEURAL_OUTPUTS; k++) {
             const int64_t cell = cells[k / NEURAL_STRIDE] + k % NEURAL_STRIDE;
-            if (cell < 0 || lead->fault[cell % NEURAL_CELLS]) continue;
-            sums[k] += n_leads == 1 ? outputs[k] : expf(JOIN * (outputs[k] < ODDS_MAX ? outputs[k] : ODDS_MAX));
-            counts[k]++;
+            if (cell < 0 || !ecg_neural_usable(lead, cell)) continue;
+            const float odds = n_leads == 1 ? outputs[k] : expf(JOIN * (outputs[k] < ODDS_MAX ? outputs[k] : ODDS_MAX));
+            for (int i = 0; i <= loud; i++) {
+                sums[k][i].odds += odds;
+                sums[k][i].leads++;
+            }
             lead->odds[cell % NEURAL_CELLS] = outputs[k]; /* the late output corrects the early one */
         }
     }
     for (int k = 0; k < NEURAL_OUTPUTS; k++) {
         const int64_t cell = cells[k / NEURAL_STRIDE] + k % NEURAL_STRIDE;
         if (cell < 0) continue;
+        const lead_sum sum = sums[k][shows && sums[k][1].leads > 0];
         float odds = NO_SIGNAL;
-        if (counts[k] > 0) odds = n_leads == 1 ? sums[k] : logf(sums[k] / (float)counts[k] + 1e-9f) / JOIN;
+        if (sum.leads > 0) odds = n_leads == 1 ? sum.odds : logf(sum.odds / (float)sum.leads + 1e-9f) / JOIN;
         (k < NEURAL_STRIDE ? s->p_early : s->p_late)[cell % NEURAL_RECENT] = probability(odds);
     }
     s->steps++;

@@ -43,6 +43,7 @@
 #define NEURAL_HEIGHT_BEATS 3      /* beats until the running height of complexes is known */
 #define NEURAL_CLAIMS 4            /* early outputs that the late one has yet to confirm */
 #define NEURAL_INTERVALS 8         /* RR intervals that the rhythm is taken from */
+#define NEURAL_CLEAR 4             /* clear complexes in ten seconds of a lead that shows beats */
 #define NEURAL_SHAPE 50            /* cells of the shape of a beat: 0.4 s */
 
 typedef struct ecg_neural_weights {
@@ -80,6 +81,8 @@ typedef struct neural_lead {
     float stem[NEURAL_STEM2_TAPS * NEURAL_STEM];
     float deep[NEURAL_MEMORY * NEURAL_WIDTH];
     float odds[NEURAL_CELLS];      /* log-odds of each cell by this lead */
+    int64_t heard;                 /* the last cell in which there may have been a beat; -1 none */
+    int64_t clear[NEURAL_CLEAR];   /* the last clear complexes, oldest first; -1 none */
     float height;                  /* log of the running size of accepted complexes */
     int32_t heights;               /* accepted complexes in it, up to a few */
     int32_t shapes, unlike;        /* beats in the shape, up to a few; beats of another shape in a row */

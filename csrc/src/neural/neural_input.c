@@ -25,7 +25,11 @@ void ecg_neural_input_init(neural_state *s, int n_leads, double fs) {
     s->left = s->cell;
     s->end = -1;
     neural_lead *lead = ecg_neural_leads(s);
-    for (int l = 0; l < n_leads; l++) lead[l].scale = SMALLEST;
+    for (int l = 0; l < n_leads; l++) {
+        lead[l].scale = SMALLEST;
+        lead[l].heard = -1;
+        for (int i = 0; i < NEURAL_CLEAR; i++) lead[l].clear[i] = -1;
+    }
 }
 
 /* Second largest of the maxima of the last windows, up to block `last`; the larger of the first two. */

@@ -26,6 +26,12 @@ static int neural_lead_valid(const neural_lead *lead) {
            && ecg_within(lead->heights, 0, 1000);
 }
 
+static int heard_valid(const neural_state *s, const neural_lead *lead) {
+    for (int i = 0; i < NEURAL_CLEAR; i++)
+        if (!ecg_within(lead->clear[i], i > 0 ? lead->clear[i - 1] : -1, s->cells)) return 0;
+    return ecg_within(lead->heard, -1, s->cells);
+}
+
 static int shape_valid(const neural_state *s, const neural_lead *lead) {
     return ecg_within(lead->shapes, 0, SHAPE_BEATS) && ecg_within(lead->unlike, 0, SHAPE_UNLIKE - 1)
            && all_below(lead->shape, NEURAL_SHAPE, SIGNAL_MAX) && ecg_within(lead->looked, 0, s->cells + NEURAL_CELLS)
@@ -80,6 +86,7 @@ int ecg_neural_valid(ecg_detector *d, void *state) {
     for (int i = 0; i < NEURAL_RECENT; i++)
         if (!(s->p_early[i] >= 0.0f && s->p_early[i] <= 1.0f && s->p_late[i] >= 0.0f && s->p_late[i] <= 1.0f)) return 0;
     for (int l = 0; l < d->config.n_leads; l++)
-        if (!neural_lead_valid(&lead[l]) || !shape_valid(s, &lead[l])) return 0;
+        if (!neural_lead_valid(&lead[l]) || !heard_valid(s, &lead[l]) || !shape_valid(s, &lead[l]))
+            return 0;
     return decision_valid(s);
 }

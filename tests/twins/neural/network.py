@@ -8,7 +8,7 @@ from ecgfast.training.qrs import forward
 
 from .constants import BLOCK, EARLY, LATE, SEEN_STEPS, STRIDE, C, F, Floats
 from .input import set_scale
-from .state import State
+from .state import State, seconds
 
 
 def step_outputs(s: State, network: dict[str, Floats], lead: int) -> Floats:
@@ -27,18 +27,46 @@ def step_outputs(s: State, network: dict[str, Floats], lead: int) -> Floats:
     return forward.log_odds(network, seen)[-1]
 
 
+def listen(s: State, lead: int, late: Floats) -> None:
+    """Remember what the late output shows of a lead."""
+    first = (s.steps - LATE) * STRIDE
+    for cell, odds in enumerate(late, start=first):
+        if cell < 0 or s.fault[lead][cell] or odds < C["SILENT"]:
+            continue
+        s.heard[lead] = cell
+        clear = s.clear[lead]
+        if odds >= C["CLEAR"] and (not clear or seconds(cell - clear[-1]) >= C["APART_S"]):
+            clear.append(cell)
+
+
+def lately(s: State, cell: int | None) -> bool:
+    return cell is not None and s.steps * STRIDE - cell <= C["LISTEN_S"] * C["NEURAL_HZ"]
+
+
+def counted_leads(s: State) -> list[int]:
+    """Leads that are not silent, where one shows beats; else all."""
+    leads = range(s.n_leads)
+    n = C["NEURAL_CLEAR"]
+    if not any(len(s.clear[k]) >= n and lately(s, s.clear[k][-n]) for k in leads):
+        return list(leads)
+    return [k for k in leads if lately(s, s.heard[k])]
+
+
 def take_outputs(s: State, outputs: list[Floats]) -> None:
-    """Probabilities of the cells that a step tells of, over all usable leads."""
+    """Probabilities of the cells that a step tells of, over the usable leads that count."""
     join, top = C["JOIN"], C["ODDS_MAX"]
+    for k, row in enumerate(outputs):
+        listen(s, k, row[STRIDE:])
+    leads = counted_leads(s)
     for column in range(2 * STRIDE):
         cell = (s.steps - (EARLY, LATE)[column // STRIDE]) * STRIDE + column % STRIDE
         if cell < 0:
             continue
-        shown = []
-        for k, row in enumerate(outputs):
-            if not s.fault[k][cell]:
-                s.odds[k][cell] = row[column]
-                shown.append(row[column])
+        usable = [k for k in range(s.n_leads) if not s.fault[k][cell]]
+        for k in usable:
+            s.odds[k][cell] = outputs[k][column]
+        counted = [k for k in usable if k in leads] or usable
+        shown = [outputs[k][column] for k in counted]
         odds = C["NO_SIGNAL"]
         if shown and s.n_leads == 1:
             odds = shown[0]

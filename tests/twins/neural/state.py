@@ -91,6 +91,8 @@ class State:
         self.scale = [SMALLEST for _ in leads]
         self.inputs = [np.zeros((self.total, 2), np.float32) for _ in leads]
         self.odds = [np.zeros(self.total, np.float32) for _ in leads]
+        self.heard: list[int | None] = [None for _ in leads]
+        self.clear: list[list[int]] = [[] for _ in leads]
         self.early, self.late_p = np.zeros((2, self.total), np.float32)
         self.height = [F(0) for _ in leads]
         self.clarity = F(0)
