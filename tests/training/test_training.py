@@ -83,7 +83,7 @@ def test_own_recordings_without_a_test_part_are_told_how_to_name_one(tmp_path: P
 def test_a_folder_of_another_format_is_no_missing_download(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "p1.csv").write_text("time,ecg\n0,1\n")
-    with pytest.raises(RecordError, match=r"mine: no WFDB records \(\.hea\) there.*convert"):
+    with pytest.raises(RecordError, match=r"mine: no WFDB records \(\.hea\) there.*write_record"):
         prepare_beats(tmp_path, ["mine"])
     with pytest.raises(RecordError, match="--download other"):
         prepare_beats(tmp_path, ["other"])
