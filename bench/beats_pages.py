@@ -16,7 +16,6 @@ from typing import Any
 
 from beats_pictures import draw_mistakes, draw_probabilities
 from beats_tables import (
-    LEFT_OUT_OF_TRAINING,
     class_rows,
     corrected_rows,
     counted,
@@ -42,6 +41,7 @@ from ecgfast.evaluation import BeatModelScores, evaluate_beat_model, evaluate_pr
 from ecgfast.evaluation.beat_model import PUBLISHED
 from ecgfast.evaluation.false_alarms import HEALTHY
 from ecgfast.runtime import Classifier, ModelCard
+from ecgfast.runtime.card_fields import left_out_heading
 from ecgfast.runtime.cards import LOOKAHEAD_LABELS
 from ecgfast.training.datasets.splits import DS2, patient_of
 
@@ -72,7 +72,7 @@ def figures_page(
     corrected: list[str],
 ) -> str:
     """Figures, leads, corrections, other models and calibration."""
-    left_out = card.metrics[f"{LEFT_OUT_OF_TRAINING}, {LOOKAHEAD_LABELS[0]}"]
+    left_out = card.metrics[left_out_heading(LOOKAHEAD_LABELS[0])]
     surest = max(probabilities[0]["reached"]["bins"], key=lambda row: row["from"])
     sections = [line for found in probabilities for line in [*probability_section(found), ""]]
     seeds = seed_figures(DOCS)
@@ -110,7 +110,7 @@ def figures_page(
 
 def clinical_page(card: ModelCard, score: BeatModelScores) -> str:
     """The card."""
-    left_out = card.metrics[f"{LEFT_OUT_OF_TRAINING}, {LOOKAHEAD_LABELS[0]}"]
+    left_out = card.metrics[left_out_heading(LOOKAHEAD_LABELS[0])]
     return filled(
         "beats-card.md",
         {

@@ -15,13 +15,12 @@ from ecgfast.evaluation.classes import confusion_matrix, from_matrix
 from ecgfast.evaluation.false_alarms import ECTOPIC, HEALTHY
 from ecgfast.records import read_record
 from ecgfast.runtime import ModelCard
+from ecgfast.runtime.card_fields import left_out_heading
 from ecgfast.runtime.cards import LOOKAHEAD_LABELS
 from ecgfast.runtime.corrections import Corrections
 
 #: The patient who has three in four S beats of DS2.
 ONE_PATIENT = "mitdb/232"
-#: Heading of the card's figures of cross-validation.
-LEFT_OUT_OF_TRAINING = "people left out of training, cross-validation"
 #: How many of the least certain beats of the first five minutes are corrected, patient by patient.
 ANSWERS, FIRST_S = (0, 5, 10, 20), 300.0
 
@@ -194,7 +193,7 @@ def patient_rows(card: ModelCard) -> list[str]:
 
 def left_out_rows(card: ModelCard) -> list[str]:
     """Tables: false S and V of people and strips that a network had not seen."""
-    views = {view: card.metrics[f"{LEFT_OUT_OF_TRAINING}, {view}"] for view in LOOKAHEAD_LABELS}
+    views = {view: card.metrics[left_out_heading(view)] for view in LOOKAHEAD_LABELS}
     lines = [
         "| false per hour, healthy people | class | median | mean | worst |",
         "| --- | --- | --- | --- | --- |",

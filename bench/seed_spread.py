@@ -22,13 +22,14 @@ from typing import Any
 import numpy as np
 
 from ecgfast.reports.table import Table
+from ecgfast.runtime.card_fields import left_out_heading
 from ecgfast.training.recipes.recipe import Recipe
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 _DETECTED = "DS2 float32, own detections, label with the beat"
 _REFERENCE = "DS2 float32, reference beats, label with the beat"
-LEFT_OUT = "people left out of training, cross-validation, label with the beat"
+LEFT_OUT = left_out_heading("label with the beat")
 _POOLED = "cross-validation, calibrated, {}, label with the beat"
 
 Metrics = dict[str, Any]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..evaluation.false_alarms import ECTOPIC, HEALTHY, STRIPS, false_alarms_of
 from ..printable import counted
 from ..reports.table import Table
+from ..runtime.card_fields import left_out_heading
 from ..runtime.cards import LOOKAHEAD_LABELS
 from .output import number_text
 
@@ -32,9 +33,7 @@ __all__ = [
 DATABASE = "mitdb"
 # Three quarters of DS2's S beats are in this one record: the figures without it stand beside.
 _ONE_PATIENT = "232"
-# Figures of cross-validation on a card, each patient by a network that had not seen them, and which
-# of them a model is chosen by.
-_LEFT_OUT = "people left out of training, cross-validation"
+# Which figures of people left out of training a model is chosen by.
 _CHOSEN_BY = (" by patient", " per hour, ", "fibrillation called ", "normal strips called ")
 # What stands side by side: of cross-validation, and of test beats.
 _BESIDE = ("promised", "reached")
@@ -111,22 +110,22 @@ def left_out_of_training(metrics: Mapping[str, Any]) -> dict[str, dict[str, floa
     dict of str to dict of str to float
         Empty where the card has no such figures.
     """
-    views = {view: metrics.get(f"{_LEFT_OUT}, {view}") for view in LOOKAHEAD_LABELS}
+    views = {view: metrics.get(left_out_heading(view)) for view in LOOKAHEAD_LABELS}
     return {
         view: {
             name: float(figure)
-            for name, figure in told.items()
+            for name, figure in figures.items()
             if any(part in name for part in _CHOSEN_BY) and isinstance(figure, (int, float))
         }
-        for view, told in views.items()
-        if isinstance(told, dict)
+        for view, figures in views.items()
+        if isinstance(figures, dict)
     }
 
 
 def left_out_table(views: Mapping[str, Mapping[str, float]]) -> Table:
     """The figures of `left_out_of_training`, one row each."""
-    names = list(dict.fromkeys(name for told in views.values() for name in told))
-    rows = [[_figure_name(n), *(_figure(n, told) for told in views.values())] for n in names]
+    names = list(dict.fromkeys(name for figures in views.values() for name in figures))
+    rows = [[_figure_name(n), *(_figure(n, figures) for figures in views.values())] for n in names]
     return Table(
         "People left out of training, by cross-validation when the model was made (of its card): "
         "each patient and strip by a network that had not seen them, reference beats (strips: "
@@ -144,10 +143,10 @@ def _figure_name(name: str) -> str:
     return name if " per hour, " in name else f"{name}, %"
 
 
-def _figure(name: str, told: Mapping[str, float]) -> str:
-    if name not in told:
+def _figure(name: str, figures: Mapping[str, float]) -> str:
+    if name not in figures:
         return "-"
-    return number_text(told[name] * (1.0 if " per hour, " in name else 100.0), 1)
+    return number_text(figures[name] * (1.0 if " per hour, " in name else 100.0), 1)
 
 
 def false_alarm_tables(

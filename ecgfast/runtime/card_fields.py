@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["LOOKAHEAD_LABELS", "check_card", "probabilities_heading"]
+__all__ = ["LOOKAHEAD_LABELS", "check_card", "left_out_heading", "probabilities_heading"]
 
 #: What a label is called by the later beats that were waited for: none, or one.
 LOOKAHEAD_LABELS = ("label with the beat", "label one beat later")
@@ -17,6 +17,11 @@ _DEEPEST = 20
 _MOST_CLASSES = 1000
 
 Check = Callable[[Any, str], None]
+
+
+def left_out_heading(view: str) -> str:
+    """Heading among the metrics of one view's figures of people left out of training."""
+    return f"people left out of training, cross-validation, {view}"
 
 
 def probabilities_heading(view: str) -> str:

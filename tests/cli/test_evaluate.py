@@ -459,7 +459,7 @@ def test_what_is_not_there_is_named_and_what_was_learnt_from_is_no_test(
 def test_people_left_out_of_training_stand_beside(
     model: Path, with_healthy: Path, run: Callable[..., str]
 ) -> None:
-    """What the model itself makes of its training people says little of new ones."""
+    """Results for people who trained the model say little of new people."""
     card_path = model.with_suffix(".json")
     card = ModelCard.load(card_path)
     told = {

@@ -19,6 +19,7 @@ from ...evaluation import AAMI_CLASSES, evaluate_beat_model, evaluate_false_alar
 from ...evaluation.beat_model import ENOUGH
 from ...evaluation.false_alarms import HEALTHY, STRIPS, strip_rhythms
 from ...runtime import Classifier, ModelCard
+from ...runtime.card_fields import left_out_heading
 from ...runtime.cards import LOOKAHEAD_LABELS
 from ..datasets.beats import prepare_beats, without_lookahead
 from ..datasets.examples import ExampleSet
@@ -322,7 +323,7 @@ class BeatTask(Task):
         calibrated = {view: calibration(of).astype(np.float32) for view, of in answers.items()}
         for view, outputs in calibrated.items():
             figures = self.figures(whole, outputs)
-            scores[f"people left out of training, cross-validation, {view}"] = plain(
+            scores[left_out_heading(view)] = plain(
                 {name: x for name, x in figures.items() if not name.endswith("F1")}
             )
         known = {view: outputs[labelled] for view, outputs in calibrated.items()}
